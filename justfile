@@ -1,0 +1,45 @@
+# Every job by its name. `just ci` is what CI runs.
+
+# List the jobs
+default:
+    @just --list
+
+# Run the main job in a test node
+try:
+    scripts/try
+
+# Run all tests, or those whose names contain NAME
+test *NAME:
+    scripts/test {{ NAME }}
+
+# Everything that must pass before a change lands
+ci:
+    .ci/run
+
+# Unit tests only: no node, no network
+unit:
+    cargo test --locked --lib
+
+# Everything but real nodes
+quick:
+    NODEAGENT_SKIP_CONTAINERS=1 scripts/test
+
+# Format the sources
+fmt:
+    cargo fmt
+
+# Lints, as strict as CI
+clippy:
+    cargo clippy --locked --all-targets -- -D warnings
+
+# Licences, sources and advisories of dependencies
+deny:
+    cargo deny --locked check
+
+# The static binary at target/static/nodeagent
+build:
+    scripts/build
+
+# Measure against the bash framework; writes docs/benchmarks.md
+bench:
+    scripts/bench

@@ -1,0 +1,4 @@
+syntax on
+set number
+set expandtab shiftwidth=4 softtabstop=4
+set incsearch hlsearch

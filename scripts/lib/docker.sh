@@ -1,0 +1,142 @@
+# shellcheck shell=bash disable=SC2154 # arrays and paths of the script that sources this
+# The docker engine of scripts/node: an image a recipe, a container a node.
+#
+# Sourced by scripts/node, whose arrays (mounts, tmpfs, disks, envs, …) it reads. A node has its own network
+# namespace, so each serves its own repository on 127.0.0.1:3838; only where containers cannot get out through the
+# bridge do nodes share the machine's network, and one server.
+
+docker_image=nodeagent-node
+docker_base=nodeagent-base:${NODE_SUITE:-bookworm}
+docker_repository=nodeagent-repository
+node_label=nodeagent.node
+# Two clones of the source tree on one machine have nodes of their own. Images are shared: the recipe names them.
+clone_label=nodeagent.clone
+clone=$(printf '%s' "$root" | sha256sum | cut -c 1-8)
+
+docker_answers() { have docker && timeout 20 docker version --format '{{.Server.Version}}' > /dev/null 2>&1; }
+docker_name() { printf 'nodeagent-%s-%s' "$clone" "$1"; }
+docker_built() { docker image inspect "$docker_image:$(recipe_digest)" > /dev/null 2>&1; }
+
+# docker_find_base: prints the base image to build from, pulled, already there, or made here.
+docker_find_base() {
+    local wanted=${BASE_IMAGE:-debian:bookworm-slim}
+    if docker image inspect "$wanted" > /dev/null 2>&1; then
+        printf '%s' "$wanted"
+    elif timeout 300 docker pull -q "$wanted" > /dev/null 2>&1; then
+        printf '%s' "$wanted"
+    elif [ -n "${BASE_IMAGE:-}" ]; then
+        die "base image $wanted is not here and cannot be pulled"
+    else
+        if ! docker image inspect "$docker_base" > /dev/null 2>&1; then
+            say "no registry gives $wanted: making a base image"
+            mkdir -p "$state"
+            bootstrap_debian "$state/base"
+            tar -C "$state/base" --numeric-owner -c . | docker import --message 'minimal Debian, by debootstrap' - "$docker_base" > /dev/null
+            rm -rf "$state/base" "$state/base.log"
+        fi
+        printf '%s' "$docker_base"
+    fi
+}
+
+# docker_find_network IMAGE: prints bridge, or host where only that reaches the outside.
+docker_find_network() {
+    local network probe
+    if [ -n "${NODEAGENT_NETWORK:-}" ]; then
+        printf '%s' "$NODEAGENT_NETWORK"
+        return
+    fi
+    # The image's own mirror is the one thing it must reach. Its shell expands this, not ours.
+    # shellcheck disable=SC2016
+    probe='exec 3<> "/dev/tcp/$(sed -nE "s#^URIs: *https?://([^/ ]+).*#\1#p" /etc/apt/sources.list.d/*.sources | head -n 1)/80"'
+    for network in bridge host; do
+        if timeout 30 docker run --rm --network "$network" "$1" \
+            timeout 10 bash -c "$probe" > /dev/null 2>&1; then
+            printf '%s' "$network"
+            return
+        fi
+    done
+    say "warning: containers reach nothing outside; going on with the bridge"
+    printf bridge
+}
+
+docker_build() {
+    local base network digest script context=$state/context log=$state/build.log
+    docker_built && return 0
+    base=$(docker_find_base)
+    network=$(docker_find_network "$base")
+    digest=$(recipe_digest)
+    say "building the node image $docker_image:$digest from $base, network $network: five steps, 2 to 5 minutes"
+    rm -rf "$context"
+    mkdir -p "$context/tests"
+    cp "$root/Dockerfile.test" "$context/"
+    cp -r "$root/tests/image" "$context/tests/"
+    mkdir -p "$context/tests/image/certs"
+    host_certificates | while read -r path; do cp "$path" "$context/tests/image/certs/"; done
+    # The client without its buildx plug-in has only the old builder, and says so at length unless told to use it.
+    if ! docker buildx version > /dev/null 2>&1; then
+        export DOCKER_BUILDKIT=0
+    fi
+    # All it says goes to a log; a person sees the steps.
+    docker build --network "$network" --label "nodeagent.network=$network" --build-arg "BASE_IMAGE=$base" \
+        -t "$docker_image:$digest" -f "$context/Dockerfile.test" "$context" 2>&1 |
+        tee "$log" | sed -u -n -E 's/^(Step [0-9/]+ :|#[0-9]+ \[.*\]) RUN bash \/tmp\/image\/([^ ]+).*/\2/p' |
+        while read -r script; do say "    $(recipe_step "$script")"; done || {
+        tail -n 30 "$log" >&2
+        die "the image could not be built; all that was said is in $log"
+    }
+    rm -rf "$context"
+}
+
+docker_is_running() { [ "$(docker container inspect --format '{{.State.Running}}' "$1" 2> /dev/null)" = true ]; }
+
+# docker_start NAME: a fresh container; reads mounts, tmpfs, disks and envs of the caller.
+docker_start() {
+    local container image network item options=()
+    container=$(docker_name "$1")
+    image=$docker_image:$(recipe_digest)
+    docker rm -f -v "$container" > /dev/null 2>&1 || true
+    network=${NODEAGENT_NETWORK:-$(docker image inspect --format '{{index .Config.Labels "nodeagent.network"}}' "$image")}
+    while read -r item; do options+=(--env "$item"); done < <(node_environment)
+    if [ "$network" = host ]; then
+        if ! docker_is_running "$docker_repository"; then
+            docker rm -f "$docker_repository" > /dev/null 2>&1 || true
+            docker run -d --name "$docker_repository" --network host "$image" > /dev/null
+        fi
+        options+=(--env NODE_CRAN=none)
+    else
+        options+=(--hostname "$1")
+    fi
+    for item in "${envs[@]}"; do options+=(--env "$item"); done
+    for item in "${mounts[@]}" "${disks[@]}"; do options+=(--volume "$item"); done
+    for item in "${tmpfs[@]}"; do options+=(--tmpfs "${item%:*}:rw,exec,mode=755,size=${item##*:}"); done
+    docker run -d --name "$container" --label "$node_label=$1" --label "$clone_label=$clone" \
+        --network "$network" "${options[@]}" "$image" > /dev/null
+}
+
+# docker_exec NAME: runs command (an array of the caller), with exec_envs, exec_user, exec_stdin, exec_tty.
+docker_exec() {
+    local item options=()
+    [ -z "$exec_stdin" ] || options+=(--interactive)
+    [ -z "$exec_tty" ] || options+=(--tty)
+    [ -z "$exec_user" ] || options+=(--user "$exec_user")
+    for item in "${exec_envs[@]}"; do options+=(--env "$item"); done
+    docker exec "${options[@]}" "$(docker_name "$1")" "${command[@]}"
+}
+
+docker_list() {
+    docker ps --filter "label=$node_label" --filter "label=$clone_label=$clone" --format "{{.Label \"$node_label\"}}"
+}
+
+docker_stop() {
+    docker rm -f -v "$(docker_name "$1")" > /dev/null 2>&1 || true
+    # The repository on the machine's own network is for the nodes of all clones.
+    if [ -z "$(docker ps --quiet --filter "label=$node_label")" ]; then
+        docker rm -f "$docker_repository" > /dev/null 2>&1 || true
+    fi
+}
+
+docker_clean() {
+    local name
+    docker_list | while read -r name; do docker_stop "$name"; done
+    docker images --quiet "$docker_image" | sort -u | xargs -r docker rmi -f > /dev/null
+}

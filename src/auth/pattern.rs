@@ -1,0 +1,61 @@
+//! What a `*` in an access file stands for.
+
+/// Whether a text fits a pattern whose `*` stand for any characters, also none.
+pub(super) fn fits(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut left) = text.strip_prefix(first) else { return false };
+    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for part in middle.split('*').filter(|part| !part.is_empty()) {
+        // The first place is the best: what follows it can only be more.
+        let Some(at) = left.find(part) else { return false };
+        left = &left[at + part.len()..];
+    }
+    left.ends_with(last)
+}
+
+/// Whether a group's name fits a pattern part by part: a `*` never reaches across a dash.
+pub(super) fn fits_by_part(pattern: &str, name: &str) -> bool {
+    let (mut patterns, mut parts) = (pattern.split('-'), name.split('-'));
+    loop {
+        match (patterns.next(), parts.next()) {
+            (Some(pattern), Some(part)) if fits(pattern, part) => {}
+            (None, None) => return true,
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_characters() {
+        for (pattern, text) in
+            [("a*", "a"), ("a*", "a-b"), ("*", ""), ("*b*", "abc"), ("a*c*e", "abcde"), ("a*a", "aa"), ("x", "x")]
+        {
+            assert!(fits(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [("a*", "ba"), ("a*a", "a"), ("a*b*c", "acb"), ("x", "xx"), ("", "x"), ("ab*ba", "aba")]
+        {
+            assert!(!fits(pattern, text), "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn a_star_in_a_group_never_reaches_across_a_dash() {
+        let pattern = "LawFirms-*-Databricks-Family-*";
+        assert!(fits_by_part(pattern, "LawFirms-Prod-Databricks-Family-Analyst"));
+        for name in [
+            "LawFirms-Prod-Databricks-Criminal-Analyst",
+            "LawFirms-Prod-Databricks-Family-Analyst-Admin",
+            "LawFirms-Prod-X-Databricks-Family-Analyst",
+            "LawFirms-Databricks-Family-Analyst",
+            "LawFirms-Prod-Databricks-Family",
+            "lawfirms-Prod-Databricks-Family-Analyst",
+        ] {
+            assert!(!fits_by_part(pattern, name), "{name}");
+        }
+        assert!(fits_by_part("LawFirms-P*-Databricks-Family-*", "LawFirms-PreProd-Databricks-Family-Lead"));
+    }
+}

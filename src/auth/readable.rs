@@ -1,0 +1,163 @@
+//! Secrets that a grant lets read.
+
+use std::fmt;
+
+use super::pattern::fits;
+use crate::grammar::{
+    names,
+    source::{SourceName, usual_places},
+};
+
+/// One or more secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readable {
+    /// Keys of a scope, where scope and key say they are.
+    Keys {
+        /// The scope.
+        scope: String,
+        /// The keys, a `*` for any characters; `None` for all of them.
+        keys: Option<String>,
+    },
+    /// Secrets at a source, by the source's own names: `SOURCE:PLACE`, a `*` for any characters.
+    Place(String),
+}
+
+impl Readable {
+    pub(super) fn parse(text: &str) -> Result<Self, (String, String)> {
+        if let Some((source, place)) = text.split_once(':') {
+            let known = SourceName::ALL.map(SourceName::name);
+            if !known.contains(&source) || place.is_empty() || place.starts_with('*') {
+                let hint =
+                    format!("write `SCOPE`, `SCOPE/KEY`, or `SOURCE:PLACE` with a source of {}", known.join(", "));
+                return Err((format!("`{text}` is not a secret of a source"), hint));
+            }
+            return Ok(Self::Place(text.to_owned()));
+        }
+        let (scope, keys) = text.split_once('/').map_or((text, None), |(scope, keys)| (scope, Some(keys)));
+        if !names::is_secret(scope) {
+            let hint = "name each scope, as `family` or `family/KEY`; a `*` may stand in the key only";
+            return Err((format!("`{scope}` is not a scope"), hint.to_owned()));
+        }
+        if let Some(keys) = keys
+            && !names::is_secret(&keys.replace('*', "x"))
+        {
+            return Err((
+                format!("`{keys}` is not a key"),
+                "letters, digits and `_.@-`, a `*` for any of them".to_owned(),
+            ));
+        }
+        let keys = keys.filter(|keys| *keys != "*").map(str::to_owned);
+        Ok(Self::Keys { scope: scope.to_owned(), keys })
+    }
+
+    /// Whether it holds a key of a scope; without a key, all of them.
+    pub(super) fn holds(&self, scope: &str, key: Option<&str>) -> bool {
+        match (self, key) {
+            (Self::Keys { scope: mine, keys: None }, _) => mine == scope,
+            (Self::Keys { scope: mine, keys: Some(keys) }, Some(key)) => mine == scope && fits(keys, key),
+            _ => false,
+        }
+    }
+
+    /// Whether it holds what is at a place of a source: by the place, or by the scope and key that are usually there.
+    pub(super) fn holds_place(&self, written: &str) -> bool {
+        match self {
+            Self::Place(pattern) => fits(pattern, written),
+            Self::Keys { scope, keys } => {
+                let keys = keys.as_deref().unwrap_or("*");
+                let in_file = written.strip_prefix("file:").is_some_and(|path| in_file(path, scope, keys));
+                in_file || usual_places(scope, keys).iter().any(|pattern| fits(pattern, written))
+            }
+        }
+    }
+}
+
+/// Whether a file is where the keys of a scope are. The folder of all scopes is for each node to say.
+fn in_file(path: &str, scope: &str, keys: &str) -> bool {
+    let mut parts = path.split('/').rev();
+    parts.next().is_some_and(|key| fits(keys, key) && names::is_secret(key))
+        && parts.next() == Some(scope)
+        && path.starts_with('/')
+        && path.split('/').all(|part| part != "..")
+}
+
+impl fmt::Display for Readable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keys { scope, keys: None } => f.write_str(scope),
+            Self::Keys { scope, keys: Some(keys) } => write!(f, "{scope}/{keys}"),
+            Self::Place(text) => f.write_str(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readable(text: &str) -> Readable {
+        Readable::parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}"))
+    }
+
+    #[test]
+    fn a_scope_is_all_of_its_keys_and_no_other_scopes() {
+        for text in ["family", "family/*"] {
+            assert!(readable(text).holds("family", Some("x")) && readable(text).holds("family", None));
+            assert!(!readable(text).holds("family2", Some("x")) && !readable(text).holds("fam", Some("ily")));
+        }
+    }
+
+    #[test]
+    fn keys_are_held_by_name_and_are_not_the_scope() {
+        assert!(readable("family/analytics-*").holds("family", Some("analytics-read-only")));
+        assert!(!readable("family/analytics-*").holds("family", Some("admin")));
+        assert!(!readable("family/analytics-*").holds("family", None));
+        assert!(!readable("criminal/one-key").holds("criminal", Some("one-key2")));
+    }
+
+    #[test]
+    fn a_place_is_held_by_its_source_only() {
+        let place = readable("credstash:credential-store/shared.*");
+        assert!(place.holds_place("credstash:credential-store/shared.api"));
+        assert!(!place.holds_place("aws-secrets-manager:credential-store/shared.api"));
+        assert!(!place.holds("credential-store", Some("shared.api")));
+    }
+
+    #[test]
+    fn a_place_is_held_by_the_scope_and_key_that_are_usually_there() {
+        for place in [
+            "databricks:family/geo-au",
+            "azure-key-vault:family.vault.azure.net/geo-au",
+            "credstash:credential-store/family/geo-au",
+            "aws-secrets-manager:family/geo-au",
+            "aws-parameter-store:/family/geo-au",
+            "env:FAMILY_GEO_AU",
+            "file:/run/secrets/family/geo-au",
+        ] {
+            for grant in ["family", "family/geo-*", "family/geo-au", "family/*-au"] {
+                assert!(readable(grant).holds_place(place), "{grant} {place}");
+            }
+            for grant in ["fam", "criminal", "family/geo", "family/dna-*", "geo-au"] {
+                assert!(!readable(grant).holds_place(place), "{grant} {place}");
+            }
+        }
+        for place in [
+            "credstash:criminal/family/x",
+            "aws-secrets-manager:criminal/x",
+            "azure-key-vault:criminal.vault.azure.net/family",
+            "env:FAMILYX_A",
+            "file:/run/family/../criminal/x",
+            "file:/run/family/",
+            "file:family/x",
+        ] {
+            assert!(!readable("family").holds_place(place), "{place}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_is_refused() {
+        for text in ["", "*", "*/x", "fam*", "family/", "family/a/b", "vault:x", "credstash:", "credstash:*", "-x/y"] {
+            assert!(Readable::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Identities and access files for tests.
+
+use std::{collections::BTreeMap, path::Path};
+
+use super::{Access, Identity};
+use crate::{
+    cloud::{aws::Caller, azure::Principal, databricks::Me},
+    facts::NodeFacts,
+};
+
+/// What the access files of tests begin with; the grants begin in line 13.
+const DATABASES: &str = r#"
+schema = 1
+contact = "data-platform@lawfirms.example"
+
+[[databases]]
+name = "analytics"
+host = "db.lawfirms.example"
+users = [
+    { name = "read_only", secret = { source = "databricks", scope = "family", key = "ro" } },
+    { name = "read_write", secret = { source = "databricks", scope = "family", key = "rw" } },
+]
+
+"#;
+
+/// An access file with a database, and these grants.
+pub(super) fn access(grants: &str) -> Access {
+    let text = format!("{DATABASES}{grants}");
+    Access::parse("access.toml", text.as_bytes()).unwrap_or_else(|found| panic!("{found:#?}"))
+}
+
+/// Somebody who is nothing but a user of a laptop, called root there.
+pub(super) fn nobody() -> Identity {
+    let facts = NodeFacts::gather(Path::new("/nowhere"), BTreeMap::new());
+    let mut identity = Identity::of_node(&facts, Path::new("/nowhere"));
+    identity.local = super::LocalUser { name: "root".into(), uid: 0 };
+    identity
+}
+
+/// A node of a production cluster of Family, and nothing else.
+pub(super) fn family_node() -> Identity {
+    Identity { cluster_unit: Some("Family".into()), cluster_environment: Some("Prod".into()), ..nobody() }
+}
+
+/// Somebody everywhere: an analyst of Family on a node of Family.
+pub(super) fn everybody() -> Identity {
+    Identity {
+        databricks: Some(Me {
+            host: "https://adb-1.azuredatabricks.net".into(),
+            auth_type: "pat".into(),
+            user_name: "ann@lawfirms.example".into(),
+            display_name: Some("Ann".into()),
+            service_principal: false,
+            groups: ["users", "LawFirms-Prod-Databricks-Family-Analyst"].map(str::to_owned).to_vec(),
+        }),
+        aws: Some(Caller {
+            account: "123456789012".into(),
+            arn: "arn:aws:sts::123456789012:assumed-role/family-node/i-1".into(),
+            partition: "aws".into(),
+            role: Some("family-node".into()),
+            user: None,
+        }),
+        azure: Some(Principal {
+            tenant: "9c2a0000-0000-4000-8000-000000000001".into(),
+            object_id: "5b1c8c5e-0000-4000-8000-000000000001".into(),
+            client_id: None,
+            auth_type: "managed-identity".into(),
+        }),
+        ..family_node()
+    }
+}

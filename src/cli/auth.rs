@@ -1,0 +1,321 @@
+//! `nodeagent auth`: who the node is, what it may use and why, and whether doors that should be closed are.
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use super::{Env, Exit, Stopped, leave::judged, print, print_json, target::this_node};
+use crate::{
+    auth::{Access, Cloud, Decision, Denial, Door, Found, Free, Identity, Wish, doors, explain},
+    cloud::{CloudError, Kind},
+    diagnostic::Diagnostic,
+    facts::NodeFacts,
+    report::{render_columns, words::counted},
+    secrets::databricks,
+};
+
+/// Commands of `auth`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Options {
+    /// Show who the node is: in each cloud, by its cluster, by itself
+    Whoami(Plain),
+    /// Say whether something may be used: status 0 or 2
+    Can(Question),
+    /// Say why something may be used or not, with the line that decides
+    Explain(Question),
+    /// Try every scope and tree: status 1 when one is open that should be closed
+    Audit(Plain),
+}
+
+/// Options of a command that only shows.
+#[derive(Debug, Args)]
+pub(super) struct Plain {
+    /// Print the answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What somebody wants to use.
+#[derive(Debug, Args)]
+pub(super) struct Question {
+    /// `read` a secret, `connect` to a database, `use` the profiles of a unit
+    verb: Verb,
+    /// SCOPE, SCOPE/KEY or SOURCE:PLACE of a secret; a database; a unit
+    name: String,
+    /// The user of the database
+    #[arg(long = "as", value_name = "USER", required_if_eq("verb", "connect"))]
+    user: Option<String>,
+    /// Print the answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Verb {
+    Read,
+    Connect,
+    Use,
+}
+
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+    match options {
+        Options::Whoami(options) => whoami(env, options.json),
+        Options::Can(question) => can(env, question),
+        Options::Explain(question) => why(env, question),
+        Options::Audit(options) => audit(env, options.json),
+    }
+}
+
+fn whoami(env: &Env, as_json: bool) -> Result<Exit, Stopped> {
+    let facts = this_node(env);
+    let all = Cloud::ALL.into_iter().collect();
+    let identity = env.block_on(Identity::resolve(env.clouds(), &facts, &env.root, &all))?;
+    // A file with mistakes changes nothing about who somebody is.
+    let access = env.access();
+    if as_json {
+        let unknown = identity.unknown.iter().map(|(cloud, error)| {
+            json!({ "cloud": cloud, "kind": error.kind, "message": error.message, "said": error.said, "hint": error.hint })
+        });
+        let mut answer = serde_json::to_value(&identity).unwrap_or_default();
+        answer["names"] = json!(identity.names());
+        answer["unknown"] = unknown.collect();
+        answer["access-file"] = json!(access.ok().and_then(|access| access.file));
+        print_json(&answer)?;
+    } else {
+        print(&page(&identity, &facts, access.as_ref().ok()))?;
+    }
+    if identity.unknown.is_empty() {
+        return Ok(Exit::Done);
+    }
+    Err(Stopped::Failed(identity.unknown.iter().map(|(_, error)| trouble(error)).collect()))
+}
+
+fn trouble(error: &CloudError) -> Diagnostic {
+    Diagnostic::nowhere(error.to_string()).causes(error.said.iter().cloned().collect()).maybe_hint(error.hint.clone())
+}
+
+fn page(identity: &Identity, facts: &NodeFacts, access: Option<&Access>) -> String {
+    let mut rows: Vec<[String; 2]> = Vec::new();
+    let mut row = |what: &str, text: String| rows.push([what.to_owned(), text]);
+    let nobody = |cloud: Cloud| {
+        let asked = identity.unknown.iter().any(|(unknown, _)| *unknown == cloud);
+        if asked { "not known, see below" } else { "nobody: not configured" }.to_owned()
+    };
+    let me = identity.databricks.as_ref();
+    row(
+        "databricks",
+        me.map_or_else(
+            || nobody(Cloud::Databricks),
+            |me| {
+                let kind = if me.service_principal { "service-principal" } else { "user" };
+                let name = me.display_name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+                format!("{kind}:{}{name}, by {} at {}", me.user_name, me.auth_type, me.host)
+            },
+        ),
+    );
+    for group in identity.groups() {
+        row("", format!("group:{group}"));
+    }
+    row("aws", identity.aws.as_ref().map_or_else(|| nobody(Cloud::Aws), |caller| caller.arn.clone()));
+    row(
+        "azure",
+        identity.azure.as_ref().map_or_else(
+            || nobody(Cloud::Azure),
+            |found| format!("azure:{}, by {} in tenant {}", found.object_id, found.auth_type, found.tenant),
+        ),
+    );
+    let cluster = identity.names().into_iter().find(|name| name.starts_with("cluster:"));
+    let name = facts.cluster_name.clone();
+    row(
+        "cluster",
+        match (cluster, name) {
+            (Some(cluster), Some(name)) => format!("{cluster}, by the name {name}"),
+            (Some(cluster), None) => cluster,
+            (None, Some(name)) => format!("no unit: the name {name} does not follow the convention"),
+            (None, None) => "not on a cluster".to_owned(),
+        },
+    );
+    row("local", format!("local:{} (uid {})", identity.local.name, identity.local.uid));
+    row(
+        "access",
+        match access {
+            None => "the access file cannot be used: `nodeagent check` says why".to_owned(),
+            Some(Access { file: None, .. }) => Free::Off.to_string(),
+            Some(access @ Access { file: Some(file), .. }) => {
+                let mine = access.grants_of(identity).count();
+                format!("{file}: {mine} of {} for you", counted(access.grants.len(), "grant"))
+            }
+        },
+    );
+    render_columns(&[], &rows)
+}
+
+impl Question {
+    fn wish(&self) -> Result<Wish, Stopped> {
+        let not_for_it = |what: &str| Diagnostic::nowhere(format!("--as is for `connect`, not for {what}"));
+        Ok(match (self.verb, &self.user) {
+            (Verb::Connect, Some(user)) => Wish::connect(&self.name, user),
+            (Verb::Read, Some(_)) => return Err(not_for_it("secrets").into()),
+            (Verb::Use, Some(_)) => return Err(not_for_it("profiles").into()),
+            // clap asks for the user.
+            (Verb::Connect, None) => Wish::connect(&self.name, ""),
+            (Verb::Use, None) => Wish::UseProfile { unit: self.name.clone() },
+            (Verb::Read, None) if self.name.contains(':') => Wish::place(&self.name)?,
+            (Verb::Read, None) => match self.name.split_once('/') {
+                Some((scope, key)) => Wish::read(scope, key),
+                None => Wish::Read { scope: self.name.clone(), key: None, elsewhere: None },
+            },
+        })
+    }
+}
+
+/// A question, and what was decided of it.
+struct Answer {
+    access: Access,
+    identity: Identity,
+    wish: Wish,
+    decision: Decision,
+}
+
+fn answer(env: &Env, question: &Question, command: &'static str) -> Result<Answer, Stopped> {
+    let wish = question.wish()?;
+    let judged = judged(env, env.access()?, vec![wish.clone()], command)?;
+    let decision = judged.decisions.into_iter().next().expect("one wish, one decision");
+    Ok(Answer { access: judged.access, identity: judged.identity, wish, decision })
+}
+
+impl Answer {
+    fn to_json(&self) -> Value {
+        let Self { access, identity, wish, decision } = self;
+        let denial = (!decision.allowed).then(|| Denial::new(access, identity, wish));
+        json!({
+            "wish": wish.to_string(),
+            "allowed": decision.allowed,
+            "access-file": access.file,
+            "rule": decision.rule,
+            "who": decision.granted.as_ref().map(|granted| granted.who.value.to_string()),
+            "what": decision.granted.as_ref().map(|granted| &granted.what),
+            "identity": identity.names(),
+            "message": denial.as_ref().map(|denial| &denial.message),
+            "causes": denial.as_ref().map(|denial| &denial.causes),
+            "hint": denial.as_ref().map(|denial| &denial.hint),
+        })
+    }
+}
+
+fn can(env: &Env, question: &Question) -> Result<Exit, Stopped> {
+    let answer = answer(env, question, "auth can")?;
+    let Answer { access, identity, wish, decision } = &answer;
+    if question.json {
+        print_json(&answer.to_json())?;
+        return Ok(if decision.allowed { Exit::Done } else { Exit::Refused });
+    }
+    if decision.allowed {
+        let why = match (&decision.rule, &decision.granted) {
+            (Some(rule), Some(granted)) => format!("{rule} gives `{}` to {}", granted.what, granted.who.value),
+            _ => decision.free.map(|free| free.to_string()).unwrap_or_default(),
+        };
+        return print(&format!("yes: {why}\n"));
+    }
+    print("no\n")?;
+    Err(Diagnostic::from(Denial::new(access, identity, wish)).into())
+}
+
+fn why(env: &Env, question: &Question) -> Result<Exit, Stopped> {
+    let answer = answer(env, question, "auth explain")?;
+    if question.json {
+        return print_json(&answer.to_json());
+    }
+    let Answer { access, identity, wish, .. } = &answer;
+    let lines = explain(access, identity, wish);
+    let indented = lines.iter().enumerate().map(|(index, line)| {
+        let indent = if index == 0 { "" } else { "  " };
+        format!("{indent}{}\n", crate::report::words::clean(line))
+    });
+    print(&indented.collect::<String>())
+}
+
+fn audit(env: &Env, as_json: bool) -> Result<Exit, Stopped> {
+    let (access, store) = (env.access()?, env.store()?);
+    let facts = this_node(env);
+    let clouds = env.clouds();
+    let (identity, scopes) = env.block_on(async {
+        let mut needed = access.clouds();
+        needed.insert(Cloud::Databricks);
+        let identity = Identity::resolve(clouds, &facts, &env.root, &needed).await;
+        let scopes = match databricks::scopes(clouds).await {
+            Ok(scopes) => {
+                let names = scopes.into_iter().map(|scope| scope.name).collect();
+                let list = async |scope: &str| databricks::list(clouds, scope).await.map(drop);
+                Ok(doors::scopes(&access, &identity, names, list).await)
+            }
+            Err(error) => Err(error),
+        };
+        (identity, scopes)
+    })?;
+    let mut troubles = Vec::new();
+    let mut found = Vec::new();
+    match scopes {
+        Ok(doors) => found.extend(doors),
+        // On a node of a workspace, not to have tried is not to have shown that they are closed.
+        Err(error) if error.kind == Kind::NotConfigured && facts.runtime.is_none() => {
+            env.talk.stderr.talk("warning: no Databricks workspace is configured: no scope was tried\n");
+        }
+        Err(error) => troubles.push(trouble(&error)),
+    }
+    match store.trees() {
+        // What the mirror holds is what was asked for, not what there is.
+        Ok(_) if !store.lists() => {
+            env.talk.stderr.talk("warning: the file store is a web server, which lists nothing: no tree was tried\n");
+        }
+        Ok(trees) => found.extend(doors::trees(&access, &identity, trees, |tree| store.probe(tree))),
+        Err(error) => {
+            let message = format!("the file store `{}` could not be listed: {error}", store.label());
+            troubles.push(Diagnostic::nowhere(message));
+        }
+    }
+    if as_json {
+        let answer = json!({ "identity": identity.names(), "access-file": access.file, "doors": found });
+        print_json(&answer)?;
+    } else {
+        print(&table(&access, &identity, &found))?;
+    }
+    troubles.extend(summary(&found));
+    if troubles.is_empty() { Ok(Exit::Done) } else { Err(Stopped::Failed(troubles)) }
+}
+
+fn table(access: &Access, identity: &Identity, found: &[Door]) -> String {
+    let row = |door: &Door| {
+        let rule = door.rule.as_ref().map(ToString::to_string);
+        let note = [rule, door.note.clone()].into_iter().flatten().collect::<Vec<_>>().join("; ");
+        [door.kind.to_owned(), door.name.clone(), door.verdict().to_owned(), note]
+    };
+    let rows: Vec<[String; 4]> = found.iter().map(row).collect();
+    let who = identity.names().join(", ");
+    let file = access.file.clone().unwrap_or_else(|| Free::Off.to_string());
+    format!("you are {who}\naccess: {file}\n\n{}", render_columns(&["kind", "name", "door", "rule"], &rows))
+}
+
+/// What is wrong with the doors, if anything.
+fn summary(found: &[Door]) -> Vec<Diagnostic> {
+    let names = |wanted: &dyn Fn(&Door) -> bool| {
+        let names = found.iter().filter(|door| wanted(door)).map(|door| format!("{} {}", door.kind, door.name));
+        names.collect::<Vec<_>>()
+    };
+    let (breaches, unknown) = (names(&Door::is_breach), names(&|door| door.found == Found::Unknown));
+    let mut said = Vec::new();
+    if !breaches.is_empty() {
+        let message = format!("{} open and should be closed: {}", is_or_are(&breaches), breaches.join(", "));
+        let hint = "the access list of the scope or the permissions of the tree are the wall: close them there";
+        said.push(Diagnostic::nowhere(message).hint(hint));
+    }
+    if !unknown.is_empty() {
+        let message = format!("{} not known to be closed: {}", is_or_are(&unknown), unknown.join(", "));
+        said.push(Diagnostic::nowhere(message).hint("the table says why; try again when that is mended"));
+    }
+    said
+}
+
+fn is_or_are(doors: &[String]) -> String {
+    let verb = if doors.len() == 1 { "is" } else { "are" };
+    format!("{} {verb}", counted(doors.len(), "door"))
+}

@@ -1,0 +1,181 @@
+//! `nodeagent db`: connections to databases, as a user that the access file allows.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Subcommand};
+use tempfile::TempDir;
+
+use super::{
+    Env, Exit, Stopped,
+    leave::judged,
+    target::{self, duration},
+};
+use crate::{
+    auth::{Access, Database, Unknown, Wish},
+    db::{DbError, Format, Login},
+    diagnostic::Diagnostic,
+    fs::{Attributes, replace},
+    profile::{Asset, AssetRef, Assets},
+    redact::Secret,
+    report::words::{clean, lines},
+    secrets::fetch,
+};
+
+/// Commands of `db`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Options {
+    /// Open psql, the terminal of the database
+    Connect(Connect),
+    /// Run statements and print what they give
+    Query(Query),
+}
+
+/// Which database, and as whom.
+#[derive(Debug, Args)]
+struct Target {
+    /// The database, by its name in the access file
+    #[arg(value_name = "DATABASE")]
+    database: String,
+    /// Who to be there
+    #[arg(long = "as", value_name = "USER")]
+    user: String,
+}
+
+/// Options of `db connect`.
+#[derive(Debug, Args)]
+pub(super) struct Connect {
+    #[command(flatten)]
+    target: Target,
+    /// End each statement that takes longer than this, such as 10m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
+}
+
+/// Options of `db query`.
+#[derive(Debug, Args)]
+pub(super) struct Query {
+    #[command(flatten)]
+    target: Target,
+    /// End each statement that takes longer than this
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    timeout: Duration,
+    /// A statement; may be given several times
+    #[arg(short = 'c', long = "command", value_name = "SQL", required = true)]
+    commands: Vec<String>,
+    /// Print comma-separated values
+    #[arg(long)]
+    csv: bool,
+}
+
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+    match options {
+        Options::Connect(options) => {
+            let session = Session::open(env, &options.target, "db connect")?;
+            let status = env.block_on(session.login(&options.target, options.timeout).connect())?;
+            let status = status.map_err(|error| failed(&error))?;
+            Ok(if status == 0 { Exit::Done } else { Exit::Failed })
+        }
+        Options::Query(options) => {
+            // psql's own commands start programs and read files, and the password is open to those.
+            if let Some(command) = options.commands.iter().find(|command| command.trim_start().starts_with('\\')) {
+                let word = command.split_whitespace().next().unwrap_or_default();
+                let refused = Diagnostic::nowhere(format!("`{word}` is a command of psql, not of the database"));
+                return Err(refused.hint("write it as SQL, or use `nodeagent db connect`").into());
+            }
+            let session = Session::open(env, &options.target, "db query")?;
+            let login = session.login(&options.target, Some(options.timeout));
+            let format = if options.csv { Format::Csv } else { Format::Table };
+            let said = env.block_on(login.query(&options.commands, format))?.map_err(|error| failed(&error))?;
+            env.talk.stderr.talk(&lines(said.lines().map(clean)));
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// What it takes to be a user of a database, after it was found to be allowed.
+struct Session {
+    database: Database,
+    password: Secret,
+    ca: Option<Authorities>,
+}
+
+/// The file of a server's authorities; under trusted keys a copy of the bytes that were checked.
+struct Authorities {
+    path: PathBuf,
+    #[expect(dead_code, reason = "held, not used: the copy goes with it")]
+    copy: Option<TempDir>,
+}
+
+impl Session {
+    /// Decides, then fetches the password. Both are written down.
+    fn open(env: &Env, target: &Target, command: &'static str) -> Result<Self, Stopped> {
+        let access = env.access()?;
+        known(&access, target)?;
+        let wish = Wish::connect(&target.database, &target.user);
+        let mut judged = judged(env, access, vec![wish], command)?.granted()?;
+        // The grant to connect is one to use the password for that, and for nothing else.
+        let database = judged.access.databases.get(&target.database).cloned();
+        let user = database.and_then(|database| Some((database.users.get(&target.user)?.clone(), database)));
+        let (address, database) = user.expect("a grant names a database and a user of it");
+        let ca = authorities(env, &database)?;
+        let fetched = env.block_on(fetch(&address, env.clouds()))?;
+        judged.fetched(env, 0, &address, fetched.as_ref().err());
+        let password = fetched.map_err(|error| {
+            let message = format!("the password of `{}` for `{}` cannot be had: {error}", target.user, database.name);
+            Diagnostic::nowhere(message).hint(error.hint())
+        })?;
+        Ok(Self { database, password, ca })
+    }
+
+    fn login<'a>(&'a self, target: &'a Target, timeout: Option<Duration>) -> Login<'a> {
+        let Self { database, password, ca } = self;
+        let ca = ca.as_ref().map(|ca| ca.path.clone());
+        Login { database, user: &target.user, password, ca, timeout }
+    }
+}
+
+/// A mistyped name is no matter of grants.
+fn known(access: &Access, target: &Target) -> Result<(), Diagnostic> {
+    match access.unknown(&target.database, &target.user) {
+        Some(Unknown { message, near: Some(near), .. }) if !access.is_off() => {
+            Err(Diagnostic::nowhere(message).hint(format!("did you mean `{near}`?")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The file of the server's authorities, when the access file names one.
+fn authorities(env: &Env, database: &Database) -> Result<Option<Authorities>, Stopped> {
+    let Some(path) = &database.ca else { return Ok(None) };
+    let wanted = AssetRef { path: path.clone(), beside: None, sha256: None };
+    let store = env.store()?;
+    let assets = Assets { store: &store, unit: None };
+    let found = assets.find(&wanted, &database.origin).and_then(|asset| {
+        let checked = store.trusted().is_on().then(|| assets.read(&wanted, &asset, &database.origin)).transpose()?;
+        Ok((asset, checked))
+    });
+    match found {
+        Ok((Asset::File { path, .. }, None)) => Ok(Some(Authorities { path, copy: None })),
+        Ok((Asset::File { .. }, Some(bytes))) => copied(&bytes).map(Some),
+        Ok((Asset::BuiltIn { name, .. }, _)) => {
+            Err(Diagnostic::nowhere(format!("`{name}` is not a file of authorities")).into())
+        }
+        Err(missing) => Err(Diagnostic::nowhere(format!("{} (asked for at {})", missing.message, missing.origin))
+            .hint(missing.hint)
+            .into()),
+    }
+}
+
+/// The authorities in a folder of our own: what psql reads is what was checked.
+fn copied(bytes: &[u8]) -> Result<Authorities, Stopped> {
+    let folder = tempfile::Builder::new().prefix("nodeagent-").tempdir();
+    let folder = folder.map_err(|error| target::failed(format!("there is no folder for the authorities: {error}")))?;
+    let path = folder.path().join("authorities.pem");
+    replace(&path, bytes, Attributes::mode(0o600)).map_err(|error| target::failed(error.to_string()))?;
+    Ok(Authorities { path, copy: Some(folder) })
+}
+
+fn failed(error: &DbError) -> Stopped {
+    let failed = Diagnostic::nowhere(error.message.clone()).causes(error.said.clone());
+    Stopped::Failed(vec![failed.maybe_hint(error.hint.clone())])
+}

@@ -1,0 +1,81 @@
+//! What is generated from the program itself: the schema, completions, manual pages.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, CommandFactory as _, ValueEnum};
+
+use super::{Cli, Exit, Stopped, print, print_json, target::failed};
+use crate::{
+    auth,
+    fs::{Attributes, replace},
+    lock, profile,
+};
+
+/// Options of `schema`.
+#[derive(Debug, Args)]
+pub(super) struct Schema {
+    /// What it is the schema of
+    #[arg(value_enum, default_value_t = Text::Profile)]
+    of: Text,
+}
+
+/// A kind of text with a schema.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Text {
+    Profile,
+    Access,
+    Lock,
+}
+
+/// Options of `completions`.
+#[derive(Debug, Args)]
+pub(super) struct Shell {
+    /// The shell it is for
+    shell: clap_complete::Shell,
+}
+
+/// Options of `man`.
+#[derive(Debug, Args)]
+pub(super) struct Man {
+    /// Write a page for every command to this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn schema(schema: &Schema) -> Result<Exit, Stopped> {
+    print_json(&match schema.of {
+        Text::Profile => profile::json_schema(),
+        Text::Access => auth::json_schema(),
+        Text::Lock => lock::json_schema(),
+    })
+}
+
+pub(super) fn completions(shell: &Shell) -> Result<Exit, Stopped> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell.shell, &mut Cli::command(), "nodeagent", &mut script);
+    print(&String::from_utf8_lossy(&script))
+}
+
+pub(super) fn man(options: &Man) -> Result<Exit, Stopped> {
+    let mut command = Cli::command();
+    command.build();
+    let Some(folder) = &options.out else { return print(&page(&command)?) };
+    write_pages(&command, folder)?;
+    Ok(Exit::Done)
+}
+
+/// Writes the page of a command and of all commands below it.
+fn write_pages(command: &clap::Command, folder: &Path) -> Result<(), Stopped> {
+    let name = command.get_display_name().unwrap_or(command.get_name());
+    let path = folder.join(format!("{name}.1"));
+    replace(&path, page(command)?.as_bytes(), Attributes::mode(0o644)).map_err(|error| failed(error.to_string()))?;
+    let mut below = command.get_subcommands().filter(|command| command.get_name() != "help");
+    below.try_for_each(|command| write_pages(command, folder))
+}
+
+fn page(command: &clap::Command) -> Result<String, Stopped> {
+    let mut page = Vec::new();
+    let rendered = clap_mangen::Man::new(command.clone()).render(&mut page);
+    rendered.map_err(|error| failed(format!("the page could not be rendered: {error}")))?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}

@@ -1,0 +1,262 @@
+//! `nodeagent lock`: what a profile stands for on this runtime, written down; and what became of it.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::{
+    Env, Exit, Stopped,
+    plan::refused,
+    print, print_json,
+    target::{NodeOptions, ProfileOptions, failed, load_profile, read_lock, this_node},
+};
+use crate::{
+    diagnostic::Diagnostic,
+    digest::Digest,
+    facts::{AccessMode, ClusterName, NodeFacts, Role, os::Os},
+    fs::{Attributes, replace},
+    inventory::{Inventory, Vault},
+    lock::{Difference, Lock, LockFile, Section, difference},
+    plan::asks,
+    profile::{Profile, Secrets},
+    report::{observers, run_id},
+    run::{Job, Stop, Upgrade, resolve_lock},
+};
+
+/// A resolution that takes longer will never end.
+const DEADLINE: Duration = Duration::from_secs(3600);
+
+/// Options of `lock`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    profile: ProfileOptions,
+    /// Write the lock to this file [default: beside the profile]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Check that the lock fits the profile, for CI: no network, and no node of the runtime
+    #[arg(long, conflicts_with_all = ["upgrade", "diff"])]
+    check: bool,
+    /// Let these packages move to newer versions; without names, all
+    #[arg(long, value_name = "NAME", num_args = 0..)]
+    upgrade: Option<Vec<String>>,
+    /// Show what changed since another lock; without one, what locking now would change, and write nothing
+    #[arg(long, value_name = "OLD", num_args = 0..=1)]
+    #[expect(clippy::option_option, reason = "an option with a value that may be left out")]
+    diff: Option<Option<PathBuf>>,
+    /// Print what changed as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    node: NodeOptions,
+}
+
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+    if options.node.is_of_another_runtime() {
+        let mistake = Diagnostic::nowhere("a lock is made on a node of its runtime, not for one that is elsewhere");
+        let hint = "`--role`, `--environment`, `--mode`, `--cluster-name` and `--access-mode` may be another node's";
+        return Err(mistake.hint(hint).into());
+    }
+    if options.check {
+        return check(env, options);
+    }
+    let facts = options.node.over(this_node(env));
+    let profile = load_profile(env, options.profile.name(), &options.profile.sets, &facts, false)?;
+    let path = place(env, &profile, options)?;
+    let before = read(&path)?;
+    if let Some(Some(old)) = &options.diff {
+        let old = read(old)?.ok_or_else(|| not_there(old))?;
+        let new = before.ok_or_else(|| not_there(&path))?;
+        return show(&difference(Some(&old.lock), &new.lock), options);
+    }
+    let before = before.map(|file| file.lock);
+    let (name, files) = (profile.name.clone(), profile.files.clone());
+    let section = resolve(env, profile, facts, before.as_ref(), &upgrade(options))?;
+    let (lock, gone) = Lock::with(before.as_ref(), &name, files, section);
+    for gone in gone {
+        let text = "the profile changed; lock it again where it asks for these other things";
+        env.talk.stderr.talk(&format!("warning: another section for {} went: {text}\n", gone.runtime));
+    }
+    let difference = difference(before.as_ref(), &lock);
+    if options.diff.is_none() && before.as_ref() != Some(&lock) {
+        replace(&path, lock.render().as_bytes(), Attributes::mode(0o644)).map_err(|error| failed(error.to_string()))?;
+        env.talk.stderr.talk(&format!("wrote {} (serial {})\n", path.display(), lock.serial));
+    }
+    show(&difference, options)
+}
+
+fn upgrade(options: &Options) -> Upgrade {
+    match &options.upgrade {
+        None => Upgrade::Nothing,
+        Some(names) if names.is_empty() => Upgrade::All,
+        Some(names) => Upgrade::Names(names.iter().cloned().collect()),
+    }
+}
+
+fn show(difference: &Difference, options: &Options) -> Result<Exit, Stopped> {
+    if options.json { print_json(difference) } else { print(&difference.render()) }
+}
+
+/// Where the lock is, or goes.
+fn place(env: &Env, profile: &Profile, options: &Options) -> Result<PathBuf, Stopped> {
+    if let Some(output) = &options.output {
+        return Ok(output.clone());
+    }
+    let no_place = |why: &str| {
+        let mistake = Diagnostic::nowhere(format!("there is no place beside the profile `{}`: {why}", profile.name));
+        Stopped::from(mistake.hint("name a file with `--output`; `run --lock FILE` reads it from there"))
+    };
+    match &profile.path {
+        None => Err(no_place("it is built into the program")),
+        Some(_) if env.store()?.is_remote() && !options.check => {
+            Err(no_place("the file store is reached over the network"))
+        }
+        Some(path) => Ok(path.with_extension("lock")),
+    }
+}
+
+fn read(path: &Path) -> Result<Option<LockFile>, Stopped> {
+    let label = path.display().to_string();
+    match std::fs::read(path) {
+        Ok(bytes) => {
+            let lock = Lock::parse(&label, &bytes).map_err(Stopped::Mistakes)?;
+            Ok(Some(LockFile { label, lock }))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Diagnostic::nowhere(format!("the lock `{label}` could not be read: {error}")).into()),
+    }
+}
+
+fn not_there(path: &Path) -> Stopped {
+    let mistake = Diagnostic::nowhere(format!("there is no lock `{}`", path.display()));
+    mistake.hint("`nodeagent lock --profile NAME` makes one, on a node of the runtime").into()
+}
+
+fn resolve(
+    env: &Env,
+    mut profile: Profile,
+    facts: NodeFacts,
+    before: Option<&Lock>,
+    upgrade: &Upgrade,
+) -> Result<Section, Stopped> {
+    // Packages are locked; no secret is needed but those of logins.
+    profile.secrets = Secrets { withheld: std::mem::take(&mut profile.secrets.withheld), ..Secrets::default() };
+    let (events, _, _) = observers(&env.talk, None);
+    let logs = tempfile::Builder::new().prefix("nodeagent-").tempdir();
+    let logs = logs.map_err(|error| failed(format!("there is no folder for logs: {error}")))?;
+    let job = Arc::new(Job {
+        run: run_id(Timestamp::now(), std::process::id()),
+        profile,
+        facts,
+        store: env.store()?,
+        places: env.places()?,
+        access: env.access()?,
+        audit: env.audit_if_kept("lock").map(std::sync::Mutex::new),
+        clouds: Arc::clone(env.clouds()),
+        root: env.root.clone(),
+        logs: logs.path().to_owned(),
+        strict: false,
+        events,
+    });
+    let resolved = env.block_on(async {
+        let stop = Stop::watch(DEADLINE)?;
+        Ok::<_, std::io::Error>(resolve_lock(&job, before, upgrade, &stop).await)
+    })?;
+    let resolved = resolved.map_err(|error| failed(format!("the work could not be started: {error}")))?;
+    resolved.map_err(|refusals| refused(&refusals))
+}
+
+/// Whether each section is still what the profile asks for on its runtime.
+fn check(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+    let here = options.node.over(this_node(env));
+    let load = |facts: &NodeFacts| load_profile(env, options.profile.name(), &options.profile.sets, facts, true);
+    let profile = load(&here)?;
+    let path = place(env, &profile, options)?;
+    let file = match &options.output {
+        Some(path) => read(path)?,
+        None => match &profile.path {
+            Some(path) => read_lock(env, &path.with_extension("lock"))?,
+            None => None,
+        },
+    };
+    let file = file.ok_or_else(|| not_there(&path))?;
+    let mut reasons = file.lock.changed_files(&profile.files);
+    if file.lock.profile != profile.name {
+        reasons.push(format!("it is for the profile `{}`", file.lock.profile));
+    }
+    if file.lock.sections.is_empty() {
+        reasons.push("it has no section".to_owned());
+    }
+    let store = env.store()?;
+    for section in &file.lock.sections {
+        let profile = load(&as_of(section, here.clone()))?;
+        let inventory = Inventory::take(&profile, &store, &env.root, Vault::default())
+            .map_err(|error| failed(format!("the profile's files could not be read: {error}")))?;
+        let runtime = &section.runtime;
+        let only = Lock { sections: vec![section.clone()], ..file.lock.clone() };
+        let asked = only.section(runtime, &asks(&profile, &inventory)).err().unwrap_or_default();
+        reasons.extend(asked.into_iter().map(|why| format!("{runtime}: {why}")));
+        reasons
+            .extend(changed_assets(&profile, &inventory, section).into_iter().map(|why| format!("{runtime}: {why}")));
+    }
+    reasons.dedup();
+    if reasons.is_empty() {
+        let sections = crate::report::words::counted(file.lock.sections.len(), "section");
+        env.talk.stderr.talk(&format!("the lock {} fits: serial {}, {sections}\n", file.label, file.lock.serial));
+        return Ok(Exit::Done);
+    }
+    let drift = file.drift(reasons);
+    let hint =
+        format!("look at what changed, then run `nodeagent lock --profile {}` on a node of the runtime", profile.name);
+    Err(Diagnostic::nowhere(drift.to_string()).causes(drift.reasons).hint(hint).into())
+}
+
+fn changed_assets(profile: &Profile, inventory: &Inventory, section: &Section) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for named in profile.assets() {
+        let Some(found) = inventory.asset(named.file) else {
+            if !named.optional {
+                reasons.push(format!("the file `{}` is not in the file store", named.file.path));
+            }
+            continue;
+        };
+        let path = &named.file.path;
+        match (section.asset(path), found.asset.bytes()) {
+            (None, _) => reasons.push(format!("the file `{path}` is not in it")),
+            (_, Err(error)) => reasons.push(format!("the file `{path}` could not be read: {error}")),
+            (Some(locked), Ok(bytes)) if Digest::sha256(&bytes) != locked.sha256 => {
+                reasons.push(format!("the file `{path}` was changed since"));
+            }
+            _ => {}
+        }
+    }
+    reasons
+}
+
+/// The node that a section was made on, as far as the lock tells.
+fn as_of(section: &Section, mut facts: NodeFacts) -> NodeFacts {
+    facts.os = Os::named(&section.runtime.os.replacen(' ', "-", 1));
+    facts.arch.clone_from(&section.runtime.arch);
+    facts.runtime.clone_from(&section.runtime.version);
+    for (name, value) in &section.conditions {
+        let value = Some(value.clone());
+        match name.as_str() {
+            "role" => facts.role = value.map(|role| if role == "driver" { Role::Driver } else { Role::Worker }),
+            "environment" => facts.environment = value,
+            "mode" => facts.mode = value,
+            "business-unit" => facts.business_unit = value,
+            "cluster-name" => {
+                facts.cluster = value.as_deref().and_then(ClusterName::parse);
+                facts.cluster_name = value;
+            }
+            "access-mode" => facts.access_mode = value.as_deref().and_then(AccessMode::parse),
+            _ => {}
+        }
+    }
+    facts
+}

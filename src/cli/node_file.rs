@@ -1,0 +1,141 @@
+//! `/etc/nodeagent.toml`: what is so for every run on this node.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::Stopped;
+use crate::{
+    diagnostic::{Diagnostic, Source},
+    trust::PublicKey,
+};
+
+const KNOWN: &str = "known keys: `filestore = \"/path/of/the/file/store\"`, `trusted-keys = [\"RW…\"]`, `minimum-serial = 1`, \
+                     `access = \"required\"`, `store = \"/path/that/nodes/share\"`, `store-limit = \"10 GiB\"`";
+
+/// The file as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Raw {
+    filestore: Option<PathBuf>,
+    trusted_keys: Option<Spanned<Vec<Spanned<String>>>>,
+    minimum_serial: Option<u64>,
+    #[serde(default)]
+    access: AccessFile,
+    store: Option<String>,
+    store_limit: Option<Size>,
+}
+
+/// The node's own settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct NodeFile {
+    /// The shared file store.
+    pub(super) filestore: Option<PathBuf>,
+    /// Whether an access file must be there.
+    pub(super) access: AccessFile,
+    /// Whose signatures count; none where the file does not say.
+    pub(super) trusted_keys: Vec<PublicKey>,
+    /// The least serial of what is signed.
+    pub(super) minimum_serial: u64,
+    /// Where nodes share what they fetched and built.
+    pub(super) store: Option<String>,
+    /// How large the node's own part of that may grow.
+    pub(super) store_limit: Option<Size>,
+}
+
+/// A size such as `20 GiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Size(pub(super) u64);
+
+impl TryFrom<String> for Size {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let unit: u64 = match unit.trim() {
+            "B" => 1,
+            "MB" => 1_000_000,
+            "MiB" => 1 << 20,
+            "GB" => 1_000_000_000,
+            "GiB" => 1 << 30,
+            "TiB" => 1 << 40,
+            _ => return Err(format!("`{text}` is no size; write it as 500 MiB or 10 GiB")),
+        };
+        let size = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+        size.map(Self).ok_or_else(|| format!("`{text}` is no size; write it as 500 MiB or 10 GiB"))
+    }
+}
+
+/// Whether the node works without an access file.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum AccessFile {
+    /// What there is counts; without one, nothing is decided.
+    #[default]
+    Optional,
+    /// Without one nothing is allowed.
+    Required,
+}
+
+/// Reads the file; one that is not there says nothing. One that cannot be read might say whom not to trust.
+pub(super) fn read(root: &Path) -> Result<NodeFile, Stopped> {
+    let path = root.join("etc/nodeagent.toml");
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(NodeFile::default());
+        }
+        Err(error) => {
+            let mistake = Diagnostic::nowhere(format!("`{}` could not be read: {error}", path.display()));
+            return Err(mistake.hint("make it readable for everybody (mode 0644): it holds no secrets").into());
+        }
+    };
+    let source = Source::new(path.display().to_string(), text.as_str());
+    let raw: Raw = toml::from_str(&text).map_err(|error| {
+        let mistake = Diagnostic::at(&source, error.span().unwrap_or(0..0), error.message().to_owned());
+        Stopped::from(mistake.hint(KNOWN))
+    })?;
+    let mut mistakes = Vec::new();
+    let mut trusted_keys = Vec::new();
+    if let Some(keys) = &raw.trusted_keys {
+        if keys.get_ref().is_empty() {
+            let mistake = Diagnostic::at(&source, keys.span(), "`trusted-keys` names no key");
+            mistakes.push(mistake.hint("name one, or remove the line: then everything in the file store counts"));
+        }
+        for key in keys.get_ref() {
+            match PublicKey::parse(key.get_ref()) {
+                Ok(key) => trusted_keys.push(key),
+                Err(error) => {
+                    let mistake = Diagnostic::at(&source, key.span(), format!("this key cannot be used: {error}"));
+                    mistakes.push(mistake.hint(error.hint()));
+                }
+            }
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(Stopped::Mistakes(mistakes));
+    }
+    Ok(NodeFile {
+        filestore: raw.filestore,
+        trusted_keys,
+        minimum_serial: raw.minimum_serial.unwrap_or(0),
+        access: raw.access,
+        store: raw.store,
+        store_limit: raw.store_limit,
+    })
+}

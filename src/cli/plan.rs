@@ -1,0 +1,136 @@
+//! `nodeagent plan`: what a run would do, changing nothing.
+
+use std::sync::Mutex;
+
+use clap::Args;
+use serde_json::json;
+
+use super::{
+    Env, Exit, Stopped, print, print_json,
+    target::{LockOptions, ProfileOptions, failed, load_locked, this_node},
+};
+use crate::{
+    diagnostic::Diagnostic,
+    facts::NodeFacts,
+    inventory::Inventory,
+    plan::Plan,
+    profile::{FileStore, Profile},
+    report::event::{FORMAT, Failure},
+    run::{Case, cache, fetch_logins},
+    steps::describe,
+};
+
+/// Options of `plan`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    profile: ProfileOptions,
+    #[command(flatten)]
+    lock: LockOptions,
+    /// Print the plan as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+    let facts = this_node(env);
+    let profile = load_locked(env, &options.profile, &options.lock, &facts)?;
+    show(env, &profile, &facts, options.json)
+}
+
+/// Plans and prints; also what `run --dry-run` does.
+pub(super) fn show(env: &Env, profile: &Profile, facts: &NodeFacts, as_json: bool) -> Result<Exit, Stopped> {
+    let access = env.access()?;
+    let audit = env.audit_if_kept("plan").map(Mutex::new);
+    let (clouds, root) = (env.clouds(), env.root.as_path());
+    let case = Case { profile, facts, access: &access, clouds, root, audit: audit.as_ref() };
+    let (mut granted, vault) = env.block_on(case.fetch())?.map_err(|denied| refused(&denied))?;
+    let store = env.store()?;
+    let mut inventory = Inventory::take(profile, &store, &env.root, vault)
+        .map_err(|error| failed(format!("the node's package state could not be read: {error}")))?;
+    let mut plan = Plan::build(profile, facts, &inventory, &cache(&env.root));
+    env.block_on(fetch_logins(&mut plan, &mut inventory.vault, env.clouds()))?;
+    granted.write_down(&inventory.vault, audit.as_ref());
+    if let Some(trouble) = &granted.trouble {
+        env.talk.stderr.talk(&format!("warning: the audit log is incomplete: {trouble}\n"));
+    }
+    if as_json {
+        print_json(&to_json(profile, facts, &plan, &store))?;
+    } else {
+        print(&page(profile, &plan, &store))?;
+    }
+    if plan.refusals.is_empty() {
+        return Ok(Exit::Done);
+    }
+    Err(refused(&plan.refusals))
+}
+
+/// Why nothing may be done, as mistakes.
+pub(super) fn refused(refusals: &[Failure]) -> Stopped {
+    let mistakes = refusals.iter().map(|refusal| {
+        let place = refusal.origin.as_ref().map(|origin| format!(" (asked for at {origin})")).unwrap_or_default();
+        let mistake = Diagnostic::nowhere(format!("{}{place}", refusal.message));
+        mistake.causes(refusal.causes.clone()).maybe_hint(refusal.hint.clone())
+    });
+    Stopped::Refused(mistakes.collect())
+}
+
+fn to_json(profile: &Profile, facts: &NodeFacts, plan: &Plan, store: &FileStore) -> serde_json::Value {
+    let steps: Vec<_> = plan
+        .steps
+        .iter()
+        .map(|step| {
+            let mut value = serde_json::to_value(step.summary()).unwrap_or_default();
+            value["does"] = json!(describe(step, store));
+            value
+        })
+        .collect();
+    let mut page = json!({
+        "format": FORMAT,
+        "profile": profile.name,
+        "sources": profile.sources,
+        "node": facts,
+        "steps": steps,
+        "ready": plan.ready,
+        "refusals": plan.refusals,
+    });
+    if let Some(lock) = &plan.lock {
+        page["lock"] = json!(lock);
+    }
+    page
+}
+
+fn page(profile: &Profile, plan: &Plan, store: &FileStore) -> String {
+    let mut lines = Vec::new();
+    for source in &profile.sources {
+        lines.push(format!("profile  {}  sha256:{}", source.file, &source.sha256[..12]));
+    }
+    if let Some(lock) = &plan.lock {
+        lines.push(format!("lock     {}  serial {}, for {}", lock.file, lock.serial, lock.runtime));
+    }
+    for ready in &plan.ready {
+        lines.push(format!("ready    {ready}"));
+    }
+    for step in &plan.steps {
+        let optional = if step.optional { " (optional)" } else { "" };
+        lines.push(String::new());
+        lines.push(format!("step     {}: {}{optional}", step.id, step.title()));
+        let mut places: Vec<String> = step.origins.iter().map(ToString::to_string).collect();
+        places.dedup();
+        if !places.is_empty() {
+            lines.push(format!("         asked for at {}", places.join(", ")));
+        }
+        if !step.needs.is_empty() {
+            let needs: Vec<String> = step.needs.iter().map(ToString::to_string).collect();
+            lines.push(format!("         after {}", needs.join(", ")));
+        }
+        lines.extend(describe(step, store).iter().map(|line| format!("         {line}")));
+    }
+    lines.push(String::new());
+    lines.push(match plan.steps.len() {
+        0 if plan.refusals.is_empty() => "nothing to do: the node is ready".to_owned(),
+        0 => "nothing can be done".to_owned(),
+        count => format!("{} to do; nothing was changed", crate::report::words::counted(count, "step")),
+    });
+    lines.join("\n") + "\n"
+}

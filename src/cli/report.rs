@@ -1,0 +1,57 @@
+//! `nodeagent report`: what earlier runs did.
+
+use clap::{Args, Subcommand};
+
+use super::{Env, Exit, Stopped, print, print_json};
+use crate::{
+    diagnostic::Diagnostic,
+    report::{Report, ReportError, RunFolders, render_blame, render_list, render_show},
+    state,
+};
+
+/// Commands of `report`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Options {
+    /// Show a run: what it did, how long it took, what failed
+    Show(Which),
+    /// Show where the time went: slowest first, the longest chain, what ran beside what
+    Blame(Which),
+    /// List the runs that are kept on this node
+    List,
+}
+
+/// Which run.
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// A run's name or the beginning of it, or the path of its folder
+    #[arg(default_value = "latest", value_name = "RUN")]
+    run: String,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+    let runs = RunFolders::of_node(&env.root);
+    let read = |which: &Which| -> Result<Report, Stopped> {
+        runs.find(&which.run).and_then(|folder| folder.read_report()).map_err(|error| stopped(&error))
+    };
+    match options {
+        Options::Show(which) | Options::Blame(which) if which.json => print_json(&read(which)?),
+        Options::Show(which) => print(&render_show(&read(which)?, env.talk.width)),
+        Options::Blame(which) => print(&render_blame(&read(which)?, env.talk.width)),
+        Options::List => {
+            let folders = runs.names().into_iter().filter_map(|name| runs.find(&name).ok());
+            // A folder without a readable report is no reason not to list the others.
+            let reports: Vec<Report> = folders.filter_map(|folder| folder.read_report().ok()).collect();
+            if reports.is_empty() {
+                env.talk.stderr.talk("no run is kept on this node yet\n");
+            }
+            print(&render_list(&reports, state::holder(&env.root)))
+        }
+    }
+}
+
+fn stopped(error: &ReportError) -> Stopped {
+    Diagnostic::nowhere(error.to_string()).maybe_hint(error.hint()).into()
+}

@@ -1,0 +1,200 @@
+//! `nodeagent run`: the main job.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::{
+    Env, Exit, Stopped, plan, print_json,
+    target::{LockOptions, ProfileOptions, duration, failed, load_locked, this_node},
+};
+use crate::{
+    auth::AuditLog,
+    diagnostic::Diagnostic,
+    facts::NodeFacts,
+    report::{
+        Collector, KEPT_RUNS, Report, RunFolder, RunFolders, Verbosity,
+        event::{Failure, Outcome},
+        node_label, observers, render_failure, render_summary, render_table, run_id,
+    },
+    run::{self, Job, Stop},
+    state::Serials,
+};
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    profile: ProfileOptions,
+    #[command(flatten)]
+    lock: LockOptions,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// End the run after this time, such as 10m
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
+    deadline: Duration,
+    /// Let an optional step that failed count: exit status 3
+    #[arg(long)]
+    strict: bool,
+    /// Copy events and report to this folder, too
+    #[arg(long, value_name = "DIR")]
+    report_to: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+    let facts = this_node(env);
+    let profile = load_locked(env, &options.profile, &options.lock, &facts);
+    if options.dry_run {
+        return plan::show(env, &profile?, &facts, options.json);
+    }
+    let run = run_id(Timestamp::now(), std::process::id());
+    let runs = RunFolders::of_node(&env.root);
+    let (folder, trouble) = match runs.create(&run) {
+        Ok(folder) => (Some(folder), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let (profile, access) = match profile.and_then(|profile| Ok((profile, env.access()?))) {
+        Ok(read) => read,
+        Err(stopped) => {
+            let reporting = Reporting { env, options, folder, runs, node: label(&facts) };
+            reporting.keep(&refused(run, options.profile.name(), &facts, &stopped), Vec::new());
+            return Err(stopped);
+        }
+    };
+    let (events, collector, no_log) = observers(&env.talk, folder.as_ref());
+    let logs = match &folder {
+        Some(folder) => folder.logs(),
+        None => private_folder()?,
+    };
+    let (audit, no_audit) = match &folder {
+        Some(folder) => AuditLog::open(&folder.audit(), Some(run.clone()), "run")
+            .map_or_else(|error| (None, Some(error)), |log| (Some(Mutex::new(log)), None)),
+        None => (None, None),
+    };
+    let where_to = Reporting { env, options, folder, runs, node: label(&facts) };
+    let (store, places) = (env.store()?, env.places()?);
+    let clouds = Arc::clone(env.clouds());
+    let (root, strict) = (env.root.clone(), options.strict);
+    let job = Arc::new(Job { run, profile, facts, store, places, access, audit, clouds, root, logs, strict, events });
+    let outcome = env.block_on(async {
+        let stop = Stop::watch(options.deadline)?;
+        Ok::<_, std::io::Error>(run::run(&job, &stop).await)
+    })?;
+    let outcome = outcome.map_err(|error| failed(format!("the run could not be started: {error}")))?;
+    let unopened = no_log.into_iter().chain(no_audit).map(|error| error.to_string());
+    let mut troubles: Vec<String> = trouble.into_iter().chain(unopened).collect();
+    if outcome != Outcome::Refused
+        && let Err(error) = Serials::remember(&env.root, &env.trusted()?.news())
+    {
+        troubles.push(format!("{error}: an older access file would be taken for the latest"));
+    }
+    where_to.finish(&collector, troubles)?;
+    Ok(exit(outcome, options.strict))
+}
+
+fn exit(outcome: Outcome, strict: bool) -> Exit {
+    match run::exit_code(outcome, strict) {
+        0 => Exit::Done,
+        2 => Exit::Refused,
+        3 => Exit::Degraded,
+        4 => Exit::DeadlinePassed,
+        _ => Exit::Failed,
+    }
+}
+
+/// The report of a run whose profile has mistakes: of a node that is given up, nothing else is left.
+fn refused(run: String, profile: &str, facts: &NodeFacts, stopped: &Stopped) -> Report {
+    let (Stopped::Mistakes(mistakes) | Stopped::Refused(mistakes) | Stopped::Failed(mistakes)) = stopped;
+    let failure = |mistake: &Diagnostic| {
+        let (message, hint) = (mistake.message.clone(), mistake.hint.clone());
+        Failure { message, causes: Vec::new(), hint, origin: mistake.origin() }.redacted()
+    };
+    let now = Timestamp::now();
+    Report {
+        run,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: now,
+        finished: Some(now),
+        outcome: Outcome::Refused,
+        exit_code: Some(stopped.exit() as u8),
+        profile: profile.to_owned(),
+        node: serde_json::to_value(facts).unwrap_or_default(),
+        refusals: mistakes.iter().map(failure).collect(),
+        ..Report::default()
+    }
+}
+
+/// A folder for the logs of programs that nobody else can write to, where the run has none of its own.
+fn private_folder() -> Result<PathBuf, Stopped> {
+    let made = tempfile::Builder::new().prefix("nodeagent-").tempdir();
+    made.map(tempfile::TempDir::keep).map_err(|error| failed(format!("there is no folder for logs: {error}")))
+}
+
+/// What sets this node's report apart from those of the others.
+fn label(facts: &NodeFacts) -> String {
+    let variable = |name: &str| facts.env.get(name).map(String::as_str);
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    node_label(variable("DB_CLUSTER_ID"), variable("DB_CONTAINER_IP"), host.as_deref().map(str::trim))
+}
+
+/// Where the report goes.
+struct Reporting<'a> {
+    env: &'a Env,
+    options: &'a Options,
+    folder: Option<RunFolder>,
+    runs: RunFolders,
+    node: String,
+}
+
+impl Reporting<'_> {
+    /// Writes the report and copies it; says what went wrong with that. Returns where the report is.
+    fn keep(&self, report: &Report, mut troubles: Vec<String>) -> Option<PathBuf> {
+        let mut path = None;
+        if let Some(folder) = &self.folder {
+            match folder.write_report(report) {
+                Ok(()) => path = Some(folder.report()),
+                Err(error) => troubles.push(error.to_string()),
+            }
+            if let Some(target) = &self.options.report_to
+                && let Err(error) = folder.copy_to(target, &self.node)
+            {
+                troubles.push(format!("the report was not copied to `{}`: {error}", target.display()));
+            }
+            if let Err(error) = self.runs.prune(KEPT_RUNS) {
+                troubles.push(error.to_string());
+            }
+        }
+        for trouble in troubles {
+            self.env.talk.stderr.talk(&format!("warning: {trouble}\n"));
+        }
+        path
+    }
+
+    /// Keeps the report and tells people.
+    fn finish(self, collector: &Collector, troubles: Vec<String>) -> Result<(), Stopped> {
+        let report = collector.report();
+        let path = self.keep(&report, troubles);
+        let talk = &self.env.talk;
+        let failure = render_failure(&report, path.as_deref());
+        if talk.verbosity != Verbosity::Quiet {
+            talk.stderr.talk(&render_table(&report, talk.width));
+            if failure.is_empty() {
+                talk.stderr.talk(&render_summary(&report, path.as_deref()));
+            }
+        }
+        talk.stderr.talk(&failure);
+        if self.options.json {
+            print_json(&report)?;
+        }
+        Ok(())
+    }
+}

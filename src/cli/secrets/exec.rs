@@ -1,0 +1,47 @@
+//! `nodeagent secrets exec`: a command with a profile's secrets in its environment.
+
+use std::{ffi::OsString, sync::Mutex};
+
+use clap::Args;
+
+use super::super::{
+    Env, Exit, Stopped,
+    plan::refused,
+    target::{ProfileOptions, load_profile, this_node},
+};
+use crate::run::{Case, with_secrets};
+
+const AFTER_HELP: &str = "\
+The command takes this process's place: it gets the terminal and the signals, and its exit status is what you see.
+
+This is the weaker way: whoever may run programs as the same user can read a program's environment. Where the program
+can read a file, deliver the secret to one.
+
+The command gets the secrets of the profile and not the means to fetch others: the variables that hold the agent's own
+credentials, such as DATABRICKS_TOKEN and AWS_SECRET_ACCESS_KEY, are taken out of its environment.";
+
+/// Options of `secrets exec`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(in crate::cli) struct Options {
+    #[command(flatten)]
+    profile: ProfileOptions,
+    /// Leave the credentials of clouds in the command's environment, for one that logs in as the agent does
+    #[arg(long)]
+    keep_credentials: bool,
+    /// The command and its arguments, after `--`
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+pub(in crate::cli) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+    let facts = this_node(env);
+    let profile = load_profile(env, options.profile.name(), &options.profile.sets, &facts, false)?;
+    let access = env.access()?;
+    let audit = env.audit("secrets exec").map(Mutex::new);
+    let (clouds, root) = (env.clouds(), env.root.as_path());
+    let case = Case { profile: &profile, facts: &facts, access: &access, clouds, root, audit: audit.as_ref() };
+    let (_, vault) = env.block_on(case.fetch())?.map_err(|denied| refused(&denied))?;
+    let command = options.command.split_first().expect("the option is required");
+    Err(Stopped::Mistakes(with_secrets(&profile, &vault, command, options.keep_credentials)))
+}

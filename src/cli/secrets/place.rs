@@ -1,0 +1,127 @@
+//! Which scope of which source: by a profile, or by options that say it all.
+
+use clap::{
+    ArgGroup, Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+
+use super::{missing, profile_of};
+use crate::{
+    cli::{Env, Stopped, target::assignment},
+    diagnostic::Diagnostic,
+    grammar::source::{Misfit, Named, SourceName, Wanted, address},
+    profile::Profile,
+    secrets::{Address, Place, SecretError},
+};
+
+/// A scope at its source.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("where").args(["profile", "scope"]).required(true)))]
+pub(super) struct PlaceOptions {
+    /// Take source and scope from this profile
+    #[arg(short, long, value_name = "NAME|PATH", conflicts_with = "source")]
+    profile: Option<String>,
+    /// Where the secrets come from
+    #[arg(long, value_name = "SOURCE", default_value = "databricks", value_parser = source_names())]
+    source: SourceName,
+    /// The scope
+    #[arg(long)]
+    scope: Option<String>,
+    /// For `file`: the folder of all scopes
+    #[arg(long, value_name = "DIR")]
+    path: Option<String>,
+    /// For `azure-key-vault`: the vault's name or address
+    #[arg(long)]
+    vault: Option<String>,
+    /// For `credstash`: the table
+    #[arg(long)]
+    table: Option<String>,
+    /// For the sources of AWS: the region
+    #[arg(long)]
+    region: Option<String>,
+    /// For `credstash`: the encryption context
+    #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
+    context: Vec<(String, String)>,
+}
+
+/// The sources by the names that profiles use.
+fn source_names() -> impl TypedValueParser<Value = SourceName> {
+    let parse = |name: String| SourceName::named(&name).expect("clap knows the names");
+    PossibleValuesParser::new(SourceName::ALL.map(SourceName::name)).map(parse)
+}
+
+impl PlaceOptions {
+    /// The scope of a key, and where the key is. A profile may have given it another name at its source.
+    pub(super) fn address(&self, env: &Env, key: &str, command: &'static str) -> Result<(String, Address), Stopped> {
+        let profile = self.profile(env, command)?;
+        let items = profile.iter().flat_map(|profile| &profile.secrets.items);
+        if let Some(entry) = items.map(|entry| &entry.value).find(|item| item.key == key) {
+            return Ok((entry.scope.clone(), entry.from.clone()));
+        }
+        let place = self.place_in(profile.as_ref())?;
+        let named = Named { name: None, version: None, env: None };
+        let address = address(&place, key, named).map_err(|misfit| mistake(&misfit))?;
+        Ok((place.scope, address))
+    }
+
+    /// Why a secret of this place cannot be had.
+    pub(super) fn missing(&self, error: &SecretError) -> Diagnostic {
+        match error {
+            // Only an entry of a profile has an `env` that could name another.
+            SecretError::NotSet(variable) if self.profile.is_none() => {
+                Diagnostic::nowhere(error.to_string()).hint(format!("set `{variable}` in the environment of nodeagent"))
+            }
+            _ => missing(error),
+        }
+    }
+
+    /// The scope at its source.
+    pub(super) fn place(&self, env: &Env, command: &'static str) -> Result<Place, Stopped> {
+        self.place_in(self.profile(env, command)?.as_ref())
+    }
+
+    fn profile(&self, env: &Env, command: &'static str) -> Result<Option<Profile>, Stopped> {
+        self.profile.as_ref().map(|name| profile_of(env, name, &[], command)).transpose()
+    }
+
+    fn place_in(&self, profile: Option<&Profile>) -> Result<Place, Stopped> {
+        if let Some(profile) = profile {
+            let none = || Diagnostic::nowhere(format!("the profile `{}` has no `[secrets]`", profile.name)).into();
+            return profile.secrets.place.clone().ok_or_else(none);
+        }
+        let given = [
+            ("path", self.path.is_some()),
+            ("vault", self.vault.is_some()),
+            ("table", self.table.is_some()),
+            ("region", self.region.is_some()),
+            ("context", !self.context.is_empty()),
+        ];
+        if let Some(misfit) = self.source.foreign_to_scope().find(|misfit| given.contains(&(misfit.key, true))) {
+            return Err(mistake(&misfit));
+        }
+        let wanted = Wanted {
+            scope: self.scope.as_deref().unwrap_or_default(),
+            key: "",
+            name: None,
+            version: None,
+            env: None,
+            path: self.path.as_deref(),
+            vault: self.vault.as_deref(),
+            table: self.table.as_deref(),
+            region: self.region.as_deref(),
+            context: &self.context.iter().cloned().collect(),
+        };
+        self.source.place(&wanted).map_err(|misfit| mistake(&misfit))
+    }
+}
+
+/// What is wrong with an option, in the words for the key of a profile.
+fn mistake(misfit: &Misfit) -> Stopped {
+    let option = match misfit.key {
+        "key" => String::new(),
+        // Of all sources, only `file` cannot do without an option of its own.
+        "source" => " (`--path DIR`)".to_owned(),
+        key => format!(" (`--{key}`)"),
+    };
+    Diagnostic::nowhere(format!("{}{option}", misfit.message)).hint(misfit.hint.clone()).into()
+}

@@ -1,0 +1,173 @@
+//! `nodeagent store`: the store by hand.
+
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{Env, Exit, Stopped, node_file::Size, print, print_json, target::failed};
+use crate::{
+    diagnostic::Diagnostic,
+    report::{
+        event::FORMAT,
+        render_columns,
+        words::{bytes, counted},
+    },
+    store::{Done, Places, Stat, Store, StoreError, Verdict, Which},
+};
+
+/// What to do with the store.
+#[derive(Debug, Subcommand)]
+pub(super) enum Options {
+    /// Show what the store has: on this node, and in the shared place
+    Stat(Answer),
+    /// Read everything and compare it with its name; what is damaged is removed
+    Verify(Of),
+    /// Remove what was not used for the longest time until the rest is within the bound
+    Gc(Gc),
+    /// Publish all that this node has in the shared place
+    Push(Answer),
+    /// Take all that the shared place has over to this node
+    Pull(Answer),
+}
+
+/// How to answer.
+#[derive(Debug, Args)]
+pub(super) struct Answer {
+    /// Print the answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Of which place.
+#[derive(Debug, Args)]
+pub(super) struct Of {
+    /// The shared place and not this node's own
+    #[arg(long)]
+    shared: bool,
+    #[command(flatten)]
+    answer: Answer,
+}
+
+/// What `gc` keeps.
+#[derive(Debug, Args)]
+pub(super) struct Gc {
+    /// The bound, such as 5 GiB [default: store-limit of /etc/nodeagent.toml, else 10 GiB]
+    #[arg(long, value_name = "SIZE", required_if_eq("shared", "true"))]
+    limit: Option<Size>,
+    #[command(flatten)]
+    of: Of,
+}
+
+impl Of {
+    fn which(&self) -> Which {
+        if self.shared { Which::Shared } else { Which::Local }
+    }
+}
+
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+    let places = env.places()?;
+    let talk = env.talk.stderr.clone();
+    let warn = move |text: String| talk.talk(&format!("warning: {text}\n"));
+    let store = Store::open(&places, env.clouds(), Arc::new(warn));
+    match options {
+        Options::Stat(answer) => stat(env, &store, &places, answer),
+        Options::Verify(of) => {
+            let verdict = env.block_on(store.verify(of.which()))?.map_err(|error| stopped(&error))?;
+            verify(&verdict, &of.answer)
+        }
+        Options::Gc(gc) => {
+            let limit = gc.limit.map_or(places.limit, |limit| limit.0);
+            let done = env.block_on(store.gc(gc.of.which(), limit))?.map_err(|error| stopped(&error))?;
+            told("removed", &done, &gc.of.answer)
+        }
+        Options::Push(answer) => {
+            told("published", &env.block_on(store.push())?.map_err(|error| stopped(&error))?, answer)
+        }
+        Options::Pull(answer) => {
+            told("taken over", &env.block_on(store.pull())?.map_err(|error| stopped(&error))?, answer)
+        }
+    }
+}
+
+fn stat(env: &Env, store: &Store, places: &Places, answer: &Answer) -> Result<Exit, Stopped> {
+    let local = env.block_on(store.stat(Which::Local))?.map_err(|error| stopped(&error))?;
+    let shared = match &places.shared {
+        Some(place) => {
+            let stat = env.block_on(store.stat(Which::Shared))?.map_err(|error| stopped(&error))?;
+            Some((place.to_string(), stat))
+        }
+        None => None,
+    };
+    let here = places.local.display().to_string();
+    if answer.json {
+        let of_place = |place: &str, stat: &Stat| -> Value {
+            let mut value = json!(stat);
+            value["place"] = json!(place);
+            value
+        };
+        let mut local = of_place(&here, &local);
+        local["limit"] = json!(places.limit);
+        let shared = shared.as_ref().map(|(place, stat)| of_place(place, stat));
+        return print_json(&json!({ "format": FORMAT, "local": local, "shared": shared }));
+    }
+    let row = |place: &str, stat: &Stat| {
+        let entries: Vec<String> =
+            stat.entries.iter().map(|(kind, count)| format!("{count} {}", kind.name())).collect();
+        let (objects, size) = (stat.objects.objects.to_string(), bytes(stat.objects.bytes));
+        [place.to_owned(), objects, size, if entries.is_empty() { "none".to_owned() } else { entries.join(", ") }]
+    };
+    let mut rows = vec![row(&here, &local)];
+    rows.extend(shared.iter().map(|(place, stat)| row(place, stat)));
+    print(&render_columns(&["place", "objects", "size", "entries"], &rows))
+}
+
+fn verify(verdict: &Verdict, answer: &Answer) -> Result<Exit, Stopped> {
+    if answer.json {
+        print_json(&json!({
+            "format": FORMAT,
+            "sound": verdict.sound,
+            "damaged": verdict.damaged,
+            "foreign": verdict.foreign,
+        }))?;
+    } else {
+        let mut lines = vec![sound(verdict)];
+        lines.extend(verdict.damaged.iter().map(|name| format!("damaged, and removed: {name}")));
+        lines.extend(verdict.foreign.iter().map(|name| format!("not of the store: {name}")));
+        print(&crate::report::words::lines(lines.iter().map(|line| crate::report::words::clean(line))))?;
+    }
+    Ok(if verdict.damaged.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+fn told(verb: &str, done: &Done, answer: &Answer) -> Result<Exit, Stopped> {
+    if answer.json {
+        print_json(&json!({
+            "format": FORMAT,
+            "objects": done.objects,
+            "entries": done.entries,
+            "failed": done.failed,
+        }))?;
+    } else {
+        let (objects, entries) = (done.objects.objects, usize::try_from(done.entries).unwrap_or(usize::MAX));
+        let objects = counted(usize::try_from(objects).unwrap_or(usize::MAX), "object");
+        let failed = if done.failed > 0 { format!(", {} failed", done.failed) } else { String::new() };
+        let entries = if entries == 1 { "1 entry".to_owned() } else { format!("{entries} entries") };
+        print(&format!("{verb}: {objects} ({}), {entries}{failed}\n", bytes(done.objects.bytes)))?;
+    }
+    Ok(if done.failed == 0 { Exit::Done } else { Exit::Failed })
+}
+
+fn sound(verdict: &Verdict) -> String {
+    let size = bytes(verdict.sound.bytes);
+    match verdict.sound.objects {
+        1 => format!("1 object ({size}) is what its name says"),
+        count => format!("{count} objects ({size}) are what their names say"),
+    }
+}
+
+fn stopped(error: &StoreError) -> Stopped {
+    match error {
+        StoreError::NothingShared => Diagnostic::nowhere(error.to_string()).maybe_hint(error.hint()).into(),
+        error => failed(error.in_words()),
+    }
+}

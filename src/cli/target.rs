@@ -1,0 +1,236 @@
+//! Which profile, for which node: options that several commands share.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use clap::{ArgGroup, Args};
+
+use super::{Env, Stopped};
+use crate::{
+    diagnostic::Diagnostic,
+    facts::{AccessMode, ClusterName, ENVIRONMENTS, NodeFacts, Role, os::Os},
+    lock::{Lock, LockFile},
+    profile::{Profile, ProfileError, Request, load},
+    trust::Trusted,
+};
+
+/// A profile and its variables.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("which").args(["profile", "name"]).required(true)))]
+pub(super) struct ProfileOptions {
+    /// Name or path of the profile
+    #[arg(short, long, value_name = "NAME|PATH")]
+    profile: Option<String>,
+    /// The same, without `--profile`
+    #[arg(value_name = "PROFILE")]
+    name: Option<String>,
+    /// Set a variable that the profile declares in [vars]
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(super) sets: Vec<(String, String)>,
+}
+
+impl ProfileOptions {
+    /// Name or path of the profile.
+    pub(super) fn name(&self) -> &str {
+        self.profile.as_ref().or(self.name.as_ref()).map_or("", String::as_str)
+    }
+}
+
+pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    Ok((name.trim().to_owned(), value.to_owned()))
+}
+
+fn runtime(text: &str) -> Result<String, String> {
+    let numbers = text.split(['.', '-']).map_while(|part| part.parse::<u32>().ok()).count();
+    if numbers > 0 { Ok(text.to_owned()) } else { Err("write it in numbers, such as 17.3".to_owned()) }
+}
+
+fn system(text: &str) -> Result<String, String> {
+    Os::misnomer(text).map_or_else(|| Ok(text.to_owned()), Err)
+}
+
+/// Whether a run goes by a lock.
+#[derive(Debug, Default, Args)]
+pub(super) struct LockOptions {
+    /// Refuse to run without a lock that fits
+    #[arg(long, conflicts_with = "unlocked")]
+    locked: bool,
+    /// Run as if there were no lock
+    #[arg(long)]
+    unlocked: bool,
+    /// The lock [default: the one beside the profile, if there is one]
+    #[arg(long, value_name = "FILE", conflicts_with = "unlocked")]
+    lock: Option<PathBuf>,
+}
+
+/// A node that is elsewhere.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "The node to check for (default: this one)")]
+pub(super) struct NodeOptions {
+    /// Runtime version, such as 17.3
+    #[arg(long, value_name = "VERSION", value_parser = runtime)]
+    runtime: Option<String>,
+    /// Role in the cluster
+    #[arg(long, value_parser = ["driver", "worker"])]
+    role: Option<String>,
+    /// Access mode of the cluster
+    #[arg(long, value_parser = ["dedicated", "standard", "no-isolation"])]
+    access_mode: Option<String>,
+    /// Environment by the naming convention
+    #[arg(long, value_parser = ENVIRONMENTS)]
+    environment: Option<String>,
+    /// Mode by the naming convention
+    #[arg(long, value_parser = ["Discovery", "Operational"])]
+    mode: Option<String>,
+    /// The cluster's name; environment, mode and unit follow from it
+    #[arg(long, value_name = "NAME")]
+    cluster_name: Option<String>,
+    /// Operating system, such as ubuntu-22.04
+    #[arg(long, value_name = "ID[-VERSION]", value_parser = system)]
+    os: Option<String>,
+    /// Processor
+    #[arg(long, value_parser = ["amd64", "arm64"])]
+    arch: Option<String>,
+}
+
+impl NodeOptions {
+    /// Whether the options name another runtime than that of this node.
+    pub(super) fn is_of_another_runtime(&self) -> bool {
+        self.runtime.is_some() || self.os.is_some() || self.arch.is_some()
+    }
+
+    /// This node's facts, with what the options say in their place.
+    pub(super) fn over(&self, mut facts: NodeFacts) -> NodeFacts {
+        if let Some(name) = &self.cluster_name {
+            facts.cluster = ClusterName::parse(name);
+            facts.cluster_name = Some(name.clone());
+            facts.environment = facts.cluster.as_ref().map(|cluster| cluster.environment.clone());
+            facts.mode = facts.cluster.as_ref().map(|cluster| cluster.mode.clone());
+            facts.business_unit = facts.cluster.as_ref().map(|cluster| cluster.business_unit.clone());
+            facts.runtime = facts.cluster.as_ref().and_then(|cluster| cluster.runtime.clone()).or(facts.runtime);
+        }
+        facts.runtime = self.runtime.clone().or(facts.runtime);
+        match self.role.as_deref() {
+            Some("driver") => facts.role = Some(Role::Driver),
+            Some(_) => facts.role = Some(Role::Worker),
+            None => {}
+        }
+        facts.access_mode = self.access_mode.as_deref().map_or(facts.access_mode, AccessMode::parse);
+        facts.environment = self.environment.clone().or(facts.environment);
+        facts.mode = self.mode.clone().or(facts.mode);
+        facts.arch = self.arch.clone().unwrap_or(facts.arch);
+        if let Some(os) = &self.os {
+            facts.os = Os::named(os);
+        }
+        facts
+    }
+}
+
+/// This node's facts.
+pub(super) fn this_node(env: &Env) -> NodeFacts {
+    NodeFacts::gather(&env.root, variables())
+}
+
+/// The variables of the environment. One that is not UTF-8 cannot be named in a profile.
+pub(super) fn variables() -> BTreeMap<String, String> {
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text).collect()
+}
+
+/// Loads a profile for a node.
+pub(super) fn load_profile(
+    env: &Env,
+    name: &str,
+    sets: &[(String, String)],
+    facts: &NodeFacts,
+    lenient: bool,
+) -> Result<Profile, Stopped> {
+    let store = env.store()?;
+    let sets: BTreeMap<String, String> = sets.iter().cloned().collect();
+    load(&Request { name, store: &store, facts, sets: &sets, lenient })
+        .map_err(|ProfileError(mistakes)| Stopped::Mistakes(mistakes))
+}
+
+/// Loads a profile, and the lock that a run of it goes by.
+pub(super) fn load_locked(
+    env: &Env,
+    of: &ProfileOptions,
+    options: &LockOptions,
+    facts: &NodeFacts,
+) -> Result<Profile, Stopped> {
+    if options.unlocked {
+        return load_profile(env, of.name(), &of.sets, facts, false);
+    }
+    let path = match &options.lock {
+        Some(path) => Some(path.clone()),
+        None => env.store()?.lock_path(of.name(), facts.business_unit.as_deref())?,
+    };
+    let file = path.map(|path| read_lock(env, &path)).transpose()?.flatten();
+    if let (None, Some(path)) = (&file, &options.lock) {
+        let missing = Diagnostic::nowhere(format!("there is no lock `{}`", path.display()));
+        return Err(missing.hint("check the path").into());
+    }
+    // What a signed lock names by digest counts as signed, the profile's own files among it.
+    if let Some(file) = &file {
+        believe(env.trusted()?, file)?;
+    }
+    let mut profile = load_profile(env, of.name(), &of.sets, facts, false)?;
+    if file.is_none()
+        && let Err(why) = env.trusted()?.check_absence(&serial_of(&profile.name))
+    {
+        let missing = format!("the lock of the profile `{}` does not count: {why}", profile.name);
+        return Err(Diagnostic::nowhere(missing).hint(why.hint("the lock")).into());
+    }
+    if file.is_none() && options.locked {
+        let mistake = Diagnostic::nowhere(format!("there is no lock for the profile `{}`", profile.name));
+        let hint = "make one with `nodeagent lock` on a node of this runtime, or run without `--locked`";
+        return Err(mistake.hint(hint).into());
+    }
+    if let Some(file) = file.as_ref().filter(|file| file.lock.profile != profile.name) {
+        let message = format!("the lock `{}` is for the profile `{}`", file.label, file.lock.profile);
+        return Err(Diagnostic::nowhere(message).hint(format!("this is `{}`; name its own lock", profile.name)).into());
+    }
+    profile.lock = file;
+    Ok(profile)
+}
+
+/// A lock that is there. Under trusted keys it has to be signed.
+pub(super) fn read_lock(env: &Env, path: &Path) -> Result<Option<LockFile>, Stopped> {
+    let Some((label, bytes)) = env.store()?.signed_text(path)? else { return Ok(None) };
+    let lock = Lock::parse(&label, &bytes).map_err(Stopped::Mistakes)?;
+    Ok(Some(LockFile { label, lock }))
+}
+
+/// Takes a lock's word for all that it names, unless this node has seen a later one.
+fn believe(trusted: &Trusted, file: &LockFile) -> Result<(), Stopped> {
+    let LockFile { label, lock } = file;
+    if !trusted.is_on() {
+        return Ok(());
+    }
+    trusted
+        .check_serial(&serial_of(&lock.profile), Some(lock.serial))
+        .map_err(|why| Diagnostic::nowhere(format!("`{label}` does not count: {why}")).hint(why.hint(label)))?;
+    lock.digests().for_each(|digest| trusted.digests().add(digest.clone(), label));
+    trusted.packages_are_locked();
+    Ok(())
+}
+
+/// What the serial of a profile's lock is remembered by.
+fn serial_of(profile: &str) -> String {
+    format!("lock:{profile}")
+}
+
+/// A duration as options take it.
+pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|_| "write it as 90s, 10m or 1h 30m".to_owned())?;
+    if duration.is_zero() { Err("it must be longer than nothing".to_owned()) } else { Ok(duration) }
+}
+
+/// A failure of the system itself.
+pub(super) fn failed(message: impl Into<String>) -> Stopped {
+    Stopped::Failed(vec![Diagnostic::nowhere(message)])
+}

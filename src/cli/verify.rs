@@ -1,0 +1,97 @@
+//! `nodeagent verify`: whether files are what was signed, and by whom.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Env, Exit, Stopped, print, print_json, trust};
+use crate::{
+    diagnostic::Diagnostic,
+    fs::read_bounded,
+    trust::{Distrust, Hashes, MOST_SIGNATURE, PublicKey, Signed, TrustedKeys, beside},
+};
+
+/// Options of `verify`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Files to check, each with FILE.minisig beside it
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// A key whose signature counts, or the file of it; may be given more than once [default: the trusted keys]
+    #[arg(short, long = "key", value_name = "KEY|FILE", value_parser = trust::key)]
+    keys: Vec<PublicKey>,
+    /// Print what was found as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+    let keys =
+        if options.keys.is_empty() { env.trusted()?.keys().clone() } else { TrustedKeys::new(options.keys.clone()) };
+    if keys.is_empty() {
+        let mistake = Diagnostic::nowhere("there is no key to check with");
+        return Err(mistake.hint("name one with `--key`, or in `trusted-keys` of /etc/nodeagent.toml").into());
+    }
+    let found: Vec<(&PathBuf, Result<Signed, Distrust>)> =
+        options.files.iter().map(|file| (file, check(&keys, file))).collect();
+    let all_good = found.iter().all(|(_, found)| found.is_ok());
+    if options.json {
+        print_json(&found.iter().map(|(file, found)| to_json(file, found)).collect::<Vec<_>>())?;
+        return Ok(if all_good { Exit::Done } else { Exit::Refused });
+    }
+    let good = found.iter().filter_map(|(file, found)| Some((file, found.as_ref().ok()?)));
+    let lines: Vec<String> = good
+        .map(|(file, signed)| format!("{}: signed with {}, {}\n", file.display(), signed.key, fields(&signed.comment)))
+        .collect();
+    print(&lines.concat())?;
+    let mistakes = found.iter().filter_map(|(file, found)| Some((file, found.as_ref().err()?)));
+    let mistakes: Vec<Diagnostic> = mistakes
+        .map(|(file, why)| {
+            let file = file.display().to_string();
+            Diagnostic::nowhere(format!("`{file}` does not count: {why}")).hint(why.hint(&file))
+        })
+        .collect();
+    if mistakes.is_empty() { Ok(Exit::Done) } else { Err(Stopped::Mistakes(mistakes)) }
+}
+
+/// Checks one file, which may be large: it is hashed while it is read.
+fn check(keys: &TrustedKeys, file: &Path) -> Result<Signed, Distrust> {
+    let signature = match read_bounded(&beside(file), MOST_SIGNATURE) {
+        Ok(bytes) => Some(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(Distrust::Unread(error.to_string())),
+    };
+    // A small file is kept, to tell what happened to it; a large one is not.
+    let unread = |error: io::Error| Distrust::UnreadFile(error.to_string());
+    let opened = std::fs::File::open(file).map_err(unread)?;
+    if opened.metadata().is_ok_and(|found| found.is_file() && found.len() < SMALL) {
+        let bytes = read_bounded(file, SMALL).map_err(unread)?;
+        return keys.check(file, &bytes, signature.as_deref());
+    }
+    let hashes = Hashes::of(opened).map_err(unread)?;
+    keys.check_hashed(file, &hashes.prehash, signature.as_deref())
+}
+
+/// The largest file that is read as a whole.
+const SMALL: u64 = 4 << 20;
+
+fn to_json(file: &Path, found: &Result<Signed, Distrust>) -> serde_json::Value {
+    match found {
+        Ok(signed) => {
+            json!({ "file": file, "signed": true, "id": signed.key.to_string(), "comment": signed.comment })
+        }
+        Err(why) => {
+            let hint = why.hint(&file.display().to_string());
+            json!({ "file": file, "signed": false, "message": why.to_string(), "hint": hint })
+        }
+    }
+}
+
+/// The fields of a comment for people.
+fn fields(comment: &str) -> String {
+    comment.replace('\t', ", ")
+}

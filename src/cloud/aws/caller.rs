@@ -1,0 +1,95 @@
+//! Who the node is in an account: what an ARN says.
+
+/// Who the node is in an account.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Caller {
+    /// The account's number.
+    pub account: String,
+    /// The whole ARN, as STS says it.
+    pub arn: String,
+    /// `aws`, `aws-cn` or `aws-us-gov`.
+    pub partition: String,
+    /// The role's name, without its path; `None` for a user.
+    pub role: Option<String>,
+    /// The user's name with its path; `None` for a role.
+    pub user: Option<String>,
+}
+
+impl Caller {
+    /// Takes an ARN of STS or IAM apart: `arn:PARTITION:SERVICE::ACCOUNT:RESOURCE`. `None` when it is none.
+    ///
+    /// A role's path is not in the ARN of a session, so it cannot be known. The root of an account and federated users
+    /// are neither role nor user: nobody may be taken for a user of the same name.
+    pub(super) fn of_arn(arn: &str) -> Option<Self> {
+        let mut parts = arn.splitn(6, ':');
+        let ("arn", partition, service, _, account, resource) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?)
+        else {
+            return None;
+        };
+        let named = |kind| resource.strip_prefix(kind).filter(|name: &&str| !name.is_empty());
+        let role = match service {
+            "sts" => named("assumed-role/").and_then(|rest| rest.split('/').next()),
+            "iam" => named("role/").and_then(|path| path.rsplit('/').next()),
+            _ => return None,
+        };
+        let user = named("user/").filter(|_| service == "iam");
+        Some(Self {
+            account: account.to_owned(),
+            arn: arn.to_owned(),
+            partition: partition.to_owned(),
+            role: role.map(str::to_owned),
+            user: user.map(str::to_owned),
+        })
+    }
+
+    /// The caller in words, such as ``the role `family-node` of the account 123456789012``.
+    pub fn described(&self) -> String {
+        let who = match (&self.role, &self.user) {
+            (Some(role), _) => format!("the role `{role}`"),
+            (_, Some(user)) => format!("the user `{user}`"),
+            _ => format!("`{}`", self.arn),
+        };
+        format!("{who} of the account {}", self.account)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(arn: &str) -> (String, Option<String>, Option<String>) {
+        let caller = Caller::of_arn(arn).expect("an ARN");
+        (format!("{}:{}", caller.partition, caller.account), caller.role, caller.user)
+    }
+
+    #[test]
+    fn a_session_of_a_role_is_the_role_and_a_user_keeps_its_path() {
+        let some = |name: &str| Some(name.to_owned());
+        let session = "arn:aws:sts::123456789012:assumed-role/data-analyst/i-0abc";
+        assert_eq!(of(session), ("aws:123456789012".into(), some("data-analyst"), None));
+        let user = "arn:aws-us-gov:iam::123456789012:user/bu/family/alice";
+        assert_eq!(of(user), ("aws-us-gov:123456789012".into(), None, some("bu/family/alice")));
+    }
+
+    #[test]
+    fn the_root_and_federated_users_are_nobody_by_name() {
+        for arn in ["arn:aws:iam::123456789012:root", "arn:aws:sts::123456789012:federated-user/alice"] {
+            assert_eq!(of(arn), ("aws:123456789012".into(), None, None), "{arn}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_arn_of_an_identity_is_nobody() {
+        for text in ["", "alice", "arn:aws:s3:::bucket", "arn:aws:sts::123456789012"] {
+            assert_eq!(Caller::of_arn(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_caller_is_described_as_people_speak() {
+        let caller = Caller::of_arn("arn:aws:sts::123456789012:assumed-role/node/i-1").expect("an ARN");
+        assert_eq!(caller.described(), "the role `node` of the account 123456789012");
+    }
+}

@@ -1,0 +1,173 @@
+//! Credentials of a container: tasks of ECS, pods of EKS
+//! (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>).
+
+use std::{path::PathBuf, time::Duration};
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use url::Url;
+
+use super::Credentials;
+use crate::{
+    cloud::{
+        CloudError, Kind,
+        aws::{settings::Settings, wire::secret},
+        read_token,
+    },
+    http::{Client, Request, Retrying, is_loopback},
+    redact::Secret,
+};
+
+const RELATIVE: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+const FULL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+/// Where a relative address is.
+const HOST: &str = "169.254.170.2";
+/// What plain http may be spoken to beside loopback: the endpoints of ECS and EKS on the machine's own link.
+const LINK: [&str; 3] = [HOST, "169.254.170.23", "[fd00:ec2::23]"];
+const RETRYING: Retrying = Retrying {
+    budget: Duration::from_secs(10),
+    statuses: &[429, 500, 502, 503, 504],
+    first: Duration::from_millis(200),
+};
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An endpoint that gives out credentials.
+#[derive(Debug, Clone)]
+pub(super) struct Container {
+    url: Url,
+    login: Option<Login>,
+}
+
+#[derive(Debug, Clone)]
+enum Login {
+    /// Read anew each time: it is replaced under way.
+    File(PathBuf),
+    Token(Secret),
+}
+
+/// What the endpoint answers.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Given {
+    access_key_id: String,
+    #[serde(deserialize_with = "secret")]
+    secret_access_key: Secret,
+    #[serde(deserialize_with = "secret")]
+    token: Secret,
+    expiration: Option<Timestamp>,
+}
+
+impl Container {
+    /// The endpoint that variables name. One that anybody could stand behind is refused.
+    pub(super) fn find(settings: &Settings) -> Result<Option<Self>, CloudError> {
+        let url = match (settings.variable(RELATIVE), settings.variable(FULL)) {
+            (Some(path), _) => {
+                let url = Url::parse(&format!("http://{HOST}{path}")).ok();
+                url.filter(|url| path.starts_with('/') && url.host_str() == Some(HOST))
+                    .ok_or_else(|| wrong(RELATIVE))?
+            }
+            (None, Some(address)) => Url::parse(address).ok().filter(is_trusted).ok_or_else(|| wrong(FULL))?,
+            (None, None) => return Ok(None),
+        };
+        let file = settings.variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE").map(|path| Login::File(path.into()));
+        let token = || {
+            let token = settings.variable("AWS_CONTAINER_AUTHORIZATION_TOKEN")?;
+            Some(Login::Token(Secret::from(token.to_owned())))
+        };
+        Ok(Some(Self { url, login: file.or_else(token) }))
+    }
+
+    pub(super) async fn credentials(&self, http: &Client) -> Result<Credentials, CloudError> {
+        let mut request = Request::get(self.url.clone()).timeout(TIMEOUT).retrying(RETRYING).limit(1 << 20);
+        if let Some(login) = &self.login {
+            request = request.link_credential("authorization", &login.token()?);
+        }
+        let place = "the container's credentials endpoint";
+        let answer = http.call(&request).await.map_err(|error| CloudError::unanswered(place, &error))?;
+        if !answer.is_success() {
+            let failed = format!("{place} {} answered with status {}", self.url, answer.status);
+            let kind = if matches!(answer.status, 401 | 403) { Kind::TokenRejected } else { Kind::Unreachable };
+            return Err(CloudError::new(kind, failed).hint("check the task's or the pod's role and its agent"));
+        }
+        // The parser's words may quote what it read.
+        let given: Given = answer.json().map_err(|_| {
+            CloudError::new(Kind::Malformed, format!("{place} {} did not answer with credentials", self.url))
+        })?;
+        Ok(Credentials {
+            key: given.access_key_id,
+            secret: given.secret_access_key,
+            token: Some(given.token),
+            expires: given.expiration,
+        })
+    }
+}
+
+impl Login {
+    fn token(&self) -> Result<Secret, CloudError> {
+        let token = match self {
+            Self::Token(token) => token.clone(),
+            Self::File(path) => {
+                let bytes = read_token(path).map_err(|error| {
+                    let failed = format!("the token of the container in `{}` could not be read", path.display());
+                    CloudError::new(Kind::Invalid, failed).said(&error.to_string())
+                })?;
+                Secret::new(bytes.trim_ascii_end().to_vec())
+            }
+        };
+        if token.reveal().iter().any(u8::is_ascii_control) {
+            return Err(CloudError::new(Kind::Invalid, "the token of the container has more than one line"));
+        }
+        Ok(token)
+    }
+}
+
+fn is_trusted(url: &Url) -> bool {
+    match url.scheme() {
+        "https" => true,
+        "http" => is_loopback(url) || url.host_str().is_some_and(|host| LINK.contains(&host)),
+        _ => false,
+    }
+}
+
+fn wrong(variable: &str) -> CloudError {
+    let failed = CloudError::new(Kind::Invalid, format!("{variable} is not an address that credentials may come from"));
+    failed.hint("https, or http to loopback or to the endpoints of ECS and EKS")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::super::settings::tests::settings, *};
+
+    fn found(variables: &[(&str, &str)]) -> Result<Option<Container>, CloudError> {
+        Container::find(&settings(variables, "", ""))
+    }
+
+    #[test]
+    fn a_relative_address_is_of_ecs_and_counts_first() {
+        let both = [(RELATIVE, "/v2/credentials/x"), (FULL, "https://example.org/")];
+        let url = found(&both).expect("trusted").expect("configured").url;
+        assert_eq!(url.as_str(), "http://169.254.170.2/v2/credentials/x");
+        assert!(found(&[]).expect("nothing").is_none());
+    }
+
+    #[test]
+    fn credentials_do_not_come_from_just_anybody() {
+        for address in
+            ["https://example.org/c", "http://127.0.0.1:1/c", "http://169.254.170.23/v1/c", "http://[fd00:ec2::23]/c"]
+        {
+            assert!(found(&[(FULL, address)]).is_ok(), "{address}");
+        }
+        for address in ["http://example.org/c", "http://169.254.169.254/c", "file:///etc/passwd", "no address"] {
+            assert_eq!(found(&[(FULL, address)]).expect_err(address).kind, Kind::Invalid);
+        }
+        // It would be a user name in front of another host.
+        assert!(found(&[(RELATIVE, "@example.org/c")]).is_err());
+    }
+
+    #[test]
+    fn a_token_of_more_than_one_line_is_no_header() {
+        let variables = [(FULL, "http://127.0.0.1:1/c"), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "a\r\nb: c")];
+        let login = found(&variables).expect("trusted").expect("configured").login.expect("a login");
+        assert!(login.token().is_err());
+    }
+}

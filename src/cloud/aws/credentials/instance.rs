@@ -1,0 +1,145 @@
+//! The metadata service of an EC2 instance, version 2 only
+//! (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html>).
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use url::Url;
+
+use super::{Credentials, none};
+use crate::{
+    cloud::{
+        CloudError, Kind,
+        aws::wire::{Wire, secret},
+    },
+    http::{Answer, Client, HttpError, Request},
+    redact::Secret,
+};
+
+const DEFAULT: &str = "http://169.254.169.254";
+const DEFAULT_IPV6: &str = "http://[fd00:ec2::254]";
+/// A node that is no instance waits this long in all at most: nobody may answer at that address.
+const TIMEOUT: Duration = Duration::from_secs(1);
+const ATTEMPTS: u32 = 2;
+const PAUSE: Duration = Duration::from_millis(200);
+const ROLES: &str = "latest/meta-data/iam/security-credentials/";
+
+/// The service, and how patiently it is asked.
+pub(in crate::cloud::aws) struct Metadata<'a> {
+    http: &'a Client,
+    base: Url,
+    timeout: Duration,
+    attempts: u32,
+}
+
+/// What the service gives for a role.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Given {
+    code: Option<String>,
+    access_key_id: Option<String>,
+    #[serde(default, deserialize_with = "maybe_secret")]
+    secret_access_key: Option<Secret>,
+    #[serde(default, deserialize_with = "maybe_secret")]
+    token: Option<Secret>,
+    expiration: Option<Timestamp>,
+}
+
+fn maybe_secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Secret>, D::Error> {
+    secret(from).map(Some)
+}
+
+impl<'a> Metadata<'a> {
+    /// The service where variables and the profile say it is.
+    pub(in crate::cloud::aws) fn of(wire: &'a Wire) -> Result<Self, CloudError> {
+        let setting = |name: &str| {
+            let key = name.trim_start_matches("AWS_").to_ascii_lowercase();
+            wire.settings.variable(name).or_else(|| wire.settings.of_profile(&key))
+        };
+        let ipv6 =
+            setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE").is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6"));
+        let address = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT").unwrap_or(if ipv6 { DEFAULT_IPV6 } else { DEFAULT });
+        let base = Url::parse(&format!("{}/", address.trim_end_matches('/'))).map_err(|_| {
+            CloudError::new(Kind::Invalid, format!("`{address}` is not a valid address of a metadata service"))
+                .hint("correct AWS_EC2_METADATA_SERVICE_ENDPOINT")
+        })?;
+        let number = |name| wire.settings.variable(name).and_then(|text| text.parse::<u32>().ok()).filter(|n| *n > 0);
+        let timeout = number("AWS_METADATA_SERVICE_TIMEOUT").map_or(TIMEOUT, |n| Duration::from_secs(n.into()));
+        let attempts = number("AWS_METADATA_SERVICE_NUM_ATTEMPTS").unwrap_or(ATTEMPTS);
+        Ok(Self { http: &wire.http, base, timeout, attempts })
+    }
+
+    /// The credentials of the instance's role.
+    pub(super) async fn credentials(&self) -> Result<Credentials, CloudError> {
+        let token = self.token().await?;
+        let roles = self.get(ROLES, &token).await?;
+        let role = text(&roles).and_then(|text| text.lines().next()).map(str::trim).filter(|role| !role.is_empty());
+        let role = match (roles.status, role) {
+            (200, Some(role)) => role.to_owned(),
+            (200 | 404, _) => return Err(none().said("the instance has no role")),
+            (status, _) => return Err(odd(&format!("answered with status {status} when asked for its role"))),
+        };
+        let answer = self.get(&format!("{ROLES}{role}"), &token).await?;
+        // The parser's words may quote what it read.
+        let given: Given = answer.json().map_err(|_| odd(&format!("gave no credentials for the role `{role}`")))?;
+        if let Some(code) = given.code.filter(|code| code != "Success") {
+            let failed = odd(&format!("gives no credentials for the role `{role}`")).said(&code);
+            return Err(failed.hint("check the role's trust in ec2.amazonaws.com"));
+        }
+        match (given.access_key_id, given.secret_access_key, given.token) {
+            (Some(key), Some(secret), Some(token)) => {
+                Ok(Credentials { key, secret, token: Some(token), expires: given.expiration })
+            }
+            _ => Err(odd(&format!("gave no credentials for the role `{role}`"))),
+        }
+    }
+
+    /// The region the instance is in, if the service says.
+    pub(in crate::cloud::aws) async fn region(&self) -> Option<String> {
+        let token = self.token().await.ok()?;
+        let answer = self.get("latest/meta-data/placement/region", &token).await.ok()?;
+        text(&answer).filter(|_| answer.status == 200).map(|region| region.trim().to_owned())
+    }
+
+    /// The session that version 2 asks for. Nobody there means that nothing is configured.
+    async fn token(&self) -> Result<Secret, CloudError> {
+        let request =
+            Request::put(self.url("latest/api/token")).header("x-aws-ec2-metadata-token-ttl-seconds", "21600");
+        match self.ask(request).await {
+            Ok(answer) if answer.status == 200 => Ok(Secret::new(answer.body.trim_ascii().to_vec())),
+            Ok(answer) => Err(none().said(&format!("the metadata service answered with status {}", answer.status))),
+            Err(error) => Err(none().said(&format!("no metadata service at {}: {}", error.url, error.problem))),
+        }
+    }
+
+    async fn get(&self, path: &str, token: &Secret) -> Result<Answer, CloudError> {
+        let request = Request::get(self.url(path)).link_credential("x-aws-ec2-metadata-token", token);
+        self.ask(request).await.map_err(|error| CloudError::unanswered("the instance's metadata service", &error))
+    }
+
+    async fn ask(&self, request: Request) -> Result<Answer, HttpError> {
+        let request = request.timeout(self.timeout).limit(1 << 20);
+        for _ in 1..self.attempts {
+            match self.http.call(&request).await {
+                Ok(answer) if answer.status < 500 && answer.status != 429 => return Ok(answer),
+                Err(error) if !error.is_transient() => return Err(error),
+                _ => tokio::time::sleep(PAUSE).await,
+            }
+        }
+        self.http.call(&request).await
+    }
+
+    fn url(&self, path: &str) -> Url {
+        // A role's name needs no encoding; anything else stays below the base.
+        self.base.join(path).unwrap_or_else(|_| self.base.clone())
+    }
+}
+
+fn text(answer: &Answer) -> Option<&str> {
+    std::str::from_utf8(&answer.body).ok()
+}
+
+fn odd(what: &str) -> CloudError {
+    CloudError::new(Kind::Malformed, format!("the instance's metadata service {what}"))
+}

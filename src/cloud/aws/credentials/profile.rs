@@ -1,0 +1,208 @@
+//! Credentials as a profile of the shared files names them, roles upon roles included.
+
+use super::{Base, Container, Credentials, Role, SESSION, Way, WebIdentity, environment, half};
+use crate::cloud::{
+    CloudError, Kind,
+    aws::settings::{Section, Settings},
+};
+
+/// The way of the profile that counts; `None` when it has no credentials.
+pub(super) fn way(settings: &Settings) -> Result<Option<Way>, CloudError> {
+    let name = settings.profile_name();
+    if settings.profile(name).is_none() && settings.profile_asked_for().is_none() {
+        return Ok(None);
+    }
+    Ok(of(settings, name, &mut Vec::new())?.map(|way| Way { described: format!("the profile `{name}`"), ..way }))
+}
+
+fn of<'a>(settings: &'a Settings, name: &'a str, seen: &mut Vec<&'a str>) -> Result<Option<Way>, CloudError> {
+    let section = settings.profile(name).ok_or_else(|| missing(settings, name))?;
+    seen.push(name);
+    let plain = |base| Some(Way { base, roles: Vec::new(), described: String::new() });
+    let Some(arn) = section.text("role_arn") else {
+        let keys = keys(section, name)?.map(Base::Keys);
+        return if keys.is_none() {
+            unsupported(section, name).map_or(Ok(None), Err)
+        } else {
+            Ok(keys.and_then(plain))
+        };
+    };
+    if section.text("mfa_serial").is_some() {
+        let failed = mistake(name, "asks for a person's second factor (`mfa_serial`)");
+        return Err(failed.hint("a node has no person at hand: use a role without one"));
+    }
+    let session = section.text("role_session_name").unwrap_or(SESSION).to_owned();
+    if let Some(file) = section.text("web_identity_token_file") {
+        return Ok(plain(Base::WebIdentity(WebIdentity { file: file.into(), role: arn.to_owned(), session })));
+    }
+    let mut way = match (section.text("source_profile"), section.text("credential_source")) {
+        (Some(source), None) if source == name => keys(section, name)?.map(Base::Keys).and_then(plain),
+        (Some(source), None) if seen.contains(&source) => {
+            let round = format!("has the source `{source}`, which has it as its source");
+            return Err(mistake(name, &round).hint("let one of them have keys of its own"));
+        }
+        (Some(source), None) => of(settings, source, seen)?,
+        (None, Some(source)) => from(settings, name, source)?.and_then(plain),
+        (None, None) => {
+            let failed = mistake(name, "names a role and not with whose credentials it is assumed");
+            return Err(failed.hint("add `source_profile` or `credential_source`"));
+        }
+        (Some(_), Some(_)) => {
+            let failed = mistake(name, "has both `source_profile` and `credential_source`");
+            return Err(failed.hint("leave one of them out"));
+        }
+    }
+    .ok_or_else(|| mistake(name, "takes on a role, and its source has no credentials").hint("give its source keys"))?;
+    way.roles.push(Role {
+        arn: arn.to_owned(),
+        session,
+        external_id: section.text("external_id").map(str::to_owned),
+        seconds: section.text("duration_seconds").map(str::to_owned),
+    });
+    Ok(Some(way))
+}
+
+/// `credential_source`: what is there beside the shared files.
+fn from(settings: &Settings, name: &str, source: &str) -> Result<Option<Base>, CloudError> {
+    match source {
+        "Environment" => Ok(environment(settings)?.map(Base::Keys)),
+        "EcsContainer" => Ok(Container::find(settings)?.map(Base::Container)),
+        "Ec2InstanceMetadata" => Ok(Some(Base::Instance)),
+        other => Err(mistake(name, &format!("has the unknown `credential_source` `{other}`"))
+            .hint("the known ones are `Environment`, `EcsContainer` and `Ec2InstanceMetadata`")),
+    }
+}
+
+fn keys(section: &Section, name: &str) -> Result<Option<Credentials>, CloudError> {
+    let of_profile = |key: &str| format!("`{key}` of the profile `{name}`");
+    match (section.text("aws_access_key_id"), section.secret("aws_secret_access_key")) {
+        (Some(key), Some(secret)) => Ok(Some(Credentials {
+            key: key.to_owned(),
+            secret: secret.clone(),
+            token: section.secret("aws_session_token").cloned(),
+            expires: None,
+        })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(half(&of_profile("aws_access_key_id"), "`aws_secret_access_key`")),
+        (None, Some(_)) => Err(half(&of_profile("aws_secret_access_key"), "`aws_access_key_id`")),
+    }
+}
+
+/// Ways of the official clients that need a person or a program.
+fn unsupported(section: &Section, name: &str) -> Option<CloudError> {
+    let key = ["sso_session", "sso_start_url", "credential_process", "login_session"];
+    let key = key.into_iter().find(|key| section.text(key).is_some())?;
+    let failed =
+        CloudError::new(Kind::NotConfigured, format!("the profile `{name}` uses `{key}`, which a node cannot"));
+    Some(failed.hint("use an instance profile, a role with `source_profile`, or keys"))
+}
+
+fn missing(settings: &Settings, name: &str) -> CloudError {
+    let names: Vec<String> = settings.profile_names().map(|name| format!("`{name}`")).collect();
+    let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let failed = CloudError::new(Kind::Invalid, format!("there is no profile `{name}` in the shared files of AWS"));
+    failed.hint(format!("the profiles there: {there}"))
+}
+
+fn mistake(name: &str, what: &str) -> CloudError {
+    CloudError::new(Kind::Invalid, format!("the profile `{name}` {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::super::settings::tests::settings, *};
+
+    const FILES: &str = "\
+[profile keys]
+aws_access_key_id = AKID
+aws_secret_access_key = hunter2
+[profile first]
+role_arn = arn:aws:iam::1:role/first
+source_profile = keys
+[profile second]
+role_arn = arn:aws:iam::1:role/second
+source_profile = first
+external_id = abc
+[profile self]
+role_arn = arn:aws:iam::1:role/self
+source_profile = self
+aws_access_key_id = OWN
+aws_secret_access_key = x
+[profile round]
+role_arn = arn:aws:iam::1:role/round
+source_profile = trip
+[profile trip]
+role_arn = arn:aws:iam::1:role/trip
+source_profile = round
+[profile instance]
+role_arn = arn:aws:iam::1:role/r
+credential_source = Ec2InstanceMetadata
+[profile web]
+role_arn = arn:aws:iam::1:role/web
+web_identity_token_file = /token
+[profile person]
+sso_start_url = https://example.awsapps.com/start
+[profile alone]
+role_arn = arn:aws:iam::1:role/alone
+[profile factor]
+role_arn = arn:aws:iam::1:role/factor
+source_profile = keys
+mfa_serial = arn:aws:iam::1:mfa/alice
+[profile odd]
+role_arn = arn:aws:iam::1:role/odd
+credential_source = Elsewhere
+[profile region]
+region = eu-west-1
+";
+
+    fn way_of(name: &str) -> Result<Option<Way>, CloudError> {
+        way(&settings(&[("AWS_PROFILE", name)], FILES, ""))
+    }
+
+    fn roles(way: &Way) -> Vec<&str> {
+        way.roles.iter().filter_map(|role| role.arn.rsplit('/').next()).collect()
+    }
+
+    #[test]
+    fn a_role_stands_on_the_roles_and_keys_of_its_source() {
+        let second = way_of("second").expect("well-formed").expect("credentials");
+        assert_eq!(roles(&second), ["first", "second"]);
+        assert_eq!(second.roles[1].external_id.as_deref(), Some("abc"));
+        assert!(matches!(&second.base, Base::Keys(keys) if keys.key == "AKID"));
+        assert!(second.renews());
+        let own = way_of("self").expect("well-formed").expect("credentials");
+        assert!(matches!(&own.base, Base::Keys(keys) if keys.key == "OWN"));
+    }
+
+    #[test]
+    fn a_source_may_be_the_instance_or_a_token() {
+        let instance = way_of("instance").expect("well-formed").expect("credentials");
+        assert!(matches!(instance.base, Base::Instance));
+        assert_eq!(roles(&instance), ["r"]);
+        let web = way_of("web").expect("well-formed").expect("credentials");
+        assert!(matches!(&web.base, Base::WebIdentity(identity) if identity.role.ends_with("/web")));
+        assert!(web.roles.is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_is_said_with_its_profile() {
+        for (name, said) in [
+            ("round", "the profile `trip` has the source `round`, which has it as its source"),
+            ("alone", "the profile `alone` names a role and not with whose credentials it is assumed"),
+            ("factor", "the profile `factor` asks for a person's second factor (`mfa_serial`)"),
+            ("person", "the profile `person` uses `sso_start_url`, which a node cannot"),
+            ("odd", "the profile `odd` has the unknown `credential_source` `Elsewhere`"),
+            ("nobody", "there is no profile `nobody` in the shared files of AWS"),
+        ] {
+            let error = way_of(name).expect_err(name);
+            assert_eq!(error.message, said);
+            assert!(error.hint.is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_profile_without_credentials_leaves_it_to_the_next_way() {
+        assert!(way_of("region").expect("well-formed").is_none());
+        assert!(way(&settings(&[], FILES, "")).expect("no default profile").is_none());
+    }
+}

@@ -1,0 +1,193 @@
+//! How the node proves who it is, found as the official `DefaultAzureCredential` finds it: a client secret, workload
+//! identity, managed identity. The first that is configured counts; one that fails is not passed over.
+
+use std::path::PathBuf;
+
+use url::Url;
+
+use crate::{
+    cloud::{CloudError, Kind, Surroundings},
+    http::is_loopback,
+    redact::Secret,
+};
+
+/// Where sign-in is unless `AZURE_AUTHORITY_HOST` says otherwise.
+const AUTHORITY: &str = "https://login.microsoftonline.com";
+/// Azure's metadata service, at every virtual machine.
+const METADATA: &str = "http://169.254.169.254";
+const METADATA_PATH: &str = "/metadata/identity/oauth2/token";
+
+/// An application in a tenant.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Application {
+    pub(super) tenant: String,
+    pub(super) client: String,
+}
+
+/// How the node proves who it is.
+#[derive(Debug)]
+pub(super) enum Credential {
+    /// By a secret of the application.
+    ClientSecret { application: Application, secret: Secret },
+    /// By a token of the cluster's own issuer, in a file that is renewed.
+    WorkloadIdentity { application: Application, file: PathBuf },
+    /// By being in App Service, Functions or Container Apps.
+    AppService { endpoint: Url, header: Secret, client: Option<String> },
+    /// By being this machine.
+    Metadata { endpoint: Url, client: Option<String>, is_usual: bool },
+}
+
+impl Credential {
+    /// Its name for people.
+    pub(super) fn auth_type(&self) -> &'static str {
+        match self {
+            Self::ClientSecret { .. } => "client-secret",
+            Self::WorkloadIdentity { .. } => "workload-identity",
+            Self::AppService { .. } | Self::Metadata { .. } => "managed-identity",
+        }
+    }
+}
+
+/// Chooses by the variables of the environment.
+pub(super) fn choose(surroundings: &Surroundings) -> Result<Credential, CloudError> {
+    let variable = |name: &str| surroundings.variable(name);
+    let client = variable("AZURE_CLIENT_ID").map(str::to_owned);
+    if let (Some(tenant), Some(client)) = (variable("AZURE_TENANT_ID"), &client) {
+        let application = Application { tenant: checked_tenant(tenant)?, client: client.clone() };
+        if let Some(secret) = variable("AZURE_CLIENT_SECRET") {
+            return Ok(Credential::ClientSecret { application, secret: secret.to_owned().into() });
+        }
+        if variable("AZURE_CLIENT_CERTIFICATE_PATH").is_some() {
+            return Err(unsupported("a client certificate (`AZURE_CLIENT_CERTIFICATE_PATH`)"));
+        }
+        if let Some(file) = variable("AZURE_FEDERATED_TOKEN_FILE") {
+            return Ok(Credential::WorkloadIdentity { application, file: file.into() });
+        }
+    }
+    if let Some(endpoint) = variable("IDENTITY_ENDPOINT") {
+        let Some(header) = variable("IDENTITY_HEADER") else {
+            return Err(unsupported("the identity of Azure Arc (`IDENTITY_ENDPOINT` without `IDENTITY_HEADER`)"));
+        };
+        if variable("IDENTITY_SERVER_THUMBPRINT").is_some() {
+            return Err(unsupported("the identity of Service Fabric (`IDENTITY_SERVER_THUMBPRINT`)"));
+        }
+        let endpoint = address("IDENTITY_ENDPOINT", endpoint)?;
+        return Ok(Credential::AppService { endpoint, header: header.to_owned().into(), client });
+    }
+    let named = variable("AZURE_POD_IDENTITY_AUTHORITY_HOST");
+    let mut endpoint = address("AZURE_POD_IDENTITY_AUTHORITY_HOST", named.unwrap_or(METADATA))?;
+    endpoint.set_path(METADATA_PATH);
+    Ok(Credential::Metadata { endpoint, client, is_usual: named.is_none() })
+}
+
+/// Where sign-in is: `AZURE_AUTHORITY_HOST`, with or without `https://`.
+pub(super) fn authority(surroundings: &Surroundings) -> Result<Url, CloudError> {
+    const NAME: &str = "AZURE_AUTHORITY_HOST";
+    let Some(named) = surroundings.variable(NAME) else {
+        return Ok(Url::parse(AUTHORITY).expect("our own constant is an address"));
+    };
+    let whole = if named.contains("://") { named.to_owned() } else { format!("https://{named}") };
+    let found = address(NAME, &whole)?;
+    if found.scheme() == "https" || is_loopback(&found) {
+        return Ok(found);
+    }
+    Err(CloudError::new(Kind::Invalid, format!("`{NAME}` is not an https address")).hint("write it with https"))
+}
+
+/// What is half-configured: the reason why a person who set variables finds them not used.
+pub(super) fn incomplete(surroundings: &Surroundings) -> Option<String> {
+    let is_set = |name: &&str| surroundings.variable(name).is_some();
+    let proof = ["AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE"].into_iter().find(|name| is_set(name))?;
+    let missing = ["AZURE_TENANT_ID", "AZURE_CLIENT_ID"].into_iter().find(|name| !is_set(name))?;
+    Some(format!("`{proof}` is set, but `{missing}` is not"))
+}
+
+/// A tenant goes into an address: an id or a domain, and nothing else.
+fn checked_tenant(tenant: &str) -> Result<String, CloudError> {
+    if tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte)) && !tenant.contains("..") {
+        return Ok(tenant.to_owned());
+    }
+    let hint = "an id such as `00000000-0000-0000-0000-000000000000`, or a domain";
+    Err(CloudError::new(Kind::Invalid, "`AZURE_TENANT_ID` is not a tenant").hint(hint))
+}
+
+fn address(name: &str, value: &str) -> Result<Url, CloudError> {
+    let found = Url::parse(value).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+    found.ok_or_else(|| CloudError::new(Kind::Invalid, format!("`{name}` is not an address")).hint("write it whole"))
+}
+
+fn unsupported(what: &str) -> CloudError {
+    // Going on to the next way would make the node somebody else than the official clients find.
+    CloudError::new(Kind::Invalid, format!("{what} is configured, which nodeagent does not use"))
+        .hint("use a client secret, workload identity or a managed identity")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(variables: &[(&str, &str)]) -> Surroundings {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Surroundings { variables, home: None }
+    }
+
+    fn auth_type(variables: &[(&str, &str)]) -> &'static str {
+        choose(&of(variables)).expect("a credential").auth_type()
+    }
+
+    const APPLICATION: [(&str, &str); 2] = [("AZURE_TENANT_ID", "tenant"), ("AZURE_CLIENT_ID", "client")];
+
+    #[test]
+    fn a_secret_comes_before_a_token_file_and_that_before_the_machine() {
+        let secret = ("AZURE_CLIENT_SECRET", "s");
+        let file = ("AZURE_FEDERATED_TOKEN_FILE", "/token");
+        assert_eq!(auth_type(&[APPLICATION[0], APPLICATION[1], secret, file]), "client-secret");
+        assert_eq!(auth_type(&[APPLICATION[0], APPLICATION[1], file]), "workload-identity");
+        assert_eq!(auth_type(&[APPLICATION[1], secret, file]), "managed-identity");
+        assert_eq!(auth_type(&[]), "managed-identity");
+        assert_eq!(auth_type(&[("AZURE_CLIENT_SECRET", "")]), "managed-identity");
+    }
+
+    #[test]
+    fn the_platform_says_where_its_identity_is() {
+        let app_service = [("IDENTITY_ENDPOINT", "http://localhost:42/msi/token/"), ("IDENTITY_HEADER", "h")];
+        let found = choose(&of(&app_service)).expect("a credential");
+        assert!(matches!(found, Credential::AppService { ref endpoint, .. } if endpoint.path() == "/msi/token/"));
+        let found = choose(&of(&[("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:5/")])).expect("a credential");
+        let Credential::Metadata { endpoint, is_usual, .. } = found else { panic!("{found:?}") };
+        assert_eq!((endpoint.as_str(), is_usual), ("http://127.0.0.1:5/metadata/identity/oauth2/token", false));
+    }
+
+    #[test]
+    fn what_the_official_clients_would_use_and_we_cannot_is_said() {
+        let certificate = [APPLICATION[0], APPLICATION[1], ("AZURE_CLIENT_CERTIFICATE_PATH", "/x.pem")];
+        let arc = [("IDENTITY_ENDPOINT", "http://localhost:40342/"), ("IMDS_ENDPOINT", "http://localhost:40342/")];
+        for variables in [&certificate[..], &arc] {
+            assert_eq!(choose(&of(variables)).expect_err("not ours").kind, Kind::Invalid);
+        }
+    }
+
+    #[test]
+    fn a_tenant_cannot_lead_elsewhere() {
+        for tenant in ["../other", "a/b", "a?b", "a#b", "..", "a%2fb"] {
+            let variables = [("AZURE_TENANT_ID", tenant), APPLICATION[1], ("AZURE_CLIENT_SECRET", "s")];
+            assert_eq!(choose(&of(&variables)).expect_err(tenant).kind, Kind::Invalid);
+        }
+    }
+
+    #[test]
+    fn sign_in_is_over_https_wherever_it_is() {
+        let host = |value| authority(&of(&[("AZURE_AUTHORITY_HOST", value)])).map(|url| url.to_string());
+        assert_eq!(host("login.microsoftonline.us").expect("a host"), "https://login.microsoftonline.us/");
+        assert_eq!(host("https://login.chinacloudapi.cn/").expect("a host"), "https://login.chinacloudapi.cn/");
+        assert_eq!(host("http://127.0.0.1:9").expect("loopback"), "http://127.0.0.1:9/");
+        assert!(host("http://login.example.org").is_err());
+    }
+
+    #[test]
+    fn half_a_configuration_is_named() {
+        let found = incomplete(&of(&[("AZURE_CLIENT_SECRET", "s"), APPLICATION[1]]));
+        assert_eq!(found.as_deref(), Some("`AZURE_CLIENT_SECRET` is set, but `AZURE_TENANT_ID` is not"));
+        assert_eq!(incomplete(&of(&APPLICATION)), None);
+    }
+}

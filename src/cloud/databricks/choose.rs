@@ -1,0 +1,299 @@
+//! The first of the official clients' ways that is configured, or the one that is named.
+//!
+//! Unlike with some of them, a way that is configured and fails is an error, never a reason to be somebody else.
+
+use tokio::sync::OnceCell;
+use url::Url;
+
+use super::{
+    discovery::Oidc,
+    entra::{Entra, Principal},
+    federation::{Federation, IdToken},
+    host::{self, Azure},
+    profile,
+    settings::{Settings, variable_of},
+    strategy::{Client, Strategy, Way, basic},
+};
+use crate::{
+    cloud::{CloudError, Kind, Surroundings},
+    redact::Secret,
+};
+
+/// In the order in which they are looked for.
+const KNOWN: [&str; 9] = [
+    "pat",
+    "basic",
+    "oauth-m2m",
+    "metadata-service",
+    "env-oidc",
+    "file-oidc",
+    "github-oidc",
+    "azure-msi",
+    "azure-client-secret",
+];
+
+/// The official clients' ways that need a person, another program, or another cloud: none of them is a node's.
+const FOREIGN: [&str; 10] = [
+    "databricks-cli",
+    "external-browser",
+    "azure-cli",
+    "azure-devops-oidc",
+    "github-oidc-azure",
+    "google-credentials",
+    "google-id",
+    "runtime",
+    "runtime-oauth",
+    "model-serving",
+];
+
+const GITHUB: [&str; 2] = ["ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"];
+
+/// Azure's own metadata service, as every machine of Azure sees it.
+const METADATA: &str = "http://169.254.169.254";
+/// A word of a path that is shorter is a word.
+const SECRET_WORD: usize = 16;
+
+/// What a choice is made of.
+pub(super) struct Choice<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) surroundings: &'a Surroundings,
+    /// The workspace, when it is named.
+    pub(super) host: Option<&'a Url>,
+}
+
+impl Choice<'_> {
+    /// Chooses. Nobody is asked on the network.
+    pub(super) fn make(&self) -> Result<Strategy, CloudError> {
+        match self.settings.text("auth_type") {
+            Some(wanted) => self.named(wanted),
+            None => match KNOWN.into_iter().find(|name| self.missing(name).is_empty()) {
+                Some(name) => self.build(name),
+                None => Err(self.nothing()),
+            },
+        }
+    }
+
+    fn named(&self, wanted: &str) -> Result<Strategy, CloudError> {
+        let Some(name) = KNOWN.into_iter().find(|name| *name == wanted) else {
+            let what = if FOREIGN.contains(&wanted) { "a way that nodeagent does not go" } else { "unknown" };
+            return Err(CloudError::new(Kind::NotConfigured, format!("`DATABRICKS_AUTH_TYPE` is `{wanted}`: {what}"))
+                .hint(format!("choose one of {}", KNOWN.join(", "))));
+        };
+        let missing = self.missing(name);
+        if missing.is_empty() {
+            return self.build(name);
+        }
+        let missing: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
+        let message = format!("`DATABRICKS_AUTH_TYPE` is `{name}`, which needs {}", missing.join(" and "));
+        Err(CloudError::new(Kind::NotConfigured, message).hint(format!("set {}", missing.join(" and "))))
+    }
+
+    /// What a way needs and does not have, by its variables.
+    fn missing(&self, name: &str) -> Vec<String> {
+        let attributes: &[&str] = match name {
+            "pat" => &["token"],
+            "basic" => &["username", "password"],
+            "oauth-m2m" => &["client_id", "client_secret"],
+            "metadata-service" => &["metadata_service_url"],
+            "file-oidc" => &["oidc_token_filepath"],
+            "github-oidc" => &["client_id"],
+            "azure-msi" => &["azure_use_msi"],
+            "azure-client-secret" => &["azure_client_id", "azure_client_secret"],
+            _ => &[],
+        };
+        let unset = attributes.iter().filter(|name| !self.settings.has(name));
+        let mut missing: Vec<String> = unset.map(|name| variable_of(name).to_owned()).collect();
+        let own: Vec<&str> = match name {
+            "env-oidc" => vec![self.id_token_variable()],
+            "github-oidc" => GITHUB.to_vec(),
+            _ => Vec::new(),
+        };
+        let unset = own.into_iter().filter(|name| self.surroundings.variable(name).is_none());
+        missing.extend(unset.map(str::to_owned));
+        let is_of_azure = name.starts_with("azure-");
+        if self.host.is_none() && !(is_of_azure && self.settings.text("azure_workspace_resource_id").is_some()) {
+            missing.push("DATABRICKS_HOST".to_owned());
+        } else if name == "azure-msi" && !host::is_azure(self.host, self.settings) {
+            missing.push("DATABRICKS_AZURE_RESOURCE_ID".to_owned());
+        }
+        missing
+    }
+
+    fn id_token_variable(&self) -> &str {
+        self.settings.text("oidc_token_env").unwrap_or("DATABRICKS_OIDC_TOKEN")
+    }
+
+    /// Builds a way that misses nothing.
+    fn build(&self, name: &'static str) -> Result<Strategy, CloudError> {
+        let text = |name| self.settings.text(name).unwrap_or_default().to_owned();
+        let secret = |name| self.settings.secret(name).cloned().unwrap_or_else(|| Secret::new(Vec::new()));
+        let variable = |name| self.surroundings.variable(name).unwrap_or_default();
+        let way = match name {
+            "pat" => Way::Fixed(Secret::new([b"Bearer ", secret("token").reveal()].concat())),
+            "basic" => Way::Fixed(basic(&text("username"), &secret("password"))),
+            "oauth-m2m" => Way::Client(Box::new(Client {
+                id: text("client_id"),
+                secret: secret("client_secret"),
+                scope: self.scope(),
+                oidc: self.oidc()?,
+            })),
+            "metadata-service" => {
+                let service = secret("metadata_service_url");
+                let url = address("DATABRICKS_METADATA_SERVICE_URL", &String::from_utf8_lossy(service.reveal()))?;
+                // What makes it secret are the words of its path, and they are shown without the rest, too.
+                let words = url.path_segments().into_iter().flatten().filter(|word| word.len() >= SECRET_WORD);
+                words.for_each(|word| drop(Secret::from(word.to_owned())));
+                Way::Metadata(url)
+            }
+            "env-oidc" => {
+                self.federation(IdToken::Given(Secret::from(variable(self.id_token_variable()).to_owned())))?
+            }
+            "file-oidc" => self.federation(IdToken::File(text("oidc_token_filepath").into()))?,
+            "github-oidc" => self.federation(IdToken::GitHub {
+                url: address(GITHUB[0], variable(GITHUB[0]))?,
+                token: Secret::from(variable(GITHUB[1]).to_owned()),
+            })?,
+            "azure-msi" => {
+                let variable = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
+                let metadata = host::place(variable, self.surroundings.variable(variable).unwrap_or(METADATA))?;
+                self.entra(Principal::Managed {
+                    id: self.settings.text("azure_client_id").map(str::to_owned),
+                    metadata,
+                })?
+            }
+            _ => self.entra(Principal::Secret {
+                id: text("azure_client_id"),
+                secret: secret("azure_client_secret"),
+                tenant: OnceCell::new_with(self.settings.text("azure_tenant_id").map(str::to_owned)),
+            })?,
+        };
+        Ok(Strategy { name, way })
+    }
+
+    fn federation(&self, from: IdToken) -> Result<Way, CloudError> {
+        let client_id = self.settings.text("client_id").map(str::to_owned);
+        Ok(Way::Federation(Box::new(Federation { from, client_id, scope: self.scope(), oidc: self.oidc()? })))
+    }
+
+    fn entra(&self, principal: Principal) -> Result<Way, CloudError> {
+        let azure = Azure::of(self.host, self.settings, self.surroundings)?;
+        Ok(Way::Entra(Box::new(Entra { principal, azure })))
+    }
+
+    fn oidc(&self) -> Result<Oidc, CloudError> {
+        let host = self.host.ok_or_else(|| self.nothing())?;
+        Oidc::new(host.clone(), self.settings)
+    }
+
+    /// What tokens are for: by default everything that the principal may do.
+    fn scope(&self) -> String {
+        let scopes = self.settings.text("scopes").unwrap_or_default();
+        let scopes: Vec<&str> = scopes.split([',', ' ']).filter(|scope| !scope.is_empty()).collect();
+        if scopes.is_empty() { "all-apis".to_owned() } else { scopes.join(" ") }
+    }
+
+    /// Nothing says who the node is, or where.
+    fn nothing(&self) -> CloudError {
+        let message = match self.host {
+            Some(host) => format!("nothing says who the node is at `{}`", host::shown(host)),
+            None => "no Databricks workspace is configured".to_owned(),
+        };
+        let error = CloudError::new(Kind::NotConfigured, message);
+        if let Some(wanted) = self.settings.text("profile").filter(|_| self.host.is_none()) {
+            let file = profile::path(self.settings.text("config_file"), self.surroundings);
+            let file = file.map_or_else(|| "~/.databrickscfg".to_owned(), |path| path.display().to_string());
+            return error.hint(format!(
+                "`DATABRICKS_CONFIG_PROFILE` asks for the profile `{wanted}`; check that `{file}` is there and names a host"
+            ));
+        }
+        let what = if self.host.is_some() { "" } else { "`DATABRICKS_HOST` and " };
+        error.hint(format!(
+            "set {what}`DATABRICKS_TOKEN`, or `DATABRICKS_CLIENT_ID` and `DATABRICKS_CLIENT_SECRET`, or write a profile \
+             in `~/.databrickscfg`"
+        ))
+    }
+}
+
+fn address(variable: &str, text: &str) -> Result<Url, CloudError> {
+    // Checked as a place; taken exactly as it is written.
+    host::place(variable, text)?;
+    let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+    Url::parse(&whole).map_err(|_| CloudError::new(Kind::Invalid, format!("`{variable}` is not an address of the web")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOST: (&str, &str) = ("DATABRICKS_HOST", "https://adb-1.2.azuredatabricks.net");
+
+    fn choose(variables: &[(&str, &str)]) -> Result<&'static str, CloudError> {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let surroundings = Surroundings { variables, home: None };
+        let settings = Settings::gather(&surroundings)?;
+        let host = settings.text("host").map(host::normal).transpose()?;
+        let choice = Choice { settings: &settings, surroundings: &surroundings, host: host.as_ref() };
+        choice.make().map(|strategy| strategy.name)
+    }
+
+    fn with(variables: &[(&str, &str)]) -> Result<&'static str, CloudError> {
+        choose(&[&[HOST], variables].concat())
+    }
+
+    #[test]
+    fn what_is_configured_is_chosen() {
+        for (name, variables) in [
+            ("pat", &[("DATABRICKS_TOKEN", "t")][..]),
+            ("basic", &[("DATABRICKS_USERNAME", "u"), ("DATABRICKS_PASSWORD", "p")]),
+            ("oauth-m2m", &[("DATABRICKS_CLIENT_ID", "i"), ("DATABRICKS_CLIENT_SECRET", "s")]),
+            ("metadata-service", &[("DATABRICKS_METADATA_SERVICE_URL", "http://127.0.0.1:1/x")]),
+            ("env-oidc", &[("DATABRICKS_OIDC_TOKEN", "j"), ("DATABRICKS_CLIENT_ID", "i")]),
+            ("env-oidc", &[("DATABRICKS_OIDC_TOKEN_ENV", "MINE"), ("MINE", "j")]),
+            ("file-oidc", &[("DATABRICKS_OIDC_TOKEN_FILEPATH", "/t")]),
+            ("file-oidc", &[("DATABRICKS_OIDC_TOKEN_FILE", "/t")]),
+            ("github-oidc", &[("DATABRICKS_CLIENT_ID", "i"), (GITHUB[0], "https://x.example/?a=1"), (GITHUB[1], "t")]),
+            ("azure-msi", &[("ARM_USE_MSI", "true")]),
+            ("azure-client-secret", &[("ARM_CLIENT_ID", "i"), ("ARM_CLIENT_SECRET", "s")]),
+        ] {
+            assert_eq!(with(variables), Ok(name));
+        }
+    }
+
+    #[test]
+    fn azures_ways_need_the_resource_or_the_address() {
+        let resource = ("DATABRICKS_AZURE_RESOURCE_ID", "/subscriptions/1");
+        assert_eq!(choose(&[resource, ("ARM_USE_MSI", "true")]), Ok("azure-msi"));
+        assert_eq!(choose(&[resource, ("ARM_CLIENT_ID", "i"), ("ARM_CLIENT_SECRET", "s")]), Ok("azure-client-secret"));
+        let elsewhere = ("DATABRICKS_HOST", "https://x.cloud.databricks.com");
+        assert_eq!(choose(&[elsewhere, ("ARM_USE_MSI", "true")]).expect_err("not of Azure").kind, Kind::NotConfigured);
+        assert_eq!(choose(&[elsewhere, ("ARM_USE_MSI", "true"), ("DATABRICKS_CLOUD", "azure")]), Ok("azure-msi"));
+    }
+
+    #[test]
+    fn the_named_way_alone_is_tried_and_says_what_it_lacks() {
+        let both = [("DATABRICKS_TOKEN", "t"), ("DATABRICKS_CLIENT_ID", "i"), ("DATABRICKS_CLIENT_SECRET", "s")];
+        let named = |name| with(&[&both[..], &[("DATABRICKS_AUTH_TYPE", name)]].concat());
+        assert_eq!(named("oauth-m2m"), Ok("oauth-m2m"));
+        assert_eq!(named("pat"), Ok("pat"));
+        let error = named("azure-client-secret").expect_err("not configured");
+        assert_eq!(
+            error.message,
+            "`DATABRICKS_AUTH_TYPE` is `azure-client-secret`, which needs `ARM_CLIENT_ID` and `ARM_CLIENT_SECRET`"
+        );
+        let error = named("databricks-cli").expect_err("not ours");
+        assert_eq!(error.kind, Kind::NotConfigured);
+        assert!(error.hint.expect("a hint").starts_with("choose one of pat, basic, oauth-m2m"));
+        assert!(named("nonsense").expect_err("unknown").message.ends_with("is `nonsense`: unknown"));
+    }
+
+    #[test]
+    fn nothing_configured_is_told_with_what_to_set() {
+        let error = choose(&[]).expect_err("nothing");
+        assert_eq!((error.kind, &*error.message), (Kind::NotConfigured, "no Databricks workspace is configured"));
+        let error = with(&[]).expect_err("no proof");
+        assert_eq!(error.message, "nothing says who the node is at `https://adb-1.2.azuredatabricks.net`");
+        let error = choose(&[("DATABRICKS_CONFIG_PROFILE", "unit"), ("DATABRICKS_CONFIG_FILE", "/none/cfg")]);
+        let hint = error.expect_err("no file").hint.expect("a hint");
+        assert!(hint.contains("the profile `unit`") && hint.contains("`/none/cfg`"), "{hint}");
+    }
+}

@@ -1,0 +1,247 @@
+//! Where a workspace gives tokens: it says so itself, in two documents.
+//!
+//! `/.well-known/databricks-config` names the issuer, whose `/.well-known/oauth-authorization-server` (RFC 8414) names
+//! the endpoint. Workspaces without the first document have the second below `/oidc`. Who is trusted with a client's
+//! secret is not a document's to choose: an endpoint outside the workspace and Databricks' own domains is refused.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::{sync::OnceCell, time::timeout};
+use url::Url;
+
+use super::{host, settings::Settings};
+use crate::{
+    cloud::{CloudError, Kind},
+    http::{Client, Request, Retrying},
+};
+
+/// All questions together.
+const WHOLE: Duration = Duration::from_secs(5);
+/// The first one, which may stay without an answer.
+const FIRST: Duration = Duration::from_secs(2);
+const RETRYING: Retrying =
+    Retrying { budget: Duration::from_secs(4), statuses: &[429, 503], first: Duration::from_millis(250) };
+const LIMIT: usize = 1 << 20;
+
+/// The domains that workspaces and accounts are in.
+const DOMAINS: [&str; 5] =
+    [".databricks.com", ".databricks.us", ".azuredatabricks.net", ".databricks.azure.us", ".databricks.azure.cn"];
+
+/// Finds the endpoint once.
+pub(super) struct Oidc {
+    host: Url,
+    /// Given outright: the second document.
+    document: Option<Url>,
+    account: Option<String>,
+    audience: Option<String>,
+    found: OnceCell<Endpoint>,
+}
+
+/// Where tokens are given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    /// The address.
+    pub(super) token: Url,
+    /// For whom an issuer's own token has to be made out.
+    pub(super) audience: String,
+}
+
+impl Oidc {
+    pub(super) fn new(host: Url, settings: &Settings) -> Result<Self, CloudError> {
+        let document = settings.text("discovery_url").map(|text| {
+            let invalid = || CloudError::new(Kind::Invalid, "`DATABRICKS_DISCOVERY_URL` is not an address of the web");
+            Url::parse(text).map_err(|_| invalid())
+        });
+        Ok(Self {
+            host,
+            document: document.transpose()?,
+            account: settings.text("account_id").map(str::to_owned),
+            audience: settings.text("token_audience").map(str::to_owned),
+            found: OnceCell::new(),
+        })
+    }
+
+    /// The endpoint, asked for at the first use.
+    pub(super) async fn endpoint(&self, http: &Client) -> Result<&Endpoint, CloudError> {
+        let find = || async {
+            timeout(WHOLE, self.find(http)).await.unwrap_or_else(|_| {
+                let message = format!("`{}` does not say in time where it gives tokens", host::shown(&self.host));
+                Err(CloudError::new(Kind::Unreachable, message).hint(REACH))
+            })
+        };
+        self.found.get_or_try_init(find).await
+    }
+
+    async fn find(&self, http: &Client) -> Result<Endpoint, CloudError> {
+        if let Some(document) = &self.document {
+            return self.read(http, document, None).await;
+        }
+        let config = self.at("/.well-known/databricks-config");
+        let config = match timeout(FIRST, json(http, &config, Retrying::NEVER)).await {
+            Ok(Ok(config)) => config,
+            // Older workspaces have none; the fallback says what is wrong, if something is.
+            _ => Value::Null,
+        };
+        if let Some(issuer) = self.issuer(&config)
+            && let Ok(endpoint) = self.read(http, &issuer, audience(&config).as_deref()).await
+        {
+            return Ok(endpoint);
+        }
+        self.read(http, &self.fallback(), audience(&config).as_deref()).await
+    }
+
+    /// The second document of the issuer that the first one names.
+    fn issuer(&self, config: &Value) -> Option<Url> {
+        let issuer = config.get("oidc_endpoint")?.as_str()?;
+        let account = self.account.as_deref().or_else(|| config.get("account_id")?.as_str());
+        if issuer.contains("{account_id}") && account.is_none() {
+            return None;
+        }
+        let issuer = issuer.replace("{account_id}", account.unwrap_or_default());
+        Url::parse(&format!("{}/.well-known/oauth-authorization-server", issuer.trim_end_matches('/'))).ok()
+    }
+
+    fn fallback(&self) -> Url {
+        match &self.account {
+            Some(account) if self.host.host_str().is_some_and(|name| name.starts_with("accounts.")) => {
+                self.at(&format!("/oidc/accounts/{account}/.well-known/oauth-authorization-server"))
+            }
+            _ => self.at("/oidc/.well-known/oauth-authorization-server"),
+        }
+    }
+
+    fn at(&self, path: &str) -> Url {
+        let mut url = self.host.clone();
+        url.set_path(path);
+        url
+    }
+
+    async fn read(&self, http: &Client, document: &Url, audience: Option<&str>) -> Result<Endpoint, CloudError> {
+        let found = json(http, document, RETRYING).await?;
+        let token = found.get("token_endpoint").and_then(Value::as_str).and_then(|text| Url::parse(text).ok());
+        let Some(token) = token else {
+            let message = format!("`{document}` does not say where tokens are given");
+            return Err(CloudError::new(Kind::Malformed, message).hint("check that `DATABRICKS_HOST` is a workspace"));
+        };
+        self.check(document, &token)?;
+        let audience = self.audience.as_deref().or(audience).map_or_else(|| token.to_string(), str::to_owned);
+        Ok(Endpoint { token, audience })
+    }
+
+    fn check(&self, document: &Url, token: &Url) -> Result<(), CloudError> {
+        let name = token.host_str().unwrap_or_default();
+        let ours = [Some(&self.host), self.document.as_ref()].into_iter().flatten();
+        let is_ours = ours.into_iter().any(|url| url.host_str() == Some(name));
+        if is_ours || DOMAINS.iter().any(|domain| name.ends_with(domain)) {
+            return Ok(());
+        }
+        let message =
+            format!("`{document}` sends clients to `{name}`, which is not of this workspace; no credential was sent");
+        Err(CloudError::new(Kind::Invalid, message)
+            .hint("if that is right, name a document of that host with `DATABRICKS_DISCOVERY_URL`"))
+    }
+}
+
+const REACH: &str = "check `DATABRICKS_HOST`, and that the node reaches it (address, proxy, firewall)";
+
+fn audience(config: &Value) -> Option<String> {
+    let first = config.get("token_federation_default_oidc_audiences")?.get(0)?;
+    first.as_str().map(str::to_owned)
+}
+
+async fn json(http: &Client, url: &Url, retrying: Retrying) -> Result<Value, CloudError> {
+    let request = Request::get(url.clone()).limit(LIMIT).retrying(retrying);
+    let answer =
+        http.call(&request).await.map_err(|error| CloudError::unanswered("the workspace", &error).hint(REACH))?;
+    let kind = match answer.status {
+        200..=299 => {
+            let failed =
+                |_| CloudError::new(Kind::Malformed, format!("`{url}` answered with something that is no JSON"));
+            return answer
+                .json()
+                .map_err(|error: serde_json::Error| failed(error).hint("check that `DATABRICKS_HOST` is a workspace"));
+        }
+        404 => Kind::Absent,
+        429 => Kind::Limited,
+        500.. => Kind::Unreachable,
+        _ => Kind::Malformed,
+    };
+    Err(CloudError::new(kind, format!("`{url}` answered with status {}", answer.status))
+        .hint("check that `DATABRICKS_HOST` is a workspace"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::databricks::testing::{Asked, Reply, Server, ok, reply};
+
+    const SERVER: &str = "/oidc/.well-known/oauth-authorization-server";
+
+    async fn find(
+        answer: impl Fn(&Asked, usize) -> Reply + Send + Sync + 'static,
+    ) -> (Result<Endpoint, CloudError>, Server) {
+        let server = Server::start(answer);
+        let oidc = Oidc::new(server.url.clone(), &Settings::default()).expect("no address to be wrong");
+        let found = oidc.endpoint(&Client::default()).await.cloned();
+        (found, server)
+    }
+
+    #[tokio::test]
+    async fn the_workspaces_own_documents_are_followed() {
+        let (found, server) = find(|asked, _| {
+            let at = format!("http://{}", asked.header("host"));
+            match asked.path() {
+                "/.well-known/databricks-config" => ok(&format!(
+                    r#"{{"oidc_endpoint":"{at}/issuer/{{account_id}}/","account_id":"acc","token_federation_default_oidc_audiences":["aud"]}}"#
+                )),
+                "/issuer/acc/.well-known/oauth-authorization-server" => ok(&format!(r#"{{"token_endpoint":"{at}/token"}}"#)),
+                _ => reply("404 Not Found", ""),
+            }
+        })
+        .await;
+        let expected = Endpoint { token: server.at("token").parse().expect("an address"), audience: "aud".to_owned() };
+        assert_eq!(found, Ok(expected));
+    }
+
+    #[tokio::test]
+    async fn a_workspace_without_the_first_document_has_the_second_below_oidc() {
+        let (found, server) = find(|asked, _| match asked.path() {
+            SERVER => ok(&format!(r#"{{"token_endpoint":"http://{}/oidc/v1/token"}}"#, asked.header("host"))),
+            _ => reply("404 Not Found", "<html></html>"),
+        })
+        .await;
+        let found = found.expect("found");
+        assert_eq!(found.token.as_str(), server.at("oidc/v1/token"));
+        assert_eq!(found.audience, server.at("oidc/v1/token"));
+        assert_eq!(server.paths(), ["/.well-known/databricks-config", SERVER]);
+    }
+
+    #[tokio::test]
+    async fn no_document_may_send_a_secret_to_somebody_else() {
+        let (found, _server) = find(|_, _| ok(r#"{"token_endpoint":"https://thief.example/token"}"#)).await;
+        let error = found.expect_err("refused");
+        assert_eq!(error.kind, Kind::Invalid);
+        assert!(error.message.contains("sends clients to `thief.example`"), "{}", error.message);
+    }
+
+    #[tokio::test]
+    async fn a_silent_workspace_is_given_up_in_time() {
+        let began = std::time::Instant::now();
+        let (found, _server) = find(|_, _| {
+            std::thread::sleep(Duration::from_secs(20));
+            ok("{}")
+        })
+        .await;
+        assert_eq!(found.expect_err("silence").kind, Kind::Unreachable);
+        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_workspace_is_said_so() {
+        let (found, _server) = find(|_, _| ok("<html>Sign in</html>")).await;
+        let error = found.expect_err("no JSON");
+        assert_eq!(error.kind, Kind::Malformed);
+        assert_eq!(error.hint.as_deref(), Some("check that `DATABRICKS_HOST` is a workspace"));
+    }
+}

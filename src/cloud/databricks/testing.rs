@@ -1,0 +1,118 @@
+//! A server in the test's own process: it remembers what it was asked and answers as it is told.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead as _, BufReader, Write as _},
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+};
+
+use url::Url;
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    /// `GET` and its kin.
+    pub(crate) method: String,
+    /// The path with its query, as it was sent.
+    pub(crate) target: String,
+    /// Names in lower case.
+    pub(crate) headers: BTreeMap<String, String>,
+    /// The body's form fields.
+    pub(crate) form: BTreeMap<String, String>,
+}
+
+impl Asked {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.target.split('?').next().expect("the first part")
+    }
+
+    pub(crate) fn query(&self) -> BTreeMap<String, String> {
+        let query = self.target.split_once('?').map_or("", |(_, query)| query);
+        url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+    }
+}
+
+/// Status with header lines, and body.
+pub(crate) type Reply = (String, Vec<u8>);
+
+/// An answer of success.
+pub(crate) fn ok(body: &str) -> Reply {
+    ("200 OK\r\ncontent-type: application/json".to_owned(), body.as_bytes().to_vec())
+}
+
+/// Another answer.
+pub(crate) fn reply(head: &str, body: &str) -> Reply {
+    (head.to_owned(), body.as_bytes().to_vec())
+}
+
+/// A server of loopback. Its threads end with the test's process.
+pub(crate) struct Server {
+    pub(crate) url: Url,
+    asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+impl Server {
+    /// Answers by a function of the request and of how many came before it.
+    pub(crate) fn start(answer: impl Fn(&Asked, usize) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}/", listener.local_addr().expect("bound")).parse().expect("an address");
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (seen, answer) = (Arc::clone(&asked), Arc::new(answer));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
+                std::thread::spawn(move || serve(stream, &seen, &*answer));
+            }
+        });
+        Self { url, asked }
+    }
+
+    /// What it was asked so far.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().expect("no panic while held").clone()
+    }
+
+    /// The paths it was asked for so far.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        self.asked().iter().map(|asked| asked.path().to_owned()).collect()
+    }
+
+    /// An address of it.
+    pub(crate) fn at(&self, path: &str) -> String {
+        self.url.join(path).expect("a path").to_string()
+    }
+}
+
+fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Asked>>, answer: &(impl Fn(&Asked, usize) -> Reply + ?Sized)) {
+    let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+    let Some(asked) = read(&mut reader) else { return };
+    let before = {
+        let mut seen = seen.lock().expect("no panic while held");
+        seen.push(asked.clone());
+        seen.len() - 1
+    };
+    let (head, body) = answer(&asked, before);
+    let head = format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    let _ = stream.write_all(&[head.as_bytes(), &body].concat());
+}
+
+fn read(reader: &mut impl std::io::BufRead) -> Option<Asked> {
+    let mut lines = reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+    let first = lines.next()?;
+    let mut parts = first.split(' ');
+    let (method, target) = (parts.next()?.to_owned(), parts.next()?.to_owned());
+    let headers: BTreeMap<String, String> = lines
+        .filter_map(|line| {
+            line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        })
+        .collect();
+    let mut body = vec![0; headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0)];
+    reader.read_exact(&mut body).ok()?;
+    let form = url::form_urlencoded::parse(&body).into_owned().collect();
+    Some(Asked { method, target, headers, form })
+}

@@ -1,0 +1,70 @@
+//! The one line of a password file: <https://www.postgresql.org/docs/15/libpq-pgpass.html>.
+
+use super::{DbError, Login};
+use crate::secrets::forms::{Form, Rendered};
+
+/// The line for one user of one database of one server, and for nobody else: no wildcard may send the password elsewhere.
+pub(super) fn line(login: &Login) -> Result<Rendered, DbError> {
+    let database = login.database;
+    let password = login.password.without_line_end();
+    let unusable = |why: &str| {
+        let message = format!("the password of `{}` for `{}` cannot be used: {why}", login.user, database.name);
+        DbError::new(message).hint("ask whoever keeps the secret to store the password alone")
+    };
+    if password.is_empty() {
+        return Err(unusable("it is empty"));
+    }
+    let form = Form::Pgpass {
+        host: database.host.clone(),
+        port: database.port.to_string(),
+        database: database.database.clone(),
+        user: login.user.to_owned(),
+    };
+    form.written(password).map_err(|unfit| unusable(&unfit.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{
+        auth::{Database, SslMode},
+        diagnostic::Origin,
+        redact::Secret,
+    };
+
+    fn line_of(password: &str) -> Result<String, DbError> {
+        let database = Database {
+            name: "analytics".into(),
+            host: "::1".into(),
+            port: 5432,
+            database: "an:alytics".into(),
+            sslmode: SslMode::VerifyFull,
+            ca: None,
+            users: BTreeMap::new(),
+            origin: Origin { file: "access.toml".into(), line: 1, column: 1 },
+        };
+        let password = Secret::from(password.to_owned());
+        let login = Login { database: &database, user: "read_only", password: &password, ca: None, timeout: None };
+        line(&login).map(|line| String::from_utf8(line.reveal().to_vec()).expect("UTF-8"))
+    }
+
+    #[test]
+    fn the_line_is_for_one_user_of_one_server() {
+        assert_eq!(line_of(r"a:b\c").expect("a line"), "\\:\\:1:5432:an\\:alytics:read_only:a\\:b\\\\c\n");
+    }
+
+    #[test]
+    fn a_line_end_of_an_editor_is_not_the_passwords() {
+        assert!(line_of("word\r\n").expect("a line").ends_with(":word\n"));
+    }
+
+    #[test]
+    fn what_is_no_password_is_refused_and_not_shown() {
+        for password in ["", "\n", "hunter\nline", "hunter\0"] {
+            let error = line_of(password).expect_err("no password");
+            assert!(!format!("{error:?}").contains("hunter"), "{error:?}");
+        }
+    }
+}

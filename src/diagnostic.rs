@@ -1,0 +1,154 @@
+//! Where something was asked for, and what is wrong with it: plain data, shared by everything above.
+//! Rendering is the business of `report`.
+
+use std::{fmt, ops::Range, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+/// A text that diagnostics point into: a profile, a requirements file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The name shown to people: a path, or `built-in:family.toml`.
+    pub label: String,
+    /// The text, decoded and with a byte order mark removed.
+    pub text: String,
+}
+
+impl Source {
+    /// Wraps a text and the name it is shown under.
+    pub fn new(label: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self { label: label.into(), text: text.into() })
+    }
+
+    /// The place of a byte range in this text.
+    pub fn origin(&self, span: &Range<usize>) -> Origin {
+        let before = &self.text[..span.start.min(self.text.len())];
+        let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
+        Origin { file: self.label.clone(), line, column }
+    }
+}
+
+/// The place in a profile that asked for something. Lines and columns count from 1, columns in characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Origin {
+    /// The file as shown to people.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// One mistake found in a text, with its place, its reason and its remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What is wrong, in one line.
+    pub message: String,
+    /// Where: the text and the byte range in it. `None` when no single place is at fault.
+    pub place: Option<(Arc<Source>, Range<usize>)>,
+    /// A few words under the caret.
+    pub label: Option<String>,
+    /// Why, outermost first.
+    pub causes: Vec<String>,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Diagnostic {
+    /// A mistake at a byte range of a text.
+    pub fn at(source: &Arc<Source>, span: Range<usize>, message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            place: Some((Arc::clone(source), span)),
+            label: None,
+            causes: Vec::new(),
+            hint: None,
+        }
+    }
+
+    /// A mistake that has no place in a text.
+    pub fn nowhere(message: impl Into<String>) -> Self {
+        Self { message: message.into(), place: None, label: None, causes: Vec::new(), hint: None }
+    }
+
+    /// Adds the words under the caret.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// Adds the reasons.
+    #[must_use]
+    pub fn causes(mut self, causes: Vec<String>) -> Self {
+        self.causes = causes;
+        self
+    }
+
+    /// Adds the remedy.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the remedy when there is one.
+    #[must_use]
+    pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
+        self.hint = self.hint.or(hint);
+        self
+    }
+
+    /// The place as file, line and column.
+    pub fn origin(&self) -> Option<Origin> {
+        self.place.as_ref().map(|(source, span)| source.origin(span))
+    }
+}
+
+/// The known name nearest to a mistyped one, when one is near enough to be meant.
+pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&typed.to_lowercase(), &name.to_lowercase()), name))
+        .filter(|(distance, name)| is_slip(typed, name, *distance))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// Whether one name may be a slip of another. A short word with another first letter is another word.
+fn is_slip(typed: &str, name: &str, distance: usize) -> bool {
+    const SHORT: usize = 4;
+    let length = name.chars().count().max(typed.chars().count());
+    let first = |text: &str| text.chars().next().map(|c| c.to_ascii_lowercase());
+    let begins_alike = distance == 0 || length > SHORT || first(typed) == first(name);
+    distance <= 1.max(length.div_ceil(4)) - usize::from(length == 5) && begins_alike
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_columns_count_from_one_in_characters() {
+        let source = Source::new("x.toml", "a = 1\n\u{e9}b = 2\n");
+        assert_eq!(source.origin(&(0..1)), Origin { file: "x.toml".into(), line: 1, column: 1 });
+        assert_eq!(source.origin(&(8..9)), Origin { file: "x.toml".into(), line: 2, column: 2 });
+    }
+
+    #[test]
+    fn nearest_offers_a_slip_and_not_a_guess() {
+        assert_eq!(nearest("packges", ["packages", "debs"]), Some("packages"));
+        assert_eq!(nearest("zzz", ["packages", "debs"]), None);
+        assert_eq!(nearest("jars", ["vars"]), None);
+        assert_eq!(nearest("when", ["wheel"]), None);
+        assert_eq!(nearest("famly", ["family"]), Some("family"));
+        assert_eq!(nearest("teir", ["tier"]), Some("tier"));
+    }
+}

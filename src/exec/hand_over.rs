@@ -1,0 +1,33 @@
+//! Becomes another program: for a command that a person gives, which is to be theirs from the first moment on.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::{OsStr, OsString},
+    os::unix::{ffi::OsStrExt as _, process::CommandExt as _},
+    process::Command,
+};
+
+use super::ExecError;
+use crate::redact::Secret;
+
+/// Becomes another program, with secrets in its environment and without the `withheld` variables. Its input and output
+/// are ours, so are the signals it gets and the status it ends with: there is no process between. Returns only when it
+/// could not be started.
+pub fn hand_over(
+    program: &OsStr,
+    args: &[OsString],
+    secrets: &BTreeMap<String, &Secret>,
+    withheld: &BTreeSet<String>,
+) -> ExecError {
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    let mut command = Command::new(program);
+    command.args(args);
+    for name in withheld {
+        command.env_remove(name);
+    }
+    for (name, secret) in secrets {
+        command.env(name, OsStr::from_bytes(secret.reveal()));
+    }
+    let error = command.exec();
+    ExecError::NotStarted { program: program.to_string_lossy().into_owned(), reason: error.to_string() }
+}

@@ -1,0 +1,90 @@
+//! Children of a run that was killed: nobody told them to end, and they would work on beside the next run.
+
+use std::{fs, time::Duration};
+
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::{Pid, getpid},
+};
+
+/// How long killed processes may take to vanish.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Kills what a killed run left behind: processes that lead a group, as every child of ours does, and whose command
+/// line is one of ours. Must be called before this run starts any such command itself. Returns how many there were.
+pub fn end_left_behind(is_ours: impl Fn(&[String]) -> bool) -> usize {
+    let leaders: Vec<Pid> = leaders().filter(|&pid| is_ours(&command_line(pid))).collect();
+    for &leader in &leaders {
+        // A process that ended by itself meanwhile is what we want.
+        let _ = killpg(leader, Signal::SIGKILL);
+    }
+    let began = std::time::Instant::now();
+    while leaders.iter().any(|&leader| works(leader)) && began.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    leaders.len()
+}
+
+/// Processes that lead their group, we and our children left out.
+fn leaders() -> impl Iterator<Item = Pid> {
+    let us = getpid().as_raw();
+    let others = processes().filter(move |found| found.pid == found.group && found.pid != us && found.parent != us);
+    others.map(|found| Pid::from_raw(found.pid))
+}
+
+/// Whether anybody in a group still works. The dead that nobody collects (in a container, say) do not.
+fn works(group: Pid) -> bool {
+    processes().any(|found| found.group == group.as_raw() && !matches!(found.state, 'Z' | 'X'))
+}
+
+struct Process {
+    pid: i32,
+    state: char,
+    parent: i32,
+    group: i32,
+}
+
+fn processes() -> impl Iterator<Item = Process> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter_map(|pid| parse_stat(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?))
+}
+
+/// Reads a `stat` line. Its second field is a name in parentheses with anything in it.
+fn parse_stat(pid: i32, stat: &str) -> Option<Process> {
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some(Process { pid, state, parent: fields.next()?.parse().ok()?, group: fields.next()?.parse().ok()? })
+}
+
+fn command_line(pid: Pid) -> Vec<String> {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).split('\0').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_name_with_parentheses_does_not_confuse() {
+        let read = parse_stat(42, "42 (a (b) c) S 1 40 40 0").expect("good");
+        assert_eq!((read.state, read.parent, read.group), ('S', 1, 40));
+        assert!(parse_stat(42, "").is_none());
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "it must not be a child that dies with us")]
+    fn an_orphan_is_ended_and_nobody_else() {
+        use std::os::unix::process::CommandExt as _;
+        let mark = format!("{}.25", 100_000 + std::process::id());
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let begun = temp.path().join("begun").display().to_string();
+        let script = format!("sleep {mark} & echo $! > {begun}; wait");
+        // The leader's own parent ends at once, as a killed run does.
+        let outer = format!("setsid sh -c '{script}' > /dev/null 2>&1 & until [ -s {begun} ]; do sleep 0.05; done");
+        std::process::Command::new("sh").args(["-c", &outer]).process_group(0).status().expect("sh runs");
+        assert_eq!(end_left_behind(|args| args.iter().any(|arg| arg.contains(&mark))), 1);
+        assert_eq!(end_left_behind(|args| args.iter().any(|arg| arg.contains(&mark))), 0);
+    }
+}

@@ -1,0 +1,320 @@
+//! The only door to other programs. A command is a value: run it, print it, compare it.
+//!
+//! No shell is ever involved. Every child of a [`Runner`] gets `LC_ALL=C`, a closed standard input (unless bytes are
+//! given), its own process group, and dies with the run. [`Foreground`] and [`hand_over`] give a program the terminal.
+
+#[cfg(test)]
+pub(crate) mod fake;
+mod foreground;
+mod hand_over;
+mod left_behind;
+mod output;
+mod system;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+pub use foreground::{Foreground, Streams};
+use futures::future::BoxFuture;
+pub use hand_over::hand_over;
+pub use left_behind::end_left_behind;
+pub use output::Tail;
+use secrecy::zeroize::Zeroizing;
+pub use system::SystemRunner;
+
+use crate::redact;
+
+/// How many lines of a child's standard error an error keeps.
+pub const KEPT_STDERR_LINES: usize = 20;
+
+/// The variables of this process that a child does not get: the named ones, and those that hold the credentials of a
+/// cloud.
+pub fn withheld(named: impl IntoIterator<Item = String>) -> BTreeSet<String> {
+    let ours = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    // The official clients let a variable name the one that holds the token.
+    let pointed_at = std::env::var("DATABRICKS_OIDC_TOKEN_ENV").ok();
+    named.into_iter().chain(pointed_at).chain(ours.filter(|name| redact::holds_credential(name))).collect()
+}
+
+/// Called with each line a child writes, while it runs.
+pub type LineWatcher = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Bytes for a child's standard input. They may be nobody's business: they are not shown, and wiped when dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Input(Zeroizing<Vec<u8>>);
+
+impl Input {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Input([{} bytes])", self.0.len())
+    }
+}
+
+/// A program to start, as a value. Where it is shown, values of variables are not, and secrets are taken out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Cmd {
+    /// Program name or path.
+    pub program: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Variables set on top of the inherited environment.
+    pub env: BTreeMap<String, String>,
+    /// Working directory; the agent's own when `None`.
+    pub cwd: Option<PathBuf>,
+    /// Killed after this time; `None` leaves it to the run's deadline.
+    pub timeout: Option<Duration>,
+    /// Bytes for standard input, which is closed otherwise.
+    pub stdin: Option<Input>,
+    /// A file that receives everything the child writes.
+    pub log: Option<PathBuf>,
+    /// Whether `make` below this child shares the run's pool of build slots.
+    pub shares_build_slots: bool,
+}
+
+impl Cmd {
+    /// A command without arguments.
+    pub fn new(program: impl Into<String>) -> Self {
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            cwd: None,
+            timeout: None,
+            stdin: None,
+            log: None,
+            shares_build_slots: false,
+        }
+    }
+
+    /// Adds one argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets the working directory.
+    #[must_use]
+    pub fn cwd(mut self, path: impl Into<PathBuf>) -> Self {
+        self.cwd = Some(path.into());
+        self
+    }
+
+    /// Limits the running time.
+    #[must_use]
+    pub fn timeout(mut self, limit: Option<Duration>) -> Self {
+        self.timeout = limit;
+        self
+    }
+
+    /// Gives bytes on standard input.
+    #[must_use]
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(Input(Zeroizing::new(bytes.into())));
+        self
+    }
+
+    /// Copies all output to a file.
+    #[must_use]
+    pub fn log(mut self, path: impl Into<PathBuf>) -> Self {
+        self.log = Some(path.into());
+        self
+    }
+
+    /// Lets `make` below this child take part in the run's pool of build slots.
+    #[must_use]
+    pub fn shares_build_slots(mut self) -> Self {
+        self.shares_build_slots = true;
+        self
+    }
+}
+
+impl Cmd {
+    /// The command line, its folder, and the names of the variables it sets.
+    pub(crate) fn described(&self) -> String {
+        let folder = self.cwd.as_ref().map(|cwd| format!(" in {}", cwd.display())).unwrap_or_default();
+        let names: Vec<&str> = self.env.keys().map(String::as_str).collect();
+        let names = if names.is_empty() { String::new() } else { format!(" with {}", names.join(", ")) };
+        redact::text(&format!("{self}{folder}{names}")).into_owned()
+    }
+
+    fn line(&self) -> String {
+        let plain = |word: &str| {
+            !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&b))
+        };
+        let quoted = |word: &String| {
+            if plain(word) { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+        };
+        std::iter::once(&self.program).chain(&self.args).map(quoted).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl fmt::Display for Cmd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&redact::text(&self.line()))
+    }
+}
+
+impl fmt::Debug for Cmd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cmd({})", self.described())
+    }
+}
+
+/// What a child that ended left.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Finished {
+    /// Exit status; 0 is success.
+    pub code: i32,
+    /// Standard output (the last 4 MiB of it), as it was written: it is read by a parser. May hold secrets.
+    pub stdout: String,
+    /// Standard error (the last 1 MiB of it), without secrets.
+    pub stderr: String,
+}
+
+impl fmt::Debug for Finished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (stdout, stderr) = (redact::text(&self.stdout), redact::text(&self.stderr));
+        f.debug_struct("Finished").field("code", &self.code).field("stdout", &stdout).field("stderr", &stderr).finish()
+    }
+}
+
+impl Finished {
+    /// Turns a non-zero status into an error that names the command.
+    pub fn ok(self, cmd: &Cmd) -> Result<Self, ExecError> {
+        if self.code == 0 {
+            return Ok(self);
+        }
+        Err(ExecError::Failed { cmd: cmd.to_string(), code: self.code, stderr: tail_lines(&self.stderr) })
+    }
+}
+
+fn tail_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(KEPT_STDERR_LINES)..].join("\n")
+}
+
+/// Why a program did not do its work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExecError {
+    /// The program is not there or may not be executed.
+    #[error("`{program}` could not be started: {reason}")]
+    NotStarted {
+        /// The program.
+        program: String,
+        /// The operating system's words.
+        reason: String,
+    },
+    /// It ran and said no.
+    #[error("`{cmd}` exited with {code}")]
+    Failed {
+        /// The command line.
+        cmd: String,
+        /// Its status.
+        code: i32,
+        /// The last lines of its standard error.
+        stderr: String,
+    },
+    /// A signal ended it.
+    #[error("`{cmd}` was ended by signal {signal}")]
+    Signalled {
+        /// The command line.
+        cmd: String,
+        /// The signal's name, such as `SIGKILL`.
+        signal: String,
+        /// The last lines of its standard error.
+        stderr: String,
+    },
+    /// Its own time limit passed.
+    #[error("`{cmd}` did not finish within {}", humantime::format_duration(*.limit))]
+    TimedOut {
+        /// The command line.
+        cmd: String,
+        /// The limit.
+        limit: Duration,
+        /// The last lines of its standard error.
+        stderr: String,
+    },
+}
+
+impl ExecError {
+    /// The last lines the child wrote on standard error.
+    pub fn stderr(&self) -> &str {
+        match self {
+            Self::NotStarted { .. } => "",
+            Self::Failed { stderr, .. } | Self::Signalled { stderr, .. } | Self::TimedOut { stderr, .. } => stderr,
+        }
+    }
+}
+
+/// The seam between deciding and doing: the system, or a fake that remembers.
+pub trait Runner: Send + Sync {
+    /// Runs a command to its end. A non-zero status is not an error here; see [`Finished::ok`].
+    fn run<'a>(&'a self, cmd: &'a Cmd) -> BoxFuture<'a, Result<Finished, ExecError>> {
+        self.watch(cmd, None)
+    }
+
+    /// The same, and hands each line of output to a watcher as it appears. Dropping the future kills the child.
+    fn watch<'a>(&'a self, cmd: &'a Cmd, watcher: Option<LineWatcher>) -> BoxFuture<'a, Result<Finished, ExecError>>;
+
+    /// Asks all children that run now to end (SIGTERM).
+    fn interrupt(&self) {}
+
+    /// Whether no child runs now.
+    fn is_idle(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_prints_as_it_could_be_typed() {
+        let cmd = Cmd::new("apt-get").args(["install", "--", "a b", "it's"]);
+        assert_eq!(cmd.to_string(), r"apt-get install -- 'a b' 'it'\''s'");
+    }
+
+    #[test]
+    fn a_command_shows_neither_secrets_nor_the_values_of_variables() {
+        drop(redact::Secret::from("it's hunter22".to_owned()));
+        let cmd = Cmd::new("psql").arg("it's hunter22").env("PGPASSFILE", "/x").cwd("/tmp").stdin("hunter22");
+        assert_eq!(cmd.to_string(), "psql '[redacted]'");
+        assert_eq!(format!("{cmd:?}"), "Cmd(psql '[redacted]' in /tmp with PGPASSFILE)");
+    }
+
+    #[test]
+    fn a_failed_command_keeps_the_last_lines_only() {
+        let stderr = (0..50).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n");
+        let error = Finished { code: 100, stderr, ..Finished::default() }.ok(&Cmd::new("x")).expect_err("status 100");
+        assert_eq!(error.stderr().lines().count(), KEPT_STDERR_LINES);
+        assert!(error.stderr().ends_with("line 49"));
+    }
+}

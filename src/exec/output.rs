@@ -1,0 +1,160 @@
+//! What a child writes, and who gets it: a log, a watcher of lines, a bounded memory. Everything passes the sieve of
+//! [`crate::redact`] first, but for what is data.
+
+use std::{collections::VecDeque, fs::File, io::Write as _};
+
+use super::LineWatcher;
+use crate::redact;
+
+/// The longest line that a watcher is told, in bytes.
+const LONGEST_LINE: usize = 4096;
+
+/// Keeps the last bytes of a stream, never more than its limit.
+#[derive(Debug)]
+pub struct Tail {
+    limit: usize,
+    bytes: VecDeque<u8>,
+}
+
+impl Tail {
+    /// An empty tail that keeps at most `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        Self { limit, bytes: VecDeque::new() }
+    }
+
+    /// Appends bytes and forgets the oldest beyond the limit.
+    pub fn push(&mut self, bytes: &[u8]) {
+        let bytes = &bytes[bytes.len().saturating_sub(self.limit)..];
+        let over = (self.bytes.len() + bytes.len()).saturating_sub(self.limit);
+        self.bytes.drain(..over);
+        self.bytes.extend(bytes);
+    }
+
+    /// What was kept, as text; a byte that is not UTF-8 becomes the replacement character.
+    pub fn into_text(self) -> String {
+        String::from_utf8_lossy(&Vec::from(self.bytes)).into_owned()
+    }
+}
+
+/// Whether a stream is read by people or by a parser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read {
+    /// By people: the tail is cleaned like everything else.
+    ByPeople,
+    /// By a parser: the tail stays as it was written. A host or a package that has the name of somebody's password must
+    /// not break what is computed from the answer; where parts of it are shown, the door to people cleans them.
+    ByParser,
+}
+
+/// One stream of a child.
+pub(super) struct Sink<'a> {
+    clean: redact::Stream,
+    read: Read,
+    tail: &'a mut Tail,
+    log: Option<&'a File>,
+    watcher: Option<LineWatcher>,
+    line: Vec<u8>,
+}
+
+impl<'a> Sink<'a> {
+    pub(super) fn new(read: Read, tail: &'a mut Tail, log: Option<&'a File>, watcher: Option<LineWatcher>) -> Self {
+        Self { clean: redact::Stream::default(), read, tail, log, watcher, line: Vec::new() }
+    }
+
+    /// The child wrote these bytes.
+    pub(super) fn take(&mut self, bytes: &[u8]) {
+        let shown = self.clean.push(bytes).into_owned();
+        if self.read == Read::ByParser {
+            self.tail.push(bytes);
+        }
+        self.show(&shown);
+    }
+
+    /// The child will write no more.
+    pub(super) fn end(mut self) {
+        let shown = std::mem::take(&mut self.clean).finish();
+        self.show(&shown);
+        if !self.line.is_empty() {
+            self.line_ends();
+        }
+    }
+
+    fn show(&mut self, shown: &[u8]) {
+        if self.read == Read::ByPeople {
+            self.tail.push(shown);
+        }
+        if let Some(mut log) = self.log {
+            // A full disk must not stop the child: its output is kept in memory as well.
+            let _ = log.write_all(shown);
+        }
+        if self.watcher.is_none() {
+            return;
+        }
+        for &byte in shown {
+            match byte {
+                b'\n' | b'\r' if self.line.is_empty() => {}
+                b'\n' | b'\r' => self.line_ends(),
+                _ if self.line.len() < LONGEST_LINE => self.line.push(byte),
+                _ => {}
+            }
+        }
+    }
+
+    fn line_ends(&mut self) {
+        if let Some(watcher) = &self.watcher {
+            watcher(&String::from_utf8_lossy(&self.line));
+        }
+        self.line.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::redact::Secret;
+
+    /// What tail and watcher get of these pieces.
+    fn given(read: Read, pieces: &[&str]) -> (String, Vec<String>) {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&lines);
+        let watcher: LineWatcher = Arc::new(move |line: &str| kept.lock().expect("unused").push(line.to_owned()));
+        let mut tail = Tail::new(100);
+        let mut sink = Sink::new(read, &mut tail, None, Some(watcher));
+        for piece in pieces {
+            sink.take(piece.as_bytes());
+        }
+        sink.end();
+        (tail.into_text(), lines.lock().expect("unused").clone())
+    }
+
+    #[test]
+    fn a_secret_reaches_neither_the_memory_nor_the_watcher() {
+        drop(Secret::from("hunter22".to_owned()));
+        let (tail, lines) = given(Read::ByPeople, &["one\ntoken hun", "ter22\n", "last"]);
+        assert_eq!(
+            (tail.as_str(), lines),
+            ("one\ntoken [redacted]\nlast", ["one", "token [redacted]", "last"].map(str::to_owned).to_vec())
+        );
+    }
+
+    #[test]
+    fn data_stays_as_it_was_written_and_is_watched_clean() {
+        drop(Secret::from("main".to_owned()));
+        let (tail, lines) = given(Read::ByParser, &["http://deb.example.org/ main\n"]);
+        assert_eq!(
+            (tail.as_str(), lines[0].as_str()),
+            ("http://deb.example.org/ main\n", "http://deb.example.org/ [redacted]")
+        );
+    }
+
+    #[test]
+    fn only_the_end_is_kept() {
+        let mut tail = Tail::new(4);
+        tail.push(b"abc");
+        tail.push(b"defg");
+        tail.push(b"h");
+        assert_eq!(tail.into_text(), "efgh");
+    }
+}

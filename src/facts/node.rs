@@ -1,0 +1,223 @@
+//! The facts that conditions and `${…}` speak of.
+
+use std::{collections::BTreeMap, fmt, ops::Deref, path::Path};
+
+use serde::Serialize;
+
+use super::{ClusterName, os::Os};
+
+/// What a node does in its cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// It drives.
+    Driver,
+    /// It works.
+    Worker,
+}
+
+/// Who shares a cluster, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccessMode {
+    /// One user or group.
+    Dedicated,
+    /// Several users, kept apart from each other.
+    Standard,
+    /// Several users, not kept apart.
+    NoIsolation,
+}
+
+impl Role {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Driver => "driver",
+            Self::Worker => "worker",
+        }
+    }
+}
+
+impl AccessMode {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dedicated => "dedicated",
+            Self::Standard => "standard",
+            Self::NoIsolation => "no-isolation",
+        }
+    }
+
+    /// The mode that a platform's or a profile's word means.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word.to_ascii_uppercase().replace('-', "_").as_str() {
+            "DEDICATED" | "SINGLE_USER" | "DATA_SECURITY_MODE_DEDICATED" => Some(Self::Dedicated),
+            "STANDARD" | "USER_ISOLATION" | "DATA_SECURITY_MODE_STANDARD" => Some(Self::Standard),
+            "NO_ISOLATION" | "NONE" => Some(Self::NoIsolation),
+            _ => None,
+        }
+    }
+}
+
+/// Variables of the agent's environment. Their values may be secrets: they are not shown.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Deref for Environment {
+    type Target = BTreeMap<String, String>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Environment([{} variables])", self.0.len())
+    }
+}
+
+/// The node as conditions see it. What cannot be known is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct NodeFacts {
+    /// Operating system.
+    pub os: Os,
+    /// `amd64` or `arm64`; the kernel's word for any other.
+    pub arch: String,
+    /// Runtime version, such as `14.3`.
+    pub runtime: Option<String>,
+    /// Role in the cluster.
+    pub role: Option<Role>,
+    /// The cluster's name as the platform gives it.
+    pub cluster_name: Option<String>,
+    /// The cluster's name, taken apart when it follows the convention.
+    pub cluster: Option<ClusterName>,
+    /// Environment by the convention, or as said on the command line.
+    pub environment: Option<String>,
+    /// Mode by the convention.
+    pub mode: Option<String>,
+    /// The business unit by the convention.
+    pub business_unit: Option<String>,
+    /// Access mode of the cluster.
+    pub access_mode: Option<AccessMode>,
+    /// The agent's environment. Never shown: it may hold secrets.
+    #[serde(skip)]
+    pub env: Environment,
+}
+
+/// Where a runtime writes its version down, beside `DATABRICKS_RUNTIME_VERSION`.
+const RUNTIME_FILES: [&str; 2] = ["databricks/DBR_VERSION", "databricks/dbr-version"];
+/// Where a Databricks node keeps what it was started with. Best effort: the file is not documented.
+const DEPLOY_CONF: &str = "databricks/common/conf/deploy.conf";
+
+impl NodeFacts {
+    /// Looks at the node below a root, with the given environment variables.
+    pub fn gather(root: &Path, env: BTreeMap<String, String>) -> Self {
+        let text = |name: &str| std::fs::read_to_string(root.join(name)).ok();
+        let set = |name: &str| env.get(name).filter(|value| !value.is_empty()).cloned();
+        let cluster_name = set("DB_CLUSTER_NAME");
+        let cluster = cluster_name.as_deref().and_then(ClusterName::parse);
+        let runtime = set("DATABRICKS_RUNTIME_VERSION")
+            .or_else(|| RUNTIME_FILES.iter().find_map(|file| text(file)).map(|text| text.trim().to_owned()))
+            .or_else(|| cluster.as_ref().and_then(|cluster| cluster.runtime.clone()));
+        let role = set("DB_IS_DRIVER")
+            .map(|value| if value.eq_ignore_ascii_case("true") { Role::Driver } else { Role::Worker });
+        let access_mode = set("NODEAGENT_ACCESS_MODE")
+            .as_deref()
+            .and_then(AccessMode::parse)
+            .or_else(|| text(DEPLOY_CONF).as_deref().and_then(access_mode_of_deploy_conf));
+        Self {
+            os: text("etc/os-release")
+                .or_else(|| text("usr/lib/os-release"))
+                .as_deref()
+                .map(Os::parse)
+                .unwrap_or_default(),
+            arch: debian_arch(std::env::consts::ARCH).to_owned(),
+            runtime,
+            role,
+            environment: cluster.as_ref().map(|cluster| cluster.environment.clone()),
+            mode: cluster.as_ref().map(|cluster| cluster.mode.clone()),
+            business_unit: cluster.as_ref().map(|cluster| cluster.business_unit.clone()),
+            cluster_name,
+            cluster,
+            access_mode,
+            env: Environment(env),
+        }
+    }
+
+    /// The facts by the names that `${…}` uses.
+    pub fn values(&self) -> Vec<(String, Option<String>)> {
+        let cluster = self.cluster.as_ref();
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        [
+            ("node.os", some(&self.os.id)),
+            ("node.os-version", some(&self.os.version)),
+            ("node.os-codename", some(&self.os.codename)),
+            ("node.arch", some(&self.arch)),
+            ("node.runtime", self.runtime.clone()),
+            ("node.role", self.role.map(|role| role.as_str().to_owned())),
+            ("node.access-mode", self.access_mode.map(|mode| mode.as_str().to_owned())),
+            ("cluster.name", self.cluster_name.clone()),
+            ("cluster.id", self.env.get("DB_CLUSTER_ID").cloned()),
+            ("cluster.environment", self.environment.clone()),
+            ("cluster.mode", self.mode.clone()),
+            ("cluster.business-unit", self.business_unit.clone()),
+            ("cluster.given-name", cluster.and_then(|cluster| cluster.given_name.clone())),
+            ("cluster.number", cluster.and_then(|cluster| cluster.number).map(|number| number.to_string())),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+}
+
+fn debian_arch(rust: &str) -> &str {
+    match rust {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+fn access_mode_of_deploy_conf(text: &str) -> Option<AccessMode> {
+    let line = text.lines().find(|line| line.contains("ataSecurityMode"))?;
+    AccessMode::parse(line.rsplit('=').next()?.trim().trim_matches('"'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(env: &[(&str, &str)]) -> NodeFacts {
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        NodeFacts::gather(Path::new("/nowhere"), env)
+    }
+
+    #[test]
+    fn the_platforms_variables_tell_role_and_cluster() {
+        let facts = node(&[("DB_IS_DRIVER", "TRUE"), ("DB_CLUSTER_NAME", "Dev-Operational-Family-14.3-x-1")]);
+        assert_eq!(facts.role, Some(Role::Driver));
+        assert_eq!(facts.business_unit.as_deref(), Some("Family"));
+        assert_eq!(facts.runtime.as_deref(), Some("14.3"), "the name's runtime is the last resort");
+    }
+
+    #[test]
+    fn a_laptop_has_no_role() {
+        assert_eq!(node(&[]).role, None);
+        assert_eq!(node(&[("DB_IS_DRIVER", "FALSE")]).role, Some(Role::Worker));
+    }
+
+    #[test]
+    fn the_access_mode_is_read_where_the_platform_writes_it() {
+        let text =
+            "databricks.common = {\n  spark.databricks.clusterUsageTags.clusterDataSecurityMode = \"USER_ISOLATION\"\n";
+        assert_eq!(access_mode_of_deploy_conf(text), Some(AccessMode::Standard));
+    }
+
+    #[test]
+    fn the_environment_is_never_serialized() {
+        let facts = node(&[("TOKEN", "s3cret")]);
+        assert!(!serde_json::to_string(&facts).expect("serializable").contains("s3cret"));
+        assert!(!format!("{facts:?}").contains("s3cret"));
+    }
+}

@@ -1,0 +1,165 @@
+//! Installed distributions: `*.dist-info` and `*.egg-info` (PEP 376, Recording installed projects).
+
+use std::{
+    fs::File,
+    io::{self, BufRead as _, BufReader},
+    path::{Path, PathBuf},
+};
+
+use super::normalised;
+
+/// An installed distribution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Distribution {
+    /// Normalised name.
+    pub name: String,
+    /// Version as written.
+    pub version: String,
+    /// `Requires-Dist` lines.
+    pub requires: Vec<String>,
+    /// Its metadata folder.
+    pub folder: PathBuf,
+    /// Whether its metadata and its list of files are there; a killed installer can leave one without.
+    pub is_whole: bool,
+}
+
+impl Distribution {
+    /// The address it was installed from, when it was asked for by address (PEP 610), as a requirement writes it:
+    /// `git+https://host/project.git@revision#subdirectory=part`.
+    pub fn direct_url(&self) -> Option<String> {
+        let bytes = std::fs::read(self.folder.join("direct_url.json")).ok()?;
+        direct_url(&serde_json::from_slice(&bytes).ok()?)
+    }
+
+    /// Whether every file that its list names is there.
+    pub fn has_all_files(&self) -> bool {
+        let (Ok(record), Some(base)) = (std::fs::read_to_string(self.folder.join("RECORD")), self.folder.parent())
+        else {
+            return self.folder.extension().is_none_or(|ending| ending != "dist-info");
+        };
+        record.lines().filter_map(record_path).all(|path| base.join(path).exists())
+    }
+}
+
+impl Distribution {
+    /// Whether each of its modules has byte code for an interpreter such as `cpython-311`. Installers make it last.
+    pub fn is_compiled(&self, interpreter: &str) -> bool {
+        let (Ok(record), Some(base)) = (std::fs::read_to_string(self.folder.join("RECORD")), self.folder.parent())
+        else {
+            return true;
+        };
+        let modules = record.lines().filter_map(record_path).filter(|path| path.ends_with(".py"));
+        modules.filter(|path| !path.starts_with("..")).all(|path| {
+            let path = base.join(path);
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            path.with_file_name("__pycache__").join(format!("{name}.{interpreter}.pyc")).exists()
+        })
+    }
+}
+
+fn direct_url(record: &serde_json::Value) -> Option<String> {
+    let text = |path: &str| record.pointer(path).and_then(serde_json::Value::as_str);
+    let mut url = text("/url")?.to_owned();
+    if let Some(system) = text("/vcs_info/vcs") {
+        url = format!("{system}+{url}");
+        if let Some(revision) = text("/vcs_info/requested_revision") {
+            url = format!("{url}@{revision}");
+        }
+    }
+    Some(text("/subdirectory").map_or(url.clone(), |folder| format!("{url}#subdirectory={folder}")))
+}
+
+/// The path of a RECORD line: a CSV field that is quoted when it holds a comma.
+fn record_path(line: &str) -> Option<&str> {
+    match line.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next(),
+        None => line.split(',').next(),
+    }
+    .filter(|path| !path.is_empty() && !path.ends_with(".pyc"))
+}
+
+/// The distributions in a folder; one that is not there has none.
+pub(super) fn read_folder(folder: &Path) -> io::Result<Vec<Distribution>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        if let Some(stem) = name.strip_suffix(".dist-info") {
+            found.push(read(&path, &path.join("METADATA"), stem, path.join("RECORD").is_file()));
+        } else if let Some(stem) = name.strip_suffix(".egg-info") {
+            let metadata = if path.is_file() { path.clone() } else { path.join("PKG-INFO") };
+            found.push(read(&path, &metadata, stem, true));
+        }
+    }
+    Ok(found)
+}
+
+fn read(folder: &Path, metadata: &Path, stem: &str, has_record: bool) -> Distribution {
+    let (named, version_named) = stem.split_once('-').unwrap_or((stem, ""));
+    let mut found = Distribution {
+        name: normalised(named),
+        version: version_named.split("-py").next().unwrap_or_default().to_owned(),
+        requires: Vec::new(),
+        folder: folder.to_owned(),
+        is_whole: false,
+    };
+    let Ok(file) = File::open(metadata) else { return found };
+    for line in BufReader::with_capacity(4 << 10, file).lines().map_while(Result::ok) {
+        if line.is_empty() {
+            break;
+        }
+        match line.split_once(": ") {
+            Some(("Name", name)) => found.name = normalised(name.trim()),
+            Some(("Version", version)) => version.trim().clone_into(&mut found.version),
+            Some(("Requires-Dist", requirement)) => found.requires.push(requirement.trim().to_owned()),
+            _ => {}
+        }
+    }
+    found.is_whole = has_record && !found.version.is_empty();
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modules_without_byte_code_are_noticed() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let write = |name: &str, text: &str| {
+            crate::fs::replace(&temp.path().join(name), text.as_bytes(), crate::fs::Attributes::default())
+                .expect("written");
+        };
+        write("x-1.dist-info/METADATA", "Name: x\nVersion: 1\n");
+        write("x-1.dist-info/RECORD", "x/a.py,,\nx/data.txt,,\n../../../bin/run.py,,\n");
+        let found = read_folder(temp.path()).expect("readable").remove(0);
+        assert!(!found.is_compiled("cpython-311"));
+        write("x/__pycache__/a.cpython-311.pyc", "");
+        assert!(found.is_compiled("cpython-311") && !found.is_compiled("cpython-312"));
+    }
+
+    #[test]
+    fn the_origin_of_a_distribution_is_told_as_a_requirement_writes_it() {
+        let told = |record: serde_json::Value| direct_url(&record).expect("an address");
+        assert_eq!(told(serde_json::json!({ "url": "https://x/a.whl", "archive_info": {} })), "https://x/a.whl");
+        let git = serde_json::json!({
+            "url": "https://x/a.git", "subdirectory": "python",
+            "vcs_info": { "vcs": "git", "requested_revision": "v1", "commit_id": "0123" },
+        });
+        assert_eq!(told(git), "git+https://x/a.git@v1#subdirectory=python");
+    }
+
+    #[test]
+    fn a_record_line_names_its_file_quoted_or_not() {
+        assert_eq!(record_path("six.py,sha256=x,1"), Some("six.py"));
+        assert_eq!(record_path("\"a,b.py\",sha256=x,1"), Some("a,b.py"));
+        assert_eq!(record_path("__pycache__/six.cpython-311.pyc,,"), None, "byte code may be made later");
+    }
+}

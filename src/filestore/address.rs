@@ -1,0 +1,160 @@
+//! How the place of a file store is written.
+
+use std::{fmt, path::PathBuf};
+
+use url::Url;
+
+use crate::http::is_loopback;
+
+/// A file store that is not a folder of the node, unless the platform mounts it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// `dbfs:/…`, by its path without the scheme.
+    Dbfs(String),
+    /// `/Volumes/CATALOG/SCHEMA/VOLUME…`.
+    Volume(String),
+    /// `/Workspace/…`.
+    Workspace(String),
+    /// A folder of a web server.
+    Web(Url),
+}
+
+/// A text that looks like an address of a file store and is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` {why}")]
+pub struct NotAnAddress {
+    text: String,
+    why: &'static str,
+    /// What to do.
+    pub hint: &'static str,
+}
+
+impl Address {
+    /// Reads an address; `None` for a folder of the node.
+    ///
+    /// # Errors
+    /// When the text has a scheme, or the beginning of a Volume, and does not name a folder there.
+    pub fn parse(text: &str) -> Result<Option<Self>, NotAnAddress> {
+        let wrong = |why, hint| Err(NotAnAddress { text: text.to_owned(), why, hint });
+        if text.starts_with("https://") || text.starts_with("http://") {
+            return Self::web(text).map(Some);
+        }
+        let path = match text.strip_prefix("dbfs:") {
+            Some(path) => path,
+            None if text.contains(":/") => {
+                return wrong(
+                    "is not a file store that nodeagent can read",
+                    "name a folder, `dbfs:/…`, `/Volumes/…`, `/Workspace/…` or `https://…`",
+                );
+            }
+            None => text,
+        };
+        let is_below =
+            |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let is_local = path.len() == text.len() && !is_below("/Volumes") && !is_below("/Workspace");
+        if is_local {
+            return Ok(None);
+        }
+        if !path.starts_with('/') || path.split('/').any(|part| part == "..") {
+            return wrong("is not a whole path", "begin it with `dbfs:/`, without `..`");
+        }
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        let path = if parts.is_empty() { String::new() } else { format!("/{}", parts.join("/")) };
+        if is_below("/Volumes") {
+            if path.split('/').count() < 5 {
+                return wrong("is not a folder of a Volume", "write it as `/Volumes/CATALOG/SCHEMA/VOLUME/…`");
+            }
+            return Ok(Some(Self::Volume(path)));
+        }
+        Ok(Some(if is_below("/Workspace") { Self::Workspace(path) } else { Self::Dbfs(path) }))
+    }
+
+    fn web(text: &str) -> Result<Self, NotAnAddress> {
+        let wrong = |why, hint| Err(NotAnAddress { text: text.to_owned(), why, hint });
+        let Ok(mut url) = Url::parse(text) else {
+            return wrong("is not an address", "write it as `https://HOST/FOLDER`");
+        };
+        if url.password().is_some() || !url.username().is_empty() {
+            let shown = format!("{}://…@{}", url.scheme(), url.host_str().unwrap_or_default());
+            let why = "holds a user name or password";
+            return Err(NotAnAddress { text: shown, why, hint: "an address is shown in reports; leave them out" });
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return wrong("has a query", "name a folder of a web server that needs none");
+        }
+        if url.scheme() == "http" && !is_loopback(&url) {
+            return wrong("is read in plain text, which anybody on the way could change", "write it with https");
+        }
+        let folder = format!("{}/", url.path().trim_end_matches('/'));
+        url.set_path(&folder);
+        Ok(Self::Web(url))
+    }
+
+    /// Where the platform mounts it.
+    pub fn mounted(&self) -> Option<PathBuf> {
+        match self {
+            Self::Dbfs(path) => Some(format!("/dbfs{path}").into()),
+            Self::Volume(path) | Self::Workspace(path) => Some(path.into()),
+            Self::Web(_) => None,
+        }
+    }
+
+    /// A file in it, as people write it.
+    pub fn shown(&self, file: &str) -> String {
+        if file.is_empty() { self.to_string() } else { format!("{}/{file}", self.to_string().trim_end_matches('/')) }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dbfs(path) => write!(f, "dbfs:{}", if path.is_empty() { "/" } else { path }),
+            Self::Volume(path) | Self::Workspace(path) => f.write_str(path),
+            Self::Web(url) => f.write_str(url.as_str().trim_end_matches('/')),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> String {
+        match Address::parse(text) {
+            Ok(Some(address)) => format!("{address:?} {address}"),
+            Ok(None) => "a folder".into(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn each_kind_is_told_by_its_beginning() {
+        assert_eq!(parsed("dbfs:/FileStore//x/"), "Dbfs(\"/FileStore/x\") dbfs:/FileStore/x");
+        assert_eq!(parsed("dbfs:/Volumes/a/b/c"), "Volume(\"/Volumes/a/b/c\") /Volumes/a/b/c");
+        assert_eq!(parsed("/Workspace/Shared"), "Workspace(\"/Workspace/Shared\") /Workspace/Shared");
+        for local in ["/dbfs/FileStore", "store", "/VolumesOfMine", "./Volumes/a"] {
+            assert_eq!(parsed(local), "a folder");
+        }
+        let web = Address::parse("https://files.example.org/store").expect("sound").expect("not a folder");
+        assert_eq!(web.shown("Admin/x"), "https://files.example.org/store/Admin/x");
+    }
+
+    #[test]
+    fn what_is_no_file_store_is_refused_with_a_reason() {
+        assert!(parsed("s3://bucket/x").contains("is not a file store"));
+        assert!(parsed("/Volumes/a/b").contains("not a folder of a Volume"));
+        assert!(parsed("dbfs:/a/../b").contains("not a whole path"));
+        assert!(parsed("dbfs:a").contains("not a whole path"));
+        assert!(parsed("http://files.example.org/").contains("plain text"));
+        assert!(parsed("https://h/x?sig=1").contains("has a query"));
+        assert_eq!(parsed("https://u:secret@h/x"), "`https://…@h` holds a user name or password");
+    }
+
+    #[test]
+    fn the_platform_mounts_all_but_the_web() {
+        let mounted = |text: &str| Address::parse(text).expect("sound").expect("no folder").mounted();
+        assert_eq!(mounted("dbfs:/FileStore"), Some("/dbfs/FileStore".into()));
+        assert_eq!(mounted("/Volumes/a/b/c"), Some("/Volumes/a/b/c".into()));
+        assert_eq!(mounted("http://127.0.0.1:1/"), None);
+    }
+}

@@ -1,0 +1,92 @@
+//! What a mirror holds: which version of each file, and its digest.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use super::place::Entry;
+use crate::{
+    digest::Digest,
+    fs::{self, Attributes, FsError},
+};
+
+/// A file of the mirror.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Known {
+    size: u64,
+    /// As the store names it: a time, or a tag.
+    version: String,
+    sha256: String,
+}
+
+/// All files of the mirror, by their path in the store.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Index(BTreeMap<String, Known>);
+
+impl Index {
+    /// Reads an index. One that is not there, or is not one, knows nothing: all is fetched anew.
+    pub(super) fn read(path: &Path) -> Self {
+        std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    /// Writes it.
+    pub(super) fn write(&self, path: &Path) -> Result<(), FsError> {
+        fs::replace(path, &serde_json::to_vec(self).unwrap_or_default(), Attributes::mode(0o644))
+    }
+
+    /// Whether a file of the mirror is what the store has: the same version there, the same bytes here.
+    pub(super) fn is_fresh(&self, file: &str, entry: &Entry, copy: &Path) -> bool {
+        let (Some(known), Some(version)) = (self.0.get(file), &entry.version) else { return false };
+        known.version == *version
+            && entry.size.is_none_or(|size| size == known.size)
+            && copy.metadata().is_ok_and(|found| found.is_file() && found.len() == known.size)
+            && Digest::sha256_of_file(copy).is_ok_and(|found| found.hex() == known.sha256)
+    }
+
+    /// Remembers a file that was fetched. One without a version is fetched again each time.
+    pub(super) fn insert(&mut self, file: &str, entry: &Entry, copy: &Path, digest: &Digest) {
+        let size = copy.metadata().map_or(0, |found| found.len());
+        match &entry.version {
+            Some(version) => {
+                let known = Known { size, version: version.clone(), sha256: digest.hex().to_owned() };
+                self.0.insert(file.to_owned(), known);
+            }
+            None => drop(self.0.remove(file)),
+        }
+    }
+
+    /// Forgets a file.
+    pub(super) fn remove(&mut self, file: &str) {
+        self.0.remove(file);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_fresh_only_with_the_same_version_and_the_same_bytes() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let copy = temp.path().join("x");
+        fs::replace(&copy, b"bytes", Attributes::default()).expect("written");
+        let entry = Entry { name: "x".into(), is_folder: false, size: Some(5), version: Some("1".into()) };
+        let mut index = Index::default();
+        assert!(!index.is_fresh("a/x", &entry, &copy));
+        index.insert("a/x", &entry, &copy, &Digest::sha256(b"bytes"));
+        index.write(&temp.path().join("index")).expect("written");
+        let index = Index::read(&temp.path().join("index"));
+        assert!(index.is_fresh("a/x", &entry, &copy));
+        assert!(!index.is_fresh("a/x", &Entry { version: Some("2".into()), ..entry.clone() }, &copy));
+        assert!(!index.is_fresh("a/x", &Entry { version: None, ..entry.clone() }, &copy));
+        fs::replace(&copy, b"other", Attributes::default()).expect("written");
+        assert!(!index.is_fresh("a/x", &entry, &copy));
+    }
+
+    #[test]
+    fn an_index_that_is_none_knows_nothing() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        fs::replace(&temp.path().join("index"), b"{", Attributes::default()).expect("written");
+        assert!(Index::read(&temp.path().join("index")).0.is_empty());
+    }
+}

@@ -1,0 +1,251 @@
+//! The mirror: a folder of the node that holds what was asked for of a remote store, and looks like the store.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Component, Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::runtime::Handle;
+
+use super::{
+    Address, StoreError,
+    index::Index,
+    place::{Entry, Place},
+    transfer,
+};
+use crate::{cloud::Clouds, digest::Digest, fs};
+
+/// Small files that are under way at once.
+const AT_ONCE: usize = 8;
+
+/// A remote file store, as a folder.
+pub struct Mirror {
+    place: Place,
+    folder: PathBuf,
+    index: Mutex<Index>,
+    /// Folders that were listed: a store is asked once a process.
+    listed: Mutex<BTreeMap<String, Arc<Vec<Entry>>>>,
+    /// Files that were brought, or are not there: one process works with one version of each.
+    brought: Mutex<BTreeMap<String, bool>>,
+    runtime: Handle,
+    /// Where the cache may not be written, the mirror lasts as long as this value.
+    temporary: Option<tempfile::TempDir>,
+}
+
+impl fmt::Debug for Mirror {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mirror({})", self.place.address)
+    }
+}
+
+impl Mirror {
+    /// Opens the mirror of a store below the agent's cache, and learns which trees there are. Where the cache may not be
+    /// written, as on a laptop, a temporary folder takes its place.
+    ///
+    /// The methods of this value wait for the network: they are not for tasks of the runtime, but for threads that
+    /// may wait.
+    ///
+    /// # Errors
+    /// When the store cannot be listed, or the mirror cannot be written.
+    pub fn open(address: Address, clouds: Arc<Clouds>, runtime: Handle, cache: &Path) -> Result<Self, StoreError> {
+        let host = clouds.surroundings.variable("DATABRICKS_HOST").unwrap_or_default();
+        let name = Digest::sha256(format!("{address}\n{host}").as_bytes()).hex()[..16].to_owned();
+        let wanted = cache.join("filestore").join(name);
+        // What the store shows to us it may not show to everybody on the node.
+        let (folder, temporary) =
+            match fs::create_dirs(&cache.join("filestore"), 0o700).and_then(|()| fs::create_dirs(&wanted, 0o755)) {
+                Ok(()) if fs::is_writable(&wanted) => (wanted, None),
+                _ => {
+                    let made = tempfile::Builder::new().prefix("nodeagent-").tempdir();
+                    let made = made.map_err(|source| fs::FsError::Io { path: wanted, verb: "created", source })?;
+                    (made.path().join("filestore"), Some(made))
+                }
+            };
+        let index = Index::read(&folder.with_extension("json"));
+        let mirror = Self {
+            place: Place { address, clouds },
+            folder,
+            index: Mutex::new(index),
+            listed: Mutex::default(),
+            brought: Mutex::default(),
+            runtime,
+            temporary,
+        };
+        mirror.lay_out()?;
+        Ok(mirror)
+    }
+
+    /// The folder that stands for the store.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether it is gone when the program ends.
+    pub fn is_temporary(&self) -> bool {
+        self.temporary.is_some()
+    }
+
+    /// The store's own name of a path in the mirror; `None` for one that is elsewhere.
+    pub fn shown(&self, path: &Path) -> Option<String> {
+        let file = path.strip_prefix(&self.folder).ok()?.to_str()?;
+        Some(if file.is_empty() { self.place.address.to_string() } else { self.place.address.shown(file) })
+    }
+
+    /// Whether the store lists its folders. A web server does not.
+    pub fn lists(&self) -> bool {
+        !matches!(self.place.address, Address::Web(_))
+    }
+
+    /// Brings a file into the mirror, unless it is there and the same. Returns whether the store has it. A path outside
+    /// the mirror is as the node has it.
+    ///
+    /// # Errors
+    /// When the store does not say, or does not give it. What was in the mirror is not used then.
+    pub fn bring(&self, path: &Path) -> Result<bool, StoreError> {
+        let Ok(file) = path.strip_prefix(&self.folder) else { return Ok(path.is_file()) };
+        let file = self.name(file)?;
+        self.runtime.block_on(self.bring_now(&file))
+    }
+
+    /// Brings all files of a folder that end so, and forgets those that the store has no more.
+    ///
+    /// # Errors
+    /// As of [`Mirror::bring`].
+    pub fn bring_all(&self, folder: &Path, ending: &str) -> Result<(), StoreError> {
+        let Ok(inner) = folder.strip_prefix(&self.folder) else { return Ok(()) };
+        let inner = self.name(inner)?;
+        self.runtime.block_on(async {
+            let Some(entries) = self.list(&inner).await? else { return Ok(()) };
+            let wanted = entries.iter().filter(|entry| !entry.is_folder && entry.name.ends_with(ending));
+            let files: Vec<String> = wanted.map(|entry| format!("{inner}/{}", entry.name)).collect();
+            for copy in files_of(folder, ending) {
+                if !files.iter().any(|file| self.folder.join(file) == copy) {
+                    fs::remove(&copy)?;
+                }
+            }
+            stream::iter(&files)
+                .map(|file| async { self.bring_now(file).await.map(drop) })
+                .buffer_unordered(AT_ONCE)
+                .try_collect::<()>()
+                .await
+        })
+    }
+
+    /// Asks for the names of what is in a folder, and for nothing else. Of a folder that an identity may not see, some
+    /// stores say that it is not there.
+    ///
+    /// # Errors
+    /// When the store does not let it be listed.
+    pub fn probe(&self, folder: &Path) -> Result<(), StoreError> {
+        let Ok(inner) = folder.strip_prefix(&self.folder) else { return Ok(()) };
+        let inner = self.name(inner)?;
+        self.runtime.block_on(self.place.list_shown(&inner)).map(drop)
+    }
+
+    /// Makes the trees' folders, so that the mirror looks like the store; takes away those that it has no more.
+    fn lay_out(&self) -> Result<(), StoreError> {
+        fs::create_dirs(&self.folder, 0o755)?;
+        let Some(entries) = self.runtime.block_on(self.list(""))? else { return Ok(()) };
+        let is_tree = |name: &str| entries.iter().any(|entry| entry.is_folder && entry.name == name);
+        for found in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let name = found.file_name();
+            if name.to_str().is_none_or(|name| !is_tree(name) && name != PIECES) {
+                fs::remove_tree(&found.path())?;
+            }
+        }
+        for entry in entries.iter().filter(|entry| entry.is_folder && is_plain(&entry.name)) {
+            fs::create_dirs(&self.folder.join(&entry.name), 0o755)?;
+        }
+        Ok(())
+    }
+
+    async fn bring_now(&self, file: &str) -> Result<bool, StoreError> {
+        if let Some(&known) = self.brought.lock().expect("nobody panics with it").get(file) {
+            return Ok(known);
+        }
+        let is_there = self.ask_for(file).await?;
+        self.brought.lock().expect("nobody panics with it").insert(file.to_owned(), is_there);
+        Ok(is_there)
+    }
+
+    async fn ask_for(&self, file: &str) -> Result<bool, StoreError> {
+        let copy = self.folder.join(file);
+        // A file that is written while it is read is read once more.
+        for last in [false, true] {
+            let Some(entry) = self.entry(file).await? else {
+                self.index.lock().expect("nobody panics with it").remove(file);
+                if copy.is_file() {
+                    fs::remove(&copy)?;
+                }
+                return Ok(false);
+            };
+            if self.index.lock().expect("nobody panics with it").is_fresh(file, &entry, &copy) {
+                return Ok(true);
+            }
+            match transfer::fetch(&self.place, file, &entry, &copy, &self.folder.join(PIECES)).await {
+                Ok(digest) => {
+                    let mut index = self.index.lock().expect("nobody panics with it");
+                    index.insert(file, &entry, &copy, &digest);
+                    index.write(&self.folder.with_extension("json"))?;
+                    return Ok(true);
+                }
+                Err(StoreError::Changed(_)) if !last => self.listed.lock().expect("nobody panics with it").clear(),
+                // It was there when its folder was listed.
+                Err(error) if error.is_absent() && !last => self.listed.lock().expect("nobody panics with it").clear(),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    /// A file, as the store has it now.
+    async fn entry(&self, file: &str) -> Result<Option<Entry>, StoreError> {
+        let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
+        match self.list(folder).await? {
+            Some(entries) => Ok(entries.iter().find(|entry| !entry.is_folder && entry.name == name).cloned()),
+            None => self.place.look(file).await,
+        }
+    }
+
+    async fn list(&self, folder: &str) -> Result<Option<Arc<Vec<Entry>>>, StoreError> {
+        if let Some(known) = self.listed.lock().expect("nobody panics with it").get(folder) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let Some(entries) = self.place.list(folder).await?.map(Arc::new) else { return Ok(None) };
+        self.listed.lock().expect("nobody panics with it").insert(folder.to_owned(), Arc::clone(&entries));
+        Ok(Some(entries))
+    }
+
+    /// A path in the store. One that leaves it is refused, whatever wrote it.
+    fn name(&self, inner: &Path) -> Result<String, StoreError> {
+        let outside = || StoreError::Outside(self.place.address.shown(&inner.to_string_lossy()));
+        let mut parts = Vec::new();
+        for part in inner.components() {
+            match part {
+                Component::CurDir => {}
+                Component::ParentDir => drop(parts.pop().ok_or_else(outside)?),
+                Component::Normal(name) => {
+                    parts.push(name.to_str().filter(|name| is_plain(name)).ok_or_else(outside)?);
+                }
+                Component::RootDir | Component::Prefix(_) => return Err(outside()),
+            }
+        }
+        Ok(parts.join("/"))
+    }
+}
+
+/// The folder of a mirror for files that have not come whole yet.
+const PIECES: &str = ".pieces";
+
+/// Whether a name of the store may be one of the mirror.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name != "." && name != ".." && name != PIECES && !name.contains(['/', '\0'])
+}
+
+fn files_of(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let found = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    found.filter(|path| path.is_file() && path.to_str().is_some_and(|path| path.ends_with(ending))).collect()
+}

@@ -1,0 +1,430 @@
+//! The calls: what is in a folder, and a piece of a file, of each kind of store.
+//!
+//! <https://docs.databricks.com/api/workspace/dbfs>, `…/files`, `…/workspace`; a web server by HTTP's own ranges.
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jiff::{Timestamp, fmt::rfc2822};
+use serde::{Deserialize, de::DeserializeOwned};
+use url::Url;
+
+use super::{Address, StoreError};
+use crate::{
+    cloud::{CloudError, Clouds, Kind, Pages},
+    http::{Answer, Request, Retrying},
+};
+
+/// The largest page that DBFS reads at once.
+const DBFS_PAGE: u64 = 1 << 20;
+/// A piece of a large file of the others: few enough requests, little enough memory.
+const PIECE: u64 = 4 << 20;
+/// The largest file that a workspace folder gives out.
+const WORKSPACE_LARGEST: u64 = 10 << 20;
+/// A file beyond this is no file of a profile: a size is only what a server says.
+const LARGEST: u64 = 64 << 30;
+/// The largest file of a web server that does not say how large its files are.
+const UNKNOWN_LARGEST: usize = 64 << 20;
+/// One request may take this long: a piece over a slow line.
+const TIMEOUT: Duration = Duration::from_secs(120);
+/// A web server is asked again as the official clients ask a workspace.
+const PATIENT: Retrying = Retrying {
+    budget: Duration::from_secs(45),
+    statuses: &[429, 500, 502, 503, 504],
+    first: Duration::from_millis(300),
+};
+
+/// A file or folder, as its store lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) is_folder: bool,
+    pub(super) size: Option<u64>,
+    /// What changes when the file does.
+    pub(super) version: Option<String>,
+}
+
+/// A remote store, to be asked.
+pub(super) struct Place {
+    pub(super) address: Address,
+    pub(super) clouds: Arc<Clouds>,
+}
+
+impl Place {
+    /// How much of a file is fetched at once.
+    pub(super) fn piece(&self) -> u64 {
+        match self.address {
+            Address::Dbfs(_) => DBFS_PAGE,
+            Address::Workspace(_) => WORKSPACE_LARGEST,
+            Address::Volume(_) | Address::Web(_) => PIECE,
+        }
+    }
+
+    /// The largest file that is read, in bytes.
+    pub(super) fn largest(&self) -> u64 {
+        match self.address {
+            Address::Workspace(_) => WORKSPACE_LARGEST,
+            Address::Dbfs(_) | Address::Volume(_) | Address::Web(_) => LARGEST,
+        }
+    }
+
+    /// What is in a folder; nothing when there is no such folder, `None` when this store lists nothing.
+    pub(super) async fn list(&self, folder: &str) -> Result<Option<Vec<Entry>>, StoreError> {
+        match self.list_shown(folder).await {
+            // A store that is not there is not an empty one: what would be in it might refuse.
+            Err(error) if error.is_absent() && !folder.is_empty() => Ok(Some(Vec::new())),
+            listed => listed,
+        }
+    }
+
+    /// The same of a folder that must be there, as far as this identity is shown.
+    pub(super) async fn list_shown(&self, folder: &str) -> Result<Option<Vec<Entry>>, StoreError> {
+        let listed = match &self.address {
+            Address::Dbfs(root) => self.list_dbfs(&below(root, folder)).await,
+            Address::Volume(root) => self.list_volume(&below(root, folder)).await,
+            Address::Workspace(root) => self.list_workspace(&below(root, folder)).await,
+            Address::Web(_) => return Ok(None),
+        };
+        listed.map(Some).map_err(StoreError::refused(self.address.shown(folder)))
+    }
+
+    /// A file by itself: for stores that list nothing, and to see whether it is still the same.
+    pub(super) async fn look(&self, file: &str) -> Result<Option<Entry>, StoreError> {
+        let found = match &self.address {
+            Address::Web(root) => self.look_at_web(root, file).await,
+            Address::Dbfs(root) => {
+                let query = [("path", &*below(root, file))];
+                self.json("/api/2.0/dbfs/get-status", &query).await.map(|found: DbfsFile| Entry::from(found))
+            }
+            Address::Volume(_) | Address::Workspace(_) => {
+                let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
+                let listed = self.list(folder).await?.unwrap_or_default();
+                return Ok(listed.into_iter().find(|entry| entry.name == name));
+            }
+        };
+        match found {
+            Err(error) if error.kind == Kind::Absent => Ok(None),
+            found => found.map(Some).map_err(StoreError::refused(self.address.shown(file))),
+        }
+    }
+
+    /// Bytes of a file, `length` of them from a place on; the whole of one whose size is not known.
+    pub(super) async fn read(&self, file: &str, entry: &Entry, from: u64, length: u64) -> Result<Vec<u8>, StoreError> {
+        let part = match entry.size {
+            Some(_) if length == 0 => return Ok(Vec::new()),
+            Some(size) if (from, length) != (0, size) => Some((from, length)),
+            _ => None,
+        };
+        let bytes = match &self.address {
+            Address::Dbfs(root) => self.read_dbfs(&below(root, file), from, length).await,
+            Address::Volume(root) => self.read_volume(&below(root, file), entry, part).await,
+            Address::Workspace(root) => self.read_workspace(&below(root, file)).await,
+            Address::Web(root) => self.read_web(root, file, entry, part).await,
+        };
+        let bytes = bytes.map_err(|error| match error.kind {
+            Kind::Changed => StoreError::Changed(self.address.shown(file)),
+            _ => StoreError::refused(self.address.shown(file))(error),
+        })?;
+        let (expected, received) = (entry.size.map_or(bytes.len() as u64, |_| length), bytes.len() as u64);
+        if expected == received {
+            Ok(bytes)
+        } else {
+            Err(StoreError::WrongSize { what: self.address.shown(file), expected, received })
+        }
+    }
+
+    async fn list_dbfs(&self, folder: &str) -> Result<Vec<Entry>, CloudError> {
+        let found: DbfsFolder = self.json("/api/2.0/dbfs/list", &[("path", folder)]).await?;
+        Ok(found.files.into_iter().map(Entry::from).collect())
+    }
+
+    async fn read_dbfs(&self, file: &str, from: u64, length: u64) -> Result<Vec<u8>, CloudError> {
+        let (from, length) = (from.to_string(), length.min(DBFS_PAGE).to_string());
+        let query = [("path", file), ("offset", &from), ("length", &length)];
+        let page: DbfsPage = self.json("/api/2.0/dbfs/read", &query).await?;
+        STANDARD.decode(page.data).map_err(|_| malformed("a page of DBFS is not base64"))
+    }
+
+    async fn list_volume(&self, folder: &str) -> Result<Vec<Entry>, CloudError> {
+        let mut entries = Vec::new();
+        let (mut token, mut pages) = (String::new(), Pages::default());
+        loop {
+            pages.turn()?;
+            let query = [("page_token", token.as_str())];
+            let query = if token.is_empty() { &query[..0] } else { &query[..] };
+            let page: VolumePage = self.json(&format!("/api/2.0/fs/directories{folder}"), query).await?;
+            entries.extend(page.contents.into_iter().map(Entry::from));
+            match page.next_page_token.filter(|next| !next.is_empty() && *next != token) {
+                Some(next) => token = next,
+                None => return Ok(entries),
+            }
+        }
+    }
+
+    async fn read_volume(&self, file: &str, entry: &Entry, part: Option<(u64, u64)>) -> Result<Vec<u8>, CloudError> {
+        let workspace = self.clouds.databricks().await?;
+        let url = workspace.url(&format!("/api/2.0/fs/files{file}"), &[]);
+        let mut request = Request::get(url).header("accept", "application/octet-stream").timeout(TIMEOUT);
+        if let Some(date) = entry.version.as_deref().and_then(as_date) {
+            request = request.header("if-unmodified-since", &date);
+        }
+        let answer = workspace.send(ranged(request, part)).await;
+        // The condition above is the only one of the request.
+        let is_changed = |error: &CloudError| error.said.as_ref().is_some_and(|said| said.contains("modified"));
+        match answer {
+            Err(error) if error.kind == Kind::Invalid && is_changed(&error) => Err(changed()),
+            answer => part_of(answer?, part),
+        }
+    }
+
+    async fn list_workspace(&self, folder: &str) -> Result<Vec<Entry>, CloudError> {
+        let found: WorkspaceFolder = self.json("/api/2.0/workspace/list", &[("path", inner(folder))]).await?;
+        Ok(found.objects.iter().filter_map(Entry::of_workspace).collect())
+    }
+
+    /// A workspace folder has no ranges, and a limit.
+    async fn read_workspace(&self, path: &str) -> Result<Vec<u8>, CloudError> {
+        let query = [("path", inner(path)), ("format", "AUTO"), ("direct_download", "true")];
+        let workspace = self.clouds.databricks().await?;
+        let request = Request::get(workspace.url("/api/2.0/workspace/export", &query)).timeout(TIMEOUT);
+        Ok(workspace.send(request).await?.into_body())
+    }
+
+    async fn look_at_web(&self, root: &Url, file: &str) -> Result<Entry, CloudError> {
+        let answer = self.web(Request::head(web(root, file))).await?;
+        let size = answer.header("content-length").and_then(|size| size.parse().ok());
+        let has_ranges = answer.header("accept-ranges").is_some_and(|kind| kind.contains("bytes"));
+        let version = answer.header("etag").or_else(|| answer.header("last-modified")).map(str::to_owned);
+        let name = file.rsplit('/').next().unwrap_or(file).to_owned();
+        // Pieces are put together only where a change between them would show; else the file is asked for whole, whatever
+        // its size. One without ranges comes whole anyway.
+        let comes_in_pieces = has_ranges && version.as_deref().is_some_and(|version| is_strong(version, &answer));
+        Ok(Entry { name, is_folder: false, size: size.filter(|&size| comes_in_pieces || size <= PIECE), version })
+    }
+
+    async fn read_web(
+        &self,
+        root: &Url,
+        file: &str,
+        entry: &Entry,
+        part: Option<(u64, u64)>,
+    ) -> Result<Vec<u8>, CloudError> {
+        let mut request = Request::get(web(root, file)).timeout(TIMEOUT);
+        if entry.size.is_none() {
+            request = request.limit(UNKNOWN_LARGEST);
+        }
+        // Only a strong tag may stand in `If-Match`. A weak one has no condition: the look at the end is left.
+        match entry.version.as_deref() {
+            Some(tag) if tag.starts_with('"') => request = request.header("if-match", tag),
+            Some(date) if !date.starts_with("W/") => request = request.header("if-unmodified-since", date),
+            _ => {}
+        }
+        part_of(self.web(ranged(request, part)).await?, part)
+    }
+
+    /// Asks a web server. No redirect is followed: where files come from is what the operator wrote.
+    async fn web(&self, request: Request) -> Result<Answer, CloudError> {
+        let request = request.retrying(PATIENT);
+        let answer = self.clouds.http.call(&request).await;
+        let answer = answer.map_err(|error| CloudError::unanswered("the file store", &error))?;
+        let kind = match answer.status {
+            200..=299 => return Ok(answer),
+            300..=399 => {
+                // What stands behind a `?` may be a key.
+                let to = answer.header("location").and_then(|to| to.split('?').next()).unwrap_or_default();
+                let error = CloudError::new(Kind::Invalid, "the server answers with a redirect, which is not followed");
+                return Err(error.said(&format!("to {to}")).hint("name the address that it leads to"));
+            }
+            401 | 403 => Kind::Denied,
+            404 | 410 => Kind::Absent,
+            412 => return Err(changed()),
+            429 => Kind::Limited,
+            500.. => Kind::Unreachable,
+            _ => Kind::Invalid,
+        };
+        Err(CloudError::new(kind, format!("the server answered with status {}", answer.status)))
+    }
+
+    async fn json<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T, CloudError> {
+        self.clouds.databricks().await?.get(path, query).await
+    }
+}
+
+fn changed() -> CloudError {
+    CloudError::new(Kind::Changed, "the file was changed while it was read")
+}
+
+fn malformed(message: &str) -> CloudError {
+    CloudError::new(Kind::Malformed, message)
+}
+
+fn ranged(request: Request, part: Option<(u64, u64)>) -> Request {
+    match part {
+        Some((from, length)) => request.header("range", &format!("bytes={from}-{}", from + length - 1)),
+        None => request,
+    }
+}
+
+/// Whether no two versions of a file can have this one's name (RFC 9110, 8.8.1 and 8.8.2.2): a strong tag, or a time that was
+/// over when the server gave it.
+fn is_strong(version: &str, answer: &Answer) -> bool {
+    let date = |text: &str| rfc2822::parse(text).ok().map(|date| date.timestamp());
+    match (date(version), answer.header("date").and_then(date)) {
+        (Some(modified), Some(now)) => modified < now,
+        (Some(_), None) => false,
+        (None, _) => version.starts_with('"'),
+    }
+}
+
+/// The body of an answer, which must be the part that was asked for: a server may send the whole.
+fn part_of(answer: Answer, part: Option<(u64, u64)>) -> Result<Vec<u8>, CloudError> {
+    let Some((from, _)) = part else { return Ok(answer.into_body()) };
+    let begins =
+        answer.header("content-range").and_then(|range| range.strip_prefix("bytes ")?.split('-').next()?.parse().ok());
+    if answer.status == 206 && begins == Some(from) {
+        Ok(answer.into_body())
+    } else {
+        Err(malformed("the server did not send the part of the file that was asked for"))
+    }
+}
+
+/// A path in a store. An empty one is the store itself.
+fn below(root: &str, path: &str) -> String {
+    match (root, path) {
+        ("", "") => "/".to_owned(),
+        (root, "") => root.to_owned(),
+        (root, path) => format!("{root}/{path}"),
+    }
+}
+
+/// A workspace path as its interface writes it: without the mount's name.
+fn inner(path: &str) -> &str {
+    path.strip_prefix("/Workspace").filter(|rest| !rest.is_empty()).unwrap_or("/")
+}
+
+fn web(root: &Url, file: &str) -> Url {
+    let mut url = root.clone();
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(file.split('/'));
+    }
+    url
+}
+
+/// The moment after which a file counts as changed: HTTP knows whole seconds.
+fn as_date(milliseconds: &str) -> Option<String> {
+    let time = Timestamp::from_millisecond(milliseconds.parse().ok()?).ok()?;
+    rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&time).ok()
+}
+
+#[derive(Deserialize)]
+struct DbfsFolder {
+    #[serde(default)]
+    files: Vec<DbfsFile>,
+}
+
+#[derive(Deserialize)]
+struct DbfsFile {
+    path: String,
+    is_dir: bool,
+    #[serde(default)]
+    file_size: u64,
+    modification_time: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct DbfsPage {
+    #[serde(default)]
+    data: String,
+}
+
+#[derive(Deserialize)]
+struct VolumePage {
+    #[serde(default)]
+    contents: Vec<VolumeFile>,
+    next_page_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct VolumeFile {
+    path: String,
+    #[serde(default)]
+    is_directory: bool,
+    file_size: Option<u64>,
+    last_modified: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct WorkspaceFolder {
+    #[serde(default)]
+    objects: Vec<WorkspaceObject>,
+}
+
+#[derive(Deserialize)]
+struct WorkspaceObject {
+    path: String,
+    object_type: String,
+    size: Option<u64>,
+    modified_at: Option<i64>,
+}
+
+fn last(path: &str) -> String {
+    path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+impl From<DbfsFile> for Entry {
+    fn from(file: DbfsFile) -> Self {
+        let version = file.modification_time.map(|time| time.to_string());
+        Self { name: last(&file.path), is_folder: file.is_dir, size: Some(file.file_size), version }
+    }
+}
+
+impl From<VolumeFile> for Entry {
+    fn from(file: VolumeFile) -> Self {
+        let version = file.last_modified.map(|time| time.to_string());
+        Self { name: last(&file.path), is_folder: file.is_directory, size: file.file_size, version }
+    }
+}
+
+impl Entry {
+    /// Notebooks and the like are no files.
+    fn of_workspace(object: &WorkspaceObject) -> Option<Self> {
+        let is_folder = match object.object_type.as_str() {
+            "DIRECTORY" | "REPO" => true,
+            "FILE" => false,
+            _ => return None,
+        };
+        let version = object.modified_at.map(|time| time.to_string());
+        Some(Self { name: last(&object.path), is_folder, size: object.size, version })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_put_together_without_losing_or_doubling_a_slash() {
+        assert_eq!([below("", ""), below("/a", ""), below("/a", "b/c"), below("", "b")], ["/", "/a", "/a/b/c", "/b"]);
+        assert_eq!([inner("/Workspace/Shared/x"), inner("/Workspace")], ["/Shared/x", "/"]);
+        let root = Url::parse("https://h/store/").expect("an address");
+        assert_eq!(web(&root, "a b/c%2F.toml").as_str(), "https://h/store/a%20b/c%252F.toml");
+    }
+
+    #[test]
+    fn a_time_becomes_a_date_of_http() {
+        assert_eq!(as_date("1760000000999").as_deref(), Some("Thu, 09 Oct 2025 08:53:20 GMT"));
+        assert_eq!(as_date("\"a-tag\""), None);
+    }
+
+    #[test]
+    fn a_notebook_is_not_a_file() {
+        let object = |kind: &str| WorkspaceObject {
+            path: "/Shared/x".into(),
+            object_type: kind.into(),
+            size: None,
+            modified_at: None,
+        };
+        assert_eq!(Entry::of_workspace(&object("NOTEBOOK")), None);
+        assert_eq!(Entry::of_workspace(&object("FILE")).map(|entry| entry.name), Some("x".into()));
+    }
+}

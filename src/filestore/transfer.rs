@@ -1,0 +1,128 @@
+//! One file on its way into the mirror: in pieces, several at once. A piece that has come stays, so that what broke off,
+//! or was killed, goes on where it was.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use futures::{StreamExt as _, stream};
+
+use super::{
+    StoreError,
+    place::{Entry, Place},
+};
+use crate::{
+    digest::{Digest, Hasher},
+    fs::{self, Attributes, Partial},
+};
+
+/// Pieces of one file that are under way at once.
+const AT_ONCE: usize = 4;
+/// How often a piece is asked for before the file is given up. What may pass was tried again below already; this is for
+/// answers that came and were wrong.
+const TRIES: usize = 3;
+const READABLE: Attributes = Attributes { mode: Some(0o644), owner: None };
+
+/// Brings a file. `pieces` is a folder for what came before all has come. Returns the digest of the whole.
+pub(super) async fn fetch(
+    place: &Place,
+    file: &str,
+    entry: &Entry,
+    to: &Path,
+    pieces: &Path,
+) -> Result<Digest, StoreError> {
+    let (step, most) = (place.piece(), place.largest());
+    if let Some(size) = entry.size.filter(|&size| size > most) {
+        return Err(StoreError::TooLarge { what: place.address.shown(file), size, most });
+    }
+    let size = match entry.size {
+        Some(size) if size > step => size,
+        size => {
+            let bytes = piece(place, file, entry, 0, size.unwrap_or(0)).await?;
+            fs::replace(to, &bytes, READABLE)?;
+            return Ok(Digest::sha256(&bytes));
+        }
+    };
+    // Pieces of another version have another folder.
+    let name = Digest::sha256(format!("{file}\n{size}\n{:?}", entry.version).as_bytes());
+    let folder = pieces.join(&name.hex()[..16]);
+    let offsets = || (0..size.div_ceil(step)).map(|index| index * step);
+    let length = |from: u64| step.min(size - from);
+    let kept = |from: u64| folder.join(from.to_string());
+    let missing = offsets().filter(|&from| !has_size(&kept(from), length(from)));
+    let has_failed = AtomicBool::new(false);
+    let bring = async |from: u64| {
+        // What is under way comes to its end and is kept; nothing more is begun.
+        if has_failed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let brought = match piece(place, file, entry, from, length(from)).await {
+            Ok(bytes) => fs::replace(&kept(from), &bytes, READABLE).map_err(StoreError::from),
+            Err(error) => Err(error),
+        };
+        has_failed.fetch_or(brought.is_err(), Ordering::Relaxed);
+        brought
+    };
+    let ended: Vec<Result<(), StoreError>> = stream::iter(missing).map(bring).buffer_unordered(AT_ONCE).collect().await;
+    ended.into_iter().collect::<Result<(), StoreError>>()?;
+    if place.look(file).await?.as_ref().is_none_or(|now| now.version != entry.version) {
+        fs::remove_tree(&folder)?;
+        return Err(StoreError::Changed(place.address.shown(file)));
+    }
+    let digest = put_together(offsets().map(|from| (kept(from), length(from))), to)?.ok_or_else(|| {
+        // Another process took them for its own.
+        StoreError::Changed(place.address.shown(file))
+    })?;
+    fs::remove_tree(&folder)?;
+    Ok(digest)
+}
+
+async fn piece(place: &Place, file: &str, entry: &Entry, from: u64, length: u64) -> Result<Vec<u8>, StoreError> {
+    let mut tries = 1;
+    loop {
+        match place.read(file, entry, from, length).await {
+            Err(StoreError::WrongSize { .. }) if tries < TRIES => tries += 1,
+            ended => return ended,
+        }
+    }
+}
+
+fn has_size(path: &Path, size: u64) -> bool {
+    path.metadata().is_ok_and(|found| found.is_file() && found.len() == size)
+}
+
+/// The whole of pieces with their lengths; `None` when one is not there any more.
+fn put_together(pieces: impl Iterator<Item = (PathBuf, u64)>, to: &Path) -> Result<Option<Digest>, StoreError> {
+    let mut whole = Partial::create(to, READABLE)?;
+    let mut hasher: Hasher = Digest::Sha256(String::new()).hasher();
+    for (path, length) in pieces {
+        let bytes = fs::read(&path)?.and_then(|found| found.bytes).unwrap_or_default();
+        if bytes.len() as u64 != length {
+            return Ok(None);
+        }
+        hasher.update(&bytes);
+        whole.write(&bytes)?;
+    }
+    whole.commit()?;
+    Ok(Some(hasher.finish()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_appears_only_with_all_its_pieces() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let piece = |name: &str| temp.path().join(name);
+        fs::replace(&piece("0"), b"first ", READABLE).expect("written");
+        fs::replace(&piece("6"), b"last", READABLE).expect("written");
+        let to = piece("whole");
+        let pieces = |last| [(piece("0"), 6), (piece("6"), last), (piece("x"), 0)].into_iter();
+        assert_eq!(put_together(pieces(5), &to).expect("readable"), None);
+        assert!(!to.exists(), "nothing is better than a part");
+        assert_eq!(put_together(pieces(4), &to).expect("readable"), Some(Digest::sha256(b"first last")));
+        assert_eq!(std::fs::read(&to).expect("there"), b"first last");
+    }
+}

@@ -1,0 +1,185 @@
+//! Folders held open, reached one name at a time, so that nobody can exchange one for a link while we write in it.
+
+use std::{
+    collections::VecDeque,
+    ffi::{OsStr, OsString},
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::{Component, Path, PathBuf},
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{OFlag, open, openat, readlinkat},
+    sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat},
+    unistd::{Gid, Uid, fchown},
+};
+
+use super::{FsError, NO_FOLLOW, file_name};
+
+/// More links than this on one path are a loop.
+const MOST_LINKS: usize = 40;
+/// What is missing on the way: created with these permissions, or left missing by who only reads.
+type Missing = Option<u32>;
+
+const DIRECTORY: OFlag = OFlag::O_DIRECTORY.union(OFlag::O_NOFOLLOW).union(OFlag::O_RDONLY).union(OFlag::O_CLOEXEC);
+
+/// A folder held open.
+#[derive(Debug)]
+pub(super) struct Folder {
+    fd: OwnedFd,
+}
+
+impl Folder {
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// What is under a name, links not followed; `None` when nothing is.
+    pub(super) fn stat(&self, name: &OsStr) -> Result<Option<FileStat>, Errno> {
+        match fstatat(self.fd(), name, NO_FOLLOW) {
+            Ok(found) => Ok(Some(found)),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn sync(&self) -> io::Result<()> {
+        nix::unistd::fsync(&self.fd).map_err(io::Error::from)
+    }
+
+    /// Opens a folder, creating it and what is missing above it.
+    pub(super) fn open_or_create(path: &Path, mode: u32) -> Result<Self, FsError> {
+        walk(path, Some(mode)).map(|(folder, _)| folder)
+    }
+}
+
+/// The folder a file is to be written in, and its name there: links that root or we own are followed, others refused.
+pub(super) fn resolve(path: &Path) -> Result<(Folder, OsString), FsError> {
+    resolve_with(path, Some(0o755))
+}
+
+/// The same for reading: nothing is created, and folders need not be listable.
+pub(super) fn resolve_existing(path: &Path) -> Result<(Folder, OsString), FsError> {
+    resolve_with(path, None)
+}
+
+fn resolve_with(path: &Path, missing: Missing) -> Result<(Folder, OsString), FsError> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let name = file_name(&path)?.to_owned();
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let (folder, real) = walk(parent, missing)?;
+        let failed = |error: Errno| FsError::new(&path, "written")(error.into());
+        match folder.stat(&name).map_err(failed)? {
+            Some(found) if is_link(&found) => {
+                trusted(&real.join(&name), &found)?;
+                path = real.join(readlinkat(folder.fd(), name.as_os_str()).map_err(failed)?);
+            }
+            _ => return Ok((folder, name)),
+        }
+    }
+    Err(FsError::new(&path, "written")(Errno::ELOOP.into()))
+}
+
+/// A folder below another, reached through no link at all, whoever made it; `None` when it is missing and not to be made.
+pub(super) fn beneath(root: &Path, below: &Path, missing: Missing) -> Result<Option<Folder>, FsError> {
+    let path = root.join(below);
+    let failed = |error: Errno| FsError::new(&path, "opened")(error.into());
+    let mut folder = match walk(root, None) {
+        Err(FsError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound && missing.is_none() => {
+            return Ok(None);
+        }
+        walked => walked?.0,
+    };
+    for part in below.components() {
+        let Component::Normal(name) = part else { return Err(failed(Errno::EINVAL)) };
+        let open = |folder: &Folder| openat(folder.fd(), name, DIRECTORY, Mode::empty());
+        let fd = match (open(&folder), missing) {
+            (Err(Errno::ENOENT), None) => return Ok(None),
+            (Err(Errno::ENOENT), Some(mode)) => match mkdirat(folder.fd(), name, Mode::from_bits_truncate(mode)) {
+                Ok(()) | Err(Errno::EEXIST) => open(&folder).map_err(failed)?,
+                Err(error) => return Err(failed(error)),
+            },
+            (opened, _) => opened.map_err(failed)?,
+        };
+        folder = Folder { fd };
+    }
+    Ok(Some(folder))
+}
+
+/// Opens a folder name by name. Returns it with its path free of links.
+fn walk(path: &Path, missing: Missing) -> Result<(Folder, PathBuf), FsError> {
+    let flags = if missing.is_some() { DIRECTORY } else { DIRECTORY.union(OFlag::O_PATH) };
+    let verb = if missing.is_some() { "created" } else { "read" };
+    let failed = |error: Errno| FsError::new(path, verb)(error.into());
+    let start = |at: &Path| open(at, flags, Mode::empty()).map_err(failed);
+    let mut real = if path.is_absolute() { PathBuf::from("/") } else { PathBuf::from(".") };
+    let mut fd = start(&real)?;
+    let mut names: VecDeque<OsString> = names(path).collect();
+    let mut links = 0;
+    while let Some(name) = names.pop_front() {
+        let folder = Folder { fd };
+        match folder.stat(&name).map_err(failed)? {
+            Some(found) if is_link(&found) => {
+                links += 1;
+                if links > MOST_LINKS {
+                    return Err(failed(Errno::ELOOP));
+                }
+                trusted(&real.join(&name), &found)?;
+                let target = PathBuf::from(readlinkat(folder.fd(), name.as_os_str()).map_err(failed)?);
+                for part in self::names(&target).collect::<Vec<_>>().into_iter().rev() {
+                    names.push_front(part);
+                }
+                if target.is_absolute() {
+                    real = PathBuf::from("/");
+                    fd = start(&real)?;
+                } else {
+                    fd = folder.fd;
+                }
+                continue;
+            }
+            Some(_) => fd = openat(folder.fd(), name.as_os_str(), flags, Mode::empty()).map_err(failed)?,
+            None => {
+                let mode = missing.ok_or_else(|| failed(Errno::ENOENT))?;
+                match mkdirat(folder.fd(), name.as_os_str(), Mode::from_bits_truncate(mode)) {
+                    Ok(()) | Err(Errno::EEXIST) => {}
+                    Err(error) => return Err(failed(error)),
+                }
+                fd = openat(folder.fd(), name.as_os_str(), flags, Mode::empty()).map_err(failed)?;
+                hand_down(&folder, &fd).map_err(failed)?;
+            }
+        }
+        real.push(name);
+    }
+    Ok((Folder { fd }, real))
+}
+
+/// A folder that root makes in somebody's home is theirs, or their own programs could not write there.
+fn hand_down(above: &Folder, made: &OwnedFd) -> Result<(), Errno> {
+    let (above, found) = (fstat(above.fd())?, fstat(made)?);
+    if Uid::effective().is_root() && found.st_uid == 0 && above.st_uid != 0 {
+        fchown(made, Some(Uid::from_raw(above.st_uid)), Some(Gid::from_raw(above.st_gid)))?;
+    }
+    Ok(())
+}
+
+fn names(path: &Path) -> impl Iterator<Item = OsString> + '_ {
+    path.components().filter_map(|part| match part {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        _ => None,
+    })
+}
+
+fn is_link(found: &FileStat) -> bool {
+    SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT == SFlag::S_IFLNK
+}
+
+fn trusted(path: &Path, link: &FileStat) -> Result<(), FsError> {
+    if link.st_uid == 0 || link.st_uid == Uid::effective().as_raw() {
+        Ok(())
+    } else {
+        Err(FsError::ForeignLink { path: path.to_owned(), uid: link.st_uid })
+    }
+}

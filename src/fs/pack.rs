@@ -1,0 +1,125 @@
+//! Packs a folder into a tar archive that depends on nothing but what the folder holds.
+
+use std::{
+    fs::{File, Metadata},
+    io::{self, Write},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use tar::{Builder, EntryType, Header};
+
+use super::FsError;
+
+/// Packs a folder, under its own name, with one time for everything in it: names in order, permission bits as they are,
+/// no owners. What is neither file nor folder nor link is refused. Returns what the archive was written to.
+pub fn pack<W: Write>(folder: &Path, seconds: u64, to: W) -> Result<W, FsError> {
+    let failed = || FsError::new(folder, "packed");
+    let name = folder.file_name().ok_or_else(|| failed()(io::ErrorKind::InvalidInput.into()))?;
+    let mut archive = Builder::new(to);
+    add(&mut archive, folder, Path::new(name), seconds)?;
+    archive.into_inner().map_err(failed())
+}
+
+fn add(archive: &mut Builder<impl Write>, path: &Path, name: &Path, seconds: u64) -> Result<(), FsError> {
+    let failed = || FsError::new(path, "packed");
+    let found = path.symlink_metadata().map_err(failed())?;
+    let mut header = header(&found, seconds);
+    if found.is_file() {
+        let file = File::open(path).map_err(failed())?;
+        header.set_size(found.len());
+        archive.append_data(&mut header, name, file).map_err(failed())
+    } else if found.is_symlink() {
+        header.set_entry_type(EntryType::Symlink);
+        let target = std::fs::read_link(path).map_err(failed())?;
+        archive.append_link(&mut header, name, target).map_err(failed())
+    } else if found.is_dir() {
+        header.set_entry_type(EntryType::Directory);
+        archive.append_data(&mut header, name, io::empty()).map_err(failed())?;
+        sorted(path).map_err(failed())?.iter().try_for_each(|below| {
+            let last = below.file_name().unwrap_or_default();
+            add(archive, below, &name.join(last), seconds)
+        })
+    } else {
+        Err(failed()(io::Error::other("it is neither a file nor a folder nor a link")))
+    }
+}
+
+fn header(found: &Metadata, seconds: u64) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_size(0);
+    header.set_mode(found.permissions().mode() & 0o777);
+    header.set_mtime(seconds);
+    header.set_uid(0);
+    header.set_gid(0);
+    header
+}
+
+fn sorted(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::{Attributes, replace, unpack};
+
+    fn folder(at: &Path) -> PathBuf {
+        let folder = at.join("a");
+        replace(&folder.join("z/last"), b"z", Attributes::mode(0o600)).expect("written");
+        replace(&folder.join("run"), &[7; 3000], Attributes::mode(0o755)).expect("written");
+        let long = format!("{}/{}", "x".repeat(90), "y".repeat(90));
+        replace(&folder.join(long), b"long", Attributes::mode(0o644)).expect("written");
+        std::os::unix::fs::symlink("../run", folder.join("z/link")).expect("made");
+        folder
+    }
+
+    fn listing(folder: &Path, of: &Path, into: &mut Vec<String>) {
+        for path in sorted(folder).expect("readable") {
+            let found = path.symlink_metadata().expect("there");
+            let content = if found.is_file() { std::fs::read(&path).expect("readable") } else { Vec::new() };
+            let link = std::fs::read_link(&path).unwrap_or_default();
+            let (name, mode) = (path.strip_prefix(of).expect("below"), found.permissions().mode());
+            into.push(format!("{} {mode:o} {} {content:?}", name.display(), link.display()));
+            if found.is_dir() {
+                listing(&path, of, into);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_packed_is_the_same_after_unpacking() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let folder = folder(temp.path());
+        let bytes = pack(&folder, 5, Vec::new()).expect("packed");
+        let into = temp.path().join("b");
+        unpack(&bytes[..], &into).expect("unpacked");
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        listing(&folder, &folder, &mut before);
+        listing(&into.join("a"), &into.join("a"), &mut after);
+        assert_eq!((before.len(), before), (6, after));
+    }
+
+    #[test]
+    fn equal_folders_are_equal_archives_whenever_and_by_whomever_they_were_made() {
+        let (one, two) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let (first, second) = (folder(one.path()), folder(two.path()));
+        let old = std::fs::FileTimes::new().set_modified(std::time::SystemTime::UNIX_EPOCH);
+        File::open(second.join("run")).and_then(|file| file.set_times(old)).expect("set");
+        let packed = |folder: &Path| pack(folder, 5, Vec::new()).expect("packed");
+        assert_eq!(packed(&first), packed(&second));
+        replace(&second.join("run"), b"other", Attributes::default()).expect("written");
+        assert_ne!(packed(&first), packed(&second));
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_packed() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let folder = folder(temp.path());
+        nix::unistd::mkfifo(&folder.join("pipe"), nix::sys::stat::Mode::S_IRWXU).expect("made");
+        assert!(pack(&folder, 5, Vec::new()).is_err());
+    }
+}

@@ -1,0 +1,350 @@
+//! A folder whose names are ours and whose content may be anybody's: nothing below it is reached through a link,
+//! whoever made that, and what is no plain file is not opened.
+
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io,
+    os::fd::AsFd as _,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use nix::{
+    dir::Dir,
+    errno::Errno,
+    fcntl::{AtFlags, OFlag, openat, renameat},
+    sys::{
+        stat::{FileStat, Mode, SFlag, UtimensatFlags, fchmod, fstat, utimensat},
+        time::TimeSpec,
+    },
+    unistd::{UnlinkatFlags, linkat, unlinkat},
+};
+
+use super::{FsError, Partial, folder, folder::Folder, partial::unique};
+
+/// A folder that may be shared with others. Names in it are paths below it, without `..`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tree {
+    root: PathBuf,
+    own: bool,
+}
+
+/// A plain file, open for reading.
+#[derive(Debug)]
+pub struct Opened {
+    /// The file.
+    pub file: File,
+    /// Its size when it was opened.
+    pub size: u64,
+    /// When it last changed or was last used.
+    pub modified: SystemTime,
+}
+
+/// What a folder holds under one name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The last part of its name.
+    pub name: String,
+    /// Whether it is a folder, and no link to one.
+    pub is_folder: bool,
+    /// Whether it is a plain file.
+    pub is_file: bool,
+    /// Its size.
+    pub size: u64,
+    /// When it last changed or was last used.
+    pub modified: SystemTime,
+}
+
+impl Tree {
+    /// A folder of this node's own, made when it is missing.
+    pub fn own(root: PathBuf) -> Self {
+        Self { root, own: true }
+    }
+
+    /// A folder that others write in too, on whatever file system. It must be there. What its file system does not know
+    /// (permissions, fsync) is left out.
+    pub fn shared(root: PathBuf) -> Self {
+        Self { root, own: false }
+    }
+
+    /// Where it is.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The path of a name.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// Opens a plain file for reading; `None` when nothing is there.
+    pub fn open(&self, name: &str) -> Result<Option<Opened>, FsError> {
+        let failed = self.failed(name, "read");
+        let Some((folder, last)) = self.folder(name, false)? else { return Ok(None) };
+        match folder.stat(last).map_err(&failed)? {
+            None => return Ok(None),
+            Some(found) if !is_plain(&found) => return Err(failed(Errno::EINVAL)),
+            Some(_) => {}
+        }
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let file = match openat(folder.fd(), last, flags, Mode::empty()) {
+            Err(Errno::ENOENT) => return Ok(None),
+            opened => opened.map_err(&failed)?,
+        };
+        let found = fstat(file.as_fd()).map_err(&failed)?;
+        // It may have been exchanged in between.
+        if !is_plain(&found) {
+            return Err(failed(Errno::EINVAL));
+        }
+        Ok(Some(Opened { file: file.into(), size: size(&found), modified: modified(&found) }))
+    }
+
+    /// Begins a file, which replaces what has its name when it is committed.
+    pub fn create(&self, name: &str) -> Result<Partial, FsError> {
+        let failed = self.failed(name, "written");
+        let (folder, last) = self.made_folder(name)?;
+        let partial = Partial::begin(&self.path(name), folder, last.into(), !self.own)?;
+        self.tolerated(fchmod(partial.file.as_fd(), Mode::from_bits_truncate(0o644))).map_err(failed)?;
+        Ok(partial)
+    }
+
+    /// Writes a small file if nothing has its name, in one write. Says whether it did. Where that fails in the middle,
+    /// the file is there and not whole.
+    pub fn create_new(&self, name: &str, bytes: &[u8]) -> Result<bool, FsError> {
+        use std::io::Write as _;
+        let failed = self.failed(name, "written");
+        let (folder, last) = self.made_folder(name)?;
+        let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        match openat(folder.fd(), last, flags, Mode::from_bits_truncate(0o644)) {
+            Err(Errno::EEXIST) => Ok(false),
+            opened => {
+                let mut file = File::from(opened.map_err(failed)?);
+                file.write_all(bytes).map_err(FsError::new(&self.path(name), "written"))?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Gives a file that lies elsewhere on the same file system a name here, unless something has it. Says whether it did.
+    pub fn link_in(&self, from: &Path, name: &str) -> Result<bool, FsError> {
+        let (there, last_there) = folder::resolve_existing(from)?;
+        let (folder, last) = self.made_folder(name)?;
+        match linkat(there.fd(), last_there.as_os_str(), folder.fd(), last, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(Errno::EEXIST) => Ok(false),
+            Err(error) => Err(self.failed(name, "written")(error)),
+        }
+    }
+
+    /// Gives a file a second name elsewhere on the same file system, in the place of what is there.
+    pub fn link_out(&self, name: &str, to: &Path) -> Result<(), FsError> {
+        let failed = |error: Errno| FsError::new(to, "written")(error.into());
+        let Some((folder, last)) = self.folder(name, false)? else { return Err(failed(Errno::ENOENT)) };
+        let (there, last_there) = folder::resolve(to)?;
+        let temporary = PathBuf::from(format!(".{}.{}.nodeagent", Path::new(&last_there).display(), unique()));
+        linkat(folder.fd(), last, there.fd(), &temporary, AtFlags::empty()).map_err(failed)?;
+        let renamed = renameat(there.fd(), &temporary, there.fd(), last_there.as_os_str());
+        // Two names of one file are not renamed into each other: the first stays.
+        let _ = unlinkat(there.fd(), &temporary, UnlinkatFlags::NoRemoveDir);
+        renamed.map_err(failed)
+    }
+
+    /// Removes a file; one that is not there is fine.
+    pub fn remove(&self, name: &str) -> Result<(), FsError> {
+        let Some((folder, last)) = self.folder(name, false)? else { return Ok(()) };
+        match unlinkat(folder.fd(), last, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(error) => Err(self.failed(name, "removed")(error)),
+        }
+    }
+
+    /// Notes that a file was used now. Where that cannot be noted, it is not.
+    pub fn touch(&self, name: &str) {
+        if let Ok(Some((folder, last))) = self.folder(name, false) {
+            let now = TimeSpec::UTIME_NOW;
+            let _ = utimensat(folder.fd(), last, &now, &now, UtimensatFlags::NoFollowSymlink);
+        }
+    }
+
+    /// What a folder holds, in order of names; nothing when it is not there. Names that are no text are left out.
+    pub fn list(&self, folder: &str) -> Result<Vec<Listed>, FsError> {
+        let failed = self.failed(folder, "read");
+        let Some(folder) = folder::beneath(&self.root, Path::new(folder), None)? else { return Ok(Vec::new()) };
+        let flags = OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        let mut names = Dir::openat(folder.fd(), ".", flags, Mode::empty()).map_err(&failed)?;
+        let mut listed = Vec::new();
+        for entry in names.iter() {
+            let entry = entry.map_err(&failed)?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            if name == "." || name == ".." {
+                continue;
+            }
+            // What went away meanwhile is not listed.
+            let Some(found) = folder.stat(OsStr::new(name)).map_err(&failed)? else { continue };
+            listed.push(Listed {
+                name: name.to_owned(),
+                is_folder: kind(&found) == SFlag::S_IFDIR,
+                is_file: is_plain(&found),
+                size: size(&found),
+                modified: modified(&found),
+            });
+        }
+        listed.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(listed)
+    }
+
+    /// The folder a name is in, and the name's last part.
+    fn folder<'a>(&self, name: &'a str, make: bool) -> Result<Option<(Folder, &'a OsStr)>, FsError> {
+        let invalid = || self.failed(name, "opened")(Errno::EINVAL);
+        let last = Path::new(name).file_name().ok_or_else(invalid)?;
+        let above = Path::new(name).parent().unwrap_or(Path::new(""));
+        if make && self.own {
+            super::create_dirs(&self.root, 0o755)?;
+        }
+        Ok(folder::beneath(&self.root, above, make.then_some(0o755))?.map(|folder| (folder, last)))
+    }
+
+    fn made_folder<'a>(&self, name: &'a str) -> Result<(Folder, &'a OsStr), FsError> {
+        self.folder(name, true)?.ok_or_else(|| self.failed(name, "written")(Errno::ENOENT))
+    }
+
+    fn failed(&self, name: &str, verb: &'static str) -> impl Fn(Errno) -> FsError + use<> {
+        let path = self.path(name);
+        move |error| {
+            let source = match error {
+                Errno::EINVAL if verb == "read" => io::Error::other("it is not a plain file"),
+                Errno::ELOOP => io::Error::other("a symbolic link is on the way"),
+                error => error.into(),
+            };
+            FsError::new(&path, verb)(source)
+        }
+    }
+
+    fn tolerated(&self, result: Result<(), Errno>) -> Result<(), Errno> {
+        match result {
+            Err(error) if !self.own && is_unknown(&error.into()) => Ok(()),
+            result => result,
+        }
+    }
+}
+
+/// Whether a file system says that it does not know of such a thing.
+pub(super) fn is_unknown(error: &io::Error) -> bool {
+    let known = error.raw_os_error().map(Errno::from_raw);
+    matches!(known, Some(Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::EINVAL | Errno::EPERM))
+}
+
+fn kind(found: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT
+}
+
+fn is_plain(found: &FileStat) -> bool {
+    kind(found) == SFlag::S_IFREG
+}
+
+fn size(found: &FileStat) -> u64 {
+    u64::try_from(found.st_size).unwrap_or_default()
+}
+
+fn modified(found: &FileStat) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(found.st_mtime).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt as _, symlink};
+
+    use super::*;
+
+    fn tree() -> (tempfile::TempDir, Tree) {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let tree = Tree::shared(temp.path().join("place"));
+        std::fs::create_dir(tree.root()).expect("created");
+        (temp, tree)
+    }
+
+    fn put(tree: &Tree, name: &str, bytes: &[u8]) -> Result<(), FsError> {
+        let mut partial = tree.create(name)?;
+        partial.write(bytes)?;
+        partial.commit()
+    }
+
+    fn content(tree: &Tree, name: &str) -> Option<String> {
+        let mut opened = tree.open(name).expect("it can be looked at")?;
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut opened.file, &mut text).expect("text");
+        Some(text)
+    }
+
+    #[test]
+    fn files_appear_whole_below_the_folder() {
+        let (_temp, tree) = tree();
+        put(&tree, "a/b/x", b"one").expect("written");
+        put(&tree, "a/b/x", b"two").expect("replaced");
+        assert_eq!(content(&tree, "a/b/x").as_deref(), Some("two"));
+        assert_eq!(content(&tree, "a/b/y"), None);
+        assert_eq!(content(&tree, "c/y"), None);
+        let names: Vec<String> = tree.list("a/b").expect("listed").into_iter().map(|found| found.name).collect();
+        assert_eq!(names, ["x"]);
+    }
+
+    #[test]
+    fn no_link_is_followed_whoever_made_it() {
+        let (temp, tree) = tree();
+        let outside = temp.path().join("outside");
+        std::fs::create_dir(&outside).expect("created");
+        std::fs::create_dir(tree.path("a")).expect("created");
+        symlink(&outside, tree.path("a/b")).expect("linked");
+        assert!(put(&tree, "a/b/x", b"evil").is_err());
+        assert!(tree.list("a/b").is_err() && tree.open("a/b/x").is_err() && tree.remove("a/b/x").is_err());
+        assert!(std::fs::read_dir(&outside).expect("there").next().is_none(), "nothing was written through the link");
+        symlink("/etc/passwd", tree.path("a/passwd")).expect("linked");
+        assert!(tree.open("a/passwd").is_err(), "a link is no plain file");
+        assert!(!tree.create_new("a/passwd", b"x").expect("looked"), "a link has the name");
+        put(&tree, "a/passwd", b"mine").expect("the link itself is replaced");
+        assert_eq!(content(&tree, "a/passwd").as_deref(), Some("mine"));
+    }
+
+    #[test]
+    fn what_is_no_plain_file_is_not_opened() {
+        let (_temp, tree) = tree();
+        nix::unistd::mkfifo(&tree.path("pipe"), Mode::S_IRUSR).expect("made");
+        let error = tree.open("pipe").expect_err("a pipe would never end");
+        assert_eq!(std::error::Error::source(&error).expect("a cause").to_string(), "it is not a plain file");
+    }
+
+    #[test]
+    fn names_do_not_lead_out() {
+        let (_temp, tree) = tree();
+        for name in ["../x", "a/../../x", "/etc/x", ".."] {
+            assert!(tree.create(name).is_err() || tree.open(name).is_err(), "{name}");
+            assert!(put(&tree, name, b"").is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn links_in_and_out_share_the_bytes() {
+        let (temp, tree) = tree();
+        let (from, to) = (temp.path().join("from"), temp.path().join("new/to"));
+        super::super::replace(&from, b"x", super::super::Attributes::mode(0o600)).expect("written");
+        assert!(tree.link_in(&from, "a/x").expect("linked"));
+        assert!(!tree.link_in(&from, "a/x").expect("something is there"));
+        tree.link_out("a/x", &to).expect("linked");
+        tree.link_out("a/x", &to).expect("linked again");
+        assert_eq!(to.metadata().expect("there").ino(), from.metadata().expect("there").ino());
+        assert_eq!(
+            std::fs::read_dir(to.parent().expect("a folder")).expect("there").count(),
+            1,
+            "no other name is left"
+        );
+    }
+
+    #[test]
+    fn a_shared_folder_that_is_not_there_is_not_made() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let tree = Tree::shared(temp.path().join("place"));
+        assert!(put(&tree, "a/x", b"").is_err() && !tree.root().exists());
+        put(&Tree::own(temp.path().join("place")), "a/x", b"").expect("our own is made");
+    }
+}

@@ -1,0 +1,186 @@
+//! Unpacks a tar archive below a folder. Nothing in an archive may reach beyond the folder, or be more than was foreseen.
+
+mod hostile;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{self, Read},
+    path::{Component, Path, PathBuf},
+};
+
+pub use hostile::Hostile;
+use stream::Bounded;
+use tar::{Archive, EntryType};
+
+use super::{FsError, create_dirs};
+
+/// The most that an archive may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of all files together, unpacked.
+    pub bytes: u64,
+    /// Files, folders and links.
+    pub entries: u64,
+}
+
+impl Default for Limits {
+    /// No package of Python or R comes near this; an archive made to fill a disk passes it.
+    fn default() -> Self {
+        Self { bytes: 8 << 30, entries: 500_000 }
+    }
+}
+
+/// Unpacks an archive below a folder, which is created when missing. Permission bits are those of the archive without
+/// set-user-id and kin; everything belongs to the agent's own user.
+///
+/// What an archive of files, folders and links inside the folder does not need is refused, by [`Hostile`] as the error's
+/// cause. What was unpacked before stays: unpack into a folder of your own and move it when it is whole.
+pub fn unpack(archive: impl Read, into: &Path) -> Result<(), FsError> {
+    unpack_within(archive, into, Limits::default())
+}
+
+/// The same with other limits.
+pub fn unpack_within(archive: impl Read, into: &Path, limits: Limits) -> Result<(), FsError> {
+    create_dirs(into, 0o755)?;
+    let stream = Bounded::new(archive);
+    let budget = stream.budget();
+    let mut archive = Archive::new(stream);
+    archive.set_preserve_permissions(false);
+    archive.set_overwrite(false);
+    let mut seen = Seen { limits, ..Seen::default() };
+    let mut entries = archive.entries().map_err(failed(into))?;
+    loop {
+        budget.for_headers();
+        let Some(entry) = entries.next() else { return Ok(()) };
+        let mut entry = entry.map_err(failed(into))?;
+        let path = entry.path().map_err(failed(into))?.into_owned();
+        let link = entry.link_name().map_err(failed(into))?.map(std::borrow::Cow::into_owned);
+        let found = Found { kind: entry.header().entry_type(), link: link.as_deref(), size: entry.size() };
+        let refused = |why: Hostile| failed(&into.join(&path))(io::Error::other(why));
+        if !seen.admit(&path, &found).map_err(refused)? {
+            continue;
+        }
+        budget.for_content(found.size);
+        if !entry.unpack_in(into).map_err(failed(&into.join(&path)))? {
+            return Err(refused(Hostile::Outside));
+        }
+    }
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> FsError {
+    FsError::new(path, "unpacked")
+}
+
+/// What an entry says of itself.
+struct Found<'a> {
+    kind: EntryType,
+    link: Option<&'a Path>,
+    size: u64,
+}
+
+/// What came before in the archive: an entry is judged by it, not by what is on the disk.
+#[derive(Default)]
+struct Seen {
+    limits: Limits,
+    entries: u64,
+    bytes: u64,
+    /// Every name and every folder above one, by how it reads without case.
+    names: BTreeMap<String, PathBuf>,
+    files: BTreeSet<PathBuf>,
+    links: BTreeSet<PathBuf>,
+}
+
+impl Seen {
+    /// Whether an entry is to be unpacked; one that only describes others is not.
+    fn admit(&mut self, path: &Path, found: &Found<'_>) -> Result<bool, Hostile> {
+        self.entries += 1;
+        if self.entries > self.limits.entries {
+            return Err(Hostile::TooMany(self.limits.entries));
+        }
+        match found.kind {
+            EntryType::XGlobalHeader | EntryType::XHeader => return Ok(false),
+            kind if kind.is_character_special() || kind.is_block_special() => return Err(Hostile::Device),
+            EntryType::Fifo => return Err(Hostile::Pipe),
+            EntryType::Regular
+            | EntryType::Continuous
+            | EntryType::GNUSparse
+            | EntryType::Directory
+            | EntryType::Link
+            | EntryType::Symlink => {}
+            _ => return Err(Hostile::UnknownKind),
+        }
+        let path = inside(path)?;
+        let is_folder = found.kind.is_dir();
+        if path.as_os_str().is_empty() {
+            return if is_folder { Ok(false) } else { Err(Hostile::Outside) };
+        }
+        if path.ancestors().skip(1).any(|above| self.links.contains(above)) {
+            return Err(Hostile::ThroughLink);
+        }
+        if self.files.contains(&path) || self.links.contains(&path) {
+            return Err(Hostile::Twice);
+        }
+        for part in path.ancestors().filter(|part| !part.as_os_str().is_empty()) {
+            let folded = part.to_string_lossy().to_lowercase();
+            let first = self.names.entry(folded).or_insert_with(|| part.to_owned());
+            if first != part {
+                return Err(Hostile::OnlyCase(first.clone()));
+            }
+        }
+        match found.kind {
+            EntryType::Directory => {}
+            EntryType::Symlink => {
+                stays_inside(&path, found.link.ok_or(Hostile::LinkOutside)?)?;
+                self.links.insert(path);
+            }
+            EntryType::Link => {
+                let target = inside(found.link.ok_or(Hostile::LinkOutside)?).map_err(|_| Hostile::LinkOutside)?;
+                if !self.files.contains(&target) {
+                    return Err(Hostile::LinkToOther);
+                }
+                self.files.insert(path);
+            }
+            _ => {
+                self.bytes = self.bytes.saturating_add(found.size);
+                if self.bytes > self.limits.bytes {
+                    return Err(Hostile::TooLarge(self.limits.bytes));
+                }
+                self.files.insert(path);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// A name of the archive without `.`: neither absolute nor with a way up in it.
+fn inside(path: &Path) -> Result<PathBuf, Hostile> {
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::Normal(name) => clean.push(name),
+            Component::CurDir => {}
+            Component::ParentDir => return Err(Hostile::Outside),
+            Component::RootDir | Component::Prefix(_) => return Err(Hostile::Absolute),
+        }
+    }
+    Ok(clean)
+}
+
+/// Whether a symbolic link ends inside. Ways up may stand only before any name: a name can be a link itself, and what is
+/// above it somewhere else.
+fn stays_inside(path: &Path, target: &Path) -> Result<(), Hostile> {
+    let mut above = path.components().count() - 1;
+    let mut named = false;
+    for part in target.components() {
+        match part {
+            Component::Normal(_) => named = true,
+            Component::CurDir => {}
+            Component::ParentDir if !named && above > 0 => above -= 1,
+            _ => return Err(Hostile::LinkOutside),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! The bytes of an archive, so many at a time: a reader of tar keeps names and headers in memory, however long they are.
+
+use std::{
+    cell::Cell,
+    io::{self, Read},
+    rc::Rc,
+};
+
+use super::Hostile;
+
+/// What may stand between the contents of two entries: headers, long names, padding.
+const MOST_HEADERS: u64 = 1 << 20;
+/// Content is padded to whole blocks.
+const BLOCK: u64 = 512;
+
+/// What may still be read.
+#[derive(Clone)]
+pub(super) struct Budget(Rc<Cell<u64>>);
+
+impl Budget {
+    pub(super) fn for_headers(&self) {
+        self.0.set(MOST_HEADERS);
+    }
+
+    pub(super) fn for_content(&self, size: u64) {
+        self.0.set(size.saturating_add(BLOCK));
+    }
+}
+
+/// A reader that ends in an error when its budget is spent.
+pub(super) struct Bounded<R> {
+    inner: R,
+    budget: Budget,
+}
+
+impl<R: Read> Bounded<R> {
+    pub(super) fn new(inner: R) -> Self {
+        Self { inner, budget: Budget(Rc::new(Cell::new(MOST_HEADERS))) }
+    }
+
+    pub(super) fn budget(&self) -> Budget {
+        self.budget.clone()
+    }
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.budget.0.get();
+        if left == 0 && !buffer.is_empty() {
+            return Err(io::Error::other(Hostile::LongHeader(MOST_HEADERS)));
+        }
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = self.inner.read(&mut buffer[..most])?;
+        self.budget.0.set(left - count as u64);
+        Ok(count)
+    }
+}

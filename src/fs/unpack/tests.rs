@@ -1,0 +1,185 @@
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+
+/// Path, kind, and content or target.
+type Written<'a> = (&'a str, EntryType, &'a str);
+
+/// One entry, written as it is: the checked setters would refuse the very paths to be tested.
+fn entry(builder: &mut tar::Builder<Vec<u8>>, path: &str, kind: EntryType, content: &str) {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(0o4755);
+    header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
+    let is_file = kind.is_file() || kind.is_gnu_longname() || kind.is_pax_local_extensions();
+    header.set_size(if is_file { content.len() as u64 } else { 0 });
+    if !is_file {
+        header.as_old_mut().linkname[..content.len()].copy_from_slice(content.as_bytes());
+    }
+    header.set_cksum();
+    builder.append(&header, if is_file { content.as_bytes() } else { b"" }).expect("memory");
+}
+
+fn archive(entries: &[Written<'_>]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (path, kind, content) in entries {
+        entry(&mut builder, path, *kind, content);
+    }
+    builder.into_inner().expect("memory")
+}
+
+/// What was found hostile; `None` when the archive was unpacked.
+fn judged(archive: impl Read, into: &Path, limits: Limits) -> Option<Hostile> {
+    let error = unpack_within(archive, into, limits).err()?;
+    let FsError::Io { source, .. } = &error else { panic!("{error:?}") };
+    // What the stream itself refuses comes through the reader of tar, which wraps it.
+    let mut cause: Option<&dyn std::error::Error> = source.get_ref().map(|cause| cause as _);
+    while let Some(next) = cause {
+        if let Some(hostile) = next.downcast_ref::<Hostile>() {
+            return Some(hostile.clone());
+        }
+        let inner = next.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
+        cause = inner.map(|cause| cause as _).or_else(|| next.source());
+    }
+    panic!("refused, but by no check of ours: {error:?}: {source:?}")
+}
+
+fn unpacked(entries: &[Written<'_>]) -> (tempfile::TempDir, Option<Hostile>) {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let hostile = judged(&archive(entries)[..], &temp.path().join("in"), Limits::default());
+    (temp, hostile)
+}
+
+#[test]
+fn files_folders_and_links_inside_are_unpacked() {
+    let (temp, hostile) = unpacked(&[
+        ("./", EntryType::Directory, ""),
+        ("a/", EntryType::Directory, ""),
+        ("a/", EntryType::Directory, ""),
+        ("a/x", EntryType::Regular, "hello"),
+        ("a/b/", EntryType::Directory, ""),
+        ("a/b/soft", EntryType::Symlink, "../x"),
+        ("a/hard", EntryType::Link, "a/x"),
+        ("./a/harder", EntryType::Link, "./a/hard"),
+    ]);
+    assert_eq!(hostile, None);
+    for name in ["a/x", "a/b/soft", "a/hard", "a/harder"] {
+        assert_eq!(std::fs::read(temp.path().join("in").join(name)).expect("there"), b"hello");
+    }
+    let mode = std::fs::metadata(temp.path().join("in/a/x")).expect("there").permissions().mode();
+    assert_eq!(mode & 0o7777, 0o755, "set-user-id is not taken over");
+}
+
+#[test]
+fn each_trick_is_refused_by_its_check() {
+    use EntryType as Is;
+    let only_case = |name: &str| Hostile::OnlyCase(name.into());
+    let tricks: [(&[Written<'_>], Hostile); 29] = [
+        (&[("../x", Is::Regular, "evil")], Hostile::Outside),
+        (&[("a/../../x", Is::Regular, "evil")], Hostile::Outside),
+        (&[("a/../x", Is::Regular, "evil")], Hostile::Outside),
+        (&[("..", Is::Directory, "")], Hostile::Outside),
+        (&[(".", Is::Regular, "evil")], Hostile::Outside),
+        (&[("/tmp/nodeagent-evil", Is::Regular, "evil")], Hostile::Absolute),
+        (&[("/", Is::Directory, "")], Hostile::Absolute),
+        (&[("a", Is::Symlink, "/etc")], Hostile::LinkOutside),
+        (&[("a", Is::Symlink, "..")], Hostile::LinkOutside),
+        (&[("a/b", Is::Symlink, "../../etc")], Hostile::LinkOutside),
+        (&[("a", Is::Symlink, "b/../../etc")], Hostile::LinkOutside),
+        // `a` is the folder itself, and what is above it is outside.
+        (&[("a", Is::Symlink, "."), ("b", Is::Symlink, "a/..")], Hostile::LinkOutside),
+        // Three folders deep by its name, and in the folder itself by its place.
+        (&[("d/e/up", Is::Symlink, "../.."), ("d/e/up/out", Is::Symlink, "../../..")], Hostile::ThroughLink),
+        (&[("a", Is::Symlink, "b"), ("a/x", Is::Regular, "evil")], Hostile::ThroughLink),
+        (&[("a", Is::Symlink, "b"), ("a/", Is::Directory, "")], Hostile::Twice),
+        (&[("a", Is::Symlink, "b"), ("a", Is::Regular, "evil")], Hostile::Twice),
+        (&[("a", Is::Regular, "one"), ("./a", Is::Regular, "two")], Hostile::Twice),
+        (&[("a", Is::Link, "../../etc/passwd")], Hostile::LinkOutside),
+        (&[("a", Is::Link, "/etc/passwd")], Hostile::LinkOutside),
+        (&[("a", Is::Link, "there")], Hostile::LinkToOther),
+        (&[("s", Is::Symlink, "there"), ("a", Is::Link, "s")], Hostile::LinkToOther),
+        (&[("a", Is::Char, "")], Hostile::Device),
+        (&[("a", Is::Block, "")], Hostile::Device),
+        (&[("a", Is::Fifo, "")], Hostile::Pipe),
+        (&[("a", Is::new(b'V'), "")], Hostile::UnknownKind),
+        (&[("a/x", Is::Regular, "1"), ("a/X", Is::Regular, "2")], only_case("a/x")),
+        (&[("a/x", Is::Regular, "1"), ("A/y", Is::Regular, "2")], only_case("a")),
+        (&[("A", Is::Symlink, "b"), ("a/x", Is::Regular, "evil")], only_case("A")),
+        (&[("\u{e9}", Is::Regular, "1"), ("\u{c9}", Is::Regular, "2")], only_case("\u{e9}")),
+    ];
+    for (entries, wanted) in tricks {
+        let (temp, hostile) = unpacked(entries);
+        assert_eq!(hostile, Some(wanted), "{entries:?}");
+        let beside: Vec<_> = std::fs::read_dir(temp.path()).expect("there").flatten().collect();
+        assert_eq!(beside.len(), 1, "{entries:?}: {beside:?}");
+    }
+}
+
+#[test]
+fn one_name_may_not_be_many_entries_or_many_bytes() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let five = archive(&[("a", EntryType::Regular, "12345"), ("b", EntryType::Regular, "67890")]);
+    let judge =
+        |bytes, entries| judged(&five[..], &temp.path().join(format!("{bytes}-{entries}")), Limits { bytes, entries });
+    assert_eq!(judge(10, 2), None);
+    assert_eq!(judge(9, 2), Some(Hostile::TooLarge(9)));
+    assert_eq!(judge(10, 1), Some(Hostile::TooMany(1)));
+}
+
+/// A header that promises more bytes than there are disks, and a stream that would give them.
+fn endless(kind: EntryType) -> impl Read {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_path("a").expect("a name");
+    header.set_size(1 << 40);
+    header.set_cksum();
+    io::Cursor::new(header.as_bytes().to_vec()).chain(io::repeat(b'x'))
+}
+
+#[test]
+fn what_does_not_end_is_refused_before_it_fills_disk_or_memory() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let limits = Limits::default();
+    assert_eq!(judged(endless(EntryType::Regular), temp.path(), limits), Some(Hostile::TooLarge(limits.bytes)));
+    for kind in [EntryType::GNULongName, EntryType::GNULongLink, EntryType::XHeader, EntryType::XGlobalHeader] {
+        assert_eq!(judged(endless(kind), temp.path(), limits), Some(Hostile::LongHeader(1 << 20)), "{kind:?}");
+    }
+    // Folders, one after the other, for ever.
+    let block = archive(&[("a/", EntryType::Directory, "")])[..512].to_vec();
+    let forever = (0..u64::MAX).map(|_| block.clone());
+    let few = Limits { entries: 1000, ..limits };
+    assert_eq!(judged(Blocks(forever, Vec::new()), temp.path(), few), Some(Hostile::TooMany(1000)));
+}
+
+/// A stream made of blocks.
+struct Blocks<I>(I, Vec<u8>);
+
+impl<I: Iterator<Item = Vec<u8>>> Read for Blocks<I> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.1.is_empty() {
+            self.1 = self.0.next().unwrap_or_default();
+        }
+        let count = buffer.len().min(self.1.len());
+        buffer[..count].copy_from_slice(&self.1[..count]);
+        self.1.drain(..count);
+        Ok(count)
+    }
+}
+
+#[test]
+fn a_long_name_is_judged_like_a_short_one() {
+    let long = format!("{}/x", "d".repeat(150));
+    for (name, wanted) in [(long.clone(), None), (format!("../{long}"), Some(Hostile::Outside))] {
+        let (_temp, hostile) =
+            unpacked(&[("././@LongLink", EntryType::GNULongName, &name), ("short", EntryType::Regular, "hello")]);
+        assert_eq!(hostile, wanted);
+    }
+}
+
+#[test]
+fn a_truncated_archive_is_an_error() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let mut bytes = archive(&[("x", EntryType::Regular, &"y".repeat(5000))]);
+    bytes.truncate(2000);
+    assert!(unpack(&bytes[..], temp.path()).is_err());
+}

@@ -1,0 +1,10 @@
+//! Texts that people write for the agent, in TOML: from bytes to raw types, with every mistake at its place. What a
+//! text means is the business of those above.
+
+pub(crate) mod document;
+pub(crate) mod names;
+mod read;
+mod shape;
+pub(crate) mod source;
+
+pub(crate) use read::{Kind, json_schema, read, unknown_version};

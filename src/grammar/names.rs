@@ -1,0 +1,77 @@
+//! What names may look like, so that none can be taken for an option, a path or another argument.
+
+use std::sync::LazyLock;
+
+use regex_lite::Regex;
+
+macro_rules! pattern {
+    ($(#[$doc:meta])* $name:ident, $pattern:literal) => {
+        $(#[$doc])*
+        pub(crate) fn $name(text: &str) -> bool {
+            static PATTERN: LazyLock<Regex> = LazyLock::new(|| Regex::new($pattern).expect("the pattern is fixed"));
+            PATTERN.is_match(text)
+        }
+    };
+}
+
+pattern!(/// A profile's own name.
+    is_profile, r"^[a-z0-9][a-z0-9-]{0,62}$");
+pattern!(/// A Debian package name, with an architecture or not: Debian policy 5.6.1.
+    is_apt, r"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?$");
+pattern!(/// A Debian version: Debian policy 5.6.12.
+    is_apt_version, r"^([0-9]+:)?[0-9A-Za-z][0-9A-Za-z.+~-]*$");
+pattern!(/// An R package name: Writing R Extensions 1.1.1.
+    is_r, r"^[A-Za-z][A-Za-z0-9.]*[A-Za-z0-9]$");
+pattern!(/// An R package version.
+    is_r_version, r"^[0-9]+([.-][0-9]+)+$");
+pattern!(/// A distribution's name, normalised as PEP 503 does.
+    is_distribution, r"^[a-z0-9]+(-[a-z0-9]+)*$");
+pattern!(/// A version of a distribution: PEP 440, loosely, for those of the operating system.
+    is_python_version, r"^[0-9A-Za-z][0-9A-Za-z.+!_-]*$");
+pattern!(/// A module name that can be imported.
+    is_module, r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$");
+pattern!(/// A Linux user name: useradd(8).
+    is_user, r"^[a-z_][a-z0-9_.-]{0,31}\$?$");
+pattern!(/// A file name without a path, for sources, keys and profile.d.
+    is_file_name, r"^[A-Za-z0-9][A-Za-z0-9_.-]*$");
+pattern!(/// A business unit, as the names of clusters have it.
+    is_unit, r"^[A-Za-z][A-Za-z0-9_]*$");
+pattern!(/// An environment variable.
+    is_variable, r"^[A-Za-z_][A-Za-z0-9_]*$");
+pattern!(/// A scope or key of secrets: what Databricks allows, but for a leading dot or dash.
+    is_secret, r"^[A-Za-z0-9_@][A-Za-z0-9_.@-]{0,127}$");
+pattern!(/// A server's name, as netrc names one.
+    is_host, r"^[A-Za-z0-9][A-Za-z0-9.-]*$");
+pattern!(/// A name that every reader of netrc takes for one word.
+    is_login, r"^[!$-\[\]-~][!-\[\]-~]*$");
+pattern!(/// A field of a line: no sign that could end the line, or make a remark of it.
+    is_field, r"^[^#\x00-\x1f\x7f][^\x00-\x1f\x7f]*$");
+pattern!(/// Permission bits in octal.
+    is_mode, r"^0?[0-7]{3}$");
+pattern!(/// An OpenPGP fingerprint without spaces.
+    is_fingerprint, r"^([0-9A-F]{40}|[0-9A-F]{64})$");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_is_no_name_of_anything() {
+        for name in ["--force-yes", "-y", "", "a b", "../x", "x;y"] {
+            assert!(!is_apt(name) && !is_r(name) && !is_user(name) && !is_file_name(name), "{name}");
+            assert!(!is_module(name) && !is_variable(name) && !is_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn real_names_are_accepted() {
+        assert!(is_apt("libstdc++6") && is_apt("libc6:amd64") && is_apt_version("1:2.3.4-1~bpo12+1"));
+        assert!(is_r("data.table") && is_r_version("1.2-1") && is_module("spacy.lang.en"));
+        assert!(is_host("pypi.firm.example") && !is_host("https://x") && !is_host("a b") && !is_host("a:1"));
+        assert!(
+            is_login("__token__") && is_login("a@b.c#d") && !is_login("#a") && !is_login("a\\b") && !is_login("a b")
+        );
+        assert!(is_field("read only") && is_field("::1") && !is_field("a\nb") && !is_field("#a") && !is_field(""));
+        assert!(is_user("analyst") && is_mode("0400") && is_mode("640") && !is_mode("0999") && !is_mode("4755"));
+    }
+}

@@ -1,0 +1,121 @@
+//! Reads a text: UTF-8, then TOML, then the shape of its schema, then its raw types.
+
+use std::sync::{Arc, LazyLock};
+
+use regex_lite::Regex;
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue, Deserializer},
+};
+
+use super::{document::Document, shape};
+use crate::diagnostic::{Diagnostic, Source};
+
+/// A kind of text, in the words of messages.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    /// This one: `the profile`.
+    pub(crate) the: &'static str,
+    /// One of its kind: `a profile`.
+    pub(crate) a: &'static str,
+    /// Keys without which nothing can be read, each with the TOML that stands in when it is missing: that was reported,
+    /// and the rest is checked all the same.
+    pub(crate) stand_ins: &'static [(&'static str, &'static str)],
+    /// Keys that people look for and that are not there, each with what to say of it.
+    pub(crate) missed: &'static [(&'static str, &'static str)],
+}
+
+/// The JSON Schema (draft 2020-12) of a grammar, with the one version of it that is known.
+pub(crate) fn json_schema<T: JsonSchema>(version: u32) -> Value {
+    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value();
+    // What the parser says in words ("schema 2 is not known here") the schema says by its value.
+    if let Some(known) = schema.pointer_mut("/properties/schema") {
+        known["const"] = version.into();
+    }
+    schema
+}
+
+/// Reads a text. What does not fit is reported and left out; `None` when nothing can be read of it.
+pub(crate) fn read<T: DeserializeOwned>(
+    kind: &Kind,
+    schema: &Value,
+    label: &str,
+    bytes: &[u8],
+    found: &mut Vec<Diagnostic>,
+) -> Option<(Document, T)> {
+    let content = match std::str::from_utf8(bytes) {
+        Ok(content) => content.strip_prefix('\u{feff}').unwrap_or(content),
+        Err(error) => {
+            let line = bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() + 1;
+            let message = format!("`{label}` is not UTF-8 text (line {line})");
+            found.push(Diagnostic::nowhere(message).hint("save the file as UTF-8"));
+            return None;
+        }
+    };
+    // Line ends of Windows would reach the files that inline texts go to.
+    let source = Source::new(label, content.replace("\r\n", "\n"));
+    let (mut table, errors) = DeTable::parse_recoverable(&source.text);
+    let mut document = Document::new(&source, &table);
+    if let Some(error) = errors.first() {
+        // After a syntax error the rest may be misread: what is found there would mislead.
+        found.push(syntax_error(kind, &source, error));
+        return None;
+    }
+    found.extend(shape::check(kind, &source, schema, &mut table));
+    document.keep(&table);
+    stand_in_for_missing(kind, &mut table);
+    match T::deserialize(Deserializer::from(table)) {
+        Ok(raw) => Some((document, raw)),
+        Err(error) => {
+            let span = error.span().unwrap_or(0..0);
+            found.push(Diagnostic::at(&source, span, error.message().to_owned()));
+            None
+        }
+    }
+}
+
+/// The mistake of a text whose grammar has another version.
+pub(crate) fn unknown_version(kind: &Kind, document: &Document, written: u32, known: u32) -> Diagnostic {
+    let message = format!("schema {written} is not known to this agent, only {known} is");
+    let hint = format!("write `schema = {known}`, or use the version of nodeagent {} was written for", kind.the);
+    document.mistake(&["schema".into()], message).hint(hint)
+}
+
+static YAML_KEY: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^\s*[A-Za-z_-]+:(\s|$)").expect("it is fixed"));
+
+fn syntax_error(kind: &Kind, source: &Arc<Source>, error: &toml::de::Error) -> Diagnostic {
+    let end = source.text.len();
+    let span = error.span().unwrap_or(end..end);
+    let message = error.message().lines().map(str::trim).collect::<Vec<_>>().join(", ");
+    let before = source.text.get(..span.start).unwrap_or_default();
+    let line = source.text[before.rfind('\n').map_or(0, |end| end + 1)..].lines().next().unwrap_or_default();
+    let looks_like = |other: &str| format!("this looks like {other}; {} is TOML: `schema = 1`", kind.a);
+    let hint = match message.as_str() {
+        "duplicate key" => {
+            let name = source.text.get(span.clone()).unwrap_or_default();
+            let hint = "a key or section may be there once; put both together";
+            return Diagnostic::at(source, span, format!("`{name}` is there twice")).hint(hint);
+        }
+        _ if source.text.trim_start().starts_with('{') => looks_like("JSON"),
+        _ if YAML_KEY.is_match(line) => looks_like("YAML"),
+        text if text.contains("array") => {
+            "the values of a list are separated by commas, and a `]` ends it; the mistake may be in the line before"
+                .to_owned()
+        }
+        text if text.starts_with("key with no value") => "write `key = value`".to_owned(),
+        _ => "this is not TOML; https://toml.io has the syntax".to_owned(),
+    };
+    Diagnostic::at(source, span, message).hint(hint)
+}
+
+fn stand_in_for_missing(kind: &Kind, table: &mut Spanned<DeTable<'_>>) {
+    let stand_in = |text: &'static str| DeValue::parse(text).expect("a literal").into_inner();
+    for (key, value) in kind.stand_ins {
+        if !table.get_ref().contains_key(*key) {
+            table.get_mut().insert(Spanned::new(0..0, (*key).into()), Spanned::new(0..0, stand_in(value)));
+        }
+    }
+}

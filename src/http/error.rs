@@ -1,0 +1,228 @@
+//! What can go wrong on the network, told apart by whether trying again can help.
+
+use std::error::Error as _;
+
+use url::Url;
+
+use super::{login, redirect::Astray};
+use crate::{digest::Digest, fs::FsError};
+
+/// A request that failed for good: its retries, if any, are behind it.
+#[derive(Debug, thiserror::Error)]
+#[error("`{url}` could not be fetched")]
+pub struct HttpError {
+    /// The address, without user name, password and query.
+    pub url: String,
+    /// What happened.
+    #[source]
+    pub problem: Problem,
+    /// The login it was asked with, as people know it.
+    pub login: Option<String>,
+}
+
+/// What happened to a request.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The server answered with an error.
+    #[error("the server answered with status {0}")]
+    Status(u16),
+    /// No connection, or it broke.
+    #[error("{0}")]
+    Connection(String),
+    /// The server's certificate is not trusted.
+    #[error("{0}")]
+    Untrusted(String),
+    /// The server was silent for too long.
+    #[error("the server did not answer in time")]
+    Silence,
+    /// More or fewer bytes than announced.
+    #[error("expected {expected} bytes, received {received}")]
+    WrongSize {
+        /// Bytes announced.
+        expected: u64,
+        /// Bytes received.
+        received: u64,
+    },
+    /// The bytes are not those that were asked for.
+    #[error("expected {expected}, received {received}")]
+    WrongDigest {
+        /// What the profile or the index says.
+        expected: Digest,
+        /// What came.
+        received: Digest,
+    },
+    /// An answer larger than its kind may be.
+    #[error("the answer is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: u64,
+    },
+    /// A credential would have been readable on its way.
+    #[error("a credential is not sent over plain http to another machine")]
+    PlainText,
+    /// A header cannot have its value: it has several lines, say.
+    #[error("the value of the header `{0}` cannot be sent")]
+    Unsendable(&'static str),
+    /// A `file:` address that cannot be read.
+    #[error("{0}")]
+    File(String),
+    /// The download could not be stored.
+    #[error("the download could not be stored")]
+    Disk(#[source] FsError),
+    /// A redirect that is not followed.
+    #[error(transparent)]
+    Redirect(Astray),
+    /// The client itself could not be set up.
+    #[error("the network client could not be set up: {0}")]
+    Client(String),
+}
+
+impl HttpError {
+    pub(super) fn new(url: &Url, problem: Problem) -> Self {
+        // What stands behind the `?` of an address that a server made up may be a key to what it names.
+        let mut shown = url.clone();
+        shown.set_query(None);
+        Self { url: without_credentials(&shown), problem, login: None }
+    }
+
+    pub(super) fn from_reqwest(url: &Url, error: &reqwest::Error) -> Self {
+        let problem = match astray(error) {
+            Some(astray) => Problem::Redirect(astray),
+            None if error.is_timeout() => Problem::Silence,
+            None => {
+                let why = chain(error);
+                // rustls has no other sign of it that comes through to here.
+                if why.contains("certificate") { Problem::Untrusted(why) } else { Problem::Connection(why) }
+            }
+        };
+        Self::new(url, problem)
+    }
+
+    /// Whether trying again can help.
+    pub fn is_transient(&self) -> bool {
+        match &self.problem {
+            Problem::Status(status) => matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504),
+            // A truncated answer is worth another try; so is a mirror in the middle of an update.
+            Problem::Connection(_) | Problem::Silence | Problem::WrongSize { .. } | Problem::WrongDigest { .. } => true,
+            // Who is not trusted now will not be in a moment.
+            Problem::Untrusted(_)
+            | Problem::TooLarge { .. }
+            | Problem::PlainText
+            | Problem::Unsendable(_)
+            | Problem::Redirect(_)
+            | Problem::File(_)
+            | Problem::Disk(_)
+            | Problem::Client(_) => false,
+        }
+    }
+
+    /// Whether the server said that there is no such thing.
+    pub fn is_absent(&self) -> bool {
+        matches!(self.problem, Problem::Status(404 | 410) | Problem::File(_))
+    }
+
+    /// What to do.
+    pub fn hint(&self) -> Option<String> {
+        match &self.problem {
+            Problem::Status(status @ (401 | 403)) => Some(login::remedy(*status, &self.url, self.login.as_deref())),
+            Problem::Status(404) => Some("check the address".into()),
+            Problem::Untrusted(_) => Some(
+                "the server's certificate is not trusted here; add the authority to the node's CA certificates".into(),
+            ),
+            Problem::Connection(_) | Problem::Silence => {
+                Some("check that the node reaches the server (address, proxy, firewall)".into())
+            }
+            Problem::WrongDigest { .. } => Some(
+                "what the server sends is not what its index or the profile names; check the source before trusting it"
+                    .into(),
+            ),
+            Problem::PlainText => Some("write the address with https".into()),
+            Problem::Unsendable(_) => {
+                Some("check the token or password: it must be one line without control characters".into())
+            }
+            Problem::Redirect(_) => Some("name the address where it is in the end, if you trust it".into()),
+            Problem::Disk(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// An address as it may be shown: without user name and password.
+pub fn without_credentials(url: &Url) -> String {
+    let mut shown = url.clone();
+    // Addresses that cannot carry credentials have none to hide.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    shown.to_string()
+}
+
+/// The redirect that ended a request.
+fn astray(error: &reqwest::Error) -> Option<Astray> {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if let Some(astray) = cause.downcast_ref::<Astray>() {
+            return Some(*astray);
+        }
+        next = cause.source();
+    }
+    None
+}
+
+/// Host and path of an address: what follows may be anybody's.
+pub(super) fn place(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}{port}{}", url.host_str().unwrap_or_default(), url.path())
+}
+
+/// An error and its causes in one line: reqwest's own words name only the outermost.
+pub(super) fn chain(error: &reqwest::Error) -> String {
+    let mut causes = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        causes.push(cause.to_string());
+        next = cause.source();
+    }
+    let last = causes.pop().unwrap_or_else(|| error.to_string());
+    unknown_name(&last).map(|name| format!("the name `{name}` is not known (DNS)")).unwrap_or(last)
+}
+
+/// The name that was asked for, of a resolver's words that nobody has such a name:
+/// `no records found for Query { name: Name("x.invalid."), query_type: …`.
+fn unknown_name(said: &str) -> Option<&str> {
+    let (_, rest) = said.strip_prefix("no records found for ").and_then(|rest| rest.split_once("Name(\""))?;
+    rest.split_once('"').map(|(name, _)| name.trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_nobody_has_is_named_and_nothing_else() {
+        let said = "no records found for Query { name: Name(\"x.invalid.\"), query_type: AAAA, query_class: IN }";
+        assert_eq!(unknown_name(said), Some("x.invalid"));
+        assert_eq!(unknown_name("connection refused"), None);
+    }
+
+    #[test]
+    fn credentials_in_an_address_are_not_shown() {
+        let url = Url::parse("https://user:pass@example.org/simple/").expect("an address");
+        let error = HttpError::new(&url, Problem::Status(404));
+        assert_eq!(error.to_string(), "`https://example.org/simple/` could not be fetched");
+        let signed = Url::parse("https://store.example.org/x.whl?X-Amz-Signature=4711").expect("an address");
+        let error = HttpError::new(&signed, Problem::Silence);
+        assert_eq!(error.to_string(), "`https://store.example.org/x.whl` could not be fetched");
+    }
+
+    #[test]
+    fn only_failures_that_may_pass_are_tried_again() {
+        let url = Url::parse("https://example.org/").expect("an address");
+        let transient = |status| HttpError::new(&url, Problem::Status(status)).is_transient();
+        assert!(transient(503) && transient(429));
+        assert!(!transient(404) && !transient(403));
+        let broken = |why: &str| HttpError::new(&url, Problem::Connection(why.into())).is_transient();
+        assert!(broken("connection refused"));
+        assert!(!HttpError::new(&url, Problem::Untrusted("invalid peer certificate".into())).is_transient());
+    }
+}

@@ -1,0 +1,396 @@
+//! Object stores: buckets of S3, containers of Azure, buckets of Google, by the crate `object_store` over our own client.
+//! A credential goes by https, or stays on the machine; no redirect is followed.
+
+use std::{
+    fmt,
+    io::Read,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use futures::{StreamExt as _, future::BoxFuture};
+use object_store::{
+    BackoffConfig, ClientOptions, CredentialProvider, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
+    RetryConfig, UpdateVersion, WriteMultipart,
+    aws::{AmazonS3Builder, AwsCredential},
+    azure::MicrosoftAzureBuilder,
+    client::{
+        HttpClient, HttpConnector, HttpError as CallError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+    },
+    gcp::GoogleCloudStorageBuilder,
+    path::Path,
+};
+use tokio::sync::Semaphore;
+use url::Url;
+
+use super::{Client, HttpError, Problem, call::goes_direct};
+use crate::redact::{self, Secret};
+
+/// What is sent at once; S3 takes no smaller parts.
+const PART: usize = 5 << 20;
+/// What is read at once.
+const PIECE: usize = 256 << 10;
+/// Objects in parts that are sent at once.
+const MOST_IN_PARTS: usize = 2;
+/// Tries after the first one.
+const MOST_RETRIES: usize = 2;
+const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Keys of AWS, as requests are signed with.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// The access key's id.
+    pub id: String,
+    /// The secret key.
+    pub secret: Secret,
+    /// The session's token, when they are a session's.
+    pub token: Option<Secret>,
+}
+
+/// Gives the keys that are good now.
+pub type KeySource = Arc<dyn Fn() -> BoxFuture<'static, Result<Keys, String>> + Send + Sync>;
+
+/// How a bucket is reached.
+pub enum Access {
+    /// S3 or what speaks its language.
+    S3 {
+        /// The bucket's region.
+        region: String,
+        /// Another address than Amazon's.
+        endpoint: Option<String>,
+        /// Who we are there.
+        keys: KeySource,
+    },
+    /// Azure or Google: settings by the names of their variables; the rest is found as their clients find it.
+    Settings(Vec<(String, String)>),
+}
+
+/// What an object store says that is no object.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ObjectsError {
+    /// The address or the settings make no sense.
+    #[error("{0}")]
+    Invalid(String),
+    /// We may not do this there.
+    #[error("it denies us: {0}")]
+    Denied(String),
+    /// It failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<Error> for ObjectsError {
+    fn from(error: Error) -> Self {
+        let words = in_words(&error);
+        match error {
+            Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => Self::Denied(words),
+            _ => Self::Failed(words),
+        }
+    }
+}
+
+/// An object as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// Its name below the place.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was written.
+    pub modified: SystemTime,
+}
+
+/// A small object, and what tells whether it is still the same.
+#[derive(Debug, Clone)]
+pub struct Small {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// The store's name for this very version.
+    pub tag: Option<String>,
+    /// When it was written.
+    pub modified: SystemTime,
+}
+
+/// When a small object is written.
+#[derive(Debug, Clone)]
+pub enum When {
+    /// In any case.
+    Always,
+    /// If there is none.
+    Absent,
+    /// If this version is there.
+    Is(String),
+}
+
+/// What is below a path in a bucket.
+#[derive(Clone)]
+pub struct Objects {
+    store: Arc<dyn ObjectStore>,
+    below: String,
+    turns: Arc<Semaphore>,
+}
+
+impl fmt::Debug for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Objects({})", self.below)
+    }
+}
+
+impl Objects {
+    /// Opens a bucket by its address. Nobody is asked yet.
+    pub fn open(client: &Arc<Client>, url: &Url, access: Access) -> Result<Self, ObjectsError> {
+        let door = Door(Arc::clone(client));
+        let store: Arc<dyn ObjectStore> = match access {
+            Access::S3 { region, endpoint, keys } => {
+                let mut builder = AmazonS3Builder::new()
+                    .with_url(url.as_str())
+                    .with_region(region)
+                    .with_credentials(Arc::new(Provider(keys)))
+                    .with_allow_http(true)
+                    .with_retry(retries())
+                    .with_http_connector(door);
+                if let Some(endpoint) = endpoint {
+                    builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
+                }
+                Arc::new(builder.build().map_err(|error| invalid(&error))?)
+            }
+            Access::Settings(settings) if url.scheme() == "gs" => {
+                let mut builder = GoogleCloudStorageBuilder::new().with_url(url.as_str());
+                for (name, value) in settings {
+                    if let Ok(key) = name.to_ascii_lowercase().parse() {
+                        builder = builder.with_config(key, value);
+                    }
+                }
+                Arc::new(
+                    builder.with_retry(retries()).with_http_connector(door).build().map_err(|error| invalid(&error))?,
+                )
+            }
+            Access::Settings(settings) => {
+                let mut builder = MicrosoftAzureBuilder::new().with_url(url.as_str()).with_allow_http(true);
+                for (name, value) in settings {
+                    if let Ok(key) = name.to_ascii_lowercase().parse() {
+                        builder = builder.with_config(key, value);
+                    }
+                }
+                Arc::new(
+                    builder.with_retry(retries()).with_http_connector(door).build().map_err(|error| invalid(&error))?,
+                )
+            }
+        };
+        Ok(Self::new(store, url.path().trim_matches('/')))
+    }
+
+    /// A place in any object store, for tests.
+    #[cfg(test)]
+    pub(crate) fn of(store: Arc<dyn ObjectStore>) -> Self {
+        Self::new(store, "below")
+    }
+
+    fn new(store: Arc<dyn ObjectStore>, below: &str) -> Self {
+        Self { store, below: below.to_owned(), turns: Arc::new(Semaphore::new(MOST_IN_PARTS)) }
+    }
+
+    /// The size of an object; `None` when it is not there.
+    pub async fn size(&self, name: &str) -> Result<Option<u64>, ObjectsError> {
+        Ok(found(self.store.head(&self.path(name)).await)?.map(|meta| meta.size))
+    }
+
+    /// Reads an object piece by piece. `take` is told the size first, with no bytes. Says whether the object was there.
+    pub async fn read<E: From<ObjectsError>>(
+        &self,
+        name: &str,
+        mut take: impl FnMut(u64, &[u8]) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let Some(answer) = found(self.store.get(&self.path(name)).await)? else { return Ok(false) };
+        let size = answer.meta.size;
+        take(size, &[])?;
+        let mut pieces = answer.into_stream();
+        while let Some(piece) = pieces.next().await {
+            take(size, &piece.map_err(ObjectsError::from)?)?;
+        }
+        Ok(true)
+    }
+
+    /// Reads a small object whole; `None` when it is not there. What is larger than `limit` is cut off.
+    pub async fn small(&self, name: &str, limit: u64) -> Result<Option<Small>, ObjectsError> {
+        let Some(answer) = found(self.store.get(&self.path(name)).await)? else { return Ok(None) };
+        let (tag, modified) = (answer.meta.e_tag.clone(), answer.meta.last_modified.into());
+        let (mut bytes, mut pieces) = (Vec::new(), answer.into_stream());
+        while let Some(piece) = pieces.next().await {
+            bytes.extend_from_slice(&piece?);
+            if bytes.len() as u64 > limit {
+                break;
+            }
+        }
+        Ok(Some(Small { bytes, tag, modified }))
+    }
+
+    /// Writes an object from a file, in parts when it is large: it is there when all of it is. `check` sees each piece
+    /// before it is sent, and has the last word before the object appears.
+    pub async fn write<E: From<ObjectsError>>(
+        &self,
+        name: &str,
+        mut from: impl Read + Send,
+        size: u64,
+        mut check: impl FnMut(Option<&[u8]>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let path = self.path(name);
+        let mut piece = |buffer: &mut Vec<u8>, most: usize| -> Result<bool, E> {
+            buffer.clear();
+            let read = from.by_ref().take(most as u64).read_to_end(buffer);
+            read.map_err(|error| ObjectsError::Failed(error.to_string()))?;
+            check((!buffer.is_empty()).then_some(buffer.as_slice()))?;
+            Ok(!buffer.is_empty())
+        };
+        if size < PART as u64 {
+            let (mut whole, mut rest) = (Vec::new(), Vec::new());
+            if piece(&mut whole, PART)? && piece(&mut rest, PIECE)? {
+                return Err(ObjectsError::Failed("the file grew while it was read".to_owned()).into());
+            }
+            self.store.put(&path, whole.into()).await.map_err(ObjectsError::from)?;
+            return Ok(());
+        }
+        // Each holds some parts in memory.
+        let _turn = self.turns.acquire().await;
+        let upload = self.store.put_multipart(&path).await.map_err(ObjectsError::from)?;
+        let mut parts = WriteMultipart::new_with_chunk_size(upload, PART);
+        let mut buffer = Vec::with_capacity(PIECE);
+        loop {
+            match piece(&mut buffer, PIECE) {
+                Ok(true) => {
+                    parts.write(&buffer);
+                    if let Err(error) = parts.wait_for_capacity(1).await {
+                        let _ = parts.abort().await;
+                        return Err(ObjectsError::from(error).into());
+                    }
+                }
+                Ok(false) => break,
+                Err(error) => {
+                    let _ = parts.abort().await;
+                    return Err(error);
+                }
+            }
+        }
+        parts.finish().await.map_err(ObjectsError::from)?;
+        Ok(())
+    }
+
+    /// Writes a small object. Says whether it did: what is there may have been in the way.
+    pub async fn put(&self, name: &str, bytes: Vec<u8>, when: When) -> Result<bool, ObjectsError> {
+        let mode = match when {
+            When::Always => PutMode::Overwrite,
+            When::Absent => PutMode::Create,
+            When::Is(tag) => PutMode::Update(UpdateVersion { e_tag: Some(tag), version: None }),
+        };
+        match self.store.put_opts(&self.path(name), bytes.into(), PutOptions::from(mode)).await {
+            Ok(_) => Ok(true),
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes an object; one that is not there is fine.
+    pub async fn remove(&self, name: &str) -> Result<(), ObjectsError> {
+        found(self.store.delete(&self.path(name)).await).map(drop)
+    }
+
+    /// All objects whose names begin with a folder's.
+    pub async fn list(&self, folder: &str) -> Result<Vec<Listing>, ObjectsError> {
+        let mut listed = self.store.list(Some(&self.path(folder)));
+        let mut all = Vec::new();
+        while let Some(meta) = listed.next().await {
+            let meta = meta?;
+            let name = meta.location.as_ref();
+            let name = name.strip_prefix(self.below.as_str()).unwrap_or(name).trim_start_matches('/').to_owned();
+            all.push(Listing { name, size: meta.size, modified: meta.last_modified.into() });
+        }
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+
+    fn path(&self, name: &str) -> Path {
+        Path::from(format!("{}/{name}", self.below))
+    }
+}
+
+fn found<T>(result: Result<T, Error>) -> Result<Option<T>, ObjectsError> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn invalid(error: &Error) -> ObjectsError {
+    ObjectsError::Invalid(in_words(error))
+}
+
+/// What lies at the bottom of an error: the crate's own words repeat the whole address first. Of an answer in XML, its code.
+fn in_words(error: &Error) -> String {
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    let words = deepest.to_string();
+    let code = words.split_once("<Code>").and_then(|(before, after)| {
+        let status = before.lines().next().unwrap_or_default().split('<').next().unwrap_or_default();
+        Some(format!("{} {}", status.trim_end(), after.split_once("</Code>")?.0))
+    });
+    let line = code.unwrap_or_else(|| words.lines().next().unwrap_or_default().to_owned());
+    redact::text(&line.chars().take(200).collect::<String>()).into_owned()
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig { backoff: BackoffConfig::default(), max_retries: MOST_RETRIES, retry_timeout: RETRY_TIMEOUT }
+}
+
+/// Keys in the form that the crate wants.
+struct Provider(KeySource);
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Provider")
+    }
+}
+
+#[async_trait]
+impl CredentialProvider for Provider {
+    type Credential = AwsCredential;
+
+    async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
+        let failed = |why: String| Error::Generic { store: "S3", source: why.into() };
+        let text = |secret: &Secret| {
+            String::from_utf8(secret.reveal().to_vec()).map_err(|_| failed("a key is no text".to_owned()))
+        };
+        let keys = (self.0)().await.map_err(failed)?;
+        let token = keys.token.as_ref().map(text).transpose()?;
+        Ok(Arc::new(AwsCredential { key_id: keys.id, secret_key: text(&keys.secret)?, token }))
+    }
+}
+
+/// Our own client, as the crate wants one.
+#[derive(Debug, Clone)]
+struct Door(Arc<Client>);
+
+impl HttpConnector for Door {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.clone()))
+    }
+}
+
+#[async_trait]
+impl HttpService for Door {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, CallError> {
+        let refused = |error: HttpError| CallError::new(HttpErrorKind::Unknown, error);
+        let address = request.uri().to_string();
+        let url = Url::parse(&address).map_err(|error| CallError::new(HttpErrorKind::Unknown, error))?;
+        // Requests to the link's own metadata service carry none of our credentials.
+        if url.scheme() != "https" && !goes_direct(&url) {
+            return Err(refused(HttpError::new(&url, Problem::PlainText)));
+        }
+        tracing::debug!("asks {} {}", request.method(), super::error::place(&url));
+        let client = if goes_direct(&url) { self.0.direct(&url) } else { self.0.calling(&url) };
+        HttpService::call(client.map_err(refused)?, request).await
+    }
+}

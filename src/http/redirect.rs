@@ -1,0 +1,72 @@
+//! Where an answer may send us: not round in circles, not from TLS to plain text, not to the machine's own services.
+
+use reqwest::redirect::{Action, Attempt, Policy};
+use url::Url;
+
+use super::call::goes_direct;
+
+/// More redirects than this are a circle.
+pub(super) const MOST: usize = 10;
+
+/// Why a redirect is not followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Astray {
+    /// From one address to the next.
+    #[error("the server sends from one address to the next without an end")]
+    Endless,
+    /// Whoever is on the way could put anything in the place of what was asked for.
+    #[error("the server sends from https to plain http")]
+    Unprotected,
+    /// A server elsewhere has no business with what only this machine can reach.
+    #[error("the server sends to an address of this machine or its own link")]
+    Inwards,
+}
+
+/// Whether a redirect from one address to the next is followed.
+pub(super) fn allowed(from: &Url, to: &Url) -> Result<(), Astray> {
+    if from.scheme() == "https" && to.scheme() != "https" {
+        return Err(Astray::Unprotected);
+    }
+    if goes_direct(to) && !goes_direct(from) {
+        return Err(Astray::Inwards);
+    }
+    Ok(())
+}
+
+/// The same for the client that follows redirects by itself.
+pub(super) fn policy() -> Policy {
+    Policy::custom(|attempt| match judged(&attempt) {
+        Ok(()) => attempt.follow(),
+        Err(astray) => refuse(attempt, astray),
+    })
+}
+
+fn judged(attempt: &Attempt<'_>) -> Result<(), Astray> {
+    if attempt.previous().len() > MOST {
+        return Err(Astray::Endless);
+    }
+    attempt.previous().last().map_or(Ok(()), |from| allowed(from, attempt.url()))
+}
+
+fn refuse(attempt: Attempt<'_>, astray: Astray) -> Action {
+    attempt.error(astray)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_stays_protected_and_outside() {
+        let judged = |from: &str, to: &str| {
+            allowed(&Url::parse(from).expect("an address"), &Url::parse(to).expect("an address"))
+        };
+        assert_eq!(judged("https://a.example/", "https://b.example/"), Ok(()));
+        assert_eq!(judged("http://a.example/", "https://b.example/"), Ok(()));
+        assert_eq!(judged("http://127.0.0.1:1/", "http://localhost:2/"), Ok(()));
+        assert_eq!(judged("https://a.example/", "http://a.example/"), Err(Astray::Unprotected));
+        for inwards in ["http://169.254.169.254/latest/", "http://localhost/", "http://[::1]/"] {
+            assert_eq!(judged("http://a.example/", inwards), Err(Astray::Inwards), "{inwards}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! nodeagent prepares the nodes of a data cluster: it reads a business unit's profile, looks at the node, plans what
+//! is missing, and does it in parallel.
+//!
+//! The way of the data: profile text → checked profile → plus facts → plan → run → events → report. `ARCHITECTURE.md`
+//! has the order of the modules.
+
+pub mod auth;
+pub mod cli;
+pub mod cloud;
+pub mod db;
+pub mod diagnostic;
+pub mod digest;
+pub mod exec;
+pub mod facts;
+pub mod filestore;
+pub mod fs;
+pub(crate) mod grammar;
+pub mod http;
+pub mod inventory;
+pub mod lock;
+pub mod plan;
+pub mod profile;
+pub mod redact;
+pub mod report;
+pub mod run;
+pub mod secrets;
+pub mod state;
+pub mod steps;
+pub mod store;
+pub mod trust;

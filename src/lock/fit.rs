@@ -1,0 +1,113 @@
+//! Whether a lock fits a profile on a runtime, and if not, what differs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Lock, LockFile, LockedFile, Runtime, Section};
+use crate::digest::Digest;
+
+/// Names in a message at most.
+const SHOWN: usize = 6;
+
+/// A lock that does not fit, and why: each in one line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the lock `{label}` does not fit")]
+pub struct Drift {
+    /// The lock as shown to people.
+    pub label: String,
+    /// The profile it was made for.
+    pub profile: String,
+    /// What differs.
+    pub reasons: Vec<String>,
+}
+
+impl Drift {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        format!(
+            "when that is meant, run `nodeagent lock --profile {}` on a node of this runtime; `--unlocked` runs without \
+             the lock",
+            self.profile
+        )
+    }
+}
+
+impl LockFile {
+    /// The section for what a profile asks for on a runtime.
+    pub fn fitting(&self, files: &[LockedFile], runtime: &Runtime, asks: &[String]) -> Result<&Section, Drift> {
+        let mut reasons = self.lock.changed_files(files);
+        match self.lock.section(runtime, asks) {
+            Ok(section) if reasons.is_empty() => return Ok(section),
+            Ok(_) => {}
+            Err(why) => reasons.extend(why),
+        }
+        Err(self.drift(reasons))
+    }
+
+    /// A reason, or several, why the lock does not fit.
+    pub fn drift(&self, reasons: Vec<String>) -> Drift {
+        Drift { label: self.label.clone(), profile: self.lock.profile.clone(), reasons }
+    }
+}
+
+impl Lock {
+    /// The files of a profile that are not as they were locked, a line each.
+    pub fn changed_files(&self, files: &[LockedFile]) -> Vec<String> {
+        let by_path = |files: &[LockedFile]| -> BTreeMap<String, Digest> {
+            files.iter().map(|file| (file.path.clone(), file.sha256.clone())).collect()
+        };
+        let (locked, now) = (by_path(&self.files), by_path(files));
+        let changed = now.iter().filter_map(|(path, digest)| match locked.get(path) {
+            Some(locked) if locked == digest => None,
+            Some(_) => Some(format!("`{path}` was changed since")),
+            None => Some(format!("`{path}` is not in it")),
+        });
+        let gone = locked.keys().filter(|path| !now.contains_key(*path));
+        changed.chain(gone.map(|path| format!("`{path}` no longer belongs to the profile"))).collect()
+    }
+
+    /// The section of a runtime for what is asked for there, or the one that is nearest to it.
+    pub fn nearest(&self, runtime: &Runtime, asks: &[String]) -> Option<&Section> {
+        let of_runtime = self.sections.iter().filter(|section| section.runtime == *runtime);
+        of_runtime.min_by_key(|section| differing(&section.asks, asks).count())
+    }
+
+    /// The section for a runtime and what is asked for there; else why there is none.
+    pub fn section(&self, runtime: &Runtime, asks: &[String]) -> Result<&Section, Vec<String>> {
+        match self.nearest(runtime, asks) {
+            Some(section) if section.asks == asks => Ok(section),
+            // The one that differs least is the one that was meant.
+            Some(nearest) => {
+                let more = asks.iter().filter(|ask| !nearest.asks.contains(ask)).map(|ask| format!("`{ask}`"));
+                let less = nearest.asks.iter().filter(|ask| !asks.contains(ask)).map(|ask| format!("`{ask}`"));
+                let said =
+                    |what: &str, names: Vec<String>| (!names.is_empty()).then(|| format!("{what} {}", few(&names)));
+                let reasons = [
+                    said("the profile asks here for what it has nothing for:", more.collect()),
+                    said("the profile does not ask here for what it was made for:", less.collect()),
+                ];
+                Err(reasons.into_iter().flatten().collect())
+            }
+            None => {
+                let known: BTreeSet<String> = self.sections.iter().map(|section| section.runtime.to_string()).collect();
+                let known: Vec<String> = known.into_iter().collect();
+                let has = if known.is_empty() {
+                    "it has no section".to_owned()
+                } else {
+                    format!("it is for {}", known.join("; "))
+                };
+                Err(vec![format!("this node is {runtime}"), has])
+            }
+        }
+    }
+}
+
+fn differing<'a>(left: &'a [String], right: &'a [String]) -> impl Iterator<Item = &'a String> {
+    let only = |these: &'a [String], those: &'a [String]| these.iter().filter(|ask| !those.contains(ask));
+    only(left, right).chain(only(right, left))
+}
+
+fn few(names: &[String]) -> String {
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names[..names.len() - more].join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
+}

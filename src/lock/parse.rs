@@ -1,0 +1,236 @@
+//! From a text to a checked lock, with every mistake at its place. A lock is written by the agent, but it lies where
+//! others may write: names become arguments and paths, so each is checked.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+};
+
+use serde_json::Value;
+use url::Url;
+
+use super::{
+    Lock, LockedAsset, LockedDeb, LockedDistribution, LockedFile, LockedRPackage, Place, Runtime, SCHEMA, Section,
+    bare,
+    raw::{RawAsset, RawDeb, RawDistribution, RawLock, RawRPackage, RawSection},
+};
+use crate::{
+    diagnostic::Diagnostic,
+    digest::Digest,
+    grammar::{
+        self, Kind,
+        document::{Document, Part},
+        names,
+    },
+};
+
+pub(super) const KIND: Kind = Kind {
+    the: "the lock",
+    a: "a lock",
+    stand_ins: &[("schema", "1"), ("serial", "1"), ("profile", "'unnamed'")],
+    missed: &[],
+};
+/// What helps whatever is wrong.
+const ANEW: &str = "a lock is not written by hand: take the last good one, or make it anew with `nodeagent lock`";
+
+/// The JSON Schema (draft 2020-12) of a lock.
+pub fn json_schema() -> Value {
+    grammar::json_schema::<RawLock>(SCHEMA)
+}
+
+impl Lock {
+    /// Reads a lock; `label` is its name for people.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each at its place.
+    pub fn parse(label: &str, bytes: &[u8]) -> Result<Self, Vec<Diagnostic>> {
+        // A sound lock is read on every run; the places of its values cost three times as much and are for mistakes.
+        if let Some(lock) = quick(bytes) {
+            return Ok(lock);
+        }
+        let mut found = Vec::new();
+        let Some((document, raw)) = grammar::read::<RawLock>(&KIND, &json_schema(), label, bytes, &mut found) else {
+            return Err(found);
+        };
+        if raw.schema != SCHEMA {
+            found.push(grammar::unknown_version(&KIND, &document, raw.schema, SCHEMA));
+        }
+        let mut rules = Rules { document: Some(&document), found, failed: false };
+        let lock = rules.lock(raw);
+        if rules.found.is_empty() { Ok(lock) } else { Err(rules.found) }
+    }
+}
+
+/// The lock, when nothing at all is wrong with it.
+pub(super) fn quick(bytes: &[u8]) -> Option<Lock> {
+    let raw: RawLock = toml::from_str(std::str::from_utf8(bytes).ok()?).ok()?;
+    let mut rules = Rules { document: None, found: Vec::new(), failed: raw.schema != SCHEMA };
+    let lock = rules.lock(raw);
+    (!rules.failed).then_some(lock)
+}
+
+pub(super) struct Rules<'a> {
+    /// Where each value stands; without it, mistakes are only noticed.
+    pub(super) document: Option<&'a Document>,
+    pub(super) found: Vec<Diagnostic>,
+    pub(super) failed: bool,
+}
+
+fn at(path: &[Part], part: impl Into<Part>) -> Vec<Part> {
+    path.iter().cloned().chain([part.into()]).collect()
+}
+
+impl Rules<'_> {
+    fn mistake(&mut self, path: &[Part], message: impl FnOnce() -> String) {
+        self.failed = true;
+        if let Some(document) = self.document {
+            self.found.push(document.mistake(path, message()).hint(ANEW));
+        }
+    }
+
+    fn check(&mut self, fits: bool, path: &[Part], key: &str, text: &str, what: &str) {
+        if !fits {
+            self.mistake(&at(path, key), || format!("`{text}` is not {what}"));
+        }
+    }
+
+    pub(super) fn lock(&mut self, raw: RawLock) -> Lock {
+        self.check(names::is_profile(&raw.profile), &[], "profile", &raw.profile, "a profile name");
+        if raw.serial == 0 {
+            self.mistake(&["serial".into()], || "serials begin with 1".to_owned());
+        }
+        let files = raw.files.into_iter().enumerate().map(|(index, file)| {
+            let path = ["files".into(), index.into()];
+            self.check(!file.path.is_empty(), &path, "path", &file.path, "a path");
+            LockedFile { sha256: self.digest(&path, &file.sha256), path: file.path }
+        });
+        let files = files.collect();
+        let mut seen: BTreeMap<(Runtime, Vec<String>), usize> = BTreeMap::new();
+        let mut sections = Vec::new();
+        for (index, raw) in raw.runtimes.into_iter().enumerate() {
+            let path = ["runtimes".into(), index.into()];
+            let section = self.section(&path, raw);
+            if seen.insert((section.runtime.clone(), section.asks.clone()), index).is_some() {
+                let message = || format!("{} is there twice, for the same things asked for", section.runtime);
+                self.mistake(&at(&path, "os"), message);
+            }
+            sections.push(section);
+        }
+        Lock { serial: raw.serial, profile: raw.profile, files, sections }
+    }
+
+    fn section(&mut self, path: &[Part], raw: RawSection) -> Section {
+        self.check(names::is_field(&raw.os), path, "os", &raw.os, "an operating system");
+        self.check(names::is_file_name(&raw.arch), path, "arch", &raw.arch, "a processor");
+        let versions =
+            [("runtime", &raw.runtime), ("python-version", &raw.python_version), ("r-version", &raw.r_version)];
+        for (key, version) in versions {
+            if let Some(version) = version {
+                self.check(names::is_file_name(version), path, key, version, "a version");
+            }
+        }
+        let runtime =
+            Runtime { os: raw.os, arch: raw.arch, version: raw.runtime, python: raw.python_version, r: raw.r_version };
+        let apt = self.each(path, "apt", raw.apt, |raw| (raw.name.clone(), raw.arch.clone()), Self::deb);
+        let python = self.each(path, "python", raw.python, |raw| raw.name.clone(), Self::distribution);
+        let known: BTreeSet<String> = raw.r.iter().map(|package| package.name.clone()).collect();
+        let r = self.each(path, "r", raw.r, |raw| raw.name.clone(), |rules, path, raw| rules.r(path, raw, &known));
+        let assets = self.each(path, "assets", raw.assets, |raw| raw.path.clone(), Self::asset);
+        Section { runtime, conditions: raw.conditions.into_iter().collect(), asks: raw.asks, apt, python, r, assets }
+    }
+
+    /// The tables of a list; what makes each the only one may be there once.
+    fn each<R, K: Ord, T>(
+        &mut self,
+        path: &[Part],
+        list: &str,
+        tables: Vec<R>,
+        key: impl Fn(&R) -> K,
+        mut check: impl FnMut(&mut Self, &[Part], R) -> T,
+    ) -> Vec<T> {
+        let (path, mut seen) = (at(path, list), BTreeSet::new());
+        let tables = tables.into_iter().enumerate().map(|(index, table)| {
+            let path = at(&path, index);
+            if !seen.insert(key(&table)) {
+                self.mistake(&path, || "this is there twice".to_owned());
+            }
+            check(self, &path, table)
+        });
+        tables.collect()
+    }
+
+    fn deb(&mut self, path: &[Part], raw: RawDeb) -> LockedDeb {
+        self.check(names::is_apt(&raw.name), path, "name", &raw.name, "an apt package name");
+        self.check(names::is_apt_version(&raw.version), path, "version", &raw.version, "a Debian version");
+        self.check(names::is_file_name(&raw.arch), path, "arch", &raw.arch, "an architecture");
+        self.check(is_file(&raw.file) && raw.file.ends_with(".deb"), path, "file", &raw.file, "the name of a deb");
+        let (url, sha256) = (self.url(path, &raw.url), self.digest(path, &raw.sha256));
+        let RawDeb { name, version, arch, file, size, only_for, .. } = raw;
+        LockedDeb { name, version, arch, file, url, size, sha256, only_for }
+    }
+
+    fn distribution(&mut self, path: &[Part], raw: RawDistribution) -> LockedDistribution {
+        self.check(names::is_distribution(&raw.name), path, "name", &raw.name, "a normalised name of a distribution");
+        self.check(names::is_python_version(&raw.version), path, "version", &raw.version, "a version");
+        self.check(is_file(&raw.file), path, "file", &raw.file, "the name of a wheel or of a source archive");
+        let (url, sha256) = (self.url(path, &raw.url), self.digest(path, &raw.sha256));
+        let RawDistribution { name, version, file, only_for, .. } = raw;
+        LockedDistribution { name, version, file, url, sha256, only_for }
+    }
+
+    fn r(&mut self, path: &[Part], raw: RawRPackage, known: &BTreeSet<String>) -> LockedRPackage {
+        self.check(names::is_r(&raw.name), path, "name", &raw.name, "an R package name");
+        self.check(names::is_r_version(&raw.version), path, "version", &raw.version, "a version of an R package");
+        let from = match (raw.url.as_deref(), raw.file) {
+            (Some(url), None) => Place::Url(self.url(path, url)),
+            (None, Some(file)) => Place::Asset(file),
+            _ => {
+                self.mistake(path, || "either `url` or `file` says where an archive is".to_owned());
+                Place::Asset(String::new())
+            }
+        };
+        if let Some(unknown) = raw.needs.iter().find(|name| !known.contains(*name)) {
+            self.mistake(&at(path, "needs"), || format!("`{unknown}` is no R package of this section"));
+        }
+        let sha256 = self.digest(path, &raw.sha256);
+        let RawRPackage { name, version, binary, needs, only_for, .. } = raw;
+        LockedRPackage { name, version, from, sha256, binary, needs, only_for }
+    }
+
+    fn asset(&mut self, path: &[Part], raw: RawAsset) -> LockedAsset {
+        self.check(!raw.path.is_empty(), path, "path", &raw.path, "a path");
+        LockedAsset { sha256: self.digest(path, &raw.sha256), path: raw.path, size: raw.size }
+    }
+
+    fn digest(&mut self, path: &[Part], text: &str) -> Digest {
+        self.read(path, "sha256", text.parse()).unwrap_or_else(|| Digest::Sha256(String::new()))
+    }
+
+    fn url(&mut self, path: &[Part], text: &str) -> Url {
+        let url = self.read(path, "url", Url::parse(text));
+        if let Some(url) = &url {
+            let is_known = matches!(url.scheme(), "http" | "https" | "file");
+            self.check(is_known, path, "url", text, "an address that files are fetched from");
+            if !is_bare(url) {
+                // What it holds is not repeated.
+                self.mistake(&at(path, "name"), || "its address holds a login".to_owned());
+            }
+        }
+        url.unwrap_or_else(|| Url::parse("file:///").expect("a constant"))
+    }
+
+    fn read<T, E: Display>(&mut self, path: &[Part], key: &str, read: Result<T, E>) -> Option<T> {
+        read.map_err(|error| self.mistake(&at(path, key), || error.to_string())).ok()
+    }
+}
+
+/// A file name that stays in its folder.
+fn is_file(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._+-~%!".contains(c);
+    !name.starts_with(['.', '-']) && !name.is_empty() && name.chars().all(plain)
+}
+
+/// Whether an address has nothing that only its owner may know.
+pub fn is_bare(url: &Url) -> bool {
+    bare(url) == *url
+}

@@ -1,0 +1,278 @@
+//! A file that holds secrets, as a step writes it: what goes into it, and how it looks when it is there.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    fs::{Found, Stamp},
+    secrets::{
+        Address, Secret,
+        forms::{self, Form, Kind, Piece, Rendered, Unfit, Unpaired},
+    },
+    state::Delivered,
+};
+
+/// Secrets to deliver to one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaceSecrets {
+    /// The profile that asks for it: its part of a file of others is told from those of other profiles.
+    pub profile: String,
+    /// The file, as the node calls it.
+    pub file: PathBuf,
+    /// The file, below the root.
+    pub path: PathBuf,
+    /// Permission bits.
+    pub mode: u32,
+    /// User and group ids.
+    pub owner: (u32, u32),
+    /// What kind of file it is.
+    pub kind: Kind,
+    /// The secrets, in profile order.
+    pub parts: Vec<SecretPart>,
+    /// For a template: its text, with the keys of the parts.
+    pub template: Vec<Piece>,
+    /// What the receipt says of the file.
+    pub known: Option<Delivered>,
+    /// What the file is known by to other profiles.
+    pub elsewhere: Vec<Stamp>,
+}
+
+/// One secret of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretPart {
+    /// Its scope.
+    pub scope: String,
+    /// Its key.
+    pub key: String,
+    /// Where it comes from.
+    pub from: Address,
+    /// How it stands in the file.
+    pub form: Form,
+}
+
+/// Why a file cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceError {
+    /// The format cannot hold a value.
+    #[error("the secret `{key}` of scope `{scope}` does not fit into `{file}` as {kind}: {why}")]
+    Unfit {
+        /// Its scope.
+        scope: String,
+        /// Its key.
+        key: String,
+        /// The file.
+        file: PathBuf,
+        /// The file's kind.
+        kind: Kind,
+        /// What of it does not fit.
+        why: Unfit,
+    },
+    /// Somebody else has an entry for the same server.
+    #[error("`{file}` has an entry for `{machine}` that nodeagent did not write")]
+    Taken {
+        /// The file.
+        file: PathBuf,
+        /// The server.
+        machine: String,
+    },
+    /// A mark of ours stands alone.
+    #[error("`{file}`: {why}")]
+    Unpaired {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        why: Unpaired,
+    },
+    /// A secret was not fetched.
+    #[error("the secret `{key}` of scope `{scope}` is not at hand")]
+    NotThere {
+        /// Its scope.
+        scope: String,
+        /// Its key.
+        key: String,
+    },
+}
+
+impl PlaceError {
+    /// What to do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unfit { why, .. } => Some(why.hint.to_owned()),
+            Self::Taken { machine, .. } => {
+                Some(format!("remove the entry for `{machine}`: some programs take the first of two, others the last"))
+            }
+            Self::Unpaired { .. } => Some("keep both marks of the block, or remove both".to_owned()),
+            Self::NotThere { .. } => None,
+        }
+    }
+}
+
+impl SecretPart {
+    /// Its name for people: `family/token`.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.scope, self.key)
+    }
+}
+
+impl PlaceSecrets {
+    /// The names of its secrets.
+    pub fn names(&self) -> String {
+        self.parts.iter().map(SecretPart::name).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The whole file as it shall be, made from what is there now.
+    pub fn content<'v>(
+        &self,
+        found: Option<&Found>,
+        value: impl Fn(&Address) -> Option<&'v Secret>,
+    ) -> Result<Rendered, PlaceError> {
+        let mut written = BTreeMap::new();
+        let mut lines = Rendered::new(Vec::new());
+        for part in &self.parts {
+            let absent = || PlaceError::NotThere { scope: part.scope.clone(), key: part.key.clone() };
+            let unfit = |why| PlaceError::Unfit {
+                scope: part.scope.clone(),
+                key: part.key.clone(),
+                file: self.file.clone(),
+                kind: self.kind,
+                why,
+            };
+            let text = part.form.written(value(&part.from).ok_or_else(absent)?.reveal()).map_err(unfit)?;
+            lines = Rendered::new([lines.reveal(), text.reveal()].concat());
+            written.insert(part.key.as_str(), text);
+        }
+        // A whole file of ours that becomes one shared with others: it is not theirs.
+        let before = found.filter(|found| !self.is_ours_whole(found)).and_then(|found| found.bytes.as_deref());
+        let before = before.unwrap_or_default();
+        let unpaired = |why| PlaceError::Unpaired { file: self.file.clone(), why };
+        Ok(match self.kind {
+            Kind::Whole | Kind::EnvFile => lines,
+            Kind::Pgpass => Rendered::new(forms::with_block(before, &self.profile, lines.reveal()).map_err(unpaired)?),
+            Kind::Netrc => {
+                let others = forms::without_block(before, &self.profile).map_err(unpaired)?;
+                for part in &self.parts {
+                    if let Form::Netrc { machine, .. } = &part.form
+                        && forms::names_machine(&others, machine)
+                    {
+                        return Err(PlaceError::Taken { file: self.file.clone(), machine: machine.clone() });
+                    }
+                }
+                Rendered::new(forms::with_block(before, &self.profile, lines.reveal()).map_err(unpaired)?)
+            }
+            Kind::GitCredentials => {
+                let mut ours = self.identities();
+                if let Some(Delivered::Lines { of }) = &self.known {
+                    ours.extend(of.iter().cloned());
+                }
+                Rendered::new(forms::with_lines(before, &ours, lines.reveal()))
+            }
+            Kind::Template => {
+                let piece = |piece: &Piece| match piece {
+                    Piece::Text(text) => text.as_bytes().to_vec(),
+                    Piece::Secret(key) => {
+                        written.get(key.as_str()).map(|text| text.reveal().to_vec()).unwrap_or_default()
+                    }
+                };
+                Rendered::new(self.template.iter().map(piece).collect::<Vec<_>>().concat())
+            }
+        })
+    }
+
+    /// Whether a file is there as it shall be, and known to be ours where it must be.
+    pub fn is_there(&self, found: Option<&Found>, content: &Rendered) -> bool {
+        let Some(found) = found.filter(|found| self.is_as_wanted(found, content)) else { return false };
+        match (&self.known, self.kind.is_shared()) {
+            (Some(known), true) => *known == self.delivered(None),
+            (None, true) => false,
+            (Some(_), false) => self.is_ours_whole(found),
+            // A file that was like this before us is nobody's to take away.
+            (None, false) => !self.is_also_of_others(found),
+        }
+    }
+
+    /// Whether a file has the content, the permissions and the owner that it shall have.
+    pub fn is_as_wanted(&self, found: &Found, content: &Rendered) -> bool {
+        found.bytes.as_deref() == Some(content.reveal()) && found.mode == self.mode && found.owner == self.owner
+    }
+
+    /// Whether the file as it is was delivered for another profile.
+    pub fn is_also_of_others(&self, found: &Found) -> bool {
+        found.stamp.is_some_and(|stamp| self.elsewhere.contains(&stamp))
+    }
+
+    /// What the receipt is to say of the file when it has this stamp.
+    pub fn delivered(&self, stamp: Option<Stamp>) -> Delivered {
+        match self.kind {
+            Kind::Whole | Kind::EnvFile | Kind::Template => {
+                let last = match &self.known {
+                    Some(Delivered::File { stamps }) => stamps.last().copied(),
+                    _ => None,
+                };
+                Delivered::File { stamps: last.into_iter().chain(stamp).collect() }
+            }
+            Kind::Pgpass | Kind::Netrc => Delivered::Block,
+            Kind::GitCredentials => Delivered::Lines { of: self.identities() },
+        }
+    }
+
+    /// Whether the file holds what we delivered as a whole, and nothing of others.
+    fn is_ours_whole(&self, found: &Found) -> bool {
+        match &self.known {
+            Some(Delivered::File { stamps }) => found.stamp.is_some_and(|stamp| stamps.contains(&stamp)),
+            _ => false,
+        }
+    }
+
+    fn identities(&self) -> Vec<String> {
+        let identity = |part: &SecretPart| match &part.form {
+            Form::GitCredentials { url, user } => Some(forms::identity(url, user)),
+            _ => None,
+        };
+        self.parts.iter().filter_map(identity).collect()
+    }
+}
+
+/// A file with secrets that the profile no longer asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoveSecrets {
+    /// The profile that asked for it.
+    pub profile: String,
+    /// The file, as the node calls it.
+    pub file: PathBuf,
+    /// The file, below the root.
+    pub path: PathBuf,
+    /// What of it is ours.
+    pub known: Delivered,
+}
+
+impl RemoveSecrets {
+    /// Whether anything of ours may still be in a file that is there.
+    pub fn concerns(&self, found: &Found) -> bool {
+        let text = found.bytes.as_deref().unwrap_or_default();
+        match &self.known {
+            Delivered::File { .. } => true,
+            Delivered::Block => forms::has_block(text, &self.profile),
+            Delivered::Lines { of } => forms::has_lines(text, of),
+        }
+    }
+
+    /// The file without what is ours; `None` when the whole file is.
+    pub fn rest(&self, found: &Found) -> Result<Option<Rendered>, Unpaired> {
+        let text = found.bytes.as_deref().unwrap_or_default();
+        Ok(match &self.known {
+            Delivered::File { .. } => None,
+            Delivered::Block => Some(Rendered::new(forms::without_block(text, &self.profile)?)),
+            Delivered::Lines { of } => Some(Rendered::new(forms::without_lines(text, of))),
+        })
+    }
+}
+
+/// The home of a file that begins with `~`, put in its place.
+pub(super) fn at_home(path: &Path, home: Option<&Path>) -> Option<PathBuf> {
+    match path.strip_prefix("~") {
+        Ok(below) => home.map(|home| home.join(below)),
+        Err(_) => Some(path.to_owned()),
+    }
+}

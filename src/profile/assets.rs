@@ -1,0 +1,275 @@
+//! Finds the files a profile names: beside the profile, in the unit's tree, in Admin's tree, in the binary.
+
+use std::{
+    borrow::Cow,
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::{AssetRef, Content, FileStore, Profile, builtin};
+use crate::{
+    diagnostic::Origin,
+    digest::Digest,
+    filestore::StoreError,
+    trust::{Distrust, Hashes},
+};
+
+/// A file that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asset {
+    /// In the file store.
+    File {
+        /// Its absolute path on the node. Of a remote store, in the mirror.
+        path: PathBuf,
+        /// The same as people write it: of a remote store its address there.
+        shown: String,
+    },
+    /// In the binary.
+    BuiltIn {
+        /// Its name.
+        name: &'static str,
+        /// Its content.
+        bytes: &'static [u8],
+    },
+}
+
+impl Asset {
+    /// Its content.
+    pub fn bytes(&self) -> io::Result<Cow<'static, [u8]>> {
+        match self {
+            Self::File { path, .. } => std::fs::read(path).map(Cow::Owned),
+            Self::BuiltIn { bytes, .. } => Ok(Cow::Borrowed(bytes)),
+        }
+    }
+
+    /// The folder it is in, where names beside it begin.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::File { path, .. } => path.parent(),
+            Self::BuiltIn { .. } => None,
+        }
+    }
+
+    /// Its name for people.
+    pub fn label(&self) -> String {
+        match self {
+            Self::File { shown, .. } => shown.clone(),
+            Self::BuiltIn { name, .. } => format!("built-in:{name}"),
+        }
+    }
+}
+
+/// A file that was not found, or is not what it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct MissingAsset {
+    /// What is wrong, in one line.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+    /// The profile line that names it.
+    pub origin: Origin,
+    /// The path as the profile writes it.
+    pub path: PathBuf,
+    /// Whether it is there and nobody vouches for it: no run goes on with that, even where it could without the file.
+    pub untrusted: bool,
+}
+
+/// A file of the file store, as a profile names it.
+#[derive(Debug, Clone, Copy)]
+pub struct NamedAsset<'a> {
+    /// The file.
+    pub file: &'a AssetRef,
+    /// The profile line.
+    pub origin: &'a Origin,
+    /// Whether the run goes on without it.
+    pub optional: bool,
+    /// Whether its content is read to plan.
+    pub read_to_plan: bool,
+    /// Whether the profile says otherwise than by a digest what is in it: by a key's fingerprint, which the step checks.
+    pub has_fingerprint: bool,
+}
+
+impl Profile {
+    /// Every file of the file store that the profile names.
+    pub fn assets(&self) -> Vec<NamedAsset<'_>> {
+        let mut assets = Vec::new();
+        let mut add = |file, origin, optional, read_to_plan| {
+            let named = NamedAsset { file, origin, optional, read_to_plan, has_fingerprint: false };
+            assets.push(named);
+        };
+        for entry in self.apt.debs.iter().chain(&self.wheels).chain(&self.r.sources) {
+            add(&entry.value, &entry.origin, entry.optional, false);
+        }
+        for entry in &self.pip.requirements {
+            add(&entry.value, &entry.origin, entry.optional, true);
+        }
+        if let Some(uv) = &self.pip.uv {
+            add(&uv.value, &uv.origin, false, false);
+        }
+        for text in self.shell.bashrc.iter().chain(&self.shell.vimrc).chain(self.shell.profile_d.values()) {
+            if let Content::File(file) = &text.value.content {
+                add(file, &text.origin, text.optional, true);
+            }
+        }
+        for template in &self.secrets.templates {
+            if let Content::File(file) = &template.value.content {
+                add(file, &template.origin, template.optional, true);
+            }
+        }
+        for source in &self.apt.sources {
+            let (file, origin, optional) = (&source.value.key, &source.origin, source.optional);
+            assets.push(NamedAsset { file, origin, optional, read_to_plan: true, has_fingerprint: true });
+        }
+        assets
+    }
+}
+
+/// Where a profile's files are looked for.
+#[derive(Debug, Clone)]
+pub struct Assets<'a> {
+    /// The file store.
+    pub store: &'a FileStore,
+    /// The profile's unit.
+    pub unit: Option<&'a str>,
+}
+
+impl Assets<'_> {
+    /// Finds a file; a digest, when one is named, is not checked yet.
+    pub fn find(&self, wanted: &AssetRef, origin: &Origin) -> Result<Asset, MissingAsset> {
+        let unread = |error: StoreError| MissingAsset {
+            message: format!("the file `{}` could not be looked for: {error}", wanted.path),
+            hint: error.hint().unwrap_or_default(),
+            origin: origin.clone(),
+            path: PathBuf::from(&wanted.path),
+            untrusted: false,
+        };
+        let places = if Path::new(&wanted.path).is_absolute() {
+            vec![PathBuf::from("/")]
+        } else {
+            self.store.asset_places(wanted.beside.as_deref(), self.unit).map_err(unread)?
+        };
+        let mut found = None;
+        for path in places.iter().map(|place| place.join(&wanted.path)) {
+            if self.store.bring(&path).map_err(unread)? {
+                self.store.bring_named_by(&path).map_err(unread)?;
+                found = Some(path);
+                break;
+            }
+        }
+        if let Some(path) = found {
+            let path = if path.is_absolute() { path } else { std::path::absolute(&path).unwrap_or(path) };
+            return Ok(Asset::File { shown: self.store.shown(&path), path });
+        }
+        if let Some(file) = builtin::file(&wanted.path) {
+            return Ok(Asset::BuiltIn { name: file.name, bytes: file.text.as_bytes() });
+        }
+        let whole = |place: &PathBuf| std::path::absolute(place).unwrap_or_else(|_| place.clone());
+        let searched: Vec<String> =
+            places.iter().map(|place| format!("`{}`", self.store.shown(&whole(place)))).collect();
+        let searched = if searched.is_empty() {
+            // None of the trees is there yet.
+            let tree = |unit: &str| format!("`{}`", self.store.shown(&self.store.root.join(unit)));
+            self.unit.into_iter().chain(["Admin"]).map(tree).collect::<Vec<_>>().join(", ")
+        } else {
+            searched.join(", ")
+        };
+        Err(MissingAsset {
+            message: format!("the file `{}` is not in the file store", wanted.path),
+            hint: format!("put it in one of {searched}"),
+            origin: origin.clone(),
+            path: PathBuf::from(&wanted.path),
+            untrusted: false,
+        })
+    }
+
+    /// The digest that a file must have where it is used: the one that the profile names; under trusted keys else the one
+    /// it has now, when something signed names it or the file is signed itself.
+    pub fn digest(&self, wanted: &AssetRef, asset: &Asset, origin: &Origin) -> Result<Option<Digest>, MissingAsset> {
+        let (Asset::File { path, .. }, None, true) = (asset, &wanted.sha256, self.store.trusted().is_on()) else {
+            return Ok(wanted.sha256.clone());
+        };
+        let hashes = std::fs::File::open(path)
+            .and_then(Hashes::of)
+            .map_err(|error| unbelieved(wanted, asset, origin, &Distrust::UnreadFile(error.to_string())))?;
+        match self.store.vouched_by_hash(path, &hashes) {
+            Ok(()) => Ok(Some(hashes.sha256)),
+            Err(why) => Err(unbelieved(wanted, asset, origin, &why)),
+        }
+    }
+
+    /// The content of a file as it is, for what is judged by other means.
+    pub fn read_unchecked(
+        &self,
+        wanted: &AssetRef,
+        asset: &Asset,
+        origin: &Origin,
+    ) -> Result<Cow<'static, [u8]>, MissingAsset> {
+        let bytes = match asset {
+            Asset::File { path, .. } => self.store.read_bytes(path).map(Cow::Owned),
+            Asset::BuiltIn { bytes, .. } => Ok(Cow::Borrowed(*bytes)),
+        };
+        bytes.map_err(|error| MissingAsset {
+            message: format!("`{}` could not be read: {error}", asset.label()),
+            hint: "check the file's permissions".into(),
+            origin: origin.clone(),
+            path: PathBuf::from(&wanted.path),
+            untrusted: false,
+        })
+    }
+
+    /// The content of a file, read once; under trusted keys these bytes are those that somebody vouches for.
+    pub fn read(&self, wanted: &AssetRef, asset: &Asset, origin: &Origin) -> Result<Cow<'static, [u8]>, MissingAsset> {
+        let bytes = self.read_unchecked(wanted, asset, origin)?;
+        let Asset::File { path, .. } = asset else { return Ok(bytes) };
+        if !self.store.trusted().is_on() {
+            return Ok(bytes);
+        }
+        let hashes = Hashes::of(&*bytes).expect("memory");
+        let vouched = match &wanted.sha256 {
+            Some(named) if *named == hashes.sha256 => Ok(()),
+            Some(named) => Err(Distrust::WrongDigest { found: hashes.sha256.clone(), named: named.clone() }),
+            None => self.store.vouched_by_hash(path, &hashes),
+        };
+        vouched.map(|()| bytes).map_err(|why| unbelieved(wanted, asset, origin, &why))
+    }
+
+    /// Finds a file and checks its digest, when one is named.
+    pub fn verified(&self, wanted: &AssetRef, origin: &Origin) -> Result<Asset, MissingAsset> {
+        let asset = self.find(wanted, origin)?;
+        let Some(expected) = &wanted.sha256 else { return Ok(asset) };
+        let wrong = |message: String, hint: &str| MissingAsset {
+            message,
+            hint: hint.into(),
+            origin: origin.clone(),
+            path: PathBuf::from(&wanted.path),
+            untrusted: false,
+        };
+        let found = match &asset {
+            Asset::File { path, .. } => Digest::sha256_of_file(path),
+            Asset::BuiltIn { bytes, .. } => Ok(Digest::sha256(bytes)),
+        };
+        match found {
+            Ok(found) if found == *expected => Ok(asset),
+            Ok(found) => Err(wrong(
+                format!("`{}` has {found}, the profile has {expected}", asset.label()),
+                "the file was changed or damaged; restore it, or put the new digest into the profile after checking it",
+            )),
+            Err(error) => {
+                Err(wrong(format!("`{}` could not be read: {error}", asset.label()), "check the file's permissions"))
+            }
+        }
+    }
+}
+
+/// A file that nobody vouches for.
+fn unbelieved(wanted: &AssetRef, asset: &Asset, origin: &Origin, why: &Distrust) -> MissingAsset {
+    let label = asset.label();
+    MissingAsset {
+        message: format!("`{label}` does not count: {why}"),
+        hint: why.hint(&label),
+        origin: origin.clone(),
+        path: PathBuf::from(&wanted.path),
+        untrusted: true,
+    }
+}

@@ -1,0 +1,408 @@
+//! Where profiles are: the conventional tree of the file store, then the binary itself.
+
+use std::{
+    collections::BTreeSet,
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{builtin, requirements};
+use crate::{
+    cloud::Kind,
+    diagnostic::{Diagnostic, nearest},
+    filestore::{Mirror, StoreError},
+    fs::read_bounded,
+    trust::Trusted,
+};
+
+/// The folder of a unit that holds its profiles.
+pub(super) const SCRIPTS: &str = "init_scripts";
+/// The unit of the platform's administrators: what they keep there is for all.
+pub(super) const ADMIN: &str = "Admin";
+/// The file beside the admin profiles that says who may use what.
+pub const ACCESS: &str = "access.toml";
+/// The largest text that is read under trusted keys: who may write to the store may not fill the memory.
+const MOST_TEXT: u64 = 8 << 20;
+
+/// The shared file store of a company: a folder with one tree a unit.
+#[derive(Debug, Clone)]
+pub struct FileStore {
+    /// The folder above the units' trees. Of a remote store, the mirror's.
+    pub root: PathBuf,
+    /// What brings files of a remote store into that folder.
+    pub(super) mirror: Option<Arc<Mirror>>,
+    /// Whose word counts for what is in it.
+    pub(super) trusted: Arc<Trusted>,
+}
+
+/// A profile's bytes and where they come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Text {
+    /// Shown to people.
+    pub(super) label: String,
+    /// The folder it lies in; `None` when it is built in.
+    pub(super) folder: Option<PathBuf>,
+    /// The same for every path that leads to it.
+    pub(super) identity: PathBuf,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Why there is no such profile.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct NotFound {
+    pub(super) message: String,
+    /// Where it was looked for.
+    pub(super) causes: Vec<String>,
+    pub(super) hint: String,
+}
+
+impl FileStore {
+    /// A store that is a folder of the node.
+    pub fn local(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), mirror: None, trusted: Arc::default() }
+    }
+
+    /// A store that is elsewhere. What admins keep in their folder is brought at once: nothing is decided without it.
+    ///
+    /// # Errors
+    /// When that folder is there and cannot be read.
+    pub fn remote(mirror: Mirror) -> Result<Self, StoreError> {
+        let root = mirror.folder().to_owned();
+        let store = Self { root, mirror: Some(Arc::new(mirror)), trusted: Arc::default() };
+        store.find_tree(ADMIN)?;
+        Ok(store)
+    }
+
+    /// Whether it is reached over the network: the folder is a copy, and nothing is written to it.
+    pub fn is_remote(&self) -> bool {
+        self.mirror.is_some()
+    }
+
+    /// The store's root, as people write it.
+    pub fn label(&self) -> String {
+        self.shown(&self.root)
+    }
+
+    /// A path, as people write it: of a remote store its own name there.
+    pub fn shown(&self, path: &Path) -> String {
+        self.mirror.as_ref().and_then(|mirror| mirror.shown(path)).unwrap_or_else(|| label(path))
+    }
+
+    /// Makes sure that a file of the store is on the node, if there is one. Returns whether it is.
+    pub(super) fn bring(&self, path: &Path) -> Result<bool, StoreError> {
+        match &self.mirror {
+            Some(mirror) => mirror.bring(path),
+            None => Ok(path.is_file()),
+        }
+    }
+
+    /// Brings what a requirements file of a remote store names beside itself: it is read, and used, from there.
+    pub(super) fn bring_named_by(&self, path: &Path) -> Result<(), StoreError> {
+        if self.mirror.is_none() || path.extension().is_none_or(|ending| ending != "txt" && ending != "in") {
+            return Ok(());
+        }
+        let (mut open, mut seen) = (vec![path.to_owned()], BTreeSet::new());
+        while let Some(path) = open.pop() {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            for name in requirements::named_files(&text) {
+                let named = path.with_file_name(name);
+                if seen.insert(named.clone()) && self.bring(&named)? {
+                    open.push(named);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether its trees can be told. A web server does not list them.
+    pub fn lists(&self) -> bool {
+        self.mirror.as_ref().is_none_or(|mirror| mirror.lists())
+    }
+
+    /// Whether the node may read a tree: its names are asked for, and nothing else.
+    ///
+    /// # Errors
+    /// Why it is not known, in one line.
+    pub fn probe(&self, tree: &Path) -> Result<bool, String> {
+        if let Some(mirror) = &self.mirror {
+            return match mirror.probe(tree) {
+                Ok(()) => Ok(true),
+                Err(StoreError::Refused { error, .. }) if matches!(error.kind, Kind::Denied | Kind::Absent) => {
+                    Ok(false)
+                }
+                Err(error) => Err(error.to_string()),
+            };
+        }
+        // A folder that cannot be listed may still let through to those whose name is known.
+        for folder in [tree.to_owned(), tree.join(SCRIPTS)] {
+            match std::fs::read_dir(&folder) {
+                Ok(_) => return Ok(true),
+                Err(error)
+                    if matches!(error.kind(), std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::NotFound) => {}
+                Err(error) => return Err(format!("`{}` could not be read: {error}", folder.display())),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Finds a profile by name or path. `unit` is the cluster's; `beside` the folder of a profile that extends it.
+    pub(super) fn profile(&self, name: &str, unit: Option<&str>, beside: Option<&Path>) -> Result<Text, NotFound> {
+        let file = format!("{name}.toml");
+        match self.locate(name, unit, beside)? {
+            Some(path) => match self.read(&path) {
+                // An unsigned one ends the search, too: somebody put it in front of the one that is meant.
+                Ok(text) => self.believed(&path, text),
+                Err(error) => Err(NotFound {
+                    message: format!("`{}` could not be read: {error}", self.shown(&path)),
+                    causes: Vec::new(),
+                    hint: if is_path(name) {
+                        "check the path; a name without `/` and `.toml` is looked up in the file store".into()
+                    } else {
+                        "check the file's permissions".into()
+                    },
+                }),
+            },
+            None => builtin::file(&file)
+                .map(|found| Text {
+                    label: format!("built-in:{file}"),
+                    folder: None,
+                    identity: format!("built-in:{file}").into(),
+                    bytes: found.text.as_bytes().to_vec(),
+                })
+                .ok_or_else(|| self.no_such_profile(name, unit)),
+        }
+    }
+
+    /// Where the lock of a profile is, or would be, that is asked for by name or path; `None` for a profile that is not in
+    /// the file store.
+    ///
+    /// # Errors
+    /// When the store does not say.
+    pub fn lock_path(&self, name: &str, unit: Option<&str>) -> Result<Option<PathBuf>, Diagnostic> {
+        let located = self.locate(name, unit, None);
+        let located = located
+            .map_err(|missing| Diagnostic::nowhere(missing.message).causes(missing.causes).hint(missing.hint))?;
+        Ok(located.map(|path| path.with_extension("lock")))
+    }
+
+    /// The file of a profile, whether it counts or not; `None` when only the binary may have it.
+    fn locate(&self, name: &str, unit: Option<&str>, beside: Option<&Path>) -> Result<Option<PathBuf>, NotFound> {
+        if name.contains("://") || name.starts_with("dbfs:/") {
+            let hint =
+                "name the folder above the units' trees with `--filestore`, and the profile by its name".to_owned();
+            return Err(NotFound {
+                message: format!("`{name}`: profiles are not read over the network by their address"),
+                causes: Vec::new(),
+                hint,
+            });
+        }
+        if is_path(name) {
+            let path = beside.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
+            self.bring(&path).map_err(|error| unread(&error))?;
+            return Ok(Some(path));
+        }
+        // A place that cannot be read ends the search: what lies there might be what is meant.
+        for place in self.search(name, unit, beside) {
+            let path = place.map_err(|error| unread(&error))?.join(format!("{name}.toml"));
+            self.bring(&path).map_err(|error| unread(&error))?;
+            let found = std::fs::metadata(&path).map_err(|error| error.kind());
+            if !matches!(found, Err(std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)) {
+                return Ok(Some(path));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The trees of all units, by their folders' names.
+    ///
+    /// # Errors
+    /// When the file store cannot be listed.
+    pub fn trees(&self) -> std::io::Result<Vec<(String, PathBuf)>> {
+        let mut trees = Vec::new();
+        for entry in std::fs::read_dir(&self.root)? {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).filter(|name| !name.starts_with('.'));
+            if let (true, Some(name)) = (path.is_dir(), name) {
+                trees.push((name.to_owned(), path));
+            }
+        }
+        trees.sort();
+        Ok(trees)
+    }
+
+    /// The folders that are searched for a profile, in order; each is looked for when it is its turn.
+    fn search<'a>(
+        &'a self,
+        name: &'a str,
+        unit: Option<&'a str>,
+        beside: Option<&Path>,
+    ) -> impl Iterator<Item = Result<PathBuf, StoreError>> + 'a {
+        let trees = unit.into_iter().chain([name, ADMIN]).filter_map(|unit| self.find_tree(unit).transpose());
+        let folders = trees.map(|tree| tree.map(|tree| tree.join(SCRIPTS)));
+        beside.map(|folder| Ok(folder.to_owned())).into_iter().chain(folders)
+    }
+
+    /// The tree of a unit; folder names match without case. Of a remote store, its profiles are there, too.
+    fn find_tree(&self, unit: &str) -> Result<Option<PathBuf>, StoreError> {
+        let Some(mirror) = &self.mirror else { return Ok(self.tree(unit)) };
+        let tree = if mirror.lists() { self.tree(unit) } else { self.unlisted_tree(mirror, unit)? };
+        if let Some(tree) = &tree {
+            mirror.bring_all(&tree.join(SCRIPTS), ".toml")?;
+        }
+        Ok(tree)
+    }
+
+    /// The tree of a unit on a server that lists nothing: as it is written if its profile is there, else with a capital.
+    fn unlisted_tree(&self, mirror: &Mirror, unit: &str) -> Result<Option<PathBuf>, StoreError> {
+        let written = self.root.join(unit);
+        if unit.is_empty() || unit.contains('/') {
+            return Ok(None);
+        }
+        if unit == ADMIN {
+            // The names that the agent itself asks for, without being told.
+            mirror.bring(&written.join(SCRIPTS).join("access.toml"))?;
+            return Ok(Some(written));
+        }
+        if mirror.bring(&written.join(SCRIPTS).join(format!("{}.toml", unit.to_ascii_lowercase())))? {
+            return Ok(Some(written));
+        }
+        let (first, rest) = unit.split_at(unit.chars().next().map_or(0, char::len_utf8));
+        Ok(Some(self.root.join(first.to_uppercase() + rest)))
+    }
+
+    /// The tree of a unit, among the folders that there are.
+    pub(super) fn tree(&self, unit: &str) -> Option<PathBuf> {
+        let exact = self.root.join(unit);
+        if exact.is_dir() {
+            return Some(exact);
+        }
+        let entries = std::fs::read_dir(&self.root).ok()?.filter_map(Result::ok);
+        let mut matching: Vec<_> = entries
+            .map(|entry| entry.path())
+            .filter(|path| path.file_name().is_some_and(|name| name.eq_ignore_ascii_case(unit)) && path.is_dir())
+            .collect();
+        matching.sort();
+        matching.into_iter().next()
+    }
+
+    /// The folders that are searched for an asset, in order.
+    pub(super) fn asset_places(&self, beside: Option<&Path>, unit: Option<&str>) -> Result<Vec<PathBuf>, StoreError> {
+        let mut places: Vec<PathBuf> = beside.map(Path::to_owned).into_iter().collect();
+        for unit in unit.into_iter().chain([ADMIN]) {
+            if let Some(tree) = self.find_tree(unit)? {
+                places.extend([tree.clone(), tree.join(SCRIPTS)]);
+            }
+        }
+        Ok(places)
+    }
+
+    fn read(&self, path: &Path) -> std::io::Result<Text> {
+        let bytes = self.read_bytes(path)?;
+        let folder = path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+        let identity = std::fs::canonicalize(path)?;
+        Ok(Text { label: self.shown(path), folder: folder.map(Path::to_owned), identity, bytes })
+    }
+
+    /// The bytes of a text. Under trusted keys it is a plain file and not a huge one: who may write there might want more.
+    pub(super) fn read_bytes(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        if self.trusted.is_on() { read_bounded(path, MOST_TEXT) } else { std::fs::read(path) }
+    }
+
+    fn no_such_profile(&self, name: &str, unit: Option<&str>) -> NotFound {
+        let mut known: Vec<String> = builtin::profiles().map(str::to_owned).collect();
+        let mut searched = Vec::new();
+        for folder in self.search(name, unit, None).filter_map(Result::ok) {
+            let entries = std::fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok);
+            known.extend(
+                entries.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned)),
+            );
+            let folder = self.shown(&folder);
+            if !searched.contains(&folder) {
+                searched.push(folder);
+            }
+        }
+        known.retain(|name| format!("{name}.toml") != ACCESS);
+        known.sort();
+        known.dedup();
+        let nowhere = || format!("no tree below `{}`", self.label());
+        let searched = if searched.is_empty() { nowhere() } else { format!("`{}`", searched.join("`, `")) };
+        let mut causes = vec![format!("searched: {searched}, and what is built in")];
+        if unit.is_none() {
+            causes.push("the unit of this node is not known, so that no unit's own folder was searched".to_owned());
+        }
+        // It may lie in the tree of a unit that is not the node's.
+        let elsewhere = self.trees().unwrap_or_default().into_iter().map(|(unit, tree)| (unit, tree.join(SCRIPTS)));
+        let elsewhere = elsewhere.map(|(unit, folder)| (unit, folder.join(format!("{name}.toml"))));
+        let elsewhere: Vec<(String, PathBuf)> = elsewhere.filter(|(_, path)| path.is_file()).collect();
+        let list = known.join(", ");
+        let hint = match (elsewhere.first(), nearest(name, known.iter().map(String::as_str))) {
+            (Some((other, path)), _) => {
+                let path = self.shown(path);
+                format!(
+                    "the unit {other} has one: name it by its path `{path}`, or check it with a `--cluster-name` of the unit"
+                )
+            }
+            (None, Some(near)) => format!("did you mean `{near}`? known profiles: {list}"),
+            (None, None) => format!("known profiles: {list}"),
+        };
+        NotFound { message: format!("there is no profile `{name}`"), causes, hint }
+    }
+}
+
+/// Whether a profile is asked for by its path, and not by its name.
+fn is_path(name: &str) -> bool {
+    name.contains('/') || Path::new(name).extension().is_some_and(|ending| ending == "toml")
+}
+
+fn unread(error: &StoreError) -> NotFound {
+    NotFound { message: error.to_string(), causes: Vec::new(), hint: error.hint().unwrap_or_default() }
+}
+
+/// A path as people write it: what lies beside a profile of the current folder needs no `./`.
+fn label(path: &Path) -> String {
+    path.components().skip_while(|part| *part == Component::CurDir).collect::<PathBuf>().display().to_string()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::profile) fn store(files: &[(&str, &str)]) -> (tempfile::TempDir, FileStore) {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        for (name, text) in files {
+            crate::fs::replace(&temp.path().join(name), text.as_bytes(), crate::fs::Attributes::default())
+                .expect("written");
+        }
+        let root = temp.path().to_owned();
+        (temp, FileStore::local(root))
+    }
+
+    #[test]
+    fn the_units_folder_comes_before_admin_and_the_binary() {
+        let (_temp, store) =
+            store(&[("Family/init_scripts/family.toml", "unit"), ("Admin/init_scripts/family.toml", "admin")]);
+        assert_eq!(store.profile("family", None, None).expect("found").bytes, b"unit");
+    }
+
+    #[test]
+    fn the_clusters_unit_is_searched_first() {
+        let (_temp, store) =
+            store(&[("FAMILY/init_scripts/nightly.toml", "unit"), ("Admin/init_scripts/nightly.toml", "admin")]);
+        assert_eq!(store.profile("nightly", Some("family"), None).expect("found").bytes, b"unit");
+        assert_eq!(store.profile("nightly", None, None).expect("found").bytes, b"admin");
+    }
+
+    #[test]
+    fn the_binary_is_the_last_resort() {
+        let (_temp, store) = store(&[]);
+        assert_eq!(store.profile("starter", None, None).expect("built in").label, "built-in:starter.toml");
+    }
+
+    #[test]
+    fn an_unknown_profile_names_the_nearest() {
+        let (_temp, store) = store(&[]);
+        let error = store.profile("famly", None, None).expect_err("a slip");
+        assert!(error.hint.contains("did you mean `family`"), "{error:?}");
+    }
+}

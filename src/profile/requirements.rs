@@ -1,0 +1,217 @@
+//! Requirements files (pip's format): what they ask for, so that a look at the node can tell whether it is there.
+//!
+//! The files themselves go to the installer as they are; this reading only decides whether there is work to do. What
+//! it does not understand it keeps as opaque, and the installer has the last word on it.
+//! <https://pip.pypa.io/en/stable/reference/requirements-file-format/>
+
+use std::path::{Path, PathBuf};
+
+use pep508_rs::{Requirement, VerbatimUrl};
+
+use crate::diagnostic::Origin;
+
+/// What a requirements file and those it names ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Requirements {
+    /// Named requirements.
+    pub named: Vec<Named>,
+    /// Constraints from `-c` files.
+    pub constraints: Vec<Named>,
+    /// Lines whose name cannot be told without the installer: paths, addresses, editable projects.
+    pub opaque: Vec<Opaque>,
+    /// Lines that name other files relative to this one.
+    pub relative: Vec<Origin>,
+    /// Every line as it is written, also those with options.
+    pub lines: Vec<Opaque>,
+}
+
+/// A requirement with a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The requirement.
+    pub requirement: Requirement<VerbatimUrl>,
+    /// Its line.
+    pub origin: Origin,
+}
+
+/// A line that is not understood, or not yet: a requirement without a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opaque {
+    /// The line.
+    pub text: String,
+    /// Its place.
+    pub origin: Origin,
+}
+
+/// A file that a requirements file names could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("`{path}` could not be read: {reason}")]
+pub struct Unreadable {
+    /// The file, as people write it.
+    pub path: String,
+    /// The line that names it.
+    pub origin: Origin,
+    /// The operating system's words.
+    pub reason: String,
+}
+
+impl Requirements {
+    /// Reads a file's text and every file it names. `folder` is where relative names begin; those files are shown beside
+    /// `label`, as the file is.
+    pub fn read(label: &str, text: &str, folder: Option<&Path>) -> Result<Self, Unreadable> {
+        let mut all = Self::default();
+        all.add(label, text, folder, false, &mut vec![label.to_owned()])?;
+        Ok(all)
+    }
+
+    fn add(
+        &mut self,
+        label: &str,
+        text: &str,
+        folder: Option<&Path>,
+        constraint: bool,
+        open: &mut Vec<String>,
+    ) -> Result<(), Unreadable> {
+        for (line, text) in logical_lines(text) {
+            let origin = Origin { file: label.to_owned(), line, column: 1 };
+            self.lines.push(Opaque { text: text.clone(), origin: origin.clone() });
+            if let Some(name) = option(&text, "-r", "--requirement") {
+                self.include(name, (label, folder), constraint, origin, open)?;
+            } else if let Some(name) = option(&text, "-c", "--constraint") {
+                self.include(name, (label, folder), true, origin, open)?;
+            } else if let Some(project) = option(&text, "-e", "--editable") {
+                self.opaque.push(Opaque { text: project.to_owned(), origin });
+            } else if !text.starts_with('-') {
+                match without_options(&text).parse::<Requirement<VerbatimUrl>>() {
+                    Ok(requirement) if constraint => self.constraints.push(Named { requirement, origin }),
+                    Ok(requirement) => self.named.push(Named { requirement, origin }),
+                    Err(_) => {
+                        if text.starts_with('.') {
+                            self.relative.push(origin.clone());
+                        }
+                        self.opaque.push(Opaque { text, origin });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn include(
+        &mut self,
+        name: &str,
+        (beside, folder): (&str, Option<&Path>),
+        constraint: bool,
+        origin: Origin,
+        open: &mut Vec<String>,
+    ) -> Result<(), Unreadable> {
+        if name.contains("://") {
+            self.opaque.push(Opaque { text: name.to_owned(), origin });
+            return Ok(());
+        }
+        if Path::new(name).is_relative() {
+            self.relative.push(origin.clone());
+        }
+        let path = folder.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
+        let label = match beside.rsplit_once('/').filter(|_| folder.is_some() && Path::new(name).is_relative()) {
+            Some((beside, _)) => format!("{beside}/{name}"),
+            None => path.display().to_string(),
+        };
+        if open.contains(&label) {
+            return Ok(());
+        }
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) => return Err(Unreadable { path: label, origin, reason: error.to_string() }),
+        };
+        open.push(label.clone());
+        self.add(&label, &text, path.parent(), constraint, open)
+    }
+}
+
+/// The files that a requirements file names, as it writes them.
+pub fn named_files(text: &str) -> Vec<String> {
+    let named = |line: &str| {
+        let name = option(line, "-r", "--requirement").or_else(|| option(line, "-c", "--constraint"))?;
+        (!name.contains("://")).then(|| name.to_owned())
+    };
+    logical_lines(text).iter().filter_map(|(_, line)| named(line)).collect()
+}
+
+/// Lines with continuations joined and comments removed, each with the number of its first line.
+fn logical_lines(text: &str) -> Vec<(usize, String)> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut lines: Vec<(usize, String)> = Vec::new();
+    let mut joined: Option<(usize, String)> = None;
+    for (index, line) in text.lines().enumerate() {
+        let (number, mut logical) = joined.take().unwrap_or((index + 1, String::new()));
+        if let Some(continued) = line.strip_suffix('\\') {
+            logical.push_str(continued);
+            joined = Some((number, logical));
+        } else {
+            logical.push_str(line);
+            lines.push((number, logical));
+        }
+    }
+    lines.extend(joined);
+    for (_, line) in &mut lines {
+        let end = if line.starts_with('#') { Some(0) } else { line.find(" #").or_else(|| line.find("\t#")) };
+        line.truncate(end.unwrap_or(line.len()));
+        *line = line.trim().to_owned();
+    }
+    lines.retain(|(_, line)| !line.is_empty());
+    lines
+}
+
+fn option<'t>(text: &'t str, short: &str, long: &str) -> Option<&'t str> {
+    let value = text.strip_prefix(long).or_else(|| text.strip_prefix(short))?;
+    Some(value.trim_start_matches([' ', '=', '\t'])).filter(|value| !value.is_empty())
+}
+
+/// A requirement without its `--hash=…` and other options.
+fn without_options(text: &str) -> &str {
+    text.find(" --").map_or(text, |end| &text[..end]).trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(list: &[Named]) -> Vec<String> {
+        list.iter().map(|named| named.requirement.name.to_string()).collect()
+    }
+
+    #[test]
+    fn comments_continuations_options_and_line_ends_are_understood() {
+        let text = "\u{feff}# a comment\r\nnltk\r\nspacy >= 3.7, \\\r\n    < 4  # two lines\r\n--index-url https://example.org/simple\r\nsix==1.16.0 \\\r\n  --hash=sha256:abc\r\nx ; python_version < '3'";
+        let read = Requirements::read("r.txt", text, None).expect("nothing else to read");
+        assert_eq!(names(&read.named), ["nltk", "spacy", "six", "x"]);
+        assert_eq!(read.named[1].origin.line, 3);
+        assert_eq!(read.opaque, []);
+    }
+
+    #[test]
+    fn other_files_are_read_once_and_constraints_stay_apart() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let write = |name: &str, text: &str| {
+            crate::fs::replace(&temp.path().join(name), text.as_bytes(), crate::fs::Attributes::default())
+                .expect("written");
+        };
+        write("more.txt", "-r more.txt\nnumpy\n");
+        write("limits.txt", "numpy<3\n");
+        let read = Requirements::read("r.txt", "-r more.txt\n-c limits.txt\n", Some(temp.path())).expect("readable");
+        assert_eq!(
+            (names(&read.named), names(&read.constraints)),
+            (vec!["numpy".to_owned()], vec!["numpy".to_owned()])
+        );
+        let error = Requirements::read("r.txt", "\n-r none.txt\n", Some(temp.path())).expect_err("not there");
+        assert_eq!(error.origin.line, 2);
+    }
+
+    #[test]
+    fn what_has_no_name_is_opaque() {
+        let read = Requirements::read("r.txt", "./lib/x.whl\n-e ./project\nhttps://example.org/y.tar.gz\n", None)
+            .expect("fine");
+        assert_eq!(read.opaque.len(), 3);
+    }
+}

@@ -1,0 +1,159 @@
+//! Whose word counts for what is in the file store: texts that are read here were judged where they were read.
+
+use std::{path::Path, sync::Arc};
+
+use super::find::{ACCESS, ADMIN, FileStore, NotFound, SCRIPTS, Text};
+use crate::{
+    diagnostic::Diagnostic,
+    digest::Digest,
+    filestore::StoreError,
+    fs::read_bounded,
+    trust::{Distrust, Hashes, MOST_SIGNATURE, Trusted, beside},
+};
+
+impl FileStore {
+    /// The same store, of which only what is signed counts.
+    #[must_use]
+    pub fn trusting(self, trusted: Arc<Trusted>) -> Self {
+        Self { trusted, ..self }
+    }
+
+    /// Whose word counts for what is in the store.
+    pub fn trusted(&self) -> &Trusted {
+        &self.trusted
+    }
+
+    /// Judges bytes that were read from a path, by what something signed says of them or by the signature beside it.
+    fn vouched(&self, path: &Path, bytes: &[u8]) -> Result<(), Distrust> {
+        if !self.trusted.is_on() || self.trusted.digests().named_by(&Digest::sha256(bytes)).is_some() {
+            return Ok(());
+        }
+        let signature = self.signature(path)?;
+        self.trusted.keys().check(path, bytes, signature.as_deref()).map(drop)
+    }
+
+    /// The same for a file of any size, of which only the hashes are at hand.
+    pub(super) fn vouched_by_hash(&self, path: &Path, hashes: &Hashes) -> Result<(), Distrust> {
+        if self.trusted.digests().named_by(&hashes.sha256).is_some() {
+            return Ok(());
+        }
+        let signature = self.signature(path)?.ok_or(Distrust::NoDigest)?;
+        self.trusted.keys().check_hashed(path, &hashes.prehash, Some(&signature)).map(drop)
+    }
+
+    /// The signature beside a file.
+    fn signature(&self, path: &Path) -> Result<Option<Vec<u8>>, Distrust> {
+        let path = beside(path);
+        if !self.bring(&path).map_err(|error| Distrust::Unread(error.to_string()))? && !path.exists() {
+            return Ok(None);
+        }
+        read_bounded(&path, MOST_SIGNATURE).map(Some).map_err(|error| Distrust::Unread(error.to_string()))
+    }
+
+    /// A text, if it counts.
+    pub(super) fn believed(&self, path: &Path, text: Text) -> Result<Text, NotFound> {
+        match self.vouched(path, &text.bytes) {
+            Ok(()) => Ok(text),
+            Err(why) => Err(NotFound {
+                message: format!("`{}` does not count: {why}", text.label),
+                causes: Vec::new(),
+                hint: why.hint(&text.label),
+            }),
+        }
+    }
+
+    /// Where the access file is, or would be, as people write it.
+    pub fn access_label(&self) -> String {
+        let tree = self.tree(ADMIN).unwrap_or_else(|| self.root.join(ADMIN));
+        self.shown(&tree.join(SCRIPTS).join(ACCESS))
+    }
+
+    /// The access file, by its name for people and its bytes; `None` when there is none. Only the one in Admin's folder
+    /// counts: a unit does not write its own grants.
+    ///
+    /// # Errors
+    /// When there is one and it cannot be read: nobody knows then what it would refuse.
+    pub fn access(&self) -> Result<Option<(String, Vec<u8>)>, Diagnostic> {
+        // Of a remote store it was brought with all that admins keep there.
+        let Some(tree) = self.tree(ADMIN) else { return Ok(None) };
+        let path = tree.join(SCRIPTS).join(ACCESS);
+        self.access_at(&path)
+    }
+
+    /// The access file at a path, of which only what is signed counts, too.
+    ///
+    /// # Errors
+    /// As of [`FileStore::access`].
+    pub fn access_at(&self, path: &Path) -> Result<Option<(String, Vec<u8>)>, Diagnostic> {
+        self.judged(path, "nothing is allowed before it is known what is; check the file's permissions")
+    }
+
+    /// Another file that says what to do, such as a lock: by its name for people and its bytes, `None` when there is none.
+    /// Under trusted keys only what is signed counts.
+    ///
+    /// # Errors
+    /// When there is one that cannot be read or does not count.
+    pub fn signed_text(&self, path: &Path) -> Result<Option<(String, Vec<u8>)>, Diagnostic> {
+        let unread = |error: StoreError| Diagnostic::nowhere(error.to_string()).maybe_hint(error.hint());
+        self.bring(path).map_err(unread)?;
+        self.judged(path, "check the file's permissions")
+    }
+
+    fn judged(&self, path: &Path, unread: &str) -> Result<Option<(String, Vec<u8>)>, Diagnostic> {
+        let label = self.shown(path);
+        match self.read_bytes(path) {
+            Ok(bytes) => match self.vouched(path, &bytes) {
+                Ok(()) => Ok(Some((label, bytes))),
+                Err(why) => Err(not_counting(&label, &why)),
+            },
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+                Ok(None)
+            }
+            Err(error) => Err(Diagnostic::nowhere(format!("`{label}` could not be read: {error}")).hint(unread)),
+        }
+    }
+}
+
+/// A file that somebody changed, exchanged or never signed.
+fn not_counting(label: &str, why: &Distrust) -> Diagnostic {
+    Diagnostic::nowhere(format!("`{label}` does not count: {why}")).hint(why.hint(label))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::find::tests::store;
+
+    #[test]
+    fn only_the_access_file_of_admin_counts() {
+        let (_temp, nothing) = store(&[("Family/init_scripts/access.toml", "unit"), ("access.toml", "top")]);
+        assert_eq!(nothing.access(), Ok(None));
+        assert_eq!(nothing.probe(&nothing.root.join("Family")), Ok(true));
+        assert_eq!(nothing.probe(&nothing.root.join("Nowhere")), Ok(false));
+        assert_eq!(nothing.trees().expect("listed").len(), 1);
+        let (_temp, found) = store(&[("ADMIN/init_scripts/access.toml", "admin")]);
+        assert_eq!(found.access().expect("readable").expect("there").1, b"admin");
+        let (_temp, folder) = store(&[("Admin/init_scripts/access.toml/x", "")]);
+        assert!(folder.access().is_err(), "what cannot be read may not count as nothing");
+    }
+
+    #[test]
+    fn a_digest_that_something_signed_names_is_as_good_as_a_signature() {
+        use crate::trust::{SecretKey, TrustedKeys};
+        let text = "schema = 1\nname = 'nightly'\n";
+        let (_temp, store) = store(&[("Admin/init_scripts/nightly.toml", text)]);
+        let keys = TrustedKeys::new(vec![SecretKey::generate().expect("random").public()]);
+        let trusted = Arc::new(Trusted::new(keys, 0, std::collections::BTreeMap::new()));
+        let store = store.trusting(Arc::clone(&trusted));
+        let refused = store.profile("nightly", None, None).expect_err("nobody signed it");
+        assert!(refused.message.contains("it has no signature"), "{refused:?}");
+        let path = store.root.join("Admin/init_scripts/nightly.toml");
+        assert!(store.signed_text(&path).is_err() && store.signed_text(Path::new("/nowhere")) == Ok(None));
+        trusted.digests().add(Digest::sha256(text.as_bytes()), "nightly.lock");
+        assert_eq!(store.profile("nightly", None, None).expect("the lock names it").bytes, text.as_bytes());
+        assert!(store.signed_text(&path).is_ok_and(|found| found.is_some()));
+        assert!(trusted.needs_digests());
+        trusted.packages_are_locked();
+        assert!(!trusted.needs_digests());
+    }
+}

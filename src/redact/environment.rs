@@ -1,0 +1,106 @@
+//! Variables of the environment that hold credentials: known to the sieve before the first text is written, and kept
+//! from every child.
+
+use std::collections::BTreeMap;
+
+use super::Secret;
+
+/// The variables that the official clients of the clouds take a credential from. The agent speaks to the clouds itself:
+/// no package tool needs them, and what such a tool starts is not always well-behaved.
+const CREDENTIALS: [&str; 15] = [
+    "DATABRICKS_TOKEN",
+    "DATABRICKS_PASSWORD",
+    "DATABRICKS_CLIENT_SECRET",
+    "DATABRICKS_OIDC_TOKEN",
+    "DATABRICKS_METADATA_SERVICE_URL",
+    "ARM_CLIENT_SECRET",
+    "ARM_OIDC_TOKEN",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "AZURE_PASSWORD",
+    "IDENTITY_HEADER",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+];
+/// A credential as well, or the path of a file with one: kept from children, and known to the sieve when it is no path.
+const KEY_OR_PATH: &str = "GOOGLE_CREDENTIALS";
+/// Parts of names that people give to variables with a secret in them.
+const SUSPICIOUS: [&str; 6] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "PRIVATE_KEY"];
+/// The value of a variable with a suspicious name only may be a word such as `true` or a path.
+const SHORTEST_GUESS: usize = 8;
+
+/// Whether a variable is one that a cloud's client takes a credential from. This is the one list of them: what it names is
+/// kept from every child.
+pub fn holds_credential(name: &str) -> bool {
+    name == KEY_OR_PATH || CREDENTIALS.contains(&name)
+}
+
+/// Makes the credentials among these variables known: those of the clouds, those with a name that says so, and the
+/// passwords in addresses.
+pub fn learn_environment(variables: &BTreeMap<String, String>) {
+    for (name, value) in variables {
+        let upper = name.to_ascii_uppercase();
+        let guessed = SUSPICIOUS.iter().any(|part| upper.contains(part)) && value.len() >= SHORTEST_GUESS;
+        // A path names a file with the secret; a reference was not resolved and names one, too.
+        let names_one = value.starts_with('/') || value.contains("{{") || value.contains("://");
+        // A key of Google's is JSON, and its addresses are not what it is.
+        let names_one = names_one && !(name == KEY_OR_PATH && value.trim_start().starts_with('{'));
+        if CREDENTIALS.contains(&name.as_str()) || (guessed && !names_one) {
+            drop(Secret::from(value.clone()));
+        }
+        passwords(value).for_each(|password| drop(Secret::from(password.to_owned())));
+    }
+}
+
+/// The passwords of addresses in a text: what stands between `:` and `@` before the host. A name without a password may
+/// be a token; a short one is a name.
+fn passwords(text: &str) -> impl Iterator<Item = &str> {
+    text.split("://").skip(1).filter_map(|address| {
+        let end = address.find(['/', ' ', '?', '#', '"', '\'']).unwrap_or(address.len());
+        let (user, _) = address[..end].rsplit_once('@')?;
+        let password = user.split_once(':').map(|(_, password)| password);
+        password.or(Some(user).filter(|user| user.len() >= SHORTEST_GUESS))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redact::text;
+
+    #[test]
+    fn credentials_in_the_environment_are_known_and_settings_are_not() {
+        let variables = [
+            ("DATABRICKS_TOKEN", "dapi-4711"),
+            ("FAMILY_TOKEN", "token-of-family"),
+            (
+                "PIP_INDEX_URL",
+                "https://reader:pass-of-reader@pypi.example.org/simple https://key-alone@x.example.org/ https://git@y.example.org",
+            ),
+            ("USE_TOKEN", "true"),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token"),
+            ("DB_PASSWORD", "{{secrets/family/db}}"),
+            ("GOOGLE_CREDENTIALS", "/home/somebody/google.json"),
+            ("HOME", "/home/somebody"),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        learn_environment(&variables.into());
+        for secret in ["dapi-4711", "token-of-family", "pass-of-reader", "key-alone"] {
+            assert_eq!(text(&format!("x {secret} y")), "x [redacted] y");
+        }
+        for plain in [
+            "true",
+            "/var/run/token",
+            "{{secrets/family/db}}",
+            "/home/somebody",
+            "/home/somebody/google.json",
+            "https://pypi.example.org/simple",
+        ] {
+            assert_eq!(text(plain), plain);
+        }
+        assert!(["AWS_SECRET_ACCESS_KEY", "GOOGLE_CREDENTIALS"].into_iter().all(holds_credential));
+        assert!(!holds_credential("AWS_REGION"));
+    }
+}

@@ -1,0 +1,275 @@
+//! The ways in which a value may be written: as it is, and as the encodings do that stand between a program and a log.
+
+use base64::{
+    Engine as _, alphabet,
+    engine::general_purpose::{GeneralPurpose, PAD, STANDARD},
+};
+use secrecy::zeroize::Zeroizing;
+
+use super::search::HEAD;
+
+type Form = Zeroizing<Vec<u8>>;
+
+/// A line of a value of several lines must be longer than `}` or `begin` to be searched for by itself.
+const SHORTEST_LINE: usize = 8;
+/// Where programs break lines of base64: those of PEM, and those of MIME and of `base64` itself.
+const WIDTHS: [usize; 2] = [64, 76];
+const DIGITS: [&[u8; 16]; 2] = [b"0123456789abcdef", b"0123456789ABCDEF"];
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, PAD);
+
+/// All forms of a value. Some may be the same, and some are part of others.
+pub(super) fn of(value: &[u8]) -> Vec<Form> {
+    let mut forms = Vec::new();
+    for part in parts(value) {
+        // White space around a value is lost where it is printed; a value is not searched for with it.
+        forms.push(copy(part.trim_ascii()));
+        in_base64(part, &mut forms);
+        forms.extend(DIGITS.map(|digits| in_hexadecimal(part, digits)));
+        in_addresses(part, &mut forms);
+        in_texts(part, &mut forms);
+    }
+    forms.retain(|form| form.len() >= HEAD);
+    forms
+}
+
+/// The value, the same without white space around it, and each line of a value of several lines.
+fn parts(value: &[u8]) -> Vec<&[u8]> {
+    let trimmed = value.trim_ascii();
+    let mut parts = vec![trimmed];
+    if trimmed.len() < value.len() {
+        parts.push(value);
+    }
+    if trimmed.contains(&b'\n') {
+        parts.extend(
+            trimmed.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| line.len() >= SHORTEST_LINE),
+        );
+    }
+    parts.retain(|part| part.len() >= HEAD);
+    parts
+}
+
+fn copy(bytes: &[u8]) -> Form {
+    Zeroizing::new(bytes.to_vec())
+}
+
+/// By itself and inside of something larger: the characters that hold nothing but the value's bits, for each of the
+/// three places that its first byte can have in a group.
+fn in_base64(part: &[u8], forms: &mut Vec<Form>) {
+    for engine in [&STANDARD, &URL_SAFE] {
+        for before in 0..3 {
+            let group = Zeroizing::new([&[0; 2][..before], part].concat());
+            let text = Zeroizing::new(engine.encode(&*group).into_bytes());
+            let first = (before * 8).div_ceil(6);
+            let last = group.len() * 8 / 6;
+            let unpadded = text.iter().position(|&byte| byte == b'=').unwrap_or(text.len());
+            for end in [last, unpadded, text.len()] {
+                forms.push(copy(&text[first..end]));
+            }
+            for width in WIDTHS {
+                if before == 0 && text.len() > width {
+                    forms.extend(text.chunks(width).filter(|line| line.len() >= SHORTEST_LINE).map(copy));
+                }
+            }
+        }
+    }
+}
+
+fn in_hexadecimal(part: &[u8], digits: &[u8; 16]) -> Form {
+    Zeroizing::new(
+        part.iter().flat_map(|&byte| [byte >> 4, byte & 15]).map(|digit| digits[usize::from(digit)]).collect(),
+    )
+}
+
+/// Percent-encoded, as a part of an address and as a field of a form. Encoders differ in what they leave as it is.
+fn in_addresses(part: &[u8], forms: &mut Vec<Form>) {
+    // RFC 3986; the same and `/` (paths); `encodeURIComponent`; forms (URL standard); names and passwords (URL standard).
+    const LEFT: [&[u8]; 5] = [b"-_.~", b"-_.~/", b"-_.~!'()*", b"-_.*", b"-_.~!$&'()*+,%"];
+    for left in LEFT {
+        for digits in DIGITS {
+            for space in [&b"%20"[..], b"+"] {
+                let mut form = Zeroizing::new(Vec::with_capacity(part.len() * 3));
+                for &byte in part {
+                    match byte {
+                        b' ' => form.extend_from_slice(space),
+                        _ if byte.is_ascii_alphanumeric() || left.contains(&byte) => form.push(byte),
+                        _ => form.extend([b'%', digits[usize::from(byte >> 4)], digits[usize::from(byte & 15)]]),
+                    }
+                }
+                push_if_other(form, part, forms);
+            }
+        }
+    }
+}
+
+/// Escaped: JSON and the string literals of programming languages, words of a shell, XML, lines of a password file.
+fn in_texts(part: &[u8], forms: &mut Vec<Form>) {
+    // Of bytes, as Rust writes them, and as Python does, which leaves one kind of quotes or both as they are.
+    let bytes = Zeroizing::new(part.escape_ascii().to_string());
+    for quotes in [&[][..], &["\""], &["'"], &["\"", "'"]] {
+        let left =
+            quotes.iter().fold(bytes.clone(), |text, quote| Zeroizing::new(text.replace(&format!("\\{quote}"), quote)));
+        push_if_other(copy(left.as_bytes()), part, forms);
+    }
+    // A program that reads it as text shows the bytes that are none as this character.
+    let text = Zeroizing::new(String::from_utf8_lossy(part).into_owned());
+    push_if_other(copy(text.as_bytes()), part, forms);
+    if let Ok(json) = serde_json::to_string(text.as_str()) {
+        let json = Zeroizing::new(json);
+        let inner = &json[1..json.len() - 1];
+        push_if_other(copy(inner.as_bytes()), part, forms);
+        push_if_other(escaped(inner, |c| !c.is_ascii(), json_escape), part, forms);
+        push_if_other(escaped(inner, |c| "<>&".contains(c), json_escape), part, forms);
+        push_if_other(escaped(inner, |c| c == '/', |c| format!("\\{c}")), part, forms);
+    }
+    push_if_other(Zeroizing::new(text.escape_debug().to_string().into_bytes()), part, forms);
+    for quotes in ["", "'"] {
+        push_if_other(
+            escaped(&text, |c| c.is_control() || c == '\\' || quotes.contains(c), python_escape),
+            part,
+            forms,
+        );
+    }
+    let backslash = |c: char| format!("\\{c}");
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    push_if_other(escaped(&text, |c| c == '\'', |_| r"'\''".into()), part, forms);
+    push_if_other(escaped(&text, |c| c == '\'', |_| r#"'"'"'"#.into()), part, forms);
+    push_if_other(escaped(&text, |c| r#"\"$`"#.contains(c), backslash), part, forms);
+    push_if_other(escaped(&text, |c| !plain(c), backslash), part, forms);
+    push_if_other(escaped(&text, |c| r"\:".contains(c), backslash), part, forms);
+    push_if_other(escaped(&text, |c| r"\'".contains(c), backslash), part, forms);
+    for apostrophe in ["&#39;", "&#x27;", "&apos;", "'"] {
+        for quote in ["&quot;", "&#34;", "\""] {
+            let escape = |c| xml_escape(c, apostrophe, quote).to_owned();
+            push_if_other(escaped(&text, |c| "&<>\"'".contains(c), escape), part, forms);
+        }
+    }
+}
+
+fn push_if_other(form: Form, part: &[u8], forms: &mut Vec<Form>) {
+    if *form != part {
+        forms.push(form);
+    }
+}
+
+fn escaped(text: &str, concerns: impl Fn(char) -> bool, escape: impl Fn(char) -> String) -> Form {
+    let mut form = Zeroizing::new(Vec::with_capacity(text.len() + 16));
+    for c in text.chars() {
+        if concerns(c) {
+            form.extend_from_slice(escape(c).as_bytes());
+        } else {
+            form.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
+    form
+}
+
+fn json_escape(c: char) -> String {
+    let units = c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<Vec<_>>();
+    units.concat()
+}
+
+/// As `repr` does it.
+fn python_escape(c: char) -> String {
+    match c {
+        '\n' => r"\n".into(),
+        '\r' => r"\r".into(),
+        '\t' => r"\t".into(),
+        '\\' | '\'' => format!("\\{c}"),
+        _ => format!("\\x{:02x}", u32::from(c)),
+    }
+}
+
+fn xml_escape<'a>(c: char, apostrophe: &'a str, quote: &'a str) -> &'a str {
+    match c {
+        '&' => "&amp;",
+        '<' => "&lt;",
+        '>' => "&gt;",
+        '"' => quote,
+        _ => apostrophe,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redact::{REDACTED, Secret, text};
+
+    const VALUE: &str = "p&ss: \"w/rd\" it's 100% <é>\\+~";
+
+    #[test]
+    fn a_value_is_found_however_it_is_written() {
+        drop(Secret::from(VALUE.to_owned()));
+        // What other programs make of it: Python's urllib, json, shlex and repr; bash; JavaScript; jq; Go.
+        for written in [
+            VALUE,
+            r"p%26ss%3A%20%22w/rd%22%20it%27s%20100%25%20%3C%C3%A9%3E%5C%2B~",
+            r"p%26ss%3A%20%22w%2Frd%22%20it%27s%20100%25%20%3C%C3%A9%3E%5C%2B~",
+            r"p%26ss%3A+%22w%2Frd%22+it%27s+100%25+%3C%C3%A9%3E%5C%2B~",
+            r"p%26ss%3a+%22w%2frd%22+it%27s+100%25+%3c%c3%a9%3e%5c%2b%7e",
+            r"p%26ss%3A%20%22w%2Frd%22%20it's%20100%25%20%3C%C3%A9%3E%5C%2B~",
+            r#"p&ss: \"w/rd\" it's 100% <é>\\+~"#,
+            r#"p&ss: \"w/rd\" it's 100% <\u00e9>\\+~"#,
+            r#"p\u0026ss: \"w/rd\" it's 100% \u003cé\u003e\\+~"#,
+            r#"p&ss: \"w\/rd\" it's 100% <é>\\+~"#,
+            r#"p&ss: "w/rd" it'"'"'s 100% <é>\+~"#,
+            r#"p&ss: "w/rd" it'\''s 100% <é>\+~"#,
+            r#"p&amp;ss: "w/rd" it's 100% &lt;é&gt;\+~"#,
+            r#"p&ss: "w/rd" it\'s 100% <é>\\+~"#,
+            r#"p&ss: "w/rd" it\'s 100% <\xc3\xa9>\\+~"#,
+            r"p&amp;ss: &quot;w/rd&quot; it&#x27;s 100% &lt;é&gt;\+~",
+            r"p&amp;ss: &#34;w/rd&#34; it&#39;s 100% &lt;é&gt;\+~",
+        ] {
+            assert_eq!(text(&format!("<<{written}>>")), format!("<<{REDACTED}>>"));
+        }
+    }
+
+    #[test]
+    fn base64_is_found_by_itself_and_inside_of_more_in_both_alphabets() {
+        // `?` and `>` give `/` and `+`, or `_` and `-`.
+        let value = "secret???>>>~~~value";
+        drop(Secret::from(value.to_owned()));
+        for engine in [&STANDARD, &URL_SAFE] {
+            for before in ["", "u", "us", "user:", "reader:x"] {
+                for after in ["", "!", "!!", "!!!", "@host"] {
+                    let whole = engine.encode(format!("{before}{value}{after}"));
+                    for written in [whole.as_str(), whole.trim_end_matches('=')] {
+                        let shown = text(&format!("Basic {written}.")).into_owned();
+                        let rest = shown.replace(REDACTED, "");
+                        // At most the characters that the value shares with its neighbours are left.
+                        let neighbours = (before.len() + after.len()).div_ceil(3) * 4 + 2;
+                        assert!(shown.contains(REDACTED) && rest.len() <= "Basic .".len() + neighbours, "{shown}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn base64_in_lines_is_found_line_by_line() {
+        let value: String = (0..120).map(|n| char::from(b'a' + n % 26)).collect();
+        drop(Secret::from(value.clone()));
+        for width in WIDTHS {
+            let lines = STANDARD.encode(&value).into_bytes();
+            let lines: Vec<_> = lines.chunks(width).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+            assert_eq!(text(&lines.join("\n")).replace(REDACTED, ""), "\n".repeat(lines.len() - 1));
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_found_in_what_is_made_of_them() {
+        drop(Secret::new(b"ab\xffcd\x00ef\n".to_vec()));
+        for written in
+            [r"ab\xffcd\x00ef", "ab\u{fffd}cd\\x00ef", "ab\u{fffd}cd\u{0}ef", "6162ff6364006566", "6162FF6364006566"]
+        {
+            assert_eq!(text(&format!("b'{written}'")), format!("b'{REDACTED}'"));
+        }
+    }
+
+    #[test]
+    fn white_space_around_a_value_does_not_hide_it() {
+        drop(Secret::from("  hunter22\n".to_owned()));
+        assert_eq!(text("it is hunter22."), "it is [redacted].");
+        assert_eq!(text(&STANDARD.encode("  hunter22\n")), REDACTED);
+        assert_eq!(text(&STANDARD.encode("hunter22")), REDACTED);
+    }
+}

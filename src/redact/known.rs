@@ -1,0 +1,146 @@
+//! All values of the process, and the search for them. The search is built when a text first needs it, and anew when
+//! there are more values.
+
+use std::{borrow::Cow, sync::Arc};
+
+use secrecy::{ExposeSecret as _, SecretSlice};
+
+use super::{SHORTEST, Stream, search::Index};
+
+/// The values, and what was last built from them.
+struct Known {
+    values: Vec<Arc<SecretSlice<u8>>>,
+    index: Option<Arc<Index>>,
+}
+
+impl Known {
+    const NOTHING: Self = Self { values: Vec::new(), index: None };
+
+    fn add(&mut self, value: &Arc<SecretSlice<u8>>) {
+        if !self.values.iter().any(|known| known.expose_secret() == value.expose_secret()) {
+            self.values.push(Arc::clone(value));
+            self.index = None;
+        }
+    }
+}
+
+#[cfg(not(test))]
+mod place {
+    use std::sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use super::Known;
+
+    static KNOWN: Mutex<Known> = Mutex::new(Known::NOTHING);
+    /// How many values are known, readable without the lock.
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+    pub(super) fn with<T>(work: impl FnOnce(&mut Known) -> T) -> T {
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = work(&mut known);
+        COUNT.store(known.values.len(), Ordering::Release);
+        done
+    }
+
+    pub(super) fn count() -> usize {
+        COUNT.load(Ordering::Acquire)
+    }
+}
+
+/// In unit tests each test knows its own values: those of others are ordinary words in its texts.
+#[cfg(test)]
+mod place {
+    use std::cell::RefCell;
+
+    use super::Known;
+
+    thread_local!(static KNOWN: RefCell<Known> = const { RefCell::new(Known::NOTHING) });
+
+    pub(super) fn with<T>(work: impl FnOnce(&mut Known) -> T) -> T {
+        KNOWN.with_borrow_mut(work)
+    }
+
+    pub(super) fn count() -> usize {
+        with(|known| known.values.len())
+    }
+}
+
+/// Makes a value known.
+pub(super) fn add(value: &Arc<SecretSlice<u8>>) {
+    if value.expose_secret().len() >= SHORTEST {
+        place::with(|known| known.add(value));
+    }
+}
+
+/// How many values are known.
+pub(super) fn count() -> usize {
+    place::count()
+}
+
+/// The search for all values known now.
+pub(super) fn index() -> Arc<Index> {
+    let built = place::with(|known| known.index.clone().ok_or_else(|| known.values.clone()));
+    // Not under the lock: others want to know, too, and the words of a panic here must not wait for it.
+    built.unwrap_or_else(|values| {
+        let index = Arc::new(Index::of_values(values.iter().map(|value| value.expose_secret())));
+        place::with(|known| {
+            if known.values.len() == values.len() {
+                known.index = Some(Arc::clone(&index));
+            }
+        });
+        index
+    })
+}
+
+/// Forgets all values and wipes them, but for those that somebody still holds. For the very end of the process.
+pub fn forget() {
+    place::with(|known| *known = Known::NOTHING);
+}
+
+/// A text without the values that are known.
+pub fn text(text: &str) -> Cow<'_, str> {
+    if count() == 0 || !index().is_in(text.as_bytes()) {
+        return Cow::Borrowed(text);
+    }
+    let mut stream = Stream::default();
+    let mut clean = stream.push(text.as_bytes()).into_owned();
+    clean.extend(stream.end_of_text());
+    Cow::Owned(String::from_utf8_lossy(&clean).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redact::{REDACTED, Secret};
+
+    #[test]
+    fn a_value_is_known_from_its_creation_until_it_is_forgotten() {
+        assert_eq!(text("the password is hunter22"), "the password is hunter22");
+        drop(Secret::from("hunter22".to_owned()));
+        assert_eq!(text("the password is hunter22"), format!("the password is {REDACTED}"));
+        assert_eq!(text("all is well"), "all is well");
+        forget();
+        assert_eq!(text("hunter22"), "hunter22");
+    }
+
+    #[test]
+    fn a_value_that_is_too_short_is_not_searched_for() {
+        drop(Secret::from("abc".to_owned()));
+        assert_eq!((text("abc"), count()), ("abc".into(), 0));
+    }
+
+    #[test]
+    fn the_same_value_is_known_once() {
+        let secret = Secret::from("hunter22".to_owned());
+        drop((secret.clone(), Secret::from("hunter22".to_owned())));
+        assert_eq!(count(), 1);
+    }
+
+    #[test]
+    fn the_beginning_of_a_value_at_the_end_of_a_text_is_only_a_text() {
+        drop(Secret::from("family-4711".to_owned()));
+        assert_eq!(text("there is no scope family"), "there is no scope family");
+    }
+}

@@ -1,0 +1,27 @@
+//! What nobody may see: values that cannot be printed by accident, and a sieve that takes them out of every text that
+//! leaves the process, however they are written there.
+//!
+//! The sieve knows each [`Secret`] from its creation until [`forget`]. Values shorter than [`SHORTEST`] bytes are not
+//! searched for: half of every text would be taken for one.
+
+mod environment;
+mod forms;
+mod known;
+mod process;
+mod search;
+mod secret;
+mod site;
+mod stream;
+
+pub use environment::{holds_credential, learn_environment};
+pub use known::{forget, text};
+pub use process::keep_memory_private;
+pub use secret::Secret;
+pub use site::{NotASite, Site, is_loopback};
+pub use stream::Stream;
+
+/// What stands in the place of a value.
+pub const REDACTED: &str = "[redacted]";
+
+/// The shortest value that is searched for, in bytes.
+pub const SHORTEST: usize = search::HEAD;

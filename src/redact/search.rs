@@ -1,0 +1,152 @@
+//! Finds many needles in a text at about the speed of memory, without a copy of them in memory that is not wiped.
+//!
+//! A bit for the first four bytes of each needle tells nearly every place where none begins; the few others are
+//! compared. (An automaton such as Aho-Corasick's would hold the needles in memory of its own, some thirty bytes for
+//! each of theirs, and would have to be built anew for each new value.)
+
+use secrecy::zeroize::Zeroizing;
+
+use super::forms;
+
+/// The bytes at a needle's beginning that are looked up.
+pub(super) const HEAD: usize = 4;
+/// The width of the table of heads: 32 KiB, which stay in a processor's nearest cache.
+const TABLE_BITS: u32 = 18;
+
+/// The needles of all values.
+pub(super) struct Index {
+    /// The needles one after the other, in order.
+    bytes: Zeroizing<Vec<u8>>,
+    /// Where each begins and ends in `bytes`.
+    spans: Vec<(usize, usize)>,
+    /// The first four bytes of each.
+    heads: Vec<u32>,
+    /// A bit for the hash of each head.
+    table: Vec<u64>,
+}
+
+/// What is at one place of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Found {
+    /// Where the longest needle that begins here ends.
+    pub(super) end: Option<usize>,
+    /// Whether a longer one may end beyond the text.
+    pub(super) may_go_on: bool,
+}
+
+impl Index {
+    /// The search for these values, however they are written.
+    pub(super) fn of_values<'a>(values: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut needles: Vec<Zeroizing<Vec<u8>>> = values.flat_map(forms::of).collect();
+        needles.sort_unstable_by(|a, b| a.as_slice().cmp(b.as_slice()));
+        needles.dedup();
+        let mut index = Self {
+            bytes: Zeroizing::new(Vec::with_capacity(needles.iter().map(|needle| needle.len()).sum())),
+            spans: Vec::with_capacity(needles.len()),
+            heads: Vec::with_capacity(needles.len()),
+            table: vec![0; 1 << (TABLE_BITS - u64::BITS.trailing_zeros())],
+        };
+        for needle in needles.iter().filter(|needle| needle.len() >= HEAD) {
+            let head = u32::from_be_bytes([needle[0], needle[1], needle[2], needle[3]]);
+            let (word, bit) = slot(head);
+            index.table[word] |= bit;
+            index.heads.push(head);
+            let start = index.bytes.len();
+            index.bytes.extend_from_slice(needle);
+            index.spans.push((start, index.bytes.len()));
+        }
+        index
+    }
+
+    fn needle(&self, number: usize) -> &[u8] {
+        let (start, end) = self.spans[number];
+        &self.bytes[start..end]
+    }
+
+    /// The next place from here on where a needle may begin; the text's end where there is none.
+    pub(super) fn next_candidate(&self, text: &[u8], from: usize) -> usize {
+        let is_head = |four: &[u8]| {
+            let (word, bit) = slot(u32::from_be_bytes([four[0], four[1], four[2], four[3]]));
+            self.table[word] & bit != 0
+        };
+        let whole = text[from..].windows(HEAD);
+        let count = whole.len();
+        // In the last three bytes a needle may always begin.
+        from + text[from..].windows(HEAD).position(is_head).unwrap_or(count)
+    }
+
+    /// What is at one place.
+    pub(super) fn at(&self, text: &[u8], at: usize) -> Found {
+        let rest = &text[at..];
+        let Some(four) = rest.first_chunk::<HEAD>() else {
+            let next = self.spans.partition_point(|&(start, end)| self.bytes[start..end] < *rest);
+            let may_go_on = !rest.is_empty() && next < self.spans.len() && self.needle(next).starts_with(rest);
+            return Found { end: None, may_go_on };
+        };
+        let head = u32::from_be_bytes(*four);
+        let mut found = Found::default();
+        let first = self.heads.partition_point(|&other| other < head);
+        for number in (first..self.heads.len()).take_while(|&number| self.heads[number] == head) {
+            let needle = self.needle(number);
+            if rest.starts_with(needle) {
+                found.end = found.end.max(Some(at + needle.len()));
+            } else if needle.starts_with(rest) {
+                found.may_go_on = true;
+            }
+        }
+        found
+    }
+
+    /// Whether a needle is in a text.
+    pub(super) fn is_in(&self, text: &[u8]) -> bool {
+        let mut at = 0;
+        while at < text.len() {
+            at = self.next_candidate(text, at);
+            if at < text.len() && self.at(text, at).end.is_some() {
+                return true;
+            }
+            at += 1;
+        }
+        false
+    }
+
+    /// Whether a text is the larger part of a needle, from its beginning.
+    pub(super) fn is_mostly(&self, text: &[u8]) -> bool {
+        let first = self.spans.partition_point(|&(start, end)| self.bytes[start..end] < *text);
+        let alike =
+            (first..self.spans.len()).map(|number| self.needle(number)).take_while(|needle| needle.starts_with(text));
+        text.len() >= HEAD && alike.into_iter().any(|needle| text.len() * 2 >= needle.len())
+    }
+}
+
+/// The word of the table and the bit in it for a head. The factor is that of Fibonacci hashing.
+fn slot(head: u32) -> (usize, u64) {
+    let hash = head.wrapping_mul(0x9e37_79b1) >> (u32::BITS - TABLE_BITS);
+    ((hash / u64::BITS) as usize, 1 << (hash % u64::BITS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(values: &[&str]) -> Index {
+        Index::of_values(values.iter().map(|value| value.as_bytes()))
+    }
+
+    #[test]
+    fn the_longest_needle_at_a_place_counts_and_a_longer_one_may_be_on_its_way() {
+        let index = index(&["hunter", "hunter22"]);
+        assert_eq!(index.at(b"a hunter22", 2), Found { end: Some(10), may_go_on: false });
+        assert_eq!(index.at(b"a hunter2", 2), Found { end: Some(8), may_go_on: true });
+        assert_eq!(index.at(b"a hu", 2), Found { end: None, may_go_on: true });
+        assert_eq!(index.at(b"a hunger", 2), Found::default());
+    }
+
+    #[test]
+    fn a_place_where_a_needle_begins_is_never_passed_over() {
+        let index = index(&["hunter22"]);
+        assert_eq!(index.next_candidate(b"all my hunter22", 0), 7);
+        assert!(index.is_in(b"all my hunter22") && !index.is_in(b"all my hunters"));
+        assert_eq!(index.next_candidate(b"abcdef", 0), 3, "the last bytes may be a beginning");
+    }
+}

@@ -1,0 +1,70 @@
+//! A value that has no text form.
+
+use std::{fmt, sync::Arc};
+
+use secrecy::{ExposeSecret as _, SecretSlice, zeroize::Zeroize as _};
+
+use super::known;
+
+/// A secret value. It cannot be printed, and is taken out of every text that leaves the process.
+///
+/// The sieve keeps the value as long as the process lives: what was read once may be said by a child an hour later.
+/// Both are wiped by [`forget`](super::forget).
+#[derive(Clone)]
+pub struct Secret(Arc<SecretSlice<u8>>);
+
+impl Secret {
+    /// Takes a value in, and makes it known to the sieve.
+    pub fn new(mut bytes: Vec<u8>) -> Self {
+        // A copy of just the right size: the vector's own room may be moved when it shrinks, and the old place stays.
+        let exact: Box<[u8]> = bytes.as_slice().into();
+        bytes.zeroize();
+        let value = Arc::new(exact.into());
+        known::add(&value);
+        Self(value)
+    }
+
+    /// The one way out: every use of it can be found by this name.
+    pub fn reveal(&self) -> &[u8] {
+        self.0.expose_secret()
+    }
+}
+
+impl Secret {
+    /// A password without the one line end that an editor put behind it.
+    pub fn without_line_end(&self) -> &[u8] {
+        let bytes = self.reveal();
+        bytes.strip_suffix(b"\n").map_or(bytes, |bytes| bytes.strip_suffix(b"\r").unwrap_or(bytes))
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self::new(text.into_bytes())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret([redacted])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_end_of_an_editor_is_not_the_passwords() {
+        for (written, password) in [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a\r", "a\r"), ("a", "a")] {
+            assert_eq!(Secret::from(written.to_owned()).without_line_end(), password.as_bytes(), "{written:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_comes_out_only_by_reveal() {
+        let secret = Secret::from("hunter22".to_owned());
+        assert_eq!(format!("{secret:?} {:?}", Some(&secret)), "Secret([redacted]) Some(Secret([redacted]))");
+        assert_eq!(secret.clone().reveal(), b"hunter22");
+    }
+}

@@ -1,0 +1,144 @@
+//! Who may be shown a credential: what is below one address, and nobody else.
+
+use std::fmt;
+
+use url::{Host, Url};
+
+/// Everything below an address: its scheme, host and port, and the beginning of its path.
+///
+/// It is reached over TLS, or is this machine itself: a credential for it is never readable on its way.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Site(Url);
+
+/// Why an address is no site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotASite {
+    /// It cannot be read, or is of another scheme.
+    #[error("it is not an address that begins with `https://`")]
+    Unknown,
+    /// It would be asked in plain text over the network.
+    #[error("a password is not sent over plain http to another machine")]
+    PlainText,
+    /// It holds a user name or a password itself.
+    #[error("the address holds a user name or password")]
+    HoldsCredentials,
+    /// It asks for more than a place.
+    #[error("the address has a query or a fragment")]
+    NotAPlace,
+}
+
+impl Site {
+    /// Reads an address such as `https://pypi.example.org/team/`.
+    ///
+    /// # Errors
+    /// When it is not one of a web server, when a credential could be read on its way there, when it holds one itself,
+    /// or when it has a query.
+    pub fn parse(text: &str) -> Result<Self, NotASite> {
+        let mut url = Url::parse(text).map_err(|_| NotASite::Unknown)?;
+        match url.scheme() {
+            "https" => {}
+            "http" if is_loopback(&url) => {}
+            "http" => return Err(NotASite::PlainText),
+            _ => return Err(NotASite::Unknown),
+        }
+        if !url.has_host() {
+            return Err(NotASite::Unknown);
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(NotASite::HoldsCredentials);
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(NotASite::NotAPlace);
+        }
+        // With or without a slash at its end it is the same place.
+        let path = url.path().trim_end_matches('/').to_owned() + "/";
+        url.set_path(&path);
+        Ok(Self(url))
+    }
+
+    /// Whether an address is below this one. Parts of paths count as a whole: `/team` is not above `/team-b`.
+    pub fn covers(&self, url: &Url) -> bool {
+        let same_server = self.0.scheme() == url.scheme()
+            && self.0.host() == url.host()
+            && self.0.port_or_known_default() == url.port_or_known_default();
+        let beginning = self.0.path();
+        same_server && (url.path().starts_with(beginning) || url.path() == beginning.trim_end_matches('/'))
+    }
+
+    /// The host's name or address, without the brackets of IPv6.
+    pub fn host(&self) -> String {
+        match self.0.host() {
+            Some(Host::Ipv6(ip)) => ip.to_string(),
+            Some(host) => host.to_string(),
+            None => String::new(),
+        }
+    }
+
+    /// The address. It holds no credential.
+    pub fn url(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Site({})", self.0)
+    }
+}
+
+/// Whether an address names this machine itself.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn covers(site: &str, url: &str) -> bool {
+        Site::parse(site).expect("a site").covers(&Url::parse(url).expect("an address"))
+    }
+
+    #[test]
+    fn a_site_covers_what_is_below_it_and_nothing_beside() {
+        for url in ["https://x.example/team", "https://x.example/team/", "https://x.example:443/team/a/b?c"] {
+            assert!(covers("https://x.example/team", url), "{url}");
+        }
+        for url in [
+            "https://x.example/",
+            "https://x.example/team-b/",
+            "https://x.example/team/../other/",
+            "https://x.example/team/%2e%2e/other/",
+            "https://x.example:8443/team/",
+            "http://x.example/team/",
+            "https://x.example.org/team/",
+            "https://y.x.example/team/",
+        ] {
+            assert!(!covers("https://x.example/team/", url), "{url}");
+        }
+        assert!(covers("https://x.example", "https://x.example/anything"));
+        assert!(covers("http://127.0.0.1:8080/", "http://127.0.0.1:8080/simple/x/"));
+    }
+
+    #[test]
+    fn what_could_be_read_on_the_way_is_no_site() {
+        let why = |text| Site::parse(text).expect_err("no site");
+        assert_eq!(why("http://pypi.example.org/"), NotASite::PlainText);
+        assert_eq!(why("https://reader:x@pypi.example.org/"), NotASite::HoldsCredentials);
+        assert_eq!(why("https://reader@pypi.example.org/"), NotASite::HoldsCredentials);
+        assert_eq!(why("https://pypi.example.org/?token=x"), NotASite::NotAPlace);
+        assert_eq!(why("ssh://git.example.org/"), NotASite::Unknown);
+        assert_eq!(why("pypi.example.org"), NotASite::Unknown);
+    }
+}

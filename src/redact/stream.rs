@@ -1,0 +1,239 @@
+//! The sieve for what comes in pieces: a value that is split between two reads is found too.
+//!
+//! Only what may be the beginning of a value is held back, and only until the next piece shows what it is. A line end
+//! does not let it go, nor does time: a line that ends like the first line of a key waits for the next one.
+
+use std::{borrow::Cow, sync::Arc};
+
+use secrecy::zeroize::{Zeroize as _, Zeroizing};
+
+use super::{REDACTED, known, search::Index};
+
+/// How a text goes on after a piece of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    NotYet,
+    Broken,
+    Whole,
+}
+
+/// Takes all known values out of a stream of bytes.
+#[derive(Default)]
+pub struct Stream {
+    /// What may be the beginning of a value.
+    held: Zeroizing<Vec<u8>>,
+    /// How much of that belongs to a value that was replaced already.
+    covered: usize,
+    /// The search, and for how many values it is.
+    index: Option<(usize, Arc<Index>)>,
+}
+
+impl Stream {
+    /// The bytes that may be shown now that these have come.
+    pub fn push<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        let count = known::count();
+        if count == 0 && self.held.is_empty() {
+            return Cow::Borrowed(bytes);
+        }
+        let index = match self.index.take() {
+            Some((seen, index)) if seen == count => index,
+            _ => known::index(),
+        };
+        let shown = self.sift(&index, bytes, End::NotYet);
+        self.index = Some((count, index));
+        Cow::Owned(shown)
+    }
+
+    /// The end of the stream: what was held back. The larger part of a value counts as the value: the program may have
+    /// been ended while it wrote.
+    pub fn finish(self) -> Vec<u8> {
+        self.end(End::Broken)
+    }
+
+    /// The end of a text that is whole: what it ends with may be any word.
+    pub(super) fn end_of_text(self) -> Vec<u8> {
+        self.end(End::Whole)
+    }
+
+    fn end(mut self, end: End) -> Vec<u8> {
+        match self.index.take() {
+            Some((_, index)) => self.sift(&index, &[], end),
+            None => std::mem::take(&mut *self.held),
+        }
+    }
+
+    fn sift(&mut self, index: &Index, bytes: &[u8], end: End) -> Vec<u8> {
+        let mut shown = Vec::with_capacity(self.held.len() + bytes.len());
+        let mut held = std::mem::take(&mut self.held);
+        let text = if held.is_empty() {
+            bytes
+        } else {
+            held.extend_from_slice(bytes);
+            &held
+        };
+        // What overlaps is one: the word stands for all of it. `covered` is where the last of them ends.
+        let (mut covered, mut written) = (self.covered, self.covered);
+        let mut at = 0;
+        while at < text.len() {
+            if at >= covered {
+                at = index.next_candidate(text, at);
+                if at == text.len() {
+                    break;
+                }
+            }
+            let found = index.at(text, at);
+            if found.may_go_on && end == End::NotYet {
+                break;
+            }
+            let broken_off = end == End::Broken && found.may_go_on && index.is_mostly(&text[at..]);
+            let found_end = if broken_off { Some(text.len()) } else { found.end };
+            if let Some(end) = found_end.filter(|&end| end > covered) {
+                if at >= covered {
+                    shown.extend_from_slice(&text[written..at]);
+                    shown.extend_from_slice(REDACTED.as_bytes());
+                }
+                (covered, written) = (end, end);
+            }
+            at += 1;
+        }
+        if written < at {
+            shown.extend_from_slice(&text[written..at]);
+        }
+        self.covered = covered.saturating_sub(at);
+        self.held = Zeroizing::new(text[at..].to_vec());
+        held.zeroize();
+        shown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redact::Secret;
+
+    /// The text in pieces of these lengths.
+    fn in_pieces(text: &[u8], mut length: impl FnMut() -> usize) -> Vec<u8> {
+        let (mut stream, mut shown, mut rest) = (Stream::default(), Vec::new(), text);
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(length().clamp(1, rest.len()));
+            shown.extend(stream.push(piece).as_ref());
+            rest = after;
+        }
+        shown.extend(stream.finish());
+        shown
+    }
+
+    fn learn(values: &[&str]) {
+        for value in values {
+            drop(Secret::from((*value).to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_split_anywhere_is_found() {
+        learn(&["hunter22", "s3cret with spaces"]);
+        let text = b"a hunter22 b s3cret with spaces, hunter2 and hunter22hunter22\n";
+        for first in 1..text.len() {
+            let mut lengths = [first].into_iter();
+            let shown = in_pieces(text, || lengths.next().unwrap_or(usize::MAX));
+            let wanted = "a [redacted] b [redacted], hunter2 and [redacted][redacted]\n";
+            assert_eq!(String::from_utf8_lossy(&shown), wanted, "split at {first}");
+        }
+    }
+
+    #[test]
+    fn whole_lines_are_not_held_back() {
+        learn(&["hunter22"]);
+        let mut stream = Stream::default();
+        assert_eq!(stream.push(b"building\nlinking h").as_ref(), b"building\nlinking ");
+        assert_eq!(stream.push(b"ello\nhunt").as_ref(), b"hello\n");
+        assert_eq!(stream.push(b"").as_ref(), b"");
+        assert_eq!(stream.push(b"er22\n").as_ref(), b"[redacted]\n");
+    }
+
+    #[test]
+    fn the_larger_part_of_a_value_at_the_end_is_not_shown() {
+        learn(&["hunter22hunter22"]);
+        for (text, wanted) in
+            [("x hunt", "x hunt"), ("x hunter22hu", "x [redacted]"), ("x hunter22hunter22", "x [redacted]")]
+        {
+            assert_eq!(in_pieces(text.as_bytes(), || 3), wanted.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_value_at_the_end_that_could_have_gone_on_is_not_shown() {
+        learn(&["hunter22", "hunter22 and a much longer value that begins alike"]);
+        assert_eq!(in_pieces(b"x hunter22", || 3), b"x [redacted]");
+        assert_eq!(known::text("x hunter22"), "x [redacted]");
+    }
+
+    #[test]
+    fn a_value_that_becomes_known_while_a_stream_runs_is_found_from_then_on() {
+        let mut stream = Stream::default();
+        assert_eq!(stream.push(b"hunter22 ").as_ref(), b"hunter22 ");
+        learn(&["hunter22"]);
+        assert_eq!(stream.push(b"hunter22 ").as_ref(), b"[redacted] ");
+    }
+
+    #[test]
+    fn values_of_several_lines_are_found_whole_and_line_by_line() {
+        learn(&["-----BEGIN KEY-----\nMIIEvQIBADANBg\nab\n-----END KEY-----\n"]);
+        let whole = in_pieces(b"-----BEGIN KEY-----\nMIIEvQIBADANBg\nab\n-----END KEY-----\nend\n", || 7);
+        assert_eq!(String::from_utf8_lossy(&whole), "[redacted]\nend\n");
+        let line = in_pieces(b"key: MIIEvQIBADANBg\n", || 7);
+        assert_eq!(String::from_utf8_lossy(&line), "key: [redacted]\n");
+    }
+
+    /// All places of all needles, by comparing at every byte, and no cleverness.
+    fn by_hand(text: &[u8], needles: &[Vec<u8>]) -> Vec<u8> {
+        let mut shown = Vec::new();
+        let mut covered = 0;
+        for at in 0..text.len() {
+            let end =
+                needles.iter().filter(|needle| text[at..].starts_with(needle)).map(|needle| at + needle.len()).max();
+            if let Some(end) = end {
+                if at >= covered {
+                    shown.extend_from_slice(REDACTED.as_bytes());
+                }
+                covered = covered.max(end);
+            }
+            if at >= covered {
+                shown.push(text[at]);
+            }
+        }
+        shown
+    }
+
+    #[test]
+    fn however_a_stream_is_split_the_same_is_shown() {
+        // Few letters, so that values overlap, repeat and begin alike.
+        let random = &mut fastrand::Rng::with_seed(4711);
+        let word = |random: &mut fastrand::Rng, length: usize| -> Vec<u8> {
+            (0..length).map(|_| *random.choice(b"aab%=\n").expect("not empty")).collect()
+        };
+        for round in 0..400 {
+            crate::redact::forget();
+            let mut values = Vec::new();
+            for _ in 0..random.usize(1..6) {
+                let length = random.usize(4..12);
+                values.push(word(random, length));
+            }
+            let needles: Vec<Vec<u8>> =
+                values.iter().flat_map(|value| crate::redact::forms::of(value)).map(|needle| needle.to_vec()).collect();
+            for value in values {
+                drop(Secret::new(value));
+            }
+            let mut text = word(random, 300);
+            // The end of a text is held to a rule of its own, which has its own test.
+            text.extend_from_slice(b"....");
+            for needle in random.choose_multiple(&needles, 4) {
+                let at = random.usize(..text.len() - 4);
+                text.splice(at..at, needle.iter().copied());
+            }
+            let wanted = by_hand(&text, &needles);
+            let shown = in_pieces(&text, || random.usize(1..40));
+            assert_eq!(shown.escape_ascii().to_string(), wanted.escape_ascii().to_string(), "round {round}");
+        }
+    }
+}

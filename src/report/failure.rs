@@ -1,0 +1,359 @@
+//! How a run that did not go well ends on standard error: at most ten lines, the decisive ones, shared fairly between
+//! the steps that failed.
+
+use std::path::Path;
+
+use super::{
+    Report, StepReport,
+    event::{Failure, Outcome, StepStatus},
+    words::{self, counted, cut, duration},
+};
+
+/// The lines a failed run may take.
+pub const MOST_LINES: usize = 10;
+/// The characters a line may take.
+const MOST_CHARACTERS: usize = 200;
+/// With more troubles than this, each is one line with its cause in it.
+const MOST_SPREAD_OUT: usize = 4;
+
+/// Renders the end of a run that did not go well: at most [`MOST_LINES`] lines. Nothing for a run that did.
+pub fn render_failure(report: &Report, report_path: Option<&Path>) -> String {
+    if report.outcome == Outcome::Done {
+        return String::new();
+    }
+    let mut after = vec![cut(&format!("state: {}", state(report)), MOST_CHARACTERS)];
+    after.extend(report_path.map(|path| cut(&format!("report: {}", path.display()), MOST_CHARACTERS)));
+    let mut lines: Vec<String> = opening(report).map(|line| cut(&line, MOST_CHARACTERS)).into_iter().collect();
+    let room = MOST_LINES - lines.len() - after.len();
+    lines.extend(spread(&troubles(report), room));
+    lines.extend(after);
+    words::lines(lines)
+}
+
+/// The line that says what ended the whole run, where no single step did.
+fn opening(report: &Report) -> Option<String> {
+    let after = duration(report.seconds);
+    match report.outcome {
+        Outcome::DeadlinePassed => Some(format!("error: the deadline passed after {after}")),
+        Outcome::Interrupted => Some(format!("error: the run was interrupted after {after}")),
+        _ => None,
+    }
+}
+
+/// Something that went wrong, as lines that may be left out from the last on.
+struct Trouble {
+    head: String,
+    /// The head's first cause: what failed, in one line.
+    message: Option<String>,
+    causes: Vec<String>,
+    hint: Option<String>,
+}
+
+fn troubles(report: &Report) -> Vec<Trouble> {
+    let failed = |optional| {
+        let steps = report.steps.iter();
+        steps.filter(move |step| step.status == StepStatus::Failed && step.optional == optional).map(of_step)
+    };
+    // Under the line that says why the run ended; where a step's failure ended it, they are only counted.
+    let ended = matches!(report.outcome, Outcome::DeadlinePassed | Outcome::Interrupted);
+    let working = report.steps.iter().filter(|step| ended && step.status == StepStatus::Interrupted);
+    let refused = report.refusals.iter().map(of_refusal);
+    working.map(|step| of_working(report, step)).chain(refused).chain(failed(false)).chain(failed(true)).collect()
+}
+
+fn of_refusal(refusal: &Failure) -> Trouble {
+    let place = refusal.origin.as_ref().map_or_else(String::new, |origin| format!(" (asked for at {origin})"));
+    Trouble {
+        head: format!("error: {}{place}", refusal.message),
+        message: None,
+        causes: lines_of(&refusal.causes),
+        hint: refusal.hint.clone(),
+    }
+}
+
+fn of_step(step: &StepReport) -> Trouble {
+    let word = if step.optional { "warning: optional step" } else { "error: step" };
+    let place = step.origin().map_or_else(String::new, |origin| format!(" (asked for at {origin})"));
+    let failure = step.failure.as_ref();
+    Trouble {
+        head: format!("{word} `{}` failed{place}", step.name()),
+        message: failure.map(|failure| failure.message.clone()),
+        causes: failure.map_or_else(Vec::new, |failure| lines_of(&failure.causes)),
+        hint: failure.and_then(|failure| failure.hint.clone()),
+    }
+}
+
+fn of_working(report: &Report, step: &StepReport) -> Trouble {
+    let failure = step.failure.as_ref();
+    let wait = report.waits.iter().find(|wait| wait.finished.is_none() && wait.step.as_ref() == Some(&step.id));
+    let why = match (wait, failure) {
+        (Some(wait), _) => format!("; it waited for `{}`, held by {}", wait.lock, wait.holder),
+        (None, Some(failure)) => format!(": {}", failure.message),
+        (None, None) => String::new(),
+    };
+    Trouble {
+        head: format!("  step `{}` was still working after {}{why}", step.name(), duration(step.seconds)),
+        message: None,
+        causes: Vec::new(),
+        hint: failure.and_then(|failure| failure.hint.clone()),
+    }
+}
+
+fn lines_of(causes: &[String]) -> Vec<String> {
+    causes.iter().flat_map(|cause| cause.lines()).filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
+}
+
+/// At most `room` lines for all troubles.
+fn spread(troubles: &[Trouble], room: usize) -> Vec<String> {
+    if troubles.len() > MOST_SPREAD_OUT {
+        return one_line_each(troubles, room);
+    }
+    // What every trouble gets is dealt out in turn: heads first, then what failed, the hint, and the causes.
+    let mut left = room;
+    let mut deal = |wanted: bool| {
+        let given = wanted && left > 0;
+        left -= usize::from(given);
+        given
+    };
+    let heads: Vec<bool> = troubles.iter().map(|_| deal(true)).collect();
+    let messages: Vec<bool> = troubles.iter().map(|trouble| deal(trouble.message.is_some())).collect();
+    let hints: Vec<bool> = troubles.iter().map(|trouble| deal(trouble.hint.is_some())).collect();
+    let mut causes = vec![0; troubles.len()];
+    for round in 0..room {
+        for (trouble, given) in troubles.iter().zip(&mut causes) {
+            *given += usize::from(deal(round < trouble.causes.len()));
+        }
+    }
+    let blank = troubles.len() == 1 && hints[0] && deal(true);
+    let mut lines = Vec::new();
+    for (at, trouble) in troubles.iter().enumerate().filter(|(at, _)| heads[*at]) {
+        lines.push(cut(&trouble.head, MOST_CHARACTERS));
+        let shown = decisive(&trouble.causes, causes[at]);
+        let (first, below) = match &trouble.message {
+            Some(message) if messages[at] => (Some(message), shown.as_slice()),
+            _ => (shown.first(), shown.get(1..).unwrap_or_default()),
+        };
+        lines.extend(first.map(|cause| cut(&format!("  caused by: {cause}"), MOST_CHARACTERS)));
+        lines.extend(below.iter().map(|cause| cut(&format!("    {cause}"), MOST_CHARACTERS)));
+        if blank {
+            lines.push(String::new());
+        }
+        lines.extend(
+            trouble.hint.iter().filter(|_| hints[at]).map(|hint| cut(&format!("hint: {hint}"), MOST_CHARACTERS)),
+        );
+    }
+    lines
+}
+
+/// Many troubles: one line each with the cause in it, and hints where lines are left.
+fn one_line_each(troubles: &[Trouble], room: usize) -> Vec<String> {
+    let shown = if troubles.len() > room { room - 1 } else { troubles.len() };
+    let mut hints = room - shown;
+    let mut lines = Vec::new();
+    for trouble in &troubles[..shown] {
+        let cause = trouble.message.clone().or_else(|| decisive(&trouble.causes, 1).pop());
+        lines.push(match cause {
+            Some(cause) => cut(&format!("{}: {cause}", cut(&trouble.head, MOST_CHARACTERS * 2 / 3)), MOST_CHARACTERS),
+            None => cut(&trouble.head, MOST_CHARACTERS),
+        });
+        if let Some(hint) = trouble.hint.as_ref().filter(|_| hints > 0 && shown == troubles.len()) {
+            lines.push(cut(&format!("hint: {hint}"), MOST_CHARACTERS));
+            hints -= 1;
+        }
+    }
+    if shown < troubles.len() {
+        lines.push(format!("... and {}, all in the report", counted(troubles.len() - shown, "more failure")));
+    }
+    lines
+}
+
+/// The `most` lines that say most, in their order: the last that speaks of an error, the first, then others that speak
+/// of errors and the rest, later ones first.
+fn decisive(causes: &[String], most: usize) -> Vec<String> {
+    let speaks = |line: &str| {
+        let line = line.to_lowercase();
+        line.starts_with("e:") || ["error", "fatal", "denied", "not found"].iter().any(|word| line.contains(word))
+    };
+    let last = causes.len().saturating_sub(1);
+    let key = causes.iter().rposition(|line| speaks(line)).unwrap_or(last);
+    let mut ranked: Vec<usize> = (0..causes.len()).collect();
+    ranked.sort_by_key(|&at| match at {
+        at if at == key => (0, 0),
+        0 => (1, 0),
+        at if speaks(&causes[at]) => (2, last - at),
+        at => (3, last - at),
+    });
+    ranked.truncate(most);
+    ranked.sort_unstable();
+    ranked.into_iter().map(|at| causes[at].clone()).collect()
+}
+
+fn state(report: &Report) -> String {
+    if report.outcome == Outcome::Refused {
+        return "nothing was changed; run `nodeagent run` again after the fix".into();
+    }
+    let counts = [
+        (StepStatus::Done, "done"),
+        (StepStatus::Failed, "failed"),
+        (StepStatus::Interrupted, "interrupted"),
+        (StepStatus::Skipped, "skipped"),
+        (StepStatus::NotStarted, "not started"),
+    ];
+    let mut said = Vec::new();
+    for (status, word) in counts {
+        match report.count(status) {
+            0 => {}
+            number if said.is_empty() => said.push(format!("{} {word}", counted(number, "step"))),
+            number => said.push(format!("{number} {word}")),
+        }
+    }
+    let counts = if said.is_empty() { "no step was begun".into() } else { said.join(", ") };
+    match report.outcome {
+        Outcome::Degraded => format!("{counts}; everything required is there"),
+        Outcome::Interrupted | Outcome::DeadlinePassed => format!("{counts}; run `nodeagent run` again to go on"),
+        _ => format!("{counts}; run `nodeagent run` again after the fix"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    const PATH: &str = "/var/log/nodeagent/20261121T120304Z-4711/report.json";
+
+    fn rendered(report: &Report) -> String {
+        let text = render_failure(report, Some(Path::new(PATH)));
+        assert!(text.lines().count() <= MOST_LINES, "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= MOST_CHARACTERS), "{text}");
+        assert!(text.lines().all(|line| !line.chars().any(char::is_control)), "{text:?}");
+        text
+    }
+
+    fn with_failures(count: usize, causes: usize) -> Report {
+        let mut report = sample::failed();
+        let mut step = report.step("apt").expect("there").clone();
+        let failure = step.failure.as_mut().expect("it failed");
+        failure.causes = (0..causes).map(|n| format!("line {n}\n{}\u{1b}[2J\n\n", "ü".repeat(300))).collect();
+        report.steps = vec![step; count];
+        report
+    }
+
+    #[test]
+    fn a_failed_step_is_told_with_place_cause_hint_state_and_report() {
+        insta::assert_snapshot!(rendered(&sample::failed()), @r#"
+        error: step `apt: install git, libfoo-dev` failed (asked for at profiles/ml.toml:14)
+          caused by: `apt-get install -y --no-install-recommends -- git libfoo-dev` exited with 100
+            E: Unable to locate package libfoo-dev
+
+        hint: no apt source on this node offers `libfoo-dev`; check the name
+        state: 2 steps done, 1 failed, 1 skipped; run `nodeagent run` again after the fix
+        report: /var/log/nodeagent/20261121T120304Z-4711/report.json
+        "#);
+    }
+
+    #[test]
+    fn ten_lines_are_enough_whatever_fails() {
+        for count in [0, 1, 2, 3, 4, 5, 8, 9, 20] {
+            for causes in [0, 1, 2, 7, 50] {
+                let mut report = with_failures(count, causes);
+                let outcomes = [Outcome::Failed, Outcome::Degraded, Outcome::DeadlinePassed, Outcome::Interrupted];
+                for outcome in outcomes {
+                    report.outcome = outcome;
+                    rendered(&report);
+                }
+                report.outcome = Outcome::Refused;
+                report.refusals = report.steps.iter().filter_map(|step| step.failure.clone()).collect();
+                report.steps.clear();
+                rendered(&report);
+            }
+        }
+    }
+
+    #[test]
+    fn several_failed_steps_share_the_lines() {
+        let text = rendered(&with_failures(3, 4));
+        assert_eq!(text.matches("error: step").count(), 3, "{text}");
+        assert_eq!(text.matches("caused by:").count(), 3, "{text}");
+    }
+
+    #[test]
+    fn many_failed_steps_get_a_line_each_and_the_rest_is_counted() {
+        let text = rendered(&with_failures(20, 4));
+        assert!(text.contains("exited with 100\n"), "{text}");
+        assert!(text.contains("... and 13 more failures, all in the report\n"), "{text}");
+        let text = rendered(&with_failures(8, 4));
+        assert!(!text.contains("more"), "{text}");
+    }
+
+    #[test]
+    fn of_many_causes_the_decisive_ones_are_shown() {
+        let said = |lines: &[&str], most| {
+            decisive(&lines.iter().map(|&line| line.to_owned()).collect::<Vec<_>>(), most).join("|")
+        };
+        let pip =
+            ["collecting", "building", "ERROR: No matching distribution found for nltkk", "[notice] a new release"];
+        assert_eq!(said(&pip, 1), pip[2]);
+        assert_eq!(said(&pip, 2), [pip[0], pip[2]].join("|"));
+        assert_eq!(said(&pip, 9), pip.join("|"));
+        assert_eq!(said(&["cannot be written", "disk full"], 1), "disk full");
+        assert_eq!(said(&[], 3), "");
+    }
+
+    #[test]
+    fn a_refused_run_says_that_nothing_was_changed() {
+        let mut report = sample::failed();
+        report.outcome = Outcome::Refused;
+        report.steps.clear();
+        report.refusals = vec![Failure {
+            message: "asset `x.whl` is missing".into(),
+            causes: vec!["looked in `/dbfs/FileStore/Family/lib/python`".into()],
+            hint: Some("upload it".into()),
+            origin: Some(sample::origin(7)),
+        }];
+        insta::assert_snapshot!(rendered(&report), @r#"
+        error: asset `x.whl` is missing (asked for at profiles/ml.toml:7)
+          caused by: looked in `/dbfs/FileStore/Family/lib/python`
+
+        hint: upload it
+        state: nothing was changed; run `nodeagent run` again after the fix
+        report: /var/log/nodeagent/20261121T120304Z-4711/report.json
+        "#);
+    }
+
+    #[test]
+    fn a_degraded_run_warns() {
+        let mut report = sample::failed();
+        report.outcome = Outcome::Degraded;
+        report.steps[0].optional = true;
+        insta::assert_snapshot!(rendered(&report), @r#"
+        warning: optional step `apt: install git, libfoo-dev` failed (asked for at profiles/ml.toml:14)
+          caused by: `apt-get install -y --no-install-recommends -- git libfoo-dev` exited with 100
+            E: Unable to locate package libfoo-dev
+
+        hint: no apt source on this node offers `libfoo-dev`; check the name
+        state: 2 steps done, 1 failed, 1 skipped; everything required is there
+        report: /var/log/nodeagent/20261121T120304Z-4711/report.json
+        "#);
+    }
+
+    #[test]
+    fn a_deadline_names_the_step_that_waited_and_for_whom() {
+        let mut report = sample::replay(&sample::events()[..7]);
+        report.outcome = Outcome::DeadlinePassed;
+        report.end_open_steps(sample::at(600));
+        report.seconds = 600.0;
+        insta::assert_snapshot!(rendered(&report), @r#"
+        error: the deadline passed after 10 min 00 s
+          step `apt: install git, libfoo-dev` was still working after 10 min 00 s; it waited for `/var/lib/dpkg/lock-frontend`, held by unattended-upgr (pid 812)
+          step `pip: install nltk, spacy` was still working after 9 min 58 s
+        state: 2 steps interrupted, 2 not started; run `nodeagent run` again to go on
+        report: /var/log/nodeagent/20261121T120304Z-4711/report.json
+        "#);
+    }
+
+    #[test]
+    fn a_run_that_went_well_has_nothing_to_say() {
+        assert_eq!(rendered(&sample::done()), "");
+    }
+}

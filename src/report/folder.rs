@@ -1,0 +1,291 @@
+//! The folder of one run: its report, its events, the logs of its programs, and copies of them.
+
+use std::{
+    io,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use super::{Report, event::FORMAT, log};
+use crate::fs::{self, Attributes, FsError, Partial};
+
+pub(super) const REPORT: &str = "report.json";
+const EVENTS: &str = "events.jsonl";
+pub(super) const AUDIT: &str = "audit.jsonl";
+const LOGS: &str = "logs";
+const COPIED_AT_ONCE: usize = 256 * 1024;
+
+/// A name for this node that is safe as part of a file name: the first parts that are known, such as cluster id and
+/// container address, else the host name.
+pub fn node_label(cluster: Option<&str>, address: Option<&str>, host: Option<&str>) -> String {
+    let known: Vec<&str> = [cluster, address].into_iter().flatten().filter(|name| !name.trim().is_empty()).collect();
+    let name = if known.is_empty() { host.unwrap_or_default().trim().to_owned() } else { known.join("-") };
+    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    let name: String = name.trim().trim_start_matches('.').chars().map(safe).take(120).collect();
+    if name.is_empty() { "node".into() } else { name }
+}
+
+/// Why a report cannot be shown.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// Nothing has run here.
+    #[error("no run is kept under `{}`", folder.display())]
+    NoRun {
+        /// Where runs are kept.
+        folder: PathBuf,
+    },
+    /// A name that is no run's.
+    #[error("no run is named `{name}`")]
+    UnknownRun {
+        /// The name asked for.
+        name: String,
+        /// A run that may have been meant.
+        meant: Option<String>,
+    },
+    /// More than one run's name begins so.
+    #[error("the names of {count} runs begin with `{name}`")]
+    Ambiguous {
+        /// What was typed.
+        name: String,
+        /// How many runs it could be.
+        count: usize,
+    },
+    /// The file is not there or may not be read.
+    #[error("`{}` could not be read", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's words.
+        source: io::Error,
+    },
+    /// The file holds something else.
+    #[error("`{}` is not a report of nodeagent", path.display())]
+    NotAReport {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// A later agent wrote it.
+    #[error("`{}` has format {format}, and this nodeagent reads up to {FORMAT}", path.display())]
+    LaterFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: u32,
+    },
+}
+
+impl ReportError {
+    /// What to do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoRun { .. } => {
+                Some("a run is kept by `nodeagent run`; name a folder to see one from elsewhere".into())
+            }
+            Self::UnknownRun { meant, .. } => meant.as_ref().map(|meant| format!("did you mean `{meant}`?")),
+            Self::Ambiguous { .. } => Some("type more of the name".into()),
+            Self::LaterFormat { .. } => Some("read it with the nodeagent that wrote it, or a later one".into()),
+            Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some("run nodeagent as root".into())
+            }
+            Self::Unreadable { .. } | Self::NotAReport { .. } => None,
+        }
+    }
+}
+
+/// The folder of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolder(PathBuf);
+
+impl RunFolder {
+    /// A run kept in this folder.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The run's name.
+    pub fn name(&self) -> String {
+        self.0.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// The summary of the run.
+    pub fn report(&self) -> PathBuf {
+        self.0.join(REPORT)
+    }
+
+    /// The events of the run, one a line.
+    pub fn events(&self) -> PathBuf {
+        self.0.join(EVENTS)
+    }
+
+    /// Decisions about what may be used and fetches of secrets, one a line. Its owner alone may read it.
+    pub fn audit(&self) -> PathBuf {
+        self.0.join(AUDIT)
+    }
+
+    /// The folder for full logs of programs, one file each.
+    pub fn logs(&self) -> PathBuf {
+        self.0.join(LOGS)
+    }
+
+    /// Writes the report, whole or not at all. It holds no secrets and everyone may read it.
+    pub fn write_report(&self, report: &Report) -> Result<(), FsError> {
+        // A report holds texts, numbers and lists only: it can always be written as JSON.
+        let mut text = serde_json::to_string_pretty(report).unwrap_or_default();
+        text.push('\n');
+        fs::replace(&self.report(), text.as_bytes(), Attributes::mode(0o644))
+    }
+
+    /// Reads the report. Of a run that was killed before it wrote one, what its events tell.
+    pub fn read_report(&self) -> Result<Report, ReportError> {
+        let path = self.report();
+        match std::fs::read_to_string(&path) {
+            Ok(text) => parse_report(&path, &text),
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {
+                self.told_by_events().ok_or(ReportError::Unreadable { path, source })
+            }
+            Err(source) => Err(ReportError::Unreadable { path, source }),
+        }
+    }
+
+    fn told_by_events(&self) -> Option<Report> {
+        let events = log::parse(&std::fs::read_to_string(self.events()).ok()?);
+        let mut report = Report::default();
+        for event in &events {
+            report.take(event);
+        }
+        report.end_open_steps(events.last()?.time);
+        Some(report)
+    }
+
+    /// Copies the run to `<target>/<run>-<node>`, the report last. Returns the copy's folder.
+    pub fn copy_to(&self, target: &Path, node: &str) -> Result<PathBuf, FsError> {
+        let copy = target.join(format!("{}-{node}", self.name()));
+        fs::create_dirs(&copy, 0o755)?;
+        for file in files(&self.logs()) {
+            copy_file(&file, &copy.join(LOGS))?;
+        }
+        for file in [self.audit(), self.events(), self.report()] {
+            if file.is_file() {
+                copy_file(&file, &copy)?;
+            }
+        }
+        Ok(copy)
+    }
+}
+
+fn parse_report(path: &Path, text: &str) -> Result<Report, ReportError> {
+    // Another format may not parse as this one: its number is looked at first.
+    let format = serde_json::from_str::<serde_json::Value>(text)
+        .ok()
+        .and_then(|value| value.get("format").and_then(serde_json::Value::as_u64))
+        .and_then(|format| u32::try_from(format).ok());
+    if let Some(format) = format.filter(|format| *format > FORMAT) {
+        return Err(ReportError::LaterFormat { path: path.to_owned(), format });
+    }
+    serde_json::from_str(text).map_err(|source| ReportError::NotAReport { path: path.to_owned(), source })
+}
+
+/// The regular files in a folder, by name. Links are left alone.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
+        .map(|entry| entry.path())
+        .collect();
+    files.sort();
+    files
+}
+
+/// Copies a file with its permissions, a piece at a time: logs can be large.
+fn copy_file(from: &Path, folder: &Path) -> Result<(), FsError> {
+    let unreadable = |source| FsError::Io { path: from.to_owned(), verb: "read", source };
+    let mut file = std::fs::File::open(from).map_err(unreadable)?;
+    let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
+    let mut copy = Partial::create(&folder.join(from.file_name().unwrap_or_default()), Attributes::mode(mode))?;
+    let mut buffer = vec![0; COPIED_AT_ONCE];
+    loop {
+        match io::Read::read(&mut file, &mut buffer).map_err(unreadable)? {
+            0 => return copy.commit(),
+            length => copy.write(&buffer[..length])?,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{
+        EventLog, RunFolders,
+        event::{Observer as _, Outcome},
+        sample,
+    };
+
+    fn run() -> (tempfile::TempDir, RunFolder) {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let folder = RunFolders::of_node(temp.path()).create("20261121T120304Z-4711").expect("it can be created");
+        (temp, folder)
+    }
+
+    #[test]
+    fn a_report_is_read_as_it_was_written() {
+        let (_temp, folder) = run();
+        folder.write_report(&sample::failed()).expect("written");
+        assert_eq!(folder.read_report().expect("read"), sample::failed());
+        assert_eq!(fs::read(&folder.report()).expect("readable").expect("there").mode, 0o644);
+    }
+
+    #[test]
+    fn a_killed_run_is_told_from_its_events() {
+        let (_temp, folder) = run();
+        let mut log = EventLog::open(&folder.events()).expect("opened");
+        for event in sample::events().iter().take(8) {
+            log.observe(event);
+        }
+        let report = folder.read_report().expect("events tell it");
+        assert_eq!((report.outcome, report.exit_code), (Outcome::Interrupted, None));
+        assert_eq!(report.step("apt").map(|step| step.seconds), Some(7.0));
+    }
+
+    #[test]
+    fn what_is_no_report_is_refused_with_its_reason() {
+        let (_temp, folder) = run();
+        assert!(matches!(folder.read_report(), Err(ReportError::Unreadable { .. })));
+        let read = |text: &str| {
+            fs::replace(&folder.report(), text.as_bytes(), Attributes::default()).expect("written");
+            folder.read_report()
+        };
+        assert!(matches!(read("{"), Err(ReportError::NotAReport { .. })));
+        assert!(matches!(read(r#"{"format": 2, "run": 7}"#), Err(ReportError::LaterFormat { format: 2, .. })));
+    }
+
+    #[test]
+    fn a_copy_has_the_report_the_events_and_the_logs() {
+        let (temp, folder) = run();
+        folder.write_report(&sample::failed()).expect("written");
+        fs::replace(&folder.events(), b"{}\n", Attributes::default()).expect("written");
+        fs::replace(&folder.audit(), b"{}\n", Attributes::mode(0o600)).expect("written");
+        fs::replace(&folder.logs().join("apt.log"), b"E:", Attributes::mode(0o640)).expect("written");
+        let copy = folder.copy_to(&temp.path().join("there"), "0712-x-10.0.0.1").expect("copied");
+        assert_eq!(copy, temp.path().join("there/20261121T120304Z-4711-0712-x-10.0.0.1"));
+        assert_eq!(RunFolder(copy.clone()).read_report().expect("read"), sample::failed());
+        assert_eq!(fs::read(&copy.join("logs/apt.log")).expect("readable").expect("there").mode, 0o640);
+        assert_eq!(fs::read(&copy.join("audit.jsonl")).expect("readable").expect("there").mode, 0o600);
+        assert!(copy.join("events.jsonl").is_file());
+    }
+
+    #[test]
+    fn a_node_label_is_safe_in_a_file_name() {
+        assert_eq!(node_label(Some("0712-x"), Some("10.0.0.1"), Some("h")), "0712-x-10.0.0.1");
+        assert_eq!(node_label(None, Some(" "), Some("../a b")), "_a_b");
+        assert_eq!(node_label(None, None, None), "node");
+    }
+}

@@ -1,0 +1,43 @@
+//! The only door to people: the terminal, the event log, the report. Nothing else prints.
+//!
+//! Observers hear events while a run goes on (`terminal`, `plain`, `log`, `model`); pure functions turn a [`Report`] or
+//! diagnostics into text (`table`, `failure`, `show`, `blame`, `diagnostics`); `output` writes text; `folder` and `runs`
+//! keep them.
+
+mod blame;
+pub mod diagnostics;
+pub mod event;
+mod failure;
+mod folder;
+mod log;
+mod model;
+mod output;
+mod palette;
+mod panic;
+mod plain;
+mod redacted;
+mod runs;
+mod said;
+#[cfg(test)]
+mod sample;
+mod show;
+mod table;
+mod talk;
+mod terminal;
+mod trace;
+pub mod words;
+
+pub use blame::{longest_chain, render_blame};
+pub use failure::{MOST_LINES, render_failure};
+pub use folder::{ReportError, RunFolder, node_label};
+pub use log::EventLog;
+pub use model::{Collector, Report, StepReport, TaskReport, Wait};
+pub use output::{Stderr, hand_out, stdout, stdout_is_terminal};
+pub use palette::Palette;
+pub use panic::tell_panics;
+pub use plain::Plain;
+pub use runs::{KEPT_RUNS, LATEST, RUNS, RunFolders, run_id};
+pub use show::{render_list, render_show};
+pub use table::{USUAL_WIDTH, render_columns, render_summary, render_table};
+pub use talk::{Talk, Verbosity, observers};
+pub use terminal::Terminal;

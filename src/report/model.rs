@@ -1,0 +1,388 @@
+//! The summary of a run, as a value: what `report.json` holds. Built from events alone, so that a run that was killed
+//! can still be told from its event log.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::event::{
+    Event, EventKind, FORMAT, Failure, Observer, Outcome, PlannedStep, ProfileSource, StepStatus, StoreUse,
+};
+use crate::diagnostic::Origin;
+
+/// The summary of a run. Fields that came after the first release have defaults: old reports still parse.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Report {
+    /// Version of this format.
+    pub format: u32,
+    /// The run's name, also that of its folder.
+    pub run: String,
+    /// The agent's version.
+    #[serde(default)]
+    pub version: String,
+    /// When it began, UTC.
+    pub started: Timestamp,
+    /// When it ended; not known of a run that was killed.
+    #[serde(default)]
+    pub finished: Option<Timestamp>,
+    /// How long it took, up to the last event known.
+    #[serde(default)]
+    pub seconds: f64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The process's exit status; not known of a run that was killed.
+    #[serde(default)]
+    pub exit_code: Option<u8>,
+    /// The profile's name.
+    #[serde(default)]
+    pub profile: String,
+    /// The files it was read from, parents first.
+    #[serde(default)]
+    pub sources: Vec<ProfileSource>,
+    /// What was known of the node.
+    #[serde(default)]
+    pub node: serde_json::Value,
+    /// The steps, in profile order.
+    #[serde(default)]
+    pub steps: Vec<StepReport>,
+    /// The parts of steps, in the order they ended.
+    #[serde(default)]
+    pub tasks: Vec<TaskReport>,
+    /// What needed nothing.
+    #[serde(default)]
+    pub ready: Vec<String>,
+    /// When work stood still because of somebody else.
+    #[serde(default)]
+    pub waits: Vec<Wait>,
+    /// What people should know and stopped nothing.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    /// What was refused, when the run was refused.
+    #[serde(default)]
+    pub refusals: Vec<Failure>,
+    /// What came from the store and what past it, when anything was fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreUse>,
+}
+
+/// What became of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StepReport {
+    /// Its id, unique in the run.
+    pub id: String,
+    /// Its kind: `apt`, `pip`, `wheel`, `r`, `shell`, `secret`.
+    pub kind: String,
+    /// What it does, in one line.
+    pub title: String,
+    /// How it ended.
+    pub status: StepStatus,
+    /// Whether the run goes on when it fails.
+    #[serde(default)]
+    pub optional: bool,
+    /// The steps that must be done before.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// The profile lines that asked for it.
+    #[serde(default)]
+    pub origins: Vec<Origin>,
+    /// When it began to act.
+    #[serde(default)]
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default)]
+    pub finished: Option<Timestamp>,
+    /// How long it acted.
+    #[serde(default)]
+    pub seconds: f64,
+    /// Why it failed or was skipped.
+    #[serde(default)]
+    pub failure: Option<Failure>,
+}
+
+impl StepReport {
+    /// The step in words: `apt: install 2 packages`.
+    pub fn name(&self) -> String {
+        format!("{}: {}", self.kind, self.title)
+    }
+
+    /// The profile line to look at: the failure's own, when it names one.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.failure.as_ref().and_then(|failure| failure.origin.as_ref()).or_else(|| self.origins.first())
+    }
+
+    fn planned(step: &PlannedStep) -> Self {
+        Self {
+            id: step.id.clone(),
+            kind: step.kind.clone(),
+            title: step.title.clone(),
+            status: StepStatus::NotStarted,
+            optional: step.optional,
+            needs: step.needs.clone(),
+            origins: step.origins.clone(),
+            started: None,
+            finished: None,
+            seconds: 0.0,
+            failure: None,
+        }
+    }
+
+    fn end(&mut self, time: Timestamp) {
+        self.finished = Some(time);
+        self.seconds = self.started.map_or(0.0, |started| seconds_between(started, time));
+    }
+}
+
+/// A part of a step: a download, one package built.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TaskReport {
+    /// The step's id.
+    pub step: String,
+    /// The part, such as `build stringi`.
+    pub task: String,
+    /// When it began.
+    pub started: Timestamp,
+    /// How long it took.
+    pub seconds: f64,
+    /// Whether it did what it should.
+    pub succeeded: bool,
+}
+
+/// Work that stood still because of somebody else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Wait {
+    /// Since when.
+    pub started: Timestamp,
+    /// When the work went on; not known when it never did.
+    #[serde(default)]
+    pub finished: Option<Timestamp>,
+    /// The step that waited, when it was one.
+    #[serde(default)]
+    pub step: Option<String>,
+    /// For what.
+    pub lock: String,
+    /// Who had it.
+    pub holder: String,
+}
+
+impl Default for Report {
+    /// A run of which nothing is known yet.
+    fn default() -> Self {
+        Self {
+            format: FORMAT,
+            run: String::new(),
+            version: String::new(),
+            started: Timestamp::UNIX_EPOCH,
+            finished: None,
+            seconds: 0.0,
+            outcome: Outcome::Interrupted,
+            exit_code: None,
+            profile: String::new(),
+            sources: Vec::new(),
+            node: serde_json::Value::Null,
+            steps: Vec::new(),
+            tasks: Vec::new(),
+            ready: Vec::new(),
+            waits: Vec::new(),
+            warnings: Vec::new(),
+            refusals: Vec::new(),
+            store: None,
+        }
+    }
+}
+
+impl Report {
+    /// The step with an id.
+    pub fn step(&self, id: &str) -> Option<&StepReport> {
+        self.steps.iter().find(|step| step.id == id)
+    }
+
+    /// How many steps ended in this way.
+    pub fn count(&self, status: StepStatus) -> usize {
+        self.steps.iter().filter(|step| step.status == status).count()
+    }
+
+    /// Takes an event in. A run that hears no last event is one that was interrupted.
+    pub fn take(&mut self, event: &Event) {
+        let time = event.time;
+        if let EventKind::RunStarted { .. } = event.kind {
+            self.started = time;
+        }
+        self.seconds = seconds_between(self.started, time);
+        self.end_wait(time, &event.kind);
+        match &event.kind {
+            EventKind::RunStarted { format, run, version, profile, sources, node } => {
+                self.format = *format;
+                self.run.clone_from(run);
+                self.version.clone_from(version);
+                self.profile.clone_from(profile);
+                self.sources.clone_from(sources);
+                self.node.clone_from(node);
+            }
+            EventKind::PlanMade { steps, ready } => {
+                self.steps = steps.iter().map(StepReport::planned).collect();
+                self.ready.clone_from(ready);
+            }
+            EventKind::Waiting { step, lock, holder } => self.wait(time, step.as_ref(), lock, holder),
+            EventKind::StepStarted { step } => {
+                if let Some(step) = self.step_mut(step) {
+                    // What is heard of no more was interrupted. A step that starts again keeps its first start.
+                    step.status = StepStatus::Interrupted;
+                    step.started.get_or_insert(time);
+                }
+            }
+            EventKind::StepProgress { .. } => {}
+            EventKind::TaskFinished { step, task, started, succeeded } => self.tasks.push(TaskReport {
+                step: step.clone(),
+                task: task.clone(),
+                started: *started,
+                seconds: seconds_between(*started, time),
+                succeeded: *succeeded,
+            }),
+            EventKind::StepFinished { step, status, failure } => {
+                if let Some(step) = self.step_mut(step) {
+                    step.status = *status;
+                    step.failure.clone_from(failure);
+                    step.end(time);
+                }
+            }
+            EventKind::StoreUsed { store } => self.store = Some(*store),
+            EventKind::Warning { text } => self.warnings.push(text.clone()),
+            EventKind::RunFinished { outcome, exit_code, refusals } => {
+                self.outcome = *outcome;
+                self.exit_code = Some(*exit_code);
+                self.refusals.clone_from(refusals);
+                self.finished = Some(time);
+                self.end_open_steps(time);
+            }
+        }
+    }
+
+    /// Gives the steps that were working a last moment.
+    pub(super) fn end_open_steps(&mut self, time: Timestamp) {
+        for step in &mut self.steps {
+            if step.status == StepStatus::Interrupted && step.finished.is_none() {
+                step.end(time);
+            }
+        }
+    }
+
+    /// The same wait said again is one wait.
+    fn wait(&mut self, started: Timestamp, step: Option<&String>, lock: &str, holder: &str) {
+        let last = self.waits.iter_mut().rev().find(|wait| wait.step.as_ref() == step);
+        match last {
+            Some(last) if last.lock == lock && last.holder == holder => last.finished = None,
+            last => {
+                if let Some(last) = last {
+                    last.finished.get_or_insert(started);
+                }
+                let (lock, holder) = (lock.to_owned(), holder.to_owned());
+                self.waits.push(Wait { started, finished: None, step: step.cloned(), lock, holder });
+            }
+        }
+    }
+
+    /// Whoever is at work again waits no more.
+    fn end_wait(&mut self, time: Timestamp, kind: &EventKind) {
+        let at_work = match kind {
+            EventKind::StepFinished { status: StepStatus::Interrupted, .. } => return,
+            EventKind::StepProgress { step, .. }
+            | EventKind::TaskFinished { step, .. }
+            | EventKind::StepFinished { step, .. } => Some(step),
+            EventKind::StepStarted { .. } | EventKind::PlanMade { .. } => None,
+            _ => return,
+        };
+        for wait in self.waits.iter_mut().filter(|wait| wait.step.as_ref() == at_work && wait.finished.is_none()) {
+            wait.finished = Some(time);
+        }
+    }
+
+    fn step_mut(&mut self, id: &str) -> Option<&mut StepReport> {
+        self.steps.iter_mut().find(|step| step.id == id)
+    }
+}
+
+pub(super) fn seconds_between(from: Timestamp, to: Timestamp) -> f64 {
+    to.duration_since(from).as_secs_f64().max(0.0)
+}
+
+/// Builds the report of a run while it runs. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Collector(Arc<Mutex<Report>>);
+
+impl Collector {
+    /// The report as it stands now.
+    pub fn report(&self) -> Report {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Report> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Collector {
+    fn observe(&mut self, event: &Event) {
+        self.lock().take(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn the_events_of_a_run_make_its_report() {
+        let collector = Collector::default();
+        let mut observer = collector.clone();
+        for event in sample::events() {
+            observer.observe(&event);
+        }
+        let report = collector.report();
+        assert_eq!(report, sample::failed());
+        assert_eq!((report.seconds, report.exit_code, report.outcome), (20.0, Some(1), Outcome::Failed));
+        assert_eq!(report.step("apt").map(|step| (step.status, step.seconds)), Some((StepStatus::Failed, 8.0)));
+        assert_eq!(report.step("r").map(|step| step.status), Some(StepStatus::Skipped));
+        assert_eq!(report.waits.len(), 1, "a wait that is said twice is one wait");
+        assert_eq!(report.waits[0].finished, Some(sample::at(8)));
+    }
+
+    #[test]
+    fn a_run_that_ended_without_a_word_was_interrupted() {
+        let mut report = Report::default();
+        for event in sample::events().into_iter().take(4) {
+            report.take(&event);
+        }
+        assert_eq!((report.outcome, report.exit_code, report.finished), (Outcome::Interrupted, None, None));
+        assert_eq!(report.step("apt").map(|step| step.status), Some(StepStatus::Interrupted));
+        assert_eq!(report.step("pip").map(|step| step.status), Some(StepStatus::NotStarted));
+    }
+
+    #[test]
+    fn a_report_is_the_same_after_writing_and_reading() {
+        let text = serde_json::to_string(&sample::failed()).expect("a report can be written");
+        assert_eq!(serde_json::from_str::<Report>(&text).expect("and read"), sample::failed());
+        assert!(text.contains("\"exit-code\":1"), "{text}");
+    }
+
+    #[test]
+    fn the_first_reports_ever_written_still_parse() {
+        let text = r#"{
+            "format": 1, "run": "20261121T120304Z-4711", "started": "2026-11-21T12:03:04Z", "outcome": "done",
+            "steps": [{ "id": "apt", "kind": "apt", "title": "install jq", "status": "done" }]
+        }"#;
+        let report: Report = serde_json::from_str(text).expect("it parses");
+        assert_eq!((report.outcome, report.steps.len()), (Outcome::Done, 1));
+    }
+
+    #[test]
+    fn fields_of_a_later_agent_are_no_obstacle() {
+        let text = r#"{ "format": 1, "run": "x", "started": "2026-11-21T12:03:04Z", "outcome": "done", "new": [1] }"#;
+        serde_json::from_str::<Report>(text).expect("it parses");
+    }
+}

@@ -1,0 +1,26 @@
+//! A mistake of the agent itself, told without the secrets that its words may hold.
+
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    panic::{self, PanicHookInfo},
+};
+
+use super::Stderr;
+
+/// From now on a panic is told on this stream, without secrets, and asks to be reported.
+pub fn tell_panics(stderr: Stderr) {
+    panic::set_hook(Box::new(move |panic| stderr.talk(&told(panic))));
+}
+
+fn told(panic: &PanicHookInfo<'_>) -> String {
+    let payload = panic.payload();
+    let words = payload.downcast_ref::<&str>().copied();
+    let words = words.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words were given");
+    let place = panic.location().map(|place| format!(" (at {place})")).unwrap_or_default();
+    // `RUST_BACKTRACE` asks for it.
+    let trace = Backtrace::capture();
+    let trace = if trace.status() == BacktraceStatus::Captured { format!("\n{trace}") } else { String::new() };
+    format!(
+        "error: nodeagent made a mistake of its own: {words}{place}{trace}\nhint: this is a bug; please report it with these lines"
+    )
+}

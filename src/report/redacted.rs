@@ -1,0 +1,114 @@
+//! Events without secrets: each text of an event passes the sieve, before anybody hears of it. What is no text of
+//! somebody else (the words of our own enumerations, times, numbers) stays as it is, so that a log can always be read
+//! again, whatever value somebody chose for a password.
+
+use super::event::{EventKind, Failure, PlannedStep};
+use crate::redact;
+
+fn text(text: String) -> String {
+    match redact::text(&text) {
+        std::borrow::Cow::Borrowed(_) => text,
+        std::borrow::Cow::Owned(clean) => clean,
+    }
+}
+
+fn texts(list: Vec<String>) -> Vec<String> {
+    list.into_iter().map(text).collect()
+}
+
+fn value(found: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match found {
+        Value::String(found) => Value::String(text(found)),
+        Value::Array(list) => list.into_iter().map(value).collect(),
+        Value::Object(object) => object.into_iter().map(|(name, found)| (name, value(found))).collect(),
+        other => other,
+    }
+}
+
+impl Failure {
+    /// The same without secrets.
+    #[must_use]
+    pub fn redacted(self) -> Self {
+        Self { message: text(self.message), causes: texts(self.causes), hint: self.hint.map(text), origin: self.origin }
+    }
+}
+
+impl PlannedStep {
+    fn redacted(self) -> Self {
+        Self { id: text(self.id), title: text(self.title), needs: texts(self.needs), ..self }
+    }
+}
+
+impl EventKind {
+    /// The same without secrets.
+    #[must_use]
+    pub fn redacted(self) -> Self {
+        match self {
+            Self::RunStarted { format, run, version, profile, sources, node } => {
+                Self::RunStarted { format, run, version, profile: text(profile), sources, node: value(node) }
+            }
+            Self::PlanMade { steps, ready } => {
+                Self::PlanMade { steps: steps.into_iter().map(PlannedStep::redacted).collect(), ready: texts(ready) }
+            }
+            Self::Waiting { step, lock, holder } => {
+                Self::Waiting { step: step.map(text), lock: text(lock), holder: text(holder) }
+            }
+            Self::StepStarted { step } => Self::StepStarted { step: text(step) },
+            Self::StepProgress { step, text: said, amount } => {
+                Self::StepProgress { step: text(step), text: text(said), amount }
+            }
+            Self::TaskFinished { step, task, started, succeeded } => {
+                Self::TaskFinished { step: text(step), task: text(task), started, succeeded }
+            }
+            Self::StepFinished { step, status, failure } => {
+                Self::StepFinished { step: text(step), status, failure: failure.map(Failure::redacted) }
+            }
+            Self::StoreUsed { store } => Self::StoreUsed { store },
+            Self::Warning { text: said } => Self::Warning { text: text(said) },
+            Self::RunFinished { outcome, exit_code, refusals } => {
+                let refusals = refusals.into_iter().map(Failure::redacted).collect();
+                Self::RunFinished { outcome, exit_code, refusals }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn no_text_of_an_event_holds_a_secret() {
+        // Words that the sample says in every field that is a text of somebody else.
+        let secrets =
+            ["family", "install", "lock-frontend", "unattended-upgr", "spacy", "libfoo-dev", "the disk", "deb.example"];
+        let count = |text: &str| secrets.iter().map(|secret| text.matches(secret).count()).sum::<usize>();
+        let before: Vec<String> =
+            sample::events().iter().map(|event| serde_json::to_string(event).expect("written")).collect();
+        assert!(before.iter().map(|text| count(text)).sum::<usize>() > 10, "{before:?}");
+        for secret in secrets {
+            drop(redact::Secret::from(secret.to_owned()));
+        }
+        for event in sample::events() {
+            let kind = event.kind.redacted();
+            let written = serde_json::to_string(&kind).expect("written");
+            // Where a profile lies is no secret.
+            let without_places = written.replace("family.toml", "");
+            assert_eq!(count(&without_places), 0, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_a_word_of_ours_does_not_break_the_log() {
+        for word in ["done", "failed", "step-finished", "event", "status", "2026"] {
+            drop(redact::Secret::from(word.to_owned()));
+        }
+        for event in sample::events() {
+            let shown = crate::report::event::Event { kind: event.kind.clone().redacted(), ..event };
+            let line = serde_json::to_string(&shown).expect("written");
+            assert!(serde_json::from_str::<crate::report::event::Event>(&line).is_ok(), "{line}");
+        }
+    }
+}

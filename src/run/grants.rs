@@ -1,0 +1,157 @@
+//! Decides, before anything is fetched, whether all that a profile asks for may be used; then fetches it. Each decision
+//! and each fetch is written down.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+
+use crate::{
+    auth::{Access, AuditLog, Decision, Denial, Identity, Judgement, Wish, foreign_profile, judge},
+    cloud::Clouds,
+    diagnostic::Origin,
+    facts::NodeFacts,
+    fs::FsError,
+    inventory::Vault,
+    profile::Profile,
+    report::event::Failure,
+    secrets::Address,
+};
+
+/// The leave that a profile of a unit needs.
+pub fn use_of(profile: &Profile) -> Option<Wish> {
+    profile.business_unit.clone().map(|unit| Wish::UseProfile { unit })
+}
+
+/// A profile that is to be used on a node.
+#[derive(Clone, Copy)]
+pub struct Case<'a> {
+    /// What is asked for.
+    pub profile: &'a Profile,
+    /// The node.
+    pub facts: &'a NodeFacts,
+    /// What is allowed.
+    pub access: &'a Access,
+    /// Who knows who the node is, and what it may read.
+    pub clouds: &'a Clouds,
+    /// The root of the node's file system.
+    pub root: &'a Path,
+    /// Where decisions and fetches are written down.
+    pub audit: Option<&'a Mutex<AuditLog>>,
+}
+
+/// What was granted, and what became of it.
+pub struct Granted {
+    identity: Identity,
+    by_address: BTreeMap<Address, (Option<Origin>, Decision)>,
+    /// Fetches that are in the audit log.
+    written: BTreeSet<Address>,
+    /// Why the audit log is incomplete.
+    pub trouble: Option<FsError>,
+}
+
+impl Granted {
+    /// Writes down every fetch that was not written down before.
+    pub fn write_down(&mut self, vault: &Vault, audit: Option<&Mutex<AuditLog>>) {
+        let Some(audit) = audit else { return };
+        let mut log = audit.lock().unwrap_or_else(PoisonError::into_inner);
+        for (address, value) in vault.iter() {
+            if !self.written.insert(address.clone()) {
+                continue;
+            }
+            let (origin, decision) = self.by_address.get(address).map(|(origin, decision)| (origin, decision)).unzip();
+            let origin = origin.and_then(Option::as_ref);
+            if let Err(error) = log.fetched(&self.identity, address, origin, decision, value.err()) {
+                self.trouble.get_or_insert(error);
+            }
+        }
+    }
+}
+
+/// Something a profile asks for, and where.
+struct Asked<'a> {
+    wish: Wish,
+    origin: Option<&'a Origin>,
+    address: Option<&'a Address>,
+}
+
+impl<'a> Case<'a> {
+    /// Decides all that the profile asks for, and fetches its secrets; those of logins are fetched by whoever knows that
+    /// they are needed, and written down then.
+    ///
+    /// # Errors
+    /// Every denial; then nothing was fetched.
+    pub async fn fetch(&self) -> Result<(Granted, Vault), Vec<Failure>> {
+        let asked = self.asked();
+        let wishes: Vec<Wish> = asked.iter().map(|asked| asked.wish.clone()).collect();
+        let node = Identity::of_node(self.facts, self.root);
+        let Judgement { identity, decisions } = judge(self.access, node, self.clouds, &wishes).await;
+        let decided: Vec<(&Asked<'_>, &Decision)> = asked.iter().zip(&decisions).collect();
+        let trouble = self.write_decisions(&identity, &decided);
+        let denied = decided.iter().filter(|(_, decision)| !decision.allowed);
+        let denied: Vec<Failure> = denied.map(|(asked, _)| self.failure(&identity, asked)).collect();
+        if !denied.is_empty() {
+            return Err(denied);
+        }
+        let by_address = decided
+            .iter()
+            .filter_map(|(asked, decision)| {
+                Some((asked.address?.clone(), (asked.origin.cloned(), (*decision).clone())))
+            })
+            .collect();
+        let vault = Vault::fetch(&self.profile.secrets, self.clouds).await;
+        let mut granted = Granted { identity, by_address, written: BTreeSet::new(), trouble };
+        granted.write_down(&vault, self.audit);
+        Ok((granted, vault))
+    }
+
+    fn write_decisions(&self, identity: &Identity, decided: &[(&Asked<'_>, &Decision)]) -> Option<FsError> {
+        let mut log = self.audit?.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut trouble = None;
+        // Where there is no access file nothing is decided, but for other units' profiles.
+        for (asked, decision) in decided.iter().filter(|(_, decision)| !decision.allowed || decision.rule.is_some()) {
+            if let Err(error) = log.decided(identity, &asked.wish, asked.origin, decision) {
+                trouble.get_or_insert(error);
+            }
+        }
+        trouble
+    }
+
+    fn asked(&self) -> Vec<Asked<'a>> {
+        let use_profile = use_of(self.profile).map(|wish| Asked {
+            wish,
+            origin: self.profile.business_unit_at.as_ref(),
+            address: None,
+        });
+        let secrets = self.profile.secrets.items.iter().map(|entry| Asked {
+            wish: Wish::read_at(&entry.value.scope, &entry.value.key, &entry.value.from),
+            origin: Some(&entry.origin),
+            address: Some(&entry.value.from),
+        });
+        let logins = self.profile.logins.iter().map(|entry| Asked {
+            wish: Wish::read_at(&entry.value.scope, &entry.value.key, &entry.value.from),
+            origin: Some(&entry.origin),
+            address: Some(&entry.value.from),
+        });
+        // A secret that goes to several places is asked for once.
+        let mut seen = BTreeSet::new();
+        let mut asked: Vec<Asked<'a>> = use_profile.into_iter().chain(secrets).chain(logins).collect();
+        asked.retain(|asked| seen.insert(asked.wish.clone()));
+        asked
+    }
+
+    fn failure(&self, identity: &Identity, asked: &Asked<'_>) -> Failure {
+        let Denial { mut message, mut causes, mut hint } = Denial::new(self.access, identity, &asked.wish);
+        if let Wish::UseProfile { unit } = &asked.wish {
+            let clusters = self.facts.business_unit.as_deref().unwrap_or_default();
+            let (foreign, without_grants) = foreign_profile(&self.profile.name, unit, clusters);
+            message = foreign;
+            if self.access.is_off() {
+                causes.clear();
+                hint = without_grants;
+            }
+        }
+        Failure { message, causes, hint: Some(hint), origin: asked.origin.cloned() }
+    }
+}

@@ -1,0 +1,62 @@
+//! Fetches the passwords of the logins that the steps of a plan may need: before anything is changed, and only when
+//! there is something to do.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    cloud::Clouds,
+    inventory::Vault,
+    plan::{Action, Login, Plan, Step},
+    report::event::Failure,
+    steps::logins::{misfit, password},
+};
+
+/// Adds the passwords of a plan's logins to the secrets of the run. What cannot be had is refused, or dooms the steps
+/// that need it when all of them are optional.
+pub async fn fetch_logins(plan: &mut Plan, vault: &mut Vault, clouds: &Clouds) {
+    let wanted: Vec<_> = plan.steps.iter().flat_map(|step| &step.logins).map(|login| &login.login.from).collect();
+    if wanted.is_empty() {
+        return;
+    }
+    vault.add(wanted, clouds).await;
+    let mut told = BTreeSet::new();
+    for step in &mut plan.steps {
+        let Some(failure) = step.logins.iter().find_map(|login| trouble(login, step, vault)) else { continue };
+        if step.optional {
+            step.doomed = step.doomed.take().or(Some(failure));
+        } else if told.insert(failure.message.clone()) {
+            plan.refusals.push(failure);
+        }
+    }
+}
+
+/// What is wrong with a login's password, for a step.
+fn trouble(login: &Login, step: &Step, vault: &Vault) -> Option<Failure> {
+    let (key, scope) = (&login.login.key, &login.login.scope);
+    let failure = |message: String, hint: String| Failure {
+        message,
+        causes: Vec::new(),
+        hint: Some(hint),
+        origin: Some(login.origin.clone()),
+    };
+    let value = match vault.get(&login.login.from)? {
+        Ok(value) => value,
+        Err(error) => {
+            let message =
+                format!("the password `{key}` of scope `{scope}` for `{}` cannot be had: {error}", login.login.site);
+            return Some(failure(message, error.hint()));
+        }
+    };
+    let in_netrc = match step.action {
+        Action::PythonInstall(_) => login.by_host,
+        Action::AptSources(_) | Action::AptInstall(_) => true,
+        _ => false,
+    };
+    let why = match password(value) {
+        Ok(password) if in_netrc => misfit(&password)?,
+        Ok(_) => return None,
+        Err(why) => why,
+    };
+    let message = format!("the password `{key}` of scope `{scope}` for `{}` {why}", login.login.site);
+    Some(failure(message, "give the user a password or token of letters and digits".to_owned()))
+}

@@ -1,0 +1,334 @@
+//! One execution: look, plan, take the lock, prepare, act, and say how it ended.
+
+mod engine;
+mod grants;
+mod lock;
+mod logins;
+mod stop;
+mod with_secrets;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use nix::unistd::Uid;
+
+use crate::{
+    auth::{Access, AuditLog},
+    cloud::Clouds,
+    exec::{Runner, SystemRunner},
+    facts::NodeFacts,
+    fs::{remove_partials_below, remove_tree},
+    inventory::{Inventory, Vault},
+    plan::Plan,
+    profile::{FileStore, Profile},
+    report::event::{EventKind, Events, FORMAT, Failure, Outcome, StoreUse},
+    state::{Journal, LockError, RunLock},
+    steps::{
+        Context, clean_up_interrupted,
+        logins::{Logins, folder as logins_folder},
+    },
+    store::{Places, Store},
+};
+pub use grants::{Case, Granted, use_of};
+pub use lock::{Upgrade, resolve_lock};
+pub use logins::fetch_logins;
+pub use stop::Stop;
+pub use with_secrets::with_secrets;
+
+/// Where the agent keeps downloads and tools, below the root.
+const CACHE: &str = "var/cache/nodeagent";
+/// How long a run waits at its end for what other nodes are to have.
+const SETTLING: Duration = Duration::from_secs(20);
+/// How often a lock that somebody else has is looked at.
+const LOCK_INTERVAL: Duration = Duration::from_millis(200);
+
+/// What to run, where, and for how long.
+pub struct Job {
+    /// The run's name.
+    pub run: String,
+    /// What the node is to be.
+    pub profile: Profile,
+    /// The node as conditions see it.
+    pub facts: NodeFacts,
+    /// Where assets are.
+    pub store: FileStore,
+    /// Where artefacts are kept.
+    pub places: Places,
+    /// Who may use what.
+    pub access: Access,
+    /// Where decisions and fetches of secrets are written down.
+    pub audit: Option<Mutex<AuditLog>>,
+    /// The clouds that secrets come from.
+    pub clouds: Arc<Clouds>,
+    /// The root of the node's file system.
+    pub root: PathBuf,
+    /// The folder for logs of programs. It exists.
+    pub logs: PathBuf,
+    /// Whether an optional step that failed counts in the exit status.
+    pub strict: bool,
+    /// Where to say what happens.
+    pub events: Events,
+}
+
+/// The agent's cache on a node.
+pub fn cache(root: &Path) -> PathBuf {
+    root.join(CACHE)
+}
+
+/// The exit status of a run.
+pub fn exit_code(outcome: Outcome, strict: bool) -> u8 {
+    match outcome {
+        Outcome::Done => 0,
+        Outcome::Degraded => {
+            if strict {
+                3
+            } else {
+                0
+            }
+        }
+        Outcome::Failed | Outcome::Interrupted => 1,
+        Outcome::Refused => 2,
+        Outcome::DeadlinePassed => 4,
+    }
+}
+
+/// Brings the node to the state the profile names, until `stop` says otherwise.
+pub async fn run(job: &Arc<Job>, stop: &Stop) -> Outcome {
+    let events = &job.events;
+    events.send(EventKind::RunStarted {
+        format: FORMAT,
+        run: job.run.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        profile: job.profile.name.clone(),
+        sources: job.profile.sources.clone(),
+        node: serde_json::to_value(&job.facts).unwrap_or_default(),
+    });
+    let (outcome, refusals) = match attempt(job, stop).await {
+        Ok(outcome) => (outcome, Vec::new()),
+        Err(refusals) => (Outcome::Refused, refusals),
+    };
+    events.send(EventKind::RunFinished { outcome, exit_code: exit_code(outcome, job.strict), refusals });
+    outcome
+}
+
+/// The run itself; the error is why nothing was changed.
+async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Failure>> {
+    let (mut inventory, mut plan) = match look(job, stop).await? {
+        Ok(looked) => looked,
+        Err(outcome) => return Ok(outcome),
+    };
+    let interrupted = Journal::interrupted(&job.root);
+    if plan.steps.is_empty() && interrupted.is_empty() && !left_logins(&job.root) {
+        // A ready node is not even locked: nothing is changed, and nobody has to wait.
+        announce(job, &plan);
+        return Ok(Outcome::Done);
+    }
+    if job.root == Path::new("/") && !Uid::effective().is_root() {
+        let mut failure = refusal("the node is not ready, and only root may change it".to_owned());
+        failure.hint = Some("run nodeagent as root; `nodeagent plan` shows what is missing to anybody".into());
+        return Err(vec![failure]);
+    }
+    let lock = match take_lock(job, stop).await? {
+        Ok(lock) => lock,
+        Err(outcome) => return Ok(outcome),
+    };
+    let waited_or_repaired = lock.waited | recover(job)?;
+    if waited_or_repaired {
+        match look(job, stop).await? {
+            Ok(looked) => (inventory, plan) = looked,
+            Err(outcome) => return Ok(outcome),
+        }
+    }
+    announce(job, &plan);
+    if plan.steps.is_empty() {
+        return Ok(Outcome::Done);
+    }
+    let mut journal = Journal::begin(&job.root).map_err(|error| vec![refused_by(&error, error.hint())])?;
+    let ctx = context(job, &plan, &inventory.vault);
+    let outcome = engine::execute(&plan, &ctx, &inventory.vault, &mut journal, &job.run, stop).await;
+    let store = ctx.store.clone();
+    // Whatever came of it, no password stays in a file.
+    drop(ctx);
+    let outcome = outcome?;
+    tokio::select! {
+        () = store.settle(SETTLING) => {}
+        _ = stop.requested() => {}
+    }
+    let used = store.used();
+    if used != StoreUse::default() {
+        job.events.send(EventKind::StoreUsed { store: used });
+    }
+    // After an orderly end nothing is half-done; after an interruption the journal says what may be.
+    if !matches!(outcome, Outcome::Interrupted | Outcome::DeadlinePassed)
+        && let Err(error) = journal.finish()
+    {
+        warn(job, error.to_string());
+    }
+    drop(lock);
+    Ok(outcome)
+}
+
+/// Looks at the node and plans. A file store that hangs must not outlast the deadline: the look has its own thread.
+async fn look(job: &Arc<Job>, stop: &Stop) -> Result<Result<(Inventory, Plan), Outcome>, Vec<Failure>> {
+    let looking = Arc::clone(job);
+    let looked = async {
+        let (mut granted, vault) = case(&looking).fetch().await?;
+        let (also, clouds) = (Arc::clone(&looking), Arc::clone(&looking.clouds));
+        let looked = tokio::task::spawn_blocking(move || look_now(&also, vault)).await;
+        let ended = |error| vec![refusal(format!("the look at the node ended by itself: {error}"))];
+        let (mut inventory, mut plan) = looked.map_err(ended)??;
+        fetch_logins(&mut plan, &mut inventory.vault, &clouds).await;
+        granted.write_down(&inventory.vault, looking.audit.as_ref());
+        if let Some(trouble) = granted.trouble {
+            warn(&looking, format!("the audit log is incomplete: {trouble}"));
+        }
+        clouds.take_warnings().into_iter().for_each(|warning| warn(&looking, warning));
+        if plan.refusals.is_empty() { Ok((inventory, plan)) } else { Err(plan.refusals) }
+    };
+    tokio::select! {
+        looked = looked => looked.map(Ok),
+        outcome = stop.requested() => Ok(Err(outcome)),
+    }
+}
+
+fn case(job: &Job) -> Case<'_> {
+    Case {
+        profile: &job.profile,
+        facts: &job.facts,
+        access: &job.access,
+        clouds: &job.clouds,
+        root: &job.root,
+        audit: job.audit.as_ref(),
+    }
+}
+
+fn look_now(job: &Job, vault: Vault) -> Result<(Inventory, Plan), Vec<Failure>> {
+    let inventory = Inventory::take(&job.profile, &job.store, &job.root, vault)
+        .map_err(|error| vec![refusal(format!("the node's package state could not be read: {error}"))])?;
+    let plan = Plan::build(&job.profile, &job.facts, &inventory, &cache(&job.root));
+    if plan.refusals.is_empty() { Ok((inventory, plan)) } else { Err(plan.refusals) }
+}
+
+fn announce(job: &Job, plan: &Plan) {
+    let steps = plan.steps.iter().map(crate::plan::Step::summary).collect();
+    let lock = plan.lock.iter().map(|lock| format!("lock: {}, serial {}", lock.file, lock.serial));
+    let ready = lock.chain(plan.ready.iter().cloned()).collect();
+    job.events.send(EventKind::PlanMade { steps, ready });
+}
+
+/// The lock, and whether somebody else had it before.
+struct Locked {
+    #[expect(dead_code, reason = "held, not used")]
+    lock: RunLock,
+    waited: bool,
+}
+
+/// Takes the run lock; waits for another run, which may have done all there is to do.
+async fn take_lock(job: &Job, stop: &Stop) -> Result<Result<Locked, Outcome>, Vec<Failure>> {
+    let mut told = None;
+    loop {
+        match RunLock::take(&job.root) {
+            Ok(lock) => return Ok(Ok(Locked { lock, waited: told.is_some() })),
+            Err(LockError::Held { holder }) => {
+                if told.as_ref() != Some(&holder) {
+                    let lock = crate::state::folder(&job.root).join("lock").display().to_string();
+                    job.events.send(EventKind::Waiting { step: None, lock, holder: holder.clone() });
+                    told = Some(holder);
+                }
+            }
+            Err(error) => {
+                let hint = match &error {
+                    LockError::Fs(error) => error.hint(),
+                    _ => None,
+                };
+                return Err(vec![refused_by(&error, hint)]);
+            }
+        }
+        tokio::select! {
+            outcome = stop.requested() => return Ok(Err(outcome)),
+            () = tokio::time::sleep(LOCK_INTERVAL) => {}
+        }
+    }
+}
+
+/// Whether a run that was killed left logins behind, and we may take them away.
+fn left_logins(root: &Path) -> bool {
+    logins_folder(root).exists() && (root != Path::new("/") || Uid::effective().is_root())
+}
+
+/// Clears away what a killed run left half-done. Says whether there was anything.
+fn recover(job: &Job) -> Result<bool, Vec<Failure>> {
+    // Downloads that were under way. What uv keeps is its own affair.
+    let cache = cache(&job.root);
+    let swept = remove_partials_below(&cache, &cache.join("python/uv"))
+        .and_then(|()| remove_partials_below(&crate::state::folder(&job.root), Path::new("")));
+    if let Err(error) = swept {
+        warn(job, error.to_string());
+    }
+    remove_tree(&logins_folder(&job.root)).map_err(|error| vec![refused_by(&error, error.hint())])?;
+    let left = Journal::interrupted(&job.root);
+    for step in &left {
+        let removed = clean_up_interrupted(&job.root, step).map_err(|error| vec![refused_by(&error, error.hint())])?;
+        let mut text =
+            format!("run {} was ended while `{}` worked; what it left half-done was cleared away", step.run, step.step);
+        if !removed.is_empty() {
+            text = format!("{text} ({})", removed.join(", "));
+        }
+        warn(job, text);
+    }
+    // Also a journal without open steps goes: its last line may be torn.
+    let cleared = Journal::begin(&job.root).and_then(Journal::finish);
+    cleared.map_err(|error| vec![refused_by(&error, error.hint())])?;
+    Ok(!left.is_empty())
+}
+
+fn context(job: &Arc<Job>, plan: &Plan, vault: &Vault) -> Context {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let build_slots = jobserver::Client::new(cores).ok();
+    // What holds a secret is for nobody's eyes but the step's that delivers it.
+    let withheld = job.profile.secrets.withheld.iter().cloned();
+    let runner: Arc<dyn Runner> = Arc::new(SystemRunner::new(build_slots.clone(), withheld));
+    let logins = Logins::of_plan(plan, vault, &job.root);
+    job.clouds.http.log_in(logins.for_http());
+    Context {
+        runner,
+        http: Arc::clone(&job.clouds.http),
+        store: store(job),
+        root: job.root.clone(),
+        cache: cache(&job.root),
+        filestore: job.store.clone(),
+        logs: job.logs.clone(),
+        cores,
+        build_slots,
+        logins,
+        progress: job.events.of_step(""),
+    }
+}
+
+/// The node's store. Nothing is opened before a step asks for something.
+fn store(job: &Arc<Job>) -> Store {
+    let also = Arc::clone(job);
+    Store::open(&job.places, &job.clouds, Arc::new(move |text| warn(&also, text)))
+}
+
+fn warn(job: &Job, text: String) {
+    job.events.send(EventKind::Warning { text });
+}
+
+fn refusal(message: String) -> Failure {
+    Failure { message, causes: Vec::new(), hint: None, origin: None }
+}
+
+fn refused_by(error: &dyn std::error::Error, hint: Option<String>) -> Failure {
+    let mut failure = refusal(error.to_string());
+    let mut next = error.source();
+    while let Some(cause) = next {
+        failure.causes.push(cause.to_string());
+        next = cause.source();
+    }
+    failure.hint = hint;
+    failure
+}

@@ -1,0 +1,89 @@
+//! A command with a profile's secrets in its environment: the weaker way, for programs that take them in no other.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+};
+
+use crate::{
+    diagnostic::Diagnostic,
+    exec::{hand_over, withheld},
+    inventory::Vault,
+    profile::Profile,
+    secrets::{Secret, forms::Form, variable},
+};
+
+/// Becomes the command, with the profile's secrets in its environment: under the names that `env-file` gives them, else
+/// under scope and key. An optional secret that cannot be had is left out. The agent's own credentials stay behind unless
+/// the command `keeps_credentials`. Returns only why it did not come to that.
+pub fn with_secrets(
+    profile: &Profile,
+    vault: &Vault,
+    (program, args): (&OsString, &[OsString]),
+    keeps_credentials: bool,
+) -> Vec<Diagnostic> {
+    let named = names(profile);
+    let mut mistakes = Vec::new();
+    let mut secrets: BTreeMap<String, &Secret> = BTreeMap::new();
+    for entry in &profile.secrets.items {
+        let (item, origin) = (&entry.value, &entry.origin);
+        let mistake = |message: String| Diagnostic::nowhere(format!("{message} (asked for at {origin})"));
+        match vault.get(&item.from) {
+            Some(Ok(value)) if value.reveal().contains(&0) => {
+                let message = format!("the secret `{}` of scope `{}` holds a zero byte", item.key, item.scope);
+                mistakes.push(mistake(message).hint("a variable cannot hold one; deliver it with `file`"));
+            }
+            Some(Ok(value)) => {
+                for name in &named[&(item.scope.as_str(), item.key.as_str())] {
+                    let others = secrets.insert(name.clone(), value);
+                    if others.is_some_and(|other| !std::ptr::eq(other, value)) {
+                        mistakes.push(
+                            mistake(format!("two secrets are to be the variable `{name}`"))
+                                .hint("give one of them another name with `env-file` and `variable`"),
+                        );
+                    }
+                }
+            }
+            Some(Err(_)) if entry.optional => {}
+            Some(Err(error)) => {
+                let message = format!("the secret `{}` of scope `{}` cannot be had: {error}", item.key, item.scope);
+                mistakes.push(mistake(message).hint(error.hint()));
+            }
+            None => {}
+        }
+    }
+    if profile.secrets.items.is_empty() {
+        let (message, hint) = if profile.logins.is_empty() {
+            (format!("the profile `{}` names no secrets", profile.name), "name them in `[[secrets.items]]`")
+        } else {
+            let message = format!("the profile `{}` names passwords of logins, and no other secrets", profile.name);
+            (message, "logins are for the package tools of a run; name what a command needs in `[[secrets.items]]`")
+        };
+        mistakes.push(Diagnostic::nowhere(message).hint(hint));
+    }
+    if mistakes.is_empty() {
+        let named = profile.secrets.withheld.clone();
+        let withheld = if keeps_credentials { named } else { withheld(named) };
+        let error = hand_over(program, args, &secrets, &withheld);
+        let hint = "check the command after `--`, and that it is on the search path";
+        mistakes.push(Diagnostic::nowhere(error.to_string()).hint(hint));
+    }
+    mistakes
+}
+
+/// The variables of each secret, by scope and key.
+fn names(profile: &Profile) -> BTreeMap<(&str, &str), BTreeSet<String>> {
+    let mut variables: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+    for item in profile.secrets.items.iter().map(|entry| &entry.value) {
+        let own = variables.entry((item.scope.as_str(), item.key.as_str())).or_default();
+        if let Form::Variable(name) = &item.form {
+            own.insert(name.clone());
+        }
+    }
+    for ((scope, key), own) in &mut variables {
+        if own.is_empty() {
+            own.insert(variable(scope, key));
+        }
+    }
+    variables
+}

@@ -1,0 +1,250 @@
+//! Scopes of a Databricks workspace, also those that an Azure Key Vault stands behind.
+//!
+//! <https://docs.databricks.com/api/workspace/secrets>. A failure is told by its cause; where the workspace's own answer
+//! leaves two causes open, it is asked for what tells them apart: a scope's keys, who the node is.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
+use secrecy::zeroize::Zeroizing;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cloud::{
+        CloudError, Clouds, Kind,
+        databricks::{Refusal, Workspace},
+    },
+    diagnostic::nearest,
+    redact::Secret,
+};
+
+const POLICY: &str = "let `AzureDatabricks` (application 2ff814a6-3304-4ab8-85cb-cd0e6f879c1d) get and list secrets in the \
+                      vault's access policy or roles";
+const FIREWALL: &str = "let trusted Microsoft services through the vault's firewall";
+
+/// Names that a hint lists at most.
+const MOST_NAMES: usize = 10;
+
+/// A key of a scope, without its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Key {
+    /// Its name.
+    pub name: String,
+    /// When its value was set last.
+    pub changed: Option<Timestamp>,
+}
+
+/// A scope, as everybody in the workspace sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Scope {
+    /// Its name.
+    pub name: String,
+    /// What keeps its secrets.
+    pub backend: Backend,
+}
+
+/// What keeps the secrets of a scope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// Databricks itself.
+    Databricks,
+    /// An Azure Key Vault, all of it.
+    KeyVault {
+        /// The vault's address.
+        vault: Option<String>,
+    },
+    /// Something newer than this program.
+    Other(String),
+}
+
+/// A secret's value.
+pub(super) async fn fetch(clouds: &Clouds, scope: &str, key: &str) -> Result<Secret, CloudError> {
+    let workspace = clouds.databricks().await?;
+    let answer = match workspace.look("/api/2.0/secrets/get", &[("scope", scope), ("key", key)]).await {
+        Ok(answer) => answer,
+        Err(refusal) => return Err(Failed { workspace, scope }.to_give(key, refusal).await),
+    };
+    let malformed = |why: &str| {
+        let message = format!("`{}` answered with something else than the secret `{scope}/{key}`", workspace.host());
+        CloudError::new(Kind::Malformed, message).said(why).hint("check that `DATABRICKS_HOST` is a workspace")
+    };
+    let Value { value: text } = answer.json().map_err(|_| malformed("not the JSON that was expected"))?;
+    // Texts and bytes alike come as base64. It is no secret of its own: whoever looks for the value knows this form.
+    let text = Zeroizing::new(text);
+    let bytes = STANDARD.decode(&*text).map_err(|_| malformed("the value is not base64"))?;
+    Ok(Secret::new(bytes))
+}
+
+/// The keys of a scope, by name. It needs the same permission as reading values, so that it shows whether the node has
+/// it without a value being sent.
+pub async fn list(clouds: &Clouds, scope: &str) -> Result<Vec<Key>, CloudError> {
+    let workspace = clouds.databricks().await?;
+    let failed = Failed { workspace, scope };
+    match keys(workspace, scope).await {
+        Ok(keys) => Ok(keys),
+        Err(error) => Err(failed.to_list(error).await),
+    }
+}
+
+/// All scopes of the workspace, by name. Everybody there may see their names.
+pub async fn scopes(clouds: &Clouds) -> Result<Vec<Scope>, CloudError> {
+    all_scopes(clouds.databricks().await?).await
+}
+
+#[derive(Deserialize)]
+struct Value {
+    value: String,
+}
+
+async fn keys(workspace: &Workspace, scope: &str) -> Result<Vec<Key>, CloudError> {
+    #[derive(Deserialize)]
+    struct List {
+        #[serde(default)]
+        secrets: Vec<Item>,
+    }
+    #[derive(Deserialize)]
+    struct Item {
+        key: String,
+        last_updated_timestamp: Option<i64>,
+    }
+    let found: List = workspace.get("/api/2.0/secrets/list", &[("scope", scope)]).await?;
+    let changed = |at: Option<i64>| Timestamp::from_millisecond(at?).ok();
+    let key = |item: Item| Key { name: item.key, changed: changed(item.last_updated_timestamp) };
+    let mut keys: Vec<Key> = found.secrets.into_iter().map(key).collect();
+    keys.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(keys)
+}
+
+async fn all_scopes(workspace: &Workspace) -> Result<Vec<Scope>, CloudError> {
+    #[derive(Deserialize)]
+    struct List {
+        #[serde(default)]
+        scopes: Vec<Item>,
+    }
+    #[derive(Deserialize)]
+    struct Item {
+        name: String,
+        backend_type: Option<String>,
+        keyvault_metadata: Option<Vault>,
+    }
+    #[derive(Deserialize)]
+    struct Vault {
+        dns_name: Option<String>,
+    }
+    let backend = |kind: Option<String>, vault: Option<Vault>| match kind.as_deref() {
+        None | Some("DATABRICKS") => Backend::Databricks,
+        Some("AZURE_KEYVAULT") => Backend::KeyVault { vault: vault.and_then(|vault| vault.dns_name) },
+        Some(other) => Backend::Other(other.to_owned()),
+    };
+    let found: List = workspace.get("/api/2.0/secrets/scopes/list", &[]).await?;
+    let scope = |item: Item| Scope { name: item.name, backend: backend(item.backend_type, item.keyvault_metadata) };
+    let mut scopes: Vec<Scope> = found.scopes.into_iter().map(scope).collect();
+    scopes.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(scopes)
+}
+
+/// Tells why a scope did not give what it was asked for.
+struct Failed<'a> {
+    workspace: &'a Workspace,
+    scope: &'a str,
+}
+
+impl Failed<'_> {
+    async fn to_give(&self, key: &str, refusal: Refusal) -> CloudError {
+        let (scope, host) = (self.scope, self.workspace.host());
+        let Refusal { error, code } = refusal;
+        match error.kind {
+            Kind::Absent => self.no_key(key, error).await,
+            Kind::Invalid if code.as_deref() == Some("BAD_REQUEST") => {
+                let message =
+                    format!("`{host}` does not give `{scope}/{key}` to {} outside of notebooks", self.who().await);
+                CloudError { message, ..error }.hint(format!(
+                    "use a service principal; or let the cluster resolve it: set the environment variable \
+                     `NAME={{{{secrets/{scope}/{key}}}}}` there and take it from the source `env`"
+                ))
+            }
+            Kind::Invalid => {
+                CloudError { message: format!("`{host}` does not take the name `{scope}/{key}`"), ..error }.hint(
+                    "names have letters, digits, `-`, `_`, `.` and at most 128 characters; in a scope that a Key Vault \
+                 stands behind letters, digits and `-` only",
+                )
+            }
+            _ => self.to_list(error).await,
+        }
+    }
+
+    async fn to_list(&self, error: CloudError) -> CloudError {
+        let (scope, host) = (self.scope, self.workspace.host());
+        match error.kind {
+            Kind::Absent => self.no_scope(error).await,
+            Kind::Denied if error.hint.is_none() => {
+                let who = self.who().await;
+                CloudError { message: format!("{who} may not read the scope `{scope}` of `{host}`"), ..error }.hint(format!(
+                    "ask whoever manages the scope for READ: `databricks secrets put-acl {scope} PRINCIPAL READ`, with one \
+                     of your groups as principal"
+                ))
+            }
+            Kind::BackendRefuses => {
+                let message =
+                    format!("the Key Vault behind the scope `{scope}` of `{host}` refuses Databricks, not you");
+                let closed =
+                    error.said.as_deref().is_some_and(|said| said.contains("Client address is not authorized"));
+                CloudError { message, ..error }.hint(if closed { FIREWALL } else { POLICY })
+            }
+            _ => error,
+        }
+    }
+
+    /// The workspace has one answer for a scope and a key that are not there.
+    async fn no_key(&self, key: &str, error: CloudError) -> CloudError {
+        let (scope, host) = (self.scope, self.workspace.host());
+        let keys = match keys(self.workspace, scope).await {
+            Ok(keys) => keys,
+            Err(failed) if failed.kind == Kind::Absent => return self.no_scope(error).await,
+            Err(failed) if failed.kind == Kind::Denied => return self.to_list(failed).await,
+            Err(_) => {
+                let message = format!("there is no scope `{scope}` in `{host}`, or no key `{key}` in it");
+                return CloudError { message, ..error };
+            }
+        };
+        let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
+        let hint = offer(key, &names, "key").unwrap_or_else(|| "the scope has no keys; add it there".to_owned());
+        CloudError { message: format!("there is no key `{key}` in the scope `{scope}` of `{host}`"), ..error }
+            .hint(hint)
+    }
+
+    async fn no_scope(&self, error: CloudError) -> CloudError {
+        let (scope, host) = (self.scope, self.workspace.host());
+        let scopes = all_scopes(self.workspace).await.unwrap_or_default();
+        let names: Vec<&str> = scopes.iter().map(|scope| scope.name.as_str()).collect();
+        let hint = offer(scope, &names, "scope").unwrap_or_else(|| "check `DATABRICKS_HOST`".to_owned());
+        CloudError { message: format!("there is no scope `{scope}` in `{host}`"), ..error }.hint(hint)
+    }
+
+    /// Whom the workspace takes the node for, if it says so.
+    async fn who(&self) -> String {
+        match self.workspace.me().await {
+            Ok(me) => match me.display_name.filter(|name| *name != me.user_name) {
+                Some(name) => format!("`{name}` (`{}`)", me.user_name),
+                None => format!("`{}`", me.user_name),
+            },
+            Err(_) => format!("this node ({})", self.workspace.auth_type()),
+        }
+    }
+}
+
+/// The nearest name, else those there are.
+fn offer(wanted: &str, names: &[&str], what: &str) -> Option<String> {
+    if let Some(name) = nearest(wanted, names.iter().copied()) {
+        return Some(format!("did you mean `{name}`?"));
+    }
+    let shown: Vec<String> = names.iter().take(MOST_NAMES).map(|name| format!("`{name}`")).collect();
+    let more = names.len().saturating_sub(MOST_NAMES);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!shown.is_empty()).then(|| format!("its {what}s are {}{rest}", shown.join(", ")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! The file of git's own credential helper `store`: an address with user and password a line.
+//!
+//! git rewrites the file at each use: it takes the line that matched out and puts it first, written in its own way
+//! (builtin/credential-store.c). So there are no marks: a line is ours by its server and user, and it is written as git
+//! writes it, byte for byte.
+
+use std::fmt::Write as _;
+
+use url::{Position, Url};
+
+use super::{Unfit, one_line};
+
+/// The line of one login.
+pub(super) fn line(url: &Url, user: &str, value: &[u8]) -> Result<Vec<u8>, Unfit> {
+    one_line(value)?;
+    let (scheme, place) = place(url);
+    let mut line = format!("{scheme}://");
+    encode(user.as_bytes(), &mut line);
+    line.push(':');
+    encode(value, &mut line);
+    line.push('@');
+    line.push_str(&place);
+    line.push('\n');
+    Ok(line.into_bytes())
+}
+
+/// What a line of a login begins and ends with: all but the password. It is no secret.
+pub fn identity(url: &Url, user: &str) -> String {
+    let (scheme, place) = place(url);
+    let mut name = format!("{scheme}://");
+    encode(user.as_bytes(), &mut name);
+    format!("{name}@{place}")
+}
+
+/// Scheme and, encoded as git does, server with port.
+fn place(url: &Url) -> (&str, String) {
+    let mut place = String::new();
+    encode(url[Position::BeforeHost..Position::AfterPort].as_bytes(), &mut place);
+    (url.scheme(), place)
+}
+
+/// Percent-encodes all but RFC 3986's unreserved characters, in small letters as git does.
+fn encode(bytes: &[u8], text: &mut String) {
+    for &byte in bytes {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            let _ = write!(text, "%{byte:02x}");
+        }
+    }
+}
+
+/// The identity of a line of the file, if it is a login.
+fn identity_of(line: &[u8]) -> Option<String> {
+    let line = std::str::from_utf8(line).ok()?.trim_end();
+    let (scheme, rest) = line.split_once("://")?;
+    let (login, place) = rest.split_once('@')?;
+    let (user, _) = login.split_once(':')?;
+    Some(format!("{scheme}://{user}@{}", place.trim_end_matches('/')))
+}
+
+/// Whether one of these logins is in the file.
+pub fn has_lines(text: &[u8], identities: &[String]) -> bool {
+    lines(text).any(|line| identity_of(line).is_some_and(|identity| identities.contains(&identity)))
+}
+
+/// The file with these lines, and without other lines of these logins. What is as it shall be stays where it is.
+pub fn with_lines(text: &[u8], identities: &[String], wanted: &[u8]) -> Vec<u8> {
+    let mut missing: Vec<&[u8]> = lines(wanted).collect();
+    let mut kept = Vec::with_capacity(text.len() + wanted.len());
+    for line in lines(text) {
+        let is_ours = identity_of(line).is_some_and(|identity| identities.contains(&identity));
+        match missing.iter().position(|wanted| *wanted == line) {
+            Some(index) => drop(missing.remove(index)),
+            None if is_ours => continue,
+            None => {}
+        }
+        kept.extend(line);
+    }
+    // git takes the first line that matches.
+    [missing.concat(), kept].concat()
+}
+
+/// The file without these logins.
+pub fn without_lines(text: &[u8], identities: &[String]) -> Vec<u8> {
+    with_lines(text, identities, b"")
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split_inclusive(|&byte| byte == b'\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn a_line_is_written_as_git_writes_it() {
+        let written = line(&url("http://127.0.0.1:8080"), "a@b", b"p:/@%\xe9 ~").expect("one line");
+        assert_eq!(written, b"http://a%40b:p%3a%2f%40%25%e9%20~@127.0.0.1%3a8080\n");
+        assert_eq!(identity_of(&written).as_deref(), Some(&*identity(&url("http://127.0.0.1:8080/"), "a@b")));
+    }
+
+    #[test]
+    fn logins_of_others_stay_and_ours_is_replaced_wherever_it_is() {
+        let login = url("https://git.firm.example");
+        let ours = [identity(&login, "bot")];
+        let new = line(&login, "bot", b"new").expect("one line");
+        let before = b"https://ann:x@git.firm.example\nhttps://bot:old@git.firm.example\nnonsense\n";
+        let after = with_lines(before, &ours, &new);
+        assert_eq!(after, b"https://bot:new@git.firm.example\nhttps://ann:x@git.firm.example\nnonsense\n");
+        assert_eq!(with_lines(&after, &ours, &new), after);
+        let moved = b"https://ann:x@git.firm.example\nhttps://bot:new@git.firm.example\n";
+        assert_eq!(with_lines(moved, &ours, &new), moved);
+        assert!(has_lines(moved, &ours) && !has_lines(b"https://ann:x@git.firm.example\n", &ours));
+        assert_eq!(without_lines(&after, &ours), b"https://ann:x@git.firm.example\nnonsense\n");
+    }
+}

@@ -1,0 +1,101 @@
+//! Templates: text with `${secret.KEY}` in it, and nothing else. No logic, no other value, no name that is passed over.
+
+use std::ops::Range;
+
+/// A part of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece<S = String> {
+    /// Text as it is.
+    Text(String),
+    /// The value of a secret: its key, or whatever stands for it.
+    Secret(S),
+}
+
+impl<S> Piece<S> {
+    /// The secret, if it is one.
+    pub fn secret(&self) -> Option<&S> {
+        match self {
+            Self::Secret(secret) => Some(secret),
+            Self::Text(_) => None,
+        }
+    }
+}
+
+/// A `${…}` that names no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadName {
+    /// Where it stands.
+    pub place: Range<usize>,
+    /// What stands there.
+    pub found: String,
+    /// Whether its brace is never closed.
+    pub is_open: bool,
+}
+
+/// Takes a template apart; `is_key` knows what a key looks like. `$${` stands for `${`.
+pub fn pieces(text: &str, is_key: impl Fn(&str) -> bool) -> Result<Vec<Piece>, BadName> {
+    let mut pieces = Vec::new();
+    let mut literal = String::new();
+    let mut at = 0;
+    while let Some(found) = text[at..].find("${") {
+        let start = at + found;
+        if text[at..start].ends_with('$') {
+            literal.push_str(&text[at..start]);
+            literal.push('{');
+            at = start + 2;
+            continue;
+        }
+        literal.push_str(&text[at..start]);
+        let line = text[start..].lines().next().unwrap_or_default();
+        let Some(length) = line.find('}') else {
+            return Err(BadName { place: start..start + line.len(), found: line.to_owned(), is_open: true });
+        };
+        let end = start + length + 1;
+        let key = text[start + 2..end - 1].strip_prefix("secret.").filter(|key| is_key(key));
+        let Some(key) = key else {
+            return Err(BadName { place: start..end, found: text[start..end].to_owned(), is_open: false });
+        };
+        if !literal.is_empty() {
+            pieces.push(Piece::Text(std::mem::take(&mut literal)));
+        }
+        pieces.push(Piece::Secret(key.to_owned()));
+        at = end;
+    }
+    literal.push_str(&text[at..]);
+    if !literal.is_empty() {
+        pieces.push(Piece::Text(literal));
+    }
+    Ok(pieces)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_key(text: &str) -> bool {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    }
+
+    #[test]
+    fn secrets_are_found_and_nothing_else_is_touched() {
+        let found = pieces("user=ann $HOME $5\npw=${secret.db-pw}$${HOME}\n", is_key).expect("sound");
+        let text = |text: &str| Piece::Text(text.to_owned());
+        assert_eq!(found, [text("user=ann $HOME $5\npw="), Piece::Secret("db-pw".into()), text("${HOME}\n")]);
+        assert_eq!(pieces("", is_key), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_name_that_is_no_secret_is_an_error_at_its_place() {
+        for (text, found, is_open) in [
+            ("é ${vars.x}", "${vars.x}", false),
+            ("${secret.}", "${secret.}", false),
+            ("${secret.a b}", "${secret.a b}", false),
+            ("${HOME", "${HOME", true),
+            ("${secret.a\n}", "${secret.a", true),
+        ] {
+            let bad = pieces(text, is_key).expect_err("no secret");
+            assert_eq!((bad.found.as_str(), bad.is_open), (found, is_open), "{text}");
+            assert_eq!(&text[bad.place], found);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! One run at a time on a node. The lock is the kernel's: it goes with its process, however that ends.
+
+use std::{
+    fs::File,
+    io::{Read as _, Seek as _, Write as _},
+    path::{Path, PathBuf},
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
+};
+
+use super::folder;
+use crate::fs::{FsError, create_dirs, open_to_lock};
+
+/// The right to change the node, held while this value lives.
+#[derive(Debug)]
+pub struct RunLock {
+    #[expect(dead_code, reason = "held, not used")]
+    held: Flock<File>,
+}
+
+/// Why the lock could not be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// Another run has it.
+    #[error("another run is under way: {holder}")]
+    Held {
+        /// Who has it, such as `nodeagent (pid 812)`.
+        holder: String,
+    },
+    /// The folder could not be made.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// The file could not be opened or locked.
+    #[error("`{path}` could not be locked")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's words.
+        source: std::io::Error,
+    },
+}
+
+impl RunLock {
+    /// Takes the lock, or says at once who has it.
+    pub fn take(root: &Path) -> Result<Self, LockError> {
+        let path = folder(root).join("lock");
+        create_dirs(&folder(root), 0o755)?;
+        let failed = |source: std::io::Error| LockError::Io { path: path.clone(), source };
+        match Flock::lock(open_to_lock(&path).map_err(failed)?, FlockArg::LockExclusiveNonblock) {
+            Ok(mut held) => {
+                // The name inside is for people only; the lock does not depend on it.
+                let _ = held.set_len(0).and_then(|()| write!(held, "{}", std::process::id()));
+                Ok(Self { held })
+            }
+            Err((mut file, Errno::EWOULDBLOCK)) => {
+                let mut pid = String::new();
+                let _ = file.rewind().and_then(|()| file.read_to_string(&mut pid));
+                Err(LockError::Held { holder: format!("nodeagent (pid {})", pid.trim()) })
+            }
+            Err((_, error)) => Err(failed(error.into())),
+        }
+    }
+}
+
+/// The process of the run that is under way, if there is one.
+pub fn holder(root: &Path) -> Option<u32> {
+    let mut file = File::open(folder(root).join("lock")).ok()?;
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    match Flock::lock(file, FlockArg::LockSharedNonblock) {
+        Err((_, Errno::EWOULDBLOCK)) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_run_is_told_who_has_the_lock_and_gets_it_afterwards() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let first = RunLock::take(temp.path()).expect("free");
+        let error = RunLock::take(temp.path()).expect_err("held");
+        assert!(
+            matches!(&error, LockError::Held { holder } if holder.contains(&std::process::id().to_string())),
+            "{error:?}"
+        );
+        assert_eq!(holder(temp.path()), Some(std::process::id()));
+        drop(first);
+        assert_eq!(holder(temp.path()), None);
+        RunLock::take(temp.path()).expect("free again");
+    }
+}

@@ -1,0 +1,96 @@
+//! The highest serials of signed files that this node has seen: what was signed once and is out of date does not come back.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::folder;
+use crate::fs::{self, Attributes, FsError};
+
+/// The version of the file's format.
+const FORMAT: u32 = 1;
+
+/// The highest serial of each signed file that carries one.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Serials {
+    format: u32,
+    /// By what carries it: `access`, `lock:PROFILE`.
+    pub highest: BTreeMap<String, u64>,
+}
+
+/// What was remembered cannot be read: nobody knows then what is out of date.
+#[derive(Debug, thiserror::Error)]
+#[error("`{path}` could not be read: {reason}")]
+pub struct UnreadSerials {
+    path: PathBuf,
+    reason: String,
+}
+
+impl UnreadSerials {
+    /// What to do.
+    pub fn hint(&self) -> String {
+        "restore the file, or remove it to begin anew: until the next run nothing guards then against older signed files"
+            .to_owned()
+    }
+}
+
+impl Serials {
+    /// Reads what is remembered below a root. Nothing is remembered on a new node; a damaged memory is an error.
+    pub fn read(root: &Path) -> Result<Self, UnreadSerials> {
+        let path = folder(root).join("serials.json");
+        let unread = |reason: String| UnreadSerials { path: path.clone(), reason };
+        match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| unread(error.to_string())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(unread(error.to_string())),
+        }
+    }
+
+    /// Remembers what is higher than before. Without news nothing is written.
+    pub fn remember(root: &Path, news: &BTreeMap<String, u64>) -> Result<(), FsError> {
+        // Another run may have seen more since.
+        let mut serials = Self::read(root).unwrap_or_default();
+        let before = serials.highest.clone();
+        for (what, serial) in news {
+            let highest = serials.highest.entry(what.clone()).or_default();
+            *highest = (*highest).max(*serial);
+        }
+        if serials.highest == before {
+            return Ok(());
+        }
+        serials.format = FORMAT;
+        let mut text = serde_json::to_string_pretty(&serials).expect("maps with text keys can be written");
+        text.push('\n');
+        fs::replace(&folder(root).join("serials.json"), text.as_bytes(), Attributes::mode(0o644))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serials_only_grow_and_are_written_only_when_they_do() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let serial = |serial| BTreeMap::from([("access".to_owned(), serial)]);
+        assert_eq!(Serials::read(temp.path()).expect("a new node").highest, BTreeMap::new());
+        Serials::remember(temp.path(), &BTreeMap::new()).expect("nothing to write");
+        assert!(!folder(temp.path()).exists());
+        Serials::remember(temp.path(), &serial(7)).expect("written");
+        Serials::remember(temp.path(), &serial(6)).expect("nothing to write");
+        assert_eq!(Serials::read(temp.path()).expect("readable").highest, serial(7));
+    }
+
+    #[test]
+    fn a_damaged_memory_is_not_taken_for_none() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let path = folder(temp.path()).join("serials.json");
+        fs::replace(&path, b"{", Attributes::default()).expect("written");
+        assert!(Serials::read(temp.path()).is_err());
+    }
+}

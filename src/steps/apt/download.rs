@@ -1,0 +1,123 @@
+//! Fetches a transaction's archives, all at once, each checked before it appears.
+
+use std::{
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use futures::StreamExt as _;
+use jiff::Timestamp;
+
+use super::{hints::Meaning, uris::Archive};
+use crate::{
+    http::{Download, HttpError, Problem},
+    report::event::{Amount, Unit},
+    steps::Context,
+};
+
+/// Fetches what is ours to fetch into `pool`. What only apt can fetch, for its own logins and settings, is left to it.
+pub(super) async fn fetch(ctx: &Context, pool: &Path, archives: &[Archive]) -> Result<(), HttpError> {
+    let ours: Vec<_> = archives.iter().filter_map(|archive| Some((archive, archive.ours.as_ref()?))).collect();
+    if ours.is_empty() {
+        return Ok(());
+    }
+    let started = Timestamp::now();
+    let count = ours.len();
+    let total = ours.iter().map(|(_, source)| source.size).sum();
+    let (files, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+    let tell = |more: u64| {
+        let done = bytes.fetch_add(more, Ordering::Relaxed) + more;
+        let current = (files.load(Ordering::Relaxed) + 1).min(count as u64);
+        // A piece that is fetched again after a broken connection counts twice.
+        let amount = Amount { done: done.min(total), total, unit: Unit::Bytes };
+        ctx.progress.now(format!("downloading {current} of {count}"), Some(amount));
+    };
+    let mut downloads = futures::stream::iter(ctx.in_order_of_fetching(ours))
+        .map(|(archive, source)| {
+            let wanted = Download {
+                url: source.url.clone(),
+                to: pool.join(&archive.name),
+                size: Some(source.size),
+                digest: Some(source.digest.clone()),
+            };
+            let (tell, files) = (&tell, &files);
+            async move {
+                let done = ctx.fetch(&wanted, tell).await;
+                files.fetch_add(1, Ordering::Relaxed);
+                done
+            }
+        })
+        .buffer_unordered(ctx.downloads_at_once());
+    let mut outcome = Ok(());
+    while let Some(done) = downloads.next().await {
+        match done {
+            Err(error) if !is_for_apt(&error) => {
+                outcome = Err(error);
+                break;
+            }
+            _ => {}
+        }
+    }
+    drop(downloads);
+    ctx.progress.task_finished("download", started, outcome.is_ok());
+    outcome
+}
+
+/// Whether apt may do better: it has logins of its own where the server wants one, and needs no certificates for plain
+/// http where the node has none.
+fn is_for_apt(error: &HttpError) -> bool {
+    matches!(error.problem, Problem::Status(401 | 403 | 407) | Problem::Client(_))
+}
+
+/// How the index that named an archive is out of date, if that is what the error means.
+pub(super) fn staleness(error: &HttpError) -> Option<Meaning> {
+    match error.problem {
+        _ if error.is_absent() => Some(Meaning::Gone),
+        Problem::WrongSize { .. } | Problem::WrongDigest { .. } => Some(Meaning::HashMismatch),
+        _ => None,
+    }
+}
+
+/// Leaves everything to apt when its settings have a say in how things are fetched: a proxy, certificates.
+pub(super) fn with_apts_settings(archives: &mut [Archive], settings: &str) {
+    if has_a_say(settings) {
+        for archive in archives {
+            archive.ours = None;
+        }
+    }
+}
+
+fn has_a_say(settings: &str) -> bool {
+    settings.lines().any(|line| {
+        let Some((key, value)) = line.split_once(' ') else { return false };
+        let mut words = key.split("::").skip(1);
+        let scheme = words.next().unwrap_or_default().to_ascii_lowercase();
+        let setting = words.next().unwrap_or_default().to_ascii_lowercase();
+        matches!(scheme.as_str(), "http" | "https")
+            && ["proxy", "cainfo", "capath", "sslcert", "sslkey", "verify-", "user-agent"]
+                .iter()
+                .any(|prefix| setting.starts_with(prefix))
+            && !matches!(value, "\"\";" | "\"DIRECT\";")
+    })
+}
+
+/// The names of the archives that are in `pool`; each was checked when it came there.
+pub(super) fn present<'a>(pool: &Path, archives: &'a [Archive]) -> impl Iterator<Item = &'a str> {
+    let names = archives.iter().filter(|archive| archive.ours.is_some()).map(|archive| archive.name.as_str());
+    names.filter(|name| pool.join(name).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn apts_own_proxy_is_respected() {
+        assert!(has_a_say("Acquire \"\";\nAcquire::http \"\";\nAcquire::http::Proxy \"http://proxy:3128\";\n"));
+        assert!(has_a_say("Acquire::http::Proxy::repo.example.org \"http://proxy:3128\";\n"));
+        assert!(has_a_say("Acquire::https::CaInfo \"/etc/ssl/company.pem\";\n"));
+        assert!(has_a_say("Acquire::http::Proxy-Auto-Detect \"/usr/bin/auto-apt-proxy\";\n"));
+        assert!(!has_a_say("Acquire::http::Proxy \"\";\nAcquire::Retries \"3\";\nAcquire::http \"\";\n"));
+        assert!(!has_a_say("Acquire::https::Proxy \"DIRECT\";\nnonsense\n"));
+    }
+}

@@ -1,0 +1,204 @@
+//! A command that did not do its work: its own words, what they mean, and the remedy.
+
+use std::{path::Path, sync::LazyLock};
+
+use regex::Regex;
+
+use super::{
+    command::{self, Request},
+    hints::{self, Meaning},
+};
+use crate::{
+    diagnostic,
+    exec::{ExecError, Finished},
+    report::words::counted,
+    steps::{Context, StepError},
+};
+
+/// Words of a program an error shows at most.
+const SHOWN_LINES: usize = 6;
+/// Names in a message at most.
+const SHOWN_NAMES: usize = 4;
+
+/// Why a transaction could not be made or carried out.
+#[derive(Debug)]
+pub(super) struct Obstacle {
+    pub(super) error: StepError,
+    pub(super) meaning: Option<Meaning>,
+    /// Whether newer package lists may clear the way.
+    pub(super) update_may_help: bool,
+}
+
+impl Obstacle {
+    /// From a command that ended with an error.
+    pub(super) fn of(title: &str, done: &Finished) -> Self {
+        let meaning = hints::meaning(&format!("{}\n{}", done.stderr, done.stdout));
+        let mut error = StepError::new(format!("`{title}` exited with {}", done.code));
+        error.causes = essence(&done.stdout, &done.stderr);
+        let update_may_help = meaning.as_ref().is_some_and(Meaning::update_may_help);
+        Self { error, meaning, update_may_help }
+    }
+
+    /// Whether the same may succeed a little later.
+    pub(super) fn is_transient(&self) -> bool {
+        self.meaning.as_ref().is_some_and(Meaning::is_transient)
+    }
+
+    /// The error for people, with the names or versions that exist instead.
+    pub(super) async fn explained(self, ctx: &Context, folder: &Path) -> StepError {
+        let Some(meaning) = self.meaning else { return self.error };
+        if meaning == Meaning::Forbidden
+            && let Some(remedy) = login_remedy(ctx, &self.error.causes.join("\n"))
+        {
+            return self.error.hint(remedy);
+        }
+        let known = match &meaning {
+            Meaning::UnknownPackage(package) => {
+                let names = look_up(ctx, folder, &["pkgnames"]).await;
+                similar(package, &names).map(str::to_owned).into_iter().collect()
+            }
+            Meaning::UnknownVersion { package, .. } => versions(&look_up(ctx, folder, &["madison", package]).await),
+            Meaning::NoCandidate(package) => providers(&look_up(ctx, folder, &["showpkg", package]).await),
+            _ => Vec::new(),
+        };
+        self.error.hint(Some(meaning.hint(&known)))
+    }
+}
+
+impl From<ExecError> for Obstacle {
+    fn from(error: ExecError) -> Self {
+        let hint = matches!(error, ExecError::NotStarted { .. })
+            .then(|| "apt packages need a Debian or Ubuntu node with apt".to_owned());
+        Self { error: StepError::from(error).hint(hint), meaning: None, update_may_help: false }
+    }
+}
+
+impl From<StepError> for Obstacle {
+    fn from(error: StepError) -> Self {
+        Self { error, meaning: None, update_may_help: false }
+    }
+}
+
+/// What to do about a source that refused, by the login it was shown: from apt's words.
+pub(super) fn login_remedy(ctx: &Context, said: &str) -> Option<String> {
+    static REFUSED: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"(https?://\S+)\s+(401|403)\s").expect("the pattern is fixed"));
+    let found = REFUSED.captures(said)?;
+    Some(ctx.http.remedy(found[2].parse().ok()?, &found[1].parse().ok()?))
+}
+
+/// A request in a few words, as a command somebody could type.
+pub(super) fn title(request: Request<'_>) -> String {
+    let wanted = match request {
+        Request::Packages(wanted) => wanted,
+        Request::Locked(_, files) => {
+            return format!("apt-get install {} as they were locked", counted(files.len(), "file"));
+        }
+        Request::Repair(_) => return "apt-get --fix-broken install".into(),
+    };
+    let names: Vec<_> = command::names(wanted).collect();
+    let more = names.len().saturating_sub(SHOWN_NAMES);
+    let shown = names[..names.len() - more].join(" ");
+    if more == 0 { format!("apt-get install {shown}") } else { format!("apt-get install {shown} and {more} more") }
+}
+
+async fn look_up(ctx: &Context, folder: &Path, question: &[&str]) -> String {
+    // Only for a better hint: an answer that cannot be had is no answer.
+    ctx.runner.run(&command::lookup(folder, question)).await.map(|done| done.stdout).unwrap_or_default()
+}
+
+/// The package that was probably meant. Among sixty thousand names something is always near: only a slip counts.
+fn similar<'a>(package: &str, names: &'a str) -> Option<&'a str> {
+    let slips = |name: &str| strsim::damerau_levenshtein(package, name);
+    diagnostic::nearest(package, names.lines()).filter(|name| 6 * slips(name) <= package.len())
+}
+
+/// The versions in the answer of `apt-cache madison`.
+fn versions(madison: &str) -> Vec<String> {
+    let mut versions: Vec<String> =
+        madison.lines().filter_map(|line| Some(line.split('|').nth(1)?.trim().to_owned())).collect();
+    versions.dedup();
+    versions.truncate(SHOWN_NAMES);
+    versions
+}
+
+/// The packages under `Reverse Provides` in the answer of `apt-cache showpkg`.
+fn providers(showpkg: &str) -> Vec<String> {
+    let lines = showpkg.lines().skip_while(|line| !line.starts_with("Reverse Provides")).skip(1);
+    let mut names: Vec<_> = lines.filter_map(|line| line.split_ascii_whitespace().next()).map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    names.truncate(SHOWN_NAMES);
+    names
+}
+
+/// The lines that say why: errors, and on the other stream the dependencies that do not fit.
+fn essence(stdout: &str, stderr: &str) -> Vec<String> {
+    let unmet = stdout.lines().filter(|line| {
+        line.starts_with(' ')
+            && ["Depends:", "PreDepends:", "Conflicts:", "Breaks:"].iter().any(|word| line.contains(word))
+    });
+    let noise = ["W: ", "N: ", "debconf: ", "Extracting templates"];
+    let mut in_summary = false;
+    let errors = stderr.lines().filter(|line| {
+        // dpkg ends with a list of names that were all named before.
+        in_summary =
+            line.starts_with("Errors were encountered while processing") || in_summary && line.starts_with(' ');
+        !in_summary && !line.trim().is_empty() && !noise.iter().any(|noise| line.starts_with(noise))
+    });
+    let mut lines: Vec<String> = unmet.chain(errors).map(|line| line.trim().to_owned()).collect();
+    lines.drain(..lines.len().saturating_sub(SHOWN_LINES));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{AptInstall, AptPackage};
+
+    #[test]
+    fn a_long_request_is_told_in_short() {
+        let packages = (0..6).map(|n| AptPackage { name: format!("p{n}"), version: None }).collect();
+        let wanted = AptInstall { packages, debs: Vec::new(), debconf: Vec::new(), recommends: false, locked: None };
+        assert_eq!(title(Request::Packages(&wanted)), "apt-get install p0 p1 p2 p3 and 2 more");
+    }
+
+    #[test]
+    fn an_error_shows_why_and_nothing_else() {
+        let stdout = "Reading package lists...\nThe following packages have unmet dependencies:\n jq : Depends: libjq1 \
+                      (= 1) but 2 is to be installed\n";
+        let stderr = "W: some warning\ndebconf: delaying package configuration, since apt-utils is not installed\n\
+                      E: Unable to correct problems, you have held broken packages.\n";
+        assert_eq!(
+            essence(stdout, stderr),
+            [
+                "jq : Depends: libjq1 (= 1) but 2 is to be installed",
+                "E: Unable to correct problems, you have held broken packages."
+            ]
+        );
+    }
+
+    #[test]
+    fn names_listed_twice_are_shown_once() {
+        let stderr = "dpkg: error processing package x (--configure):\n installed x package post-installation script \
+                      subprocess returned error exit status 7\nErrors were encountered while processing:\n x\nE: \
+                      Sub-process /usr/bin/dpkg returned an error code (1)\n";
+        assert_eq!(essence("", stderr).len(), 3);
+    }
+
+    #[test]
+    fn only_a_slip_is_taken_for_another_name() {
+        assert_eq!(similar("libsodum-dev", "jq\nlibsodium-dev\n"), Some("libsodium-dev"));
+        assert_eq!(similar("nosuch", "notmuch\njq\n"), None);
+    }
+
+    #[test]
+    fn versions_and_providers_are_read_from_apt_cache() {
+        let madison = "        jq | 1.6-2.1+deb12u3 | http://x bookworm-security/main amd64 Packages\n        \
+                       jq | 1.6-2.1+deb12u2 | http://x bookworm/main amd64 Packages\n";
+        assert_eq!(versions(madison), ["1.6-2.1+deb12u3", "1.6-2.1+deb12u2"]);
+        let showpkg = "Package: awk\nVersions: \n\nReverse Depends: \n  base-files,awk\nDependencies: \nProvides: \n\
+                       Reverse Provides: \noriginal-awk 1:20220912-2 (= )\nmawk 1.3.4 (= )\nmawk 1.3.3 (= )\n";
+        assert_eq!(providers(showpkg), ["mawk", "original-awk"]);
+    }
+}

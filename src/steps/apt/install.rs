@@ -1,0 +1,141 @@
+//! Carries a transaction out: archives in place, locks free, then apt, told as it goes.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use jiff::Timestamp;
+
+use super::{
+    command::{self, Request},
+    download,
+    failure::{Obstacle, title},
+    hints::Meaning,
+    locks, proof, repair,
+    resolve::{folder, pool, resolve},
+    uris::Archive,
+};
+use crate::{
+    exec::LineWatcher,
+    fs::{self, FsError},
+    lock::LockedDeb,
+    plan::AptInstall,
+    report::event::{Amount, Progress, Unit},
+    steps::{Context, StepError, logins::APT_AUTH},
+};
+
+/// Installs a transaction. Lists that turn out to be old are renewed once; locks are waited for as long as it takes.
+pub(super) async fn run(ctx: &Context, request: Request<'_>, mut archives: Vec<Archive>) -> Result<(), StepError> {
+    let folder = folder(ctx);
+    let (mut renewed, mut repaired) = (false, false);
+    loop {
+        locks::wait(ctx, &locks::DPKG).await;
+        place(ctx, &archives)?;
+        let started = Timestamp::now();
+        let Err(obstacle) = once(ctx, &folder, request, archives.len()).await else {
+            ctx.progress.task_finished("install", started, true);
+            clean(ctx, &archives);
+            return Ok(());
+        };
+        match obstacle.meaning {
+            Some(Meaning::Locked) => tokio::time::sleep(locks::INTERVAL).await,
+            Some(Meaning::Interrupted) if !repaired => {
+                repaired = true;
+                repair::configure(ctx).await?;
+            }
+            Some(Meaning::Gone | Meaning::HashMismatch) if !renewed && !matches!(request, Request::Locked(..)) => {
+                renewed = true;
+                archives = resolve(ctx, request, true).await?;
+            }
+            _ => {
+                ctx.progress.task_finished("install", started, false);
+                return Err(obstacle.explained(ctx, &folder).await);
+            }
+        }
+    }
+}
+
+/// Installs the files of a lock, which are in the pool. What comes along with others is marked so, as apt does itself
+/// when it chooses.
+pub(super) async fn run_locked(ctx: &Context, wanted: &AptInstall, locked: &[LockedDeb]) -> Result<(), StepError> {
+    let before = repair::state(ctx)?;
+    // Another step may have brought what this one shares with it.
+    let locked: Vec<LockedDeb> = locked.iter().filter(|deb| !proof::has(&before, deb)).cloned().collect();
+    let files: Vec<PathBuf> = locked.iter().map(|deb| folder(ctx).join("archives").join(&deb.file)).collect();
+    run(ctx, Request::Locked(wanted, &files), locked.iter().map(Archive::of).collect()).await?;
+    let asked = |deb: &&LockedDeb| wanted.packages.iter().any(|package| package.name == deb.name);
+    let came_along = locked.iter().filter(|deb| !asked(deb) && before.installed_version(&deb.name).is_none());
+    let names: Vec<&str> = came_along.map(|deb| deb.name.as_str()).collect();
+    if !names.is_empty() {
+        // Only `apt-get autoremove` asks for it.
+        let _ = ctx.runner.run(&command::mark_auto(names.into_iter())).await;
+    }
+    Ok(())
+}
+
+async fn once(ctx: &Context, folder: &Path, request: Request<'_>, archives: usize) -> Result<(), Obstacle> {
+    ctx.progress.now("installing", None);
+    let cmd = ctx.logins.for_apt(command::install(folder, request), &ctx.on_node(APT_AUTH))?;
+    let cmd = cmd.log(ctx.logs.join(super::LOG));
+    let done = ctx.runner.watch(&cmd, Some(watcher(ctx.progress.clone(), archives))).await?;
+    if done.code == 0 { Ok(()) } else { Err(Obstacle::of(&title(request), &done)) }
+}
+
+/// Makes the archive folder hold the checked archives of this transaction and nothing else: apt takes a file that has
+/// the right name and size as it is, and does not check its digest.
+fn place(ctx: &Context, archives: &[Archive]) -> Result<(), FsError> {
+    let (pool, folder) = (pool(ctx), folder(ctx).join("archives"));
+    fs::remove_tree(&folder)?;
+    fs::create_dirs(&folder.join("partial"), 0o755)?;
+    download::present(&pool, archives).try_for_each(|name| fs::hard_link(&pool.join(name), &folder.join(name)))
+}
+
+/// A node is short of disk more often than of network: what was installed is not kept.
+fn clean(ctx: &Context, archives: &[Archive]) {
+    // What cannot be removed may stay: it is a cache.
+    let _ = fs::remove_tree(&folder(ctx).join("archives"));
+    let _ = fs::remove(&folder(ctx).join("pkgcache.bin"));
+    for archive in archives {
+        let _ = fs::remove(&pool(ctx).join(&archive.name));
+    }
+}
+
+/// Tells of each package as dpkg does.
+fn watcher(progress: Progress, archives: usize) -> LineWatcher {
+    let done = AtomicU64::new(0);
+    Arc::new(move |line: &str| {
+        let Some((verb, package)) = stage(line) else { return };
+        // Each package is unpacked once and set up once.
+        let total = 2 * archives as u64;
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        let amount = (total > 0).then(|| Amount { done: done.min(total), total, unit: Unit::Pieces });
+        progress.now(format!("{verb} {package}"), amount);
+    })
+}
+
+/// What dpkg says it does, and with which package.
+fn stage(line: &str) -> Option<(&'static str, &str)> {
+    let (verb, rest) = match line.strip_prefix("Unpacking ") {
+        Some(rest) => ("unpacking", rest),
+        None => ("setting up", line.strip_prefix("Setting up ")?),
+    };
+    let package = rest.split_ascii_whitespace().next()?;
+    Some((verb, package.split(':').next().unwrap_or(package)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dpkgs_lines_are_progress() {
+        assert_eq!(stage("Unpacking libonig5:amd64 (6.9.8-1) ..."), Some(("unpacking", "libonig5")));
+        assert_eq!(stage("Setting up jq (1.6-2.1+deb12u3) ..."), Some(("setting up", "jq")));
+        assert_eq!(stage("Preparing to unpack .../jq_1.6_amd64.deb ..."), None);
+        assert_eq!(stage("Setting up "), None);
+    }
+}

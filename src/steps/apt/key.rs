@@ -1,0 +1,238 @@
+//! The fingerprints of the keys in an OpenPGP key file.
+//!
+//! Own parser: a fingerprint is a hash over one packet, and the OpenPGP crates bring 180 others with them (ciphers,
+//! curves, compression) of which nothing would be used. It is strict: what it does not understand it refuses, so that
+//! apt cannot find a key in a file where we did not.
+
+use std::fmt::Write as _;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256};
+
+/// Why a file is not a key file we trust ourselves to judge.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum KeyError {
+    /// Not OpenPGP, or damaged.
+    #[error("the file is not a whole OpenPGP key: {0}")]
+    Malformed(&'static str),
+    /// A secret key has no business here.
+    #[error("the file holds a secret key")]
+    Secret,
+    /// No key at all.
+    #[error("the file holds no key")]
+    Empty,
+}
+
+const BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
+const END: &str = "-----END PGP PUBLIC KEY BLOCK-----";
+
+/// The fingerprint of each primary key, in hexadecimal digits, upper case. Never empty.
+pub(super) fn fingerprints(file: &[u8]) -> Result<Vec<String>, KeyError> {
+    // The first byte of a packet has its highest bit set, that of a text has not.
+    let found = if file.first().is_some_and(|byte| byte & 0x80 != 0) {
+        primary_keys(file)?
+    } else {
+        let text = std::str::from_utf8(file).map_err(|_| KeyError::Malformed("neither binary nor armoured"))?;
+        let mut found = Vec::new();
+        for block in blocks(text)? {
+            found.extend(primary_keys(&block)?);
+        }
+        found
+    };
+    if found.is_empty() { Err(KeyError::Empty) } else { Ok(found) }
+}
+
+/// The bytes of each armoured block.
+fn blocks(text: &str) -> Result<Vec<Vec<u8>>, KeyError> {
+    let mut blocks = Vec::new();
+    let mut lines = text.lines().map(str::trim_end);
+    while let Some(line) = lines.next() {
+        if line != BEGIN {
+            if line.contains("-----BEGIN") {
+                return Err(KeyError::Malformed("a block that is no public key"));
+            }
+            continue;
+        }
+        let mut base64 = String::new();
+        let mut in_headers = true;
+        loop {
+            let line = lines.next().ok_or(KeyError::Malformed("an armoured block without an end"))?;
+            if line == END {
+                break;
+            }
+            // Headers such as `Version: GnuPG` end at the first empty line; the checksum begins with `=`.
+            if in_headers && line.contains(": ") {
+                continue;
+            }
+            in_headers = false;
+            if !line.starts_with('=') {
+                base64.push_str(line);
+            }
+        }
+        blocks.push(STANDARD.decode(&base64).map_err(|_| KeyError::Malformed("damaged armour"))?);
+    }
+    Ok(blocks)
+}
+
+/// Walks over all packets.
+fn primary_keys(mut bytes: &[u8]) -> Result<Vec<String>, KeyError> {
+    let mut found = Vec::new();
+    while !bytes.is_empty() {
+        let (tag, body, rest) = packet(bytes).ok_or(KeyError::Malformed("a damaged packet"))?;
+        match tag {
+            6 => found.push(fingerprint(body)?),
+            5 | 7 => return Err(KeyError::Secret),
+            // Signature, marker, trust, user id, subkey, user attribute, padding.
+            2 | 10 | 12 | 13 | 14 | 17 | 21 => {}
+            _ => return Err(KeyError::Malformed("a packet that does not belong in a key")),
+        }
+        bytes = rest;
+    }
+    Ok(found)
+}
+
+/// The first packet's tag and body, and what follows it (RFC 9580, section 4.2).
+fn packet(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&head, rest) = bytes.split_first()?;
+    if head & 0x80 == 0 {
+        return None;
+    }
+    let (tag, length, rest) = if head & 0x40 != 0 {
+        let (&first, rest) = rest.split_first()?;
+        let (length, rest) = match first {
+            0..=191 => (usize::from(first), rest),
+            192..=223 => {
+                let (&second, rest) = rest.split_first()?;
+                (((usize::from(first) - 192) << 8) + usize::from(second) + 192, rest)
+            }
+            255 => big_endian(rest, 4)?,
+            // Partial lengths are for data, never for keys.
+            224..=254 => return None,
+        };
+        (head & 0x3f, length, rest)
+    } else {
+        // An open end is for data, never for keys.
+        let width = [1, 2, 4].get(usize::from(head & 3))?;
+        let (length, rest) = big_endian(rest, *width)?;
+        ((head >> 2) & 0x0f, length, rest)
+    };
+    let (body, rest) = rest.split_at_checked(length)?;
+    Some((tag, body, rest))
+}
+
+fn big_endian(bytes: &[u8], width: usize) -> Option<(usize, &[u8])> {
+    let (number, rest) = bytes.split_at_checked(width)?;
+    Some((number.iter().fold(0, |value, &byte| (value << 8) | usize::from(byte)), rest))
+}
+
+/// The fingerprint of a public key packet (RFC 9580, section 5.5.4).
+fn fingerprint(body: &[u8]) -> Result<String, KeyError> {
+    let too_long = KeyError::Malformed("a key that is too long");
+    let hash = match body.first() {
+        Some(4) => {
+            let length = u16::try_from(body.len()).map_err(|_| too_long)?;
+            Sha1::new().chain_update([0x99]).chain_update(length.to_be_bytes()).chain_update(body).finalize().to_vec()
+        }
+        Some(version @ (5 | 6)) => {
+            let mark = if *version == 5 { 0x9a } else { 0x9b };
+            let length = u32::try_from(body.len()).map_err(|_| too_long)?;
+            let hasher = Sha256::new().chain_update([mark]).chain_update(length.to_be_bytes());
+            hasher.chain_update(body).finalize().to_vec()
+        }
+        _ => return Err(KeyError::Malformed("a key of a version that is not known")),
+    };
+    Ok(hash.iter().fold(String::new(), |mut digits, byte| {
+        let _ = write!(digits, "{byte:02X}");
+        digits
+    }))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Made for this test: ed25519, no subkey.
+    pub(in super::super) const KEY: &str = "\
+-----BEGIN PGP PUBLIC KEY BLOCK-----
+Version: GnuPG v2
+
+mDMEawISexYJKwYBBAHaRw8BAQdAgSHEg97M/BUxbaYr6W7vipdjosCyVpWr7N64
+TMTQrWS0FFRlc3QgPHRAZXhhbXBsZS5vcmc+iJAEExYIADgWIQR031gG51XIWUv+
+QFspSl7Md5HMWgUCawISewIbAwULCQgHAgYVCgkICwIEFgIDAQIeAQIXgAAKCRAp
+Sl7Md5HMWuCtAPwNIv7WqU5paRw1UAvGJEhXbmwhGZkk+nhDNYPH+QMlVwEAvFc3
+vF0g0IwWVKewfRo/92JupafN35MZYEw8O2RV/Ak=
+=+3C2
+-----END PGP PUBLIC KEY BLOCK-----
+";
+    /// Another of the same kind.
+    pub(in super::super) const OTHER: &str = "\
+-----BEGIN PGP PUBLIC KEY BLOCK-----
+
+mDMEawISexYJKwYBBAHaRw8BAQdAW9kB/2+K03rJOo6JSvmrDjHXYq0zey+QBblc
+2E3y7Lm0FU90aGVyIDxvQGV4YW1wbGUub3JnPoiQBBMWCAA4FiEEDhQ7KhT3ywuH
+iRdxcJN/LmqFEaIFAmsCEnsCGwMFCwkIBwIGFQoJCAsCBBYCAwECHgECF4AACgkQ
+cJN/LmqFEaLdYgD9HSO4grbE0WDMiNfpKlPKyy4Zfj6XtlIfdULCsV5w+JcBAOWz
+JOZ6J+N4xLky1c9fHz9TGp/q0vWon++eqyyk1iQL
+=7VdN
+-----END PGP PUBLIC KEY BLOCK-----
+";
+    pub(in super::super) const FINGERPRINT: &str = "74DF5806E755C8594BFE405B294A5ECC7791CC5A";
+
+    fn binary() -> Vec<u8> {
+        blocks(KEY).expect("armour").remove(0)
+    }
+
+    #[test]
+    fn armoured_and_binary_files_have_the_same_fingerprint() {
+        assert_eq!(fingerprints(KEY.as_bytes()), Ok(vec![FINGERPRINT.into()]));
+        assert_eq!(fingerprints(&binary()), Ok(vec![FINGERPRINT.into()]));
+        assert_eq!(fingerprints(KEY.replace('\n', "\r\n").as_bytes()), Ok(vec![FINGERPRINT.into()]));
+    }
+
+    #[test]
+    fn every_key_of_a_file_is_found() {
+        let twice = vec![FINGERPRINT.to_owned(); 2];
+        assert_eq!(fingerprints(format!("# two\n{KEY}\n{KEY}").as_bytes()), Ok(twice.clone()));
+        assert_eq!(fingerprints(&[binary(), binary()].concat()), Ok(twice));
+    }
+
+    #[test]
+    fn newer_versions_of_keys_are_hashed_with_sha_256() {
+        // The same body under another version number: only the kind of hash is of interest.
+        for (version, mark) in [(5, 0x9a), (6, 0x9b)] {
+            let packet = [0xc6, 3, version, 1, 2];
+            let expected = crate::digest::Digest::sha256(&[mark, 0, 0, 0, 3, version, 1, 2]).hex().to_ascii_uppercase();
+            assert_eq!(fingerprints(&packet), Ok(vec![expected]));
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_whole_public_key_is_refused() {
+        let mut secret = binary();
+        secret[0] = 0x94; // the tag of a secret key
+        assert_eq!(fingerprints(&secret), Err(KeyError::Secret));
+        let mut padded = binary();
+        padded.extend(b"tail");
+        assert_eq!(fingerprints(&padded), Err(KeyError::Malformed("a damaged packet")));
+        assert_eq!(fingerprints(&binary()[..20]), Err(KeyError::Malformed("a damaged packet")));
+        let html = "<html>not found</html>";
+        assert_eq!(fingerprints(html.as_bytes()), Err(KeyError::Empty));
+        assert_eq!(fingerprints(b""), Err(KeyError::Empty));
+        assert!(fingerprints(KEY.replace("PUBLIC", "PRIVATE").as_bytes()).is_err());
+        assert!(fingerprints(KEY.replace("-----END PGP PUBLIC KEY BLOCK-----", "").as_bytes()).is_err());
+    }
+
+    #[test]
+    fn no_cut_or_flipped_file_panics() {
+        let whole = binary();
+        for length in 0..whole.len() {
+            let _ = fingerprints(&whole[..length]);
+        }
+        for place in 0..whole.len() {
+            let mut flipped = whole.clone();
+            flipped[place] ^= 0xff;
+            let _ = fingerprints(&flipped);
+        }
+    }
+}

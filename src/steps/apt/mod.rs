@@ -1,0 +1,146 @@
+//! Packages by apt: one transaction for all names, pins and local files.
+//!
+//! apt computes the transaction and says which files it needs; we fetch those in parallel and check them; apt installs
+//! them from the agent's own archive folder. Package lists are renewed only when the present ones do not do.
+//!
+//! dpkg runs with `--force-unsafe-io`: it does not wait for the disk after each file. Only a crash of the machine can
+//! lose what was written so, never the death of a process, and a node that lost its power is thrown away.
+//!
+//! Nothing is ever removed: a request that would remove packages of the node fails and names them.
+
+mod command;
+mod download;
+mod failure;
+mod hints;
+mod install;
+mod key;
+mod lock;
+mod locks;
+mod proof;
+mod repair;
+mod resolve;
+pub mod sources;
+#[cfg(test)]
+mod tests;
+mod update;
+mod uris;
+
+use command::Request;
+use hints::Meaning;
+use proof::Deb;
+use resolve::Stamp;
+use uris::Archive;
+
+pub use lock::lock;
+
+use crate::{
+    fs::{self, Attributes},
+    lock::LockedDeb,
+    plan::{AptInstall, DebconfAnswer},
+    steps::{
+        Context, StepError,
+        locked::{self, Wanted},
+    },
+};
+
+/// The full log of apt and dpkg, in the run's folder of logs.
+const LOG: &str = "apt.log";
+
+/// What was found out and fetched before anything was changed.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The transaction, its archives fetched; `None` when the present lists did not give one.
+    archives: Option<Vec<Archive>>,
+    /// What the transaction was computed from.
+    stamp: Stamp,
+    /// What the local files hold.
+    debs: Vec<Deb>,
+}
+
+/// Finds out what apt would do and fetches what it needs, as far as the present package lists go. Takes no lock and
+/// changes nothing outside the agent's cache. A local file that is no package is refused.
+pub async fn prepare(ctx: &Context, wanted: &AptInstall) -> Result<Prepared, StepError> {
+    command::set_selections(&wanted.debconf)?;
+    let debs = proof::debs(ctx, &wanted.debs).await?;
+    let stamp = Stamp::of_node(ctx);
+    if let Some(locked) = &wanted.locked {
+        fetch_locked(ctx, locked).await?;
+        return Ok(Prepared { archives: None, stamp, debs });
+    }
+    let archives = match resolve::transaction(ctx, Request::Packages(wanted)).await {
+        Ok(archives) => Some(archives),
+        Err(obstacle) if obstacle.update_may_help => None,
+        Err(obstacle) => return Err(obstacle.explained(ctx, &resolve::folder(ctx)).await),
+    };
+    Ok(Prepared { archives, stamp, debs })
+}
+
+/// Installs what was asked for, and looks whether it is there.
+pub async fn act(ctx: &Context, wanted: &AptInstall, prepared: Prepared) -> Result<(), StepError> {
+    locks::wait(ctx, &locks::DPKG).await;
+    remember_shipped(ctx)?;
+    repair::run(ctx, &wanted.debs, &prepared.debs).await?;
+    if proof::verify(&repair::state(ctx)?, wanted, &prepared.debs).is_ok() {
+        // The repair did it, or whoever held the lock.
+        return Ok(());
+    }
+    answer_debconf(ctx, &wanted.debconf).await?;
+    let installed = if let Some(locked) = &wanted.locked {
+        install::run_locked(ctx, wanted, locked).await
+    } else {
+        let request = Request::Packages(wanted);
+        let unchanged = prepared.stamp == Stamp::of_node(ctx);
+        let archives = match prepared.archives {
+            Some(archives) if unchanged => archives,
+            archives => resolve::resolve(ctx, request, archives.is_none() && unchanged).await?,
+        };
+        install::run(ctx, request, archives).await
+    };
+    let proof = proof::verify(&repair::state(ctx)?, wanted, &prepared.debs);
+    match (installed, proof) {
+        // apt's status is not believed, neither way: a package that was broken before fails every transaction.
+        (Err(error), Ok(())) => {
+            ctx.progress.warn(format!("apt: everything asked for is installed, although {error}"));
+            Ok(())
+        }
+        (Err(error), Err(_)) => Err(error),
+        (Ok(()), proof) => proof,
+    }
+}
+
+/// Fetches what a lock names, and nothing else.
+async fn fetch_locked(ctx: &Context, debs: &[LockedDeb]) -> Result<(), StepError> {
+    let pool = resolve::pool(ctx);
+    let files = debs.iter().map(|deb| Wanted {
+        title: format!("{} {}", deb.name, deb.version),
+        url: deb.url.clone(),
+        size: Some(deb.size),
+        sha256: &deb.sha256,
+        to: pool.join(&deb.file),
+    });
+    locked::fetch(ctx, None, files.collect()).await
+}
+
+/// Keeps dpkg's status as it was before the first change: a lock is made for what the runtime ships.
+fn remember_shipped(ctx: &Context) -> Result<(), StepError> {
+    let (kept, status) = (crate::state::shipped_dpkg(&ctx.root), ctx.on_node("/var/lib/dpkg/status"));
+    match std::fs::read(&status) {
+        Ok(bytes) if !kept.exists() => Ok(fs::replace(&kept, &bytes, Attributes::mode(0o644))?),
+        _ => Ok(()),
+    }
+}
+
+async fn answer_debconf(ctx: &Context, answers: &[DebconfAnswer]) -> Result<(), StepError> {
+    if answers.is_empty() {
+        return Ok(());
+    }
+    let cmd = command::set_selections(answers)?;
+    loop {
+        let done = ctx.runner.run(&cmd).await?;
+        if hints::meaning(&done.stderr) != Some(Meaning::Locked) {
+            return Ok(done.ok(&cmd).map(drop)?);
+        }
+        // debconf's lock cannot be asked for its holder.
+        tokio::time::sleep(locks::INTERVAL).await;
+    }
+}

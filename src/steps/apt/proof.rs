@@ -1,0 +1,129 @@
+//! The second look: apt's exit status is not believed, dpkg's status file is.
+
+use std::path::PathBuf;
+
+use super::{command, failure::Obstacle};
+use crate::{
+    facts::dpkg::Dpkg,
+    lock::LockedDeb,
+    plan::{AptInstall, AptPackage},
+    steps::{Context, StepError},
+};
+
+/// A package file, by what it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Deb {
+    pub(super) package: String,
+    pub(super) version: String,
+    pub(super) architecture: String,
+}
+
+/// Reads what each file holds. A file that is no package is refused: nothing was changed yet.
+pub(super) async fn debs(ctx: &Context, files: &[PathBuf]) -> Result<Vec<Deb>, StepError> {
+    let mut debs = Vec::with_capacity(files.len());
+    for file in files {
+        let cmd = command::control(file);
+        let refused = || StepError::refused(format!("`{}` is not a Debian package", ctx.filestore.shown(file)));
+        let done = ctx.runner.run(&cmd).await.map_err(|error| Obstacle::from(error).error)?;
+        let done = done.ok(&cmd).map_err(|error| refused().because(&error))?;
+        debs.push(deb(&done.stdout).ok_or_else(refused)?);
+    }
+    Ok(debs)
+}
+
+fn deb(control: &str) -> Option<Deb> {
+    let field = |name: &str| {
+        control.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned()))
+    };
+    Some(Deb { package: field("Package")?, version: field("Version")?, architecture: field("Architecture")? })
+}
+
+/// Compares what was asked for with what is there.
+pub(super) fn verify(dpkg: &Dpkg, wanted: &AptInstall, debs: &[Deb]) -> Result<(), StepError> {
+    let missing: Vec<String> = missing(dpkg, wanted, debs).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut error = StepError::new("apt reported success, but not everything asked for is installed");
+    error.causes = missing;
+    Err(error)
+}
+
+/// Whether a package is there as it was locked.
+pub(super) fn has(dpkg: &Dpkg, LockedDeb { name, version, arch, .. }: &LockedDeb) -> bool {
+    let qualified = if arch == "all" { name.clone() } else { format!("{name}:{arch}") };
+    dpkg.installed_version(&qualified) == Some(version)
+}
+
+fn missing<'a>(dpkg: &'a Dpkg, wanted: &'a AptInstall, debs: &'a [Deb]) -> impl Iterator<Item = String> + 'a {
+    let packages = wanted.packages.iter().filter_map(|AptPackage { name, version }| {
+        match (dpkg.installed_version(name), version) {
+            (Some(installed), Some(version)) if installed != version => {
+                Some(format!("`{name}` is installed as {installed}, not {version}"))
+            }
+            (Some(_), _) => None,
+            (None, None) if dpkg.provides(name) => None,
+            (None, _) => Some(format!("`{name}` is not installed")),
+        }
+    });
+    let debs = debs.iter().filter_map(|Deb { package, version, architecture }| {
+        let name = if architecture == "all" { package.clone() } else { format!("{package}:{architecture}") };
+        match dpkg.installed_version(&name) {
+            Some(installed) if installed == version => None,
+            Some(installed) => Some(format!("`{package}` is installed as {installed}, not {version}")),
+            None => Some(format!("`{package}` is not installed")),
+        }
+    });
+    let locked = wanted.locked.iter().flatten().filter(|deb| !has(dpkg, deb)).map(|deb| {
+        let LockedDeb { name, version, .. } = deb;
+        match dpkg.installed_version(name) {
+            Some(installed) => format!("`{name}` is installed as {installed}, not {version}, as it was locked"),
+            None => format!("`{name}` is not installed, though it is in the lock"),
+        }
+    });
+    packages.chain(debs).chain(locked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(packages: &[(&str, Option<&str>)]) -> AptInstall {
+        let package = |&(name, version): &(&str, Option<&str>)| AptPackage {
+            name: name.into(),
+            version: version.map(str::to_owned),
+        };
+        let packages = packages.iter().map(package).collect();
+        AptInstall { packages, debs: Vec::new(), debconf: Vec::new(), recommends: false, locked: None }
+    }
+
+    fn node() -> Dpkg {
+        Dpkg::parse(
+            b"Package: jq\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.6\n\n\
+             Package: mawk\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\nProvides: awk\n",
+        )
+    }
+
+    #[test]
+    fn packages_pins_and_virtual_names_are_found() {
+        verify(&node(), &wanted(&[("jq", None), ("jq", Some("1.6")), ("awk", None)]), &[]).expect("all there");
+    }
+
+    #[test]
+    fn each_package_that_is_missing_or_of_another_version_is_named() {
+        let driver = Deb { package: "driver".into(), version: "2".into(), architecture: "amd64".into() };
+        let error =
+            verify(&node(), &wanted(&[("jq", Some("1.7")), ("less", None)]), &[driver]).expect_err("none there");
+        assert_eq!(
+            error.causes,
+            ["`jq` is installed as 1.6, not 1.7", "`less` is not installed", "`driver` is not installed"]
+        );
+    }
+
+    #[test]
+    fn a_file_says_what_it_holds() {
+        let expected = Deb { package: "bc".into(), version: "1.07.1-3+b1".into(), architecture: "amd64".into() };
+        assert_eq!(deb("Package: bc\nVersion: 1.07.1-3+b1\nArchitecture: amd64\n"), Some(expected));
+        assert_eq!(deb("Package: bc\n"), None);
+    }
+}

@@ -1,0 +1,98 @@
+//! From a request to a transaction whose archives are here: by the lists there are, and by newer ones when those do
+//! not do.
+
+use std::{path::PathBuf, time::SystemTime};
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+
+use super::{
+    command::{self, Request},
+    download,
+    failure::{Obstacle, title},
+    update,
+    uris::{self, Archive},
+};
+use crate::{
+    fs,
+    http::HttpError,
+    steps::{Context, StepError},
+};
+
+/// How often an update is tried again when the network failed it and it is needed. apt itself tries each source four times.
+const MORE_UPDATES: usize = 1;
+
+/// What a transaction was computed from. When it has changed, so may have the transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stamp([Option<SystemTime>; 2]);
+
+impl Stamp {
+    pub(super) fn of_node(ctx: &Context) -> Self {
+        let modified = |path: &str| std::fs::metadata(ctx.on_node(path)).and_then(|found| found.modified()).ok();
+        Self(["/var/lib/apt/lists", "/var/lib/dpkg/status"].map(modified))
+    }
+}
+
+/// The agent's own folder for apt.
+pub(super) fn folder(ctx: &Context) -> PathBuf {
+    ctx.cache.join("apt")
+}
+
+/// Where checked archives wait.
+pub(super) fn pool(ctx: &Context) -> PathBuf {
+    folder(ctx).join("pool")
+}
+
+/// Computes a transaction from the present lists and fetches its archives. Takes no lock, and changes nothing outside
+/// the agent's cache.
+pub(super) async fn transaction(ctx: &Context, request: Request<'_>) -> Result<Vec<Archive>, Obstacle> {
+    let folder = folder(ctx);
+    fs::create_dirs(&folder, 0o755).map_err(StepError::from)?;
+    ctx.progress.now("asking apt", None);
+    let (print_uris, settings) = (command::print_uris(&folder, request), command::settings());
+    let (printed, settings) = futures::join!(ctx.runner.run(&print_uris), ctx.runner.run(&settings));
+    let printed = printed?;
+    if printed.code != 0 {
+        return Err(Obstacle::of(&title(request), &printed));
+    }
+    let mut archives = uris::parse(&printed.stdout);
+    download::with_apts_settings(&mut archives, &settings.map(|done| done.stdout).unwrap_or_default());
+    let fetched = download::fetch(ctx, &pool(ctx), &archives).await;
+    fetched.map_err(not_fetched)?;
+    Ok(archives)
+}
+
+fn not_fetched(error: HttpError) -> Obstacle {
+    let meaning = download::staleness(&error);
+    let mut error = StepError::from(error);
+    if meaning.is_some() {
+        // An address that comes from an index is not the reader's to check.
+        error.hint = None;
+    }
+    Obstacle { error, update_may_help: meaning.is_some(), meaning }
+}
+
+/// The same, with newer lists when the present ones do not do. `tried` says that they were tried already, in vain.
+pub(super) async fn resolve(ctx: &Context, request: Request<'_>, tried: bool) -> Result<Vec<Archive>, StepError> {
+    let folder = folder(ctx);
+    if !tried {
+        match transaction(ctx, request).await {
+            Ok(archives) => return Ok(archives),
+            Err(obstacle) if !obstacle.update_may_help => return Err(obstacle.explained(ctx, &folder).await),
+            Err(_) => {}
+        }
+    }
+    let mut delays = ExponentialBuilder::default().with_max_times(MORE_UPDATES).with_jitter().build();
+    loop {
+        let update = update::run(ctx, &command::update(&folder)).await?;
+        let obstacle = match transaction(ctx, request).await {
+            Ok(archives) => {
+                update.warn(ctx);
+                return Ok(archives);
+            }
+            Err(obstacle) => obstacle,
+        };
+        let delay = if update.is_transient() || obstacle.is_transient() { delays.next() } else { None };
+        let Some(delay) = delay else { return Err(update.add_to(ctx, obstacle.explained(ctx, &folder).await)) };
+        tokio::time::sleep(delay).await;
+    }
+}

@@ -1,0 +1,82 @@
+//! Package sources: a key whose fingerprint was checked, a file, and the lists of these sources alone.
+
+use std::path::Path;
+
+use super::{
+    command,
+    key::{self, KeyError},
+    resolve, update,
+};
+use crate::{
+    fs::{self, Attributes},
+    plan::{AptKey, AptSources},
+    steps::{Context, StepError},
+};
+
+const FOLDER: &str = "/etc/apt/sources.list.d";
+
+/// Checks that every key is the one the profile names, before anything is written: apt would trust all keys of a file,
+/// so each of them must have the fingerprint.
+pub fn prepare(wanted: &AptSources) -> Result<(), StepError> {
+    wanted.sources.iter().filter_map(|source| Some((&source.name, source.key.as_ref()?))).try_for_each(|(name, key)| {
+        check(key)
+            .map_err(|why| StepError { message: format!("the key of apt source `{name}` {}", why.message), ..why })
+    })
+}
+
+fn check(key: &AptKey) -> Result<(), StepError> {
+    let found = match key::fingerprints(&key.bytes) {
+        Ok(found) => found,
+        Err(error) => {
+            let hint =
+                (error == KeyError::Secret).then(|| "export it with `gpg --export`, not `--export-secret-keys`".into());
+            return Err(StepError::refused("cannot be used").because(&error).hint(hint));
+        }
+    };
+    if found.iter().all(|found| *found == key.fingerprint) {
+        return Ok(());
+    }
+    let error = if found.contains(&key.fingerprint) {
+        StepError::refused("is not alone in its file, and apt would trust all of them")
+            .hint(format!("export this one with `gpg --export --armor {}`", key.fingerprint))
+    } else {
+        StepError::refused("does not have the fingerprint the profile names")
+            .hint("compare the key with the one its owner publishes before changing the profile".to_owned())
+    };
+    Err(error.cause(format!("expected {}", key.fingerprint)).cause(format!("found {}", found.join(", "))))
+}
+
+/// Writes keys and sources that differ, and fetches the lists of these sources. A source that cannot be fetched is a
+/// warning here: whether it is needed, the installation finds out.
+pub async fn act(ctx: &Context, wanted: &AptSources) -> Result<(), StepError> {
+    prepare(wanted)?;
+    let alone = resolve::folder(ctx).join("sources");
+    fs::remove_tree(&alone)?;
+    for source in &wanted.sources {
+        if let Some(key) = &source.key {
+            write(&ctx.on_node(&key.path.to_string_lossy()), &key.bytes)?;
+        }
+        let file = format!("{}.sources", source.name);
+        write(&ctx.on_node(FOLDER).join(&file), source.stanza.as_bytes())?;
+        write(&alone.join(&file), source.stanza.as_bytes())?;
+    }
+    if !wanted.fetch_lists {
+        return Ok(fs::remove_tree(&alone)?);
+    }
+    let update = update::run(ctx, &command::update_only(&resolve::folder(ctx), &alone)).await?;
+    update.warn(ctx);
+    fs::remove_tree(&alone)?;
+    Ok(())
+}
+
+/// Writes a file that everybody may read; one that is so already is left alone.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), StepError> {
+    const MODE: u32 = 0o644;
+    if let Ok(Some(found)) = fs::read(path)
+        && found.bytes.as_deref() == Some(bytes)
+        && found.mode == MODE
+    {
+        return Ok(());
+    }
+    Ok(fs::replace(path, bytes, Attributes::mode(MODE))?)
+}

@@ -1,0 +1,297 @@
+//! The step as a whole, against a node of files and an apt that answers from a script.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use super::*;
+use crate::{
+    exec::{Cmd, Finished, fake::FakeRunner},
+    fs::{self, Attributes},
+    http,
+    plan::{AptKey, AptPackage, AptSource, AptSources},
+    report::event::{Event, EventKind, Events, Observer},
+};
+
+const STATUS: &str = "var/lib/dpkg/status";
+const EMPTY: &str = "Package: dpkg\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.21\n\n";
+const WITH_JQ: &str = "Package: jq\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.6\n\n";
+const UNKNOWN: &str = "E: Unable to locate package jq\n";
+
+/// Keeps the warnings.
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl Observer for Warnings {
+    fn observe(&mut self, event: &Event) {
+        if let EventKind::Warning { text } = &event.kind {
+            self.0.lock().expect("no panic while held").push(text.clone());
+        }
+    }
+}
+
+struct Node {
+    folder: tempfile::TempDir,
+    runner: Arc<FakeRunner>,
+    warnings: Arc<Mutex<Vec<String>>>,
+    ctx: Context,
+}
+
+impl Node {
+    /// A node whose programs answer from a function of the command's verb and how often it was asked before.
+    fn new(status: &str, answer: impl Fn(&Path, &str, usize) -> Finished + Send + Sync + 'static) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let root = folder.path().to_owned();
+        write(&root.join(STATUS), status);
+        let counts: [AtomicUsize; VERBS.len()] = Default::default();
+        let inner = root.clone();
+        let runner = Arc::new(FakeRunner::new().answer(move |cmd| {
+            let verb = verb(cmd);
+            let place = VERBS.iter().position(|known| *known == verb).expect("every verb is listed");
+            Some(answer(&inner, verb, counts[place].fetch_add(1, Ordering::Relaxed)))
+        }));
+        let warnings = Arc::default();
+        let ctx = Context {
+            runner: Arc::<FakeRunner>::clone(&runner),
+            http: Arc::new(http::Client::default()),
+            store: crate::store::Store::none(),
+            cache: root.join("cache"),
+            filestore: crate::profile::FileStore::local("/nowhere/store"),
+            logs: root.join("logs"),
+            root,
+            cores: 2,
+            build_slots: None,
+            logins: super::super::logins::Logins::default(),
+            progress: Events::new(vec![Box::new(Warnings(Arc::clone(&warnings)))]).of_step("apt"),
+        };
+        Self { folder, runner, warnings, ctx }
+    }
+
+    async fn run(&self, wanted: &AptInstall) -> Result<(), StepError> {
+        act(&self.ctx, wanted, prepare(&self.ctx, wanted).await?).await
+    }
+
+    fn verbs(&self) -> Vec<&'static str> {
+        self.runner.seen().iter().map(verb).filter(|verb| *verb != "settings").collect()
+    }
+}
+
+const VERBS: [&str; 8] = ["settings", "print", "update", "install", "fix", "configure", "answers", "look up"];
+
+fn verb(cmd: &Cmd) -> &'static str {
+    let has = |word: &str| cmd.args.iter().any(|arg| arg == word);
+    match cmd.program.as_str() {
+        "apt-config" => "settings",
+        "apt-get" if has("--print-uris") => "print",
+        "apt-get" if has("update") => "update",
+        "apt-get" if has("--fix-broken") => "fix",
+        "apt-get" => "install",
+        "dpkg" => "configure",
+        "debconf-set-selections" => "answers",
+        _ => "look up",
+    }
+}
+
+fn write(path: &Path, text: &str) {
+    fs::replace(path, text.as_bytes(), Attributes::default()).expect("it can be written");
+}
+
+fn jq() -> AptInstall {
+    let packages = vec![AptPackage { name: "jq".into(), version: None }];
+    AptInstall { packages, debs: Vec::new(), debconf: Vec::new(), recommends: false, locked: None }
+}
+
+fn said(code: i32, stderr: &str) -> Finished {
+    Finished { code, stdout: String::new(), stderr: stderr.into() }
+}
+
+fn installs(root: &Path) -> Finished {
+    write(&root.join(STATUS), &format!("{EMPTY}{WITH_JQ}"));
+    said(0, "")
+}
+
+#[tokio::test]
+async fn lists_that_know_the_package_are_not_renewed() {
+    let node = Node::new(EMPTY, |root, verb, _| if verb == "install" { installs(root) } else { said(0, "") });
+    node.run(&jq()).await.expect("jq comes");
+    assert_eq!(node.verbs(), ["print", "install"]);
+}
+
+#[tokio::test]
+async fn lists_that_do_not_know_the_package_are_renewed_once() {
+    let node = Node::new(EMPTY, |root, verb, before| match (verb, before) {
+        ("print", 0) => said(100, UNKNOWN),
+        ("install", _) => installs(root),
+        _ => said(0, ""),
+    });
+    node.run(&jq()).await.expect("jq comes");
+    assert_eq!(node.verbs(), ["print", "update", "print", "install"]);
+}
+
+#[tokio::test]
+async fn a_package_that_nobody_offers_ends_before_anything_is_installed() {
+    let node = Node::new(EMPTY, |_, verb, _| if verb == "print" { said(100, UNKNOWN) } else { said(0, "") });
+    let error = node.run(&jq()).await.expect_err("unknown");
+    assert_eq!(error.causes, ["E: Unable to locate package jq"]);
+    assert!(error.hint.expect("a hint").contains("no apt source of this node offers `jq`"));
+    assert_eq!(node.verbs(), ["print", "update", "print", "look up"]);
+}
+
+#[tokio::test]
+async fn a_dead_source_is_a_warning_when_the_others_do() {
+    let node = Node::new(EMPTY, |root, verb, before| match (verb, before) {
+        ("print", 0) => said(100, UNKNOWN),
+        ("update", _) => {
+            said(0, "W: Failed to fetch http://dead.invalid/InRelease  Could not resolve 'dead.invalid'\n")
+        }
+        ("install", _) => installs(root),
+        _ => said(0, ""),
+    });
+    node.run(&jq()).await.expect("jq comes from elsewhere");
+    let warnings = node.warnings.lock().expect("no panic while held");
+    assert_eq!(*warnings, ["apt: Failed to fetch http://dead.invalid/InRelease  Could not resolve 'dead.invalid'"]);
+}
+
+#[tokio::test]
+async fn success_without_the_package_is_a_failure() {
+    let node = Node::new(EMPTY, |_, _, _| said(0, ""));
+    let error = node.run(&jq()).await.expect_err("nothing came");
+    assert_eq!(error.causes, ["`jq` is not installed"]);
+}
+
+#[tokio::test]
+async fn failure_with_the_package_is_a_success_with_a_warning() {
+    let node = Node::new(EMPTY, |root, verb, _| match verb {
+        "install" => Finished { code: 100, ..installs(root) },
+        _ => said(0, ""),
+    });
+    node.run(&jq()).await.expect("jq is there");
+    assert_eq!(node.warnings.lock().expect("no panic while held").len(), 1);
+}
+
+#[tokio::test]
+async fn a_killed_dpkg_is_repaired_first_and_the_transaction_computed_again() {
+    let unpacked = format!("{EMPTY}Package: less\nStatus: install ok unpacked\nVersion: 1\nArchitecture: amd64\n\n");
+    let node = Node::new(&unpacked, |root, verb, _| match verb {
+        // Another length, so that the file differs whatever the clock's resolution.
+        "configure" => {
+            write(&root.join(STATUS), &format!("{EMPTY}\n"));
+            said(0, "")
+        }
+        "install" => installs(root),
+        _ => said(0, ""),
+    });
+    node.run(&jq()).await.expect("jq comes");
+    assert_eq!(node.verbs(), ["print", "configure", "print", "install"]);
+}
+
+#[tokio::test]
+async fn a_lock_that_was_taken_in_between_is_waited_for() {
+    let node = Node::new(EMPTY, |root, verb, before| match (verb, before) {
+        ("install", 0) => {
+            said(100, "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 403 (apt-get)\n")
+        }
+        ("install", _) => installs(root),
+        _ => said(0, ""),
+    });
+    node.run(&jq()).await.expect("jq comes at last");
+    assert_eq!(node.verbs(), ["print", "install", "install"]);
+}
+
+#[tokio::test]
+async fn what_somebody_else_installed_meanwhile_is_not_installed_again() {
+    let node = Node::new(EMPTY, |_, _, _| said(0, ""));
+    let prepared = prepare(&node.ctx, &jq()).await.expect("apt answers");
+    installs(&node.ctx.root);
+    act(&node.ctx, &jq(), prepared).await.expect("jq is there");
+    assert_eq!(node.verbs(), ["print"]);
+}
+
+#[tokio::test]
+async fn debconf_is_answered_before_the_installation() {
+    let mut wanted = jq();
+    let (package, question) = ("jq".into(), "jq/licence".into());
+    wanted.debconf.push(DebconfAnswer { package, question, kind: "boolean".into(), value: "true".into() });
+    let node = Node::new(EMPTY, |root, verb, _| if verb == "install" { installs(root) } else { said(0, "") });
+    node.run(&wanted).await.expect("jq comes");
+    assert_eq!(node.verbs(), ["print", "answers", "install"]);
+}
+
+#[tokio::test]
+async fn an_archive_that_was_not_checked_in_this_run_never_meets_apt() {
+    let node = Node::new(EMPTY, |root, verb, _| match verb {
+        "install" => {
+            assert!(!root.join("cache/apt/archives/planted_1_all.deb").exists());
+            installs(root)
+        }
+        _ => said(0, ""),
+    });
+    write(&node.ctx.cache.join("apt/archives/planted_1_all.deb"), "planted");
+    node.run(&jq()).await.expect("jq comes");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_package_is_refused() {
+    let node = Node::new(EMPTY, |_, verb, _| match verb {
+        "look up" => said(2, "dpkg-deb: error: '/x.deb' is not a Debian format archive\n"),
+        _ => said(0, ""),
+    });
+    let wanted = AptInstall { debs: vec!["/x.deb".into()], ..jq() };
+    assert!(prepare(&node.ctx, &wanted).await.expect_err("no package").refused);
+}
+
+fn source(fingerprint: &str) -> AptSources {
+    let key = AptKey {
+        bytes: key::tests::KEY.into(),
+        path: "/etc/apt/keyrings/example.asc".into(),
+        fingerprint: fingerprint.into(),
+    };
+    let stanza = "Types: deb\nURIs: https://example.org\nSuites: ./\n".into();
+    AptSources { sources: vec![AptSource { name: "example".into(), stanza, key: Some(key) }], fetch_lists: true }
+}
+
+#[tokio::test]
+async fn a_source_is_written_once_and_only_its_lists_are_fetched() {
+    let node = Node::new(EMPTY, |_, _, _| said(0, ""));
+    let wanted = source(key::tests::FINGERPRINT);
+    sources::act(&node.ctx, &wanted).await.expect("it is written");
+    let file = node.folder.path().join("etc/apt/sources.list.d/example.sources");
+    let written = || std::fs::metadata(&file).and_then(|found| found.modified()).expect("it is there");
+    let first = written();
+    assert!(node.folder.path().join("etc/apt/keyrings/example.asc").is_file());
+    let update = node.runner.seen().remove(0);
+    assert!(update.args.contains(&"Dir::Etc::sourcelist=/dev/null".to_owned()), "{update}");
+    sources::act(&node.ctx, &wanted).await.expect("nothing to write");
+    assert_eq!(written(), first);
+}
+
+#[tokio::test]
+async fn a_key_with_another_fingerprint_is_refused_and_nothing_written() {
+    let node = Node::new(EMPTY, |_, _, _| said(0, ""));
+    let wanted = source("0123456789ABCDEF0123456789ABCDEF01234567");
+    for error in [
+        sources::prepare(&wanted).expect_err("another key"),
+        sources::act(&node.ctx, &wanted).await.expect_err("another key"),
+    ] {
+        assert!(error.refused);
+        assert_eq!(error.message, "the key of apt source `example` does not have the fingerprint the profile names");
+        assert_eq!(error.causes[1], format!("found {}", key::tests::FINGERPRINT));
+    }
+    assert!(!node.folder.path().join("etc").exists());
+    assert_eq!(node.verbs(), Vec::<&str>::new());
+}
+
+#[test]
+fn a_key_that_brings_others_along_is_refused() {
+    let mut wanted = source(key::tests::FINGERPRINT);
+    let other = wanted.sources[0].key.as_mut().expect("it has one");
+    other.bytes.extend(key::tests::OTHER.as_bytes());
+    let error = sources::prepare(&wanted).expect_err("two keys");
+    assert_eq!(
+        error.message,
+        "the key of apt source `example` is not alone in its file, and apt would trust all of them"
+    );
+}

@@ -1,0 +1,161 @@
+//! The one way of steps to a file of somebody else: the store first, when it is known what the bytes must be, else where
+//! it is made. What comes from there is kept for the next time and for other nodes, who wait for it rather than go to the
+//! origin as well.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Context;
+use crate::{
+    digest::Digest,
+    http::{Download, HttpError},
+    store::{Ticket, Turn},
+};
+
+/// Downloads of a step that are under way at once; the HTTP client has its own limit for all steps together.
+const AT_ONCE: usize = 12;
+/// The same where most may only be waiting for other nodes, and the store sees to the limit.
+const AT_ONCE_OR_AWAITED: usize = 96;
+
+impl Context {
+    /// How many files of a step are under way at once.
+    pub(super) fn downloads_at_once(&self) -> usize {
+        if self.store.is_shared() { AT_ONCE_OR_AWAITED } else { AT_ONCE }
+    }
+
+    /// Files in the order in which they are fetched. Nodes that start together and share a store begin at different ends:
+    /// each fetches some files for all, and few are wanted by two at the same instant.
+    pub(super) fn in_order_of_fetching<T>(&self, mut files: Vec<T>) -> Vec<T> {
+        if self.store.is_shared() {
+            fastrand::shuffle(&mut files);
+        }
+        files
+    }
+
+    /// Fetches a file, checks size and digest, then makes it appear. `on_bytes` hears of each piece.
+    pub async fn fetch(&self, wanted: &Download, on_bytes: impl Fn(u64)) -> Result<(), HttpError> {
+        self.fetch_as(None, wanted, on_bytes).await
+    }
+
+    /// The same under another name than our own: some servers choose what they send by who asks.
+    pub async fn fetch_as(
+        &self,
+        user_agent: Option<&str>,
+        wanted: &Download,
+        on_bytes: impl Fn(u64),
+    ) -> Result<(), HttpError> {
+        let digest = wanted.digest.as_ref().filter(|digest| matches!(digest, Digest::Sha256(_)));
+        let ours = match digest {
+            // What is not published, and what is on the machine anyhow, is nothing to wait for.
+            Some(digest) if self.http.logs_in(&wanted.url) || wanted.url.scheme() == "file" => {
+                let found = self.store.object(digest, wanted.size, &wanted.to, &on_bytes).await;
+                if found { Turn::Served } else { Turn::Ours(Ticket::default()) }
+            }
+            Some(digest) => self.store.object_or_turn(digest, wanted.size, &wanted.to, &on_bytes).await,
+            None => Turn::Ours(Ticket::default()),
+        };
+        let Turn::Ours(ticket) = ours else { return Ok(()) };
+        let received = AtomicU64::new(0);
+        let counted = |bytes| {
+            received.fetch_add(bytes, Ordering::Relaxed);
+            on_bytes(bytes);
+        };
+        self.http.download_as(user_agent, wanted, counted).await?;
+        let received = received.into_inner();
+        if received > 0 {
+            self.store.came_from_origin(received);
+        }
+        if let Some(digest) = digest {
+            if self.http.logs_in(&wanted.url) {
+                // Whoever has the digest could have it from the shared place, without the login.
+                self.store.keep_here(digest, &wanted.to).await;
+            } else {
+                self.store.keep(digest, &wanted.to, ticket).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead as _, BufReader, Write as _},
+        path::Path,
+        sync::Arc,
+    };
+
+    use super::*;
+    use crate::{
+        cloud::{Clouds, Surroundings},
+        exec::fake::FakeRunner,
+        http::Login,
+        redact::{Secret, Site},
+        report::event::Events,
+        store::{Place, Places, Store},
+    };
+
+    fn context(temp: &Path) -> Context {
+        let mut ctx = Context::for_tests(Arc::new(FakeRunner::new()), Events::default().of_step("x"));
+        let clouds = Arc::new(Clouds::new(Arc::clone(&ctx.http), Surroundings::default()));
+        ctx.store = Store::open(&Places::below(temp), &clouds, Arc::new(drop));
+        ctx
+    }
+
+    fn wanted(temp: &Path, to: &str, digest: Option<Digest>) -> Download {
+        let url = url::Url::from_file_path(temp.join("origin")).expect("absolute");
+        Download { url, to: temp.join(to), size: None, digest }
+    }
+
+    #[tokio::test]
+    async fn what_was_fetched_once_does_not_need_its_origin_again() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let origin = temp.path().join("origin");
+        crate::fs::replace(&origin, b"hello", crate::fs::Attributes::default()).expect("written");
+        let (ctx, digest) = (context(temp.path()), Some(Digest::sha256(b"hello")));
+        ctx.fetch(&wanted(temp.path(), "a", digest.clone()), |_| ()).await.expect("fetched");
+        crate::fs::remove(&origin).expect("removed");
+        ctx.fetch(&wanted(temp.path(), "b", digest), |_| ()).await.expect("it is in the store");
+        assert_eq!(std::fs::read(temp.path().join("b")).expect("there"), b"hello");
+        let used = ctx.store.used();
+        assert_eq!((used.origin.bytes, used.local.bytes), (5, 5));
+        ctx.fetch(&wanted(temp.path(), "c", None), |_| ()).await.expect_err("without a digest nothing is known of it");
+    }
+
+    /// Serves one file, whoever asks and however often.
+    fn server(body: &'static str) -> url::Url {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}/x", server.local_addr().expect("bound")).parse().expect("an address");
+        std::thread::spawn(move || {
+            for stream in server.incoming() {
+                let mut stream = stream.expect("a request");
+                let lines = BufReader::new(stream.try_clone().expect("a second handle")).lines();
+                lines.map_while(Result::ok).take_while(|line| !line.is_empty()).for_each(drop);
+                write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).expect("answered");
+            }
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn what_was_fetched_with_a_login_is_neither_published_nor_waited_for() {
+        for logs_in in [false, true] {
+            let temp = tempfile::tempdir().expect("a temporary folder");
+            let shared = temp.path().join("shared");
+            crate::fs::create_dirs(&shared, 0o755).expect("made");
+            let mut ctx = context(temp.path());
+            let places = Places { shared: Some(Place::Folder(shared.clone())), ..Places::below(temp.path()) };
+            let clouds = Arc::new(Clouds::new(Arc::clone(&ctx.http), Surroundings::default()));
+            ctx.store = Store::open(&places, &clouds, Arc::new(drop));
+            let url = server("hello");
+            if logs_in {
+                let site = Site::parse(url.as_str()).expect("a site");
+                ctx.http.log_in(vec![Login::basic(site, "me", &Secret::from("hunter2".to_owned()), "it")]);
+            }
+            let wanted = Download { url, ..wanted(temp.path(), "a", Some(Digest::sha256(b"hello"))) };
+            ctx.fetch(&wanted, |_| ()).await.expect("fetched");
+            ctx.store.settle(std::time::Duration::from_secs(20)).await;
+            let made = |name: &str| shared.join("v1").join(name).exists();
+            assert_eq!((made("leases"), made("objects")), (!logs_in, !logs_in));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Files by a lock: fetched by their digest, from wherever they are; what is gone or has become something else is a
+//! refusal, before anything is changed.
+
+use std::path::PathBuf;
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
+use url::Url;
+
+use super::{Context, StepError};
+use crate::{
+    digest::Digest,
+    http::{Download, HttpError, Problem},
+    lock::bare,
+};
+
+/// A file of a lock.
+pub(super) struct Wanted<'a> {
+    /// The package it belongs to, for messages: `jq 1.6-2.1`.
+    pub(super) title: String,
+    pub(super) url: Url,
+    pub(super) size: Option<u64>,
+    pub(super) sha256: &'a Digest,
+    pub(super) to: PathBuf,
+}
+
+/// Fetches all files, at the same time.
+pub(super) async fn fetch(ctx: &Context, user_agent: Option<&str>, files: Vec<Wanted<'_>>) -> Result<(), StepError> {
+    let count = files.len();
+    if count == 0 {
+        return Ok(());
+    }
+    let started = Timestamp::now();
+    ctx.progress.now(format!("fetching {count} locked files"), None);
+    let files = futures::stream::iter(ctx.in_order_of_fetching(files));
+    let all = files.map(|file| one(ctx, user_agent, file)).buffer_unordered(ctx.downloads_at_once());
+    let fetched = all.try_for_each(|()| std::future::ready(Ok(()))).await;
+    ctx.progress.task_finished("download", started, fetched.is_ok());
+    fetched
+}
+
+async fn one(ctx: &Context, user_agent: Option<&str>, file: Wanted<'_>) -> Result<(), StepError> {
+    let download = Download { url: file.url, to: file.to, size: file.size, digest: Some(file.sha256.clone()) };
+    let fetched = ctx.fetch_as(user_agent, &download, |_| {}).await;
+    fetched.map_err(|error| explained(error, &file.title, &bare(&download.url)))
+}
+
+fn explained(error: HttpError, title: &str, place: &Url) -> StepError {
+    let name = title.split(' ').next().unwrap_or_default();
+    if error.is_absent() {
+        let error =
+            StepError::refused(format!("{title}, as it was locked, is no longer at `{place}`, and not in the store"));
+        return error.hint(format!(
+            "bring it into the store from a node that has it, or lock what is there now: `nodeagent lock --upgrade {name}`"
+        ));
+    }
+    match &error.problem {
+        Problem::WrongDigest { expected, received } => {
+            let refused =
+                StepError::refused(format!("`{place}` serves something else than the {title} that was locked"));
+            let refused = refused.cause(format!("it has {received}")).cause(format!("the lock has {expected}"));
+            refused.hint(AFTER_CHECKING.to_owned())
+        }
+        Problem::WrongSize { expected, received } => {
+            let refused =
+                StepError::refused(format!("`{place}` serves something else than the {title} that was locked"));
+            let cause = format!("it has {received} bytes or more, the lock has {expected}");
+            refused.cause(cause).hint(AFTER_CHECKING.to_owned())
+        }
+        _ => error.into(),
+    }
+}
+
+const AFTER_CHECKING: &str =
+    "find out who changed the file before you trust it; to take it as it is now, run `nodeagent lock --upgrade`";

@@ -1,0 +1,79 @@
+//! Each kind of work: look, act once, look again, and hints from the tool's own words. Never reads the profile's text.
+//!
+//! A step has two halves. `prepare` resolves and downloads: it changes nothing on the node outside the agent's cache,
+//! and all steps prepare at the same time. `act` changes the node and ends with a second look.
+
+pub mod apt;
+mod describe;
+mod dispatch;
+mod error;
+mod fetch;
+mod locked;
+pub mod logins;
+pub mod python;
+pub mod r;
+pub mod secret;
+pub mod shell;
+mod stage;
+
+use std::{path::PathBuf, sync::Arc};
+
+pub use describe::describe;
+pub use dispatch::{Prepared, act, clean_up_interrupted, may_refuse, prepare};
+pub use error::StepError;
+use logins::Logins;
+pub use stage::stage;
+
+use crate::{exec::Runner, http, profile::FileStore, report::event::Progress, store::Store};
+
+/// What every step works with.
+#[derive(Clone)]
+pub struct Context {
+    /// Starts programs.
+    pub runner: Arc<dyn Runner>,
+    /// Fetches things.
+    pub http: Arc<http::Client>,
+    /// What was fetched and built before, here or by other nodes.
+    pub store: Store,
+    /// The root of the node's file system: `/`, or a folder in a test.
+    pub root: PathBuf,
+    /// The agent's cache: what is in it may be lost at any time. Created on demand.
+    pub cache: PathBuf,
+    /// Where the profile's files are from, for their names.
+    pub filestore: FileStore,
+    /// The folder for full logs of programs, one file each. It exists.
+    pub logs: PathBuf,
+    /// Processors to use.
+    pub cores: usize,
+    /// The run's pool of build slots, shared with `make`; one slot a core.
+    pub build_slots: Option<jobserver::Client>,
+    /// The logins that may be used.
+    pub logins: Logins,
+    /// How to say what is going on.
+    pub progress: Progress,
+}
+
+impl Context {
+    /// A path on the node: `/etc/x` below the root.
+    pub fn on_node(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+
+    /// A context for unit tests: nothing of the machine is used but what the runner answers.
+    #[cfg(test)]
+    pub(crate) fn for_tests(runner: Arc<dyn Runner>, progress: Progress) -> Self {
+        Self {
+            runner,
+            http: Arc::default(),
+            store: Store::none(),
+            root: "/nowhere".into(),
+            cache: "/nowhere/cache".into(),
+            filestore: FileStore::local("/nowhere/store"),
+            logs: "/nowhere/logs".into(),
+            cores: 2,
+            build_slots: None,
+            logins: Logins::default(),
+            progress,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Logins in the hands of pip and uv, and servers that want one.
+
+use std::{path::PathBuf, sync::LazyLock, time::Duration};
+
+use regex::Regex;
+use url::Url;
+
+use super::{Context, StepError, index::PipConfig};
+use crate::{exec::Cmd, facts::python::normalised, http::without_credentials, plan::PythonInstall};
+
+/// How long indexes are asked what they have against us.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A command of an installer that finds the logins of the step.
+pub(super) fn with_logins(ctx: &Context, cmd: Cmd) -> Result<Cmd, StepError> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let at_home = || Some(PathBuf::from(variable("HOME")?).join(".netrc"));
+    let own = variable("NETRC").map(PathBuf::from).or_else(at_home);
+    let configured = variable("GIT_CONFIG_COUNT").and_then(|count| count.to_str()?.parse().ok()).unwrap_or(0);
+    ctx.logins.for_python(cmd, own.as_deref(), configured)
+}
+
+/// What to do when a server refused: from an installer's words, or from the index itself, for installers take an index
+/// that refuses them for one that has nothing. The first part names the address, the second is the remedy.
+pub(super) async fn refusal(ctx: &Context, wanted: &PythonInstall, words: &str) -> Option<(String, String)> {
+    let (status, url) = match in_words(words) {
+        Some(found) => found,
+        None => at_index(ctx, wanted, words).await?,
+    };
+    let mut shown = url.clone();
+    shown.set_query(None);
+    let remedy = ctx.http.remedy(status, &url);
+    Some((format!("`{}` is refused to us (status {status})", without_credentials(&shown)), remedy))
+}
+
+/// The address that a tool was refused, and the status that means it.
+fn in_words(words: &str) -> Option<(u16, Url)> {
+    static REFUSALS: LazyLock<[Regex; 4]> = LazyLock::new(|| {
+        [
+            // uv, about an index
+            r"An index(?: URL)? \((?<url>\S+?)\) .{0,120}?\b(?<status>401|403)\b",
+            // uv and pip, about a file
+            r"(?:HTTP status client error|HTTP error) \(?(?<status>401|403)\b.{0,60}?(?<url>https?://[^\s)]+)",
+            // git
+            r"unable to access '(?<url>https?://[^']+)': The requested URL returned error: (?<status>401|403)",
+            r"(?:Authentication failed for|could not read (?:Username|Password) for) '(?<url>https?://[^']+)'",
+        ]
+        .map(|pattern| Regex::new(pattern).expect("the pattern is fixed"))
+    });
+    let flat = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    REFUSALS.iter().find_map(|pattern| {
+        let found = pattern.captures(&flat)?;
+        let status = found.name("status").and_then(|status| status.as_str().parse().ok()).unwrap_or(401);
+        Some((status, found.name("url")?.as_str().parse().ok()?))
+    })
+}
+
+/// The first index that refuses the page of the project that was not found.
+async fn at_index(ctx: &Context, wanted: &PythonInstall, words: &str) -> Option<(u16, Url)> {
+    static MISSED: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(
+            r"(?:No matching distribution found for (?<pip>[\w.-]+)|Because (?<uv>[\w.-]+) was not found in the package registry)",
+        )
+        .expect("the pattern is fixed")
+    });
+    let flat = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let found = MISSED.captures(&flat)?;
+    let project = normalised(found.name("pip").or(found.name("uv"))?.as_str());
+    let config = PipConfig::read(&ctx.root, &wanted.interpreter, |name| std::env::var(name).ok());
+    let indexes = wanted.index_url.clone().or_else(|| config.configured_index());
+    let ask = async {
+        for mut index in indexes.into_iter().chain(wanted.extra_index_urls.iter().cloned()) {
+            index.path_segments_mut().ok()?.pop_if_empty().extend([project.as_str(), ""]);
+            // One that cannot be asked has said so to the installer.
+            if let Ok(status @ (401 | 403)) = ctx.http.status(&index).await {
+                return Some((status, index));
+            }
+        }
+        None
+    };
+    tokio::time::timeout(PATIENCE, ask).await.ok()?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_refused_address_is_read_from_real_words() {
+        let cases = [
+            (
+                "hint: An index URL (http://127.0.0.1:5899/simple/) could not be queried due to a lack of valid \
+                 authentication credentials (401 Unauthorized)",
+                (401, "http://127.0.0.1:5899/simple/"),
+            ),
+            (
+                "hint: An index (http://127.0.0.1:5899/simple/) returned a 403 Forbidden error. Check that the index URL \
+                 is correct and the credentials are valid.",
+                (403, "http://127.0.0.1:5899/simple/"),
+            ),
+            (
+                "  cause: HTTP status client error (401 Unauthorized) for url (http://127.0.0.1:5899/packages/x.whl)",
+                (401, "http://127.0.0.1:5899/packages/x.whl"),
+            ),
+            (
+                "  ERROR: HTTP error 401 while getting http://127.0.0.1:5899/packages/x.whl",
+                (401, "http://127.0.0.1:5899/packages/x.whl"),
+            ),
+            (
+                "  fatal: could not read Username for 'http://127.0.0.1:5900': terminal prompts disabled",
+                (401, "http://127.0.0.1:5900/"),
+            ),
+            (
+                "  fatal: Authentication failed for 'http://127.0.0.1:5900/team/helper.git/'",
+                (401, "http://127.0.0.1:5900/team/helper.git/"),
+            ),
+            (
+                "fatal: unable to access 'https://git.example/x.git/': The requested URL returned error: 403",
+                (403, "https://git.example/x.git/"),
+            ),
+        ];
+        for (words, (status, url)) in cases {
+            assert_eq!(in_words(words), Some((status, url.parse().expect("an address"))), "{words}");
+        }
+        assert_eq!(in_words("ERROR: No matching distribution found for spacy==99"), None);
+    }
+}

@@ -1,0 +1,78 @@
+//! From the words of uv, pip and Python to a remedy. No guess when nothing matches.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+type Remedy = fn(&regex::Captures<'_>) -> String;
+
+static TABLE: LazyLock<Vec<(Regex, Remedy)>> = LazyLock::new(|| {
+    let table: [(&str, Remedy); 9] = [
+        (r"Because (\S+) was not found in the package registry", |found| {
+            format!("no index has `{}`; check the name, or add its index under `extra-index-urls`", &found[1])
+        }),
+        (r"No matching distribution found for (\S+)", |found| {
+            format!("no index has `{}` for this interpreter; check the name and the version", &found[1])
+        }),
+        (r"there (?:is|are) no versions? of (\S+)", |found| {
+            format!(
+                "no index has such a version of `{}`; check the version and the interpreter",
+                found[1].trim_end_matches(',')
+            )
+        }),
+        (r"THESE PACKAGES DO NOT MATCH THE HASHES|Hash mismatch for", |_| {
+            "a file is not the one that the requirements file names; check the index before trusting it".to_owned()
+        }),
+        (r"No space left on device|os error 28", |_| {
+            "the disk is full; free some space and run nodeagent again".to_owned()
+        }),
+        (r"fatal error: (\S+\.h): No such file", |found| {
+            format!(
+                "a distribution is compiled here and needs `{}`; add the -dev package that has it under `[apt] packages`",
+                &found[1]
+            )
+        }),
+        (r"invalid peer certificate|CERTIFICATE_VERIFY_FAILED", |_| {
+            "the index's certificate is not trusted here; add the authority to the node's CA certificates".to_owned()
+        }),
+        (r"Temporary failure in name resolution|dns error|Connection refused|tcp connect error", |_| {
+            "the index cannot be reached; check the address, the proxy and the node's network".to_owned()
+        }),
+        (r"Permission denied|os error 13", |_| "run nodeagent as root".to_owned()),
+    ];
+    table.map(|(pattern, remedy)| (Regex::new(pattern).expect("the pattern is fixed"), remedy)).into()
+});
+
+/// The remedy for what an installer said.
+pub(super) fn of(words: &str) -> Option<String> {
+    // Messages are wrapped to the width of a terminal.
+    let flat = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    TABLE.iter().find_map(|(pattern, remedy)| pattern.captures(&flat).map(|found| remedy(&found)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn real_messages_have_remedies() {
+        let cases = [
+            (
+                "  × No solution found when resolving dependencies:\n  ╰─▶ Because nltkk was not found in the package registry and you require\n      nltkk, we can conclude that your requirements are unsatisfiable.",
+                "`nltkk`",
+            ),
+            ("ERROR: No matching distribution found for spacy==99", "`spacy==99`"),
+            ("  ╰─▶ Because there is no version of nltk==99 and you require nltk==99", "`nltk==99`"),
+            (
+                "error: Failed to write to the client cache\n  Caused by: No space left on device (os error 28)",
+                "disk is full",
+            ),
+            ("    psycopg/psycopg.h:30:10: fatal error: libpq-fe.h: No such file or directory", "`libpq-fe.h`"),
+        ];
+        for (words, part) in cases {
+            let hint = of(words).unwrap_or_else(|| panic!("no hint for {words}"));
+            assert!(hint.contains(part), "{hint}");
+        }
+        assert_eq!(of("error: something new"), None);
+    }
+}

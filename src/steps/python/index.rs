@@ -1,0 +1,185 @@
+//! Package indexes: what the node's pip is configured to use, and how to find a file in one.
+//!
+//! <https://packaging.python.org/en/latest/specifications/simple-repository-api/>
+
+use std::{
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
+
+use configparser::ini::Ini;
+use regex::Regex;
+use url::Url;
+
+use crate::http::{Client, HttpError};
+
+const DEFAULT_INDEX: &str = "https://pypi.org/simple/";
+const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, text/html;q=0.5";
+const PAGE_LIMIT: usize = 16 << 20;
+
+/// What pip is told by its configuration files and variables, as far as indexes go. uv does not read them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct PipConfig {
+    index_url: Option<String>,
+    extra_index_url: Option<String>,
+    find_links: Option<String>,
+    cert: Option<String>,
+}
+
+impl PipConfig {
+    /// Reads pip's configuration: files in the order pip does, later ones win, variables last.
+    pub(super) fn read(root: &Path, interpreter: &Path, variable: impl Fn(&str) -> Option<String>) -> Self {
+        let mut files: Vec<PathBuf> = vec![root.join("etc/pip.conf")];
+        if let Some(home) = variable("HOME") {
+            files.extend([".pip/pip.conf", ".config/pip/pip.conf"].map(|name| Path::new(&home).join(name)));
+        }
+        files.extend(interpreter.parent().and_then(Path::parent).map(|prefix| prefix.join("pip.conf")));
+        files.extend(variable("PIP_CONFIG_FILE").map(PathBuf::from));
+        let mut config = Self::default();
+        for text in files.iter().filter_map(|file| std::fs::read_to_string(file).ok()) {
+            config.add(&text);
+        }
+        let slots = [
+            ("PIP_INDEX_URL", &mut config.index_url),
+            ("PIP_EXTRA_INDEX_URL", &mut config.extra_index_url),
+            ("PIP_FIND_LINKS", &mut config.find_links),
+            ("PIP_CERT", &mut config.cert),
+        ];
+        for (name, slot) in slots {
+            if let Some(value) = variable(name).filter(|value| !value.is_empty()) {
+                *slot = Some(value);
+            }
+        }
+        config
+    }
+
+    fn add(&mut self, text: &str) {
+        let mut ini = Ini::new();
+        ini.set_multiline(true);
+        ini.set_inline_comment_symbols(Some(&[])); // an address may hold any sign
+        if ini.read(text.to_owned()).is_err() {
+            return; // pip itself will say what is wrong with it
+        }
+        for section in ["global", "install"] {
+            let slots = [
+                ("index-url", &mut self.index_url),
+                ("extra-index-url", &mut self.extra_index_url),
+                ("find-links", &mut self.find_links),
+                ("cert", &mut self.cert),
+            ];
+            for (name, slot) in slots {
+                if let Some(value) = ini.get(section, name) {
+                    *slot = Some(value.split_whitespace().collect::<Vec<_>>().join(" "));
+                }
+            }
+        }
+    }
+
+    /// The same settings as variables for uv.
+    pub(super) fn for_uv(&self) -> Vec<(String, String)> {
+        let pair = |name: &str, value: &Option<String>| value.clone().map(|value| (name.to_owned(), value));
+        let find_links = self.find_links.as_ref().map(|links| links.split_whitespace().collect::<Vec<_>>().join(","));
+        [
+            pair("UV_DEFAULT_INDEX", &self.index_url),
+            pair("UV_INDEX", &self.extra_index_url),
+            pair("UV_FIND_LINKS", &find_links),
+            pair("SSL_CERT_FILE", &self.cert),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// An address with the login that this configuration has for its server, if there is one: only that of the index, in
+    /// memory.
+    pub(super) fn with_own_login(&self, url: &Url) -> Url {
+        let indexes = self.index_url.iter().chain(&self.extra_index_url).flat_map(|urls| urls.split_whitespace());
+        let known = indexes.filter_map(|index| Url::parse(index).ok()).find(|index| {
+            !index.username().is_empty()
+                && (index.scheme(), index.host(), index.port()) == (url.scheme(), url.host(), url.port())
+        });
+        let mut url = url.clone();
+        if let Some(index) = known {
+            // Neither can fail for an address that has a host.
+            let _ = url.set_username(index.username());
+            let _ = url.set_password(index.password());
+        }
+        url
+    }
+
+    /// The index that is asked first, when one is configured.
+    pub(super) fn configured_index(&self) -> Option<Url> {
+        self.index_url.as_ref().and_then(|_| self.index())
+    }
+
+    /// The index that is asked first.
+    pub(super) fn index(&self) -> Option<Url> {
+        let mut url = Url::parse(self.index_url.as_deref().unwrap_or(DEFAULT_INDEX)).ok()?;
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        Some(url)
+    }
+}
+
+/// The address of a project's file in an index; `None` when the index does not list it.
+pub(super) async fn find_file(http: &Client, index: &Url, project: &str, file: &str) -> Result<Option<Url>, HttpError> {
+    let Ok(page) = index.join(&format!("{project}/")) else { return Ok(None) };
+    let body = http.accepting(&page, Some(ACCEPT), PAGE_LIMIT).await?;
+    let address = match serde_json::from_slice::<serde_json::Value>(&body) {
+        Ok(listing) => in_json(&listing, file),
+        Err(_) => in_html(&String::from_utf8_lossy(&body), file),
+    };
+    Ok(address.and_then(|address| page.join(&address).ok()))
+}
+
+fn in_json(listing: &serde_json::Value, file: &str) -> Option<String> {
+    let files = listing.get("files")?.as_array()?;
+    let found = files.iter().find(|entry| entry.get("filename").and_then(|name| name.as_str()) == Some(file))?;
+    Some(found.get("url")?.as_str()?.to_owned())
+}
+
+fn in_html(page: &str, file: &str) -> Option<String> {
+    static ANCHOR: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"(?is)<a\s[^>]*?href\s*=\s*["']([^"']+)["'][^>]*>\s*([^<]+?)\s*</a>"#)
+            .expect("the pattern is fixed")
+    });
+    let found = ANCHOR.captures_iter(page).find(|anchor| &anchor[2] == file)?;
+    Some(found[1].replace("&amp;", "&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pips_configuration_reaches_uv() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let write = |name: &str, text: &str| {
+            crate::fs::replace(&temp.path().join(name), text.as_bytes(), crate::fs::Attributes::default())
+                .expect("written");
+        };
+        write(
+            "etc/pip.conf",
+            "[global]\nindex-url = https://a.example/simple\nextra-index-url = https://b.example/simple\n    https://c.example/simple\n",
+        );
+        let config = PipConfig::read(temp.path(), Path::new("/nowhere/bin/python"), |name| {
+            (name == "PIP_CERT").then(|| "/ca.pem".into())
+        });
+        assert_eq!(config.index().expect("an address").as_str(), "https://a.example/simple/");
+        let env = config.for_uv();
+        assert!(
+            env.contains(&("UV_INDEX".into(), "https://b.example/simple https://c.example/simple".into())),
+            "{env:?}"
+        );
+        assert!(env.contains(&("SSL_CERT_FILE".into(), "/ca.pem".into())));
+    }
+
+    #[test]
+    fn a_file_is_found_in_both_kinds_of_listing() {
+        let json = serde_json::json!({ "files": [{ "filename": "uv-1.whl", "url": "../f/uv-1.whl" }] });
+        assert_eq!(in_json(&json, "uv-1.whl").as_deref(), Some("../f/uv-1.whl"));
+        let html = "<a href='x'>uv-0.whl</a>\n<a data-x=\"1\" href=\"../f/uv-1.whl?a=1&amp;b=2#sha256=0\">uv-1.whl</a>";
+        assert_eq!(in_html(html, "uv-1.whl").as_deref(), Some("../f/uv-1.whl?a=1&b=2#sha256=0"));
+    }
+}

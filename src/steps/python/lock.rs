@@ -1,0 +1,204 @@
+//! Finds out, for a lock, which files an installation would bring to an environment as the runtime ships it. By pip,
+//! whose report names each file with its digest; it resolves for an environment of the same interpreter that holds the
+//! metadata of what was shipped and nothing else, so that a node that is ready gives the same lock as a fresh one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+use url::Url;
+
+use super::{
+    Context, StepError, access, cache, explained, guard,
+    index::PipConfig,
+    text,
+    tool::{Request, Tool},
+};
+use crate::{
+    digest::Digest,
+    exec::Cmd,
+    facts::{PythonEnv, python::normalised},
+    fs::{self, Attributes},
+    http::Download,
+    lock::{LockedDistribution, bare},
+    plan::PythonInstall,
+};
+
+/// Every distribution that would be installed, but for the wheels that the profile itself names. What is in `keep`
+/// keeps its version.
+pub async fn lock(
+    ctx: &Context,
+    wanted: &PythonInstall,
+    keep: &BTreeMap<String, String>,
+) -> Result<Vec<LockedDistribution>, StepError> {
+    if wanted.is_only_wheels() && wanted.wheels.is_empty() {
+        return Ok(Vec::new());
+    }
+    let shipped = as_shipped(ctx, wanted).await?;
+    let constraints = constraints(ctx, wanted, keep)?;
+    let request = Request::all(wanted, Some(&constraints)).dry();
+    let mut cmd = Tool::Pip.install(&request);
+    // `-m pip`, then pip's own options.
+    cmd.args.splice(2..2, ["--python".to_owned(), text(&shipped)]);
+    let cmd = access::with_logins(ctx, cmd)?;
+    ctx.progress.now("resolving", None);
+    let resolved = match ctx.runner.run(&cmd).await.and_then(|done| done.ok(&cmd)) {
+        Ok(done) => done.stdout,
+        Err(error) => {
+            if let Some(refusal) = guard::explain(ctx, &Tool::Pip, wanted, &request).await {
+                return Err(refusal);
+            }
+            let error = explained(ctx, wanted, "the Python requirements cannot be resolved", &error).await;
+            let kept = (!keep.is_empty()).then(|| {
+                "versions that were locked before are kept; let more of them move with `nodeagent lock --upgrade`"
+                    .to_owned()
+            });
+            return Err(error.hint(kept));
+        }
+    };
+    let own: BTreeSet<&str> = wanted.wheels.iter().map(|wheel| wheel.name.as_str()).collect();
+    let mut locked = Vec::new();
+    for found in report(&resolved)? {
+        if !own.contains(found.name.as_str()) {
+            locked.push(found.locked(ctx, wanted).await?);
+        }
+    }
+    locked.sort();
+    Ok(locked)
+}
+
+/// A distribution of pip's report.
+#[derive(Debug, PartialEq, Eq)]
+struct Found {
+    name: String,
+    version: String,
+    url: Url,
+    sha256: Option<Digest>,
+}
+
+impl Found {
+    async fn locked(self, ctx: &Context, wanted: &PythonInstall) -> Result<LockedDistribution, StepError> {
+        let Self { name, version, url, sha256 } = self;
+        let last = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
+        let file = last.replace("%2B", "+").replace("%2b", "+").replace("%21", "!");
+        let sha256 = match sha256 {
+            Some(sha256) => sha256,
+            None => digest_of(ctx, wanted, &url, &file).await?,
+        };
+        Ok(LockedDistribution { name, version, file, url: bare(&url), sha256, only_for: BTreeSet::new() })
+    }
+}
+
+/// The digest of a file whose index names none.
+async fn digest_of(ctx: &Context, wanted: &PythonInstall, url: &Url, file: &str) -> Result<Digest, StepError> {
+    let config = PipConfig::read(&ctx.root, &wanted.interpreter, |name| std::env::var(name).ok());
+    let to = cache(ctx).join("locked/unknown").join(file);
+    let download = Download { url: config.with_own_login(&bare(url)), to: to.clone(), size: None, digest: None };
+    ctx.fetch(&download, |_| {}).await?;
+    let unread = |error| StepError::new(format!("`{}` could not be read", to.display())).because(&error);
+    let digest = Digest::sha256_of_file(&to).map_err(unread)?;
+    fs::remove(&to)?;
+    Ok(digest)
+}
+
+/// What pip's installation report names: <https://pip.pypa.io/en/stable/reference/installation-report/>.
+fn report(text: &str) -> Result<Vec<Found>, StepError> {
+    let no_report = || {
+        let error = StepError::new("pip gave no report of what it would install");
+        error.hint("a lock needs pip 22.3 or newer in the environment".to_owned())
+    };
+    let report: Value = serde_json::from_str(text).map_err(|_| no_report())?;
+    let entries = report.get("install").and_then(Value::as_array).ok_or_else(no_report)?;
+    entries.iter().map(|entry| found(entry).ok_or_else(no_report)?).collect()
+}
+
+/// One entry; nothing when it makes no sense.
+fn found(entry: &Value) -> Option<Result<Found, StepError>> {
+    let text = |path: &str| entry.pointer(path).and_then(Value::as_str);
+    let (name, version) = (normalised(text("/metadata/name")?), text("/metadata/version")?.to_owned());
+    let url: Url = text("/download_info/url")?.parse().ok()?;
+    if entry.pointer("/download_info/archive_info").is_none() {
+        let error = StepError::refused(format!("`{name}` cannot be locked: `{}` is a project, not a file", bare(&url)));
+        let hint = "put a wheel of it into the file store and name it under `[wheel]`, or into an index";
+        return Some(Err(error.hint(hint.to_owned())));
+    }
+    let old = text("/download_info/archive_info/hash").and_then(|hash| hash.strip_prefix("sha256="));
+    let sha256 = text("/download_info/archive_info/hashes/sha256").or(old).and_then(|hex| hex.parse().ok());
+    Some(Ok(Found { name, version, url, sha256 }))
+}
+
+/// What may not change and what shall not, as a file.
+fn constraints(ctx: &Context, wanted: &PythonInstall, keep: &BTreeMap<String, String>) -> Result<PathBuf, StepError> {
+    let mut lines = String::new();
+    for (name, version) in keep.iter().filter(|(name, _)| !wanted.guarded.contains_key(*name)).chain(&wanted.guarded) {
+        // A version that is not PEP 440 can be no constraint; distributions of the operating system have such.
+        if version.parse::<pep440_rs::Version>().is_ok() {
+            let _ = writeln!(lines, "{name}=={version}");
+        }
+    }
+    let path = ctx.logs.join("lock-constraints.txt");
+    fs::replace(&path, lines.as_bytes(), Attributes::mode(0o644))?;
+    Ok(path)
+}
+
+/// The interpreter of an environment that holds the metadata of what the runtime ships. It can install nothing and
+/// import nothing: it is only to be looked at.
+async fn as_shipped(ctx: &Context, wanted: &PythonInstall) -> Result<PathBuf, StepError> {
+    let env = PythonEnv::read(&wanted.interpreter)
+        .map_err(|error| StepError::new("the environment cannot be read").because(&error))?;
+    let folder = cache(ctx).join("as-shipped");
+    fs::remove_tree(&folder)?;
+    let made = Cmd::new(text(&wanted.interpreter)).args(["-m", "venv", "--without-pip"]).arg(text(&folder)).cwd("/");
+    ctx.runner.run(&made).await?.ok(&made)?;
+    let packages = folder.join(format!("lib/python{}.{}/site-packages", env.version.0, env.version.1));
+    for (name, version) in &wanted.shipped {
+        let present = env.distributions.get(name).filter(|found| found.version == *version);
+        let Some(metadata) = present.and_then(|found| metadata(&found.folder)) else {
+            let error = StepError::refused(format!("`{name}` {version}, which the runtime ships, is no longer there"));
+            return Err(error.hint("make the lock on a fresh node: what was shipped cannot be told here".to_owned()));
+        };
+        let info = packages.join(format!("{}-{version}.dist-info", name.replace('-', "_")));
+        fs::replace(&info.join("METADATA"), &metadata, Attributes::mode(0o644))?;
+    }
+    Ok(folder.join("bin/python"))
+}
+
+/// The metadata of an installed distribution, in whichever of its forms.
+fn metadata(folder: &Path) -> Option<Vec<u8>> {
+    let places = [folder.join("METADATA"), folder.join("PKG-INFO"), folder.to_owned()];
+    places.iter().find_map(|place| std::fs::read(place).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(info: &str) -> String {
+        format!(
+            r#"{{"version":"1","install":[{{"download_info":{info},"metadata":{{"name":"Scikit_Learn","version":"1.5"}}}}]}}"#
+        )
+    }
+
+    #[test]
+    fn pips_report_names_each_file_with_its_digest() {
+        let sha = Digest::sha256(b"");
+        let hex = sha.hex();
+        let of = |info: &str| report(&entry(info)).expect("a report").remove(0);
+        for archive in [format!(r#"{{"hashes":{{"sha256":"{hex}"}}}}"#), format!(r#"{{"hash":"sha256={hex}"}}"#)] {
+            let found = of(&format!(r#"{{"url":"https://u:p@x/scikit_learn-1.5.whl","archive_info":{archive}}}"#));
+            assert_eq!((found.name.as_str(), found.sha256.as_ref()), ("scikit-learn", Some(&sha)));
+        }
+        assert_eq!(of(r#"{"url":"https://x/a.whl","archive_info":{}}"#).sha256, None);
+    }
+
+    #[test]
+    fn what_is_no_file_cannot_be_locked() {
+        let git = entry(r#"{"url":"https://x/a.git","vcs_info":{"vcs":"git","commit_id":"0"}}"#);
+        let error = report(&git).expect_err("a repository");
+        assert!(error.refused && error.message.contains("`scikit-learn` cannot be locked"), "{error:?}");
+        assert!(report("Usage: pip install").expect_err("no report").hint.is_some());
+    }
+}

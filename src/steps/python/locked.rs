@@ -1,0 +1,135 @@
+//! Installs Python distributions by a lock: the files it names, and no resolver.
+
+use std::path::{Path, PathBuf};
+
+use super::{Context, StepError, cache, index::PipConfig, tool::Tool};
+use crate::{
+    exec::Cmd,
+    facts::PythonEnv,
+    fs::{self, Attributes, Found, FsError},
+    lock::LockedDistribution,
+    plan::PythonInstall,
+    steps::locked::{self, Wanted},
+};
+
+/// Fetches the files of a lock.
+pub(super) async fn fetch(
+    ctx: &Context,
+    wanted: &PythonInstall,
+    files: &[LockedDistribution],
+) -> Result<(), StepError> {
+    let config = PipConfig::read(&ctx.root, &wanted.interpreter, |name| std::env::var(name).ok());
+    let files = files.iter().map(|file| Wanted {
+        title: format!("{} {}", file.name, file.version),
+        url: config.with_own_login(&file.url),
+        size: None,
+        sha256: &file.sha256,
+        to: fetched(ctx, file),
+    });
+    locked::fetch(ctx, None, files.collect()).await
+}
+
+/// The commands that install the fetched files: wheels at once, then what must be built.
+pub(super) fn commands(
+    ctx: &Context,
+    tool: &Tool,
+    wanted: &PythonInstall,
+    files: &[LockedDistribution],
+) -> Result<Vec<Cmd>, StepError> {
+    let (sources, wheels): (Vec<_>, Vec<_>) = files.iter().partition(|file| file.is_source());
+    let mut cmds = Vec::new();
+    if !(wheels.is_empty() && wanted.wheels.is_empty()) {
+        let links = cache(ctx).join("locked/links");
+        fs::remove_tree(&links)?;
+        fs::create_dirs(&links, 0o755)?;
+        for file in &wheels {
+            fs::hard_link(&fetched(ctx, file), &links.join(&file.file))?;
+        }
+        let names: Vec<String> = wheels.iter().map(|file| format!("{}=={}", file.name, file.version)).collect();
+        let mut cmd = tool.install_locked(wanted, &names, &links);
+        // What the node's pip is told about indexes is not for now.
+        cmd.env.retain(|name, _| !matches!(name.as_str(), "UV_DEFAULT_INDEX" | "UV_INDEX" | "UV_FIND_LINKS"));
+        cmds.push(cmd.env("PIP_CONFIG_FILE", "/dev/null").env("UV_NO_CONFIG", "1"));
+    }
+    if !sources.is_empty() {
+        let archives: Vec<PathBuf> = sources.iter().map(|file| fetched(ctx, file)).collect();
+        let archives: Vec<&Path> = archives.iter().map(PathBuf::as_path).collect();
+        cmds.push(tool.install_sources(wanted, &archives));
+    }
+    Ok(cmds)
+}
+
+/// The file that uv adds to a distribution from a local file: the time of that file, which is another on each node.
+const UV_NOTE: &str = "uv_cache.json";
+
+/// Takes uv's note about the local file out of what was installed: the same lock makes the same files, and they look as
+/// they do when they come from an index.
+pub(super) fn forget_local_files(env: &PythonEnv, files: &[LockedDistribution]) -> Result<(), FsError> {
+    let installed = files.iter().filter_map(|file| env.distributions.get(&file.name));
+    for folder in installed.map(|found| &found.folder).filter(|folder| folder.join(UV_NOTE).is_file()) {
+        let record = folder.join("RECORD");
+        if let Some(Found { bytes: Some(bytes), mode, .. }) = fs::read(&record)? {
+            let text = String::from_utf8_lossy(&bytes);
+            let is_note =
+                |line: &&str| line.split(',').next().is_some_and(|path| path.ends_with(&format!("/{UV_NOTE}")));
+            let kept: String = text.split_inclusive('\n').filter(|line| !is_note(line)).collect();
+            fs::replace(&record, kept.as_bytes(), Attributes::mode(mode))?;
+        }
+        fs::remove(&folder.join(UV_NOTE))?;
+    }
+    Ok(())
+}
+
+/// What is not there as it was locked.
+pub(super) fn missing(env: &PythonEnv, files: &[LockedDistribution]) -> Vec<String> {
+    let fault = |file: &LockedDistribution| match env.distributions.get(&file.name).filter(|found| found.is_whole) {
+        Some(found) if found.version == file.version => None,
+        Some(found) => {
+            Some(format!("`{}` is installed as {}, not {}, as it was locked", file.name, found.version, file.version))
+        }
+        None => Some(format!("`{}` is not installed, though it is in the lock", file.name)),
+    };
+    files.iter().filter_map(fault).collect()
+}
+
+fn fetched(ctx: &Context, file: &LockedDistribution) -> PathBuf {
+    cache(ctx).join("locked").join(file.sha256.hex()).join(&file.file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::digest::Digest;
+
+    #[test]
+    fn the_note_that_differs_from_node_to_node_is_taken_out_whole() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let packages = temp.path().join("lib/python3.11/site-packages");
+        let write = |path: &str, text: &str| {
+            fs::replace(&packages.join(path), text.as_bytes(), Attributes::mode(0o644)).expect("written");
+        };
+        write("../../../pyvenv.cfg", "version = 3.11.2\n");
+        write("../../../bin/python3.11", "");
+        write("a-1.dist-info/METADATA", "Name: a\nVersion: 1\n");
+        write("a-1.dist-info/uv_cache.json", "{}");
+        write("a-1.dist-info/RECORD", "a.py,,\na-1.dist-info/uv_cache.json,sha256=x,2\na-1.dist-info/RECORD,,\n");
+        let env = || PythonEnv::read(&temp.path().join("bin/python3.11")).expect("an environment");
+        let file = LockedDistribution {
+            name: "a".into(),
+            version: "1".into(),
+            file: "a-1-py3-none-any.whl".into(),
+            url: "https://pypi.example/a-1-py3-none-any.whl".parse().expect("an address"),
+            sha256: Digest::sha256(b""),
+            only_for: BTreeSet::new(),
+        };
+        forget_local_files(&env(), std::slice::from_ref(&file)).expect("taken out");
+        let record = std::fs::read_to_string(packages.join("a-1.dist-info/RECORD")).expect("there");
+        assert_eq!(record, "a.py,,\na-1.dist-info/RECORD,,\n");
+        assert!(!packages.join("a-1.dist-info/uv_cache.json").exists());
+        assert_eq!(missing(&env(), std::slice::from_ref(&file)), [""; 0]);
+        let newer = LockedDistribution { version: "2".into(), ..file };
+        assert_eq!(missing(&env(), &[newer]), ["`a` is installed as 1, not 2, as it was locked"]);
+    }
+}

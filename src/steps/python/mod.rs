@@ -1,0 +1,273 @@
+//! Python distributions: one resolution for all requirements and wheels, by uv or pip, with what the runtime ships held
+//! fixed.
+//!
+//! The resolution runs while the step prepares, so that a request that would change a shipped distribution is refused
+//! before anything is touched.
+
+mod access;
+mod guard;
+mod hints;
+mod index;
+mod lock;
+mod locked;
+mod repair;
+mod tool;
+mod uv;
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+pub use lock::lock;
+pub use repair::{COMPILED, clean_up_interrupted};
+use tool::{Request, Tool};
+
+use super::{Context, StepError};
+use crate::{
+    exec::{Cmd, ExecError},
+    facts::PythonEnv,
+    fs::{self, Attributes},
+    plan::{PythonInstall, unsatisfied},
+    profile::requirements::Requirements,
+    state::Receipt,
+};
+
+/// A resolution that is known to work.
+#[derive(Debug)]
+pub struct Prepared {
+    tool: Tool,
+    constraints: Option<PathBuf>,
+    /// What was inconsistent before we came.
+    conflicts: BTreeSet<String>,
+}
+
+/// Finds an installer and tries the resolution, without changing the environment.
+pub async fn prepare(ctx: &Context, wanted: &PythonInstall) -> Result<Prepared, StepError> {
+    let tool = uv::find(ctx, wanted).await?;
+    // uv locks an environment with a file in it, even for a look.
+    let folder = wanted.interpreter.parent().and_then(Path::parent).and_then(|folder| folder.canonicalize().ok());
+    let _no_trace = folder.filter(|_| wanted.virtualenv).map(|folder| fs::NoTrace::of(&folder.join(".lock")));
+    if let Some(files) = &wanted.locked {
+        locked::fetch(ctx, wanted, files).await?;
+        let conflicts = conflicts(ctx, &tool, wanted).await?;
+        return Ok(Prepared { tool, constraints: None, conflicts });
+    }
+    let constraints = write_constraints(ctx, wanted)?;
+    ctx.progress.now("resolving", None);
+    let started = Timestamp::now();
+    // A distribution without metadata stops every installer; what is asked for can still be resolved without it.
+    let empty = cache(ctx).join("empty");
+    let apart = repair::has_unreadable(&wanted.interpreter).then_some(empty.as_path());
+    let request = Request { apart, ..Request::all(wanted, constraints.as_deref()) };
+    let cmd = access::with_logins(ctx, tool.install(&request.dry()))?;
+    let resolved = ctx.runner.run(&cmd).await.and_then(|done| done.ok(&cmd));
+    ctx.progress.task_finished("resolve", started, resolved.is_ok());
+    if let Err(error) = resolved {
+        if let Some(refusal) = guard::explain(ctx, &tool, wanted, &request).await {
+            return Err(refusal);
+        }
+        return Err(explained(ctx, wanted, "the Python requirements cannot be resolved", &error).await);
+    }
+    let conflicts = conflicts(ctx, &tool, wanted).await?;
+    Ok(Prepared { tool, constraints, conflicts })
+}
+
+/// Installs, and looks again.
+pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> Result<(), StepError> {
+    remember_shipped(ctx, wanted)?;
+    for name in repair::forget_unreadable(&wanted.interpreter, &wanted.shipped)? {
+        ctx.progress.warn(format!("`{name}` was damaged and is installed anew if it is asked for"));
+    }
+    let cmds = match &wanted.locked {
+        Some(files) => locked::commands(ctx, &prepared.tool, wanted, files)?,
+        None => vec![prepared.tool.install(&Request::all(wanted, prepared.constraints.as_deref()))],
+    };
+    for cmd in cmds {
+        install(ctx, wanted, cmd).await?;
+    }
+    look_again(ctx, wanted)?;
+    let new: Vec<String> =
+        conflicts(ctx, &prepared.tool, wanted).await?.difference(&prepared.conflicts).cloned().collect();
+    if !new.is_empty() {
+        let mut error = StepError::new("the installed distributions do not fit together");
+        error.causes = new;
+        return Err(error);
+    }
+    smoke(ctx, wanted).await?;
+    remember_installed(ctx, wanted)
+}
+
+async fn install(ctx: &Context, wanted: &PythonInstall, cmd: Cmd) -> Result<(), StepError> {
+    let cmd = access::with_logins(ctx, cmd)?.log(ctx.logs.join("pip.log"));
+    let progress = ctx.progress.clone();
+    let started = Timestamp::now();
+    let watcher = Arc::new(move |line: &str| progress.now(line.trim(), None));
+    let installed = ctx.runner.watch(&cmd, Some(watcher)).await.and_then(|done| done.ok(&cmd));
+    ctx.progress.task_finished("install", started, installed.is_ok());
+    match installed {
+        Ok(_) => Ok(()),
+        Err(error) => Err(explained(ctx, wanted, "the Python distributions could not be installed", &error).await),
+    }
+}
+
+/// An installer's failure with its remedy: a server that wants a login explains more than what it did not give.
+async fn explained(ctx: &Context, wanted: &PythonInstall, message: &str, error: &ExecError) -> StepError {
+    let failed = StepError::new(message).because(error);
+    match access::refusal(ctx, wanted, error.stderr()).await {
+        Some((cause, hint)) => failed.cause(cause).hint(hint),
+        None => failed.hint(hints::of(error.stderr())),
+    }
+}
+
+/// The versions of guarded distributions, as a constraints file.
+fn write_constraints(ctx: &Context, wanted: &PythonInstall) -> Result<Option<PathBuf>, StepError> {
+    let fixed: Vec<String> = wanted
+        .guarded
+        .iter()
+        // A version that is not PEP 440 can be no constraint; distributions of the operating system have such.
+        .filter(|(_, version)| version.parse::<pep440_rs::Version>().is_ok())
+        .map(|(name, version)| format!("{name}=={version}\n"))
+        .collect();
+    if fixed.is_empty() {
+        return Ok(None);
+    }
+    let path = ctx.logs.join("pip-constraints.txt");
+    fs::replace(&path, fixed.concat().as_bytes(), Attributes::mode(0o644))?;
+    Ok(Some(path))
+}
+
+/// What `pip check` finds fault with, a line each. A runtime may come with faults of its own.
+async fn conflicts(ctx: &Context, tool: &Tool, wanted: &PythonInstall) -> Result<BTreeSet<String>, StepError> {
+    let done = ctx.runner.run(&tool.check(&wanted.interpreter)).await?;
+    if done.code == 0 {
+        return Ok(BTreeSet::new());
+    }
+    let lines = done.stdout.lines().chain(done.stderr.lines());
+    Ok(lines
+        .map(str::trim)
+        .filter(|line| line.contains("requires") || line.contains(" has "))
+        .map(str::to_owned)
+        .collect())
+}
+
+fn look_again(ctx: &Context, wanted: &PythonInstall) -> Result<(), StepError> {
+    let env = PythonEnv::read(&wanted.interpreter)
+        .map_err(|error| StepError::new("the environment cannot be read").because(&error))?;
+    let mut faults = Vec::new();
+    for wheel in &wanted.wheels {
+        match env.distributions.get(&wheel.name).filter(|found| found.is_whole) {
+            Some(found) if found.version == wheel.version => {}
+            Some(found) => {
+                faults.push(format!("`{}` is installed as {}, not {}", wheel.name, found.version, wheel.version));
+            }
+            None => faults.push(format!("`{}` is not installed", wheel.name)),
+        }
+    }
+    for (name, version) in &wanted.guarded {
+        match env.distributions.get(name) {
+            Some(found) if found.version == *version => {}
+            Some(found) => {
+                faults.push(format!("`{name}` {version}, which the runtime ships, became {}", found.version));
+            }
+            None => faults.push(format!("`{name}` {version}, which the runtime ships, is gone")),
+        }
+    }
+    if let Some(files) = &wanted.locked {
+        locked::forget_local_files(&env, files)?;
+        faults.extend(locked::missing(&env, files));
+        return as_asked(ctx, faults);
+    }
+    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+    for file in &wanted.requirement_files {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        match Requirements::read(&ctx.filestore.shown(file), &text, file.parent()) {
+            Ok(requirements) => {
+                let missing = unsatisfied(&env, arch, &requirements);
+                faults.extend(missing.iter().map(|text| format!("`{text}` is not there")));
+            }
+            Err(error) => faults.push(error.to_string()),
+        }
+    }
+    let named = wanted.requirements.iter().filter_map(|wanted| {
+        let requirement = wanted.text.parse().ok()?;
+        Some(crate::profile::requirements::Named { requirement, origin: wanted.origin.clone() })
+    });
+    let direct = Requirements { named: named.collect(), ..Requirements::default() };
+    faults.extend(unsatisfied(&env, arch, &direct).iter().map(|text| format!("`{text}` is not there")));
+    as_asked(ctx, faults)
+}
+
+/// The end of the second look.
+fn as_asked(ctx: &Context, faults: Vec<String>) -> Result<(), StepError> {
+    if faults.is_empty() {
+        return Ok(());
+    }
+    ctx.progress.warn("the installer reported success, but the second look finds fault");
+    let mut error = StepError::new("the installer reported success, but not everything asked for is installed");
+    error.causes = faults;
+    Err(error)
+}
+
+/// Imports each module in a process of its own kind: installed is not yet usable.
+async fn smoke(ctx: &Context, wanted: &PythonInstall) -> Result<(), StepError> {
+    const IMPORT: &str = "import importlib, sys\nfor name in sys.argv[1:]:\n    sys.stderr.write('importing ' + name + '\\n')\n    importlib.import_module(name)\n";
+    if wanted.smoke.is_empty() {
+        return Ok(());
+    }
+    let started = Timestamp::now();
+    ctx.progress.now("importing what was installed", None);
+    let cmd = Cmd::new(wanted.interpreter.to_string_lossy())
+        .args(["-c", IMPORT])
+        .args(wanted.smoke.iter().map(String::as_str))
+        .cwd("/");
+    let done = ctx.runner.run(&cmd).await?;
+    ctx.progress.task_finished("import", started, done.code == 0);
+    if done.code == 0 {
+        return Ok(());
+    }
+    let module =
+        done.stderr.lines().filter_map(|line| line.strip_prefix("importing ")).next_back().unwrap_or("a module");
+    let reason = done.stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    Err(StepError::new(format!("`import {module}` fails after the installation"))
+        .cause(reason.trim())
+        .hint(hints::of(&done.stderr)))
+}
+
+/// Writes down what the runtime shipped, before the first change makes it impossible to tell.
+fn remember_shipped(ctx: &Context, wanted: &PythonInstall) -> Result<(), StepError> {
+    let mut receipt = Receipt::read(&ctx.root);
+    let entry = receipt.python.entry(wanted.site_packages.display().to_string()).or_default();
+    if entry.shipped.is_empty() {
+        entry.shipped.clone_from(&wanted.shipped);
+        receipt.write(&ctx.root)?;
+    }
+    Ok(())
+}
+
+fn remember_installed(ctx: &Context, wanted: &PythonInstall) -> Result<(), StepError> {
+    let mut receipt = Receipt::read(&ctx.root);
+    let before = receipt.clone();
+    let entry = receipt.python.entry(wanted.site_packages.display().to_string()).or_default();
+    for wheel in &wanted.wheels {
+        if let Some(sha256) = &wheel.sha256 {
+            entry.wheels.insert(wheel.name.clone(), sha256.clone());
+        }
+    }
+    entry.opaque.extend(wanted.opaque.iter().filter(|line| !entry.opaque.contains(line)).cloned().collect::<Vec<_>>());
+    if receipt != before {
+        receipt.write(&ctx.root)?;
+    }
+    Ok(())
+}
+
+/// The agent's folder for Python tools and downloads.
+fn cache(ctx: &Context) -> PathBuf {
+    ctx.cache.join("python")
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

@@ -1,0 +1,157 @@
+//! Finds uv: in the file store, on the node, or in the index with a digest that is pinned here. Else pip does the work.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Context, StepError, cache,
+    index::{PipConfig, find_file},
+    tool::Tool,
+};
+use crate::{
+    digest::Digest,
+    fs::{Attributes, FsError, Partial},
+    http::Download,
+    plan::{PythonInstall, PythonInstaller},
+};
+
+/// The release that is fetched when the node has none.
+const VERSION: &str = "0.13.9";
+/// Its wheels: the processor, the file's name after the version, the SHA-256.
+const WHEELS: [(&str, &str, &str); 2] = [
+    (
+        "x86_64",
+        "py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+        "d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19",
+    ),
+    (
+        "aarch64",
+        "py3-none-manylinux_2_17_aarch64.manylinux2014_aarch64.musllinux_1_1_aarch64.whl",
+        "5435c5ce14a56431208ca0996416d310f1598e8c2c8ba707688985a16bb82dbe",
+    ),
+];
+
+/// Two steps of one run fetch and unpack to the same place.
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// The installer for a request.
+pub(super) async fn find(ctx: &Context, wanted: &PythonInstall) -> Result<Tool, StepError> {
+    let given = match &wanted.installer {
+        PythonInstaller::Pip => return Ok(Tool::Pip),
+        PythonInstaller::Automatic { uv } => uv,
+    };
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let config = PipConfig::read(&ctx.root, &wanted.interpreter, |name| std::env::var(name).ok());
+    let program = match given {
+        Some(file) => Some(from_file(ctx, file)?),
+        None => match on_node(ctx) {
+            Some(program) => Some(program),
+            None => from_index(ctx, wanted, &config).await,
+        },
+    };
+    Ok(match program {
+        Some(program) => Tool::Uv { program, cache: cache(ctx).join("uv"), env: config.for_uv() },
+        None => Tool::Pip,
+    })
+}
+
+/// uv on the search path, or left by an earlier run.
+fn on_node(ctx: &Context) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join("uv")).find(|program| program.is_file());
+    found.or_else(|| Some(unpacked(ctx, VERSION)).filter(|program| program.is_file()))
+}
+
+fn unpacked(ctx: &Context, name: &str) -> PathBuf {
+    cache(ctx).join(format!("uv-{name}")).join("uv")
+}
+
+/// uv from the file store: its digest was checked when it was staged.
+fn from_file(ctx: &Context, file: &Path) -> Result<PathBuf, StepError> {
+    let digest = Digest::sha256_of_file(file)
+        .map_err(|error| StepError::new(format!("`{}` could not be read", file.display())).because(&error))?;
+    let program = unpacked(ctx, digest.hex());
+    if program.is_file() {
+        return Ok(program);
+    }
+    if file.extension().is_some_and(|ending| ending == "whl") {
+        unpack(file, &program)?;
+    } else {
+        let open = std::fs::File::open(file);
+        let mut source =
+            open.map_err(|error| StepError::new(format!("`{}` could not be read", file.display())).because(&error))?;
+        copy(&mut source, &program)?;
+    }
+    Ok(program)
+}
+
+/// uv from the package index. Not to have it is no failure: pip gives the same result, later.
+async fn from_index(ctx: &Context, wanted: &PythonInstall, config: &PipConfig) -> Option<PathBuf> {
+    let (_, name, sha256) = WHEELS.iter().find(|(arch, ..)| *arch == std::env::consts::ARCH)?;
+    let file = format!("uv-{VERSION}-{name}");
+    let digest = Digest::Sha256((*sha256).to_owned());
+    let to = cache(ctx).join(&file);
+    if ctx.store.object(&digest, None, &to, &|_| {}).await {
+        // Nobody needs to be asked where it is.
+        let program = unpacked(ctx, VERSION);
+        if unpack(&to, &program).is_ok() && crate::fs::remove(&to).is_ok() {
+            return Some(program);
+        }
+    }
+    let index = wanted.index_url.clone().or_else(|| config.index())?;
+    ctx.progress.now(format!("fetching uv {VERSION}"), None);
+    let fetched = async {
+        let url = match find_file(&ctx.http, &index, "uv", &file).await {
+            Ok(Some(url)) => url,
+            Ok(None) => return Err(format!("the index does not list {file}")),
+            Err(error) => return Err(error.to_string()),
+        };
+        let download = Download { url, to: to.clone(), size: None, digest: Some(digest) };
+        let started = jiff::Timestamp::now();
+        let done = ctx.fetch(&download, |_| {}).await;
+        ctx.progress.task_finished("download uv", started, done.is_ok());
+        done.map_err(|error| std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string))?;
+        let program = unpacked(ctx, VERSION);
+        unpack(&to, &program).map_err(|error| error.message)?;
+        // The wheel has done its work.
+        crate::fs::remove(&to).map_err(|error| error.to_string())?;
+        Ok(program)
+    };
+    match fetched.await {
+        Ok(program) => Some(program),
+        Err(why) => {
+            ctx.progress.warn(format!("uv {VERSION} cannot be had ({why}); pip does its work, more slowly"));
+            None
+        }
+    }
+}
+
+/// Takes the program out of uv's wheel.
+fn unpack(wheel: &Path, program: &Path) -> Result<(), StepError> {
+    let broken = |error: &(dyn std::error::Error + 'static)| {
+        StepError::new(format!("`{}` is not a wheel of uv", wheel.display())).because(error)
+    };
+    let file = std::fs::File::open(wheel).map_err(|error| broken(&error))?;
+    let mut archive = zip::ZipArchive::new(file).map_err(|error| broken(&error))?;
+    let is_program = |name: &std::borrow::Cow<'_, str>| name.ends_with(".data/scripts/uv");
+    let name = archive.file_names().filter_map(Result::ok).find(is_program).map(std::borrow::Cow::into_owned);
+    let name = name.ok_or_else(|| StepError::new(format!("`{}` holds no uv", wheel.display())))?;
+    let mut entry = archive.by_name(&name).map_err(|error| broken(&error))?;
+    copy(&mut entry, program)
+}
+
+fn copy(source: &mut impl Read, program: &Path) -> Result<(), StepError> {
+    let mut partial = Partial::create(program, Attributes::mode(0o755))?;
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let count =
+            source.read(&mut buffer).map_err(|error| StepError::new("uv could not be unpacked").because(&error))?;
+        if count == 0 {
+            break;
+        }
+        partial.write(&buffer[..count])?;
+    }
+    partial.commit().map_err(|error: FsError| error.into())
+}

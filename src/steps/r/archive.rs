@@ -1,0 +1,132 @@
+//! Looks into the archive of a package: what it is, and whether it is whole.
+
+use std::{
+    fs::File,
+    io::{self, BufRead as _, BufReader, Read},
+    path::{Component, Path},
+};
+
+use flate2::read::MultiGzDecoder;
+
+use super::description::Description;
+
+/// No DESCRIPTION is larger than this.
+const MOST_DESCRIPTION: u64 = 1 << 20;
+
+/// Opens an archive for reading its tar stream.
+pub(super) fn open(path: &Path) -> io::Result<impl Read + use<>> {
+    let mut file = BufReader::with_capacity(64 << 10, File::open(path)?);
+    let begins = file.fill_buf()?;
+    let reader: Box<dyn Read + Send> = if begins.starts_with(&[0x1f, 0x8b]) {
+        Box::new(MultiGzDecoder::new(file))
+    } else if begins.get(257..262) == Some(b"ustar") {
+        Box::new(file)
+    } else {
+        return Err(io::Error::other("it is not a package archive (a `.tar.gz` file)"));
+    };
+    Ok(reader)
+}
+
+/// Reads the DESCRIPTION of the package in an archive. With `whole`, the rest is read too: a truncated or damaged
+/// archive is found where no digest would show it.
+pub(super) fn description(path: &Path, whole: bool) -> Result<Description, String> {
+    let mut archive = tar::Archive::new(open(path).map_err(|error| error.to_string())?);
+    let mut found = None;
+    for entry in archive.entries().map_err(|error| error.to_string())? {
+        let mut entry = entry.map_err(|error| format!("it is damaged: {error}"))?;
+        if found.is_none() && is_description(&entry.path().map_err(|error| error.to_string())?) {
+            let mut bytes = Vec::new();
+            entry.by_ref().take(MOST_DESCRIPTION).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+            let folder = entry.path().ok().and_then(|path| Some(path.components().find_map(name)?.to_owned()));
+            let read =
+                Description::parse(&String::from_utf8_lossy(&bytes)).map_err(|why| format!("its package {why}"))?;
+            if folder.as_deref() != Some(read.name.as_str()) {
+                return Err(format!(
+                    "it holds the folder `{}` for package `{}`",
+                    folder.unwrap_or_default(),
+                    read.name
+                ));
+            }
+            found = Some(read);
+            if !whole {
+                break;
+            }
+        }
+    }
+    if whole {
+        // The checksum is behind the end of the tar stream.
+        io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(|error| format!("it is damaged: {error}"))?;
+    }
+    found.ok_or_else(|| "there is no package in it: `DESCRIPTION` is missing".to_owned())
+}
+
+/// `PACKAGE/DESCRIPTION`, and no DESCRIPTION further below.
+fn is_description(path: &Path) -> bool {
+    let mut names = path.components().filter_map(name);
+    names.next().is_some() && names.next() == Some("DESCRIPTION") && names.next().is_none()
+}
+
+fn name(part: Component<'_>) -> Option<&str> {
+    match part {
+        Component::Normal(name) => name.to_str(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    /// A package archive with these files.
+    pub(in crate::steps::r) fn packed(files: &[(&str, &str)]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (path, text) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(text.len() as u64);
+            header.set_mode(0o644);
+            builder.append_data(&mut header, path, text.as_bytes()).expect("memory");
+        }
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gz.write_all(&builder.into_inner().expect("memory")).expect("memory");
+        gz.finish().expect("memory")
+    }
+
+    fn read(bytes: &[u8], whole: bool) -> Result<String, String> {
+        let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+        file.write_all(bytes).expect("written");
+        description(file.path(), whole).map(|read| format!("{} {}", read.name, read.version_text))
+    }
+
+    #[test]
+    fn the_description_of_the_package_itself_is_read() {
+        let files = [
+            ("a/tests/DESCRIPTION", "Package: no\nVersion: 0.0\n"),
+            ("./a/DESCRIPTION", "Package: a\nVersion: 1.0-1\n"),
+            ("a/inst/b/DESCRIPTION", "Package: no\nVersion: 0.0\n"),
+        ];
+        assert_eq!(read(&packed(&files), true), Ok("a 1.0-1".into()));
+    }
+
+    #[test]
+    fn a_package_under_another_name_is_refused() {
+        let error = read(&packed(&[("b/DESCRIPTION", "Package: a\nVersion: 1.0\n")]), false).expect_err("b is not a");
+        assert_eq!(error, "it holds the folder `b` for package `a`");
+    }
+
+    #[test]
+    fn a_truncated_archive_is_found_by_reading_it_to_its_end() {
+        let noise: String = (0..200_000_u64).map(|n| char::from(b'a' + (n * n * 7919 % 23) as u8)).collect();
+        let bytes = packed(&[("a/DESCRIPTION", "Package: a\nVersion: 1.0\n"), ("a/data", &noise)]);
+        let cut = &bytes[..bytes.len() - 20];
+        assert_eq!(read(cut, false), Ok("a 1.0".into()));
+        assert!(read(cut, true).is_err());
+    }
+
+    #[test]
+    fn what_is_no_archive_is_said_so() {
+        assert!(read(b"<html>", true).expect_err("a page").contains("not a package archive"));
+        assert!(read(&packed(&[("a/x", "y")]), true).expect_err("no package").contains("DESCRIPTION"));
+    }
+}

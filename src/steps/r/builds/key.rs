@@ -1,0 +1,160 @@
+//! Everything that decides a build, as one name.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+
+use crate::{
+    digest::Digest,
+    store::{Key, Kind},
+};
+
+/// What decides how a package comes out of its source. Its names are in keys: a change of one makes all builds unknown.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Decides {
+    /// The version of R.
+    pub(super) r: String,
+    /// What R was built for, such as `x86_64-pc-linux-gnu`.
+    pub(super) platform: String,
+    /// Operating system and release, such as `debian 12`.
+    pub(super) os: String,
+    /// The receiving library: some packages remember where they are.
+    pub(super) library: PathBuf,
+    /// SHA-256 of the source archive.
+    pub(super) source: String,
+    /// The packages it is built on.
+    pub(super) needs: BTreeMap<String, Need>,
+    /// What compiles and how; `None` where nothing is compiled.
+    pub(super) tools: Option<Tools>,
+}
+
+/// A package that another is built on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Need {
+    /// It is built, too: the key of that.
+    Built(String),
+    /// It is unpacked from an archive with this SHA-256.
+    Unpacked(String),
+    /// It was there, in this version.
+    Installed(String),
+}
+
+/// Compilers and their settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Tools {
+    /// What each compiler calls itself, by R's name for it.
+    pub(super) compilers: BTreeMap<String, String>,
+    /// SHA-256 of all settings that R builds with, ours among them.
+    pub(super) settings: String,
+    /// Variables that `configure` scripts and compilers listen to.
+    pub(super) variables: BTreeMap<String, String>,
+}
+
+impl Decides {
+    pub(super) fn key(&self) -> Key {
+        Key::of(Kind::RBuild, self)
+    }
+}
+
+/// Variables that change what is built, although no setting of R names them.
+const VARIABLES: [&str; 16] = [
+    "CC",
+    "CFLAGS",
+    "CPATH",
+    "CPLUS_INCLUDE_PATH",
+    "CPPFLAGS",
+    "CXX",
+    "CXXFLAGS",
+    "C_INCLUDE_PATH",
+    "LDFLAGS",
+    "LIBRARY_PATH",
+    "LIBS",
+    "PKG_CFLAGS",
+    "PKG_CONFIG_PATH",
+    "PKG_LIBS",
+    "R_MAKEVARS_SITE",
+    "SOURCE_DATE_EPOCH",
+];
+
+/// The variables of the agent's environment that a build listens to.
+pub(super) fn variables(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> BTreeMap<String, String> {
+    let set = |name: &&str| Some(((*name).to_owned(), variable(name)?.to_string_lossy().into_owned()));
+    VARIABLES.iter().filter_map(set).collect()
+}
+
+/// The SHA-256 of a file, in digits.
+pub(super) fn sha256(path: &Path) -> std::io::Result<String> {
+    Digest::sha256_of_file(path).map(|digest| digest.hex().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decides() -> Decides {
+        Decides {
+            r: "4.2.2".into(),
+            platform: "x86_64-pc-linux-gnu".into(),
+            os: "debian 12".into(),
+            library: "/lib".into(),
+            source: "aa".into(),
+            needs: [("later".to_owned(), Need::Built("bb".into()))].into(),
+            tools: Some(Tools {
+                compilers: [("CC".to_owned(), "gcc (Debian 12.2.0-14) 12.2.0".to_owned())].into(),
+                settings: "cc".into(),
+                variables: BTreeMap::new(),
+            }),
+        }
+    }
+
+    #[test]
+    fn a_key_changes_with_each_part_of_what_decides_a_build() {
+        type Change = fn(&mut Decides);
+        let changes: [(&str, Change); 13] = [
+            ("version of R", |d| d.r = "4.2.3".into()),
+            ("platform", |d| d.platform = "aarch64-unknown-linux-gnu".into()),
+            ("release", |d| d.os = "debian 13".into()),
+            ("library", |d| d.library = "/other".into()),
+            ("source", |d| d.source = "ab".into()),
+            ("a need is built otherwise", |d| {
+                d.needs.insert("later".into(), Need::Built("bc".into()));
+            }),
+            ("a need is unpacked", |d| {
+                d.needs.insert("later".into(), Need::Unpacked("bb".into()));
+            }),
+            ("a need was there", |d| {
+                d.needs.insert("later".into(), Need::Installed("1.3.0".into()));
+            }),
+            ("another need", |d| {
+                d.needs.insert("Rcpp".into(), Need::Installed("1.0".into()));
+            }),
+            ("no compiler", |d| d.tools = None),
+            ("compiler", |d| {
+                d.tools.as_mut().expect("tools").compilers.insert("CC".into(), "gcc 13".into());
+            }),
+            ("settings", |d| d.tools.as_mut().expect("tools").settings = "cd".into()),
+            ("variables", |d| {
+                d.tools.as_mut().expect("tools").variables.insert("CPPFLAGS".into(), "-I/x".into());
+            }),
+        ];
+        let mut keys = std::collections::BTreeSet::from([decides().key()]);
+        assert_eq!(decides().key(), decides().key());
+        for (part, change) in changes {
+            let mut other = decides();
+            change(&mut other);
+            assert!(keys.insert(other.key()), "{part}");
+        }
+    }
+
+    #[test]
+    fn only_variables_that_builds_listen_to_count() {
+        let set = |name: &str| ["CPPFLAGS", "HOME", "SECRET"].contains(&name).then(|| "x".into());
+        assert_eq!(variables(set), [("CPPFLAGS".to_owned(), "x".to_owned())].into());
+    }
+}

@@ -1,0 +1,250 @@
+//! What a built package links to on its node: Debian packages with their versions, and libraries of no package by their
+//! digest. A build is used only where all of that is the same.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    io::{self, Read as _, Seek as _},
+    path::{Path, PathBuf},
+};
+
+use elf::{ElfStream, abi::DT_NEEDED, endian::AnyEndian};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    digest::Digest,
+    facts::{Dpkg, dpkg::Libraries},
+};
+
+/// What shared objects link to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Links {
+    /// Versions of Debian packages, by names such as `libcurl4:amd64`.
+    pub(super) packages: BTreeMap<String, String>,
+    /// Digests of libraries that no package brought, by path.
+    pub(super) files: BTreeMap<String, String>,
+}
+
+/// The libraries of a node.
+#[derive(Debug)]
+pub(super) struct Ground {
+    root: PathBuf,
+    /// Where libraries are, by the node's own paths.
+    folders: Vec<PathBuf>,
+    dpkg: Dpkg,
+    libraries: Libraries,
+}
+
+impl Ground {
+    /// Reads dpkg's files. `r_home`: where R's own library is.
+    pub(super) fn read(root: &Path, r_home: Option<&Path>) -> Self {
+        let of_r = r_home.map(|home| Path::new("/").join(home.strip_prefix(root).unwrap_or(home)).join("lib"));
+        Self {
+            root: root.to_owned(),
+            folders: Libraries::folders().into_iter().chain(of_r).collect(),
+            dpkg: Dpkg::read(root).unwrap_or_default(),
+            libraries: Libraries::read(root),
+        }
+    }
+
+    /// What an installed package links to.
+    pub(super) fn links(&self, package: &Path) -> Result<Links, String> {
+        let unread = |error: io::Error| format!("`{}` could not be read: {error}", package.display());
+        let (mut needed, mut own) = (BTreeSet::new(), BTreeSet::new());
+        each_file(package, &mut |path| {
+            own.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
+            needed.extend(needed_by(path)?);
+            Ok(())
+        })
+        .map_err(unread)?;
+        let mut links = Links::default();
+        for name in needed.difference(&own) {
+            let path =
+                self.find(name).ok_or_else(|| format!("it links to `{name}`, which is in no folder of libraries"))?;
+            if let Some((package, version)) = self.owner(&path) {
+                links.packages.insert(package.to_owned(), version.to_owned());
+            } else {
+                let digest = Digest::sha256_of_file(&self.on_node(&path)).map_err(unread)?;
+                links.files.insert(path.display().to_string(), digest.hex().to_owned());
+            }
+        }
+        Ok(links)
+    }
+
+    /// Whether everything is here as it was where the build was made.
+    pub(super) fn fits(&self, links: &Links) -> bool {
+        let same_package = |(name, version): (&String, &String)| self.dpkg.installed_version(name) == Some(version);
+        let same_file = |(path, digest): (&String, &String)| {
+            let path = Path::new(path);
+            // What is written in an entry may be anything.
+            self.folders.iter().any(|folder| Some(folder.as_path()) == path.parent())
+                && Digest::sha256_of_file(&self.on_node(path)).is_ok_and(|found| found.hex() == digest)
+        };
+        links.packages.iter().all(same_package) && links.files.iter().all(same_file)
+    }
+
+    fn find(&self, name: &str) -> Option<PathBuf> {
+        let paths = self.folders.iter().map(|folder| folder.join(name));
+        paths.into_iter().find(|path| !name.contains('/') && self.on_node(path).is_file())
+    }
+
+    /// The package of a library, by its own path or by that which links lead to: what update-alternatives chose.
+    fn owner(&self, path: &Path) -> Option<(&str, &str)> {
+        let real = || {
+            let real = self.on_node(path).canonicalize().ok()?;
+            self.libraries.owner(&Path::new("/").join(real.strip_prefix(&self.root).ok()?))
+        };
+        let package = self.libraries.owner(path).or_else(real)?;
+        Some((package, self.dpkg.installed_version(package)?))
+    }
+
+    fn on_node(&self, path: &Path) -> PathBuf {
+        self.root.join(path.strip_prefix("/").unwrap_or(path))
+    }
+}
+
+fn each_file(folder: &Path, see: &mut impl FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        if kind.is_dir() {
+            each_file(&path, see)?;
+        } else if kind.is_file() {
+            see(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// The libraries that a program or shared object names; none when the file is neither.
+fn needed_by(path: &Path) -> io::Result<Vec<String>> {
+    let mut file = File::open(path)?;
+    let mut begins = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut begins)?;
+    if begins != elf::abi::ELFMAGIC {
+        return Ok(Vec::new());
+    }
+    file.rewind()?;
+    let odd = |error: elf::ParseError| io::Error::other(error.to_string());
+    let mut object = ElfStream::<AnyEndian, _>::open_stream(file).map_err(odd)?;
+    let Some(dynamic) = object.dynamic().map_err(odd)? else { return Ok(Vec::new()) };
+    let names: Vec<usize> = dynamic
+        .iter()
+        .filter(|entry| entry.d_tag == DT_NEEDED)
+        .filter_map(|entry| entry.d_val().try_into().ok())
+        .collect();
+    let Some((_, texts)) = object.dynamic_symbol_table().map_err(odd)? else { return Ok(Vec::new()) };
+    names.into_iter().map(|at| texts.get(at).map(str::to_owned).map_err(odd)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::{Attributes, replace};
+
+    /// A shared object of this machine that is linked to `libc.so.6`.
+    fn linked() -> Option<PathBuf> {
+        let found = Libraries::folders().into_iter().map(|folder| folder.join("libm.so.6")).find(|path| path.is_file());
+        assert!(found.is_some() || cfg!(not(target_env = "gnu")), "a machine with glibc has it");
+        found
+    }
+
+    /// glibc's libraries link to its loader, too.
+    const LOADERS: [&str; 2] = ["lib64/ld-linux-x86-64.so.2", "lib/ld-linux-aarch64.so.1"];
+
+    struct Node(tempfile::TempDir);
+
+    impl Node {
+        /// With `libc.so.6` in the usual folder, a package with one shared object, and dpkg's files.
+        fn new(object: &Path) -> Self {
+            let node = Self(tempfile::tempdir().expect("a temporary folder"));
+            let bytes = std::fs::read(object).expect("readable");
+            node.write("lib/a/libs/a.so", &bytes);
+            node.write("lib/a/DESCRIPTION", b"Package: a\n");
+            node.write(&Self::library(), b"the library");
+            for path in LOADERS {
+                node.write(path, b"the loader");
+            }
+            node
+        }
+
+        fn library() -> String {
+            format!("usr/lib/{}-linux-gnu/libc.so.6", std::env::consts::ARCH)
+        }
+
+        fn write(&self, path: &str, bytes: &[u8]) {
+            replace(&self.0.path().join(path), bytes, Attributes::default()).expect("written");
+        }
+
+        fn packaged(self, version: &str) -> Self {
+            let loaders = LOADERS.map(|path| format!("/{path}\n")).concat();
+            let list = format!("/.\n/{}\n{loaders}", Self::library());
+            self.write("var/lib/dpkg/info/libc6:amd64.list", list.as_bytes());
+            let status = format!(
+                "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nVersion: {version}\nDescription: x\n\n"
+            );
+            self.write("var/lib/dpkg/status", status.as_bytes());
+            self
+        }
+
+        fn ground(&self) -> Ground {
+            Ground::read(self.0.path(), None)
+        }
+
+        fn links(&self) -> Result<Links, String> {
+            self.ground().links(&self.0.path().join("lib/a"))
+        }
+    }
+
+    #[test]
+    fn a_shared_object_links_to_the_packages_of_its_libraries() {
+        let Some(object) = linked() else { return };
+        let node = Node::new(&object).packaged("2.36-9");
+        let libc6 = BTreeMap::from([("libc6:amd64".to_owned(), "2.36-9".to_owned())]);
+        assert_eq!(node.links(), Ok(Links { packages: libc6, ..Links::default() }));
+    }
+
+    #[test]
+    fn a_build_fits_where_packages_have_the_same_versions() {
+        let links = Links { packages: [("libc6:amd64".to_owned(), "2.36-9".to_owned())].into(), ..Links::default() };
+        let Some(object) = linked() else { return };
+        assert!(Node::new(&object).packaged("2.36-9").ground().fits(&links));
+        assert!(!Node::new(&object).packaged("2.36-10").ground().fits(&links), "another version");
+        assert!(!Node::new(&object).ground().fits(&links), "it is not there");
+        assert!(Node::new(&object).ground().fits(&Links::default()), "it links to nothing");
+    }
+
+    #[test]
+    fn a_library_of_no_package_counts_by_its_bytes() {
+        let Some(object) = linked() else { return };
+        let node = Node::new(&object);
+        let files = [(format!("/{}", Node::library()), Digest::sha256(b"the library").hex().to_owned())];
+        let links = Links { files: files.into(), ..Links::default() };
+        assert!(node.ground().fits(&links));
+        node.write(&Node::library(), b"another");
+        assert!(!node.ground().fits(&links));
+    }
+
+    #[test]
+    fn an_entry_cannot_make_other_files_be_looked_at() {
+        let Some(object) = linked() else { return };
+        let node = Node::new(&object);
+        node.write("etc/shadow", b"x");
+        let files = [("/etc/shadow".to_owned(), Digest::sha256(b"x").hex().to_owned())];
+        assert!(!node.ground().fits(&Links { files: files.into(), ..Links::default() }));
+    }
+
+    #[test]
+    fn what_is_linked_to_and_not_found_is_said() {
+        let Some(object) = linked() else { return };
+        let node = Node::new(&object);
+        crate::fs::remove(&node.0.path().join(Node::library())).expect("removed");
+        assert!(node.links().is_err_and(|why| why.contains("which is in no folder of libraries")));
+        // What is no object at all links to nothing.
+        node.write("lib/a/libs/a.so", b"\x7fEL");
+        assert_eq!(node.links(), Ok(Links::default()));
+        node.write("lib/a/libs/a.so", b"\x7fELF and nonsense");
+        assert!(node.links().is_err());
+    }
+}

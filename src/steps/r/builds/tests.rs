@@ -1,0 +1,293 @@
+//! The step with a store: what it takes from there, what it does not, and whom it waits for.
+
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use super::*;
+use crate::{
+    cloud::{Clouds, Surroundings},
+    exec::fake::FakeRunner,
+    report::event::{Event, EventKind, Events, Observer},
+    steps::r::{
+        act, prepare,
+        tests::{Node, package, r_that_fails},
+    },
+    store::{Place, Places},
+};
+
+/// What was said: parts of the step that ended, and warnings.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<String>>>);
+
+impl Observer for Heard {
+    fn observe(&mut self, event: &Event) {
+        let said = match &event.kind {
+            EventKind::TaskFinished { task, succeeded: true, .. } if !task.starts_with("download") => task.clone(),
+            EventKind::Warning { text } => format!("warning: {text}"),
+            _ => return,
+        };
+        self.0.lock().expect("no test panics while holding it").push(said);
+    }
+}
+
+impl Heard {
+    fn all(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().expect("no test panics while holding it"))
+    }
+}
+
+/// A node that shares a folder with others, and its library.
+struct Sharing {
+    node: Node,
+    heard: Heard,
+}
+
+impl Sharing {
+    fn new(node: Node) -> Self {
+        fs::create_dirs(&node.path("shared"), 0o755).expect("created");
+        Self { node, heard: Heard::default() }
+    }
+
+    /// A store of its own place and the shared one. Places of other names are those of other nodes.
+    fn store(&self, name: &str) -> Store {
+        let clouds = Arc::new(Clouds::new(Arc::default(), Surroundings::default()));
+        let shared = Some(Place::Folder(self.node.path("shared")));
+        let heard = self.heard.clone();
+        let warn = move |text: String| heard.0.lock().expect("nobody panics").push(format!("warning: {text}"));
+        Store::open(&Places { shared, ..Places::below(&self.node.path(name)) }, &clouds, Arc::new(warn))
+    }
+
+    fn context(&self, name: &str, r: FakeRunner) -> (Context, Arc<FakeRunner>) {
+        let runner = Arc::new(r);
+        let mut ctx = self.node.context(runner.clone());
+        ctx.cache = self.node.path(name);
+        ctx.store = self.store(name);
+        ctx.progress = Events::new(vec![Box::new(self.heard.clone())]).of_step("r");
+        (ctx, runner)
+    }
+
+    /// Installs packages on a fresh node of this name. Returns what R was asked to build.
+    async fn installs(&self, name: &str, packages: &[&str]) -> Vec<String> {
+        fs::remove_tree(&self.node.path("lib")).expect("removed");
+        self.heard.all();
+        let (ctx, runner) = self.context(name, r_that_fails(&[], ""));
+        let wanted = self.node.wants(packages);
+        let prepared = prepare(&ctx, &wanted).await.expect("prepared");
+        assert_eq!(act(&ctx, &wanted, prepared).await, Ok(()));
+        ctx.store.settle(Duration::from_secs(20)).await;
+        runner.seen().iter().map(package).collect()
+    }
+
+    /// The names that a node has for builds of packages.
+    async fn builds(&self, name: &str, packages: &[&str]) -> Builds {
+        let (ctx, _) = self.context(name, FakeRunner::new());
+        let wanted = self.node.wants(packages);
+        let prepared = prepare(&ctx, &wanted).await.expect("prepared");
+        let workshop = Workshop::new(&ctx, &wanted).expect("writable");
+        let r = super::super::checked_version(&wanted).expect("a version");
+        Builds::new(&ctx, &wanted, &workshop, &prepared.work, &r).await.expect("there is a store")
+    }
+
+    fn files(&self, folder: &str) -> Vec<PathBuf> {
+        fn below(folder: &Path, found: &mut Vec<PathBuf>) {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                match entry.path() {
+                    path if path.is_dir() => below(&path, found),
+                    path => found.push(path),
+                }
+            }
+        }
+        let mut found = Vec::new();
+        below(&self.node.path(folder), &mut found);
+        found
+    }
+
+    /// Changes the only entry of the shared place.
+    fn changes_entry(&self, change: impl Fn(&mut Value)) {
+        let entries = self.files("shared/v1/entries/r-build");
+        let [path] = &entries[..] else { panic!("one entry: {entries:?}") };
+        let mut entry = serde_json::from_slice(&std::fs::read(path).expect("readable")).expect("JSON");
+        change(&mut entry);
+        fs::replace(path, entry.to_string().as_bytes(), Attributes::default()).expect("written");
+    }
+}
+
+#[tokio::test]
+async fn what_one_node_built_the_next_unpacks() {
+    let cluster = Sharing::new(Node::new().serves("a", "b").serves("b", ""));
+    assert_eq!(cluster.installs("one", &["a"]).await, ["b", "a"]);
+    assert_eq!(cluster.heard.all(), ["build b", "build a"]);
+    assert_eq!(cluster.files("shared/v1/leases"), Vec::<PathBuf>::new(), "nobody is at work any more");
+    let built = std::fs::read(cluster.node.path("lib/a/DESCRIPTION")).expect("there");
+    for again in ["two", "two", "one"] {
+        assert_eq!(cluster.installs(again, &["a"]).await, Vec::<String>::new());
+        assert_eq!(cluster.heard.all(), ["unpack b from the store", "unpack a from the store"]);
+        assert_eq!(std::fs::read(cluster.node.path("lib/a/DESCRIPTION")).expect("there"), built);
+        assert_eq!(cluster.node.in_library(), ["a", "b"]);
+        assert_eq!(cluster.files(&format!("{again}/r/built")), Vec::<PathBuf>::new(), "the store has them");
+    }
+}
+
+#[tokio::test]
+async fn a_build_that_does_not_fit_the_node_is_not_used_and_gives_way_to_one_that_does() {
+    let cluster = Sharing::new(Node::new().serves("a", ""));
+    cluster.installs("one", &["a"]).await;
+    cluster.changes_entry(|entry| entry["facts"]["links"]["packages"] = serde_json::json!({"libcurl4:amd64": "7.88"}));
+    assert_eq!(cluster.installs("two", &["a"]).await, ["a"], "this node has no libcurl4");
+    assert_eq!(cluster.heard.all(), ["build a"]);
+    assert_eq!(cluster.installs("three", &["a"]).await, Vec::<String>::new());
+    // An entry without the facts is no better.
+    cluster.changes_entry(|entry| entry["facts"] = serde_json::json!({}));
+    assert_eq!(cluster.installs("four", &["a"]).await, ["a"]);
+}
+
+#[tokio::test]
+async fn what_is_broken_is_told_and_the_package_built() {
+    let cluster = Sharing::new(Node::new().serves("a", ""));
+    cluster.installs("one", &["a"]).await;
+    let objects = || cluster.files("shared/v1/objects");
+    let [object] = &objects()[..] else { panic!("one object: {:?}", objects()) };
+    fs::replace(object, b"broken", Attributes::default()).expect("written");
+    assert_eq!(cluster.installs("two", &["a"]).await, ["a"]);
+    let heard = cluster.heard.all();
+    assert!(heard[0].starts_with("warning: ") && heard[0].contains("is refused"), "{heard:?}");
+    assert_eq!(cluster.installs("three", &["a"]).await, Vec::<String>::new(), "what two built is there in its place");
+
+    // Something else under its own digest: whoever wrote the entry was wrong.
+    let other = cluster.node.path("other");
+    fs::replace(&other, b"no archive at all", Attributes::default()).expect("written");
+    let store = cluster.store("wrong");
+    let object = store.add(&other).await.expect("added");
+    store.settle(Duration::from_secs(20)).await;
+    cluster.changes_entry(|entry| {
+        entry["objects"][0]["sha256"] = object.digest.hex().into();
+        entry["objects"][0]["size"] = object.size.into();
+    });
+    assert_eq!(cluster.installs("four", &["a"]).await, ["a"]);
+    let heard = cluster.heard.all();
+    assert!(
+        heard[0].contains("the build of `a` in the store cannot be used: it is not a package archive"),
+        "{heard:?}"
+    );
+    assert_eq!(heard.last().map(String::as_str), Some("build a"));
+}
+
+#[tokio::test]
+async fn while_another_node_builds_a_package_the_others_are_built() {
+    let cluster = Sharing::new(Node::new().serves("a", "").serves("b", ""));
+    let builds = cluster.builds("other", &["a", "b"]).await;
+    let other = cluster.store("other");
+    let held = other.lease(&builds.0.known["a"].key, patience::LEASE).await;
+    let started = Instant::now();
+    let given_back = async {
+        // Not before `b` is there: that is what it is about.
+        while !cluster.node.path("lib/b").exists() && started.elapsed() < Duration::from_secs(20) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(!cluster.node.path("lib/a").exists(), "somebody else is at it");
+        drop(held);
+        other.settle(Duration::from_secs(20)).await;
+    };
+    let (built, ()) = tokio::join!(cluster.installs("one", &["a", "b"]), given_back);
+    assert_eq!(built, ["b", "a"]);
+    let heard = cluster.heard.all();
+    assert_eq!(heard, ["build b", "wait for a, which another node builds", "build a"]);
+}
+
+#[tokio::test]
+async fn nobody_waits_longer_than_building_would_take() {
+    let cluster = Sharing::new(Node::new().serves("a", ""));
+    let builds = cluster.builds("other", &["a"]).await;
+    let other = cluster.store("other");
+    let _held = other.lease(&builds.0.known["a"].key, patience::LEASE).await;
+    assert!(matches!(builds.way("a", true).await, Way::Elsewhere));
+    assert!(matches!(builds.way("a", false).await, Way::Build(None)), "its patience is over");
+    // A patience that is over is not waited for.
+    let over = Patience::until(Instant::now());
+    builds.wait("a", &over).await;
+    assert!(over.is_over());
+}
+
+fn work(name: &str, requires: &[&str]) -> Work {
+    Work {
+        name: name.into(),
+        version: "1.0".into(),
+        archive: PathBuf::new(),
+        bytes: 0,
+        source: true,
+        compiled: false,
+        templates: false,
+        needs: std::collections::BTreeSet::default(),
+        requires: requires.iter().map(|&name| name.to_owned()).collect(),
+        from: String::new(),
+        url: None,
+    }
+}
+
+fn common() -> Decides {
+    Decides {
+        r: "4.2.2".into(),
+        platform: "x86_64-pc-linux-gnu".into(),
+        os: "debian 12".into(),
+        library: "/lib".into(),
+        source: String::new(),
+        needs: BTreeMap::new(),
+        tools: None,
+    }
+}
+
+fn keys(wanted: &RInstall, work: &[Work], digests: [&str; 2]) -> Vec<Key> {
+    let known = known(&common(), wanted, work, &digests.map(str::to_owned), |_| false);
+    known.into_values().map(|known| known.key).collect()
+}
+
+#[test]
+fn the_name_of_a_build_holds_those_of_the_builds_it_needs() {
+    let node = Node::new();
+    let all = [work("a", &[]), work("b", &["a", "stats", "there"])];
+    let mut wanted = node.wants(&[]);
+    let first = keys(&wanted, &all, ["01", "02"]);
+    assert_eq!(first, keys(&wanted, &all, ["01", "02"]));
+    let other_need = keys(&wanted, &all, ["03", "02"]);
+    assert!(first[0] != other_need[0] && first[1] != other_need[1]);
+    let unpacked = [Work { source: false, ..work("a", &[]) }, all[1].clone()];
+    assert_ne!(keys(&wanted, &unpacked, ["01", "02"]), first[1..]);
+    // What is there counts with its version, but for what is R's own.
+    let there = |base| crate::plan::RInstalled { version: "1.0".into(), library: "/site".into(), base };
+    wanted.installed.insert("stats".into(), there(true));
+    assert_eq!(keys(&wanted, &all, ["01", "02"]), first);
+    wanted.installed.insert("there".into(), there(false));
+    assert_ne!(keys(&wanted, &all, ["01", "02"])[1], first[1]);
+}
+
+#[test]
+fn what_is_built_on_private_packages_is_private() {
+    let node = Node::new();
+    let all = [work("a", &[]), work("b", &["a"]), work("c", &[])];
+    let digests = ["01", "02", "03"].map(str::to_owned);
+    let known = known(&common(), &node.wants(&[]), &all, &digests, |one| one.name == "a");
+    let private: Vec<bool> = known.values().map(|known| known.private).collect();
+    assert_eq!(private, [true, true, false]);
+}
+
+#[tokio::test]
+async fn where_only_what_is_signed_counts_no_other_nodes_build_is_taken() {
+    let cluster = Sharing::new(Node::new().serves("a", ""));
+    cluster.installs("first", &["a"]).await;
+    let key = crate::trust::SecretKey::generate().expect("random numbers").public();
+    let keys = crate::trust::TrustedKeys::new(vec![key]);
+    let trusted = crate::trust::Trusted::new(keys, 0, BTreeMap::new());
+    let (mut ctx, _) = cluster.context("second", FakeRunner::new());
+    let wanted = cluster.node.wants(&["a"]);
+    let prepared = prepare(&ctx, &wanted).await.expect("prepared");
+    let workshop = Workshop::new(&ctx, &wanted).expect("writable");
+    let r = super::super::checked_version(&wanted).expect("a version");
+    let open = Builds::new(&ctx, &wanted, &workshop, &prepared.work, &r).await.expect("there is a store");
+    assert!(matches!(open.way("a", true).await, Way::FromStore(_)));
+    ctx.filestore = ctx.filestore.trusting(Arc::new(trusted));
+    ctx.store = cluster.store("third");
+    let closed = Builds::new(&ctx, &wanted, &workshop, &prepared.work, &r).await.expect("there is a store");
+    assert!(matches!(closed.way("a", true).await, Way::Build(None)));
+}

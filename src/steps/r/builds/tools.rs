@@ -1,0 +1,104 @@
+//! What R compiles with: asked of R and of the compilers themselves, once a step, and only when something is to be built.
+
+use futures::future::join_all;
+
+use super::key::{Tools, variables};
+use crate::{
+    digest::Digest,
+    exec::Cmd,
+    steps::{Context, r::build::Workshop},
+};
+
+/// R's names for the compilers of packages.
+const COMPILERS: [&str; 3] = ["CC", "CXX", "FC"];
+/// Settings that no package is compiled with, and that differ with what else is on a node.
+const OF_OTHERS: [&str; 3] = ["JAVA", "JAR", "TCLTK_"];
+
+/// Asks R for its settings and each compiler for its name; `None` when R does not say, or builds by settings that are
+/// the user's own.
+pub(super) async fn ask(ctx: &Context, workshop: &Workshop) -> Option<Tools> {
+    let added = workshop.added_settings()?;
+    let settings = output(ctx, &workshop.settings()).await?;
+    let called = COMPILERS.map(|name| {
+        let line = setting(&settings, name).unwrap_or_default();
+        async move { (name.to_owned(), compiler(ctx, line).await) }
+    });
+    let compilers = join_all(called).await.into_iter().collect();
+    let settings = Digest::sha256(format!("{}{added}", of_builds(&settings)).as_bytes()).hex().to_owned();
+    Some(Tools { compilers, settings, variables: variables(|name| std::env::var_os(name)) })
+}
+
+/// What a compiler calls itself, such as `gcc (Debian 12.2.0-14) 12.2.0`; nothing when it is not there.
+async fn compiler(ctx: &Context, line: &str) -> String {
+    let mut words = line.split_ascii_whitespace();
+    let Some(program) = words.next() else { return String::new() };
+    let asked = output(ctx, &Cmd::new(program).args(words).arg("--version")).await;
+    asked.and_then(|said| Some(said.lines().next()?.trim().to_owned())).unwrap_or_default()
+}
+
+async fn output(ctx: &Context, cmd: &Cmd) -> Option<String> {
+    ctx.runner.run(cmd).await.ok().filter(|done| done.code == 0).map(|done| done.stdout)
+}
+
+/// The value of a line such as `CXX = g++ -std=gnu++14`.
+fn setting<'a>(settings: &'a str, name: &str) -> Option<&'a str> {
+    settings.lines().filter_map(|line| line.split_once('=')).find(|(key, _)| key.trim() == name).map(|(_, value)| value)
+}
+
+/// The settings that matter to a build.
+fn of_builds(settings: &str) -> String {
+    let lines = settings.lines().filter(|line| !OF_OTHERS.iter().any(|other| line.starts_with(other)));
+    lines.flat_map(|line| [line.trim_end(), "\n"]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        exec::{Finished, fake::FakeRunner},
+        report::event::Events,
+    };
+
+    const SETTINGS: &str = "CC = gcc\nCFLAGS = -g -O2 -g0 -pipe\nCXX = g++ -std=gnu++14\nCXX11 = other\nFC = gfortran\n\
+                            JAVA_HOME = /usr/lib/jvm\n\n## The following\nCPP CXXCPP\n";
+
+    async fn asked(settings: &'static str, version: &'static str) -> Option<Tools> {
+        let runner = FakeRunner::new().answer(move |cmd| {
+            let stdout = match (cmd.program.as_str(), cmd.args.first().map(String::as_str)) {
+                ("R", Some("CMD")) => settings.to_owned(),
+                ("gcc", _) => format!("gcc (Debian) {version}\nCopyright\n"),
+                ("g++", Some("-std=gnu++14")) => format!("g++ (Debian) {version}\n"),
+                _ => return None,
+            };
+            Some(Finished { stdout, ..Finished::default() })
+        });
+        let ctx = Context::for_tests(Arc::new(runner), Events::default().of_step("r"));
+        ask(&ctx, &Workshop::for_tests()).await
+    }
+
+    #[tokio::test]
+    async fn compilers_are_those_that_r_names_by_what_they_call_themselves() {
+        let tools = asked(SETTINGS, "12.2.0").await.expect("R answers");
+        let expected = [("CC", "gcc (Debian) 12.2.0"), ("CXX", "g++ (Debian) 12.2.0"), ("FC", "")];
+        assert_eq!(tools.compilers, expected.map(|(name, said)| (name.to_owned(), said.to_owned())).into());
+        let newer = asked(SETTINGS, "13.1.0").await.expect("R answers");
+        assert_ne!(tools.compilers, newer.compilers);
+        assert_eq!(tools.settings, newer.settings);
+    }
+
+    #[tokio::test]
+    async fn other_flags_are_other_settings_and_java_is_none_of_them() {
+        let settings = asked(SETTINGS, "12").await.map(|tools| tools.settings);
+        let flags = asked("CC = gcc\nCFLAGS = -O3\n", "12").await.map(|tools| tools.settings);
+        assert!(settings.is_some() && settings != flags);
+        assert_eq!(of_builds(SETTINGS), of_builds(&SETTINGS.replace("/usr/lib/jvm", "/opt/jvm")));
+    }
+
+    #[tokio::test]
+    async fn an_r_that_does_not_say_has_no_tools() {
+        let ctx = Context::for_tests(Arc::new(FakeRunner::new()), Events::default().of_step("r"));
+        assert_eq!(ask(&ctx, &Workshop::for_tests()).await, None);
+    }
+}

@@ -1,0 +1,178 @@
+//! Downloads archives, all at once, and looks into each: what an index promises is checked before anything is built.
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use futures::{StreamExt as _, stream::FuturesUnordered};
+use jiff::Timestamp;
+use url::Url;
+
+use super::{
+    archive,
+    description::Description,
+    repository::{shown, user_agent},
+    resolve::{Candidate, Chosen, Place},
+    version::Version,
+};
+use crate::{
+    digest::Digest,
+    fs,
+    http::Download,
+    report::event::{Amount, Unit},
+    steps::{Context, StepError},
+};
+
+/// Progress is told once in so many bytes.
+const TELL_EVERY: u64 = 256 << 10;
+
+/// A package whose archive is on this node.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    /// Which one.
+    pub(super) chosen: Chosen,
+    /// Its archive.
+    pub(super) archive: PathBuf,
+    /// The archive's size.
+    pub(super) bytes: u64,
+    /// What the archive itself says, which may differ from the index: it may be a binary.
+    pub(super) description: Description,
+}
+
+/// An archive that cannot be used.
+pub(super) struct Unusable {
+    /// Which one.
+    pub(super) url: Url,
+    /// Why, as it follows the package's version in a sentence.
+    pub(super) why: String,
+    /// The same as an error of its own.
+    pub(super) error: StepError,
+}
+
+/// Fetches the archives of all packages. The second list has those that cannot be used.
+pub(super) async fn all(ctx: &Context, chosen: Vec<Chosen>, r: &Version) -> (Vec<Fetched>, Vec<Unusable>) {
+    let received = AtomicU64::new(0);
+    let count = chosen.len();
+    let mut tasks: FuturesUnordered<_> =
+        chosen.into_iter().map(|chosen| one(ctx, chosen, r, count, &received)).collect();
+    let (mut fetched, mut unusable) = (Vec::new(), Vec::new());
+    while let Some(result) = tasks.next().await {
+        match result {
+            Ok(archive) => fetched.push(archive),
+            Err(why) => unusable.push(*why),
+        }
+    }
+    (fetched, unusable)
+}
+
+async fn one(
+    ctx: &Context,
+    chosen: Chosen,
+    r: &Version,
+    count: usize,
+    received: &AtomicU64,
+) -> Result<Fetched, Box<Unusable>> {
+    let wanted = &chosen.candidate.description;
+    let (archive, description) = match &chosen.candidate.place {
+        Place::File { path, .. } | Place::Past(_, path) => (path.clone(), wanted.clone()),
+        Place::Repository(url) => {
+            let on_bytes = |bytes| {
+                let before = received.fetch_add(bytes, Ordering::Relaxed);
+                if before == 0 || before / TELL_EVERY != (before + bytes) / TELL_EVERY {
+                    let amount = Amount { done: before + bytes, total: 0, unit: Unit::Bytes };
+                    ctx.progress.now(format!("downloading {count} R packages"), Some(amount));
+                }
+            };
+            let path = download(ctx, url, wanted.digest.clone(), r, on_bytes).await.map_err(|error| {
+                let why = error.causes.first().unwrap_or(&error.message);
+                Box::new(Unusable { url: url.clone(), why: format!("could not be fetched: {why}"), error })
+            })?;
+            let read = look_into(path.clone(), wanted.digest.is_none()).await;
+            let description = read.and_then(|read| as_promised(read, wanted, r)).map_err(|why| {
+                // What cannot be used must not be found again.
+                let _ = fs::remove(&path);
+                let error = StepError::new(format!("R package `{}` cannot be used", wanted.name));
+                let error = error.cause(format!("`{}`: {why}", shown(url)));
+                Box::new(Unusable { url: url.clone(), why: format!("cannot be used: {why}"), error })
+            })?;
+            (path, description)
+        }
+    };
+    let bytes = std::fs::metadata(&archive).map_or(0, |found| found.len());
+    Ok(Fetched { chosen, archive, bytes, description })
+}
+
+/// An archive must hold what the index says, for this R.
+fn as_promised(found: Description, wanted: &Description, r: &Version) -> Result<Description, String> {
+    if (&found.name, &found.version) != (&wanted.name, &wanted.version) {
+        return Err(format!("it holds {} {}", found.name, found.version_text));
+    }
+    found.misfit(r).map_or(Ok(found), |why| Err(format!("it {why}")))
+}
+
+/// Brings an archive into the agent's cache.
+async fn download(
+    ctx: &Context,
+    url: &Url,
+    digest: Option<Digest>,
+    r: &Version,
+    on_bytes: impl Fn(u64),
+) -> Result<PathBuf, StepError> {
+    let started = Timestamp::now();
+    let file = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or("package").to_owned();
+    let to = ctx.cache.join("r").join(key(url, digest.as_ref())).join(&file);
+    let wanted = Download { url: url.clone(), to: to.clone(), size: None, digest };
+    let fetched = ctx.fetch_as(Some(&user_agent(r)), &wanted, on_bytes).await;
+    let package = file.split('_').next().unwrap_or(&file);
+    ctx.progress.task_finished(format!("download {package}"), started, fetched.is_ok());
+    match fetched {
+        Ok(()) => Ok(to),
+        Err(error) => Err(StepError::from(error)),
+    }
+}
+
+/// The folder of an archive in the cache: the same bytes are there once, whoever serves them.
+fn key(url: &Url, digest: Option<&Digest>) -> String {
+    let of_address = || Digest::sha256(url.as_str().as_bytes()).hex()[..16].to_owned();
+    digest.map_or_else(of_address, |digest| digest.hex().to_owned())
+}
+
+pub(super) async fn look_into(path: PathBuf, whole: bool) -> Result<Description, String> {
+    tokio::task::spawn_blocking(move || archive::description(&path, whole)).await.map_err(|error| error.to_string())?
+}
+
+/// Reads the archives a profile names.
+pub(super) async fn local(ctx: &Context, paths: &[PathBuf], r: &Version) -> Result<Vec<Candidate>, StepError> {
+    let mut read = Vec::new();
+    for path in paths {
+        let shown = ctx.filestore.shown(path);
+        let refused = |why: String| StepError::refused(format!("R archive `{shown}` cannot be used")).cause(why);
+        let description = look_into(path.clone(), true).await.map_err(refused)?;
+        if let Some(why) = description.misfit(r) {
+            return Err(refused(format!("{} {} {why}", description.name, description.version_text)));
+        }
+        read.push(Candidate { description, place: Place::File { path: path.clone(), shown } });
+    }
+    Ok(read)
+}
+
+/// Fetches a version that the indexes no longer have from the past of a repository; `None` where it never was.
+pub(super) async fn past(ctx: &Context, url: &Url, name: &str, r: &Version) -> Result<Option<Candidate>, StepError> {
+    let started = Timestamp::now();
+    let to = ctx.cache.join("r").join(key(url, None)).join(format!("{name}.tar.gz"));
+    let wanted = Download { url: url.clone(), to: to.clone(), size: None, digest: None };
+    match ctx.fetch_as(Some(&user_agent(r)), &wanted, |_| ()).await {
+        Err(error) if error.is_absent() => return Ok(None),
+        fetched => {
+            ctx.progress.task_finished(format!("download {name}"), started, fetched.is_ok());
+            fetched?;
+        }
+    }
+    let unusable = |why: String| StepError::new(format!("`{}` cannot be used", shown(url))).cause(why);
+    let description = look_into(to.clone(), true).await.map_err(unusable)?;
+    match description.misfit(r) {
+        Some(why) => Err(unusable(format!("it {why}"))),
+        None => Ok(Some(Candidate { description, place: Place::Past(url.clone(), to) })),
+    }
+}

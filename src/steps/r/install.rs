@@ -1,0 +1,279 @@
+//! Installs packages along their dependency graph, with all processors busy. What fails stops only what needs it.
+
+use std::{
+    collections::BTreeMap,
+    future::ready,
+    path::{Path, PathBuf},
+};
+
+use futures::{StreamExt as _, stream::FuturesUnordered};
+use jiff::Timestamp;
+
+use super::{
+    Work, archive,
+    build::Workshop,
+    builds::{Builds, Patience, Way},
+    hints::{self, Remedy},
+    library::{self, InWork},
+    log,
+    queue::{Queue, Task},
+    slots::{Slot, Slots},
+    version::Version,
+};
+use crate::{
+    exec::ExecError,
+    fs,
+    report::event::{Amount, Unit},
+    steps::Context,
+};
+
+/// A disk with less space than this may well have been full a moment ago.
+const TIGHT: u64 = 4 << 20;
+
+/// A package that is not there in the end.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Failed {
+    /// Which one.
+    pub(super) package: String,
+    /// Whether a build failed; otherwise an unpacking.
+    pub(super) built: bool,
+    /// Why, in the tools' own words.
+    pub(super) lines: Vec<String>,
+    /// What helps.
+    pub(super) remedy: Option<Remedy>,
+    /// The file with the whole output.
+    pub(super) log: Option<PathBuf>,
+    /// The packages that were not tried because of it.
+    pub(super) blocked: Vec<String>,
+}
+
+/// What became of a package.
+enum Ended {
+    There,
+    Failed(Failed),
+    /// Another node builds it: it is to be looked for later.
+    Elsewhere,
+}
+
+/// Where packages are installed, and how.
+pub(super) struct Site<'a> {
+    pub(super) ctx: &'a Context,
+    pub(super) workshop: &'a Workshop,
+    /// What is kept of builds, if anything.
+    pub(super) builds: Option<Builds>,
+    pub(super) library: PathBuf,
+    pub(super) r: Version,
+}
+
+impl Site<'_> {
+    /// Installs all packages, each after those it needs. Returns those that failed, in their order.
+    pub(super) async fn install(&self, work: &[Work]) -> Vec<Failed> {
+        let tasks: Vec<Task> = work.iter().map(Work::task).collect();
+        let by_name: BTreeMap<&str, &Work> = work.iter().map(|work| (work.name.as_str(), work)).collect();
+        let mut queue = Queue::new(&tasks);
+        let mut slots = Slots::new(self.ctx.build_slots.as_ref(), self.ctx.cores);
+        let (mut running, mut waiting) = (FuturesUnordered::new(), FuturesUnordered::new());
+        let mut patience: BTreeMap<&str, Patience> = BTreeMap::new();
+        let mut failed = Vec::new();
+        let mut begun = 0;
+        loop {
+            let (nothing_runs, nobody_waits) = (running.is_empty(), waiting.is_empty());
+            let ended = tokio::select! {
+                biased;
+                Some(ended) = running.next(), if !nothing_runs => Some(ended),
+                Some(name) = waiting.next(), if !nobody_waits => {
+                    queue.put_back(name);
+                    None
+                }
+                slot = slots.acquire(nothing_runs), if queue.has_ready() => {
+                    if let Some(work) = queue.take().and_then(|name| by_name.get(name.as_str()).copied()) {
+                        begun += 1;
+                        let may_wait = patience.get(work.name.as_str()).is_none_or(|patience| !patience.is_over());
+                        running.push(self.one(work, slot, (begun, tasks.len() as u64), may_wait));
+                    }
+                    None
+                }
+                else => break,
+            };
+            match ended {
+                None => {}
+                Some((work, Ended::There)) => queue.succeeded(&work.name),
+                Some((work, Ended::Elsewhere)) => {
+                    begun -= 1;
+                    let patience =
+                        patience.entry(&work.name).or_insert_with(|| Patience::new(work.cost(), self.ctx.cores));
+                    waiting.push(self.wait(&work.name, *patience));
+                }
+                Some((work, Ended::Failed(failure))) => {
+                    queue.failed(&work.name);
+                    failed.push(Failed { blocked: queue.blocked_by(&work.name), ..failure });
+                }
+            }
+        }
+        failed.sort_by_key(|failure| tasks.iter().position(|task| task.name == failure.package));
+        failed
+    }
+
+    /// Installs one package and looks whether it is there.
+    async fn one<'w>(&self, work: &'w Work, slot: Slot, number: (u64, u64), may_wait: bool) -> (&'w Work, Ended) {
+        let verb = if work.source { "build" } else { "unpack" };
+        let done = match library::lock(&self.library, &work.name) {
+            Some(lock) => self.timed(work, verb, "", number, ready(Err(Trouble::locked(&lock)))).await,
+            None if work.source => match self.take_or_build(work, number, may_wait).await {
+                Some(done) => done,
+                None => return (work, Ended::Elsewhere),
+            },
+            None => self.timed(work, verb, "", number, self.unpack(&work.name, &work.archive)).await,
+        };
+        drop(slot);
+        let Err(Trouble { lines, remedy }) = done else { return (work, Ended::There) };
+        let log = Some(self.workshop.log(&work.name)).filter(|log| work.source && log.exists());
+        let package = work.name.clone();
+        (work, Ended::Failed(Failed { package, built: work.source, lines, remedy, log, blocked: Vec::new() }))
+    }
+
+    /// Takes a package as the store has it built, or builds it and keeps it there; `None` when another node is at it.
+    async fn take_or_build(&self, work: &Work, number: (u64, u64), may_wait: bool) -> Option<Result<(), Trouble>> {
+        let way = match &self.builds {
+            Some(builds) => builds.way(&work.name, may_wait).await,
+            None => Way::Build(None),
+        };
+        let guard = match way {
+            Way::Elsewhere => return None,
+            Way::Build(guard) => guard,
+            Way::FromStore(archive) => {
+                let unpacking = self.unpack(&work.name, &archive);
+                let done = self.timed(work, "unpack", " from the store", number, unpacking).await;
+                // The store has it still.
+                let _ = fs::remove(&archive);
+                match (done, &self.builds) {
+                    (Err(trouble), Some(builds)) => builds.warn(&work.name, &trouble.lines.join(": ")),
+                    (done, _) => return Some(done),
+                }
+                None
+            }
+        };
+        let done = self.timed(work, "build", "", number, self.build(work)).await;
+        if let (Ok(()), Some(builds)) = (&done, &self.builds) {
+            builds.keep(&work.name, guard);
+        }
+        Some(done)
+    }
+
+    /// Does something with a package, looks whether it is there then, and reports how long it took.
+    async fn timed(
+        &self,
+        work: &Work,
+        verb: &str,
+        how: &str,
+        (number, count): (u64, u64),
+        doing: impl Future<Output = Result<(), Trouble>>,
+    ) -> Result<(), Trouble> {
+        let amount = Amount { done: number, total: count, unit: Unit::Pieces };
+        self.ctx.progress.now(format!("{verb}ing {}{how}", work.name), Some(amount));
+        let started = Timestamp::now();
+        // The second look: a tool's exit status is not believed.
+        let look = || library::verify(&self.library, &work.name, &work.version, &self.r).map_err(Trouble::said);
+        let done = doing.await.and_then(|()| look());
+        self.ctx.progress.task_finished(format!("{verb} {}{how}", work.name), started, done.is_ok());
+        done
+    }
+
+    /// Waits for a package that another node builds.
+    async fn wait<'w>(&self, package: &'w str, patience: Patience) -> &'w str {
+        let started = Timestamp::now();
+        self.ctx.progress.now(format!("waiting for {package}, which another node builds"), None);
+        if let Some(builds) = &self.builds {
+            builds.wait(package, &patience).await;
+        }
+        self.ctx.progress.task_finished(format!("wait for {package}, which another node builds"), started, true);
+        package
+    }
+
+    async fn build(&self, work: &Work) -> Result<(), Trouble> {
+        let temporary = self.workshop.temporary(&work.name);
+        fs::remove_tree(&temporary).and_then(|()| fs::create_dirs(&temporary, 0o755))?;
+        let cmd = self.workshop.command(&work.name, &work.archive);
+        let in_work = InWork::new(&self.library, &work.name);
+        let ended = self.ctx.runner.run(&cmd).await;
+        let places = [self.library.as_path(), self.workshop.folder()];
+        // Temporary files are a matter of space only.
+        let _ = fs::remove_tree(&temporary);
+        match ended {
+            Ok(done) => {
+                let output = format!("{}\n{}", done.stdout, done.stderr);
+                if done.code == 0 || output.contains("failed to lock directory") {
+                    // Nothing is half-done, or the lock is somebody else's.
+                    in_work.ended();
+                }
+                if done.code == 0 { Ok(()) } else { Err(Trouble::told_by(&output).or_no_space(&places)) }
+            }
+            Err(error) => {
+                let mut trouble = Trouble::told_by(error.stderr());
+                trouble.lines.insert(0, error.to_string());
+                if let ExecError::NotStarted { .. } = error {
+                    let words = "install R (`r-base-core`), or name its program in the profile";
+                    trouble.remedy = Some(Remedy::Words(words.into()));
+                }
+                Err(trouble)
+            }
+        }
+    }
+
+    async fn unpack(&self, package: &str, archive: &Path) -> Result<(), Trouble> {
+        let (library, package, archive) = (self.library.clone(), package.to_owned(), archive.to_owned());
+        let unpacking = move || {
+            let staging = library::staging(&library, &package);
+            fs::remove_tree(&staging)?;
+            let stream = archive::open(&archive)
+                .map_err(|error| Trouble::said(format!("`{}` cannot be read: {error}", archive.display())))?;
+            let done = fs::unpack(stream, &staging).and_then(|()| library::swap_in(&library, &package));
+            if done.is_err() {
+                // The first error is the one that matters.
+                let _ = fs::remove_tree(&staging);
+            }
+            Ok(done?)
+        };
+        tokio::task::spawn_blocking(unpacking).await.unwrap_or_else(|error| Err(Trouble::said(error.to_string())))
+    }
+}
+
+/// Why one package could not be installed.
+struct Trouble {
+    lines: Vec<String>,
+    remedy: Option<Remedy>,
+}
+
+impl Trouble {
+    fn said(line: String) -> Self {
+        Self { lines: vec![line], remedy: None }
+    }
+
+    fn told_by(output: &str) -> Self {
+        Self { lines: log::decisive(output), remedy: hints::remedy(output) }
+    }
+
+    /// R rarely says that a disk was full. It has cleaned up by now, so a disk that is nearly full is the reason too.
+    fn or_no_space(mut self, places: &[&Path]) -> Self {
+        let tight = |place: &&&Path| fs::free_bytes(place).is_some_and(|free| free < TIGHT);
+        if let Some(place) = places.iter().find(tight).filter(|_| self.remedy.is_none()) {
+            let free = fs::free_bytes(place).unwrap_or_default() / 1024;
+            self.lines.insert(0, format!("`{}` has only {free} KiB free", place.display()));
+            self.remedy = Some(Remedy::Words(hints::FULL.into()));
+        }
+        self
+    }
+
+    fn locked(lock: &Path) -> Self {
+        let lock = lock.display().to_string();
+        Self { lines: vec![format!("`{lock}` is there")], remedy: Some(Remedy::Words(hints::locked(&lock))) }
+    }
+}
+
+impl From<fs::FsError> for Trouble {
+    fn from(error: fs::FsError) -> Self {
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        let lines = std::iter::once(error.to_string()).chain(cause).collect();
+        Self { lines, remedy: error.hint().map(Remedy::Words) }
+    }
+}

@@ -1,0 +1,110 @@
+//! R packages by a lock: what a resolution chose, for writing it down; and the archives that a lock names, for installing
+//! them without an index.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use super::{
+    Fetched, Prepared, checked_version, decide,
+    description::Description,
+    fetch::look_into,
+    repository::user_agent,
+    resolve::{Candidate, Chosen, Place},
+    version::{Version, version},
+};
+use crate::{
+    digest::Digest,
+    lock::{self, LockedRPackage, bare},
+    plan::RInstall,
+    steps::{
+        Context, StepError,
+        locked::{self, Wanted},
+    },
+};
+
+/// Every package that would be installed. What is in `keep` keeps its version, as long as a repository has it. `asset`
+/// names the path of an archive in the file store.
+pub async fn lock(
+    ctx: &Context,
+    wanted: &RInstall,
+    keep: &BTreeMap<String, String>,
+    asset: impl Fn(&std::path::Path) -> Option<String>,
+) -> Result<Vec<LockedRPackage>, StepError> {
+    let mut all = Vec::new();
+    for one in decide(ctx, wanted, keep).await? {
+        let from = match &one.chosen.candidate.place {
+            Place::Repository(url) | Place::Past(url, _) => lock::Place::Url(bare(url)),
+            Place::File { path, shown } => lock::Place::Asset(asset(path).unwrap_or_else(|| shown.clone())),
+        };
+        let unread = |error| StepError::new(format!("`{}` could not be read", one.archive.display())).because(&error);
+        all.push(LockedRPackage {
+            sha256: Digest::sha256_of_file(&one.archive).map_err(unread)?,
+            from,
+            binary: one.description.built.is_some(),
+            name: one.description.name,
+            version: one.description.version_text,
+            needs: one.chosen.needs,
+            only_for: BTreeSet::new(),
+        });
+    }
+    all.sort();
+    Ok(all)
+}
+
+/// Fetches the archives of a lock and looks into each.
+pub(super) async fn prepare(
+    ctx: &Context,
+    wanted: &RInstall,
+    packages: &[(LockedRPackage, Option<PathBuf>)],
+) -> Result<Prepared, StepError> {
+    let r = checked_version(wanted)?;
+    let archives: Vec<PathBuf> = packages.iter().map(|(package, file)| archive(ctx, package, file.as_ref())).collect();
+    let of_servers = packages.iter().zip(&archives).filter_map(|((package, _), to)| match &package.from {
+        lock::Place::Url(url) => Some(Wanted {
+            title: format!("{} {}", package.name, package.version),
+            url: url.clone(),
+            size: None,
+            sha256: &package.sha256,
+            to: to.clone(),
+        }),
+        lock::Place::Asset(_) => None,
+    });
+    locked::fetch(ctx, Some(&user_agent(&r)), of_servers.collect()).await?;
+    let names: BTreeSet<&String> = packages.iter().map(|(package, _)| &package.name).collect();
+    let mut fetched = Vec::new();
+    for ((package, _), archive) in packages.iter().zip(archives) {
+        let description = look_into(archive.clone(), false).await.and_then(|found| as_locked(found, package, &r));
+        let description = description.map_err(|why| {
+            let refused = StepError::refused(format!("R package `{}` of the lock cannot be used", package.name));
+            refused.cause(format!("`{}`: {why}", ctx.filestore.shown(&archive)))
+        })?;
+        let bytes = std::fs::metadata(&archive).map_or(0, |found| found.len());
+        let place = match &package.from {
+            lock::Place::Url(url) => Place::Repository(url.clone()),
+            lock::Place::Asset(_) => Place::File { shown: ctx.filestore.shown(&archive), path: archive.clone() },
+        };
+        // What is there already is nobody's to wait for.
+        let needs = package.needs.iter().filter(|name| names.contains(name)).cloned().collect();
+        let chosen = Chosen { candidate: Candidate { description: description.clone(), place }, needs };
+        fetched.push(Fetched { chosen, archive, bytes, description });
+    }
+    Ok(Prepared::of(fetched))
+}
+
+/// Where the archive of a package is on this node.
+fn archive(ctx: &Context, package: &LockedRPackage, file: Option<&PathBuf>) -> PathBuf {
+    if let (lock::Place::Asset(_), Some(file)) = (&package.from, file) {
+        return file.clone();
+    }
+    let name = format!("{}_{}.tar.gz", package.name, package.version);
+    ctx.cache.join("r").join(package.sha256.hex()).join(name)
+}
+
+fn as_locked(found: Description, wanted: &LockedRPackage, r: &Version) -> Result<Description, String> {
+    if found.name != wanted.name || Some(&found.version) != version(&wanted.version).as_ref() {
+        return Err(format!("it holds {} {}", found.name, found.version_text));
+    }
+    found.misfit(r).map_or(Ok(found), |why| Err(format!("it {why}")))
+}

@@ -1,0 +1,366 @@
+//! R packages: our own resolution over the indexes of repositories, parallel downloads, one process a package along
+//! the dependency graph, binaries unpacked without R. Never believes an exit status.
+
+mod archive;
+mod build;
+mod builds;
+mod description;
+mod fetch;
+mod hints;
+mod index;
+mod install;
+mod library;
+mod lock;
+mod log;
+mod order;
+mod queue;
+mod repository;
+mod resolve;
+mod slots;
+mod unresolved;
+mod version;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use futures::future::join_all;
+pub use library::clean_up_interrupted;
+pub use lock::lock;
+use url::Url;
+
+use self::{
+    build::Workshop,
+    builds::Builds,
+    fetch::Fetched,
+    install::{Failed, Site},
+    queue::Task,
+    repository::Repository,
+    resolve::{Candidate, Chosen, Place, Universe},
+    unresolved::Unresolved,
+    version::{Requirement, Version, version},
+};
+use super::{Context, StepError};
+use crate::{
+    plan::{RInstall, RInstalled},
+    state::Receipt,
+};
+
+/// Packages whose versions are decided and whose archives are in the agent's cache. Nothing else was changed.
+#[derive(Debug)]
+pub struct Prepared {
+    work: Vec<Work>,
+}
+
+/// One package to install.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Work {
+    name: String,
+    version: String,
+    archive: PathBuf,
+    bytes: u64,
+    source: bool,
+    compiled: bool,
+    /// Whether its C++ is built on template headers: `later`, 55 kB, compiles for 15 s.
+    templates: bool,
+    needs: BTreeSet<String>,
+    /// All packages it is built on, those that are there already among them.
+    requires: BTreeSet<String>,
+    from: String,
+    /// Where its archive was fetched, when it was.
+    url: Option<Url>,
+}
+
+impl Prepared {
+    /// The packages that will be installed, each after those it needs.
+    pub fn package_names(&self) -> Vec<String> {
+        self.work.iter().map(|work| work.name.clone()).collect()
+    }
+
+    /// What will be done, one line a package, such as `build stringi 1.7.12 from https://cran.example/…`.
+    pub fn describe(&self) -> Vec<String> {
+        let verb = |work: &Work| if work.source { "build" } else { "unpack" };
+        self.work
+            .iter()
+            .map(|work| format!("{} {} {} from {}", verb(work), work.name, work.version, work.from))
+            .collect()
+    }
+}
+
+impl Work {
+    fn new(fetched: Fetched) -> Self {
+        let Fetched { chosen, archive, bytes, description } = fetched;
+        let from = match &chosen.candidate.place {
+            Place::Repository(url) | Place::Past(url, _) => repository::shown(url),
+            Place::File { shown, .. } => shown.clone(),
+        };
+        let on_templates = |name: &str| ["Rcpp", "BH"].iter().any(|headers| name.starts_with(headers));
+        let url = match chosen.candidate.place {
+            Place::Repository(url) | Place::Past(url, _) => Some(url),
+            Place::File { .. } => None,
+        };
+        let requires: BTreeSet<String> = description.packages().map(|needed| needed.name.clone()).collect();
+        let templates = requires.iter().any(|name| on_templates(name));
+        Self {
+            source: description.built.is_none(),
+            compiled: description.needs_compilation.unwrap_or(true),
+            templates,
+            name: description.name,
+            version: description.version_text,
+            archive,
+            bytes,
+            needs: chosen.needs,
+            requires,
+            from,
+            url,
+        }
+    }
+
+    fn task(&self) -> Task {
+        Task { name: self.name.clone(), needs: self.needs.clone(), cost: self.cost() }
+    }
+
+    /// About the milliseconds it takes: compiled code weighs far more than all else.
+    fn cost(&self) -> u64 {
+        let kilobytes = self.bytes / 1024;
+        match (self.source, self.compiled) {
+            (false, _) => 20 + kilobytes / 20,
+            (true, false) => 2_000 + kilobytes,
+            (true, true) if self.templates => 12_000 + kilobytes * 200,
+            (true, true) => 4_000 + kilobytes * 10,
+        }
+    }
+}
+
+/// Decides versions and downloads archives. Changes nothing on the node but the agent's cache.
+pub async fn prepare(ctx: &Context, wanted: &RInstall) -> Result<Prepared, StepError> {
+    match &wanted.locked {
+        Some(packages) => lock::prepare(ctx, wanted, packages).await,
+        None => Ok(Prepared::of(decide(ctx, wanted, &BTreeMap::new()).await?)),
+    }
+}
+
+/// The version of R that packages are for.
+fn checked_version(wanted: &RInstall) -> Result<Version, StepError> {
+    version(&wanted.r_version).ok_or_else(|| StepError::refused(format!("`{}` is no version of R", wanted.r_version)))
+}
+
+/// Decides versions, preferring those of `keep`, and downloads archives.
+async fn decide(ctx: &Context, wanted: &RInstall, keep: &BTreeMap<String, String>) -> Result<Vec<Fetched>, StepError> {
+    let r = checked_version(wanted)?;
+    check_pins(wanted)?;
+    let mut archives = fetch::local(ctx, &wanted.archives, &r).await?;
+    let (repositories, down, rejected) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let mut ground = Ground { wanted, keep, repositories, down, rejected };
+    // What is here already may be enough; only otherwise is anybody asked.
+    if let Ok(chosen) = ground.resolve(&archives) {
+        let (fetched, _) = fetch::all(ctx, chosen, &r).await;
+        return Ok(fetched);
+    }
+    ctx.progress.now("reading R package indexes", None);
+    (ground.repositories, ground.down) = repository::indexes(ctx, &wanted.repos, &r).await;
+    archives.extend(ground.past_versions(ctx, &archives, &r).await?);
+    let mut first_failure = None;
+    loop {
+        let chosen = ground.resolve(&archives).map_err(|why| ground.explain(why, first_failure.take()))?;
+        let (fetched, unusable) = fetch::all(ctx, chosen, &r).await;
+        if unusable.is_empty() {
+            for error in &ground.down {
+                let cause = error.causes.last().map(|cause| format!(": {cause}")).unwrap_or_default();
+                ctx.progress.warn(format!("{}{cause}; the others have everything", error.message));
+            }
+            return Ok(fetched);
+        }
+        for fetch::Unusable { url, why, error } in unusable {
+            ctx.progress.warn(format!("`{}` {why}", repository::shown(&url)));
+            ground.rejected.insert(url, why);
+            first_failure.get_or_insert(error);
+        }
+    }
+}
+
+impl Prepared {
+    fn of(fetched: Vec<Fetched>) -> Self {
+        // Downloads end in any order; the graph has one.
+        let needs = fetched.iter().map(|one| (one.description.name.clone(), one.chosen.needs.clone())).collect();
+        let order = order::in_order(&needs).unwrap_or_default();
+        let mut work: Vec<Work> = fetched.into_iter().map(Work::new).collect();
+        work.sort_by_key(|work| order.iter().position(|name| *name == work.name));
+        Self { work }
+    }
+}
+
+fn check_pins(wanted: &RInstall) -> Result<(), StepError> {
+    for package in &wanted.packages {
+        if let Some(pin) = package.version.as_deref().filter(|pin| version(pin).is_none()) {
+            let error = StepError::refused(format!("`{}@{pin}` pins a version that R does not know", package.name));
+            return Err(error.hint("versions of R packages are numbers: `1.2.1`, `7.3-60`".to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// What a resolution stands on.
+struct Ground<'a> {
+    wanted: &'a RInstall,
+    /// Versions that are preferred to newer ones.
+    keep: &'a BTreeMap<String, String>,
+    repositories: Vec<Repository>,
+    /// Repositories that could not be used, and why.
+    down: Vec<StepError>,
+    /// Archives that turned out to be unusable, and why.
+    rejected: BTreeMap<Url, String>,
+}
+
+impl Ground<'_> {
+    fn resolve(&self, archives: &[Candidate]) -> Result<Vec<Chosen>, Unresolved> {
+        Universe {
+            wanted: self.wanted,
+            keep: self.keep,
+            repositories: &self.repositories,
+            archives,
+            needs_of_installed: &needs_of_installed,
+            rejected: &self.rejected,
+        }
+        .resolve()
+    }
+
+    /// Pinned versions that no index has any more are in the past of a repository, or nowhere.
+    async fn past_versions(
+        &self,
+        ctx: &Context,
+        archives: &[Candidate],
+        r: &Version,
+    ) -> Result<Vec<Candidate>, StepError> {
+        let missing = self.wanted.packages.iter().filter_map(|package| {
+            let pin = package.version.as_deref()?;
+            let number = version(pin);
+            let local = archives.iter().any(|archive| archive.description.name == package.name);
+            let installed = self.wanted.installed.get(&package.name).and_then(|found| version(&found.version));
+            let indexed = || {
+                let read = |repository: &Repository| {
+                    repository
+                        .index
+                        .versions(&package.name)
+                        .flatten()
+                        .any(|found| Some(&found.version) == number.as_ref())
+                };
+                self.repositories.iter().any(read)
+            };
+            (!local && installed != number && !indexed()).then_some((package.name.as_str(), pin))
+        });
+        let found = join_all(missing.map(|(name, pin)| self.past_version(ctx, name, pin, r))).await;
+        found.into_iter().collect()
+    }
+
+    async fn past_version(&self, ctx: &Context, name: &str, pin: &str, r: &Version) -> Result<Candidate, StepError> {
+        let mut error = StepError::new(format!("R package `{name}` {pin} is in none of the repositories"));
+        for repository in &self.repositories {
+            let url = repository.past(name, pin);
+            match fetch::past(ctx, &url, name, r).await {
+                Ok(Some(candidate)) if candidate.description.name == name => return Ok(candidate),
+                Ok(_) => {
+                    error = error.cause(format!("it is neither in the index nor at `{}`", repository::shown(&url)));
+                }
+                Err(failed) => {
+                    error.causes.push(failed.message);
+                    error.causes.extend(failed.causes);
+                    error = error.hint(failed.hint);
+                }
+            }
+        }
+        let has = |repository: &Repository| {
+            repository.index.versions(name).flatten().map(|found| found.version_text).collect::<Vec<_>>()
+        };
+        let versions: Vec<String> = self.repositories.iter().flat_map(has).collect();
+        let hint = (!versions.is_empty()).then(|| format!("the repositories have {name} {}", versions.join(", ")));
+        Err(self.with_those_down(error).hint(hint))
+    }
+
+    /// The error of a resolution that has no answer. When an archive could not be used, that is the reason.
+    fn explain(&self, why: Unresolved, failure: Option<StepError>) -> StepError {
+        let looked_in: Vec<String> = self.repositories.iter().map(Repository::shown).collect();
+        self.with_those_down(failure.unwrap_or_else(|| why.into_error(&looked_in)))
+    }
+
+    fn with_those_down(&self, mut error: StepError) -> StepError {
+        for down in &self.down {
+            error.causes.push(down.message.clone());
+            error.causes.extend(down.causes.iter().cloned());
+        }
+        // The name may be wrong, and it may be that only the one that is down has it.
+        let hints = error.hint.take().into_iter().chain(self.down.iter().find_map(|down| down.hint.clone()));
+        let hint = hints.collect::<Vec<_>>().join("; ");
+        error.hint((!hint.is_empty()).then_some(hint))
+    }
+}
+
+/// What an installed package needs, by its own words; nothing when it cannot be read.
+fn needs_of_installed(name: &str, installed: &RInstalled) -> Vec<Requirement> {
+    let read = library::installed(&installed.library, name);
+    read.map(|description| description.packages().cloned().collect()).unwrap_or_default()
+}
+
+/// Installs what was prepared and looks at the library again.
+pub async fn act(ctx: &Context, wanted: &RInstall, prepared: Prepared) -> Result<(), StepError> {
+    if prepared.work.is_empty() {
+        return Ok(());
+    }
+    remember_shipped(ctx, wanted)?;
+    library::open(&wanted.library)?;
+    let workshop = Workshop::new(ctx, wanted)?;
+    let r = version(&wanted.r_version).unwrap_or_else(|| Version { components: Vec::new() });
+    let work = if wanted.locked.is_some() { still_to_do(prepared.work, &wanted.library, &r) } else { prepared.work };
+    let builds = Builds::new(ctx, wanted, &workshop, &work, &r).await;
+    let site = Site { ctx, workshop: &workshop, builds, library: wanted.library.clone(), r };
+    let failed = site.install(&work).await;
+    if failed.is_empty() { Ok(()) } else { Err(shaped(failed)) }
+}
+
+/// The work of a lock without what another step brought in the meantime.
+fn still_to_do(mut work: Vec<Work>, library: &Path, r: &Version) -> Vec<Work> {
+    work.retain(|one| library::verify(library, &one.name, &one.version, r).is_err());
+    let names: BTreeSet<String> = work.iter().map(|one| one.name.clone()).collect();
+    for one in &mut work {
+        one.needs.retain(|name| names.contains(name));
+    }
+    work
+}
+
+/// Writes down what the library held, before the first change makes it impossible to tell.
+fn remember_shipped(ctx: &Context, wanted: &RInstall) -> Result<(), StepError> {
+    let mut receipt = Receipt::read(&ctx.root);
+    let library = wanted.library.display().to_string();
+    if receipt.r.contains_key(&library) {
+        return Ok(());
+    }
+    let here = wanted.installed.iter().filter(|(_, found)| found.library == wanted.library);
+    receipt.r.insert(library, here.map(|(name, found)| (name.clone(), found.version.clone())).collect());
+    Ok(receipt.write(&ctx.root)?)
+}
+
+/// All failures in one error.
+fn shaped(failed: Vec<Failed>) -> StepError {
+    let verb = if failed.iter().any(|failure| failure.built) { "built" } else { "unpacked" };
+    let names: Vec<String> = failed.iter().map(|failure| format!("`{}`", failure.package)).collect();
+    let mut error = match &names[..] {
+        [one] => StepError::new(format!("R package {one} could not be {verb}")),
+        many => StepError::new(format!("R packages {} could not be {verb}", many.join(", "))),
+    };
+    let several = failed.len() > 1;
+    for failure in &failed {
+        let prefix = if several { format!("{}: ", failure.package) } else { String::new() };
+        error.causes.extend(failure.lines.iter().map(|line| format!("{prefix}{line}")));
+        if !failure.blocked.is_empty() {
+            error = error.cause(format!("{prefix}not installed because of it: {}", failure.blocked.join(", ")));
+        }
+        if let Some(log) = &failure.log {
+            error = error.cause(format!("{prefix}the whole output is in `{}`", log.display()));
+        }
+    }
+    error.hint(hints::joined(failed.into_iter().filter_map(|failure| failure.remedy)))
+}
+
+#[cfg(test)]
+mod tests;

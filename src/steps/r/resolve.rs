@@ -1,0 +1,293 @@
+//! Which packages are to be installed, in which versions, and in what order: a pure function.
+//!
+//! As `install.packages` does, the highest version that anybody offers wins, and among equal versions the repository
+//! named first. Beyond it, every version requirement counts, a local archive wins over all repositories, and an
+//! installed package is kept as long as everybody who needs it is content with it.
+
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+
+use url::Url;
+
+use super::{
+    description::Description,
+    order::{Cycle, in_order},
+    repository::Repository,
+    unresolved::{Demand, Unresolved},
+    version::{Requirement, Version, version},
+};
+use crate::plan::{RInstall, RInstalled};
+
+/// Choices that have not settled after so many rounds never will.
+const MOST_ROUNDS: usize = 50;
+/// What comes with every R.
+const BASE: [&str; 15] = [
+    "base",
+    "compiler",
+    "datasets",
+    "grDevices",
+    "graphics",
+    "grid",
+    "methods",
+    "parallel",
+    "splines",
+    "stats",
+    "stats4",
+    "tcltk",
+    "tools",
+    "translations",
+    "utils",
+];
+
+/// Where a package's archive is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In a repository.
+    Repository(Url),
+    /// In a file that was read already.
+    File {
+        /// Where it is.
+        path: std::path::PathBuf,
+        /// What people call it.
+        shown: String,
+    },
+    /// In the past of a repository, and already in a file.
+    Past(Url, std::path::PathBuf),
+}
+
+/// One version of a package that could be installed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Candidate {
+    /// What it is.
+    pub(super) description: Description,
+    /// Where it is.
+    pub(super) place: Place,
+}
+
+/// A package to install.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chosen {
+    /// What and from where.
+    pub(super) candidate: Candidate,
+    /// The packages that are to be installed before it.
+    pub(super) needs: BTreeSet<String>,
+}
+
+/// All that a resolution looks at.
+pub(super) struct Universe<'a> {
+    /// What is wanted, and what is installed.
+    pub(super) wanted: &'a RInstall,
+    /// Versions that are preferred to newer ones, where they are offered and accepted.
+    pub(super) keep: &'a BTreeMap<String, String>,
+    /// The indexes, in order of preference.
+    pub(super) repositories: &'a [Repository],
+    /// Archives that were read: those the profile names, and pinned versions from a repository's past.
+    pub(super) archives: &'a [Candidate],
+    /// What an installed package needs.
+    pub(super) needs_of_installed: &'a dyn Fn(&str, &RInstalled) -> Vec<Requirement>,
+    /// Archives that turned out not to be usable, and why.
+    pub(super) rejected: &'a BTreeMap<Url, String>,
+}
+
+enum Pick {
+    Kept(Vec<Requirement>),
+    Install(Box<Candidate>),
+}
+
+impl Pick {
+    fn needs(&self) -> Vec<&Requirement> {
+        match self {
+            Self::Kept(needs) => needs.iter().collect(),
+            Self::Install(candidate) => candidate.description.packages().collect(),
+        }
+    }
+}
+
+type Demands = BTreeMap<String, Vec<Demand>>;
+type Picks = BTreeMap<String, Result<Pick, Unresolved>>;
+
+impl Universe<'_> {
+    /// The packages to install, each after those it needs.
+    pub(super) fn resolve(&self) -> Result<Vec<Chosen>, Unresolved> {
+        let mut before = self.roots();
+        for _ in 0..MOST_ROUNDS {
+            let (picks, demands) = self.round(&before);
+            if demands == before {
+                let picks = picks.into_iter().map(|(name, pick)| Ok((name, pick?))).collect::<Result<_, _>>()?;
+                return arrange(picks);
+            }
+            before = demands;
+        }
+        Err(Unresolved::Unsettled)
+    }
+
+    /// What the profile itself asks for.
+    fn roots(&self) -> Demands {
+        let by_name = self.wanted.packages.iter().map(|package| match package.version.as_deref().and_then(version) {
+            Some(version) => Requirement::exactly(&package.name, version),
+            None => Requirement::any(&package.name),
+        });
+        let mut demands = Demands::new();
+        for needed in by_name.chain(self.archives.iter().map(|archive| Requirement::any(&archive.description.name))) {
+            demands.entry(needed.name.clone()).or_default().push(Demand { needed, by: None });
+        }
+        demands
+    }
+
+    /// Picks every package that is needed, going by what was demanded in the round before.
+    fn round(&self, before: &Demands) -> (Picks, Demands) {
+        let (mut picks, mut demands) = (Picks::new(), self.roots());
+        let mut open: Vec<String> = demands.keys().rev().cloned().collect();
+        while let Some(name) = open.pop() {
+            let Entry::Vacant(place) = picks.entry(name.clone()) else { continue };
+            let known = before.get(&name).or_else(|| demands.get(&name)).map_or(&[][..], Vec::as_slice);
+            let pick = place.insert(self.pick(&name, known, before));
+            for needed in pick.as_ref().map(Pick::needs).unwrap_or_default() {
+                let demand = Demand { needed: needed.clone(), by: Some(name.clone()) };
+                let others = demands.entry(needed.name.clone()).or_default();
+                if !others.contains(&demand) {
+                    others.push(demand);
+                }
+                open.push(needed.name.clone());
+            }
+        }
+        (picks, demands)
+    }
+
+    fn pick(&self, name: &str, demands: &[Demand], all: &Demands) -> Result<Pick, Unresolved> {
+        let accepted = |version: &Version| demands.iter().all(|demand| demand.needed.accepts(version));
+        let installed = self.wanted.installed.get(name);
+        let installed_version = installed.and_then(|found| version(&found.version));
+        if BASE.contains(&name) || installed.is_some_and(|found| found.base) {
+            let of_r = version(&self.wanted.r_version);
+            return match installed_version.or(of_r).filter(|version| !accepted(version)) {
+                Some(version) => Err(Unresolved::Base { name: name.to_owned(), version, demands: demands.to_vec() }),
+                None => Ok(Pick::Kept(Vec::new())),
+            };
+        }
+        let archive = self.archives.iter().find(|archive| archive.description.name == name);
+        if let (Some(found), Some(version)) = (installed, &installed_version)
+            && accepted(version)
+            && archive.is_none_or(|archive| archive.description.version == *version)
+        {
+            return Ok(Pick::Kept((self.needs_of_installed)(name, found)));
+        }
+        if let Some(archive) = archive {
+            if accepted(&archive.description.version) {
+                return Ok(Pick::Install(Box::new(archive.clone())));
+            }
+            let offers = vec![format!("the local archive has {}", archive.description.version_text)];
+            return Err(Unresolved::NoVersion { name: name.to_owned(), demands: demands.to_vec(), offers });
+        }
+        let (offered, mut unusable) = self.offers(name);
+        let best = offered.iter().filter(|offer| accepted(&offer.description.version)).fold(
+            None::<&Candidate>,
+            |best, offer| match best {
+                Some(best) if offer.description.version <= best.description.version => Some(best),
+                _ => Some(offer),
+            },
+        );
+        let kept = self.keep.get(name).and_then(|kept| version(kept)).filter(accepted);
+        let kept = kept.and_then(|kept| offered.iter().find(|offer| offer.description.version == kept));
+        if let Some(best) = kept.or(best) {
+            return Ok(Pick::Install(Box::new(best.clone())));
+        }
+        if offered.is_empty() && unusable.is_empty() && installed.is_none() {
+            return Err(self.unknown(name, all));
+        }
+        unusable
+            .extend(installed.map(|found| format!("{} is installed in `{}`", found.version, found.library.display())));
+        let offers = offered.iter().map(|offer| format!("{} has {}", offer.from(), offer.description.version_text));
+        let offers = offers.chain(unusable).collect();
+        Err(Unresolved::NoVersion { name: name.to_owned(), demands: demands.to_vec(), offers })
+    }
+
+    /// The versions that could be installed, the preferred repository first, and why others could not.
+    fn offers(&self, name: &str) -> (Vec<Candidate>, Vec<String>) {
+        let r = version(&self.wanted.r_version).unwrap_or_else(|| Version { components: Vec::new() });
+        let (mut offers, mut unusable) = (Vec::new(), Vec::new());
+        for repository in self.repositories {
+            for read in repository.index.versions(name) {
+                let (version, why) = match read {
+                    Err(why) => ("a version".to_owned(), Some(why)),
+                    Ok(description) => {
+                        let url = repository.archive(&description);
+                        let why = self.rejected.get(&url).cloned().or_else(|| description.misfit(&r));
+                        let version = description.version_text.clone();
+                        if why.is_none() {
+                            offers.push(Candidate { description, place: Place::Repository(url) });
+                        }
+                        (version, why)
+                    }
+                };
+                unusable.extend(why.map(|why| format!("{version} in `{}` {why}", repository.shown())));
+            }
+        }
+        (offers, unusable)
+    }
+
+    fn unknown(&self, name: &str, demands: &Demands) -> Unresolved {
+        let mut chain = vec![name.to_owned()];
+        // Who asked first, and who asked for that one, up to the profile.
+        while let Some(by) = demands.get(&chain[0]).and_then(|demands| demands[0].by.clone()) {
+            if chain.contains(&by) {
+                break;
+            }
+            chain.insert(0, by);
+        }
+        let names = self.repositories.iter().flat_map(|repository| repository.index.names());
+        let nearest = crate::diagnostic::nearest(name, names).map(str::to_owned);
+        Unresolved::Unknown { chain, nearest }
+    }
+}
+
+impl Candidate {
+    /// The folder it comes from, as it may be shown.
+    fn from(&self) -> String {
+        match &self.place {
+            Place::Repository(url) => format!("`{}`", super::repository::shown(url)),
+            Place::File { shown, .. } => format!("`{shown}`"),
+            Place::Past(_, path) => format!("`{}`", path.display()),
+        }
+    }
+}
+
+/// Puts the packages to install in order. A package that is kept may need one that is not: it hands its needs on.
+fn arrange(picks: BTreeMap<String, Pick>) -> Result<Vec<Chosen>, Unresolved> {
+    let direct: BTreeMap<&str, Vec<&str>> = picks
+        .iter()
+        .map(|(name, pick)| (name.as_str(), pick.needs().into_iter().map(|needed| needed.name.as_str()).collect()))
+        .collect();
+    let installs = |name: &str| matches!(picks.get(name), Some(Pick::Install(_)));
+    let needs_of = |name: &str| {
+        let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
+        let mut open: Vec<&str> = direct.get(name).cloned().unwrap_or_default();
+        while let Some(needed) = open.pop() {
+            if !seen.insert(needed) {
+                continue;
+            }
+            if installs(needed) {
+                found.insert(needed.to_owned());
+            } else {
+                open.extend(direct.get(needed).into_iter().flatten());
+            }
+        }
+        found
+    };
+    let needs: BTreeMap<String, BTreeSet<String>> =
+        picks.keys().filter(|name| installs(name)).map(|name| (name.clone(), needs_of(name))).collect();
+    let order = in_order(&needs).map_err(|Cycle(names)| Unresolved::Cycle(names))?;
+    let mut picks = picks;
+    let mut needs = needs;
+    Ok(order
+        .into_iter()
+        .filter_map(|name| match picks.remove(&name)? {
+            Pick::Install(candidate) => {
+                Some(Chosen { candidate: *candidate, needs: needs.remove(&name).unwrap_or_default() })
+            }
+            Pick::Kept(_) => None,
+        })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! Brings files to the agent's cache and checks them on the way: what was checked is what is used.
+
+use url::Url;
+
+use super::{Context, StepError};
+use crate::{
+    fs::{self, Attributes},
+    http::{Download, HttpError, Problem},
+    plan::{self, Stage},
+    profile::Asset,
+};
+
+/// Stages the files of a step. A file that is not what the profile says is refused.
+pub async fn stage(ctx: &Context, files: &[Stage]) -> Result<(), StepError> {
+    for file in files {
+        one(ctx, file).await.map_err(|error| StepError { refused: true, ..error.asked_at(file.origin.clone()) })?;
+    }
+    Ok(())
+}
+
+async fn one(ctx: &Context, file: &Stage) -> Result<(), StepError> {
+    let path = match &file.from {
+        Asset::BuiltIn { bytes, .. } => {
+            let is_there = file.digest.of_file(&file.to).is_ok_and(|found| found == file.digest);
+            return if is_there { Ok(()) } else { Ok(fs::replace(&file.to, bytes, Attributes::mode(0o644))?) };
+        }
+        Asset::File { path, .. } => path,
+    };
+    let url = Url::from_file_path(path)
+        .map_err(|()| StepError::new(format!("`{}` is not an absolute path", path.display())))?;
+    let download = Download { url, to: file.to.clone(), size: None, digest: Some(file.digest.clone()) };
+    ctx.http.download(&download, |_| {}).await.map_err(|error| match error {
+        HttpError { problem: Problem::WrongDigest { expected, received }, .. } => {
+            let message = format!("`{}` does not have the digest that {} says", file.from.label(), file.says);
+            let hint = if file.says == plan::BY_LOCK {
+                "the file was changed or damaged; restore it, or run `nodeagent lock` after checking it"
+            } else {
+                "the file was changed or damaged; restore it, or put the new digest into the profile after checking it"
+            };
+            let causes = vec![format!("it has {received}"), format!("{} has {expected}", file.says)];
+            StepError { causes, ..StepError::new(message).hint(hint.to_owned()) }
+        }
+        HttpError { problem: Problem::File(why), .. } => {
+            StepError::new(format!("`{}` could not be read: {why}", file.from.label()))
+        }
+        other => other.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{diagnostic::Origin, digest::Digest, exec::fake::FakeRunner, report::event::Events};
+
+    #[tokio::test]
+    async fn a_file_exchanged_after_it_was_judged_is_refused() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let from = temp.path().join("x.deb");
+        let write = |text: &str| fs::replace(&from, text.as_bytes(), Attributes::default()).expect("written");
+        let ctx = Context::for_tests(std::sync::Arc::new(FakeRunner::new()), Events::default().of_step("apt"));
+        let origin = Origin { file: "x.toml".into(), line: 3, column: 1 };
+        let (to, digest) = (temp.path().join("copy/x.deb"), Digest::sha256(b"judged"));
+        let staged = [Stage {
+            from: Asset::File { path: from.clone(), shown: from.display().to_string() },
+            to: to.clone(),
+            digest,
+            says: plan::BY_PROFILE,
+            origin,
+        }];
+        write("exchanged");
+        let refused = stage(&ctx, &staged).await.expect_err("it is another file");
+        assert!(refused.refused && refused.message.contains("does not have the digest"), "{refused:?}");
+        assert!(!to.exists(), "nothing of it is left to be used");
+        write("judged");
+        stage(&ctx, &staged).await.expect("it is what was judged");
+        write("exchanged");
+        assert_eq!(std::fs::read(&to).expect("there"), b"judged", "the copy is what is used");
+    }
+}

@@ -1,0 +1,132 @@
+//! What a shared place can do, whatever it is made of.
+
+use std::time::SystemTime;
+
+use super::{bucket::BucketPlace, folder::FolderPlace, patience::Pulse, receive::Receiver, trouble::Trouble};
+use crate::{digest::Digest, fs::Opened};
+
+/// A small file as it is now.
+#[derive(Debug, Clone)]
+pub(super) struct Content {
+    pub(super) bytes: Vec<u8>,
+    pub(super) version: Version,
+    pub(super) modified: SystemTime,
+}
+
+/// What tells whether a small file is still the one that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Version {
+    /// Its bytes.
+    Bytes(Vec<u8>),
+    /// What the object store calls it.
+    Tag(String),
+}
+
+/// When a small file may be written.
+#[derive(Debug, Clone)]
+pub(super) enum Write {
+    /// In any case.
+    Always,
+    /// If nothing has the name.
+    IfAbsent,
+    /// If this is what has the name.
+    InPlaceOf(Version),
+}
+
+/// A file of a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) name: String,
+    pub(super) size: u64,
+    pub(super) modified: SystemTime,
+    /// Whether it is a file, and not something that somebody planted.
+    pub(super) is_plain: bool,
+}
+
+/// How a place is spoken to. What speaks to a bucket is large, and boxed.
+pub(super) enum Backend {
+    Folder(FolderPlace),
+    Bucket(BucketPlace),
+}
+
+impl Backend {
+    pub(super) async fn look(&self) -> Result<(), Trouble> {
+        match self {
+            Self::Folder(folder) => beside(folder, FolderPlace::look).await,
+            // Its bucket is looked at with the first object.
+            Self::Bucket(bucket) => Box::pin(bucket.objects()).await.map(drop),
+        }
+    }
+
+    pub(super) async fn size(&self, name: &str) -> Result<Option<u64>, Trouble> {
+        let name = name.to_owned();
+        match self {
+            Self::Folder(folder) => beside(folder, move |folder| folder.size(&name)).await,
+            Self::Bucket(bucket) => Box::pin(bucket.size(&name)).await,
+        }
+    }
+
+    pub(super) async fn read(&self, name: &str, to: Receiver, pulse: &Pulse) -> Result<Option<Receiver>, Trouble> {
+        let (name, pulse) = (name.to_owned(), pulse.clone());
+        match self {
+            Self::Folder(folder) => beside(folder, move |folder| folder.read(&name, to, &pulse)).await,
+            Self::Bucket(bucket) => Box::pin(bucket.read(&name, to, &pulse)).await,
+        }
+    }
+
+    pub(super) async fn content(&self, name: &str) -> Result<Option<Content>, Trouble> {
+        let name = name.to_owned();
+        match self {
+            Self::Folder(folder) => beside(folder, move |folder| folder.content(&name)).await,
+            Self::Bucket(bucket) => Box::pin(bucket.content(&name)).await,
+        }
+    }
+
+    pub(super) async fn publish(
+        &self,
+        name: &str,
+        from: Opened,
+        digest: &Digest,
+        pulse: &Pulse,
+    ) -> Result<(), Trouble> {
+        let (name, digest, pulse) = (name.to_owned(), digest.clone(), pulse.clone());
+        match self {
+            Self::Folder(folder) => beside(folder, move |folder| folder.publish(&name, from, &digest, &pulse)).await,
+            Self::Bucket(bucket) => Box::pin(bucket.publish(&name, from, &digest, &pulse)).await,
+        }
+    }
+
+    pub(super) async fn write(&self, name: &str, bytes: &[u8], how: Write) -> Result<bool, Trouble> {
+        let (name, bytes) = (name.to_owned(), bytes.to_vec());
+        match self {
+            Self::Folder(folder) => beside(folder, move |folder| folder.write(&name, &bytes, &how)).await,
+            Self::Bucket(bucket) => Box::pin(bucket.write(&name, &bytes, how)).await,
+        }
+    }
+
+    pub(super) async fn remove(&self, name: &str) -> Result<(), Trouble> {
+        let name = name.to_owned();
+        match self {
+            Self::Folder(folder) => beside(folder, move |folder| folder.remove(&name)).await,
+            Self::Bucket(bucket) => Box::pin(bucket.remove(&name)).await,
+        }
+    }
+
+    pub(super) async fn list(&self, below: &str) -> Result<Vec<Held>, Trouble> {
+        let below = below.to_owned();
+        match self {
+            Self::Folder(folder) => beside(folder, move |folder| folder.list(&below)).await,
+            Self::Bucket(bucket) => Box::pin(bucket.list(&below)).await,
+        }
+    }
+}
+
+/// Works on a folder beside the runtime's own threads. Who gives it up leaves the thread behind: nothing can wake one
+/// that waits for a dead file system.
+async fn beside<T: Send + 'static>(
+    folder: &FolderPlace,
+    work: impl FnOnce(&FolderPlace) -> Result<T, Trouble> + Send + 'static,
+) -> Result<T, Trouble> {
+    let folder = folder.clone();
+    super::blocking(move || work(&folder)).await
+}

@@ -1,0 +1,100 @@
+//! What a key leads to: a small JSON file. Who may write where it lies may have written anything in it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Kind, Object, layout};
+use crate::digest::Digest;
+
+const SCHEMA: u32 = 1;
+/// The largest entry that is read.
+pub(super) const MOST_BYTES: u64 = 4 << 20;
+
+/// What a key leads to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    schema: u32,
+    /// What it is about.
+    pub kind: Kind,
+    /// When it was made.
+    pub made: Timestamp,
+    /// The objects, each with its role.
+    pub objects: Vec<Member>,
+    /// What else is known, such as the packages that a build links to.
+    #[serde(default)]
+    pub facts: Map<String, Value>,
+}
+
+/// An object of an entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// What it is for, such as `archive`.
+    pub role: String,
+    /// Its SHA-256, hexadecimal.
+    pub sha256: String,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+impl Member {
+    /// An object with its role.
+    pub fn new(role: impl Into<String>, object: &Object) -> Self {
+        Self { role: role.into(), sha256: object.digest.hex().to_owned(), size: object.size }
+    }
+
+    /// Its digest.
+    pub fn digest(&self) -> Digest {
+        Digest::Sha256(self.sha256.clone())
+    }
+}
+
+impl Entry {
+    /// An entry made now.
+    pub fn new(kind: Kind, objects: Vec<Member>, facts: Map<String, Value>) -> Self {
+        Self { schema: SCHEMA, kind, made: Timestamp::now(), objects, facts }
+    }
+
+    /// The object with a role.
+    pub fn object(&self, role: &str) -> Option<&Member> {
+        self.objects.iter().find(|member| member.role == role)
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("our own types can be written")
+    }
+
+    /// Reads an entry of a kind. One of a later release, of another kind or with names that name nothing is none.
+    pub(super) fn parse(kind: Kind, bytes: &[u8]) -> Option<Self> {
+        let entry: Self = serde_json::from_slice(bytes).ok()?;
+        let fits = entry.schema == SCHEMA && entry.kind == kind;
+        (fits && entry.objects.iter().all(|member| layout::is_hex(&member.sha256))).then_some(entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_the_same_after_writing_and_reading() {
+        let object = Object { digest: Digest::sha256(b"x"), size: 1 };
+        let entry = Entry::new(Kind::RBuild, vec![Member::new("archive", &object)], Map::new());
+        assert_eq!(Entry::parse(Kind::RBuild, &entry.to_bytes()), Some(entry.clone()));
+        assert_eq!(Entry::parse(Kind::Wheel, &entry.to_bytes()), None, "it is about something else");
+        assert_eq!(entry.object("archive").map(Member::digest), Some(object.digest));
+    }
+
+    #[test]
+    fn what_is_no_entry_is_none() {
+        let lying = |text: &str| Entry::parse(Kind::Layer, text.as_bytes());
+        let of = |sha256: &str, schema| {
+            let objects = format!(r#"[{{"role":"part","sha256":"{sha256}","size":1}}]"#);
+            format!(r#"{{"schema":{schema},"kind":"layer","made":"2026-11-22T00:00:00Z","objects":{objects}}}"#)
+        };
+        assert!(lying(&of(&"a".repeat(64), 1)).is_some());
+        for text in ["", "{}", "[]", &of("../../../etc/shadow", 1), &of(&"a".repeat(64), 2), &of(&"A".repeat(64), 1)] {
+            assert_eq!(lying(text), None, "{text}");
+        }
+    }
+}

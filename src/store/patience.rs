@@ -1,0 +1,149 @@
+//! How long a place may take. A place is not asked to be fast; it is asked not to be slower than going past it.
+
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// How long a place may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// Without a sign of life.
+    pub(super) silence: Duration,
+    /// Until its pace counts.
+    pub(super) grace: Duration,
+    /// The least pace, in bytes a second.
+    pub(super) slowest: u64,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { silence: Duration::from_secs(8), grace: Duration::from_secs(10), slowest: 128 << 10 }
+    }
+}
+
+/// What work tells of itself while it goes on, and whether anybody still waits for it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pulse(Arc<Beats>);
+
+#[derive(Debug, Default)]
+struct Beats {
+    moved: AtomicU64,
+    given_up: AtomicBool,
+}
+
+impl Pulse {
+    /// So many bytes more went by.
+    pub(super) fn moved(&self, bytes: usize) {
+        self.0.moved.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Whether nobody waits any more.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.0.given_up.load(Ordering::Relaxed)
+    }
+}
+
+/// Why nobody waits any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum GivenUp {
+    #[error("it did not answer for {}", humantime::format_duration(*.0))]
+    Silent(Duration),
+    #[error("it is too slow: {0} bytes a second")]
+    Slow(u64),
+    #[error("it was given up meanwhile")]
+    Meanwhile,
+}
+
+impl Patience {
+    /// Waits for work that tells of itself, not longer than patience lasts. `is_left`: whether somebody else has given
+    /// the place up meanwhile.
+    pub(super) async fn attend<T>(
+        self,
+        pulse: &Pulse,
+        work: impl Future<Output = T>,
+        is_left: impl Fn() -> bool,
+        on_bytes: impl Fn(u64),
+    ) -> Result<T, GivenUp> {
+        let mut work = pin!(work);
+        let began = Instant::now();
+        let (mut told, mut heard) = (0, began);
+        let tick = (self.silence / 8).min(Duration::from_millis(200));
+        loop {
+            let ended = tokio::time::timeout(tick, &mut work).await;
+            let moved = pulse.0.moved.load(Ordering::Relaxed);
+            if moved > told {
+                on_bytes(moved - told);
+                (told, heard) = (moved, Instant::now());
+            }
+            if let Ok(done) = ended {
+                return Ok(done);
+            }
+            let pace = moved / began.elapsed().as_secs().max(1);
+            let why = if is_left() {
+                GivenUp::Meanwhile
+            } else if heard.elapsed() >= self.silence {
+                GivenUp::Silent(self.silence)
+            } else if moved > 0 && began.elapsed() >= self.grace && pace < self.slowest {
+                GivenUp::Slow(pace)
+            } else {
+                continue;
+            };
+            pulse.0.given_up.store(true, Ordering::Relaxed);
+            return Err(why);
+        }
+    }
+
+    /// The same for what has to reach a disk before it is done.
+    pub(super) fn of_writing(self) -> Self {
+        Self { silence: self.silence * 4, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: Patience =
+        Patience { silence: Duration::from_millis(80), grace: Duration::from_millis(100), slowest: 1 << 20 };
+
+    async fn attend(pulse: &Pulse, work: impl Future<Output = ()>) -> Result<(), GivenUp> {
+        SHORT.attend(pulse, work, || false, |_| ()).await
+    }
+
+    #[tokio::test]
+    async fn silence_is_waited_for_so_long_and_no_longer() {
+        let pulse = Pulse::default();
+        let ended = attend(&pulse, std::future::pending()).await;
+        assert_eq!(ended, Err(GivenUp::Silent(SHORT.silence)));
+        assert!(pulse.is_given_up());
+    }
+
+    #[tokio::test]
+    async fn who_trickles_is_too_slow() {
+        let pulse = Pulse::default();
+        let trickle = async {
+            loop {
+                pulse.moved(1);
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert!(matches!(attend(&pulse, trickle).await, Err(GivenUp::Slow(_))));
+    }
+
+    #[tokio::test]
+    async fn what_ends_is_heard_of_to_the_last_byte() {
+        let pulse = Pulse::default();
+        let heard = AtomicU64::new(0);
+        let work = async { pulse.moved(7) };
+        let count = |bytes| {
+            heard.fetch_add(bytes, Ordering::Relaxed);
+        };
+        SHORT.attend(&pulse, work, || false, count).await.expect("it ended");
+        assert_eq!(heard.into_inner(), 7);
+    }
+}

@@ -1,0 +1,91 @@
+//! Where a shared place is, as people write it.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use url::Url;
+
+/// A shared place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A folder that all nodes mount.
+    Folder(PathBuf),
+    /// A bucket or container of an object store, and what is below a path in it.
+    Bucket(Url),
+}
+
+/// The text names no place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no place for a store: {why}")]
+pub struct NotAPlace {
+    text: String,
+    why: &'static str,
+}
+
+impl NotAPlace {
+    /// What to write instead.
+    pub fn hint(&self) -> String {
+        "name a folder such as /Volumes/admin/tools/store, or an address such as s3://bucket/store, \
+         abfss://container@account.dfs.core.windows.net/store or gs://bucket/store"
+            .to_owned()
+    }
+}
+
+impl FromStr for Place {
+    type Err = NotAPlace;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let failed = |why| Err(NotAPlace { text: text.to_owned(), why });
+        if let Some(path) = text.strip_prefix("dbfs:") {
+            // As the nodes of a cluster have it.
+            return Ok(Self::Folder(PathBuf::from(format!("/dbfs/{}", path.trim_start_matches('/')))));
+        }
+        if text.starts_with('/') {
+            return Ok(Self::Folder(text.into()));
+        }
+        let Ok(url) = Url::parse(text) else { return failed("a folder begins with `/`") };
+        match url.scheme() {
+            "s3" | "s3a" | "gs" | "az" | "abfs" | "abfss" => {}
+            _ => return failed("an address begins with `s3:`, `abfss:`, `az:` or `gs:`"),
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return failed("it names no bucket");
+        }
+        if url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+            return failed("a credential does not belong in it, nor a query");
+        }
+        Ok(Self::Bucket(url))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path) => write!(f, "{}", path.display()),
+            Self::Bucket(url) => write!(f, "{url}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_and_addresses_are_places() {
+        for (text, shown) in [
+            ("/mnt/store", "/mnt/store"),
+            ("dbfs:/FileStore/store", "/dbfs/FileStore/store"),
+            ("s3://bucket/a/b", "s3://bucket/a/b"),
+            ("abfss://c@account.dfs.core.windows.net/x", "abfss://c@account.dfs.core.windows.net/x"),
+        ] {
+            assert_eq!(text.parse::<Place>().map(|place| place.to_string()), Ok(shown.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_place_is_said() {
+        for text in ["store", "./store", "https://example.org/x", "s3://", "s3://key:secret@bucket/x", "s3://b/x?a=1"] {
+            assert!(text.parse::<Place>().is_err(), "{text}");
+        }
+    }
+}

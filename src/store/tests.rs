@@ -1,0 +1,95 @@
+//! A store as a whole: what it gives, what it refuses, what it leaves.
+
+mod care;
+mod leases;
+mod local;
+mod shared;
+
+use std::{
+    os::unix::fs::{MetadataExt as _, symlink},
+    time::Instant,
+};
+
+use object_store::{
+    memory::InMemory,
+    throttle::{ThrottleConfig, ThrottledStore},
+};
+use serde_json::Map;
+
+use super::*;
+use crate::{cloud::Surroundings, http::Objects, report::event::Served};
+
+/// Short enough for a test, long enough for a machine with other work.
+const SHORT: Patience =
+    Patience { silence: Duration::from_secs(2), grace: Duration::from_millis(500), slowest: 1 << 20 };
+
+struct Bench {
+    temp: tempfile::TempDir,
+    warnings: Arc<Mutex<Vec<String>>>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { temp: tempfile::tempdir().expect("a temporary folder"), warnings: Arc::default() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.temp.path().join(name)
+    }
+
+    fn warn(&self) -> Warn {
+        let warnings = Arc::clone(&self.warnings);
+        Arc::new(move |text| warnings.lock().unwrap_or_else(PoisonError::into_inner).push(text))
+    }
+
+    fn store(&self) -> Store {
+        Store::of(Some(Local::new(self.path("local"))), USUAL_LIMIT, None, self.warn())
+    }
+
+    /// A node of its own name, which shares the folder `shared`.
+    fn node(&self, name: &str) -> Store {
+        let _ = std::fs::create_dir(self.path("shared"));
+        let place = Backend::Folder(FolderPlace { tree: Tree::shared(self.path("shared")) });
+        self.node_with(name, place)
+    }
+
+    fn node_with(&self, name: &str, backend: Backend) -> Store {
+        self.node_of_patience(name, backend, Patience::default())
+    }
+
+    fn node_of_patience(&self, name: &str, backend: Backend, patience: Patience) -> Store {
+        let shared = Shared::new("/shared".into(), backend, patience, self.warn());
+        Store::of(Some(Local::new(self.path(name))), USUAL_LIMIT, Some(shared), self.warn())
+    }
+
+    /// A node that shares a bucket.
+    fn node_of_bucket(&self, name: &str, bucket: &Arc<dyn object_store::ObjectStore>) -> Store {
+        self.node_with(name, Backend::Bucket(BucketPlace::of(Objects::of(Arc::clone(bucket)))))
+    }
+
+    /// The same with little patience.
+    fn hasty_node(&self, name: &str, bucket: &Arc<dyn object_store::ObjectStore>) -> Store {
+        self.node_of_patience(name, Backend::Bucket(BucketPlace::of(Objects::of(Arc::clone(bucket)))), SHORT)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        crate::fs::replace(&path, bytes, crate::fs::Attributes::mode(0o644)).expect("written");
+        path
+    }
+}
+
+async fn has(store: &Store, digest: &Digest, to: &Path) -> bool {
+    store.object(digest, None, to, |_| ()).await
+}
+
+/// Publishes these bytes from a node, and waits for that.
+async fn published(bench: &Bench, node: &Store, bytes: &[u8]) -> Object {
+    let object = node.add(&bench.file("made", bytes)).await.expect("added");
+    node.settle(Duration::from_secs(20)).await;
+    object
+}

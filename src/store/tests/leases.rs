@@ -1,0 +1,130 @@
+//! Leases and turns: one works, the others take what it made.
+
+use super::*;
+
+fn is_taken(lease: &Lease) -> bool {
+    matches!(lease, Lease::Taken(_))
+}
+
+#[tokio::test]
+async fn a_lease_is_held_by_one_renewed_while_it_is_held_and_given_back() {
+    let bench = Bench::new();
+    let bucket: Arc<dyn object_store::ObjectStore> = Arc::new(InMemory::new());
+    for of_bucket in [false, true] {
+        let node = |name: &str| if of_bucket { bench.node_of_bucket(name, &bucket) } else { bench.node(name) };
+        let (one, two) = (node("one"), node("two"));
+        let key = Key::of_object(&Digest::sha256(b"x"));
+        let long = Duration::from_secs(2);
+        let held = one.lease(&key, long).await;
+        assert!(is_taken(&held));
+        assert!(!is_taken(&two.lease(&key, long).await), "somebody has it");
+        assert!(two.is_leased(&key, long).await);
+        tokio::time::sleep(long + Duration::from_millis(500)).await;
+        assert!(!is_taken(&two.lease(&key, long).await), "it was renewed");
+        drop(held);
+        one.settle(Duration::from_secs(20)).await;
+        assert!(!two.is_leased(&key, long).await, "it was given back");
+        assert!(is_taken(&two.lease(&key, long).await));
+        two.settle(Duration::from_secs(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_dead_holder_blocks_nobody_for_long() {
+    let bench = Bench::new();
+    let bucket: Arc<dyn object_store::ObjectStore> = Arc::new(InMemory::new());
+    for of_bucket in [false, true] {
+        let node = |name: &str| if of_bucket { bench.node_of_bucket(name, &bucket) } else { bench.node(name) };
+        let key = Key::of_object(&Digest::sha256(b"x"));
+        let short = Duration::from_secs(2);
+        let Lease::Taken(mut guard) = node("dead").lease(&key, short).await else { panic!("it is free") };
+        guard.die();
+        let other = node("other");
+        assert!(!is_taken(&other.lease(&key, short).await));
+        tokio::time::sleep(short + Duration::from_millis(300)).await;
+        let nodes: Vec<Store> = (0..6).map(|index| node(&format!("node-{index}"))).collect();
+        let asked = futures::future::join_all(nodes.iter().map(|node| node.lease(&key, short))).await;
+        assert_eq!(asked.iter().filter(|lease| is_taken(lease)).count(), 1, "of many who see it one takes it over");
+    }
+}
+
+/// What a node is told about 1 MiB of bytes.
+async fn turn(bench: &Bench, node: &Store, digest: &Digest) -> Turn {
+    node.object_or_turn(digest, Some(1 << 20), &bench.path("to"), |_| ()).await
+}
+
+#[tokio::test]
+async fn one_goes_to_the_origin_and_the_other_takes_what_it_brings() {
+    let bench = Bench::new();
+    let bucket: Arc<dyn object_store::ObjectStore> = Arc::new(InMemory::new());
+    for of_bucket in [false, true] {
+        let bytes = vec![u8::from(of_bucket); 1 << 20];
+        let (file, digest) = (bench.file("made", &bytes), Digest::sha256(&bytes));
+        let name = |name: &str| format!("{name}-{of_bucket}");
+        let node = |name: &str| if of_bucket { bench.node_of_bucket(name, &bucket) } else { bench.node(name) };
+        let (one, two) = (node(&name("one")), node(&name("two")));
+        let Turn::Ours(ticket) = turn(&bench, &one, &digest).await else { panic!("nobody has it") };
+        let (served, ()) = tokio::join!(turn(&bench, &two, &digest), async {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            one.keep(&digest, &file, ticket).await;
+        });
+        assert!(matches!(served, Turn::Served));
+        assert_eq!(two.used().shared, Served { objects: 1, bytes: 1 << 20 });
+        one.settle(Duration::from_secs(20)).await;
+        let left = one.shared().expect("shared").list(layout::LEASES).await.expect("listed");
+        assert_eq!(left, Vec::new(), "the lease is given back");
+        crate::fs::remove(&bench.path("to")).expect("removed");
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_bring_it_makes_room_for_the_next() {
+    let bench = Bench::new();
+    let (one, two, digest) = (bench.node("one"), bench.node("two"), Digest::sha256(b"x"));
+    let Turn::Ours(failed) = turn(&bench, &one, &digest).await else { panic!("nobody has it") };
+    let (next, ()) = tokio::join!(turn(&bench, &two, &digest), async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        drop(failed);
+    });
+    let Turn::Ours(ticket) = next else { panic!("nobody brought it") };
+    assert!(ticket.into_guard().is_some(), "it is for us to bring it to others");
+}
+
+#[tokio::test]
+async fn what_does_not_pay_is_not_waited_for() {
+    let bench = Bench::new();
+    let digest = Digest::sha256(b"x");
+    let (one, two) = (bench.node("one"), bench.node("two"));
+    let _held = one.lease(&Key::of_object(&digest), Duration::from_secs(60)).await;
+    // Too small.
+    let small = two.object_or_turn(&digest, Some(100), &bench.path("to"), |_| ()).await;
+    assert!(matches!(small, Turn::Ours(_)));
+    // Others were too slow before.
+    two.shared().expect("shared").waited_in_vain(2);
+    assert!(two.shared().expect("shared").is_worth_waiting_by());
+    two.shared().expect("shared").waited_in_vain(2);
+    assert!(matches!(turn(&bench, &two, &digest).await, Turn::Ours(_)));
+    // The place fails.
+    let place = Backend::Folder(FolderPlace { tree: Tree::shared(bench.path("absent")) });
+    assert!(matches!(turn(&bench, &bench.node_with("three", place), &digest).await, Turn::Ours(_)));
+    assert!(matches!(turn(&bench, &bench.store(), &digest).await, Turn::Ours(_)), "nothing is shared");
+}
+
+#[tokio::test]
+async fn a_lease_that_says_for_ever_ends_like_any_other() {
+    let bench = Bench::new();
+    let key = Key::of_object(&Digest::sha256(b"x"));
+    let lying = r#"{"holder":"me","expires":"2999-01-01T00:00:00Z"}"#;
+    bench.file(&format!("shared/{}", layout::lease(&key)), lying.as_bytes());
+    let Lease::Held { until } = bench.node("one").lease(&key, Duration::from_secs(60)).await else { panic!("held") };
+    assert!(until < jiff::Timestamp::now() + jiff::SignedDuration::from_secs(61));
+}
+
+#[tokio::test]
+async fn where_no_lease_can_be_written_everybody_works() {
+    let bench = Bench::new();
+    let place = Backend::Folder(FolderPlace { tree: Tree::shared(bench.path("absent")) });
+    let key = Key::of_object(&Digest::sha256(b"x"));
+    assert!(is_taken(&bench.node_with("one", place).lease(&key, Duration::from_secs(60)).await));
+    assert!(is_taken(&bench.store().lease(&key, Duration::from_secs(60)).await));
+}

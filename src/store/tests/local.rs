@@ -1,0 +1,59 @@
+//! The node's own place.
+
+use super::*;
+
+#[tokio::test]
+async fn what_was_added_comes_back_as_the_same_file() {
+    let bench = Bench::new();
+    let store = bench.store();
+    let (file, to) = (bench.file("x", b"hello"), bench.path("cache/deep/y"));
+    let object = store.add(&file).await.expect("added");
+    assert_eq!(object, Object { digest: Digest::sha256(b"hello"), size: 5 });
+    assert!(has(&store, &object.digest, &to).await);
+    assert_eq!(to.metadata().expect("there").ino(), file.metadata().expect("there").ino(), "nothing was copied");
+    assert_eq!(store.used().local, Served { objects: 1, bytes: 5 });
+    assert!(has(&store, &object.digest, &to).await, "what is there already is right");
+    assert_eq!(store.used().local.objects, 1, "and was not asked for");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_not_given_and_nothing_is_made() {
+    let bench = Bench::new();
+    assert!(!has(&bench.store(), &Digest::sha256(b"hello"), &bench.path("y")).await);
+    assert!(!has(&bench.store(), &Digest::Sha256("../../x".into()), &bench.path("y")).await);
+    assert!(!bench.path("local").exists() && !bench.path("y").exists());
+}
+
+#[tokio::test]
+async fn a_damaged_object_is_refused_and_removed() {
+    for damaged in [&b"hellp"[..], b"hell", b"", b"hello and more"] {
+        let bench = Bench::new();
+        let store = bench.store();
+        let object = store.add(&bench.file("x", b"hello")).await.expect("added");
+        let path = bench.file(&format!("local/{}", layout::object(&object.digest)), damaged);
+        assert!(!has(&store, &object.digest, &bench.path("y")).await);
+        assert!(!path.exists() && !bench.path("y").exists());
+        assert_eq!(
+            bench.warnings(),
+            [
+                "the object `2cf24dba5fb0` in the store's place on this node does not hold what its name says; it was removed"
+            ]
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_entry_is_kept_and_what_is_none_is_forgotten() {
+    let bench = Bench::new();
+    let store = bench.store();
+    let key = Key::of(Kind::RBuild, &"facts");
+    assert_eq!(store.entry(Kind::RBuild, &key).await, None);
+    let object = store.add(&bench.file("x", b"hello")).await.expect("added");
+    let entry = Entry::new(Kind::RBuild, vec![Member::new("archive", &object)], Map::new());
+    store.publish(Kind::RBuild, &key, &entry).await.expect("published");
+    assert_eq!(store.entry(Kind::RBuild, &key).await, Some(entry));
+    let path = bench.file(&format!("local/{}", layout::entry(Kind::RBuild, &key)), b"{}");
+    assert_eq!(store.entry(Kind::RBuild, &key).await, None);
+    assert!(!path.exists());
+    assert!(bench.warnings().iter().any(|text| text.contains("is no entry")), "{:?}", bench.warnings());
+}

@@ -1,0 +1,245 @@
+//! The place that nodes share: what it gives, and what it may do to those who use it.
+
+use super::*;
+
+#[tokio::test]
+async fn an_entry_of_no_use_is_replaced_where_nodes_share_it() {
+    let bench = Bench::new();
+    let (one, two) = (bench.node("one"), bench.node("two"));
+    let key = Key::of(Kind::RBuild, &"facts");
+    let entry = |object: &Object| Entry::new(Kind::RBuild, vec![Member::new("archive", object)], Map::new());
+    let first = entry(&one.add(&bench.file("x", b"hello")).await.expect("added"));
+    one.publish_anew(Kind::RBuild, &key, &first).await.expect("published");
+    assert_eq!(two.entry_in(Which::Shared, Kind::RBuild, &key).await, Some(first.clone()), "at once");
+    let second = entry(&two.add(&bench.file("y", b"other")).await.expect("added"));
+    two.publish(Kind::RBuild, &key, &second).await.expect("published");
+    two.settle(Duration::from_secs(20)).await;
+    assert_eq!(two.entry_in(Which::Shared, Kind::RBuild, &key).await, Some(first.clone()), "what is there stays");
+    two.publish_anew(Kind::RBuild, &key, &second).await.expect("published");
+    assert_eq!(two.entry_in(Which::Shared, Kind::RBuild, &key).await, Some(second), "unless it was of no use");
+    assert_eq!(one.entry_in(Which::Local, Kind::RBuild, &key).await, Some(first), "each has its own");
+    bench.file(&format!("shared/{}", layout::entry(Kind::RBuild, &key)), b"not an entry");
+    assert_eq!(one.entry_in(Which::Shared, Kind::RBuild, &key).await, None);
+    assert!(bench.warnings().iter().any(|text| text.contains("it is no entry")), "{:?}", bench.warnings());
+}
+
+#[tokio::test]
+async fn what_is_begun_behind_a_run_is_waited_for_and_what_that_begins() {
+    let bench = Bench::new();
+    let (store, other) = (bench.node("one"), bench.node("two"));
+    let (also, file) = (store.clone(), bench.file("x", b"hello"));
+    store.behind(async move {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        also.add(&file).await.expect("added");
+    });
+    store.settle(Duration::from_secs(20)).await;
+    assert!(has(&other, &Digest::sha256(b"hello"), &bench.path("y")).await);
+}
+
+#[tokio::test]
+async fn what_one_node_has_the_next_one_takes_from_the_shared_place_and_keeps() {
+    let bench = Bench::new();
+    let bucket: Arc<dyn object_store::ObjectStore> = Arc::new(InMemory::new());
+    // Of one PUT, and of several parts.
+    for bytes in [b"hello".to_vec(), vec![7; 12 << 20], Vec::new()] {
+        for of_bucket in [false, true] {
+            let name = |name: &str| format!("{name}-{}-{of_bucket}", bytes.len());
+            let node = |name: &str| if of_bucket { bench.node_of_bucket(name, &bucket) } else { bench.node(name) };
+            let object = published(&bench, &node(&name("one")), &bytes).await;
+            let two = node(&name("two"));
+            let to = bench.path(&name("to"));
+            assert!(two.object(&object.digest, Some(object.size), &to, |_| ()).await, "{}", name(""));
+            assert!(std::fs::read(&to).expect("there") == bytes);
+            assert_eq!(two.used().shared, Served { objects: 1, bytes: object.size });
+            crate::fs::remove(&to).expect("removed");
+            assert!(has(&two, &object.digest, &to).await);
+            assert_eq!(two.used().local, Served { objects: 1, bytes: object.size }, "it was kept");
+            assert_eq!(bench.warnings(), Vec::<String>::new());
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_entry_is_shared_after_its_objects() {
+    let bench = Bench::new();
+    let (one, two) = (bench.node("one"), bench.node("two"));
+    let key = Key::of(Kind::Layer, &"facts");
+    let object = one.add(&bench.file("x", b"hello")).await.expect("added");
+    let entry = Entry::new(Kind::Layer, vec![Member::new("part", &object)], Map::new());
+    one.publish(Kind::Layer, &key, &entry).await.expect("published");
+    one.settle(Duration::from_secs(20)).await;
+    let found = two.entry(Kind::Layer, &key).await.expect("it is there");
+    assert_eq!(found, entry);
+    assert!(has(&two, &found.objects[0].digest(), &bench.path("y")).await);
+}
+
+#[tokio::test]
+async fn a_damaged_object_of_the_shared_place_is_refused_and_replaced() {
+    for damaged in [&b"hellp"[..], b"hell", b"", b"hello and more"] {
+        for size in [None, Some(5)] {
+            let bench = Bench::new();
+            let one = bench.node("one");
+            let object = published(&bench, &one, b"hello").await;
+            let path = bench.file(&format!("shared/{}", layout::object(&object.digest)), damaged);
+            let two = bench.node("two");
+            assert!(!two.object(&object.digest, size, &bench.path("y"), |_| ()).await);
+            assert!(!bench.path("y").exists() && path.exists(), "what others have is not ours to remove");
+            let warnings = bench.warnings();
+            assert_eq!(warnings.len(), 1, "{warnings:?}");
+            assert!(warnings[0].starts_with("what the shared store `/shared` has as `2cf24dba5fb0` is refused: it"));
+            // It came from the origin then.
+            published(&bench, &two, b"hello").await;
+            assert_eq!(std::fs::read(&path).expect("there"), b"hello");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_planted_is_neither_followed_nor_believed() {
+    let bench = Bench::new();
+    let digest = Digest::sha256(b"secret");
+    let outside = bench.file("outside", b"secret");
+    let name = layout::object(&digest);
+    let path = bench.path("shared").join(&name);
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("created");
+    // A link to the very bytes; a pipe; a folder; a link in the place of the folder above.
+    let plant: [&dyn Fn(); 4] = [
+        &|| symlink(&outside, &path).expect("linked"),
+        &|| nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("made"),
+        &|| std::fs::create_dir(&path).expect("made"),
+        &|| {
+            let folder = path.parent().expect("a folder");
+            std::fs::remove_dir(folder).expect("removed");
+            symlink(bench.path("elsewhere"), folder).expect("linked");
+        },
+    ];
+    std::fs::create_dir(bench.path("elsewhere")).expect("made");
+    bench.file(&format!("elsewhere/{}", digest.hex()), b"secret");
+    for (index, plant) in plant.iter().enumerate() {
+        plant();
+        let node = bench.node(&format!("node-{index}"));
+        assert!(!has(&node, &digest, &bench.path("to")).await, "{index}");
+        assert_eq!(bench.warnings().len(), 1, "{index}");
+        assert_eq!(std::fs::read(&outside).expect("there"), b"secret", "{index}");
+        if path.is_dir() && !path.is_symlink() {
+            std::fs::remove_dir(&path).expect("removed");
+        } else {
+            std::fs::remove_file(&path).expect("removed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn names_that_differ_in_case_are_other_names() {
+    let bench = Bench::new();
+    let object = published(&bench, &bench.node("one"), b"hello").await;
+    let name = layout::object(&object.digest);
+    let path = bench.path("shared").join(&name);
+    std::fs::rename(&path, path.with_file_name(object.digest.hex().to_uppercase())).expect("renamed");
+    assert!(!has(&bench.node("two"), &object.digest, &bench.path("y")).await);
+    let upper = Digest::Sha256(object.digest.hex().to_uppercase());
+    assert!(!has(&bench.node("two"), &upper, &bench.path("y")).await);
+}
+
+#[tokio::test]
+async fn a_place_that_is_not_there_is_told_of_once_and_left_alone() {
+    let bench = Bench::new();
+    let place = Backend::Folder(FolderPlace { tree: Tree::shared(bench.path("absent")) });
+    let node = bench.node_with("one", place);
+    assert!(!has(&node, &Digest::sha256(b"x"), &bench.path("y")).await);
+    assert!(!has(&node, &Digest::sha256(b"y"), &bench.path("y")).await);
+    published(&bench, &node, b"hello").await;
+    let why = "No such file or directory (os error 2)";
+    assert_eq!(bench.warnings(), [format!("the shared store `/shared` is left alone from here on: {why}")]);
+    assert!(!bench.path("absent").exists());
+}
+
+#[tokio::test]
+async fn a_place_that_can_only_be_read_is_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bench = Bench::new();
+    let object = published(&bench, &bench.node("one"), b"hello").await;
+    let folder = bench.path("shared/v1/objects");
+    let permit = |mode| std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode)).expect("ours");
+    permit(0o555);
+    let node = bench.node("two");
+    published(&bench, &node, b"another").await;
+    published(&bench, &node, b"a third").await;
+    let is_root = nix::unistd::Uid::effective().is_root();
+    if !is_root {
+        assert_eq!(bench.warnings(), ["nothing is published in the shared store `/shared`: it can only be read"]);
+    }
+    assert!(has(&node, &object.digest, &bench.path("y")).await);
+    permit(0o755);
+}
+
+#[tokio::test]
+async fn a_place_that_stalls_is_waited_for_once() {
+    let bench = Bench::new();
+    let slow = ThrottleConfig { wait_get_per_call: Duration::from_secs(600), ..ThrottleConfig::default() };
+    let bucket: Arc<dyn object_store::ObjectStore> = Arc::new(ThrottledStore::new(InMemory::new(), slow));
+    let node = bench.hasty_node("one", &bucket);
+    let began = Instant::now();
+    for bytes in [b"a", b"b", b"c", b"d", b"e", b"f"] {
+        assert!(!has(&node, &Digest::sha256(bytes), &bench.path("y")).await);
+    }
+    assert!(began.elapsed() < SHORT.silence * 5, "only the first one waits");
+    let warning = "the shared store `/shared` is left alone from here on: it did not answer for 2s";
+    assert_eq!(bench.warnings(), [warning]);
+}
+
+#[tokio::test]
+async fn a_place_that_trickles_is_slower_than_the_origin_and_left_alone() {
+    let bench = Bench::new();
+    let memory = InMemory::new();
+    let digest = Digest::sha256(&[1; 400]);
+    let path = object_store::path::Path::from(format!("below/{}", layout::object(&digest)));
+    object_store::ObjectStoreExt::put(&memory, &path, vec![1; 400].into()).await.expect("put");
+    // The pieces of a chunked store, each after a while.
+    let chunked = object_store::chunked::ChunkedStore::new(Arc::new(memory), 1);
+    let slow = ThrottleConfig { wait_get_per_byte: Duration::from_millis(20), ..ThrottleConfig::default() };
+    let bucket: Arc<dyn object_store::ObjectStore> = Arc::new(ThrottledStore::new(chunked, slow));
+    assert!(!has(&bench.hasty_node("one", &bucket), &digest, &bench.path("y")).await);
+    let warnings = bench.warnings();
+    assert!(warnings.len() == 1 && warnings[0].contains("it is too slow: "), "{warnings:?}");
+    assert!(!bench.path("y").exists());
+}
+
+#[tokio::test]
+async fn an_object_that_grows_for_ever_ends_where_it_said_it_would() {
+    let mut receiver = receive::Receiver::new(None, Some(5));
+    assert!(matches!(receiver.announce(6), Err(trouble::Trouble::Refused(_))));
+    let mut receiver = receive::Receiver::new(None, None);
+    assert!(matches!(receiver.announce(u64::MAX), Err(trouble::Trouble::Refused(_))));
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let mut receiver = receive::Receiver::new(Some(&temp.path().join("x")), None);
+    receiver.announce(5).expect("it may begin");
+    receiver.take(b"hello").expect("as announced");
+    assert!(matches!(receiver.take(b" "), Err(trouble::Trouble::Refused(_))));
+    drop(receiver);
+    assert_eq!(std::fs::read_dir(temp.path()).expect("there").count(), 0, "nothing is left of it");
+}
+
+#[tokio::test]
+async fn many_writers_of_one_object_leave_one_object() {
+    let bench = Bench::new();
+    let file = bench.file("x", &vec![3; 1 << 20]);
+    let nodes: Vec<Store> = (0..8).map(|index| bench.node(&format!("node-{index}"))).collect();
+    let added = futures::future::join_all(nodes.iter().map(|node| node.add(&file))).await;
+    futures::future::join_all(nodes.iter().map(|node| node.settle(Duration::from_secs(20)))).await;
+    let digest = &added[0].as_ref().expect("added").digest;
+    let folder = bench.path("shared").join(layout::object(digest));
+    assert_eq!(std::fs::read_dir(folder.parent().expect("a folder")).expect("there").count(), 1);
+    assert!(has(&bench.node("last"), digest, &bench.path("y")).await);
+    assert_eq!(bench.warnings(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_bucket_is_not_looked_for_before_it_is_needed() {
+    let bench = Bench::new();
+    let clouds = Arc::new(Clouds::new(Arc::default(), Surroundings::default()));
+    let shared = Some("s3://bucket/store".parse().expect("a place"));
+    let places = Places { local: bench.path("local"), limit: USUAL_LIMIT, shared };
+    let store = Store::open(&places, &clouds, bench.warn());
+    assert!(store.shared().is_some() && bench.warnings().is_empty() && !bench.path("local").exists());
+}

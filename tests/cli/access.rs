@@ -1,0 +1,375 @@
+//! Access files: what `check` says of them, what they allow, and what somebody reads who is refused.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    schema,
+    support::{MARKER, NodeTest, agent_in, entries, project, snapshots},
+};
+
+const ACCESS: &str = r#"schema = 1
+contact = "data-platform@lawfirms.example"
+
+[[databases]]
+name = "analytics"
+host = "db.lawfirms.example"
+
+[[databases.users]]
+name = "read_only"
+secret = { source = "databricks", scope = "family", key = "analytics-read-only" }
+
+[[databases.users]]
+name = "read_write"
+secret = { source = "databricks", scope = "family", key = "analytics-read-write" }
+
+[[grants]]
+who = ["cluster:Family"]
+read = ["family", "shared/geo-*"]
+connect = ["analytics:read_only"]
+
+[[grants]]
+who = ["group:LawFirms-*-Databricks-Criminal-*", "cluster:Criminal"]
+read = ["criminal"]
+connect = ["analytics:read_write"]
+contact = "criminal-leads@lawfirms.example"
+
+[[grants]]
+who = ["cluster:Consumer@Prod"]
+profiles = ["Family"]
+"#;
+
+/// A node of a unit's cluster, with an access file.
+fn node_of(unit: &str) -> NodeTest {
+    NodeTest::new()
+        .store("Admin/init_scripts/access.toml", ACCESS)
+        .store("Criminal/init_scripts/.keep", "")
+        .store("Family/init_scripts/.keep", "")
+        .var("DB_CLUSTER_NAME", &format!("Prod-Operational-{unit}-15.4-x-1"))
+}
+
+/// A profile that asks for one secret of a scope in the environment, where scope and key say.
+fn profile_of(scope: &str) -> String {
+    format!(
+        "[secrets]\nsource = \"env\"\nscope = \"{scope}\"\n\
+         items = [{{ key = \"token\", to = {{ file = \"/run/nodeagent/secrets/token\" }} }}]\n"
+    )
+}
+
+#[test]
+fn every_mistake_in_an_access_file_is_named_with_its_place() {
+    let folder = project().join("tests/fixtures/access/bad");
+    let mut seen = 0;
+    for path in entries(&folder) {
+        let name = path.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_owned();
+        let said = agent_in(&path, &["check", "access.toml"]).ended(2);
+        assert_eq!(said.stdout, "", "mistakes are talk, not data");
+        assert!(said.stderr.contains("access.toml:"), "{name} has no place: {}", said.stderr);
+        let mut settings = snapshots();
+        settings.set_snapshot_suffix(name);
+        settings.bind(|| insta::assert_snapshot!("bad_access_file", said.stderr));
+        seen += 1;
+    }
+    assert!(seen > 25, "only {seen} access files were found");
+}
+
+#[test]
+fn a_sound_access_file_is_sound_and_its_schema_accepts_it() {
+    let folder = project().join("tests/fixtures/access/good");
+    let said = agent_in(&folder, &["check", "access.toml"]).ended(0);
+    assert_eq!(said.stderr, "1 access file sound\n");
+    let schema = agent_in(project(), &["schema", "access"]).ended(0).json();
+    jsonschema::meta::validate(&schema).expect("it follows its own meta-schema");
+    let validator = jsonschema::validator_for(&schema).expect("the schema is sound");
+    let file = schema::read(&folder.join("access.toml")).expect("it is TOML");
+    let errors: Vec<String> = validator.iter_errors(&file).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    let profile = agent_in(project(), &["schema"]).ended(0).json();
+    assert_eq!(profile, agent_in(project(), &["schema", "profile"]).ended(0).json());
+}
+
+#[test]
+fn a_bad_access_file_of_the_store_stops_all_that_would_have_to_obey_it() {
+    let node = node_of("Family").profile("").store("Admin/init_scripts/access.toml", "schema = 1\n[[grant]]\n");
+    for command in [
+        &["check", "x.toml"][..],
+        &["plan", "--profile", "x.toml"],
+        &["run", "--profile", "x.toml", "--quiet"],
+        &["auth", "can", "read", "family"],
+        &["auth", "audit"],
+    ] {
+        let said = node.agent(command).ended(2);
+        assert!(said.stderr.contains("did you mean `grants`?"), "{command:?}: {}", said.stderr);
+    }
+    let report = node.agent(&["report", "show", "--json"]).ended(0).json();
+    assert_eq!(report["outcome"], "refused");
+}
+
+#[test]
+fn a_unit_cannot_write_its_own_grants() {
+    let own = "schema = 1\n[[grants]]\nwho = [\"cluster:Family\"]\nread = [\"criminal\"]\n";
+    let node = node_of("Family").store("Family/init_scripts/access.toml", own).work("access.toml", own);
+    node.agent(&["auth", "can", "read", "criminal"]).ended(2);
+}
+
+// The five situations in which somebody reads a denial.
+
+#[test]
+fn a_run_that_asks_for_another_units_secret_is_refused_before_it_is_read() {
+    let node = node_of("Family").profile(&profile_of("criminal")).var("CRIMINAL_TOKEN", MARKER);
+    let before = node.listing();
+    let planned = node.agent(&["plan", "--profile", "x.toml"]).ended(2);
+    assert_eq!(node.listing(), before, "planning changes nothing at all");
+    let said = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
+    assert_eq!(node.changes_since(&before), [""; 0]);
+    assert!(said.stderr.lines().count() <= 10, "{}", said.stderr);
+    assert!(node.files_with(MARKER).is_empty() && !said.all().contains(MARKER));
+    node.frozen(|| {
+        insta::assert_snapshot!("secret_run", said.stderr);
+        insta::assert_snapshot!("secret_plan", planned.stderr);
+    });
+}
+
+#[test]
+fn another_user_of_a_database_may_not_be_connected_as() {
+    let node = node_of("Family");
+    let said = node.agent(&["auth", "can", "connect", "analytics", "--as", "read_write"]).ended(2);
+    assert_eq!(said.stdout, "no\n");
+    let explained = node.agent(&["auth", "explain", "connect", "analytics", "--as", "read_write"]).ended(0);
+    node.frozen(|| {
+        insta::assert_snapshot!("database_can", said.stderr);
+        insta::assert_snapshot!("database_explain", explained.stdout);
+    });
+}
+
+#[test]
+fn a_profile_of_another_unit_is_refused_unless_a_grant_lifts_it() {
+    let node = node_of("Criminal").profile("business-unit = \"Family\"\n");
+    let said = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
+    node.frozen(|| insta::assert_snapshot!("profile_run", said.stderr));
+    let granted = node.var("DB_CLUSTER_NAME", "Prod-Operational-Consumer-15.4-x-1");
+    granted.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(0);
+    let elsewhere = granted.var("DB_CLUSTER_NAME", "Dev-Operational-Consumer-15.4-x-1");
+    elsewhere.agent(&["plan", "--profile", "x.toml"]).ended(2);
+    // What is open to somebody is not a mistake of the profile.
+    elsewhere.agent(&["check", "x.toml"]).ended(0);
+}
+
+#[test]
+fn a_clusters_own_unit_may_be_used_and_a_node_of_no_unit_may_use_any() {
+    let node = node_of("Family");
+    let own = node.agent(&["auth", "can", "use", "family"]).ended(0);
+    assert_eq!(own.stdout, "yes: it is this cluster's own unit\n");
+    let explained = node.agent(&["auth", "explain", "use", "Family"]).ended(0);
+    assert!(explained.stdout.contains("rule: none is needed: it is this cluster's own unit"), "{}", explained.stdout);
+    node.agent(&["auth", "can", "use", "Criminal"]).ended(2);
+    let nobodys = node.var("DB_CLUSTER_NAME", "somebodys cluster");
+    let any = nobodys.agent(&["auth", "can", "use", "Criminal"]).ended(0);
+    assert!(any.stdout.starts_with("yes: this node is no unit's"), "{}", any.stdout);
+}
+
+#[test]
+fn a_place_is_decided_as_the_scope_and_key_that_are_usually_there() {
+    let node = node_of("Family").var("FAMILY_TOKEN", MARKER);
+    node.agent(&["secrets", "get", "token", "--source", "env", "--scope", "family"]).ended(0);
+    let said = node.agent(&["auth", "can", "read", "env:FAMILY_TOKEN"]).ended(0);
+    assert!(said.stdout.contains("gives `family` to cluster:Family"), "{}", said.stdout);
+    let said = node.agent(&["auth", "can", "read", "env:CRIMINAL_TOKEN"]).ended(2);
+    assert!(said.stderr.contains("the secret `env:CRIMINAL_TOKEN` may not be read"), "{}", said.stderr);
+    let said = node.agent(&["auth", "can", "read", "vault:x"]).ended(2);
+    assert!(said.stderr.contains("azure-key-vault"), "{}", said.stderr);
+}
+
+#[test]
+fn an_access_file_of_any_name_is_checked_as_one() {
+    let node = NodeTest::new().work("acc/ex.toml", ACCESS);
+    assert_eq!(node.agent(&["check", "acc/ex.toml"]).ended(0).stderr, "1 access file sound\n");
+    let node = node.work("acc/ex.toml", "schema = 1\n[[grants]]\nwho = [\"cluster:Family\"]\n");
+    assert!(node.agent(&["check", "acc/ex.toml"]).ended(2).stderr.contains("the grant gives nothing"));
+}
+
+#[test]
+fn what_no_grant_gives_to_anybody_is_a_matter_for_the_contact() {
+    let node = node_of("Family");
+    let said = node.agent(&["auth", "can", "read", "finance/payroll"]).ended(2);
+    node.frozen(|| insta::assert_snapshot!("nobody_can", said.stderr));
+}
+
+#[test]
+fn a_secret_of_others_under_a_name_of_ones_own_is_still_theirs() {
+    let profile = profile_of("family").replace("key = \"token\"", "key = \"token\", env = \"CRIMINAL_TOKEN\"");
+    let node = node_of("Family").profile(&profile).var("CRIMINAL_TOKEN", MARKER);
+    let said = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
+    assert!(node.files_with(MARKER).is_empty());
+    node.frozen(|| insta::assert_snapshot!("elsewhere_run", said.stderr));
+}
+
+#[test]
+fn what_is_granted_is_explained_with_its_line() {
+    let node = node_of("Family");
+    let said = node.agent(&["auth", "can", "read", "family/token"]).ended(0);
+    let explained = node.agent(&["auth", "explain", "read", "shared/geo-au"]).ended(0);
+    node.frozen(|| {
+        insta::assert_snapshot!("granted_can", said.stdout);
+        insta::assert_snapshot!("granted_explain", explained.stdout);
+    });
+    let json = node.agent(&["auth", "can", "connect", "analytics", "--as", "read_only", "--json"]).ended(0).json();
+    assert_eq!((&json["allowed"], &json["rule"]["line"]), (&true.into(), &19.into()), "{json:#}");
+    let json = node.agent(&["auth", "can", "read", "criminal", "--json"]).ended(2).json();
+    assert_eq!((&json["allowed"], json["rule"].is_null()), (&false.into(), true), "{json:#}");
+}
+
+#[test]
+fn a_question_that_makes_no_sense_is_refused() {
+    let node = node_of("Family");
+    for question in [
+        &["auth", "can", "connect", "analytics"][..],
+        &["auth", "can", "read", "family", "--as", "x"],
+        &["auth", "can", "write", "family"],
+    ] {
+        assert_eq!(node.agent(question).ended(2).stdout, "", "{question:?}");
+    }
+}
+
+#[test]
+fn without_an_access_file_the_layer_is_off_and_says_so() {
+    let node = NodeTest::new().profile(&profile_of("family")).var("FAMILY_TOKEN", MARKER);
+    node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(0);
+    let said = node.agent(&["auth", "can", "read", "family"]).ended(0);
+    assert!(said.stdout.contains("no access file"), "{}", said.stdout);
+    let explained = node.agent(&["auth", "explain", "read", "family/token"]).ended(0);
+    let who = node.agent(&["auth", "whoami"]).ended(0);
+    node.frozen(|| {
+        insta::assert_snapshot!("off_explain", explained.stdout);
+        insta::assert_snapshot!("off_whoami", without_uid(&who.stdout));
+    });
+}
+
+#[test]
+fn whoami_names_the_node_as_access_files_do() {
+    let node = node_of("Family").file("etc/passwd", &passwd());
+    let said = node.agent(&["auth", "whoami"]).ended(0);
+    node.frozen(|| insta::assert_snapshot!("whoami", without_uid(&said.stdout)));
+    let json = node.agent(&["auth", "whoami", "--json"]).ended(0).json();
+    assert_eq!(json["names"], serde_json::json!(["cluster:Family@Prod", "local:somebody"]));
+    assert!(json["databricks"].is_null() && json["unknown"].as_array().is_some_and(Vec::is_empty), "{json:#}");
+}
+
+fn without_uid(text: &str) -> String {
+    text.replace(&format!("(uid {})", nix::unistd::Uid::effective()), "(uid [UID])")
+}
+
+/// Whoever runs the test, by a name of our own.
+fn passwd() -> String {
+    format!("somebody:x:{}:0::/root:/bin/sh\n", nix::unistd::Uid::effective())
+}
+
+#[test]
+fn every_decision_and_every_fetch_is_written_down_without_values() {
+    let node = node_of("Family")
+        .file("etc/passwd", &format!("{}root:x:{}:0::/root:/bin/sh\n", passwd(), nix::unistd::Uid::effective()))
+        .profile(&profile_of("family"))
+        .var("FAMILY_TOKEN", MARKER);
+    let target = node.beside("reports");
+    let copied = target.to_str().expect("UTF-8");
+    node.agent(&["run", "--profile", "x.toml", "--quiet", "--report-to", copied]).ended(0);
+    let run = entries(&node.root().join("var/log/nodeagent")).into_iter().find(|path| path.is_dir()).expect("a run");
+    let name = run.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_owned();
+    let log = format!("var/log/nodeagent/{name}/audit.jsonl");
+    assert_eq!(node.mode(&log), 0o600);
+    let text = node.read(&log);
+    let copy = entries(&target).into_iter().next().expect("a copy").join("audit.jsonl");
+    assert_eq!(fs::read_to_string(copy).expect("it was copied"), text);
+    // Outside a run.
+    node.agent(&["auth", "can", "read", "criminal"]).ended(2);
+    node.agent(&["plan", "--profile", "x.toml"]).ended(0);
+    let outside = node.read("var/log/nodeagent/audit.jsonl");
+    assert_eq!(node.mode("var/log/nodeagent/audit.jsonl"), 0o600);
+    node.frozen(|| {
+        insta::assert_snapshot!("audit_run", text);
+        insta::assert_snapshot!("audit_outside", outside);
+    });
+    let delivered = node.files_with(MARKER);
+    assert_eq!(delivered, [PathBuf::from("node/run/nodeagent/secrets/token")]);
+}
+
+#[test]
+fn a_fetch_that_fails_is_written_down_too() {
+    let node = node_of("Family").profile(&profile_of("family"));
+    node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
+    let runs = entries(&node.root().join("var/log/nodeagent"));
+    let run = runs.iter().find(|path| path.is_dir()).expect("a run");
+    let text = fs::read_to_string(run.join("audit.jsonl")).expect("it is there");
+    let last: serde_json::Value = serde_json::from_str(text.lines().last().expect("a line")).expect("JSON");
+    assert_eq!((&last["event"], &last["outcome"]), (&"fetch".into(), &"not-set".into()), "{text}");
+}
+
+#[test]
+fn a_tree_of_another_unit_that_can_be_read_is_an_open_door() {
+    let node = node_of("Family");
+    let said = node.agent(&["auth", "audit"]).ended(1);
+    node.frozen(|| {
+        insta::assert_snapshot!("audit_table", said.stdout);
+        insta::assert_snapshot!("audit_said", said.stderr);
+    });
+    let json = node.agent(&["auth", "audit", "--json"]).ended(1).json();
+    assert_eq!(json["doors"].as_array().map(Vec::len), Some(3), "{json:#}");
+}
+
+#[test]
+fn a_closed_tree_is_no_open_door() {
+    let node = node_of("Family");
+    let store = node.beside("store");
+    let store = store.to_str().expect("UTF-8");
+    let closed = Path::new(store).join("Criminal");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).expect("it is ours");
+    let root = node.root();
+    let root = root.to_str().expect("UTF-8");
+    let Some(said) = node.agent_as_nobody(&["--root", root, "--filestore", store, "auth", "audit"]) else {
+        return; // only root can become nobody
+    };
+    // Nobody can ask the workspace here, and what was not tried is not known to be closed.
+    let said = said.ended(1);
+    assert!(said.stdout.contains("tree  Criminal  closed"), "{}", said.stdout);
+    assert!(said.stderr.starts_with("error: no Databricks workspace is configured"), "{}", said.stderr);
+    assert!(!said.stderr.contains("should be closed"), "{}", said.stderr);
+}
+
+#[test]
+fn a_node_that_wants_an_access_file_allows_nothing_without_one() {
+    let node = NodeTest::new().var("FAMILY_TOKEN", "hunter2").store("Family/x", "");
+    let get = ["secrets", "get", "token", "--source", "env", "--scope", "family"];
+    node.agent(&get).ended(0);
+    let node = node.file("etc/nodeagent.toml", "access = \"required\"\n");
+    let said = node.agent(&get).ended(2);
+    assert!(said.stderr.contains("there is no access file `"), "{}", said.stderr);
+    let node = node.file("etc/nodeagent.toml", "access = \"never\"\n");
+    let said = node.agent(&get).ended(2);
+    assert!(said.stderr.contains("etc/nodeagent.toml:1:10"), "{}", said.stderr);
+}
+
+#[test]
+fn what_root_wrote_on_the_node_counts_for_more_than_a_variable() {
+    let node = NodeTest::new().store("Admin/init_scripts/nightly.toml", "schema = 1\nname = \"nightly\"\n");
+    let line = format!("filestore = \"{}\"\n", node.beside("store").display());
+    let node = node.var("NODEAGENT_FILESTORE", "/nonexistent/store");
+    node.agent_without_store(&["check", "nightly"]).ended(2);
+    let node = node.file("etc/nodeagent.toml", &line);
+    node.agent_without_store(&["check", "nightly"]).ended(0);
+}
+
+#[test]
+fn the_names_in_another_place_need_a_grant_for_that_place() {
+    const LIST: [&str; 4] = ["secrets", "list", "--scope", "family"];
+    let node = node_of("Family").var("FAMILY_TOKEN", "hunter2");
+    node.agent(&[&LIST[..], &["--source", "env"]].concat()).ended(0);
+    for more in
+        [["--source", "credstash", "--table", "criminal"], ["--source", "azure-key-vault", "--vault", "criminal"]]
+    {
+        let said = node.agent(&[&LIST[..], &more].concat()).ended(2);
+        assert!(said.stderr.contains("may not be read"), "{}", said.stderr);
+    }
+}

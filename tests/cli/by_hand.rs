@@ -1,0 +1,132 @@
+//! `nodeagent secrets list`, `get` and `test`: secrets by hand, each decided first and written down.
+
+use crate::support::NodeTest;
+
+const VALUE: &str = "marker-hunter2\n";
+
+fn node() -> NodeTest {
+    let node = NodeTest::new().store("vault/family/token", VALUE).store("vault/family/other", "x");
+    let path = node.beside("store/vault").display().to_string();
+    node.profile(&format!(
+        "[secrets]\nsource = \"file\"\npath = \"{path}\"\nscope = \"family\"\nitems = [\n\
+         {{ key = \"token\", to = {{ file = \"/run/a\" }} }},\n{{ key = \"missing\", to = {{ file = \"/run/b\" }} }}]\n"
+    ))
+}
+
+/// Only `family/token` may be read.
+const ACCESS: &str = "schema = 1\ncontact = \"ops@example.org\"\n[[grants]]\nwho = [\"local:root\", \"local:analyst\"]\n\
+                      read = [\"family/token\"]\n";
+
+#[test]
+fn a_scope_is_listed_by_name_and_never_by_value() {
+    let node = node();
+    let said = node.agent(&["secrets", "list", "--profile", "x.toml"]).ended(0);
+    assert_eq!(said.stdout, "other\ntoken\n");
+    let json = node.agent(&["secrets", "list", "--profile", "x.toml", "--json"]).ended(0);
+    assert_eq!(serde_json::from_str::<Vec<String>>(&json.stdout).expect("JSON"), ["other", "token"]);
+    let vault = node.beside("store/vault").display().to_string();
+    let options = ["secrets", "list", "--source", "file", "--path", &vault, "--scope", "nobodys"];
+    assert!(node.agent(&options).ended(2).stderr.contains("nobodys"));
+}
+
+#[test]
+fn an_option_that_the_source_does_not_take_is_named_with_the_sources_that_do() {
+    let node = node();
+    let said = node.agent(&["secrets", "get", "token", "--scope", "family", "--table", "x"]).ended(2);
+    assert!(said.stderr.contains("the source `databricks` has no `table` (`--table`)"), "{}", said.stderr);
+    assert!(said.stderr.contains("leave `table` out, or write `source = \"credstash\"`"), "{}", said.stderr);
+    let said = node.agent(&["secrets", "list", "--source", "azure-key-vault", "--scope", "x", "--vault", "http://x"]);
+    assert!(said.ended(2).stderr.contains("`http://x` is not a Key Vault (`--vault`)"));
+    let said = node.agent(&["secrets", "get", "a_b", "--source", "azure-key-vault", "--scope", "x"]).ended(2);
+    assert!(said.stderr.contains("`a_b` is not a valid name in a Key Vault"), "{}", said.stderr);
+}
+
+#[test]
+fn a_value_comes_out_as_it_is_and_a_missing_one_is_named() {
+    let node = node();
+    let said = node.agent(&["secrets", "get", "token", "--profile", "x.toml"]).ended(0);
+    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), (VALUE, ""));
+    let said = node.agent(&["secrets", "get", "tokn", "--profile", "x.toml"]).ended(2);
+    assert!(said.stdout.is_empty() && said.stderr.contains("there is no key `tokn`"), "{}", said.stderr);
+}
+
+#[test]
+fn each_secret_of_a_profile_is_tested_and_none_is_delivered() {
+    let node = node();
+    let said = node.agent(&["secrets", "test", "--profile", "x.toml"]).ended(2);
+    assert!(said.stdout.contains("family/token") && said.stdout.contains("readable"), "{}", said.stdout);
+    assert!(said.stdout.contains("there is no key `missing`"), "{}", said.stdout);
+    assert!(said.stderr.starts_with("2 secrets tested, 1 cannot be had\n"), "{}", said.stderr);
+    assert!(said.stderr.contains("hint: check `key`, or ask whoever keeps the scope"), "{}", said.stderr);
+    assert!(!node.root().join("run/a").exists() && !said.all().contains("hunter2"));
+}
+
+#[test]
+fn what_no_grant_gives_is_refused_by_each_command_and_written_down() {
+    let node = node().store("Admin/init_scripts/access.toml", ACCESS);
+    node.agent(&["secrets", "get", "token", "--profile", "x.toml"]).ended(0);
+    for arguments in
+        [&["secrets", "get", "other", "--profile", "x.toml"][..], &["secrets", "list", "--profile", "x.toml"]]
+    {
+        let said = node.agent(arguments).ended(2);
+        assert!(said.stdout.is_empty() && said.stderr.contains("may not be read"), "{}", said.stderr);
+        assert!(said.stderr.contains("ops@example.org"), "{}", said.stderr);
+    }
+    let tested = node.agent(&["secrets", "test", "--profile", "x.toml"]).ended(2);
+    assert!(tested.stdout.contains("readable") && tested.stdout.contains("may not be read"), "{}", tested.stdout);
+    assert!(tested.stderr.contains("ask ops@example.org for a grant"), "{}", tested.stderr);
+    let json = node.agent(&["secrets", "test", "--profile", "x.toml", "--json"]).ended(2).json();
+    assert!(json[1]["hint"].as_str().is_some_and(|hint| hint.contains("ops@example.org")), "{json:#}");
+    assert!(json[1]["causes"][1].as_str().is_some_and(|cause| cause.contains("no grant of")), "{json:#}");
+    let audit = node.read("var/log/nodeagent/audit.jsonl");
+    let commands = ["secrets get", "secrets list", "secrets test"];
+    assert!(commands.iter().all(|command| audit.contains(command)) && !audit.contains("hunter2"), "{audit}");
+}
+
+#[test]
+fn the_passwords_of_logins_are_tested_too_and_a_secret_once() {
+    let login = "[[logins]]\nurl = \"https://pypi.example.org/\"\nuser = \"reader\"\nkey = \"pypi\"\n";
+    let item = "[[secrets.items]]\nkey = \"pypi\"\nto = { file = \"/run/pypi\" }\n";
+    let of = |more: &str| format!("[secrets]\nsource = \"env\"\nscope = \"family\"\n{more}{login}");
+    let node = NodeTest::new().profile(&of("")).var("PYPI", "x");
+    let said = node.agent(&["secrets", "test", "--profile", "x.toml"]).ended(2);
+    assert!(said.stdout.contains("env:FAMILY_PYPI"), "{}", said.stdout);
+    let node = node.profile(&of(item)).var("FAMILY_PYPI", "marker-hunter2");
+    let said = node.agent(&["secrets", "test", "--profile", "x.toml"]).ended(0);
+    assert_eq!(said.stderr, "1 secret tested, 0 cannot be had\n");
+    let said = node.profile(&of("")).agent(&["secrets", "exec", "--profile", "x.toml", "--", "true"]).ended(2);
+    assert!(said.stderr.contains("names passwords of logins, and no other secrets"), "{}", said.stderr);
+}
+
+#[test]
+fn variables_are_listed_by_keys_that_lead_to_them() {
+    const WHERE: [&str; 4] = ["--source", "env", "--scope", "family"];
+    let node = NodeTest::new().var("FAMILY_TOKEN", VALUE).var("FAMILYX", "x");
+    let said = node.agent(&[&["secrets", "list"], &WHERE[..]].concat()).ended(0);
+    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("token\n", ""));
+    assert_eq!(node.agent(&[&["secrets", "get", "token"], &WHERE[..]].concat()).ended(0).stdout, VALUE);
+    let node = node.var("FAMILY_GEO_AU", "x");
+    let said = node.agent(&[&["secrets", "list"], &WHERE[..]].concat()).ended(0);
+    assert_eq!(said.stdout, "geo_au\ntoken\n");
+    assert!(said.stderr.contains("may stand for another sign"), "{}", said.stderr);
+    let said = node.agent(&["secrets", "list", "--source", "env", "--scope", "nobodys"]).ended(0);
+    assert_eq!(
+        (said.stdout.as_str(), said.stderr.as_str()),
+        ("", "there is no secret of the scope `nobodys` at this source\n")
+    );
+    let said = node.agent(&[&["secrets", "get", "gone"], &WHERE[..]].concat()).ended(2);
+    assert!(said.stderr.contains("hint: set `FAMILY_GONE` in the environment of nodeagent\n"), "{}", said.stderr);
+    let said = node.agent(&["secrets", "get", "x", "--source", "file", "--scope", "family"]).ended(2);
+    assert!(said.stderr.contains("has no `path` (`--path DIR`)"), "{}", said.stderr);
+    let said = node.agent(&["secrets", "get", "x"]).ended(2);
+    assert!(said.stderr.contains("<--profile <NAME|PATH>|--scope <SCOPE>>"), "{}", said.stderr);
+}
+
+#[test]
+fn a_terminal_gets_no_value_unless_it_is_asked_for() {
+    let node = node();
+    let said = node.agent_on_terminal(&["secrets", "get", "token", "--profile", "x.toml"]);
+    assert!(!said.contains("hunter2") && said.contains("--show"), "{said}");
+    let said = node.agent_on_terminal(&["secrets", "get", "token", "--profile", "x.toml", "--show"]);
+    assert!(said.contains("marker-hunter2"), "{said}");
+}

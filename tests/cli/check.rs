@@ -1,0 +1,182 @@
+//! `check` for a node that is elsewhere, and how profiles are found.
+
+use crate::support::{NodeTest, agent_in, project};
+
+const R_WHEN_DEDICATED: &str = "[r]\npackages = [{ name = \"plumber\", when = { access-mode = \"dedicated\" } }]\n";
+
+#[test]
+fn r_packages_are_an_error_in_standard_access_mode() {
+    let node = NodeTest::new().profile("[r]\npackages = [\"plumber\"]\n");
+    node.agent(&["check", "x.toml"]).ended(0);
+    node.agent(&["check", "x.toml", "--access-mode", "dedicated"]).ended(0);
+    let said = node.agent(&["check", "x.toml", "--access-mode", "standard"]).ended(2);
+    insta::assert_snapshot!(said.stderr, @r#"
+    error: R packages are asked for at x.toml:4, but standard access mode has no R
+
+    hint: use a cluster in dedicated access mode, or add `when = { access-mode = "dedicated" }`
+    "#);
+    let family = agent_in(project(), &["check", "family", "--access-mode", "standard"]).ended(2);
+    assert!(family.stderr.contains("built-in:family.toml:31"), "{}", family.stderr);
+}
+
+#[test]
+fn what_the_hint_about_standard_access_mode_says_helps() {
+    let node = NodeTest::new().profile(R_WHEN_DEDICATED);
+    node.agent(&["check", "x.toml", "--access-mode", "standard"]).ended(0);
+}
+
+#[test]
+fn a_node_elsewhere_is_described_by_options() {
+    let node = NodeTest::new().profile(
+        "[apt]\npackages = [\n\
+         { name = \"on-drivers\", when = { role = \"driver\" } },\n\
+         { name = \"on-workers\", when = { role = \"worker\" } },\n\
+         { name = \"in-production\", when = { environment = \"Prod\" } },\n\
+         { name = \"in-development\", when = { environment = \"Dev\" } },\n\
+         { name = \"on-new-runtimes\", when = { runtime = \">=17\" } },\n\
+         { name = \"on-old-runtimes\", when = { runtime = \"<17\" } },\n\
+         { name = \"on-jammy\", when = { os = \"jammy\" } },\n\
+         { name = \"on-arm\", when = { arch = \"arm64\" } },\n]\n",
+    );
+    let packages = |options: &[&str]| {
+        let said = node.agent(&[&["check", "--show", "x.toml"], options].concat()).ended(0);
+        let lines = said.stdout.lines().filter_map(|line| line.trim().strip_prefix('"')?.split('"').next());
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(packages(&["--arch", "amd64"]), [""; 0]);
+    let worker = ["--role", "worker", "--environment", "Prod", "--runtime", "17.3", "--arch", "amd64"];
+    assert_eq!(packages(&worker), ["on-workers", "in-production", "on-new-runtimes"]);
+    let driver = ["--cluster-name", "Dev-Discovery-Family-15.4-x-1", "--role", "driver", "--arch", "arm64"];
+    assert_eq!(packages(&driver), ["on-drivers", "in-development", "on-old-runtimes", "on-arm"]);
+    assert_eq!(packages(&["--os", "ubuntu-22.04", "--arch", "amd64"]), ["on-jammy"]);
+}
+
+#[test]
+fn a_node_that_cannot_be_is_refused_with_the_words_that_can() {
+    let node = NodeTest::new().profile("");
+    for (option, value, known) in [
+        ("--role", "boss", "driver, worker"),
+        ("--environment", "prod", "Dev, PreProd, Prod"),
+        ("--access-mode", "shared", "dedicated, standard, no-isolation"),
+        ("--mode", "x", "Discovery, Operational"),
+        ("--os", "windows", "Debian and Ubuntu are known"),
+        ("--os", "ubuntu22.04", "did you mean `ubuntu-22.04`?"),
+    ] {
+        let said = node.agent(&["check", "x.toml", option, value]).ended(2);
+        assert!(said.stderr.contains(known), "{}", said.stderr);
+    }
+    let said = node.agent(&["check", "x.toml", "--runtime", "newest"]).ended(2);
+    assert!(said.stderr.contains("such as 17.3"), "{}", said.stderr);
+}
+
+#[test]
+fn a_profile_of_another_unit_than_the_clusters_is_refused() {
+    let node = NodeTest::new().profile("business-unit = \"Family\"\n");
+    node.agent(&["check", "x.toml", "--cluster-name", "Prod-Operational-FAMILY-15.4-x-1"]).ended(0);
+    let said = node.agent(&["check", "x.toml", "--cluster-name", "Prod-Operational-Finance-15.4-x-1"]).ended(2);
+    insta::assert_snapshot!(said.stderr, @r"
+    error: the profile `x` belongs to the unit Family, this cluster to Finance
+
+    hint: use a profile of Finance, or a cluster of Family
+    ");
+    let on_the_node = node.var("DB_CLUSTER_NAME", "Prod-Operational-Finance-15.4-x-1");
+    for command in [&["plan"][..], &["run"], &["run", "--dry-run"]] {
+        let said = on_the_node.agent(&[command, &["--profile", "x.toml"]].concat()).ended(2);
+        assert!(said.stderr.contains("belongs to the unit Family"), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn a_unit_that_extends_another_units_profile_is_told_so() {
+    let node = NodeTest::new()
+        .store("Family/init_scripts/family.toml", "schema = 1\nname = \"family\"\nbusiness-unit = \"Family\"\n")
+        .profile("extends = [\"family\"]\n");
+    // The unit comes along: whoever builds on a unit's profile is of that unit.
+    node.agent(&["check", "x.toml", "--cluster-name", "Prod-Operational-Finance-15.4-x-1"]).ended(2);
+}
+
+#[test]
+fn a_variable_that_the_profile_does_not_declare_cannot_be_set() {
+    let node = NodeTest::new().profile("[vars]\ntier = \"gold\"\n[shell.variables]\nTIER = \"${vars.tier}\"\n");
+    let shown = node.agent(&["check", "--show", "x.toml", "--set", "tier=silver"]).ended(0).stdout;
+    assert!(shown.contains("variables.TIER = \"silver\""), "{shown}");
+    let said = node.agent(&["check", "x.toml", "--set", "teir=silver"]).ended(2);
+    insta::assert_snapshot!(said.stderr, @r"
+    error: `--set teir=…` names no variable of the profile
+
+    hint: did you mean `tier`?
+    ");
+    let said = node.agent(&["check", "x.toml", "--set", "tier"]).ended(2);
+    assert!(said.stderr.contains("NAME=VALUE"), "{}", said.stderr);
+}
+
+#[test]
+fn an_unknown_profile_is_answered_with_the_nearest_and_all_that_are_known() {
+    let node = NodeTest::new().store("Admin/init_scripts/nightly.toml", "schema = 1\nname = \"nightly\"\n");
+    let said = node.agent(&["check", "famly"]).ended(2);
+    node.frozen(|| {
+        insta::assert_snapshot!(said.stderr, @"
+        error: there is no profile `famly`
+          caused by: searched: `[STORE]/Admin/init_scripts`, and what is built in
+            the unit of this node is not known, so that no unit's own folder was searched
+
+        hint: did you mean `family`? known profiles: admin, base, consumer, criminal, family, it, nightly, starter
+        ");
+    });
+    let said = node.agent(&["check", "./nowhere/x.toml"]).ended(2);
+    insta::assert_snapshot!(said.stderr, @r"
+    error: `nowhere/x.toml` could not be read: No such file or directory (os error 2)
+
+    hint: check the path; a name without `/` and `.toml` is looked up in the file store
+    ");
+}
+
+#[test]
+fn a_profile_of_a_unit_that_the_node_does_not_know_is_named_by_its_path() {
+    let node = NodeTest::new().store("Family/init_scripts/nightly.toml", "schema = 1\nname = \"nightly\"\n");
+    let said = node.agent(&["check", "nightly"]).ended(2);
+    node.frozen(|| insta::assert_snapshot!(said.stderr, @"
+    error: there is no profile `nightly`
+      caused by: searched: `[STORE]/Admin/init_scripts`, and what is built in
+        the unit of this node is not known, so that no unit's own folder was searched
+
+    hint: the unit Family has one: name it by its path `[STORE]/Family/init_scripts/nightly.toml`, or check it with a `--cluster-name` of the unit
+    "));
+    node.agent(&["check", "nightly", "--cluster-name", "Prod-Operational-Family-15.4-x-1"]).ended(0);
+    node.agent(&["check", "../store/Family/init_scripts/nightly.toml"]).ended(0);
+}
+
+#[test]
+fn a_units_own_profile_comes_before_the_one_that_is_built_in() {
+    let node = NodeTest::new()
+        .store("FAMILY/init_scripts/family.toml", "schema = 1\nname = \"family\"\ndescription = \"our own\"\n");
+    let shown = node.agent(&["check", "--show", "family"]).ended(0).stdout;
+    assert!(shown.starts_with("# ") && shown.contains("/FAMILY/init_scripts/family.toml"), "{shown}");
+}
+
+#[test]
+fn files_that_a_profile_names_are_looked_for_when_asked() {
+    let node = NodeTest::new()
+        .store("Admin/lib/debs/there.deb", "x")
+        .store("Admin/lib/python/changed-1.0-py3-none-any.whl", "x")
+        .profile(&format!(
+            "[apt]\ndebs = [\"lib/debs/there.deb\", \"lib/debs/gone.deb\"]\n\
+             [wheel]\nfiles = [{{ path = \"lib/python/changed-1.0-py3-none-any.whl\", sha256 = \"{}\" }}]\n",
+            "0".repeat(64)
+        ));
+    node.agent(&["check", "x.toml"]).ended(0);
+    let said = node.agent(&["check", "--assets", "x.toml"]).ended(2);
+    node.frozen(|| insta::assert_snapshot!(said.stderr));
+}
+
+#[test]
+fn a_page_of_check_show_is_toml_again() {
+    for path in crate::support::entries(&project().join("tests/fixtures/profiles/good")) {
+        let name = path.to_str().expect("UTF-8");
+        let shown = agent_in(project(), &["check", "--show", name, "--cluster-name", "Prod-Discovery-Family-15.4"]);
+        let shown = shown.ended(0).stdout;
+        if let Err(error) = shown.parse::<toml::Table>() {
+            panic!("{name}: {error}\n{shown}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Arguments, help, completions, manual pages.
+
+use crate::support::{NodeTest, agent_in, entries, project};
+
+#[test]
+fn help_and_version_are_data_and_end_with_0() {
+    for arguments in [&["--help"][..], &["-h"], &["--version"], &["help", "run"], &["run", "--help"], &["check", "-h"]]
+    {
+        let said = agent_in(project(), arguments).ended(0);
+        assert!(!said.stdout.is_empty() && said.stderr.is_empty(), "{arguments:?}: {}", said.stderr);
+    }
+}
+
+#[test]
+fn the_help_names_every_command_and_every_exit_status() {
+    let help = agent_in(project(), &["--help"]).ended(0).stdout;
+    insta::assert_snapshot!(help);
+}
+
+#[test]
+fn arguments_that_are_not_understood_end_with_2() {
+    for arguments in [
+        &[][..],
+        &["prepare"],
+        &["run"],
+        &["run", "--profile"],
+        &["run", "--profile", "starter", "--deadline", "soon"],
+        &["run", "--profile", "starter", "--deadline", "0s"],
+        &["plan", "--profile", "starter", "--runtime", "15.4"],
+        &["check"],
+        &["report", "tell"],
+        &["completions", "tcsh"],
+    ] {
+        let said = agent_in(project(), arguments).ended(2);
+        assert!(said.stdout.is_empty() && !said.stderr.is_empty(), "{arguments:?}: {}", said.stdout);
+    }
+}
+
+#[test]
+fn a_mistyped_command_or_option_is_answered_with_the_right_one() {
+    let said = agent_in(project(), &["chekc", "starter"]).ended(2);
+    assert!(said.stderr.contains("'check'"), "{}", said.stderr);
+    let said = agent_in(project(), &["run", "--profile", "starter", "--dryrun"]).ended(2);
+    assert!(said.stderr.contains("--dry-run"), "{}", said.stderr);
+}
+
+#[test]
+fn completions_know_commands_and_options_in_each_shell() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = agent_in(project(), &["completions", shell]).ended(0).stdout;
+        for word in ["nodeagent", "check", "dry-run", "report-to", "access-mode"] {
+            assert!(script.contains(word), "{shell} does not know {word}");
+        }
+    }
+}
+
+#[test]
+fn the_manual_is_a_page_and_on_request_a_page_for_each_command() {
+    let page = agent_in(project(), &["man"]).ended(0).stdout;
+    assert!(page.contains(".TH nodeagent 1") && page.contains("deadline passed"), "{page}");
+    let node = NodeTest::new();
+    let folder = node.beside("man");
+    node.agent(&["man", "--out", folder.to_str().expect("UTF-8")]).ended(0);
+    let names: Vec<String> =
+        entries(&folder).iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect();
+    for name in ["nodeagent.1", "nodeagent-run.1", "nodeagent-check.1", "nodeagent-report.1"] {
+        assert!(names.iter().any(|found| found == name), "{name} is not among {names:?}");
+    }
+}
+
+#[test]
+fn the_nodes_own_file_names_the_file_store() {
+    let node = NodeTest::new()
+        .store("Admin/init_scripts/nightly.toml", "schema = 1\nname = \"nightly\"\n")
+        .file("etc/nodeagent.toml", "filestroe = \"/x\"\n");
+    // Whatever the options say: what a file of the node would forbid must be known.
+    node.agent(&["check", "nightly"]).ended(2);
+    let said = node.agent_without_store(&["check", "nightly"]).ended(2);
+    node.frozen(|| insta::assert_snapshot!(said.stderr));
+    // What is not there is no leave to do without it, and without its access file.
+    let node = node.file("etc/nodeagent.toml", "filestore = \"/nonexistent/store\"\n");
+    let said = node.agent_without_store(&["check", "starter"]).ended(2);
+    assert!(said.stderr.contains("the file store `/nonexistent/store` is not there"), "{}", said.stderr);
+    let line = format!("filestore = \"{}\"\n", node.beside("store").display());
+    let node = node.file("etc/nodeagent.toml", &line);
+    node.agent_without_store(&["check", "nightly"]).ended(0);
+    let node = node.file("etc/nodeagent.toml", "filestore = \"dbfs:/FileStore\"\n");
+    let said = node.agent_without_store(&["check", "nightly"]).ended(2);
+    assert!(said.stderr.contains("no Databricks workspace is configured"), "{}", said.stderr);
+}

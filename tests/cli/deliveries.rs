@@ -1,0 +1,368 @@
+//! Where secrets go: every place, what others have there, what is taken back, and what cannot be written.
+
+use std::path::PathBuf;
+
+use crate::support::NodeTest;
+
+const HEAD: &str = "[secrets]\nsource = \"env\"\nscope = \"family\"\n";
+
+/// An entry that sends a secret somewhere.
+fn item(key: &str, to: &str) -> String {
+    format!("[[secrets.items]]\nkey = \"{key}\"\nto = {{ {to} }}\n")
+}
+
+fn profile(parts: &[String]) -> String {
+    format!("{HEAD}{}", parts.concat())
+}
+
+const PGPASS: &str = r#"pgpass = "~/.pgpass", host = "db", port = 5432, user = "read_only", owner = "analyst""#;
+const NETRC: &str = r#"netrc = "~/.netrc", machine = "artefacts.example", login = "reader""#;
+const GIT: &str = r#"git-credentials = "~/.git-credentials", url = "https://git.example", user = "bot""#;
+
+/// Every kind of place, with secrets that each format has to treat with care.
+fn everywhere() -> NodeTest {
+    NodeTest::new()
+        .var("FAMILY_TOKEN", "marker-a$b`c\"d\\e")
+        .var("FAMILY_DB", "marker:p\\w")
+        .var("FAMILY_PYPI", "marker-pypi")
+        .var("FAMILY_GIT", "marker/g@t")
+        .file("home/analyst/.pgpass", "other:5432:*:ann:hers\n")
+        .file("root/.netrc", "machine other.example login root password his\n")
+        .file("root/.git-credentials", "https://ann:hers@git.example\n")
+        .profile(&profile(&[
+            item("token", r#"file = "token""#),
+            item("token", r#"env-file = "/etc/inhouse/x.env", variable = "TOKEN", mode = "0440""#),
+            item("pypi", r#"env-file = "/etc/inhouse/x.env", variable = "PYPI", mode = "0440""#),
+            item("db", PGPASS),
+            item("pypi", r#"index = "https://pypi.example/simple", user = "__token__""#),
+            item("git", GIT),
+            "[[secrets.templates]]\nfile = \"/etc/inhouse/odbc.ini\"\ntext = \"Password=${secret.db}\\n\"\n".to_owned(),
+        ]))
+}
+
+fn run(node: &NodeTest) -> crate::support::Said {
+    node.agent(&["run", "--profile", "x.toml"])
+}
+
+#[test]
+fn every_place_gets_its_secret_and_others_keep_theirs() {
+    let node = everywhere();
+    run(&node).ended(0);
+    assert_eq!(node.read("run/nodeagent/secrets/family/token"), "marker-a$b`c\"d\\e");
+    assert_eq!(node.read("etc/inhouse/x.env"), "TOKEN=\"marker-a\\$b\\`c\\\"d\\\\e\"\nPYPI=\"marker-pypi\"\n");
+    assert_eq!(
+        node.read("home/analyst/.pgpass"),
+        "# >>> nodeagent x >>>\ndb:5432:*:read_only:marker\\:p\\\\w\n# <<< nodeagent x <<<\nother:5432:*:ann:hers\n"
+    );
+    assert_eq!(
+        node.read("root/.netrc"),
+        "# >>> nodeagent x >>>\nmachine pypi.example login __token__ password marker-pypi\n# <<< nodeagent x <<<\n\
+         machine other.example login root password his\n"
+    );
+    assert_eq!(
+        node.read("root/.git-credentials"),
+        "https://bot:marker%2fg%40t@git.example\nhttps://ann:hers@git.example\n"
+    );
+    assert_eq!(node.read("etc/inhouse/odbc.ini"), "Password=marker:p\\w\n");
+    for (path, mode) in [
+        ("run/nodeagent/secrets/family/token", 0o400),
+        ("etc/inhouse/x.env", 0o440),
+        ("home/analyst/.pgpass", 0o600),
+        ("root/.netrc", 0o600),
+        ("root/.git-credentials", 0o600),
+        ("etc/inhouse/odbc.ini", 0o400),
+        ("run/nodeagent/secrets", 0o711),
+    ] {
+        assert_eq!(node.mode(path), mode, "{path}");
+    }
+}
+
+#[test]
+fn a_second_run_changes_nothing_and_no_plan_shows_a_value() {
+    let node = everywhere();
+    let planned = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
+    node.frozen(|| insta::assert_snapshot!(planned.stdout));
+    let said = run(&node).ended(0);
+    let before = node.listing();
+    let again = run(&node).ended(0);
+    assert_eq!(node.changes_since(&before), [""; 0]);
+    let ready = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
+    for said in [&planned, &said, &again, &ready] {
+        assert!(!said.all().contains("marker"), "{}", said.all());
+    }
+    assert!(ready.stdout.contains("nothing to do"), "{}", ready.stdout);
+    // Percent signs and backslashes hide no value from the search: the marker itself has none.
+    let holders: Vec<PathBuf> = node.files_with("marker").into_iter().filter(|path| path.starts_with("node")).collect();
+    assert_eq!(
+        holders,
+        [
+            "node/etc/inhouse/odbc.ini",
+            "node/etc/inhouse/x.env",
+            "node/home/analyst/.pgpass",
+            "node/root/.git-credentials",
+            "node/root/.netrc",
+            "node/run/nodeagent/secrets/family/token",
+        ]
+        .map(PathBuf::from)
+    );
+}
+
+#[test]
+fn what_the_profile_no_longer_names_is_taken_back() {
+    let node = everywhere();
+    run(&node).ended(0);
+    let node = node.profile("");
+    let planned = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
+    node.frozen(|| insta::assert_snapshot!(planned.stdout));
+    let said = run(&node).ended(0);
+    assert!(!said.stderr.contains("warning"), "{}", said.stderr);
+    for path in ["run/nodeagent/secrets/family/token", "etc/inhouse/x.env", "etc/inhouse/odbc.ini"] {
+        assert!(!node.root().join(path).exists(), "{path}");
+    }
+    assert_eq!(node.read("home/analyst/.pgpass"), "other:5432:*:ann:hers\n");
+    assert_eq!(node.read("root/.netrc"), "machine other.example login root password his\n");
+    assert_eq!(node.read("root/.git-credentials"), "https://ann:hers@git.example\n");
+    assert_eq!(node.files_with("marker"), Vec::<PathBuf>::new());
+    let before = node.listing();
+    run(&node).ended(0);
+    assert_eq!(node.changes_since(&before), [""; 0]);
+}
+
+#[test]
+fn a_file_that_only_we_had_entries_in_goes_with_them() {
+    let node = NodeTest::new().var("FAMILY_DB", "one").profile(&profile(&[item("db", PGPASS)]));
+    run(&node).ended(0);
+    let node = node.profile("");
+    run(&node).ended(0);
+    assert!(!node.root().join("home/analyst/.pgpass").exists());
+}
+
+#[test]
+fn one_entry_goes_and_the_others_of_the_file_stay() {
+    let git =
+        |user: &str| format!(r#"git-credentials = "~/.git-credentials", url = "https://git.example", user = "{user}""#);
+    let other = r#"netrc = "~/.netrc", machine = "other.example", login = "reader""#;
+    let node = NodeTest::new().var("FAMILY_A", "one").var("FAMILY_B", "two").profile(&profile(&[
+        item("a", NETRC),
+        item("b", other),
+        item("a", &git("x")),
+        item("b", &git("y")),
+    ]));
+    run(&node).ended(0);
+    let node = node.profile(&profile(&[item("b", other), item("b", &git("y"))]));
+    run(&node).ended(0);
+    assert_eq!(
+        node.read("root/.netrc"),
+        "# >>> nodeagent x >>>\nmachine other.example login reader password two\n# <<< nodeagent x <<<\n"
+    );
+    assert_eq!(node.read("root/.git-credentials"), "https://y:two@git.example\n");
+}
+
+#[test]
+fn what_somebody_else_made_of_a_file_is_left_with_a_warning() {
+    let node = everywhere();
+    run(&node).ended(0);
+    let node = node.file_of_mode("etc/inhouse/x.env", "MINE=1\n", 0o600).profile("");
+    let said = run(&node).ended(0);
+    assert!(said.stderr.contains("etc/inhouse/x.env` was left where it is"), "{}", said.stderr);
+    assert_eq!(node.read("etc/inhouse/x.env"), "MINE=1\n");
+    // It was said once; from now on the file is somebody else's.
+    let again = run(&node).ended(0);
+    assert!(!again.stderr.contains("warning"), "{}", again.stderr);
+}
+
+#[test]
+fn a_file_that_was_there_as_wanted_is_not_ours_to_take_away() {
+    let node = NodeTest::new()
+        .var("FAMILY_TOKEN", "theirs")
+        .file_of_mode("run/token", "theirs", 0o400)
+        .profile(&profile(&[item("token", r#"file = "/run/token""#)]));
+    run(&node).ended(0);
+    let node = node.profile("");
+    run(&node).ended(0);
+    assert_eq!(node.read("run/token"), "theirs");
+}
+
+#[test]
+fn a_secret_that_changed_is_delivered_everywhere_again() {
+    let node = everywhere();
+    run(&node).ended(0);
+    let node = node.var("FAMILY_PYPI", "rotated").var("FAMILY_GIT", "rotated-too");
+    run(&node).ended(0);
+    assert_eq!(node.files_with("marker-pypi"), Vec::<PathBuf>::new());
+    assert!(node.read("etc/inhouse/x.env").ends_with("PYPI=\"rotated\"\n"));
+    assert!(node.read("root/.netrc").contains("password rotated\n"));
+    assert_eq!(node.read("root/.git-credentials").matches("https://bot:").count(), 1);
+    // And what was delivered anew is still known as ours.
+    let node = node.profile("");
+    run(&node).ended(0);
+    assert!(!node.root().join("etc/inhouse/x.env").exists());
+}
+
+#[test]
+fn each_profile_takes_back_its_own_only() {
+    let two = |name: &str, machine: &str| {
+        let to = format!(r#"netrc = "~/.netrc", machine = "{machine}", login = "reader""#);
+        format!(
+            "schema = 1\nname = \"{name}\"\n{}",
+            profile(&[item("token", &to), item("token", r#"file = "/run/token""#)])
+        )
+    };
+    let node = NodeTest::new()
+        .var("FAMILY_TOKEN", "one")
+        .work("a.toml", &two("a", "a.example"))
+        .work("b.toml", &two("b", "b.example"));
+    for name in ["a.toml", "b.toml"] {
+        node.agent(&["run", "--profile", name]).ended(0);
+    }
+    let before = node.listing();
+    for name in ["a.toml", "b.toml"] {
+        node.agent(&["run", "--profile", name]).ended(0);
+    }
+    assert_eq!(node.changes_since(&before), [""; 0]);
+    assert!(node.read("root/.netrc").contains("a.example") && node.read("root/.netrc").contains("b.example"));
+    let node = node.work("a.toml", "schema = 1\nname = \"a\"\n");
+    node.agent(&["run", "--profile", "a.toml"]).ended(0);
+    assert!(!node.read("root/.netrc").contains("a.example") && node.read("root/.netrc").contains("b.example"));
+    assert_eq!(node.read("run/token"), "one", "the other profile still asks for it");
+}
+
+#[test]
+fn what_a_format_cannot_hold_is_refused_before_anything_is_changed() {
+    for (value, to, why) in [
+        ("two\nlines", NETRC, "it holds a line break"),
+        ("ends with one\n", PGPASS, "it holds a line break"),
+        ("marker\n", GIT, "it holds a line break"),
+        ("two words", NETRC, "readers of netrc do not agree on"),
+        ("bell\u{7}", r#"env-file = "/etc/x.env", variable = "X""#, "it holds a control character"),
+    ] {
+        let node = NodeTest::new().var("FAMILY_TOKEN", value).profile(&profile(&[item("token", to)]));
+        let before = node.listing();
+        let said = run(&node).ended(2);
+        assert!(said.stderr.contains("does not fit into") && said.stderr.contains(why), "{}", said.stderr);
+        assert!(said.stderr.contains("x.toml:7") && said.stderr.contains("hint: "), "{}", said.stderr);
+        assert!(!said.all().contains(value.trim()), "{}", said.all());
+        assert_eq!(node.changes_since(&before), [""; 0]);
+    }
+}
+
+#[test]
+fn a_netrc_that_has_an_entry_for_the_machine_is_not_written_to() {
+    let node = NodeTest::new()
+        .var("FAMILY_TOKEN", "ours")
+        .file("root/.netrc", "machine artefacts.example login ann password hers\n")
+        .profile(&profile(&[item("token", NETRC)]));
+    let said = run(&node).ended(2);
+    assert!(
+        said.stderr.contains("has an entry for `artefacts.example` that nodeagent did not write"),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
+fn an_optional_secret_that_is_missing_leaves_the_rest_of_its_file() {
+    let node = NodeTest::new().var("FAMILY_A", "one").profile(&profile(&[
+        item("a", r#"env-file = "/etc/x.env", variable = "A""#),
+        item("b", r#"env-file = "/etc/x.env", variable = "B""#) + "optional = true\n",
+        "[[secrets.templates]]\nfile = \"/etc/x.ini\"\noptional = true\ntext = \"${secret.a}${secret.b}\"\n".to_owned(),
+    ]));
+    let said = run(&node).ended(0);
+    assert!(said.stderr.contains("FAMILY_B` is not set"), "{}", said.stderr);
+    assert_eq!(node.read("etc/x.env"), "A=\"one\"\n");
+    assert!(!node.root().join("etc/x.ini").exists(), "a template is whole or absent");
+}
+
+#[test]
+fn a_template_may_be_a_file_and_its_secrets_are_fetched_with_the_others() {
+    let asks = "[[secrets.templates]]\nfile = \"x.conf\"\ntemplate = \"x.conf\"\n".to_owned();
+    let node = NodeTest::new()
+        .var("FAMILY_TOKEN", "one")
+        .work("x.conf", "# ours\r\ntoken = ${secret.token}\r\nhome = $HOME $${x}\r\n")
+        .profile(&profile(&[asks]));
+    run(&node).ended(0);
+    assert_eq!(node.read("run/nodeagent/secrets/family/x.conf"), "# ours\ntoken = one\nhome = $HOME ${x}\n");
+
+    let node = node.work("x.conf", "a\ntoken = ${secret.other}\n");
+    let said = run(&node).ended(2);
+    assert!(said.stderr.contains("the variable `FAMILY_OTHER` is not set"), "{}", said.stderr);
+
+    let node = node.work("x.conf", "a\n  home = ${HOME}\n");
+    let said = node.agent(&["check", "x.toml"]).ended(2);
+    assert!(
+        said.stderr.contains("`${HOME}` names no secret") && said.stderr.contains("x.conf:2:10"),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
+fn what_a_killed_run_was_about_to_replace_is_still_known() {
+    let node = NodeTest::new().var("FAMILY_TOKEN", "one").profile(&profile(&[item("token", r#"file = "/run/token""#)]));
+    run(&node).ended(0);
+    let (file, kept) = (node.root().join("run/token"), node.beside("kept"));
+    std::fs::hard_link(&file, &kept).expect("linked");
+    let node = node.var("FAMILY_TOKEN", "two");
+    run(&node).ended(0);
+    // As if the run had ended between its note in the receipt and the new file: the old one is in place.
+    std::fs::rename(&kept, &file).expect("renamed");
+    let node = node.profile("");
+    let said = run(&node).ended(0);
+    assert!(!file.exists() && !said.stderr.contains("warning"), "{}", said.stderr);
+}
+
+#[test]
+fn a_receipt_of_another_time_does_no_harm() {
+    let node =
+        everywhere().file("var/lib/nodeagent/receipt.json", "{\"format\":1,\"delivered\":{\"x\":{\"/run/gone\":");
+    run(&node).ended(0);
+    let before = node.listing();
+    run(&node).ended(0);
+    assert_eq!(node.changes_since(&before), [""; 0]);
+}
+
+#[test]
+fn a_command_gets_the_secrets_and_its_status_is_the_end() {
+    let node = everywhere();
+    let script = r#"[ "$TOKEN" = 'marker-a$b`c"d\e' ] && [ "$FAMILY_DB" = 'marker:p\w' ] && [ "$PYPI" = marker-pypi ] \
+        && [ -z "${FAMILY_TOKEN+set}" ] && [ "$1" = --quiet ] && cat && exit 7"#;
+    let said =
+        node.agent(&["secrets", "exec", "--profile", "x.toml", "--", "sh", "-c", script, "sh", "--quiet"]).ended(7);
+    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("", ""));
+    let before = node.listing();
+    node.agent(&["secrets", "exec", "--profile", "x.toml", "--", "true"]).ended(0);
+    assert_eq!(node.changes_since(&before), [""; 0], "it delivers nothing");
+}
+
+#[test]
+fn a_command_gets_the_secrets_of_the_profile_and_not_the_credentials_they_are_fetched_with() {
+    const TELL: &str =
+        r#"echo "${DATABRICKS_TOKEN-none} ${AWS_SECRET_ACCESS_KEY-none} ${GOOGLE_CREDENTIALS-none} $AWS_REGION""#;
+    let to_variable = item("token", r#"env-file = "x.env", variable = "AWS_SECRET_ACCESS_KEY""#);
+    let node = NodeTest::new()
+        .var("FAMILY_TOKEN", "of-the-profile")
+        .var("DATABRICKS_TOKEN", "of-the-agent")
+        .var("GOOGLE_CREDENTIALS", "/google.json")
+        .var("AWS_SECRET_ACCESS_KEY", "of-the-agent")
+        .var("AWS_REGION", "ap-southeast-2")
+        .profile(&profile(&[to_variable]));
+    let exec = |options: &[&str]| {
+        let arguments = [&["secrets", "exec", "--profile", "x.toml"], options, &["--", "sh", "-c", TELL]].concat();
+        node.agent(&arguments).ended(0).stdout
+    };
+    assert_eq!(exec(&[]), "none of-the-profile none ap-southeast-2\n");
+    assert_eq!(exec(&["--keep-credentials"]), "of-the-agent of-the-profile /google.json ap-southeast-2\n");
+}
+
+#[test]
+fn a_command_that_cannot_be_had_is_an_error_and_so_is_a_missing_secret() {
+    let node = everywhere();
+    let exec = |node: &NodeTest, program: &str| node.agent(&["secrets", "exec", "--profile", "x.toml", "--", program]);
+    let said = exec(&node, "no-such-program").ended(2);
+    assert!(said.stderr.contains("`no-such-program` could not be started"), "{}", said.stderr);
+    let said = exec(&node.var("FAMILY_GIT", ""), "true").ended(2);
+    assert!(said.stderr.contains("the variable `FAMILY_GIT` is not set"), "{}", said.stderr);
+    let node = NodeTest::new().profile("");
+    let said = exec(&node, "true").ended(2);
+    assert!(said.stderr.contains("names no secrets"), "{}", said.stderr);
+}

@@ -1,0 +1,99 @@
+//! Sound profiles, one a feature: they are accepted, and what they mean is frozen.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::support::{agent_in, project, snapshots};
+
+#[test]
+fn a_feature_is_shown_with_its_lines() {
+    snapshots().bind(|| {
+        insta::glob!("../fixtures/profiles/good", "*.toml", |path| {
+            let folder = path.parent().expect("it lies in a folder");
+            let name = path.file_name().and_then(|name| name.to_str()).expect("the name is UTF-8");
+            // A node that every condition may hold on.
+            let node = [
+                "--cluster-name",
+                "Prod-Discovery-Family-15.4-nightly-2",
+                "--role",
+                "driver",
+                "--access-mode",
+                "dedicated",
+                "--os",
+                "debian-12",
+                "--arch",
+                "amd64",
+            ];
+            let said = agent_in(folder, &[&["check", name], &node[..]].concat()).ended(0);
+            assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("", "1 profile sound\n"));
+            let shown = agent_in(folder, &[&["check", "--show", name], &node[..]].concat()).ended(0);
+            insta::with_settings!({ filters => [(r"sha256:[0-9a-f]{64}", "sha256:[SHA256]")] }, {
+                insta::assert_snapshot!(shown.stdout);
+            });
+        });
+    });
+}
+
+#[test]
+fn every_shipped_profile_is_sound_by_path_and_by_name() {
+    let profiles = project().join("profiles");
+    let mut names = Vec::new();
+    for path in crate::support::entries(&profiles) {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".toml")) else { continue };
+        agent_in(&profiles, &["check", &format!("{name}.toml")]).ended(0);
+        names.push(name.to_owned());
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    assert!(names.len() >= 7, "{names:?}");
+    let said = agent_in(project(), &[&["check"], &names[..]].concat()).ended(0);
+    assert_eq!(said.stderr, format!("{} profiles sound\n", names.len()));
+}
+
+#[test]
+fn the_family_profile_is_shown_with_what_it_has_from_base() {
+    let said = agent_in(project(), &["check", "--show", "family"]).ended(0);
+    insta::with_settings!({ omit_expression => true, filters => [(r"sha256:[0-9a-f]{64}", "sha256:[SHA256]")] }, {
+        insta::assert_snapshot!(said.stdout);
+    });
+}
+
+#[test]
+fn every_key_of_the_grammar_is_used_by_one_of_them() {
+    let schema = agent_in(project(), &["schema"]).ended(0).json();
+    let mut known = BTreeSet::new();
+    keys_of_schema(&schema, &mut known);
+    assert!(known.len() > 50, "{known:?}");
+    let mut used = BTreeSet::new();
+    for path in crate::support::entries(&project().join("tests/fixtures/profiles/good")) {
+        keys_of_value(&crate::schema::read(&path).expect("it is TOML"), &mut used);
+    }
+    let unused: Vec<_> = known.difference(&used).collect();
+    assert!(unused.is_empty(), "no good profile uses {unused:?}");
+}
+
+fn keys_of_schema(schema: &Value, keys: &mut BTreeSet<String>) {
+    match schema {
+        Value::Object(object) => {
+            keys.extend(
+                object.get("properties").and_then(Value::as_object).into_iter().flat_map(|known| known.keys().cloned()),
+            );
+            object.values().for_each(|below| keys_of_schema(below, keys));
+        }
+        Value::Array(list) => list.iter().for_each(|below| keys_of_schema(below, keys)),
+        _ => {}
+    }
+}
+
+fn keys_of_value(value: &Value, keys: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            for (key, below) in object {
+                keys.insert(key.clone());
+                keys_of_value(below, keys);
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|below| keys_of_value(below, keys)),
+        _ => {}
+    }
+}

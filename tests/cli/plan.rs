@@ -1,0 +1,191 @@
+//! `plan` and `run --dry-run` on a fake node: what is missing, what is there, and nothing changed.
+
+use crate::support::{NodeTest, without_progress};
+
+/// A profile of every kind.
+const EVERY_KIND: &str = r#"
+[apt]
+packages = ["jq", "tree=2.1.0-1", { name = "tesseract-ocr", optional = true }]
+
+[pip]
+packages = ["httpx>=0.27", "nltk"]
+
+[wheel]
+files = ["lib/python/inhouse-1.0-py3-none-any.whl"]
+
+[r]
+repos = ["https://cran.example.org/"]
+packages = ["plumber@1.2.1", "jsonlite"]
+
+[shell]
+users = ["root", "analyst"]
+bashrc = { text = "export PS1='> '" }
+variables = { EDITOR = "vim" }
+
+[shell.profile-d]
+proxy = { file = "proxy.sh" }
+
+[secrets]
+source = "env"
+scope = "family"
+items = [{ key = "token", to = { file = "/run/nodeagent/secrets/token" } }]
+"#;
+
+fn node() -> NodeTest {
+    NodeTest::new()
+        .profile(EVERY_KIND)
+        .work("proxy.sh", "export https_proxy=http://proxy.example.org:3128\r\n")
+        .store("Admin/lib/python/inhouse-1.0-py3-none-any.whl", "a wheel")
+        .var("FAMILY_TOKEN", "marker-hunter2")
+}
+
+/// The node before anything was done for the profile.
+fn bare_node() -> NodeTest {
+    node().debs(&[("bash", "5.2.15-2+b7")]).python(&[("numpy", "1.26.4"), ("pip", "23.0.1")]).r(&[])
+}
+
+/// The node when all is done.
+fn ready_node() -> NodeTest {
+    let block = |text: &str| format!("# mine\n# >>> nodeagent >>>\n{text}\n# <<< nodeagent <<<\n");
+    node()
+        .debs(&[("jq", "1.6-2.1"), ("tree", "2.1.0-1"), ("tesseract-ocr", "5.3.0-2")])
+        .python(&[("httpx", "0.27.2"), ("nltk", "3.9"), ("inhouse", "1.0")])
+        .r(&[("plumber", "1.2.1"), ("jsonlite", "1.8.9")])
+        .file("root/.bashrc", &block("export PS1='> '"))
+        .file("home/analyst/.bashrc", &block("export PS1='> '"))
+        .file("etc/profile.d/proxy.sh", "export https_proxy=http://proxy.example.org:3128\n")
+        .file(
+            "etc/profile.d/nodeagent-variables.sh",
+            "# Written by nodeagent from [shell.variables].\nexport EDITOR='vim'\n",
+        )
+        .file_of_mode("run/nodeagent/secrets/token", "marker-hunter2", 0o400)
+}
+
+#[test]
+fn a_bare_node_needs_everything() {
+    let node = bare_node();
+    let said = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
+    assert_eq!(said.stderr, "");
+    node.frozen(|| insta::assert_snapshot!(said.stdout));
+}
+
+#[test]
+fn what_is_there_is_left_alone() {
+    let node = bare_node()
+        .debs(&[("jq", "1.6-2.1"), ("tree", "1.8.0-1")])
+        .python(&[("httpx", "0.25.0")])
+        .r(&[("jsonlite", "1.8.9"), ("plumber", "1.2.0")])
+        .file("home/analyst/.bashrc", "alias ll='ls -l'\n# >>> nodeagent >>>\nold\n# <<< nodeagent <<<\n# mine\n");
+    let node = node.profile(&EVERY_KIND.replace("[pip]", "[pip]\nguard = \"off\""));
+    let said = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
+    node.frozen(|| insta::assert_snapshot!(said.stdout));
+}
+
+#[test]
+fn a_profile_may_be_named_without_its_option() {
+    let node = NodeTest::new().profile("");
+    for command in ["plan", "run"] {
+        node.agent(&[command, "x.toml"]).ended(0);
+        node.agent(&[command, "x.toml", "--profile", "x.toml"]).ended(2);
+        let said = node.agent(&[command]).ended(2);
+        assert!(said.stderr.contains("<--profile <NAME|PATH>|PROFILE>"), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn reasons_are_no_errors_of_a_file() {
+    let both = "{ key = \"a\", to = { file = \"/run/a\" } }, { key = \"b\", to = { file = \"/run/b\" } }";
+    let node = NodeTest::new().profile(&format!("[secrets]\nsource = \"env\"\nscope = \"x\"\nitems = [{both}]\n"));
+    let said = node.agent(&["plan", "x.toml"]).ended(2);
+    assert!(said.stderr.ends_with("\n2 reasons\n"), "{}", said.stderr);
+}
+
+#[test]
+fn a_ready_node_needs_nothing() {
+    let node = ready_node();
+    let said = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
+    node.frozen(|| insta::assert_snapshot!(said.stdout));
+    let plan = node.agent(&["plan", "--profile", "x.toml", "--json"]).ended(0).json();
+    assert_eq!(plan["steps"], serde_json::json!([]));
+}
+
+#[test]
+fn a_run_on_a_ready_node_does_nothing_and_says_so() {
+    let node = ready_node();
+    let before = node.listing();
+    let said = node.agent(&["run", "--profile", "x.toml"]).ended(0);
+    assert_eq!(node.changes_since(&before), [""; 0]);
+    node.frozen(|| insta::assert_snapshot!(without_progress(&said.stderr)));
+}
+
+#[test]
+fn a_plan_in_json_has_the_documented_structure() {
+    let node = bare_node();
+    let plan = node.agent(&["plan", "--profile", "x.toml", "--json"]).ended(0).json();
+    assert_eq!(plan["format"], 1);
+    assert_eq!(plan["profile"], "x");
+    assert_eq!(plan["node"]["os"]["id"], "debian");
+    assert_eq!(plan["refusals"], serde_json::json!([]));
+    let steps = plan["steps"].as_array().expect("steps are a list");
+    let ids: Vec<&str> = steps.iter().filter_map(|step| step["id"].as_str()).collect();
+    assert_eq!(
+        ids,
+        [
+            "apt",
+            "apt:tesseract-ocr",
+            "pip",
+            "r",
+            "bashrc",
+            "bashrc:analyst",
+            "profile-d:proxy",
+            "variables",
+            "secret:family/token"
+        ]
+    );
+    for step in steps {
+        for key in ["kind", "title"] {
+            assert!(step[key].is_string(), "{step:#}");
+        }
+        assert!(step["optional"].is_boolean() && step["does"].is_array(), "{step:#}");
+        let origin = &step["origins"][0];
+        assert!(origin["file"] == "x.toml" && origin["line"].is_u64() && origin["column"].is_u64(), "{step:#}");
+        for need in step["needs"].as_array().expect("needs are a list") {
+            assert!(ids.contains(&need.as_str().expect("a need is an id")), "{step:#}");
+        }
+    }
+    node.frozen(|| insta::assert_json_snapshot!(plan));
+}
+
+#[test]
+fn planning_changes_no_file_and_no_time() {
+    for node in [bare_node(), ready_node()] {
+        let before = node.listing();
+        let plan = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
+        let dry_run = node.agent(&["run", "--profile", "x.toml", "--dry-run"]).ended(0);
+        assert_eq!(plan.stdout, dry_run.stdout, "both walk the same plan");
+        node.agent(&["plan", "--profile", "x.toml", "--json"]).ended(0);
+        node.agent(&["check", "--show", "x.toml"]).ended(0);
+        assert_eq!(node.listing(), before);
+    }
+}
+
+#[test]
+fn a_plan_never_shows_a_secret() {
+    for arguments in [&["plan"][..], &["plan", "--json"], &["run", "--dry-run"], &["run", "--dry-run", "-v"]] {
+        let said = bare_node().agent(&[arguments, &["--profile", "x.toml"]].concat()).ended(0);
+        assert!(!said.all().contains("marker-hunter2"), "{}", said.all());
+    }
+}
+
+#[test]
+fn a_file_of_requirements_is_compared_line_by_line() {
+    let node = bare_node()
+        .profile("[pip]\nrequirements = [\"r.txt\"]\n")
+        .work("r.txt", "\u{feff}nltk # the corpus\r\nnumpy>=1.20\r\n-r more.txt\r\n")
+        .work("more.txt", "numpy<2\r\nabsent; python_version < '3'\r\n");
+    let missing = node.agent(&["plan", "--profile", "x.toml"]).ended(0).stdout;
+    assert!(missing.contains("1 step to do"), "{missing}");
+    let node = node.python(&[("nltk", "3.9")]);
+    let ready = node.agent(&["plan", "--profile", "x.toml"]).ended(0).stdout;
+    assert!(ready.contains("nothing to do"), "{ready}");
+}

@@ -1,0 +1,188 @@
+//! What ends with 2: a run that may not begin says why, and nothing was changed.
+
+use crate::support::{NodeTest, Said};
+
+/// Plans and runs what must be refused: both say the same, and neither changes a file.
+fn refused(node: &NodeTest) -> Said {
+    let before = node.listing();
+    let planned = node.agent(&["plan", "--profile", "x.toml"]).ended(2);
+    assert_eq!(node.listing(), before, "planning changes nothing at all");
+    let said = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
+    assert_eq!(node.changes_since(&before), [""; 0]);
+    assert_eq!(said.stdout, "");
+    assert!(said.stderr.lines().count() <= 10, "{}", said.stderr);
+    let reasons = |said: &Said| {
+        said.stderr.lines().filter(|line| line.starts_with("error: ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    // A run names its report, too, and has room for one reason less.
+    assert!(reasons(&planned).starts_with(&reasons(&said)), "{}\n{}", planned.stderr, said.stderr);
+    said
+}
+
+#[test]
+fn a_file_that_is_not_in_the_file_store() {
+    let node = NodeTest::new().store("Family/lib/.keep", "").profile(
+        "business-unit = \"Family\"\n[apt]\ndebs = [\"lib/debs/driver.deb\"]\n[shell]\nbashrc = \"prompt.sh\"\n",
+    );
+    let said = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(said.stderr));
+}
+
+#[test]
+fn an_optional_file_that_is_missing_degrades_the_run() {
+    let node = NodeTest::new().profile("[apt]\ndebs = [{ path = \"lib/debs/driver.deb\", optional = true }]\n");
+    let said = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
+    node.frozen(|| insta::assert_snapshot!(said.stdout));
+    node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(0);
+    node.agent(&["run", "--profile", "x.toml", "--quiet", "--strict"]).ended(3);
+}
+
+const SECRET: &str = "[secrets]\nsource = \"env\"\nscope = \"family\"\n\
+    items = [{ key = \"token\", to = { file = \"/run/nodeagent/secrets/token\" } }]\n";
+
+#[test]
+fn a_secret_whose_variable_is_not_set() {
+    let node = NodeTest::new().profile(SECRET);
+    let said = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(said.stderr));
+}
+
+#[test]
+fn a_secret_that_the_platform_did_not_resolve() {
+    let node = NodeTest::new().profile(SECRET).var("FAMILY_TOKEN", "{{secrets/family/token}}");
+    let said = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(said.stderr));
+}
+
+#[test]
+fn a_secret_of_a_scope_that_is_not_there() {
+    let node = NodeTest::new().store("vault/criminal/token", "x");
+    let path = node.beside("store/vault").display().to_string();
+    let profile = SECRET.replace("source = \"env\"", &format!("source = \"file\"\npath = \"{path}\""));
+    let node = node.profile(&profile);
+    let said = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(said.stderr));
+}
+
+#[test]
+fn an_owner_that_the_node_does_not_have() {
+    let node = NodeTest::new()
+        .profile(&SECRET.replace("token\" }", "token\", owner = \"ann:analysts\" }"))
+        .var("FAMILY_TOKEN", "x");
+    let said = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(said.stderr));
+}
+
+#[test]
+fn a_user_that_the_node_does_not_have() {
+    let node = NodeTest::new().profile("[shell]\nusers = [\"root\", \"anylist\"]\nbashrc = { text = \"true\" }\n");
+    let said = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(said.stderr));
+}
+
+#[test]
+fn a_mark_of_ours_without_its_partner() {
+    let node = NodeTest::new()
+        .file("root/.bashrc", "alias ll='ls -l'\n# >>> nodeagent >>>\nexport PS1=x\n")
+        .profile("[shell]\nbashrc = { text = \"true\" }\n");
+    let said = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(said.stderr));
+}
+
+#[test]
+fn a_wheel_that_does_not_fit_the_interpreter() {
+    let arch = std::env::consts::ARCH;
+    let files = [
+        format!("other_python-1.0-cp39-cp39-linux_{arch}.whl"),
+        format!("new_glibc-1.0-cp311-cp311-manylinux_2_39_{arch}.whl"),
+    ];
+    let mut node = NodeTest::new().python(&[]).profile(&format!("[wheel]\nfiles = {files:?}\n"));
+    for file in &files {
+        node = node.work(file, "");
+    }
+    let said = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(said.stderr));
+}
+
+#[test]
+fn a_request_that_would_change_what_the_runtime_ships() {
+    let node = NodeTest::new()
+        .python(&[("numpy", "1.26.4"), ("pandas", "2.2.3")])
+        .work("r.txt", "nltk\npandas==1.5.3\n")
+        .work("numpy-2.0.0-py3-none-any.whl", "")
+        .profile("[pip]\npackages = [\"numpy>=2\"]\nrequirements = [\"r.txt\"]\n[wheel]\nfiles = [\"numpy-2.0.0-py3-none-any.whl\"]\n");
+    let said = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(said.stderr));
+    let node = node.profile("[pip]\npackages = [\"numpy>=2\"]\nallow-change = [\"NumPy\"]\n");
+    node.agent(&["plan", "--profile", "x.toml"]).ended(0);
+}
+
+#[test]
+fn an_interpreter_or_an_r_that_the_node_does_not_have() {
+    let node = NodeTest::new().profile("[pip]\npackages = [\"nltk\"]\n[r]\npackages = [\"plumber\"]\n");
+    let said = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(said.stderr));
+}
+
+#[test]
+fn a_file_of_requirements_that_names_one_that_is_not_there() {
+    let node =
+        NodeTest::new().python(&[]).work("r.txt", "nltk\n-r more.txt\n").profile("[pip]\nrequirements = [\"r.txt\"]\n");
+    let said = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(said.stderr));
+}
+
+#[test]
+fn a_fact_that_is_not_known_on_this_node() {
+    let node = NodeTest::new().profile("[shell.variables]\nUNIT = \"${cluster.business-unit}\"\n");
+    // Away from its node a profile is sound.
+    node.agent(&["check", "x.toml"]).ended(0);
+    let said = node.agent(&["plan", "--profile", "x.toml"]).ended(2);
+    node.frozen(|| insta::assert_snapshot!(said.stderr));
+}
+
+#[test]
+fn many_reasons_are_all_counted_in_ten_lines() {
+    let debs: Vec<String> = (1..=20).map(|number| format!("lib/debs/{number}.deb")).collect();
+    let node = NodeTest::new().profile(&format!("[apt]\ndebs = {debs:?}\n"));
+    let said = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(said.stderr));
+    // A person who plans has room for all of them.
+    let planned = node.agent(&["plan", "--profile", "x.toml"]).ended(2);
+    assert_eq!(planned.stderr.matches("error: ").count(), 20, "{}", planned.stderr);
+}
+
+#[test]
+fn a_changed_file_is_refused_before_anything_is_written() {
+    let sha256 = "0".repeat(64);
+    let node = NodeTest::new().debs(&[("bash", "5.2")]).work("tool_1.0_all.deb", "changed").profile(&format!(
+        "[apt]\ndebs = [{{ path = \"tool_1.0_all.deb\", sha256 = \"{sha256}\" }}]\n[shell]\nbashrc = {{ text = \"true\" }}\n"
+    ));
+    let before = node.listing();
+    let said = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
+    // By now the lock was taken; the node itself is as it was.
+    let changes = node.changes_since(&before);
+    let of_the_node: Vec<_> = changes
+        .iter()
+        .filter(|path| !["node/var/lib", "node/var/cache", "node/var"].iter().any(|known| path.starts_with(known)))
+        .collect();
+    assert_eq!(of_the_node, [""; 0], "{changes:?}");
+    node.frozen(|| insta::assert_snapshot!(said.stderr));
+}
+
+#[test]
+fn somebody_who_is_not_root() {
+    let Some(said) = NodeTest::new().profile("[shell.variables]\nNODEAGENT_TEST = \"x\"\n").agent_as_nobody(&[
+        "--root",
+        "/",
+        "run",
+        "--profile",
+        "x.toml",
+        "--quiet",
+    ]) else {
+        return; // only root can become nobody
+    };
+    let said = said.ended(2);
+    assert!(said.stderr.contains("only root may change it"), "{}", said.stderr);
+    assert!(said.stderr.contains("hint: run nodeagent as root"), "{}", said.stderr);
+}

@@ -1,0 +1,103 @@
+//! `report`: what is told of runs that were.
+
+use crate::support::{NodeTest, without_progress};
+
+fn node_with_a_run() -> NodeTest {
+    let node = NodeTest::new()
+        .profile(
+            "[shell.variables]\nA = \"b\"\n[secrets]\nsource = \"env\"\nscope = \"family\"\n\
+             items = [{ key = \"token\", optional = true, to = { file = \"/run/token\" } }]\n",
+        )
+        .var("DB_CLUSTER_NAME", "Prod-Operational-Family-15.4-nightly-2")
+        .var("DB_IS_DRIVER", "TRUE");
+    node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(0);
+    node
+}
+
+#[test]
+fn a_node_without_runs_says_so() {
+    let node = NodeTest::new();
+    let said = node.agent(&["report", "show"]).ended(2);
+    node.frozen(|| {
+        insta::assert_snapshot!(said.stderr, @r"
+        error: no run is kept under `[ROOT]/var/log/nodeagent`
+
+        hint: a run is kept by `nodeagent run`; name a folder to see one from elsewhere
+        ");
+    });
+    let said = node.agent(&["report", "list"]).ended(0);
+    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("", "no run is kept on this node yet\n"));
+}
+
+#[test]
+fn a_run_is_shown_with_its_steps_and_what_went_wrong() {
+    let node = node_with_a_run();
+    let said = node.agent(&["report", "show"]).ended(0);
+    assert_eq!(said.stderr, "");
+    node.frozen(|| insta::assert_snapshot!(without_progress(&said.stdout)));
+}
+
+#[test]
+fn a_run_is_found_by_name_by_its_beginning_and_by_path() {
+    let node = node_with_a_run();
+    let report = node.agent(&["report", "show", "--json"]).ended(0).json();
+    let run = report["run"].as_str().expect("a run has a name").to_owned();
+    let path = node.root().join("var/log/nodeagent").join(&run);
+    for name in [run.as_str(), &run[..12], path.to_str().expect("UTF-8")] {
+        assert_eq!(node.agent(&["report", "show", "--json", name]).ended(0).json(), report, "{name}");
+    }
+    let said = node.agent(&["report", "show", &run.replace('T', "X")]).ended(2);
+    assert!(said.stderr.contains("did you mean"), "{}", said.stderr);
+}
+
+#[test]
+fn where_the_time_went_is_told_in_words_and_as_data() {
+    let node = node_with_a_run();
+    let said = node.agent(&["report", "blame"]).ended(0);
+    assert!(said.stdout.contains("slowest first\n  variables"), "{}", said.stdout);
+    node.agent(&["report", "blame", "--json"]).ended(0).json();
+}
+
+#[test]
+fn all_runs_are_listed() {
+    let node = node_with_a_run();
+    node.agent(&["run", "--profile", "x.toml", "--quiet", "--strict"]).ended(3);
+    let list = node.agent(&["report", "list"]).ended(0).stdout;
+    assert_eq!(list.matches("degraded").count(), 2, "{list}");
+}
+
+#[test]
+fn only_so_many_runs_are_kept() {
+    let node = NodeTest::new().profile("");
+    for number in 0..25 {
+        let _ = std::fs::create_dir_all(node.root().join(format!("var/log/nodeagent/20250101T0000{number:02}Z-1")));
+    }
+    node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(0);
+    let kept = crate::support::entries(&node.root().join("var/log/nodeagent"));
+    assert_eq!(kept.len(), 20);
+    assert!(!kept[19].ends_with("20250101T000024Z-1"), "the newest is this run's own");
+}
+
+#[test]
+fn a_file_that_is_no_report_is_refused() {
+    let node = NodeTest::new().work("other/report.json", "{\"format\": 99}").work("torn/report.json", "{");
+    let said = node.agent(&["report", "show", "./other"]).ended(2);
+    assert!(said.stderr.contains("has format 99"), "{}", said.stderr);
+    let said = node.agent(&["report", "show", "./torn/report.json"]).ended(2);
+    assert!(said.stderr.contains("is not a report of nodeagent"), "{}", said.stderr);
+}
+
+#[test]
+fn a_run_whose_profile_has_mistakes_leaves_a_report_of_them() {
+    let node = NodeTest::new().profile("[apt]\npackages = [\"--yes\"]\n");
+    let before = node.listing();
+    let target = node.beside("reports");
+    let said = node.agent(&["run", "--profile", "x.toml", "--report-to", target.to_str().expect("UTF-8")]).ended(2);
+    assert!(said.stderr.contains(" --> x.toml:4:13"), "{}", said.stderr);
+    let report = node.agent(&["report", "show", "--json"]).ended(0).json();
+    assert_eq!((&report["outcome"], &report["exit-code"]), (&"refused".into(), &2.into()), "{report:#}");
+    assert_eq!(report["refusals"][0]["origin"]["line"], 4, "{report:#}");
+    assert_eq!(crate::support::entries(&target).len(), 1, "the copy is there, too");
+    let changes = node.changes_since(&before);
+    assert!(changes.iter().all(|path| path.starts_with("reports")), "{changes:?}");
+}

@@ -1,0 +1,90 @@
+//! The value of a secret appears in the file it is for, and nowhere else: one marker, every command, every file.
+
+use std::path::PathBuf;
+
+use crate::support::{MARKER, NodeTest, TOKEN_OF_FAMILY};
+
+const SHELL: &str = r#"
+[vars]
+tier = "gold"
+
+[shell]
+bashrc = { text = "export TIER=${vars.tier}" }
+"#;
+
+const BLOCKED: &str = r#"
+[[secrets.items]]
+key = "blocked"
+env = "FAMILY_TOKEN"
+optional = true
+to = { file = "/run/blocked" }
+"#;
+
+fn node() -> NodeTest {
+    // A folder stands where the second secret should go: that step fails.
+    NodeTest::new()
+        .profile(&format!("{SHELL}{TOKEN_OF_FAMILY}{BLOCKED}"))
+        .var("FAMILY_TOKEN", MARKER)
+        .file("run/blocked/x", "")
+}
+
+#[test]
+fn no_command_says_a_secret_and_no_file_but_its_own_holds_it() {
+    let node = node();
+    let target = node.beside("reports");
+    let target = target.to_str().expect("UTF-8");
+    for arguments in [
+        &["check", "--show", "x.toml"][..],
+        &["plan", "--profile", "x.toml"],
+        &["plan", "--profile", "x.toml", "--json"],
+        &["run", "--profile", "x.toml", "--dry-run"],
+        &["run", "--profile", "x.toml", "-v", "--report-to", target],
+        &["run", "--profile", "x.toml", "--json", "-v"],
+        &["run", "--profile", "x.toml", "--strict"],
+        &["report", "show"],
+        &["report", "show", "--json"],
+        &["report", "blame"],
+    ] {
+        let said = node.agent(arguments);
+        assert!(!said.all().contains(MARKER), "{arguments:?}: {}", said.all());
+    }
+    assert_eq!(node.files_with(MARKER), [PathBuf::from("node/run/nodeagent/secrets/token")]);
+}
+
+#[test]
+fn a_profile_cannot_reach_into_the_environment() {
+    let node = node().profile("[shell.variables]\nTOKEN = \"${env.FAMILY_TOKEN}\"\n");
+    let said = node.agent(&["plan", "--profile", "x.toml"]).ended(2);
+    assert!(said.stderr.contains("is not a known value") && !said.all().contains(MARKER), "{}", said.stderr);
+}
+
+#[test]
+fn a_secret_from_a_file_is_delivered_byte_for_byte() {
+    let node = NodeTest::new().store("vault/family/token", "marker-hunter2\n");
+    let path = node.beside("store/vault").display().to_string();
+    let node = node.profile(&format!(
+        "[secrets]\nsource = \"file\"\npath = \"{path}\"\nscope = \"family\"\n\
+         items = [{{ key = \"token\", to = {{ file = \"/run/token\" }} }}]\n"
+    ));
+    node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(0);
+    assert_eq!((node.read("run/token").as_str(), node.mode("run/token")), ("marker-hunter2\n", 0o400));
+}
+
+#[test]
+fn a_secret_that_changed_is_delivered_again() {
+    let node = node();
+    node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(0);
+    let node = node.var("FAMILY_TOKEN", "rotated");
+    node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(0);
+    assert_eq!(node.read("run/nodeagent/secrets/token"), "rotated");
+    assert!(node.files_with(MARKER).is_empty());
+}
+
+#[test]
+fn a_failure_of_the_agent_itself_shows_no_secret() {
+    // The reports' folder is a file: nothing can be kept, and all is said on standard error.
+    let node = node().file("var/log/nodeagent", "");
+    let said = node.agent(&["run", "--profile", "x.toml", "-v"]).ended(0);
+    assert!(said.stderr.contains("warning: "), "{}", said.stderr);
+    assert!(!said.all().contains(MARKER));
+}

@@ -1,0 +1,185 @@
+//! The store by hand, in folders: what is said, what survives a kill, a full disk, a place that can only be read.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread::sleep,
+    time::Duration,
+};
+
+use nodeagent::digest::Digest;
+
+use crate::support::{NodeTest, Said, put};
+
+const LOCAL: &str = "var/cache/nodeagent/store";
+
+/// A node whose own place has these objects.
+fn node_with(objects: &[&[u8]]) -> NodeTest {
+    let node = NodeTest::new();
+    for bytes in objects {
+        let path = node.root().join(LOCAL).join(object(bytes));
+        fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
+        write(&path, bytes);
+    }
+    node
+}
+
+fn object(bytes: &[u8]) -> String {
+    let hex = Digest::sha256(bytes).hex().to_owned();
+    format!("v1/objects/{}/{hex}", &hex[..2])
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test sets its scene without the code it tests")]
+fn write(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).expect("the file can be written");
+}
+
+/// An empty folder that nodes share.
+fn shared(node: &NodeTest) -> PathBuf {
+    let folder = node.beside("shared");
+    fs::create_dir(&folder).expect("it can be made");
+    folder
+}
+
+fn store(node: &NodeTest, shared: &Path, arguments: &[&str]) -> Said {
+    let place = shared.to_str().expect("UTF-8");
+    node.agent_without_store(&[&["store"], arguments, &["--store", place]].concat())
+}
+
+#[test]
+fn a_place_is_filled_by_one_node_and_emptied_into_another() {
+    let (one, two) = (node_with(&[b"hello", b"world and all"]), NodeTest::new());
+    let place = shared(&one);
+    let said = store(&one, &place, &["push"]).ended(0);
+    assert_eq!(said.stdout, "published: 2 objects (18 B), 0 entries\n");
+    assert_eq!(store(&one, &place, &["push"]).ended(0).stdout, "published: 0 objects (0 B), 0 entries\n");
+    assert_eq!(store(&two, &place, &["pull"]).ended(0).stdout, "taken over: 2 objects (18 B), 0 entries\n");
+    assert_eq!(two.read(&format!("{LOCAL}/{}", object(b"hello"))), "hello");
+    let said = store(&two, &place, &["stat"]).ended(0);
+    one.frozen(|| two.frozen(|| insta::assert_snapshot!("stat", said.stdout)));
+    let value = store(&two, &place, &["stat", "--json"]).ended(0).json();
+    assert_eq!(value["shared"]["objects"], serde_json::json!({ "objects": 2, "bytes": 18 }));
+    let said = store(&two, &place, &["gc", "--limit", "13 B"]).ended(0);
+    assert!(said.stdout.starts_with("removed: 1 object ("), "{}", said.stdout);
+}
+
+#[test]
+fn what_is_damaged_is_named_and_removed() {
+    let node = node_with(&[b"hello", b"world"]);
+    let place = shared(&node);
+    store(&node, &place, &["push"]).ended(0);
+    assert_eq!(store(&node, &place, &["verify"]).ended(0).stdout, "2 objects (10 B) are what their names say\n");
+    for (root, options) in [(node.root().join(LOCAL), &["verify"][..]), (place.clone(), &["verify", "--shared"])] {
+        write(&root.join(object(b"hello")), b"hellp");
+        put(&root.join("v1/objects/README"), "not ours");
+        let said = store(&node, &place, options).ended(1);
+        node.frozen(|| insta::assert_snapshot!("damaged", said.stdout));
+        assert!(!root.join(object(b"hello")).exists());
+        store(&node, &place, options).ended(0);
+    }
+}
+
+#[test]
+fn without_a_shared_place_there_is_nothing_to_push_to() {
+    let node = NodeTest::new();
+    let said = node.agent_without_store(&["store", "push"]).ended(2);
+    insta::assert_snapshot!(said.stderr);
+}
+
+#[test]
+fn what_is_no_place_and_what_is_no_size_is_said() {
+    let node = NodeTest::new();
+    let said = node.agent_without_store(&["store", "stat", "--store", "https://example.org/store"]).ended(2);
+    insta::assert_snapshot!("no_place", said.stderr);
+    let node = node.file("etc/nodeagent.toml", "store = \"/mnt/x\"\nstore-limit = \"much\"\n");
+    let said = node.agent_without_store(&["store", "stat"]).ended(2);
+    node.frozen(|| insta::assert_snapshot!("no_size", said.stderr));
+}
+
+#[test]
+fn a_place_that_is_not_there_is_one_warning() {
+    let node = node_with(&[b"hello"]);
+    let said = store(&node, Path::new("/nonexistent/store"), &["push"]).ended(1);
+    insta::assert_snapshot!(said.stderr);
+}
+
+#[test]
+fn a_ready_node_does_not_open_the_store() {
+    let node = NodeTest::new().debs(&[("jq", "1.6-2.1")]).profile("[apt]\npackages = [\"jq\"]\n");
+    let before = node.listing();
+    let said = node.agent(&["run", "--profile", "./x.toml", "--store", "/nonexistent/store"]).ended(0);
+    assert!(!said.stderr.contains("warning"), "{}", said.stderr);
+    assert_eq!(node.changes_since(&before), Vec::<String>::new());
+}
+
+#[test]
+fn the_nodes_file_names_the_place() {
+    let node = node_with(&[b"hello"]);
+    let place = shared(&node);
+    let node = node.file("etc/nodeagent.toml", &format!("store = \"{}\"\n", place.display()));
+    node.agent_without_store(&["store", "push"]).ended(0);
+    assert!(place.join(object(b"hello")).is_file());
+}
+
+/// Killed at any instant, a publication leaves a place that is sound, and the next one completes it.
+#[test]
+fn a_publication_that_is_killed_leaves_a_sound_place() {
+    let objects: Vec<Vec<u8>> = (0..24).map(|index: u8| vec![index; 3 << 20]).collect();
+    let node = node_with(&objects.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let place = shared(&node);
+    let mut killed = 0;
+    for instant in 0..20 {
+        let mut child = start(&node, &place);
+        sleep(Duration::from_millis(5 + 17 * instant));
+        let has_ended = child.try_wait().expect("it is our child").is_some();
+        killed += i32::from(!has_ended);
+        let _ = child.kill();
+        let _ = child.wait();
+        let said = store(&node, &place, &["verify", "--shared", "--json"]).ended(0).json();
+        assert_eq!(said["damaged"], serde_json::json!([]));
+        if instant % 4 == 3 {
+            fs::remove_dir_all(&place).and_then(|()| fs::create_dir(&place)).expect("it is ours");
+        }
+    }
+    assert!(killed > 5, "only {killed} were killed in time");
+    store(&node, &place, &["push"]).ended(0);
+    let value = store(&node, &place, &["verify", "--shared", "--json"]).ended(0).json();
+    assert_eq!(value["sound"]["objects"], 24);
+}
+
+#[expect(clippy::disallowed_methods, reason = "a child that is killed is no command of the agent's")]
+fn start(node: &NodeTest, place: &Path) -> std::process::Child {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("nodeagent"));
+    command.env_clear().arg("--root").arg(node.root()).args(["store", "push", "--store"]).arg(place);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the agent starts")
+}
+
+/// In a mount namespace of its own: a file system of 2 MiB, then the same for reading only.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test sets its scene without the code it tests")]
+fn a_full_place_and_one_that_can_only_be_read_are_one_warning_each() {
+    let node = node_with(
+        &(1..5).map(|index| vec![index; 900_000]).collect::<Vec<_>>().iter().map(Vec::as_slice).collect::<Vec<_>>(),
+    );
+    let place = shared(&node);
+    let agent = assert_cmd::cargo::cargo_bin!("nodeagent");
+    let script = "mount -t tmpfs -o size=2m tmpfs \"$1\" || exit 77\n\
+                  push() { \"$2\" --root \"$3\" store push --store \"$1\"; echo \"status $?\"; }\n\
+                  push \"$@\" 2>&1; mount -o remount,ro \"$1\" || exit 77; push \"$@\" 2>&1\n\
+                  \"$2\" --root \"$3\" store verify --shared --store \"$1\" 2>&1";
+    let mut command = Command::new("unshare");
+    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    command.args(["--mount", "--map-root-user", "sh", "-c", script, "sh"]).arg(&place).arg(agent).arg(node.root());
+    let output = command.output().expect("unshare is in every Debian");
+    if !output.status.success() && !String::from_utf8_lossy(&output.stdout).contains("status") {
+        return; // this machine gives nobody a namespace
+    }
+    let said = String::from_utf8_lossy(&output.stdout).replace(place.to_str().expect("UTF-8"), "[PLACE]");
+    let words = |words: &str| said.matches(words).count();
+    assert_eq!(words("warning: nothing is published in the shared store `[PLACE]`: it is full"), 1, "{said}");
+    assert_eq!(words("warning: nothing is published in the shared store `[PLACE]`: it can only be read"), 1, "{said}");
+    assert_eq!((words("warning: "), words("status 1")), (2, 2), "{said}");
+    // How many have room depends on how many come at once.
+    assert!(words("published: 0 ") == 1 && said.contains("what "), "{said}");
+}

@@ -1,0 +1,198 @@
+//! Grants by groups of a workspace, from the identity to the delivered secret; and its closed doors, tried.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+
+use serde_json::{Value, json};
+
+use crate::{
+    support::{NodeTest, put},
+    workspace::Workspace,
+};
+
+const ACCESS: &str = r#"schema = 1
+contact = "data-platform@lawfirms.example"
+
+[[grants]]
+who = ["group:LawFirms-*-Databricks-Family-*"]
+read = ["family"]
+
+[[grants]]
+who = ["group:LawFirms-*-Databricks-Criminal-*"]
+read = ["criminal"]
+"#;
+
+/// A node that acts as the owner of a token.
+fn node(workspace: &Workspace, token: &str) -> NodeTest {
+    NodeTest::new()
+        .store("Admin/init_scripts/access.toml", ACCESS)
+        .var("DATABRICKS_HOST", &workspace.url())
+        .var("DATABRICKS_TOKEN", token)
+}
+
+fn profile_of(scope: &str) -> String {
+    format!(
+        "[secrets]\nsource = \"databricks\"\nscope = \"{scope}\"\n\
+         items = [{{ key = \"git-token\", to = {{ file = \"/run/nodeagent/secrets/git-token\" }} }}]\n"
+    )
+}
+
+fn asked(workspace: &Workspace) -> Vec<String> {
+    let path = |request: &Value| request["path"].as_str().unwrap_or_default().to_owned();
+    workspace.seen().iter().map(path).collect()
+}
+
+#[test]
+fn a_group_of_the_workspace_opens_its_own_scope_and_no_other() {
+    let workspace = Workspace::start();
+    let node = node(&workspace, "token-of-family").profile(&profile_of("family"));
+    node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(0);
+    assert_eq!(node.read("run/nodeagent/secrets/git-token"), "family: git");
+    workspace.seen();
+    let node = node.profile(&profile_of("criminal"));
+    let said = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
+    for part in ["service-principal:11111111", "group:LawFirms-Prod-Databricks-Family-Analyst", "you may read family"] {
+        assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
+    }
+    assert!(said.stderr.contains("for a group that fits `LawFirms-*-Databricks-Criminal-*`"), "{}", said.stderr);
+    let requests = asked(&workspace);
+    assert!(!requests.iter().any(|path| path.contains("/secrets/")), "no secret was asked for: {requests:?}");
+}
+
+#[test]
+fn who_a_node_is_costs_one_request_and_only_where_a_rule_needs_it() {
+    let workspace = Workspace::start();
+    let by_cluster = ACCESS.replace("\"group:LawFirms-*-Databricks-Family-*\"", "\"cluster:Family\"");
+    let node = node(&workspace, "token-of-family")
+        .store("Admin/init_scripts/access.toml", &by_cluster)
+        .var("DB_CLUSTER_NAME", "Prod-Operational-Family-15.4-x-1");
+    node.agent(&["auth", "can", "read", "family/git-token"]).ended(0);
+    assert_eq!(asked(&workspace), [""; 0], "the cluster's name was enough");
+    node.agent(&["auth", "can", "read", "criminal/git-token"]).ended(2);
+    let me = asked(&workspace).iter().filter(|path| path.ends_with("/scim/v2/Me")).count();
+    assert_eq!(me, 1);
+}
+
+#[test]
+fn a_token_that_is_rejected_is_named_in_the_denial() {
+    let workspace = Workspace::start();
+    let node = node(&workspace, "token-of-nobody");
+    let said = node.agent(&["auth", "can", "read", "family"]).ended(2);
+    assert!(said.stderr.contains("databricks could not be asked who you are"), "{}", said.stderr);
+    assert!(!said.all().contains("token-of-nobody"));
+    let who = node.agent(&["auth", "whoami", "--json"]).ended(1).json();
+    assert_eq!(who["unknown"][0]["cloud"], "databricks", "{who:#}");
+}
+
+#[test]
+fn whoami_names_the_groups_of_the_workspace() {
+    let workspace = Workspace::start();
+    let said = node(&workspace, "token-of-family").agent(&["auth", "whoami"]).ended(0);
+    assert!(said.stdout.contains("group:LawFirms-Prod-Databricks-Family-Analyst"), "{}", said.stdout);
+    assert!(said.stdout.contains("1 of 2 grants for you"), "{}", said.stdout);
+}
+
+/// The verdict on each scope.
+fn doors(audit: &Value) -> Vec<String> {
+    let doors = audit["doors"].as_array().expect("a list").iter().filter(|door| door["kind"] == "scope");
+    doors.map(|door| format!("{} {} {}", door["name"], door["own"], door["found"]).replace('"', "")).collect()
+}
+
+/// The verdict on each tree of a remote store, by a node of Family.
+fn trees(workspace: &Workspace, store: &str, code: i32) -> (Vec<String>, String) {
+    let node = NodeTest::new()
+        .var("DATABRICKS_HOST", &workspace.url())
+        .var("DATABRICKS_TOKEN", "token-of-family")
+        .var("DB_CLUSTER_NAME", "Prod-Operational-Family-15.4-x-1");
+    let said = node.agent_without_store(&["--filestore", store, "auth", "audit", "--json"]).ended(code);
+    let doors = said.json()["doors"].as_array().expect("a list").clone();
+    let trees = doors.iter().filter(|door| door["kind"] == "tree");
+    (
+        trees.map(|door| format!("{} {} {}", door["name"], door["own"], door["found"]).replace('"', "")).collect(),
+        said.stderr,
+    )
+}
+
+#[test]
+fn trees_of_a_remote_store_are_tried_like_any_other_door() {
+    const VOLUME: &str = "/Volumes/lawfirms/platform/filestore";
+    const CLOSED: [&str; 5] = [
+        "Admin true open",
+        "Consumer false closed",
+        "Criminal false closed",
+        "Family true open",
+        "People false closed",
+    ];
+    let workspace = Workspace::start();
+    for store in [VOLUME, "/Workspace/Shared/filestore"] {
+        let (doors, stderr) = trees(&workspace, store, 0);
+        assert_eq!(doors, CLOSED, "{store}: {stderr}");
+    }
+    let asked = asked(&workspace);
+    assert!(!asked.iter().any(|path| path.contains("/Criminal/")), "names only, and of the tree itself: {asked:?}");
+    // DBFS has no access lists: whoever may use it may read all of it.
+    let (doors, stderr) = trees(&workspace, "dbfs:/FileStore", 1);
+    assert_eq!(doors.iter().filter(|door| door.ends_with("false open")).count(), 3, "{doors:?}");
+    assert!(
+        stderr.contains("3 doors are open and should be closed: tree Consumer, tree Criminal, tree People"),
+        "{stderr}"
+    );
+    // A wall with one hole.
+    let mut story: Value = serde_json::from_str(include_str!("../workspace/story.json")).expect("it is JSON");
+    story["closed"].as_object_mut().expect("by folder").remove(&format!("{VOLUME}/Criminal")).expect("it was closed");
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    put(&temp.path().join("state.json"), &story.to_string());
+    let breached = Workspace::of(&temp.path().join("state.json"));
+    let (doors, stderr) = trees(&breached, VOLUME, 1);
+    assert_eq!(doors[2], "Criminal false open");
+    assert!(stderr.contains("1 door is open and should be closed: tree Criminal"), "{stderr}");
+}
+
+#[test]
+fn a_tree_that_is_not_shown_is_closed_and_one_that_cannot_be_asked_is_not_known() {
+    let workspace = Workspace::start();
+    let folder = "/api/2.0/fs/directories/Volumes/lawfirms/platform/filestore";
+    for (status, error_code, found, code) in [(404, "NOT_FOUND", "closed", 0), (400, "INVALID_STATE", "unknown", 1)] {
+        workspace.ask("DELETE", "/_faults", None);
+        let fault = json!({ "path": format!("{folder}/Criminal"), "kind": "error", "count": 9, "status": status,
+            "error_code": error_code, "message": "not for you" });
+        workspace.fault(&fault);
+        let (doors, stderr) = trees(&workspace, "/Volumes/lawfirms/platform/filestore", code);
+        assert_eq!(doors[2], format!("Criminal false {found}"), "{stderr}");
+    }
+    // What was fetched of a web server says nothing of its doors.
+    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = server.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        for stream in server.incoming() {
+            let mut stream = stream.expect("a request");
+            let lines = BufReader::new(stream.try_clone().expect("a second handle")).lines();
+            let _ = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).count();
+            let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        }
+    });
+    let (doors, stderr) = trees(&workspace, &format!("http://127.0.0.1:{port}/store"), 0);
+    assert_eq!(doors, [""; 0]);
+    assert!(stderr.contains("no tree was tried"), "{stderr}");
+}
+
+#[test]
+fn closed_doors_are_shown_to_be_closed_and_open_ones_end_with_1() {
+    let workspace = Workspace::start();
+    let family = node(&workspace, "token-of-family");
+    let audit = family.agent(&["auth", "audit", "--json"]).ended(0).json();
+    let expected = ["admin", "consumer", "criminal"].map(|name| format!("{name} false closed")).to_vec();
+    assert_eq!(doors(&audit)[..3], expected);
+    assert_eq!(doors(&audit)[3..], ["family true open", "people false closed"]);
+    assert!(!asked(&workspace).iter().any(|path| path.ends_with("/secrets/get")), "no value is read");
+    // A scope that could not be tried is not shown to be closed.
+    let broken = json!({ "path": "/api/2.0/secrets/list", "kind": "error", "count": 5, "status": 500,
+        "error_code": "INTERNAL_ERROR", "message": "it broke" });
+    workspace.fault(&broken);
+    let said = family.agent(&["auth", "audit"]).ended(1);
+    assert!(said.stderr.contains("5 doors are not known to be closed"), "{}", said.stderr);
+    // The sign says that nobody of Family may read it; the wall has a hole.
+    let stricter = ACCESS.replace("LawFirms-*-Databricks-Family-*", "LawFirms-*-Databricks-Finance-*");
+    let breached = family.store("Admin/init_scripts/access.toml", &stricter);
+    let said = breached.agent(&["auth", "audit"]).ended(1);
+    assert!(said.stderr.contains("1 door is open and should be closed: scope family"), "{}", said.stderr);
+}

@@ -1,0 +1,171 @@
+//! Looks for values in anything: as they are, and behind the encodings a value may hide behind. It undoes encodings and
+//! does not make them, so that it shares nothing with the sieve that it tests.
+
+use std::collections::BTreeMap;
+
+use base64::{
+    Engine as _,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+
+/// A leak is this much of a value, from anywhere in it.
+const ENOUGH: usize = 12;
+
+/// What is looked for.
+pub(super) struct Hunt {
+    /// Every piece of every value: the piece, and whose it is.
+    pieces: BTreeMap<Vec<u8>, &'static str>,
+    /// The same without quotes and backslashes.
+    bare: BTreeMap<Vec<u8>, &'static str>,
+}
+
+impl Hunt {
+    pub(super) fn new(values: &[(&'static str, Vec<u8>)]) -> Self {
+        let pieces = |shape: fn(&[u8]) -> Vec<u8>| {
+            let of = |(name, value): &(&'static str, Vec<u8>)| {
+                assert!(value.len() >= ENOUGH, "{name} is too short to be hunted");
+                // A program that reads it as text shows another character for bytes that are none.
+                let as_text = String::from_utf8_lossy(value).into_owned().into_bytes();
+                let both = [shape(value), shape(&as_text)].concat();
+                both.windows(ENOUGH).map(|piece| (piece.to_vec(), *name)).collect::<Vec<_>>()
+            };
+            values.iter().flat_map(of).collect()
+        };
+        Self { pieces: pieces(<[u8]>::to_vec), bare: pieces(bare) }
+    }
+
+    /// The values that are in some bytes, each with the view that shows it.
+    pub(super) fn find(&self, bytes: &[u8]) -> Vec<String> {
+        let mut found = Vec::new();
+        for (view, bytes) in views(bytes) {
+            let pieces = if view == "without quotes" { &self.bare } else { &self.pieces };
+            // A look at two bytes spares most places the look at twelve.
+            let mut begins = vec![false; 1 << 16];
+            for piece in pieces.keys() {
+                begins[usize::from(piece[0]) << 8 | usize::from(piece[1])] = true;
+            }
+            let mut windows = bytes.windows(ENOUGH);
+            let hit = windows.find_map(|window| {
+                let may = begins[usize::from(window[0]) << 8 | usize::from(window[1])];
+                may.then(|| pieces.get(window)).flatten()
+            });
+            found.extend(hit.map(|name| format!("`{name}` ({view})")));
+        }
+        found
+    }
+}
+
+/// The bytes, and what they are when each encoding is undone.
+fn views(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let percent = percent_decoded(bytes);
+    let in_lines: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let mut views = vec![
+        ("as it is", bytes.to_vec()),
+        ("of a form", percent.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect()),
+        ("percent-encoded", percent),
+        ("escaped", unescaped(bytes)),
+        ("without quotes", bare(bytes)),
+        ("in XML", of_xml(bytes)),
+    ];
+    for at in 0..2 {
+        views.push((
+            "hexadecimal",
+            of_runs(bytes, u8::is_ascii_hexdigit, |run| hexadecimal(run.get(at..).unwrap_or(&[]))),
+        ));
+    }
+    for at in 0..4 {
+        for bytes in [bytes, &in_lines] {
+            let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
+            views.push(("base64", of_runs(bytes, is_base64, |run| base64(run.get(at..).unwrap_or(&[])))));
+        }
+    }
+    views
+}
+
+fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::new();
+    let mut rest = bytes;
+    while let Some((&first, after)) = rest.split_first() {
+        match after.get(..2).filter(|_| first == b'%').map(hexadecimal) {
+            Some(byte) if byte.len() == 1 => {
+                decoded.extend(byte);
+                rest = &after[2..];
+            }
+            _ => {
+                decoded.push(first);
+                rest = after;
+            }
+        }
+    }
+    decoded
+}
+
+/// `\n`, `\"`, `\u00e9`, `\xff` and the like.
+fn unescaped(bytes: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::new();
+    let mut rest = bytes;
+    while let Some((&first, after)) = rest.split_first() {
+        rest = after;
+        let Some((&kind, after)) = after.split_first().filter(|_| first == b'\\') else {
+            decoded.push(first);
+            continue;
+        };
+        rest = after;
+        let digits = match kind {
+            b'x' => 2,
+            b'u' => 4,
+            _ => 0,
+        };
+        let number =
+            after.get(..digits).and_then(|digits| u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        match (kind, number) {
+            (b'x', Some(number)) => decoded.push(u8::try_from(number).expect("two digits")),
+            (b'u', Some(number)) => {
+                decoded.extend(char::from_u32(number).unwrap_or('?').encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            (b'n', _) => decoded.push(b'\n'),
+            (b'r', _) => decoded.push(b'\r'),
+            (b't', _) => decoded.push(b'\t'),
+            (other, _) => decoded.push(other),
+        }
+        rest = number.map_or(rest, |_| &after[digits..]);
+    }
+    decoded
+}
+
+fn of_xml(bytes: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(bytes);
+    let pairs = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#x27;", "'"), ("&#39;", "'"), ("&amp;", "&")];
+    pairs.iter().fold(text.into_owned(), |text, (from, to)| text.replace(from, to)).into_bytes()
+}
+
+fn bare(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().copied().filter(|byte| !b"'\"\\".contains(byte)).collect()
+}
+
+/// What each run of certain characters stands for, one after the other.
+fn of_runs(bytes: &[u8], belongs: impl Fn(&u8) -> bool, decode: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    bytes.split(|byte| !belongs(byte)).filter(|run| run.len() >= ENOUGH).flat_map(decode).collect()
+}
+
+fn hexadecimal(digits: &[u8]) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let byte = |pair: &[u8]| u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok();
+    digits.chunks_exact(2).map_while(byte).collect()
+}
+
+fn base64(run: &[u8]) -> Vec<u8> {
+    let config = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true);
+    let engine = GeneralPurpose::new(&base64::alphabet::STANDARD, config);
+    let standard: Vec<u8> = run
+        .iter()
+        .map(|byte| match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            other => *other,
+        })
+        .collect();
+    engine.decode(&standard[..standard.len() / 4 * 4]).unwrap_or_default()
+}

@@ -1,0 +1,345 @@
+//! The scene of the canary: a node, its tools and its sources of secrets, and what was searched so far.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    process::Command,
+    time::SystemTime,
+};
+
+use flate2::{Compression, write::GzEncoder};
+use nodeagent::{
+    fs::{Attributes, replace},
+    redact::REDACTED,
+};
+use serde_json::json;
+
+use super::{
+    hunt::Hunt,
+    watch::{self, Seen},
+};
+use crate::{
+    server::client,
+    support::{NodeTest, entries},
+    workspace::Workspace,
+};
+
+pub(super) const TOOLS: [&str; 12] = [
+    "apt-get",
+    "apt-cache",
+    "apt-config",
+    "dpkg",
+    "dpkg-deb",
+    "debconf-set-selections",
+    "uv",
+    "pip",
+    "R",
+    "Rscript",
+    "git",
+    "gpg",
+];
+
+/// A name for each value, and the value: with signs that every encoding writes in its own way, in several lines, and not
+/// text at all.
+pub(super) fn markers() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("variable", "c4n4ry-variable \"q\" it's p&ss/1%+\\é~end".as_bytes().to_vec()),
+        ("plain", b"c4n4ry:plain@0123456789".to_vec()),
+        ("of the workspace", b"c4n4ry0f\"w0rksp4ce\"&m0re/1%".to_vec()),
+        ("blocked", b"c4n4ry-of-a-step-that-fails".to_vec()),
+        ("workspace token", b"dapi-c4n4ry-0123456789abcdef".to_vec()),
+        ("account key", b"c4n4ry/AwsSecret+Key/0123456789abcdefghij".to_vec()),
+        ("guessed by its name", b"c4n4ry-of-somebody-else".to_vec()),
+        ("file", b"-----BEGIN C4N4RY KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ\nshort\n-----END C4N4RY KEY-----\n".to_vec()),
+        ("bytes", b"c4n4ry\x00\xff\xfe\x80 bytes \n that are no text".to_vec()),
+    ]
+}
+
+/// Where the secrets of the profiles go.
+pub(super) const DELIVERED: [&str; 10] = [
+    "run/nodeagent/secrets/token",
+    "run/nodeagent/secrets/of-a-cloud",
+    "run/nodeagent/secrets/analytics",
+    "run/nodeagent/secrets/key",
+    "run/nodeagent/secrets/bytes",
+    "run/nodeagent/secrets/family/family.env",
+    "run/nodeagent/secrets/family/family.ini",
+    "root/.pgpass",
+    "root/.netrc",
+    "root/.git-credentials",
+];
+
+/// A node, a place for what the tools find, and how the agent is called there.
+pub(super) struct Scene {
+    pub(super) node: NodeTest,
+    pub(super) hunt: Hunt,
+    /// Whether the secrets may lie where they were asked for.
+    pub(super) delivered: bool,
+    pub(super) counted: Counted,
+    /// Where programs are.
+    pub(super) path: String,
+    /// Folders of the test's own, which may hold values: the sources of files, and what the tools find.
+    pub(super) own: Vec<&'static str>,
+    /// What was not changed since is not searched: what a test put there before it began.
+    since: SystemTime,
+    workspace: Option<Workspace>,
+}
+
+/// What was searched.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    pub(super) commands: usize,
+    pub(super) outputs: usize,
+    pub(super) files: usize,
+    pub(super) processes: usize,
+    pub(super) command_lines: usize,
+    pub(super) environments: usize,
+    pub(super) bytes: usize,
+    pub(super) leaks: Vec<String>,
+}
+
+impl Scene {
+    /// A node that a test made, to be searched for values.
+    pub(super) fn of(node: NodeTest, values: &[(&'static str, Vec<u8>)]) -> Self {
+        let (hunt, counted, own) = (Hunt::new(values), Counted::default(), vec!["tools/", "values/"]);
+        let (path, since) = ("/usr/bin:/bin".into(), SystemTime::UNIX_EPOCH);
+        Self { node, hunt, delivered: true, counted, path, own, since, workspace: None }
+    }
+
+    /// A node with a workspace and tools, and a marker for each kind of value.
+    pub(super) fn new() -> Self {
+        let mut scene = Self::with_tools(&markers());
+        let state = scene.node.beside("values/state.json");
+        write(&state, story().as_bytes());
+        scene.workspace = Some(Workspace::of(&state));
+        scene
+    }
+
+    /// A node with tools that say what they find.
+    pub(super) fn with_tools(values: &[(&'static str, Vec<u8>)]) -> Self {
+        let node = NodeTest::new()
+            .debs(&[("base-files", "12")])
+            .python(&[])
+            .r(&[])
+            // A folder stands where the second secret should go: that step fails.
+            .file("run/blocked/x", "");
+        let mut scene = Self::of(node, values);
+        scene.path = format!("{}:/usr/bin:/bin", scene.node.beside("tools").display());
+        for (name, value) in values {
+            write(&scene.node.beside(&format!("values/family/{}", name.replace(' ', "-"))), value);
+        }
+        scene.fails("");
+        let tool = include_str!("tool.sh");
+        let tool = tool.replace("@HERE@", &scene.node.beside("tools").display().to_string());
+        let tool = tool.replace("@ROOT@", &scene.node.root().display().to_string());
+        let of_node = ["usr/bin/R", "databricks/python/bin/python3.11"].map(|path| scene.node.root().join(path));
+        for path in TOOLS.map(|name| scene.node.beside("tools").join(name)).into_iter().chain(of_node) {
+            write(&path, tool.as_bytes());
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        }
+        write(&scene.node.beside("desk/probe_1.0.tar.gz"), &r_package());
+        scene
+    }
+
+    /// What the tools find: these values in all the ways that Python's libraries write them.
+    pub(super) fn tools_find(&self, names: &[&str]) {
+        let file = |name: &&str| self.node.beside(&format!("values/family/{}", name.replace(' ', "-")));
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clouds/canary/spoken.py");
+        let said = client("python").arg(script).args(names.iter().map(file)).output().expect("Python starts");
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        assert!(!self.hunt.find(&said.stdout).is_empty());
+        write(&self.node.beside("tools/spoken"), &said.stdout);
+    }
+
+    /// The tool of this name fails from now on.
+    pub(super) fn fails(&self, tool: &str) {
+        write(&self.node.beside("tools/fails"), tool.as_bytes());
+    }
+
+    /// Back to a node that lacks everything.
+    pub(super) fn undo(&self) {
+        for path in [
+            "databricks/python/lib/python3.11/site-packages/probe-1.0.dist-info",
+            "databricks/spark/R/lib/probe",
+            // What was built once would not be built again.
+            "var/cache/nodeagent/store",
+        ] {
+            nodeagent::fs::remove_tree(&self.node.root().join(path)).expect("it is ours");
+        }
+        let status = b"Package: base-files\nStatus: install ok installed\nArchitecture: amd64\nVersion: 12\n\n";
+        write(&self.node.root().join("var/lib/dpkg/status"), status);
+        for path in DELIVERED.into_iter().chain(["root/.bashrc"]) {
+            nodeagent::fs::remove(&self.node.root().join(path)).expect("it is ours");
+        }
+    }
+
+    /// Runs the agent and searches what it said and what ran.
+    pub(super) fn agent(&mut self, arguments: &[&str]) -> Seen {
+        let mut variables = vec![
+            ("DATABRICKS_HOST", self.workspace.as_ref().expect("this scene has one").url()),
+            ("DATABRICKS_TOKEN", value("workspace token")),
+            ("AWS_SECRET_ACCESS_KEY", value("account key")),
+            ("OTHER_PASSWORD", value("guessed by its name")),
+        ];
+        // What a profile names is kept from children; what none names is the node's own affair.
+        if !arguments.iter().any(|name| name.starts_with(['y', 'z']) || name.starts_with("without")) {
+            let of_profile = [("FAMILY_TOKEN", "variable"), ("FAMILY_BLOCKED", "blocked"), ("FAMILY_PLAIN", "plain")];
+            variables.extend(of_profile.map(|(name, marker)| (name, value(marker))));
+        }
+        let store = self.node.beside("store").display().to_string();
+        self.call(&store, &variables, arguments)
+    }
+
+    /// Runs the agent with a file store and with these variables; searches what it said and what ran.
+    pub(super) fn call(&mut self, store: &str, variables: &[(&str, String)], arguments: &[&str]) -> Seen {
+        let seen = watch::run(self.command(store, variables, arguments));
+        self.search(&format!("{arguments:?}"), &seen);
+        seen
+    }
+
+    /// The same for `secrets get`, which may write the value to standard output and to nothing else.
+    pub(super) fn gets(&mut self, store: &str, variables: &[(&str, String)], arguments: &[&str]) -> Vec<u8> {
+        let mut seen = watch::run(self.command(store, variables, arguments));
+        let value = std::mem::take(&mut seen.stdout);
+        self.search(&format!("{arguments:?}"), &seen);
+        value
+    }
+
+    fn command(&self, store: &str, variables: &[(&str, String)], arguments: &[&str]) -> Command {
+        let mut command = program(assert_cmd::cargo::cargo_bin!("nodeagent"));
+        command.arg("--root").arg(self.node.root()).args(["--filestore", store, "-vvv"]).args(arguments);
+        command.current_dir(self.node.beside("desk")).env_clear();
+        command.env("PATH", &self.path).env("RUST_BACKTRACE", "1");
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Says what was searched, and fails when anything was found.
+    #[expect(clippy::print_stderr, reason = "the numbers are what people want to see")]
+    pub(super) fn ended_clean(&self, name: &str) {
+        let redacted = in_logs(&self.node, REDACTED);
+        let Counted { commands, outputs, files, processes, command_lines, environments, bytes, leaks } = &self.counted;
+        eprintln!(
+            "canary of {name}: {commands} commands, {outputs} outputs, {files} files, {processes} processes \
+             ({command_lines} command lines, {environments} environments), {bytes} bytes searched; {redacted} values \
+             taken out of logs; {} leaks",
+            leaks.len()
+        );
+        assert!(leaks.is_empty(), "{}", leaks.join("\n\n"));
+    }
+
+    pub(super) fn search(&mut self, what: &str, seen: &Seen) {
+        self.counted.commands += 1;
+        self.counted.processes += seen.processes.len();
+        for (place, bytes) in [("stdout", &seen.stdout), ("stderr", &seen.stderr)] {
+            self.counted.outputs += 1;
+            self.look(&format!("{place} of {what}"), bytes);
+        }
+        for arguments in &seen.arguments {
+            self.counted.command_lines += 1;
+            self.look(&format!("a command line of {what}"), arguments);
+        }
+        for environment in &seen.environments {
+            self.counted.environments += 1;
+            // This one is the node's own, not ours: a program may need it, and only what it says is cleaned.
+            let environment = without_variable(environment, b"OTHER_PASSWORD=");
+            self.look(&format!("an environment of {what}"), &environment);
+        }
+    }
+
+    pub(super) fn look(&mut self, place: &str, bytes: &[u8]) {
+        self.counted.bytes += bytes.len();
+        for found in self.hunt.find(bytes) {
+            let at = String::from_utf8_lossy(bytes);
+            self.counted.leaks.push(format!("{found} in {place}: {}", at.chars().take(2000).collect::<String>()));
+        }
+    }
+
+    /// Leaves out of the search what is there now.
+    pub(super) fn begins_now(&mut self) {
+        self.since = SystemTime::now();
+    }
+
+    /// Searches every file there is, names too.
+    pub(super) fn search_files(&mut self) {
+        let top = self.node.beside("");
+        let since = self.since.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs().cast_signed();
+        let mut files = Vec::new();
+        collect(&top, &mut files);
+        for path in files {
+            let name = path.strip_prefix(&top).expect("it is below").display().to_string();
+            let ours = self.own.iter().any(|folder| name.starts_with(folder));
+            let asked_for = DELIVERED.iter().any(|path| name.strip_prefix("node/") == Some(path));
+            // When it was changed, not what an archive says of it.
+            let changed = fs::metadata(&path).expect("it is there").ctime();
+            let was_there = since > changed;
+            if ours || was_there || asked_for && self.delivered {
+                continue;
+            }
+            self.counted.files += 1;
+            self.look(&format!("the name of {name}"), name.as_bytes());
+            self.look(&name, &fs::read(&path).expect("readable"));
+        }
+    }
+}
+
+pub(super) fn value(name: &str) -> String {
+    let of = markers().into_iter().find(|(known, _)| *known == name);
+    String::from_utf8(of.expect("it is a marker").1).expect("it is text")
+}
+
+/// The law firms' workspace, with markers in the place of a token and of a secret.
+pub(super) fn story() -> String {
+    let text = include_str!("../../workspace/story.json");
+    let text = text.replace("\"token-of-family\"", &json!(value("workspace token")).to_string());
+    let text = text.replace("\"family: read only\"", &json!(value("of the workspace")).to_string());
+    assert_eq!(text.matches("c4n4ry").count(), 2);
+    text
+}
+
+/// Everything but links, from below a folder.
+pub(super) fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for path in entries(folder) {
+        if path.is_dir() && !path.is_symlink() {
+            collect(&path, files);
+        } else if path.is_file() {
+            files.push(path);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test starts what it tests, and looks at it from outside")]
+pub(super) fn program(path: impl AsRef<OsStr>) -> Command {
+    Command::new(path)
+}
+
+pub(super) fn write(path: &Path, bytes: &[u8]) {
+    replace(path, bytes, Attributes::default()).expect("the file can be written");
+}
+
+pub(super) fn without_variable(environment: &[u8], name: &[u8]) -> Vec<u8> {
+    let others = environment.split(|&byte| byte == 0).filter(|variable| !variable.starts_with(name));
+    others.collect::<Vec<_>>().join(&0)
+}
+
+/// The source of an R package, as `R CMD build` packs it.
+pub(super) fn r_package() -> Vec<u8> {
+    let description = b"Package: probe\nVersion: 1.0\nNeedsCompilation: no\n";
+    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    let mut header = tar::Header::new_gnu();
+    header.set_size(description.len() as u64);
+    header.set_mode(0o644);
+    header.set_cksum();
+    archive.append_data(&mut header, "probe/DESCRIPTION", &description[..]).expect("packed");
+    archive.into_inner().and_then(GzEncoder::finish).expect("packed")
+}
+
+/// How often something stands in the logs of programs.
+pub(super) fn in_logs(node: &NodeTest, text: &str) -> usize {
+    let mut files = Vec::new();
+    collect(&node.root().join("var/log/nodeagent"), &mut files);
+    let logs = files.iter().filter(|path| path.parent().is_some_and(|folder| folder.ends_with("logs")));
+    logs.map(|path| String::from_utf8_lossy(&fs::read(path).expect("readable")).matches(text).count()).sum()
+}

@@ -1,0 +1,102 @@
+//! Looks at every process below one, many times a second: its command line, its environment, its limits.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{sleep, spawn},
+    time::Duration,
+};
+
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// What was seen of one command and the processes below it.
+pub(super) struct Seen {
+    pub(super) code: Option<i32>,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: Vec<u8>,
+    /// Processes below the command.
+    pub(super) processes: BTreeSet<u32>,
+    /// Their command lines.
+    pub(super) arguments: BTreeSet<Vec<u8>>,
+    /// Their environments.
+    pub(super) environments: BTreeSet<Vec<u8>>,
+    /// Their core limits.
+    pub(super) core_limits: BTreeSet<String>,
+}
+
+/// Runs a command to its end, and watches.
+pub(super) fn run(mut command: Command) -> Seen {
+    let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("it starts");
+    let top = child.id();
+    let ended = Arc::new(AtomicBool::new(false));
+    let stop = Arc::clone(&ended);
+    let watcher = spawn(move || watch(top, &stop));
+    let output = child.wait_with_output().expect("it ends");
+    ended.store(true, Ordering::Release);
+    let seen = watcher.join().expect("the watcher ends");
+    Seen { code: output.status.code(), stdout: output.stdout, stderr: output.stderr, ..seen }
+}
+
+fn watch(top: u32, ended: &AtomicBool) -> Seen {
+    let mut seen = Seen {
+        code: None,
+        stdout: Vec::new(),
+        stderr: Vec::new(),
+        processes: BTreeSet::new(),
+        arguments: BTreeSet::new(),
+        environments: BTreeSet::new(),
+        core_limits: BTreeSet::new(),
+    };
+    while !ended.load(Ordering::Acquire) {
+        let own = read(top, "cmdline");
+        for pid in below(top) {
+            let before = read(pid, "cmdline");
+            let environment = read(pid, "environ");
+            // A child that has not begun its program yet is its parent still, memory and all.
+            if before.is_empty() || before == own || read(pid, "cmdline") != before {
+                continue;
+            }
+            seen.processes.insert(pid);
+            seen.arguments.insert(before);
+            seen.environments.insert(environment);
+            let limits = String::from_utf8_lossy(&read(pid, "limits")).into_owned();
+            seen.core_limits
+                .extend(limits.lines().filter(|line| line.starts_with("Max core file size")).map(str::to_owned));
+        }
+        sleep(PAUSE);
+    }
+    seen
+}
+
+fn read(pid: u32, name: &str) -> Vec<u8> {
+    fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default()
+}
+
+/// The processes that have one as their parent, or their parent's.
+fn below(top: u32) -> BTreeSet<u32> {
+    let entries = fs::read_dir("/proc").expect("processes can be listed").flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let parents: BTreeMap<u32, u32> = pids.filter_map(|pid| Some((pid, parent(pid)?))).collect();
+    let is_below = |pid: &&u32| {
+        let mut above = **pid;
+        while let Some(&parent) = parents.get(&above) {
+            if parent == top {
+                return true;
+            }
+            above = parent;
+        }
+        false
+    };
+    parents.keys().filter(is_below).copied().collect()
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
+}

@@ -1,0 +1,20 @@
+//! The workspace on loopback is held to the truth: the official client does every call against it.
+
+use crate::{server::client, workspace::Workspace};
+
+/// Checks of each way to log in, and a wrong credential for each.
+const CHECKS: usize = WAYS * 73 + WAYS;
+const WAYS: usize = 3;
+
+#[test]
+fn the_official_client_finds_what_it_knows_by_every_way_to_log_in() {
+    let workspace = Workspace::start();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clouds/contract.py");
+    let ended = client("python").args([script, &workspace.url()]).env_remove("DATABRICKS_HOST").output();
+    let ended = ended.expect("the official clients are there");
+    let said = String::from_utf8_lossy(&ended.stdout);
+    let failed: Vec<&str> = said.lines().filter(|line| !line.starts_with("ok ")).collect();
+    let complaint = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success() && failed.is_empty(), "{}\n{complaint}", failed.join("\n"));
+    assert_eq!(said.lines().count(), CHECKS, "{complaint}");
+}

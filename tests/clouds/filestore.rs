@@ -1,0 +1,299 @@
+//! Remote file stores against the workspace on loopback: the same profile from each kind of store, large files in pieces,
+//! connections that break, trees that are closed.
+
+use std::{collections::BTreeMap, path::Path, process::Command};
+
+use nodeagent::digest::Digest;
+use serde_json::{Value, json};
+
+use crate::{
+    server::{Server, client, free_port},
+    support::{NodeTest, Said},
+    workspace::Workspace,
+};
+
+const VOLUME: &str = "/Volumes/lawfirms/platform/filestore";
+
+/// A node that acts as one of the workspace's service principals.
+fn node(workspace: &Workspace, unit: &str) -> NodeTest {
+    NodeTest::new().var("DATABRICKS_HOST", &workspace.url()).var("DATABRICKS_TOKEN", &format!("token-of-{unit}"))
+}
+
+fn agent(node: &NodeTest, store: &str, arguments: &[&str]) -> Said {
+    node.agent_without_store(&[&["--filestore", store], arguments].concat())
+}
+
+/// Writes a file of a test.
+#[expect(clippy::disallowed_methods, reason = "a test sets its scene without the code it tests")]
+fn put(path: &Path, bytes: &[u8]) {
+    std::fs::write(path, bytes).expect("the file can be written");
+}
+
+impl Said {
+    /// Both streams hold these words; lines may be broken between them.
+    fn says(&self, words: &str) {
+        let all = self.all().split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(all.contains(&words), "{}", self.all());
+    }
+}
+
+/// The requests for content: path and query of those that are no lists.
+fn reads(workspace: &Workspace) -> Vec<String> {
+    let asked =
+        |seen: &Value| format!("{}?{}", seen["path"].as_str().unwrap_or(""), seen["query"].as_str().unwrap_or(""));
+    let is_read = |asked: &String| ["/dbfs/read", "/fs/files", "/export"].iter().any(|part| asked.contains(part));
+    workspace.seen().iter().map(asked).filter(is_read).collect()
+}
+
+/// A workspace with one large file, and what the file is.
+fn with_large_file(folder: &Path, size: usize) -> (Workspace, String) {
+    let byte = |index: usize| u8::try_from((index * 31 + index / 65_521) % 251).expect("it is small");
+    let bytes: Vec<u8> = (0..size).map(byte).collect();
+    let digest = Digest::sha256(&bytes).hex().to_owned();
+    put(&folder.join("driver.deb"), &bytes);
+    let profile = format!(
+        "schema = 1\nname = \"big\"\n[apt]\ndebs = [{{ path = \"lib/debs/driver.deb\", sha256 = \"{digest}\" }}]\n"
+    );
+    let tree = |root: &str| {
+        json!({
+            (format!("{root}/Admin/init_scripts/big.toml")): profile,
+            (format!("{root}/Admin/lib/debs/driver.deb")): { "file": "driver.deb" },
+        })
+    };
+    let mut story: Value = serde_json::from_str(include_str!("../workspace/story.json")).expect("it is JSON");
+    story["dbfs"] = tree("/FileStore");
+    story["volumes"] = tree(VOLUME);
+    let state = folder.join("state.json");
+    put(&state, story.to_string().as_bytes());
+    (Workspace::of(&state), digest)
+}
+
+#[test]
+fn a_profile_is_the_same_from_every_kind_of_store() {
+    let workspace = Workspace::start();
+    let node = node(&workspace, "family");
+    let mut plans = BTreeMap::new();
+    for store in ["dbfs:/FileStore", VOLUME, "/Workspace/Shared/filestore"] {
+        let said = agent(&node, store, &["plan", "--profile", "family"]).ended(0);
+        let profile = format!("profile  {store}/Family/init_scripts/family.toml  sha256:");
+        assert!(said.stdout.contains(&profile), "{}", said.stdout);
+        assert!(
+            said.stdout.contains(&format!("profile  {store}/Admin/init_scripts/base.toml  sha256:")),
+            "{}",
+            said.stdout
+        );
+        plans.insert(said.stdout.replace(store, "STORE"), store);
+    }
+    assert_eq!(plans.len(), 1, "{plans:#?}");
+    let plan = plans.keys().next().expect("there is one");
+    assert!(plan.contains("lawfirms \\w") && plan.contains("set number"), "{plan}");
+}
+
+#[test]
+fn the_nodes_own_file_may_name_a_remote_store_and_what_is_known_is_not_fetched_again() {
+    let workspace = Workspace::start();
+    let node = node(&workspace, "family").file("etc/nodeagent.toml", "filestore = \"dbfs:/FileStore\"\n");
+    node.agent_without_store(&["check", "--assets", "family"]).ended(0);
+    assert_eq!(reads(&workspace).len(), 4, "two profiles and two files");
+    node.agent_without_store(&["check", "--assets", "family"]).ended(0);
+    assert_eq!(reads(&workspace), [""; 0]);
+    let found = std::fs::read_dir(node.root().join("var/cache/nodeagent/filestore")).expect("the mirror is there");
+    let mirror = found.flatten().map(|entry| entry.path()).find(|path| path.is_dir()).expect("a folder");
+    put(&mirror.join("Family/lib/vimrc"), b"set number!\n");
+    let said = node.agent_without_store(&["plan", "--profile", "family"]).ended(0);
+    assert!(said.stdout.contains("set number\n"), "what was damaged here is fetched anew: {}", said.stdout);
+}
+
+#[test]
+fn a_run_uses_a_remote_store_and_a_second_one_finds_nothing_to_do() {
+    let workspace = Workspace::start();
+    let node = node(&workspace, "family");
+    agent(&node, VOLUME, &["run", "--profile", "family"]).ended(0);
+    assert!(node.read("root/.vimrc").contains("set number"));
+    let before = node.listing();
+    agent(&node, VOLUME, &["run", "--profile", "family"]).ended(0);
+    let changed = node.changes_since(&before);
+    assert!(changed.iter().all(|path| !path.contains("filestore") && !path.contains("root/")), "{changed:#?}");
+}
+
+#[test]
+fn the_trees_name_matches_without_case_and_a_closed_one_is_a_refusal() {
+    let workspace = Workspace::start();
+    let criminal = node(&workspace, "criminal");
+    agent(&criminal, VOLUME, &["check", "CRIMINAL"]).ended(2).says("there is no profile `CRIMINAL`");
+    agent(&criminal, VOLUME, &["check", "criminal"]).ended(0);
+    let said = agent(&criminal, VOLUME, &["check", "family"]).ended(2);
+    said.says("`/Volumes/lawfirms/platform/filestore/Family/init_scripts` could not be read");
+    said.says("User does not have READ VOLUME");
+    said.says("ask for READ on the folder");
+}
+
+#[test]
+fn a_store_that_cannot_be_asked_is_a_refusal_and_not_an_empty_one() {
+    let workspace = Workspace::start();
+    let node = node(&workspace, "nobody");
+    // A profile of this name is built in, too: it must not be taken in the store's place.
+    let said = agent(&node, "dbfs:/FileStore", &["check", "starter"]).ended(2);
+    said.says("`dbfs:/FileStore` could not be read");
+    said.says("rejected the token");
+    let stranger = NodeTest::new();
+    agent(&stranger, VOLUME, &["check", "starter"]).ended(2).says("no Databricks workspace is configured");
+    agent(&stranger, "s3://bucket/store", &["check", "starter"])
+        .ended(2)
+        .says("is not a file store that nodeagent can read");
+    assert!(!stranger.root().join("var/cache/nodeagent/filestore").join("x").exists());
+}
+
+#[test]
+fn a_large_file_survives_broken_and_slow_answers_and_is_fetched_piece_by_piece() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let (workspace, _) = with_large_file(temp.path(), 9_500_000);
+    for (store, path, pieces) in [
+        ("dbfs:/FileStore", "/api/2.0/dbfs/read", 10),
+        (VOLUME, "/api/2.0/fs/files/Volumes/lawfirms/platform/filestore/Admin/lib", 3),
+    ] {
+        let node = node(&workspace, "family");
+        // The first is the profile itself where pages are read.
+        let before = usize::from(pieces == 10);
+        workspace.fault(&json!({ "path": path, "kind": "truncated", "after": before, "count": 2 }));
+        workspace.fault(&json!({ "path": path, "kind": "slow", "milliseconds": 20, "piece": 262_144, "count": 1 }));
+        agent(&node, store, &["check", "--assets", "big"]).ended(0);
+        let asked = reads(&workspace).iter().filter(|asked| asked.contains("driver.deb")).count();
+        assert_eq!(asked, pieces + 2, "each piece once, and again the two that broke");
+    }
+}
+
+#[test]
+fn what_has_come_before_a_failure_is_not_asked_for_again() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let (workspace, _) = with_large_file(temp.path(), 9_500_000);
+    let node = node(&workspace, "family");
+    // After the profile and six pages.
+    let fault = json!({
+        "path": "/api/2.0/dbfs/read", "kind": "error", "after": 7, "count": 100,
+        "status": 400, "error_code": "INVALID_STATE", "message": "the file system is being moved",
+    });
+    workspace.fault(&fault);
+    agent(&node, "dbfs:/FileStore", &["check", "--assets", "big"]).ended(2).says("the file system is being moved");
+    reads(&workspace);
+    workspace.ask("DELETE", "/_faults", None);
+    agent(&node, "dbfs:/FileStore", &["check", "--assets", "big"]).ended(0);
+    assert_eq!(reads(&workspace).len(), 4, "ten pages less the six that had come");
+}
+
+#[test]
+fn a_file_that_is_not_what_the_profile_says_is_refused() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let (workspace, digest) = with_large_file(temp.path(), 5_000_000);
+    let other = digest.chars().rev().collect::<String>();
+    let text = format!(
+        "schema = 1\nname = \"x\"\n[apt]\ndebs = [{{ path = \"lib/debs/driver.deb\", sha256 = \"{other}\" }}]\n"
+    );
+    let node = node(&workspace, "family").work("x.toml", &text);
+    agent(&node, VOLUME, &["check", "--assets", "x.toml"])
+        .ended(2)
+        .says(&format!("has sha256:{digest}, the profile has sha256:{other}"));
+}
+
+#[test]
+fn endless_and_misplaced_answers_are_cut_off() {
+    let workspace = Workspace::start();
+    let node = node(&workspace, "family");
+    for (kind, words) in [
+        (json!({ "kind": "endless" }), "could not be read"),
+        (json!({ "kind": "redirect", "to": "http://203.0.113.9/x" }), "redirect"),
+        (json!({ "kind": "html", "status": 404 }), "could not be read"),
+    ] {
+        let mut fault = json!({ "path": "/api/2.0/fs/files", "count": 50 });
+        fault.as_object_mut().expect("it is one").extend(kind.as_object().expect("it is one").clone());
+        workspace.fault(&fault);
+        agent(&node, VOLUME, &["check", "family"]).ended(2).says(words);
+        workspace.ask("DELETE", "/_faults", None);
+    }
+    agent(&node, VOLUME, &["check", "family"]).ended(0);
+}
+
+/// The default workspace with these files in DBFS, below the folder of a test.
+fn with_dbfs(folder: &Path, files: &Value) -> Workspace {
+    let mut story: Value = serde_json::from_str(include_str!("../workspace/story.json")).expect("it is JSON");
+    story["dbfs"] = files.clone();
+    let state = folder.join("state.json");
+    put(&state, story.to_string().as_bytes());
+    Workspace::of(&state)
+}
+
+#[test]
+fn a_file_is_called_what_it_is_called_in_the_store_and_not_by_its_copy() {
+    const DEB: &str = "[apt]\ndebs = [\"lib/debs/driver.deb\"]\n";
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let wrong = format!("[apt]\ndebs = [{{ path = \"lib/debs/driver.deb\", sha256 = \"{}\" }}]\n", "0".repeat(64));
+    let profile = |body: &str| format!("schema = 1\nname = \"x\"\nbusiness-unit = \"Family\"\n{body}");
+    let requirements = profile("pip.requirements = [\"lib/all.txt\"]\n");
+    let workspace = with_dbfs(
+        temp.path(),
+        &json!({
+            "/FileStore/Admin/init_scripts/base.toml": "schema = 1\nname = \"base\"\n",
+            "/FileStore/Family/lib/debs/driver.deb": "no package",
+            "/FileStore/Family/lib/all.txt": "-r more/some.txt\n",
+            "/FileStore/Family/lib/more/some.txt": "wheel==0.42.0\nhttps://u:p4ssw0rd@pypi.example/x.whl\n",
+            "/FileStore/Family/init_scripts/x.toml": profile(DEB),
+            "/FileStore/Family/init_scripts/wrong.toml": profile(&wrong),
+            "/FileStore/Family/init_scripts/line.toml": requirements,
+        }),
+    );
+    let node = node(&workspace, "family").python(&[]).debs(&[("base-files", "12")]).var("PATH", "/usr/bin:/bin");
+    let family = node.var("DB_CLUSTER_NAME", "Prod-Operational-Family-15.4-x-1");
+    let store = "dbfs:/FileStore";
+    let reports = family.beside("reports").display().to_string();
+    let deb = "dbfs:/FileStore/Family/lib/debs/driver.deb";
+    for (arguments, code, words) in [
+        (&["plan", "--profile", "x"][..], 0, format!("apt-get install --no-install-recommends -- {deb}")),
+        (&["plan", "--profile", "x", "--json"], 0, format!("-- {deb}\"")),
+        (&["run", "--profile", "x", "--report-to", &reports], 2, format!("`{deb}` is not a Debian package")),
+        (&["report", "show"], 0, format!("`{deb}` is not a Debian package")),
+        (&["check", "--assets", "wrong"], 2, format!("`{deb}` has sha256:")),
+        (&["plan", "--profile", "line"], 2, "asked for at dbfs:/FileStore/Family/lib/more/some.txt:2".to_owned()),
+    ] {
+        let said = agent(&family, store, arguments).ended(code);
+        said.says(&words);
+        // A program's own command line and words are what they are.
+        let all = said.all();
+        let ours: Vec<&str> = all.lines().filter(|line| !line.contains("dpkg-deb")).collect();
+        assert!(!ours.join("\n").contains("cache/nodeagent/filestore"), "{arguments:?}: {all}");
+    }
+}
+
+#[test]
+fn a_requirements_file_brings_those_it_names() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let files = json!({
+        "/FileStore/Admin/init_scripts/py.toml": "schema = 1\nname = \"py\"\npip.requirements = [\"lib/python/all.txt\"]\n",
+        "/FileStore/Admin/lib/python/all.txt": "-r more/some.txt\n",
+        "/FileStore/Admin/lib/python/more/some.txt": "wheel==0.42.0\n-c ../limits.txt\n",
+        "/FileStore/Admin/lib/python/limits.txt": "",
+    });
+    let workspace = with_dbfs(temp.path(), &files);
+    let node = node(&workspace, "family").python(&[("wheel", "0.42.0")]);
+    agent(&node, "dbfs:/FileStore", &["plan", "--profile", "py"]).ended(0).says("nothing to do: the node is ready");
+}
+
+#[test]
+fn a_plain_web_server_is_a_file_store() {
+    let node = NodeTest::new()
+        .store("Admin/init_scripts/base.toml", "schema = 1\nname = \"base\"\n")
+        .store("Family/init_scripts/family.toml", "schema = 1\nname = \"family\"\nbusiness-unit = \"Family\"\nextends = [\"base\"]\n[shell]\nvimrc = { file = \"lib/my vimrc\" }\n")
+        .store("Family/lib/my vimrc", "set number\n");
+    let port = free_port();
+    let mut command: Command = client("python");
+    command
+        .args(["-m", "http.server", "--bind", "127.0.0.1", &port.to_string()])
+        .arg("--directory")
+        .arg(node.beside("store"));
+    let server = Server::start(command, port);
+    let said = agent(&node, &server.url(), &["plan", "--profile", "family"]).ended(0);
+    said.says(&format!("profile  {}/Family/init_scripts/family.toml", server.url()));
+    said.says("set number");
+    agent(&node, &server.url(), &["check", "nightly"]).ended(2).says("there is no profile `nightly`");
+    agent(&node, "http://files.lawfirms.example/store", &["check", "family"]).ended(2).says("plain text");
+}

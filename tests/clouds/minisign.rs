@@ -1,0 +1,140 @@
+//! Keys and signatures against the minisign program itself, both ways.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Output,
+};
+
+use assert_cmd::Command;
+
+use crate::support::put;
+
+const PASSWORD: &str = "correct horse battery staple";
+const TEXT: &str = "schema = 1\nname = \"family\"\n";
+
+/// A folder with a file to sign.
+struct Desk(tempfile::TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        let desk = Self(tempfile::tempdir().expect("a temporary folder"));
+        put(&desk.path("family.toml"), TEXT);
+        put(&desk.path("password"), &format!("{PASSWORD}\n"));
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// The official program; `typed` is what it asks for.
+    fn minisign(&self, arguments: &[&str], typed: &str) -> Output {
+        let mut program = Command::new("minisign");
+        program.args(arguments).current_dir(self.0.path()).write_stdin(typed);
+        program.output().expect("scripts/clients installs minisign")
+    }
+
+    fn agent(&self, arguments: &[&str]) -> Output {
+        let mut program = Command::new(assert_cmd::cargo::cargo_bin!("nodeagent"));
+        program.args(arguments).current_dir(self.0.path()).env_clear().output().expect("it starts")
+    }
+}
+
+fn good(output: &Output) -> String {
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}");
+    assert!(!said.contains(PASSWORD), "{said}");
+    said
+}
+
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).expect("there").permissions().mode() & 0o7777
+}
+
+#[test]
+fn what_nodeagent_signs_minisign_verifies() {
+    let desk = Desk::new();
+    for (key, how) in [("open.key", &["--no-password"][..]), ("shut.key", &["--password-file", "password"][..])] {
+        good(&desk.agent(&[&["sign", "--generate", key], how].concat()));
+        assert_eq!((mode(&desk.path(key)), mode(&desk.path(&format!("{key}.pub")))), (0o600, 0o644));
+        good(&desk.agent(&[
+            "sign",
+            "family.toml",
+            "--key",
+            key,
+            "--comment",
+            "looked at",
+            "--password-file",
+            "password",
+        ]));
+        let public = format!("{key}.pub");
+        let said = good(&desk.minisign(&["-V", "-p", &public, "-m", "family.toml"], ""));
+        assert!(said.contains("\tfile:family.toml\thashed\tlooked at"), "{said}");
+        let line = desk.read(&public).lines().nth(1).expect("two lines").to_owned();
+        good(&desk.minisign(&["-V", "-P", &line, "-m", "family.toml"], ""));
+        put(&desk.path("family.toml"), &TEXT.replace("family", "Family"));
+        assert!(!desk.minisign(&["-V", "-p", &public, "-m", "family.toml"], "").status.success());
+        put(&desk.path("family.toml"), TEXT);
+    }
+}
+
+#[test]
+fn what_minisign_signs_nodeagent_verifies() {
+    let desk = Desk::new();
+    good(&desk.minisign(&["-G", "-W", "-p", "k.pub", "-s", "k.key"], ""));
+    good(&desk.minisign(&["-S", "-s", "k.key", "-m", "family.toml", "-c", "from here", "-t", "and there"], ""));
+    let said = good(&desk.agent(&["verify", "family.toml", "--key", "k.pub"]));
+    assert!(said.contains("and there") && !said.contains("from here"), "{said}");
+    good(&desk.minisign(&["-S", "-s", "k.key", "-m", "family.toml"], ""));
+    let said = good(&desk.agent(&["verify", "family.toml", "--key", "k.pub", "--json"]));
+    let found: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    assert!(found[0]["comment"].as_str().is_some_and(|comment| comment.contains("file:family.toml")), "{found:#}");
+    // The old kind, which is refused.
+    good(&desk.minisign(&["-S", "-l", "-s", "k.key", "-m", "family.toml"], ""));
+    let refused = desk.agent(&["verify", "family.toml", "--key", "k.pub"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("minisign's old kind") && said.contains("without `-l`"), "{said}");
+}
+
+#[test]
+fn each_signs_with_the_keys_of_the_other() {
+    let desk = Desk::new();
+    // minisign's key, with its password and its gigabyte of work; then without.
+    let typed = format!("{PASSWORD}\n{PASSWORD}\n");
+    good(&desk.minisign(&["-G", "-p", "theirs.pub", "-s", "theirs.key"], &typed));
+    good(&desk.minisign(&["-G", "-W", "-p", "open.pub", "-s", "open.key"], ""));
+    for key in ["theirs", "open"] {
+        let (secret, public) = (format!("{key}.key"), format!("{key}.pub"));
+        good(&desk.agent(&["sign", "family.toml", "--key", &secret, "--password-file", "password"]));
+        good(&desk.minisign(&["-V", "-p", &public, "-m", "family.toml"], ""));
+        good(&desk.agent(&["verify", "family.toml", "--key", &public]));
+    }
+    // Ours, read by minisign.
+    good(&desk.agent(&["sign", "--generate", "shut.key", "--password-file", "password"]));
+    good(&desk.agent(&["sign", "--generate", "ours.key", "--no-password"]));
+    for (key, typed) in [("shut.key", typed.as_str()), ("ours.key", "")] {
+        good(&desk.minisign(&["-S", "-s", key, "-m", "family.toml"], typed));
+        good(&desk.agent(&["verify", "family.toml", "--key", &format!("{key}.pub")]));
+    }
+}
+
+#[test]
+fn a_wrong_password_signs_nothing_and_says_so() {
+    let desk = Desk::new();
+    good(&desk.agent(&["sign", "--generate", "shut.key", "--password-file", "password"]));
+    put(&desk.path("other"), "wrong horse battery staple\n");
+    let refused = desk.agent(&["sign", "family.toml", "--key", "shut.key", "--password-file", "other"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("the password is wrong") && !said.contains("horse"), "{said}");
+    assert!(!desk.path("family.toml.minisig").exists());
+    let refused = desk.agent(&["sign", "family.toml", "--key", "shut.key"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("no terminal"), "{refused:?}");
+}

@@ -1,0 +1,183 @@
+//! The store in S3: moto as the bucket, boto3 as who looks at it from outside.
+
+use std::{fs, path::Path, process::Output, sync::Arc, time::Duration};
+
+use nodeagent::{
+    cloud::{Clouds, Surroundings},
+    digest::Digest,
+    http,
+    store::{Key, Lease, Places, Store},
+};
+use serde_json::json;
+
+use crate::{
+    nodes::{Cluster, Took, like_a_profile},
+    origin::Pace,
+    server::{Server, client, free_port},
+    support::{NodeTest, Said},
+};
+
+const LOCAL: &str = "var/cache/nodeagent/store";
+const PLACE: &str = "s3://lawfirm-tools/a/store";
+const KEYS: [(&str, &str); 4] = [
+    ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
+    ("AWS_SECRET_ACCESS_KEY", "marker-of-the-secret-key"),
+    ("AWS_REGION", "ap-southeast-2"),
+    ("AWS_EC2_METADATA_DISABLED", "true"),
+];
+
+/// An S3 with one bucket.
+struct S3(Server);
+
+impl S3 {
+    fn start() -> Self {
+        let port = free_port();
+        let mut moto = client("moto_server");
+        moto.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+        let s3 = Self(Server::start(moto, port));
+        s3.python(
+            "s3.create_bucket(Bucket='lawfirm-tools', \
+             CreateBucketConfiguration={'LocationConstraint': 'ap-southeast-2'})",
+        );
+        s3
+    }
+
+    /// What the official client says.
+    fn python(&self, script: &str) -> String {
+        let head = "import boto3, hashlib, json\ns3 = boto3.client('s3')\nbucket = 'lawfirm-tools'\n";
+        let mut python = client("python");
+        python.args(["-c", &format!("{head}{script}")]).envs(KEYS).env("AWS_ENDPOINT_URL", self.0.url());
+        let Output { status, stdout, stderr } = python.output().expect("Python runs");
+        assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+        String::from_utf8(stdout).expect("text").trim().to_owned()
+    }
+
+    fn node(&self) -> NodeTest {
+        KEYS.iter()
+            .fold(NodeTest::new(), |node, (name, value)| node.var(name, value))
+            .var("AWS_ENDPOINT_URL", &self.0.url())
+    }
+
+    fn store(&self, local: &Path) -> Store {
+        let url = self.0.url();
+        let own = KEYS.iter().copied().chain([("AWS_ENDPOINT_URL", url.as_str())]);
+        let variables = own.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let surroundings = Surroundings { variables, home: None };
+        let clouds = Arc::new(Clouds::new(Arc::new(http::Client::default()), surroundings));
+        let shared = Some(PLACE.parse().expect("a place"));
+        let places = Places { local: local.to_owned(), limit: u64::MAX, shared };
+        Store::open(&places, &clouds, Arc::new(|warning: String| panic!("{warning}")))
+    }
+}
+
+fn object(bytes: &[u8]) -> String {
+    let hex = Digest::sha256(bytes).hex().to_owned();
+    format!("v1/objects/{}/{hex}", &hex[..2])
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test sets its scene without the code it tests")]
+fn keep(node: &NodeTest, bytes: &[u8]) {
+    let path = node.root().join(LOCAL).join(object(bytes));
+    fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
+    fs::write(path, bytes).expect("it can be written");
+}
+
+fn agent(node: &NodeTest, arguments: &[&str]) -> Said {
+    let said = node.agent_without_store(&[&["store"], arguments, &["--store", PLACE]].concat());
+    assert!(!said.all().contains("marker-of-the-secret-key"), "{}", said.all());
+    said
+}
+
+#[test]
+fn a_bucket_is_filled_by_one_node_read_by_the_official_client_and_emptied_into_another() {
+    let s3 = S3::start();
+    let (one, two) = (s3.node(), s3.node());
+    let large: Vec<u8> = (0..12_000_000_u32).map(|index| (index % 251) as u8).collect();
+    for bytes in [&b"hello"[..], b"", &large] {
+        keep(&one, bytes);
+    }
+    let pushed = agent(&one, &["push", "--json"]).ended(0).json();
+    assert_eq!((&pushed["objects"], &pushed["failed"]), (&json!({ "objects": 3, "bytes": 12_000_005 }), &json!(0)));
+    assert_eq!(agent(&one, &["push", "--json"]).ended(0).json()["objects"]["objects"], 0, "all is there");
+    let seen = s3.python(
+        "for o in s3.list_objects_v2(Bucket=bucket)['Contents']:\n    \
+         body = s3.get_object(Bucket=bucket, Key=o['Key'])['Body'].read()\n    \
+         print(o['Key'] == 'a/store/v1/objects/%s/%s' % ((h := hashlib.sha256(body).hexdigest())[:2], h))",
+    );
+    assert_eq!(seen, "True\nTrue\nTrue");
+    let pulled = agent(&two, &["pull", "--json"]).ended(0).json();
+    assert_eq!(pulled["objects"], json!({ "objects": 3, "bytes": 12_000_005 }));
+    assert!(fs::read(two.root().join(LOCAL).join(object(&large))).expect("there") == large);
+    for options in [&["verify", "--json"][..], &["verify", "--shared", "--json"]] {
+        assert_eq!(agent(&two, options).ended(0).json()["sound"]["objects"], 3);
+    }
+    // Somebody changes one behind our back.
+    let name = object(b"hello");
+    s3.python(&format!("s3.put_object(Bucket=bucket, Key='a/store/{name}', Body=b'hellp')"));
+    let three = s3.node();
+    let said = agent(&three, &["pull"]).ended(1);
+    assert!(said.stderr.contains("as `2cf24dba5fb0` is refused: its bytes have sha256:"), "{}", said.stderr);
+    assert_eq!(agent(&three, &["verify", "--shared", "--json"]).ended(1).json()["damaged"], json!([name]));
+    assert_eq!(agent(&one, &["push", "--json"]).ended(0).json()["objects"]["objects"], 1, "it is replaced");
+    let removed = agent(&one, &["gc", "--shared", "--limit", "0 B", "--json"]).ended(0).json();
+    assert_eq!(removed["objects"]["objects"], 3);
+    assert_eq!(s3.python("print(s3.list_objects_v2(Bucket=bucket)['KeyCount'])"), "0");
+}
+
+#[test]
+fn a_bucket_that_is_not_there_or_does_not_answer_is_one_warning() {
+    let s3 = S3::start();
+    let node = s3.node();
+    keep(&node, b"hello");
+    let said = node.agent_without_store(&["store", "push", "--store", "s3://nobodys-bucket/x"]).ended(1);
+    assert!(said.stderr.contains("the shared store `s3://nobodys-bucket/x` is left alone"), "{}", said.stderr);
+    let node = node.var("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+    let said = agent(&node, &["push"]).ended(1);
+    assert_eq!(said.stderr.matches("warning: ").count(), 1, "{}", said.stderr);
+    // Keys do not go in plain text to another machine.
+    let node = node.var("AWS_ENDPOINT_URL", "http://192.0.2.1:9000");
+    let said = agent(&node, &["push"]).ended(1);
+    assert!(said.stderr.contains("a credential is not sent over plain http"), "{}", said.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_take_from_the_bucket_and_hold_leases_in_it() {
+    let s3 = S3::start();
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let (one, two) = (s3.store(&temp.path().join("one")), s3.store(&temp.path().join("two")));
+    let file = temp.path().join("file");
+    nodeagent::fs::replace(&file, &vec![7; 3_000_000], nodeagent::fs::Attributes::mode(0o644)).expect("written");
+    let object = one.add(&file).await.expect("added");
+    one.settle(Duration::from_secs(30)).await;
+    assert!(two.object(&object.digest, Some(object.size), &temp.path().join("to"), |_| ()).await);
+    assert_eq!((two.used().shared.objects, two.used().shared.bytes), (1, 3_000_000));
+    let (key, short) = (Key::of_object(&object.digest), Duration::from_secs(3));
+    let held = one.lease(&key, short).await;
+    assert!(matches!(held, Lease::Taken(_)));
+    assert!(matches!(two.lease(&key, short).await, Lease::Held { .. }));
+    tokio::time::sleep(short + Duration::from_secs(1)).await;
+    assert!(matches!(two.lease(&key, short).await, Lease::Held { .. }), "it was renewed");
+    drop(held);
+    one.settle(Duration::from_secs(30)).await;
+    let asked = [s3.store(&temp.path().join("a")), s3.store(&temp.path().join("b")), two];
+    let asked = futures::future::join_all(asked.iter().map(|store| store.lease(&key, short))).await;
+    assert_eq!(asked.iter().filter(|lease| matches!(lease, Lease::Taken(_))).count(), 1);
+}
+
+#[test]
+fn nodes_that_start_together_fetch_each_file_once_and_take_it_from_the_bucket() {
+    const NODES: usize = 5;
+    let s3 = S3::start();
+    let url = s3.0.url();
+    let variables = KEYS.iter().copied().chain([("AWS_ENDPOINT_URL", url.as_str())]).collect::<Vec<_>>();
+    let packages = like_a_profile(20, 7_000_000);
+    let whole: u64 = packages.iter().map(|(_, size)| *size as u64).sum();
+    let pace = Pace { latency: Duration::from_millis(20), connection: 4 << 20, line: 16 << 20 };
+    let cluster = Cluster::new(NODES, &packages, pace).sharing(PLACE, &variables);
+    let took = cluster.run(0..NODES);
+    let asked = cluster.origin.asked();
+    assert!(asked.bytes * 10 <= whole * 11, "{asked:?} for {whole} bytes, again: {:?}", cluster.origin.asked_again());
+    assert_eq!(took, Took { local: 0, shared: whole * NODES as u64 - asked.bytes, origin: asked.bytes });
+    let leases = "print(s3.list_objects_v2(Bucket=bucket, Prefix='a/store/v1/leases')['KeyCount'])";
+    assert_eq!(s3.python(leases), "0", "all were given back");
+}

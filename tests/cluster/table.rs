@@ -1,0 +1,53 @@
+//! Prints the table of docs/benchmarks-cluster.md: nodes that start together, with and without a shared store.
+//! `scripts/cluster` runs it with the binary to measure in `NODEAGENT_BINARY`, and the numbers of nodes as arguments.
+
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "shared with the tests of the command line")]
+mod support;
+
+#[expect(dead_code, reason = "shared with the tests of a cluster")]
+mod nodes;
+#[expect(dead_code, reason = "shared with the tests of a cluster")]
+mod origin;
+
+use std::time::{Duration, Instant};
+
+use nodes::{Cluster, like_a_profile};
+use origin::Pace;
+
+/// A mirror behind a line of 400 Mbit/s for the whole cluster.
+const MIRROR: Pace = Pace { latency: Duration::from_millis(40), connection: 8 << 20, line: 50 << 20 };
+
+#[expect(clippy::print_stdout, reason = "the table is for whoever runs it")]
+fn main() {
+    let packages = like_a_profile(100, 6_000_000);
+    let whole: u64 = packages.iter().map(|(_, size)| *size as u64).sum();
+    println!("{} packages, {:.1} MB", packages.len(), megabytes(whole));
+    println!("| nodes | shared store | origin requests | origin MB | of one node | from shared MB | wall seconds |");
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    // cargo adds an option of its own.
+    let counts = std::env::args().skip(1).filter(|word| word != "--bench");
+    let counts = counts.map(|count| count.parse().expect("a number of nodes"));
+    for (count, is_shared) in counts.flat_map(|count: usize| [(count, false), (count, true)]) {
+        let cluster = Cluster::new(count, &packages, MIRROR);
+        let cluster = if is_shared { cluster } else { cluster.alone() };
+        let began = Instant::now();
+        let took = cluster.run(0..count);
+        let (wall, asked) = (began.elapsed(), cluster.origin.asked());
+        #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+        let ratio = asked.bytes as f64 / whole as f64;
+        println!(
+            "| {count} | {} | {} | {:.1} | {ratio:.2} × | {:.1} | {:.1} |",
+            if is_shared { "yes" } else { "no" },
+            asked.requests,
+            megabytes(asked.bytes),
+            megabytes(took.shared),
+            wall.as_secs_f64()
+        );
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a size for people")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}

@@ -1,0 +1,132 @@
+//! R builds kept in a store that nodes share: built once, the same everywhere, and nobody in anybody's way.
+
+use std::path::{Path, PathBuf};
+
+use crate::support::{LIBRARY, Node, R, Said, assert_same, host, skipped};
+
+/// A folder of this machine that nodes mount, gone when dropped.
+struct Shared(PathBuf);
+
+impl Shared {
+    fn new(what: &str) -> Option<Self> {
+        let path = std::env::temp_dir().join(format!("ring-store-{what}-{}", std::process::id()));
+        (!skipped()).then(|| {
+            std::fs::create_dir_all(&path).expect("a folder");
+            Self(path)
+        })
+    }
+
+    /// A fresh node that mounts it, with a profile that asks for packages with C, with C++ and with none.
+    fn node(&self, what: &str) -> Option<Node> {
+        let mount = format!("{}:/shared", self.0.display());
+        let node = Node::with(what, &["--mount", &mount])?;
+        node.profile(&format!("{R}packages = [\"tinyc\", \"yaml\"]\n"));
+        Some(node)
+    }
+
+    fn files(&self, folder: &str) -> Vec<String> {
+        let found = Said::of(host("find").arg(self.0.join(folder)).args(["-type", "f"]), "find");
+        found.exits(0).stdout.lines().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Nodes wrote there as root.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What a node did with packages, in order, downloads left out.
+fn tasks(node: &Node) -> Vec<String> {
+    let events = node.sh("cat /var/log/nodeagent/*/events.jsonl");
+    let task = |line: &str| line.split_once("\"task\":\"")?.1.split('"').next().map(str::to_owned);
+    events.lines().filter_map(task).filter(|task| !task.starts_with("download")).collect()
+}
+
+/// Every file of the library: name, kind, mode, owner, where a link leads, and its bytes.
+fn library(node: &Node) -> String {
+    node.sh(&format!(
+        "cd {LIBRARY} && find . -printf '%P %y %m %u:%g %l\\n' | sort && find . -type f -print0 | sort -z | xargs -0 sha256sum"
+    ))
+}
+
+/// Compilers that say who they are and compile nothing.
+fn without_compilers(node: &Node) {
+    node.sh(
+        "for name in gcc g++ cc c++; do
+            printf '#!/bin/sh\\nfor last; do :; done\\n[ \"$last\" = --version ] && exec /usr/bin/%s \"$@\"\\nexit 1\\n' $name \
+         > /usr/local/bin/$name
+            chmod 755 /usr/local/bin/$name
+        done",
+    );
+}
+
+/// Whether R can use the packages.
+fn works(node: &Node) {
+    node.sh("Rscript -e 'library(tinyc); library(yaml); stopifnot(as.yaml(1) == \"1.0\\n\")'");
+}
+
+const STORE: [&str; 2] = ["--store", "/shared"];
+
+#[test]
+fn a_second_node_takes_what_the_first_one_built_and_starts_no_compiler() {
+    let Some(shared) = Shared::new("second") else { return };
+    let (Some(one), Some(two)) = (shared.node("builds-one"), shared.node("builds-two")) else { return };
+    one.run(&STORE).exits(0);
+    let mut built = tasks(&one);
+    built.sort();
+    assert_eq!(built, ["build tinyc", "build tinypure", "build yaml"]);
+    assert_eq!(shared.files("v1/entries/r-build").len(), 3);
+
+    without_compilers(&two);
+    two.run(&STORE).exits(0);
+    let mut taken = tasks(&two);
+    taken.sort();
+    assert_eq!(taken, ["tinyc", "tinypure", "yaml"].map(|name| format!("unpack {name} from the store")));
+    assert_same(&library(&one), &library(&two), "what is unpacked is what was built");
+    works(&one);
+    works(&two);
+    two.run(&STORE).exits(0).says("nothing to do");
+    one.is_tidy();
+    two.is_tidy();
+
+    // Compilers that cannot compile were really in the way; and a damaged object is told, and built again.
+    two.sh(&format!("rm -rf {LIBRARY}/* /var/cache/nodeagent"));
+    two.run(&[]).exits(1).says("could not be built");
+    two.sh("rm /usr/local/bin/gcc /usr/local/bin/g++ /usr/local/bin/cc /usr/local/bin/c++");
+    for object in shared.files("v1/objects") {
+        spoil(Path::new(&object));
+    }
+    two.sh(&format!("rm -rf {LIBRARY}/* /var/cache/nodeagent"));
+    two.run(&STORE).exits(0).says("warning").says("is refused");
+    works(&two);
+}
+
+/// Changes a byte in the middle.
+fn spoil(path: &Path) {
+    let mut bytes = std::fs::read(path).expect("readable");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    #[expect(clippy::disallowed_methods, reason = "the damage is in place, as a disk does it")]
+    std::fs::write(path, bytes).expect("written");
+}
+
+#[test]
+fn nodes_that_start_together_build_each_package_once() {
+    let Some(shared) = Shared::new("together") else { return };
+    let nodes: Vec<Node> = ["together-one", "together-two"].iter().filter_map(|what| shared.node(what)).collect();
+    let running: Vec<_> = nodes.iter().map(|node| node.begin_run(&STORE)).collect();
+    for child in running {
+        Said::wait(child, "nodeagent run").exits(0);
+    }
+    let all: Vec<String> = nodes.iter().flat_map(tasks).collect();
+    for package in ["tinyc", "tinypure", "yaml"] {
+        let count = |what: &str| all.iter().filter(|task| *task == what).count();
+        let (built, taken) = (count(&format!("build {package}")), count(&format!("unpack {package} from the store")));
+        assert_eq!((built, taken), (1, 1), "{package}: {all:?}");
+    }
+    assert_same(&library(&nodes[0]), &library(&nodes[1]), "both have the same");
+    nodes.iter().for_each(works);
+    assert_eq!(shared.files("v1/leases"), Vec::<String>::new(), "nobody is at work any more");
+}

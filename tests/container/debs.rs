@@ -1,0 +1,64 @@
+//! Debian packages from files, sources with a key, and packages that ask questions.
+
+use crate::support::{Node, PROFILES, assert_same};
+
+/// The key of Debian's archive, and a fingerprint in it.
+const KEY: &str = "/usr/share/keyrings/debian-archive-bookworm-automatic.gpg";
+const FINGERPRINT: &str = "B8B8 0B5B 623E AB6A D877 5C45 B7C5 D7D6 3509 47F8";
+
+#[test]
+fn a_package_file_brings_its_dependencies_and_gets_its_answers() {
+    let Some(node) = Node::fresh("debs") else { return };
+    node.sh(&format!(
+        "set -e; mkdir -p /tmp/deb/DEBIAN /tmp/deb/usr/share/ring; cd /tmp; echo data > deb/usr/share/ring/data
+        printf 'Package: ringdeb\\nVersion: 1.2-3\\nArchitecture: all\\nDepends: jq, debconf\\nMaintainer: x <x@example.com>\\nDescription: for tests\\n' > deb/DEBIAN/control
+        printf 'Template: ringdeb/agree\\nType: boolean\\nDefault: false\\nDescription: Do you agree?\\n' > deb/DEBIAN/templates
+        printf '#!/bin/sh\\n. /usr/share/debconf/confmodule\\ndb_input critical ringdeb/agree || true\\ndb_go || true\\n' > deb/DEBIAN/config
+        printf '#!/bin/sh\\n. /usr/share/debconf/confmodule\\ndb_get ringdeb/agree\\necho \"$RET\" > /etc/ring-agreed\\n[ \"$RET\" = true ]\\n' > deb/DEBIAN/postinst
+        chmod 755 deb/DEBIAN/config deb/DEBIAN/postinst
+        mkdir -p {PROFILES}/lib; dpkg-deb --build deb {PROFILES}/lib/ringdeb_1.2-3_all.deb > /dev/null"
+    ));
+    let debs = "[apt]\ndebs = [\"lib/ringdeb_1.2-3_all.deb\"]\n";
+    node.profile(debs);
+    node.run(&[]).exits(1).is_brief().says("ringdeb").says("ring.toml:4");
+    node.profile(&format!(
+        "{debs}debconf = [{{ package = \"ringdeb\", question = \"ringdeb/agree\", type = \"boolean\", value = true }}]\n"
+    ));
+    node.run(&[]).exits(0).says("apt: done");
+    assert_eq!(node.sh("cat /etc/ring-agreed"), "true\n");
+    node.sh("jq --version && test -e /usr/share/ring/data");
+    let ready = node.listing_but_log();
+    node.run(&[]).exits(0).says("nothing to do");
+    assert_same(&ready, &node.listing_but_log(), "a second run changes nothing");
+}
+
+#[test]
+fn a_source_needs_the_key_that_its_fingerprint_names() {
+    let Some(node) = Node::fresh("source") else { return };
+    node.sh(&format!("mkdir -p {PROFILES}; cp {KEY} {PROFILES}/archive.gpg"));
+    let mirror = node.sh("apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1");
+    let mirror = mirror.trim();
+    let source = |fingerprint: &str| {
+        format!(
+            "[apt]\npackages = [\"jq\"]\n[[apt.sources]]\nname = \"ring\"\nuris = \"{mirror}\"\nsuites \
+             = \"bookworm-backports\"\ncomponents = [\"main\"]\nkey = \"archive.gpg\"\nfingerprint = \"{fingerprint}\"\n"
+        )
+    };
+    node.profile(&source(&"0123 4567 ".repeat(5)));
+    let before = node.listing();
+    node.run(&[])
+        .exits(2)
+        .is_brief()
+        .says("source `ring`")
+        .says("fingerprint")
+        .says("ring.toml:6")
+        .says("nothing was changed");
+    assert_same(&before, &node.listing(), "a wrong key changes nothing");
+
+    node.profile(&source(FINGERPRINT));
+    node.run(&[]).exits(0);
+    node.sh("ls /etc/apt/sources.list.d/ring.sources /var/lib/apt/lists/*bookworm-backports*Packages* && jq --version");
+    let ready = node.listing_but_log();
+    node.run(&[]).exits(0).says("nothing to do");
+    assert_same(&ready, &node.listing_but_log(), "a second run changes nothing");
+}

@@ -1,0 +1,109 @@
+//! What is refused: exit 2, both sides and the profile line named, and not one file changed.
+
+use crate::support::{Node, PROFILE, PROFILES, Said, assert_same, wheel};
+
+/// Runs the profile, which must be refused with nothing changed since the node was fresh.
+fn is_refused((node, fresh): (&Node, &str), sections: &str, words: &[&str]) {
+    node.profile(sections);
+    let said = node.run(&[]);
+    said.exits(2).is_brief().says("nothing was changed");
+    for words in words {
+        said.says(words);
+    }
+    assert_same(fresh, &node.listing(), "a refused run changes nothing");
+}
+
+#[test]
+fn what_is_missing_or_damaged_is_refused_before_anything_is_changed() {
+    let Some(node) = Node::fresh("missing") else { return };
+    node.write(&format!("{PROFILES}/ringwheel-1.0-py3-none-any.whl"), wheel("ringwheel", "1.0", &[]));
+    let listing = node.listing();
+    let fresh = (&node, listing.as_str());
+    let digest = "0".repeat(64);
+    is_refused(
+        fresh,
+        &format!(
+            "[apt]\npackages = [\"jq\"]\n[wheel]\nfiles = [{{ path = \"ringwheel-1.0-py3-none-any.whl\", sha256 = \
+             \"{digest}\" }}]\n"
+        ),
+        &[
+            "ringwheel-1.0-py3-none-any.whl",
+            "does not have the digest that the profile says",
+            "the profile has sha256:0000",
+            "ring.toml:6",
+        ],
+    );
+    is_refused(
+        fresh,
+        "[apt]\npackages = [\"jq\"]\n[wheel]\nfiles = [\"gone-1.0-py3-none-any.whl\"]\n",
+        &["`gone-1.0-py3-none-any.whl` is not in the file store", "ring.toml:6", "/profiles"],
+    );
+    let secrets = "[apt]\npackages = [\"jq\"]\n[secrets]\nsource = \"env\"\nscope = \"ring\"\n[[secrets.items]]\nkey = \
+                   \"token\"\nto = { file = \"/run/ring-token\" }\n";
+    is_refused(fresh, secrets, &["the variable `RING_TOKEN` is not set", "ring.toml:9"]);
+    let reference = "RING_TOKEN={{secrets/ring/token}}";
+    let said = node.exec(&["--env", reference], &["nodeagent", "run", "--profile", PROFILE]);
+    said.exits(2).says("did not resolve").says("{{secrets/ring/token}}");
+    is_refused(
+        fresh,
+        "[shell]\nbashrc = \"gone.sh\"\n[pip]\nrequirements = [\"gone.txt\"]\n",
+        &["`gone.sh`", "`gone.txt`", "ring.toml:4", "ring.toml:6"],
+    );
+    // Several reasons are all told at once.
+    is_refused(fresh, &format!("{secrets}[pip]\npackages = [\"numpy<2\"]\n"), &["RING_TOKEN", "`numpy<2`"]);
+}
+
+#[test]
+fn what_the_runtime_ships_is_guarded() {
+    let Some(node) = Node::fresh("guard") else { return };
+    let listing = node.listing();
+    let fresh = (&node, listing.as_str());
+    is_refused(
+        fresh,
+        "[apt]\npackages = [\"jq\"]\n[pip]\npackages = [\"six\", \"numpy<2\"]\n",
+        &["`numpy<2` would change `numpy` 2.2.6, which the runtime ships", "ring.toml:6", "allow-change"],
+    );
+    node.write(&format!("{PROFILES}/requirements.txt"), "six\n# old\nidna<3\n");
+    is_refused(
+        fresh,
+        "[pip]\nrequirements = [\"requirements.txt\"]\n",
+        &["`idna<3` would change `idna` 3.10", "requirements.txt:3"],
+    );
+    // Only a resolution shows that this needs a newer click: one from the index, and one from the file store.
+    is_refused(
+        fresh,
+        "[apt]\npackages = [\"jq\"]\n[pip]\npackages = [\"humanize\", \"click-extra==7.0.0\"]\n",
+        &["`click-extra==7.0.0` would change `click` from 8.1.8 to ", "ring.toml:6", "allow-change"],
+    );
+    node.write(&format!("{PROFILES}/requirements.txt"), "six\nclick-extra==7.0.0\n");
+    is_refused(
+        fresh,
+        "[pip]\nrequirements = [\"requirements.txt\"]\n",
+        &["`click-extra==7.0.0` would change `click` from 8.1.8 to ", "requirements.txt:2"],
+    );
+    node.write(&format!("{PROFILES}/ringwheel-1.0-py3-none-any.whl"), wheel("ringwheel", "1.0", &["click>=8.2"]));
+    let wheel = "[wheel]\nfiles = [\"ringwheel-1.0-py3-none-any.whl\"]\n";
+    is_refused(fresh, wheel, &["ringwheel", "`click` from 8.1.8 to ", "ring.toml:4"]);
+    is_refused(fresh, &format!("{wheel}[pip]\ninstaller = \"pip\"\n"), &["ringwheel", "`click` from 8.1.8 to "]);
+
+    node.profile(&format!("{wheel}[pip]\nallow-change = [\"click\"]\n"));
+    node.run(&[]).exits(0);
+    let click = node.sh("/databricks/python/bin/python -c 'import click, ringwheel; print(click.__version__)'");
+    assert!(!click.starts_with("8.1."), "allow-change lets click change, and it is {click}");
+    node.run(&[]).exits(0).says("nothing to do");
+}
+
+#[test]
+fn only_root_changes_a_node_and_everybody_may_ask() {
+    let Some(node) = Node::fresh("user") else { return };
+    node.profile("[apt]\npackages = [\"jq\"]\n[shell.variables]\nRING = \"1\"\n");
+    let as_analyst = |arguments: &[&str]| node.exec(&["--user", "analyst"], &[&["nodeagent"], arguments].concat());
+    let before = node.listing_but_log();
+    as_analyst(&["run", "--profile", PROFILE]).exits(2).says("only root may change it").says("run nodeagent as root");
+    let plan: Said = as_analyst(&["plan", "--profile", PROFILE]);
+    plan.exits(0);
+    assert!(plan.stdout.contains("install jq"), "{plan}");
+    as_analyst(&["check", PROFILE]).exits(0);
+    as_analyst(&["run", "--dry-run", "--profile", PROFILE]).exits(0);
+    assert_same(&before, &node.listing_but_log(), "nothing is changed by somebody who may not");
+}

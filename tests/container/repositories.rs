@@ -1,0 +1,115 @@
+//! Repositories that are down, slow, cut answers short, or serve something else than their index says.
+
+use crate::support::{LIBRARY, Node, Said};
+
+/// A repository with faults: the first part of the path says which.
+const SERVER: &str = r"
+import hashlib, http.server, os, re, socketserver, sys, time
+class Faulty(http.server.BaseHTTPRequestHandler):
+    asked = {}
+    def do_GET(self):
+        _, kind, *rest = self.path.split('/')
+        path = '/srv/cran/' + '/'.join(rest)
+        archive = path.endswith('.tar.gz')
+        self.asked[self.path] = self.asked.get(self.path, 0) + 1
+        if kind == 'busy' and self.asked[self.path] < 3:
+            return self.answer(503, b'come back later')
+        if kind == 'slow' and archive:
+            time.sleep(600)
+        if not os.path.exists(path) or kind == 'lost' and archive:
+            return self.answer(404, b'not here')
+        body = open(path, 'rb').read()
+        if kind == 'wrong' and archive:
+            body = body[:-1] + bytes([body[-1] ^ 1])
+        if kind == 'short' and archive:
+            self.answer(200, body[: len(body) // 2], len(body))
+            self.connection.close()
+            return
+        self.answer(200, body)
+    def answer(self, status, body, length=None):
+        self.send_response(status)
+        self.send_header('Content-Length', str(len(body) if length is None else length))
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+    def log_message(self, *_):
+        pass
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+Server(('127.0.0.1', int(sys.argv[1])), Faulty).serve_forever()
+";
+
+/// Where that repository listens: nodes of the chroot engine share one network.
+fn port() -> u32 {
+    20_000 + std::process::id() % 10_000
+}
+
+const DOWN: &str = "http://127.0.0.1:9/";
+
+fn faulty(what: &str) -> Option<Node> {
+    let node = Node::fresh(what)?;
+    node.write("/tmp/faulty.py", SERVER);
+    let port = port();
+    node.sh(&format!(
+        "setsid python3 /tmp/faulty.py {port} > /dev/null 2>&1 < /dev/null &
+        for i in {{1..100}}; do (exec 3<> /dev/tcp/127.0.0.1/{port}) 2> /dev/null && exit 0; sleep 0.1; done; exit 1"
+    ));
+    Some(node)
+}
+
+fn tinypure_from(node: &Node, repositories: &[&str], options: &[&str]) -> Said {
+    let urls: Vec<String> = repositories
+        .iter()
+        .map(
+            |name| {
+                if name.contains("://") { (*name).to_owned() } else { format!("http://127.0.0.1:{}/{name}/", port()) }
+            },
+        )
+        .collect();
+    node.sh("rm -rf /var/cache/nodeagent/r");
+    node.profile(&format!("[r]\nrepos = {urls:?}\npackages = [\"tinypure\"]\n"));
+    node.run(options)
+}
+
+#[test]
+fn a_repository_with_faults_fails_the_run_and_names_itself() {
+    let Some(node) = faulty("faulty") else { return };
+    let said = tinypure_from(&node, &[DOWN], &[]);
+    said.exits(1).is_brief().says("127.0.0.1:9").says("ring.toml:5").says("refused");
+    let said = tinypure_from(&node, &["short"], &[]);
+    said.exits(1).is_brief().says("/short/src/contrib/tinypure_1.1.tar.gz");
+    let said = tinypure_from(&node, &["wrong"], &[]);
+    said.exits(1).is_brief().says("/wrong/src/contrib/tinypure_1.1.tar.gz").says("md5");
+    let said = tinypure_from(&node, &["lost"], &[]);
+    said.exits(1).is_brief().says("/lost/src/contrib/tinypure_").says("404");
+    let said = tinypure_from(&node, &["slow"], &["--deadline", "5s"]);
+    said.exits(4).is_brief().says("the deadline passed after 5");
+    let said = tinypure_from(&node, &["nothing-here-at-all/below"], &[]);
+    said.exits(1).is_brief().says("/nothing-here-at-all/below").says("404");
+    assert_eq!(node.sh(&format!("ls -A {LIBRARY}")), "", "nothing was installed");
+    node.is_tidy();
+}
+
+#[test]
+fn a_healthy_repository_makes_up_for_a_dead_one() {
+    let Some(node) = faulty("healthy") else { return };
+    for dead in [DOWN, "short", "wrong"] {
+        tinypure_from(&node, &[dead, "good"], &[]).exits(0).says("warning");
+        assert_eq!(node.sh(&format!("ls -A {LIBRARY}")), "tinypure\n");
+        node.sh(&format!("rm -r {LIBRARY}/tinypure"));
+    }
+    // One that is only busy is asked again.
+    tinypure_from(&node, &["busy"], &[]).exits(0);
+    node.sh("Rscript -e 'library(tinypure)'");
+}
+
+#[test]
+fn a_package_index_that_is_down_fails_the_run_and_names_itself() {
+    let Some(node) = Node::fresh("index") else { return };
+    for installer in ["auto", "pip"] {
+        node.profile(&format!(
+            "[pip]\npackages = [\"humanize\"]\ninstaller = \"{installer}\"\nindex-url = \"http://127.0.0.1:9/simple/\"\n"
+        ));
+        node.run(&["--deadline", "3m"]).exits(1).is_brief().says("127.0.0.1").says("ring.toml:4").says("hint: ");
+    }
+}

@@ -1,0 +1,322 @@
+//! Nodes for tests: fresh ones, through `scripts/node`, that go away with the value; and what commands in them said.
+
+use std::{
+    fmt::Write as _,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+/// The variable that leaves the whole ring out.
+const SKIP: &str = "NODEAGENT_SKIP_CONTAINERS";
+/// Where tests put their profile and what it names.
+pub(crate) const PROFILES: &str = "/profiles";
+/// The profile of a test.
+pub(crate) const PROFILE: &str = "/profiles/ring.toml";
+/// The runtime's Python packages.
+pub(crate) const SITE: &str = "/databricks/python3/lib/python3.11/site-packages";
+/// The runtime's R library.
+pub(crate) const LIBRARY: &str = "/databricks/spark/R/lib";
+/// The beginning of an `[r]` section for the node's own repository.
+pub(crate) const R: &str = "[r]\nrepos = [\"http://127.0.0.1:3838/\"]\n";
+
+/// The root of the source tree.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The static binary, or the one that `NODEAGENT_BINARY` names.
+pub(crate) fn binary() -> PathBuf {
+    let path = std::env::var_os("NODEAGENT_BINARY").map_or_else(|| root().join("target/static/nodeagent"), Into::into);
+    assert!(path.is_file(), "`{}` is not there: run scripts/build, or set NODEAGENT_BINARY", path.display());
+    path
+}
+
+/// Whether this ring is to be left out. Says so, once a test.
+#[expect(clippy::print_stderr, reason = "who skips tests shall see it")]
+pub(crate) fn skipped() -> bool {
+    let skipped = std::env::var_os(SKIP).is_some_and(|value| value == "1");
+    if skipped {
+        eprintln!("skipped: {SKIP}=1 leaves out all tests that need nodes");
+    }
+    skipped
+}
+
+/// Runs a program of this machine to its end.
+#[expect(clippy::disallowed_methods, reason = "tests start scripts/node")]
+pub(crate) fn host(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    Command::new(program)
+}
+
+/// A node of its own. It is stopped when dropped.
+pub(crate) struct Node {
+    name: String,
+    engine: Option<&'static str>,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.script().args(["stop", &self.name]).output();
+    }
+}
+
+impl Node {
+    /// A fresh node; `None` when the ring is skipped. `what` is a word of the test, for people who list nodes.
+    pub(crate) fn fresh(what: &str) -> Option<Self> {
+        Self::with(what, &[])
+    }
+
+    /// A fresh node with options of `scripts/node start`.
+    pub(crate) fn with(what: &str, options: &[&str]) -> Option<Self> {
+        (!skipped()).then(|| Self::start(what, None, options))
+    }
+
+    /// A fresh node of one engine.
+    pub(crate) fn start(what: &str, engine: Option<&'static str>, options: &[&str]) -> Self {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let node = Self { name: format!("ring-{what}-{}-{number}", std::process::id()), engine };
+        let mut start = node.script();
+        start.args(["start", &node.name]).args(options).env("NODEAGENT_BINARY", binary());
+        Said::of(&mut start, "scripts/node start").exits(0);
+        // The agent's own folders are there from the beginning, so that listings differ by nothing else.
+        node.sh("mkdir -p /var/log/nodeagent /var/lib/nodeagent /var/cache/nodeagent");
+        node
+    }
+
+    fn script(&self) -> Command {
+        let mut script = host(root().join("scripts/node"));
+        script.stdin(Stdio::null());
+        if let Some(engine) = self.engine {
+            script.env("NODEAGENT_ENGINE", engine);
+        }
+        script
+    }
+
+    /// A command in the node, with options of `scripts/node exec`, not yet started.
+    pub(crate) fn command(&self, options: &[&str], command: &[&str]) -> Command {
+        let mut script = self.script();
+        script.args(["exec", &self.name]).args(options).arg("--").args(command);
+        script
+    }
+
+    /// Runs a command in the node.
+    pub(crate) fn exec(&self, options: &[&str], command: &[&str]) -> Said {
+        Said::of(&mut self.command(options, command), &command.join(" "))
+    }
+
+    /// Runs a shell script that must succeed; its output.
+    pub(crate) fn sh(&self, script: &str) -> String {
+        self.exec(&[], &["bash", "-c", script]).exits(0).stdout.clone()
+    }
+
+    /// Starts a command in the node and goes on.
+    pub(crate) fn begin(&self, options: &[&str], command: &[&str]) -> Child {
+        let mut command = self.command(options, command);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("scripts/node starts")
+    }
+
+    /// Runs the profile of this test.
+    pub(crate) fn run(&self, options: &[&str]) -> Said {
+        self.exec(&[], &[&["nodeagent", "run", "--profile", PROFILE], options].concat())
+    }
+
+    /// Starts a run of the profile and goes on.
+    pub(crate) fn begin_run(&self, options: &[&str]) -> Child {
+        self.begin(&[], &[&["nodeagent", "run", "--profile", PROFILE], options].concat())
+    }
+
+    /// Writes a file.
+    pub(crate) fn write(&self, path: &str, bytes: impl AsRef<[u8]>) {
+        let script = "mkdir -p \"$(dirname \"$1\")\" && cat > \"$1\"";
+        let mut command = self.command(&["-i"], &["sh", "-c", script, "write", path]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("scripts/node starts");
+        child.stdin.take().expect("a pipe").write_all(bytes.as_ref()).expect("the node reads");
+        Said::wait(child, path).exits(0);
+    }
+
+    /// Copies a file into the node.
+    pub(crate) fn copy(&self, from: &Path, to: &str) {
+        let mut copy = self.script();
+        Said::of(copy.args(["copy", &self.name]).arg(from).arg(to), "scripts/node copy").exits(0);
+    }
+
+    /// Copies a file out of the node, with its mode.
+    pub(crate) fn fetch(&self, from: &str, to: &Path) {
+        let mut fetch = self.script();
+        Said::of(fetch.args(["fetch", &self.name, from]).arg(to), "scripts/node fetch").exits(0);
+        Said::of(host("chmod").arg("755").arg(to), "chmod").exits(0);
+    }
+
+    /// Writes the profile of this test: the sections below its name. Their first line is line 3 of the file.
+    pub(crate) fn profile(&self, sections: &str) {
+        self.write(PROFILE, format!("schema = 1\nname = \"ring\"\n{sections}"));
+    }
+
+    /// Every file of the node, but for `/proc`, `/sys`, `/dev`, `/tmp`, the test's profiles and the agent's own folders: path, type, mode,
+    /// owner, size, time of change, and where a link leads.
+    pub(crate) fn listing(&self) -> String {
+        self.list(&["/var/log/nodeagent", "/var/lib/nodeagent", "/var/cache/nodeagent"])
+    }
+
+    /// The same, with only the log folder left out: for runs that change nothing at all.
+    pub(crate) fn listing_but_log(&self) -> String {
+        self.list(&["/var/log/nodeagent"])
+    }
+
+    fn list(&self, without: &[&str]) -> String {
+        let mut command = vec!["find", "/", "-mindepth", "1"];
+        for path in ["/proc", "/sys", "/dev", "/tmp", PROFILES].iter().chain(without) {
+            command.extend(["-path", path, "-prune", "-o"]);
+        }
+        // A folder's time says only that its list of names changed, and that is seen anyway; some layered file systems
+        // of container engines correct it long afterwards.
+        command.extend(["-type", "d", "-printf", "%p %y %m %u:%g\n", "-o", "-printf", "%p %y %m %u:%g %s %T@ %l\n"]);
+        let mut lines: Vec<String> = self.exec(&[], &command).exits(0).stdout.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines.join("\n")
+    }
+
+    /// What makes two nodes the same: packages of every kind by version, their files, the shell, the secret. No times.
+    pub(crate) fn state(&self) -> String {
+        self.sh(&format!(
+            "set -e
+            dpkg-query -W -f '${{Package}} ${{Version}} ${{db:Status-Abbrev}}\\n'
+            /databricks/python/bin/python -m pip check
+            find {SITE} {LIBRARY} /root /run /home -not -path '*/pip/*' -printf '%p %y %m %u\\n' | sort
+            grep -H ^Version: {LIBRARY}/*/DESCRIPTION || true
+            cat /root/.bashrc"
+        ))
+    }
+
+    /// Temporary files, staging folders and lock folders that nobody needs any more.
+    pub(crate) fn left_over(&self) -> String {
+        self.sh(
+            "find / -xdev \\( -path /proc -o -path /sys -o -path /dev \\) -prune -o \\( -name '.*.nodeagent' -o -name \
+             '.nodeagent-*' -o -name '00LOCK*' -o -name '~*' -path '*-packages*' -o -name '*.dpkg-new' \\) -print",
+        )
+    }
+
+    /// Asserts that there is no such program.
+    #[track_caller]
+    pub(crate) fn has_no(&self, program: &str) {
+        let said = self.exec(&[], &["sh", "-c", "command -v \"$1\"", "has", program]);
+        assert_ne!(said.code, 0, "`{program}` is there: {said}");
+    }
+
+    /// Asserts that nothing half-done is left.
+    #[track_caller]
+    pub(crate) fn is_tidy(&self) {
+        assert_eq!(self.left_over(), "", "nothing half-done is left");
+    }
+}
+
+/// What a command said, and how it ended.
+pub(crate) struct Said {
+    title: String,
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Said {
+    /// Runs a command.
+    pub(crate) fn of(command: &mut Command, title: &str) -> Self {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        Self::wait(child.unwrap_or_else(|error| panic!("`{title}` starts: {error}")), title)
+    }
+
+    /// Waits for a child.
+    pub(crate) fn wait(child: Child, title: &str) -> Self {
+        let output = child.wait_with_output().expect("a child can be waited for");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            title: title.to_owned(),
+            code: output.status.code().unwrap_or(-1),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    }
+
+    /// Asserts the exit status.
+    #[track_caller]
+    pub(crate) fn exits(&self, code: i32) -> &Self {
+        assert_eq!(self.code, code, "exit status of {self}");
+        self
+    }
+
+    /// Asserts that the talk has these words.
+    #[track_caller]
+    pub(crate) fn says(&self, words: &str) -> &Self {
+        assert!(self.stderr.contains(words), "`{words}` is not said by {self}");
+        self
+    }
+
+    /// Asserts that neither talk nor data have these words.
+    #[track_caller]
+    pub(crate) fn never_says(&self, words: &str) -> &Self {
+        assert!(!self.stderr.contains(words) && !self.stdout.contains(words), "`{words}` is said by {self}");
+        self
+    }
+
+    /// Asserts that a failure takes at most ten lines, and names the report last.
+    #[track_caller]
+    pub(crate) fn is_brief(&self) -> &Self {
+        let lines: Vec<&str> = self.stderr.lines().collect();
+        let last = lines.iter().rposition(|line| line.starts_with("report: ")).expect("the report is named");
+        let first = lines.iter().position(|line| line.starts_with("error: ") || line.starts_with("warning: "));
+        let first = first.unwrap_or_else(|| panic!("a failure is said by {self}"));
+        assert!(last + 1 - first <= 10, "more than ten lines: {self}");
+        self
+    }
+}
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}`:\n--- stdout\n{}--- stderr\n{}--- status {}", self.title, self.stdout, self.stderr, self.code)
+    }
+}
+
+/// Asserts that two listings are the same, and shows only what differs.
+#[track_caller]
+pub(crate) fn assert_same(before: &str, after: &str, why: &str) {
+    if before == after {
+        return;
+    }
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
+    let (old, new) = (lines(before), lines(after));
+    let mut shown = String::new();
+    for line in old.difference(&new).take(40) {
+        let _ = writeln!(shown, "- {line}");
+    }
+    for line in new.difference(&old).take(40) {
+        let _ = writeln!(shown, "+ {line}");
+    }
+    panic!("{why}, but:\n{shown}");
+}
+
+/// A wheel of one empty module, made here.
+pub(crate) fn wheel(name: &str, version: &str, requires: &[&str]) -> Vec<u8> {
+    let mut metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
+    for requirement in requires {
+        let _ = writeln!(metadata, "Requires-Dist: {requirement}");
+    }
+    let info = format!("{name}-{version}.dist-info");
+    let files = [
+        (format!("{name}.py"), format!("version = '{version}'\n")),
+        (format!("{info}/METADATA"), metadata),
+        (
+            format!("{info}/WHEEL"),
+            "Wheel-Version: 1.0\nGenerator: ring\nRoot-Is-Purelib: true\nTag: py3-none-any\n".into(),
+        ),
+        (format!("{info}/RECORD"), format!("{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")),
+    ];
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (path, text) in files {
+        archive.start_file(path, zip::write::SimpleFileOptions::default()).expect("a file is begun");
+        archive.write_all(text.as_bytes()).expect("it is written");
+    }
+    archive.finish().expect("the archive is whole").into_inner()
+}

@@ -1,0 +1,2 @@
+# The version of libsodium.
+version <- function() .Call(needslib_version)

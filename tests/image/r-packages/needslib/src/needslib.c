@@ -1,0 +1,4 @@
+#include <Rinternals.h>
+#include <sodium.h>
+
+SEXP needslib_version(void) { return Rf_mkString(sodium_version_string()); }

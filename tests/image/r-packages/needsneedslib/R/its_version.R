@@ -1,0 +1,2 @@
+# What needslib says.
+its_version <- function() version()

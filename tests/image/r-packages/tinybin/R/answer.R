@@ -1,0 +1,2 @@
+# The answer, from C.
+answer <- function() .Call(tinybin_answer)

@@ -1,0 +1,3 @@
+#include <Rinternals.h>
+
+SEXP tinybin_answer(void) { return Rf_ScalarInteger(42); }

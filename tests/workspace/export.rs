@@ -1,0 +1,102 @@
+//! Files of the workspace tree: status, lists, export as base64 or as they are.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+
+use crate::{
+    answer::{Answer, Refusal},
+    demand::Asked,
+    story::{Principal, Story},
+    tree::{Node, children, node},
+    who::Caller,
+    world::World,
+};
+
+/// The largest export.
+const LARGEST: usize = 10 << 20;
+
+pub(crate) fn routes() -> Router<Arc<World>> {
+    Router::new()
+        .route("/api/2.0/workspace/export", get(export))
+        .route("/api/2.0/workspace/get-status", get(status))
+        .route("/api/2.0/workspace/list", get(list))
+}
+
+/// The path asked for. `/Workspace` in front is another way to write the same.
+fn path(asked: &Asked) -> Result<String, Refusal> {
+    let path = asked.text("path")?;
+    let inner = path.strip_prefix("/Workspace").filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(path);
+    if !path.starts_with('/') {
+        return Err(Refusal::invalid(format!("Path ({path}) should start with '/'")));
+    }
+    Ok(format!("/Workspace{}", inner.trim_end_matches('/')))
+}
+
+fn found<'a>(story: &'a Story, caller: &Principal, path: &str) -> Result<Node<'a>, Refusal> {
+    if !story.may_read(caller, path) {
+        return Err(Refusal::denied(format!("{} does not have View permissions on {}.", caller.name, shown(path))));
+    }
+    node(&story.workspace, path).ok_or_else(|| Refusal::absent(format!("Path ({}) doesn't exist.", shown(path))))
+}
+
+/// A path as the service itself writes it.
+fn shown(path: &str) -> &str {
+    path.strip_prefix("/Workspace").filter(|rest| !rest.is_empty()).unwrap_or("/")
+}
+
+async fn export(State(world): State<Arc<World>>, Caller(caller): Caller, asked: Asked) -> Result<Response, Refusal> {
+    let path = path(&asked)?;
+    let format = asked.maybe("format").unwrap_or("SOURCE");
+    if !["SOURCE", "AUTO", "RAW"].contains(&format) {
+        return Err(Refusal::invalid(format!("Unsupported export format {format}")));
+    }
+    let story = world.story();
+    let Node::File(content) = found(&story, &caller, &path)? else {
+        return Err(Refusal::invalid(format!("{} is a directory; export it as DBC", shown(&path))));
+    };
+    if content.bytes.len() > LARGEST {
+        let message = format!("The exported content is larger than {LARGEST} bytes");
+        return Err(Refusal::new(400, "MAX_NOTEBOOK_SIZE_EXCEEDED", message));
+    }
+    if asked.maybe("direct_download") == Some("true") {
+        return Ok(([(header::CONTENT_TYPE, "application/octet-stream")], content.bytes.clone()).into_response());
+    }
+    let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
+    Ok(Json(json!({ "content": STANDARD.encode(&content.bytes), "file_type": ending })).into_response())
+}
+
+fn describe(story: &Story, path: &str) -> Value {
+    let id = story.workspace.keys().position(|file| file.starts_with(path)).unwrap_or_default();
+    match node(&story.workspace, path) {
+        Some(Node::File(content)) => json!({
+            "path": shown(path), "object_type": "FILE", "object_id": 9000 + id, "size": content.bytes.len(),
+            "created_at": content.modified, "modified_at": content.modified,
+        }),
+        _ => json!({ "path": shown(path), "object_type": "DIRECTORY", "object_id": 1000 + id }),
+    }
+}
+
+async fn status(State(world): State<Arc<World>>, Caller(caller): Caller, asked: Asked) -> Answer {
+    let (story, path) = (world.story(), path(&asked)?);
+    found(&story, &caller, &path)?;
+    Ok(Json(describe(&story, &path)))
+}
+
+async fn list(State(world): State<Arc<World>>, Caller(caller): Caller, asked: Asked) -> Answer {
+    let (story, path) = (world.story(), path(&asked)?);
+    let objects: Vec<Value> = match found(&story, &caller, &path)? {
+        Node::File(_) => vec![describe(&story, &path)],
+        Node::Folder => children(&story.workspace, &path).iter().map(|child| describe(&story, child)).collect(),
+    };
+    // The real service leaves an empty list out.
+    Ok(Json(if objects.is_empty() { json!({}) } else { json!({ "objects": objects }) }))
+}

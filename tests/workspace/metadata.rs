@@ -1,0 +1,48 @@
+//! Databricks' metadata service: a local address that hands out tokens to whoever may reach it.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Json, Router,
+    extract::{Path, State},
+    http::HeaderMap,
+    routing::get,
+};
+use serde_json::json;
+
+use crate::{
+    answer::{Answer, Refusal},
+    faults::Clock,
+    oidc::origin,
+    serve::Scheme,
+    world::{WORKSPACE, World, now, random},
+};
+
+pub(crate) fn routes() -> Router<Arc<World>> {
+    Router::new().route("/_metadata/{principal}", get(token))
+}
+
+/// A token of the principal that the address names.
+async fn token(
+    State(world): State<Arc<World>>,
+    clock: Option<Extension<Clock>>,
+    Extension(scheme): Extension<Scheme>,
+    headers: HeaderMap,
+    Path(principal): Path<String>,
+) -> Answer {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if header("x-databricks-metadata-version") != "1" {
+        return Err(Refusal::invalid("X-Databricks-Metadata-Version is not 1"));
+    }
+    if header("x-databricks-host").trim_end_matches('/') != origin(scheme, &headers) {
+        return Err(Refusal::new(404, "NOT_FOUND", "this service does not serve that host"));
+    }
+    if world.story().principal(&principal).is_none() {
+        return Err(Refusal::new(404, "NOT_FOUND", "there is no such principal"));
+    }
+    let offset = clock.map_or(0, |Extension(Clock(seconds))| seconds);
+    let expires = now() + offset + world.story().token_seconds;
+    let token = random();
+    world.issue(token.clone(), &principal, WORKSPACE, expires);
+    Ok(Json(json!({ "access_token": token, "token_type": "Bearer", "expires_on": expires })))
+}

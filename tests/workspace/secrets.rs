@@ -1,0 +1,120 @@
+//! Secrets of a scope: get, list, put, delete, with the documented limits.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    routing::{get, post},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    answer::{Answer, Refusal},
+    demand::{Asked, Told},
+    scopes::is_name,
+    story::{Content, Permission, Scope},
+    vault,
+    who::Caller,
+    world::{World, now},
+};
+
+/// The largest value.
+const LARGEST: usize = 128 << 10;
+/// Secrets of one scope.
+const MOST: usize = 1000;
+
+pub(crate) fn routes() -> Router<Arc<World>> {
+    Router::new()
+        .route("/api/2.0/secrets/get", get(value))
+        .route("/api/2.0/secrets/list", get(list))
+        .route("/api/2.0/secrets/put", post(put))
+        .route("/api/2.0/secrets/delete", post(delete))
+}
+
+async fn value(State(world): State<Arc<World>>, Caller(caller): Caller, asked: Asked) -> Answer {
+    let (name, key) = (asked.text("scope")?, asked.text("key")?);
+    let story = world.story();
+    let scope = story.scope(&caller, name, Permission::Read)?;
+    if let Some(key_vault) = &scope.key_vault {
+        vault::admits(key_vault, &story.tenant, key)?;
+    }
+    let (key, content) = find(scope, key)
+        .ok_or_else(|| Refusal::absent(format!("Secret does not exist with scope: {name} and key: {key}")))?;
+    Ok(Json(json!({ "key": key, "value": STANDARD.encode(&content.bytes) })))
+}
+
+async fn list(State(world): State<Arc<World>>, Caller(caller): Caller, asked: Asked) -> Answer {
+    let story = world.story();
+    let scope = story.scope(&caller, asked.text("scope")?, Permission::Read)?;
+    if let Some(key_vault) = &scope.key_vault {
+        vault::admits(key_vault, &story.tenant, "")?;
+    }
+    let secret =
+        |(key, content): (&String, &Content)| json!({ "key": key, "last_updated_timestamp": content.modified });
+    let secrets: Vec<Value> = scope.secrets.iter().map(secret).collect();
+    // The real service leaves an empty list out.
+    Ok(Json(if secrets.is_empty() { json!({}) } else { json!({ "secrets": secrets }) }))
+}
+
+#[derive(Deserialize)]
+struct Put {
+    scope: String,
+    key: String,
+    string_value: Option<String>,
+    bytes_value: Option<String>,
+}
+
+async fn put(State(world): State<Arc<World>>, Caller(caller): Caller, Told(put): Told<Put>) -> Answer {
+    let mut story = world.story();
+    let scope = story.scope(&caller, &put.scope, Permission::Write)?;
+    vault::refuses_writing(scope)?;
+    if !is_name(&put.key) {
+        let what = "Secret key must be alphanumeric with dashes, underscores and periods, at most 128 characters";
+        return Err(Refusal::invalid(format!("{what}: {}", put.key)));
+    }
+    let bytes = match (put.string_value, put.bytes_value) {
+        (Some(text), None) => text.into_bytes(),
+        (None, Some(text)) => STANDARD.decode(text).map_err(|_| Refusal::invalid("bytes_value is not base64"))?,
+        _ => return Err(Refusal::new(400, "MALFORMED_REQUEST", "Exactly one of string_value, bytes_value is needed")),
+    };
+    if bytes.len() > LARGEST {
+        return Err(Refusal::invalid(format!("The secret value is larger than {LARGEST} bytes")));
+    }
+    let known = find(scope, &put.key).map(|(key, _)| key.clone());
+    if known.is_none() && scope.secrets.len() >= MOST {
+        let message = format!("The number of secrets in scope {} has reached its limit of {MOST}", put.scope);
+        return Err(Refusal::new(400, "RESOURCE_LIMIT_EXCEEDED", message));
+    }
+    let secrets = story.scopes.get_mut(&put.scope).map(|scope| &mut scope.secrets);
+    secrets.map(|secrets| secrets.insert(known.unwrap_or(put.key), Content::new(bytes, now() * 1000)));
+    Ok(Json(json!({})))
+}
+
+#[derive(Deserialize)]
+struct Delete {
+    scope: String,
+    key: String,
+}
+
+async fn delete(
+    State(world): State<Arc<World>>,
+    Caller(caller): Caller,
+    Told(Delete { scope: name, key }): Told<Delete>,
+) -> Answer {
+    let mut story = world.story();
+    let scope = story.scope(&caller, &name, Permission::Write)?;
+    vault::refuses_writing(scope)?;
+    let known = find(scope, &key).map(|(key, _)| key.clone());
+    let known =
+        known.ok_or_else(|| Refusal::absent(format!("Secret does not exist with scope: {name} and key: {key}")))?;
+    story.scopes.get_mut(&name).map(|scope| scope.secrets.remove(&known));
+    Ok(Json(json!({})))
+}
+
+/// A secret; its name matches without case.
+fn find<'a>(scope: &'a Scope, key: &str) -> Option<(&'a String, &'a Content)> {
+    scope.secrets.iter().find(|(known, _)| known.eq_ignore_ascii_case(key))
+}

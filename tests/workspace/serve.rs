@@ -1,0 +1,100 @@
+//! All interfaces at one address, with TLS or without. Small answers leave at once: a delayed packet would be the larger
+//! part of what a client measures.
+
+use std::{error::Error, io, net::SocketAddr, path::Path, sync::Arc};
+
+use axum::{
+    Router,
+    extract::Request,
+    middleware::from_fn_with_state,
+    serve::{Listener, ListenerExt as _},
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    },
+    server::TlsStream,
+};
+
+use crate::{
+    answer::Refusal, dbfs, entra, export, faults, files, log, metadata, oidc, scim, scopes, secrets, vault,
+    world::World,
+};
+
+fn router(world: Arc<World>, scheme: &'static str) -> Router {
+    Router::new()
+        .merge(secrets::routes())
+        .merge(scopes::routes())
+        .merge(scim::routes())
+        .merge(oidc::routes())
+        .merge(entra::routes())
+        .merge(metadata::routes())
+        .merge(dbfs::routes())
+        .merge(files::routes())
+        .merge(export::routes())
+        .merge(faults::routes())
+        .merge(log::routes())
+        .merge(vault::routes())
+        .fallback(no_such_interface)
+        .layer(from_fn_with_state(Arc::clone(&world), faults::between))
+        .layer(axum::Extension(Scheme(scheme)))
+        .with_state(world)
+}
+
+/// `http` or `https`.
+#[derive(Clone, Copy)]
+pub(crate) struct Scheme(pub(crate) &'static str);
+
+async fn no_such_interface(request: Request) -> Refusal {
+    let what = format!("No API found for '{} {}'", request.method(), request.uri().path());
+    Refusal::new(404, "ENDPOINT_NOT_FOUND", what)
+}
+
+/// Serves for ever.
+pub(crate) async fn plain(listener: TcpListener, world: Arc<World>) -> io::Result<()> {
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    axum::serve(listener, router(world, "http")).await
+}
+
+/// The same over TLS.
+pub(crate) async fn tls(
+    listener: TcpListener,
+    world: Arc<World>,
+    certificate: &Path,
+    key: &Path,
+) -> Result<(), Box<dyn Error>> {
+    let chain = CertificateDer::pem_file_iter(certificate)?.collect::<Result<Vec<_>, _>>()?;
+    let key = PrivateKeyDer::from_pem_file(key)?;
+    let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let listener = Tls { listener, acceptor: TlsAcceptor::from(Arc::new(config)) };
+    Ok(axum::serve(listener, router(world, "https")).await?)
+}
+
+struct Tls {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl Listener for Tls {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let Ok((stream, from)) = self.listener.accept().await else { continue };
+            let _ = stream.set_nodelay(true);
+            // A client that does not trust the certificate goes away; the next one is served.
+            if let Ok(stream) = self.acceptor.accept(stream).await {
+                return (stream, from);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.listener.local_addr()
+    }
+}

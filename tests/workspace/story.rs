@@ -1,0 +1,238 @@
+//! The state as it is written: who there is, what they may read, and the files. `story.json` is the default.
+
+use std::{collections::BTreeMap, error::Error, path::Path};
+
+use axum::body::Bytes;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Deserialize;
+
+/// The whole state.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Story {
+    pub(crate) workspace_id: String,
+    pub(crate) account_id: String,
+    /// The Entra tenant.
+    pub(crate) tenant: String,
+    /// The workspace as Azure names it.
+    pub(crate) azure_resource_id: String,
+    /// How long a token lives.
+    #[serde(default = "one_hour")]
+    pub(crate) token_seconds: i64,
+    pub(crate) principals: Vec<Principal>,
+    /// Groups by name, with the groups each is in.
+    #[serde(default)]
+    pub(crate) groups: BTreeMap<String, Vec<String>>,
+    pub(crate) scopes: BTreeMap<String, Scope>,
+    /// Files by whole path.
+    #[serde(default)]
+    pub(crate) dbfs: BTreeMap<String, Content>,
+    #[serde(default)]
+    pub(crate) volumes: BTreeMap<String, Content>,
+    #[serde(default)]
+    pub(crate) workspace: BTreeMap<String, Content>,
+    /// Folders of Volumes and the workspace that only some may read: path and principals.
+    #[serde(default)]
+    pub(crate) closed: BTreeMap<String, Vec<String>>,
+}
+
+/// A user or a service principal.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Principal {
+    /// The user's name; of a service principal its application id, which is its client id too.
+    pub(crate) name: String,
+    pub(crate) id: String,
+    pub(crate) display_name: String,
+    #[serde(default)]
+    pub(crate) groups: Vec<String>,
+    /// Personal access tokens.
+    #[serde(default)]
+    pub(crate) tokens: Vec<String>,
+    /// The secret of its client in the workspace.
+    #[serde(default)]
+    pub(crate) client_secret: Option<String>,
+    /// The secret of its client in the tenant.
+    #[serde(default)]
+    pub(crate) azure_secret: Option<String>,
+    /// Its id in the tenant. A managed identity has one and no secret.
+    #[serde(default)]
+    pub(crate) azure_object_id: Option<String>,
+    /// Whose tokens of another issuer count as its own.
+    #[serde(default)]
+    pub(crate) federation: Option<Federation>,
+}
+
+/// Tokens of another issuer.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Federation {
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+}
+
+/// A scope.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Scope {
+    /// Who may: `READ`, `WRITE`, `MANAGE` by principal or group.
+    #[serde(default)]
+    pub(crate) acls: BTreeMap<String, Permission>,
+    #[serde(default)]
+    pub(crate) secrets: BTreeMap<String, Content>,
+    /// The vault that holds the secrets in the workspace's place.
+    #[serde(default)]
+    pub(crate) key_vault: Option<KeyVault>,
+}
+
+/// A Key Vault behind a scope.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct KeyVault {
+    pub(crate) resource_id: String,
+    pub(crate) dns_name: String,
+    /// What in the vault keeps the workspace out.
+    #[serde(default)]
+    pub(crate) refuses: Option<Refuses>,
+}
+
+/// Why a vault refuses the workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Refuses {
+    /// No access policy for the workspace.
+    Policy,
+    /// The workspace's address is not let in.
+    Firewall,
+}
+
+/// What somebody may do with a scope; each holds those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, serde::Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Permission {
+    Read,
+    Write,
+    Manage,
+}
+
+/// Bytes as a state writes them: text, `{"base64": …}`, `{"file": PATH}` (beside the state), or `{"size": N}`: that many
+/// bytes which are always the same.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "Written")]
+pub(crate) struct Content {
+    pub(crate) bytes: Bytes,
+    /// Read when the whole state is known.
+    file: Option<String>,
+    /// Milliseconds since 1970.
+    pub(crate) modified: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Text(String),
+    Other(Other),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Other {
+    text: Option<String>,
+    base64: Option<String>,
+    file: Option<String>,
+    size: Option<usize>,
+    modified: Option<i64>,
+}
+
+/// When everything was last changed, unless the state says otherwise.
+const MODIFIED: i64 = 1_760_000_000_000;
+
+impl Content {
+    /// Bytes that were written at a time.
+    pub(crate) fn new(bytes: impl Into<Bytes>, modified: i64) -> Self {
+        Self { bytes: bytes.into(), file: None, modified }
+    }
+
+    fn read(&mut self, folder: &Path) -> Result<(), Box<dyn Error>> {
+        if let Some(file) = self.file.take() {
+            let path = folder.join(file);
+            self.bytes = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?.into();
+        }
+        Ok(())
+    }
+}
+
+impl TryFrom<Written> for Content {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let other = match written {
+            Written::Text(text) => return Ok(Self::new(text, MODIFIED)),
+            Written::Other(other) => other,
+        };
+        let modified = other.modified.unwrap_or(MODIFIED);
+        let bytes = match (other.text, other.base64, other.size, &other.file) {
+            (Some(text), None, None, None) => text.into_bytes(),
+            (None, Some(text), None, None) => STANDARD.decode(text).map_err(|error| error.to_string())?,
+            (None, None, Some(size), None) => filling(size),
+            (None, None, None, Some(_)) => Vec::new(),
+            _ => return Err("content is one of text, base64, file, size".into()),
+        };
+        Ok(Self { file: other.file, ..Self::new(bytes, modified) })
+    }
+}
+
+/// Bytes that differ from place to place, so that pieces in the wrong order are seen.
+pub(crate) fn filling(size: usize) -> Vec<u8> {
+    const BLOCK: usize = 512;
+    let word = |index: usize| (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29).to_le_bytes();
+    let mut bytes = Vec::with_capacity(size + BLOCK);
+    for index in 0..size.div_ceil(BLOCK) {
+        bytes.extend_from_slice(&word(index).repeat(BLOCK / 8));
+    }
+    bytes.truncate(size);
+    bytes
+}
+
+fn one_hour() -> i64 {
+    3600
+}
+
+/// Reads a state; without a file the default one.
+pub(crate) fn load(path: Option<&Path>) -> Result<Story, Box<dyn Error>> {
+    let text = match path {
+        Some(path) => std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?,
+        None => include_str!("story.json").to_owned(),
+    };
+    let mut story: Story = serde_json::from_str(&text)?;
+    let folder = path.and_then(Path::parent).unwrap_or(Path::new("."));
+    let secrets = story.scopes.values_mut().flat_map(|scope| scope.secrets.values_mut());
+    let files = story.dbfs.values_mut().chain(story.volumes.values_mut()).chain(story.workspace.values_mut());
+    for content in files.chain(secrets) {
+        content.read(folder)?;
+    }
+    Ok(story)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_state_is_the_law_firms_with_five_scopes() {
+        let story = load(None).expect("it is sound");
+        assert_eq!(story.scopes.keys().collect::<Vec<_>>(), ["admin", "consumer", "criminal", "family", "people"]);
+        for principal in &story.principals {
+            for group in &principal.groups {
+                assert!(story.groups.contains_key(group), "{}: {group}", principal.name);
+            }
+        }
+    }
+
+    #[test]
+    fn filling_has_its_size_and_does_not_repeat_page_by_page() {
+        let bytes = filling(3 << 20);
+        assert_eq!(bytes.len(), 3 << 20);
+        assert_ne!(bytes[..1 << 20], bytes[1 << 20..2 << 20]);
+    }
+}

@@ -1,0 +1,85 @@
+//! Who asks: a bearer token to a principal.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, request::Parts},
+};
+
+use crate::{
+    answer::Refusal,
+    story::Principal,
+    world::{AZURE_DATABRICKS, WORKSPACE, World, now},
+};
+
+/// A principal whose token is good.
+pub(crate) struct Caller(pub(crate) Principal);
+
+/// What a token turns out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holder {
+    /// Whose it is.
+    pub(crate) principal: String,
+    /// `pat`, or the resource it was given out for.
+    pub(crate) resource: String,
+    is_expired: bool,
+}
+
+/// Azure's own interface for resources: a second token names who may act for the workspace's owner.
+const MANAGEMENT: &str = "x-databricks-azure-sp-management-token";
+
+impl World {
+    /// Whose a token is.
+    pub(crate) fn holder(&self, token: &str) -> Option<Holder> {
+        let story = self.story();
+        let personal = story.principals.iter().find(|principal| principal.tokens.iter().any(|known| known == token));
+        if let Some(principal) = personal {
+            return Some(Holder { principal: principal.name.clone(), resource: "pat".into(), is_expired: false });
+        }
+        let issued = self.issued().get(token).cloned()?;
+        let is_expired = issued.expires <= now();
+        Some(Holder { principal: issued.principal, resource: issued.resource, is_expired })
+    }
+
+    /// Makes a token worthless.
+    pub(crate) fn expire(&self, token: &str) {
+        for principal in &mut self.story().principals {
+            principal.tokens.retain(|known| known != token);
+        }
+        if let Some(issued) = self.issued().get_mut(token) {
+            issued.expires = 0;
+        }
+    }
+
+    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+        let unsent = "Credential was not sent or was of an unsupported type for this API.";
+        let token = bearer(headers).ok_or_else(|| Refusal::numbered(401, unsent))?;
+        let invalid = || Refusal::numbered(403, "Invalid access token.");
+        let holder = self.holder(token).ok_or_else(invalid)?;
+        if holder.is_expired {
+            return Err(Refusal::new(401, "UNAUTHENTICATED", "Token is expired."));
+        }
+        let is_for_us = [WORKSPACE, AZURE_DATABRICKS, "pat"].contains(&holder.resource.as_str());
+        let second = headers.get(MANAGEMENT).and_then(|value| value.to_str().ok());
+        let seconded = second.map(|token| self.holder(token));
+        let is_seconded = seconded.is_none_or(|second| {
+            second.is_some_and(|second| second.principal == holder.principal && second.resource.contains("management"))
+        });
+        let principal = self.story().principal(&holder.principal).cloned();
+        principal.filter(|_| is_for_us && is_seconded).map(Caller).ok_or_else(invalid)
+    }
+}
+
+/// The token that a request shows.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+impl FromRequestParts<Arc<World>> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, world: &Arc<World>) -> Result<Self, Refusal> {
+        world.caller(&parts.headers)
+    }
+}

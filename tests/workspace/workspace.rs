@@ -1,0 +1,67 @@
+//! A Databricks workspace for tests and demonstrations: secrets, people, tokens and files over the REST interfaces that
+//! the official clients speak, on loopback only. `README.md` beside this file has its state and its faults.
+
+mod answer;
+mod dbfs;
+mod demand;
+mod entra;
+mod export;
+mod faults;
+mod files;
+mod jwt;
+mod log;
+mod metadata;
+mod oidc;
+mod scim;
+mod scopes;
+mod secrets;
+mod serve;
+mod story;
+mod tree;
+mod vault;
+mod who;
+mod world;
+
+use std::{error::Error, path::PathBuf, sync::Arc};
+
+use world::World;
+
+const USAGE: &str = "usage: workspace --port N [--state FILE.json] [--tls CERT.pem KEY.pem]";
+
+#[derive(Default)]
+struct Options {
+    port: u16,
+    state: Option<PathBuf>,
+    tls: Option<(PathBuf, PathBuf)>,
+}
+
+impl Options {
+    fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
+        let mut options = Self::default();
+        while let Some(name) = arguments.next() {
+            let mut value = || arguments.next().ok_or(USAGE);
+            match name.as_str() {
+                "--port" => options.port = value()?.parse()?,
+                "--state" => options.state = Some(value()?.into()),
+                "--tls" => options.tls = Some((value()?.into(), value()?.into())),
+                _ => return Err(USAGE.into()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "who starts it with port 0 reads the address")]
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let options = Options::read(std::env::args().skip(1))?;
+    let world = Arc::new(World::new(story::load(options.state.as_deref())?));
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", options.port)).await?;
+    let scheme = if options.tls.is_some() { "https" } else { "http" };
+    println!("{scheme}://{}", listener.local_addr()?);
+    match options.tls {
+        Some((certificate, key)) => serve::tls(listener, world, &certificate, &key).await?,
+        None => serve::plain(listener, world).await?,
+    }
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! The state as it is now: the story, the tokens given out, the faults to come, the requests seen.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use crate::{
+    answer::Refusal,
+    faults::Fault,
+    log::Seen,
+    story::{Permission, Principal, Scope, Story},
+};
+
+/// What a token was given out for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Issued {
+    /// Whose it is.
+    pub(crate) principal: String,
+    /// What it is good for: the workspace, or a resource of Azure.
+    pub(crate) resource: String,
+    /// Seconds since 1970.
+    pub(crate) expires: i64,
+}
+
+/// All there is.
+pub(crate) struct World {
+    story: Mutex<Story>,
+    issued: Mutex<BTreeMap<String, Issued>>,
+    faults: Mutex<Vec<Fault>>,
+    seen: Mutex<Vec<Seen>>,
+}
+
+/// The resource of a token of the workspace itself.
+pub(crate) const WORKSPACE: &str = "workspace";
+/// The workspace, as Azure names the resource.
+pub(crate) const AZURE_DATABRICKS: &str = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d";
+
+impl World {
+    pub(crate) fn new(story: Story) -> Self {
+        Self { story: Mutex::new(story), issued: Mutex::default(), faults: Mutex::default(), seen: Mutex::default() }
+    }
+
+    /// The story; keep it no longer than a look takes.
+    pub(crate) fn story(&self) -> MutexGuard<'_, Story> {
+        self.story.lock().expect("nobody panics with it")
+    }
+
+    /// The tokens given out.
+    pub(crate) fn issued(&self) -> MutexGuard<'_, BTreeMap<String, Issued>> {
+        self.issued.lock().expect("nobody panics with it")
+    }
+
+    /// The faults to come.
+    pub(crate) fn faults(&self) -> MutexGuard<'_, Vec<Fault>> {
+        self.faults.lock().expect("nobody panics with it")
+    }
+
+    /// The requests seen.
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Vec<Seen>> {
+        self.seen.lock().expect("nobody panics with it")
+    }
+
+    /// Gives out a token.
+    pub(crate) fn issue(&self, token: String, principal: &str, resource: &str, expires: i64) {
+        let issued = Issued { principal: principal.to_owned(), resource: resource.to_owned(), expires };
+        self.issued().insert(token, issued);
+    }
+}
+
+impl Story {
+    /// A principal by its name.
+    pub(crate) fn principal(&self, name: &str) -> Option<&Principal> {
+        self.principals.iter().find(|principal| principal.name == name)
+    }
+
+    /// All groups a principal is in, the direct ones first.
+    pub(crate) fn groups_of(&self, principal: &Principal) -> Vec<(String, bool)> {
+        let mut all: Vec<(String, bool)> = principal.groups.iter().map(|group| (group.clone(), true)).collect();
+        let mut next = 0;
+        while let Some((group, _)) = all.get(next).cloned() {
+            for above in self.groups.get(&group).into_iter().flatten() {
+                if !all.iter().any(|(known, _)| known == above) {
+                    all.push((above.clone(), false));
+                }
+            }
+            next += 1;
+        }
+        all
+    }
+
+    /// The names under which a rule may speak of a principal.
+    pub(crate) fn names_of(&self, principal: &Principal) -> BTreeSet<String> {
+        let groups = self.groups_of(principal).into_iter().map(|(group, _)| group);
+        groups.chain([principal.name.clone(), "users".to_owned()]).collect()
+    }
+
+    /// Whether a principal administrates the workspace: it may everything.
+    pub(crate) fn is_admin(&self, principal: &Principal) -> bool {
+        self.names_of(principal).contains("admins")
+    }
+
+    /// What a principal may do with a scope.
+    fn permission(&self, principal: &Principal, scope: &Scope) -> Option<Permission> {
+        if self.is_admin(principal) {
+            return Some(Permission::Manage);
+        }
+        let names = self.names_of(principal);
+        scope.acls.iter().filter(|(name, _)| names.contains(*name)).map(|(_, &permission)| permission).max()
+    }
+
+    /// A scope in which a principal may do something; whether it exists is for all to know.
+    pub(crate) fn scope(&self, principal: &Principal, name: &str, needed: Permission) -> Result<&Scope, Refusal> {
+        let scope = self.scopes.get(name).ok_or_else(|| Refusal::absent(format!("Scope {name} does not exist!")))?;
+        if self.permission(principal, scope) >= Some(needed) {
+            return Ok(scope);
+        }
+        let needed = serde_json::to_value(needed).unwrap_or_default();
+        Err(Refusal::denied(format!(
+            "{} does not have {} permission on scope {name} to perform this action.",
+            principal.name,
+            needed.as_str().unwrap_or_default()
+        )))
+    }
+
+    /// Whether a principal may read a path of a Volume or the workspace.
+    pub(crate) fn may_read(&self, principal: &Principal, path: &str) -> bool {
+        let names = self.names_of(principal);
+        let is_below =
+            |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let mut closed = self.closed.iter().filter(|(folder, _)| is_below(folder));
+        self.is_admin(principal) || closed.all(|(_, readers)| readers.iter().any(|reader| names.contains(reader)))
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Words that nobody guesses, for tokens.
+pub(crate) fn random() -> String {
+    std::iter::repeat_with(fastrand::alphanumeric).take(36).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::story::load;
+
+    #[test]
+    fn a_unit_reads_its_own_scope_and_no_other() {
+        let story = load(None).expect("it is sound");
+        let family = story.principal("11111111-0000-4000-8000-00000000fa01").expect("it is there");
+        assert!(story.scope(family, "family", Permission::Read).is_ok());
+        let refused = story.scope(family, "criminal", Permission::Read).err();
+        let text = "11111111-0000-4000-8000-00000000fa01 does not have READ permission on scope criminal to perform this action.";
+        assert_eq!(refused, Some(Refusal::denied(text)));
+        assert_eq!(
+            story.scope(family, "nowhere", Permission::Read).err(),
+            Some(Refusal::absent("Scope nowhere does not exist!"))
+        );
+    }
+
+    #[test]
+    fn a_group_in_a_group_counts_as_indirect() {
+        let mut story = load(None).expect("it is sound");
+        story.groups.insert("a".into(), vec!["b".into()]);
+        story.groups.insert("b".into(), vec!["a".into()]);
+        let one = Principal { name: "x".into(), groups: vec!["a".into()], ..Principal::default() };
+        assert_eq!(story.groups_of(&one), [("a".to_owned(), true), ("b".to_owned(), false)]);
+    }
+
+    #[test]
+    fn a_closed_folder_does_not_close_its_namesakes() {
+        let mut story = load(None).expect("it is sound");
+        story.closed.insert("/Volumes/x".into(), vec!["y".into()]);
+        let one = Principal { name: "z".into(), ..Principal::default() };
+        assert!(!story.may_read(&one, "/Volumes/x/file") && story.may_read(&one, "/Volumes/xy/file"));
+    }
+}

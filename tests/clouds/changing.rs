@@ -5,10 +5,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Write as _},
     net::{TcpListener, TcpStream},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard},
     thread,
 };
 
@@ -46,24 +43,26 @@ struct Server {
     /// The file is another one after this many requests for its bytes, so often.
     change_after: usize,
     changes: usize,
-    version: AtomicUsize,
-    gets: AtomicUsize,
+    /// When the server was started: the times of its versions are told from here, whatever hour it becomes meanwhile.
+    since: Timestamp,
+    /// One lock for all: of requests that come at the same time, one sees what the other did.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    version: usize,
+    gets: usize,
     /// `Range` of each request for bytes and the status it got.
-    answered: Mutex<Vec<(Option<String>, u16)>>,
+    answered: Vec<(Option<String>, u16)>,
 }
 
 impl Server {
     fn start(kind: Kind, changes: usize) -> (Arc<Self>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}/store", listener.local_addr().expect("bound"));
-        let server = Arc::new(Self {
-            kind,
-            change_after: 1,
-            changes,
-            version: AtomicUsize::new(0),
-            gets: AtomicUsize::new(0),
-            answered: Mutex::default(),
-        });
+        let server =
+            Arc::new(Self { kind, change_after: 1, changes, since: Timestamp::now(), state: Mutex::default() });
         let this = Arc::clone(&server);
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -87,13 +86,14 @@ impl Server {
         if !path.starts_with("/store/Admin/lib/debs/driver.deb ") {
             return say(&mut stream, 404, "", None, 0);
         }
-        let version = self.version.load(Ordering::SeqCst);
+        let mut state = self.state();
+        let version = state.version;
         let now = Timestamp::now();
         let date = |time: Timestamp| {
             rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&time).expect("a date of this age")
         };
         let hours = i64::try_from(version).expect("a few") + 1;
-        let modified = date(now - SignedDuration::from_hours(24) + SignedDuration::from_hours(hours));
+        let modified = date(self.since - SignedDuration::from_hours(24) + SignedDuration::from_hours(hours));
         let tag = format!("\"v{version}\"");
         let mut fields = format!("date: {}\r\naccept-ranges: bytes\r\n", date(now));
         let named = match self.kind {
@@ -115,7 +115,7 @@ impl Server {
             _ => false,
         };
         let status = if is_other { 412 } else { 200 + 6 * u16::from(range.is_some()) };
-        self.answered.lock().expect("nobody panics with it").push((range.clone(), status));
+        state.answered.push((range.clone(), status));
         if is_other {
             return say(&mut stream, 412, &fields, Some(b""), 0);
         }
@@ -127,16 +127,21 @@ impl Server {
         if status == 206 {
             write!(fields, "content-range: bytes {said_from}-{to}/{SIZE}\r\n").expect("a text");
         }
-        let gets = self.gets.fetch_add(1, Ordering::SeqCst) + 1;
-        if gets >= self.change_after && version < self.changes {
-            self.version.store(version + 1, Ordering::SeqCst);
+        state.gets += 1;
+        if state.gets >= self.change_after && version < self.changes {
+            state.version += 1;
         }
+        drop(state);
         let letter = b'a' + u8::try_from(version).expect("a few");
         say(&mut stream, status, &fields, Some(&vec![letter; to + 1 - from]), to + 1 - from);
     }
 
     fn answered(&self) -> Vec<(Option<String>, u16)> {
-        self.answered.lock().expect("nobody panics with it").clone()
+        self.state().answered.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nobody panics with it")
     }
 }
 

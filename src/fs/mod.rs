@@ -6,6 +6,8 @@ mod folder;
 mod found;
 mod log;
 mod memory;
+mod merge;
+mod mounts;
 mod pack;
 mod partial;
 mod stamp;
@@ -24,15 +26,17 @@ use folder::Folder;
 pub use found::{Found, read};
 pub use log::LineLog;
 pub use memory::in_memory;
+pub use merge::{merge, would_change};
+pub use mounts::is_one_mount;
 use nix::{
     fcntl::{AtFlags, OFlag},
     unistd::AccessFlags,
 };
-pub use pack::pack;
+pub use pack::{pack, pack_some};
 pub use partial::{Partial, remove_partials_below, remove_partials_of};
 pub use stamp::{Stamp, remove_if};
 pub use tree::{Listed, Opened, Tree};
-pub use unpack::{Hostile, Limits, unpack, unpack_within};
+pub use unpack::{Hostile, Limits, Seen, unpack, unpack_beside, unpack_within};
 
 /// Permissions and owner of a file to write. What is `None` is kept from the file that is there; a new file gets 0644
 /// and the agent's own user.

@@ -1,9 +1,10 @@
-//! Packs a folder into a tar archive that depends on nothing but what the folder holds.
+//! Packs folders and files into a tar archive that depends on nothing but what they hold.
 
 use std::{
+    collections::BTreeSet,
     fs::{File, Metadata},
     io::{self, Write},
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -21,28 +22,56 @@ pub fn pack<W: Write>(folder: &Path, seconds: u64, to: W) -> Result<W, FsError> 
     archive.into_inner().map_err(failed())
 }
 
+/// Packs files, links and folders (without what is in them) by their names below a folder, and the folders on the way to
+/// them. Times are kept: byte code counts as long as its source has the time it was made from.
+pub fn pack_some<W: Write>(below: &Path, names: &[PathBuf], to: W) -> Result<W, FsError> {
+    let mut archive = Builder::new(to);
+    let mut folders = BTreeSet::new();
+    for name in names {
+        let above: Vec<&Path> = name.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()).collect();
+        for folder in above.into_iter().rev() {
+            if folders.insert(folder) {
+                one(&mut archive, &below.join(folder), folder, None)?;
+            }
+        }
+        if folders.insert(name) {
+            one(&mut archive, &below.join(name), name, None)?;
+        }
+    }
+    archive.into_inner().map_err(FsError::new(below, "packed"))
+}
+
+/// A file, link or folder with all that is in it.
 fn add(archive: &mut Builder<impl Write>, path: &Path, name: &Path, seconds: u64) -> Result<(), FsError> {
+    if !one(archive, path, name, Some(seconds))? {
+        return Ok(());
+    }
+    sorted(path).map_err(FsError::new(path, "packed"))?.iter().try_for_each(|below| {
+        let last = below.file_name().unwrap_or_default();
+        add(archive, below, &name.join(last), seconds)
+    })
+}
+
+/// A file, link or folder by itself, with a time of its own or another. Says whether it is a folder.
+fn one(archive: &mut Builder<impl Write>, path: &Path, name: &Path, seconds: Option<u64>) -> Result<bool, FsError> {
     let failed = || FsError::new(path, "packed");
     let found = path.symlink_metadata().map_err(failed())?;
-    let mut header = header(&found, seconds);
+    let mut header = header(&found, seconds.unwrap_or_else(|| found.mtime().try_into().unwrap_or_default()));
     if found.is_file() {
         let file = File::open(path).map_err(failed())?;
         header.set_size(found.len());
-        archive.append_data(&mut header, name, file).map_err(failed())
+        archive.append_data(&mut header, name, file).map_err(failed())?;
     } else if found.is_symlink() {
         header.set_entry_type(EntryType::Symlink);
         let target = std::fs::read_link(path).map_err(failed())?;
-        archive.append_link(&mut header, name, target).map_err(failed())
+        archive.append_link(&mut header, name, target).map_err(failed())?;
     } else if found.is_dir() {
         header.set_entry_type(EntryType::Directory);
         archive.append_data(&mut header, name, io::empty()).map_err(failed())?;
-        sorted(path).map_err(failed())?.iter().try_for_each(|below| {
-            let last = below.file_name().unwrap_or_default();
-            add(archive, below, &name.join(last), seconds)
-        })
     } else {
-        Err(failed()(io::Error::other("it is neither a file nor a folder nor a link")))
+        return Err(failed()(io::Error::other("it is neither a file nor a folder nor a link")));
     }
+    Ok(found.is_dir())
 }
 
 fn header(found: &Metadata, seconds: u64) -> Header {
@@ -113,6 +142,23 @@ mod tests {
         assert_eq!(packed(&first), packed(&second));
         replace(&second.join("run"), b"other", Attributes::default()).expect("written");
         assert_ne!(packed(&first), packed(&second));
+    }
+
+    #[test]
+    fn some_files_are_packed_with_their_folders_and_times() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        folder(temp.path());
+        let old = std::fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(7));
+        File::open(temp.path().join("a/z/last")).and_then(|file| file.set_times(old)).expect("set");
+        let names = ["a/z/last", "a/z/link"].map(PathBuf::from);
+        let bytes = pack_some(temp.path(), &names, Vec::new()).expect("packed");
+        let into = temp.path().join("b");
+        unpack(&bytes[..], &into).expect("unpacked");
+        let mut after = Vec::new();
+        listing(&into, &into, &mut after);
+        let names: Vec<&str> = after.iter().filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(names, ["a", "a/z", "a/z/last", "a/z/link"]);
+        assert_eq!(into.join("a/z/last").metadata().expect("there").mtime(), 7);
     }
 
     #[test]

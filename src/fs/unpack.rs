@@ -9,6 +9,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, Read},
     path::{Component, Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 pub use hostile::Hostile;
@@ -44,13 +45,19 @@ pub fn unpack(archive: impl Read, into: &Path) -> Result<(), FsError> {
 
 /// The same with other limits.
 pub fn unpack_within(archive: impl Read, into: &Path, limits: Limits) -> Result<(), FsError> {
+    unpack_beside(archive, into, limits, &Seen::default())
+}
+
+/// The same for one of several archives that go to the same folder, perhaps at the same time: what one may not hold, they
+/// may not hold together. The limits are for this one.
+pub fn unpack_beside(archive: impl Read, into: &Path, limits: Limits, seen: &Seen) -> Result<(), FsError> {
     create_dirs(into, 0o755)?;
     let stream = Bounded::new(archive);
     let budget = stream.budget();
     let mut archive = Archive::new(stream);
     archive.set_preserve_permissions(false);
     archive.set_overwrite(false);
-    let mut seen = Seen { limits, ..Seen::default() };
+    let mut judge = Judge { limits, entries: 0, bytes: 0, seen };
     let mut entries = archive.entries().map_err(failed(into))?;
     loop {
         budget.for_headers();
@@ -60,7 +67,7 @@ pub fn unpack_within(archive: impl Read, into: &Path, limits: Limits) -> Result<
         let link = entry.link_name().map_err(failed(into))?.map(std::borrow::Cow::into_owned);
         let found = Found { kind: entry.header().entry_type(), link: link.as_deref(), size: entry.size() };
         let refused = |why: Hostile| failed(&into.join(&path))(io::Error::other(why));
-        if !seen.admit(&path, &found).map_err(refused)? {
+        if !judge.admit(&path, &found).map_err(refused)? {
             continue;
         }
         budget.for_content(found.size);
@@ -81,19 +88,27 @@ struct Found<'a> {
     size: u64,
 }
 
-/// What came before in the archive: an entry is judged by it, not by what is on the disk.
-#[derive(Default)]
-struct Seen {
-    limits: Limits,
-    entries: u64,
-    bytes: u64,
+/// What came before, in one archive or several: an entry is judged by it, not by what is on the disk.
+#[derive(Debug, Default)]
+pub struct Seen(Mutex<Names>);
+
+#[derive(Debug, Default)]
+struct Names {
     /// Every name and every folder above one, by how it reads without case.
-    names: BTreeMap<String, PathBuf>,
+    all: BTreeMap<String, PathBuf>,
     files: BTreeSet<PathBuf>,
     links: BTreeSet<PathBuf>,
 }
 
-impl Seen {
+/// Who judges the entries of one archive.
+struct Judge<'a> {
+    limits: Limits,
+    entries: u64,
+    bytes: u64,
+    seen: &'a Seen,
+}
+
+impl Judge<'_> {
     /// Whether an entry is to be unpacked; one that only describes others is not.
     fn admit(&mut self, path: &Path, found: &Found<'_>) -> Result<bool, Hostile> {
         self.entries += 1;
@@ -117,15 +132,19 @@ impl Seen {
         if path.as_os_str().is_empty() {
             return if is_folder { Ok(false) } else { Err(Hostile::Outside) };
         }
-        if path.ancestors().skip(1).any(|above| self.links.contains(above)) {
+        let mut seen = self.seen.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let below_it = |link: &PathBuf| link.starts_with(&path) && link != &path;
+        if path.ancestors().skip(1).any(|above| seen.links.contains(above))
+            || found.kind.is_symlink() && seen.all.values().any(below_it)
+        {
             return Err(Hostile::ThroughLink);
         }
-        if self.files.contains(&path) || self.links.contains(&path) {
+        if seen.files.contains(&path) || seen.links.contains(&path) {
             return Err(Hostile::Twice);
         }
         for part in path.ancestors().filter(|part| !part.as_os_str().is_empty()) {
             let folded = part.to_string_lossy().to_lowercase();
-            let first = self.names.entry(folded).or_insert_with(|| part.to_owned());
+            let first = seen.all.entry(folded).or_insert_with(|| part.to_owned());
             if first != part {
                 return Err(Hostile::OnlyCase(first.clone()));
             }
@@ -134,21 +153,21 @@ impl Seen {
             EntryType::Directory => {}
             EntryType::Symlink => {
                 stays_inside(&path, found.link.ok_or(Hostile::LinkOutside)?)?;
-                self.links.insert(path);
+                seen.links.insert(path);
             }
             EntryType::Link => {
                 let target = inside(found.link.ok_or(Hostile::LinkOutside)?).map_err(|_| Hostile::LinkOutside)?;
-                if !self.files.contains(&target) {
+                if !seen.files.contains(&target) {
                     return Err(Hostile::LinkToOther);
                 }
-                self.files.insert(path);
+                seen.files.insert(path);
             }
             _ => {
                 self.bytes = self.bytes.saturating_add(found.size);
                 if self.bytes > self.limits.bytes {
                     return Err(Hostile::TooLarge(self.limits.bytes));
                 }
-                self.files.insert(path);
+                seen.files.insert(path);
             }
         }
         Ok(true)

@@ -1,0 +1,64 @@
+//! Which paths can be renamed into one another: those of one mount. Two mounts of one file system have the same device
+//! number, and are two all the same.
+
+use std::{
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
+
+/// Whether two folders are in one mount; unknown counts as no. Of a folder that is not there, the nearest one above counts.
+pub fn is_one_mount(one: &Path, other: &Path) -> bool {
+    let Ok(mounts) = std::fs::read("/proc/self/mountinfo") else { return false };
+    let mounts = points(&mounts);
+    let mount = |path: &Path| {
+        let there = path.ancestors().find_map(|above| above.canonicalize().ok())?;
+        // A later mount on the same point hides the one before.
+        mounts
+            .iter()
+            .enumerate()
+            .filter(|(_, point)| there.starts_with(point))
+            .max_by_key(|(at, point)| (point.components().count(), *at))
+    };
+    matches!((mount(one), mount(other)), (Some((one, _)), Some((other, _))) if one == other)
+}
+
+/// The mount points of a `mountinfo` file (the manual page `proc_pid_mountinfo`): the fifth field, some characters as `\040`.
+fn points(mountinfo: &[u8]) -> Vec<PathBuf> {
+    let lines = mountinfo.split(|byte| *byte == b'\n');
+    lines.filter_map(|line| line.split(|byte| *byte == b' ').nth(4)).map(unescaped).collect()
+}
+
+fn unescaped(field: &[u8]) -> PathBuf {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&first, after)) = rest.split_first() {
+        let escaped = after.get(..3).filter(|_| first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
+        if let Some(byte) = escaped.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            bytes.push(byte);
+            rest = &after[3..];
+        } else {
+            bytes.push(first);
+            rest = after;
+        }
+    }
+    PathBuf::from(OsStr::from_bytes(&bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_points_are_the_fifth_field_with_odd_characters_escaped() {
+        let text = b"22 28 0:21 / /proc rw - proc proc rw\n36 35 98:0 /mnt1 /a\\040b rw,noatime master:1 - ext3 /dev/root rw\n";
+        assert_eq!(points(text), [PathBuf::from("/proc"), PathBuf::from("/a b")]);
+    }
+
+    #[test]
+    fn a_folder_is_in_one_mount_with_itself_and_not_with_proc() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        assert!(is_one_mount(temp.path(), &temp.path().join("not/there/yet")));
+        assert!(!is_one_mount(temp.path(), Path::new("/proc/self")));
+    }
+}

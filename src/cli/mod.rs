@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand. Parses, calls the library, maps the end to an exit status.
 
 mod auth;
+mod bake;
 mod check;
 mod db;
 mod generate;

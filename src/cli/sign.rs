@@ -92,7 +92,7 @@ fn sign(env: &Env, options: &Options, key_path: &Path) -> Result<Exit, Stopped> 
         let mistake = Diagnostic::nowhere("`--for` names one path, and there are several files");
         return Err(mistake.hint("sign each file by itself").into());
     }
-    let key = unlocked(env, options, key_path)?;
+    let key = unlocked(env, &options.password, key_path)?;
     let id = key.public().id().to_string();
     let mut made = Vec::new();
     for file in &options.files {
@@ -128,13 +128,14 @@ fn signed_name(file: &Path, path: Option<&str>) -> Result<String, Stopped> {
     Err(mistake.hint("name a path of the file store that ends in the file's own name").into())
 }
 
-fn unlocked(env: &Env, options: &Options, path: &Path) -> Result<SecretKey, Stopped> {
+/// The key of a file, its password asked for if it has one.
+pub(super) fn unlocked(env: &Env, password: &PasswordOptions, path: &Path) -> Result<SecretKey, Stopped> {
     let bytes = read_bounded(path, MOST_KEY).map_err(|error| {
         let mistake = Diagnostic::nowhere(format!("the key `{}` could not be read: {error}", path.display()));
         Stopped::from(mistake.hint("check the path; `nodeagent sign --generate PATH` makes a key"))
     })?;
     let locked = LockedKey::parse(bytes).map_err(|error| unusable(path, error))?;
-    let password = if locked.has_password() { Some(options.password.ask(env)?) } else { None };
+    let password = if locked.has_password() { Some(password.ask(env)?) } else { None };
     locked.unlock(password.as_ref()).map_err(|error| unusable(path, error))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Env, Exit, Stopped, node_file::Size, print, print_json, target::failed};
+use super::{Env, Exit, Stopped, bake, node_file::Size, print, print_json, target::failed};
 use crate::{
     diagnostic::Diagnostic,
     report::{
@@ -29,6 +29,8 @@ pub(super) enum Options {
     Push(Answer),
     /// Take all that the shared place has over to this node
     Pull(Answer),
+    /// Keep what a locked run brought to Python and R as layers
+    Bake(bake::Options),
 }
 
 /// How to answer.
@@ -71,6 +73,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
     let warn = move |text: String| talk.talk(&format!("warning: {text}\n"));
     let store = Store::open(&places, env.clouds(), Arc::new(warn));
     match options {
+        Options::Bake(options) => bake::run(env, options),
         Options::Stat(answer) => stat(env, &store, &places, answer),
         Options::Verify(of) => {
             let verdict = env.block_on(store.verify(of.which()))?.map_err(|error| stopped(&error))?;

@@ -67,6 +67,13 @@ pub(super) struct LockOptions {
     lock: Option<PathBuf>,
 }
 
+impl LockOptions {
+    /// A lock is needed: this one, or the one beside the profile.
+    pub(super) fn needed(lock: Option<PathBuf>) -> Self {
+        Self { locked: true, unlocked: false, lock }
+    }
+}
+
 /// A node that is elsewhere.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "The node to check for (default: this one)")]

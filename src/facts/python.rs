@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use distribution::Distribution;
+pub use distribution::{Distribution, Recorded};
 use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder};
 pub use tags::{Misfit, WheelName};
 

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use url::Url;
 
-use super::place::{PlaceSecrets, RemoveSecrets};
+use super::{
+    layers::Layer,
+    place::{PlaceSecrets, RemoveSecrets},
+};
 pub use crate::profile::{AptPackage, DebconfAnswer, RPackage};
 use crate::{
     diagnostic::Origin,
@@ -114,6 +117,8 @@ pub struct PythonInstall {
     pub only_files: bool,
     /// The files to install beside the wheels, and no others, when there is a lock.
     pub locked: Option<Vec<LockedDistribution>>,
+    /// What all of it is as a whole, when there is a lock.
+    pub layer: Option<Layer>,
 }
 
 impl PythonInstall {
@@ -178,6 +183,8 @@ pub struct RInstall {
     pub archives: Vec<PathBuf>,
     /// The archives to install, and no others, when there is a lock; those of the file store with their files.
     pub locked: Option<Vec<(LockedRPackage, Option<PathBuf>)>>,
+    /// What all of it is as a whole, when there is a lock.
+    pub layer: Option<Layer>,
 }
 
 /// An installed R package.

@@ -8,7 +8,7 @@ use crate::{
     digest::Digest,
     facts::NodeFacts,
     inventory::Inventory,
-    lock::Section,
+    lock::{Drift, Section},
     profile::{Asset, AssetRef, Entry, Profile},
     report::event::Failure,
 };
@@ -16,7 +16,7 @@ use crate::{
 impl Plan {
     /// What is to be done for a profile on a node. `cache` is the agent's cache, where checked copies of files go.
     pub fn build(profile: &Profile, facts: &NodeFacts, inventory: &Inventory, cache: &Path) -> Self {
-        let mut builder = Builder { profile, facts, inventory, cache, locked: None, plan: Self::default() };
+        let mut builder = Builder::new(profile, facts, inventory, cache);
         if let Some(lock) = &profile.lock {
             match builder.fitting(lock) {
                 Ok(section) => builder.lock_to(lock, section),
@@ -56,6 +56,19 @@ pub(super) struct Terms {
     pub(super) lane: Option<Lane>,
     pub(super) optional: bool,
     pub(super) timeout: Option<std::time::Duration>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(profile: &'a Profile, facts: &'a NodeFacts, inventory: &'a Inventory, cache: &'a Path) -> Self {
+        Self { profile, facts, inventory, cache, locked: None, plan: Plan::default() }
+    }
+
+    /// One that plans nothing and has a lock, if the profile does.
+    pub(super) fn locked(profile: &'a Profile, facts: &'a NodeFacts, inventory: &'a Inventory) -> Result<Self, Drift> {
+        let mut builder = Self::new(profile, facts, inventory, Path::new(""));
+        builder.locked = profile.lock.as_ref().map(|lock| builder.fitting(lock)).transpose()?;
+        Ok(builder)
+    }
 }
 
 impl Builder<'_> {

@@ -3,6 +3,7 @@
 mod action;
 mod apt;
 mod build;
+mod layers;
 mod locked;
 mod logins;
 mod place;
@@ -16,6 +17,7 @@ mod title;
 use std::{fmt, path::PathBuf, time::Duration};
 
 pub use action::*;
+pub use layers::{Environment, Layer, LayerPackage, layers};
 pub use locked::{PlanLock, asks, runtime};
 pub use logins::Login;
 pub use place::{PlaceError, PlaceSecrets, RemoveSecrets, SecretPart};

@@ -120,6 +120,8 @@ impl Builder<'_> {
             }
             let of = terms.optional.then(|| name(&group[0].value));
             install.locked = lacking.get(&of).cloned();
+            // What is optional goes its own way.
+            install.layer = if of.is_none() { self.python_layer(node.env).and_then(Result::ok) } else { None };
             let uncovered = self.uncovered_python(&node, &group, &names, &install);
             let optional = terms.optional;
             if !(install.is_only_wheels() && install.wheels.is_empty()) {
@@ -189,6 +191,7 @@ impl Builder<'_> {
             compile: pip.compile.as_ref().is_none_or(|setting| setting.value),
             only_files: self.profile.only_digests,
             locked: None,
+            layer: None,
         }
     }
 

@@ -119,6 +119,7 @@ impl Builder<'_> {
                 packages,
                 archives,
                 locked,
+                layer: if optional { None } else { self.r_layer().and_then(Result::ok) },
             };
             self.step(id, Action::RInstall(action), terms);
             match uncovered {

@@ -1,5 +1,6 @@
 //! One execution: look, plan, take the lock, prepare, act, and say how it ended.
 
+mod bake;
 mod engine;
 mod grants;
 mod lock;
@@ -32,6 +33,7 @@ use crate::{
     },
     store::{Places, Store},
 };
+pub use bake::{Bakes, bake};
 pub use grants::{Case, Granted, use_of};
 pub use lock::{Upgrade, resolve_lock};
 pub use logins::fetch_logins;
@@ -266,6 +268,10 @@ fn recover(job: &Job) -> Result<bool, Vec<Failure>> {
     let swept = remove_partials_below(&cache, &cache.join("python/uv"))
         .and_then(|()| remove_partials_below(&crate::state::folder(&job.root), Path::new("")));
     if let Err(error) = swept {
+        warn(job, error.to_string());
+    }
+    // Layers on their way, to this node or from it.
+    if let Err(error) = remove_tree(&cache.join("layers")) {
         warn(job, error.to_string());
     }
     remove_tree(&logins_folder(&job.root)).map_err(|error| vec![refused_by(&error, error.hint())])?;

@@ -4,11 +4,14 @@ use std::path::Path;
 
 use super::{Context, StepError, apt, python, r, secret, shell};
 use crate::{
-    fs::{FsError, remove_partials_of},
+    fs::{FsError, remove_partials_of, remove_tree},
     inventory::Vault,
     plan::Action,
     state::Interrupted,
 };
+
+/// The beginning of a journal's item that is the folder of a layer.
+const STAGED: &str = "staged:";
 
 /// What a step found out and fetched before anything was changed.
 pub enum Prepared {
@@ -25,6 +28,16 @@ pub enum Prepared {
 impl Prepared {
     /// What a killed run would leave half-done: written to the journal before the step acts.
     pub fn journal_items(&self, action: &Action) -> Vec<String> {
+        let staged = match self {
+            Self::Python(python::Prepared::Layer(staged)) | Self::R(r::Prepared::Layer(staged)) => {
+                Some(format!("{STAGED}{}", staged.folder().display()))
+            }
+            _ => None,
+        };
+        self.items(action).into_iter().chain(staged).collect()
+    }
+
+    fn items(&self, action: &Action) -> Vec<String> {
         match (self, action) {
             (Self::R(prepared), Action::RInstall(install)) => {
                 let library = install.library.display().to_string();
@@ -86,7 +99,9 @@ pub async fn act(ctx: &Context, action: &Action, prepared: Prepared, vault: &Vau
 /// Removes what a killed or timed-out step left half-done.
 pub fn clean_up_interrupted(root: &Path, left: &Interrupted) -> Result<Vec<String>, FsError> {
     let kind = left.step.split(':').next().unwrap_or_default();
-    match (kind, left.items.split_first()) {
+    let (staged, items): (Vec<_>, Vec<_>) = left.items.iter().cloned().partition(|item| item.starts_with(STAGED));
+    staged.iter().try_for_each(|item| remove_tree(Path::new(&item[STAGED.len()..])))?;
+    match (kind, items.split_first()) {
         ("r", Some((library, packages))) => {
             r::clean_up_interrupted(Path::new(library), packages)?;
             Ok(Vec::new())
@@ -98,6 +113,6 @@ pub fn clean_up_interrupted(root: &Path, left: &Interrupted) -> Result<Vec<Strin
         // dpkg repairs itself when apt next acts.
         ("apt", _) => Ok(Vec::new()),
         // Files are whole or absent, but one in the making may lie beside; it may hold a secret.
-        _ => left.items.iter().try_for_each(|path| remove_partials_of(Path::new(path))).map(|()| Vec::new()),
+        _ => items.iter().try_for_each(|path| remove_partials_of(Path::new(path))).map(|()| Vec::new()),
     }
 }

@@ -8,6 +8,8 @@ mod describe;
 mod dispatch;
 mod error;
 mod fetch;
+pub mod layer;
+mod links;
 mod locked;
 pub mod logins;
 pub mod python;

@@ -192,6 +192,11 @@ impl Store {
         self.0.local.is_some()
     }
 
+    /// Whether a shared place is named, and whatever became of it.
+    pub fn has_shared(&self) -> bool {
+        self.0.shared.is_some()
+    }
+
     /// What a key leads to: here, else in the shared place.
     pub async fn entry(&self, kind: Kind, key: &Key) -> Option<Entry> {
         match self.entry_in(Which::Local, kind, key).await {

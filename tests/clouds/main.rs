@@ -23,6 +23,8 @@ mod database;
 mod databricks;
 mod deliveries;
 mod filestore;
+mod layers;
+mod line;
 mod minisign;
 mod packages;
 mod server;

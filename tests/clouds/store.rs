@@ -18,7 +18,7 @@ use crate::{
 };
 
 const LOCAL: &str = "var/cache/nodeagent/store";
-const PLACE: &str = "s3://lawfirm-tools/a/store";
+pub(crate) const PLACE: &str = "s3://lawfirm-tools/a/store";
 const KEYS: [(&str, &str); 4] = [
     ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
     ("AWS_SECRET_ACCESS_KEY", "marker-of-the-secret-key"),
@@ -27,10 +27,10 @@ const KEYS: [(&str, &str); 4] = [
 ];
 
 /// An S3 with one bucket.
-struct S3(Server);
+pub(crate) struct S3(Server);
 
 impl S3 {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let port = free_port();
         let mut moto = client("moto_server");
         moto.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
@@ -52,7 +52,19 @@ impl S3 {
         String::from_utf8(stdout).expect("text").trim().to_owned()
     }
 
-    fn node(&self) -> NodeTest {
+    pub(crate) fn port(&self) -> u16 {
+        self.0.port
+    }
+
+    /// Takes everything out of the bucket.
+    pub(crate) fn clear(&self) {
+        self.python(
+            "for o in s3.list_objects_v2(Bucket=bucket).get('Contents', []):\n    \
+             s3.delete_object(Bucket=bucket, Key=o['Key'])",
+        );
+    }
+
+    pub(crate) fn node(&self) -> NodeTest {
         KEYS.iter()
             .fold(NodeTest::new(), |node, (name, value)| node.var(name, value))
             .var("AWS_ENDPOINT_URL", &self.0.url())

@@ -8,6 +8,7 @@ mod debs;
 mod disks;
 mod failures;
 mod kills;
+mod layers;
 mod life;
 mod locks;
 mod others;

@@ -23,12 +23,32 @@ pub struct Distribution {
     pub is_whole: bool,
 }
 
+/// A file of an installed distribution, as its `RECORD` has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its path, from the folder that the metadata folder is in.
+    pub path: String,
+    /// Its SHA-256 in base64 for addresses, without padding.
+    pub sha256: Option<String>,
+}
+
 impl Distribution {
     /// The address it was installed from, when it was asked for by address (PEP 610), as a requirement writes it:
     /// `git+https://host/project.git@revision#subdirectory=part`.
     pub fn direct_url(&self) -> Option<String> {
         let bytes = std::fs::read(self.folder.join("direct_url.json")).ok()?;
         direct_url(&serde_json::from_slice(&bytes).ok()?)
+    }
+
+    /// The files that its list names, byte code left out.
+    pub fn files(&self) -> io::Result<Vec<Recorded>> {
+        let record = std::fs::read_to_string(self.folder.join("RECORD"))?;
+        let recorded = |line: &str| {
+            let path = record_path(line)?.to_owned();
+            let sha256 = line.rsplit(',').nth(1).and_then(|digest| digest.strip_prefix("sha256="));
+            Some(Recorded { path, sha256: sha256.map(str::to_owned) })
+        };
+        Ok(record.lines().filter_map(recorded).collect())
     }
 
     /// Whether every file that its list names is there.

@@ -126,6 +126,7 @@ pub(super) mod tests {
             compile: true,
             only_files: false,
             locked: None,
+            layer: None,
         }
     }
 

@@ -25,35 +25,54 @@ pub use lock::lock;
 pub use repair::{COMPILED, clean_up_interrupted};
 use tool::{Request, Tool};
 
-use super::{Context, StepError};
+use super::{
+    Context, StepError,
+    layer::{self, Staged},
+};
 use crate::{
     exec::{Cmd, ExecError},
     facts::PythonEnv,
     fs::{self, Attributes},
-    plan::{PythonInstall, unsatisfied},
+    plan::{Environment, PythonInstall, unsatisfied},
     profile::requirements::Requirements,
     state::Receipt,
 };
 
+/// What an environment will be made of.
+#[derive(Debug)]
+pub enum Prepared {
+    /// A layer, unpacked beside its place.
+    Layer(Staged),
+    /// Distributions.
+    Installation(Installation),
+}
+
 /// A resolution that is known to work.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct Installation {
     tool: Tool,
     constraints: Option<PathBuf>,
     /// What was inconsistent before we came.
     conflicts: BTreeSet<String>,
 }
 
-/// Finds an installer and tries the resolution, without changing the environment.
+/// Takes a layer where there is one; else finds an installer and tries the resolution. Does not change the environment.
 pub async fn prepare(ctx: &Context, wanted: &PythonInstall) -> Result<Prepared, StepError> {
+    if let Some(layer) = &wanted.layer
+        && let Some(staged) = layer::stage(ctx, layer).await
+    {
+        return Ok(Prepared::Layer(staged));
+    }
+    prepare_installation(ctx, wanted).await.map(Prepared::Installation)
+}
+
+async fn prepare_installation(ctx: &Context, wanted: &PythonInstall) -> Result<Installation, StepError> {
     let tool = uv::find(ctx, wanted).await?;
-    // uv locks an environment with a file in it, even for a look.
-    let folder = wanted.interpreter.parent().and_then(Path::parent).and_then(|folder| folder.canonicalize().ok());
-    let _no_trace = folder.filter(|_| wanted.virtualenv).map(|folder| fs::NoTrace::of(&folder.join(".lock")));
+    let _no_trace = no_trace(wanted);
     if let Some(files) = &wanted.locked {
         locked::fetch(ctx, wanted, files).await?;
         let conflicts = conflicts(ctx, &tool, wanted).await?;
-        return Ok(Prepared { tool, constraints: None, conflicts });
+        return Ok(Installation { tool, constraints: None, conflicts });
     }
     let constraints = write_constraints(ctx, wanted)?;
     ctx.progress.now("resolving", None);
@@ -72,32 +91,57 @@ pub async fn prepare(ctx: &Context, wanted: &PythonInstall) -> Result<Prepared, 
         return Err(explained(ctx, wanted, "the Python requirements cannot be resolved", &error).await);
     }
     let conflicts = conflicts(ctx, &tool, wanted).await?;
-    Ok(Prepared { tool, constraints, conflicts })
+    Ok(Installation { tool, constraints, conflicts })
 }
 
-/// Installs, and looks again.
+/// uv locks an environment with a file in it, even for a look, and leaves it there for everybody to write to.
+fn no_trace(wanted: &PythonInstall) -> Option<fs::NoTrace> {
+    let folder = wanted.interpreter.parent().and_then(Path::parent).and_then(|folder| folder.canonicalize().ok());
+    folder.filter(|_| wanted.virtualenv).map(|folder| fs::NoTrace::of(&folder.join(".lock")))
+}
+
+/// Restores or installs, and looks again.
 pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> Result<(), StepError> {
     remember_shipped(ctx, wanted)?;
+    let installation = match prepared {
+        Prepared::Installation(installation) => installation,
+        // What is in it fitted together and could be imported where it was made, on the same runtime.
+        Prepared::Layer(staged) => match restore(ctx, wanted, staged).await {
+            Ok(()) => return remember_installed(ctx, wanted),
+            Err(why) => {
+                Staged::told(ctx, Environment::Python, &why);
+                prepare_installation(ctx, wanted).await?
+            }
+        },
+    };
+    let _no_trace = no_trace(wanted);
     for name in repair::forget_unreadable(&wanted.interpreter, &wanted.shipped)? {
         ctx.progress.warn(format!("`{name}` was damaged and is installed anew if it is asked for"));
     }
     let cmds = match &wanted.locked {
-        Some(files) => locked::commands(ctx, &prepared.tool, wanted, files)?,
-        None => vec![prepared.tool.install(&Request::all(wanted, prepared.constraints.as_deref()))],
+        Some(files) => locked::commands(ctx, &installation.tool, wanted, files)?,
+        None => vec![installation.tool.install(&Request::all(wanted, installation.constraints.as_deref()))],
     };
     for cmd in cmds {
         install(ctx, wanted, cmd).await?;
     }
     look_again(ctx, wanted)?;
     let new: Vec<String> =
-        conflicts(ctx, &prepared.tool, wanted).await?.difference(&prepared.conflicts).cloned().collect();
+        conflicts(ctx, &installation.tool, wanted).await?.difference(&installation.conflicts).cloned().collect();
     if !new.is_empty() {
         let mut error = StepError::new("the installed distributions do not fit together");
         error.causes = new;
         return Err(error);
     }
-    smoke(ctx, wanted).await?;
+    usable(ctx, &wanted.interpreter, &wanted.smoke, Trace::ByteCode).await?;
     remember_installed(ctx, wanted)
+}
+
+/// Puts a layer to its place, and looks again. The error is why the distributions have to be installed instead.
+async fn restore(ctx: &Context, wanted: &PythonInstall, staged: Staged) -> Result<(), String> {
+    staged.put(ctx).await?;
+    let faults = faults(ctx, wanted).map_err(|error| error.to_string())?;
+    if faults.is_empty() { Ok(()) } else { Err(faults.join("; ")) }
 }
 
 async fn install(ctx: &Context, wanted: &PythonInstall, cmd: Cmd) -> Result<(), StepError> {
@@ -154,6 +198,18 @@ async fn conflicts(ctx: &Context, tool: &Tool, wanted: &PythonInstall) -> Result
 }
 
 fn look_again(ctx: &Context, wanted: &PythonInstall) -> Result<(), StepError> {
+    let faults = faults(ctx, wanted)?;
+    if faults.is_empty() {
+        return Ok(());
+    }
+    ctx.progress.warn("the installer reported success, but the second look finds fault");
+    let mut error = StepError::new("the installer reported success, but not everything asked for is installed");
+    error.causes = faults;
+    Err(error)
+}
+
+/// What a second look finds fault with.
+fn faults(ctx: &Context, wanted: &PythonInstall) -> Result<Vec<String>, StepError> {
     let env = PythonEnv::read(&wanted.interpreter)
         .map_err(|error| StepError::new("the environment cannot be read").because(&error))?;
     let mut faults = Vec::new();
@@ -178,7 +234,7 @@ fn look_again(ctx: &Context, wanted: &PythonInstall) -> Result<(), StepError> {
     if let Some(files) = &wanted.locked {
         locked::forget_local_files(&env, files)?;
         faults.extend(locked::missing(&env, files));
-        return as_asked(ctx, faults);
+        return Ok(faults);
     }
     let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
     for file in &wanted.requirement_files {
@@ -197,32 +253,34 @@ fn look_again(ctx: &Context, wanted: &PythonInstall) -> Result<(), StepError> {
     });
     let direct = Requirements { named: named.collect(), ..Requirements::default() };
     faults.extend(unsatisfied(&env, arch, &direct).iter().map(|text| format!("`{text}` is not there")));
-    as_asked(ctx, faults)
+    Ok(faults)
 }
 
-/// The end of the second look.
-fn as_asked(ctx: &Context, faults: Vec<String>) -> Result<(), StepError> {
-    if faults.is_empty() {
-        return Ok(());
-    }
-    ctx.progress.warn("the installer reported success, but the second look finds fault");
-    let mut error = StepError::new("the installer reported success, but not everything asked for is installed");
-    error.causes = faults;
-    Err(error)
+/// What imports may leave behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trace {
+    /// Byte code of what they read.
+    ByteCode,
+    /// Nothing.
+    None,
 }
 
 /// Imports each module in a process of its own kind: installed is not yet usable.
-async fn smoke(ctx: &Context, wanted: &PythonInstall) -> Result<(), StepError> {
+pub(super) async fn usable(
+    ctx: &Context,
+    interpreter: &Path,
+    modules: &[String],
+    trace: Trace,
+) -> Result<(), StepError> {
     const IMPORT: &str = "import importlib, sys\nfor name in sys.argv[1:]:\n    sys.stderr.write('importing ' + name + '\\n')\n    importlib.import_module(name)\n";
-    if wanted.smoke.is_empty() {
+    if modules.is_empty() {
         return Ok(());
     }
     let started = Timestamp::now();
     ctx.progress.now("importing what was installed", None);
-    let cmd = Cmd::new(wanted.interpreter.to_string_lossy())
-        .args(["-c", IMPORT])
-        .args(wanted.smoke.iter().map(String::as_str))
-        .cwd("/");
+    let cmd =
+        Cmd::new(interpreter.to_string_lossy()).args(["-c", IMPORT]).args(modules.iter().map(String::as_str)).cwd("/");
+    let cmd = if trace == Trace::None { tool::leaving_no_trace(cmd) } else { cmd };
     let done = ctx.runner.run(&cmd).await?;
     ctx.progress.task_finished("import", started, done.code == 0);
     if done.code == 0 {

@@ -172,7 +172,7 @@ fn pip(verb: &str, interpreter: &Path) -> Cmd {
 }
 
 /// A look must change nothing: Python would write anew what it takes for stale bytecode, its installer's own too.
-fn leaving_no_trace(cmd: Cmd) -> Cmd {
+pub(super) fn leaving_no_trace(cmd: Cmd) -> Cmd {
     cmd.env("PYTHONDONTWRITEBYTECODE", "1")
 }
 

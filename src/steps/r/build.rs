@@ -29,7 +29,7 @@ impl Workshop {
             std::iter::once(wanted.library.as_path()).chain(others).map(|path| path.display().to_string()).collect();
         let folder = ctx.cache.join("r");
         let makevars = folder.join("Makevars");
-        let users_own = has_makevars(&|name| std::env::var_os(name).map(PathBuf::from));
+        let users_own = has_settings_of_its_user();
         if !users_own {
             fs::replace(&makevars, without_debug_symbols().as_bytes(), fs::Attributes::mode(0o644))?;
         }
@@ -120,6 +120,10 @@ pub(super) fn is_archive_of(path: &str, package: &str) -> bool {
 }
 
 /// Whether the user has compiler settings of their own, which R then reads.
+pub(in super::super) fn has_settings_of_its_user() -> bool {
+    has_makevars(&|name| std::env::var_os(name).map(PathBuf::from))
+}
+
 fn has_makevars(variable: &dyn Fn(&str) -> Option<PathBuf>) -> bool {
     let in_home = |home: PathBuf| {
         let entries = std::fs::read_dir(home.join(".R")).into_iter().flatten().flatten();

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Fetched, Prepared, checked_version, decide,
+    Fetched, Packages, checked_version, decide,
     description::Description,
     fetch::look_into,
     repository::user_agent,
@@ -58,7 +58,7 @@ pub(super) async fn prepare(
     ctx: &Context,
     wanted: &RInstall,
     packages: &[(LockedRPackage, Option<PathBuf>)],
-) -> Result<Prepared, StepError> {
+) -> Result<Packages, StepError> {
     let r = checked_version(wanted)?;
     let archives: Vec<PathBuf> = packages.iter().map(|(package, file)| archive(ctx, package, file.as_ref())).collect();
     let of_servers = packages.iter().zip(&archives).filter_map(|((package, _), to)| match &package.from {
@@ -90,7 +90,7 @@ pub(super) async fn prepare(
         let chosen = Chosen { candidate: Candidate { description: description.clone(), place }, needs };
         fetched.push(Fetched { chosen, archive, bytes, description });
     }
-    Ok(Prepared::of(fetched))
+    Ok(Packages::of(fetched))
 }
 
 /// Where the archive of a package is on this node.

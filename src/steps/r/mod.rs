@@ -25,6 +25,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub(super) use build::has_settings_of_its_user;
 use futures::future::join_all;
 pub use library::clean_up_interrupted;
 pub use lock::lock;
@@ -41,15 +42,37 @@ use self::{
     unresolved::Unresolved,
     version::{Requirement, Version, version},
 };
-use super::{Context, StepError};
+use super::{
+    Context, StepError,
+    layer::{self, Staged},
+};
 use crate::{
-    plan::{RInstall, RInstalled},
+    plan::{Environment, LayerPackage, RInstall, RInstalled},
     state::Receipt,
 };
 
+/// What a library will be made of.
+#[derive(Debug)]
+pub enum Prepared {
+    /// A layer, unpacked beside its place.
+    Layer(Staged),
+    /// Packages.
+    Packages(Packages),
+}
+
+impl Prepared {
+    /// The packages that will be installed, each after those it needs.
+    pub fn package_names(&self) -> Vec<String> {
+        match self {
+            Self::Layer(staged) => staged.package_names(),
+            Self::Packages(packages) => packages.work.iter().map(|work| work.name.clone()).collect(),
+        }
+    }
+}
+
 /// Packages whose versions are decided and whose archives are in the agent's cache. Nothing else was changed.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct Packages {
     work: Vec<Work>,
 }
 
@@ -70,22 +93,6 @@ struct Work {
     from: String,
     /// Where its archive was fetched, when it was.
     url: Option<Url>,
-}
-
-impl Prepared {
-    /// The packages that will be installed, each after those it needs.
-    pub fn package_names(&self) -> Vec<String> {
-        self.work.iter().map(|work| work.name.clone()).collect()
-    }
-
-    /// What will be done, one line a package, such as `build stringi 1.7.12 from https://cran.example/…`.
-    pub fn describe(&self) -> Vec<String> {
-        let verb = |work: &Work| if work.source { "build" } else { "unpack" };
-        self.work
-            .iter()
-            .map(|work| format!("{} {} {} from {}", verb(work), work.name, work.version, work.from))
-            .collect()
-    }
 }
 
 impl Work {
@@ -133,11 +140,20 @@ impl Work {
     }
 }
 
-/// Decides versions and downloads archives. Changes nothing on the node but the agent's cache.
+/// Takes a layer where there is one; else decides versions and downloads archives. Does not change the library.
 pub async fn prepare(ctx: &Context, wanted: &RInstall) -> Result<Prepared, StepError> {
+    if let Some(layer) = &wanted.layer
+        && let Some(staged) = layer::stage(ctx, layer).await
+    {
+        return Ok(Prepared::Layer(staged));
+    }
+    prepare_packages(ctx, wanted).await.map(Prepared::Packages)
+}
+
+async fn prepare_packages(ctx: &Context, wanted: &RInstall) -> Result<Packages, StepError> {
     match &wanted.locked {
         Some(packages) => lock::prepare(ctx, wanted, packages).await,
-        None => Ok(Prepared::of(decide(ctx, wanted, &BTreeMap::new()).await?)),
+        None => Ok(Packages::of(decide(ctx, wanted, &BTreeMap::new()).await?)),
     }
 }
 
@@ -180,7 +196,7 @@ async fn decide(ctx: &Context, wanted: &RInstall, keep: &BTreeMap<String, String
     }
 }
 
-impl Prepared {
+impl Packages {
     fn of(fetched: Vec<Fetched>) -> Self {
         // Downloads end in any order; the graph has one.
         let needs = fetched.iter().map(|one| (one.description.name.clone(), one.chosen.needs.clone())).collect();
@@ -304,18 +320,37 @@ fn needs_of_installed(name: &str, installed: &RInstalled) -> Vec<Requirement> {
 
 /// Installs what was prepared and looks at the library again.
 pub async fn act(ctx: &Context, wanted: &RInstall, prepared: Prepared) -> Result<(), StepError> {
-    if prepared.work.is_empty() {
+    if matches!(&prepared, Prepared::Packages(packages) if packages.work.is_empty()) {
         return Ok(());
     }
     remember_shipped(ctx, wanted)?;
     library::open(&wanted.library)?;
-    let workshop = Workshop::new(ctx, wanted)?;
     let r = version(&wanted.r_version).unwrap_or_else(|| Version { components: Vec::new() });
-    let work = if wanted.locked.is_some() { still_to_do(prepared.work, &wanted.library, &r) } else { prepared.work };
+    let packages = match prepared {
+        Prepared::Packages(packages) => packages,
+        Prepared::Layer(staged) => match restore(ctx, wanted, staged, &r).await {
+            Ok(()) => return Ok(()),
+            Err(why) => {
+                Staged::told(ctx, Environment::R, &why);
+                prepare_packages(ctx, wanted).await?
+            }
+        },
+    };
+    let workshop = Workshop::new(ctx, wanted)?;
+    let work = if wanted.locked.is_some() { still_to_do(packages.work, &wanted.library, &r) } else { packages.work };
     let builds = Builds::new(ctx, wanted, &workshop, &work, &r).await;
     let site = Site { ctx, workshop: &workshop, builds, library: wanted.library.clone(), r };
     let failed = site.install(&work).await;
     if failed.is_empty() { Ok(()) } else { Err(shaped(failed)) }
+}
+
+/// Puts a layer to its place, and looks again. The error is why the packages have to be installed instead.
+async fn restore(ctx: &Context, wanted: &RInstall, staged: Staged, r: &Version) -> Result<(), String> {
+    staged.put(ctx).await?;
+    let packages = wanted.layer.iter().flat_map(|layer| &layer.packages);
+    let look = |(name, package): (&String, &LayerPackage)| library::verify(&wanted.library, name, &package.version, r);
+    let faults: Vec<String> = packages.filter_map(|package| look(package).err()).collect();
+    if faults.is_empty() { Ok(()) } else { Err(faults.join("; ")) }
 }
 
 /// The work of a lock without what another step brought in the meantime.

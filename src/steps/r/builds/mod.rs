@@ -2,7 +2,6 @@
 //! is wrong with the store is a warning at most; then the package is built as if there were none.
 
 mod key;
-mod links;
 mod patience;
 mod tools;
 
@@ -16,18 +15,18 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Map, Value};
 
+use self::key::{Decides, Need};
 pub(super) use self::patience::Patience;
-use self::{
-    key::{Decides, Need},
-    links::{Ground, Links},
-};
 use super::{Work, archive, build::Workshop, library, version::Version};
 use crate::{
     facts::os::Os,
     fs::{self, Attributes, Partial},
     plan::RInstall,
     report::event::Progress,
-    steps::Context,
+    steps::{
+        Context,
+        links::{Ground, Links},
+    },
     store::{Entry, Guard, Key, Kind, Lease, Member, Store, Which},
 };
 

@@ -11,7 +11,7 @@ use crate::{
     exec::fake::FakeRunner,
     report::event::{Event, EventKind, Events, Observer},
     steps::r::{
-        act, prepare,
+        Prepared, act, prepare_packages,
         tests::{Node, package, r_that_fails},
     },
     store::{Place, Places},
@@ -74,8 +74,8 @@ impl Sharing {
         self.heard.all();
         let (ctx, runner) = self.context(name, r_that_fails(&[], ""));
         let wanted = self.node.wants(packages);
-        let prepared = prepare(&ctx, &wanted).await.expect("prepared");
-        assert_eq!(act(&ctx, &wanted, prepared).await, Ok(()));
+        let prepared = prepare_packages(&ctx, &wanted).await.expect("prepared");
+        assert_eq!(act(&ctx, &wanted, Prepared::Packages(prepared)).await, Ok(()));
         ctx.store.settle(Duration::from_secs(20)).await;
         runner.seen().iter().map(package).collect()
     }
@@ -84,7 +84,7 @@ impl Sharing {
     async fn builds(&self, name: &str, packages: &[&str]) -> Builds {
         let (ctx, _) = self.context(name, FakeRunner::new());
         let wanted = self.node.wants(packages);
-        let prepared = prepare(&ctx, &wanted).await.expect("prepared");
+        let prepared = prepare_packages(&ctx, &wanted).await.expect("prepared");
         let workshop = Workshop::new(&ctx, &wanted).expect("writable");
         let r = super::super::checked_version(&wanted).expect("a version");
         Builds::new(&ctx, &wanted, &workshop, &prepared.work, &r).await.expect("there is a store")
@@ -281,7 +281,7 @@ async fn where_only_what_is_signed_counts_no_other_nodes_build_is_taken() {
     let trusted = crate::trust::Trusted::new(keys, 0, BTreeMap::new());
     let (mut ctx, _) = cluster.context("second", FakeRunner::new());
     let wanted = cluster.node.wants(&["a"]);
-    let prepared = prepare(&ctx, &wanted).await.expect("prepared");
+    let prepared = prepare_packages(&ctx, &wanted).await.expect("prepared");
     let workshop = Workshop::new(&ctx, &wanted).expect("writable");
     let r = super::super::checked_version(&wanted).expect("a version");
     let open = Builds::new(&ctx, &wanted, &workshop, &prepared.work, &r).await.expect("there is a store");

@@ -27,6 +27,7 @@ fn world(packages: &[&str], repositories: &[&str]) -> World {
             packages: packages.iter().map(package).collect(),
             archives: Vec::new(),
             locked: None,
+            layer: None,
         },
         repositories: (1..)
             .zip(repositories)

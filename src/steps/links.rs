@@ -1,5 +1,5 @@
-//! What a built package links to on its node: Debian packages with their versions, and libraries of no package by their
-//! digest. A build is used only where all of that is the same.
+//! What installed files link to on their node: Debian packages with their versions, and libraries of no package by their
+//! digest. What is kept of a node is used only where all of that is the same.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -48,24 +48,36 @@ impl Ground {
         }
     }
 
-    /// What an installed package links to.
+    /// What an installed R package links to.
     pub(super) fn links(&self, package: &Path) -> Result<Links, String> {
-        let unread = |error: io::Error| format!("`{}` could not be read: {error}", package.display());
+        let mut files = Vec::new();
+        let listed = each_file(package, &mut |path| files.push(path.to_owned()));
+        listed.map_err(|error| format!("`{}` could not be read: {error}", package.display()))?;
+        self.links_of(&files, |name| Err(format!("it links to `{name}`, which is in no folder of libraries")))
+    }
+
+    /// What these files link to beside each other. `absent` hears of what is in none of the loader's usual folders.
+    pub(super) fn links_of(
+        &self,
+        files: &[PathBuf],
+        absent: impl Fn(&str) -> Result<(), String>,
+    ) -> Result<Links, String> {
+        let unread = |path: &Path, error: io::Error| format!("`{}` could not be read: {error}", path.display());
         let (mut needed, mut own) = (BTreeSet::new(), BTreeSet::new());
-        each_file(package, &mut |path| {
+        for path in files {
             own.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
-            needed.extend(needed_by(path)?);
-            Ok(())
-        })
-        .map_err(unread)?;
+            needed.extend(needed_by(path).map_err(|error| unread(path, error))?);
+        }
         let mut links = Links::default();
         for name in needed.difference(&own) {
-            let path =
-                self.find(name).ok_or_else(|| format!("it links to `{name}`, which is in no folder of libraries"))?;
+            let Some(path) = self.find(name) else {
+                absent(name)?;
+                continue;
+            };
             if let Some((package, version)) = self.owner(&path) {
                 links.packages.insert(package.to_owned(), version.to_owned());
             } else {
-                let digest = Digest::sha256_of_file(&self.on_node(&path)).map_err(unread)?;
+                let digest = Digest::sha256_of_file(&self.on_node(&path)).map_err(|error| unread(&path, error))?;
                 links.files.insert(path.display().to_string(), digest.hex().to_owned());
             }
         }
@@ -104,14 +116,14 @@ impl Ground {
     }
 }
 
-fn each_file(folder: &Path, see: &mut impl FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
+fn each_file(folder: &Path, see: &mut impl FnMut(&Path)) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let (path, kind) = (entry.path(), entry.file_type()?);
         if kind.is_dir() {
             each_file(&path, see)?;
         } else if kind.is_file() {
-            see(&path)?;
+            see(&path);
         }
     }
     Ok(())

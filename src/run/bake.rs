@@ -1,0 +1,96 @@
+//! Makes layers of what a locked run brought to this node, for nodes that have the same runtime and the same lock.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Job, Stop, cache, case, context, refusal, take_lock};
+use crate::{
+    inventory::Inventory,
+    plan::{Action, Plan, layers},
+    report::event::{Failure, Outcome},
+    steps::layer::{self, Baked},
+    trust::SecretKey,
+};
+
+/// How long layers may take to be published: they are what the command is for.
+const PUBLISHING: Duration = Duration::from_secs(3600);
+
+/// What became of the layers of a profile.
+#[derive(Debug, Default)]
+pub struct Bakes {
+    /// Those that were made.
+    pub made: Vec<Baked>,
+    /// Why others were not.
+    pub failed: Vec<Failure>,
+}
+
+/// Makes the layers of a profile and publishes them, signed with a key if there is one. Changes nothing but the store.
+///
+/// # Errors
+/// Why nothing was begun.
+pub async fn bake(job: &Arc<Job>, signer: Option<&SecretKey>, stop: &Stop) -> Result<Bakes, Vec<Failure>> {
+    let interrupted = |outcome: Outcome| {
+        let why = if outcome == Outcome::DeadlinePassed { "the deadline passed" } else { "it was interrupted" };
+        refusal(format!("not all layers were made: {why}"))
+    };
+    // What a run changes meanwhile would be packed half.
+    let _lock = take_lock(job, stop).await?.map_err(|outcome| vec![interrupted(outcome)])?;
+    let mut bakes = Bakes::default();
+    tokio::select! {
+        done = bake_all(job, signer, &mut bakes) => done?,
+        outcome = stop.requested() => {
+            bakes.failed.push(interrupted(outcome));
+        }
+    }
+    Ok(bakes)
+}
+
+async fn bake_all(job: &Arc<Job>, signer: Option<&SecretKey>, bakes: &mut Bakes) -> Result<(), Vec<Failure>> {
+    let (mut granted, vault) = case(job).fetch().await?;
+    let mut inventory = Inventory::take(&job.profile, &job.store, &job.root, vault)
+        .map_err(|error| vec![refusal(format!("the node's package state could not be read: {error}"))])?;
+    granted.write_down(&inventory.vault, job.audit.as_ref());
+    let plan = Plan::build(&job.profile, &job.facts, &inventory, &cache(&job.root));
+    if !plan.refusals.is_empty() {
+        return Err(plan.refusals);
+    }
+    is_ready(job, &plan)?;
+    inventory.as_shipped();
+    let found = layers(&job.profile, &job.facts, &inventory).map_err(|drift| vec![drift])?;
+    if found.is_empty() {
+        let mut nothing = refusal("the lock adds nothing that a layer could hold".to_owned());
+        nothing.hint = Some("layers hold what is required of Python and of R; apt's files are in the store".to_owned());
+        return Err(vec![nothing]);
+    }
+    let ctx = context(job, &plan, &inventory.vault);
+    for layer in found {
+        let done = match layer {
+            Ok(layer) => layer::bake(&ctx, &layer, signer).await.map_err(Failure::from),
+            Err(why) => Err(refusal(format!("no layer can be made: {why}"))),
+        };
+        match done {
+            Ok(made) => bakes.made.push(made),
+            Err(failure) => bakes.failed.push(failure),
+        }
+    }
+    ctx.store.settle(PUBLISHING).await;
+    Ok(())
+}
+
+/// A layer is made of what was installed by the lock, and of nothing less.
+fn is_ready(job: &Job, plan: &Plan) -> Result<(), Vec<Failure>> {
+    let fills =
+        |action: &Action| matches!(action, Action::AptInstall(_) | Action::PythonInstall(_) | Action::RInstall(_));
+    let open: Vec<String> = plan
+        .steps
+        .iter()
+        .filter(|step| !step.optional && fills(&step.action))
+        .map(|step| format!("{}: {}", step.id, step.title()))
+        .collect();
+    if open.is_empty() {
+        return Ok(());
+    }
+    let mut failure = refusal("this node is not yet what the lock says".to_owned());
+    failure.causes = open;
+    failure.hint = Some(format!("first run `nodeagent run --locked --profile {}` here", job.profile.name));
+    Err(vec![failure])
+}

@@ -1,0 +1,207 @@
+//! Makes a layer of what is on a node, and publishes it.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
+use zstd::stream::write::Encoder;
+
+use super::{
+    Why, beside, contents, key,
+    manifest::{Manifest, Part},
+    words,
+};
+use crate::{
+    fs::{self, Attributes, Partial},
+    plan::{Environment, Layer},
+    steps::{
+        Context, StepError,
+        links::Ground,
+        python::{self, Trace},
+        r,
+    },
+    store::{Key, Kind, Which},
+    trust::{Prehash, SecretKey, trusted_comment},
+};
+
+/// How hard zstd tries: a layer is packed once, and unpacked by every node.
+const LEVEL: i32 = 9;
+/// How far back zstd refers, as a power of two: nodes hold that much of each part in memory while they unpack.
+pub(super) const WINDOW: u32 = 21;
+/// No part is cut smaller than this, in bytes of files.
+const LEAST: u64 = 4 << 20;
+/// Into how many parts at most: more than any node has processors that one disk could feed.
+const MOST_PARTS: u64 = 48;
+/// What a file weighs beside its bytes: to make one takes as long as to write so many.
+const FILE: u64 = 8 << 10;
+
+/// A layer that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Baked {
+    /// Of which environment.
+    pub of: Environment,
+    /// Its key, hexadecimal.
+    pub key: String,
+    /// How many packages it holds.
+    pub packages: usize,
+    /// Files, folders and links.
+    pub files: u64,
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// Bytes of its parts.
+    pub packed: u64,
+    /// How many parts it has.
+    pub parts: usize,
+    /// Whether it was kept on this node only.
+    pub private: bool,
+}
+
+/// Makes a layer of what is on this node and publishes it, signed with a key if there is one. It must be what a run
+/// installed by the lock: each file is compared with the digest it was installed with, where there is one.
+pub async fn bake(ctx: &Context, layer: &Layer, signer: Option<&SecretKey>) -> Result<Baked, StepError> {
+    let failed = |why: Why| StepError::new(format!("no layer of {} can be made", layer.of.name())).cause(why);
+    if layer.of == Environment::Python {
+        python::usable(ctx, &layer.program, &layer.smoke, Trace::None).await?;
+    }
+    if layer.of == Environment::R && r::has_settings_of_its_user() {
+        return Err(failed("R packages are built here by settings of the user's own (Makevars)".to_owned()));
+    }
+    let (of, root) = (layer.clone(), ctx.root.clone());
+    ctx.progress.now("looking at every file", None);
+    let looking = move || {
+        let files = contents::files(&of)?;
+        let paths: Vec<PathBuf> = files.iter().map(|file| of.base.join(file)).filter(|path| path.is_file()).collect();
+        // Wheels bring libraries of their own along, in folders that only they know.
+        let absent = |name: &str| match of.of {
+            Environment::Python => Ok(()),
+            Environment::R => Err(format!("it links to `{name}`, which is in no folder of libraries")),
+        };
+        let links = Ground::read(&root, of.r_home()).links_of(&paths, absent)?;
+        Ok((key::of(&of, &root)?, cut(&of.base, files)?, links))
+    };
+    let (key, pieces, links) = beside(looking).await.map_err(failed)?;
+    let parts = pack(ctx, layer, &key, pieces).await.map_err(failed)?;
+    let versions = layer.packages.iter().map(|(name, package)| (name.clone(), package.version.clone()));
+    let manifest = Manifest::new(&key, versions.collect::<BTreeMap<_, _>>(), links, parts);
+    let signature = signer.map(|signer| sign(signer, &manifest, &key)).transpose().map_err(failed)?;
+    let entry = manifest.entry(signature);
+    let published = if layer.private {
+        ctx.store.put_entry(Kind::Layer, &key, &entry).await
+    } else {
+        ctx.store.publish_anew(Kind::Layer, &key, &entry).await
+    };
+    published.map_err(|error| failed(error.in_words()))?;
+    // What the shared place does not have, no other node will find: that is what a layer is for.
+    if !layer.private && ctx.store.has_shared() {
+        let seen = ctx.store.entry_in(Which::Shared, Kind::Layer, &key).await;
+        if seen.is_none_or(|seen| seen.facts != entry.facts) {
+            let hint = "the warnings above say why; bake again when the shared place can be written to".to_owned();
+            return Err(StepError::new("the layer was made and could not be published").hint(hint));
+        }
+    }
+    let sum = |of: fn(&Part) -> u64| manifest.parts.iter().map(of).sum();
+    Ok(Baked {
+        of: layer.of,
+        key: key.hex().to_owned(),
+        packages: manifest.packages.len(),
+        files: sum(|part| part.entries),
+        bytes: sum(|part| part.bytes),
+        packed: sum(|part| part.size),
+        parts: manifest.parts.len(),
+        private: layer.private,
+    })
+}
+
+fn sign(signer: &SecretKey, manifest: &Manifest, key: &Key) -> Result<String, Why> {
+    let comment = trusted_comment(Timestamp::now().as_second(), &Manifest::signed_name(key), None);
+    let signature = signer.sign(&Prehash::of(manifest.to_text().as_bytes()), &comment);
+    signature.map(|signature| signature.to_file()).map_err(|error| words(&error))
+}
+
+/// Files that go into one archive.
+struct Piece {
+    names: Vec<PathBuf>,
+    bytes: u64,
+}
+
+/// Cuts files, in order of their names, into pieces of about the same work. What is similar stays together.
+fn cut(base: &Path, files: Vec<PathBuf>) -> Result<Vec<Piece>, Why> {
+    let sized = files.into_iter().map(|name| {
+        let found = base.join(&name).symlink_metadata().map_err(|error| format!("`{}`: {error}", name.display()))?;
+        Ok((name, if found.is_file() { found.len() } else { 0 }))
+    });
+    let sized: Vec<(PathBuf, u64)> = sized.collect::<Result<_, Why>>()?;
+    let whole: u64 = sized.iter().map(|(_, bytes)| bytes + FILE).sum();
+    let most = (whole / MOST_PARTS).max(LEAST);
+    let (mut pieces, mut weight) = (vec![Piece { names: Vec::new(), bytes: 0 }], 0);
+    for (name, bytes) in sized {
+        if weight > 0 && weight + bytes > most {
+            pieces.push(Piece { names: Vec::new(), bytes: 0 });
+            weight = 0;
+        }
+        weight += bytes + FILE;
+        if let Some(piece) = pieces.last_mut() {
+            piece.names.push(name);
+            piece.bytes += bytes;
+        }
+    }
+    Ok(pieces)
+}
+
+/// Packs all pieces, as many at a time as there are processors, and takes them into the store.
+async fn pack(ctx: &Context, layer: &Layer, key: &Key, pieces: Vec<Piece>) -> Result<Vec<Part>, Why> {
+    ctx.progress.now(format!("packing {} parts", pieces.len()), None);
+    let folder = ctx.cache.join("layers");
+    let packing = pieces.into_iter().enumerate().map(|(index, piece)| {
+        let to = folder.join(format!("{}-{index}.tar.zst", key.hex()));
+        async move {
+            let (base, also) = (layer.base.clone(), to.clone());
+            let packed = beside(move || pack_one(&base, &piece, &also).map_err(|error| words(&error))).await;
+            let (bytes, entries) = packed?;
+            let added = if layer.private { ctx.store.add_here(&to).await } else { ctx.store.add(&to).await };
+            // The store has it under its own name.
+            let _ = fs::remove(&to);
+            let object = added.map_err(|error| error.in_words())?;
+            Ok(Part { sha256: object.digest.hex().to_owned(), size: object.size, bytes, entries })
+        }
+    });
+    futures::stream::iter(packing).buffered(ctx.cores).try_collect().await
+}
+
+fn pack_one(base: &Path, piece: &Piece, to: &Path) -> Result<(u64, u64), fs::FsError> {
+    let failed = |source| fs::FsError::Io { path: to.to_owned(), verb: "packed", source };
+    let folders: std::collections::BTreeSet<&Path> =
+        piece.names.iter().flat_map(|name| name.ancestors()).filter(|above| !above.as_os_str().is_empty()).collect();
+    let entries = folders.len() as u64;
+    let partial = Partial::create(to, Attributes::mode(0o600))?;
+    let mut encoder = Encoder::new(partial, LEVEL).map_err(failed)?;
+    encoder.window_log(WINDOW).and_then(|()| encoder.include_checksum(false)).map_err(failed)?;
+    fs::pack_some(base, &piece.names, encoder)?.finish().map_err(failed)?.commit()?;
+    Ok((piece.bytes, entries))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_cut_into_pieces_of_about_the_same_work_and_none_is_lost() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let mut names = Vec::new();
+        for index in 0..40 {
+            let name = PathBuf::from(format!("a/{index:02}"));
+            let bytes = vec![b'x'; if index == 7 { 9 << 20 } else { 300 << 10 }];
+            fs::replace(&temp.path().join(&name), &bytes, Attributes::mode(0o644)).expect("written");
+            names.push(name);
+        }
+        let pieces = cut(temp.path(), names.clone()).expect("readable");
+        let all: Vec<PathBuf> = pieces.iter().flat_map(|piece| piece.names.clone()).collect();
+        assert_eq!(all, names, "in order, each once");
+        assert!(pieces.iter().filter(|piece| piece.bytes > LEAST + (300 << 10)).count() == 1, "but for the large one");
+        assert!((4..=6).contains(&pieces.len()), "{}", pieces.len());
+        assert_eq!(cut(temp.path(), Vec::new()).expect("nothing").len(), 1);
+    }
+}

@@ -1,0 +1,159 @@
+//! The files of a layer: what the packages of a lock brought to a node, and nothing else.
+
+use std::{
+    collections::BTreeSet,
+    path::{Component, Path, PathBuf},
+};
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+
+use super::{Why, words};
+use crate::{
+    digest::Digest,
+    facts::PythonEnv,
+    plan::{Environment, Layer},
+};
+
+/// The files, links and empty folders of a layer, as paths below its base. Each that has a digest of its own has it still.
+pub(super) fn files(layer: &Layer) -> Result<Vec<PathBuf>, Why> {
+    let mut files = BTreeSet::new();
+    match layer.of {
+        Environment::Python => of_python(layer, &mut files)?,
+        Environment::R => {
+            for name in layer.packages.keys() {
+                all_below(&layer.base, Path::new(name), &mut files)?;
+            }
+        }
+    }
+    Ok(files.into_iter().collect())
+}
+
+/// What each distribution's RECORD lists, and its byte code.
+fn of_python(layer: &Layer, files: &mut BTreeSet<PathBuf>) -> Result<(), Why> {
+    let env = PythonEnv::read(&layer.program).map_err(|error| words(&error))?;
+    let tag = format!("cpython-{}{}", env.version.0, env.version.1);
+    let folder = layer.folder.strip_prefix(&layer.base).map_err(|error| error.to_string())?;
+    for (name, package) in &layer.packages {
+        let found = env.distributions.get(name).filter(|found| found.is_whole && found.version == package.version);
+        let found = found.ok_or_else(|| format!("`{name}` {} is not there", package.version))?;
+        if found.folder.parent() != Some(&*layer.folder) {
+            return Err(format!("`{name}` is in `{}`, not in `{}`", found.folder.display(), layer.folder.display()));
+        }
+        for file in found.files().map_err(|error| format!("the RECORD of `{name}` could not be read: {error}"))? {
+            let path = below(folder, &file.path)
+                .ok_or_else(|| format!("`{name}` has `{}`, which is not in `{}`", file.path, layer.base.display()))?;
+            let on_node = layer.base.join(&path);
+            if let Some(recorded) = &file.sha256 {
+                let digest = Digest::sha256_of_file(&on_node)
+                    .map_err(|error| format!("`{}` of `{name}` could not be read: {error}", on_node.display()))?;
+                let bytes = hex::decode(digest.hex()).map_err(|error| words(&error))?;
+                if BASE64_URL_SAFE_NO_PAD.encode(bytes) != *recorded {
+                    return Err(format!("`{}` of `{name}` was changed after it was installed", on_node.display()));
+                }
+            } else if !on_node.is_file() {
+                return Err(format!("`{}` of `{name}` is not there", on_node.display()));
+            }
+            let code = byte_code(&path, &tag).filter(|code| layer.compile && layer.base.join(code).is_file());
+            files.extend(code);
+            files.insert(path);
+        }
+    }
+    Ok(())
+}
+
+/// A path of a RECORD, from the base; `None` when it leads out of that.
+fn below(folder: &Path, path: &str) -> Option<PathBuf> {
+    let mut parts: Vec<&std::ffi::OsStr> = folder.iter().collect();
+    for part in Path::new(path).components() {
+        match part {
+            Component::Normal(name) => parts.push(name),
+            Component::CurDir => {}
+            Component::ParentDir => {
+                parts.pop()?;
+            }
+            Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    (!parts.is_empty()).then(|| parts.into_iter().collect())
+}
+
+/// Where the byte code of a module is (PEP 3147).
+fn byte_code(path: &Path, tag: &str) -> impl Iterator<Item = PathBuf> + use<> {
+    let is_module = path.extension().is_some_and(|ending| ending == "py");
+    let stem = path.file_stem().filter(|_| is_module).map(|stem| stem.to_string_lossy().into_owned());
+    let folder = path.with_file_name("__pycache__");
+    let tag = tag.to_owned();
+    stem.into_iter().map(move |stem| folder.join(format!("{stem}.{tag}.pyc")))
+}
+
+fn all_below(base: &Path, name: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), Why> {
+    let unread = |error: std::io::Error| format!("`{}` could not be read: {error}", base.join(name).display());
+    let found = base.join(name).symlink_metadata().map_err(unread)?;
+    if found.is_dir() {
+        for entry in std::fs::read_dir(base.join(name)).map_err(unread)? {
+            all_below(base, &name.join(entry.map_err(unread)?.file_name()), files)?;
+        }
+    }
+    files.insert(name.to_owned());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        fs::{Attributes, replace},
+        plan::LayerPackage,
+        steps::layer::key::tests::layer,
+    };
+
+    fn write(root: &Path, path: &str, text: &str) {
+        replace(&root.join(path), text.as_bytes(), Attributes::mode(0o644)).expect("written");
+    }
+
+    /// An environment with `x` 1, which has a module with byte code, a script, and what nobody recorded.
+    fn environment(root: &Path, extra: &str) -> Layer {
+        let packages = "lib/python3.11/site-packages";
+        write(root, &format!("{packages}/x/a.py"), "hello");
+        write(root, &format!("{packages}/x/__pycache__/a.cpython-311.pyc"), "code");
+        write(root, &format!("{packages}/x/stray.txt"), "nobody's");
+        write(root, &format!("{packages}/x-1.dist-info/METADATA"), "Name: x\nVersion: 1\n");
+        write(root, "bin/x", "#!/usr/bin/python3\n");
+        let hello = "LPJNul-wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ";
+        let record = format!("x/a.py,sha256={hello},5\n../../../bin/x,,\nx-1.dist-info/METADATA,,\n{extra}");
+        write(root, &format!("{packages}/x-1.dist-info/RECORD"), &record);
+        layer(root)
+    }
+
+    #[test]
+    fn the_files_of_a_distribution_are_those_it_lists_and_their_byte_code() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let layer = environment(temp.path(), "");
+        let found = files(&layer).expect("all is there");
+        let shown: Vec<&str> = found.iter().filter_map(|path| path.to_str()).collect();
+        let packages = "lib/python3.11/site-packages";
+        let expected = [
+            "bin/x".to_owned(),
+            format!("{packages}/x/__pycache__/a.cpython-311.pyc"),
+            format!("{packages}/x/a.py"),
+            format!("{packages}/x-1.dist-info/METADATA"),
+        ];
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn what_is_not_as_it_was_installed_is_not_kept() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let layer = environment(temp.path(), "");
+        write(temp.path(), "lib/python3.11/site-packages/x/a.py", "evil!");
+        assert!(files(&layer).is_err_and(|why| why.contains("was changed after it was installed")));
+        for (extra, words) in [("x/gone.py,,\n", "is not there"), ("../../../../../etc/x,,\n", "which is not in")] {
+            let temp = tempfile::tempdir().expect("a temporary folder");
+            let layer = environment(temp.path(), extra);
+            assert!(files(&layer).is_err_and(|why| why.contains(words)), "{words}");
+        }
+        let mut newer = layer;
+        newer.packages.insert("x".into(), LayerPackage { version: "2".into(), sha256: String::new() });
+        assert_eq!(files(&newer), Err("`x` 2 is not there".to_owned()));
+    }
+}

@@ -1,0 +1,159 @@
+//! Everything that decides whether a layer is for a node, as one name.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+
+use super::Why;
+use crate::{
+    digest::Digest,
+    plan::{Environment, Layer, LayerPackage},
+    store::{Key, Kind},
+};
+
+/// What a layer is known by. Its names are in keys: a change of one makes all layers unknown.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Decides<'a> {
+    of: Environment,
+    /// Operating system, processor, versions: the lock's runtime.
+    runtime: &'a str,
+    version: &'a str,
+    /// The interpreter's path, which scripts name.
+    program: PathBuf,
+    /// SHA-256 of its files.
+    engine: Vec<String>,
+    base: PathBuf,
+    folder: PathBuf,
+    /// What it holds: the lock's files for it.
+    packages: &'a BTreeMap<String, LayerPackage>,
+    /// What it lies on: SHA-256 of the file that describes each package of the runtime, and names all its files' digests
+    /// where there is such a list.
+    shipped: BTreeMap<&'a str, String>,
+    compile: bool,
+    smoke: &'a [String],
+}
+
+/// What R itself is, below its home.
+const ENGINE: [&str; 2] = ["bin/exec/R", "lib/libR.so"];
+/// The files that describe a package, the one that tells most first: RECORD has a digest of every file.
+const DESCRIPTIONS: [&str; 4] = ["RECORD", "METADATA", "PKG-INFO", "DESCRIPTION"];
+
+/// The name of a layer on the node below `root`: paths in it are the node's own. Reads what the runtime ships.
+pub(super) fn of(layer: &Layer, root: &Path) -> Result<Key, Why> {
+    let own = |path: &Path| Path::new("/").join(path.strip_prefix(root).unwrap_or(path));
+    let unread = |path: &Path| {
+        let path = path.display().to_string();
+        move |error: std::io::Error| format!("`{path}` could not be read: {error}")
+    };
+    let described = |folder: &Path| {
+        let file = DESCRIPTIONS.iter().map(|name| folder.join(name)).find(|file| file.is_file());
+        let file = file.unwrap_or_else(|| folder.to_owned());
+        // A package that a killed installer left without any is one by its name.
+        if file.is_dir() {
+            return Ok(String::new());
+        }
+        Digest::sha256_of_file(&file).map(|digest| digest.hex().to_owned()).map_err(unread(&file))
+    };
+    let shipped = layer.shipped.iter().map(|(name, folder)| Ok((name.as_str(), described(folder)?)));
+    // R's program is a script; these are R.
+    let of_r = layer.r_home().into_iter().flat_map(|home| ENGINE.map(|file| home.join(file)));
+    let engine = std::iter::once(layer.program.clone()).chain(of_r.filter(|file| file.is_file()));
+    let engine = engine.map(|file| {
+        let digest = file.canonicalize().and_then(|real| Digest::sha256_of_file(&real));
+        digest.map(|digest| digest.hex().to_owned()).map_err(unread(&file))
+    });
+    let decides = Decides {
+        of: layer.of,
+        runtime: &layer.runtime,
+        version: &layer.version,
+        program: own(&layer.program),
+        engine: engine.collect::<Result<_, Why>>()?,
+        base: own(&layer.base),
+        folder: own(&layer.folder),
+        packages: &layer.packages,
+        shipped: shipped.collect::<Result<_, Why>>()?,
+        compile: layer.compile,
+        smoke: &layer.smoke,
+    };
+    Ok(Key::of(Kind::Layer, &decides))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::fs::{Attributes, replace};
+
+    /// A layer of one package on a runtime of one package.
+    pub(in super::super) fn layer(root: &Path) -> Layer {
+        let write = |path: &str, text: &str| {
+            replace(&root.join(path), text.as_bytes(), Attributes::mode(0o644)).expect("written");
+        };
+        write("bin/python3.11", "the interpreter");
+        write("lib/python3.11/site-packages/numpy-2.dist-info/RECORD", "numpy/a.py,sha256=x,1\n");
+        let folder = root.join("lib/python3.11/site-packages");
+        let package = LayerPackage { version: "1".into(), sha256: "a".repeat(64) };
+        Layer {
+            of: Environment::Python,
+            runtime: "debian 12 amd64".into(),
+            version: "3.11.2".into(),
+            program: root.join("bin/python3.11"),
+            base: root.to_owned(),
+            shipped: [("numpy".to_owned(), folder.join("numpy-2.dist-info"))].into(),
+            folder,
+            packages: [("x".to_owned(), package)].into(),
+            compile: true,
+            smoke: Vec::new(),
+            private: false,
+        }
+    }
+
+    #[test]
+    fn everything_that_decides_a_layer_is_in_its_name() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let layer = layer(temp.path());
+        let key = of(&layer, temp.path()).expect("readable");
+        assert_eq!(of(&layer.clone(), temp.path()).expect("readable"), key);
+        let changed = |change: fn(&mut Layer)| {
+            let mut other = layer.clone();
+            change(&mut other);
+            of(&other, temp.path()).expect("readable")
+        };
+        for (what, change) in [
+            ("runtime", (|layer| layer.runtime = "debian 13 amd64".into()) as fn(&mut Layer)),
+            ("version", |layer| layer.version = "3.11.3".into()),
+            ("package", |layer| layer.packages.get_mut("x").expect("there").sha256 = "b".repeat(64)),
+            ("shipped", |layer| layer.shipped.clear()),
+            ("compile", |layer| layer.compile = false),
+            ("smoke", |layer| layer.smoke.push("x".into())),
+            ("of", |layer| layer.of = Environment::R),
+            ("base", |layer| layer.base.push("x")),
+            ("folder", |layer| layer.folder.push("x")),
+            ("program", |layer| layer.program = layer.folder.join("numpy-2.dist-info/RECORD")),
+            ("version of a package", |layer| layer.packages.get_mut("x").expect("there").version = "2".into()),
+        ] {
+            assert_ne!(changed(change), key, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_node_below_another_root_is_the_same_node() {
+        let (one, two) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let key = |root: &Path| of(&layer(root), root).expect("readable");
+        assert_eq!(key(one.path()), key(two.path()));
+    }
+
+    #[test]
+    fn a_runtime_that_was_changed_under_the_same_version_is_another() {
+        for path in ["bin/python3.11", "lib/python3.11/site-packages/numpy-2.dist-info/RECORD"] {
+            let temp = tempfile::tempdir().expect("a temporary folder");
+            let layer = layer(temp.path());
+            let before = of(&layer, temp.path()).expect("readable");
+            replace(&temp.path().join(path), b"patched", Attributes::mode(0o644)).expect("written");
+            assert_ne!(of(&layer, temp.path()).expect("readable"), before, "{path}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What a layer's entry says: which parts there are, and what the files link to.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::Why;
+use crate::{
+    digest::Digest,
+    steps::links::Links,
+    store::{Entry, Key, Kind, Member, Object},
+    trust::Trusted,
+};
+
+const SCHEMA: u32 = 1;
+/// Names in an entry's facts.
+const MANIFEST: &str = "manifest";
+const SIGNATURE: &str = "signature";
+/// What a part is in an entry.
+const ROLE: &str = "part";
+/// More parts than any layer is cut into.
+const MOST_PARTS: usize = 1024;
+
+/// A layer's manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Manifest {
+    schema: u32,
+    /// The key it belongs to: a manifest that was signed for another layer is none for this.
+    key: String,
+    /// Versions by package.
+    pub(super) packages: BTreeMap<String, String>,
+    /// What its shared objects link to outside of it.
+    pub(super) links: Links,
+    pub(super) parts: Vec<Part>,
+}
+
+/// A part of a layer: a tar archive, packed by zstd.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Part {
+    pub(super) sha256: String,
+    /// Bytes as they are in the store.
+    pub(super) size: u64,
+    /// Bytes of its files, unpacked.
+    pub(super) bytes: u64,
+    /// Files, folders and links.
+    pub(super) entries: u64,
+}
+
+impl Part {
+    pub(super) fn object(&self) -> Object {
+        Object { digest: Digest::Sha256(self.sha256.clone()), size: self.size }
+    }
+}
+
+impl Manifest {
+    pub(super) fn new(key: &Key, packages: BTreeMap<String, String>, links: Links, parts: Vec<Part>) -> Self {
+        Self { schema: SCHEMA, key: key.hex().to_owned(), packages, links, parts }
+    }
+
+    /// What is signed, under which name.
+    pub(super) fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("our own types can be written")
+    }
+
+    /// The name that a signature is for.
+    pub(super) fn signed_name(key: &Key) -> String {
+        format!("layer-{}", key.hex())
+    }
+
+    /// The entry that brings it to others.
+    pub(super) fn entry(&self, signature: Option<String>) -> Entry {
+        let mut facts = Map::from_iter([(MANIFEST.to_owned(), Value::String(self.to_text()))]);
+        facts.extend(signature.map(|text| (SIGNATURE.to_owned(), Value::String(text))));
+        let parts = self.parts.iter().map(|part| Member::new(ROLE, &part.object()));
+        Entry::new(Kind::Layer, parts.collect(), facts)
+    }
+
+    /// The manifest of an entry. Under trusted keys it has to be signed, for this key.
+    pub(super) fn of(entry: &Entry, key: &Key, trusted: &Trusted) -> Result<Self, Why> {
+        let text = |name: &str| entry.facts.get(name).and_then(Value::as_str);
+        let manifest = text(MANIFEST).ok_or("it has no manifest")?;
+        if trusted.is_on() {
+            let (name, signature) = (PathBuf::from(Self::signed_name(key)), text(SIGNATURE));
+            let checked = trusted.keys().check(&name, manifest.as_bytes(), signature.map(str::as_bytes));
+            checked.map_err(|distrust| distrust.to_string())?;
+        }
+        let manifest: Self =
+            serde_json::from_str(manifest).map_err(|error| format!("its manifest is none: {error}"))?;
+        if manifest.schema != SCHEMA {
+            return Err(format!("its format is {}, and this release knows {SCHEMA}", manifest.schema));
+        }
+        if manifest.key != key.hex() {
+            return Err("its manifest is that of another layer".to_owned());
+        }
+        let named = entry.objects.iter().map(|object| (&object.sha256, object.size));
+        if !named.eq(manifest.parts.iter().map(|part| (&part.sha256, part.size))) {
+            return Err("its parts are not those of its manifest".to_owned());
+        }
+        if manifest.parts.is_empty() || manifest.parts.len() > MOST_PARTS {
+            return Err(format!("it has {} parts", manifest.parts.len()));
+        }
+        Ok(manifest)
+    }
+}

@@ -1,0 +1,349 @@
+//! Layers that are whole, that are damaged, and that were made to do harm. Whatever is wrong is said by the check that
+//! found it, and nothing of it reaches the node.
+
+use std::{collections::BTreeMap, io::Write as _};
+
+use tar::{Builder, EntryType, Header};
+
+use super::{super::key::tests::layer, *};
+use crate::{
+    cloud::{Clouds, Surroundings},
+    exec::fake::FakeRunner,
+    fs::{Attributes, replace},
+    profile::FileStore,
+    report::{Collector, event::Events},
+    store::{Entry, Places, Store},
+    trust::{Prehash, SecretKey, Trusted, TrustedKeys, trusted_comment},
+};
+
+struct Bench {
+    temp: tempfile::TempDir,
+    collector: Collector,
+    ctx: Context,
+    layer: Layer,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::trusting(Vec::new())
+    }
+
+    fn trusting(keys: Vec<crate::trust::PublicKey>) -> Self {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let collector = Collector::default();
+        let events = Events::new(vec![Box::new(collector.clone())]);
+        let mut ctx = Context::for_tests(Arc::new(FakeRunner::new()), events.of_step("pip"));
+        let clouds = Arc::new(Clouds::new(Arc::clone(&ctx.http), Surroundings::default()));
+        ctx.cache = temp.path().join("cache");
+        ctx.root = temp.path().join("root");
+        ctx.store = Store::open(&Places::below(&ctx.cache), &clouds, Arc::new(drop));
+        let trusted = Trusted::new(TrustedKeys::new(keys), 0, BTreeMap::new());
+        ctx.filestore = FileStore::local(temp.path().join("filestore")).trusting(Arc::new(trusted));
+        let layer = layer(&ctx.root);
+        Self { temp, collector, ctx, layer }
+    }
+
+    fn key(&self) -> Key {
+        key::of(&self.layer, &self.ctx.root).expect("readable")
+    }
+
+    /// Takes an archive in as the only part.
+    async fn part(&self, tar: &[u8]) -> Part {
+        self.raw_part(&zstd::encode_all(tar, 3).expect("packed"), tar.len() as u64).await
+    }
+
+    async fn raw_part(&self, bytes: &[u8], unpacked: u64) -> Part {
+        let file = self.temp.path().join("part");
+        replace(&file, bytes, Attributes::mode(0o644)).expect("written");
+        let object = self.ctx.store.add_here(&file).await.expect("kept");
+        fs::remove(&file).expect("removed");
+        Part { sha256: object.digest.hex().to_owned(), size: object.size, bytes: unpacked, entries: 100 }
+    }
+
+    fn manifest(&self, parts: Vec<Part>) -> Manifest {
+        let packages = [("x".to_owned(), "1".to_owned())];
+        Manifest::new(&self.key(), packages.into(), Links::default(), parts)
+    }
+
+    async fn publish(&self, entry: &Entry) {
+        self.ctx.store.put_entry(Kind::Layer, &self.key(), entry).await.expect("kept");
+    }
+
+    /// A run of the step: what it warned of when it took no layer.
+    async fn restore(&self) -> Result<(), String> {
+        let done = match stage(&self.ctx, &self.layer).await {
+            Some(staged) => staged.put(&self.ctx).await,
+            None => Err(self.collector.report().warnings.join("; ")),
+        };
+        let left = place_beside(&self.ctx, &self.layer).expect("a place");
+        assert!(!left.exists(), "nothing is left of what was unpacked");
+        done
+    }
+
+    fn on_node(&self) -> Vec<String> {
+        fn below(folder: &Path, of: &Path, into: &mut Vec<String>) {
+            for entry in std::fs::read_dir(folder).expect("readable").flatten() {
+                let path = entry.path();
+                if path.symlink_metadata().expect("there").is_dir() {
+                    below(&path, of, into);
+                } else {
+                    into.push(path.strip_prefix(of).expect("below").display().to_string());
+                }
+            }
+        }
+        let mut files = Vec::new();
+        below(&self.ctx.root, &self.ctx.root, &mut files);
+        files.sort();
+        files
+    }
+}
+
+/// A tar archive of raw headers: it may say anything.
+fn tar(entries: &[(&str, EntryType, &str, &[u8])]) -> Vec<u8> {
+    let mut builder = Builder::new(Vec::new());
+    for (name, kind, link, bytes) in entries {
+        let mut header = Header::new_gnu();
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.as_old_mut().linkname[..link.len()].copy_from_slice(link.as_bytes());
+        header.set_entry_type(*kind);
+        header.set_mode(0o644);
+        header.set_size(bytes.len() as u64);
+        header.set_cksum();
+        builder.append(&header, *bytes).expect("appended");
+    }
+    builder.into_inner().expect("ended")
+}
+
+const X: &str = "lib/python3.11/site-packages/x.py";
+const SHIPPED: [&str; 2] = ["bin/python3.11", "lib/python3.11/site-packages/numpy-2.dist-info/RECORD"];
+
+fn plain(name: &str) -> Vec<u8> {
+    tar(&[(name, EntryType::Regular, "", b"hello")])
+}
+
+#[tokio::test]
+async fn a_layer_is_restored_beside_what_is_there_also_a_second_time() {
+    let bench = Bench::new();
+    let parts = vec![bench.part(&plain(X)).await, bench.part(&plain("share/x.txt")).await];
+    bench.publish(&bench.manifest(parts).entry(None)).await;
+    for _ in 0..2 {
+        bench.restore().await.expect("restored");
+        assert_eq!(bench.on_node(), [SHIPPED[0], SHIPPED[1], X, "share/x.txt"]);
+    }
+}
+
+#[tokio::test]
+async fn where_there_is_no_layer_nothing_is_said() {
+    let bench = Bench::new();
+    assert_eq!(bench.restore().await, Err(String::new()));
+}
+
+#[tokio::test]
+async fn what_the_runtime_ships_is_never_changed() {
+    for shipped in SHIPPED {
+        let bench = Bench::new();
+        let parts = vec![bench.part(&plain(shipped)).await];
+        bench.publish(&bench.manifest(parts).entry(None)).await;
+        let why = bench.restore().await.expect_err("it is there");
+        assert!(why.contains("is there already, and is another"), "{why}");
+        assert_eq!(bench.on_node(), SHIPPED);
+    }
+}
+
+#[tokio::test]
+async fn hostile_archives_are_refused_by_the_check_that_is_for_them() {
+    use EntryType::{Block, Char, Fifo, Link, Regular, Symlink};
+    let cases: [(&str, Vec<u8>, &str); 12] = [
+        ("a way up", tar(&[("../x", Regular, "", b"")]), "tries to write outside its folder"),
+        ("absolute", tar(&[("/etc/x", Regular, "", b"")]), "names an absolute path"),
+        ("a link out", tar(&[("lib/l", Symlink, "../../x", b"")]), "a link that leads out"),
+        ("an absolute link", tar(&[("lib/l", Symlink, "/etc", b"")]), "a link that leads out"),
+        ("through a link", tar(&[("l", Symlink, "lib", b""), ("l/x", Regular, "", b"")]), "write through a link"),
+        ("a hard link out", tar(&[("lib/h", Link, "/etc/passwd", b"")]), "a link that leads out"),
+        ("a device", tar(&[("lib/d", Char, "", b"")]), "a device in it"),
+        ("a disk", tar(&[("lib/d", Block, "", b"")]), "a device in it"),
+        ("a pipe", tar(&[("lib/p", Fifo, "", b"")]), "a pipe in it"),
+        ("twice", tar(&[("lib/x", Regular, "", b"1"), ("lib/x", Regular, "", b"2")]), "the name twice"),
+        ("only case", tar(&[("lib/x", Regular, "", b"1"), ("lib/X", Regular, "", b"2")]), "differs in case only"),
+        ("no archive", vec![7; 2048], "could not be unpacked"),
+    ];
+    for (what, archive, words) in cases {
+        let bench = Bench::new();
+        let parts = vec![bench.part(&archive).await];
+        bench.publish(&bench.manifest(parts).entry(None)).await;
+        let why = bench.restore().await.expect_err(what);
+        assert!(why.contains(words), "{what}: {why}");
+        assert_eq!(bench.on_node(), SHIPPED, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn what_one_archive_may_not_do_two_may_not_do_together() {
+    use EntryType::{Regular, Symlink};
+    let link = tar(&[("d/e/f", Symlink, "../..", b"")]);
+    let cases: [(&str, [Vec<u8>; 2], &str); 3] = [
+        ("through a link", [link, tar(&[("d/e/f/l", Symlink, "../../../x", b"")])], "write through a link"),
+        ("twice", [tar(&[("lib/x", Regular, "", b"1")]), tar(&[("lib/x", Regular, "", b"2")])], "the name twice"),
+        ("only case", [tar(&[("lib/x", Regular, "", b"1")]), tar(&[("lib/X", Regular, "", b"2")])], "in case only"),
+    ];
+    for (what, [one, two], words) in cases {
+        // Either first: which part is unpacked when is nobody's to say.
+        for archives in [[&one, &two], [&two, &one]] {
+            let bench = Bench::new();
+            let parts = vec![bench.part(archives[0]).await, bench.part(archives[1]).await];
+            bench.publish(&bench.manifest(parts).entry(None)).await;
+            let why = bench.restore().await.expect_err(what);
+            assert!(why.contains(words), "{what}: {why}");
+            assert_eq!(bench.on_node(), SHIPPED, "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_part_holds_what_its_manifest_says_and_no_more() {
+    let large = tar(&[(X, EntryType::Regular, "", &[0; 4096])]);
+    let many: Vec<(String, EntryType)> = (0..9).map(|index| (format!("lib/{index}"), EntryType::Regular)).collect();
+    let many: Vec<(&str, EntryType, &str, &[u8])> =
+        many.iter().map(|(name, kind)| (name.as_str(), *kind, "", &b""[..])).collect();
+    for (archive, bytes, entries, words) in
+        [(large, 4095, 100, "more than 4095 bytes"), (tar(&many), 0, 8, "more than 8 entries")]
+    {
+        let bench = Bench::new();
+        let part = Part { bytes, entries, ..bench.part(&archive).await };
+        bench.publish(&bench.manifest(vec![part]).entry(None)).await;
+        let why = bench.restore().await.expect_err("too much");
+        assert!(why.contains(words), "{why}");
+        assert_eq!(bench.on_node(), SHIPPED);
+    }
+}
+
+#[tokio::test]
+async fn an_archive_that_unpacks_for_ever_or_wants_all_memory_ends() {
+    let bench = Bench::new();
+    // 64 MiB of zeros are some kilobytes, packed.
+    let bomb = tar(&[(X, EntryType::Regular, "", &vec![0; 64 << 20])]);
+    let part = Part { bytes: 1 << 20, ..bench.part(&bomb).await };
+    assert!(part.size < 64 << 10);
+    bench.publish(&bench.manifest(vec![part]).entry(None)).await;
+    assert!(bench.restore().await.is_err_and(|why| why.contains("more than 1048576 bytes")));
+
+    let bench = Bench::new();
+    let mut encoder = zstd::Encoder::new(Vec::new(), 3).expect("an encoder");
+    encoder.window_log(27).expect("it is known");
+    encoder.write_all(&bomb).expect("packed");
+    let part = bench.raw_part(&encoder.finish().expect("packed"), 64 << 20).await;
+    bench.publish(&bench.manifest(vec![part]).entry(None)).await;
+    let why = bench.restore().await.expect_err("it refers too far back");
+    assert!(why.contains("too much memory"), "{why}");
+}
+
+#[tokio::test]
+async fn damaged_and_absent_parts_are_noticed() {
+    for (what, damage) in [
+        ("flipped", (|bytes| bytes[9] ^= 1) as fn(&mut Vec<u8>)),
+        ("truncated", |bytes| bytes.truncate(20)),
+        ("longer", |bytes| bytes.push(0)),
+        ("gone", Vec::clear),
+    ] {
+        let bench = Bench::new();
+        let part = bench.part(&plain(X)).await;
+        let stored = bench.ctx.cache.join("store/v1/objects").join(&part.sha256[..2]).join(&part.sha256);
+        let mut bytes = std::fs::read(&stored).expect("it is there");
+        damage(&mut bytes);
+        if bytes.is_empty() {
+            fs::remove(&stored).expect("removed");
+        } else {
+            replace(&stored, &bytes, Attributes::mode(0o644)).expect("written");
+        }
+        bench.publish(&bench.manifest(vec![part]).entry(None)).await;
+        let why = bench.restore().await.expect_err(what);
+        assert!(why.contains("is not there"), "{what}: {why}");
+        assert_eq!(bench.on_node(), SHIPPED);
+    }
+}
+
+#[tokio::test]
+async fn entries_that_say_nonsense_are_refused() {
+    let bench = Bench::new();
+    let part = bench.part(&plain(X)).await;
+    let other = Manifest::new(&Key::of(Kind::Layer, &"other"), BTreeMap::new(), Links::default(), vec![part.clone()]);
+    let newer = bench.manifest(vec![part.clone()]).to_text().replacen("\"schema\":1", "\"schema\":2", 1);
+    let mut lying = bench.manifest(vec![part.clone()]).entry(None);
+    lying.objects.clear();
+    let of_text = |text: &str| {
+        let facts = serde_json::json!({ "manifest": text });
+        Entry::new(Kind::Layer, Vec::new(), facts.as_object().expect("a map").clone())
+    };
+    for (entry, words) in [
+        (other.entry(None), "that of another layer"),
+        (lying, "are not those of its manifest"),
+        (bench.manifest(Vec::new()).entry(None), "it has 0 parts"),
+        (bench.manifest(vec![part; 1025]).entry(None), "it has 1025 parts"),
+        (of_text(&newer), "its format is 2"),
+        (of_text("{}"), "its manifest is none"),
+        (Entry::new(Kind::Layer, Vec::new(), serde_json::Map::new()), "it has no manifest"),
+    ] {
+        bench.publish(&entry).await;
+        let bench = Bench { collector: bench.collector.clone(), ..bench_like(&bench) };
+        let why = bench.restore().await.expect_err(words);
+        assert!(why.contains(words), "{words}: {why}");
+        assert_eq!(bench.on_node(), SHIPPED);
+    }
+}
+
+/// The same node with the same store.
+fn bench_like(bench: &Bench) -> Bench {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    Bench { temp, collector: bench.collector.clone(), ctx: bench.ctx.clone(), layer: bench.layer.clone() }
+}
+
+#[tokio::test]
+async fn under_trusted_keys_only_a_layer_that_is_signed_for_this_key_counts() {
+    let (ours, theirs) = (SecretKey::generate().expect("a key"), SecretKey::generate().expect("a key"));
+    let bench = Bench::trusting(vec![ours.public()]);
+    let manifest = bench.manifest(vec![bench.part(&plain(X)).await]);
+    let evil = bench.manifest(vec![bench.part(&plain("lib/python3.11/site-packages/evil.pth")).await]);
+    let sign = |key: &SecretKey, manifest: &Manifest, name: &str| {
+        let comment = trusted_comment(0, name, None);
+        key.sign(&Prehash::of(manifest.to_text().as_bytes()), &comment).expect("signed").to_file()
+    };
+    let name = Manifest::signed_name(&bench.key());
+    let other = Manifest::new(&Key::of(Kind::Layer, &"other"), BTreeMap::new(), Links::default(), evil.parts.clone());
+    let good = sign(&ours, &manifest, &name);
+    for (what, entry, words) in [
+        ("none", manifest.entry(None), "has no signature"),
+        ("another key", manifest.entry(Some(sign(&theirs, &manifest, &name))), "which is not trusted"),
+        ("another manifest", evil.entry(Some(good.clone())), "is not what was signed"),
+        ("another layer's", other.entry(Some(sign(&ours, &other, "layer-other"))), "its signature is for"),
+        ("nonsense", manifest.entry(Some("x".to_owned())), "its signature does not count"),
+    ] {
+        bench.publish(&entry).await;
+        let why = bench.restore().await.expect_err(what);
+        assert!(why.contains(words), "{what}: {why}");
+        assert_eq!(bench.on_node(), SHIPPED, "{what}");
+    }
+    bench.publish(&manifest.entry(Some(good))).await;
+    bench.restore().await.expect("it is ours");
+    assert_eq!(bench.on_node(), [SHIPPED[0], SHIPPED[1], X]);
+}
+
+#[tokio::test]
+async fn a_layer_that_links_to_libraries_in_other_versions_is_not_put() {
+    let bench = Bench::new();
+    let links: Links = serde_json::from_str(r#"{"packages":{"libsodium23:amd64":"1"},"files":{}}"#).expect("links");
+    let parts = vec![bench.part(&plain(X)).await];
+    let manifest = Manifest::new(&bench.key(), BTreeMap::new(), links, parts);
+    bench.publish(&manifest.entry(None)).await;
+    let why = bench.restore().await.expect_err("there is no such library");
+    assert!(why.contains("links to libraries"), "{why}");
+    assert_eq!(bench.on_node(), SHIPPED);
+}
+
+#[tokio::test]
+async fn what_logins_were_used_for_is_taken_from_this_node_alone() {
+    let mut bench = Bench::new();
+    bench.layer.private = true;
+    let parts = vec![bench.part(&plain(X)).await];
+    bench.publish(&bench.manifest(parts).entry(None)).await;
+    bench.restore().await.expect("it is on this node");
+}

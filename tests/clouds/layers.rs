@@ -1,0 +1,126 @@
+//! Layers in S3, on a line that is cut at any instant: the bucket stays sound, a node is made or left as it was.
+
+use std::{fs, path::Path};
+
+use crate::{
+    line::Line,
+    store::{PLACE, S3},
+    support::{NodeTest, Said, entries},
+};
+
+/// Cuts of each kind.
+const CUTS: u64 = 10;
+const SITE: &str = "databricks/python/lib/python3.11/site-packages";
+/// Bytes of each of the files: more than goes into one part with another.
+const SIZE: usize = 3_000_000;
+
+const PROFILE: &str = "schema = 1\nname = \"x\"\n[pip]\ninstaller = \"pip\"\npackages = [\"x\"]\n";
+
+fn hex(bytes: &[u8]) -> String {
+    nodeagent::digest::Digest::sha256(bytes).hex().to_owned()
+}
+
+/// A node of the runtime, with the profile and its lock; nothing can be had where the lock says it was.
+fn fresh(s3: &S3, line: &Line) -> NodeTest {
+    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+    let lock = format!(
+        "schema = 1\nserial = 1\nprofile = \"x\"\n[[files]]\npath = \"x.toml\"\nsha256 = \"{}\"\n[[runtimes]]\nos = \"debian \
+         12\"\narch = \"{arch}\"\npython-version = \"3.11\"\nasks = [\"pip x\"]\n[[runtimes.python]]\nname = \"x\"\nversion = \
+         \"1.0\"\nfile = \"x-1.0-py3-none-any.whl\"\nurl = \"http://127.0.0.1:{}/nobodys-bucket/x-1.0-py3-none-any.whl\"\nsha256 = \"{}\"\n",
+        hex(PROFILE.as_bytes()),
+        s3.port(),
+        "a".repeat(64),
+    );
+    let node = s3.node().var("AWS_ENDPOINT_URL", &line.url()).python(&[("six", "1.16")]);
+    node.debs(&[("bash", "5")]).work("x.toml", PROFILE).work("x.lock", &lock)
+}
+
+/// The same on which `x` was installed by a run.
+fn installed(s3: &S3, line: &Line) -> NodeTest {
+    let mut node = fresh(s3, line);
+    let folder = format!("{SITE}/x-1.0.dist-info");
+    let mut record = vec!["x-1.0.dist-info/METADATA,,".to_owned(), "x-1.0.dist-info/RECORD,,".to_owned()];
+    for name in ["a", "b", "c"] {
+        let mut random = fastrand::Rng::with_seed(u64::from(name.as_bytes()[0]));
+        let text: String = (0..SIZE).map(|_| random.alphanumeric()).collect();
+        node = node.file(&format!("{SITE}/x/{name}.txt"), &text);
+        record.push(format!("x/{name}.txt,,"));
+    }
+    let site = node.root().join(SITE).display().to_string();
+    let receipt = format!("{{\"python\":{{{site:?}:{{\"shipped\":{{\"six\":\"1.16\"}}}}}}}}");
+    node.file(&format!("{folder}/METADATA"), "Name: x\nVersion: 1.0\n\n")
+        .file(&format!("{folder}/RECORD"), &record.join("\n"))
+        .file("var/lib/nodeagent/receipt.json", &receipt)
+}
+
+fn bake(node: &NodeTest) -> Said {
+    node.agent(&["store", "bake", "--profile", "x.toml", "--store", PLACE])
+}
+
+fn run(node: &NodeTest) -> Said {
+    node.agent(&["run", "--profile", "x.toml", "--locked", "--store", PLACE])
+}
+
+fn is_sound(node: &NodeTest) {
+    node.agent(&["store", "verify", "--shared", "--store", PLACE]).ended(0);
+}
+
+/// Every file of the environment with its bytes, by their digest.
+fn files(node: &NodeTest) -> Vec<String> {
+    fn below(folder: &Path, of: &Path, into: &mut Vec<String>) {
+        for path in entries(folder) {
+            if path.is_dir() {
+                below(&path, of, into);
+            } else {
+                let bytes = fs::read(&path).expect("readable");
+                into.push(format!("{} {}", path.strip_prefix(of).expect("below").display(), hex(&bytes)));
+            }
+        }
+    }
+    let (root, mut files) = (node.root().join("databricks"), Vec::new());
+    below(&root, &root, &mut files);
+    files
+}
+
+#[test]
+fn a_line_that_is_cut_while_a_layer_is_baked_or_restored_does_no_harm() {
+    let s3 = S3::start();
+    let line = Line::to(s3.port());
+    let baker = installed(&s3, &line);
+    line.mend();
+    bake(&baker).ended(0);
+    let whole = line.mend();
+    assert!(whole > 6_000_000, "{whole} bytes passed");
+    for cut in 1..=CUTS {
+        s3.clear();
+        line.cut_after(whole * cut / (CUTS + 1));
+        let said = bake(&baker);
+        line.mend();
+        assert!(said.all().contains("s3://"), "it is told: {}", said.all());
+        said.ended(1);
+        is_sound(&baker);
+    }
+    bake(&baker).ended(0);
+    is_sound(&baker);
+    let wanted = files(&baker);
+
+    let node = fresh(&s3, &line);
+    let before = files(&node);
+    line.mend();
+    run(&node).ended(0);
+    let whole = line.mend();
+    assert_eq!(files(&node), wanted, "restored");
+    assert!(whole > 6_000_000, "{whole} bytes passed");
+    for cut in 1..=CUTS {
+        let node = fresh(&s3, &line);
+        line.cut_after(whole * cut / (CUTS + 1));
+        // There is no other way to the package here.
+        let said = run(&node).ended(2);
+        line.mend();
+        assert!(said.all().contains("nothing was changed"), "{}", said.all());
+        assert_eq!(files(&node), before, "the node is as it was");
+        run(&node).ended(0);
+        assert_eq!(files(&node), wanted, "restored after a cut");
+    }
+    is_sound(&baker);
+}

@@ -1,0 +1,279 @@
+//! Layers on real nodes: restored or installed, the node is the same; and whatever becomes of a layer, a node is made.
+
+use std::path::PathBuf;
+
+use crate::support::{LIBRARY, Node, PROFILE, PROFILES, R, Said, assert_same, host, skipped, wheel};
+
+const LOCK: &str = "/profiles/ring.lock";
+const STORE: [&str; 3] = ["--locked", "--store", "/shared"];
+/// Kills of each kind.
+const KILLS: u32 = 10;
+
+/// A folder of this machine that nodes mount, gone when dropped.
+struct Shared(PathBuf);
+
+impl Shared {
+    fn new(what: &str) -> Option<Self> {
+        let path = std::env::temp_dir().join(format!("ring-layers-{what}-{}", std::process::id()));
+        (!skipped()).then(|| {
+            std::fs::create_dir_all(&path).expect("a folder");
+            Self(path)
+        })
+    }
+
+    /// A fresh node that mounts it, with the profile, and the lock if there is one.
+    fn node(&self, what: &str, sections: &str, lock: Option<&str>) -> Option<Node> {
+        let mount = format!("{}:/shared", self.0.display());
+        let node = Node::with(what, &["--mount", &mount])?;
+        node.write(&format!("{PROFILES}/ringwheel-1.0-py3-none-any.whl"), wheel("ringwheel", "1.0", &["six"]));
+        node.profile(sections);
+        if let Some(lock) = lock {
+            node.write(LOCK, lock);
+        }
+        Some(node)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Nodes wrote there as root.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Distributions with C, with scripts, with data files, from a file; packages with C, with C++ and with none.
+fn large() -> String {
+    format!(
+        "[apt]\npackages = [\"jq\"]\n[pip]\npackages = [\"nltk\"]\nsmoke = [\"nltk\"]\n[wheel]\nfiles = \
+         [\"ringwheel-1.0-py3-none-any.whl\"]\n{R}packages = [\"tinyc\", \"yaml\"]\n"
+    )
+}
+
+/// What is quickly installed.
+fn small() -> String {
+    format!("[pip]\npackages = [\"humanize\", \"joblib\"]\n{R}packages = [\"tinypure\", \"tinybin\"]\n")
+}
+
+/// Locks, runs and bakes; the lock.
+fn baked(node: &Node, options: &[&str]) -> String {
+    node.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
+    node.run(&STORE).exits(0);
+    bake(node, options).exits(0);
+    node.sh(&format!("cat {LOCK}"))
+}
+
+fn bake(node: &Node, options: &[&str]) -> Said {
+    node.exec(&[], &[&["nodeagent", "store", "bake", "--store", "/shared", "--profile", PROFILE], options].concat())
+}
+
+/// What the last run did, in order, downloads left out.
+fn tasks(node: &Node) -> Vec<String> {
+    let events = node.sh("cat $(ls -d /var/log/nodeagent/*/ | tail -n 1)/events.jsonl");
+    let task = |line: &str| line.split_once("\"task\":\"")?.1.split('"').next().map(str::to_owned);
+    events.lines().filter_map(task).filter(|task| !task.starts_with("download")).collect()
+}
+
+fn restored(node: &Node) -> Vec<String> {
+    tasks(node).into_iter().filter(|task| task.starts_with("restore")).collect()
+}
+
+/// Every file below the runtime's folder and R's library: name, kind, mode, owner, where a link leads, and its bytes.
+fn files(node: &Node) -> String {
+    node.sh("cd /databricks && find . -printf '%P %y %m %u:%g %l\\n' | sort
+        find . -type f -print0 | sort -z | xargs -0 sha256sum")
+}
+
+#[test]
+fn restored_or_installed_the_node_is_the_same() {
+    let Some(shared) = Shared::new("same") else { return };
+    let one = shared.node("layers-one", &large(), None).expect("nodes are not skipped");
+    let lock = baked(&one, &[]);
+    assert!(restored(&one).is_empty() && tasks(&one).iter().any(|task| task == "build yaml"), "{:?}", tasks(&one));
+
+    let two = shared.node("layers-two", &large(), Some(&lock)).expect("nodes are not skipped");
+    // Nothing to install with is needed, and nobody is asked: neither index nor repository.
+    two.sh("rm /databricks/python3/bin/pip*; rm -r /srv/cran; chmod -x /usr/bin/gcc /usr/bin/g++");
+    one.sh("rm /databricks/python3/bin/pip*");
+    two.run(&STORE).exits(0).says("pip: done").says("r: done");
+    assert_eq!(restored(&two), ["restore 3 packages from a layer", "restore 5 packages from a layer"], "either first");
+    assert_same(&files(&one), &files(&two), "restored or installed, each file is the same");
+    two.run(&STORE).exits(0).says("nothing to do");
+    two.is_tidy();
+
+    let python = "/databricks/python3/bin/python";
+    assert_eq!(two.sh(&format!("{python} -m pip check")).trim(), "No broken requirements found.");
+    two.sh("Rscript -e 'library(tinyc); library(yaml); stopifnot(as.yaml(1) == \"1.0\\n\")'");
+    // Byte code counts as it was made: nothing is compiled again.
+    two.sh(&format!("{python} -c 'import nltk, ringwheel'; head -c 2 /databricks/python3/bin/nltk | grep -q '#!'"));
+    assert_same(&files(&one), &files(&two), "what was restored is used as it is");
+    let uninstalled = two.sh(&format!("{python} -m pip uninstall -y nltk 2>&1"));
+    assert!(uninstalled.contains("Successfully uninstalled nltk"), "{uninstalled}");
+    let left = two.sh("find /databricks/python3 -path '*nltk*' -not -name '__pycache__' -type f");
+    assert_eq!(left, "", "pip knows all of it");
+    // What is missing comes back, and the rest is left as it is.
+    two.run(&STORE).exits(0).says("pip: done");
+    assert_same(&files(&one), &files(&two), "made good");
+}
+
+#[test]
+fn a_changed_runtime_gets_no_layer_and_what_is_in_the_way_stays() {
+    let Some(shared) = Shared::new("changed") else { return };
+    let lock = baked(&shared.node("layers-base", &small(), None).expect("nodes are not skipped"), &[]);
+    let site = "/databricks/python3/lib/python3.11/site-packages";
+
+    let patched = shared.node("layers-patched", &small(), Some(&lock)).expect("nodes are not skipped");
+    patched.sh(&format!("echo 'patch.py,,' >> $(ls -d {site}/six-*.dist-info)/RECORD"));
+    patched.run(&STORE).exits(0).never_says("layer");
+    assert_eq!(restored(&patched), ["restore 2 packages from a layer"], "R's is as it was");
+    assert!(tasks(&patched).iter().any(|task| task == "install"), "Python's packages were installed");
+
+    let taken = shared.node("layers-taken", &small(), Some(&lock)).expect("nodes are not skipped");
+    taken.sh(&format!(
+        "mkdir -p {site}/humanize && echo mine > {site}/humanize/mine && echo mine > {site}/humanize/__init__.py"
+    ));
+    taken.run(&STORE).exits(0).says("humanize/__init__.py` is there already, and is another");
+    assert_eq!(taken.sh(&format!("cat {site}/humanize/mine")), "mine\n");
+    taken.sh("/databricks/python3/bin/python -c 'import humanize; humanize.naturalsize(1)'");
+
+    // A part that is gone, one that is damaged: R's one part, and one of Python's.
+    let parts = host("find").arg(shared.0.join("v1/entries/layer")).args(["-type", "f"]).output().expect("find runs");
+    for (index, entry) in String::from_utf8_lossy(&parts.stdout).lines().enumerate() {
+        let text = std::fs::read_to_string(entry).expect("an entry");
+        let sha256 = &text.split_once("\"sha256\":\"").expect("a part").1[..64];
+        let object = shared.0.join("v1/objects").join(&sha256[..2]).join(sha256);
+        if index == 0 {
+            std::fs::remove_file(object).expect("removed");
+        } else {
+            let mut bytes = std::fs::read(&object).expect("readable");
+            bytes[9] ^= 1;
+            nodeagent::fs::replace(&object, &bytes, nodeagent::fs::Attributes::default()).expect("written");
+        }
+    }
+    let damaged = shared.node("layers-damaged", &small(), Some(&lock)).expect("nodes are not skipped");
+    let said = damaged.run(&STORE);
+    said.exits(0)
+        .says("the Python layer in the store is not used: its part")
+        .says("the R layer in the store is not used");
+    assert!(restored(&damaged).is_empty());
+    damaged.sh("/databricks/python3/bin/python -c 'import humanize, joblib'; Rscript -e 'library(tinybin)'");
+    damaged.is_tidy();
+}
+
+#[test]
+fn a_layer_is_made_of_what_the_lock_says_and_of_nothing_less() {
+    let Some(shared) = Shared::new("made") else { return };
+    let node = shared.node("layers-made", &small(), None).expect("nodes are not skipped");
+    bake(&node, &[]).exits(2).says("there is no lock");
+    node.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
+    bake(&node, &[]).exits(2).says("this node is not yet what the lock says").says("nodeagent run --locked");
+    node.run(&STORE).exits(0);
+    let site = "/databricks/python3/lib/python3.11/site-packages";
+    node.sh(&format!("cp {site}/humanize/i18n.py /tmp/kept && echo '# mine' >> {site}/humanize/i18n.py"));
+    bake(&node, &[]).exits(1).says("humanize/i18n.py` of `humanize` was changed after it was installed");
+    node.sh(&format!("cp /tmp/kept {site}/humanize/i18n.py"));
+    let said = bake(&node, &["--json"]);
+    for words in ["\"of\":\"python\"", "\"of\":\"r\"", "\"packages\":2", "\"private\":false"] {
+        assert!(said.exits(0).stdout.replace(": ", ":").contains(words), "{words}: {said}");
+    }
+    node.exec(&[], &["nodeagent", "store", "verify", "--shared", "--store", "/shared"]).exits(0);
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a failure must be repeatable")]
+fn a_bake_or_a_restore_killed_at_any_instant_does_no_harm() {
+    let Some(shared) = Shared::new("kills") else { return };
+    let one = shared.node("layers-kill", &small(), None).expect("nodes are not skipped");
+    one.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
+    one.run(&STORE).exits(0);
+    let lock = one.sh(&format!("cat {LOCK}"));
+    let began = std::time::Instant::now();
+    bake(&one, &[]).exits(0);
+    let whole = began.elapsed().as_secs_f64();
+    for kill in 1..=KILLS {
+        one.sh("rm -rf /shared/* /var/cache/nodeagent/store");
+        let after = format!("{:.3}", whole * f64::from(kill) / f64::from(KILLS + 1));
+        let command =
+            format!("timeout --foreground -s KILL {after} nodeagent store bake --store /shared --profile {PROFILE}");
+        let killed = one.exec(&[], &["bash", "-c", &command]);
+        eprintln!("bake killed after {after} s of {whole:.3} s: {}", killed.code);
+        let verify = ["nodeagent", "store", "verify", "--store", "/shared"];
+        one.exec(&[], &verify).exits(0);
+        one.exec(&[], &[&verify[..], &["--shared"]].concat()).exits(0);
+    }
+    bake(&one, &[]).exits(0);
+    let wanted = files(&one);
+    drop(one);
+
+    let node = shared.node("layers-whole", &small(), Some(&lock)).expect("nodes are not skipped");
+    let began = std::time::Instant::now();
+    node.run(&STORE).exits(0);
+    let whole = began.elapsed().as_secs_f64();
+    assert_eq!(restored(&node).len(), 2);
+    assert_same(&wanted, &files(&node), "restored undisturbed");
+    drop(node);
+    for kill in 1..=KILLS {
+        let node = shared.node("layers-killed", &small(), Some(&lock)).expect("nodes are not skipped");
+        let after = format!("{:.3}", whole * f64::from(kill) / f64::from(KILLS + 1));
+        let command =
+            format!("timeout --foreground -s KILL {after} nodeagent run --profile {PROFILE} {}", STORE.join(" "));
+        let killed = node.exec(&[], &["bash", "-c", &command]);
+        eprintln!("run killed after {after} s of {whole:.3} s: {}", killed.code);
+        node.run(&STORE).exits(0);
+        assert_same(&wanted, &files(&node), &format!("a restore killed after {after} s is made good; {killed}"));
+        node.is_tidy();
+        assert_eq!(node.sh("ls -A /var/cache/nodeagent/layers 2> /dev/null || true"), "", "no part is left");
+        node.exec(&[], &["nodeagent", "store", "verify"]).exits(0);
+    }
+}
+
+#[test]
+fn a_full_disk_stops_no_run_that_can_do_without_the_layer() {
+    let Some(shared) = Shared::new("full") else { return };
+    let lock = baked(&shared.node("layers-room", &small(), None).expect("nodes are not skipped"), &[]);
+    let mount = format!("{}:/shared", shared.0.display());
+    // The library is a file system of its own, with room for the packages once and not for a layer beside itself.
+    let node = Node::with("layers-full", &["--mount", &mount, "--tmpfs", &format!("{LIBRARY}:200k")]);
+    let node = node.expect("nodes are not skipped");
+    node.profile(&small());
+    node.write(LOCK, &lock);
+    node.sh(&format!("dd if=/dev/zero of={LIBRARY}/filler bs=1k count=170 2> /dev/null"));
+    let said = node.run(&STORE);
+    said.exits(1).says("the R layer in the store is not used").says("hint: the disk is full");
+    node.is_tidy();
+    node.sh(&format!("rm {LIBRARY}/filler"));
+    node.run(&STORE).exits(0);
+    node.sh("Rscript -e 'library(tinybin)'");
+    assert_eq!(restored(&node), ["restore 2 packages from a layer"]);
+}
+
+#[test]
+fn under_trusted_keys_a_signed_layer_is_restored_and_another_is_not() {
+    let Some(shared) = Shared::new("signed") else { return };
+    let one = shared.node("layers-signer", &small(), None).expect("nodes are not skipped");
+    one.sh("nodeagent sign --generate /tmp/key --no-password");
+    one.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
+    one.sh(&format!("nodeagent sign --key /tmp/key {PROFILE} {LOCK}"));
+    let run = [&STORE[..], &["--trusted-key", "/tmp/key.pub"]].concat();
+    one.run(&run).exits(0);
+    bake(&one, &["--key", "/tmp/key"]).exits(2).says("this node trusts no key");
+    bake(&one, &[]).exits(0);
+    let lock = one.sh(&format!("cat {LOCK}"));
+    let (public, of_profile, of_lock) =
+        (one.sh("cat /tmp/key.pub"), one.sh(&format!("cat {PROFILE}.minisig")), one.sh(&format!("cat {LOCK}.minisig")));
+    let trusting = |what: &str| {
+        let node = shared.node(what, &small(), Some(&lock)).expect("nodes are not skipped");
+        node.write("/tmp/key.pub", &public);
+        node.write(&format!("{PROFILE}.minisig"), &of_profile);
+        node.write(&format!("{LOCK}.minisig"), &of_lock);
+        node
+    };
+    let unsigned = trusting("layers-unsigned");
+    unsigned.run(&run).exits(0).says("the Python layer in the store is not used: it has no signature");
+    assert!(restored(&unsigned).is_empty());
+    drop(unsigned);
+    bake(&one, &["--key", "/tmp/key", "--trusted-key", "/tmp/key.pub"]).exits(0);
+    let signed = trusting("layers-signed");
+    signed.run(&run).exits(0).never_says("not used");
+    assert_eq!(restored(&signed).len(), 2);
+    assert_same(&files(&one), &files(&signed), "the same node");
+}

@@ -1,5 +1,6 @@
-//! Prints the table of docs/benchmarks-cluster.md: nodes that start together, with and without a shared store.
-//! `scripts/cluster` runs it with the binary to measure in `NODEAGENT_BINARY`, and the numbers of nodes as arguments.
+//! Prints the table of docs/benchmarks-cluster.md: nodes that start together, with and without a shared store; or, with
+//! `growth`, how that grows with packages and nodes. `scripts/cluster` runs it with the binary to measure in
+//! `NODEAGENT_BINARY`, and the numbers of nodes as arguments.
 
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "shared with the tests of the command line")]
@@ -18,17 +19,50 @@ use origin::Pace;
 /// A mirror behind a line of 400 Mbit/s for the whole cluster.
 const MIRROR: Pace = Pace { latency: Duration::from_millis(40), connection: 8 << 20, line: 50 << 20 };
 
-#[expect(clippy::print_stdout, reason = "the table is for whoever runs it")]
 fn main() {
+    // cargo adds an option of its own.
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    if words == ["growth"] {
+        growth();
+    } else {
+        sharing(words.iter().map(|count| count.parse().expect("a number of nodes")));
+    }
+}
+
+/// What it takes with more packages of the same kind, on more nodes: with an empty shared place, then once more on fresh
+/// nodes with a full one.
+#[expect(clippy::print_stdout, reason = "the table is for whoever runs it")]
+fn growth() {
+    println!("| packages | MB | nodes | cold store, seconds | origin bytes, of one node | warm store, seconds |");
+    println!("| --- | --- | --- | --- | --- | --- |");
+    for (number, most) in [(10, 3_000_000), (100, 6_000_000), (400, 6_000_000)] {
+        let packages = like_a_profile(number, most);
+        let whole: u64 = packages.iter().map(|(_, size)| *size as u64).sum();
+        for count in [1, 4, 16] {
+            let cluster = Cluster::new(2 * count, &packages, MIRROR);
+            let began = Instant::now();
+            cluster.run(0..count);
+            let (cold, asked, began) = (began.elapsed(), cluster.origin.asked(), Instant::now());
+            cluster.run(count..2 * count);
+            println!(
+                "| {number} | {:.1} | {count} | {:.2} | {:.2} × | {:.2} |",
+                megabytes(whole),
+                cold.as_secs_f64(),
+                megabytes(asked.bytes) / megabytes(whole),
+                began.elapsed().as_secs_f64()
+            );
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the table is for whoever runs it")]
+fn sharing(counts: impl Iterator<Item = usize>) {
     let packages = like_a_profile(100, 6_000_000);
     let whole: u64 = packages.iter().map(|(_, size)| *size as u64).sum();
     println!("{} packages, {:.1} MB", packages.len(), megabytes(whole));
     println!("| nodes | shared store | origin requests | origin MB | of one node | from shared MB | wall seconds |");
     println!("| --- | --- | --- | --- | --- | --- | --- |");
-    // cargo adds an option of its own.
-    let counts = std::env::args().skip(1).filter(|word| word != "--bench");
-    let counts = counts.map(|count| count.parse().expect("a number of nodes"));
-    for (count, is_shared) in counts.flat_map(|count: usize| [(count, false), (count, true)]) {
+    for (count, is_shared) in counts.flat_map(|count| [(count, false), (count, true)]) {
         let cluster = Cluster::new(count, &packages, MIRROR);
         let cluster = if is_shared { cluster } else { cluster.alone() };
         let began = Instant::now();

@@ -78,6 +78,8 @@ pub struct AptInstall {
     pub debconf: Vec<DebconfAnswer>,
     /// Whether recommended packages come along.
     pub recommends: bool,
+    /// Whether dpkg waits for the disk after each file.
+    pub wait_for_disk: bool,
     /// The files to install, and no others, when there is a lock.
     pub locked: Option<Vec<LockedDeb>>,
 }

@@ -73,8 +73,10 @@ impl Builder<'_> {
             let id = if terms.optional { format!("apt:{}", name(&group[0].value)) } else { "apt".to_owned() };
             let debconf = apt.debconf.iter().map(|answer| answer.value.clone()).collect();
             let recommends = apt.recommends.as_ref().is_some_and(|setting| setting.value);
+            let wait_for_disk = apt.wait_for_disk.as_ref().is_some_and(|setting| setting.value);
             let optional = terms.optional;
-            self.step(id, Action::AptInstall(AptInstall { packages, debs, debconf, recommends, locked }), terms);
+            let install = AptInstall { packages, debs, debconf, recommends, wait_for_disk, locked };
+            self.step(id, Action::AptInstall(install), terms);
             match uncovered {
                 Some(why) if optional => self.doom(why),
                 why => self.plan.refusals.extend(why),

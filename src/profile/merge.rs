@@ -23,6 +23,7 @@ pub(super) fn over(parent: Profile, child: Profile) -> Profile {
                 (answer.package.clone(), answer.question.clone())
             }),
             recommends: child.apt.recommends.or(parent.apt.recommends),
+            wait_for_disk: child.apt.wait_for_disk.or(parent.apt.wait_for_disk),
         },
         pip: Pip {
             packages: united(parent.pip.packages, child.pip.packages, |text| requirement_name(text)),

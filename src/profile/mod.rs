@@ -180,6 +180,8 @@ pub struct Apt {
     pub debconf: Vec<Entry<DebconfAnswer>>,
     /// Whether recommended packages come along.
     pub recommends: Option<Setting<bool>>,
+    /// Whether dpkg waits for the disk after each file.
+    pub wait_for_disk: Option<Setting<bool>>,
 }
 
 /// A package source.

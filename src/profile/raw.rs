@@ -115,6 +115,8 @@ pub(super) struct RawApt {
     pub(super) debconf: Vec<RawDebconf>,
     /// Whether recommended packages are installed too. Default: false.
     pub(super) recommends: Option<bool>,
+    /// Whether dpkg waits for the disk after each file, so that a crash of the machine loses nothing. Default: false.
+    pub(super) wait_for_disk: Option<bool>,
 }
 
 /// A Debian package.

@@ -50,6 +50,7 @@ pub fn show(profile: &Profile) -> String {
         format!("{{ package = {package}, question = {question}, type = {kind}, value = {value} }}")
     });
     page.setting("recommends", profile.apt.recommends.as_ref(), "false", bool::to_string);
+    page.setting("wait-for-disk", profile.apt.wait_for_disk.as_ref(), "false", bool::to_string);
     pip(&mut page, profile);
     page.section("wheel");
     page.list("files", &profile.wheels, asset);

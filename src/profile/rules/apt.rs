@@ -29,6 +29,7 @@ impl Rules<'_> {
                 .collect(),
             debconf: self.debconf(raw),
             recommends: self.plain(&place!["apt", "recommends"], raw.recommends),
+            wait_for_disk: self.plain(&place!["apt", "wait-for-disk"], raw.wait_for_disk),
         }
     }
 

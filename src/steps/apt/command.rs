@@ -64,6 +64,13 @@ pub(super) fn install(folder: &Path, request: Request<'_>) -> Cmd {
 
 fn asking_for(cmd: Cmd, request: Request<'_>) -> Cmd {
     let cmd = cmd.arg("--no-remove");
+    let cmd = match request {
+        // The later word counts.
+        Request::Packages(wanted) | Request::Locked(wanted, _) if wanted.wait_for_disk => {
+            cmd.args(["-o", "Dpkg::Options::=--no-force-unsafe-io"])
+        }
+        _ => cmd,
+    };
     let wanted = match request {
         Request::Packages(wanted) => wanted,
         Request::Locked(wanted, files) => {
@@ -185,6 +192,7 @@ mod tests {
             debs: vec!["/files/my driver.deb".into()],
             debconf: Vec::new(),
             recommends: false,
+            wait_for_disk: false,
             locked: None,
         }
     }
@@ -198,6 +206,17 @@ mod tests {
             assert!(cmd.args[..end].iter().any(|arg| arg == option), "{option}");
         }
         assert_eq!(cmd.env["DEBIAN_FRONTEND"], "noninteractive");
+    }
+
+    #[test]
+    fn dpkg_waits_for_the_disk_only_where_that_is_asked_for() {
+        let waits = |wanted: &AptInstall| {
+            let args = install(Path::new("/cache/apt"), Request::Packages(wanted)).args;
+            let at = |word: &str| args.iter().position(|arg| arg.ends_with(word));
+            at("--no-force-unsafe-io").is_some_and(|no| at("--force-unsafe-io").is_some_and(|yes| yes < no))
+        };
+        assert!(!waits(&wanted()));
+        assert!(waits(&AptInstall { wait_for_disk: true, ..wanted() }));
     }
 
     #[test]

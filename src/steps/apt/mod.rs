@@ -4,7 +4,8 @@
 //! them from the agent's own archive folder. Package lists are renewed only when the present ones do not do.
 //!
 //! dpkg runs with `--force-unsafe-io`: it does not wait for the disk after each file. Only a crash of the machine can
-//! lose what was written so, never the death of a process, and a node that lost its power is thrown away.
+//! lose what was written so, never the death of a process, and a node that lost its power is thrown away. `wait-for-disk`
+//! is for a node that is not.
 //!
 //! Nothing is ever removed: a request that would remove packages of the node fails and names them.
 

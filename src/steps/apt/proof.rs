@@ -94,7 +94,14 @@ mod tests {
             version: version.map(str::to_owned),
         };
         let packages = packages.iter().map(package).collect();
-        AptInstall { packages, debs: Vec::new(), debconf: Vec::new(), recommends: false, locked: None }
+        AptInstall {
+            packages,
+            debs: Vec::new(),
+            debconf: Vec::new(),
+            recommends: false,
+            wait_for_disk: false,
+            locked: None,
+        }
     }
 
     fn node() -> Dpkg {

@@ -101,7 +101,14 @@ fn write(path: &Path, text: &str) {
 
 fn jq() -> AptInstall {
     let packages = vec![AptPackage { name: "jq".into(), version: None }];
-    AptInstall { packages, debs: Vec::new(), debconf: Vec::new(), recommends: false, locked: None }
+    AptInstall {
+        packages,
+        debs: Vec::new(),
+        debconf: Vec::new(),
+        recommends: false,
+        wait_for_disk: false,
+        locked: None,
+    }
 }
 
 fn said(code: i32, stderr: &str) -> Finished {

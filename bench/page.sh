@@ -39,7 +39,7 @@ floor=$(ratio "$(median agent-layers 1)" "$(median floor 1)")
 built=$(ratio "$(median bash-first 1)" "$(median agent-shared 1)")
 cpu_ratio=$(ratio "$(median agent-first 1)" "$cpu_bound")
 memory=$(mib "$(cat "$results"/agent-* | awk '{ print $3 }' | sort -n | tail -n 1)")
-start=$(median start 1)
+start=$([ -s "$results/start" ] && median start 1 || echo 0)
 size=$(stat -c %s target/static/nodeagent | awk '{ printf "%.1f", $1 / 1048576 }')
 failed=$(cat "$results"/agent-* | awk '$4 != 0' | wc -l)
 {
@@ -99,7 +99,9 @@ END
         cat bench/notes.md
         echo
     }
-    cat <<END
+    # A run that was cut short has none of these.
+    if [ -s "$results/at-once" ]; then
+        cat <<END
 ## More nodes, more packages
 
 Nodes that start at the same moment on this one machine, all with layers: its cores do the work of all.
@@ -108,8 +110,17 @@ Nodes that start at the same moment on this one machine, all with layers: its co
 | --- | --- | --- |
 $(awk '{ printf "| %d | %.1f | %.1f |\n", $1, $2, $2 / $1 }' "$results/at-once")
 
+END
+    fi
+    if [ -s "$results/growth" ]; then
+        cat <<END
+Processes with roots of their own, by a lock of Debian packages and a counting origin ([a cluster](benchmarks-cluster.md)):
+
 $(cat "$results/growth")
 
+END
+    fi
+    cat <<END
 ## Where the seconds go
 
 With nothing cached, \`nodeagent report blame\` of the last round:

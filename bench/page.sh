@@ -39,7 +39,7 @@ floor=$(ratio "$(median agent-layers 1)" "$(median floor 1)")
 built=$(ratio "$(median bash-first 1)" "$(median agent-shared 1)")
 cpu_ratio=$(ratio "$(median agent-first 1)" "$cpu_bound")
 memory=$(mib "$(cat "$results"/agent-* | awk '{ print $3 }' | sort -n | tail -n 1)")
-start=$([ -s "$results/start" ] && median start 1 || echo 0)
+start=$(median start 1)
 size=$(stat -c %s target/static/nodeagent | awk '{ printf "%.1f", $1 / 1048576 }')
 failed=$(cat "$results"/agent-* | awk '$4 != 0' | wc -l)
 {

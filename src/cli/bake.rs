@@ -1,29 +1,25 @@
 //! `nodeagent store bake`: layers of what a locked run brought here.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::path::PathBuf;
 
 use clap::Args;
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
     Env, Exit, Stopped,
+    packages::work_on,
     password::PasswordOptions,
     plan::refused,
     print, print_json,
     sign::unlocked,
-    target::{LockOptions, ProfileOptions, failed, load_locked, this_node},
+    target::{LockOptions, ProfileOptions, load_locked, this_node},
 };
 use crate::{
     diagnostic::Diagnostic,
-    profile::Secrets,
-    report::{event::FORMAT, observers, render_columns, run_id, words::bytes},
-    run::{self, Bakes, Job, Stop},
+    report::{event::FORMAT, render_columns, words::bytes},
+    run::{self, Bakes},
     steps::layer::Baked,
 };
-
-/// Packing that takes longer will never end.
-const DEADLINE: Duration = Duration::from_secs(3600);
 
 /// Options of `store bake`.
 #[derive(Debug, Args)]
@@ -51,33 +47,9 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
     }
     let signer = options.key.as_deref().map(|path| unlocked(env, &options.password, path)).transpose()?;
     let facts = this_node(env);
-    let mut profile = load_locked(env, &options.profile, &LockOptions::needed(options.lock.clone()), &facts)?;
-    // Files are packed; no secret is needed.
-    profile.secrets = Secrets { withheld: std::mem::take(&mut profile.secrets.withheld), ..Secrets::default() };
-    let (events, _, _) = observers(&env.talk, None);
-    let logs = tempfile::Builder::new().prefix("nodeagent-").tempdir();
-    let logs = logs.map_err(|error| failed(format!("there is no folder for logs: {error}")))?;
-    let places = env.places()?;
-    let is_shared = places.shared.is_some();
-    let job = Arc::new(Job {
-        run: run_id(Timestamp::now(), std::process::id()),
-        profile,
-        facts,
-        store: env.store()?,
-        places,
-        access: env.access()?,
-        audit: env.audit_if_kept("bake").map(std::sync::Mutex::new),
-        clouds: Arc::clone(env.clouds()),
-        root: env.root.clone(),
-        logs: logs.path().to_owned(),
-        strict: false,
-        events,
-    });
-    let bakes = env.block_on(async {
-        let stop = Stop::watch(DEADLINE)?;
-        Ok::<_, std::io::Error>(run::bake(&job, signer.as_ref(), &stop).await)
-    })?;
-    let bakes = bakes.map_err(|error| failed(format!("the work could not be started: {error}")))?;
+    let profile = load_locked(env, &options.profile, &LockOptions::needed(options.lock.clone()), &facts)?;
+    let is_shared = env.places()?.shared.is_some();
+    let bakes = work_on(env, "bake", profile, facts, async |job, stop| run::bake(job, signer.as_ref(), stop).await)?;
     let Bakes { made, failed } = bakes.map_err(|refusals| refused(&refusals))?;
     if options.json {
         print_json(&json!({ "format": FORMAT, "layers": made.iter().map(as_json).collect::<Vec<_>>() }))?;

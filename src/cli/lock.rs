@@ -3,14 +3,13 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use clap::Args;
-use jiff::Timestamp;
 
 use super::{
     Env, Exit, Stopped,
+    packages::work_on,
     plan::refused,
     print, print_json,
     target::{NodeOptions, ProfileOptions, failed, load_profile, read_lock, this_node},
@@ -23,13 +22,9 @@ use crate::{
     inventory::{Inventory, Vault},
     lock::{Difference, Lock, LockFile, Section, difference},
     plan::asks,
-    profile::{Profile, Secrets},
-    report::{observers, run_id},
+    profile::Profile,
     run::{Job, Stop, Upgrade, resolve_lock},
 };
-
-/// A resolution that takes longer will never end.
-const DEADLINE: Duration = Duration::from_secs(3600);
 
 /// Options of `lock`.
 #[derive(Debug, Args)]
@@ -139,35 +134,13 @@ fn not_there(path: &Path) -> Stopped {
 
 fn resolve(
     env: &Env,
-    mut profile: Profile,
+    profile: Profile,
     facts: NodeFacts,
     before: Option<&Lock>,
     upgrade: &Upgrade,
 ) -> Result<Section, Stopped> {
-    // Packages are locked; no secret is needed but those of logins.
-    profile.secrets = Secrets { withheld: std::mem::take(&mut profile.secrets.withheld), ..Secrets::default() };
-    let (events, _, _) = observers(&env.talk, None);
-    let logs = tempfile::Builder::new().prefix("nodeagent-").tempdir();
-    let logs = logs.map_err(|error| failed(format!("there is no folder for logs: {error}")))?;
-    let job = Arc::new(Job {
-        run: run_id(Timestamp::now(), std::process::id()),
-        profile,
-        facts,
-        store: env.store()?,
-        places: env.places()?,
-        access: env.access()?,
-        audit: env.audit_if_kept("lock").map(std::sync::Mutex::new),
-        clouds: Arc::clone(env.clouds()),
-        root: env.root.clone(),
-        logs: logs.path().to_owned(),
-        strict: false,
-        events,
-    });
-    let resolved = env.block_on(async {
-        let stop = Stop::watch(DEADLINE)?;
-        Ok::<_, std::io::Error>(resolve_lock(&job, before, upgrade, &stop).await)
-    })?;
-    let resolved = resolved.map_err(|error| failed(format!("the work could not be started: {error}")))?;
+    let work = async |job: &Arc<Job>, stop: &Stop| resolve_lock(job, before, upgrade, stop).await;
+    let resolved = work_on(env, "lock", profile, facts, work)?;
     resolved.map_err(|refusals| refused(&refusals))
 }
 

@@ -8,6 +8,7 @@ mod generate;
 mod leave;
 mod lock;
 mod node_file;
+mod packages;
 mod password;
 mod plan;
 mod report;

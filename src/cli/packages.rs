@@ -1,0 +1,49 @@
+//! Work on a profile's packages that is no run: it needs no secret but those of logins, and leaves no report.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use super::{Env, Stopped, target::failed};
+use crate::{
+    facts::NodeFacts,
+    profile::{Profile, Secrets},
+    report::{observers, run_id},
+    run::{Job, Stop},
+};
+
+/// Work that takes longer will never end.
+const DEADLINE: Duration = Duration::from_secs(3600);
+
+/// Does such work for a command, until the deadline or a signal says otherwise.
+pub(super) fn work_on<T>(
+    env: &Env,
+    command: &'static str,
+    mut profile: Profile,
+    facts: NodeFacts,
+    work: impl AsyncFnOnce(&Arc<Job>, &Stop) -> T,
+) -> Result<T, Stopped> {
+    profile.secrets = Secrets { withheld: std::mem::take(&mut profile.secrets.withheld), ..Secrets::default() };
+    let (events, _, _) = observers(&env.talk, None);
+    let logs = tempfile::Builder::new().prefix("nodeagent-").tempdir();
+    let logs = logs.map_err(|error| failed(format!("there is no folder for logs: {error}")))?;
+    let job = Arc::new(Job {
+        run: run_id(Timestamp::now(), std::process::id()),
+        profile,
+        facts,
+        store: env.store()?,
+        places: env.places()?,
+        access: env.access()?,
+        audit: env.audit_if_kept(command).map(std::sync::Mutex::new),
+        clouds: Arc::clone(env.clouds()),
+        root: env.root.clone(),
+        logs: logs.path().to_owned(),
+        strict: false,
+        events,
+    });
+    let done = env.block_on(async {
+        let stop = Stop::watch(DEADLINE)?;
+        Ok::<_, std::io::Error>(work(&job, &stop).await)
+    })?;
+    done.map_err(|error| failed(format!("the work could not be started: {error}")))
+}

@@ -68,7 +68,7 @@ pub struct AptKey {
 }
 
 /// Packages to install in one transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AptInstall {
     /// Packages by name, those already there left out.
     pub packages: Vec<AptPackage>,

@@ -217,14 +217,7 @@ impl Work<'_> {
         });
         let keep: Vec<LockedDeb> = self.base.apt.iter().filter(|deb| !self.upgrade.moves(&deb.name)).cloned().collect();
         let mut all: Vec<LockedDeb> = Vec::new();
-        let mut required = AptInstall {
-            packages: Vec::new(),
-            debs: Vec::new(),
-            debconf: Vec::new(),
-            recommends: false,
-            wait_for_disk: false,
-            locked: None,
-        };
+        let mut required = AptInstall::default();
         for (group, wanted, step) in self.groups(|action| match action {
             Action::AptInstall(wanted) => Some(wanted),
             _ => None,

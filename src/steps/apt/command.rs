@@ -190,10 +190,7 @@ mod tests {
                 AptPackage { name: "libsodium-dev".into(), version: None },
             ],
             debs: vec!["/files/my driver.deb".into()],
-            debconf: Vec::new(),
-            recommends: false,
-            wait_for_disk: false,
-            locked: None,
+            ..AptInstall::default()
         }
     }
 

@@ -159,14 +159,7 @@ mod tests {
     #[test]
     fn a_long_request_is_told_in_short() {
         let packages = (0..6).map(|n| AptPackage { name: format!("p{n}"), version: None }).collect();
-        let wanted = AptInstall {
-            packages,
-            debs: Vec::new(),
-            debconf: Vec::new(),
-            recommends: false,
-            wait_for_disk: false,
-            locked: None,
-        };
+        let wanted = AptInstall { packages, ..AptInstall::default() };
         assert_eq!(title(Request::Packages(&wanted)), "apt-get install p0 p1 p2 p3 and 2 more");
     }
 

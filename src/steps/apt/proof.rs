@@ -94,14 +94,7 @@ mod tests {
             version: version.map(str::to_owned),
         };
         let packages = packages.iter().map(package).collect();
-        AptInstall {
-            packages,
-            debs: Vec::new(),
-            debconf: Vec::new(),
-            recommends: false,
-            wait_for_disk: false,
-            locked: None,
-        }
+        AptInstall { packages, ..AptInstall::default() }
     }
 
     fn node() -> Dpkg {

@@ -101,14 +101,7 @@ fn write(path: &Path, text: &str) {
 
 fn jq() -> AptInstall {
     let packages = vec![AptPackage { name: "jq".into(), version: None }];
-    AptInstall {
-        packages,
-        debs: Vec::new(),
-        debconf: Vec::new(),
-        recommends: false,
-        wait_for_disk: false,
-        locked: None,
-    }
+    AptInstall { packages, ..AptInstall::default() }
 }
 
 fn said(code: i32, stderr: &str) -> Finished {

@@ -23,22 +23,21 @@ pub fn pack<W: Write>(folder: &Path, seconds: u64, to: W) -> Result<W, FsError> 
 }
 
 /// Packs files, links and folders (without what is in them) by their names below a folder, and the folders on the way to
-/// them. Times are kept: byte code counts as long as its source has the time it was made from.
-pub fn pack_some<W: Write>(below: &Path, names: &[PathBuf], to: W) -> Result<W, FsError> {
+/// them. Times are kept: byte code counts as long as its source has the time it was made from. Returns what the archive was
+/// written to, and how many entries it has.
+pub fn pack_some<W: Write>(below: &Path, names: &[PathBuf], to: W) -> Result<(W, u64), FsError> {
     let mut archive = Builder::new(to);
-    let mut folders = BTreeSet::new();
+    let mut packed = BTreeSet::new();
     for name in names {
-        let above: Vec<&Path> = name.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()).collect();
-        for folder in above.into_iter().rev() {
-            if folders.insert(folder) {
-                one(&mut archive, &below.join(folder), folder, None)?;
+        let on_the_way: Vec<&Path> = name.ancestors().filter(|part| !part.as_os_str().is_empty()).collect();
+        for part in on_the_way.into_iter().rev() {
+            if packed.insert(part) {
+                one(&mut archive, &below.join(part), part, None)?;
             }
         }
-        if folders.insert(name) {
-            one(&mut archive, &below.join(name), name, None)?;
-        }
     }
-    archive.into_inner().map_err(FsError::new(below, "packed"))
+    let to = archive.into_inner().map_err(FsError::new(below, "packed"))?;
+    Ok((to, packed.len() as u64))
 }
 
 /// A file, link or folder with all that is in it.
@@ -151,7 +150,8 @@ mod tests {
         let old = std::fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(7));
         File::open(temp.path().join("a/z/last")).and_then(|file| file.set_times(old)).expect("set");
         let names = ["a/z/last", "a/z/link"].map(PathBuf::from);
-        let bytes = pack_some(temp.path(), &names, Vec::new()).expect("packed");
+        let (bytes, entries) = pack_some(temp.path(), &names, Vec::new()).expect("packed");
+        assert_eq!(entries, 4);
         let into = temp.path().join("b");
         unpack(&bytes[..], &into).expect("unpacked");
         let mut after = Vec::new();

@@ -192,7 +192,7 @@ impl Store {
         self.0.local.is_some()
     }
 
-    /// Whether a shared place is named, and whatever became of it.
+    /// Whether a shared place is named, whatever became of it; [`Store::is_shared`] says whether it is in use.
     pub fn has_shared(&self) -> bool {
         self.0.shared.is_some()
     }

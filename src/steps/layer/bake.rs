@@ -173,13 +173,11 @@ async fn pack(ctx: &Context, layer: &Layer, key: &Key, pieces: Vec<Piece>) -> Re
 
 fn pack_one(base: &Path, piece: &Piece, to: &Path) -> Result<(u64, u64), fs::FsError> {
     let failed = |source| fs::FsError::Io { path: to.to_owned(), verb: "packed", source };
-    let folders: std::collections::BTreeSet<&Path> =
-        piece.names.iter().flat_map(|name| name.ancestors()).filter(|above| !above.as_os_str().is_empty()).collect();
-    let entries = folders.len() as u64;
     let partial = Partial::create(to, Attributes::mode(0o600))?;
     let mut encoder = Encoder::new(partial, LEVEL).map_err(failed)?;
     encoder.window_log(WINDOW).and_then(|()| encoder.include_checksum(false)).map_err(failed)?;
-    fs::pack_some(base, &piece.names, encoder)?.finish().map_err(failed)?.commit()?;
+    let (encoder, entries) = fs::pack_some(base, &piece.names, encoder)?;
+    encoder.finish().map_err(failed)?.commit()?;
     Ok((piece.bytes, entries))
 }
 

@@ -68,7 +68,7 @@ pub(in super::super) async fn stage(ctx: &Context, layer: &Layer) -> Option<Stag
     let key = match beside(move || key::of(&of, &root)).await {
         Ok(key) => key,
         Err(why) => {
-            told(ctx, layer, &why);
+            not_staged(ctx, layer, &why);
             return None;
         }
     };
@@ -83,13 +83,14 @@ pub(in super::super) async fn stage(ctx: &Context, layer: &Layer) -> Option<Stag
         ctx.progress.task_finished("fetch a layer", started, staged.is_ok());
         match staged {
             Ok(staged) => return Some(staged),
-            Err(why) => told(ctx, layer, &why),
+            Err(why) => not_staged(ctx, layer, &why),
         }
     }
     None
 }
 
-fn told(ctx: &Context, layer: &Layer, why: &str) {
+/// Says that what the store has is of no use.
+fn not_staged(ctx: &Context, layer: &Layer, why: &str) {
     ctx.progress.warn(format!("the {} layer in the store is not used: {why}", layer.of.name()));
 }
 
@@ -214,7 +215,7 @@ impl Staged {
     }
 
     /// Says that it is of no use.
-    pub(in super::super) fn told(ctx: &Context, of: Environment, why: &str) {
+    pub(in super::super) fn not_put(ctx: &Context, of: Environment, why: &str) {
         ctx.progress.warn(format!("the {} layer is not used, its packages are installed: {why}", of.name()));
     }
 

@@ -109,7 +109,7 @@ pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> R
         Prepared::Layer(staged) => match restore(ctx, wanted, staged).await {
             Ok(()) => return remember_installed(ctx, wanted),
             Err(why) => {
-                Staged::told(ctx, Environment::Python, &why);
+                Staged::not_put(ctx, Environment::Python, &why);
                 prepare_installation(ctx, wanted).await?
             }
         },

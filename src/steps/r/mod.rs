@@ -331,7 +331,7 @@ pub async fn act(ctx: &Context, wanted: &RInstall, prepared: Prepared) -> Result
         Prepared::Layer(staged) => match restore(ctx, wanted, staged, &r).await {
             Ok(()) => return Ok(()),
             Err(why) => {
-                Staged::told(ctx, Environment::R, &why);
+                Staged::not_put(ctx, Environment::R, &why);
                 prepare_packages(ctx, wanted).await?
             }
         },

@@ -1,40 +1,23 @@
 //! R builds kept in a store that nodes share: built once, the same everywhere, and nobody in anybody's way.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::support::{LIBRARY, Node, R, Said, assert_same, host, skipped};
+use crate::{
+    shared::Shared,
+    support::{LIBRARY, Node, R, Said, assert_same, host},
+};
 
-/// A folder of this machine that nodes mount, gone when dropped.
-struct Shared(PathBuf);
-
-impl Shared {
-    fn new(what: &str) -> Option<Self> {
-        let path = std::env::temp_dir().join(format!("ring-store-{what}-{}", std::process::id()));
-        (!skipped()).then(|| {
-            std::fs::create_dir_all(&path).expect("a folder");
-            Self(path)
-        })
-    }
-
-    /// A fresh node that mounts it, with a profile that asks for packages with C, with C++ and with none.
-    fn node(&self, what: &str) -> Option<Node> {
-        let mount = format!("{}:/shared", self.0.display());
-        let node = Node::with(what, &["--mount", &mount])?;
-        node.profile(&format!("{R}packages = [\"tinyc\", \"yaml\"]\n"));
-        Some(node)
-    }
-
-    fn files(&self, folder: &str) -> Vec<String> {
-        let found = Said::of(host("find").arg(self.0.join(folder)).args(["-type", "f"]), "find");
-        found.exits(0).stdout.lines().map(str::to_owned).collect()
-    }
+/// A fresh node that mounts the folder, with a profile that asks for packages with C, with C++ and with none.
+fn fresh_node(shared: &Shared, what: &str) -> Option<Node> {
+    let node = shared.fresh(what, &[])?;
+    node.profile(&format!("{R}packages = [\"tinyc\", \"yaml\"]\n"));
+    Some(node)
 }
 
-impl Drop for Shared {
-    fn drop(&mut self) {
-        // Nodes wrote there as root.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+/// The files below a folder of the shared one.
+fn files(shared: &Shared, folder: &str) -> Vec<String> {
+    let found = Said::of(host("find").arg(shared.path().join(folder)).args(["-type", "f"]), "find");
+    found.exits(0).stdout.lines().map(str::to_owned).collect()
 }
 
 /// What a node did with packages, in order, downloads left out.
@@ -72,12 +55,12 @@ const STORE: [&str; 2] = ["--store", "/shared"];
 #[test]
 fn a_second_node_takes_what_the_first_one_built_and_starts_no_compiler() {
     let Some(shared) = Shared::new("second") else { return };
-    let (Some(one), Some(two)) = (shared.node("builds-one"), shared.node("builds-two")) else { return };
+    let (Some(one), Some(two)) = (fresh_node(&shared, "builds-one"), fresh_node(&shared, "builds-two")) else { return };
     one.run(&STORE).exits(0);
     let mut built = tasks(&one);
     built.sort();
     assert_eq!(built, ["build tinyc", "build tinypure", "build yaml"]);
-    assert_eq!(shared.files("v1/entries/r-build").len(), 3);
+    assert_eq!(files(&shared, "v1/entries/r-build").len(), 3);
 
     without_compilers(&two);
     two.run(&STORE).exits(0);
@@ -95,7 +78,7 @@ fn a_second_node_takes_what_the_first_one_built_and_starts_no_compiler() {
     two.sh(&format!("rm -rf {LIBRARY}/* /var/cache/nodeagent"));
     two.run(&[]).exits(1).says("could not be built");
     two.sh("rm /usr/local/bin/gcc /usr/local/bin/g++ /usr/local/bin/cc /usr/local/bin/c++");
-    for object in shared.files("v1/objects") {
+    for object in files(&shared, "v1/objects") {
         spoil(Path::new(&object));
     }
     two.sh(&format!("rm -rf {LIBRARY}/* /var/cache/nodeagent"));
@@ -115,7 +98,8 @@ fn spoil(path: &Path) {
 #[test]
 fn nodes_that_start_together_build_each_package_once() {
     let Some(shared) = Shared::new("together") else { return };
-    let nodes: Vec<Node> = ["together-one", "together-two"].iter().filter_map(|what| shared.node(what)).collect();
+    let nodes: Vec<Node> =
+        ["together-one", "together-two"].iter().filter_map(|what| fresh_node(&shared, what)).collect();
     let running: Vec<_> = nodes.iter().map(|node| node.begin_run(&STORE)).collect();
     for child in running {
         Said::wait(child, "nodeagent run").exits(0);
@@ -128,5 +112,5 @@ fn nodes_that_start_together_build_each_package_once() {
     }
     assert_same(&library(&nodes[0]), &library(&nodes[1]), "both have the same");
     nodes.iter().for_each(works);
-    assert_eq!(shared.files("v1/leases"), Vec::<String>::new(), "nobody is at work any more");
+    assert_eq!(files(&shared, "v1/leases"), Vec::<String>::new(), "nobody is at work any more");
 }

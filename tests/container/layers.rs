@@ -1,44 +1,24 @@
 //! Layers on real nodes: restored or installed, the node is the same; and whatever becomes of a layer, a node is made.
 
-use std::path::PathBuf;
-
-use crate::support::{LIBRARY, Node, PROFILE, PROFILES, R, Said, assert_same, host, skipped, wheel};
+use crate::{
+    shared::Shared,
+    support::{LIBRARY, Node, PROFILE, PROFILES, R, Said, assert_same, host, wheel},
+};
 
 const LOCK: &str = "/profiles/ring.lock";
 const STORE: [&str; 3] = ["--locked", "--store", "/shared"];
 /// Kills of each kind.
 const KILLS: u32 = 10;
 
-/// A folder of this machine that nodes mount, gone when dropped.
-struct Shared(PathBuf);
-
-impl Shared {
-    fn new(what: &str) -> Option<Self> {
-        let path = std::env::temp_dir().join(format!("ring-layers-{what}-{}", std::process::id()));
-        (!skipped()).then(|| {
-            std::fs::create_dir_all(&path).expect("a folder");
-            Self(path)
-        })
+/// A fresh node that mounts the folder, with the profile, and the lock if there is one.
+fn fresh_node(shared: &Shared, what: &str, sections: &str, lock: Option<&str>) -> Option<Node> {
+    let node = shared.fresh(what, &[])?;
+    node.write(&format!("{PROFILES}/ringwheel-1.0-py3-none-any.whl"), wheel("ringwheel", "1.0", &["six"]));
+    node.profile(sections);
+    if let Some(lock) = lock {
+        node.write(LOCK, lock);
     }
-
-    /// A fresh node that mounts it, with the profile, and the lock if there is one.
-    fn node(&self, what: &str, sections: &str, lock: Option<&str>) -> Option<Node> {
-        let mount = format!("{}:/shared", self.0.display());
-        let node = Node::with(what, &["--mount", &mount])?;
-        node.write(&format!("{PROFILES}/ringwheel-1.0-py3-none-any.whl"), wheel("ringwheel", "1.0", &["six"]));
-        node.profile(sections);
-        if let Some(lock) = lock {
-            node.write(LOCK, lock);
-        }
-        Some(node)
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        // Nodes wrote there as root.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+    Some(node)
 }
 
 /// Distributions with C, with scripts, with data files, from a file; packages with C, with C++ and with none.
@@ -89,11 +69,11 @@ fn files(node: &Node) -> String {
 #[test]
 fn restored_or_installed_the_node_is_the_same() {
     let Some(shared) = Shared::new("same") else { return };
-    let one = shared.node("layers-one", &large(), None).expect("nodes are not skipped");
+    let one = fresh_node(&shared, "layers-one", &large(), None).expect("nodes are not skipped");
     let lock = baked(&one, &[]);
     assert!(restored(&one).is_empty() && tasks(&one).iter().any(|task| task == "build yaml"), "{:?}", tasks(&one));
 
-    let two = shared.node("layers-two", &large(), Some(&lock)).expect("nodes are not skipped");
+    let two = fresh_node(&shared, "layers-two", &large(), Some(&lock)).expect("nodes are not skipped");
     // Nothing to install with is needed, and nobody is asked: neither index nor repository.
     two.sh("rm /databricks/python3/bin/pip*; rm -r /srv/cran; chmod -x /usr/bin/gcc /usr/bin/g++");
     one.sh("rm /databricks/python3/bin/pip*");
@@ -121,16 +101,16 @@ fn restored_or_installed_the_node_is_the_same() {
 #[test]
 fn a_changed_runtime_gets_no_layer_and_what_is_in_the_way_stays() {
     let Some(shared) = Shared::new("changed") else { return };
-    let lock = baked(&shared.node("layers-base", &small(), None).expect("nodes are not skipped"), &[]);
+    let lock = baked(&fresh_node(&shared, "layers-base", &small(), None).expect("nodes are not skipped"), &[]);
     let site = "/databricks/python3/lib/python3.11/site-packages";
 
-    let patched = shared.node("layers-patched", &small(), Some(&lock)).expect("nodes are not skipped");
+    let patched = fresh_node(&shared, "layers-patched", &small(), Some(&lock)).expect("nodes are not skipped");
     patched.sh(&format!("echo 'patch.py,,' >> $(ls -d {site}/six-*.dist-info)/RECORD"));
     patched.run(&STORE).exits(0).never_says("layer");
     assert_eq!(restored(&patched), ["restore 2 packages from a layer"], "R's is as it was");
     assert!(tasks(&patched).iter().any(|task| task == "install"), "Python's packages were installed");
 
-    let taken = shared.node("layers-taken", &small(), Some(&lock)).expect("nodes are not skipped");
+    let taken = fresh_node(&shared, "layers-taken", &small(), Some(&lock)).expect("nodes are not skipped");
     taken.sh(&format!(
         "mkdir -p {site}/humanize && echo mine > {site}/humanize/mine && echo mine > {site}/humanize/__init__.py"
     ));
@@ -139,11 +119,12 @@ fn a_changed_runtime_gets_no_layer_and_what_is_in_the_way_stays() {
     taken.sh("/databricks/python3/bin/python -c 'import humanize; humanize.naturalsize(1)'");
 
     // A part that is gone, one that is damaged: R's one part, and one of Python's.
-    let parts = host("find").arg(shared.0.join("v1/entries/layer")).args(["-type", "f"]).output().expect("find runs");
+    let parts =
+        host("find").arg(shared.path().join("v1/entries/layer")).args(["-type", "f"]).output().expect("find runs");
     for (index, entry) in String::from_utf8_lossy(&parts.stdout).lines().enumerate() {
         let text = std::fs::read_to_string(entry).expect("an entry");
         let sha256 = &text.split_once("\"sha256\":\"").expect("a part").1[..64];
-        let object = shared.0.join("v1/objects").join(&sha256[..2]).join(sha256);
+        let object = shared.path().join("v1/objects").join(&sha256[..2]).join(sha256);
         if index == 0 {
             std::fs::remove_file(object).expect("removed");
         } else {
@@ -152,7 +133,7 @@ fn a_changed_runtime_gets_no_layer_and_what_is_in_the_way_stays() {
             nodeagent::fs::replace(&object, &bytes, nodeagent::fs::Attributes::default()).expect("written");
         }
     }
-    let damaged = shared.node("layers-damaged", &small(), Some(&lock)).expect("nodes are not skipped");
+    let damaged = fresh_node(&shared, "layers-damaged", &small(), Some(&lock)).expect("nodes are not skipped");
     let said = damaged.run(&STORE);
     said.exits(0)
         .says("the Python layer in the store is not used: its part")
@@ -165,7 +146,7 @@ fn a_changed_runtime_gets_no_layer_and_what_is_in_the_way_stays() {
 #[test]
 fn a_layer_is_made_of_what_the_lock_says_and_of_nothing_less() {
     let Some(shared) = Shared::new("made") else { return };
-    let node = shared.node("layers-made", &small(), None).expect("nodes are not skipped");
+    let node = fresh_node(&shared, "layers-made", &small(), None).expect("nodes are not skipped");
     bake(&node, &[]).exits(2).says("there is no lock");
     node.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
     bake(&node, &[]).exits(2).says("this node is not yet what the lock says").says("nodeagent run --locked");
@@ -185,7 +166,7 @@ fn a_layer_is_made_of_what_the_lock_says_and_of_nothing_less() {
 #[expect(clippy::print_stderr, reason = "a failure must be repeatable")]
 fn a_bake_or_a_restore_killed_at_any_instant_does_no_harm() {
     let Some(shared) = Shared::new("kills") else { return };
-    let one = shared.node("layers-kill", &small(), None).expect("nodes are not skipped");
+    let one = fresh_node(&shared, "layers-kill", &small(), None).expect("nodes are not skipped");
     one.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
     one.run(&STORE).exits(0);
     let lock = one.sh(&format!("cat {LOCK}"));
@@ -207,7 +188,7 @@ fn a_bake_or_a_restore_killed_at_any_instant_does_no_harm() {
     let wanted = files(&one);
     drop(one);
 
-    let node = shared.node("layers-whole", &small(), Some(&lock)).expect("nodes are not skipped");
+    let node = fresh_node(&shared, "layers-whole", &small(), Some(&lock)).expect("nodes are not skipped");
     let began = std::time::Instant::now();
     node.run(&STORE).exits(0);
     let whole = began.elapsed().as_secs_f64();
@@ -215,7 +196,7 @@ fn a_bake_or_a_restore_killed_at_any_instant_does_no_harm() {
     assert_same(&wanted, &files(&node), "restored undisturbed");
     drop(node);
     for kill in 1..=KILLS {
-        let node = shared.node("layers-killed", &small(), Some(&lock)).expect("nodes are not skipped");
+        let node = fresh_node(&shared, "layers-killed", &small(), Some(&lock)).expect("nodes are not skipped");
         let after = format!("{:.3}", whole * f64::from(kill) / f64::from(KILLS + 1));
         let command =
             format!("timeout --foreground -s KILL {after} nodeagent run --profile {PROFILE} {}", STORE.join(" "));
@@ -232,10 +213,9 @@ fn a_bake_or_a_restore_killed_at_any_instant_does_no_harm() {
 #[test]
 fn a_full_disk_stops_no_run_that_can_do_without_the_layer() {
     let Some(shared) = Shared::new("full") else { return };
-    let lock = baked(&shared.node("layers-room", &small(), None).expect("nodes are not skipped"), &[]);
-    let mount = format!("{}:/shared", shared.0.display());
+    let lock = baked(&fresh_node(&shared, "layers-room", &small(), None).expect("nodes are not skipped"), &[]);
     // The library is a file system of its own, with room for the packages once and not for a layer beside itself.
-    let node = Node::with("layers-full", &["--mount", &mount, "--tmpfs", &format!("{LIBRARY}:200k")]);
+    let node = shared.fresh("layers-full", &["--tmpfs", &format!("{LIBRARY}:200k")]);
     let node = node.expect("nodes are not skipped");
     node.profile(&small());
     node.write(LOCK, &lock);
@@ -252,7 +232,7 @@ fn a_full_disk_stops_no_run_that_can_do_without_the_layer() {
 #[test]
 fn under_trusted_keys_a_signed_layer_is_restored_and_another_is_not() {
     let Some(shared) = Shared::new("signed") else { return };
-    let one = shared.node("layers-signer", &small(), None).expect("nodes are not skipped");
+    let one = fresh_node(&shared, "layers-signer", &small(), None).expect("nodes are not skipped");
     one.sh("nodeagent sign --generate /tmp/key --no-password");
     one.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
     one.sh(&format!("nodeagent sign --key /tmp/key {PROFILE} {LOCK}"));
@@ -264,7 +244,7 @@ fn under_trusted_keys_a_signed_layer_is_restored_and_another_is_not() {
     let (public, of_profile, of_lock) =
         (one.sh("cat /tmp/key.pub"), one.sh(&format!("cat {PROFILE}.minisig")), one.sh(&format!("cat {LOCK}.minisig")));
     let trusting = |what: &str| {
-        let node = shared.node(what, &small(), Some(&lock)).expect("nodes are not skipped");
+        let node = fresh_node(&shared, what, &small(), Some(&lock)).expect("nodes are not skipped");
         node.write("/tmp/key.pub", &public);
         node.write(&format!("{PROFILE}.minisig"), &of_profile);
         node.write(&format!("{LOCK}.minisig"), &of_lock);

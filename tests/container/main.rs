@@ -17,4 +17,5 @@ mod platforms;
 mod python;
 mod refusals;
 mod repositories;
+mod shared;
 mod support;

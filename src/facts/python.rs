@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use distribution::{Distribution, Recorded};
+pub use distribution::{Distribution, Recorded, byte_code};
 use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder};
 pub use tags::{Misfit, WheelName};
 
@@ -72,6 +72,11 @@ impl PythonEnv {
         }
         let version = patch.unwrap_or((3, minor, 0));
         Ok(Self { interpreter: interpreter.to_owned(), version, site_packages, virtualenv, distributions })
+    }
+
+    /// What the interpreter's byte code is marked with, such as `cpython-311` (PEP 3147).
+    pub fn tag(&self) -> String {
+        format!("cpython-{}{}", self.version.0, self.version.1)
     }
 
     /// The environment as PEP 508 markers see it.

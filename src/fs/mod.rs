@@ -2,6 +2,7 @@
 //! somebody else could have planted.
 
 mod bounded;
+mod compressed;
 mod folder;
 mod found;
 mod log;
@@ -22,6 +23,7 @@ use std::{
 };
 
 pub use bounded::read_bounded;
+pub use compressed::{open_packed, pack_to};
 use folder::Folder;
 pub use found::{Found, read};
 pub use log::LineLog;
@@ -36,7 +38,7 @@ pub use pack::{pack, pack_some};
 pub use partial::{Partial, remove_partials_below, remove_partials_of};
 pub use stamp::{Stamp, remove_if};
 pub use tree::{Listed, Opened, Tree};
-pub use unpack::{Hostile, Limits, Seen, unpack, unpack_beside, unpack_within};
+pub use unpack::{Hostile, Limits, Seen, each_file, unpack, unpack_beside, unpack_within};
 
 /// Permissions and owner of a file to write. What is `None` is kept from the file that is there; a new file gets 0644
 /// and the agent's own user.

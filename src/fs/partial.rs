@@ -76,10 +76,20 @@ impl Partial {
     /// Makes the file appear under its name, whole and on disk.
     pub fn commit(mut self) -> Result<(), FsError> {
         self.synced(self.file.sync_all())?;
+        self.appear()?;
+        self.synced(self.folder.sync())
+    }
+
+    /// Makes the file appear under its name, whole, without waiting for the disk: for what is made again where it is lost.
+    pub fn commit_unsynced(mut self) -> Result<(), FsError> {
+        self.appear()
+    }
+
+    fn appear(&mut self) -> Result<(), FsError> {
         renameat(self.folder.fd(), &self.temporary, self.folder.fd(), &self.name)
             .map_err(|error| FsError::new(&self.path, "written")(error.into()))?;
         self.committed = true;
-        self.synced(self.folder.sync())
+        Ok(())
     }
 
     fn synced(&self, result: io::Result<()>) -> Result<(), FsError> {

@@ -52,6 +52,47 @@ pub fn unpack_within(archive: impl Read, into: &Path, limits: Limits) -> Result<
 /// may not hold together. The limits are for this one.
 pub fn unpack_beside(archive: impl Read, into: &Path, limits: Limits, seen: &Seen) -> Result<(), FsError> {
     create_dirs(into, 0o755)?;
+    admitted(archive, into, limits, seen, |entry, _| {
+        if entry.unpack_in(into)? { Ok(()) } else { Err(io::Error::other(Hostile::Outside)) }
+    })
+}
+
+/// Hears of each file of an archive, by its name and with its bytes; writes nothing. Refuses what [`unpack`] refuses, links,
+/// and a file that is too large to be held in memory. `below` is for messages.
+pub fn each_file(
+    archive: impl Read,
+    below: &Path,
+    limits: Limits,
+    mut hear: impl FnMut(&Path, &[u8]) -> io::Result<()>,
+) -> Result<(), FsError> {
+    let mut bytes = Vec::new();
+    admitted(archive, below, limits, &Seen::default(), |entry, path| {
+        if entry.header().entry_type().is_dir() {
+            return Ok(());
+        }
+        if !entry.header().entry_type().is_file() {
+            return Err(io::Error::other(Hostile::UnknownKind));
+        }
+        if entry.size() > MOST_IN_MEMORY {
+            return Err(io::Error::other(Hostile::TooLarge(MOST_IN_MEMORY)));
+        }
+        bytes.clear();
+        entry.read_to_end(&mut bytes)?;
+        hear(path, &bytes)
+    })
+}
+
+/// The largest file that is held in memory.
+const MOST_IN_MEMORY: u64 = 32 << 20;
+
+/// Goes through the entries that may be unpacked.
+fn admitted<R: Read>(
+    archive: R,
+    into: &Path,
+    limits: Limits,
+    seen: &Seen,
+    mut each: impl FnMut(&mut tar::Entry<'_, Bounded<R>>, &Path) -> io::Result<()>,
+) -> Result<(), FsError> {
     let stream = Bounded::new(archive);
     let budget = stream.budget();
     let mut archive = Archive::new(stream);
@@ -66,14 +107,12 @@ pub fn unpack_beside(archive: impl Read, into: &Path, limits: Limits, seen: &See
         let path = entry.path().map_err(failed(into))?.into_owned();
         let link = entry.link_name().map_err(failed(into))?.map(std::borrow::Cow::into_owned);
         let found = Found { kind: entry.header().entry_type(), link: link.as_deref(), size: entry.size() };
-        let refused = |why: Hostile| failed(&into.join(&path))(io::Error::other(why));
-        if !judge.admit(&path, &found).map_err(refused)? {
+        let place = into.join(&path);
+        if !judge.admit(&path, &found).map_err(|why| failed(&place)(io::Error::other(why)))? {
             continue;
         }
         budget.for_content(found.size);
-        if !entry.unpack_in(into).map_err(failed(&into.join(&path)))? {
-            return Err(refused(Hostile::Outside));
-        }
+        each(&mut entry, &path).map_err(failed(&place))?;
     }
 }
 

@@ -17,6 +17,7 @@ pub mod r;
 pub mod secret;
 pub mod shell;
 mod stage;
+mod why;
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -13,19 +13,22 @@ pub enum Kind {
     RBuild,
     /// A wheel that was built from a source archive.
     Wheel,
+    /// The byte code of a wheel's modules.
+    ByteCode,
     /// A restorable set of installed files.
     Layer,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::RBuild, Self::Wheel, Self::Layer];
+    pub const ALL: [Self; 4] = [Self::RBuild, Self::Wheel, Self::ByteCode, Self::Layer];
 
     /// Its name, also that of its folder.
     pub fn name(self) -> &'static str {
         match self {
             Self::RBuild => "r-build",
             Self::Wheel => "wheel",
+            Self::ByteCode => "byte-code",
             Self::Layer => "layer",
         }
     }

@@ -17,6 +17,7 @@ mod lease;
 mod local;
 mod patience;
 mod place;
+mod reach;
 mod receive;
 mod shared;
 mod trouble;
@@ -42,6 +43,8 @@ pub use lease::{Guard, Lease};
 use local::Local;
 use patience::Patience;
 pub use place::{NotAPlace, Place};
+pub use reach::Reach;
+use serde_json::{Map, Value};
 use shared::{Present, Shared, Urgency};
 use tokio::{sync::Semaphore, task::JoinSet};
 pub use turn::{Ticket, Turn};
@@ -233,6 +236,23 @@ impl Store {
         self.put_entry(kind, key, entry).await?;
         self.publish_entry(kind, key, entry, Present::Replaced).await;
         Ok(())
+    }
+
+    /// Takes a file in and says that a key leads to it, in the place of what was said before: for everybody, or on this
+    /// node only for what not everybody may have.
+    pub async fn publish_file(
+        &self,
+        (kind, key): (Kind, &Key),
+        role: &str,
+        file: &Path,
+        facts: Map<String, Value>,
+        reach: Reach,
+    ) -> Result<(), StoreError> {
+        let entry = |object| Entry::new(kind, vec![Member::new(role, &object)], facts);
+        match reach {
+            Reach::Everybody => self.publish_anew(kind, key, &entry(self.add(file).await?)).await,
+            Reach::ThisNode => self.put_entry(kind, key, &entry(self.add_here(file).await?)).await,
+        }
     }
 
     /// Says what a key leads to on this node only.

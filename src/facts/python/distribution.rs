@@ -68,13 +68,15 @@ impl Distribution {
         else {
             return true;
         };
-        let modules = record.lines().filter_map(record_path).filter(|path| path.ends_with(".py"));
-        modules.filter(|path| !path.starts_with("..")).all(|path| {
-            let path = base.join(path);
-            let name = path.file_stem().unwrap_or_default().to_string_lossy();
-            path.with_file_name("__pycache__").join(format!("{name}.{interpreter}.pyc")).exists()
-        })
+        let inside = record.lines().filter_map(record_path).filter(|path| !path.starts_with(".."));
+        inside.filter_map(|path| byte_code(Path::new(path), interpreter)).all(|code| base.join(code).exists())
     }
+}
+
+/// Where the byte code of a module is for an interpreter such as `cpython-311` (PEP 3147); `None` for what is no module.
+pub fn byte_code(path: &Path, interpreter: &str) -> Option<PathBuf> {
+    let name = path.file_stem().filter(|_| path.extension().is_some_and(|ending| ending == "py"))?;
+    Some(path.with_file_name("__pycache__").join(format!("{}.{interpreter}.pyc", name.to_string_lossy())))
 }
 
 fn direct_url(record: &serde_json::Value) -> Option<String> {

@@ -7,7 +7,6 @@ use std::{
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
-use zstd::stream::write::Encoder;
 
 use super::{
     Why, beside, contents, key,
@@ -15,7 +14,7 @@ use super::{
     words,
 };
 use crate::{
-    fs::{self, Attributes, Partial},
+    fs,
     plan::{Environment, Layer},
     steps::{
         Context, StepError,
@@ -29,8 +28,6 @@ use crate::{
 
 /// How hard zstd tries: a layer is packed once, and unpacked by every node.
 const LEVEL: i32 = 9;
-/// How far back zstd refers, as a power of two: nodes hold that much of each part in memory while they unpack.
-pub(super) const WINDOW: u32 = 21;
 /// No part is cut smaller than this, in bytes of files.
 const LEAST: u64 = 4 << 20;
 /// Into how many parts at most: more than any node has processors that one disk could feed.
@@ -159,8 +156,11 @@ async fn pack(ctx: &Context, layer: &Layer, key: &Key, pieces: Vec<Piece>) -> Re
         let to = folder.join(format!("{}-{index}.tar.zst", key.hex()));
         async move {
             let (base, also) = (layer.base.clone(), to.clone());
-            let packed = beside(move || pack_one(&base, &piece, &also).map_err(|error| words(&error))).await;
-            let (bytes, entries) = packed?;
+            let packing = move || {
+                let packed = fs::pack_to(&base, &piece.names, LEVEL, &also);
+                packed.map(|entries| (piece.bytes, entries)).map_err(|error| words(&error))
+            };
+            let (bytes, entries) = beside(packing).await?;
             let added = if layer.private { ctx.store.add_here(&to).await } else { ctx.store.add(&to).await };
             // The store has it under its own name.
             let _ = fs::remove(&to);
@@ -171,19 +171,10 @@ async fn pack(ctx: &Context, layer: &Layer, key: &Key, pieces: Vec<Piece>) -> Re
     futures::stream::iter(packing).buffered(ctx.cores).try_collect().await
 }
 
-fn pack_one(base: &Path, piece: &Piece, to: &Path) -> Result<(u64, u64), fs::FsError> {
-    let failed = |source| fs::FsError::Io { path: to.to_owned(), verb: "packed", source };
-    let partial = Partial::create(to, Attributes::mode(0o600))?;
-    let mut encoder = Encoder::new(partial, LEVEL).map_err(failed)?;
-    encoder.window_log(WINDOW).and_then(|()| encoder.include_checksum(false)).map_err(failed)?;
-    let (encoder, entries) = fs::pack_some(base, &piece.names, encoder)?;
-    encoder.finish().map_err(failed)?.commit()?;
-    Ok((piece.bytes, entries))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fs::Attributes;
 
     #[test]
     fn files_are_cut_into_pieces_of_about_the_same_work_and_none_is_lost() {

@@ -10,7 +10,7 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use super::{Why, words};
 use crate::{
     digest::Digest,
-    facts::PythonEnv,
+    facts::{PythonEnv, python::byte_code},
     plan::{Environment, Layer},
 };
 
@@ -31,7 +31,7 @@ pub(super) fn files(layer: &Layer) -> Result<Vec<PathBuf>, Why> {
 /// What each distribution's RECORD lists, and its byte code.
 fn of_python(layer: &Layer, files: &mut BTreeSet<PathBuf>) -> Result<(), Why> {
     let env = PythonEnv::read(&layer.program).map_err(|error| words(&error))?;
-    let tag = format!("cpython-{}{}", env.version.0, env.version.1);
+    let tag = env.tag();
     let folder = layer.folder.strip_prefix(&layer.base).map_err(|error| error.to_string())?;
     for (name, package) in &layer.packages {
         let found = env.distributions.get(name).filter(|found| found.is_whole && found.version == package.version);
@@ -53,7 +53,8 @@ fn of_python(layer: &Layer, files: &mut BTreeSet<PathBuf>) -> Result<(), Why> {
             } else if !on_node.is_file() {
                 return Err(format!("`{}` of `{name}` is not there", on_node.display()));
             }
-            let code = byte_code(&path, &tag).filter(|code| layer.compile && layer.base.join(code).is_file());
+            let code = byte_code(&path, &tag);
+            let code = code.filter(|code| layer.compile && layer.base.join(code).is_file());
             files.extend(code);
             files.insert(path);
         }
@@ -75,15 +76,6 @@ fn below(folder: &Path, path: &str) -> Option<PathBuf> {
         }
     }
     (!parts.is_empty()).then(|| parts.into_iter().collect())
-}
-
-/// Where the byte code of a module is (PEP 3147).
-fn byte_code(path: &Path, tag: &str) -> impl Iterator<Item = PathBuf> + use<> {
-    let is_module = path.extension().is_some_and(|ending| ending == "py");
-    let stem = path.file_stem().filter(|_| is_module).map(|stem| stem.to_string_lossy().into_owned());
-    let folder = path.with_file_name("__pycache__");
-    let tag = tag.to_owned();
-    stem.into_iter().map(move |stem| folder.join(format!("{stem}.{tag}.pyc")))
 }
 
 fn all_below(base: &Path, name: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), Why> {

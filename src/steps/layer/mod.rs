@@ -15,20 +15,4 @@ pub use bake::{Baked, bake};
 pub use restore::Staged;
 pub(super) use restore::stage;
 
-/// Why a layer is not made or not used, in words.
-type Why = String;
-
-/// Works on files beside the runtime's own threads.
-async fn beside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Why> + Send + 'static) -> Result<T, Why> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()))
-}
-
-fn words(error: &dyn std::error::Error) -> Why {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
-}
+use super::why::{Why, beside, words};

@@ -2,7 +2,6 @@
 //! acts. Whatever is wrong with a layer is a warning, and the packages are installed as if there were none.
 
 use std::{
-    io::BufReader,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -13,10 +12,10 @@ use std::{
 
 use futures::{StreamExt as _, TryStreamExt as _, future::join_all};
 use jiff::Timestamp;
-use zstd::{stream::read::Decoder, zstd_safe::DCtx};
+use zstd::zstd_safe::DCtx;
 
 use super::{
-    Why, bake, beside, key,
+    Why, beside, key,
     manifest::{Manifest, Part},
     words,
 };
@@ -28,7 +27,7 @@ use crate::{
         Context,
         links::{Ground, Links},
     },
-    store::{Key, Kind, Which},
+    store::{Key, Kind, Reach},
 };
 
 /// Parts that are on their way while others are unpacked.
@@ -72,8 +71,7 @@ pub(in super::super) async fn stage(ctx: &Context, layer: &Layer) -> Option<Stag
             return None;
         }
     };
-    let places = if layer.private { &[Which::Local][..] } else { &[Which::Local, Which::Shared] };
-    for &which in places {
+    for &which in Reach::of(layer.private).places() {
         let Some(entry) = ctx.store.entry_in(which, Kind::Layer, &key).await else { continue };
         let started = Timestamp::now();
         let staged = match Manifest::of(&entry, &key, ctx.filestore.trusted()) {
@@ -177,11 +175,9 @@ impl Work {
     /// Unpacks one part; it may hold what it says and no more.
     fn unpack(&self, archive: &Path, part: &Part, into: &Path, context: &mut DCtx<'static>) -> Result<(), Why> {
         let unread = |error: std::io::Error| format!("`{}` could not be read: {error}", archive.display());
-        let file = std::fs::File::open(archive).map_err(unread)?;
-        let mut decoder = Decoder::with_context(BufReader::new(file), context);
-        decoder.window_log_max(bake::WINDOW).map_err(unread)?;
+        let packed = fs::open_packed(archive, context).map_err(unread)?;
         let limits = Limits { bytes: part.bytes, entries: part.entries };
-        fs::unpack_beside(decoder, into, limits, &self.seen).map_err(|error| words(&error))
+        fs::unpack_beside(packed, into, limits, &self.seen).map_err(|error| words(&error))
     }
 }
 

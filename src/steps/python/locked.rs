@@ -29,12 +29,13 @@ pub(super) async fn fetch(
     locked::fetch(ctx, None, files.collect()).await
 }
 
-/// The commands that install the fetched files: wheels at once, then what must be built.
+/// The commands that install the fetched files: wheels at once, then what must be built. With `compile` they make byte code.
 pub(super) fn commands(
     ctx: &Context,
     tool: &Tool,
     wanted: &PythonInstall,
     files: &[LockedDistribution],
+    compile: bool,
 ) -> Result<Vec<Cmd>, StepError> {
     let (sources, wheels): (Vec<_>, Vec<_>) = files.iter().partition(|file| file.is_source());
     let mut cmds = Vec::new();
@@ -46,7 +47,7 @@ pub(super) fn commands(
             fs::hard_link(&fetched(ctx, file), &links.join(&file.file))?;
         }
         let names: Vec<String> = wheels.iter().map(|file| format!("{}=={}", file.name, file.version)).collect();
-        let mut cmd = tool.install_locked(wanted, &names, &links);
+        let mut cmd = tool.install_locked(wanted, &names, &links, compile);
         // What the node's pip is told about indexes is not for now.
         cmd.env.retain(|name, _| !matches!(name.as_str(), "UV_DEFAULT_INDEX" | "UV_INDEX" | "UV_FIND_LINKS"));
         cmds.push(cmd.env("PIP_CONFIG_FILE", "/dev/null").env("UV_NO_CONFIG", "1"));
@@ -54,7 +55,7 @@ pub(super) fn commands(
     if !sources.is_empty() {
         let archives: Vec<PathBuf> = sources.iter().map(|file| fetched(ctx, file)).collect();
         let archives: Vec<&Path> = archives.iter().map(PathBuf::as_path).collect();
-        cmds.push(tool.install_sources(wanted, &archives));
+        cmds.push(tool.install_sources(wanted, &archives, compile));
     }
     Ok(cmds)
 }

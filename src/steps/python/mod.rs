@@ -5,6 +5,7 @@
 //! before anything is touched.
 
 mod access;
+mod bytecode;
 mod guard;
 mod hints;
 mod index;
@@ -20,6 +21,7 @@ use std::{
     sync::Arc,
 };
 
+use bytecode::ByteCode;
 use jiff::Timestamp;
 pub use lock::lock;
 pub use repair::{COMPILED, clean_up_interrupted};
@@ -54,6 +56,8 @@ pub struct Installation {
     constraints: Option<PathBuf>,
     /// What was inconsistent before we came.
     conflicts: BTreeSet<String>,
+    /// What need not be compiled again.
+    code: ByteCode,
 }
 
 /// Takes a layer where there is one; else finds an installer and tries the resolution. Does not change the environment.
@@ -71,8 +75,9 @@ async fn prepare_installation(ctx: &Context, wanted: &PythonInstall) -> Result<I
     let _no_trace = no_trace(wanted);
     if let Some(files) = &wanted.locked {
         locked::fetch(ctx, wanted, files).await?;
+        let code = ByteCode::look(ctx, wanted, files).await;
         let conflicts = conflicts(ctx, &tool, wanted).await?;
-        return Ok(Installation { tool, constraints: None, conflicts });
+        return Ok(Installation { tool, constraints: None, conflicts, code });
     }
     let constraints = write_constraints(ctx, wanted)?;
     ctx.progress.now("resolving", None);
@@ -91,7 +96,7 @@ async fn prepare_installation(ctx: &Context, wanted: &PythonInstall) -> Result<I
         return Err(explained(ctx, wanted, "the Python requirements cannot be resolved", &error).await);
     }
     let conflicts = conflicts(ctx, &tool, wanted).await?;
-    Ok(Installation { tool, constraints, conflicts })
+    Ok(Installation { tool, constraints, conflicts, code: ByteCode::default() })
 }
 
 /// uv locks an environment with a file in it, even for a look, and leaves it there for everybody to write to.
@@ -103,7 +108,7 @@ fn no_trace(wanted: &PythonInstall) -> Option<fs::NoTrace> {
 /// Restores or installs, and looks again.
 pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> Result<(), StepError> {
     remember_shipped(ctx, wanted)?;
-    let installation = match prepared {
+    let mut installation = match prepared {
         Prepared::Installation(installation) => installation,
         // What is in it fitted together and could be imported where it was made, on the same runtime.
         Prepared::Layer(staged) => match restore(ctx, wanted, staged).await {
@@ -119,11 +124,17 @@ pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> R
         ctx.progress.warn(format!("`{name}` was damaged and is installed anew if it is asked for"));
     }
     let cmds = match &wanted.locked {
-        Some(files) => locked::commands(ctx, &installation.tool, wanted, files)?,
+        Some(files) => {
+            let compile = wanted.compile && !installation.code.is_any();
+            locked::commands(ctx, &installation.tool, wanted, files, compile)?
+        }
         None => vec![installation.tool.install(&Request::all(wanted, installation.constraints.as_deref()))],
     };
     for cmd in cmds {
         install(ctx, wanted, cmd).await?;
+    }
+    if installation.code.is_any() {
+        installation.code.complete(ctx, wanted).await?;
     }
     look_again(ctx, wanted)?;
     let new: Vec<String> =
@@ -134,6 +145,7 @@ pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> R
         return Err(error);
     }
     usable(ctx, &wanted.interpreter, &wanted.smoke, Trace::ByteCode).await?;
+    installation.code.keep(ctx, wanted);
     remember_installed(ctx, wanted)
 }
 

@@ -33,8 +33,7 @@ pub fn clean_up_interrupted(
         began.zip(changed.ok()).is_some_and(|(began, changed)| changed >= began)
     };
     forget(interpreter, |env, found| {
-        let tag = format!("cpython-{}{}", env.version.0, env.version.1);
-        let is_torn = !found.is_whole || !found.has_all_files() || came_since(found) && !found.is_compiled(&tag);
+        let is_torn = !found.is_whole || !found.has_all_files() || came_since(found) && !found.is_compiled(&env.tag());
         let known = receipt.python.get(&env.site_packages.display().to_string());
         let shipped = known.and_then(|known| known.shipped.get(&found.name));
         is_torn && shipped.is_none_or(|version| *version != found.version)

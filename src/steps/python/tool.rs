@@ -109,14 +109,15 @@ impl Tool {
 
     /// The command that installs the wheels of a lock: by name and version out of a folder that holds them and nothing
     /// else, so that they look as if they came from an index. The profile's own wheels go along by their files.
-    pub(super) fn install_locked(&self, install: &PythonInstall, names: &[String], links: &Path) -> Cmd {
-        let cmd = self.base(install).args(["--no-deps", "--no-index", "--find-links"]).arg(text(links)).arg("--");
+    pub(super) fn install_locked(&self, install: &PythonInstall, names: &[String], links: &Path, compile: bool) -> Cmd {
+        let cmd =
+            self.base(install, compile).args(["--no-deps", "--no-index", "--find-links"]).arg(text(links)).arg("--");
         cmd.args(names).args(install.wheels.iter().map(|wheel| text(&wheel.path)))
     }
 
     /// The command that builds and installs source archives of a lock. What they are built with comes from the index.
-    pub(super) fn install_sources(&self, install: &PythonInstall, archives: &[&Path]) -> Cmd {
-        let mut cmd = self.base(install).arg("--no-deps");
+    pub(super) fn install_sources(&self, install: &PythonInstall, archives: &[&Path], compile: bool) -> Cmd {
+        let mut cmd = self.base(install, compile).arg("--no-deps");
         if let Some(url) = &install.index_url {
             cmd = cmd.args(["--index-url", url.as_str()]);
         }
@@ -127,13 +128,13 @@ impl Tool {
     }
 
     /// An installation without anything to install.
-    fn base(&self, install: &PythonInstall) -> Cmd {
+    fn base(&self, install: &PythonInstall, compile: bool) -> Cmd {
         let cmd = match self {
             Self::Uv { .. } => self.uv("install", &install.interpreter),
             Self::Pip => pip("install", &install.interpreter).args(["--no-input", "--progress-bar", "off"]),
         };
         let cmd = if install.virtualenv { cmd } else { cmd.arg("--break-system-packages") };
-        match (self, install.compile) {
+        match (self, compile) {
             (Self::Uv { .. }, true) => cmd.arg("--compile-bytecode"),
             (Self::Pip, false) => cmd.arg("--no-compile"),
             (Self::Uv { .. }, false) | (Self::Pip, true) => cmd,

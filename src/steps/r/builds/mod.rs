@@ -26,8 +26,9 @@ use crate::{
     steps::{
         Context,
         links::{Ground, Links},
+        why::{beside, words},
     },
-    store::{Entry, Guard, Key, Kind, Lease, Member, Store, Which},
+    store::{Entry, Guard, Key, Kind, Lease, Reach, Store, Which},
 };
 
 /// What the packed package is in an entry.
@@ -58,7 +59,7 @@ struct Known {
     version: String,
     /// Whether it stays on this node, and no other's is taken: it is made of what not everybody may have, or only what is
     /// signed counts, and a build of another node has nobody's word.
-    private: bool,
+    reach: Reach,
 }
 
 /// How a package comes to be there.
@@ -123,7 +124,7 @@ impl Builds {
         if let Some(archive) = self.look(package, known).await {
             return Way::FromStore(archive);
         }
-        if known.private || !may_wait {
+        if known.reach == Reach::ThisNode || !may_wait {
             return Way::Build(None);
         }
         match self.0.store.lease(&known.key, patience::LEASE).await {
@@ -153,8 +154,7 @@ impl Builds {
 
     /// The archive of a build that fits this node, brought here: from the node's own place, else from the shared one.
     async fn look(&self, package: &str, known: &Known) -> Option<PathBuf> {
-        let places = if known.private { &[Which::Local][..] } else { &[Which::Local, Which::Shared] };
-        for &which in places {
+        for &which in known.reach.places() {
             let Some(entry) = self.0.store.entry_in(which, Kind::RBuild, &known.key).await else { continue };
             if self.links_if_fitting(&entry).is_none() {
                 continue;
@@ -175,7 +175,7 @@ impl Builds {
                 }
                 found.misfit(&r).map_or(Ok(()), |why| Err(format!("it {why}")))
             };
-            match tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(error.to_string())) {
+            match beside(read).await {
                 Ok(()) => return Some(to),
                 Err(why) => {
                     let _ = fs::remove(&to);
@@ -213,7 +213,7 @@ impl Builds {
         let to = self.0.folder.join(format!("{package}-{}.tar.gz", known.key.hex()));
         let (this, name, path) = (self.clone(), package.to_owned(), to.clone());
         let packing = move || this.pack(&name, &path);
-        let links = tokio::task::spawn_blocking(packing).await.unwrap_or_else(|error| Err(error.to_string()))?;
+        let links = beside(packing).await?;
         let published = self.publish(known, &to, links).await;
         // The store has it under its own name.
         let _ = fs::remove(&to);
@@ -232,26 +232,15 @@ impl Builds {
                 .map_err(|source| fs::FsError::Io { path: to.to_owned(), verb: "written", source })?
                 .commit()
         };
-        packed().map_err(|error| fs_words(&error))?;
+        packed().map_err(|error| words(&error))?;
         Ok(links)
     }
 
     async fn publish(&self, known: &Known, file: &Path, links: Links) -> Result<(), crate::store::StoreError> {
-        let store = &self.0.store;
-        let object = if known.private { store.add_here(file).await? } else { store.add(file).await? };
         let links = serde_json::to_value(links).unwrap_or(Value::Null);
-        let entry =
-            Entry::new(Kind::RBuild, vec![Member::new(ROLE, &object)], Map::from_iter([(LINKS.to_owned(), links)]));
-        if known.private {
-            return store.put_entry(Kind::RBuild, &known.key, &entry).await;
-        }
-        store.publish_anew(Kind::RBuild, &known.key, &entry).await
+        let facts = Map::from_iter([(LINKS.to_owned(), links)]);
+        self.0.store.publish_file((Kind::RBuild, &known.key), ROLE, file, facts, known.reach).await
     }
-}
-
-fn fs_words(error: &fs::FsError) -> String {
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-    format!("{error}{cause}")
 }
 
 /// What R was built for, by a package of its own that has compiled code.
@@ -293,9 +282,9 @@ fn known(
         };
         let key = decides.key();
         needs.insert(&one.name, Need::Built(key.hex().to_owned()));
-        let on_private = one.requires.iter().any(|name| known.get(name).is_some_and(|need| need.private));
-        let private = on_private || is_private(one);
-        known.insert(one.name.clone(), Known { key, version: one.version.clone(), private });
+        let is_of_here = |name: &String| known.get(name).is_some_and(|need| need.reach == Reach::ThisNode);
+        let reach = Reach::of(one.requires.iter().any(is_of_here) || is_private(one));
+        known.insert(one.name.clone(), Known { key, version: one.version.clone(), reach });
     }
     known
 }

@@ -268,8 +268,8 @@ fn what_is_built_on_private_packages_is_private() {
     let all = [work("a", &[]), work("b", &["a"]), work("c", &[])];
     let digests = ["01", "02", "03"].map(str::to_owned);
     let known = known(&common(), &node.wants(&[]), &all, &digests, |one| one.name == "a");
-    let private: Vec<bool> = known.values().map(|known| known.private).collect();
-    assert_eq!(private, [true, true, false]);
+    let reach: Vec<Reach> = known.values().map(|known| known.reach).collect();
+    assert_eq!(reach, [Reach::ThisNode, Reach::ThisNode, Reach::Everybody]);
 }
 
 #[tokio::test]

@@ -1,0 +1,253 @@
+//! Byte code between nodes that share a store.
+
+use std::{
+    fmt::Write as _,
+    sync::{Arc, Mutex},
+    time::{Duration, UNIX_EPOCH},
+};
+
+use super::*;
+use crate::{
+    cloud::{Clouds, Surroundings},
+    exec::{Finished, fake::FakeRunner},
+    facts::python::byte_code,
+    plan::Wheel as WheelFile,
+    report::event::{Event, EventKind, Events, Observer},
+    store::{Place, Places, Store},
+};
+
+const SITE: &str = "lib/python3.11/site-packages";
+/// A header of byte code that counts for five bytes, made at another time.
+const HEADER: [u8; 16] = [0xa7, 0x0d, 0x0d, 0x0a, 0, 0, 0, 0, 9, 9, 9, 9, 5, 0, 0, 0];
+
+/// What was said: parts of the step that ended, and warnings.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<String>>>);
+
+impl Observer for Heard {
+    fn observe(&mut self, event: &Event) {
+        self.0.lock().expect("nobody panics").push(match &event.kind {
+            EventKind::TaskFinished { task, .. } => task.clone(),
+            EventKind::Warning { text } => format!("warning: {text}"),
+            _ => return,
+        });
+    }
+}
+
+/// Nodes that share a folder, one after the other in the same place: byte code names the place.
+struct Cluster {
+    temp: tempfile::TempDir,
+    heard: Heard,
+    compiled: Arc<Mutex<Vec<String>>>,
+}
+
+impl Cluster {
+    fn new() -> Self {
+        let cluster = Self {
+            temp: tempfile::tempdir().expect("a temporary folder"),
+            heard: Heard::default(),
+            compiled: Arc::default(),
+        };
+        fs::create_dirs(&cluster.path("shared"), 0o755).expect("created");
+        cluster
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.temp.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::replace(&self.path(&format!("node/{name}")), bytes, Attributes::mode(0o644)).expect("written");
+    }
+
+    /// A fresh node with an environment in which nothing is installed, and a cache of this name.
+    fn fresh(&self, cache: &str) -> Context {
+        fs::remove_tree(&self.path("node")).expect("removed");
+        self.write("bin/python3.11", b"the interpreter");
+        fs::create_dirs(&self.path("node").join(SITE), 0o755).expect("created");
+        self.heard.0.lock().expect("nobody panics").clear();
+        self.compiled.lock().expect("nobody panics").clear();
+        let compiled = Arc::clone(&self.compiled);
+        let runner = FakeRunner::new().answer(move |cmd| {
+            let names = std::fs::read_to_string(cmd.args.get(2)?).ok()?;
+            compiled.lock().expect("nobody panics").extend(names.lines().map(str::to_owned));
+            Some(Finished::default())
+        });
+        let mut ctx =
+            Context::for_tests(Arc::new(runner), Events::new(vec![Box::new(self.heard.clone())]).of_step("pip"));
+        ctx.root = self.path("node");
+        ctx.cache = self.path(cache);
+        ctx.logs = self.path("logs");
+        let clouds = Arc::new(Clouds::new(Arc::default(), Surroundings::default()));
+        let places = Places { shared: Some(Place::Folder(self.path("shared"))), ..Places::below(&self.path(cache)) };
+        let heard = self.heard.clone();
+        let warn = move |text: String| heard.0.lock().expect("nobody panics").push(format!("warning: {text}"));
+        ctx.store = Store::open(&places, &clouds, Arc::new(warn));
+        ctx
+    }
+
+    /// `x` by the lock, with two modules, and `y` by a file of the profile, with one.
+    fn wanted(&self) -> PythonInstall {
+        let mut wanted = super::super::guard::tests::wanted();
+        wanted.interpreter = self.path("node/bin/python3.11");
+        wanted.site_packages = self.path("node").join(SITE);
+        wanted.compile = true;
+        wanted.locked = Some(vec![LockedDistribution {
+            name: "x".into(),
+            version: "1".into(),
+            file: "x-1-py3-none-any.whl".into(),
+            url: "https://pypi.example/x-1-py3-none-any.whl".parse().expect("an address"),
+            sha256: Digest::sha256(b"x"),
+            only_for: std::collections::BTreeSet::new(),
+        }]);
+        wanted.wheels = vec![WheelFile {
+            path: "y-1-py3-none-any.whl".into(),
+            name: "y".into(),
+            version: "1".into(),
+            sha256: Some(Digest::sha256(b"y").hex().to_owned()),
+            origin: crate::diagnostic::Origin { file: "x.toml".into(), line: 1, column: 1 },
+        }];
+        wanted
+    }
+
+    /// What an installer does; each source gets a time of its own.
+    fn install(&self, compile: bool) {
+        for (name, modules) in [("x", &["x/a", "x/b"][..]), ("y", &["y"])] {
+            let mut record = String::new();
+            for module in modules {
+                self.write(&format!("{SITE}/{module}.py"), b"hello");
+                let _ = writeln!(record, "{module}.py,,5");
+                if compile {
+                    self.write(&Self::code(module), &[&HEADER[..], module.as_bytes()].concat());
+                }
+            }
+            self.write(
+                &format!("{SITE}/{name}-1.dist-info/METADATA"),
+                format!("Name: {name}\nVersion: 1\n\n").as_bytes(),
+            );
+            self.write(&format!("{SITE}/{name}-1.dist-info/RECORD"), record.as_bytes());
+        }
+    }
+
+    /// Where the byte code of a module is.
+    fn code(module: &str) -> String {
+        let path = byte_code(Path::new(&format!("{module}.py")), "cpython-311").expect("a module");
+        format!("{SITE}/{}", path.display())
+    }
+
+    fn has(&self, module: &str) -> bool {
+        let Ok(bytes) = std::fs::read(self.path("node").join(Self::code(module))) else { return false };
+        let source = self.path("node").join(format!("{SITE}/{module}.py")).metadata().expect("there");
+        let time = source.modified().expect("a time").duration_since(UNIX_EPOCH).expect("later").as_secs();
+        assert_eq!(bytes[8..12], time.to_le_bytes()[..4], "it counts for the source that is here");
+        bytes.ends_with(module.as_bytes())
+    }
+
+    fn said(&self) -> Vec<String> {
+        std::mem::take(&mut *self.heard.0.lock().expect("nobody panics"))
+    }
+
+    fn compiled(&self) -> Vec<String> {
+        let below = format!("{}/", self.path("node").join(SITE).display());
+        let compiled = self.compiled.lock().expect("nobody panics");
+        compiled.iter().map(|path| path.replace(&below, "")).collect()
+    }
+
+    /// A first node, which compiles and keeps.
+    async fn first(&self) {
+        let (ctx, wanted) = (self.fresh("one"), self.wanted());
+        let code = ByteCode::look(&ctx, &wanted, wanted.locked.as_deref().expect("a lock")).await;
+        assert!(!code.is_any(), "nobody compiled anything yet");
+        self.install(true);
+        code.keep(&ctx, &wanted);
+        ctx.store.settle(Duration::from_secs(20)).await;
+        assert_eq!(self.said(), Vec::<String>::new());
+    }
+
+    /// Another node: what it found, and what it did.
+    async fn another(&self, cache: &str) -> (bool, Vec<String>) {
+        let (ctx, wanted) = (self.fresh(cache), self.wanted());
+        let mut code = ByteCode::look(&ctx, &wanted, wanted.locked.as_deref().expect("a lock")).await;
+        let is_any = code.is_any();
+        self.install(!is_any);
+        if is_any {
+            code.complete(&ctx, &wanted).await.expect("completed");
+        }
+        code.keep(&ctx, &wanted);
+        ctx.store.settle(Duration::from_secs(20)).await;
+        assert_eq!(std::fs::read_dir(folder(&ctx)).into_iter().flatten().count(), 0, "the store has it");
+        (is_any, self.said())
+    }
+
+    fn entries(&self) -> Vec<PathBuf> {
+        let mut entries = Vec::new();
+        for group in std::fs::read_dir(self.path("shared/v1/entries/byte-code")).into_iter().flatten().flatten() {
+            entries.extend(std::fs::read_dir(group.path()).into_iter().flatten().flatten().map(|entry| entry.path()));
+        }
+        entries
+    }
+}
+
+#[tokio::test]
+async fn what_one_node_compiled_the_next_does_not() {
+    let cluster = Cluster::new();
+    cluster.first().await;
+    assert_eq!(cluster.entries().len(), 2);
+    for cache in ["two", "two", "one"] {
+        assert_eq!(cluster.another(cache).await, (true, vec!["unpack byte code of 2 wheels".to_owned()]));
+        assert!(["x/a", "x/b", "y"].iter().all(|module| cluster.has(module)));
+        assert!(cluster.compiled().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_is_of_no_use_is_told_compiled_and_replaced() {
+    let cluster = Cluster::new();
+    cluster.first().await;
+    // One entry leads to what belongs to another wheel.
+    let entries = cluster.entries();
+    let read = |path: &PathBuf| std::fs::read(path).expect("readable");
+    fs::replace(&entries[0], &read(&entries[1]), Attributes::default()).expect("written");
+    let (is_any, said) = cluster.another("two").await;
+    let [told, unpacked, compiled] = &said[..] else { panic!("{said:?}") };
+    assert!(
+        is_any && told.contains("in the store is not used") && told.contains("it is of none of the modules"),
+        "{told}"
+    );
+    assert_eq!((unpacked.as_str(), compiled.as_str()), ("unpack byte code of 1 wheel", "compile"));
+    let rest = cluster.compiled();
+    assert!(rest == ["x/a.py", "x/b.py"] || rest == ["y.py"], "{rest:?}");
+}
+
+#[tokio::test]
+async fn a_changed_object_is_not_taken() {
+    let cluster = Cluster::new();
+    cluster.first().await;
+    for entry in cluster.entries() {
+        let text = std::fs::read_to_string(entry).expect("readable");
+        let sha256 = &text.split_once("\"sha256\":\"").expect("an object").1[..64];
+        let object = cluster.path("shared/v1/objects").join(&sha256[..2]).join(sha256);
+        let mut bytes = std::fs::read(&object).expect("readable");
+        bytes[20] ^= 1;
+        fs::replace(&object, &bytes, Attributes::default()).expect("written");
+    }
+    let (is_any, said) = cluster.another("two").await;
+    assert!(!is_any && said.iter().any(|text| text.contains("is refused")), "{said:?}");
+}
+
+#[tokio::test]
+async fn another_interpreter_or_another_wheel_has_other_byte_code() {
+    let cluster = Cluster::new();
+    cluster.first().await;
+    let found = async |change: fn(&Cluster, &mut PythonInstall)| {
+        let (ctx, mut wanted) = (cluster.fresh("two"), cluster.wanted());
+        change(&cluster, &mut wanted);
+        let code = ByteCode::look(&ctx, &wanted, wanted.locked.as_deref().expect("a lock")).await;
+        code.0.values().filter(|wheel| wheel.archive.is_some()).count()
+    };
+    assert_eq!(found(|_, _| ()).await, 2);
+    assert_eq!(found(|cluster, _| cluster.write("bin/python3.11", b"patched")).await, 0);
+    assert_eq!(found(|_, wanted| wanted.wheels[0].sha256 = Some(Digest::sha256(b"z").hex().to_owned())).await, 1);
+    assert_eq!(found(|_, wanted| wanted.wheels[0].sha256 = None).await, 1, "nobody says what it is");
+    assert_eq!(found(|_, wanted| wanted.compile = false).await, 0);
+}

@@ -4,6 +4,7 @@
 //! and all steps prepare at the same time. `act` changes the node and ends with a second look.
 
 pub mod apt;
+mod compilers;
 mod describe;
 mod dispatch;
 mod error;
@@ -12,6 +13,7 @@ pub mod layer;
 mod links;
 mod locked;
 pub mod logins;
+mod patience;
 pub mod python;
 pub mod r;
 pub mod secret;

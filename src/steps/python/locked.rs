@@ -1,8 +1,8 @@
 //! Installs Python distributions by a lock: the files it names, and no resolver.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::{Context, StepError, cache, index::PipConfig, tool::Tool};
+use super::{Context, StepError, bytecode::ToInstall, cache, index::PipConfig, sources::Built, tool::Tool};
 use crate::{
     exec::Cmd,
     facts::PythonEnv,
@@ -10,6 +10,7 @@ use crate::{
     lock::LockedDistribution,
     plan::PythonInstall,
     steps::locked::{self, Wanted},
+    store::Reach,
 };
 
 /// Fetches the files of a lock.
@@ -29,35 +30,55 @@ pub(super) async fn fetch(
     locked::fetch(ctx, None, files.collect()).await
 }
 
-/// The commands that install the fetched files: wheels at once, then what must be built. With `compile` they make byte code.
-pub(super) fn commands(
+/// Who may have what is made of a file: what came with a login is not for everybody, and under trusted keys nobody's word is
+/// good for what another node made of it.
+pub(super) fn reach(ctx: &Context, config: &PipConfig, file: &LockedDistribution) -> Reach {
+    Reach::of(ctx.filestore.trusted().is_on() || ctx.http.logs_in(&config.with_own_login(&file.url)))
+}
+
+/// The wheels that will be installed, those of source archives left out.
+pub(super) fn wheels(ctx: &Context, wanted: &PythonInstall, files: &[LockedDistribution]) -> Vec<ToInstall> {
+    let config = PipConfig::read(&ctx.root, &wanted.interpreter, |name| std::env::var(name).ok());
+    let locked = files.iter().filter(|file| !file.is_source()).map(|file| ToInstall {
+        name: file.name.clone(),
+        sha256: file.sha256.hex().to_owned(),
+        reach: reach(ctx, &config, file),
+    });
+    let of_files = wanted.wheels.iter().filter_map(|wheel| {
+        let reach = Reach::of(ctx.filestore.trusted().is_on());
+        Some(ToInstall { name: wheel.name.clone(), sha256: wheel.sha256.clone()?, reach })
+    });
+    locked.chain(of_files).collect()
+}
+
+/// The fetched source archives.
+pub(super) fn sources<'a>(ctx: &Context, files: &'a [LockedDistribution]) -> Vec<(&'a LockedDistribution, PathBuf)> {
+    files.iter().filter(|file| file.is_source()).map(|file| (file, fetched(ctx, file))).collect()
+}
+
+/// The command that installs the fetched wheels and those of source archives. With `compile` it makes byte code.
+pub(super) fn command(
     ctx: &Context,
     tool: &Tool,
     wanted: &PythonInstall,
     files: &[LockedDistribution],
+    built: &[Built],
     compile: bool,
-) -> Result<Vec<Cmd>, StepError> {
-    let (sources, wheels): (Vec<_>, Vec<_>) = files.iter().partition(|file| file.is_source());
-    let mut cmds = Vec::new();
-    if !(wheels.is_empty() && wanted.wheels.is_empty()) {
-        let links = cache(ctx).join("locked/links");
-        fs::remove_tree(&links)?;
-        fs::create_dirs(&links, 0o755)?;
-        for file in &wheels {
-            fs::hard_link(&fetched(ctx, file), &links.join(&file.file))?;
-        }
-        let names: Vec<String> = wheels.iter().map(|file| format!("{}=={}", file.name, file.version)).collect();
-        let mut cmd = tool.install_locked(wanted, &names, &links, compile);
-        // What the node's pip is told about indexes is not for now.
-        cmd.env.retain(|name, _| !matches!(name.as_str(), "UV_DEFAULT_INDEX" | "UV_INDEX" | "UV_FIND_LINKS"));
-        cmds.push(cmd.env("PIP_CONFIG_FILE", "/dev/null").env("UV_NO_CONFIG", "1"));
+) -> Result<Cmd, StepError> {
+    let links = cache(ctx).join("locked/links");
+    fs::remove_tree(&links)?;
+    fs::create_dirs(&links, 0o755)?;
+    for file in files.iter().filter(|file| !file.is_source()) {
+        fs::hard_link(&fetched(ctx, file), &links.join(&file.file))?;
     }
-    if !sources.is_empty() {
-        let archives: Vec<PathBuf> = sources.iter().map(|file| fetched(ctx, file)).collect();
-        let archives: Vec<&Path> = archives.iter().map(PathBuf::as_path).collect();
-        cmds.push(tool.install_sources(wanted, &archives, compile));
+    for path in built.iter().map(|wheel| &wheel.path) {
+        fs::hard_link(path, &links.join(path.file_name().unwrap_or_default()))?;
     }
-    Ok(cmds)
+    let names: Vec<String> = files.iter().map(|file| format!("{}=={}", file.name, file.version)).collect();
+    let mut cmd = tool.install_locked(wanted, &names, &links, compile);
+    // What the node's pip is told about indexes is not for now.
+    cmd.env.retain(|name, _| !matches!(name.as_str(), "UV_DEFAULT_INDEX" | "UV_INDEX" | "UV_FIND_LINKS"));
+    Ok(cmd.env("PIP_CONFIG_FILE", "/dev/null").env("UV_NO_CONFIG", "1"))
 }
 
 /// The file that uv adds to a distribution from a local file: the time of that file, which is another on each node.
@@ -65,8 +86,8 @@ const UV_NOTE: &str = "uv_cache.json";
 
 /// Takes uv's note about the local file out of what was installed: the same lock makes the same files, and they look as
 /// they do when they come from an index.
-pub(super) fn forget_local_files(env: &PythonEnv, files: &[LockedDistribution]) -> Result<(), FsError> {
-    let installed = files.iter().filter_map(|file| env.distributions.get(&file.name));
+pub(super) fn forget_local_files<'a>(env: &PythonEnv, names: impl Iterator<Item = &'a String>) -> Result<(), FsError> {
+    let installed = names.filter_map(|name| env.distributions.get(name));
     for folder in installed.map(|found| &found.folder).filter(|folder| folder.join(UV_NOTE).is_file()) {
         let record = folder.join("RECORD");
         if let Some(Found { bytes: Some(bytes), mode, .. }) = fs::read(&record)? {
@@ -125,7 +146,7 @@ mod tests {
             sha256: Digest::sha256(b""),
             only_for: BTreeSet::new(),
         };
-        forget_local_files(&env(), std::slice::from_ref(&file)).expect("taken out");
+        forget_local_files(&env(), std::iter::once(&file.name)).expect("taken out");
         let record = std::fs::read_to_string(packages.join("a-1.dist-info/RECORD")).expect("there");
         assert_eq!(record, "a.py,,\na-1.dist-info/RECORD,,\n");
         assert!(!packages.join("a-1.dist-info/uv_cache.json").exists());

@@ -9,9 +9,11 @@ mod bytecode;
 mod guard;
 mod hints;
 mod index;
+mod interpreter;
 mod lock;
 mod locked;
 mod repair;
+mod sources;
 mod tool;
 mod uv;
 
@@ -25,6 +27,7 @@ use bytecode::ByteCode;
 use jiff::Timestamp;
 pub use lock::lock;
 pub use repair::{COMPILED, clean_up_interrupted};
+use sources::Built;
 use tool::{Request, Tool};
 
 use super::{
@@ -75,7 +78,7 @@ async fn prepare_installation(ctx: &Context, wanted: &PythonInstall) -> Result<I
     let _no_trace = no_trace(wanted);
     if let Some(files) = &wanted.locked {
         locked::fetch(ctx, wanted, files).await?;
-        let code = ByteCode::look(ctx, wanted, files).await;
+        let code = ByteCode::look(ctx, wanted, locked::wheels(ctx, wanted, files)).await;
         let conflicts = conflicts(ctx, &tool, wanted).await?;
         return Ok(Installation { tool, constraints: None, conflicts, code });
     }
@@ -123,16 +126,7 @@ pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> R
     for name in repair::forget_unreadable(&wanted.interpreter, &wanted.shipped)? {
         ctx.progress.warn(format!("`{name}` was damaged and is installed anew if it is asked for"));
     }
-    let cmds = match &wanted.locked {
-        Some(files) => {
-            let compile = wanted.compile && !installation.code.is_any();
-            locked::commands(ctx, &installation.tool, wanted, files, compile)?
-        }
-        None => vec![installation.tool.install(&Request::all(wanted, installation.constraints.as_deref()))],
-    };
-    for cmd in cmds {
-        install(ctx, wanted, cmd).await?;
-    }
+    let built = install_all(ctx, wanted, &mut installation).await?;
     if installation.code.is_any() {
         installation.code.complete(ctx, wanted).await?;
     }
@@ -146,7 +140,28 @@ pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> R
     }
     usable(ctx, &wanted.interpreter, &wanted.smoke, Trace::ByteCode).await?;
     installation.code.keep(ctx, wanted);
+    sources::keep(ctx, wanted, built);
     remember_installed(ctx, wanted)
+}
+
+/// Installs what is asked for. Returns the wheels of source archives.
+async fn install_all(
+    ctx: &Context,
+    wanted: &PythonInstall,
+    installation: &mut Installation,
+) -> Result<Vec<Built>, StepError> {
+    let tool = &installation.tool;
+    let Some(files) = &wanted.locked else {
+        install(ctx, wanted, tool.install(&Request::all(wanted, installation.constraints.as_deref()))).await?;
+        return Ok(Vec::new());
+    };
+    let built = sources::wheels(ctx, tool, wanted, &locked::sources(ctx, files)).await?;
+    installation.code.extend(ByteCode::look(ctx, wanted, sources::to_install(&built)).await);
+    if !(files.is_empty() && wanted.wheels.is_empty()) {
+        let compile = wanted.compile && !installation.code.is_any();
+        install(ctx, wanted, locked::command(ctx, tool, wanted, files, &built, compile)?).await?;
+    }
+    Ok(built)
 }
 
 /// Puts a layer to its place, and looks again. The error is why the distributions have to be installed instead.
@@ -244,7 +259,8 @@ fn faults(ctx: &Context, wanted: &PythonInstall) -> Result<Vec<String>, StepErro
         }
     }
     if let Some(files) = &wanted.locked {
-        locked::forget_local_files(&env, files)?;
+        let names = files.iter().map(|file| &file.name).chain(wanted.wheels.iter().map(|wheel| &wheel.name));
+        locked::forget_local_files(&env, names)?;
         faults.extend(locked::missing(&env, files));
         return Ok(faults);
     }

@@ -66,7 +66,9 @@ impl Tool {
     pub(super) fn install(&self, request: &Request<'_>) -> Cmd {
         let install = request.install;
         let mut cmd = match self {
-            Self::Uv { .. } => self.uv("install", &install.interpreter).args(["--index-strategy", "unsafe-best-match"]),
+            Self::Uv { .. } => {
+                self.uv(&["pip", "install"], &install.interpreter).args(["--index-strategy", "unsafe-best-match"])
+            }
             Self::Pip => pip("install", &install.interpreter).args(["--no-input", "--progress-bar", "off"]),
         };
         if !install.virtualenv {
@@ -91,12 +93,7 @@ impl Tool {
             // A wheel may need another by an address of its own: that one is not asked for either.
             cmd = cmd.args(["--no-index", "--no-deps"]);
         } else {
-            if let Some(url) = &install.index_url {
-                cmd = cmd.args(["--index-url", url.as_str()]);
-            }
-            for url in &install.extra_index_urls {
-                cmd = cmd.args(["--extra-index-url", url.as_str()]);
-            }
+            cmd = with_indexes(cmd, install);
         }
         if let Some(constraints) = request.constraints {
             cmd = cmd.arg("--constraint").arg(text(constraints));
@@ -110,41 +107,36 @@ impl Tool {
     /// The command that installs the wheels of a lock: by name and version out of a folder that holds them and nothing
     /// else, so that they look as if they came from an index. The profile's own wheels go along by their files.
     pub(super) fn install_locked(&self, install: &PythonInstall, names: &[String], links: &Path, compile: bool) -> Cmd {
-        let cmd =
-            self.base(install, compile).args(["--no-deps", "--no-index", "--find-links"]).arg(text(links)).arg("--");
-        cmd.args(names).args(install.wheels.iter().map(|wheel| text(&wheel.path)))
-    }
-
-    /// The command that builds and installs source archives of a lock. What they are built with comes from the index.
-    pub(super) fn install_sources(&self, install: &PythonInstall, archives: &[&Path], compile: bool) -> Cmd {
-        let mut cmd = self.base(install, compile).arg("--no-deps");
-        if let Some(url) = &install.index_url {
-            cmd = cmd.args(["--index-url", url.as_str()]);
-        }
-        for url in &install.extra_index_urls {
-            cmd = cmd.args(["--extra-index-url", url.as_str()]);
-        }
-        cmd.arg("--").args(archives.iter().map(|archive| text(archive)))
-    }
-
-    /// An installation without anything to install.
-    fn base(&self, install: &PythonInstall, compile: bool) -> Cmd {
         let cmd = match self {
-            Self::Uv { .. } => self.uv("install", &install.interpreter),
+            Self::Uv { .. } => self.uv(&["pip", "install"], &install.interpreter),
             Self::Pip => pip("install", &install.interpreter).args(["--no-input", "--progress-bar", "off"]),
         };
         let cmd = if install.virtualenv { cmd } else { cmd.arg("--break-system-packages") };
-        match (self, compile) {
+        let cmd = match (self, compile) {
             (Self::Uv { .. }, true) => cmd.arg("--compile-bytecode"),
             (Self::Pip, false) => cmd.arg("--no-compile"),
             (Self::Uv { .. }, false) | (Self::Pip, true) => cmd,
-        }
+        };
+        let cmd = cmd.args(["--no-deps", "--no-index", "--find-links"]).arg(text(links)).arg("--");
+        cmd.args(names).args(install.wheels.iter().map(|wheel| text(&wheel.path)))
+    }
+
+    /// The command that makes a wheel of a source archive, in a folder. What it is built with comes from the index.
+    pub(super) fn build(&self, install: &PythonInstall, archive: &Path, to: &Path) -> Cmd {
+        let cmd = match self {
+            Self::Uv { .. } => self.uv(&["build", "--wheel"], &install.interpreter).arg("--out-dir"),
+            Self::Pip => {
+                let cmd = pip("wheel", &install.interpreter).args(["--no-input", "--progress-bar", "off"]);
+                cmd.args(["--no-deps", "--wheel-dir"])
+            }
+        };
+        with_indexes(cmd.arg(text(to)), install).arg("--").arg(text(archive))
     }
 
     /// The command that checks whether the installed distributions fit together.
     pub(super) fn check(&self, interpreter: &Path) -> Cmd {
         match self {
-            Self::Uv { .. } => leaving_no_trace(self.uv("check", interpreter)),
+            Self::Uv { .. } => leaving_no_trace(self.uv(&["pip", "check"], interpreter)),
             Self::Pip => leaving_no_trace(pip("check", interpreter)),
         }
     }
@@ -157,15 +149,21 @@ impl Tool {
         }
     }
 
-    fn uv(&self, verb: &str, interpreter: &Path) -> Cmd {
-        let Self::Uv { program, cache, env } = self else { return pip(verb, interpreter) };
-        let cmd = Cmd::new(text(program))
-            .args(["pip", verb, "--no-progress", "--color", "never", "--python"])
-            .arg(text(interpreter));
+    fn uv(&self, words: &[&str], interpreter: &Path) -> Cmd {
+        let Self::Uv { program, cache, env } = self else { return pip(words.last().unwrap_or(&""), interpreter) };
+        let cmd = Cmd::new(text(program)).args(words.iter().copied());
+        let cmd = cmd.args(["--no-progress", "--color", "never", "--python"]).arg(text(interpreter));
         let cmd =
             cmd.env("UV_CACHE_DIR", text(cache)).env("UV_PYTHON_DOWNLOADS", "never").env("UV_SYSTEM_CERTS", "true");
         env.iter().fold(cmd, |cmd, (name, value)| cmd.env(name, value)).cwd("/")
     }
+}
+
+/// The profile's own indexes.
+fn with_indexes(cmd: Cmd, install: &PythonInstall) -> Cmd {
+    let first = install.index_url.iter().map(|url| ["--index-url", url.as_str()]);
+    let further = install.extra_index_urls.iter().map(|url| ["--extra-index-url", url.as_str()]);
+    first.chain(further).fold(cmd, Cmd::args)
 }
 
 fn pip(verb: &str, interpreter: &Path) -> Cmd {

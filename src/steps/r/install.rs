@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{
     Work, archive,
     build::Workshop,
-    builds::{Builds, Patience, Way},
+    builds::{Builds, Way},
     hints::{self, Remedy},
     library::{self, InWork},
     log,
@@ -24,7 +24,7 @@ use crate::{
     exec::ExecError,
     fs,
     report::event::{Amount, Unit},
-    steps::Context,
+    steps::{Context, patience::Patience},
 };
 
 /// A disk with less space than this may well have been full a moment ago.

@@ -3,26 +3,21 @@
 
 mod archive;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Map;
 
-use super::{Context, StepError, cache, index::PipConfig, text};
+use super::{Context, StepError, cache, interpreter::Interpreter, text};
 use crate::{
-    digest::Digest,
     exec::Cmd,
     facts::{
         PythonEnv,
         python::{Distribution, PythonError},
     },
     fs::{self, Attributes},
-    lock::LockedDistribution,
     plan::PythonInstall,
     report::words::counted,
     steps::why::{beside, words},
@@ -48,17 +43,24 @@ with open(sys.argv[1]) as names, ProcessPoolExecutor(int(sys.argv[2])) as pool:
 struct Decides<'a> {
     /// SHA-256 of the wheel.
     wheel: &'a str,
-    /// Version of Python, `3.11.2`.
-    python: String,
-    /// SHA-256 of the interpreter.
-    interpreter: String,
-    /// Where the modules are: byte code names them.
-    folder: PathBuf,
+    /// What compiles, and where the modules are: byte code names them.
+    interpreter: &'a Interpreter,
 }
 
 /// The byte code of a step's wheels. Empty where none is wanted, or can be kept.
 #[derive(Debug, Default)]
 pub(super) struct ByteCode(BTreeMap<String, Wheel>);
+
+/// A wheel that will be installed.
+#[derive(Debug)]
+pub(super) struct ToInstall {
+    /// The distribution.
+    pub(super) name: String,
+    /// SHA-256 of the wheel.
+    pub(super) sha256: String,
+    /// Who may have what is made of it.
+    pub(super) reach: Reach,
+}
 
 /// A wheel whose byte code has a name.
 #[derive(Debug)]
@@ -71,41 +73,24 @@ struct Wheel {
 
 impl ByteCode {
     /// Looks for the byte code of wheels that will be installed, and fetches what there is.
-    pub(super) async fn look(ctx: &Context, wanted: &PythonInstall, files: &[LockedDistribution]) -> Self {
-        if !wanted.compile || !ctx.store.keeps() {
+    pub(super) async fn look(ctx: &Context, wanted: &PythonInstall, wheels: Vec<ToInstall>) -> Self {
+        if !wanted.compile || !ctx.store.keeps() || wheels.is_empty() {
             return Self::default();
         }
-        let (interpreter, root) = (wanted.interpreter.clone(), ctx.root.clone());
-        let reading = move || {
-            let env = PythonEnv::read(&interpreter).ok()?;
-            let digest = Digest::sha256_of_file(&interpreter.canonicalize().ok()?).ok()?;
-            let (major, minor, patch) = env.version;
-            let folder = Path::new("/").join(env.site_packages.strip_prefix(&root).unwrap_or(&env.site_packages));
-            Some((format!("{major}.{minor}.{patch}"), digest.hex().to_owned(), folder))
-        };
-        let Ok(Some((python, interpreter, folder))) = tokio::task::spawn_blocking(reading).await else {
-            return Self::default();
-        };
-        let config = PipConfig::read(&ctx.root, &wanted.interpreter, |name| std::env::var(name).ok());
-        // Nobody signed what another node compiled.
-        let only_signed = ctx.filestore.trusted().is_on();
-        let locked = files.iter().filter(|file| !file.is_source()).map(|file| {
-            let logs_in = ctx.http.logs_in(&config.with_own_login(&file.url));
-            (&file.name, file.sha256.hex(), Reach::of(only_signed || logs_in))
-        });
-        let of_files = wanted
-            .wheels
-            .iter()
-            .filter_map(|wheel| Some((&wheel.name, wheel.sha256.as_deref()?, Reach::of(only_signed))));
-        let looking = locked.chain(of_files).map(|(name, wheel, reach)| {
-            let (python, interpreter, folder) = (python.clone(), interpreter.clone(), folder.clone());
-            let key = Key::of(Kind::ByteCode, &Decides { wheel, python, interpreter, folder });
+        let Some(interpreter) = Interpreter::read(ctx, wanted).await else { return Self::default() };
+        let looking = wheels.into_iter().map(|ToInstall { name, sha256, reach }| {
+            let key = Key::of(Kind::ByteCode, &Decides { wheel: &sha256, interpreter: &interpreter });
             async move {
                 let archive = fetch(ctx, &key, reach).await;
-                (name.clone(), Wheel { key, reach, archive })
+                (name, Wheel { key, reach, archive })
             }
         });
         Self(futures::stream::iter(looking.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect().await)
+    }
+
+    /// Adds that of other wheels.
+    pub(super) fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
     }
 
     /// Whether any is here: then the installer need not compile.

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Write as _,
+    path::Path,
     sync::{Arc, Mutex},
     time::{Duration, UNIX_EPOCH},
 };
@@ -9,8 +10,10 @@ use std::{
 use super::*;
 use crate::{
     cloud::{Clouds, Surroundings},
+    digest::Digest,
     exec::{Finished, fake::FakeRunner},
     facts::python::byte_code,
+    lock::LockedDistribution,
     plan::Wheel as WheelFile,
     report::event::{Event, EventKind, Events, Observer},
     store::{Place, Places, Store},
@@ -156,7 +159,7 @@ impl Cluster {
     /// A first node, which compiles and keeps.
     async fn first(&self) {
         let (ctx, wanted) = (self.fresh("one"), self.wanted());
-        let code = ByteCode::look(&ctx, &wanted, wanted.locked.as_deref().expect("a lock")).await;
+        let code = look(&ctx, &wanted).await;
         assert!(!code.is_any(), "nobody compiled anything yet");
         self.install(true);
         code.keep(&ctx, &wanted);
@@ -167,7 +170,7 @@ impl Cluster {
     /// Another node: what it found, and what it did.
     async fn another(&self, cache: &str) -> (bool, Vec<String>) {
         let (ctx, wanted) = (self.fresh(cache), self.wanted());
-        let mut code = ByteCode::look(&ctx, &wanted, wanted.locked.as_deref().expect("a lock")).await;
+        let mut code = look(&ctx, &wanted).await;
         let is_any = code.is_any();
         self.install(!is_any);
         if is_any {
@@ -186,6 +189,11 @@ impl Cluster {
         }
         entries
     }
+}
+
+async fn look(ctx: &Context, wanted: &PythonInstall) -> ByteCode {
+    let wheels = super::super::locked::wheels(ctx, wanted, wanted.locked.as_deref().expect("a lock"));
+    ByteCode::look(ctx, wanted, wheels).await
 }
 
 #[tokio::test]
@@ -242,7 +250,7 @@ async fn another_interpreter_or_another_wheel_has_other_byte_code() {
     let found = async |change: fn(&Cluster, &mut PythonInstall)| {
         let (ctx, mut wanted) = (cluster.fresh("two"), cluster.wanted());
         change(&cluster, &mut wanted);
-        let code = ByteCode::look(&ctx, &wanted, wanted.locked.as_deref().expect("a lock")).await;
+        let code = look(&ctx, &wanted).await;
         code.0.values().filter(|wheel| wheel.archive.is_some()).count()
     };
     assert_eq!(found(|_, _| ()).await, 2);

@@ -62,32 +62,6 @@ impl Decides {
     }
 }
 
-/// Variables that change what is built, although no setting of R names them.
-const VARIABLES: [&str; 16] = [
-    "CC",
-    "CFLAGS",
-    "CPATH",
-    "CPLUS_INCLUDE_PATH",
-    "CPPFLAGS",
-    "CXX",
-    "CXXFLAGS",
-    "C_INCLUDE_PATH",
-    "LDFLAGS",
-    "LIBRARY_PATH",
-    "LIBS",
-    "PKG_CFLAGS",
-    "PKG_CONFIG_PATH",
-    "PKG_LIBS",
-    "R_MAKEVARS_SITE",
-    "SOURCE_DATE_EPOCH",
-];
-
-/// The variables of the agent's environment that a build listens to.
-pub(super) fn variables(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> BTreeMap<String, String> {
-    let set = |name: &&str| Some(((*name).to_owned(), variable(name)?.to_string_lossy().into_owned()));
-    VARIABLES.iter().filter_map(set).collect()
-}
-
 /// The SHA-256 of a file, in digits.
 pub(super) fn sha256(path: &Path) -> std::io::Result<String> {
     Digest::sha256_of_file(path).map(|digest| digest.hex().to_owned())
@@ -150,11 +124,5 @@ mod tests {
             change(&mut other);
             assert!(keys.insert(other.key()), "{part}");
         }
-    }
-
-    #[test]
-    fn only_variables_that_builds_listen_to_count() {
-        let set = |name: &str| ["CPPFLAGS", "HOME", "SECRET"].contains(&name).then(|| "x".into());
-        assert_eq!(variables(set), [("CPPFLAGS".to_owned(), "x".to_owned())].into());
     }
 }

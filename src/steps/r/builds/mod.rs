@@ -2,7 +2,6 @@
 //! is wrong with the store is a warning at most; then the package is built as if there were none.
 
 mod key;
-mod patience;
 mod tools;
 
 use std::{
@@ -16,7 +15,6 @@ use flate2::{Compression, write::GzEncoder};
 use serde_json::{Map, Value};
 
 use self::key::{Decides, Need};
-pub(super) use self::patience::Patience;
 use super::{Work, archive, build::Workshop, library, version::Version};
 use crate::{
     facts::os::Os,
@@ -26,9 +24,10 @@ use crate::{
     steps::{
         Context,
         links::{Ground, Links},
+        patience::{LEASE, Patience},
         why::{beside, words},
     },
-    store::{Entry, Guard, Key, Kind, Lease, Reach, Store, Which},
+    store::{Entry, Guard, Key, Kind, Lease, Reach, Store},
 };
 
 /// What the packed package is in an entry.
@@ -127,7 +126,7 @@ impl Builds {
         if known.reach == Reach::ThisNode || !may_wait {
             return Way::Build(None);
         }
-        match self.0.store.lease(&known.key, patience::LEASE).await {
+        match self.0.store.lease(&known.key, LEASE).await {
             Lease::Held { .. } => Way::Elsewhere,
             // Whoever had it may have published just now.
             Lease::Taken(guard) => match self.look(package, known).await {
@@ -140,16 +139,8 @@ impl Builds {
     /// Waits until another node has built a package or is no longer at it, but not after a moment.
     pub(super) async fn wait(&self, package: &str, patience: &Patience) {
         let Some(known) = self.0.known.get(package) else { return };
-        let mut pauses = patience::pauses();
-        while let Some(left) = patience.left() {
-            tokio::time::sleep(pauses.next().unwrap_or_default().min(left)).await;
-            let is_there = self.0.store.entry_in(Which::Shared, Kind::RBuild, &known.key).await;
-            if is_there.is_some_and(|entry| self.links_if_fitting(&entry).is_some())
-                || !self.0.store.is_leased(&known.key, patience::LEASE).await
-            {
-                return;
-            }
-        }
+        let fits = |entry: &Entry| self.links_if_fitting(entry).is_some();
+        patience.wait(&self.0.store, (Kind::RBuild, &known.key), fits).await;
     }
 
     /// The archive of a build that fits this node, brought here: from the node's own place, else from the shared one.

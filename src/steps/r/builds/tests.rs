@@ -179,7 +179,7 @@ async fn while_another_node_builds_a_package_the_others_are_built() {
     let cluster = Sharing::new(Node::new().serves("a", "").serves("b", ""));
     let builds = cluster.builds("other", &["a", "b"]).await;
     let other = cluster.store("other");
-    let held = other.lease(&builds.0.known["a"].key, patience::LEASE).await;
+    let held = other.lease(&builds.0.known["a"].key, LEASE).await;
     let started = Instant::now();
     let given_back = async {
         // Not before `b` is there: that is what it is about.
@@ -201,7 +201,7 @@ async fn nobody_waits_longer_than_building_would_take() {
     let cluster = Sharing::new(Node::new().serves("a", ""));
     let builds = cluster.builds("other", &["a"]).await;
     let other = cluster.store("other");
-    let _held = other.lease(&builds.0.known["a"].key, patience::LEASE).await;
+    let _held = other.lease(&builds.0.known["a"].key, LEASE).await;
     assert!(matches!(builds.way("a", true).await, Way::Elsewhere));
     assert!(matches!(builds.way("a", false).await, Way::Build(None)), "its patience is over");
     // A patience that is over is not waited for.

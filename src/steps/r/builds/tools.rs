@@ -2,11 +2,10 @@
 
 use futures::future::join_all;
 
-use super::key::{Tools, variables};
+use super::key::Tools;
 use crate::{
     digest::Digest,
-    exec::Cmd,
-    steps::{Context, r::build::Workshop},
+    steps::{Context, compilers, r::build::Workshop},
 };
 
 /// R's names for the compilers of packages.
@@ -18,26 +17,14 @@ const OF_OTHERS: [&str; 3] = ["JAVA", "JAR", "TCLTK_"];
 /// the user's own.
 pub(super) async fn ask(ctx: &Context, workshop: &Workshop) -> Option<Tools> {
     let added = workshop.added_settings()?;
-    let settings = output(ctx, &workshop.settings()).await?;
+    let settings = compilers::output(ctx, &workshop.settings()).await?;
     let called = COMPILERS.map(|name| {
         let line = setting(&settings, name).unwrap_or_default();
-        async move { (name.to_owned(), compiler(ctx, line).await) }
+        async move { (name.to_owned(), compilers::called(ctx, line).await) }
     });
     let compilers = join_all(called).await.into_iter().collect();
     let settings = Digest::sha256(format!("{}{added}", of_builds(&settings)).as_bytes()).hex().to_owned();
-    Some(Tools { compilers, settings, variables: variables(|name| std::env::var_os(name)) })
-}
-
-/// What a compiler calls itself, such as `gcc (Debian 12.2.0-14) 12.2.0`; nothing when it is not there.
-async fn compiler(ctx: &Context, line: &str) -> String {
-    let mut words = line.split_ascii_whitespace();
-    let Some(program) = words.next() else { return String::new() };
-    let asked = output(ctx, &Cmd::new(program).args(words).arg("--version")).await;
-    asked.and_then(|said| Some(said.lines().next()?.trim().to_owned())).unwrap_or_default()
-}
-
-async fn output(ctx: &Context, cmd: &Cmd) -> Option<String> {
-    ctx.runner.run(cmd).await.ok().filter(|done| done.code == 0).map(|done| done.stdout)
+    Some(Tools { compilers, settings, variables: compilers::variables(|name| std::env::var_os(name)) })
 }
 
 /// The value of a line such as `CXX = g++ -std=gnu++14`.

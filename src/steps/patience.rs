@@ -1,9 +1,11 @@
-//! How long a package is left to another node: never longer than building it here would take.
+//! How long work is left to another node: never longer than doing it here would take.
 
 use std::{
     iter,
     time::{Duration, Instant},
 };
+
+use crate::store::{Entry, Key, Kind, Store, Which};
 
 /// How long a lease lives that nobody renews: a dead builder is waited for no longer.
 pub(super) const LEASE: Duration = Duration::from_secs(30);
@@ -13,13 +15,13 @@ const FACTOR: f64 = 2.0;
 const LEAST: Duration = Duration::from_secs(10);
 const MOST: Duration = Duration::from_secs(600);
 
-/// Until when a package is left to others.
+/// Until when something is left to others.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::steps::r) struct Patience(Instant);
+pub(super) struct Patience(Instant);
 
 impl Patience {
-    /// For a package that takes about so many milliseconds on an idle machine. On one that is busy it takes longer.
-    pub(in crate::steps::r) fn new(cost: u64, cores: usize) -> Self {
+    /// For what takes about so many milliseconds on an idle machine. On one that is busy it takes longer.
+    pub(super) fn new(cost: u64, cores: usize) -> Self {
         Self(Instant::now() + would_take(cost, load().unwrap_or_default(), cores))
     }
 
@@ -29,13 +31,25 @@ impl Patience {
         Self(end)
     }
 
+    /// Waits until an entry that is of use is in the shared place, or nobody makes it any more, but not after its end.
+    pub(super) async fn wait(&self, store: &Store, (kind, key): (Kind, &Key), is_of_use: impl Fn(&Entry) -> bool) {
+        let mut pauses = pauses();
+        while let Some(left) = self.left() {
+            tokio::time::sleep(pauses.next().unwrap_or_default().min(left)).await;
+            let entry = store.entry_in(Which::Shared, kind, key).await;
+            if entry.is_some_and(|entry| is_of_use(&entry)) || !store.is_leased(key, LEASE).await {
+                return;
+            }
+        }
+    }
+
     /// What is left of it.
-    pub(super) fn left(&self) -> Option<Duration> {
+    fn left(&self) -> Option<Duration> {
         self.0.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
 
     /// Whether it is over.
-    pub(in crate::steps::r) fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.left().is_none()
     }
 }
@@ -52,7 +66,7 @@ fn load() -> Option<f64> {
 }
 
 /// Looks are rarer the longer it takes, and those of many nodes do not fall together.
-pub(super) fn pauses() -> impl Iterator<Item = Duration> {
+fn pauses() -> impl Iterator<Item = Duration> {
     iter::successors(Some(0.3_f64), |pause| Some((pause * 1.5).min(3.0)))
         .map(|pause| Duration::from_secs_f64(pause * (0.75 + fastrand::f64() / 2.0)))
 }

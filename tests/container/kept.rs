@@ -1,0 +1,114 @@
+//! What is made of Python distributions is kept in a store that nodes share: wheels of source archives, and byte code.
+
+use crate::{
+    shared::Shared,
+    support::{Node, PROFILE, PROFILES, Said, assert_same, host, wheel},
+};
+
+const LOCK: &str = "/profiles/ring.lock";
+const STORE: [&str; 3] = ["--locked", "--store", "/shared"];
+const SITE: &str = "/databricks/python3/lib/python3.11/site-packages";
+/// `docopt` has no wheel in the index, and never had one.
+const PROFILE_TEXT: &str = "[pip]\npackages = [\"docopt==0.6.2\", \"humanize\"]\nsmoke = [\"docopt\", \"humanize\"]\n[wheel]\nfiles = \
+                            [\"ringwheel-1.0-py3-none-any.whl\"]\n";
+
+fn fresh_node(shared: &Shared, what: &str, lock: Option<&str>) -> Option<Node> {
+    let node = shared.fresh(what, &[])?;
+    node.write(&format!("{PROFILES}/ringwheel-1.0-py3-none-any.whl"), wheel("ringwheel", "1.0", &["six"]));
+    node.profile(PROFILE_TEXT);
+    if let Some(lock) = lock {
+        node.write(LOCK, lock);
+    }
+    Some(node)
+}
+
+/// What the last run did, in order of names, downloads left out.
+fn tasks(node: &Node) -> Vec<String> {
+    let events = node.sh("cat $(ls -d /var/log/nodeagent/*/ | tail -n 1)/events.jsonl");
+    let task = |line: &str| line.split_once("\"task\":\"")?.1.split('"').next().map(str::to_owned);
+    let mut tasks: Vec<String> = events.lines().filter_map(task).filter(|task| !task.starts_with("download")).collect();
+    tasks.sort();
+    tasks
+}
+
+/// Every file of the runtime: name, kind, mode, owner, where a link leads; and its bytes, but for byte code, which has the
+/// time of its source in it.
+fn files(node: &Node) -> String {
+    node.sh("cd /databricks && find . -printf '%P %y %m %u:%g %l\\n' | sort
+        find . -type f -not -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum")
+}
+
+/// The byte code of all packages, by its bytes.
+fn byte_code(node: &Node) -> String {
+    node.sh(&format!("find {SITE} -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum"))
+}
+
+/// How many entries of a kind the shared place has.
+fn entries(shared: &Shared, kind: &str) -> usize {
+    let found = host("find").arg(shared.path().join("v1/entries").join(kind)).args(["-type", "f"]).output();
+    String::from_utf8_lossy(&found.expect("find runs").stdout).lines().count()
+}
+
+#[test]
+fn what_one_node_built_and_compiled_the_next_takes() {
+    let Some(shared) = Shared::new("kept") else { return };
+    let one = fresh_node(&shared, "kept-one", None).expect("nodes are not skipped");
+    one.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
+    let lock = one.sh(&format!("cat {LOCK}"));
+    assert!(lock.contains("docopt-0.6.2.tar.gz"), "{lock}");
+    one.run(&STORE).exits(0);
+    assert_eq!(tasks(&one), ["build docopt", "import", "install"]);
+    assert_eq!((entries(&shared, "wheel"), entries(&shared, "byte-code")), (1, 3));
+
+    let two = fresh_node(&shared, "kept-two", Some(&lock)).expect("nodes are not skipped");
+    two.run(&STORE).exits(0);
+    let taken = ["import", "install", "take docopt from the store", "unpack byte code of 3 wheels"];
+    assert_eq!(tasks(&two), taken);
+    assert_same(
+        &files(&one),
+        &files(&two),
+        "installed from wheels that were built here or elsewhere, the node is the same",
+    );
+    // Python takes all of it for what it would make itself, and makes none anew.
+    let before = byte_code(&two);
+    two.sh(&format!(
+        "/databricks/python3/bin/python -m compileall -q {SITE}/humanize {SITE}/docopt.py {SITE}/ringwheel*"
+    ));
+    assert_same(&before, &byte_code(&two), "byte code counts as it was put there");
+    two.sh("/databricks/python3/bin/python -c 'import docopt, humanize, ringwheel'");
+    two.run(&STORE).exits(0).says("nothing to do");
+    two.is_tidy();
+
+    // Whoever can write to the store can spoil it; then it is told, and made here.
+    let objects = Said::of(host("find").arg(shared.path().join("v1/objects")).args(["-type", "f"]), "find");
+    for object in objects.exits(0).stdout.lines() {
+        let mut bytes = std::fs::read(object).expect("readable");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        nodeagent::fs::replace(object.as_ref(), &bytes, nodeagent::fs::Attributes::default()).expect("written");
+    }
+    let three = fresh_node(&shared, "kept-three", Some(&lock)).expect("nodes are not skipped");
+    three.run(&STORE).exits(0).says("is refused");
+    assert_eq!(tasks(&three), ["build docopt", "import", "install"]);
+    assert_same(&files(&one), &files(&three), "made here");
+}
+
+#[test]
+fn nodes_that_start_together_build_a_wheel_once() {
+    let Some(shared) = Shared::new("wheels") else { return };
+    let lock = {
+        let one = fresh_node(&shared, "wheels-lock", None).expect("nodes are not skipped");
+        one.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
+        one.sh(&format!("cat {LOCK}"))
+    };
+    let nodes: Vec<Node> =
+        ["wheels-one", "wheels-two"].iter().filter_map(|what| fresh_node(&shared, what, Some(&lock))).collect();
+    let running: Vec<_> = nodes.iter().map(|node| node.begin_run(&STORE)).collect();
+    for child in running {
+        Said::wait(child, "nodeagent run").exits(0);
+    }
+    let all: Vec<String> = nodes.iter().flat_map(tasks).collect();
+    let count = |what: &str| all.iter().filter(|task| *task == what).count();
+    assert_eq!((count("build docopt"), count("take docopt from the store")), (1, 1), "{all:?}");
+    assert_same(&files(&nodes[0]), &files(&nodes[1]), "both have the same");
+}

@@ -1,0 +1,91 @@
+//! A cluster starts: sixteen nodes at the same moment, with a lock and a shared store that is empty.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    shared::Shared,
+    support::{Node, PROFILE, R, Said, assert_same},
+};
+
+const LOCK: &str = "/profiles/ring.lock";
+const NODES: usize = 16;
+
+/// From each ecosystem a little; two R packages are compiled, and another is built.
+fn profile() -> String {
+    format!(
+        "[apt]\npackages = [\"jq\"]\n[pip]\npackages = [\"humanize\", \"joblib\"]\n{R}packages = [\"tinyc\", \"yaml\"]\n"
+    )
+}
+
+/// Bytes that a node's last run had from where they are made, past the store.
+fn from_origin(node: &Node) -> u64 {
+    let report = node.sh("cat $(ls -d /var/log/nodeagent/*/ | tail -n 1)/report.json");
+    let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+    report
+        .pointer("/store/origin/bytes")
+        .and_then(serde_json::Value::as_u64)
+        .expect("a report says what came from where")
+}
+
+/// How often something was done on all nodes.
+fn tasks(nodes: &[Node]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for node in nodes {
+        let events = node.sh("cat /var/log/nodeagent/*/events.jsonl");
+        for task in events.lines().filter_map(|line| line.split_once("\"task\":\"")?.1.split('"').next()) {
+            *counts.entry(task.to_owned()).or_default() += 1;
+        }
+    }
+    counts
+}
+
+/// What was installed: names, modes, links, and bytes but for byte code, which has the time of its source in it.
+fn installed(node: &Node) -> String {
+    node.sh("cd /databricks && find . -printf '%P %y %m %u:%g %l\\n' | sort
+        find . -type f -not -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum; dpkg-query -W")
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "figures are worth more than a pass")]
+fn sixteen_nodes_fetch_little_more_than_one_and_build_each_package_once() {
+    let Some(shared) = Shared::new("sixteen") else { return };
+    let first = shared.fresh("sixteen-lock", &[]).expect("nodes are not skipped");
+    first.profile(&profile());
+    first.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
+    let lock = first.sh(&format!("mkdir /shared/one /shared/all && cat {LOCK}"));
+    let alone = shared.fresh("sixteen-alone", &[]).expect("nodes are not skipped");
+    let ready = |node: &Node| {
+        node.profile(&profile());
+        node.write(LOCK, &lock);
+    };
+    ready(&alone);
+    alone.run(&["--locked", "--store", "/shared/one"]).exits(0);
+    let of_one = from_origin(&alone);
+    assert!(of_one > 15_000_000, "uv, wheels, debs and R archives: {of_one}");
+
+    let fresh = &|index: usize| shared.fresh(&format!("sixteen-{index}"), &[]).expect("nodes are not skipped");
+    let nodes: Vec<Node> = std::thread::scope(|scope| {
+        let starting: Vec<_> = (1..=NODES).map(|index| scope.spawn(move || fresh(index))).collect();
+        starting.into_iter().map(|node| node.join().expect("a node")).collect()
+    });
+    nodes.iter().for_each(ready);
+    let began = std::time::Instant::now();
+    let running: Vec<_> = nodes.iter().map(|node| node.begin_run(&["--locked", "--store", "/shared/all"])).collect();
+    for child in running {
+        Said::wait(child, "nodeagent run").exits(0);
+    }
+    let (took, counts) = (began.elapsed().as_secs_f64(), tasks(&nodes));
+    let count = |task: &str| counts.get(task).copied().unwrap_or_default();
+    for package in ["tinyc", "tinypure", "yaml"] {
+        let (built, taken) = (count(&format!("build {package}")), count(&format!("unpack {package} from the store")));
+        assert_eq!((built, taken), (1, NODES - 1), "{package}: {counts:?}");
+    }
+    let of_all: u64 = nodes.iter().map(from_origin).sum();
+    eprintln!("{NODES} nodes had {of_all} bytes from origins, one alone {of_one}; ready after {took:.1} s");
+    assert!(of_all * 10 <= of_one * 11, "{of_all} of {of_one} bytes");
+    // Each took the one build of a package that there is.
+    let wanted = installed(&nodes[0]);
+    for node in &nodes[1..] {
+        assert_same(&wanted, &installed(node), "one like the other");
+    }
+}

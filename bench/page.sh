@@ -131,6 +131,15 @@ $(cat "$results/blame-first.txt")
 
 $(cat bench/cold.md)
 
+With a warm shared store and no layer:
+
+\`\`\`text
+$(cat "$results/blame-shared.txt")
+\`\`\`
+
+What is left of it is uv, which unpacks the wheels and writes what is in them; dpkg; and the imports of \`smoke\`. Byte code, which was half of
+Python's time, [comes from the store](store.md#wheels-and-byte-code).
+
 With layers:
 
 \`\`\`text

@@ -2,13 +2,13 @@
 
 use crate::{
     shared::Shared,
-    support::{LIBRARY, Node, PROFILE, PROFILES, R, Said, assert_same, host, wheel},
+    support::{LIBRARY, Node, PROFILE, PROFILES, R, Said, assert_same, host, parts_of_one, wheel},
 };
 
 const LOCK: &str = "/profiles/ring.lock";
 const STORE: [&str; 3] = ["--locked", "--store", "/shared"];
 /// Kills of each kind.
-const KILLS: u32 = 10;
+const KILLS: usize = 20;
 
 /// A fresh node that mounts the folder, with the profile, and the lock if there is one.
 fn fresh_node(shared: &Shared, what: &str, sections: &str, lock: Option<&str>) -> Option<Node> {
@@ -173,9 +173,9 @@ fn a_bake_or_a_restore_killed_at_any_instant_does_no_harm() {
     let began = std::time::Instant::now();
     bake(&one, &[]).exits(0);
     let whole = began.elapsed().as_secs_f64();
-    for kill in 1..=KILLS {
+    for part in parts_of_one(KILLS) {
         one.sh("rm -rf /shared/* /var/cache/nodeagent/store");
-        let after = format!("{:.3}", whole * f64::from(kill) / f64::from(KILLS + 1));
+        let after = format!("{:.3}", whole * part);
         let command =
             format!("timeout --foreground -s KILL {after} nodeagent store bake --store /shared --profile {PROFILE}");
         let killed = one.exec(&[], &["bash", "-c", &command]);
@@ -195,9 +195,9 @@ fn a_bake_or_a_restore_killed_at_any_instant_does_no_harm() {
     assert_eq!(restored(&node).len(), 2);
     assert_same(&wanted, &files(&node), "restored undisturbed");
     drop(node);
-    for kill in 1..=KILLS {
+    for part in parts_of_one(KILLS) {
         let node = fresh_node(&shared, "layers-killed", &small(), Some(&lock)).expect("nodes are not skipped");
-        let after = format!("{:.3}", whole * f64::from(kill) / f64::from(KILLS + 1));
+        let after = format!("{:.3}", whole * part);
         let command =
             format!("timeout --foreground -s KILL {after} nodeagent run --profile {PROFILE} {}", STORE.join(" "));
         let killed = node.exec(&[], &["bash", "-c", &command]);

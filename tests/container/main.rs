@@ -7,6 +7,7 @@ mod builds;
 mod debs;
 mod disks;
 mod failures;
+mod full;
 mod kept;
 mod kills;
 mod layers;

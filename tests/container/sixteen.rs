@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     shared::Shared,
-    support::{Node, PROFILE, R, Said, assert_same},
+    support::{LIBRARY, Node, PROFILE, R, SITE, Said, assert_same},
 };
 
 const LOCK: &str = "/profiles/ring.lock";
@@ -41,8 +41,10 @@ fn tasks(nodes: &[Node]) -> BTreeMap<String, usize> {
 
 /// What was installed: names, modes, links, and bytes but for byte code, which has the time of its source in it.
 fn installed(node: &Node) -> String {
-    node.sh("cd /databricks && find . -printf '%P %y %m %u:%g %l\\n' | sort
-        find . -type f -not -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum; dpkg-query -W")
+    node.sh(&format!(
+        "dpkg-query -W; cd / && find .{SITE}/humanize* .{SITE}/joblib* .{LIBRARY} -printf '%P %y %m %u:%g %l\\n' | sort
+         find .{SITE}/humanize* .{SITE}/joblib* .{LIBRARY} -type f -not -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum"
+    ))
 }
 
 #[test]

@@ -320,3 +320,9 @@ pub(crate) fn wheel(name: &str, version: &str, requires: &[&str]) -> Vec<u8> {
     }
     archive.finish().expect("the archive is whole").into_inner()
 }
+
+/// Random parts of one, in order, one in each of as many equal spans.
+pub(crate) fn parts_of_one(count: usize) -> Vec<f64> {
+    let whole = u32::try_from(count).map_or(f64::MAX, f64::from);
+    (0_u32..).take(count).map(|index| (f64::from(index) + fastrand::f64()) / whole).collect()
+}

@@ -184,15 +184,8 @@ impl Maker<'_> {
 
     /// The name of an entry's wheel, if it is one of this distribution and what it links to is here.
     fn fits<'e>(&self, entry: &'e Entry) -> Option<&'e str> {
-        let name = entry.facts.get(FILE)?.as_str()?;
-        let links: Links = serde_json::from_value(entry.facts.get(LINKS)?.clone()).ok()?;
-        (self.is_of_it(name) && self.ground.as_ref()?.fits(&links)).then_some(name)
-    }
-
-    fn is_of_it(&self, name: &str) -> bool {
-        // What is written in an entry may be anything.
-        let wheel = WheelName::parse(name).filter(|_| !name.contains('/'));
-        wheel.is_some_and(|wheel| wheel.name == self.file.name)
+        let (name, links) = facts(entry, &self.file.name)?;
+        self.ground.as_ref()?.fits(&links).then_some(name)
     }
 
     async fn build(&self) -> Result<PathBuf, StepError> {
@@ -211,7 +204,7 @@ impl Maker<'_> {
         let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
         let wheel = entries
             .map(|entry| entry.path())
-            .find(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| self.is_of_it(name)));
+            .find(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(|file| is_of(file, name)));
         wheel.ok_or_else(|| StepError::new(failed).cause("the build reported success and made no wheel of that name"))
     }
 
@@ -219,6 +212,17 @@ impl Maker<'_> {
     fn folder(&self) -> PathBuf {
         folder(self.ctx).join(self.file.sha256.hex())
     }
+}
+
+/// The name of an entry's wheel, and what it links to. What is written in an entry may be anything.
+fn facts<'e>(entry: &'e Entry, distribution: &str) -> Option<(&'e str, Links)> {
+    let name = entry.facts.get(FILE)?.as_str().filter(|name| is_of(name, distribution))?;
+    Some((name, serde_json::from_value(entry.facts.get(LINKS)?.clone()).ok()?))
+}
+
+/// Whether a file's name is that of a wheel of a distribution, and leads nowhere.
+fn is_of(file: &str, distribution: &str) -> bool {
+    !file.contains('/') && WheelName::parse(file).is_some_and(|wheel| wheel.name == distribution)
 }
 
 /// The same as wheels that will be installed.
@@ -272,4 +276,31 @@ fn links(root: &Path, interpreter: &Path, name: &str) -> Result<Links, Why> {
 
 fn folder(ctx: &Context) -> PathBuf {
     cache(ctx).join("built")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_entry_cannot_name_a_file_elsewhere_or_another_distribution() {
+        let entry = |file: &str| {
+            let facts = json!({ FILE: file, LINKS: { "packages": {}, "files": {} } });
+            Entry::new(Kind::Wheel, Vec::new(), facts.as_object().expect("an object").clone())
+        };
+        let name = |file: &str| facts(&entry(file), "doc-opt").map(|(name, _)| name.to_owned());
+        assert_eq!(name("doc_opt-1-py3-none-any.whl").as_deref(), Some("doc_opt-1-py3-none-any.whl"));
+        for file in [
+            "other-1-py3-none-any.whl",
+            "../doc_opt-1-py3-none-any.whl",
+            "/doc_opt-1-py3-none-any.whl",
+            "doc_opt-1.tar.gz",
+            "",
+        ] {
+            assert_eq!(name(file), None, "{file}");
+        }
+        assert_eq!(facts(&Entry::new(Kind::Wheel, Vec::new(), Map::new()), "doc-opt"), None);
+    }
 }

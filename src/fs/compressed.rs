@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use tar::{Builder, Header};
 use zstd::{
     stream::{read::Decoder, write::Encoder},
     zstd_safe::DCtx,
@@ -19,13 +20,39 @@ const WINDOW: u32 = 21;
 /// Packs files, links and folders as [`pack_some`] does, into a file that only its owner may read. Returns how many entries
 /// the archive has.
 pub fn pack_to(below: &Path, names: &[PathBuf], level: i32, to: &Path) -> Result<u64, FsError> {
-    let failed = || FsError::new(to, "packed");
-    let partial = Partial::create(to, Attributes::mode(0o600))?;
-    let mut encoder = Encoder::new(partial, level).map_err(failed())?;
-    encoder.window_log(WINDOW).and_then(|()| encoder.include_checksum(false)).map_err(failed())?;
-    let (encoder, entries) = pack_some(below, names, encoder)?;
-    encoder.finish().map_err(failed())?.commit()?;
+    let (encoder, entries) = pack_some(below, names, encoder(level, to)?)?;
+    finish(encoder, to)?;
     Ok(entries)
+}
+
+/// Packs files that are in memory, one after the other, into such a file: nobody's, and of no time, so that the same files
+/// make the same archive.
+pub fn pack_made(
+    files: impl Iterator<Item = io::Result<(PathBuf, Vec<u8>)>>,
+    level: i32,
+    to: &Path,
+) -> Result<(), FsError> {
+    let failed = || FsError::new(to, "packed");
+    let mut archive = Builder::new(encoder(level, to)?);
+    for file in files {
+        let (name, bytes) = file.map_err(failed())?;
+        let mut header = Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, name, &bytes[..]).map_err(failed())?;
+    }
+    finish(archive.into_inner().map_err(failed())?, to)
+}
+
+fn encoder(level: i32, to: &Path) -> Result<Encoder<'static, Partial>, FsError> {
+    let failed = || FsError::new(to, "packed");
+    let mut encoder = Encoder::new(Partial::create(to, Attributes::mode(0o600))?, level).map_err(failed())?;
+    encoder.window_log(WINDOW).and_then(|()| encoder.include_checksum(false)).map_err(failed())?;
+    Ok(encoder)
+}
+
+fn finish(encoder: Encoder<'static, Partial>, to: &Path) -> Result<(), FsError> {
+    encoder.finish().map_err(FsError::new(to, "packed"))?.commit()
 }
 
 /// What is in a packed file. One that wants more memory than ours do is refused while it is read. The memory is that of

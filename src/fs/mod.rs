@@ -23,7 +23,7 @@ use std::{
 };
 
 pub use bounded::read_bounded;
-pub use compressed::{open_packed, pack_to};
+pub use compressed::{open_packed, pack_made, pack_to};
 use folder::Folder;
 pub use found::{Found, read};
 pub use log::LineLog;

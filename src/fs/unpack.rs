@@ -57,33 +57,20 @@ pub fn unpack_beside(archive: impl Read, into: &Path, limits: Limits, seen: &See
     })
 }
 
-/// Hears of each file of an archive, by its name and with its bytes; writes nothing. Refuses what [`unpack`] refuses, links,
-/// and a file that is too large to be held in memory. `below` is for messages.
+/// Hears of each file of an archive: its name, its size, and its bytes to read; writes nothing. Refuses what [`unpack`]
+/// refuses, and links. `below` is for messages.
 pub fn each_file(
     archive: impl Read,
     below: &Path,
     limits: Limits,
-    mut hear: impl FnMut(&Path, &[u8]) -> io::Result<()>,
+    mut hear: impl FnMut(&Path, u64, &mut dyn Read) -> io::Result<()>,
 ) -> Result<(), FsError> {
-    let mut bytes = Vec::new();
-    admitted(archive, below, limits, &Seen::default(), |entry, path| {
-        if entry.header().entry_type().is_dir() {
-            return Ok(());
-        }
-        if !entry.header().entry_type().is_file() {
-            return Err(io::Error::other(Hostile::UnknownKind));
-        }
-        if entry.size() > MOST_IN_MEMORY {
-            return Err(io::Error::other(Hostile::TooLarge(MOST_IN_MEMORY)));
-        }
-        bytes.clear();
-        entry.read_to_end(&mut bytes)?;
-        hear(path, &bytes)
+    admitted(archive, below, limits, &Seen::default(), |entry, path| match entry.header().entry_type() {
+        EntryType::Directory => Ok(()),
+        EntryType::Regular => hear(path, entry.size(), entry),
+        _ => Err(io::Error::other(Hostile::UnknownKind)),
     })
 }
-
-/// The largest file that is held in memory.
-const MOST_IN_MEMORY: u64 = 32 << 20;
 
 /// Goes through the entries that may be unpacked.
 fn admitted<R: Read>(

@@ -47,9 +47,9 @@ impl Client {
         let _ = self.logins.set(logins);
     }
 
-    /// Whether an address is asked with a login: not everybody may have what is there.
+    /// Whether an address is asked with a login, ours or one of its own: not everybody may have what is there.
     pub fn logs_in(&self, url: &Url) -> bool {
-        self.login(url).is_some()
+        !url.username().is_empty() || self.login(url).is_some()
     }
 
     /// The login for an address: the one for the longest path, when there are several.

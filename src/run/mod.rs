@@ -270,9 +270,11 @@ fn recover(job: &Job) -> Result<bool, Vec<Failure>> {
     if let Err(error) = swept {
         warn(job, error.to_string());
     }
-    // Layers on their way, to this node or from it.
-    if let Err(error) = remove_tree(&cache.join("layers")) {
-        warn(job, error.to_string());
+    // What is on its way, to this node or from it.
+    for folder in ["layers", "python/byte-code", "python/built"] {
+        if let Err(error) = remove_tree(&cache.join(folder)) {
+            warn(job, error.to_string());
+        }
     }
     remove_tree(&logins_folder(&job.root)).map_err(|error| vec![refused_by(&error, error.hint())])?;
     let left = Journal::interrupted(&job.root);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Context;
 use crate::exec::Cmd;
 
-/// Variables that change what is built, although no setting of R names them.
+/// Variables that builds of every kind listen to.
 const VARIABLES: [&str; 16] = [
     "CC",
     "CFLAGS",
@@ -25,10 +25,13 @@ const VARIABLES: [&str; 16] = [
     "SOURCE_DATE_EPOCH",
 ];
 
-/// The variables of the agent's environment that a build listens to.
-pub(super) fn variables(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> BTreeMap<String, String> {
+/// The variables of the agent's environment that a build listens to; `more` are those of one kind of builds.
+pub(super) fn variables(
+    more: &[&str],
+    variable: impl Fn(&str) -> Option<std::ffi::OsString>,
+) -> BTreeMap<String, String> {
     let set = |name: &&str| Some(((*name).to_owned(), variable(name)?.to_string_lossy().into_owned()));
-    VARIABLES.iter().filter_map(set).collect()
+    VARIABLES.iter().chain(more).filter_map(set).collect()
 }
 
 /// What a compiler calls itself, such as `gcc (Debian 12.2.0-14) 12.2.0`; nothing when it is not there.
@@ -50,7 +53,8 @@ mod tests {
 
     #[test]
     fn only_variables_that_builds_listen_to_count() {
-        let set = |name: &str| ["CPPFLAGS", "HOME", "SECRET"].contains(&name).then(|| "x".into());
-        assert_eq!(variables(set), [("CPPFLAGS".to_owned(), "x".to_owned())].into());
+        let set = |name: &str| ["CPPFLAGS", "HOME", "SECRET", "MORE"].contains(&name).then(|| "x".into());
+        assert_eq!(variables(&[], set), [("CPPFLAGS".to_owned(), "x".to_owned())].into());
+        assert_eq!(variables(&["MORE"], set).len(), 2);
     }
 }

@@ -107,8 +107,8 @@ pub fn clean_up_interrupted(root: &Path, left: &Interrupted) -> Result<Vec<Strin
             Ok(Vec::new())
         }
         ("pip", Some((interpreter, rest))) => {
-            let compiled_since = rest.iter().any(|item| item == python::COMPILED).then_some(left.run.as_str());
-            python::clean_up_interrupted(root, Path::new(interpreter), compiled_since)
+            let compiled = rest.iter().any(|item| item == python::COMPILED);
+            python::clean_up_interrupted(root, Path::new(interpreter), &left.run, compiled)
         }
         // dpkg repairs itself when apt next acts.
         ("apt", _) => Ok(Vec::new()),

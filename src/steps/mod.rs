@@ -16,6 +16,7 @@ pub mod logins;
 mod patience;
 pub mod python;
 pub mod r;
+mod scratch;
 pub mod secret;
 pub mod shell;
 mod stage;

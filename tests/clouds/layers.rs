@@ -83,6 +83,7 @@ fn files(node: &NodeTest) -> Vec<String> {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a failure must be repeatable")]
 fn a_line_that_is_cut_while_a_layer_is_baked_or_restored_does_no_harm() {
     let s3 = S3::start();
     let line = Line::to(s3.port());
@@ -93,7 +94,9 @@ fn a_line_that_is_cut_while_a_layer_is_baked_or_restored_does_no_harm() {
     assert!(whole > 6_000_000, "{whole} bytes passed");
     for cut in 1..=CUTS {
         s3.clear();
-        line.cut_after((whole * cut + fastrand::u64(..whole)) / (CUTS + 2));
+        let after = (whole * cut + fastrand::u64(..whole)) / (CUTS + 2);
+        eprintln!("cut after {after} of {whole} bytes");
+        line.cut_after(after);
         let said = bake(&baker);
         line.mend();
         assert!(said.all().contains("s3://"), "it is told: {}", said.all());
@@ -113,7 +116,9 @@ fn a_line_that_is_cut_while_a_layer_is_baked_or_restored_does_no_harm() {
     assert!(whole > 6_000_000, "{whole} bytes passed");
     for cut in 1..=CUTS {
         let node = fresh(&s3, &line);
-        line.cut_after((whole * cut + fastrand::u64(..whole)) / (CUTS + 2));
+        let after = (whole * cut + fastrand::u64(..whole)) / (CUTS + 2);
+        eprintln!("cut after {after} of {whole} bytes");
+        line.cut_after(after);
         // There is no other way to the package here.
         let said = run(&node).ended(2);
         line.mend();

@@ -12,6 +12,15 @@ const SITE: &str = "/databricks/python3/lib/python3.11/site-packages";
 const PROFILE_TEXT: &str = "[pip]\npackages = [\"docopt==0.6.2\", \"humanize\"]\nsmoke = [\"docopt\", \"humanize\"]\n[wheel]\nfiles = \
                             [\"ringwheel-1.0-py3-none-any.whl\"]\n";
 
+/// Compares the byte code of the modules in folders with what their sources are compiled to; prints how many there are.
+const SAME: &str = "import glob, importlib.util, marshal, sys
+modules = [module for folder in sys.argv[1:] for module in glob.glob(folder + '/*.py')]
+for module in modules:
+    with open(importlib.util.cache_from_source(module), 'rb') as code, open(module, 'rb') as source:
+        assert marshal.loads(code.read()[16:]) == compile(source.read(), module, 'exec', dont_inherit=True), module
+print(len(modules))
+";
+
 fn fresh_node(shared: &Shared, what: &str, lock: Option<&str>) -> Option<Node> {
     let node = shared.fresh(what, &[])?;
     node.write(&format!("{PROFILES}/ringwheel-1.0-py3-none-any.whl"), wheel("ringwheel", "1.0", &["six"]));
@@ -69,12 +78,13 @@ fn what_one_node_built_and_compiled_the_next_takes() {
         &files(&two),
         "installed from wheels that were built here or elsewhere, the node is the same",
     );
-    // Python takes all of it for what it would make itself, and makes none anew.
+    // Python takes all of it for what it would make itself: it makes none anew, and none would be other code.
     let before = byte_code(&two);
-    two.sh(&format!(
-        "/databricks/python3/bin/python -m compileall -q {SITE}/humanize {SITE}/docopt.py {SITE}/ringwheel*"
-    ));
-    assert_same(&before, &byte_code(&two), "byte code counts as it was put there");
+    two.sh(&format!("/databricks/python3/bin/python -m compileall -q {SITE}/humanize {SITE}/docopt.py"));
+    assert_same(&before, &byte_code(&two), "byte code counts");
+    two.write("/tmp/same.py", SAME);
+    let same = two.sh(&format!("/databricks/python3/bin/python /tmp/same.py {SITE}/humanize {SITE}"));
+    assert!(same.trim().parse::<u32>().expect("a number") > 6, "{same}");
     two.sh("/databricks/python3/bin/python -c 'import docopt, humanize, ringwheel'");
     two.run(&STORE).exits(0).says("nothing to do");
     two.is_tidy();
@@ -91,6 +101,28 @@ fn what_one_node_built_and_compiled_the_next_takes() {
     three.run(&STORE).exits(0).says("is refused");
     assert_eq!(tasks(&three), ["build docopt", "import", "install"]);
     assert_same(&files(&one), &files(&three), "made here");
+}
+
+#[test]
+fn entries_that_may_be_missing_go_their_own_way_and_make_nothing_twice() {
+    let Some(shared) = Shared::new("ways") else { return };
+    let text = "[pip]\npackages = [\"humanize\", { name = \"docopt==0.6.2\", optional = true }]\n";
+    let node = |what: &str| {
+        let node = shared.fresh(what, &[]).expect("nodes are not skipped");
+        node.profile(text);
+        node
+    };
+    let one = node("ways-one");
+    one.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
+    let lock = one.sh(&format!("cat {LOCK}"));
+    one.run(&STORE).exits(0).never_says("warning");
+    assert_eq!(tasks(&one), ["build docopt", "install", "install"]);
+    let two = node("ways-two");
+    two.write(LOCK, &lock);
+    two.run(&STORE).exits(0).never_says("warning");
+    let taken = ["install", "install", "take docopt from the store", "unpack byte code of 1 wheel"];
+    assert_eq!(tasks(&two), [&taken[..], &taken[3..]].concat());
+    assert_same(&files(&one), &files(&two), "the same node");
 }
 
 #[test]

@@ -173,17 +173,20 @@ fn a_bake_or_a_restore_killed_at_any_instant_does_no_harm() {
     let began = std::time::Instant::now();
     bake(&one, &[]).exits(0);
     let whole = began.elapsed().as_secs_f64();
+    let mut killed_at_work = 0;
     for part in parts_of_one(KILLS) {
         one.sh("rm -rf /shared/* /var/cache/nodeagent/store");
         let after = format!("{:.3}", whole * part);
         let command =
             format!("timeout --foreground -s KILL {after} nodeagent store bake --store /shared --profile {PROFILE}");
         let killed = one.exec(&[], &["bash", "-c", &command]);
+        killed_at_work += usize::from(killed.code == 137);
         eprintln!("bake killed after {after} s of {whole:.3} s: {}", killed.code);
         let verify = ["nodeagent", "store", "verify", "--store", "/shared"];
         one.exec(&[], &verify).exits(0);
         one.exec(&[], &[&verify[..], &["--shared"]].concat()).exits(0);
     }
+    assert!(killed_at_work * 2 > KILLS, "{killed_at_work} of {KILLS} were killed");
     bake(&one, &[]).exits(0);
     let wanted = files(&one);
     drop(one);
@@ -195,12 +198,14 @@ fn a_bake_or_a_restore_killed_at_any_instant_does_no_harm() {
     assert_eq!(restored(&node).len(), 2);
     assert_same(&wanted, &files(&node), "restored undisturbed");
     drop(node);
+    let mut killed_at_work = 0;
     for part in parts_of_one(KILLS) {
         let node = fresh_node(&shared, "layers-killed", &small(), Some(&lock)).expect("nodes are not skipped");
         let after = format!("{:.3}", whole * part);
         let command =
             format!("timeout --foreground -s KILL {after} nodeagent run --profile {PROFILE} {}", STORE.join(" "));
         let killed = node.exec(&[], &["bash", "-c", &command]);
+        killed_at_work += usize::from(killed.code == 137);
         eprintln!("run killed after {after} s of {whole:.3} s: {}", killed.code);
         node.run(&STORE).exits(0);
         assert_same(&wanted, &files(&node), &format!("a restore killed after {after} s is made good; {killed}"));
@@ -208,6 +213,7 @@ fn a_bake_or_a_restore_killed_at_any_instant_does_no_harm() {
         assert_eq!(node.sh("ls -A /var/cache/nodeagent/layers 2> /dev/null || true"), "", "no part is left");
         node.exec(&[], &["nodeagent", "store", "verify"]).exits(0);
     }
+    assert!(killed_at_work * 2 > KILLS, "{killed_at_work} of {KILLS} were killed");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     shared::Shared,
-    support::{LIBRARY, Node, PROFILE, R, SITE, Said, assert_same},
+    support::{LIBRARY, Node, PROFILE, R, SITE, Said, assert_same, host},
 };
 
 const LOCK: &str = "/profiles/ring.lock";
@@ -82,6 +82,8 @@ fn sixteen_nodes_fetch_little_more_than_one_and_build_each_package_once() {
         let (built, taken) = (count(&format!("build {package}")), count(&format!("unpack {package} from the store")));
         assert_eq!((built, taken), (1, NODES - 1), "{package}: {counts:?}");
     }
+    let code = Said::of(host("find").arg(shared.path().join("all/v1/entries/byte-code")).args(["-type", "f"]), "find");
+    assert_eq!(code.stdout.lines().count(), 2, "a name for each wheel of the lock");
     let of_all: u64 = nodes.iter().map(from_origin).sum();
     eprintln!("{NODES} nodes had {of_all} bytes from origins, one alone {of_one}; ready after {took:.1} s");
     assert!(of_all * 10 <= of_one * 11, "{of_all} of {of_one} bytes");

@@ -66,7 +66,7 @@ async fn at_index(ctx: &Context, wanted: &PythonInstall, words: &str) -> Option<
     let flat = words.split_whitespace().collect::<Vec<_>>().join(" ");
     let found = MISSED.captures(&flat)?;
     let project = normalised(found.name("pip").or(found.name("uv"))?.as_str());
-    let config = PipConfig::read(&ctx.root, &wanted.interpreter, |name| std::env::var(name).ok());
+    let config = PipConfig::of(ctx, wanted);
     let indexes = wanted.index_url.clone().or_else(|| config.configured_index());
     let ask = async {
         for mut index in indexes.into_iter().chain(wanted.extra_index_urls.iter().cloned()) {

@@ -11,7 +11,11 @@ use configparser::ini::Ini;
 use regex::Regex;
 use url::Url;
 
-use crate::http::{Client, HttpError};
+use super::Context;
+use crate::{
+    http::{Client, HttpError},
+    plan::PythonInstall,
+};
 
 const DEFAULT_INDEX: &str = "https://pypi.org/simple/";
 const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, text/html;q=0.5";
@@ -27,8 +31,13 @@ pub(super) struct PipConfig {
 }
 
 impl PipConfig {
+    /// The configuration of the pip of a step's environment.
+    pub(super) fn of(ctx: &Context, wanted: &PythonInstall) -> Self {
+        Self::read(&ctx.root, &wanted.interpreter, |name| std::env::var(name).ok())
+    }
+
     /// Reads pip's configuration: files in the order pip does, later ones win, variables last.
-    pub(super) fn read(root: &Path, interpreter: &Path, variable: impl Fn(&str) -> Option<String>) -> Self {
+    fn read(root: &Path, interpreter: &Path, variable: impl Fn(&str) -> Option<String>) -> Self {
         let mut files: Vec<PathBuf> = vec![root.join("etc/pip.conf")];
         if let Some(home) = variable("HOME") {
             files.extend([".pip/pip.conf", ".config/pip/pip.conf"].map(|name| Path::new(&home).join(name)));
@@ -93,8 +102,7 @@ impl PipConfig {
     /// An address with the login that this configuration has for its server, if there is one: only that of the index, in
     /// memory.
     pub(super) fn with_own_login(&self, url: &Url) -> Url {
-        let indexes = self.index_url.iter().chain(&self.extra_index_url).flat_map(|urls| urls.split_whitespace());
-        let known = indexes.filter_map(|index| Url::parse(index).ok()).find(|index| {
+        let known = self.indexes().find(|index| {
             !index.username().is_empty()
                 && (index.scheme(), index.host(), index.port()) == (url.scheme(), url.host(), url.port())
         });
@@ -105,6 +113,12 @@ impl PipConfig {
             let _ = url.set_password(index.password());
         }
         url
+    }
+
+    /// The indexes that are named in it, with their logins.
+    pub(super) fn indexes(&self) -> impl Iterator<Item = Url> {
+        let urls = self.index_url.iter().chain(&self.extra_index_url).flat_map(|urls| urls.split_whitespace());
+        urls.filter_map(|index| Url::parse(index).ok())
     }
 
     /// The index that is asked first, when one is configured.

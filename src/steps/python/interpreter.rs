@@ -5,7 +5,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Context;
-use crate::{digest::Digest, facts::PythonEnv, plan::PythonInstall};
+use crate::{
+    digest::Digest,
+    facts::PythonEnv,
+    steps::why::{beside, words},
+};
 
 /// An interpreter. Its names are in keys: a change of one makes all that is kept unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,16 +24,15 @@ pub(super) struct Interpreter {
 }
 
 impl Interpreter {
-    /// Reads it; `None` where it cannot be read, and nothing can be kept for it.
-    pub(super) async fn read(ctx: &Context, wanted: &PythonInstall) -> Option<Self> {
-        let (interpreter, root) = (wanted.interpreter.clone(), ctx.root.clone());
-        let reading = move || {
-            let env = PythonEnv::read(&interpreter).ok()?;
-            let digest = Digest::sha256_of_file(&interpreter.canonicalize().ok()?).ok()?;
-            let (major, minor, patch) = env.version;
-            let folder = Path::new("/").join(env.site_packages.strip_prefix(&root).unwrap_or(&env.site_packages));
-            Some(Self { version: format!("{major}.{minor}.{patch}"), sha256: digest.hex().to_owned(), folder })
+    /// That of an environment; `None` where it cannot be read, and nothing can be kept for it.
+    pub(super) async fn read(ctx: &Context, env: &PythonEnv) -> Option<Self> {
+        let (major, minor, patch) = env.version;
+        let folder = Path::new("/").join(env.site_packages.strip_prefix(&ctx.root).unwrap_or(&env.site_packages));
+        let program = env.interpreter.clone();
+        let digest = move || {
+            program.canonicalize().and_then(|real| Digest::sha256_of_file(&real)).map_err(|error| words(&error))
         };
-        tokio::task::spawn_blocking(reading).await.ok()?
+        let sha256 = beside(digest).await.ok()?.hex().to_owned();
+        Some(Self { version: format!("{major}.{minor}.{patch}"), sha256, folder })
     }
 }

@@ -94,7 +94,7 @@ impl Found {
 
 /// The digest of a file whose index names none.
 async fn digest_of(ctx: &Context, wanted: &PythonInstall, url: &Url, file: &str) -> Result<Digest, StepError> {
-    let config = PipConfig::read(&ctx.root, &wanted.interpreter, |name| std::env::var(name).ok());
+    let config = PipConfig::of(ctx, wanted);
     let to = cache(ctx).join("locked/unknown").join(file);
     let download = Download { url: config.with_own_login(&bare(url)), to: to.clone(), size: None, digest: None };
     ctx.fetch(&download, |_| {}).await?;

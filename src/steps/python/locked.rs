@@ -19,7 +19,7 @@ pub(super) async fn fetch(
     wanted: &PythonInstall,
     files: &[LockedDistribution],
 ) -> Result<(), StepError> {
-    let config = PipConfig::read(&ctx.root, &wanted.interpreter, |name| std::env::var(name).ok());
+    let config = PipConfig::of(ctx, wanted);
     let files = files.iter().map(|file| Wanted {
         title: format!("{} {}", file.name, file.version),
         url: config.with_own_login(&file.url),
@@ -37,12 +37,16 @@ pub(super) fn reach(ctx: &Context, config: &PipConfig, file: &LockedDistribution
 }
 
 /// The wheels that will be installed, those of source archives left out.
-pub(super) fn wheels(ctx: &Context, wanted: &PythonInstall, files: &[LockedDistribution]) -> Vec<ToInstall> {
-    let config = PipConfig::read(&ctx.root, &wanted.interpreter, |name| std::env::var(name).ok());
+pub(super) fn wheels(
+    ctx: &Context,
+    config: &PipConfig,
+    wanted: &PythonInstall,
+    files: &[LockedDistribution],
+) -> Vec<ToInstall> {
     let locked = files.iter().filter(|file| !file.is_source()).map(|file| ToInstall {
         name: file.name.clone(),
         sha256: file.sha256.hex().to_owned(),
-        reach: reach(ctx, &config, file),
+        reach: reach(ctx, config, file),
     });
     let of_files = wanted.wheels.iter().filter_map(|wheel| {
         let reach = Reach::of(ctx.filestore.trusted().is_on());
@@ -82,7 +86,7 @@ pub(super) fn command(
 }
 
 /// The file that uv adds to a distribution from a local file: the time of that file, which is another on each node.
-const UV_NOTE: &str = "uv_cache.json";
+pub(super) const UV_NOTE: &str = "uv_cache.json";
 
 /// Takes uv's note about the local file out of what was installed: the same lock makes the same files, and they look as
 /// they do when they come from an index.
@@ -102,7 +106,12 @@ pub(super) fn forget_local_files<'a>(env: &PythonEnv, names: impl Iterator<Item 
     Ok(())
 }
 
-/// What is not there as it was locked.
+/// Those that are not there as they were locked.
+pub(super) fn lacking(env: &PythonEnv, files: &[LockedDistribution]) -> Vec<LockedDistribution> {
+    files.iter().filter(|file| !missing(env, std::slice::from_ref(*file)).is_empty()).cloned().collect()
+}
+
+/// What is not there as it was locked, in words.
 pub(super) fn missing(env: &PythonEnv, files: &[LockedDistribution]) -> Vec<String> {
     let fault = |file: &LockedDistribution| match env.distributions.get(&file.name).filter(|found| found.is_whole) {
         Some(found) if found.version == file.version => None,

@@ -21,13 +21,15 @@ use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 
 use bytecode::ByteCode;
+use index::PipConfig;
+use interpreter::Interpreter;
 use jiff::Timestamp;
 pub use lock::lock;
 pub use repair::{COMPILED, clean_up_interrupted};
-use sources::Built;
 use tool::{Request, Tool};
 
 use super::{
@@ -59,8 +61,6 @@ pub struct Installation {
     constraints: Option<PathBuf>,
     /// What was inconsistent before we came.
     conflicts: BTreeSet<String>,
-    /// What need not be compiled again.
-    code: ByteCode,
 }
 
 /// Takes a layer where there is one; else finds an installer and tries the resolution. Does not change the environment.
@@ -77,10 +77,10 @@ async fn prepare_installation(ctx: &Context, wanted: &PythonInstall) -> Result<I
     let tool = uv::find(ctx, wanted).await?;
     let _no_trace = no_trace(wanted);
     if let Some(files) = &wanted.locked {
+        sources::may_be_built(ctx, files)?;
         locked::fetch(ctx, wanted, files).await?;
-        let code = ByteCode::look(ctx, wanted, locked::wheels(ctx, wanted, files)).await;
         let conflicts = conflicts(ctx, &tool, wanted).await?;
-        return Ok(Installation { tool, constraints: None, conflicts, code });
+        return Ok(Installation { tool, constraints: None, conflicts });
     }
     let constraints = write_constraints(ctx, wanted)?;
     ctx.progress.now("resolving", None);
@@ -99,7 +99,7 @@ async fn prepare_installation(ctx: &Context, wanted: &PythonInstall) -> Result<I
         return Err(explained(ctx, wanted, "the Python requirements cannot be resolved", &error).await);
     }
     let conflicts = conflicts(ctx, &tool, wanted).await?;
-    Ok(Installation { tool, constraints, conflicts, code: ByteCode::default() })
+    Ok(Installation { tool, constraints, conflicts })
 }
 
 /// uv locks an environment with a file in it, even for a look, and leaves it there for everybody to write to.
@@ -111,7 +111,7 @@ fn no_trace(wanted: &PythonInstall) -> Option<fs::NoTrace> {
 /// Restores or installs, and looks again.
 pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> Result<(), StepError> {
     remember_shipped(ctx, wanted)?;
-    let mut installation = match prepared {
+    let installation = match prepared {
         Prepared::Installation(installation) => installation,
         // What is in it fitted together and could be imported where it was made, on the same runtime.
         Prepared::Layer(staged) => match restore(ctx, wanted, staged).await {
@@ -126,11 +126,12 @@ pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> R
     for name in repair::forget_unreadable(&wanted.interpreter, &wanted.shipped)? {
         ctx.progress.warn(format!("`{name}` was damaged and is installed anew if it is asked for"));
     }
-    let built = install_all(ctx, wanted, &mut installation).await?;
-    if installation.code.is_any() {
-        installation.code.complete(ctx, wanted).await?;
+    let began = SystemTime::now();
+    let made = install_all(ctx, wanted, &installation).await?;
+    if let Err(error) = look_again(ctx, wanted) {
+        repair::clean_up_failed(&ctx.root, wanted, began)?;
+        return Err(error);
     }
-    look_again(ctx, wanted)?;
     let new: Vec<String> =
         conflicts(ctx, &installation.tool, wanted).await?.difference(&installation.conflicts).cloned().collect();
     if !new.is_empty() {
@@ -139,29 +140,42 @@ pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> R
         return Err(error);
     }
     usable(ctx, &wanted.interpreter, &wanted.smoke, Trace::ByteCode).await?;
-    installation.code.keep(ctx, wanted);
-    sources::keep(ctx, wanted, built);
+    made.keep(ctx, wanted);
     remember_installed(ctx, wanted)
 }
 
-/// Installs what is asked for. Returns the wheels of source archives.
+/// Installs what is asked for. Returns byte code that is to be kept when all is found good.
 async fn install_all(
     ctx: &Context,
     wanted: &PythonInstall,
-    installation: &mut Installation,
-) -> Result<Vec<Built>, StepError> {
+    installation: &Installation,
+) -> Result<ByteCode, StepError> {
     let tool = &installation.tool;
     let Some(files) = &wanted.locked else {
         install(ctx, wanted, tool.install(&Request::all(wanted, installation.constraints.as_deref()))).await?;
-        return Ok(Vec::new());
+        return Ok(ByteCode::default());
     };
-    let built = sources::wheels(ctx, tool, wanted, &locked::sources(ctx, files)).await?;
-    installation.code.extend(ByteCode::look(ctx, wanted, sources::to_install(&built)).await);
-    if !(files.is_empty() && wanted.wheels.is_empty()) {
-        let compile = wanted.compile && !installation.code.is_any();
-        install(ctx, wanted, locked::command(ctx, tool, wanted, files, &built, compile)?).await?;
+    // A step before this one may have installed some.
+    let env = PythonEnv::read(&wanted.interpreter)
+        .map_err(|error| StepError::new("the environment cannot be read").because(&error))?;
+    let files = locked::lacking(&env, files);
+    if files.is_empty() && wanted.wheels.is_empty() {
+        return Ok(ByteCode::default());
     }
-    Ok(built)
+    let (config, interpreter) = (PipConfig::of(ctx, wanted), Interpreter::read(ctx, &env).await);
+    let site = sources::Site { ctx, tool, wanted, config: &config, interpreter: interpreter.as_ref() };
+    let built = site.wheels(&locked::sources(ctx, &files)).await?;
+    let mut wheels = locked::wheels(ctx, &config, wanted, &files);
+    wheels.extend(sources::to_install(&built).await);
+    let mut code = ByteCode::look(ctx, wanted, interpreter.as_ref(), wheels).await;
+    let compile = wanted.compile && !code.is_any();
+    install(ctx, wanted, locked::command(ctx, tool, wanted, &files, &built, compile)?).await?;
+    if wanted.compile && !compile {
+        let of_files = wanted.wheels.iter().map(|wheel| wheel.name.clone());
+        let names: Vec<String> = files.iter().map(|file| file.name.clone()).chain(of_files).collect();
+        code.complete(ctx, wanted, &names).await;
+    }
+    Ok(code)
 }
 
 /// Puts a layer to its place, and looks again. The error is why the distributions have to be installed instead.
@@ -180,7 +194,11 @@ async fn install(ctx: &Context, wanted: &PythonInstall, cmd: Cmd) -> Result<(), 
     ctx.progress.task_finished("install", started, installed.is_ok());
     match installed {
         Ok(_) => Ok(()),
-        Err(error) => Err(explained(ctx, wanted, "the Python distributions could not be installed", &error).await),
+        Err(error) => {
+            // What of it is half there would be taken for whole by the next run.
+            repair::clean_up_failed(&ctx.root, wanted, started.into())?;
+            Err(explained(ctx, wanted, "the Python distributions could not be installed", &error).await)
+        }
     }
 }
 

@@ -3,10 +3,12 @@
 
 use std::{collections::BTreeMap, path::Path, time::SystemTime};
 
+use super::{bytecode::COMPILE, locked};
 use crate::{
     exec::end_left_behind,
     facts::{PythonEnv, python::Distribution},
     fs::{self, FsError},
+    plan::PythonInstall,
     state::Receipt,
 };
 
@@ -15,25 +17,46 @@ pub const COMPILED: &str = "compiled";
 
 /// Forgets distributions whose files are not all there: their metadata is removed, and the next plan installs them
 /// again. What the runtime ships is left as it is: runtimes leave files out on purpose. Of what came since the start
-/// of the run `compiled_since`, byte code has to be there too: it is made last. Returns the names.
+/// of the run, that has to be there too which is made last: byte code, where it was to be `compiled`. Returns the names.
 pub fn clean_up_interrupted(
     root: &Path,
     interpreter: &Path,
-    compiled_since: Option<&str>,
+    run: &str,
+    compiled: bool,
 ) -> Result<Vec<String>, FsError> {
     let name = interpreter.to_string_lossy();
     end_left_behind(|args| {
         let has = |word: &str| args.iter().any(|arg| arg == word);
-        has(&name) && has("pip") && has("install")
+        has(&name) && (has("pip") && has("install") || has("--wheel") || has("wheel") || has(COMPILE))
     });
+    // Byte code in the making.
+    if let Ok(env) = PythonEnv::read(interpreter) {
+        fs::remove_partials_below(&env.site_packages, Path::new(""))?;
+    }
+    forget_torn(root, interpreter, start_of(run), compiled)
+}
+
+/// The same after an installation that failed, such as on a full disk: what is half there does not count as installed.
+pub(super) fn clean_up_failed(root: &Path, wanted: &PythonInstall, since: SystemTime) -> Result<Vec<String>, FsError> {
+    forget_torn(root, &wanted.interpreter, Some(since), wanted.compile)
+}
+
+fn forget_torn(
+    root: &Path,
+    interpreter: &Path,
+    since: Option<SystemTime>,
+    compiled: bool,
+) -> Result<Vec<String>, FsError> {
     let receipt = Receipt::read(root);
-    let began = compiled_since.and_then(start_of);
     let came_since = |found: &Distribution| {
         let changed = found.folder.metadata().and_then(|folder| folder.modified());
-        began.zip(changed.ok()).is_some_and(|(began, changed)| changed >= began)
+        since.zip(changed.ok()).is_some_and(|(since, changed)| changed >= since)
     };
     forget(interpreter, |env, found| {
-        let is_torn = !found.is_whole || !found.has_all_files() || came_since(found) && !found.is_compiled(&env.tag());
+        let has = |name: &str| found.folder.join(name).is_file();
+        // Installers note their own name when all files are there; we take uv's note out, and byte code is made last.
+        let is_unfinished = || !has("INSTALLER") || has(locked::UV_NOTE) || compiled && !found.is_compiled(&env.tag());
+        let is_torn = !found.is_whole || !found.has_all_files() || came_since(found) && is_unfinished();
         let known = receipt.python.get(&env.site_packages.display().to_string());
         let shipped = known.and_then(|known| known.shipped.get(&found.name));
         is_torn && shipped.is_none_or(|version| *version != found.version)

@@ -3,13 +3,17 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
+    io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{StreamExt as _, TryStreamExt as _, future::join_all};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use zip::ZipArchive;
 
 use super::{
     Context, StepError, access, bytecode::ToInstall, cache, explained, index::PipConfig, interpreter::Interpreter,
@@ -17,14 +21,15 @@ use super::{
 };
 use crate::{
     digest::Digest,
-    facts::{PythonEnv, os::Os, python::WheelName},
-    fs,
+    facts::{os::Os, python::WheelName},
+    fs::{self, Attributes, Partial},
     lock::LockedDistribution,
     plan::PythonInstall,
     steps::{
         compilers,
         links::{Ground, Links},
         patience::{LEASE, Patience},
+        scratch::Scratch,
         why::{Why, beside, words},
     },
     store::{Entry, Guard, Key, Kind, Lease, Reach},
@@ -37,6 +42,23 @@ const FILE: &str = "file";
 const LINKS: &str = "links";
 /// The compilers that builds find by themselves.
 const COMPILERS: [&str; 2] = ["cc", "c++"];
+/// Variables that builds of wheels listen to, beside those of compilers.
+const VARIABLES: [&str; 14] = [
+    "ARCHFLAGS",
+    "CARGO_BUILD_TARGET",
+    "CMAKE_ARGS",
+    "CMAKE_GENERATOR",
+    "CMAKE_PREFIX_PATH",
+    "LD_LIBRARY_PATH",
+    "MAKEFLAGS",
+    "PIP_CONSTRAINT",
+    "RUSTFLAGS",
+    "SETUPTOOLS_SCM_PRETEND_VERSION",
+    "SETUPTOOLS_USE_DISTUTILS",
+    "SKBUILD_CMAKE_ARGS",
+    "SKBUILD_CONFIGURE_OPTIONS",
+    "UV_BUILD_CONSTRAINT",
+];
 /// How long a build takes about, in milliseconds: what it is built with is fetched first.
 const USUAL_COST: u64 = 15_000;
 
@@ -54,6 +76,15 @@ struct Decides<'a> {
     variables: &'a BTreeMap<String, String>,
 }
 
+/// Under trusted keys nothing is built from source: who vouches for the archive does not vouch for what it is built with.
+pub(super) fn may_be_built(ctx: &Context, files: &[LockedDistribution]) -> Result<(), StepError> {
+    let source = files.iter().find(|file| file.is_source()).filter(|_| ctx.filestore.trusted().is_on());
+    let Some(file) = source else { return Ok(()) };
+    let refused = StepError::refused(format!("`{}` is locked as a source archive, `{}`", file.name, file.file));
+    let refused = refused.cause("what it would be built with comes from an index, and is signed by nobody");
+    Err(refused.hint("put a wheel of it into the file store and name it under `[wheel]`, or into an index".to_owned()))
+}
+
 /// The wheel of a source archive, on this node.
 #[derive(Debug)]
 pub(super) struct Built {
@@ -62,121 +93,145 @@ pub(super) struct Built {
     /// The wheel.
     pub(super) path: PathBuf,
     reach: Reach,
-    /// Under which name it is to be kept, when it was built here. Others wait as long as the lease lives.
-    fresh: Option<(Key, Option<Guard>)>,
+    /// The folder it is in lives as long.
+    _scratch: Arc<Scratch>,
 }
 
-/// The wheels of source archives, each of which is there with its path: from the store, else built here.
-pub(super) async fn wheels(
-    ctx: &Context,
-    tool: &Tool,
-    wanted: &PythonInstall,
-    sources: &[(&LockedDistribution, PathBuf)],
-) -> Result<Vec<Built>, StepError> {
-    if sources.is_empty() {
-        return Ok(Vec::new());
-    }
-    fs::remove_tree(&folder(ctx))?;
-    let keys = keys(ctx, wanted, sources).await;
-    let ground = ground(ctx).await;
-    let building = sources.iter().zip(keys).map(|((file, archive), key)| {
-        let maker = Maker { ctx, tool, wanted, file, archive, ground: &ground };
-        async move {
-            match key {
-                Some((key, reach)) => maker.kept_or_built(key, reach).await,
-                None => maker.build().await.map(|path| maker.built(path, Reach::ThisNode, None)),
-            }
+/// Where wheels are built, and for what.
+#[derive(Clone, Copy)]
+pub(super) struct Site<'a> {
+    pub(super) ctx: &'a Context,
+    pub(super) tool: &'a Tool,
+    pub(super) wanted: &'a PythonInstall,
+    pub(super) config: &'a PipConfig,
+    pub(super) interpreter: Option<&'a Interpreter>,
+}
+
+impl Site<'_> {
+    /// The wheels of source archives, each of which is there with its path: from the store, else built here. What others
+    /// are building is waited for last.
+    pub(super) async fn wheels(&self, sources: &[(&LockedDistribution, PathBuf)]) -> Result<Vec<Built>, StepError> {
+        if sources.is_empty() {
+            return Ok(Vec::new());
         }
-    });
-    futures::stream::iter(building.collect::<Vec<_>>()).buffered(ctx.cores).try_collect().await
-}
-
-/// The names of all builds, and who may have them; none where nothing is kept.
-async fn keys(
-    ctx: &Context,
-    wanted: &PythonInstall,
-    sources: &[(&LockedDistribution, PathBuf)],
-) -> Vec<Option<(Key, Reach)>> {
-    let interpreter = if ctx.store.keeps() { Interpreter::read(ctx, wanted).await } else { None };
-    let Some(interpreter) = interpreter else { return sources.iter().map(|_| None).collect() };
-    let mut called = BTreeMap::new();
-    for name in COMPILERS {
-        called.insert(name.to_owned(), compilers::called(ctx, name).await);
+        let scratch = Arc::new(Scratch::below(&cache(self.ctx).join("built")));
+        let (keys, root) = (self.keys(sources).await, self.ctx.root.clone());
+        // Read now: the packages that wheels link to are installed.
+        let ground = beside(move || Ok(Ground::read(&root, None))).await;
+        let ground = Arc::new(ground.map_err(|why| StepError::new("dpkg's files could not be read").cause(why))?);
+        let makers: Vec<Maker<'_>> = sources
+            .iter()
+            .zip(keys)
+            .map(|((file, archive), key)| Maker { site: *self, file, archive, key, scratch: &scratch, ground: &ground })
+            .collect();
+        let ours = futures::stream::iter(makers.iter().map(Maker::unless_elsewhere)).buffered(self.ctx.cores);
+        let ours: Vec<Option<Built>> = ours.try_collect().await?;
+        let all = makers.iter().zip(ours).map(async |(maker, built)| match built {
+            Some(built) => Ok(built),
+            None => maker.after_others().await,
+        });
+        join_all(all).await.into_iter().collect()
     }
-    let variables = compilers::variables(|name| std::env::var_os(name));
-    let os = Os::parse(&std::fs::read_to_string(ctx.on_node("/etc/os-release")).unwrap_or_default());
-    let config = PipConfig::read(&ctx.root, &wanted.interpreter, |name| std::env::var(name).ok());
-    let key = |file: &LockedDistribution| {
-        let decides = Decides {
-            source: file.sha256.hex(),
-            interpreter: &interpreter,
-            os: format!("{} {}", os.id, os.version),
-            arch: std::env::consts::ARCH,
-            compilers: &called,
-            variables: &variables,
-        };
-        Some((Key::of(Kind::Wheel, &decides), locked::reach(ctx, &config, file)))
-    };
-    sources.iter().map(|(file, _)| key(file)).collect()
-}
 
-/// What wheels may link to here; read after the packages they need were installed.
-async fn ground(ctx: &Context) -> Option<Ground> {
-    let root = ctx.root.clone();
-    beside(move || Ok(Ground::read(&root, None))).await.ok()
+    /// The names of all builds, and who may have them; none where nothing is kept.
+    async fn keys(&self, sources: &[(&LockedDistribution, PathBuf)]) -> Vec<Option<(Key, Reach)>> {
+        let ctx = self.ctx;
+        let Some(interpreter) = self.interpreter.filter(|_| ctx.store.keeps()) else {
+            return sources.iter().map(|_| None).collect();
+        };
+        let mut called = BTreeMap::new();
+        for name in COMPILERS {
+            called.insert(name.to_owned(), compilers::called(ctx, name).await);
+        }
+        let variables = compilers::variables(&VARIABLES, |name| std::env::var_os(name));
+        let os = Os::parse(&std::fs::read_to_string(ctx.on_node("/etc/os-release")).unwrap_or_default());
+        // What it is built with may be what not everybody may have.
+        let named = self.wanted.index_url.iter().chain(&self.wanted.extra_index_urls).cloned();
+        let is_private = named.chain(self.config.indexes()).any(|url| ctx.http.logs_in(&url));
+        let key = |file: &LockedDistribution| {
+            let decides = Decides {
+                source: file.sha256.hex(),
+                interpreter,
+                os: format!("{} {}", os.id, os.version),
+                arch: std::env::consts::ARCH,
+                compilers: &called,
+                variables: &variables,
+            };
+            let reach = if is_private { Reach::ThisNode } else { locked::reach(ctx, self.config, file) };
+            (Key::of(Kind::Wheel, &decides), reach)
+        };
+        sources.iter().map(|(file, _)| Some(key(file))).collect()
+    }
 }
 
 /// Who makes one wheel.
 struct Maker<'a> {
-    ctx: &'a Context,
-    tool: &'a Tool,
-    wanted: &'a PythonInstall,
+    site: Site<'a>,
     file: &'a LockedDistribution,
     archive: &'a Path,
-    ground: &'a Option<Ground>,
+    key: Option<(Key, Reach)>,
+    scratch: &'a Arc<Scratch>,
+    ground: &'a Arc<Ground>,
 }
 
 impl Maker<'_> {
-    async fn kept_or_built(&self, key: Key, reach: Reach) -> Result<Built, StepError> {
-        if let Some(path) = self.kept(&key, reach).await {
-            return Ok(self.built(path, reach, None));
+    /// Takes the wheel from the store or builds it; `None` when another node is building it.
+    async fn unless_elsewhere(&self) -> Result<Option<Built>, StepError> {
+        let Some((key, reach)) = &self.key else { return self.build(None).await.map(Some) };
+        if let Some(path) = self.kept().await {
+            return Ok(Some(self.built(path)));
         }
-        let mut guard = None;
-        if reach == Reach::Everybody {
-            let patience = Patience::new(USUAL_COST, self.ctx.cores);
-            while guard.is_none() && !patience.is_over() {
-                match self.ctx.store.lease(&key, LEASE).await {
-                    Lease::Taken(taken) => guard = Some(taken),
-                    Lease::Held { .. } => {
-                        let started = Timestamp::now();
-                        patience.wait(&self.ctx.store, (Kind::Wheel, &key), |entry| self.fits(entry).is_some()).await;
-                        let task = format!("wait for {}, which another node builds", self.file.name);
-                        self.ctx.progress.task_finished(task, started, true);
-                    }
-                }
-                // Whoever had it may have published just now.
-                if let Some(path) = self.kept(&key, reach).await {
-                    return Ok(self.built(path, reach, None));
-                }
-            }
+        if *reach == Reach::ThisNode {
+            return self.build(None).await.map(Some);
         }
-        let path = self.build().await?;
-        Ok(self.built(path, reach, Some((key, guard))))
+        match self.site.ctx.store.lease(key, LEASE).await {
+            Lease::Held { .. } => Ok(None),
+            Lease::Taken(guard) => match self.kept().await {
+                // Whoever had it published just now.
+                Some(path) => Ok(Some(self.built(path))),
+                None => self.build(Some(guard)).await.map(Some),
+            },
+        }
     }
 
-    fn built(&self, path: PathBuf, reach: Reach, fresh: Option<(Key, Option<Guard>)>) -> Built {
-        Built { name: self.file.name.clone(), path, reach, fresh }
+    /// Waits for the other node, and builds the wheel if that was in vain.
+    async fn after_others(&self) -> Result<Built, StepError> {
+        let (ctx, patience) = (self.site.ctx, Patience::new(USUAL_COST, self.site.ctx.cores));
+        while let Some((key, _)) = self.key.as_ref().filter(|_| !patience.is_over()) {
+            let started = Timestamp::now();
+            patience.wait(&ctx.store, (Kind::Wheel, key), |entry| self.fits(entry).is_some()).await;
+            let task = format!("wait for {}, which another node builds", self.file.name);
+            ctx.progress.task_finished(task, started, true);
+            if let Some(built) = self.unless_elsewhere().await? {
+                return Ok(built);
+            }
+        }
+        self.build(None).await
+    }
+
+    fn built(&self, path: PathBuf) -> Built {
+        let reach = self.key.as_ref().map_or(Reach::ThisNode, |(_, reach)| *reach);
+        Built { name: self.file.name.clone(), path, reach, _scratch: Arc::clone(self.scratch) }
     }
 
     /// The wheel from the store, brought here.
-    async fn kept(&self, key: &Key, reach: Reach) -> Option<PathBuf> {
+    async fn kept(&self) -> Option<PathBuf> {
+        let (ctx, name) = (self.site.ctx, &self.file.name);
+        let (key, reach) = self.key.as_ref()?;
         for &which in reach.places() {
-            let Some(entry) = self.ctx.store.entry_in(which, Kind::Wheel, key).await else { continue };
-            let (Some(name), Some(member)) = (self.fits(&entry), entry.object(ROLE)) else { continue };
-            let (to, started) = (self.folder().join(name), Timestamp::now());
-            if self.ctx.store.object(&member.digest(), Some(member.size), &to, |_| ()).await {
-                self.ctx.progress.task_finished(format!("take {} from the store", self.file.name), started, true);
-                return Some(to);
+            let Some(entry) = ctx.store.entry_in(which, Kind::Wheel, key).await else { continue };
+            let (Some(file), Some(member)) = (self.fits(&entry), entry.object(ROLE)) else { continue };
+            let (to, started) = (self.folder().join(file), Timestamp::now());
+            if !ctx.store.object(&member.digest(), Some(member.size), &to, |_| ()).await {
+                continue;
+            }
+            let also = to.clone();
+            match beside(move || is_wheel(&also)).await {
+                Ok(()) => {
+                    ctx.progress.task_finished(format!("take {name} from the store"), started, true);
+                    return Some(to);
+                }
+                Err(why) => ctx.progress.warn(format!("the wheel of `{name}` in the store is not used: {why}")),
             }
         }
         None
@@ -184,98 +239,122 @@ impl Maker<'_> {
 
     /// The name of an entry's wheel, if it is one of this distribution and what it links to is here.
     fn fits<'e>(&self, entry: &'e Entry) -> Option<&'e str> {
-        let (name, links) = facts(entry, &self.file.name)?;
-        self.ground.as_ref()?.fits(&links).then_some(name)
+        let (name, links) = facts(entry, &self.file.name, &self.file.version)?;
+        self.ground.fits(&links).then_some(name)
     }
 
-    async fn build(&self) -> Result<PathBuf, StepError> {
+    /// Builds the wheel. It is published at once: others wait as long as the lease lives.
+    async fn build(&self, guard: Option<Guard>) -> Result<Built, StepError> {
+        let Site { ctx, tool, wanted, .. } = self.site;
         let (folder, name) = (self.folder(), &self.file.name);
+        // What the store had may be there, and was of no use.
+        fs::remove_tree(&folder)?;
         fs::create_dirs(&folder, 0o755)?;
-        self.ctx.progress.now(format!("building {name}"), None);
-        let cmd = access::with_logins(self.ctx, self.tool.build(self.wanted, self.archive, &folder))?;
-        let cmd = cmd.log(self.ctx.logs.join("pip.log"));
+        ctx.progress.now(format!("building {name}"), None);
+        let cmd = access::with_logins(ctx, tool.build(wanted, self.archive, &folder))?.log(ctx.logs.join("pip.log"));
         let started = Timestamp::now();
-        let built = self.ctx.runner.run(&cmd).await.and_then(|done| done.ok(&cmd));
-        self.ctx.progress.task_finished(format!("build {name}"), started, built.is_ok());
+        let done = ctx.runner.run(&cmd).await.and_then(|done| done.ok(&cmd));
+        ctx.progress.task_finished(format!("build {name}"), started, done.is_ok());
         let failed = format!("`{name}` could not be built from its source archive");
-        if let Err(error) = built {
-            return Err(explained(self.ctx, self.wanted, &failed, &error).await);
+        if let Err(error) = done {
+            return Err(explained(ctx, wanted, &failed, &error).await);
         }
-        let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-        let wheel = entries
-            .map(|entry| entry.path())
-            .find(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(|file| is_of(file, name)));
-        wheel.ok_or_else(|| StepError::new(failed).cause("the build reported success and made no wheel of that name"))
+        let mut entries = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let is_it = |path: &PathBuf| {
+            let file = path.file_name().and_then(|file| file.to_str());
+            file.is_some_and(|file| is_of(file, name, &self.file.version))
+        };
+        let none = "the build reported success and made no wheel of that name and version";
+        let path = entries.find(is_it).ok_or_else(|| StepError::new(failed).cause(none))?;
+        let built = self.built(path);
+        self.keep(&built, guard);
+        Ok(built)
+    }
+
+    /// Keeps a wheel that was just built. Goes on behind the run.
+    fn keep(&self, built: &Built, guard: Option<Guard>) {
+        let Some((key, reach)) = self.key.clone() else { return };
+        let (ctx, ground, scratch) = (self.site.ctx.clone(), Arc::clone(self.ground), Arc::clone(self.scratch));
+        let (name, path, into) = (self.file.name.clone(), built.path.clone(), self.folder().join("libraries"));
+        self.site.ctx.store.behind(async move {
+            let (also, store) = (path.clone(), ctx.store.clone());
+            let kept = async {
+                let links = beside(move || links(&ground, &also, &into)).await?;
+                let links = serde_json::to_value(links).map_err(|error| words(&error))?;
+                let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let facts = Map::from_iter([(FILE.to_owned(), Value::String(file)), (LINKS.to_owned(), links)]);
+                let published = store.publish_file((Kind::Wheel, &key), ROLE, &path, facts, reach).await;
+                published.map_err(|error| error.in_words())
+            };
+            if let Err(why) = kept.await {
+                ctx.progress.warn(format!("the wheel of `{name}` is not kept in the store: {why}"));
+            }
+            drop((guard, scratch));
+        });
     }
 
     /// A folder for this wheel alone.
     fn folder(&self) -> PathBuf {
-        folder(self.ctx).join(self.file.sha256.hex())
+        self.scratch.path().join(self.file.sha256.hex())
     }
 }
 
 /// The name of an entry's wheel, and what it links to. What is written in an entry may be anything.
-fn facts<'e>(entry: &'e Entry, distribution: &str) -> Option<(&'e str, Links)> {
-    let name = entry.facts.get(FILE)?.as_str().filter(|name| is_of(name, distribution))?;
+fn facts<'e>(entry: &'e Entry, distribution: &str, version: &str) -> Option<(&'e str, Links)> {
+    let name = entry.facts.get(FILE)?.as_str().filter(|name| is_of(name, distribution, version))?;
     Some((name, serde_json::from_value(entry.facts.get(LINKS)?.clone()).ok()?))
 }
 
 /// Whether a file's name is that of a wheel of a distribution, and leads nowhere.
-fn is_of(file: &str, distribution: &str) -> bool {
-    !file.contains('/') && WheelName::parse(file).is_some_and(|wheel| wheel.name == distribution)
+fn is_of(file: &str, distribution: &str, version: &str) -> bool {
+    let is_version = |found: &str| {
+        let same = |(one, other): (pep440_rs::Version, pep440_rs::Version)| one == other;
+        found == version || found.parse().ok().zip(version.parse().ok()).is_some_and(same)
+    };
+    let wheel = WheelName::parse(file).filter(|_| !file.contains('/'));
+    wheel.is_some_and(|wheel| wheel.name == distribution && is_version(&wheel.version))
+}
+
+/// Whether a file is what an installer takes for a wheel.
+fn is_wheel(path: &Path) -> Result<(), Why> {
+    let archive = ZipArchive::new(File::open(path).map_err(|error| words(&error))?).map_err(|error| words(&error))?;
+    let mut names = archive.file_names().filter_map(Result::ok);
+    let has_metadata = names.any(|name| name.ends_with(".dist-info/METADATA"));
+    has_metadata.then_some(()).ok_or_else(|| "it has no metadata".to_owned())
+}
+
+/// What the libraries in a wheel link to. They are unpacked to a folder: so they are read as those of packages are.
+fn links(ground: &Ground, wheel: &Path, into: &Path) -> Result<Links, Why> {
+    let mut archive =
+        ZipArchive::new(File::open(wheel).map_err(|error| words(&error))?).map_err(|error| words(&error))?;
+    let mut libraries = Vec::new();
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index).map_err(|error| words(&error))?;
+        let Some(name) = entry.enclosed_name() else { return Err("a name in it leads out of it".to_owned()) };
+        let file = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if entry.is_dir() || !(file.ends_with(".so") || file.contains(".so.")) {
+            continue;
+        }
+        let path = into.join(index.to_string()).join(file);
+        let mut partial = Partial::create(&path, Attributes::mode(0o600)).map_err(|error| words(&error))?;
+        io::copy(&mut entry, &mut partial).map_err(|error| words(&error))?;
+        partial.commit_unsynced().map_err(|error| words(&error))?;
+        libraries.push(path);
+    }
+    ground.links_of(&libraries, |library| Err(format!("it links to `{library}`, which is in no folder of libraries")))
 }
 
 /// The same as wheels that will be installed.
-pub(super) fn to_install(built: &[Built]) -> Vec<ToInstall> {
-    let sha256 = |path: &Path| Digest::sha256_of_file(path).map(|digest| digest.hex().to_owned());
-    let wheel =
-        |one: &Built| Some(ToInstall { name: one.name.clone(), sha256: sha256(&one.path).ok()?, reach: one.reach });
-    built.iter().filter_map(wheel).collect()
-}
-
-/// Keeps the wheels that were built here, now that they are installed. Goes on behind the run.
-pub(super) fn keep(ctx: &Context, wanted: &PythonInstall, built: Vec<Built>) {
-    let (ctx, also, interpreter) = (ctx.clone(), ctx.store.clone(), wanted.interpreter.clone());
-    also.behind(async move {
-        for Built { name, path, reach, fresh } in built {
-            let Some((key, guard)) = fresh else { continue };
-            if let Err(why) = keep_one(&ctx, &interpreter, &name, &path, (&key, reach)).await {
-                ctx.progress.warn(format!("the wheel of `{name}` is not kept in the store: {why}"));
-            }
-            drop(guard);
-        }
-    });
-}
-
-async fn keep_one(
-    ctx: &Context,
-    interpreter: &Path,
-    name: &str,
-    path: &Path,
-    (key, reach): (&Key, Reach),
-) -> Result<(), Why> {
-    let (root, interpreter, of) = (ctx.root.clone(), interpreter.to_owned(), name.to_owned());
-    let looking = move || links(&root, &interpreter, &of);
-    let links = serde_json::to_value(beside(looking).await?).map_err(|error| words(&error))?;
-    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let facts = Map::from_iter([(FILE.to_owned(), Value::String(file)), (LINKS.to_owned(), links)]);
-    let published = ctx.store.publish_file((Kind::Wheel, key), ROLE, path, facts, reach).await;
-    published.map_err(|error| error.in_words())
-}
-
-/// What the files of an installed distribution link to.
-fn links(root: &Path, interpreter: &Path, name: &str) -> Result<Links, Why> {
-    let env = PythonEnv::read(interpreter).map_err(|error| words(&error))?;
-    let found = env.distributions.get(name).ok_or("it is not installed")?;
-    let below = found.folder.parent().ok_or("it is nowhere")?;
-    let files = found.files().map_err(|error| words(&error))?;
-    let files: Vec<PathBuf> = files.iter().map(|file| below.join(&file.path)).filter(|path| path.is_file()).collect();
-    Ground::read(root, None)
-        .links_of(&files, |library| Err(format!("it links to `{library}`, which is in no folder of libraries")))
-}
-
-fn folder(ctx: &Context) -> PathBuf {
-    cache(ctx).join("built")
+pub(super) async fn to_install(built: &[Built]) -> Vec<ToInstall> {
+    let built: Vec<_> = built.iter().map(|one| (one.name.clone(), one.path.clone(), one.reach)).collect();
+    let reading = move || {
+        let wheel = |(name, path, reach): (String, PathBuf, Reach)| {
+            let sha256 = Digest::sha256_of_file(&path).ok()?.hex().to_owned();
+            Some(ToInstall { name, sha256, reach })
+        };
+        Ok(built.into_iter().filter_map(wheel).collect())
+    };
+    beside(reading).await.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -290,17 +369,32 @@ mod tests {
             let facts = json!({ FILE: file, LINKS: { "packages": {}, "files": {} } });
             Entry::new(Kind::Wheel, Vec::new(), facts.as_object().expect("an object").clone())
         };
-        let name = |file: &str| facts(&entry(file), "doc-opt").map(|(name, _)| name.to_owned());
-        assert_eq!(name("doc_opt-1-py3-none-any.whl").as_deref(), Some("doc_opt-1-py3-none-any.whl"));
+        let name = |file: &str| facts(&entry(file), "doc-opt", "1.0").map(|(name, _)| name.to_owned());
+        for file in ["doc_opt-1.0-py3-none-any.whl", "doc_opt-1-py3-none-any.whl"] {
+            assert_eq!(name(file).as_deref(), Some(file));
+        }
         for file in [
-            "other-1-py3-none-any.whl",
-            "../doc_opt-1-py3-none-any.whl",
-            "/doc_opt-1-py3-none-any.whl",
-            "doc_opt-1.tar.gz",
+            "doc_opt-2-py3-none-any.whl",
+            "other-1.0-py3-none-any.whl",
+            "../doc_opt-1.0-py3-none-any.whl",
+            "/doc_opt-1.0-py3-none-any.whl",
+            "doc_opt-1.0.tar.gz",
             "",
         ] {
             assert_eq!(name(file), None, "{file}");
         }
-        assert_eq!(facts(&Entry::new(Kind::Wheel, Vec::new(), Map::new()), "doc-opt"), None);
+        assert_eq!(facts(&Entry::new(Kind::Wheel, Vec::new(), Map::new()), "doc-opt", "1.0"), None);
+    }
+
+    #[test]
+    fn what_is_no_wheel_is_not_taken_for_one() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let path = temp.path().join("x.whl");
+        fs::replace(&path, b"no archive", Attributes::default()).expect("written");
+        assert!(is_wheel(&path).is_err());
+        let mut archive = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+        archive.start_file("x.py", zip::write::SimpleFileOptions::default()).expect("begun");
+        fs::replace(&path, archive.finish().expect("written").get_ref(), Attributes::default()).expect("written");
+        assert_eq!(is_wheel(&path), Err("it has no metadata".to_owned()));
     }
 }

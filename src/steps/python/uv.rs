@@ -43,7 +43,7 @@ pub(super) async fn find(ctx: &Context, wanted: &PythonInstall) -> Result<Tool, 
         PythonInstaller::Automatic { uv } => uv,
     };
     let _alone = ONE_AT_A_TIME.lock().await;
-    let config = PipConfig::read(&ctx.root, &wanted.interpreter, |name| std::env::var(name).ok());
+    let config = PipConfig::of(ctx, wanted);
     let program = match given {
         Some(file) => Some(from_file(ctx, file)?),
         None => match on_node(ctx) {

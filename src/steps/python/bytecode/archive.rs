@@ -3,8 +3,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs::Metadata,
-    io,
+    fs::{File, Metadata},
+    io::{self, Read},
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Component, Path, PathBuf},
 };
@@ -33,38 +33,69 @@ pub(super) fn modules(found: &Distribution, interpreter: &str) -> io::Result<BTr
     Ok(below.filter_map(|path| Some((byte_code(&path, interpreter)?, path))).collect())
 }
 
-/// Packs the byte code that is there. Says whether there is any.
+/// Packs the byte code that counts here, with no time in its headers: the same code makes the same archive. Says whether
+/// there is any.
 pub(super) fn pack(below: &Path, modules: &BTreeMap<PathBuf, PathBuf>, to: &Path) -> Result<bool, FsError> {
-    let names: Vec<PathBuf> = modules.keys().filter(|code| below.join(code).is_file()).cloned().collect();
-    if names.is_empty() {
+    let mut counting = modules.iter().filter(|(code, module)| counts(below, code, module)).peekable();
+    if counting.peek().is_none() {
         return Ok(false);
     }
-    fs::pack_to(below, &names, LEVEL, to).map(|_| true)
+    let timeless = counting.map(|(name, _)| {
+        let mut code = std::fs::read(below.join(name))?;
+        code.get_mut(TIME).ok_or(io::ErrorKind::UnexpectedEof)?.fill(0);
+        Ok((name.clone(), code))
+    });
+    fs::pack_made(timeless, LEVEL, to).map(|()| true)
 }
 
-/// Puts packed byte code beside the modules it is of, in the place of what may be there. What is of none of them, or was
-/// made of another source, is an error; what came before it stays, and counts.
-pub(super) fn put(archive: &Path, below: &Path, modules: &BTreeMap<PathBuf, PathBuf>) -> Result<(), FsError> {
-    let mut context = DCtx::create();
-    let packed = fs::open_packed(archive, &mut context).map_err(|source| FsError::Io {
-        path: archive.to_owned(),
-        verb: "read",
-        source,
-    })?;
-    fs::each_file(packed, below, LIMITS, |name, code| {
+/// Whether byte code is there, in a form that can be kept, and counts for its module.
+fn counts(below: &Path, code: &Path, module: &Path) -> bool {
+    let read = || -> io::Result<bool> {
+        let source = below.join(module).symlink_metadata()?;
+        let mut first = [0; 16];
+        File::open(below.join(code))?.read_exact(&mut first)?;
+        Ok(header(first, &source).is_ok_and(|header| header == first))
+    };
+    read().unwrap_or_default()
+}
+
+/// Puts packed byte code beside the modules it is of, in the place of what may be there. Nothing is put when any of it is of
+/// no module, or was made of another source. Stops when given up.
+pub(super) fn put(
+    archive: &Path,
+    (below, modules): (&Path, &BTreeMap<PathBuf, PathBuf>),
+    context: &mut DCtx<'static>,
+    is_given_up: impl Fn() -> bool,
+) -> Result<(), FsError> {
+    let unread = |source| FsError::Io { path: archive.to_owned(), verb: "read", source };
+    let of_module = |name: &Path, packed: &mut dyn Read| -> io::Result<(Metadata, [u8; 16])> {
         let module = modules.get(name).ok_or_else(|| io::Error::other("it is of none of the modules"))?;
         let source = below.join(module).symlink_metadata()?;
-        let header = header(code, &source).map_err(io::Error::other)?;
-        let attributes = Attributes::mode(source.permissions().mode() & 0o777 | 0o200);
+        let mut first = [0; 16];
+        packed.read_exact(&mut first).map_err(|_| io::Error::other("it has no header"))?;
+        let header = header(first, &source).map_err(io::Error::other)?;
+        Ok((source, header))
+    };
+    let packed = fs::open_packed(archive, context).map_err(unread)?;
+    fs::each_file(packed, below, LIMITS, |name, _, packed| of_module(name, packed).map(drop))?;
+    let packed = fs::open_packed(archive, context).map_err(unread)?;
+    fs::each_file(packed, below, LIMITS, |name, _, packed| {
+        if is_given_up() {
+            return Err(io::Error::other("the step was given up"));
+        }
+        let (source, header) = of_module(name, packed)?;
+        // As Python does it.
+        let attributes = Attributes::mode(source.permissions().mode() & 0o666 | 0o200);
         let mut partial = Partial::create(&below.join(name), attributes).map_err(io::Error::other)?;
-        partial.write(&header).and_then(|()| partial.write(&code[header.len()..])).map_err(io::Error::other)?;
+        partial.write(&header).map_err(io::Error::other)?;
+        io::copy(packed, &mut partial)?;
         partial.commit_unsynced().map_err(io::Error::other)
     })
 }
 
 /// The header with which code counts for this source.
-fn header(code: &[u8], source: &Metadata) -> Result<[u8; 16], &'static str> {
-    let mut header: [u8; 16] = code.get(..16).and_then(|first| first.try_into().ok()).ok_or("it has no header")?;
+fn header(first: [u8; 16], source: &Metadata) -> Result<[u8; 16], &'static str> {
+    let mut header = first;
     if header[FLAGS] != [0; 4] {
         return Err("it does not go by the time of its source");
     }
@@ -83,6 +114,8 @@ fn word(number: u64) -> [u8; 4] {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error as _;
+
     use super::*;
 
     /// What an interpreter would write for a source of this size, made at another time.
@@ -132,9 +165,13 @@ mod tests {
             archive
         }
 
+        fn put(&self, archive: &Path) -> Result<(), FsError> {
+            put(archive, (self.0.path(), &self.modules()), &mut DCtx::create(), || false)
+        }
+
         fn refused(&self, files: &[(&str, &[u8])]) -> String {
-            let error = put(&self.packed(files), self.0.path(), &self.modules()).expect_err("refused");
-            std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default()
+            let error = self.put(&self.packed(files)).expect_err("refused");
+            error.source().map(ToString::to_string).unwrap_or_default()
         }
     }
 
@@ -149,15 +186,46 @@ mod tests {
     #[test]
     fn byte_code_counts_for_the_source_that_is_here() {
         let bench = Bench::new();
-        put(&bench.packed(&[(CODE, &code(5))]), bench.0.path(), &bench.modules()).expect("put");
+        bench.put(&bench.packed(&[(CODE, &code(5))])).expect("put");
         let written = std::fs::read(bench.path(CODE)).expect("there");
         let time = bench.path("x/a.py").metadata().expect("there").mtime();
         assert_eq!(written[TIME], word(time.cast_unsigned()));
         assert_eq!((&written[..8], &written[12..]), (&code(5)[..8], &code(5)[12..]), "all else is as it was");
-        // What is packed again is found where it is.
-        let again = bench.path("again");
-        assert!(pack(bench.0.path(), &bench.modules(), &again).expect("packed") && again.is_file());
-        assert!(!pack(&bench.path("nowhere"), &bench.modules(), &again).expect("nothing to pack"));
+        assert_eq!(bench.path(CODE).metadata().expect("there").mode() & 0o777, 0o644);
+    }
+
+    #[test]
+    fn only_what_counts_is_packed_and_the_same_makes_the_same() {
+        let (one, two) = (Bench::new(), Bench::new());
+        let packed = |bench: &Bench| {
+            let to = bench.path("packed");
+            pack(bench.0.path(), &bench.modules(), &to).expect("readable").then(|| std::fs::read(to).expect("there"))
+        };
+        assert_eq!(packed(&one), None, "nothing is compiled");
+        one.write(CODE, &code(5));
+        assert_eq!(packed(&one), None, "it is of another time");
+        for bench in [&one, &two] {
+            bench.put(&bench.packed(&[(CODE, &code(5))])).expect("put");
+        }
+        let past = std::time::UNIX_EPOCH + std::time::Duration::from_secs(99);
+        File::open(two.path("x/a.py")).and_then(|file| file.set_modified(past)).expect("set");
+        assert_eq!(packed(&two), None, "its source has another time now");
+        two.put(&two.packed(&[(CODE, &code(5))])).expect("put");
+        let archive = packed(&one);
+        assert!(archive.is_some() && archive == packed(&two), "whenever the sources were installed");
+    }
+
+    #[test]
+    fn nothing_is_put_of_what_is_refused_or_given_up() {
+        let bench = Bench::new();
+        bench.write("x/b.py", b"hello");
+        bench.write("x-1.dist-info/RECORD", b"x/a.py,,\nx/b.py,,\n");
+        let second = "x/__pycache__/b.cpython-311.pyc";
+        assert_eq!(bench.refused(&[(CODE, &code(5)), (second, &code(6))]), "its source had another size");
+        assert!(!bench.path(CODE).exists(), "the first is right, and not put either");
+        let archive = bench.packed(&[(CODE, &code(5))]);
+        let given_up = put(&archive, (bench.0.path(), &bench.modules()), &mut DCtx::create(), || true);
+        assert!(given_up.is_err() && !bench.path(CODE).exists());
     }
 
     #[test]

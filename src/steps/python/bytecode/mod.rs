@@ -3,38 +3,51 @@
 
 mod archive;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use futures::StreamExt as _;
+use futures::{StreamExt as _, future::join_all};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Map;
+use zstd::zstd_safe::DCtx;
 
-use super::{Context, StepError, cache, interpreter::Interpreter, text};
+use super::{Context, cache, interpreter::Interpreter, text};
 use crate::{
     exec::Cmd,
-    facts::{
-        PythonEnv,
-        python::{Distribution, PythonError},
-    },
+    facts::{PythonEnv, python::Distribution},
     fs::{self, Attributes},
     plan::PythonInstall,
     report::words::counted,
-    steps::why::{beside, words},
+    steps::{
+        scratch::Scratch,
+        why::{Why, beside, words},
+    },
     store::{Key, Kind, Reach},
 };
 
 /// What the packed byte code is in an entry.
 const ROLE: &str = "byte-code";
-/// Archives that are fetched at once.
-const AT_ONCE: usize = 16;
-/// Compiles the modules that a file names, on so many processors. What cannot be compiled is left as it is: some modules
-/// are for other versions of Python.
-const COMPILE: &str = "import compileall, functools, sys
-from concurrent.futures import ProcessPoolExecutor
-with open(sys.argv[1]) as names, ProcessPoolExecutor(int(sys.argv[2])) as pool:
-    compiling = functools.partial(compileall.compile_file, quiet=2)
-    for _ in pool.map(compiling, names.read().splitlines(), chunksize=32): pass
+/// Archives that are fetched while others are, beside one a processor.
+const AHEAD: usize = 4;
+/// Compiles the modules that a file names, on so many processors, or in one process where that cannot be. What cannot be
+/// compiled is left as it is: some modules are for other versions of Python. Byte code goes by the time of its source,
+/// whatever the environment says.
+pub(super) const COMPILE: &str = "import compileall, functools, py_compile, sys
+with open(sys.argv[1]) as file: names = file.read().splitlines()
+compiling = functools.partial(
+    compileall.compile_file, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.TIMESTAMP)
+try:
+    from concurrent.futures import ProcessPoolExecutor
+    with ProcessPoolExecutor(int(sys.argv[2])) as pool: list(pool.map(compiling, names, chunksize=32))
+except Exception:
+    list(map(compiling, names))
 ";
 
 /// Everything that decides what a wheel's modules are compiled to.
@@ -47,10 +60,6 @@ struct Decides<'a> {
     interpreter: &'a Interpreter,
 }
 
-/// The byte code of a step's wheels. Empty where none is wanted, or can be kept.
-#[derive(Debug, Default)]
-pub(super) struct ByteCode(BTreeMap<String, Wheel>);
-
 /// A wheel that will be installed.
 #[derive(Debug)]
 pub(super) struct ToInstall {
@@ -62,98 +71,188 @@ pub(super) struct ToInstall {
     pub(super) reach: Reach,
 }
 
+/// The byte code of wheels. Empty where none is wanted, or can be kept.
+#[derive(Debug, Default)]
+pub(super) struct ByteCode {
+    wheels: BTreeMap<String, Wheel>,
+    /// Archives on their way.
+    scratch: Option<Scratch>,
+}
+
 /// A wheel whose byte code has a name.
 #[derive(Debug)]
 struct Wheel {
     key: Key,
     reach: Reach,
-    /// Its packed byte code, brought here.
-    archive: Option<PathBuf>,
+    found: Found,
 }
+
+/// What the store has for a wheel.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    /// Packed byte code, brought here.
+    Archive(PathBuf),
+    /// Byte code of something else.
+    OfNoUse,
+}
+
+/// A distribution's folder and its modules.
+type Installed = (PathBuf, BTreeMap<PathBuf, PathBuf>);
 
 impl ByteCode {
     /// Looks for the byte code of wheels that will be installed, and fetches what there is.
-    pub(super) async fn look(ctx: &Context, wanted: &PythonInstall, wheels: Vec<ToInstall>) -> Self {
-        if !wanted.compile || !ctx.store.keeps() || wheels.is_empty() {
+    pub(super) async fn look(
+        ctx: &Context,
+        wanted: &PythonInstall,
+        interpreter: Option<&Interpreter>,
+        wheels: Vec<ToInstall>,
+    ) -> Self {
+        let Some(interpreter) = interpreter.filter(|_| wanted.compile && ctx.store.keeps()) else {
             return Self::default();
-        }
-        let Some(interpreter) = Interpreter::read(ctx, wanted).await else { return Self::default() };
+        };
+        let scratch = Scratch::below(&cache(ctx).join("byte-code"));
         let looking = wheels.into_iter().map(|ToInstall { name, sha256, reach }| {
-            let key = Key::of(Kind::ByteCode, &Decides { wheel: &sha256, interpreter: &interpreter });
+            let key = Key::of(Kind::ByteCode, &Decides { wheel: &sha256, interpreter });
+            let to = scratch.path().join(format!("{}.tar.zst", key.hex()));
             async move {
-                let archive = fetch(ctx, &key, reach).await;
-                (name, Wheel { key, reach, archive })
+                let found = fetch(ctx, &key, reach, to).await.map_or(Found::Nothing, Found::Archive);
+                (name, Wheel { key, reach, found })
             }
         });
-        Self(futures::stream::iter(looking.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect().await)
-    }
-
-    /// Adds that of other wheels.
-    pub(super) fn extend(&mut self, others: Self) {
-        self.0.extend(others.0);
+        let looking = futures::stream::iter(looking.collect::<Vec<_>>());
+        Self { wheels: looking.buffer_unordered(ctx.cores + AHEAD).collect().await, scratch: Some(scratch) }
     }
 
     /// Whether any is here: then the installer need not compile.
     pub(super) fn is_any(&self) -> bool {
-        self.0.values().any(|wheel| wheel.archive.is_some())
+        self.wheels.values().any(|wheel| matches!(wheel.found, Found::Archive(_)))
     }
 
     /// Gives installed distributions their byte code: what is here is put in its place, the rest is compiled.
-    pub(super) async fn complete(&mut self, ctx: &Context, wanted: &PythonInstall) -> Result<(), StepError> {
-        let installed = installed(wanted)
-            .map_err(|error| StepError::new("what was installed could not be read").because(&error))?;
+    pub(super) async fn complete(&mut self, ctx: &Context, wanted: &PythonInstall, names: &[String]) {
+        let all = match installed(wanted, names).await {
+            Ok(all) => all,
+            Err(why) => return ctx.progress.warn(format!("byte code cannot be put in its place: {why}")),
+        };
+        let done = self.put_all(ctx, &all).await;
+        let rest = all.iter().filter(|(name, _)| !done.contains(*name));
+        let rest: Vec<PathBuf> =
+            rest.flat_map(|(_, (below, of))| of.values().map(|module| below.join(module))).collect();
+        if !rest.is_empty() {
+            self.compile(ctx, wanted, &rest).await;
+        }
+    }
+
+    /// Puts what is here in its place, on all processors. Returns the distributions that have all of it now.
+    async fn put_all(&mut self, ctx: &Context, all: &BTreeMap<String, Installed>) -> BTreeSet<String> {
         let started = Timestamp::now();
-        let putting = self.0.iter_mut().filter_map(|(name, wheel)| {
-            let (archive, found) = (wheel.archive.take()?, installed.get(name)?);
-            Some(async move {
-                let (below, modules) = found.clone();
-                let putting = move || {
-                    let put = archive::put(&archive, &below, &modules);
-                    let _ = fs::remove(&archive);
-                    put.map_err(|error| words(&error))
-                };
-                let put = beside(putting).await;
-                if let Err(why) = &put {
-                    ctx.progress.warn(format!("the byte code of `{name}` in the store is not used: {why}"));
-                }
-                (name.clone(), put.is_ok())
-            })
+        let archives = self.wheels.iter().filter_map(|(name, wheel)| match &wheel.found {
+            Found::Archive(archive) => Some((name.clone(), archive.clone(), all.get(name)?.clone())),
+            Found::Nothing | Found::OfNoUse => None,
         });
-        let done: BTreeMap<String, bool> =
-            futures::stream::iter(putting.collect::<Vec<_>>()).buffer_unordered(ctx.cores).collect().await;
-        self.0.retain(|name, _| !done.get(name).copied().unwrap_or_default());
-        let count = done.values().filter(|put| **put).count();
-        ctx.progress.task_finished(format!("unpack byte code of {}", counted(count, "wheel")), started, true);
-        let rest = installed.iter().filter(|(name, _)| !done.get(*name).copied().unwrap_or_default());
-        let rest = rest.flat_map(|(_, (below, modules))| modules.values().map(|module| below.join(module)));
-        compile(ctx, wanted, &rest.collect::<Vec<_>>()).await
+        let queue = Arc::new(Queue { left: Mutex::new(archives.collect()), given_up: AtomicBool::new(false) });
+        let _guard = GiveUp(&queue);
+        let workers = (0..ctx.cores).map(|_| {
+            let queue = Arc::clone(&queue);
+            beside(move || Ok(queue.put_all()))
+        });
+        let mut done = BTreeSet::new();
+        for (name, put) in join_all(workers).await.into_iter().flatten().flatten() {
+            match put {
+                Ok(()) => {
+                    done.insert(name);
+                }
+                Err(why) => {
+                    ctx.progress.warn(format!("the byte code of `{name}` in the store is not used: {why}"));
+                    if let Some(wheel) = self.wheels.get_mut(&name) {
+                        wheel.found = Found::OfNoUse;
+                    }
+                }
+            }
+        }
+        // What came from the store need not be kept.
+        self.wheels.retain(|name, _| !done.contains(name));
+        if !done.is_empty() {
+            let task = format!("unpack byte code of {}", counted(done.len(), "wheel"));
+            ctx.progress.task_finished(task, started, true);
+        }
+        done
+    }
+
+    async fn compile(&self, ctx: &Context, wanted: &PythonInstall, modules: &[PathBuf]) {
+        let Some(scratch) = &self.scratch else { return };
+        let started = Timestamp::now();
+        ctx.progress.now(format!("compiling {}", counted(modules.len(), "module")), None);
+        let list = scratch.path().join("modules.txt");
+        let names: Vec<String> = modules.iter().map(|module| format!("{}\n", module.display())).collect();
+        let cmd = Cmd::new(text(&wanted.interpreter)).args(["-c", COMPILE]).arg(text(&list)).arg(ctx.cores.to_string());
+        let cmd = cmd.cwd("/").log(ctx.logs.join("pip.log"));
+        let compiled = match fs::replace(&list, names.concat().as_bytes(), Attributes::mode(0o644)) {
+            Ok(()) => {
+                ctx.runner.run(&cmd).await.and_then(|done| done.ok(&cmd)).map(drop).map_err(|error| words(&error))
+            }
+            Err(error) => Err(words(&error)),
+        };
+        ctx.progress.task_finished("compile", started, compiled.is_ok());
+        if let Err(why) = compiled {
+            ctx.progress.warn(format!("modules are not compiled, and their first import takes longer: {why}"));
+        }
     }
 
     /// Keeps what was compiled here. Goes on behind the run.
     pub(super) fn keep(self, ctx: &Context, wanted: &PythonInstall) {
-        if self.0.is_empty() {
-            return;
-        }
-        let (ctx, also, wanted) = (ctx.clone(), ctx.store.clone(), wanted.clone());
+        let Some(scratch) = self.scratch.filter(|_| !self.wheels.is_empty()) else { return };
+        let (ctx, also, wanted, wheels) = (ctx.clone(), ctx.store.clone(), wanted.clone(), self.wheels);
         also.behind(async move {
-            let looking = move || installed(&wanted);
-            let Ok(Ok(mut installed)) = tokio::task::spawn_blocking(looking).await else { return };
-            for (name, wheel) in self.0 {
-                let Some((below, modules)) = installed.remove(&name) else { continue };
-                if let Err(why) = keep(&ctx, &wheel, below, modules).await {
-                    ctx.progress.warn(format!("the byte code of `{name}` is not kept in the store: {why}"));
-                }
-            }
+            let names: Vec<String> = wheels.keys().cloned().collect();
+            let Ok(mut all) = installed(&wanted, &names).await else { return };
+            let keeping = wheels.into_iter().filter_map(|(name, wheel)| {
+                let to = scratch.path().join(format!("{}-new.tar.zst", wheel.key.hex()));
+                Some(keep(&ctx, all.remove(&name)?, name, wheel, to))
+            });
+            let keeping = futures::stream::iter(keeping.collect::<Vec<_>>()).buffer_unordered(ctx.cores);
+            keeping.collect::<()>().await;
         });
     }
 }
 
-/// Packed byte code, brought here.
-async fn fetch(ctx: &Context, key: &Key, reach: Reach) -> Option<PathBuf> {
+/// Archives that are to be put to their places.
+struct Queue {
+    left: Mutex<Vec<(String, PathBuf, Installed)>>,
+    /// Nobody waits any more.
+    given_up: AtomicBool,
+}
+
+impl Queue {
+    /// Puts one after the other, in memory that they share, until there are no more.
+    fn put_all(&self) -> Vec<(String, Result<(), Why>)> {
+        let (mut context, mut done) = (DCtx::create(), Vec::new());
+        loop {
+            let next = self.left.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let Some((name, archive, (below, modules))) = next else { return done };
+            let put =
+                archive::put(&archive, (&below, &modules), &mut context, || self.given_up.load(Ordering::Relaxed));
+            let _ = fs::remove(&archive);
+            done.push((name, put.map_err(|error| words(&error))));
+        }
+    }
+}
+
+/// Gives up when nobody waits any more.
+struct GiveUp<'a>(&'a Queue);
+
+impl Drop for GiveUp<'_> {
+    fn drop(&mut self) {
+        self.0.given_up.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Packed byte code, brought to a path.
+async fn fetch(ctx: &Context, key: &Key, reach: Reach, to: PathBuf) -> Option<PathBuf> {
     for &which in reach.places() {
         let Some(entry) = ctx.store.entry_in(which, Kind::ByteCode, key).await else { continue };
         let Some(member) = entry.object(ROLE) else { continue };
-        let to = folder(ctx).join(format!("{}.tar.zst", key.hex()));
         if ctx.store.object(&member.digest(), Some(member.size), &to, |_| ()).await {
             return Some(to);
         }
@@ -161,53 +260,46 @@ async fn fetch(ctx: &Context, key: &Key, reach: Reach) -> Option<PathBuf> {
     None
 }
 
-/// A distribution's folder and its modules.
-type Installed = (PathBuf, BTreeMap<PathBuf, PathBuf>);
-
-/// What a step installed, with modules, by name.
-fn installed(wanted: &PythonInstall) -> Result<BTreeMap<String, Installed>, PythonError> {
-    let env = PythonEnv::read(&wanted.interpreter)?;
-    let names =
-        wanted.locked.iter().flatten().map(|file| &file.name).chain(wanted.wheels.iter().map(|wheel| &wheel.name));
-    let modules = |found: &Distribution| {
-        let modules = archive::modules(found, &env.tag()).ok().filter(|modules| !modules.is_empty())?;
-        Some((found.folder.parent()?.to_owned(), modules))
+/// Those of these distributions that are in the environment itself and have modules, by name.
+async fn installed(wanted: &PythonInstall, names: &[String]) -> Result<BTreeMap<String, Installed>, Why> {
+    let (interpreter, names) = (wanted.interpreter.clone(), names.to_vec());
+    let reading = move || {
+        let env = PythonEnv::read(&interpreter).map_err(|error| words(&error))?;
+        let modules = |found: &Distribution| {
+            let own = found.folder.parent().filter(|folder| *folder == env.site_packages)?.to_owned();
+            Some((own, archive::modules(found, &env.tag()).ok().filter(|modules| !modules.is_empty())?))
+        };
+        Ok(names
+            .into_iter()
+            .filter_map(|name| Some((modules(env.distributions.get(&name)?)?, name)))
+            .collect::<Vec<_>>())
     };
-    Ok(names.filter_map(|name| Some((name.clone(), modules(env.distributions.get(name)?)?))).collect())
+    Ok(beside(reading).await?.into_iter().map(|(found, name)| (name, found)).collect())
 }
 
-async fn compile(ctx: &Context, wanted: &PythonInstall, modules: &[PathBuf]) -> Result<(), StepError> {
-    if modules.is_empty() {
-        return Ok(());
+/// Keeps the byte code of one wheel, unless another node did so by now.
+async fn keep(ctx: &Context, (below, modules): Installed, name: String, wheel: Wheel, to: PathBuf) {
+    let Wheel { key, reach, found } = wheel;
+    for &which in reach.places() {
+        if found != Found::OfNoUse && ctx.store.entry_in(which, Kind::ByteCode, &key).await.is_some() {
+            return;
+        }
     }
-    let started = Timestamp::now();
-    ctx.progress.now(format!("compiling {}", counted(modules.len(), "module")), None);
-    let list = folder(ctx).join("modules.txt");
-    let names: Vec<String> = modules.iter().map(|module| format!("{}\n", module.display())).collect();
-    fs::replace(&list, names.concat().as_bytes(), Attributes::mode(0o644))?;
-    let cmd = Cmd::new(text(&wanted.interpreter)).args(["-c", COMPILE]).arg(text(&list)).arg(ctx.cores.to_string());
-    let cmd = cmd.cwd("/").log(ctx.logs.join("pip.log"));
-    let compiled = ctx.runner.run(&cmd).await.and_then(|done| done.ok(&cmd));
-    ctx.progress.task_finished("compile", started, compiled.is_ok());
-    fs::remove(&list)?;
-    compiled.map(drop).map_err(|error| StepError::new("modules could not be compiled").because(&error))
-}
-
-async fn keep(ctx: &Context, wheel: &Wheel, below: PathBuf, modules: BTreeMap<PathBuf, PathBuf>) -> Result<(), String> {
-    let to = folder(ctx).join(format!("{}-new.tar.zst", wheel.key.hex()));
     let also = to.clone();
     let packing = move || archive::pack(&below, &modules, &also).map_err(|error| words(&error));
-    if !beside(packing).await? {
-        return Ok(());
-    }
-    let published = ctx.store.publish_file((Kind::ByteCode, &wheel.key), ROLE, &to, Map::new(), wheel.reach).await;
+    let kept = match beside(packing).await {
+        Ok(false) => return,
+        Ok(true) => {
+            let published = ctx.store.publish_file((Kind::ByteCode, &key), ROLE, &to, Map::new(), reach).await;
+            published.map_err(|error| error.in_words())
+        }
+        Err(why) => Err(why),
+    };
     // The store has it under its own name.
     let _ = fs::remove(&to);
-    published.map_err(|error| error.in_words())
-}
-
-fn folder(ctx: &Context) -> PathBuf {
-    cache(ctx).join("byte-code")
+    if let Err(why) = kept {
+        ctx.progress.warn(format!("the byte code of `{name}` is not kept in the store: {why}"));
+    }
 }
 
 #[cfg(test)]

@@ -20,8 +20,14 @@ use crate::{
 };
 
 const SITE: &str = "lib/python3.11/site-packages";
-/// A header of byte code that counts for five bytes, made at another time.
-const HEADER: [u8; 16] = [0xa7, 0x0d, 0x0d, 0x0a, 0, 0, 0, 0, 9, 9, 9, 9, 5, 0, 0, 0];
+/// The header of byte code that counts for a module.
+fn counting(module: &Path) -> [u8; 16] {
+    let found = module.metadata().expect("a module");
+    let time = found.modified().expect("a time").duration_since(UNIX_EPOCH).expect("later").as_secs();
+    let (time, size) = (u32::try_from(time).expect("before 2106"), u32::try_from(found.len()).expect("short"));
+    let words = [0xa7_0d_0d_0a_u32.swap_bytes(), 0, time, size];
+    words.map(u32::to_le_bytes).concat().try_into().expect("sixteen bytes")
+}
 
 /// What was said: parts of the step that ended, and warnings.
 #[derive(Clone, Default)]
@@ -73,7 +79,13 @@ impl Cluster {
         let compiled = Arc::clone(&self.compiled);
         let runner = FakeRunner::new().answer(move |cmd| {
             let names = std::fs::read_to_string(cmd.args.get(2)?).ok()?;
-            compiled.lock().expect("nobody panics").extend(names.lines().map(str::to_owned));
+            for name in names.lines() {
+                let module = Path::new(name);
+                let code = byte_code(module, "cpython-311").expect("a module");
+                let text = [&counting(module)[..], b"compiled"].concat();
+                fs::replace(&code, &text, Attributes::mode(0o644)).expect("written");
+                compiled.lock().expect("nobody panics").push(name.to_owned());
+            }
             Some(Finished::default())
         });
         let mut ctx =
@@ -121,7 +133,8 @@ impl Cluster {
                 self.write(&format!("{SITE}/{module}.py"), b"hello");
                 let _ = writeln!(record, "{module}.py,,5");
                 if compile {
-                    self.write(&Self::code(module), &[&HEADER[..], module.as_bytes()].concat());
+                    let header = counting(&self.path("node").join(format!("{SITE}/{module}.py")));
+                    self.write(&Self::code(module), &[&header[..], module.as_bytes()].concat());
                 }
             }
             self.write(
@@ -174,38 +187,65 @@ impl Cluster {
         let is_any = code.is_any();
         self.install(!is_any);
         if is_any {
-            code.complete(&ctx, &wanted).await.expect("completed");
+            code.complete(&ctx, &wanted, &["x".to_owned(), "y".to_owned()]).await;
         }
         code.keep(&ctx, &wanted);
         ctx.store.settle(Duration::from_secs(20)).await;
-        assert_eq!(std::fs::read_dir(folder(&ctx)).into_iter().flatten().count(), 0, "the store has it");
+        let left = std::fs::read_dir(super::cache(&ctx).join("byte-code")).into_iter().flatten().count();
+        assert_eq!(left, 0, "the store has it");
         (is_any, self.said())
     }
 
     fn entries(&self) -> Vec<PathBuf> {
-        let mut entries = Vec::new();
-        for group in std::fs::read_dir(self.path("shared/v1/entries/byte-code")).into_iter().flatten().flatten() {
-            entries.extend(std::fs::read_dir(group.path()).into_iter().flatten().flatten().map(|entry| entry.path()));
-        }
-        entries
+        self.grouped("shared/v1/entries/byte-code")
+    }
+
+    fn objects(&self) -> Vec<PathBuf> {
+        self.grouped("shared/v1/objects")
+    }
+
+    /// The files of a folder of folders, in order.
+    fn grouped(&self, folder: &str) -> Vec<PathBuf> {
+        let within =
+            |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut files: Vec<PathBuf> =
+            within(&self.path(folder)).flat_map(|group| within(&group).collect::<Vec<_>>()).collect();
+        files.sort();
+        files
     }
 }
 
 async fn look(ctx: &Context, wanted: &PythonInstall) -> ByteCode {
-    let wheels = super::super::locked::wheels(ctx, wanted, wanted.locked.as_deref().expect("a lock"));
-    ByteCode::look(ctx, wanted, wheels).await
+    let config = super::super::index::PipConfig::of(ctx, wanted);
+    let wheels = super::super::locked::wheels(ctx, &config, wanted, wanted.locked.as_deref().expect("a lock"));
+    let env = PythonEnv::read(&wanted.interpreter).expect("an environment");
+    let interpreter = Interpreter::read(ctx, &env).await;
+    ByteCode::look(ctx, wanted, interpreter.as_ref(), wheels).await
 }
 
 #[tokio::test]
 async fn what_one_node_compiled_the_next_does_not() {
     let cluster = Cluster::new();
     cluster.first().await;
-    assert_eq!(cluster.entries().len(), 2);
+    assert_eq!((cluster.entries().len(), cluster.objects().len()), (2, 2));
     for cache in ["two", "two", "one"] {
         assert_eq!(cluster.another(cache).await, (true, vec!["unpack byte code of 2 wheels".to_owned()]));
         assert!(["x/a", "x/b", "y"].iter().all(|module| cluster.has(module)));
         assert!(cluster.compiled().is_empty());
     }
+    assert_eq!(cluster.objects().len(), 2, "nobody keeps it again");
+}
+
+#[tokio::test]
+async fn nodes_that_compile_at_the_same_time_keep_the_same_objects() {
+    let cluster = Cluster::new();
+    cluster.first().await;
+    let before = cluster.objects();
+    // Nobody's entries are seen yet.
+    cluster.entries().iter().for_each(|entry| fs::remove(entry).expect("removed"));
+    let (is_any, _) = cluster.another("two").await;
+    assert!(!is_any);
+    assert_eq!((cluster.entries().len(), cluster.objects()), (2, before));
 }
 
 #[tokio::test]
@@ -225,6 +265,7 @@ async fn what_is_of_no_use_is_told_compiled_and_replaced() {
     assert_eq!((unpacked.as_str(), compiled.as_str()), ("unpack byte code of 1 wheel", "compile"));
     let rest = cluster.compiled();
     assert!(rest == ["x/a.py", "x/b.py"] || rest == ["y.py"], "{rest:?}");
+    assert_eq!(cluster.another("three").await, (true, vec!["unpack byte code of 2 wheels".to_owned()]), "replaced");
 }
 
 #[tokio::test]
@@ -251,7 +292,7 @@ async fn another_interpreter_or_another_wheel_has_other_byte_code() {
         let (ctx, mut wanted) = (cluster.fresh("two"), cluster.wanted());
         change(&cluster, &mut wanted);
         let code = look(&ctx, &wanted).await;
-        code.0.values().filter(|wheel| wheel.archive.is_some()).count()
+        code.wheels.values().filter(|wheel| matches!(wheel.found, Found::Archive(_))).count()
     };
     assert_eq!(found(|_, _| ()).await, 2);
     assert_eq!(found(|cluster, _| cluster.write("bin/python3.11", b"patched")).await, 0);

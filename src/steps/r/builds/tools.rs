@@ -24,7 +24,7 @@ pub(super) async fn ask(ctx: &Context, workshop: &Workshop) -> Option<Tools> {
     });
     let compilers = join_all(called).await.into_iter().collect();
     let settings = Digest::sha256(format!("{}{added}", of_builds(&settings)).as_bytes()).hex().to_owned();
-    Some(Tools { compilers, settings, variables: compilers::variables(|name| std::env::var_os(name)) })
+    Some(Tools { compilers, settings, variables: compilers::variables(&[], |name| std::env::var_os(name)) })
 }
 
 /// The value of a line such as `CXX = g++ -std=gnu++14`.

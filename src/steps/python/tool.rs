@@ -249,6 +249,28 @@ mod tests {
     }
 
     #[test]
+    fn a_wheel_is_built_alone_with_what_the_profiles_indexes_have() {
+        let install = PythonInstall {
+            index_url: Some("https://pypi.example/simple".parse().expect("an address")),
+            extra_index_urls: vec!["https://more.example/simple".parse().expect("an address")],
+            ..super::super::guard::tests::wanted()
+        };
+        let line = |tool: &Tool| {
+            let cmd = tool.build(&install, Path::new("/a-1.tar.gz"), Path::new("/to"));
+            format!("{} {}", cmd.program, cmd.args.join(" "))
+        };
+        let indexes =
+            "--index-url https://pypi.example/simple --extra-index-url https://more.example/simple -- /a-1.tar.gz";
+        let uv = Tool::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() };
+        assert_eq!(
+            line(&uv),
+            format!("uv build --wheel --no-progress --color never --python /x/bin/python --out-dir /to {indexes}")
+        );
+        let pip = "/x/bin/python -m pip --disable-pip-version-check --no-color wheel --no-input --progress-bar off";
+        assert_eq!(line(&Tool::Pip), format!("{pip} --no-deps --wheel-dir /to {indexes}"));
+    }
+
+    #[test]
     fn the_report_of_pip_is_read() {
         let report = r#"{"version":"1","install":[{"metadata":{"name":"Scikit_Learn","version":"1.5.0"}}]}"#;
         assert_eq!(Tool::Pip.changes(report, ""), [Change { name: "scikit-learn".into(), version: "1.5.0".into() }]);

@@ -20,8 +20,8 @@ use crate::{
 const FLAGS: std::ops::Range<usize> = 4..8;
 const TIME: std::ops::Range<usize> = 8..12;
 const SIZE: std::ops::Range<usize> = 12..16;
-/// How hard zstd tries: it is packed while a run is going on.
-const LEVEL: i32 = 3;
+/// How hard zstd tries: it is packed while a run is going on, in little memory.
+const LEVEL: i32 = 1;
 /// The most that the byte code of one distribution may be.
 const LIMITS: Limits = Limits { bytes: 1 << 30, entries: 200_000 };
 

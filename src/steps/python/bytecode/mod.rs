@@ -5,7 +5,7 @@ mod archive;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -207,12 +207,32 @@ impl ByteCode {
         also.behind(async move {
             let names: Vec<String> = wheels.keys().cloned().collect();
             let Ok(mut all) = installed(&wanted, &names).await else { return };
-            let keeping = wheels.into_iter().filter_map(|(name, wheel)| {
-                let to = scratch.path().join(format!("{}-new.tar.zst", wheel.key.hex()));
-                Some(keep(&ctx, all.remove(&name)?, name, wheel, to))
+            let mut to_pack = Vec::new();
+            for (name, wheel) in wheels {
+                let Some(found) = all.remove(&name) else { continue };
+                if !is_kept(&ctx, &wheel).await {
+                    let to = scratch.path().join(format!("{}-new.tar.zst", wheel.key.hex()));
+                    to_pack.push((name, wheel, found, to));
+                }
+            }
+            // One after the other, in one thread: packing takes memory, and nobody waits for it.
+            let packing = move || {
+                let pack =
+                    |(_, _, (below, modules), to): &(_, _, Installed, PathBuf)| archive::pack(below, modules, to);
+                let packed = to_pack.into_iter().map(|one| (pack(&one).map_err(|error| words(&error)), one));
+                Ok(packed.collect::<Vec<_>>())
+            };
+            let Ok(packed) = beside(packing).await else { return };
+            let publishing = packed.iter().map(async |(packed, (name, wheel, _, to))| match packed {
+                Ok(true) => publish(&ctx, name, wheel, to).await,
+                Ok(false) => {}
+                Err(why) => {
+                    ctx.progress.warn(format!("the byte code of `{name}` is not kept in the store: {why}"));
+                }
             });
-            let keeping = futures::stream::iter(keeping.collect::<Vec<_>>()).buffer_unordered(ctx.cores);
-            keeping.collect::<()>().await;
+            let publishing = futures::stream::iter(publishing.collect::<Vec<_>>());
+            publishing.buffer_unordered(ctx.cores + AHEAD).collect::<()>().await;
+            drop(scratch);
         });
     }
 }
@@ -277,29 +297,24 @@ async fn installed(wanted: &PythonInstall, names: &[String]) -> Result<BTreeMap<
     Ok(beside(reading).await?.into_iter().map(|(found, name)| (name, found)).collect())
 }
 
-/// Keeps the byte code of one wheel, unless another node did so by now.
-async fn keep(ctx: &Context, (below, modules): Installed, name: String, wheel: Wheel, to: PathBuf) {
-    let Wheel { key, reach, found } = wheel;
+/// Whether byte code of a wheel is kept by now, by this node or another.
+async fn is_kept(ctx: &Context, Wheel { key, reach, found }: &Wheel) -> bool {
     for &which in reach.places() {
-        if found != Found::OfNoUse && ctx.store.entry_in(which, Kind::ByteCode, &key).await.is_some() {
-            return;
+        if *found != Found::OfNoUse && ctx.store.entry_in(which, Kind::ByteCode, key).await.is_some() {
+            return true;
         }
     }
-    let also = to.clone();
-    let packing = move || archive::pack(&below, &modules, &also).map_err(|error| words(&error));
-    let kept = match beside(packing).await {
-        Ok(false) => return,
-        Ok(true) => {
-            let published = ctx.store.publish_file((Kind::ByteCode, &key), ROLE, &to, Map::new(), reach).await;
-            published.map_err(|error| error.in_words())
-        }
-        Err(why) => Err(why),
-    };
+    false
+}
+
+/// Keeps a packed archive.
+async fn publish(ctx: &Context, name: &str, wheel: &Wheel, packed: &Path) {
+    let of = (Kind::ByteCode, &wheel.key);
+    if let Err(error) = ctx.store.publish_file(of, ROLE, packed, Map::new(), wheel.reach).await {
+        ctx.progress.warn(format!("the byte code of `{name}` is not kept in the store: {}", error.in_words()));
+    }
     // The store has it under its own name.
-    let _ = fs::remove(&to);
-    if let Err(why) = kept {
-        ctx.progress.warn(format!("the byte code of `{name}` is not kept in the store: {why}"));
-    }
+    let _ = fs::remove(packed);
 }
 
 #[cfg(test)]

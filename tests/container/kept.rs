@@ -101,6 +101,10 @@ fn what_one_node_built_and_compiled_the_next_takes() {
     three.run(&STORE).exits(0).says("is refused");
     assert_eq!(tasks(&three), ["build docopt", "import", "install"]);
     assert_same(&files(&one), &files(&three), "made here");
+    // And what it made takes the place of what was spoilt.
+    let four = fresh_node(&shared, "kept-four", Some(&lock)).expect("nodes are not skipped");
+    four.run(&STORE).exits(0);
+    assert_eq!(tasks(&four), taken);
 }
 
 #[test]

@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+
 use super::normalised;
+use crate::digest::Digest;
 
 /// An installed distribution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +33,17 @@ pub struct Recorded {
     pub path: String,
     /// Its SHA-256 in base64 for addresses, without padding.
     pub sha256: Option<String>,
+}
+
+impl Recorded {
+    /// Whether the file is as it was installed; one without a digest always is. `below` is the folder that the metadata
+    /// folder is in.
+    pub fn is_as_recorded(&self, below: &Path) -> io::Result<bool> {
+        let Some(recorded) = &self.sha256 else { return Ok(true) };
+        let digest = Digest::sha256_of_file(&below.join(&self.path))?;
+        let bytes = hex::decode(digest.hex()).map_err(io::Error::other)?;
+        Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes) == *recorded)
+    }
 }
 
 impl Distribution {

@@ -5,11 +5,8 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-
 use super::{Why, words};
 use crate::{
-    digest::Digest,
     facts::{PythonEnv, python::byte_code},
     plan::{Environment, Layer},
 };
@@ -43,15 +40,15 @@ fn of_python(layer: &Layer, files: &mut BTreeSet<PathBuf>) -> Result<(), Why> {
             let path = below(folder, &file.path)
                 .ok_or_else(|| format!("`{name}` has `{}`, which is not in `{}`", file.path, layer.base.display()))?;
             let on_node = layer.base.join(&path);
-            if let Some(recorded) = &file.sha256 {
-                let digest = Digest::sha256_of_file(&on_node)
-                    .map_err(|error| format!("`{}` of `{name}` could not be read: {error}", on_node.display()))?;
-                let bytes = hex::decode(digest.hex()).map_err(|error| words(&error))?;
-                if BASE64_URL_SAFE_NO_PAD.encode(bytes) != *recorded {
-                    return Err(format!("`{}` of `{name}` was changed after it was installed", on_node.display()));
-                }
-            } else if !on_node.is_file() {
+            let is_there = on_node.is_file() || file.sha256.is_some();
+            let same = file.is_as_recorded(&layer.folder);
+            let same =
+                same.map_err(|error| format!("`{}` of `{name}` could not be read: {error}", on_node.display()))?;
+            if !is_there {
                 return Err(format!("`{}` of `{name}` is not there", on_node.display()));
+            }
+            if !same {
+                return Err(format!("`{}` of `{name}` was changed after it was installed", on_node.display()));
             }
             let code = byte_code(&path, &tag);
             let code = code.filter(|code| layer.compile && layer.base.join(code).is_file());

@@ -129,7 +129,7 @@ pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> R
     let began = SystemTime::now();
     let made = install_all(ctx, wanted, &installation).await?;
     if let Err(error) = look_again(ctx, wanted) {
-        repair::clean_up_failed(&ctx.root, wanted, began)?;
+        let _ = repair::clean_up_failed(&ctx.root, wanted, began);
         return Err(error);
     }
     let new: Vec<String> =
@@ -196,7 +196,7 @@ async fn install(ctx: &Context, wanted: &PythonInstall, cmd: Cmd) -> Result<(), 
         Ok(_) => Ok(()),
         Err(error) => {
             // What of it is half there would be taken for whole by the next run.
-            repair::clean_up_failed(&ctx.root, wanted, started.into())?;
+            let _ = repair::clean_up_failed(&ctx.root, wanted, started.into());
             Err(explained(ctx, wanted, "the Python distributions could not be installed", &error).await)
         }
     }

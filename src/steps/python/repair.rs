@@ -36,9 +36,16 @@ pub fn clean_up_interrupted(
     forget_torn(root, interpreter, start_of(run), compiled)
 }
 
-/// The same after an installation that failed, such as on a full disk: what is half there does not count as installed.
+/// The same after an installation that failed, such as on a full disk: what it left half-made does not count as installed.
+/// What was there before is not judged.
 pub(super) fn clean_up_failed(root: &Path, wanted: &PythonInstall, since: SystemTime) -> Result<Vec<String>, FsError> {
-    forget_torn(root, &wanted.interpreter, Some(since), wanted.compile)
+    let receipt = Receipt::read(root);
+    forget(&wanted.interpreter, |env, found| {
+        // Under a lock uv's note is taken out when all is there.
+        let has_note = wanted.locked.is_some() && found.folder.join(locked::UV_NOTE).is_file();
+        let is_torn = is_torn(found) || is_unfinished(env, found, wanted.compile) || has_note;
+        came_since(found, Some(since)) && is_torn && !is_shipped(&receipt, env, found)
+    })
 }
 
 fn forget_torn(
@@ -48,19 +55,31 @@ fn forget_torn(
     compiled: bool,
 ) -> Result<Vec<String>, FsError> {
     let receipt = Receipt::read(root);
-    let came_since = |found: &Distribution| {
-        let changed = found.folder.metadata().and_then(|folder| folder.modified());
-        since.zip(changed.ok()).is_some_and(|(since, changed)| changed >= since)
-    };
     forget(interpreter, |env, found| {
-        let has = |name: &str| found.folder.join(name).is_file();
-        // Installers note their own name when all files are there; we take uv's note out, and byte code is made last.
-        let is_unfinished = || !has("INSTALLER") || has(locked::UV_NOTE) || compiled && !found.is_compiled(&env.tag());
-        let is_torn = !found.is_whole || !found.has_all_files() || came_since(found) && is_unfinished();
-        let known = receipt.python.get(&env.site_packages.display().to_string());
-        let shipped = known.and_then(|known| known.shipped.get(&found.name));
-        is_torn && shipped.is_none_or(|version| *version != found.version)
+        let is_torn = is_torn(found) || came_since(found, since) && is_unfinished(env, found, compiled);
+        is_torn && !is_shipped(&receipt, env, found)
     })
+}
+
+fn is_torn(found: &Distribution) -> bool {
+    !found.is_whole || !found.has_all_files()
+}
+
+/// Whether that is missing which installers make last: the note of their own name, byte code.
+fn is_unfinished(env: &PythonEnv, found: &Distribution, compiled: bool) -> bool {
+    let has_note =
+        found.folder.extension().is_none_or(|ending| ending != "dist-info") || found.folder.join("INSTALLER").is_file();
+    !has_note || compiled && !found.is_compiled(&env.tag())
+}
+
+fn came_since(found: &Distribution, since: Option<SystemTime>) -> bool {
+    let changed = found.folder.metadata().and_then(|folder| folder.modified());
+    since.zip(changed.ok()).is_some_and(|(since, changed)| changed >= since)
+}
+
+fn is_shipped(receipt: &Receipt, env: &PythonEnv, found: &Distribution) -> bool {
+    let known = receipt.python.get(&env.site_packages.display().to_string());
+    known.and_then(|known| known.shipped.get(&found.name)).is_some_and(|version| *version == found.version)
 }
 
 /// Forgets distributions without metadata or without their list of files: no installer can replace or remove them.
@@ -107,5 +126,58 @@ mod tests {
         let start = start_of(&run).expect("a time");
         assert_eq!(start, SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_795_302_036));
         assert_eq!(start_of("unknown"), None);
+    }
+
+    /// An environment with distributions: name, files beside METADATA and RECORD.
+    fn environment(distributions: &[(&str, &[&str])]) -> (tempfile::TempDir, PythonInstall) {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let site = temp.path().join("lib/python3.11/site-packages");
+        let write = |path: &str, text: &str| {
+            fs::replace(&site.join(path), text.as_bytes(), fs::Attributes::mode(0o644)).expect("written");
+        };
+        write("../../../bin/python3.11", "");
+        for (name, files) in distributions {
+            write(&format!("{name}-1.dist-info/METADATA"), &format!("Name: {name}\nVersion: 1\n\n"));
+            write(&format!("{name}-1.dist-info/RECORD"), &format!("{name}.py,,\n"));
+            for file in *files {
+                write(&file.replace('%', name), "");
+            }
+        }
+        let mut wanted = super::super::guard::tests::wanted();
+        wanted.interpreter = temp.path().join("bin/python3.11");
+        (temp, wanted)
+    }
+
+    const WHOLE: [&str; 3] = ["%.py", "%-1.dist-info/INSTALLER", "__pycache__/%.cpython-311.pyc"];
+
+    #[test]
+    fn what_a_failed_installation_left_half_made_is_forgotten_and_nothing_else() {
+        let all = [
+            ("whole", &WHOLE[..]),
+            ("torn", &WHOLE[1..]),
+            ("unsaid", &[WHOLE[0], WHOLE[2]]),
+            ("uncompiled", &WHOLE[..2]),
+            ("noted", &[WHOLE[0], WHOLE[1], WHOLE[2], "%-1.dist-info/uv_cache.json"]),
+        ];
+        let (temp, mut wanted) = environment(&all);
+        let later = SystemTime::now() + std::time::Duration::from_secs(60);
+        let forgotten =
+            |wanted: &PythonInstall, since| clean_up_failed(temp.path(), wanted, since).expect("cleaned up");
+        assert_eq!(forgotten(&wanted, later), [""; 0], "what was there before is nobody's fault");
+        let start = SystemTime::UNIX_EPOCH;
+        assert_eq!(forgotten(&wanted, start), ["torn", "uncompiled", "unsaid"]);
+        wanted.locked = Some(Vec::new());
+        assert_eq!(forgotten(&wanted, start), ["noted"]);
+        assert_eq!(forgotten(&wanted, start), [""; 0], "the rest stays");
+    }
+
+    #[test]
+    fn after_a_kill_what_is_torn_is_forgotten_whenever_it_came() {
+        let (temp, wanted) = environment(&[("whole", &WHOLE), ("torn", &WHOLE[1..]), ("uncompiled", &WHOLE[..2])]);
+        let cleaned = |run: &str, compiled| clean_up_interrupted(temp.path(), &wanted.interpreter, run, compiled);
+        assert_eq!(cleaned("unknown", true).expect("cleaned up"), ["torn"]);
+        let run = crate::report::run_id(jiff::Timestamp::UNIX_EPOCH, 1);
+        assert_eq!(cleaned(&run, false).expect("cleaned up"), [""; 0]);
+        assert_eq!(cleaned(&run, true).expect("cleaned up"), ["uncompiled"]);
     }
 }

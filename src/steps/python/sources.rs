@@ -2,17 +2,18 @@
 //! warning at most; then the wheel is built as if there were none.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use futures::{StreamExt as _, TryStreamExt as _, future::join_all};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 use zip::ZipArchive;
 
 use super::{
@@ -28,6 +29,7 @@ use crate::{
     steps::{
         compilers,
         links::{Ground, Links},
+        logins::Logins,
         patience::{LEASE, Patience},
         scratch::Scratch,
         why::{Why, beside, words},
@@ -119,11 +121,18 @@ impl Site<'_> {
         // Read now: the packages that wheels link to are installed.
         let ground = beside(move || Ok(Ground::read(&root, None))).await;
         let ground = Arc::new(ground.map_err(|why| StepError::new("dpkg's files could not be read").cause(why))?);
-        let makers: Vec<Maker<'_>> = sources
-            .iter()
-            .zip(keys)
-            .map(|((file, archive), key)| Maker { site: *self, file, archive, key, scratch: &scratch, ground: &ground })
-            .collect();
+        let slots = Semaphore::new(self.ctx.cores);
+        let maker = |((file, archive), key)| Maker {
+            site: *self,
+            file,
+            archive,
+            key,
+            scratch: &scratch,
+            ground: &ground,
+            slots: &slots,
+            of_no_use: Mutex::default(),
+        };
+        let makers: Vec<Maker<'_>> = sources.iter().map(|(file, path)| (*file, &**path)).zip(keys).map(maker).collect();
         let ours = futures::stream::iter(makers.iter().map(Maker::unless_elsewhere)).buffered(self.ctx.cores);
         let ours: Vec<Option<Built>> = ours.try_collect().await?;
         let all = makers.iter().zip(ours).map(async |(maker, built)| match built {
@@ -172,6 +181,10 @@ struct Maker<'a> {
     key: Option<(Key, Reach)>,
     scratch: &'a Arc<Scratch>,
     ground: &'a Arc<Ground>,
+    /// Builds at the same time.
+    slots: &'a Semaphore,
+    /// Objects that entries named and that were not to be had, or no wheels.
+    of_no_use: Mutex<BTreeSet<String>>,
 }
 
 impl Maker<'_> {
@@ -222,17 +235,17 @@ impl Maker<'_> {
             let Some(entry) = ctx.store.entry_in(which, Kind::Wheel, key).await else { continue };
             let (Some(file), Some(member)) = (self.fits(&entry), entry.object(ROLE)) else { continue };
             let (to, started) = (self.folder().join(file), Timestamp::now());
-            if !ctx.store.object(&member.digest(), Some(member.size), &to, |_| ()).await {
-                continue;
-            }
-            let also = to.clone();
-            match beside(move || is_wheel(&also)).await {
-                Ok(()) => {
-                    ctx.progress.task_finished(format!("take {name} from the store"), started, true);
-                    return Some(to);
+            if ctx.store.object(&member.digest(), Some(member.size), &to, |_| ()).await {
+                let also = to.clone();
+                match beside(move || is_wheel(&also)).await {
+                    Ok(()) => {
+                        ctx.progress.task_finished(format!("take {name} from the store"), started, true);
+                        return Some(to);
+                    }
+                    Err(why) => ctx.progress.warn(format!("the wheel of `{name}` in the store is not used: {why}")),
                 }
-                Err(why) => ctx.progress.warn(format!("the wheel of `{name}` in the store is not used: {why}")),
             }
+            self.of_no_use.lock().unwrap_or_else(PoisonError::into_inner).insert(member.sha256.clone());
         }
         None
     }
@@ -240,13 +253,16 @@ impl Maker<'_> {
     /// The name of an entry's wheel, if it is one of this distribution and what it links to is here.
     fn fits<'e>(&self, entry: &'e Entry) -> Option<&'e str> {
         let (name, links) = facts(entry, &self.file.name, &self.file.version)?;
-        self.ground.fits(&links).then_some(name)
+        let member = entry.object(ROLE)?;
+        let is_of_use = !self.of_no_use.lock().unwrap_or_else(PoisonError::into_inner).contains(&member.sha256);
+        (is_of_use && self.ground.fits(&links)).then_some(name)
     }
 
     /// Builds the wheel. It is published at once: others wait as long as the lease lives.
     async fn build(&self, guard: Option<Guard>) -> Result<Built, StepError> {
         let Site { ctx, tool, wanted, .. } = self.site;
         let (folder, name) = (self.folder(), &self.file.name);
+        let _slot = self.slots.acquire().await;
         // What the store had may be there, and was of no use.
         fs::remove_tree(&folder)?;
         fs::create_dirs(&folder, 0o755)?;
@@ -274,7 +290,9 @@ impl Maker<'_> {
     /// Keeps a wheel that was just built. Goes on behind the run.
     fn keep(&self, built: &Built, guard: Option<Guard>) {
         let Some((key, reach)) = self.key.clone() else { return };
-        let (ctx, ground, scratch) = (self.site.ctx.clone(), Arc::clone(self.ground), Arc::clone(self.scratch));
+        // No password stays for what goes on behind the run.
+        let ctx = Context { logins: Logins::default(), ..self.site.ctx.clone() };
+        let (ground, scratch) = (Arc::clone(self.ground), Arc::clone(self.scratch));
         let (name, path, into) = (self.file.name.clone(), built.path.clone(), self.folder().join("libraries"));
         self.site.ctx.store.behind(async move {
             let (also, store) = (path.clone(), ctx.store.clone());

@@ -12,7 +12,7 @@ use std::{
 use zstd::zstd_safe::DCtx;
 
 use crate::{
-    facts::python::{Distribution, byte_code},
+    facts::python::{Distribution, Recorded, byte_code},
     fs::{self, Attributes, FsError, Limits, Partial},
 };
 
@@ -25,36 +25,49 @@ const LEVEL: i32 = 1;
 /// The most that the byte code of one distribution may be.
 const LIMITS: Limits = Limits { bytes: 1 << 30, entries: 200_000 };
 
-/// The modules of a distribution: each byte code's name below its folder, with the module it is of.
-pub(super) fn modules(found: &Distribution, interpreter: &str) -> io::Result<BTreeMap<PathBuf, PathBuf>> {
-    let files = found.files()?.into_iter().map(|file| PathBuf::from(file.path));
-    // Scripts lie elsewhere, and are not imported.
-    let below = files.filter(|path| path.components().all(|part| matches!(part, Component::Normal(_))));
-    Ok(below.filter_map(|path| Some((byte_code(&path, interpreter)?, path))).collect())
+/// The modules of a distribution, by the names of their byte code below its folder.
+pub(super) type Modules = BTreeMap<PathBuf, Recorded>;
+
+/// Why byte code is not put.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The archive is not what it should be: it is of no use to anybody.
+    Archive(FsError),
+    /// It cannot be put here.
+    Node(FsError),
 }
 
-/// Packs the byte code that counts here, with no time in its headers: the same code makes the same archive. Says whether
-/// there is any.
-pub(super) fn pack(below: &Path, modules: &BTreeMap<PathBuf, PathBuf>, to: &Path) -> Result<bool, FsError> {
-    let mut counting = modules.iter().filter(|(code, module)| counts(below, code, module)).peekable();
-    if counting.peek().is_none() {
+/// The modules of a distribution.
+pub(super) fn modules(found: &Distribution, interpreter: &str) -> io::Result<Modules> {
+    // Scripts lie elsewhere, and are not imported.
+    let is_below = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));
+    let files = found.files()?.into_iter().filter(|file| is_below(Path::new(&file.path)));
+    Ok(files.filter_map(|file| Some((byte_code(Path::new(&file.path), interpreter)?, file))).collect())
+}
+
+/// Packs byte code, with no time in its headers: the same code makes the same archive. Says whether there is one: there is
+/// none where a module has no byte code that counts, or is not the one that the distribution brought.
+pub(super) fn pack(below: &Path, modules: &Modules, to: &Path) -> Result<bool, FsError> {
+    if modules.is_empty() || !modules.iter().all(|(code, module)| counts(below, code, module)) {
         return Ok(false);
     }
-    let timeless = counting.map(|(name, _)| {
+    let timeless = modules.keys().map(|name| {
         let mut code = std::fs::read(below.join(name))?;
         code.get_mut(TIME).ok_or(io::ErrorKind::UnexpectedEof)?.fill(0);
         Ok((name.clone(), code))
     });
-    fs::pack_made(timeless, LEVEL, to).map(|()| true)
+    fs::pack_made(timeless, LEVEL, to)?;
+    // What nobody would take is not kept either.
+    Ok(check(to, (below, modules), &mut DCtx::create()).is_ok())
 }
 
-/// Whether byte code is there, in a form that can be kept, and counts for its module.
-fn counts(below: &Path, code: &Path, module: &Path) -> bool {
+/// Whether byte code is there, in a form that can be kept, and counts for the module that was installed.
+fn counts(below: &Path, code: &Path, module: &Recorded) -> bool {
     let read = || -> io::Result<bool> {
-        let source = below.join(module).symlink_metadata()?;
+        let source = below.join(&module.path).symlink_metadata()?;
         let mut first = [0; 16];
         File::open(below.join(code))?.read_exact(&mut first)?;
-        Ok(header(first, &source).is_ok_and(|header| header == first))
+        Ok(header(first, &source).is_ok_and(|header| header == first) && module.is_as_recorded(below)?)
     };
     read().unwrap_or_default()
 }
@@ -63,34 +76,57 @@ fn counts(below: &Path, code: &Path, module: &Path) -> bool {
 /// no module, or was made of another source. Stops when given up.
 pub(super) fn put(
     archive: &Path,
-    (below, modules): (&Path, &BTreeMap<PathBuf, PathBuf>),
+    (below, modules): (&Path, &Modules),
     context: &mut DCtx<'static>,
     is_given_up: impl Fn() -> bool,
-) -> Result<(), FsError> {
+) -> Result<(), Fault> {
+    check(archive, (below, modules), context).map_err(Fault::Archive)?;
+    // Two distributions may bring the same file; which of them is there counts.
+    for module in modules.values() {
+        let same = module.is_as_recorded(below).and_then(|same| {
+            if same { Ok(()) } else { Err(io::Error::other("the module is not the one that the wheel brought")) }
+        });
+        same.map_err(|source| Fault::Node(FsError::Io { path: below.join(&module.path), verb: "read", source }))?;
+    }
+    let putting = open(archive, context).and_then(|packed| {
+        fs::each_file(packed, below, LIMITS, |name, _, packed| {
+            if is_given_up() {
+                return Err(io::Error::other("the step was given up"));
+            }
+            let (source, header) = of_module((below, modules), name, packed)?;
+            // As Python does it.
+            let attributes = Attributes::mode(source.permissions().mode() & 0o666 | 0o200);
+            let mut partial = Partial::create(&below.join(name), attributes).map_err(io::Error::other)?;
+            partial.write(&header).map_err(io::Error::other)?;
+            io::copy(packed, &mut partial)?;
+            partial.commit_unsynced().map_err(io::Error::other)
+        })
+    });
+    putting.map_err(Fault::Node)
+}
+
+/// Reads an archive to its end: all of it is byte code of modules that are here, by their size.
+fn check(archive: &Path, of: (&Path, &Modules), context: &mut DCtx<'static>) -> Result<(), FsError> {
+    fs::each_file(open(archive, context)?, of.0, LIMITS, |name, _, packed| of_module(of, name, packed).map(drop))
+}
+
+fn open<'a>(archive: &Path, context: &'a mut DCtx<'static>) -> Result<impl Read + 'a, FsError> {
     let unread = |source| FsError::Io { path: archive.to_owned(), verb: "read", source };
-    let of_module = |name: &Path, packed: &mut dyn Read| -> io::Result<(Metadata, [u8; 16])> {
-        let module = modules.get(name).ok_or_else(|| io::Error::other("it is of none of the modules"))?;
-        let source = below.join(module).symlink_metadata()?;
-        let mut first = [0; 16];
-        packed.read_exact(&mut first).map_err(|_| io::Error::other("it has no header"))?;
-        let header = header(first, &source).map_err(io::Error::other)?;
-        Ok((source, header))
-    };
-    let packed = fs::open_packed(archive, context).map_err(unread)?;
-    fs::each_file(packed, below, LIMITS, |name, _, packed| of_module(name, packed).map(drop))?;
-    let packed = fs::open_packed(archive, context).map_err(unread)?;
-    fs::each_file(packed, below, LIMITS, |name, _, packed| {
-        if is_given_up() {
-            return Err(io::Error::other("the step was given up"));
-        }
-        let (source, header) = of_module(name, packed)?;
-        // As Python does it.
-        let attributes = Attributes::mode(source.permissions().mode() & 0o666 | 0o200);
-        let mut partial = Partial::create(&below.join(name), attributes).map_err(io::Error::other)?;
-        partial.write(&header).map_err(io::Error::other)?;
-        io::copy(packed, &mut partial)?;
-        partial.commit_unsynced().map_err(io::Error::other)
-    })
+    fs::open_packed(archive, context).map_err(unread)
+}
+
+/// The module that packed byte code is of, and the header with which it counts here.
+fn of_module(
+    (below, modules): (&Path, &Modules),
+    name: &Path,
+    packed: &mut dyn Read,
+) -> io::Result<(Metadata, [u8; 16])> {
+    let module = modules.get(name).ok_or_else(|| io::Error::other("it is of none of the modules"))?;
+    let source = below.join(&module.path).symlink_metadata()?;
+    let mut first = [0; 16];
+    packed.read_exact(&mut first).map_err(|_| io::Error::other("it has no header"))?;
+    let header = header(first, &source).map_err(io::Error::other)?;
+    Ok((source, header))
 }
 
 /// The header with which code counts for this source.
@@ -142,7 +178,7 @@ mod tests {
             self.0.path().join(name)
         }
 
-        fn modules(&self) -> BTreeMap<PathBuf, PathBuf> {
+        fn modules(&self) -> Modules {
             let env = crate::facts::python::Distribution {
                 name: "x".into(),
                 version: "1".into(),
@@ -165,12 +201,12 @@ mod tests {
             archive
         }
 
-        fn put(&self, archive: &Path) -> Result<(), FsError> {
+        fn put(&self, archive: &Path) -> Result<(), Fault> {
             put(archive, (self.0.path(), &self.modules()), &mut DCtx::create(), || false)
         }
 
         fn refused(&self, files: &[(&str, &[u8])]) -> String {
-            let error = self.put(&self.packed(files)).expect_err("refused");
+            let Err(Fault::Archive(error)) = self.put(&self.packed(files)) else { panic!("it is the archive's fault") };
             error.source().map(ToString::to_string).unwrap_or_default()
         }
     }
@@ -179,8 +215,8 @@ mod tests {
 
     #[test]
     fn only_modules_below_the_folder_have_byte_code() {
-        let expected = [(PathBuf::from(CODE), PathBuf::from("x/a.py"))];
-        assert_eq!(Bench::new().modules(), expected.into());
+        let module = Recorded { path: "x/a.py".into(), sha256: None };
+        assert_eq!(Bench::new().modules(), [(PathBuf::from(CODE), module)].into());
     }
 
     #[test]
@@ -213,6 +249,25 @@ mod tests {
         two.put(&two.packed(&[(CODE, &code(5))])).expect("put");
         let archive = packed(&one);
         assert!(archive.is_some() && archive == packed(&two), "whenever the sources were installed");
+    }
+
+    #[test]
+    fn a_module_of_another_distribution_gets_none_and_gives_none() {
+        let bench = Bench::new();
+        bench.put(&bench.packed(&[(CODE, &code(5))])).expect("put");
+        bench.write("x-1.dist-info/RECORD", b"x/a.py,sha256=another,5\n");
+        assert!(!pack(bench.0.path(), &bench.modules(), &bench.path("packed")).expect("readable"));
+        let put = bench.put(&bench.packed(&[(CODE, &code(5))]));
+        assert!(matches!(put, Err(Fault::Node(_))), "the archive may be right: {put:?}");
+    }
+
+    #[test]
+    fn a_wheel_of_which_a_module_is_not_compiled_is_not_kept() {
+        let bench = Bench::new();
+        bench.put(&bench.packed(&[(CODE, &code(5))])).expect("put");
+        bench.write("x/b.py", b"hello");
+        bench.write("x-1.dist-info/RECORD", b"x/a.py,,\nx/b.py,,\n");
+        assert!(!pack(bench.0.path(), &bench.modules(), &bench.path("packed")).expect("readable"));
     }
 
     #[test]

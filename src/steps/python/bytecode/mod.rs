@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde_json::Map;
 use zstd::zstd_safe::DCtx;
 
+use self::archive::{Fault, Modules};
 use super::{Context, cache, interpreter::Interpreter, text};
 use crate::{
     exec::Cmd,
@@ -26,6 +27,7 @@ use crate::{
     plan::PythonInstall,
     report::words::counted,
     steps::{
+        logins::Logins,
         scratch::Scratch,
         why::{Why, beside, words},
     },
@@ -93,12 +95,12 @@ enum Found {
     Nothing,
     /// Packed byte code, brought here.
     Archive(PathBuf),
-    /// Byte code of something else.
+    /// Byte code of something else, or none although it says so.
     OfNoUse,
 }
 
 /// A distribution's folder and its modules.
-type Installed = (PathBuf, BTreeMap<PathBuf, PathBuf>);
+type Installed = (PathBuf, Modules);
 
 impl ByteCode {
     /// Looks for the byte code of wheels that will be installed, and fetches what there is.
@@ -116,7 +118,7 @@ impl ByteCode {
             let key = Key::of(Kind::ByteCode, &Decides { wheel: &sha256, interpreter });
             let to = scratch.path().join(format!("{}.tar.zst", key.hex()));
             async move {
-                let found = fetch(ctx, &key, reach, to).await.map_or(Found::Nothing, Found::Archive);
+                let found = fetch(ctx, &key, reach, to).await;
                 (name, Wheel { key, reach, found })
             }
         });
@@ -138,7 +140,7 @@ impl ByteCode {
         let done = self.put_all(ctx, &all).await;
         let rest = all.iter().filter(|(name, _)| !done.contains(*name));
         let rest: Vec<PathBuf> =
-            rest.flat_map(|(_, (below, of))| of.values().map(|module| below.join(module))).collect();
+            rest.flat_map(|(_, (below, of))| of.values().map(|module| below.join(&module.path))).collect();
         if !rest.is_empty() {
             self.compile(ctx, wanted, &rest).await;
         }
@@ -163,10 +165,10 @@ impl ByteCode {
                 Ok(()) => {
                     done.insert(name);
                 }
-                Err(why) => {
+                Err((found, why)) => {
                     ctx.progress.warn(format!("the byte code of `{name}` in the store is not used: {why}"));
                     if let Some(wheel) = self.wheels.get_mut(&name) {
-                        wheel.found = Found::OfNoUse;
+                        wheel.found = found;
                     }
                 }
             }
@@ -203,39 +205,38 @@ impl ByteCode {
     /// Keeps what was compiled here. Goes on behind the run.
     pub(super) fn keep(self, ctx: &Context, wanted: &PythonInstall) {
         let Some(scratch) = self.scratch.filter(|_| !self.wheels.is_empty()) else { return };
-        let (ctx, also, wanted, wheels) = (ctx.clone(), ctx.store.clone(), wanted.clone(), self.wheels);
+        // No password stays for what goes on behind the run.
+        let ctx = Context { logins: Logins::default(), ..ctx.clone() };
+        let (also, wanted, wheels, scratch) = (ctx.store.clone(), wanted.clone(), self.wheels, Arc::new(scratch));
         also.behind(async move {
             let names: Vec<String> = wheels.keys().cloned().collect();
             let Ok(mut all) = installed(&wanted, &names).await else { return };
-            let mut to_pack = Vec::new();
+            // One after the other: packing takes memory, and nobody waits for it.
             for (name, wheel) in wheels {
-                let Some(found) = all.remove(&name) else { continue };
-                if !is_kept(&ctx, &wheel).await {
-                    let to = scratch.path().join(format!("{}-new.tar.zst", wheel.key.hex()));
-                    to_pack.push((name, wheel, found, to));
+                let Some((below, modules)) = all.remove(&name) else { continue };
+                if is_kept(&ctx, &wheel).await {
+                    continue;
                 }
-            }
-            // One after the other, in one thread: packing takes memory, and nobody waits for it.
-            let packing = move || {
-                let pack =
-                    |(_, _, (below, modules), to): &(_, _, Installed, PathBuf)| archive::pack(below, modules, to);
-                let packed = to_pack.into_iter().map(|one| (pack(&one).map_err(|error| words(&error)), one));
-                Ok(packed.collect::<Vec<_>>())
-            };
-            let Ok(packed) = beside(packing).await else { return };
-            let publishing = packed.iter().map(async |(packed, (name, wheel, _, to))| match packed {
-                Ok(true) => publish(&ctx, name, wheel, to).await,
-                Ok(false) => {}
-                Err(why) => {
+                let (to, also) = (scratch.path().join("new.tar.zst"), Arc::clone(&scratch));
+                let packing = move || {
+                    let to = also.path().join("new.tar.zst");
+                    archive::pack(&below, &modules, &to).map_err(|error| words(&error))
+                };
+                let kept = match beside(packing).await {
+                    Ok(false) => Ok(()),
+                    Ok(true) => publish(&ctx, &wheel, &to).await,
+                    Err(why) => Err(why),
+                };
+                if let Err(why) = kept {
                     ctx.progress.warn(format!("the byte code of `{name}` is not kept in the store: {why}"));
                 }
-            });
-            let publishing = futures::stream::iter(publishing.collect::<Vec<_>>());
-            publishing.buffer_unordered(ctx.cores + AHEAD).collect::<()>().await;
-            drop(scratch);
+            }
         });
     }
 }
+
+/// A distribution whose byte code was put; else what the store has in truth, and why it was not.
+type Put = (String, Result<(), (Found, Why)>);
 
 /// Archives that are to be put to their places.
 struct Queue {
@@ -246,7 +247,7 @@ struct Queue {
 
 impl Queue {
     /// Puts one after the other, in memory that they share, until there are no more.
-    fn put_all(&self) -> Vec<(String, Result<(), Why>)> {
+    fn put_all(&self) -> Vec<Put> {
         let (mut context, mut done) = (DCtx::create(), Vec::new());
         loop {
             let next = self.left.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -254,7 +255,11 @@ impl Queue {
             let put =
                 archive::put(&archive, (&below, &modules), &mut context, || self.given_up.load(Ordering::Relaxed));
             let _ = fs::remove(&archive);
-            done.push((name, put.map_err(|error| words(&error))));
+            let put = put.map_err(|fault| match fault {
+                Fault::Archive(error) => (Found::OfNoUse, words(&error)),
+                Fault::Node(error) => (Found::Nothing, words(&error)),
+            });
+            done.push((name, put));
         }
     }
 }
@@ -268,16 +273,19 @@ impl Drop for GiveUp<'_> {
     }
 }
 
-/// Packed byte code, brought to a path.
-async fn fetch(ctx: &Context, key: &Key, reach: Reach, to: PathBuf) -> Option<PathBuf> {
+/// Brings packed byte code to a path.
+async fn fetch(ctx: &Context, key: &Key, reach: Reach, to: PathBuf) -> Found {
+    let mut found = Found::Nothing;
     for &which in reach.places() {
         let Some(entry) = ctx.store.entry_in(which, Kind::ByteCode, key).await else { continue };
-        let Some(member) = entry.object(ROLE) else { continue };
-        if ctx.store.object(&member.digest(), Some(member.size), &to, |_| ()).await {
-            return Some(to);
+        if let Some(member) = entry.object(ROLE)
+            && ctx.store.object(&member.digest(), Some(member.size), &to, |_| ()).await
+        {
+            return Found::Archive(to);
         }
+        found = Found::OfNoUse;
     }
-    None
+    found
 }
 
 /// Those of these distributions that are in the environment itself and have modules, by name.
@@ -307,14 +315,12 @@ async fn is_kept(ctx: &Context, Wheel { key, reach, found }: &Wheel) -> bool {
     false
 }
 
-/// Keeps a packed archive.
-async fn publish(ctx: &Context, name: &str, wheel: &Wheel, packed: &Path) {
+/// Keeps a packed archive, which is then the store's.
+async fn publish(ctx: &Context, wheel: &Wheel, packed: &Path) -> Result<(), Why> {
     let of = (Kind::ByteCode, &wheel.key);
-    if let Err(error) = ctx.store.publish_file(of, ROLE, packed, Map::new(), wheel.reach).await {
-        ctx.progress.warn(format!("the byte code of `{name}` is not kept in the store: {}", error.in_words()));
-    }
-    // The store has it under its own name.
+    let published = ctx.store.publish_file(of, ROLE, packed, Map::new(), wheel.reach).await;
     let _ = fs::remove(packed);
+    published.map_err(|error| error.in_words())
 }
 
 #[cfg(test)]

@@ -25,7 +25,10 @@ use crate::{
     inventory::{Inventory, Vault},
     plan::Plan,
     profile::{FileStore, Profile},
-    report::event::{EventKind, Events, FORMAT, Failure, Outcome, StoreUse},
+    report::{
+        RUNS,
+        event::{EventKind, Events, FORMAT, Failure, Outcome, StoreUse},
+    },
     state::{Journal, LockError, RunLock},
     steps::{
         Context, clean_up_interrupted,
@@ -266,7 +269,9 @@ fn recover(job: &Job) -> Result<bool, Vec<Failure>> {
     // Downloads that were under way. What uv keeps is its own affair.
     let cache = cache(&job.root);
     let swept = remove_partials_below(&cache, &cache.join("python/uv"))
-        .and_then(|()| remove_partials_below(&crate::state::folder(&job.root), Path::new("")));
+        .and_then(|()| remove_partials_below(&crate::state::folder(&job.root), Path::new("")))
+        // Lists that were being written for a tool, beside the logs of other runs.
+        .and_then(|()| remove_partials_below(&job.root.join(RUNS), &job.logs));
     if let Err(error) = swept {
         warn(job, error.to_string());
     }

@@ -124,12 +124,15 @@ fn entries_that_may_be_missing_go_their_own_way_and_make_nothing_twice() {
     one.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
     let lock = one.sh(&format!("cat {LOCK}"));
     one.run(&STORE).exits(0).never_says("warning");
-    assert_eq!(tasks(&one), ["build docopt", "install", "install"]);
+    // Whichever goes first brings what both need.
+    let done = |node: &Node| tasks(node).into_iter().filter(|task| task != "install").collect::<Vec<_>>();
+    assert_eq!(done(&one), ["build docopt"]);
     let two = node("ways-two");
     two.write(LOCK, &lock);
     two.run(&STORE).exits(0).never_says("warning");
-    let taken = ["install", "install", "take docopt from the store", "unpack byte code of 1 wheel"];
-    assert_eq!(tasks(&two), [&taken[..], &taken[3..]].concat());
+    let (taken, of_one) = ("take docopt from the store", "unpack byte code of 1 wheel");
+    let taken = [vec![taken, "unpack byte code of 2 wheels"], vec![taken, of_one, of_one]];
+    assert!(taken.iter().any(|tasks| done(&two) == *tasks), "{:?}", done(&two));
     assert_same(&files(&one), &files(&two), "the same node");
 }
 

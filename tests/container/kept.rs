@@ -1,11 +1,10 @@
 //! What is made of Python distributions is kept in a store that nodes share: wheels of source archives, and byte code.
 
 use crate::{
-    shared::Shared,
-    support::{Node, PROFILE, PROFILES, Said, assert_same, host, wheel},
+    shared::{LOCK, Shared, tasks},
+    support::{Node, PROFILE, Said, assert_same, host},
 };
 
-const LOCK: &str = "/profiles/ring.lock";
 const STORE: [&str; 3] = ["--locked", "--store", "/shared"];
 const SITE: &str = "/databricks/python3/lib/python3.11/site-packages";
 /// `docopt` has no wheel in the index, and never had one.
@@ -21,21 +20,9 @@ for module in modules:
 print(len(modules))
 ";
 
-fn fresh_node(shared: &Shared, what: &str, lock: Option<&str>) -> Option<Node> {
-    let node = shared.fresh(what, &[])?;
-    node.write(&format!("{PROFILES}/ringwheel-1.0-py3-none-any.whl"), wheel("ringwheel", "1.0", &["six"]));
-    node.profile(PROFILE_TEXT);
-    if let Some(lock) = lock {
-        node.write(LOCK, lock);
-    }
-    Some(node)
-}
-
 /// What the last run did, in order of names, downloads left out.
-fn tasks(node: &Node) -> Vec<String> {
-    let events = node.sh("cat $(ls -d /var/log/nodeagent/*/ | tail -n 1)/events.jsonl");
-    let task = |line: &str| line.split_once("\"task\":\"")?.1.split('"').next().map(str::to_owned);
-    let mut tasks: Vec<String> = events.lines().filter_map(task).filter(|task| !task.starts_with("download")).collect();
+fn sorted_tasks(node: &Node) -> Vec<String> {
+    let mut tasks = tasks(node);
     tasks.sort();
     tasks
 }
@@ -61,18 +48,18 @@ fn entries(shared: &Shared, kind: &str) -> usize {
 #[test]
 fn what_one_node_built_and_compiled_the_next_takes() {
     let Some(shared) = Shared::new("kept") else { return };
-    let one = fresh_node(&shared, "kept-one", None).expect("nodes are not skipped");
+    let one = shared.with_profile("kept-one", PROFILE_TEXT, None).expect("nodes are not skipped");
     one.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
     let lock = one.sh(&format!("cat {LOCK}"));
     assert!(lock.contains("docopt-0.6.2.tar.gz"), "{lock}");
     one.run(&STORE).exits(0);
-    assert_eq!(tasks(&one), ["build docopt", "import", "install"]);
+    assert_eq!(sorted_tasks(&one), ["build docopt", "import", "install"]);
     assert_eq!((entries(&shared, "wheel"), entries(&shared, "byte-code")), (1, 3));
 
-    let two = fresh_node(&shared, "kept-two", Some(&lock)).expect("nodes are not skipped");
+    let two = shared.with_profile("kept-two", PROFILE_TEXT, Some(&lock)).expect("nodes are not skipped");
     two.run(&STORE).exits(0);
     let taken = ["import", "install", "take docopt from the store", "unpack byte code of 3 wheels"];
-    assert_eq!(tasks(&two), taken);
+    assert_eq!(sorted_tasks(&two), taken);
     assert_same(
         &files(&one),
         &files(&two),
@@ -97,15 +84,15 @@ fn what_one_node_built_and_compiled_the_next_takes() {
         bytes[middle] ^= 1;
         nodeagent::fs::replace(object.as_ref(), &bytes, nodeagent::fs::Attributes::default()).expect("written");
     }
-    let three = fresh_node(&shared, "kept-three", Some(&lock)).expect("nodes are not skipped");
+    let three = shared.with_profile("kept-three", PROFILE_TEXT, Some(&lock)).expect("nodes are not skipped");
     three.run(&STORE).exits(0).says("is refused");
-    assert_eq!(tasks(&three), ["build docopt", "import", "install"]);
+    assert_eq!(sorted_tasks(&three), ["build docopt", "import", "install"]);
     assert_same(&files(&one), &files(&three), "made here");
     // And what it made takes the place of what was spoilt, where it saw that: it built docopt anew, and never looked at the
     // byte code of the wheel that was there.
-    let four = fresh_node(&shared, "kept-four", Some(&lock)).expect("nodes are not skipped");
+    let four = shared.with_profile("kept-four", PROFILE_TEXT, Some(&lock)).expect("nodes are not skipped");
     four.run(&STORE).exits(0);
-    let again = tasks(&four);
+    let again = sorted_tasks(&four);
     for task in ["take docopt from the store", "unpack byte code of 2 wheels"] {
         assert!(again.iter().any(|done| done == task), "{task}: {again:?}");
     }
@@ -125,7 +112,7 @@ fn entries_that_may_be_missing_go_their_own_way_and_make_nothing_twice() {
     let lock = one.sh(&format!("cat {LOCK}"));
     one.run(&STORE).exits(0).never_says("warning");
     // Whichever goes first brings what both need.
-    let done = |node: &Node| tasks(node).into_iter().filter(|task| task != "install").collect::<Vec<_>>();
+    let done = |node: &Node| sorted_tasks(node).into_iter().filter(|task| task != "install").collect::<Vec<_>>();
     assert_eq!(done(&one), ["build docopt"]);
     let two = node("ways-two");
     two.write(LOCK, &lock);
@@ -140,17 +127,19 @@ fn entries_that_may_be_missing_go_their_own_way_and_make_nothing_twice() {
 fn nodes_that_start_together_build_a_wheel_once() {
     let Some(shared) = Shared::new("wheels") else { return };
     let lock = {
-        let one = fresh_node(&shared, "wheels-lock", None).expect("nodes are not skipped");
+        let one = shared.with_profile("wheels-lock", PROFILE_TEXT, None).expect("nodes are not skipped");
         one.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
         one.sh(&format!("cat {LOCK}"))
     };
-    let nodes: Vec<Node> =
-        ["wheels-one", "wheels-two"].iter().filter_map(|what| fresh_node(&shared, what, Some(&lock))).collect();
+    let nodes: Vec<Node> = ["wheels-one", "wheels-two"]
+        .iter()
+        .filter_map(|what| shared.with_profile(what, PROFILE_TEXT, Some(&lock)))
+        .collect();
     let running: Vec<_> = nodes.iter().map(|node| node.begin_run(&STORE)).collect();
     for child in running {
         Said::wait(child, "nodeagent run").exits(0);
     }
-    let all: Vec<String> = nodes.iter().flat_map(tasks).collect();
+    let all: Vec<String> = nodes.iter().flat_map(sorted_tasks).collect();
     let count = |what: &str| all.iter().filter(|task| *task == what).count();
     assert_eq!((count("build docopt"), count("take docopt from the store")), (1, 1), "{all:?}");
     assert_same(&files(&nodes[0]), &files(&nodes[1]), "both have the same");

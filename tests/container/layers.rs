@@ -1,25 +1,13 @@
 //! Layers on real nodes: restored or installed, the node is the same; and whatever becomes of a layer, a node is made.
 
 use crate::{
-    shared::Shared,
-    support::{LIBRARY, Node, PROFILE, PROFILES, R, Said, assert_same, host, parts_of_one, wheel},
+    shared::{LOCK, Shared, tasks},
+    support::{LIBRARY, Node, PROFILE, R, Said, assert_same, host, parts_of_one},
 };
 
-const LOCK: &str = "/profiles/ring.lock";
 const STORE: [&str; 3] = ["--locked", "--store", "/shared"];
 /// Kills of each kind.
 const KILLS: usize = 20;
-
-/// A fresh node that mounts the folder, with the profile, and the lock if there is one.
-fn fresh_node(shared: &Shared, what: &str, sections: &str, lock: Option<&str>) -> Option<Node> {
-    let node = shared.fresh(what, &[])?;
-    node.write(&format!("{PROFILES}/ringwheel-1.0-py3-none-any.whl"), wheel("ringwheel", "1.0", &["six"]));
-    node.profile(sections);
-    if let Some(lock) = lock {
-        node.write(LOCK, lock);
-    }
-    Some(node)
-}
 
 /// Distributions with C, with scripts, with data files, from a file; packages with C, with C++ and with none.
 fn large() -> String {
@@ -46,13 +34,6 @@ fn bake(node: &Node, options: &[&str]) -> Said {
     node.exec(&[], &[&["nodeagent", "store", "bake", "--store", "/shared", "--profile", PROFILE], options].concat())
 }
 
-/// What the last run did, in order, downloads left out.
-fn tasks(node: &Node) -> Vec<String> {
-    let events = node.sh("cat $(ls -d /var/log/nodeagent/*/ | tail -n 1)/events.jsonl");
-    let task = |line: &str| line.split_once("\"task\":\"")?.1.split('"').next().map(str::to_owned);
-    events.lines().filter_map(task).filter(|task| !task.starts_with("download")).collect()
-}
-
 /// The layers that the last run restored. Which is first is nobody's to say.
 fn restored(node: &Node) -> Vec<String> {
     let mut restored: Vec<String> = tasks(node).into_iter().filter(|task| task.starts_with("restore")).collect();
@@ -69,11 +50,11 @@ fn files(node: &Node) -> String {
 #[test]
 fn restored_or_installed_the_node_is_the_same() {
     let Some(shared) = Shared::new("same") else { return };
-    let one = fresh_node(&shared, "layers-one", &large(), None).expect("nodes are not skipped");
+    let one = shared.with_profile("layers-one", &large(), None).expect("nodes are not skipped");
     let lock = baked(&one, &[]);
     assert!(restored(&one).is_empty() && tasks(&one).iter().any(|task| task == "build yaml"), "{:?}", tasks(&one));
 
-    let two = fresh_node(&shared, "layers-two", &large(), Some(&lock)).expect("nodes are not skipped");
+    let two = shared.with_profile("layers-two", &large(), Some(&lock)).expect("nodes are not skipped");
     // Nothing to install with is needed, and nobody is asked: neither index nor repository.
     two.sh("rm /databricks/python3/bin/pip*; rm -r /srv/cran; chmod -x /usr/bin/gcc /usr/bin/g++");
     one.sh("rm /databricks/python3/bin/pip*");
@@ -101,16 +82,16 @@ fn restored_or_installed_the_node_is_the_same() {
 #[test]
 fn a_changed_runtime_gets_no_layer_and_what_is_in_the_way_stays() {
     let Some(shared) = Shared::new("changed") else { return };
-    let lock = baked(&fresh_node(&shared, "layers-base", &small(), None).expect("nodes are not skipped"), &[]);
+    let lock = baked(&shared.with_profile("layers-base", &small(), None).expect("nodes are not skipped"), &[]);
     let site = "/databricks/python3/lib/python3.11/site-packages";
 
-    let patched = fresh_node(&shared, "layers-patched", &small(), Some(&lock)).expect("nodes are not skipped");
+    let patched = shared.with_profile("layers-patched", &small(), Some(&lock)).expect("nodes are not skipped");
     patched.sh(&format!("echo 'patch.py,,' >> $(ls -d {site}/six-*.dist-info)/RECORD"));
     patched.run(&STORE).exits(0).never_says("layer");
     assert_eq!(restored(&patched), ["restore 2 packages from a layer"], "R's is as it was");
     assert!(tasks(&patched).iter().any(|task| task == "install"), "Python's packages were installed");
 
-    let taken = fresh_node(&shared, "layers-taken", &small(), Some(&lock)).expect("nodes are not skipped");
+    let taken = shared.with_profile("layers-taken", &small(), Some(&lock)).expect("nodes are not skipped");
     taken.sh(&format!(
         "mkdir -p {site}/humanize && echo mine > {site}/humanize/mine && echo mine > {site}/humanize/__init__.py"
     ));
@@ -133,7 +114,7 @@ fn a_changed_runtime_gets_no_layer_and_what_is_in_the_way_stays() {
             nodeagent::fs::replace(&object, &bytes, nodeagent::fs::Attributes::default()).expect("written");
         }
     }
-    let damaged = fresh_node(&shared, "layers-damaged", &small(), Some(&lock)).expect("nodes are not skipped");
+    let damaged = shared.with_profile("layers-damaged", &small(), Some(&lock)).expect("nodes are not skipped");
     let said = damaged.run(&STORE);
     said.exits(0)
         .says("the Python layer in the store is not used: its part")
@@ -146,7 +127,7 @@ fn a_changed_runtime_gets_no_layer_and_what_is_in_the_way_stays() {
 #[test]
 fn a_layer_is_made_of_what_the_lock_says_and_of_nothing_less() {
     let Some(shared) = Shared::new("made") else { return };
-    let node = fresh_node(&shared, "layers-made", &small(), None).expect("nodes are not skipped");
+    let node = shared.with_profile("layers-made", &small(), None).expect("nodes are not skipped");
     bake(&node, &[]).exits(2).says("there is no lock");
     node.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
     bake(&node, &[]).exits(2).says("this node is not yet what the lock says").says("nodeagent run --locked");
@@ -166,7 +147,7 @@ fn a_layer_is_made_of_what_the_lock_says_and_of_nothing_less() {
 #[expect(clippy::print_stderr, reason = "a failure must be repeatable")]
 fn a_bake_or_a_restore_killed_at_any_instant_does_no_harm() {
     let Some(shared) = Shared::new("kills") else { return };
-    let one = fresh_node(&shared, "layers-kill", &small(), None).expect("nodes are not skipped");
+    let one = shared.with_profile("layers-kill", &small(), None).expect("nodes are not skipped");
     one.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
     one.run(&STORE).exits(0);
     let lock = one.sh(&format!("cat {LOCK}"));
@@ -191,7 +172,7 @@ fn a_bake_or_a_restore_killed_at_any_instant_does_no_harm() {
     let wanted = files(&one);
     drop(one);
 
-    let node = fresh_node(&shared, "layers-whole", &small(), Some(&lock)).expect("nodes are not skipped");
+    let node = shared.with_profile("layers-whole", &small(), Some(&lock)).expect("nodes are not skipped");
     let began = std::time::Instant::now();
     node.run(&STORE).exits(0);
     let whole = began.elapsed().as_secs_f64();
@@ -200,7 +181,7 @@ fn a_bake_or_a_restore_killed_at_any_instant_does_no_harm() {
     drop(node);
     let mut killed_at_work = 0;
     for part in parts_of_one(KILLS) {
-        let node = fresh_node(&shared, "layers-killed", &small(), Some(&lock)).expect("nodes are not skipped");
+        let node = shared.with_profile("layers-killed", &small(), Some(&lock)).expect("nodes are not skipped");
         let after = format!("{:.3}", whole * part);
         let command =
             format!("timeout --foreground -s KILL {after} nodeagent run --profile {PROFILE} {}", STORE.join(" "));
@@ -219,7 +200,7 @@ fn a_bake_or_a_restore_killed_at_any_instant_does_no_harm() {
 #[test]
 fn a_full_disk_stops_no_run_that_can_do_without_the_layer() {
     let Some(shared) = Shared::new("full") else { return };
-    let lock = baked(&fresh_node(&shared, "layers-room", &small(), None).expect("nodes are not skipped"), &[]);
+    let lock = baked(&shared.with_profile("layers-room", &small(), None).expect("nodes are not skipped"), &[]);
     // The library is a file system of its own, with room for the packages once and not for a layer beside itself.
     let node = shared.fresh("layers-full", &["--tmpfs", &format!("{LIBRARY}:200k")]);
     let node = node.expect("nodes are not skipped");
@@ -238,7 +219,7 @@ fn a_full_disk_stops_no_run_that_can_do_without_the_layer() {
 #[test]
 fn under_trusted_keys_a_signed_layer_is_restored_and_another_is_not() {
     let Some(shared) = Shared::new("signed") else { return };
-    let one = fresh_node(&shared, "layers-signer", &small(), None).expect("nodes are not skipped");
+    let one = shared.with_profile("layers-signer", &small(), None).expect("nodes are not skipped");
     one.sh("nodeagent sign --generate /tmp/key --no-password");
     one.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
     one.sh(&format!("nodeagent sign --key /tmp/key {PROFILE} {LOCK}"));
@@ -250,7 +231,7 @@ fn under_trusted_keys_a_signed_layer_is_restored_and_another_is_not() {
     let (public, of_profile, of_lock) =
         (one.sh("cat /tmp/key.pub"), one.sh(&format!("cat {PROFILE}.minisig")), one.sh(&format!("cat {LOCK}.minisig")));
     let trusting = |what: &str| {
-        let node = fresh_node(&shared, what, &small(), Some(&lock)).expect("nodes are not skipped");
+        let node = shared.with_profile(what, &small(), Some(&lock)).expect("nodes are not skipped");
         node.write("/tmp/key.pub", &public);
         node.write(&format!("{PROFILE}.minisig"), &of_profile);
         node.write(&format!("{LOCK}.minisig"), &of_lock);

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{Node, skipped};
+use crate::support::{Node, PROFILES, skipped, wheel};
+
+/// The lock of the profile.
+pub(crate) const LOCK: &str = "/profiles/ring.lock";
 
 /// A folder that nodes mount at `/shared`, gone when dropped.
 pub(crate) struct Shared(PathBuf);
@@ -27,6 +30,17 @@ impl Shared {
         let mount = format!("{}:/shared", self.0.display());
         Node::with(what, &[&["--mount", &mount], options].concat())
     }
+
+    /// A fresh node that mounts it, with a profile of these sections, a wheel beside it, and the lock if there is one.
+    pub(crate) fn with_profile(&self, what: &str, sections: &str, lock: Option<&str>) -> Option<Node> {
+        let node = self.fresh(what, &[])?;
+        node.write(&format!("{PROFILES}/ringwheel-1.0-py3-none-any.whl"), wheel("ringwheel", "1.0", &["six"]));
+        node.profile(sections);
+        if let Some(lock) = lock {
+            node.write(LOCK, lock);
+        }
+        Some(node)
+    }
 }
 
 impl Drop for Shared {
@@ -34,4 +48,11 @@ impl Drop for Shared {
         // Nodes wrote there as root.
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// What the last run of a node did, in order, downloads left out.
+pub(crate) fn tasks(node: &Node) -> Vec<String> {
+    let events = node.sh("cat $(ls -d /var/log/nodeagent/*/ | tail -n 1)/events.jsonl");
+    let task = |line: &str| line.split_once("\"task\":\"")?.1.split('"').next().map(str::to_owned);
+    events.lines().filter_map(task).filter(|task| !task.starts_with("download")).collect()
 }

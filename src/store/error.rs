@@ -1,8 +1,8 @@
 //! What can go wrong with a store. In a run it is a warning; whoever works on the store by hand sees it as it is.
 
-use std::{error::Error, io, path::Path};
+use std::{io, path::Path};
 
-use crate::{digest::Digest, fs::FsError};
+use crate::{diagnostic::in_words, digest::Digest, fs::FsError};
 
 /// Why the store did not do something.
 #[derive(Debug, thiserror::Error)]
@@ -62,13 +62,7 @@ impl StoreError {
 
     /// The error and what caused it, in one line.
     pub fn in_words(&self) -> String {
-        let mut words = self.to_string();
-        let mut next = self.source();
-        while let Some(cause) = next {
-            words = format!("{words}: {cause}");
-            next = cause.source();
-        }
-        words
+        in_words(self)
     }
 
     /// What to do.

@@ -208,7 +208,7 @@ fn a_full_disk_stops_no_run_that_can_do_without_the_layer() {
     node.write(LOCK, &lock);
     node.sh(&format!("dd if=/dev/zero of={LIBRARY}/filler bs=1k count=170 2> /dev/null"));
     let said = node.run(&STORE);
-    said.exits(1).says("the R layer in the store is not used").says("hint: the disk is full");
+    said.exits(1).says("the R layer is not used, its packages are installed").says("hint: the disk is full");
     node.is_tidy();
     node.sh(&format!("rm {LIBRARY}/filler"));
     node.run(&STORE).exits(0);

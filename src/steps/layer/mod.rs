@@ -10,6 +10,7 @@ mod contents;
 mod key;
 mod manifest;
 mod restore;
+mod unpack;
 
 pub use bake::{Baked, bake};
 pub use restore::Staged;

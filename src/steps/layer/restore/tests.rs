@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, io::Write as _};
 
 use tar::{Builder, EntryType, Header};
 
-use super::{super::key::tests::layer, *};
+use super::{
+    super::{key::tests::layer, manifest::Part},
+    *,
+};
 use crate::{
     cloud::{Clouds, Surroundings},
     exec::fake::FakeRunner,
@@ -130,6 +133,25 @@ async fn a_layer_is_restored_beside_what_is_there_also_a_second_time() {
         bench.restore().await.expect("restored");
         assert_eq!(bench.on_node(), [SHIPPED[0], SHIPPED[1], X, "share/x.txt"]);
     }
+}
+
+#[tokio::test]
+async fn a_layer_that_is_no_longer_wanted_leaves_nothing() {
+    let bench = Bench::new();
+    let large = tar(&[(X, EntryType::Regular, "", &vec![7; 32 << 20])]);
+    let parts = vec![bench.part(&large).await, bench.part(&plain("share/x.txt")).await];
+    bench.publish(&bench.manifest(parts).entry(None)).await;
+    let staged = stage(&bench.ctx, &bench.layer).await.expect("it is there");
+    let (folder, archives) = (Arc::downgrade(&staged.folder), bench.ctx.cache.join("layers"));
+    drop(staged);
+    // A thread that is unpacking ends by itself, and the last one clears up.
+    let gone = async {
+        while folder.strong_count() > 0 || std::fs::read_dir(&archives).is_ok_and(|left| left.count() > 0) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), gone).await.expect("nothing is left of it");
+    assert_eq!(bench.on_node(), SHIPPED);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod access;
 mod agreement;
 mod aws;
 mod azure;
+mod buckets;
 mod canary;
 mod changing;
 mod contract;

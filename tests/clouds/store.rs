@@ -17,7 +17,7 @@ use crate::{
     support::{NodeTest, Said},
 };
 
-const LOCAL: &str = "var/cache/nodeagent/store";
+pub(crate) const LOCAL: &str = "var/cache/nodeagent/store";
 pub(crate) const PLACE: &str = "s3://lawfirm-tools/a/store";
 const KEYS: [(&str, &str); 4] = [
     ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
@@ -82,13 +82,13 @@ impl S3 {
     }
 }
 
-fn object(bytes: &[u8]) -> String {
+pub(crate) fn object(bytes: &[u8]) -> String {
     let hex = Digest::sha256(bytes).hex().to_owned();
     format!("v1/objects/{}/{hex}", &hex[..2])
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test sets its scene without the code it tests")]
-fn keep(node: &NodeTest, bytes: &[u8]) {
+pub(crate) fn keep(node: &NodeTest, bytes: &[u8]) {
     let path = node.root().join(LOCAL).join(object(bytes));
     fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
     fs::write(path, bytes).expect("it can be written");

@@ -1,0 +1,256 @@
+//! The store in Azure's and in Google's object store: servers of our own, which the official clients hold to the truth, and
+//! into which they look from outside.
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    process::Stdio,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use nodeagent::{
+    cloud::{Clouds, Surroundings},
+    digest::Digest,
+    http,
+    store::{Key, Lease, Places, Store},
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    server::{Server, client, free_port},
+    store::{LOCAL, keep, object},
+    support::{NodeTest, Said},
+};
+
+/// `marker-of-the-key-of-the-account`, as Azure shows keys.
+const KEY: &str = "bWFya2VyLW9mLXRoZS1rZXktb2YtdGhlLWFjY291bnQ=";
+const ANOTHER_KEY: &str = "bWFya2VyLW9mLWFub3RoZXIta2V5";
+
+/// An object store with the bucket `tools`.
+struct Bucket {
+    server: Server,
+    script: &'static str,
+    place: &'static str,
+    /// Who the official client is, and a node that has an account.
+    variables: BTreeMap<&'static str, String>,
+    folder: TempDir,
+}
+
+impl Bucket {
+    fn azure() -> Self {
+        Self::start("fake_blobs.py", "abfss://tools@lawfirm.dfs.core.windows.net/a/store", |url, _| {
+            [
+                ("AZURE_STORAGE_ACCOUNT_NAME", "lawfirm".to_owned()),
+                ("AZURE_STORAGE_ACCOUNT_KEY", KEY.to_owned()),
+                ("AZURE_STORAGE_ENDPOINT", format!("{url}/lawfirm")),
+            ]
+            .into()
+        })
+    }
+
+    fn google() -> Self {
+        Self::start("fake_gcs.py", "gs://tools/a/store", |url, folder| {
+            [("GOOGLE_APPLICATION_CREDENTIALS", format!("{folder}/account.json")), ("GOOGLE_BASE_URL", url.to_owned())]
+                .into()
+        })
+    }
+
+    fn start(
+        script: &'static str,
+        place: &'static str,
+        variables: impl FnOnce(&str, &str) -> BTreeMap<&'static str, String>,
+    ) -> Self {
+        let (port, folder) = (free_port(), tempfile::tempdir().expect("a temporary folder"));
+        let folder_name = folder.path().display().to_string();
+        let variables = variables(&format!("http://127.0.0.1:{port}"), &folder_name);
+        let mut python = client("python");
+        python.arg(path_of(script)).args(["serve", &port.to_string(), &folder_name]).envs(&variables);
+        let bucket = Self { server: Server::start(python, port), script, place, variables, folder };
+        bucket.official(&["create", "tools"], b"");
+        bucket
+    }
+
+    /// What the official client says.
+    fn official(&self, words: &[&str], input: &[u8]) -> String {
+        let mut python = client("python");
+        python.arg(path_of(self.script)).args(words).envs(&self.variables);
+        let piped = python.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut python = piped.spawn().expect("Python runs");
+        python.stdin.take().expect("it is piped").write_all(input).expect("it listens");
+        let output = python.wait_with_output().expect("it ends");
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text").trim().to_owned()
+    }
+
+    /// The names in the bucket and the SHA-256 of what they name, as the official client has them.
+    fn seen(&self) -> BTreeMap<String, String> {
+        serde_json::from_str(&self.official(&["list", "tools"], b"")).expect("JSON")
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) {
+        self.official(&["put", "tools", &format!("a/store/{name}")], bytes);
+    }
+
+    fn node(&self) -> NodeTest {
+        self.variables.iter().fold(NodeTest::new(), |node, (name, value)| node.var(name, value))
+    }
+
+    fn agent(&self, node: &NodeTest, arguments: &[&str]) -> Said {
+        agent(node, &[arguments, &["--store", self.place]].concat())
+    }
+
+    /// A store of this process, and what it warns of.
+    fn store(&self, place: &str) -> (Store, Arc<Mutex<Vec<String>>>) {
+        let variables = self.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let surroundings = Surroundings { variables, home: None };
+        let clouds = Arc::new(Clouds::new(Arc::new(http::Client::default()), surroundings));
+        let warnings = Arc::new(Mutex::new(Vec::new()));
+        let said = Arc::clone(&warnings);
+        let local = tempfile::tempdir_in(self.folder.path()).expect("a folder").keep();
+        let places = Places { local, limit: u64::MAX, shared: Some(place.parse().expect("a place")) };
+        let store =
+            Store::open(&places, &clouds, Arc::new(move |warning: String| said.lock().expect("sound").push(warning)));
+        (store, warnings)
+    }
+}
+
+fn path_of(script: &str) -> String {
+    format!("{}/tests/clouds/{script}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn agent(node: &NodeTest, arguments: &[&str]) -> Said {
+    let said = node.agent_without_store(&[&["-vv", "store"], arguments].concat());
+    says_no_credential(&said.all());
+    said
+}
+
+/// Nothing that opens a door is in a text.
+fn says_no_credential(text: &str) {
+    for secret in ["marker-of-", KEY, ANOTHER_KEY, "sig=", "PRIVATE KEY", "Bearer ", "eyJ"] {
+        assert!(!text.contains(secret), "`{secret}` is in {text}");
+    }
+}
+
+#[test]
+fn the_official_clients_agree_with_the_servers_of_these_tests() {
+    let said: Value = serde_json::from_str(&Bucket::azure().official(&["agree"], b"")).expect("JSON");
+    let refused = json!({
+        "nowhere": "ContainerNotFound", "there": "BlobAlreadyExists", "stale": "ConditionNotMet", "gone": "BlobNotFound",
+        "stranger": "AuthenticationFailed",
+    });
+    assert_eq!(said, refused);
+    let said: Value = serde_json::from_str(&Bucket::google().official(&["agree"], b"")).expect("JSON");
+    let refused = json!({
+        "nowhere": "NotFound", "there": "PreconditionFailed", "stale": "PreconditionFailed", "gone": "NotFound",
+        "stranger": "RefreshError",
+    });
+    assert_eq!(said, refused);
+}
+
+#[test]
+fn a_container_of_azure_is_filled_by_one_node_read_by_the_official_client_and_emptied_into_another() {
+    is_filled_read_and_emptied(&Bucket::azure());
+}
+
+#[test]
+fn a_bucket_of_google_is_filled_by_one_node_read_by_the_official_client_and_emptied_into_another() {
+    is_filled_read_and_emptied(&Bucket::google());
+}
+
+fn is_filled_read_and_emptied(bucket: &Bucket) {
+    let (one, two) = (bucket.node(), bucket.node());
+    let large: Vec<u8> = (0..5_500_000_u32).map(|index| (index % 251) as u8).collect();
+    for bytes in [&b"hello"[..], b"", &large] {
+        keep(&one, bytes);
+    }
+    let all = json!({ "objects": 3, "bytes": 5_500_005 });
+    let pushed = bucket.agent(&one, &["push", "--json"]).ended(0).json();
+    assert_eq!((&pushed["objects"], &pushed["failed"]), (&all, &json!(0)));
+    assert_eq!(bucket.agent(&one, &["push", "--json"]).ended(0).json()["objects"]["objects"], 0, "all is there");
+    let named = [&b"hello"[..], b"", &large]
+        .map(|bytes| (format!("a/store/{}", object(bytes)), Digest::sha256(bytes).hex().to_owned()));
+    assert_eq!(bucket.seen(), named.into());
+    assert_eq!(bucket.agent(&two, &["pull", "--json"]).ended(0).json()["objects"], all);
+    assert!(std::fs::read(two.root().join(LOCAL).join(object(&large))).expect("there") == large);
+    let stat = bucket.agent(&two, &["stat", "--json"]).ended(0).json();
+    assert_eq!((&stat["shared"]["objects"], &stat["shared"]["place"]), (&all, &json!(bucket.place)));
+    assert_eq!(bucket.agent(&two, &["verify", "--shared", "--json"]).ended(0).json()["sound"], all);
+    // Somebody changes one behind our back.
+    let name = object(b"hello");
+    bucket.put(&name, b"hellp");
+    let three = bucket.node();
+    let said = bucket.agent(&three, &["pull"]).ended(1);
+    assert!(said.stderr.contains("as `2cf24dba5fb0` is refused: its bytes have sha256:"), "{}", said.stderr);
+    assert_eq!(bucket.agent(&three, &["verify", "--shared", "--json"]).ended(1).json()["damaged"], json!([name]));
+    assert_eq!(bucket.agent(&one, &["push", "--json"]).ended(0).json()["objects"]["objects"], 1, "it is replaced");
+    let removed = bucket.agent(&one, &["gc", "--shared", "--limit", "0 B", "--json"]).ended(0).json();
+    assert_eq!(removed["objects"]["objects"], 3);
+    assert_eq!(bucket.seen(), BTreeMap::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_hold_leases_in_a_container_of_azure() {
+    nodes_hold_leases(&Bucket::azure()).await;
+}
+
+async fn nodes_hold_leases(bucket: &Bucket) {
+    let (one, warnings) = bucket.store(bucket.place);
+    let (two, three) = (bucket.store(bucket.place).0, bucket.store(bucket.place).0);
+    let (key, short) = (Key::of_object(&Digest::sha256(b"x")), Duration::from_secs(3));
+    let held = one.lease(&key, short).await;
+    assert!(matches!(held, Lease::Taken(_)));
+    let seen = bucket.seen();
+    assert_eq!(seen.into_keys().collect::<Vec<_>>(), [format!("a/store/v1/leases/{}", key.hex())]);
+    assert!(matches!(two.lease(&key, short).await, Lease::Held { .. }));
+    assert!(two.is_leased(&key, short).await);
+    tokio::time::sleep(short + Duration::from_secs(1)).await;
+    assert!(matches!(two.lease(&key, short).await, Lease::Held { .. }), "it was renewed");
+    drop(held);
+    one.settle(Duration::from_secs(30)).await;
+    assert_eq!(bucket.seen(), BTreeMap::new(), "it was given back");
+    let taken = |asked: &[Lease]| asked.iter().filter(|lease| matches!(lease, Lease::Taken(_))).count();
+    let all = [&one, &two, &three];
+    let asked = futures::future::join_all(all.map(|store| store.lease(&key, short))).await;
+    assert_eq!(taken(&asked), 1, "of those who find none");
+    // Its holder died.
+    let other = Key::of_object(&Digest::sha256(b"y"));
+    let dead = br#"{"holder":"dead-1-1","expires":"2026-01-01T00:00:00Z"}"#;
+    bucket.put(&format!("v1/leases/{}", other.hex()), dead);
+    let asked = futures::future::join_all(all.map(|store| store.lease(&other, short))).await;
+    assert_eq!(taken(&asked), 1, "of those who find one that ended");
+    assert!(warnings.lock().expect("sound").is_empty(), "{warnings:?}");
+}
+
+#[test]
+fn a_node_of_azure_needs_no_key_where_it_has_an_identity_or_a_signature_that_grants_access() {
+    let bucket = Bucket::azure();
+    bucket.put(&object(b"hello"), b"hello");
+    let endpoint = bucket.variables["AZURE_STORAGE_ENDPOINT"].as_str();
+    let metadata = format!("{}/metadata/identity/oauth2/token", bucket.server.url());
+    let sas = bucket.official(&["sas", "tools", "rwdl"], b"");
+    for (name, value) in [("AZURE_MSI_ENDPOINT", &metadata), ("AZURE_STORAGE_SAS_TOKEN", &sas)] {
+        let node = NodeTest::new().var("AZURE_STORAGE_ENDPOINT", endpoint).var(name, value);
+        let pulled = bucket.agent(&node, &["pull", "--json"]).ended(0).json();
+        assert_eq!(pulled["objects"], json!({ "objects": 1, "bytes": 5 }));
+        let removed = bucket.agent(&node, &["gc", "--shared", "--limit", "0 B", "--json"]).ended(0).json();
+        assert_eq!((&removed["objects"]["objects"], bucket.seen().len()), (&json!(1), 0));
+        // The other way to write the address leaves the account to a variable.
+        let node = node.var("AZURE_STORAGE_ACCOUNT_NAME", "lawfirm");
+        let pushed = agent(&node, &["push", "--json", "--store", "az://tools/a/store"]).ended(0).json();
+        assert_eq!(pushed["objects"], json!({ "objects": 1, "bytes": 5 }));
+        assert_eq!(bucket.seen().len(), 1);
+    }
+}
+
+#[test]
+fn a_node_of_google_needs_no_key_where_it_has_a_service_account() {
+    let bucket = Bucket::google();
+    bucket.put(&object(b"hello"), b"hello");
+    let host = format!("127.0.0.1:{}", bucket.server.port);
+    let node = NodeTest::new().var("GOOGLE_BASE_URL", &bucket.server.url()).var("GCE_METADATA_HOST", &host);
+    let pulled = bucket.agent(&node, &["pull", "--json"]).ended(0).json();
+    assert_eq!(pulled["objects"], json!({ "objects": 1, "bytes": 5 }));
+    assert_eq!(bucket.agent(&node, &["verify", "--shared", "--json"]).ended(0).json()["sound"]["objects"], 1);
+}

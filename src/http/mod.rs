@@ -20,7 +20,7 @@ pub use call::{Answer, Request, Retrying};
 pub use error::{HttpError, Problem, without_credentials};
 use futures::StreamExt as _;
 pub use login::Login;
-pub use objects::{Access, KeySource, Keys, Listing, Objects, ObjectsError, Small, When};
+pub use objects::{Access, KeySource, Keys, Listing, Objects, ObjectsError, Small, Tag, When};
 pub use redirect::Astray;
 use reqwest::{ClientBuilder, RequestBuilder, redirect::Policy};
 use tokio::sync::Semaphore;

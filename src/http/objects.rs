@@ -11,8 +11,8 @@ use std::{
 use async_trait::async_trait;
 use futures::{StreamExt as _, future::BoxFuture};
 use object_store::{
-    BackoffConfig, ClientOptions, CredentialProvider, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
-    RetryConfig, UpdateVersion, WriteMultipart,
+    BackoffConfig, ClientOptions, CredentialProvider, Error, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode,
+    PutOptions, RetryConfig, UpdateVersion, WriteMultipart,
     aws::{AmazonS3Builder, AwsCredential},
     azure::MicrosoftAzureBuilder,
     client::{
@@ -107,9 +107,20 @@ pub struct Small {
     /// Its bytes.
     pub bytes: Vec<u8>,
     /// The store's name for this very version.
-    pub tag: Option<String>,
+    pub tag: Option<Tag>,
     /// When it was written.
     pub modified: SystemTime,
+}
+
+/// The store's name for one version of an object: S3 and Azure go by its tag, Google by its generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag(UpdateVersion);
+
+impl Tag {
+    fn of(meta: &ObjectMeta) -> Option<Self> {
+        let version = UpdateVersion { e_tag: meta.e_tag.clone(), version: meta.version.clone() };
+        (version.e_tag.is_some() || version.version.is_some()).then_some(Self(version))
+    }
 }
 
 /// When a small object is written.
@@ -120,7 +131,7 @@ pub enum When {
     /// If there is none.
     Absent,
     /// If this version is there.
-    Is(String),
+    Is(Tag),
 }
 
 /// What is below a path in a bucket.
@@ -215,7 +226,7 @@ impl Objects {
     /// Reads a small object whole; `None` when it is not there. What is larger than `limit` is cut off.
     pub async fn small(&self, name: &str, limit: u64) -> Result<Option<Small>, ObjectsError> {
         let Some(answer) = found(self.store.get(&self.path(name)).await)? else { return Ok(None) };
-        let (tag, modified) = (answer.meta.e_tag.clone(), answer.meta.last_modified.into());
+        let (tag, modified) = (Tag::of(&answer.meta), answer.meta.last_modified.into());
         let (mut bytes, mut pieces) = (Vec::new(), answer.into_stream());
         while let Some(piece) = pieces.next().await {
             bytes.extend_from_slice(&piece?);
@@ -281,7 +292,7 @@ impl Objects {
         let mode = match when {
             When::Always => PutMode::Overwrite,
             When::Absent => PutMode::Create,
-            When::Is(tag) => PutMode::Update(UpdateVersion { e_tag: Some(tag), version: None }),
+            When::Is(Tag(version)) => PutMode::Update(version),
         };
         match self.store.put_opts(&self.path(name), bytes.into(), PutOptions::from(mode)).await {
             Ok(_) => Ok(true),

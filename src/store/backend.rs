@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::{bucket::BucketPlace, folder::FolderPlace, patience::Pulse, receive::Receiver, trouble::Trouble};
-use crate::{digest::Digest, fs::Opened};
+use crate::{digest::Digest, fs::Opened, http::Tag};
 
 /// A small file as it is now.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ pub(super) enum Version {
     /// Its bytes.
     Bytes(Vec<u8>),
     /// What the object store calls it.
-    Tag(String),
+    Tag(Tag),
 }
 
 /// When a small file may be written.

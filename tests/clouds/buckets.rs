@@ -195,6 +195,11 @@ async fn nodes_hold_leases_in_a_container_of_azure() {
     nodes_hold_leases(&Bucket::azure()).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_hold_leases_in_a_bucket_of_google() {
+    nodes_hold_leases(&Bucket::google()).await;
+}
+
 async fn nodes_hold_leases(bucket: &Bucket) {
     let (one, warnings) = bucket.store(bucket.place);
     let (two, three) = (bucket.store(bucket.place).0, bucket.store(bucket.place).0);

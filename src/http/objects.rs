@@ -35,6 +35,10 @@ const PIECE: usize = 256 << 10;
 const MOST_IN_PARTS: usize = 2;
 /// Tries after the first one.
 const MOST_RETRIES: usize = 2;
+/// What the crate says before the status of an answer.
+const ANSWERED: &str = "Server returned non-2xx status code: ";
+/// What it says, after its name for such a request, of one of several objects that could not be removed.
+const NOT_REMOVED: &str = " request failed for key ";
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Keys of AWS, as requests are signed with.
@@ -83,10 +87,10 @@ pub enum ObjectsError {
 impl From<Error> for ObjectsError {
     fn from(error: Error) -> Self {
         let words = in_words(&error);
-        match error {
-            Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => Self::Denied(words),
-            _ => Self::Failed(words),
-        }
+        // Of what lists and what removes, the crate keeps no more than the words.
+        let is_denied = matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. })
+            || ["401", "403", "AccessDenied"].contains(&words.split(' ').next().unwrap_or_default());
+        if is_denied { Self::Denied(words) } else { Self::Failed(words) }
     }
 }
 
@@ -333,22 +337,33 @@ fn found<T>(result: Result<T, Error>) -> Result<Option<T>, ObjectsError> {
     }
 }
 
+/// What is wrong with the settings. At the bottom there is too little: which file, which key.
 fn invalid(error: &Error) -> ObjectsError {
-    ObjectsError::Invalid(in_words(error))
+    let words = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    ObjectsError::Invalid(in_one_line(&words))
 }
 
-/// What lies at the bottom of an error: the crate's own words repeat the whole address first. Of an answer in XML, its code.
+/// What lies at the bottom of an error: the crate's own words repeat the whole address first. Of an answer, its status, and
+/// the code of one in XML.
 fn in_words(error: &Error) -> String {
     let mut deepest: &dyn std::error::Error = error;
     while let Some(source) = deepest.source() {
         deepest = source;
     }
-    let words = deepest.to_string();
-    let code = words.split_once("<Code>").and_then(|(before, after)| {
-        let status = before.lines().next().unwrap_or_default().split('<').next().unwrap_or_default();
-        Some(format!("{} {}", status.trim_end(), after.split_once("</Code>")?.0))
-    });
-    let line = code.unwrap_or_else(|| words.lines().next().unwrap_or_default().to_owned());
+    // Azure's XML begins with a byte order mark.
+    let words = deepest.to_string().replace('\u{feff}', "");
+    if let Some((before, code)) = words.split_once(NOT_REMOVED).and_then(|(_, rest)| rest.rsplit_once(" (code: ")) {
+        let reason = before.rsplit(": ").next().unwrap_or_default();
+        return in_one_line(&format!("{} {reason}", code.trim_end_matches(')')));
+    }
+    let Some(answer) = words.strip_prefix(ANSWERED) else { return in_one_line(&words) };
+    let code = answer.split_once("<Code>").and_then(|(_, after)| Some(after.split_once("</Code>")?.0));
+    let status = answer.split(['<', '\n']).next().unwrap_or_default().trim_end_matches([':', ' ']);
+    in_one_line(&[status, code.unwrap_or_default()].join(" "))
+}
+
+fn in_one_line(words: &str) -> String {
+    let line = words.lines().next().unwrap_or_default().trim();
     redact::text(&line.chars().take(200).collect::<String>()).into_owned()
 }
 
@@ -403,5 +418,42 @@ impl HttpService for Door {
         tracing::debug!("asks {} {}", request.method(), super::error::place(&url));
         let client = if goes_direct(&url) { self.0.direct(&url) } else { self.0.calling(&url) };
         HttpService::call(client.map_err(refused)?, request).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(words: &str) -> ObjectsError {
+        Error::Generic { store: "test", source: words.into() }.into()
+    }
+
+    #[test]
+    fn an_answer_is_told_by_its_status_and_its_code() {
+        let answer = "Server returned non-2xx status code: 404 Not Found: \u{feff}<?xml version=\"1.0\"?><Error>\n<Code>NoSuchBucket</Code>";
+        assert_eq!(said(answer), ObjectsError::Failed("404 Not Found NoSuchBucket".to_owned()));
+        let bare = "Server returned non-2xx status code: 503 Service Unavailable: ";
+        assert_eq!(said(bare), ObjectsError::Failed("503 Service Unavailable".to_owned()));
+        assert_eq!(said("connection refused\nmore"), ObjectsError::Failed("connection refused".to_owned()));
+    }
+
+    #[test]
+    fn who_may_not_list_or_remove_is_denied_and_the_place_has_not_failed() {
+        let list =
+            "Server returned non-2xx status code: 403 Forbidden: <Error><Code>AuthenticationFailed</Code></Error>";
+        assert_eq!(said(list), ObjectsError::Denied("403 Forbidden AuthenticationFailed".to_owned()));
+        let azure = "Bulk delete request failed for key a/b: Forbidden (code: 403)";
+        assert_eq!(said(azure), ObjectsError::Denied("403 Forbidden".to_owned()));
+        let s3 = "DeleteObjects request failed for key a/b: Access Denied (code: AccessDenied)";
+        assert_eq!(said(s3), ObjectsError::Denied("AccessDenied Access Denied".to_owned()));
+        let other = "DeleteObjects request failed for key a/b: We encountered an error (code: InternalError)";
+        assert_eq!(said(other), ObjectsError::Failed("InternalError We encountered an error".to_owned()));
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_told_whole() {
+        let source = MicrosoftAzureBuilder::new().with_url("az://x/y").build().expect_err("no account is named");
+        assert_eq!(invalid(&source), ObjectsError::Invalid("Account must be specified".to_owned()));
     }
 }

@@ -19,6 +19,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
+    nodes::Cluster,
+    origin::Pace,
     server::{Server, client, free_port},
     store::{LOCAL, keep, object},
     support::{NodeTest, Said},
@@ -226,6 +228,77 @@ async fn nodes_hold_leases(bucket: &Bucket) {
     let asked = futures::future::join_all(all.map(|store| store.lease(&other, short))).await;
     assert_eq!(taken(&asked), 1, "of those who find one that ended");
     assert!(warnings.lock().expect("sound").is_empty(), "{warnings:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_remove_from_a_container_of_azure_goes_on_reading() {
+    let mut bucket = Bucket::azure();
+    let sas = bucket.official(&["sas", "tools", "rwl"], b"");
+    bucket.put(&object(b"hello"), b"hello");
+    let (may, _) = (bucket.variables.clone(), bucket.variables.remove("AZURE_STORAGE_ACCOUNT_KEY"));
+    bucket.variables.insert("AZURE_STORAGE_SAS_TOKEN", sas);
+    let (store, warnings) = bucket.store(bucket.place);
+    bucket.variables = may;
+    let digest = Digest::sha256(b"hello");
+    drop(store.lease(&Key::of_object(&digest), Duration::from_secs(3)).await);
+    store.settle(Duration::from_secs(30)).await;
+    assert!(store.object(&digest, Some(5), &bucket.folder.path().join("to"), |_| ()).await);
+    let warning = format!("nothing is published in the shared store `{}`: it denies us: 403 Forbidden", bucket.place);
+    assert_eq!(*warnings.lock().expect("sound"), [warning]);
+}
+
+#[test]
+fn a_wrong_key_of_azure_is_one_warning_and_no_failure_of_a_run() {
+    let bucket = Bucket::azure();
+    let mut variables = bucket.variables.clone();
+    variables.insert("AZURE_STORAGE_ACCOUNT_KEY", ANOTHER_KEY.to_owned());
+    is_wrong(&bucket, &variables, "it denies us: 403 Forbidden AuthenticationFailed");
+    variables.insert("AZURE_STORAGE_ACCOUNT_KEY", "marker-of-no-key".to_owned());
+    is_wrong(&bucket, &variables, "Invalid Access Key: Invalid symbol 45, offset 6.");
+    variables.remove("AZURE_STORAGE_ACCOUNT_KEY");
+    variables.insert("AZURE_STORAGE_SAS_TOKEN", format!("{}x", bucket.official(&["sas", "tools", "rwdl"], b"")));
+    is_wrong(&bucket, &variables, "it denies us: 403 Forbidden AuthenticationFailed");
+}
+
+#[test]
+fn a_wrong_key_of_google_is_one_warning_and_no_failure_of_a_run() {
+    let bucket = Bucket::google();
+    let mut variables = bucket.variables.clone();
+    let folder = bucket.folder.path().display();
+    variables.insert("GOOGLE_APPLICATION_CREDENTIALS", format!("{folder}/stranger.json"));
+    is_wrong(&bucket, &variables, "it denies us: 401 Unauthorized AuthenticationRequired");
+    variables.insert("GOOGLE_APPLICATION_CREDENTIALS", format!("{folder}/absent.json"));
+    let why = format!(
+        "Unable to open service account file from {folder}/absent.json: No such file or directory (os error 2)"
+    );
+    is_wrong(&bucket, &variables, &why);
+}
+
+fn is_wrong(bucket: &Bucket, variables: &BTreeMap<&'static str, String>, why: &str) {
+    let node = variables.iter().fold(NodeTest::new(), |node, (name, value)| node.var(name, value));
+    let said = bucket.agent(&node, &["pull"]).ended(1);
+    let warning = format!("the shared store `{}` is left alone from here on: {why}", bucket.place);
+    assert_eq!(warnings(&said.stderr), [warning.as_str()]);
+    assert_eq!(warnings(&run_with(bucket.place, variables)), [warning]);
+}
+
+fn warnings(said: &str) -> Vec<&str> {
+    said.lines().filter_map(|line| line.split_once("warning: ")).map(|(_, warning)| warning).collect()
+}
+
+/// What a run says that fetches packages and shares them at a place: it succeeds.
+fn run_with(place: &str, variables: &BTreeMap<&'static str, String>) -> String {
+    let packages = [("one".to_owned(), 200_000), ("two".to_owned(), 300_000)];
+    let quick = Pace { latency: Duration::from_millis(1), connection: 64 << 20, line: 64 << 20 };
+    let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let cluster = Cluster::new(1, &packages, quick).sharing(place, &variables);
+    let began = std::time::Instant::now();
+    let ended = cluster.start(0).wait().expect("it is our child");
+    let said = cluster.said(0);
+    assert!(ended.success(), "{said}");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}: {said}", began.elapsed());
+    says_no_credential(&said);
+    said
 }
 
 #[test]

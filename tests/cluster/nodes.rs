@@ -160,11 +160,15 @@ impl Cluster {
         })
     }
 
+    /// What a node that has ended said.
+    pub(crate) fn said(&self, node: usize) -> String {
+        fs::read_to_string(self.nodes[node].beside("stderr")).expect("it was written")
+    }
+
     /// Waits for a node, and looks that it is ready and holds what it should.
     pub(crate) fn ready(&self, node: usize, mut child: Child) -> Took {
         let ended = child.wait().expect("it is our child");
-        let node = &self.nodes[node];
-        let said = fs::read_to_string(node.beside("stderr")).expect("it was written");
+        let (said, node) = (self.said(node), &self.nodes[node]);
         assert!(ended.success() && !said.contains("warning: "), "{ended}\n{said}");
         let status = node.read("var/lib/dpkg/status");
         for file in self.files.keys() {

@@ -298,9 +298,12 @@ impl Objects {
             When::Absent => PutMode::Create,
             When::Is(Tag(version)) => PutMode::Update(version),
         };
+        let is_update = matches!(mode, PutMode::Update(_));
         match self.store.put_opts(&self.path(name), bytes.into(), PutOptions::from(mode)).await {
             Ok(_) => Ok(true),
-            Err(Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotFound { .. }) => Ok(false),
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(false),
+            // What should be replaced is gone. Of what should be new, it is the bucket that is not there.
+            Err(Error::NotFound { .. }) if is_update => Ok(false),
             Err(error) => Err(error.into()),
         }
     }

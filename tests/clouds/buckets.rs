@@ -248,6 +248,26 @@ async fn who_may_not_remove_from_a_container_of_azure_goes_on_reading() {
 }
 
 #[test]
+fn a_container_that_is_not_there_is_one_warning_and_no_failure_of_a_run() {
+    is_not_there(&Bucket::azure(), "az://nobodys/a/store", "404 Not Found ContainerNotFound");
+}
+
+#[test]
+fn a_bucket_of_google_that_is_not_there_is_one_warning_and_no_failure_of_a_run() {
+    is_not_there(&Bucket::google(), "gs://nobodys/a/store", "404 Not Found NoSuchBucket");
+}
+
+fn is_not_there(bucket: &Bucket, place: &str, why: &str) {
+    let node = bucket.node();
+    keep(&node, b"hello");
+    let said = agent(&node, &["push", "--store", place]).ended(1);
+    assert_eq!(warnings(&said.stderr), [format!("the shared store `{place}` is left alone from here on: {why}")]);
+    // Nobody waits for a lease that nobody can have written.
+    let said = run_with(place, &bucket.variables);
+    assert_eq!(warnings(&said), [format!("the shared store `{place}` is left alone from here on: {why}")]);
+}
+
+#[test]
 fn a_wrong_key_of_azure_is_one_warning_and_no_failure_of_a_run() {
     let bucket = Bucket::azure();
     let mut variables = bucket.variables.clone();

@@ -7,7 +7,7 @@ use super::Secret;
 
 /// The variables that the official clients of the clouds take a credential from. The agent speaks to the clouds itself:
 /// no package tool needs them, and what such a tool starts is not always well-behaved.
-const CREDENTIALS: [&str; 15] = [
+const CREDENTIALS: [&str; 28] = [
     "DATABRICKS_TOKEN",
     "DATABRICKS_PASSWORD",
     "DATABRICKS_CLIENT_SECRET",
@@ -23,6 +23,19 @@ const CREDENTIALS: [&str; 15] = [
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AZURE_STORAGE_ACCOUNT_KEY",
+    "AZURE_STORAGE_ACCESS_KEY",
+    "AZURE_STORAGE_MASTER_KEY",
+    "AZURE_STORAGE_KEY",
+    "AZURE_STORAGE_CONNECTION_STRING",
+    "AZURE_STORAGE_SAS_KEY",
+    "AZURE_STORAGE_SAS_TOKEN",
+    "AZURE_STORAGE_TOKEN",
+    "AZURE_STORAGE_CLIENT_SECRET",
+    "AZURE_STORAGE_ENCRYPTION_KEY",
+    "AZURE_FABRIC_SESSION_TOKEN",
+    "GOOGLE_SERVICE_ACCOUNT_KEY",
+    "GOOGLE_BEARER_TOKEN",
 ];
 /// A credential as well, or the path of a file with one: kept from children, and known to the sieve when it is no path.
 const KEY_OR_PATH: &str = "GOOGLE_CREDENTIALS";
@@ -102,5 +115,24 @@ mod tests {
         }
         assert!(["AWS_SECRET_ACCESS_KEY", "GOOGLE_CREDENTIALS"].into_iter().all(holds_credential));
         assert!(!holds_credential("AWS_REGION"));
+    }
+
+    #[test]
+    fn what_opens_a_shared_store_is_a_credential_and_what_names_it_is_none() {
+        let keys = [
+            ("AZURE_STORAGE_ACCOUNT_KEY", "a2V5LW9mLXN0b3Jl"),
+            ("GOOGLE_SERVICE_ACCOUNT_KEY", "{\"private_key\":\"x\"}"),
+        ];
+        assert!(keys.iter().all(|(name, _)| holds_credential(name)));
+        learn_environment(&keys.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+        assert_eq!(text("x a2V5LW9mLXN0b3Jl {\"private_key\":\"x\"}"), "x [redacted] [redacted]");
+        for name in [
+            "AZURE_STORAGE_ACCOUNT_NAME",
+            "AZURE_STORAGE_ENDPOINT",
+            "GOOGLE_BASE_URL",
+            "GOOGLE_APPLICATION_CREDENTIALS",
+        ] {
+            assert!(!holds_credential(name), "{name}");
+        }
     }
 }

@@ -2,9 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Job, Stop, cache, case, context, refusal, take_lock};
+use super::{Job, Stop, cache, case, context, in_own_thread, refusal, take_lock};
 use crate::{
-    inventory::Inventory,
     plan::{Action, Plan, layers},
     report::event::{Failure, Outcome},
     steps::layer::{self, Baked},
@@ -46,8 +45,7 @@ pub async fn bake(job: &Arc<Job>, signer: Option<&SecretKey>, stop: &Stop) -> Re
 
 async fn bake_all(job: &Arc<Job>, signer: Option<&SecretKey>, bakes: &mut Bakes) -> Result<(), Vec<Failure>> {
     let (mut granted, vault) = case(job).fetch().await?;
-    let mut inventory = Inventory::take(&job.profile, &job.store, &job.root, vault)
-        .map_err(|error| vec![refusal(format!("the node's package state could not be read: {error}"))])?;
+    let mut inventory = in_own_thread(job, |job| super::inventory(job, vault)).await?;
     granted.write_down(&inventory.vault, job.audit.as_ref());
     let plan = Plan::build(&job.profile, &job.facts, &inventory, &cache(&job.root));
     if !plan.refusals.is_empty() {

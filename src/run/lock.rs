@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Job, Stop, cache, case, context, fetch_logins, refusal, warn};
+use super::{Job, Stop, cache, case, context, fetch_logins, in_own_thread, refusal, warn};
 use crate::{
     digest::Digest,
     inventory::Inventory,
@@ -59,8 +59,7 @@ pub async fn resolve_lock(
 
 async fn resolve(job: &Arc<Job>, before: Option<&Lock>, upgrade: &Upgrade) -> Result<Section, Vec<Failure>> {
     let (mut granted, vault) = case(job).fetch().await?;
-    let mut inventory = Inventory::take(&job.profile, &job.store, &job.root, vault)
-        .map_err(|error| vec![refusal(format!("the node's package state could not be read: {error}"))])?;
+    let mut inventory = in_own_thread(job, |job| super::inventory(job, vault)).await?;
     is_a_node(job, &inventory)?;
     inventory.as_shipped();
     let mut plan = Plan::build(&job.profile, &job.facts, &inventory, &cache(&job.root));

@@ -181,10 +181,8 @@ async fn look(job: &Arc<Job>, stop: &Stop) -> Result<Result<(Inventory, Plan), O
     let looking = Arc::clone(job);
     let looked = async {
         let (mut granted, vault) = case(&looking).fetch().await?;
-        let (also, clouds) = (Arc::clone(&looking), Arc::clone(&looking.clouds));
-        let looked = tokio::task::spawn_blocking(move || look_now(&also, vault)).await;
-        let ended = |error| vec![refusal(format!("the look at the node ended by itself: {error}"))];
-        let (mut inventory, mut plan) = looked.map_err(ended)??;
+        let clouds = Arc::clone(&looking.clouds);
+        let (mut inventory, mut plan) = in_own_thread(&looking, |job| look_now(job, vault)).await?;
         fetch_logins(&mut plan, &mut inventory.vault, &clouds).await;
         granted.write_down(&inventory.vault, looking.audit.as_ref());
         if let Some(trouble) = granted.trouble {
@@ -210,9 +208,24 @@ fn case(job: &Job) -> Case<'_> {
     }
 }
 
+/// Looks where a look may wait: the file store is asked, and one that is reached over the network is asked by a thread that is
+/// not the runtime's.
+async fn in_own_thread<T: Send + 'static>(
+    job: &Arc<Job>,
+    look: impl FnOnce(&Job) -> Result<T, Vec<Failure>> + Send + 'static,
+) -> Result<T, Vec<Failure>> {
+    let job = Arc::clone(job);
+    let looked = tokio::task::spawn_blocking(move || look(&job)).await;
+    looked.map_err(|error| vec![refusal(format!("the look at the node ended by itself: {error}"))])?
+}
+
+fn inventory(job: &Job, vault: Vault) -> Result<Inventory, Vec<Failure>> {
+    Inventory::take(&job.profile, &job.store, &job.root, vault)
+        .map_err(|error| vec![refusal(format!("the node's package state could not be read: {error}"))])
+}
+
 fn look_now(job: &Job, vault: Vault) -> Result<(Inventory, Plan), Vec<Failure>> {
-    let inventory = Inventory::take(&job.profile, &job.store, &job.root, vault)
-        .map_err(|error| vec![refusal(format!("the node's package state could not be read: {error}"))])?;
+    let inventory = inventory(job, vault)?;
     let plan = Plan::build(&job.profile, &job.facts, &inventory, &cache(&job.root));
     if plan.refusals.is_empty() { Ok((inventory, plan)) } else { Err(plan.refusals) }
 }

@@ -294,6 +294,74 @@ fn a_plain_web_server_is_a_file_store() {
     let said = agent(&node, &server.url(), &["plan", "--profile", "family"]).ended(0);
     said.says(&format!("profile  {}/Family/init_scripts/family.toml", server.url()));
     said.says("set number");
+    // A lock that lies there is gone by as soon as it is there.
+    let said = agent(&node, &server.url(), &["lock", "--profile", "family", "--output", "family.lock"]).ended(0);
+    said.says("(serial 1)");
+    agent(&node, &server.url(), &["plan", "--profile", "family", "--locked"]).ended(2);
+    let lock = std::fs::read_to_string(node.beside("desk/family.lock")).expect("it was written");
+    let node = node.store("Family/init_scripts/family.lock", &lock);
+    let plan = agent(&node, &server.url(), &["plan", "--profile", "family", "--locked", "--json"]).ended(0).json();
+    assert_eq!(plan["lock"]["file"], format!("{}/Family/init_scripts/family.lock", server.url()));
     agent(&node, &server.url(), &["check", "nightly"]).ended(2).says("there is no profile `nightly`");
     agent(&node, "http://files.lawfirms.example/store", &["check", "family"]).ended(2).says("plain text");
+}
+
+/// A workspace whose folders of every kind have a lock beside the family's profile, if there is one.
+fn with_lock(folder: &Path, lock: Option<&str>) -> Workspace {
+    let mut story: Value = serde_json::from_str(include_str!("../workspace/story.json")).expect("it is JSON");
+    for (kind, root) in [("dbfs", "/FileStore"), ("volumes", VOLUME), ("workspace", "/Workspace/Shared/filestore")] {
+        if let Some(lock) = lock {
+            story[kind][format!("{root}/Family/init_scripts/family.lock")] = lock.into();
+        }
+    }
+    let state = folder.join("state.json");
+    put(&state, story.to_string().as_bytes());
+    Workspace::of(&state)
+}
+
+/// The lock of the family's profile, made on a node.
+fn family_lock(temp: &Path) -> String {
+    let workspace = with_lock(temp, None);
+    let node = node(&workspace, "family");
+    agent(&node, VOLUME, &["lock", "--profile", "family", "--output", "family.lock"]).ended(0).says("(serial 1)");
+    std::fs::read_to_string(node.beside("desk/family.lock")).expect("it was written")
+}
+
+/// The lock as it would be for another runtime, and later.
+fn of_another_runtime(lock: &str) -> String {
+    let later = lock.replace("serial = 1\n", "serial = 7\n");
+    assert_ne!(later, lock);
+    later.replace("os = \"debian 12\"", "os = \"ubuntu 22.04\"")
+}
+
+#[test]
+fn a_run_finds_the_lock_beside_a_profile_of_a_remote_store_and_goes_by_it() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let lock = family_lock(temp.path());
+    let unlocked = with_lock(temp.path(), None);
+    let workspace = with_lock(temp.path(), Some(&lock));
+    let strange = with_lock(temp.path(), Some(&of_another_runtime(&lock)));
+    for store in ["dbfs:/FileStore", VOLUME, "/Workspace/Shared/filestore"] {
+        let without = node(&unlocked, "family");
+        agent(&without, store, &["run", "--profile", "family", "--locked"])
+            .ended(2)
+            .says("there is no lock for the profile");
+        let node = node(&workspace, "family");
+        let beside = format!("{store}/Family/init_scripts/family.lock");
+        let plan = agent(&node, store, &["plan", "--profile", "family", "--json"]).ended(0).json();
+        assert_eq!(plan["lock"]["file"], beside.as_str(), "{plan:#}");
+        agent(&node, store, &["lock", "--check", "family"]).ended(0).says(&format!("the lock {beside} fits"));
+        agent(&node, store, &["run", "--profile", "family", "--locked"]).ended(0);
+        assert!(node.read("root/.vimrc").contains("set number"));
+        let baked = agent(&node, store, &["store", "bake", "--profile", "family"]).ended(2);
+        baked.says("the lock adds nothing that a layer could hold");
+        let other = self::node(&strange, "family");
+        let before = other.listing();
+        let said = agent(&other, store, &["run", "--profile", "family"]).ended(2);
+        said.says(&format!("the lock `{beside}` does not fit"));
+        said.says("it is for ubuntu 22.04");
+        let changed = other.changes_since(&before);
+        assert!(changed.iter().all(|path| path.starts_with("node/var")), "but for the mirror: {changed:#?}");
+        agent(&other, store, &["run", "--profile", "family", "--unlocked"]).ended(0);
+    }
 }

@@ -63,10 +63,10 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
     let facts = options.node.over(this_node(env));
     let profile = load_profile(env, options.profile.name(), &options.profile.sets, &facts, false)?;
     let path = place(env, &profile, options)?;
-    let before = read(&path)?;
+    let before = current(env, &profile, &path)?;
     if let Some(Some(old)) = &options.diff {
-        let old = read(old)?.ok_or_else(|| not_there(old))?;
-        let new = before.ok_or_else(|| not_there(&path))?;
+        let old = read(old)?.ok_or_else(|| not_there(&old.display().to_string()))?;
+        let new = before.map_or_else(|| Err(not_there(&env.store()?.shown(&path))), Ok)?;
         return show(&difference(Some(&old.lock), &new.lock), options);
     }
     let before = before.map(|file| file.lock);
@@ -78,7 +78,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
         env.talk.stderr.talk(&format!("warning: another section for {} went: {text}\n", gone.runtime));
     }
     let difference = difference(before.as_ref(), &lock);
-    if options.diff.is_none() && before.as_ref() != Some(&lock) {
+    if options.diff.is_none() && (before.as_ref() != Some(&lock) || !path.exists()) {
         replace(&path, lock.render().as_bytes(), Attributes::mode(0o644)).map_err(|error| failed(error.to_string()))?;
         env.talk.stderr.talk(&format!("wrote {} (serial {})\n", path.display(), lock.serial));
     }
@@ -102,16 +102,33 @@ fn place(env: &Env, profile: &Profile, options: &Options) -> Result<PathBuf, Sto
     if let Some(output) = &options.output {
         return Ok(output.clone());
     }
-    let no_place = |why: &str| {
+    let no_place = |why: &str, hint: String| {
         let mistake = Diagnostic::nowhere(format!("there is no place beside the profile `{}`: {why}", profile.name));
-        Stopped::from(mistake.hint("name a file with `--output`; `run --lock FILE` reads it from there"))
+        Stopped::from(mistake.hint(hint))
     };
-    match &profile.path {
-        None => Err(no_place("it is built into the program")),
-        Some(_) if env.store()?.is_remote() && !options.check => {
-            Err(no_place("the file store is reached over the network"))
-        }
-        Some(path) => Ok(path.with_extension("lock")),
+    let Some(path) = &profile.path else {
+        let hint = "name a file with `--output`; `run --lock FILE` reads it from there";
+        return Err(no_place("it is built into the program", hint.to_owned()));
+    };
+    let (store, beside) = (env.store()?, path.with_extension("lock"));
+    let writes = !options.check && options.diff.is_none();
+    if writes && store.is_remote(&beside) {
+        let hint = format!("name a file with `--output`, and copy it to `{}`", store.shown(&beside));
+        return Err(no_place("the file store is reached over the network", hint));
+    }
+    Ok(beside)
+}
+
+/// The lock as it is. A file that is not there yet goes on from the lock that is in a remote store: it has the sections
+/// of other runtimes.
+fn current(env: &Env, profile: &Profile, path: &Path) -> Result<Option<LockFile>, Stopped> {
+    let store = env.store()?;
+    let beside = profile.path.as_ref().map(|path| path.with_extension("lock"));
+    let remote = beside.filter(|beside| store.is_remote(beside));
+    let named = if store.is_remote(path) { None } else { read(path)? };
+    match (named, remote) {
+        (None, Some(beside)) => read_lock(env, &beside),
+        (named, _) => Ok(named),
     }
 }
 
@@ -127,8 +144,8 @@ fn read(path: &Path) -> Result<Option<LockFile>, Stopped> {
     }
 }
 
-fn not_there(path: &Path) -> Stopped {
-    let mistake = Diagnostic::nowhere(format!("there is no lock `{}`", path.display()));
+fn not_there(label: &str) -> Stopped {
+    let mistake = Diagnostic::nowhere(format!("there is no lock `{label}`"));
     mistake.hint("`nodeagent lock --profile NAME` makes one, on a node of the runtime").into()
 }
 
@@ -157,7 +174,7 @@ fn check(env: &Env, options: &Options) -> Result<Exit, Stopped> {
             None => None,
         },
     };
-    let file = file.ok_or_else(|| not_there(&path))?;
+    let file = file.map_or_else(|| Err(not_there(&env.store()?.shown(&path))), Ok)?;
     let mut reasons = file.lock.changed_files(&profile.files);
     if file.lock.profile != profile.name {
         reasons.push(format!("it is for the profile `{}`", file.lock.profile));

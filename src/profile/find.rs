@@ -74,9 +74,9 @@ impl FileStore {
         Ok(store)
     }
 
-    /// Whether it is reached over the network: the folder is a copy, and nothing is written to it.
-    pub fn is_remote(&self) -> bool {
-        self.mirror.is_some()
+    /// Whether a file of it is reached over the network: the one that is here is a copy, and nothing is written to it.
+    pub fn is_remote(&self, path: &Path) -> bool {
+        self.mirror.is_some() && path.starts_with(&self.root)
     }
 
     /// The store's root, as people write it.

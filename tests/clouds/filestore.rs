@@ -365,3 +365,39 @@ fn a_run_finds_the_lock_beside_a_profile_of_a_remote_store_and_goes_by_it() {
         agent(&other, store, &["run", "--profile", "family", "--unlocked"]).ended(0);
     }
 }
+
+#[test]
+fn a_lock_is_written_beside_a_profile_and_never_into_a_remote_store() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let lock = family_lock(temp.path());
+    let workspace = with_lock(temp.path(), Some(&of_another_runtime(&lock)));
+    let node = node(&workspace, "family");
+    let store = "dbfs:/FileStore";
+    let beside = "dbfs:/FileStore/Family/init_scripts/family.lock";
+    let said = agent(&node, store, &["lock", "--profile", "family"]).ended(2);
+    said.says("there is no place beside the profile `family`: the file store is reached over the network");
+    said.says(&format!("name a file with `--output`, and copy it to `{beside}`"));
+    // What would change can be asked for all the same.
+    let said = agent(&node, store, &["lock", "--profile", "family", "--diff"]).ended(0);
+    said.says("debian 12");
+    assert!(!said.all().contains("ubuntu"), "{}", said.all());
+    let old = node.work("old.lock", &lock);
+    let json = agent(&old, store, &["lock", "--profile", "family", "--diff", "old.lock", "--json"]).ended(0).json();
+    assert_eq!(json["serial"], json!([1, 7]));
+    // The sections of other runtimes and the serial go on from what is in the store.
+    agent(&old, store, &["lock", "--profile", "family", "--output", "new.lock"]).ended(0).says("(serial 8)");
+    let both = std::fs::read_to_string(old.beside("desk/new.lock")).expect("it was written");
+    assert!(both.contains("debian 12") && both.contains("ubuntu 22.04"), "{both}");
+    let same = with_lock(temp.path(), Some(&both));
+    let node = self::node(&same, "family");
+    let said = agent(&node, store, &["lock", "--profile", "family", "--output", "new.lock"]).ended(0);
+    said.says("wrote new.lock (serial 8)");
+    assert_eq!(std::fs::read_to_string(node.beside("desk/new.lock")).expect("it was written"), both);
+    // A file that is there already is what counts.
+    agent(&old, store, &["lock", "--profile", "family", "--output", "old.lock"]).ended(0).says("nothing changed");
+
+    // A profile of the node has a place beside it, wherever the file store is.
+    let own = old.profile("");
+    agent(&own, store, &["lock", "--profile", "x.toml"]).ended(0).says("x.lock (serial 1)");
+    agent(&own, store, &["run", "--profile", "x.toml", "--locked"]).ended(0);
+}

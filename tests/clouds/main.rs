@@ -26,6 +26,7 @@ mod deliveries;
 mod filestore;
 mod layers;
 mod line;
+mod locks;
 mod minisign;
 mod packages;
 mod server;

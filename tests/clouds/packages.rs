@@ -134,16 +134,21 @@ impl Private {
         self.node.agent(&["run", "--profile", "x.toml", "-v"])
     }
 
-    /// Runs, and finds the password nowhere but in its vault: no process, no output, no file.
+    /// Runs, and finds the password nowhere but in its vault.
     fn run_in_secret(&self, starts_tools: bool) {
+        self.in_secret(&["run", "--profile", "x.toml", "-v"], starts_tools);
+    }
+
+    /// Has the agent do something, and finds the password nowhere but in its vault: no process, no output, no file.
+    pub(crate) fn in_secret(&self, arguments: &[&str], starts_tools: bool) -> Said {
         let watch = Watch::begin();
-        let said = self.run();
+        let said = self.node.agent(arguments);
         let seen = watch.end();
         assert_eq!(seen.leaks, [""; 0]);
         assert!(seen.looks > 10, "{} looks", seen.looks);
         assert!(!starts_tools || seen.equipped > 0, "no child was seen with a file of logins");
         self.nothing_is_left(&said);
-        said.ended(0);
+        said.ended(0)
     }
 
     fn nothing_is_left(&self, said: &Said) {
@@ -158,12 +163,12 @@ impl Private {
     }
 
     /// The password is another one now.
-    fn wrong_password(mut self) -> Self {
+    pub(crate) fn wrong_password(mut self) -> Self {
         self.node = self.node.store(VAULT, "guessed");
         self
     }
 
-    fn site_packages(&self, path: &str) -> PathBuf {
+    pub(crate) fn site_packages(&self, path: &str) -> PathBuf {
         self.node.root().join("databricks/python/lib/python3.11/site-packages").join(path)
     }
 }
@@ -411,18 +416,23 @@ fn uv_and_pip_install_by_an_address_and_what_a_requirements_file_names() {
     }
 }
 
-#[test]
-fn r_packages_come_from_a_private_repository() {
-    let scene = temp();
-    let contrib = scene.path().join("files/src/contrib");
+/// A repository of R packages with one that is built already.
+pub(crate) fn cran(folder: &Path, scene: &Path) {
+    let contrib = folder.join("src/contrib");
     fs::create_dir_all(&contrib).expect("created");
     let fields = "Package: firmtools\nVersion: 1.0\nBuilt: R 4.2.2; ; 2026-01-01 00:00:00 UTC; unix\n";
     put(&contrib.join("PACKAGES"), "Package: firmtools\nVersion: 1.0\n");
-    fs::create_dir_all(scene.path().join("firmtools")).expect("created");
-    put(&scene.path().join("firmtools/DESCRIPTION"), fields);
+    fs::create_dir_all(scene.join("firmtools")).expect("created");
+    put(&scene.join("firmtools/DESCRIPTION"), fields);
     let mut tar = tool("tar");
-    tar.current_dir(scene.path()).arg("-czf").arg(contrib.join("firmtools_1.0.tar.gz")).arg("firmtools");
+    tar.current_dir(scene).arg("-czf").arg(contrib.join("firmtools_1.0.tar.gz")).arg("firmtools");
     done(tar);
+}
+
+#[test]
+fn r_packages_come_from_a_private_repository() {
+    let scene = temp();
+    cran(&scene.path().join("files"), scene.path());
     let server = behind_basic(&scene.path().join("files"), &scene.path().join("users"));
     let mut private = Private::new(server);
     private.node = private.node.r(&[]);
@@ -436,7 +446,7 @@ fn r_packages_come_from_a_private_repository() {
 }
 
 /// A package and its index, of a repository that is trusted as it is.
-fn debian(folder: &Path, scene: &Path) {
+pub(crate) fn debian(folder: &Path, scene: &Path) {
     let control = scene.join("firmtool/DEBIAN");
     fs::create_dir_all(&control).expect("created");
     let fields = "Package: firmtool\nVersion: 1.0\nArchitecture: all\nMaintainer: x <x@example.org>\nDescription: x\n";
@@ -452,7 +462,7 @@ fn debian(folder: &Path, scene: &Path) {
 }
 
 /// A node for apt and dpkg in a folder: their settings lead them there.
-fn with_apt(node: NodeTest, source: &str) -> NodeTest {
+pub(crate) fn with_apt(node: NodeTest, source: &str) -> NodeTest {
     let root = node.root();
     for folder in ["etc/apt/preferences.d", "var/lib/apt/lists/partial", "var/lib/dpkg/info", "var/lib/dpkg/updates"] {
         fs::create_dir_all(root.join(folder)).expect("created");
@@ -492,6 +502,6 @@ fn apt_installs_from_a_private_source() {
 }
 
 /// Text without the breaks of lines.
-fn flat(text: &str) -> String {
+pub(crate) fn flat(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

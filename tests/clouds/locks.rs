@@ -1,0 +1,175 @@
+//! Locks of what is not for everybody: made from a private index with a login, gone by with a login, and shared with nobody.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use nodeagent::digest::Digest;
+
+use crate::{
+    packages::{FROM_INDEX, PASSWORD, Private, VAULT, behind_basic, cran, debian, flat, index, temp, with_apt},
+    server::{Server, client, free_port, program},
+    support::{NodeTest, entries, put},
+};
+
+const LOCK: [&str; 3] = ["lock", "--profile", "x.toml"];
+const RUN: [&str; 4] = ["run", "--profile", "x.toml", "--locked"];
+
+impl Private {
+    /// Goes on with another node, which has the first one's profile and lock, and is returned: the vault is there.
+    fn move_on(&mut self, prepare: impl Fn(NodeTest) -> NodeTest) -> NodeTest {
+        let path = std::env::var("PATH").expect("a search path");
+        let read = |name: &str| fs::read_to_string(self.node.beside("desk").join(name)).expect("it is there");
+        let node = NodeTest::new().var("PATH", &path).work("x.toml", &read("x.toml")).work("x.lock", &read("x.lock"));
+        std::mem::replace(&mut self.node, prepare(node))
+    }
+
+    fn lock(&self) -> String {
+        fs::read_to_string(self.node.beside("desk/x.lock")).expect("it was made")
+    }
+
+    /// The lock has a file of the server with its digest.
+    fn has_locked(&self, kind: &str, file: &Path) {
+        let name = file.file_name().expect("a name").to_str().expect("UTF-8");
+        let digest = Digest::sha256_of_file(file).expect("readable");
+        let lock = self.lock();
+        let mut sections = lock.split("\n[[").filter(|section| section.starts_with(&format!("runtimes.{kind}]]")));
+        let found = sections.find(|section| section.contains(name)).unwrap_or_else(|| panic!("{name}: {lock}"));
+        assert!(found.contains(&format!("url = \"{}/", self.server.url())) && !found.contains('@'), "{found}");
+        assert!(found.contains(digest.hex()), "{found}");
+    }
+
+    /// A run by the lock is refused, with these words, and changes nothing.
+    fn refuses(&self, words: &str) {
+        let before = self.node.listing();
+        let said = self.node.agent(&RUN).ended(2);
+        assert!(flat(&said.stderr).contains(words), "{}", said.stderr);
+        assert_eq!(self.node.changes_since(&before), [""; 0], "{words}");
+    }
+}
+
+/// A folder that nodes share as a store.
+fn place_in(scene: &Path) -> PathBuf {
+    let place = scene.join("shared");
+    fs::create_dir(&place).expect("created");
+    place
+}
+
+/// The names of all files below a folder.
+fn files(folder: &Path) -> Vec<String> {
+    let below = |path: PathBuf| {
+        if path.is_dir() { files(&path) } else { vec![path.display().to_string()] }
+    };
+    entries(folder).into_iter().flat_map(below).collect()
+}
+
+#[test]
+fn a_private_index_is_locked_with_a_login_and_what_it_gave_is_on_that_node_alone() {
+    let scene = temp();
+    let packages = scene.path().join("packages");
+    let body = format!("{FROM_INDEX}installer = \"pip\"\n");
+    let mut private = Private::new(index(scene.path())).profile(&body, false).venv(true);
+    let refused = private.node.agent(&LOCK).ended(2);
+    assert!(flat(&refused.stderr).contains("no `[[logins]]` of the profile covers"), "{}", refused.stderr);
+    private = private.profile(&body, true).wrong_password();
+    let refused = private.node.agent(&LOCK).ended(2);
+    assert!(flat(&refused.stderr).contains("the login `reader` for"), "{}", refused.stderr);
+    assert!(!private.node.beside("desk/x.lock").exists());
+    private.node = private.node.store(VAULT, PASSWORD);
+    private.in_secret(&LOCK, true);
+    let wheels = ["firmhelper", "firmbase"].map(|name| packages.join(format!("{name}-1.0-py3-none-any.whl")));
+    for wheel in &wheels {
+        private.has_locked("python", wheel);
+    }
+
+    // Another node shares a place with others, and does not share this.
+    let shared = place_in(scene.path());
+    let place = shared.display().to_string();
+    let stored = |wheel: &Path| {
+        let digest = Digest::sha256_of_file(wheel).expect("readable").hex().to_owned();
+        files(&shared).iter().any(|name| name.ends_with(&digest))
+    };
+    let env = private.node.root().join("databricks");
+    let with_env = |node: NodeTest| {
+        let mut copy = program("cp");
+        copy.arg("-a").arg(&env).arg(node.root());
+        assert!(copy.status().expect("it starts").success());
+        node
+    };
+    let first = private.move_on(with_env);
+    let with_store = [&RUN[..], &["--store", &place]].concat();
+    private.in_secret(&with_store, false);
+    for name in ["firmhelper", "firmbase"] {
+        assert!(private.site_packages(&format!("{name}.py")).is_file(), "{name}");
+    }
+    private.in_secret(&["store", "bake", "--profile", "x.toml", "--store", &place], false);
+    assert_eq!(files(&shared).into_iter().filter(|name| name.contains("/v1/objects/")).collect::<Vec<_>>(), [""; 0]);
+    assert!(private.node.agent(&with_store).ended(0).all().contains("nothing to do"));
+
+    // A node that may not have it: no password, no login.
+    let second = private.move_on(with_env);
+    let vault = first.beside("store").join(VAULT);
+    fs::remove_file(&vault).expect("it was there");
+    private.refuses("the password `packages` of scope `family` for");
+    private = private.profile(&body, false);
+    private.refuses("`x.toml` was changed since");
+
+    // The same files, where they are for everybody, are shared.
+    let port = free_port();
+    let mut command = client("python");
+    command.args(["-m", "http.server", "--bind", "127.0.0.1", &port.to_string(), "--directory"]).arg(scene.path());
+    let open = Server::start(command, port);
+    let lock =
+        private.lock().replace(&format!("url = \"{}/", private.server.url()), &format!("url = \"{}/", open.url()));
+    let profile = fs::read_to_string(second.beside("desk/x.toml")).expect("it is there");
+    put(&vault, PASSWORD);
+    private.node = private.node.work("x.lock", &lock).work("x.toml", &profile);
+    private.in_secret(&with_store, false);
+    assert!(wheels.iter().all(|wheel| stored(wheel)), "{:#?}", files(&shared));
+}
+
+#[test]
+fn a_private_repository_of_r_is_locked_with_a_login() {
+    let scene = temp();
+    let folder = scene.path().join("files");
+    cran(&folder, scene.path());
+    let body = "[r]\npackages = [\"firmtools\"]\nrepos = [\"SERVER/\"]\n";
+    let private = Private::new(behind_basic(&folder, &scene.path().join("users"))).profile(body, true);
+    let archive = folder.join("src/contrib/firmtools_1.0.tar.gz");
+    locked_and_installed(private, scene.path(), |node| node.r(&[]), ("r", &archive));
+}
+
+#[test]
+fn a_private_source_of_apt_is_locked_with_a_login() {
+    let scene = temp();
+    let folder = scene.path().join("files/debian");
+    debian(&folder, scene.path());
+    let server = behind_basic(&scene.path().join("files"), &scene.path().join("users"));
+    let source = format!("Types: deb\nURIs: {}/debian\nSuites: ./\nTrusted: yes\n", server.url());
+    let private = Private::new(server).profile("[apt]\npackages = [\"firmtool\"]\n", true);
+    let prepare = |node| with_apt(node, &source).debs(&[("dpkg", "1.21.22")]);
+    locked_and_installed(private, scene.path(), prepare, ("apt", &folder.join("firmtool_1.0_all.deb")));
+}
+
+/// A node makes the lock, another one goes by it and shares nothing, a third one lacks the password.
+fn locked_and_installed(
+    mut private: Private,
+    scene: &Path,
+    prepare: impl Fn(NodeTest) -> NodeTest,
+    (kind, file): (&str, &Path),
+) {
+    private.node = prepare(private.node);
+    private.in_secret(&LOCK, false);
+    private.has_locked(kind, file);
+    let first = private.move_on(&prepare);
+    let shared = place_in(scene);
+    private.in_secret(&[&RUN[..], &["--store", &shared.display().to_string()]].concat(), false);
+    let kept: Vec<String> = files(&shared).into_iter().filter(|name| name.contains("/v1/objects/")).collect();
+    assert_eq!(kept, [""; 0]);
+    let again = private.node.agent(&RUN).ended(0);
+    assert!(again.all().contains("nothing to do"), "{}", again.all());
+    let _second = private.move_on(&prepare);
+    fs::remove_file(first.beside("store").join(VAULT)).expect("it was there");
+    private.refuses("the password `packages` of scope `family` for");
+}

@@ -1,7 +1,7 @@
 //! Locks on real nodes: the same node whatever the indexes say by then, and refusals when what was locked is no longer what
 //! is served.
 
-use crate::support::{LIBRARY, Node, PROFILE, PROFILES, SITE, assert_same, wheel};
+use crate::support::{LIBRARY, Node, PROFILE, PROFILES, SITE, Said, assert_same, wheel};
 
 /// A package index of the node's own: a folder for each project, the wheels inside.
 fn port() -> u32 {
@@ -28,11 +28,7 @@ fn fresh(what: &str) -> Option<Node> {
     put(&node, "inhouse_base", "1.0", &[]);
     put(&node, "inhouse_more", "1.0", &["inhouse-base", "inhouse-extra"]);
     put(&node, "inhouse_extra", "1.0", &[]);
-    let port = port();
-    node.sh(&format!(
-        "cd /srv/pypi; setsid python3 -m http.server {port} > /dev/null 2>&1 < /dev/null &
-        for i in {{1..100}}; do (exec 3<> /dev/tcp/127.0.0.1/{port}) 2> /dev/null && exit 0; sleep 0.1; done; exit 1"
-    ));
+    serve(&node);
     node.write(
         &format!("{PROFILES}/inhouse_file-1.0-py3-none-any.whl"),
         wheel("inhouse_file", "1.0", &["inhouse-base"]),
@@ -40,6 +36,15 @@ fn fresh(what: &str) -> Option<Node> {
     node.write(&format!("{PROFILES}/prompt.sh"), "PS1='ring> '\n");
     node.profile(&profile());
     Some(node)
+}
+
+/// Starts the index.
+fn serve(node: &Node) {
+    let port = port();
+    node.sh(&format!(
+        "mkdir -p /srv/pypi; cd /srv/pypi; setsid python3 -m http.server {port} > /dev/null 2>&1 < /dev/null &
+        for i in {{1..100}}; do (exec 3<> /dev/tcp/127.0.0.1/{port}) 2> /dev/null && exit 0; sleep 0.1; done; exit 1"
+    ));
 }
 
 fn put(node: &Node, name: &str, version: &str, requires: &[&str]) {
@@ -59,8 +64,21 @@ fn days_pass(node: &Node) {
     );
 }
 
-fn lock(node: &Node, options: &[&str]) -> crate::support::Said {
+fn lock(node: &Node, options: &[&str]) -> Said {
     node.exec(&[], &[&["nodeagent", "lock", "--profile", PROFILE], options].concat())
+}
+
+/// A command of the agent on a node that says it is of this runtime.
+fn as_runtime(node: &Node, runtime: &str, words: &[&str]) -> Said {
+    let runtime = format!("DATABRICKS_RUNTIME_VERSION={runtime}");
+    node.exec(&["--env", &runtime], &[&["nodeagent"], words, &["--profile", PROFILE]].concat())
+}
+
+/// The sections of a lock, each with its runtime's version.
+fn sections(lock: &str) -> Vec<(String, String)> {
+    let version = |section: &str| section.split("\nruntime = \"").nth(1)?.split('"').next().map(str::to_owned);
+    let sections = lock.split("[[runtimes]]").skip(1);
+    sections.map(|section| (version(section).expect("it names its runtime"), section.trim_end().to_owned())).collect()
 }
 
 #[test]
@@ -147,4 +165,69 @@ fn what_is_no_longer_what_was_locked_is_refused_and_the_store_has_what_is_gone()
     ));
     node.run(&["--locked"]).exits(0);
     assert_same(&state, &node.state(), "the store made up for all of it");
+}
+
+#[test]
+fn each_runtime_has_a_section_of_one_lock_and_a_node_of_another_is_refused() {
+    let start = |what| -> Option<Node> {
+        let node = Node::fresh(what)?;
+        serve(&node);
+        put(&node, "inhouse_web", "1.0", &["inhouse-base"]);
+        put(&node, "inhouse_web", "2.0", &["inhouse-base>=2"]);
+        put(&node, "inhouse_base", "1.0", &[]);
+        put(&node, "inhouse_base", "2.0", &[]);
+        Some(node)
+    };
+    let (Some(older), Some(newer)) = (start("lock-older"), start("lock-newer")) else { return };
+    let profile = |more: &str| {
+        format!("[pip]\nindex-url = \"http://127.0.0.1:{}/simple/\"\npackages = [\"inhouse-web\"]\n{more}", port())
+    };
+    // The index says the same to both; one runtime ships what the other has to be brought, and the guard holds it there.
+    newer.sh(
+        "/databricks/python/bin/python -m pip install -q --no-deps /srv/pypi/simple/inhouse-base/inhouse_base-1.0-*.whl",
+    );
+    older.profile(&profile(""));
+    newer.profile(&profile(""));
+    as_runtime(&older, "14.3", &["lock"]).exits(0).says("(serial 1)");
+    let one = older.sh(&format!("cat {LOCK}"));
+    newer.write(LOCK, &one);
+    // Before it has a section of its own it is a stranger to the lock.
+    as_runtime(&newer, "15.4", &["plan"]).exits(2).says("runtime 15.4, Python 3.11").says("it is for debian 12");
+    let said = as_runtime(&newer, "15.4", &["lock"]);
+    said.exits(0).says("(serial 2)").never_says("went");
+    let both = newer.sh(&format!("cat {LOCK}"));
+    let (before, after) = (sections(&one), sections(&both));
+    assert_eq!(after.iter().map(|(version, _)| version.as_str()).collect::<Vec<_>>(), ["14.3", "15.4"], "{both}");
+    assert_eq!(after[0], before[0], "the other section is as it was");
+    older.write(LOCK, &both);
+
+    // Of a third runtime nothing is done, whichever node says that it is one.
+    let listing = newer.listing();
+    for words in [&["run"][..], &["run", "--locked"], &["plan"]] {
+        let said = as_runtime(&newer, "16.4", words);
+        said.exits(2).says("the lock `/profiles/ring.lock` does not fit").says("runtime 16.4, Python 3.11");
+        said.says("runtime 14.3, Python 3.11; debian 12").says("runtime 15.4, Python 3.11").says("`nodeagent lock");
+    }
+    assert_same(&listing, &newer.listing(), "nothing was changed");
+
+    let versions = |node: &Node| node.sh(&format!("cd {SITE}; ls -d inhouse_*.dist-info"));
+    let (a, b) = (
+        "inhouse_base-2.0.dist-info\ninhouse_web-2.0.dist-info\n",
+        "inhouse_base-1.0.dist-info\ninhouse_web-1.0.dist-info\n",
+    );
+    for (node, runtime, expected) in [(&older, "14.3", a), (&newer, "15.4", b)] {
+        as_runtime(node, runtime, &["run", "--locked"]).exits(0);
+        as_runtime(node, runtime, &["run", "--locked"]).exits(0).says("nothing to do");
+        assert_eq!(versions(node), expected, "{runtime}");
+    }
+    // A profile that changed is locked again on each: until then the other one is refused, and its section stays.
+    for node in [&older, &newer] {
+        node.profile(&profile("guard = \"runtime\"\nsmoke = [\"inhouse_web\"]\n"));
+    }
+    as_runtime(&older, "14.3", &["run"]).exits(2).says("ring.toml` was changed since");
+    as_runtime(&older, "14.3", &["lock"]).exits(0).says("(serial 3)");
+    let third = older.sh(&format!("cat {LOCK}"));
+    assert_eq!(sections(&third), after, "only the profile's digest is another");
+    newer.write(LOCK, &third);
+    as_runtime(&newer, "15.4", &["run", "--locked"]).exits(0).says("nothing to do");
 }

@@ -100,8 +100,9 @@ pub async fn act(ctx: &Context, action: &Action, prepared: Prepared, vault: &Vau
 pub fn clean_up_interrupted(root: &Path, left: &Interrupted) -> Result<Vec<String>, FsError> {
     let kind = left.step.split(':').next().unwrap_or_default();
     let (staged, items): (Vec<_>, Vec<_>) = left.items.iter().cloned().partition(|item| item.starts_with(STAGED));
-    staged.iter().try_for_each(|item| remove_tree(Path::new(&item[STAGED.len()..])))?;
-    match (kind, items.split_first()) {
+    // A thread of the step may still be at work there; what else it left is cleared away all the same.
+    let swept = staged.iter().try_for_each(|item| remove_tree(Path::new(&item[STAGED.len()..])));
+    let removed = match (kind, items.split_first()) {
         ("r", Some((library, packages))) => {
             r::clean_up_interrupted(Path::new(library), packages)?;
             Ok(Vec::new())
@@ -114,5 +115,6 @@ pub fn clean_up_interrupted(root: &Path, left: &Interrupted) -> Result<Vec<Strin
         ("apt", _) => Ok(Vec::new()),
         // Files are whole or absent, but one in the making may lie beside; it may hold a secret.
         _ => items.iter().try_for_each(|path| remove_partials_of(Path::new(path))).map(|()| Vec::new()),
-    }
+    }?;
+    swept.map(|()| removed)
 }

@@ -41,9 +41,9 @@ pub struct Staged {
 /// What it returns is there by its digests, which is all that a run has to know before its first change; unpacking goes
 /// on while other steps act.
 pub(in super::super) async fn stage(ctx: &Context, layer: &Layer) -> Option<Staged> {
-    let (folder, of, root) = (place_beside(ctx, layer)?, layer.clone(), ctx.root.clone());
+    let (place, of, root) = (place_beside(ctx, layer)?, layer.clone(), ctx.root.clone());
     // A run that was killed may have left one.
-    fs::remove_tree(&folder).ok()?;
+    place.sweep().ok()?;
     if !ctx.store.keeps() {
         return None;
     }
@@ -58,7 +58,7 @@ pub(in super::super) async fn stage(ctx: &Context, layer: &Layer) -> Option<Stag
         let Some(entry) = ctx.store.entry_in(which, Kind::Layer, &key).await else { continue };
         let started = Timestamp::now();
         let staged = match Manifest::of(&entry, &key, ctx.filestore.trusted()) {
-            Ok(manifest) => fetched(ctx, layer, &key, manifest, &folder).await,
+            Ok(manifest) => fetched(ctx, layer, manifest, &place).await,
             Err(why) => Err(why),
         };
         ctx.progress.task_finished("fetch a layer", started, staged.is_ok());
@@ -75,10 +75,9 @@ fn not_staged(ctx: &Context, layer: &Layer, why: &str) {
     ctx.progress.warn(format!("the {} layer in the store is not used: {why}", layer.of.name()));
 }
 
-async fn fetched(ctx: &Context, layer: &Layer, key: &Key, manifest: Manifest, folder: &Path) -> Result<Staged, Why> {
+async fn fetched(ctx: &Context, layer: &Layer, manifest: Manifest, place: &Place) -> Result<Staged, Why> {
     ctx.progress.now(format!("fetching a layer of {}", counted(manifest.packages.len(), "package")), None);
-    let archives = ctx.cache.join("layers").join(key.hex());
-    let folder = Arc::new(Folder { unpacked: folder.to_owned(), archives });
+    let folder = Arc::new(place.folder(ctx));
     let unpacking = Unpacking::fetch(ctx, &folder, manifest.parts).await?;
     Ok(Staged { layer: Box::new(layer.clone()), folder, links: manifest.links, unpacking })
 }
@@ -86,19 +85,20 @@ async fn fetched(ctx: &Context, layer: &Layer, key: &Key, manifest: Manifest, fo
 impl Staged {
     /// Moves the layer to its place; what it links to must be there, and nothing that is there may change. The error is
     /// why the packages have to be installed instead.
-    pub(in super::super) async fn put(mut self, ctx: &Context) -> Result<(), Why> {
+    pub(in super::super) async fn put(self, ctx: &Context) -> Result<(), Why> {
+        let Self { layer, folder, links, unpacking } = self;
+        ctx.progress.now("unpacking a layer", None);
+        unpacking.ended().await?;
         let started = Timestamp::now();
-        let (root, packages) = (ctx.root.clone(), counted(self.layer.packages.len(), "package"));
-        self.unpacking.ended(ctx).await?;
-        self.collides().await?;
-        let links = self.links.clone();
-        let r_home = self.layer.r_home().map(Path::to_owned);
+        let (root, packages) = (ctx.root.clone(), counted(layer.packages.len(), "package"));
+        collides(&folder, &layer).await?;
+        let r_home = layer.r_home().map(Path::to_owned);
         let fits = beside(move || Ok(Ground::read(&root, r_home.as_deref()).fits(&links))).await?;
         if !fits {
             return Err("it links to libraries that are not here in the same versions".to_owned());
         }
         // Here and not in a thread of its own, which would go on after the step was given up. It is renames.
-        let put = fs::merge(&self.folder.unpacked, &self.layer.base, rank).map_err(|error| words(&error));
+        let put = fs::merge(&folder.unpacked, &layer.base, rank).map_err(|error| words(&error));
         ctx.progress.task_finished(format!("restore {packages} from a layer"), started, put.is_ok());
         put
     }
@@ -117,15 +117,15 @@ impl Staged {
     pub(in super::super) fn not_put(ctx: &Context, of: Environment, why: &str) {
         ctx.progress.warn(format!("the {} layer is not used, its packages are installed: {why}", of.name()));
     }
+}
 
-    /// A layer never changes what is there.
-    async fn collides(&self) -> Result<(), Why> {
-        let (from, to) = (Arc::clone(&self.folder), self.layer.base.clone());
-        let looked = beside(move || fs::would_change(&from.unpacked, &to).map_err(|error| words(&error))).await?;
-        match looked {
-            Some(path) => Err(format!("`{}` is there already, and is another", path.display())),
-            None => Ok(()),
-        }
+/// A layer never changes what is there.
+async fn collides(folder: &Arc<Folder>, layer: &Layer) -> Result<(), Why> {
+    let (from, to) = (Arc::clone(folder), layer.base.clone());
+    let looked = beside(move || fs::would_change(&from.unpacked, &to).map_err(|error| words(&error))).await?;
+    match looked {
+        Some(path) => Err(format!("`{}` is there already, and is another", path.display())),
+        None => Ok(()),
     }
 }
 
@@ -136,14 +136,43 @@ fn rank(name: &Path) -> u8 {
     if is_metadata { 2 } else { u8::from(name == Path::new("lib")) }
 }
 
-/// A folder that can be renamed into a layer's place: in the agent's cache where that is in the same mount.
-fn place_beside(ctx: &Context, layer: &Layer) -> Option<PathBuf> {
-    let name = layer.of.name().to_lowercase();
+/// Where a layer can be unpacked so that it can be renamed into its place: in the agent's cache where that is in the same
+/// mount, else beside the place.
+struct Place {
+    above: PathBuf,
+    /// How the names of all such folders there begin.
+    name: String,
+}
+
+fn place_beside(ctx: &Context, layer: &Layer) -> Option<Place> {
+    let of = layer.of.name().to_lowercase();
     if fs::is_one_mount(&ctx.cache, &layer.base) {
-        return Some(ctx.cache.join("layers").join(format!("{name}-new")));
+        return Some(Place { above: ctx.cache.join("layers"), name: format!("{of}-") });
     }
-    let there = layer.base.ancestors().find(|above| above.exists())?;
-    Some(there.join(format!("{BESIDE}-{name}")))
+    let above = layer.base.ancestors().find(|above| above.exists())?.to_owned();
+    Some(Place { above, name: format!("{BESIDE}-{of}-") })
+}
+
+impl Place {
+    /// A folder of this process alone: threads of a run that was ended may still be at work in theirs.
+    fn folder(&self, ctx: &Context) -> Folder {
+        let name = format!("{}{}", self.name, std::process::id());
+        Folder {
+            unpacked: self.above.join(&name),
+            archives: ctx.cache.join("layers").join(format!("{}-parts", name.trim_start_matches('.'))),
+        }
+    }
+
+    /// What is there of earlier runs, or of this one.
+    fn left(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&self.above).into_iter().flatten().flatten();
+        let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&self.name));
+        ours.map(|entry| entry.path()).collect()
+    }
+
+    fn sweep(&self) -> Result<(), fs::FsError> {
+        self.left().iter().try_for_each(|folder| fs::remove_tree(folder))
+    }
 }
 
 #[cfg(test)]

@@ -34,10 +34,16 @@ pub(super) struct Folder {
     pub(super) archives: PathBuf,
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
+impl Folder {
+    fn clear(&self) {
         let _ = fs::remove_tree(&self.archives);
         let _ = fs::remove_tree(&self.unpacked);
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 
@@ -45,27 +51,16 @@ impl Drop for Folder {
 #[derive(Debug)]
 pub(super) struct Unpacking {
     work: Arc<Work>,
-    workers: JoinHandle<Result<(), Why>>,
-    began: Timestamp,
+    ended: JoinHandle<Result<(), Why>>,
 }
 
 impl Unpacking {
     /// Fetches all parts; what arrived is unpacked meanwhile, and the rest while others go on.
     pub(super) async fn fetch(ctx: &Context, folder: &Arc<Folder>, parts: Vec<Part>) -> Result<Self, Why> {
-        let began = Timestamp::now();
-        let (arrived, arrivals) = mpsc::channel();
-        let work =
-            Arc::new(Work { arrivals: Mutex::new(arrivals), seen: Seen::default(), given_up: AtomicBool::new(false) });
-        let worker = |_| {
-            let (work, into) = (Arc::clone(&work), Arc::clone(folder));
-            beside(move || work.unpack_all(&into.unpacked))
-        };
-        let workers = join_all((0..ctx.cores.min(parts.len()).min(MOST_WORKERS)).map(worker));
-        let workers = tokio::spawn(async { workers.await.into_iter().collect() });
-        let mut unpacking = Self { work: Arc::clone(&work), workers, began };
+        let (unpacking, arrived) = Self::begin(ctx, folder, parts.len());
+        let work = &unpacking.work;
         let fetch = |part: Part| {
             let (to, arrived) = (folder.archives.join(format!("{}.tar.zst", part.sha256)), arrived.clone());
-            let work = &work;
             async move { if work.is_given_up() { Ok(()) } else { fetch(ctx, to, part, arrived).await } }
         };
         let fetching = futures::stream::iter(parts).map(fetch).buffer_unordered(ctx.cores + AHEAD);
@@ -75,21 +70,41 @@ impl Unpacking {
         if fetched.is_err() || work.is_given_up() {
             work.give_up();
             // The place is free for another try only when nobody works there any more.
-            let unpacked = unpacking.workers().await;
+            let unpacked = unpacking.ended().await;
             return Err(fetched.and(unpacked).err().unwrap_or_else(|| "it was given up".to_owned()));
         }
         Ok(unpacking)
     }
 
-    /// Waits until all is unpacked.
-    pub(super) async fn ended(&mut self, ctx: &Context) -> Result<(), Why> {
-        let ended = self.workers().await;
-        ctx.progress.task_finished("unpack a layer", self.began, ended.is_ok());
-        ended
+    /// Threads that unpack what is sent to them, until the sender is dropped.
+    fn begin(ctx: &Context, folder: &Arc<Folder>, parts: usize) -> (Self, mpsc::Sender<Arrived>) {
+        let began = Timestamp::now();
+        let (arrived, arrivals) = mpsc::channel();
+        let work =
+            Arc::new(Work { arrivals: Mutex::new(arrivals), seen: Seen::default(), given_up: AtomicBool::new(false) });
+        let worker = |_| {
+            let (work, into) = (Arc::clone(&work), Arc::clone(folder));
+            beside(move || work.unpack_all(&into.unpacked))
+        };
+        let workers = join_all((0..ctx.cores.min(parts).min(MOST_WORKERS)).map(worker));
+        let (progress, folder, of) = (ctx.progress.clone(), Arc::clone(folder), Arc::clone(&work));
+        let ended = tokio::spawn(async move {
+            let ended = workers.await.into_iter().collect::<Result<(), Why>>();
+            if ended.is_err() {
+                // Others act by now, and may need the room.
+                let _ = beside(move || Ok(folder.clear())).await;
+            }
+            if ended.is_err() || !of.is_given_up() {
+                progress.task_finished("unpack a layer", began, ended.is_ok());
+            }
+            ended
+        });
+        (Self { work, ended }, arrived)
     }
 
-    async fn workers(&mut self) -> Result<(), Why> {
-        (&mut self.workers).await.unwrap_or_else(|error| Err(error.to_string()))
+    /// Waits until all is unpacked.
+    pub(super) async fn ended(mut self) -> Result<(), Why> {
+        (&mut self.ended).await.unwrap_or_else(|error| Err(error.to_string()))
     }
 }
 
@@ -149,5 +164,93 @@ impl Work {
         let packed = fs::open_packed(archive, context).map_err(unread)?;
         let limits = Limits { bytes: part.bytes, entries: part.entries };
         fs::unpack_beside(packed, into, limits, &self.seen).map_err(|error| words(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        exec::fake::FakeRunner,
+        fs::{Attributes, replace},
+        report::{Collector, event::Events},
+    };
+
+    struct Bench {
+        ctx: Context,
+        folder: Arc<Folder>,
+        _temp: tempfile::TempDir,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let temp = tempfile::tempdir().expect("a temporary folder");
+            let events = Events::new(vec![Box::new(Collector::default())]);
+            let ctx = Context::for_tests(Arc::new(FakeRunner::new()), events.of_step("pip"));
+            let (unpacked, archives) = (temp.path().join("unpacked"), temp.path().join("archives"));
+            Self { ctx, folder: Arc::new(Folder { unpacked, archives }), _temp: temp }
+        }
+
+        fn arrived(&self, bytes: &[u8]) -> Arrived {
+            let path = self.folder.archives.join("part");
+            replace(&path, bytes, Attributes::mode(0o644)).expect("written");
+            (path, Part { sha256: String::new(), size: bytes.len() as u64, bytes: 1 << 20, entries: 9 })
+        }
+    }
+
+    fn archive() -> Vec<u8> {
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(5);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, "x", &b"hello"[..]).expect("appended");
+        zstd::encode_all(&tar.into_inner().expect("ended")[..], 3).expect("packed")
+    }
+
+    async fn until(what: &str, is_so: impl Fn() -> bool) {
+        let waiting = async {
+            while !is_so() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), waiting).await.expect(what);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_unpacked_takes_no_room_while_others_act() {
+        let bench = Bench::new();
+        let (unpacking, arrived) = Unpacking::begin(&bench.ctx, &bench.folder, 1);
+        arrived.send(bench.arrived(&archive())).expect("somebody listens");
+        until("it is unpacked", || bench.folder.unpacked.join("x").exists()).await;
+        arrived.send(bench.arrived(b"no archive")).expect("somebody listens");
+        drop(arrived);
+        until("it is gone", || !bench.folder.unpacked.exists() && !bench.folder.archives.exists()).await;
+        let why = unpacking.ended().await.expect_err("one part is none");
+        assert!(why.contains("could not be unpacked"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_is_not_unpacked() {
+        let bench = Bench::new();
+        let (unpacking, arrived) = Unpacking::begin(&bench.ctx, &bench.folder, 1);
+        drop(unpacking);
+        let (archive, part) = bench.arrived(&archive());
+        arrived.send((archive.clone(), part)).expect("somebody listens");
+        drop(arrived);
+        until("all have gone", || Arc::strong_count(&bench.folder) == 1).await;
+        assert!(!archive.exists() && !bench.folder.unpacked.exists());
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_is_unpacked_also_when_nobody_asks_for_it_yet() {
+        let bench = Bench::new();
+        let (unpacking, arrived) = Unpacking::begin(&bench.ctx, &bench.folder, 1);
+        arrived.send(bench.arrived(&archive())).expect("somebody listens");
+        drop(arrived);
+        until("it is unpacked", || bench.folder.unpacked.join("x").exists()).await;
+        unpacking.ended().await.expect("all is well");
+        assert_eq!(std::fs::read(bench.folder.unpacked.join("x")).expect("it is there"), b"hello");
     }
 }

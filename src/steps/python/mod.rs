@@ -48,7 +48,7 @@ use crate::{
 /// What an environment will be made of.
 #[derive(Debug)]
 pub enum Prepared {
-    /// A layer, unpacked beside its place.
+    /// A layer, fetched and being unpacked beside its place.
     Layer(Staged),
     /// Distributions.
     Installation(Installation),

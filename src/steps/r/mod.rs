@@ -54,7 +54,7 @@ use crate::{
 /// What a library will be made of.
 #[derive(Debug)]
 pub enum Prepared {
-    /// A layer, unpacked beside its place.
+    /// A layer, fetched and being unpacked beside its place.
     Layer(Staged),
     /// Packages.
     Packages(Packages),

@@ -63,8 +63,16 @@ pub fn learn_environment(variables: &BTreeMap<String, String>) {
         if CREDENTIALS.contains(&name.as_str()) || (guessed && !names_one) {
             drop(Secret::from(value.clone()));
         }
+        private_key(value).into_iter().for_each(|key| drop(Secret::from(key)));
         passwords(value).for_each(|password| drop(Secret::from(password.to_owned())));
     }
+}
+
+/// The key of a service account of Google's, out of its JSON.
+fn private_key(text: &str) -> Option<String> {
+    let text = Some(text).filter(|text| text.trim_start().starts_with('{'))?;
+    let account: serde_json::Value = serde_json::from_str(text).ok()?;
+    account.get("private_key")?.as_str().map(str::to_owned)
 }
 
 /// The passwords of addresses in a text: what stands between `:` and `@` before the host. A name without a password may
@@ -121,11 +129,12 @@ mod tests {
     fn what_opens_a_shared_store_is_a_credential_and_what_names_it_is_none() {
         let keys = [
             ("AZURE_STORAGE_ACCOUNT_KEY", "a2V5LW9mLXN0b3Jl"),
-            ("GOOGLE_SERVICE_ACCOUNT_KEY", "{\"private_key\":\"x\"}"),
+            ("GOOGLE_SERVICE_ACCOUNT_KEY", "{\"private_key\":\"-----BEGIN\\nkey-of-google\\n\"}"),
         ];
         assert!(keys.iter().all(|(name, _)| holds_credential(name)));
         learn_environment(&keys.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
-        assert_eq!(text("x a2V5LW9mLXN0b3Jl {\"private_key\":\"x\"}"), "x [redacted] [redacted]");
+        let alone = "-----BEGIN\nkey-of-google";
+        assert_eq!(text(&format!("x a2V5LW9mLXN0b3Jl {} {alone}", keys[1].1)), "x [redacted] [redacted] [redacted]");
         for name in [
             "AZURE_STORAGE_ACCOUNT_NAME",
             "AZURE_STORAGE_ENDPOINT",

@@ -20,6 +20,9 @@ use crate::{
     http::{Access, Objects, ObjectsError, When},
 };
 
+/// Settings by which the library would start `az` by itself, with all that is in the environment.
+const STARTS_A_PROGRAM: [&str; 2] = ["AZURE_USE_AZURE_CLI", "AZURE_CREDENTIAL_TYPE"];
+
 /// A bucket, opened at its first use.
 pub(super) struct BucketPlace {
     url: Url,
@@ -49,7 +52,9 @@ impl BucketPlace {
             scheme => {
                 let prefix = if scheme == "gs" { "GOOGLE_" } else { "AZURE_" };
                 let variables = clouds.surroundings.variables.iter();
-                let settings = variables.filter(|(name, value)| name.starts_with(prefix) && !value.is_empty());
+                let settings = variables.filter(|(name, value)| {
+                    name.starts_with(prefix) && !value.is_empty() && !STARTS_A_PROGRAM.contains(&name.as_str())
+                });
                 Access::Settings(settings.map(|(name, value)| (name.clone(), value.clone())).collect())
             }
         };

@@ -22,7 +22,7 @@ use crate::{
         Context,
         links::{Ground, Links},
     },
-    store::{Key, Kind, Reach},
+    store::{Kind, Reach},
 };
 
 /// The folder beside a layer's place, where the agent's cache is on another file system.

@@ -15,7 +15,7 @@ use crate::{
     fs::{Attributes, replace},
     profile::FileStore,
     report::{Collector, event::Events},
-    store::{Entry, Places, Store},
+    store::{Entry, Key, Places, Store},
     trust::{Prehash, SecretKey, Trusted, TrustedKeys, trusted_comment},
 };
 

@@ -63,7 +63,9 @@ pub fn learn_environment(variables: &BTreeMap<String, String>) {
         if CREDENTIALS.contains(&name.as_str()) || (guessed && !names_one) {
             drop(Secret::from(value.clone()));
         }
-        private_key(value).into_iter().for_each(|key| drop(Secret::from(key)));
+        if let Some(key) = private_key(value) {
+            drop(Secret::from(key));
+        }
         passwords(value).for_each(|password| drop(Secret::from(password.to_owned())));
     }
 }

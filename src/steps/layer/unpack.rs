@@ -92,7 +92,11 @@ impl Unpacking {
             let ended = workers.await.into_iter().collect::<Result<(), Why>>();
             if ended.is_err() {
                 // Others act by now, and may need the room.
-                let _ = beside(move || Ok(folder.clear())).await;
+                let clear = move || {
+                    folder.clear();
+                    Ok(())
+                };
+                let _ = beside(clear).await;
             }
             if ended.is_err() || !of.is_given_up() {
                 progress.task_finished("unpack a layer", began, ended.is_ok());

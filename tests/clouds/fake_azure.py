@@ -21,6 +21,8 @@ import threading
 import time
 import urllib.parse
 
+import fake_http
+
 VAULT = "https://vault.azure.net"
 
 
@@ -54,17 +56,9 @@ class Azure:
             return self.seen[what] - 1
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = 65536
-    disable_nagle_algorithm = True
-
-    def log_message(self, *_):
-        pass
-
+class Handler(fake_http.Handler):
     def handle_any(self):
-        length = int(self.headers.get("content-length", 0))
-        body = self.rfile.read(length).decode()
+        body = self.sent().decode()
         url = urllib.parse.urlsplit(self.path)
         query = dict(urllib.parse.parse_qsl(url.query))
         azure = self.server.azure

@@ -28,6 +28,8 @@ import urllib.parse
 import xml.etree.ElementTree as tree
 from xml.sax.saxutils import escape
 
+import fake_http
+
 ACCOUNT, KEY = os.environ["AZURE_STORAGE_ACCOUNT_NAME"], os.environ["AZURE_STORAGE_ACCOUNT_KEY"]
 ENDPOINT = os.environ["AZURE_STORAGE_ENDPOINT"]
 SIGNED = ("content-encoding", "content-language", "content-length", "content-md5", "content-type", "date", "if-modified-since",
@@ -235,16 +237,9 @@ class Account:
         return 201, {"etag": f'"{written.etag}"', "last-modified": written.modified}, b""
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = 65536
-    disable_nagle_algorithm = True
-
-    def log_message(self, *_):
-        pass
-
+class Handler(fake_http.Handler):
     def handle_any(self):
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        body = self.sent()
         status, headers, content = self.server.account.answer(Request(self.command, self.path, self.headers.items(), body))
         self.send_response(status)
         common = {"x-ms-request-id": "1", "x-ms-version": "2023-11-03", "content-length": str(len(content))}

@@ -28,6 +28,8 @@ import urllib.parse
 import xml.etree.ElementTree as tree
 from xml.sax.saxutils import escape
 
+import fake_http
+
 EMAIL = "tools@lawfirm.iam.gserviceaccount.com"
 AUDIENCE = "https://oauth2.googleapis.com/token"
 TOKEN = "marker-of-a-token-of-the-machine"
@@ -99,16 +101,9 @@ class Storage:
         return [(name, self.buckets[bucket][name]) for name in names[:PAGE]], names[PAGE - 1] if len(names) > PAGE else None
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = 65536
-    disable_nagle_algorithm = True
-
-    def log_message(self, *_):
-        pass
-
+class Handler(fake_http.Handler):
     def handle_any(self):
-        self.body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.body = self.sent()
         url = urllib.parse.urlsplit(self.path)
         self.query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
         parts = [urllib.parse.unquote(part) for part in url.path.strip("/").split("/")]

@@ -8,7 +8,7 @@ use std::{
 use nodeagent::digest::Digest;
 
 use crate::{
-    packages::{FROM_INDEX, PASSWORD, Private, VAULT, behind_basic, cran, debian, flat, index, temp, with_apt},
+    private::{FROM_INDEX, PASSWORD, Private, VAULT, behind_basic, cran, debian, flat, index, temp, with_apt},
     server::{Server, client, free_port, program},
     support::{NodeTest, entries, put},
 };

@@ -29,6 +29,7 @@ mod line;
 mod locks;
 mod minisign;
 mod packages;
+mod private;
 mod server;
 mod store;
 mod workspace;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::scene::{Scene, story, value, write};
 use crate::{
     database::{Postgres, READ_ONLY, READ_WRITE},
-    packages::{FROM_INDEX, PASSWORD, Private, VAULT, behind_basic, index, repository, temp},
+    private::{FROM_INDEX, PASSWORD, Private, VAULT, behind_basic, index, repository, temp},
     server::{Server, client, free_port},
     support::NodeTest,
     workspace::Workspace,

@@ -91,7 +91,7 @@ which bring libuv along, it would build \`httpuv\` too; without them it leaves \
 \`.vimrc\` once more. The R repository and the shared store are on the machine and count as no network. The floor unpacks one archive
 of $(awk '{ printf "%.0f MB", $1 / 1e6 }' "$results/floor-bytes") with the debs, checks no digest and looks at nothing afterwards. Start to
 first child is measured on a node whose \`/usr\`, \`/etc\` and file store are on the disk, too: a look opens some 160 files, and under the FUSE
-of a test node each of them is a trip to another process (10 to 17 ms in all, when that was measured).
+of a test node each of them is a trip to another process (10 to 17 ms in all, when that was measured). \`scripts/bench start\` measures it alone.
 
 Layers: $(jq -r '[.layers[] | "\(.of): \(.packages) packages, \(.files) files, \(.bytes / 1e6 | floor) MB, \(.packed / 1e6 | floor) MB packed in \(.parts) parts"] | join("; ")' "$results/layers.json").
 

@@ -55,6 +55,10 @@ fn explained(error: HttpError, title: &str, place: &Url) -> StepError {
         ));
     }
     match &error.problem {
+        Problem::Status(401 | 403) => {
+            let refused = StepError::refused(format!("{title}, as it was locked, is not given to us"));
+            refused.hint(error.hint()).because(&error)
+        }
         Problem::WrongDigest { expected, received } => {
             let refused =
                 StepError::refused(format!("`{place}` serves something else than the {title} that was locked"));

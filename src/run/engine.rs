@@ -72,7 +72,7 @@ async fn until_idle(ctx: &Context) {
 /// What the steps of a run tell each other.
 struct Board<'a> {
     run: &'a str,
-    ids: Vec<&'a StepId>,
+    steps: &'a [Step],
     journal: Mutex<&'a mut Journal>,
     /// How each step ended, for those that need it.
     ended: Vec<watch::Sender<Option<StepStatus>>>,
@@ -87,7 +87,7 @@ impl<'a> Board<'a> {
     fn new(plan: &'a Plan, journal: &'a mut Journal, run: &'a str) -> Self {
         Self {
             run,
-            ids: plan.steps.iter().map(|step| &step.id).collect(),
+            steps: &plan.steps,
             journal: Mutex::new(journal),
             ended: plan.steps.iter().map(|_| watch::Sender::new(None)).collect(),
             begun: plan.steps.iter().map(|_| Mutex::new(false)).collect(),
@@ -173,11 +173,12 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// Waits until the steps this one needs are done and its lane is free. The error: one of them failed.
+    /// Waits until the steps this one needs have ended and its lane is free. The error: a required one failed. An optional
+    /// step only comes first: a profile may be whole without it.
     async fn turn(&self, step: &Step) -> Result<Option<tokio::sync::MutexGuard<'_, ()>>, Failure> {
         for need in &step.needs {
-            let Some(status) = self.status_of(need).await else { continue };
-            if status != StepStatus::Done {
+            let Some((status, optional)) = self.status_of(need).await else { continue };
+            if status != StepStatus::Done && !optional {
                 let message = format!("not tried, because `{need}` was not done");
                 return Err(Failure { message, causes: Vec::new(), hint: None, origin: step.origins.first().cloned() });
             }
@@ -188,10 +189,11 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// How a step ended, once it has.
-    async fn status_of(&self, need: &StepId) -> Option<StepStatus> {
-        let index = self.ids.iter().position(|id| *id == need)?;
-        self.ended[index].subscribe().wait_for(Option::is_some).await.ok().and_then(|status| *status)
+    /// How a step ended, once it has, and whether it was optional.
+    async fn status_of(&self, need: &StepId) -> Option<(StepStatus, bool)> {
+        let index = self.steps.iter().position(|step| step.id == *need)?;
+        let status = self.ended[index].subscribe().wait_for(Option::is_some).await.ok().and_then(|status| *status)?;
+        Some((status, self.steps[index].optional))
     }
 
     async fn act(
@@ -358,6 +360,20 @@ mod tests {
         assert_eq!(status(&report, "after"), StepStatus::Skipped);
         assert_eq!(status(&report, "other"), StepStatus::Done);
         assert!(bench.path("other").exists() && !bench.path("after").exists());
+    }
+
+    #[tokio::test]
+    async fn a_failed_optional_step_orders_the_steps_after_it_and_fails_none_of_them() {
+        let bench = Bench::new();
+        let mut broken = write("broken", &bench.path("broken"));
+        (broken.doomed, broken.optional) = (Some(failure("it cannot be")), true);
+        let mut after = write("after", &bench.path("after"));
+        after.needs = vec![StepId("broken".into())];
+        let (outcome, report) = bench.execute(vec![broken, after]).await;
+        assert_eq!(outcome, Ok(Outcome::Degraded));
+        assert_eq!(status(&report, "broken"), StepStatus::Failed);
+        assert_eq!(status(&report, "after"), StepStatus::Done);
+        assert!(bench.path("after").exists());
     }
 
     #[tokio::test]

@@ -15,17 +15,18 @@ use super::{
 use crate::{
     diagnostic::{Diagnostic, Origin, nearest},
     grammar::{
-        self, Kind,
+        self, DocumentKind,
         document::{Document, Part},
         names,
-        source::Wanted,
+        secret_source::SecretSpec,
     },
     secrets::Address,
 };
 
 /// The version of the grammar that this agent understands.
 const SCHEMA: u32 = 1;
-const KIND: Kind = Kind { the: "the access file", a: "an access file", stand_ins: &[("schema", "1")], missed: &[] };
+const KIND: DocumentKind =
+    DocumentKind { the: "the access file", a: "an access file", stand_ins: &[("schema", "1")], missed: &[] };
 const DEFAULT_PORT: u16 = 5432;
 
 /// The JSON Schema (draft 2020-12) of an access file.
@@ -283,7 +284,7 @@ impl Rules<'_> {
                 self.mistake(&below(path, key), format!("`{text}` is not a {key}"), "letters, digits and `_.@-`");
             }
         }
-        let wanted = Wanted {
+        let wanted = SecretSpec {
             scope: &raw.scope,
             key: &raw.key,
             name: raw.name.as_deref(),

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt};
 use super::{Access, Cloud, Grant, Identity, Placed, Readable, Who};
 use crate::{
     diagnostic::{Diagnostic, Origin},
-    grammar::source::elsewhere,
+    grammar::secret_source::nonstandard_address,
     secrets::{Address, Place},
 };
 
@@ -44,14 +44,18 @@ impl Wish {
     /// A secret by scope and key, at an address. What counts is the address: a profile may not give a secret of others
     /// a name of its own.
     pub fn read_at(scope: &str, key: &str, address: &Address) -> Self {
-        Self::Read { scope: scope.to_owned(), key: Some(key.to_owned()), elsewhere: elsewhere(scope, key, address) }
+        Self::Read {
+            scope: scope.to_owned(),
+            key: Some(key.to_owned()),
+            elsewhere: nonstandard_address(scope, key, address),
+        }
     }
 
     /// The names of all secrets of a scope. Where the scope is not where its name says, a grant for all that is there
     /// is asked for.
     pub fn list(place: &Place) -> Self {
         const ALL: &str = "*";
-        let elsewhere = elsewhere(&place.scope, ALL, &place.address(ALL, None, None));
+        let elsewhere = nonstandard_address(&place.scope, ALL, &place.address(ALL, None, None));
         Self::Read { scope: place.scope.clone(), key: None, elsewhere }
     }
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::access::SslMode;
-use crate::grammar::source::SourceName;
+use crate::grammar::secret_source::SourceName;
 
 /// Who may use what: secrets, databases and the profiles of other units. What no grant gives is not allowed.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -5,7 +5,7 @@ use std::fmt;
 use super::pattern::fits;
 use crate::grammar::{
     names,
-    source::{SourceName, usual_places},
+    secret_source::{SourceName, default_addresses},
 };
 
 /// One or more secrets.
@@ -66,7 +66,7 @@ impl Readable {
             Self::Keys { scope, keys } => {
                 let keys = keys.as_deref().unwrap_or("*");
                 let in_file = written.strip_prefix("file:").is_some_and(|path| in_file(path, scope, keys));
-                in_file || usual_places(scope, keys).iter().any(|pattern| fits(pattern, written))
+                in_file || default_addresses(scope, keys).iter().any(|pattern| fits(pattern, written))
             }
         }
     }

@@ -235,7 +235,7 @@ fn why(env: &Env, question: &Question) -> Result<Exit, Stopped> {
 }
 
 fn audit(env: &Env, as_json: bool) -> Result<Exit, Stopped> {
-    let (access, store) = (env.access()?, env.store()?);
+    let (access, store) = (env.access()?, env.filestore()?);
     let facts = this_node(env);
     let clouds = env.clouds();
     let (identity, scopes) = env.block_on(async {

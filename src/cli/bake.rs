@@ -48,7 +48,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
     let signer = options.key.as_deref().map(|path| unlocked(env, &options.password, path)).transpose()?;
     let facts = this_node(env);
     let profile = load_locked(env, &options.profile, &LockOptions::needed(options.lock.clone()), &facts)?;
-    let is_shared = env.places()?.shared.is_some();
+    let is_shared = env.store_locations()?.shared.is_some();
     let bakes = work_on(env, "bake", profile, facts, async |job, stop| run::bake(job, signer.as_ref(), stop).await)?;
     let Bakes { made, failed } = bakes.map_err(|refusals| refused(&refusals))?;
     if options.json {

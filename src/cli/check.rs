@@ -58,7 +58,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
     let mut access_sound = 0;
     // Profiles are sound only beside sound grants.
     // Where there is no file store, the profiles say so.
-    let of_store = (access_files.is_empty() && !profiles.is_empty() && env.store().is_ok()).then(|| env.access());
+    let of_store = (access_files.is_empty() && !profiles.is_empty() && env.filestore().is_ok()).then(|| env.access());
     let given = access_files.into_iter().map(|path| read_access_file(env, path));
     let mut access = Access::default();
     for read in of_store.into_iter().chain(given) {
@@ -159,7 +159,7 @@ fn to_json(mistake: &Diagnostic) -> serde_json::Value {
 }
 
 fn missing_assets(env: &Env, profile: &Profile) -> Result<Vec<Diagnostic>, Stopped> {
-    let store = env.store()?;
+    let store = env.filestore()?;
     let assets = Assets { store: &store, unit: profile.business_unit.as_deref() };
     let missing = profile.assets().into_iter().filter_map(|named| {
         let asset = match assets.verified(named.file, named.origin) {

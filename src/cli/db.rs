@@ -148,7 +148,7 @@ fn known(access: &Access, target: &Target) -> Result<(), Diagnostic> {
 fn authorities(env: &Env, database: &Database) -> Result<Option<Authorities>, Stopped> {
     let Some(path) = &database.ca else { return Ok(None) };
     let wanted = AssetRef { path: path.clone(), beside: None, sha256: None };
-    let store = env.store()?;
+    let store = env.filestore()?;
     let assets = Assets { store: &store, unit: None };
     let found = assets.find(&wanted, &database.origin).and_then(|asset| {
         let checked = store.trusted().is_on().then(|| assets.read(&wanted, &asset, &database.origin)).transpose()?;

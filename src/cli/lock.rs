@@ -66,7 +66,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
     let before = current(env, &profile, &path)?;
     if let Some(Some(old)) = &options.diff {
         let old = read(old)?.ok_or_else(|| not_there(&old.display().to_string()))?;
-        let new = before.map_or_else(|| Err(not_there(&env.store()?.shown(&path))), Ok)?;
+        let new = before.map_or_else(|| Err(not_there(&env.filestore()?.shown(&path))), Ok)?;
         return show(&difference(Some(&old.lock), &new.lock), options);
     }
     let before = before.map(|file| file.lock);
@@ -110,7 +110,7 @@ fn place(env: &Env, profile: &Profile, options: &Options) -> Result<PathBuf, Sto
         let hint = "name a file with `--output`; `run --lock FILE` reads it from there";
         return Err(no_place("it is built into the program", hint.to_owned()));
     };
-    let (store, beside) = (env.store()?, path.with_extension("lock"));
+    let (store, beside) = (env.filestore()?, path.with_extension("lock"));
     let writes = !options.check && options.diff.is_none();
     if writes && store.is_remote(&beside) {
         let hint = format!("name a file with `--output`, and copy it to `{}`", store.shown(&beside));
@@ -122,7 +122,7 @@ fn place(env: &Env, profile: &Profile, options: &Options) -> Result<PathBuf, Sto
 /// The lock as it is. A file that is not there yet goes on from the lock that is in a remote store: it has the sections
 /// of other runtimes.
 fn current(env: &Env, profile: &Profile, path: &Path) -> Result<Option<LockFile>, Stopped> {
-    let store = env.store()?;
+    let store = env.filestore()?;
     let beside = profile.path.as_ref().map(|path| path.with_extension("lock"));
     let remote = beside.filter(|beside| store.is_remote(beside));
     let named = if store.is_remote(path) { None } else { read(path)? };
@@ -174,7 +174,7 @@ fn check(env: &Env, options: &Options) -> Result<Exit, Stopped> {
             None => None,
         },
     };
-    let file = file.map_or_else(|| Err(not_there(&env.store()?.shown(&path))), Ok)?;
+    let file = file.map_or_else(|| Err(not_there(&env.filestore()?.shown(&path))), Ok)?;
     let mut reasons = file.lock.changed_files(&profile.files);
     if file.lock.profile != profile.name {
         reasons.push(format!("it is for the profile `{}`", file.lock.profile));
@@ -182,7 +182,7 @@ fn check(env: &Env, options: &Options) -> Result<Exit, Stopped> {
     if file.lock.sections.is_empty() {
         reasons.push("it has no section".to_owned());
     }
-    let store = env.store()?;
+    let store = env.filestore()?;
     for section in &file.lock.sections {
         let profile = load(&as_of(section, here.clone()))?;
         let inventory = Inventory::take(&profile, &store, &env.root, Vault::default())

@@ -38,7 +38,7 @@ use crate::{
     auth::{Access, AuditLog},
     cloud::{Clouds, Surroundings},
     diagnostic::Diagnostic,
-    filestore::{Address, Mirror},
+    filestore::{FileStoreAddress, Mirror},
     profile::FileStore,
     redact,
     report::{
@@ -46,7 +46,7 @@ use crate::{
         diagnostics::{render as render_diagnostics, render_reasons},
         tell_panics,
     },
-    store::{Place, Places},
+    store::{StoreLocations, StoreUrl},
     trust::{PublicKey, Trusted},
 };
 use node_file::{AccessFile, NodeFile};
@@ -199,7 +199,7 @@ impl Cli {
             shared_store: self.common.store,
             runtime: OnceCell::new(),
             clouds: OnceCell::new(),
-            store: OnceCell::new(),
+            opened_filestore: OnceCell::new(),
         };
         let result = match self.command {
             Command::Run(options) => run::run(&env, &options),
@@ -243,7 +243,7 @@ struct Env {
     shared_store: Option<String>,
     runtime: OnceCell<Runtime>,
     clouds: OnceCell<Arc<Clouds>>,
-    store: OnceCell<FileStore>,
+    opened_filestore: OnceCell<FileStore>,
 }
 
 impl Env {
@@ -284,8 +284,8 @@ impl Env {
 
     /// The file store: from the option, else the node's file, else the variable, else the platform's place. What root
     /// wrote on the node counts for more than what whoever configures a cluster may set.
-    fn store(&self) -> Result<FileStore, Stopped> {
-        if let Some(store) = self.store.get() {
+    fn filestore(&self) -> Result<FileStore, Stopped> {
+        if let Some(store) = self.opened_filestore.get() {
             return Ok(store.clone());
         }
         let named = match &self.filestore {
@@ -294,7 +294,7 @@ impl Env {
         };
         let is_named = named.is_some();
         let root = named.unwrap_or_else(|| "/dbfs/FileStore".into());
-        let address = Address::parse(&root.to_string_lossy())
+        let address = FileStoreAddress::parse(&root.to_string_lossy())
             .map_err(|error| Diagnostic::nowhere(error.to_string()).hint(error.hint))?;
         let store = match address.map(|address| (address.mounted().filter(|folder| folder.is_dir()), address)) {
             // With it the access file would be missing: that is no leave to do without.
@@ -307,23 +307,23 @@ impl Env {
             Some((None, address)) => self.remote_store(address)?,
         };
         let store = store.trusting(Arc::clone(self.trusted()?));
-        Ok(self.store.get_or_init(|| store).clone())
+        Ok(self.opened_filestore.get_or_init(|| store).clone())
     }
 
     /// Where artefacts are kept: the node's own place, and the shared one of the option, else of the node's file, else of
     /// the variable.
-    fn places(&self) -> Result<Places, Stopped> {
+    fn store_locations(&self) -> Result<StoreLocations, Stopped> {
         let node = self.node_file()?;
-        let usual = Places::below(&crate::run::cache(&self.root));
+        let usual = StoreLocations::below(&crate::run::cache(&self.root));
         let variable = || std::env::var("NODEAGENT_STORE").ok();
         let shared = self.shared_store.clone().or_else(|| node.store.clone()).or_else(variable);
-        let shared = shared.filter(|text| !text.is_empty()).map(|text| text.parse::<Place>()).transpose();
+        let shared = shared.filter(|text| !text.is_empty()).map(|text| text.parse::<StoreUrl>()).transpose();
         let shared = shared.map_err(|error| Diagnostic::nowhere(error.to_string()).hint(error.hint()))?;
-        Ok(Places { shared, limit: node.store_limit.as_ref().map_or(usual.limit, |limit| limit.0), ..usual })
+        Ok(StoreLocations { shared, limit: node.store_limit.as_ref().map_or(usual.limit, |limit| limit.0), ..usual })
     }
 
     /// A file store that is reached over the network. What it refuses, it refuses before anything is looked at.
-    fn remote_store(&self, address: Address) -> Result<FileStore, Stopped> {
+    fn remote_store(&self, address: FileStoreAddress) -> Result<FileStore, Stopped> {
         let runtime = self.block_on(async { tokio::runtime::Handle::current() })?;
         let opened = Mirror::open(address, Arc::clone(self.clouds()), runtime, &crate::run::cache(&self.root));
         opened
@@ -335,7 +335,7 @@ impl Env {
 impl Env {
     /// Who may use what: from the file store's access file, when there is one.
     fn access(&self) -> Result<Access, Stopped> {
-        match self.store()?.access()? {
+        match self.filestore()?.access()? {
             Some((label, bytes)) => self.recent(&label, &bytes),
             None => self.no_access_file(),
         }
@@ -352,7 +352,7 @@ impl Env {
 
     /// What holds without an access file: all that the sources allow, unless there should be one.
     fn no_access_file(&self) -> Result<Access, Stopped> {
-        let store = self.store()?;
+        let store = self.filestore()?;
         let label = store.access_label();
         if let Err(why) = self.trusted()?.check_absence("access") {
             return Err(Diagnostic::nowhere(format!("`{label}` does not count: {why}")).hint(why.hint(&label)).into());

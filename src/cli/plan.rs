@@ -45,7 +45,7 @@ pub(super) fn show(env: &Env, profile: &Profile, facts: &NodeFacts, as_json: boo
     let (clouds, root) = (env.clouds(), env.root.as_path());
     let case = Case { profile, facts, access: &access, clouds, root, audit: audit.as_ref() };
     let (mut granted, vault) = env.block_on(case.fetch())?.map_err(|denied| refused(&denied))?;
-    let store = env.store()?;
+    let store = env.filestore()?;
     let mut inventory = Inventory::take(profile, &store, &env.root, vault)
         .map_err(|error| failed(format!("the node's package state could not be read: {error}")))?;
     let mut plan = Plan::build(profile, facts, &inventory, &cache(&env.root));

@@ -81,10 +81,23 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
         None => (None, None),
     };
     let where_to = Reporting { env, options, folder, runs, node: label(&facts) };
-    let (store, places) = (env.store()?, env.places()?);
+    let (filestore, store_locations) = (env.filestore()?, env.store_locations()?);
     let clouds = Arc::clone(env.clouds());
     let (root, strict) = (env.root.clone(), options.strict);
-    let job = Arc::new(Job { run, profile, facts, store, places, access, audit, clouds, root, logs, strict, events });
+    let job = Arc::new(Job {
+        run,
+        profile,
+        facts,
+        filestore,
+        store_locations,
+        access,
+        audit,
+        clouds,
+        root,
+        logs,
+        strict,
+        events,
+    });
     let outcome = env.block_on(async {
         let stop = Stop::watch(options.deadline)?;
         Ok::<_, std::io::Error>(run::run(&job, &stop).await)

@@ -13,7 +13,7 @@ use crate::{
         render_columns,
         words::{bytes, counted},
     },
-    store::{Done, Places, Stat, Store, StoreError, Verdict, Which},
+    store::{MaintenanceReport, Store, StoreError, StoreLocations, StoreStats, Tier, VerifyReport},
 };
 
 /// What to do with the store.
@@ -41,7 +41,7 @@ pub(super) struct Answer {
     json: bool,
 }
 
-/// Of which place.
+/// Of tier place.
 #[derive(Debug, Args)]
 pub(super) struct Of {
     /// The shared place and not this node's own
@@ -62,13 +62,13 @@ pub(super) struct Gc {
 }
 
 impl Of {
-    fn which(&self) -> Which {
-        if self.shared { Which::Shared } else { Which::Local }
+    fn tier(&self) -> Tier {
+        if self.shared { Tier::Shared } else { Tier::Local }
     }
 }
 
 pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
-    let places = env.places()?;
+    let places = env.store_locations()?;
     let talk = env.talk.stderr.clone();
     let warn = move |text: String| talk.talk(&format!("warning: {text}\n"));
     let store = Store::open(&places, env.clouds(), Arc::new(warn));
@@ -76,12 +76,12 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
         Options::Bake(options) => bake::run(env, options),
         Options::Stat(answer) => stat(env, &store, &places, answer),
         Options::Verify(of) => {
-            let verdict = env.block_on(store.verify(of.which()))?.map_err(|error| stopped(&error))?;
+            let verdict = env.block_on(store.verify(of.tier()))?.map_err(|error| stopped(&error))?;
             verify(&verdict, &of.answer)
         }
         Options::Gc(gc) => {
             let limit = gc.limit.map_or(places.limit, |limit| limit.0);
-            let done = env.block_on(store.gc(gc.of.which(), limit))?.map_err(|error| stopped(&error))?;
+            let done = env.block_on(store.gc(gc.of.tier(), limit))?.map_err(|error| stopped(&error))?;
             told("removed", &done, &gc.of.answer)
         }
         Options::Push(answer) => {
@@ -93,18 +93,18 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
     }
 }
 
-fn stat(env: &Env, store: &Store, places: &Places, answer: &Answer) -> Result<Exit, Stopped> {
-    let local = env.block_on(store.stat(Which::Local))?.map_err(|error| stopped(&error))?;
+fn stat(env: &Env, store: &Store, places: &StoreLocations, answer: &Answer) -> Result<Exit, Stopped> {
+    let local = env.block_on(store.stat(Tier::Local))?.map_err(|error| stopped(&error))?;
     let shared = match &places.shared {
         Some(place) => {
-            let stat = env.block_on(store.stat(Which::Shared))?.map_err(|error| stopped(&error))?;
+            let stat = env.block_on(store.stat(Tier::Shared))?.map_err(|error| stopped(&error))?;
             Some((place.to_string(), stat))
         }
         None => None,
     };
     let here = places.local.display().to_string();
     if answer.json {
-        let of_place = |place: &str, stat: &Stat| -> Value {
+        let of_place = |place: &str, stat: &StoreStats| -> Value {
             let mut value = json!(stat);
             value["place"] = json!(place);
             value
@@ -114,7 +114,7 @@ fn stat(env: &Env, store: &Store, places: &Places, answer: &Answer) -> Result<Ex
         let shared = shared.as_ref().map(|(place, stat)| of_place(place, stat));
         return print_json(&json!({ "format": FORMAT, "local": local, "shared": shared }));
     }
-    let row = |place: &str, stat: &Stat| {
+    let row = |place: &str, stat: &StoreStats| {
         let entries: Vec<String> =
             stat.entries.iter().map(|(kind, count)| format!("{count} {}", kind.name())).collect();
         let (objects, size) = (stat.objects.objects.to_string(), bytes(stat.objects.bytes));
@@ -125,7 +125,7 @@ fn stat(env: &Env, store: &Store, places: &Places, answer: &Answer) -> Result<Ex
     print(&render_columns(&["place", "objects", "size", "entries"], &rows))
 }
 
-fn verify(verdict: &Verdict, answer: &Answer) -> Result<Exit, Stopped> {
+fn verify(verdict: &VerifyReport, answer: &Answer) -> Result<Exit, Stopped> {
     if answer.json {
         print_json(&json!({
             "format": FORMAT,
@@ -142,7 +142,7 @@ fn verify(verdict: &Verdict, answer: &Answer) -> Result<Exit, Stopped> {
     Ok(if verdict.damaged.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
-fn told(verb: &str, done: &Done, answer: &Answer) -> Result<Exit, Stopped> {
+fn told(verb: &str, done: &MaintenanceReport, answer: &Answer) -> Result<Exit, Stopped> {
     if answer.json {
         print_json(&json!({
             "format": FORMAT,
@@ -160,7 +160,7 @@ fn told(verb: &str, done: &Done, answer: &Answer) -> Result<Exit, Stopped> {
     Ok(if done.failed == 0 { Exit::Done } else { Exit::Failed })
 }
 
-fn sound(verdict: &Verdict) -> String {
+fn sound(verdict: &VerifyReport) -> String {
     let size = bytes(verdict.sound.bytes);
     match verdict.sound.objects {
         1 => format!("1 object ({size}) is what its name says"),

@@ -156,7 +156,7 @@ pub(super) fn load_profile(
     facts: &NodeFacts,
     lenient: bool,
 ) -> Result<Profile, Stopped> {
-    let store = env.store()?;
+    let store = env.filestore()?;
     let sets: BTreeMap<String, String> = sets.iter().cloned().collect();
     load(&Request { name, store: &store, facts, sets: &sets, lenient })
         .map_err(|ProfileError(mistakes)| Stopped::Mistakes(mistakes))
@@ -174,7 +174,7 @@ pub(super) fn load_locked(
     }
     let path = match &options.lock {
         Some(path) => Some(path.clone()),
-        None => env.store()?.lock_path(of.name(), facts.business_unit.as_deref())?,
+        None => env.filestore()?.lock_path(of.name(), facts.business_unit.as_deref())?,
     };
     let file = path.map(|path| read_lock(env, &path)).transpose()?.flatten();
     if let (None, Some(path)) = (&file, &options.lock) {
@@ -207,7 +207,7 @@ pub(super) fn load_locked(
 
 /// A lock that is there. Under trusted keys it has to be signed.
 pub(super) fn read_lock(env: &Env, path: &Path) -> Result<Option<LockFile>, Stopped> {
-    let Some((label, bytes)) = env.store()?.signed_text(path)? else { return Ok(None) };
+    let Some((label, bytes)) = env.filestore()?.signed_text(path)? else { return Ok(None) };
     let lock = Lock::parse(&label, &bytes).map_err(Stopped::Mistakes)?;
     Ok(Some(LockFile { label, lock }))
 }

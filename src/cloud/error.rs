@@ -1,7 +1,7 @@
 //! Why a cloud did not do what it was asked, told apart by what a person has to do about it.
 
 use crate::{
-    http::{HttpError, Problem},
+    http::{HttpError, HttpProblem},
     redact,
 };
 
@@ -76,8 +76,8 @@ impl CloudError {
     /// A request that got no answer.
     pub fn unanswered(service: &str, error: &HttpError) -> Self {
         let kind = match error.problem {
-            Problem::TooLarge { .. } => Kind::Malformed,
-            Problem::PlainText | Problem::Unsendable(_) => Kind::Invalid,
+            HttpProblem::TooLarge { .. } => Kind::Malformed,
+            HttpProblem::PlainText | HttpProblem::Unsendable(_) => Kind::Invalid,
             _ => Kind::Unreachable,
         };
         let verb = if kind == Kind::Unreachable { "cannot be reached" } else { "cannot be asked" };

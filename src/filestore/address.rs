@@ -8,7 +8,7 @@ use crate::http::is_loopback;
 
 /// A file store that is not a folder of the node, unless the platform mounts it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
+pub enum FileStoreAddress {
     /// `dbfs:/…`, by its path without the scheme.
     Dbfs(String),
     /// `/Volumes/CATALOG/SCHEMA/VOLUME…`.
@@ -22,20 +22,20 @@ pub enum Address {
 /// A text that looks like an address of a file store and is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` {why}")]
-pub struct NotAnAddress {
+pub struct AddressError {
     text: String,
     why: &'static str,
     /// What to do.
     pub hint: &'static str,
 }
 
-impl Address {
+impl FileStoreAddress {
     /// Reads an address; `None` for a folder of the node.
     ///
     /// # Errors
     /// When the text has a scheme, or the beginning of a Volume, and does not name a folder there.
-    pub fn parse(text: &str) -> Result<Option<Self>, NotAnAddress> {
-        let wrong = |why, hint| Err(NotAnAddress { text: text.to_owned(), why, hint });
+    pub fn parse(text: &str) -> Result<Option<Self>, AddressError> {
+        let wrong = |why, hint| Err(AddressError { text: text.to_owned(), why, hint });
         if text.starts_with("https://") || text.starts_with("http://") {
             return Self::web(text).map(Some);
         }
@@ -69,15 +69,15 @@ impl Address {
         Ok(Some(if is_below("/Workspace") { Self::Workspace(path) } else { Self::Dbfs(path) }))
     }
 
-    fn web(text: &str) -> Result<Self, NotAnAddress> {
-        let wrong = |why, hint| Err(NotAnAddress { text: text.to_owned(), why, hint });
+    fn web(text: &str) -> Result<Self, AddressError> {
+        let wrong = |why, hint| Err(AddressError { text: text.to_owned(), why, hint });
         let Ok(mut url) = Url::parse(text) else {
             return wrong("is not an address", "write it as `https://HOST/FOLDER`");
         };
         if url.password().is_some() || !url.username().is_empty() {
             let shown = format!("{}://…@{}", url.scheme(), url.host_str().unwrap_or_default());
             let why = "holds a user name or password";
-            return Err(NotAnAddress { text: shown, why, hint: "an address is shown in reports; leave them out" });
+            return Err(AddressError { text: shown, why, hint: "an address is shown in reports; leave them out" });
         }
         if url.query().is_some() || url.fragment().is_some() {
             return wrong("has a query", "name a folder of a web server that needs none");
@@ -105,7 +105,7 @@ impl Address {
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for FileStoreAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dbfs(path) => write!(f, "dbfs:{}", if path.is_empty() { "/" } else { path }),
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> String {
-        match Address::parse(text) {
+        match FileStoreAddress::parse(text) {
             Ok(Some(address)) => format!("{address:?} {address}"),
             Ok(None) => "a folder".into(),
             Err(error) => error.to_string(),
@@ -135,7 +135,7 @@ mod tests {
         for local in ["/dbfs/FileStore", "store", "/VolumesOfMine", "./Volumes/a"] {
             assert_eq!(parsed(local), "a folder");
         }
-        let web = Address::parse("https://files.example.org/store").expect("sound").expect("not a folder");
+        let web = FileStoreAddress::parse("https://files.example.org/store").expect("sound").expect("not a folder");
         assert_eq!(web.shown("Admin/x"), "https://files.example.org/store/Admin/x");
     }
 
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_platform_mounts_all_but_the_web() {
-        let mounted = |text: &str| Address::parse(text).expect("sound").expect("no folder").mounted();
+        let mounted = |text: &str| FileStoreAddress::parse(text).expect("sound").expect("no folder").mounted();
         assert_eq!(mounted("dbfs:/FileStore"), Some("/dbfs/FileStore".into()));
         assert_eq!(mounted("/Volumes/a/b/c"), Some("/Volumes/a/b/c".into()));
         assert_eq!(mounted("http://127.0.0.1:1/"), None);

@@ -8,7 +8,7 @@ use crate::{
 /// A file or folder of a remote store that could not be had.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum StoreError {
+pub enum FileStoreError {
     /// The store did not give it.
     #[error("`{what}` could not be read: {error}{}", said(.error))]
     Refused {
@@ -48,7 +48,7 @@ pub enum StoreError {
     Disk(#[from] FsError),
 }
 
-impl StoreError {
+impl FileStoreError {
     /// A store's refusal to give a file.
     pub(super) fn refused(what: String) -> impl FnOnce(CloudError) -> Self {
         move |error| Self::Refused { what, error }

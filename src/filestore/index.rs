@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::place::Entry;
+use super::remote_client::RemoteEntry;
 use crate::{
     digest::Digest,
     fs::{self, Attributes, FsError},
@@ -12,7 +12,7 @@ use crate::{
 
 /// A file of the mirror.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Known {
+pub(super) struct IndexedFile {
     size: u64,
     /// As the store names it: a time, or a tag.
     version: String,
@@ -21,7 +21,7 @@ pub(super) struct Known {
 
 /// All files of the mirror, by their path in the store.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Index(BTreeMap<String, Known>);
+pub(super) struct Index(BTreeMap<String, IndexedFile>);
 
 impl Index {
     /// Reads an index. One that is not there, or is not one, knows nothing: all is fetched anew.
@@ -35,7 +35,7 @@ impl Index {
     }
 
     /// Whether a file of the mirror is what the store has: the same version there, the same bytes here.
-    pub(super) fn is_fresh(&self, file: &str, entry: &Entry, copy: &Path) -> bool {
+    pub(super) fn is_fresh(&self, file: &str, entry: &RemoteEntry, copy: &Path) -> bool {
         let (Some(known), Some(version)) = (self.0.get(file), &entry.version) else { return false };
         known.version == *version
             && entry.size.is_none_or(|size| size == known.size)
@@ -44,11 +44,11 @@ impl Index {
     }
 
     /// Remembers a file that was fetched. One without a version is fetched again each time.
-    pub(super) fn insert(&mut self, file: &str, entry: &Entry, copy: &Path, digest: &Digest) {
+    pub(super) fn insert(&mut self, file: &str, entry: &RemoteEntry, copy: &Path, digest: &Digest) {
         let size = copy.metadata().map_or(0, |found| found.len());
         match &entry.version {
             Some(version) => {
-                let known = Known { size, version: version.clone(), sha256: digest.hex().to_owned() };
+                let known = IndexedFile { size, version: version.clone(), sha256: digest.hex().to_owned() };
                 self.0.insert(file.to_owned(), known);
             }
             None => drop(self.0.remove(file)),
@@ -70,15 +70,15 @@ mod tests {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let copy = temp.path().join("x");
         fs::replace(&copy, b"bytes", Attributes::default()).expect("written");
-        let entry = Entry { name: "x".into(), is_folder: false, size: Some(5), version: Some("1".into()) };
+        let entry = RemoteEntry { name: "x".into(), is_folder: false, size: Some(5), version: Some("1".into()) };
         let mut index = Index::default();
         assert!(!index.is_fresh("a/x", &entry, &copy));
         index.insert("a/x", &entry, &copy, &Digest::sha256(b"bytes"));
         index.write(&temp.path().join("index")).expect("written");
         let index = Index::read(&temp.path().join("index"));
         assert!(index.is_fresh("a/x", &entry, &copy));
-        assert!(!index.is_fresh("a/x", &Entry { version: Some("2".into()), ..entry.clone() }, &copy));
-        assert!(!index.is_fresh("a/x", &Entry { version: None, ..entry.clone() }, &copy));
+        assert!(!index.is_fresh("a/x", &RemoteEntry { version: Some("2".into()), ..entry.clone() }, &copy));
+        assert!(!index.is_fresh("a/x", &RemoteEntry { version: None, ..entry.clone() }, &copy));
         fs::replace(&copy, b"other", Attributes::default()).expect("written");
         assert!(!index.is_fresh("a/x", &entry, &copy));
     }

@@ -11,9 +11,9 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::runtime::Handle;
 
 use super::{
-    Address, StoreError,
+    FileStoreAddress, FileStoreError,
     index::Index,
-    place::{Entry, Place},
+    remote_client::{RemoteClient, RemoteEntry},
     transfer,
 };
 use crate::{cloud::Clouds, digest::Digest, fs};
@@ -23,11 +23,11 @@ const AT_ONCE: usize = 8;
 
 /// A remote file store, as a folder.
 pub struct Mirror {
-    place: Place,
+    client: RemoteClient,
     folder: PathBuf,
     index: Mutex<Index>,
     /// Folders that were listed: a store is asked once a process.
-    listed: Mutex<BTreeMap<String, Arc<Vec<Entry>>>>,
+    listed: Mutex<BTreeMap<String, Arc<Vec<RemoteEntry>>>>,
     /// Files that were brought, or are not there: one process works with one version of each.
     brought: Mutex<BTreeMap<String, bool>>,
     runtime: Handle,
@@ -37,7 +37,7 @@ pub struct Mirror {
 
 impl fmt::Debug for Mirror {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Mirror({})", self.place.address)
+        write!(f, "Mirror({})", self.client.address)
     }
 }
 
@@ -50,7 +50,12 @@ impl Mirror {
     ///
     /// # Errors
     /// When the store cannot be listed, or the mirror cannot be written.
-    pub fn open(address: Address, clouds: Arc<Clouds>, runtime: Handle, cache: &Path) -> Result<Self, StoreError> {
+    pub fn open(
+        address: FileStoreAddress,
+        clouds: Arc<Clouds>,
+        runtime: Handle,
+        cache: &Path,
+    ) -> Result<Self, FileStoreError> {
         let host = clouds.surroundings.variable("DATABRICKS_HOST").unwrap_or_default();
         let name = Digest::sha256(format!("{address}\n{host}").as_bytes()).hex()[..16].to_owned();
         let wanted = cache.join("filestore").join(name);
@@ -66,7 +71,7 @@ impl Mirror {
             };
         let index = Index::read(&folder.with_extension("json"));
         let mirror = Self {
-            place: Place { address, clouds },
+            client: RemoteClient { address, clouds },
             folder,
             index: Mutex::new(index),
             listed: Mutex::default(),
@@ -74,7 +79,7 @@ impl Mirror {
             runtime,
             temporary,
         };
-        mirror.lay_out()?;
+        mirror.create_trees()?;
         Ok(mirror)
     }
 
@@ -91,12 +96,12 @@ impl Mirror {
     /// The store's own name of a path in the mirror; `None` for one that is elsewhere.
     pub fn shown(&self, path: &Path) -> Option<String> {
         let file = path.strip_prefix(&self.folder).ok()?.to_str()?;
-        Some(if file.is_empty() { self.place.address.to_string() } else { self.place.address.shown(file) })
+        Some(if file.is_empty() { self.client.address.to_string() } else { self.client.address.shown(file) })
     }
 
     /// Whether the store lists its folders. A web server does not.
     pub fn lists(&self) -> bool {
-        !matches!(self.place.address, Address::Web(_))
+        !matches!(self.client.address, FileStoreAddress::Web(_))
     }
 
     /// Brings a file into the mirror, unless it is there and the same. Returns whether the store has it. A path outside
@@ -104,7 +109,7 @@ impl Mirror {
     ///
     /// # Errors
     /// When the store does not say, or does not give it. What was in the mirror is not used then.
-    pub fn bring(&self, path: &Path) -> Result<bool, StoreError> {
+    pub fn bring(&self, path: &Path) -> Result<bool, FileStoreError> {
         let Ok(file) = path.strip_prefix(&self.folder) else { return Ok(path.is_file()) };
         let file = self.name(file)?;
         self.runtime.block_on(self.bring_now(&file))
@@ -114,7 +119,7 @@ impl Mirror {
     ///
     /// # Errors
     /// As of [`Mirror::bring`].
-    pub fn bring_all(&self, folder: &Path, ending: &str) -> Result<(), StoreError> {
+    pub fn bring_all(&self, folder: &Path, ending: &str) -> Result<(), FileStoreError> {
         let Ok(inner) = folder.strip_prefix(&self.folder) else { return Ok(()) };
         let inner = self.name(inner)?;
         self.runtime.block_on(async {
@@ -139,14 +144,14 @@ impl Mirror {
     ///
     /// # Errors
     /// When the store does not let it be listed.
-    pub fn probe(&self, folder: &Path) -> Result<(), StoreError> {
+    pub fn probe(&self, folder: &Path) -> Result<(), FileStoreError> {
         let Ok(inner) = folder.strip_prefix(&self.folder) else { return Ok(()) };
         let inner = self.name(inner)?;
-        self.runtime.block_on(self.place.list_shown(&inner)).map(drop)
+        self.runtime.block_on(self.client.list_shown(&inner)).map(drop)
     }
 
     /// Makes the trees' folders, so that the mirror looks like the store; takes away those that it has no more.
-    fn lay_out(&self) -> Result<(), StoreError> {
+    fn create_trees(&self) -> Result<(), FileStoreError> {
         fs::create_dirs(&self.folder, 0o755)?;
         let Some(entries) = self.runtime.block_on(self.list(""))? else { return Ok(()) };
         let is_tree = |name: &str| entries.iter().any(|entry| entry.is_folder && entry.name == name);
@@ -162,16 +167,16 @@ impl Mirror {
         Ok(())
     }
 
-    async fn bring_now(&self, file: &str) -> Result<bool, StoreError> {
+    async fn bring_now(&self, file: &str) -> Result<bool, FileStoreError> {
         if let Some(&known) = self.brought.lock().expect("nobody panics with it").get(file) {
             return Ok(known);
         }
-        let is_there = self.ask_for(file).await?;
+        let is_there = self.refresh(file).await?;
         self.brought.lock().expect("nobody panics with it").insert(file.to_owned(), is_there);
         Ok(is_there)
     }
 
-    async fn ask_for(&self, file: &str) -> Result<bool, StoreError> {
+    async fn refresh(&self, file: &str) -> Result<bool, FileStoreError> {
         let copy = self.folder.join(file);
         // A file that is written while it is read is read once more.
         for last in [false, true] {
@@ -185,14 +190,14 @@ impl Mirror {
             if self.index.lock().expect("nobody panics with it").is_fresh(file, &entry, &copy) {
                 return Ok(true);
             }
-            match transfer::fetch(&self.place, file, &entry, &copy, &self.folder.join(PIECES)).await {
+            match transfer::fetch(&self.client, file, &entry, &copy, &self.folder.join(PIECES)).await {
                 Ok(digest) => {
                     let mut index = self.index.lock().expect("nobody panics with it");
                     index.insert(file, &entry, &copy, &digest);
                     index.write(&self.folder.with_extension("json"))?;
                     return Ok(true);
                 }
-                Err(StoreError::Changed(_)) if !last => self.listed.lock().expect("nobody panics with it").clear(),
+                Err(FileStoreError::Changed(_)) if !last => self.listed.lock().expect("nobody panics with it").clear(),
                 // It was there when its folder was listed.
                 Err(error) if error.is_absent() && !last => self.listed.lock().expect("nobody panics with it").clear(),
                 Err(error) => return Err(error),
@@ -202,26 +207,26 @@ impl Mirror {
     }
 
     /// A file, as the store has it now.
-    async fn entry(&self, file: &str) -> Result<Option<Entry>, StoreError> {
+    async fn entry(&self, file: &str) -> Result<Option<RemoteEntry>, FileStoreError> {
         let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
         match self.list(folder).await? {
             Some(entries) => Ok(entries.iter().find(|entry| !entry.is_folder && entry.name == name).cloned()),
-            None => self.place.look(file).await,
+            None => self.client.look(file).await,
         }
     }
 
-    async fn list(&self, folder: &str) -> Result<Option<Arc<Vec<Entry>>>, StoreError> {
+    async fn list(&self, folder: &str) -> Result<Option<Arc<Vec<RemoteEntry>>>, FileStoreError> {
         if let Some(known) = self.listed.lock().expect("nobody panics with it").get(folder) {
             return Ok(Some(Arc::clone(known)));
         }
-        let Some(entries) = self.place.list(folder).await?.map(Arc::new) else { return Ok(None) };
+        let Some(entries) = self.client.list(folder).await?.map(Arc::new) else { return Ok(None) };
         self.listed.lock().expect("nobody panics with it").insert(folder.to_owned(), Arc::clone(&entries));
         Ok(Some(entries))
     }
 
     /// A path in the store. One that leaves it is refused, whatever wrote it.
-    fn name(&self, inner: &Path) -> Result<String, StoreError> {
-        let outside = || StoreError::Outside(self.place.address.shown(&inner.to_string_lossy()));
+    fn name(&self, inner: &Path) -> Result<String, FileStoreError> {
+        let outside = || FileStoreError::Outside(self.client.address.shown(&inner.to_string_lossy()));
         let mut parts = Vec::new();
         for part in inner.components() {
             match part {

@@ -8,11 +8,11 @@ mod address;
 mod error;
 mod index;
 mod mirror;
-mod place;
+mod remote_client;
 mod transfer;
 
 pub use self::{
-    address::{Address, NotAnAddress},
-    error::StoreError,
+    address::{AddressError, FileStoreAddress},
+    error::FileStoreError,
     mirror::Mirror,
 };

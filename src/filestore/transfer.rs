@@ -9,8 +9,8 @@ use std::{
 use futures::{StreamExt as _, stream};
 
 use super::{
-    StoreError,
-    place::{Entry, Place},
+    FileStoreError,
+    remote_client::{RemoteClient, RemoteEntry},
 };
 use crate::{
     digest::{Digest, Hasher},
@@ -26,20 +26,20 @@ const READABLE: Attributes = Attributes { mode: Some(0o644), owner: None };
 
 /// Brings a file. `pieces` is a folder for what came before all has come. Returns the digest of the whole.
 pub(super) async fn fetch(
-    place: &Place,
+    client: &RemoteClient,
     file: &str,
-    entry: &Entry,
+    entry: &RemoteEntry,
     to: &Path,
     pieces: &Path,
-) -> Result<Digest, StoreError> {
-    let (step, most) = (place.piece(), place.largest());
+) -> Result<Digest, FileStoreError> {
+    let (step, most) = (client.piece(), client.largest());
     if let Some(size) = entry.size.filter(|&size| size > most) {
-        return Err(StoreError::TooLarge { what: place.address.shown(file), size, most });
+        return Err(FileStoreError::TooLarge { what: client.address.shown(file), size, most });
     }
     let size = match entry.size {
         Some(size) if size > step => size,
         size => {
-            let bytes = piece(place, file, entry, 0, size.unwrap_or(0)).await?;
+            let bytes = piece(client, file, entry, 0, size.unwrap_or(0)).await?;
             fs::replace(to, &bytes, READABLE)?;
             return Ok(Digest::sha256(&bytes));
         }
@@ -57,32 +57,39 @@ pub(super) async fn fetch(
         if has_failed.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let brought = match piece(place, file, entry, from, length(from)).await {
-            Ok(bytes) => fs::replace(&kept(from), &bytes, READABLE).map_err(StoreError::from),
+        let brought = match piece(client, file, entry, from, length(from)).await {
+            Ok(bytes) => fs::replace(&kept(from), &bytes, READABLE).map_err(FileStoreError::from),
             Err(error) => Err(error),
         };
         has_failed.fetch_or(brought.is_err(), Ordering::Relaxed);
         brought
     };
-    let ended: Vec<Result<(), StoreError>> = stream::iter(missing).map(bring).buffer_unordered(AT_ONCE).collect().await;
-    ended.into_iter().collect::<Result<(), StoreError>>()?;
-    if place.look(file).await?.as_ref().is_none_or(|now| now.version != entry.version) {
+    let ended: Vec<Result<(), FileStoreError>> =
+        stream::iter(missing).map(bring).buffer_unordered(AT_ONCE).collect().await;
+    ended.into_iter().collect::<Result<(), FileStoreError>>()?;
+    if client.look(file).await?.as_ref().is_none_or(|now| now.version != entry.version) {
         fs::remove_tree(&folder)?;
-        return Err(StoreError::Changed(place.address.shown(file)));
+        return Err(FileStoreError::Changed(client.address.shown(file)));
     }
     let digest = put_together(offsets().map(|from| (kept(from), length(from))), to)?.ok_or_else(|| {
         // Another process took them for its own.
-        StoreError::Changed(place.address.shown(file))
+        FileStoreError::Changed(client.address.shown(file))
     })?;
     fs::remove_tree(&folder)?;
     Ok(digest)
 }
 
-async fn piece(place: &Place, file: &str, entry: &Entry, from: u64, length: u64) -> Result<Vec<u8>, StoreError> {
+async fn piece(
+    client: &RemoteClient,
+    file: &str,
+    entry: &RemoteEntry,
+    from: u64,
+    length: u64,
+) -> Result<Vec<u8>, FileStoreError> {
     let mut tries = 1;
     loop {
-        match place.read(file, entry, from, length).await {
-            Err(StoreError::WrongSize { .. }) if tries < TRIES => tries += 1,
+        match client.read(file, entry, from, length).await {
+            Err(FileStoreError::WrongSize { .. }) if tries < TRIES => tries += 1,
             ended => return ended,
         }
     }
@@ -93,7 +100,7 @@ fn has_size(path: &Path, size: u64) -> bool {
 }
 
 /// The whole of pieces with their lengths; `None` when one is not there any more.
-fn put_together(pieces: impl Iterator<Item = (PathBuf, u64)>, to: &Path) -> Result<Option<Digest>, StoreError> {
+fn put_together(pieces: impl Iterator<Item = (PathBuf, u64)>, to: &Path) -> Result<Option<Digest>, FileStoreError> {
     let mut whole = Partial::create(to, READABLE)?;
     let mut hasher: Hasher = Digest::Sha256(String::new()).hasher();
     for (path, length) in pieces {

@@ -1,4 +1,4 @@
-//! A text and the place of each value in it.
+//! A text and the node of each value in it.
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
@@ -14,7 +14,7 @@ use crate::diagnostic::{Diagnostic, Origin, Source};
 pub(crate) enum Part {
     /// A key of a table.
     Key(String),
-    /// A place in a list, from 0.
+    /// A node in a list, from 0.
     Index(usize),
 }
 
@@ -34,32 +34,32 @@ impl From<usize> for Part {
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) source: Arc<Source>,
-    top: Place,
+    top: SpanNode,
 }
 
 #[derive(Debug)]
-struct Place {
+struct SpanNode {
     span: Range<usize>,
     key: Option<Range<usize>>,
-    below: Below,
+    children: Children,
 }
 
 #[derive(Debug)]
-enum Below {
+enum Children {
     Nothing,
-    Table(BTreeMap<String, Place>),
-    List(Vec<Place>),
+    Table(BTreeMap<String, SpanNode>),
+    List(Vec<SpanNode>),
 }
 
 impl Document {
     pub(crate) fn new(source: &Arc<Source>, table: &Spanned<DeTable<'_>>) -> Self {
-        let top = Place { span: 0..0, key: None, below: places_of_table(table.get_ref()) };
+        let top = SpanNode { span: 0..0, key: None, children: table_nodes(table.get_ref()) };
         Self { source: Arc::clone(source), top }
     }
 
     /// Counts lists as what was kept of them: entries that did not fit were left out, and stand behind the others now.
     pub(crate) fn keep(&mut self, table: &Spanned<DeTable<'_>>) {
-        keep_table(&mut self.top.below, table.get_ref());
+        reorder_table(&mut self.top.children, table.get_ref());
     }
 
     /// The byte range of the value at a path; that of the nearest value above when it is not there.
@@ -69,8 +69,8 @@ impl Document {
 
     /// The byte range of the key of the value at a path.
     pub(crate) fn key_span(&self, path: &[Part]) -> Range<usize> {
-        let (place, _) = self.nearest(path);
-        place.key.as_ref().unwrap_or(&place.span).clone()
+        let (node, _) = self.nearest(path);
+        node.key.as_ref().unwrap_or(&node.span).clone()
     }
 
     /// Whether the text has a value at a path, of whatever shape.
@@ -79,21 +79,21 @@ impl Document {
     }
 
     /// The value at a path or the nearest above it, and whether it is the very one.
-    fn nearest(&self, path: &[Part]) -> (&Place, bool) {
-        let mut place = &self.top;
+    fn nearest(&self, path: &[Part]) -> (&SpanNode, bool) {
+        let mut node = &self.top;
         for part in path {
-            let next = match (part, &place.below) {
-                (Part::Key(key), Below::Table(table)) => table.get(key),
-                (Part::Index(index), Below::List(list)) => list.get(*index),
+            let next = match (part, &node.children) {
+                (Part::Key(key), Children::Table(table)) => table.get(key),
+                (Part::Index(index), Children::List(list)) => list.get(*index),
                 _ => None,
             };
-            let Some(next) = next else { return (place, false) };
-            place = next;
+            let Some(next) = next else { return (node, false) };
+            node = next;
         }
-        (place, true)
+        (node, true)
     }
 
-    /// The place of the value at a path.
+    /// The node of the value at a path.
     pub(crate) fn origin(&self, path: &[Part]) -> Origin {
         self.source.origin(&self.span(path))
     }
@@ -104,23 +104,23 @@ impl Document {
     }
 }
 
-fn keep_table(below: &mut Below, table: &DeTable<'_>) {
-    let Below::Table(places) = below else { return };
+fn reorder_table(children: &mut Children, table: &DeTable<'_>) {
+    let Children::Table(nodes) = children else { return };
     for (key, value) in table {
-        if let Some(place) = places.get_mut(key.get_ref().as_ref()) {
-            keep(place, value);
+        if let Some(node) = nodes.get_mut(key.get_ref().as_ref()) {
+            reorder(node, value);
         }
     }
 }
 
-fn keep(place: &mut Place, value: &Spanned<DeValue<'_>>) {
-    match (value.get_ref(), &mut place.below) {
-        (DeValue::Table(table), below) => keep_table(below, table),
-        (DeValue::Array(kept), Below::List(list)) => {
-            let stays = |place: &Place| kept.iter().any(|item| item.span() == place.span);
-            let (mut stay, gone): (Vec<Place>, Vec<Place>) = std::mem::take(list).into_iter().partition(stays);
-            for (place, item) in stay.iter_mut().zip(kept) {
-                keep(place, item);
+fn reorder(node: &mut SpanNode, value: &Spanned<DeValue<'_>>) {
+    match (value.get_ref(), &mut node.children) {
+        (DeValue::Table(table), children) => reorder_table(children, table),
+        (DeValue::Array(kept), Children::List(list)) => {
+            let stays = |node: &SpanNode| kept.iter().any(|item| item.span() == node.span);
+            let (mut stay, gone): (Vec<SpanNode>, Vec<SpanNode>) = std::mem::take(list).into_iter().partition(stays);
+            for (node, item) in stay.iter_mut().zip(kept) {
+                reorder(node, item);
             }
             stay.extend(gone);
             *list = stay;
@@ -129,27 +129,27 @@ fn keep(place: &mut Place, value: &Spanned<DeValue<'_>>) {
     }
 }
 
-fn places_of_table(table: &DeTable<'_>) -> Below {
-    Below::Table(table.iter().map(|(key, value)| (key.get_ref().to_string(), place_of(key, value))).collect())
+fn table_nodes(table: &DeTable<'_>) -> Children {
+    Children::Table(table.iter().map(|(key, value)| (key.get_ref().to_string(), keyed_node(key, value))).collect())
 }
 
-fn place_of(key: &Spanned<std::borrow::Cow<'_, str>>, value: &Spanned<DeValue<'_>>) -> Place {
-    let mut place = place(value);
-    place.key = Some(key.span());
-    // A table under a header spans the header's brackets or nothing; its key is the better place to point at.
+fn keyed_node(key: &Spanned<std::borrow::Cow<'_, str>>, value: &Spanned<DeValue<'_>>) -> SpanNode {
+    let mut node = node(value);
+    node.key = Some(key.span());
+    // A table under a header spans the header's brackets or nothing; its key is the better node to point at.
     if matches!(value.get_ref(), DeValue::Table(_)) && value.span().start <= key.span().start {
-        place.span = key.span();
+        node.span = key.span();
     }
-    place
+    node
 }
 
-fn place(value: &Spanned<DeValue<'_>>) -> Place {
-    let below = match value.get_ref() {
-        DeValue::Table(table) => places_of_table(table),
-        DeValue::Array(list) => Below::List(list.iter().map(place).collect()),
-        _ => Below::Nothing,
+fn node(value: &Spanned<DeValue<'_>>) -> SpanNode {
+    let children = match value.get_ref() {
+        DeValue::Table(table) => table_nodes(table),
+        DeValue::Array(list) => Children::List(list.iter().map(node).collect()),
+        _ => Children::Nothing,
     };
-    Place { span: value.span(), key: None, below }
+    SpanNode { span: value.span(), key: None, children }
 }
 
 #[cfg(test)]

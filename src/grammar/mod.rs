@@ -4,7 +4,7 @@
 pub(crate) mod document;
 pub(crate) mod names;
 mod read;
+pub(crate) mod secret_source;
 mod shape;
-pub(crate) mod source;
 
-pub(crate) use read::{Kind, json_schema, read, unknown_version};
+pub(crate) use read::{DocumentKind, json_schema, read, unknown_version};

@@ -16,7 +16,7 @@ use crate::diagnostic::{Diagnostic, Source};
 
 /// A kind of text, in the words of messages.
 #[derive(Debug)]
-pub(crate) struct Kind {
+pub(crate) struct DocumentKind {
     /// This one: `the profile`.
     pub(crate) the: &'static str,
     /// One of its kind: `a profile`.
@@ -40,7 +40,7 @@ pub(crate) fn json_schema<T: JsonSchema>(version: u32) -> Value {
 
 /// Reads a text. What does not fit is reported and left out; `None` when nothing can be read of it.
 pub(crate) fn read<T: DeserializeOwned>(
-    kind: &Kind,
+    kind: &DocumentKind,
     schema: &Value,
     label: &str,
     bytes: &[u8],
@@ -78,7 +78,7 @@ pub(crate) fn read<T: DeserializeOwned>(
 }
 
 /// The mistake of a text whose grammar has another version.
-pub(crate) fn unknown_version(kind: &Kind, document: &Document, written: u32, known: u32) -> Diagnostic {
+pub(crate) fn unknown_version(kind: &DocumentKind, document: &Document, written: u32, known: u32) -> Diagnostic {
     let message = format!("schema {written} is not known to this agent, only {known} is");
     let hint = format!("write `schema = {known}`, or use the version of nodeagent {} was written for", kind.the);
     document.mistake(&["schema".into()], message).hint(hint)
@@ -86,7 +86,7 @@ pub(crate) fn unknown_version(kind: &Kind, document: &Document, written: u32, kn
 
 static YAML_KEY: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^\s*[A-Za-z_-]+:(\s|$)").expect("it is fixed"));
 
-fn syntax_error(kind: &Kind, source: &Arc<Source>, error: &toml::de::Error) -> Diagnostic {
+fn syntax_error(kind: &DocumentKind, source: &Arc<Source>, error: &toml::de::Error) -> Diagnostic {
     let end = source.text.len();
     let span = error.span().unwrap_or(end..end);
     let message = error.message().lines().map(str::trim).collect::<Vec<_>>().join(", ");
@@ -111,7 +111,7 @@ fn syntax_error(kind: &Kind, source: &Arc<Source>, error: &toml::de::Error) -> D
     Diagnostic::at(source, span, message).hint(hint)
 }
 
-fn stand_in_for_missing(kind: &Kind, table: &mut Spanned<DeTable<'_>>) {
+fn stand_in_for_missing(kind: &DocumentKind, table: &mut Spanned<DeTable<'_>>) {
     let stand_in = |text: &'static str| DeValue::parse(text).expect("a literal").into_inner();
     for (key, value) in kind.stand_ins {
         if !table.get_ref().contains_key(*key) {

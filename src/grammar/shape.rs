@@ -11,12 +11,12 @@ use toml::{
     de::{DeArray, DeTable, DeValue},
 };
 
-use super::Kind;
+use super::DocumentKind;
 use crate::diagnostic::{Diagnostic, Source, nearest};
 
 /// Removes from the table what does not fit the schema, and says what and why.
 pub(super) fn check(
-    kind: &Kind,
+    kind: &DocumentKind,
     source: &Arc<Source>,
     schema: &Schema,
     table: &mut Spanned<DeTable<'_>>,
@@ -27,7 +27,7 @@ pub(super) fn check(
 }
 
 struct Walk<'a> {
-    kind: &'a Kind,
+    kind: &'a DocumentKind,
     source: &'a Arc<Source>,
     root: &'a Schema,
     found: Vec<Diagnostic>,

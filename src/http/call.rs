@@ -3,260 +3,42 @@
 //! A credential is never sent in plain text to another machine, and no redirect is followed: an answer may not choose
 //! who gets a token.
 
-use std::{
-    fmt,
-    net::Ipv6Addr,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use reqwest::{
-    Method, StatusCode,
-    header::{HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue},
-};
+use reqwest::{Method, StatusCode, header::HeaderMap};
 use secrecy::zeroize::Zeroizing;
-use serde::{Serialize, de::DeserializeOwned};
-use url::{Host, Url};
+use url::Url;
 
-use super::{Client, HttpError, Problem};
-use crate::redact::{Secret, is_loopback};
+use super::{
+    address::{goes_direct, host_and_path, is_link_local},
+    answer::Answer,
+    client::Client,
+    error::{HttpError, HttpProblem},
+    request::Request,
+};
+use crate::redact::is_loopback;
 
-/// What AWS has on an instance's own link under addresses that say nothing of it: instance and pod metadata.
-const LINK_OF_AWS: [Ipv6Addr; 2] =
-    [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)];
-/// The largest answer of a call unless it says otherwise.
-const LIMIT: usize = 16 << 20;
-/// The longest wait that a server is taken to have asked for.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// A try that has less time than this would only hide why the one before failed.
 const SHORTEST_TRY: Duration = Duration::from_secs(1);
 /// The most room that is made for an answer because it says so.
 const AT_FIRST: usize = 1 << 20;
 
-/// How a call goes on after a failure that may pass.
-#[derive(Debug, Clone, Copy)]
-pub struct Retrying {
-    /// All tries together, waits included. The first try always has its whole time.
-    pub budget: Duration,
-    /// The statuses that are worth another try. A connection that broke always is.
-    pub statuses: &'static [u16],
-    /// The first wait; each further one is twice as long, with jitter. What the server asks for counts for more.
-    pub first: Duration,
-}
-
-impl Retrying {
-    /// One try.
-    pub const NEVER: Self = Self { budget: Duration::ZERO, statuses: &[], first: Duration::ZERO };
-}
-
-/// A request that expects one whole answer.
-#[derive(Clone)]
-pub struct Request {
-    method: Method,
-    url: Url,
-    headers: HeaderMap,
-    body: Zeroizing<Vec<u8>>,
-    limit: usize,
-    timeout: Duration,
-    retrying: Retrying,
-    has_credential: bool,
-    /// A header whose value cannot be sent.
-    unsendable: Option<&'static str>,
-    /// Whether the credential is one of the machine's own link, and no other may see it.
-    stays_on_link: bool,
-}
-
-impl fmt::Debug for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Request({} {})", self.method, super::error::without_credentials(&self.url))
-    }
-}
-
-impl Request {
-    fn new(method: Method, url: Url) -> Self {
-        Self {
-            method,
-            url,
-            headers: HeaderMap::new(),
-            body: Zeroizing::default(),
-            limit: LIMIT,
-            timeout: Duration::from_secs(30),
-            retrying: Retrying::NEVER,
-            has_credential: false,
-            unsendable: None,
-            stays_on_link: false,
-        }
-    }
-
-    /// A `GET`.
-    pub fn get(url: Url) -> Self {
-        Self::new(Method::GET, url)
-    }
-
-    /// A `HEAD`.
-    pub fn head(url: Url) -> Self {
-        Self::new(Method::HEAD, url)
-    }
-
-    /// A `POST` of these bytes.
-    pub fn post(url: Url, content_type: &'static str, body: Vec<u8>) -> Self {
-        Self { body: Zeroizing::new(body), ..Self::new(Method::POST, url) }.header("content-type", content_type)
-    }
-
-    /// A `POST` of a form.
-    pub fn form(url: Url, fields: &[(&str, &str)]) -> Self {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        // A form to a token endpoint holds what it is exchanged for.
-        Self { has_credential: true, ..Self::post(url, "application/x-www-form-urlencoded", body.into_bytes()) }
-    }
-
-    /// A `POST` of a value as JSON.
-    pub fn json(url: Url, value: &impl Serialize) -> Self {
-        Self::post(url, "application/json", serde_json::to_vec(value).expect("our own types can be written"))
-    }
-
-    /// A `PUT` without a body.
-    pub fn put(url: Url) -> Self {
-        Self::new(Method::PUT, url)
-    }
-
-    /// Sets a header. A request with a value that no header can have, such as one of two lines, is not sent.
-    #[must_use]
-    pub fn header(self, name: &'static str, value: &str) -> Self {
-        self.with(name, HeaderValue::from_str(value))
-    }
-
-    fn with(mut self, name: &'static str, value: Result<HeaderValue, InvalidHeaderValue>) -> Self {
-        match value {
-            Ok(value) => drop(self.headers.insert(HeaderName::from_static(name), value)),
-            Err(_) => self.unsendable = Some(name),
-        }
-        self
-    }
-
-    /// Sets a header that nobody may see and that may not be sent in plain text to another machine.
-    #[must_use]
-    pub fn credential(self, name: &'static str, value: &[u8]) -> Self {
-        let value = HeaderValue::from_bytes(value).map(|mut value| {
-            value.set_sensitive(true);
-            value
-        });
-        Self { has_credential: true, ..self.with(name, value) }
-    }
-
-    /// The same for a metadata service on the machine's own link, which speaks plain http. In plain text it goes there
-    /// and to loopback only.
-    #[must_use]
-    pub fn link_credential(self, name: &'static str, value: &Secret) -> Self {
-        Self { stays_on_link: true, ..self.credential(name, value.reveal()) }
-    }
-
-    /// Shows a bearer token.
-    #[must_use]
-    pub fn bearer(self, token: &Secret) -> Self {
-        let value = Zeroizing::new([b"Bearer ", token.reveal()].concat());
-        self.credential("authorization", &value)
-    }
-
-    /// Says that the body is a credential itself, and may not be sent in plain text to another machine.
-    #[must_use]
-    pub fn secret_body(self) -> Self {
-        Self { has_credential: true, ..self }
-    }
-
-    /// Bounds the answer, in bytes.
-    #[must_use]
-    pub fn limit(self, limit: usize) -> Self {
-        Self { limit, ..self }
-    }
-
-    /// Bounds one try, from the request to the end of its answer.
-    #[must_use]
-    pub fn timeout(self, timeout: Duration) -> Self {
-        Self { timeout, ..self }
-    }
-
-    /// What is tried again, and for how long.
-    #[must_use]
-    pub fn retrying(self, retrying: Retrying) -> Self {
-        Self { retrying, ..self }
-    }
-
-    /// Whether it changes nothing there, so that it may be sent twice.
-    pub fn only_reads(&self) -> bool {
-        self.method.is_safe()
-    }
-
-    /// Where it goes.
-    pub fn url(&self) -> &Url {
-        &self.url
-    }
-}
-
-/// What a server answered, whatever its status.
-pub struct Answer {
-    /// The status.
-    pub status: u16,
-    /// The whole body. It may hold a token or a secret: it is wiped when dropped.
-    pub body: Zeroizing<Vec<u8>>,
-    headers: HeaderMap,
-}
-
-impl fmt::Debug for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Answer({}, {} bytes)", self.status, self.body.len())
-    }
-}
-
-impl Answer {
-    /// Whether the status is one of success.
-    pub fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-
-    /// The body, for one that is no secret: it is not wiped any more.
-    pub fn into_body(mut self) -> Vec<u8> {
-        std::mem::take(&mut *self.body)
-    }
-
-    /// A header's value.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    /// The body as JSON of a known shape.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_slice(&self.body)
-    }
-
-    /// How long the server asks to wait: seconds or a date.
-    fn retry_after(&self) -> Option<Duration> {
-        let value = self.header("retry-after")?;
-        if let Ok(seconds) = value.trim().parse::<u64>() {
-            // Whoever asks for more than a day is not waited for; a sum with it must not overflow.
-            return Some(Duration::from_secs(seconds).min(LONGEST_WAIT));
-        }
-        let date = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
-        let wait: Duration = date.duration_since(jiff::Timestamp::now()).try_into().unwrap_or_default();
-        Some(wait.min(LONGEST_WAIT))
-    }
-}
-
 impl Client {
     /// Sends a request and returns the whole answer, whatever its status. Tries again as the request says.
     pub async fn call(&self, request: &Request) -> Result<Answer, HttpError> {
         if let Some(name) = request.unsendable {
-            return Err(HttpError::new(&request.url, Problem::Unsendable(name)));
+            return Err(HttpError::new(&request.url, HttpProblem::Unsendable(name)));
         }
         let may_read = is_loopback(&request.url) || request.stays_on_link && is_link_local(&request.url);
         if request.has_credential && request.url.scheme() != "https" && !may_read {
-            return Err(HttpError::new(&request.url, Problem::PlainText));
+            return Err(HttpError::new(&request.url, HttpProblem::PlainText));
         }
         let began = Instant::now();
         let (mut wait, mut limit) = (request.retrying.first, request.timeout);
         loop {
             let ended = tokio::time::timeout(limit, self.call_once(request)).await;
-            let ended = ended.unwrap_or_else(|_| Err(HttpError::new(&request.url, Problem::Silence)));
+            let ended = ended.unwrap_or_else(|_| Err(HttpError::new(&request.url, HttpProblem::Silence)));
             let again = match &ended {
                 Ok(answer) if request.retrying.statuses.contains(&answer.status) => {
                     Some(answer.retry_after().unwrap_or_default())
@@ -293,7 +75,7 @@ impl Client {
         while let Some(piece) = pieces.next().await {
             body.extend_from_slice(&piece.map_err(|error| failed(&error))?);
             if body.len() > request.limit {
-                return Err(HttpError::new(&request.url, Problem::TooLarge { limit: request.limit as u64 }));
+                return Err(HttpError::new(&request.url, HttpProblem::TooLarge { limit: request.limit as u64 }));
             }
         }
         Ok(Answer { status: status.as_u16(), body, headers })
@@ -303,21 +85,6 @@ impl Client {
 /// Up to half as long again: nodes that failed together do not come back together.
 fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(1.0 + fastrand::f64() / 2.0)
-}
-
-/// Whether an address is of this machine or its own link: no proxy may stand between, or what may go there in plain
-/// text could be read at the proxy.
-pub(super) fn goes_direct(url: &Url) -> bool {
-    is_loopback(url) || is_link_local(url)
-}
-
-/// Whether an address is of the machine's own link, such as a cloud's metadata service.
-fn is_link_local(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_link_local(),
-        Some(Host::Ipv6(ip)) => ip.is_unicast_link_local() || LINK_OF_AWS.contains(&ip),
-        _ => false,
-    }
 }
 
 #[cfg(test)]
@@ -333,8 +100,8 @@ mod tests {
 
     use super::*;
 
-    const PATIENT: Retrying =
-        Retrying { budget: Duration::from_secs(5), statuses: &[429, 503], first: Duration::from_millis(1) };
+    const PATIENT: RetryPolicy =
+        RetryPolicy { budget: Duration::from_secs(5), statuses: &[429, 503], first: Duration::from_millis(1) };
 
     /// Answers each request with the next of these heads, and counts them.
     fn server(heads: &'static [&'static str]) -> (Url, Arc<AtomicUsize>) {
@@ -381,7 +148,7 @@ mod tests {
     async fn a_token_is_not_sent_in_plain_text_to_another_machine() {
         let request = Request::get("http://example.org/".parse().expect("an address")).bearer(&Secret::new(vec![b'x']));
         let error = Client::default().call(&request).await.expect_err("refused");
-        assert!(matches!(error.problem, Problem::PlainText));
+        assert!(matches!(error.problem, HttpProblem::PlainText));
     }
 
     #[tokio::test]
@@ -389,7 +156,7 @@ mod tests {
         let get = |url: &str| Request::get(url.parse().expect("an address"));
         let request = get("http://192.0.2.1/").link_credential("x-token", &Secret::new(vec![b'x']));
         let error = Client::default().call(&request).await.expect_err("refused");
-        assert!(matches!(error.problem, Problem::PlainText));
+        assert!(matches!(error.problem, HttpProblem::PlainText));
         for url in ["http://169.254.169.254/", "http://[fd00:ec2::254]/", "http://127.0.0.1/", "http://localhost/"] {
             assert!(goes_direct(get(url).url()), "{url}");
         }
@@ -403,7 +170,7 @@ mod tests {
         let (url, asked) = server(&["200 OK"]);
         let request = Request::get(url).bearer(&Secret::new(b"two\nlines".to_vec()));
         let error = Client::default().call(&request).await.expect_err("not sent");
-        assert!(matches!(error.problem, Problem::Unsendable("authorization")));
+        assert!(matches!(error.problem, HttpProblem::Unsendable("authorization")));
         assert_eq!(asked.load(Ordering::SeqCst), 0);
     }
 
@@ -419,13 +186,8 @@ mod tests {
     async fn an_endless_answer_is_cut_off() {
         let (url, _) = server(&["200 OK"]);
         let error = Client::default().call(&Request::get(url).limit(1)).await.expect_err("too large");
-        assert!(matches!(error.problem, Problem::TooLarge { limit: 1 }));
+        assert!(matches!(error.problem, HttpProblem::TooLarge { limit: 1 }));
     }
 
-    #[test]
-    fn what_is_asked_is_shown_without_credentials() {
-        let request =
-            Request::get("https://u:p@example.org/x".parse().expect("an address")).bearer(&Secret::new(vec![1]));
-        assert_eq!(format!("{request:?}"), "Request(GET https://example.org/x)");
-    }
+
 }

@@ -4,7 +4,7 @@ use std::error::Error as _;
 
 use url::Url;
 
-use super::{login, redirect::Astray};
+use super::{basic_auth, redirect::RedirectError};
 use crate::{digest::Digest, fs::FsError};
 
 /// A request that failed for good: its retries, if any, are behind it.
@@ -15,7 +15,7 @@ pub struct HttpError {
     pub url: String,
     /// What happened.
     #[source]
-    pub problem: Problem,
+    pub problem: HttpProblem,
     /// The login it was asked with, as people know it.
     pub login: Option<String>,
 }
@@ -23,7 +23,7 @@ pub struct HttpError {
 /// What happened to a request.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Problem {
+pub enum HttpProblem {
     /// The server answered with an error.
     #[error("the server answered with status {0}")]
     Status(u16),
@@ -72,14 +72,14 @@ pub enum Problem {
     Disk(#[source] FsError),
     /// A redirect that is not followed.
     #[error(transparent)]
-    Redirect(Astray),
+    Redirect(RedirectError),
     /// The client itself could not be set up.
     #[error("the network client could not be set up: {0}")]
     Client(String),
 }
 
 impl HttpError {
-    pub(super) fn new(url: &Url, problem: Problem) -> Self {
+    pub(super) fn new(url: &Url, problem: HttpProblem) -> Self {
         // What stands behind the `?` of an address that a server made up may be a key to what it names.
         let mut shown = url.clone();
         shown.set_query(None);
@@ -87,13 +87,13 @@ impl HttpError {
     }
 
     pub(super) fn from_reqwest(url: &Url, error: &reqwest::Error) -> Self {
-        let problem = match astray(error) {
-            Some(astray) => Problem::Redirect(astray),
-            None if error.is_timeout() => Problem::Silence,
+        let problem = match redirect(error) {
+            Some(redirect) => HttpProblem::Redirect(redirect),
+            None if error.is_timeout() => HttpProblem::Silence,
             None => {
                 let why = chain(error);
                 // rustls has no other sign of it that comes through to here.
-                if why.contains("certificate") { Problem::Untrusted(why) } else { Problem::Connection(why) }
+                if why.contains("certificate") { HttpProblem::Untrusted(why) } else { HttpProblem::Connection(why) }
             }
         };
         Self::new(url, problem)
@@ -102,47 +102,52 @@ impl HttpError {
     /// Whether trying again can help.
     pub fn is_transient(&self) -> bool {
         match &self.problem {
-            Problem::Status(status) => matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504),
+            HttpProblem::Status(status) => matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504),
             // A truncated answer is worth another try; so is a mirror in the middle of an update.
-            Problem::Connection(_) | Problem::Silence | Problem::WrongSize { .. } | Problem::WrongDigest { .. } => true,
+            HttpProblem::Connection(_)
+            | HttpProblem::Silence
+            | HttpProblem::WrongSize { .. }
+            | HttpProblem::WrongDigest { .. } => true,
             // Who is not trusted now will not be in a moment.
-            Problem::Untrusted(_)
-            | Problem::TooLarge { .. }
-            | Problem::PlainText
-            | Problem::Unsendable(_)
-            | Problem::Redirect(_)
-            | Problem::File(_)
-            | Problem::Disk(_)
-            | Problem::Client(_) => false,
+            HttpProblem::Untrusted(_)
+            | HttpProblem::TooLarge { .. }
+            | HttpProblem::PlainText
+            | HttpProblem::Unsendable(_)
+            | HttpProblem::Redirect(_)
+            | HttpProblem::File(_)
+            | HttpProblem::Disk(_)
+            | HttpProblem::Client(_) => false,
         }
     }
 
     /// Whether the server said that there is no such thing.
     pub fn is_absent(&self) -> bool {
-        matches!(self.problem, Problem::Status(404 | 410) | Problem::File(_))
+        matches!(self.problem, HttpProblem::Status(404 | 410) | HttpProblem::File(_))
     }
 
     /// What to do.
     pub fn hint(&self) -> Option<String> {
         match &self.problem {
-            Problem::Status(status @ (401 | 403)) => Some(login::remedy(*status, &self.url, self.login.as_deref())),
-            Problem::Status(404) => Some("check the address".into()),
-            Problem::Untrusted(_) => Some(
+            HttpProblem::Status(status @ (401 | 403)) => {
+                Some(basic_auth::remedy(*status, &self.url, self.login.as_deref()))
+            }
+            HttpProblem::Status(404) => Some("check the address".into()),
+            HttpProblem::Untrusted(_) => Some(
                 "the server's certificate is not trusted here; add the authority to the node's CA certificates".into(),
             ),
-            Problem::Connection(_) | Problem::Silence => {
+            HttpProblem::Connection(_) | HttpProblem::Silence => {
                 Some("check that the node reaches the server (address, proxy, firewall)".into())
             }
-            Problem::WrongDigest { .. } => Some(
+            HttpProblem::WrongDigest { .. } => Some(
                 "what the server sends is not what its index or the profile names; check the source before trusting it"
                     .into(),
             ),
-            Problem::PlainText => Some("write the address with https".into()),
-            Problem::Unsendable(_) => {
+            HttpProblem::PlainText => Some("write the address with https".into()),
+            HttpProblem::Unsendable(_) => {
                 Some("check the token or password: it must be one line without control characters".into())
             }
-            Problem::Redirect(_) => Some("name the address where it is in the end, if you trust it".into()),
-            Problem::Disk(error) => error.hint(),
+            HttpProblem::Redirect(_) => Some("name the address where it is in the end, if you trust it".into()),
+            HttpProblem::Disk(error) => error.hint(),
             _ => None,
         }
     }
@@ -158,11 +163,11 @@ pub fn without_credentials(url: &Url) -> String {
 }
 
 /// The redirect that ended a request.
-fn astray(error: &reqwest::Error) -> Option<Astray> {
+fn redirect(error: &reqwest::Error) -> Option<RedirectError> {
     let mut next = error.source();
     while let Some(cause) = next {
-        if let Some(astray) = cause.downcast_ref::<Astray>() {
-            return Some(*astray);
+        if let Some(redirect) = cause.downcast_ref::<RedirectError>() {
+            return Some(*redirect);
         }
         next = cause.source();
     }
@@ -208,21 +213,21 @@ mod tests {
     #[test]
     fn credentials_in_an_address_are_not_shown() {
         let url = Url::parse("https://user:pass@example.org/simple/").expect("an address");
-        let error = HttpError::new(&url, Problem::Status(404));
+        let error = HttpError::new(&url, HttpProblem::Status(404));
         assert_eq!(error.to_string(), "`https://example.org/simple/` could not be fetched");
         let signed = Url::parse("https://store.example.org/x.whl?X-Amz-Signature=4711").expect("an address");
-        let error = HttpError::new(&signed, Problem::Silence);
+        let error = HttpError::new(&signed, HttpProblem::Silence);
         assert_eq!(error.to_string(), "`https://store.example.org/x.whl` could not be fetched");
     }
 
     #[test]
     fn only_failures_that_may_pass_are_tried_again() {
         let url = Url::parse("https://example.org/").expect("an address");
-        let transient = |status| HttpError::new(&url, Problem::Status(status)).is_transient();
+        let transient = |status| HttpError::new(&url, HttpProblem::Status(status)).is_transient();
         assert!(transient(503) && transient(429));
         assert!(!transient(404) && !transient(403));
-        let broken = |why: &str| HttpError::new(&url, Problem::Connection(why.into())).is_transient();
+        let broken = |why: &str| HttpError::new(&url, HttpProblem::Connection(why.into())).is_transient();
         assert!(broken("connection refused"));
-        assert!(!HttpError::new(&url, Problem::Untrusted("invalid peer certificate".into())).is_transient());
+        assert!(!HttpError::new(&url, HttpProblem::Untrusted("invalid peer certificate".into())).is_transient());
     }
 }

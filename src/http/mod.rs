@@ -3,11 +3,11 @@
 //! Transient failures are retried with exponential back-off and jitter; permanent ones are not. The run's deadline
 //! ends a retry that would outlast it. `file:` addresses are served too, so that an index may be a plain folder.
 
-mod call;
+mod basic_auth;
+mod bucket;
 mod error;
-mod login;
-mod objects;
 mod redirect;
+mod request;
 
 use std::{
     path::{Path, PathBuf},
@@ -16,12 +16,14 @@ use std::{
 };
 
 use backon::{ExponentialBuilder, Retryable as _};
-pub use call::{Answer, Request, Retrying};
-pub use error::{HttpError, Problem, without_credentials};
+pub use basic_auth::BasicAuth;
+pub use bucket::{
+    AwsKeys, Bucket, BucketAccess, BucketError, KeySource, ListedObject, PutCondition, SmallObject, VersionTag,
+};
+pub use error::{HttpError, HttpProblem, without_credentials};
 use futures::StreamExt as _;
-pub use login::Login;
-pub use objects::{Access, KeySource, Keys, Listing, Objects, ObjectsError, Small, Tag, When};
-pub use redirect::Astray;
+pub use redirect::RedirectError;
+pub use request::{Answer, Request, RetryPolicy};
 use reqwest::{ClientBuilder, RequestBuilder, redirect::Policy};
 use tokio::sync::Semaphore;
 use url::Url;
@@ -64,7 +66,7 @@ pub struct Client {
     /// The same without a proxy: for the machine's own link.
     direct: OnceLock<Result<reqwest::Client, String>>,
     /// The logins of this run.
-    logins: OnceLock<Vec<Login>>,
+    logins: OnceLock<Vec<BasicAuth>>,
     places: Semaphore,
 }
 
@@ -106,7 +108,7 @@ impl Client {
             self.stream(url, header, |bytes| {
                 body.extend_from_slice(bytes);
                 if body.len() > limit {
-                    Err(HttpError::new(url, Problem::TooLarge { limit: limit as u64 }))
+                    Err(HttpError::new(url, HttpProblem::TooLarge { limit: limit as u64 }))
                 } else {
                     Ok(())
                 }
@@ -147,7 +149,8 @@ impl Client {
         on_bytes: impl Fn(u64),
     ) -> Result<(), HttpError> {
         let failed = |problem| HttpError::new(&wanted.url, problem);
-        let mut partial = Partial::create(&wanted.to, Attributes::mode(0o644)).map_err(|e| failed(Problem::Disk(e)))?;
+        let mut partial =
+            Partial::create(&wanted.to, Attributes::mode(0o644)).map_err(|e| failed(HttpProblem::Disk(e)))?;
         let mut hasher = wanted.digest.as_ref().map(Digest::hasher);
         let mut received = 0;
         self.stream(&wanted.url, header, |bytes| {
@@ -157,22 +160,22 @@ impl Client {
             }
             on_bytes(bytes.len() as u64);
             match wanted.size {
-                Some(size) if received > size => Err(failed(Problem::WrongSize { expected: size, received })),
-                None if received > MOST_UNANNOUNCED => Err(failed(Problem::TooLarge { limit: MOST_UNANNOUNCED })),
-                _ => partial.write(bytes).map_err(|error| failed(Problem::Disk(error))),
+                Some(size) if received > size => Err(failed(HttpProblem::WrongSize { expected: size, received })),
+                None if received > MOST_UNANNOUNCED => Err(failed(HttpProblem::TooLarge { limit: MOST_UNANNOUNCED })),
+                _ => partial.write(bytes).map_err(|error| failed(HttpProblem::Disk(error))),
             }
         })
         .await?;
         if let Some(expected) = wanted.size.filter(|&size| size != received) {
-            return Err(failed(Problem::WrongSize { expected, received }));
+            return Err(failed(HttpProblem::WrongSize { expected, received }));
         }
         if let (Some(expected), Some(hasher)) = (wanted.digest.clone(), hasher) {
             let received = hasher.finish();
             if received != expected {
-                return Err(failed(Problem::WrongDigest { expected, received }));
+                return Err(failed(HttpProblem::WrongDigest { expected, received }));
             }
         }
-        partial.commit().map_err(|error| failed(Problem::Disk(error)))
+        partial.commit().map_err(|error| failed(HttpProblem::Disk(error)))
     }
 
     /// One request; hands the body on piece by piece.
@@ -189,7 +192,7 @@ impl Client {
         tracing::debug!("asks GET {}", error::place(url));
         let answer = self.answer(url, header).await?;
         if !answer.status().is_success() {
-            let error = HttpError::new(url, Problem::Status(answer.status().as_u16()));
+            let error = HttpError::new(url, HttpProblem::Status(answer.status().as_u16()));
             return Err(HttpError { login: self.login(url).map(|login| login.name.clone()), ..error });
         }
         let mut body = answer.bytes_stream();
@@ -227,7 +230,7 @@ fn built<'a>(
         let built = builder().build().or_else(|_| builder().tls_certs_only([]).build());
         built.map_err(|error| error::chain(&error))
     };
-    place.get_or_init(build).as_ref().map_err(|why| HttpError::new(url, Problem::Client(why.clone())))
+    place.get_or_init(build).as_ref().map_err(|why| HttpError::new(url, HttpProblem::Client(why.clone())))
 }
 
 fn is_there(wanted: &Download) -> bool {
@@ -236,7 +239,7 @@ fn is_there(wanted: &Download) -> bool {
 }
 
 async fn stream_file(url: &Url, mut sink: impl FnMut(&[u8]) -> Result<(), HttpError>) -> Result<(), HttpError> {
-    let unreadable = |error: std::io::Error| HttpError::new(url, Problem::File(error.to_string()));
+    let unreadable = |error: std::io::Error| HttpError::new(url, HttpProblem::File(error.to_string()));
     let path = url.to_file_path().map_err(|()| unreadable(std::io::ErrorKind::InvalidFilename.into()))?;
     let mut file = tokio::fs::File::open(Path::new(&path)).await.map_err(unreadable)?;
     let mut buffer = vec![0; 64 << 10];

@@ -3,32 +3,32 @@
 use reqwest::redirect::{Action, Attempt, Policy};
 use url::Url;
 
-use super::call::goes_direct;
+use super::request::goes_direct;
 
 /// More redirects than this are a circle.
 pub(super) const MOST: usize = 10;
 
 /// Why a redirect is not followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Astray {
+pub enum RedirectError {
     /// From one address to the next.
     #[error("the server sends from one address to the next without an end")]
-    Endless,
+    TooMany,
     /// Whoever is on the way could put anything in the place of what was asked for.
     #[error("the server sends from https to plain http")]
-    Unprotected,
+    Downgrade,
     /// A server elsewhere has no business with what only this machine can reach.
     #[error("the server sends to an address of this machine or its own link")]
-    Inwards,
+    LocalAddress,
 }
 
 /// Whether a redirect from one address to the next is followed.
-pub(super) fn allowed(from: &Url, to: &Url) -> Result<(), Astray> {
+pub(super) fn allowed(from: &Url, to: &Url) -> Result<(), RedirectError> {
     if from.scheme() == "https" && to.scheme() != "https" {
-        return Err(Astray::Unprotected);
+        return Err(RedirectError::Downgrade);
     }
     if goes_direct(to) && !goes_direct(from) {
-        return Err(Astray::Inwards);
+        return Err(RedirectError::LocalAddress);
     }
     Ok(())
 }
@@ -37,19 +37,19 @@ pub(super) fn allowed(from: &Url, to: &Url) -> Result<(), Astray> {
 pub(super) fn policy() -> Policy {
     Policy::custom(|attempt| match judged(&attempt) {
         Ok(()) => attempt.follow(),
-        Err(astray) => refuse(attempt, astray),
+        Err(redirect) => refuse(attempt, redirect),
     })
 }
 
-fn judged(attempt: &Attempt<'_>) -> Result<(), Astray> {
+fn judged(attempt: &Attempt<'_>) -> Result<(), RedirectError> {
     if attempt.previous().len() > MOST {
-        return Err(Astray::Endless);
+        return Err(RedirectError::TooMany);
     }
     attempt.previous().last().map_or(Ok(()), |from| allowed(from, attempt.url()))
 }
 
-fn refuse(attempt: Attempt<'_>, astray: Astray) -> Action {
-    attempt.error(astray)
+fn refuse(attempt: Attempt<'_>, redirect: RedirectError) -> Action {
+    attempt.error(redirect)
 }
 
 #[cfg(test)]
@@ -64,9 +64,9 @@ mod tests {
         assert_eq!(judged("https://a.example/", "https://b.example/"), Ok(()));
         assert_eq!(judged("http://a.example/", "https://b.example/"), Ok(()));
         assert_eq!(judged("http://127.0.0.1:1/", "http://localhost:2/"), Ok(()));
-        assert_eq!(judged("https://a.example/", "http://a.example/"), Err(Astray::Unprotected));
+        assert_eq!(judged("https://a.example/", "http://a.example/"), Err(RedirectError::Downgrade));
         for inwards in ["http://169.254.169.254/latest/", "http://localhost/", "http://[::1]/"] {
-            assert_eq!(judged("http://a.example/", inwards), Err(Astray::Inwards), "{inwards}");
+            assert_eq!(judged("http://a.example/", inwards), Err(RedirectError::LocalAddress), "{inwards}");
         }
     }
 }

@@ -1,12 +1,12 @@
 //! A lock: the exact files that a profile stands for, a section each runtime. Reads, writes and compares; what a profile
 //! stands for is found out by the steps, and what a lock means for a node is decided by the plan.
 
-mod change;
 mod diff;
-mod fit;
+mod drift;
 mod parse;
 mod raw;
-mod write;
+mod render;
+mod update;
 
 use std::{collections::BTreeSet, fmt};
 
@@ -14,7 +14,7 @@ use url::Url;
 
 pub use self::{
     diff::{Change, Difference, SectionDifference, difference},
-    fit::Drift,
+    drift::Drift,
     parse::{is_bare, json_schema},
 };
 use crate::digest::Digest;
@@ -168,7 +168,7 @@ pub struct LockedRPackage {
     /// Its version.
     pub version: String,
     /// Where it is.
-    pub from: Place,
+    pub from: ArchiveSource,
     /// Its digest.
     pub sha256: Digest,
     /// Whether it holds an installed package, not a source.
@@ -181,7 +181,7 @@ pub struct LockedRPackage {
 
 /// Where an archive is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum ArchiveSource {
     /// At a server.
     Url(Url),
     /// In the file store, by the path that the profile names.

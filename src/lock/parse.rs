@@ -10,21 +10,21 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
-    Lock, LockedAsset, LockedDeb, LockedDistribution, LockedFile, LockedRPackage, Place, Runtime, SCHEMA, Section,
-    bare,
+    ArchiveSource, Lock, LockedAsset, LockedDeb, LockedDistribution, LockedFile, LockedRPackage, Runtime, SCHEMA,
+    Section, bare,
     raw::{RawAsset, RawDeb, RawDistribution, RawLock, RawRPackage, RawSection},
 };
 use crate::{
     diagnostic::Diagnostic,
     digest::Digest,
     grammar::{
-        self, Kind,
+        self, DocumentKind,
         document::{Document, Part},
         names,
     },
 };
 
-pub(super) const KIND: Kind = Kind {
+pub(super) const KIND: DocumentKind = DocumentKind {
     the: "the lock",
     a: "a lock",
     stand_ins: &[("schema", "1"), ("serial", "1"), ("profile", "'unnamed'")],
@@ -182,11 +182,11 @@ impl Rules<'_> {
         self.check(names::is_r(&raw.name), path, "name", &raw.name, "an R package name");
         self.check(names::is_r_version(&raw.version), path, "version", &raw.version, "a version of an R package");
         let from = match (raw.url.as_deref(), raw.file) {
-            (Some(url), None) => Place::Url(self.url(path, url)),
-            (None, Some(file)) => Place::Asset(file),
+            (Some(url), None) => ArchiveSource::Url(self.url(path, url)),
+            (None, Some(file)) => ArchiveSource::Asset(file),
             _ => {
                 self.mistake(path, || "either `url` or `file` says where an archive is".to_owned());
-                Place::Asset(String::new())
+                ArchiveSource::Asset(String::new())
             }
         };
         if let Some(unknown) = raw.needs.iter().find(|name| !known.contains(*name)) {

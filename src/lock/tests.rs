@@ -38,7 +38,7 @@ fn r(name: &str, version: &str, needs: &[&str]) -> LockedRPackage {
     LockedRPackage {
         name: name.into(),
         version: version.into(),
-        from: Place::Url(url(&format!("https://cran.example/src/contrib/{name}_{version}.tar.gz"))),
+        from: ArchiveSource::Url(url(&format!("https://cran.example/src/contrib/{name}_{version}.tar.gz"))),
         sha256: digest(name),
         binary: needs.is_empty(),
         needs: needs.iter().map(|&name| name.to_owned()).collect(),
@@ -48,8 +48,10 @@ fn r(name: &str, version: &str, needs: &[&str]) -> LockedRPackage {
 
 fn section() -> Section {
     let optional = LockedDeb { only_for: BTreeSet::from(["tree".to_owned()]), ..deb("tree", "1:2.1.0-1") };
-    let own =
-        LockedRPackage { from: Place::Asset("lib/R/inhouse_1.2.tar.gz".into()), ..r("inhouse", "1.2", &["later"]) };
+    let own = LockedRPackage {
+        from: ArchiveSource::Asset("lib/R/inhouse_1.2.tar.gz".into()),
+        ..r("inhouse", "1.2", &["later"])
+    };
     Section {
         runtime: Runtime {
             os: "debian 12".into(),

@@ -10,7 +10,7 @@ use super::{AssetRef, Content, FileStore, Profile, builtin};
 use crate::{
     diagnostic::Origin,
     digest::Digest,
-    filestore::StoreError,
+    filestore::FileStoreError,
     trust::{Distrust, Hashes},
 };
 
@@ -137,7 +137,7 @@ pub struct Assets<'a> {
 impl Assets<'_> {
     /// Finds a file; a digest, when one is named, is not checked yet.
     pub fn find(&self, wanted: &AssetRef, origin: &Origin) -> Result<Asset, MissingAsset> {
-        let unread = |error: StoreError| MissingAsset {
+        let unread = |error: FileStoreError| MissingAsset {
             message: format!("the file `{}` could not be looked for: {error}", wanted.path),
             hint: error.hint().unwrap_or_default(),
             origin: origin.clone(),

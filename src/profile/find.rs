@@ -10,7 +10,7 @@ use super::{builtin, requirements};
 use crate::{
     cloud::Kind,
     diagnostic::{Diagnostic, nearest},
-    filestore::{Mirror, StoreError},
+    filestore::{FileStoreError, Mirror},
     fs::read_bounded,
     trust::Trusted,
 };
@@ -67,7 +67,7 @@ impl FileStore {
     ///
     /// # Errors
     /// When that folder is there and cannot be read.
-    pub fn remote(mirror: Mirror) -> Result<Self, StoreError> {
+    pub fn remote(mirror: Mirror) -> Result<Self, FileStoreError> {
         let root = mirror.folder().to_owned();
         let store = Self { root, mirror: Some(Arc::new(mirror)), trusted: Arc::default() };
         store.find_tree(ADMIN)?;
@@ -90,7 +90,7 @@ impl FileStore {
     }
 
     /// Makes sure that a file of the store is on the node, if there is one. Returns whether it is.
-    pub(super) fn bring(&self, path: &Path) -> Result<bool, StoreError> {
+    pub(super) fn bring(&self, path: &Path) -> Result<bool, FileStoreError> {
         match &self.mirror {
             Some(mirror) => mirror.bring(path),
             None => Ok(path.is_file()),
@@ -98,7 +98,7 @@ impl FileStore {
     }
 
     /// Brings what a requirements file of a remote store names beside itself: it is read, and used, from there.
-    pub(super) fn bring_named_by(&self, path: &Path) -> Result<(), StoreError> {
+    pub(super) fn bring_named_by(&self, path: &Path) -> Result<(), FileStoreError> {
         if self.mirror.is_none() || path.extension().is_none_or(|ending| ending != "txt" && ending != "in") {
             return Ok(());
         }
@@ -128,7 +128,7 @@ impl FileStore {
         if let Some(mirror) = &self.mirror {
             return match mirror.probe(tree) {
                 Ok(()) => Ok(true),
-                Err(StoreError::Refused { error, .. }) if matches!(error.kind, Kind::Denied | Kind::Absent) => {
+                Err(FileStoreError::Refused { error, .. }) if matches!(error.kind, Kind::Denied | Kind::Absent) => {
                     Ok(false)
                 }
                 Err(error) => Err(error.to_string()),
@@ -237,14 +237,14 @@ impl FileStore {
         name: &'a str,
         unit: Option<&'a str>,
         beside: Option<&Path>,
-    ) -> impl Iterator<Item = Result<PathBuf, StoreError>> + 'a {
+    ) -> impl Iterator<Item = Result<PathBuf, FileStoreError>> + 'a {
         let trees = unit.into_iter().chain([name, ADMIN]).filter_map(|unit| self.find_tree(unit).transpose());
         let folders = trees.map(|tree| tree.map(|tree| tree.join(SCRIPTS)));
         beside.map(|folder| Ok(folder.to_owned())).into_iter().chain(folders)
     }
 
     /// The tree of a unit; folder names match without case. Of a remote store, its profiles are there, too.
-    fn find_tree(&self, unit: &str) -> Result<Option<PathBuf>, StoreError> {
+    fn find_tree(&self, unit: &str) -> Result<Option<PathBuf>, FileStoreError> {
         let Some(mirror) = &self.mirror else { return Ok(self.tree(unit)) };
         let tree = if mirror.lists() { self.tree(unit) } else { self.unlisted_tree(mirror, unit)? };
         if let Some(tree) = &tree {
@@ -254,7 +254,7 @@ impl FileStore {
     }
 
     /// The tree of a unit on a server that lists nothing: as it is written if its profile is there, else with a capital.
-    fn unlisted_tree(&self, mirror: &Mirror, unit: &str) -> Result<Option<PathBuf>, StoreError> {
+    fn unlisted_tree(&self, mirror: &Mirror, unit: &str) -> Result<Option<PathBuf>, FileStoreError> {
         let written = self.root.join(unit);
         if unit.is_empty() || unit.contains('/') {
             return Ok(None);
@@ -287,7 +287,11 @@ impl FileStore {
     }
 
     /// The folders that are searched for an asset, in order.
-    pub(super) fn asset_places(&self, beside: Option<&Path>, unit: Option<&str>) -> Result<Vec<PathBuf>, StoreError> {
+    pub(super) fn asset_places(
+        &self,
+        beside: Option<&Path>,
+        unit: Option<&str>,
+    ) -> Result<Vec<PathBuf>, FileStoreError> {
         let mut places: Vec<PathBuf> = beside.map(Path::to_owned).into_iter().collect();
         for unit in unit.into_iter().chain([ADMIN]) {
             if let Some(tree) = self.find_tree(unit)? {
@@ -355,7 +359,7 @@ fn is_path(name: &str) -> bool {
     name.contains('/') || Path::new(name).extension().is_some_and(|ending| ending == "toml")
 }
 
-fn unread(error: &StoreError) -> NotFound {
+fn unread(error: &FileStoreError) -> NotFound {
     NotFound { message: error.to_string(), causes: Vec::new(), hint: error.hint().unwrap_or_default() }
 }
 

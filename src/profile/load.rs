@@ -18,12 +18,12 @@ use crate::{
     diagnostic::{Diagnostic, nearest},
     digest::Digest,
     facts::NodeFacts,
-    grammar::{self, Kind},
+    grammar::{self, DocumentKind},
     lock::LockedFile,
     report::event::ProfileSource,
 };
 
-const KIND: Kind = Kind {
+const KIND: DocumentKind = DocumentKind {
     the: "the profile",
     a: "a profile",
     stand_ins: &[("schema", "1"), ("name", "'unnamed'")],

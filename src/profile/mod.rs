@@ -40,7 +40,7 @@ use crate::{
     digest::Digest,
     grammar::{document, names},
     lock::{LockFile, LockedFile},
-    redact::Site,
+    redact::UrlPrefix,
     report::event::ProfileSource,
     secrets::{
         Address, Place,
@@ -336,7 +336,7 @@ pub struct Template {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
     /// What it is for.
-    pub site: Site,
+    pub site: UrlPrefix,
     /// The user name: one word of plain signs.
     pub user: String,
     /// The password's scope.

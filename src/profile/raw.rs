@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::forms::{Entry, OneOrMany, Scalar};
-use crate::grammar::source::SourceName;
+use crate::grammar::secret_source::SourceName;
 
 /// What one kind of node is to be: packages, shell configuration and secrets of a business unit.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

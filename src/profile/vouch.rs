@@ -6,7 +6,7 @@ use super::find::{ACCESS, ADMIN, FileStore, NotFound, SCRIPTS, Text};
 use crate::{
     diagnostic::Diagnostic,
     digest::Digest,
-    filestore::StoreError,
+    filestore::FileStoreError,
     fs::read_bounded,
     trust::{Distrust, Hashes, MOST_SIGNATURE, Trusted, beside},
 };
@@ -94,7 +94,7 @@ impl FileStore {
     /// # Errors
     /// When there is one that cannot be read or does not count.
     pub fn signed_text(&self, path: &Path) -> Result<Option<(String, Vec<u8>)>, Diagnostic> {
-        let unread = |error: StoreError| Diagnostic::nowhere(error.to_string()).maybe_hint(error.hint());
+        let unread = |error: FileStoreError| Diagnostic::nowhere(error.to_string()).maybe_hint(error.hint());
         self.bring(path).map_err(unread)?;
         self.judged(path, "check the file's permissions")
     }

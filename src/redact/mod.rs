@@ -4,21 +4,21 @@
 //! The sieve knows each [`Secret`] from its creation until [`forget`]. Values shorter than [`SHORTEST`] bytes are not
 //! searched for: half of every text would be taken for one.
 
+mod encodings;
 mod environment;
-mod forms;
-mod known;
 mod process;
+mod registry;
 mod search;
 mod secret;
-mod site;
 mod stream;
+mod url_prefix;
 
 pub use environment::{holds_credential, learn_environment};
-pub use known::{forget, text};
 pub use process::keep_memory_private;
+pub use registry::{forget, text};
 pub use secret::Secret;
-pub use site::{NotASite, Site, is_loopback};
 pub use stream::Stream;
+pub use url_prefix::{UrlPrefix, UrlPrefixError, is_loopback};
 
 /// What stands in the place of a value.
 pub const REDACTED: &str = "[redacted]";

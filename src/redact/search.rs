@@ -6,7 +6,7 @@
 
 use secrecy::zeroize::Zeroizing;
 
-use super::forms;
+use super::encodings;
 
 /// The bytes at a needle's beginning that are looked up.
 pub(super) const HEAD: usize = 4;
@@ -27,17 +27,17 @@ pub(super) struct Index {
 
 /// What is at one place of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Found {
+pub(super) struct NeedleMatch {
     /// Where the longest needle that begins here ends.
     pub(super) end: Option<usize>,
     /// Whether a longer one may end beyond the text.
-    pub(super) may_go_on: bool,
+    pub(super) may_continue: bool,
 }
 
 impl Index {
     /// The search for these values, however they are written.
     pub(super) fn of_values<'a>(values: impl Iterator<Item = &'a [u8]>) -> Self {
-        let mut needles: Vec<Zeroizing<Vec<u8>>> = values.flat_map(forms::of).collect();
+        let mut needles: Vec<Zeroizing<Vec<u8>>> = values.flat_map(encodings::encodings_of).collect();
         needles.sort_unstable_by(|a, b| a.as_slice().cmp(b.as_slice()));
         needles.dedup();
         let mut index = Self {
@@ -76,22 +76,22 @@ impl Index {
     }
 
     /// What is at one place.
-    pub(super) fn at(&self, text: &[u8], at: usize) -> Found {
+    pub(super) fn at(&self, text: &[u8], at: usize) -> NeedleMatch {
         let rest = &text[at..];
         let Some(four) = rest.first_chunk::<HEAD>() else {
             let next = self.spans.partition_point(|&(start, end)| self.bytes[start..end] < *rest);
-            let may_go_on = !rest.is_empty() && next < self.spans.len() && self.needle(next).starts_with(rest);
-            return Found { end: None, may_go_on };
+            let may_continue = !rest.is_empty() && next < self.spans.len() && self.needle(next).starts_with(rest);
+            return NeedleMatch { end: None, may_continue };
         };
         let head = u32::from_be_bytes(*four);
-        let mut found = Found::default();
+        let mut found = NeedleMatch::default();
         let first = self.heads.partition_point(|&other| other < head);
         for number in (first..self.heads.len()).take_while(|&number| self.heads[number] == head) {
             let needle = self.needle(number);
             if rest.starts_with(needle) {
                 found.end = found.end.max(Some(at + needle.len()));
             } else if needle.starts_with(rest) {
-                found.may_go_on = true;
+                found.may_continue = true;
             }
         }
         found
@@ -136,10 +136,10 @@ mod tests {
     #[test]
     fn the_longest_needle_at_a_place_counts_and_a_longer_one_may_be_on_its_way() {
         let index = index(&["hunter", "hunter22"]);
-        assert_eq!(index.at(b"a hunter22", 2), Found { end: Some(10), may_go_on: false });
-        assert_eq!(index.at(b"a hunter2", 2), Found { end: Some(8), may_go_on: true });
-        assert_eq!(index.at(b"a hu", 2), Found { end: None, may_go_on: true });
-        assert_eq!(index.at(b"a hunger", 2), Found::default());
+        assert_eq!(index.at(b"a hunter22", 2), NeedleMatch { end: Some(10), may_continue: false });
+        assert_eq!(index.at(b"a hunter2", 2), NeedleMatch { end: Some(8), may_continue: true });
+        assert_eq!(index.at(b"a hu", 2), NeedleMatch { end: None, may_continue: true });
+        assert_eq!(index.at(b"a hunger", 2), NeedleMatch::default());
     }
 
     #[test]

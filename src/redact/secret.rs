@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use secrecy::{ExposeSecret as _, SecretSlice, zeroize::Zeroize as _};
 
-use super::known;
+use super::registry;
 
 /// A secret value. It cannot be printed, and is taken out of every text that leaves the process.
 ///
@@ -20,7 +20,7 @@ impl Secret {
         let exact: Box<[u8]> = bytes.as_slice().into();
         bytes.zeroize();
         let value = Arc::new(exact.into());
-        known::add(&value);
+        registry::add(&value);
         Self(value)
     }
 

@@ -7,7 +7,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use secrecy::zeroize::{Zeroize as _, Zeroizing};
 
-use super::{REDACTED, known, search::Index};
+use super::{REDACTED, registry, search::Index};
 
 /// How a text goes on after a piece of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,13 +31,13 @@ pub struct Stream {
 impl Stream {
     /// The bytes that may be shown now that these have come.
     pub fn push<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
-        let count = known::count();
+        let count = registry::count();
         if count == 0 && self.held.is_empty() {
             return Cow::Borrowed(bytes);
         }
         let index = match self.index.take() {
             Some((seen, index)) if seen == count => index,
-            _ => known::index(),
+            _ => registry::index(),
         };
         let shown = self.sift(&index, bytes, End::NotYet);
         self.index = Some((count, index));
@@ -82,10 +82,10 @@ impl Stream {
                 }
             }
             let found = index.at(text, at);
-            if found.may_go_on && end == End::NotYet {
+            if found.may_continue && end == End::NotYet {
                 break;
             }
-            let broken_off = end == End::Broken && found.may_go_on && index.is_mostly(&text[at..]);
+            let broken_off = end == End::Broken && found.may_continue && index.is_mostly(&text[at..]);
             let found_end = if broken_off { Some(text.len()) } else { found.end };
             if let Some(end) = found_end.filter(|&end| end > covered) {
                 if at >= covered {
@@ -165,7 +165,7 @@ mod tests {
     fn a_value_at_the_end_that_could_have_gone_on_is_not_shown() {
         learn(&["hunter22", "hunter22 and a much longer value that begins alike"]);
         assert_eq!(in_pieces(b"x hunter22", || 3), b"x [redacted]");
-        assert_eq!(known::text("x hunter22"), "x [redacted]");
+        assert_eq!(registry::text("x hunter22"), "x [redacted]");
     }
 
     #[test]
@@ -219,8 +219,11 @@ mod tests {
                 let length = random.usize(4..12);
                 values.push(word(random, length));
             }
-            let needles: Vec<Vec<u8>> =
-                values.iter().flat_map(|value| crate::redact::forms::of(value)).map(|needle| needle.to_vec()).collect();
+            let needles: Vec<Vec<u8>> = values
+                .iter()
+                .flat_map(|value| crate::redact::encodings::encodings_of(value))
+                .map(|needle| needle.to_vec())
+                .collect();
             for value in values {
                 drop(Secret::new(value));
             }

@@ -34,7 +34,7 @@ use crate::{
         Context, clean_up_interrupted,
         logins::{Logins, folder as logins_folder},
     },
-    store::{Places, Store},
+    store::{Store, StoreLocations},
 };
 pub use bake::{Bakes, bake};
 pub use grants::{Case, Granted, use_of};
@@ -59,9 +59,9 @@ pub struct Job {
     /// The node as conditions see it.
     pub facts: NodeFacts,
     /// Where assets are.
-    pub store: FileStore,
+    pub filestore: FileStore,
     /// Where artefacts are kept.
-    pub places: Places,
+    pub store_locations: StoreLocations,
     /// Who may use what.
     pub access: Access,
     /// Where decisions and fetches of secrets are written down.
@@ -220,7 +220,7 @@ async fn in_own_thread<T: Send + 'static>(
 }
 
 fn inventory(job: &Job, vault: Vault) -> Result<Inventory, Vec<Failure>> {
-    Inventory::take(&job.profile, &job.store, &job.root, vault)
+    Inventory::take(&job.profile, &job.filestore, &job.root, vault)
         .map_err(|error| vec![refusal(format!("the node's package state could not be read: {error}"))])
 }
 
@@ -318,14 +318,14 @@ fn context(job: &Arc<Job>, plan: &Plan, vault: &Vault) -> Context {
     let withheld = job.profile.secrets.withheld.iter().cloned();
     let runner: Arc<dyn Runner> = Arc::new(SystemRunner::new(build_slots.clone(), withheld));
     let logins = Logins::of_plan(plan, vault, &job.root);
-    job.clouds.http.log_in(logins.for_http());
+    job.clouds.http.set_logins(logins.for_http());
     Context {
         runner,
         http: Arc::clone(&job.clouds.http),
         store: store(job),
         root: job.root.clone(),
         cache: cache(&job.root),
-        filestore: job.store.clone(),
+        filestore: job.filestore.clone(),
         logs: job.logs.clone(),
         cores,
         build_slots,
@@ -337,7 +337,7 @@ fn context(job: &Arc<Job>, plan: &Plan, vault: &Vault) -> Context {
 /// The node's store. Nothing is opened before a step asks for something.
 fn store(job: &Arc<Job>) -> Store {
     let also = Arc::clone(job);
-    Store::open(&job.places, &job.clouds, Arc::new(move |text| warn(&also, text)))
+    Store::open(&job.store_locations, &job.clouds, Arc::new(move |text| warn(&also, text)))
 }
 
 fn warn(job: &Job, text: String) {

@@ -8,7 +8,7 @@ use super::Context;
 use crate::{
     digest::Digest,
     http::{Download, HttpError},
-    store::{Ticket, Turn},
+    store::{FetchPermit, SingleFlight},
 };
 
 /// Downloads of a step that are under way at once; the HTTP client has its own limit for all steps together.
@@ -46,14 +46,14 @@ impl Context {
         let digest = wanted.digest.as_ref().filter(|digest| matches!(digest, Digest::Sha256(_)));
         let ours = match digest {
             // What is not published, and what is on the machine anyhow, is nothing to wait for.
-            Some(digest) if self.http.logs_in(&wanted.url) || wanted.url.scheme() == "file" => {
+            Some(digest) if self.http.has_login(&wanted.url) || wanted.url.scheme() == "file" => {
                 let found = self.store.object(digest, wanted.size, &wanted.to, &on_bytes).await;
-                if found { Turn::Served } else { Turn::Ours(Ticket::default()) }
+                if found { SingleFlight::Served } else { SingleFlight::Fetch(FetchPermit::default()) }
             }
-            Some(digest) => self.store.object_or_turn(digest, wanted.size, &wanted.to, &on_bytes).await,
-            None => Turn::Ours(Ticket::default()),
+            Some(digest) => self.store.object_or_permit(digest, wanted.size, &wanted.to, &on_bytes).await,
+            None => SingleFlight::Fetch(FetchPermit::default()),
         };
-        let Turn::Ours(ticket) = ours else { return Ok(()) };
+        let SingleFlight::Fetch(permit) = ours else { return Ok(()) };
         let received = AtomicU64::new(0);
         let counted = |bytes| {
             received.fetch_add(bytes, Ordering::Relaxed);
@@ -65,11 +65,11 @@ impl Context {
             self.store.came_from_origin(received);
         }
         if let Some(digest) = digest {
-            if self.http.logs_in(&wanted.url) {
+            if self.http.has_login(&wanted.url) {
                 // Whoever has the digest could have it from the shared place, without the login.
-                self.store.keep_here(digest, &wanted.to).await;
+                self.store.keep_local(digest, &wanted.to).await;
             } else {
-                self.store.keep(digest, &wanted.to, ticket).await;
+                self.store.keep(digest, &wanted.to, permit).await;
             }
         }
         Ok(())
@@ -88,16 +88,16 @@ mod tests {
     use crate::{
         cloud::{Clouds, Surroundings},
         exec::fake::FakeRunner,
-        http::Login,
-        redact::{Secret, Site},
+        http::BasicAuth,
+        redact::{Secret, UrlPrefix},
         report::event::Events,
-        store::{Place, Places, Store},
+        store::{Store, StoreLocations, StoreUrl},
     };
 
     fn context(temp: &Path) -> Context {
         let mut ctx = Context::for_tests(Arc::new(FakeRunner::new()), Events::default().of_step("x"));
         let clouds = Arc::new(Clouds::new(Arc::clone(&ctx.http), Surroundings::default()));
-        ctx.store = Store::open(&Places::below(temp), &clouds, Arc::new(drop));
+        ctx.store = Store::open(&StoreLocations::below(temp), &clouds, Arc::new(drop));
         ctx
     }
 
@@ -143,13 +143,14 @@ mod tests {
             let shared = temp.path().join("shared");
             crate::fs::create_dirs(&shared, 0o755).expect("made");
             let mut ctx = context(temp.path());
-            let places = Places { shared: Some(Place::Folder(shared.clone())), ..Places::below(temp.path()) };
+            let places =
+                StoreLocations { shared: Some(StoreUrl::Folder(shared.clone())), ..StoreLocations::below(temp.path()) };
             let clouds = Arc::new(Clouds::new(Arc::clone(&ctx.http), Surroundings::default()));
             ctx.store = Store::open(&places, &clouds, Arc::new(drop));
             let url = server("hello");
             if logs_in {
-                let site = Site::parse(url.as_str()).expect("a site");
-                ctx.http.log_in(vec![Login::basic(site, "me", &Secret::from("hunter2".to_owned()), "it")]);
+                let site = UrlPrefix::parse(url.as_str()).expect("a site");
+                ctx.http.set_logins(vec![BasicAuth::basic(site, "me", &Secret::from("hunter2".to_owned()), "it")]);
             }
             let wanted = Download { url, ..wanted(temp.path(), "a", Some(Digest::sha256(b"hello"))) };
             ctx.fetch(&wanted, |_| ()).await.expect("fetched");

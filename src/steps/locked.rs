@@ -10,7 +10,7 @@ use url::Url;
 use super::{Context, StepError};
 use crate::{
     digest::Digest,
-    http::{Download, HttpError, Problem},
+    http::{Download, HttpError, HttpProblem},
     lock::bare,
 };
 
@@ -55,17 +55,17 @@ fn explained(error: HttpError, title: &str, place: &Url) -> StepError {
         ));
     }
     match &error.problem {
-        Problem::Status(401 | 403) => {
+        HttpProblem::Status(401 | 403) => {
             let refused = StepError::refused(format!("{title}, as it was locked, is not given to us"));
             refused.hint(error.hint()).because(&error)
         }
-        Problem::WrongDigest { expected, received } => {
+        HttpProblem::WrongDigest { expected, received } => {
             let refused =
                 StepError::refused(format!("`{place}` serves something else than the {title} that was locked"));
             let refused = refused.cause(format!("it has {received}")).cause(format!("the lock has {expected}"));
             refused.hint(AFTER_CHECKING.to_owned())
         }
-        Problem::WrongSize { expected, received } => {
+        HttpProblem::WrongSize { expected, received } => {
             let refused =
                 StepError::refused(format!("`{place}` serves something else than the {title} that was locked"));
             let cause = format!("it has {received} bytes or more, the lock has {expected}");

@@ -4,7 +4,7 @@
 //! * pip and uv read a netrc file (`NETRC`), which knows hosts, no paths.
 //! * git asks a helper for the login of an address; the helper shows a file and keeps nothing.
 //! * apt reads its own kind of netrc file, which knows addresses: `apt_auth.conf(5)`.
-//! * What the agent fetches itself carries a header: [`http::Login`].
+//! * What the agent fetches itself carries a header: [`http::BasicAuth`].
 
 use std::{
     fmt::Write as _,
@@ -107,14 +107,14 @@ impl Logins {
     }
 
     /// The same for what the agent fetches itself.
-    pub fn for_http(&self) -> Vec<http::Login> {
+    pub fn for_http(&self) -> Vec<http::BasicAuth> {
         let login = |known: &Known| {
             let login = &known.login.login;
             let name = format!(
                 "`{}` for `{}` (its password is the key `{}` of scope `{}`)",
                 login.user, login.site, login.key, login.scope
             );
-            http::Login::basic(login.site.clone(), &login.user, &known.password, name)
+            http::BasicAuth::basic(login.site.clone(), &login.user, &known.password, name)
         };
         self.known.iter().map(login).collect()
     }
@@ -199,11 +199,11 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::{diagnostic::Origin, profile, redact::Site, secrets::Address};
+    use crate::{diagnostic::Origin, profile, redact::UrlPrefix, secrets::Address};
 
     fn known(number: usize, site: &str, by_host: bool) -> Known {
         let login = profile::Login {
-            site: Site::parse(site).expect("a site"),
+            site: UrlPrefix::parse(site).expect("a site"),
             user: "reader".into(),
             scope: "family".into(),
             key: "pypi".into(),

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::store::{Entry, Key, Kind, Store, Which};
+use crate::store::{Entry, Key, Kind, Store, Tier};
 
 /// How long a lease lives that nobody renews: a dead builder is waited for no longer.
 pub(super) const LEASE: Duration = Duration::from_secs(30);
@@ -36,7 +36,7 @@ impl Patience {
         let mut pauses = pauses();
         while let Some(left) = self.left() {
             tokio::time::sleep(pauses.next().unwrap_or_default().min(left)).await;
-            let entry = store.entry_in(Which::Shared, kind, key).await;
+            let entry = store.entry_in(Tier::Shared, kind, key).await;
             if entry.is_some_and(|entry| is_of_use(&entry)) || !store.is_leased(key, LEASE).await {
                 return;
             }

@@ -5,7 +5,7 @@ use url::Url;
 use super::{Context, StepError};
 use crate::{
     fs::{self, Attributes},
-    http::{Download, HttpError, Problem},
+    http::{Download, HttpError, HttpProblem},
     plan::{self, Stage},
     profile::Asset,
 };
@@ -30,7 +30,7 @@ async fn one(ctx: &Context, file: &Stage) -> Result<(), StepError> {
         .map_err(|()| StepError::new(format!("`{}` is not an absolute path", path.display())))?;
     let download = Download { url, to: file.to.clone(), size: None, digest: Some(file.digest.clone()) };
     ctx.http.download(&download, |_| {}).await.map_err(|error| match error {
-        HttpError { problem: Problem::WrongDigest { expected, received }, .. } => {
+        HttpError { problem: HttpProblem::WrongDigest { expected, received }, .. } => {
             let message = format!("`{}` does not have the digest that {} says", file.from.label(), file.says);
             let hint = if file.says == plan::BY_LOCK {
                 "the file was changed or damaged; restore it, or run `nodeagent lock` after checking it"
@@ -40,7 +40,7 @@ async fn one(ctx: &Context, file: &Stage) -> Result<(), StepError> {
             let causes = vec![format!("it has {received}"), format!("{} has {expected}", file.says)];
             StepError { causes, ..StepError::new(message).hint(hint.to_owned()) }
         }
-        HttpError { problem: Problem::File(why), .. } => {
+        HttpError { problem: HttpProblem::File(why), .. } => {
             StepError::new(format!("`{}` could not be read: {why}", file.from.label()))
         }
         other => other.into(),

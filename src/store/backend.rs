@@ -2,8 +2,11 @@
 
 use std::time::SystemTime;
 
-use super::{bucket::BucketPlace, folder::FolderPlace, patience::Pulse, receive::Receiver, trouble::Trouble};
-use crate::{digest::Digest, fs::Opened, http::Tag};
+use super::{
+    backend_error::BackendError, bucket::BucketBackend, folder::FolderBackend, receiver::Receiver,
+    stall::TransferProgress,
+};
+use crate::{digest::Digest, fs::Opened, http::VersionTag};
 
 /// A small file as it is now.
 #[derive(Debug, Clone)]
@@ -19,23 +22,23 @@ pub(super) enum Version {
     /// Its bytes.
     Bytes(Vec<u8>),
     /// What the object store calls it.
-    Tag(Tag),
+    Tag(VersionTag),
 }
 
 /// When a small file may be written.
 #[derive(Debug, Clone)]
-pub(super) enum Write {
+pub(super) enum WriteCondition {
     /// In any case.
     Always,
     /// If nothing has the name.
     IfAbsent,
     /// If this is what has the name.
-    InPlaceOf(Version),
+    IfUnchanged(Version),
 }
 
 /// A file of a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct StoredFile {
     pub(super) name: String,
     pub(super) size: u64,
     pub(super) modified: SystemTime,
@@ -45,20 +48,20 @@ pub(super) struct Held {
 
 /// How a place is spoken to. What speaks to a bucket is large, and boxed.
 pub(super) enum Backend {
-    Folder(FolderPlace),
-    Bucket(BucketPlace),
+    Folder(FolderBackend),
+    Bucket(BucketBackend),
 }
 
 impl Backend {
-    pub(super) async fn look(&self) -> Result<(), Trouble> {
+    pub(super) async fn look(&self) -> Result<(), BackendError> {
         match self {
-            Self::Folder(folder) => beside(folder, FolderPlace::look).await,
+            Self::Folder(folder) => beside(folder, FolderBackend::look).await,
             // Its bucket is looked at with the first object.
             Self::Bucket(bucket) => Box::pin(bucket.objects()).await.map(drop),
         }
     }
 
-    pub(super) async fn size(&self, name: &str) -> Result<Option<u64>, Trouble> {
+    pub(super) async fn size(&self, name: &str) -> Result<Option<u64>, BackendError> {
         let name = name.to_owned();
         match self {
             Self::Folder(folder) => beside(folder, move |folder| folder.size(&name)).await,
@@ -66,15 +69,20 @@ impl Backend {
         }
     }
 
-    pub(super) async fn read(&self, name: &str, to: Receiver, pulse: &Pulse) -> Result<Option<Receiver>, Trouble> {
-        let (name, pulse) = (name.to_owned(), pulse.clone());
+    pub(super) async fn read(
+        &self,
+        name: &str,
+        to: Receiver,
+        progress: &TransferProgress,
+    ) -> Result<Option<Receiver>, BackendError> {
+        let (name, progress) = (name.to_owned(), progress.clone());
         match self {
-            Self::Folder(folder) => beside(folder, move |folder| folder.read(&name, to, &pulse)).await,
-            Self::Bucket(bucket) => Box::pin(bucket.read(&name, to, &pulse)).await,
+            Self::Folder(folder) => beside(folder, move |folder| folder.read(&name, to, &progress)).await,
+            Self::Bucket(bucket) => Box::pin(bucket.read(&name, to, &progress)).await,
         }
     }
 
-    pub(super) async fn content(&self, name: &str) -> Result<Option<Content>, Trouble> {
+    pub(super) async fn content(&self, name: &str) -> Result<Option<Content>, BackendError> {
         let name = name.to_owned();
         match self {
             Self::Folder(folder) => beside(folder, move |folder| folder.content(&name)).await,
@@ -87,16 +95,16 @@ impl Backend {
         name: &str,
         from: Opened,
         digest: &Digest,
-        pulse: &Pulse,
-    ) -> Result<(), Trouble> {
-        let (name, digest, pulse) = (name.to_owned(), digest.clone(), pulse.clone());
+        progress: &TransferProgress,
+    ) -> Result<(), BackendError> {
+        let (name, digest, progress) = (name.to_owned(), digest.clone(), progress.clone());
         match self {
-            Self::Folder(folder) => beside(folder, move |folder| folder.publish(&name, from, &digest, &pulse)).await,
-            Self::Bucket(bucket) => Box::pin(bucket.publish(&name, from, &digest, &pulse)).await,
+            Self::Folder(folder) => beside(folder, move |folder| folder.publish(&name, from, &digest, &progress)).await,
+            Self::Bucket(bucket) => Box::pin(bucket.publish(&name, from, &digest, &progress)).await,
         }
     }
 
-    pub(super) async fn write(&self, name: &str, bytes: &[u8], how: Write) -> Result<bool, Trouble> {
+    pub(super) async fn write(&self, name: &str, bytes: &[u8], how: WriteCondition) -> Result<bool, BackendError> {
         let (name, bytes) = (name.to_owned(), bytes.to_vec());
         match self {
             Self::Folder(folder) => beside(folder, move |folder| folder.write(&name, &bytes, &how)).await,
@@ -104,7 +112,7 @@ impl Backend {
         }
     }
 
-    pub(super) async fn remove(&self, name: &str) -> Result<(), Trouble> {
+    pub(super) async fn remove(&self, name: &str) -> Result<(), BackendError> {
         let name = name.to_owned();
         match self {
             Self::Folder(folder) => beside(folder, move |folder| folder.remove(&name)).await,
@@ -112,7 +120,7 @@ impl Backend {
         }
     }
 
-    pub(super) async fn list(&self, below: &str) -> Result<Vec<Held>, Trouble> {
+    pub(super) async fn list(&self, below: &str) -> Result<Vec<StoredFile>, BackendError> {
         let below = below.to_owned();
         match self {
             Self::Folder(folder) => beside(folder, move |folder| folder.list(&below)).await,
@@ -124,9 +132,9 @@ impl Backend {
 /// Works on a folder beside the runtime's own threads. Who gives it up leaves the thread behind: nothing can wake one
 /// that waits for a dead file system.
 async fn beside<T: Send + 'static>(
-    folder: &FolderPlace,
-    work: impl FnOnce(&FolderPlace) -> Result<T, Trouble> + Send + 'static,
-) -> Result<T, Trouble> {
+    folder: &FolderBackend,
+    work: impl FnOnce(&FolderBackend) -> Result<T, BackendError> + Send + 'static,
+) -> Result<T, BackendError> {
     let folder = folder.clone();
     super::blocking(move || work(&folder)).await
 }

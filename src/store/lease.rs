@@ -14,14 +14,14 @@ use tokio::task::JoinHandle;
 
 use super::{
     Key, Store,
-    backend::{Content, Version, Write},
+    backend::{Content, Version, WriteCondition},
     layout,
     shared::Shared,
 };
 
 /// A lease as it is written down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Written {
+struct LeaseRecord {
     holder: String,
     expires: Timestamp,
 }
@@ -30,7 +30,7 @@ struct Written {
 #[derive(Debug)]
 pub enum Lease {
     /// It is ours as long as the guard lives.
-    Taken(Guard),
+    Taken(LeaseGuard),
     /// Somebody else is at it.
     Held {
         /// When they will have given up, unless they say otherwise.
@@ -40,7 +40,7 @@ pub enum Lease {
 
 /// A lease of ours: renewed while it is held, given back when dropped.
 #[derive(Debug)]
-pub struct Guard {
+pub struct LeaseGuard {
     renewing: Option<JoinHandle<()>>,
     give_back: Option<GiveBack>,
 }
@@ -69,9 +69,9 @@ impl GiveBack {
     }
 }
 
-impl Guard {
+impl LeaseGuard {
     /// A lease that nobody else could ask for.
-    fn of_nobody() -> Self {
+    fn not_shared() -> Self {
         Self { renewing: None, give_back: None }
     }
 
@@ -102,7 +102,7 @@ impl Guard {
     }
 }
 
-impl Drop for Guard {
+impl Drop for LeaseGuard {
     fn drop(&mut self) {
         self.stop_renewing();
         if let Some(lease) = self.give_back.take() {
@@ -115,12 +115,12 @@ impl Drop for Guard {
 impl Store {
     /// Takes the work on a key for so long; renewed while it is held, so that a dead holder blocks nobody for longer.
     pub async fn lease(&self, key: &Key, for_: Duration) -> Lease {
-        let Some(shared) = self.shared() else { return Lease::Taken(Guard::of_nobody()) };
+        let Some(shared) = self.shared() else { return Lease::Taken(LeaseGuard::not_shared()) };
         let (name, holder) = (layout::lease(key), format!("{}-{:016x}", holder(), fastrand::u64(..)));
         match take(shared, &name, &holder, for_).await {
-            Err(()) => Lease::Taken(Guard::of_nobody()),
+            Err(()) => Lease::Taken(LeaseGuard::not_shared()),
             Ok(Some(until)) => Lease::Held { until },
-            Ok(None) => Lease::Taken(Guard {
+            Ok(None) => Lease::Taken(LeaseGuard {
                 renewing: Some(tokio::spawn(renew(self.clone(), name.clone(), holder.clone(), for_))),
                 give_back: Some(GiveBack { store: self.clone(), name, holder }),
             }),
@@ -152,7 +152,7 @@ impl Store {
 async fn take(shared: &Arc<Shared>, name: &str, holder: &str, for_: Duration) -> Result<Option<Timestamp>, ()> {
     // Twice: the one that was in the way may be given back in between.
     for _ in 0..2 {
-        if shared.write(name, &written(holder, for_), Write::IfAbsent).await? {
+        if shared.write(name, &written(holder, for_), WriteCondition::IfAbsent).await? {
             return Ok(None);
         }
         let Some(content) = shared.content(name).await? else { continue };
@@ -160,7 +160,7 @@ async fn take(shared: &Arc<Shared>, name: &str, holder: &str, for_: Duration) ->
         if until > Timestamp::now() {
             return Ok(Some(until));
         }
-        if shared.write(name, &written(holder, for_), Write::InPlaceOf(content.version)).await? {
+        if shared.write(name, &written(holder, for_), WriteCondition::IfUnchanged(content.version)).await? {
             return Ok(None);
         }
     }
@@ -194,8 +194,8 @@ async fn renew(store: Store, name: String, holder: String, for_: Duration) {
         }
         let how = match content.version {
             // A folder has no such promise, and a moment without the lease would be worse.
-            Version::Bytes(_) => Write::Always,
-            tag @ Version::Tag(_) => Write::InPlaceOf(tag),
+            Version::Bytes(_) => WriteCondition::Always,
+            tag @ Version::Tag(_) => WriteCondition::IfUnchanged(tag),
         };
         if shared.write(&name, &written(&holder, for_), how).await != Ok(true) {
             return;
@@ -204,11 +204,11 @@ async fn renew(store: Store, name: String, holder: String, for_: Duration) {
 }
 
 fn written(holder: &str, for_: Duration) -> Vec<u8> {
-    let lease = Written { holder: holder.to_owned(), expires: later(for_) };
+    let lease = LeaseRecord { holder: holder.to_owned(), expires: later(for_) };
     serde_json::to_vec(&lease).expect("our own types can be written")
 }
 
-fn read(content: &Content) -> Option<Written> {
+fn read(content: &Content) -> Option<LeaseRecord> {
     serde_json::from_slice(&content.bytes).ok()
 }
 

@@ -18,11 +18,11 @@ pub(super) const PIECE: usize = 256 << 10;
 const NAME: &str = "the store's place on this node";
 
 #[derive(Debug, Clone)]
-pub(super) struct Local {
+pub(super) struct LocalStore {
     pub(super) tree: Tree,
 }
 
-impl Local {
+impl LocalStore {
     pub(super) fn new(root: PathBuf) -> Self {
         Self { tree: Tree::own(root) }
     }

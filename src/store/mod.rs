@@ -5,9 +5,8 @@
 //! does not give comes from the origin.
 
 mod backend;
+mod backend_error;
 mod bucket;
-mod care;
-mod count;
 mod entry;
 mod error;
 mod folder;
@@ -15,13 +14,14 @@ mod key;
 mod layout;
 mod lease;
 mod local;
-mod patience;
-mod place;
-mod reach;
-mod receive;
+mod maintenance;
+mod receiver;
 mod shared;
-mod trouble;
-mod turn;
+mod single_flight;
+mod stall;
+mod store_url;
+mod usage;
+mod visibility;
 
 use std::{
     path::{Path, PathBuf},
@@ -33,28 +33,28 @@ use std::{
 };
 
 use backend::Backend;
-use bucket::BucketPlace;
-pub use care::{Done, Stat, Verdict, Which};
+use bucket::BucketBackend;
 pub use entry::{Entry, Member};
 pub use error::StoreError;
-use folder::FolderPlace;
+use folder::FolderBackend;
 pub use key::{Key, Kind};
-pub use lease::{Guard, Lease};
-use local::Local;
-use patience::Patience;
-pub use place::{NotAPlace, Place};
-pub use reach::Reach;
+pub use lease::{Lease, LeaseGuard};
+use local::LocalStore;
+pub use maintenance::{MaintenanceReport, StoreStats, Tier, VerifyReport};
 use serde_json::{Map, Value};
-use shared::{Present, Shared, Urgency};
+use shared::{Existing, Shared, Urgency};
+pub use single_flight::{FetchPermit, SingleFlight};
+use stall::StallLimits;
+pub use store_url::{StoreUrl, StoreUrlError};
 use tokio::{sync::Semaphore, task::JoinSet};
-pub use turn::{Ticket, Turn};
+pub use visibility::Visibility;
 
 use crate::{cloud::Clouds, digest::Digest, fs::Tree, report::event::StoreUse};
 
 /// Where the node's own place is, below the agent's cache.
 const LOCAL: &str = "store";
 /// How large the node's own place may grow unless somebody says otherwise: 10 GiB.
-pub const USUAL_LIMIT: u64 = 10 << 30;
+pub const DEFAULT_LIMIT: u64 = 10 << 30;
 
 /// Hears of what people should know and what stops nothing.
 pub type Warn = Arc<dyn Fn(String) + Send + Sync>;
@@ -70,19 +70,19 @@ pub struct Object {
 
 /// Where the store of a node is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
+pub struct StoreLocations {
     /// The node's own place.
     pub local: PathBuf,
     /// How large that may grow, in bytes.
     pub limit: u64,
     /// The one that nodes share.
-    pub shared: Option<Place>,
+    pub shared: Option<StoreUrl>,
 }
 
-impl Places {
+impl StoreLocations {
     /// The usual ones of a node: below the agent's cache, and nothing shared.
     pub fn below(cache: &Path) -> Self {
-        Self { local: cache.join(LOCAL), limit: USUAL_LIMIT, shared: None }
+        Self { local: cache.join(LOCAL), limit: DEFAULT_LIMIT, shared: None }
     }
 }
 
@@ -91,32 +91,32 @@ impl Places {
 pub struct Store(Arc<Inner>);
 
 struct Inner {
-    local: Option<Local>,
+    local: Option<LocalStore>,
     limit: u64,
     shared: Option<Arc<Shared>>,
     /// Places for what is fetched at once, wherever from.
     slots: Arc<Semaphore>,
-    count: count::Counters,
+    count: usage::Counters,
     warn: Warn,
-    /// Whether it was told that nothing can be kept.
-    told: AtomicBool,
+    /// Whether it was warned that nothing can be kept.
+    warned: AtomicBool,
     /// Whether something was taken in, so that the bound may be passed.
-    grew: AtomicBool,
+    grown: AtomicBool,
     /// What is on its way to the shared place.
     background: Mutex<JoinSet<()>>,
 }
 
 impl Store {
     /// The store of a node. Nobody is asked and nothing is looked at yet.
-    pub fn open(places: &Places, clouds: &Arc<Clouds>, warn: Warn) -> Self {
-        let shared = places.shared.as_ref().map(|place| {
+    pub fn open(locations: &StoreLocations, clouds: &Arc<Clouds>, warn: Warn) -> Self {
+        let shared = locations.shared.as_ref().map(|place| {
             let backend = match place {
-                Place::Folder(path) => Backend::Folder(FolderPlace { tree: Tree::shared(path.clone()) }),
-                Place::Bucket(url) => Backend::Bucket(BucketPlace::new(url.clone(), Arc::clone(clouds))),
+                StoreUrl::Folder(path) => Backend::Folder(FolderBackend { tree: Tree::shared(path.clone()) }),
+                StoreUrl::Bucket(url) => Backend::Bucket(BucketBackend::new(url.clone(), Arc::clone(clouds))),
             };
-            Shared::new(place.to_string(), backend, Patience::default(), Arc::clone(&warn))
+            Shared::new(place.to_string(), backend, StallLimits::default(), Arc::clone(&warn))
         });
-        Self::of(Some(Local::new(places.local.clone())), places.limit, shared, warn)
+        Self::of(Some(LocalStore::new(locations.local.clone())), locations.limit, shared, warn)
     }
 
     /// A store that has nothing and keeps nothing.
@@ -124,16 +124,16 @@ impl Store {
         Self::of(None, 0, None, Arc::new(drop))
     }
 
-    fn of(local: Option<Local>, limit: u64, shared: Option<Shared>, warn: Warn) -> Self {
+    fn of(local: Option<LocalStore>, limit: u64, shared: Option<Shared>, warn: Warn) -> Self {
         Self(Arc::new(Inner {
             local,
             limit,
             shared: shared.map(Arc::new),
-            slots: Arc::new(Semaphore::new(turn::AT_ONCE)),
-            count: count::Counters::default(),
+            slots: Arc::new(Semaphore::new(single_flight::AT_ONCE)),
+            count: usage::Counters::default(),
             warn,
-            told: AtomicBool::new(false),
-            grew: AtomicBool::new(false),
+            warned: AtomicBool::new(false),
+            grown: AtomicBool::new(false),
             background: Mutex::default(),
         }))
     }
@@ -161,13 +161,13 @@ impl Store {
 
     /// Takes a file in under the digest of its bytes, and publishes it.
     pub async fn add(&self, file: &Path) -> Result<Object, StoreError> {
-        let object = self.add_here(file).await?;
+        let object = self.add_local(file).await?;
         self.publish_object(&object.digest, None);
         Ok(object)
     }
 
     /// The same on this node only: for what not everybody may have.
-    pub async fn add_here(&self, file: &Path) -> Result<Object, StoreError> {
+    pub async fn add_local(&self, file: &Path) -> Result<Object, StoreError> {
         let path = file.to_owned();
         let read = blocking(move || Digest::sha256_of_file(&path)).await;
         let digest = read.map_err(|error| StoreError::unreadable(file, error))?;
@@ -178,15 +178,15 @@ impl Store {
 
     /// Takes a file in whose bytes were just checked against a digest, and publishes it: for those who wait for it, at
     /// once. Not to be able to is worth a warning and no more.
-    pub async fn keep(&self, digest: &Digest, file: &Path, ticket: Ticket) {
-        let guard = ticket.into_guard();
+    pub async fn keep(&self, digest: &Digest, file: &Path, permit: FetchPermit) {
+        let guard = permit.into_guard();
         if self.take_in(digest, file).await {
             self.publish_object(digest, guard);
         }
     }
 
     /// The same on this node only: for what not everybody may have.
-    pub async fn keep_here(&self, digest: &Digest, file: &Path) {
+    pub async fn keep_local(&self, digest: &Digest, file: &Path) {
         self.take_in(digest, file).await;
     }
 
@@ -202,15 +202,15 @@ impl Store {
 
     /// What a key leads to: here, else in the shared place.
     pub async fn entry(&self, kind: Kind, key: &Key) -> Option<Entry> {
-        match self.entry_in(Which::Local, kind, key).await {
-            None => self.entry_in(Which::Shared, kind, key).await,
+        match self.entry_in(Tier::Local, kind, key).await {
+            None => self.entry_in(Tier::Shared, kind, key).await,
             here => here,
         }
     }
 
-    /// What a key leads to in one of the places.
-    pub async fn entry_in(&self, which: Which, kind: Kind, key: &Key) -> Option<Entry> {
-        if which == Which::Shared {
+    /// What a key leads to in one of the locations.
+    pub async fn entry_in(&self, tier: Tier, kind: Kind, key: &Key) -> Option<Entry> {
+        if tier == Tier::Shared {
             return self.shared()?.entry(kind, key).await;
         }
         let (inner, key) = (Arc::clone(&self.0), key.clone());
@@ -227,14 +227,14 @@ impl Store {
     pub async fn publish(&self, kind: Kind, key: &Key, entry: &Entry) -> Result<(), StoreError> {
         self.put_entry(kind, key, entry).await?;
         let (store, key, entry) = (self.clone(), key.clone(), entry.clone());
-        self.in_background(async move { store.publish_entry(kind, &key, &entry, Present::Stays).await });
+        self.in_background(async move { store.publish_entry(kind, &key, &entry, Existing::Keep).await });
         Ok(())
     }
 
     /// The same in the place of what was said before, which was of no use. Waits until others can see it.
-    pub async fn publish_anew(&self, kind: Kind, key: &Key, entry: &Entry) -> Result<(), StoreError> {
+    pub async fn republish(&self, kind: Kind, key: &Key, entry: &Entry) -> Result<(), StoreError> {
         self.put_entry(kind, key, entry).await?;
-        self.publish_entry(kind, key, entry, Present::Replaced).await;
+        self.publish_entry(kind, key, entry, Existing::Replace).await;
         Ok(())
     }
 
@@ -246,12 +246,12 @@ impl Store {
         role: &str,
         file: &Path,
         facts: Map<String, Value>,
-        reach: Reach,
+        visibility: Visibility,
     ) -> Result<(), StoreError> {
         let entry = |object| Entry::new(kind, vec![Member::new(role, &object)], facts);
-        match reach {
-            Reach::Everybody => self.publish_anew(kind, key, &entry(self.add(file).await?)).await,
-            Reach::ThisNode => self.put_entry(kind, key, &entry(self.add_here(file).await?)).await,
+        match visibility {
+            Visibility::Shared => self.republish(kind, key, &entry(self.add(file).await?)).await,
+            Visibility::NodeOnly => self.put_entry(kind, key, &entry(self.add_local(file).await?)).await,
         }
     }
 
@@ -261,18 +261,18 @@ impl Store {
         blocking(move || inner.local.as_ref().map_or(Ok(()), |local| local.put_entry(kind, &key, &bytes))).await
     }
 
-    async fn publish_entry(&self, kind: Kind, key: &Key, entry: &Entry, present: Present) {
+    async fn publish_entry(&self, kind: Kind, key: &Key, entry: &Entry, existing: Existing) {
         let Some(shared) = self.shared() else { return };
         for digest in entry.objects.iter().map(Member::digest) {
-            if !shared.publish(&digest, Urgency::Usual, || self.local_object(&digest)).await {
+            if !shared.publish(&digest, Urgency::Normal, || self.local_object(&digest)).await {
                 return;
             }
         }
-        shared.put_entry(kind, key, &entry.to_bytes(), present).await;
+        shared.put_entry(kind, key, &entry.to_bytes(), existing).await;
     }
 
     /// Goes on with work beside the run, which [`Store::settle`] waits for.
-    pub fn behind(&self, work: impl Future<Output = ()> + Send + 'static) {
+    pub fn spawn_background(&self, work: impl Future<Output = ()> + Send + 'static) {
         // Outside of a runtime nothing can go on; what was to be published is published by others.
         if tokio::runtime::Handle::try_current().is_ok() {
             self.background().spawn(work);
@@ -318,7 +318,7 @@ impl Store {
 
     fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
         if self.0.shared.is_some() {
-            self.behind(work);
+            self.spawn_background(work);
         }
     }
 
@@ -327,11 +327,11 @@ impl Store {
     }
 
     /// Publishes an object; gives back the lease that others wait by when it is there.
-    fn publish_object(&self, digest: &Digest, guard: Option<Guard>) {
+    fn publish_object(&self, digest: &Digest, guard: Option<LeaseGuard>) {
         let (store, digest) = (self.clone(), digest.clone());
         self.in_background(async move {
             if let Some(shared) = store.shared() {
-                let urgency = if guard.is_some() { Urgency::Awaited } else { Urgency::Usual };
+                let urgency = if guard.is_some() { Urgency::Awaited } else { Urgency::Normal };
                 shared.publish(&digest, urgency, || store.local_object(&digest)).await;
             }
             if let Some(guard) = guard {
@@ -347,7 +347,7 @@ impl Store {
     /// Takes a file in, or says once that it cannot. Says whether it did.
     async fn take_in(&self, digest: &Digest, file: &Path) -> bool {
         let Err(error) = self.to_local(digest, file).await else { return self.0.local.is_some() };
-        if !self.0.told.swap(true, Ordering::Relaxed) {
+        if !self.0.warned.swap(true, Ordering::Relaxed) {
             (self.0.warn)(format!("what is fetched is not kept: {}", error.in_words()));
         }
         false
@@ -357,7 +357,7 @@ impl Store {
         let (inner, digest, file) = (Arc::clone(&self.0), digest.clone(), file.to_owned());
         blocking(move || {
             let Some(local) = &inner.local else { return Ok(()) };
-            inner.grew.store(true, Ordering::Relaxed);
+            inner.grown.store(true, Ordering::Relaxed);
             local.take_in(&digest, &file)
         })
         .await

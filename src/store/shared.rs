@@ -14,55 +14,55 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use super::{
     Entry, Key, Kind, Warn,
-    backend::{Backend, Content, Held, Write},
+    backend::{Backend, Content, StoredFile, WriteCondition},
+    backend_error::BackendError,
     layout,
-    patience::{GivenUp, Patience, Pulse},
-    receive::Receiver,
-    trouble::Trouble,
+    receiver::Receiver,
+    stall::{StallError, StallLimits, TransferProgress},
 };
 use crate::{digest::Digest, fs::Opened};
 
-/// Objects that are published at once: each holds its next parts in memory. As many that nobody waits for.
+/// Bucket that are published at once: each holds its next parts in memory. As many that nobody waits for.
 const AT_ONCE: usize = 3;
 /// A listing says nothing before its first page is whole.
 const LISTING: u32 = 8;
 
 /// What somebody does at the place, for what follows when it fails.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Doing {
-    Reading,
-    Writing,
+enum Operation {
+    Read,
+    Write,
 }
 
 /// What becomes of an entry that is there already.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Present {
+pub(super) enum Existing {
     /// Who is second leaves it: both are right.
-    Stays,
+    Keep,
     /// It was found to be of no use.
-    Replaced,
+    Replace,
 }
 
 pub(super) struct Shared {
     /// As people name it.
     pub(super) name: String,
     backend: Backend,
-    patience: Patience,
+    limits: StallLimits,
     looked: OnceCell<()>,
     /// It failed, and is not asked any more.
-    left: AtomicBool,
+    disabled: AtomicBool,
     /// Nothing can be written there.
-    closed: AtomicBool,
+    read_only: AtomicBool,
     /// Names under which it has something else than it should: to be replaced.
     refused: Mutex<BTreeSet<String>>,
-    /// Objects that are on their way there, or were.
+    /// Bucket that are on their way there, or were.
     under_way: Mutex<BTreeMap<Digest, Arc<OnceCell<bool>>>>,
     /// Places for what others may be waiting for, and for the rest.
-    urgent: Semaphore,
-    places: Semaphore,
+    urgent_slots: Semaphore,
+    normal_slots: Semaphore,
     /// Nobody is waited for any more.
-    alone: AtomicBool,
-    in_vain: AtomicU32,
+    waiting_disabled: AtomicBool,
+    expired_waits: AtomicU32,
     warn: Warn,
 }
 
@@ -72,52 +72,52 @@ pub(super) enum Urgency {
     /// Others may be waiting for it.
     Awaited,
     /// When its turn comes.
-    Usual,
+    Normal,
 }
 
 impl Shared {
-    pub(super) fn new(name: String, backend: Backend, patience: Patience, warn: Warn) -> Self {
+    pub(super) fn new(name: String, backend: Backend, limits: StallLimits, warn: Warn) -> Self {
         Self {
             name,
             backend,
-            patience,
+            limits,
             looked: OnceCell::new(),
-            left: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
+            disabled: AtomicBool::new(false),
+            read_only: AtomicBool::new(false),
             refused: Mutex::default(),
             under_way: Mutex::default(),
-            urgent: Semaphore::new(AT_ONCE),
-            places: Semaphore::new(AT_ONCE),
-            alone: AtomicBool::new(false),
-            in_vain: AtomicU32::new(0),
+            urgent_slots: Semaphore::new(AT_ONCE),
+            normal_slots: Semaphore::new(AT_ONCE),
+            waiting_disabled: AtomicBool::new(false),
+            expired_waits: AtomicU32::new(0),
             warn,
         }
     }
 
     /// Whether it is still asked.
     pub(super) fn is_in_use(&self) -> bool {
-        !self.left.load(Ordering::Relaxed)
+        !self.disabled.load(Ordering::Relaxed)
     }
 
     /// Whether something may still be published there.
-    pub(super) fn takes(&self) -> bool {
-        self.is_in_use() && !self.closed.load(Ordering::Relaxed)
+    pub(super) fn is_writable(&self) -> bool {
+        self.is_in_use() && !self.read_only.load(Ordering::Relaxed)
     }
 
     /// Whether it may pay to wait for what others publish there.
-    pub(super) fn is_worth_waiting_by(&self) -> bool {
-        self.takes() && !self.alone.load(Ordering::Relaxed)
+    pub(super) fn allows_waiting(&self) -> bool {
+        self.is_writable() && !self.waiting_disabled.load(Ordering::Relaxed)
     }
 
     /// Nobody is waited for from here on.
-    pub(super) fn wait_no_more(&self) {
-        self.alone.store(true, Ordering::Relaxed);
+    pub(super) fn stop_waiting(&self) {
+        self.waiting_disabled.store(true, Ordering::Relaxed);
     }
 
     /// Somebody was waited for, and did not publish it in time.
-    pub(super) fn waited_in_vain(&self, at_most: u32) {
-        if self.in_vain.fetch_add(1, Ordering::Relaxed) + 1 >= at_most {
-            self.wait_no_more();
+    pub(super) fn count_expired_wait(&self, at_most: u32) {
+        if self.expired_waits.fetch_add(1, Ordering::Relaxed) + 1 >= at_most {
+            self.stop_waiting();
         }
     }
 
@@ -138,17 +138,17 @@ impl Shared {
     }
 
     async fn receive(&self, digest: &Digest, to: Receiver, on_bytes: impl Fn(u64)) -> Option<u64> {
-        let (name, pulse) = (layout::object(digest), Pulse::default());
-        let reading = self.backend.read(&name, to, &pulse);
-        let received = match self.attend(self.patience, &pulse, reading, on_bytes).await {
+        let (name, progress) = (layout::object(digest), TransferProgress::default());
+        let reading = self.backend.read(&name, to, &progress);
+        let received = match self.guarded(self.limits, &progress, reading, on_bytes).await {
             Ok(Some(receiver)) => {
                 let digest = digest.clone();
                 super::blocking(move || receiver.finish(&digest)).await.map(Some)
             }
             Ok(None) => Ok(None),
-            Err(trouble) => Err(trouble),
+            Err(error) => Err(error),
         };
-        received.unwrap_or_else(|trouble| self.note(trouble, Doing::Reading, &name))
+        received.unwrap_or_else(|error| self.record(error, Operation::Read, &name))
     }
 
     /// Publishes an object, unless it is there. Says whether it is there then. `open`: the bytes, when they are needed.
@@ -168,33 +168,33 @@ impl Shared {
         urgency: Urgency,
         open: impl FnOnce() -> Option<Opened> + Send,
     ) -> bool {
-        let places = if urgency == Urgency::Awaited { &self.urgent } else { &self.places };
-        let Ok(_place) = places.acquire().await else { return false };
-        if !self.takes() {
+        let slots = if urgency == Urgency::Awaited { &self.urgent_slots } else { &self.normal_slots };
+        let Ok(_slot) = slots.acquire().await else { return false };
+        if !self.is_writable() {
             return false;
         }
         let Some(opened) = open() else { return false };
         let name = layout::object(digest);
         if !lock(&self.refused).contains(&name) {
-            let there = self.attend(self.patience, &Pulse::default(), self.backend.size(&name), |_| ()).await;
+            let there = self.guarded(self.limits, &TransferProgress::default(), self.backend.size(&name), |_| ()).await;
             match there {
                 Ok(size) if size == Some(opened.size) => return true,
-                Ok(_) | Err(Trouble::Refused(_)) => {}
-                Err(trouble) => {
-                    self.note::<()>(trouble, Doing::Reading, &name);
+                Ok(_) | Err(BackendError::BadContent(_)) => {}
+                Err(error) => {
+                    self.record::<()>(error, Operation::Read, &name);
                     return false;
                 }
             }
         }
-        let pulse = Pulse::default();
-        let writing = self.backend.publish(&name, opened, digest, &pulse);
-        match self.attend(self.patience.of_writing(), &pulse, writing, |_| ()).await {
+        let progress = TransferProgress::default();
+        let writing = self.backend.publish(&name, opened, digest, &progress);
+        match self.guarded(self.limits.of_writing(), &progress, writing, |_| ()).await {
             Ok(()) => {
                 lock(&self.refused).remove(&name);
                 true
             }
-            Err(trouble) => {
-                self.note::<()>(trouble, Doing::Writing, &name);
+            Err(error) => {
+                self.record::<()>(error, Operation::Write, &name);
                 false
             }
         }
@@ -205,87 +205,91 @@ impl Shared {
         let name = layout::entry(kind, key);
         let content = self.content(&name).await.ok()??;
         Entry::parse(kind, &content.bytes).or_else(|| {
-            self.note(Trouble::Refused("it is no entry that this release can read".to_owned()), Doing::Reading, &name)
+            self.record(
+                BackendError::BadContent("it is no entry that this release can read".to_owned()),
+                Operation::Read,
+                &name,
+            )
         })
     }
 
     /// Says what a key leads to.
-    pub(super) async fn put_entry(&self, kind: Kind, key: &Key, bytes: &[u8], present: Present) -> bool {
-        if present == Present::Stays && self.entry(kind, key).await.is_some() {
+    pub(super) async fn put_entry(&self, kind: Kind, key: &Key, bytes: &[u8], existing: Existing) -> bool {
+        if existing == Existing::Keep && self.entry(kind, key).await.is_some() {
             return true;
         }
-        self.write(&layout::entry(kind, key), bytes, Write::Always).await.unwrap_or(false)
+        self.write(&layout::entry(kind, key), bytes, WriteCondition::Always).await.unwrap_or(false)
     }
 
     /// A small file as it is now.
     pub(super) async fn content(&self, name: &str) -> Result<Option<Content>, ()> {
-        let read = self.attend(self.patience, &Pulse::default(), self.backend.content(name), |_| ()).await;
-        read.map_err(|trouble| self.forget(trouble, Doing::Reading, name))
+        let read = self.guarded(self.limits, &TransferProgress::default(), self.backend.content(name), |_| ()).await;
+        read.map_err(|error| self.record_only(error, Operation::Read, name))
     }
 
     /// Writes a small file. Says whether it did; the error is that nothing can be written.
-    pub(super) async fn write(&self, name: &str, bytes: &[u8], how: Write) -> Result<bool, ()> {
-        if !self.takes() {
+    pub(super) async fn write(&self, name: &str, bytes: &[u8], how: WriteCondition) -> Result<bool, ()> {
+        if !self.is_writable() {
             return Err(());
         }
         let writing = self.backend.write(name, bytes, how);
-        let written = self.attend(self.patience.of_writing(), &Pulse::default(), writing, |_| ()).await;
-        written.map_err(|trouble| self.forget(trouble, Doing::Writing, name))
+        let written = self.guarded(self.limits.of_writing(), &TransferProgress::default(), writing, |_| ()).await;
+        written.map_err(|error| self.record_only(error, Operation::Write, name))
     }
 
     pub(super) async fn remove(&self, name: &str) -> Result<(), ()> {
         let removing = self.backend.remove(name);
-        let removed = self.attend(self.patience.of_writing(), &Pulse::default(), removing, |_| ()).await;
-        removed.map_err(|trouble| self.forget(trouble, Doing::Writing, name))
+        let removed = self.guarded(self.limits.of_writing(), &TransferProgress::default(), removing, |_| ()).await;
+        removed.map_err(|error| self.record_only(error, Operation::Write, name))
     }
 
     /// All files below a folder.
-    pub(super) async fn list(&self, folder: &str) -> Result<Vec<Held>, ()> {
-        let patience = Patience { silence: self.patience.silence * LISTING, ..self.patience };
-        let listed = self.attend(patience, &Pulse::default(), self.backend.list(folder), |_| ()).await;
-        listed.map_err(|trouble| self.forget(trouble, Doing::Reading, folder))
+    pub(super) async fn list(&self, folder: &str) -> Result<Vec<StoredFile>, ()> {
+        let limits = StallLimits { silence: self.limits.silence * LISTING, ..self.limits };
+        let listed = self.guarded(limits, &TransferProgress::default(), self.backend.list(folder), |_| ()).await;
+        listed.map_err(|error| self.record_only(error, Operation::Read, folder))
     }
 
     /// Works with the place while patience lasts.
-    async fn attend<T>(
+    async fn guarded<T>(
         &self,
-        patience: Patience,
-        pulse: &Pulse,
-        work: impl Future<Output = Result<T, Trouble>>,
+        limits: StallLimits,
+        progress: &TransferProgress,
+        work: impl Future<Output = Result<T, BackendError>>,
         on_bytes: impl Fn(u64),
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, BackendError> {
         if !self.is_in_use() {
-            return Err(Trouble::Left);
+            return Err(BackendError::Disabled);
         }
         let looked_and_done = async {
             self.looked.get_or_try_init(|| self.backend.look()).await?;
             work.await
         };
-        match patience.attend(pulse, looked_and_done, || !self.is_in_use(), on_bytes).await {
+        match limits.watch(progress, looked_and_done, || !self.is_in_use(), on_bytes).await {
             Ok(done) => done,
-            Err(GivenUp::Meanwhile) => Err(Trouble::Left),
-            Err(why) => Err(Trouble::Place(why.to_string())),
+            Err(StallError::Disabled) => Err(BackendError::Disabled),
+            Err(why) => Err(BackendError::Unusable(why.to_string())),
         }
     }
 
-    fn forget(&self, trouble: Trouble, doing: Doing, name: &str) {
-        self.note::<()>(trouble, doing, name);
+    fn record_only(&self, error: BackendError, operation: Operation, name: &str) {
+        self.record::<()>(error, operation, name);
     }
 
     /// Draws the consequences of a trouble, and says so once.
-    fn note<T>(&self, trouble: Trouble, doing: Doing, name: &str) -> Option<T> {
-        match (trouble, doing) {
-            (Trouble::Place(why), _) | (Trouble::Closed(why), Doing::Reading) => {
-                if !self.left.swap(true, Ordering::Relaxed) {
+    fn record<T>(&self, error: BackendError, operation: Operation, name: &str) -> Option<T> {
+        match (error, operation) {
+            (BackendError::Unusable(why), _) | (BackendError::NotWritable(why), Operation::Read) => {
+                if !self.disabled.swap(true, Ordering::Relaxed) {
                     (self.warn)(format!("the shared store `{}` is left alone from here on: {why}", self.name));
                 }
             }
-            (Trouble::Closed(why), Doing::Writing) => {
-                if !self.closed.swap(true, Ordering::Relaxed) {
+            (BackendError::NotWritable(why), Operation::Write) => {
+                if !self.read_only.swap(true, Ordering::Relaxed) {
                     (self.warn)(format!("nothing is published in the shared store `{}`: {why}", self.name));
                 }
             }
-            (Trouble::Refused(why), _) => {
+            (BackendError::BadContent(why), _) => {
                 if lock(&self.refused).insert(name.to_owned()) {
                     let last = name.rsplit('/').next().unwrap_or(name);
                     let short = last.get(..12).unwrap_or(last);
@@ -293,7 +297,7 @@ impl Shared {
                 }
             }
             // The next to use our own disk says it better.
-            (Trouble::Ours(_) | Trouble::Left, _) => {}
+            (BackendError::LocalDisk(_) | BackendError::Disabled, _) => {}
         }
         None
     }

@@ -1,8 +1,8 @@
 //! A store as a whole: what it gives, what it refuses, what it leaves.
 
-mod care;
 mod leases;
 mod local;
+mod maintenance;
 mod shared;
 
 use std::{
@@ -17,11 +17,11 @@ use object_store::{
 use serde_json::Map;
 
 use super::*;
-use crate::{cloud::Surroundings, http::Objects, report::event::Served};
+use crate::{cloud::Surroundings, http::Bucket, report::event::Served};
 
 /// Short enough for a test, long enough for a machine with other work.
-const SHORT: Patience =
-    Patience { silence: Duration::from_secs(2), grace: Duration::from_millis(500), slowest: 1 << 20 };
+const SHORT: StallLimits =
+    StallLimits { silence: Duration::from_secs(2), grace: Duration::from_millis(500), slowest: 1 << 20 };
 
 struct Bench {
     temp: tempfile::TempDir,
@@ -43,33 +43,33 @@ impl Bench {
     }
 
     fn store(&self) -> Store {
-        Store::of(Some(Local::new(self.path("local"))), USUAL_LIMIT, None, self.warn())
+        Store::of(Some(LocalStore::new(self.path("local"))), DEFAULT_LIMIT, None, self.warn())
     }
 
     /// A node of its own name, which shares the folder `shared`.
     fn node(&self, name: &str) -> Store {
         let _ = std::fs::create_dir(self.path("shared"));
-        let place = Backend::Folder(FolderPlace { tree: Tree::shared(self.path("shared")) });
+        let place = Backend::Folder(FolderBackend { tree: Tree::shared(self.path("shared")) });
         self.node_with(name, place)
     }
 
     fn node_with(&self, name: &str, backend: Backend) -> Store {
-        self.node_of_patience(name, backend, Patience::default())
+        self.node_of_patience(name, backend, StallLimits::default())
     }
 
-    fn node_of_patience(&self, name: &str, backend: Backend, patience: Patience) -> Store {
-        let shared = Shared::new("/shared".into(), backend, patience, self.warn());
-        Store::of(Some(Local::new(self.path(name))), USUAL_LIMIT, Some(shared), self.warn())
+    fn node_of_patience(&self, name: &str, backend: Backend, limits: StallLimits) -> Store {
+        let shared = Shared::new("/shared".into(), backend, limits, self.warn());
+        Store::of(Some(LocalStore::new(self.path(name))), DEFAULT_LIMIT, Some(shared), self.warn())
     }
 
     /// A node that shares a bucket.
     fn node_of_bucket(&self, name: &str, bucket: &Arc<dyn object_store::ObjectStore>) -> Store {
-        self.node_with(name, Backend::Bucket(BucketPlace::of(Objects::of(Arc::clone(bucket)))))
+        self.node_with(name, Backend::Bucket(BucketBackend::of(Bucket::of(Arc::clone(bucket)))))
     }
 
     /// The same with little patience.
     fn hasty_node(&self, name: &str, bucket: &Arc<dyn object_store::ObjectStore>) -> Store {
-        self.node_of_patience(name, Backend::Bucket(BucketPlace::of(Objects::of(Arc::clone(bucket)))), SHORT)
+        self.node_of_patience(name, Backend::Bucket(BucketBackend::of(Bucket::of(Arc::clone(bucket)))), SHORT)
     }
 
     fn warnings(&self) -> Vec<String> {

@@ -13,7 +13,7 @@ use nodeagent::{
     cloud::{Clouds, Surroundings},
     digest::Digest,
     http,
-    store::{Key, Lease, Places, Store},
+    store::{Key, Lease, Store, StoreLocations},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -115,7 +115,7 @@ impl Bucket {
         let warnings = Arc::new(Mutex::new(Vec::new()));
         let said = Arc::clone(&warnings);
         let local = tempfile::tempdir_in(self.folder.path()).expect("a folder").keep();
-        let places = Places { local, limit: u64::MAX, shared: Some(place.parse().expect("a place")) };
+        let places = StoreLocations { local, limit: u64::MAX, shared: Some(place.parse().expect("a place")) };
         let store =
             Store::open(&places, &clouds, Arc::new(move |warning: String| said.lock().expect("sound").push(warning)));
         (store, warnings)

@@ -6,7 +6,7 @@ use nodeagent::{
     cloud::{Clouds, Surroundings},
     digest::Digest,
     http,
-    store::{Key, Lease, Places, Store},
+    store::{Key, Lease, Store, StoreLocations},
 };
 use serde_json::json;
 
@@ -77,7 +77,7 @@ impl S3 {
         let surroundings = Surroundings { variables, home: None };
         let clouds = Arc::new(Clouds::new(Arc::new(http::Client::default()), surroundings));
         let shared = Some(PLACE.parse().expect("a place"));
-        let places = Places { local: local.to_owned(), limit: u64::MAX, shared };
+        let places = StoreLocations { local: local.to_owned(), limit: u64::MAX, shared };
         Store::open(&places, &clouds, Arc::new(|warning: String| panic!("{warning}")))
     }
 }

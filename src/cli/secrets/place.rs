@@ -9,7 +9,7 @@ use super::{missing, profile_of};
 use crate::{
     cli::{Env, Stopped, target::assignment},
     diagnostic::Diagnostic,
-    grammar::source::{Misfit, Named, SourceName, Wanted, address},
+    grammar::secret_source::{SecretName, SecretSpec, SourceName, SpecError, address},
     profile::Profile,
     secrets::{Address, Place, SecretError},
 };
@@ -59,7 +59,7 @@ impl PlaceOptions {
             return Ok((entry.scope.clone(), entry.from.clone()));
         }
         let place = self.place_in(profile.as_ref())?;
-        let named = Named { name: None, version: None, env: None };
+        let named = SecretName { name: None, version: None, env: None };
         let address = address(&place, key, named).map_err(|misfit| mistake(&misfit))?;
         Ok((place.scope, address))
     }
@@ -99,7 +99,7 @@ impl PlaceOptions {
         if let Some(misfit) = self.source.foreign_to_scope().find(|misfit| given.contains(&(misfit.key, true))) {
             return Err(mistake(&misfit));
         }
-        let wanted = Wanted {
+        let wanted = SecretSpec {
             scope: self.scope.as_deref().unwrap_or_default(),
             key: "",
             name: None,
@@ -116,7 +116,7 @@ impl PlaceOptions {
 }
 
 /// What is wrong with an option, in the words for the key of a profile.
-fn mistake(misfit: &Misfit) -> Stopped {
+fn mistake(misfit: &SpecError) -> Stopped {
     let option = match misfit.key {
         "key" => String::new(),
         // Of all sources, only `file` cannot do without an option of its own.

@@ -123,9 +123,9 @@ impl Account {
     }
 
     /// The keys that requests of others to sign are signed with: those of the store in S3.
-    pub async fn keys(&self) -> Result<http::Keys, CloudError> {
+    pub async fn keys(&self) -> Result<http::AwsKeys, CloudError> {
         let held = self.credentials().await?;
-        Ok(http::Keys { id: held.key.clone(), secret: held.secret.clone(), token: held.token.clone() })
+        Ok(http::AwsKeys { id: held.key.clone(), secret: held.secret.clone(), token: held.token.clone() })
     }
 
     /// Where S3 is, when the configuration names another address than Amazon's.

@@ -15,13 +15,13 @@ use super::{
 };
 use crate::{
     cloud::{CloudError, Kind, read_token},
-    http::{Answer, Client, Request, Retrying},
+    http::{Answer, Client, Request, RetryPolicy},
     redact::Secret,
 };
 
 const SERVICE: &str = "Azure sign-in";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-const RETRYING: Retrying = Retrying {
+const RETRYING: RetryPolicy = RetryPolicy {
     budget: Duration::from_secs(30),
     statuses: &[429, 500, 502, 503, 504],
     first: Duration::from_millis(500),

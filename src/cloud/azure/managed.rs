@@ -11,7 +11,7 @@ use url::Url;
 use super::token::{LIMIT, Token};
 use crate::{
     cloud::{CloudError, Kind},
-    http::{Answer, Client, Request, Retrying},
+    http::{Answer, Client, Request, RetryPolicy},
     redact::Secret,
 };
 
@@ -21,13 +21,13 @@ const APP_SERVICE: &str = "the identity endpoint";
 const PROBE: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// As the official clients do: five tries within half a minute.
-const RETRYING: Retrying = Retrying {
+const RETRYING: RetryPolicy = RetryPolicy {
     budget: Duration::from_secs(25),
     statuses: &[404, 429, 500, 502, 503, 504],
     first: Duration::from_millis(800),
 };
 /// While the host is updated, for up to 70 seconds.
-const UPDATING: Retrying = Retrying {
+const UPDATING: RetryPolicy = RetryPolicy {
     budget: Duration::from_secs(70),
     statuses: &[404, 410, 429, 500, 502, 503, 504],
     first: Duration::from_secs(5),

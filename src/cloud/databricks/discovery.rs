@@ -13,15 +13,15 @@ use url::Url;
 use super::{host, settings::Settings};
 use crate::{
     cloud::{CloudError, Kind},
-    http::{Client, Request, Retrying},
+    http::{Client, Request, RetryPolicy},
 };
 
 /// All questions together.
 const WHOLE: Duration = Duration::from_secs(5);
 /// The first one, which may stay without an answer.
 const FIRST: Duration = Duration::from_secs(2);
-const RETRYING: Retrying =
-    Retrying { budget: Duration::from_secs(4), statuses: &[429, 503], first: Duration::from_millis(250) };
+const RETRYING: RetryPolicy =
+    RetryPolicy { budget: Duration::from_secs(4), statuses: &[429, 503], first: Duration::from_millis(250) };
 const LIMIT: usize = 1 << 20;
 
 /// The domains that workspaces and accounts are in.
@@ -78,7 +78,7 @@ impl Oidc {
             return self.read(http, document, None).await;
         }
         let config = self.at("/.well-known/databricks-config");
-        let config = match timeout(FIRST, json(http, &config, Retrying::NEVER)).await {
+        let config = match timeout(FIRST, json(http, &config, RetryPolicy::NEVER)).await {
             Ok(Ok(config)) => config,
             // Older workspaces have none; the fallback says what is wrong, if something is.
             _ => Value::Null,
@@ -150,7 +150,7 @@ fn audience(config: &Value) -> Option<String> {
     first.as_str().map(str::to_owned)
 }
 
-async fn json(http: &Client, url: &Url, retrying: Retrying) -> Result<Value, CloudError> {
+async fn json(http: &Client, url: &Url, retrying: RetryPolicy) -> Result<Value, CloudError> {
     let request = Request::get(url.clone()).limit(LIMIT).retrying(retrying);
     let answer =
         http.call(&request).await.map_err(|error| CloudError::unanswered("the workspace", &error).hint(REACH))?;

@@ -17,12 +17,12 @@ use super::{
 };
 use crate::{
     cloud::{CloudError, Kind},
-    http::{Client, Request, Retrying},
+    http::{Client, Request, RetryPolicy},
     redact::Secret,
 };
 
 /// The metadata service's documented reasons to ask again: it is starting, updating, or busy.
-const METADATA: Retrying = Retrying {
+const METADATA: RetryPolicy = RetryPolicy {
     budget: Duration::from_secs(30),
     statuses: &[404, 410, 429, 500, 502, 503, 504],
     first: Duration::from_millis(800),
@@ -82,7 +82,7 @@ impl Entra {
         let mut url = self.azure.manager.clone();
         url.set_path(resource);
         url.set_query(Some("api-version=2018-04-01"));
-        let retrying = Retrying { statuses: &[429, 503], ..METADATA };
+        let retrying = RetryPolicy { statuses: &[429, 503], ..METADATA };
         let request = Request::get(url).bearer(&granted.token).retrying(retrying);
         let answer =
             http.call(&request).await.map_err(|error| CloudError::unanswered("Azure's resource manager", &error))?;

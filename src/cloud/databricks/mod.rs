@@ -37,12 +37,12 @@ use self::{
     token::{Cache, Handed},
 };
 use super::{CloudError, Kind, Surroundings};
-use crate::http::{self, Answer, Request, Retrying};
+use crate::http::{self, Answer, Request, RetryPolicy};
 
 /// What only reads is asked again when the workspace is overloaded or does not answer. The official clients take five
 /// minutes; a node that starts has less. A server's error (500) is not asked for twice, as with them.
-const PATIENT: Retrying =
-    Retrying { budget: Duration::from_secs(45), statuses: &[429, 503], first: Duration::from_millis(500) };
+const PATIENT: RetryPolicy =
+    RetryPolicy { budget: Duration::from_secs(45), statuses: &[429, 503], first: Duration::from_millis(500) };
 
 /// A workspace, connected to.
 pub struct Workspace {
@@ -56,7 +56,7 @@ pub struct Workspace {
     id: Option<String>,
     /// The workspace as a resource of Azure.
     resource: Option<String>,
-    patience: Retrying,
+    patience: RetryPolicy,
     me: OnceCell<Me>,
 }
 

@@ -10,13 +10,13 @@ use serde_json::Value;
 use super::{host, token::Token};
 use crate::{
     cloud::{CloudError, Kind},
-    http::{Answer, Client, HttpError, Request, Retrying},
+    http::{Answer, Client, HttpError, Request, RetryPolicy},
     redact::Secret,
 };
 
 /// An endpoint for tokens that is overloaded is asked again, but not for as long as a start may take.
-const PATIENT: Retrying =
-    Retrying { budget: Duration::from_secs(20), statuses: &[429, 502, 503, 504], first: Duration::from_millis(500) };
+const PATIENT: RetryPolicy =
+    RetryPolicy { budget: Duration::from_secs(20), statuses: &[429, 502, 503, 504], first: Duration::from_millis(500) };
 /// A token and a few words; an answer that is larger is none.
 const LIMIT: usize = 1 << 20;
 

@@ -8,7 +8,7 @@ use crate::{
         Entry, Login,
         raw::{RawLogin, RawProfile},
     },
-    redact::{NotASite, Site},
+    redact::{UrlPrefix, UrlPrefixError},
     secrets::{Address, Place},
 };
 
@@ -46,12 +46,12 @@ impl Rules<'_> {
     ) -> Option<Entry<Login>> {
         let at = |key: &str| place!["logins", index, key];
         let before = self.found.len();
-        let site = self.expanded(&at("url"), &raw.url).and_then(|url| match Site::parse(&url) {
+        let site = self.expanded(&at("url"), &raw.url).and_then(|url| match UrlPrefix::parse(&url) {
             Ok(site) => Some(site),
             Err(why) => {
                 // An address with a password in it is not repeated.
                 let message = match why {
-                    NotASite::HoldsCredentials => why.to_string(),
+                    UrlPrefixError::HoldsCredentials => why.to_string(),
                     _ => format!("`{url}` cannot have a login: {why}"),
                 };
                 self.mistake(&at("url"), message, remedy(why));
@@ -81,13 +81,13 @@ impl Rules<'_> {
     }
 }
 
-fn remedy(why: NotASite) -> &'static str {
+fn remedy(why: UrlPrefixError) -> &'static str {
     match why {
-        NotASite::Unknown => {
+        UrlPrefixError::NotHttps => {
             "write it as `https://pypi.example.org/`, with a path where only a part of the server counts"
         }
-        NotASite::PlainText => "use `https://`; only this machine itself may be asked by `http://`",
-        NotASite::HoldsCredentials => NO_CREDENTIALS,
-        NotASite::NotAPlace => "name the server, with a path where only a part of it counts",
+        UrlPrefixError::PlainText => "use `https://`; only this machine itself may be asked by `http://`",
+        UrlPrefixError::HoldsCredentials => NO_CREDENTIALS,
+        UrlPrefixError::HasQuery => "name the server, with a path where only a part of it counts",
     }
 }

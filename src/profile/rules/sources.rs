@@ -6,7 +6,7 @@ use super::{Rules, place};
 use crate::{
     grammar::{
         document::Part,
-        source::{self, Misfit, SourceName, Wanted},
+        secret_source::{self, SecretSpec, SourceName, SpecError},
     },
     profile::raw::{RawLogin, RawSecretItem, RawSecrets},
     secrets::{Address, Place},
@@ -46,7 +46,7 @@ impl Rules<'_> {
         for (name, value) in &raw.context {
             context.insert(name.clone(), self.expanded(&place!["secrets", "context", name.as_str()], value)?);
         }
-        let place = source.place(&Wanted {
+        let place = source.place(&SecretSpec {
             scope,
             key: "",
             name: None,
@@ -67,11 +67,11 @@ impl Rules<'_> {
         let name = self.expanded_if_written(entry, "name", raw.name)?;
         let version = self.expanded_if_written(entry, "version", raw.version)?;
         let env = raw.env.map(String::as_str);
-        let named = source::Named { name: name.as_deref(), version: version.as_deref(), env };
-        self.fitting(entry, source::address(place, key, named))
+        let named = secret_source::SecretName { name: name.as_deref(), version: version.as_deref(), env };
+        self.fitting(entry, secret_source::address(place, key, named))
     }
 
-    fn foreign_keys(&mut self, below: &[Part], foreign: impl Iterator<Item = Misfit>) {
+    fn foreign_keys(&mut self, below: &[Part], foreign: impl Iterator<Item = SpecError>) {
         for misfit in foreign {
             let at = [below, &place![misfit.key]].concat();
             if self.document.has(&at) {
@@ -87,7 +87,7 @@ impl Rules<'_> {
         self.expanded(&[below, &place![key]].concat(), text).map(Some)
     }
 
-    fn fitting<T>(&mut self, below: &[Part], found: Result<T, Misfit>) -> Option<T> {
+    fn fitting<T>(&mut self, below: &[Part], found: Result<T, SpecError>) -> Option<T> {
         found.map_err(|misfit| self.mistake(&[below, &place![misfit.key]].concat(), misfit.message, misfit.hint)).ok()
     }
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::{hints::Meaning, uris::Archive};
 use crate::{
-    http::{Download, HttpError, Problem},
+    http::{Download, HttpError, HttpProblem},
     report::event::{Amount, Unit},
     steps::Context,
 };
@@ -66,14 +66,14 @@ pub(super) async fn fetch(ctx: &Context, pool: &Path, archives: &[Archive]) -> R
 /// Whether apt may do better: it has logins of its own where the server wants one, and needs no certificates for plain
 /// http where the node has none.
 fn is_for_apt(error: &HttpError) -> bool {
-    matches!(error.problem, Problem::Status(401 | 403 | 407) | Problem::Client(_))
+    matches!(error.problem, HttpProblem::Status(401 | 403 | 407) | HttpProblem::Client(_))
 }
 
 /// How the index that named an archive is out of date, if that is what the error means.
 pub(super) fn staleness(error: &HttpError) -> Option<Meaning> {
     match error.problem {
         _ if error.is_absent() => Some(Meaning::Gone),
-        Problem::WrongSize { .. } | Problem::WrongDigest { .. } => Some(Meaning::HashMismatch),
+        HttpProblem::WrongSize { .. } | HttpProblem::WrongDigest { .. } => Some(Meaning::HashMismatch),
         _ => None,
     }
 }

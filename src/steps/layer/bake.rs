@@ -22,7 +22,7 @@ use crate::{
         python::{self, Trace},
         r,
     },
-    store::{Key, Kind, Which},
+    store::{Key, Kind, Tier},
     trust::{Prehash, SecretKey, trusted_comment},
 };
 
@@ -88,12 +88,12 @@ pub async fn bake(ctx: &Context, layer: &Layer, signer: Option<&SecretKey>) -> R
     let published = if layer.private {
         ctx.store.put_entry(Kind::Layer, &key, &entry).await
     } else {
-        ctx.store.publish_anew(Kind::Layer, &key, &entry).await
+        ctx.store.republish(Kind::Layer, &key, &entry).await
     };
     published.map_err(|error| failed(error.in_words()))?;
     // What the shared place does not have, no other node will find: that is what a layer is for.
     if !layer.private && ctx.store.has_shared() {
-        let seen = ctx.store.entry_in(Which::Shared, Kind::Layer, &key).await;
+        let seen = ctx.store.entry_in(Tier::Shared, Kind::Layer, &key).await;
         if seen.is_none_or(|seen| seen.facts != entry.facts) {
             let hint = "the warnings above say why; bake again when the shared place can be written to".to_owned();
             return Err(StepError::new("the layer was made and could not be published").hint(hint));
@@ -161,7 +161,7 @@ async fn pack(ctx: &Context, layer: &Layer, key: &Key, pieces: Vec<Piece>) -> Re
                 packed.map(|entries| (piece.bytes, entries)).map_err(|error| words(&error))
             };
             let (bytes, entries) = beside(packing).await?;
-            let added = if layer.private { ctx.store.add_here(&to).await } else { ctx.store.add(&to).await };
+            let added = if layer.private { ctx.store.add_local(&to).await } else { ctx.store.add(&to).await };
             // The store has it under its own name.
             let _ = fs::remove(&to);
             let object = added.map_err(|error| error.in_words())?;

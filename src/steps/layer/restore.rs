@@ -22,7 +22,7 @@ use crate::{
         Context,
         links::{Ground, Links},
     },
-    store::{Kind, Reach},
+    store::{Kind, Visibility},
 };
 
 /// The folder beside a layer's place, where the agent's cache is on another file system.
@@ -54,7 +54,7 @@ pub(in super::super) async fn stage(ctx: &Context, layer: &Layer) -> Option<Stag
             return None;
         }
     };
-    for &which in Reach::of(layer.private).places() {
+    for &which in Visibility::of(layer.private).tiers() {
         let Some(entry) = ctx.store.entry_in(which, Kind::Layer, &key).await else { continue };
         let started = Timestamp::now();
         let staged = match Manifest::of(&entry, &key, ctx.filestore.trusted()) {

@@ -10,7 +10,7 @@ use crate::{
     lock::LockedDistribution,
     plan::PythonInstall,
     steps::locked::{self, Wanted},
-    store::Reach,
+    store::Visibility,
 };
 
 /// Fetches the files of a lock.
@@ -32,8 +32,8 @@ pub(super) async fn fetch(
 
 /// Who may have what is made of a file: what came with a login is not for everybody, and under trusted keys nobody's word is
 /// good for what another node made of it.
-pub(super) fn reach(ctx: &Context, config: &PipConfig, file: &LockedDistribution) -> Reach {
-    Reach::of(ctx.filestore.trusted().is_on() || ctx.http.logs_in(&config.with_own_login(&file.url)))
+pub(super) fn reach(ctx: &Context, config: &PipConfig, file: &LockedDistribution) -> Visibility {
+    Visibility::of(ctx.filestore.trusted().is_on() || ctx.http.has_login(&config.with_own_login(&file.url)))
 }
 
 /// The wheels that will be installed, those of source archives left out.
@@ -49,7 +49,7 @@ pub(super) fn wheels(
         reach: reach(ctx, config, file),
     });
     let of_files = wanted.wheels.iter().filter_map(|wheel| {
-        let reach = Reach::of(ctx.filestore.trusted().is_on());
+        let reach = Visibility::of(ctx.filestore.trusted().is_on());
         Some(ToInstall { name: wheel.name.clone(), sha256: wheel.sha256.clone()?, reach })
     });
     locked.chain(of_files).collect()

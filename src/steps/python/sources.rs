@@ -34,7 +34,7 @@ use crate::{
         scratch::Scratch,
         why::{Why, beside, words},
     },
-    store::{Entry, Guard, Key, Kind, Lease, Reach},
+    store::{Entry, Key, Kind, Lease, LeaseGuard, Visibility},
 };
 
 /// What the wheel is in an entry.
@@ -94,7 +94,7 @@ pub(super) struct Built {
     name: String,
     /// The wheel.
     pub(super) path: PathBuf,
-    reach: Reach,
+    reach: Visibility,
     /// The folder it is in lives as long.
     _scratch: Arc<Scratch>,
 }
@@ -143,7 +143,7 @@ impl Site<'_> {
     }
 
     /// The names of all builds, and who may have them; none where nothing is kept.
-    async fn keys(&self, sources: &[(&LockedDistribution, PathBuf)]) -> Vec<Option<(Key, Reach)>> {
+    async fn keys(&self, sources: &[(&LockedDistribution, PathBuf)]) -> Vec<Option<(Key, Visibility)>> {
         let ctx = self.ctx;
         let Some(interpreter) = self.interpreter.filter(|_| ctx.store.keeps()) else {
             return sources.iter().map(|_| None).collect();
@@ -156,7 +156,7 @@ impl Site<'_> {
         let os = Os::parse(&std::fs::read_to_string(ctx.on_node("/etc/os-release")).unwrap_or_default());
         // What it is built with may be what not everybody may have.
         let named = self.wanted.index_url.iter().chain(&self.wanted.extra_index_urls).cloned();
-        let is_private = named.chain(self.config.indexes()).any(|url| ctx.http.logs_in(&url));
+        let is_private = named.chain(self.config.indexes()).any(|url| ctx.http.has_login(&url));
         let key = |file: &LockedDistribution| {
             let decides = Decides {
                 source: file.sha256.hex(),
@@ -166,7 +166,7 @@ impl Site<'_> {
                 compilers: &called,
                 variables: &variables,
             };
-            let reach = if is_private { Reach::ThisNode } else { locked::reach(ctx, self.config, file) };
+            let reach = if is_private { Visibility::NodeOnly } else { locked::reach(ctx, self.config, file) };
             (Key::of(Kind::Wheel, &decides), reach)
         };
         sources.iter().map(|(file, _)| Some(key(file))).collect()
@@ -178,7 +178,7 @@ struct Maker<'a> {
     site: Site<'a>,
     file: &'a LockedDistribution,
     archive: &'a Path,
-    key: Option<(Key, Reach)>,
+    key: Option<(Key, Visibility)>,
     scratch: &'a Arc<Scratch>,
     ground: &'a Arc<Ground>,
     /// Builds at the same time.
@@ -194,7 +194,7 @@ impl Maker<'_> {
         if let Some(path) = self.kept().await {
             return Ok(Some(self.built(path)));
         }
-        if *reach == Reach::ThisNode {
+        if *reach == Visibility::NodeOnly {
             return self.build(None).await.map(Some);
         }
         match self.site.ctx.store.lease(key, LEASE).await {
@@ -223,7 +223,7 @@ impl Maker<'_> {
     }
 
     fn built(&self, path: PathBuf) -> Built {
-        let reach = self.key.as_ref().map_or(Reach::ThisNode, |(_, reach)| *reach);
+        let reach = self.key.as_ref().map_or(Visibility::NodeOnly, |(_, reach)| *reach);
         Built { name: self.file.name.clone(), path, reach, _scratch: Arc::clone(self.scratch) }
     }
 
@@ -231,7 +231,7 @@ impl Maker<'_> {
     async fn kept(&self) -> Option<PathBuf> {
         let (ctx, name) = (self.site.ctx, &self.file.name);
         let (key, reach) = self.key.as_ref()?;
-        for &which in reach.places() {
+        for &which in reach.tiers() {
             let Some(entry) = ctx.store.entry_in(which, Kind::Wheel, key).await else { continue };
             let (Some(file), Some(member)) = (self.fits(&entry), entry.object(ROLE)) else { continue };
             let (to, started) = (self.folder().join(file), Timestamp::now());
@@ -259,7 +259,7 @@ impl Maker<'_> {
     }
 
     /// Builds the wheel. It is published at once: others wait as long as the lease lives.
-    async fn build(&self, guard: Option<Guard>) -> Result<Built, StepError> {
+    async fn build(&self, guard: Option<LeaseGuard>) -> Result<Built, StepError> {
         let Site { ctx, tool, wanted, .. } = self.site;
         let (folder, name) = (self.folder(), &self.file.name);
         let _slot = self.slots.acquire().await;
@@ -288,13 +288,13 @@ impl Maker<'_> {
     }
 
     /// Keeps a wheel that was just built. Goes on behind the run.
-    fn keep(&self, built: &Built, guard: Option<Guard>) {
+    fn keep(&self, built: &Built, guard: Option<LeaseGuard>) {
         let Some((key, reach)) = self.key.clone() else { return };
         // No password stays for what goes on behind the run.
         let ctx = Context { logins: Logins::default(), ..self.site.ctx.clone() };
         let (ground, scratch) = (Arc::clone(self.ground), Arc::clone(self.scratch));
         let (name, path, into) = (self.file.name.clone(), built.path.clone(), self.folder().join("libraries"));
-        self.site.ctx.store.behind(async move {
+        self.site.ctx.store.spawn_background(async move {
             let (also, store) = (path.clone(), ctx.store.clone());
             let kept = async {
                 let links = beside(move || links(&ground, &also, &into)).await?;
@@ -366,7 +366,7 @@ fn links(ground: &Ground, wheel: &Path, into: &Path) -> Result<Links, Why> {
 pub(super) async fn to_install(built: &[Built]) -> Vec<ToInstall> {
     let built: Vec<_> = built.iter().map(|one| (one.name.clone(), one.path.clone(), one.reach)).collect();
     let reading = move || {
-        let wheel = |(name, path, reach): (String, PathBuf, Reach)| {
+        let wheel = |(name, path, reach): (String, PathBuf, Visibility)| {
             let sha256 = Digest::sha256_of_file(&path).ok()?.hex().to_owned();
             Some(ToInstall { name, sha256, reach })
         };

@@ -35,8 +35,8 @@ pub async fn lock(
     let mut all = Vec::new();
     for one in decide(ctx, wanted, keep).await? {
         let from = match &one.chosen.candidate.place {
-            Place::Repository(url) | Place::Past(url, _) => lock::Place::Url(bare(url)),
-            Place::File { path, shown } => lock::Place::Asset(asset(path).unwrap_or_else(|| shown.clone())),
+            Place::Repository(url) | Place::Past(url, _) => lock::ArchiveSource::Url(bare(url)),
+            Place::File { path, shown } => lock::ArchiveSource::Asset(asset(path).unwrap_or_else(|| shown.clone())),
         };
         let unread = |error| StepError::new(format!("`{}` could not be read", one.archive.display())).because(&error);
         all.push(LockedRPackage {
@@ -62,14 +62,14 @@ pub(super) async fn prepare(
     let r = checked_version(wanted)?;
     let archives: Vec<PathBuf> = packages.iter().map(|(package, file)| archive(ctx, package, file.as_ref())).collect();
     let of_servers = packages.iter().zip(&archives).filter_map(|((package, _), to)| match &package.from {
-        lock::Place::Url(url) => Some(Wanted {
+        lock::ArchiveSource::Url(url) => Some(Wanted {
             title: format!("{} {}", package.name, package.version),
             url: url.clone(),
             size: None,
             sha256: &package.sha256,
             to: to.clone(),
         }),
-        lock::Place::Asset(_) => None,
+        lock::ArchiveSource::Asset(_) => None,
     });
     locked::fetch(ctx, Some(&user_agent(&r)), of_servers.collect()).await?;
     let names: BTreeSet<&String> = packages.iter().map(|(package, _)| &package.name).collect();
@@ -82,8 +82,10 @@ pub(super) async fn prepare(
         })?;
         let bytes = std::fs::metadata(&archive).map_or(0, |found| found.len());
         let place = match &package.from {
-            lock::Place::Url(url) => Place::Repository(url.clone()),
-            lock::Place::Asset(_) => Place::File { shown: ctx.filestore.shown(&archive), path: archive.clone() },
+            lock::ArchiveSource::Url(url) => Place::Repository(url.clone()),
+            lock::ArchiveSource::Asset(_) => {
+                Place::File { shown: ctx.filestore.shown(&archive), path: archive.clone() }
+            }
         };
         // What is there already is nobody's to wait for.
         let needs = package.needs.iter().filter(|name| names.contains(name)).cloned().collect();
@@ -95,7 +97,7 @@ pub(super) async fn prepare(
 
 /// Where the archive of a package is on this node.
 fn archive(ctx: &Context, package: &LockedRPackage, file: Option<&PathBuf>) -> PathBuf {
-    if let (lock::Place::Asset(_), Some(file)) = (&package.from, file) {
+    if let (lock::ArchiveSource::Asset(_), Some(file)) = (&package.from, file) {
         return file.clone();
     }
     let name = format!("{}_{}.tar.gz", package.name, package.version);

@@ -49,8 +49,8 @@ async fn a_dead_holder_blocks_nobody_for_long() {
 }
 
 /// What a node is told about 1 MiB of bytes.
-async fn turn(bench: &Bench, node: &Store, digest: &Digest) -> Turn {
-    node.object_or_turn(digest, Some(1 << 20), &bench.path("to"), |_| ()).await
+async fn turn(bench: &Bench, node: &Store, digest: &Digest) -> SingleFlight {
+    node.object_or_permit(digest, Some(1 << 20), &bench.path("to"), |_| ()).await
 }
 
 #[tokio::test]
@@ -63,12 +63,12 @@ async fn one_goes_to_the_origin_and_the_other_takes_what_it_brings() {
         let name = |name: &str| format!("{name}-{of_bucket}");
         let node = |name: &str| if of_bucket { bench.node_of_bucket(name, &bucket) } else { bench.node(name) };
         let (one, two) = (node(&name("one")), node(&name("two")));
-        let Turn::Ours(ticket) = turn(&bench, &one, &digest).await else { panic!("nobody has it") };
+        let SingleFlight::Fetch(permit) = turn(&bench, &one, &digest).await else { panic!("nobody has it") };
         let (served, ()) = tokio::join!(turn(&bench, &two, &digest), async {
             tokio::time::sleep(Duration::from_millis(400)).await;
-            one.keep(&digest, &file, ticket).await;
+            one.keep(&digest, &file, permit).await;
         });
-        assert!(matches!(served, Turn::Served));
+        assert!(matches!(served, SingleFlight::Served));
         assert_eq!(two.used().shared, Served { objects: 1, bytes: 1 << 20 });
         one.settle(Duration::from_secs(20)).await;
         let left = one.shared().expect("shared").list(layout::LEASES).await.expect("listed");
@@ -81,13 +81,13 @@ async fn one_goes_to_the_origin_and_the_other_takes_what_it_brings() {
 async fn who_does_not_bring_it_makes_room_for_the_next() {
     let bench = Bench::new();
     let (one, two, digest) = (bench.node("one"), bench.node("two"), Digest::sha256(b"x"));
-    let Turn::Ours(failed) = turn(&bench, &one, &digest).await else { panic!("nobody has it") };
+    let SingleFlight::Fetch(failed) = turn(&bench, &one, &digest).await else { panic!("nobody has it") };
     let (next, ()) = tokio::join!(turn(&bench, &two, &digest), async {
         tokio::time::sleep(Duration::from_millis(400)).await;
         drop(failed);
     });
-    let Turn::Ours(ticket) = next else { panic!("nobody brought it") };
-    assert!(ticket.into_guard().is_some(), "it is for us to bring it to others");
+    let SingleFlight::Fetch(permit) = next else { panic!("nobody brought it") };
+    assert!(permit.into_guard().is_some(), "it is for us to bring it to others");
 }
 
 #[tokio::test]
@@ -97,17 +97,17 @@ async fn what_does_not_pay_is_not_waited_for() {
     let (one, two) = (bench.node("one"), bench.node("two"));
     let _held = one.lease(&Key::of_object(&digest), Duration::from_secs(60)).await;
     // Too small.
-    let small = two.object_or_turn(&digest, Some(100), &bench.path("to"), |_| ()).await;
-    assert!(matches!(small, Turn::Ours(_)));
+    let small = two.object_or_permit(&digest, Some(100), &bench.path("to"), |_| ()).await;
+    assert!(matches!(small, SingleFlight::Fetch(_)));
     // Others were too slow before.
-    two.shared().expect("shared").waited_in_vain(2);
-    assert!(two.shared().expect("shared").is_worth_waiting_by());
-    two.shared().expect("shared").waited_in_vain(2);
-    assert!(matches!(turn(&bench, &two, &digest).await, Turn::Ours(_)));
+    two.shared().expect("shared").count_expired_wait(2);
+    assert!(two.shared().expect("shared").allows_waiting());
+    two.shared().expect("shared").count_expired_wait(2);
+    assert!(matches!(turn(&bench, &two, &digest).await, SingleFlight::Fetch(_)));
     // The place fails.
-    let place = Backend::Folder(FolderPlace { tree: Tree::shared(bench.path("absent")) });
-    assert!(matches!(turn(&bench, &bench.node_with("three", place), &digest).await, Turn::Ours(_)));
-    assert!(matches!(turn(&bench, &bench.store(), &digest).await, Turn::Ours(_)), "nothing is shared");
+    let place = Backend::Folder(FolderBackend { tree: Tree::shared(bench.path("absent")) });
+    assert!(matches!(turn(&bench, &bench.node_with("three", place), &digest).await, SingleFlight::Fetch(_)));
+    assert!(matches!(turn(&bench, &bench.store(), &digest).await, SingleFlight::Fetch(_)), "nothing is shared");
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn a_lease_that_says_for_ever_ends_like_any_other() {
 #[tokio::test]
 async fn where_no_lease_can_be_written_everybody_works() {
     let bench = Bench::new();
-    let place = Backend::Folder(FolderPlace { tree: Tree::shared(bench.path("absent")) });
+    let place = Backend::Folder(FolderBackend { tree: Tree::shared(bench.path("absent")) });
     let key = Key::of_object(&Digest::sha256(b"x"));
     assert!(is_taken(&bench.node_with("one", place).lease(&key, Duration::from_secs(60)).await));
     assert!(is_taken(&bench.store().lease(&key, Duration::from_secs(60)).await));

@@ -9,17 +9,17 @@ async fn an_entry_of_no_use_is_replaced_where_nodes_share_it() {
     let key = Key::of(Kind::RBuild, &"facts");
     let entry = |object: &Object| Entry::new(Kind::RBuild, vec![Member::new("archive", object)], Map::new());
     let first = entry(&one.add(&bench.file("x", b"hello")).await.expect("added"));
-    one.publish_anew(Kind::RBuild, &key, &first).await.expect("published");
-    assert_eq!(two.entry_in(Which::Shared, Kind::RBuild, &key).await, Some(first.clone()), "at once");
+    one.republish(Kind::RBuild, &key, &first).await.expect("published");
+    assert_eq!(two.entry_in(Tier::Shared, Kind::RBuild, &key).await, Some(first.clone()), "at once");
     let second = entry(&two.add(&bench.file("y", b"other")).await.expect("added"));
     two.publish(Kind::RBuild, &key, &second).await.expect("published");
     two.settle(Duration::from_secs(20)).await;
-    assert_eq!(two.entry_in(Which::Shared, Kind::RBuild, &key).await, Some(first.clone()), "what is there stays");
-    two.publish_anew(Kind::RBuild, &key, &second).await.expect("published");
-    assert_eq!(two.entry_in(Which::Shared, Kind::RBuild, &key).await, Some(second), "unless it was of no use");
-    assert_eq!(one.entry_in(Which::Local, Kind::RBuild, &key).await, Some(first), "each has its own");
+    assert_eq!(two.entry_in(Tier::Shared, Kind::RBuild, &key).await, Some(first.clone()), "what is there stays");
+    two.republish(Kind::RBuild, &key, &second).await.expect("published");
+    assert_eq!(two.entry_in(Tier::Shared, Kind::RBuild, &key).await, Some(second), "unless it was of no use");
+    assert_eq!(one.entry_in(Tier::Local, Kind::RBuild, &key).await, Some(first), "each has its own");
     bench.file(&format!("shared/{}", layout::entry(Kind::RBuild, &key)), b"not an entry");
-    assert_eq!(one.entry_in(Which::Shared, Kind::RBuild, &key).await, None);
+    assert_eq!(one.entry_in(Tier::Shared, Kind::RBuild, &key).await, None);
     assert!(bench.warnings().iter().any(|text| text.contains("it is no entry")), "{:?}", bench.warnings());
 }
 
@@ -28,7 +28,7 @@ async fn what_is_begun_behind_a_run_is_waited_for_and_what_that_begins() {
     let bench = Bench::new();
     let (store, other) = (bench.node("one"), bench.node("two"));
     let (also, file) = (store.clone(), bench.file("x", b"hello"));
-    store.behind(async move {
+    store.spawn_background(async move {
         tokio::time::sleep(Duration::from_millis(50)).await;
         also.add(&file).await.expect("added");
     });
@@ -144,7 +144,7 @@ async fn names_that_differ_in_case_are_other_names() {
 #[tokio::test]
 async fn a_place_that_is_not_there_is_told_of_once_and_left_alone() {
     let bench = Bench::new();
-    let place = Backend::Folder(FolderPlace { tree: Tree::shared(bench.path("absent")) });
+    let place = Backend::Folder(FolderBackend { tree: Tree::shared(bench.path("absent")) });
     let node = bench.node_with("one", place);
     assert!(!has(&node, &Digest::sha256(b"x"), &bench.path("y")).await);
     assert!(!has(&node, &Digest::sha256(b"y"), &bench.path("y")).await);
@@ -207,15 +207,15 @@ async fn a_place_that_trickles_is_slower_than_the_origin_and_left_alone() {
 
 #[tokio::test]
 async fn an_object_that_grows_for_ever_ends_where_it_said_it_would() {
-    let mut receiver = receive::Receiver::new(None, Some(5));
-    assert!(matches!(receiver.announce(6), Err(trouble::Trouble::Refused(_))));
-    let mut receiver = receive::Receiver::new(None, None);
-    assert!(matches!(receiver.announce(u64::MAX), Err(trouble::Trouble::Refused(_))));
+    let mut receiver = receiver::Receiver::new(None, Some(5));
+    assert!(matches!(receiver.announce(6), Err(backend_error::BackendError::BadContent(_))));
+    let mut receiver = receiver::Receiver::new(None, None);
+    assert!(matches!(receiver.announce(u64::MAX), Err(backend_error::BackendError::BadContent(_))));
     let temp = tempfile::tempdir().expect("a temporary folder");
-    let mut receiver = receive::Receiver::new(Some(&temp.path().join("x")), None);
+    let mut receiver = receiver::Receiver::new(Some(&temp.path().join("x")), None);
     receiver.announce(5).expect("it may begin");
     receiver.take(b"hello").expect("as announced");
-    assert!(matches!(receiver.take(b" "), Err(trouble::Trouble::Refused(_))));
+    assert!(matches!(receiver.take(b" "), Err(backend_error::BackendError::BadContent(_))));
     drop(receiver);
     assert_eq!(std::fs::read_dir(temp.path()).expect("there").count(), 0, "nothing is left of it");
 }
@@ -239,7 +239,7 @@ async fn a_bucket_is_not_looked_for_before_it_is_needed() {
     let bench = Bench::new();
     let clouds = Arc::new(Clouds::new(Arc::default(), Surroundings::default()));
     let shared = Some("s3://bucket/store".parse().expect("a place"));
-    let places = Places { local: bench.path("local"), limit: USUAL_LIMIT, shared };
+    let places = StoreLocations { local: bench.path("local"), limit: DEFAULT_LIMIT, shared };
     let store = Store::open(&places, &clouds, bench.warn());
     assert!(store.shared().is_some() && bench.warnings().is_empty() && !bench.path("local").exists());
 }

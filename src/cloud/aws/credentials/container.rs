@@ -14,7 +14,7 @@ use crate::{
         aws::{settings::Settings, wire::secret},
         read_token,
     },
-    http::{Client, Request, Retrying, is_loopback},
+    http::{Client, Request, RetryPolicy, is_loopback},
     redact::Secret,
 };
 
@@ -24,7 +24,7 @@ const FULL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 const HOST: &str = "169.254.170.2";
 /// What plain http may be spoken to beside loopback: the endpoints of ECS and EKS on the machine's own link.
 const LINK: [&str; 3] = [HOST, "169.254.170.23", "[fd00:ec2::23]"];
-const RETRYING: Retrying = Retrying {
+const RETRYING: RetryPolicy = RetryPolicy {
     budget: Duration::from_secs(10),
     statuses: &[429, 500, 502, 503, 504],
     first: Duration::from_millis(200),

@@ -13,14 +13,17 @@ use url::Url;
 use super::Tenant;
 use crate::{
     cloud::{CloudError, Kind, Pages},
-    http::{Answer, Request, Retrying},
+    http::{Answer, Request, RetryPolicy},
     redact::Secret,
 };
 
 const VERSION: (&str, &str) = ("api-version", "7.4");
 /// As the service asks for: one second, then two, four, eight.
-const RETRYING: Retrying =
-    Retrying { budget: Duration::from_secs(40), statuses: &[429, 500, 502, 503, 504], first: Duration::from_secs(1) };
+const RETRYING: RetryPolicy = RetryPolicy {
+    budget: Duration::from_secs(40),
+    statuses: &[429, 500, 502, 503, 504],
+    first: Duration::from_secs(1),
+};
 /// More bytes than a secret, or a page of names, has.
 const LIMIT: usize = 1 << 20;
 

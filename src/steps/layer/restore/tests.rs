@@ -15,7 +15,7 @@ use crate::{
     fs::{Attributes, replace},
     profile::FileStore,
     report::{Collector, event::Events},
-    store::{Entry, Key, Places, Store},
+    store::{Entry, Key, Store, StoreLocations},
     trust::{Prehash, SecretKey, Trusted, TrustedKeys, trusted_comment},
 };
 
@@ -39,7 +39,7 @@ impl Bench {
         let clouds = Arc::new(Clouds::new(Arc::clone(&ctx.http), Surroundings::default()));
         ctx.cache = temp.path().join("cache");
         ctx.root = temp.path().join("root");
-        ctx.store = Store::open(&Places::below(&ctx.cache), &clouds, Arc::new(drop));
+        ctx.store = Store::open(&StoreLocations::below(&ctx.cache), &clouds, Arc::new(drop));
         let trusted = Trusted::new(TrustedKeys::new(keys), 0, BTreeMap::new());
         ctx.filestore = FileStore::local(temp.path().join("filestore")).trusting(Arc::new(trusted));
         let layer = layer(&ctx.root);
@@ -58,7 +58,7 @@ impl Bench {
     async fn raw_part(&self, bytes: &[u8], unpacked: u64) -> Part {
         let file = self.temp.path().join("part");
         replace(&file, bytes, Attributes::mode(0o644)).expect("written");
-        let object = self.ctx.store.add_here(&file).await.expect("kept");
+        let object = self.ctx.store.add_local(&file).await.expect("kept");
         fs::remove(&file).expect("removed");
         Part { sha256: object.digest.hex().to_owned(), size: object.size, bytes: unpacked, entries: 100 }
     }

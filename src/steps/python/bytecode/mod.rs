@@ -31,7 +31,7 @@ use crate::{
         scratch::Scratch,
         why::{Why, beside, words},
     },
-    store::{Key, Kind, Reach},
+    store::{Key, Kind, Visibility},
 };
 
 /// What the packed byte code is in an entry.
@@ -70,7 +70,7 @@ pub(super) struct ToInstall {
     /// SHA-256 of the wheel.
     pub(super) sha256: String,
     /// Who may have what is made of it.
-    pub(super) reach: Reach,
+    pub(super) reach: Visibility,
 }
 
 /// The byte code of wheels. Empty where none is wanted, or can be kept.
@@ -85,7 +85,7 @@ pub(super) struct ByteCode {
 #[derive(Debug)]
 struct Wheel {
     key: Key,
-    reach: Reach,
+    reach: Visibility,
     found: Found,
 }
 
@@ -208,7 +208,7 @@ impl ByteCode {
         // No password stays for what goes on behind the run.
         let ctx = Context { logins: Logins::default(), ..ctx.clone() };
         let (also, wanted, wheels, scratch) = (ctx.store.clone(), wanted.clone(), self.wheels, Arc::new(scratch));
-        also.behind(async move {
+        also.spawn_background(async move {
             let names: Vec<String> = wheels.keys().cloned().collect();
             let Ok(mut all) = installed(&wanted, &names).await else { return };
             // One after the other: packing takes memory, and nobody waits for it.
@@ -274,9 +274,9 @@ impl Drop for GiveUp<'_> {
 }
 
 /// Brings packed byte code to a path.
-async fn fetch(ctx: &Context, key: &Key, reach: Reach, to: PathBuf) -> Found {
+async fn fetch(ctx: &Context, key: &Key, reach: Visibility, to: PathBuf) -> Found {
     let mut found = Found::Nothing;
-    for &which in reach.places() {
+    for &which in reach.tiers() {
         let Some(entry) = ctx.store.entry_in(which, Kind::ByteCode, key).await else { continue };
         if let Some(member) = entry.object(ROLE)
             && ctx.store.object(&member.digest(), Some(member.size), &to, |_| ()).await
@@ -307,7 +307,7 @@ async fn installed(wanted: &PythonInstall, names: &[String]) -> Result<BTreeMap<
 
 /// Whether byte code of a wheel is kept by now, by this node or another.
 async fn is_kept(ctx: &Context, Wheel { key, reach, found }: &Wheel) -> bool {
-    for &which in reach.places() {
+    for &which in reach.tiers() {
         if *found != Found::OfNoUse && ctx.store.entry_in(which, Kind::ByteCode, key).await.is_some() {
             return true;
         }

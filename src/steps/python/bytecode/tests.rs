@@ -16,7 +16,7 @@ use crate::{
     lock::LockedDistribution,
     plan::Wheel as WheelFile,
     report::event::{Event, EventKind, Events, Observer},
-    store::{Place, Places, Store},
+    store::{Store, StoreLocations, StoreUrl},
 };
 
 const SITE: &str = "lib/python3.11/site-packages";
@@ -94,7 +94,10 @@ impl Cluster {
         ctx.cache = self.path(cache);
         ctx.logs = self.path("logs");
         let clouds = Arc::new(Clouds::new(Arc::default(), Surroundings::default()));
-        let places = Places { shared: Some(Place::Folder(self.path("shared"))), ..Places::below(&self.path(cache)) };
+        let places = StoreLocations {
+            shared: Some(StoreUrl::Folder(self.path("shared"))),
+            ..StoreLocations::below(&self.path(cache))
+        };
         let heard = self.heard.clone();
         let warn = move |text: String| heard.0.lock().expect("nobody panics").push(format!("warning: {text}"));
         ctx.store = Store::open(&places, &clouds, Arc::new(warn));

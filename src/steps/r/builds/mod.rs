@@ -27,7 +27,7 @@ use crate::{
         patience::{LEASE, Patience},
         why::{beside, words},
     },
-    store::{Entry, Guard, Key, Kind, Lease, Reach, Store},
+    store::{Entry, Key, Kind, Lease, LeaseGuard, Store, Visibility},
 };
 
 /// What the packed package is in an entry.
@@ -58,7 +58,7 @@ struct Known {
     version: String,
     /// Whether it stays on this node, and no other's is taken: it is made of what not everybody may have, or only what is
     /// signed counts, and a build of another node has nobody's word.
-    reach: Reach,
+    reach: Visibility,
 }
 
 /// How a package comes to be there.
@@ -66,7 +66,7 @@ pub(super) enum Way {
     /// Its build is in the store, and here is the archive.
     FromStore(PathBuf),
     /// It is ours to build; others wait as long as the lease lives.
-    Build(Option<Guard>),
+    Build(Option<LeaseGuard>),
     /// Another node builds it.
     Elsewhere,
 }
@@ -105,7 +105,7 @@ impl Builds {
             tools,
         };
         let only_signed = ctx.filestore.trusted().is_on();
-        let is_private = |one: &Work| only_signed || one.url.as_ref().is_some_and(|url| ctx.http.logs_in(url));
+        let is_private = |one: &Work| only_signed || one.url.as_ref().is_some_and(|url| ctx.http.has_login(url));
         Some(Self(Arc::new(Inner {
             store: ctx.store.clone(),
             known: known(&common, wanted, work, &digests.ok()?, is_private),
@@ -123,7 +123,7 @@ impl Builds {
         if let Some(archive) = self.look(package, known).await {
             return Way::FromStore(archive);
         }
-        if known.reach == Reach::ThisNode || !may_wait {
+        if known.reach == Visibility::NodeOnly || !may_wait {
             return Way::Build(None);
         }
         match self.0.store.lease(&known.key, LEASE).await {
@@ -145,7 +145,7 @@ impl Builds {
 
     /// The archive of a build that fits this node, brought here: from the node's own place, else from the shared one.
     async fn look(&self, package: &str, known: &Known) -> Option<PathBuf> {
-        for &which in known.reach.places() {
+        for &which in known.reach.tiers() {
             let Some(entry) = self.0.store.entry_in(which, Kind::RBuild, &known.key).await else { continue };
             if self.links_if_fitting(&entry).is_none() {
                 continue;
@@ -189,9 +189,9 @@ impl Builds {
     }
 
     /// Keeps a package that was just built and found good. Goes on behind the run; the lease lives until others can see it.
-    pub(super) fn keep(&self, package: &str, guard: Option<Guard>) {
+    pub(super) fn keep(&self, package: &str, guard: Option<LeaseGuard>) {
         let (this, package) = (self.clone(), package.to_owned());
-        self.0.store.behind(async move {
+        self.0.store.spawn_background(async move {
             if let Err(why) = this.keep_now(&package).await {
                 this.0.progress.warn(format!("the build of `{package}` is not kept in the store: {why}"));
             }
@@ -273,8 +273,8 @@ fn known(
         };
         let key = decides.key();
         needs.insert(&one.name, Need::Built(key.hex().to_owned()));
-        let is_of_here = |name: &String| known.get(name).is_some_and(|need| need.reach == Reach::ThisNode);
-        let reach = Reach::of(one.requires.iter().any(is_of_here) || is_private(one));
+        let is_of_here = |name: &String| known.get(name).is_some_and(|need| need.reach == Visibility::NodeOnly);
+        let reach = Visibility::of(one.requires.iter().any(is_of_here) || is_private(one));
         known.insert(one.name.clone(), Known { key, version: one.version.clone(), reach });
     }
     known

@@ -14,7 +14,7 @@ use crate::{
         Prepared, act, prepare_packages,
         tests::{Node, package, r_that_fails},
     },
-    store::{Place, Places},
+    store::{StoreLocations, StoreUrl},
 };
 
 /// What was said: parts of the step that ended, and warnings.
@@ -50,13 +50,13 @@ impl Sharing {
         Self { node, heard: Heard::default() }
     }
 
-    /// A store of its own place and the shared one. Places of other names are those of other nodes.
+    /// A store of its own place and the shared one. StoreLocations of other names are those of other nodes.
     fn store(&self, name: &str) -> Store {
         let clouds = Arc::new(Clouds::new(Arc::default(), Surroundings::default()));
-        let shared = Some(Place::Folder(self.node.path("shared")));
+        let shared = Some(StoreUrl::Folder(self.node.path("shared")));
         let heard = self.heard.clone();
         let warn = move |text: String| heard.0.lock().expect("nobody panics").push(format!("warning: {text}"));
-        Store::open(&Places { shared, ..Places::below(&self.node.path(name)) }, &clouds, Arc::new(warn))
+        Store::open(&StoreLocations { shared, ..StoreLocations::below(&self.node.path(name)) }, &clouds, Arc::new(warn))
     }
 
     fn context(&self, name: &str, r: FakeRunner) -> (Context, Arc<FakeRunner>) {
@@ -268,8 +268,8 @@ fn what_is_built_on_private_packages_is_private() {
     let all = [work("a", &[]), work("b", &["a"]), work("c", &[])];
     let digests = ["01", "02", "03"].map(str::to_owned);
     let known = known(&common(), &node.wants(&[]), &all, &digests, |one| one.name == "a");
-    let reach: Vec<Reach> = known.values().map(|known| known.reach).collect();
-    assert_eq!(reach, [Reach::ThisNode, Reach::ThisNode, Reach::Everybody]);
+    let reach: Vec<Visibility> = known.values().map(|known| known.reach).collect();
+    assert_eq!(reach, [Visibility::NodeOnly, Visibility::NodeOnly, Visibility::Shared]);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use super::{Lock, LockedDeb, LockedDistribution, LockedRPackage, Place, SCHEMA, Section};
+use super::{ArchiveSource, Lock, LockedDeb, LockedDistribution, LockedRPackage, SCHEMA, Section};
 use crate::digest::Digest;
 
 const HEAD: &str =
@@ -113,8 +113,8 @@ impl Page {
         self.text("name", &package.name);
         self.text("version", &package.version);
         match &package.from {
-            Place::Url(url) => self.text("url", url.as_str()),
-            Place::Asset(path) => self.text("file", path),
+            ArchiveSource::Url(url) => self.text("url", url.as_str()),
+            ArchiveSource::Asset(path) => self.text("file", path),
         }
         self.digest(&package.sha256);
         if package.binary {

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Guard, Key, Lease, Store};
+use super::{Key, Lease, LeaseGuard, Store};
 use crate::digest::Digest;
 
 /// How long somebody who is dead is believed to be at work.
@@ -39,52 +39,58 @@ const MOST_IN_VAIN: u32 = 3;
 pub(super) const AT_ONCE: usize = 12;
 
 /// Whose turn it is to go to the origin.
-pub enum Turn {
+pub enum SingleFlight {
     /// Nobody's: the object is where it was wanted.
     Served,
-    /// Ours, until the ticket is dropped or handed in with the file.
-    Ours(Ticket),
+    /// Ours, until the permit is dropped or handed in with the file.
+    Fetch(FetchPermit),
 }
 
 /// The right to go to the origin. Others may be waiting for it.
 #[derive(Default)]
-pub struct Ticket {
-    guard: Option<Guard>,
+pub struct FetchPermit {
+    guard: Option<LeaseGuard>,
     /// One of the places for what is done at once.
     _slot: Option<OwnedSemaphorePermit>,
 }
 
-impl Ticket {
+impl FetchPermit {
     /// What is to be given back once the object is published.
-    pub(super) fn into_guard(self) -> Option<Guard> {
-        self.guard.filter(Guard::is_written)
+    pub(super) fn into_guard(self) -> Option<LeaseGuard> {
+        self.guard.filter(LeaseGuard::is_written)
     }
 }
 
 impl Store {
     /// Brings an object to a path as [`Store::object`] does, or says that it is for us to fetch it. While another node is
     /// at that, it is waited for.
-    pub async fn object_or_turn(&self, digest: &Digest, size: Option<u64>, to: &Path, on_bytes: impl Fn(u64)) -> Turn {
+    pub async fn object_or_permit(
+        &self,
+        digest: &Digest,
+        size: Option<u64>,
+        to: &Path,
+        on_bytes: impl Fn(u64),
+    ) -> SingleFlight {
         let mut waiting = None;
         loop {
             let slot = self.slot().await;
             if self.object(digest, size, to, &on_bytes).await {
-                return Turn::Served;
+                return SingleFlight::Served;
             }
             let is_over = waiting.as_ref().is_some_and(Waiting::is_over);
             if is_over && let Some(shared) = self.shared() {
-                shared.waited_in_vain(MOST_IN_VAIN);
+                shared.count_expired_wait(MOST_IN_VAIN);
             }
-            if is_over || !self.agrees_upon(size) {
-                return Turn::Ours(Ticket { guard: None, _slot: slot });
+            if is_over || !self.is_coordinated(size) {
+                return SingleFlight::Fetch(FetchPermit { guard: None, _slot: slot });
             }
             match self.next(&Key::of_object(digest), waiting.is_none()).await {
                 Lease::Taken(guard) => {
                     // It may have been published, and the lease given back, since we looked.
                     if guard.is_written() && self.object(digest, size, to, &on_bytes).await {
-                        return Turn::Served;
+                        return SingleFlight::Served;
                     }
-                    return Turn::Ours(Ticket { guard: Some(guard), _slot: slot });
+                    return SingleFlight::Fetch(FetchPermit { guard: Some(guard), _slot: slot });
                 }
                 Lease::Held { .. } => {
                     drop(slot);
@@ -100,8 +106,8 @@ impl Store {
     }
 
     /// Whether nodes agree upon who fetches an object of this size.
-    fn agrees_upon(&self, size: Option<u64>) -> bool {
-        size.is_none_or(|size| size >= LEAST_SIZE) && self.shared().is_some_and(|shared| shared.is_worth_waiting_by())
+    fn is_coordinated(&self, size: Option<u64>) -> bool {
+        size.is_none_or(|size| size >= LEAST_SIZE) && self.shared().is_some_and(|shared| shared.allows_waiting())
     }
 
     /// Takes the lease or says who has it, and notes how long that took.
@@ -111,7 +117,7 @@ impl Store {
         if began.elapsed() > SLOW
             && let Some(shared) = self.shared()
         {
-            shared.wait_no_more();
+            shared.stop_waiting();
         }
         lease
     }
@@ -125,19 +131,19 @@ impl Store {
 /// The wait for one object.
 struct Waiting {
     began: Instant,
-    patience: Duration,
+    limit: Duration,
     pause: Duration,
 }
 
 impl Waiting {
     fn begin(size: Option<u64>) -> Self {
         // Those who began at the same time do not all lose patience, nor look, at the same time.
-        let patience = patience(size).mul_f64(1.0 + fastrand::f64() / 4.0);
-        Self { began: Instant::now(), patience, pause: FIRST_PAUSE }
+        let limit = limit(size).mul_f64(1.0 + fastrand::f64() / 4.0);
+        Self { began: Instant::now(), limit, pause: FIRST_PAUSE }
     }
 
     fn is_over(&self) -> bool {
-        self.began.elapsed() >= self.patience
+        self.began.elapsed() >= self.limit
     }
 
     async fn pause(&mut self) {
@@ -147,7 +153,7 @@ impl Waiting {
 }
 
 /// How long an object is waited for: what it would take to fetch it, as far as its size tells.
-fn patience(size: Option<u64>) -> Duration {
+fn limit(size: Option<u64>) -> Duration {
     size.map_or(OF_UNKNOWN_SIZE, |size| (FLOOR + Duration::from_secs(size / PACE)).min(CEILING))
 }
 
@@ -157,9 +163,9 @@ mod tests {
 
     #[test]
     fn patience_grows_with_size_and_has_an_end() {
-        assert_eq!(patience(Some(LEAST_SIZE)), LEASE);
-        assert_eq!(patience(Some(40 << 20)), Duration::from_secs(52));
-        assert_eq!(patience(Some(4 << 30)), Duration::from_secs(180));
-        assert_eq!(patience(None), Duration::from_secs(20));
+        assert_eq!(limit(Some(LEAST_SIZE)), LEASE);
+        assert_eq!(limit(Some(40 << 20)), Duration::from_secs(52));
+        assert_eq!(limit(Some(4 << 30)), Duration::from_secs(180));
+        assert_eq!(limit(None), Duration::from_secs(20));
     }
 }

@@ -24,14 +24,14 @@ use object_store::{
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::{Client, HttpError, Problem, call::goes_direct};
+use super::{Client, HttpError, HttpProblem, request::goes_direct};
 use crate::redact::{self, Secret};
 
 /// What is sent at once; S3 takes no smaller parts.
 const PART: usize = 5 << 20;
 /// What is read at once.
 const PIECE: usize = 256 << 10;
-/// Objects in parts that are sent at once.
+/// Bucket in parts that are sent at once.
 const MOST_IN_PARTS: usize = 2;
 /// Tries after the first one.
 const MOST_RETRIES: usize = 2;
@@ -41,9 +41,9 @@ const ANSWERED: &str = "Server returned non-2xx status code: ";
 const NOT_REMOVED: &str = " request failed for key ";
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Keys of AWS, as requests are signed with.
+/// AwsKeys of AWS, as requests are signed with.
 #[derive(Debug, Clone)]
-pub struct Keys {
+pub struct AwsKeys {
     /// The access key's id.
     pub id: String,
     /// The secret key.
@@ -53,10 +53,10 @@ pub struct Keys {
 }
 
 /// Gives the keys that are good now.
-pub type KeySource = Arc<dyn Fn() -> BoxFuture<'static, Result<Keys, String>> + Send + Sync>;
+pub type KeySource = Arc<dyn Fn() -> BoxFuture<'static, Result<AwsKeys, String>> + Send + Sync>;
 
 /// How a bucket is reached.
-pub enum Access {
+pub enum BucketAccess {
     /// S3 or what speaks its language.
     S3 {
         /// The bucket's region.
@@ -72,7 +72,7 @@ pub enum Access {
 
 /// What an object store says that is no object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ObjectsError {
+pub enum BucketError {
     /// The address or the settings make no sense.
     #[error("{0}")]
     Invalid(String),
@@ -84,7 +84,7 @@ pub enum ObjectsError {
     Failed(String),
 }
 
-impl From<Error> for ObjectsError {
+impl From<Error> for BucketError {
     fn from(error: Error) -> Self {
         let words = in_words(&error);
         // Of what lists and what removes, the crate keeps no more than the words.
@@ -96,68 +96,68 @@ impl From<Error> for ObjectsError {
 
 /// An object as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listing {
+pub struct ListedObject {
     /// Its name below the place.
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
-    /// When it was written.
+    /// PutCondition it was written.
     pub modified: SystemTime,
 }
 
 /// A small object, and what tells whether it is still the same.
 #[derive(Debug, Clone)]
-pub struct Small {
+pub struct SmallObject {
     /// Its bytes.
     pub bytes: Vec<u8>,
     /// The store's name for this very version.
-    pub tag: Option<Tag>,
-    /// When it was written.
+    pub tag: Option<VersionTag>,
+    /// PutCondition it was written.
     pub modified: SystemTime,
 }
 
 /// The store's name for one version of an object: S3 and Azure go by its tag, Google by its generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tag(UpdateVersion);
+pub struct VersionTag(UpdateVersion);
 
-impl Tag {
+impl VersionTag {
     fn of(meta: &ObjectMeta) -> Option<Self> {
         let version = UpdateVersion { e_tag: meta.e_tag.clone(), version: meta.version.clone() };
         (version.e_tag.is_some() || version.version.is_some()).then_some(Self(version))
     }
 }
 
-/// When a small object is written.
+/// PutCondition a small object is written.
 #[derive(Debug, Clone)]
-pub enum When {
+pub enum PutCondition {
     /// In any case.
     Always,
     /// If there is none.
     Absent,
     /// If this version is there.
-    Is(Tag),
+    Is(VersionTag),
 }
 
 /// What is below a path in a bucket.
 #[derive(Clone)]
-pub struct Objects {
+pub struct Bucket {
     store: Arc<dyn ObjectStore>,
     below: String,
     turns: Arc<Semaphore>,
 }
 
-impl fmt::Debug for Objects {
+impl fmt::Debug for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Objects({})", self.below)
+        write!(f, "Bucket({})", self.below)
     }
 }
 
-impl Objects {
+impl Bucket {
     /// Opens a bucket by its address. Nobody is asked yet.
-    pub fn open(client: &Arc<Client>, url: &Url, access: Access) -> Result<Self, ObjectsError> {
-        let door = Door(Arc::clone(client));
+    pub fn open(client: &Arc<Client>, url: &Url, access: BucketAccess) -> Result<Self, BucketError> {
+        let door = SharedClient(Arc::clone(client));
         let store: Arc<dyn ObjectStore> = match access {
-            Access::S3 { region, endpoint, keys } => {
+            BucketAccess::S3 { region, endpoint, keys } => {
                 let mut builder = AmazonS3Builder::new()
                     .with_url(url.as_str())
                     .with_region(region)
@@ -170,7 +170,7 @@ impl Objects {
                 }
                 Arc::new(builder.build().map_err(|error| invalid(&error))?)
             }
-            Access::Settings(settings) if url.scheme() == "gs" => {
+            BucketAccess::Settings(settings) if url.scheme() == "gs" => {
                 let mut builder = GoogleCloudStorageBuilder::new().with_url(url.as_str());
                 for (name, value) in settings {
                     if let Ok(key) = name.to_ascii_lowercase().parse() {
@@ -181,7 +181,7 @@ impl Objects {
                     builder.with_retry(retries()).with_http_connector(door).build().map_err(|error| invalid(&error))?,
                 )
             }
-            Access::Settings(settings) => {
+            BucketAccess::Settings(settings) => {
                 let mut builder = MicrosoftAzureBuilder::new().with_url(url.as_str()).with_allow_http(true);
                 for (name, value) in settings {
                     if let Ok(key) = name.to_ascii_lowercase().parse() {
@@ -207,12 +207,12 @@ impl Objects {
     }
 
     /// The size of an object; `None` when it is not there.
-    pub async fn size(&self, name: &str) -> Result<Option<u64>, ObjectsError> {
+    pub async fn size(&self, name: &str) -> Result<Option<u64>, BucketError> {
         Ok(found(self.store.head(&self.path(name)).await)?.map(|meta| meta.size))
     }
 
     /// Reads an object piece by piece. `take` is told the size first, with no bytes. Says whether the object was there.
-    pub async fn read<E: From<ObjectsError>>(
+    pub async fn read<E: From<BucketError>>(
         &self,
         name: &str,
         mut take: impl FnMut(u64, &[u8]) -> Result<(), E>,
@@ -222,15 +222,15 @@ impl Objects {
         take(size, &[])?;
         let mut pieces = answer.into_stream();
         while let Some(piece) = pieces.next().await {
-            take(size, &piece.map_err(ObjectsError::from)?)?;
+            take(size, &piece.map_err(BucketError::from)?)?;
         }
         Ok(true)
     }
 
     /// Reads a small object whole; `None` when it is not there. What is larger than `limit` is cut off.
-    pub async fn small(&self, name: &str, limit: u64) -> Result<Option<Small>, ObjectsError> {
+    pub async fn small(&self, name: &str, limit: u64) -> Result<Option<SmallObject>, BucketError> {
         let Some(answer) = found(self.store.get(&self.path(name)).await)? else { return Ok(None) };
-        let (tag, modified) = (Tag::of(&answer.meta), answer.meta.last_modified.into());
+        let (tag, modified) = (VersionTag::of(&answer.meta), answer.meta.last_modified.into());
         let (mut bytes, mut pieces) = (Vec::new(), answer.into_stream());
         while let Some(piece) = pieces.next().await {
             bytes.extend_from_slice(&piece?);
@@ -238,12 +238,12 @@ impl Objects {
                 break;
             }
         }
-        Ok(Some(Small { bytes, tag, modified }))
+        Ok(Some(SmallObject { bytes, tag, modified }))
     }
 
     /// Writes an object from a file, in parts when it is large: it is there when all of it is. `check` sees each piece
     /// before it is sent, and has the last word before the object appears.
-    pub async fn write<E: From<ObjectsError>>(
+    pub async fn write<E: From<BucketError>>(
         &self,
         name: &str,
         mut from: impl Read + Send,
@@ -254,21 +254,21 @@ impl Objects {
         let mut piece = |buffer: &mut Vec<u8>, most: usize| -> Result<bool, E> {
             buffer.clear();
             let read = from.by_ref().take(most as u64).read_to_end(buffer);
-            read.map_err(|error| ObjectsError::Failed(error.to_string()))?;
+            read.map_err(|error| BucketError::Failed(error.to_string()))?;
             check((!buffer.is_empty()).then_some(buffer.as_slice()))?;
             Ok(!buffer.is_empty())
         };
         if size < PART as u64 {
             let (mut whole, mut rest) = (Vec::new(), Vec::new());
             if piece(&mut whole, PART)? && piece(&mut rest, PIECE)? {
-                return Err(ObjectsError::Failed("the file grew while it was read".to_owned()).into());
+                return Err(BucketError::Failed("the file grew while it was read".to_owned()).into());
             }
-            self.store.put(&path, whole.into()).await.map_err(ObjectsError::from)?;
+            self.store.put(&path, whole.into()).await.map_err(BucketError::from)?;
             return Ok(());
         }
         // Each holds some parts in memory.
         let _turn = self.turns.acquire().await;
-        let upload = self.store.put_multipart(&path).await.map_err(ObjectsError::from)?;
+        let upload = self.store.put_multipart(&path).await.map_err(BucketError::from)?;
         let mut parts = WriteMultipart::new_with_chunk_size(upload, PART);
         let mut buffer = Vec::with_capacity(PIECE);
         loop {
@@ -277,7 +277,7 @@ impl Objects {
                     parts.write(&buffer);
                     if let Err(error) = parts.wait_for_capacity(1).await {
                         let _ = parts.abort().await;
-                        return Err(ObjectsError::from(error).into());
+                        return Err(BucketError::from(error).into());
                     }
                 }
                 Ok(false) => break,
@@ -287,16 +287,16 @@ impl Objects {
                 }
             }
         }
-        parts.finish().await.map_err(ObjectsError::from)?;
+        parts.finish().await.map_err(BucketError::from)?;
         Ok(())
     }
 
     /// Writes a small object. Says whether it did: what is there may have been in the way.
-    pub async fn put(&self, name: &str, bytes: Vec<u8>, when: When) -> Result<bool, ObjectsError> {
+    pub async fn put(&self, name: &str, bytes: Vec<u8>, when: PutCondition) -> Result<bool, BucketError> {
         let mode = match when {
-            When::Always => PutMode::Overwrite,
-            When::Absent => PutMode::Create,
-            When::Is(Tag(version)) => PutMode::Update(version),
+            PutCondition::Always => PutMode::Overwrite,
+            PutCondition::Absent => PutMode::Create,
+            PutCondition::Is(VersionTag(version)) => PutMode::Update(version),
         };
         let is_update = matches!(mode, PutMode::Update(_));
         match self.store.put_opts(&self.path(name), bytes.into(), PutOptions::from(mode)).await {
@@ -309,19 +309,19 @@ impl Objects {
     }
 
     /// Removes an object; one that is not there is fine.
-    pub async fn remove(&self, name: &str) -> Result<(), ObjectsError> {
+    pub async fn remove(&self, name: &str) -> Result<(), BucketError> {
         found(self.store.delete(&self.path(name)).await).map(drop)
     }
 
     /// All objects whose names begin with a folder's.
-    pub async fn list(&self, folder: &str) -> Result<Vec<Listing>, ObjectsError> {
+    pub async fn list(&self, folder: &str) -> Result<Vec<ListedObject>, BucketError> {
         let mut listed = self.store.list(Some(&self.path(folder)));
         let mut all = Vec::new();
         while let Some(meta) = listed.next().await {
             let meta = meta?;
             let name = meta.location.as_ref();
             let name = name.strip_prefix(self.below.as_str()).unwrap_or(name).trim_start_matches('/').to_owned();
-            all.push(Listing { name, size: meta.size, modified: meta.last_modified.into() });
+            all.push(ListedObject { name, size: meta.size, modified: meta.last_modified.into() });
         }
         all.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(all)
@@ -332,7 +332,7 @@ impl Objects {
     }
 }
 
-fn found<T>(result: Result<T, Error>) -> Result<Option<T>, ObjectsError> {
+fn found<T>(result: Result<T, Error>) -> Result<Option<T>, BucketError> {
     match result {
         Ok(found) => Ok(Some(found)),
         Err(Error::NotFound { .. }) => Ok(None),
@@ -341,9 +341,9 @@ fn found<T>(result: Result<T, Error>) -> Result<Option<T>, ObjectsError> {
 }
 
 /// What is wrong with the settings. At the bottom there is too little: which file, which key.
-fn invalid(error: &Error) -> ObjectsError {
+fn invalid(error: &Error) -> BucketError {
     let words = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-    ObjectsError::Invalid(in_one_line(&words))
+    BucketError::Invalid(in_one_line(&words))
 }
 
 /// What lies at the bottom of an error: the crate's own words repeat the whole address first. Of an answer, its status, and
@@ -374,7 +374,7 @@ fn retries() -> RetryConfig {
     RetryConfig { backoff: BackoffConfig::default(), max_retries: MOST_RETRIES, retry_timeout: RETRY_TIMEOUT }
 }
 
-/// Keys in the form that the crate wants.
+/// AwsKeys in the form that the crate wants.
 struct Provider(KeySource);
 
 impl fmt::Debug for Provider {
@@ -400,23 +400,23 @@ impl CredentialProvider for Provider {
 
 /// Our own client, as the crate wants one.
 #[derive(Debug, Clone)]
-struct Door(Arc<Client>);
+struct SharedClient(Arc<Client>);
 
-impl HttpConnector for Door {
+impl HttpConnector for SharedClient {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
         Ok(HttpClient::new(self.clone()))
     }
 }
 
 #[async_trait]
-impl HttpService for Door {
+impl HttpService for SharedClient {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, CallError> {
         let refused = |error: HttpError| CallError::new(HttpErrorKind::Unknown, error);
         let address = request.uri().to_string();
         let url = Url::parse(&address).map_err(|error| CallError::new(HttpErrorKind::Unknown, error))?;
         // Requests to the link's own metadata service carry none of our credentials.
         if url.scheme() != "https" && !goes_direct(&url) {
-            return Err(refused(HttpError::new(&url, Problem::PlainText)));
+            return Err(refused(HttpError::new(&url, HttpProblem::PlainText)));
         }
         tracing::debug!("asks {} {}", request.method(), super::error::place(&url));
         let client = if goes_direct(&url) { self.0.direct(&url) } else { self.0.calling(&url) };
@@ -428,35 +428,35 @@ impl HttpService for Door {
 mod tests {
     use super::*;
 
-    fn said(words: &str) -> ObjectsError {
+    fn said(words: &str) -> BucketError {
         Error::Generic { store: "test", source: words.into() }.into()
     }
 
     #[test]
     fn an_answer_is_told_by_its_status_and_its_code() {
         let answer = "Server returned non-2xx status code: 404 Not Found: \u{feff}<?xml version=\"1.0\"?><Error>\n<Code>NoSuchBucket</Code>";
-        assert_eq!(said(answer), ObjectsError::Failed("404 Not Found NoSuchBucket".to_owned()));
+        assert_eq!(said(answer), BucketError::Failed("404 Not Found NoSuchBucket".to_owned()));
         let bare = "Server returned non-2xx status code: 503 Service Unavailable: ";
-        assert_eq!(said(bare), ObjectsError::Failed("503 Service Unavailable".to_owned()));
-        assert_eq!(said("connection refused\nmore"), ObjectsError::Failed("connection refused".to_owned()));
+        assert_eq!(said(bare), BucketError::Failed("503 Service Unavailable".to_owned()));
+        assert_eq!(said("connection refused\nmore"), BucketError::Failed("connection refused".to_owned()));
     }
 
     #[test]
     fn who_may_not_list_or_remove_is_denied_and_the_place_has_not_failed() {
         let list =
             "Server returned non-2xx status code: 403 Forbidden: <Error><Code>AuthenticationFailed</Code></Error>";
-        assert_eq!(said(list), ObjectsError::Denied("403 Forbidden AuthenticationFailed".to_owned()));
+        assert_eq!(said(list), BucketError::Denied("403 Forbidden AuthenticationFailed".to_owned()));
         let azure = "Bulk delete request failed for key a/b: Forbidden (code: 403)";
-        assert_eq!(said(azure), ObjectsError::Denied("403 Forbidden".to_owned()));
-        let s3 = "DeleteObjects request failed for key a/b: Access Denied (code: AccessDenied)";
-        assert_eq!(said(s3), ObjectsError::Denied("AccessDenied Access Denied".to_owned()));
+        assert_eq!(said(azure), BucketError::Denied("403 Forbidden".to_owned()));
+        let s3 = "DeleteObjects request failed for key a/b: BucketAccess Denied (code: AccessDenied)";
+        assert_eq!(said(s3), BucketError::Denied("AccessDenied BucketAccess Denied".to_owned()));
         let other = "DeleteObjects request failed for key a/b: We encountered an error (code: InternalError)";
-        assert_eq!(said(other), ObjectsError::Failed("InternalError We encountered an error".to_owned()));
+        assert_eq!(said(other), BucketError::Failed("InternalError We encountered an error".to_owned()));
     }
 
     #[test]
     fn settings_that_make_no_sense_are_told_whole() {
         let source = MicrosoftAzureBuilder::new().with_url("az://x/y").build().expect_err("no account is named");
-        assert_eq!(invalid(&source), ObjectsError::Invalid("Account must be specified".to_owned()));
+        assert_eq!(invalid(&source), BucketError::Invalid("Account must be specified".to_owned()));
     }
 }

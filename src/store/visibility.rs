@@ -1,27 +1,27 @@
 //! Who may have what is kept.
 
-use super::Which;
+use super::Tier;
 
 /// Who may have an artefact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum Visibility {
     /// Whoever reads the shared place.
-    Everybody,
+    Shared,
     /// This node only; and nobody else's is taken in its place.
-    ThisNode,
+    NodeOnly,
 }
 
-impl Reach {
+impl Visibility {
     /// The reach of what is, or is not, for this node only.
     pub fn of(private: bool) -> Self {
-        if private { Self::ThisNode } else { Self::Everybody }
+        if private { Self::NodeOnly } else { Self::Shared }
     }
 
     /// Where to look for it, in order.
-    pub fn places(self) -> &'static [Which] {
+    pub fn tiers(self) -> &'static [Tier] {
         match self {
-            Self::Everybody => &[Which::Local, Which::Shared],
-            Self::ThisNode => &[Which::Local],
+            Self::Shared => &[Tier::Local, Tier::Shared],
+            Self::NodeOnly => &[Tier::Local],
         }
     }
 }

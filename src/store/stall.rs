@@ -11,7 +11,7 @@ use std::{
 
 /// How long a place may take.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct StallLimits {
     /// Without a sign of life.
     pub(super) silence: Duration,
     /// Until its pace counts.
@@ -20,7 +20,7 @@ pub(super) struct Patience {
     pub(super) slowest: u64,
 }
 
-impl Default for Patience {
+impl Default for StallLimits {
     fn default() -> Self {
         Self { silence: Duration::from_secs(8), grace: Duration::from_secs(10), slowest: 128 << 10 }
     }
@@ -28,15 +28,15 @@ impl Default for Patience {
 
 /// What work tells of itself while it goes on, and whether anybody still waits for it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Pulse(Arc<Beats>);
+pub(super) struct TransferProgress(Arc<ProgressState>);
 
 #[derive(Debug, Default)]
-struct Beats {
+struct ProgressState {
     moved: AtomicU64,
     given_up: AtomicBool,
 }
 
-impl Pulse {
+impl TransferProgress {
     /// So many bytes more went by.
     pub(super) fn moved(&self, bytes: usize) {
         self.0.moved.fetch_add(bytes as u64, Ordering::Relaxed);
@@ -50,32 +50,32 @@ impl Pulse {
 
 /// Why nobody waits any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum GivenUp {
+pub(super) enum StallError {
     #[error("it did not answer for {}", humantime::format_duration(*.0))]
-    Silent(Duration),
+    NoProgress(Duration),
     #[error("it is too slow: {0} bytes a second")]
-    Slow(u64),
+    TooSlow(u64),
     #[error("it was given up meanwhile")]
-    Meanwhile,
+    Disabled,
 }
 
-impl Patience {
+impl StallLimits {
     /// Waits for work that tells of itself, not longer than patience lasts. `is_left`: whether somebody else has given
     /// the place up meanwhile.
-    pub(super) async fn attend<T>(
+    pub(super) async fn watch<T>(
         self,
-        pulse: &Pulse,
+        progress: &TransferProgress,
         work: impl Future<Output = T>,
         is_left: impl Fn() -> bool,
         on_bytes: impl Fn(u64),
-    ) -> Result<T, GivenUp> {
+    ) -> Result<T, StallError> {
         let mut work = pin!(work);
         let began = Instant::now();
         let (mut told, mut heard) = (0, began);
         let tick = (self.silence / 8).min(Duration::from_millis(200));
         loop {
             let ended = tokio::time::timeout(tick, &mut work).await;
-            let moved = pulse.0.moved.load(Ordering::Relaxed);
+            let moved = progress.0.moved.load(Ordering::Relaxed);
             if moved > told {
                 on_bytes(moved - told);
                 (told, heard) = (moved, Instant::now());
@@ -85,15 +85,15 @@ impl Patience {
             }
             let pace = moved / began.elapsed().as_secs().max(1);
             let why = if is_left() {
-                GivenUp::Meanwhile
+                StallError::Disabled
             } else if heard.elapsed() >= self.silence {
-                GivenUp::Silent(self.silence)
+                StallError::NoProgress(self.silence)
             } else if moved > 0 && began.elapsed() >= self.grace && pace < self.slowest {
-                GivenUp::Slow(pace)
+                StallError::TooSlow(pace)
             } else {
                 continue;
             };
-            pulse.0.given_up.store(true, Ordering::Relaxed);
+            progress.0.given_up.store(true, Ordering::Relaxed);
             return Err(why);
         }
     }
@@ -108,42 +108,42 @@ impl Patience {
 mod tests {
     use super::*;
 
-    const SHORT: Patience =
-        Patience { silence: Duration::from_millis(80), grace: Duration::from_millis(100), slowest: 1 << 20 };
+    const SHORT: StallLimits =
+        StallLimits { silence: Duration::from_millis(80), grace: Duration::from_millis(100), slowest: 1 << 20 };
 
-    async fn attend(pulse: &Pulse, work: impl Future<Output = ()>) -> Result<(), GivenUp> {
-        SHORT.attend(pulse, work, || false, |_| ()).await
+    async fn watch(progress: &TransferProgress, work: impl Future<Output = ()>) -> Result<(), StallError> {
+        SHORT.watch(progress, work, || false, |_| ()).await
     }
 
     #[tokio::test]
     async fn silence_is_waited_for_so_long_and_no_longer() {
-        let pulse = Pulse::default();
-        let ended = attend(&pulse, std::future::pending()).await;
-        assert_eq!(ended, Err(GivenUp::Silent(SHORT.silence)));
-        assert!(pulse.is_given_up());
+        let progress = TransferProgress::default();
+        let ended = watch(&progress, std::future::pending()).await;
+        assert_eq!(ended, Err(StallError::NoProgress(SHORT.silence)));
+        assert!(progress.is_given_up());
     }
 
     #[tokio::test]
     async fn who_trickles_is_too_slow() {
-        let pulse = Pulse::default();
+        let progress = TransferProgress::default();
         let trickle = async {
             loop {
-                pulse.moved(1);
+                progress.moved(1);
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        assert!(matches!(attend(&pulse, trickle).await, Err(GivenUp::Slow(_))));
+        assert!(matches!(watch(&progress, trickle).await, Err(StallError::TooSlow(_))));
     }
 
     #[tokio::test]
     async fn what_ends_is_heard_of_to_the_last_byte() {
-        let pulse = Pulse::default();
+        let progress = TransferProgress::default();
         let heard = AtomicU64::new(0);
-        let work = async { pulse.moved(7) };
+        let work = async { progress.moved(7) };
         let count = |bytes| {
             heard.fetch_add(bytes, Ordering::Relaxed);
         };
-        SHORT.attend(&pulse, work, || false, count).await.expect("it ended");
+        SHORT.watch(&progress, work, || false, count).await.expect("it ended");
         assert_eq!(heard.into_inner(), 7);
     }
 }

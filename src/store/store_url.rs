@@ -6,7 +6,7 @@ use url::Url;
 
 /// A shared place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum StoreUrl {
     /// A folder that all nodes mount.
     Folder(PathBuf),
     /// A bucket or container of an object store, and what is below a path in it.
@@ -16,12 +16,12 @@ pub enum Place {
 /// The text names no place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no place for a store: {why}")]
-pub struct NotAPlace {
+pub struct StoreUrlError {
     text: String,
     why: &'static str,
 }
 
-impl NotAPlace {
+impl StoreUrlError {
     /// What to write instead.
     pub fn hint(&self) -> String {
         "name a folder such as /Volumes/admin/tools/store, or an address such as s3://bucket/store, \
@@ -30,11 +30,11 @@ impl NotAPlace {
     }
 }
 
-impl FromStr for Place {
-    type Err = NotAPlace;
+impl FromStr for StoreUrl {
+    type Err = StoreUrlError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let failed = |why| Err(NotAPlace { text: text.to_owned(), why });
+        let failed = |why| Err(StoreUrlError { text: text.to_owned(), why });
         if let Some(path) = text.strip_prefix("dbfs:") {
             // As the nodes of a cluster have it.
             return Ok(Self::Folder(PathBuf::from(format!("/dbfs/{}", path.trim_start_matches('/')))));
@@ -57,7 +57,7 @@ impl FromStr for Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(path) => write!(f, "{}", path.display()),
@@ -78,14 +78,14 @@ mod tests {
             ("s3://bucket/a/b", "s3://bucket/a/b"),
             ("abfss://c@account.dfs.core.windows.net/x", "abfss://c@account.dfs.core.windows.net/x"),
         ] {
-            assert_eq!(text.parse::<Place>().map(|place| place.to_string()), Ok(shown.to_owned()));
+            assert_eq!(text.parse::<StoreUrl>().map(|place| place.to_string()), Ok(shown.to_owned()));
         }
     }
 
     #[test]
     fn what_is_no_place_is_said() {
         for text in ["store", "./store", "https://example.org/x", "s3://", "s3://key:secret@bucket/x", "s3://b/x?a=1"] {
-            assert!(text.parse::<Place>().is_err(), "{text}");
+            assert!(text.parse::<StoreUrl>().is_err(), "{text}");
         }
     }
 }

@@ -9,10 +9,10 @@ use jiff::{Timestamp, fmt::rfc2822};
 use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{Address, StoreError};
+use super::{FileStoreAddress, FileStoreError};
 use crate::{
     cloud::{CloudError, Clouds, Kind, Pages},
-    http::{Answer, Request, Retrying},
+    http::{Answer, Request, RetryPolicy},
 };
 
 /// The largest page that DBFS reads at once.
@@ -28,7 +28,7 @@ const UNKNOWN_LARGEST: usize = 64 << 20;
 /// One request may take this long: a piece over a slow line.
 const TIMEOUT: Duration = Duration::from_secs(120);
 /// A web server is asked again as the official clients ask a workspace.
-const PATIENT: Retrying = Retrying {
+const PATIENT: RetryPolicy = RetryPolicy {
     budget: Duration::from_secs(45),
     statuses: &[429, 500, 502, 503, 504],
     first: Duration::from_millis(300),
@@ -36,7 +36,7 @@ const PATIENT: Retrying = Retrying {
 
 /// A file or folder, as its store lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct RemoteEntry {
     pub(super) name: String,
     pub(super) is_folder: bool,
     pub(super) size: Option<u64>,
@@ -45,31 +45,31 @@ pub(super) struct Entry {
 }
 
 /// A remote store, to be asked.
-pub(super) struct Place {
-    pub(super) address: Address,
+pub(super) struct RemoteClient {
+    pub(super) address: FileStoreAddress,
     pub(super) clouds: Arc<Clouds>,
 }
 
-impl Place {
+impl RemoteClient {
     /// How much of a file is fetched at once.
     pub(super) fn piece(&self) -> u64 {
         match self.address {
-            Address::Dbfs(_) => DBFS_PAGE,
-            Address::Workspace(_) => WORKSPACE_LARGEST,
-            Address::Volume(_) | Address::Web(_) => PIECE,
+            FileStoreAddress::Dbfs(_) => DBFS_PAGE,
+            FileStoreAddress::Workspace(_) => WORKSPACE_LARGEST,
+            FileStoreAddress::Volume(_) | FileStoreAddress::Web(_) => PIECE,
         }
     }
 
     /// The largest file that is read, in bytes.
     pub(super) fn largest(&self) -> u64 {
         match self.address {
-            Address::Workspace(_) => WORKSPACE_LARGEST,
-            Address::Dbfs(_) | Address::Volume(_) | Address::Web(_) => LARGEST,
+            FileStoreAddress::Workspace(_) => WORKSPACE_LARGEST,
+            FileStoreAddress::Dbfs(_) | FileStoreAddress::Volume(_) | FileStoreAddress::Web(_) => LARGEST,
         }
     }
 
     /// What is in a folder; nothing when there is no such folder, `None` when this store lists nothing.
-    pub(super) async fn list(&self, folder: &str) -> Result<Option<Vec<Entry>>, StoreError> {
+    pub(super) async fn list(&self, folder: &str) -> Result<Option<Vec<RemoteEntry>>, FileStoreError> {
         match self.list_shown(folder).await {
             // A store that is not there is not an empty one: what would be in it might refuse.
             Err(error) if error.is_absent() && !folder.is_empty() => Ok(Some(Vec::new())),
@@ -78,25 +78,25 @@ impl Place {
     }
 
     /// The same of a folder that must be there, as far as this identity is shown.
-    pub(super) async fn list_shown(&self, folder: &str) -> Result<Option<Vec<Entry>>, StoreError> {
+    pub(super) async fn list_shown(&self, folder: &str) -> Result<Option<Vec<RemoteEntry>>, FileStoreError> {
         let listed = match &self.address {
-            Address::Dbfs(root) => self.list_dbfs(&below(root, folder)).await,
-            Address::Volume(root) => self.list_volume(&below(root, folder)).await,
-            Address::Workspace(root) => self.list_workspace(&below(root, folder)).await,
-            Address::Web(_) => return Ok(None),
+            FileStoreAddress::Dbfs(root) => self.list_dbfs(&below(root, folder)).await,
+            FileStoreAddress::Volume(root) => self.list_volume(&below(root, folder)).await,
+            FileStoreAddress::Workspace(root) => self.list_workspace(&below(root, folder)).await,
+            FileStoreAddress::Web(_) => return Ok(None),
         };
-        listed.map(Some).map_err(StoreError::refused(self.address.shown(folder)))
+        listed.map(Some).map_err(FileStoreError::refused(self.address.shown(folder)))
     }
 
     /// A file by itself: for stores that list nothing, and to see whether it is still the same.
-    pub(super) async fn look(&self, file: &str) -> Result<Option<Entry>, StoreError> {
+    pub(super) async fn look(&self, file: &str) -> Result<Option<RemoteEntry>, FileStoreError> {
         let found = match &self.address {
-            Address::Web(root) => self.look_at_web(root, file).await,
-            Address::Dbfs(root) => {
+            FileStoreAddress::Web(root) => self.look_at_web(root, file).await,
+            FileStoreAddress::Dbfs(root) => {
                 let query = [("path", &*below(root, file))];
-                self.json("/api/2.0/dbfs/get-status", &query).await.map(|found: DbfsFile| Entry::from(found))
+                self.json("/api/2.0/dbfs/get-status", &query).await.map(|found: DbfsFile| RemoteEntry::from(found))
             }
-            Address::Volume(_) | Address::Workspace(_) => {
+            FileStoreAddress::Volume(_) | FileStoreAddress::Workspace(_) => {
                 let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
                 let listed = self.list(folder).await?.unwrap_or_default();
                 return Ok(listed.into_iter().find(|entry| entry.name == name));
@@ -104,38 +104,44 @@ impl Place {
         };
         match found {
             Err(error) if error.kind == Kind::Absent => Ok(None),
-            found => found.map(Some).map_err(StoreError::refused(self.address.shown(file))),
+            found => found.map(Some).map_err(FileStoreError::refused(self.address.shown(file))),
         }
     }
 
     /// Bytes of a file, `length` of them from a place on; the whole of one whose size is not known.
-    pub(super) async fn read(&self, file: &str, entry: &Entry, from: u64, length: u64) -> Result<Vec<u8>, StoreError> {
+    pub(super) async fn read(
+        &self,
+        file: &str,
+        entry: &RemoteEntry,
+        from: u64,
+        length: u64,
+    ) -> Result<Vec<u8>, FileStoreError> {
         let part = match entry.size {
             Some(_) if length == 0 => return Ok(Vec::new()),
             Some(size) if (from, length) != (0, size) => Some((from, length)),
             _ => None,
         };
         let bytes = match &self.address {
-            Address::Dbfs(root) => self.read_dbfs(&below(root, file), from, length).await,
-            Address::Volume(root) => self.read_volume(&below(root, file), entry, part).await,
-            Address::Workspace(root) => self.read_workspace(&below(root, file)).await,
-            Address::Web(root) => self.read_web(root, file, entry, part).await,
+            FileStoreAddress::Dbfs(root) => self.read_dbfs(&below(root, file), from, length).await,
+            FileStoreAddress::Volume(root) => self.read_volume(&below(root, file), entry, part).await,
+            FileStoreAddress::Workspace(root) => self.read_workspace(&below(root, file)).await,
+            FileStoreAddress::Web(root) => self.read_web(root, file, entry, part).await,
         };
         let bytes = bytes.map_err(|error| match error.kind {
-            Kind::Changed => StoreError::Changed(self.address.shown(file)),
-            _ => StoreError::refused(self.address.shown(file))(error),
+            Kind::Changed => FileStoreError::Changed(self.address.shown(file)),
+            _ => FileStoreError::refused(self.address.shown(file))(error),
         })?;
         let (expected, received) = (entry.size.map_or(bytes.len() as u64, |_| length), bytes.len() as u64);
         if expected == received {
             Ok(bytes)
         } else {
-            Err(StoreError::WrongSize { what: self.address.shown(file), expected, received })
+            Err(FileStoreError::WrongSize { what: self.address.shown(file), expected, received })
         }
     }
 
-    async fn list_dbfs(&self, folder: &str) -> Result<Vec<Entry>, CloudError> {
+    async fn list_dbfs(&self, folder: &str) -> Result<Vec<RemoteEntry>, CloudError> {
         let found: DbfsFolder = self.json("/api/2.0/dbfs/list", &[("path", folder)]).await?;
-        Ok(found.files.into_iter().map(Entry::from).collect())
+        Ok(found.files.into_iter().map(RemoteEntry::from).collect())
     }
 
     async fn read_dbfs(&self, file: &str, from: u64, length: u64) -> Result<Vec<u8>, CloudError> {
@@ -145,7 +151,7 @@ impl Place {
         STANDARD.decode(page.data).map_err(|_| malformed("a page of DBFS is not base64"))
     }
 
-    async fn list_volume(&self, folder: &str) -> Result<Vec<Entry>, CloudError> {
+    async fn list_volume(&self, folder: &str) -> Result<Vec<RemoteEntry>, CloudError> {
         let mut entries = Vec::new();
         let (mut token, mut pages) = (String::new(), Pages::default());
         loop {
@@ -153,7 +159,7 @@ impl Place {
             let query = [("page_token", token.as_str())];
             let query = if token.is_empty() { &query[..0] } else { &query[..] };
             let page: VolumePage = self.json(&format!("/api/2.0/fs/directories{folder}"), query).await?;
-            entries.extend(page.contents.into_iter().map(Entry::from));
+            entries.extend(page.contents.into_iter().map(RemoteEntry::from));
             match page.next_page_token.filter(|next| !next.is_empty() && *next != token) {
                 Some(next) => token = next,
                 None => return Ok(entries),
@@ -161,7 +167,12 @@ impl Place {
         }
     }
 
-    async fn read_volume(&self, file: &str, entry: &Entry, part: Option<(u64, u64)>) -> Result<Vec<u8>, CloudError> {
+    async fn read_volume(
+        &self,
+        file: &str,
+        entry: &RemoteEntry,
+        part: Option<(u64, u64)>,
+    ) -> Result<Vec<u8>, CloudError> {
         let workspace = self.clouds.databricks().await?;
         let url = workspace.url(&format!("/api/2.0/fs/files{file}"), &[]);
         let mut request = Request::get(url).header("accept", "application/octet-stream").timeout(TIMEOUT);
@@ -177,9 +188,9 @@ impl Place {
         }
     }
 
-    async fn list_workspace(&self, folder: &str) -> Result<Vec<Entry>, CloudError> {
+    async fn list_workspace(&self, folder: &str) -> Result<Vec<RemoteEntry>, CloudError> {
         let found: WorkspaceFolder = self.json("/api/2.0/workspace/list", &[("path", inner(folder))]).await?;
-        Ok(found.objects.iter().filter_map(Entry::of_workspace).collect())
+        Ok(found.objects.iter().filter_map(RemoteEntry::of_workspace).collect())
     }
 
     /// A workspace folder has no ranges, and a limit.
@@ -190,7 +201,7 @@ impl Place {
         Ok(workspace.send(request).await?.into_body())
     }
 
-    async fn look_at_web(&self, root: &Url, file: &str) -> Result<Entry, CloudError> {
+    async fn look_at_web(&self, root: &Url, file: &str) -> Result<RemoteEntry, CloudError> {
         let answer = self.web(Request::head(web(root, file))).await?;
         let size = answer.header("content-length").and_then(|size| size.parse().ok());
         let has_ranges = answer.header("accept-ranges").is_some_and(|kind| kind.contains("bytes"));
@@ -199,14 +210,14 @@ impl Place {
         // Pieces are put together only where a change between them would show; else the file is asked for whole, whatever
         // its size. One without ranges comes whole anyway.
         let comes_in_pieces = has_ranges && version.as_deref().is_some_and(|version| is_strong(version, &answer));
-        Ok(Entry { name, is_folder: false, size: size.filter(|&size| comes_in_pieces || size <= PIECE), version })
+        Ok(RemoteEntry { name, is_folder: false, size: size.filter(|&size| comes_in_pieces || size <= PIECE), version })
     }
 
     async fn read_web(
         &self,
         root: &Url,
         file: &str,
-        entry: &Entry,
+        entry: &RemoteEntry,
         part: Option<(u64, u64)>,
     ) -> Result<Vec<u8>, CloudError> {
         let mut request = Request::get(web(root, file)).timeout(TIMEOUT);
@@ -371,21 +382,21 @@ fn last(path: &str) -> String {
     path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
 }
 
-impl From<DbfsFile> for Entry {
+impl From<DbfsFile> for RemoteEntry {
     fn from(file: DbfsFile) -> Self {
         let version = file.modification_time.map(|time| time.to_string());
         Self { name: last(&file.path), is_folder: file.is_dir, size: Some(file.file_size), version }
     }
 }
 
-impl From<VolumeFile> for Entry {
+impl From<VolumeFile> for RemoteEntry {
     fn from(file: VolumeFile) -> Self {
         let version = file.last_modified.map(|time| time.to_string());
         Self { name: last(&file.path), is_folder: file.is_directory, size: file.file_size, version }
     }
 }
 
-impl Entry {
+impl RemoteEntry {
     /// Notebooks and the like are no files.
     fn of_workspace(object: &WorkspaceObject) -> Option<Self> {
         let is_folder = match object.object_type.as_str() {
@@ -424,7 +435,7 @@ mod tests {
             size: None,
             modified_at: None,
         };
-        assert_eq!(Entry::of_workspace(&object("NOTEBOOK")), None);
-        assert_eq!(Entry::of_workspace(&object("FILE")).map(|entry| entry.name), Some("x".into()));
+        assert_eq!(RemoteEntry::of_workspace(&object("NOTEBOOK")), None);
+        assert_eq!(RemoteEntry::of_workspace(&object("FILE")).map(|entry| entry.name), Some("x".into()));
     }
 }

@@ -8,12 +8,12 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 use super::{SHORTEST, Stream, search::Index};
 
 /// The values, and what was last built from them.
-struct Known {
+struct Registry {
     values: Vec<Arc<SecretSlice<u8>>>,
     index: Option<Arc<Index>>,
 }
 
-impl Known {
+impl Registry {
     const NOTHING: Self = Self { values: Vec::new(), index: None };
 
     fn add(&mut self, value: &Arc<SecretSlice<u8>>) {
@@ -25,19 +25,19 @@ impl Known {
 }
 
 #[cfg(not(test))]
-mod place {
+mod storage {
     use std::sync::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     };
 
-    use super::Known;
+    use super::Registry;
 
-    static KNOWN: Mutex<Known> = Mutex::new(Known::NOTHING);
+    static KNOWN: Mutex<Registry> = Mutex::new(Registry::NOTHING);
     /// How many values are known, readable without the lock.
     static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-    pub(super) fn with<T>(work: impl FnOnce(&mut Known) -> T) -> T {
+    pub(super) fn with<T>(work: impl FnOnce(&mut Registry) -> T) -> T {
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         let done = work(&mut known);
         COUNT.store(known.values.len(), Ordering::Release);
@@ -51,14 +51,14 @@ mod place {
 
 /// In unit tests each test knows its own values: those of others are ordinary words in its texts.
 #[cfg(test)]
-mod place {
+mod storage {
     use std::cell::RefCell;
 
-    use super::Known;
+    use super::Registry;
 
-    thread_local!(static KNOWN: RefCell<Known> = const { RefCell::new(Known::NOTHING) });
+    thread_local!(static KNOWN: RefCell<Registry> = const { RefCell::new(Registry::NOTHING) });
 
-    pub(super) fn with<T>(work: impl FnOnce(&mut Known) -> T) -> T {
+    pub(super) fn with<T>(work: impl FnOnce(&mut Registry) -> T) -> T {
         KNOWN.with_borrow_mut(work)
     }
 
@@ -70,22 +70,22 @@ mod place {
 /// Makes a value known.
 pub(super) fn add(value: &Arc<SecretSlice<u8>>) {
     if value.expose_secret().len() >= SHORTEST {
-        place::with(|known| known.add(value));
+        storage::with(|known| known.add(value));
     }
 }
 
 /// How many values are known.
 pub(super) fn count() -> usize {
-    place::count()
+    storage::count()
 }
 
 /// The search for all values known now.
 pub(super) fn index() -> Arc<Index> {
-    let built = place::with(|known| known.index.clone().ok_or_else(|| known.values.clone()));
+    let built = storage::with(|known| known.index.clone().ok_or_else(|| known.values.clone()));
     // Not under the lock: others want to know, too, and the words of a panic here must not wait for it.
     built.unwrap_or_else(|values| {
         let index = Arc::new(Index::of_values(values.iter().map(|value| value.expose_secret())));
-        place::with(|known| {
+        storage::with(|known| {
             if known.values.len() == values.len() {
                 known.index = Some(Arc::clone(&index));
             }
@@ -96,7 +96,7 @@ pub(super) fn index() -> Arc<Index> {
 
 /// Forgets all values and wipes them, but for those that somebody still holds. For the very end of the process.
 pub fn forget() {
-    place::with(|known| *known = Known::NOTHING);
+    storage::with(|known| *known = Registry::NOTHING);
 }
 
 /// A text without the values that are known.

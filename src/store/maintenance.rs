@@ -8,22 +8,22 @@ use serde::Serialize;
 
 use super::{
     Entry, Key, Kind, Store, StoreError,
-    backend::Held,
-    folder::{FolderPlace, age},
+    backend::StoredFile,
+    folder::{FolderBackend, age},
     layout::{self, Name},
-    local::Local,
-    shared::{Present, Shared, Urgency},
+    local::LocalStore,
+    shared::{Existing, Shared, Urgency},
 };
 use crate::{digest::Digest, report::event::Served};
 
 /// What killed work left is gone after a day: by then nobody is at it any more.
 const LEFT_OVER: std::time::Duration = std::time::Duration::from_secs(86_400);
-/// Objects that are looked at or moved at once.
+/// Bucket that are looked at or moved at once.
 const AT_ONCE: usize = 4;
 
 /// One of the two places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
+pub enum Tier {
     /// The node's own.
     Local,
     /// The one that nodes share.
@@ -32,8 +32,8 @@ pub enum Which {
 
 /// What a place has.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Stat {
-    /// Objects, and their bytes.
+pub struct StoreStats {
+    /// Bucket, and their bytes.
     pub objects: Served,
     /// Entries, by kind.
     pub entries: BTreeMap<Kind, u64>,
@@ -45,8 +45,8 @@ pub struct Stat {
 
 /// Whether a place is sound.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Verdict {
-    /// Objects that are what their names say, and their bytes.
+pub struct VerifyReport {
+    /// Bucket that are what their names say, and their bytes.
     pub sound: Served,
     /// Names under which something else was; it was removed where that can be.
     pub damaged: Vec<String>,
@@ -56,20 +56,20 @@ pub struct Verdict {
 
 /// What was done to a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Done {
-    /// Objects that were removed or moved, and their bytes.
+pub struct MaintenanceReport {
+    /// Bucket that were removed or moved, and their bytes.
     pub objects: Served,
     /// Entries that were.
     pub entries: u64,
-    /// Objects and entries of which it could not be done.
+    /// Bucket and entries of which it could not be done.
     pub failed: u64,
 }
 
 impl Store {
     /// What a place has.
-    pub async fn stat(&self, which: Which) -> Result<Stat, StoreError> {
-        let mut stat = Stat::default();
-        for held in self.held(which).await? {
+    pub async fn stat(&self, tier: Tier) -> Result<StoreStats, StoreError> {
+        let mut stat = StoreStats::default();
+        for held in self.held(tier).await? {
             match layout::name(&held.name).filter(|_| held.is_plain) {
                 Some(Name::Object(_)) => {
                     stat.objects.objects += 1;
@@ -85,21 +85,21 @@ impl Store {
     }
 
     /// Reads every object of a place and compares it with its name, and every entry. What is damaged is removed.
-    pub async fn verify(&self, which: Which) -> Result<Verdict, StoreError> {
-        let held = self.held(which).await?;
+    pub async fn verify(&self, tier: Tier) -> Result<VerifyReport, StoreError> {
+        let held = self.held(tier).await?;
         let mut looked = stream::iter(held)
             .map(|held| async move {
                 let is_sound = match layout::name(&held.name) {
                     _ if !held.is_plain => return (held, None),
                     None => return (held, None),
-                    Some(Name::Object(digest)) => self.is_sound(which, &digest, held.size).await,
-                    Some(Name::Entry(kind, key)) => self.entry_of(which, kind, &key).await.is_some(),
+                    Some(Name::Object(digest)) => self.is_sound(tier, &digest, held.size).await,
+                    Some(Name::Entry(kind, key)) => self.entry_of(tier, kind, &key).await.is_some(),
                     Some(Name::Lease | Name::LeftOver) => true,
                 };
                 (held, Some(is_sound))
             })
             .buffered(AT_ONCE);
-        let mut verdict = Verdict::default();
+        let mut verdict = VerifyReport::default();
         while let Some((held, is_sound)) = looked.next().await {
             match is_sound {
                 None => verdict.foreign.push(held.name),
@@ -109,13 +109,13 @@ impl Store {
                 }
                 Some(true) => {}
                 Some(false) => {
-                    self.discard(which, &held.name).await?;
+                    self.discard(tier, &held.name).await?;
                     verdict.damaged.push(held.name);
                 }
             }
         }
         // A place that failed in between answered nothing.
-        if which == Which::Shared {
+        if tier == Tier::Shared {
             self.shared_or_gone()?;
         }
         Ok(verdict)
@@ -123,10 +123,10 @@ impl Store {
 
     /// Removes what was not used for the longest time until the rest is within a bound; entries whose objects are gone;
     /// what killed work left long ago.
-    pub async fn gc(&self, which: Which, limit: u64) -> Result<Done, StoreError> {
-        let mut objects: Vec<(Held, Digest)> = Vec::new();
+    pub async fn gc(&self, tier: Tier, limit: u64) -> Result<MaintenanceReport, StoreError> {
+        let mut objects: Vec<(StoredFile, Digest)> = Vec::new();
         let (mut entries, mut old) = (Vec::new(), Vec::new());
-        for held in self.held(which).await? {
+        for held in self.held(tier).await? {
             match layout::name(&held.name).filter(|_| held.is_plain) {
                 Some(Name::Object(digest)) => objects.push((held, digest)),
                 Some(Name::Entry(kind, key)) => entries.push((held, kind, key)),
@@ -136,53 +136,53 @@ impl Store {
         }
         objects.sort_by_key(|(held, _)| held.modified);
         let mut total: u64 = objects.iter().map(|(held, _)| held.size).sum();
-        let mut done = Done::default();
+        let mut done = MaintenanceReport::default();
         let mut kept = BTreeSet::new();
         for (held, digest) in objects {
             if total <= limit {
                 kept.insert(digest);
                 continue;
             }
-            self.discard(which, &held.name).await?;
+            self.discard(tier, &held.name).await?;
             total -= held.size;
             done.objects.objects += 1;
             done.objects.bytes += held.size;
         }
         for (held, kind, key) in entries {
             // An entry whose objects are in the other place is still of use.
-            let Some(entry) = self.entry_of(which, kind, &key).await else { continue };
+            let Some(entry) = self.entry_of(tier, kind, &key).await else { continue };
             let is_whole = entry.objects.iter().all(|member| kept.contains(&member.digest()));
-            if !is_whole && (which == Which::Shared || self.0.shared.is_none()) {
-                self.discard(which, &held.name).await?;
+            if !is_whole && (tier == Tier::Shared || self.0.shared.is_none()) {
+                self.discard(tier, &held.name).await?;
                 done.entries += 1;
             }
         }
         for held in old {
-            self.discard(which, &held.name).await?;
+            self.discard(tier, &held.name).await?;
         }
         Ok(done)
     }
 
     /// Publishes all that this node has.
-    pub async fn push(&self) -> Result<Done, StoreError> {
-        let held = self.held(Which::Local).await?;
+    pub async fn push(&self) -> Result<MaintenanceReport, StoreError> {
+        let held = self.held(Tier::Local).await?;
         let there = self.sizes_in_shared().await?;
         let shared = self.shared_or_gone()?;
-        let (objects, entries) = sorted(held);
+        let (objects, entries) = split(held);
         let missing = objects.into_iter().filter(|(held, _)| there.get(&held.name) != Some(&held.size));
         let mut moved = stream::iter(missing)
             .map(|(held, digest)| async move {
-                let published = shared.publish(&digest, Urgency::Usual, || self.local_object(&digest)).await;
+                let published = shared.publish(&digest, Urgency::Normal, || self.local_object(&digest)).await;
                 (published, held.size)
             })
             .buffer_unordered(AT_ONCE);
-        let mut done = Done::default();
+        let mut done = MaintenanceReport::default();
         while let Some((published, size)) = moved.next().await {
             done.count(published, size);
         }
         for (_, kind, key) in entries.into_iter().filter(|(held, ..)| !there.contains_key(&held.name)) {
-            let Some(entry) = self.entry_of(Which::Local, kind, &key).await else { continue };
-            if shared.put_entry(kind, &key, &entry.to_bytes(), Present::Stays).await {
+            let Some(entry) = self.entry_of(Tier::Local, kind, &key).await else { continue };
+            if shared.put_entry(kind, &key, &entry.to_bytes(), Existing::Keep).await {
                 done.entries += 1;
             } else {
                 done.failed += 1;
@@ -193,11 +193,11 @@ impl Store {
     }
 
     /// Takes over all that the shared place has.
-    pub async fn pull(&self) -> Result<Done, StoreError> {
+    pub async fn pull(&self) -> Result<MaintenanceReport, StoreError> {
         let shared = self.shared_or_gone()?;
-        let Some(local) = &self.0.local else { return Ok(Done::default()) };
-        let (objects, entries) = sorted(self.held(Which::Shared).await?);
-        let here: BTreeSet<String> = self.held(Which::Local).await?.into_iter().map(|held| held.name).collect();
+        let Some(local) = &self.0.local else { return Ok(MaintenanceReport::default()) };
+        let (objects, entries) = split(self.held(Tier::Shared).await?);
+        let here: BTreeSet<String> = self.held(Tier::Local).await?.into_iter().map(|held| held.name).collect();
         let here = &here;
         let missing = objects.into_iter().filter(|(held, _)| !here.contains(&held.name));
         let mut moved = stream::iter(missing)
@@ -206,7 +206,7 @@ impl Store {
                 shared.fetch(&digest, Some(held.size), &to, |_| ()).await.map_or((false, 0), |size| (true, size))
             })
             .buffer_unordered(AT_ONCE);
-        let mut done = Done::default();
+        let mut done = MaintenanceReport::default();
         while let Some((fetched, size)) = moved.next().await {
             done.count(fetched, size);
         }
@@ -224,59 +224,59 @@ impl Store {
 
     /// Keeps the node's own place within its bound, when something was taken in.
     pub(super) async fn keep_within_bound(&self) {
-        if self.0.grew.swap(false, std::sync::atomic::Ordering::Relaxed)
-            && let Err(error) = self.gc(Which::Local, self.0.limit).await
+        if self.0.grown.swap(false, std::sync::atomic::Ordering::Relaxed)
+            && let Err(error) = self.gc(Tier::Local, self.0.limit).await
         {
             (self.0.warn)(error.in_words());
         }
     }
 
     /// All that a place has, in order of names.
-    async fn held(&self, which: Which) -> Result<Vec<Held>, StoreError> {
-        match which {
-            Which::Local => {
-                let Some(Local { tree }) = self.0.local.clone() else { return Ok(Vec::new()) };
-                let listed = super::blocking(move || FolderPlace { tree }.list(layout::TOP)).await;
-                listed.map_err(|trouble| StoreError::Unlisted(trouble.in_words()))
+    async fn held(&self, tier: Tier) -> Result<Vec<StoredFile>, StoreError> {
+        match tier {
+            Tier::Local => {
+                let Some(LocalStore { tree }) = self.0.local.clone() else { return Ok(Vec::new()) };
+                let listed = super::blocking(move || FolderBackend { tree }.list(layout::TOP)).await;
+                listed.map_err(|error| StoreError::Unlisted(error.in_words()))
             }
-            Which::Shared => self.shared_or_gone()?.list(layout::TOP).await.map_err(|()| self.gone()),
+            Tier::Shared => self.shared_or_gone()?.list(layout::TOP).await.map_err(|()| self.gone()),
         }
     }
 
     async fn sizes_in_shared(&self) -> Result<BTreeMap<String, u64>, StoreError> {
-        let held = self.held(Which::Shared).await?;
+        let held = self.held(Tier::Shared).await?;
         Ok(held.into_iter().filter(|held| held.is_plain).map(|held| (held.name, held.size)).collect())
     }
 
-    async fn is_sound(&self, which: Which, digest: &Digest, size: u64) -> bool {
-        match (which, &self.0.local) {
-            (Which::Local, Some(local)) => {
+    async fn is_sound(&self, tier: Tier, digest: &Digest, size: u64) -> bool {
+        match (tier, &self.0.local) {
+            (Tier::Local, Some(local)) => {
                 let (local, digest) = (local.clone(), digest.clone());
                 super::blocking(move || local.is_sound(&digest)).await
             }
-            (Which::Local, None) => true,
+            (Tier::Local, None) => true,
             // A place that cannot be read says nothing of its objects.
-            (Which::Shared, _) => match self.shared() {
+            (Tier::Shared, _) => match self.shared() {
                 Some(shared) => shared.is_sound(digest, size).await || !shared.is_in_use(),
                 None => true,
             },
         }
     }
 
-    async fn entry_of(&self, which: Which, kind: Kind, key: &Key) -> Option<Entry> {
-        match which {
-            Which::Shared => self.shared()?.entry(kind, key).await,
-            Which::Local => {
+    async fn entry_of(&self, tier: Tier, kind: Kind, key: &Key) -> Option<Entry> {
+        match tier {
+            Tier::Shared => self.shared()?.entry(kind, key).await,
+            Tier::Local => {
                 let (local, key) = (self.0.local.clone()?, key.clone());
                 super::blocking(move || local.look_at_entry(kind, &key)).await
             }
         }
     }
 
-    async fn discard(&self, which: Which, name: &str) -> Result<(), StoreError> {
-        match which {
-            Which::Shared => self.shared_or_gone()?.remove(name).await.map_err(|()| self.gone()),
-            Which::Local => {
+    async fn discard(&self, tier: Tier, name: &str) -> Result<(), StoreError> {
+        match tier {
+            Tier::Shared => self.shared_or_gone()?.remove(name).await.map_err(|()| self.gone()),
+            Tier::Local => {
                 let (local, name) = (self.0.local.clone(), name.to_owned());
                 super::blocking(move || local.map_or(Ok(()), |local| local.tree.remove(&name))).await?;
                 Ok(())
@@ -296,7 +296,7 @@ impl Store {
     }
 }
 
-impl Done {
+impl MaintenanceReport {
     fn count(&mut self, succeeded: bool, bytes: u64) {
         if succeeded {
             self.objects.objects += 1;
@@ -307,9 +307,9 @@ impl Done {
     }
 }
 
-/// Objects and entries that a place has, without what somebody planted there.
+/// Bucket and entries that a place has, without what somebody planted there.
 #[expect(clippy::type_complexity, reason = "two lists, each of what was listed and what its name says")]
-fn sorted(held: Vec<Held>) -> (Vec<(Held, Digest)>, Vec<(Held, Kind, Key)>) {
+fn split(held: Vec<StoredFile>) -> (Vec<(StoredFile, Digest)>, Vec<(StoredFile, Kind, Key)>) {
     let (mut objects, mut entries) = (Vec::new(), Vec::new());
     for held in held.into_iter().filter(|held| held.is_plain) {
         match layout::name(&held.name) {

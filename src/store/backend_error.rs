@@ -6,55 +6,55 @@ use crate::fs::FsError;
 
 /// What is wrong.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum BackendError {
     /// The place cannot be used: it is left alone.
-    Place(String),
+    Unusable(String),
     /// Nothing can be written there; what it has can be read.
-    Closed(String),
+    NotWritable(String),
     /// It was given up before, and that was said.
-    Left,
+    Disabled,
     /// What it has under a name is not what belongs there.
-    Refused(String),
+    BadContent(String),
     /// Our own disk failed; the place is not to blame.
-    Ours(FsError),
+    LocalDisk(FsError),
 }
 
-impl Trouble {
+impl BackendError {
     /// What a shared folder's file system says about reading.
     pub(super) fn reading(error: &FsError) -> Self {
-        let FsError::Io { source, .. } = error else { return Self::Refused(error.to_string()) };
+        let FsError::Io { source, .. } = error else { return Self::BadContent(error.to_string()) };
         match source.kind() {
             // A link, a pipe, a folder in the place of a file.
             io::ErrorKind::Other | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
-                Self::Refused(in_words(error, source))
+                Self::BadContent(in_words(error, source))
             }
-            _ => Self::Place(in_words(error, source)),
+            _ => Self::Unusable(in_words(error, source)),
         }
     }
 
     /// What it says about writing.
     pub(super) fn writing(error: &FsError) -> Self {
-        let FsError::Io { source, .. } = error else { return Self::Closed(error.to_string()) };
+        let FsError::Io { source, .. } = error else { return Self::NotWritable(error.to_string()) };
         match source.kind() {
             io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
-                Self::Closed("it can only be read".to_owned())
+                Self::NotWritable("it can only be read".to_owned())
             }
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Closed("it is full".to_owned()),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NotWritable("it is full".to_owned()),
             io::ErrorKind::Other | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
-                Self::Closed(in_words(error, source))
+                Self::NotWritable(in_words(error, source))
             }
-            _ => Self::Place(in_words(error, source)),
+            _ => Self::Unusable(in_words(error, source)),
         }
     }
 }
 
-impl Trouble {
+impl BackendError {
     /// What is wrong, in one line.
     pub(super) fn in_words(self) -> String {
         match self {
-            Self::Place(why) | Self::Closed(why) | Self::Refused(why) => why,
-            Self::Ours(error) => error.to_string(),
-            Self::Left => "it was given up before".to_owned(),
+            Self::Unusable(why) | Self::NotWritable(why) | Self::BadContent(why) => why,
+            Self::LocalDisk(error) => error.to_string(),
+            Self::Disabled => "it was given up before".to_owned(),
         }
     }
 }

@@ -7,8 +7,8 @@ async fn a_sound_store_verifies_clean_and_what_is_not_is_named_and_removed() {
     let bench = Bench::new();
     let node = bench.node("one");
     let (good, bad) = (published(&bench, &node, b"good").await, published(&bench, &node, b"bad").await);
-    for which in [Which::Local, Which::Shared] {
-        let verdict = node.verify(which).await.expect("readable");
+    for tier in [Tier::Local, Tier::Shared] {
+        let verdict = node.verify(tier).await.expect("readable");
         assert_eq!((verdict.sound, verdict.damaged.len()), (Served { objects: 2, bytes: 7 }, 0));
     }
     for place in ["one", "shared"] {
@@ -16,12 +16,12 @@ async fn a_sound_store_verifies_clean_and_what_is_not_is_named_and_removed() {
         bench.file(&format!("{place}/v1/objects/README"), b"hello");
         symlink("/etc/passwd", bench.path(place).join("v1/objects/link")).expect("linked");
     }
-    for which in [Which::Local, Which::Shared] {
-        let verdict = node.verify(which).await.expect("readable");
+    for tier in [Tier::Local, Tier::Shared] {
+        let verdict = node.verify(tier).await.expect("readable");
         assert_eq!(verdict.sound, Served { objects: 1, bytes: 4 });
         assert_eq!(verdict.damaged, [layout::object(&bad.digest)]);
         assert_eq!(verdict.foreign, ["v1/objects/README", "v1/objects/link"]);
-        assert_eq!(node.verify(which).await.expect("readable").damaged, Vec::<String>::new(), "it was removed");
+        assert_eq!(node.verify(tier).await.expect("readable").damaged, Vec::<String>::new(), "it was removed");
     }
     assert!(has(&node, &good.digest, &bench.path("y")).await);
 }
@@ -44,12 +44,12 @@ async fn what_was_not_used_for_the_longest_time_goes_first() {
         store.publish(Kind::Wheel, &key(index), &entry).await.expect("published");
     }
     assert!(has(&store, &objects[0].digest, &bench.path("y")).await, "it is used now");
-    let done = store.gc(Which::Local, 8).await.expect("cleaned");
+    let done = store.gc(Tier::Local, 8).await.expect("cleaned");
     assert_eq!((done.objects, done.entries), (Served { objects: 1, bytes: 4 }, 1));
     assert!(!has(&store, &objects[1].digest, &bench.path("z")).await, "the oldest is gone");
     assert_eq!(store.entry(Kind::Wheel, &key(1)).await, None, "and what led to it");
     assert!(store.entry(Kind::Wheel, &key(0)).await.is_some());
-    assert_eq!(store.stat(Which::Local).await.expect("readable").objects, Served { objects: 2, bytes: 8 });
+    assert_eq!(store.stat(Tier::Local).await.expect("readable").objects, Served { objects: 2, bytes: 8 });
 }
 
 #[tokio::test]
@@ -61,12 +61,12 @@ async fn everything_is_pushed_and_pulled_once() {
     alone.publish(Kind::Wheel, &key, &Entry::new(Kind::Wheel, vec![member], Map::new())).await.expect("published");
     assert!(alone.push().await.is_err(), "there is nowhere to push it to");
     let one = bench.node("local");
-    let moved = Done { objects: Served { objects: 1, bytes: 5 }, entries: 1, failed: 0 };
+    let moved = MaintenanceReport { objects: Served { objects: 1, bytes: 5 }, entries: 1, failed: 0 };
     assert_eq!(one.push().await.expect("pushed"), moved);
-    assert_eq!(one.push().await.expect("pushed"), Done::default());
+    assert_eq!(one.push().await.expect("pushed"), MaintenanceReport::default());
     let two = bench.node("two");
     assert_eq!(two.pull().await.expect("pulled"), moved);
-    assert_eq!(two.pull().await.expect("pulled"), Done::default());
+    assert_eq!(two.pull().await.expect("pulled"), MaintenanceReport::default());
     assert!(has(&two, &object.digest, &bench.path("y")).await && two.entry(Kind::Wheel, &key).await.is_some());
     assert_eq!(two.used().shared, Served::default(), "it is here now");
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::trouble::Trouble;
+use super::backend_error::BackendError;
 use crate::{
     digest::{Digest, Hasher},
     fs::{Attributes, Partial},
@@ -30,38 +30,38 @@ impl Receiver {
     }
 
     /// The place says how long the object is. What cannot be right is not even begun.
-    pub(super) fn announce(&mut self, size: u64) -> Result<(), Trouble> {
+    pub(super) fn announce(&mut self, size: u64) -> Result<(), BackendError> {
         match self.expected {
             Some(expected) if expected != size => {
-                return Err(Trouble::Refused(format!("it has {size} bytes in the place of {expected}")));
+                return Err(BackendError::BadContent(format!("it has {size} bytes in the place of {expected}")));
             }
-            None if size > MOST_BYTES => return Err(Trouble::Refused(format!("it has {size} bytes"))),
+            None if size > MOST_BYTES => return Err(BackendError::BadContent(format!("it has {size} bytes"))),
             _ => {}
         }
         self.expected = Some(size);
         if let Some(to) = &self.to {
-            self.partial = Some(Partial::create(to, Attributes::mode(0o644)).map_err(Trouble::Ours)?);
+            self.partial = Some(Partial::create(to, Attributes::mode(0o644)).map_err(BackendError::LocalDisk)?);
         }
         Ok(())
     }
 
     /// Takes the next bytes. What is endless ends with the size that was announced.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), BackendError> {
         self.received += bytes.len() as u64;
         if self.received > self.expected.unwrap_or(MOST_BYTES) {
-            return Err(Trouble::Refused("it is longer than it says".to_owned()));
+            return Err(BackendError::BadContent("it is longer than it says".to_owned()));
         }
         self.hasher.update(bytes);
-        self.partial.as_mut().map_or(Ok(()), |partial| partial.write(bytes)).map_err(Trouble::Ours)
+        self.partial.as_mut().map_or(Ok(()), |partial| partial.write(bytes)).map_err(BackendError::LocalDisk)
     }
 
     /// Lets the file appear, if its bytes are what they should be. Returns their number.
-    pub(super) fn finish(self, digest: &Digest) -> Result<u64, Trouble> {
+    pub(super) fn finish(self, digest: &Digest) -> Result<u64, BackendError> {
         let found = self.hasher.finish();
         if found != *digest {
-            return Err(Trouble::Refused(format!("its bytes have {found}")));
+            return Err(BackendError::BadContent(format!("its bytes have {found}")));
         }
-        self.partial.map_or(Ok(()), Partial::commit).map_err(Trouble::Ours)?;
+        self.partial.map_or(Ok(()), Partial::commit).map_err(BackendError::LocalDisk)?;
         Ok(self.received)
     }
 }

@@ -8,26 +8,26 @@ use reqwest::{
 use url::Url;
 
 use super::{
-    Client, HttpError, Problem,
-    call::goes_direct,
+    Client, HttpError, HttpProblem,
     error::without_credentials,
-    redirect::{self, Astray},
+    redirect::{self, RedirectError},
+    request::goes_direct,
     with,
 };
-use crate::redact::{Secret, Site};
+use crate::redact::{Secret, UrlPrefix};
 
 /// A user name and password for what is below an address.
 #[derive(Debug, Clone)]
-pub struct Login {
-    site: Site,
+pub struct BasicAuth {
+    site: UrlPrefix,
     authorization: Secret,
     /// What people know it by. No part of the password.
     pub(super) name: String,
 }
 
-impl Login {
+impl BasicAuth {
     /// A login by the `Basic` scheme (RFC 7617). `name` is what errors call it.
-    pub fn basic(site: Site, user: &str, password: &Secret, name: impl Into<String>) -> Self {
+    pub fn basic(site: UrlPrefix, user: &str, password: &Secret, name: impl Into<String>) -> Self {
         let both = Secret::new([user.as_bytes(), b":", password.reveal()].concat());
         let authorization = Secret::from(format!("Basic {}", BASE64_STANDARD.encode(both.reveal())));
         Self { site, authorization, name: name.into() }
@@ -42,18 +42,18 @@ impl Login {
 
 impl Client {
     /// Gives the client the logins of this run; those of an earlier call stay.
-    pub fn log_in(&self, logins: Vec<Login>) {
+    pub fn set_logins(&self, logins: Vec<BasicAuth>) {
         // A run has one set of logins: a second call brings the same.
         let _ = self.logins.set(logins);
     }
 
     /// Whether an address is asked with a login, ours or one of its own: not everybody may have what is there.
-    pub fn logs_in(&self, url: &Url) -> bool {
+    pub fn has_login(&self, url: &Url) -> bool {
         !url.username().is_empty() || self.login(url).is_some()
     }
 
     /// The login for an address: the one for the longest path, when there are several.
-    pub(super) fn login(&self, url: &Url) -> Option<&Login> {
+    pub(super) fn login(&self, url: &Url) -> Option<&BasicAuth> {
         let logins = self.logins.get()?.iter().filter(|login| login.site.covers(url));
         logins.max_by_key(|login| login.site.url().path().len())
     }
@@ -81,7 +81,12 @@ impl Client {
 
     /// One request with a login. Redirects are followed here, one by one: from the first that leaves the login's site
     /// on, it is not shown any more.
-    async fn logged_in(&self, url: &Url, login: &Login, header: Option<(&str, &str)>) -> Result<Response, HttpError> {
+    async fn logged_in(
+        &self,
+        url: &Url,
+        login: &BasicAuth,
+        header: Option<(&str, &str)>,
+    ) -> Result<Response, HttpError> {
         let (mut at, mut shown) = (url.clone(), true);
         for _ in 0..=redirect::MOST {
             let client = if goes_direct(&at) { self.direct(&at)? } else { self.calling(&at)? };
@@ -92,10 +97,10 @@ impl Client {
             }
             let answer = request.send().await.map_err(|error| HttpError::from_reqwest(&at, &error))?;
             let Some(next) = next(&at, &answer) else { return Ok(answer) };
-            redirect::allowed(&at, &next).map_err(|astray| HttpError::new(&at, Problem::Redirect(astray)))?;
+            redirect::allowed(&at, &next).map_err(|redirect| HttpError::new(&at, HttpProblem::Redirect(redirect)))?;
             at = next;
         }
-        Err(HttpError::new(url, Problem::Redirect(Astray::Endless)))
+        Err(HttpError::new(url, HttpProblem::Redirect(RedirectError::TooMany)))
     }
 }
 
@@ -158,9 +163,14 @@ mod tests {
     }
 
     fn client(site: &Url, path: &str) -> Client {
-        let site = Site::parse(site.join(path).expect("below").as_str()).expect("a site");
+        let site = UrlPrefix::parse(site.join(path).expect("below").as_str()).expect("a site");
         let client = Client::default();
-        client.log_in(vec![Login::basic(site, "Aladdin", &Secret::from("open sesame".to_owned()), "`Aladdin`")]);
+        client.set_logins(vec![BasicAuth::basic(
+            site,
+            "Aladdin",
+            &Secret::from("open sesame".to_owned()),
+            "`Aladdin`",
+        )]);
         client
     }
 
@@ -206,8 +216,8 @@ mod tests {
 
     #[test]
     fn a_login_shows_nothing_of_its_password() {
-        let site = Site::parse("https://x.example/").expect("a site");
-        let login = Login::basic(site, "reader", &Secret::from("hunter2".to_owned()), "`reader`");
+        let site = UrlPrefix::parse("https://x.example/").expect("a site");
+        let login = BasicAuth::basic(site, "reader", &Secret::from("hunter2".to_owned()), "`reader`");
         let shown = format!("{login:?}");
         assert!(!shown.contains("hunter2") && !shown.contains("Basic"), "{shown}");
     }

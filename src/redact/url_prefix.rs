@@ -8,14 +8,14 @@ use url::{Host, Url};
 ///
 /// It is reached over TLS, or is this machine itself: a credential for it is never readable on its way.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Site(Url);
+pub struct UrlPrefix(Url);
 
 /// Why an address is no site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotASite {
+pub enum UrlPrefixError {
     /// It cannot be read, or is of another scheme.
     #[error("it is not an address that begins with `https://`")]
-    Unknown,
+    NotHttps,
     /// It would be asked in plain text over the network.
     #[error("a password is not sent over plain http to another machine")]
     PlainText,
@@ -24,31 +24,31 @@ pub enum NotASite {
     HoldsCredentials,
     /// It asks for more than a place.
     #[error("the address has a query or a fragment")]
-    NotAPlace,
+    HasQuery,
 }
 
-impl Site {
+impl UrlPrefix {
     /// Reads an address such as `https://pypi.example.org/team/`.
     ///
     /// # Errors
     /// When it is not one of a web server, when a credential could be read on its way there, when it holds one itself,
     /// or when it has a query.
-    pub fn parse(text: &str) -> Result<Self, NotASite> {
-        let mut url = Url::parse(text).map_err(|_| NotASite::Unknown)?;
+    pub fn parse(text: &str) -> Result<Self, UrlPrefixError> {
+        let mut url = Url::parse(text).map_err(|_| UrlPrefixError::NotHttps)?;
         match url.scheme() {
             "https" => {}
             "http" if is_loopback(&url) => {}
-            "http" => return Err(NotASite::PlainText),
-            _ => return Err(NotASite::Unknown),
+            "http" => return Err(UrlPrefixError::PlainText),
+            _ => return Err(UrlPrefixError::NotHttps),
         }
         if !url.has_host() {
-            return Err(NotASite::Unknown);
+            return Err(UrlPrefixError::NotHttps);
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(NotASite::HoldsCredentials);
+            return Err(UrlPrefixError::HoldsCredentials);
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(NotASite::NotAPlace);
+            return Err(UrlPrefixError::HasQuery);
         }
         // With or without a slash at its end it is the same place.
         let path = url.path().trim_end_matches('/').to_owned() + "/";
@@ -80,15 +80,15 @@ impl Site {
     }
 }
 
-impl fmt::Display for Site {
+impl fmt::Display for UrlPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl fmt::Debug for Site {
+impl fmt::Debug for UrlPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Site({})", self.0)
+        write!(f, "UrlPrefix({})", self.0)
     }
 }
 
@@ -106,8 +106,8 @@ pub fn is_loopback(url: &Url) -> bool {
 mod tests {
     use super::*;
 
-    fn covers(site: &str, url: &str) -> bool {
-        Site::parse(site).expect("a site").covers(&Url::parse(url).expect("an address"))
+    fn covers(prefix: &str, url: &str) -> bool {
+        UrlPrefix::parse(prefix).expect("a URL prefix").covers(&Url::parse(url).expect("an address"))
     }
 
     #[test]
@@ -133,12 +133,12 @@ mod tests {
 
     #[test]
     fn what_could_be_read_on_the_way_is_no_site() {
-        let why = |text| Site::parse(text).expect_err("no site");
-        assert_eq!(why("http://pypi.example.org/"), NotASite::PlainText);
-        assert_eq!(why("https://reader:x@pypi.example.org/"), NotASite::HoldsCredentials);
-        assert_eq!(why("https://reader@pypi.example.org/"), NotASite::HoldsCredentials);
-        assert_eq!(why("https://pypi.example.org/?token=x"), NotASite::NotAPlace);
-        assert_eq!(why("ssh://git.example.org/"), NotASite::Unknown);
-        assert_eq!(why("pypi.example.org"), NotASite::Unknown);
+        let why = |text| UrlPrefix::parse(text).expect_err("an error");
+        assert_eq!(why("http://pypi.example.org/"), UrlPrefixError::PlainText);
+        assert_eq!(why("https://reader:x@pypi.example.org/"), UrlPrefixError::HoldsCredentials);
+        assert_eq!(why("https://reader@pypi.example.org/"), UrlPrefixError::HoldsCredentials);
+        assert_eq!(why("https://pypi.example.org/?token=x"), UrlPrefixError::HasQuery);
+        assert_eq!(why("ssh://git.example.org/"), UrlPrefixError::NotHttps);
+        assert_eq!(why("pypi.example.org"), UrlPrefixError::NotHttps);
     }
 }

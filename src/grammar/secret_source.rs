@@ -10,10 +10,10 @@ use crate::secrets::{Address, CREDSTASH_TABLE, Place, Source, is_region, key_vau
 use SourceName::{AwsParameterStore, AwsSecretsManager, AzureKeyVault, Credstash, Databricks, Env, File};
 
 /// A key, and the sources that take it.
-type Taken = (&'static str, &'static [SourceName]);
+type KeySupport = (&'static str, &'static [SourceName]);
 
 /// Keys about a whole scope that only some sources take.
-const OF_SCOPES: [Taken; 5] = [
+const OF_SCOPES: [KeySupport; 5] = [
     ("path", &[File]),
     ("vault", &[AzureKeyVault]),
     ("table", &[Credstash]),
@@ -21,7 +21,7 @@ const OF_SCOPES: [Taken; 5] = [
     ("context", &[Credstash]),
 ];
 /// Keys about one secret that only some sources take.
-const OF_SECRETS: [Taken; 3] = [
+const OF_SECRETS: [KeySupport; 3] = [
     ("env", &[Env]),
     ("name", &[AzureKeyVault, Credstash, AwsSecretsManager, AwsParameterStore]),
     ("version", &[AzureKeyVault, Credstash, AwsSecretsManager, AwsParameterStore]),
@@ -29,7 +29,7 @@ const OF_SECRETS: [Taken; 3] = [
 
 /// What is written about one secret.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct SecretSpec<'a> {
     pub(crate) scope: &'a str,
     pub(crate) key: &'a str,
     pub(crate) name: Option<&'a str>,
@@ -44,13 +44,13 @@ pub(crate) struct Wanted<'a> {
 
 /// What is wrong with what is written, and at which key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Misfit {
+pub(crate) struct SpecError {
     pub(crate) key: &'static str,
     pub(crate) message: String,
     pub(crate) hint: String,
 }
 
-impl Misfit {
+impl SpecError {
     fn new(key: &'static str, message: String, hint: impl Into<String>) -> Self {
         Self { key, message, hint: hint.into() }
     }
@@ -58,78 +58,78 @@ impl Misfit {
 
 impl SourceName {
     /// The keys about a scope that this source does not take and others do.
-    pub(crate) fn foreign_to_scope(self) -> impl Iterator<Item = Misfit> {
+    pub(crate) fn foreign_to_scope(self) -> impl Iterator<Item = SpecError> {
         self.foreign(&OF_SCOPES)
     }
 
     /// The keys about one secret that this source does not take and others do.
-    pub(crate) fn foreign_to_secret(self) -> impl Iterator<Item = Misfit> {
+    pub(crate) fn foreign_to_secret(self) -> impl Iterator<Item = SpecError> {
         self.foreign(&OF_SECRETS)
     }
 
-    fn foreign(self, keys: &'static [Taken]) -> impl Iterator<Item = Misfit> {
+    fn foreign(self, keys: &'static [KeySupport]) -> impl Iterator<Item = SpecError> {
         keys.iter().filter(move |(_, takers)| !takers.contains(&self)).map(move |(key, takers)| {
             let takers: Vec<String> = takers.iter().map(|taker| format!("`source = \"{}\"`", taker.name())).collect();
             let hint = format!("leave `{key}` out, or write {}", takers.join(" or "));
-            Misfit::new(key, format!("the source `{}` has no `{key}`", self.name()), hint)
+            SpecError::new(key, format!("the source `{}` has no `{key}`", self.name()), hint)
         })
     }
 
     /// Where the secret is.
-    pub(crate) fn address(self, wanted: &Wanted<'_>) -> Result<Address, Misfit> {
-        address(&self.place(wanted)?, wanted.key, Named { name: wanted.name, version: wanted.version, env: wanted.env })
+    pub(crate) fn address(self, spec: &SecretSpec<'_>) -> Result<Address, SpecError> {
+        address(&self.place(spec)?, spec.key, SecretName { name: spec.name, version: spec.version, env: spec.env })
     }
 
     /// The source with what all secrets of the scope have in common; the key is not looked at.
-    pub(crate) fn place(self, wanted: &Wanted<'_>) -> Result<Place, Misfit> {
-        Ok(Place { scope: wanted.scope.to_owned(), source: self.source(wanted)? })
+    pub(crate) fn place(self, spec: &SecretSpec<'_>) -> Result<Place, SpecError> {
+        Ok(Place { scope: spec.scope.to_owned(), source: self.source(spec)? })
     }
 
-    fn source(self, wanted: &Wanted<'_>) -> Result<Source, Misfit> {
+    fn source(self, spec: &SecretSpec<'_>) -> Result<Source, SpecError> {
         Ok(match self {
             Databricks => Source::Databricks,
             AzureKeyVault => {
-                let (at, vault) = wanted.vault.map_or(("scope", wanted.scope), |vault| ("vault", vault));
+                let (at, vault) = spec.vault.map_or(("scope", spec.scope), |vault| ("vault", vault));
                 let vault = key_vault(vault).ok_or_else(|| {
                     let hint = "write its name, or its whole address: `https://NAME.vault.azure.net`";
-                    Misfit::new(at, format!("`{vault}` is not a Key Vault"), hint)
+                    SpecError::new(at, format!("`{vault}` is not a Key Vault"), hint)
                 })?;
                 Source::KeyVault { vault }
             }
             Credstash => Source::Credstash {
-                table: wanted.table.unwrap_or(CREDSTASH_TABLE).to_owned(),
-                region: region(wanted)?,
-                context: wanted.context.clone(),
+                table: spec.table.unwrap_or(CREDSTASH_TABLE).to_owned(),
+                region: region(spec)?,
+                context: spec.context.clone(),
             },
-            AwsSecretsManager => Source::SecretsManager { region: region(wanted)? },
-            AwsParameterStore => Source::ParameterStore { region: region(wanted)? },
+            AwsSecretsManager => Source::SecretsManager { region: region(spec)? },
+            AwsParameterStore => Source::ParameterStore { region: region(spec)? },
             Env => Source::Env,
-            File => Source::File { folder: folder(wanted)? },
+            File => Source::File { folder: folder(spec)? },
         })
     }
 }
 
 /// What is written about one secret of a scope beside its key.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Named<'a> {
+pub(crate) struct SecretName<'a> {
     pub(crate) name: Option<&'a str>,
     pub(crate) version: Option<&'a str>,
     pub(crate) env: Option<&'a str>,
 }
 
 /// Where one secret of a scope is.
-pub(crate) fn address(place: &Place, key: &str, named: Named<'_>) -> Result<Address, Misfit> {
+pub(crate) fn address(place: &Place, key: &str, named: SecretName<'_>) -> Result<Address, SpecError> {
     let (written, name) = if SourceName::of(&place.source) == Env { ("env", named.env) } else { ("name", named.name) };
     let at = if name.is_some() { written } else { "key" };
     let address = place.address(key, name, named.version);
     match &address {
         Address::Variable(variable) if !names::is_variable(variable) => {
             let hint = "letters, digits and `_`, not beginning with a digit";
-            Err(Misfit::new(at, format!("`{variable}` is not a variable name"), hint))
+            Err(SpecError::new(at, format!("`{variable}` is not a variable name"), hint))
         }
         Address::KeyVault { name, .. } if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') => {
             let hint = "letters, digits and dashes; give the secret the `name` it has there";
-            Err(Misfit::new(at, format!("`{name}` is not a valid name in a Key Vault"), hint))
+            Err(SpecError::new(at, format!("`{name}` is not a valid name in a Key Vault"), hint))
         }
         _ => Ok(address),
     }
@@ -139,7 +139,7 @@ pub(crate) fn address(place: &Place, key: &str, named: Named<'_>) -> Result<Addr
 ///
 /// A scope and a key are names; what is read is the place. Whoever may choose another place for a name may read
 /// anything under it.
-pub(crate) fn elsewhere(scope: &str, key: &str, address: &Address) -> Option<String> {
+pub(crate) fn nonstandard_address(scope: &str, key: &str, address: &Address) -> Option<String> {
     let usual = match address {
         Address::Databricks { .. } => Some(Source::Databricks),
         Address::KeyVault { .. } => key_vault(scope).map(|vault| Source::KeyVault { vault }),
@@ -164,7 +164,7 @@ pub(crate) fn elsewhere(scope: &str, key: &str, address: &Address) -> Option<Str
 }
 
 /// Where keys of a scope usually are at each source but `file`, with each `*` of the keys as it is written.
-pub(crate) fn usual_places(scope: &str, keys: &str) -> Vec<String> {
+pub(crate) fn default_addresses(scope: &str, keys: &str) -> Vec<String> {
     let named = keys.split('*').map(|part| variable("", part).split_off(1)).collect::<Vec<_>>().join("*");
     let vault = key_vault(scope).map(|vault| Source::KeyVault { vault });
     let paths = [
@@ -180,25 +180,25 @@ pub(crate) fn usual_places(scope: &str, keys: &str) -> Vec<String> {
 }
 
 /// The folder of the source `file`.
-fn folder(wanted: &Wanted<'_>) -> Result<PathBuf, Misfit> {
-    let Some(path) = wanted.path else {
+fn folder(spec: &SecretSpec<'_>) -> Result<PathBuf, SpecError> {
+    let Some(path) = spec.path else {
         let hint = "name the folder that holds SCOPE/KEY, such as `/run/secrets`";
-        return Err(Misfit::new("source", "the source `file` has no `path`".into(), hint));
+        return Err(SpecError::new("source", "the source `file` has no `path`".into(), hint));
     };
     let folder = PathBuf::from(path);
     if !folder.is_absolute() || path == "/" || folder.components().any(|part| part == std::path::Component::ParentDir) {
         let message = format!("`{path}` is not an absolute path");
-        return Err(Misfit::new("path", message, "begin it with `/`, without `..`"));
+        return Err(SpecError::new("path", message, "begin it with `/`, without `..`"));
     }
     Ok(folder)
 }
 
-fn region(wanted: &Wanted<'_>) -> Result<Option<String>, Misfit> {
-    let Some(region) = wanted.region else { return Ok(None) };
+fn region(spec: &SecretSpec<'_>) -> Result<Option<String>, SpecError> {
+    let Some(region) = spec.region else { return Ok(None) };
     if is_region(region) {
         return Ok(Some(region.to_owned()));
     }
-    Err(Misfit::new("region", format!("`{region}` is not a region of AWS"), "write it as `ap-southeast-2`"))
+    Err(SpecError::new("region", format!("`{region}` is not a region of AWS"), "write it as `ap-southeast-2`"))
 }
 
 #[cfg(test)]
@@ -207,9 +207,9 @@ mod tests {
 
     const NOTHING: BTreeMap<String, String> = BTreeMap::new();
 
-    fn wanted<'a>() -> Wanted<'a> {
+    fn spec<'a>() -> SecretSpec<'a> {
         const EMPTY: &BTreeMap<String, String> = &NOTHING;
-        Wanted {
+        SecretSpec {
             scope: "family",
             key: "api-token",
             name: None,
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn scope_and_key_alone_say_where_a_secret_is_at_every_source() {
-        let written = SourceName::ALL.map(|source| source.address(&wanted()).expect("an address").to_string());
+        let written = SourceName::ALL.map(|source| source.address(&spec()).expect("an address").to_string());
         insta::assert_snapshot!(written.join("\n"), @"
         databricks:family/api-token
         azure-key-vault:family.vault.azure.net/api-token
@@ -236,37 +236,37 @@ mod tests {
         file:/run/secrets/family/api-token
         ");
         for source in SourceName::ALL {
-            let address = source.address(&wanted()).expect("an address");
-            assert_eq!(elsewhere("family", "api-token", &address), None);
-            assert_eq!(elsewhere("criminal", "api-token", &address), Some(address.to_string()));
+            let address = source.address(&spec()).expect("an address");
+            assert_eq!(nonstandard_address("family", "api-token", &address), None);
+            assert_eq!(nonstandard_address("criminal", "api-token", &address), Some(address.to_string()));
         }
     }
 
     #[test]
     fn a_secret_under_another_name_or_in_another_place_is_elsewhere() {
-        let of = |source: SourceName, wanted: Wanted<'_>| {
-            elsewhere("family", "api-token", &source.address(&wanted).expect("an address"))
+        let of = |source: SourceName, spec: SecretSpec<'_>| {
+            nonstandard_address("family", "api-token", &source.address(&spec).expect("an address"))
         };
-        let named = Wanted { name: Some("criminal/dna"), ..wanted() };
+        let named = SecretSpec { name: Some("criminal/dna"), ..spec() };
         assert_eq!(of(Credstash, named).as_deref(), Some("credstash:credential-store/criminal/dna"));
         assert_eq!(of(AwsSecretsManager, named).as_deref(), Some("aws-secrets-manager:criminal/dna"));
-        let table = Wanted { table: Some("criminal"), ..wanted() };
+        let table = SecretSpec { table: Some("criminal"), ..spec() };
         assert_eq!(of(Credstash, table).as_deref(), Some("credstash:criminal/family/api-token"));
-        let vault = Wanted { vault: Some("criminal"), ..wanted() };
+        let vault = SecretSpec { vault: Some("criminal"), ..spec() };
         assert_eq!(of(AzureKeyVault, vault).as_deref(), Some("azure-key-vault:criminal.vault.azure.net/api-token"));
-        let env = Wanted { env: Some("CRIMINAL_DNA"), ..wanted() };
+        let env = SecretSpec { env: Some("CRIMINAL_DNA"), ..spec() };
         assert_eq!(of(Env, env).as_deref(), Some("env:CRIMINAL_DNA"));
     }
 
     #[test]
     fn what_cannot_be_is_named_with_its_key() {
-        let misfit = |source: SourceName, wanted: Wanted<'_>| source.address(&wanted).expect_err("it cannot be").key;
-        assert_eq!(misfit(File, Wanted { path: None, ..wanted() }), "source");
-        assert_eq!(misfit(File, Wanted { path: Some("secrets"), ..wanted() }), "path");
-        assert_eq!(misfit(AzureKeyVault, Wanted { vault: Some("http://x"), ..wanted() }), "vault");
-        assert_eq!(misfit(AzureKeyVault, Wanted { name: Some("a_b"), ..wanted() }), "name");
-        assert_eq!(misfit(Credstash, Wanted { region: Some("Sydney"), ..wanted() }), "region");
-        assert_eq!(misfit(Credstash, Wanted { region: Some(""), ..wanted() }), "region");
-        assert_eq!(misfit(Env, Wanted { env: Some("1X"), ..wanted() }), "env");
+        let misfit = |source: SourceName, spec: SecretSpec<'_>| source.address(&spec).expect_err("it cannot be").key;
+        assert_eq!(misfit(File, SecretSpec { path: None, ..spec() }), "source");
+        assert_eq!(misfit(File, SecretSpec { path: Some("secrets"), ..spec() }), "path");
+        assert_eq!(misfit(AzureKeyVault, SecretSpec { vault: Some("http://x"), ..spec() }), "vault");
+        assert_eq!(misfit(AzureKeyVault, SecretSpec { name: Some("a_b"), ..spec() }), "name");
+        assert_eq!(misfit(Credstash, SecretSpec { region: Some("Sydney"), ..spec() }), "region");
+        assert_eq!(misfit(Credstash, SecretSpec { region: Some(""), ..spec() }), "region");
+        assert_eq!(misfit(Env, SecretSpec { env: Some("1X"), ..spec() }), "env");
     }
 }

@@ -8,7 +8,7 @@ use secrecy::zeroize::Zeroizing;
 
 use super::search::HEAD;
 
-type Form = Zeroizing<Vec<u8>>;
+type Encoded = Zeroizing<Vec<u8>>;
 
 /// A line of a value of several lines must be longer than `}` or `begin` to be searched for by itself.
 const SHORTEST_LINE: usize = 8;
@@ -17,19 +17,19 @@ const WIDTHS: [usize; 2] = [64, 76];
 const DIGITS: [&[u8; 16]; 2] = [b"0123456789abcdef", b"0123456789ABCDEF"];
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, PAD);
 
-/// All forms of a value. Some may be the same, and some are part of others.
-pub(super) fn of(value: &[u8]) -> Vec<Form> {
-    let mut forms = Vec::new();
+/// All encodings of a value. Some may be the same, and some are part of others.
+pub(super) fn encodings_of(value: &[u8]) -> Vec<Encoded> {
+    let mut encodings = Vec::new();
     for part in parts(value) {
         // White space around a value is lost where it is printed; a value is not searched for with it.
-        forms.push(copy(part.trim_ascii()));
-        in_base64(part, &mut forms);
-        forms.extend(DIGITS.map(|digits| in_hexadecimal(part, digits)));
-        in_addresses(part, &mut forms);
-        in_texts(part, &mut forms);
+        encodings.push(copy(part.trim_ascii()));
+        in_base64(part, &mut encodings);
+        encodings.extend(DIGITS.map(|digits| in_hexadecimal(part, digits)));
+        in_addresses(part, &mut encodings);
+        in_texts(part, &mut encodings);
     }
-    forms.retain(|form| form.len() >= HEAD);
-    forms
+    encodings.retain(|encoded| encoded.len() >= HEAD);
+    encodings
 }
 
 /// The value, the same without white space around it, and each line of a value of several lines.
@@ -48,13 +48,13 @@ fn parts(value: &[u8]) -> Vec<&[u8]> {
     parts
 }
 
-fn copy(bytes: &[u8]) -> Form {
+fn copy(bytes: &[u8]) -> Encoded {
     Zeroizing::new(bytes.to_vec())
 }
 
 /// By itself and inside of something larger: the characters that hold nothing but the value's bits, for each of the
 /// three places that its first byte can have in a group.
-fn in_base64(part: &[u8], forms: &mut Vec<Form>) {
+fn in_base64(part: &[u8], encodings: &mut Vec<Encoded>) {
     for engine in [&STANDARD, &URL_SAFE] {
         for before in 0..3 {
             let group = Zeroizing::new([&[0; 2][..before], part].concat());
@@ -63,104 +63,104 @@ fn in_base64(part: &[u8], forms: &mut Vec<Form>) {
             let last = group.len() * 8 / 6;
             let unpadded = text.iter().position(|&byte| byte == b'=').unwrap_or(text.len());
             for end in [last, unpadded, text.len()] {
-                forms.push(copy(&text[first..end]));
+                encodings.push(copy(&text[first..end]));
             }
             for width in WIDTHS {
                 if before == 0 && text.len() > width {
-                    forms.extend(text.chunks(width).filter(|line| line.len() >= SHORTEST_LINE).map(copy));
+                    encodings.extend(text.chunks(width).filter(|line| line.len() >= SHORTEST_LINE).map(copy));
                 }
             }
         }
     }
 }
 
-fn in_hexadecimal(part: &[u8], digits: &[u8; 16]) -> Form {
+fn in_hexadecimal(part: &[u8], digits: &[u8; 16]) -> Encoded {
     Zeroizing::new(
         part.iter().flat_map(|&byte| [byte >> 4, byte & 15]).map(|digit| digits[usize::from(digit)]).collect(),
     )
 }
 
-/// Percent-encoded, as a part of an address and as a field of a form. Encoders differ in what they leave as it is.
-fn in_addresses(part: &[u8], forms: &mut Vec<Form>) {
-    // RFC 3986; the same and `/` (paths); `encodeURIComponent`; forms (URL standard); names and passwords (URL standard).
+/// Percent-encoded, as a part of an address and as a field of a encoded. Encoders differ in what they leave as it is.
+fn in_addresses(part: &[u8], encodings: &mut Vec<Encoded>) {
+    // RFC 3986; the same and `/` (paths); `encodeURIComponent`; encodings (URL standard); names and passwords (URL standard).
     const LEFT: [&[u8]; 5] = [b"-_.~", b"-_.~/", b"-_.~!'()*", b"-_.*", b"-_.~!$&'()*+,%"];
     for left in LEFT {
         for digits in DIGITS {
             for space in [&b"%20"[..], b"+"] {
-                let mut form = Zeroizing::new(Vec::with_capacity(part.len() * 3));
+                let mut encoded = Zeroizing::new(Vec::with_capacity(part.len() * 3));
                 for &byte in part {
                     match byte {
-                        b' ' => form.extend_from_slice(space),
-                        _ if byte.is_ascii_alphanumeric() || left.contains(&byte) => form.push(byte),
-                        _ => form.extend([b'%', digits[usize::from(byte >> 4)], digits[usize::from(byte & 15)]]),
+                        b' ' => encoded.extend_from_slice(space),
+                        _ if byte.is_ascii_alphanumeric() || left.contains(&byte) => encoded.push(byte),
+                        _ => encoded.extend([b'%', digits[usize::from(byte >> 4)], digits[usize::from(byte & 15)]]),
                     }
                 }
-                push_if_other(form, part, forms);
+                push_if_other(encoded, part, encodings);
             }
         }
     }
 }
 
 /// Escaped: JSON and the string literals of programming languages, words of a shell, XML, lines of a password file.
-fn in_texts(part: &[u8], forms: &mut Vec<Form>) {
+fn in_texts(part: &[u8], encodings: &mut Vec<Encoded>) {
     // Of bytes, as Rust writes them, and as Python does, which leaves one kind of quotes or both as they are.
     let bytes = Zeroizing::new(part.escape_ascii().to_string());
     for quotes in [&[][..], &["\""], &["'"], &["\"", "'"]] {
         let left =
             quotes.iter().fold(bytes.clone(), |text, quote| Zeroizing::new(text.replace(&format!("\\{quote}"), quote)));
-        push_if_other(copy(left.as_bytes()), part, forms);
+        push_if_other(copy(left.as_bytes()), part, encodings);
     }
     // A program that reads it as text shows the bytes that are none as this character.
     let text = Zeroizing::new(String::from_utf8_lossy(part).into_owned());
-    push_if_other(copy(text.as_bytes()), part, forms);
+    push_if_other(copy(text.as_bytes()), part, encodings);
     if let Ok(json) = serde_json::to_string(text.as_str()) {
         let json = Zeroizing::new(json);
         let inner = &json[1..json.len() - 1];
-        push_if_other(copy(inner.as_bytes()), part, forms);
-        push_if_other(escaped(inner, |c| !c.is_ascii(), json_escape), part, forms);
-        push_if_other(escaped(inner, |c| "<>&".contains(c), json_escape), part, forms);
-        push_if_other(escaped(inner, |c| c == '/', |c| format!("\\{c}")), part, forms);
+        push_if_other(copy(inner.as_bytes()), part, encodings);
+        push_if_other(escaped(inner, |c| !c.is_ascii(), json_escape), part, encodings);
+        push_if_other(escaped(inner, |c| "<>&".contains(c), json_escape), part, encodings);
+        push_if_other(escaped(inner, |c| c == '/', |c| format!("\\{c}")), part, encodings);
     }
-    push_if_other(Zeroizing::new(text.escape_debug().to_string().into_bytes()), part, forms);
+    push_if_other(Zeroizing::new(text.escape_debug().to_string().into_bytes()), part, encodings);
     for quotes in ["", "'"] {
         push_if_other(
             escaped(&text, |c| c.is_control() || c == '\\' || quotes.contains(c), python_escape),
             part,
-            forms,
+            encodings,
         );
     }
     let backslash = |c: char| format!("\\{c}");
     let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
-    push_if_other(escaped(&text, |c| c == '\'', |_| r"'\''".into()), part, forms);
-    push_if_other(escaped(&text, |c| c == '\'', |_| r#"'"'"'"#.into()), part, forms);
-    push_if_other(escaped(&text, |c| r#"\"$`"#.contains(c), backslash), part, forms);
-    push_if_other(escaped(&text, |c| !plain(c), backslash), part, forms);
-    push_if_other(escaped(&text, |c| r"\:".contains(c), backslash), part, forms);
-    push_if_other(escaped(&text, |c| r"\'".contains(c), backslash), part, forms);
+    push_if_other(escaped(&text, |c| c == '\'', |_| r"'\''".into()), part, encodings);
+    push_if_other(escaped(&text, |c| c == '\'', |_| r#"'"'"'"#.into()), part, encodings);
+    push_if_other(escaped(&text, |c| r#"\"$`"#.contains(c), backslash), part, encodings);
+    push_if_other(escaped(&text, |c| !plain(c), backslash), part, encodings);
+    push_if_other(escaped(&text, |c| r"\:".contains(c), backslash), part, encodings);
+    push_if_other(escaped(&text, |c| r"\'".contains(c), backslash), part, encodings);
     for apostrophe in ["&#39;", "&#x27;", "&apos;", "'"] {
         for quote in ["&quot;", "&#34;", "\""] {
             let escape = |c| xml_escape(c, apostrophe, quote).to_owned();
-            push_if_other(escaped(&text, |c| "&<>\"'".contains(c), escape), part, forms);
+            push_if_other(escaped(&text, |c| "&<>\"'".contains(c), escape), part, encodings);
         }
     }
 }
 
-fn push_if_other(form: Form, part: &[u8], forms: &mut Vec<Form>) {
-    if *form != part {
-        forms.push(form);
+fn push_if_other(encoded: Encoded, part: &[u8], encodings: &mut Vec<Encoded>) {
+    if *encoded != part {
+        encodings.push(encoded);
     }
 }
 
-fn escaped(text: &str, concerns: impl Fn(char) -> bool, escape: impl Fn(char) -> String) -> Form {
-    let mut form = Zeroizing::new(Vec::with_capacity(text.len() + 16));
+fn escaped(text: &str, concerns: impl Fn(char) -> bool, escape: impl Fn(char) -> String) -> Encoded {
+    let mut encoded = Zeroizing::new(Vec::with_capacity(text.len() + 16));
     for c in text.chars() {
         if concerns(c) {
-            form.extend_from_slice(escape(c).as_bytes());
+            encoded.extend_from_slice(escape(c).as_bytes());
         } else {
-            form.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            encoded.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
         }
     }
-    form
+    encoded
 }
 
 fn json_escape(c: char) -> String {

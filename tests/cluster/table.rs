@@ -33,7 +33,7 @@ fn main() {
 /// nodes with a full one.
 #[expect(clippy::print_stdout, reason = "the table is for whoever runs it")]
 fn growth() {
-    println!("| packages | MB | nodes | cold store, seconds | origin bytes, of one node | warm store, seconds |");
+    println!("| packages | MB | nodes | cold store, seconds | origin bytes, ratio to one node | warm store, seconds |");
     println!("| --- | --- | --- | --- | --- | --- |");
     for (number, most) in [(10, 3_000_000), (100, 6_000_000), (400, 6_000_000)] {
         let packages = like_a_profile(number, most);
@@ -60,7 +60,7 @@ fn sharing(counts: impl Iterator<Item = usize>) {
     let packages = like_a_profile(100, 6_000_000);
     let whole: u64 = packages.iter().map(|(_, size)| *size as u64).sum();
     println!("{} packages, {:.1} MB", packages.len(), megabytes(whole));
-    println!("| nodes | shared store | origin requests | origin MB | of one node | from shared MB | wall seconds |");
+    println!("| nodes | shared store | origin requests | origin MB | ratio to one node | MB from the shared store | wall seconds |");
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     for (count, is_shared) in counts.flat_map(|count| [(count, false), (count, true)]) {
         let cluster = Cluster::new(count, &packages, MIRROR);

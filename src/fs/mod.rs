@@ -35,7 +35,7 @@ use nix::{
     unistd::AccessFlags,
 };
 pub use pack::{pack, pack_some};
-pub use partial::{Partial, remove_partials_below, remove_partials_of};
+pub use partial::{Partial, remove_abandoned_partials_below, remove_partials_below, remove_partials_of};
 pub use stamp::{Stamp, remove_if};
 pub use tree::{Listed, Opened, Tree};
 pub use unpack::{Hostile, Limits, Seen, each_file, unpack, unpack_beside, unpack_within};
@@ -235,6 +235,21 @@ mod tests {
         remove_partials_below(temp.path(), &temp.path().join("uv")).expect("removed");
         assert!(is_there("a") && !is_there(".b.12-1.nodeagent") && !is_there("below/.c.12-2.nodeagent"));
         assert!(is_there("uv/.d.12-3.nodeagent"));
+    }
+
+    #[test]
+    fn a_temporary_file_stays_while_its_process_runs() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        // Process ids end at 4,194,304; process 1 runs another program.
+        let ours = format!(".report.json.{}-4-0badc0de.nodeagent", std::process::id());
+        for name in
+            ["x/.report.json.4194305-4-0badc0de.nodeagent", ".report.json.1-4-0badc0de.nodeagent", &ours, "kept"]
+        {
+            replace(&temp.path().join(name), b"", Attributes::default()).expect("written");
+        }
+        remove_abandoned_partials_below(temp.path()).expect("removed");
+        assert_eq!(names(temp.path()), [&ours, "kept", "x"]);
+        assert_eq!(names(&temp.path().join("x")), [""; 0]);
     }
 
     #[test]

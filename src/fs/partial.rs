@@ -145,12 +145,40 @@ pub fn remove_partials_below(folder: &Path, except: &Path) -> Result<(), FsError
     Ok(())
 }
 
+/// Removes the temporary files of processes that have ended, in a folder of the agent and in the folders below. The files of
+/// a process that still runs this program stay: it will rename them. Links are not followed.
+pub fn remove_abandoned_partials_below(folder: &Path) -> Result<(), FsError> {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => remove_abandoned_partials_below(&entry.path())?,
+            Ok(kind) if kind.is_file() && is_partial(&entry.file_name()) && !has_writer(&entry.file_name()) => {
+                remove(&entry.path())?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether the process that created a temporary file may still run. Another program that has got its process id does not
+/// count.
+fn has_writer(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    let writer = name.rsplit('.').nth(1).and_then(|unique| unique.split('-').next()).unwrap_or_default();
+    let program = |process: &str| std::fs::read(Path::new("/proc").join(process).join("comm"));
+    match program("self") {
+        Ok(own) => program(writer).is_ok_and(|other| other == own),
+        // Without /proc nothing is known about other processes.
+        Err(_) => true,
+    }
+}
+
 fn is_partial(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     name.starts_with('.') && name.ends_with(".nodeagent")
 }
 
-/// A part of a name that no other file of this process has.
+/// A part of a name that no other file has; it begins with the process id.
 pub(super) fn unique() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static COUNTER: AtomicU32 = AtomicU32::new(0);

@@ -99,11 +99,13 @@ impl RunFolders {
         }
     }
 
-    /// Removes the oldest runs, so that at most `kept` are left. Only folders named like runs are touched.
+    /// Removes the oldest runs, so that at most `kept` are left, and from the others the temporary files of runs that were
+    /// killed. Changes only folders that are named like runs.
     pub fn prune(&self, kept: usize) -> Result<(), FsError> {
         let names = self.names();
-        let old = names.len().saturating_sub(kept);
-        names[..old].iter().try_for_each(|name| fs::remove_tree(&self.0.join(name)))
+        let (old, new) = names.split_at(names.len().saturating_sub(kept));
+        old.iter().try_for_each(|name| fs::remove_tree(&self.0.join(name)))?;
+        new.iter().try_for_each(|name| fs::remove_abandoned_partials_below(&self.0.join(name)))
     }
 }
 
@@ -172,5 +174,16 @@ mod tests {
         folders.prune(2).expect("it can be pruned");
         assert_eq!(folders.names(), ["20261122T120304Z-1", "20261123T120304Z-1"]);
         assert!(temp.path().join(RUNS).join("mine").is_dir());
+    }
+
+    #[test]
+    fn the_partial_report_of_a_killed_run_is_removed() {
+        let (temp, folders) = runs(&["20261121T120304Z-4194305", "20261122T120304Z-1"]);
+        // Process ids end at 4,194,304, so this process has ended.
+        let partial = temp.path().join(RUNS).join("20261121T120304Z-4194305/.report.json.4194305-4-0badc0de.nodeagent");
+        fs::replace(&partial, b"{", fs::Attributes::default()).expect("written");
+        folders.prune(2).expect("it can be pruned");
+        assert_eq!(folders.names().len(), 2);
+        assert!(!partial.exists());
     }
 }

@@ -25,10 +25,7 @@ use crate::{
     inventory::{Inventory, Vault},
     plan::Plan,
     profile::{FileStore, Profile},
-    report::{
-        RUNS,
-        event::{EventKind, Events, FORMAT, Failure, Outcome, StoreUse},
-    },
+    report::event::{EventKind, Events, FORMAT, Failure, Outcome, StoreUse},
     state::{Journal, LockError, RunLock},
     steps::{
         Context, clean_up_interrupted,
@@ -282,9 +279,7 @@ fn recover(job: &Job) -> Result<bool, Vec<Failure>> {
     // Downloads that were under way. What uv keeps is its own affair.
     let cache = cache(&job.root);
     let swept = remove_partials_below(&cache, &cache.join("python/uv"))
-        .and_then(|()| remove_partials_below(&crate::state::folder(&job.root), Path::new("")))
-        // Lists that were being written for a tool, beside the logs of other runs.
-        .and_then(|()| remove_partials_below(&job.root.join(RUNS), &job.logs));
+        .and_then(|()| remove_partials_below(&crate::state::folder(&job.root), Path::new("")));
     if let Err(error) = swept {
         warn(job, error.to_string());
     }

@@ -46,7 +46,7 @@ chroot_build() {
     local system cran final
     chroot_built && return 0
     mkdir -p "$chroot_state"
-    say "building the root of the nodes: five steps, 2 to 5 minutes"
+    say "building the root of the nodes: six steps, 2 to 5 minutes"
     system=$chroot_state/system-$(printf '%s %s' "$(digest_of tests/image/10-system.sh)" "$(host_certificates | tr '\n' '\0' | xargs -0 -r sha256sum)" | sha256sum | cut -c 1-16)
     cran=$chroot_state/cran-$(printf '%s %s' "$(basename "$system")" "$(digest_of tests/image/20-cran.sh tests/image/21-cran-tiny.sh tests/image/r-packages)" | sha256sum | cut -c 1-16)
     final=$(chroot_root)
@@ -68,6 +68,7 @@ chroot_build() {
     mkdir -p "$final.part/srv"
     cp -a "$cran" "$final.part/srv/cran"
     chroot_step "$final.part" 40-layout.sh
+    chroot_step "$final.part" 50-bytecode.sh
     mv "$final.part" "$final"
     # What older recipes left; a node that runs still needs its root.
     if [ -z "$(chroot_list)" ]; then

@@ -65,7 +65,7 @@ docker_build() {
     base=$(docker_find_base)
     network=$(docker_find_network "$base")
     digest=$(recipe_digest)
-    say "building the node image $docker_image:$digest from $base, network $network: five steps, 2 to 5 minutes"
+    say "building the node image $docker_image:$digest from $base, network $network: six steps, 2 to 5 minutes"
     rm -rf "$context"
     mkdir -p "$context/tests"
     cp "$root/Dockerfile.test" "$context/"

@@ -16,3 +16,15 @@ ln -sfn python3 /databricks/python
 unit=/dbfs/FileStore/Family/lib/python
 mkdir -p "$unit"
 /databricks/python3/bin/pip download -q --no-deps --require-hashes -d "$unit" -r "$here/model-wheel.txt"
+
+# Image layers keep times in whole seconds, and some layered file systems change the fraction of a new file's time later.
+# Whole seconds are final, and byte code counts as long as they stay.
+/databricks/python3/bin/python - << 'PYTHON'
+import os
+
+for folder, _, names in os.walk("/databricks/python3"):
+    for path in (os.path.join(folder, name) for name in names):
+        if not os.path.islink(path):
+            seconds = int(os.stat(path).st_mtime)
+            os.utime(path, (seconds, seconds))
+PYTHON

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Node image, step 5: folders and settings of a cluster node: file store tree, R library, user, what PID 1 runs.
 #
-# Runs as root inside the image, last; may be run twice.
+# Runs as root inside the image; may be run twice.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -26,4 +26,3 @@ if ! id analyst > /dev/null 2>&1; then
 fi
 
 install -m 755 "$here/node-init.sh" /usr/local/sbin/node-init
-rm -rf /tmp/image

@@ -19,6 +19,7 @@ pub mod http;
 pub mod inventory;
 pub mod lock;
 pub mod plan;
+pub mod problem;
 pub mod profile;
 pub mod redact;
 pub mod report;

@@ -14,8 +14,9 @@ use crate::{
     facts::NodeFacts,
     inventory::Inventory,
     plan::Plan,
+    problem::Problem,
     profile::{FileStore, Profile},
-    report::event::{FORMAT, Failure},
+    report::event::FORMAT,
     run::{Case, cache, fetch_logins},
     steps::describe,
 };
@@ -66,7 +67,7 @@ pub(super) fn show(env: &Env, profile: &Profile, facts: &NodeFacts, as_json: boo
 }
 
 /// Why nothing may be done, as mistakes.
-pub(super) fn refused(refusals: &[Failure]) -> Stopped {
+pub(super) fn refused(refusals: &[Problem]) -> Stopped {
     let mistakes = refusals.iter().map(|refusal| {
         let place = refusal.origin.as_ref().map(|origin| format!(" (asked for at {origin})")).unwrap_or_default();
         let mistake = Diagnostic::nowhere(format!("{}{place}", refusal.message));

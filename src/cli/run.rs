@@ -17,10 +17,10 @@ use crate::{
     auth::AuditLog,
     diagnostic::Diagnostic,
     facts::NodeFacts,
+    problem::Problem,
     report::{
-        Collector, KEPT_RUNS, Report, RunFolder, RunFolders, Verbosity,
-        event::{Failure, Outcome},
-        node_label, observers, render_failure, render_summary, render_table, run_id,
+        Collector, KEPT_RUNS, Report, RunFolder, RunFolders, Verbosity, event::Outcome, node_label, observers,
+        render_failure, render_summary, render_table, run_id,
     },
     run::{self, Job, Stop},
     state::Serials,
@@ -129,7 +129,7 @@ fn refused(run: String, profile: &str, facts: &NodeFacts, stopped: &Stopped) -> 
     let (Stopped::Mistakes(mistakes) | Stopped::Refused(mistakes) | Stopped::Failed(mistakes)) = stopped;
     let failure = |mistake: &Diagnostic| {
         let (message, hint) = (mistake.message.clone(), mistake.hint.clone());
-        Failure { message, causes: Vec::new(), hint, origin: mistake.origin() }.redacted()
+        Problem { origin: mistake.origin(), ..Problem::refused(message).hint(hint) }.redacted()
     };
     let now = Timestamp::now();
     Report {

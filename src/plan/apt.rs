@@ -10,8 +10,8 @@ use super::{
 use crate::{
     inventory::{apt_key_file, apt_source_file},
     lock::{LockedDeb, is_own},
+    problem::Problem,
     profile::{AptPackage, AptSource, AssetRef, Entry},
-    report::event::Failure,
 };
 
 /// What one group installs: packages by name, or files.
@@ -85,7 +85,7 @@ impl Builder<'_> {
     }
 
     /// A package that the lock has nothing for.
-    fn uncovered(&self, group: &[Entry<Wanted>], locked: &[LockedDeb]) -> Option<Failure> {
+    fn uncovered(&self, group: &[Entry<Wanted>], locked: &[LockedDeb]) -> Option<Problem> {
         let section = self.locked?;
         let missing = group.iter().find(|entry| {
             let Wanted::Package(package) = &entry.value else { return false };

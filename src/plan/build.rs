@@ -9,8 +9,8 @@ use crate::{
     facts::NodeFacts,
     inventory::Inventory,
     lock::{Drift, Section},
+    problem::Problem,
     profile::{Asset, AssetRef, Entry, Profile},
-    report::event::Failure,
 };
 
 impl Plan {
@@ -79,7 +79,7 @@ impl Builder<'_> {
     }
 
     /// The step planned last cannot be done, and why is known already.
-    pub(super) fn doom(&mut self, why: Failure) {
+    pub(super) fn doom(&mut self, why: Problem) {
         if let Some(step) = self.plan.steps.last_mut() {
             step.doomed = Some(why);
         }
@@ -128,8 +128,8 @@ impl Builder<'_> {
     }
 }
 
-pub(super) fn refusal(origin: &Origin, message: impl Into<String>, hint: impl Into<Option<String>>) -> Failure {
-    Failure { message: message.into(), causes: Vec::new(), hint: hint.into(), origin: Some(origin.clone()) }
+pub(super) fn refusal(origin: &Origin, message: impl Into<String>, hint: impl Into<Option<String>>) -> Problem {
+    Problem::new(message).hint(hint).asked_at(origin.clone())
 }
 
 /// Entries that act together: the required ones as one group, each optional one alone.

@@ -16,8 +16,8 @@ use crate::{
     facts::{NodeFacts, PythonEnv},
     inventory::{Inventory, below},
     lock::is_for,
+    problem::Problem,
     profile::{DEFAULT_R_LIBRARY, Profile},
-    report::event::Failure,
 };
 
 /// What the required entries of a profile add to one environment by a lock.
@@ -81,7 +81,7 @@ pub fn layers(
     profile: &Profile,
     facts: &NodeFacts,
     inventory: &Inventory,
-) -> Result<Vec<Result<Layer, String>>, Failure> {
+) -> Result<Vec<Result<Layer, String>>, Problem> {
     let builder = Builder::locked(profile, facts, inventory).map_err(|drift| locked::refusal(&drift))?;
     let python = inventory.python.as_ref().and_then(|env| env.as_ref().ok());
     Ok(python.and_then(|env| builder.python_layer(env)).into_iter().chain(builder.r_layer()).collect())

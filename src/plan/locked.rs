@@ -8,8 +8,8 @@ use crate::{
     facts::NodeFacts,
     inventory::Inventory,
     lock::{Drift, LockFile, LockedDeb, LockedDistribution, LockedRPackage, Runtime, Section, bare, is_for},
+    problem::Problem,
     profile::{AptPackage, AssetRef, Entry, Profile, RPackage, requirements::Requirements},
-    report::event::Failure,
 };
 
 /// The lock that a plan was made by.
@@ -130,9 +130,8 @@ fn r_name(package: &RPackage) -> String {
 }
 
 /// A lock that does not fit, as a refusal.
-pub(super) fn refusal(drift: &Drift) -> Failure {
-    let (message, causes) = (drift.to_string(), drift.reasons.clone());
-    Failure { message, causes, hint: Some(drift.hint()), origin: None }
+pub(super) fn refusal(drift: &Drift) -> Problem {
+    Problem { causes: drift.reasons.clone(), ..Problem::new(drift.to_string()).hint(drift.hint()) }
 }
 
 impl<'a> Builder<'a> {
@@ -200,7 +199,7 @@ impl<'a> Builder<'a> {
 
     /// What is asked for is neither on the node nor in the lock: the runtime it was made on shipped it, or nothing could
     /// be found for an entry that may be missing.
-    pub(super) fn not_locked<T>(&self, entry: &Entry<T>, name: &str) -> Failure {
+    pub(super) fn not_locked<T>(&self, entry: &Entry<T>, name: &str) -> Problem {
         let file = self.plan.lock.as_ref().map(|lock| lock.file.clone()).unwrap_or_default();
         let message = format!("`{name}` is not on this node, and the lock `{file}` has nothing for it");
         let hint = format!(
@@ -208,7 +207,7 @@ impl<'a> Builder<'a> {
              --profile {}` here",
             self.profile.name
         );
-        Failure { message, causes: Vec::new(), hint: Some(hint), origin: Some(entry.origin.clone()) }
+        Problem::new(message).hint(hint).asked_at(entry.origin.clone())
     }
 
     /// The file of the cache that a locked archive of the file store is staged to.

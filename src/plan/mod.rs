@@ -23,12 +23,7 @@ pub use logins::Login;
 pub use place::{PlaceError, PlaceSecrets, RemoveSecrets, SecretPart};
 pub use satisfied::unsatisfied;
 
-use crate::{
-    diagnostic::Origin,
-    digest::Digest,
-    profile::Asset,
-    report::event::{Failure, PlannedStep},
-};
+use crate::{diagnostic::Origin, digest::Digest, problem::Problem, profile::Asset, report::event::PlannedStep};
 
 /// Who names the digest of a file.
 pub const BY_PROFILE: &str = "the profile";
@@ -45,7 +40,7 @@ pub struct Plan {
     /// The lock that the plan was made by.
     pub lock: Option<PlanLock>,
     /// Why nothing may be done. A run with a refusal changes nothing.
-    pub refusals: Vec<Failure>,
+    pub refusals: Vec<Problem>,
 }
 
 /// A step's name in a plan: its kind, and what sets it apart from others of its kind.
@@ -91,7 +86,7 @@ pub struct Step {
     /// How long it may take.
     pub timeout: Option<Duration>,
     /// Why it cannot be done, when that is known before it is tried.
-    pub doomed: Option<Failure>,
+    pub doomed: Option<Problem>,
 }
 
 /// A file to copy to the agent's cache, so that what was checked is what is used.

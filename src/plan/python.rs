@@ -13,8 +13,8 @@ use crate::{
     digest::Digest,
     facts::{PythonEnv, python::WheelName},
     lock::{LockedDistribution, is_own},
+    problem::Problem,
     profile::{Asset, AssetRef, Entry, requirements::Requirements},
-    report::event::Failure,
     state::PythonReceipt,
 };
 
@@ -215,7 +215,7 @@ impl Builder<'_> {
         group: &[Entry<Wanted>],
         names: &[(Origin, String)],
         install: &PythonInstall,
-    ) -> Option<Failure> {
+    ) -> Option<Problem> {
         let section = self.locked?;
         let is_there = |name: &String| {
             node.env.distributions.contains_key(name)

@@ -12,8 +12,8 @@ use super::{
 use crate::{
     inventory::below,
     lock::{LockedRPackage, is_own},
+    problem::Problem,
     profile::{AssetRef, DEFAULT_R_LIBRARY, DEFAULT_R_REPO, Entry, RPackage},
-    report::event::Failure,
 };
 
 /// What one group installs: packages by name, or archives.
@@ -132,7 +132,7 @@ impl Builder<'_> {
 
 impl Builder<'_> {
     /// A package that the lock has nothing for.
-    fn uncovered_r(&self, group: &[Entry<Wanted>]) -> Option<Failure> {
+    fn uncovered_r(&self, group: &[Entry<Wanted>]) -> Option<Problem> {
         let (section, facts) = self.locked.zip(self.inventory.r.as_ref())?;
         let missing = group.iter().find(|entry| {
             let Wanted::Package(package) = &entry.value else { return false };

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::diagnostic::Origin;
+use crate::{diagnostic::Origin, problem::Problem};
 
 /// The version of the event and report formats. A field may be added under the same number; nothing is removed or
 /// renamed without a new one.
@@ -90,7 +90,7 @@ pub enum EventKind {
         /// How.
         status: StepStatus,
         /// Why it failed or was skipped.
-        failure: Option<Failure>,
+        failure: Option<Problem>,
     },
     /// What came from the store and what past it, when anything was fetched.
     StoreUsed {
@@ -109,7 +109,7 @@ pub enum EventKind {
         /// The process's exit status.
         exit_code: u8,
         /// What was refused, when the run was refused.
-        refusals: Vec<Failure>,
+        refusals: Vec<Problem>,
     },
 }
 
@@ -175,20 +175,6 @@ pub enum StepStatus {
     NotStarted,
     /// The run ended while it worked.
     Interrupted,
-}
-
-/// Why something failed or was refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Failure {
-    /// What failed, in one line.
-    pub message: String,
-    /// Why, outermost first; then the last lines of a program's own words.
-    pub causes: Vec<String>,
-    /// What to do.
-    pub hint: Option<String>,
-    /// The profile line that asked for it.
-    pub origin: Option<Origin>,
 }
 
 /// What one place gave.
@@ -281,7 +267,7 @@ impl Progress {
     }
 
     /// The step ended.
-    pub fn ended(&self, status: StepStatus, failure: Option<Failure>) {
+    pub fn ended(&self, status: StepStatus, failure: Option<Problem>) {
         self.events.send(EventKind::StepFinished { step: self.step.clone(), status, failure });
     }
 

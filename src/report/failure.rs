@@ -1,11 +1,12 @@
 //! How a run that did not go well ends on standard error: at most ten lines, the decisive ones, shared fairly between
 //! the steps that failed.
 
+use crate::problem::Problem;
 use std::path::Path;
 
 use super::{
     Report, StepReport,
-    event::{Failure, Outcome, StepStatus},
+    event::{Outcome, StepStatus},
     words::{self, counted, cut, duration},
 };
 
@@ -61,7 +62,7 @@ fn troubles(report: &Report) -> Vec<Trouble> {
     working.map(|step| of_working(report, step)).chain(refused).chain(failed(false)).chain(failed(true)).collect()
 }
 
-fn of_refusal(refusal: &Failure) -> Trouble {
+fn of_refusal(refusal: &Problem) -> Trouble {
     let place = refusal.origin.as_ref().map_or_else(String::new, |origin| format!(" (asked for at {origin})"));
     Trouble {
         head: format!("error: {}{place}", refusal.message),
@@ -305,11 +306,12 @@ mod tests {
         let mut report = sample::failed();
         report.outcome = Outcome::Refused;
         report.steps.clear();
-        report.refusals = vec![Failure {
+        report.refusals = vec![Problem {
             message: "asset `x.whl` is missing".into(),
             causes: vec!["looked in `/dbfs/FileStore/Family/lib/python`".into()],
             hint: Some("upload it".into()),
             origin: Some(sample::origin(7)),
+            refused: true,
         }];
         insta::assert_snapshot!(rendered(&report), @r#"
         error: asset `x.whl` is missing (asked for at profiles/ml.toml:7)

@@ -1,14 +1,13 @@
 //! The summary of a run, as a value: what `report.json` holds. Built from events alone, so that a run that was killed
 //! can still be told from its event log.
 
+use crate::problem::Problem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::event::{
-    Event, EventKind, FORMAT, Failure, Observer, Outcome, PlannedStep, ProfileSource, StepStatus, StoreUse,
-};
+use super::event::{Event, EventKind, FORMAT, Observer, Outcome, PlannedStep, ProfileSource, StepStatus, StoreUse};
 use crate::diagnostic::Origin;
 
 /// The summary of a run. Fields that came after the first release have defaults: old reports still parse.
@@ -61,7 +60,7 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// What was refused, when the run was refused.
     #[serde(default)]
-    pub refusals: Vec<Failure>,
+    pub refusals: Vec<Problem>,
     /// What came from the store and what past it, when anything was fetched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreUse>,
@@ -99,7 +98,7 @@ pub struct StepReport {
     pub seconds: f64,
     /// Why it failed or was skipped.
     #[serde(default)]
-    pub failure: Option<Failure>,
+    pub failure: Option<Problem>,
 }
 
 impl StepReport {

@@ -2,8 +2,8 @@
 //! somebody else (the words of our own enumerations, times, numbers) stays as it is, so that a log can always be read
 //! again, whatever value somebody chose for a password.
 
-use super::event::{EventKind, Failure, PlannedStep};
-use crate::redact;
+use super::event::{EventKind, PlannedStep};
+use crate::{problem::Problem, redact};
 
 fn text(text: String) -> String {
     match redact::text(&text) {
@@ -26,11 +26,11 @@ fn value(found: serde_json::Value) -> serde_json::Value {
     }
 }
 
-impl Failure {
+impl Problem {
     /// The same without secrets.
     #[must_use]
     pub fn redacted(self) -> Self {
-        Self { message: text(self.message), causes: texts(self.causes), hint: self.hint.map(text), origin: self.origin }
+        Self { message: text(self.message), causes: texts(self.causes), hint: self.hint.map(text), ..self }
     }
 }
 
@@ -62,12 +62,12 @@ impl EventKind {
                 Self::TaskFinished { step: text(step), task: text(task), started, succeeded }
             }
             Self::StepFinished { step, status, failure } => {
-                Self::StepFinished { step: text(step), status, failure: failure.map(Failure::redacted) }
+                Self::StepFinished { step: text(step), status, failure: failure.map(Problem::redacted) }
             }
             Self::StoreUsed { store } => Self::StoreUsed { store },
             Self::Warning { text: said } => Self::Warning { text: text(said) },
             Self::RunFinished { outcome, exit_code, refusals } => {
-                let refusals = refusals.into_iter().map(Failure::redacted).collect();
+                let refusals = refusals.into_iter().map(Problem::redacted).collect();
                 Self::RunFinished { outcome, exit_code, refusals }
             }
         }

@@ -1,10 +1,11 @@
 //! Runs for tests: one that failed, one that went well, as events and as reports.
 
+use crate::problem::Problem;
 use jiff::{Span, Timestamp};
 
 use super::{
     Report,
-    event::{Amount, Event, EventKind, Failure, Outcome, PlannedStep, ProfileSource, StepStatus, Unit},
+    event::{Amount, Event, EventKind, Outcome, PlannedStep, ProfileSource, StepStatus, Unit},
 };
 use crate::diagnostic::Origin;
 
@@ -33,12 +34,13 @@ pub(super) fn planned(id: &str, title: &str, needs: &[&str], line: usize) -> Pla
     }
 }
 
-pub(super) fn apt_failure() -> Failure {
-    Failure {
+pub(super) fn apt_failure() -> Problem {
+    Problem {
         message: "`apt-get install -y --no-install-recommends -- git libfoo-dev` exited with 100".into(),
         causes: vec!["E: Unable to locate package libfoo-dev".into()],
         hint: Some("no apt source on this node offers `libfoo-dev`; check the name".into()),
         origin: Some(origin(14)),
+        refused: false,
     }
 }
 
@@ -57,7 +59,7 @@ pub(super) fn step_started(step: &str) -> EventKind {
     EventKind::StepStarted { step: step.into() }
 }
 
-pub(super) fn step_finished(step: &str, status: StepStatus, failure: Option<Failure>) -> EventKind {
+pub(super) fn step_finished(step: &str, status: StepStatus, failure: Option<Problem>) -> EventKind {
     EventKind::StepFinished { step: step.into(), status, failure }
 }
 

@@ -2,12 +2,13 @@
 
 use super::{
     Report,
-    event::{Failure, Outcome},
+    event::Outcome,
     model::{Wait, seconds_between},
     table::{render_table, word},
     words::{clean, counted, cut, duration, fetched, lines},
 };
 use crate::diagnostic::Origin;
+use crate::problem::Problem;
 
 const MOST_CHARACTERS: usize = 200;
 
@@ -89,7 +90,7 @@ fn words(fact: &serde_json::Value) -> String {
     }
 }
 
-fn in_full(title: &str, place: Option<&Origin>, failure: &Failure) -> String {
+fn in_full(title: &str, place: Option<&Origin>, failure: &Problem) -> String {
     let place = place.map_or_else(String::new, |place| format!("asked for at {place}"));
     let causes = failure.causes.iter().flat_map(|cause| cause.lines());
     let hint = failure.hint.as_ref().map_or_else(String::new, |hint| format!("hint: {hint}"));

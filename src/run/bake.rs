@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Job, Stop, cache, case, context, in_own_thread, refusal, take_lock};
+use super::{Job, Stop, cache, case, context, in_own_thread, take_lock};
 use crate::{
     plan::{Action, Plan, layers},
-    report::event::{Failure, Outcome},
+    problem::Problem,
+    report::event::Outcome,
     steps::layer::{self, Baked},
     trust::SecretKey,
 };
@@ -19,17 +20,17 @@ pub struct Bakes {
     /// Those that were made.
     pub made: Vec<Baked>,
     /// Why others were not.
-    pub failed: Vec<Failure>,
+    pub failed: Vec<Problem>,
 }
 
 /// Makes the layers of a profile and publishes them, signed with a key if there is one. Changes nothing but the store.
 ///
 /// # Errors
 /// Why nothing was begun.
-pub async fn bake(job: &Arc<Job>, signer: Option<&SecretKey>, stop: &Stop) -> Result<Bakes, Vec<Failure>> {
+pub async fn bake(job: &Arc<Job>, signer: Option<&SecretKey>, stop: &Stop) -> Result<Bakes, Vec<Problem>> {
     let interrupted = |outcome: Outcome| {
         let why = if outcome == Outcome::DeadlinePassed { "the deadline passed" } else { "it was interrupted" };
-        refusal(format!("not all layers were made: {why}"))
+        Problem::new(format!("not all layers were made: {why}"))
     };
     // What a run changes meanwhile would be packed half.
     let _lock = take_lock(job, stop).await?.map_err(|outcome| vec![interrupted(outcome)])?;
@@ -43,7 +44,7 @@ pub async fn bake(job: &Arc<Job>, signer: Option<&SecretKey>, stop: &Stop) -> Re
     Ok(bakes)
 }
 
-async fn bake_all(job: &Arc<Job>, signer: Option<&SecretKey>, bakes: &mut Bakes) -> Result<(), Vec<Failure>> {
+async fn bake_all(job: &Arc<Job>, signer: Option<&SecretKey>, bakes: &mut Bakes) -> Result<(), Vec<Problem>> {
     let (mut granted, vault) = case(job).fetch().await?;
     let mut inventory = in_own_thread(job, |job| super::inventory(job, vault)).await?;
     granted.write_down(&inventory.vault, job.audit.as_ref());
@@ -55,15 +56,15 @@ async fn bake_all(job: &Arc<Job>, signer: Option<&SecretKey>, bakes: &mut Bakes)
     inventory.as_shipped();
     let found = layers(&job.profile, &job.facts, &inventory).map_err(|drift| vec![drift])?;
     if found.is_empty() {
-        let mut nothing = refusal("the lock adds nothing that a layer could hold".to_owned());
+        let mut nothing = Problem::new("the lock adds nothing that a layer could hold".to_owned());
         nothing.hint = Some("layers hold what is required of Python and of R; apt's files are in the store".to_owned());
         return Err(vec![nothing]);
     }
     let ctx = context(job, &plan, &inventory.vault);
     for layer in found {
         let done = match layer {
-            Ok(layer) => layer::bake(&ctx, &layer, signer).await.map_err(Failure::from),
-            Err(why) => Err(refusal(format!("no layer can be made: {why}"))),
+            Ok(layer) => layer::bake(&ctx, &layer, signer).await,
+            Err(why) => Err(Problem::new(format!("no layer can be made: {why}"))),
         };
         match done {
             Ok(made) => bakes.made.push(made),
@@ -75,7 +76,7 @@ async fn bake_all(job: &Arc<Job>, signer: Option<&SecretKey>, bakes: &mut Bakes)
 }
 
 /// A layer is made of what was installed by the lock, and of nothing less.
-fn is_ready(job: &Job, plan: &Plan) -> Result<(), Vec<Failure>> {
+fn is_ready(job: &Job, plan: &Plan) -> Result<(), Vec<Problem>> {
     let fills =
         |action: &Action| matches!(action, Action::AptInstall(_) | Action::PythonInstall(_) | Action::RInstall(_));
     let open: Vec<String> = plan
@@ -87,7 +88,7 @@ fn is_ready(job: &Job, plan: &Plan) -> Result<(), Vec<Failure>> {
     if open.is_empty() {
         return Ok(());
     }
-    let mut failure = refusal("this node is not yet what the lock says".to_owned());
+    let mut failure = Problem::new("this node is not yet what the lock says".to_owned());
     failure.causes = open;
     failure.hint = Some(format!("first run `nodeagent run --locked --profile {}` here", job.profile.name));
     Err(vec![failure])

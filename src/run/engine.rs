@@ -14,9 +14,10 @@ use super::Stop;
 use crate::{
     inventory::Vault,
     plan::{Lane, Plan, Step, StepId},
-    report::event::{Failure, Outcome, StepStatus},
+    problem::Problem,
+    report::event::{Outcome, StepStatus},
     state::{Interrupted, Journal},
-    steps::{Context, Prepared, StepError, act, clean_up_interrupted, may_refuse, prepare, stage},
+    steps::{Context, Prepared, act, clean_up_interrupted, may_refuse, prepare, stage},
 };
 
 /// How long children may take to end after they were asked to.
@@ -31,7 +32,7 @@ pub(super) async fn execute(
     journal: &mut Journal,
     run: &str,
     stop: &Stop,
-) -> Result<Outcome, Vec<Failure>> {
+) -> Result<Outcome, Vec<Problem>> {
     let board = Board::new(plan, journal, run);
     let steps = join_all(plan.steps.iter().enumerate().map(|(index, step)| board.step(index, step, ctx, vault, stop)));
     tokio::pin!(steps);
@@ -79,7 +80,7 @@ struct Board<'a> {
     begun: Vec<Mutex<bool>>,
     /// Steps that may still refuse the run.
     undecided: watch::Sender<usize>,
-    refusals: Mutex<Vec<Failure>>,
+    refusals: Mutex<Vec<Problem>>,
     lanes: BTreeMap<Lane, Lock<()>>,
 }
 
@@ -126,15 +127,9 @@ impl<'a> Board<'a> {
         self.end(index, step, ctx, status, failure);
     }
 
-    async fn prepare(&self, step: &Step, ctx: &Context) -> Result<Prepared, StepError> {
+    async fn prepare(&self, step: &Step, ctx: &Context) -> Result<Prepared, Problem> {
         let staged = match &step.doomed {
-            Some(failure) => Err(StepError {
-                message: failure.message.clone(),
-                causes: failure.causes.clone(),
-                hint: failure.hint.clone(),
-                origin: failure.origin.clone(),
-                refused: false,
-            }),
+            Some(failure) => Err(failure.clone()),
             None => stage(ctx, &step.stage).await,
         };
         let early = !may_refuse(&step.action);
@@ -152,7 +147,7 @@ impl<'a> Board<'a> {
     }
 
     /// One step that may have refused the run has been heard.
-    fn decide(&self, step: &Step, error: Option<&StepError>) {
+    fn decide(&self, step: &Step, error: Option<&Problem>) {
         if let Some(error) = error.filter(|error| error.refused && !step.optional) {
             lock(&self.refusals).push(failure_of(step, error.clone()));
         }
@@ -175,12 +170,12 @@ impl<'a> Board<'a> {
 
     /// Waits until the steps this one needs have ended and its lane is free. The error: a required one failed. An optional
     /// step only comes first: a profile may be whole without it.
-    async fn turn(&self, step: &Step) -> Result<Option<tokio::sync::MutexGuard<'_, ()>>, Failure> {
+    async fn turn(&self, step: &Step) -> Result<Option<tokio::sync::MutexGuard<'_, ()>>, Problem> {
         for need in &step.needs {
             let Some((status, optional)) = self.status_of(need).await else { continue };
             if status != StepStatus::Done && !optional {
                 let message = format!("not tried, because `{need}` was not done");
-                return Err(Failure { message, causes: Vec::new(), hint: None, origin: step.origins.first().cloned() });
+                return Err(Problem { origin: step.origins.first().cloned(), ..Problem::new(message) });
             }
         }
         match &step.lane {
@@ -203,7 +198,7 @@ impl<'a> Board<'a> {
         ctx: &Context,
         prepared: Prepared,
         vault: &Vault,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), Problem> {
         let id = step.id.to_string();
         let left =
             Interrupted { run: self.run.to_owned(), step: id.clone(), items: prepared.journal_items(&step.action) };
@@ -221,7 +216,7 @@ impl<'a> Board<'a> {
         result
     }
 
-    fn end(&self, index: usize, step: &Step, ctx: &Context, status: StepStatus, failure: Option<Failure>) {
+    fn end(&self, index: usize, step: &Step, ctx: &Context, status: StepStatus, failure: Option<Problem>) {
         // A journal that cannot be written costs the next run a second look, no more.
         let _ = lock(&self.journal).step_ended(&step.id.to_string());
         ctx.progress.ended(status, failure);
@@ -260,19 +255,17 @@ fn decides(step: &Step) -> bool {
     may_refuse(&step.action) || !step.stage.is_empty()
 }
 
-fn failure_of(step: &Step, error: StepError) -> Failure {
-    let mut failure = Failure::from(error);
-    failure.origin = failure.origin.or_else(|| step.origins.first().cloned());
-    failure
+fn failure_of(step: &Step, error: Problem) -> Problem {
+    Problem { origin: error.origin.clone().or_else(|| step.origins.first().cloned()), ..error }
 }
 
-async fn within<T>(limit: Option<Duration>, work: impl Future<Output = Result<T, StepError>>) -> Result<T, StepError> {
+async fn within<T>(limit: Option<Duration>, work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
     let Some(limit) = limit else { return work.await };
     tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(too_late(limit)))
 }
 
-fn too_late(limit: Duration) -> StepError {
-    StepError::new(format!("it did not finish within {}", humantime::format_duration(limit)))
+fn too_late(limit: Duration) -> Problem {
+    Problem::new(format!("it did not finish within {}", humantime::format_duration(limit)))
         .hint("raise its `timeout`, or look at the log for what it waited for".to_owned())
 }
 
@@ -310,8 +303,8 @@ mod tests {
         }
     }
 
-    fn failure(message: &str) -> Failure {
-        Failure { message: message.to_owned(), causes: Vec::new(), hint: None, origin: None }
+    fn failure(message: &str) -> Problem {
+        Problem::new(message)
     }
 
     struct Bench {
@@ -331,7 +324,7 @@ mod tests {
             self.temp.path().join(name)
         }
 
-        async fn execute(&self, steps: Vec<Step>) -> (Result<Outcome, Vec<Failure>>, Report) {
+        async fn execute(&self, steps: Vec<Step>) -> (Result<Outcome, Vec<Problem>>, Report) {
             let events = Events::new(vec![Box::new(self.collector.clone())]);
             let plan = Plan { steps, ..Plan::default() };
             let steps = plan.steps.iter().map(Step::summary).collect();

@@ -14,8 +14,8 @@ use crate::{
     facts::NodeFacts,
     fs::FsError,
     inventory::Vault,
+    problem::Problem,
     profile::Profile,
-    report::event::Failure,
     secrets::Address,
 };
 
@@ -82,7 +82,7 @@ impl<'a> Case<'a> {
     ///
     /// # Errors
     /// Every denial; then nothing was fetched.
-    pub async fn fetch(&self) -> Result<(Granted, Vault), Vec<Failure>> {
+    pub async fn fetch(&self) -> Result<(Granted, Vault), Vec<Problem>> {
         let asked = self.asked();
         let wishes: Vec<Wish> = asked.iter().map(|asked| asked.wish.clone()).collect();
         let node = Identity::of_node(self.facts, self.root);
@@ -90,7 +90,7 @@ impl<'a> Case<'a> {
         let decided: Vec<(&Asked<'_>, &Decision)> = asked.iter().zip(&decisions).collect();
         let trouble = self.write_decisions(&identity, &decided);
         let denied = decided.iter().filter(|(_, decision)| !decision.allowed);
-        let denied: Vec<Failure> = denied.map(|(asked, _)| self.failure(&identity, asked)).collect();
+        let denied: Vec<Problem> = denied.map(|(asked, _)| self.failure(&identity, asked)).collect();
         if !denied.is_empty() {
             return Err(denied);
         }
@@ -141,7 +141,7 @@ impl<'a> Case<'a> {
         asked
     }
 
-    fn failure(&self, identity: &Identity, asked: &Asked<'_>) -> Failure {
+    fn failure(&self, identity: &Identity, asked: &Asked<'_>) -> Problem {
         let Denial { mut message, mut causes, mut hint } = Denial::new(self.access, identity, &asked.wish);
         if let Wish::UseProfile { unit } = &asked.wish {
             let clusters = self.facts.business_unit.as_deref().unwrap_or_default();
@@ -152,6 +152,6 @@ impl<'a> Case<'a> {
                 hint = without_grants;
             }
         }
-        Failure { message, causes, hint: Some(hint), origin: asked.origin.cloned() }
+        Problem { causes, origin: asked.origin.cloned(), ..Problem::new(message).hint(hint) }
     }
 }

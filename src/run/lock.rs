@@ -7,14 +7,15 @@ use std::{
     sync::Arc,
 };
 
-use super::{Job, Stop, cache, case, context, fetch_logins, in_own_thread, refusal, warn};
+use super::{Job, Stop, cache, case, context, fetch_logins, in_own_thread, warn};
 use crate::{
     digest::Digest,
     inventory::Inventory,
     lock::{Lock, LockedAsset, LockedDeb, LockedDistribution, LockedRPackage, Section},
     plan::{Action, AptInstall, AptSources, Plan, PythonInstall, RInstall, Step, asks, runtime},
-    report::event::{Failure, Outcome},
-    steps::{Context, StepError, apt, python, r, stage},
+    problem::Problem,
+    report::event::Outcome,
+    steps::{Context, apt, python, r, stage},
 };
 
 /// What may take another version than it was locked in.
@@ -47,17 +48,17 @@ pub async fn resolve_lock(
     before: Option<&Lock>,
     upgrade: &Upgrade,
     stop: &Stop,
-) -> Result<Section, Vec<Failure>> {
+) -> Result<Section, Vec<Problem>> {
     tokio::select! {
         section = resolve(job, before, upgrade) => section,
         outcome = stop.requested() => {
             let why = if outcome == Outcome::DeadlinePassed { "the deadline passed" } else { "it was interrupted" };
-            Err(vec![refusal(format!("the lock was not made: {why}"))])
+            Err(vec![Problem::new(format!("the lock was not made: {why}"))])
         }
     }
 }
 
-async fn resolve(job: &Arc<Job>, before: Option<&Lock>, upgrade: &Upgrade) -> Result<Section, Vec<Failure>> {
+async fn resolve(job: &Arc<Job>, before: Option<&Lock>, upgrade: &Upgrade) -> Result<Section, Vec<Problem>> {
     let (mut granted, vault) = case(job).fetch().await?;
     let mut inventory = in_own_thread(job, |job| super::inventory(job, vault)).await?;
     is_a_node(job, &inventory)?;
@@ -76,15 +77,18 @@ async fn resolve(job: &Arc<Job>, before: Option<&Lock>, upgrade: &Upgrade) -> Re
     section.conditions = conditions(job);
     let ctx = context(job, &plan, &inventory.vault);
     let work = Work { job, ctx: &ctx, plan: &plan, upgrade, base: &base, section: &section };
-    let failed = |error: StepError| vec![Failure::from(error)];
-    let apt = work.apt().await.map_err(failed)?;
-    let python = work.python().await.map_err(failed)?;
-    let r = work.r().await.map_err(failed)?;
+    let apt = work.apt().await.map_err(one)?;
+    let python = work.python().await.map_err(one)?;
+    let r = work.r().await.map_err(one)?;
     Ok(Section { apt, python, r, ..section })
 }
 
+fn one(problem: Problem) -> Vec<Problem> {
+    vec![problem]
+}
+
 /// A lock is made where it is to be used.
-fn is_a_node(job: &Job, inventory: &Inventory) -> Result<(), Vec<Failure>> {
+fn is_a_node(job: &Job, inventory: &Inventory) -> Result<(), Vec<Problem>> {
     let profile = &job.profile;
     let wants_apt = !(profile.apt.packages.is_empty() && profile.apt.debs.is_empty());
     let wants_r = !(profile.r.packages.is_empty() && profile.r.sources.is_empty());
@@ -104,11 +108,11 @@ fn is_a_node(job: &Job, inventory: &Inventory) -> Result<(), Vec<Failure>> {
     let hint =
         "run it on a fresh node of the runtime, or in a container of its image; the lock goes beside the profile";
     let message = "this is no node that the profile could be locked for".to_owned();
-    Err(vec![Failure { message, causes: lacks, hint: Some(hint.to_owned()), origin: None }])
+    Err(vec![Problem { causes: lacks, ..Problem::new(message).hint(hint.to_owned()) }])
 }
 
 /// A name that is to move must be one that could.
-fn known(upgrade: &Upgrade, base: &Section) -> Result<(), Vec<Failure>> {
+fn known(upgrade: &Upgrade, base: &Section) -> Result<(), Vec<Problem>> {
     let Upgrade::Names(names) = upgrade else { return Ok(()) };
     let locked: BTreeSet<&str> = (base.apt.iter().map(|deb| deb.name.as_str()))
         .chain(base.python.iter().map(|file| file.name.as_str()))
@@ -116,25 +120,25 @@ fn known(upgrade: &Upgrade, base: &Section) -> Result<(), Vec<Failure>> {
         .collect();
     let unknown = names.iter().filter(|name| !locked.contains(name.as_str())).map(|name| {
         let near = crate::diagnostic::nearest(name, locked.iter().copied());
-        let mut failure = refusal(format!("`{name}` is not in the lock for this runtime"));
+        let mut failure = Problem::new(format!("`{name}` is not in the lock for this runtime"));
         failure.hint = near.map(|near| format!("did you mean `{near}`?"));
         failure
     });
-    let unknown: Vec<Failure> = unknown.collect();
+    let unknown: Vec<Problem> = unknown.collect();
     if unknown.is_empty() { Ok(()) } else { Err(unknown) }
 }
 
 /// Every file of the file store that the profile names, as it is.
-fn assets(job: &Job, inventory: &Inventory) -> Result<Vec<LockedAsset>, Vec<Failure>> {
+fn assets(job: &Job, inventory: &Inventory) -> Result<Vec<LockedAsset>, Vec<Problem>> {
     let mut assets = BTreeSet::new();
     for named in job.profile.assets() {
         let Some(found) = inventory.asset(named.file) else { continue };
-        let unread = |error| vec![refusal(format!("`{}` could not be read: {error}", found.asset.label()))];
+        let unread = |error| vec![Problem::new(format!("`{}` could not be read: {error}", found.asset.label()))];
         let bytes = found.asset.bytes().map_err(unread)?;
         let sha256 = Digest::sha256(&bytes);
         if let Some(wanted) = named.file.sha256.as_ref().filter(|wanted| **wanted != sha256) {
             let mut failure =
-                refusal(format!("`{}` does not have the digest that the profile says", found.asset.label()));
+                Problem::new(format!("`{}` does not have the digest that the profile says", found.asset.label()));
             failure.causes = vec![format!("it has {sha256}"), format!("the profile has {wanted}")];
             failure.origin = Some(named.origin.clone());
             return Err(vec![failure]);
@@ -190,7 +194,7 @@ impl Work<'_> {
     }
 
     /// A step's context, with the files of the step brought to the cache.
-    async fn of_step(&self, step: &Step) -> Result<Context, StepError> {
+    async fn of_step(&self, step: &Step) -> Result<Context, Problem> {
         let mut ctx = self.ctx.clone();
         ctx.progress = ctx.progress.of_other_step(step.id.to_string());
         ctx.logins = ctx.logins.of_step(&step.logins);
@@ -198,7 +202,7 @@ impl Work<'_> {
         Ok(ctx)
     }
 
-    fn left_out(&self, group: &str, error: &StepError) {
+    fn left_out(&self, group: &str, error: &Problem) {
         let cause = error.causes.last().map(|cause| format!(": {cause}")).unwrap_or_default();
         warn(
             self.job,
@@ -206,7 +210,7 @@ impl Work<'_> {
         );
     }
 
-    async fn apt(&self) -> Result<Vec<LockedDeb>, StepError> {
+    async fn apt(&self) -> Result<Vec<LockedDeb>, Problem> {
         if self.is_unchanged(&["apt ", "deb "]) {
             return Ok(self.base.apt.clone());
         }
@@ -237,7 +241,7 @@ impl Work<'_> {
         Ok(all)
     }
 
-    async fn python(&self) -> Result<Vec<LockedDistribution>, StepError> {
+    async fn python(&self) -> Result<Vec<LockedDistribution>, Problem> {
         if self.is_unchanged(&["pip", "wheel "]) {
             return Ok(self.base.python.clone());
         }
@@ -281,7 +285,7 @@ impl Work<'_> {
         Ok(all)
     }
 
-    async fn r(&self) -> Result<Vec<LockedRPackage>, StepError> {
+    async fn r(&self) -> Result<Vec<LockedRPackage>, Problem> {
         if self.is_unchanged(&["r "]) {
             return Ok(self.base.r.clone());
         }

@@ -7,7 +7,7 @@ use crate::{
     cloud::Clouds,
     inventory::Vault,
     plan::{Action, Login, Plan, Step},
-    report::event::Failure,
+    problem::Problem,
     steps::logins::{misfit, password},
 };
 
@@ -31,14 +31,9 @@ pub async fn fetch_logins(plan: &mut Plan, vault: &mut Vault, clouds: &Clouds) {
 }
 
 /// What is wrong with a login's password, for a step.
-fn trouble(login: &Login, step: &Step, vault: &Vault) -> Option<Failure> {
+fn trouble(login: &Login, step: &Step, vault: &Vault) -> Option<Problem> {
     let (key, scope) = (&login.login.key, &login.login.scope);
-    let failure = |message: String, hint: String| Failure {
-        message,
-        causes: Vec::new(),
-        hint: Some(hint),
-        origin: Some(login.origin.clone()),
-    };
+    let failure = |message: String, hint: String| Problem::new(message).hint(hint).asked_at(login.origin.clone());
     let value = match vault.get(&login.login.from)? {
         Ok(value) => value,
         Err(error) => {

@@ -24,8 +24,9 @@ use crate::{
     fs::{remove_partials_below, remove_tree},
     inventory::{Inventory, Vault},
     plan::Plan,
+    problem::Problem,
     profile::{FileStore, Profile},
-    report::event::{EventKind, Events, FORMAT, Failure, Outcome, StoreUse},
+    report::event::{EventKind, Events, FORMAT, Outcome, StoreUse},
     state::{Journal, LockError, RunLock},
     steps::{
         Context, clean_up_interrupted,
@@ -117,7 +118,7 @@ pub async fn run(job: &Arc<Job>, stop: &Stop) -> Outcome {
 }
 
 /// The run itself; the error is why nothing was changed.
-async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Failure>> {
+async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
     let (mut inventory, mut plan) = match look(job, stop).await? {
         Ok(looked) => looked,
         Err(outcome) => return Ok(outcome),
@@ -129,7 +130,7 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Failure>> {
         return Ok(Outcome::Done);
     }
     if job.root == Path::new("/") && !Uid::effective().is_root() {
-        let mut failure = refusal("the node is not ready, and only root may change it".to_owned());
+        let mut failure = Problem::new("the node is not ready, and only root may change it".to_owned());
         failure.hint = Some("run nodeagent as root; `nodeagent plan` shows what is missing to anybody".into());
         return Err(vec![failure]);
     }
@@ -148,7 +149,7 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Failure>> {
     if plan.steps.is_empty() {
         return Ok(Outcome::Done);
     }
-    let mut journal = Journal::begin(&job.root).map_err(|error| vec![refused_by(&error, error.hint())])?;
+    let mut journal = Journal::begin(&job.root).map_err(|error| vec![Problem::from(error)])?;
     let ctx = context(job, &plan, &inventory.vault);
     let outcome = engine::execute(&plan, &ctx, &inventory.vault, &mut journal, &job.run, stop).await;
     let store = ctx.store.clone();
@@ -174,7 +175,7 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Failure>> {
 }
 
 /// Looks at the node and plans. A file store that hangs must not outlast the deadline: the look has its own thread.
-async fn look(job: &Arc<Job>, stop: &Stop) -> Result<Result<(Inventory, Plan), Outcome>, Vec<Failure>> {
+async fn look(job: &Arc<Job>, stop: &Stop) -> Result<Result<(Inventory, Plan), Outcome>, Vec<Problem>> {
     let looking = Arc::clone(job);
     let looked = async {
         let (mut granted, vault) = case(&looking).fetch().await?;
@@ -209,19 +210,19 @@ fn case(job: &Job) -> Case<'_> {
 /// not the runtime's.
 async fn in_own_thread<T: Send + 'static>(
     job: &Arc<Job>,
-    look: impl FnOnce(&Job) -> Result<T, Vec<Failure>> + Send + 'static,
-) -> Result<T, Vec<Failure>> {
+    look: impl FnOnce(&Job) -> Result<T, Vec<Problem>> + Send + 'static,
+) -> Result<T, Vec<Problem>> {
     let job = Arc::clone(job);
     let looked = tokio::task::spawn_blocking(move || look(&job)).await;
-    looked.map_err(|error| vec![refusal(format!("the look at the node ended by itself: {error}"))])?
+    looked.map_err(|error| vec![Problem::new(format!("the look at the node ended by itself: {error}"))])?
 }
 
-fn inventory(job: &Job, vault: Vault) -> Result<Inventory, Vec<Failure>> {
+fn inventory(job: &Job, vault: Vault) -> Result<Inventory, Vec<Problem>> {
     Inventory::take(&job.profile, &job.filestore, &job.root, vault)
-        .map_err(|error| vec![refusal(format!("the node's package state could not be read: {error}"))])
+        .map_err(|error| vec![Problem::new(format!("the node's package state could not be read: {error}"))])
 }
 
-fn look_now(job: &Job, vault: Vault) -> Result<(Inventory, Plan), Vec<Failure>> {
+fn look_now(job: &Job, vault: Vault) -> Result<(Inventory, Plan), Vec<Problem>> {
     let inventory = inventory(job, vault)?;
     let plan = Plan::build(&job.profile, &job.facts, &inventory, &cache(&job.root));
     if plan.refusals.is_empty() { Ok((inventory, plan)) } else { Err(plan.refusals) }
@@ -242,7 +243,7 @@ struct Locked {
 }
 
 /// Takes the run lock; waits for another run, which may have done all there is to do.
-async fn take_lock(job: &Job, stop: &Stop) -> Result<Result<Locked, Outcome>, Vec<Failure>> {
+async fn take_lock(job: &Job, stop: &Stop) -> Result<Result<Locked, Outcome>, Vec<Problem>> {
     let mut told = None;
     loop {
         match RunLock::take(&job.root) {
@@ -259,7 +260,7 @@ async fn take_lock(job: &Job, stop: &Stop) -> Result<Result<Locked, Outcome>, Ve
                     LockError::Fs(error) => error.hint(),
                     _ => None,
                 };
-                return Err(vec![refused_by(&error, hint)]);
+                return Err(vec![Problem::from_error(&error).hint(hint)]);
             }
         }
         tokio::select! {
@@ -275,7 +276,7 @@ fn left_logins(root: &Path) -> bool {
 }
 
 /// Clears away what a killed run left half-done. Says whether there was anything.
-fn recover(job: &Job) -> Result<bool, Vec<Failure>> {
+fn recover(job: &Job) -> Result<bool, Vec<Problem>> {
     // Downloads that were under way. What uv keeps is its own affair.
     let cache = cache(&job.root);
     let swept = remove_partials_below(&cache, &cache.join("python/uv"))
@@ -289,10 +290,10 @@ fn recover(job: &Job) -> Result<bool, Vec<Failure>> {
             warn(job, error.to_string());
         }
     }
-    remove_tree(&logins_folder(&job.root)).map_err(|error| vec![refused_by(&error, error.hint())])?;
+    remove_tree(&logins_folder(&job.root)).map_err(|error| vec![Problem::from(error)])?;
     let left = Journal::interrupted(&job.root);
     for step in &left {
-        let removed = clean_up_interrupted(&job.root, step).map_err(|error| vec![refused_by(&error, error.hint())])?;
+        let removed = clean_up_interrupted(&job.root, step).map_err(|error| vec![Problem::from(error)])?;
         let mut text =
             format!("run {} was ended while `{}` worked; what it left half-done was cleared away", step.run, step.step);
         if !removed.is_empty() {
@@ -302,7 +303,7 @@ fn recover(job: &Job) -> Result<bool, Vec<Failure>> {
     }
     // Also a journal without open steps goes: its last line may be torn.
     let cleared = Journal::begin(&job.root).and_then(Journal::finish);
-    cleared.map_err(|error| vec![refused_by(&error, error.hint())])?;
+    cleared.map_err(|error| vec![Problem::from(error)])?;
     Ok(!left.is_empty())
 }
 
@@ -337,19 +338,4 @@ fn store(job: &Arc<Job>) -> Store {
 
 fn warn(job: &Job, text: String) {
     job.events.send(EventKind::Warning { text });
-}
-
-fn refusal(message: String) -> Failure {
-    Failure { message, causes: Vec::new(), hint: None, origin: None }
-}
-
-fn refused_by(error: &dyn std::error::Error, hint: Option<String>) -> Failure {
-    let mut failure = refusal(error.to_string());
-    let mut next = error.source();
-    while let Some(cause) = next {
-        failure.causes.push(cause.to_string());
-        next = cause.source();
-    }
-    failure.hint = hint;
-    failure
 }

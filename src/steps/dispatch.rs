@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Context, StepError, apt, python, r, secret, shell};
+use super::{Context, Problem, apt, python, r, secret, shell};
 use crate::{
     fs::{FsError, remove_partials_of, remove_tree},
     inventory::Vault,
@@ -67,21 +67,19 @@ pub fn may_refuse(action: &Action) -> bool {
 }
 
 /// Resolves and downloads; changes nothing outside the agent's cache.
-pub async fn prepare(ctx: &Context, action: &Action) -> Result<Prepared, StepError> {
+pub async fn prepare(ctx: &Context, action: &Action) -> Result<Prepared, Problem> {
     match action {
         Action::AptSources(wanted) => apt::sources::prepare(wanted).map(|()| Prepared::Nothing),
         Action::AptInstall(wanted) => apt::prepare(ctx, wanted).await.map(Prepared::Apt),
         Action::PythonInstall(wanted) => python::prepare(ctx, wanted).await.map(Prepared::Python),
         Action::RInstall(wanted) => r::prepare(ctx, wanted).await.map(Prepared::R),
         Action::WriteFile(_) | Action::PlaceSecrets(_) | Action::RemoveSecrets(_) => Ok(Prepared::Nothing),
-        Action::TakeFile(path) => {
-            Err(StepError::new(format!("the file `{}` is not in the file store", path.display())))
-        }
+        Action::TakeFile(path) => Err(Problem::new(format!("the file `{}` is not in the file store", path.display()))),
     }
 }
 
 /// Changes the node, and looks again.
-pub async fn act(ctx: &Context, action: &Action, prepared: Prepared, vault: &Vault) -> Result<(), StepError> {
+pub async fn act(ctx: &Context, action: &Action, prepared: Prepared, vault: &Vault) -> Result<(), Problem> {
     match (action, prepared) {
         (Action::AptSources(wanted), _) => apt::sources::act(ctx, wanted).await,
         (Action::AptInstall(wanted), Prepared::Apt(prepared)) => apt::act(ctx, wanted, prepared).await,
@@ -91,7 +89,7 @@ pub async fn act(ctx: &Context, action: &Action, prepared: Prepared, vault: &Vau
         (Action::PlaceSecrets(wanted), _) => secret::act(ctx, wanted, vault),
         (Action::RemoveSecrets(wanted), _) => secret::take_back(ctx, wanted),
         (Action::AptInstall(_) | Action::PythonInstall(_) | Action::RInstall(_) | Action::TakeFile(_), _) => {
-            Err(StepError::new("this step was prepared as another kind; this is a bug in nodeagent, please report it"))
+            Err(Problem::new("this step was prepared as another kind; this is a bug in nodeagent, please report it"))
         }
     }
 }

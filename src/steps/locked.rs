@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use url::Url;
 
-use super::{Context, StepError};
+use super::{Context, Problem};
 use crate::{
     digest::Digest,
     http::{Download, HttpError, HttpProblem},
@@ -25,7 +25,7 @@ pub(super) struct Wanted<'a> {
 }
 
 /// Fetches all files, at the same time.
-pub(super) async fn fetch(ctx: &Context, user_agent: Option<&str>, files: Vec<Wanted<'_>>) -> Result<(), StepError> {
+pub(super) async fn fetch(ctx: &Context, user_agent: Option<&str>, files: Vec<Wanted<'_>>) -> Result<(), Problem> {
     let count = files.len();
     if count == 0 {
         return Ok(());
@@ -39,35 +39,33 @@ pub(super) async fn fetch(ctx: &Context, user_agent: Option<&str>, files: Vec<Wa
     fetched
 }
 
-async fn one(ctx: &Context, user_agent: Option<&str>, file: Wanted<'_>) -> Result<(), StepError> {
+async fn one(ctx: &Context, user_agent: Option<&str>, file: Wanted<'_>) -> Result<(), Problem> {
     let download = Download { url: file.url, to: file.to, size: file.size, digest: Some(file.sha256.clone()) };
     let fetched = ctx.fetch_as(user_agent, &download, |_| {}).await;
     fetched.map_err(|error| explained(error, &file.title, &bare(&download.url)))
 }
 
-fn explained(error: HttpError, title: &str, place: &Url) -> StepError {
+fn explained(error: HttpError, title: &str, place: &Url) -> Problem {
     let name = title.split(' ').next().unwrap_or_default();
     if error.is_absent() {
         let error =
-            StepError::refused(format!("{title}, as it was locked, is no longer at `{place}`, and not in the store"));
+            Problem::refused(format!("{title}, as it was locked, is no longer at `{place}`, and not in the store"));
         return error.hint(format!(
             "bring it into the store from a node that has it, or lock what is there now: `nodeagent lock --upgrade {name}`"
         ));
     }
     match &error.problem {
         HttpProblem::Status(401 | 403) => {
-            let refused = StepError::refused(format!("{title}, as it was locked, is not given to us"));
+            let refused = Problem::refused(format!("{title}, as it was locked, is not given to us"));
             refused.hint(error.hint()).because(&error)
         }
         HttpProblem::WrongDigest { expected, received } => {
-            let refused =
-                StepError::refused(format!("`{place}` serves something else than the {title} that was locked"));
+            let refused = Problem::refused(format!("`{place}` serves something else than the {title} that was locked"));
             let refused = refused.cause(format!("it has {received}")).cause(format!("the lock has {expected}"));
             refused.hint(AFTER_CHECKING.to_owned())
         }
         HttpProblem::WrongSize { expected, received } => {
-            let refused =
-                StepError::refused(format!("`{place}` serves something else than the {title} that was locked"));
+            let refused = Problem::refused(format!("`{place}` serves something else than the {title} that was locked"));
             let cause = format!("it has {received} bytes or more, the lock has {expected}");
             refused.cause(cause).hint(AFTER_CHECKING.to_owned())
         }

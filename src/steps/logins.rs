@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use super::StepError;
+use super::Problem;
 use crate::{
     exec::Cmd,
     fs::{self, Attributes},
@@ -121,7 +121,7 @@ impl Logins {
 
     /// A command of pip or uv that finds the logins, for itself and for the git it starts. `own` is the node's own
     /// netrc file, for which ours stands in; `configured` is how many settings of git the environment has already.
-    pub(super) fn for_python(&self, cmd: Cmd, own: Option<&Path>, configured: usize) -> Result<Cmd, StepError> {
+    pub(super) fn for_python(&self, cmd: Cmd, own: Option<&Path>, configured: usize) -> Result<Cmd, Problem> {
         // Nobody is there to answer.
         let mut cmd = cmd.env("GIT_TERMINAL_PROMPT", "0");
         let Some(folder) = self.folder.as_ref().filter(|_| !self.known.is_empty()) else { return Ok(cmd) };
@@ -153,7 +153,7 @@ impl Logins {
     }
 
     /// A command of apt that finds the logins. `own` is the node's own file of them, for which ours stands in.
-    pub(super) fn for_apt(&self, mut cmd: Cmd, own: &Path) -> Result<Cmd, StepError> {
+    pub(super) fn for_apt(&self, mut cmd: Cmd, own: &Path) -> Result<Cmd, Problem> {
         let Some(folder) = self.folder.as_ref().filter(|_| !self.known.is_empty()) else { return Ok(cmd) };
         let mut conf = Vec::new();
         for known in &self.known {
@@ -180,7 +180,7 @@ impl Known {
 
 impl Folder {
     /// A file in it, written when it is not there yet. Returns its path.
-    fn hold(&self, name: &str, bytes: &[u8]) -> Result<String, StepError> {
+    fn hold(&self, name: &str, bytes: &[u8]) -> Result<String, Problem> {
         let path = self.0.join(name);
         let found = fs::read(&path)?;
         if found.is_none_or(|found| found.bytes.as_deref() != Some(bytes)) {

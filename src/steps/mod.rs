@@ -7,7 +7,6 @@ pub mod apt;
 mod compilers;
 mod describe;
 mod dispatch;
-mod error;
 mod fetch;
 pub mod layer;
 mod links;
@@ -24,9 +23,9 @@ mod why;
 
 use std::{path::PathBuf, sync::Arc};
 
+use crate::problem::Problem;
 pub use describe::describe;
 pub use dispatch::{Prepared, act, clean_up_interrupted, may_refuse, prepare};
-pub use error::StepError;
 use logins::Logins;
 pub use stage::stage;
 

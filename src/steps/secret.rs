@@ -1,7 +1,7 @@
 //! Delivers secrets to a file, and takes them back: whole or absent, with the mode and owner it shall have from its
 //! first byte on, and in the receipt before it has its name.
 
-use super::{Context, StepError};
+use super::{Context, Problem};
 use crate::{
     fs::{self, Attributes, Found, Partial},
     inventory::Vault,
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Writes the file and looks again.
-pub fn act(ctx: &Context, wanted: &PlaceSecrets, vault: &Vault) -> Result<(), StepError> {
+pub fn act(ctx: &Context, wanted: &PlaceSecrets, vault: &Vault) -> Result<(), Problem> {
     let value = |from: &_| -> Option<&Secret> { vault.get(from).and_then(Result::ok) };
     // Others may have written to the file since the plan was made: their lines are taken as they are now.
     let before = readable(wanted)?;
@@ -33,11 +33,11 @@ pub fn act(ctx: &Context, wanted: &PlaceSecrets, vault: &Vault) -> Result<(), St
     if fs::read(&wanted.path)?.is_some_and(|found| wanted.is_as_wanted(&found, &content)) {
         return Ok(());
     }
-    Err(StepError::new(format!("`{}` is not as it was written", wanted.path.display())))
+    Err(Problem::new(format!("`{}` is not as it was written", wanted.path.display())))
 }
 
 /// Writes down what is delivered.
-fn note(ctx: &Context, wanted: &PlaceSecrets, delivered: Delivered) -> Result<(), StepError> {
+fn note(ctx: &Context, wanted: &PlaceSecrets, delivered: Delivered) -> Result<(), Problem> {
     let mut receipt = Receipt::read(&ctx.root);
     if receipt.delivered(&wanted.profile, &wanted.file) != Some(&delivered) {
         receipt.deliver(&wanted.profile, &wanted.file, delivered);
@@ -47,25 +47,25 @@ fn note(ctx: &Context, wanted: &PlaceSecrets, delivered: Delivered) -> Result<()
 }
 
 /// The file as it is now. One of others must be theirs whom the secret is for: what it holds goes into the new file.
-fn readable(wanted: &PlaceSecrets) -> Result<Option<Found>, StepError> {
+fn readable(wanted: &PlaceSecrets) -> Result<Option<Found>, Problem> {
     let found = fs::read(&wanted.path)?;
     match &found {
         Some(found) if wanted.kind.is_shared() && (found.bytes.is_none() || found.owner.0 != wanted.owner.0) => {
             let message = format!("`{}` is not a file of the owner that it is for", wanted.path.display());
-            Err(StepError::new(message).hint("name its owner with `owner`, or move it out of the way".to_owned()))
+            Err(Problem::new(message).hint("name its owner with `owner`, or move it out of the way".to_owned()))
         }
         _ => Ok(found),
     }
 }
 
-impl From<PlaceError> for StepError {
+impl From<PlaceError> for Problem {
     fn from(error: PlaceError) -> Self {
         Self::new(error.to_string()).hint(error.hint())
     }
 }
 
 /// Takes back what an earlier run delivered. What somebody else made of it since is left, with a warning.
-pub fn take_back(ctx: &Context, wanted: &RemoveSecrets) -> Result<(), StepError> {
+pub fn take_back(ctx: &Context, wanted: &RemoveSecrets) -> Result<(), Problem> {
     let path = wanted.path.display();
     let warn = |why: &str| ctx.progress.warn(format!("`{path}` was left where it is: {why}"));
     if let Some(found) = fs::read(&wanted.path)? {

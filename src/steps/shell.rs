@@ -1,14 +1,14 @@
 //! Shell configuration: one file, written whole as the plan rendered it.
 
-use super::{Context, StepError};
+use super::{Context, Problem};
 use crate::{fs, plan::WriteFile};
 
 /// Writes the file and looks again.
-pub fn act(_ctx: &Context, wanted: &WriteFile) -> Result<(), StepError> {
+pub fn act(_ctx: &Context, wanted: &WriteFile) -> Result<(), Problem> {
     // Between the plan and now somebody may have edited the file; their lines must not be lost.
     let now = fs::read(&wanted.path).ok().flatten().and_then(|found| found.bytes);
     if now != wanted.before {
-        return Err(StepError::new(format!("`{}` was changed by somebody else during the run", wanted.path.display()))
+        return Err(Problem::new(format!("`{}` was changed by somebody else during the run", wanted.path.display()))
             .hint("run nodeagent again".to_owned()));
     }
     fs::replace(&wanted.path, &wanted.bytes, wanted.attributes)?;
@@ -16,5 +16,5 @@ pub fn act(_ctx: &Context, wanted: &WriteFile) -> Result<(), StepError> {
     if now.as_deref() == Some(&wanted.bytes) {
         return Ok(());
     }
-    Err(StepError::new(format!("`{}` does not hold what was written", wanted.path.display())))
+    Err(Problem::new(format!("`{}` does not hold what was written", wanted.path.display())))
 }

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{Context, StepError};
+use super::{Context, Problem};
 use crate::{
     fs::{self, Attributes},
     http::{Download, HttpError, HttpProblem},
@@ -11,14 +11,14 @@ use crate::{
 };
 
 /// Stages the files of a step. A file that is not what the profile says is refused.
-pub async fn stage(ctx: &Context, files: &[Stage]) -> Result<(), StepError> {
+pub async fn stage(ctx: &Context, files: &[Stage]) -> Result<(), Problem> {
     for file in files {
-        one(ctx, file).await.map_err(|error| StepError { refused: true, ..error.asked_at(file.origin.clone()) })?;
+        one(ctx, file).await.map_err(|error| Problem { refused: true, ..error.asked_at(file.origin.clone()) })?;
     }
     Ok(())
 }
 
-async fn one(ctx: &Context, file: &Stage) -> Result<(), StepError> {
+async fn one(ctx: &Context, file: &Stage) -> Result<(), Problem> {
     let path = match &file.from {
         Asset::BuiltIn { bytes, .. } => {
             let is_there = file.digest.of_file(&file.to).is_ok_and(|found| found == file.digest);
@@ -27,7 +27,7 @@ async fn one(ctx: &Context, file: &Stage) -> Result<(), StepError> {
         Asset::File { path, .. } => path,
     };
     let url = Url::from_file_path(path)
-        .map_err(|()| StepError::new(format!("`{}` is not an absolute path", path.display())))?;
+        .map_err(|()| Problem::new(format!("`{}` is not an absolute path", path.display())))?;
     let download = Download { url, to: file.to.clone(), size: None, digest: Some(file.digest.clone()) };
     ctx.http.download(&download, |_| {}).await.map_err(|error| match error {
         HttpError { problem: HttpProblem::WrongDigest { expected, received }, .. } => {
@@ -38,10 +38,10 @@ async fn one(ctx: &Context, file: &Stage) -> Result<(), StepError> {
                 "the file was changed or damaged; restore it, or put the new digest into the profile after checking it"
             };
             let causes = vec![format!("it has {received}"), format!("{} has {expected}", file.says)];
-            StepError { causes, ..StepError::new(message).hint(hint.to_owned()) }
+            Problem { causes, ..Problem::new(message).hint(hint.to_owned()) }
         }
         HttpError { problem: HttpProblem::File(why), .. } => {
-            StepError::new(format!("`{}` could not be read: {why}", file.from.label()))
+            Problem::new(format!("`{}` could not be read: {why}", file.from.label()))
         }
         other => other.into(),
     })

@@ -60,7 +60,9 @@ fn sharing(counts: impl Iterator<Item = usize>) {
     let packages = like_a_profile(100, 6_000_000);
     let whole: u64 = packages.iter().map(|(_, size)| *size as u64).sum();
     println!("{} packages, {:.1} MB", packages.len(), megabytes(whole));
-    println!("| nodes | shared store | origin requests | origin MB | ratio to one node | MB from the shared store | wall seconds |");
+    println!(
+        "| nodes | shared store | origin requests | origin MB | ratio to one node | MB from the shared store | wall seconds |"
+    );
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     for (count, is_shared) in counts.flat_map(|count| [(count, false), (count, true)]) {
         let cluster = Cluster::new(count, &packages, MIRROR);

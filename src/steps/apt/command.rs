@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::{
     exec::Cmd,
     plan::{AptInstall, DebconfAnswer},
-    steps::StepError,
+    steps::Problem,
 };
 
 /// What apt is asked for.
@@ -152,14 +152,12 @@ pub(super) fn lookup(folder: &Path, question: &[&str]) -> Cmd {
 }
 
 /// Gives answers to debconf on standard input.
-pub(super) fn set_selections(answers: &[DebconfAnswer]) -> Result<Cmd, StepError> {
+pub(super) fn set_selections(answers: &[DebconfAnswer]) -> Result<Cmd, Problem> {
     let mut lines = String::new();
     for DebconfAnswer { package, question, kind, value } in answers {
         let word = |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control());
         if ![package, question, kind].iter().all(|text| word(text)) || value.contains(char::is_control) {
-            return Err(StepError::refused(format!(
-                "the debconf answer to `{question}` is not one line of plain text"
-            )));
+            return Err(Problem::refused(format!("the debconf answer to `{question}` is not one line of plain text")));
         }
         lines.push_str(&[package, question, kind, value].map(String::as_str).join(" "));
         lines.push('\n');

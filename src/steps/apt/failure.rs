@@ -12,7 +12,7 @@ use crate::{
     diagnostic,
     exec::{ExecError, Finished},
     report::words::counted,
-    steps::{Context, StepError},
+    steps::{Context, Problem},
 };
 
 /// Words of a program an error shows at most.
@@ -23,7 +23,7 @@ const SHOWN_NAMES: usize = 4;
 /// Why a transaction could not be made or carried out.
 #[derive(Debug)]
 pub(super) struct Obstacle {
-    pub(super) error: StepError,
+    pub(super) error: Problem,
     pub(super) meaning: Option<Meaning>,
     /// Whether newer package lists may clear the way.
     pub(super) update_may_help: bool,
@@ -33,7 +33,7 @@ impl Obstacle {
     /// From a command that ended with an error.
     pub(super) fn of(title: &str, done: &Finished) -> Self {
         let meaning = hints::meaning(&format!("{}\n{}", done.stderr, done.stdout));
-        let mut error = StepError::new(format!("`{title}` exited with {}", done.code));
+        let mut error = Problem::new(format!("`{title}` exited with {}", done.code));
         error.causes = essence(&done.stdout, &done.stderr);
         let update_may_help = meaning.as_ref().is_some_and(Meaning::update_may_help);
         Self { error, meaning, update_may_help }
@@ -45,7 +45,7 @@ impl Obstacle {
     }
 
     /// The error for people, with the names or versions that exist instead.
-    pub(super) async fn explained(self, ctx: &Context, folder: &Path) -> StepError {
+    pub(super) async fn explained(self, ctx: &Context, folder: &Path) -> Problem {
         let Some(meaning) = self.meaning else { return self.error };
         if meaning == Meaning::Forbidden
             && let Some(remedy) = login_remedy(ctx, &self.error.causes.join("\n"))
@@ -69,12 +69,12 @@ impl From<ExecError> for Obstacle {
     fn from(error: ExecError) -> Self {
         let hint = matches!(error, ExecError::NotStarted { .. })
             .then(|| "apt packages need a Debian or Ubuntu node with apt".to_owned());
-        Self { error: StepError::from(error).hint(hint), meaning: None, update_may_help: false }
+        Self { error: Problem::from(error).hint(hint), meaning: None, update_may_help: false }
     }
 }
 
-impl From<StepError> for Obstacle {
-    fn from(error: StepError) -> Self {
+impl From<Problem> for Obstacle {
+    fn from(error: Problem) -> Self {
         Self { error, meaning: None, update_may_help: false }
     }
 }

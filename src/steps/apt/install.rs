@@ -25,11 +25,11 @@ use crate::{
     lock::LockedDeb,
     plan::AptInstall,
     report::event::{Amount, Progress, Unit},
-    steps::{Context, StepError, logins::APT_AUTH},
+    steps::{Context, Problem, logins::APT_AUTH},
 };
 
 /// Installs a transaction. Lists that turn out to be old are renewed once; locks are waited for as long as it takes.
-pub(super) async fn run(ctx: &Context, request: Request<'_>, mut archives: Vec<Archive>) -> Result<(), StepError> {
+pub(super) async fn run(ctx: &Context, request: Request<'_>, mut archives: Vec<Archive>) -> Result<(), Problem> {
     let folder = folder(ctx);
     let (mut renewed, mut repaired) = (false, false);
     loop {
@@ -61,7 +61,7 @@ pub(super) async fn run(ctx: &Context, request: Request<'_>, mut archives: Vec<A
 
 /// Installs the files of a lock, which are in the pool. What comes along with others is marked so, as apt does itself
 /// when it chooses.
-pub(super) async fn run_locked(ctx: &Context, wanted: &AptInstall, locked: &[LockedDeb]) -> Result<(), StepError> {
+pub(super) async fn run_locked(ctx: &Context, wanted: &AptInstall, locked: &[LockedDeb]) -> Result<(), Problem> {
     let before = repair::state(ctx)?;
     // Another step may have brought what this one shares with it.
     let locked: Vec<LockedDeb> = locked.iter().filter(|deb| !proof::has(&before, deb)).cloned().collect();

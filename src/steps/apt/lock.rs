@@ -18,7 +18,7 @@ use crate::{
     lock::{LockedDeb, bare},
     plan::{AptInstall, AptSources},
     state,
-    steps::{Context, StepError},
+    steps::{Context, Problem},
 };
 
 /// Every package file that installing `wanted` would bring to a node that has only what its runtime ships. What is in
@@ -28,7 +28,7 @@ pub async fn lock(
     wanted: &AptInstall,
     added: Option<&AptSources>,
     keep: &[LockedDeb],
-) -> Result<Vec<LockedDeb>, StepError> {
+) -> Result<Vec<LockedDeb>, Problem> {
     if wanted.packages.is_empty() && wanted.debs.is_empty() {
         return Ok(Vec::new());
     }
@@ -47,11 +47,11 @@ pub async fn lock(
     Ok(debs)
 }
 
-fn locked(archive: uris::Archive) -> Result<LockedDeb, StepError> {
+fn locked(archive: uris::Archive) -> Result<LockedDeb, Problem> {
     let file = archive.name.clone();
     let (Some([name, version, arch]), Some(source)) = (archive.parts(), archive.ours) else {
         let error =
-            StepError::refused(format!("`{file}` cannot be locked: its index gives no SHA-256, or no http address"));
+            Problem::refused(format!("`{file}` cannot be locked: its index gives no SHA-256, or no http address"));
         return Err(
             error.hint("use a repository with SHA-256 in its index, or put the deb into the file store".to_owned())
         );
@@ -67,7 +67,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn set_up(ctx: &Context, added: Option<&AptSources>) -> Result<Self, StepError> {
+    fn set_up(ctx: &Context, added: Option<&AptSources>) -> Result<Self, Problem> {
         let folder = ctx.cache.join("apt-lock");
         let (sources, preferences) = (folder.join("sources"), folder.join("preferences"));
         fs::create_dirs(&folder.join("lists/partial"), 0o755)?;
@@ -106,7 +106,7 @@ impl Bench {
     }
 
     /// Prefers versions to newer ones.
-    fn pin(&self, keep: &[LockedDeb]) -> Result<(), StepError> {
+    fn pin(&self, keep: &[LockedDeb]) -> Result<(), Problem> {
         let mut pins = String::new();
         for deb in keep {
             let _ = write!(pins, "Package: {}\nPin: version {}\nPin-Priority: 999\n\n", deb.name, deb.version);
@@ -116,14 +116,14 @@ impl Bench {
         Ok(fs::replace(&path, pins.as_bytes(), Attributes::mode(0o644))?)
     }
 
-    async fn update(&self, ctx: &Context) -> Result<(), StepError> {
+    async fn update(&self, ctx: &Context) -> Result<(), Problem> {
         update::run(ctx, &self.apart(command::update(&self.folder))).await?.warn(ctx);
         Ok(())
     }
 }
 
 /// Makes a folder hold copies of the files of another one, and nothing else.
-fn copy_files(from: &Path, to: &Path) -> Result<(), StepError> {
+fn copy_files(from: &Path, to: &Path) -> Result<(), Problem> {
     fs::remove_tree(to)?;
     fs::create_dirs(to, 0o755)?;
     for entry in std::fs::read_dir(from).into_iter().flatten().filter_map(Result::ok) {

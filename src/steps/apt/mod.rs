@@ -39,7 +39,7 @@ use crate::{
     lock::LockedDeb,
     plan::{AptInstall, DebconfAnswer},
     steps::{
-        Context, StepError,
+        Context, Problem,
         locked::{self, Wanted},
     },
 };
@@ -60,7 +60,7 @@ pub struct Prepared {
 
 /// Finds out what apt would do and fetches what it needs, as far as the present package lists go. Takes no lock and
 /// changes nothing outside the agent's cache. A local file that is no package is refused.
-pub async fn prepare(ctx: &Context, wanted: &AptInstall) -> Result<Prepared, StepError> {
+pub async fn prepare(ctx: &Context, wanted: &AptInstall) -> Result<Prepared, Problem> {
     command::set_selections(&wanted.debconf)?;
     let debs = proof::debs(ctx, &wanted.debs).await?;
     let stamp = Stamp::of_node(ctx);
@@ -77,7 +77,7 @@ pub async fn prepare(ctx: &Context, wanted: &AptInstall) -> Result<Prepared, Ste
 }
 
 /// Installs what was asked for, and looks whether it is there.
-pub async fn act(ctx: &Context, wanted: &AptInstall, prepared: Prepared) -> Result<(), StepError> {
+pub async fn act(ctx: &Context, wanted: &AptInstall, prepared: Prepared) -> Result<(), Problem> {
     locks::wait(ctx, &locks::DPKG).await;
     remember_shipped(ctx)?;
     repair::run(ctx, &wanted.debs, &prepared.debs).await?;
@@ -110,7 +110,7 @@ pub async fn act(ctx: &Context, wanted: &AptInstall, prepared: Prepared) -> Resu
 }
 
 /// Fetches what a lock names, and nothing else.
-async fn fetch_locked(ctx: &Context, debs: &[LockedDeb]) -> Result<(), StepError> {
+async fn fetch_locked(ctx: &Context, debs: &[LockedDeb]) -> Result<(), Problem> {
     let pool = resolve::pool(ctx);
     let files = debs.iter().map(|deb| Wanted {
         title: format!("{} {}", deb.name, deb.version),
@@ -123,7 +123,7 @@ async fn fetch_locked(ctx: &Context, debs: &[LockedDeb]) -> Result<(), StepError
 }
 
 /// Keeps dpkg's status as it was before the first change: a lock is made for what the runtime ships.
-fn remember_shipped(ctx: &Context) -> Result<(), StepError> {
+fn remember_shipped(ctx: &Context) -> Result<(), Problem> {
     let (kept, status) = (crate::state::shipped_dpkg(&ctx.root), ctx.on_node("/var/lib/dpkg/status"));
     match std::fs::read(&status) {
         Ok(bytes) if !kept.exists() => Ok(fs::replace(&kept, &bytes, Attributes::mode(0o644))?),
@@ -131,7 +131,7 @@ fn remember_shipped(ctx: &Context) -> Result<(), StepError> {
     }
 }
 
-async fn answer_debconf(ctx: &Context, answers: &[DebconfAnswer]) -> Result<(), StepError> {
+async fn answer_debconf(ctx: &Context, answers: &[DebconfAnswer]) -> Result<(), Problem> {
     if answers.is_empty() {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use crate::{
     facts::dpkg::Dpkg,
     lock::LockedDeb,
     plan::{AptInstall, AptPackage},
-    steps::{Context, StepError},
+    steps::{Context, Problem},
 };
 
 /// A package file, by what it holds.
@@ -19,11 +19,11 @@ pub(super) struct Deb {
 }
 
 /// Reads what each file holds. A file that is no package is refused: nothing was changed yet.
-pub(super) async fn debs(ctx: &Context, files: &[PathBuf]) -> Result<Vec<Deb>, StepError> {
+pub(super) async fn debs(ctx: &Context, files: &[PathBuf]) -> Result<Vec<Deb>, Problem> {
     let mut debs = Vec::with_capacity(files.len());
     for file in files {
         let cmd = command::control(file);
-        let refused = || StepError::refused(format!("`{}` is not a Debian package", ctx.filestore.shown(file)));
+        let refused = || Problem::refused(format!("`{}` is not a Debian package", ctx.filestore.shown(file)));
         let done = ctx.runner.run(&cmd).await.map_err(|error| Obstacle::from(error).error)?;
         let done = done.ok(&cmd).map_err(|error| refused().because(&error))?;
         debs.push(deb(&done.stdout).ok_or_else(refused)?);
@@ -39,12 +39,12 @@ fn deb(control: &str) -> Option<Deb> {
 }
 
 /// Compares what was asked for with what is there.
-pub(super) fn verify(dpkg: &Dpkg, wanted: &AptInstall, debs: &[Deb]) -> Result<(), StepError> {
+pub(super) fn verify(dpkg: &Dpkg, wanted: &AptInstall, debs: &[Deb]) -> Result<(), Problem> {
     let missing: Vec<String> = missing(dpkg, wanted, debs).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let mut error = StepError::new("apt reported success, but not everything asked for is installed");
+    let mut error = Problem::new("apt reported success, but not everything asked for is installed");
     error.causes = missing;
     Err(error)
 }

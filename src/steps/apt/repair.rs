@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use super::{command, command::Request, install, locks, proof::Deb, resolve};
 use crate::{
     facts::dpkg::Dpkg,
-    steps::{Context, StepError},
+    steps::{Context, Problem},
 };
 
 /// Brings dpkg to a state it takes new work in: what was unpacked is set up, and dependencies that are missing because
 /// their installation never came are installed. `files` are the local packages of this step; one of them may be what
 /// was left half-installed. A node whose dpkg has nothing open needs nothing.
-pub(super) async fn run(ctx: &Context, files: &[PathBuf], debs: &[Deb]) -> Result<(), StepError> {
+pub(super) async fn run(ctx: &Context, files: &[PathBuf], debs: &[Deb]) -> Result<(), Problem> {
     if !state(ctx)?.is_unfinished() {
         return Ok(());
     }
@@ -44,7 +44,7 @@ fn again(dpkg: &Dpkg, files: &[PathBuf], debs: &[Deb]) -> Vec<String> {
 }
 
 /// Sets up what was unpacked. Its status says little: packages whose dependencies are still missing fail here.
-pub(super) async fn configure(ctx: &Context) -> Result<(), StepError> {
+pub(super) async fn configure(ctx: &Context) -> Result<(), Problem> {
     ctx.progress.now("finishing an earlier installation", None);
     locks::wait(ctx, &locks::DPKG).await;
     ctx.runner.run(&command::configure_all().log(ctx.logs.join(super::LOG))).await?;
@@ -52,8 +52,8 @@ pub(super) async fn configure(ctx: &Context) -> Result<(), StepError> {
 }
 
 /// dpkg's present state.
-pub(super) fn state(ctx: &Context) -> Result<Dpkg, StepError> {
-    Dpkg::read(&ctx.root).map_err(|error| StepError::new("dpkg's status file cannot be read").because(&error))
+pub(super) fn state(ctx: &Context) -> Result<Dpkg, Problem> {
+    Dpkg::read(&ctx.root).map_err(|error| Problem::new("dpkg's status file cannot be read").because(&error))
 }
 
 #[cfg(test)]

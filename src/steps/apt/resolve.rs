@@ -15,7 +15,7 @@ use super::{
 use crate::{
     fs,
     http::HttpError,
-    steps::{Context, StepError},
+    steps::{Context, Problem},
 };
 
 /// How often an update is tried again when the network failed it and it is needed. apt itself tries each source four times.
@@ -46,7 +46,7 @@ pub(super) fn pool(ctx: &Context) -> PathBuf {
 /// the agent's cache.
 pub(super) async fn transaction(ctx: &Context, request: Request<'_>) -> Result<Vec<Archive>, Obstacle> {
     let folder = folder(ctx);
-    fs::create_dirs(&folder, 0o755).map_err(StepError::from)?;
+    fs::create_dirs(&folder, 0o755).map_err(Problem::from)?;
     ctx.progress.now("asking apt", None);
     let (print_uris, settings) = (command::print_uris(&folder, request), command::settings());
     let (printed, settings) = futures::join!(ctx.runner.run(&print_uris), ctx.runner.run(&settings));
@@ -63,7 +63,7 @@ pub(super) async fn transaction(ctx: &Context, request: Request<'_>) -> Result<V
 
 fn not_fetched(error: HttpError) -> Obstacle {
     let meaning = download::staleness(&error);
-    let mut error = StepError::from(error);
+    let mut error = Problem::from(error);
     if meaning.is_some() {
         // An address that comes from an index is not the reader's to check.
         error.hint = None;
@@ -72,7 +72,7 @@ fn not_fetched(error: HttpError) -> Obstacle {
 }
 
 /// The same, with newer lists when the present ones do not do. `tried` says that they were tried already, in vain.
-pub(super) async fn resolve(ctx: &Context, request: Request<'_>, tried: bool) -> Result<Vec<Archive>, StepError> {
+pub(super) async fn resolve(ctx: &Context, request: Request<'_>, tried: bool) -> Result<Vec<Archive>, Problem> {
     let folder = folder(ctx);
     if !tried {
         match transaction(ctx, request).await {

@@ -10,37 +10,36 @@ use super::{
 use crate::{
     fs::{self, Attributes},
     plan::{AptKey, AptSources},
-    steps::{Context, StepError},
+    steps::{Context, Problem},
 };
 
 const FOLDER: &str = "/etc/apt/sources.list.d";
 
 /// Checks that every key is the one the profile names, before anything is written: apt would trust all keys of a file,
 /// so each of them must have the fingerprint.
-pub fn prepare(wanted: &AptSources) -> Result<(), StepError> {
+pub fn prepare(wanted: &AptSources) -> Result<(), Problem> {
     wanted.sources.iter().filter_map(|source| Some((&source.name, source.key.as_ref()?))).try_for_each(|(name, key)| {
-        check(key)
-            .map_err(|why| StepError { message: format!("the key of apt source `{name}` {}", why.message), ..why })
+        check(key).map_err(|why| Problem { message: format!("the key of apt source `{name}` {}", why.message), ..why })
     })
 }
 
-fn check(key: &AptKey) -> Result<(), StepError> {
+fn check(key: &AptKey) -> Result<(), Problem> {
     let found = match key::fingerprints(&key.bytes) {
         Ok(found) => found,
         Err(error) => {
             let hint =
                 (error == KeyError::Secret).then(|| "export it with `gpg --export`, not `--export-secret-keys`".into());
-            return Err(StepError::refused("cannot be used").because(&error).hint(hint));
+            return Err(Problem::refused("cannot be used").because(&error).hint(hint));
         }
     };
     if found.iter().all(|found| *found == key.fingerprint) {
         return Ok(());
     }
     let error = if found.contains(&key.fingerprint) {
-        StepError::refused("is not alone in its file, and apt would trust all of them")
+        Problem::refused("is not alone in its file, and apt would trust all of them")
             .hint(format!("export this one with `gpg --export --armor {}`", key.fingerprint))
     } else {
-        StepError::refused("does not have the fingerprint the profile names")
+        Problem::refused("does not have the fingerprint the profile names")
             .hint("compare the key with the one its owner publishes before changing the profile".to_owned())
     };
     Err(error.cause(format!("expected {}", key.fingerprint)).cause(format!("found {}", found.join(", "))))
@@ -48,7 +47,7 @@ fn check(key: &AptKey) -> Result<(), StepError> {
 
 /// Writes keys and sources that differ, and fetches the lists of these sources. A source that cannot be fetched is a
 /// warning here: whether it is needed, the installation finds out.
-pub async fn act(ctx: &Context, wanted: &AptSources) -> Result<(), StepError> {
+pub async fn act(ctx: &Context, wanted: &AptSources) -> Result<(), Problem> {
     prepare(wanted)?;
     let alone = resolve::folder(ctx).join("sources");
     fs::remove_tree(&alone)?;
@@ -70,7 +69,7 @@ pub async fn act(ctx: &Context, wanted: &AptSources) -> Result<(), StepError> {
 }
 
 /// Writes a file that everybody may read; one that is so already is left alone.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), StepError> {
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     const MODE: u32 = 0o644;
     if let Ok(Some(found)) = fs::read(path)
         && found.bytes.as_deref() == Some(bytes)

@@ -70,7 +70,7 @@ impl Node {
         Self { folder, runner, warnings, ctx }
     }
 
-    async fn run(&self, wanted: &AptInstall) -> Result<(), StepError> {
+    async fn run(&self, wanted: &AptInstall) -> Result<(), Problem> {
         act(&self.ctx, wanted, prepare(&self.ctx, wanted).await?).await
     }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     exec::Cmd,
-    steps::{Context, StepError, logins::APT_AUTH},
+    steps::{Context, Problem, logins::APT_AUTH},
 };
 
 /// What an update left undone. apt itself calls most of it success.
@@ -42,7 +42,7 @@ impl Update {
     }
 
     /// Adds to an error what the sources had to say, for they may be its cause.
-    pub(super) fn add_to(self, ctx: &Context, mut error: StepError) -> StepError {
+    pub(super) fn add_to(self, ctx: &Context, mut error: Problem) -> Problem {
         if self.troubles.is_empty() {
             return error;
         }
@@ -64,7 +64,7 @@ fn is_trouble(line: &str) -> bool {
 
 /// Runs an update, waiting for whoever holds the lists. Fails only when no source could be read for a reason of the
 /// node's own.
-pub(super) async fn run(ctx: &Context, cmd: &Cmd) -> Result<Update, StepError> {
+pub(super) async fn run(ctx: &Context, cmd: &Cmd) -> Result<Update, Problem> {
     let cmd = ctx.logins.for_apt(cmd.clone(), &ctx.on_node(APT_AUTH))?.log(ctx.logs.join(super::LOG));
     loop {
         locks::wait(ctx, &locks::LISTS).await;
@@ -112,7 +112,7 @@ mod tests {
     fn the_source_explains_why_a_package_is_unknown() {
         let update = Update::of("E: The repository 'http://x nosuchsuite Release' does not have a Release file.\n");
         let ctx = Context::for_tests(Arc::new(FakeRunner::new()), Events::default().of_step("apt"));
-        let error = update.add_to(&ctx, StepError::new("x").hint("check the name".to_owned()));
+        let error = update.add_to(&ctx, Problem::new("x").hint("check the name".to_owned()));
         assert_eq!(error.causes, ["E: The repository 'http://x nosuchsuite Release' does not have a Release file."]);
         assert!(error.hint.expect("a hint").ends_with(&Meaning::Gone.hint(&[])));
     }

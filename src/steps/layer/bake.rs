@@ -17,7 +17,7 @@ use crate::{
     fs,
     plan::{Environment, Layer},
     steps::{
-        Context, StepError,
+        Context, Problem,
         links::Ground,
         python::{self, Trace},
         r,
@@ -58,8 +58,8 @@ pub struct Baked {
 
 /// Makes a layer of what is on this node and publishes it, signed with a key if there is one. It must be what a run
 /// installed by the lock: each file is compared with the digest it was installed with, where there is one.
-pub async fn bake(ctx: &Context, layer: &Layer, signer: Option<&SecretKey>) -> Result<Baked, StepError> {
-    let failed = |why: Why| StepError::new(format!("no layer of {} can be made", layer.of.name())).cause(why);
+pub async fn bake(ctx: &Context, layer: &Layer, signer: Option<&SecretKey>) -> Result<Baked, Problem> {
+    let failed = |why: Why| Problem::new(format!("no layer of {} can be made", layer.of.name())).cause(why);
     if layer.of == Environment::Python {
         python::usable(ctx, &layer.program, &layer.smoke, Trace::None).await?;
     }
@@ -96,7 +96,7 @@ pub async fn bake(ctx: &Context, layer: &Layer, signer: Option<&SecretKey>) -> R
         let seen = ctx.store.entry_in(Tier::Shared, Kind::Layer, &key).await;
         if seen.is_none_or(|seen| seen.facts != entry.facts) {
             let hint = "the warnings above say why; bake again when the shared place can be written to".to_owned();
-            return Err(StepError::new("the layer was made and could not be published").hint(hint));
+            return Err(Problem::new("the layer was made and could not be published").hint(hint));
         }
     }
     let sum = |of: fn(&Part) -> u64| manifest.parts.iter().map(of).sum();

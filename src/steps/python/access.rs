@@ -5,14 +5,14 @@ use std::{path::PathBuf, sync::LazyLock, time::Duration};
 use regex::Regex;
 use url::Url;
 
-use super::{Context, StepError, index::PipConfig};
+use super::{Context, Problem, index::PipConfig};
 use crate::{exec::Cmd, facts::python::normalised, http::without_credentials, plan::PythonInstall};
 
 /// How long indexes are asked what they have against us.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A command of an installer that finds the logins of the step.
-pub(super) fn with_logins(ctx: &Context, cmd: Cmd) -> Result<Cmd, StepError> {
+pub(super) fn with_logins(ctx: &Context, cmd: Cmd) -> Result<Cmd, Problem> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let at_home = || Some(PathBuf::from(variable("HOME")?).join(".netrc"));
     let own = variable("NETRC").map(PathBuf::from).or_else(at_home);

@@ -1,7 +1,7 @@
 //! Explains a resolution that failed because of what the runtime ships: which requirement, which distribution.
 
 use super::{
-    Context, StepError, access,
+    Context, Problem, access,
     tool::{Change, Request, Tool},
 };
 use crate::{diagnostic::Origin, plan::PythonInstall};
@@ -12,7 +12,7 @@ pub(super) async fn explain(
     tool: &Tool,
     wanted: &PythonInstall,
     request: &Request<'_>,
-) -> Option<StepError> {
+) -> Option<Problem> {
     request.constraints?;
     let free = Request { constraints: None, ..request.clone() };
     let changes = dry_run(ctx, tool, &free).await?;
@@ -29,7 +29,7 @@ pub(super) async fn explain(
         .map(|change| format!("`{}` from {} to {}", change.name, wanted.guarded[&change.name], change.version))
         .collect();
     let names: Vec<String> = broken.iter().map(|change| format!("`{}`", change.name)).collect();
-    let mut error = StepError::refused(format!("{culprit} would change {}, which the runtime ships", moves.join(", ")));
+    let mut error = Problem::refused(format!("{culprit} would change {}, which the runtime ships", moves.join(", ")));
     error.origin = origin;
     Some(error.hint(format!("ask for versions that fit, or list {} under `allow-change` in `[pip]`", names.join(", "))))
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
-    Context, StepError, access, cache, explained, guard,
+    Context, Problem, access, cache, explained, guard,
     index::PipConfig,
     text,
     tool::{Request, Tool},
@@ -33,7 +33,7 @@ pub async fn lock(
     ctx: &Context,
     wanted: &PythonInstall,
     keep: &BTreeMap<String, String>,
-) -> Result<Vec<LockedDistribution>, StepError> {
+) -> Result<Vec<LockedDistribution>, Problem> {
     if wanted.is_only_wheels() && wanted.wheels.is_empty() {
         return Ok(Vec::new());
     }
@@ -80,7 +80,7 @@ struct Found {
 }
 
 impl Found {
-    async fn locked(self, ctx: &Context, wanted: &PythonInstall) -> Result<LockedDistribution, StepError> {
+    async fn locked(self, ctx: &Context, wanted: &PythonInstall) -> Result<LockedDistribution, Problem> {
         let Self { name, version, url, sha256 } = self;
         let last = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
         let file = last.replace("%2B", "+").replace("%2b", "+").replace("%21", "!");
@@ -93,21 +93,21 @@ impl Found {
 }
 
 /// The digest of a file whose index names none.
-async fn digest_of(ctx: &Context, wanted: &PythonInstall, url: &Url, file: &str) -> Result<Digest, StepError> {
+async fn digest_of(ctx: &Context, wanted: &PythonInstall, url: &Url, file: &str) -> Result<Digest, Problem> {
     let config = PipConfig::of(ctx, wanted);
     let to = cache(ctx).join("locked/unknown").join(file);
     let download = Download { url: config.with_own_login(&bare(url)), to: to.clone(), size: None, digest: None };
     ctx.fetch(&download, |_| {}).await?;
-    let unread = |error| StepError::new(format!("`{}` could not be read", to.display())).because(&error);
+    let unread = |error| Problem::new(format!("`{}` could not be read", to.display())).because(&error);
     let digest = Digest::sha256_of_file(&to).map_err(unread)?;
     fs::remove(&to)?;
     Ok(digest)
 }
 
 /// What pip's installation report names: <https://pip.pypa.io/en/stable/reference/installation-report/>.
-fn report(text: &str) -> Result<Vec<Found>, StepError> {
+fn report(text: &str) -> Result<Vec<Found>, Problem> {
     let no_report = || {
-        let error = StepError::new("pip gave no report of what it would install");
+        let error = Problem::new("pip gave no report of what it would install");
         error.hint("a lock needs pip 22.3 or newer in the environment".to_owned())
     };
     let report: Value = serde_json::from_str(text).map_err(|_| no_report())?;
@@ -116,12 +116,12 @@ fn report(text: &str) -> Result<Vec<Found>, StepError> {
 }
 
 /// One entry; nothing when it makes no sense.
-fn found(entry: &Value) -> Option<Result<Found, StepError>> {
+fn found(entry: &Value) -> Option<Result<Found, Problem>> {
     let text = |path: &str| entry.pointer(path).and_then(Value::as_str);
     let (name, version) = (normalised(text("/metadata/name")?), text("/metadata/version")?.to_owned());
     let url: Url = text("/download_info/url")?.parse().ok()?;
     if entry.pointer("/download_info/archive_info").is_none() {
-        let error = StepError::refused(format!("`{name}` cannot be locked: `{}` is a project, not a file", bare(&url)));
+        let error = Problem::refused(format!("`{name}` cannot be locked: `{}` is a project, not a file", bare(&url)));
         let hint = "put a wheel of it into the file store and name it under `[wheel]`, or into an index";
         return Some(Err(error.hint(hint.to_owned())));
     }
@@ -131,7 +131,7 @@ fn found(entry: &Value) -> Option<Result<Found, StepError>> {
 }
 
 /// What may not change and what shall not, as a file.
-fn constraints(ctx: &Context, wanted: &PythonInstall, keep: &BTreeMap<String, String>) -> Result<PathBuf, StepError> {
+fn constraints(ctx: &Context, wanted: &PythonInstall, keep: &BTreeMap<String, String>) -> Result<PathBuf, Problem> {
     let mut lines = String::new();
     for (name, version) in keep.iter().filter(|(name, _)| !wanted.guarded.contains_key(*name)).chain(&wanted.guarded) {
         // A version that is not PEP 440 can be no constraint; distributions of the operating system have such.
@@ -146,9 +146,9 @@ fn constraints(ctx: &Context, wanted: &PythonInstall, keep: &BTreeMap<String, St
 
 /// The interpreter of an environment that holds the metadata of what the runtime ships. It can install nothing and
 /// import nothing: it is only to be looked at.
-async fn as_shipped(ctx: &Context, wanted: &PythonInstall) -> Result<PathBuf, StepError> {
+async fn as_shipped(ctx: &Context, wanted: &PythonInstall) -> Result<PathBuf, Problem> {
     let env = PythonEnv::read(&wanted.interpreter)
-        .map_err(|error| StepError::new("the environment cannot be read").because(&error))?;
+        .map_err(|error| Problem::new("the environment cannot be read").because(&error))?;
     let folder = cache(ctx).join("as-shipped");
     fs::remove_tree(&folder)?;
     let made = Cmd::new(text(&wanted.interpreter)).args(["-m", "venv", "--without-pip"]).arg(text(&folder)).cwd("/");
@@ -157,7 +157,7 @@ async fn as_shipped(ctx: &Context, wanted: &PythonInstall) -> Result<PathBuf, St
     for (name, version) in &wanted.shipped {
         let present = env.distributions.get(name).filter(|found| found.version == *version);
         let Some(metadata) = present.and_then(|found| metadata(&found.folder)) else {
-            let error = StepError::refused(format!("`{name}` {version}, which the runtime ships, is no longer there"));
+            let error = Problem::refused(format!("`{name}` {version}, which the runtime ships, is no longer there"));
             return Err(error.hint("make the lock on a fresh node: what was shipped cannot be told here".to_owned()));
         };
         let info = packages.join(format!("{}-{version}.dist-info", name.replace('-', "_")));

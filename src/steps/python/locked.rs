@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Context, StepError, bytecode::ToInstall, cache, index::PipConfig, sources::Built, tool::Tool};
+use super::{Context, Problem, bytecode::ToInstall, cache, index::PipConfig, sources::Built, tool::Tool};
 use crate::{
     exec::Cmd,
     facts::PythonEnv,
@@ -14,11 +14,7 @@ use crate::{
 };
 
 /// Fetches the files of a lock.
-pub(super) async fn fetch(
-    ctx: &Context,
-    wanted: &PythonInstall,
-    files: &[LockedDistribution],
-) -> Result<(), StepError> {
+pub(super) async fn fetch(ctx: &Context, wanted: &PythonInstall, files: &[LockedDistribution]) -> Result<(), Problem> {
     let config = PipConfig::of(ctx, wanted);
     let files = files.iter().map(|file| Wanted {
         title: format!("{} {}", file.name, file.version),
@@ -68,7 +64,7 @@ pub(super) fn command(
     files: &[LockedDistribution],
     built: &[Built],
     compile: bool,
-) -> Result<Cmd, StepError> {
+) -> Result<Cmd, Problem> {
     let links = cache(ctx).join("locked/links");
     fs::remove_tree(&links)?;
     fs::create_dirs(&links, 0o755)?;

@@ -33,7 +33,7 @@ pub use repair::{COMPILED, clean_up_interrupted};
 use tool::{Request, Tool};
 
 use super::{
-    Context, StepError,
+    Context, Problem,
     layer::{self, Staged},
 };
 use crate::{
@@ -64,7 +64,7 @@ pub struct Installation {
 }
 
 /// Takes a layer where there is one; else finds an installer and tries the resolution. Does not change the environment.
-pub async fn prepare(ctx: &Context, wanted: &PythonInstall) -> Result<Prepared, StepError> {
+pub async fn prepare(ctx: &Context, wanted: &PythonInstall) -> Result<Prepared, Problem> {
     if let Some(layer) = &wanted.layer
         && let Some(staged) = layer::stage(ctx, layer).await
     {
@@ -73,7 +73,7 @@ pub async fn prepare(ctx: &Context, wanted: &PythonInstall) -> Result<Prepared, 
     prepare_installation(ctx, wanted).await.map(Prepared::Installation)
 }
 
-async fn prepare_installation(ctx: &Context, wanted: &PythonInstall) -> Result<Installation, StepError> {
+async fn prepare_installation(ctx: &Context, wanted: &PythonInstall) -> Result<Installation, Problem> {
     let tool = uv::find(ctx, wanted).await?;
     let _no_trace = no_trace(wanted);
     if let Some(files) = &wanted.locked {
@@ -109,7 +109,7 @@ fn no_trace(wanted: &PythonInstall) -> Option<fs::NoTrace> {
 }
 
 /// Restores or installs, and looks again.
-pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> Result<(), StepError> {
+pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> Result<(), Problem> {
     remember_shipped(ctx, wanted)?;
     let installation = match prepared {
         Prepared::Installation(installation) => installation,
@@ -135,7 +135,7 @@ pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> R
     let new: Vec<String> =
         conflicts(ctx, &installation.tool, wanted).await?.difference(&installation.conflicts).cloned().collect();
     if !new.is_empty() {
-        let mut error = StepError::new("the installed distributions do not fit together");
+        let mut error = Problem::new("the installed distributions do not fit together");
         error.causes = new;
         return Err(error);
     }
@@ -145,11 +145,7 @@ pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> R
 }
 
 /// Installs what is asked for. Returns byte code that is to be kept when all is found good.
-async fn install_all(
-    ctx: &Context,
-    wanted: &PythonInstall,
-    installation: &Installation,
-) -> Result<ByteCode, StepError> {
+async fn install_all(ctx: &Context, wanted: &PythonInstall, installation: &Installation) -> Result<ByteCode, Problem> {
     let tool = &installation.tool;
     let Some(files) = &wanted.locked else {
         install(ctx, wanted, tool.install(&Request::all(wanted, installation.constraints.as_deref()))).await?;
@@ -157,7 +153,7 @@ async fn install_all(
     };
     // A step before this one may have installed some.
     let env = PythonEnv::read(&wanted.interpreter)
-        .map_err(|error| StepError::new("the environment cannot be read").because(&error))?;
+        .map_err(|error| Problem::new("the environment cannot be read").because(&error))?;
     let files = locked::lacking(&env, files);
     if files.is_empty() && wanted.wheels.is_empty() {
         return Ok(ByteCode::default());
@@ -185,7 +181,7 @@ async fn restore(ctx: &Context, wanted: &PythonInstall, staged: Staged) -> Resul
     if faults.is_empty() { Ok(()) } else { Err(faults.join("; ")) }
 }
 
-async fn install(ctx: &Context, wanted: &PythonInstall, cmd: Cmd) -> Result<(), StepError> {
+async fn install(ctx: &Context, wanted: &PythonInstall, cmd: Cmd) -> Result<(), Problem> {
     let cmd = access::with_logins(ctx, cmd)?.log(ctx.logs.join("pip.log"));
     let progress = ctx.progress.clone();
     let started = Timestamp::now();
@@ -203,8 +199,8 @@ async fn install(ctx: &Context, wanted: &PythonInstall, cmd: Cmd) -> Result<(), 
 }
 
 /// An installer's failure with its remedy: a server that wants a login explains more than what it did not give.
-async fn explained(ctx: &Context, wanted: &PythonInstall, message: &str, error: &ExecError) -> StepError {
-    let failed = StepError::new(message).because(error);
+async fn explained(ctx: &Context, wanted: &PythonInstall, message: &str, error: &ExecError) -> Problem {
+    let failed = Problem::new(message).because(error);
     match access::refusal(ctx, wanted, error.stderr()).await {
         Some((cause, hint)) => failed.cause(cause).hint(hint),
         None => failed.hint(hints::of(error.stderr())),
@@ -212,7 +208,7 @@ async fn explained(ctx: &Context, wanted: &PythonInstall, message: &str, error: 
 }
 
 /// The versions of guarded distributions, as a constraints file.
-fn write_constraints(ctx: &Context, wanted: &PythonInstall) -> Result<Option<PathBuf>, StepError> {
+fn write_constraints(ctx: &Context, wanted: &PythonInstall) -> Result<Option<PathBuf>, Problem> {
     let fixed: Vec<String> = wanted
         .guarded
         .iter()
@@ -229,7 +225,7 @@ fn write_constraints(ctx: &Context, wanted: &PythonInstall) -> Result<Option<Pat
 }
 
 /// What `pip check` finds fault with, a line each. A runtime may come with faults of its own.
-async fn conflicts(ctx: &Context, tool: &Tool, wanted: &PythonInstall) -> Result<BTreeSet<String>, StepError> {
+async fn conflicts(ctx: &Context, tool: &Tool, wanted: &PythonInstall) -> Result<BTreeSet<String>, Problem> {
     let done = ctx.runner.run(&tool.check(&wanted.interpreter)).await?;
     if done.code == 0 {
         return Ok(BTreeSet::new());
@@ -242,21 +238,21 @@ async fn conflicts(ctx: &Context, tool: &Tool, wanted: &PythonInstall) -> Result
         .collect())
 }
 
-fn look_again(ctx: &Context, wanted: &PythonInstall) -> Result<(), StepError> {
+fn look_again(ctx: &Context, wanted: &PythonInstall) -> Result<(), Problem> {
     let faults = faults(ctx, wanted)?;
     if faults.is_empty() {
         return Ok(());
     }
     ctx.progress.warn("the installer reported success, but the second look finds fault");
-    let mut error = StepError::new("the installer reported success, but not everything asked for is installed");
+    let mut error = Problem::new("the installer reported success, but not everything asked for is installed");
     error.causes = faults;
     Err(error)
 }
 
 /// What a second look finds fault with.
-fn faults(ctx: &Context, wanted: &PythonInstall) -> Result<Vec<String>, StepError> {
+fn faults(ctx: &Context, wanted: &PythonInstall) -> Result<Vec<String>, Problem> {
     let env = PythonEnv::read(&wanted.interpreter)
-        .map_err(|error| StepError::new("the environment cannot be read").because(&error))?;
+        .map_err(|error| Problem::new("the environment cannot be read").because(&error))?;
     let mut faults = Vec::new();
     for wheel in &wanted.wheels {
         match env.distributions.get(&wheel.name).filter(|found| found.is_whole) {
@@ -312,12 +308,7 @@ pub(super) enum Trace {
 }
 
 /// Imports each module in a process of its own kind: installed is not yet usable.
-pub(super) async fn usable(
-    ctx: &Context,
-    interpreter: &Path,
-    modules: &[String],
-    trace: Trace,
-) -> Result<(), StepError> {
+pub(super) async fn usable(ctx: &Context, interpreter: &Path, modules: &[String], trace: Trace) -> Result<(), Problem> {
     const IMPORT: &str = "import importlib, sys\nfor name in sys.argv[1:]:\n    sys.stderr.write('importing ' + name + '\\n')\n    importlib.import_module(name)\n";
     if modules.is_empty() {
         return Ok(());
@@ -335,13 +326,13 @@ pub(super) async fn usable(
     let module =
         done.stderr.lines().filter_map(|line| line.strip_prefix("importing ")).next_back().unwrap_or("a module");
     let reason = done.stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    Err(StepError::new(format!("`import {module}` fails after the installation"))
+    Err(Problem::new(format!("`import {module}` fails after the installation"))
         .cause(reason.trim())
         .hint(hints::of(&done.stderr)))
 }
 
 /// Writes down what the runtime shipped, before the first change makes it impossible to tell.
-fn remember_shipped(ctx: &Context, wanted: &PythonInstall) -> Result<(), StepError> {
+fn remember_shipped(ctx: &Context, wanted: &PythonInstall) -> Result<(), Problem> {
     let mut receipt = Receipt::read(&ctx.root);
     let entry = receipt.python.entry(wanted.site_packages.display().to_string()).or_default();
     if entry.shipped.is_empty() {
@@ -351,7 +342,7 @@ fn remember_shipped(ctx: &Context, wanted: &PythonInstall) -> Result<(), StepErr
     Ok(())
 }
 
-fn remember_installed(ctx: &Context, wanted: &PythonInstall) -> Result<(), StepError> {
+fn remember_installed(ctx: &Context, wanted: &PythonInstall) -> Result<(), Problem> {
     let mut receipt = Receipt::read(&ctx.root);
     let before = receipt.clone();
     let entry = receipt.python.entry(wanted.site_packages.display().to_string()).or_default();

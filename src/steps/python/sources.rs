@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use zip::ZipArchive;
 
 use super::{
-    Context, StepError, access, bytecode::ToInstall, cache, explained, index::PipConfig, interpreter::Interpreter,
+    Context, Problem, access, bytecode::ToInstall, cache, explained, index::PipConfig, interpreter::Interpreter,
     locked, tool::Tool,
 };
 use crate::{
@@ -79,10 +79,10 @@ struct Decides<'a> {
 }
 
 /// Under trusted keys nothing is built from source: who vouches for the archive does not vouch for what it is built with.
-pub(super) fn may_be_built(ctx: &Context, files: &[LockedDistribution]) -> Result<(), StepError> {
+pub(super) fn may_be_built(ctx: &Context, files: &[LockedDistribution]) -> Result<(), Problem> {
     let source = files.iter().find(|file| file.is_source()).filter(|_| ctx.filestore.trusted().is_on());
     let Some(file) = source else { return Ok(()) };
-    let refused = StepError::refused(format!("`{}` is locked as a source archive, `{}`", file.name, file.file));
+    let refused = Problem::refused(format!("`{}` is locked as a source archive, `{}`", file.name, file.file));
     let refused = refused.cause("what it would be built with comes from an index, and is signed by nobody");
     Err(refused.hint("put a wheel of it into the file store and name it under `[wheel]`, or into an index".to_owned()))
 }
@@ -112,7 +112,7 @@ pub(super) struct Site<'a> {
 impl Site<'_> {
     /// The wheels of source archives, each of which is there with its path: from the store, else built here. What others
     /// are building is waited for last.
-    pub(super) async fn wheels(&self, sources: &[(&LockedDistribution, PathBuf)]) -> Result<Vec<Built>, StepError> {
+    pub(super) async fn wheels(&self, sources: &[(&LockedDistribution, PathBuf)]) -> Result<Vec<Built>, Problem> {
         if sources.is_empty() {
             return Ok(Vec::new());
         }
@@ -120,7 +120,7 @@ impl Site<'_> {
         let (keys, root) = (self.keys(sources).await, self.ctx.root.clone());
         // Read now: the packages that wheels link to are installed.
         let ground = beside(move || Ok(Ground::read(&root, None))).await;
-        let ground = Arc::new(ground.map_err(|why| StepError::new("dpkg's files could not be read").cause(why))?);
+        let ground = Arc::new(ground.map_err(|why| Problem::new("dpkg's files could not be read").cause(why))?);
         let slots = Semaphore::new(self.ctx.cores);
         let maker = |((file, archive), key)| Maker {
             site: *self,
@@ -189,7 +189,7 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     /// Takes the wheel from the store or builds it; `None` when another node is building it.
-    async fn unless_elsewhere(&self) -> Result<Option<Built>, StepError> {
+    async fn unless_elsewhere(&self) -> Result<Option<Built>, Problem> {
         let Some((key, reach)) = &self.key else { return self.build(None).await.map(Some) };
         if let Some(path) = self.kept().await {
             return Ok(Some(self.built(path)));
@@ -208,7 +208,7 @@ impl Maker<'_> {
     }
 
     /// Waits for the other node, and builds the wheel if that was in vain.
-    async fn after_others(&self) -> Result<Built, StepError> {
+    async fn after_others(&self) -> Result<Built, Problem> {
         let (ctx, patience) = (self.site.ctx, Patience::new(USUAL_COST, self.site.ctx.cores));
         while let Some((key, _)) = self.key.as_ref().filter(|_| !patience.is_over()) {
             let started = Timestamp::now();
@@ -259,7 +259,7 @@ impl Maker<'_> {
     }
 
     /// Builds the wheel. It is published at once: others wait as long as the lease lives.
-    async fn build(&self, guard: Option<LeaseGuard>) -> Result<Built, StepError> {
+    async fn build(&self, guard: Option<LeaseGuard>) -> Result<Built, Problem> {
         let Site { ctx, tool, wanted, .. } = self.site;
         let (folder, name) = (self.folder(), &self.file.name);
         let _slot = self.slots.acquire().await;
@@ -281,7 +281,7 @@ impl Maker<'_> {
             file.is_some_and(|file| is_of(file, name, &self.file.version))
         };
         let none = "the build reported success and made no wheel of that name and version";
-        let path = entries.find(is_it).ok_or_else(|| StepError::new(failed).cause(none))?;
+        let path = entries.find(is_it).ok_or_else(|| Problem::new(failed).cause(none))?;
         let built = self.built(path);
         self.keep(&built, guard);
         Ok(built)

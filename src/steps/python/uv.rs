@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Context, StepError, cache,
+    Context, Problem, cache,
     index::{PipConfig, find_file},
     tool::Tool,
 };
@@ -37,7 +37,7 @@ const WHEELS: [(&str, &str, &str); 2] = [
 static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// The installer for a request.
-pub(super) async fn find(ctx: &Context, wanted: &PythonInstall) -> Result<Tool, StepError> {
+pub(super) async fn find(ctx: &Context, wanted: &PythonInstall) -> Result<Tool, Problem> {
     let given = match &wanted.installer {
         PythonInstaller::Pip => return Ok(Tool::Pip),
         PythonInstaller::Automatic { uv } => uv,
@@ -69,9 +69,9 @@ fn unpacked(ctx: &Context, name: &str) -> PathBuf {
 }
 
 /// uv from the file store: its digest was checked when it was staged.
-fn from_file(ctx: &Context, file: &Path) -> Result<PathBuf, StepError> {
+fn from_file(ctx: &Context, file: &Path) -> Result<PathBuf, Problem> {
     let digest = Digest::sha256_of_file(file)
-        .map_err(|error| StepError::new(format!("`{}` could not be read", file.display())).because(&error))?;
+        .map_err(|error| Problem::new(format!("`{}` could not be read", file.display())).because(&error))?;
     let program = unpacked(ctx, digest.hex());
     if program.is_file() {
         return Ok(program);
@@ -81,7 +81,7 @@ fn from_file(ctx: &Context, file: &Path) -> Result<PathBuf, StepError> {
     } else {
         let open = std::fs::File::open(file);
         let mut source =
-            open.map_err(|error| StepError::new(format!("`{}` could not be read", file.display())).because(&error))?;
+            open.map_err(|error| Problem::new(format!("`{}` could not be read", file.display())).because(&error))?;
         copy(&mut source, &program)?;
     }
     Ok(program)
@@ -129,25 +129,25 @@ async fn from_index(ctx: &Context, wanted: &PythonInstall, config: &PipConfig) -
 }
 
 /// Takes the program out of uv's wheel.
-fn unpack(wheel: &Path, program: &Path) -> Result<(), StepError> {
+fn unpack(wheel: &Path, program: &Path) -> Result<(), Problem> {
     let broken = |error: &(dyn std::error::Error + 'static)| {
-        StepError::new(format!("`{}` is not a wheel of uv", wheel.display())).because(error)
+        Problem::new(format!("`{}` is not a wheel of uv", wheel.display())).because(error)
     };
     let file = std::fs::File::open(wheel).map_err(|error| broken(&error))?;
     let mut archive = zip::ZipArchive::new(file).map_err(|error| broken(&error))?;
     let is_program = |name: &std::borrow::Cow<'_, str>| name.ends_with(".data/scripts/uv");
     let name = archive.file_names().filter_map(Result::ok).find(is_program).map(std::borrow::Cow::into_owned);
-    let name = name.ok_or_else(|| StepError::new(format!("`{}` holds no uv", wheel.display())))?;
+    let name = name.ok_or_else(|| Problem::new(format!("`{}` holds no uv", wheel.display())))?;
     let mut entry = archive.by_name(&name).map_err(|error| broken(&error))?;
     copy(&mut entry, program)
 }
 
-fn copy(source: &mut impl Read, program: &Path) -> Result<(), StepError> {
+fn copy(source: &mut impl Read, program: &Path) -> Result<(), Problem> {
     let mut partial = Partial::create(program, Attributes::mode(0o755))?;
     let mut buffer = vec![0; 64 << 10];
     loop {
         let count =
-            source.read(&mut buffer).map_err(|error| StepError::new("uv could not be unpacked").because(&error))?;
+            source.read(&mut buffer).map_err(|error| Problem::new("uv could not be unpacked").because(&error))?;
         if count == 0 {
             break;
         }

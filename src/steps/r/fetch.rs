@@ -21,7 +21,7 @@ use crate::{
     fs,
     http::Download,
     report::event::{Amount, Unit},
-    steps::{Context, StepError},
+    steps::{Context, Problem},
 };
 
 /// Progress is told once in so many bytes.
@@ -47,7 +47,7 @@ pub(super) struct Unusable {
     /// Why, as it follows the package's version in a sentence.
     pub(super) why: String,
     /// The same as an error of its own.
-    pub(super) error: StepError,
+    pub(super) error: Problem,
 }
 
 /// Fetches the archives of all packages. The second list has those that cannot be used.
@@ -92,7 +92,7 @@ async fn one(
             let description = read.and_then(|read| as_promised(read, wanted, r)).map_err(|why| {
                 // What cannot be used must not be found again.
                 let _ = fs::remove(&path);
-                let error = StepError::new(format!("R package `{}` cannot be used", wanted.name));
+                let error = Problem::new(format!("R package `{}` cannot be used", wanted.name));
                 let error = error.cause(format!("`{}`: {why}", shown(url)));
                 Box::new(Unusable { url: url.clone(), why: format!("cannot be used: {why}"), error })
             })?;
@@ -118,7 +118,7 @@ async fn download(
     digest: Option<Digest>,
     r: &Version,
     on_bytes: impl Fn(u64),
-) -> Result<PathBuf, StepError> {
+) -> Result<PathBuf, Problem> {
     let started = Timestamp::now();
     let file = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or("package").to_owned();
     let to = ctx.cache.join("r").join(key(url, digest.as_ref())).join(&file);
@@ -128,7 +128,7 @@ async fn download(
     ctx.progress.task_finished(format!("download {package}"), started, fetched.is_ok());
     match fetched {
         Ok(()) => Ok(to),
-        Err(error) => Err(StepError::from(error)),
+        Err(error) => Err(Problem::from(error)),
     }
 }
 
@@ -143,11 +143,11 @@ pub(super) async fn look_into(path: PathBuf, whole: bool) -> Result<Description,
 }
 
 /// Reads the archives a profile names.
-pub(super) async fn local(ctx: &Context, paths: &[PathBuf], r: &Version) -> Result<Vec<Candidate>, StepError> {
+pub(super) async fn local(ctx: &Context, paths: &[PathBuf], r: &Version) -> Result<Vec<Candidate>, Problem> {
     let mut read = Vec::new();
     for path in paths {
         let shown = ctx.filestore.shown(path);
-        let refused = |why: String| StepError::refused(format!("R archive `{shown}` cannot be used")).cause(why);
+        let refused = |why: String| Problem::refused(format!("R archive `{shown}` cannot be used")).cause(why);
         let description = look_into(path.clone(), true).await.map_err(refused)?;
         if let Some(why) = description.misfit(r) {
             return Err(refused(format!("{} {} {why}", description.name, description.version_text)));
@@ -158,7 +158,7 @@ pub(super) async fn local(ctx: &Context, paths: &[PathBuf], r: &Version) -> Resu
 }
 
 /// Fetches a version that the indexes no longer have from the past of a repository; `None` where it never was.
-pub(super) async fn past(ctx: &Context, url: &Url, name: &str, r: &Version) -> Result<Option<Candidate>, StepError> {
+pub(super) async fn past(ctx: &Context, url: &Url, name: &str, r: &Version) -> Result<Option<Candidate>, Problem> {
     let started = Timestamp::now();
     let to = ctx.cache.join("r").join(key(url, None)).join(format!("{name}.tar.gz"));
     let wanted = Download { url: url.clone(), to: to.clone(), size: None, digest: None };
@@ -169,7 +169,7 @@ pub(super) async fn past(ctx: &Context, url: &Url, name: &str, r: &Version) -> R
             fetched?;
         }
     }
-    let unusable = |why: String| StepError::new(format!("`{}` cannot be used", shown(url))).cause(why);
+    let unusable = |why: String| Problem::new(format!("`{}` cannot be used", shown(url))).cause(why);
     let description = look_into(to.clone(), true).await.map_err(unusable)?;
     match description.misfit(r) {
         Some(why) => Err(unusable(format!("it {why}"))),

@@ -19,7 +19,7 @@ use crate::{
     lock::{self, LockedRPackage, bare},
     plan::RInstall,
     steps::{
-        Context, StepError,
+        Context, Problem,
         locked::{self, Wanted},
     },
 };
@@ -31,14 +31,14 @@ pub async fn lock(
     wanted: &RInstall,
     keep: &BTreeMap<String, String>,
     asset: impl Fn(&std::path::Path) -> Option<String>,
-) -> Result<Vec<LockedRPackage>, StepError> {
+) -> Result<Vec<LockedRPackage>, Problem> {
     let mut all = Vec::new();
     for one in decide(ctx, wanted, keep).await? {
         let from = match &one.chosen.candidate.place {
             Place::Repository(url) | Place::Past(url, _) => lock::ArchiveSource::Url(bare(url)),
             Place::File { path, shown } => lock::ArchiveSource::Asset(asset(path).unwrap_or_else(|| shown.clone())),
         };
-        let unread = |error| StepError::new(format!("`{}` could not be read", one.archive.display())).because(&error);
+        let unread = |error| Problem::new(format!("`{}` could not be read", one.archive.display())).because(&error);
         all.push(LockedRPackage {
             sha256: Digest::sha256_of_file(&one.archive).map_err(unread)?,
             from,
@@ -58,7 +58,7 @@ pub(super) async fn prepare(
     ctx: &Context,
     wanted: &RInstall,
     packages: &[(LockedRPackage, Option<PathBuf>)],
-) -> Result<Packages, StepError> {
+) -> Result<Packages, Problem> {
     let r = checked_version(wanted)?;
     let archives: Vec<PathBuf> = packages.iter().map(|(package, file)| archive(ctx, package, file.as_ref())).collect();
     let of_servers = packages.iter().zip(&archives).filter_map(|((package, _), to)| match &package.from {
@@ -77,7 +77,7 @@ pub(super) async fn prepare(
     for ((package, _), archive) in packages.iter().zip(archives) {
         let description = look_into(archive.clone(), false).await.and_then(|found| as_locked(found, package, &r));
         let description = description.map_err(|why| {
-            let refused = StepError::refused(format!("R package `{}` of the lock cannot be used", package.name));
+            let refused = Problem::refused(format!("R package `{}` of the lock cannot be used", package.name));
             refused.cause(format!("`{}`: {why}", ctx.filestore.shown(&archive)))
         })?;
         let bytes = std::fs::metadata(&archive).map_or(0, |found| found.len());

@@ -43,7 +43,7 @@ use self::{
     version::{Requirement, Version, version},
 };
 use super::{
-    Context, StepError,
+    Context, Problem,
     layer::{self, Staged},
 };
 use crate::{
@@ -141,7 +141,7 @@ impl Work {
 }
 
 /// Takes a layer where there is one; else decides versions and downloads archives. Does not change the library.
-pub async fn prepare(ctx: &Context, wanted: &RInstall) -> Result<Prepared, StepError> {
+pub async fn prepare(ctx: &Context, wanted: &RInstall) -> Result<Prepared, Problem> {
     if let Some(layer) = &wanted.layer
         && let Some(staged) = layer::stage(ctx, layer).await
     {
@@ -150,7 +150,7 @@ pub async fn prepare(ctx: &Context, wanted: &RInstall) -> Result<Prepared, StepE
     prepare_packages(ctx, wanted).await.map(Prepared::Packages)
 }
 
-async fn prepare_packages(ctx: &Context, wanted: &RInstall) -> Result<Packages, StepError> {
+async fn prepare_packages(ctx: &Context, wanted: &RInstall) -> Result<Packages, Problem> {
     match &wanted.locked {
         Some(packages) => lock::prepare(ctx, wanted, packages).await,
         None => Ok(Packages::of(decide(ctx, wanted, &BTreeMap::new()).await?)),
@@ -158,12 +158,12 @@ async fn prepare_packages(ctx: &Context, wanted: &RInstall) -> Result<Packages, 
 }
 
 /// The version of R that packages are for.
-fn checked_version(wanted: &RInstall) -> Result<Version, StepError> {
-    version(&wanted.r_version).ok_or_else(|| StepError::refused(format!("`{}` is no version of R", wanted.r_version)))
+fn checked_version(wanted: &RInstall) -> Result<Version, Problem> {
+    version(&wanted.r_version).ok_or_else(|| Problem::refused(format!("`{}` is no version of R", wanted.r_version)))
 }
 
 /// Decides versions, preferring those of `keep`, and downloads archives.
-async fn decide(ctx: &Context, wanted: &RInstall, keep: &BTreeMap<String, String>) -> Result<Vec<Fetched>, StepError> {
+async fn decide(ctx: &Context, wanted: &RInstall, keep: &BTreeMap<String, String>) -> Result<Vec<Fetched>, Problem> {
     let r = checked_version(wanted)?;
     check_pins(wanted)?;
     let mut archives = fetch::local(ctx, &wanted.archives, &r).await?;
@@ -207,10 +207,10 @@ impl Packages {
     }
 }
 
-fn check_pins(wanted: &RInstall) -> Result<(), StepError> {
+fn check_pins(wanted: &RInstall) -> Result<(), Problem> {
     for package in &wanted.packages {
         if let Some(pin) = package.version.as_deref().filter(|pin| version(pin).is_none()) {
-            let error = StepError::refused(format!("`{}@{pin}` pins a version that R does not know", package.name));
+            let error = Problem::refused(format!("`{}@{pin}` pins a version that R does not know", package.name));
             return Err(error.hint("versions of R packages are numbers: `1.2.1`, `7.3-60`".to_owned()));
         }
     }
@@ -224,7 +224,7 @@ struct Ground<'a> {
     keep: &'a BTreeMap<String, String>,
     repositories: Vec<Repository>,
     /// Repositories that could not be used, and why.
-    down: Vec<StepError>,
+    down: Vec<Problem>,
     /// Archives that turned out to be unusable, and why.
     rejected: BTreeMap<Url, String>,
 }
@@ -248,7 +248,7 @@ impl Ground<'_> {
         ctx: &Context,
         archives: &[Candidate],
         r: &Version,
-    ) -> Result<Vec<Candidate>, StepError> {
+    ) -> Result<Vec<Candidate>, Problem> {
         let missing = self.wanted.packages.iter().filter_map(|package| {
             let pin = package.version.as_deref()?;
             let number = version(pin);
@@ -270,8 +270,8 @@ impl Ground<'_> {
         found.into_iter().collect()
     }
 
-    async fn past_version(&self, ctx: &Context, name: &str, pin: &str, r: &Version) -> Result<Candidate, StepError> {
-        let mut error = StepError::new(format!("R package `{name}` {pin} is in none of the repositories"));
+    async fn past_version(&self, ctx: &Context, name: &str, pin: &str, r: &Version) -> Result<Candidate, Problem> {
+        let mut error = Problem::new(format!("R package `{name}` {pin} is in none of the repositories"));
         for repository in &self.repositories {
             let url = repository.past(name, pin);
             match fetch::past(ctx, &url, name, r).await {
@@ -295,12 +295,12 @@ impl Ground<'_> {
     }
 
     /// The error of a resolution that has no answer. When an archive could not be used, that is the reason.
-    fn explain(&self, why: Unresolved, failure: Option<StepError>) -> StepError {
+    fn explain(&self, why: Unresolved, failure: Option<Problem>) -> Problem {
         let looked_in: Vec<String> = self.repositories.iter().map(Repository::shown).collect();
         self.with_those_down(failure.unwrap_or_else(|| why.into_error(&looked_in)))
     }
 
-    fn with_those_down(&self, mut error: StepError) -> StepError {
+    fn with_those_down(&self, mut error: Problem) -> Problem {
         for down in &self.down {
             error.causes.push(down.message.clone());
             error.causes.extend(down.causes.iter().cloned());
@@ -319,7 +319,7 @@ fn needs_of_installed(name: &str, installed: &RInstalled) -> Vec<Requirement> {
 }
 
 /// Installs what was prepared and looks at the library again.
-pub async fn act(ctx: &Context, wanted: &RInstall, prepared: Prepared) -> Result<(), StepError> {
+pub async fn act(ctx: &Context, wanted: &RInstall, prepared: Prepared) -> Result<(), Problem> {
     if matches!(&prepared, Prepared::Packages(packages) if packages.work.is_empty()) {
         return Ok(());
     }
@@ -364,7 +364,7 @@ fn still_to_do(mut work: Vec<Work>, library: &Path, r: &Version) -> Vec<Work> {
 }
 
 /// Writes down what the library held, before the first change makes it impossible to tell.
-fn remember_shipped(ctx: &Context, wanted: &RInstall) -> Result<(), StepError> {
+fn remember_shipped(ctx: &Context, wanted: &RInstall) -> Result<(), Problem> {
     let mut receipt = Receipt::read(&ctx.root);
     let library = wanted.library.display().to_string();
     if receipt.r.contains_key(&library) {
@@ -376,12 +376,12 @@ fn remember_shipped(ctx: &Context, wanted: &RInstall) -> Result<(), StepError> {
 }
 
 /// All failures in one error.
-fn shaped(failed: Vec<Failed>) -> StepError {
+fn shaped(failed: Vec<Failed>) -> Problem {
     let verb = if failed.iter().any(|failure| failure.built) { "built" } else { "unpacked" };
     let names: Vec<String> = failed.iter().map(|failure| format!("`{}`", failure.package)).collect();
     let mut error = match &names[..] {
-        [one] => StepError::new(format!("R package {one} could not be {verb}")),
-        many => StepError::new(format!("R packages {} could not be {verb}", many.join(", "))),
+        [one] => Problem::new(format!("R package {one} could not be {verb}")),
+        many => Problem::new(format!("R packages {} could not be {verb}", many.join(", "))),
     };
     let several = failed.len() > 1;
     for failure in &failed {

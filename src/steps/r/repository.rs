@@ -14,7 +14,7 @@ use super::{description::Description, index::Index, version::Version};
 use crate::{
     digest::Digest,
     http::{Download, HttpError},
-    steps::{Context, StepError},
+    steps::{Context, Problem},
 };
 
 /// A repository whose index was read.
@@ -74,7 +74,7 @@ pub(super) fn user_agent(r: &Version) -> String {
 }
 
 /// The indexes of all repositories, in order of preference, and why others have none.
-pub(super) async fn indexes(ctx: &Context, urls: &[Url], r: &Version) -> (Vec<Repository>, Vec<StepError>) {
+pub(super) async fn indexes(ctx: &Context, urls: &[Url], r: &Version) -> (Vec<Repository>, Vec<Problem>) {
     let read = join_all(urls.iter().map(|url| index(ctx, url, r))).await;
     let (mut repositories, mut failures) = (Vec::new(), Vec::new());
     for (url, read) in urls.iter().zip(read) {
@@ -96,8 +96,8 @@ pub(super) async fn indexes(ctx: &Context, urls: &[Url], r: &Version) -> (Vec<Re
 }
 
 /// Fetches an index to the cache and reads it from there: it is never in memory as a whole.
-async fn index(ctx: &Context, repository: &Url, r: &Version) -> Result<Index, StepError> {
-    let unusable = || StepError::new(format!("R repository `{}` cannot be used", shown(repository)));
+async fn index(ctx: &Context, repository: &Url, r: &Version) -> Result<Index, Problem> {
+    let unusable = || Problem::new(format!("R repository `{}` cannot be used", shown(repository)));
     let folder = ctx.cache.join("r").join(&Digest::sha256(repository.as_str().as_bytes()).hex()[..16]);
     let mut last = None;
     for name in ["PACKAGES.gz", "PACKAGES"] {
@@ -116,7 +116,7 @@ async fn index(ctx: &Context, repository: &Url, r: &Version) -> Result<Index, St
     Err(last.unwrap_or_else(unusable))
 }
 
-fn absent(error: StepError, why: &HttpError) -> StepError {
+fn absent(error: Problem, why: &HttpError) -> Problem {
     let hint = "a repository has its index at `src/contrib/PACKAGES.gz`; name the folder above `src`".to_owned();
     error.because(why).hint(hint)
 }

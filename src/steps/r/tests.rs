@@ -87,7 +87,7 @@ impl Node {
     }
 
     /// Prepares and acts; returns the packages R was asked to build, in order.
-    async fn run(&self, wanted: &RInstall, runner: FakeRunner) -> (Result<(), StepError>, Vec<String>) {
+    async fn run(&self, wanted: &RInstall, runner: FakeRunner) -> (Result<(), Problem>, Vec<String>) {
         let runner = Arc::new(runner);
         let ctx = self.context(runner.clone());
         let result = match prepare(&ctx, wanted).await {

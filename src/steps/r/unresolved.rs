@@ -1,7 +1,7 @@
 //! Why a resolution has no answer, in words for people.
 
 use super::version::{Requirement, Version};
-use crate::steps::StepError;
+use crate::steps::Problem;
 
 /// A requirement, and the package that has it; the profile itself when `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,11 +57,11 @@ pub(super) enum Unresolved {
 
 impl Unresolved {
     /// The error as people see it; `looked_in` are the repositories.
-    pub(super) fn into_error(self, looked_in: &[String]) -> StepError {
+    pub(super) fn into_error(self, looked_in: &[String]) -> Problem {
         match self {
             Self::Unknown { chain, nearest } => {
                 let name = chain.last().cloned().unwrap_or_default();
-                let mut error = StepError::new(format!("R package `{name}` is in none of the repositories"));
+                let mut error = Problem::new(format!("R package `{name}` is in none of the repositories"));
                 if chain.len() > 1 {
                     error = error.cause(format!("needed by {}", linked(&chain)));
                 }
@@ -69,7 +69,7 @@ impl Unresolved {
                 error.cause(format!("looked in: {places}")).hint(nearest.map(|near| format!("did you mean `{near}`?")))
             }
             Self::NoVersion { name, demands, offers } => {
-                let mut error = StepError::new(format!("no version of R package `{name}` can be used"));
+                let mut error = Problem::new(format!("no version of R package `{name}` can be used"));
                 error.causes = bounds(&demands).chain(offers).collect();
                 let pinned = demands.iter().any(|demand| demand.by.is_none() && demand.needed.bound.is_some());
                 let hint = if pinned {
@@ -80,15 +80,15 @@ impl Unresolved {
                 error.hint(hint)
             }
             Self::Base { name, version, demands } => {
-                let mut error = StepError::new(format!("R's own package `{name}` is {version}, which is too old"));
+                let mut error = Problem::new(format!("R's own package `{name}` is {version}, which is too old"));
                 error.causes = bounds(&demands).collect();
                 error.hint(
                     "it comes with R: pin an older version of the package that needs it, or use a newer runtime"
                         .to_owned(),
                 )
             }
-            Self::Cycle(names) => StepError::new("R packages need each other").cause(linked(&names)),
-            Self::Unsettled => StepError::new("no choice of R package versions satisfies every requirement")
+            Self::Cycle(names) => Problem::new("R packages need each other").cause(linked(&names)),
+            Self::Unsettled => Problem::new("no choice of R package versions satisfies every requirement")
                 .hint("pin the versions of the packages that disagree".to_owned()),
         }
     }

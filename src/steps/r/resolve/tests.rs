@@ -93,7 +93,7 @@ impl World {
         self.resolve().expect("resolved").into_iter().map(show).collect()
     }
 
-    fn error(&self) -> crate::steps::StepError {
+    fn error(&self) -> crate::steps::Problem {
         self.resolve().expect_err("there is no answer").into_error(&["https://r1.example/".into()])
     }
 }

@@ -8,9 +8,9 @@ use serde_json::Value;
 use toml::de::DeTable;
 
 use super::{
+    principal::Principal,
     raw::{RawAccess, RawDatabase, RawGrant, RawSecret},
-    readable::Readable,
-    who::Who,
+    secret_pattern::SecretPattern,
 };
 use crate::{
     diagnostic::{Diagnostic, Origin, nearest},
@@ -36,14 +36,14 @@ pub fn json_schema() -> Value {
 
 /// Something written, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Placed<T> {
+pub struct Located<T> {
     /// What.
     pub value: T,
     /// The line of the access file.
     pub origin: Origin,
 }
 
-/// Who may use what. Without an access file it says nothing: the sources' own access lists alone decide.
+/// Principal may use what. Without an access file it says nothing: the sources' own access lists alone decide.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Access {
     /// The file as shown to people; `None` when there is none.
@@ -116,14 +116,14 @@ impl SslMode {
 /// What some may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// Who.
-    pub who: Vec<Placed<Who>>,
+    /// Principal.
+    pub who: Vec<Located<Principal>>,
     /// Secrets.
-    pub read: Vec<Placed<Readable>>,
+    pub read: Vec<Located<SecretPattern>>,
     /// Databases, each with the user to be there.
-    pub connect: Vec<Placed<(String, String)>>,
+    pub connect: Vec<Located<(String, String)>>,
     /// Units whose profiles may be used.
-    pub profiles: Vec<Placed<String>>,
+    pub profiles: Vec<Located<String>>,
     /// Whom to ask for it.
     pub contact: Option<String>,
     /// The line it begins at.
@@ -162,7 +162,7 @@ impl Access {
     }
 
     /// What is wrong with a database and a user that are not both there.
-    pub fn unknown(&self, database: &str, user: &str) -> Option<Unknown> {
+    pub fn unknown(&self, database: &str, user: &str) -> Option<UnknownDatabase> {
         let names = self.databases.iter();
         let names = names.map(|(name, known)| (name.as_str(), known.users.keys().map(String::as_str).collect()));
         unknown(&names.collect(), database, user)
@@ -194,8 +194,8 @@ impl Rules<'_> {
         self.found.push(self.document.mistake(path, message).hint(hint));
     }
 
-    fn placed<T>(&self, path: &[Part], value: T) -> Placed<T> {
-        Placed { value, origin: self.document.origin(path) }
+    fn placed<T>(&self, path: &[Part], value: T) -> Located<T> {
+        Located { value, origin: self.document.origin(path) }
     }
 
     /// A contact is shown in the middle of a line.
@@ -319,9 +319,10 @@ impl Rules<'_> {
             self.mistake(&path, "the grant gives nothing", "add `read`, `connect` or `profiles`, or remove it");
         }
         self.contact(&below(&path, "contact"), raw.contact.as_deref());
-        let who = self
-            .entries(&path, "who", &raw.who, |text| Who::parse(text).map_err(|nobody| (nobody.message, nobody.hint)));
-        let read = self.entries(&path, "read", &raw.read, Readable::parse);
+        let who = self.entries(&path, "who", &raw.who, |text| {
+            Principal::parse(text).map_err(|nobody| (nobody.message, nobody.hint))
+        });
+        let read = self.entries(&path, "read", &raw.read, SecretPattern::parse);
         let connect = self.entries(&path, "connect", &raw.connect, |text| connection(text, databases));
         let profiles = self.entries(&path, "profiles", &raw.profiles, |text| {
             if names::is_unit(text) {
@@ -344,7 +345,7 @@ impl Rules<'_> {
         key: &str,
         list: &[String],
         parse: impl Fn(&str) -> Result<T, (String, String)>,
-    ) -> Vec<Placed<T>> {
+    ) -> Vec<Located<T>> {
         let list = list.iter().enumerate();
         let parsed = list.filter_map(|(index, text)| {
             let path = below(&below(path, key), index);
@@ -393,7 +394,7 @@ type Names<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
 /// A database or user that is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unknown {
+pub struct UnknownDatabase {
     /// What is not there.
     pub message: String,
     /// The known name that was meant, perhaps.
@@ -402,8 +403,8 @@ pub struct Unknown {
     pub known: Vec<String>,
 }
 
-fn unknown(databases: &Names<'_>, database: &str, user: &str) -> Option<Unknown> {
-    let of = |message: String, name: &str, known: Vec<&str>| Unknown {
+fn unknown(databases: &Names<'_>, database: &str, user: &str) -> Option<UnknownDatabase> {
+    let of = |message: String, name: &str, known: Vec<&str>| UnknownDatabase {
         message,
         near: nearest(name, known.iter().copied()).map(str::to_owned),
         known: known.into_iter().map(str::to_owned).collect(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Decision, Free, Identity, Wish};
+use super::{AccessRequest, Decision, Exemption, Identity};
 use crate::{
     diagnostic::Origin,
     fs::{FsError, LineLog},
@@ -29,7 +29,7 @@ struct Line<'a> {
     run: Option<&'a str>,
     command: &'a str,
     event: &'a str,
-    /// Who, by every name that is known.
+    /// Principal, by every name that is known.
     identity: Vec<String>,
     what: String,
     /// The line of the profile that asked.
@@ -51,12 +51,12 @@ impl AuditLog {
     pub fn decided(
         &mut self,
         identity: &Identity,
-        wish: &Wish,
+        request: &AccessRequest,
         asked: Option<&Origin>,
         decision: &Decision,
     ) -> Result<(), FsError> {
         let outcome = if decision.allowed { "goes on" } else { "refused" };
-        self.write(identity, "decision", wish.to_string(), asked, Some(decision), outcome)
+        self.write(identity, "decision", request.to_string(), asked, Some(decision), outcome)
     }
 
     /// Writes a fetch of a secret down. `decision` is what allowed it, where anything was decided.
@@ -92,7 +92,9 @@ impl AuditLog {
             asked_at: asked.map(ToString::to_string),
             decision: match decision {
                 Some(decision) if !decision.allowed => "denied",
-                Some(decision) if rule.is_some() || matches!(decision.free, Some(Free::OwnUnit | Free::NoUnit)) => {
+                Some(decision)
+                    if rule.is_some() || matches!(decision.exemption, Some(Exemption::OwnUnit | Exemption::NoUnit)) =>
+                {
                     "allowed"
                 }
                 _ => "off",
@@ -126,8 +128,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        auth::{Access, decide, sample},
-        cloud::{CloudError, Kind},
+        auth::{Access, decide, fixtures},
+        cloud::{CloudError, CloudErrorKind},
     };
 
     #[test]
@@ -135,18 +137,18 @@ mod tests {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let access =
             Access::parse("access.toml", b"schema = 1\n[[grants]]\nwho = ['cluster:Family']\nread = ['family']\n");
-        let (access, node) = (access.expect("it is sound"), sample::family_node());
+        let (access, node) = (access.expect("it is sound"), fixtures::family_node());
         let path = temp.path().join("audit.jsonl");
         let mut log = AuditLog::open(&path, Some("20261121T120304Z-4711".into()), "run").expect("opened");
         let address = Address::Databricks { scope: "family".into(), key: "token".into() };
         let asked = Origin { file: "family.toml".into(), line: 7, column: 1 };
         for key in ["family", "criminal"] {
-            let wish = Wish::read(key, "token");
-            log.decided(&node, &wish, Some(&asked), &decide(&access, &node, &wish)).expect("written");
+            let request = AccessRequest::read(key, "token");
+            log.decided(&node, &request, Some(&asked), &decide(&access, &node, &request)).expect("written");
         }
-        let decision = decide(&access, &node, &Wish::read("family", "token"));
+        let decision = decide(&access, &node, &AccessRequest::read("family", "token"));
         log.fetched(&node, &address, Some(&asked), Some(&decision), None).expect("written");
-        let denied = SecretError::from(CloudError::new(Kind::Denied, "no READ"));
+        let denied = SecretError::from(CloudError::new(CloudErrorKind::Denied, "no READ"));
         log.fetched(&node, &address, None, None, Some(&denied)).expect("written");
         assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
         let text = std::fs::read_to_string(&path).expect("readable");

@@ -1,33 +1,33 @@
 //! What a denial says: who you are, what you asked for, why not, what you may use instead, and whom to ask for what.
 
-use super::{Access, Cloud, Free, Grant, Identity, Placed, Who, Wish, decide};
+use super::{Access, AccessRequest, Cloud, Exemption, Grant, Identity, Located, Principal, decide};
 use crate::{cloud::CloudError, diagnostic::Diagnostic};
 
 /// The most names or entries that a line lists.
 const MOST_LISTED: usize = 8;
 
-/// A wish that was denied, in words.
+/// A request that was denied, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
     /// What is not allowed.
     pub message: String,
-    /// Who asked, why not, and what they may use instead.
+    /// Principal asked, why not, and what they may use instead.
     pub causes: Vec<String>,
     /// Whom to ask, and for what.
     pub hint: String,
 }
 
 impl Denial {
-    /// Why a wish was denied to somebody. The clouds that the access file speaks of were asked before.
-    pub fn new(access: &Access, identity: &Identity, wish: &Wish) -> Self {
-        let (covering, entries): (Vec<&Grant>, Vec<Placed<String>>) = access.covering(wish).unzip();
+    /// Why a request was denied to somebody. The clouds that the access file speaks of were asked before.
+    pub fn new(access: &Access, identity: &Identity, request: &AccessRequest) -> Self {
+        let (covering, entries): (Vec<&Grant>, Vec<Located<String>>) = access.covering(request).unzip();
         let mut causes = vec![format!("you are {}", listed(identity.names()))];
         causes.extend(groups(identity, &covering));
         let not_known = not_known(identity, &covering);
-        causes.push(why(access, wish, &covering, &entries, not_known.is_some()));
+        causes.push(why(access, request, &covering, &entries, not_known.is_some()));
         causes.extend(not_known);
-        causes.extend(instead(access, identity, wish));
-        Self { message: message(access, wish), causes, hint: hint(access, identity, &covering) }
+        causes.extend(instead(access, identity, request));
+        Self { message: message(access, request), causes, hint: hint(access, identity, &covering) }
     }
 }
 
@@ -43,38 +43,44 @@ pub fn foreign_profile(profile: &str, unit: &str, clusters: &str) -> (String, St
     (message, format!("use a profile of {clusters}, or a cluster of {unit}"))
 }
 
-fn message(access: &Access, wish: &Wish) -> String {
-    match wish {
-        Wish::Read { scope, elsewhere: Some(place), .. } if scope.is_empty() => {
+fn message(access: &Access, request: &AccessRequest) -> String {
+    match request {
+        AccessRequest::Read { scope, elsewhere: Some(place), .. } if scope.is_empty() => {
             format!("the secret `{place}` may not be read")
         }
-        Wish::Read { scope, key, elsewhere: Some(place) } => {
+        AccessRequest::Read { scope, key, elsewhere: Some(place) } => {
             let name = key.as_ref().map_or_else(|| scope.clone(), |key| format!("{scope}/{key}"));
             format!("the secret `{name}` is not where its name says, and `{place}` may not be read")
         }
-        Wish::Read { scope, key: Some(key), .. } => format!("the secret `{scope}/{key}` may not be read"),
-        Wish::Read { scope, key: None, .. } => format!("the scope `{scope}` may not be read as a whole"),
-        Wish::Connect { database, user } => access.unknown(database, user).map_or_else(
+        AccessRequest::Read { scope, key: Some(key), .. } => format!("the secret `{scope}/{key}` may not be read"),
+        AccessRequest::Read { scope, key: None, .. } => format!("the scope `{scope}` may not be read as a whole"),
+        AccessRequest::Connect { database, user } => access.unknown(database, user).map_or_else(
             || format!("the database `{database}` may not be connected to as `{user}`"),
             |unknown| unknown.message,
         ),
-        Wish::UseProfile { unit } => format!("profiles of the unit {unit} may not be used"),
+        AccessRequest::UseProfile { unit } => format!("profiles of the unit {unit} may not be used"),
     }
 }
 
 /// Groups are shown where a group would help.
 fn groups(identity: &Identity, covering: &[&Grant]) -> Option<String> {
-    let helps = covering.iter().flat_map(|grant| &grant.who).any(|who| matches!(who.value, Who::Group(_)));
+    let helps = covering.iter().flat_map(|grant| &grant.who).any(|who| matches!(who.value, Principal::Group(_)));
     (helps && identity.databricks.is_some()).then(|| match identity.groups() {
         [] => "you are in no group".to_owned(),
         groups => format!("you are in {}", listed(groups.iter().map(|group| format!("group:{group}")).collect())),
     })
 }
 
-fn why(access: &Access, wish: &Wish, covering: &[&Grant], entries: &[Placed<String>], in_doubt: bool) -> String {
+fn why(
+    access: &Access,
+    request: &AccessRequest,
+    covering: &[&Grant],
+    entries: &[Located<String>],
+    in_doubt: bool,
+) -> String {
     let Some(file) = &access.file else {
-        return match wish {
-            Wish::Connect { .. } => "there is no access file, and it is what names databases".to_owned(),
+        return match request {
+            AccessRequest::Connect { .. } => "there is no access file, and it is what names databases".to_owned(),
             _ => "there is no access file, and only a grant of it opens what is another unit's".to_owned(),
         };
     };
@@ -111,27 +117,27 @@ fn not_known(identity: &Identity, covering: &[&Grant]) -> Option<String> {
 }
 
 /// What the identity may use of the same kind.
-fn instead(access: &Access, identity: &Identity, wish: &Wish) -> Option<String> {
+fn instead(access: &Access, identity: &Identity, request: &AccessRequest) -> Option<String> {
     let mine = access.grants_of(identity);
-    let mut entries: Vec<String> = match wish {
-        Wish::Read { .. } => mine.flat_map(|grant| &grant.read).map(|entry| entry.value.to_string()).collect(),
-        Wish::Connect { database, .. } => {
+    let mut entries: Vec<String> = match request {
+        AccessRequest::Read { .. } => mine.flat_map(|grant| &grant.read).map(|entry| entry.value.to_string()).collect(),
+        AccessRequest::Connect { database, .. } => {
             let all = mine.flat_map(|grant| &grant.connect).map(|entry| &entry.value);
             let here = all.clone().filter(|(name, _)| name == database).count();
             let name = |(database, user): &(String, String)| format!("{database} as {user}");
             all.filter(|(name, _)| here == 0 || name == database).map(name).collect()
         }
-        Wish::UseProfile { .. } => {
+        AccessRequest::UseProfile { .. } => {
             let units = identity.cluster_unit.iter().cloned();
             units.chain(mine.flat_map(|grant| &grant.profiles).map(|entry| entry.value.clone())).collect()
         }
     };
     let mut seen = std::collections::BTreeSet::new();
     entries.retain(|entry| seen.insert(entry.clone()));
-    let verb = match wish {
-        Wish::Read { .. } => "read",
-        Wish::Connect { .. } => "connect to",
-        Wish::UseProfile { .. } => "use profiles of",
+    let verb = match request {
+        AccessRequest::Read { .. } => "read",
+        AccessRequest::Connect { .. } => "connect to",
+        AccessRequest::UseProfile { .. } => "use profiles of",
     };
     if entries.is_empty() {
         return access.file.as_ref().map(|_| format!("there is nothing that you may {verb}"));
@@ -155,7 +161,7 @@ fn hint(access: &Access, identity: &Identity, covering: &[&Grant]) -> String {
     match group {
         Some((grant, group)) => {
             let group = if group.contains('*') {
-                format!("a group that fits `{group}`")
+                format!("a group that matches `{group}`")
             } else {
                 format!("the group `{group}`")
             };
@@ -180,39 +186,39 @@ fn listed(names: Vec<String>) -> String {
     if more > 0 { format!("{list} and {more} more") } else { list }
 }
 
-/// What decided a wish, for people: the rule that allows it, or the denial.
-pub fn explain(access: &Access, identity: &Identity, wish: &Wish) -> Vec<String> {
-    let decision = decide(access, identity, wish);
+/// What decided a request, for people: the rule that allows it, or the denial.
+pub fn explain(access: &Access, identity: &Identity, request: &AccessRequest) -> Vec<String> {
+    let decision = decide(access, identity, request);
     let word = if decision.allowed { "allowed" } else { "denied" };
-    let mut lines = vec![format!("{wish}: {word}")];
+    let mut lines = vec![format!("{request}: {word}")];
     match (&decision.rule, &decision.granted) {
         (Some(rule), Some(granted)) => {
             let (who, at) = (&granted.who.value, &granted.who.origin);
             lines.push(format!("rule: {rule} gives `{}` to {who} ({at})", granted.what));
             lines.push(format!("you are {}", listed(identity.names())));
-            if let Who::Group(_) = who {
-                lines.extend(groups(identity, &access.covering(wish).map(|(grant, _)| grant).collect::<Vec<_>>()));
+            if let Principal::Group(_) = who {
+                lines.extend(groups(identity, &access.covering(request).map(|(grant, _)| grant).collect::<Vec<_>>()));
             }
         }
-        _ if decision.free == Some(Free::Off) => {
+        _ if decision.exemption == Some(Exemption::NoAccessFile) => {
             lines.push("rule: none, because there is no access file: the source's own access list decides".to_owned());
         }
         _ if decision.allowed => {
-            lines.extend(decision.free.map(|free| format!("rule: none is needed: {free}")));
+            lines.extend(decision.exemption.map(|exemption| format!("rule: none is needed: {exemption}")));
         }
         _ => {
-            let denial = Denial::new(access, identity, wish);
+            let denial = Denial::new(access, identity, request);
             lines.push(denial.message);
             lines.extend(denial.causes);
             lines.push(format!("hint: {}", denial.hint));
             // Every grant that would have allowed it, not only the first.
-            for (grant, what) in access.covering(wish).skip(1) {
+            for (grant, what) in access.covering(request).skip(1) {
                 let who = listed(grant.who.iter().map(|who| who.value.to_string()).collect());
                 lines.push(format!("also {} gives `{}` to {who}", what.origin, what.value));
             }
         }
     }
-    if decision.allowed && matches!(wish, Wish::Read { .. }) && !access.is_off() {
+    if decision.allowed && matches!(request, AccessRequest::Read { .. }) && !access.is_off() {
         lines.push("the source's own access list is asked when the value is fetched".to_owned());
     }
     lines
@@ -221,7 +227,7 @@ pub fn explain(access: &Access, identity: &Identity, wish: &Wish) -> Vec<String>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{auth::sample, cloud::Kind};
+    use crate::{auth::fixtures, cloud::CloudErrorKind};
 
     const GRANTS: &str = r#"[[grants]]
 who = ["cluster:Family", "group:LawFirms-*-Databricks-Family-*"]
@@ -238,28 +244,28 @@ who = ["local:postgres"]
 connect = ["analytics:read_write"]
 "#;
 
-    fn denial(identity: &Identity, wish: &Wish) -> String {
-        let access = sample::access(GRANTS);
-        assert!(!decide(&access, identity, wish).allowed);
-        let Denial { message, causes, hint } = Denial::new(&access, identity, wish);
+    fn denial(identity: &Identity, request: &AccessRequest) -> String {
+        let access = fixtures::access(GRANTS);
+        assert!(!decide(&access, identity, request).allowed);
+        let Denial { message, causes, hint } = Denial::new(&access, identity, request);
         [vec![message], causes, vec![hint]].concat().join("\n")
     }
 
     #[test]
     fn another_units_secret_names_the_group_to_ask_for() {
-        insta::assert_snapshot!(denial(&sample::everybody(), &Wish::read("criminal", "dna")), @"
+        insta::assert_snapshot!(denial(&fixtures::full_identity(), &AccessRequest::read("criminal", "dna")), @"
         the secret `criminal/dna` may not be read
         you are user:ann@lawfirms.example, aws:123456789012:role/family-node, azure:5b1c8c5e-0000-4000-8000-000000000001, cluster:Family@Prod, local:root
         you are in group:users, group:LawFirms-Prod-Databricks-Family-Analyst
         access.toml:20 gives `criminal` to group:LawFirms-*-Databricks-Criminal-*, service-principal:8d6f3a52: none of them is you
         you may read family, shared/geo-*
-        ask criminal-leads@lawfirms.example for a group that fits `LawFirms-Prod-Databricks-Criminal-*`
+        ask criminal-leads@lawfirms.example for a group that matches `LawFirms-Prod-Databricks-Criminal-*`
         ");
     }
 
     #[test]
     fn what_nobody_may_is_a_matter_for_the_contact() {
-        insta::assert_snapshot!(denial(&sample::family_node(), &Wish::read("finance", "x")), @"
+        insta::assert_snapshot!(denial(&fixtures::family_node(), &AccessRequest::read("finance", "x")), @"
         the secret `finance/x` may not be read
         you are cluster:Family@Prod, local:root
         no grant of `access.toml` gives it to anybody
@@ -270,7 +276,7 @@ connect = ["analytics:read_write"]
 
     #[test]
     fn another_user_of_a_database_is_named_with_the_one_that_may_be() {
-        insta::assert_snapshot!(denial(&sample::family_node(), &Wish::connect("analytics", "read_write")), @"
+        insta::assert_snapshot!(denial(&fixtures::family_node(), &AccessRequest::connect("analytics", "read_write")), @"
         the database `analytics` may not be connected to as `read_write`
         you are cluster:Family@Prod, local:root
         access.toml:25 gives `analytics:read_write` to local:postgres: none of them is you
@@ -281,7 +287,7 @@ connect = ["analytics:read_write"]
 
     #[test]
     fn another_units_profile_names_the_own() {
-        insta::assert_snapshot!(denial(&sample::family_node(), &Wish::UseProfile { unit: "Criminal".into() }), @"
+        insta::assert_snapshot!(denial(&fixtures::family_node(), &AccessRequest::UseProfile { unit: "Criminal".into() }), @"
         profiles of the unit Criminal may not be used
         you are cluster:Family@Prod, local:root
         no grant of `access.toml` gives it to anybody
@@ -292,35 +298,35 @@ connect = ["analytics:read_write"]
 
     #[test]
     fn somebody_whom_a_cloud_could_not_name_is_told_so() {
-        let mut identity = sample::family_node();
-        let error = CloudError::new(Kind::TokenRejected, "the workspace https://adb-1 rejected the token");
+        let mut identity = fixtures::family_node();
+        let error = CloudError::new(CloudErrorKind::TokenRejected, "the workspace https://adb-1 rejected the token");
         identity.unknown.push((Cloud::Databricks, error.said("Invalid access token.")));
-        identity.unknown.push((Cloud::Azure, CloudError::new(Kind::Unreachable, "no answer")));
-        insta::assert_snapshot!(denial(&identity, &Wish::read("criminal", "dna")), @"
+        identity.unknown.push((Cloud::Azure, CloudError::new(CloudErrorKind::Unreachable, "no answer")));
+        insta::assert_snapshot!(denial(&identity, &AccessRequest::read("criminal", "dna")), @"
         the secret `criminal/dna` may not be read
         you are cluster:Family@Prod, local:root
         access.toml:20 gives `criminal` to group:LawFirms-*-Databricks-Criminal-*, service-principal:8d6f3a52: none of them is known to be you
         databricks could not be asked who you are: the workspace https://adb-1 rejected the token (Invalid access token.)
         you may read family, shared/geo-*
-        ask criminal-leads@lawfirms.example for a group that fits `LawFirms-Prod-Databricks-Criminal-*`
+        ask criminal-leads@lawfirms.example for a group that matches `LawFirms-Prod-Databricks-Criminal-*`
         ");
     }
 
     #[test]
     fn somebody_whom_no_workspace_knows_is_told_so() {
-        let mut identity = sample::family_node();
+        let mut identity = fixtures::family_node();
         identity.asked.insert(Cloud::Databricks);
-        insta::assert_snapshot!(denial(&identity, &Wish::read("criminal", "dna")), @"
+        insta::assert_snapshot!(denial(&identity, &AccessRequest::read("criminal", "dna")), @"
         the secret `criminal/dna` may not be read
         you are cluster:Family@Prod, local:root
         access.toml:20 gives `criminal` to group:LawFirms-*-Databricks-Criminal-*, service-principal:8d6f3a52: none of them is known to be you
         you are not known in any Databricks workspace: none is configured
         you may read family, shared/geo-*
-        ask criminal-leads@lawfirms.example for a group that fits `LawFirms-Prod-Databricks-Criminal-*`; it counts where the workspace knows the node
+        ask criminal-leads@lawfirms.example for a group that matches `LawFirms-Prod-Databricks-Criminal-*`; it counts where the workspace knows the node
         ");
-        let place = Wish::place("env:CRIMINAL_DNA").expect("a place");
+        let place = AccessRequest::place("env:CRIMINAL_DNA").expect("a place");
         assert!(denial(&identity, &place).starts_with("the secret `env:CRIMINAL_DNA` may not be read\n"));
-        assert!(Wish::place("vault:x").is_err() && Wish::place("env:").is_err());
+        assert!(AccessRequest::place("vault:x").is_err() && AccessRequest::place("env:").is_err());
     }
 
     #[test]

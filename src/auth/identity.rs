@@ -1,13 +1,13 @@
-//! Who the node acts as, everywhere it may be somebody.
+//! Principal the node acts as, everywhere it may be somebody.
 
 use std::{collections::BTreeSet, path::Path};
 
 use nix::unistd::Uid;
 use serde::Serialize;
 
-use super::who::{Who, principal_of};
+use super::principal::{Principal, principal_of};
 use crate::{
-    cloud::{CloudError, Clouds, Kind, aws::Caller, azure::Principal, databricks::Me},
+    cloud::{CloudError, CloudErrorKind, Clouds, aws::CallerIdentity, azure::AzurePrincipal, databricks::CurrentUser},
     facts::{NodeFacts, users::Users},
 };
 
@@ -37,16 +37,16 @@ impl Cloud {
     }
 }
 
-/// Who the node acts as. A cloud that is not configured knows nobody; one that could not be asked says why.
+/// Principal the node acts as. A cloud that is not configured knows nobody; one that could not be asked says why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Identity {
     /// In the Databricks workspace.
-    pub databricks: Option<Me>,
+    pub databricks: Option<CurrentUser>,
     /// In AWS.
-    pub aws: Option<Caller>,
+    pub aws: Option<CallerIdentity>,
     /// In Azure.
-    pub azure: Option<Principal>,
+    pub azure: Option<AzurePrincipal>,
     /// The cluster's business unit, by its name.
     pub cluster_unit: Option<String>,
     /// The cluster's environment, by its name.
@@ -72,7 +72,7 @@ pub struct LocalUser {
 }
 
 impl Identity {
-    /// Who the node is by itself, before any cloud was asked.
+    /// Principal the node is by itself, before any cloud was asked.
     pub fn of_node(facts: &NodeFacts, root: &Path) -> Self {
         let uid = Uid::effective().as_raw();
         let users = Users::read(root);
@@ -90,7 +90,7 @@ impl Identity {
         }
     }
 
-    /// Who the node is by itself and in these clouds, which are asked at the same time.
+    /// Principal the node is by itself and in these clouds, which are asked at the same time.
     pub async fn resolve(clouds: &Clouds, facts: &NodeFacts, root: &Path, needed: &BTreeSet<Cloud>) -> Self {
         let mut identity = Self::of_node(facts, root);
         identity.ask(clouds, needed).await;
@@ -115,7 +115,7 @@ impl Identity {
     fn known<T>(&mut self, cloud: Cloud, answer: Result<Option<T>, CloudError>) -> Option<T> {
         match answer {
             Ok(somebody) => somebody,
-            Err(error) if error.kind == Kind::NotConfigured => None,
+            Err(error) if error.kind == CloudErrorKind::NotConfigured => None,
             Err(error) => {
                 self.unknown.push((cloud, error));
                 None
@@ -137,17 +137,19 @@ impl Identity {
     pub fn names(&self) -> Vec<String> {
         let me = self.databricks.as_ref().map(|me| {
             let name = me.user_name.clone();
-            if me.service_principal { Who::ServicePrincipal(name) } else { Who::User(name) }
+            if me.service_principal { Principal::ServicePrincipal(name) } else { Principal::User(name) }
         });
-        let aws = self.aws.as_ref().map(|caller| Who::Aws {
+        let aws = self.aws.as_ref().map(|caller| Principal::Aws {
             partition: caller.partition.clone(),
             account: caller.account.clone(),
             principal: principal_of(caller),
         });
-        let azure = self.azure.as_ref().map(|principal| Who::Azure(principal.object_id.clone()));
-        let cluster =
-            self.cluster_unit.clone().map(|unit| Who::Cluster { unit, environment: self.cluster_environment.clone() });
-        let local = Some(Who::Local(self.local.name.clone()));
+        let azure = self.azure.as_ref().map(|principal| Principal::Azure(principal.object_id.clone()));
+        let cluster = self
+            .cluster_unit
+            .clone()
+            .map(|unit| Principal::Cluster { unit, environment: self.cluster_environment.clone() });
+        let local = Some(Principal::Local(self.local.name.clone()));
         [me, aws, azure, cluster, local].into_iter().flatten().map(|who| who.to_string()).collect()
     }
 

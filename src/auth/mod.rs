@@ -1,28 +1,28 @@
-//! Who the node acts as, and what that identity may use.
+//! Principal the node acts as, and what that identity may use.
 //!
-//! A source's own access list is the wall; an access file is the door with a sign on it. It is read before anything is
+//! A source's own access list is the wall; an access file is the exposure with a sign on it. It is read before anything is
 //! fetched, decides by its grants alone, and says why not and whom to ask.
 
 mod access;
 mod audit;
 mod decision;
 mod denial;
-pub mod doors;
-mod identity;
-mod judge;
-mod pattern;
-mod raw;
-mod readable;
+mod evaluate;
+pub mod exposure;
 #[cfg(test)]
-mod sample;
-mod who;
+mod fixtures;
+mod identity;
+mod principal;
+mod raw;
+mod secret_pattern;
+mod wildcard;
 
-pub use access::{Access, Database, Grant, Placed, SslMode, Unknown, json_schema};
+pub use access::{Access, Database, Grant, Located, SslMode, UnknownDatabase, json_schema};
 pub use audit::AuditLog;
-pub use decision::{Decision, Free, Granted, Wish, decide};
+pub use decision::{AccessRequest, Decision, Exemption, MatchedGrant, decide};
 pub use denial::{Denial, explain, foreign_profile};
-pub use doors::{Door, Found};
+pub use evaluate::{Evaluation, evaluate};
+pub use exposure::{Exposure, ProbeOutcome};
 pub use identity::{Cloud, Identity, LocalUser};
-pub use judge::{Judgement, judge};
-pub use readable::Readable;
-pub use who::Who;
+pub use principal::Principal;
+pub use secret_pattern::SecretPattern;

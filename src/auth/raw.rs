@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::access::SslMode;
 use crate::grammar::secret_source::SourceName;
 
-/// Who may use what: secrets, databases and the profiles of other units. What no grant gives is not allowed.
+/// Principal may use what: secrets, databases and the profiles of other units. What no grant gives is not allowed.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(title = "nodeagent access file")]
@@ -68,13 +68,13 @@ pub(super) struct RawSecret {
     pub(super) scope: String,
     /// Its key in the scope.
     pub(super) key: String,
-    /// For `env`: the variable that holds it. Default: scope and key in capitals joined by `_`.
+    /// For `env`: the variable that matches it. Default: scope and key in capitals joined by `_`.
     pub(super) env: Option<String>,
     /// Its name at the source, for the sources with names of their own. Default: from scope and key.
     pub(super) name: Option<String>,
     /// Its version at the source. Default: the latest.
     pub(super) version: Option<String>,
-    /// For `file`: the folder that holds a folder per scope and in it a file per key.
+    /// For `file`: the folder that matches a folder per scope and in it a file per key.
     pub(super) path: Option<String>,
     /// For `azure-key-vault`: the vault's name or address. Default: the scope.
     pub(super) vault: Option<String>,
@@ -91,7 +91,7 @@ pub(super) struct RawSecret {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawGrant {
-    /// Groups, service principals, users, AWS roles, Azure objects, clusters, users of the node: one that fits is enough.
+    /// Groups, service principals, users, AWS roles, Azure objects, clusters, users of the node: one that matches is enough.
     pub(super) who: Vec<String>,
     /// Secrets that may be read: `SCOPE`, `SCOPE/KEY` with a `*` for any characters in the key, or `SOURCE:PLACE` for
     /// one that is not where its scope and key say.

@@ -1,12 +1,14 @@
-//! `nodeagent auth`: who the node is, what it may use and why, and whether doors that should be closed are.
+//! `nodeagent auth`: who the node is, what it may use and why, and whether exposures that should be closed are.
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{Env, Exit, Stopped, leave::judged, print, print_json, target::this_node};
+use super::{Env, Exit, Stopped, authorize::authorize, print, print_json, target::this_node};
 use crate::{
-    auth::{Access, Cloud, Decision, Denial, Door, Found, Free, Identity, Wish, doors, explain},
-    cloud::{CloudError, Kind},
+    auth::{
+        Access, AccessRequest, Cloud, Decision, Denial, Exemption, Exposure, Identity, ProbeOutcome, explain, exposure,
+    },
+    cloud::{CloudError, CloudErrorKind},
     diagnostic::Diagnostic,
     facts::NodeFacts,
     report::{render_columns, words::counted},
@@ -17,18 +19,18 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub(super) enum Options {
     /// Show who the node is: in each cloud, by its cluster, by itself
-    Whoami(Plain),
+    Whoami(ShowOptions),
     /// Say whether something may be used: status 0 or 2
-    Can(Question),
+    Can(RequestOptions),
     /// Say why something may be used or not, with the line that decides
-    Explain(Question),
+    Explain(RequestOptions),
     /// Try every scope and tree: status 1 when one is open that should be closed
-    Audit(Plain),
+    Audit(ShowOptions),
 }
 
 /// Options of a command that only shows.
 #[derive(Debug, Args)]
-pub(super) struct Plain {
+pub(super) struct ShowOptions {
     /// Print the answer as JSON
     #[arg(long)]
     json: bool,
@@ -36,7 +38,7 @@ pub(super) struct Plain {
 
 /// What somebody wants to use.
 #[derive(Debug, Args)]
-pub(super) struct Question {
+pub(super) struct RequestOptions {
     /// `read` a secret, `connect` to a database, `use` the profiles of a unit
     verb: Verb,
     /// SCOPE, SCOPE/KEY or SOURCE:PLACE of a secret; a database; a unit
@@ -59,8 +61,8 @@ enum Verb {
 pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
     match options {
         Options::Whoami(options) => whoami(env, options.json),
-        Options::Can(question) => can(env, question),
-        Options::Explain(question) => why(env, question),
+        Options::Can(options) => can(env, options),
+        Options::Explain(options) => why(env, options),
         Options::Audit(options) => audit(env, options.json),
     }
 }
@@ -139,7 +141,7 @@ fn page(identity: &Identity, facts: &NodeFacts, access: Option<&Access>) -> Stri
         "access",
         match access {
             None => "the access file cannot be used: `nodeagent check` says why".to_owned(),
-            Some(Access { file: None, .. }) => Free::Off.to_string(),
+            Some(Access { file: None, .. }) => Exemption::NoAccessFile.to_string(),
             Some(access @ Access { file: Some(file), .. }) => {
                 let mine = access.grants_of(identity).count();
                 format!("{file}: {mine} of {} for you", counted(access.grants.len(), "grant"))
@@ -149,46 +151,46 @@ fn page(identity: &Identity, facts: &NodeFacts, access: Option<&Access>) -> Stri
     render_columns(&[], &rows)
 }
 
-impl Question {
-    fn wish(&self) -> Result<Wish, Stopped> {
+impl RequestOptions {
+    fn request(&self) -> Result<AccessRequest, Stopped> {
         let not_for_it = |what: &str| Diagnostic::nowhere(format!("--as is for `connect`, not for {what}"));
         Ok(match (self.verb, &self.user) {
-            (Verb::Connect, Some(user)) => Wish::connect(&self.name, user),
+            (Verb::Connect, Some(user)) => AccessRequest::connect(&self.name, user),
             (Verb::Read, Some(_)) => return Err(not_for_it("secrets").into()),
             (Verb::Use, Some(_)) => return Err(not_for_it("profiles").into()),
             // clap asks for the user.
-            (Verb::Connect, None) => Wish::connect(&self.name, ""),
-            (Verb::Use, None) => Wish::UseProfile { unit: self.name.clone() },
-            (Verb::Read, None) if self.name.contains(':') => Wish::place(&self.name)?,
+            (Verb::Connect, None) => AccessRequest::connect(&self.name, ""),
+            (Verb::Use, None) => AccessRequest::UseProfile { unit: self.name.clone() },
+            (Verb::Read, None) if self.name.contains(':') => AccessRequest::place(&self.name)?,
             (Verb::Read, None) => match self.name.split_once('/') {
-                Some((scope, key)) => Wish::read(scope, key),
-                None => Wish::Read { scope: self.name.clone(), key: None, elsewhere: None },
+                Some((scope, key)) => AccessRequest::read(scope, key),
+                None => AccessRequest::Read { scope: self.name.clone(), key: None, elsewhere: None },
             },
         })
     }
 }
 
-/// A question, and what was decided of it.
+/// A options, and what was decided of it.
 struct Answer {
     access: Access,
     identity: Identity,
-    wish: Wish,
+    request: AccessRequest,
     decision: Decision,
 }
 
-fn answer(env: &Env, question: &Question, command: &'static str) -> Result<Answer, Stopped> {
-    let wish = question.wish()?;
-    let judged = judged(env, env.access()?, vec![wish.clone()], command)?;
-    let decision = judged.decisions.into_iter().next().expect("one wish, one decision");
-    Ok(Answer { access: judged.access, identity: judged.identity, wish, decision })
+fn answer(env: &Env, options: &RequestOptions, command: &'static str) -> Result<Answer, Stopped> {
+    let request = options.request()?;
+    let authorization = authorize(env, env.access()?, vec![request.clone()], command)?;
+    let decision = authorization.decisions.into_iter().next().expect("one request, one decision");
+    Ok(Answer { access: authorization.access, identity: authorization.identity, request, decision })
 }
 
 impl Answer {
     fn to_json(&self) -> Value {
-        let Self { access, identity, wish, decision } = self;
-        let denial = (!decision.allowed).then(|| Denial::new(access, identity, wish));
+        let Self { access, identity, request, decision } = self;
+        let denial = (!decision.allowed).then(|| Denial::new(access, identity, request));
         json!({
-            "wish": wish.to_string(),
+            "wish": request.to_string(),
             "allowed": decision.allowed,
             "access-file": access.file,
             "rule": decision.rule,
@@ -202,31 +204,31 @@ impl Answer {
     }
 }
 
-fn can(env: &Env, question: &Question) -> Result<Exit, Stopped> {
-    let answer = answer(env, question, "auth can")?;
-    let Answer { access, identity, wish, decision } = &answer;
-    if question.json {
+fn can(env: &Env, options: &RequestOptions) -> Result<Exit, Stopped> {
+    let answer = answer(env, options, "auth can")?;
+    let Answer { access, identity, request, decision } = &answer;
+    if options.json {
         print_json(&answer.to_json())?;
         return Ok(if decision.allowed { Exit::Done } else { Exit::Refused });
     }
     if decision.allowed {
         let why = match (&decision.rule, &decision.granted) {
             (Some(rule), Some(granted)) => format!("{rule} gives `{}` to {}", granted.what, granted.who.value),
-            _ => decision.free.map(|free| free.to_string()).unwrap_or_default(),
+            _ => decision.exemption.map(|exemption| exemption.to_string()).unwrap_or_default(),
         };
         return print(&format!("yes: {why}\n"));
     }
     print("no\n")?;
-    Err(Diagnostic::from(Denial::new(access, identity, wish)).into())
+    Err(Diagnostic::from(Denial::new(access, identity, request)).into())
 }
 
-fn why(env: &Env, question: &Question) -> Result<Exit, Stopped> {
-    let answer = answer(env, question, "auth explain")?;
-    if question.json {
+fn why(env: &Env, options: &RequestOptions) -> Result<Exit, Stopped> {
+    let answer = answer(env, options, "auth explain")?;
+    if options.json {
         return print_json(&answer.to_json());
     }
-    let Answer { access, identity, wish, .. } = &answer;
-    let lines = explain(access, identity, wish);
+    let Answer { access, identity, request, .. } = &answer;
+    let lines = explain(access, identity, request);
     let indented = lines.iter().enumerate().map(|(index, line)| {
         let indent = if index == 0 { "" } else { "  " };
         format!("{indent}{}\n", crate::report::words::clean(line))
@@ -246,7 +248,7 @@ fn audit(env: &Env, as_json: bool) -> Result<Exit, Stopped> {
             Ok(scopes) => {
                 let names = scopes.into_iter().map(|scope| scope.name).collect();
                 let list = async |scope: &str| databricks::list(clouds, scope).await.map(drop);
-                Ok(doors::scopes(&access, &identity, names, list).await)
+                Ok(exposure::scopes(&access, &identity, names, list).await)
             }
             Err(error) => Err(error),
         };
@@ -255,19 +257,19 @@ fn audit(env: &Env, as_json: bool) -> Result<Exit, Stopped> {
     let mut troubles = Vec::new();
     let mut found = Vec::new();
     match scopes {
-        Ok(doors) => found.extend(doors),
+        Ok(exposures) => found.extend(exposures),
         // On a node of a workspace, not to have tried is not to have shown that they are closed.
-        Err(error) if error.kind == Kind::NotConfigured && facts.runtime.is_none() => {
+        Err(error) if error.kind == CloudErrorKind::NotConfigured && facts.runtime.is_none() => {
             env.talk.stderr.talk("warning: no Databricks workspace is configured: no scope was tried\n");
         }
         Err(error) => troubles.push(trouble(&error)),
     }
     match store.trees() {
-        // What the mirror holds is what was asked for, not what there is.
+        // What the mirror matches is what was asked for, not what there is.
         Ok(_) if !store.lists() => {
             env.talk.stderr.talk("warning: the file store is a web server, which lists nothing: no tree was tried\n");
         }
-        Ok(trees) => found.extend(doors::trees(&access, &identity, trees, |tree| store.probe(tree))),
+        Ok(trees) => found.extend(exposure::trees(&access, &identity, trees, |tree| store.probe(tree))),
         Err(error) => {
             let message = format!("the file store `{}` could not be listed: {error}", store.label());
             troubles.push(Diagnostic::nowhere(message));
@@ -283,25 +285,28 @@ fn audit(env: &Env, as_json: bool) -> Result<Exit, Stopped> {
     if troubles.is_empty() { Ok(Exit::Done) } else { Err(Stopped::Failed(troubles)) }
 }
 
-fn table(access: &Access, identity: &Identity, found: &[Door]) -> String {
-    let row = |door: &Door| {
-        let rule = door.rule.as_ref().map(ToString::to_string);
-        let note = [rule, door.note.clone()].into_iter().flatten().collect::<Vec<_>>().join("; ");
-        [door.kind.to_owned(), door.name.clone(), door.verdict().to_owned(), note]
+fn table(access: &Access, identity: &Identity, found: &[Exposure]) -> String {
+    let row = |exposure: &Exposure| {
+        let rule = exposure.rule.as_ref().map(ToString::to_string);
+        let note = [rule, exposure.note.clone()].into_iter().flatten().collect::<Vec<_>>().join("; ");
+        [exposure.kind.to_owned(), exposure.name.clone(), exposure.verdict().to_owned(), note]
     };
     let rows: Vec<[String; 4]> = found.iter().map(row).collect();
     let who = identity.names().join(", ");
-    let file = access.file.clone().unwrap_or_else(|| Free::Off.to_string());
+    let file = access.file.clone().unwrap_or_else(|| Exemption::NoAccessFile.to_string());
     format!("you are {who}\naccess: {file}\n\n{}", render_columns(&["kind", "name", "door", "rule"], &rows))
 }
 
-/// What is wrong with the doors, if anything.
-fn summary(found: &[Door]) -> Vec<Diagnostic> {
-    let names = |wanted: &dyn Fn(&Door) -> bool| {
-        let names = found.iter().filter(|door| wanted(door)).map(|door| format!("{} {}", door.kind, door.name));
+/// What is wrong with the exposure, if anything.
+fn summary(found: &[Exposure]) -> Vec<Diagnostic> {
+    let names = |wanted: &dyn Fn(&Exposure) -> bool| {
+        let names = found
+            .iter()
+            .filter(|exposure| wanted(exposure))
+            .map(|exposure| format!("{} {}", exposure.kind, exposure.name));
         names.collect::<Vec<_>>()
     };
-    let (breaches, unknown) = (names(&Door::is_breach), names(&|door| door.found == Found::Unknown));
+    let (breaches, unknown) = (names(&Exposure::is_breach), names(&|exposure| exposure.found == ProbeOutcome::Unknown));
     let mut said = Vec::new();
     if !breaches.is_empty() {
         let message = format!("{} open and should be closed: {}", is_or_are(&breaches), breaches.join(", "));
@@ -315,7 +320,7 @@ fn summary(found: &[Door]) -> Vec<Diagnostic> {
     said
 }
 
-fn is_or_are(doors: &[String]) -> String {
-    let verb = if doors.len() == 1 { "is" } else { "are" };
-    format!("{} {verb}", counted(doors.len(), "door"))
+fn is_or_are(exposures: &[String]) -> String {
+    let verb = if exposures.len() == 1 { "is" } else { "are" };
+    format!("{} {verb}", counted(exposures.len(), "door"))
 }

@@ -10,7 +10,7 @@ use super::{
     target::{NodeOptions, assignment, load_profile, this_node},
 };
 use crate::{
-    auth::{Access, Identity, Wish, decide, foreign_profile},
+    auth::{Access, AccessRequest, Identity, decide, foreign_profile},
     diagnostic::Diagnostic,
     facts::NodeFacts,
     lock::Lock,
@@ -141,13 +141,13 @@ fn read_access_file(env: &Env, path: &str) -> Result<Access, Stopped> {
     }
 }
 
-/// A profile of another unit than the cluster's, when no grant opens it to anybody. Who it is opened to is a question
+/// A profile of another unit than the cluster's, when no grant opens it to anybody. Principal it is opened to is a question
 /// for the node.
 fn foreign_unit(env: &Env, profile: &Profile, facts: &NodeFacts, access: &Access) -> Option<Diagnostic> {
     let (unit, clusters) = profile.business_unit.as_ref().zip(facts.business_unit.as_ref())?;
-    let wish = Wish::UseProfile { unit: unit.clone() };
+    let request = AccessRequest::UseProfile { unit: unit.clone() };
     let node = Identity::of_node(facts, &env.root);
-    if decide(access, &node, &wish).allowed || access.somebody_may(&wish) {
+    if decide(access, &node, &request).allowed || access.is_granted_to_any(&request) {
         return None;
     }
     let (message, hint) = foreign_profile(&profile.name, unit, clusters);

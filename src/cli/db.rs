@@ -7,12 +7,12 @@ use tempfile::TempDir;
 
 use super::{
     Env, Exit, Stopped,
-    leave::judged,
+    authorize::authorize,
     target::{self, duration},
 };
 use crate::{
-    auth::{Access, Database, Unknown, Wish},
-    db::{DbError, Format, Login},
+    auth::{Access, AccessRequest, Database, UnknownDatabase},
+    db::{DbError, OutputFormat, PsqlSession},
     diagnostic::Diagnostic,
     fs::{Attributes, replace},
     profile::{Asset, AssetRef, Assets},
@@ -36,7 +36,7 @@ struct Target {
     /// The database, by its name in the access file
     #[arg(value_name = "DATABASE")]
     database: String,
-    /// Who to be there
+    /// Principal to be there
     #[arg(long = "as", value_name = "USER")]
     user: String,
 }
@@ -71,7 +71,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
     match options {
         Options::Connect(options) => {
             let session = Session::open(env, &options.target, "db connect")?;
-            let status = env.block_on(session.login(&options.target, options.timeout).connect())?;
+            let status = env.block_on(session.session(&options.target, options.timeout).connect())?;
             let status = status.map_err(|error| failed(&error))?;
             Ok(if status == 0 { Exit::Done } else { Exit::Failed })
         }
@@ -83,9 +83,9 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
                 return Err(refused.hint("write it as SQL, or use `nodeagent db connect`").into());
             }
             let session = Session::open(env, &options.target, "db query")?;
-            let login = session.login(&options.target, Some(options.timeout));
-            let format = if options.csv { Format::Csv } else { Format::Table };
-            let said = env.block_on(login.query(&options.commands, format))?.map_err(|error| failed(&error))?;
+            let session = session.session(&options.target, Some(options.timeout));
+            let format = if options.csv { OutputFormat::Csv } else { OutputFormat::Table };
+            let said = env.block_on(session.query(&options.commands, format))?.map_err(|error| failed(&error))?;
             env.talk.stderr.talk(&lines(said.lines().map(clean)));
             Ok(Exit::Done)
         }
@@ -111,15 +111,15 @@ impl Session {
     fn open(env: &Env, target: &Target, command: &'static str) -> Result<Self, Stopped> {
         let access = env.access()?;
         known(&access, target)?;
-        let wish = Wish::connect(&target.database, &target.user);
-        let mut judged = judged(env, access, vec![wish], command)?.granted()?;
+        let request = AccessRequest::connect(&target.database, &target.user);
+        let mut authorization = authorize(env, access, vec![request], command)?.granted()?;
         // The grant to connect is one to use the password for that, and for nothing else.
-        let database = judged.access.databases.get(&target.database).cloned();
+        let database = authorization.access.databases.get(&target.database).cloned();
         let user = database.and_then(|database| Some((database.users.get(&target.user)?.clone(), database)));
         let (address, database) = user.expect("a grant names a database and a user of it");
         let ca = authorities(env, &database)?;
         let fetched = env.block_on(fetch(&address, env.clouds()))?;
-        judged.fetched(env, 0, &address, fetched.as_ref().err());
+        authorization.fetched(env, 0, &address, fetched.as_ref().err());
         let password = fetched.map_err(|error| {
             let message = format!("the password of `{}` for `{}` cannot be had: {error}", target.user, database.name);
             Diagnostic::nowhere(message).hint(error.hint())
@@ -127,17 +127,17 @@ impl Session {
         Ok(Self { database, password, ca })
     }
 
-    fn login<'a>(&'a self, target: &'a Target, timeout: Option<Duration>) -> Login<'a> {
+    fn session<'a>(&'a self, target: &'a Target, timeout: Option<Duration>) -> PsqlSession<'a> {
         let Self { database, password, ca } = self;
         let ca = ca.as_ref().map(|ca| ca.path.clone());
-        Login { database, user: &target.user, password, ca, timeout }
+        PsqlSession { database, user: &target.user, password, ca, timeout }
     }
 }
 
 /// A mistyped name is no matter of grants.
 fn known(access: &Access, target: &Target) -> Result<(), Diagnostic> {
     match access.unknown(&target.database, &target.user) {
-        Some(Unknown { message, near: Some(near), .. }) if !access.is_off() => {
+        Some(UnknownDatabase { message, near: Some(near), .. }) if !access.is_off() => {
             Err(Diagnostic::nowhere(message).hint(format!("did you mean `{near}`?")))
         }
         _ => Ok(()),

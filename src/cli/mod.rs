@@ -1,11 +1,11 @@
 //! The command line: one file a subcommand. Parses, calls the library, maps the end to an exit status.
 
 mod auth;
+mod authorize;
 mod bake;
 mod check;
 mod db;
 mod generate;
-mod leave;
 mod lock;
 mod node_file;
 mod packages;
@@ -36,7 +36,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     auth::{Access, AuditLog},
-    cloud::{Clouds, Surroundings},
+    cloud::{ClientEnvironment, Clouds},
     diagnostic::Diagnostic,
     filestore::{FileStoreAddress, Mirror},
     profile::FileStore,
@@ -260,8 +260,8 @@ impl Env {
     /// The clouds, as the process's environment names them. Nobody is asked yet.
     fn clouds(&self) -> &Arc<Clouds> {
         self.clouds.get_or_init(|| {
-            let surroundings = Surroundings { variables: target::variables(), home: std::env::home_dir() };
-            Arc::new(Clouds::new(Arc::default(), surroundings))
+            let environment = ClientEnvironment { variables: target::variables(), home: std::env::home_dir() };
+            Arc::new(Clouds::new(Arc::default(), environment))
         })
     }
 

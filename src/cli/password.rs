@@ -66,10 +66,10 @@ fn typed(env: &Env, question: &str) -> Result<Secret, Stopped> {
     let failed = |error: io::Error| {
         Stopped::from(Diagnostic::nowhere(format!("the password could not be read from the terminal: {error}")))
     };
-    let silent = Silent::begin().map_err(failed)?;
+    let echo_off = EchoOff::begin().map_err(failed)?;
     env.talk.stderr.talk(question);
     let line = line(stdin.lock());
-    drop(silent);
+    drop(echo_off);
     env.talk.stderr.talk("\n");
     line.map_err(failed)
 }
@@ -91,20 +91,20 @@ fn line(mut from: impl Read) -> io::Result<Secret> {
 }
 
 /// A terminal that shows nothing of what is typed, until this value is dropped.
-struct Silent(Termios);
+struct EchoOff(Termios);
 
-impl Silent {
+impl EchoOff {
     fn begin() -> io::Result<Self> {
         let before = tcgetattr(io::stdin())?;
-        let mut silent = before.clone();
-        silent.local_flags.remove(LocalFlags::ECHO);
+        let mut echo_off = before.clone();
+        echo_off.local_flags.remove(LocalFlags::ECHO);
         // What was typed too early was shown; it is no part of a password.
-        tcsetattr(io::stdin(), SetArg::TCSAFLUSH, &silent)?;
+        tcsetattr(io::stdin(), SetArg::TCSAFLUSH, &echo_off)?;
         Ok(Self(before))
     }
 }
 
-impl Drop for Silent {
+impl Drop for EchoOff {
     fn drop(&mut self) {
         let _ = tcsetattr(io::stdin(), SetArg::TCSAFLUSH, &self.0);
     }

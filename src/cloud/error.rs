@@ -10,7 +10,7 @@ use crate::{
 #[error("{message}")]
 pub struct CloudError {
     /// What kind of trouble it is.
-    pub kind: Kind,
+    pub kind: CloudErrorKind,
     /// What failed, in one line, such as `the workspace https://… rejected the token`.
     pub message: String,
     /// The service's own words, in one line, cut to what people can use.
@@ -23,7 +23,7 @@ pub struct CloudError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Kind {
+pub enum CloudErrorKind {
     /// Nothing says who the node is there.
     NotConfigured,
     /// More than one way to prove who the node is, and none is chosen.
@@ -50,7 +50,7 @@ pub enum Kind {
 
 impl CloudError {
     /// An error of a kind.
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub fn new(kind: CloudErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), said: None, hint: None }
     }
 
@@ -76,11 +76,11 @@ impl CloudError {
     /// A request that got no answer.
     pub fn unanswered(service: &str, error: &HttpError) -> Self {
         let kind = match error.problem {
-            HttpProblem::TooLarge { .. } => Kind::Malformed,
-            HttpProblem::PlainText | HttpProblem::Unsendable(_) => Kind::Invalid,
-            _ => Kind::Unreachable,
+            HttpProblem::TooLarge { .. } => CloudErrorKind::Malformed,
+            HttpProblem::PlainText | HttpProblem::Unsendable(_) => CloudErrorKind::Invalid,
+            _ => CloudErrorKind::Unreachable,
         };
-        let verb = if kind == Kind::Unreachable { "cannot be reached" } else { "cannot be asked" };
+        let verb = if kind == CloudErrorKind::Unreachable { "cannot be reached" } else { "cannot be asked" };
         let failed = Self::new(kind, format!("{service} {verb} at {}", error.url)).said(&error.problem.to_string());
         Self { hint: error.hint(), ..failed }
     }

@@ -7,7 +7,7 @@ pub mod aws;
 pub mod azure;
 pub mod databricks;
 mod error;
-mod pages;
+mod page_limit;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,8 +16,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-pub use error::{CloudError, Kind};
-pub use pages::Pages;
+pub use error::{CloudError, CloudErrorKind};
+pub use page_limit::PageLimit;
 use tokio::sync::OnceCell;
 
 use crate::{fs::read_bounded, http};
@@ -30,14 +30,14 @@ fn read_token(path: &Path) -> io::Result<Vec<u8>> {
 
 /// What the official clients look at to find out who they are.
 #[derive(Clone, Default)]
-pub struct Surroundings {
+pub struct ClientEnvironment {
     /// Variables of the environment. They may hold secrets: not to be shown.
     pub variables: BTreeMap<String, String>,
     /// The user's home, where configuration files are.
     pub home: Option<PathBuf>,
 }
 
-impl Surroundings {
+impl ClientEnvironment {
     /// A variable that is set to something.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
@@ -57,7 +57,7 @@ pub struct Clouds {
     /// The door to the network.
     pub http: Arc<http::Client>,
     /// What tells who the node is.
-    pub surroundings: Surroundings,
+    pub environment: ClientEnvironment,
     databricks: OnceCell<Result<databricks::Workspace, CloudError>>,
     aws: OnceCell<Result<aws::Account, CloudError>>,
     azure: OnceCell<Result<azure::Tenant, CloudError>>,
@@ -66,9 +66,9 @@ pub struct Clouds {
 
 impl Clouds {
     /// Clouds that nobody has spoken to yet.
-    pub fn new(http: Arc<http::Client>, surroundings: Surroundings) -> Self {
+    pub fn new(http: Arc<http::Client>, environment: ClientEnvironment) -> Self {
         let warnings = Mutex::default();
-        Self { http, surroundings, databricks: OnceCell::new(), aws: OnceCell::new(), azure: OnceCell::new(), warnings }
+        Self { http, environment, databricks: OnceCell::new(), aws: OnceCell::new(), azure: OnceCell::new(), warnings }
     }
 
     /// Notes what somebody should hear of although all went well. It is told once, however often it is met.
@@ -83,19 +83,19 @@ impl Clouds {
 
     /// The Databricks workspace.
     pub async fn databricks(&self) -> Result<&databricks::Workspace, CloudError> {
-        let connect = || databricks::Workspace::connect(Arc::clone(&self.http), &self.surroundings);
+        let connect = || databricks::Workspace::connect(Arc::clone(&self.http), &self.environment);
         self.databricks.get_or_init(connect).await.as_ref().map_err(Clone::clone)
     }
 
     /// The AWS account.
     pub async fn aws(&self) -> Result<&aws::Account, CloudError> {
-        let connect = || aws::Account::connect(Arc::clone(&self.http), &self.surroundings);
+        let connect = || aws::Account::connect(Arc::clone(&self.http), &self.environment);
         self.aws.get_or_init(connect).await.as_ref().map_err(Clone::clone)
     }
 
     /// The Azure tenant.
     pub async fn azure(&self) -> Result<&azure::Tenant, CloudError> {
-        let connect = || azure::Tenant::connect(Arc::clone(&self.http), &self.surroundings);
+        let connect = || azure::Tenant::connect(Arc::clone(&self.http), &self.environment);
         self.azure.get_or_init(connect).await.as_ref().map_err(Clone::clone)
     }
 }

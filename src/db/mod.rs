@@ -1,8 +1,8 @@
 //! Connections to databases as one of their users, by psql, the servers' own client. The password is on no disk, in
 //! no argument and in no variable: psql reads it from a file in memory.
 
+mod error;
 mod passfile;
-mod refusal;
 
 use std::{
     os::fd::AsRawFd as _,
@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-pub use refusal::DbError;
+pub use error::DbError;
 
 use crate::{
     auth::{Database, SslMode},
@@ -46,7 +46,7 @@ const INHERITED: [&str; 17] = [
 
 /// A user of a database, and what it takes to be that user.
 #[derive(Debug)]
-pub struct Login<'a> {
+pub struct PsqlSession<'a> {
     /// The database.
     pub database: &'a Database,
     /// The user.
@@ -61,27 +61,27 @@ pub struct Login<'a> {
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum OutputFormat {
     /// As a table for people.
     Table,
     /// As comma-separated values.
     Csv,
 }
 
-impl Login<'_> {
+impl PsqlSession<'_> {
     /// Runs statements, one after the other, to the first that fails. Results go to standard output; what psql says
     /// beside them, such as notices, is returned.
     ///
     /// # Errors
     /// When psql cannot be started, or the server refuses the user or a statement.
-    pub async fn query(&self, statements: &[String], format: Format) -> Result<String, DbError> {
-        let csv = (format == Format::Csv).then_some("--csv");
+    pub async fn query(&self, statements: &[String], format: OutputFormat) -> Result<String, DbError> {
+        let csv = (format == OutputFormat::Csv).then_some("--csv");
         let commands = statements.iter().flat_map(|statement| ["-c", statement.as_str()]);
         let arguments = ["-X", "-v", "ON_ERROR_STOP=1"].into_iter().chain(csv).chain(commands);
         // English words can be understood, and results are in UTF-8 whatever the node speaks.
         let cmd = self.cmd().args(arguments).env("LC_ALL", "C").env("PGCLIENTENCODING", "UTF8");
         let ended = self.run(cmd, Streams::Data).await?;
-        if ended.code == 0 { Ok(ended.stderr) } else { Err(refusal::of(self, ended.code, &ended.stderr)) }
+        if ended.code == 0 { Ok(ended.stderr) } else { Err(error::of(self, ended.code, &ended.stderr)) }
     }
 
     /// Gives the terminal to psql, and returns its status.
@@ -92,7 +92,7 @@ impl Login<'_> {
         let cmd = self.cmd().args(["-X", "-q", "-c", ""]).env("LC_ALL", "C");
         let tried = self.run(cmd, Streams::None).await?;
         if tried.code != 0 {
-            return Err(refusal::of(self, tried.code, &tried.stderr));
+            return Err(error::of(self, tried.code, &tried.stderr));
         }
         Ok(self.run(self.cmd(), Streams::All).await?.code)
     }
@@ -128,10 +128,10 @@ impl Login<'_> {
 
     async fn run(&self, cmd: Cmd, streams: Streams) -> Result<Finished, DbError> {
         let line = passfile::line(self)?;
-        let file = in_memory("pgpass", line.reveal()).map_err(|error| refusal::no_passfile(&error))?;
+        let file = in_memory("pgpass", line.reveal()).map_err(|error| error::no_passfile(&error))?;
         let cmd = cmd.env("PGPASSFILE", format!("/proc/self/fd/{}", file.as_raw_fd()));
         let inherits = |name: &str| INHERITED.contains(&name);
         let child = Foreground { cmd: &cmd, inherits, file: &file, streams };
-        child.run().await.map_err(|error| refusal::not_run(&error))
+        child.run().await.map_err(|error| error::not_run(&error))
     }
 }

@@ -1,24 +1,24 @@
 //! The one line of a password file: <https://www.postgresql.org/docs/15/libpq-pgpass.html>.
 
-use super::{DbError, Login};
-use crate::secrets::forms::{Form, Rendered};
+use super::{DbError, PsqlSession};
+use crate::secrets::file_formats::{Rendered, SecretFormat};
 
 /// The line for one user of one database of one server, and for nobody else: no wildcard may send the password elsewhere.
-pub(super) fn line(login: &Login) -> Result<Rendered, DbError> {
-    let database = login.database;
-    let password = login.password.without_line_end();
+pub(super) fn line(session: &PsqlSession) -> Result<Rendered, DbError> {
+    let database = session.database;
+    let password = session.password.without_line_end();
     let unusable = |why: &str| {
-        let message = format!("the password of `{}` for `{}` cannot be used: {why}", login.user, database.name);
+        let message = format!("the password of `{}` for `{}` cannot be used: {why}", session.user, database.name);
         DbError::new(message).hint("ask whoever keeps the secret to store the password alone")
     };
     if password.is_empty() {
         return Err(unusable("it is empty"));
     }
-    let form = Form::Pgpass {
+    let form = SecretFormat::Pgpass {
         host: database.host.clone(),
         port: database.port.to_string(),
         database: database.database.clone(),
-        user: login.user.to_owned(),
+        user: session.user.to_owned(),
     };
     form.written(password).map_err(|unfit| unusable(&unfit.to_string()))
 }
@@ -46,8 +46,9 @@ mod tests {
             origin: Origin { file: "access.toml".into(), line: 1, column: 1 },
         };
         let password = Secret::from(password.to_owned());
-        let login = Login { database: &database, user: "read_only", password: &password, ca: None, timeout: None };
-        line(&login).map(|line| String::from_utf8(line.reveal().to_vec()).expect("UTF-8"))
+        let session =
+            PsqlSession { database: &database, user: "read_only", password: &password, ca: None, timeout: None };
+        line(&session).map(|line| String::from_utf8(line.reveal().to_vec()).expect("UTF-8"))
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Why a file could not be brought from a remote store.
 
 use crate::{
-    cloud::{CloudError, Kind},
+    cloud::{CloudError, CloudErrorKind},
     fs::FsError,
 };
 
@@ -56,18 +56,20 @@ impl FileStoreError {
 
     /// Whether the store said that there is no such thing.
     pub(super) fn is_absent(&self) -> bool {
-        matches!(self, Self::Refused { error, .. } if error.kind == Kind::Absent)
+        matches!(self, Self::Refused { error, .. } if error.kind == CloudErrorKind::Absent)
     }
 
     /// What to do.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Refused { error, .. } => error.hint.clone().or_else(|| match error.kind {
-                Kind::NotConfigured => Some(
+                CloudErrorKind::NotConfigured => Some(
                     "set `DATABRICKS_HOST` and a way to log in, or name a file store that is a folder of this node"
                         .into(),
                 ),
-                Kind::Denied => Some("ask for READ on the folder for the identity that the node acts as".into()),
+                CloudErrorKind::Denied => {
+                    Some("ask for READ on the folder for the identity that the node acts as".into())
+                }
                 _ => None,
             }),
             Self::TooLarge { .. } => Some("keep large files in a Volume".into()),

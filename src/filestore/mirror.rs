@@ -56,7 +56,7 @@ impl Mirror {
         runtime: Handle,
         cache: &Path,
     ) -> Result<Self, FileStoreError> {
-        let host = clouds.surroundings.variable("DATABRICKS_HOST").unwrap_or_default();
+        let host = clouds.environment.variable("DATABRICKS_HOST").unwrap_or_default();
         let name = Digest::sha256(format!("{address}\n{host}").as_bytes()).hex()[..16].to_owned();
         let wanted = cache.join("filestore").join(name);
         // What the store shows to us it may not show to everybody on the node.

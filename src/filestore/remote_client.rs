@@ -11,7 +11,7 @@ use url::Url;
 
 use super::{FileStoreAddress, FileStoreError};
 use crate::{
-    cloud::{CloudError, Clouds, Kind, Pages},
+    cloud::{CloudError, CloudErrorKind, Clouds, PageLimit},
     http::{Answer, Request, RetryPolicy},
 };
 
@@ -103,7 +103,7 @@ impl RemoteClient {
             }
         };
         match found {
-            Err(error) if error.kind == Kind::Absent => Ok(None),
+            Err(error) if error.kind == CloudErrorKind::Absent => Ok(None),
             found => found.map(Some).map_err(FileStoreError::refused(self.address.shown(file))),
         }
     }
@@ -128,7 +128,7 @@ impl RemoteClient {
             FileStoreAddress::Web(root) => self.read_web(root, file, entry, part).await,
         };
         let bytes = bytes.map_err(|error| match error.kind {
-            Kind::Changed => FileStoreError::Changed(self.address.shown(file)),
+            CloudErrorKind::Changed => FileStoreError::Changed(self.address.shown(file)),
             _ => FileStoreError::refused(self.address.shown(file))(error),
         })?;
         let (expected, received) = (entry.size.map_or(bytes.len() as u64, |_| length), bytes.len() as u64);
@@ -153,9 +153,9 @@ impl RemoteClient {
 
     async fn list_volume(&self, folder: &str) -> Result<Vec<RemoteEntry>, CloudError> {
         let mut entries = Vec::new();
-        let (mut token, mut pages) = (String::new(), Pages::default());
+        let (mut token, mut pages) = (String::new(), PageLimit::default());
         loop {
-            pages.turn()?;
+            pages.next_page()?;
             let query = [("page_token", token.as_str())];
             let query = if token.is_empty() { &query[..0] } else { &query[..] };
             let page: VolumePage = self.json(&format!("/api/2.0/fs/directories{folder}"), query).await?;
@@ -183,7 +183,7 @@ impl RemoteClient {
         // The condition above is the only one of the request.
         let is_changed = |error: &CloudError| error.said.as_ref().is_some_and(|said| said.contains("modified"));
         match answer {
-            Err(error) if error.kind == Kind::Invalid && is_changed(&error) => Err(changed()),
+            Err(error) if error.kind == CloudErrorKind::Invalid && is_changed(&error) => Err(changed()),
             answer => part_of(answer?, part),
         }
     }
@@ -243,15 +243,18 @@ impl RemoteClient {
             300..=399 => {
                 // What stands behind a `?` may be a key.
                 let to = answer.header("location").and_then(|to| to.split('?').next()).unwrap_or_default();
-                let error = CloudError::new(Kind::Invalid, "the server answers with a redirect, which is not followed");
+                let error = CloudError::new(
+                    CloudErrorKind::Invalid,
+                    "the server answers with a redirect, which is not followed",
+                );
                 return Err(error.said(&format!("to {to}")).hint("name the address that it leads to"));
             }
-            401 | 403 => Kind::Denied,
-            404 | 410 => Kind::Absent,
+            401 | 403 => CloudErrorKind::Denied,
+            404 | 410 => CloudErrorKind::Absent,
             412 => return Err(changed()),
-            429 => Kind::Limited,
-            500.. => Kind::Unreachable,
-            _ => Kind::Invalid,
+            429 => CloudErrorKind::Limited,
+            500.. => CloudErrorKind::Unreachable,
+            _ => CloudErrorKind::Invalid,
         };
         Err(CloudError::new(kind, format!("the server answered with status {}", answer.status)))
     }
@@ -262,11 +265,11 @@ impl RemoteClient {
 }
 
 fn changed() -> CloudError {
-    CloudError::new(Kind::Changed, "the file was changed while it was read")
+    CloudError::new(CloudErrorKind::Changed, "the file was changed while it was read")
 }
 
 fn malformed(message: &str) -> CloudError {
-    CloudError::new(Kind::Malformed, message)
+    CloudError::new(CloudErrorKind::Malformed, message)
 }
 
 fn ranged(request: Request, part: Option<(u64, u64)>) -> Request {

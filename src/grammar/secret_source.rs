@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use super::names;
 pub(crate) use crate::secrets::SourceName;
-use crate::secrets::{Address, CREDSTASH_TABLE, Place, Source, is_region, key_vault, variable};
+use crate::secrets::{Address, CREDSTASH_TABLE, SecretScope, Source, is_region, key_vault, variable};
 
 use SourceName::{AwsParameterStore, AwsSecretsManager, AzureKeyVault, Credstash, Databricks, Env, File};
 
@@ -81,8 +81,8 @@ impl SourceName {
     }
 
     /// The source with what all secrets of the scope have in common; the key is not looked at.
-    pub(crate) fn place(self, spec: &SecretSpec<'_>) -> Result<Place, SpecError> {
-        Ok(Place { scope: spec.scope.to_owned(), source: self.source(spec)? })
+    pub(crate) fn place(self, spec: &SecretSpec<'_>) -> Result<SecretScope, SpecError> {
+        Ok(SecretScope { scope: spec.scope.to_owned(), source: self.source(spec)? })
     }
 
     fn source(self, spec: &SecretSpec<'_>) -> Result<Source, SpecError> {
@@ -118,7 +118,7 @@ pub(crate) struct SecretName<'a> {
 }
 
 /// Where one secret of a scope is.
-pub(crate) fn address(place: &Place, key: &str, named: SecretName<'_>) -> Result<Address, SpecError> {
+pub(crate) fn address(place: &SecretScope, key: &str, named: SecretName<'_>) -> Result<Address, SpecError> {
     let (written, name) = if SourceName::of(&place.source) == Env { ("env", named.env) } else { ("name", named.name) };
     let at = if name.is_some() { written } else { "key" };
     let address = place.address(key, name, named.version);
@@ -158,7 +158,7 @@ pub(crate) fn nonstandard_address(scope: &str, key: &str, address: &Address) -> 
         }
     };
     let written = address.to_string();
-    let place = usual.map(|source| Place { scope: scope.to_owned(), source });
+    let place = usual.map(|source| SecretScope { scope: scope.to_owned(), source });
     let is_there = place.is_some_and(|place| place.address(key, None, None).to_string() == written);
     (!is_there).then_some(written)
 }
@@ -174,7 +174,7 @@ pub(crate) fn default_addresses(scope: &str, keys: &str) -> Vec<String> {
         Some(Source::SecretsManager { region: None }),
         Some(Source::ParameterStore { region: None }),
     ];
-    let place = |source| Place { scope: scope.to_owned(), source }.address(keys, None, None).to_string();
+    let place = |source| SecretScope { scope: scope.to_owned(), source }.address(keys, None, None).to_string();
     let variables = format!("env:{}{named}", variable(scope, ""));
     paths.into_iter().flatten().map(place).chain([variables]).collect()
 }

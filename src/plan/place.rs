@@ -9,7 +9,7 @@ use crate::{
     fs::{Found, Stamp},
     secrets::{
         Address, Secret,
-        forms::{self, Form, Kind, Piece, Rendered, Unfit, Unpaired},
+        file_formats::{self, FileFormat, FormatError, Rendered, SecretFormat, TemplatePart, UnpairedMarker},
     },
     state::Delivered,
 };
@@ -28,11 +28,11 @@ pub struct PlaceSecrets {
     /// User and group ids.
     pub owner: (u32, u32),
     /// What kind of file it is.
-    pub kind: Kind,
+    pub kind: FileFormat,
     /// The secrets, in profile order.
     pub parts: Vec<SecretPart>,
     /// For a template: its text, with the keys of the parts.
-    pub template: Vec<Piece>,
+    pub template: Vec<TemplatePart>,
     /// What the receipt says of the file.
     pub known: Option<Delivered>,
     /// What the file is known by to other profiles.
@@ -49,7 +49,7 @@ pub struct SecretPart {
     /// Where it comes from.
     pub from: Address,
     /// How it stands in the file.
-    pub form: Form,
+    pub form: SecretFormat,
 }
 
 /// Why a file cannot be made.
@@ -65,9 +65,9 @@ pub enum PlaceError {
         /// The file.
         file: PathBuf,
         /// The file's kind.
-        kind: Kind,
+        kind: FileFormat,
         /// What of it does not fit.
-        why: Unfit,
+        why: FormatError,
     },
     /// Somebody else has an entry for the same server.
     #[error("`{file}` has an entry for `{machine}` that nodeagent did not write")]
@@ -83,7 +83,7 @@ pub enum PlaceError {
         /// The file.
         file: PathBuf,
         /// What is wrong.
-        why: Unpaired,
+        why: UnpairedMarker,
     },
     /// A secret was not fetched.
     #[error("the secret `{key}` of scope `{scope}` is not at hand")]
@@ -148,30 +148,32 @@ impl PlaceSecrets {
         let before = before.unwrap_or_default();
         let unpaired = |why| PlaceError::Unpaired { file: self.file.clone(), why };
         Ok(match self.kind {
-            Kind::Whole | Kind::EnvFile => lines,
-            Kind::Pgpass => Rendered::new(forms::with_block(before, &self.profile, lines.reveal()).map_err(unpaired)?),
-            Kind::Netrc => {
-                let others = forms::without_block(before, &self.profile).map_err(unpaired)?;
+            FileFormat::Whole | FileFormat::EnvFile => lines,
+            FileFormat::Pgpass => {
+                Rendered::new(file_formats::with_block(before, &self.profile, lines.reveal()).map_err(unpaired)?)
+            }
+            FileFormat::Netrc => {
+                let others = file_formats::without_block(before, &self.profile).map_err(unpaired)?;
                 for part in &self.parts {
-                    if let Form::Netrc { machine, .. } = &part.form
-                        && forms::names_machine(&others, machine)
+                    if let SecretFormat::Netrc { machine, .. } = &part.form
+                        && file_formats::names_machine(&others, machine)
                     {
                         return Err(PlaceError::Taken { file: self.file.clone(), machine: machine.clone() });
                     }
                 }
-                Rendered::new(forms::with_block(before, &self.profile, lines.reveal()).map_err(unpaired)?)
+                Rendered::new(file_formats::with_block(before, &self.profile, lines.reveal()).map_err(unpaired)?)
             }
-            Kind::GitCredentials => {
+            FileFormat::GitCredentials => {
                 let mut ours = self.identities();
                 if let Some(Delivered::Lines { of }) = &self.known {
                     ours.extend(of.iter().cloned());
                 }
-                Rendered::new(forms::with_lines(before, &ours, lines.reveal()))
+                Rendered::new(file_formats::with_lines(before, &ours, lines.reveal()))
             }
-            Kind::Template => {
-                let piece = |piece: &Piece| match piece {
-                    Piece::Text(text) => text.as_bytes().to_vec(),
-                    Piece::Secret(key) => {
+            FileFormat::Template => {
+                let piece = |piece: &TemplatePart| match piece {
+                    TemplatePart::Text(text) => text.as_bytes().to_vec(),
+                    TemplatePart::Secret(key) => {
                         written.get(key.as_str()).map(|text| text.reveal().to_vec()).unwrap_or_default()
                     }
                 };
@@ -205,15 +207,15 @@ impl PlaceSecrets {
     /// What the receipt is to say of the file when it has this stamp.
     pub fn delivered(&self, stamp: Option<Stamp>) -> Delivered {
         match self.kind {
-            Kind::Whole | Kind::EnvFile | Kind::Template => {
+            FileFormat::Whole | FileFormat::EnvFile | FileFormat::Template => {
                 let last = match &self.known {
                     Some(Delivered::File { stamps }) => stamps.last().copied(),
                     _ => None,
                 };
                 Delivered::File { stamps: last.into_iter().chain(stamp).collect() }
             }
-            Kind::Pgpass | Kind::Netrc => Delivered::Block,
-            Kind::GitCredentials => Delivered::Lines { of: self.identities() },
+            FileFormat::Pgpass | FileFormat::Netrc => Delivered::Block,
+            FileFormat::GitCredentials => Delivered::Lines { of: self.identities() },
         }
     }
 
@@ -227,7 +229,7 @@ impl PlaceSecrets {
 
     fn identities(&self) -> Vec<String> {
         let identity = |part: &SecretPart| match &part.form {
-            Form::GitCredentials { url, user } => Some(forms::identity(url, user)),
+            SecretFormat::GitCredentials { url, user } => Some(file_formats::identity(url, user)),
             _ => None,
         };
         self.parts.iter().filter_map(identity).collect()
@@ -253,18 +255,18 @@ impl RemoveSecrets {
         let text = found.bytes.as_deref().unwrap_or_default();
         match &self.known {
             Delivered::File { .. } => true,
-            Delivered::Block => forms::has_block(text, &self.profile),
-            Delivered::Lines { of } => forms::has_lines(text, of),
+            Delivered::Block => file_formats::has_block(text, &self.profile),
+            Delivered::Lines { of } => file_formats::has_lines(text, of),
         }
     }
 
     /// The file without what is ours; `None` when the whole file is.
-    pub fn rest(&self, found: &Found) -> Result<Option<Rendered>, Unpaired> {
+    pub fn rest(&self, found: &Found) -> Result<Option<Rendered>, UnpairedMarker> {
         let text = found.bytes.as_deref().unwrap_or_default();
         Ok(match &self.known {
             Delivered::File { .. } => None,
-            Delivered::Block => Some(Rendered::new(forms::without_block(text, &self.profile)?)),
-            Delivered::Lines { of } => Some(Rendered::new(forms::without_lines(text, of))),
+            Delivered::Block => Some(Rendered::new(file_formats::without_block(text, &self.profile)?)),
+            Delivered::Lines { of } => Some(Rendered::new(file_formats::without_lines(text, of))),
         })
     }
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     inventory::below,
     profile::{Entry, SecretItem},
-    secrets::forms::Kind,
+    secrets::file_formats::FileFormat,
 };
 
 /// The secrets of one file.
@@ -73,7 +73,7 @@ impl Builder<'_> {
             }
         }
         // A template with a hole in it is no file; of entries, those that are there are delivered.
-        if there.is_empty() || kind == Kind::Template && there.len() < group.entries.len() {
+        if there.is_empty() || kind == FileFormat::Template && there.len() < group.entries.len() {
             return;
         }
         self.secrets_at_hand(group, &there);
@@ -93,8 +93,11 @@ impl Builder<'_> {
         let value = |from: &_| self.inventory.vault.get(from).and_then(Result::ok);
         match action.content(found.as_ref(), value) {
             Ok(content) if failure.is_none() && action.is_there(found.as_ref(), &content) => {
-                let file =
-                    if action.kind == Kind::Whole { String::new() } else { format!(" in {}", action.file.display()) };
+                let file = if action.kind == FileFormat::Whole {
+                    String::new()
+                } else {
+                    format!(" in {}", action.file.display())
+                };
                 return self.ready(format!("secret: {}{file}", action.names()));
             }
             Ok(_) => {}
@@ -137,7 +140,8 @@ impl Builder<'_> {
             SecretPart { scope, key, from, form }
         };
         let mut templates = self.profile.secrets.templates.iter();
-        let template = templates.find(|template| first.form.kind() == Kind::Template && template.value.to == first.to);
+        let template =
+            templates.find(|template| first.form.kind() == FileFormat::Template && template.value.to == first.to);
         PlaceSecrets {
             profile: self.profile.name.clone(),
             file: group.file.clone(),
@@ -158,7 +162,7 @@ impl Builder<'_> {
         let is_free = |id: &str| self.plan.steps.iter().all(|step| step.id.0 != id);
         let whole = format!("secret:{}", action.file.display());
         match action.parts.len() {
-            1 if action.kind == Kind::Whole && is_free(&short) => short,
+            1 if action.kind == FileFormat::Whole && is_free(&short) => short,
             _ if is_free(&whole) => whole,
             _ => format!("{whole}:{}", action.names()),
         }
@@ -186,7 +190,7 @@ fn go_together(one: &Entry<SecretItem>, other: &Entry<SecretItem>) -> bool {
     let (one, other) = (&one.value, &other.value);
     one.form.kind() == other.form.kind()
         && (one.to.mode, &one.to.owner) == (other.to.mode, &other.to.owner)
-        && (std::ptr::eq(one, other) || one.form != other.form || one.form.kind() == Kind::Template)
+        && (std::ptr::eq(one, other) || one.form != other.form || one.form.kind() == FileFormat::Template)
 }
 
 /// Whether anything of a delivery may still be there. What may not be looked at is left to the step.

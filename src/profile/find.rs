@@ -8,7 +8,7 @@ use std::{
 
 use super::{builtin, requirements};
 use crate::{
-    cloud::Kind,
+    cloud::CloudErrorKind,
     diagnostic::{Diagnostic, nearest},
     filestore::{FileStoreError, Mirror},
     fs::read_bounded,
@@ -128,7 +128,9 @@ impl FileStore {
         if let Some(mirror) = &self.mirror {
             return match mirror.probe(tree) {
                 Ok(()) => Ok(true),
-                Err(FileStoreError::Refused { error, .. }) if matches!(error.kind, Kind::Denied | Kind::Absent) => {
+                Err(FileStoreError::Refused { error, .. })
+                    if matches!(error.kind, CloudErrorKind::Denied | CloudErrorKind::Absent) =>
+                {
                     Ok(false)
                 }
                 Err(error) => Err(error.to_string()),

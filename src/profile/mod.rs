@@ -43,8 +43,8 @@ use crate::{
     redact::UrlPrefix,
     report::event::ProfileSource,
     secrets::{
-        Address, Place,
-        forms::{Form, Piece},
+        Address, SecretScope,
+        file_formats::{SecretFormat, TemplatePart},
     },
 };
 
@@ -288,7 +288,7 @@ pub struct Secrets {
     /// Variables that hold secrets, also those that do not count on this node: no child of a run gets them.
     pub withheld: BTreeSet<String>,
     /// The scope they belong to, at its source.
-    pub place: Option<Place>,
+    pub place: Option<SecretScope>,
 }
 
 /// One secret in one place.
@@ -301,7 +301,7 @@ pub struct SecretItem {
     /// Where it comes from.
     pub from: Address,
     /// How it stands in the file.
-    pub form: Form,
+    pub form: SecretFormat,
     /// The file it goes to.
     pub to: SecretFile,
 }
@@ -325,9 +325,9 @@ pub struct Template {
     /// Where the text comes from.
     pub content: Content,
     /// The text, taken apart; empty when it could not be had.
-    pub pieces: Vec<Piece>,
+    pub pieces: Vec<TemplatePart>,
     /// The scope its keys belong to.
-    place: Place,
+    place: SecretScope,
     /// Keys that the profile gives an address of their own.
     known: BTreeMap<String, Address>,
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{AssetRef, Content, Entry, Profile, SecretFile, SecretItem, Setting, Text};
-use crate::{diagnostic::Origin, secrets::forms::Form};
+use crate::{diagnostic::Origin, secrets::file_formats::SecretFormat};
 
 /// The merged profile as TOML, each value followed by the file and line that set it.
 pub fn show(profile: &Profile) -> String {
@@ -92,7 +92,8 @@ fn pip(page: &mut Page, profile: &Profile) {
 
 fn secrets(page: &mut Page, profile: &Profile) {
     let secrets = &profile.secrets;
-    let items: Vec<_> = secrets.items.iter().filter(|item| item.value.form != Form::Template).cloned().collect();
+    let items: Vec<_> =
+        secrets.items.iter().filter(|item| item.value.form != SecretFormat::Template).cloned().collect();
     page.list("items", &items, |item| {
         let (scope, name, from) = (quoted(&item.scope), quoted(&item.key), quoted(&item.from.to_string()));
         format!("{{ scope = {scope}, key = {name}, from = {from}, to = {{ {} }} }}", delivery(item))
@@ -112,16 +113,18 @@ fn delivery(item: &SecretItem) -> String {
     let file = quoted(&to.path.display().to_string());
     let owner = format!("owner = {}", quoted(&to.owner));
     match &item.form {
-        Form::Whole | Form::Template => format!("file = {file}, {}", mode_and_owner(to)),
-        Form::Variable(name) => format!("env-file = {file}, variable = {}, {}", quoted(name), mode_and_owner(to)),
-        Form::Pgpass { host, port, database, user } => {
+        SecretFormat::Whole | SecretFormat::Template => format!("file = {file}, {}", mode_and_owner(to)),
+        SecretFormat::Variable(name) => {
+            format!("env-file = {file}, variable = {}, {}", quoted(name), mode_and_owner(to))
+        }
+        SecretFormat::Pgpass { host, port, database, user } => {
             let [host, port, database, user] = [host, port, database, user].map(|field| quoted(field));
             format!("pgpass = {file}, host = {host}, port = {port}, database = {database}, user = {user}, {owner}")
         }
-        Form::Netrc { machine, login } => {
+        SecretFormat::Netrc { machine, login } => {
             format!("netrc = {file}, machine = {}, login = {}, {owner}", quoted(machine), quoted(login))
         }
-        Form::GitCredentials { url, user } => {
+        SecretFormat::GitCredentials { url, user } => {
             format!("git-credentials = {file}, url = {}, user = {}, {owner}", quoted(url.as_str()), quoted(user))
         }
     }

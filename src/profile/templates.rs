@@ -8,27 +8,28 @@ use crate::{
     diagnostic::{Diagnostic, Source},
     secrets::{
         Address,
-        forms::{self, BadName, Form, Piece},
+        file_formats::{self, InvalidPlaceholder, SecretFormat, TemplatePart},
     },
 };
 
 /// Takes a template apart. The error: where, what is wrong, what to do.
-pub(super) fn parse(text: &str) -> Result<Vec<Piece>, (Range<usize>, String, String)> {
-    let pieces = forms::pieces(text, names::is_secret).map_err(|BadName { place, found, is_open }| {
-        let message = if is_open {
-            format!("`{found}` has no closing brace")
-        } else {
-            format!("`{found}` names no secret, and a template knows nothing else")
-        };
-        let hint = match found.strip_prefix("${").filter(|_| !is_open) {
-            Some(rest) => {
-                format!("write `${{secret.KEY}}` for a key of the scope, or `$${{{rest}` for a literal `{found}`")
-            }
-            None => "write `${secret.KEY}`, or `$${` for a literal `${`".to_owned(),
-        };
-        (place, message, hint)
-    })?;
-    if pieces.iter().any(|piece| matches!(piece, Piece::Secret(_))) {
+pub(super) fn parse(text: &str) -> Result<Vec<TemplatePart>, (Range<usize>, String, String)> {
+    let pieces =
+        file_formats::pieces(text, names::is_secret).map_err(|InvalidPlaceholder { place, found, is_open }| {
+            let message = if is_open {
+                format!("`{found}` has no closing brace")
+            } else {
+                format!("`{found}` names no secret, and a template knows nothing else")
+            };
+            let hint = match found.strip_prefix("${").filter(|_| !is_open) {
+                Some(rest) => {
+                    format!("write `${{secret.KEY}}` for a key of the scope, or `$${{{rest}` for a literal `{found}`")
+                }
+                None => "write `${secret.KEY}`, or `$${` for a literal `${`".to_owned(),
+            };
+            (place, message, hint)
+        })?;
+    if pieces.iter().any(|piece| matches!(piece, TemplatePart::Secret(_))) {
         return Ok(pieces);
     }
     let hint = "write `${secret.KEY}` where the value goes; a file without secrets belongs elsewhere";
@@ -68,7 +69,7 @@ pub(super) fn fill(profile: &mut Profile, store: &FileStore, found: &mut Vec<Dia
     let secrets = &mut profile.secrets;
     for entry in &secrets.templates {
         let template = &entry.value;
-        let keys: BTreeSet<&String> = template.pieces.iter().filter_map(Piece::secret).collect();
+        let keys: BTreeSet<&String> = template.pieces.iter().filter_map(TemplatePart::secret).collect();
         for key in keys {
             let from = template.known.get(key).cloned();
             let from = from.unwrap_or_else(|| template.place.address(key, None, None));
@@ -76,7 +77,7 @@ pub(super) fn fill(profile: &mut Profile, store: &FileStore, found: &mut Vec<Dia
                 secrets.withheld.insert(variable.clone());
             }
             let (scope, key, to) = (template.place.scope.clone(), key.clone(), template.to.clone());
-            let value = SecretItem { scope, key, from, form: Form::Template, to };
+            let value = SecretItem { scope, key, from, form: SecretFormat::Template, to };
             let (origin, optional, timeout) = (entry.origin.clone(), entry.optional, entry.timeout);
             secrets.items.push(Entry { value, origin, optional, timeout });
         }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    auth::{Access, AuditLog, Decision, Denial, Identity, Judgement, Wish, foreign_profile, judge},
+    auth::{Access, AccessRequest, AuditLog, Decision, Denial, Evaluation, Identity, evaluate, foreign_profile},
     cloud::Clouds,
     diagnostic::Origin,
     facts::NodeFacts,
@@ -20,8 +20,8 @@ use crate::{
 };
 
 /// The leave that a profile of a unit needs.
-pub fn use_of(profile: &Profile) -> Option<Wish> {
-    profile.business_unit.clone().map(|unit| Wish::UseProfile { unit })
+pub fn use_of(profile: &Profile) -> Option<AccessRequest> {
+    profile.business_unit.clone().map(|unit| AccessRequest::UseProfile { unit })
 }
 
 /// A profile that is to be used on a node.
@@ -71,7 +71,7 @@ impl Granted {
 
 /// Something a profile asks for, and where.
 struct Asked<'a> {
-    wish: Wish,
+    request: AccessRequest,
     origin: Option<&'a Origin>,
     address: Option<&'a Address>,
 }
@@ -84,9 +84,9 @@ impl<'a> Case<'a> {
     /// Every denial; then nothing was fetched.
     pub async fn fetch(&self) -> Result<(Granted, Vault), Vec<Problem>> {
         let asked = self.asked();
-        let wishes: Vec<Wish> = asked.iter().map(|asked| asked.wish.clone()).collect();
+        let requests: Vec<AccessRequest> = asked.iter().map(|asked| asked.request.clone()).collect();
         let node = Identity::of_node(self.facts, self.root);
-        let Judgement { identity, decisions } = judge(self.access, node, self.clouds, &wishes).await;
+        let Evaluation { identity, decisions } = evaluate(self.access, node, self.clouds, &requests).await;
         let decided: Vec<(&Asked<'_>, &Decision)> = asked.iter().zip(&decisions).collect();
         let trouble = self.write_decisions(&identity, &decided);
         let denied = decided.iter().filter(|(_, decision)| !decision.allowed);
@@ -111,7 +111,7 @@ impl<'a> Case<'a> {
         let mut trouble = None;
         // Where there is no access file nothing is decided, but for other units' profiles.
         for (asked, decision) in decided.iter().filter(|(_, decision)| !decision.allowed || decision.rule.is_some()) {
-            if let Err(error) = log.decided(identity, &asked.wish, asked.origin, decision) {
+            if let Err(error) = log.decided(identity, &asked.request, asked.origin, decision) {
                 trouble.get_or_insert(error);
             }
         }
@@ -119,31 +119,31 @@ impl<'a> Case<'a> {
     }
 
     fn asked(&self) -> Vec<Asked<'a>> {
-        let use_profile = use_of(self.profile).map(|wish| Asked {
-            wish,
+        let use_profile = use_of(self.profile).map(|request| Asked {
+            request,
             origin: self.profile.business_unit_at.as_ref(),
             address: None,
         });
         let secrets = self.profile.secrets.items.iter().map(|entry| Asked {
-            wish: Wish::read_at(&entry.value.scope, &entry.value.key, &entry.value.from),
+            request: AccessRequest::read_at(&entry.value.scope, &entry.value.key, &entry.value.from),
             origin: Some(&entry.origin),
             address: Some(&entry.value.from),
         });
         let logins = self.profile.logins.iter().map(|entry| Asked {
-            wish: Wish::read_at(&entry.value.scope, &entry.value.key, &entry.value.from),
+            request: AccessRequest::read_at(&entry.value.scope, &entry.value.key, &entry.value.from),
             origin: Some(&entry.origin),
             address: Some(&entry.value.from),
         });
         // A secret that goes to several places is asked for once.
         let mut seen = BTreeSet::new();
         let mut asked: Vec<Asked<'a>> = use_profile.into_iter().chain(secrets).chain(logins).collect();
-        asked.retain(|asked| seen.insert(asked.wish.clone()));
+        asked.retain(|asked| seen.insert(asked.request.clone()));
         asked
     }
 
     fn failure(&self, identity: &Identity, asked: &Asked<'_>) -> Problem {
-        let Denial { mut message, mut causes, mut hint } = Denial::new(self.access, identity, &asked.wish);
-        if let Wish::UseProfile { unit } = &asked.wish {
+        let Denial { mut message, mut causes, mut hint } = Denial::new(self.access, identity, &asked.request);
+        if let AccessRequest::UseProfile { unit } = &asked.request {
             let clusters = self.facts.business_unit.as_deref().unwrap_or_default();
             let (foreign, without_grants) = foreign_profile(&self.profile.name, unit, clusters);
             message = foreign;

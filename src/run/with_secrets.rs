@@ -10,7 +10,7 @@ use crate::{
     exec::{hand_over, withheld},
     inventory::Vault,
     profile::Profile,
-    secrets::{Secret, forms::Form, variable},
+    secrets::{Secret, file_formats::SecretFormat, variable},
 };
 
 /// Becomes the command, with the profile's secrets in its environment: under the names that `env-file` gives them, else
@@ -76,7 +76,7 @@ fn names(profile: &Profile) -> BTreeMap<(&str, &str), BTreeSet<String>> {
     let mut variables: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
     for item in profile.secrets.items.iter().map(|entry| &entry.value) {
         let own = variables.entry((item.scope.as_str(), item.key.as_str())).or_default();
-        if let Form::Variable(name) = &item.form {
+        if let SecretFormat::Variable(name) = &item.form {
             own.insert(name.clone());
         }
     }

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::{
     cloud::{
-        CloudError, Clouds, Kind, Pages,
-        aws::{Refusal, Service, as_secret},
+        CloudError, CloudErrorKind, Clouds, PageLimit,
+        aws::{AwsError, Service, as_secret},
     },
     redact::Secret,
 };
@@ -21,7 +21,7 @@ pub(super) async fn secret(
 ) -> Result<Secret, CloudError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
-    struct Got {
+    struct GetSecretValueResponse {
         #[serde(default, deserialize_with = "maybe_secret")]
         secret_string: Option<Secret>,
         #[serde(default, deserialize_with = "maybe_secret")]
@@ -32,11 +32,13 @@ pub(super) async fn secret(
         question[if is_version_id(version) { "VersionId" } else { "VersionStage" }] = version.into();
     }
     let account = clouds.aws().await?;
-    let got = account.call::<Got>(Service::SecretsManager, "GetSecretValue", region.or(region_of(id)), &question).await;
+    let got = account
+        .call::<GetSecretValueResponse>(Service::SecretsManager, "GetSecretValue", region.or(region_of(id)), &question)
+        .await;
     let got = got.map_err(|refusal| no_secret(id, version, refusal))?;
     let bytes = |text: Secret| STANDARD.decode(text.reveal()).ok().map(Secret::new);
     got.secret_string.or_else(|| got.secret_binary.and_then(bytes)).ok_or_else(|| {
-        CloudError::new(Kind::Malformed, format!("Secrets Manager answered without a value of `{id}`"))
+        CloudError::new(CloudErrorKind::Malformed, format!("Secrets Manager answered without a value of `{id}`"))
             .hint("check that the secret has a value")
     })
 }
@@ -50,19 +52,20 @@ pub(super) async fn parameter(
 ) -> Result<Secret, CloudError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
-    struct Got {
-        parameter: Value,
+    struct GetParameterResponse {
+        parameter: Parameter,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
-    struct Value {
+    struct Parameter {
         #[serde(deserialize_with = "as_secret")]
         value: Secret,
     }
     let selected = version.map_or_else(|| name.to_owned(), |version| format!("{name}:{version}"));
     let question = json!({ "Name": selected, "WithDecryption": true });
     let account = clouds.aws().await?;
-    let got = account.call::<Got>(Service::Ssm, "GetParameter", region.or(region_of(name)), &question).await;
+    let got =
+        account.call::<GetParameterResponse>(Service::Ssm, "GetParameter", region.or(region_of(name)), &question).await;
     got.map(|got| got.parameter.value).map_err(|refusal| no_parameter(name, version, refusal))
 }
 
@@ -72,13 +75,13 @@ pub async fn secrets(clouds: &Clouds, region: Option<&str>, prefix: &str) -> Res
     #[serde(rename_all = "PascalCase")]
     struct Page {
         #[serde(default)]
-        secret_list: Vec<Named>,
+        secret_list: Vec<NamedItem>,
         next_token: Option<String>,
     }
     let account = clouds.aws().await?;
-    let (mut names, mut from, mut pages) = (Vec::new(), None::<String>, Pages::default());
+    let (mut names, mut from, mut pages) = (Vec::new(), None::<String>, PageLimit::default());
     loop {
-        pages.turn()?;
+        pages.next_page()?;
         let mut question = json!({ "MaxResults": 100 });
         if !prefix.is_empty() {
             question["Filters"] = json!([{ "Key": "name", "Values": [prefix] }]);
@@ -103,13 +106,13 @@ pub async fn parameters(clouds: &Clouds, region: Option<&str>, path: &str) -> Re
     #[serde(rename_all = "PascalCase")]
     struct Page {
         #[serde(default)]
-        parameters: Vec<Named>,
+        parameters: Vec<NamedItem>,
         next_token: Option<String>,
     }
     let account = clouds.aws().await?;
-    let (mut names, mut from, mut pages) = (Vec::new(), None::<String>, Pages::default());
+    let (mut names, mut from, mut pages) = (Vec::new(), None::<String>, PageLimit::default());
     loop {
-        pages.turn()?;
+        pages.next_page()?;
         // Ten is all that the service gives at once.
         let mut question = json!({ "Path": path, "Recursive": true, "WithDecryption": false, "MaxResults": 10 });
         if let Some(from) = from {
@@ -128,7 +131,7 @@ pub async fn parameters(clouds: &Clouds, region: Option<&str>, path: &str) -> Re
 /// Something by its name; all else that comes with it is passed over.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Named {
+struct NamedItem {
     name: String,
 }
 
@@ -147,7 +150,7 @@ fn region_of(name: &str) -> Option<&str> {
     name.strip_prefix("arn:")?.split(':').nth(2).filter(|region| !region.is_empty())
 }
 
-fn no_secret(id: &str, version: Option<&str>, refusal: Refusal) -> CloudError {
+fn no_secret(id: &str, version: Option<&str>, refusal: AwsError) -> CloudError {
     let error = refusal.error;
     match refusal.code.as_str() {
         "ResourceNotFoundException" => {
@@ -156,11 +159,11 @@ fn no_secret(id: &str, version: Option<&str>, refusal: Refusal) -> CloudError {
             let hint = "check `name`, `version` and `region`, or ask whoever keeps the scope to add it".to_owned();
             CloudError { message: format!("there is no {what} `{id}` in Secrets Manager"), hint: Some(hint), ..error }
         }
-        // Said of secrets that wait for their deletion.
+        // ErrorBody of secrets that wait for their deletion.
         "InvalidRequestException" => {
             let hint = "have it restored, or name another secret".to_owned();
             CloudError {
-                kind: Kind::Absent,
+                kind: CloudErrorKind::Absent,
                 message: format!("Secrets Manager does not give out `{id}`"),
                 hint: Some(hint),
                 ..error
@@ -170,10 +173,10 @@ fn no_secret(id: &str, version: Option<&str>, refusal: Refusal) -> CloudError {
     }
 }
 
-fn no_parameter(name: &str, version: Option<&str>, refusal: Refusal) -> CloudError {
+fn no_parameter(name: &str, version: Option<&str>, refusal: AwsError) -> CloudError {
     let error = refusal.error;
     let absent = |message: String, hint: &str| CloudError {
-        kind: Kind::Absent,
+        kind: CloudErrorKind::Absent,
         message,
         hint: Some(hint.to_owned()),
         ..error.clone()
@@ -194,9 +197,9 @@ fn no_parameter(name: &str, version: Option<&str>, refusal: Refusal) -> CloudErr
 fn behind_kms(what: &str, error: CloudError) -> CloudError {
     let speaks_of_kms = error.said.as_deref().is_some_and(|said| said.contains("KMS") || said.contains("kms:"));
     match error.kind {
-        Kind::BackendRefuses => CloudError { message: format!("KMS does not open {what}"), ..error },
-        Kind::Denied if speaks_of_kms => CloudError {
-            kind: Kind::BackendRefuses,
+        CloudErrorKind::BackendRefuses => CloudError { message: format!("KMS does not open {what}"), ..error },
+        CloudErrorKind::Denied if speaks_of_kms => CloudError {
+            kind: CloudErrorKind::BackendRefuses,
             message: format!("KMS does not open {what} for this identity"),
             hint: Some("ask whoever keeps the key to allow `kms:Decrypt` with it".to_owned()),
             ..error
@@ -209,8 +212,8 @@ fn behind_kms(what: &str, error: CloudError) -> CloudError {
 mod tests {
     use super::*;
 
-    fn refusal(code: &str, kind: Kind, said: &str) -> Refusal {
-        let mut refusal = Refusal::from(CloudError::new(kind, "as the service says").said(said));
+    fn refusal(code: &str, kind: CloudErrorKind, said: &str) -> AwsError {
+        let mut refusal = AwsError::from(CloudError::new(kind, "as the service says").said(said));
         code.clone_into(&mut refusal.code);
         refusal
     }
@@ -232,31 +235,31 @@ mod tests {
 
     #[test]
     fn a_refusal_of_kms_is_told_from_one_of_the_service() {
-        let denied = |said| no_secret("family/a", None, refusal("AccessDeniedException", Kind::Denied, said));
-        assert_eq!(denied("Access to KMS is not allowed").kind, Kind::BackendRefuses);
+        let denied = |said| no_secret("family/a", None, refusal("AccessDeniedException", CloudErrorKind::Denied, said));
+        assert_eq!(denied("Access to KMS is not allowed").kind, CloudErrorKind::BackendRefuses);
         assert_eq!(
             denied("User: arn:… is not authorized to perform: secretsmanager:GetSecretValue").kind,
-            Kind::Denied
+            CloudErrorKind::Denied
         );
-        let error = no_parameter("/family/a", None, refusal("InvalidKeyId", Kind::BackendRefuses, ""));
+        let error = no_parameter("/family/a", None, refusal("InvalidKeyId", CloudErrorKind::BackendRefuses, ""));
         assert_eq!(error.message, "KMS does not open the parameter `/family/a`");
     }
 
     #[test]
     fn what_is_not_there_is_said_with_its_version() {
-        let absent = refusal("ResourceNotFoundException", Kind::Absent, "");
+        let absent = refusal("ResourceNotFoundException", CloudErrorKind::Absent, "");
         assert_eq!(no_secret("a", None, absent.clone()).message, "there is no secret `a` in Secrets Manager");
         assert_eq!(
             no_secret("a", Some("OLD"), absent).message,
             "there is no version `OLD` of the secret `a` in Secrets Manager"
         );
-        let version = refusal("ParameterVersionNotFound", Kind::Invalid, "");
+        let version = refusal("ParameterVersionNotFound", CloudErrorKind::Invalid, "");
         let error = no_parameter("/a", Some("7"), version);
         assert_eq!(
             (error.kind, error.message.as_str()),
-            (Kind::Absent, "there is no version `7` of the parameter `/a`")
+            (CloudErrorKind::Absent, "there is no version `7` of the parameter `/a`")
         );
-        let deleted = refusal("InvalidRequestException", Kind::Invalid, "marked for deletion");
-        assert_eq!(no_secret("a", None, deleted).kind, Kind::Absent);
+        let deleted = refusal("InvalidRequestException", CloudErrorKind::Invalid, "marked for deletion");
+        assert_eq!(no_secret("a", None, deleted).kind, CloudErrorKind::Absent);
     }
 }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cloud::{
-        CloudError, Clouds, Kind,
-        databricks::{Refusal, Workspace},
+        CloudError, CloudErrorKind, Clouds,
+        databricks::{ApiError, Workspace},
     },
     diagnostic::nearest,
     redact::Secret,
@@ -64,11 +64,13 @@ pub(super) async fn fetch(clouds: &Clouds, scope: &str, key: &str) -> Result<Sec
     let workspace = clouds.databricks().await?;
     let answer = match workspace.look("/api/2.0/secrets/get", &[("scope", scope), ("key", key)]).await {
         Ok(answer) => answer,
-        Err(refusal) => return Err(Failed { workspace, scope }.to_give(key, refusal).await),
+        Err(api_error) => return Err(FailureContext { workspace, scope }.to_give(key, api_error).await),
     };
     let malformed = |why: &str| {
         let message = format!("`{}` answered with something else than the secret `{scope}/{key}`", workspace.host());
-        CloudError::new(Kind::Malformed, message).said(why).hint("check that `DATABRICKS_HOST` is a workspace")
+        CloudError::new(CloudErrorKind::Malformed, message)
+            .said(why)
+            .hint("check that `DATABRICKS_HOST` is a workspace")
     };
     let Value { value: text } = answer.json().map_err(|_| malformed("not the JSON that was expected"))?;
     // Texts and bytes alike come as base64. It is no secret of its own: whoever looks for the value knows this form.
@@ -81,7 +83,7 @@ pub(super) async fn fetch(clouds: &Clouds, scope: &str, key: &str) -> Result<Sec
 /// it without a value being sent.
 pub async fn list(clouds: &Clouds, scope: &str) -> Result<Vec<Key>, CloudError> {
     let workspace = clouds.databricks().await?;
-    let failed = Failed { workspace, scope };
+    let failed = FailureContext { workspace, scope };
     match keys(workspace, scope).await {
         Ok(keys) => Ok(keys),
         Err(error) => Err(failed.to_list(error).await),
@@ -146,18 +148,18 @@ async fn all_scopes(workspace: &Workspace) -> Result<Vec<Scope>, CloudError> {
 }
 
 /// Tells why a scope did not give what it was asked for.
-struct Failed<'a> {
+struct FailureContext<'a> {
     workspace: &'a Workspace,
     scope: &'a str,
 }
 
-impl Failed<'_> {
-    async fn to_give(&self, key: &str, refusal: Refusal) -> CloudError {
+impl FailureContext<'_> {
+    async fn to_give(&self, key: &str, api_error: ApiError) -> CloudError {
         let (scope, host) = (self.scope, self.workspace.host());
-        let Refusal { error, code } = refusal;
+        let ApiError { error, code } = api_error;
         match error.kind {
-            Kind::Absent => self.no_key(key, error).await,
-            Kind::Invalid if code.as_deref() == Some("BAD_REQUEST") => {
+            CloudErrorKind::Absent => self.no_key(key, error).await,
+            CloudErrorKind::Invalid if code.as_deref() == Some("BAD_REQUEST") => {
                 let message =
                     format!("`{host}` does not give `{scope}/{key}` to {} outside of notebooks", self.who().await);
                 CloudError { message, ..error }.hint(format!(
@@ -165,7 +167,7 @@ impl Failed<'_> {
                      `NAME={{{{secrets/{scope}/{key}}}}}` there and take it from the source `env`"
                 ))
             }
-            Kind::Invalid => {
+            CloudErrorKind::Invalid => {
                 CloudError { message: format!("`{host}` does not take the name `{scope}/{key}`"), ..error }.hint(
                     "names have letters, digits, `-`, `_`, `.` and at most 128 characters; in a scope that a Key Vault \
                  stands behind letters, digits and `-` only",
@@ -178,15 +180,15 @@ impl Failed<'_> {
     async fn to_list(&self, error: CloudError) -> CloudError {
         let (scope, host) = (self.scope, self.workspace.host());
         match error.kind {
-            Kind::Absent => self.no_scope(error).await,
-            Kind::Denied if error.hint.is_none() => {
+            CloudErrorKind::Absent => self.no_scope(error).await,
+            CloudErrorKind::Denied if error.hint.is_none() => {
                 let who = self.who().await;
                 CloudError { message: format!("{who} may not read the scope `{scope}` of `{host}`"), ..error }.hint(format!(
                     "ask whoever manages the scope for READ: `databricks secrets put-acl {scope} PRINCIPAL READ`, with one \
                      of your groups as principal"
                 ))
             }
-            Kind::BackendRefuses => {
+            CloudErrorKind::BackendRefuses => {
                 let message =
                     format!("the Key Vault behind the scope `{scope}` of `{host}` refuses Databricks, not you");
                 let closed =
@@ -202,8 +204,8 @@ impl Failed<'_> {
         let (scope, host) = (self.scope, self.workspace.host());
         let keys = match keys(self.workspace, scope).await {
             Ok(keys) => keys,
-            Err(failed) if failed.kind == Kind::Absent => return self.no_scope(error).await,
-            Err(failed) if failed.kind == Kind::Denied => return self.to_list(failed).await,
+            Err(failed) if failed.kind == CloudErrorKind::Absent => return self.no_scope(error).await,
+            Err(failed) if failed.kind == CloudErrorKind::Denied => return self.to_list(failed).await,
             Err(_) => {
                 let message = format!("there is no scope `{scope}` in `{host}`, or no key `{key}` in it");
                 return CloudError { message, ..error };

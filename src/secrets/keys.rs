@@ -7,17 +7,19 @@ use std::{
 
 use futures::{StreamExt as _, stream};
 
-use super::{AT_ONCE, Address, Place, SecretError, Source, aws, credstash, databricks, fetch, key_vault, variable};
-use crate::cloud::{CloudError, Clouds, Kind};
+use super::{
+    AT_ONCE, Address, SecretError, SecretScope, Source, aws, credstash, databricks, fetch, key_vault, variable,
+};
+use crate::cloud::{CloudError, CloudErrorKind, Clouds};
 
 /// The keys of a scope, as its source names them, sorted. Never a value.
-pub async fn keys(place: &Place, clouds: &Clouds) -> Result<Vec<String>, SecretError> {
+pub async fn keys(place: &SecretScope, clouds: &Clouds) -> Result<Vec<String>, SecretError> {
     let scope = place.scope.as_str();
     let found: BTreeSet<String> = match &place.source {
         Source::Env => {
             let prefix = variable(scope, "");
             // What a variable is made of cannot be told for sure; this is a key that leads to it.
-            below(clouds.surroundings.variables.keys().map(|name| name.to_lowercase()), &prefix.to_lowercase())
+            below(clouds.environment.variables.keys().map(|name| name.to_lowercase()), &prefix.to_lowercase())
         }
         Source::File { folder } => {
             let folder = folder.join(scope);
@@ -69,7 +71,7 @@ async fn probe(address: &Address, clouds: &Clouds) -> Result<(), SecretError> {
     if databricks::list(clouds, scope).await?.iter().any(|found| found.name.eq_ignore_ascii_case(key)) {
         return Ok(());
     }
-    let missing = CloudError::new(Kind::Absent, format!("there is no key `{key}` in the scope `{scope}`"));
+    let missing = CloudError::new(CloudErrorKind::Absent, format!("there is no key `{key}` in the scope `{scope}`"));
     Err(missing.hint("check `key`, or ask whoever keeps the scope to add it").into())
 }
 
@@ -78,17 +80,17 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::cloud::Surroundings;
+    use crate::cloud::ClientEnvironment;
 
     fn clouds(variables: &[(&str, &str)]) -> Clouds {
         let variables: BTreeMap<String, String> =
             variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Clouds::new(Arc::default(), Surroundings { variables, ..Surroundings::default() })
+        Clouds::new(Arc::default(), ClientEnvironment { variables, ..ClientEnvironment::default() })
     }
 
     #[tokio::test]
     async fn variables_of_a_scope_are_those_that_begin_with_it() {
-        let place = Place { scope: "family".into(), source: Source::Env };
+        let place = SecretScope { scope: "family".into(), source: Source::Env };
         let variables = clouds(&[("FAMILY_A_B", "1"), ("FAMILYX", "2"), ("FAMILY_", "3"), ("PATH", "4")]);
         let found = keys(&place, &variables).await.expect("listed");
         assert_eq!(found, ["a_b"]);
@@ -101,7 +103,7 @@ mod tests {
         let file = temp.path().join("family/token");
         crate::fs::replace(&file, b"x", crate::fs::Attributes::default()).expect("written");
         let place =
-            |scope: &str| Place { scope: scope.into(), source: Source::File { folder: temp.path().to_owned() } };
+            |scope: &str| SecretScope { scope: scope.into(), source: Source::File { folder: temp.path().to_owned() } };
         assert_eq!(keys(&place("family"), &clouds(&[])).await.expect("listed"), ["token"]);
         assert!(matches!(keys(&place("other"), &clouds(&[])).await, Err(SecretError::Unreadable { .. })));
         assert!(probe(&Address::File(file), &clouds(&[])).await.is_ok());

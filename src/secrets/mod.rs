@@ -4,11 +4,11 @@ pub mod aws;
 pub mod credstash;
 pub mod databricks;
 mod error;
-pub mod forms;
+pub mod file_formats;
 mod key_vault;
 mod keys;
 mod local;
-mod place;
+mod scope;
 mod source;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
@@ -17,7 +17,7 @@ pub use error::SecretError;
 use futures::{StreamExt as _, stream};
 pub use key_vault::names as key_vault_names;
 pub use keys::{keys, probe_all};
-pub use place::{CREDSTASH_TABLE, Place, Source, key_vault, variable};
+pub use scope::{CREDSTASH_TABLE, SecretScope, Source, key_vault, variable};
 pub use source::SourceName;
 
 use crate::cloud::Clouds;
@@ -105,14 +105,15 @@ impl fmt::Display for Address {
 /// Fetches a secret.
 pub async fn fetch(address: &Address, clouds: &Clouds) -> Result<Secret, SecretError> {
     match address {
-        Address::Variable(name) => local::from_variable(name, &clouds.surroundings.variables),
+        Address::Variable(name) => local::from_variable(name, &clouds.environment.variables),
         Address::File(path) => local::from_file(path).await,
         Address::Databricks { scope, key } => Ok(databricks::fetch(clouds, scope, key).await?),
         Address::KeyVault { vault, name, version } => {
             Ok(key_vault::fetch(clouds, vault, name, version.as_deref()).await?)
         }
         Address::Credstash { table, region, name, version, context } => {
-            let item = credstash::Item { table, region: region.as_deref(), name, version: version.as_deref(), context };
+            let item =
+                credstash::ItemRef { table, region: region.as_deref(), name, version: version.as_deref(), context };
             Ok(credstash::fetch(clouds, item).await?)
         }
         Address::SecretsManager { region, id, version } => {

@@ -5,7 +5,7 @@ use similar::TextDiff;
 use crate::{
     plan::{Action, Login, PlaceSecrets, PythonInstaller, SecretPart, Step, WriteFile},
     profile::FileStore,
-    secrets::forms::{Form, Kind},
+    secrets::file_formats::{FileFormat, SecretFormat},
     state::Delivered,
 };
 
@@ -87,16 +87,20 @@ fn by_lock(count: usize, what: &str) -> String {
 fn deliveries(file: &PlaceSecrets) -> Vec<String> {
     let (path, mode) = (file.path.display(), format!("mode {:04o}", file.mode));
     let part = |part: &SecretPart| match &part.form {
-        Form::Whole => format!("write the secret to {path} ({mode})"),
-        Form::Variable(name) => format!("write {name} from {} to {path} ({mode})", part.name()),
-        Form::Template => format!("fill in {}", part.name()),
-        Form::Pgpass { host, port, database, user } => {
+        SecretFormat::Whole => format!("write the secret to {path} ({mode})"),
+        SecretFormat::Variable(name) => format!("write {name} from {} to {path} ({mode})", part.name()),
+        SecretFormat::Template => format!("fill in {}", part.name()),
+        SecretFormat::Pgpass { host, port, database, user } => {
             format!("write the password of {host}:{port}:{database}:{user} to {path} ({mode})")
         }
-        Form::Netrc { machine, login } => format!("write the password of {login} at {machine} to {path} ({mode})"),
-        Form::GitCredentials { url, user } => format!("write the password of {user} at {url} to {path} ({mode})"),
+        SecretFormat::Netrc { machine, login } => {
+            format!("write the password of {login} at {machine} to {path} ({mode})")
+        }
+        SecretFormat::GitCredentials { url, user } => {
+            format!("write the password of {user} at {url} to {path} ({mode})")
+        }
     };
-    let template = (file.kind == Kind::Template).then(|| format!("write the template to {path} ({mode})"));
+    let template = (file.kind == FileFormat::Template).then(|| format!("write the template to {path} ({mode})"));
     template.into_iter().chain(file.parts.iter().map(part)).collect()
 }
 

@@ -86,7 +86,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        cloud::{Clouds, Surroundings},
+        cloud::{ClientEnvironment, Clouds},
         exec::fake::FakeRunner,
         http::BasicAuth,
         redact::{Secret, UrlPrefix},
@@ -96,7 +96,7 @@ mod tests {
 
     fn context(temp: &Path) -> Context {
         let mut ctx = Context::for_tests(Arc::new(FakeRunner::new()), Events::default().of_step("x"));
-        let clouds = Arc::new(Clouds::new(Arc::clone(&ctx.http), Surroundings::default()));
+        let clouds = Arc::new(Clouds::new(Arc::clone(&ctx.http), ClientEnvironment::default()));
         ctx.store = Store::open(&StoreLocations::below(temp), &clouds, Arc::new(drop));
         ctx
     }
@@ -145,7 +145,7 @@ mod tests {
             let mut ctx = context(temp.path());
             let places =
                 StoreLocations { shared: Some(StoreUrl::Folder(shared.clone())), ..StoreLocations::below(temp.path()) };
-            let clouds = Arc::new(Clouds::new(Arc::clone(&ctx.http), Surroundings::default()));
+            let clouds = Arc::new(Clouds::new(Arc::clone(&ctx.http), ClientEnvironment::default()));
             ctx.store = Store::open(&places, &clouds, Arc::new(drop));
             let url = server("hello");
             if logs_in {

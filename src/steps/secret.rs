@@ -77,7 +77,7 @@ pub fn take_back(ctx: &Context, wanted: &RemoveSecrets) -> Result<(), Problem> {
             }
             (_, Err(unpaired)) => warn(&unpaired.to_string()),
             (_, Ok(rest)) => {
-                let rest = rest.as_ref().map(crate::secrets::forms::Rendered::reveal).unwrap_or_default();
+                let rest = rest.as_ref().map(crate::secrets::file_formats::Rendered::reveal).unwrap_or_default();
                 if rest.trim_ascii().is_empty() {
                     fs::remove_if(&wanted.path, found.stamp.as_slice())?;
                 } else if found.bytes.as_deref() != Some(rest) {

@@ -51,7 +51,7 @@ impl BucketBackend {
             "s3" | "s3a" => s3(clouds).await?,
             scheme => {
                 let prefix = if scheme == "gs" { "GOOGLE_" } else { "AZURE_" };
-                let variables = clouds.surroundings.variables.iter();
+                let variables = clouds.environment.variables.iter();
                 let settings = variables.filter(|(name, value)| {
                     name.starts_with(prefix) && !value.is_empty() && !STARTS_A_PROGRAM.contains(&name.as_str())
                 });

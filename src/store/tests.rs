@@ -17,7 +17,7 @@ use object_store::{
 use serde_json::Map;
 
 use super::*;
-use crate::{cloud::Surroundings, http::Bucket, report::event::Served};
+use crate::{cloud::ClientEnvironment, http::Bucket, report::event::Served};
 
 /// Short enough for a test, long enough for a machine with other work.
 const SHORT: StallLimits =

@@ -53,7 +53,7 @@ fn a_group_of_the_workspace_opens_its_own_scope_and_no_other() {
     for part in ["service-principal:11111111", "group:LawFirms-Prod-Databricks-Family-Analyst", "you may read family"] {
         assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
     }
-    assert!(said.stderr.contains("for a group that fits `LawFirms-*-Databricks-Criminal-*`"), "{}", said.stderr);
+    assert!(said.stderr.contains("for a group that matches `LawFirms-*-Databricks-Criminal-*`"), "{}", said.stderr);
     let requests = asked(&workspace);
     assert!(!requests.iter().any(|path| path.contains("/secrets/")), "no secret was asked for: {requests:?}");
 }

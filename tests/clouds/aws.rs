@@ -10,7 +10,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use nodeagent::{
-    cloud::{CloudError, Clouds, Kind, Surroundings},
+    cloud::{ClientEnvironment, CloudError, CloudErrorKind, Clouds},
     fs, http,
     secrets::{self, Address, SecretError},
 };
@@ -112,7 +112,7 @@ impl Aws {
         let variables =
             own.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let home = Some(self.folder.path().to_owned());
-        Clouds::new(Arc::new(http::Client::default()), Surroundings { variables, home })
+        Clouds::new(Arc::new(http::Client::default()), ClientEnvironment { variables, home })
     }
 
     fn as_user(&self, key: &Key) -> Clouds {
@@ -193,37 +193,45 @@ async fn each_refusal_has_its_cause(clouds: &Clouds) {
     let of = |name: &str| format!("`{name}` in the table `credential-store`");
     let no_context = format!("KMS does not open {}: the encryption context does not match", of("context/one"));
     for (address, kind, message) in [
-        (item("absent"), Kind::Absent, "there is no `absent` in the table `credential-store`".to_owned()),
+        (item("absent"), CloudErrorKind::Absent, "there is no `absent` in the table `credential-store`".to_owned()),
         (
             version("3"),
-            Kind::Absent,
+            CloudErrorKind::Absent,
             "there is no version `3` of `versions` in the table `credential-store`".to_owned(),
         ),
         (
             credstash("no-table", "a", None, BTreeMap::new()),
-            Kind::Absent,
+            CloudErrorKind::Absent,
             "there is no table `no-table` in DynamoDB".to_owned(),
         ),
-        (context(&[]), Kind::Invalid, no_context.clone()),
-        (context(&[("unit", "criminal")]), Kind::Invalid, no_context),
+        (context(&[]), CloudErrorKind::Invalid, no_context.clone()),
+        (context(&[("unit", "criminal")]), CloudErrorKind::Invalid, no_context),
         (
             item("broken/changed"),
-            Kind::Malformed,
+            CloudErrorKind::Malformed,
             format!("{} is not what credstash wrote: its MAC does not match", of("broken/changed")),
         ),
         (
             item("broken/digest"),
-            Kind::Invalid,
+            CloudErrorKind::Invalid,
             format!("{} is guarded by the digest `RIPEMD`, which credstash no longer has", of("broken/digest")),
         ),
         (
             item("broken/item"),
-            Kind::Malformed,
+            CloudErrorKind::Malformed,
             format!("{} is no item of credstash: its `hmac` is not hexadecimal", of("broken/item")),
         ),
-        (secret("family/absent"), Kind::Absent, "there is no secret `family/absent` in Secrets Manager".to_owned()),
-        (secret("family/deleted"), Kind::Absent, "Secrets Manager does not give out `family/deleted`".to_owned()),
-        (parameter("/family/absent"), Kind::Absent, "there is no parameter `/family/absent`".to_owned()),
+        (
+            secret("family/absent"),
+            CloudErrorKind::Absent,
+            "there is no secret `family/absent` in Secrets Manager".to_owned(),
+        ),
+        (
+            secret("family/deleted"),
+            CloudErrorKind::Absent,
+            "Secrets Manager does not give out `family/deleted`".to_owned(),
+        ),
+        (parameter("/family/absent"), CloudErrorKind::Absent, "there is no parameter `/family/absent`".to_owned()),
     ] {
         let error = refusal(&address, clouds).await;
         assert_eq!((error.kind, error.message.as_str()), (kind, message.as_str()));
@@ -239,7 +247,7 @@ async fn who_may_not_is_told_what_and_who(aws: &Aws, written: &Written) {
         (parameter("/family/secure"), "ssm:GetParameter"),
     ] {
         let error = refusal(&address, &nobody).await;
-        assert_eq!(error.kind, Kind::Denied);
+        assert_eq!(error.kind, CloudErrorKind::Denied);
         assert_eq!(error.message, format!("AWS denies `{action}` to the user `nobody` of the account 123456789012"));
         assert!(error.said.is_some_and(|said| said.contains("is not authorized to perform")));
     }
@@ -304,7 +312,7 @@ async fn every_kind_of_credentials_is_somebody() {
     let error = who(&aws.clouds(&instance)).await.expect_err("moto does not know the key");
     assert_eq!(
         (error.kind, error.message.as_str()),
-        (Kind::TokenRejected, "STS does not accept the credentials of the instance's role")
+        (CloudErrorKind::TokenRejected, "STS does not accept the credentials of the instance's role")
     );
 
     let caller = who(&aws.as_user(&made.alice)).await.expect("alice");
@@ -312,7 +320,7 @@ async fn every_kind_of_credentials_is_somebody() {
     assert_eq!((caller.user.as_deref(), caller.role), (Some("bu/family/alice"), None));
 
     let stolen = Key { secret: "not hers".to_owned(), ..made.alice.clone() };
-    assert_eq!(who(&aws.as_user(&stolen)).await.expect_err("rejected").kind, Kind::TokenRejected);
+    assert_eq!(who(&aws.as_user(&stolen)).await.expect_err("rejected").kind, CloudErrorKind::TokenRejected);
 
     // A profile whose role stands on another profile's keys. The role's path is lost in what STS says.
     place(".aws/config", &format!("[profile family]\nrole_arn = {}\nsource_profile = alice\n", made.role));
@@ -331,5 +339,5 @@ async fn every_kind_of_credentials_is_somebody() {
     let caller = who(&aws.clouds(&pod)).await.expect("the session");
     assert!(caller.arn.ends_with(":assumed-role/family-node/i-0abc"), "{}", caller.arn);
     let error = who(&aws.clouds(&pod[..1])).await.expect_err("no token");
-    assert_eq!(error.kind, Kind::TokenRejected);
+    assert_eq!(error.kind, CloudErrorKind::TokenRejected);
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use nodeagent::{
-    cloud::{CloudError, Clouds, Kind, Surroundings, azure::Principal},
+    cloud::{ClientEnvironment, CloudError, CloudErrorKind, Clouds, azure::AzurePrincipal},
     http::Client,
     secrets::{Address, Secret, SecretError, fetch, fetch_all, key_vault_names},
 };
@@ -117,14 +117,14 @@ fn variables(pairs: &[(&str, &str)]) -> Variables {
 }
 
 fn clouds(variables: Variables) -> Clouds {
-    Clouds::new(Arc::new(Client::default()), Surroundings { variables, home: None })
+    Clouds::new(Arc::new(Client::default()), ClientEnvironment { variables, home: None })
 }
 
 fn script() -> PathBuf {
     project().join("tests/clouds/fake_azure.py")
 }
 
-async fn principal(clouds: &Clouds) -> Result<Principal, CloudError> {
+async fn principal(clouds: &Clouds) -> Result<AzurePrincipal, CloudError> {
     clouds.azure().await?.principal().await
 }
 
@@ -351,24 +351,24 @@ async fn each_refusal_of_a_vault_is_named_by_its_cause() {
     let azure = Azure::start();
     let clouds = azure.clouds("application");
     for (name, kind, message, hint) in [
-        ("absent", Kind::Absent, "there is no secret `absent`", "check the name"),
+        ("absent", CloudErrorKind::Absent, "there is no secret `absent`", "check the name"),
         (
             "rbac",
-            Kind::Denied,
+            CloudErrorKind::Denied,
             "`object-of-application` the secret `rbac`: no role allows it",
             "Key Vault Secrets User",
         ),
-        ("policy", Kind::Denied, "no access policy allows it", "access policy"),
-        ("firewall", Kind::Denied, "its firewall refuses this node", "network"),
-        ("disabled", Kind::Denied, "it is disabled", "enable"),
-        ("foreign", Kind::TokenRejected, "rejected the token", "another tenant"),
-        ("throttled", Kind::Limited, "too many requests", "later"),
-        ("html", Kind::Malformed, "no secret", "proxy"),
-        ("endless", Kind::Malformed, "cannot be asked", ""),
-        ("redirected", Kind::Malformed, "leads elsewhere", "address"),
-        ("elsewhere", Kind::Invalid, "asks for a token of another service", "may not be a vault"),
-        ("unchallenged", Kind::Malformed, "does not answer as a Key Vault does", "address"),
-        ("no_name", Kind::Invalid, "is not a valid name", "dashes"),
+        ("policy", CloudErrorKind::Denied, "no access policy allows it", "access policy"),
+        ("firewall", CloudErrorKind::Denied, "its firewall refuses this node", "network"),
+        ("disabled", CloudErrorKind::Denied, "it is disabled", "enable"),
+        ("foreign", CloudErrorKind::TokenRejected, "rejected the token", "another tenant"),
+        ("throttled", CloudErrorKind::Limited, "too many requests", "later"),
+        ("html", CloudErrorKind::Malformed, "no secret", "proxy"),
+        ("endless", CloudErrorKind::Malformed, "cannot be asked", ""),
+        ("redirected", CloudErrorKind::Malformed, "leads elsewhere", "address"),
+        ("elsewhere", CloudErrorKind::Invalid, "asks for a token of another service", "may not be a vault"),
+        ("unchallenged", CloudErrorKind::Malformed, "does not answer as a Key Vault does", "address"),
+        ("no_name", CloudErrorKind::Invalid, "is not a valid name", "dashes"),
     ] {
         let began = Instant::now();
         let error = azure.refusal(&clouds, name).await;
@@ -392,7 +392,7 @@ async fn no_answer_chooses_who_gets_a_token() {
     azure.refusal(&azure.clouds("application"), "elsewhere").await;
     // Neither does sign-in: the secret stays where it was sent.
     let error = principal(&azure.clouds("redirected")).await.expect_err("led astray");
-    assert_eq!(error.kind, Kind::Malformed, "{error:?}");
+    assert_eq!(error.kind, CloudErrorKind::Malformed, "{error:?}");
     no_token_went_astray(&azure);
 }
 
@@ -462,13 +462,23 @@ async fn each_refusal_of_sign_in_says_what_to_do() {
     let endpoint = format!("{}/msi/token", azure.plain_url());
     let app = [("IDENTITY_ENDPOINT", endpoint.as_str()), ("IDENTITY_HEADER", "hunter2")];
     for (given, kind, said, hint) in [
-        (wrong, Kind::TokenRejected, "AADSTS7000215: Invalid client secret provided", "take the secret's value"),
-        (nowhere, Kind::TokenRejected, "AADSTS90002: Tenant 'nowhere' not found", "AZURE_TENANT_ID"),
-        (html, Kind::Malformed, "", "endpoint and the proxy"),
-        (assertion(&file), Kind::TokenRejected, "AADSTS700213: No matching federated", "issuer, subject and audience"),
-        (assertion(&azure.path("gone")), Kind::NotConfigured, "No such file", "AZURE_FEDERATED_TOKEN_FILE"),
-        (variables(&machine), Kind::NotConfigured, "Identity not found", "assign the identity"),
-        (variables(&app), Kind::TokenRejected, "", "IDENTITY_HEADER"),
+        (
+            wrong,
+            CloudErrorKind::TokenRejected,
+            "AADSTS7000215: Invalid client secret provided",
+            "take the secret's value",
+        ),
+        (nowhere, CloudErrorKind::TokenRejected, "AADSTS90002: Tenant 'nowhere' not found", "AZURE_TENANT_ID"),
+        (html, CloudErrorKind::Malformed, "", "endpoint and the proxy"),
+        (
+            assertion(&file),
+            CloudErrorKind::TokenRejected,
+            "AADSTS700213: No matching federated",
+            "issuer, subject and audience",
+        ),
+        (assertion(&azure.path("gone")), CloudErrorKind::NotConfigured, "No such file", "AZURE_FEDERATED_TOKEN_FILE"),
+        (variables(&machine), CloudErrorKind::NotConfigured, "Identity not found", "assign the identity"),
+        (variables(&app), CloudErrorKind::TokenRejected, "", "IDENTITY_HEADER"),
     ] {
         let error = principal(&clouds(given)).await.expect_err("refused");
         assert_eq!(error.kind, kind, "{error:?}");

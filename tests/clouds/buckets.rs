@@ -10,7 +10,7 @@ use std::{
 };
 
 use nodeagent::{
-    cloud::{Clouds, Surroundings},
+    cloud::{ClientEnvironment, Clouds},
     digest::Digest,
     http,
     store::{Key, Lease, Store, StoreLocations},
@@ -110,8 +110,8 @@ impl Bucket {
     /// A store of this process, and what it warns of.
     fn store(&self, place: &str) -> (Store, Arc<Mutex<Vec<String>>>) {
         let variables = self.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        let surroundings = Surroundings { variables, home: None };
-        let clouds = Arc::new(Clouds::new(Arc::new(http::Client::default()), surroundings));
+        let environment = ClientEnvironment { variables, home: None };
+        let clouds = Arc::new(Clouds::new(Arc::new(http::Client::default()), environment));
         let warnings = Arc::new(Mutex::new(Vec::new()));
         let said = Arc::clone(&warnings);
         let local = tempfile::tempdir_in(self.folder.path()).expect("a folder").keep();

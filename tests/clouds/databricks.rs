@@ -1,11 +1,11 @@
-//! A Databricks workspace, as nodeagent and the official client see it: the same identity from the same surroundings,
+//! A Databricks workspace, as nodeagent and the official client see it: the same identity from the same environment,
 //! the same bytes of what the official client wrote, and what becomes of faults.
 
 use std::{collections::BTreeMap, io::Write as _, net::TcpListener, process::Stdio, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
 use nodeagent::{
-    cloud::{CloudError, Clouds, Kind, Surroundings, databricks::Me},
+    cloud::{ClientEnvironment, CloudError, CloudErrorKind, Clouds, databricks::CurrentUser},
     http::Client,
     secrets::{Address, Secret, SecretError, databricks, fetch, fetch_all},
 };
@@ -29,8 +29,8 @@ impl Node {
     fn with(variables: &Variables<'_>) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        let surroundings = Surroundings { variables, home: None };
-        Self { runtime, clouds: Clouds::new(Arc::new(Client::default()), surroundings) }
+        let environment = ClientEnvironment { variables, home: None };
+        Self { runtime, clouds: Clouds::new(Arc::new(Client::default()), environment) }
     }
 
     fn token(workspace: &Workspace, token: &str) -> Self {
@@ -42,7 +42,7 @@ impl Node {
         Self::with(&client_of_family(workspace))
     }
 
-    fn me(&self) -> Result<Me, CloudError> {
+    fn me(&self) -> Result<CurrentUser, CloudError> {
         self.runtime.block_on(async { self.clouds.databricks().await?.me().await })
     }
 
@@ -94,8 +94,8 @@ fn id_token(workspace: &Workspace) -> String {
     format!("{}.{}.signature", part(json!({ "alg": "RS256" })), part(claims))
 }
 
-/// Surroundings that both clients are put in.
-fn surroundings<'a>(workspace: &Workspace, folder: &std::path::Path) -> Vec<(&'static str, Variables<'a>)> {
+/// ClientEnvironment that both clients are put in.
+fn environment<'a>(workspace: &Workspace, folder: &std::path::Path) -> Vec<(&'static str, Variables<'a>)> {
     let url = workspace.url();
     let at = |rest: &[(&'a str, &str)]| -> Variables<'a> {
         let rest = rest.iter().map(|(name, value)| (*name, (*value).to_owned()));
@@ -185,7 +185,7 @@ fn surroundings<'a>(workspace: &Workspace, folder: &std::path::Path) -> Vec<(&'s
 fn the_same_surroundings_make_the_same_identity_as_with_the_official_client() {
     let workspace = Workspace::start();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let all = surroundings(&workspace, folder.path());
+    let all = environment(&workspace, folder.path());
     let told: Vec<BTreeMap<&str, &String>> =
         all.iter().map(|(_, variables)| variables.iter().map(|(name, value)| (*name, value)).collect()).collect();
     let theirs = official(&["who"], &json!(told));
@@ -200,7 +200,7 @@ fn the_same_surroundings_make_the_same_identity_as_with_the_official_client() {
             Err(error) => {
                 nobody += 1;
                 assert!(theirs["error"].is_string(), "{what}: we say {error:?}, they say {theirs}");
-                if error.kind == Kind::Ambiguous {
+                if error.kind == CloudErrorKind::Ambiguous {
                     let said = theirs["error"].as_str().expect("text");
                     assert!(said.contains(&error.message), "{what}: {said}");
                 }
@@ -214,21 +214,25 @@ fn the_same_surroundings_make_the_same_identity_as_with_the_official_client() {
 fn each_reason_to_be_nobody_is_told() {
     let workspace = Workspace::start();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for (what, variables) in surroundings(&workspace, folder.path()) {
+    for (what, variables) in environment(&workspace, folder.path()) {
         let (kind, words) = match what {
             "nothing" | "a profile that does not inherit" => {
-                (Kind::NotConfigured, "no Databricks workspace is configured")
+                (CloudErrorKind::NotConfigured, "no Databricks workspace is configured")
             }
-            "a workspace only" => (Kind::NotConfigured, "nothing says who the node is at"),
-            "a wrong token" => (Kind::TokenRejected, "rejected the token (pat)"),
-            "a wrong secret" => (Kind::TokenRejected, "gave no token (oauth-m2m)"),
-            "two ways at once" => (Kind::Ambiguous, "more than one authorization method configured: oauth and pat"),
+            "a workspace only" => (CloudErrorKind::NotConfigured, "nothing says who the node is at"),
+            "a wrong token" => (CloudErrorKind::TokenRejected, "rejected the token (pat)"),
+            "a wrong secret" => (CloudErrorKind::TokenRejected, "gave no token (oauth-m2m)"),
+            "two ways at once" => {
+                (CloudErrorKind::Ambiguous, "more than one authorization method configured: oauth and pat")
+            }
             "two ways at once, one by file" => {
-                (Kind::Ambiguous, "more than one authorization method configured: file-oidc and oauth")
+                (CloudErrorKind::Ambiguous, "more than one authorization method configured: file-oidc and oauth")
             }
-            "a profile that is not there" => (Kind::Invalid, "has no profile `missing`"),
-            "the reserved profile" => (Kind::Invalid, "has no profile `__settings__`"),
-            "a way that is named and lacks something" => (Kind::NotConfigured, "which needs `DATABRICKS_CLIENT_ID`"),
+            "a profile that is not there" => (CloudErrorKind::Invalid, "has no profile `missing`"),
+            "the reserved profile" => (CloudErrorKind::Invalid, "has no profile `__settings__`"),
+            "a way that is named and lacks something" => {
+                (CloudErrorKind::NotConfigured, "which needs `DATABRICKS_CLIENT_ID`")
+            }
             _ => continue,
         };
         let error = Node::with(&variables).me().expect_err(what);
@@ -304,7 +308,7 @@ fn a_scope_of_a_thousand_keys_is_listed_and_read() {
     official(&["write", &workspace.url(), "token-of-admin", "many"], &json!(told));
     let node = Node::client(&workspace);
     let error = node.runtime.block_on(databricks::list(&node.clouds, "many")).expect_err("not family's");
-    assert_eq!(error.kind, Kind::Denied);
+    assert_eq!(error.kind, CloudErrorKind::Denied);
     let node = Node::token(&workspace, "token-of-admin");
     let keys = node.runtime.block_on(databricks::list(&node.clouds, "many")).expect("keys");
     assert_eq!(keys.len(), 1000);
@@ -325,16 +329,19 @@ fn each_refusal_of_a_secret_is_told_by_its_cause() {
     let url = workspace.url();
     let family = Node::token(&workspace, "token-of-family");
     let error = family.refusal("criminal", "git-token");
-    assert_eq!(error.kind, Kind::Denied);
+    assert_eq!(error.kind, CloudErrorKind::Denied);
     assert_eq!(error.message, format!("`sp-prod-family` (`{FAMILY}`) may not read the scope `criminal` of `{url}`"));
     let error = family.refusal("family", "git-tokn");
     assert_eq!(error.message, format!("there is no key `git-tokn` in the scope `family` of `{url}`"));
-    assert_eq!((error.kind, error.hint.as_deref()), (Kind::Absent, Some("did you mean `git-token`?")));
+    assert_eq!((error.kind, error.hint.as_deref()), (CloudErrorKind::Absent, Some("did you mean `git-token`?")));
     let error = family.refusal("famly", "git-token");
     assert_eq!(error.message, format!("there is no scope `famly` in `{url}`"));
-    assert_eq!((error.kind, error.hint.as_deref()), (Kind::Absent, Some("did you mean `family`?")));
+    assert_eq!((error.kind, error.hint.as_deref()), (CloudErrorKind::Absent, Some("did you mean `family`?")));
     let error = Node::token(&workspace, "token-of-nobody").refusal("family", "git-token");
-    assert_eq!((error.kind, error.message), (Kind::TokenRejected, format!("`{url}` rejected the token (pat)")));
+    assert_eq!(
+        (error.kind, error.message),
+        (CloudErrorKind::TokenRejected, format!("`{url}` rejected the token (pat)"))
+    );
     let scopes = family.runtime.block_on(databricks::scopes(&family.clouds)).expect("scopes");
     assert_eq!(
         scopes.iter().map(|scope| scope.name.as_str()).collect::<Vec<_>>(),
@@ -350,16 +357,16 @@ fn a_vault_that_refuses_the_workspace_is_told_from_a_person_who_may_not() {
     for (refuses, hint) in [("policy", "access policy"), ("firewall", "firewall")] {
         workspace.ask("POST", "/_vault", Some(&json!({ "scope": "people", "refuses": refuses })));
         let error = people.refusal("people", "git-token");
-        assert_eq!(error.kind, Kind::BackendRefuses);
+        assert_eq!(error.kind, CloudErrorKind::BackendRefuses);
         assert!(error.message.contains("refuses Databricks, not you"), "{error:?}");
         assert!(error.hint.as_deref().is_some_and(|text| text.contains(hint)), "{error:?}");
         // Who may not read the scope hears of that, not of the vault.
         let error = Node::token(&workspace, "token-of-family").refusal("people", "git-token");
-        assert_eq!(error.kind, Kind::Denied);
+        assert_eq!(error.kind, CloudErrorKind::Denied);
     }
     workspace.ask("POST", "/_vault", Some(&json!({ "scope": "people", "refuses": null })));
     let error = people.refusal("people", "not_a_name");
-    assert_eq!(error.kind, Kind::Invalid);
+    assert_eq!(error.kind, CloudErrorKind::Invalid);
     assert!(error.message.contains("does not take the name `people/not_a_name`"), "{error:?}");
 }
 
@@ -391,25 +398,25 @@ fn what_does_not_pass_is_told_at_once() {
     let workspace = Workspace::start();
     let node = Node::token(&workspace, "token-of-family");
     for (fault, kind, said) in [
-        (json!({ "kind": "integer-code" }), Kind::TokenRejected, Some("Invalid access token.")),
-        (json!({ "kind": "empty", "status": 401 }), Kind::TokenRejected, None),
-        (json!({ "kind": "html" }), Kind::Unreachable, Some("upstream: no route")),
-        (json!({ "kind": "text" }), Kind::Unreachable, Some("the service ended unexpectedly")),
-        (json!({ "kind": "empty" }), Kind::Unreachable, None),
-        (json!({ "kind": "endless" }), Kind::Malformed, Some("the answer is larger than 16777216 bytes")),
+        (json!({ "kind": "integer-code" }), CloudErrorKind::TokenRejected, Some("Invalid access token.")),
+        (json!({ "kind": "empty", "status": 401 }), CloudErrorKind::TokenRejected, None),
+        (json!({ "kind": "html" }), CloudErrorKind::Unreachable, Some("upstream: no route")),
+        (json!({ "kind": "text" }), CloudErrorKind::Unreachable, Some("the service ended unexpectedly")),
+        (json!({ "kind": "empty" }), CloudErrorKind::Unreachable, None),
+        (json!({ "kind": "endless" }), CloudErrorKind::Malformed, Some("the answer is larger than 16777216 bytes")),
         (
             json!({ "kind": "limited", "retry_after": "3600" }),
-            Kind::Limited,
+            CloudErrorKind::Limited,
             Some("Too many requests. Please wait a moment and try again."),
         ),
         (
             json!({ "kind": "error", "status": 400, "error_code": "BAD_REQUEST", "message": "only from DBUtils" }),
-            Kind::Invalid,
+            CloudErrorKind::Invalid,
             Some("only from DBUtils"),
         ),
         (
             json!({ "kind": "answer", "status": 200, "body": "<html>Sign in</html>" }),
-            Kind::Malformed,
+            CloudErrorKind::Malformed,
             Some("not the JSON that was expected"),
         ),
     ] {
@@ -430,13 +437,13 @@ fn a_redirect_does_not_get_the_token() {
     let to = format!("http://localhost:{}/api", other.local_addr().expect("bound").port());
     workspace.fault(&json!({ "path": GET, "kind": "redirect", "to": to }));
     let error = Node::token(&workspace, "token-of-family").refusal("family", "git-token");
-    assert_eq!(error.kind, Kind::Malformed);
+    assert_eq!(error.kind, CloudErrorKind::Malformed);
     assert!(error.message.ends_with("with a redirect, which is not followed"), "{error:?}");
     assert!(other.accept().is_err(), "somebody came");
     let to = format!("{}/login.html?error=private-link-validation-error:1", workspace.url());
     workspace.fault(&json!({ "path": GET, "kind": "redirect", "to": to }));
     let error = Node::token(&workspace, "token-of-family").refusal("family", "git-token");
-    assert!(error.kind == Kind::Denied && error.message.contains("private link"), "{error:?}");
+    assert!(error.kind == CloudErrorKind::Denied && error.message.contains("private link"), "{error:?}");
 }
 
 #[test]

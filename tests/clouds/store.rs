@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Output, sync::Arc, time::Duration};
 
 use nodeagent::{
-    cloud::{Clouds, Surroundings},
+    cloud::{ClientEnvironment, Clouds},
     digest::Digest,
     http,
     store::{Key, Lease, Store, StoreLocations},
@@ -74,8 +74,8 @@ impl S3 {
         let url = self.0.url();
         let own = KEYS.iter().copied().chain([("AWS_ENDPOINT_URL", url.as_str())]);
         let variables = own.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let surroundings = Surroundings { variables, home: None };
-        let clouds = Arc::new(Clouds::new(Arc::new(http::Client::default()), surroundings));
+        let environment = ClientEnvironment { variables, home: None };
+        let clouds = Arc::new(Clouds::new(Arc::new(http::Client::default()), environment));
         let shared = Some(PLACE.parse().expect("a place"));
         let places = StoreLocations { local: local.to_owned(), limit: u64::MAX, shared };
         Store::open(&places, &clouds, Arc::new(|warning: String| panic!("{warning}")))

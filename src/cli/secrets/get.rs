@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use super::{Env, Exit, Stopped, granted, place::PlaceOptions};
+use super::{Env, Exit, Stopped, granted, scope::ScopeOptions};
 use crate::{
-    auth::Wish,
+    auth::AccessRequest,
     cli::target::failed,
     diagnostic::Diagnostic,
     report::{hand_out, stdout_is_terminal},
@@ -20,7 +20,7 @@ pub(in crate::cli) struct Options {
     /// The key in the scope
     key: String,
     #[command(flatten)]
-    place: PlaceOptions,
+    place: ScopeOptions,
     /// Print it although standard output is a terminal
     #[arg(long)]
     show: bool,
@@ -32,8 +32,8 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
         return Err(refused.hint("send it to a file or a program, or add --show").into());
     }
     let (scope, address) = options.place.address(env, &options.key, COMMAND)?;
-    let wish = Wish::read_at(&scope, &options.key, &address);
-    let mut granted = granted(env, wish, COMMAND)?;
+    let request = AccessRequest::read_at(&scope, &options.key, &address);
+    let mut granted = granted(env, request, COMMAND)?;
     let value = env.block_on(secrets::fetch(&address, env.clouds()))?;
     granted.fetched(env, 0, &address, value.as_ref().err());
     let value = value.map_err(|error| options.place.missing(&error))?;

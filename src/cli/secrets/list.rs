@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use super::{Env, Exit, Stopped, granted, missing, place::PlaceOptions};
+use super::{Env, Exit, Stopped, granted, missing, scope::ScopeOptions};
 use crate::{
-    auth::Wish,
+    auth::AccessRequest,
     cli::{print, print_json},
     secrets::{self, Source},
 };
@@ -16,7 +16,7 @@ const COMMAND: &str = "secrets list";
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Options {
     #[command(flatten)]
-    place: PlaceOptions,
+    place: ScopeOptions,
     /// Print the names as JSON
     #[arg(long)]
     json: bool,
@@ -24,7 +24,7 @@ pub(in crate::cli) struct Options {
 
 pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
     let place = options.place.place(env, COMMAND)?;
-    granted(env, Wish::list(&place), COMMAND)?;
+    granted(env, AccessRequest::list(&place), COMMAND)?;
     let keys = env.block_on(secrets::keys(&place, env.clouds()))?.map_err(|error| missing(&error))?;
     if keys.is_empty() {
         env.talk.stderr.talk(&format!("there is no secret of the scope `{}` at this source\n", place.scope));

@@ -3,17 +3,17 @@
 mod exec;
 mod get;
 mod list;
-mod place;
+mod scope;
 mod test;
 
 use clap::Subcommand;
 
 use super::{
     Env, Exit, Stopped,
-    leave::{Judged, judged},
+    authorize::{Authorization, authorize},
     target::{load_profile, this_node},
 };
-use crate::{auth::Wish, diagnostic::Diagnostic, profile::Profile, run::use_of, secrets::SecretError};
+use crate::{auth::AccessRequest, diagnostic::Diagnostic, profile::Profile, run::use_of, secrets::SecretError};
 
 /// What to do with secrets.
 #[derive(Debug, Subcommand)]
@@ -38,15 +38,15 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
 }
 
 /// Decides about one secret or scope. A denial ends the command.
-fn granted(env: &Env, wish: Wish, command: &'static str) -> Result<Judged, Stopped> {
-    judged(env, env.access()?, vec![wish], command)?.granted()
+fn granted(env: &Env, request: AccessRequest, command: &'static str) -> Result<Authorization, Stopped> {
+    authorize(env, env.access()?, vec![request], command)?.granted()
 }
 
 /// Loads a profile to work with its secrets; one of another unit needs leave, as for a run.
 fn profile_of(env: &Env, name: &str, sets: &[(String, String)], command: &'static str) -> Result<Profile, Stopped> {
     let facts = this_node(env);
     let profile = load_profile(env, name, sets, &facts, false)?;
-    use_of(&profile).map_or(Ok(()), |wish| granted(env, wish, command).map(drop))?;
+    use_of(&profile).map_or(Ok(()), |request| granted(env, request, command).map(drop))?;
     Ok(profile)
 }
 

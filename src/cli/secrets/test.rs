@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::{Env, Exit, Stopped, missing};
 use crate::{
-    auth::Wish,
+    auth::AccessRequest,
     cli::{
-        leave::judged,
+        authorize::authorize,
         print, print_json,
         target::{ProfileOptions, load_profile, this_node},
     },
@@ -34,9 +34,9 @@ pub(in crate::cli) struct Options {
 }
 
 /// One secret, and what became of it.
-struct Tested<'a> {
+struct SecretTest<'a> {
     name: String,
-    wish: Wish,
+    request: AccessRequest,
     from: &'a Address,
     /// Why it cannot be had, and what to do.
     trouble: Option<Diagnostic>,
@@ -47,19 +47,19 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
     let profile = load_profile(env, options.profile.name(), &options.profile.sets, &facts, false)?;
     let mut tested = secrets_of(&profile);
     let count = tested.len();
-    let wishes = tested.iter().map(|secret| secret.wish.clone()).chain(use_of(&profile)).collect();
-    let mut judged = judged(env, env.access()?, wishes, COMMAND)?;
-    if let Some(denial) = (count..judged.wishes.len()).find_map(|index| judged.denial(index)) {
+    let requests = tested.iter().map(|secret| secret.request.clone()).chain(use_of(&profile)).collect();
+    let mut authorization = authorize(env, env.access()?, requests, COMMAND)?;
+    if let Some(denial) = (count..authorization.requests.len()).find_map(|index| authorization.denial(index)) {
         return Err(Diagnostic::from(denial).into());
     }
     for (index, secret) in tested.iter_mut().enumerate() {
-        secret.trouble = judged.denial(index).map(Diagnostic::from);
+        secret.trouble = authorization.denial(index).map(Diagnostic::from);
     }
     let allowed = tested.iter().filter(|secret| secret.trouble.is_none()).map(|secret| secret.from);
     let probed = env.block_on(probe_all(allowed, env.clouds()))?;
     for (index, secret) in tested.iter_mut().enumerate().filter(|(_, secret)| secret.trouble.is_none()) {
         let Some(found) = probed.get(secret.from) else { continue };
-        judged.fetched(env, index, secret.from, found.as_ref().err());
+        authorization.fetched(env, index, secret.from, found.as_ref().err());
         secret.trouble = found.as_ref().err().map(missing);
     }
     if options.json {
@@ -67,7 +67,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
         let all = tested.iter().all(|secret| secret.trouble.is_none());
         return Ok(if all { Exit::Done } else { Exit::Refused });
     }
-    let row = |secret: &Tested<'_>| {
+    let row = |secret: &SecretTest<'_>| {
         let state = secret.trouble.as_ref().map_or_else(|| "readable".to_owned(), |trouble| trouble.message.clone());
         [secret.name.clone(), secret.from.to_string(), state]
     };
@@ -78,23 +78,23 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
 }
 
 /// Every secret that a profile asks for, once: what it delivers, and the passwords of its logins.
-fn secrets_of(profile: &Profile) -> Vec<Tested<'_>> {
+fn secrets_of(profile: &Profile) -> Vec<SecretTest<'_>> {
     let items = profile.secrets.items.iter().map(|entry| &entry.value);
     let items = items.map(|item| (&item.scope, &item.key, &item.from));
     let logins = profile.logins.iter().map(|entry| &entry.value);
     let logins = logins.map(|login| (&login.scope, &login.key, &login.from));
     let mut seen = BTreeSet::new();
     let once = items.chain(logins).filter(|asked| seen.insert(*asked));
-    let tested = once.map(|(scope, key, from)| Tested {
+    let tested = once.map(|(scope, key, from)| SecretTest {
         name: format!("{scope}/{key}"),
-        wish: Wish::read_at(scope, key, from),
+        request: AccessRequest::read_at(scope, key, from),
         from,
         trouble: None,
     });
     tested.collect()
 }
 
-fn to_json(secret: &Tested<'_>) -> serde_json::Value {
+fn to_json(secret: &SecretTest<'_>) -> serde_json::Value {
     let trouble = secret.trouble.as_ref();
     json!({
         "secret": secret.name,

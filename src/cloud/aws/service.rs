@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::settings::Settings;
-use crate::cloud::{CloudError, Kind};
+use crate::cloud::{CloudError, CloudErrorKind};
 
 /// A service of AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Service {
             let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
             return url.ok_or_else(|| {
                 CloudError::new(
-                    Kind::Invalid,
+                    CloudErrorKind::Invalid,
                     format!("the endpoint `{address}` of {} is not a valid address", self.name()),
                 )
                 .hint(format!("correct AWS_ENDPOINT_URL_{} or AWS_ENDPOINT_URL", self.variable()))
@@ -82,7 +82,7 @@ impl Service {
         // Their names follow no one rule, and passing over the wish in silence would break a promise of somebody's.
         if settings.wants_fips() {
             let failed = format!("AWS_USE_FIPS_ENDPOINT is set, and no endpoint of {} is named", self.name());
-            return Err(CloudError::new(Kind::Invalid, failed)
+            return Err(CloudError::new(CloudErrorKind::Invalid, failed)
                 .hint(format!("name it with AWS_ENDPOINT_URL_{}: nodeagent does not guess it", self.variable())));
         }
         let address = format!("https://{}.{region}.{}/", self.id(), suffix(region));
@@ -101,7 +101,8 @@ pub(super) fn checked(region: &str) -> Result<String, CloudError> {
 }
 
 fn not_a_region(region: &str) -> CloudError {
-    CloudError::new(Kind::Invalid, format!("`{region}` is not a region of AWS")).hint("write it as `ap-southeast-2`")
+    CloudError::new(CloudErrorKind::Invalid, format!("`{region}` is not a region of AWS"))
+        .hint("write it as `ap-southeast-2`")
 }
 
 /// What all names of a partition end in
@@ -136,8 +137,8 @@ mod tests {
     fn an_endpoint_of_the_configuration_is_taken_when_it_is_one() {
         let endpoint = |address| Service::Kms.endpoint(&settings(&[("AWS_ENDPOINT_URL_KMS", address)], "", ""), "x-1");
         assert_eq!(endpoint("http://127.0.0.1:5555").expect("an address").as_str(), "http://127.0.0.1:5555/");
-        assert_eq!(endpoint("localhost").expect_err("none").kind, Kind::Invalid);
-        assert_eq!(endpoint("file:///x").expect_err("none").kind, Kind::Invalid);
+        assert_eq!(endpoint("localhost").expect_err("none").kind, CloudErrorKind::Invalid);
+        assert_eq!(endpoint("file:///x").expect_err("none").kind, CloudErrorKind::Invalid);
     }
 
     #[test]

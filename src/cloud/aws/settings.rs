@@ -10,7 +10,7 @@ use std::{
 use configparser::ini::Ini;
 
 use crate::{
-    cloud::{CloudError, Kind, Surroundings},
+    cloud::{ClientEnvironment, CloudError, CloudErrorKind},
     redact::Secret,
 };
 
@@ -44,16 +44,16 @@ impl Section {
 
 /// The configuration of this process's AWS clients.
 pub(super) struct Settings {
-    surroundings: Surroundings,
+    environment: ClientEnvironment,
     profiles: BTreeMap<String, Section>,
     services: BTreeMap<String, Section>,
 }
 
 impl Settings {
     /// Reads the shared files. Files that are not there are no mistake.
-    pub(super) fn read(surroundings: &Surroundings) -> Result<Self, CloudError> {
+    pub(super) fn read(environment: &ClientEnvironment) -> Result<Self, CloudError> {
         let mut settings =
-            Self { surroundings: surroundings.clone(), profiles: BTreeMap::new(), services: BTreeMap::new() };
+            Self { environment: environment.clone(), profiles: BTreeMap::new(), services: BTreeMap::new() };
         // Where both files have a key, the second counts.
         for (variable, name, prefixed) in
             [("AWS_CONFIG_FILE", "config", true), ("AWS_SHARED_CREDENTIALS_FILE", "credentials", false)]
@@ -68,7 +68,7 @@ impl Settings {
 
     /// A variable that is set to something.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
-        self.surroundings.variable(name)
+        self.environment.variable(name)
     }
 
     /// Whether a variable says yes.
@@ -132,8 +132,8 @@ impl Settings {
 
     fn file(&self, variable: &str, name: &str) -> Option<PathBuf> {
         match self.variable(variable) {
-            Some(path) => self.surroundings.path(path),
-            None => Some(self.surroundings.home.as_ref()?.join(".aws").join(name)),
+            Some(path) => self.environment.path(path),
+            None => Some(self.environment.home.as_ref()?.join(".aws").join(name)),
         }
     }
 
@@ -168,7 +168,7 @@ fn sections(path: &Path) -> Result<Vec<(String, Section)>, CloudError> {
             return Ok(Vec::new());
         }
         Err(error) => {
-            let failed = CloudError::new(Kind::Invalid, format!("`{}` could not be read", path.display()));
+            let failed = CloudError::new(CloudErrorKind::Invalid, format!("`{}` could not be read", path.display()));
             return Err(failed.said(&error.to_string()).hint("check the file's permissions"));
         }
     };
@@ -181,7 +181,8 @@ fn sections(path: &Path) -> Result<Vec<(String, Section)>, CloudError> {
     defaults.enable_inline_comments = false;
     ini.load_defaults(defaults);
     let read = ini.read(text).map_err(|why| {
-        let failed = CloudError::new(Kind::Invalid, format!("`{}` is no configuration of AWS", path.display()));
+        let failed =
+            CloudError::new(CloudErrorKind::Invalid, format!("`{}` is no configuration of AWS", path.display()));
         failed.said(&why).hint("correct the file, or name another with the variable that chooses it")
     })?;
     Ok(read.into_iter().map(|(name, values)| (name, section(values))).collect())
@@ -222,7 +223,7 @@ pub(super) mod tests {
             std::fs::write(folder.join("credentials"), credentials).expect("written");
         }
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Settings::read(&Surroundings { variables, home: Some(home.path().to_owned()) }).expect("well-formed")
+        Settings::read(&ClientEnvironment { variables, home: Some(home.path().to_owned()) }).expect("well-formed")
     }
 
     const CONFIG: &str = "\

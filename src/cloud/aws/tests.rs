@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 use super::*;
 
 /// Answers each request with the next of these (head, body), and hands on what it was asked.
-struct Fake {
+struct FakeService {
     url: String,
     asked: Receiver<String>,
 }
 
-fn fake(answers: Vec<(&'static str, String)>) -> Fake {
+fn fake(answers: Vec<(&'static str, String)>) -> FakeService {
     let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}", server.local_addr().expect("bound"));
     let (tell, asked) = channel();
@@ -49,10 +49,10 @@ fn fake(answers: Vec<(&'static str, String)>) -> Fake {
                 .expect("answered");
         }
     });
-    Fake { url, asked }
+    FakeService { url, asked }
 }
 
-impl Fake {
+impl FakeService {
     /// The requests so far.
     fn asked(&self) -> Vec<String> {
         self.asked.try_iter().collect()
@@ -62,7 +62,7 @@ impl Fake {
         let own = [("AWS_ENDPOINT_URL", self.url.as_str()), ("AWS_REGION", "ap-southeast-2")];
         let variables: BTreeMap<String, String> =
             own.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Account::connect(Arc::new(http::Client::default()), &Surroundings { variables, home: None }).await
+        Account::connect(Arc::new(http::Client::default()), &ClientEnvironment { variables, home: None }).await
     }
 }
 
@@ -82,7 +82,7 @@ fn identity() -> (&'static str, String) {
     ("200 OK", format!("<R xmlns=\"x\"><GetCallerIdentityResult><Arn>{arn}</Arn></GetCallerIdentityResult></R>"))
 }
 
-async fn call(account: &Account) -> Result<Value, Refusal> {
+async fn call(account: &Account) -> Result<Value, AwsError> {
     account.call(Service::SecretsManager, "GetSecretValue", None, &json!({ "SecretId": "a" })).await
 }
 
@@ -119,10 +119,10 @@ async fn what_may_pass_is_tried_again() {
 #[tokio::test]
 async fn what_lasts_is_not_tried_again() {
     for (code, kind) in [
-        ("ValidationException", Kind::Invalid),
-        ("ResourceNotFoundException", Kind::Absent),
-        ("DecryptionFailure", Kind::BackendRefuses),
-        ("UnrecognizedClientException", Kind::TokenRejected),
+        ("ValidationException", CloudErrorKind::Invalid),
+        ("ResourceNotFoundException", CloudErrorKind::Absent),
+        ("DecryptionFailure", CloudErrorKind::BackendRefuses),
+        ("UnrecognizedClientException", CloudErrorKind::TokenRejected),
     ] {
         let (error, asked) = becomes(vec![refused(code)]).await;
         assert_eq!((error.kind, asked), (kind, 1), "{code}");
@@ -134,7 +134,7 @@ async fn what_lasts_is_not_tried_again() {
 async fn a_denial_says_who_was_denied_what() {
     let body = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>";
     let (error, asked) = becomes(vec![("403 Forbidden", body.to_owned()), identity()]).await;
-    assert_eq!((error.kind, asked), (Kind::Denied, 2));
+    assert_eq!((error.kind, asked), (CloudErrorKind::Denied, 2));
     assert_eq!(
         error.message,
         "AWS denies `secretsmanager:GetSecretValue` to the role `family-node` of the account 123456789012"
@@ -153,7 +153,7 @@ async fn a_wrong_clock_is_named() {
     let old = "403 Forbidden\r\ndate: Tue, 01 Jan 2019 00:00:00 GMT";
     for code in ["RequestTimeTooSkewed", "SignatureDoesNotMatch", "InvalidSignatureException"] {
         let (error, _) = becomes(vec![(old, refused(code).1)]).await;
-        assert_eq!(error.kind, Kind::TokenRejected);
+        assert_eq!(error.kind, CloudErrorKind::TokenRejected);
         assert!(error.message.contains("this node's clock is") && error.message.ends_with("ahead of AWS's"), "{error}");
     }
     let (error, _) = becomes(vec![refused("SignatureDoesNotMatch")]).await;
@@ -195,14 +195,14 @@ async fn credentials_that_stay_expired_are_not_renewed_for_ever() {
 #[tokio::test]
 async fn keys_that_nobody_renews_are_said_to_have_expired() {
     let (error, asked) = becomes(vec![refused("ExpiredTokenException")]).await;
-    assert_eq!((error.kind, asked), (Kind::TokenRejected, 1));
+    assert_eq!((error.kind, asked), (CloudErrorKind::TokenRejected, 1));
     assert!(error.message.starts_with("the session token of the variables AWS_ACCESS_KEY_ID"), "{error}");
 }
 
 #[tokio::test]
 async fn an_answer_that_makes_no_sense_is_not_quoted() {
     let (error, _) = becomes(vec![("200 OK", "{\"SecretString\": hunter2".to_owned())]).await;
-    assert_eq!(error.kind, Kind::Malformed);
+    assert_eq!(error.kind, CloudErrorKind::Malformed);
     assert!(!format!("{error:?}").contains("hunter2"));
     let (error, _) = becomes(vec![("407 Proxy", "<html>who are you</html>".to_owned())]).await;
     assert_eq!(error.message, "Secrets Manager answered with status 407 and no words of AWS's");
@@ -239,7 +239,7 @@ async fn a_region_is_the_calls_own_then_the_configured_one_then_the_instances() 
 async fn an_instance_without_a_role_is_nobody() {
     let fake = fake(vec![("200 OK", "session".to_owned()), ("404 Not Found", String::new())]);
     let error = fake.account(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &fake.url)]).await.err().expect("nobody");
-    assert_eq!((error.kind, error.said.as_deref()), (Kind::NotConfigured, Some("the instance has no role")));
+    assert_eq!((error.kind, error.said.as_deref()), (CloudErrorKind::NotConfigured, Some("the instance has no role")));
 }
 
 #[tokio::test]

@@ -3,9 +3,9 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 
-use super::Principal;
+use super::AzurePrincipal;
 use crate::{
-    cloud::{CloudError, Kind},
+    cloud::{CloudError, CloudErrorKind},
     redact::Secret,
 };
 
@@ -19,14 +19,14 @@ struct Claims {
 }
 
 /// Reads the claims: the middle of three parts, as JSON in base64url.
-pub(super) fn principal(token: &Secret, auth_type: &str) -> Result<Principal, CloudError> {
+pub(super) fn principal(token: &Secret, auth_type: &str) -> Result<AzurePrincipal, CloudError> {
     let claims = token.reveal().split(|byte| *byte == b'.').nth(1);
     let claims = claims.and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
     let claims: Option<Claims> = claims.and_then(|json| serde_json::from_slice(&json).ok());
     let Some(claims) = claims else {
-        return Err(CloudError::new(Kind::Malformed, "the Azure token does not say whose it is"));
+        return Err(CloudError::new(CloudErrorKind::Malformed, "the Azure token does not say whose it is"));
     };
-    Ok(Principal {
+    Ok(AzurePrincipal {
         tenant: claims.tid,
         object_id: claims.oid,
         client_id: claims.appid.or(claims.azp),
@@ -54,7 +54,7 @@ mod tests {
     fn a_token_without_claims_is_an_error_that_does_not_show_it() {
         for text in ["opaque-hunter2", "a.!.c", "a.e30.c"] {
             let error = principal(&Secret::from(text.to_owned()), "client-secret").expect_err("no claims");
-            assert_eq!(error.kind, Kind::Malformed);
+            assert_eq!(error.kind, CloudErrorKind::Malformed);
             assert!(!format!("{error:?}").contains("hunter2"));
         }
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use url::Url;
 
 use crate::{
-    cloud::{CloudError, Kind, Surroundings},
+    cloud::{ClientEnvironment, CloudError, CloudErrorKind},
     http::is_loopback,
     redact::Secret,
 };
@@ -49,8 +49,8 @@ impl Credential {
 }
 
 /// Chooses by the variables of the environment.
-pub(super) fn choose(surroundings: &Surroundings) -> Result<Credential, CloudError> {
-    let variable = |name: &str| surroundings.variable(name);
+pub(super) fn choose(environment: &ClientEnvironment) -> Result<Credential, CloudError> {
+    let variable = |name: &str| environment.variable(name);
     let client = variable("AZURE_CLIENT_ID").map(str::to_owned);
     if let (Some(tenant), Some(client)) = (variable("AZURE_TENANT_ID"), &client) {
         let application = Application { tenant: checked_tenant(tenant)?, client: client.clone() };
@@ -81,9 +81,9 @@ pub(super) fn choose(surroundings: &Surroundings) -> Result<Credential, CloudErr
 }
 
 /// Where sign-in is: `AZURE_AUTHORITY_HOST`, with or without `https://`.
-pub(super) fn authority(surroundings: &Surroundings) -> Result<Url, CloudError> {
+pub(super) fn authority(environment: &ClientEnvironment) -> Result<Url, CloudError> {
     const NAME: &str = "AZURE_AUTHORITY_HOST";
-    let Some(named) = surroundings.variable(NAME) else {
+    let Some(named) = environment.variable(NAME) else {
         return Ok(Url::parse(AUTHORITY).expect("our own constant is an address"));
     };
     let whole = if named.contains("://") { named.to_owned() } else { format!("https://{named}") };
@@ -91,12 +91,13 @@ pub(super) fn authority(surroundings: &Surroundings) -> Result<Url, CloudError> 
     if found.scheme() == "https" || is_loopback(&found) {
         return Ok(found);
     }
-    Err(CloudError::new(Kind::Invalid, format!("`{NAME}` is not an https address")).hint("write it with https"))
+    Err(CloudError::new(CloudErrorKind::Invalid, format!("`{NAME}` is not an https address"))
+        .hint("write it with https"))
 }
 
 /// What is half-configured: the reason why a person who set variables finds them not used.
-pub(super) fn incomplete(surroundings: &Surroundings) -> Option<String> {
-    let is_set = |name: &&str| surroundings.variable(name).is_some();
+pub(super) fn incomplete(environment: &ClientEnvironment) -> Option<String> {
+    let is_set = |name: &&str| environment.variable(name).is_some();
     let proof = ["AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE"].into_iter().find(|name| is_set(name))?;
     let missing = ["AZURE_TENANT_ID", "AZURE_CLIENT_ID"].into_iter().find(|name| !is_set(name))?;
     Some(format!("`{proof}` is set, but `{missing}` is not"))
@@ -108,17 +109,19 @@ fn checked_tenant(tenant: &str) -> Result<String, CloudError> {
         return Ok(tenant.to_owned());
     }
     let hint = "an id such as `00000000-0000-0000-0000-000000000000`, or a domain";
-    Err(CloudError::new(Kind::Invalid, "`AZURE_TENANT_ID` is not a tenant").hint(hint))
+    Err(CloudError::new(CloudErrorKind::Invalid, "`AZURE_TENANT_ID` is not a tenant").hint(hint))
 }
 
 fn address(name: &str, value: &str) -> Result<Url, CloudError> {
     let found = Url::parse(value).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
-    found.ok_or_else(|| CloudError::new(Kind::Invalid, format!("`{name}` is not an address")).hint("write it whole"))
+    found.ok_or_else(|| {
+        CloudError::new(CloudErrorKind::Invalid, format!("`{name}` is not an address")).hint("write it whole")
+    })
 }
 
 fn unsupported(what: &str) -> CloudError {
     // Going on to the next way would make the node somebody else than the official clients find.
-    CloudError::new(Kind::Invalid, format!("{what} is configured, which nodeagent does not use"))
+    CloudError::new(CloudErrorKind::Invalid, format!("{what} is configured, which nodeagent does not use"))
         .hint("use a client secret, workload identity or a managed identity")
 }
 
@@ -126,9 +129,9 @@ fn unsupported(what: &str) -> CloudError {
 mod tests {
     use super::*;
 
-    fn of(variables: &[(&str, &str)]) -> Surroundings {
+    fn of(variables: &[(&str, &str)]) -> ClientEnvironment {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Surroundings { variables, home: None }
+        ClientEnvironment { variables, home: None }
     }
 
     fn auth_type(variables: &[(&str, &str)]) -> &'static str {
@@ -163,7 +166,7 @@ mod tests {
         let certificate = [APPLICATION[0], APPLICATION[1], ("AZURE_CLIENT_CERTIFICATE_PATH", "/x.pem")];
         let arc = [("IDENTITY_ENDPOINT", "http://localhost:40342/"), ("IMDS_ENDPOINT", "http://localhost:40342/")];
         for variables in [&certificate[..], &arc] {
-            assert_eq!(choose(&of(variables)).expect_err("not ours").kind, Kind::Invalid);
+            assert_eq!(choose(&of(variables)).expect_err("not ours").kind, CloudErrorKind::Invalid);
         }
     }
 
@@ -171,7 +174,7 @@ mod tests {
     fn a_tenant_cannot_lead_elsewhere() {
         for tenant in ["../other", "a/b", "a?b", "a#b", "..", "a%2fb"] {
             let variables = [("AZURE_TENANT_ID", tenant), APPLICATION[1], ("AZURE_CLIENT_SECRET", "s")];
-            assert_eq!(choose(&of(&variables)).expect_err(tenant).kind, Kind::Invalid);
+            assert_eq!(choose(&of(&variables)).expect_err(tenant).kind, CloudErrorKind::Invalid);
         }
     }
 

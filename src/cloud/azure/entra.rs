@@ -14,7 +14,7 @@ use super::{
     token::{LIMIT, Token},
 };
 use crate::{
-    cloud::{CloudError, Kind, read_token},
+    cloud::{CloudError, CloudErrorKind, read_token},
     http::{Answer, Client, Request, RetryPolicy},
     redact::Secret,
 };
@@ -49,7 +49,7 @@ const FEDERATION: &str =
 
 /// The body of an error of OAuth, with Entra ID's numbers.
 #[derive(Deserialize)]
-struct Refusal {
+struct EntraError {
     error: String,
     #[serde(default)]
     error_description: String,
@@ -79,7 +79,7 @@ pub(super) async fn by_assertion(
 ) -> Result<Token, CloudError> {
     let unreadable = |said: &str| {
         let message = format!("the token file `{}` could not be used", file.display());
-        CloudError::new(Kind::NotConfigured, message).said(said).hint("check `AZURE_FEDERATED_TOKEN_FILE`")
+        CloudError::new(CloudErrorKind::NotConfigured, message).said(said).hint("check `AZURE_FEDERATED_TOKEN_FILE`")
     };
     let text = Zeroizing::new(read_token(file).map_err(|error| unreadable(&error.to_string()))?);
     let assertion = Secret::new(text.trim_ascii().to_vec());
@@ -113,21 +113,21 @@ async fn ask(
 fn refused(application: &Application, answer: &Answer) -> CloudError {
     let who = format!("the application `{}` of tenant `{}`", application.client, application.tenant);
     let kind = match answer.status {
-        429 => Kind::Limited,
-        500.. => Kind::Unreachable,
-        300..=399 => Kind::Malformed,
-        _ => Kind::TokenRejected,
+        429 => CloudErrorKind::Limited,
+        500.. => CloudErrorKind::Unreachable,
+        300..=399 => CloudErrorKind::Malformed,
+        _ => CloudErrorKind::TokenRejected,
     };
-    let Ok(refusal) = answer.json::<Refusal>() else {
-        let kind = if kind == Kind::TokenRejected { Kind::Malformed } else { kind };
+    let Ok(refusal) = answer.json::<EntraError>() else {
+        let kind = if kind == CloudErrorKind::TokenRejected { CloudErrorKind::Malformed } else { kind };
         return CloudError::new(kind, format!("{SERVICE} answered with status {} for {who}", answer.status))
             .hint("check `AZURE_AUTHORITY_HOST` and the proxy");
     };
     let known = HINTS.iter().find(|(code, _)| refusal.error_codes.contains(code)).map(|(_, hint)| *hint);
     let kind = match refusal.error.as_str() {
-        "temporarily_unavailable" if kind == Kind::TokenRejected => Kind::Unreachable,
+        "temporarily_unavailable" if kind == CloudErrorKind::TokenRejected => CloudErrorKind::Unreachable,
         // Neither the application nor its proof is at fault.
-        "invalid_request" | "invalid_scope" | "invalid_resource" if known.is_none() => Kind::Invalid,
+        "invalid_request" | "invalid_scope" | "invalid_resource" if known.is_none() => CloudErrorKind::Invalid,
         _ => kind,
     };
     let said = first_sentence(&refusal.error_description).unwrap_or(&refusal.error);

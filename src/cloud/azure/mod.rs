@@ -3,7 +3,7 @@
 mod claims;
 mod credential;
 mod entra;
-mod managed;
+mod managed_identity;
 mod token;
 mod vault;
 
@@ -18,7 +18,7 @@ use token::Token;
 use url::Url;
 use vault::Vault;
 
-use super::{CloudError, Surroundings};
+use super::{ClientEnvironment, CloudError};
 use crate::{http, redact::Secret};
 
 /// Sign-in addresses, and the address of the same cloud's resource manager: every identity may have a token for it.
@@ -34,12 +34,12 @@ pub struct Tenant {
     credential: Credential,
     authority: Url,
     /// A token a resource.
-    tokens: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<Held>>>>,
+    tokens: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<TokenSlot>>>>,
 }
 
 /// What is known of one resource's token.
 #[derive(Default)]
-struct Held {
+struct TokenSlot {
     token: Option<Token>,
     /// Why the last one could not be had, and when that was known.
     failed: Option<(Instant, CloudError)>,
@@ -48,7 +48,7 @@ struct Held {
 /// Who the node is in a tenant, by its token's claims.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Principal {
+pub struct AzurePrincipal {
     /// The tenant's id.
     pub tenant: String,
     /// The object's id: of a service principal or a managed identity.
@@ -61,17 +61,17 @@ pub struct Principal {
 
 impl Tenant {
     /// Finds out how the node proves who it is. Asks nobody but the machine's own metadata service whether it is there.
-    pub(super) async fn connect(http: Arc<http::Client>, surroundings: &Surroundings) -> Result<Self, CloudError> {
-        let credential = credential::choose(surroundings)?;
-        let authority = credential::authority(surroundings)?;
+    pub(super) async fn connect(http: Arc<http::Client>, environment: &ClientEnvironment) -> Result<Self, CloudError> {
+        let credential = credential::choose(environment)?;
+        let authority = credential::authority(environment)?;
         if let Credential::Metadata { endpoint, is_usual: true, .. } = &credential {
-            managed::probe(&http, endpoint, credential::incomplete(surroundings).as_deref()).await?;
+            managed_identity::probe(&http, endpoint, credential::incomplete(environment).as_deref()).await?;
         }
         Ok(Self { http, credential, authority, tokens: Mutex::default() })
     }
 
     /// Who the node is here.
-    pub async fn principal(&self) -> Result<Principal, CloudError> {
+    pub async fn principal(&self) -> Result<AzurePrincipal, CloudError> {
         let token = match self.any_token() {
             Some(token) => token,
             None => self.token(self.management()).await?,
@@ -100,7 +100,7 @@ impl Tenant {
         match self.ask(resource).await {
             Ok(token) => {
                 let value = token.value.clone();
-                *held = Held { token: Some(token), failed: None };
+                *held = TokenSlot { token: Some(token), failed: None };
                 Ok(value)
             }
             Err(error) => {
@@ -128,10 +128,10 @@ impl Tenant {
                 entra::by_assertion(&self.http, &self.authority, application, file, resource).await
             }
             Credential::AppService { endpoint, header, client } => {
-                managed::of_app_service(&self.http, endpoint, header, client.as_deref(), resource).await
+                managed_identity::of_app_service(&self.http, endpoint, header, client.as_deref(), resource).await
             }
             Credential::Metadata { endpoint, client, .. } => {
-                managed::of_machine(&self.http, endpoint, client.as_deref(), resource).await
+                managed_identity::of_machine(&self.http, endpoint, client.as_deref(), resource).await
             }
         }
     }
@@ -148,7 +148,7 @@ impl Tenant {
         MANAGEMENT.iter().find(|(login, _)| *login == host).map_or(MANAGEMENT[0].1, |(_, management)| management)
     }
 
-    fn places(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<tokio::sync::Mutex<Held>>>> {
+    fn places(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<tokio::sync::Mutex<TokenSlot>>>> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    cloud::{CloudError, Kind},
+    cloud::{CloudError, CloudErrorKind},
     http::Answer,
     redact::Secret,
 };
@@ -27,7 +27,7 @@ pub(super) struct Token {
 
 /// What the services answer. Numbers are texts at some of them.
 #[derive(Deserialize)]
-struct Granted {
+struct TokenResponse {
     access_token: String,
     expires_on: Option<Value>,
     expires_in: Option<Value>,
@@ -36,8 +36,8 @@ struct Granted {
 impl Token {
     /// Reads a token from an answer of success.
     pub(super) fn read(service: &str, answer: &Answer) -> Result<Self, CloudError> {
-        let granted: Granted = answer.json().map_err(|_| {
-            CloudError::new(Kind::Malformed, format!("{service} answered without a token"))
+        let granted: TokenResponse = answer.json().map_err(|_| {
+            CloudError::new(CloudErrorKind::Malformed, format!("{service} answered without a token"))
                 .hint("something else may answer at its address; check the endpoint and the proxy")
         })?;
         let now = SystemTime::now();

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::{host, settings::Settings};
 use crate::{
-    cloud::{CloudError, Kind},
+    cloud::{CloudError, CloudErrorKind},
     http::{Client, Request, RetryPolicy},
 };
 
@@ -29,28 +29,29 @@ const DOMAINS: [&str; 5] =
     [".databricks.com", ".databricks.us", ".azuredatabricks.net", ".databricks.azure.us", ".databricks.azure.cn"];
 
 /// Finds the endpoint once.
-pub(super) struct Oidc {
+pub(super) struct OidcDiscovery {
     host: Url,
     /// Given outright: the second document.
     document: Option<Url>,
     account: Option<String>,
     audience: Option<String>,
-    found: OnceCell<Endpoint>,
+    found: OnceCell<TokenEndpoint>,
 }
 
 /// Where tokens are given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Endpoint {
+pub(super) struct TokenEndpoint {
     /// The address.
     pub(super) token: Url,
     /// For whom an issuer's own token has to be made out.
     pub(super) audience: String,
 }
 
-impl Oidc {
+impl OidcDiscovery {
     pub(super) fn new(host: Url, settings: &Settings) -> Result<Self, CloudError> {
         let document = settings.text("discovery_url").map(|text| {
-            let invalid = || CloudError::new(Kind::Invalid, "`DATABRICKS_DISCOVERY_URL` is not an address of the web");
+            let invalid =
+                || CloudError::new(CloudErrorKind::Invalid, "`DATABRICKS_DISCOVERY_URL` is not an address of the web");
             Url::parse(text).map_err(|_| invalid())
         });
         Ok(Self {
@@ -63,17 +64,17 @@ impl Oidc {
     }
 
     /// The endpoint, asked for at the first use.
-    pub(super) async fn endpoint(&self, http: &Client) -> Result<&Endpoint, CloudError> {
+    pub(super) async fn endpoint(&self, http: &Client) -> Result<&TokenEndpoint, CloudError> {
         let find = || async {
             timeout(WHOLE, self.find(http)).await.unwrap_or_else(|_| {
                 let message = format!("`{}` does not say in time where it gives tokens", host::shown(&self.host));
-                Err(CloudError::new(Kind::Unreachable, message).hint(REACH))
+                Err(CloudError::new(CloudErrorKind::Unreachable, message).hint(REACH))
             })
         };
         self.found.get_or_try_init(find).await
     }
 
-    async fn find(&self, http: &Client) -> Result<Endpoint, CloudError> {
+    async fn find(&self, http: &Client) -> Result<TokenEndpoint, CloudError> {
         if let Some(document) = &self.document {
             return self.read(http, document, None).await;
         }
@@ -117,16 +118,18 @@ impl Oidc {
         url
     }
 
-    async fn read(&self, http: &Client, document: &Url, audience: Option<&str>) -> Result<Endpoint, CloudError> {
+    async fn read(&self, http: &Client, document: &Url, audience: Option<&str>) -> Result<TokenEndpoint, CloudError> {
         let found = json(http, document, RETRYING).await?;
         let token = found.get("token_endpoint").and_then(Value::as_str).and_then(|text| Url::parse(text).ok());
         let Some(token) = token else {
             let message = format!("`{document}` does not say where tokens are given");
-            return Err(CloudError::new(Kind::Malformed, message).hint("check that `DATABRICKS_HOST` is a workspace"));
+            return Err(
+                CloudError::new(CloudErrorKind::Malformed, message).hint("check that `DATABRICKS_HOST` is a workspace")
+            );
         };
         self.check(document, &token)?;
         let audience = self.audience.as_deref().or(audience).map_or_else(|| token.to_string(), str::to_owned);
-        Ok(Endpoint { token, audience })
+        Ok(TokenEndpoint { token, audience })
     }
 
     fn check(&self, document: &Url, token: &Url) -> Result<(), CloudError> {
@@ -138,7 +141,7 @@ impl Oidc {
         }
         let message =
             format!("`{document}` sends clients to `{name}`, which is not of this workspace; no credential was sent");
-        Err(CloudError::new(Kind::Invalid, message)
+        Err(CloudError::new(CloudErrorKind::Invalid, message)
             .hint("if that is right, name a document of that host with `DATABRICKS_DISCOVERY_URL`"))
     }
 }
@@ -156,16 +159,17 @@ async fn json(http: &Client, url: &Url, retrying: RetryPolicy) -> Result<Value, 
         http.call(&request).await.map_err(|error| CloudError::unanswered("the workspace", &error).hint(REACH))?;
     let kind = match answer.status {
         200..=299 => {
-            let failed =
-                |_| CloudError::new(Kind::Malformed, format!("`{url}` answered with something that is no JSON"));
+            let failed = |_| {
+                CloudError::new(CloudErrorKind::Malformed, format!("`{url}` answered with something that is no JSON"))
+            };
             return answer
                 .json()
                 .map_err(|error: serde_json::Error| failed(error).hint("check that `DATABRICKS_HOST` is a workspace"));
         }
-        404 => Kind::Absent,
-        429 => Kind::Limited,
-        500.. => Kind::Unreachable,
-        _ => Kind::Malformed,
+        404 => CloudErrorKind::Absent,
+        429 => CloudErrorKind::Limited,
+        500.. => CloudErrorKind::Unreachable,
+        _ => CloudErrorKind::Malformed,
     };
     Err(CloudError::new(kind, format!("`{url}` answered with status {}", answer.status))
         .hint("check that `DATABRICKS_HOST` is a workspace"))
@@ -174,15 +178,15 @@ async fn json(http: &Client, url: &Url, retrying: RetryPolicy) -> Result<Value, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cloud::databricks::testing::{Asked, Reply, Server, ok, reply};
+    use crate::cloud::databricks::test_server::{RecordedRequest, Reply, TestServer, ok, reply};
 
     const SERVER: &str = "/oidc/.well-known/oauth-authorization-server";
 
     async fn find(
-        answer: impl Fn(&Asked, usize) -> Reply + Send + Sync + 'static,
-    ) -> (Result<Endpoint, CloudError>, Server) {
-        let server = Server::start(answer);
-        let oidc = Oidc::new(server.url.clone(), &Settings::default()).expect("no address to be wrong");
+        answer: impl Fn(&RecordedRequest, usize) -> Reply + Send + Sync + 'static,
+    ) -> (Result<TokenEndpoint, CloudError>, TestServer) {
+        let server = TestServer::start(answer);
+        let oidc = OidcDiscovery::new(server.url.clone(), &Settings::default()).expect("no address to be wrong");
         let found = oidc.endpoint(&Client::default()).await.cloned();
         (found, server)
     }
@@ -200,7 +204,8 @@ mod tests {
             }
         })
         .await;
-        let expected = Endpoint { token: server.at("token").parse().expect("an address"), audience: "aud".to_owned() };
+        let expected =
+            TokenEndpoint { token: server.at("token").parse().expect("an address"), audience: "aud".to_owned() };
         assert_eq!(found, Ok(expected));
     }
 
@@ -221,7 +226,7 @@ mod tests {
     async fn no_document_may_send_a_secret_to_somebody_else() {
         let (found, _server) = find(|_, _| ok(r#"{"token_endpoint":"https://thief.example/token"}"#)).await;
         let error = found.expect_err("refused");
-        assert_eq!(error.kind, Kind::Invalid);
+        assert_eq!(error.kind, CloudErrorKind::Invalid);
         assert!(error.message.contains("sends clients to `thief.example`"), "{}", error.message);
     }
 
@@ -233,7 +238,7 @@ mod tests {
             ok("{}")
         })
         .await;
-        assert_eq!(found.expect_err("silence").kind, Kind::Unreachable);
+        assert_eq!(found.expect_err("silence").kind, CloudErrorKind::Unreachable);
         assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     }
 
@@ -241,7 +246,7 @@ mod tests {
     async fn what_is_no_workspace_is_said_so() {
         let (found, _server) = find(|_, _| ok("<html>Sign in</html>")).await;
         let error = found.expect_err("no JSON");
-        assert_eq!(error.kind, Kind::Malformed);
+        assert_eq!(error.kind, CloudErrorKind::Malformed);
         assert_eq!(error.hint.as_deref(), Some("check that `DATABRICKS_HOST` is a workspace"));
     }
 }

@@ -12,11 +12,11 @@ use url::Url;
 
 use super::{
     host::{self, AZURE_DATABRICKS, Azure},
-    oauth::{self, Granted, Told},
+    oauth::{self, TokenRequestContext, TokenResponse},
     token::Token,
 };
 use crate::{
-    cloud::{CloudError, Kind},
+    cloud::{CloudError, CloudErrorKind},
     http::{Client, Request, RetryPolicy},
     redact::Secret,
 };
@@ -30,17 +30,17 @@ const METADATA: RetryPolicy = RetryPolicy {
 
 /// An identity of Entra and where it is asked for.
 pub(super) struct Entra {
-    pub(super) principal: Principal,
+    pub(super) principal: EntraIdentity,
     pub(super) azure: Azure,
 }
 
 /// Who the node is in Entra.
-pub(super) enum Principal {
+pub(super) enum EntraIdentity {
     /// An application with its secret.
     Secret {
         id: String,
         secret: Secret,
-        /// Asked of the workspace when nobody names it.
+        /// RecordedRequest of the workspace when nobody names it.
         tenant: OnceCell<String>,
     },
     /// What the machine is, or the identity of this client id when it has several.
@@ -52,13 +52,13 @@ pub(super) enum Principal {
 }
 
 impl Entra {
-    fn told(&self) -> Told<'static> {
+    fn context(&self) -> TokenRequestContext<'static> {
         match self.principal {
-            Principal::Secret { .. } => Told {
+            EntraIdentity::Secret { .. } => TokenRequestContext {
                 auth_type: "azure-client-secret",
                 hint: "check `ARM_CLIENT_ID`, `ARM_CLIENT_SECRET` and `ARM_TENANT_ID`",
             },
-            Principal::Managed { .. } => Told {
+            EntraIdentity::Managed { .. } => TokenRequestContext {
                 auth_type: "azure-msi",
                 hint: "assign a managed identity to this machine; of several name one with `ARM_CLIENT_ID`",
             },
@@ -92,10 +92,10 @@ impl Entra {
             return host::normal(address);
         }
         let kind = match answer.status {
-            401 => Kind::TokenRejected,
-            403 => Kind::Denied,
-            404 => Kind::Absent,
-            _ => Kind::Malformed,
+            401 => CloudErrorKind::TokenRejected,
+            403 => CloudErrorKind::Denied,
+            404 => CloudErrorKind::Absent,
+            _ => CloudErrorKind::Malformed,
         };
         let message = format!("Azure does not say where the workspace `{resource}` is (status {})", answer.status);
         let said = found.pointer("/error/message").and_then(Value::as_str).unwrap_or_default();
@@ -104,9 +104,9 @@ impl Entra {
             .hint("set `DATABRICKS_HOST`, or check `DATABRICKS_AZURE_RESOURCE_ID`"))
     }
 
-    async fn grant(&self, http: &Client, workspace: Option<&Url>, resource: &str) -> Result<Granted, CloudError> {
+    async fn grant(&self, http: &Client, workspace: Option<&Url>, resource: &str) -> Result<TokenResponse, CloudError> {
         match &self.principal {
-            Principal::Secret { id, secret, .. } => {
+            EntraIdentity::Secret { id, secret, .. } => {
                 let tenant = self.tenant(http, workspace).await?;
                 let mut url = self.azure.login.clone();
                 url.set_path(&format!("{}{tenant}/oauth2/token", url.path()));
@@ -117,9 +117,9 @@ impl Entra {
                     ("client_secret", &*secret),
                     ("resource", resource),
                 ];
-                oauth::grant(http, Request::form(url, &fields), self.told()).await
+                oauth::grant(http, Request::form(url, &fields), self.context()).await
             }
-            Principal::Managed { id, metadata } => {
+            EntraIdentity::Managed { id, metadata } => {
                 let mut url = metadata.clone();
                 url.set_path("/metadata/identity/oauth2/token");
                 url.query_pairs_mut().append_pair("api-version", "2018-02-01").append_pair("resource", resource);
@@ -127,18 +127,21 @@ impl Entra {
                     url.query_pairs_mut().append_pair("client_id", id);
                 }
                 let request = Request::get(url).header("metadata", "true").timeout(Duration::from_secs(10));
-                oauth::grant_patiently(http, &request.limit(1 << 20).retrying(METADATA), self.told()).await
+                oauth::grant_patiently(http, &request.limit(1 << 20).retrying(METADATA), self.context()).await
             }
         }
     }
 
     /// The tenant of a service principal. The workspace sends people who log in to it, and so names it.
     async fn tenant(&self, http: &Client, workspace: Option<&Url>) -> Result<&str, CloudError> {
-        let Principal::Secret { tenant, .. } = &self.principal else { return Ok("") };
+        let EntraIdentity::Secret { tenant, .. } = &self.principal else { return Ok("") };
         let find = || async {
             let unknown = || {
-                CloudError::new(Kind::NotConfigured, "nothing says which tenant of Entra the service principal is of")
-                    .hint("set `ARM_TENANT_ID`")
+                CloudError::new(
+                    CloudErrorKind::NotConfigured,
+                    "nothing says which tenant of Entra the service principal is of",
+                )
+                .hint("set `ARM_TENANT_ID`")
             };
             let mut url = workspace.cloned().ok_or_else(unknown)?;
             url.set_path("/aad/auth");
@@ -159,17 +162,19 @@ impl Entra {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cloud::databricks::testing::{Asked, Reply, Server, ok, reply};
+    use crate::cloud::databricks::test_server::{RecordedRequest, Reply, TestServer, ok, reply};
 
     const RESOURCE: &str = "/subscriptions/1/resourceGroups/g/providers/Microsoft.Databricks/workspaces/w";
 
-    async fn found(manager: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> (Result<Url, CloudError>, Vec<Asked>) {
-        let server = Server::start(move |asked, _| match asked.path() {
+    async fn found(
+        manager: impl Fn(&RecordedRequest) -> Reply + Send + Sync + 'static,
+    ) -> (Result<Url, CloudError>, Vec<RecordedRequest>) {
+        let server = TestServer::start(move |asked, _| match asked.path() {
             "/tenant/oauth2/token" => ok(r#"{"access_token":"of-the-manager","expires_in":3600}"#),
             _ => manager(asked),
         });
         let entra = Entra {
-            principal: Principal::Secret {
+            principal: EntraIdentity::Secret {
                 id: "app".to_owned(),
                 secret: Secret::from("s".to_owned()),
                 tenant: OnceCell::new_with(Some("tenant".to_owned())),
@@ -189,7 +194,7 @@ mod tests {
         assert_eq!(asked[1].header("authorization"), "Bearer of-the-manager");
     }
 
-    fn asked_at(asked: &Asked) -> String {
+    fn asked_at(asked: &RecordedRequest) -> String {
         format!("http://{}/", asked.header("host"))
     }
 
@@ -198,7 +203,10 @@ mod tests {
         let body = r#"{"error":{"code":"AuthorizationFailed","message":"The client does not have authorization"}}"#;
         let (url, _) = found(move |_| reply("403 Forbidden", body)).await;
         let error = url.expect_err("refused");
-        assert_eq!((error.kind, error.said.as_deref()), (Kind::Denied, Some("The client does not have authorization")));
+        assert_eq!(
+            (error.kind, error.said.as_deref()),
+            (CloudErrorKind::Denied, Some("The client does not have authorization"))
+        );
         assert!(error.hint.expect("a hint").starts_with("set `DATABRICKS_HOST`"));
     }
 }

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::host;
 use crate::{
-    cloud::{CloudError, Kind},
+    cloud::{CloudError, CloudErrorKind},
     http::Answer,
 };
 
@@ -18,28 +18,28 @@ const MOST: usize = 64 << 10;
 
 /// A request that the workspace did not do.
 #[derive(Debug)]
-pub(crate) struct Refusal {
-    /// As it is told.
+pub(crate) struct ApiError {
+    /// As it is context.
     pub(crate) error: CloudError,
     /// The workspace's own code, such as `PERMISSION_DENIED`, if it gave one.
     pub(crate) code: Option<String>,
 }
 
-impl From<CloudError> for Refusal {
+impl From<CloudError> for ApiError {
     fn from(error: CloudError) -> Self {
         Self { error, code: None }
     }
 }
 
-impl From<Refusal> for CloudError {
-    fn from(refusal: Refusal) -> Self {
-        refusal.error
+impl From<ApiError> for CloudError {
+    fn from(api_error: ApiError) -> Self {
+        api_error.error
     }
 }
 
 /// The words and the code of an answer.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Words {
+struct ErrorDetails {
     code: Option<String>,
     /// Whether the code is a number: so the workspace's front door answers, to which a token means nothing.
     numeric: bool,
@@ -47,7 +47,7 @@ struct Words {
 }
 
 /// What an answer that is no success means; `None` for a success.
-pub(super) fn refusal(host: &Url, url: &Url, auth_type: &str, answer: &Answer) -> Option<Refusal> {
+pub(super) fn api_error(host: &Url, url: &Url, auth_type: &str, answer: &Answer) -> Option<ApiError> {
     if answer.is_success() {
         return None;
     }
@@ -59,26 +59,26 @@ pub(super) fn refusal(host: &Url, url: &Url, auth_type: &str, answer: &Answer) -
     let kind = kind(answer.status, &words);
     let (status, path) = (answer.status, url.path());
     let message = match kind {
-        Kind::TokenRejected => format!("`{shown}` rejected the token ({auth_type})"),
-        Kind::Denied => format!("`{shown}` refused `{path}`"),
-        Kind::Absent => format!("`{shown}` has no such thing at `{path}`"),
-        Kind::BackendRefuses => format!("the Key Vault behind `{path}` of `{shown}` refuses the workspace"),
-        Kind::Limited => format!("`{shown}` was asked too often"),
-        Kind::Unreachable => format!("`{shown}` cannot do `{path}` now (status {status})"),
-        Kind::Invalid => format!("`{shown}` does not take this request to `{path}`"),
+        CloudErrorKind::TokenRejected => format!("`{shown}` rejected the token ({auth_type})"),
+        CloudErrorKind::Denied => format!("`{shown}` refused `{path}`"),
+        CloudErrorKind::Absent => format!("`{shown}` has no such thing at `{path}`"),
+        CloudErrorKind::BackendRefuses => format!("the Key Vault behind `{path}` of `{shown}` refuses the workspace"),
+        CloudErrorKind::Limited => format!("`{shown}` was asked too often"),
+        CloudErrorKind::Unreachable => format!("`{shown}` cannot do `{path}` now (status {status})"),
+        CloudErrorKind::Invalid => format!("`{shown}` does not take this request to `{path}`"),
         _ => format!("`{shown}` answered `{path}` with status {status}"),
     };
     let error =
         CloudError { hint: hint(kind, auth_type, &words), ..CloudError::new(kind, message).said(&words.message) };
-    Some(Refusal { error, code: words.code })
+    Some(ApiError { error, code: words.code })
 }
 
 /// An answer of success that is not what it should be.
 pub(super) fn malformed(host: &Url, url: &Url, why: &serde_json::Error) -> CloudError {
     let message = format!("`{}` answered `{}` with something else than expected", host::shown(host), url.path());
-    // The parser's words may quote the answer, which may hold a secret: only the place is told.
+    // The parser's words may quote the answer, which may hold a secret: only the place is context.
     let place = format!("not understood at line {} column {}", why.line(), why.column());
-    CloudError::new(Kind::Malformed, message).said(&place).hint("check that `DATABRICKS_HOST` is a workspace")
+    CloudError::new(CloudErrorKind::Malformed, message).said(&place).hint("check that `DATABRICKS_HOST` is a workspace")
 }
 
 /// No redirect is followed: the address would get the token.
@@ -87,37 +87,39 @@ fn redirected(host: &Url, url: &Url, answer: &Answer) -> CloudError {
     let to = answer.header("location").and_then(|location| host.join(location).ok());
     let Some(to) = to else {
         return CloudError::new(
-            Kind::Malformed,
+            CloudErrorKind::Malformed,
             format!("`{shown}` answered `{}` with a redirect to nowhere", url.path()),
         );
     };
     if to.path() == "/login.html"
         && to.query().is_some_and(|query| query.contains("error=private-link-validation-error"))
     {
-        return CloudError::new(Kind::Denied, format!("`{shown}` is open to its private link only"))
+        return CloudError::new(CloudErrorKind::Denied, format!("`{shown}` is open to its private link only"))
             .hint("this network does not reach the workspace's private endpoint; check the node's DNS and routes");
     }
     CloudError::new(
-        Kind::Malformed,
+        CloudErrorKind::Malformed,
         format!("`{shown}` answered `{}` with a redirect, which is not followed", url.path()),
     )
     .said(&format!("to {}", host::shown(&to)))
     .hint("check that `DATABRICKS_HOST` is the workspace's own address, with https")
 }
 
-fn hint(kind: Kind, auth_type: &str, words: &Words) -> Option<String> {
+fn hint(kind: CloudErrorKind, auth_type: &str, words: &ErrorDetails) -> Option<String> {
     let hint = match kind {
-        Kind::TokenRejected => match auth_type {
+        CloudErrorKind::TokenRejected => match auth_type {
             "pat" => {
                 "the token may be expired, or of another workspace; check `DATABRICKS_HOST` and `DATABRICKS_TOKEN`"
             }
             "basic" => "passwords are not taken any more by most workspaces; use a token or a service principal",
             _ => "check that the service principal is a member of this workspace",
         },
-        Kind::Denied if words.message.contains("IP ACL") => "the workspace's IP access list does not have this node",
-        Kind::Limited => "many nodes start at once; start again later, or stagger the starts",
-        Kind::Unreachable => "it may pass; start again later",
-        Kind::BackendRefuses => {
+        CloudErrorKind::Denied if words.message.contains("IP ACL") => {
+            "the workspace's IP access list does not have this node"
+        }
+        CloudErrorKind::Limited => "many nodes start at once; start again later, or stagger the starts",
+        CloudErrorKind::Unreachable => "it may pass; start again later",
+        CloudErrorKind::BackendRefuses => {
             "the vault's access policy, role or firewall must let Azure Databricks read; your own rights are not the matter"
         }
         _ => return None,
@@ -126,35 +128,35 @@ fn hint(kind: Kind, auth_type: &str, words: &Words) -> Option<String> {
 }
 
 /// A known code counts for more than the status, as in the official clients.
-fn kind(status: u16, words: &Words) -> Kind {
+fn kind(status: u16, words: &ErrorDetails) -> CloudErrorKind {
     let said = words.message.to_ascii_lowercase();
     match words.code.as_deref().unwrap_or_default() {
-        "UNAUTHENTICATED" => Kind::TokenRejected,
+        "UNAUTHENTICATED" => CloudErrorKind::TokenRejected,
         "PERMISSION_DENIED" => denied(&said),
-        "RESOURCE_DOES_NOT_EXIST" | "NOT_FOUND" | "ENDPOINT_NOT_FOUND" => Kind::Absent,
-        "REQUEST_LIMIT_EXCEEDED" | "RESOURCE_EXHAUSTED" | "TOO_MANY_REQUESTS" => Kind::Limited,
-        "TEMPORARILY_UNAVAILABLE" | "DEADLINE_EXCEEDED" | "INTERNAL_ERROR" => Kind::Unreachable,
-        "BAD_REQUEST" | "INVALID_PARAMETER_VALUE" | "MALFORMED_REQUEST" | "INVALID_STATE" => Kind::Invalid,
+        "RESOURCE_DOES_NOT_EXIST" | "NOT_FOUND" | "ENDPOINT_NOT_FOUND" => CloudErrorKind::Absent,
+        "REQUEST_LIMIT_EXCEEDED" | "RESOURCE_EXHAUSTED" | "TOO_MANY_REQUESTS" => CloudErrorKind::Limited,
+        "TEMPORARILY_UNAVAILABLE" | "DEADLINE_EXCEEDED" | "INTERNAL_ERROR" => CloudErrorKind::Unreachable,
+        "BAD_REQUEST" | "INVALID_PARAMETER_VALUE" | "MALFORMED_REQUEST" | "INVALID_STATE" => CloudErrorKind::Invalid,
         _ => match status {
-            401 => Kind::TokenRejected,
-            403 if words.numeric => Kind::TokenRejected,
+            401 => CloudErrorKind::TokenRejected,
+            403 if words.numeric => CloudErrorKind::TokenRejected,
             403 => denied(&said),
-            404 | 410 => Kind::Absent,
-            429 => Kind::Limited,
-            500.. => Kind::Unreachable,
-            _ => Kind::Invalid,
+            404 | 410 => CloudErrorKind::Absent,
+            429 => CloudErrorKind::Limited,
+            500.. => CloudErrorKind::Unreachable,
+            _ => CloudErrorKind::Invalid,
         },
     }
 }
 
 /// "You may not" and "the vault does not let the workspace in" have the same code.
-fn denied(said: &str) -> Kind {
+fn denied(said: &str) -> CloudErrorKind {
     let vault = ["keyvault", "key vault", "vault.azure", "azure kv"].iter().any(|word| said.contains(word));
-    if vault { Kind::BackendRefuses } else { Kind::Denied }
+    if vault { CloudErrorKind::BackendRefuses } else { CloudErrorKind::Denied }
 }
 
 /// Finds the words: nothing, JSON in three shapes, `CODE: text`, a page, plain text.
-fn words(body: &[u8]) -> Words {
+fn words(body: &[u8]) -> ErrorDetails {
     static TEXT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^([A-Z_]+): (.*)").expect("the pattern is fixed"));
     static PAGE: LazyLock<[Regex; 2]> = LazyLock::new(|| {
         ["pre", "title"]
@@ -166,16 +168,20 @@ fn words(body: &[u8]) -> Words {
     let text = String::from_utf8_lossy(&body[..body.len().min(MOST)]);
     let text = text.trim();
     if let Some(found) = TEXT.captures(text) {
-        return Words { code: Some(found[1].to_owned()), message: found[2].to_owned(), ..Words::default() };
+        return ErrorDetails {
+            code: Some(found[1].to_owned()),
+            message: found[2].to_owned(),
+            ..ErrorDetails::default()
+        };
     }
     if let Some(found) = PAGE.iter().find_map(|tag| tag.captures(text)) {
-        return Words { message: found[1].trim().to_owned(), ..Words::default() };
+        return ErrorDetails { message: found[1].trim().to_owned(), ..ErrorDetails::default() };
     }
     let readable = !text.starts_with('<') && !text.contains(|c: char| c.is_control() && !c.is_whitespace());
-    Words { message: if readable { text.to_owned() } else { String::new() }, ..Words::default() }
+    ErrorDetails { message: if readable { text.to_owned() } else { String::new() }, ..ErrorDetails::default() }
 }
 
-fn json(object: &Map<String, Value>) -> Words {
+fn json(object: &Map<String, Value>) -> ErrorDetails {
     let text = |name: &str| match object.get(name) {
         Some(Value::String(text)) => Some(text.clone()),
         Some(Value::Number(number)) => Some(number.to_string()),
@@ -187,16 +193,20 @@ fn json(object: &Map<String, Value>) -> Words {
         let detail = if detail == "null" { "SCIM API Internal Error".to_owned() } else { detail };
         let message = text("scimType").map_or_else(|| detail.clone(), |kind| format!("{kind} {detail}"));
         let code = text("status").map(|status| format!("SCIM_{status}"));
-        return Words { code, message, ..Words::default() };
+        return ErrorDetails { code, message, ..ErrorDetails::default() };
     }
-    Words { code: text("error_code"), numeric, message: text("error").or_else(|| text("message")).unwrap_or_default() }
+    ErrorDetails {
+        code: text("error_code"),
+        numeric,
+        message: text("error").or_else(|| text("message")).unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(status: u16, body: &str) -> (Kind, String) {
+    fn read(status: u16, body: &str) -> (CloudErrorKind, String) {
         let words = words(body.as_bytes());
         (kind(status, &words), words.message)
     }
@@ -204,48 +214,63 @@ mod tests {
     #[test]
     fn each_form_of_an_error_is_read() {
         for (status, body, kind, message) in [
-            (401, "", Kind::TokenRejected, ""),
+            (401, "", CloudErrorKind::TokenRejected, ""),
             (
                 403,
                 r#"{"error_code":403,"message":"Invalid access token."}"#,
-                Kind::TokenRejected,
+                CloudErrorKind::TokenRejected,
                 "Invalid access token.",
             ),
-            (401, r#"{"error_code":"UNAUTHENTICATED","message":"no"}"#, Kind::TokenRejected, "no"),
+            (401, r#"{"error_code":"UNAUTHENTICATED","message":"no"}"#, CloudErrorKind::TokenRejected, "no"),
             (
                 403,
                 r#"{"error_code":"PERMISSION_DENIED","message":"app does not have READ permission on scope s"}"#,
-                Kind::Denied,
+                CloudErrorKind::Denied,
                 "app does not have READ permission on scope s",
             ),
             (
                 403,
                 r#"{"error_code":"PERMISSION_DENIED","message":"KeyVault says: access denied to first party service"}"#,
-                Kind::BackendRefuses,
+                CloudErrorKind::BackendRefuses,
                 "KeyVault says: access denied to first party service",
             ),
-            (404, r#"{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"No scope"}"#, Kind::Absent, "No scope"),
-            (404, r#"{"error_code":"NOT_FOUND","message":"No key"}"#, Kind::Absent, "No key"),
+            (
+                404,
+                r#"{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"No scope"}"#,
+                CloudErrorKind::Absent,
+                "No scope",
+            ),
+            (404, r#"{"error_code":"NOT_FOUND","message":"No key"}"#, CloudErrorKind::Absent, "No key"),
             // The code counts for more than the status.
-            (400, r#"{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"No scope"}"#, Kind::Absent, "No scope"),
-            (400, r#"{"error_code":"BAD_REQUEST","message":"only from DBUtils"}"#, Kind::Invalid, "only from DBUtils"),
-            (400, r#"{"error_code":"MALFORMED_REQUEST","message":"name"}"#, Kind::Invalid, "name"),
-            (400, r#"{"error_code":"INVALID_PARAMETER_VALUE","message":"name"}"#, Kind::Invalid, "name"),
-            (429, r#"{"error_code":"REQUEST_LIMIT_EXCEEDED","message":"slow"}"#, Kind::Limited, "slow"),
-            (429, r#"{"error_code":"RESOURCE_EXHAUSTED","message":"slow"}"#, Kind::Limited, "slow"),
-            (503, r#"{"error_code":"TEMPORARILY_UNAVAILABLE","message":"busy"}"#, Kind::Unreachable, "busy"),
-            (500, r#"{"error_code":"INTERNAL_ERROR","message":"oh"}"#, Kind::Unreachable, "oh"),
+            (
+                400,
+                r#"{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"No scope"}"#,
+                CloudErrorKind::Absent,
+                "No scope",
+            ),
+            (
+                400,
+                r#"{"error_code":"BAD_REQUEST","message":"only from DBUtils"}"#,
+                CloudErrorKind::Invalid,
+                "only from DBUtils",
+            ),
+            (400, r#"{"error_code":"MALFORMED_REQUEST","message":"name"}"#, CloudErrorKind::Invalid, "name"),
+            (400, r#"{"error_code":"INVALID_PARAMETER_VALUE","message":"name"}"#, CloudErrorKind::Invalid, "name"),
+            (429, r#"{"error_code":"REQUEST_LIMIT_EXCEEDED","message":"slow"}"#, CloudErrorKind::Limited, "slow"),
+            (429, r#"{"error_code":"RESOURCE_EXHAUSTED","message":"slow"}"#, CloudErrorKind::Limited, "slow"),
+            (503, r#"{"error_code":"TEMPORARILY_UNAVAILABLE","message":"busy"}"#, CloudErrorKind::Unreachable, "busy"),
+            (500, r#"{"error_code":"INTERNAL_ERROR","message":"oh"}"#, CloudErrorKind::Unreachable, "oh"),
             // Version 1.2 of the interface, and the user directory.
-            (404, r#"{"error":"gone","message":"other"}"#, Kind::Absent, "gone"),
-            (403, r#"{"detail":"not you","status":"403","scimType":"x"}"#, Kind::Denied, "x not you"),
-            (500, r#"{"detail":"null","status":500}"#, Kind::Unreachable, "SCIM API Internal Error"),
+            (404, r#"{"error":"gone","message":"other"}"#, CloudErrorKind::Absent, "gone"),
+            (403, r#"{"detail":"not you","status":"403","scimType":"x"}"#, CloudErrorKind::Denied, "x not you"),
+            (500, r#"{"detail":"null","status":500}"#, CloudErrorKind::Unreachable, "SCIM API Internal Error"),
             // What stands in front of the workspace.
-            (400, "MALFORMED_REQUEST: bad scope", Kind::Invalid, "bad scope"),
-            (503, "<html><body><pre>Worker is gone</pre></body></html>", Kind::Unreachable, "Worker is gone"),
-            (403, "<html><head><title>Forbidden\n</title></head></html>", Kind::Denied, "Forbidden"),
-            (502, "upstream connect error", Kind::Unreachable, "upstream connect error"),
-            (502, "<html>no words</html>", Kind::Unreachable, ""),
-            (400, "[1,2]", Kind::Invalid, "[1,2]"),
+            (400, "MALFORMED_REQUEST: bad scope", CloudErrorKind::Invalid, "bad scope"),
+            (503, "<html><body><pre>Worker is gone</pre></body></html>", CloudErrorKind::Unreachable, "Worker is gone"),
+            (403, "<html><head><title>Forbidden\n</title></head></html>", CloudErrorKind::Denied, "Forbidden"),
+            (502, "upstream connect error", CloudErrorKind::Unreachable, "upstream connect error"),
+            (502, "<html>no words</html>", CloudErrorKind::Unreachable, ""),
+            (400, "[1,2]", CloudErrorKind::Invalid, "[1,2]"),
         ] {
             assert_eq!(read(status, body), (kind, message.to_owned()), "{status} {body}");
         }

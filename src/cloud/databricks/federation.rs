@@ -8,12 +8,12 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
-    discovery::Oidc,
-    oauth::{self, Told},
+    discovery::OidcDiscovery,
+    oauth::{self, TokenRequestContext},
     token::Token,
 };
 use crate::{
-    cloud::{CloudError, Kind, read_token},
+    cloud::{CloudError, CloudErrorKind, read_token},
     http::{Client, Request},
     redact::Secret,
 };
@@ -24,7 +24,7 @@ pub(super) struct Federation {
     /// The service principal; without one the account's own rules say who the token stands for.
     pub(super) client_id: Option<String>,
     pub(super) scope: String,
-    pub(super) oidc: Oidc,
+    pub(super) oidc: OidcDiscovery,
 }
 
 /// Where the other issuer's token is.
@@ -33,7 +33,7 @@ pub(super) enum IdToken {
     Given(Secret),
     /// In a file, which its issuer writes anew from time to time.
     File(PathBuf),
-    /// GitHub makes it when asked, for whom it is told.
+    /// GitHub makes it when asked, for whom it is context.
     GitHub { url: Url, token: Secret },
 }
 
@@ -51,7 +51,7 @@ impl Federation {
         fields.extend(self.client_id.as_deref().map(|id| ("client_id", id)));
         let request = Request::form(endpoint.token.clone(), &fields);
         let hint = "check the federation policy: issuer, subject and audience of the token; and `DATABRICKS_CLIENT_ID`";
-        Ok(oauth::grant(http, request, Told { auth_type, hint }).await?.into_token())
+        Ok(oauth::grant(http, request, TokenRequestContext { auth_type, hint }).await?.into_token())
     }
 }
 
@@ -61,7 +61,7 @@ impl IdToken {
             Self::Given(token) => Ok(token.clone()),
             Self::File(path) => {
                 let failed = |why: &str| {
-                    CloudError::new(Kind::NotConfigured, format!("`{}` holds no token", path.display()))
+                    CloudError::new(CloudErrorKind::NotConfigured, format!("`{}` holds no token", path.display()))
                         .said(why)
                         .hint("check `DATABRICKS_OIDC_TOKEN_FILEPATH`")
                 };
@@ -81,7 +81,8 @@ impl IdToken {
                     Some(Value::String(token)) if answer.is_success() => Ok(token.into()),
                     _ => {
                         let message = format!("GitHub gave no token for `{audience}` (status {})", answer.status);
-                        Err(CloudError::new(Kind::Denied, message).hint("give the job `permissions: id-token: write`"))
+                        Err(CloudError::new(CloudErrorKind::Denied, message)
+                            .hint("give the job `permissions: id-token: write`"))
                     }
                 }
             }

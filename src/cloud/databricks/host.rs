@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::settings::Settings;
-use crate::cloud::{CloudError, Kind, Surroundings};
+use crate::cloud::{ClientEnvironment, CloudError, CloudErrorKind};
 
 /// Azure Databricks itself, as a resource that tokens are for. The same in every Azure cloud:
 /// <https://learn.microsoft.com/en-us/azure/databricks/dev-tools/service-prin-aad-token>.
@@ -14,7 +14,7 @@ pub(super) fn normal(text: &str) -> Result<Url, CloudError> {
     let text = text.trim();
     let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     let invalid = || {
-        CloudError::new(Kind::Invalid, "`DATABRICKS_HOST` is not the address of a workspace")
+        CloudError::new(CloudErrorKind::Invalid, "`DATABRICKS_HOST` is not the address of a workspace")
             .hint("write it as https://dbc-a1b2345c-d6e7.cloud.databricks.com or https://adb-123.4.azuredatabricks.net")
     };
     let mut url = Url::parse(&whole).map_err(|_| invalid())?;
@@ -29,7 +29,7 @@ pub(super) fn normal(text: &str) -> Result<Url, CloudError> {
     Ok(url)
 }
 
-/// The address as people are told it.
+/// The address as people are context it.
 pub(super) fn shown(host: &Url) -> String {
     host.origin().ascii_serialization()
 }
@@ -47,7 +47,11 @@ pub(super) struct Azure {
 
 impl Azure {
     /// The cloud of a workspace; without one the cloud that `ARM_ENVIRONMENT` names.
-    pub(super) fn of(host: Option<&Url>, settings: &Settings, surroundings: &Surroundings) -> Result<Self, CloudError> {
+    pub(super) fn of(
+        host: Option<&Url>,
+        settings: &Settings,
+        environment: &ClientEnvironment,
+    ) -> Result<Self, CloudError> {
         let domain = host.and_then(Url::host_str).unwrap_or_default();
         let name = if host.is_none() { settings.text("azure_environment").unwrap_or_default() } else { "" };
         let name = name.to_ascii_uppercase();
@@ -60,7 +64,7 @@ impl Azure {
             ("login.microsoftonline.com", "management.azure.com", "https://management.core.windows.net/")
         };
         let fixed = |name: &str| Url::parse(&format!("https://{name}/")).expect("the address is fixed");
-        let login = match surroundings.variable("AZURE_AUTHORITY_HOST") {
+        let login = match environment.variable("AZURE_AUTHORITY_HOST") {
             Some(given) => place("AZURE_AUTHORITY_HOST", given)?,
             None => fixed(login),
         };
@@ -85,7 +89,7 @@ pub(super) fn place(variable: &str, text: &str) -> Result<Url, CloudError> {
     Url::parse(&folder)
         .ok()
         .filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"))
-        .ok_or_else(|| CloudError::new(Kind::Invalid, format!("`{variable}` is not an address of the web")))
+        .ok_or_else(|| CloudError::new(CloudErrorKind::Invalid, format!("`{variable}` is not an address of the web")))
 }
 
 #[cfg(test)]
@@ -117,7 +121,7 @@ mod tests {
     fn each_azure_cloud_has_its_own_places() {
         let azure = |host: &str| {
             let host = normal(host).expect("an address");
-            Azure::of(Some(&host), &Settings::default(), &Surroundings::default()).expect("places")
+            Azure::of(Some(&host), &Settings::default(), &ClientEnvironment::default()).expect("places")
         };
         assert_eq!(azure("adb-1.2.azuredatabricks.net").login.as_str(), "https://login.microsoftonline.com/");
         assert_eq!(azure("adb-1.2.databricks.azure.us").management, "https://management.core.usgovcloudapi.net/");
@@ -127,8 +131,8 @@ mod tests {
     #[test]
     fn the_place_of_logins_can_be_named() {
         let variables = [("AZURE_AUTHORITY_HOST".to_owned(), "http://127.0.0.1:1".to_owned())].into();
-        let surroundings = Surroundings { variables, home: None };
-        let azure = Azure::of(None, &Settings::default(), &surroundings).expect("places");
+        let environment = ClientEnvironment { variables, home: None };
+        let azure = Azure::of(None, &Settings::default(), &environment).expect("places");
         assert_eq!(azure.login.as_str(), "http://127.0.0.1:1/");
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Connecting asks nobody, unless only Azure knows the workspace's address; a token is fetched at the first request.
 
-mod choose;
+mod auth_method;
+mod auth_selection;
 mod discovery;
 mod entra;
 mod error;
@@ -11,9 +12,8 @@ mod host;
 mod oauth;
 mod profile;
 mod settings;
-mod strategy;
 #[cfg(test)]
-pub(crate) mod testing;
+pub(crate) mod test_server;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -24,19 +24,19 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use error::Refusal;
+pub(crate) use error::ApiError;
 use regex_lite::Regex;
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::sync::OnceCell;
 use url::Url;
 
 use self::{
-    choose::Choice,
+    auth_method::{AuthMethod, Authenticator},
+    auth_selection::AuthSelection,
     settings::Settings,
-    strategy::{Strategy, Way},
-    token::{Cache, Handed},
+    token::{CachedToken, TokenCache},
 };
-use super::{CloudError, Kind, Surroundings};
+use super::{ClientEnvironment, CloudError, CloudErrorKind};
 use crate::http::{self, Answer, Request, RetryPolicy};
 
 /// What only reads is asked again when the workspace is overloaded or does not answer. The official clients take five
@@ -49,21 +49,21 @@ pub struct Workspace {
     http: Arc<http::Client>,
     host: Url,
     shown: String,
-    strategy: Strategy,
-    tokens: Cache,
+    authenticator: Authenticator,
+    tokens: TokenCache,
     agent: String,
     /// Which workspace is meant at an address that several share.
     id: Option<String>,
     /// The workspace as a resource of Azure.
     resource: Option<String>,
     patience: RetryPolicy,
-    me: OnceCell<Me>,
+    me: OnceCell<CurrentUser>,
 }
 
 /// Who the node is in a workspace.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Me {
+pub struct CurrentUser {
     /// The workspace's address.
     pub host: String,
     /// How the token was had, by the name of the official clients, such as `oauth-m2m`.
@@ -79,24 +79,26 @@ pub struct Me {
 }
 
 impl Workspace {
-    pub(super) async fn connect(http: Arc<http::Client>, surroundings: &Surroundings) -> Result<Self, CloudError> {
-        let settings = Settings::gather(surroundings)?;
+    pub(super) async fn connect(http: Arc<http::Client>, environment: &ClientEnvironment) -> Result<Self, CloudError> {
+        let settings = Settings::gather(environment)?;
         let host = settings.text("host").map(host::normal).transpose()?;
-        let strategy = Choice { settings: &settings, surroundings, host: host.as_ref() }.make()?;
+        let authenticator = AuthSelection { settings: &settings, environment, host: host.as_ref() }.make()?;
         let resource = settings.text("azure_workspace_resource_id").map(str::to_owned);
-        let host = match (host, &strategy.way, &resource) {
+        let host = match (host, &authenticator.method, &resource) {
             (Some(host), _, _) => host,
-            (None, Way::Entra(entra), Some(resource)) => entra.workspace(&http, resource).await?,
-            // No other way is chosen without an address.
-            (None, _, _) => return Err(CloudError::new(Kind::NotConfigured, "no Databricks workspace is configured")),
+            (None, AuthMethod::Entra(entra), Some(resource)) => entra.workspace(&http, resource).await?,
+            // No other method is chosen without an address.
+            (None, _, _) => {
+                return Err(CloudError::new(CloudErrorKind::NotConfigured, "no Databricks workspace is configured"));
+            }
         };
         Ok(Self {
             http,
             shown: host::shown(&host),
             host,
-            agent: agent(strategy.name, surroundings.variable("DATABRICKS_RUNTIME_VERSION")),
-            strategy,
-            tokens: Cache::default(),
+            agent: agent(authenticator.name, environment.variable("DATABRICKS_RUNTIME_VERSION")),
+            authenticator,
+            tokens: TokenCache::default(),
             id: settings.text("workspace_id").map(str::to_owned),
             resource,
             patience: PATIENT,
@@ -111,7 +113,7 @@ impl Workspace {
 
     /// How the node proves who it is, by the official clients' name, such as `oauth-m2m`.
     pub fn auth_type(&self) -> &'static str {
-        self.strategy.name
+        self.authenticator.name
     }
 
     /// An address of the workspace. Path and query are given as they are meant; they are encoded here.
@@ -126,14 +128,14 @@ impl Workspace {
         url
     }
 
-    /// Who the node is here. Asked once.
-    pub async fn me(&self) -> Result<Me, CloudError> {
+    /// Who the node is here. RecordedRequest once.
+    pub async fn me(&self) -> Result<CurrentUser, CloudError> {
         let ask = || async {
-            let found: Person = self.get("/api/2.0/preview/scim/v2/Me", &[]).await?;
+            let found: ScimUser = self.get("/api/2.0/preview/scim/v2/Me", &[]).await?;
             let groups: BTreeSet<String> = found.groups.into_iter().filter_map(|group| group.display).collect();
-            Ok(Me {
+            Ok(CurrentUser {
                 host: self.shown.clone(),
-                auth_type: self.strategy.name.to_owned(),
+                auth_type: self.authenticator.name.to_owned(),
                 service_principal: is_application(&found.user_name),
                 user_name: found.user_name,
                 display_name: found.display_name.filter(|name| !name.is_empty()),
@@ -156,34 +158,34 @@ impl Workspace {
         Ok(self.ask(request).await?)
     }
 
-    /// Reads an answer as it is, or the workspace's own code of its refusal.
-    pub(crate) async fn look(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, Refusal> {
+    /// Reads an answer as it is, or the workspace's own code of its api_error.
+    pub(crate) async fn look(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, ApiError> {
         self.ask(Request::get(self.url(path, query))).await
     }
 
-    async fn ask(&self, request: Request) -> Result<Answer, Refusal> {
+    async fn ask(&self, request: Request) -> Result<Answer, ApiError> {
         if request.url().origin() != self.host.origin() {
             let message = format!("`{}` is not an address of `{}`", host::shown(request.url()), self.shown);
-            return Err(CloudError::new(Kind::Invalid, message).into());
+            return Err(CloudError::new(CloudErrorKind::Invalid, message).into());
         }
         let request = if request.only_reads() { request.retrying(self.patience) } else { request };
         let handed = self.token().await?;
         let refused = match self.once(&request, &handed).await {
-            Err(refused) if refused.error.kind == Kind::TokenRejected => refused,
+            Err(refused) if refused.error.kind == CloudErrorKind::TokenRejected => refused,
             ended => return ended,
         };
-        if handed.is_new || !self.strategy.renews() {
+        if handed.is_new || !self.authenticator.renews() {
             return Err(refused);
         }
         self.tokens.forget(handed.number).await;
         self.once(&request, &self.token().await?).await
     }
 
-    async fn token(&self) -> Result<Handed, CloudError> {
-        self.tokens.token(async || self.strategy.token(&self.http, &self.host).await).await
+    async fn token(&self) -> Result<CachedToken, CloudError> {
+        self.tokens.token(async || self.authenticator.token(&self.http, &self.host).await).await
     }
 
-    async fn once(&self, request: &Request, handed: &Handed) -> Result<Answer, Refusal> {
+    async fn once(&self, request: &Request, handed: &CachedToken) -> Result<Answer, ApiError> {
         let mut request = request
             .clone()
             .header("user-agent", &self.agent)
@@ -191,7 +193,7 @@ impl Workspace {
         if let Some(token) = &handed.token.management {
             request = request.credential("x-databricks-azure-sp-management-token", token.reveal());
         }
-        if let (Way::Entra(_), Some(resource)) = (&self.strategy.way, &self.resource) {
+        if let (AuthMethod::Entra(_), Some(resource)) = (&self.authenticator.method, &self.resource) {
             request = request.header("x-databricks-azure-workspace-resource-id", resource);
         }
         if let Some(id) = &self.id {
@@ -199,8 +201,8 @@ impl Workspace {
         }
         let unanswered = |error| CloudError::unanswered("the workspace", &error);
         let answer = self.http.call(&request).await.map_err(unanswered)?;
-        match error::refusal(&self.host, request.url(), self.strategy.name, &answer) {
-            Some(refusal) => Err(refusal),
+        match error::api_error(&self.host, request.url(), self.authenticator.name, &answer) {
+            Some(api_error) => Err(api_error),
             None => Ok(answer),
         }
     }
@@ -209,15 +211,15 @@ impl Workspace {
 /// The user directory's answer (SCIM), as far as it matters here.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Person {
+struct ScimUser {
     user_name: String,
     display_name: Option<String>,
     #[serde(default)]
-    groups: Vec<Group>,
+    groups: Vec<ScimGroup>,
 }
 
 #[derive(Deserialize)]
-struct Group {
+struct ScimGroup {
     display: Option<String>,
 }
 

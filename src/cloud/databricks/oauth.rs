@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{host, token::Token};
 use crate::{
-    cloud::{CloudError, Kind},
+    cloud::{CloudError, CloudErrorKind},
     http::{Answer, Client, HttpError, Request, RetryPolicy},
     redact::Secret,
 };
@@ -20,9 +20,9 @@ const PATIENT: RetryPolicy =
 /// A token and a few words; an answer that is larger is none.
 const LIMIT: usize = 1 << 20;
 
-/// What is told when no token is given.
+/// What is context when no token is given.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Told<'a> {
+pub(super) struct TokenRequestContext<'a> {
     /// How the token is asked for, by the official clients' name.
     pub(super) auth_type: &'a str,
     /// What to check.
@@ -30,44 +30,52 @@ pub(super) struct Told<'a> {
 }
 
 /// A token as it was given.
-pub(super) struct Granted {
+pub(super) struct TokenResponse {
     pub(super) token: Secret,
     asked: Instant,
     pub(super) lives: Option<Duration>,
 }
 
-impl Granted {
+impl TokenResponse {
     pub(super) fn into_token(self) -> Token {
         Token::bearer(&self.token, self.asked, self.lives)
     }
 }
 
 /// Asks for a token.
-pub(super) async fn grant(http: &Client, request: Request, told: Told<'_>) -> Result<Granted, CloudError> {
+pub(super) async fn grant(
+    http: &Client,
+    request: Request,
+    context: TokenRequestContext<'_>,
+) -> Result<TokenResponse, CloudError> {
     let request = request.limit(LIMIT).timeout(Duration::from_secs(10)).retrying(PATIENT);
-    grant_patiently(http, &request, told).await
+    grant_patiently(http, &request, context).await
 }
 
 /// The same for a request that says itself what is tried again.
-pub(super) async fn grant_patiently(http: &Client, request: &Request, told: Told<'_>) -> Result<Granted, CloudError> {
+pub(super) async fn grant_patiently(
+    http: &Client,
+    request: &Request,
+    context: TokenRequestContext<'_>,
+) -> Result<TokenResponse, CloudError> {
     // The rest of the address may be a secret, such as that of a metadata service.
     let place = host::shown(request.url());
     let asked = Instant::now();
     let answer = http.call(request).await.map_err(|error| {
-        let service = format!("what gives tokens ({})", told.auth_type);
+        let service = format!("what gives tokens ({})", context.auth_type);
         CloudError::unanswered(&service, &HttpError { url: place.clone(), ..error })
     })?;
     if !answer.is_success() {
-        return Err(refused(&place, &answer, told));
+        return Err(refused(&place, &answer, context));
     }
     let none = |why: &str| {
-        let message = format!("`{place}` answered without a token ({})", told.auth_type);
-        CloudError::new(Kind::Malformed, message).said(why).hint(told.hint)
+        let message = format!("`{place}` answered without a token ({})", context.auth_type);
+        CloudError::new(CloudErrorKind::Malformed, message).said(why).hint(context.hint)
     };
     let mut body: Value = answer.json().map_err(|_| none("the answer is no JSON"))?;
     let lives = lifetime(&body);
     match body.get_mut("access_token").map(Value::take) {
-        Some(Value::String(token)) if !token.is_empty() => Ok(Granted { token: token.into(), asked, lives }),
+        Some(Value::String(token)) if !token.is_empty() => Ok(TokenResponse { token: token.into(), asked, lives }),
         _ => Err(none("there is no `access_token`")),
     }
 }
@@ -86,21 +94,21 @@ fn lifetime(body: &Value) -> Option<Duration> {
     Some(Duration::try_from_secs_f64(left.max(0.0)).unwrap_or(Duration::ZERO))
 }
 
-fn refused(place: &str, answer: &Answer, told: Told<'_>) -> CloudError {
+fn refused(place: &str, answer: &Answer, context: TokenRequestContext<'_>) -> CloudError {
     let body: Value = answer.json().unwrap_or_default();
     let text = |names: [&str; 2]| names.iter().find_map(|name| body.get(name)?.as_str()).unwrap_or_default();
     let (code, words) = (text(["error", "errorCode"]), sentence(text(["error_description", "errorSummary"])));
     let kind = match (answer.status, code) {
-        (401, _) | (_, "invalid_client" | "invalid_grant" | "unauthorized_client") => Kind::TokenRejected,
-        (403, _) | (_, "access_denied") => Kind::Denied,
-        (404, _) => Kind::Absent,
-        (429, _) => Kind::Limited,
-        (500.., _) => Kind::Unreachable,
-        _ => Kind::Invalid,
+        (401, _) | (_, "invalid_client" | "invalid_grant" | "unauthorized_client") => CloudErrorKind::TokenRejected,
+        (403, _) | (_, "access_denied") => CloudErrorKind::Denied,
+        (404, _) => CloudErrorKind::Absent,
+        (429, _) => CloudErrorKind::Limited,
+        (500.., _) => CloudErrorKind::Unreachable,
+        _ => CloudErrorKind::Invalid,
     };
-    let message = format!("`{place}` gave no token ({}): status {}", told.auth_type, answer.status);
+    let message = format!("`{place}` gave no token ({}): status {}", context.auth_type, answer.status);
     let said = [code, words].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
-    CloudError::new(kind, message).said(&said).hint(told.hint)
+    CloudError::new(kind, message).said(&said).hint(context.hint)
 }
 
 /// Microsoft's words have their number and one sentence for people; numbers for its own people follow.

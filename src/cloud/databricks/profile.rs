@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io, path::PathBuf};
 
 use configparser::ini::{Ini, IniDefault};
 
-use crate::cloud::{CloudError, Kind, Surroundings};
+use crate::cloud::{ClientEnvironment, CloudError, CloudErrorKind};
 
 /// The section that names the profile to take; it is none itself.
 const RESERVED: &str = "__settings__";
@@ -23,10 +23,10 @@ pub(super) struct Profile {
 pub(super) fn read(
     file: Option<&str>,
     wanted: Option<&str>,
-    surroundings: &Surroundings,
+    environment: &ClientEnvironment,
 ) -> Result<Option<Profile>, CloudError> {
-    let Some(path) = path(file, surroundings) else { return Ok(None) };
-    let invalid = |what: String| CloudError::new(Kind::Invalid, format!("`{}` {what}", path.display()));
+    let Some(path) = path(file, environment) else { return Ok(None) };
+    let invalid = |what: String| CloudError::new(CloudErrorKind::Invalid, format!("`{}` {what}", path.display()));
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -57,8 +57,8 @@ fn offer(profiles: &BTreeMap<String, BTreeMap<String, String>>) -> String {
 }
 
 /// Where the file is; nowhere when it should be in the home of somebody who has none.
-pub(super) fn path(file: Option<&str>, surroundings: &Surroundings) -> Option<PathBuf> {
-    surroundings.path(file.unwrap_or("~/.databrickscfg"))
+pub(super) fn path(file: Option<&str>, environment: &ClientEnvironment) -> Option<PathBuf> {
+    environment.path(file.unwrap_or("~/.databrickscfg"))
 }
 
 /// Sections to keys to values. A profile without any key is none; a token may hold `#`, so that no comment begins
@@ -85,8 +85,8 @@ mod tests {
     fn profile(text: &str, wanted: Option<&str>) -> Result<Option<Profile>, CloudError> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         crate::fs::replace(&folder.path().join("cfg"), text.as_bytes(), Attributes::default()).expect("written");
-        let surroundings = Surroundings { home: Some(folder.path().to_owned()), ..Surroundings::default() };
-        read(Some("~/cfg"), wanted, &surroundings)
+        let environment = ClientEnvironment { home: Some(folder.path().to_owned()), ..ClientEnvironment::default() };
+        read(Some("~/cfg"), wanted, &environment)
     }
 
     fn host(text: &str, wanted: Option<&str>) -> Option<String> {
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn a_profile_that_is_not_there_is_an_error_that_names_those_that_are() {
         let error = profile("[b]\nhost=b\n[a]\ntoken=t\n[empty]\n", Some("c")).err().expect("an error");
-        assert_eq!(error.kind, Kind::Invalid);
+        assert_eq!(error.kind, CloudErrorKind::Invalid);
         assert!(error.message.ends_with("has no profile `c`"), "{}", error.message);
         assert_eq!(error.hint.as_deref(), Some("its profiles are `a`, `b`"));
         assert!(profile("[a]\nhost=a\n", None).expect("read").is_none());
@@ -121,9 +121,9 @@ mod tests {
 
     #[test]
     fn without_a_file_there_is_no_profile_and_one_that_cannot_be_read_is_an_error() {
-        let surroundings = Surroundings::default();
-        assert!(read(Some("/nonexistent/cfg"), Some("unit"), &surroundings).expect("no file").is_none());
-        let error = read(Some("/"), None, &surroundings).err().expect("a folder");
+        let environment = ClientEnvironment::default();
+        assert!(read(Some("/nonexistent/cfg"), Some("unit"), &environment).expect("no file").is_none());
+        let error = read(Some("/"), None, &environment).err().expect("a folder");
         assert_eq!(error.message, "`/` could not be read");
     }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::profile;
 use crate::{
-    cloud::{CloudError, Kind, Surroundings},
+    cloud::{ClientEnvironment, CloudError, CloudErrorKind},
     redact::Secret,
 };
 
@@ -67,28 +67,28 @@ const ATTRIBUTES: [Attribute; 26] = [
 /// What is set, and by what.
 #[derive(Default)]
 pub(super) struct Settings {
-    values: BTreeMap<&'static str, Set>,
+    values: BTreeMap<&'static str, Setting>,
 }
 
-struct Set {
-    value: Value,
-    /// What set it, as people are told: `DATABRICKS_TOKEN`, or `token` of a profile.
+struct Setting {
+    value: SettingValue,
+    /// What set it, as people are context: `DATABRICKS_TOKEN`, or `token` of a profile.
     by: String,
 }
 
 /// Everything that is a secret is searched for in all output: what is none must not be held as one.
-enum Value {
+enum SettingValue {
     Open(String),
     Hidden(Secret),
 }
 
 impl Settings {
     /// Reads the variables and, as the official clients do, the file: when a profile is asked for, or when the
-    /// variables name neither a workspace nor a way to prove who the node is.
-    pub(super) fn gather(surroundings: &Surroundings) -> Result<Self, CloudError> {
+    /// variables name neither a workspace nor a method to prove who the node is.
+    pub(super) fn gather(environment: &ClientEnvironment) -> Result<Self, CloudError> {
         let mut settings = Self::default();
         for attribute in &ATTRIBUTES {
-            let set = attribute.variables.iter().find_map(|name| Some((*name, surroundings.variable(name)?)));
+            let set = attribute.variables.iter().find_map(|name| Some((*name, environment.variable(name)?)));
             if let Some((name, value)) = set {
                 settings.set(attribute, value, format!("`{name}`"));
             }
@@ -96,7 +96,7 @@ impl Settings {
         if settings.text("profile").is_some() || !settings.is_about_somebody() {
             let wanted = settings.text("profile").map(str::to_owned);
             let file = settings.text("config_file").map(str::to_owned);
-            if let Some(profile) = profile::read(file.as_deref(), wanted.as_deref(), surroundings)? {
+            if let Some(profile) = profile::read(file.as_deref(), wanted.as_deref(), environment)? {
                 settings.add(&profile);
             }
         }
@@ -126,8 +126,8 @@ impl Settings {
         }
         // What surrounds a token in a file or a variable is no part of it.
         let value = value.trim().to_owned();
-        let value = if attribute.hidden { Value::Hidden(value.into()) } else { Value::Open(value) };
-        self.values.insert(attribute.name, Set { value, by });
+        let value = if attribute.hidden { SettingValue::Hidden(value.into()) } else { SettingValue::Open(value) };
+        self.values.insert(attribute.name, Setting { value, by });
     }
 
     /// The methods that something is set for, each with what set it.
@@ -144,7 +144,7 @@ impl Settings {
         let names = methods.iter().copied().collect::<Vec<_>>().join(" and ");
         let by: Vec<&str> = self.methods().map(|(_, by)| by).collect();
         let message = format!("more than one authorization method configured: {names}");
-        Err(CloudError::new(Kind::Ambiguous, message).hint(format!(
+        Err(CloudError::new(CloudErrorKind::Ambiguous, message).hint(format!(
             "{} are set; unset those of all but one, or choose with `DATABRICKS_AUTH_TYPE`, such as \
              `DATABRICKS_AUTH_TYPE=oauth-m2m`",
             by.join(", ")
@@ -159,21 +159,21 @@ impl Settings {
     /// A value that need not be hidden.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         match &self.values.get(name)?.value {
-            Value::Open(text) => Some(text),
-            Value::Hidden(_) => None,
+            SettingValue::Open(text) => Some(text),
+            SettingValue::Hidden(_) => None,
         }
     }
 
     /// A value that nobody may see.
     pub(super) fn secret(&self, name: &str) -> Option<&Secret> {
         match &self.values.get(name)?.value {
-            Value::Open(_) => None,
-            Value::Hidden(secret) => Some(secret),
+            SettingValue::Open(_) => None,
+            SettingValue::Hidden(secret) => Some(secret),
         }
     }
 }
 
-/// The variable that sets a value, as people are told.
+/// The variable that sets a value, as people are context.
 pub(super) fn variable_of(name: &str) -> &str {
     let attribute = ATTRIBUTES.iter().find(|attribute| attribute.name == name);
     attribute.and_then(|attribute| attribute.variables.first()).copied().unwrap_or(name)
@@ -191,7 +191,7 @@ mod tests {
                 .expect("written");
         }
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Settings::gather(&Surroundings { variables, home: Some(home.path().to_owned()) })
+        Settings::gather(&ClientEnvironment { variables, home: Some(home.path().to_owned()) })
     }
 
     const FILE: &str = "[DEFAULT]\nhost = default.example\ntoken = of-default\n[unit]\nhost = unit.example\n";
@@ -222,7 +222,7 @@ mod tests {
     fn two_methods_are_ambiguous_and_the_error_names_what_set_them_but_no_value() {
         let variables = [("DATABRICKS_HOST", "h"), ("DATABRICKS_TOKEN", "dapi1"), ("DATABRICKS_CLIENT_ID", "app")];
         let error = gather(&variables, "").err().expect("ambiguous");
-        assert_eq!(error.kind, Kind::Ambiguous);
+        assert_eq!(error.kind, CloudErrorKind::Ambiguous);
         assert_eq!(error.message, "more than one authorization method configured: oauth and pat");
         let hint = error.hint.expect("a hint");
         assert!(hint.starts_with("`DATABRICKS_TOKEN`, `DATABRICKS_CLIENT_ID` are set"), "{hint}");

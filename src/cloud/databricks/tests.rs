@@ -1,4 +1,4 @@
-//! A workspace against a server in this process: what each way of proving asks for, what is sent, what is tried again.
+//! A workspace against a server in this process: what each method of proving asks for, what is sent, what is tried again.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    testing::{Asked, Reply, Server, ok, reply},
+    test_server::{RecordedRequest, Reply, TestServer, ok, reply},
     *,
 };
 use crate::fs::{self, Attributes};
@@ -18,27 +18,27 @@ const REJECTED: &str = r#"{"error_code":403,"message":"Invalid access token."}"#
 
 async fn connect(variables: &[(&str, &str)]) -> Result<Workspace, CloudError> {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let surroundings = Surroundings { variables, home: None };
-    let mut workspace = Workspace::connect(Arc::new(http::Client::default()), &surroundings).await?;
+    let environment = ClientEnvironment { variables, home: None };
+    let mut workspace = Workspace::connect(Arc::new(http::Client::default()), &environment).await?;
     workspace.patience.first = Duration::from_millis(1);
     Ok(workspace)
 }
 
 /// Connects to a server with these variables beside `DATABRICKS_HOST`; `HOST` in them is the server's address.
-async fn at(server: &Server, variables: &[(&str, &str)]) -> Workspace {
+async fn at(server: &TestServer, variables: &[(&str, &str)]) -> Workspace {
     let host = server.url.as_str().trim_end_matches('/');
     let own: Vec<(&str, String)> = variables.iter().map(|(name, value)| (*name, value.replace("HOST", host))).collect();
     let mut all = vec![("DATABRICKS_HOST", host)];
     all.extend(own.iter().map(|(name, value)| (*name, value.as_str())));
-    connect(&all).await.expect("a way")
+    connect(&all).await.expect("a method")
 }
 
-async fn with_token(server: &Server) -> Workspace {
+async fn with_token(server: &TestServer) -> Workspace {
     at(server, &[("DATABRICKS_TOKEN", "dapi-canary")]).await
 }
 
 /// What a workspace with its own token endpoint answers; `tokens` counts those it gave.
-fn issuing(lives: &'static str) -> impl Fn(&Asked, usize) -> Reply + Send + Sync + 'static {
+fn issuing(lives: &'static str) -> impl Fn(&RecordedRequest, usize) -> Reply + Send + Sync + 'static {
     let tokens = AtomicUsize::new(0);
     move |asked, _| {
         let at = format!("http://{}", asked.header("host"));
@@ -61,13 +61,13 @@ fn issuing(lives: &'static str) -> impl Fn(&Asked, usize) -> Reply + Send + Sync
 
 const HOUR: &str = r#""expires_in":"3600""#;
 
-fn of<'a>(asked: &'a [Asked], path: &str) -> Vec<&'a Asked> {
+fn of<'a>(asked: &'a [RecordedRequest], path: &str) -> Vec<&'a RecordedRequest> {
     asked.iter().filter(|asked| asked.path() == path).collect()
 }
 
 #[tokio::test]
 async fn a_personal_token_is_shown_and_nothing_else_is_asked() {
-    let server = Server::start(issuing(HOUR));
+    let server = TestServer::start(issuing(HOUR));
     let workspace = with_token(&server).await;
     let me = workspace.me().await.expect("somebody");
     assert_eq!((me.user_name.as_str(), me.display_name.as_deref()), ("ada@lawfirms.example", Some("Ada")));
@@ -82,7 +82,7 @@ async fn a_personal_token_is_shown_and_nothing_else_is_asked() {
 
 #[tokio::test]
 async fn name_and_password_are_shown_as_basic() {
-    let server = Server::start(issuing(HOUR));
+    let server = TestServer::start(issuing(HOUR));
     let workspace = at(&server, &[("DATABRICKS_USERNAME", "ada"), ("DATABRICKS_PASSWORD", "pw")]).await;
     workspace.me().await.expect("somebody");
     assert_eq!(server.asked()[0].header("authorization"), "Basic YWRhOnB3");
@@ -90,7 +90,7 @@ async fn name_and_password_are_shown_as_basic() {
 
 #[tokio::test]
 async fn a_service_principal_asks_the_workspaces_endpoint_for_a_token_and_keeps_it() {
-    let server = Server::start(issuing(HOUR));
+    let server = TestServer::start(issuing(HOUR));
     let workspace = at(&server, &[("DATABRICKS_CLIENT_ID", "app"), ("DATABRICKS_CLIENT_SECRET", "s:e")]).await;
     for _ in 0..3 {
         workspace.send(Request::get(workspace.url(ME, &[]))).await.expect("an answer");
@@ -107,7 +107,7 @@ async fn a_service_principal_asks_the_workspaces_endpoint_for_a_token_and_keeps_
 
 #[tokio::test]
 async fn many_requests_at_once_share_one_token() {
-    let server = Server::start(issuing(HOUR));
+    let server = TestServer::start(issuing(HOUR));
     let workspace = at(&server, &[("DATABRICKS_CLIENT_ID", "app"), ("DATABRICKS_CLIENT_SECRET", "s")]).await;
     let each = (0..20).map(|_| workspace.send(Request::get(workspace.url(ME, &[]))));
     assert!(futures::future::join_all(each).await.iter().all(Result::is_ok));
@@ -116,7 +116,7 @@ async fn many_requests_at_once_share_one_token() {
 
 #[tokio::test]
 async fn a_token_that_is_about_to_die_is_not_used_twice() {
-    let server = Server::start(issuing(r#""expires_in":40"#));
+    let server = TestServer::start(issuing(r#""expires_in":40"#));
     let workspace = at(&server, &[("DATABRICKS_CLIENT_ID", "app"), ("DATABRICKS_CLIENT_SECRET", "s")]).await;
     for _ in 0..2 {
         workspace.send(Request::get(workspace.url(ME, &[]))).await.expect("an answer");
@@ -130,7 +130,7 @@ async fn a_token_that_is_about_to_die_is_not_used_twice() {
 async fn a_metadata_service_is_told_whom_the_token_is_for() {
     let end = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() + 3600;
     let lives: &'static str = format!(r#""expires_on":{end}"#).leak();
-    let server = Server::start(issuing(lives));
+    let server = TestServer::start(issuing(lives));
     let workspace = at(&server, &[("DATABRICKS_METADATA_SERVICE_URL", "HOST/metadata?key=1")]).await;
     for _ in 0..2 {
         workspace.send(Request::get(workspace.url(ME, &[]))).await.expect("an answer");
@@ -145,15 +145,15 @@ async fn a_metadata_service_is_told_whom_the_token_is_for() {
 
 #[tokio::test]
 async fn a_metadata_services_address_is_not_told_when_it_fails() {
-    let server = Server::start(|_, _| reply("401 Unauthorized", ""));
+    let server = TestServer::start(|_, _| reply("401 Unauthorized", ""));
     let workspace = at(&server, &[("DATABRICKS_METADATA_SERVICE_URL", "HOST/canary-path?key=canary")]).await;
     let error = workspace.me().await.expect_err("no token");
-    assert_eq!(error.kind, Kind::TokenRejected);
+    assert_eq!(error.kind, CloudErrorKind::TokenRejected);
     assert!(!format!("{error:?}").contains("canary"), "{error:?}");
 }
 
-async fn exchanged(variables: &[(&str, &str)]) -> (Asked, Server) {
-    let server = Server::start(issuing(HOUR));
+async fn exchanged(variables: &[(&str, &str)]) -> (RecordedRequest, TestServer) {
+    let server = TestServer::start(issuing(HOUR));
     let workspace = at(&server, variables).await;
     workspace.me().await.expect("somebody");
     let asked = server.asked();
@@ -177,7 +177,7 @@ async fn a_token_in_a_file_is_exchanged_and_read_anew_each_time() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("token");
     fs::replace(&file, b"first\n", Attributes::default()).expect("written");
-    let server = Server::start(issuing(r#""expires_in":1"#));
+    let server = TestServer::start(issuing(r#""expires_in":1"#));
     let workspace = at(&server, &[("DATABRICKS_OIDC_TOKEN_FILEPATH", file.to_str().expect("text"))]).await;
     workspace.send(Request::get(workspace.url(ME, &[]))).await.expect("an answer");
     fs::replace(&file, b"second", Attributes::default()).expect("written");
@@ -208,7 +208,7 @@ async fn github_makes_its_token_out_for_the_workspaces_endpoint() {
 
 #[tokio::test]
 async fn a_principal_of_entra_shows_two_tokens_and_the_resource() {
-    let server = Server::start(issuing(HOUR));
+    let server = TestServer::start(issuing(HOUR));
     let resource = "/subscriptions/1/resourceGroups/g/providers/Microsoft.Databricks/workspaces/w";
     let variables = [
         ("ARM_CLIENT_ID", "app"),
@@ -239,7 +239,7 @@ async fn a_principal_of_entra_shows_two_tokens_and_the_resource() {
 
 #[tokio::test]
 async fn a_managed_identity_is_asked_of_the_machine() {
-    let server = Server::start(issuing(HOUR));
+    let server = TestServer::start(issuing(HOUR));
     let variables = [
         ("ARM_USE_MSI", "true"),
         ("ARM_CLIENT_ID", "user-assigned"),
@@ -261,7 +261,7 @@ async fn a_managed_identity_is_asked_of_the_machine() {
 
 #[tokio::test]
 async fn a_machine_without_an_identity_is_told_what_to_do() {
-    let server = Server::start(|_, _| {
+    let server = TestServer::start(|_, _| {
         reply("400 Bad Request", r#"{"error":"invalid_request","error_description":"Identity not found"}"#)
     });
     let variables =
@@ -273,20 +273,23 @@ async fn a_machine_without_an_identity_is_told_what_to_do() {
 
 #[tokio::test]
 async fn a_refused_client_is_told_with_the_services_words_and_no_secret() {
-    let server = Server::start(|asked, before| {
+    let server = TestServer::start(|asked, before| {
         let body = r#"{"error":"invalid_client","error_description":"Client authentication failed"}"#;
         if asked.path() == "/oidc/v1/token" { reply("401 Unauthorized", body) } else { issuing(HOUR)(asked, before) }
     });
     let variables = [("DATABRICKS_CLIENT_ID", "app"), ("DATABRICKS_CLIENT_SECRET", "canary")];
     let error = at(&server, &variables).await.me().await.expect_err("refused");
-    assert_eq!(error.kind, Kind::TokenRejected);
+    assert_eq!(error.kind, CloudErrorKind::TokenRejected);
     assert_eq!(error.said.as_deref(), Some("invalid_client: Client authentication failed"));
     assert!(error.message.ends_with("gave no token (oauth-m2m): status 401"), "{}", error.message);
     assert!(!format!("{error:?}").contains("canary"));
 }
 
 /// Rejects the first token that it gave.
-fn rejecting(head: &'static str, body: &'static str) -> impl Fn(&Asked, usize) -> Reply + Send + Sync + 'static {
+fn rejecting(
+    head: &'static str,
+    body: &'static str,
+) -> impl Fn(&RecordedRequest, usize) -> Reply + Send + Sync + 'static {
     let inner = issuing(HOUR);
     let seen = AtomicUsize::new(0);
     move |asked, before| {
@@ -302,7 +305,7 @@ fn rejecting(head: &'static str, body: &'static str) -> impl Fn(&Asked, usize) -
 #[tokio::test]
 async fn a_token_that_dies_in_mid_run_is_renewed_once() {
     for (head, body) in [("403 Forbidden", REJECTED), ("401 Unauthorized", "")] {
-        let server = Server::start(rejecting(head, body));
+        let server = TestServer::start(rejecting(head, body));
         let workspace = at(&server, &[("DATABRICKS_CLIENT_ID", "app"), ("DATABRICKS_CLIENT_SECRET", "s")]).await;
         for _ in 0..3 {
             workspace.send(Request::get(workspace.url(ME, &[]))).await.expect("an answer");
@@ -317,34 +320,34 @@ async fn a_token_that_dies_in_mid_run_is_renewed_once() {
 async fn a_new_token_that_is_rejected_is_not_followed_by_another() {
     let inner = issuing(HOUR);
     let server =
-        Server::start(
+        TestServer::start(
             move |asked, before| {
                 if asked.path() == ME { reply("403 Forbidden", REJECTED) } else { inner(asked, before) }
             },
         );
     let workspace = at(&server, &[("DATABRICKS_CLIENT_ID", "app"), ("DATABRICKS_CLIENT_SECRET", "s")]).await;
     let error = workspace.me().await.expect_err("rejected");
-    assert_eq!(error.kind, Kind::TokenRejected);
+    assert_eq!(error.kind, CloudErrorKind::TokenRejected);
     assert_eq!(of(&server.asked(), ME).len(), 1);
 }
 
 #[tokio::test]
 async fn a_refusal_is_not_taken_for_a_dead_token() {
     let inner = issuing(HOUR);
-    let server = Server::start(move |asked, before| {
+    let server = TestServer::start(move |asked, before| {
         let body = r#"{"error_code":"PERMISSION_DENIED","message":"no"}"#;
         if asked.path() == "/x" { reply("403 Forbidden", body) } else { inner(asked, before) }
     });
     let workspace = at(&server, &[("DATABRICKS_CLIENT_ID", "app"), ("DATABRICKS_CLIENT_SECRET", "s")]).await;
     workspace.me().await.expect("somebody");
     let error = workspace.send(Request::get(workspace.url("/x", &[]))).await.expect_err("refused");
-    assert_eq!(error.kind, Kind::Denied);
+    assert_eq!(error.kind, CloudErrorKind::Denied);
     assert_eq!(of(&server.asked(), "/oidc/v1/token").len(), 1);
 }
 
 /// The statuses of a burst, then success.
-fn burst(heads: &'static [&'static str]) -> Server {
-    Server::start(move |_, before| heads.get(before).map_or_else(|| ok(PERSON), |head| reply(head, "")))
+fn burst(heads: &'static [&'static str]) -> TestServer {
+    TestServer::start(move |_, before| heads.get(before).map_or_else(|| ok(PERSON), |head| reply(head, "")))
 }
 
 #[tokio::test]
@@ -366,45 +369,50 @@ async fn a_wait_that_the_workspace_asks_for_is_kept() {
 async fn a_servers_error_is_not_asked_for_twice_and_neither_is_what_writes() {
     let server = burst(&["500 Internal Server Error"]);
     let error = with_token(&server).await.me().await.expect_err("failed");
-    assert_eq!((error.kind, server.asked().len()), (Kind::Unreachable, 1));
+    assert_eq!((error.kind, server.asked().len()), (CloudErrorKind::Unreachable, 1));
     let server = burst(&["503 Service Unavailable"]);
     let workspace = with_token(&server).await;
     let request = Request::json(workspace.url("/api/2.0/secrets/put", &[]), &serde_json::json!({}));
     let error = workspace.send(request).await.expect_err("failed");
-    assert_eq!((error.kind, server.asked().len()), (Kind::Unreachable, 1));
+    assert_eq!((error.kind, server.asked().len()), (CloudErrorKind::Unreachable, 1));
 }
 
 #[tokio::test]
 async fn a_workspace_that_is_not_there_is_unreachable() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").and_then(|server| server.local_addr()).expect("a free port");
     let host = format!("http://{gone}");
-    let mut workspace = connect(&[("DATABRICKS_HOST", &host), ("DATABRICKS_TOKEN", "x")]).await.expect("a way");
+    let mut workspace = connect(&[("DATABRICKS_HOST", &host), ("DATABRICKS_TOKEN", "x")]).await.expect("a method");
     workspace.patience.budget = Duration::from_millis(50);
     let error = workspace.me().await.expect_err("nobody");
-    assert_eq!(error.kind, Kind::Unreachable);
+    assert_eq!(error.kind, CloudErrorKind::Unreachable);
     assert!(error.message.starts_with("the workspace cannot be reached at http://127.0.0.1:"), "{}", error.message);
 }
 
 #[tokio::test]
 async fn errors_are_told_by_their_cause() {
     for (head, body, kind, message) in [
-        ("403 Forbidden", REJECTED, Kind::TokenRejected, "`HOST` rejected the token (pat)"),
-        ("404 Not Found", "<html><title>Lost</title></html>", Kind::Absent, "`HOST` has no such thing at `/a/b`"),
-        ("400 Bad Request", "BAD_REQUEST: no", Kind::Invalid, "`HOST` does not take this request to `/a/b`"),
+        ("403 Forbidden", REJECTED, CloudErrorKind::TokenRejected, "`HOST` rejected the token (pat)"),
+        (
+            "404 Not Found",
+            "<html><title>Lost</title></html>",
+            CloudErrorKind::Absent,
+            "`HOST` has no such thing at `/a/b`",
+        ),
+        ("400 Bad Request", "BAD_REQUEST: no", CloudErrorKind::Invalid, "`HOST` does not take this request to `/a/b`"),
         (
             "302 Found\r\nlocation: /login.html?error=private-link-validation-error",
             "",
-            Kind::Denied,
+            CloudErrorKind::Denied,
             "`HOST` is open to its private link only",
         ),
         (
             "302 Found\r\nlocation: https://elsewhere.example/?token=1",
             "",
-            Kind::Malformed,
+            CloudErrorKind::Malformed,
             "`HOST` answered `/a/b` with a redirect, which is not followed",
         ),
     ] {
-        let server = Server::start(move |_, _| reply(head, body));
+        let server = TestServer::start(move |_, _| reply(head, body));
         let workspace = with_token(&server).await;
         let error = workspace.send(Request::get(workspace.url("/a/b", &[]))).await.expect_err("an error");
         assert_eq!((error.kind, error.message.replace(workspace.host(), "HOST")), (kind, message.to_owned()));
@@ -414,28 +422,28 @@ async fn errors_are_told_by_their_cause() {
 
 #[tokio::test]
 async fn the_token_goes_to_the_workspace_only() {
-    let (server, other) = (Server::start(issuing(HOUR)), Server::start(issuing(HOUR)));
+    let (server, other) = (TestServer::start(issuing(HOUR)), TestServer::start(issuing(HOUR)));
     let workspace = with_token(&server).await;
     let error = workspace.send(Request::get(other.url.clone())).await.expect_err("not ours");
-    assert_eq!((error.kind, other.asked().len()), (Kind::Invalid, 0));
+    assert_eq!((error.kind, other.asked().len()), (CloudErrorKind::Invalid, 0));
     let plain =
-        connect(&[("DATABRICKS_HOST", "http://workspace.example"), ("DATABRICKS_TOKEN", "x")]).await.expect("a way");
+        connect(&[("DATABRICKS_HOST", "http://workspace.example"), ("DATABRICKS_TOKEN", "x")]).await.expect("a method");
     let error = plain.me().await.expect_err("refused");
-    assert_eq!(error.kind, Kind::Invalid);
+    assert_eq!(error.kind, CloudErrorKind::Invalid);
     assert!(error.said.expect("words").contains("plain http"));
 }
 
 #[tokio::test]
 async fn an_answer_that_is_not_understood_is_not_quoted() {
-    let server = Server::start(|_, _| ok(r#"{"userName": canary}"#));
+    let server = TestServer::start(|_, _| ok(r#"{"userName": canary}"#));
     let error = with_token(&server).await.me().await.expect_err("no JSON");
-    assert_eq!(error.kind, Kind::Malformed);
+    assert_eq!(error.kind, CloudErrorKind::Malformed);
     assert!(!format!("{error:?}").contains("canary"), "{error:?}");
 }
 
 #[tokio::test]
 async fn paths_and_queries_are_encoded() {
-    let server = Server::start(issuing(HOUR));
+    let server = TestServer::start(issuing(HOUR));
     let workspace = with_token(&server).await;
     let url = workspace.url("/api/2.0/fs/files/Volumes/c/s/a b#%?.txt", &[("path", "dbfs:/ü&x")]);
     assert_eq!(url.path(), "/api/2.0/fs/files/Volumes/c/s/a%20b%23%25%3F.txt");
@@ -445,7 +453,7 @@ async fn paths_and_queries_are_encoded() {
 
 #[tokio::test]
 async fn the_workspace_at_a_shared_address_is_named() {
-    let server = Server::start(issuing(HOUR));
+    let server = TestServer::start(issuing(HOUR));
     at(&server, &[("DATABRICKS_TOKEN", "x"), ("DATABRICKS_WORKSPACE_ID", "42")]).await.me().await.expect("somebody");
     assert_eq!(server.asked()[0].header("x-databricks-workspace-id"), "42");
 }

@@ -29,7 +29,7 @@ pub(super) struct Token {
 
 /// How a token stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Age {
+enum TokenAge {
     Fresh,
     /// Still good, and time for the next one.
     Stale,
@@ -54,30 +54,30 @@ impl Token {
         Self { management: Some(token), lives: shortest, ..self }
     }
 
-    fn age(&self) -> Age {
-        self.lives.map_or(Age::Fresh, |lives| age(lives, self.obtained.elapsed()))
+    fn age(&self) -> TokenAge {
+        self.lives.map_or(TokenAge::Fresh, |lives| age(lives, self.obtained.elapsed()))
     }
 }
 
-fn age(lives: Duration, old: Duration) -> Age {
+fn age(lives: Duration, old: Duration) -> TokenAge {
     let left = lives.saturating_sub(old);
     if left <= MARGIN {
-        Age::Dead
+        TokenAge::Dead
     } else if left <= LONGEST_WINDOW.min(lives / 2) {
-        Age::Stale
+        TokenAge::Stale
     } else {
-        Age::Fresh
+        TokenAge::Fresh
     }
 }
 
 /// The token in use.
 #[derive(Default)]
-pub(super) struct Cache {
-    held: Mutex<Held>,
+pub(super) struct TokenCache {
+    held: Mutex<CacheState>,
 }
 
 #[derive(Default)]
-struct Held {
+struct CacheState {
     token: Option<Arc<Token>>,
     /// Counts the tokens there were: who finds one rejected may not throw away the next one.
     number: u64,
@@ -85,7 +85,7 @@ struct Held {
 }
 
 /// A token as it is handed out.
-pub(super) struct Handed {
+pub(super) struct CachedToken {
     pub(super) token: Arc<Token>,
     /// Which one it is.
     pub(super) number: u64,
@@ -93,22 +93,25 @@ pub(super) struct Handed {
     pub(super) is_new: bool,
 }
 
-impl Cache {
+impl TokenCache {
     /// The token, fetched when there is none, or none that lives long enough. Callers that come meanwhile wait for it.
-    pub(super) async fn token(&self, fetch: impl AsyncFn() -> Result<Token, CloudError>) -> Result<Handed, CloudError> {
+    pub(super) async fn token(
+        &self,
+        fetch: impl AsyncFn() -> Result<Token, CloudError>,
+    ) -> Result<CachedToken, CloudError> {
         let mut held = self.held.lock().await;
-        let kept = held.token.clone().filter(|token| token.age() != Age::Dead);
+        let kept = held.token.clone().filter(|token| token.age() != TokenAge::Dead);
         if let Some(token) = kept {
             let paused = held.last_failure.is_some_and(|failure| failure.elapsed() < PAUSE);
-            if token.age() == Age::Fresh || paused {
-                return Ok(Handed { token, number: held.number, is_new: false });
+            if token.age() == TokenAge::Fresh || paused {
+                return Ok(CachedToken { token, number: held.number, is_new: false });
             }
             if let Ok(next) = fetch().await {
                 return Ok(held.take(next));
             }
             // It is still good: the next call may have more luck.
             held.last_failure = Some(Instant::now());
-            return Ok(Handed { token, number: held.number, is_new: false });
+            return Ok(CachedToken { token, number: held.number, is_new: false });
         }
         Ok(held.take(fetch().await?))
     }
@@ -122,11 +125,11 @@ impl Cache {
     }
 }
 
-impl Held {
-    fn take(&mut self, token: Token) -> Handed {
+impl CacheState {
+    fn take(&mut self, token: Token) -> CachedToken {
         let token = Arc::new(token);
         *self = Self { token: Some(Arc::clone(&token)), number: self.number + 1, last_failure: None };
-        Handed { token, number: self.number, is_new: true }
+        CachedToken { token, number: self.number, is_new: true }
     }
 }
 
@@ -135,7 +138,7 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
-    use crate::cloud::Kind;
+    use crate::cloud::CloudErrorKind;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
@@ -146,18 +149,18 @@ mod tests {
     #[test]
     fn a_token_is_renewed_in_its_last_twenty_minutes_or_half_its_life_and_dead_forty_seconds_early() {
         let minutes = |count: u64| Duration::from_secs(count * 60);
-        assert_eq!(age(HOUR, minutes(39)), Age::Fresh);
-        assert_eq!(age(HOUR, minutes(41)), Age::Stale);
-        assert_eq!(age(minutes(10), minutes(6)), Age::Stale);
-        assert_eq!(age(HOUR, Duration::from_secs(3600 - 41)), Age::Stale);
-        assert_eq!(age(HOUR, Duration::from_secs(3600 - 40)), Age::Dead);
-        assert_eq!(age(HOUR, HOUR * 2), Age::Dead);
-        assert_eq!(token(None).age(), Age::Fresh);
+        assert_eq!(age(HOUR, minutes(39)), TokenAge::Fresh);
+        assert_eq!(age(HOUR, minutes(41)), TokenAge::Stale);
+        assert_eq!(age(minutes(10), minutes(6)), TokenAge::Stale);
+        assert_eq!(age(HOUR, Duration::from_secs(3600 - 41)), TokenAge::Stale);
+        assert_eq!(age(HOUR, Duration::from_secs(3600 - 40)), TokenAge::Dead);
+        assert_eq!(age(HOUR, HOUR * 2), TokenAge::Dead);
+        assert_eq!(token(None).age(), TokenAge::Fresh);
     }
 
     #[tokio::test]
     async fn those_who_come_at_the_same_time_share_one_fetch() {
-        let (cache, fetched) = (Cache::default(), AtomicU64::new(0));
+        let (cache, fetched) = (TokenCache::default(), AtomicU64::new(0));
         let fetch = async || {
             fetched.fetch_add(1, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -171,7 +174,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_that_lives_too_short_is_used_once_and_not_kept() {
-        let cache = Cache::default();
+        let cache = TokenCache::default();
         let short = async || Ok(token(Some(Duration::from_secs(30))));
         let numbers = [cache.token(short).await, cache.token(short).await].map(|handed| handed.expect("one").number);
         assert_eq!(numbers, [1, 2]);
@@ -179,13 +182,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_renewal_that_fails_leaves_the_old_token_and_is_not_tried_again_at_once() {
-        let (cache, tried) = (Cache::default(), AtomicU64::new(0));
+        let (cache, tried) = (TokenCache::default(), AtomicU64::new(0));
         let old = Instant::now().checked_sub(Duration::from_secs(50)).expect("the machine is up for a minute");
         let stale = async || Ok(Token::bearer(&Secret::new(b"t".to_vec()), old, Some(Duration::from_secs(100))));
         cache.token(stale).await.expect("the first");
         let failing = async || {
             tried.fetch_add(1, Ordering::SeqCst);
-            Err(CloudError::new(Kind::Unreachable, "down"))
+            Err(CloudError::new(CloudErrorKind::Unreachable, "down"))
         };
         for _ in 0..3 {
             assert_eq!(cache.token(failing).await.expect("the old one").number, 1);
@@ -195,7 +198,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_token_that_was_rejected_is_thrown_away() {
-        let cache = Cache::default();
+        let cache = TokenCache::default();
         let fetch = async || Ok(token(None));
         let first = cache.token(fetch).await.expect("one").number;
         cache.forget(first).await;

@@ -12,7 +12,7 @@ use crate::{
     diagnostic::{Diagnostic, Origin},
     profile::{Profile, SecretFile, document::Part, raw::RawDelivery},
     redact::is_loopback,
-    secrets::forms::{Form, Kind},
+    secrets::file_formats::{FileFormat, SecretFormat},
 };
 
 const DEFAULT_MODE: &str = "0400";
@@ -41,7 +41,12 @@ const PLACES: [Place; 6] = [
 
 impl Rules<'_> {
     /// Where one secret goes, and how it stands there. `at` is the place of `to`.
-    pub(super) fn delivery(&mut self, at: &[Part], raw: &RawDelivery, scope: &str) -> Option<(Form, SecretFile)> {
+    pub(super) fn delivery(
+        &mut self,
+        at: &[Part],
+        raw: &RawDelivery,
+        scope: &str,
+    ) -> Option<(SecretFormat, SecretFile)> {
         let below = |key: &str| at.iter().cloned().chain([key.into()]).collect::<Vec<Part>>();
         let has = |rules: &Self, key: &str| rules.document.has(&below(key));
         let mut named: Vec<&Place> = PLACES.iter().filter(|place| has(self, place.key)).collect();
@@ -78,17 +83,17 @@ impl Rules<'_> {
         };
         let one_line = "one line, without control characters";
         let (form, file, mode) = match place.key {
-            "file" => (Form::Whole, raw.file.clone(), mode),
+            "file" => (SecretFormat::Whole, raw.file.clone(), mode),
             "env-file" => {
                 let hint = "letters, digits and `_`, not beginning with a digit";
                 let variable = field(self, "variable", &needed(&raw.variable), names::is_variable, hint)?;
-                (Form::Variable(variable), raw.env_file.clone(), mode)
+                (SecretFormat::Variable(variable), raw.env_file.clone(), mode)
             }
             "pgpass" => {
                 let any = || "*".to_owned();
                 let port = raw.port.as_ref().map_or_else(any, ToString::to_string);
                 let is_port = |text: &str| text == "*" || text.parse::<u16>().is_ok_and(|port| port > 0);
-                let form = Form::Pgpass {
+                let form = SecretFormat::Pgpass {
                     host: field(self, "host", &needed(&raw.host), names::is_field, one_line)?,
                     port: field(self, "port", &port, is_port, "a number, or `*` for any")?,
                     database: field(
@@ -107,7 +112,7 @@ impl Rules<'_> {
                 let machine = field(self, "machine", &needed(&raw.machine), names::is_host, hint)?;
                 let login =
                     field(self, "login", &needed(&raw.login), names::is_login, "one word, without backslashes")?;
-                (Form::Netrc { machine, login }, raw.netrc.clone(), None)
+                (SecretFormat::Netrc { machine, login }, raw.netrc.clone(), None)
             }
             "git-credentials" => {
                 let user = field(self, "user", &needed(&raw.user), names::is_field, one_line)?;
@@ -117,14 +122,14 @@ impl Rules<'_> {
                     let hint = "name the server alone: git looks for a login by its server";
                     self.mistake(&below("url"), format!("`{url}` has a path"), hint);
                 }
-                (Form::GitCredentials { url, user }, raw.git_credentials.clone(), None)
+                (SecretFormat::GitCredentials { url, user }, raw.git_credentials.clone(), None)
             }
             _ => {
                 let login = field(self, "user", &needed(&raw.user), names::is_login, "one word, without backslashes")?;
                 let url = self.login_page(&below("index"), raw.index.as_deref().unwrap_or_default())?;
                 let machine = url.host_str().unwrap_or_default().to_owned();
                 let file = raw.netrc.clone().unwrap_or_else(|| DEFAULT_NETRC.to_owned());
-                (Form::Netrc { machine, login }, Some(file), None)
+                (SecretFormat::Netrc { machine, login }, Some(file), None)
             }
         };
         let key = if place.key == "index" { "netrc" } else { place.key };
@@ -228,7 +233,7 @@ fn meaning(key: &str) -> &'static str {
 
 /// Two secrets may share a file only as entries of one kind, each with a name of its own.
 pub(super) fn check_deliveries(profile: &Profile, found: &mut Vec<Diagnostic>) {
-    let mut files: BTreeMap<&Path, (&SecretFile, Kind, &Origin)> = BTreeMap::new();
+    let mut files: BTreeMap<&Path, (&SecretFile, FileFormat, &Origin)> = BTreeMap::new();
     let mut entries: BTreeMap<(&Path, String), &Origin> = BTreeMap::new();
     for item in &profile.secrets.items {
         let (to, kind, origin) = (&item.value.to, item.value.form.kind(), &item.origin);
@@ -239,7 +244,7 @@ pub(super) fn check_deliveries(profile: &Profile, found: &mut Vec<Diagnostic>) {
             entries.insert((path, entry_name(&item.value.form)), origin);
             continue;
         };
-        if kind == Kind::Template && first_kind == kind && first_origin == origin {
+        if kind == FileFormat::Template && first_kind == kind && first_origin == origin {
             continue; // two secrets of one template
         }
         let mut mistake = |message: String, hint: &str| found.push(Diagnostic::nowhere(message).hint(hint));
@@ -247,7 +252,7 @@ pub(super) fn check_deliveries(profile: &Profile, found: &mut Vec<Diagnostic>) {
         if kind != first_kind {
             let message = format!("`{shown}` is to be of two kinds, `{first_kind}` and `{kind}`: {places}");
             mistake(message, "give each kind a file of its own");
-        } else if matches!(kind, Kind::Whole | Kind::Template) {
+        } else if matches!(kind, FileFormat::Whole | FileFormat::Template) {
             mistake(format!("two secrets go to `{shown}`: {places}"), "give each secret a file of its own");
         } else if (first.mode, &first.owner) != (to.mode, &to.owner) {
             let message = format!("`{shown}` is to have two modes or owners: {places}");
@@ -263,16 +268,18 @@ pub(super) fn check_deliveries(profile: &Profile, found: &mut Vec<Diagnostic>) {
 }
 
 /// What tells an entry of a file from the others in it.
-fn entry_name(form: &Form) -> String {
+fn entry_name(form: &SecretFormat) -> String {
     match form {
-        Form::Whole => "the content".to_owned(),
-        Form::Template => "a part".to_owned(),
-        Form::Variable(name) => format!("the variable `{name}`"),
-        Form::Pgpass { host, port, database, user } => format!("the password of `{host}:{port}:{database}:{user}`"),
+        SecretFormat::Whole => "the content".to_owned(),
+        SecretFormat::Template => "a part".to_owned(),
+        SecretFormat::Variable(name) => format!("the variable `{name}`"),
+        SecretFormat::Pgpass { host, port, database, user } => {
+            format!("the password of `{host}:{port}:{database}:{user}`")
+        }
         // Some readers take the first entry of a machine, others the last.
-        Form::Netrc { machine, .. } => format!("the entry for `{machine}`"),
-        Form::GitCredentials { url, user } => {
-            format!("the password of `{}`", crate::secrets::forms::identity(url, user))
+        SecretFormat::Netrc { machine, .. } => format!("the entry for `{machine}`"),
+        SecretFormat::GitCredentials { url, user } => {
+            format!("the password of `{}`", crate::secrets::file_formats::identity(url, user))
         }
     }
 }

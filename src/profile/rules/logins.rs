@@ -9,7 +9,7 @@ use crate::{
         raw::{RawLogin, RawProfile},
     },
     redact::{UrlPrefix, UrlPrefixError},
-    secrets::{Address, Place},
+    secrets::{Address, SecretScope},
 };
 
 impl Rules<'_> {
@@ -30,7 +30,7 @@ impl Rules<'_> {
     pub(super) fn logins(
         &mut self,
         raw: &[RawLogin],
-        place: Option<&Place>,
+        place: Option<&SecretScope>,
         withheld: &mut BTreeSet<String>,
     ) -> Vec<Entry<Login>> {
         let logins = raw.iter().enumerate();
@@ -41,7 +41,7 @@ impl Rules<'_> {
         &mut self,
         index: usize,
         raw: &RawLogin,
-        place: Option<&Place>,
+        place: Option<&SecretScope>,
         withheld: &mut BTreeSet<String>,
     ) -> Option<Entry<Login>> {
         let at = |key: &str| place!["logins", index, key];

@@ -9,12 +9,12 @@ use crate::{
         raw::{RawSecretItem, RawSecrets, RawTemplate},
         templates,
     },
-    secrets::{Address, Place, forms::Piece},
+    secrets::{Address, SecretScope, file_formats::TemplatePart},
 };
 
 impl Rules<'_> {
     /// Where the secrets of the section are. What is missing or wrong is reported.
-    pub(super) fn ground(&mut self, raw: &RawSecrets) -> Option<Place> {
+    pub(super) fn ground(&mut self, raw: &RawSecrets) -> Option<SecretScope> {
         if raw.source.is_none() && !self.document.has(&place!["secrets", "source"]) {
             self.mistake(
                 &place!["secrets"],
@@ -43,7 +43,7 @@ impl Rules<'_> {
         self.place_of_secrets(raw, &scope)
     }
 
-    pub(super) fn secrets(&mut self, raw: &RawSecrets, place: Option<Place>) -> Secrets {
+    pub(super) fn secrets(&mut self, raw: &RawSecrets, place: Option<SecretScope>) -> Secrets {
         let mut known = Known::default();
         let items = raw.items.iter().enumerate();
         let items = items.filter_map(|(index, item)| self.secret(index, item, place.as_ref(), &mut known)).collect();
@@ -57,7 +57,7 @@ impl Rules<'_> {
         &mut self,
         index: usize,
         raw: &RawSecretItem,
-        place: Option<&Place>,
+        place: Option<&SecretScope>,
         known: &mut Known,
     ) -> Option<Entry<SecretItem>> {
         let at = |key: &str| place!["secrets", "items", index, key];
@@ -85,7 +85,7 @@ impl Rules<'_> {
         &mut self,
         index: usize,
         raw: &RawTemplate,
-        place: Option<&Place>,
+        place: Option<&SecretScope>,
         known: &mut Known,
     ) -> Option<Entry<Template>> {
         let at = |key: &str| place!["secrets", "templates", index, key];
@@ -114,7 +114,7 @@ impl Rules<'_> {
                 return None;
             }
         };
-        for key in pieces.iter().filter_map(Piece::secret) {
+        for key in pieces.iter().filter_map(TemplatePart::secret) {
             let from = known.addresses.get(key).cloned();
             if let Some(from) = from.or_else(|| Some(place?.address(key, None, None))) {
                 known.withhold(&from);
@@ -131,7 +131,7 @@ impl Rules<'_> {
 }
 
 /// The scope; where the place is a mistake of its own, the rest is looked at all the same.
-fn scope_of(place: Option<&Place>) -> &str {
+fn scope_of(place: Option<&SecretScope>) -> &str {
     place.map_or("scope", |place| &place.scope)
 }
 

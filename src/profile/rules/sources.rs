@@ -9,7 +9,7 @@ use crate::{
         secret_source::{self, SecretSpec, SourceName, SpecError},
     },
     profile::raw::{RawLogin, RawSecretItem, RawSecrets},
-    secrets::{Address, Place},
+    secrets::{Address, SecretScope},
 };
 
 /// What an entry says of a secret at its source, beside its key.
@@ -34,7 +34,7 @@ impl<'a> From<&'a RawLogin> for Named<'a> {
 
 impl Rules<'_> {
     /// The scope at its source, if there is one.
-    pub(super) fn place_of_secrets(&mut self, raw: &RawSecrets, scope: &str) -> Option<Place> {
+    pub(super) fn place_of_secrets(&mut self, raw: &RawSecrets, scope: &str) -> Option<SecretScope> {
         let source = raw.source?;
         let section = place!["secrets"];
         self.foreign_keys(&section, source.foreign_to_scope());
@@ -62,7 +62,13 @@ impl Rules<'_> {
     }
 
     /// Where one secret is at its source; `entry` is the place of what names it.
-    pub(super) fn address(&mut self, entry: &[Part], raw: Named<'_>, place: &Place, key: &str) -> Option<Address> {
+    pub(super) fn address(
+        &mut self,
+        entry: &[Part],
+        raw: Named<'_>,
+        place: &SecretScope,
+        key: &str,
+    ) -> Option<Address> {
         self.foreign_keys(entry, SourceName::of(&place.source).foreign_to_secret());
         let name = self.expanded_if_written(entry, "name", raw.name)?;
         let version = self.expanded_if_written(entry, "version", raw.version)?;

@@ -24,7 +24,7 @@ pub(super) struct Attribute {
 
 /// What is stored for a secret.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Stored {
+pub(super) struct StoredItem {
     /// The data key, encrypted by KMS.
     pub(super) key: Vec<u8>,
     pub(super) contents: Vec<u8>,
@@ -32,7 +32,7 @@ pub(super) struct Stored {
     pub(super) digest: String,
 }
 
-impl Stored {
+impl StoredItem {
     /// Reads an item; the error says what is wrong with it.
     pub(super) fn read(attributes: &Attributes) -> Result<Self, String> {
         let attribute = |name: &str| attributes.get(name).ok_or_else(|| format!("it has no `{name}`"));
@@ -75,15 +75,15 @@ pub(super) mod tests {
 
     use super::*;
 
-    fn read(item: serde_json::Value) -> Result<Stored, String> {
-        Stored::read(&serde_json::from_value(item).expect("attributes"))
+    fn read(item: serde_json::Value) -> Result<StoredItem, String> {
+        StoredItem::read(&serde_json::from_value(item).expect("attributes"))
     }
 
     #[test]
     fn a_mac_is_hexadecimal_text_as_bytes_or_as_text() {
         let bytes = json!({ "key": { "S": "aw==" }, "contents": { "S": "" }, "hmac": { "B": "MGFmZg==" } });
         let text = json!({ "key": { "S": "aw==" }, "contents": { "S": "" }, "hmac": { "S": "0aff" }, "digest": { "S": "MD5" } });
-        let expected = |digest: &str| Stored {
+        let expected = |digest: &str| StoredItem {
             key: b"k".to_vec(),
             contents: Vec::new(),
             mac: vec![0x0a, 0xff],

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     cloud::{
-        Surroundings,
-        databricks::testing::{Asked, Reply, Server, ok, reply},
+        ClientEnvironment,
+        databricks::test_server::{RecordedRequest, Reply, TestServer, ok, reply},
     },
     http::Client,
 };
@@ -16,8 +16,8 @@ const SCOPES: &str = r#"{"scopes":[{"name":"family","backend_type":"DATABRICKS"}
     "backend_type":"AZURE_KEYVAULT","keyvault_metadata":{"resource_id":"/x","dns_name":"https://v.vault.azure.net/"}}]}"#;
 
 /// Answers `get` by the given function and everything else as a workspace of one scope with one key does.
-fn workspace(get: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> (Clouds, Server) {
-    let server = Server::start(move |asked, _| match asked.path() {
+fn workspace(get: impl Fn(&RecordedRequest) -> Reply + Send + Sync + 'static) -> (Clouds, TestServer) {
+    let server = TestServer::start(move |asked, _| match asked.path() {
         "/api/2.0/secrets/get" => get(asked),
         "/api/2.0/secrets/list" => match asked.query()["scope"].as_str() {
             "family" => ok(r#"{"secrets":[{"key":"b"},{"key":"analytics","last_updated_timestamp":1520467595000}]}"#),
@@ -31,7 +31,7 @@ fn workspace(get: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> (Clouds, 
     });
     let variables = [("DATABRICKS_HOST", server.url.as_str()), ("DATABRICKS_TOKEN", "dapi-canary")];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    (Clouds::new(Arc::new(Client::default()), Surroundings { variables, home: None }), server)
+    (Clouds::new(Arc::new(Client::default()), ClientEnvironment { variables, home: None }), server)
 }
 
 fn error(status: &str, code: &str, message: &str) -> Reply {
@@ -47,7 +47,11 @@ fn absent() -> Reply {
 }
 
 /// The failure, with the server's address as `HOST`.
-async fn failure(scope: &str, key: &str, get: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> CloudError {
+async fn failure(
+    scope: &str,
+    key: &str,
+    get: impl Fn(&RecordedRequest) -> Reply + Send + Sync + 'static,
+) -> CloudError {
     let (clouds, server) = workspace(get);
     let error = fetch(&clouds, scope, key).await.expect_err("a failure");
     let message = error.message.replace(server.url.as_str().trim_end_matches('/'), "HOST");
@@ -79,7 +83,7 @@ async fn a_missing_key_is_told_from_a_missing_scope() {
     let error = failure("family", "analitics", |_| absent()).await;
     assert_eq!(
         (error.kind, &*error.message),
-        (Kind::Absent, "there is no key `analitics` in the scope `family` of `HOST`")
+        (CloudErrorKind::Absent, "there is no key `analitics` in the scope `family` of `HOST`")
     );
     assert_eq!(error.hint.as_deref(), Some("did you mean `analytics`?"));
     let error = failure("family", "zzz", |_| absent()).await;
@@ -87,18 +91,18 @@ async fn a_missing_key_is_told_from_a_missing_scope() {
     let error = failure("empty", "zzz", |_| absent()).await;
     assert_eq!(error.hint.as_deref(), Some("the scope has no keys; add it there"));
     let error = failure("famly", "analytics", |_| absent()).await;
-    assert_eq!((error.kind, &*error.message), (Kind::Absent, "there is no scope `famly` in `HOST`"));
+    assert_eq!((error.kind, &*error.message), (CloudErrorKind::Absent, "there is no scope `famly` in `HOST`"));
     assert_eq!(error.hint.as_deref(), Some("did you mean `family`?"));
     // A workspace that hides what the node may not see.
     let error = failure("closed", "key", |_| absent()).await;
-    assert_eq!(error.kind, Kind::Denied);
+    assert_eq!(error.kind, CloudErrorKind::Denied);
 }
 
 #[tokio::test]
 async fn who_may_not_read_is_named() {
     let said = "ada does not have READ permission on scope criminal to perform this action.";
     let error = failure("criminal", "k", move |_| denied(said)).await;
-    assert_eq!(error.kind, Kind::Denied);
+    assert_eq!(error.kind, CloudErrorKind::Denied);
     assert_eq!(error.message, "`ada@lawfirms.example` may not read the scope `criminal` of `HOST`");
     assert_eq!(error.said.as_deref(), Some(said));
     assert!(error.hint.expect("a hint").contains("put-acl criminal PRINCIPAL READ"));
@@ -107,7 +111,7 @@ async fn who_may_not_read_is_named() {
 #[tokio::test]
 async fn a_vault_that_refuses_the_workspace_is_not_the_nodes_fault() {
     let error = failure("vault", "k", |_| denied("Access denied: KeyVault v refused Databricks")).await;
-    assert_eq!(error.kind, Kind::BackendRefuses);
+    assert_eq!(error.kind, CloudErrorKind::BackendRefuses);
     assert_eq!(error.message, "the Key Vault behind the scope `vault` of `HOST` refuses Databricks, not you");
     assert!(error.hint.expect("a hint").contains("2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"));
     let said = "KeyVault v. Client address is not authorized and caller is not a trusted service";
@@ -118,7 +122,7 @@ async fn a_vault_that_refuses_the_workspace_is_not_the_nodes_fault() {
 #[tokio::test]
 async fn a_workspace_that_gives_values_in_notebooks_only_is_explained_with_the_way_out() {
     let error = failure("family", "k", |_| error("400 Bad Request", "BAD_REQUEST", "only from DBUtils")).await;
-    assert_eq!(error.kind, Kind::Invalid);
+    assert_eq!(error.kind, CloudErrorKind::Invalid);
     assert_eq!(error.message, "`HOST` does not give `family/k` to `ada@lawfirms.example` outside of notebooks");
     assert!(error.hint.expect("a hint").contains("`NAME={{secrets/family/k}}`"));
 }
@@ -127,7 +131,10 @@ async fn a_workspace_that_gives_values_in_notebooks_only_is_explained_with_the_w
 async fn a_name_that_no_vault_has_is_explained() {
     for code in ["MALFORMED_REQUEST", "INVALID_PARAMETER_VALUE"] {
         let error = failure("vault", "a_b", move |_| error("400 Bad Request", code, "bad name")).await;
-        assert_eq!((error.kind, &*error.message), (Kind::Invalid, "`HOST` does not take the name `vault/a_b`"));
+        assert_eq!(
+            (error.kind, &*error.message),
+            (CloudErrorKind::Invalid, "`HOST` does not take the name `vault/a_b`")
+        );
     }
 }
 
@@ -135,7 +142,7 @@ async fn a_name_that_no_vault_has_is_explained() {
 async fn a_rejected_token_is_not_a_missing_right() {
     let body = r#"{"error_code":403,"message":"Invalid access token."}"#;
     let error = failure("family", "k", move |_| reply("403 Forbidden", body)).await;
-    assert_eq!((error.kind, &*error.message), (Kind::TokenRejected, "`HOST` rejected the token (pat)"));
+    assert_eq!((error.kind, &*error.message), (CloudErrorKind::TokenRejected, "`HOST` rejected the token (pat)"));
     assert_eq!(error.said.as_deref(), Some("Invalid access token."));
     assert!(!format!("{error:?}").contains("dapi-canary"));
 }
@@ -146,7 +153,7 @@ async fn an_answer_that_is_no_secret_is_not_quoted() {
         ["<html>dmFsdWU=</html>", r#"{"key":"k"}"#, r#"{"value":"no base64 "}"#, r#"{"value":7}"#, "{\"value\":\"dmF"]
     {
         let error = failure("family", "k", move |_| ok(body)).await;
-        assert_eq!(error.kind, Kind::Malformed, "{body}");
+        assert_eq!(error.kind, CloudErrorKind::Malformed, "{body}");
         assert!(!format!("{error:?}").contains("dmF") && !format!("{error:?}").contains("no base64 "), "{error:?}");
     }
 }
@@ -158,9 +165,9 @@ async fn keys_are_listed_without_their_values_and_failures_are_told_as_of_the_sc
     assert_eq!(keys.iter().map(|key| key.name.as_str()).collect::<Vec<_>>(), ["analytics", "b"]);
     assert_eq!(keys[0].changed.expect("known").to_string(), "2018-03-08T00:06:35Z");
     assert_eq!(list(&clouds, "empty").await.expect("none"), []);
-    assert_eq!(list(&clouds, "closed").await.expect_err("closed").kind, Kind::Denied);
+    assert_eq!(list(&clouds, "closed").await.expect_err("closed").kind, CloudErrorKind::Denied);
     let error = list(&clouds, "famly").await.expect_err("no scope");
-    assert_eq!((error.kind, error.hint.as_deref()), (Kind::Absent, Some("did you mean `family`?")));
+    assert_eq!((error.kind, error.hint.as_deref()), (CloudErrorKind::Absent, Some("did you mean `family`?")));
     assert!(!server.paths().contains(&"/api/2.0/secrets/get".to_owned()));
 }
 

@@ -237,7 +237,7 @@ async fn many_writers_of_one_object_leave_one_object() {
 #[tokio::test]
 async fn a_bucket_is_not_looked_for_before_it_is_needed() {
     let bench = Bench::new();
-    let clouds = Arc::new(Clouds::new(Arc::default(), Surroundings::default()));
+    let clouds = Arc::new(Clouds::new(Arc::default(), ClientEnvironment::default()));
     let shared = Some("s3://bucket/store".parse().expect("a place"));
     let places = StoreLocations { local: bench.path("local"), limit: DEFAULT_LIMIT, shared };
     let store = Store::open(&places, &clouds, bench.warn());

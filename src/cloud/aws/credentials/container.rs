@@ -10,8 +10,8 @@ use url::Url;
 use super::Credentials;
 use crate::{
     cloud::{
-        CloudError, Kind,
-        aws::{settings::Settings, wire::secret},
+        CloudError, CloudErrorKind,
+        aws::{client::secret, settings::Settings},
         read_token,
     },
     http::{Client, Request, RetryPolicy, is_loopback},
@@ -33,14 +33,14 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An endpoint that gives out credentials.
 #[derive(Debug, Clone)]
-pub(super) struct Container {
+pub(super) struct ContainerEndpoint {
     url: Url,
-    login: Option<Login>,
+    token: Option<ContainerToken>,
 }
 
 #[derive(Debug, Clone)]
-enum Login {
-    /// Read anew each time: it is replaced under way.
+enum ContainerToken {
+    /// Read anew each time: it is replaced under provider.
     File(PathBuf),
     Token(Secret),
 }
@@ -48,7 +48,7 @@ enum Login {
 /// What the endpoint answers.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Given {
+struct CredentialResponse {
     access_key_id: String,
     #[serde(deserialize_with = "secret")]
     secret_access_key: Secret,
@@ -57,7 +57,7 @@ struct Given {
     expiration: Option<Timestamp>,
 }
 
-impl Container {
+impl ContainerEndpoint {
     /// The endpoint that variables name. One that anybody could stand behind is refused.
     pub(super) fn find(settings: &Settings) -> Result<Option<Self>, CloudError> {
         let url = match (settings.variable(RELATIVE), settings.variable(FULL)) {
@@ -69,29 +69,34 @@ impl Container {
             (None, Some(address)) => Url::parse(address).ok().filter(is_trusted).ok_or_else(|| wrong(FULL))?,
             (None, None) => return Ok(None),
         };
-        let file = settings.variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE").map(|path| Login::File(path.into()));
+        let file =
+            settings.variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE").map(|path| ContainerToken::File(path.into()));
         let token = || {
             let token = settings.variable("AWS_CONTAINER_AUTHORIZATION_TOKEN")?;
-            Some(Login::Token(Secret::from(token.to_owned())))
+            Some(ContainerToken::Token(Secret::from(token.to_owned())))
         };
-        Ok(Some(Self { url, login: file.or_else(token) }))
+        Ok(Some(Self { url, token: file.or_else(token) }))
     }
 
     pub(super) async fn credentials(&self, http: &Client) -> Result<Credentials, CloudError> {
         let mut request = Request::get(self.url.clone()).timeout(TIMEOUT).retrying(RETRYING).limit(1 << 20);
-        if let Some(login) = &self.login {
-            request = request.link_credential("authorization", &login.token()?);
+        if let Some(token) = &self.token {
+            request = request.link_credential("authorization", &token.token()?);
         }
         let place = "the container's credentials endpoint";
         let answer = http.call(&request).await.map_err(|error| CloudError::unanswered(place, &error))?;
         if !answer.is_success() {
             let failed = format!("{place} {} answered with status {}", self.url, answer.status);
-            let kind = if matches!(answer.status, 401 | 403) { Kind::TokenRejected } else { Kind::Unreachable };
+            let kind = if matches!(answer.status, 401 | 403) {
+                CloudErrorKind::TokenRejected
+            } else {
+                CloudErrorKind::Unreachable
+            };
             return Err(CloudError::new(kind, failed).hint("check the task's or the pod's role and its agent"));
         }
         // The parser's words may quote what it read.
-        let given: Given = answer.json().map_err(|_| {
-            CloudError::new(Kind::Malformed, format!("{place} {} did not answer with credentials", self.url))
+        let given: CredentialResponse = answer.json().map_err(|_| {
+            CloudError::new(CloudErrorKind::Malformed, format!("{place} {} did not answer with credentials", self.url))
         })?;
         Ok(Credentials {
             key: given.access_key_id,
@@ -102,20 +107,20 @@ impl Container {
     }
 }
 
-impl Login {
+impl ContainerToken {
     fn token(&self) -> Result<Secret, CloudError> {
         let token = match self {
             Self::Token(token) => token.clone(),
             Self::File(path) => {
                 let bytes = read_token(path).map_err(|error| {
                     let failed = format!("the token of the container in `{}` could not be read", path.display());
-                    CloudError::new(Kind::Invalid, failed).said(&error.to_string())
+                    CloudError::new(CloudErrorKind::Invalid, failed).said(&error.to_string())
                 })?;
                 Secret::new(bytes.trim_ascii_end().to_vec())
             }
         };
         if token.reveal().iter().any(u8::is_ascii_control) {
-            return Err(CloudError::new(Kind::Invalid, "the token of the container has more than one line"));
+            return Err(CloudError::new(CloudErrorKind::Invalid, "the token of the container has more than one line"));
         }
         Ok(token)
     }
@@ -130,7 +135,10 @@ fn is_trusted(url: &Url) -> bool {
 }
 
 fn wrong(variable: &str) -> CloudError {
-    let failed = CloudError::new(Kind::Invalid, format!("{variable} is not an address that credentials may come from"));
+    let failed = CloudError::new(
+        CloudErrorKind::Invalid,
+        format!("{variable} is not an address that credentials may come from"),
+    );
     failed.hint("https, or http to loopback or to the endpoints of ECS and EKS")
 }
 
@@ -138,8 +146,8 @@ fn wrong(variable: &str) -> CloudError {
 mod tests {
     use super::{super::super::settings::tests::settings, *};
 
-    fn found(variables: &[(&str, &str)]) -> Result<Option<Container>, CloudError> {
-        Container::find(&settings(variables, "", ""))
+    fn found(variables: &[(&str, &str)]) -> Result<Option<ContainerEndpoint>, CloudError> {
+        ContainerEndpoint::find(&settings(variables, "", ""))
     }
 
     #[test]
@@ -158,7 +166,7 @@ mod tests {
             assert!(found(&[(FULL, address)]).is_ok(), "{address}");
         }
         for address in ["http://example.org/c", "http://169.254.169.254/c", "file:///etc/passwd", "no address"] {
-            assert_eq!(found(&[(FULL, address)]).expect_err(address).kind, Kind::Invalid);
+            assert_eq!(found(&[(FULL, address)]).expect_err(address).kind, CloudErrorKind::Invalid);
         }
         // It would be a user name in front of another host.
         assert!(found(&[(RELATIVE, "@example.org/c")]).is_err());
@@ -167,7 +175,7 @@ mod tests {
     #[test]
     fn a_token_of_more_than_one_line_is_no_header() {
         let variables = [(FULL, "http://127.0.0.1:1/c"), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "a\r\nb: c")];
-        let login = found(&variables).expect("trusted").expect("configured").login.expect("a login");
-        assert!(login.token().is_err());
+        let token = found(&variables).expect("trusted").expect("configured").token.expect("a token");
+        assert!(token.token().is_err());
     }
 }

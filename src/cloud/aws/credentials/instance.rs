@@ -10,8 +10,8 @@ use url::Url;
 use super::{Credentials, none};
 use crate::{
     cloud::{
-        CloudError, Kind,
-        aws::wire::{Wire, secret},
+        CloudError, CloudErrorKind,
+        aws::client::{AwsClient, secret},
     },
     http::{Answer, Client, HttpError, Request},
     redact::Secret,
@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 const ROLES: &str = "latest/meta-data/iam/security-credentials/";
 
 /// The service, and how patiently it is asked.
-pub(in crate::cloud::aws) struct Metadata<'a> {
+pub(in crate::cloud::aws) struct InstanceMetadata<'a> {
     http: &'a Client,
     base: Url,
     timeout: Duration,
@@ -36,7 +36,7 @@ pub(in crate::cloud::aws) struct Metadata<'a> {
 /// What the service gives for a role.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Given {
+struct CredentialResponse {
     code: Option<String>,
     access_key_id: Option<String>,
     #[serde(default, deserialize_with = "maybe_secret")]
@@ -50,24 +50,27 @@ fn maybe_secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Secr
     secret(from).map(Some)
 }
 
-impl<'a> Metadata<'a> {
+impl<'a> InstanceMetadata<'a> {
     /// The service where variables and the profile say it is.
-    pub(in crate::cloud::aws) fn of(wire: &'a Wire) -> Result<Self, CloudError> {
+    pub(in crate::cloud::aws) fn of(client: &'a AwsClient) -> Result<Self, CloudError> {
         let setting = |name: &str| {
             let key = name.trim_start_matches("AWS_").to_ascii_lowercase();
-            wire.settings.variable(name).or_else(|| wire.settings.of_profile(&key))
+            client.settings.variable(name).or_else(|| client.settings.of_profile(&key))
         };
         let ipv6 =
             setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE").is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6"));
         let address = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT").unwrap_or(if ipv6 { DEFAULT_IPV6 } else { DEFAULT });
         let base = Url::parse(&format!("{}/", address.trim_end_matches('/'))).map_err(|_| {
-            CloudError::new(Kind::Invalid, format!("`{address}` is not a valid address of a metadata service"))
-                .hint("correct AWS_EC2_METADATA_SERVICE_ENDPOINT")
+            CloudError::new(
+                CloudErrorKind::Invalid,
+                format!("`{address}` is not a valid address of a metadata service"),
+            )
+            .hint("correct AWS_EC2_METADATA_SERVICE_ENDPOINT")
         })?;
-        let number = |name| wire.settings.variable(name).and_then(|text| text.parse::<u32>().ok()).filter(|n| *n > 0);
+        let number = |name| client.settings.variable(name).and_then(|text| text.parse::<u32>().ok()).filter(|n| *n > 0);
         let timeout = number("AWS_METADATA_SERVICE_TIMEOUT").map_or(TIMEOUT, |n| Duration::from_secs(n.into()));
         let attempts = number("AWS_METADATA_SERVICE_NUM_ATTEMPTS").unwrap_or(ATTEMPTS);
-        Ok(Self { http: &wire.http, base, timeout, attempts })
+        Ok(Self { http: &client.http, base, timeout, attempts })
     }
 
     /// The credentials of the instance's role.
@@ -82,7 +85,8 @@ impl<'a> Metadata<'a> {
         };
         let answer = self.get(&format!("{ROLES}{role}"), &token).await?;
         // The parser's words may quote what it read.
-        let given: Given = answer.json().map_err(|_| odd(&format!("gave no credentials for the role `{role}`")))?;
+        let given: CredentialResponse =
+            answer.json().map_err(|_| odd(&format!("gave no credentials for the role `{role}`")))?;
         if let Some(code) = given.code.filter(|code| code != "Success") {
             let failed = odd(&format!("gives no credentials for the role `{role}`")).said(&code);
             return Err(failed.hint("check the role's trust in ec2.amazonaws.com"));
@@ -141,5 +145,5 @@ fn text(answer: &Answer) -> Option<&str> {
 }
 
 fn odd(what: &str) -> CloudError {
-    CloudError::new(Kind::Malformed, format!("the instance's metadata service {what}"))
+    CloudError::new(CloudErrorKind::Malformed, format!("the instance's metadata service {what}"))
 }

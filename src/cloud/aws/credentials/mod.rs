@@ -1,7 +1,7 @@
 //! Credentials, by the standard chain of the official clients: variables, the profile, web identity, the container, the
 //! instance (<https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>).
 //!
-//! What is configured and fails is a failure: the next way might be somebody else.
+//! What is configured and fails is a failure: the next provider might be somebody else.
 
 mod container;
 mod instance;
@@ -9,13 +9,13 @@ mod profile;
 
 use std::{path::PathBuf, time::Duration};
 
-pub(super) use instance::Metadata;
+pub(super) use instance::InstanceMetadata;
 use jiff::Timestamp;
 
-use self::container::Container;
-use super::{settings::Settings, sts, wire::Wire};
+use self::container::ContainerEndpoint;
+use super::{client::AwsClient, settings::Settings, sts};
 use crate::{
-    cloud::{CloudError, Kind},
+    cloud::{CloudError, CloudErrorKind},
     redact::Secret,
 };
 
@@ -46,18 +46,18 @@ impl Credentials {
 
 /// How credentials are had: at first from somewhere, then by taking on roles.
 #[derive(Debug, Clone)]
-pub(super) struct Way {
-    base: Base,
+pub(super) struct CredentialProvider {
+    base: BaseProvider,
     roles: Vec<Role>,
     /// In words, such as ``the profile `family` ``.
     pub(super) described: String,
 }
 
 #[derive(Debug, Clone)]
-enum Base {
+enum BaseProvider {
     Keys(Credentials),
     WebIdentity(WebIdentity),
-    Container(Container),
+    Container(ContainerEndpoint),
     Instance,
 }
 
@@ -81,50 +81,50 @@ pub(super) struct WebIdentity {
 /// The session's name unless one is configured.
 const SESSION: &str = "nodeagent";
 
-impl Way {
-    /// The first way that is configured. Asks nobody: whether an instance has a role is seen later.
+impl CredentialProvider {
+    /// The first provider that is configured. Asks nobody: whether an instance has a role is seen later.
     pub(super) fn find(settings: &Settings) -> Result<Self, CloudError> {
-        let way = |base, described: &str| Self { base, roles: Vec::new(), described: described.to_owned() };
+        let provider = |base, described: &str| Self { base, roles: Vec::new(), described: described.to_owned() };
         if let Some(keys) = environment(settings)? {
-            return Ok(way(Base::Keys(keys), "the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"));
+            return Ok(provider(BaseProvider::Keys(keys), "the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"));
         }
-        if let Some(found) = profile::way(settings)? {
+        if let Some(found) = profile::provider(settings)? {
             return Ok(found);
         }
         if let Some(identity) = web_identity(settings)? {
-            return Ok(way(Base::WebIdentity(identity), "the token in AWS_WEB_IDENTITY_TOKEN_FILE"));
+            return Ok(provider(BaseProvider::WebIdentity(identity), "the token in AWS_WEB_IDENTITY_TOKEN_FILE"));
         }
-        if let Some(container) = Container::find(settings)? {
-            return Ok(way(Base::Container(container), "the container's credentials endpoint"));
+        if let Some(container) = ContainerEndpoint::find(settings)? {
+            return Ok(provider(BaseProvider::Container(container), "the container's credentials endpoint"));
         }
         if settings.says_yes("AWS_EC2_METADATA_DISABLED") {
             return Err(none().hint(format!("{NONE_HINT} (AWS_EC2_METADATA_DISABLED is set)")));
         }
-        Ok(way(Base::Instance, "the instance's role"))
+        Ok(provider(BaseProvider::Instance, "the instance's role"))
     }
 
     /// Fetches credentials.
-    pub(super) async fn fetch(&self, wire: &Wire) -> Result<Credentials, CloudError> {
+    pub(super) async fn fetch(&self, client: &AwsClient) -> Result<Credentials, CloudError> {
         let mut credentials = match &self.base {
-            Base::Keys(keys) => keys.clone(),
-            Base::WebIdentity(identity) => sts::assume_with_web_identity(wire, identity).await?,
-            Base::Container(container) => container.credentials(&wire.http).await?,
-            Base::Instance => Metadata::of(wire)?.credentials().await?,
+            BaseProvider::Keys(keys) => keys.clone(),
+            BaseProvider::WebIdentity(identity) => sts::assume_with_web_identity(client, identity).await?,
+            BaseProvider::Container(container) => container.credentials(&client.http).await?,
+            BaseProvider::Instance => InstanceMetadata::of(client)?.credentials().await?,
         };
         for role in &self.roles {
-            credentials = sts::assume(wire, &credentials, role).await?;
+            credentials = sts::assume(client, &credentials, role).await?;
         }
         Ok(credentials)
     }
 
     /// Whether this is a node of AWS itself, which knows its region.
     pub(super) fn begins_at_the_instance(&self) -> bool {
-        matches!(self.base, Base::Instance)
+        matches!(self.base, BaseProvider::Instance)
     }
 
     /// Whether fetching again can give others.
     pub(super) fn renews(&self) -> bool {
-        !matches!(self.base, Base::Keys(_)) || !self.roles.is_empty()
+        !matches!(self.base, BaseProvider::Keys(_)) || !self.roles.is_empty()
     }
 }
 
@@ -132,7 +132,7 @@ const NONE_HINT: &str = "give the node an instance profile, or set AWS_ACCESS_KE
 AWS_PROFILE, or AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN";
 
 fn none() -> CloudError {
-    CloudError::new(Kind::NotConfigured, "no AWS credentials are configured").hint(NONE_HINT)
+    CloudError::new(CloudErrorKind::NotConfigured, "no AWS credentials are configured").hint(NONE_HINT)
 }
 
 /// Keys in variables. Half of them is a mistake and not a reason to be somebody else.
@@ -164,7 +164,7 @@ fn web_identity(settings: &Settings) -> Result<Option<WebIdentity>, CloudError> 
 }
 
 fn half(there: &str, missing: &str) -> CloudError {
-    let failed = CloudError::new(Kind::Invalid, format!("{there} is set and {missing} is not"));
+    let failed = CloudError::new(CloudErrorKind::Invalid, format!("{there} is set and {missing} is not"));
     failed.hint(format!("set {missing} too, or neither"))
 }
 
@@ -172,8 +172,8 @@ fn half(there: &str, missing: &str) -> CloudError {
 mod tests {
     use super::{super::settings::tests::settings, *};
 
-    fn found(variables: &[(&str, &str)], config: &str) -> Result<Way, CloudError> {
-        Way::find(&settings(variables, config, ""))
+    fn found(variables: &[(&str, &str)], config: &str) -> Result<CredentialProvider, CloudError> {
+        CredentialProvider::find(&settings(variables, config, ""))
     }
 
     const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", "hunter2")];
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn the_ways_come_in_the_order_of_the_official_clients() {
         let all = [&KEYS[..], &WEB, &CONTAINER].concat();
-        let described = |variables: &[(&str, &str)], config| found(variables, config).expect("a way").described;
+        let described = |variables: &[(&str, &str)], config| found(variables, config).expect("a provider").described;
         assert_eq!(described(&all, PROFILE), "the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
         assert_eq!(described(&all[2..], PROFILE), "the profile `default`");
         assert_eq!(described(&all[2..], ""), "the token in AWS_WEB_IDENTITY_TOKEN_FILE");
@@ -195,14 +195,14 @@ mod tests {
     #[test]
     fn without_any_way_nothing_is_configured() {
         let error = found(&[("AWS_EC2_METADATA_DISABLED", "true")], "").expect_err("nothing");
-        assert_eq!(error.kind, Kind::NotConfigured);
+        assert_eq!(error.kind, CloudErrorKind::NotConfigured);
     }
 
     #[test]
     fn half_a_key_is_a_mistake_and_not_somebody_else() {
         for index in 0..2 {
             let error = found(&[KEYS[index]], PROFILE).expect_err("half");
-            assert_eq!(error.kind, Kind::Invalid);
+            assert_eq!(error.kind, CloudErrorKind::Invalid);
             assert!(error.message.contains(&format!("{} is not", KEYS[1 - index].0)), "{error}");
         }
         assert_eq!(
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn nothing_of_a_way_shows_a_secret() {
-        assert!(!format!("{:?}", found(&KEYS, "").expect("a way")).contains("hunter2"));
+        assert!(!format!("{:?}", found(&KEYS, "").expect("a provider")).contains("hunter2"));
     }
 
     #[test]

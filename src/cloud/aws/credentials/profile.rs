@@ -1,26 +1,33 @@
 //! Credentials as a profile of the shared files names them, roles upon roles included.
 
-use super::{Base, Container, Credentials, Role, SESSION, Way, WebIdentity, environment, half};
+use super::{
+    BaseProvider, ContainerEndpoint, CredentialProvider, Credentials, Role, SESSION, WebIdentity, environment, half,
+};
 use crate::cloud::{
-    CloudError, Kind,
+    CloudError, CloudErrorKind,
     aws::settings::{Section, Settings},
 };
 
-/// The way of the profile that counts; `None` when it has no credentials.
-pub(super) fn way(settings: &Settings) -> Result<Option<Way>, CloudError> {
+/// The provider of the profile that counts; `None` when it has no credentials.
+pub(super) fn provider(settings: &Settings) -> Result<Option<CredentialProvider>, CloudError> {
     let name = settings.profile_name();
     if settings.profile(name).is_none() && settings.profile_asked_for().is_none() {
         return Ok(None);
     }
-    Ok(of(settings, name, &mut Vec::new())?.map(|way| Way { described: format!("the profile `{name}`"), ..way }))
+    Ok(of(settings, name, &mut Vec::new())?
+        .map(|provider| CredentialProvider { described: format!("the profile `{name}`"), ..provider }))
 }
 
-fn of<'a>(settings: &'a Settings, name: &'a str, seen: &mut Vec<&'a str>) -> Result<Option<Way>, CloudError> {
+fn of<'a>(
+    settings: &'a Settings,
+    name: &'a str,
+    seen: &mut Vec<&'a str>,
+) -> Result<Option<CredentialProvider>, CloudError> {
     let section = settings.profile(name).ok_or_else(|| missing(settings, name))?;
     seen.push(name);
-    let plain = |base| Some(Way { base, roles: Vec::new(), described: String::new() });
+    let plain = |base| Some(CredentialProvider { base, roles: Vec::new(), described: String::new() });
     let Some(arn) = section.text("role_arn") else {
-        let keys = keys(section, name)?.map(Base::Keys);
+        let keys = keys(section, name)?.map(BaseProvider::Keys);
         return if keys.is_none() {
             unsupported(section, name).map_or(Ok(None), Err)
         } else {
@@ -33,10 +40,10 @@ fn of<'a>(settings: &'a Settings, name: &'a str, seen: &mut Vec<&'a str>) -> Res
     }
     let session = section.text("role_session_name").unwrap_or(SESSION).to_owned();
     if let Some(file) = section.text("web_identity_token_file") {
-        return Ok(plain(Base::WebIdentity(WebIdentity { file: file.into(), role: arn.to_owned(), session })));
+        return Ok(plain(BaseProvider::WebIdentity(WebIdentity { file: file.into(), role: arn.to_owned(), session })));
     }
-    let mut way = match (section.text("source_profile"), section.text("credential_source")) {
-        (Some(source), None) if source == name => keys(section, name)?.map(Base::Keys).and_then(plain),
+    let mut provider = match (section.text("source_profile"), section.text("credential_source")) {
+        (Some(source), None) if source == name => keys(section, name)?.map(BaseProvider::Keys).and_then(plain),
         (Some(source), None) if seen.contains(&source) => {
             let round = format!("has the source `{source}`, which has it as its source");
             return Err(mistake(name, &round).hint("let one of them have keys of its own"));
@@ -53,21 +60,21 @@ fn of<'a>(settings: &'a Settings, name: &'a str, seen: &mut Vec<&'a str>) -> Res
         }
     }
     .ok_or_else(|| mistake(name, "takes on a role, and its source has no credentials").hint("give its source keys"))?;
-    way.roles.push(Role {
+    provider.roles.push(Role {
         arn: arn.to_owned(),
         session,
         external_id: section.text("external_id").map(str::to_owned),
         seconds: section.text("duration_seconds").map(str::to_owned),
     });
-    Ok(Some(way))
+    Ok(Some(provider))
 }
 
 /// `credential_source`: what is there beside the shared files.
-fn from(settings: &Settings, name: &str, source: &str) -> Result<Option<Base>, CloudError> {
+fn from(settings: &Settings, name: &str, source: &str) -> Result<Option<BaseProvider>, CloudError> {
     match source {
-        "Environment" => Ok(environment(settings)?.map(Base::Keys)),
-        "EcsContainer" => Ok(Container::find(settings)?.map(Base::Container)),
-        "Ec2InstanceMetadata" => Ok(Some(Base::Instance)),
+        "Environment" => Ok(environment(settings)?.map(BaseProvider::Keys)),
+        "EcsContainer" => Ok(ContainerEndpoint::find(settings)?.map(BaseProvider::Container)),
+        "Ec2InstanceMetadata" => Ok(Some(BaseProvider::Instance)),
         other => Err(mistake(name, &format!("has the unknown `credential_source` `{other}`"))
             .hint("the known ones are `Environment`, `EcsContainer` and `Ec2InstanceMetadata`")),
     }
@@ -92,20 +99,23 @@ fn keys(section: &Section, name: &str) -> Result<Option<Credentials>, CloudError
 fn unsupported(section: &Section, name: &str) -> Option<CloudError> {
     let key = ["sso_session", "sso_start_url", "credential_process", "login_session"];
     let key = key.into_iter().find(|key| section.text(key).is_some())?;
-    let failed =
-        CloudError::new(Kind::NotConfigured, format!("the profile `{name}` uses `{key}`, which a node cannot"));
+    let failed = CloudError::new(
+        CloudErrorKind::NotConfigured,
+        format!("the profile `{name}` uses `{key}`, which a node cannot"),
+    );
     Some(failed.hint("use an instance profile, a role with `source_profile`, or keys"))
 }
 
 fn missing(settings: &Settings, name: &str) -> CloudError {
     let names: Vec<String> = settings.profile_names().map(|name| format!("`{name}`")).collect();
     let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    let failed = CloudError::new(Kind::Invalid, format!("there is no profile `{name}` in the shared files of AWS"));
+    let failed =
+        CloudError::new(CloudErrorKind::Invalid, format!("there is no profile `{name}` in the shared files of AWS"));
     failed.hint(format!("the profiles there: {there}"))
 }
 
 fn mistake(name: &str, what: &str) -> CloudError {
-    CloudError::new(Kind::Invalid, format!("the profile `{name}` {what}"))
+    CloudError::new(CloudErrorKind::Invalid, format!("the profile `{name}` {what}"))
 }
 
 #[cfg(test)]
@@ -155,12 +165,12 @@ credential_source = Elsewhere
 region = eu-west-1
 ";
 
-    fn way_of(name: &str) -> Result<Option<Way>, CloudError> {
-        way(&settings(&[("AWS_PROFILE", name)], FILES, ""))
+    fn way_of(name: &str) -> Result<Option<CredentialProvider>, CloudError> {
+        provider(&settings(&[("AWS_PROFILE", name)], FILES, ""))
     }
 
-    fn roles(way: &Way) -> Vec<&str> {
-        way.roles.iter().filter_map(|role| role.arn.rsplit('/').next()).collect()
+    fn roles(provider: &CredentialProvider) -> Vec<&str> {
+        provider.roles.iter().filter_map(|role| role.arn.rsplit('/').next()).collect()
     }
 
     #[test]
@@ -168,19 +178,19 @@ region = eu-west-1
         let second = way_of("second").expect("well-formed").expect("credentials");
         assert_eq!(roles(&second), ["first", "second"]);
         assert_eq!(second.roles[1].external_id.as_deref(), Some("abc"));
-        assert!(matches!(&second.base, Base::Keys(keys) if keys.key == "AKID"));
+        assert!(matches!(&second.base, BaseProvider::Keys(keys) if keys.key == "AKID"));
         assert!(second.renews());
         let own = way_of("self").expect("well-formed").expect("credentials");
-        assert!(matches!(&own.base, Base::Keys(keys) if keys.key == "OWN"));
+        assert!(matches!(&own.base, BaseProvider::Keys(keys) if keys.key == "OWN"));
     }
 
     #[test]
     fn a_source_may_be_the_instance_or_a_token() {
         let instance = way_of("instance").expect("well-formed").expect("credentials");
-        assert!(matches!(instance.base, Base::Instance));
+        assert!(matches!(instance.base, BaseProvider::Instance));
         assert_eq!(roles(&instance), ["r"]);
         let web = way_of("web").expect("well-formed").expect("credentials");
-        assert!(matches!(&web.base, Base::WebIdentity(identity) if identity.role.ends_with("/web")));
+        assert!(matches!(&web.base, BaseProvider::WebIdentity(identity) if identity.role.ends_with("/web")));
         assert!(web.roles.is_empty());
     }
 
@@ -203,6 +213,6 @@ region = eu-west-1
     #[test]
     fn a_profile_without_credentials_leaves_it_to_the_next_way() {
         assert!(way_of("region").expect("well-formed").is_none());
-        assert!(way(&settings(&[], FILES, "")).expect("no default profile").is_none());
+        assert!(provider(&settings(&[], FILES, "")).expect("no default profile").is_none());
     }
 }

@@ -2,17 +2,17 @@
 //! <https://learn.microsoft.com/rest/api/keyvault/secrets>.
 
 mod challenge;
-mod refusal;
+mod error;
 
 use std::time::Duration;
 
-use refusal::{refused, short};
+use error::{refused, short};
 use serde::Deserialize;
 use url::Url;
 
 use super::Tenant;
 use crate::{
-    cloud::{CloudError, Kind, Pages},
+    cloud::{CloudError, CloudErrorKind, PageLimit},
     http::{Answer, Request, RetryPolicy},
     redact::Secret,
 };
@@ -29,7 +29,7 @@ const LIMIT: usize = 1 << 20;
 
 /// What is asked of a vault.
 #[derive(Debug, Clone, Copy)]
-enum Asked<'a> {
+enum VaultRequest<'a> {
     /// One secret's value.
     Secret(&'a str),
     /// The names of all.
@@ -37,7 +37,7 @@ enum Asked<'a> {
 }
 
 #[derive(Deserialize)]
-struct Bundle {
+struct SecretBundle {
     value: String,
 }
 
@@ -45,12 +45,12 @@ struct Bundle {
 #[serde(rename_all = "camelCase")]
 struct Page {
     #[serde(default)]
-    value: Vec<Listed>,
+    value: Vec<SecretItem>,
     next_link: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Listed {
+struct SecretItem {
     id: Url,
 }
 
@@ -68,21 +68,24 @@ impl Vault<'_> {
             let is_plain = part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
             if !is_plain || !(1..=127).contains(&part.len()) {
                 let message = format!("`{part}` is not a valid {what} of a secret in a Key Vault");
-                return Err(CloudError::new(Kind::Invalid, message).hint("letters, digits and dashes, at most 127"));
+                return Err(
+                    CloudError::new(CloudErrorKind::Invalid, message).hint("letters, digits and dashes, at most 127")
+                );
             }
         }
         let url = address(self.vault, [Some("secrets"), Some(name), version].into_iter().flatten());
-        let bundle: Bundle = self.ask(url, Asked::Secret(name)).await?.json().map_err(|_| malformed(self.vault))?;
+        let bundle: SecretBundle =
+            self.ask(url, VaultRequest::Secret(name)).await?.json().map_err(|_| malformed(self.vault))?;
         Ok(bundle.value.into())
     }
 
     /// The names of all secrets, in order, also of those that are disabled.
     pub(crate) async fn names(&self) -> Result<Vec<String>, CloudError> {
         let mut found = Vec::new();
-        let (mut next, mut pages) = (Some(address(self.vault, ["secrets"])), Pages::default());
+        let (mut next, mut pages) = (Some(address(self.vault, ["secrets"])), PageLimit::default());
         while let Some(url) = next {
-            pages.turn()?;
-            let page: Page = self.ask(url, Asked::Names).await?.json().map_err(|_| malformed(self.vault))?;
+            pages.next_page()?;
+            let page: Page = self.ask(url, VaultRequest::Names).await?.json().map_err(|_| malformed(self.vault))?;
             found.extend(page.value.iter().filter_map(|listed| listed.id.path_segments()?.nth(1).map(str::to_owned)));
             next = page.next_link.filter(|link| !link.is_empty()).map(|link| self.next(&link)).transpose()?;
         }
@@ -92,7 +95,7 @@ impl Vault<'_> {
     }
 
     /// An answer of success.
-    async fn ask(&self, url: Url, asked: Asked<'_>) -> Result<Answer, CloudError> {
+    async fn ask(&self, url: Url, asked: VaultRequest<'_>) -> Result<Answer, CloudError> {
         let resource = match challenge::usual(self.vault) {
             Some(resource) => resource.to_owned(),
             None => self.challenged(&url).await?,
@@ -118,14 +121,14 @@ impl Vault<'_> {
         let named = answer.header("www-authenticate").and_then(challenge::resource);
         let Some(resource) = named.filter(|_| answer.status == 401) else {
             let message = format!("`{}` does not answer as a Key Vault does", short(self.vault));
-            return Err(CloudError::new(Kind::Malformed, message).hint("check the vault's address"));
+            return Err(CloudError::new(CloudErrorKind::Malformed, message).hint("check the vault's address"));
         };
         if challenge::is_of(self.vault, &resource) {
             return Ok(resource);
         }
         let message = format!("`{}` asks for a token of another service; it is not sent", short(self.vault));
         let said = format!("the token is to be for {resource}");
-        Err(CloudError::new(Kind::Invalid, message)
+        Err(CloudError::new(CloudErrorKind::Invalid, message)
             .said(&said)
             .hint("check the vault's address: it may not be a vault"))
     }
@@ -141,7 +144,7 @@ impl Vault<'_> {
         let found = Url::parse(link).ok().filter(|url| url.origin() == self.vault.origin());
         found.ok_or_else(|| {
             let message = format!("the vault `{}` names a next page that is elsewhere", short(self.vault));
-            CloudError::new(Kind::Malformed, message).hint("check the vault's address")
+            CloudError::new(CloudErrorKind::Malformed, message).hint("check the vault's address")
         })
     }
 }
@@ -157,6 +160,9 @@ fn address<'a>(vault: &Url, parts: impl IntoIterator<Item = &'a str>) -> Url {
 }
 
 fn malformed(vault: &Url) -> CloudError {
-    CloudError::new(Kind::Malformed, format!("the vault `{}` answered something that is no secret", short(vault)))
-        .hint("check the vault's address and the proxy")
+    CloudError::new(
+        CloudErrorKind::Malformed,
+        format!("the vault `{}` answered something that is no secret", short(vault)),
+    )
+    .hint("check the vault's address and the proxy")
 }

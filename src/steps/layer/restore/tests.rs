@@ -10,7 +10,7 @@ use super::{
     *,
 };
 use crate::{
-    cloud::{Clouds, Surroundings},
+    cloud::{ClientEnvironment, Clouds},
     exec::fake::FakeRunner,
     fs::{Attributes, replace},
     profile::FileStore,
@@ -36,7 +36,7 @@ impl Bench {
         let collector = Collector::default();
         let events = Events::new(vec![Box::new(collector.clone())]);
         let mut ctx = Context::for_tests(Arc::new(FakeRunner::new()), events.of_step("pip"));
-        let clouds = Arc::new(Clouds::new(Arc::clone(&ctx.http), Surroundings::default()));
+        let clouds = Arc::new(Clouds::new(Arc::clone(&ctx.http), ClientEnvironment::default()));
         ctx.cache = temp.path().join("cache");
         ctx.root = temp.path().join("root");
         ctx.store = Store::open(&StoreLocations::below(&ctx.cache), &clouds, Arc::new(drop));

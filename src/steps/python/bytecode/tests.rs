@@ -9,7 +9,7 @@ use std::{
 
 use super::*;
 use crate::{
-    cloud::{Clouds, Surroundings},
+    cloud::{ClientEnvironment, Clouds},
     digest::Digest,
     exec::{Finished, fake::FakeRunner},
     facts::python::byte_code,
@@ -93,7 +93,7 @@ impl Cluster {
         ctx.root = self.path("node");
         ctx.cache = self.path(cache);
         ctx.logs = self.path("logs");
-        let clouds = Arc::new(Clouds::new(Arc::default(), Surroundings::default()));
+        let clouds = Arc::new(Clouds::new(Arc::default(), ClientEnvironment::default()));
         let places = StoreLocations {
             shared: Some(StoreUrl::Folder(self.path("shared"))),
             ..StoreLocations::below(&self.path(cache))

@@ -7,7 +7,7 @@ use std::{
 
 use super::*;
 use crate::{
-    cloud::{Clouds, Surroundings},
+    cloud::{ClientEnvironment, Clouds},
     exec::fake::FakeRunner,
     report::event::{Event, EventKind, Events, Observer},
     steps::r::{
@@ -52,7 +52,7 @@ impl Sharing {
 
     /// A store of its own place and the shared one. StoreLocations of other names are those of other nodes.
     fn store(&self, name: &str) -> Store {
-        let clouds = Arc::new(Clouds::new(Arc::default(), Surroundings::default()));
+        let clouds = Arc::new(Clouds::new(Arc::default(), ClientEnvironment::default()));
         let shared = Some(StoreUrl::Folder(self.node.path("shared")));
         let heard = self.heard.clone();
         let warn = move |text: String| heard.0.lock().expect("nobody panics").push(format!("warning: {text}"));

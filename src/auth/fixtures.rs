@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::{Access, Identity};
 use crate::{
-    cloud::{aws::Caller, azure::Principal, databricks::Me},
+    cloud::{aws::CallerIdentity, azure::AzurePrincipal, databricks::CurrentUser},
     facts::NodeFacts,
 };
 
@@ -30,7 +30,7 @@ pub(super) fn access(grants: &str) -> Access {
 }
 
 /// Somebody who is nothing but a user of a laptop, called root there.
-pub(super) fn nobody() -> Identity {
+pub(super) fn local_user() -> Identity {
     let facts = NodeFacts::gather(Path::new("/nowhere"), BTreeMap::new());
     let mut identity = Identity::of_node(&facts, Path::new("/nowhere"));
     identity.local = super::LocalUser { name: "root".into(), uid: 0 };
@@ -39,13 +39,13 @@ pub(super) fn nobody() -> Identity {
 
 /// A node of a production cluster of Family, and nothing else.
 pub(super) fn family_node() -> Identity {
-    Identity { cluster_unit: Some("Family".into()), cluster_environment: Some("Prod".into()), ..nobody() }
+    Identity { cluster_unit: Some("Family".into()), cluster_environment: Some("Prod".into()), ..local_user() }
 }
 
 /// Somebody everywhere: an analyst of Family on a node of Family.
-pub(super) fn everybody() -> Identity {
+pub(super) fn full_identity() -> Identity {
     Identity {
-        databricks: Some(Me {
+        databricks: Some(CurrentUser {
             host: "https://adb-1.azuredatabricks.net".into(),
             auth_type: "pat".into(),
             user_name: "ann@lawfirms.example".into(),
@@ -53,14 +53,14 @@ pub(super) fn everybody() -> Identity {
             service_principal: false,
             groups: ["users", "LawFirms-Prod-Databricks-Family-Analyst"].map(str::to_owned).to_vec(),
         }),
-        aws: Some(Caller {
+        aws: Some(CallerIdentity {
             account: "123456789012".into(),
             arn: "arn:aws:sts::123456789012:assumed-role/family-node/i-1".into(),
             partition: "aws".into(),
             role: Some("family-node".into()),
             user: None,
         }),
-        azure: Some(Principal {
+        azure: Some(AzurePrincipal {
             tenant: "9c2a0000-0000-4000-8000-000000000001".into(),
             object_id: "5b1c8c5e-0000-4000-8000-000000000001".into(),
             client_id: None,

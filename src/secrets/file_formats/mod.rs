@@ -13,15 +13,15 @@ use secrecy::zeroize::Zeroizing;
 use url::Url;
 
 pub use self::{
-    block::{Unpaired, has_block, with_block, without_block},
+    block::{UnpairedMarker, has_block, with_block, without_block},
     git::{has_lines, identity, with_lines, without_lines},
     netrc::names_machine,
-    template::{BadName, Piece, pieces},
+    template::{InvalidPlaceholder, TemplatePart, pieces},
 };
 
 /// How a secret stands in the file it goes to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Form {
+pub enum SecretFormat {
     /// The file is the value.
     Whole,
     /// A variable of a file that shells and systemd read.
@@ -57,7 +57,7 @@ pub enum Form {
 
 /// What kind of file a form belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum FileFormat {
     /// One value.
     Whole,
     /// Variables.
@@ -72,14 +72,14 @@ pub enum Kind {
     Template,
 }
 
-impl Kind {
+impl FileFormat {
     /// Whether others may have entries of their own in the file, which are kept.
     pub fn is_shared(self) -> bool {
         matches!(self, Self::Pgpass | Self::Netrc | Self::GitCredentials)
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for FileFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Whole => "file",
@@ -95,18 +95,20 @@ impl fmt::Display for Kind {
 /// A value that a format cannot hold, so that its readers would see another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
-pub struct Unfit {
+pub struct FormatError {
     what: &'static str,
     /// What to do.
     pub hint: &'static str,
 }
 
-const LINE_BREAK: Unfit = Unfit {
+const LINE_BREAK: FormatError = FormatError {
     what: "it holds a line break, and a line of this format cannot",
     hint: "store the secret without (`printf %s` adds none), or deliver it with `file`",
 };
-const NUL: Unfit =
-    Unfit { what: "it holds a zero byte, and text cannot", hint: "deliver it with `file`, which takes any bytes" };
+const NUL: FormatError = FormatError {
+    what: "it holds a zero byte, and text cannot",
+    hint: "deliver it with `file`, which takes any bytes",
+};
 
 /// What goes into a file: it holds secrets, is not shown, and is wiped from memory when dropped.
 pub struct Rendered(Zeroizing<Vec<u8>>);
@@ -129,21 +131,21 @@ impl fmt::Debug for Rendered {
     }
 }
 
-impl Form {
+impl SecretFormat {
     /// The kind of file it belongs to.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> FileFormat {
         match self {
-            Self::Whole => Kind::Whole,
-            Self::Variable(_) => Kind::EnvFile,
-            Self::Pgpass { .. } => Kind::Pgpass,
-            Self::Netrc { .. } => Kind::Netrc,
-            Self::GitCredentials { .. } => Kind::GitCredentials,
-            Self::Template => Kind::Template,
+            Self::Whole => FileFormat::Whole,
+            Self::Variable(_) => FileFormat::EnvFile,
+            Self::Pgpass { .. } => FileFormat::Pgpass,
+            Self::Netrc { .. } => FileFormat::Netrc,
+            Self::GitCredentials { .. } => FileFormat::GitCredentials,
+            Self::Template => FileFormat::Template,
         }
     }
 
     /// The value as it stands in its file, with the end of its line where it is one.
-    pub fn written(&self, value: &[u8]) -> Result<Rendered, Unfit> {
+    pub fn written(&self, value: &[u8]) -> Result<Rendered, FormatError> {
         Ok(Rendered::new(match self {
             Self::Whole | Self::Template => value.to_vec(),
             Self::Variable(name) => env_file::line(name, value)?,
@@ -155,7 +157,7 @@ impl Form {
 }
 
 /// Whether the value has a line break or a zero byte, which no format of lines can hold.
-fn one_line(value: &[u8]) -> Result<(), Unfit> {
+fn one_line(value: &[u8]) -> Result<(), FormatError> {
     if value.contains(&0) {
         return Err(NUL);
     }
@@ -168,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_file_in_the_making_is_not_shown() {
-        let written = Form::Variable("TOKEN".into()).written(b"hunter2").expect("it fits");
+        let written = SecretFormat::Variable("TOKEN".into()).written(b"hunter2").expect("it fits");
         assert_eq!(format!("{written:?}"), "Rendered([redacted])");
         assert_eq!(written.reveal(), b"TOKEN=\"hunter2\"\n");
     }
@@ -176,9 +178,9 @@ mod tests {
     #[test]
     fn a_format_of_lines_holds_no_line_break() {
         for form in [
-            Form::Pgpass { host: "h".into(), port: "*".into(), database: "*".into(), user: "u".into() },
-            Form::Netrc { machine: "m".into(), login: "l".into() },
-            Form::GitCredentials { url: "https://h".parse().expect("an address"), user: "u".into() },
+            SecretFormat::Pgpass { host: "h".into(), port: "*".into(), database: "*".into(), user: "u".into() },
+            SecretFormat::Netrc { machine: "m".into(), login: "l".into() },
+            SecretFormat::GitCredentials { url: "https://h".parse().expect("an address"), user: "u".into() },
         ] {
             assert_eq!(form.written(b"hunter2\n").expect_err("a line break"), LINE_BREAK, "{form:?}");
             assert_eq!(form.written(b"hunter2\r").expect_err("a line break"), LINE_BREAK, "{form:?}");

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::pattern::fits;
+use super::wildcard::matches;
 use crate::grammar::{
     names,
     secret_source::{SourceName, default_addresses},
@@ -10,7 +10,7 @@ use crate::grammar::{
 
 /// One or more secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Readable {
+pub enum SecretPattern {
     /// Keys of a scope, where scope and key say they are.
     Keys {
         /// The scope.
@@ -19,10 +19,10 @@ pub enum Readable {
         keys: Option<String>,
     },
     /// Secrets at a source, by the source's own names: `SOURCE:PLACE`, a `*` for any characters.
-    Place(String),
+    Source(String),
 }
 
-impl Readable {
+impl SecretPattern {
     pub(super) fn parse(text: &str) -> Result<Self, (String, String)> {
         if let Some((source, place)) = text.split_once(':') {
             let known = SourceName::ALL.map(SourceName::name);
@@ -31,7 +31,7 @@ impl Readable {
                     format!("write `SCOPE`, `SCOPE/KEY`, or `SOURCE:PLACE` with a source of {}", known.join(", "));
                 return Err((format!("`{text}` is not a secret of a source"), hint));
             }
-            return Ok(Self::Place(text.to_owned()));
+            return Ok(Self::Source(text.to_owned()));
         }
         let (scope, keys) = text.split_once('/').map_or((text, None), |(scope, keys)| (scope, Some(keys)));
         if !names::is_secret(scope) {
@@ -50,23 +50,23 @@ impl Readable {
         Ok(Self::Keys { scope: scope.to_owned(), keys })
     }
 
-    /// Whether it holds a key of a scope; without a key, all of them.
-    pub(super) fn holds(&self, scope: &str, key: Option<&str>) -> bool {
+    /// Whether it matches a key of a scope; without a key, all of them.
+    pub(super) fn matches(&self, scope: &str, key: Option<&str>) -> bool {
         match (self, key) {
             (Self::Keys { scope: mine, keys: None }, _) => mine == scope,
-            (Self::Keys { scope: mine, keys: Some(keys) }, Some(key)) => mine == scope && fits(keys, key),
+            (Self::Keys { scope: mine, keys: Some(keys) }, Some(key)) => mine == scope && matches(keys, key),
             _ => false,
         }
     }
 
-    /// Whether it holds what is at a place of a source: by the place, or by the scope and key that are usually there.
-    pub(super) fn holds_place(&self, written: &str) -> bool {
+    /// Whether it matches what is at a place of a source: by the place, or by the scope and key that are usually there.
+    pub(super) fn matches_address(&self, written: &str) -> bool {
         match self {
-            Self::Place(pattern) => fits(pattern, written),
+            Self::Source(pattern) => matches(pattern, written),
             Self::Keys { scope, keys } => {
                 let keys = keys.as_deref().unwrap_or("*");
                 let in_file = written.strip_prefix("file:").is_some_and(|path| in_file(path, scope, keys));
-                in_file || default_addresses(scope, keys).iter().any(|pattern| fits(pattern, written))
+                in_file || default_addresses(scope, keys).iter().any(|pattern| matches(pattern, written))
             }
         }
     }
@@ -75,18 +75,18 @@ impl Readable {
 /// Whether a file is where the keys of a scope are. The folder of all scopes is for each node to say.
 fn in_file(path: &str, scope: &str, keys: &str) -> bool {
     let mut parts = path.split('/').rev();
-    parts.next().is_some_and(|key| fits(keys, key) && names::is_secret(key))
+    parts.next().is_some_and(|key| matches(keys, key) && names::is_secret(key))
         && parts.next() == Some(scope)
         && path.starts_with('/')
         && path.split('/').all(|part| part != "..")
 }
 
-impl fmt::Display for Readable {
+impl fmt::Display for SecretPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Keys { scope, keys: None } => f.write_str(scope),
             Self::Keys { scope, keys: Some(keys) } => write!(f, "{scope}/{keys}"),
-            Self::Place(text) => f.write_str(text),
+            Self::Source(text) => f.write_str(text),
         }
     }
 }
@@ -95,32 +95,32 @@ impl fmt::Display for Readable {
 mod tests {
     use super::*;
 
-    fn readable(text: &str) -> Readable {
-        Readable::parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}"))
+    fn readable(text: &str) -> SecretPattern {
+        SecretPattern::parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}"))
     }
 
     #[test]
     fn a_scope_is_all_of_its_keys_and_no_other_scopes() {
         for text in ["family", "family/*"] {
-            assert!(readable(text).holds("family", Some("x")) && readable(text).holds("family", None));
-            assert!(!readable(text).holds("family2", Some("x")) && !readable(text).holds("fam", Some("ily")));
+            assert!(readable(text).matches("family", Some("x")) && readable(text).matches("family", None));
+            assert!(!readable(text).matches("family2", Some("x")) && !readable(text).matches("fam", Some("ily")));
         }
     }
 
     #[test]
     fn keys_are_held_by_name_and_are_not_the_scope() {
-        assert!(readable("family/analytics-*").holds("family", Some("analytics-read-only")));
-        assert!(!readable("family/analytics-*").holds("family", Some("admin")));
-        assert!(!readable("family/analytics-*").holds("family", None));
-        assert!(!readable("criminal/one-key").holds("criminal", Some("one-key2")));
+        assert!(readable("family/analytics-*").matches("family", Some("analytics-read-only")));
+        assert!(!readable("family/analytics-*").matches("family", Some("admin")));
+        assert!(!readable("family/analytics-*").matches("family", None));
+        assert!(!readable("criminal/one-key").matches("criminal", Some("one-key2")));
     }
 
     #[test]
     fn a_place_is_held_by_its_source_only() {
         let place = readable("credstash:credential-store/shared.*");
-        assert!(place.holds_place("credstash:credential-store/shared.api"));
-        assert!(!place.holds_place("aws-secrets-manager:credential-store/shared.api"));
-        assert!(!place.holds("credential-store", Some("shared.api")));
+        assert!(place.matches_address("credstash:credential-store/shared.api"));
+        assert!(!place.matches_address("aws-secrets-manager:credential-store/shared.api"));
+        assert!(!place.matches("credential-store", Some("shared.api")));
     }
 
     #[test]
@@ -135,10 +135,10 @@ mod tests {
             "file:/run/secrets/family/geo-au",
         ] {
             for grant in ["family", "family/geo-*", "family/geo-au", "family/*-au"] {
-                assert!(readable(grant).holds_place(place), "{grant} {place}");
+                assert!(readable(grant).matches_address(place), "{grant} {place}");
             }
             for grant in ["fam", "criminal", "family/geo", "family/dna-*", "geo-au"] {
-                assert!(!readable(grant).holds_place(place), "{grant} {place}");
+                assert!(!readable(grant).matches_address(place), "{grant} {place}");
             }
         }
         for place in [
@@ -150,14 +150,14 @@ mod tests {
             "file:/run/family/",
             "file:family/x",
         ] {
-            assert!(!readable("family").holds_place(place), "{place}");
+            assert!(!readable("family").matches_address(place), "{place}");
         }
     }
 
     #[test]
     fn what_is_no_secret_is_refused() {
         for text in ["", "*", "*/x", "fam*", "family/", "family/a/b", "vault:x", "credstash:", "credstash:*", "-x/y"] {
-            assert!(Readable::parse(text).is_err(), "{text}");
+            assert!(SecretPattern::parse(text).is_err(), "{text}");
         }
     }
 }

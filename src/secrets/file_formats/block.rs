@@ -4,7 +4,7 @@
 /// A begin or end mark stands alone: somebody edited the file, and guessing could lose lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a mark of nodeagent stands without its partner")]
-pub struct Unpaired;
+pub struct UnpairedMarker;
 
 /// The marks of a name's block.
 fn marks(name: &str) -> (String, String) {
@@ -15,7 +15,7 @@ fn marks(name: &str) -> (String, String) {
 type Around<'a> = (&'a [u8], &'a [u8]);
 
 /// What is around the block; `None` when there is none.
-fn around<'a>(text: &'a [u8], name: &str) -> Result<Option<Around<'a>>, Unpaired> {
+fn around<'a>(text: &'a [u8], name: &str) -> Result<Option<Around<'a>>, UnpairedMarker> {
     let (begin, end) = marks(name);
     let (mut first, mut last, mut at) = (None, None, 0);
     for line in text.split_inclusive(|&byte| byte == b'\n') {
@@ -30,7 +30,7 @@ fn around<'a>(text: &'a [u8], name: &str) -> Result<Option<Around<'a>>, Unpaired
     match (first, last) {
         (Some(first), Some(last)) if first < last => Ok(Some((&text[..first], &text[last..]))),
         (None, None) => Ok(None),
-        _ => Err(Unpaired),
+        _ => Err(UnpairedMarker),
     }
 }
 
@@ -40,14 +40,14 @@ pub fn has_block(text: &[u8], name: &str) -> bool {
 }
 
 /// The text with these lines as the block of that name.
-pub fn with_block(text: &[u8], name: &str, lines: &[u8]) -> Result<Vec<u8>, Unpaired> {
+pub fn with_block(text: &[u8], name: &str, lines: &[u8]) -> Result<Vec<u8>, UnpairedMarker> {
     let (begin, end) = marks(name);
     let (before, after) = around(text, name)?.unwrap_or((&[], text));
     Ok([before, begin.as_bytes(), b"\n", lines, end.as_bytes(), b"\n", after].concat())
 }
 
 /// The text without the block of that name.
-pub fn without_block(text: &[u8], name: &str) -> Result<Vec<u8>, Unpaired> {
+pub fn without_block(text: &[u8], name: &str) -> Result<Vec<u8>, UnpairedMarker> {
     let (before, after) = around(text, name)?.unwrap_or((&[], text));
     Ok([before, after].concat())
 }
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn a_lone_mark_is_not_guessed_at() {
         for text in [&b"# >>> nodeagent x >>>\n"[..], b"# <<< nodeagent x <<<\n# >>> nodeagent x >>>\n"] {
-            assert_eq!(with_block(text, "x", b""), Err(Unpaired));
+            assert_eq!(with_block(text, "x", b""), Err(UnpairedMarker));
             assert!(has_block(text, "x"));
         }
     }

@@ -6,30 +6,30 @@ use serde::Deserialize;
 
 use super::{service::Service, xml};
 use crate::{
-    cloud::{CloudError, Kind},
+    cloud::{CloudError, CloudErrorKind},
     http::{Answer, HttpError},
 };
 
 /// A call that a service did not do, with the service's own code.
 #[derive(Debug, Clone)]
-pub struct Refusal {
+pub struct AwsError {
     /// Such as `ResourceNotFoundException`; empty when there was no answer that has one.
     pub code: String,
     /// The same for people.
     pub error: CloudError,
     /// Whether trying again may help.
-    pub(super) may_pass: bool,
+    pub(super) is_transient: bool,
 }
 
-impl From<Refusal> for CloudError {
-    fn from(refusal: Refusal) -> Self {
+impl From<AwsError> for CloudError {
+    fn from(refusal: AwsError) -> Self {
         refusal.error
     }
 }
 
-impl From<CloudError> for Refusal {
+impl From<CloudError> for AwsError {
     fn from(error: CloudError) -> Self {
-        Self { code: String::new(), error, may_pass: false }
+        Self { code: String::new(), error, is_transient: false }
     }
 }
 
@@ -94,7 +94,7 @@ const KEY_TROUBLE: [&str; 7] = [
     "InvalidKeyId",
 ];
 
-impl Refusal {
+impl AwsError {
     /// Reads an answer that is none of success.
     pub(super) fn of_answer(service: Service, action: &str, source: &str, answer: &Answer) -> Self {
         let (code, words) = said(answer);
@@ -103,12 +103,15 @@ impl Refusal {
         let name = service.name();
         let has = |codes: &[&str]| codes.contains(&code.as_str());
         let error = if EXPIRED.contains(&code.as_str()) {
-            CloudError::new(Kind::TokenRejected, format!("the session token of {source} has expired"))
+            CloudError::new(CloudErrorKind::TokenRejected, format!("the session token of {source} has expired"))
                 .hint("get new credentials; those of a role or an instance are renewed by themselves")
         } else if has(&CLOCK) || (has(&REJECTED) && skew.is_some()) {
             let off = skew.map_or_else(|| "wrong".to_owned(), described);
-            CloudError::new(Kind::TokenRejected, format!("{name} rejects the signature: this node's clock is {off}"))
-                .hint("set the node's clock (chrony, timedatectl): a signature holds for five minutes")
+            CloudError::new(
+                CloudErrorKind::TokenRejected,
+                format!("{name} rejects the signature: this node's clock is {off}"),
+            )
+            .hint("set the node's clock (chrony, timedatectl): a signature holds for five minutes")
         } else if has(&REJECTED) {
             let hint = match code.as_str() {
                 "SignatureDoesNotMatch" | "InvalidSignatureException" => {
@@ -116,36 +119,40 @@ impl Refusal {
                 }
                 _ => "the access key does not exist here, was deleted, or belongs to another partition",
             };
-            CloudError::new(Kind::TokenRejected, format!("{name} does not accept the credentials of {source}"))
-                .hint(hint)
+            CloudError::new(
+                CloudErrorKind::TokenRejected,
+                format!("{name} does not accept the credentials of {source}"),
+            )
+            .hint(hint)
         } else if has(&DENIED) {
-            CloudError::new(Kind::Denied, format!("AWS denies `{}:{action}`", service.id()))
+            CloudError::new(CloudErrorKind::Denied, format!("AWS denies `{}:{action}`", service.id()))
         } else if has(&LIMITED) {
-            CloudError::new(Kind::Limited, format!("{name} has too many requests ({code})"))
+            CloudError::new(CloudErrorKind::Limited, format!("{name} has too many requests ({code})"))
                 .hint("try again later, or raise the table's or the account's limit")
         } else if has(&KEY_TROUBLE) {
-            CloudError::new(Kind::BackendRefuses, format!("KMS does not decrypt with the key ({code})"))
+            CloudError::new(CloudErrorKind::BackendRefuses, format!("KMS does not decrypt with the key ({code})"))
                 .hint("check the key's state and its policy")
         } else if code.contains("NotFound") {
-            CloudError::new(Kind::Absent, format!("{name} knows nothing of that name ({code})"))
+            CloudError::new(CloudErrorKind::Absent, format!("{name} knows nothing of that name ({code})"))
         } else if has(&PASSING) || status >= 500 {
             let what = if code.is_empty() { format!("status {status}") } else { code.clone() };
-            CloudError::new(Kind::Unreachable, format!("{name} fails ({what})")).hint("try again later")
+            CloudError::new(CloudErrorKind::Unreachable, format!("{name} fails ({what})")).hint("try again later")
         } else if code.is_empty() {
             let failed = format!("{name} answered with status {status} and no words of AWS's");
-            CloudError::new(Kind::Malformed, failed).hint("check the endpoint: a proxy may stand in between")
+            CloudError::new(CloudErrorKind::Malformed, failed).hint("check the endpoint: a proxy may stand in between")
         } else {
-            CloudError::new(Kind::Invalid, format!("{name} does not take the request ({code})"))
+            CloudError::new(CloudErrorKind::Invalid, format!("{name} does not take the request ({code})"))
         };
         // A limit of what there may be, and not of how often one asks, lasts.
-        let may_pass = matches!(error.kind, Kind::Limited | Kind::Unreachable) && code != "LimitExceededException";
-        Self { error: error.said(&words), code, may_pass }
+        let is_transient = matches!(error.kind, CloudErrorKind::Limited | CloudErrorKind::Unreachable)
+            && code != "LimitExceededException";
+        Self { error: error.said(&words), code, is_transient }
     }
 
     /// A request without any answer.
     pub(super) fn unanswered(service: Service, error: &HttpError) -> Self {
         let failed = CloudError::unanswered(&format!("AWS {}", service.name()), error);
-        Self { may_pass: error.is_transient(), ..failed.into() }
+        Self { is_transient: error.is_transient(), ..failed.into() }
     }
 
     /// Whether newer credentials may help.
@@ -156,7 +163,7 @@ impl Refusal {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Said {
+struct ErrorBody {
     #[serde(rename = "__type")]
     kind: String,
     code: String,
@@ -171,7 +178,7 @@ fn said(answer: &Answer) -> (String, String) {
         let field = |name| xml::text(&answer.body, name).unwrap_or_default();
         return (plain(&field("Code")), field("Message"));
     }
-    let said: Said = answer.json().unwrap_or_default();
+    let said: ErrorBody = answer.json().unwrap_or_default();
     let code = [said.kind, said.code].into_iter().find(|code| !code.is_empty());
     let code = code.or_else(|| answer.header("x-amzn-errortype").map(str::to_owned)).unwrap_or_default();
     let words = [said.message, said.also_message].into_iter().find(|words| !words.is_empty());

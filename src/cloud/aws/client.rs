@@ -1,4 +1,4 @@
-//! Requests on their way: signed (Signature Version 4, by `reqsign`), tried again where that can help.
+//! Requests on their provider: signed (Signature Version 4, by `reqsign`), tried again where that can help.
 
 use std::{
     sync::Arc,
@@ -12,9 +12,9 @@ use reqsign_core::{Context, SignRequest as _};
 use serde::Deserialize as _;
 use url::Url;
 
-use super::{credentials::Credentials, refusal::Refusal, service::Service, settings::Settings};
+use super::{credentials::Credentials, error::AwsError, service::Service, settings::Settings};
 use crate::{
-    cloud::{CloudError, Kind},
+    cloud::{CloudError, CloudErrorKind},
     digest::Digest,
     http::{Answer, Client, Request},
     redact::Secret,
@@ -34,13 +34,13 @@ const COVERED: [&str; 2] = ["x-amz-date", CONTENT_DIGEST];
 const CREDENTIALS: [&str; 2] = ["authorization", "x-amz-security-token"];
 
 /// The network, and the configuration of what is asked there.
-pub(super) struct Wire {
+pub(super) struct AwsClient {
     pub(super) http: Arc<Client>,
     pub(super) settings: Settings,
 }
 
 /// What is asked of a service.
-pub(super) struct Question<'a> {
+pub(super) struct AwsRequest<'a> {
     pub(super) service: Service,
     pub(super) region: &'a str,
     /// The action, such as `GetSecretValue`.
@@ -48,7 +48,7 @@ pub(super) struct Question<'a> {
     pub(super) body: Vec<u8>,
 }
 
-impl<'a> Question<'a> {
+impl<'a> AwsRequest<'a> {
     /// A question in the older dialect of STS.
     pub(super) fn of_sts(region: &'a str, action: &'a str, fields: &[(&str, &str)]) -> Self {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
@@ -57,15 +57,15 @@ impl<'a> Question<'a> {
     }
 }
 
-impl Wire {
+impl AwsClient {
     /// Asks until there is an answer of success, a refusal that lasts, or the time is over. `source` says in words whose
     /// credentials these are; without credentials the question is not signed.
     pub(super) async fn ask(
         &self,
-        question: &Question<'_>,
+        question: &AwsRequest<'_>,
         credentials: Option<&Credentials>,
         source: &str,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Answer, AwsError> {
         let began = Instant::now();
         let pauses = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(100))
@@ -74,7 +74,7 @@ impl Wire {
             .without_max_times();
         for pause in pauses.build() {
             match self.ask_once(question, credentials, source).await {
-                Err(refusal) if refusal.may_pass && began.elapsed() + pause < BUDGET => {}
+                Err(refusal) if refusal.is_transient && began.elapsed() + pause < BUDGET => {}
                 ended => return ended,
             }
             tokio::time::sleep(pause).await;
@@ -84,20 +84,24 @@ impl Wire {
 
     async fn ask_once(
         &self,
-        question: &Question<'_>,
+        question: &AwsRequest<'_>,
         credentials: Option<&Credentials>,
         source: &str,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Answer, AwsError> {
         let request = self.request(question, credentials).await?;
         let answer = self.http.call(&request).await;
-        let answer = answer.map_err(|error| Refusal::unanswered(question.service, &error))?;
+        let answer = answer.map_err(|error| AwsError::unanswered(question.service, &error))?;
         if answer.is_success() {
             return Ok(answer);
         }
-        Err(Refusal::of_answer(question.service, question.action, source, &answer))
+        Err(AwsError::of_answer(question.service, question.action, source, &answer))
     }
 
-    async fn request(&self, question: &Question<'_>, credentials: Option<&Credentials>) -> Result<Request, CloudError> {
+    async fn request(
+        &self,
+        question: &AwsRequest<'_>,
+        credentials: Option<&Credentials>,
+    ) -> Result<Request, CloudError> {
         let url = question.service.endpoint(&self.settings, question.region)?;
         let (prefix, content_type) = question.service.dialect();
         let target = (!prefix.is_empty()).then(|| format!("{prefix}.{}", question.action));
@@ -128,12 +132,12 @@ impl Wire {
 /// The headers of a question, signature included.
 async fn signed(
     url: &Url,
-    question: &Question<'_>,
+    question: &AwsRequest<'_>,
     content_type: &str,
     target: Option<&str>,
     credentials: &Credentials,
 ) -> Result<HeaderMap, CloudError> {
-    let unsigned = || CloudError::new(Kind::Invalid, "the request could not be signed");
+    let unsigned = || CloudError::new(CloudErrorKind::Invalid, "the request could not be signed");
     let text = |secret: &Secret| std::str::from_utf8(secret.reveal()).map(str::to_owned).map_err(|_| unsigned());
     let mut request =
         ::http::Request::builder().method(Method::POST).uri(url.as_str()).header("content-type", content_type);

@@ -1,21 +1,21 @@
 //! The first of the official clients' ways that is configured, or the one that is named.
 //!
-//! Unlike with some of them, a way that is configured and fails is an error, never a reason to be somebody else.
+//! Unlike with some of them, a method that is configured and fails is an error, never a reason to be somebody else.
 
 use tokio::sync::OnceCell;
 use url::Url;
 
 use super::{
-    discovery::Oidc,
-    entra::{Entra, Principal},
+    auth_method::{AuthMethod, Authenticator, Client, basic},
+    discovery::OidcDiscovery,
+    entra::{Entra, EntraIdentity},
     federation::{Federation, IdToken},
     host::{self, Azure},
     profile,
     settings::{Settings, variable_of},
-    strategy::{Client, Strategy, Way, basic},
 };
 use crate::{
-    cloud::{CloudError, Kind, Surroundings},
+    cloud::{ClientEnvironment, CloudError, CloudErrorKind},
     redact::Secret,
 };
 
@@ -54,16 +54,16 @@ const METADATA: &str = "http://169.254.169.254";
 const SECRET_WORD: usize = 16;
 
 /// What a choice is made of.
-pub(super) struct Choice<'a> {
+pub(super) struct AuthSelection<'a> {
     pub(super) settings: &'a Settings,
-    pub(super) surroundings: &'a Surroundings,
+    pub(super) environment: &'a ClientEnvironment,
     /// The workspace, when it is named.
     pub(super) host: Option<&'a Url>,
 }
 
-impl Choice<'_> {
+impl AuthSelection<'_> {
     /// Chooses. Nobody is asked on the network.
-    pub(super) fn make(&self) -> Result<Strategy, CloudError> {
+    pub(super) fn make(&self) -> Result<Authenticator, CloudError> {
         match self.settings.text("auth_type") {
             Some(wanted) => self.named(wanted),
             None => match KNOWN.into_iter().find(|name| self.missing(name).is_empty()) {
@@ -73,11 +73,14 @@ impl Choice<'_> {
         }
     }
 
-    fn named(&self, wanted: &str) -> Result<Strategy, CloudError> {
+    fn named(&self, wanted: &str) -> Result<Authenticator, CloudError> {
         let Some(name) = KNOWN.into_iter().find(|name| *name == wanted) else {
-            let what = if FOREIGN.contains(&wanted) { "a way that nodeagent does not go" } else { "unknown" };
-            return Err(CloudError::new(Kind::NotConfigured, format!("`DATABRICKS_AUTH_TYPE` is `{wanted}`: {what}"))
-                .hint(format!("choose one of {}", KNOWN.join(", "))));
+            let what = if FOREIGN.contains(&wanted) { "a method that nodeagent does not support" } else { "unknown" };
+            return Err(CloudError::new(
+                CloudErrorKind::NotConfigured,
+                format!("`DATABRICKS_AUTH_TYPE` is `{wanted}`: {what}"),
+            )
+            .hint(format!("choose one of {}", KNOWN.join(", "))));
         };
         let missing = self.missing(name);
         if missing.is_empty() {
@@ -85,10 +88,10 @@ impl Choice<'_> {
         }
         let missing: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
         let message = format!("`DATABRICKS_AUTH_TYPE` is `{name}`, which needs {}", missing.join(" and "));
-        Err(CloudError::new(Kind::NotConfigured, message).hint(format!("set {}", missing.join(" and "))))
+        Err(CloudError::new(CloudErrorKind::NotConfigured, message).hint(format!("set {}", missing.join(" and "))))
     }
 
-    /// What a way needs and does not have, by its variables.
+    /// What a method needs and does not have, by its variables.
     fn missing(&self, name: &str) -> Vec<String> {
         let attributes: &[&str] = match name {
             "pat" => &["token"],
@@ -108,7 +111,7 @@ impl Choice<'_> {
             "github-oidc" => GITHUB.to_vec(),
             _ => Vec::new(),
         };
-        let unset = own.into_iter().filter(|name| self.surroundings.variable(name).is_none());
+        let unset = own.into_iter().filter(|name| self.environment.variable(name).is_none());
         missing.extend(unset.map(str::to_owned));
         let is_of_azure = name.starts_with("azure-");
         if self.host.is_none() && !(is_of_azure && self.settings.text("azure_workspace_resource_id").is_some()) {
@@ -123,15 +126,15 @@ impl Choice<'_> {
         self.settings.text("oidc_token_env").unwrap_or("DATABRICKS_OIDC_TOKEN")
     }
 
-    /// Builds a way that misses nothing.
-    fn build(&self, name: &'static str) -> Result<Strategy, CloudError> {
+    /// Builds a method that misses nothing.
+    fn build(&self, name: &'static str) -> Result<Authenticator, CloudError> {
         let text = |name| self.settings.text(name).unwrap_or_default().to_owned();
         let secret = |name| self.settings.secret(name).cloned().unwrap_or_else(|| Secret::new(Vec::new()));
-        let variable = |name| self.surroundings.variable(name).unwrap_or_default();
-        let way = match name {
-            "pat" => Way::Fixed(Secret::new([b"Bearer ", secret("token").reveal()].concat())),
-            "basic" => Way::Fixed(basic(&text("username"), &secret("password"))),
-            "oauth-m2m" => Way::Client(Box::new(Client {
+        let variable = |name| self.environment.variable(name).unwrap_or_default();
+        let method = match name {
+            "pat" => AuthMethod::Fixed(Secret::new([b"Bearer ", secret("token").reveal()].concat())),
+            "basic" => AuthMethod::Fixed(basic(&text("username"), &secret("password"))),
+            "oauth-m2m" => AuthMethod::Client(Box::new(Client {
                 id: text("client_id"),
                 secret: secret("client_secret"),
                 scope: self.scope(),
@@ -143,7 +146,7 @@ impl Choice<'_> {
                 // What makes it secret are the words of its path, and they are shown without the rest, too.
                 let words = url.path_segments().into_iter().flatten().filter(|word| word.len() >= SECRET_WORD);
                 words.for_each(|word| drop(Secret::from(word.to_owned())));
-                Way::Metadata(url)
+                AuthMethod::Metadata(url)
             }
             "env-oidc" => {
                 self.federation(IdToken::Given(Secret::from(variable(self.id_token_variable()).to_owned())))?
@@ -155,34 +158,34 @@ impl Choice<'_> {
             })?,
             "azure-msi" => {
                 let variable = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
-                let metadata = host::place(variable, self.surroundings.variable(variable).unwrap_or(METADATA))?;
-                self.entra(Principal::Managed {
+                let metadata = host::place(variable, self.environment.variable(variable).unwrap_or(METADATA))?;
+                self.entra(EntraIdentity::Managed {
                     id: self.settings.text("azure_client_id").map(str::to_owned),
                     metadata,
                 })?
             }
-            _ => self.entra(Principal::Secret {
+            _ => self.entra(EntraIdentity::Secret {
                 id: text("azure_client_id"),
                 secret: secret("azure_client_secret"),
                 tenant: OnceCell::new_with(self.settings.text("azure_tenant_id").map(str::to_owned)),
             })?,
         };
-        Ok(Strategy { name, way })
+        Ok(Authenticator { name, method })
     }
 
-    fn federation(&self, from: IdToken) -> Result<Way, CloudError> {
+    fn federation(&self, from: IdToken) -> Result<AuthMethod, CloudError> {
         let client_id = self.settings.text("client_id").map(str::to_owned);
-        Ok(Way::Federation(Box::new(Federation { from, client_id, scope: self.scope(), oidc: self.oidc()? })))
+        Ok(AuthMethod::Federation(Box::new(Federation { from, client_id, scope: self.scope(), oidc: self.oidc()? })))
     }
 
-    fn entra(&self, principal: Principal) -> Result<Way, CloudError> {
-        let azure = Azure::of(self.host, self.settings, self.surroundings)?;
-        Ok(Way::Entra(Box::new(Entra { principal, azure })))
+    fn entra(&self, principal: EntraIdentity) -> Result<AuthMethod, CloudError> {
+        let azure = Azure::of(self.host, self.settings, self.environment)?;
+        Ok(AuthMethod::Entra(Box::new(Entra { principal, azure })))
     }
 
-    fn oidc(&self) -> Result<Oidc, CloudError> {
+    fn oidc(&self) -> Result<OidcDiscovery, CloudError> {
         let host = self.host.ok_or_else(|| self.nothing())?;
-        Oidc::new(host.clone(), self.settings)
+        OidcDiscovery::new(host.clone(), self.settings)
     }
 
     /// What tokens are for: by default everything that the principal may do.
@@ -198,9 +201,9 @@ impl Choice<'_> {
             Some(host) => format!("nothing says who the node is at `{}`", host::shown(host)),
             None => "no Databricks workspace is configured".to_owned(),
         };
-        let error = CloudError::new(Kind::NotConfigured, message);
+        let error = CloudError::new(CloudErrorKind::NotConfigured, message);
         if let Some(wanted) = self.settings.text("profile").filter(|_| self.host.is_none()) {
-            let file = profile::path(self.settings.text("config_file"), self.surroundings);
+            let file = profile::path(self.settings.text("config_file"), self.environment);
             let file = file.map_or_else(|| "~/.databrickscfg".to_owned(), |path| path.display().to_string());
             return error.hint(format!(
                 "`DATABRICKS_CONFIG_PROFILE` asks for the profile `{wanted}`; check that `{file}` is there and names a host"
@@ -218,7 +221,8 @@ fn address(variable: &str, text: &str) -> Result<Url, CloudError> {
     // Checked as a place; taken exactly as it is written.
     host::place(variable, text)?;
     let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
-    Url::parse(&whole).map_err(|_| CloudError::new(Kind::Invalid, format!("`{variable}` is not an address of the web")))
+    Url::parse(&whole)
+        .map_err(|_| CloudError::new(CloudErrorKind::Invalid, format!("`{variable}` is not an address of the web")))
 }
 
 #[cfg(test)]
@@ -229,11 +233,11 @@ mod tests {
 
     fn choose(variables: &[(&str, &str)]) -> Result<&'static str, CloudError> {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let surroundings = Surroundings { variables, home: None };
-        let settings = Settings::gather(&surroundings)?;
+        let environment = ClientEnvironment { variables, home: None };
+        let settings = Settings::gather(&environment)?;
         let host = settings.text("host").map(host::normal).transpose()?;
-        let choice = Choice { settings: &settings, surroundings: &surroundings, host: host.as_ref() };
-        choice.make().map(|strategy| strategy.name)
+        let choice = AuthSelection { settings: &settings, environment: &environment, host: host.as_ref() };
+        choice.make().map(|authenticator| authenticator.name)
     }
 
     fn with(variables: &[(&str, &str)]) -> Result<&'static str, CloudError> {
@@ -265,7 +269,10 @@ mod tests {
         assert_eq!(choose(&[resource, ("ARM_USE_MSI", "true")]), Ok("azure-msi"));
         assert_eq!(choose(&[resource, ("ARM_CLIENT_ID", "i"), ("ARM_CLIENT_SECRET", "s")]), Ok("azure-client-secret"));
         let elsewhere = ("DATABRICKS_HOST", "https://x.cloud.databricks.com");
-        assert_eq!(choose(&[elsewhere, ("ARM_USE_MSI", "true")]).expect_err("not of Azure").kind, Kind::NotConfigured);
+        assert_eq!(
+            choose(&[elsewhere, ("ARM_USE_MSI", "true")]).expect_err("not of Azure").kind,
+            CloudErrorKind::NotConfigured
+        );
         assert_eq!(choose(&[elsewhere, ("ARM_USE_MSI", "true"), ("DATABRICKS_CLOUD", "azure")]), Ok("azure-msi"));
     }
 
@@ -281,7 +288,7 @@ mod tests {
             "`DATABRICKS_AUTH_TYPE` is `azure-client-secret`, which needs `ARM_CLIENT_ID` and `ARM_CLIENT_SECRET`"
         );
         let error = named("databricks-cli").expect_err("not ours");
-        assert_eq!(error.kind, Kind::NotConfigured);
+        assert_eq!(error.kind, CloudErrorKind::NotConfigured);
         assert!(error.hint.expect("a hint").starts_with("choose one of pat, basic, oauth-m2m"));
         assert!(named("nonsense").expect_err("unknown").message.ends_with("is `nonsense`: unknown"));
     }
@@ -289,7 +296,10 @@ mod tests {
     #[test]
     fn nothing_configured_is_told_with_what_to_set() {
         let error = choose(&[]).expect_err("nothing");
-        assert_eq!((error.kind, &*error.message), (Kind::NotConfigured, "no Databricks workspace is configured"));
+        assert_eq!(
+            (error.kind, &*error.message),
+            (CloudErrorKind::NotConfigured, "no Databricks workspace is configured")
+        );
         let error = with(&[]).expect_err("no proof");
         assert_eq!(error.message, "nothing says who the node is at `https://adb-1.2.azuredatabricks.net`");
         let error = choose(&[("DATABRICKS_CONFIG_PROFILE", "unit"), ("DATABRICKS_CONFIG_FILE", "/none/cfg")]);

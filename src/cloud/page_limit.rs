@@ -1,22 +1,25 @@
 //! Listings that come page by page.
 
-use super::{CloudError, Kind};
+use super::{CloudError, CloudErrorKind};
 
 /// More pages than any listing here has: parameters come by tens, and an account has a hundred thousand at most.
 const MOST: usize = 10_000;
 
 /// Counts the pages of a listing. One without an end is a fault of whoever answers, and ends here.
 #[derive(Debug, Default)]
-pub struct Pages(usize);
+pub struct PageLimit(usize);
 
-impl Pages {
+impl PageLimit {
     /// One more page is to be asked for.
-    pub fn turn(&mut self) -> Result<(), CloudError> {
+    pub fn next_page(&mut self) -> Result<(), CloudError> {
         self.0 += 1;
         if self.0 <= MOST {
             return Ok(());
         }
-        Err(CloudError::new(Kind::Malformed, format!("the service lists without an end: {MOST} pages, and one more")))
+        Err(CloudError::new(
+            CloudErrorKind::Malformed,
+            format!("the service lists without an end: {MOST} pages, and one more"),
+        ))
     }
 }
 
@@ -26,8 +29,8 @@ mod tests {
 
     #[test]
     fn a_listing_has_an_end() {
-        let mut pages = Pages::default();
-        assert!((0..MOST).all(|_| pages.turn().is_ok()));
-        assert_eq!(pages.turn().expect_err("too many").kind, Kind::Malformed);
+        let mut pages = PageLimit::default();
+        assert!((0..MOST).all(|_| pages.next_page().is_ok()));
+        assert_eq!(pages.next_page().expect_err("too many").kind, CloudErrorKind::Malformed);
     }
 }

@@ -3,7 +3,7 @@
 /// Who the node is in an account.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Caller {
+pub struct CallerIdentity {
     /// The account's number.
     pub account: String,
     /// The whole ARN, as STS says it.
@@ -16,7 +16,7 @@ pub struct Caller {
     pub user: Option<String>,
 }
 
-impl Caller {
+impl CallerIdentity {
     /// Takes an ARN of STS or IAM apart: `arn:PARTITION:SERVICE::ACCOUNT:RESOURCE`. `None` when it is none.
     ///
     /// A role's path is not in the ARN of a session, so it cannot be known. The root of an account and federated users
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     fn of(arn: &str) -> (String, Option<String>, Option<String>) {
-        let caller = Caller::of_arn(arn).expect("an ARN");
+        let caller = CallerIdentity::of_arn(arn).expect("an ARN");
         (format!("{}:{}", caller.partition, caller.account), caller.role, caller.user)
     }
 
@@ -83,13 +83,13 @@ mod tests {
     #[test]
     fn what_is_no_arn_of_an_identity_is_nobody() {
         for text in ["", "alice", "arn:aws:s3:::bucket", "arn:aws:sts::123456789012"] {
-            assert_eq!(Caller::of_arn(text), None, "{text}");
+            assert_eq!(CallerIdentity::of_arn(text), None, "{text}");
         }
     }
 
     #[test]
     fn a_caller_is_described_as_people_speak() {
-        let caller = Caller::of_arn("arn:aws:sts::123456789012:assumed-role/node/i-1").expect("an ARN");
+        let caller = CallerIdentity::of_arn("arn:aws:sts::123456789012:assumed-role/node/i-1").expect("an ARN");
         assert_eq!(caller.described(), "the role `node` of the account 123456789012");
     }
 }

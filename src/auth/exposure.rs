@@ -1,4 +1,4 @@
-//! Tries every door that can be seen: scopes of the workspace and trees of the file store. What should be open and what
+//! Tries every exposure that can be seen: scopes of the workspace and trees of the file store. What should be open and what
 //! is, side by side.
 
 use std::path::{Path, PathBuf};
@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use futures::{StreamExt as _, stream};
 use serde::Serialize;
 
-use super::{Access, Identity, Readable, Wish, decide};
+use super::{Access, AccessRequest, Identity, SecretPattern, decide};
 use crate::{
-    cloud::{CloudError, Kind},
+    cloud::{CloudError, CloudErrorKind},
     diagnostic::Origin,
 };
 
@@ -20,7 +20,7 @@ const ADMIN: &str = "Admin";
 /// Something that may be open or closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Door {
+pub struct Exposure {
     /// `scope` or `tree`.
     pub kind: &'static str,
     /// Its name.
@@ -30,15 +30,15 @@ pub struct Door {
     /// The line of the access file that says so.
     pub rule: Option<Origin>,
     /// How it was found.
-    pub found: Found,
+    pub found: ProbeOutcome,
     /// Why it is not known how it is, or what is so about it.
     pub note: Option<String>,
 }
 
-/// How a door was found.
+/// How a exposure was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Found {
+pub enum ProbeOutcome {
     /// It can be read.
     Open,
     /// Reading was refused.
@@ -47,20 +47,20 @@ pub enum Found {
     Unknown,
 }
 
-impl Door {
+impl Exposure {
     /// Whether it is open and should be closed.
     pub fn is_breach(&self) -> bool {
-        self.found == Found::Open && !self.own
+        self.found == ProbeOutcome::Open && !self.own
     }
 
     /// What is to be said of it, in a word or two.
     pub fn verdict(&self) -> &'static str {
         match (self.own, self.found) {
-            (true, Found::Open) => "own, open",
-            (true, Found::Closed) => "own, but closed",
-            (false, Found::Open) => "OPEN",
-            (false, Found::Closed) => "closed",
-            (_, Found::Unknown) => "not known",
+            (true, ProbeOutcome::Open) => "own, open",
+            (true, ProbeOutcome::Closed) => "own, but closed",
+            (false, ProbeOutcome::Open) => "OPEN",
+            (false, ProbeOutcome::Closed) => "closed",
+            (_, ProbeOutcome::Unknown) => "not known",
         }
     }
 }
@@ -71,23 +71,25 @@ pub async fn scopes(
     identity: &Identity,
     names: Vec<String>,
     list: impl AsyncFn(&str) -> Result<(), CloudError>,
-) -> Vec<Door> {
+) -> Vec<Exposure> {
     let list = &list;
     let each = |name: String| async move {
         let (found, note) = match list(&name).await {
-            Ok(()) => (Found::Open, None),
-            Err(error) if matches!(error.kind, Kind::Denied | Kind::Absent) => (Found::Closed, None),
+            Ok(()) => (ProbeOutcome::Open, None),
+            Err(error) if matches!(error.kind, CloudErrorKind::Denied | CloudErrorKind::Absent) => {
+                (ProbeOutcome::Closed, None)
+            }
             // The vault behind it said no, and not to us: what the scope itself would say is not known.
-            Err(error) => (Found::Unknown, Some(error.to_string())),
+            Err(error) => (ProbeOutcome::Unknown, Some(error.to_string())),
         };
         (name, found, note)
     };
     let tried: Vec<_> = stream::iter(names).map(each).buffered(AT_ONCE).collect().await;
-    let door = |(name, found, note): (String, Found, Option<String>)| {
+    let exposure = |(name, found, note): (String, ProbeOutcome, Option<String>)| {
         let (own, rule, part) = own_scope(access, identity, &name);
-        Door { kind: "scope", name, own, rule, found, note: note.or(part) }
+        Exposure { kind: "scope", name, own, rule, found, note: note.or(part) }
     };
-    tried.into_iter().map(door).collect()
+    tried.into_iter().map(exposure).collect()
 }
 
 /// Whether a scope, or a part of it, is for an identity; the rule; and which part.
@@ -98,7 +100,7 @@ fn own_scope(access: &Access, identity: &Identity, name: &str) -> (bool, Option<
     }
     let mut part = None;
     for entry in access.grants_of(identity).flat_map(|grant| &grant.read) {
-        let Readable::Keys { scope, keys } = &entry.value else { continue };
+        let SecretPattern::Keys { scope, keys } = &entry.value else { continue };
         match keys {
             _ if scope != name => {}
             None => return (true, Some(entry.origin.clone()), None),
@@ -117,25 +119,25 @@ pub fn trees(
     identity: &Identity,
     trees: Vec<(String, PathBuf)>,
     probe: impl Fn(&Path) -> Result<bool, String>,
-) -> Vec<Door> {
-    let door = |(name, path): (String, PathBuf)| {
+) -> Vec<Exposure> {
+    let exposure = |(name, path): (String, PathBuf)| {
         let unit = identity.cluster_unit.as_deref();
-        let decision = decide(access, identity, &Wish::UseProfile { unit: name.clone() });
+        let decision = decide(access, identity, &AccessRequest::UseProfile { unit: name.clone() });
         let own = [unit, Some(ADMIN)].into_iter().flatten().any(|own| own.eq_ignore_ascii_case(&name));
         let (found, note) = match probe(&path) {
-            Ok(true) => (Found::Open, None),
-            Ok(false) => (Found::Closed, None),
-            Err(why) => (Found::Unknown, Some(why)),
+            Ok(true) => (ProbeOutcome::Open, None),
+            Ok(false) => (ProbeOutcome::Closed, None),
+            Err(why) => (ProbeOutcome::Unknown, Some(why)),
         };
-        Door { kind: "tree", name, own: own || decision.rule.is_some(), rule: decision.rule, found, note }
+        Exposure { kind: "tree", name, own: own || decision.rule.is_some(), rule: decision.rule, found, note }
     };
-    trees.into_iter().map(door).collect()
+    trees.into_iter().map(exposure).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::sample;
+    use crate::auth::fixtures;
 
     fn access() -> Access {
         let text = "schema = 1\n[[grants]]\nwho = ['cluster:Family']\nread = ['shared/geo-*', 'family', 'criminal/one']\n\
@@ -146,12 +148,12 @@ mod tests {
     async fn tried(access: &Access) -> Vec<String> {
         let names = ["family", "criminal", "finance", "people", "vault"].map(str::to_owned).to_vec();
         let list = async |name: &str| match name {
-            "people" => Err(CloudError::new(Kind::Denied, "no READ")),
-            "vault" => Err(CloudError::new(Kind::BackendRefuses, "the vault refuses the workspace")),
+            "people" => Err(CloudError::new(CloudErrorKind::Denied, "no READ")),
+            "vault" => Err(CloudError::new(CloudErrorKind::BackendRefuses, "the vault refuses the workspace")),
             _ => Ok(()),
         };
-        let doors = scopes(access, &sample::family_node(), names, list).await;
-        doors.iter().map(|door| format!("{} {}", door.name, door.verdict())).collect()
+        let exposures = scopes(access, &fixtures::family_node(), names, list).await;
+        exposures.iter().map(|exposure| format!("{} {}", exposure.name, exposure.verdict())).collect()
     }
 
     #[tokio::test]
@@ -172,8 +174,9 @@ mod tests {
             Some("People") => Err("no answer".to_owned()),
             _ => Ok(true),
         };
-        let found = trees(&access(), &sample::family_node(), paths, probe);
-        let found: Vec<String> = found.iter().map(|door| format!("{} {}", door.name, door.verdict())).collect();
+        let found = trees(&access(), &fixtures::family_node(), paths, probe);
+        let found: Vec<String> =
+            found.iter().map(|exposure| format!("{} {}", exposure.name, exposure.verdict())).collect();
         let expected = ["Admin own, open", "Consumer own, open", "Criminal OPEN", "FAMILY own, open"];
         assert_eq!(found[..4], expected);
         assert_eq!(found[4..], ["Finance closed", "People not known"]);

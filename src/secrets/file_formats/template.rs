@@ -4,14 +4,14 @@ use std::ops::Range;
 
 /// A part of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece<S = String> {
+pub enum TemplatePart<S = String> {
     /// Text as it is.
     Text(String),
     /// The value of a secret: its key, or whatever stands for it.
     Secret(S),
 }
 
-impl<S> Piece<S> {
+impl<S> TemplatePart<S> {
     /// The secret, if it is one.
     pub fn secret(&self) -> Option<&S> {
         match self {
@@ -23,7 +23,7 @@ impl<S> Piece<S> {
 
 /// A `${…}` that names no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadName {
+pub struct InvalidPlaceholder {
     /// Where it stands.
     pub place: Range<usize>,
     /// What stands there.
@@ -33,7 +33,7 @@ pub struct BadName {
 }
 
 /// Takes a template apart; `is_key` knows what a key looks like. `$${` stands for `${`.
-pub fn pieces(text: &str, is_key: impl Fn(&str) -> bool) -> Result<Vec<Piece>, BadName> {
+pub fn pieces(text: &str, is_key: impl Fn(&str) -> bool) -> Result<Vec<TemplatePart>, InvalidPlaceholder> {
     let mut pieces = Vec::new();
     let mut literal = String::new();
     let mut at = 0;
@@ -48,22 +48,22 @@ pub fn pieces(text: &str, is_key: impl Fn(&str) -> bool) -> Result<Vec<Piece>, B
         literal.push_str(&text[at..start]);
         let line = text[start..].lines().next().unwrap_or_default();
         let Some(length) = line.find('}') else {
-            return Err(BadName { place: start..start + line.len(), found: line.to_owned(), is_open: true });
+            return Err(InvalidPlaceholder { place: start..start + line.len(), found: line.to_owned(), is_open: true });
         };
         let end = start + length + 1;
         let key = text[start + 2..end - 1].strip_prefix("secret.").filter(|key| is_key(key));
         let Some(key) = key else {
-            return Err(BadName { place: start..end, found: text[start..end].to_owned(), is_open: false });
+            return Err(InvalidPlaceholder { place: start..end, found: text[start..end].to_owned(), is_open: false });
         };
         if !literal.is_empty() {
-            pieces.push(Piece::Text(std::mem::take(&mut literal)));
+            pieces.push(TemplatePart::Text(std::mem::take(&mut literal)));
         }
-        pieces.push(Piece::Secret(key.to_owned()));
+        pieces.push(TemplatePart::Secret(key.to_owned()));
         at = end;
     }
     literal.push_str(&text[at..]);
     if !literal.is_empty() {
-        pieces.push(Piece::Text(literal));
+        pieces.push(TemplatePart::Text(literal));
     }
     Ok(pieces)
 }
@@ -79,8 +79,8 @@ mod tests {
     #[test]
     fn secrets_are_found_and_nothing_else_is_touched() {
         let found = pieces("user=ann $HOME $5\npw=${secret.db-pw}$${HOME}\n", is_key).expect("sound");
-        let text = |text: &str| Piece::Text(text.to_owned());
-        assert_eq!(found, [text("user=ann $HOME $5\npw="), Piece::Secret("db-pw".into()), text("${HOME}\n")]);
+        let text = |text: &str| TemplatePart::Text(text.to_owned());
+        assert_eq!(found, [text("user=ann $HOME $5\npw="), TemplatePart::Secret("db-pw".into()), text("${HOME}\n")]);
         assert_eq!(pieces("", is_key), Ok(Vec::new()));
     }
 

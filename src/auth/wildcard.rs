@@ -1,7 +1,7 @@
 //! What a `*` in an access file stands for.
 
-/// Whether a text fits a pattern whose `*` stand for any characters, also none.
-pub(super) fn fits(pattern: &str, text: &str) -> bool {
+/// Whether a text matches a pattern whose `*` stand for any characters, also none.
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut left) = text.strip_prefix(first) else { return false };
     let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
@@ -13,12 +13,12 @@ pub(super) fn fits(pattern: &str, text: &str) -> bool {
     left.ends_with(last)
 }
 
-/// Whether a group's name fits a pattern part by part: a `*` never reaches across a dash.
-pub(super) fn fits_by_part(pattern: &str, name: &str) -> bool {
+/// Whether a group's name matches a pattern part by part: a `*` never reaches across a dash.
+pub(super) fn matches_by_part(pattern: &str, name: &str) -> bool {
     let (mut patterns, mut parts) = (pattern.split('-'), name.split('-'));
     loop {
         match (patterns.next(), parts.next()) {
-            (Some(pattern), Some(part)) if fits(pattern, part) => {}
+            (Some(pattern), Some(part)) if matches(pattern, part) => {}
             (None, None) => return true,
             _ => return false,
         }
@@ -34,18 +34,18 @@ mod tests {
         for (pattern, text) in
             [("a*", "a"), ("a*", "a-b"), ("*", ""), ("*b*", "abc"), ("a*c*e", "abcde"), ("a*a", "aa"), ("x", "x")]
         {
-            assert!(fits(pattern, text), "{pattern} {text}");
+            assert!(matches(pattern, text), "{pattern} {text}");
         }
         for (pattern, text) in [("a*", "ba"), ("a*a", "a"), ("a*b*c", "acb"), ("x", "xx"), ("", "x"), ("ab*ba", "aba")]
         {
-            assert!(!fits(pattern, text), "{pattern} {text}");
+            assert!(!matches(pattern, text), "{pattern} {text}");
         }
     }
 
     #[test]
     fn a_star_in_a_group_never_reaches_across_a_dash() {
         let pattern = "LawFirms-*-Databricks-Family-*";
-        assert!(fits_by_part(pattern, "LawFirms-Prod-Databricks-Family-Analyst"));
+        assert!(matches_by_part(pattern, "LawFirms-Prod-Databricks-Family-Analyst"));
         for name in [
             "LawFirms-Prod-Databricks-Criminal-Analyst",
             "LawFirms-Prod-Databricks-Family-Analyst-Admin",
@@ -54,8 +54,8 @@ mod tests {
             "LawFirms-Prod-Databricks-Family",
             "lawfirms-Prod-Databricks-Family-Analyst",
         ] {
-            assert!(!fits_by_part(pattern, name), "{name}");
+            assert!(!matches_by_part(pattern, name), "{name}");
         }
-        assert!(fits_by_part("LawFirms-P*-Databricks-Family-*", "LawFirms-PreProd-Databricks-Family-Lead"));
+        assert!(matches_by_part("LawFirms-P*-Databricks-Family-*", "LawFirms-PreProd-Databricks-Family-Lead"));
     }
 }

@@ -11,13 +11,13 @@ use crate::{
     diagnostic::Diagnostic,
     grammar::secret_source::{SecretName, SecretSpec, SourceName, SpecError, address},
     profile::Profile,
-    secrets::{Address, Place, SecretError},
+    secrets::{Address, SecretError, SecretScope},
 };
 
 /// A scope at its source.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("where").args(["profile", "scope"]).required(true)))]
-pub(super) struct PlaceOptions {
+pub(super) struct ScopeOptions {
     /// Take source and scope from this profile
     #[arg(short, long, value_name = "NAME|PATH", conflicts_with = "source")]
     profile: Option<String>,
@@ -50,7 +50,7 @@ fn source_names() -> impl TypedValueParser<Value = SourceName> {
     PossibleValuesParser::new(SourceName::ALL.map(SourceName::name)).map(parse)
 }
 
-impl PlaceOptions {
+impl ScopeOptions {
     /// The scope of a key, and where the key is. A profile may have given it another name at its source.
     pub(super) fn address(&self, env: &Env, key: &str, command: &'static str) -> Result<(String, Address), Stopped> {
         let profile = self.profile(env, command)?;
@@ -76,7 +76,7 @@ impl PlaceOptions {
     }
 
     /// The scope at its source.
-    pub(super) fn place(&self, env: &Env, command: &'static str) -> Result<Place, Stopped> {
+    pub(super) fn place(&self, env: &Env, command: &'static str) -> Result<SecretScope, Stopped> {
         self.place_in(self.profile(env, command)?.as_ref())
     }
 
@@ -84,7 +84,7 @@ impl PlaceOptions {
         self.profile.as_ref().map(|name| profile_of(env, name, &[], command)).transpose()
     }
 
-    fn place_in(&self, profile: Option<&Profile>) -> Result<Place, Stopped> {
+    fn place_in(&self, profile: Option<&Profile>) -> Result<SecretScope, Stopped> {
         if let Some(profile) = profile {
             let none = || Diagnostic::nowhere(format!("the profile `{}` has no `[secrets]`", profile.name)).into();
             return profile.secrets.place.clone().ok_or_else(none);

@@ -8,10 +8,10 @@ use std::fmt::Write as _;
 
 use url::{Position, Url};
 
-use super::{Unfit, one_line};
+use super::{FormatError, one_line};
 
 /// The line of one login.
-pub(super) fn line(url: &Url, user: &str, value: &[u8]) -> Result<Vec<u8>, Unfit> {
+pub(super) fn line(url: &Url, user: &str, value: &[u8]) -> Result<Vec<u8>, FormatError> {
     one_line(value)?;
     let (scheme, place) = place(url);
     let mut line = format!("{scheme}://");

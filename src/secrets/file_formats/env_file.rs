@@ -4,19 +4,19 @@
 //! for itself (POSIX, Shell Command Language 2.2.3; systemd.exec(5)). Single quotes are another matter: older systemd
 //! takes a backslash in them for a sign.
 
-use super::{NUL, Unfit};
+use super::{FormatError, NUL};
 
-const NOT_TEXT: Unfit = Unfit {
+const NOT_TEXT: FormatError = FormatError {
     what: "it is not UTF-8 text, and a variable must be",
     hint: "deliver it with `file`, which takes any bytes",
 };
-const CONTROL: Unfit = Unfit {
+const CONTROL: FormatError = FormatError {
     what: "it holds a control character, which systemd does not take in a variable",
     hint: "deliver it with `file`, which takes any bytes",
 };
 
 /// The line of one variable.
-pub(super) fn line(name: &str, value: &[u8]) -> Result<Vec<u8>, Unfit> {
+pub(super) fn line(name: &str, value: &[u8]) -> Result<Vec<u8>, FormatError> {
     if value.contains(&0) {
         return Err(NUL);
     }

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::token::{LIMIT, Token};
 use crate::{
-    cloud::{CloudError, Kind},
+    cloud::{CloudError, CloudErrorKind},
     http::{Answer, Client, Request, RetryPolicy},
     redact::Secret,
 };
@@ -35,7 +35,7 @@ const UPDATING: RetryPolicy = RetryPolicy {
 
 /// The body of an error. App Service writes other ones, which say less.
 #[derive(Deserialize, Default)]
-struct Refusal {
+struct ManagedIdentityError {
     #[serde(default)]
     error: String,
     #[serde(default)]
@@ -45,7 +45,7 @@ struct Refusal {
 /// Whether this machine has Azure's metadata service. Other clouds have theirs at the same address.
 pub(super) async fn probe(http: &Client, endpoint: &Url, incomplete: Option<&str>) -> Result<(), CloudError> {
     let nobody = |said: &str| {
-        let error = CloudError::new(Kind::NotConfigured, "no Azure identity is configured").said(said);
+        let error = CloudError::new(CloudErrorKind::NotConfigured, "no Azure identity is configured").said(said);
         let hint =
             "set `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`, or give the machine an identity";
         error.hint(incomplete.map_or_else(|| hint.to_owned(), |why| format!("{why}; {hint}")))
@@ -55,7 +55,8 @@ pub(super) async fn probe(http: &Client, endpoint: &Url, incomplete: Option<&str
     let Ok(answer) = http.call(&request).await else {
         return Err(nobody("there is no metadata service"));
     };
-    let is_azure = !matches!(answer.status, 300..=399 | 401 | 403 | 404 | 405) || answer.json::<Refusal>().is_ok();
+    let is_azure =
+        !matches!(answer.status, 300..=399 | 401 | 403 | 404 | 405) || answer.json::<ManagedIdentityError>().is_ok();
     if is_azure { Ok(()) } else { Err(nobody("the metadata service is not Azure's")) }
 }
 
@@ -98,24 +99,25 @@ async fn ask(http: &Client, service: &str, request: &Request, client: Option<&st
 }
 
 fn refused(service: &str, answer: &Answer, client: Option<&str>) -> CloudError {
-    let refusal: Refusal = answer.json().unwrap_or_default();
+    let refusal: ManagedIdentityError = answer.json().unwrap_or_default();
     let said = if refusal.error_description.is_empty() { &refusal.error } else { &refusal.error_description };
     let (kind, message) = match (answer.status, client) {
-        (400, Some(client)) => {
-            (Kind::NotConfigured, format!("this machine has no managed identity with the client id `{client}`"))
-        }
-        (400, None) => (Kind::NotConfigured, "this machine has no managed identity".to_owned()),
-        (401 | 403, _) => (Kind::TokenRejected, format!("{service} refused to give a token")),
-        (429, _) => (Kind::Limited, format!("{service} has had too many requests")),
-        (410, _) => (Kind::Unreachable, format!("{service} is being updated")),
-        (status, _) => (Kind::Unreachable, format!("{service} answered with status {status}")),
+        (400, Some(client)) => (
+            CloudErrorKind::NotConfigured,
+            format!("this machine has no managed identity with the client id `{client}`"),
+        ),
+        (400, None) => (CloudErrorKind::NotConfigured, "this machine has no managed identity".to_owned()),
+        (401 | 403, _) => (CloudErrorKind::TokenRejected, format!("{service} refused to give a token")),
+        (429, _) => (CloudErrorKind::Limited, format!("{service} has had too many requests")),
+        (410, _) => (CloudErrorKind::Unreachable, format!("{service} is being updated")),
+        (status, _) => (CloudErrorKind::Unreachable, format!("{service} answered with status {status}")),
     };
     let hint = match (kind, client) {
-        (Kind::NotConfigured, Some(_)) => "assign the identity to the machine, or correct `AZURE_CLIENT_ID`",
-        (Kind::NotConfigured, None) => {
+        (CloudErrorKind::NotConfigured, Some(_)) => "assign the identity to the machine, or correct `AZURE_CLIENT_ID`",
+        (CloudErrorKind::NotConfigured, None) => {
             "assign an identity to the machine; where it has several, name one with `AZURE_CLIENT_ID`"
         }
-        (Kind::TokenRejected, _) => "check `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`",
+        (CloudErrorKind::TokenRejected, _) => "check `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`",
         _ => "run nodeagent again later",
     };
     CloudError::new(kind, message).said(said).hint(hint)

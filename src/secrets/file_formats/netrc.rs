@@ -3,14 +3,14 @@
 //! Its readers (Python's `netrc` for pip, rust-netrc for uv, curl for git) do not agree on quotes and backslashes, and
 //! old ones break words at letters that are not ASCII. What they all read alike is taken; the rest is refused.
 
-use super::{Unfit, one_line};
+use super::{FormatError, one_line};
 
-const NOT_ONE_WORD: Unfit = Unfit {
+const NOT_ONE_WORD: FormatError = FormatError {
     what: "it holds a character that readers of netrc do not agree on",
     hint: "no space, no backslash, ASCII only, no `\"` or `#` at the beginning; or deliver it with `file`",
 };
 
-pub(super) fn line(machine: &str, login: &str, value: &[u8]) -> Result<Vec<u8>, Unfit> {
+pub(super) fn line(machine: &str, login: &str, value: &[u8]) -> Result<Vec<u8>, FormatError> {
     one_line(value)?;
     let plain = value.iter().all(|&byte| byte.is_ascii_graphic() && byte != b'\\');
     if !plain || matches!(value.first(), None | Some(b'"' | b'#')) {

@@ -2,49 +2,54 @@
 
 use super::{Env, Stopped, target::this_node};
 use crate::{
-    auth::{Access, AuditLog, Decision, Denial, Identity, Judgement, Wish, judge},
+    auth::{Access, AccessRequest, AuditLog, Decision, Denial, Evaluation, Identity, evaluate},
     diagnostic::Diagnostic,
     fs::FsError,
     secrets::{Address, SecretError},
 };
 
 /// Wishes, and what was decided of each.
-pub(super) struct Judged {
+pub(super) struct Authorization {
     pub(super) access: Access,
     pub(super) identity: Identity,
-    pub(super) wishes: Vec<Wish>,
+    pub(super) requests: Vec<AccessRequest>,
     pub(super) decisions: Vec<Decision>,
     log: Option<AuditLog>,
 }
 
-/// Decides wishes, all at once. A log that cannot be written is told, and nothing more.
-pub(super) fn judged(env: &Env, access: Access, wishes: Vec<Wish>, command: &'static str) -> Result<Judged, Stopped> {
+/// Decides requests, all at once. A log that cannot be written is told, and nothing more.
+pub(super) fn authorize(
+    env: &Env,
+    access: Access,
+    requests: Vec<AccessRequest>,
+    command: &'static str,
+) -> Result<Authorization, Stopped> {
     let node = Identity::of_node(&this_node(env), &env.root);
-    let Judgement { identity, decisions } = env.block_on(judge(&access, node, env.clouds(), &wishes))?;
-    let mut judged = Judged { access, identity, wishes, decisions, log: env.audit(command) };
-    if let Some(log) = &mut judged.log {
-        let decided = judged.wishes.iter().zip(&judged.decisions);
-        let written = decided.map(|(wish, decision)| log.decided(&judged.identity, wish, None, decision));
+    let Evaluation { identity, decisions } = env.block_on(evaluate(&access, node, env.clouds(), &requests))?;
+    let mut authorization = Authorization { access, identity, requests, decisions, log: env.audit(command) };
+    if let Some(log) = &mut authorization.log {
+        let decided = authorization.requests.iter().zip(&authorization.decisions);
+        let written = decided.map(|(request, decision)| log.decided(&authorization.identity, request, None, decision));
         tell(env, written.collect::<Result<(), _>>());
     }
-    Ok(judged)
+    Ok(authorization)
 }
 
-impl Judged {
-    /// Why a wish was denied, if it was.
+impl Authorization {
+    /// Why a request was denied, if it was.
     pub(super) fn denial(&self, index: usize) -> Option<Denial> {
-        let denied = || Denial::new(&self.access, &self.identity, &self.wishes[index]);
+        let denied = || Denial::new(&self.access, &self.identity, &self.requests[index]);
         (!self.decisions[index].allowed).then(denied)
     }
 
-    /// Ends the command unless every wish is granted.
+    /// Ends the command unless every request is granted.
     pub(super) fn granted(self) -> Result<Self, Stopped> {
         let denied: Vec<Diagnostic> =
-            (0..self.wishes.len()).filter_map(|index| self.denial(index)).map(Diagnostic::from).collect();
+            (0..self.requests.len()).filter_map(|index| self.denial(index)).map(Diagnostic::from).collect();
         if denied.is_empty() { Ok(self) } else { Err(Stopped::Refused(denied)) }
     }
 
-    /// Writes down that a secret was fetched for a wish, or why not.
+    /// Writes down that a secret was fetched for a request, or why not.
     pub(super) fn fetched(&mut self, env: &Env, index: usize, address: &Address, failure: Option<&SecretError>) {
         if let Some(log) = &mut self.log {
             tell(env, log.fetched(&self.identity, address, None, self.decisions.get(index), failure));

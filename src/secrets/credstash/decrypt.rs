@@ -13,7 +13,7 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Sha224, Sha256, Sha384, Sha512};
 
-use super::item::Stored;
+use super::item::StoredItem;
 use crate::redact::Secret;
 
 /// Bytes of the cipher's key, and of the MAC's.
@@ -47,13 +47,13 @@ impl Digest {
 }
 
 /// A digest's name as people know it.
-pub(super) fn spoken(name: &str) -> &str {
+pub(super) fn display_name(name: &str) -> &str {
     if name == "SHA" { "SHA-1" } else { name }
 }
 
 /// Why nothing was opened.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Broken {
+pub(super) enum DecryptError {
     /// The data key is not of two halves of the right length.
     Key,
     /// The contents are not those that were written.
@@ -61,9 +61,9 @@ pub(super) enum Broken {
 }
 
 /// Opens an item with its data key: the first half is the cipher's, the second the MAC's.
-pub(super) fn open(digest: Digest, data_key: &Secret, stored: &Stored) -> Result<Secret, Broken> {
+pub(super) fn decrypt(digest: Digest, data_key: &Secret, stored: &StoredItem) -> Result<Secret, DecryptError> {
     let (key, mac_key) =
-        data_key.reveal().split_at_checked(KEY).filter(|(_, rest)| rest.len() == KEY).ok_or(Broken::Key)?;
+        data_key.reveal().split_at_checked(KEY).filter(|(_, rest)| rest.len() == KEY).ok_or(DecryptError::Key)?;
     let is_right = match digest {
         Digest::Sha1 => verify::<Sha1>(mac_key, stored),
         Digest::Sha224 => verify::<Sha224>(mac_key, stored),
@@ -73,16 +73,16 @@ pub(super) fn open(digest: Digest, data_key: &Secret, stored: &Stored) -> Result
         Digest::Md5 => verify::<Md5>(mac_key, stored),
     };
     if !is_right {
-        return Err(Broken::Mac);
+        return Err(DecryptError::Mac);
     }
-    let mut cipher = Ctr128BE::<Aes256>::new_from_slices(key, &FIRST_BLOCK).map_err(|_| Broken::Key)?;
+    let mut cipher = Ctr128BE::<Aes256>::new_from_slices(key, &FIRST_BLOCK).map_err(|_| DecryptError::Key)?;
     let mut contents = stored.contents.clone();
     cipher.apply_keystream(&mut contents);
     Ok(Secret::new(contents))
 }
 
 /// Whether the contents have this MAC. The comparison takes the same time wherever they differ.
-fn verify<D: EagerHash>(key: &[u8], stored: &Stored) -> bool {
+fn verify<D: EagerHash>(key: &[u8], stored: &StoredItem) -> bool {
     let Ok(mut mac) = Hmac::<D>::new_from_slice(key) else { return false };
     mac.update(&stored.contents);
     mac.verify_slice(&stored.mac).is_ok()
@@ -110,16 +110,16 @@ mod tests {
         Secret::new((0..64).collect())
     }
 
-    fn stored(mac: &str) -> Stored {
+    fn stored(mac: &str) -> StoredItem {
         let bytes = |text| hex::decode(text).expect("hexadecimal");
-        Stored { key: Vec::new(), contents: bytes(CONTENTS), mac: bytes(mac), digest: String::new() }
+        StoredItem { key: Vec::new(), contents: bytes(CONTENTS), mac: bytes(mac), digest: String::new() }
     }
 
     #[test]
     fn what_credstash_sealed_is_opened_by_every_digest() {
         for (name, mac) in MACS {
             let digest = Digest::named(name).expect("a digest");
-            let opened = open(digest, &data_key(), &stored(mac)).expect(name);
+            let opened = decrypt(digest, &data_key(), &stored(mac)).expect(name);
             assert_eq!(opened.reveal(), b"correct horse\n", "{name}");
         }
         assert_eq!(Digest::named("RIPEMD"), None);
@@ -134,17 +134,17 @@ mod tests {
         let mut shortened = stored(mac);
         shortened.mac.pop();
         for broken in [changed, shortened, stored("")] {
-            assert_eq!(open(Digest::Sha256, &data_key(), &broken).err(), Some(Broken::Mac));
+            assert_eq!(decrypt(Digest::Sha256, &data_key(), &broken).err(), Some(DecryptError::Mac));
         }
         // The MAC of another digest is another one.
-        assert_eq!(open(Digest::Sha512, &data_key(), &stored(mac)).err(), Some(Broken::Mac));
+        assert_eq!(decrypt(Digest::Sha512, &data_key(), &stored(mac)).err(), Some(DecryptError::Mac));
     }
 
     #[test]
     fn a_data_key_of_another_length_is_none() {
         for length in [0, 32, 63, 65] {
             let key = Secret::new(vec![7; length]);
-            assert_eq!(open(Digest::Sha256, &key, &stored(MACS[2].1)).err(), Some(Broken::Key), "{length}");
+            assert_eq!(decrypt(Digest::Sha256, &key, &stored(MACS[2].1)).err(), Some(DecryptError::Key), "{length}");
         }
     }
 }

@@ -3,51 +3,53 @@
 use serde::Deserialize;
 use url::Url;
 
-use super::Asked;
+use super::VaultRequest;
 use crate::{
-    cloud::{CloudError, Kind, azure::Principal},
+    cloud::{CloudError, CloudErrorKind, azure::AzurePrincipal},
     http::Answer,
 };
 
 /// The body of an error: `{"error":{"code","message","innererror":{"code"}}}`.
 #[derive(Deserialize, Default)]
-struct Body {
+struct ErrorBody {
     #[serde(default)]
-    error: Reason,
+    error: ErrorDetail,
 }
 
 #[derive(Deserialize, Default)]
-struct Reason {
+struct ErrorDetail {
     #[serde(default)]
     code: String,
     #[serde(default)]
     message: String,
-    innererror: Option<Inner>,
+    innererror: Option<InnerError>,
 }
 
 #[derive(Deserialize)]
-struct Inner {
+struct InnerError {
     #[serde(default)]
     code: String,
 }
 
 /// The error for an answer that is none of success.
-pub(super) fn refused(vault: &Url, asked: Asked, answer: &Answer, who: Option<&Principal>) -> CloudError {
-    let Reason { code, message: said, innererror } = answer.json::<Body>().unwrap_or_default().error;
+pub(super) fn refused(vault: &Url, asked: VaultRequest, answer: &Answer, who: Option<&AzurePrincipal>) -> CloudError {
+    let ErrorDetail { code, message: said, innererror } = answer.json::<ErrorBody>().unwrap_or_default().error;
     let inner = innererror.map(|inner| inner.code).unwrap_or_default();
     let vault = short(vault);
     let what = match asked {
-        Asked::Secret(name) => format!("the secret `{name}`"),
-        Asked::Names => "the names of its secrets".to_owned(),
+        VaultRequest::Secret(name) => format!("the secret `{name}`"),
+        VaultRequest::Names => "the names of its secrets".to_owned(),
     };
     let who = who.map_or_else(|| "this identity".to_owned(), |who| format!("the identity `{}`", who.object_id));
     let denied = |why: &str, hint: String| {
-        (Kind::Denied, format!("the vault `{vault}` does not give {who} {what}: {why}"), Some(hint))
+        (CloudErrorKind::Denied, format!("the vault `{vault}` does not give {who} {what}: {why}"), Some(hint))
     };
     let (kind, message, hint) = match (answer.status, code.as_str(), inner.as_str()) {
-        (401, ..) => {
-            (Kind::TokenRejected, format!("the vault `{vault}` rejected the token"), Some(unauthorized(&said)))
-        }
+        (401, ..) => (
+            CloudErrorKind::TokenRejected,
+            format!("the vault `{vault}` rejected the token"),
+            Some(unauthorized(&said)),
+        ),
         (403, _, "ForbiddenByRbac") => {
             denied("no role allows it", format!("ask for the role `Key Vault Secrets User` on the vault for {who}"))
         }
@@ -64,29 +66,31 @@ pub(super) fn refused(vault: &Url, asked: Asked, answer: &Answer, who: Option<&P
         }
         (403, ..) => denied("it is forbidden", format!("ask whoever keeps the vault what {who} may read")),
         (404, ..) => (
-            Kind::Absent,
+            CloudErrorKind::Absent,
             match asked {
-                Asked::Secret(name) => format!("there is no secret `{name}` in the vault `{vault}`"),
-                Asked::Names => format!("there are no secrets at `{vault}`"),
+                VaultRequest::Secret(name) => format!("there is no secret `{name}` in the vault `{vault}`"),
+                VaultRequest::Names => format!("there are no secrets at `{vault}`"),
             },
             Some("check the name and the version, or ask whoever keeps the vault to add it".to_owned()),
         ),
         (429, ..) => (
-            Kind::Limited,
+            CloudErrorKind::Limited,
             format!("the vault `{vault}` has had too many requests"),
             Some("run nodeagent again later; a vault takes 4000 requests in 10 seconds".to_owned()),
         ),
         (300..=399, ..) => (
-            Kind::Malformed,
+            CloudErrorKind::Malformed,
             format!("the vault `{vault}` leads elsewhere; the token does not follow"),
             Some("check the vault's address".to_owned()),
         ),
         (500.., ..) => (
-            Kind::Unreachable,
+            CloudErrorKind::Unreachable,
             format!("the vault `{vault}` answered with status {}", answer.status),
             Some("run nodeagent again later".to_owned()),
         ),
-        (status, ..) => (Kind::Invalid, format!("the vault `{vault}` refused the request with status {status}"), None),
+        (status, ..) => {
+            (CloudErrorKind::Invalid, format!("the vault `{vault}` refused the request with status {status}"), None)
+        }
     };
     CloudError { hint, ..CloudError::new(kind, message).said(&said) }
 }

@@ -1,9 +1,9 @@
 //! A line of a password file of PostgreSQL: `host:port:database:user:password`, `:` and `\` behind a backslash
 //! (PostgreSQL manual, "The Password File").
 
-use super::{Unfit, one_line};
+use super::{FormatError, one_line};
 
-pub(super) fn line(fields: [&String; 4], value: &[u8]) -> Result<Vec<u8>, Unfit> {
+pub(super) fn line(fields: [&String; 4], value: &[u8]) -> Result<Vec<u8>, FormatError> {
     one_line(value)?;
     let mut line = Vec::with_capacity(2 * value.len() + 256);
     for field in fields {

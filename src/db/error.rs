@@ -1,6 +1,6 @@
 //! Why a database did not do what it was asked: psql's and the server's words, told apart by what a person has to do.
 
-use super::Login;
+use super::PsqlSession;
 use crate::{exec::ExecError, report::words::clean};
 
 /// The most lines of the server's words that are shown.
@@ -33,7 +33,7 @@ const NO_CONNECTION: i32 = 2;
 
 /// What a server or libpq says, and what it means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cause {
+enum FailureCause {
     Password,
     User,
     Database,
@@ -48,99 +48,99 @@ enum Cause {
 }
 
 /// Words of version 15 when there is no connection. The first that is there counts.
-const OF_CONNECTIONS: [(&str, Cause); 22] = [
-    ("password authentication failed", Cause::Password),
-    ("no password supplied", Cause::Password),
-    ("is not permitted to log in", Cause::User),
-    ("no pg_hba.conf entry", Cause::AccessList),
-    ("pg_hba.conf rejects connection", Cause::AccessList),
-    ("server does not support SSL", Cause::Tls),
-    ("SSL error", Cause::Tls),
-    ("root certificate file", Cause::Tls),
-    ("server certificate for", Cause::Tls),
-    ("certificate verify failed", Cause::Tls),
-    ("could not translate host name", Cause::Unreachable),
-    ("Connection refused", Cause::Unreachable),
-    ("Connection timed out", Cause::Unreachable),
-    ("timeout expired", Cause::Unreachable),
-    ("No route to host", Cause::Unreachable),
-    ("Network is unreachable", Cause::Unreachable),
-    ("the database system is", Cause::Unreachable),
-    ("too many connections", Cause::Full),
-    ("remaining connection slots are reserved", Cause::Full),
-    ("permission denied for database", Cause::Privilege),
-    ("FATAL:  role ", Cause::User),
-    ("FATAL:  database ", Cause::Database),
+const OF_CONNECTIONS: [(&str, FailureCause); 22] = [
+    ("password authentication failed", FailureCause::Password),
+    ("no password supplied", FailureCause::Password),
+    ("is not permitted to log in", FailureCause::User),
+    ("no pg_hba.conf entry", FailureCause::AccessList),
+    ("pg_hba.conf rejects connection", FailureCause::AccessList),
+    ("server does not support SSL", FailureCause::Tls),
+    ("SSL error", FailureCause::Tls),
+    ("root certificate file", FailureCause::Tls),
+    ("server certificate for", FailureCause::Tls),
+    ("certificate verify failed", FailureCause::Tls),
+    ("could not translate host name", FailureCause::Unreachable),
+    ("Connection refused", FailureCause::Unreachable),
+    ("Connection timed out", FailureCause::Unreachable),
+    ("timeout expired", FailureCause::Unreachable),
+    ("No route to host", FailureCause::Unreachable),
+    ("Network is unreachable", FailureCause::Unreachable),
+    ("the database system is", FailureCause::Unreachable),
+    ("too many connections", FailureCause::Full),
+    ("remaining connection slots are reserved", FailureCause::Full),
+    ("permission denied for database", FailureCause::Privilege),
+    ("FATAL:  role ", FailureCause::User),
+    ("FATAL:  database ", FailureCause::Database),
 ];
 
 /// The same of a statement's error.
-const OF_STATEMENTS: [(&str, Cause); 4] = [
-    ("due to statement timeout", Cause::Timeout),
-    ("permission denied", Cause::Privilege),
-    ("must be owner of", Cause::Privilege),
-    ("in a read-only transaction", Cause::Privilege),
+const OF_STATEMENTS: [(&str, FailureCause); 4] = [
+    ("due to statement timeout", FailureCause::Timeout),
+    ("permission denied", FailureCause::Privilege),
+    ("must be owner of", FailureCause::Privilege),
+    ("in a read-only transaction", FailureCause::Privilege),
 ];
 
-fn cause(status: i32, stderr: &str) -> Cause {
-    let known = |table: &[(&str, Cause)], text: &str| {
+fn cause(status: i32, stderr: &str) -> FailureCause {
+    let known = |table: &[(&str, FailureCause)], text: &str| {
         table.iter().find(|(words, _)| text.contains(words)).map(|(_, cause)| *cause)
     };
     if status == NO_CONNECTION {
-        return known(&OF_CONNECTIONS, stderr).unwrap_or(Cause::Connection);
+        return known(&OF_CONNECTIONS, stderr).unwrap_or(FailureCause::Connection);
     }
     let error = stderr.lines().find(|line| line.starts_with("ERROR:")).unwrap_or_default();
-    known(&OF_STATEMENTS, error).unwrap_or(Cause::Statement)
+    known(&OF_STATEMENTS, error).unwrap_or(FailureCause::Statement)
 }
 
 /// The error for what psql said when it failed.
-pub(super) fn of(login: &Login, status: i32, stderr: &str) -> DbError {
-    let database = &login.database.name;
-    let place = format!("{}:{}", login.database.host, login.database.port);
-    let user = login.user;
+pub(super) fn of(session: &PsqlSession, status: i32, stderr: &str) -> DbError {
+    let database = &session.database.name;
+    let place = format!("{}:{}", session.database.host, session.database.port);
+    let user = session.user;
     let (message, hint) = match cause(status, stderr) {
-        Cause::Password => (
+        FailureCause::Password => (
             format!("the server of `{database}` does not take the password of `{user}`"),
             "the secret and the server's password differ; ask whoever keeps the database to renew one of them"
                 .to_owned(),
         ),
-        Cause::User => (
+        FailureCause::User => (
             format!("the server of `{database}` has no login for `{user}`"),
             "check `users` of the database in the access file, or ask whoever keeps the database".to_owned(),
         ),
-        Cause::Database => (
-            format!("the server at {place} has no database `{}`", login.database.database),
+        FailureCause::Database => (
+            format!("the server at {place} has no database `{}`", session.database.database),
             "check `database` in the access file".to_owned(),
         ),
-        Cause::AccessList => (
+        FailureCause::AccessList => (
             format!("the server of `{database}` takes no connection of `{user}` from this node in this way"),
             "its pg_hba.conf decides by node, user and encryption; check `sslmode`, or ask whoever keeps it".to_owned(),
         ),
-        Cause::Tls => (
+        FailureCause::Tls => (
             format!("the connection to `{database}` cannot be secured by TLS as the access file asks for"),
             "check `sslmode`, `host` and `ca` of the database in the access file".to_owned(),
         ),
-        Cause::Unreachable => (
+        FailureCause::Unreachable => (
             format!("the server of `{database}` cannot be reached at {place}"),
             "check `host` and `port` in the access file, and that the node may connect there".to_owned(),
         ),
-        Cause::Full => (
+        FailureCause::Full => (
             format!("the server of `{database}` has no connection left"),
             "try again later, or ask whoever keeps the database".to_owned(),
         ),
-        Cause::Timeout => {
-            let limit = login.timeout.map(|limit| format!(" of {}", humantime::format_duration(limit)));
+        FailureCause::Timeout => {
+            let limit = session.timeout.map(|limit| format!(" of {}", humantime::format_duration(limit)));
             let message = format!("a statement was ended at its time limit{}", limit.unwrap_or_default());
             (message, "give it more with `--timeout`, or ask for less".to_owned())
         }
-        Cause::Privilege => (
+        FailureCause::Privilege => (
             format!("`{user}` may not do that in `{database}`"),
             "the database's own privileges decide; `nodeagent auth can connect` shows as whom else you may connect"
                 .to_owned(),
         ),
-        Cause::Connection => {
+        FailureCause::Connection => {
             (format!("there is no connection to `{database}` as `{user}`"), "ask whoever keeps the database".to_owned())
         }
-        Cause::Statement => {
+        FailureCause::Statement => {
             return DbError { said: said(stderr), ..DbError::new(format!("`{database}` did not run the statement")) };
         }
     };
@@ -176,20 +176,20 @@ mod tests {
             cause(2, &format!("psql: error: connection to server at \"127.0.0.1\", port 5470 failed: {words}\n"))
         };
         let password = "FATAL:  password authentication failed for user \"read_only\"";
-        assert_eq!(connecting(password), Cause::Password);
-        assert_eq!(connecting("FATAL:  database \"nowhere\" does not exist"), Cause::Database);
-        assert_eq!(connecting("server does not support SSL, but SSL was required"), Cause::Tls);
-        assert_eq!(connecting("Connection refused\n\tIs the server running on that host?"), Cause::Unreachable);
-        assert_eq!(connecting("FATAL:  something new"), Cause::Connection);
-        assert_eq!(cause(1, "ERROR:  canceling statement due to statement timeout\n"), Cause::Timeout);
-        assert_eq!(cause(1, "ERROR:  permission denied for table salaries\n"), Cause::Privilege);
-        assert_eq!(cause(1, "ERROR:  cannot execute INSERT in a read-only transaction\n"), Cause::Privilege);
+        assert_eq!(connecting(password), FailureCause::Password);
+        assert_eq!(connecting("FATAL:  database \"nowhere\" does not exist"), FailureCause::Database);
+        assert_eq!(connecting("server does not support SSL, but SSL was required"), FailureCause::Tls);
+        assert_eq!(connecting("Connection refused\n\tIs the server running on that host?"), FailureCause::Unreachable);
+        assert_eq!(connecting("FATAL:  something new"), FailureCause::Connection);
+        assert_eq!(cause(1, "ERROR:  canceling statement due to statement timeout\n"), FailureCause::Timeout);
+        assert_eq!(cause(1, "ERROR:  permission denied for table salaries\n"), FailureCause::Privilege);
+        assert_eq!(cause(1, "ERROR:  cannot execute INSERT in a read-only transaction\n"), FailureCause::Privilege);
     }
 
     #[test]
     fn a_statement_cannot_pass_for_another_failure() {
         let text =
             "ERROR:  relation \"x\" does not exist\nLINE 1: select 'permission denied', 'Connection refused' from x\n";
-        assert_eq!(cause(1, text), Cause::Statement);
+        assert_eq!(cause(1, text), FailureCause::Statement);
     }
 }

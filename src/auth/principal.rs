@@ -1,12 +1,12 @@
-//! Who a grant is for: the forms that an access file knows, and whom each fits.
+//! Principal a grant is for: the forms that an access file knows, and whom each matches.
 
 use std::fmt;
 
 use super::{
     identity::{Cloud, Identity},
-    pattern::{fits, fits_by_part},
+    wildcard::{matches, matches_by_part},
 };
-use crate::{cloud::aws::Caller, diagnostic::nearest, facts::ENVIRONMENTS, grammar::names};
+use crate::{cloud::aws::CallerIdentity, diagnostic::nearest, facts::ENVIRONMENTS, grammar::names};
 
 /// Partitions of AWS, as ARNs name them.
 const PARTITIONS: [&str; 3] = ["aws", "aws-cn", "aws-us-gov"];
@@ -15,7 +15,7 @@ const GROUP_PARTS: usize = 5;
 
 /// Somebody, or all of a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Who {
+pub enum Principal {
     /// Members of a group of the Databricks workspace; a `*` stays within a part of its name.
     Group(String),
     /// A service principal of the workspace, by its application's id.
@@ -44,9 +44,9 @@ pub enum Who {
     Local(String),
 }
 
-/// Why a text is no form of [`Who`].
+/// Why a text is no form of [`Principal`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Nobody {
+pub(super) struct InvalidPrincipal {
     pub(super) message: String,
     pub(super) hint: String,
 }
@@ -54,9 +54,9 @@ pub(super) struct Nobody {
 const FORMS: &str = "write `group:NAME`, `service-principal:APPLICATION-ID`, `user:NAME`, `aws:ACCOUNT:role/NAME`, \
     `azure:OBJECT-ID`, `cluster:UNIT`, `cluster:UNIT@ENVIRONMENT` or `local:NAME`";
 
-impl Who {
-    pub(super) fn parse(text: &str) -> Result<Self, Nobody> {
-        let nobody = |message: String, hint: &str| Nobody { message, hint: hint.to_owned() };
+impl Principal {
+    pub(super) fn parse(text: &str) -> Result<Self, InvalidPrincipal> {
+        let nobody = |message: String, hint: &str| InvalidPrincipal { message, hint: hint.to_owned() };
         let Some((kind, name)) = text.split_once(':') else {
             return Err(nobody(format!("`{text}` does not say what it is"), FORMS));
         };
@@ -79,7 +79,7 @@ impl Who {
                 let known = ["group", "service-principal", "user", "azure", "local", "cluster", "aws"];
                 let message = format!("`{other}:` is no kind of identity");
                 match nearest(other, known) {
-                    Some(near) => Err(Nobody { message, hint: format!("did you mean `{near}:`? {FORMS}") }),
+                    Some(near) => Err(InvalidPrincipal { message, hint: format!("did you mean `{near}:`? {FORMS}") }),
                     None => Err(nobody(message, FORMS)),
                 }
             }
@@ -87,10 +87,10 @@ impl Who {
     }
 
     /// Whether somebody is meant.
-    pub fn fits(&self, identity: &Identity) -> bool {
+    pub fn matches(&self, identity: &Identity) -> bool {
         let me = identity.databricks.as_ref();
         match self {
-            Self::Group(pattern) => me.is_some_and(|me| me.groups.iter().any(|group| fits_by_part(pattern, group))),
+            Self::Group(pattern) => me.is_some_and(|me| me.groups.iter().any(|group| matches_by_part(pattern, group))),
             Self::ServicePrincipal(id) => {
                 me.is_some_and(|me| me.service_principal && me.user_name.eq_ignore_ascii_case(id))
             }
@@ -127,7 +127,7 @@ impl Who {
         let Self::Group(pattern) = self else { return None };
         let mut parts: Vec<&str> = pattern.split('-').collect();
         if let (Some(environment), true) = (environment, parts.len() == GROUP_PARTS)
-            && fits(parts[1], environment)
+            && matches(parts[1], environment)
         {
             parts[1] = environment;
         }
@@ -136,7 +136,7 @@ impl Who {
 }
 
 /// A caller without partition and account, as access files name one.
-pub(super) fn principal_of(caller: &Caller) -> String {
+pub(super) fn principal_of(caller: &CallerIdentity) -> String {
     match (&caller.role, &caller.user) {
         (Some(role), _) => format!("role/{role}"),
         (None, Some(user)) => format!("user/{}", user.trim_start_matches('/')),
@@ -144,57 +144,57 @@ pub(super) fn principal_of(caller: &Caller) -> String {
     }
 }
 
-fn group(name: &str) -> Result<Who, Nobody> {
+fn group(name: &str) -> Result<Principal, InvalidPrincipal> {
     let parts: Vec<&str> = name.split('-').collect();
     if name.contains('*') && (parts.len() != GROUP_PARTS || parts[0].contains('*') || parts[2].contains('*')) {
-        return Err(Nobody {
+        return Err(InvalidPrincipal {
             message: format!("the `*` of `{name}` would reach beyond the groups of the units"),
             hint: "a `*` stays within one part of `LawFirms-<Environment>-Databricks-<BusinessUnit>-<Role>`, and the \
                    first and third part are written out"
                 .to_owned(),
         });
     }
-    Ok(Who::Group(name.to_owned()))
+    Ok(Principal::Group(name.to_owned()))
 }
 
-fn cluster(name: &str) -> Result<Who, Nobody> {
+fn cluster(name: &str) -> Result<Principal, InvalidPrincipal> {
     let (unit, environment) =
         name.split_once('@').map_or((name, None), |(unit, environment)| (unit, Some(environment)));
     if let Some(environment) = environment
         && !ENVIRONMENTS.contains(&environment)
     {
         let message = format!("`{environment}` is not an environment");
-        return Err(Nobody { message, hint: format!("known environments: {}", ENVIRONMENTS.join(", ")) });
+        return Err(InvalidPrincipal { message, hint: format!("known environments: {}", ENVIRONMENTS.join(", ")) });
     }
     if !names::is_unit(unit) {
         let hint = "use the unit's name as in cluster names, such as `cluster:Family` or `cluster:Family@Prod`";
-        return Err(Nobody { message: format!("`{unit}` is not a business unit"), hint: hint.to_owned() });
+        return Err(InvalidPrincipal { message: format!("`{unit}` is not a business unit"), hint: hint.to_owned() });
     }
-    Ok(Who::Cluster { unit: unit.to_owned(), environment: environment.map(str::to_owned) })
+    Ok(Principal::Cluster { unit: unit.to_owned(), environment: environment.map(str::to_owned) })
 }
 
-fn aws(partition: &str, name: &str) -> Result<Who, Nobody> {
+fn aws(partition: &str, name: &str) -> Result<Principal, InvalidPrincipal> {
     let (account, principal) = name.split_once(':').unwrap_or((name, ""));
     if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
         let hint = format!("write `{partition}:ACCOUNT:role/NAME`; an account has twelve digits");
-        return Err(Nobody { message: format!("`{account}` is not an account of AWS"), hint });
+        return Err(InvalidPrincipal { message: format!("`{account}` is not an account of AWS"), hint });
     }
     let (kind, principal_name) = principal.split_once('/').unwrap_or((principal, ""));
     let is_sound = matches!(kind, "role" | "user") && !principal_name.split('/').any(str::is_empty);
     if !is_sound {
         let hint = format!("write `{partition}:{account}:role/NAME` or `{partition}:{account}:user/PATH/NAME`");
-        return Err(Nobody { message: format!("`{principal}` is neither a role nor a user"), hint });
+        return Err(InvalidPrincipal { message: format!("`{principal}` is neither a role nor a user"), hint });
     }
     if kind == "role" && principal_name.contains('/') {
         // STS names who assumed a role without the role's path.
         let last = principal_name.rsplit('/').next().unwrap_or_default();
         let hint = format!("AWS does not tell a role's path to who assumed it: write `role/{last}`");
-        return Err(Nobody { message: format!("`{principal}` has a path"), hint });
+        return Err(InvalidPrincipal { message: format!("`{principal}` has a path"), hint });
     }
-    Ok(Who::Aws { partition: partition.to_owned(), account: account.to_owned(), principal: principal.to_owned() })
+    Ok(Principal::Aws { partition: partition.to_owned(), account: account.to_owned(), principal: principal.to_owned() })
 }
 
-impl fmt::Display for Who {
+impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Group(name) => write!(f, "group:{name}"),
@@ -212,17 +212,17 @@ impl fmt::Display for Who {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::sample;
+    use crate::auth::fixtures;
 
-    fn fits(text: &str, identity: &Identity) -> bool {
-        let who = Who::parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+    fn matches(text: &str, identity: &Identity) -> bool {
+        let who = Principal::parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
         assert_eq!(who.to_string(), text, "it is shown as it is written");
-        who.fits(identity)
+        who.matches(identity)
     }
 
     #[test]
     fn every_form_fits_its_own_and_nobody_else() {
-        let somebody = sample::everybody();
+        let somebody = fixtures::full_identity();
         for (own, other) in [
             ("group:LawFirms-Prod-Databricks-Family-Analyst", "group:LawFirms-Dev-Databricks-Family-Analyst"),
             ("group:LawFirms-*-Databricks-Family-*", "group:LawFirms-*-Databricks-Criminal-*"),
@@ -238,34 +238,38 @@ mod tests {
             ("cluster:Family@Prod", "cluster:Family@Dev"),
             ("local:root", "local:analyst"),
         ] {
-            assert!(fits(own, &somebody), "{own}");
-            assert!(!fits(other, &somebody), "{other}");
-            assert!(!fits(other, &sample::nobody()) && (own == "local:root" || !fits(own, &sample::nobody())), "{own}");
+            assert!(matches(own, &somebody), "{own}");
+            assert!(!matches(other, &somebody), "{other}");
+            assert!(
+                !matches(other, &fixtures::local_user())
+                    && (own == "local:root" || !matches(own, &fixtures::local_user())),
+                "{own}"
+            );
         }
     }
 
     #[test]
     fn a_user_is_no_service_principal_and_the_other_way_round() {
-        let mut somebody = sample::everybody();
-        assert!(!fits("service-principal:ann@lawfirms.example", &somebody));
+        let mut somebody = fixtures::full_identity();
+        assert!(!matches("service-principal:ann@lawfirms.example", &somebody));
         let me = somebody.databricks.as_mut().expect("known");
         (me.user_name, me.service_principal) = ("8d6f3a52-0000-4000-8000-000000000001".into(), true);
-        assert!(fits("service-principal:8D6F3A52-0000-4000-8000-000000000001", &somebody), "an id has no case");
-        assert!(!fits("user:8d6f3a52-0000-4000-8000-000000000001", &somebody));
+        assert!(matches("service-principal:8D6F3A52-0000-4000-8000-000000000001", &somebody), "an id has no case");
+        assert!(!matches("user:8d6f3a52-0000-4000-8000-000000000001", &somebody));
     }
 
     #[test]
     fn a_user_of_aws_is_named_with_its_path() {
-        let mut somebody = sample::everybody();
+        let mut somebody = fixtures::full_identity();
         let caller = somebody.aws.as_mut().expect("known");
         (caller.role, caller.user) = (None, Some("people/ann".into()));
-        assert!(fits("aws:123456789012:user/people/ann", &somebody));
-        assert!(!fits("aws:123456789012:user/ann", &somebody));
+        assert!(matches("aws:123456789012:user/people/ann", &somebody));
+        assert!(!matches("aws:123456789012:user/ann", &somebody));
     }
 
     #[test]
     fn a_cluster_without_a_unit_is_no_units() {
-        assert!(!fits("cluster:Family", &sample::nobody()));
+        assert!(!matches("cluster:Family", &fixtures::local_user()));
     }
 
     #[test]
@@ -289,17 +293,17 @@ mod tests {
             "aws:123456789012:role/path/name",
             "local: root",
         ] {
-            assert!(Who::parse(text).is_err(), "{text}");
+            assert!(Principal::parse(text).is_err(), "{text}");
         }
-        assert!(Who::parse("grup:x").expect_err("a slip").hint.contains("did you mean `group:`"));
+        assert!(Principal::parse("grup:x").expect_err("a slip").hint.contains("did you mean `group:`"));
     }
 
     #[test]
     fn the_group_to_ask_for_is_of_the_clusters_environment() {
-        let who = Who::parse("group:LawFirms-*-Databricks-Criminal-*").expect("a group");
+        let who = Principal::parse("group:LawFirms-*-Databricks-Criminal-*").expect("a group");
         assert_eq!(who.group_to_ask_for(Some("Prod")).as_deref(), Some("LawFirms-Prod-Databricks-Criminal-*"));
         assert_eq!(who.group_to_ask_for(None).as_deref(), Some("LawFirms-*-Databricks-Criminal-*"));
-        let who = Who::parse("group:LawFirms-Dev-Databricks-Criminal-*").expect("a group");
+        let who = Principal::parse("group:LawFirms-Dev-Databricks-Criminal-*").expect("a group");
         assert_eq!(who.group_to_ask_for(Some("Prod")).as_deref(), Some("LawFirms-Dev-Databricks-Criminal-*"));
     }
 }

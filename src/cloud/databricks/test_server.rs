@@ -1,4 +1,4 @@
-//! A server in the test's own process: it remembers what it was asked and answers as it is told.
+//! A server in the test's own process: it remembers what it was asked and answers as it is context.
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +11,7 @@ use url::Url;
 
 /// A request as it came.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
+pub(crate) struct RecordedRequest {
     /// `GET` and its kin.
     pub(crate) method: String,
     /// The path with its query, as it was sent.
@@ -22,7 +22,7 @@ pub(crate) struct Asked {
     pub(crate) form: BTreeMap<String, String>,
 }
 
-impl Asked {
+impl RecordedRequest {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
@@ -51,14 +51,14 @@ pub(crate) fn reply(head: &str, body: &str) -> Reply {
 }
 
 /// A server of loopback. Its threads end with the test's process.
-pub(crate) struct Server {
+pub(crate) struct TestServer {
     pub(crate) url: Url,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    asked: Arc<Mutex<Vec<RecordedRequest>>>,
 }
 
-impl Server {
+impl TestServer {
     /// Answers by a function of the request and of how many came before it.
-    pub(crate) fn start(answer: impl Fn(&Asked, usize) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(answer: impl Fn(&RecordedRequest, usize) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}/", listener.local_addr().expect("bound")).parse().expect("an address");
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -73,7 +73,7 @@ impl Server {
     }
 
     /// What it was asked so far.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<RecordedRequest> {
         self.asked.lock().expect("no panic while held").clone()
     }
 
@@ -88,7 +88,11 @@ impl Server {
     }
 }
 
-fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Asked>>, answer: &(impl Fn(&Asked, usize) -> Reply + ?Sized)) {
+fn serve(
+    mut stream: TcpStream,
+    seen: &Mutex<Vec<RecordedRequest>>,
+    answer: &(impl Fn(&RecordedRequest, usize) -> Reply + ?Sized),
+) {
     let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
     let Some(asked) = read(&mut reader) else { return };
     let before = {
@@ -101,7 +105,7 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Asked>>, answer: &(impl Fn(&Ask
     let _ = stream.write_all(&[head.as_bytes(), &body].concat());
 }
 
-fn read(reader: &mut impl std::io::BufRead) -> Option<Asked> {
+fn read(reader: &mut impl std::io::BufRead) -> Option<RecordedRequest> {
     let mut lines = reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty());
     let first = lines.next()?;
     let mut parts = first.split(' ');
@@ -114,5 +118,5 @@ fn read(reader: &mut impl std::io::BufRead) -> Option<Asked> {
     let mut body = vec![0; headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0)];
     reader.read_exact(&mut body).ok()?;
     let form = url::form_urlencoded::parse(&body).into_owned().collect();
-    Some(Asked { method, target, headers, form })
+    Some(RecordedRequest { method, target, headers, form })
 }

@@ -1,14 +1,14 @@
-//! A way to prove who the node is, and the token it gives.
+//! A method to prove who the node is, and the token it gives.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use url::Url;
 
 use super::{
-    discovery::Oidc,
+    discovery::OidcDiscovery,
     entra::Entra,
     federation::Federation,
     host,
-    oauth::{self, Told},
+    oauth::{self, TokenRequestContext},
     token::Token,
 };
 use crate::{
@@ -17,14 +17,14 @@ use crate::{
     redact::Secret,
 };
 
-/// A way to prove who the node is.
-pub(super) struct Strategy {
+/// A method to prove who the node is.
+pub(super) struct Authenticator {
     /// Its name among the official clients.
     pub(super) name: &'static str,
-    pub(super) way: Way,
+    pub(super) method: AuthMethod,
 }
 
-pub(super) enum Way {
+pub(super) enum AuthMethod {
     /// Shown as it is: a personal token, or user name and password.
     Fixed(Secret),
     /// A service principal of Databricks with its secret.
@@ -42,42 +42,42 @@ pub(super) struct Client {
     pub(super) id: String,
     pub(super) secret: Secret,
     pub(super) scope: String,
-    pub(super) oidc: Oidc,
+    pub(super) oidc: OidcDiscovery,
 }
 
-impl Strategy {
+impl Authenticator {
     /// Whether a rejected token may be followed by a better one.
     pub(super) fn renews(&self) -> bool {
-        !matches!(self.way, Way::Fixed(_))
+        !matches!(self.method, AuthMethod::Fixed(_))
     }
 
     /// A token, asked for now.
     pub(super) async fn token(&self, http: &http::Client, host: &Url) -> Result<Token, CloudError> {
-        match &self.way {
-            Way::Fixed(authorization) => Ok(Token::fixed(authorization.clone())),
-            Way::Client(client) => {
+        match &self.method {
+            AuthMethod::Fixed(authorization) => Ok(Token::fixed(authorization.clone())),
+            AuthMethod::Client(client) => {
                 let endpoint = client.oidc.endpoint(http).await?;
                 let fields = [("grant_type", "client_credentials"), ("scope", client.scope.as_str())];
                 let proof = basic(&client.id, &client.secret);
                 let request =
                     Request::form(endpoint.token.clone(), &fields).credential("authorization", proof.reveal());
                 let hint = "check `DATABRICKS_CLIENT_ID` and `DATABRICKS_CLIENT_SECRET`; secrets of principals expire";
-                Ok(oauth::grant(http, request, self.told(hint)).await?.into_token())
+                Ok(oauth::grant(http, request, self.context(hint)).await?.into_token())
             }
-            Way::Metadata(url) => {
+            AuthMethod::Metadata(url) => {
                 let request = Request::get(url.clone())
                     .header("x-databricks-metadata-version", "1")
                     .header("x-databricks-host", &host::shown(host));
                 let hint = "check `DATABRICKS_METADATA_SERVICE_URL` and what answers there";
-                Ok(oauth::grant(http, request, self.told(hint)).await?.into_token())
+                Ok(oauth::grant(http, request, self.context(hint)).await?.into_token())
             }
-            Way::Federation(federation) => federation.token(http, self.name).await,
-            Way::Entra(entra) => entra.token(http, host).await,
+            AuthMethod::Federation(federation) => federation.token(http, self.name).await,
+            AuthMethod::Entra(entra) => entra.token(http, host).await,
         }
     }
 
-    fn told<'a>(&self, hint: &'a str) -> Told<'a> {
-        Told { auth_type: self.name, hint }
+    fn context<'a>(&self, hint: &'a str) -> TokenRequestContext<'a> {
+        TokenRequestContext { auth_type: self.name, hint }
     }
 }
 

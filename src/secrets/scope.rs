@@ -13,7 +13,7 @@ const VAULTS: &str = "vault.azure.net";
 
 /// A scope at its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct SecretScope {
     /// The scope.
     pub scope: String,
     /// Where its secrets come from.
@@ -58,7 +58,7 @@ pub enum Source {
     },
 }
 
-impl Place {
+impl SecretScope {
     /// Where a key of the scope is; under another name, or in a version, where the source has such.
     pub fn address(&self, key: &str, name: Option<&str>, version: Option<&str>) -> Address {
         let scope = &self.scope;
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn names_at_the_source_are_made_of_scope_and_key() {
-        let place = Place { scope: "family".into(), source: Source::ParameterStore { region: None } };
+        let place = SecretScope { scope: "family".into(), source: Source::ParameterStore { region: None } };
         let named = |name| place.address("token", name, None);
         let parameter = |name: &str| Address::Parameter { region: None, name: name.into(), version: None };
         assert_eq!(named(None), parameter("/family/token"));

@@ -12,10 +12,10 @@ use jiff::Timestamp;
 
 use super::{
     command::{self, Request},
-    download,
+    download, dpkg,
     failure::{Obstacle, title},
     hints::Meaning,
-    locks, proof, repair,
+    locks, proof,
     resolve::{folder, pool, resolve},
     uris::Archive,
 };
@@ -25,7 +25,8 @@ use crate::{
     lock::LockedDeb,
     plan::AptInstall,
     report::event::{Amount, Progress, Unit},
-    steps::{Context, Problem, logins::APT_AUTH},
+    problem::Problem,
+    steps::{Context, logins::APT_AUTH},
 };
 
 /// Installs a transaction. Lists that turn out to be old are renewed once; locks are waited for as long as it takes.
@@ -45,7 +46,7 @@ pub(super) async fn run(ctx: &Context, request: Request<'_>, mut archives: Vec<A
             Some(Meaning::Locked) => tokio::time::sleep(locks::INTERVAL).await,
             Some(Meaning::Interrupted) if !repaired => {
                 repaired = true;
-                repair::configure(ctx).await?;
+                dpkg::configure(ctx).await?;
             }
             Some(Meaning::Gone | Meaning::HashMismatch) if !renewed && !matches!(request, Request::Locked(..)) => {
                 renewed = true;
@@ -62,7 +63,7 @@ pub(super) async fn run(ctx: &Context, request: Request<'_>, mut archives: Vec<A
 /// Installs the files of a lock, which are in the pool. What comes along with others is marked so, as apt does itself
 /// when it chooses.
 pub(super) async fn run_locked(ctx: &Context, wanted: &AptInstall, locked: &[LockedDeb]) -> Result<(), Problem> {
-    let before = repair::state(ctx)?;
+    let before = dpkg::state(ctx)?;
     // Another step may have brought what this one shares with it.
     let locked: Vec<LockedDeb> = locked.iter().filter(|deb| !proof::has(&before, deb)).cloned().collect();
     let files: Vec<PathBuf> = locked.iter().map(|deb| folder(ctx).join("archives").join(&deb.file)).collect();

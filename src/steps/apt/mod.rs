@@ -11,6 +11,7 @@
 
 mod command;
 mod download;
+mod dpkg;
 mod failure;
 mod hints;
 mod install;
@@ -81,7 +82,7 @@ pub async fn act(ctx: &Context, wanted: &AptInstall, prepared: Prepared) -> Resu
     locks::wait(ctx, &locks::DPKG).await;
     remember_shipped(ctx)?;
     repair::run(ctx, &wanted.debs, &prepared.debs).await?;
-    if proof::verify(&repair::state(ctx)?, wanted, &prepared.debs).is_ok() {
+    if proof::verify(&dpkg::state(ctx)?, wanted, &prepared.debs).is_ok() {
         // The repair did it, or whoever held the lock.
         return Ok(());
     }
@@ -97,7 +98,7 @@ pub async fn act(ctx: &Context, wanted: &AptInstall, prepared: Prepared) -> Resu
         };
         install::run(ctx, request, archives).await
     };
-    let proof = proof::verify(&repair::state(ctx)?, wanted, &prepared.debs);
+    let proof = proof::verify(&dpkg::state(ctx)?, wanted, &prepared.debs);
     match (installed, proof) {
         // apt's status is not believed, neither way: a package that was broken before fails every transaction.
         (Err(error), Ok(())) => {

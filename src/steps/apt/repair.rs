@@ -2,32 +2,33 @@
 
 use std::path::PathBuf;
 
-use super::{command, command::Request, install, locks, proof::Deb, resolve};
+use super::{command::Request, dpkg, install, proof::Deb, resolve};
 use crate::{
     facts::dpkg::Dpkg,
-    steps::{Context, Problem},
+    problem::Problem,
+    steps::Context,
 };
 
 /// Brings dpkg to a state it takes new work in: what was unpacked is set up, and dependencies that are missing because
 /// their installation never came are installed. `files` are the local packages of this step; one of them may be what
 /// was left half-installed. A node whose dpkg has nothing open needs nothing.
 pub(super) async fn run(ctx: &Context, files: &[PathBuf], debs: &[Deb]) -> Result<(), Problem> {
-    if !state(ctx)?.is_unfinished() {
+    if !dpkg::state(ctx)?.is_unfinished() {
         return Ok(());
     }
-    configure(ctx).await?;
-    let dpkg = state(ctx)?;
-    if dpkg.broken().is_empty() {
+    dpkg::configure(ctx).await?;
+    let state = dpkg::state(ctx)?;
+    if state.broken().is_empty() {
         return Ok(());
     }
-    let again = again(&dpkg, files, debs);
+    let again = again(&state, files, debs);
     let repaired = async {
         let archives = resolve::resolve(ctx, Request::Repair(&again), false).await?;
         install::run(ctx, Request::Repair(&again), archives).await
     };
     // What stays broken may have nothing to do with this step; if it has, the installation will say so.
     if let Err(error) = Box::pin(repaired).await {
-        let broken = state(ctx)?.broken().join("`, `");
+        let broken = dpkg::state(ctx)?.broken().join("`, `");
         ctx.progress.warn(format!("apt: `{broken}` could not be repaired: {error}"));
     }
     Ok(())
@@ -41,19 +42,6 @@ fn again(dpkg: &Dpkg, files: &[PathBuf], debs: &[Deb]) -> Vec<String> {
         None => name.to_owned(),
     })
     .collect()
-}
-
-/// Sets up what was unpacked. Its status says little: packages whose dependencies are still missing fail here.
-pub(super) async fn configure(ctx: &Context) -> Result<(), Problem> {
-    ctx.progress.now("finishing an earlier installation", None);
-    locks::wait(ctx, &locks::DPKG).await;
-    ctx.runner.run(&command::configure_all().log(ctx.logs.join(super::LOG))).await?;
-    Ok(())
-}
-
-/// dpkg's present state.
-pub(super) fn state(ctx: &Context) -> Result<Dpkg, Problem> {
-    Dpkg::read(&ctx.root).map_err(|error| Problem::new("dpkg's status file cannot be read").because(&error))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Installs Python distributions by a lock: the files it names, and no resolver.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{Context, Problem, bytecode::ToInstall, cache, index::PipConfig, sources::Built, tool::Tool};
+use super::{Context, Problem, bytecode::ToInstall, cache, index::PipConfig, tool::Tool};
 use crate::{
     exec::Cmd,
     facts::PythonEnv,
@@ -62,7 +62,7 @@ pub(super) fn command(
     tool: &Tool,
     wanted: &PythonInstall,
     files: &[LockedDistribution],
-    built: &[Built],
+    built: &[&Path],
     compile: bool,
 ) -> Result<Cmd, Problem> {
     let links = cache(ctx).join("locked/links");
@@ -71,7 +71,7 @@ pub(super) fn command(
     for file in files.iter().filter(|file| !file.is_source()) {
         fs::hard_link(&fetched(ctx, file), &links.join(&file.file))?;
     }
-    for path in built.iter().map(|wheel| &wheel.path) {
+    for path in built {
         fs::hard_link(path, &links.join(path.file_name().unwrap_or_default()))?;
     }
     let names: Vec<String> = files.iter().map(|file| format!("{}=={}", file.name, file.version)).collect();

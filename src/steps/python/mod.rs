@@ -165,6 +165,7 @@ async fn install_all(ctx: &Context, wanted: &PythonInstall, installation: &Insta
     wheels.extend(sources::to_install(&built).await);
     let mut code = ByteCode::look(ctx, wanted, interpreter.as_ref(), wheels).await;
     let compile = wanted.compile && !code.is_any();
+    let built: Vec<&Path> = built.iter().map(|wheel| wheel.path.as_path()).collect();
     install(ctx, wanted, locked::command(ctx, tool, wanted, &files, &built, compile)?).await?;
     if wanted.compile && !compile {
         let of_files = wanted.wheels.iter().map(|wheel| wheel.name.clone());

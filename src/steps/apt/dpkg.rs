@@ -1,0 +1,22 @@
+//! The state of dpkg's database, and the command that finishes interrupted configurations.
+
+use super::{command, locks};
+use crate::{
+    facts::dpkg::Dpkg,
+    problem::Problem,
+    steps::Context,
+};
+
+/// Reads dpkg's status file.
+pub(super) fn state(ctx: &Context) -> Result<Dpkg, Problem> {
+    Dpkg::read(&ctx.root).map_err(|error| Problem::new("dpkg's status file cannot be read").because(&error))
+}
+
+/// Configures all unpacked packages. The exit status is ignored: packages with missing dependencies always fail here,
+/// and are repaired later.
+pub(super) async fn configure(ctx: &Context) -> Result<(), Problem> {
+    ctx.progress.now("finishing an earlier installation", None);
+    locks::wait(ctx, &locks::DPKG).await;
+    ctx.runner.run(&command::configure_all().log(ctx.logs.join(super::LOG))).await?;
+    Ok(())
+}

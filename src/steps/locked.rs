@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A file of a lock.
-pub(super) struct Wanted<'a> {
+pub(super) struct LockedFile<'a> {
     /// The package it belongs to, for messages: `jq 1.6-2.1`.
     pub(super) title: String,
     pub(super) url: Url,
@@ -25,7 +25,7 @@ pub(super) struct Wanted<'a> {
 }
 
 /// Fetches all files, at the same time.
-pub(super) async fn fetch(ctx: &Context, user_agent: Option<&str>, files: Vec<Wanted<'_>>) -> Result<(), Problem> {
+pub(super) async fn fetch(ctx: &Context, user_agent: Option<&str>, files: Vec<LockedFile<'_>>) -> Result<(), Problem> {
     let count = files.len();
     if count == 0 {
         return Ok(());
@@ -39,7 +39,7 @@ pub(super) async fn fetch(ctx: &Context, user_agent: Option<&str>, files: Vec<Wa
     fetched
 }
 
-async fn one(ctx: &Context, user_agent: Option<&str>, file: Wanted<'_>) -> Result<(), Problem> {
+async fn one(ctx: &Context, user_agent: Option<&str>, file: LockedFile<'_>) -> Result<(), Problem> {
     let download = Download { url: file.url, to: file.to, size: file.size, digest: Some(file.sha256.clone()) };
     let fetched = ctx.fetch_as(user_agent, &download, |_| {}).await;
     fetched.map_err(|error| explained(error, &file.title, &bare(&download.url)))

@@ -4,22 +4,22 @@
 //! and all steps prepare at the same time. `act` changes the node and ends with a second look.
 
 pub mod apt;
+mod blocking;
 mod compilers;
 mod describe;
 mod dispatch;
 mod fetch;
 pub mod layer;
-mod links;
 mod locked;
 pub mod logins;
-mod patience;
 pub mod python;
 pub mod r;
 mod scratch;
 pub mod secret;
 pub mod shell;
 mod stage;
-mod why;
+mod system_libraries;
+mod wait_budget;
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -10,9 +10,9 @@ use crate::fs;
 /// A folder of its own below another, gone when the last who works in it is done. What a killed run leaves is swept by the
 /// next one.
 #[derive(Debug)]
-pub(super) struct Scratch(PathBuf);
+pub(super) struct ScratchFolder(PathBuf);
 
-impl Scratch {
+impl ScratchFolder {
     /// One that nobody else has. It is made by the first who writes to it.
     pub(super) fn below(folder: &Path) -> Self {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
@@ -25,7 +25,7 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+impl Drop for ScratchFolder {
     fn drop(&mut self) {
         let _ = fs::remove_tree(&self.0);
     }

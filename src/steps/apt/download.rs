@@ -8,7 +8,7 @@ use std::{
 use futures::StreamExt as _;
 use jiff::Timestamp;
 
-use super::{hints::Meaning, uris::Archive};
+use super::{hints::Diagnosis, uris::Archive};
 use crate::{
     http::{Download, HttpError, HttpProblem},
     report::event::{Amount, Unit},
@@ -70,10 +70,10 @@ fn is_for_apt(error: &HttpError) -> bool {
 }
 
 /// How the index that named an archive is out of date, if that is what the error means.
-pub(super) fn staleness(error: &HttpError) -> Option<Meaning> {
+pub(super) fn staleness(error: &HttpError) -> Option<Diagnosis> {
     match error.problem {
-        _ if error.is_absent() => Some(Meaning::Gone),
-        HttpProblem::WrongSize { .. } | HttpProblem::WrongDigest { .. } => Some(Meaning::HashMismatch),
+        _ if error.is_absent() => Some(Diagnosis::Gone),
+        HttpProblem::WrongSize { .. } | HttpProblem::WrongDigest { .. } => Some(Diagnosis::HashMismatch),
         _ => None,
     }
 }

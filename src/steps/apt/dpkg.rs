@@ -1,11 +1,7 @@
 //! The state of dpkg's database, and the command that finishes interrupted configurations.
 
-use super::{command, locks};
-use crate::{
-    facts::dpkg::Dpkg,
-    problem::Problem,
-    steps::Context,
-};
+use super::{command, dpkg_locks};
+use crate::{facts::dpkg::Dpkg, problem::Problem, steps::Context};
 
 /// Reads dpkg's status file.
 pub(super) fn state(ctx: &Context) -> Result<Dpkg, Problem> {
@@ -16,7 +12,7 @@ pub(super) fn state(ctx: &Context) -> Result<Dpkg, Problem> {
 /// and are repaired later.
 pub(super) async fn configure(ctx: &Context) -> Result<(), Problem> {
     ctx.progress.now("finishing an earlier installation", None);
-    locks::wait(ctx, &locks::DPKG).await;
+    dpkg_locks::wait(ctx, &dpkg_locks::DPKG).await;
     ctx.runner.run(&command::configure_all().log(ctx.logs.join(super::LOG))).await?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 /// What a failed command said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(super) enum Diagnosis {
     /// No source offers this package.
     UnknownPackage(String),
     /// No source offers this version of a package.
@@ -53,78 +53,78 @@ pub(super) enum Meaning {
 }
 
 /// What a command meant, by the most telling of its words.
-pub(super) fn meaning(said: &str) -> Option<Meaning> {
+pub(super) fn meaning(said: &str) -> Option<Diagnosis> {
     fixed(said, FIRST).or_else(|| named(said)).or_else(|| fixed(said, LATER))
 }
 
 /// Words that explain everything beside them, most telling first.
-const FIRST: &[(&str, Meaning)] = &[
-    ("No space left on device", Meaning::DiskFull),
-    ("You don't have enough free space", Meaning::DiskFull),
-    ("Read-only file system", Meaning::ReadOnly),
-    ("(13: Permission denied)", Meaning::NotRoot),
-    ("requested operation requires superuser privilege", Meaning::NotRoot),
-    ("Could not get lock", Meaning::Locked),
-    ("is another process using it?", Meaning::Locked),
-    ("Unable to lock directory", Meaning::Locked),
-    ("was locked by another process", Meaning::Locked),
-    ("is locked by another process", Meaning::Locked),
-    ("dpkg was interrupted", Meaning::Interrupted),
-    ("Try 'apt --fix-broken install'", Meaning::BrokenBefore),
-    ("You might want to run 'apt --fix-broken install'", Meaning::BrokenBefore),
+const FIRST: &[(&str, Diagnosis)] = &[
+    ("No space left on device", Diagnosis::DiskFull),
+    ("You don't have enough free space", Diagnosis::DiskFull),
+    ("Read-only file system", Diagnosis::ReadOnly),
+    ("(13: Permission denied)", Diagnosis::NotRoot),
+    ("requested operation requires superuser privilege", Diagnosis::NotRoot),
+    ("Could not get lock", Diagnosis::Locked),
+    ("is another process using it?", Diagnosis::Locked),
+    ("Unable to lock directory", Diagnosis::Locked),
+    ("was locked by another process", Diagnosis::Locked),
+    ("is locked by another process", Diagnosis::Locked),
+    ("dpkg was interrupted", Diagnosis::Interrupted),
+    ("Try 'apt --fix-broken install'", Diagnosis::BrokenBefore),
+    ("You might want to run 'apt --fix-broken install'", Diagnosis::BrokenBefore),
 ];
 
 /// Words that others explain better when they stand beside them.
-const LATER: &[(&str, Meaning)] = &[
-    ("held packages were changed", Meaning::Held),
-    ("unmet dependencies", Meaning::Unmet),
-    ("held broken packages", Meaning::Unmet),
-    ("is not valid yet", Meaning::Clock),
-    ("is expired", Meaning::Clock),
-    ("Certificate verification failed", Meaning::Certificate),
-    ("Hash Sum mismatch", Meaning::HashMismatch),
-    ("File has unexpected size", Meaning::HashMismatch),
-    ("Temporary failure resolving", Meaning::Unresolved),
-    ("Could not resolve", Meaning::Unresolved),
-    ("Could not connect", Meaning::Unreachable),
-    ("Connection failed", Meaning::Unreachable),
-    ("Connection timed out", Meaning::Unreachable),
-    ("Connection refused", Meaning::Unreachable),
-    ("Unable to connect", Meaning::Unreachable),
-    ("404  Not Found", Meaning::Gone),
-    ("401  Unauthorized", Meaning::Forbidden),
-    ("403  Forbidden", Meaning::Forbidden),
-    ("does not have a Release file", Meaning::Gone),
-    ("is not signed", Meaning::NotSigned),
-    ("At least one invalid signature", Meaning::NotSigned),
+const LATER: &[(&str, Diagnosis)] = &[
+    ("held packages were changed", Diagnosis::Held),
+    ("unmet dependencies", Diagnosis::Unmet),
+    ("held broken packages", Diagnosis::Unmet),
+    ("is not valid yet", Diagnosis::Clock),
+    ("is expired", Diagnosis::Clock),
+    ("Certificate verification failed", Diagnosis::Certificate),
+    ("Hash Sum mismatch", Diagnosis::HashMismatch),
+    ("File has unexpected size", Diagnosis::HashMismatch),
+    ("Temporary failure resolving", Diagnosis::Unresolved),
+    ("Could not resolve", Diagnosis::Unresolved),
+    ("Could not connect", Diagnosis::Unreachable),
+    ("Connection failed", Diagnosis::Unreachable),
+    ("Connection timed out", Diagnosis::Unreachable),
+    ("Connection refused", Diagnosis::Unreachable),
+    ("Unable to connect", Diagnosis::Unreachable),
+    ("404  Not Found", Diagnosis::Gone),
+    ("401  Unauthorized", Diagnosis::Forbidden),
+    ("403  Forbidden", Diagnosis::Forbidden),
+    ("does not have a Release file", Diagnosis::Gone),
+    ("is not signed", Diagnosis::NotSigned),
+    ("At least one invalid signature", Diagnosis::NotSigned),
 ];
 
-fn fixed(said: &str, table: &[(&str, Meaning)]) -> Option<Meaning> {
+fn fixed(said: &str, table: &[(&str, Diagnosis)]) -> Option<Diagnosis> {
     table.iter().find(|(words, _)| said.contains(words)).map(|(_, meaning)| meaning.clone())
 }
 
-fn named(said: &str) -> Option<Meaning> {
+fn named(said: &str) -> Option<Diagnosis> {
     said.lines().find_map(|line| {
         let quoted = |prefix: &str, suffix: &str| Some(line.strip_prefix(prefix)?.strip_suffix(suffix)?.to_owned());
         if let Some(package) = line.strip_prefix("E: Unable to locate package ") {
-            Some(Meaning::UnknownPackage(package.trim_end().to_owned()))
+            Some(Diagnosis::UnknownPackage(package.trim_end().to_owned()))
         } else if let Some(both) = quoted("E: Version '", "' was not found") {
             let (version, package) = both.split_once("' for '")?;
-            Some(Meaning::UnknownVersion { version: version.to_owned(), package: package.to_owned() })
+            Some(Diagnosis::UnknownVersion { version: version.to_owned(), package: package.to_owned() })
         } else if let Some(package) = quoted("E: Package '", "' has no installation candidate") {
-            Some(Meaning::NoCandidate(package))
+            Some(Diagnosis::NoCandidate(package))
         } else if let Some(package) =
             quoted("E: The package ", " needs to be reinstalled, but I can't find an archive for it.")
         {
-            Some(Meaning::NoArchive(package))
+            Some(Diagnosis::NoArchive(package))
         } else if line.starts_with("E: Packages need to be removed but remove is disabled") {
-            Some(Meaning::Removal(removals(said)))
+            Some(Diagnosis::Removal(removals(said)))
         } else if let Some(package) = line.strip_prefix("dpkg: error processing package ") {
             let package = package.split_ascii_whitespace().next()?;
-            said.contains("script subprocess").then(|| Meaning::Script { package: package.to_owned() })
+            said.contains("script subprocess").then(|| Diagnosis::Script { package: package.to_owned() })
         } else {
             let key = line.split_once("NO_PUBKEY ")?.1.split_ascii_whitespace().next()?;
-            Some(Meaning::NoKey(key.to_owned()))
+            Some(Diagnosis::NoKey(key.to_owned()))
         }
     })
 }
@@ -136,7 +136,7 @@ fn removals(said: &str) -> Vec<String> {
     names.map(|name| name.trim_end_matches('*').to_owned()).collect()
 }
 
-impl Meaning {
+impl Diagnosis {
     /// Whether the same command may succeed a little later, with nothing changed.
     pub(super) fn is_transient(&self) -> bool {
         matches!(self, Self::Unresolved | Self::Unreachable)
@@ -242,28 +242,28 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn means(said: &str, expected: Meaning) {
+    fn means(said: &str, expected: Diagnosis) {
         assert_eq!(meaning(said), Some(expected));
     }
 
     #[test]
     fn a_package_that_nobody_offers_is_named() {
         let said = "Reading package lists...\nE: Unable to locate package nosuchpkg\n";
-        means(said, Meaning::UnknownPackage("nosuchpkg".into()));
-        let hint = Meaning::UnknownPackage("libsodum-dev".into()).hint(&["libsodium-dev".into()]);
+        means(said, Diagnosis::UnknownPackage("nosuchpkg".into()));
+        let hint = Diagnosis::UnknownPackage("libsodum-dev".into()).hint(&["libsodium-dev".into()]);
         assert_eq!(hint, "no apt source of this node offers `libsodum-dev`; did you mean `libsodium-dev`");
     }
 
     #[test]
     fn a_version_that_nobody_offers_is_named_with_its_package() {
         let (version, package) = ("9".into(), "jq".into());
-        means("E: Version '9' for 'jq' was not found\n", Meaning::UnknownVersion { version, package });
+        means("E: Version '9' for 'jq' was not found\n", Diagnosis::UnknownVersion { version, package });
     }
 
     #[test]
     fn a_virtual_package_is_not_an_unknown_one() {
         let said = "E: Package 'libcurl-dev' has no installation candidate\n";
-        means(said, Meaning::NoCandidate("libcurl-dev".into()));
+        means(said, Diagnosis::NoCandidate("libcurl-dev".into()));
     }
 
     #[test]
@@ -271,16 +271,16 @@ mod tests {
         let said = "The following packages have unmet dependencies:\n \
                     jq : Depends: libjq1 (= 1.6-2.1+deb12u2) but 1.6-2.1+deb12u3 is to be installed\n\
                     E: Unable to correct problems, you have held broken packages.\n";
-        means(said, Meaning::Unmet);
+        means(said, Diagnosis::Unmet);
         let said = "E: Unmet dependencies. Try 'apt --fix-broken install' with no packages (or specify a solution).";
-        means(said, Meaning::BrokenBefore);
+        means(said, Diagnosis::BrokenBefore);
     }
 
     #[test]
     fn what_would_be_removed_is_listed() {
         let said = "The following packages will be REMOVED:\n  less libfoo*\nThe following held packages will be \
                     changed:\n  less\nE: Packages need to be removed but remove is disabled.\n";
-        means(said, Meaning::Removal(vec!["less".into(), "libfoo".into()]));
+        means(said, Diagnosis::Removal(vec!["less".into(), "libfoo".into()]));
     }
 
     #[test]
@@ -288,13 +288,13 @@ mod tests {
         means(
             "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 403 (perl)\nE: Unable to acquire \
              the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?",
-            Meaning::Locked,
+            Diagnosis::Locked,
         );
-        means("dpkg: error: dpkg frontend lock was locked by another process with pid 403", Meaning::Locked);
+        means("dpkg: error: dpkg frontend lock was locked by another process with pid 403", Diagnosis::Locked);
         means(
             "E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)\nE: Unable to \
              acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), are you root?",
-            Meaning::NotRoot,
+            Diagnosis::NotRoot,
         );
     }
 
@@ -302,19 +302,19 @@ mod tests {
     fn states_of_the_node_are_recognised() {
         means(
             "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem. ",
-            Meaning::Interrupted,
+            Diagnosis::Interrupted,
         );
         means(
             "E: The package probe needs to be reinstalled, but I can't find an archive for it.",
-            Meaning::NoArchive("probe".into()),
+            Diagnosis::NoArchive("probe".into()),
         );
-        means("E: You don't have enough free space in /var/cache/apt/archives/.", Meaning::DiskFull);
+        means("E: You don't have enough free space in /var/cache/apt/archives/.", Diagnosis::DiskFull);
         means(
             "dpkg: error processing archive /x/a.deb (--unpack):\n cannot copy extracted data for './usr/bin/a' to \
              '/usr/bin/a.dpkg-new': failed to write (No space left on device)",
-            Meaning::DiskFull,
+            Diagnosis::DiskFull,
         );
-        means("E: Could not open file /var/lib/dpkg/lock - open (30: Read-only file system)", Meaning::ReadOnly);
+        means("E: Could not open file /var/lib/dpkg/lock - open (30: Read-only file system)", Diagnosis::ReadOnly);
     }
 
     #[test]
@@ -323,28 +323,28 @@ mod tests {
             "W: GPG error: http://x bookworm-backports InRelease: The following signatures couldn't be verified because \
              the public key is not available: NO_PUBKEY 6ED0E7B82643E131 NO_PUBKEY 78DBA3BC47EF2265\nE: The repository \
              'http://x bookworm-backports InRelease' is not signed.",
-            Meaning::NoKey("6ED0E7B82643E131".into()),
+            Diagnosis::NoKey("6ED0E7B82643E131".into()),
         );
         means(
             "E: Release file for http://x/dists/s/InRelease is not valid yet (invalid for another 3h 2min 1s). Updates \
              for this repository will not be applied.",
-            Meaning::Clock,
+            Diagnosis::Clock,
         );
         means(
             "E: Release file for http://x/dists/s/InRelease is expired (invalid since 3d 1h). Updates for this \
              repository will not be applied.",
-            Meaning::Clock,
+            Diagnosis::Clock,
         );
-        means("E: The repository 'http://x nosuchsuite Release' does not have a Release file.", Meaning::Gone);
-        means("E: Failed to fetch http://x/a.deb  404  Not Found [IP: 192.0.2.1 80]", Meaning::Gone);
-        means("E: Failed to fetch http://x/a.deb  403  Forbidden [IP: 127.0.0.1 80]", Meaning::Forbidden);
-        means("E: Failed to fetch file:/srv/repo/./p.deb  Hash Sum mismatch", Meaning::HashMismatch);
-        means("W: Failed to fetch http://x/InRelease  Temporary failure resolving 'x'", Meaning::Unresolved);
-        means("W: Failed to fetch http://nosuch.invalid/x  Could not resolve 'nosuch.invalid'", Meaning::Unresolved);
+        means("E: The repository 'http://x nosuchsuite Release' does not have a Release file.", Diagnosis::Gone);
+        means("E: Failed to fetch http://x/a.deb  404  Not Found [IP: 192.0.2.1 80]", Diagnosis::Gone);
+        means("E: Failed to fetch http://x/a.deb  403  Forbidden [IP: 127.0.0.1 80]", Diagnosis::Forbidden);
+        means("E: Failed to fetch file:/srv/repo/./p.deb  Hash Sum mismatch", Diagnosis::HashMismatch);
+        means("W: Failed to fetch http://x/InRelease  Temporary failure resolving 'x'", Diagnosis::Unresolved);
+        means("W: Failed to fetch http://nosuch.invalid/x  Could not resolve 'nosuch.invalid'", Diagnosis::Unresolved);
         means(
             "W: Failed to fetch http://127.0.0.1:9/x/./InRelease  Could not connect to 127.0.0.1:9 (127.0.0.1). - \
              connect (111: Connection refused)",
-            Meaning::Unreachable,
+            Diagnosis::Unreachable,
         );
     }
 
@@ -354,16 +354,16 @@ mod tests {
             "dpkg: error processing package probe (--configure):\n installed probe package post-installation script \
              subprocess returned error exit status 1\nErrors were encountered while processing:\n probe\nE: Sub-process \
              /usr/bin/dpkg returned an error code (1)\n",
-            Meaning::Script { package: "probe".into() },
+            Diagnosis::Script { package: "probe".into() },
         );
     }
 
     #[test]
     fn only_the_network_is_worth_the_same_try_again() {
-        assert!(Meaning::Unreachable.is_transient());
-        let unknown = Meaning::UnknownPackage("x".into());
+        assert!(Diagnosis::Unreachable.is_transient());
+        let unknown = Diagnosis::UnknownPackage("x".into());
         assert!(!unknown.is_transient() && unknown.update_may_help());
-        assert!(!Meaning::DiskFull.update_may_help());
+        assert!(!Diagnosis::DiskFull.update_may_help());
     }
 
     #[test]

@@ -12,20 +12,20 @@ use jiff::Timestamp;
 
 use super::{
     command::{self, Request},
-    download, dpkg,
-    failure::{Obstacle, title},
-    hints::Meaning,
-    locks, proof,
+    download, dpkg, dpkg_locks,
+    error::{AptError, title},
+    hints::Diagnosis,
     resolve::{folder, pool, resolve},
     uris::Archive,
+    verify,
 };
 use crate::{
     exec::LineWatcher,
     fs::{self, FsError},
     lock::LockedDeb,
     plan::AptInstall,
-    report::event::{Amount, Progress, Unit},
     problem::Problem,
+    report::event::{Amount, Progress, Unit},
     steps::{Context, logins::APT_AUTH},
 };
 
@@ -34,7 +34,7 @@ pub(super) async fn run(ctx: &Context, request: Request<'_>, mut archives: Vec<A
     let folder = folder(ctx);
     let (mut renewed, mut repaired) = (false, false);
     loop {
-        locks::wait(ctx, &locks::DPKG).await;
+        dpkg_locks::wait(ctx, &dpkg_locks::DPKG).await;
         place(ctx, &archives)?;
         let started = Timestamp::now();
         let Err(obstacle) = once(ctx, &folder, request, archives.len()).await else {
@@ -43,12 +43,12 @@ pub(super) async fn run(ctx: &Context, request: Request<'_>, mut archives: Vec<A
             return Ok(());
         };
         match obstacle.meaning {
-            Some(Meaning::Locked) => tokio::time::sleep(locks::INTERVAL).await,
-            Some(Meaning::Interrupted) if !repaired => {
+            Some(Diagnosis::Locked) => tokio::time::sleep(dpkg_locks::INTERVAL).await,
+            Some(Diagnosis::Interrupted) if !repaired => {
                 repaired = true;
                 dpkg::configure(ctx).await?;
             }
-            Some(Meaning::Gone | Meaning::HashMismatch) if !renewed && !matches!(request, Request::Locked(..)) => {
+            Some(Diagnosis::Gone | Diagnosis::HashMismatch) if !renewed && !matches!(request, Request::Locked(..)) => {
                 renewed = true;
                 archives = resolve(ctx, request, true).await?;
             }
@@ -65,7 +65,7 @@ pub(super) async fn run(ctx: &Context, request: Request<'_>, mut archives: Vec<A
 pub(super) async fn run_locked(ctx: &Context, wanted: &AptInstall, locked: &[LockedDeb]) -> Result<(), Problem> {
     let before = dpkg::state(ctx)?;
     // Another step may have brought what this one shares with it.
-    let locked: Vec<LockedDeb> = locked.iter().filter(|deb| !proof::has(&before, deb)).cloned().collect();
+    let locked: Vec<LockedDeb> = locked.iter().filter(|deb| !verify::has(&before, deb)).cloned().collect();
     let files: Vec<PathBuf> = locked.iter().map(|deb| folder(ctx).join("archives").join(&deb.file)).collect();
     run(ctx, Request::Locked(wanted, &files), locked.iter().map(Archive::of).collect()).await?;
     let asked = |deb: &&LockedDeb| wanted.packages.iter().any(|package| package.name == deb.name);
@@ -78,12 +78,12 @@ pub(super) async fn run_locked(ctx: &Context, wanted: &AptInstall, locked: &[Loc
     Ok(())
 }
 
-async fn once(ctx: &Context, folder: &Path, request: Request<'_>, archives: usize) -> Result<(), Obstacle> {
+async fn once(ctx: &Context, folder: &Path, request: Request<'_>, archives: usize) -> Result<(), AptError> {
     ctx.progress.now("installing", None);
     let cmd = ctx.logins.for_apt(command::install(folder, request), &ctx.on_node(APT_AUTH))?;
     let cmd = cmd.log(ctx.logs.join(super::LOG));
     let done = ctx.runner.watch(&cmd, Some(watcher(ctx.progress.clone(), archives))).await?;
-    if done.code == 0 { Ok(()) } else { Err(Obstacle::of(&title(request), &done)) }
+    if done.code == 0 { Ok(()) } else { Err(AptError::of(&title(request), &done)) }
 }
 
 /// Makes the archive folder hold the checked archives of this transaction and nothing else: apt takes a file that has

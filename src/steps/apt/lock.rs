@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     command::{self, Request},
-    failure::{Obstacle, title},
+    error::{AptError, title},
     resolve, sources, update, uris,
 };
 use crate::{
@@ -32,15 +32,15 @@ pub async fn lock(
     if wanted.packages.is_empty() && wanted.debs.is_empty() {
         return Ok(Vec::new());
     }
-    let bench = Bench::set_up(ctx, added)?;
+    let bench = AptSandbox::set_up(ctx, added)?;
     bench.pin(keep)?;
     bench.update(ctx).await?;
     let request = Request::Packages(wanted);
     ctx.progress.now("asking apt", None);
     let printed = ctx.runner.run(&bench.apart(command::print_uris(&bench.folder, request))).await;
-    let printed = printed.map_err(|error| Obstacle::from(error).error)?;
+    let printed = printed.map_err(|error| AptError::from(error).error)?;
     if printed.code != 0 {
-        return Err(Obstacle::of(&title(request), &printed).explained(ctx, &resolve::folder(ctx)).await);
+        return Err(AptError::of(&title(request), &printed).explained(ctx, &resolve::folder(ctx)).await);
     }
     let mut debs = uris::parse(&printed.stdout).into_iter().map(locked).collect::<Result<Vec<_>, _>>()?;
     debs.sort();
@@ -61,12 +61,12 @@ fn locked(archive: uris::Archive) -> Result<LockedDeb, Problem> {
 }
 
 /// Folders for apt beside those of the node.
-struct Bench {
+struct AptSandbox {
     folder: PathBuf,
     options: Vec<String>,
 }
 
-impl Bench {
+impl AptSandbox {
     fn set_up(ctx: &Context, added: Option<&AptSources>) -> Result<Self, Problem> {
         let folder = ctx.cache.join("apt-lock");
         let (sources, preferences) = (folder.join("sources"), folder.join("preferences"));

@@ -12,13 +12,12 @@
 mod command;
 mod download;
 mod dpkg;
-mod failure;
+mod dpkg_locks;
+mod error;
 mod hints;
 mod install;
 mod key;
 mod lock;
-mod locks;
-mod proof;
 mod repair;
 mod resolve;
 pub mod sources;
@@ -26,12 +25,13 @@ pub mod sources;
 mod tests;
 mod update;
 mod uris;
+mod verify;
 
 use command::Request;
-use hints::Meaning;
-use proof::Deb;
-use resolve::Stamp;
+use hints::Diagnosis;
+use resolve::StateStamp;
 use uris::Archive;
+use verify::DebControl;
 
 pub use lock::lock;
 
@@ -41,7 +41,7 @@ use crate::{
     plan::{AptInstall, DebconfAnswer},
     steps::{
         Context, Problem,
-        locked::{self, Wanted},
+        locked::{self, LockedFile},
     },
 };
 
@@ -54,17 +54,17 @@ pub struct Prepared {
     /// The transaction, its archives fetched; `None` when the present lists did not give one.
     archives: Option<Vec<Archive>>,
     /// What the transaction was computed from.
-    stamp: Stamp,
+    stamp: StateStamp,
     /// What the local files hold.
-    debs: Vec<Deb>,
+    debs: Vec<DebControl>,
 }
 
 /// Finds out what apt would do and fetches what it needs, as far as the present package lists go. Takes no lock and
 /// changes nothing outside the agent's cache. A local file that is no package is refused.
 pub async fn prepare(ctx: &Context, wanted: &AptInstall) -> Result<Prepared, Problem> {
     command::set_selections(&wanted.debconf)?;
-    let debs = proof::debs(ctx, &wanted.debs).await?;
-    let stamp = Stamp::of_node(ctx);
+    let debs = verify::debs(ctx, &wanted.debs).await?;
+    let stamp = StateStamp::of_node(ctx);
     if let Some(locked) = &wanted.locked {
         fetch_locked(ctx, locked).await?;
         return Ok(Prepared { archives: None, stamp, debs });
@@ -79,10 +79,10 @@ pub async fn prepare(ctx: &Context, wanted: &AptInstall) -> Result<Prepared, Pro
 
 /// Installs what was asked for, and looks whether it is there.
 pub async fn act(ctx: &Context, wanted: &AptInstall, prepared: Prepared) -> Result<(), Problem> {
-    locks::wait(ctx, &locks::DPKG).await;
+    dpkg_locks::wait(ctx, &dpkg_locks::DPKG).await;
     remember_shipped(ctx)?;
     repair::run(ctx, &wanted.debs, &prepared.debs).await?;
-    if proof::verify(&dpkg::state(ctx)?, wanted, &prepared.debs).is_ok() {
+    if verify::verify(&dpkg::state(ctx)?, wanted, &prepared.debs).is_ok() {
         // The repair did it, or whoever held the lock.
         return Ok(());
     }
@@ -91,14 +91,14 @@ pub async fn act(ctx: &Context, wanted: &AptInstall, prepared: Prepared) -> Resu
         install::run_locked(ctx, wanted, locked).await
     } else {
         let request = Request::Packages(wanted);
-        let unchanged = prepared.stamp == Stamp::of_node(ctx);
+        let unchanged = prepared.stamp == StateStamp::of_node(ctx);
         let archives = match prepared.archives {
             Some(archives) if unchanged => archives,
             archives => resolve::resolve(ctx, request, archives.is_none() && unchanged).await?,
         };
         install::run(ctx, request, archives).await
     };
-    let proof = proof::verify(&dpkg::state(ctx)?, wanted, &prepared.debs);
+    let proof = verify::verify(&dpkg::state(ctx)?, wanted, &prepared.debs);
     match (installed, proof) {
         // apt's status is not believed, neither way: a package that was broken before fails every transaction.
         (Err(error), Ok(())) => {
@@ -113,7 +113,7 @@ pub async fn act(ctx: &Context, wanted: &AptInstall, prepared: Prepared) -> Resu
 /// Fetches what a lock names, and nothing else.
 async fn fetch_locked(ctx: &Context, debs: &[LockedDeb]) -> Result<(), Problem> {
     let pool = resolve::pool(ctx);
-    let files = debs.iter().map(|deb| Wanted {
+    let files = debs.iter().map(|deb| LockedFile {
         title: format!("{} {}", deb.name, deb.version),
         url: deb.url.clone(),
         size: Some(deb.size),
@@ -139,10 +139,10 @@ async fn answer_debconf(ctx: &Context, answers: &[DebconfAnswer]) -> Result<(), 
     let cmd = command::set_selections(answers)?;
     loop {
         let done = ctx.runner.run(&cmd).await?;
-        if hints::meaning(&done.stderr) != Some(Meaning::Locked) {
+        if hints::meaning(&done.stderr) != Some(Diagnosis::Locked) {
             return Ok(done.ok(&cmd).map(drop)?);
         }
         // debconf's lock cannot be asked for its holder.
-        tokio::time::sleep(locks::INTERVAL).await;
+        tokio::time::sleep(dpkg_locks::INTERVAL).await;
     }
 }

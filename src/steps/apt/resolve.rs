@@ -8,7 +8,7 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 use super::{
     command::{self, Request},
     download,
-    failure::{Obstacle, title},
+    error::{AptError, title},
     update,
     uris::{self, Archive},
 };
@@ -23,9 +23,9 @@ const MORE_UPDATES: usize = 1;
 
 /// What a transaction was computed from. When it has changed, so may have the transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stamp([Option<SystemTime>; 2]);
+pub(super) struct StateStamp([Option<SystemTime>; 2]);
 
-impl Stamp {
+impl StateStamp {
     pub(super) fn of_node(ctx: &Context) -> Self {
         let modified = |path: &str| std::fs::metadata(ctx.on_node(path)).and_then(|found| found.modified()).ok();
         Self(["/var/lib/apt/lists", "/var/lib/dpkg/status"].map(modified))
@@ -44,7 +44,7 @@ pub(super) fn pool(ctx: &Context) -> PathBuf {
 
 /// Computes a transaction from the present lists and fetches its archives. Takes no lock, and changes nothing outside
 /// the agent's cache.
-pub(super) async fn transaction(ctx: &Context, request: Request<'_>) -> Result<Vec<Archive>, Obstacle> {
+pub(super) async fn transaction(ctx: &Context, request: Request<'_>) -> Result<Vec<Archive>, AptError> {
     let folder = folder(ctx);
     fs::create_dirs(&folder, 0o755).map_err(Problem::from)?;
     ctx.progress.now("asking apt", None);
@@ -52,7 +52,7 @@ pub(super) async fn transaction(ctx: &Context, request: Request<'_>) -> Result<V
     let (printed, settings) = futures::join!(ctx.runner.run(&print_uris), ctx.runner.run(&settings));
     let printed = printed?;
     if printed.code != 0 {
-        return Err(Obstacle::of(&title(request), &printed));
+        return Err(AptError::of(&title(request), &printed));
     }
     let mut archives = uris::parse(&printed.stdout);
     download::with_apts_settings(&mut archives, &settings.map(|done| done.stdout).unwrap_or_default());
@@ -61,14 +61,14 @@ pub(super) async fn transaction(ctx: &Context, request: Request<'_>) -> Result<V
     Ok(archives)
 }
 
-fn not_fetched(error: HttpError) -> Obstacle {
+fn not_fetched(error: HttpError) -> AptError {
     let meaning = download::staleness(&error);
     let mut error = Problem::from(error);
     if meaning.is_some() {
         // An address that comes from an index is not the reader's to check.
         error.hint = None;
     }
-    Obstacle { error, update_may_help: meaning.is_some(), meaning }
+    AptError { error, update_may_help: meaning.is_some(), meaning }
 }
 
 /// The same, with newer lists when the present ones do not do. `tried` says that they were tried already, in vain.

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::{
-    failure::{Obstacle, login_remedy},
-    hints::{self, Meaning},
-    locks,
+    dpkg_locks,
+    error::{AptError, login_remedy},
+    hints::{self, Diagnosis},
 };
 use crate::{
     exec::Cmd,
@@ -18,7 +18,7 @@ pub(super) struct Update {
     /// apt's own words about each source it could not fetch.
     pub(super) troubles: Vec<String>,
     /// What the first of them means.
-    pub(super) meaning: Option<Meaning>,
+    pub(super) meaning: Option<Diagnosis>,
 }
 
 impl Update {
@@ -30,7 +30,7 @@ impl Update {
 
     /// Whether the same update may do better a little later.
     pub(super) fn is_transient(&self) -> bool {
-        self.meaning.as_ref().is_some_and(Meaning::is_transient)
+        self.meaning.as_ref().is_some_and(Diagnosis::is_transient)
     }
 
     /// One dead source does not stop what the others can give: it is only told.
@@ -67,16 +67,16 @@ fn is_trouble(line: &str) -> bool {
 pub(super) async fn run(ctx: &Context, cmd: &Cmd) -> Result<Update, Problem> {
     let cmd = ctx.logins.for_apt(cmd.clone(), &ctx.on_node(APT_AUTH))?.log(ctx.logs.join(super::LOG));
     loop {
-        locks::wait(ctx, &locks::LISTS).await;
+        dpkg_locks::wait(ctx, &dpkg_locks::LISTS).await;
         ctx.progress.now("fetching package lists", None);
         let started = Timestamp::now();
-        let done = ctx.runner.run(&cmd).await.map_err(|error| Obstacle::from(error).error)?;
+        let done = ctx.runner.run(&cmd).await.map_err(|error| AptError::from(error).error)?;
         let update = Update::of(&done.stderr);
         match update.meaning {
-            Some(Meaning::Locked) => tokio::time::sleep(locks::INTERVAL).await,
-            Some(ref meaning @ (Meaning::NotRoot | Meaning::DiskFull | Meaning::ReadOnly)) if done.code != 0 => {
+            Some(Diagnosis::Locked) => tokio::time::sleep(dpkg_locks::INTERVAL).await,
+            Some(ref meaning @ (Diagnosis::NotRoot | Diagnosis::DiskFull | Diagnosis::ReadOnly)) if done.code != 0 => {
                 ctx.progress.task_finished("update", started, false);
-                return Err(Obstacle::of("apt-get update", &done).error.hint(Some(meaning.hint(&[]))));
+                return Err(AptError::of("apt-get update", &done).error.hint(Some(meaning.hint(&[]))));
             }
             _ => {
                 ctx.progress.task_finished("update", started, update.troubles.is_empty());
@@ -114,6 +114,6 @@ mod tests {
         let ctx = Context::for_tests(Arc::new(FakeRunner::new()), Events::default().of_step("apt"));
         let error = update.add_to(&ctx, Problem::new("x").hint("check the name".to_owned()));
         assert_eq!(error.causes, ["E: The repository 'http://x nosuchsuite Release' does not have a Release file."]);
-        assert!(error.hint.expect("a hint").ends_with(&Meaning::Gone.hint(&[])));
+        assert!(error.hint.expect("a hint").ends_with(&Diagnosis::Gone.hint(&[])));
     }
 }

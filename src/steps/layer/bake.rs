@@ -9,18 +9,18 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 
 use super::{
-    Why, beside, contents, key,
+    Why, contents, key,
     manifest::{Manifest, Part},
-    words,
+    run_blocking, words,
 };
 use crate::{
     fs,
     plan::{Environment, Layer},
     steps::{
         Context, Problem,
-        links::Ground,
         python::{self, Trace},
         r,
+        system_libraries::SystemLibraries,
     },
     store::{Key, Kind, Tier},
     trust::{Prehash, SecretKey, trusted_comment},
@@ -76,10 +76,10 @@ pub async fn bake(ctx: &Context, layer: &Layer, signer: Option<&SecretKey>) -> R
             Environment::Python => Ok(()),
             Environment::R => Err(format!("it links to `{name}`, which is in no folder of libraries")),
         };
-        let links = Ground::read(&root, of.r_home()).links_of(&paths, absent)?;
+        let links = SystemLibraries::read(&root, of.r_home()).links_of(&paths, absent)?;
         Ok((key::of(&of, &root)?, cut(&of.base, files)?, links))
     };
-    let (key, pieces, links) = beside(looking).await.map_err(failed)?;
+    let (key, pieces, links) = run_blocking(looking).await.map_err(failed)?;
     let parts = pack(ctx, layer, &key, pieces).await.map_err(failed)?;
     let versions = layer.packages.iter().map(|(name, package)| (name.clone(), package.version.clone()));
     let manifest = Manifest::new(&key, versions.collect::<BTreeMap<_, _>>(), links, parts);
@@ -160,7 +160,7 @@ async fn pack(ctx: &Context, layer: &Layer, key: &Key, pieces: Vec<Piece>) -> Re
                 let packed = fs::pack_to(&base, &piece.names, LEVEL, &also);
                 packed.map(|entries| (piece.bytes, entries)).map_err(|error| words(&error))
             };
-            let (bytes, entries) = beside(packing).await?;
+            let (bytes, entries) = run_blocking(packing).await?;
             let added = if layer.private { ctx.store.add_local(&to).await } else { ctx.store.add(&to).await };
             // The store has it under its own name.
             let _ = fs::remove(&to);

@@ -17,7 +17,7 @@ use crate::{
 /// What a layer is known by. Its names are in keys: a change of one makes all layers unknown.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Decides<'a> {
+struct KeyInputs<'a> {
     of: Environment,
     /// Operating system, processor, versions: the lock's runtime.
     runtime: &'a str,
@@ -66,7 +66,7 @@ pub(super) fn of(layer: &Layer, root: &Path) -> Result<Key, Why> {
         let digest = file.canonicalize().and_then(|real| Digest::sha256_of_file(&real));
         digest.map(|digest| digest.hex().to_owned()).map_err(unread(&file))
     });
-    let decides = Decides {
+    let decides = KeyInputs {
         of: layer.of,
         runtime: &layer.runtime,
         version: &layer.version,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::Why;
 use crate::{
     digest::Digest,
-    steps::links::Links,
+    steps::system_libraries::LinkedLibraries,
     store::{Entry, Key, Kind, Member, Object},
     trust::Trusted,
 };
@@ -32,7 +32,7 @@ pub(super) struct Manifest {
     /// Versions by package.
     pub(super) packages: BTreeMap<String, String>,
     /// What its shared objects link to outside of it.
-    pub(super) links: Links,
+    pub(super) links: LinkedLibraries,
     pub(super) parts: Vec<Part>,
 }
 
@@ -56,7 +56,7 @@ impl Part {
 }
 
 impl Manifest {
-    pub(super) fn new(key: &Key, packages: BTreeMap<String, String>, links: Links, parts: Vec<Part>) -> Self {
+    pub(super) fn new(key: &Key, packages: BTreeMap<String, String>, links: LinkedLibraries, parts: Vec<Part>) -> Self {
         Self { schema: SCHEMA, key: key.hex().to_owned(), packages, links, parts }
     }
 

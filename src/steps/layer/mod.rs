@@ -16,4 +16,4 @@ pub use bake::{Baked, bake};
 pub use restore::Staged;
 pub(super) use restore::stage;
 
-use super::why::{Why, beside, words};
+use super::blocking::{Why, run_blocking, words};

@@ -9,9 +9,10 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Why, beside, key,
+    Why, key,
     manifest::Manifest,
-    unpack::{Folder, Unpacking},
+    run_blocking,
+    unpack::{StagingFolder, Unpacking},
     words,
 };
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
     report::words::counted,
     steps::{
         Context,
-        links::{Ground, Links},
+        system_libraries::{LinkedLibraries, SystemLibraries},
     },
     store::{Kind, Visibility},
 };
@@ -32,8 +33,8 @@ const BESIDE: &str = ".nodeagent-layer";
 #[derive(Debug)]
 pub struct Staged {
     layer: Box<Layer>,
-    folder: Arc<Folder>,
-    links: Links,
+    folder: Arc<StagingFolder>,
+    links: LinkedLibraries,
     unpacking: Unpacking,
 }
 
@@ -41,13 +42,13 @@ pub struct Staged {
 /// What it returns is there by its digests, which is all that a run has to know before its first change; unpacking goes
 /// on while other steps act.
 pub(in super::super) async fn stage(ctx: &Context, layer: &Layer) -> Option<Staged> {
-    let (place, of, root) = (place_beside(ctx, layer)?, layer.clone(), ctx.root.clone());
+    let (place, of, root) = (staging_area(ctx, layer)?, layer.clone(), ctx.root.clone());
     // A run that was killed may have left one.
     place.sweep().ok()?;
     if !ctx.store.keeps() {
         return None;
     }
-    let key = match beside(move || key::of(&of, &root)).await {
+    let key = match run_blocking(move || key::of(&of, &root)).await {
         Ok(key) => key,
         Err(why) => {
             not_staged(ctx, layer, &why);
@@ -75,7 +76,7 @@ fn not_staged(ctx: &Context, layer: &Layer, why: &str) {
     ctx.progress.warn(format!("the {} layer in the store is not used: {why}", layer.of.name()));
 }
 
-async fn fetched(ctx: &Context, layer: &Layer, manifest: Manifest, place: &Place) -> Result<Staged, Why> {
+async fn fetched(ctx: &Context, layer: &Layer, manifest: Manifest, place: &StagingArea) -> Result<Staged, Why> {
     ctx.progress.now(format!("fetching a layer of {}", counted(manifest.packages.len(), "package")), None);
     let folder = Arc::new(place.folder(ctx));
     let unpacking = Unpacking::fetch(ctx, &folder, manifest.parts).await?;
@@ -93,7 +94,7 @@ impl Staged {
         let (root, packages) = (ctx.root.clone(), counted(layer.packages.len(), "package"));
         collides(&folder, &layer).await?;
         let r_home = layer.r_home().map(Path::to_owned);
-        let fits = beside(move || Ok(Ground::read(&root, r_home.as_deref()).fits(&links))).await?;
+        let fits = run_blocking(move || Ok(SystemLibraries::read(&root, r_home.as_deref()).fits(&links))).await?;
         if !fits {
             return Err("it links to libraries that are not here in the same versions".to_owned());
         }
@@ -120,9 +121,9 @@ impl Staged {
 }
 
 /// A layer never changes what is there.
-async fn collides(folder: &Arc<Folder>, layer: &Layer) -> Result<(), Why> {
+async fn collides(folder: &Arc<StagingFolder>, layer: &Layer) -> Result<(), Why> {
     let (from, to) = (Arc::clone(folder), layer.base.clone());
-    let looked = beside(move || fs::would_change(&from.unpacked, &to).map_err(|error| words(&error))).await?;
+    let looked = run_blocking(move || fs::would_change(&from.unpacked, &to).map_err(|error| words(&error))).await?;
     match looked {
         Some(path) => Err(format!("`{}` is there already, and is another", path.display())),
         None => Ok(()),
@@ -138,26 +139,26 @@ fn rank(name: &Path) -> u8 {
 
 /// Where a layer can be unpacked so that it can be renamed into its place: in the agent's cache where that is in the same
 /// mount, else beside the place.
-struct Place {
+struct StagingArea {
     above: PathBuf,
     /// How the names of all such folders there begin.
     name: String,
 }
 
-fn place_beside(ctx: &Context, layer: &Layer) -> Option<Place> {
+fn staging_area(ctx: &Context, layer: &Layer) -> Option<StagingArea> {
     let of = layer.of.name().to_lowercase();
     if fs::is_one_mount(&ctx.cache, &layer.base) {
-        return Some(Place { above: ctx.cache.join("layers"), name: format!("{of}-") });
+        return Some(StagingArea { above: ctx.cache.join("layers"), name: format!("{of}-") });
     }
     let above = layer.base.ancestors().find(|above| above.exists())?.to_owned();
-    Some(Place { above, name: format!("{BESIDE}-{of}-") })
+    Some(StagingArea { above, name: format!("{BESIDE}-{of}-") })
 }
 
-impl Place {
+impl StagingArea {
     /// A folder of this process alone: threads of a run that was ended may still be at work in theirs.
-    fn folder(&self, ctx: &Context) -> Folder {
+    fn folder(&self, ctx: &Context) -> StagingFolder {
         let name = format!("{}{}", self.name, std::process::id());
-        Folder {
+        StagingFolder {
             unpacked: self.above.join(&name),
             archives: ctx.cache.join("layers").join(format!("{}-parts", name.trim_start_matches('.'))),
         }

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use zstd::zstd_safe::DCtx;
 
-use super::{Why, beside, manifest::Part, words};
+use super::{Why, manifest::Part, run_blocking, words};
 use crate::{
     fs::{self, Limits, Seen},
     steps::Context,
@@ -28,20 +28,20 @@ const MOST_WORKERS: usize = 32;
 /// Where a layer on its way is. Gone when the last who works there is done: a step whose time is up does not wait for a
 /// thread that is unpacking.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(super) struct StagingFolder {
     pub(super) unpacked: PathBuf,
     /// The parts, each until it is unpacked.
     pub(super) archives: PathBuf,
 }
 
-impl Folder {
+impl StagingFolder {
     fn clear(&self) {
         let _ = fs::remove_tree(&self.archives);
         let _ = fs::remove_tree(&self.unpacked);
     }
 }
 
-impl Drop for Folder {
+impl Drop for StagingFolder {
     fn drop(&mut self) {
         self.clear();
     }
@@ -50,25 +50,25 @@ impl Drop for Folder {
 /// Parts that were fetched and are being unpacked. Dropped, it gives the rest up.
 #[derive(Debug)]
 pub(super) struct Unpacking {
-    work: Arc<Work>,
+    work: Arc<UnpackQueue>,
     ended: JoinHandle<Result<(), Why>>,
 }
 
 impl Unpacking {
     /// Fetches all parts; what arrived is unpacked meanwhile, and the rest while others go on.
-    pub(super) async fn fetch(ctx: &Context, folder: &Arc<Folder>, parts: Vec<Part>) -> Result<Self, Why> {
+    pub(super) async fn fetch(ctx: &Context, folder: &Arc<StagingFolder>, parts: Vec<Part>) -> Result<Self, Why> {
         let (unpacking, arrived) = Self::begin(ctx, folder, parts.len());
         let work = &unpacking.work;
         let fetch = |part: Part| {
             let (to, arrived) = (folder.archives.join(format!("{}.tar.zst", part.sha256)), arrived.clone());
-            async move { if work.is_given_up() { Ok(()) } else { fetch(ctx, to, part, arrived).await } }
+            async move { if work.is_cancelled() { Ok(()) } else { fetch(ctx, to, part, arrived).await } }
         };
         let fetching = futures::stream::iter(parts).map(fetch).buffer_unordered(ctx.cores + AHEAD);
         let fetched = fetching.try_for_each(|()| std::future::ready(Ok(()))).await;
         // Without this sender no worker waits for more.
         drop(arrived);
-        if fetched.is_err() || work.is_given_up() {
-            work.give_up();
+        if fetched.is_err() || work.is_cancelled() {
+            work.cancel();
             // The place is free for another try only when nobody works there any more.
             let unpacked = unpacking.ended().await;
             return Err(fetched.and(unpacked).err().unwrap_or_else(|| "it was given up".to_owned()));
@@ -77,14 +77,17 @@ impl Unpacking {
     }
 
     /// Threads that unpack what is sent to them, until the sender is dropped.
-    fn begin(ctx: &Context, folder: &Arc<Folder>, parts: usize) -> (Self, mpsc::Sender<Arrived>) {
+    fn begin(ctx: &Context, folder: &Arc<StagingFolder>, parts: usize) -> (Self, mpsc::Sender<FetchedPart>) {
         let began = Timestamp::now();
         let (arrived, arrivals) = mpsc::channel();
-        let work =
-            Arc::new(Work { arrivals: Mutex::new(arrivals), seen: Seen::default(), given_up: AtomicBool::new(false) });
+        let work = Arc::new(UnpackQueue {
+            arrivals: Mutex::new(arrivals),
+            seen: Seen::default(),
+            cancelled: AtomicBool::new(false),
+        });
         let worker = |_| {
             let (work, into) = (Arc::clone(&work), Arc::clone(folder));
-            beside(move || work.unpack_all(&into.unpacked))
+            run_blocking(move || work.unpack_all(&into.unpacked))
         };
         let workers = join_all((0..ctx.cores.min(parts).min(MOST_WORKERS)).map(worker));
         let (progress, folder, of) = (ctx.progress.clone(), Arc::clone(folder), Arc::clone(&work));
@@ -96,9 +99,9 @@ impl Unpacking {
                     folder.clear();
                     Ok(())
                 };
-                let _ = beside(clear).await;
+                let _ = run_blocking(clear).await;
             }
-            if ended.is_err() || !of.is_given_up() {
+            if ended.is_err() || !of.is_cancelled() {
                 progress.task_finished("unpack a layer", began, ended.is_ok());
             }
             ended
@@ -114,14 +117,14 @@ impl Unpacking {
 
 impl Drop for Unpacking {
     fn drop(&mut self) {
-        self.work.give_up();
+        self.work.cancel();
     }
 }
 
 /// A part in the agent's cache.
-type Arrived = (PathBuf, Part);
+type FetchedPart = (PathBuf, Part);
 
-async fn fetch(ctx: &Context, archive: PathBuf, part: Part, arrived: mpsc::Sender<Arrived>) -> Result<(), Why> {
+async fn fetch(ctx: &Context, archive: PathBuf, part: Part, arrived: mpsc::Sender<FetchedPart>) -> Result<(), Why> {
     let object = part.object();
     if !ctx.store.object(&object.digest, Some(object.size), &archive, |_| ()).await {
         return Err(format!("its part {} is not there", &object.digest.hex()[..12]));
@@ -133,21 +136,21 @@ async fn fetch(ctx: &Context, archive: PathBuf, part: Part, arrived: mpsc::Sende
 
 /// What those who unpack share.
 #[derive(Debug)]
-struct Work {
-    arrivals: Mutex<mpsc::Receiver<Arrived>>,
+struct UnpackQueue {
+    arrivals: Mutex<mpsc::Receiver<FetchedPart>>,
     /// Names of all parts: what one may not do, two may not do together.
     seen: Seen,
     /// One part is of no use, or nobody waits for them any more: the others need not come.
-    given_up: AtomicBool,
+    cancelled: AtomicBool,
 }
 
-impl Work {
-    fn give_up(&self) {
-        self.given_up.store(true, Ordering::Relaxed);
+impl UnpackQueue {
+    fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
     }
 
-    fn is_given_up(&self) -> bool {
-        self.given_up.load(Ordering::Relaxed)
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
     }
 
     /// Unpacks parts as they arrive, one after the other, in memory that they share.
@@ -156,9 +159,9 @@ impl Work {
         loop {
             let next = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok((archive, part)) = next else { return Ok(()) };
-            let unpacked = if self.is_given_up() { Ok(()) } else { self.unpack(&archive, &part, into, &mut context) };
+            let unpacked = if self.is_cancelled() { Ok(()) } else { self.unpack(&archive, &part, into, &mut context) };
             let _ = fs::remove(&archive);
-            unpacked.inspect_err(|_| self.give_up())?;
+            unpacked.inspect_err(|_| self.cancel())?;
         }
     }
 
@@ -184,7 +187,7 @@ mod tests {
 
     struct Bench {
         ctx: Context,
-        folder: Arc<Folder>,
+        folder: Arc<StagingFolder>,
         _temp: tempfile::TempDir,
     }
 
@@ -194,10 +197,10 @@ mod tests {
             let events = Events::new(vec![Box::new(Collector::default())]);
             let ctx = Context::for_tests(Arc::new(FakeRunner::new()), events.of_step("pip"));
             let (unpacked, archives) = (temp.path().join("unpacked"), temp.path().join("archives"));
-            Self { ctx, folder: Arc::new(Folder { unpacked, archives }), _temp: temp }
+            Self { ctx, folder: Arc::new(StagingFolder { unpacked, archives }), _temp: temp }
         }
 
-        fn arrived(&self, bytes: &[u8]) -> Arrived {
+        fn arrived(&self, bytes: &[u8]) -> FetchedPart {
             let path = self.folder.archives.join("part");
             replace(&path, bytes, Attributes::mode(0o644)).expect("written");
             (path, Part { sha256: String::new(), size: bytes.len() as u64, bytes: 1 << 20, entries: 9 })

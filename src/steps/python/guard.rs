@@ -1,15 +1,15 @@
 //! Explains a resolution that failed because of what the runtime ships: which requirement, which distribution.
 
 use super::{
-    Context, Problem, access,
-    tool::{Change, Request, Tool},
+    Context, Problem, index_auth,
+    installer::{Change, Installer, Request},
 };
 use crate::{diagnostic::Origin, plan::PythonInstall};
 
 /// The refusal, when the resolution works without the guard and would change what is guarded; `None` otherwise.
 pub(super) async fn explain(
     ctx: &Context,
-    tool: &Tool,
+    tool: &Installer,
     wanted: &PythonInstall,
     request: &Request<'_>,
 ) -> Option<Problem> {
@@ -37,7 +37,7 @@ pub(super) async fn explain(
 /// The part of the request that cannot be resolved under the guard by itself.
 async fn culprit(
     ctx: &Context,
-    tool: &Tool,
+    tool: &Installer,
     wanted: &PythonInstall,
     request: &Request<'_>,
 ) -> (String, Option<Origin>) {
@@ -68,7 +68,7 @@ async fn culprit(
 /// The line of a requirements file that cannot be resolved by itself.
 async fn line_of(
     ctx: &Context,
-    tool: &Tool,
+    tool: &Installer,
     file: &std::path::Path,
     nothing: &Request<'_>,
 ) -> Option<(String, Option<Origin>)> {
@@ -86,8 +86,8 @@ async fn line_of(
 }
 
 /// What would change; `None` when there is no resolution.
-async fn dry_run(ctx: &Context, tool: &Tool, request: &Request<'_>) -> Option<Vec<Change>> {
-    let cmd = access::with_logins(ctx, tool.install(&request.dry())).ok()?;
+async fn dry_run(ctx: &Context, tool: &Installer, request: &Request<'_>) -> Option<Vec<Change>> {
+    let cmd = index_auth::with_logins(ctx, tool.install(&request.dry())).ok()?;
     let done = ctx.runner.run(&cmd).await.ok()?;
     (done.code == 0).then(|| tool.changes(&done.stdout, &done.stderr))
 }
@@ -143,7 +143,7 @@ pub(super) mod tests {
             let stderr = " - numpy==2.1.3\n + numpy==1.26.4\n + oldthing==1.0\n".to_owned();
             Some(Finished { code: i32::from(guarded && old), stderr, ..Finished::default() })
         });
-        let (wanted, tool) = (wanted(), Tool::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() });
+        let (wanted, tool) = (wanted(), Installer::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() });
         let constraints = std::path::PathBuf::from("/c.txt");
         let error = explain(&context(runner), &tool, &wanted, &Request::all(&wanted, Some(&constraints)))
             .await
@@ -156,7 +156,7 @@ pub(super) mod tests {
     #[tokio::test]
     async fn a_requirement_that_nobody_has_is_not_the_guards_fault() {
         let runner = FakeRunner::new().answer(|_| Some(Finished { code: 1, ..Finished::default() }));
-        let (wanted, tool) = (wanted(), Tool::Pip);
+        let (wanted, tool) = (wanted(), Installer::Pip);
         let constraints = std::path::PathBuf::from("/c.txt");
         assert_eq!(explain(&context(runner), &tool, &wanted, &Request::all(&wanted, Some(&constraints))).await, None);
     }

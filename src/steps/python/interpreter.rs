@@ -8,7 +8,7 @@ use super::Context;
 use crate::{
     digest::Digest,
     facts::PythonEnv,
-    steps::why::{beside, words},
+    steps::blocking::{run_blocking, words},
 };
 
 /// An interpreter. Its names are in keys: a change of one makes all that is kept unknown.
@@ -32,7 +32,7 @@ impl Interpreter {
         let digest = move || {
             program.canonicalize().and_then(|real| Digest::sha256_of_file(&real)).map_err(|error| words(&error))
         };
-        let sha256 = beside(digest).await.ok()?.hex().to_owned();
+        let sha256 = run_blocking(digest).await.ok()?.hex().to_owned();
         Some(Self { version: format!("{major}.{minor}.{patch}"), sha256, folder })
     }
 }

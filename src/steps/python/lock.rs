@@ -12,10 +12,11 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
-    Context, Problem, access, cache, explained, guard,
+    Context, Problem, cache, explained, guard,
     index::PipConfig,
+    index_auth,
+    installer::{Installer, Request},
     text,
-    tool::{Request, Tool},
 };
 use crate::{
     digest::Digest,
@@ -40,15 +41,15 @@ pub async fn lock(
     let shipped = as_shipped(ctx, wanted).await?;
     let constraints = constraints(ctx, wanted, keep)?;
     let request = Request::all(wanted, Some(&constraints)).dry();
-    let mut cmd = Tool::Pip.install(&request);
+    let mut cmd = Installer::Pip.install(&request);
     // `-m pip`, then pip's own options.
     cmd.args.splice(2..2, ["--python".to_owned(), text(&shipped)]);
-    let cmd = access::with_logins(ctx, cmd)?;
+    let cmd = index_auth::with_logins(ctx, cmd)?;
     ctx.progress.now("resolving", None);
     let resolved = match ctx.runner.run(&cmd).await.and_then(|done| done.ok(&cmd)) {
         Ok(done) => done.stdout,
         Err(error) => {
-            if let Some(refusal) = guard::explain(ctx, &Tool::Pip, wanted, &request).await {
+            if let Some(refusal) = guard::explain(ctx, &Installer::Pip, wanted, &request).await {
                 return Err(refusal);
             }
             let error = explained(ctx, wanted, "the Python requirements cannot be resolved", &error).await;
@@ -72,14 +73,14 @@ pub async fn lock(
 
 /// A distribution of pip's report.
 #[derive(Debug, PartialEq, Eq)]
-struct Found {
+struct ReportedDistribution {
     name: String,
     version: String,
     url: Url,
     sha256: Option<Digest>,
 }
 
-impl Found {
+impl ReportedDistribution {
     async fn locked(self, ctx: &Context, wanted: &PythonInstall) -> Result<LockedDistribution, Problem> {
         let Self { name, version, url, sha256 } = self;
         let last = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
@@ -105,7 +106,7 @@ async fn digest_of(ctx: &Context, wanted: &PythonInstall, url: &Url, file: &str)
 }
 
 /// What pip's installation report names: <https://pip.pypa.io/en/stable/reference/installation-report/>.
-fn report(text: &str) -> Result<Vec<Found>, Problem> {
+fn report(text: &str) -> Result<Vec<ReportedDistribution>, Problem> {
     let no_report = || {
         let error = Problem::new("pip gave no report of what it would install");
         error.hint("a lock needs pip 22.3 or newer in the environment".to_owned())
@@ -116,7 +117,7 @@ fn report(text: &str) -> Result<Vec<Found>, Problem> {
 }
 
 /// One entry; nothing when it makes no sense.
-fn found(entry: &Value) -> Option<Result<Found, Problem>> {
+fn found(entry: &Value) -> Option<Result<ReportedDistribution, Problem>> {
     let text = |path: &str| entry.pointer(path).and_then(Value::as_str);
     let (name, version) = (normalised(text("/metadata/name")?), text("/metadata/version")?.to_owned());
     let url: Url = text("/download_info/url")?.parse().ok()?;
@@ -127,7 +128,7 @@ fn found(entry: &Value) -> Option<Result<Found, Problem>> {
     }
     let old = text("/download_info/archive_info/hash").and_then(|hash| hash.strip_prefix("sha256="));
     let sha256 = text("/download_info/archive_info/hashes/sha256").or(old).and_then(|hex| hex.parse().ok());
-    Some(Ok(Found { name, version, url, sha256 }))
+    Some(Ok(ReportedDistribution { name, version, url, sha256 }))
 }
 
 /// What may not change and what shall not, as a file.

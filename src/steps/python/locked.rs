@@ -2,21 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Context, Problem, bytecode::ToInstall, cache, index::PipConfig, tool::Tool};
+use super::{Context, Problem, bytecode::WheelToInstall, cache, index::PipConfig, installer::Installer};
 use crate::{
     exec::Cmd,
     facts::PythonEnv,
     fs::{self, Attributes, Found, FsError},
     lock::LockedDistribution,
     plan::PythonInstall,
-    steps::locked::{self, Wanted},
+    steps::locked::{self, LockedFile},
     store::Visibility,
 };
 
 /// Fetches the files of a lock.
 pub(super) async fn fetch(ctx: &Context, wanted: &PythonInstall, files: &[LockedDistribution]) -> Result<(), Problem> {
     let config = PipConfig::of(ctx, wanted);
-    let files = files.iter().map(|file| Wanted {
+    let files = files.iter().map(|file| LockedFile {
         title: format!("{} {}", file.name, file.version),
         url: config.with_own_login(&file.url),
         size: None,
@@ -38,15 +38,15 @@ pub(super) fn wheels(
     config: &PipConfig,
     wanted: &PythonInstall,
     files: &[LockedDistribution],
-) -> Vec<ToInstall> {
-    let locked = files.iter().filter(|file| !file.is_source()).map(|file| ToInstall {
+) -> Vec<WheelToInstall> {
+    let locked = files.iter().filter(|file| !file.is_source()).map(|file| WheelToInstall {
         name: file.name.clone(),
         sha256: file.sha256.hex().to_owned(),
         reach: reach(ctx, config, file),
     });
     let of_files = wanted.wheels.iter().filter_map(|wheel| {
         let reach = Visibility::of(ctx.filestore.trusted().is_on());
-        Some(ToInstall { name: wheel.name.clone(), sha256: wheel.sha256.clone()?, reach })
+        Some(WheelToInstall { name: wheel.name.clone(), sha256: wheel.sha256.clone()?, reach })
     });
     locked.chain(of_files).collect()
 }
@@ -59,7 +59,7 @@ pub(super) fn sources<'a>(ctx: &Context, files: &'a [LockedDistribution]) -> Vec
 /// The command that installs the fetched wheels and those of source archives. With `compile` it makes byte code.
 pub(super) fn command(
     ctx: &Context,
-    tool: &Tool,
+    tool: &Installer,
     wanted: &PythonInstall,
     files: &[LockedDistribution],
     built: &[&Path],

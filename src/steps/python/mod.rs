@@ -4,18 +4,18 @@
 //! The resolution runs while the step prepares, so that a request that would change a shipped distribution is refused
 //! before anything is touched.
 
-mod access;
 mod bytecode;
 mod guard;
 mod hints;
 mod index;
+mod index_auth;
+mod installer;
 mod interpreter;
 mod lock;
 mod locked;
 mod repair;
-mod sources;
-mod tool;
 mod uv;
+mod wheel_builds;
 
 use std::{
     collections::BTreeSet,
@@ -26,11 +26,11 @@ use std::{
 
 use bytecode::ByteCode;
 use index::PipConfig;
+use installer::{Installer, Request};
 use interpreter::Interpreter;
 use jiff::Timestamp;
 pub use lock::lock;
 pub use repair::{COMPILED, clean_up_interrupted};
-use tool::{Request, Tool};
 
 use super::{
     Context, Problem,
@@ -57,7 +57,7 @@ pub enum Prepared {
 /// A resolution that is known to work.
 #[derive(Debug)]
 pub struct Installation {
-    tool: Tool,
+    tool: Installer,
     constraints: Option<PathBuf>,
     /// What was inconsistent before we came.
     conflicts: BTreeSet<String>,
@@ -77,7 +77,7 @@ async fn prepare_installation(ctx: &Context, wanted: &PythonInstall) -> Result<I
     let tool = uv::find(ctx, wanted).await?;
     let _no_trace = no_trace(wanted);
     if let Some(files) = &wanted.locked {
-        sources::may_be_built(ctx, files)?;
+        wheel_builds::may_be_built(ctx, files)?;
         locked::fetch(ctx, wanted, files).await?;
         let conflicts = conflicts(ctx, &tool, wanted).await?;
         return Ok(Installation { tool, constraints: None, conflicts });
@@ -89,7 +89,7 @@ async fn prepare_installation(ctx: &Context, wanted: &PythonInstall) -> Result<I
     let empty = cache(ctx).join("empty");
     let apart = repair::has_unreadable(&wanted.interpreter).then_some(empty.as_path());
     let request = Request { apart, ..Request::all(wanted, constraints.as_deref()) };
-    let cmd = access::with_logins(ctx, tool.install(&request.dry()))?;
+    let cmd = index_auth::with_logins(ctx, tool.install(&request.dry()))?;
     let resolved = ctx.runner.run(&cmd).await.and_then(|done| done.ok(&cmd));
     ctx.progress.task_finished("resolve", started, resolved.is_ok());
     if let Err(error) = resolved {
@@ -159,10 +159,10 @@ async fn install_all(ctx: &Context, wanted: &PythonInstall, installation: &Insta
         return Ok(ByteCode::default());
     }
     let (config, interpreter) = (PipConfig::of(ctx, wanted), Interpreter::read(ctx, &env).await);
-    let site = sources::Site { ctx, tool, wanted, config: &config, interpreter: interpreter.as_ref() };
+    let site = wheel_builds::WheelBuilder { ctx, tool, wanted, config: &config, interpreter: interpreter.as_ref() };
     let built = site.wheels(&locked::sources(ctx, &files)).await?;
     let mut wheels = locked::wheels(ctx, &config, wanted, &files);
-    wheels.extend(sources::to_install(&built).await);
+    wheels.extend(wheel_builds::to_install(&built).await);
     let mut code = ByteCode::look(ctx, wanted, interpreter.as_ref(), wheels).await;
     let compile = wanted.compile && !code.is_any();
     let built: Vec<&Path> = built.iter().map(|wheel| wheel.path.as_path()).collect();
@@ -183,7 +183,7 @@ async fn restore(ctx: &Context, wanted: &PythonInstall, staged: Staged) -> Resul
 }
 
 async fn install(ctx: &Context, wanted: &PythonInstall, cmd: Cmd) -> Result<(), Problem> {
-    let cmd = access::with_logins(ctx, cmd)?.log(ctx.logs.join("pip.log"));
+    let cmd = index_auth::with_logins(ctx, cmd)?.log(ctx.logs.join("pip.log"));
     let progress = ctx.progress.clone();
     let started = Timestamp::now();
     let watcher = Arc::new(move |line: &str| progress.now(line.trim(), None));
@@ -202,7 +202,7 @@ async fn install(ctx: &Context, wanted: &PythonInstall, cmd: Cmd) -> Result<(), 
 /// An installer's failure with its remedy: a server that wants a login explains more than what it did not give.
 async fn explained(ctx: &Context, wanted: &PythonInstall, message: &str, error: &ExecError) -> Problem {
     let failed = Problem::new(message).because(error);
-    match access::refusal(ctx, wanted, error.stderr()).await {
+    match index_auth::refusal(ctx, wanted, error.stderr()).await {
         Some((cause, hint)) => failed.cause(cause).hint(hint),
         None => failed.hint(hints::of(error.stderr())),
     }
@@ -226,7 +226,7 @@ fn write_constraints(ctx: &Context, wanted: &PythonInstall) -> Result<Option<Pat
 }
 
 /// What `pip check` finds fault with, a line each. A runtime may come with faults of its own.
-async fn conflicts(ctx: &Context, tool: &Tool, wanted: &PythonInstall) -> Result<BTreeSet<String>, Problem> {
+async fn conflicts(ctx: &Context, tool: &Installer, wanted: &PythonInstall) -> Result<BTreeSet<String>, Problem> {
     let done = ctx.runner.run(&tool.check(&wanted.interpreter)).await?;
     if done.code == 0 {
         return Ok(BTreeSet::new());
@@ -318,7 +318,7 @@ pub(super) async fn usable(ctx: &Context, interpreter: &Path, modules: &[String]
     ctx.progress.now("importing what was installed", None);
     let cmd =
         Cmd::new(interpreter.to_string_lossy()).args(["-c", IMPORT]).args(modules.iter().map(String::as_str)).cwd("/");
-    let cmd = if trace == Trace::None { tool::leaving_no_trace(cmd) } else { cmd };
+    let cmd = if trace == Trace::None { installer::leaving_no_trace(cmd) } else { cmd };
     let done = ctx.runner.run(&cmd).await?;
     ctx.progress.task_finished("import", started, done.code == 0);
     if done.code == 0 {

@@ -8,7 +8,7 @@ use std::{
 use super::{
     Context, Problem, cache,
     index::{PipConfig, find_file},
-    tool::Tool,
+    installer::Installer,
 };
 use crate::{
     digest::Digest,
@@ -37,9 +37,9 @@ const WHEELS: [(&str, &str, &str); 2] = [
 static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// The installer for a request.
-pub(super) async fn find(ctx: &Context, wanted: &PythonInstall) -> Result<Tool, Problem> {
+pub(super) async fn find(ctx: &Context, wanted: &PythonInstall) -> Result<Installer, Problem> {
     let given = match &wanted.installer {
-        PythonInstaller::Pip => return Ok(Tool::Pip),
+        PythonInstaller::Pip => return Ok(Installer::Pip),
         PythonInstaller::Automatic { uv } => uv,
     };
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -52,8 +52,8 @@ pub(super) async fn find(ctx: &Context, wanted: &PythonInstall) -> Result<Tool, 
         },
     };
     Ok(match program {
-        Some(program) => Tool::Uv { program, cache: cache(ctx).join("uv"), env: config.for_uv() },
-        None => Tool::Pip,
+        Some(program) => Installer::Uv { program, cache: cache(ctx).join("uv"), env: config.for_uv() },
+        None => Installer::Pip,
     })
 }
 

@@ -9,7 +9,7 @@ use crate::{exec::Cmd, fs, plan::RInstall, steps::Context};
 
 /// What all builds of a step have in common.
 #[derive(Debug)]
-pub(super) struct Workshop {
+pub(super) struct BuildEnvironment {
     program: String,
     library: PathBuf,
     /// All libraries that R searches, the receiving one first.
@@ -20,7 +20,7 @@ pub(super) struct Workshop {
     logs: PathBuf,
 }
 
-impl Workshop {
+impl BuildEnvironment {
     /// Prepares for building into a library.
     pub(super) fn new(ctx: &Context, wanted: &RInstall) -> Result<Self, fs::FsError> {
         let others: BTreeSet<&Path> = wanted.installed.values().map(|found| found.library.as_path()).collect();
@@ -99,7 +99,7 @@ impl Workshop {
 }
 
 #[cfg(test)]
-impl Workshop {
+impl BuildEnvironment {
     /// With our own settings, and nothing prepared.
     pub(super) fn for_tests() -> Self {
         Self {

@@ -13,7 +13,7 @@ use super::{
     archive,
     description::Description,
     repository::{shown, user_agent},
-    resolve::{Candidate, Chosen, Place},
+    resolve::{ArchiveLocation, Candidate, ResolvedPackage},
     version::Version,
 };
 use crate::{
@@ -29,9 +29,9 @@ const TELL_EVERY: u64 = 256 << 10;
 
 /// A package whose archive is on this node.
 #[derive(Debug)]
-pub(super) struct Fetched {
+pub(super) struct FetchedPackage {
     /// Which one.
-    pub(super) chosen: Chosen,
+    pub(super) chosen: ResolvedPackage,
     /// Its archive.
     pub(super) archive: PathBuf,
     /// The archive's size.
@@ -41,7 +41,7 @@ pub(super) struct Fetched {
 }
 
 /// An archive that cannot be used.
-pub(super) struct Unusable {
+pub(super) struct UnusableArchive {
     /// Which one.
     pub(super) url: Url,
     /// Why, as it follows the package's version in a sentence.
@@ -51,7 +51,11 @@ pub(super) struct Unusable {
 }
 
 /// Fetches the archives of all packages. The second list has those that cannot be used.
-pub(super) async fn all(ctx: &Context, chosen: Vec<Chosen>, r: &Version) -> (Vec<Fetched>, Vec<Unusable>) {
+pub(super) async fn all(
+    ctx: &Context,
+    chosen: Vec<ResolvedPackage>,
+    r: &Version,
+) -> (Vec<FetchedPackage>, Vec<UnusableArchive>) {
     let received = AtomicU64::new(0);
     let count = chosen.len();
     let mut tasks: FuturesUnordered<_> =
@@ -68,15 +72,15 @@ pub(super) async fn all(ctx: &Context, chosen: Vec<Chosen>, r: &Version) -> (Vec
 
 async fn one(
     ctx: &Context,
-    chosen: Chosen,
+    chosen: ResolvedPackage,
     r: &Version,
     count: usize,
     received: &AtomicU64,
-) -> Result<Fetched, Box<Unusable>> {
+) -> Result<FetchedPackage, Box<UnusableArchive>> {
     let wanted = &chosen.candidate.description;
-    let (archive, description) = match &chosen.candidate.place {
-        Place::File { path, .. } | Place::Past(_, path) => (path.clone(), wanted.clone()),
-        Place::Repository(url) => {
+    let (archive, description) = match &chosen.candidate.location {
+        ArchiveLocation::File { path, .. } | ArchiveLocation::Archived(_, path) => (path.clone(), wanted.clone()),
+        ArchiveLocation::Repository(url) => {
             let on_bytes = |bytes| {
                 let before = received.fetch_add(bytes, Ordering::Relaxed);
                 if before == 0 || before / TELL_EVERY != (before + bytes) / TELL_EVERY {
@@ -86,7 +90,7 @@ async fn one(
             };
             let path = download(ctx, url, wanted.digest.clone(), r, on_bytes).await.map_err(|error| {
                 let why = error.causes.first().unwrap_or(&error.message);
-                Box::new(Unusable { url: url.clone(), why: format!("could not be fetched: {why}"), error })
+                Box::new(UnusableArchive { url: url.clone(), why: format!("could not be fetched: {why}"), error })
             })?;
             let read = look_into(path.clone(), wanted.digest.is_none()).await;
             let description = read.and_then(|read| as_promised(read, wanted, r)).map_err(|why| {
@@ -94,13 +98,13 @@ async fn one(
                 let _ = fs::remove(&path);
                 let error = Problem::new(format!("R package `{}` cannot be used", wanted.name));
                 let error = error.cause(format!("`{}`: {why}", shown(url)));
-                Box::new(Unusable { url: url.clone(), why: format!("cannot be used: {why}"), error })
+                Box::new(UnusableArchive { url: url.clone(), why: format!("cannot be used: {why}"), error })
             })?;
             (path, description)
         }
     };
     let bytes = std::fs::metadata(&archive).map_or(0, |found| found.len());
-    Ok(Fetched { chosen, archive, bytes, description })
+    Ok(FetchedPackage { chosen, archive, bytes, description })
 }
 
 /// An archive must hold what the index says, for this R.
@@ -152,7 +156,7 @@ pub(super) async fn local(ctx: &Context, paths: &[PathBuf], r: &Version) -> Resu
         if let Some(why) = description.misfit(r) {
             return Err(refused(format!("{} {} {why}", description.name, description.version_text)));
         }
-        read.push(Candidate { description, place: Place::File { path: path.clone(), shown } });
+        read.push(Candidate { description, location: ArchiveLocation::File { path: path.clone(), shown } });
     }
     Ok(read)
 }
@@ -173,6 +177,6 @@ pub(super) async fn past(ctx: &Context, url: &Url, name: &str, r: &Version) -> R
     let description = look_into(to.clone(), true).await.map_err(unusable)?;
     match description.misfit(r) {
         Some(why) => Err(unusable(format!("it {why}"))),
-        None => Ok(Some(Candidate { description, place: Place::Past(url.clone(), to) })),
+        None => Ok(Some(Candidate { description, location: ArchiveLocation::Archived(url.clone(), to) })),
     }
 }

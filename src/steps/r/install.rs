@@ -10,12 +10,12 @@ use futures::{StreamExt as _, stream::FuturesUnordered};
 use jiff::Timestamp;
 
 use super::{
-    Work, archive,
-    build::Workshop,
-    builds::{Builds, Way},
+    PackageInstall, archive,
+    build::BuildEnvironment,
+    build_log,
+    builds::{BuildSource, Builds},
     hints::{self, Remedy},
-    library::{self, InWork},
-    log,
+    library::{self, InstallGuard},
     queue::{Queue, Task},
     slots::{Slot, Slots},
     version::Version,
@@ -24,7 +24,7 @@ use crate::{
     exec::ExecError,
     fs,
     report::event::{Amount, Unit},
-    steps::{Context, patience::Patience},
+    steps::{Context, wait_budget::WaitBudget},
 };
 
 /// A disk with less space than this may well have been full a moment ago.
@@ -32,7 +32,7 @@ const TIGHT: u64 = 4 << 20;
 
 /// A package that is not there in the end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Failed {
+pub(super) struct FailedPackage {
     /// Which one.
     pub(super) package: String,
     /// Whether a build failed; otherwise an unpacking.
@@ -48,32 +48,32 @@ pub(super) struct Failed {
 }
 
 /// What became of a package.
-enum Ended {
+enum Outcome {
     There,
-    Failed(Failed),
+    Failed(FailedPackage),
     /// Another node builds it: it is to be looked for later.
     Elsewhere,
 }
 
 /// Where packages are installed, and how.
-pub(super) struct Site<'a> {
+pub(super) struct PackageInstaller<'a> {
     pub(super) ctx: &'a Context,
-    pub(super) workshop: &'a Workshop,
+    pub(super) environment: &'a BuildEnvironment,
     /// What is kept of builds, if anything.
     pub(super) builds: Option<Builds>,
     pub(super) library: PathBuf,
     pub(super) r: Version,
 }
 
-impl Site<'_> {
+impl PackageInstaller<'_> {
     /// Installs all packages, each after those it needs. Returns those that failed, in their order.
-    pub(super) async fn install(&self, work: &[Work]) -> Vec<Failed> {
-        let tasks: Vec<Task> = work.iter().map(Work::task).collect();
-        let by_name: BTreeMap<&str, &Work> = work.iter().map(|work| (work.name.as_str(), work)).collect();
+    pub(super) async fn install(&self, work: &[PackageInstall]) -> Vec<FailedPackage> {
+        let tasks: Vec<Task> = work.iter().map(PackageInstall::task).collect();
+        let by_name: BTreeMap<&str, &PackageInstall> = work.iter().map(|work| (work.name.as_str(), work)).collect();
         let mut queue = Queue::new(&tasks);
         let mut slots = Slots::new(self.ctx.build_slots.as_ref(), self.ctx.cores);
         let (mut running, mut waiting) = (FuturesUnordered::new(), FuturesUnordered::new());
-        let mut patience: BTreeMap<&str, Patience> = BTreeMap::new();
+        let mut budgets: BTreeMap<&str, WaitBudget> = BTreeMap::new();
         let mut failed = Vec::new();
         let mut begun = 0;
         loop {
@@ -88,7 +88,7 @@ impl Site<'_> {
                 slot = slots.acquire(nothing_runs), if queue.has_ready() => {
                     if let Some(work) = queue.take().and_then(|name| by_name.get(name.as_str()).copied()) {
                         begun += 1;
-                        let may_wait = patience.get(work.name.as_str()).is_none_or(|patience| !patience.is_over());
+                        let may_wait = budgets.get(work.name.as_str()).is_none_or(|budget| !budget.is_exhausted());
                         running.push(self.one(work, slot, (begun, tasks.len() as u64), may_wait));
                     }
                     None
@@ -97,16 +97,16 @@ impl Site<'_> {
             };
             match ended {
                 None => {}
-                Some((work, Ended::There)) => queue.succeeded(&work.name),
-                Some((work, Ended::Elsewhere)) => {
+                Some((work, Outcome::There)) => queue.succeeded(&work.name),
+                Some((work, Outcome::Elsewhere)) => {
                     begun -= 1;
-                    let patience =
-                        patience.entry(&work.name).or_insert_with(|| Patience::new(work.cost(), self.ctx.cores));
-                    waiting.push(self.wait(&work.name, *patience));
+                    let budget =
+                        budgets.entry(&work.name).or_insert_with(|| WaitBudget::new(work.cost(), self.ctx.cores));
+                    waiting.push(self.wait(&work.name, *budget));
                 }
-                Some((work, Ended::Failed(failure))) => {
+                Some((work, Outcome::Failed(failure))) => {
                     queue.failed(&work.name);
-                    failed.push(Failed { blocked: queue.blocked_by(&work.name), ..failure });
+                    failed.push(FailedPackage { blocked: queue.blocked_by(&work.name), ..failure });
                 }
             }
         }
@@ -115,33 +115,44 @@ impl Site<'_> {
     }
 
     /// Installs one package and looks whether it is there.
-    async fn one<'w>(&self, work: &'w Work, slot: Slot, number: (u64, u64), may_wait: bool) -> (&'w Work, Ended) {
+    async fn one<'w>(
+        &self,
+        work: &'w PackageInstall,
+        slot: Slot,
+        number: (u64, u64),
+        may_wait: bool,
+    ) -> (&'w PackageInstall, Outcome) {
         let verb = if work.source { "build" } else { "unpack" };
         let done = match library::lock(&self.library, &work.name) {
-            Some(lock) => self.timed(work, verb, "", number, ready(Err(Trouble::locked(&lock)))).await,
+            Some(lock) => self.timed(work, verb, "", number, ready(Err(InstallError::locked(&lock)))).await,
             None if work.source => match self.take_or_build(work, number, may_wait).await {
                 Some(done) => done,
-                None => return (work, Ended::Elsewhere),
+                None => return (work, Outcome::Elsewhere),
             },
             None => self.timed(work, verb, "", number, self.unpack(&work.name, &work.archive)).await,
         };
         drop(slot);
-        let Err(Trouble { lines, remedy }) = done else { return (work, Ended::There) };
-        let log = Some(self.workshop.log(&work.name)).filter(|log| work.source && log.exists());
+        let Err(InstallError { lines, remedy }) = done else { return (work, Outcome::There) };
+        let log = Some(self.environment.log(&work.name)).filter(|log| work.source && log.exists());
         let package = work.name.clone();
-        (work, Ended::Failed(Failed { package, built: work.source, lines, remedy, log, blocked: Vec::new() }))
+        (work, Outcome::Failed(FailedPackage { package, built: work.source, lines, remedy, log, blocked: Vec::new() }))
     }
 
     /// Takes a package as the store has it built, or builds it and keeps it there; `None` when another node is at it.
-    async fn take_or_build(&self, work: &Work, number: (u64, u64), may_wait: bool) -> Option<Result<(), Trouble>> {
+    async fn take_or_build(
+        &self,
+        work: &PackageInstall,
+        number: (u64, u64),
+        may_wait: bool,
+    ) -> Option<Result<(), InstallError>> {
         let way = match &self.builds {
             Some(builds) => builds.way(&work.name, may_wait).await,
-            None => Way::Build(None),
+            None => BuildSource::Build(None),
         };
         let guard = match way {
-            Way::Elsewhere => return None,
-            Way::Build(guard) => guard,
-            Way::FromStore(archive) => {
+            BuildSource::Elsewhere => return None,
+            BuildSource::Build(guard) => guard,
+            BuildSource::FromStore(archive) => {
                 let unpacking = self.unpack(&work.name, &archive);
                 let done = self.timed(work, "unpack", " from the store", number, unpacking).await;
                 // The store has it still.
@@ -163,40 +174,40 @@ impl Site<'_> {
     /// Does something with a package, looks whether it is there then, and reports how long it took.
     async fn timed(
         &self,
-        work: &Work,
+        work: &PackageInstall,
         verb: &str,
         how: &str,
         (number, count): (u64, u64),
-        doing: impl Future<Output = Result<(), Trouble>>,
-    ) -> Result<(), Trouble> {
+        doing: impl Future<Output = Result<(), InstallError>>,
+    ) -> Result<(), InstallError> {
         let amount = Amount { done: number, total: count, unit: Unit::Pieces };
         self.ctx.progress.now(format!("{verb}ing {}{how}", work.name), Some(amount));
         let started = Timestamp::now();
         // The second look: a tool's exit status is not believed.
-        let look = || library::verify(&self.library, &work.name, &work.version, &self.r).map_err(Trouble::said);
+        let look = || library::verify(&self.library, &work.name, &work.version, &self.r).map_err(InstallError::said);
         let done = doing.await.and_then(|()| look());
         self.ctx.progress.task_finished(format!("{verb} {}{how}", work.name), started, done.is_ok());
         done
     }
 
     /// Waits for a package that another node builds.
-    async fn wait<'w>(&self, package: &'w str, patience: Patience) -> &'w str {
+    async fn wait<'w>(&self, package: &'w str, budget: WaitBudget) -> &'w str {
         let started = Timestamp::now();
         self.ctx.progress.now(format!("waiting for {package}, which another node builds"), None);
         if let Some(builds) = &self.builds {
-            builds.wait(package, &patience).await;
+            builds.wait(package, &budget).await;
         }
         self.ctx.progress.task_finished(format!("wait for {package}, which another node builds"), started, true);
         package
     }
 
-    async fn build(&self, work: &Work) -> Result<(), Trouble> {
-        let temporary = self.workshop.temporary(&work.name);
+    async fn build(&self, work: &PackageInstall) -> Result<(), InstallError> {
+        let temporary = self.environment.temporary(&work.name);
         fs::remove_tree(&temporary).and_then(|()| fs::create_dirs(&temporary, 0o755))?;
-        let cmd = self.workshop.command(&work.name, &work.archive);
-        let in_work = InWork::new(&self.library, &work.name);
+        let cmd = self.environment.command(&work.name, &work.archive);
+        let in_work = InstallGuard::new(&self.library, &work.name);
         let ended = self.ctx.runner.run(&cmd).await;
-        let places = [self.library.as_path(), self.workshop.folder()];
+        let places = [self.library.as_path(), self.environment.folder()];
         // Temporary files are a matter of space only.
         let _ = fs::remove_tree(&temporary);
         match ended {
@@ -206,10 +217,10 @@ impl Site<'_> {
                     // Nothing is half-done, or the lock is somebody else's.
                     in_work.ended();
                 }
-                if done.code == 0 { Ok(()) } else { Err(Trouble::told_by(&output).or_no_space(&places)) }
+                if done.code == 0 { Ok(()) } else { Err(InstallError::told_by(&output).or_no_space(&places)) }
             }
             Err(error) => {
-                let mut trouble = Trouble::told_by(error.stderr());
+                let mut trouble = InstallError::told_by(error.stderr());
                 trouble.lines.insert(0, error.to_string());
                 if let ExecError::NotStarted { .. } = error {
                     let words = "install R (`r-base-core`), or name its program in the profile";
@@ -220,13 +231,13 @@ impl Site<'_> {
         }
     }
 
-    async fn unpack(&self, package: &str, archive: &Path) -> Result<(), Trouble> {
+    async fn unpack(&self, package: &str, archive: &Path) -> Result<(), InstallError> {
         let (library, package, archive) = (self.library.clone(), package.to_owned(), archive.to_owned());
         let unpacking = move || {
             let staging = library::staging(&library, &package);
             fs::remove_tree(&staging)?;
             let stream = archive::open(&archive)
-                .map_err(|error| Trouble::said(format!("`{}` cannot be read: {error}", archive.display())))?;
+                .map_err(|error| InstallError::said(format!("`{}` cannot be read: {error}", archive.display())))?;
             let done = fs::unpack(stream, &staging).and_then(|()| library::swap_in(&library, &package));
             if done.is_err() {
                 // The first error is the one that matters.
@@ -234,23 +245,23 @@ impl Site<'_> {
             }
             Ok(done?)
         };
-        tokio::task::spawn_blocking(unpacking).await.unwrap_or_else(|error| Err(Trouble::said(error.to_string())))
+        tokio::task::spawn_blocking(unpacking).await.unwrap_or_else(|error| Err(InstallError::said(error.to_string())))
     }
 }
 
 /// Why one package could not be installed.
-struct Trouble {
+struct InstallError {
     lines: Vec<String>,
     remedy: Option<Remedy>,
 }
 
-impl Trouble {
+impl InstallError {
     fn said(line: String) -> Self {
         Self { lines: vec![line], remedy: None }
     }
 
     fn told_by(output: &str) -> Self {
-        Self { lines: log::decisive(output), remedy: hints::remedy(output) }
+        Self { lines: build_log::decisive(output), remedy: hints::remedy(output) }
     }
 
     /// R rarely says that a disk was full. It has cleaned up by now, so a disk that is nearly full is the reason too.
@@ -270,7 +281,7 @@ impl Trouble {
     }
 }
 
-impl From<fs::FsError> for Trouble {
+impl From<fs::FsError> for InstallError {
     fn from(error: fs::FsError) -> Self {
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         let lines = std::iter::once(error.to_string()).chain(cause).collect();

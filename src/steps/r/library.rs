@@ -116,12 +116,12 @@ fn is_whole(library: &Path, package: &str) -> bool {
 }
 
 /// Cleans up after packages whose installation is dropped half-way: the run was ended, or its time was up.
-pub(super) struct InWork<'a> {
+pub(super) struct InstallGuard<'a> {
     library: &'a Path,
     package: Option<String>,
 }
 
-impl<'a> InWork<'a> {
+impl<'a> InstallGuard<'a> {
     pub(super) fn new(library: &'a Path, package: &str) -> Self {
         Self { library, package: Some(package.to_owned()) }
     }
@@ -132,7 +132,7 @@ impl<'a> InWork<'a> {
     }
 }
 
-impl Drop for InWork<'_> {
+impl Drop for InstallGuard<'_> {
     fn drop(&mut self) {
         let Some(package) = self.package.take() else { return };
         // Children that were killed a moment ago may still end a write.

@@ -7,11 +7,11 @@ use std::{
 };
 
 use super::{
-    Fetched, Packages, checked_version, decide,
+    FetchedPackage, Packages, checked_version, decide,
     description::Description,
     fetch::look_into,
     repository::user_agent,
-    resolve::{Candidate, Chosen, Place},
+    resolve::{ArchiveLocation, Candidate, ResolvedPackage},
     version::{Version, version},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     plan::RInstall,
     steps::{
         Context, Problem,
-        locked::{self, Wanted},
+        locked::{self, LockedFile},
     },
 };
 
@@ -34,9 +34,11 @@ pub async fn lock(
 ) -> Result<Vec<LockedRPackage>, Problem> {
     let mut all = Vec::new();
     for one in decide(ctx, wanted, keep).await? {
-        let from = match &one.chosen.candidate.place {
-            Place::Repository(url) | Place::Past(url, _) => lock::ArchiveSource::Url(bare(url)),
-            Place::File { path, shown } => lock::ArchiveSource::Asset(asset(path).unwrap_or_else(|| shown.clone())),
+        let from = match &one.chosen.candidate.location {
+            ArchiveLocation::Repository(url) | ArchiveLocation::Archived(url, _) => lock::ArchiveSource::Url(bare(url)),
+            ArchiveLocation::File { path, shown } => {
+                lock::ArchiveSource::Asset(asset(path).unwrap_or_else(|| shown.clone()))
+            }
         };
         let unread = |error| Problem::new(format!("`{}` could not be read", one.archive.display())).because(&error);
         all.push(LockedRPackage {
@@ -62,7 +64,7 @@ pub(super) async fn prepare(
     let r = checked_version(wanted)?;
     let archives: Vec<PathBuf> = packages.iter().map(|(package, file)| archive(ctx, package, file.as_ref())).collect();
     let of_servers = packages.iter().zip(&archives).filter_map(|((package, _), to)| match &package.from {
-        lock::ArchiveSource::Url(url) => Some(Wanted {
+        lock::ArchiveSource::Url(url) => Some(LockedFile {
             title: format!("{} {}", package.name, package.version),
             url: url.clone(),
             size: None,
@@ -81,16 +83,16 @@ pub(super) async fn prepare(
             refused.cause(format!("`{}`: {why}", ctx.filestore.shown(&archive)))
         })?;
         let bytes = std::fs::metadata(&archive).map_or(0, |found| found.len());
-        let place = match &package.from {
-            lock::ArchiveSource::Url(url) => Place::Repository(url.clone()),
+        let location = match &package.from {
+            lock::ArchiveSource::Url(url) => ArchiveLocation::Repository(url.clone()),
             lock::ArchiveSource::Asset(_) => {
-                Place::File { shown: ctx.filestore.shown(&archive), path: archive.clone() }
+                ArchiveLocation::File { shown: ctx.filestore.shown(&archive), path: archive.clone() }
             }
         };
         // What is there already is nobody's to wait for.
         let needs = package.needs.iter().filter(|name| names.contains(name)).cloned().collect();
-        let chosen = Chosen { candidate: Candidate { description: description.clone(), place }, needs };
-        fetched.push(Fetched { chosen, archive, bytes, description });
+        let chosen = ResolvedPackage { candidate: Candidate { description: description.clone(), location }, needs };
+        fetched.push(FetchedPackage { chosen, archive, bytes, description });
     }
     Ok(Packages::of(fetched))
 }

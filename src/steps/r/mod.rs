@@ -3,6 +3,7 @@
 
 mod archive;
 mod build;
+mod build_log;
 mod builds;
 mod description;
 mod fetch;
@@ -11,13 +12,12 @@ mod index;
 mod install;
 mod library;
 mod lock;
-mod log;
 mod order;
 mod queue;
 mod repository;
 mod resolve;
+mod resolve_error;
 mod slots;
-mod unresolved;
 mod version;
 
 use std::{
@@ -32,14 +32,14 @@ pub use lock::lock;
 use url::Url;
 
 use self::{
-    build::Workshop,
+    build::BuildEnvironment,
     builds::Builds,
-    fetch::Fetched,
-    install::{Failed, Site},
+    fetch::FetchedPackage,
+    install::{FailedPackage, PackageInstaller},
     queue::Task,
     repository::Repository,
-    resolve::{Candidate, Chosen, Place, Universe},
-    unresolved::Unresolved,
+    resolve::{ArchiveLocation, Candidate, ResolvedPackage, ResolverInput},
+    resolve_error::ResolveError,
     version::{Requirement, Version, version},
 };
 use super::{
@@ -73,12 +73,12 @@ impl Prepared {
 /// Packages whose versions are decided and whose archives are in the agent's cache. Nothing else was changed.
 #[derive(Debug)]
 pub struct Packages {
-    work: Vec<Work>,
+    work: Vec<PackageInstall>,
 }
 
 /// One package to install.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Work {
+struct PackageInstall {
     name: String,
     version: String,
     archive: PathBuf,
@@ -95,17 +95,17 @@ struct Work {
     url: Option<Url>,
 }
 
-impl Work {
-    fn new(fetched: Fetched) -> Self {
-        let Fetched { chosen, archive, bytes, description } = fetched;
-        let from = match &chosen.candidate.place {
-            Place::Repository(url) | Place::Past(url, _) => repository::shown(url),
-            Place::File { shown, .. } => shown.clone(),
+impl PackageInstall {
+    fn new(fetched: FetchedPackage) -> Self {
+        let FetchedPackage { chosen, archive, bytes, description } = fetched;
+        let from = match &chosen.candidate.location {
+            ArchiveLocation::Repository(url) | ArchiveLocation::Archived(url, _) => repository::shown(url),
+            ArchiveLocation::File { shown, .. } => shown.clone(),
         };
         let on_templates = |name: &str| ["Rcpp", "BH"].iter().any(|headers| name.starts_with(headers));
-        let url = match chosen.candidate.place {
-            Place::Repository(url) | Place::Past(url, _) => Some(url),
-            Place::File { .. } => None,
+        let url = match chosen.candidate.location {
+            ArchiveLocation::Repository(url) | ArchiveLocation::Archived(url, _) => Some(url),
+            ArchiveLocation::File { .. } => None,
         };
         let requires: BTreeSet<String> = description.packages().map(|needed| needed.name.clone()).collect();
         let templates = requires.iter().any(|name| on_templates(name));
@@ -162,46 +162,50 @@ fn checked_version(wanted: &RInstall) -> Result<Version, Problem> {
     version(&wanted.r_version).ok_or_else(|| Problem::refused(format!("`{}` is no version of R", wanted.r_version)))
 }
 
-/// Decides versions, preferring those of `keep`, and downloads archives.
-async fn decide(ctx: &Context, wanted: &RInstall, keep: &BTreeMap<String, String>) -> Result<Vec<Fetched>, Problem> {
+/// KeyInputs versions, preferring those of `keep`, and downloads archives.
+async fn decide(
+    ctx: &Context,
+    wanted: &RInstall,
+    keep: &BTreeMap<String, String>,
+) -> Result<Vec<FetchedPackage>, Problem> {
     let r = checked_version(wanted)?;
     check_pins(wanted)?;
     let mut archives = fetch::local(ctx, &wanted.archives, &r).await?;
     let (repositories, down, rejected) = (Vec::new(), Vec::new(), BTreeMap::new());
-    let mut ground = Ground { wanted, keep, repositories, down, rejected };
+    let mut resolver = Resolver { wanted, keep, repositories, down, rejected };
     // What is here already may be enough; only otherwise is anybody asked.
-    if let Ok(chosen) = ground.resolve(&archives) {
+    if let Ok(chosen) = resolver.resolve(&archives) {
         let (fetched, _) = fetch::all(ctx, chosen, &r).await;
         return Ok(fetched);
     }
     ctx.progress.now("reading R package indexes", None);
-    (ground.repositories, ground.down) = repository::indexes(ctx, &wanted.repos, &r).await;
-    archives.extend(ground.past_versions(ctx, &archives, &r).await?);
+    (resolver.repositories, resolver.down) = repository::indexes(ctx, &wanted.repos, &r).await;
+    archives.extend(resolver.past_versions(ctx, &archives, &r).await?);
     let mut first_failure = None;
     loop {
-        let chosen = ground.resolve(&archives).map_err(|why| ground.explain(why, first_failure.take()))?;
+        let chosen = resolver.resolve(&archives).map_err(|why| resolver.explain(why, first_failure.take()))?;
         let (fetched, unusable) = fetch::all(ctx, chosen, &r).await;
         if unusable.is_empty() {
-            for error in &ground.down {
+            for error in &resolver.down {
                 let cause = error.causes.last().map(|cause| format!(": {cause}")).unwrap_or_default();
                 ctx.progress.warn(format!("{}{cause}; the others have everything", error.message));
             }
             return Ok(fetched);
         }
-        for fetch::Unusable { url, why, error } in unusable {
+        for fetch::UnusableArchive { url, why, error } in unusable {
             ctx.progress.warn(format!("`{}` {why}", repository::shown(&url)));
-            ground.rejected.insert(url, why);
+            resolver.rejected.insert(url, why);
             first_failure.get_or_insert(error);
         }
     }
 }
 
 impl Packages {
-    fn of(fetched: Vec<Fetched>) -> Self {
+    fn of(fetched: Vec<FetchedPackage>) -> Self {
         // Downloads end in any order; the graph has one.
         let needs = fetched.iter().map(|one| (one.description.name.clone(), one.chosen.needs.clone())).collect();
         let order = order::in_order(&needs).unwrap_or_default();
-        let mut work: Vec<Work> = fetched.into_iter().map(Work::new).collect();
+        let mut work: Vec<PackageInstall> = fetched.into_iter().map(PackageInstall::new).collect();
         work.sort_by_key(|work| order.iter().position(|name| *name == work.name));
         Self { work }
     }
@@ -218,7 +222,7 @@ fn check_pins(wanted: &RInstall) -> Result<(), Problem> {
 }
 
 /// What a resolution stands on.
-struct Ground<'a> {
+struct Resolver<'a> {
     wanted: &'a RInstall,
     /// Versions that are preferred to newer ones.
     keep: &'a BTreeMap<String, String>,
@@ -229,9 +233,9 @@ struct Ground<'a> {
     rejected: BTreeMap<Url, String>,
 }
 
-impl Ground<'_> {
-    fn resolve(&self, archives: &[Candidate]) -> Result<Vec<Chosen>, Unresolved> {
-        Universe {
+impl Resolver<'_> {
+    fn resolve(&self, archives: &[Candidate]) -> Result<Vec<ResolvedPackage>, ResolveError> {
+        ResolverInput {
             wanted: self.wanted,
             keep: self.keep,
             repositories: &self.repositories,
@@ -295,7 +299,7 @@ impl Ground<'_> {
     }
 
     /// The error of a resolution that has no answer. When an archive could not be used, that is the reason.
-    fn explain(&self, why: Unresolved, failure: Option<Problem>) -> Problem {
+    fn explain(&self, why: ResolveError, failure: Option<Problem>) -> Problem {
         let looked_in: Vec<String> = self.repositories.iter().map(Repository::shown).collect();
         self.with_those_down(failure.unwrap_or_else(|| why.into_error(&looked_in)))
     }
@@ -336,10 +340,10 @@ pub async fn act(ctx: &Context, wanted: &RInstall, prepared: Prepared) -> Result
             }
         },
     };
-    let workshop = Workshop::new(ctx, wanted)?;
+    let environment = BuildEnvironment::new(ctx, wanted)?;
     let work = if wanted.locked.is_some() { still_to_do(packages.work, &wanted.library, &r) } else { packages.work };
-    let builds = Builds::new(ctx, wanted, &workshop, &work, &r).await;
-    let site = Site { ctx, workshop: &workshop, builds, library: wanted.library.clone(), r };
+    let builds = Builds::new(ctx, wanted, &environment, &work, &r).await;
+    let site = PackageInstaller { ctx, environment: &environment, builds, library: wanted.library.clone(), r };
     let failed = site.install(&work).await;
     if failed.is_empty() { Ok(()) } else { Err(shaped(failed)) }
 }
@@ -354,7 +358,7 @@ async fn restore(ctx: &Context, wanted: &RInstall, staged: Staged, r: &Version) 
 }
 
 /// The work of a lock without what another step brought in the meantime.
-fn still_to_do(mut work: Vec<Work>, library: &Path, r: &Version) -> Vec<Work> {
+fn still_to_do(mut work: Vec<PackageInstall>, library: &Path, r: &Version) -> Vec<PackageInstall> {
     work.retain(|one| library::verify(library, &one.name, &one.version, r).is_err());
     let names: BTreeSet<String> = work.iter().map(|one| one.name.clone()).collect();
     for one in &mut work {
@@ -376,7 +380,7 @@ fn remember_shipped(ctx: &Context, wanted: &RInstall) -> Result<(), Problem> {
 }
 
 /// All failures in one error.
-fn shaped(failed: Vec<Failed>) -> Problem {
+fn shaped(failed: Vec<FailedPackage>) -> Problem {
     let verb = if failed.iter().any(|failure| failure.built) { "built" } else { "unpacked" };
     let names: Vec<String> = failed.iter().map(|failure| format!("`{}`", failure.package)).collect();
     let mut error = match &names[..] {

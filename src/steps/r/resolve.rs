@@ -12,7 +12,7 @@ use super::{
     description::Description,
     order::{Cycle, in_order},
     repository::Repository,
-    unresolved::{Demand, Unresolved},
+    resolve_error::{Demand, ResolveError},
     version::{Requirement, Version, version},
 };
 use crate::plan::{RInstall, RInstalled};
@@ -40,7 +40,7 @@ const BASE: [&str; 15] = [
 
 /// Where a package's archive is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum ArchiveLocation {
     /// In a repository.
     Repository(Url),
     /// In a file that was read already.
@@ -51,7 +51,7 @@ pub(super) enum Place {
         shown: String,
     },
     /// In the past of a repository, and already in a file.
-    Past(Url, std::path::PathBuf),
+    Archived(Url, std::path::PathBuf),
 }
 
 /// One version of a package that could be installed.
@@ -60,12 +60,12 @@ pub(super) struct Candidate {
     /// What it is.
     pub(super) description: Description,
     /// Where it is.
-    pub(super) place: Place,
+    pub(super) location: ArchiveLocation,
 }
 
 /// A package to install.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Chosen {
+pub(super) struct ResolvedPackage {
     /// What and from where.
     pub(super) candidate: Candidate,
     /// The packages that are to be installed before it.
@@ -73,7 +73,7 @@ pub(super) struct Chosen {
 }
 
 /// All that a resolution looks at.
-pub(super) struct Universe<'a> {
+pub(super) struct ResolverInput<'a> {
     /// What is wanted, and what is installed.
     pub(super) wanted: &'a RInstall,
     /// Versions that are preferred to newer ones, where they are offered and accepted.
@@ -88,12 +88,12 @@ pub(super) struct Universe<'a> {
     pub(super) rejected: &'a BTreeMap<Url, String>,
 }
 
-enum Pick {
+enum Selection {
     Kept(Vec<Requirement>),
     Install(Box<Candidate>),
 }
 
-impl Pick {
+impl Selection {
     fn needs(&self) -> Vec<&Requirement> {
         match self {
             Self::Kept(needs) => needs.iter().collect(),
@@ -103,11 +103,11 @@ impl Pick {
 }
 
 type Demands = BTreeMap<String, Vec<Demand>>;
-type Picks = BTreeMap<String, Result<Pick, Unresolved>>;
+type Selections = BTreeMap<String, Result<Selection, ResolveError>>;
 
-impl Universe<'_> {
+impl ResolverInput<'_> {
     /// The packages to install, each after those it needs.
-    pub(super) fn resolve(&self) -> Result<Vec<Chosen>, Unresolved> {
+    pub(super) fn resolve(&self) -> Result<Vec<ResolvedPackage>, ResolveError> {
         let mut before = self.roots();
         for _ in 0..MOST_ROUNDS {
             let (picks, demands) = self.round(&before);
@@ -117,7 +117,7 @@ impl Universe<'_> {
             }
             before = demands;
         }
-        Err(Unresolved::Unsettled)
+        Err(ResolveError::Unsettled)
     }
 
     /// What the profile itself asks for.
@@ -134,14 +134,14 @@ impl Universe<'_> {
     }
 
     /// Picks every package that is needed, going by what was demanded in the round before.
-    fn round(&self, before: &Demands) -> (Picks, Demands) {
-        let (mut picks, mut demands) = (Picks::new(), self.roots());
+    fn round(&self, before: &Demands) -> (Selections, Demands) {
+        let (mut picks, mut demands) = (Selections::new(), self.roots());
         let mut open: Vec<String> = demands.keys().rev().cloned().collect();
         while let Some(name) = open.pop() {
             let Entry::Vacant(place) = picks.entry(name.clone()) else { continue };
             let known = before.get(&name).or_else(|| demands.get(&name)).map_or(&[][..], Vec::as_slice);
             let pick = place.insert(self.pick(&name, known, before));
-            for needed in pick.as_ref().map(Pick::needs).unwrap_or_default() {
+            for needed in pick.as_ref().map(Selection::needs).unwrap_or_default() {
                 let demand = Demand { needed: needed.clone(), by: Some(name.clone()) };
                 let others = demands.entry(needed.name.clone()).or_default();
                 if !others.contains(&demand) {
@@ -153,15 +153,15 @@ impl Universe<'_> {
         (picks, demands)
     }
 
-    fn pick(&self, name: &str, demands: &[Demand], all: &Demands) -> Result<Pick, Unresolved> {
+    fn pick(&self, name: &str, demands: &[Demand], all: &Demands) -> Result<Selection, ResolveError> {
         let accepted = |version: &Version| demands.iter().all(|demand| demand.needed.accepts(version));
         let installed = self.wanted.installed.get(name);
         let installed_version = installed.and_then(|found| version(&found.version));
         if BASE.contains(&name) || installed.is_some_and(|found| found.base) {
             let of_r = version(&self.wanted.r_version);
             return match installed_version.or(of_r).filter(|version| !accepted(version)) {
-                Some(version) => Err(Unresolved::Base { name: name.to_owned(), version, demands: demands.to_vec() }),
-                None => Ok(Pick::Kept(Vec::new())),
+                Some(version) => Err(ResolveError::Base { name: name.to_owned(), version, demands: demands.to_vec() }),
+                None => Ok(Selection::Kept(Vec::new())),
             };
         }
         let archive = self.archives.iter().find(|archive| archive.description.name == name);
@@ -169,14 +169,14 @@ impl Universe<'_> {
             && accepted(version)
             && archive.is_none_or(|archive| archive.description.version == *version)
         {
-            return Ok(Pick::Kept((self.needs_of_installed)(name, found)));
+            return Ok(Selection::Kept((self.needs_of_installed)(name, found)));
         }
         if let Some(archive) = archive {
             if accepted(&archive.description.version) {
-                return Ok(Pick::Install(Box::new(archive.clone())));
+                return Ok(Selection::Install(Box::new(archive.clone())));
             }
             let offers = vec![format!("the local archive has {}", archive.description.version_text)];
-            return Err(Unresolved::NoVersion { name: name.to_owned(), demands: demands.to_vec(), offers });
+            return Err(ResolveError::NoVersion { name: name.to_owned(), demands: demands.to_vec(), offers });
         }
         let (offered, mut unusable) = self.offers(name);
         let best = offered.iter().filter(|offer| accepted(&offer.description.version)).fold(
@@ -189,7 +189,7 @@ impl Universe<'_> {
         let kept = self.keep.get(name).and_then(|kept| version(kept)).filter(accepted);
         let kept = kept.and_then(|kept| offered.iter().find(|offer| offer.description.version == kept));
         if let Some(best) = kept.or(best) {
-            return Ok(Pick::Install(Box::new(best.clone())));
+            return Ok(Selection::Install(Box::new(best.clone())));
         }
         if offered.is_empty() && unusable.is_empty() && installed.is_none() {
             return Err(self.unknown(name, all));
@@ -198,7 +198,7 @@ impl Universe<'_> {
             .extend(installed.map(|found| format!("{} is installed in `{}`", found.version, found.library.display())));
         let offers = offered.iter().map(|offer| format!("{} has {}", offer.from(), offer.description.version_text));
         let offers = offers.chain(unusable).collect();
-        Err(Unresolved::NoVersion { name: name.to_owned(), demands: demands.to_vec(), offers })
+        Err(ResolveError::NoVersion { name: name.to_owned(), demands: demands.to_vec(), offers })
     }
 
     /// The versions that could be installed, the preferred repository first, and why others could not.
@@ -214,7 +214,7 @@ impl Universe<'_> {
                         let why = self.rejected.get(&url).cloned().or_else(|| description.misfit(&r));
                         let version = description.version_text.clone();
                         if why.is_none() {
-                            offers.push(Candidate { description, place: Place::Repository(url) });
+                            offers.push(Candidate { description, location: ArchiveLocation::Repository(url) });
                         }
                         (version, why)
                     }
@@ -225,7 +225,7 @@ impl Universe<'_> {
         (offers, unusable)
     }
 
-    fn unknown(&self, name: &str, demands: &Demands) -> Unresolved {
+    fn unknown(&self, name: &str, demands: &Demands) -> ResolveError {
         let mut chain = vec![name.to_owned()];
         // Who asked first, and who asked for that one, up to the profile.
         while let Some(by) = demands.get(&chain[0]).and_then(|demands| demands[0].by.clone()) {
@@ -236,28 +236,28 @@ impl Universe<'_> {
         }
         let names = self.repositories.iter().flat_map(|repository| repository.index.names());
         let nearest = crate::diagnostic::nearest(name, names).map(str::to_owned);
-        Unresolved::Unknown { chain, nearest }
+        ResolveError::Unknown { chain, nearest }
     }
 }
 
 impl Candidate {
     /// The folder it comes from, as it may be shown.
     fn from(&self) -> String {
-        match &self.place {
-            Place::Repository(url) => format!("`{}`", super::repository::shown(url)),
-            Place::File { shown, .. } => format!("`{shown}`"),
-            Place::Past(_, path) => format!("`{}`", path.display()),
+        match &self.location {
+            ArchiveLocation::Repository(url) => format!("`{}`", super::repository::shown(url)),
+            ArchiveLocation::File { shown, .. } => format!("`{shown}`"),
+            ArchiveLocation::Archived(_, path) => format!("`{}`", path.display()),
         }
     }
 }
 
 /// Puts the packages to install in order. A package that is kept may need one that is not: it hands its needs on.
-fn arrange(picks: BTreeMap<String, Pick>) -> Result<Vec<Chosen>, Unresolved> {
+fn arrange(picks: BTreeMap<String, Selection>) -> Result<Vec<ResolvedPackage>, ResolveError> {
     let direct: BTreeMap<&str, Vec<&str>> = picks
         .iter()
         .map(|(name, pick)| (name.as_str(), pick.needs().into_iter().map(|needed| needed.name.as_str()).collect()))
         .collect();
-    let installs = |name: &str| matches!(picks.get(name), Some(Pick::Install(_)));
+    let installs = |name: &str| matches!(picks.get(name), Some(Selection::Install(_)));
     let needs_of = |name: &str| {
         let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
         let mut open: Vec<&str> = direct.get(name).cloned().unwrap_or_default();
@@ -275,16 +275,16 @@ fn arrange(picks: BTreeMap<String, Pick>) -> Result<Vec<Chosen>, Unresolved> {
     };
     let needs: BTreeMap<String, BTreeSet<String>> =
         picks.keys().filter(|name| installs(name)).map(|name| (name.clone(), needs_of(name))).collect();
-    let order = in_order(&needs).map_err(|Cycle(names)| Unresolved::Cycle(names))?;
+    let order = in_order(&needs).map_err(|Cycle(names)| ResolveError::Cycle(names))?;
     let mut picks = picks;
     let mut needs = needs;
     Ok(order
         .into_iter()
         .filter_map(|name| match picks.remove(&name)? {
-            Pick::Install(candidate) => {
-                Some(Chosen { candidate: *candidate, needs: needs.remove(&name).unwrap_or_default() })
+            Selection::Install(candidate) => {
+                Some(ResolvedPackage { candidate: *candidate, needs: needs.remove(&name).unwrap_or_default() })
             }
-            Pick::Kept(_) => None,
+            Selection::Kept(_) => None,
         })
         .collect())
 }

@@ -65,7 +65,7 @@ impl Bench {
 
     fn manifest(&self, parts: Vec<Part>) -> Manifest {
         let packages = [("x".to_owned(), "1".to_owned())];
-        Manifest::new(&self.key(), packages.into(), Links::default(), parts)
+        Manifest::new(&self.key(), packages.into(), LinkedLibraries::default(), parts)
     }
 
     async fn publish(&self, entry: &Entry) {
@@ -78,7 +78,7 @@ impl Bench {
             Some(staged) => staged.put(&self.ctx).await,
             None => Err(self.collector.report().warnings.join("; ")),
         };
-        let left = place_beside(&self.ctx, &self.layer).expect("a place").left();
+        let left = staging_area(&self.ctx, &self.layer).expect("a place").left();
         assert_eq!(left, [""; 0].map(PathBuf::from), "nothing is left of what was unpacked");
         done
     }
@@ -288,7 +288,8 @@ async fn damaged_and_absent_parts_are_noticed() {
 async fn entries_that_say_nonsense_are_refused() {
     let bench = Bench::new();
     let part = bench.part(&plain(X)).await;
-    let other = Manifest::new(&Key::of(Kind::Layer, &"other"), BTreeMap::new(), Links::default(), vec![part.clone()]);
+    let other =
+        Manifest::new(&Key::of(Kind::Layer, &"other"), BTreeMap::new(), LinkedLibraries::default(), vec![part.clone()]);
     let newer = bench.manifest(vec![part.clone()]).to_text().replacen("\"schema\":1", "\"schema\":2", 1);
     let mut lying = bench.manifest(vec![part.clone()]).entry(None);
     lying.objects.clear();
@@ -330,7 +331,8 @@ async fn under_trusted_keys_only_a_layer_that_is_signed_for_this_key_counts() {
         key.sign(&Prehash::of(manifest.to_text().as_bytes()), &comment).expect("signed").to_file()
     };
     let name = Manifest::signed_name(&bench.key());
-    let other = Manifest::new(&Key::of(Kind::Layer, &"other"), BTreeMap::new(), Links::default(), evil.parts.clone());
+    let other =
+        Manifest::new(&Key::of(Kind::Layer, &"other"), BTreeMap::new(), LinkedLibraries::default(), evil.parts.clone());
     let good = sign(&ours, &manifest, &name);
     for (what, entry, words) in [
         ("none", manifest.entry(None), "has no signature"),
@@ -352,7 +354,8 @@ async fn under_trusted_keys_only_a_layer_that_is_signed_for_this_key_counts() {
 #[tokio::test]
 async fn a_layer_that_links_to_libraries_in_other_versions_is_not_put() {
     let bench = Bench::new();
-    let links: Links = serde_json::from_str(r#"{"packages":{"libsodium23:amd64":"1"},"files":{}}"#).expect("links");
+    let links: LinkedLibraries =
+        serde_json::from_str(r#"{"packages":{"libsodium23:amd64":"1"},"files":{}}"#).expect("links");
     let parts = vec![bench.part(&plain(X)).await];
     let manifest = Manifest::new(&bench.key(), BTreeMap::new(), links, parts);
     bench.publish(&manifest.entry(None)).await;

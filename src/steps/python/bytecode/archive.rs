@@ -30,7 +30,7 @@ pub(super) type Modules = BTreeMap<PathBuf, Recorded>;
 
 /// Why byte code is not put.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum RestoreError {
     /// The archive is not what it should be: it is of no use to anybody.
     Archive(FsError),
     /// It cannot be put here.
@@ -78,19 +78,21 @@ pub(super) fn put(
     archive: &Path,
     (below, modules): (&Path, &Modules),
     context: &mut DCtx<'static>,
-    is_given_up: impl Fn() -> bool,
-) -> Result<(), Fault> {
-    check(archive, (below, modules), context).map_err(Fault::Archive)?;
+    is_cancelled: impl Fn() -> bool,
+) -> Result<(), RestoreError> {
+    check(archive, (below, modules), context).map_err(RestoreError::Archive)?;
     // Two distributions may bring the same file; which of them is there counts.
     for module in modules.values() {
         let same = module.is_as_recorded(below).and_then(|same| {
             if same { Ok(()) } else { Err(io::Error::other("the module is not the one that the wheel brought")) }
         });
-        same.map_err(|source| Fault::Node(FsError::Io { path: below.join(&module.path), verb: "read", source }))?;
+        same.map_err(|source| {
+            RestoreError::Node(FsError::Io { path: below.join(&module.path), verb: "read", source })
+        })?;
     }
     let putting = open(archive, context).and_then(|packed| {
         fs::each_file(packed, below, LIMITS, |name, _, packed| {
-            if is_given_up() {
+            if is_cancelled() {
                 return Err(io::Error::other("the step was given up"));
             }
             let (source, header) = of_module((below, modules), name, packed)?;
@@ -102,7 +104,7 @@ pub(super) fn put(
             partial.commit_unsynced().map_err(io::Error::other)
         })
     });
-    putting.map_err(Fault::Node)
+    putting.map_err(RestoreError::Node)
 }
 
 /// Reads an archive to its end: all of it is byte code of modules that are here, by their size.
@@ -201,12 +203,14 @@ mod tests {
             archive
         }
 
-        fn put(&self, archive: &Path) -> Result<(), Fault> {
+        fn put(&self, archive: &Path) -> Result<(), RestoreError> {
             put(archive, (self.0.path(), &self.modules()), &mut DCtx::create(), || false)
         }
 
         fn refused(&self, files: &[(&str, &[u8])]) -> String {
-            let Err(Fault::Archive(error)) = self.put(&self.packed(files)) else { panic!("it is the archive's fault") };
+            let Err(RestoreError::Archive(error)) = self.put(&self.packed(files)) else {
+                panic!("it is the archive's fault")
+            };
             error.source().map(ToString::to_string).unwrap_or_default()
         }
     }
@@ -258,7 +262,7 @@ mod tests {
         bench.write("x-1.dist-info/RECORD", b"x/a.py,sha256=another,5\n");
         assert!(!pack(bench.0.path(), &bench.modules(), &bench.path("packed")).expect("readable"));
         let put = bench.put(&bench.packed(&[(CODE, &code(5))]));
-        assert!(matches!(put, Err(Fault::Node(_))), "the archive may be right: {put:?}");
+        assert!(matches!(put, Err(RestoreError::Node(_))), "the archive may be right: {put:?}");
     }
 
     #[test]
@@ -279,8 +283,8 @@ mod tests {
         assert_eq!(bench.refused(&[(CODE, &code(5)), (second, &code(6))]), "its source had another size");
         assert!(!bench.path(CODE).exists(), "the first is right, and not put either");
         let archive = bench.packed(&[(CODE, &code(5))]);
-        let given_up = put(&archive, (bench.0.path(), &bench.modules()), &mut DCtx::create(), || true);
-        assert!(given_up.is_err() && !bench.path(CODE).exists());
+        let cancelled = put(&archive, (bench.0.path(), &bench.modules()), &mut DCtx::create(), || true);
+        assert!(cancelled.is_err() && !bench.path(CODE).exists());
     }
 
     #[test]

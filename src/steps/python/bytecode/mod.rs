@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::Map;
 use zstd::zstd_safe::DCtx;
 
-use self::archive::{Fault, Modules};
+use self::archive::{Modules, RestoreError};
 use super::{Context, cache, interpreter::Interpreter, text};
 use crate::{
     exec::Cmd,
@@ -27,9 +27,9 @@ use crate::{
     plan::PythonInstall,
     report::words::counted,
     steps::{
+        blocking::{Why, run_blocking, words},
         logins::Logins,
-        scratch::Scratch,
-        why::{Why, beside, words},
+        scratch::ScratchFolder,
     },
     store::{Key, Kind, Visibility},
 };
@@ -55,7 +55,7 @@ except Exception:
 /// Everything that decides what a wheel's modules are compiled to.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Decides<'a> {
+struct KeyInputs<'a> {
     /// SHA-256 of the wheel.
     wheel: &'a str,
     /// What compiles, and where the modules are: byte code names them.
@@ -64,7 +64,7 @@ struct Decides<'a> {
 
 /// A wheel that will be installed.
 #[derive(Debug)]
-pub(super) struct ToInstall {
+pub(super) struct WheelToInstall {
     /// The distribution.
     pub(super) name: String,
     /// SHA-256 of the wheel.
@@ -78,7 +78,7 @@ pub(super) struct ToInstall {
 pub(super) struct ByteCode {
     wheels: BTreeMap<String, Wheel>,
     /// Archives on their way.
-    scratch: Option<Scratch>,
+    scratch: Option<ScratchFolder>,
 }
 
 /// A wheel whose byte code has a name.
@@ -86,17 +86,17 @@ pub(super) struct ByteCode {
 struct Wheel {
     key: Key,
     reach: Visibility,
-    found: Found,
+    found: StoredByteCode,
 }
 
 /// What the store has for a wheel.
 #[derive(Debug, PartialEq, Eq)]
-enum Found {
-    Nothing,
+enum StoredByteCode {
+    Missing,
     /// Packed byte code, brought here.
     Archive(PathBuf),
     /// Byte code of something else, or none although it says so.
-    OfNoUse,
+    Unusable,
 }
 
 /// A distribution's folder and its modules.
@@ -108,14 +108,14 @@ impl ByteCode {
         ctx: &Context,
         wanted: &PythonInstall,
         interpreter: Option<&Interpreter>,
-        wheels: Vec<ToInstall>,
+        wheels: Vec<WheelToInstall>,
     ) -> Self {
         let Some(interpreter) = interpreter.filter(|_| wanted.compile && ctx.store.keeps()) else {
             return Self::default();
         };
-        let scratch = Scratch::below(&cache(ctx).join("byte-code"));
-        let looking = wheels.into_iter().map(|ToInstall { name, sha256, reach }| {
-            let key = Key::of(Kind::ByteCode, &Decides { wheel: &sha256, interpreter });
+        let scratch = ScratchFolder::below(&cache(ctx).join("byte-code"));
+        let looking = wheels.into_iter().map(|WheelToInstall { name, sha256, reach }| {
+            let key = Key::of(Kind::ByteCode, &KeyInputs { wheel: &sha256, interpreter });
             let to = scratch.path().join(format!("{}.tar.zst", key.hex()));
             async move {
                 let found = fetch(ctx, &key, reach, to).await;
@@ -128,7 +128,7 @@ impl ByteCode {
 
     /// Whether any is here: then the installer need not compile.
     pub(super) fn is_any(&self) -> bool {
-        self.wheels.values().any(|wheel| matches!(wheel.found, Found::Archive(_)))
+        self.wheels.values().any(|wheel| matches!(wheel.found, StoredByteCode::Archive(_)))
     }
 
     /// Gives installed distributions their byte code: what is here is put in its place, the rest is compiled.
@@ -150,14 +150,14 @@ impl ByteCode {
     async fn put_all(&mut self, ctx: &Context, all: &BTreeMap<String, Installed>) -> BTreeSet<String> {
         let started = Timestamp::now();
         let archives = self.wheels.iter().filter_map(|(name, wheel)| match &wheel.found {
-            Found::Archive(archive) => Some((name.clone(), archive.clone(), all.get(name)?.clone())),
-            Found::Nothing | Found::OfNoUse => None,
+            StoredByteCode::Archive(archive) => Some((name.clone(), archive.clone(), all.get(name)?.clone())),
+            StoredByteCode::Missing | StoredByteCode::Unusable => None,
         });
-        let queue = Arc::new(Queue { left: Mutex::new(archives.collect()), given_up: AtomicBool::new(false) });
-        let _guard = GiveUp(&queue);
+        let queue = Arc::new(RestoreQueue { left: Mutex::new(archives.collect()), cancelled: AtomicBool::new(false) });
+        let _guard = CancelOnDrop(&queue);
         let workers = (0..ctx.cores).map(|_| {
             let queue = Arc::clone(&queue);
-            beside(move || Ok(queue.put_all()))
+            run_blocking(move || Ok(queue.put_all()))
         });
         let mut done = BTreeSet::new();
         for (name, put) in join_all(workers).await.into_iter().flatten().flatten() {
@@ -222,7 +222,7 @@ impl ByteCode {
                     let to = also.path().join("new.tar.zst");
                     archive::pack(&below, &modules, &to).map_err(|error| words(&error))
                 };
-                let kept = match beside(packing).await {
+                let kept = match run_blocking(packing).await {
                     Ok(false) => Ok(()),
                     Ok(true) => publish(&ctx, &wheel, &to).await,
                     Err(why) => Err(why),
@@ -236,28 +236,28 @@ impl ByteCode {
 }
 
 /// A distribution whose byte code was put; else what the store has in truth, and why it was not.
-type Put = (String, Result<(), (Found, Why)>);
+type RestoreOutcome = (String, Result<(), (StoredByteCode, Why)>);
 
 /// Archives that are to be put to their places.
-struct Queue {
+struct RestoreQueue {
     left: Mutex<Vec<(String, PathBuf, Installed)>>,
     /// Nobody waits any more.
-    given_up: AtomicBool,
+    cancelled: AtomicBool,
 }
 
-impl Queue {
+impl RestoreQueue {
     /// Puts one after the other, in memory that they share, until there are no more.
-    fn put_all(&self) -> Vec<Put> {
+    fn put_all(&self) -> Vec<RestoreOutcome> {
         let (mut context, mut done) = (DCtx::create(), Vec::new());
         loop {
             let next = self.left.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let Some((name, archive, (below, modules))) = next else { return done };
             let put =
-                archive::put(&archive, (&below, &modules), &mut context, || self.given_up.load(Ordering::Relaxed));
+                archive::put(&archive, (&below, &modules), &mut context, || self.cancelled.load(Ordering::Relaxed));
             let _ = fs::remove(&archive);
             let put = put.map_err(|fault| match fault {
-                Fault::Archive(error) => (Found::OfNoUse, words(&error)),
-                Fault::Node(error) => (Found::Nothing, words(&error)),
+                RestoreError::Archive(error) => (StoredByteCode::Unusable, words(&error)),
+                RestoreError::Node(error) => (StoredByteCode::Missing, words(&error)),
             });
             done.push((name, put));
         }
@@ -265,25 +265,25 @@ impl Queue {
 }
 
 /// Gives up when nobody waits any more.
-struct GiveUp<'a>(&'a Queue);
+struct CancelOnDrop<'a>(&'a RestoreQueue);
 
-impl Drop for GiveUp<'_> {
+impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.given_up.store(true, Ordering::Relaxed);
+        self.0.cancelled.store(true, Ordering::Relaxed);
     }
 }
 
 /// Brings packed byte code to a path.
-async fn fetch(ctx: &Context, key: &Key, reach: Visibility, to: PathBuf) -> Found {
-    let mut found = Found::Nothing;
+async fn fetch(ctx: &Context, key: &Key, reach: Visibility, to: PathBuf) -> StoredByteCode {
+    let mut found = StoredByteCode::Missing;
     for &which in reach.tiers() {
         let Some(entry) = ctx.store.entry_in(which, Kind::ByteCode, key).await else { continue };
         if let Some(member) = entry.object(ROLE)
             && ctx.store.object(&member.digest(), Some(member.size), &to, |_| ()).await
         {
-            return Found::Archive(to);
+            return StoredByteCode::Archive(to);
         }
-        found = Found::OfNoUse;
+        found = StoredByteCode::Unusable;
     }
     found
 }
@@ -302,13 +302,13 @@ async fn installed(wanted: &PythonInstall, names: &[String]) -> Result<BTreeMap<
             .filter_map(|name| Some((modules(env.distributions.get(&name)?)?, name)))
             .collect::<Vec<_>>())
     };
-    Ok(beside(reading).await?.into_iter().map(|(found, name)| (name, found)).collect())
+    Ok(run_blocking(reading).await?.into_iter().map(|(found, name)| (name, found)).collect())
 }
 
 /// Whether byte code of a wheel is kept by now, by this node or another.
 async fn is_kept(ctx: &Context, Wheel { key, reach, found }: &Wheel) -> bool {
     for &which in reach.tiers() {
-        if *found != Found::OfNoUse && ctx.store.entry_in(which, Kind::ByteCode, key).await.is_some() {
+        if *found != StoredByteCode::Unusable && ctx.store.entry_in(which, Kind::ByteCode, key).await.is_some() {
             return true;
         }
     }

@@ -295,7 +295,7 @@ async fn another_interpreter_or_another_wheel_has_other_byte_code() {
         let (ctx, mut wanted) = (cluster.fresh("two"), cluster.wanted());
         change(&cluster, &mut wanted);
         let code = look(&ctx, &wanted).await;
-        code.wheels.values().filter(|wheel| matches!(wheel.found, Found::Archive(_))).count()
+        code.wheels.values().filter(|wheel| matches!(wheel.found, StoredByteCode::Archive(_))).count()
     };
     assert_eq!(found(|_, _| ()).await, 2);
     assert_eq!(found(|cluster, _| cluster.write("bin/python3.11", b"patched")).await, 0);

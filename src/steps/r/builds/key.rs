@@ -15,7 +15,7 @@ use crate::{
 /// What decides how a package comes out of its source. Its names are in keys: a change of one makes all builds unknown.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) struct Decides {
+pub(super) struct KeyInputs {
     /// The version of R.
     pub(super) r: String,
     /// What R was built for, such as `x86_64-pc-linux-gnu`.
@@ -27,15 +27,15 @@ pub(super) struct Decides {
     /// SHA-256 of the source archive.
     pub(super) source: String,
     /// The packages it is built on.
-    pub(super) needs: BTreeMap<String, Need>,
+    pub(super) needs: BTreeMap<String, Dependency>,
     /// What compiles and how; `None` where nothing is compiled.
-    pub(super) tools: Option<Tools>,
+    pub(super) tools: Option<Toolchain>,
 }
 
 /// A package that another is built on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Need {
+pub(super) enum Dependency {
     /// It is built, too: the key of that.
     Built(String),
     /// It is unpacked from an archive with this SHA-256.
@@ -47,7 +47,7 @@ pub(super) enum Need {
 /// Compilers and their settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) struct Tools {
+pub(super) struct Toolchain {
     /// What each compiler calls itself, by R's name for it.
     pub(super) compilers: BTreeMap<String, String>,
     /// SHA-256 of all settings that R builds with, ours among them.
@@ -56,7 +56,7 @@ pub(super) struct Tools {
     pub(super) variables: BTreeMap<String, String>,
 }
 
-impl Decides {
+impl KeyInputs {
     pub(super) fn key(&self) -> Key {
         Key::of(Kind::RBuild, self)
     }
@@ -71,15 +71,15 @@ pub(super) fn sha256(path: &Path) -> std::io::Result<String> {
 mod tests {
     use super::*;
 
-    fn decides() -> Decides {
-        Decides {
+    fn decides() -> KeyInputs {
+        KeyInputs {
             r: "4.2.2".into(),
             platform: "x86_64-pc-linux-gnu".into(),
             os: "debian 12".into(),
             library: "/lib".into(),
             source: "aa".into(),
-            needs: [("later".to_owned(), Need::Built("bb".into()))].into(),
-            tools: Some(Tools {
+            needs: [("later".to_owned(), Dependency::Built("bb".into()))].into(),
+            tools: Some(Toolchain {
                 compilers: [("CC".to_owned(), "gcc (Debian 12.2.0-14) 12.2.0".to_owned())].into(),
                 settings: "cc".into(),
                 variables: BTreeMap::new(),
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_key_changes_with_each_part_of_what_decides_a_build() {
-        type Change = fn(&mut Decides);
+        type Change = fn(&mut KeyInputs);
         let changes: [(&str, Change); 13] = [
             ("version of R", |d| d.r = "4.2.3".into()),
             ("platform", |d| d.platform = "aarch64-unknown-linux-gnu".into()),
@@ -97,16 +97,16 @@ mod tests {
             ("library", |d| d.library = "/other".into()),
             ("source", |d| d.source = "ab".into()),
             ("a need is built otherwise", |d| {
-                d.needs.insert("later".into(), Need::Built("bc".into()));
+                d.needs.insert("later".into(), Dependency::Built("bc".into()));
             }),
             ("a need is unpacked", |d| {
-                d.needs.insert("later".into(), Need::Unpacked("bb".into()));
+                d.needs.insert("later".into(), Dependency::Unpacked("bb".into()));
             }),
             ("a need was there", |d| {
-                d.needs.insert("later".into(), Need::Installed("1.3.0".into()));
+                d.needs.insert("later".into(), Dependency::Installed("1.3.0".into()));
             }),
             ("another need", |d| {
-                d.needs.insert("Rcpp".into(), Need::Installed("1.0".into()));
+                d.needs.insert("Rcpp".into(), Dependency::Installed("1.0".into()));
             }),
             ("no compiler", |d| d.tools = None),
             ("compiler", |d| {

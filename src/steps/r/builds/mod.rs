@@ -2,7 +2,7 @@
 //! is wrong with the store is a warning at most; then the package is built as if there were none.
 
 mod key;
-mod tools;
+mod toolchain;
 
 use std::{
     collections::BTreeMap,
@@ -14,8 +14,8 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Map, Value};
 
-use self::key::{Decides, Need};
-use super::{Work, archive, build::Workshop, library, version::Version};
+use self::key::{Dependency, KeyInputs};
+use super::{PackageInstall, archive, build::BuildEnvironment, library, version::Version};
 use crate::{
     facts::os::Os,
     fs::{self, Attributes, Partial},
@@ -23,9 +23,9 @@ use crate::{
     report::event::Progress,
     steps::{
         Context,
-        links::{Ground, Links},
-        patience::{LEASE, Patience},
-        why::{beside, words},
+        blocking::{run_blocking, words},
+        system_libraries::{LinkedLibraries, SystemLibraries},
+        wait_budget::{LEASE, WaitBudget},
     },
     store::{Entry, Key, Kind, Lease, LeaseGuard, Store, Visibility},
 };
@@ -43,8 +43,8 @@ pub(super) struct Builds(Arc<Inner>);
 
 struct Inner {
     store: Store,
-    known: BTreeMap<String, Known>,
-    ground: Ground,
+    known: BTreeMap<String, KnownBuild>,
+    libraries: SystemLibraries,
     library: PathBuf,
     r: Version,
     /// Archives on their way between store and library.
@@ -53,7 +53,7 @@ struct Inner {
 }
 
 /// A package whose build has a name.
-struct Known {
+struct KnownBuild {
     key: Key,
     version: String,
     /// Whether it stays on this node, and no other's is taken: it is made of what not everybody may have, or only what is
@@ -62,7 +62,7 @@ struct Known {
 }
 
 /// How a package comes to be there.
-pub(super) enum Way {
+pub(super) enum BuildSource {
     /// Its build is in the store, and here is the archive.
     FromStore(PathBuf),
     /// It is ours to build; others wait as long as the lease lives.
@@ -76,26 +76,26 @@ impl Builds {
     pub(super) async fn new(
         ctx: &Context,
         wanted: &RInstall,
-        workshop: &Workshop,
-        work: &[Work],
+        environment: &BuildEnvironment,
+        work: &[PackageInstall],
         r: &Version,
     ) -> Option<Self> {
         // What the user's own settings do cannot be told.
-        if !ctx.store.keeps() || workshop.added_settings().is_none() || !work.iter().any(|one| one.source) {
+        if !ctx.store.keeps() || environment.added_settings().is_none() || !work.iter().any(|one| one.source) {
             return None;
         }
         let compiled = work.iter().any(|one| one.source && one.compiled);
-        let tools = if compiled { Some(tools::ask(ctx, workshop).await?) } else { None };
+        let tools = if compiled { Some(toolchain::ask(ctx, environment).await?) } else { None };
         let archives: Vec<PathBuf> = work.iter().map(|one| one.archive.clone()).collect();
         let (root, home) = (ctx.root.clone(), wanted.installed.get("base").and_then(|base| base.library.parent()));
         let home = home.map(Path::to_owned);
         let looking = move || {
             let digests = archives.iter().map(|archive| key::sha256(archive)).collect::<Result<Vec<_>, _>>();
             let os = std::fs::read_to_string(root.join("etc/os-release")).unwrap_or_default();
-            (digests, Os::parse(&os), Ground::read(&root, home.as_deref()))
+            (digests, Os::parse(&os), SystemLibraries::read(&root, home.as_deref()))
         };
-        let (digests, os, ground) = tokio::task::spawn_blocking(looking).await.ok()?;
-        let common = Decides {
+        let (digests, os, libraries) = tokio::task::spawn_blocking(looking).await.ok()?;
+        let common = KeyInputs {
             r: wanted.r_version.clone(),
             platform: platform(wanted),
             os: format!("{} {}", os.id, os.version),
@@ -105,11 +105,12 @@ impl Builds {
             tools,
         };
         let only_signed = ctx.filestore.trusted().is_on();
-        let is_private = |one: &Work| only_signed || one.url.as_ref().is_some_and(|url| ctx.http.has_login(url));
+        let is_private =
+            |one: &PackageInstall| only_signed || one.url.as_ref().is_some_and(|url| ctx.http.has_login(url));
         Some(Self(Arc::new(Inner {
             store: ctx.store.clone(),
             known: known(&common, wanted, work, &digests.ok()?, is_private),
-            ground,
+            libraries,
             library: wanted.library.clone(),
             r: r.clone(),
             folder: ctx.cache.join("r/built"),
@@ -117,34 +118,34 @@ impl Builds {
         })))
     }
 
-    /// Decides how a package comes to be there. With `may_wait`, it may be left to another node that is at it.
-    pub(super) async fn way(&self, package: &str, may_wait: bool) -> Way {
-        let Some(known) = self.0.known.get(package) else { return Way::Build(None) };
+    /// KeyInputs how a package comes to be there. With `may_wait`, it may be left to another node that is at it.
+    pub(super) async fn way(&self, package: &str, may_wait: bool) -> BuildSource {
+        let Some(known) = self.0.known.get(package) else { return BuildSource::Build(None) };
         if let Some(archive) = self.look(package, known).await {
-            return Way::FromStore(archive);
+            return BuildSource::FromStore(archive);
         }
         if known.reach == Visibility::NodeOnly || !may_wait {
-            return Way::Build(None);
+            return BuildSource::Build(None);
         }
         match self.0.store.lease(&known.key, LEASE).await {
-            Lease::Held { .. } => Way::Elsewhere,
+            Lease::Held { .. } => BuildSource::Elsewhere,
             // Whoever had it may have published just now.
             Lease::Taken(guard) => match self.look(package, known).await {
-                Some(archive) => Way::FromStore(archive),
-                None => Way::Build(Some(guard)),
+                Some(archive) => BuildSource::FromStore(archive),
+                None => BuildSource::Build(Some(guard)),
             },
         }
     }
 
     /// Waits until another node has built a package or is no longer at it, but not after a moment.
-    pub(super) async fn wait(&self, package: &str, patience: &Patience) {
+    pub(super) async fn wait(&self, package: &str, budget: &WaitBudget) {
         let Some(known) = self.0.known.get(package) else { return };
         let fits = |entry: &Entry| self.links_if_fitting(entry).is_some();
-        patience.wait(&self.0.store, (Kind::RBuild, &known.key), fits).await;
+        budget.wait(&self.0.store, (Kind::RBuild, &known.key), fits).await;
     }
 
     /// The archive of a build that fits this node, brought here: from the node's own place, else from the shared one.
-    async fn look(&self, package: &str, known: &Known) -> Option<PathBuf> {
+    async fn look(&self, package: &str, known: &KnownBuild) -> Option<PathBuf> {
         for &which in known.reach.tiers() {
             let Some(entry) = self.0.store.entry_in(which, Kind::RBuild, &known.key).await else { continue };
             if self.links_if_fitting(&entry).is_none() {
@@ -166,7 +167,7 @@ impl Builds {
                 }
                 found.misfit(&r).map_or(Ok(()), |why| Err(format!("it {why}")))
             };
-            match beside(read).await {
+            match run_blocking(read).await {
                 Ok(()) => return Some(to),
                 Err(why) => {
                     let _ = fs::remove(&to);
@@ -178,9 +179,9 @@ impl Builds {
     }
 
     /// What a build links to, if all of that is here in the same versions.
-    fn links_if_fitting(&self, entry: &Entry) -> Option<Links> {
-        let links: Links = serde_json::from_value(entry.facts.get(LINKS)?.clone()).ok()?;
-        self.0.ground.fits(&links).then_some(links)
+    fn links_if_fitting(&self, entry: &Entry) -> Option<LinkedLibraries> {
+        let links: LinkedLibraries = serde_json::from_value(entry.facts.get(LINKS)?.clone()).ok()?;
+        self.0.libraries.fits(&links).then_some(links)
     }
 
     /// Says that what the store has is not used.
@@ -204,16 +205,16 @@ impl Builds {
         let to = self.0.folder.join(format!("{package}-{}.tar.gz", known.key.hex()));
         let (this, name, path) = (self.clone(), package.to_owned(), to.clone());
         let packing = move || this.pack(&name, &path);
-        let links = beside(packing).await?;
+        let links = run_blocking(packing).await?;
         let published = self.publish(known, &to, links).await;
         // The store has it under its own name.
         let _ = fs::remove(&to);
         published.map_err(|error| error.in_words())
     }
 
-    fn pack(&self, package: &str, to: &Path) -> Result<Links, String> {
+    fn pack(&self, package: &str, to: &Path) -> Result<LinkedLibraries, String> {
         let folder = self.0.library.join(package);
-        let links = self.0.ground.links(&folder)?;
+        let links = self.0.libraries.links(&folder)?;
         let built = folder.join("DESCRIPTION").metadata().and_then(|found| found.modified());
         let built = built.unwrap_or(SystemTime::UNIX_EPOCH).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let packed = || -> Result<(), fs::FsError> {
@@ -227,7 +228,12 @@ impl Builds {
         Ok(links)
     }
 
-    async fn publish(&self, known: &Known, file: &Path, links: Links) -> Result<(), crate::store::StoreError> {
+    async fn publish(
+        &self,
+        known: &KnownBuild,
+        file: &Path,
+        links: LinkedLibraries,
+    ) -> Result<(), crate::store::StoreError> {
         let links = serde_json::to_value(links).unwrap_or(Value::Null);
         let facts = Map::from_iter([(LINKS.to_owned(), links)]);
         self.0.store.publish_file((Kind::RBuild, &known.key), ROLE, file, facts, known.reach).await
@@ -243,39 +249,39 @@ fn platform(wanted: &RInstall) -> String {
 
 /// The names of all builds: that of a package holds those of the packages it needs.
 fn known(
-    common: &Decides,
+    common: &KeyInputs,
     wanted: &RInstall,
-    work: &[Work],
+    work: &[PackageInstall],
     digests: &[String],
-    is_private: impl Fn(&Work) -> bool,
-) -> BTreeMap<String, Known> {
-    let mut known: BTreeMap<String, Known> = BTreeMap::new();
-    let mut needs: BTreeMap<&str, Need> = BTreeMap::new();
+    is_private: impl Fn(&PackageInstall) -> bool,
+) -> BTreeMap<String, KnownBuild> {
+    let mut known: BTreeMap<String, KnownBuild> = BTreeMap::new();
+    let mut needs: BTreeMap<&str, Dependency> = BTreeMap::new();
     for (one, digest) in work.iter().zip(digests) {
         if !one.source {
-            needs.insert(&one.name, Need::Unpacked(digest.clone()));
+            needs.insert(&one.name, Dependency::Unpacked(digest.clone()));
             continue;
         }
         let of_need = |name: &String| {
             let installed = || match wanted.installed.get(name) {
                 // R's own packages are as R is.
                 Some(found) if found.base => None,
-                Some(found) => Some(Need::Installed(found.version.clone())),
+                Some(found) => Some(Dependency::Installed(found.version.clone())),
                 None => None,
             };
             Some((name.clone(), needs.get(name.as_str()).cloned().or_else(installed)?))
         };
-        let decides = Decides {
+        let decides = KeyInputs {
             source: digest.clone(),
             needs: one.requires.iter().filter_map(of_need).collect(),
             tools: common.tools.clone().filter(|_| one.compiled),
             ..common.clone()
         };
         let key = decides.key();
-        needs.insert(&one.name, Need::Built(key.hex().to_owned()));
+        needs.insert(&one.name, Dependency::Built(key.hex().to_owned()));
         let is_of_here = |name: &String| known.get(name).is_some_and(|need| need.reach == Visibility::NodeOnly);
         let reach = Visibility::of(one.requires.iter().any(is_of_here) || is_private(one));
-        known.insert(one.name.clone(), Known { key, version: one.version.clone(), reach });
+        known.insert(one.name.clone(), KnownBuild { key, version: one.version.clone(), reach });
     }
     known
 }

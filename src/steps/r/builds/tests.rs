@@ -85,9 +85,9 @@ impl Sharing {
         let (ctx, _) = self.context(name, FakeRunner::new());
         let wanted = self.node.wants(packages);
         let prepared = prepare_packages(&ctx, &wanted).await.expect("prepared");
-        let workshop = Workshop::new(&ctx, &wanted).expect("writable");
+        let environment = BuildEnvironment::new(&ctx, &wanted).expect("writable");
         let r = super::super::checked_version(&wanted).expect("a version");
-        Builds::new(&ctx, &wanted, &workshop, &prepared.work, &r).await.expect("there is a store")
+        Builds::new(&ctx, &wanted, &environment, &prepared.work, &r).await.expect("there is a store")
     }
 
     fn files(&self, folder: &str) -> Vec<PathBuf> {
@@ -202,16 +202,16 @@ async fn nobody_waits_longer_than_building_would_take() {
     let builds = cluster.builds("other", &["a"]).await;
     let other = cluster.store("other");
     let _held = other.lease(&builds.0.known["a"].key, LEASE).await;
-    assert!(matches!(builds.way("a", true).await, Way::Elsewhere));
-    assert!(matches!(builds.way("a", false).await, Way::Build(None)), "its patience is over");
+    assert!(matches!(builds.way("a", true).await, BuildSource::Elsewhere));
+    assert!(matches!(builds.way("a", false).await, BuildSource::Build(None)), "its wait budget is exhausted");
     // A patience that is over is not waited for.
-    let over = Patience::until(Instant::now());
+    let over = WaitBudget::until(Instant::now());
     builds.wait("a", &over).await;
-    assert!(over.is_over());
+    assert!(over.is_exhausted());
 }
 
-fn work(name: &str, requires: &[&str]) -> Work {
-    Work {
+fn work(name: &str, requires: &[&str]) -> PackageInstall {
+    PackageInstall {
         name: name.into(),
         version: "1.0".into(),
         archive: PathBuf::new(),
@@ -226,8 +226,8 @@ fn work(name: &str, requires: &[&str]) -> Work {
     }
 }
 
-fn common() -> Decides {
-    Decides {
+fn common() -> KeyInputs {
+    KeyInputs {
         r: "4.2.2".into(),
         platform: "x86_64-pc-linux-gnu".into(),
         os: "debian 12".into(),
@@ -238,7 +238,7 @@ fn common() -> Decides {
     }
 }
 
-fn keys(wanted: &RInstall, work: &[Work], digests: [&str; 2]) -> Vec<Key> {
+fn keys(wanted: &RInstall, work: &[PackageInstall], digests: [&str; 2]) -> Vec<Key> {
     let known = known(&common(), wanted, work, &digests.map(str::to_owned), |_| false);
     known.into_values().map(|known| known.key).collect()
 }
@@ -252,7 +252,7 @@ fn the_name_of_a_build_holds_those_of_the_builds_it_needs() {
     assert_eq!(first, keys(&wanted, &all, ["01", "02"]));
     let other_need = keys(&wanted, &all, ["03", "02"]);
     assert!(first[0] != other_need[0] && first[1] != other_need[1]);
-    let unpacked = [Work { source: false, ..work("a", &[]) }, all[1].clone()];
+    let unpacked = [PackageInstall { source: false, ..work("a", &[]) }, all[1].clone()];
     assert_ne!(keys(&wanted, &unpacked, ["01", "02"]), first[1..]);
     // What is there counts with its version, but for what is R's own.
     let there = |base| crate::plan::RInstalled { version: "1.0".into(), library: "/site".into(), base };
@@ -282,12 +282,12 @@ async fn where_only_what_is_signed_counts_no_other_nodes_build_is_taken() {
     let (mut ctx, _) = cluster.context("second", FakeRunner::new());
     let wanted = cluster.node.wants(&["a"]);
     let prepared = prepare_packages(&ctx, &wanted).await.expect("prepared");
-    let workshop = Workshop::new(&ctx, &wanted).expect("writable");
+    let environment = BuildEnvironment::new(&ctx, &wanted).expect("writable");
     let r = super::super::checked_version(&wanted).expect("a version");
-    let open = Builds::new(&ctx, &wanted, &workshop, &prepared.work, &r).await.expect("there is a store");
-    assert!(matches!(open.way("a", true).await, Way::FromStore(_)));
+    let open = Builds::new(&ctx, &wanted, &environment, &prepared.work, &r).await.expect("there is a store");
+    assert!(matches!(open.way("a", true).await, BuildSource::FromStore(_)));
     ctx.filestore = ctx.filestore.trusting(Arc::new(trusted));
     ctx.store = cluster.store("third");
-    let closed = Builds::new(&ctx, &wanted, &workshop, &prepared.work, &r).await.expect("there is a store");
-    assert!(matches!(closed.way("a", true).await, Way::Build(None)));
+    let closed = Builds::new(&ctx, &wanted, &environment, &prepared.work, &r).await.expect("there is a store");
+    assert!(matches!(closed.way("a", true).await, BuildSource::Build(None)));
 }

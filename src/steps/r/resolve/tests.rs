@@ -68,13 +68,13 @@ impl World {
         let description = Description::parse(&stanza(line)).expect("good");
         self.archives.push(Candidate {
             description,
-            place: Place::File { path: "/x.tar.gz".into(), shown: "/x.tar.gz".into() },
+            location: ArchiveLocation::File { path: "/x.tar.gz".into(), shown: "/x.tar.gz".into() },
         });
         self
     }
 
-    fn resolve(&self) -> Result<Vec<Chosen>, Unresolved> {
-        Universe {
+    fn resolve(&self) -> Result<Vec<ResolvedPackage>, ResolveError> {
+        ResolverInput {
             wanted: &self.wanted,
             keep: &self.keep,
             repositories: &self.repositories,
@@ -87,7 +87,7 @@ impl World {
 
     /// Names and versions in the order of installation.
     fn order(&self) -> Vec<String> {
-        let show = |chosen: Chosen| {
+        let show = |chosen: ResolvedPackage| {
             format!("{} {}", chosen.candidate.description.name, chosen.candidate.description.version_text)
         };
         self.resolve().expect("resolved").into_iter().map(show).collect()
@@ -135,8 +135,9 @@ fn what_an_installed_package_misses_is_brought_and_comes_before_those_that_use_i
 #[test]
 fn the_highest_version_wins_and_among_equals_the_first_repository() {
     let world = world(&["a", "b"], &["a 1.0 | b 1.0", "a 1.1 | b 1.0"]);
-    let places: Vec<_> = world.resolve().expect("resolved").into_iter().map(|chosen| chosen.candidate.place).collect();
-    let place = |url: &str| Place::Repository(url.parse().expect("an address"));
+    let places: Vec<_> =
+        world.resolve().expect("resolved").into_iter().map(|chosen| chosen.candidate.location).collect();
+    let place = |url: &str| ArchiveLocation::Repository(url.parse().expect("an address"));
     assert_eq!(
         places,
         [place("https://r2.example/src/contrib/a_1.1.tar.gz"), place("https://r1.example/src/contrib/b_1.0.tar.gz")]

@@ -2,10 +2,10 @@
 
 use futures::future::join_all;
 
-use super::key::Tools;
+use super::key::Toolchain;
 use crate::{
     digest::Digest,
-    steps::{Context, compilers, r::build::Workshop},
+    steps::{Context, compilers, r::build::BuildEnvironment},
 };
 
 /// R's names for the compilers of packages.
@@ -15,16 +15,16 @@ const OF_OTHERS: [&str; 3] = ["JAVA", "JAR", "TCLTK_"];
 
 /// Asks R for its settings and each compiler for its name; `None` when R does not say, or builds by settings that are
 /// the user's own.
-pub(super) async fn ask(ctx: &Context, workshop: &Workshop) -> Option<Tools> {
-    let added = workshop.added_settings()?;
-    let settings = compilers::output(ctx, &workshop.settings()).await?;
+pub(super) async fn ask(ctx: &Context, environment: &BuildEnvironment) -> Option<Toolchain> {
+    let added = environment.added_settings()?;
+    let settings = compilers::output(ctx, &environment.settings()).await?;
     let called = COMPILERS.map(|name| {
         let line = setting(&settings, name).unwrap_or_default();
         async move { (name.to_owned(), compilers::called(ctx, line).await) }
     });
     let compilers = join_all(called).await.into_iter().collect();
     let settings = Digest::sha256(format!("{}{added}", of_builds(&settings)).as_bytes()).hex().to_owned();
-    Some(Tools { compilers, settings, variables: compilers::variables(&[], |name| std::env::var_os(name)) })
+    Some(Toolchain { compilers, settings, variables: compilers::variables(&[], |name| std::env::var_os(name)) })
 }
 
 /// The value of a line such as `CXX = g++ -std=gnu++14`.
@@ -51,7 +51,7 @@ mod tests {
     const SETTINGS: &str = "CC = gcc\nCFLAGS = -g -O2 -g0 -pipe\nCXX = g++ -std=gnu++14\nCXX11 = other\nFC = gfortran\n\
                             JAVA_HOME = /usr/lib/jvm\n\n## The following\nCPP CXXCPP\n";
 
-    async fn asked(settings: &'static str, version: &'static str) -> Option<Tools> {
+    async fn asked(settings: &'static str, version: &'static str) -> Option<Toolchain> {
         let runner = FakeRunner::new().answer(move |cmd| {
             let stdout = match (cmd.program.as_str(), cmd.args.first().map(String::as_str)) {
                 ("R", Some("CMD")) => settings.to_owned(),
@@ -62,7 +62,7 @@ mod tests {
             Some(Finished { stdout, ..Finished::default() })
         });
         let ctx = Context::for_tests(Arc::new(runner), Events::default().of_step("r"));
-        ask(&ctx, &Workshop::for_tests()).await
+        ask(&ctx, &BuildEnvironment::for_tests()).await
     }
 
     #[tokio::test]
@@ -86,6 +86,6 @@ mod tests {
     #[tokio::test]
     async fn an_r_that_does_not_say_has_no_tools() {
         let ctx = Context::for_tests(Arc::new(FakeRunner::new()), Events::default().of_step("r"));
-        assert_eq!(ask(&ctx, &Workshop::for_tests()).await, None);
+        assert_eq!(ask(&ctx, &BuildEnvironment::for_tests()).await, None);
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 /// What shared objects link to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Links {
+pub(super) struct LinkedLibraries {
     /// Versions of Debian packages, by names such as `libcurl4:amd64`.
     pub(super) packages: BTreeMap<String, String>,
     /// Digests of libraries that no package brought, by path.
@@ -28,7 +28,7 @@ pub(super) struct Links {
 
 /// The libraries of a node.
 #[derive(Debug)]
-pub(super) struct Ground {
+pub(super) struct SystemLibraries {
     root: PathBuf,
     /// Where libraries are, by the node's own paths.
     folders: Vec<PathBuf>,
@@ -36,7 +36,7 @@ pub(super) struct Ground {
     libraries: Libraries,
 }
 
-impl Ground {
+impl SystemLibraries {
     /// Reads dpkg's files. `r_home`: where R's own library is.
     pub(super) fn read(root: &Path, r_home: Option<&Path>) -> Self {
         let of_r = r_home.map(|home| Path::new("/").join(home.strip_prefix(root).unwrap_or(home)).join("lib"));
@@ -49,7 +49,7 @@ impl Ground {
     }
 
     /// What an installed R package links to.
-    pub(super) fn links(&self, package: &Path) -> Result<Links, String> {
+    pub(super) fn links(&self, package: &Path) -> Result<LinkedLibraries, String> {
         let mut files = Vec::new();
         let listed = each_file(package, &mut |path| files.push(path.to_owned()));
         listed.map_err(|error| format!("`{}` could not be read: {error}", package.display()))?;
@@ -61,14 +61,14 @@ impl Ground {
         &self,
         files: &[PathBuf],
         absent: impl Fn(&str) -> Result<(), String>,
-    ) -> Result<Links, String> {
+    ) -> Result<LinkedLibraries, String> {
         let unread = |path: &Path, error: io::Error| format!("`{}` could not be read: {error}", path.display());
         let (mut needed, mut own) = (BTreeSet::new(), BTreeSet::new());
         for path in files {
             own.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
             needed.extend(needed_by(path).map_err(|error| unread(path, error))?);
         }
-        let mut links = Links::default();
+        let mut links = LinkedLibraries::default();
         for name in needed.difference(&own) {
             let Some(path) = self.find(name) else {
                 absent(name)?;
@@ -85,7 +85,7 @@ impl Ground {
     }
 
     /// Whether everything is here as it was where the build was made.
-    pub(super) fn fits(&self, links: &Links) -> bool {
+    pub(super) fn fits(&self, links: &LinkedLibraries) -> bool {
         let same_package = |(name, version): (&String, &String)| self.dpkg.installed_version(name) == Some(version);
         let same_file = |(path, digest): (&String, &String)| {
             let path = Path::new(path);
@@ -200,12 +200,12 @@ mod tests {
             self
         }
 
-        fn ground(&self) -> Ground {
-            Ground::read(self.0.path(), None)
+        fn libraries(&self) -> SystemLibraries {
+            SystemLibraries::read(self.0.path(), None)
         }
 
-        fn links(&self) -> Result<Links, String> {
-            self.ground().links(&self.0.path().join("lib/a"))
+        fn links(&self) -> Result<LinkedLibraries, String> {
+            self.libraries().links(&self.0.path().join("lib/a"))
         }
     }
 
@@ -214,17 +214,20 @@ mod tests {
         let Some(object) = linked() else { return };
         let node = Node::new(&object).packaged("2.36-9");
         let libc6 = BTreeMap::from([("libc6:amd64".to_owned(), "2.36-9".to_owned())]);
-        assert_eq!(node.links(), Ok(Links { packages: libc6, ..Links::default() }));
+        assert_eq!(node.links(), Ok(LinkedLibraries { packages: libc6, ..LinkedLibraries::default() }));
     }
 
     #[test]
     fn a_build_fits_where_packages_have_the_same_versions() {
-        let links = Links { packages: [("libc6:amd64".to_owned(), "2.36-9".to_owned())].into(), ..Links::default() };
+        let links = LinkedLibraries {
+            packages: [("libc6:amd64".to_owned(), "2.36-9".to_owned())].into(),
+            ..LinkedLibraries::default()
+        };
         let Some(object) = linked() else { return };
-        assert!(Node::new(&object).packaged("2.36-9").ground().fits(&links));
-        assert!(!Node::new(&object).packaged("2.36-10").ground().fits(&links), "another version");
-        assert!(!Node::new(&object).ground().fits(&links), "it is not there");
-        assert!(Node::new(&object).ground().fits(&Links::default()), "it links to nothing");
+        assert!(Node::new(&object).packaged("2.36-9").libraries().fits(&links));
+        assert!(!Node::new(&object).packaged("2.36-10").libraries().fits(&links), "another version");
+        assert!(!Node::new(&object).libraries().fits(&links), "it is not there");
+        assert!(Node::new(&object).libraries().fits(&LinkedLibraries::default()), "it links to nothing");
     }
 
     #[test]
@@ -232,10 +235,10 @@ mod tests {
         let Some(object) = linked() else { return };
         let node = Node::new(&object);
         let files = [(format!("/{}", Node::library()), Digest::sha256(b"the library").hex().to_owned())];
-        let links = Links { files: files.into(), ..Links::default() };
-        assert!(node.ground().fits(&links));
+        let links = LinkedLibraries { files: files.into(), ..LinkedLibraries::default() };
+        assert!(node.libraries().fits(&links));
         node.write(&Node::library(), b"another");
-        assert!(!node.ground().fits(&links));
+        assert!(!node.libraries().fits(&links));
     }
 
     #[test]
@@ -244,7 +247,7 @@ mod tests {
         let node = Node::new(&object);
         node.write("etc/shadow", b"x");
         let files = [("/etc/shadow".to_owned(), Digest::sha256(b"x").hex().to_owned())];
-        assert!(!node.ground().fits(&Links { files: files.into(), ..Links::default() }));
+        assert!(!node.libraries().fits(&LinkedLibraries { files: files.into(), ..LinkedLibraries::default() }));
     }
 
     #[test]
@@ -255,7 +258,7 @@ mod tests {
         assert!(node.links().is_err_and(|why| why.contains("which is in no folder of libraries")));
         // What is no object at all links to nothing.
         node.write("lib/a/libs/a.so", b"\x7fEL");
-        assert_eq!(node.links(), Ok(Links::default()));
+        assert_eq!(node.links(), Ok(LinkedLibraries::default()));
         node.write("lib/a/libs/a.so", b"\x7fELF and nonsense");
         assert!(node.links().is_err());
     }

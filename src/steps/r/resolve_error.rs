@@ -23,7 +23,7 @@ impl Demand {
 
 /// Why a resolution has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Unresolved {
+pub(super) enum ResolveError {
     /// Nobody has a package of this name.
     Unknown {
         /// The package, and before it those that need it, up to one the profile asks for.
@@ -55,7 +55,7 @@ pub(super) enum Unresolved {
     Unsettled,
 }
 
-impl Unresolved {
+impl ResolveError {
     /// The error as people see it; `looked_in` are the repositories.
     pub(super) fn into_error(self, looked_in: &[String]) -> Problem {
         match self {

@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::{
     command::{self, Request},
-    hints::{self, Meaning},
+    hints::{self, Diagnosis},
 };
 use crate::{
     diagnostic,
@@ -22,50 +22,50 @@ const SHOWN_NAMES: usize = 4;
 
 /// Why a transaction could not be made or carried out.
 #[derive(Debug)]
-pub(super) struct Obstacle {
+pub(super) struct AptError {
     pub(super) error: Problem,
-    pub(super) meaning: Option<Meaning>,
+    pub(super) meaning: Option<Diagnosis>,
     /// Whether newer package lists may clear the way.
     pub(super) update_may_help: bool,
 }
 
-impl Obstacle {
+impl AptError {
     /// From a command that ended with an error.
     pub(super) fn of(title: &str, done: &Finished) -> Self {
         let meaning = hints::meaning(&format!("{}\n{}", done.stderr, done.stdout));
         let mut error = Problem::new(format!("`{title}` exited with {}", done.code));
         error.causes = essence(&done.stdout, &done.stderr);
-        let update_may_help = meaning.as_ref().is_some_and(Meaning::update_may_help);
+        let update_may_help = meaning.as_ref().is_some_and(Diagnosis::update_may_help);
         Self { error, meaning, update_may_help }
     }
 
     /// Whether the same may succeed a little later.
     pub(super) fn is_transient(&self) -> bool {
-        self.meaning.as_ref().is_some_and(Meaning::is_transient)
+        self.meaning.as_ref().is_some_and(Diagnosis::is_transient)
     }
 
     /// The error for people, with the names or versions that exist instead.
     pub(super) async fn explained(self, ctx: &Context, folder: &Path) -> Problem {
         let Some(meaning) = self.meaning else { return self.error };
-        if meaning == Meaning::Forbidden
+        if meaning == Diagnosis::Forbidden
             && let Some(remedy) = login_remedy(ctx, &self.error.causes.join("\n"))
         {
             return self.error.hint(remedy);
         }
         let known = match &meaning {
-            Meaning::UnknownPackage(package) => {
+            Diagnosis::UnknownPackage(package) => {
                 let names = look_up(ctx, folder, &["pkgnames"]).await;
                 similar(package, &names).map(str::to_owned).into_iter().collect()
             }
-            Meaning::UnknownVersion { package, .. } => versions(&look_up(ctx, folder, &["madison", package]).await),
-            Meaning::NoCandidate(package) => providers(&look_up(ctx, folder, &["showpkg", package]).await),
+            Diagnosis::UnknownVersion { package, .. } => versions(&look_up(ctx, folder, &["madison", package]).await),
+            Diagnosis::NoCandidate(package) => providers(&look_up(ctx, folder, &["showpkg", package]).await),
             _ => Vec::new(),
         };
         self.error.hint(Some(meaning.hint(&known)))
     }
 }
 
-impl From<ExecError> for Obstacle {
+impl From<ExecError> for AptError {
     fn from(error: ExecError) -> Self {
         let hint = matches!(error, ExecError::NotStarted { .. })
             .then(|| "apt packages need a Debian or Ubuntu node with apt".to_owned());
@@ -73,7 +73,7 @@ impl From<ExecError> for Obstacle {
     }
 }
 
-impl From<Problem> for Obstacle {
+impl From<Problem> for AptError {
     fn from(error: Problem) -> Self {
         Self { error, meaning: None, update_may_help: false }
     }

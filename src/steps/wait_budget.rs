@@ -17,9 +17,9 @@ const MOST: Duration = Duration::from_secs(600);
 
 /// Until when something is left to others.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience(Instant);
+pub(super) struct WaitBudget(Instant);
 
-impl Patience {
+impl WaitBudget {
     /// For what takes about so many milliseconds on an idle machine. On one that is busy it takes longer.
     pub(super) fn new(cost: u64, cores: usize) -> Self {
         Self(Instant::now() + would_take(cost, load().unwrap_or_default(), cores))
@@ -49,7 +49,7 @@ impl Patience {
     }
 
     /// Whether it is over.
-    pub(super) fn is_over(&self) -> bool {
+    pub(super) fn is_exhausted(&self) -> bool {
         self.left().is_none()
     }
 }

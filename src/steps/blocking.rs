@@ -6,7 +6,7 @@ pub(super) use crate::diagnostic::in_words as words;
 pub(super) type Why = String;
 
 /// Works on files beside the runtime's own threads.
-pub(super) async fn beside<T: Send + 'static>(
+pub(super) async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Why> + Send + 'static,
 ) -> Result<T, Why> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()))

@@ -17,8 +17,8 @@ use tokio::sync::Semaphore;
 use zip::ZipArchive;
 
 use super::{
-    Context, Problem, access, bytecode::ToInstall, cache, explained, index::PipConfig, interpreter::Interpreter,
-    locked, tool::Tool,
+    Context, Problem, bytecode::WheelToInstall, cache, explained, index::PipConfig, index_auth, installer::Installer,
+    interpreter::Interpreter, locked,
 };
 use crate::{
     digest::Digest,
@@ -27,12 +27,12 @@ use crate::{
     lock::LockedDistribution,
     plan::PythonInstall,
     steps::{
+        blocking::{Why, run_blocking, words},
         compilers,
-        links::{Ground, Links},
         logins::Logins,
-        patience::{LEASE, Patience},
-        scratch::Scratch,
-        why::{Why, beside, words},
+        scratch::ScratchFolder,
+        system_libraries::{LinkedLibraries, SystemLibraries},
+        wait_budget::{LEASE, WaitBudget},
     },
     store::{Entry, Key, Kind, Lease, LeaseGuard, Visibility},
 };
@@ -67,7 +67,7 @@ const USUAL_COST: u64 = 15_000;
 /// What decides how a wheel comes out of its source, as far as it can be known: what it is built with comes from the index.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Decides<'a> {
+struct KeyInputs<'a> {
     /// SHA-256 of the source archive.
     source: &'a str,
     interpreter: &'a Interpreter,
@@ -89,52 +89,53 @@ pub(super) fn may_be_built(ctx: &Context, files: &[LockedDistribution]) -> Resul
 
 /// The wheel of a source archive, on this node.
 #[derive(Debug)]
-pub(super) struct Built {
+pub(super) struct BuiltWheel {
     /// The distribution.
     name: String,
     /// The wheel.
     pub(super) path: PathBuf,
     reach: Visibility,
     /// The folder it is in lives as long.
-    _scratch: Arc<Scratch>,
+    _scratch: Arc<ScratchFolder>,
 }
 
 /// Where wheels are built, and for what.
 #[derive(Clone, Copy)]
-pub(super) struct Site<'a> {
+pub(super) struct WheelBuilder<'a> {
     pub(super) ctx: &'a Context,
-    pub(super) tool: &'a Tool,
+    pub(super) tool: &'a Installer,
     pub(super) wanted: &'a PythonInstall,
     pub(super) config: &'a PipConfig,
     pub(super) interpreter: Option<&'a Interpreter>,
 }
 
-impl Site<'_> {
+impl WheelBuilder<'_> {
     /// The wheels of source archives, each of which is there with its path: from the store, else built here. What others
     /// are building is waited for last.
-    pub(super) async fn wheels(&self, sources: &[(&LockedDistribution, PathBuf)]) -> Result<Vec<Built>, Problem> {
+    pub(super) async fn wheels(&self, sources: &[(&LockedDistribution, PathBuf)]) -> Result<Vec<BuiltWheel>, Problem> {
         if sources.is_empty() {
             return Ok(Vec::new());
         }
-        let scratch = Arc::new(Scratch::below(&cache(self.ctx).join("built")));
+        let scratch = Arc::new(ScratchFolder::below(&cache(self.ctx).join("built")));
         let (keys, root) = (self.keys(sources).await, self.ctx.root.clone());
         // Read now: the packages that wheels link to are installed.
-        let ground = beside(move || Ok(Ground::read(&root, None))).await;
-        let ground = Arc::new(ground.map_err(|why| Problem::new("dpkg's files could not be read").cause(why))?);
+        let libraries = run_blocking(move || Ok(SystemLibraries::read(&root, None))).await;
+        let libraries = Arc::new(libraries.map_err(|why| Problem::new("dpkg's files could not be read").cause(why))?);
         let slots = Semaphore::new(self.ctx.cores);
-        let maker = |((file, archive), key)| Maker {
+        let maker = |((file, archive), key)| WheelBuild {
             site: *self,
             file,
             archive,
             key,
             scratch: &scratch,
-            ground: &ground,
+            libraries: &libraries,
             slots: &slots,
             of_no_use: Mutex::default(),
         };
-        let makers: Vec<Maker<'_>> = sources.iter().map(|(file, path)| (*file, &**path)).zip(keys).map(maker).collect();
-        let ours = futures::stream::iter(makers.iter().map(Maker::unless_elsewhere)).buffered(self.ctx.cores);
-        let ours: Vec<Option<Built>> = ours.try_collect().await?;
+        let makers: Vec<WheelBuild<'_>> =
+            sources.iter().map(|(file, path)| (*file, &**path)).zip(keys).map(maker).collect();
+        let ours = futures::stream::iter(makers.iter().map(WheelBuild::unless_elsewhere)).buffered(self.ctx.cores);
+        let ours: Vec<Option<BuiltWheel>> = ours.try_collect().await?;
         let all = makers.iter().zip(ours).map(async |(maker, built)| match built {
             Some(built) => Ok(built),
             None => maker.after_others().await,
@@ -158,7 +159,7 @@ impl Site<'_> {
         let named = self.wanted.index_url.iter().chain(&self.wanted.extra_index_urls).cloned();
         let is_private = named.chain(self.config.indexes()).any(|url| ctx.http.has_login(&url));
         let key = |file: &LockedDistribution| {
-            let decides = Decides {
+            let decides = KeyInputs {
                 source: file.sha256.hex(),
                 interpreter,
                 os: format!("{} {}", os.id, os.version),
@@ -174,22 +175,22 @@ impl Site<'_> {
 }
 
 /// Who makes one wheel.
-struct Maker<'a> {
-    site: Site<'a>,
+struct WheelBuild<'a> {
+    site: WheelBuilder<'a>,
     file: &'a LockedDistribution,
     archive: &'a Path,
     key: Option<(Key, Visibility)>,
-    scratch: &'a Arc<Scratch>,
-    ground: &'a Arc<Ground>,
+    scratch: &'a Arc<ScratchFolder>,
+    libraries: &'a Arc<SystemLibraries>,
     /// Builds at the same time.
     slots: &'a Semaphore,
     /// Objects that entries named and that were not to be had, or no wheels.
     of_no_use: Mutex<BTreeSet<String>>,
 }
 
-impl Maker<'_> {
+impl WheelBuild<'_> {
     /// Takes the wheel from the store or builds it; `None` when another node is building it.
-    async fn unless_elsewhere(&self) -> Result<Option<Built>, Problem> {
+    async fn unless_elsewhere(&self) -> Result<Option<BuiltWheel>, Problem> {
         let Some((key, reach)) = &self.key else { return self.build(None).await.map(Some) };
         if let Some(path) = self.kept().await {
             return Ok(Some(self.built(path)));
@@ -208,11 +209,11 @@ impl Maker<'_> {
     }
 
     /// Waits for the other node, and builds the wheel if that was in vain.
-    async fn after_others(&self) -> Result<Built, Problem> {
-        let (ctx, patience) = (self.site.ctx, Patience::new(USUAL_COST, self.site.ctx.cores));
-        while let Some((key, _)) = self.key.as_ref().filter(|_| !patience.is_over()) {
+    async fn after_others(&self) -> Result<BuiltWheel, Problem> {
+        let (ctx, budget) = (self.site.ctx, WaitBudget::new(USUAL_COST, self.site.ctx.cores));
+        while let Some((key, _)) = self.key.as_ref().filter(|_| !budget.is_exhausted()) {
             let started = Timestamp::now();
-            patience.wait(&ctx.store, (Kind::Wheel, key), |entry| self.fits(entry).is_some()).await;
+            budget.wait(&ctx.store, (Kind::Wheel, key), |entry| self.fits(entry).is_some()).await;
             let task = format!("wait for {}, which another node builds", self.file.name);
             ctx.progress.task_finished(task, started, true);
             if let Some(built) = self.unless_elsewhere().await? {
@@ -222,9 +223,9 @@ impl Maker<'_> {
         self.build(None).await
     }
 
-    fn built(&self, path: PathBuf) -> Built {
+    fn built(&self, path: PathBuf) -> BuiltWheel {
         let reach = self.key.as_ref().map_or(Visibility::NodeOnly, |(_, reach)| *reach);
-        Built { name: self.file.name.clone(), path, reach, _scratch: Arc::clone(self.scratch) }
+        BuiltWheel { name: self.file.name.clone(), path, reach, _scratch: Arc::clone(self.scratch) }
     }
 
     /// The wheel from the store, brought here.
@@ -237,7 +238,7 @@ impl Maker<'_> {
             let (to, started) = (self.folder().join(file), Timestamp::now());
             if ctx.store.object(&member.digest(), Some(member.size), &to, |_| ()).await {
                 let also = to.clone();
-                match beside(move || is_wheel(&also)).await {
+                match run_blocking(move || is_wheel(&also)).await {
                     Ok(()) => {
                         ctx.progress.task_finished(format!("take {name} from the store"), started, true);
                         return Some(to);
@@ -255,19 +256,20 @@ impl Maker<'_> {
         let (name, links) = facts(entry, &self.file.name, &self.file.version)?;
         let member = entry.object(ROLE)?;
         let is_of_use = !self.of_no_use.lock().unwrap_or_else(PoisonError::into_inner).contains(&member.sha256);
-        (is_of_use && self.ground.fits(&links)).then_some(name)
+        (is_of_use && self.libraries.fits(&links)).then_some(name)
     }
 
     /// Builds the wheel. It is published at once: others wait as long as the lease lives.
-    async fn build(&self, guard: Option<LeaseGuard>) -> Result<Built, Problem> {
-        let Site { ctx, tool, wanted, .. } = self.site;
+    async fn build(&self, guard: Option<LeaseGuard>) -> Result<BuiltWheel, Problem> {
+        let WheelBuilder { ctx, tool, wanted, .. } = self.site;
         let (folder, name) = (self.folder(), &self.file.name);
         let _slot = self.slots.acquire().await;
         // What the store had may be there, and was of no use.
         fs::remove_tree(&folder)?;
         fs::create_dirs(&folder, 0o755)?;
         ctx.progress.now(format!("building {name}"), None);
-        let cmd = access::with_logins(ctx, tool.build(wanted, self.archive, &folder))?.log(ctx.logs.join("pip.log"));
+        let cmd =
+            index_auth::with_logins(ctx, tool.build(wanted, self.archive, &folder))?.log(ctx.logs.join("pip.log"));
         let started = Timestamp::now();
         let done = ctx.runner.run(&cmd).await.and_then(|done| done.ok(&cmd));
         ctx.progress.task_finished(format!("build {name}"), started, done.is_ok());
@@ -288,16 +290,16 @@ impl Maker<'_> {
     }
 
     /// Keeps a wheel that was just built. Goes on behind the run.
-    fn keep(&self, built: &Built, guard: Option<LeaseGuard>) {
+    fn keep(&self, built: &BuiltWheel, guard: Option<LeaseGuard>) {
         let Some((key, reach)) = self.key.clone() else { return };
         // No password stays for what goes on behind the run.
         let ctx = Context { logins: Logins::default(), ..self.site.ctx.clone() };
-        let (ground, scratch) = (Arc::clone(self.ground), Arc::clone(self.scratch));
+        let (libraries, scratch) = (Arc::clone(self.libraries), Arc::clone(self.scratch));
         let (name, path, into) = (self.file.name.clone(), built.path.clone(), self.folder().join("libraries"));
         self.site.ctx.store.spawn_background(async move {
             let (also, store) = (path.clone(), ctx.store.clone());
             let kept = async {
-                let links = beside(move || links(&ground, &also, &into)).await?;
+                let links = run_blocking(move || links(&libraries, &also, &into)).await?;
                 let links = serde_json::to_value(links).map_err(|error| words(&error))?;
                 let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 let facts = Map::from_iter([(FILE.to_owned(), Value::String(file)), (LINKS.to_owned(), links)]);
@@ -318,7 +320,7 @@ impl Maker<'_> {
 }
 
 /// The name of an entry's wheel, and what it links to. What is written in an entry may be anything.
-fn facts<'e>(entry: &'e Entry, distribution: &str, version: &str) -> Option<(&'e str, Links)> {
+fn facts<'e>(entry: &'e Entry, distribution: &str, version: &str) -> Option<(&'e str, LinkedLibraries)> {
     let name = entry.facts.get(FILE)?.as_str().filter(|name| is_of(name, distribution, version))?;
     Some((name, serde_json::from_value(entry.facts.get(LINKS)?.clone()).ok()?))
 }
@@ -342,10 +344,10 @@ fn is_wheel(path: &Path) -> Result<(), Why> {
 }
 
 /// What the libraries in a wheel link to. They are unpacked to a folder: so they are read as those of packages are.
-fn links(ground: &Ground, wheel: &Path, into: &Path) -> Result<Links, Why> {
+fn links(libraries: &SystemLibraries, wheel: &Path, into: &Path) -> Result<LinkedLibraries, Why> {
     let mut archive =
         ZipArchive::new(File::open(wheel).map_err(|error| words(&error))?).map_err(|error| words(&error))?;
-    let mut libraries = Vec::new();
+    let mut objects = Vec::new();
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(|error| words(&error))?;
         let Some(name) = entry.enclosed_name() else { return Err("a name in it leads out of it".to_owned()) };
@@ -357,22 +359,22 @@ fn links(ground: &Ground, wheel: &Path, into: &Path) -> Result<Links, Why> {
         let mut partial = Partial::create(&path, Attributes::mode(0o600)).map_err(|error| words(&error))?;
         io::copy(&mut entry, &mut partial).map_err(|error| words(&error))?;
         partial.commit_unsynced().map_err(|error| words(&error))?;
-        libraries.push(path);
+        objects.push(path);
     }
-    ground.links_of(&libraries, |library| Err(format!("it links to `{library}`, which is in no folder of libraries")))
+    libraries.links_of(&objects, |library| Err(format!("it links to `{library}`, which is in no folder of libraries")))
 }
 
 /// The same as wheels that will be installed.
-pub(super) async fn to_install(built: &[Built]) -> Vec<ToInstall> {
+pub(super) async fn to_install(built: &[BuiltWheel]) -> Vec<WheelToInstall> {
     let built: Vec<_> = built.iter().map(|one| (one.name.clone(), one.path.clone(), one.reach)).collect();
     let reading = move || {
         let wheel = |(name, path, reach): (String, PathBuf, Visibility)| {
             let sha256 = Digest::sha256_of_file(&path).ok()?.hex().to_owned();
-            Some(ToInstall { name, sha256, reach })
+            Some(WheelToInstall { name, sha256, reach })
         };
         Ok(built.into_iter().filter_map(wheel).collect())
     };
-    beside(reading).await.unwrap_or_default()
+    run_blocking(reading).await.unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{command, failure::Obstacle};
+use super::{command, error::AptError};
 use crate::{
     facts::dpkg::Dpkg,
     lock::LockedDeb,
@@ -12,34 +12,34 @@ use crate::{
 
 /// A package file, by what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Deb {
+pub(super) struct DebControl {
     pub(super) package: String,
     pub(super) version: String,
     pub(super) architecture: String,
 }
 
 /// Reads what each file holds. A file that is no package is refused: nothing was changed yet.
-pub(super) async fn debs(ctx: &Context, files: &[PathBuf]) -> Result<Vec<Deb>, Problem> {
+pub(super) async fn debs(ctx: &Context, files: &[PathBuf]) -> Result<Vec<DebControl>, Problem> {
     let mut debs = Vec::with_capacity(files.len());
     for file in files {
         let cmd = command::control(file);
         let refused = || Problem::refused(format!("`{}` is not a Debian package", ctx.filestore.shown(file)));
-        let done = ctx.runner.run(&cmd).await.map_err(|error| Obstacle::from(error).error)?;
+        let done = ctx.runner.run(&cmd).await.map_err(|error| AptError::from(error).error)?;
         let done = done.ok(&cmd).map_err(|error| refused().because(&error))?;
         debs.push(deb(&done.stdout).ok_or_else(refused)?);
     }
     Ok(debs)
 }
 
-fn deb(control: &str) -> Option<Deb> {
+fn deb(control: &str) -> Option<DebControl> {
     let field = |name: &str| {
         control.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned()))
     };
-    Some(Deb { package: field("Package")?, version: field("Version")?, architecture: field("Architecture")? })
+    Some(DebControl { package: field("Package")?, version: field("Version")?, architecture: field("Architecture")? })
 }
 
 /// Compares what was asked for with what is there.
-pub(super) fn verify(dpkg: &Dpkg, wanted: &AptInstall, debs: &[Deb]) -> Result<(), Problem> {
+pub(super) fn verify(dpkg: &Dpkg, wanted: &AptInstall, debs: &[DebControl]) -> Result<(), Problem> {
     let missing: Vec<String> = missing(dpkg, wanted, debs).collect();
     if missing.is_empty() {
         return Ok(());
@@ -55,7 +55,7 @@ pub(super) fn has(dpkg: &Dpkg, LockedDeb { name, version, arch, .. }: &LockedDeb
     dpkg.installed_version(&qualified) == Some(version)
 }
 
-fn missing<'a>(dpkg: &'a Dpkg, wanted: &'a AptInstall, debs: &'a [Deb]) -> impl Iterator<Item = String> + 'a {
+fn missing<'a>(dpkg: &'a Dpkg, wanted: &'a AptInstall, debs: &'a [DebControl]) -> impl Iterator<Item = String> + 'a {
     let packages = wanted.packages.iter().filter_map(|AptPackage { name, version }| {
         match (dpkg.installed_version(name), version) {
             (Some(installed), Some(version)) if installed != version => {
@@ -66,7 +66,7 @@ fn missing<'a>(dpkg: &'a Dpkg, wanted: &'a AptInstall, debs: &'a [Deb]) -> impl 
             (None, _) => Some(format!("`{name}` is not installed")),
         }
     });
-    let debs = debs.iter().filter_map(|Deb { package, version, architecture }| {
+    let debs = debs.iter().filter_map(|DebControl { package, version, architecture }| {
         let name = if architecture == "all" { package.clone() } else { format!("{package}:{architecture}") };
         match dpkg.installed_version(&name) {
             Some(installed) if installed == version => None,
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn each_package_that_is_missing_or_of_another_version_is_named() {
-        let driver = Deb { package: "driver".into(), version: "2".into(), architecture: "amd64".into() };
+        let driver = DebControl { package: "driver".into(), version: "2".into(), architecture: "amd64".into() };
         let error =
             verify(&node(), &wanted(&[("jq", Some("1.7")), ("less", None)]), &[driver]).expect_err("none there");
         assert_eq!(
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_file_says_what_it_holds() {
-        let expected = Deb { package: "bc".into(), version: "1.07.1-3+b1".into(), architecture: "amd64".into() };
+        let expected = DebControl { package: "bc".into(), version: "1.07.1-3+b1".into(), architecture: "amd64".into() };
         assert_eq!(deb("Package: bc\nVersion: 1.07.1-3+b1\nArchitecture: amd64\n"), Some(expected));
         assert_eq!(deb("Package: bc\n"), None);
     }

@@ -7,7 +7,7 @@ use crate::{exec::Cmd, plan::PythonInstall};
 
 /// An installer of Python distributions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Tool {
+pub(super) enum Installer {
     /// uv, a program of its own.
     Uv {
         program: PathBuf,
@@ -61,7 +61,7 @@ pub(super) struct Change {
     pub(super) version: String,
 }
 
-impl Tool {
+impl Installer {
     /// The command that installs, or only resolves.
     pub(super) fn install(&self, request: &Request<'_>) -> Cmd {
         let install = request.install;
@@ -202,27 +202,27 @@ mod tests {
     #[test]
     fn the_change_lines_of_uv_are_read() {
         let stderr = "Resolved 2 packages in 3ms\nWould uninstall 1 package\nWould install 1 package\n - numpy==2.1.3\n + numpy==1.26.4\n + x==1.0 (from file:///x.whl)\n";
-        let tool = Tool::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() };
+        let tool = Installer::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() };
         let change = |name: &str, version: &str| Change { name: name.into(), version: version.into() };
         assert_eq!(tool.changes("", stderr), [change("numpy", "1.26.4"), change("x", "1.0")]);
     }
 
     #[test]
     fn an_environment_that_cannot_be_read_is_resolved_for_but_not_installed_to_apart() {
-        let uv = Tool::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() };
+        let uv = Installer::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() };
         let install = super::super::guard::tests::wanted();
         let request = Request { apart: Some(Path::new("/empty")), ..Request::all(&install, None) };
         let has = |cmd: &Cmd, word: &str| cmd.args.iter().any(|arg| arg == word);
         assert!(has(&uv.install(&request.dry()), "/empty") && !has(&uv.install(&request), "/empty"));
-        assert!(has(&Tool::Pip.install(&request.dry()), "--ignore-installed"));
+        assert!(has(&Installer::Pip.install(&request.dry()), "--ignore-installed"));
     }
 
     #[test]
     fn a_look_writes_no_bytecode_and_an_installation_may() {
         let install = super::super::guard::tests::wanted();
         let request = Request::all(&install, None);
-        let uv = Tool::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() };
-        for tool in [uv, Tool::Pip] {
+        let uv = Installer::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() };
+        for tool in [uv, Installer::Pip] {
             let writes = |cmd: &Cmd| !cmd.env.contains_key("PYTHONDONTWRITEBYTECODE");
             assert!(!writes(&tool.install(&request.dry())) && !writes(&tool.check(Path::new("/python"))));
             assert!(writes(&tool.install(&request)));
@@ -237,8 +237,8 @@ mod tests {
             index_url: Some("https://pypi.example/simple".parse().expect("an address")),
             ..install.clone()
         };
-        let uv = Tool::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() };
-        for tool in [uv, Tool::Pip] {
+        let uv = Installer::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() };
+        for tool in [uv, Installer::Pip] {
             for request in [Request::all(&alone, None), Request::all(&alone, None).dry()] {
                 let args = tool.install(&request).args;
                 assert!(["--no-index", "--no-deps"].iter().all(|word| args.iter().any(|arg| arg == word)), "{args:?}");
@@ -255,24 +255,27 @@ mod tests {
             extra_index_urls: vec!["https://more.example/simple".parse().expect("an address")],
             ..super::super::guard::tests::wanted()
         };
-        let line = |tool: &Tool| {
+        let line = |tool: &Installer| {
             let cmd = tool.build(&install, Path::new("/a-1.tar.gz"), Path::new("/to"));
             format!("{} {}", cmd.program, cmd.args.join(" "))
         };
         let indexes =
             "--index-url https://pypi.example/simple --extra-index-url https://more.example/simple -- /a-1.tar.gz";
-        let uv = Tool::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() };
+        let uv = Installer::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() };
         assert_eq!(
             line(&uv),
             format!("uv build --wheel --no-progress --color never --python /x/bin/python --out-dir /to {indexes}")
         );
         let pip = "/x/bin/python -m pip --disable-pip-version-check --no-color wheel --no-input --progress-bar off";
-        assert_eq!(line(&Tool::Pip), format!("{pip} --no-deps --wheel-dir /to {indexes}"));
+        assert_eq!(line(&Installer::Pip), format!("{pip} --no-deps --wheel-dir /to {indexes}"));
     }
 
     #[test]
     fn the_report_of_pip_is_read() {
         let report = r#"{"version":"1","install":[{"metadata":{"name":"Scikit_Learn","version":"1.5.0"}}]}"#;
-        assert_eq!(Tool::Pip.changes(report, ""), [Change { name: "scikit-learn".into(), version: "1.5.0".into() }]);
+        assert_eq!(
+            Installer::Pip.changes(report, ""),
+            [Change { name: "scikit-learn".into(), version: "1.5.0".into() }]
+        );
     }
 }

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{Env, Exit, Stopped, authorize::authorize, print, print_json, target::this_node};
+use super::{CommandError, Env, Exit, authorize::authorize, print, print_json, target::this_node};
 use crate::{
     auth::{
         Access, AccessRequest, Cloud, Decision, Denial, Exemption, Exposure, Identity, ProbeOutcome, explain, exposure,
@@ -11,7 +11,7 @@ use crate::{
     cloud::{CloudError, CloudErrorKind},
     diagnostic::Diagnostic,
     facts::NodeFacts,
-    report::{render_columns, words::counted},
+    report::{render_columns, text::counted},
     secrets::databricks,
 };
 
@@ -58,7 +58,7 @@ enum Verb {
     Use,
 }
 
-pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     match options {
         Options::Whoami(options) => whoami(env, options.json),
         Options::Can(options) => can(env, options),
@@ -67,7 +67,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
     }
 }
 
-fn whoami(env: &Env, as_json: bool) -> Result<Exit, Stopped> {
+fn whoami(env: &Env, as_json: bool) -> Result<Exit, CommandError> {
     let facts = this_node(env);
     let all = Cloud::ALL.into_iter().collect();
     let identity = env.block_on(Identity::resolve(env.clouds(), &facts, &env.root, &all))?;
@@ -88,7 +88,7 @@ fn whoami(env: &Env, as_json: bool) -> Result<Exit, Stopped> {
     if identity.unknown.is_empty() {
         return Ok(Exit::Done);
     }
-    Err(Stopped::Failed(identity.unknown.iter().map(|(_, error)| trouble(error)).collect()))
+    Err(CommandError::Failed(identity.unknown.iter().map(|(_, error)| trouble(error)).collect()))
 }
 
 fn trouble(error: &CloudError) -> Diagnostic {
@@ -152,7 +152,7 @@ fn page(identity: &Identity, facts: &NodeFacts, access: Option<&Access>) -> Stri
 }
 
 impl RequestOptions {
-    fn request(&self) -> Result<AccessRequest, Stopped> {
+    fn request(&self) -> Result<AccessRequest, CommandError> {
         let not_for_it = |what: &str| Diagnostic::nowhere(format!("--as is for `connect`, not for {what}"));
         Ok(match (self.verb, &self.user) {
             (Verb::Connect, Some(user)) => AccessRequest::connect(&self.name, user),
@@ -178,7 +178,7 @@ struct Answer {
     decision: Decision,
 }
 
-fn answer(env: &Env, options: &RequestOptions, command: &'static str) -> Result<Answer, Stopped> {
+fn answer(env: &Env, options: &RequestOptions, command: &'static str) -> Result<Answer, CommandError> {
     let request = options.request()?;
     let authorization = authorize(env, env.access()?, vec![request.clone()], command)?;
     let decision = authorization.decisions.into_iter().next().expect("one request, one decision");
@@ -204,7 +204,7 @@ impl Answer {
     }
 }
 
-fn can(env: &Env, options: &RequestOptions) -> Result<Exit, Stopped> {
+fn can(env: &Env, options: &RequestOptions) -> Result<Exit, CommandError> {
     let answer = answer(env, options, "auth can")?;
     let Answer { access, identity, request, decision } = &answer;
     if options.json {
@@ -222,7 +222,7 @@ fn can(env: &Env, options: &RequestOptions) -> Result<Exit, Stopped> {
     Err(Diagnostic::from(Denial::new(access, identity, request)).into())
 }
 
-fn why(env: &Env, options: &RequestOptions) -> Result<Exit, Stopped> {
+fn why(env: &Env, options: &RequestOptions) -> Result<Exit, CommandError> {
     let answer = answer(env, options, "auth explain")?;
     if options.json {
         return print_json(&answer.to_json());
@@ -231,12 +231,12 @@ fn why(env: &Env, options: &RequestOptions) -> Result<Exit, Stopped> {
     let lines = explain(access, identity, request);
     let indented = lines.iter().enumerate().map(|(index, line)| {
         let indent = if index == 0 { "" } else { "  " };
-        format!("{indent}{}\n", crate::report::words::clean(line))
+        format!("{indent}{}\n", crate::report::text::clean(line))
     });
     print(&indented.collect::<String>())
 }
 
-fn audit(env: &Env, as_json: bool) -> Result<Exit, Stopped> {
+fn audit(env: &Env, as_json: bool) -> Result<Exit, CommandError> {
     let (access, store) = (env.access()?, env.filestore()?);
     let facts = this_node(env);
     let clouds = env.clouds();
@@ -260,14 +260,16 @@ fn audit(env: &Env, as_json: bool) -> Result<Exit, Stopped> {
         Ok(exposures) => found.extend(exposures),
         // On a node of a workspace, not to have tried is not to have shown that they are closed.
         Err(error) if error.kind == CloudErrorKind::NotConfigured && facts.runtime.is_none() => {
-            env.talk.stderr.talk("warning: no Databricks workspace is configured: no scope was tried\n");
+            env.console.stderr.print("warning: no Databricks workspace is configured: no scope was tried\n");
         }
         Err(error) => troubles.push(trouble(&error)),
     }
     match store.trees() {
         // What the mirror matches is what was asked for, not what there is.
         Ok(_) if !store.lists() => {
-            env.talk.stderr.talk("warning: the file store is a web server, which lists nothing: no tree was tried\n");
+            env.console
+                .stderr
+                .print("warning: the file store is a web server, which lists nothing: no tree was tried\n");
         }
         Ok(trees) => found.extend(exposure::trees(&access, &identity, trees, |tree| store.probe(tree))),
         Err(error) => {
@@ -282,7 +284,7 @@ fn audit(env: &Env, as_json: bool) -> Result<Exit, Stopped> {
         print(&table(&access, &identity, &found))?;
     }
     troubles.extend(summary(&found));
-    if troubles.is_empty() { Ok(Exit::Done) } else { Err(Stopped::Failed(troubles)) }
+    if troubles.is_empty() { Ok(Exit::Done) } else { Err(CommandError::Failed(troubles)) }
 }
 
 fn table(access: &Access, identity: &Identity, found: &[Exposure]) -> String {

@@ -1,6 +1,6 @@
 //! Decides what a command outside a run wants to use, and writes that down: the same way for all of them.
 
-use super::{Env, Stopped, target::this_node};
+use super::{CommandError, Env, target::this_node};
 use crate::{
     auth::{Access, AccessRequest, AuditLog, Decision, Denial, Evaluation, Identity, evaluate},
     diagnostic::Diagnostic,
@@ -23,7 +23,7 @@ pub(super) fn authorize(
     access: Access,
     requests: Vec<AccessRequest>,
     command: &'static str,
-) -> Result<Authorization, Stopped> {
+) -> Result<Authorization, CommandError> {
     let node = Identity::of_node(&this_node(env), &env.root);
     let Evaluation { identity, decisions } = env.block_on(evaluate(&access, node, env.clouds(), &requests))?;
     let mut authorization = Authorization { access, identity, requests, decisions, log: env.audit(command) };
@@ -43,10 +43,10 @@ impl Authorization {
     }
 
     /// Ends the command unless every request is granted.
-    pub(super) fn granted(self) -> Result<Self, Stopped> {
+    pub(super) fn granted(self) -> Result<Self, CommandError> {
         let denied: Vec<Diagnostic> =
             (0..self.requests.len()).filter_map(|index| self.denial(index)).map(Diagnostic::from).collect();
-        if denied.is_empty() { Ok(self) } else { Err(Stopped::Refused(denied)) }
+        if denied.is_empty() { Ok(self) } else { Err(CommandError::Refused(denied)) }
     }
 
     /// Writes down that a secret was fetched for a request, or why not.
@@ -59,6 +59,6 @@ impl Authorization {
 
 fn tell(env: &Env, written: Result<(), FsError>) {
     if let Err(error) = written {
-        env.talk.stderr.talk(&format!("warning: the audit log is incomplete: {error}\n"));
+        env.console.stderr.print(&format!("warning: the audit log is incomplete: {error}\n"));
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    Env, Exit, Stopped,
+    CommandError, Env, Exit,
     packages::work_on,
     password::PasswordOptions,
     plan::refused,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    report::{event::FORMAT, render_columns, words::bytes},
+    report::{event::FORMAT, render_columns, text::bytes},
     run::{self, Bakes},
     steps::layer::Baked,
 };
@@ -39,7 +39,7 @@ pub(super) struct Options {
     json: bool,
 }
 
-pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     if options.key.is_some() && !env.trusted()?.is_on() {
         let mistake = Diagnostic::nowhere("what is here cannot be signed: this node trusts no key");
         let hint = "name the key by `--trusted-key`, in the run before as well: what is signed must have come from what is signed";
@@ -57,7 +57,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
         print(&table(&made, is_shared))?;
     }
     match refused(&failed) {
-        Stopped::Refused(mistakes) if !mistakes.is_empty() => Err(Stopped::Failed(mistakes)),
+        CommandError::Refused(mistakes) if !mistakes.is_empty() => Err(CommandError::Failed(mistakes)),
         _ => Ok(Exit::Done),
     }
 }

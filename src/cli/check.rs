@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    Env, Exit, Stopped, print, print_json,
+    CommandError, Env, Exit, print, print_json,
     target::{NodeOptions, assignment, load_profile, this_node},
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     facts::NodeFacts,
     lock::Lock,
     profile::{ACCESS, Assets, FileStore, Profile, show},
-    report::words::counted,
+    report::text::counted,
 };
 
 /// Options of `check`.
@@ -40,7 +40,7 @@ pub(super) struct Options {
     node: NodeOptions,
 }
 
-pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let facts = options.node.over(this_node(env));
     let mut mistakes = Vec::new();
     let mut sound = Vec::new();
@@ -49,7 +49,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
     for path in locks {
         match read_lock(path) {
             Ok(_) => locks_sound += 1,
-            Err(Stopped::Mistakes(found)) => mistakes.extend(found),
+            Err(CommandError::Mistakes(found)) => mistakes.extend(found),
             Err(other) => return Err(other),
         }
     }
@@ -67,7 +67,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
                 access_sound += usize::from(!found.is_off());
                 access = found;
             }
-            Err(Stopped::Mistakes(found)) => mistakes.extend(found),
+            Err(CommandError::Mistakes(found)) => mistakes.extend(found),
             Err(other) => return Err(other),
         }
     }
@@ -80,7 +80,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
                 }
                 sound.push(profile);
             }
-            Err(Stopped::Mistakes(found)) => mistakes.extend(found),
+            Err(CommandError::Mistakes(found)) => mistakes.extend(found),
             Err(other) => return Err(other),
         }
     }
@@ -89,7 +89,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
         return Ok(if mistakes.is_empty() { Exit::Done } else { Exit::Refused });
     }
     if !mistakes.is_empty() {
-        return Err(Stopped::Mistakes(mistakes));
+        return Err(CommandError::Mistakes(mistakes));
     }
     if options.show {
         let pages: Vec<String> = sound.iter().map(show).collect();
@@ -98,7 +98,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
     let checked = [(sound.len(), "profile"), (access_sound, "access file"), (locks_sound, "lock")];
     let checked: Vec<String> =
         checked.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(count, what)).collect();
-    env.talk.stderr.talk(&format!("{} sound\n", checked.join(" and ")));
+    env.console.stderr.print(&format!("{} sound\n", checked.join(" and ")));
     Ok(Exit::Done)
 }
 
@@ -115,19 +115,19 @@ fn is_lock(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|ending| ending == "lock")
 }
 
-fn read_lock(path: &str) -> Result<Lock, Stopped> {
+fn read_lock(path: &str) -> Result<Lock, CommandError> {
     let unread = |error| {
         let mistake = Diagnostic::nowhere(format!("`{path}` could not be read: {error}"));
-        Stopped::from(mistake.hint("check the path"))
+        CommandError::from(mistake.hint("check the path"))
     };
     let bytes = std::fs::read(path).map_err(unread)?;
-    Lock::parse(path, &bytes).map_err(Stopped::Mistakes)
+    Lock::parse(path, &bytes).map_err(CommandError::Mistakes)
 }
 
-fn read_access_file(env: &Env, path: &str) -> Result<Access, Stopped> {
+fn read_access_file(env: &Env, path: &str) -> Result<Access, CommandError> {
     if !env.trusted()?.is_on() {
         return match std::fs::read(path) {
-            Ok(bytes) => Access::parse(path, &bytes).map_err(Stopped::Mistakes),
+            Ok(bytes) => Access::parse(path, &bytes).map_err(CommandError::Mistakes),
             Err(error) => {
                 let mistake = Diagnostic::nowhere(format!("`{path}` could not be read: {error}"));
                 Err(mistake.hint("check the path").into())
@@ -158,7 +158,7 @@ fn to_json(mistake: &Diagnostic) -> serde_json::Value {
     json!({ "message": mistake.message, "label": mistake.label, "hint": mistake.hint, "origin": mistake.origin() })
 }
 
-fn missing_assets(env: &Env, profile: &Profile) -> Result<Vec<Diagnostic>, Stopped> {
+fn missing_assets(env: &Env, profile: &Profile) -> Result<Vec<Diagnostic>, CommandError> {
     let store = env.filestore()?;
     let assets = Assets { store: &store, unit: profile.business_unit.as_deref() };
     let missing = profile.assets().into_iter().filter_map(|named| {

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use tempfile::TempDir;
 
 use super::{
-    Env, Exit, Stopped,
+    CommandError, Env, Exit,
     authorize::authorize,
     target::{self, duration},
 };
@@ -17,7 +17,7 @@ use crate::{
     fs::{Attributes, replace},
     profile::{Asset, AssetRef, Assets},
     redact::Secret,
-    report::words::{clean, lines},
+    report::text::{clean, lines},
     secrets::fetch,
 };
 
@@ -67,7 +67,7 @@ pub(super) struct Query {
     csv: bool,
 }
 
-pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     match options {
         Options::Connect(options) => {
             let session = Session::open(env, &options.target, "db connect")?;
@@ -86,7 +86,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
             let session = session.session(&options.target, Some(options.timeout));
             let format = if options.csv { OutputFormat::Csv } else { OutputFormat::Table };
             let said = env.block_on(session.query(&options.commands, format))?.map_err(|error| failed(&error))?;
-            env.talk.stderr.talk(&lines(said.lines().map(clean)));
+            env.console.stderr.print(&lines(said.lines().map(clean)));
             Ok(Exit::Done)
         }
     }
@@ -108,7 +108,7 @@ struct Authorities {
 
 impl Session {
     /// Decides, then fetches the password. Both are written down.
-    fn open(env: &Env, target: &Target, command: &'static str) -> Result<Self, Stopped> {
+    fn open(env: &Env, target: &Target, command: &'static str) -> Result<Self, CommandError> {
         let access = env.access()?;
         known(&access, target)?;
         let request = AccessRequest::connect(&target.database, &target.user);
@@ -145,7 +145,7 @@ fn known(access: &Access, target: &Target) -> Result<(), Diagnostic> {
 }
 
 /// The file of the server's authorities, when the access file names one.
-fn authorities(env: &Env, database: &Database) -> Result<Option<Authorities>, Stopped> {
+fn authorities(env: &Env, database: &Database) -> Result<Option<Authorities>, CommandError> {
     let Some(path) = &database.ca else { return Ok(None) };
     let wanted = AssetRef { path: path.clone(), beside: None, sha256: None };
     let store = env.filestore()?;
@@ -167,7 +167,7 @@ fn authorities(env: &Env, database: &Database) -> Result<Option<Authorities>, St
 }
 
 /// The authorities in a folder of our own: what psql reads is what was checked.
-fn copied(bytes: &[u8]) -> Result<Authorities, Stopped> {
+fn copied(bytes: &[u8]) -> Result<Authorities, CommandError> {
     let folder = tempfile::Builder::new().prefix("nodeagent-").tempdir();
     let folder = folder.map_err(|error| target::failed(format!("there is no folder for the authorities: {error}")))?;
     let path = folder.path().join("authorities.pem");
@@ -175,7 +175,7 @@ fn copied(bytes: &[u8]) -> Result<Authorities, Stopped> {
     Ok(Authorities { path, copy: Some(folder) })
 }
 
-fn failed(error: &DbError) -> Stopped {
+fn failed(error: &DbError) -> CommandError {
     let failed = Diagnostic::nowhere(error.message.clone()).causes(error.said.clone());
-    Stopped::Failed(vec![failed.maybe_hint(error.hint.clone())])
+    CommandError::Failed(vec![failed.maybe_hint(error.hint.clone())])
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory as _, ValueEnum};
 
-use super::{Cli, Exit, Stopped, print, print_json, target::failed};
+use super::{Cli, CommandError, Exit, print, print_json, target::failed};
 use crate::{
     auth,
     fs::{Attributes, replace},
@@ -42,7 +42,7 @@ pub(super) struct Man {
     out: Option<PathBuf>,
 }
 
-pub(super) fn schema(schema: &Schema) -> Result<Exit, Stopped> {
+pub(super) fn schema(schema: &Schema) -> Result<Exit, CommandError> {
     print_json(&match schema.of {
         Text::Profile => profile::json_schema(),
         Text::Access => auth::json_schema(),
@@ -50,13 +50,13 @@ pub(super) fn schema(schema: &Schema) -> Result<Exit, Stopped> {
     })
 }
 
-pub(super) fn completions(shell: &Shell) -> Result<Exit, Stopped> {
+pub(super) fn completions(shell: &Shell) -> Result<Exit, CommandError> {
     let mut script = Vec::new();
     clap_complete::generate(shell.shell, &mut Cli::command(), "nodeagent", &mut script);
     print(&String::from_utf8_lossy(&script))
 }
 
-pub(super) fn man(options: &Man) -> Result<Exit, Stopped> {
+pub(super) fn man(options: &Man) -> Result<Exit, CommandError> {
     let mut command = Cli::command();
     command.build();
     let Some(folder) = &options.out else { return print(&page(&command)?) };
@@ -65,7 +65,7 @@ pub(super) fn man(options: &Man) -> Result<Exit, Stopped> {
 }
 
 /// Writes the page of a command and of all commands below it.
-fn write_pages(command: &clap::Command, folder: &Path) -> Result<(), Stopped> {
+fn write_pages(command: &clap::Command, folder: &Path) -> Result<(), CommandError> {
     let name = command.get_display_name().unwrap_or(command.get_name());
     let path = folder.join(format!("{name}.1"));
     replace(&path, page(command)?.as_bytes(), Attributes::mode(0o644)).map_err(|error| failed(error.to_string()))?;
@@ -73,7 +73,7 @@ fn write_pages(command: &clap::Command, folder: &Path) -> Result<(), Stopped> {
     below.try_for_each(|command| write_pages(command, folder))
 }
 
-fn page(command: &clap::Command) -> Result<String, Stopped> {
+fn page(command: &clap::Command) -> Result<String, CommandError> {
     let mut page = Vec::new();
     let rendered = clap_mangen::Man::new(command.clone()).render(&mut page);
     rendered.map_err(|error| failed(format!("the page could not be rendered: {error}")))?;

@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 
 use super::{
-    Env, Exit, Stopped,
+    CommandError, Env, Exit,
     packages::work_on,
     plan::refused,
     print, print_json,
@@ -51,7 +51,7 @@ pub(super) struct Options {
     node: NodeOptions,
 }
 
-pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     if options.node.is_of_another_runtime() {
         let mistake = Diagnostic::nowhere("a lock is made on a node of its runtime, not for one that is elsewhere");
         let hint = "`--role`, `--environment`, `--mode`, `--cluster-name` and `--access-mode` may be another node's";
@@ -75,12 +75,12 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
     let (lock, gone) = Lock::with(before.as_ref(), &name, files, section);
     for gone in gone {
         let text = "the profile changed; lock it again where it asks for these other things";
-        env.talk.stderr.talk(&format!("warning: another section for {} went: {text}\n", gone.runtime));
+        env.console.stderr.print(&format!("warning: another section for {} went: {text}\n", gone.runtime));
     }
     let difference = difference(before.as_ref(), &lock);
     if options.diff.is_none() && (before.as_ref() != Some(&lock) || !path.exists()) {
         replace(&path, lock.render().as_bytes(), Attributes::mode(0o644)).map_err(|error| failed(error.to_string()))?;
-        env.talk.stderr.talk(&format!("wrote {} (serial {})\n", path.display(), lock.serial));
+        env.console.stderr.print(&format!("wrote {} (serial {})\n", path.display(), lock.serial));
     }
     show(&difference, options)
 }
@@ -93,18 +93,18 @@ fn upgrade(options: &Options) -> Upgrade {
     }
 }
 
-fn show(difference: &Difference, options: &Options) -> Result<Exit, Stopped> {
+fn show(difference: &Difference, options: &Options) -> Result<Exit, CommandError> {
     if options.json { print_json(difference) } else { print(&difference.render()) }
 }
 
 /// Where the lock is, or goes.
-fn place(env: &Env, profile: &Profile, options: &Options) -> Result<PathBuf, Stopped> {
+fn place(env: &Env, profile: &Profile, options: &Options) -> Result<PathBuf, CommandError> {
     if let Some(output) = &options.output {
         return Ok(output.clone());
     }
     let no_place = |why: &str, hint: String| {
         let mistake = Diagnostic::nowhere(format!("there is no place beside the profile `{}`: {why}", profile.name));
-        Stopped::from(mistake.hint(hint))
+        CommandError::from(mistake.hint(hint))
     };
     let Some(path) = &profile.path else {
         let hint = "name a file with `--output`; `run --lock FILE` reads it from there";
@@ -121,7 +121,7 @@ fn place(env: &Env, profile: &Profile, options: &Options) -> Result<PathBuf, Sto
 
 /// The lock as it is. A file that is not there yet goes on from the lock that is in a remote store: it has the sections
 /// of other runtimes.
-fn current(env: &Env, profile: &Profile, path: &Path) -> Result<Option<LockFile>, Stopped> {
+fn current(env: &Env, profile: &Profile, path: &Path) -> Result<Option<LockFile>, CommandError> {
     let store = env.filestore()?;
     let beside = profile.path.as_ref().map(|path| path.with_extension("lock"));
     let remote = beside.filter(|beside| store.is_remote(beside));
@@ -132,11 +132,11 @@ fn current(env: &Env, profile: &Profile, path: &Path) -> Result<Option<LockFile>
     }
 }
 
-fn read(path: &Path) -> Result<Option<LockFile>, Stopped> {
+fn read(path: &Path) -> Result<Option<LockFile>, CommandError> {
     let label = path.display().to_string();
     match std::fs::read(path) {
         Ok(bytes) => {
-            let lock = Lock::parse(&label, &bytes).map_err(Stopped::Mistakes)?;
+            let lock = Lock::parse(&label, &bytes).map_err(CommandError::Mistakes)?;
             Ok(Some(LockFile { label, lock }))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -144,7 +144,7 @@ fn read(path: &Path) -> Result<Option<LockFile>, Stopped> {
     }
 }
 
-fn not_there(label: &str) -> Stopped {
+fn not_there(label: &str) -> CommandError {
     let mistake = Diagnostic::nowhere(format!("there is no lock `{label}`"));
     mistake.hint("`nodeagent lock --profile NAME` makes one, on a node of the runtime").into()
 }
@@ -155,14 +155,14 @@ fn resolve(
     facts: NodeFacts,
     before: Option<&Lock>,
     upgrade: &Upgrade,
-) -> Result<Section, Stopped> {
+) -> Result<Section, CommandError> {
     let work = async |job: &Arc<Job>, stop: &Stop| resolve_lock(job, before, upgrade, stop).await;
     let resolved = work_on(env, "lock", profile, facts, work)?;
     resolved.map_err(|refusals| refused(&refusals))
 }
 
 /// Whether each section is still what the profile asks for on its runtime.
-fn check(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+fn check(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let here = options.node.over(this_node(env));
     let load = |facts: &NodeFacts| load_profile(env, options.profile.name(), &options.profile.sets, facts, true);
     let profile = load(&here)?;
@@ -196,8 +196,8 @@ fn check(env: &Env, options: &Options) -> Result<Exit, Stopped> {
     }
     reasons.dedup();
     if reasons.is_empty() {
-        let sections = crate::report::words::counted(file.lock.sections.len(), "section");
-        env.talk.stderr.talk(&format!("the lock {} fits: serial {}, {sections}\n", file.label, file.lock.serial));
+        let sections = crate::report::text::counted(file.lock.sections.len(), "section");
+        env.console.stderr.print(&format!("the lock {} fits: serial {}, {sections}\n", file.label, file.lock.serial));
         return Ok(Exit::Done);
     }
     let drift = file.drift(reasons);
@@ -230,7 +230,7 @@ fn changed_assets(profile: &Profile, inventory: &Inventory, section: &Section) -
 
 /// The node that a section was made on, as far as the lock tells.
 fn as_of(section: &Section, mut facts: NodeFacts) -> NodeFacts {
-    facts.os = Os::named(&section.runtime.os.replacen(' ', "-", 1));
+    facts.os = Os::from_name(&section.runtime.os.replacen(' ', "-", 1));
     facts.arch.clone_from(&section.runtime.arch);
     facts.runtime.clone_from(&section.runtime.version);
     for (name, value) in &section.conditions {

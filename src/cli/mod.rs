@@ -42,9 +42,9 @@ use crate::{
     profile::FileStore,
     redact,
     report::{
-        Palette, RunFolders, Stderr, Talk, Verbosity,
+        Console, Palette, RunFolders, Stderr, Verbosity,
         diagnostics::{render as render_diagnostics, render_reasons},
-        tell_panics,
+        install_panic_hook,
     },
     store::{StoreLocations, StoreUrl},
     trust::{PublicKey, Trusted},
@@ -180,7 +180,7 @@ fn print_parse_error(error: &clap::Error) {
     if matches!(redact::text(&text), Cow::Borrowed(_)) {
         let _ = error.print();
     } else if error.use_stderr() {
-        Stderr::new(Palette::PLAIN).talk(&text);
+        Stderr::new(Palette::PLAIN).print(&text);
     } else {
         let _ = crate::report::stdout(&text);
     }
@@ -188,9 +188,9 @@ fn print_parse_error(error: &clap::Error) {
 
 impl Cli {
     fn run(self) -> Exit {
-        tell_panics(Stderr::new(Palette::PLAIN));
+        install_panic_hook(Stderr::new(Palette::PLAIN));
         let env = Env {
-            talk: Talk::of_process(Verbosity::chosen(self.common.quiet, self.common.verbose)),
+            console: Console::of_process(Verbosity::chosen(self.common.quiet, self.common.verbose)),
             root: self.common.root,
             filestore: self.common.filestore,
             trusted_keys: self.common.trusted_keys,
@@ -218,11 +218,11 @@ impl Cli {
             Command::Man(options) => generate::man(&options),
         };
         let exit = result.unwrap_or_else(|refused| {
-            env.talk.stderr.talk(&refused.render(&env.talk));
+            env.console.stderr.print(&refused.render(&env.console));
             refused.exit()
         });
         for warning in env.clouds.get().map(|clouds| clouds.take_warnings()).unwrap_or_default() {
-            env.talk.stderr.talk(&format!("warning: {warning}\n"));
+            env.console.stderr.print(&format!("warning: {warning}\n"));
         }
         if let Some(runtime) = env.runtime.into_inner() {
             // A name look-up or a download may still be in a thread of its own: nobody waits for it.
@@ -234,7 +234,7 @@ impl Cli {
 
 /// What every command has at hand.
 struct Env {
-    talk: Talk,
+    console: Console,
     root: PathBuf,
     filestore: Option<PathBuf>,
     trusted_keys: Vec<PublicKey>,
@@ -248,7 +248,7 @@ struct Env {
 
 impl Env {
     /// Works on what waits for others, in this thread. The runtime is made at its first use.
-    fn block_on<T>(&self, work: impl Future<Output = T>) -> Result<T, Stopped> {
+    fn block_on<T>(&self, work: impl Future<Output = T>) -> Result<T, CommandError> {
         if self.runtime.get().is_none() {
             let built = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
             let built = built.map_err(|error| target::failed(format!("the work could not be started: {error}")))?;
@@ -266,7 +266,7 @@ impl Env {
     }
 
     /// The node's own settings, read once.
-    fn node_file(&self) -> Result<&NodeFile, Stopped> {
+    fn node_file(&self) -> Result<&NodeFile, CommandError> {
         if self.node_file.get().is_none() {
             let _ = self.node_file.set(node_file::read(&self.root)?);
         }
@@ -274,7 +274,7 @@ impl Env {
     }
 
     /// Whose word counts: from the options and the node's file.
-    fn trusted(&self) -> Result<&Arc<Trusted>, Stopped> {
+    fn trusted(&self) -> Result<&Arc<Trusted>, CommandError> {
         if self.trusted.get().is_none() {
             let trusted = trust::trusted(&self.trusted_keys, self.node_file()?, &self.root)?;
             let _ = self.trusted.set(Arc::new(trusted));
@@ -284,7 +284,7 @@ impl Env {
 
     /// The file store: from the option, else the node's file, else the variable, else the platform's place. What root
     /// wrote on the node counts for more than what whoever configures a cluster may set.
-    fn filestore(&self) -> Result<FileStore, Stopped> {
+    fn filestore(&self) -> Result<FileStore, CommandError> {
         if let Some(store) = self.opened_filestore.get() {
             return Ok(store.clone());
         }
@@ -312,7 +312,7 @@ impl Env {
 
     /// Where artefacts are kept: the node's own place, and the shared one of the option, else of the node's file, else of
     /// the variable.
-    fn store_locations(&self) -> Result<StoreLocations, Stopped> {
+    fn store_locations(&self) -> Result<StoreLocations, CommandError> {
         let node = self.node_file()?;
         let usual = StoreLocations::below(&crate::run::cache(&self.root));
         let variable = || std::env::var("NODEAGENT_STORE").ok();
@@ -323,7 +323,7 @@ impl Env {
     }
 
     /// A file store that is reached over the network. What it refuses, it refuses before anything is looked at.
-    fn remote_store(&self, address: FileStoreAddress) -> Result<FileStore, Stopped> {
+    fn remote_store(&self, address: FileStoreAddress) -> Result<FileStore, CommandError> {
         let runtime = self.block_on(async { tokio::runtime::Handle::current() })?;
         let opened = Mirror::open(address, Arc::clone(self.clouds()), runtime, &crate::run::cache(&self.root));
         opened
@@ -334,7 +334,7 @@ impl Env {
 
 impl Env {
     /// Who may use what: from the file store's access file, when there is one.
-    fn access(&self) -> Result<Access, Stopped> {
+    fn access(&self) -> Result<Access, CommandError> {
         match self.filestore()?.access()? {
             Some((label, bytes)) => self.recent(&label, &bytes),
             None => self.no_access_file(),
@@ -342,8 +342,8 @@ impl Env {
     }
 
     /// An access file that counts, unless this node has seen a later one.
-    fn recent(&self, label: &str, bytes: &[u8]) -> Result<Access, Stopped> {
-        let access = Access::parse(label, bytes).map_err(Stopped::Mistakes)?;
+    fn recent(&self, label: &str, bytes: &[u8]) -> Result<Access, CommandError> {
+        let access = Access::parse(label, bytes).map_err(CommandError::Mistakes)?;
         self.trusted()?
             .check_serial("access", access.serial)
             .map_err(|why| Diagnostic::nowhere(format!("`{label}` does not count: {why}")).hint(why.hint(label)))?;
@@ -351,7 +351,7 @@ impl Env {
     }
 
     /// What holds without an access file: all that the sources allow, unless there should be one.
-    fn no_access_file(&self) -> Result<Access, Stopped> {
+    fn no_access_file(&self) -> Result<Access, CommandError> {
         let store = self.filestore()?;
         let label = store.access_label();
         if let Err(why) = self.trusted()?.check_absence("access") {
@@ -372,14 +372,14 @@ impl Env {
         if let Err(error) = &opened
             && Uid::effective().is_root()
         {
-            self.talk.stderr.talk(&format!("warning: nothing is written to the audit log: {error}\n"));
+            self.console.stderr.print(&format!("warning: nothing is written to the audit log: {error}\n"));
         }
         opened.ok()
     }
 
     /// The same for a command that changes nothing: it does not even make the folder.
     fn audit_if_kept(&self, command: &'static str) -> Option<AuditLog> {
-        RunFolders::of_node(&self.root).are_there().then(|| self.audit(command))?
+        RunFolders::of_node(&self.root).exist().then(|| self.audit(command))?
     }
 }
 
@@ -390,7 +390,7 @@ fn filestore_variable() -> Option<PathBuf> {
 
 /// Why a command ended early.
 #[derive(Debug)]
-enum Stopped {
+enum CommandError {
     /// Mistakes in arguments or profiles; nothing was changed.
     Mistakes(Vec<Diagnostic>),
     /// Reasons why something may or can not be done; nothing was changed.
@@ -399,11 +399,11 @@ enum Stopped {
     Failed(Vec<Diagnostic>),
 }
 
-impl Stopped {
-    fn render(&self, talk: &Talk) -> String {
+impl CommandError {
+    fn render(&self, console: &Console) -> String {
         match self {
-            Self::Mistakes(mistakes) | Self::Failed(mistakes) => render_diagnostics(mistakes, talk.colour()),
-            Self::Refused(reasons) => render_reasons(reasons, talk.colour()),
+            Self::Mistakes(mistakes) | Self::Failed(mistakes) => render_diagnostics(mistakes, console.colour()),
+            Self::Refused(reasons) => render_reasons(reasons, console.colour()),
         }
     }
 
@@ -415,28 +415,28 @@ impl Stopped {
     }
 }
 
-impl From<Diagnostic> for Stopped {
+impl From<Diagnostic> for CommandError {
     fn from(mistake: Diagnostic) -> Self {
         Self::Mistakes(vec![mistake])
     }
 }
 
 /// Prints data.
-fn print(text: &str) -> Result<Exit, Stopped> {
+fn print(text: &str) -> Result<Exit, CommandError> {
     match crate::report::stdout(text) {
         Ok(()) => Ok(Exit::Done),
         Err(error) => {
-            Err(Stopped::Failed(vec![Diagnostic::nowhere(format!("the answer could not be written: {error}"))]))
+            Err(CommandError::Failed(vec![Diagnostic::nowhere(format!("the answer could not be written: {error}"))]))
         }
     }
 }
 
 /// Prints a value as JSON.
-fn print_json(value: &impl serde::Serialize) -> Result<Exit, Stopped> {
+fn print_json(value: &impl serde::Serialize) -> Result<Exit, CommandError> {
     match serde_json::to_string_pretty(value) {
         Ok(text) => print(&(text + "\n")),
         Err(error) => {
-            Err(Stopped::Failed(vec![Diagnostic::nowhere(format!("the answer could not be written: {error}"))]))
+            Err(CommandError::Failed(vec![Diagnostic::nowhere(format!("the answer could not be written: {error}"))]))
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::Stopped;
+use super::CommandError;
 use crate::{
     diagnostic::{Diagnostic, Source},
     trust::PublicKey,
@@ -93,7 +93,7 @@ pub(super) enum AccessFile {
 }
 
 /// Reads the file; one that is not there says nothing. One that cannot be read might say whom not to trust.
-pub(super) fn read(root: &Path) -> Result<NodeFile, Stopped> {
+pub(super) fn read(root: &Path) -> Result<NodeFile, CommandError> {
     let path = root.join("etc/nodeagent.toml");
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -108,7 +108,7 @@ pub(super) fn read(root: &Path) -> Result<NodeFile, Stopped> {
     let source = Source::new(path.display().to_string(), text.as_str());
     let raw: Raw = toml::from_str(&text).map_err(|error| {
         let mistake = Diagnostic::at(&source, error.span().unwrap_or(0..0), error.message().to_owned());
-        Stopped::from(mistake.hint(KNOWN))
+        CommandError::from(mistake.hint(KNOWN))
     })?;
     let mut mistakes = Vec::new();
     let mut trusted_keys = Vec::new();
@@ -128,7 +128,7 @@ pub(super) fn read(root: &Path) -> Result<NodeFile, Stopped> {
         }
     }
     if !mistakes.is_empty() {
-        return Err(Stopped::Mistakes(mistakes));
+        return Err(CommandError::Mistakes(mistakes));
     }
     Ok(NodeFile {
         filestore: raw.filestore,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{Env, Stopped, target::failed};
+use super::{CommandError, Env, target::failed};
 use crate::{
     facts::NodeFacts,
     profile::{Profile, Secrets},
@@ -22,9 +22,9 @@ pub(super) fn work_on<T>(
     mut profile: Profile,
     facts: NodeFacts,
     work: impl AsyncFnOnce(&Arc<Job>, &Stop) -> T,
-) -> Result<T, Stopped> {
+) -> Result<T, CommandError> {
     profile.secrets = Secrets { withheld: std::mem::take(&mut profile.secrets.withheld), ..Secrets::default() };
-    let (events, _, _) = observers(&env.talk, None);
+    let (events, _, _) = observers(&env.console, None);
     let logs = tempfile::Builder::new().prefix("nodeagent-").tempdir();
     let logs = logs.map_err(|error| failed(format!("there is no folder for logs: {error}")))?;
     let job = Arc::new(Job {

@@ -9,7 +9,7 @@ use clap::Args;
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use secrecy::zeroize::Zeroizing;
 
-use super::{Env, Stopped};
+use super::{CommandError, Env};
 use crate::{diagnostic::Diagnostic, redact::Secret};
 
 /// The longest that tools of minisign take.
@@ -25,7 +25,7 @@ pub(super) struct PasswordOptions {
 
 impl PasswordOptions {
     /// The password of a key that is there.
-    pub(super) fn ask(&self, env: &Env) -> Result<Secret, Stopped> {
+    pub(super) fn ask(&self, env: &Env) -> Result<Secret, CommandError> {
         match &self.password_file {
             Some(file) => of_file(file),
             None => typed(env, "password of the key: "),
@@ -33,7 +33,7 @@ impl PasswordOptions {
     }
 
     /// The password of a new key: a person types it twice.
-    pub(super) fn choose(&self, env: &Env) -> Result<Secret, Stopped> {
+    pub(super) fn choose(&self, env: &Env) -> Result<Secret, CommandError> {
         let chosen = match &self.password_file {
             Some(file) => return of_file(file),
             None => typed(env, "password for the new key: ")?,
@@ -45,10 +45,10 @@ impl PasswordOptions {
     }
 }
 
-fn of_file(path: &Path) -> Result<Secret, Stopped> {
+fn of_file(path: &Path) -> Result<Secret, CommandError> {
     let unread = |error: io::Error| {
         let mistake = Diagnostic::nowhere(format!("the password could not be read from `{}`: {error}", path.display()));
-        Stopped::from(mistake.hint("name a file with one line, or `-` for standard input"))
+        CommandError::from(mistake.hint("name a file with one line, or `-` for standard input"))
     };
     if path == Path::new("-") {
         return line(io::stdin().lock()).map_err(unread);
@@ -57,20 +57,20 @@ fn of_file(path: &Path) -> Result<Secret, Stopped> {
 }
 
 /// One line from the terminal, which shows none of it.
-fn typed(env: &Env, question: &str) -> Result<Secret, Stopped> {
+fn typed(env: &Env, question: &str) -> Result<Secret, CommandError> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
         let mistake = Diagnostic::nowhere("the key's password is needed, and there is no terminal to ask on");
         return Err(mistake.hint("give it by `--password-file FILE`, `-` for standard input").into());
     }
     let failed = |error: io::Error| {
-        Stopped::from(Diagnostic::nowhere(format!("the password could not be read from the terminal: {error}")))
+        CommandError::from(Diagnostic::nowhere(format!("the password could not be read from the terminal: {error}")))
     };
     let echo_off = EchoOff::begin().map_err(failed)?;
-    env.talk.stderr.talk(question);
+    env.console.stderr.print(question);
     let line = line(stdin.lock());
     drop(echo_off);
-    env.talk.stderr.talk("\n");
+    env.console.stderr.print("\n");
     line.map_err(failed)
 }
 

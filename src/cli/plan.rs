@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    Env, Exit, Stopped, print, print_json,
+    CommandError, Env, Exit, print, print_json,
     target::{LockOptions, ProfileOptions, failed, load_locked, this_node},
 };
 use crate::{
@@ -33,14 +33,14 @@ pub(super) struct Options {
     json: bool,
 }
 
-pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let facts = this_node(env);
     let profile = load_locked(env, &options.profile, &options.lock, &facts)?;
     show(env, &profile, &facts, options.json)
 }
 
 /// Plans and prints; also what `run --dry-run` does.
-pub(super) fn show(env: &Env, profile: &Profile, facts: &NodeFacts, as_json: bool) -> Result<Exit, Stopped> {
+pub(super) fn show(env: &Env, profile: &Profile, facts: &NodeFacts, as_json: bool) -> Result<Exit, CommandError> {
     let access = env.access()?;
     let audit = env.audit_if_kept("plan").map(Mutex::new);
     let (clouds, root) = (env.clouds(), env.root.as_path());
@@ -53,7 +53,7 @@ pub(super) fn show(env: &Env, profile: &Profile, facts: &NodeFacts, as_json: boo
     env.block_on(fetch_logins(&mut plan, &mut inventory.vault, env.clouds()))?;
     granted.write_down(&inventory.vault, audit.as_ref());
     if let Some(trouble) = &granted.trouble {
-        env.talk.stderr.talk(&format!("warning: the audit log is incomplete: {trouble}\n"));
+        env.console.stderr.print(&format!("warning: the audit log is incomplete: {trouble}\n"));
     }
     if as_json {
         print_json(&to_json(profile, facts, &plan, &store))?;
@@ -67,13 +67,13 @@ pub(super) fn show(env: &Env, profile: &Profile, facts: &NodeFacts, as_json: boo
 }
 
 /// Why nothing may be done, as mistakes.
-pub(super) fn refused(refusals: &[Problem]) -> Stopped {
+pub(super) fn refused(refusals: &[Problem]) -> CommandError {
     let mistakes = refusals.iter().map(|refusal| {
         let place = refusal.origin.as_ref().map(|origin| format!(" (asked for at {origin})")).unwrap_or_default();
         let mistake = Diagnostic::nowhere(format!("{}{place}", refusal.message));
         mistake.causes(refusal.causes.clone()).maybe_hint(refusal.hint.clone())
     });
-    Stopped::Refused(mistakes.collect())
+    CommandError::Refused(mistakes.collect())
 }
 
 fn to_json(profile: &Profile, facts: &NodeFacts, plan: &Plan, store: &FileStore) -> serde_json::Value {
@@ -131,7 +131,7 @@ fn page(profile: &Profile, plan: &Plan, store: &FileStore) -> String {
     lines.push(match plan.steps.len() {
         0 if plan.refusals.is_empty() => "nothing to do: the node is ready".to_owned(),
         0 => "nothing can be done".to_owned(),
-        count => format!("{} to do; nothing was changed", crate::report::words::counted(count, "step")),
+        count => format!("{} to do; nothing was changed", crate::report::text::counted(count, "step")),
     });
     lines.join("\n") + "\n"
 }

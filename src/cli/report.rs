@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Env, Exit, Stopped, print, print_json};
+use super::{CommandError, Env, Exit, print, print_json};
 use crate::{
     diagnostic::Diagnostic,
     report::{Report, ReportError, RunFolders, render_blame, render_list, render_show},
@@ -13,16 +13,16 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub(super) enum Options {
     /// Show a run: what it did, how long it took, what failed
-    Show(Which),
+    Show(RunSelector),
     /// Show where the time went: slowest first, the longest chain, what ran beside what
-    Blame(Which),
+    Blame(RunSelector),
     /// List the runs that are kept on this node
     List,
 }
 
-/// Which run.
+/// RunSelector run.
 #[derive(Debug, Args)]
-pub(super) struct Which {
+pub(super) struct RunSelector {
     /// A run's name or the beginning of it, or the path of its folder
     #[arg(default_value = "latest", value_name = "RUN")]
     run: String,
@@ -31,27 +31,27 @@ pub(super) struct Which {
     json: bool,
 }
 
-pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let runs = RunFolders::of_node(&env.root);
-    let read = |which: &Which| -> Result<Report, Stopped> {
+    let read = |which: &RunSelector| -> Result<Report, CommandError> {
         runs.find(&which.run).and_then(|folder| folder.read_report()).map_err(|error| stopped(&error))
     };
     match options {
         Options::Show(which) | Options::Blame(which) if which.json => print_json(&read(which)?),
-        Options::Show(which) => print(&render_show(&read(which)?, env.talk.width)),
-        Options::Blame(which) => print(&render_blame(&read(which)?, env.talk.width)),
+        Options::Show(which) => print(&render_show(&read(which)?, env.console.width)),
+        Options::Blame(which) => print(&render_blame(&read(which)?, env.console.width)),
         Options::List => {
             let folders = runs.names().into_iter().filter_map(|name| runs.find(&name).ok());
             // A folder without a readable report is no reason not to list the others.
             let reports: Vec<Report> = folders.filter_map(|folder| folder.read_report().ok()).collect();
             if reports.is_empty() {
-                env.talk.stderr.talk("no run is kept on this node yet\n");
+                env.console.stderr.print("no run is kept on this node yet\n");
             }
             print(&render_list(&reports, state::holder(&env.root)))
         }
     }
 }
 
-fn stopped(error: &ReportError) -> Stopped {
+fn stopped(error: &ReportError) -> CommandError {
     Diagnostic::nowhere(error.to_string()).maybe_hint(error.hint()).into()
 }

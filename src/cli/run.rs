@@ -10,7 +10,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::{
-    Env, Exit, Stopped, plan, print_json,
+    CommandError, Env, Exit, plan, print_json,
     target::{LockOptions, ProfileOptions, duration, failed, load_locked, this_node},
 };
 use crate::{
@@ -50,7 +50,7 @@ pub(super) struct Options {
     json: bool,
 }
 
-pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let facts = this_node(env);
     let profile = load_locked(env, &options.profile, &options.lock, &facts);
     if options.dry_run {
@@ -70,7 +70,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
             return Err(stopped);
         }
     };
-    let (events, collector, no_log) = observers(&env.talk, folder.as_ref());
+    let (events, collector, no_log) = observers(&env.console, folder.as_ref());
     let logs = match &folder {
         Some(folder) => folder.logs(),
         None => private_folder()?,
@@ -125,8 +125,8 @@ fn exit(outcome: Outcome, strict: bool) -> Exit {
 }
 
 /// The report of a run whose profile has mistakes: of a node that is given up, nothing else is left.
-fn refused(run: String, profile: &str, facts: &NodeFacts, stopped: &Stopped) -> Report {
-    let (Stopped::Mistakes(mistakes) | Stopped::Refused(mistakes) | Stopped::Failed(mistakes)) = stopped;
+fn refused(run: String, profile: &str, facts: &NodeFacts, stopped: &CommandError) -> Report {
+    let (CommandError::Mistakes(mistakes) | CommandError::Refused(mistakes) | CommandError::Failed(mistakes)) = stopped;
     let failure = |mistake: &Diagnostic| {
         let (message, hint) = (mistake.message.clone(), mistake.hint.clone());
         Problem { origin: mistake.origin(), ..Problem::refused(message).hint(hint) }.redacted()
@@ -147,7 +147,7 @@ fn refused(run: String, profile: &str, facts: &NodeFacts, stopped: &Stopped) -> 
 }
 
 /// A folder for the logs of programs that nobody else can write to, where the run has none of its own.
-fn private_folder() -> Result<PathBuf, Stopped> {
+fn private_folder() -> Result<PathBuf, CommandError> {
     let made = tempfile::Builder::new().prefix("nodeagent-").tempdir();
     made.map(tempfile::TempDir::keep).map_err(|error| failed(format!("there is no folder for logs: {error}")))
 }
@@ -187,24 +187,24 @@ impl Reporting<'_> {
             }
         }
         for trouble in troubles {
-            self.env.talk.stderr.talk(&format!("warning: {trouble}\n"));
+            self.env.console.stderr.print(&format!("warning: {trouble}\n"));
         }
         path
     }
 
     /// Keeps the report and tells people.
-    fn finish(self, collector: &Collector, troubles: Vec<String>) -> Result<(), Stopped> {
+    fn finish(self, collector: &Collector, troubles: Vec<String>) -> Result<(), CommandError> {
         let report = collector.report();
         let path = self.keep(&report, troubles);
-        let talk = &self.env.talk;
+        let console = &self.env.console;
         let failure = render_failure(&report, path.as_deref());
-        if talk.verbosity != Verbosity::Quiet {
-            talk.stderr.talk(&render_table(&report, talk.width));
+        if console.verbosity != Verbosity::Quiet {
+            console.stderr.print(&render_table(&report, console.width));
             if failure.is_empty() {
-                talk.stderr.talk(&render_summary(&report, path.as_deref()));
+                console.stderr.print(&render_summary(&report, path.as_deref()));
             }
         }
-        talk.stderr.talk(&failure);
+        console.stderr.print(&failure);
         if self.options.json {
             print_json(&report)?;
         }

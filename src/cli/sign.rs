@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Env, Exit, Stopped, password::PasswordOptions, print, print_json, target::failed};
+use super::{CommandError, Env, Exit, password::PasswordOptions, print, print_json, target::failed};
 use crate::{
     diagnostic::Diagnostic,
     fs::{Attributes, FsError, read_bounded, replace},
@@ -52,7 +52,7 @@ fn words(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     match (&options.generate, &options.key) {
         (Some(path), _) => generate(env, options, path),
         (None, Some(key)) => sign(env, options, key),
@@ -60,7 +60,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
     }
 }
 
-fn generate(env: &Env, options: &Options, path: &Path) -> Result<Exit, Stopped> {
+fn generate(env: &Env, options: &Options, path: &Path) -> Result<Exit, CommandError> {
     let public_path = PathBuf::from(format!("{}.pub", path.display()));
     for path in [path, &public_path] {
         if path.symlink_metadata().is_ok() {
@@ -79,7 +79,7 @@ fn generate(env: &Env, options: &Options, path: &Path) -> Result<Exit, Stopped> 
             "secret-key": path, "public-key": public_path, "key": public.to_string(), "id": public.id().to_string(),
         }));
     }
-    env.talk.stderr.talk(&format!(
+    env.console.stderr.print(&format!(
         "`{}` signs: keep it to yourself; `{}` checks: its key is\n",
         path.display(),
         public_path.display()
@@ -87,7 +87,7 @@ fn generate(env: &Env, options: &Options, path: &Path) -> Result<Exit, Stopped> 
     print(&format!("{public}\n"))
 }
 
-fn sign(env: &Env, options: &Options, key_path: &Path) -> Result<Exit, Stopped> {
+fn sign(env: &Env, options: &Options, key_path: &Path) -> Result<Exit, CommandError> {
     if options.path.is_some() && options.files.len() > 1 {
         let mistake = Diagnostic::nowhere("`--for` names one path, and there are several files");
         return Err(mistake.hint("sign each file by itself").into());
@@ -99,14 +99,14 @@ fn sign(env: &Env, options: &Options, key_path: &Path) -> Result<Exit, Stopped> 
         let name = signed_name(file, options.path.as_deref())?;
         let unread = |error: std::io::Error| {
             let mistake = Diagnostic::nowhere(format!("`{}` could not be read: {error}", file.display()));
-            Stopped::from(mistake.hint("check the path"))
+            CommandError::from(mistake.hint("check the path"))
         };
         let hashes = std::fs::File::open(file).and_then(Hashes::of).map_err(unread)?;
         let comment = trusted_comment(Timestamp::now().as_second(), &name, options.comment.as_deref());
         let signature = key.sign(&hashes.prehash, &comment).map_err(|error| unusable(key_path, error))?;
         let path = beside(file);
         replace(&path, signature.to_file().as_bytes(), Attributes::default()).map_err(|error| unwritten(&error))?;
-        env.talk.stderr.talk(&format!("signed `{}`: `{}`\n", file.display(), path.display()));
+        env.console.stderr.print(&format!("signed `{}`: `{}`\n", file.display(), path.display()));
         made.push(json!({
             "file": file, "signature": path, "id": id, "comment": comment, "sha256": hashes.sha256.hex(),
         }));
@@ -115,7 +115,7 @@ fn sign(env: &Env, options: &Options, key_path: &Path) -> Result<Exit, Stopped> 
 }
 
 /// What the signature says it is for: the file's own name, or the path that was asked for.
-fn signed_name(file: &Path, path: Option<&str>) -> Result<String, Stopped> {
+fn signed_name(file: &Path, path: Option<&str>) -> Result<String, CommandError> {
     let own = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let name = path.unwrap_or(own).trim_start_matches('/');
     let is_plain = !name.is_empty()
@@ -129,26 +129,31 @@ fn signed_name(file: &Path, path: Option<&str>) -> Result<String, Stopped> {
 }
 
 /// The key of a file, its password asked for if it has one.
-pub(super) fn unlocked(env: &Env, password: &PasswordOptions, path: &Path) -> Result<SecretKey, Stopped> {
+pub(super) fn unlocked(env: &Env, password: &PasswordOptions, path: &Path) -> Result<SecretKey, CommandError> {
     let bytes = read_bounded(path, MOST_KEY).map_err(|error| {
         let mistake = Diagnostic::nowhere(format!("the key `{}` could not be read: {error}", path.display()));
-        Stopped::from(mistake.hint("check the path; `nodeagent sign --generate PATH` makes a key"))
+        CommandError::from(mistake.hint("check the path; `nodeagent sign --generate PATH` makes a key"))
     })?;
     let locked = LockedKey::parse(bytes).map_err(|error| unusable(path, error))?;
     let password = if locked.has_password() { Some(password.ask(env)?) } else { None };
     locked.unlock(password.as_ref()).map_err(|error| unusable(path, error))
 }
 
-fn unusable(path: &Path, error: BadSecretKey) -> Stopped {
+fn unusable(path: &Path, error: BadSecretKey) -> CommandError {
     let mistake = Diagnostic::nowhere(format!("the key `{}` cannot be used: {error}", path.display()));
     mistake.maybe_hint(error.hint()).into()
 }
 
-fn unwritten(error: &FsError) -> Stopped {
+fn unwritten(error: &FsError) -> CommandError {
     let cause = std::error::Error::source(error).map(ToString::to_string).into_iter().collect();
     match failed(error.to_string()) {
-        Stopped::Failed(mistakes) | Stopped::Mistakes(mistakes) | Stopped::Refused(mistakes) => Stopped::Failed(
-            mistakes.into_iter().map(|mistake| mistake.causes(Vec::clone(&cause)).maybe_hint(error.hint())).collect(),
-        ),
+        CommandError::Failed(mistakes) | CommandError::Mistakes(mistakes) | CommandError::Refused(mistakes) => {
+            CommandError::Failed(
+                mistakes
+                    .into_iter()
+                    .map(|mistake| mistake.causes(Vec::clone(&cause)).maybe_hint(error.hint()))
+                    .collect(),
+            )
+        }
     }
 }

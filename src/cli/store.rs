@@ -5,13 +5,13 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Env, Exit, Stopped, bake, node_file::Size, print, print_json, target::failed};
+use super::{CommandError, Env, Exit, bake, node_file::Size, print, print_json, target::failed};
 use crate::{
     diagnostic::Diagnostic,
     report::{
         event::FORMAT,
         render_columns,
-        words::{bytes, counted},
+        text::{bytes, counted},
     },
     store::{MaintenanceReport, Store, StoreError, StoreLocations, StoreStats, Tier, VerifyReport},
 };
@@ -67,10 +67,10 @@ impl Of {
     }
 }
 
-pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let places = env.store_locations()?;
-    let talk = env.talk.stderr.clone();
-    let warn = move |text: String| talk.talk(&format!("warning: {text}\n"));
+    let stderr = env.console.stderr.clone();
+    let warn = move |text: String| stderr.print(&format!("warning: {text}\n"));
     let store = Store::open(&places, env.clouds(), Arc::new(warn));
     match options {
         Options::Bake(options) => bake::run(env, options),
@@ -93,7 +93,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
     }
 }
 
-fn stat(env: &Env, store: &Store, places: &StoreLocations, answer: &Answer) -> Result<Exit, Stopped> {
+fn stat(env: &Env, store: &Store, places: &StoreLocations, answer: &Answer) -> Result<Exit, CommandError> {
     let local = env.block_on(store.stat(Tier::Local))?.map_err(|error| stopped(&error))?;
     let shared = match &places.shared {
         Some(place) => {
@@ -125,7 +125,7 @@ fn stat(env: &Env, store: &Store, places: &StoreLocations, answer: &Answer) -> R
     print(&render_columns(&["place", "objects", "size", "entries"], &rows))
 }
 
-fn verify(verdict: &VerifyReport, answer: &Answer) -> Result<Exit, Stopped> {
+fn verify(verdict: &VerifyReport, answer: &Answer) -> Result<Exit, CommandError> {
     if answer.json {
         print_json(&json!({
             "format": FORMAT,
@@ -137,12 +137,12 @@ fn verify(verdict: &VerifyReport, answer: &Answer) -> Result<Exit, Stopped> {
         let mut lines = vec![sound(verdict)];
         lines.extend(verdict.damaged.iter().map(|name| format!("damaged, and removed: {name}")));
         lines.extend(verdict.foreign.iter().map(|name| format!("not of the store: {name}")));
-        print(&crate::report::words::lines(lines.iter().map(|line| crate::report::words::clean(line))))?;
+        print(&crate::report::text::lines(lines.iter().map(|line| crate::report::text::clean(line))))?;
     }
     Ok(if verdict.damaged.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
-fn told(verb: &str, done: &MaintenanceReport, answer: &Answer) -> Result<Exit, Stopped> {
+fn told(verb: &str, done: &MaintenanceReport, answer: &Answer) -> Result<Exit, CommandError> {
     if answer.json {
         print_json(&json!({
             "format": FORMAT,
@@ -168,7 +168,7 @@ fn sound(verdict: &VerifyReport) -> String {
     }
 }
 
-fn stopped(error: &StoreError) -> Stopped {
+fn stopped(error: &StoreError) -> CommandError {
     match error {
         StoreError::NothingShared => Diagnostic::nowhere(error.to_string()).maybe_hint(error.hint()).into(),
         error => failed(error.in_words()),

@@ -8,7 +8,7 @@ use std::{
 
 use clap::{ArgGroup, Args};
 
-use super::{Env, Stopped};
+use super::{CommandError, Env};
 use crate::{
     diagnostic::Diagnostic,
     facts::{AccessMode, ClusterName, ENVIRONMENTS, NodeFacts, Role, os::Os},
@@ -50,7 +50,7 @@ fn runtime(text: &str) -> Result<String, String> {
 }
 
 fn system(text: &str) -> Result<String, String> {
-    Os::misnomer(text).map_or_else(|| Ok(text.to_owned()), Err)
+    Os::spelling_hint(text).map_or_else(|| Ok(text.to_owned()), Err)
 }
 
 /// Whether a run goes by a lock.
@@ -131,7 +131,7 @@ impl NodeOptions {
         facts.mode = self.mode.clone().or(facts.mode);
         facts.arch = self.arch.clone().unwrap_or(facts.arch);
         if let Some(os) = &self.os {
-            facts.os = Os::named(os);
+            facts.os = Os::from_name(os);
         }
         facts
     }
@@ -155,11 +155,11 @@ pub(super) fn load_profile(
     sets: &[(String, String)],
     facts: &NodeFacts,
     lenient: bool,
-) -> Result<Profile, Stopped> {
+) -> Result<Profile, CommandError> {
     let store = env.filestore()?;
     let sets: BTreeMap<String, String> = sets.iter().cloned().collect();
     load(&Request { name, store: &store, facts, sets: &sets, lenient })
-        .map_err(|ProfileError(mistakes)| Stopped::Mistakes(mistakes))
+        .map_err(|ProfileError(mistakes)| CommandError::Mistakes(mistakes))
 }
 
 /// Loads a profile, and the lock that a run of it goes by.
@@ -168,7 +168,7 @@ pub(super) fn load_locked(
     of: &ProfileOptions,
     options: &LockOptions,
     facts: &NodeFacts,
-) -> Result<Profile, Stopped> {
+) -> Result<Profile, CommandError> {
     if options.unlocked {
         return load_profile(env, of.name(), &of.sets, facts, false);
     }
@@ -206,14 +206,14 @@ pub(super) fn load_locked(
 }
 
 /// A lock that is there. Under trusted keys it has to be signed.
-pub(super) fn read_lock(env: &Env, path: &Path) -> Result<Option<LockFile>, Stopped> {
+pub(super) fn read_lock(env: &Env, path: &Path) -> Result<Option<LockFile>, CommandError> {
     let Some((label, bytes)) = env.filestore()?.signed_text(path)? else { return Ok(None) };
-    let lock = Lock::parse(&label, &bytes).map_err(Stopped::Mistakes)?;
+    let lock = Lock::parse(&label, &bytes).map_err(CommandError::Mistakes)?;
     Ok(Some(LockFile { label, lock }))
 }
 
 /// Takes a lock's word for all that it names, unless this node has seen a later one.
-fn believe(trusted: &Trusted, file: &LockFile) -> Result<(), Stopped> {
+fn believe(trusted: &Trusted, file: &LockFile) -> Result<(), CommandError> {
     let LockFile { label, lock } = file;
     if !trusted.is_on() {
         return Ok(());
@@ -238,6 +238,6 @@ pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
 }
 
 /// A failure of the system itself.
-pub(super) fn failed(message: impl Into<String>) -> Stopped {
-    Stopped::Failed(vec![Diagnostic::nowhere(message)])
+pub(super) fn failed(message: impl Into<String>) -> CommandError {
+    CommandError::Failed(vec![Diagnostic::nowhere(message)])
 }

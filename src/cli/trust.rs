@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::{Stopped, node_file::NodeFile};
+use super::{CommandError, node_file::NodeFile};
 use crate::{
     diagnostic::Diagnostic,
     fs::read_bounded,
@@ -30,7 +30,7 @@ pub(super) fn key(text: &str) -> Result<PublicKey, String> {
 }
 
 /// What a command believes.
-pub(super) fn trusted(given: &[PublicKey], node: &NodeFile, root: &Path) -> Result<Trusted, Stopped> {
+pub(super) fn trusted(given: &[PublicKey], node: &NodeFile, root: &Path) -> Result<Trusted, CommandError> {
     let foreign = given.iter().find(|key| !node.trusted_keys.is_empty() && !node.trusted_keys.contains(key));
     if let Some(key) = foreign {
         let message = format!("the key {} of `--trusted-key` is not among those of /etc/nodeagent.toml", key.id());

@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 use serde_json::json;
 
-use super::{Env, Exit, Stopped, print, print_json, trust};
+use super::{CommandError, Env, Exit, print, print_json, trust};
 use crate::{
     diagnostic::Diagnostic,
     fs::read_bounded,
@@ -29,7 +29,7 @@ pub(super) struct Options {
     json: bool,
 }
 
-pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let keys =
         if options.keys.is_empty() { env.trusted()?.keys().clone() } else { TrustedKeys::new(options.keys.clone()) };
     if keys.is_empty() {
@@ -55,7 +55,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
             Diagnostic::nowhere(format!("`{file}` does not count: {why}")).hint(why.hint(&file))
         })
         .collect();
-    if mistakes.is_empty() { Ok(Exit::Done) } else { Err(Stopped::Mistakes(mistakes)) }
+    if mistakes.is_empty() { Ok(Exit::Done) } else { Err(CommandError::Mistakes(mistakes)) }
 }
 
 /// Checks one file, which may be large: it is hashed while it is read.

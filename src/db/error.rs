@@ -1,7 +1,7 @@
 //! Why a database did not do what it was asked: psql's and the server's words, told apart by what a person has to do.
 
 use super::PsqlSession;
-use crate::{exec::ExecError, report::words::clean};
+use crate::{exec::ExecError, report::text::clean};
 
 /// The most lines of the server's words that are shown.
 const MOST_LINES: usize = 6;

@@ -15,7 +15,7 @@ pub use error::DbError;
 use crate::{
     auth::{Database, SslMode},
     exec::{Cmd, Finished, Foreground, Streams},
-    fs::in_memory,
+    fs::memory_file,
     redact::Secret,
 };
 
@@ -128,7 +128,7 @@ impl PsqlSession<'_> {
 
     async fn run(&self, cmd: Cmd, streams: Streams) -> Result<Finished, DbError> {
         let line = passfile::line(self)?;
-        let file = in_memory("pgpass", line.reveal()).map_err(|error| error::no_passfile(&error))?;
+        let file = memory_file("pgpass", line.reveal()).map_err(|error| error::no_passfile(&error))?;
         let cmd = cmd.env("PGPASSFILE", format!("/proc/self/fd/{}", file.as_raw_fd()));
         let inherits = |name: &str| INHERITED.contains(&name);
         let child = Foreground { cmd: &cmd, inherits, file: &file, streams };

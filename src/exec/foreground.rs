@@ -119,11 +119,11 @@ mod tests {
     use std::os::fd::AsRawFd as _;
 
     use super::*;
-    use crate::fs::in_memory;
+    use crate::fs::memory_file;
 
     #[tokio::test]
     async fn a_child_in_the_foreground_has_its_file_and_only_its_variables() {
-        let file = in_memory("test", b"in memory").expect("created");
+        let file = memory_file("test", b"in memory").expect("created");
         let script = format!("cat /proc/self/fd/{}; env | cut -d= -f1 | sort; echo err >&2; exit 3", file.as_raw_fd());
         let cmd = Cmd::new("sh").args(["-c", &script]).env("GIVEN", "1");
         let child = Foreground { cmd: &cmd, inherits: |name| name == "PATH", file: &file, streams: Streams::None };
@@ -137,7 +137,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_program_is_named() {
-        let file = in_memory("test", b"").expect("created");
+        let file = memory_file("test", b"").expect("created");
         let cmd = Cmd::new("no-such-program");
         let child = Foreground { cmd: &cmd, inherits: |_| false, file: &file, streams: Streams::All };
         assert!(matches!(child.run().await, Err(ExecError::NotStarted { .. })));

@@ -1,14 +1,14 @@
 //! The only door to other programs. A command is a value: run it, print it, compare it.
 //!
 //! No shell is ever involved. Every child of a [`Runner`] gets `LC_ALL=C`, a closed standard input (unless bytes are
-//! given), its own process group, and dies with the run. [`Foreground`] and [`hand_over`] give a program the terminal.
+//! given), its own process group, and dies with the run. [`Foreground`] and [`replace_process`] give a program the terminal.
 
 #[cfg(test)]
 pub(crate) mod fake;
 mod foreground;
-mod hand_over;
-mod left_behind;
+mod orphans;
 mod output;
+mod replace_process;
 mod system;
 
 use std::{
@@ -21,9 +21,9 @@ use std::{
 
 pub use foreground::{Foreground, Streams};
 use futures::future::BoxFuture;
-pub use hand_over::hand_over;
-pub use left_behind::end_left_behind;
+pub use orphans::kill_orphans;
 pub use output::Tail;
+pub use replace_process::replace_process;
 use secrecy::zeroize::Zeroizing;
 pub use system::SystemRunner;
 
@@ -34,7 +34,7 @@ pub const KEPT_STDERR_LINES: usize = 20;
 
 /// The variables of this process that a child does not get: the named ones, and those that hold the credentials of a
 /// cloud.
-pub fn withheld(named: impl IntoIterator<Item = String>) -> BTreeSet<String> {
+pub fn withheld_variables(named: impl IntoIterator<Item = String>) -> BTreeSet<String> {
     let ours = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     // The official clients let a variable name the one that holds the token.
     let pointed_at = std::env::var("DATABRICKS_OIDC_TOKEN_ENV").ok();

@@ -47,7 +47,7 @@ impl SystemRunner {
     /// A runner that shares a pool of build slots with `make`, and keeps the named variables from every child; those
     /// that hold the credentials of a cloud it keeps in any case.
     pub fn new(build_slots: Option<jobserver::Client>, withheld: impl IntoIterator<Item = String>) -> Self {
-        Self { build_slots, withheld: super::withheld(withheld), live: Live::default() }
+        Self { build_slots, withheld: super::withheld_variables(withheld), live: Live::default() }
     }
 
     fn command(&self, cmd: &Cmd) -> Command {

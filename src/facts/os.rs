@@ -41,7 +41,7 @@ impl Os {
     }
 
     /// The system that a word such as `ubuntu-22.04` names: for looking at a profile away from its node.
-    pub fn named(word: &str) -> Self {
+    pub fn from_name(word: &str) -> Self {
         let (id, version) = word.split_once('-').unwrap_or((word, ""));
         let (id, version) = (id.to_lowercase(), version.to_owned());
         let release = RELEASES.iter().find(|(known, number, _)| *known == id && *number == version);
@@ -50,7 +50,7 @@ impl Os {
     }
 
     /// What to say of a word that no system is called by: `ubuntu22.04`, `windows`.
-    pub fn misnomer(word: &str) -> Option<String> {
+    pub fn spelling_hint(word: &str) -> Option<String> {
         let lower = word.to_lowercase();
         let is_version = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit() || c == b'.');
         let is_known = RELEASES.iter().any(|(id, _, codename)| {
@@ -71,7 +71,7 @@ impl Os {
     }
 
     /// Whether a profile's word means this system: `ubuntu`, `ubuntu-22.04`, `jammy`.
-    pub fn is_called(&self, word: &str) -> bool {
+    pub fn has_name(&self, word: &str) -> bool {
         let word = word.to_lowercase();
         word == self.id || word == self.codename || word == format!("{}-{}", self.id, self.version)
     }
@@ -84,11 +84,11 @@ mod tests {
     #[test]
     fn a_word_that_names_no_system_is_told_with_the_nearest() {
         for word in ["ubuntu", "Ubuntu-22.04", "jammy", "debian-14", "ubuntu-25.10"] {
-            assert_eq!(Os::misnomer(word), None, "{word}");
+            assert_eq!(Os::spelling_hint(word), None, "{word}");
         }
-        assert_eq!(Os::misnomer("ubuntu22.04").as_deref(), Some("did you mean `ubuntu-22.04`?"));
+        assert_eq!(Os::spelling_hint("ubuntu22.04").as_deref(), Some("did you mean `ubuntu-22.04`?"));
         for word in ["windows", "", "ubuntu-", "ubuntu-jammy"] {
-            assert!(Os::misnomer(word).is_some(), "{word}");
+            assert!(Os::spelling_hint(word).is_some(), "{word}");
         }
     }
 
@@ -97,7 +97,7 @@ mod tests {
         let os =
             Os::parse("PRETTY_NAME=\"Ubuntu 22.04.4 LTS\"\nVERSION_ID=\"22.04\"\nID=ubuntu\nVERSION_CODENAME=jammy\n");
         assert_eq!(os, Os { id: "ubuntu".into(), version: "22.04".into(), codename: "jammy".into() });
-        assert!(os.is_called("Ubuntu") && os.is_called("jammy") && os.is_called("ubuntu-22.04"));
-        assert!(!os.is_called("debian"));
+        assert!(os.has_name("Ubuntu") && os.has_name("jammy") && os.has_name("ubuntu-22.04"));
+        assert!(!os.has_name("debian"));
     }
 }

@@ -9,9 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use distribution::{Distribution, Recorded, byte_code};
+pub use distribution::{Distribution, RecordEntry, bytecode_path};
 use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder};
-pub use tags::{Misfit, WheelName};
+pub use tags::{WheelMismatch, WheelName};
 
 /// A Python environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,7 +210,7 @@ mod tests {
         crate::fs::create_dirs(&temp.path().join("lib/python3.11/site-packages/x-1.0.dist-info"), 0o755)
             .expect("created");
         let env = PythonEnv::read(&interpreter).expect("an environment");
-        assert!(!env.distributions["x"].is_whole);
+        assert!(!env.distributions["x"].is_complete);
     }
 
     #[test]

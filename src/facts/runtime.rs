@@ -19,7 +19,7 @@ enum Operator {
 /// The text is not a comparison with a version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a comparison with a runtime version")]
-pub struct NotACondition(String);
+pub struct InvalidRuntimeCondition(String);
 
 const OPERATORS: [(&str, Operator); 7] = [
     (">=", Operator::GreaterOrEqual),
@@ -32,7 +32,7 @@ const OPERATORS: [(&str, Operator); 7] = [
 ];
 
 impl FromStr for RuntimeCondition {
-    type Err = NotACondition;
+    type Err = InvalidRuntimeCondition;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let clause = |clause: &str| {
@@ -43,13 +43,17 @@ impl FromStr for RuntimeCondition {
                 .unwrap_or((Operator::Equal, clause));
             version.trim().split('.').map(str::parse).collect::<Result<_, _>>().ok().map(|version| (operator, version))
         };
-        text.split(',').map(clause).collect::<Option<_>>().map(Self).ok_or_else(|| NotACondition(text.to_owned()))
+        text.split(',')
+            .map(clause)
+            .collect::<Option<_>>()
+            .map(Self)
+            .ok_or_else(|| InvalidRuntimeCondition(text.to_owned()))
     }
 }
 
 impl RuntimeCondition {
     /// Whether a version fits. Equality compares as many numbers as the condition names: `15` fits 15.4.
-    pub fn fits(&self, version: &str) -> bool {
+    pub fn matches(&self, version: &str) -> bool {
         let version = numbers(version);
         self.0.iter().all(|(operator, wanted)| {
             let order = compare(&version, wanted);
@@ -85,7 +89,8 @@ mod tests {
 
     #[test]
     fn versions_are_compared_as_numbers() {
-        let fits = |condition: &str, version| condition.parse::<RuntimeCondition>().expect("a condition").fits(version);
+        let fits =
+            |condition: &str, version| condition.parse::<RuntimeCondition>().expect("a condition").matches(version);
         assert!(fits(">=14.3", "14.3") && fits(">=14.3", "15.4.x-scala2.12") && !fits(">=14.3", "9.1"));
         assert!(fits(">=14.3, <16", "15.4") && !fits(">=14.3, <16", "16.0"));
         assert!(fits("15", "15.4") && !fits("15", "16.1") && fits("!=15", "16.1"));

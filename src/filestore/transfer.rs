@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     digest::{Digest, Hasher},
-    fs::{self, Attributes, Partial},
+    fs::{self, Attributes, PartialFile},
 };
 
 /// Pieces of one file that are under way at once.
@@ -101,7 +101,7 @@ fn has_size(path: &Path, size: u64) -> bool {
 
 /// The whole of pieces with their lengths; `None` when one is not there any more.
 fn put_together(pieces: impl Iterator<Item = (PathBuf, u64)>, to: &Path) -> Result<Option<Digest>, FileStoreError> {
-    let mut whole = Partial::create(to, READABLE)?;
+    let mut whole = PartialFile::create(to, READABLE)?;
     let mut hasher: Hasher = Digest::Sha256(String::new()).hasher();
     for (path, length) in pieces {
         let bytes = fs::read(&path)?.and_then(|found| found.bytes).unwrap_or_default();

@@ -16,7 +16,7 @@ use nix::{
 
 /// A sealed file in memory that only its owner may read: a child that inherits it opens it as `/proc/self/fd/N`. It is
 /// gone when the last process that has it open has ended.
-pub fn in_memory(name: &str, bytes: &[u8]) -> io::Result<File> {
+pub fn memory_file(name: &str, bytes: &[u8]) -> io::Result<File> {
     let mut file = File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?);
     fchmod(file.as_fd(), Mode::S_IRUSR | Mode::S_IWUSR)?;
     file.write_all(bytes)?;
@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn a_file_in_memory_can_be_opened_again_and_never_changed() {
-        let mut file = in_memory("test", b"content").expect("created");
+        let mut file = memory_file("test", b"content").expect("created");
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         assert_eq!(std::fs::read(&path).expect("opened again"), b"content");
         assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode(), 0o100_600);

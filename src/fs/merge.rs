@@ -10,12 +10,12 @@ use std::{
 use super::{FsError, create_dirs, rename};
 
 /// The first path below `to` that [`merge`] would have to change: something else than what is below `from`.
-pub fn would_change(from: &Path, to: &Path) -> Result<Option<PathBuf>, FsError> {
+pub fn first_conflict(from: &Path, to: &Path) -> Result<Option<PathBuf>, FsError> {
     for (new, name) in entries(from, |_| 0)? {
         let place = to.join(&name);
         let Some(there) = found(&place)? else { continue };
         let changed = match (new.is_dir(), there.is_dir()) {
-            (true, true) => would_change(&from.join(&name), &place)?,
+            (true, true) => first_conflict(&from.join(&name), &place)?,
             (false, false) if is_same(&from.join(&name), &new, &place, &there)? => None,
             _ => Some(place),
         };
@@ -117,7 +117,7 @@ mod tests {
     fn what_is_new_comes_and_what_is_there_stays() {
         let (_temp, from, to) = trees();
         write(&to.join("lib/b"), "b");
-        assert_eq!(would_change(&from, &to).expect("looked"), None);
+        assert_eq!(first_conflict(&from, &to).expect("looked"), None);
         merge(&from, &to, by_name).expect("merged");
         let text = |path: &str| std::fs::read_to_string(to.join(path)).expect("there");
         assert_eq!((text("lib/a/x"), text("lib/b"), text("lib/shipped")), ("x".into(), "b".into(), "s".into()));
@@ -129,7 +129,7 @@ mod tests {
         for other in ["B", "longer"] {
             let (_temp, from, to) = trees();
             write(&to.join("lib/b"), other);
-            assert_eq!(would_change(&from, &to).expect("looked"), Some(to.join("lib/b")));
+            assert_eq!(first_conflict(&from, &to).expect("looked"), Some(to.join("lib/b")));
             assert!(merge(&from, &to, by_name).is_err());
             assert_eq!(std::fs::read_to_string(to.join("lib/b")).expect("there"), other);
         }
@@ -139,13 +139,17 @@ mod tests {
     fn kinds_modes_and_links_count() {
         let (_temp, from, to) = trees();
         replace(&to.join("lib/b"), b"b", Attributes::mode(0o755)).expect("written");
-        assert!(would_change(&from, &to).expect("looked").is_some(), "another mode");
+        assert!(first_conflict(&from, &to).expect("looked").is_some(), "another mode");
         super::super::remove(&to.join("lib/b")).expect("removed");
         std::os::unix::fs::symlink("shipped", to.join("lib/b")).expect("made");
-        assert!(would_change(&from, &to).expect("looked").is_some(), "a link");
+        assert!(first_conflict(&from, &to).expect("looked").is_some(), "a link");
         super::super::remove(&to.join("lib/b")).expect("removed");
         std::os::unix::fs::symlink("shipped", to.join("lib/a")).expect("made");
-        assert_eq!(would_change(&from, &to).expect("looked"), Some(to.join("lib/a")), "a link where a folder is to be");
+        assert_eq!(
+            first_conflict(&from, &to).expect("looked"),
+            Some(to.join("lib/a")),
+            "a link where a folder is to be"
+        );
         assert!(merge(&from, &to, by_name).is_err());
     }
 

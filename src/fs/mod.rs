@@ -4,13 +4,13 @@
 mod bounded;
 mod compressed;
 mod folder;
-mod found;
 mod log;
 mod memory;
 mod merge;
 mod mounts;
 mod pack;
 mod partial;
+mod snapshot;
 mod stamp;
 mod tree;
 mod unpack;
@@ -23,22 +23,26 @@ use std::{
 };
 
 pub use bounded::read_bounded;
-pub use compressed::{open_packed, pack_made, pack_to};
+pub use compressed::{compress_contents, compress_files, open_compressed};
 use folder::Folder;
-pub use found::{Found, read};
 pub use log::LineLog;
-pub use memory::in_memory;
-pub use merge::{merge, would_change};
-pub use mounts::is_one_mount;
+pub use memory::memory_file;
+pub use merge::{first_conflict, merge};
+pub use mounts::on_same_mount;
 use nix::{
     fcntl::{AtFlags, OFlag},
     unistd::AccessFlags,
 };
 pub use pack::{pack, pack_some};
-pub use partial::{Partial, remove_abandoned_partials_below, remove_partials_below, remove_partials_of};
+pub use partial::{
+    PartialFile, remove_abandoned_partial_files_below, remove_partial_files_below, remove_partial_files_of,
+};
+pub use snapshot::{Snapshot, read};
 pub use stamp::{Stamp, remove_if};
-pub use tree::{Listed, Opened, Tree};
-pub use unpack::{Hostile, Limits, Seen, each_file, unpack, unpack_beside, unpack_within};
+pub use tree::{FolderEntry, OpenFile, Tree};
+pub use unpack::{
+    Limits, UnpackedNames, UnsafeArchive, read_archive, unpack, unpack_sharing_names, unpack_with_limits,
+};
 
 /// Permissions and owner of a file to write. What is `None` is kept from the file that is there; a new file gets 0644
 /// and the agent's own user.
@@ -108,7 +112,7 @@ impl FsError {
 
 /// Writes a whole file: a temporary file in the same folder, fsync, rename, fsync of the folder.
 pub fn replace(path: &Path, bytes: &[u8], attributes: Attributes) -> Result<(), FsError> {
-    let mut partial = Partial::create(path, attributes)?;
+    let mut partial = PartialFile::create(path, attributes)?;
     partial.write(bytes)?;
     partial.commit()
 }
@@ -175,14 +179,14 @@ pub fn free_bytes(path: &Path) -> Option<u64> {
 /// Takes away, when dropped, a file that a program leaves where it was only asked to look: the file is gone if it was
 /// not there before, and its folder has its time back.
 #[derive(Debug)]
-pub struct NoTrace {
+pub struct NewFileGuard {
     path: PathBuf,
     before: Option<(PathBuf, std::time::SystemTime)>,
 }
 
-impl NoTrace {
+impl NewFileGuard {
     /// Remembers how it is now.
-    pub fn of(path: &Path) -> Self {
+    pub fn new(path: &Path) -> Self {
         let folder = path.parent().filter(|_| path.symlink_metadata().is_err());
         let time = |folder: &Path| folder.metadata().and_then(|found| found.modified()).ok();
         let before = folder.and_then(|folder| Some((folder.to_owned(), time(folder)?)));
@@ -190,7 +194,7 @@ impl NoTrace {
     }
 }
 
-impl Drop for NoTrace {
+impl Drop for NewFileGuard {
     fn drop(&mut self) {
         let Some((folder, time)) = self.before.take() else { return };
         if std::fs::remove_file(&self.path).is_ok() {
@@ -230,9 +234,9 @@ mod tests {
         for name in ["a", ".a.12-0.nodeagent", ".b.12-1.nodeagent", "below/.c.12-2.nodeagent", "uv/.d.12-3.nodeagent"] {
             put(name);
         }
-        remove_partials_of(&temp.path().join("a")).expect("removed");
+        remove_partial_files_of(&temp.path().join("a")).expect("removed");
         assert!(is_there("a") && !is_there(".a.12-0.nodeagent") && is_there(".b.12-1.nodeagent"));
-        remove_partials_below(temp.path(), &temp.path().join("uv")).expect("removed");
+        remove_partial_files_below(temp.path(), &temp.path().join("uv")).expect("removed");
         assert!(is_there("a") && !is_there(".b.12-1.nodeagent") && !is_there("below/.c.12-2.nodeagent"));
         assert!(is_there("uv/.d.12-3.nodeagent"));
     }
@@ -247,7 +251,7 @@ mod tests {
         {
             replace(&temp.path().join(name), b"", Attributes::default()).expect("written");
         }
-        remove_abandoned_partials_below(temp.path()).expect("removed");
+        remove_abandoned_partial_files_below(temp.path()).expect("removed");
         assert_eq!(names(temp.path()), [&ours, "kept", "x"]);
         assert_eq!(names(&temp.path().join("x")), [""; 0]);
     }
@@ -257,13 +261,13 @@ mod tests {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let time = || temp.path().metadata().expect("there").modified().expect("a time");
         let (before, path) = (time(), temp.path().join(".lock"));
-        let trace = NoTrace::of(&path);
+        let trace = NewFileGuard::new(&path);
         std::thread::sleep(std::time::Duration::from_millis(20));
         replace(&path, b"", Attributes::default()).expect("written");
         drop(trace);
         assert!(!path.exists() && time() == before);
         replace(&path, b"", Attributes::default()).expect("written");
-        drop(NoTrace::of(&path));
+        drop(NewFileGuard::new(&path));
         assert!(path.exists(), "what was there before stays");
     }
 
@@ -290,7 +294,7 @@ mod tests {
     fn a_file_in_the_making_is_invisible_and_vanishes_when_dropped() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let path = temp.path().join("x");
-        let mut partial = Partial::create(&path, Attributes::default()).expect("it can be begun");
+        let mut partial = PartialFile::create(&path, Attributes::default()).expect("it can be begun");
         partial.write(b"half").expect("it can be written");
         assert!(!path.exists());
         drop(partial);

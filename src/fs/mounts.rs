@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Whether two folders are in one mount; unknown counts as no. Of a folder that is not there, the nearest one above counts.
-pub fn is_one_mount(one: &Path, other: &Path) -> bool {
+pub fn on_same_mount(one: &Path, other: &Path) -> bool {
     let Ok(mounts) = std::fs::read("/proc/self/mountinfo") else { return false };
     let mounts = points(&mounts);
     let mount = |path: &Path| {
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn a_folder_is_in_one_mount_with_itself_and_not_with_proc() {
         let temp = tempfile::tempdir().expect("a temporary folder");
-        assert!(is_one_mount(temp.path(), &temp.path().join("not/there/yet")));
-        assert!(!is_one_mount(temp.path(), Path::new("/proc/self")));
+        assert!(on_same_mount(temp.path(), &temp.path().join("not/there/yet")));
+        assert!(!on_same_mount(temp.path(), Path::new("/proc/self")));
     }
 }

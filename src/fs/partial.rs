@@ -19,9 +19,9 @@ use super::{
     remove, tree,
 };
 
-/// A file in the making: invisible under its name until [`Partial::commit`], gone when dropped before.
+/// A file in the making: invisible under its name until [`PartialFile::commit`], gone when dropped before.
 #[derive(Debug)]
-pub struct Partial {
+pub struct PartialFile {
     path: PathBuf,
     folder: Folder,
     name: PathBuf,
@@ -32,7 +32,7 @@ pub struct Partial {
     lenient: bool,
 }
 
-impl Partial {
+impl PartialFile {
     /// Opens a temporary file beside `path`. Folders that are missing above it are created with mode 0755.
     pub fn create(path: &Path, attributes: Attributes) -> Result<Self, FsError> {
         let failed = |error: nix::Error| FsError::new(path, "written")(error.into());
@@ -94,13 +94,13 @@ impl Partial {
 
     fn synced(&self, result: io::Result<()>) -> Result<(), FsError> {
         match result {
-            Err(error) if self.lenient && tree::is_unknown(&error) => Ok(()),
+            Err(error) if self.lenient && tree::is_unsupported(&error) => Ok(()),
             result => result.map_err(FsError::new(&self.path, "written")),
         }
     }
 }
 
-impl io::Write for Partial {
+impl io::Write for PartialFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write(bytes)
     }
@@ -110,7 +110,7 @@ impl io::Write for Partial {
     }
 }
 
-impl Drop for Partial {
+impl Drop for PartialFile {
     fn drop(&mut self) {
         if !self.committed {
             let _ = unlinkat(self.folder.fd(), &self.temporary, UnlinkatFlags::NoRemoveDir);
@@ -119,7 +119,7 @@ impl Drop for Partial {
 }
 
 /// Removes what killed runs left of a file in the making.
-pub fn remove_partials_of(path: &Path) -> Result<(), FsError> {
+pub fn remove_partial_files_of(path: &Path) -> Result<(), FsError> {
     let (Some(folder), Ok(name)) = (path.parent(), file_name(path)) else { return Ok(()) };
     let beginning = format!(".{}.", name.to_string_lossy());
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -133,11 +133,11 @@ pub fn remove_partials_of(path: &Path) -> Result<(), FsError> {
 
 /// Removes what killed runs left of all files in the making in a folder of ours, and in those below but for `except`.
 /// Links are not followed.
-pub fn remove_partials_below(folder: &Path, except: &Path) -> Result<(), FsError> {
+pub fn remove_partial_files_below(folder: &Path, except: &Path) -> Result<(), FsError> {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() && path != except => remove_partials_below(&path, except)?,
+            Ok(kind) if kind.is_dir() && path != except => remove_partial_files_below(&path, except)?,
             Ok(kind) if kind.is_file() && is_partial(&entry.file_name()) => remove(&path)?,
             _ => {}
         }
@@ -147,10 +147,10 @@ pub fn remove_partials_below(folder: &Path, except: &Path) -> Result<(), FsError
 
 /// Removes the temporary files of processes that have ended, in a folder of the agent and in the folders below. The files of
 /// a process that still runs this program stay: it will rename them. Links are not followed.
-pub fn remove_abandoned_partials_below(folder: &Path) -> Result<(), FsError> {
+pub fn remove_abandoned_partial_files_below(folder: &Path) -> Result<(), FsError> {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() => remove_abandoned_partials_below(&entry.path())?,
+            Ok(kind) if kind.is_dir() => remove_abandoned_partial_files_below(&entry.path())?,
             Ok(kind) if kind.is_file() && is_partial(&entry.file_name()) && !has_writer(&entry.file_name()) => {
                 remove(&entry.path())?;
             }

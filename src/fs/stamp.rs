@@ -38,13 +38,13 @@ pub fn remove_if(path: &Path, stamps: &[Stamp]) -> Result<bool, FsError> {
 
 #[cfg(test)]
 mod tests {
-    use crate::fs::{Attributes, Partial, read, remove_if, replace};
+    use crate::fs::{Attributes, PartialFile, read, remove_if, replace};
 
     #[test]
     fn a_stamp_is_known_before_the_file_has_its_name() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let path = temp.path().join("x");
-        let mut partial = Partial::create(&path, Attributes::mode(0o400)).expect("begun");
+        let mut partial = PartialFile::create(&path, Attributes::mode(0o400)).expect("begun");
         partial.write(b"one").expect("written");
         let stamp = partial.stamp().expect("it is there");
         partial.commit().expect("committed");

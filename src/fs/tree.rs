@@ -21,7 +21,7 @@ use nix::{
     unistd::{UnlinkatFlags, linkat, unlinkat},
 };
 
-use super::{FsError, Partial, folder, folder::Folder, partial::unique};
+use super::{FsError, PartialFile, folder, folder::Folder, partial::unique};
 
 /// A folder that may be shared with others. Names in it are paths below it, without `..`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Tree {
 
 /// A plain file, open for reading.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OpenFile {
     /// The file.
     pub file: File,
     /// Its size when it was opened.
@@ -43,7 +43,7 @@ pub struct Opened {
 
 /// What a folder holds under one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct FolderEntry {
     /// The last part of its name.
     pub name: String,
     /// Whether it is a folder, and no link to one.
@@ -79,7 +79,7 @@ impl Tree {
     }
 
     /// Opens a plain file for reading; `None` when nothing is there.
-    pub fn open(&self, name: &str) -> Result<Option<Opened>, FsError> {
+    pub fn open(&self, name: &str) -> Result<Option<OpenFile>, FsError> {
         let failed = self.failed(name, "read");
         let Some((folder, last)) = self.folder(name, false)? else { return Ok(None) };
         match folder.stat(last).map_err(&failed)? {
@@ -97,14 +97,14 @@ impl Tree {
         if !is_plain(&found) {
             return Err(failed(Errno::EINVAL));
         }
-        Ok(Some(Opened { file: file.into(), size: size(&found), modified: modified(&found) }))
+        Ok(Some(OpenFile { file: file.into(), size: size(&found), modified: modified(&found) }))
     }
 
     /// Begins a file, which replaces what has its name when it is committed.
-    pub fn create(&self, name: &str) -> Result<Partial, FsError> {
+    pub fn create(&self, name: &str) -> Result<PartialFile, FsError> {
         let failed = self.failed(name, "written");
         let (folder, last) = self.made_folder(name)?;
-        let partial = Partial::begin(&self.path(name), folder, last.into(), !self.own)?;
+        let partial = PartialFile::begin(&self.path(name), folder, last.into(), !self.own)?;
         self.tolerated(fchmod(partial.file.as_fd(), Mode::from_bits_truncate(0o644))).map_err(failed)?;
         Ok(partial)
     }
@@ -127,7 +127,7 @@ impl Tree {
     }
 
     /// Gives a file that lies elsewhere on the same file system a name here, unless something has it. Says whether it did.
-    pub fn link_in(&self, from: &Path, name: &str) -> Result<bool, FsError> {
+    pub fn link_from(&self, from: &Path, name: &str) -> Result<bool, FsError> {
         let (there, last_there) = folder::resolve_existing(from)?;
         let (folder, last) = self.made_folder(name)?;
         match linkat(there.fd(), last_there.as_os_str(), folder.fd(), last, AtFlags::empty()) {
@@ -138,7 +138,7 @@ impl Tree {
     }
 
     /// Gives a file a second name elsewhere on the same file system, in the place of what is there.
-    pub fn link_out(&self, name: &str, to: &Path) -> Result<(), FsError> {
+    pub fn link_to(&self, name: &str, to: &Path) -> Result<(), FsError> {
         let failed = |error: Errno| FsError::new(to, "written")(error.into());
         let Some((folder, last)) = self.folder(name, false)? else { return Err(failed(Errno::ENOENT)) };
         let (there, last_there) = folder::resolve(to)?;
@@ -168,7 +168,7 @@ impl Tree {
     }
 
     /// What a folder holds, in order of names; nothing when it is not there. Names that are no text are left out.
-    pub fn list(&self, folder: &str) -> Result<Vec<Listed>, FsError> {
+    pub fn list(&self, folder: &str) -> Result<Vec<FolderEntry>, FsError> {
         let failed = self.failed(folder, "read");
         let Some(folder) = folder::beneath(&self.root, Path::new(folder), None)? else { return Ok(Vec::new()) };
         let flags = OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
@@ -182,7 +182,7 @@ impl Tree {
             }
             // What went away meanwhile is not listed.
             let Some(found) = folder.stat(OsStr::new(name)).map_err(&failed)? else { continue };
-            listed.push(Listed {
+            listed.push(FolderEntry {
                 name: name.to_owned(),
                 is_folder: kind(&found) == SFlag::S_IFDIR,
                 is_file: is_plain(&found),
@@ -223,14 +223,14 @@ impl Tree {
 
     fn tolerated(&self, result: Result<(), Errno>) -> Result<(), Errno> {
         match result {
-            Err(error) if !self.own && is_unknown(&error.into()) => Ok(()),
+            Err(error) if !self.own && is_unsupported(&error.into()) => Ok(()),
             result => result,
         }
     }
 }
 
 /// Whether a file system says that it does not know of such a thing.
-pub(super) fn is_unknown(error: &io::Error) -> bool {
+pub(super) fn is_unsupported(error: &io::Error) -> bool {
     let known = error.raw_os_error().map(Errno::from_raw);
     matches!(known, Some(Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::EINVAL | Errno::EPERM))
 }
@@ -328,10 +328,10 @@ mod tests {
         let (temp, tree) = tree();
         let (from, to) = (temp.path().join("from"), temp.path().join("new/to"));
         super::super::replace(&from, b"x", super::super::Attributes::mode(0o600)).expect("written");
-        assert!(tree.link_in(&from, "a/x").expect("linked"));
-        assert!(!tree.link_in(&from, "a/x").expect("something is there"));
-        tree.link_out("a/x", &to).expect("linked");
-        tree.link_out("a/x", &to).expect("linked again");
+        assert!(tree.link_from(&from, "a/x").expect("linked"));
+        assert!(!tree.link_from(&from, "a/x").expect("something is there"));
+        tree.link_to("a/x", &to).expect("linked");
+        tree.link_to("a/x", &to).expect("linked again");
         assert_eq!(to.metadata().expect("there").ino(), from.metadata().expect("there").ino());
         assert_eq!(
             std::fs::read_dir(to.parent().expect("a folder")).expect("there").count(),

@@ -1,9 +1,9 @@
 //! Unpacks a tar archive below a folder. Nothing in an archive may reach beyond the folder, or be more than was foreseen.
 
-mod hostile;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod unsafe_archive;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,9 +12,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-pub use hostile::Hostile;
 use stream::Bounded;
 use tar::{Archive, EntryType};
+pub use unsafe_archive::UnsafeArchive;
 
 use super::{FsError, create_dirs};
 
@@ -37,47 +37,54 @@ impl Default for Limits {
 /// Unpacks an archive below a folder, which is created when missing. Permission bits are those of the archive without
 /// set-user-id and kin; everything belongs to the agent's own user.
 ///
-/// What an archive of files, folders and links inside the folder does not need is refused, by [`Hostile`] as the error's
+/// What an archive of files, folders and links inside the folder does not need is refused, by [`UnsafeArchive`] as the error's
 /// cause. What was unpacked before stays: unpack into a folder of your own and move it when it is whole.
 pub fn unpack(archive: impl Read, into: &Path) -> Result<(), FsError> {
-    unpack_within(archive, into, Limits::default())
+    unpack_with_limits(archive, into, Limits::default())
 }
 
 /// The same with other limits.
-pub fn unpack_within(archive: impl Read, into: &Path, limits: Limits) -> Result<(), FsError> {
-    unpack_beside(archive, into, limits, &Seen::default())
+pub fn unpack_with_limits(archive: impl Read, into: &Path, limits: Limits) -> Result<(), FsError> {
+    unpack_sharing_names(archive, into, limits, &UnpackedNames::default())
 }
 
 /// The same for one of several archives that go to the same folder, perhaps at the same time: what one may not hold, they
 /// may not hold together. The limits are for this one.
-pub fn unpack_beside(archive: impl Read, into: &Path, limits: Limits, seen: &Seen) -> Result<(), FsError> {
+pub fn unpack_sharing_names(
+    archive: impl Read,
+    into: &Path,
+    limits: Limits,
+    seen: &UnpackedNames,
+) -> Result<(), FsError> {
     create_dirs(into, 0o755)?;
-    admitted(archive, into, limits, seen, |entry, _| {
-        if entry.unpack_in(into)? { Ok(()) } else { Err(io::Error::other(Hostile::Outside)) }
+    for_each_valid_entry(archive, into, limits, seen, |entry, _| {
+        if entry.unpack_in(into)? { Ok(()) } else { Err(io::Error::other(UnsafeArchive::Outside)) }
     })
 }
 
 /// Hears of each file of an archive: its name, its size, and its bytes to read; writes nothing. Refuses what [`unpack`]
 /// refuses, and links. `below` is for messages.
-pub fn each_file(
+pub fn read_archive(
     archive: impl Read,
     below: &Path,
     limits: Limits,
     mut hear: impl FnMut(&Path, u64, &mut dyn Read) -> io::Result<()>,
 ) -> Result<(), FsError> {
-    admitted(archive, below, limits, &Seen::default(), |entry, path| match entry.header().entry_type() {
-        EntryType::Directory => Ok(()),
-        EntryType::Regular => hear(path, entry.size(), entry),
-        _ => Err(io::Error::other(Hostile::UnknownKind)),
+    for_each_valid_entry(archive, below, limits, &UnpackedNames::default(), |entry, path| {
+        match entry.header().entry_type() {
+            EntryType::Directory => Ok(()),
+            EntryType::Regular => hear(path, entry.size(), entry),
+            _ => Err(io::Error::other(UnsafeArchive::UnknownKind)),
+        }
     })
 }
 
 /// Goes through the entries that may be unpacked.
-fn admitted<R: Read>(
+fn for_each_valid_entry<R: Read>(
     archive: R,
     into: &Path,
     limits: Limits,
-    seen: &Seen,
+    seen: &UnpackedNames,
     mut each: impl FnMut(&mut tar::Entry<'_, Bounded<R>>, &Path) -> io::Result<()>,
 ) -> Result<(), FsError> {
     let stream = Bounded::new(archive);
@@ -85,7 +92,7 @@ fn admitted<R: Read>(
     let mut archive = Archive::new(stream);
     archive.set_preserve_permissions(false);
     archive.set_overwrite(false);
-    let mut judge = Judge { limits, entries: 0, bytes: 0, seen };
+    let mut validator = EntryValidator { limits, entries: 0, bytes: 0, seen };
     let mut entries = archive.entries().map_err(failed(into))?;
     loop {
         budget.for_headers();
@@ -93,9 +100,9 @@ fn admitted<R: Read>(
         let mut entry = entry.map_err(failed(into))?;
         let path = entry.path().map_err(failed(into))?.into_owned();
         let link = entry.link_name().map_err(failed(into))?.map(std::borrow::Cow::into_owned);
-        let found = Found { kind: entry.header().entry_type(), link: link.as_deref(), size: entry.size() };
+        let found = ArchiveEntry { kind: entry.header().entry_type(), link: link.as_deref(), size: entry.size() };
         let place = into.join(&path);
-        if !judge.admit(&path, &found).map_err(|why| failed(&place)(io::Error::other(why)))? {
+        if !validator.validate(&path, &found).map_err(|why| failed(&place)(io::Error::other(why)))? {
             continue;
         }
         budget.for_content(found.size);
@@ -108,7 +115,7 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> FsError {
 }
 
 /// What an entry says of itself.
-struct Found<'a> {
+struct ArchiveEntry<'a> {
     kind: EntryType,
     link: Option<&'a Path>,
     size: u64,
@@ -116,10 +123,10 @@ struct Found<'a> {
 
 /// What came before, in one archive or several: an entry is judged by it, not by what is on the disk.
 #[derive(Debug, Default)]
-pub struct Seen(Mutex<Names>);
+pub struct UnpackedNames(Mutex<NameSets>);
 
 #[derive(Debug, Default)]
-struct Names {
+struct NameSets {
     /// Every name and every folder above one, by how it reads without case.
     all: BTreeMap<String, PathBuf>,
     files: BTreeSet<PathBuf>,
@@ -127,71 +134,72 @@ struct Names {
 }
 
 /// Who judges the entries of one archive.
-struct Judge<'a> {
+struct EntryValidator<'a> {
     limits: Limits,
     entries: u64,
     bytes: u64,
-    seen: &'a Seen,
+    seen: &'a UnpackedNames,
 }
 
-impl Judge<'_> {
+impl EntryValidator<'_> {
     /// Whether an entry is to be unpacked; one that only describes others is not.
-    fn admit(&mut self, path: &Path, found: &Found<'_>) -> Result<bool, Hostile> {
+    fn validate(&mut self, path: &Path, found: &ArchiveEntry<'_>) -> Result<bool, UnsafeArchive> {
         self.entries += 1;
         if self.entries > self.limits.entries {
-            return Err(Hostile::TooMany(self.limits.entries));
+            return Err(UnsafeArchive::TooMany(self.limits.entries));
         }
         match found.kind {
             EntryType::XGlobalHeader | EntryType::XHeader => return Ok(false),
-            kind if kind.is_character_special() || kind.is_block_special() => return Err(Hostile::Device),
-            EntryType::Fifo => return Err(Hostile::Pipe),
+            kind if kind.is_character_special() || kind.is_block_special() => return Err(UnsafeArchive::Device),
+            EntryType::Fifo => return Err(UnsafeArchive::Pipe),
             EntryType::Regular
             | EntryType::Continuous
             | EntryType::GNUSparse
             | EntryType::Directory
             | EntryType::Link
             | EntryType::Symlink => {}
-            _ => return Err(Hostile::UnknownKind),
+            _ => return Err(UnsafeArchive::UnknownKind),
         }
         let path = inside(path)?;
         let is_folder = found.kind.is_dir();
         if path.as_os_str().is_empty() {
-            return if is_folder { Ok(false) } else { Err(Hostile::Outside) };
+            return if is_folder { Ok(false) } else { Err(UnsafeArchive::Outside) };
         }
         let mut seen = self.seen.0.lock().unwrap_or_else(PoisonError::into_inner);
         let below_it = |link: &PathBuf| link.starts_with(&path) && link != &path;
         if path.ancestors().skip(1).any(|above| seen.links.contains(above))
             || found.kind.is_symlink() && seen.all.values().any(below_it)
         {
-            return Err(Hostile::ThroughLink);
+            return Err(UnsafeArchive::ThroughLink);
         }
         if seen.files.contains(&path) || seen.links.contains(&path) {
-            return Err(Hostile::Twice);
+            return Err(UnsafeArchive::Twice);
         }
         for part in path.ancestors().filter(|part| !part.as_os_str().is_empty()) {
             let folded = part.to_string_lossy().to_lowercase();
             let first = seen.all.entry(folded).or_insert_with(|| part.to_owned());
             if first != part {
-                return Err(Hostile::OnlyCase(first.clone()));
+                return Err(UnsafeArchive::OnlyCase(first.clone()));
             }
         }
         match found.kind {
             EntryType::Directory => {}
             EntryType::Symlink => {
-                stays_inside(&path, found.link.ok_or(Hostile::LinkOutside)?)?;
+                stays_inside(&path, found.link.ok_or(UnsafeArchive::LinkOutside)?)?;
                 seen.links.insert(path);
             }
             EntryType::Link => {
-                let target = inside(found.link.ok_or(Hostile::LinkOutside)?).map_err(|_| Hostile::LinkOutside)?;
+                let target =
+                    inside(found.link.ok_or(UnsafeArchive::LinkOutside)?).map_err(|_| UnsafeArchive::LinkOutside)?;
                 if !seen.files.contains(&target) {
-                    return Err(Hostile::LinkToOther);
+                    return Err(UnsafeArchive::LinkToOther);
                 }
                 seen.files.insert(path);
             }
             _ => {
                 self.bytes = self.bytes.saturating_add(found.size);
                 if self.bytes > self.limits.bytes {
-                    return Err(Hostile::TooLarge(self.limits.bytes));
+                    return Err(UnsafeArchive::TooLarge(self.limits.bytes));
                 }
                 seen.files.insert(path);
             }
@@ -201,14 +209,14 @@ impl Judge<'_> {
 }
 
 /// A name of the archive without `.`: neither absolute nor with a way up in it.
-fn inside(path: &Path) -> Result<PathBuf, Hostile> {
+fn inside(path: &Path) -> Result<PathBuf, UnsafeArchive> {
     let mut clean = PathBuf::new();
     for part in path.components() {
         match part {
             Component::Normal(name) => clean.push(name),
             Component::CurDir => {}
-            Component::ParentDir => return Err(Hostile::Outside),
-            Component::RootDir | Component::Prefix(_) => return Err(Hostile::Absolute),
+            Component::ParentDir => return Err(UnsafeArchive::Outside),
+            Component::RootDir | Component::Prefix(_) => return Err(UnsafeArchive::Absolute),
         }
     }
     Ok(clean)
@@ -216,7 +224,7 @@ fn inside(path: &Path) -> Result<PathBuf, Hostile> {
 
 /// Whether a symbolic link ends inside. Ways up may stand only before any name: a name can be a link itself, and what is
 /// above it somewhere else.
-fn stays_inside(path: &Path, target: &Path) -> Result<(), Hostile> {
+fn stays_inside(path: &Path, target: &Path) -> Result<(), UnsafeArchive> {
     let mut above = path.components().count() - 1;
     let mut named = false;
     for part in target.components() {
@@ -224,7 +232,7 @@ fn stays_inside(path: &Path, target: &Path) -> Result<(), Hostile> {
             Component::Normal(_) => named = true,
             Component::CurDir => {}
             Component::ParentDir if !named && above > 0 => above -= 1,
-            _ => return Err(Hostile::LinkOutside),
+            _ => return Err(UnsafeArchive::LinkOutside),
         }
     }
     Ok(())

@@ -31,7 +31,7 @@ use url::Url;
 pub use crate::redact::is_loopback;
 use crate::{
     digest::Digest,
-    fs::{Attributes, Partial},
+    fs::{Attributes, PartialFile},
 };
 
 /// Requests under way at once.
@@ -150,7 +150,7 @@ impl Client {
     ) -> Result<(), HttpError> {
         let failed = |problem| HttpError::new(&wanted.url, problem);
         let mut partial =
-            Partial::create(&wanted.to, Attributes::mode(0o644)).map_err(|e| failed(HttpProblem::Disk(e)))?;
+            PartialFile::create(&wanted.to, Attributes::mode(0o644)).map_err(|e| failed(HttpProblem::Disk(e)))?;
         let mut hasher = wanted.digest.as_ref().map(Digest::hasher);
         let mut received = 0;
         self.stream(&wanted.url, header, |bytes| {

@@ -16,7 +16,7 @@ pub use self::secrets::Vault;
 use crate::{
     digest::Digest,
     facts::{Dpkg, PythonEnv, RFacts, python::PythonError, users::Users},
-    fs::{self, Found, FsError},
+    fs::{self, FsError, Snapshot},
     profile::{
         Asset, AssetRef, Assets, DEFAULT_PYTHON, DEFAULT_R_LIBRARY, FileStore, MissingAsset, NamedAsset, Profile,
     },
@@ -39,7 +39,7 @@ pub struct Inventory {
     /// R, when the profile asks for R packages and there is one.
     pub r: Option<RFacts>,
     /// Files that the profile writes.
-    files: BTreeMap<PathBuf, Result<Option<Found>, FsError>>,
+    files: BTreeMap<PathBuf, Result<Option<Snapshot>, FsError>>,
     /// Files of the file store that the profile names.
     assets: BTreeMap<AssetRef, FoundAsset>,
     /// Files of the file store that are not there.
@@ -122,7 +122,7 @@ impl Inventory {
     }
 
     /// A file the profile writes, as it is now.
-    pub fn file(&self, path: &Path) -> Result<Option<&Found>, &FsError> {
+    pub fn file(&self, path: &Path) -> Result<Option<&Snapshot>, &FsError> {
         match self.files.get(path) {
             Some(Ok(found)) => Ok(found.as_ref()),
             Some(Err(error)) => Err(error),

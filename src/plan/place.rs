@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    fs::{Found, Stamp},
+    fs::{Snapshot, Stamp},
     secrets::{
         Address, Secret,
         file_formats::{self, FileFormat, FormatError, Rendered, SecretFormat, TemplatePart, UnpairedMarker},
@@ -125,7 +125,7 @@ impl PlaceSecrets {
     /// The whole file as it shall be, made from what is there now.
     pub fn content<'v>(
         &self,
-        found: Option<&Found>,
+        found: Option<&Snapshot>,
         value: impl Fn(&Address) -> Option<&'v Secret>,
     ) -> Result<Rendered, PlaceError> {
         let mut written = BTreeMap::new();
@@ -183,7 +183,7 @@ impl PlaceSecrets {
     }
 
     /// Whether a file is there as it shall be, and known to be ours where it must be.
-    pub fn is_there(&self, found: Option<&Found>, content: &Rendered) -> bool {
+    pub fn is_there(&self, found: Option<&Snapshot>, content: &Rendered) -> bool {
         let Some(found) = found.filter(|found| self.is_as_wanted(found, content)) else { return false };
         match (&self.known, self.kind.is_shared()) {
             (Some(known), true) => *known == self.delivered(None),
@@ -195,12 +195,12 @@ impl PlaceSecrets {
     }
 
     /// Whether a file has the content, the permissions and the owner that it shall have.
-    pub fn is_as_wanted(&self, found: &Found, content: &Rendered) -> bool {
+    pub fn is_as_wanted(&self, found: &Snapshot, content: &Rendered) -> bool {
         found.bytes.as_deref() == Some(content.reveal()) && found.mode == self.mode && found.owner == self.owner
     }
 
     /// Whether the file as it is was delivered for another profile.
-    pub fn is_also_of_others(&self, found: &Found) -> bool {
+    pub fn is_also_of_others(&self, found: &Snapshot) -> bool {
         found.stamp.is_some_and(|stamp| self.elsewhere.contains(&stamp))
     }
 
@@ -220,7 +220,7 @@ impl PlaceSecrets {
     }
 
     /// Whether the file holds what we delivered as a whole, and nothing of others.
-    fn is_ours_whole(&self, found: &Found) -> bool {
+    fn is_ours_whole(&self, found: &Snapshot) -> bool {
         match &self.known {
             Some(Delivered::File { stamps }) => found.stamp.is_some_and(|stamp| stamps.contains(&stamp)),
             _ => false,
@@ -251,7 +251,7 @@ pub struct RemoveSecrets {
 
 impl RemoveSecrets {
     /// Whether anything of ours may still be in a file that is there.
-    pub fn concerns(&self, found: &Found) -> bool {
+    pub fn concerns(&self, found: &Snapshot) -> bool {
         let text = found.bytes.as_deref().unwrap_or_default();
         match &self.known {
             Delivered::File { .. } => true,
@@ -261,7 +261,7 @@ impl RemoveSecrets {
     }
 
     /// The file without what is ours; `None` when the whole file is.
-    pub fn rest(&self, found: &Found) -> Result<Option<Rendered>, UnpairedMarker> {
+    pub fn rest(&self, found: &Snapshot) -> Result<Option<Rendered>, UnpairedMarker> {
         let text = found.bytes.as_deref().unwrap_or_default();
         Ok(match &self.known {
             Delivered::File { .. } => None,

@@ -250,7 +250,7 @@ impl Builder<'_> {
         for entry in &self.profile.wheels {
             let file = entry.value.path.rsplit('/').next().unwrap_or_default();
             let Some(name) = WheelName::parse(file) else { continue };
-            if let Err(misfit) = name.fits(node.env.version.1, &self.facts.arch, self.inventory.glibc) {
+            if let Err(misfit) = name.matches(node.env.version.1, &self.facts.arch, self.inventory.glibc) {
                 let hint =
                     "put a wheel for this interpreter into the file store, or limit the entry with `when`".to_owned();
                 self.refuse(&entry.origin, format!("`{file}` does not fit: {misfit}"), hint);
@@ -358,7 +358,7 @@ fn named_in(node: &Node<'_>, missing: &[Read]) -> Vec<(Origin, String)> {
 /// Whether a locked distribution is there, whole and in its version.
 fn is_locked_there(node: &Node<'_>, locked: &LockedDistribution) -> bool {
     let found = node.env.distributions.get(&locked.name);
-    found.is_some_and(|found| found.is_whole && found.version == locked.version)
+    found.is_some_and(|found| found.is_complete && found.version == locked.version)
 }
 
 fn is_there(node: &Node<'_>, read: &Read, locked: Option<&Digest>) -> bool {

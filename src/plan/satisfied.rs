@@ -48,7 +48,7 @@ impl<'a> Satisfied<'a> {
             return true;
         }
         let name = wanted.name.to_string();
-        let Some(found) = self.env.distributions.get(&name).filter(|found| found.is_whole) else { return false };
+        let Some(found) = self.env.distributions.get(&name).filter(|found| found.is_complete) else { return false };
         if !fits(wanted, &found.version, || found.direct_url()) {
             return false;
         }
@@ -118,7 +118,7 @@ mod tests {
                 version: (*version).to_owned(),
                 requires: requires.iter().map(|&line| line.to_owned()).collect(),
                 folder: PathBuf::new(),
-                is_whole: true,
+                is_complete: true,
             };
             ((*name).to_owned(), found)
         };

@@ -39,15 +39,15 @@ pub(super) fn holds(when: &RawWhen, facts: &NodeFacts) -> Result<bool, Mistake> 
         })
         .transpose()?;
     let systems = when.os.iter().flat_map(|systems| &systems.0);
-    for word in systems.filter(|word| !facts.os.is_called(word)) {
-        if let Some(hint) = Os::misnomer(word) {
+    for word in systems.filter(|word| !facts.os.has_name(word)) {
+        if let Some(hint) = Os::spelling_hint(word) {
             return Err((vec!["os".into()], format!("`{word}` is not an operating system"), hint));
         }
     }
     let cluster_name_fits =
         cluster_name.is_none_or(|pattern| facts.cluster_name.as_deref().is_some_and(|name| pattern.is_match(name)));
     let runtime_fits =
-        runtime.is_none_or(|wanted| facts.runtime.as_deref().is_some_and(|version| wanted.fits(version)));
+        runtime.is_none_or(|wanted| facts.runtime.as_deref().is_some_and(|version| wanted.matches(version)));
     Ok(cluster_name_fits
         && runtime_fits
         && one_of(when.role.as_ref(), |role| facts.role == Some(role_of(*role)))
@@ -56,7 +56,7 @@ pub(super) fn holds(when: &RawWhen, facts: &NodeFacts) -> Result<bool, Mistake> 
         && one_of(when.business_unit.as_ref(), |wanted| {
             facts.business_unit.as_deref().is_some_and(|unit| unit.eq_ignore_ascii_case(wanted))
         })
-        && one_of(when.os.as_ref(), |wanted| facts.os.is_called(wanted))
+        && one_of(when.os.as_ref(), |wanted| facts.os.has_name(wanted))
         && one_of(when.arch.as_ref(), |wanted| facts.arch == arch(*wanted))
         && one_of(when.access_mode.as_ref(), |wanted| facts.access_mode == Some(access_mode(*wanted)))
         && when.env.iter().all(|(name, wanted)| variable_fits(facts.env.get(name), wanted)))

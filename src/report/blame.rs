@@ -8,7 +8,7 @@ use super::{
     Report, StepReport,
     model::seconds_between,
     table::{LEAST_WIDTH, laid_out, plain_table, word},
-    words::{clean, counted, cut, duration, lines},
+    text::{clean, counted, cut, duration, lines},
 };
 
 /// The parts of steps that are listed and drawn.

@@ -6,7 +6,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::{
     palette::Palette,
-    words::{clean, counted, harmless},
+    text::{clean, counted, harmless},
 };
 use crate::{
     diagnostic::{Diagnostic, Source},
@@ -51,7 +51,7 @@ fn block(diagnostic: &Diagnostic, colour: bool) -> String {
     let palette = Palette { colour, ..Palette::PLAIN };
     let message = clean(&diagnostic.message);
     let mut text = match &diagnostic.place {
-        None => palette.talk(&format!("error: {message}")),
+        None => palette.highlight(&format!("error: {message}")),
         Some((source, span)) => {
             let (number, line, span) = line_and_span(source, span);
             let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
@@ -66,7 +66,7 @@ fn block(diagnostic: &Diagnostic, colour: bool) -> String {
     }
     if let Some(hint) = &diagnostic.hint {
         text.push_str("\n\n");
-        text.push_str(&palette.talk(&format!("hint: {}", clean(hint))));
+        text.push_str(&palette.highlight(&format!("hint: {}", clean(hint))));
     }
     text
 }

@@ -7,17 +7,17 @@ use std::path::Path;
 use super::{
     Report, StepReport,
     event::{Outcome, StepStatus},
-    words::{self, counted, cut, duration},
+    text::{self, counted, cut, duration},
 };
 
 /// The lines a failed run may take.
-pub const MOST_LINES: usize = 10;
+pub const MAX_LINES: usize = 10;
 /// The characters a line may take.
 const MOST_CHARACTERS: usize = 200;
 /// With more troubles than this, each is one line with its cause in it.
 const MOST_SPREAD_OUT: usize = 4;
 
-/// Renders the end of a run that did not go well: at most [`MOST_LINES`] lines. Nothing for a run that did.
+/// Renders the end of a run that did not go well: at most [`MAX_LINES`] lines. Nothing for a run that did.
 pub fn render_failure(report: &Report, report_path: Option<&Path>) -> String {
     if report.outcome == Outcome::Done {
         return String::new();
@@ -25,10 +25,10 @@ pub fn render_failure(report: &Report, report_path: Option<&Path>) -> String {
     let mut after = vec![cut(&format!("state: {}", state(report)), MOST_CHARACTERS)];
     after.extend(report_path.map(|path| cut(&format!("report: {}", path.display()), MOST_CHARACTERS)));
     let mut lines: Vec<String> = opening(report).map(|line| cut(&line, MOST_CHARACTERS)).into_iter().collect();
-    let room = MOST_LINES - lines.len() - after.len();
+    let room = MAX_LINES - lines.len() - after.len();
     lines.extend(spread(&troubles(report), room));
     lines.extend(after);
-    words::lines(lines)
+    text::lines(lines)
 }
 
 /// The line that says what ended the whole run, where no single step did.
@@ -42,7 +42,7 @@ fn opening(report: &Report) -> Option<String> {
 }
 
 /// Something that went wrong, as lines that may be left out from the last on.
-struct Trouble {
+struct SummaryEntry {
     head: String,
     /// The head's first cause: what failed, in one line.
     message: Option<String>,
@@ -50,7 +50,7 @@ struct Trouble {
     hint: Option<String>,
 }
 
-fn troubles(report: &Report) -> Vec<Trouble> {
+fn troubles(report: &Report) -> Vec<SummaryEntry> {
     let failed = |optional| {
         let steps = report.steps.iter();
         steps.filter(move |step| step.status == StepStatus::Failed && step.optional == optional).map(of_step)
@@ -62,9 +62,9 @@ fn troubles(report: &Report) -> Vec<Trouble> {
     working.map(|step| of_working(report, step)).chain(refused).chain(failed(false)).chain(failed(true)).collect()
 }
 
-fn of_refusal(refusal: &Problem) -> Trouble {
+fn of_refusal(refusal: &Problem) -> SummaryEntry {
     let place = refusal.origin.as_ref().map_or_else(String::new, |origin| format!(" (asked for at {origin})"));
-    Trouble {
+    SummaryEntry {
         head: format!("error: {}{place}", refusal.message),
         message: None,
         causes: lines_of(&refusal.causes),
@@ -72,11 +72,11 @@ fn of_refusal(refusal: &Problem) -> Trouble {
     }
 }
 
-fn of_step(step: &StepReport) -> Trouble {
+fn of_step(step: &StepReport) -> SummaryEntry {
     let word = if step.optional { "warning: optional step" } else { "error: step" };
     let place = step.origin().map_or_else(String::new, |origin| format!(" (asked for at {origin})"));
     let failure = step.failure.as_ref();
-    Trouble {
+    SummaryEntry {
         head: format!("{word} `{}` failed{place}", step.name()),
         message: failure.map(|failure| failure.message.clone()),
         causes: failure.map_or_else(Vec::new, |failure| lines_of(&failure.causes)),
@@ -84,7 +84,7 @@ fn of_step(step: &StepReport) -> Trouble {
     }
 }
 
-fn of_working(report: &Report, step: &StepReport) -> Trouble {
+fn of_working(report: &Report, step: &StepReport) -> SummaryEntry {
     let failure = step.failure.as_ref();
     let wait = report.waits.iter().find(|wait| wait.finished.is_none() && wait.step.as_ref() == Some(&step.id));
     let why = match (wait, failure) {
@@ -92,7 +92,7 @@ fn of_working(report: &Report, step: &StepReport) -> Trouble {
         (None, Some(failure)) => format!(": {}", failure.message),
         (None, None) => String::new(),
     };
-    Trouble {
+    SummaryEntry {
         head: format!("  step `{}` was still working after {}{why}", step.name(), duration(step.seconds)),
         message: None,
         causes: Vec::new(),
@@ -105,7 +105,7 @@ fn lines_of(causes: &[String]) -> Vec<String> {
 }
 
 /// At most `room` lines for all troubles.
-fn spread(troubles: &[Trouble], room: usize) -> Vec<String> {
+fn spread(troubles: &[SummaryEntry], room: usize) -> Vec<String> {
     if troubles.len() > MOST_SPREAD_OUT {
         return one_line_each(troubles, room);
     }
@@ -147,7 +147,7 @@ fn spread(troubles: &[Trouble], room: usize) -> Vec<String> {
 }
 
 /// Many troubles: one line each with the cause in it, and hints where lines are left.
-fn one_line_each(troubles: &[Trouble], room: usize) -> Vec<String> {
+fn one_line_each(troubles: &[SummaryEntry], room: usize) -> Vec<String> {
     let shown = if troubles.len() > room { room - 1 } else { troubles.len() };
     let mut hints = room - shown;
     let mut lines = Vec::new();
@@ -225,7 +225,7 @@ mod tests {
 
     fn rendered(report: &Report) -> String {
         let text = render_failure(report, Some(Path::new(PATH)));
-        assert!(text.lines().count() <= MOST_LINES, "{text}");
+        assert!(text.lines().count() <= MAX_LINES, "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= MOST_CHARACTERS), "{text}");
         assert!(text.lines().all(|line| !line.chars().any(char::is_control)), "{text:?}");
         text

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{Report, event::FORMAT, log};
-use crate::fs::{self, Attributes, FsError, Partial};
+use crate::fs::{self, Attributes, FsError, PartialFile};
 
 pub(super) const REPORT: &str = "report.json";
 const EVENTS: &str = "events.jsonl";
@@ -210,7 +210,7 @@ fn copy_file(from: &Path, folder: &Path) -> Result<(), FsError> {
     let unreadable = |source| FsError::Io { path: from.to_owned(), verb: "read", source };
     let mut file = std::fs::File::open(from).map_err(unreadable)?;
     let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
-    let mut copy = Partial::create(&folder.join(from.file_name().unwrap_or_default()), Attributes::mode(mode))?;
+    let mut copy = PartialFile::create(&folder.join(from.file_name().unwrap_or_default()), Attributes::mode(mode))?;
     let mut buffer = vec![0; COPIED_AT_ONCE];
     loop {
         match io::Read::read(&mut file, &mut buffer).map_err(unreadable)? {

@@ -5,8 +5,10 @@
 //! keep them.
 
 mod blame;
+mod console;
 pub mod diagnostics;
 pub mod event;
+mod event_lines;
 mod failure;
 mod folder;
 mod log;
@@ -17,27 +19,25 @@ mod panic;
 mod plain;
 mod redacted;
 mod runs;
-mod said;
 #[cfg(test)]
 mod sample;
 mod show;
 mod table;
-mod talk;
 mod terminal;
+pub mod text;
 mod trace;
-pub mod words;
 
 pub use blame::{longest_chain, render_blame};
-pub use failure::{MOST_LINES, render_failure};
+pub use console::{Console, Verbosity, observers};
+pub use failure::{MAX_LINES, render_failure};
 pub use folder::{ReportError, RunFolder, node_label};
 pub use log::EventLog;
 pub use model::{Collector, Report, StepReport, TaskReport, Wait};
-pub use output::{Stderr, hand_out, stdout, stdout_is_terminal};
+pub use output::{Stderr, stdout, stdout_is_terminal, write_secret};
 pub use palette::Palette;
-pub use panic::tell_panics;
+pub use panic::install_panic_hook;
 pub use plain::Plain;
 pub use runs::{KEPT_RUNS, LATEST, RUNS, RunFolders, run_id};
 pub use show::{render_list, render_show};
-pub use table::{USUAL_WIDTH, render_columns, render_summary, render_table};
-pub use talk::{Talk, Verbosity, observers};
+pub use table::{DEFAULT_WIDTH, render_columns, render_summary, render_table};
 pub use terminal::Terminal;

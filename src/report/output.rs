@@ -30,12 +30,12 @@ impl Stderr {
     }
 
     /// Writes text as whole lines, in one write. The openings `error:`, `warning:` and `hint:` are coloured where
-    /// colour is wanted; no text is no line. Text from elsewhere must have gone through [`super::words::clean`] before.
-    pub fn talk(&self, text: &str) {
+    /// colour is wanted; no text is no line. Text from elsewhere must have gone through [`super::text::clean`] before.
+    pub fn print(&self, text: &str) {
         if text.is_empty() {
             return;
         }
-        let mut text = self.palette.talk(text.trim_end_matches('\n'));
+        let mut text = self.palette.highlight(text.trim_end_matches('\n'));
         text.push('\n');
         self.write(&text);
     }
@@ -71,7 +71,7 @@ pub fn stdout_is_terminal() -> bool {
 }
 
 /// Writes a secret's value to standard output, because somebody asked for just that. The one way past the sieve.
-pub fn hand_out(secret: &Secret) -> io::Result<()> {
+pub fn write_secret(secret: &Secret) -> io::Result<()> {
     write_data(secret.reveal())
 }
 
@@ -101,16 +101,16 @@ mod tests {
     fn talk_says_no_secret() {
         drop(Secret::from("hunter22".to_owned()));
         let (stderr, kept) = Stderr::kept(Palette::PLAIN);
-        stderr.talk("warning: hunter22");
+        stderr.print("warning: hunter22");
         assert_eq!(*kept.lock().expect("unused"), "warning: [redacted]\n");
     }
 
     #[test]
     fn talk_ends_with_exactly_one_line_end() {
         let (stderr, kept) = Stderr::kept(Palette::PLAIN);
-        stderr.talk("a");
-        stderr.talk("");
-        stderr.talk("b\n");
+        stderr.print("a");
+        stderr.print("");
+        stderr.print("b\n");
         assert_eq!(*kept.lock().expect("unused"), "a\nb\n");
     }
 }

@@ -50,7 +50,7 @@ impl Palette {
     }
 
     /// Colours the word that opens a line: `error:`, `warning:`, `hint:`. Plain text comes out as it is without colour.
-    pub fn talk(&self, text: &str) -> String {
+    pub fn highlight(&self, text: &str) -> String {
         let line = |line: &str| {
             let openings = [("error:", BAD), ("warning:", DOUBTFUL), ("hint:", HELPFUL)];
             match openings.iter().find(|(word, _)| line.starts_with(word)) {
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn only_the_word_that_opens_a_line_is_coloured() {
         let palette = Palette { colour: true, unicode: true, live: true };
-        assert_eq!(palette.talk("error: an error: x\n  y"), "\u{1b}[1m\u{1b}[91merror:\u{1b}[0m an error: x\n  y");
-        assert_eq!(Palette::PLAIN.talk("error: x"), "error: x");
+        assert_eq!(palette.highlight("error: an error: x\n  y"), "\u{1b}[1m\u{1b}[91merror:\u{1b}[0m an error: x\n  y");
+        assert_eq!(Palette::PLAIN.highlight("error: x"), "error: x");
     }
 }

@@ -8,8 +8,8 @@ use std::{
 use super::Stderr;
 
 /// From now on a panic is told on this stream, without secrets, and asks to be reported.
-pub fn tell_panics(stderr: Stderr) {
-    panic::set_hook(Box::new(move |panic| stderr.talk(&told(panic))));
+pub fn install_panic_hook(stderr: Stderr) {
+    panic::set_hook(Box::new(move |panic| stderr.print(&told(panic))));
 }
 
 fn told(panic: &PanicHookInfo<'_>) -> String {

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use super::{
     Stderr, Verbosity,
     event::{Amount, Event, EventKind, Observer, StepStatus, Unit},
+    event_lines::{short, waiting, warning},
     model::seconds_between,
-    said::{short, waiting, warning},
     table,
-    words::{clean, counted, duration},
+    text::{clean, counted, duration},
 };
 
 /// The least time between two lines of progress of one step, in seconds.
@@ -43,7 +43,7 @@ impl Plain {
     }
 
     fn say(&self, time: Timestamp, text: &str) {
-        self.stderr.talk(&format!("{} {text}", time.strftime("%H:%M:%S")));
+        self.stderr.print(&format!("{} {text}", time.strftime("%H:%M:%S")));
     }
 
     fn step(&mut self, step: &str, time: Timestamp) -> &mut Step {
@@ -62,7 +62,7 @@ impl Plain {
         self.say(time, &format!("{}: {}{}", clean(id), short(text), how_far(amount)));
     }
 
-    fn talk(&mut self, event: &Event) {
+    fn print(&mut self, event: &Event) {
         let time = event.time;
         match &event.kind {
             EventKind::RunStarted { run, version, profile, .. } => {
@@ -122,7 +122,7 @@ impl Observer for Plain {
         // The failures of a quiet run are told once, at its end.
         let wanted = self.verbosity != Verbosity::Quiet || matches!(event.kind, EventKind::Warning { .. });
         if wanted {
-            self.talk(event);
+            self.print(event);
         }
     }
 }

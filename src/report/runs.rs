@@ -51,7 +51,7 @@ impl RunFolders {
     }
 
     /// Whether anything was ever kept here.
-    pub fn are_there(&self) -> bool {
+    pub fn exist(&self) -> bool {
         self.0.is_dir()
     }
 
@@ -105,7 +105,7 @@ impl RunFolders {
         let names = self.names();
         let (old, new) = names.split_at(names.len().saturating_sub(kept));
         old.iter().try_for_each(|name| fs::remove_tree(&self.0.join(name)))?;
-        new.iter().try_for_each(|name| fs::remove_abandoned_partials_below(&self.0.join(name)))
+        new.iter().try_for_each(|name| fs::remove_abandoned_partial_files_below(&self.0.join(name)))
     }
 }
 

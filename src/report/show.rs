@@ -5,7 +5,7 @@ use super::{
     event::Outcome,
     model::{Wait, seconds_between},
     table::{render_table, word},
-    words::{clean, counted, cut, duration, fetched, lines},
+    text::{clean, counted, cut, duration, fetched, lines},
 };
 use crate::diagnostic::Origin;
 use crate::problem::Problem;
@@ -128,11 +128,11 @@ pub fn render_list(reports: &[Report], running: Option<u32>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{USUAL_WIDTH, sample};
+    use crate::report::{DEFAULT_WIDTH, sample};
 
     #[test]
     fn a_run_is_shown_in_full() {
-        insta::assert_snapshot!(render_show(&sample::failed(), USUAL_WIDTH), @r#"
+        insta::assert_snapshot!(render_show(&sample::failed(), DEFAULT_WIDTH), @r#"
         run      20261121T120304Z-4711 failed in 20.0 s, exit status 1
         started  2026-11-21 12:03:04 UTC
         agent    nodeagent 0.1.0

@@ -7,11 +7,11 @@ use comfy_table::{CellAlignment, ContentArrangement, Row, Table, presets};
 use super::{
     Report, StepReport,
     event::{Outcome, StepStatus},
-    words::{clean, counted, duration, fetched},
+    text::{clean, counted, duration, fetched},
 };
 
 /// The width when it is not known.
-pub const USUAL_WIDTH: usize = 120;
+pub const DEFAULT_WIDTH: usize = 120;
 pub(super) const LEAST_WIDTH: usize = 40;
 const LINES_PER_STEP: usize = 3;
 
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn steps_are_listed_in_the_order_of_the_plan() {
-        insta::assert_snapshot!(render_table(&sample::failed(), USUAL_WIDTH), @r#"
+        insta::assert_snapshot!(render_table(&sample::failed(), DEFAULT_WIDTH), @r#"
         step   what                     state      time
         apt    install git, libfoo-dev  failed    8.0 s
         pip    install nltk, spacy      done     18.0 s
@@ -171,7 +171,7 @@ mod tests {
         let mut report = sample::done();
         report.steps.clear();
         report.seconds = 0.021;
-        assert_eq!(render_table(&report, USUAL_WIDTH), "");
+        assert_eq!(render_table(&report, DEFAULT_WIDTH), "");
         assert_eq!(render_summary(&report, None), "nothing to do: 1 thing is there already (21 ms)\n");
     }
 }

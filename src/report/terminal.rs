@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use super::{
     Palette, Verbosity,
     event::{Amount, Event, EventKind, Observer, StepStatus, Unit},
+    event_lines::{short, waiting, warning},
     model::seconds_between,
-    said::{short, waiting, warning},
     table,
-    words::{clean, duration},
+    text::{clean, duration},
 };
 
 const BETWEEN_TICKS: Duration = Duration::from_millis(120);
@@ -73,7 +73,7 @@ impl Terminal {
     /// Puts a line above the working steps, to stay.
     fn stay(&self, line: &str) {
         // There is nobody left to tell when standard error is gone.
-        let _ = self.bars.println(self.palette.talk(line));
+        let _ = self.bars.println(self.palette.highlight(line));
     }
 
     fn spinner(&self, prefix: String) -> Line {

@@ -10,7 +10,7 @@ use tracing::{
     span::{Attributes, Id, Record},
 };
 
-use super::{Stderr, words::clean};
+use super::{Stderr, text::clean};
 
 /// From now on programs and requests are told on this stream.
 pub(super) fn tell_programs_and_requests(stderr: Stderr) {
@@ -30,7 +30,7 @@ impl Subscriber for Listener {
     fn event(&self, event: &Event<'_>) {
         let mut words = Words::default();
         event.record(&mut words);
-        self.stderr.talk(&format!("{} {}", Timestamp::now().strftime("%H:%M:%S"), clean(&words.0)));
+        self.stderr.print(&format!("{} {}", Timestamp::now().strftime("%H:%M:%S"), clean(&words.0)));
     }
 
     // Spans are never enabled.

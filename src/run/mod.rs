@@ -21,7 +21,7 @@ use crate::{
     cloud::Clouds,
     exec::{Runner, SystemRunner},
     facts::NodeFacts,
-    fs::{remove_partials_below, remove_tree},
+    fs::{remove_partial_files_below, remove_tree},
     inventory::{Inventory, Vault},
     plan::Plan,
     problem::Problem,
@@ -279,8 +279,8 @@ fn left_logins(root: &Path) -> bool {
 fn recover(job: &Job) -> Result<bool, Vec<Problem>> {
     // Downloads that were under way. What uv keeps is its own affair.
     let cache = cache(&job.root);
-    let swept = remove_partials_below(&cache, &cache.join("python/uv"))
-        .and_then(|()| remove_partials_below(&crate::state::folder(&job.root), Path::new("")));
+    let swept = remove_partial_files_below(&cache, &cache.join("python/uv"))
+        .and_then(|()| remove_partial_files_below(&crate::state::folder(&job.root), Path::new("")));
     if let Err(error) = swept {
         warn(job, error.to_string());
     }

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     diagnostic::Diagnostic,
-    exec::{hand_over, withheld},
+    exec::{replace_process, withheld_variables},
     inventory::Vault,
     profile::Profile,
     secrets::{Secret, file_formats::SecretFormat, variable},
@@ -63,8 +63,8 @@ pub fn with_secrets(
     }
     if mistakes.is_empty() {
         let named = profile.secrets.withheld.clone();
-        let withheld = if keeps_credentials { named } else { withheld(named) };
-        let error = hand_over(program, args, &secrets, &withheld);
+        let withheld = if keeps_credentials { named } else { withheld_variables(named) };
+        let error = replace_process(program, args, &secrets, &withheld);
         let hint = "check the command after `--`, and that it is on the search path";
         mistakes.push(Diagnostic::nowhere(error.to_string()).hint(hint));
     }

@@ -50,7 +50,7 @@ fn of_action(action: &Action, store: &FileStore) -> Vec<String> {
             } else if !install.guarded.is_empty() {
                 lines.push(format!(
                     "with {} that the runtime ships held fixed",
-                    crate::report::words::counted(install.guarded.len(), "distribution")
+                    crate::report::text::counted(install.guarded.len(), "distribution")
                 ));
             }
             lines
@@ -81,7 +81,7 @@ fn of_action(action: &Action, store: &FileStore) -> Vec<String> {
 
 /// That a lock says what is installed.
 fn by_lock(count: usize, what: &str) -> String {
-    format!("{} by the lock, and no other", crate::report::words::counted(count, what))
+    format!("{} by the lock, and no other", crate::report::text::counted(count, what))
 }
 
 fn deliveries(file: &PlaceSecrets) -> Vec<String> {

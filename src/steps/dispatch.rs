@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Context, Problem, apt, python, r, secret, shell};
 use crate::{
-    fs::{FsError, remove_partials_of, remove_tree},
+    fs::{FsError, remove_partial_files_of, remove_tree},
     inventory::Vault,
     plan::Action,
     state::Interrupted,
@@ -112,7 +112,7 @@ pub fn clean_up_interrupted(root: &Path, left: &Interrupted) -> Result<Vec<Strin
         // dpkg repairs itself when apt next acts.
         ("apt", _) => Ok(Vec::new()),
         // Files are whole or absent, but one in the making may lie beside; it may hold a secret.
-        _ => items.iter().try_for_each(|path| remove_partials_of(Path::new(path))).map(|()| Vec::new()),
+        _ => items.iter().try_for_each(|path| remove_partial_files_of(Path::new(path))).map(|()| Vec::new()),
     }?;
     swept.map(|()| removed)
 }

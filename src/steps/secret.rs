@@ -3,7 +3,7 @@
 
 use super::{Context, Problem};
 use crate::{
-    fs::{self, Attributes, Found, Partial},
+    fs::{self, Attributes, PartialFile, Snapshot},
     inventory::Vault,
     plan::{PlaceError, PlaceSecrets, RemoveSecrets},
     secrets::Secret,
@@ -25,7 +25,8 @@ pub fn act(ctx: &Context, wanted: &PlaceSecrets, vault: &Vault) -> Result<(), Pr
         // A folder that is not there yet is made passable, not listable.
         fs::create_dirs(folder, 0o711)?;
     }
-    let mut file = Partial::create(&wanted.path, Attributes { mode: Some(wanted.mode), owner: Some(wanted.owner) })?;
+    let mut file =
+        PartialFile::create(&wanted.path, Attributes { mode: Some(wanted.mode), owner: Some(wanted.owner) })?;
     file.write(content.reveal())?;
     // Killed from here on, the next run still knows what is ours.
     note(ctx, wanted, wanted.delivered(Some(file.stamp()?)))?;
@@ -47,7 +48,7 @@ fn note(ctx: &Context, wanted: &PlaceSecrets, delivered: Delivered) -> Result<()
 }
 
 /// The file as it is now. One of others must be theirs whom the secret is for: what it holds goes into the new file.
-fn readable(wanted: &PlaceSecrets) -> Result<Option<Found>, Problem> {
+fn readable(wanted: &PlaceSecrets) -> Result<Option<Snapshot>, Problem> {
     let found = fs::read(&wanted.path)?;
     match &found {
         Some(found) if wanted.kind.is_shared() && (found.bytes.is_none() || found.owner.0 != wanted.owner.0) => {

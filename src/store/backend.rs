@@ -6,7 +6,7 @@ use super::{
     backend_error::BackendError, bucket::BucketBackend, folder::FolderBackend, receiver::Receiver,
     stall::TransferProgress,
 };
-use crate::{digest::Digest, fs::Opened, http::VersionTag};
+use crate::{digest::Digest, fs::OpenFile, http::VersionTag};
 
 /// A small file as it is now.
 #[derive(Debug, Clone)]
@@ -93,7 +93,7 @@ impl Backend {
     pub(super) async fn publish(
         &self,
         name: &str,
-        from: Opened,
+        from: OpenFile,
         digest: &Digest,
         progress: &TransferProgress,
     ) -> Result<(), BackendError> {

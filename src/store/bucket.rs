@@ -16,7 +16,7 @@ use super::{
 use crate::{
     cloud::Clouds,
     digest::Digest,
-    fs::Opened,
+    fs::OpenFile,
     http::{Bucket, BucketAccess, BucketError, PutCondition},
 };
 
@@ -97,7 +97,7 @@ impl BucketBackend {
     pub(super) async fn publish(
         &self,
         name: &str,
-        from: Opened,
+        from: OpenFile,
         digest: &Digest,
         progress: &TransferProgress,
     ) -> Result<(), BackendError> {

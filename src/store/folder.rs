@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     digest::Digest,
-    fs::{FsError, Opened, Tree},
+    fs::{FsError, OpenFile, Tree},
 };
 
 /// Who made a mark and did not take it away within this time was killed.
@@ -74,7 +74,7 @@ impl FolderBackend {
     pub(super) fn publish(
         &self,
         name: &str,
-        from: Opened,
+        from: OpenFile,
         digest: &Digest,
         progress: &TransferProgress,
     ) -> Result<(), BackendError> {
@@ -152,7 +152,7 @@ impl FolderBackend {
         Ok(held)
     }
 
-    fn opened(&self, name: &str) -> Result<Option<Opened>, BackendError> {
+    fn opened(&self, name: &str) -> Result<Option<OpenFile>, BackendError> {
         self.tree.open(name).map_err(|error| BackendError::reading(&error))
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use super::{Entry, Key, Kind, StoreError, entry, layout};
 use crate::{
     digest::Digest,
-    fs::{Attributes, FsError, Opened, Partial, Tree},
+    fs::{Attributes, FsError, OpenFile, PartialFile, Tree},
 };
 
 /// How much is read at once.
@@ -37,10 +37,10 @@ impl LocalStore {
             self.tree.remove(&name)?;
             return Err(StoreError::corrupt(digest, NAME, "removed"));
         }
-        if self.tree.link_out(&name, to).is_err() {
+        if self.tree.link_to(&name, to).is_err() {
             // On another file system, or one without hard links.
             let Some(opened) = self.tree.open(&name)? else { return Ok(None) };
-            let partial = Partial::create(to, Attributes::mode(0o644))?;
+            let partial = PartialFile::create(to, Attributes::mode(0o644))?;
             if !copied(opened, partial, digest)? {
                 return Err(StoreError::corrupt(digest, NAME, "refused"));
             }
@@ -52,13 +52,13 @@ impl LocalStore {
     /// Takes a file in that was just found to have this digest.
     pub(super) fn take_in(&self, digest: &Digest, file: &Path) -> Result<(), StoreError> {
         let name = layout::object(digest);
-        if self.tree.link_in(file, &name).is_ok() {
+        if self.tree.link_from(file, &name).is_ok() {
             return Ok(());
         }
-        let opened = || -> io::Result<Opened> {
+        let opened = || -> io::Result<OpenFile> {
             let file = std::fs::File::open(file)?;
             let found = file.metadata()?;
-            Ok(Opened { size: found.len(), modified: found.modified()?, file })
+            Ok(OpenFile { size: found.len(), modified: found.modified()?, file })
         };
         let opened = opened().map_err(|error| StoreError::unreadable(file, error))?;
         if !copied(opened, self.tree.create(&name)?, digest)? {
@@ -100,14 +100,14 @@ impl LocalStore {
 }
 
 /// The whole content of a small file.
-pub(super) fn small(opened: Opened) -> io::Result<Vec<u8>> {
+pub(super) fn small(opened: OpenFile) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     opened.file.take(entry::MOST_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 /// The SHA-256 of a file that is open.
-fn hashed(opened: &mut Opened) -> Result<Digest, StoreError> {
+fn hashed(opened: &mut OpenFile) -> Result<Digest, StoreError> {
     let mut hasher = Digest::sha256_hasher();
     each_piece(&mut opened.file, |piece| {
         hasher.update(piece);
@@ -117,7 +117,7 @@ fn hashed(opened: &mut Opened) -> Result<Digest, StoreError> {
 }
 
 /// Copies bytes and hashes them on the way. The copy appears only if they are what they should be; says whether.
-fn copied(mut from: Opened, mut to: Partial, digest: &Digest) -> Result<bool, StoreError> {
+fn copied(mut from: OpenFile, mut to: PartialFile, digest: &Digest) -> Result<bool, StoreError> {
     let mut hasher = digest.hasher();
     each_piece(&mut from.file, |piece| {
         hasher.update(piece);

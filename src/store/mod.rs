@@ -340,7 +340,7 @@ impl Store {
         });
     }
 
-    fn local_object(&self, digest: &Digest) -> Option<crate::fs::Opened> {
+    fn local_object(&self, digest: &Digest) -> Option<crate::fs::OpenFile> {
         self.0.local.as_ref()?.tree.open(&layout::object(digest)).ok()?
     }
 

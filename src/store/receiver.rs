@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::backend_error::BackendError;
 use crate::{
     digest::{Digest, Hasher},
-    fs::{Attributes, Partial},
+    fs::{Attributes, PartialFile},
 };
 
 /// The largest object whose size nobody said before.
@@ -16,7 +16,7 @@ pub(super) struct Receiver {
     /// Where it goes; nowhere when only its digest matters.
     to: Option<PathBuf>,
     /// Begun when there is something to write.
-    partial: Option<Partial>,
+    partial: Option<PartialFile>,
     hasher: Hasher,
     received: u64,
     /// What is announced, or known from elsewhere.
@@ -40,7 +40,7 @@ impl Receiver {
         }
         self.expected = Some(size);
         if let Some(to) = &self.to {
-            self.partial = Some(Partial::create(to, Attributes::mode(0o644)).map_err(BackendError::LocalDisk)?);
+            self.partial = Some(PartialFile::create(to, Attributes::mode(0o644)).map_err(BackendError::LocalDisk)?);
         }
         Ok(())
     }
@@ -61,7 +61,7 @@ impl Receiver {
         if found != *digest {
             return Err(BackendError::BadContent(format!("its bytes have {found}")));
         }
-        self.partial.map_or(Ok(()), Partial::commit).map_err(BackendError::LocalDisk)?;
+        self.partial.map_or(Ok(()), PartialFile::commit).map_err(BackendError::LocalDisk)?;
         Ok(self.received)
     }
 }

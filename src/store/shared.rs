@@ -20,7 +20,7 @@ use super::{
     receiver::Receiver,
     stall::{StallError, StallLimits, TransferProgress},
 };
-use crate::{digest::Digest, fs::Opened};
+use crate::{digest::Digest, fs::OpenFile};
 
 /// Bucket that are published at once: each holds its next parts in memory. As many that nobody waits for.
 const AT_ONCE: usize = 3;
@@ -156,7 +156,7 @@ impl Shared {
         &self,
         digest: &Digest,
         urgency: Urgency,
-        open: impl FnOnce() -> Option<Opened> + Send,
+        open: impl FnOnce() -> Option<OpenFile> + Send,
     ) -> bool {
         let once = Arc::clone(lock(&self.under_way).entry(digest.clone()).or_default());
         *once.get_or_init(|| self.publish_now(digest, urgency, open)).await
@@ -166,7 +166,7 @@ impl Shared {
         &self,
         digest: &Digest,
         urgency: Urgency,
-        open: impl FnOnce() -> Option<Opened> + Send,
+        open: impl FnOnce() -> Option<OpenFile> + Send,
     ) -> bool {
         let slots = if urgency == Urgency::Awaited { &self.urgent_slots } else { &self.normal_slots };
         let Ok(_slot) = slots.acquire().await else { return false };

@@ -142,7 +142,7 @@ fn what_only_one_module_may_do_is_done_nowhere_else() {
 
 #[test]
 fn the_reading_of_sources_sees_what_it_should() {
-    let code = "use crate::{\n    fs::{self, Found},\n    problem::Problem,\n};\nuse crate::digest::Digest;\nlet x = crate::http::get();\n";
+    let code = "use crate::{\n    fs::{self, Snapshot},\n    problem::Problem,\n};\nuse crate::digest::Digest;\nlet x = crate::http::get();\n";
     assert_eq!(imports(code).into_iter().collect::<Vec<_>>(), ["digest", "fs", "http", "report"]);
     let text = "use crate::fs; // crate::http\n/// crate::cli\n#[cfg(test)]\nmod tests {\n    use crate::exec;\n}\nfn f() {}\n";
     assert_eq!(without_tests(text).lines().map(str::trim_end).collect::<Vec<_>>(), ["use crate::fs;", "fn f() {}"]);

@@ -35,7 +35,7 @@ fn files(node: &Node) -> String {
 }
 
 /// The byte code of all packages, by its bytes.
-fn byte_code(node: &Node) -> String {
+fn bytecode_path(node: &Node) -> String {
     node.sh(&format!("find {SITE} -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum"))
 }
 
@@ -66,9 +66,9 @@ fn what_one_node_built_and_compiled_the_next_takes() {
         "installed from wheels that were built here or elsewhere, the node is the same",
     );
     // Python takes all of it for what it would make itself: it makes none anew, and none would be other code.
-    let before = byte_code(&two);
+    let before = bytecode_path(&two);
     two.sh(&format!("/databricks/python3/bin/python -m compileall -q {SITE}/humanize {SITE}/docopt.py"));
-    assert_same(&before, &byte_code(&two), "byte code counts");
+    assert_same(&before, &bytecode_path(&two), "byte code counts");
     two.write("/tmp/same.py", SAME);
     let same = two.sh(&format!("/databricks/python3/bin/python /tmp/same.py {SITE}/humanize {SITE}"));
     assert!(same.trim().parse::<u32>().expect("a number") > 6, "{same}");

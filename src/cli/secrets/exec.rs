@@ -5,7 +5,7 @@ use std::{ffi::OsString, sync::Mutex};
 use clap::Args;
 
 use super::super::{
-    Env, Exit, Stopped,
+    CommandError, Env, Exit,
     plan::refused,
     target::{ProfileOptions, load_profile, this_node},
 };
@@ -34,7 +34,7 @@ pub(in crate::cli) struct Options {
     command: Vec<OsString>,
 }
 
-pub(in crate::cli) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+pub(in crate::cli) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let facts = this_node(env);
     let profile = load_profile(env, options.profile.name(), &options.profile.sets, &facts, false)?;
     let access = env.access()?;
@@ -43,5 +43,5 @@ pub(in crate::cli) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped>
     let case = Case { profile: &profile, facts: &facts, access: &access, clouds, root, audit: audit.as_ref() };
     let (_, vault) = env.block_on(case.fetch())?.map_err(|denied| refused(&denied))?;
     let command = options.command.split_first().expect("the option is required");
-    Err(Stopped::Mistakes(with_secrets(&profile, &vault, command, options.keep_credentials)))
+    Err(CommandError::Mistakes(with_secrets(&profile, &vault, command, options.keep_credentials)))
 }

@@ -2,12 +2,12 @@
 
 use clap::Args;
 
-use super::{Env, Exit, Stopped, granted, scope::ScopeOptions};
+use super::{CommandError, Env, Exit, granted, scope::ScopeOptions};
 use crate::{
     auth::AccessRequest,
     cli::target::failed,
     diagnostic::Diagnostic,
-    report::{hand_out, stdout_is_terminal},
+    report::{stdout_is_terminal, write_secret},
     secrets,
 };
 
@@ -26,7 +26,7 @@ pub(in crate::cli) struct Options {
     show: bool,
 }
 
-pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     if stdout_is_terminal() && !options.show {
         let refused = Diagnostic::nowhere("a secret is not printed on a terminal, where others may read it");
         return Err(refused.hint("send it to a file or a program, or add --show").into());
@@ -37,6 +37,6 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
     let value = env.block_on(secrets::fetch(&address, env.clouds()))?;
     granted.fetched(env, 0, &address, value.as_ref().err());
     let value = value.map_err(|error| options.place.missing(&error))?;
-    hand_out(&value).map_err(|error| failed(format!("the value could not be written: {error}")))?;
+    write_secret(&value).map_err(|error| failed(format!("the value could not be written: {error}")))?;
     Ok(Exit::Done)
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Env, Exit, Stopped, granted, missing, scope::ScopeOptions};
+use super::{CommandError, Env, Exit, granted, missing, scope::ScopeOptions};
 use crate::{
     auth::AccessRequest,
     cli::{print, print_json},
@@ -22,14 +22,16 @@ pub(in crate::cli) struct Options {
     json: bool,
 }
 
-pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let place = options.place.place(env, COMMAND)?;
     granted(env, AccessRequest::list(&place), COMMAND)?;
     let keys = env.block_on(secrets::keys(&place, env.clouds()))?.map_err(|error| missing(&error))?;
     if keys.is_empty() {
-        env.talk.stderr.talk(&format!("there is no secret of the scope `{}` at this source\n", place.scope));
+        env.console.stderr.print(&format!("there is no secret of the scope `{}` at this source\n", place.scope));
     } else if place.source == Source::Env && keys.iter().any(|key| key.contains('_')) {
-        env.talk.stderr.talk("a `_` may stand for another sign of the key, such as `-`: a variable does not tell\n");
+        env.console
+            .stderr
+            .print("a `_` may stand for another sign of the key, such as `-`: a variable does not tell\n");
     }
     if options.json {
         return print_json(&keys);

@@ -9,7 +9,7 @@ mod test;
 use clap::Subcommand;
 
 use super::{
-    Env, Exit, Stopped,
+    CommandError, Env, Exit,
     authorize::{Authorization, authorize},
     target::{load_profile, this_node},
 };
@@ -28,7 +28,7 @@ pub(super) enum Options {
     Exec(exec::Options),
 }
 
-pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     match options {
         Options::List(options) => list::run(env, options),
         Options::Get(options) => get::run(env, options),
@@ -38,12 +38,17 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
 }
 
 /// Decides about one secret or scope. A denial ends the command.
-fn granted(env: &Env, request: AccessRequest, command: &'static str) -> Result<Authorization, Stopped> {
+fn granted(env: &Env, request: AccessRequest, command: &'static str) -> Result<Authorization, CommandError> {
     authorize(env, env.access()?, vec![request], command)?.granted()
 }
 
 /// Loads a profile to work with its secrets; one of another unit needs leave, as for a run.
-fn profile_of(env: &Env, name: &str, sets: &[(String, String)], command: &'static str) -> Result<Profile, Stopped> {
+fn profile_of(
+    env: &Env,
+    name: &str,
+    sets: &[(String, String)],
+    command: &'static str,
+) -> Result<Profile, CommandError> {
     let facts = this_node(env);
     let profile = load_profile(env, name, sets, &facts, false)?;
     use_of(&profile).map_or(Ok(()), |request| granted(env, request, command).map(drop))?;

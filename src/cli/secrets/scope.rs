@@ -7,7 +7,7 @@ use clap::{
 
 use super::{missing, profile_of};
 use crate::{
-    cli::{Env, Stopped, target::assignment},
+    cli::{CommandError, Env, target::assignment},
     diagnostic::Diagnostic,
     grammar::secret_source::{SecretName, SecretSpec, SourceName, SpecError, address},
     profile::Profile,
@@ -52,7 +52,12 @@ fn source_names() -> impl TypedValueParser<Value = SourceName> {
 
 impl ScopeOptions {
     /// The scope of a key, and where the key is. A profile may have given it another name at its source.
-    pub(super) fn address(&self, env: &Env, key: &str, command: &'static str) -> Result<(String, Address), Stopped> {
+    pub(super) fn address(
+        &self,
+        env: &Env,
+        key: &str,
+        command: &'static str,
+    ) -> Result<(String, Address), CommandError> {
         let profile = self.profile(env, command)?;
         let items = profile.iter().flat_map(|profile| &profile.secrets.items);
         if let Some(entry) = items.map(|entry| &entry.value).find(|item| item.key == key) {
@@ -76,15 +81,15 @@ impl ScopeOptions {
     }
 
     /// The scope at its source.
-    pub(super) fn place(&self, env: &Env, command: &'static str) -> Result<SecretScope, Stopped> {
+    pub(super) fn place(&self, env: &Env, command: &'static str) -> Result<SecretScope, CommandError> {
         self.place_in(self.profile(env, command)?.as_ref())
     }
 
-    fn profile(&self, env: &Env, command: &'static str) -> Result<Option<Profile>, Stopped> {
+    fn profile(&self, env: &Env, command: &'static str) -> Result<Option<Profile>, CommandError> {
         self.profile.as_ref().map(|name| profile_of(env, name, &[], command)).transpose()
     }
 
-    fn place_in(&self, profile: Option<&Profile>) -> Result<SecretScope, Stopped> {
+    fn place_in(&self, profile: Option<&Profile>) -> Result<SecretScope, CommandError> {
         if let Some(profile) = profile {
             let none = || Diagnostic::nowhere(format!("the profile `{}` has no `[secrets]`", profile.name)).into();
             return profile.secrets.place.clone().ok_or_else(none);
@@ -116,7 +121,7 @@ impl ScopeOptions {
 }
 
 /// What is wrong with an option, in the words for the key of a profile.
-fn mistake(misfit: &SpecError) -> Stopped {
+fn mistake(misfit: &SpecError) -> CommandError {
     let option = match misfit.key {
         "key" => String::new(),
         // Of all sources, only `file` cannot do without an option of its own.

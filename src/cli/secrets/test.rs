@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clap::Args;
 use serde_json::json;
 
-use super::{Env, Exit, Stopped, missing};
+use super::{CommandError, Env, Exit, missing};
 use crate::{
     auth::AccessRequest,
     cli::{
@@ -15,7 +15,7 @@ use crate::{
     },
     diagnostic::Diagnostic,
     profile::Profile,
-    report::{render_columns, words::counted},
+    report::{render_columns, text::counted},
     run::use_of,
     secrets::{Address, probe_all},
 };
@@ -42,7 +42,7 @@ struct SecretTest<'a> {
     trouble: Option<Diagnostic>,
 }
 
-pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
+pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let facts = this_node(env);
     let profile = load_profile(env, options.profile.name(), &options.profile.sets, &facts, false)?;
     let mut tested = secrets_of(&profile);
@@ -73,8 +73,8 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, Stopped> {
     };
     print(&render_columns(&["secret", "from", "state"], &tested.iter().map(row).collect::<Vec<_>>()))?;
     let troubles: Vec<Diagnostic> = tested.into_iter().filter_map(|secret| secret.trouble).collect();
-    env.talk.stderr.talk(&format!("{} tested, {} cannot be had\n", counted(count, "secret"), troubles.len()));
-    if troubles.is_empty() { Ok(Exit::Done) } else { Err(Stopped::Refused(troubles)) }
+    env.console.stderr.print(&format!("{} tested, {} cannot be had\n", counted(count, "secret"), troubles.len()));
+    if troubles.is_empty() { Ok(Exit::Done) } else { Err(CommandError::Refused(troubles)) }
 }
 
 /// Every secret that a profile asks for, once: what it delivers, and the passwords of its logins.

@@ -23,22 +23,22 @@ pub struct Distribution {
     /// Its metadata folder.
     pub folder: PathBuf,
     /// Whether its metadata and its list of files are there; a killed installer can leave one without.
-    pub is_whole: bool,
+    pub is_complete: bool,
 }
 
 /// A file of an installed distribution, as its `RECORD` has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recorded {
+pub struct RecordEntry {
     /// Its path, from the folder that the metadata folder is in.
     pub path: String,
     /// Its SHA-256 in base64 for addresses, without padding.
     pub sha256: Option<String>,
 }
 
-impl Recorded {
+impl RecordEntry {
     /// Whether the file is as it was installed; one without a digest always is. `below` is the folder that the metadata
     /// folder is in.
-    pub fn is_as_recorded(&self, below: &Path) -> io::Result<bool> {
+    pub fn matches_record(&self, below: &Path) -> io::Result<bool> {
         let Some(recorded) = &self.sha256 else { return Ok(true) };
         let digest = Digest::sha256_of_file(&below.join(&self.path))?;
         let bytes = hex::decode(digest.hex()).map_err(io::Error::other)?;
@@ -55,12 +55,12 @@ impl Distribution {
     }
 
     /// The files that its list names, byte code left out.
-    pub fn files(&self) -> io::Result<Vec<Recorded>> {
+    pub fn files(&self) -> io::Result<Vec<RecordEntry>> {
         let record = std::fs::read_to_string(self.folder.join("RECORD"))?;
         let recorded = |line: &str| {
             let path = record_path(line)?.to_owned();
             let sha256 = line.rsplit(',').nth(1).and_then(|digest| digest.strip_prefix("sha256="));
-            Some(Recorded { path, sha256: sha256.map(str::to_owned) })
+            Some(RecordEntry { path, sha256: sha256.map(str::to_owned) })
         };
         Ok(record.lines().filter_map(recorded).collect())
     }
@@ -83,12 +83,12 @@ impl Distribution {
             return true;
         };
         let inside = record.lines().filter_map(record_path).filter(|path| !path.starts_with(".."));
-        inside.filter_map(|path| byte_code(Path::new(path), interpreter)).all(|code| base.join(code).exists())
+        inside.filter_map(|path| bytecode_path(Path::new(path), interpreter)).all(|code| base.join(code).exists())
     }
 }
 
 /// Where the byte code of a module is for an interpreter such as `cpython-311` (PEP 3147); `None` for what is no module.
-pub fn byte_code(path: &Path, interpreter: &str) -> Option<PathBuf> {
+pub fn bytecode_path(path: &Path, interpreter: &str) -> Option<PathBuf> {
     let name = path.file_stem().filter(|_| path.extension().is_some_and(|ending| ending == "py"))?;
     Some(path.with_file_name("__pycache__").join(format!("{}.{interpreter}.pyc", name.to_string_lossy())))
 }
@@ -144,7 +144,7 @@ fn read(folder: &Path, metadata: &Path, stem: &str, has_record: bool) -> Distrib
         version: version_named.split("-py").next().unwrap_or_default().to_owned(),
         requires: Vec::new(),
         folder: folder.to_owned(),
-        is_whole: false,
+        is_complete: false,
     };
     let Ok(file) = File::open(metadata) else { return found };
     for line in BufReader::with_capacity(4 << 10, file).lines().map_while(Result::ok) {
@@ -158,7 +158,7 @@ fn read(folder: &Path, metadata: &Path, stem: &str, has_record: bool) -> Distrib
             _ => {}
         }
     }
-    found.is_whole = has_record && !found.version.is_empty();
+    found.is_complete = has_record && !found.version.is_empty();
     found
 }
 

@@ -18,14 +18,14 @@ pub struct WheelName {
 
 /// Why a wheel does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Misfit {
+pub struct WheelMismatch {
     /// What the wheel is for.
     pub wheel: String,
     /// What the node has.
     pub node: String,
 }
 
-impl fmt::Display for Misfit {
+impl fmt::Display for WheelMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the wheel is for {}, the node has {}", self.wheel, self.node)
     }
@@ -49,7 +49,7 @@ impl WheelName {
     }
 
     /// Whether it fits `CPython` 3.`minor` on this processor (`amd64`, `arm64`) with this minor version of glibc 2.
-    pub fn fits(&self, minor: u32, arch: &str, glibc: Option<u32>) -> Result<(), Misfit> {
+    pub fn matches(&self, minor: u32, arch: &str, glibc: Option<u32>) -> Result<(), WheelMismatch> {
         let machine = if arch == "arm64" { "aarch64" } else { "x86_64" };
         let python = self.python.iter().any(|tag| python_fits(tag, minor, &self.abi));
         let abi = self.abi.iter().any(|tag| tag == "none" || tag == "abi3" || *tag == format!("cp3{minor}"));
@@ -63,7 +63,7 @@ impl WheelName {
             (false, false) => format!("Python {} on {}", self.python.join(", "), self.platform.join(", ")),
         };
         let glibc = glibc.map_or_else(String::new, |glibc| format!(", glibc 2.{glibc}"));
-        Err(Misfit { wheel, node: format!("Python 3.{minor} (cp3{minor}) on linux_{machine}{glibc}") })
+        Err(WheelMismatch { wheel, node: format!("Python 3.{minor} (cp3{minor}) on linux_{machine}{glibc}") })
     }
 }
 
@@ -97,8 +97,8 @@ fn platform_fits(tag: &str, machine: &str, glibc: Option<u32>) -> bool {
 mod tests {
     use super::*;
 
-    fn fits(file: &str) -> Result<(), Misfit> {
-        WheelName::parse(file).expect("a wheel's name").fits(11, "amd64", Some(36))
+    fn fits(file: &str) -> Result<(), WheelMismatch> {
+        WheelName::parse(file).expect("a wheel's name").matches(11, "amd64", Some(36))
     }
 
     #[test]

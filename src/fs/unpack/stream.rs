@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use super::Hostile;
+use super::UnsafeArchive;
 
 /// What may stand between the contents of two entries: headers, long names, padding.
 const MOST_HEADERS: u64 = 1 << 20;
@@ -47,7 +47,7 @@ impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.budget.0.get();
         if left == 0 && !buffer.is_empty() {
-            return Err(io::Error::other(Hostile::LongHeader(MOST_HEADERS)));
+            return Err(io::Error::other(UnsafeArchive::LongHeader(MOST_HEADERS)));
         }
         let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
         let count = self.inner.read(&mut buffer[..most])?;

@@ -29,13 +29,13 @@ fn archive(entries: &[Written<'_>]) -> Vec<u8> {
 }
 
 /// What was found hostile; `None` when the archive was unpacked.
-fn judged(archive: impl Read, into: &Path, limits: Limits) -> Option<Hostile> {
-    let error = unpack_within(archive, into, limits).err()?;
+fn judged(archive: impl Read, into: &Path, limits: Limits) -> Option<UnsafeArchive> {
+    let error = unpack_with_limits(archive, into, limits).err()?;
     let FsError::Io { source, .. } = &error else { panic!("{error:?}") };
     // What the stream itself refuses comes through the reader of tar, which wraps it.
     let mut cause: Option<&dyn std::error::Error> = source.get_ref().map(|cause| cause as _);
     while let Some(next) = cause {
-        if let Some(hostile) = next.downcast_ref::<Hostile>() {
+        if let Some(hostile) = next.downcast_ref::<UnsafeArchive>() {
             return Some(hostile.clone());
         }
         let inner = next.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
@@ -44,7 +44,7 @@ fn judged(archive: impl Read, into: &Path, limits: Limits) -> Option<Hostile> {
     panic!("refused, but by no check of ours: {error:?}: {source:?}")
 }
 
-fn unpacked(entries: &[Written<'_>]) -> (tempfile::TempDir, Option<Hostile>) {
+fn unpacked(entries: &[Written<'_>]) -> (tempfile::TempDir, Option<UnsafeArchive>) {
     let temp = tempfile::tempdir().expect("a temporary folder");
     let hostile = judged(&archive(entries)[..], &temp.path().join("in"), Limits::default());
     (temp, hostile)
@@ -73,35 +73,35 @@ fn files_folders_and_links_inside_are_unpacked() {
 #[test]
 fn each_trick_is_refused_by_its_check() {
     use EntryType as Is;
-    let only_case = |name: &str| Hostile::OnlyCase(name.into());
-    let tricks: [(&[Written<'_>], Hostile); 29] = [
-        (&[("../x", Is::Regular, "evil")], Hostile::Outside),
-        (&[("a/../../x", Is::Regular, "evil")], Hostile::Outside),
-        (&[("a/../x", Is::Regular, "evil")], Hostile::Outside),
-        (&[("..", Is::Directory, "")], Hostile::Outside),
-        (&[(".", Is::Regular, "evil")], Hostile::Outside),
-        (&[("/tmp/nodeagent-evil", Is::Regular, "evil")], Hostile::Absolute),
-        (&[("/", Is::Directory, "")], Hostile::Absolute),
-        (&[("a", Is::Symlink, "/etc")], Hostile::LinkOutside),
-        (&[("a", Is::Symlink, "..")], Hostile::LinkOutside),
-        (&[("a/b", Is::Symlink, "../../etc")], Hostile::LinkOutside),
-        (&[("a", Is::Symlink, "b/../../etc")], Hostile::LinkOutside),
+    let only_case = |name: &str| UnsafeArchive::OnlyCase(name.into());
+    let tricks: [(&[Written<'_>], UnsafeArchive); 29] = [
+        (&[("../x", Is::Regular, "evil")], UnsafeArchive::Outside),
+        (&[("a/../../x", Is::Regular, "evil")], UnsafeArchive::Outside),
+        (&[("a/../x", Is::Regular, "evil")], UnsafeArchive::Outside),
+        (&[("..", Is::Directory, "")], UnsafeArchive::Outside),
+        (&[(".", Is::Regular, "evil")], UnsafeArchive::Outside),
+        (&[("/tmp/nodeagent-evil", Is::Regular, "evil")], UnsafeArchive::Absolute),
+        (&[("/", Is::Directory, "")], UnsafeArchive::Absolute),
+        (&[("a", Is::Symlink, "/etc")], UnsafeArchive::LinkOutside),
+        (&[("a", Is::Symlink, "..")], UnsafeArchive::LinkOutside),
+        (&[("a/b", Is::Symlink, "../../etc")], UnsafeArchive::LinkOutside),
+        (&[("a", Is::Symlink, "b/../../etc")], UnsafeArchive::LinkOutside),
         // `a` is the folder itself, and what is above it is outside.
-        (&[("a", Is::Symlink, "."), ("b", Is::Symlink, "a/..")], Hostile::LinkOutside),
+        (&[("a", Is::Symlink, "."), ("b", Is::Symlink, "a/..")], UnsafeArchive::LinkOutside),
         // Three folders deep by its name, and in the folder itself by its place.
-        (&[("d/e/up", Is::Symlink, "../.."), ("d/e/up/out", Is::Symlink, "../../..")], Hostile::ThroughLink),
-        (&[("a", Is::Symlink, "b"), ("a/x", Is::Regular, "evil")], Hostile::ThroughLink),
-        (&[("a", Is::Symlink, "b"), ("a/", Is::Directory, "")], Hostile::Twice),
-        (&[("a", Is::Symlink, "b"), ("a", Is::Regular, "evil")], Hostile::Twice),
-        (&[("a", Is::Regular, "one"), ("./a", Is::Regular, "two")], Hostile::Twice),
-        (&[("a", Is::Link, "../../etc/passwd")], Hostile::LinkOutside),
-        (&[("a", Is::Link, "/etc/passwd")], Hostile::LinkOutside),
-        (&[("a", Is::Link, "there")], Hostile::LinkToOther),
-        (&[("s", Is::Symlink, "there"), ("a", Is::Link, "s")], Hostile::LinkToOther),
-        (&[("a", Is::Char, "")], Hostile::Device),
-        (&[("a", Is::Block, "")], Hostile::Device),
-        (&[("a", Is::Fifo, "")], Hostile::Pipe),
-        (&[("a", Is::new(b'V'), "")], Hostile::UnknownKind),
+        (&[("d/e/up", Is::Symlink, "../.."), ("d/e/up/out", Is::Symlink, "../../..")], UnsafeArchive::ThroughLink),
+        (&[("a", Is::Symlink, "b"), ("a/x", Is::Regular, "evil")], UnsafeArchive::ThroughLink),
+        (&[("a", Is::Symlink, "b"), ("a/", Is::Directory, "")], UnsafeArchive::Twice),
+        (&[("a", Is::Symlink, "b"), ("a", Is::Regular, "evil")], UnsafeArchive::Twice),
+        (&[("a", Is::Regular, "one"), ("./a", Is::Regular, "two")], UnsafeArchive::Twice),
+        (&[("a", Is::Link, "../../etc/passwd")], UnsafeArchive::LinkOutside),
+        (&[("a", Is::Link, "/etc/passwd")], UnsafeArchive::LinkOutside),
+        (&[("a", Is::Link, "there")], UnsafeArchive::LinkToOther),
+        (&[("s", Is::Symlink, "there"), ("a", Is::Link, "s")], UnsafeArchive::LinkToOther),
+        (&[("a", Is::Char, "")], UnsafeArchive::Device),
+        (&[("a", Is::Block, "")], UnsafeArchive::Device),
+        (&[("a", Is::Fifo, "")], UnsafeArchive::Pipe),
+        (&[("a", Is::new(b'V'), "")], UnsafeArchive::UnknownKind),
         (&[("a/x", Is::Regular, "1"), ("a/X", Is::Regular, "2")], only_case("a/x")),
         (&[("a/x", Is::Regular, "1"), ("A/y", Is::Regular, "2")], only_case("a")),
         (&[("A", Is::Symlink, "b"), ("a/x", Is::Regular, "evil")], only_case("A")),
@@ -119,11 +119,11 @@ fn each_trick_is_refused_by_its_check() {
 fn one_name_may_not_be_many_entries_or_many_bytes() {
     let temp = tempfile::tempdir().expect("a temporary folder");
     let five = archive(&[("a", EntryType::Regular, "12345"), ("b", EntryType::Regular, "67890")]);
-    let judge =
+    let validator =
         |bytes, entries| judged(&five[..], &temp.path().join(format!("{bytes}-{entries}")), Limits { bytes, entries });
-    assert_eq!(judge(10, 2), None);
-    assert_eq!(judge(9, 2), Some(Hostile::TooLarge(9)));
-    assert_eq!(judge(10, 1), Some(Hostile::TooMany(1)));
+    assert_eq!(validator(10, 2), None);
+    assert_eq!(validator(9, 2), Some(UnsafeArchive::TooLarge(9)));
+    assert_eq!(validator(10, 1), Some(UnsafeArchive::TooMany(1)));
 }
 
 /// A header that promises more bytes than there are disks, and a stream that would give them.
@@ -140,15 +140,15 @@ fn endless(kind: EntryType) -> impl Read {
 fn what_does_not_end_is_refused_before_it_fills_disk_or_memory() {
     let temp = tempfile::tempdir().expect("a temporary folder");
     let limits = Limits::default();
-    assert_eq!(judged(endless(EntryType::Regular), temp.path(), limits), Some(Hostile::TooLarge(limits.bytes)));
+    assert_eq!(judged(endless(EntryType::Regular), temp.path(), limits), Some(UnsafeArchive::TooLarge(limits.bytes)));
     for kind in [EntryType::GNULongName, EntryType::GNULongLink, EntryType::XHeader, EntryType::XGlobalHeader] {
-        assert_eq!(judged(endless(kind), temp.path(), limits), Some(Hostile::LongHeader(1 << 20)), "{kind:?}");
+        assert_eq!(judged(endless(kind), temp.path(), limits), Some(UnsafeArchive::LongHeader(1 << 20)), "{kind:?}");
     }
     // Folders, one after the other, for ever.
     let block = archive(&[("a/", EntryType::Directory, "")])[..512].to_vec();
     let forever = (0..u64::MAX).map(|_| block.clone());
     let few = Limits { entries: 1000, ..limits };
-    assert_eq!(judged(Blocks(forever, Vec::new()), temp.path(), few), Some(Hostile::TooMany(1000)));
+    assert_eq!(judged(Blocks(forever, Vec::new()), temp.path(), few), Some(UnsafeArchive::TooMany(1000)));
 }
 
 /// A stream made of blocks.
@@ -169,7 +169,7 @@ impl<I: Iterator<Item = Vec<u8>>> Read for Blocks<I> {
 #[test]
 fn a_long_name_is_judged_like_a_short_one() {
     let long = format!("{}/x", "d".repeat(150));
-    for (name, wanted) in [(long.clone(), None), (format!("../{long}"), Some(Hostile::Outside))] {
+    for (name, wanted) in [(long.clone(), None), (format!("../{long}"), Some(UnsafeArchive::Outside))] {
         let (_temp, hostile) =
             unpacked(&[("././@LongLink", EntryType::GNULongName, &name), ("short", EntryType::Regular, "hello")]);
         assert_eq!(hostile, wanted);

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     diagnostic,
     exec::{ExecError, Finished},
-    report::words::counted,
+    report::text::counted,
     steps::{Context, Problem},
 };
 

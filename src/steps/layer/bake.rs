@@ -157,7 +157,7 @@ async fn pack(ctx: &Context, layer: &Layer, key: &Key, pieces: Vec<Piece>) -> Re
         async move {
             let (base, also) = (layer.base.clone(), to.clone());
             let packing = move || {
-                let packed = fs::pack_to(&base, &piece.names, LEVEL, &also);
+                let packed = fs::compress_files(&base, &piece.names, LEVEL, &also);
                 packed.map(|entries| (piece.bytes, entries)).map_err(|error| words(&error))
             };
             let (bytes, entries) = run_blocking(packing).await?;

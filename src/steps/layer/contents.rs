@@ -7,7 +7,7 @@ use std::{
 
 use super::{Why, words};
 use crate::{
-    facts::{PythonEnv, python::byte_code},
+    facts::{PythonEnv, python::bytecode_path},
     plan::{Environment, Layer},
 };
 
@@ -31,7 +31,7 @@ fn of_python(layer: &Layer, files: &mut BTreeSet<PathBuf>) -> Result<(), Why> {
     let tag = env.tag();
     let folder = layer.folder.strip_prefix(&layer.base).map_err(|error| error.to_string())?;
     for (name, package) in &layer.packages {
-        let found = env.distributions.get(name).filter(|found| found.is_whole && found.version == package.version);
+        let found = env.distributions.get(name).filter(|found| found.is_complete && found.version == package.version);
         let found = found.ok_or_else(|| format!("`{name}` {} is not there", package.version))?;
         if found.folder.parent() != Some(&*layer.folder) {
             return Err(format!("`{name}` is in `{}`, not in `{}`", found.folder.display(), layer.folder.display()));
@@ -41,7 +41,7 @@ fn of_python(layer: &Layer, files: &mut BTreeSet<PathBuf>) -> Result<(), Why> {
                 .ok_or_else(|| format!("`{name}` has `{}`, which is not in `{}`", file.path, layer.base.display()))?;
             let on_node = layer.base.join(&path);
             let is_there = on_node.is_file() || file.sha256.is_some();
-            let same = file.is_as_recorded(&layer.folder);
+            let same = file.matches_record(&layer.folder);
             let same =
                 same.map_err(|error| format!("`{}` of `{name}` could not be read: {error}", on_node.display()))?;
             if !is_there {
@@ -50,7 +50,7 @@ fn of_python(layer: &Layer, files: &mut BTreeSet<PathBuf>) -> Result<(), Why> {
             if !same {
                 return Err(format!("`{}` of `{name}` was changed after it was installed", on_node.display()));
             }
-            let code = byte_code(&path, &tag);
+            let code = bytecode_path(&path, &tag);
             let code = code.filter(|code| layer.compile && layer.base.join(code).is_file());
             files.extend(code);
             files.insert(path);

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     fs,
     plan::{Environment, Layer},
-    report::words::counted,
+    report::text::counted,
     steps::{
         Context,
         system_libraries::{LinkedLibraries, SystemLibraries},
@@ -123,7 +123,7 @@ impl Staged {
 /// A layer never changes what is there.
 async fn collides(folder: &Arc<StagingFolder>, layer: &Layer) -> Result<(), Why> {
     let (from, to) = (Arc::clone(folder), layer.base.clone());
-    let looked = run_blocking(move || fs::would_change(&from.unpacked, &to).map_err(|error| words(&error))).await?;
+    let looked = run_blocking(move || fs::first_conflict(&from.unpacked, &to).map_err(|error| words(&error))).await?;
     match looked {
         Some(path) => Err(format!("`{}` is there already, and is another", path.display())),
         None => Ok(()),
@@ -147,7 +147,7 @@ struct StagingArea {
 
 fn staging_area(ctx: &Context, layer: &Layer) -> Option<StagingArea> {
     let of = layer.of.name().to_lowercase();
-    if fs::is_one_mount(&ctx.cache, &layer.base) {
+    if fs::on_same_mount(&ctx.cache, &layer.base) {
         return Some(StagingArea { above: ctx.cache.join("layers"), name: format!("{of}-") });
     }
     let above = layer.base.ancestors().find(|above| above.exists())?.to_owned();

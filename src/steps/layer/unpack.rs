@@ -16,7 +16,7 @@ use zstd::zstd_safe::DCtx;
 
 use super::{Why, manifest::Part, run_blocking, words};
 use crate::{
-    fs::{self, Limits, Seen},
+    fs::{self, Limits, UnpackedNames},
     steps::Context,
 };
 
@@ -82,7 +82,7 @@ impl Unpacking {
         let (arrived, arrivals) = mpsc::channel();
         let work = Arc::new(UnpackQueue {
             arrivals: Mutex::new(arrivals),
-            seen: Seen::default(),
+            seen: UnpackedNames::default(),
             cancelled: AtomicBool::new(false),
         });
         let worker = |_| {
@@ -139,7 +139,7 @@ async fn fetch(ctx: &Context, archive: PathBuf, part: Part, arrived: mpsc::Sende
 struct UnpackQueue {
     arrivals: Mutex<mpsc::Receiver<FetchedPart>>,
     /// Names of all parts: what one may not do, two may not do together.
-    seen: Seen,
+    seen: UnpackedNames,
     /// One part is of no use, or nobody waits for them any more: the others need not come.
     cancelled: AtomicBool,
 }
@@ -168,9 +168,9 @@ impl UnpackQueue {
     /// Unpacks one part; it may hold what it says and no more.
     fn unpack(&self, archive: &Path, part: &Part, into: &Path, context: &mut DCtx<'static>) -> Result<(), Why> {
         let unread = |error: std::io::Error| format!("`{}` could not be read: {error}", archive.display());
-        let packed = fs::open_packed(archive, context).map_err(unread)?;
+        let packed = fs::open_compressed(archive, context).map_err(unread)?;
         let limits = Limits { bytes: part.bytes, entries: part.entries };
-        fs::unpack_beside(packed, into, limits, &self.seen).map_err(|error| words(&error))
+        fs::unpack_sharing_names(packed, into, limits, &self.seen).map_err(|error| words(&error))
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Context, Problem, bytecode::WheelToInstall, cache, index::PipConfig,
 use crate::{
     exec::Cmd,
     facts::PythonEnv,
-    fs::{self, Attributes, Found, FsError},
+    fs::{self, Attributes, FsError, Snapshot},
     lock::LockedDistribution,
     plan::PythonInstall,
     steps::locked::{self, LockedFile},
@@ -90,7 +90,7 @@ pub(super) fn forget_local_files<'a>(env: &PythonEnv, names: impl Iterator<Item 
     let installed = names.filter_map(|name| env.distributions.get(name));
     for folder in installed.map(|found| &found.folder).filter(|folder| folder.join(UV_NOTE).is_file()) {
         let record = folder.join("RECORD");
-        if let Some(Found { bytes: Some(bytes), mode, .. }) = fs::read(&record)? {
+        if let Some(Snapshot { bytes: Some(bytes), mode, .. }) = fs::read(&record)? {
             let text = String::from_utf8_lossy(&bytes);
             let is_note =
                 |line: &&str| line.split(',').next().is_some_and(|path| path.ends_with(&format!("/{UV_NOTE}")));
@@ -109,7 +109,7 @@ pub(super) fn lacking(env: &PythonEnv, files: &[LockedDistribution]) -> Vec<Lock
 
 /// What is not there as it was locked, in words.
 pub(super) fn missing(env: &PythonEnv, files: &[LockedDistribution]) -> Vec<String> {
-    let fault = |file: &LockedDistribution| match env.distributions.get(&file.name).filter(|found| found.is_whole) {
+    let fault = |file: &LockedDistribution| match env.distributions.get(&file.name).filter(|found| found.is_complete) {
         Some(found) if found.version == file.version => None,
         Some(found) => {
             Some(format!("`{}` is installed as {}, not {}, as it was locked", file.name, found.version, file.version))

@@ -103,9 +103,9 @@ async fn prepare_installation(ctx: &Context, wanted: &PythonInstall) -> Result<I
 }
 
 /// uv locks an environment with a file in it, even for a look, and leaves it there for everybody to write to.
-fn no_trace(wanted: &PythonInstall) -> Option<fs::NoTrace> {
+fn no_trace(wanted: &PythonInstall) -> Option<fs::NewFileGuard> {
     let folder = wanted.interpreter.parent().and_then(Path::parent).and_then(|folder| folder.canonicalize().ok());
-    folder.filter(|_| wanted.virtualenv).map(|folder| fs::NoTrace::of(&folder.join(".lock")))
+    folder.filter(|_| wanted.virtualenv).map(|folder| fs::NewFileGuard::new(&folder.join(".lock")))
 }
 
 /// Restores or installs, and looks again.
@@ -256,7 +256,7 @@ fn faults(ctx: &Context, wanted: &PythonInstall) -> Result<Vec<String>, Problem>
         .map_err(|error| Problem::new("the environment cannot be read").because(&error))?;
     let mut faults = Vec::new();
     for wheel in &wanted.wheels {
-        match env.distributions.get(&wheel.name).filter(|found| found.is_whole) {
+        match env.distributions.get(&wheel.name).filter(|found| found.is_complete) {
             Some(found) if found.version == wheel.version => {}
             Some(found) => {
                 faults.push(format!("`{}` is installed as {}, not {}", wheel.name, found.version, wheel.version));

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, time::SystemTime};
 
 use super::{bytecode::COMPILE, locked};
 use crate::{
-    exec::end_left_behind,
+    exec::kill_orphans,
     facts::{PythonEnv, python::Distribution},
     fs::{self, FsError},
     plan::PythonInstall,
@@ -25,13 +25,13 @@ pub fn clean_up_interrupted(
     compiled: bool,
 ) -> Result<Vec<String>, FsError> {
     let name = interpreter.to_string_lossy();
-    end_left_behind(|args| {
+    kill_orphans(|args| {
         let has = |word: &str| args.iter().any(|arg| arg == word);
         has(&name) && (has("pip") && has("install") || has("--wheel") || has("wheel") || has(COMPILE))
     });
     // Byte code in the making.
     if let Ok(env) = PythonEnv::read(interpreter) {
-        fs::remove_partials_below(&env.site_packages, Path::new(""))?;
+        fs::remove_partial_files_below(&env.site_packages, Path::new(""))?;
     }
     forget_torn(root, interpreter, start_of(run), compiled)
 }
@@ -62,7 +62,7 @@ fn forget_torn(
 }
 
 fn is_torn(found: &Distribution) -> bool {
-    !found.is_whole || !found.has_all_files()
+    !found.is_complete || !found.has_all_files()
 }
 
 /// Whether that is missing which installers make last: the note of their own name, byte code.
@@ -87,12 +87,12 @@ pub(super) fn forget_unreadable(
     interpreter: &Path,
     shipped: &BTreeMap<String, String>,
 ) -> Result<Vec<String>, FsError> {
-    forget(interpreter, |_, found| !found.is_whole && !shipped.contains_key(&found.name))
+    forget(interpreter, |_, found| !found.is_complete && !shipped.contains_key(&found.name))
 }
 
 /// Whether there is such a distribution.
 pub(super) fn has_unreadable(interpreter: &Path) -> bool {
-    PythonEnv::read(interpreter).is_ok_and(|env| own(&env).any(|found| !found.is_whole))
+    PythonEnv::read(interpreter).is_ok_and(|env| own(&env).any(|found| !found.is_complete))
 }
 
 fn forget(interpreter: &Path, is_torn: impl Fn(&PythonEnv, &Distribution) -> bool) -> Result<Vec<String>, FsError> {

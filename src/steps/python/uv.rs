@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     digest::Digest,
-    fs::{Attributes, FsError, Partial},
+    fs::{Attributes, FsError, PartialFile},
     http::Download,
     plan::{PythonInstall, PythonInstaller},
 };
@@ -143,7 +143,7 @@ fn unpack(wheel: &Path, program: &Path) -> Result<(), Problem> {
 }
 
 fn copy(source: &mut impl Read, program: &Path) -> Result<(), Problem> {
-    let mut partial = Partial::create(program, Attributes::mode(0o755))?;
+    let mut partial = PartialFile::create(program, Attributes::mode(0o755))?;
     let mut buffer = vec![0; 64 << 10];
     loop {
         let count =

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     digest::Digest,
     facts::{os::Os, python::WheelName},
-    fs::{self, Attributes, Partial},
+    fs::{self, Attributes, PartialFile},
     lock::LockedDistribution,
     plan::PythonInstall,
     steps::{
@@ -356,7 +356,7 @@ fn links(libraries: &SystemLibraries, wheel: &Path, into: &Path) -> Result<Linke
             continue;
         }
         let path = into.join(index.to_string()).join(file);
-        let mut partial = Partial::create(&path, Attributes::mode(0o600)).map_err(|error| words(&error))?;
+        let mut partial = PartialFile::create(&path, Attributes::mode(0o600)).map_err(|error| words(&error))?;
         io::copy(&mut entry, &mut partial).map_err(|error| words(&error))?;
         partial.commit_unsynced().map_err(|error| words(&error))?;
         objects.push(path);

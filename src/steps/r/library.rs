@@ -11,7 +11,7 @@ use super::{
     version::{Version, version},
 };
 use crate::{
-    exec::end_left_behind,
+    exec::kill_orphans,
     fs::{self, FsError},
 };
 
@@ -83,7 +83,7 @@ fn old(library: &Path, package: &str) -> PathBuf {
 /// go, an older version that was set aside comes back.
 pub fn clean_up_interrupted(library: &Path, packages: &[String]) -> Result<(), FsError> {
     let library_text = library.to_string_lossy();
-    end_left_behind(|args| {
+    kill_orphans(|args| {
         let builds = |package: &String| args.last().is_some_and(|archive| build::is_archive_of(archive, package));
         args.windows(2).any(|pair| pair[0] == "-l" && pair[1] == library_text) && packages.iter().any(builds)
     });

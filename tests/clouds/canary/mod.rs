@@ -13,7 +13,7 @@ use std::fs;
 
 use nodeagent::{
     redact::{REDACTED, Secret},
-    report::{Palette, Stderr, tell_panics},
+    report::{Palette, Stderr, install_panic_hook},
 };
 use profiles::{profile, write_profiles};
 use scene::{DELIVERED, Scene, in_logs, program, write};
@@ -153,7 +153,7 @@ fn the_words_of_a_panic_hold_no_secret() {
     const CHILD: &str = "NODEAGENT_TEST_PANICS";
     const VALUE: &str = "c4n4ry-in-a-panic";
     if std::env::var_os(CHILD).is_some() {
-        tell_panics(Stderr::new(Palette::PLAIN));
+        install_panic_hook(Stderr::new(Palette::PLAIN));
         drop(Secret::from(VALUE.to_owned()));
         let panicked = std::thread::spawn(|| panic!("the answer {VALUE} makes no sense")).join();
         assert!(panicked.is_err());

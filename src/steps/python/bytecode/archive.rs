@@ -12,8 +12,8 @@ use std::{
 use zstd::zstd_safe::DCtx;
 
 use crate::{
-    facts::python::{Distribution, Recorded, byte_code},
-    fs::{self, Attributes, FsError, Limits, Partial},
+    facts::python::{Distribution, RecordEntry, bytecode_path},
+    fs::{self, Attributes, FsError, Limits, PartialFile},
 };
 
 /// Where the words of the header are: flags, time, size; what is behind them is code.
@@ -26,7 +26,7 @@ const LEVEL: i32 = 1;
 const LIMITS: Limits = Limits { bytes: 1 << 30, entries: 200_000 };
 
 /// The modules of a distribution, by the names of their byte code below its folder.
-pub(super) type Modules = BTreeMap<PathBuf, Recorded>;
+pub(super) type Modules = BTreeMap<PathBuf, RecordEntry>;
 
 /// Why byte code is not put.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub(super) fn modules(found: &Distribution, interpreter: &str) -> io::Result<Mod
     // Scripts lie elsewhere, and are not imported.
     let is_below = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));
     let files = found.files()?.into_iter().filter(|file| is_below(Path::new(&file.path)));
-    Ok(files.filter_map(|file| Some((byte_code(Path::new(&file.path), interpreter)?, file))).collect())
+    Ok(files.filter_map(|file| Some((bytecode_path(Path::new(&file.path), interpreter)?, file))).collect())
 }
 
 /// Packs byte code, with no time in its headers: the same code makes the same archive. Says whether there is one: there is
@@ -56,18 +56,18 @@ pub(super) fn pack(below: &Path, modules: &Modules, to: &Path) -> Result<bool, F
         code.get_mut(TIME).ok_or(io::ErrorKind::UnexpectedEof)?.fill(0);
         Ok((name.clone(), code))
     });
-    fs::pack_made(timeless, LEVEL, to)?;
+    fs::compress_contents(timeless, LEVEL, to)?;
     // What nobody would take is not kept either.
     Ok(check(to, (below, modules), &mut DCtx::create()).is_ok())
 }
 
 /// Whether byte code is there, in a form that can be kept, and counts for the module that was installed.
-fn counts(below: &Path, code: &Path, module: &Recorded) -> bool {
+fn counts(below: &Path, code: &Path, module: &RecordEntry) -> bool {
     let read = || -> io::Result<bool> {
         let source = below.join(&module.path).symlink_metadata()?;
         let mut first = [0; 16];
         File::open(below.join(code))?.read_exact(&mut first)?;
-        Ok(header(first, &source).is_ok_and(|header| header == first) && module.is_as_recorded(below)?)
+        Ok(header(first, &source).is_ok_and(|header| header == first) && module.matches_record(below)?)
     };
     read().unwrap_or_default()
 }
@@ -83,7 +83,7 @@ pub(super) fn put(
     check(archive, (below, modules), context).map_err(RestoreError::Archive)?;
     // Two distributions may bring the same file; which of them is there counts.
     for module in modules.values() {
-        let same = module.is_as_recorded(below).and_then(|same| {
+        let same = module.matches_record(below).and_then(|same| {
             if same { Ok(()) } else { Err(io::Error::other("the module is not the one that the wheel brought")) }
         });
         same.map_err(|source| {
@@ -91,14 +91,14 @@ pub(super) fn put(
         })?;
     }
     let putting = open(archive, context).and_then(|packed| {
-        fs::each_file(packed, below, LIMITS, |name, _, packed| {
+        fs::read_archive(packed, below, LIMITS, |name, _, packed| {
             if is_cancelled() {
                 return Err(io::Error::other("the step was given up"));
             }
             let (source, header) = of_module((below, modules), name, packed)?;
             // As Python does it.
             let attributes = Attributes::mode(source.permissions().mode() & 0o666 | 0o200);
-            let mut partial = Partial::create(&below.join(name), attributes).map_err(io::Error::other)?;
+            let mut partial = PartialFile::create(&below.join(name), attributes).map_err(io::Error::other)?;
             partial.write(&header).map_err(io::Error::other)?;
             io::copy(packed, &mut partial)?;
             partial.commit_unsynced().map_err(io::Error::other)
@@ -109,12 +109,12 @@ pub(super) fn put(
 
 /// Reads an archive to its end: all of it is byte code of modules that are here, by their size.
 fn check(archive: &Path, of: (&Path, &Modules), context: &mut DCtx<'static>) -> Result<(), FsError> {
-    fs::each_file(open(archive, context)?, of.0, LIMITS, |name, _, packed| of_module(of, name, packed).map(drop))
+    fs::read_archive(open(archive, context)?, of.0, LIMITS, |name, _, packed| of_module(of, name, packed).map(drop))
 }
 
 fn open<'a>(archive: &Path, context: &'a mut DCtx<'static>) -> Result<impl Read + 'a, FsError> {
     let unread = |source| FsError::Io { path: archive.to_owned(), verb: "read", source };
-    fs::open_packed(archive, context).map_err(unread)
+    fs::open_compressed(archive, context).map_err(unread)
 }
 
 /// The module that packed byte code is of, and the header with which it counts here.
@@ -186,7 +186,7 @@ mod tests {
                 version: "1".into(),
                 requires: Vec::new(),
                 folder: self.path("x-1.dist-info"),
-                is_whole: true,
+                is_complete: true,
             };
             modules(&env, "cpython-311").expect("readable")
         }
@@ -199,7 +199,7 @@ mod tests {
                 fs::replace(&other.path().join(name), bytes, Attributes::mode(0o644)).expect("written");
             }
             let archive = self.path("archive");
-            fs::pack_to(other.path(), &names, LEVEL, &archive).expect("packed");
+            fs::compress_files(other.path(), &names, LEVEL, &archive).expect("packed");
             archive
         }
 
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn only_modules_below_the_folder_have_byte_code() {
-        let module = Recorded { path: "x/a.py".into(), sha256: None };
+        let module = RecordEntry { path: "x/a.py".into(), sha256: None };
         assert_eq!(Bench::new().modules(), [(PathBuf::from(CODE), module)].into());
     }
 

@@ -25,7 +25,7 @@ use crate::{
     facts::{PythonEnv, python::Distribution},
     fs::{self, Attributes},
     plan::PythonInstall,
-    report::words::counted,
+    report::text::counted,
     steps::{
         blocking::{Why, run_blocking, words},
         logins::Logins,

@@ -12,7 +12,7 @@ use crate::{
     cloud::{ClientEnvironment, Clouds},
     digest::Digest,
     exec::{Finished, fake::FakeRunner},
-    facts::python::byte_code,
+    facts::python::bytecode_path,
     lock::LockedDistribution,
     plan::Wheel as WheelFile,
     report::event::{Event, EventKind, Events, Observer},
@@ -81,7 +81,7 @@ impl Cluster {
             let names = std::fs::read_to_string(cmd.args.get(2)?).ok()?;
             for name in names.lines() {
                 let module = Path::new(name);
-                let code = byte_code(module, "cpython-311").expect("a module");
+                let code = bytecode_path(module, "cpython-311").expect("a module");
                 let text = [&counting(module)[..], b"compiled"].concat();
                 fs::replace(&code, &text, Attributes::mode(0o644)).expect("written");
                 compiled.lock().expect("nobody panics").push(name.to_owned());
@@ -150,7 +150,7 @@ impl Cluster {
 
     /// Where the byte code of a module is.
     fn code(module: &str) -> String {
-        let path = byte_code(Path::new(&format!("{module}.py")), "cpython-311").expect("a module");
+        let path = bytecode_path(Path::new(&format!("{module}.py")), "cpython-311").expect("a module");
         format!("{SITE}/{}", path.display())
     }
 

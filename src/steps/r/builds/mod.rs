@@ -18,7 +18,7 @@ use self::key::{Dependency, KeyInputs};
 use super::{PackageInstall, archive, build::BuildEnvironment, library, version::Version};
 use crate::{
     facts::os::Os,
-    fs::{self, Attributes, Partial},
+    fs::{self, Attributes, PartialFile},
     plan::RInstall,
     report::event::Progress,
     steps::{
@@ -218,7 +218,7 @@ impl Builds {
         let built = folder.join("DESCRIPTION").metadata().and_then(|found| found.modified());
         let built = built.unwrap_or(SystemTime::UNIX_EPOCH).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let packed = || -> Result<(), fs::FsError> {
-            let partial = Partial::create(to, Attributes::mode(0o644))?;
+            let partial = PartialFile::create(to, Attributes::mode(0o644))?;
             fs::pack(&folder, built.as_secs(), GzEncoder::new(partial, COMPRESSION))?
                 .finish()
                 .map_err(|source| fs::FsError::Io { path: to.to_owned(), verb: "written", source })?

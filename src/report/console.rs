@@ -5,7 +5,7 @@ use std::io::IsTerminal as _;
 use super::{
     Collector, EventLog, Palette, Plain, RunFolder, Stderr, Terminal,
     event::{Events, Observer},
-    table::USUAL_WIDTH,
+    table::DEFAULT_WIDTH,
     trace::tell_programs_and_requests,
 };
 use crate::fs::FsError;
@@ -38,7 +38,7 @@ impl Verbosity {
 
 /// How the process talks: to whom, how much, how wide.
 #[derive(Debug, Clone)]
-pub struct Talk {
+pub struct Console {
     /// How much is said.
     pub verbosity: Verbosity,
     /// Where it is said.
@@ -47,7 +47,7 @@ pub struct Talk {
     pub width: usize,
 }
 
-impl Talk {
+impl Console {
     /// As the process's standard error and environment ask for.
     pub fn of_process(verbosity: Verbosity) -> Self {
         let variable = |name: &str| std::env::var(name).ok();
@@ -78,14 +78,14 @@ impl Talk {
 
 /// The columns that `COLUMNS` names, or the usual ones.
 fn width(columns: Option<&str>) -> usize {
-    columns.and_then(|columns| columns.trim().parse().ok()).filter(|columns| *columns > 0).unwrap_or(USUAL_WIDTH)
+    columns.and_then(|columns| columns.trim().parse().ok()).filter(|columns| *columns > 0).unwrap_or(DEFAULT_WIDTH)
 }
 
 /// The events of a run, told to its reader, to a collector and to the event log of its folder. The error says why there
 /// is no event log; the run can go on without.
-pub fn observers(talk: &Talk, folder: Option<&RunFolder>) -> (Events, Collector, Option<FsError>) {
+pub fn observers(console: &Console, folder: Option<&RunFolder>) -> (Events, Collector, Option<FsError>) {
     let collector = Collector::default();
-    let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(collector.clone()), talk.view()];
+    let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(collector.clone()), console.view()];
     let mut trouble = None;
     match folder.map(|folder| EventLog::open(&folder.events())) {
         // First of all: what is seen is already kept.
@@ -110,7 +110,10 @@ mod tests {
 
     #[test]
     fn a_width_that_is_no_number_is_not_taken() {
-        assert_eq!([Some("80"), Some("x"), Some("0"), None].map(width), [80, USUAL_WIDTH, USUAL_WIDTH, USUAL_WIDTH]);
+        assert_eq!(
+            [Some("80"), Some("x"), Some("0"), None].map(width),
+            [80, DEFAULT_WIDTH, DEFAULT_WIDTH, DEFAULT_WIDTH]
+        );
     }
 
     #[test]
@@ -118,8 +121,8 @@ mod tests {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let folder = RunFolders::of_node(temp.path()).create("20261121T120304Z-4711").expect("created");
         let (stderr, kept) = Stderr::kept(Palette::PLAIN);
-        let talk = Talk { verbosity: Verbosity::Normal, stderr, width: USUAL_WIDTH };
-        let (events, collector, trouble) = observers(&talk, Some(&folder));
+        let console = Console { verbosity: Verbosity::Normal, stderr, width: DEFAULT_WIDTH };
+        let (events, collector, trouble) = observers(&console, Some(&folder));
         assert!(trouble.is_none());
         for event in sample::events() {
             events.send(event.kind);

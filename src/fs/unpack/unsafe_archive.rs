@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// What an archive tried.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Hostile {
+pub enum UnsafeArchive {
     /// A name with `..` in it, or none.
     #[error("the archive tries to write outside its folder")]
     Outside,

@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Kills what a killed run left behind: processes that lead a group, as every child of ours does, and whose command
 /// line is one of ours. Must be called before this run starts any such command itself. Returns how many there were.
-pub fn end_left_behind(is_ours: impl Fn(&[String]) -> bool) -> usize {
+pub fn kill_orphans(is_ours: impl Fn(&[String]) -> bool) -> usize {
     let leaders: Vec<Pid> = leaders().filter(|&pid| is_ours(&command_line(pid))).collect();
     for &leader in &leaders {
         // A process that ended by itself meanwhile is what we want.
@@ -84,7 +84,7 @@ mod tests {
         // The leader's own parent ends at once, as a killed run does.
         let outer = format!("setsid sh -c '{script}' > /dev/null 2>&1 & until [ -s {begun} ]; do sleep 0.05; done");
         std::process::Command::new("sh").args(["-c", &outer]).process_group(0).status().expect("sh runs");
-        assert_eq!(end_left_behind(|args| args.iter().any(|arg| arg.contains(&mark))), 1);
-        assert_eq!(end_left_behind(|args| args.iter().any(|arg| arg.contains(&mark))), 0);
+        assert_eq!(kill_orphans(|args| args.iter().any(|arg| arg.contains(&mark))), 1);
+        assert_eq!(kill_orphans(|args| args.iter().any(|arg| arg.contains(&mark))), 0);
     }
 }

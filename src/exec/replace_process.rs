@@ -13,7 +13,7 @@ use crate::redact::Secret;
 /// Becomes another program, with secrets in its environment and without the `withheld` variables. Its input and output
 /// are ours, so are the signals it gets and the status it ends with: there is no process between. Returns only when it
 /// could not be started.
-pub fn hand_over(
+pub fn replace_process(
     program: &OsStr,
     args: &[OsString],
     secrets: &BTreeMap<String, &Secret>,

@@ -14,7 +14,7 @@ use super::{FsError, Stamp, folder};
 
 /// What is at a path now, links not followed in its last part.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Found {
+pub struct Snapshot {
     /// Content, when it is a regular file.
     pub bytes: Option<Vec<u8>>,
     /// Permission bits, when anything is there.
@@ -27,7 +27,7 @@ pub struct Found {
 
 /// Reads a small file with its attributes; `None` when nothing is there. A link is followed if [`replace`](super::replace) would: what
 /// another user's link points to is not for us to show.
-pub fn read(path: &Path) -> Result<Option<Found>, FsError> {
+pub fn read(path: &Path) -> Result<Option<Snapshot>, FsError> {
     match look(path) {
         Err(FsError::Io { source, .. })
             if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
@@ -38,7 +38,7 @@ pub fn read(path: &Path) -> Result<Option<Found>, FsError> {
     }
 }
 
-fn look(path: &Path) -> Result<Found, FsError> {
+fn look(path: &Path) -> Result<Snapshot, FsError> {
     let failed = |error: io::Error| FsError::new(path, "read")(error);
     let (folder, name) = folder::resolve_existing(path).map_err(|error| match error {
         // Whatever stood in the way, nothing was to be written.
@@ -47,7 +47,7 @@ fn look(path: &Path) -> Result<Found, FsError> {
     })?;
     let before = folder.stat(&name).map_err(|error| failed(error.into()))?;
     let before = before.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
-    let with_attributes_of = |stat: &FileStat| Found {
+    let with_attributes_of = |stat: &FileStat| Snapshot {
         bytes: None,
         mode: stat.st_mode & 0o7777,
         owner: (stat.st_uid, stat.st_gid),

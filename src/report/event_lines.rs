@@ -1,6 +1,6 @@
 //! Events as lines: the words that the live and the plain view share.
 
-use super::words::{clean, cut};
+use super::text::{clean, cut};
 
 /// The characters a line of progress may take.
 const MOST_CHARACTERS: usize = 160;

@@ -17,6 +17,7 @@ pub mod fs;
 pub(crate) mod grammar;
 pub mod http;
 pub mod inventory;
+pub mod kinds;
 pub mod lock;
 pub mod plan;
 pub mod problem;

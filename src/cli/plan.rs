@@ -13,12 +13,12 @@ use crate::{
     diagnostic::Diagnostic,
     facts::NodeFacts,
     inventory::Inventory,
+    kinds::describe,
     plan::Plan,
     problem::Problem,
     profile::{FileStore, Profile},
     report::event::FORMAT,
     run::{Case, cache, fetch_logins},
-    steps::describe,
 };
 
 /// Options of `plan`.

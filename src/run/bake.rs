@@ -4,10 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Job, Stop, cache, case, context, in_own_thread, take_lock};
 use crate::{
+    kinds,
     plan::{Action, Plan, layers},
     problem::Problem,
     report::event::Outcome,
-    steps::layer::{self, Baked},
+    steps::layer::Baked,
     trust::SecretKey,
 };
 
@@ -63,7 +64,7 @@ async fn bake_all(job: &Arc<Job>, signer: Option<&SecretKey>, bakes: &mut Bakes)
     let ctx = context(job, &plan, &inventory.vault);
     for layer in found {
         let done = match layer {
-            Ok(layer) => layer::bake(&ctx, &layer, signer).await,
+            Ok(layer) => kinds::bake(&ctx, &layer, signer).await,
             Err(why) => Err(Problem::new(format!("no layer can be made: {why}"))),
         };
         match done {

@@ -13,11 +13,12 @@ use tokio::sync::{Mutex as Lock, watch};
 use super::Stop;
 use crate::{
     inventory::Vault,
+    kinds::{Prepared, act, clean_up_interrupted, may_refuse, prepare},
     plan::{Lane, Plan, Step, StepId},
     problem::Problem,
     report::event::{Outcome, StepStatus},
     state::{Interrupted, Journal},
-    steps::{Context, Prepared, act, clean_up_interrupted, may_refuse, prepare, stage},
+    steps::{Context, stage},
 };
 
 /// How long children may take to end after they were asked to.

@@ -11,11 +11,12 @@ use super::{Job, Stop, cache, case, context, fetch_logins, in_own_thread, warn};
 use crate::{
     digest::Digest,
     inventory::Inventory,
+    kinds::{apt, python, r},
     lock::{Lock, LockedAsset, LockedDeb, LockedDistribution, LockedRPackage, Section},
     plan::{Action, AptInstall, AptSources, Plan, PythonInstall, RInstall, Step, asks, runtime},
     problem::Problem,
     report::event::Outcome,
-    steps::{Context, apt, python, r, stage},
+    steps::{Context, stage},
 };
 
 /// What may take another version than it was locked in.

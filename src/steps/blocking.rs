@@ -1,12 +1,12 @@
 //! Work whose failure stops no run: why it failed is told in words, and something else is done instead.
 
-pub(super) use crate::diagnostic::in_words as words;
+pub(crate) use crate::diagnostic::in_words as words;
 
 /// Why, in words.
-pub(super) type Why = String;
+pub(crate) type Why = String;
 
 /// Works on files beside the runtime's own threads.
-pub(super) async fn run_blocking<T: Send + 'static>(
+pub(crate) async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Why> + Send + 'static,
 ) -> Result<T, Why> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()))

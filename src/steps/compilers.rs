@@ -26,7 +26,7 @@ const VARIABLES: [&str; 16] = [
 ];
 
 /// The variables of the agent's environment that a build listens to; `more` are those of one kind of builds.
-pub(super) fn variables(
+pub(crate) fn variables(
     more: &[&str],
     variable: impl Fn(&str) -> Option<std::ffi::OsString>,
 ) -> BTreeMap<String, String> {
@@ -35,7 +35,7 @@ pub(super) fn variables(
 }
 
 /// What a compiler calls itself, such as `gcc (Debian 12.2.0-14) 12.2.0`; nothing when it is not there.
-pub(super) async fn called(ctx: &Context, line: &str) -> String {
+pub(crate) async fn called(ctx: &Context, line: &str) -> String {
     let mut words = line.split_ascii_whitespace();
     let Some(program) = words.next() else { return String::new() };
     let asked = output(ctx, &Cmd::new(program).args(words).arg("--version")).await;
@@ -43,7 +43,7 @@ pub(super) async fn called(ctx: &Context, line: &str) -> String {
 }
 
 /// What a program says; nothing when it fails.
-pub(super) async fn output(ctx: &Context, cmd: &Cmd) -> Option<String> {
+pub(crate) async fn output(ctx: &Context, cmd: &Cmd) -> Option<String> {
     ctx.runner.run(cmd).await.ok().filter(|done| done.code == 0).map(|done| done.stdout)
 }
 

@@ -18,13 +18,13 @@ const AT_ONCE_OR_AWAITED: usize = 96;
 
 impl Context {
     /// How many files of a step are under way at once.
-    pub(super) fn downloads_at_once(&self) -> usize {
+    pub(crate) fn downloads_at_once(&self) -> usize {
         if self.store.is_shared() { AT_ONCE_OR_AWAITED } else { AT_ONCE }
     }
 
     /// Files in the order in which they are fetched. Nodes that start together and share a store begin at different ends:
     /// each fetches some files for all, and few are wanted by two at the same instant.
-    pub(super) fn in_order_of_fetching<T>(&self, mut files: Vec<T>) -> Vec<T> {
+    pub(crate) fn in_order_of_fetching<T>(&self, mut files: Vec<T>) -> Vec<T> {
         if self.store.is_shared() {
             fastrand::shuffle(&mut files);
         }

@@ -7,25 +7,26 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use url::Url;
 
-use super::{Context, Problem};
+use super::Context;
 use crate::{
     digest::Digest,
     http::{Download, HttpError, HttpProblem},
     lock::bare,
+    problem::Problem,
 };
 
 /// A file of a lock.
-pub(super) struct LockedFile<'a> {
+pub(crate) struct LockedFile<'a> {
     /// The package it belongs to, for messages: `jq 1.6-2.1`.
-    pub(super) title: String,
-    pub(super) url: Url,
-    pub(super) size: Option<u64>,
-    pub(super) sha256: &'a Digest,
-    pub(super) to: PathBuf,
+    pub(crate) title: String,
+    pub(crate) url: Url,
+    pub(crate) size: Option<u64>,
+    pub(crate) sha256: &'a Digest,
+    pub(crate) to: PathBuf,
 }
 
 /// Fetches all files, at the same time.
-pub(super) async fn fetch(ctx: &Context, user_agent: Option<&str>, files: Vec<LockedFile<'_>>) -> Result<(), Problem> {
+pub(crate) async fn fetch(ctx: &Context, user_agent: Option<&str>, files: Vec<LockedFile<'_>>) -> Result<(), Problem> {
     let count = files.len();
     if count == 0 {
         return Ok(());

@@ -12,13 +12,13 @@ use std::{
     sync::Arc,
 };
 
-use super::Problem;
 use crate::{
     exec::Cmd,
     fs::{self, Attributes},
     http,
     inventory::Vault,
     plan::{self, Plan},
+    problem::Problem,
     redact::Secret,
 };
 
@@ -27,7 +27,7 @@ const FOLDER: &str = "run/nodeagent/logins";
 /// Others may pass through the folder above, not look into it.
 const ABOVE: u32 = 0o711;
 /// Where apt has the node's own logins.
-pub(super) const APT_AUTH: &str = "/etc/apt/auth.conf";
+pub(crate) const APT_AUTH: &str = "/etc/apt/auth.conf";
 
 /// The logins of a run, or of one of its steps.
 #[derive(Debug, Clone, Default)]
@@ -121,7 +121,7 @@ impl Logins {
 
     /// A command of pip or uv that finds the logins, for itself and for the git it starts. `own` is the node's own
     /// netrc file, for which ours stands in; `configured` is how many settings of git the environment has already.
-    pub(super) fn for_python(&self, cmd: Cmd, own: Option<&Path>, configured: usize) -> Result<Cmd, Problem> {
+    pub(crate) fn for_python(&self, cmd: Cmd, own: Option<&Path>, configured: usize) -> Result<Cmd, Problem> {
         // Nobody is there to answer.
         let mut cmd = cmd.env("GIT_TERMINAL_PROMPT", "0");
         let Some(folder) = self.folder.as_ref().filter(|_| !self.known.is_empty()) else { return Ok(cmd) };
@@ -153,7 +153,7 @@ impl Logins {
     }
 
     /// A command of apt that finds the logins. `own` is the node's own file of them, for which ours stands in.
-    pub(super) fn for_apt(&self, mut cmd: Cmd, own: &Path) -> Result<Cmd, Problem> {
+    pub(crate) fn for_apt(&self, mut cmd: Cmd, own: &Path) -> Result<Cmd, Problem> {
         let Some(folder) = self.folder.as_ref().filter(|_| !self.known.is_empty()) else { return Ok(cmd) };
         let mut conf = Vec::new();
         for known in &self.known {

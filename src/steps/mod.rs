@@ -1,31 +1,21 @@
-//! Each kind of work: look, act once, look again, and hints from the tool's own words. Never reads the profile's text.
+//! Shared by the acting code of all kinds: the context of a step, staged files, downloads, logins, layers.
 //!
 //! A step has two halves. `prepare` resolves and downloads: it changes nothing on the node outside the agent's cache,
 //! and all steps prepare at the same time. `act` changes the node and ends with a second look.
 
-pub mod apt;
-mod blocking;
-mod compilers;
-mod describe;
-mod dispatch;
+pub(crate) mod blocking;
+pub(crate) mod compilers;
 mod fetch;
 pub mod layer;
-mod locked;
+pub(crate) mod locked;
 pub mod logins;
-pub mod python;
-pub mod r;
-mod scratch;
-pub mod secret;
-pub mod shell;
+pub(crate) mod scratch;
 mod stage;
-mod system_libraries;
-mod wait_budget;
+pub(crate) mod system_libraries;
+pub(crate) mod wait_budget;
 
 use std::{path::PathBuf, sync::Arc};
 
-use crate::problem::Problem;
-pub use describe::describe;
-pub use dispatch::{Prepared, act, clean_up_interrupted, may_refuse, prepare};
 use logins::Logins;
 pub use stage::stage;
 

@@ -10,17 +10,17 @@ use crate::fs;
 /// A folder of its own below another, gone when the last who works in it is done. What a killed run leaves is swept by the
 /// next one.
 #[derive(Debug)]
-pub(super) struct ScratchFolder(PathBuf);
+pub(crate) struct ScratchFolder(PathBuf);
 
 impl ScratchFolder {
     /// One that nobody else has. It is made by the first who writes to it.
-    pub(super) fn below(folder: &Path) -> Self {
+    pub(crate) fn below(folder: &Path) -> Self {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         Self(folder.join(COUNTER.fetch_add(1, Ordering::Relaxed).to_string()))
     }
 
     /// Where it is.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }

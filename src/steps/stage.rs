@@ -2,11 +2,12 @@
 
 use url::Url;
 
-use super::{Context, Problem};
+use super::Context;
 use crate::{
     fs::{self, Attributes},
     http::{Download, HttpError, HttpProblem},
     plan::{self, Stage},
+    problem::Problem,
     profile::Asset,
 };
 

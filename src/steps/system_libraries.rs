@@ -19,16 +19,16 @@ use crate::{
 /// What shared objects link to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct LinkedLibraries {
+pub(crate) struct LinkedLibraries {
     /// Versions of Debian packages, by names such as `libcurl4:amd64`.
-    pub(super) packages: BTreeMap<String, String>,
+    pub(crate) packages: BTreeMap<String, String>,
     /// Digests of libraries that no package brought, by path.
-    pub(super) files: BTreeMap<String, String>,
+    pub(crate) files: BTreeMap<String, String>,
 }
 
 /// The libraries of a node.
 #[derive(Debug)]
-pub(super) struct SystemLibraries {
+pub(crate) struct SystemLibraries {
     root: PathBuf,
     /// Where libraries are, by the node's own paths.
     folders: Vec<PathBuf>,
@@ -38,7 +38,7 @@ pub(super) struct SystemLibraries {
 
 impl SystemLibraries {
     /// Reads dpkg's files. `r_home`: where R's own library is.
-    pub(super) fn read(root: &Path, r_home: Option<&Path>) -> Self {
+    pub(crate) fn read(root: &Path, r_home: Option<&Path>) -> Self {
         let of_r = r_home.map(|home| Path::new("/").join(home.strip_prefix(root).unwrap_or(home)).join("lib"));
         Self {
             root: root.to_owned(),
@@ -49,7 +49,7 @@ impl SystemLibraries {
     }
 
     /// What an installed R package links to.
-    pub(super) fn links(&self, package: &Path) -> Result<LinkedLibraries, String> {
+    pub(crate) fn links(&self, package: &Path) -> Result<LinkedLibraries, String> {
         let mut files = Vec::new();
         let listed = each_file(package, &mut |path| files.push(path.to_owned()));
         listed.map_err(|error| format!("`{}` could not be read: {error}", package.display()))?;
@@ -57,7 +57,7 @@ impl SystemLibraries {
     }
 
     /// What these files link to beside each other. `absent` hears of what is in none of the loader's usual folders.
-    pub(super) fn links_of(
+    pub(crate) fn links_of(
         &self,
         files: &[PathBuf],
         absent: impl Fn(&str) -> Result<(), String>,
@@ -85,7 +85,7 @@ impl SystemLibraries {
     }
 
     /// Whether everything is here as it was where the build was made.
-    pub(super) fn fits(&self, links: &LinkedLibraries) -> bool {
+    pub(crate) fn fits(&self, links: &LinkedLibraries) -> bool {
         let same_package = |(name, version): (&String, &String)| self.dpkg.installed_version(name) == Some(version);
         let same_file = |(path, digest): (&String, &String)| {
             let path = Path::new(path);

@@ -8,7 +8,7 @@ use std::{
 use crate::store::{Entry, Key, Kind, Store, Tier};
 
 /// How long a lease lives that nobody renews: a dead builder is waited for no longer.
-pub(super) const LEASE: Duration = Duration::from_secs(30);
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
 /// Estimates are rough.
 const FACTOR: f64 = 2.0;
 /// What is built faster than this is waited for all the same: whoever is at it may be about to publish.
@@ -17,22 +17,22 @@ const MOST: Duration = Duration::from_secs(600);
 
 /// Until when something is left to others.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct WaitBudget(Instant);
+pub(crate) struct WaitBudget(Instant);
 
 impl WaitBudget {
     /// For what takes about so many milliseconds on an idle machine. On one that is busy it takes longer.
-    pub(super) fn new(cost: u64, cores: usize) -> Self {
+    pub(crate) fn new(cost: u64, cores: usize) -> Self {
         Self(Instant::now() + would_take(cost, load().unwrap_or_default(), cores))
     }
 
     /// One that ends at a moment.
     #[cfg(test)]
-    pub(super) fn until(end: Instant) -> Self {
+    pub(crate) fn until(end: Instant) -> Self {
         Self(end)
     }
 
     /// Waits until an entry that is of use is in the shared place, or nobody makes it any more, but not after its end.
-    pub(super) async fn wait(&self, store: &Store, (kind, key): (Kind, &Key), is_of_use: impl Fn(&Entry) -> bool) {
+    pub(crate) async fn wait(&self, store: &Store, (kind, key): (Kind, &Key), is_of_use: impl Fn(&Entry) -> bool) {
         let mut pauses = pauses();
         while let Some(left) = self.left() {
             tokio::time::sleep(pauses.next().unwrap_or_default().min(left)).await;
@@ -49,7 +49,7 @@ impl WaitBudget {
     }
 
     /// Whether it is over.
-    pub(super) fn is_exhausted(&self) -> bool {
+    pub(crate) fn is_exhausted(&self) -> bool {
         self.left().is_none()
     }
 }

@@ -9,10 +9,11 @@ use std::{
 use crate::support::{entries, project};
 
 /// From high to low: a module imports only what stands below it.
-const ORDER: [&str; 25] = [
+const ORDER: [&str; 26] = [
     "cli",
     "run",
     "db",
+    "kinds",
     "steps",
     "plan",
     "inventory",

@@ -16,12 +16,8 @@ use super::{
 use crate::{
     fs,
     plan::{Environment, Layer},
-    steps::{
-        Context, Problem,
-        python::{self, Trace},
-        r,
-        system_libraries::SystemLibraries,
-    },
+    problem::Problem,
+    steps::{Context, system_libraries::SystemLibraries},
     store::{Key, Kind, Tier},
     trust::{Prehash, SecretKey, trusted_comment},
 };
@@ -60,12 +56,6 @@ pub struct Baked {
 /// installed by the lock: each file is compared with the digest it was installed with, where there is one.
 pub async fn bake(ctx: &Context, layer: &Layer, signer: Option<&SecretKey>) -> Result<Baked, Problem> {
     let failed = |why: Why| Problem::new(format!("no layer of {} can be made", layer.of.name())).cause(why);
-    if layer.of == Environment::Python {
-        python::usable(ctx, &layer.program, &layer.smoke, Trace::None).await?;
-    }
-    if layer.of == Environment::R && r::has_settings_of_its_user() {
-        return Err(failed("R packages are built here by settings of the user's own (Makevars)".to_owned()));
-    }
     let (of, root) = (layer.clone(), ctx.root.clone());
     ctx.progress.now("looking at every file", None);
     let looking = move || {

@@ -88,7 +88,7 @@ pub(super) mod tests {
     use crate::fs::{Attributes, replace};
 
     /// A layer of one package on a runtime of one package.
-    pub(in super::super) fn layer(root: &Path) -> Layer {
+    pub(crate) fn layer(root: &Path) -> Layer {
         let write = |path: &str, text: &str| {
             replace(&root.join(path), text.as_bytes(), Attributes::mode(0o644)).expect("written");
         };

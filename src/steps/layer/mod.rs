@@ -14,6 +14,6 @@ mod unpack;
 
 pub use bake::{Baked, bake};
 pub use restore::Staged;
-pub(super) use restore::stage;
+pub(crate) use restore::stage;
 
 use super::blocking::{Why, run_blocking, words};

@@ -41,7 +41,7 @@ pub struct Staged {
 /// Fetches the layer of a step and begins to unpack it beside its place; `None` when there is none that can be used.
 /// What it returns is there by its digests, which is all that a run has to know before its first change; unpacking goes
 /// on while other steps act.
-pub(in super::super) async fn stage(ctx: &Context, layer: &Layer) -> Option<Staged> {
+pub(crate) async fn stage(ctx: &Context, layer: &Layer) -> Option<Staged> {
     let (place, of, root) = (staging_area(ctx, layer)?, layer.clone(), ctx.root.clone());
     // A run that was killed may have left one.
     place.sweep().ok()?;
@@ -86,7 +86,7 @@ async fn fetched(ctx: &Context, layer: &Layer, manifest: Manifest, place: &Stagi
 impl Staged {
     /// Moves the layer to its place; what it links to must be there, and nothing that is there may change. The error is
     /// why the packages have to be installed instead.
-    pub(in super::super) async fn put(self, ctx: &Context) -> Result<(), Why> {
+    pub(crate) async fn put(self, ctx: &Context) -> Result<(), Why> {
         let Self { layer, folder, links, unpacking } = self;
         ctx.progress.now("unpacking a layer", None);
         unpacking.ended().await?;
@@ -105,17 +105,17 @@ impl Staged {
     }
 
     /// Where it is until it is put to its place.
-    pub(in super::super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder.unpacked
     }
 
     /// The packages it holds.
-    pub(in super::super) fn package_names(&self) -> Vec<String> {
+    pub(crate) fn package_names(&self) -> Vec<String> {
         self.layer.packages.keys().cloned().collect()
     }
 
     /// Says that it is of no use.
-    pub(in super::super) fn not_put(ctx: &Context, of: Environment, why: &str) {
+    pub(crate) fn not_put(ctx: &Context, of: Environment, why: &str) {
         ctx.progress.warn(format!("the {} layer is not used, its packages are installed: {why}", of.name()));
     }
 }

@@ -39,8 +39,9 @@ use crate::{
     fs::{self, Attributes},
     lock::LockedDeb,
     plan::{AptInstall, DebconfAnswer},
+    problem::Problem,
     steps::{
-        Context, Problem,
+        Context,
         locked::{self, LockedFile},
     },
 };

@@ -7,7 +7,8 @@ use crate::{
     facts::dpkg::Dpkg,
     lock::LockedDeb,
     plan::{AptInstall, AptPackage},
-    steps::{Context, Problem},
+    problem::Problem,
+    steps::Context,
 };
 
 /// A package file, by what it holds.

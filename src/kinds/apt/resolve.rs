@@ -12,11 +12,7 @@ use super::{
     update,
     uris::{self, Archive},
 };
-use crate::{
-    fs,
-    http::HttpError,
-    steps::{Context, Problem},
-};
+use crate::{fs, http::HttpError, problem::Problem, steps::Context};
 
 /// How often an update is tried again when the network failed it and it is needed. apt itself tries each source four times.
 const MORE_UPDATES: usize = 1;

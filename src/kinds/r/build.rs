@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{exec::Cmd, fs, plan::RInstall, steps::Context};
+use crate::{exec::Cmd, fs, plan::RInstall, problem::Problem, steps::Context};
 
 /// What all builds of a step have in common.
 #[derive(Debug)]
@@ -120,8 +120,17 @@ pub(super) fn is_archive_of(path: &str, package: &str) -> bool {
 }
 
 /// Whether the user has compiler settings of their own, which R then reads.
-pub(in super::super) fn has_settings_of_its_user() -> bool {
+fn has_settings_of_its_user() -> bool {
     has_makevars(&|name| std::env::var_os(name).map(PathBuf::from))
+}
+
+/// Whether R packages that are built here are the same as on other nodes.
+pub(in super::super) fn can_be_baked() -> Result<(), Problem> {
+    if has_settings_of_its_user() {
+        let why = "R packages are built here by settings of the user's own (Makevars)";
+        return Err(Problem::new("no layer of R can be made").cause(why));
+    }
+    Ok(())
 }
 
 fn has_makevars(variable: &dyn Fn(&str) -> Option<PathBuf>) -> bool {

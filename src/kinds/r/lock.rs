@@ -18,8 +18,9 @@ use crate::{
     digest::Digest,
     lock::{self, LockedRPackage, bare},
     plan::RInstall,
+    problem::Problem,
     steps::{
-        Context, Problem,
+        Context,
         locked::{self, LockedFile},
     },
 };

@@ -5,7 +5,8 @@ use futures::future::join_all;
 use super::key::Toolchain;
 use crate::{
     digest::Digest,
-    steps::{Context, compilers, r::build::BuildEnvironment},
+    kinds::r::build::BuildEnvironment,
+    steps::{Context, compilers},
 };
 
 /// R's names for the compilers of packages.

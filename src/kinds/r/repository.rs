@@ -14,7 +14,8 @@ use super::{description::Description, index::Index, version::Version};
 use crate::{
     digest::Digest,
     http::{Download, HttpError},
-    steps::{Context, Problem},
+    problem::Problem,
+    steps::Context,
 };
 
 /// A repository whose index was read.

@@ -16,6 +16,7 @@ use crate::{
     exec::{Cmd, ExecError, Finished, LineWatcher, Runner, fake::FakeRunner},
     fs::{self, Attributes, replace},
     plan::RPackage,
+    problem::Problem,
     report::event::Events,
 };
 
@@ -81,7 +82,7 @@ impl Node {
             logs: self.path("logs"),
             cores: 1,
             build_slots: None,
-            logins: super::super::logins::Logins::default(),
+            logins: crate::steps::logins::Logins::default(),
             progress: Events::default().of_step("r"),
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::{
     exec::Cmd,
     plan::{AptInstall, DebconfAnswer},
-    steps::Problem,
+    problem::Problem,
 };
 
 /// What apt is asked for.

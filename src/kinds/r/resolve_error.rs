@@ -1,7 +1,7 @@
 //! Why a resolution has no answer, in words for people.
 
 use super::version::{Requirement, Version};
-use crate::steps::Problem;
+use crate::problem::Problem;
 
 /// A requirement, and the package that has it; the profile itself when `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]

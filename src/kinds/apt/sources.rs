@@ -10,7 +10,8 @@ use super::{
 use crate::{
     fs::{self, Attributes},
     plan::{AptKey, AptSources},
-    steps::{Context, Problem},
+    problem::Problem,
+    steps::Context,
 };
 
 const FOLDER: &str = "/etc/apt/sources.list.d";

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{plan::RPackage, steps::r::index::Index};
+use crate::{kinds::r::index::Index, plan::RPackage};
 
 /// What a test resolves: an R 4.2.2 with `tools`, some repositories, some installed packages.
 struct World {
@@ -93,7 +93,7 @@ impl World {
         self.resolve().expect("resolved").into_iter().map(show).collect()
     }
 
-    fn error(&self) -> crate::steps::Problem {
+    fn error(&self) -> crate::problem::Problem {
         self.resolve().expect_err("there is no answer").into_error(&["https://r1.example/".into()])
     }
 }

@@ -32,17 +32,18 @@ use jiff::Timestamp;
 pub use lock::lock;
 pub use repair::{COMPILED, clean_up_interrupted};
 
-use super::{
-    Context, Problem,
-    layer::{self, Staged},
-};
 use crate::{
     exec::{Cmd, ExecError},
     facts::PythonEnv,
     fs::{self, Attributes},
     plan::{Environment, PythonInstall, unsatisfied},
+    problem::Problem,
     profile::requirements::Requirements,
     state::Receipt,
+    steps::{
+        Context,
+        layer::{self, Staged},
+    },
 };
 
 /// What an environment will be made of.

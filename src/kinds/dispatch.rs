@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use super::{Context, Problem, apt, python, r, secret, shell};
+use super::{apt, python, r, secrets, shell};
 use crate::{
     fs::{FsError, remove_partial_files_of, remove_tree},
     inventory::Vault,
     plan::Action,
+    problem::Problem,
     state::Interrupted,
+    steps::Context,
 };
 
 /// The beginning of a journal's item that is the folder of a layer.
@@ -86,8 +88,8 @@ pub async fn act(ctx: &Context, action: &Action, prepared: Prepared, vault: &Vau
         (Action::PythonInstall(wanted), Prepared::Python(prepared)) => python::act(ctx, wanted, prepared).await,
         (Action::RInstall(wanted), Prepared::R(prepared)) => r::act(ctx, wanted, prepared).await,
         (Action::WriteFile(wanted), _) => shell::act(ctx, wanted),
-        (Action::PlaceSecrets(wanted), _) => secret::act(ctx, wanted, vault),
-        (Action::RemoveSecrets(wanted), _) => secret::take_back(ctx, wanted),
+        (Action::PlaceSecrets(wanted), _) => secrets::act(ctx, wanted, vault),
+        (Action::RemoveSecrets(wanted), _) => secrets::take_back(ctx, wanted),
         (Action::AptInstall(_) | Action::PythonInstall(_) | Action::RInstall(_) | Action::TakeFile(_), _) => {
             Err(Problem::new("this step was prepared as another kind; this is a bug in nodeagent, please report it"))
         }

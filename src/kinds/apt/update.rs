@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{
     exec::Cmd,
-    steps::{Context, Problem, logins::APT_AUTH},
+    problem::Problem,
+    steps::{Context, logins::APT_AUTH},
 };
 
 /// What an update left undone. apt itself calls most of it success.

@@ -9,11 +9,11 @@ use super::*;
 use crate::{
     cloud::{ClientEnvironment, Clouds},
     exec::fake::FakeRunner,
-    report::event::{Event, EventKind, Events, Observer},
-    steps::r::{
+    kinds::r::{
         Prepared, act, prepare_packages,
         tests::{Node, package, r_that_fails},
     },
+    report::event::{Event, EventKind, Events, Observer},
     store::{StoreLocations, StoreUrl},
 };
 

@@ -25,7 +25,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(super) use build::has_settings_of_its_user;
+pub(super) use build::can_be_baked;
 use futures::future::join_all;
 pub use library::clean_up_interrupted;
 pub use lock::lock;
@@ -42,13 +42,14 @@ use self::{
     resolve_error::ResolveError,
     version::{Requirement, Version, version},
 };
-use super::{
-    Context, Problem,
-    layer::{self, Staged},
-};
 use crate::{
     plan::{Environment, LayerPackage, RInstall, RInstalled},
+    problem::Problem,
     state::Receipt,
+    steps::{
+        Context,
+        layer::{self, Staged},
+    },
 };
 
 /// What a library will be made of.

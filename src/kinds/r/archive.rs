@@ -80,7 +80,7 @@ pub(super) mod tests {
     use super::*;
 
     /// A package archive with these files.
-    pub(in crate::steps::r) fn packed(files: &[(&str, &str)]) -> Vec<u8> {
+    pub(in crate::kinds::r) fn packed(files: &[(&str, &str)]) -> Vec<u8> {
         let mut builder = tar::Builder::new(Vec::new());
         for (path, text) in files {
             let mut header = tar::Header::new_gnu();

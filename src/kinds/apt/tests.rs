@@ -64,7 +64,7 @@ impl Node {
             root,
             cores: 2,
             build_slots: None,
-            logins: super::super::logins::Logins::default(),
+            logins: crate::steps::logins::Logins::default(),
             progress: Events::new(vec![Box::new(Warnings(Arc::clone(&warnings)))]).of_step("apt"),
         };
         Self { folder, runner, warnings, ctx }

@@ -11,8 +11,9 @@ use super::{
 use crate::{
     diagnostic,
     exec::{ExecError, Finished},
+    problem::Problem,
     report::text::counted,
-    steps::{Context, Problem},
+    steps::Context,
 };
 
 /// Words of a program an error shows at most.

@@ -17,8 +17,9 @@ use crate::{
     fs::{self, Attributes},
     lock::{LockedDeb, bare},
     plan::{AptInstall, AptSources},
+    problem::Problem,
     state,
-    steps::{Context, Problem},
+    steps::Context,
 };
 
 /// Every package file that installing `wanted` would bring to a node that has only what its runtime ships. What is in

@@ -1,7 +1,8 @@
 //! Delivers secrets to a file, and takes them back: whole or absent, with the mode and owner it shall have from its
 //! first byte on, and in the receipt before it has its name.
 
-use super::{Context, Problem};
+use crate::problem::Problem;
+use crate::steps::Context;
 use crate::{
     fs::{self, Attributes, PartialFile, Snapshot},
     inventory::Vault,

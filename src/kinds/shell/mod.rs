@@ -1,6 +1,7 @@
 //! Shell configuration: one file, written whole as the plan rendered it.
 
-use super::{Context, Problem};
+use crate::problem::Problem;
+use crate::steps::Context;
 use crate::{fs, plan::WriteFile};
 
 /// Writes the file and looks again.

@@ -20,8 +20,9 @@ use crate::{
     digest::Digest,
     fs,
     http::Download,
+    problem::Problem,
     report::event::{Amount, Unit},
-    steps::{Context, Problem},
+    steps::Context,
 };
 
 /// Progress is told once in so many bytes.

@@ -30,7 +30,7 @@ use std::{
     sync::Arc,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use nix::unistd::Uid;
 use tokio::runtime::Runtime;
 
@@ -154,6 +154,11 @@ enum Command {
     Completions(generate::Shell),
     /// Print the manual page, or write all manual pages to a folder
     Man(generate::Man),
+}
+
+/// The definition of the command line, for programs that check command lines against it.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the program with these arguments.

@@ -1,0 +1,113 @@
+//! Every example profile and access file is valid, every quoted message exists, and example answers are real.
+
+use std::{fs, path::Path};
+
+use assert_cmd::Command;
+use nodeagent::fs::Attributes;
+use regex::Regex;
+
+use crate::pages::{nodeagent, page, pages, project, section};
+
+#[test]
+fn every_profile_in_the_documents_is_sound() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let mut seen = 0;
+    for name in pages() {
+        let text = page(&name);
+        for example in text.split("```toml\n").skip(1) {
+            let example = example.split("\n```").next().expect("split gives one part at least");
+            let head = if example.contains("schema = 1") { "" } else { "schema = 1\nname = \"example\"\n" };
+            let file = temp.path().join(format!("{seen}.toml"));
+            let text = format!("{head}{example}\n");
+            nodeagent::fs::replace(&file, text.as_bytes(), Attributes::default()).expect("written");
+            let output = nodeagent(&["check", &file.to_string_lossy()]);
+            assert!(output.status.success(), "{name}: {example}\n{}", String::from_utf8_lossy(&output.stderr));
+            seen += 1;
+        }
+    }
+    assert!(seen >= 10, "{seen} profiles were found");
+}
+
+#[test]
+fn every_access_file_in_the_documents_is_sound() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let file = temp.path().join("access.toml");
+    let mut seen = 0;
+    for name in pages() {
+        for example in page(&name).split("```toml access\n").skip(1) {
+            let example = example.split("\n```").next().expect("split gives one part at least");
+            nodeagent::fs::replace(&file, example.as_bytes(), Attributes::default()).expect("written");
+            let output = nodeagent(&["check", &file.to_string_lossy()]);
+            assert!(output.status.success(), "{name}: {example}\n{}", String::from_utf8_lossy(&output.stderr));
+            seen += 1;
+        }
+    }
+    assert!(seen >= 1, "no access file was found");
+}
+
+/// All of `src` but its tests, as the program prints it: a text that goes on in the next line is one.
+fn sources() -> String {
+    fn below(folder: &Path, into: &mut String) {
+        for entry in fs::read_dir(folder).expect("a folder of src") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                below(&path, into);
+            } else if path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with("tests.rs") {
+                let text = fs::read_to_string(&path).expect("UTF-8");
+                into.push_str(text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default());
+            }
+        }
+    }
+    let mut text = String::new();
+    below(&project().join("src"), &mut text);
+    let continued = Regex::new(r"\\\n\s*").expect("a fixed pattern");
+    continued.replace_all(&text, "").into_owned()
+}
+
+#[test]
+fn every_error_that_is_explained_is_one_that_is_said() {
+    let (page, sources) = (page("docs/secrets.md"), sources());
+    let quoted = Regex::new("`([^`]+)`").expect("a fixed pattern");
+    let rows = section(&page, "## What an error means").lines().filter(|line| line.starts_with("| `"));
+    let mut seen = 0;
+    for row in rows {
+        let said = row.split(" | ").next().expect("a row has cells");
+        for message in quoted.captures_iter(said) {
+            // What stands for a name is left out.
+            for part in message[1].split('…').map(str::trim).filter(|part| !part.is_empty()) {
+                assert!(sources.contains(part), "nobody says `{part}`, of `{}`", &message[1]);
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 20, "{seen} parts of messages were found");
+}
+
+#[test]
+fn the_answers_in_the_page_about_access_are_those_of_its_own_file() {
+    let page = page("docs/access.md");
+    let block = |mark: &str, text: &str| {
+        let rest = text.split(&format!("```{mark}\n")).nth(1).expect("the block is there").to_owned();
+        rest.split("```").next().expect("split gives one part at least").to_owned()
+    };
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let folder = temp.path().join("Admin/init_scripts");
+    fs::create_dir_all(&folder).expect("made");
+    nodeagent::fs::replace(&folder.join("access.toml"), block("toml access", &page).as_bytes(), Attributes::default())
+        .expect("written");
+    let shown = block("text", section(&page, "## Questions"));
+    let local = Regex::new(r"local:\S+").expect("a fixed pattern");
+    let mut seen = 0;
+    for question in shown.split("$ nodeagent ").skip(1) {
+        let (words, answer) = question.split_once('\n').expect("a question has an answer");
+        let mut command = Command::cargo_bin("nodeagent").expect("the binary was built");
+        command.env_clear().env("DB_CLUSTER_NAME", "Prod-Operational-Family-17.3-nightly-1").args(words.split(' '));
+        let output = command.arg("--filestore").arg(temp.path()).output().expect("it can be started");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).replace(&*temp.path().to_string_lossy(), "/dbfs/FileStore");
+        // Who runs the tests is not part of the question.
+        assert_eq!(local.replace_all(said.trim(), "local:root"), answer.trim(), "{words}");
+        seen += 1;
+    }
+    assert_eq!(seen, 3);
+}

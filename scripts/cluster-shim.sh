@@ -1,20 +1,20 @@
 #!/bin/bash
-# Cluster init script: copies nodeagent from the file store to the node's own disk and lets it prepare the node.
+# Cluster init script: copies nodeagent from the file store to the node's own disk and runs it.
 #
 #   cluster-shim.sh PROFILE [OPTION OF nodeagent run...]
 #
-# A cluster hands its init script no arguments, so each unit has a script of its own, of one line, that calls this one:
+# A cluster passes no arguments to its init script. Therefore each unit has its own script of one line, which calls this one:
 #
 #   NODEAGENT_FILESTORE=/Volumes/CATALOG/SCHEMA/VOLUME exec bash /Volumes/…/Admin/init_scripts/cluster-shim.sh family
 #
-# docs/install.md has the whole setup. What may be set on that line:
-#   NODEAGENT_SHA256     the digest the binary must have; without it the binary is not checked
+# docs/install.md describes the whole setup. Variables that can be set on that line:
+#   NODEAGENT_SHA256     the expected digest of the binary; without it the binary is not verified
 #   NODEAGENT_BINARY     the binary; default: nodeagent-$(uname -m), else nodeagent, beside this file
 #   NODEAGENT_REPORTS    the folder that receives a copy of each report; default: reports, beside this file's folder
-#   NODEAGENT_FILESTORE  the file store, when it is not /dbfs/FileStore
+#   NODEAGENT_FILESTORE  the file store; default: /dbfs/FileStore
 #
-# Exit status: that of nodeagent (docs/exit-codes.md); 2, nothing changed, when the binary cannot be used. A cluster does
-# not start when it is not 0. Save this file with Unix line ends; with others the next line says so and ends.
+# Exit status: that of nodeagent (docs/exit-codes.md), or 2 if the binary cannot be used; nothing is changed then. A cluster
+# starts only with status 0. Save this file with Unix line ends. The next line detects Windows line ends and refuses them.
 case "$(head -n 2 -- "$0")" in *$'\r'*) echo "cluster-shim: this file has Windows line ends; save it with LF" >&2; exit 2 ;; esac #
 set -euo pipefail
 
@@ -23,16 +23,16 @@ refuse() {
     exit 2
 }
 
-[ $# -gt 0 ] || refuse "which profile? call it as: cluster-shim.sh PROFILE"
+[ $# -gt 0 ] || refuse "no profile is named; call it as: cluster-shim.sh PROFILE"
 profile=$1
 shift
 
 here=$(cd "$(dirname "$0")" && pwd)
 binary=${NODEAGENT_BINARY:-$here/nodeagent-$(uname -m)}
 [ -n "${NODEAGENT_BINARY:-}" ] || [ -f "$binary" ] || binary=$here/nodeagent
-[ -f "$binary" ] || refuse "there is no \`$binary\`"
+[ -f "$binary" ] || refuse "\`$binary\` does not exist"
 
-# Checked and run is the copy: what others may still change is not looked at again.
+# The copy is verified and run, because others may still change the original.
 local=/usr/local/sbin/nodeagent
 copy=$(mktemp "$local.XXXXXX") || refuse "\`${local%/*}\` cannot be written; an init script runs as root"
 trap 'rm -f "$copy"' EXIT

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Prepares a test node for the story of scripts/try: a workspace with five scopes, a package index behind a login, and a
-# database with two users, all on the node's own loopback. Runs in the node, as root; may be run again.
+# Prepares a test node for the secrets part of scripts/try: a Databricks workspace with five scopes, a package index with a
+# login, and a database with two users, all on the node's loopback. Runs in the node as root. You can run it repeatedly.
 set -euo pipefail
 
 state=/srv/story
 mkdir -p "$state/packages/familytools"
 
-# until_it_answers NAME PROCESS LOG COMMAND...: waits for a server until the command succeeds: at most 30 s, and no longer
-# than its process lives.
+# until_it_answers NAME PROCESS LOG COMMAND...: waits until the command succeeds, for at most 30 s and only while the server's
+# process is alive.
 until_it_answers() {
     local name=$1 process=$2 log=$3
     shift 3
@@ -22,7 +22,7 @@ until_it_answers() {
 }
 listens() { (exec 3<> "/dev/tcp/127.0.0.1/$1"); }
 
-echo "story: PostgreSQL (installed the first time; about a minute)"
+echo "preparing PostgreSQL (the first time, this takes about a minute)"
 if ! command -v psql > /dev/null; then
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql; } \
         > "$state/apt.log" 2>&1 || {
@@ -30,9 +30,9 @@ if ! command -v psql > /dev/null; then
         exit 1
     }
 fi
-# The release of Debian decides which version there is.
+# The PostgreSQL version depends on the Debian release.
 read -r version cluster _ status _ data log < <(pg_lsclusters --no-header)
-# A node that was killed may have left the file that names the server's process.
+# If the node was killed, a stale PID file may remain, so the status decides.
 [ "$status" = online ] || pg_ctlcluster "$version" "$cluster" start
 until_it_answers PostgreSQL "$(head -n 1 "$data/postmaster.pid")" "$log" runuser -u postgres -- psql -qc 'select 1'
 runuser -u postgres -- env PGOPTIONS='-c client_min_messages=warning' psql -q << 'SQL'
@@ -50,7 +50,7 @@ grant select on cases to read_only, read_write;
 grant insert on cases to read_write;
 SQL
 
-echo "story: a package index behind a login"
+echo "preparing a package index with a login"
 if [ ! -x "$state/index/bin/pypi-server" ]; then
     python3 -m venv "$state/index"
     "$state/index/bin/pip" install --quiet --disable-pip-version-check pypiserver==2.4.2 passlib==1.7.4
@@ -69,7 +69,7 @@ setsid "$state/index/bin/pypi-server" run -i 127.0.0.1 -p 3141 -a update,downloa
     "$state/packages" > "$state/index.log" 2>&1 < /dev/null &
 until_it_answers "the package index" $! "$state/index.log" listens 3141
 
-echo "story: a workspace with five scopes"
+echo "preparing a Databricks workspace with five scopes"
 pkill -x workspace 2> /dev/null || true
 setsid workspace --port 5600 > "$state/workspace.log" 2>&1 < /dev/null &
 until_it_answers "the workspace" $! "$state/workspace.log" listens 5600

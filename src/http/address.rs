@@ -9,6 +9,7 @@ use crate::redact::is_loopback;
 /// What AWS has on an instance's own link under addresses that say nothing of it: instance and pod metadata.
 const LINK_OF_AWS: [Ipv6Addr; 2] =
     [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)];
+
 /// Whether an address is of this machine or its own link: no proxy may stand between, or what may go there in plain
 /// text could be read at the proxy.
 pub(super) fn goes_direct(url: &Url) -> bool {
@@ -34,7 +35,7 @@ pub fn without_credentials(url: &Url) -> String {
 }
 
 /// Host and path of an address: what follows may be anybody's.
-pub(super) fn place(url: &Url) -> String {
+pub(super) fn host_and_path(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}{port}{}", url.host_str().unwrap_or_default(), url.path())
 }

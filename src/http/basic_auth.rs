@@ -1,25 +1,14 @@
-//! Logins for downloads: each is shown to its own site and to nobody else, wherever a server sends us.
+//! A user name and password for downloads.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use reqwest::{
-    Response,
-    header::{AUTHORIZATION, HeaderValue, LOCATION},
-};
-use url::Url;
+use reqwest::header::HeaderValue;
 
-use super::{
-    Client, HttpError, HttpProblem,
-    error::without_credentials,
-    redirect::{self, RedirectError},
-    request::goes_direct,
-    with,
-};
 use crate::redact::{Secret, UrlPrefix};
 
 /// A user name and password for what is below an address.
 #[derive(Debug, Clone)]
 pub struct BasicAuth {
-    site: UrlPrefix,
+    pub(super) prefix: UrlPrefix,
     authorization: Secret,
     /// What people know it by. No part of the password.
     pub(super) name: String,
@@ -27,198 +16,28 @@ pub struct BasicAuth {
 
 impl BasicAuth {
     /// A login by the `Basic` scheme (RFC 7617). `name` is what errors call it.
-    pub fn basic(site: UrlPrefix, user: &str, password: &Secret, name: impl Into<String>) -> Self {
+    pub fn new(prefix: UrlPrefix, user: &str, password: &Secret, name: impl Into<String>) -> Self {
         let both = Secret::new([user.as_bytes(), b":", password.reveal()].concat());
         let authorization = Secret::from(format!("Basic {}", BASE64_STANDARD.encode(both.reveal())));
-        Self { site, authorization, name: name.into() }
+        Self { prefix, authorization, name: name.into() }
     }
 
-    fn header(&self) -> HeaderValue {
+    pub(super) fn header(&self) -> HeaderValue {
         let mut value = HeaderValue::from_bytes(self.authorization.reveal()).expect("base64 is text");
         value.set_sensitive(true);
         value
     }
 }
 
-impl Client {
-    /// Gives the client the logins of this run; those of an earlier call stay.
-    pub fn set_logins(&self, logins: Vec<BasicAuth>) {
-        // A run has one set of logins: a second call brings the same.
-        let _ = self.logins.set(logins);
-    }
-
-    /// Whether an address is asked with a login, ours or one of its own: not everybody may have what is there.
-    pub fn has_login(&self, url: &Url) -> bool {
-        !url.username().is_empty() || self.login(url).is_some()
-    }
-
-    /// The login for an address: the one for the longest path, when there are several.
-    pub(super) fn login(&self, url: &Url) -> Option<&BasicAuth> {
-        let logins = self.logins.get()?.iter().filter(|login| login.site.covers(url));
-        logins.max_by_key(|login| login.site.url().path().len())
-    }
-
-    /// What to do about a server that answers an address with 401 or 403: which login it was shown, or that there is none.
-    pub fn remedy(&self, status: u16, url: &Url) -> String {
-        let login = self.login(url).map(|login| login.name.as_str());
-        remedy(status, &without_credentials(url), login)
-    }
-
-    /// The status that a server gives for an address, asked with the login for it.
-    pub async fn status(&self, url: &Url) -> Result<u16, HttpError> {
-        let answer = self.answer(url, None).await?;
-        Ok(answer.status().as_u16())
-    }
-
-    /// The answer for an address, asked with the login for it. Where there is none, redirects are followed as usual.
-    pub(super) async fn answer(&self, url: &Url, header: Option<(&str, &str)>) -> Result<Response, HttpError> {
-        if let Some(login) = self.login(url) {
-            return self.logged_in(url, login, header).await;
-        }
-        let request = with(self.inner(url)?.get(url.clone()), header);
-        request.send().await.map_err(|error| HttpError::from_reqwest(url, &error))
-    }
-
-    /// One request with a login. Redirects are followed here, one by one: from the first that leaves the login's site
-    /// on, it is not shown any more.
-    async fn logged_in(
-        &self,
-        url: &Url,
-        login: &BasicAuth,
-        header: Option<(&str, &str)>,
-    ) -> Result<Response, HttpError> {
-        let (mut at, mut shown) = (url.clone(), true);
-        for _ in 0..=redirect::MOST {
-            let client = if goes_direct(&at) { self.direct(&at)? } else { self.calling(&at)? };
-            let mut request = with(client.get(at.clone()), header);
-            shown &= login.site.covers(&at);
-            if shown {
-                request = request.header(AUTHORIZATION, login.header());
-            }
-            let answer = request.send().await.map_err(|error| HttpError::from_reqwest(&at, &error))?;
-            let Some(next) = next(&at, &answer) else { return Ok(answer) };
-            redirect::allowed(&at, &next).map_err(|redirect| HttpError::new(&at, HttpProblem::Redirect(redirect)))?;
-            at = next;
-        }
-        Err(HttpError::new(url, HttpProblem::Redirect(RedirectError::TooMany)))
-    }
-}
-
-/// Where an answer sends us.
-fn next(at: &Url, answer: &Response) -> Option<Url> {
-    if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-        return None;
-    }
-    let next = at.join(answer.headers().get(LOCATION)?.to_str().ok()?).ok()?;
-    matches!(next.scheme(), "http" | "https").then_some(next)
-}
-
-/// What to do when a server refuses an address, with the login it was asked with.
-pub(super) fn remedy(status: u16, url: &str, login: Option<&str>) -> String {
-    match (login, status) {
-        (Some(login), 401) => format!("the server refuses the login {login}; check its user and its password"),
-        (Some(login), _) => {
-            format!("the server knows the login {login} or refuses it; check its password and what its user may read")
-        }
-        (None, _) => {
-            let site = Url::parse(url).ok().and_then(|url| url.join("/").ok());
-            let site = site.map_or_else(|| "https://…/".to_owned(), String::from);
-            format!(
-                "the server wants a login and no `[[logins]]` of the profile covers the address: add one with \
-                 `url = \"{site}\"`, a `user` and the `key` of the password in `[secrets]`; or a proxy refuses it"
-            )
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{
-        io::{BufRead as _, BufReader, Write as _},
-        net::TcpListener,
-        sync::{Arc, Mutex},
-    };
-
     use super::*;
-
-    type Heads = Arc<Mutex<Vec<String>>>;
-
-    /// A server that answers each request with the next of these heads, and keeps what it was asked.
-    fn server(heads: Vec<String>) -> (Url, Heads) {
-        let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = format!("http://{}/", server.local_addr().expect("bound")).parse().expect("an address");
-        let asked = Heads::default();
-        let kept = Arc::clone(&asked);
-        std::thread::spawn(move || {
-            for head in heads {
-                let (mut stream, _) = server.accept().expect("a request");
-                let lines = BufReader::new(stream.try_clone().expect("a second handle")).lines();
-                let lines: Vec<_> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-                kept.lock().expect("nobody panics").push(lines.join("\n").to_lowercase());
-                write!(stream, "HTTP/1.1 {head}\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
-                    .expect("answered");
-            }
-        });
-        (url, asked)
-    }
-
-    fn client(site: &Url, path: &str) -> Client {
-        let site = UrlPrefix::parse(site.join(path).expect("below").as_str()).expect("a site");
-        let client = Client::default();
-        client.set_logins(vec![BasicAuth::basic(
-            site,
-            "Aladdin",
-            &Secret::from("open sesame".to_owned()),
-            "`Aladdin`",
-        )]);
-        client
-    }
-
-    /// The example of RFC 7617.
-    const SHOWN: &str = "authorization: basic qwxhzgrpbjpvcgvuihnlc2ftzq==";
-
-    #[tokio::test]
-    async fn a_login_is_shown_below_its_address_only() {
-        let (url, asked) = server(vec!["200 OK".into(), "200 OK".into()]);
-        let client = client(&url, "team");
-        for path in ["team/x", "teams"] {
-            assert_eq!(client.bytes(&url.join(path).expect("below"), 10).await.expect("an answer"), b"ok");
-        }
-        let asked = asked.lock().expect("nobody panics");
-        assert!(asked[0].contains(SHOWN) && !asked[1].contains("authorization"), "{asked:?}");
-    }
-
-    #[tokio::test]
-    async fn a_redirect_takes_a_login_along_on_its_own_site_only() {
-        let (other, there) = server(vec!["302 Found\r\nlocation: /more".into(), "200 OK".into()]);
-        let (url, here) =
-            server(vec!["302 Found\r\nlocation: /team/y".into(), format!("307 Away\r\nlocation: {other}team/x")]);
-        let client = client(&url, "team/");
-        client.bytes(&url.join("team/x").expect("below"), 10).await.expect("an answer");
-        let (here, there) = (here.lock().expect("nobody panics"), there.lock().expect("nobody panics"));
-        assert!(here.len() == 2 && here.iter().all(|head| head.contains(SHOWN)), "{here:?}");
-        assert!(there.len() == 2 && there.iter().all(|head| !head.contains("authorization")), "{there:?}");
-    }
-
-    #[tokio::test]
-    async fn a_refusal_says_which_login_was_used_or_that_none_fits() {
-        let (url, _) = server(vec!["401 Unauthorized".into(), "401 Unauthorized".into()]);
-        let client = client(&url, "team/");
-        let with = client.bytes(&url.join("team/x").expect("below"), 10).await.expect_err("refused");
-        assert_eq!(
-            with.hint().as_deref(),
-            Some("the server refuses the login `Aladdin`; check its user and its password")
-        );
-        let without = client.bytes(&url.join("x").expect("below"), 10).await.expect_err("refused");
-        let hint = without.hint().expect("a hint");
-        assert!(hint.contains("no `[[logins]]`") && hint.contains(&format!("`url = \"{url}\"`")), "{hint}");
-    }
 
     #[test]
     fn a_login_shows_nothing_of_its_password() {
-        let site = UrlPrefix::parse("https://x.example/").expect("a site");
-        let login = BasicAuth::basic(site, "reader", &Secret::from("hunter2".to_owned()), "`reader`");
+        let prefix = UrlPrefix::parse("https://x.example/").expect("a site");
+        let login = BasicAuth::new(prefix, "reader", &Secret::from("hunter2".to_owned()), "`reader`");
         let shown = format!("{login:?}");
-        assert!(!shown.contains("hunter2") && !shown.contains("Basic"), "{shown}");
+        assert!(!shown.contains("hunter2") && !shown.contains("Basic "), "{shown}");
     }
 }

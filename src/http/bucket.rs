@@ -8,52 +8,30 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use async_trait::async_trait;
-use futures::{StreamExt as _, future::BoxFuture};
+use futures::StreamExt as _;
 use object_store::{
-    BackoffConfig, ClientOptions, CredentialProvider, Error, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode,
-    PutOptions, RetryConfig, UpdateVersion, WriteMultipart,
-    aws::{AmazonS3Builder, AwsCredential},
-    azure::MicrosoftAzureBuilder,
-    client::{
-        HttpClient, HttpConnector, HttpError as CallError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
-    },
-    gcp::GoogleCloudStorageBuilder,
+    BackoffConfig, Error, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, RetryConfig,
+    UpdateVersion, WriteMultipart, aws::AmazonS3Builder, azure::MicrosoftAzureBuilder, gcp::GoogleCloudStorageBuilder,
     path::Path,
 };
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::{Client, HttpError, HttpProblem, request::goes_direct};
-use crate::redact::{self, Secret};
+use super::{
+    bucket_error::{BucketError, invalid},
+    client::Client,
+    connector::{KeySource, Provider, SharedClient},
+};
 
 /// What is sent at once; S3 takes no smaller parts.
 const PART: usize = 5 << 20;
 /// What is read at once.
 const PIECE: usize = 256 << 10;
-/// Bucket in parts that are sent at once.
+/// Objects in parts that are sent at once.
 const MOST_IN_PARTS: usize = 2;
 /// Tries after the first one.
 const MOST_RETRIES: usize = 2;
-/// What the crate says before the status of an answer.
-const ANSWERED: &str = "Server returned non-2xx status code: ";
-/// What it says, after its name for such a request, of one of several objects that could not be removed.
-const NOT_REMOVED: &str = " request failed for key ";
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// AwsKeys of AWS, as requests are signed with.
-#[derive(Debug, Clone)]
-pub struct AwsKeys {
-    /// The access key's id.
-    pub id: String,
-    /// The secret key.
-    pub secret: Secret,
-    /// The session's token, when they are a session's.
-    pub token: Option<Secret>,
-}
-
-/// Gives the keys that are good now.
-pub type KeySource = Arc<dyn Fn() -> BoxFuture<'static, Result<AwsKeys, String>> + Send + Sync>;
 
 /// How a bucket is reached.
 pub enum BucketAccess {
@@ -70,30 +48,6 @@ pub enum BucketAccess {
     Settings(Vec<(String, String)>),
 }
 
-/// What an object store says that is no object.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BucketError {
-    /// The address or the settings make no sense.
-    #[error("{0}")]
-    Invalid(String),
-    /// We may not do this there.
-    #[error("it denies us: {0}")]
-    Denied(String),
-    /// It failed.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl From<Error> for BucketError {
-    fn from(error: Error) -> Self {
-        let words = in_words(&error);
-        // Of what lists and what removes, the crate keeps no more than the words.
-        let is_denied = matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. })
-            || ["401", "403", "AccessDenied"].contains(&words.split(' ').next().unwrap_or_default());
-        if is_denied { Self::Denied(words) } else { Self::Failed(words) }
-    }
-}
-
 /// An object as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedObject {
@@ -101,7 +55,7 @@ pub struct ListedObject {
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
-    /// PutCondition it was written.
+    /// When it was written.
     pub modified: SystemTime,
 }
 
@@ -112,7 +66,7 @@ pub struct SmallObject {
     pub bytes: Vec<u8>,
     /// The store's name for this very version.
     pub tag: Option<VersionTag>,
-    /// PutCondition it was written.
+    /// When it was written.
     pub modified: SystemTime,
 }
 
@@ -127,7 +81,7 @@ impl VersionTag {
     }
 }
 
-/// PutCondition a small object is written.
+/// When a small object is written.
 #[derive(Debug, Clone)]
 pub enum PutCondition {
     /// In any case.
@@ -155,7 +109,7 @@ impl fmt::Debug for Bucket {
 impl Bucket {
     /// Opens a bucket by its address. Nobody is asked yet.
     pub fn open(client: &Arc<Client>, url: &Url, access: BucketAccess) -> Result<Self, BucketError> {
-        let door = SharedClient(Arc::clone(client));
+        let connector = SharedClient(Arc::clone(client));
         let store: Arc<dyn ObjectStore> = match access {
             BucketAccess::S3 { region, endpoint, keys } => {
                 let mut builder = AmazonS3Builder::new()
@@ -164,7 +118,7 @@ impl Bucket {
                     .with_credentials(Arc::new(Provider(keys)))
                     .with_allow_http(true)
                     .with_retry(retries())
-                    .with_http_connector(door);
+                    .with_http_connector(connector);
                 if let Some(endpoint) = endpoint {
                     builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
                 }
@@ -178,7 +132,11 @@ impl Bucket {
                     }
                 }
                 Arc::new(
-                    builder.with_retry(retries()).with_http_connector(door).build().map_err(|error| invalid(&error))?,
+                    builder
+                        .with_retry(retries())
+                        .with_http_connector(connector)
+                        .build()
+                        .map_err(|error| invalid(&error))?,
                 )
             }
             BucketAccess::Settings(settings) => {
@@ -189,7 +147,11 @@ impl Bucket {
                     }
                 }
                 Arc::new(
-                    builder.with_retry(retries()).with_http_connector(door).build().map_err(|error| invalid(&error))?,
+                    builder
+                        .with_retry(retries())
+                        .with_http_connector(connector)
+                        .build()
+                        .map_err(|error| invalid(&error))?,
                 )
             }
         };
@@ -340,123 +302,6 @@ fn found<T>(result: Result<T, Error>) -> Result<Option<T>, BucketError> {
     }
 }
 
-/// What is wrong with the settings. At the bottom there is too little: which file, which key.
-fn invalid(error: &Error) -> BucketError {
-    let words = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-    BucketError::Invalid(in_one_line(&words))
-}
-
-/// What lies at the bottom of an error: the crate's own words repeat the whole address first. Of an answer, its status, and
-/// the code of one in XML.
-fn in_words(error: &Error) -> String {
-    let mut deepest: &dyn std::error::Error = error;
-    while let Some(source) = deepest.source() {
-        deepest = source;
-    }
-    // Azure's XML begins with a byte order mark.
-    let words = deepest.to_string().replace('\u{feff}', "");
-    if let Some((before, code)) = words.split_once(NOT_REMOVED).and_then(|(_, rest)| rest.rsplit_once(" (code: ")) {
-        let reason = before.rsplit(": ").next().unwrap_or_default();
-        return in_one_line(&format!("{} {reason}", code.trim_end_matches(')')));
-    }
-    let Some(answer) = words.strip_prefix(ANSWERED) else { return in_one_line(&words) };
-    let code = answer.split_once("<Code>").and_then(|(_, after)| Some(after.split_once("</Code>")?.0));
-    let status = answer.split(['<', '\n']).next().unwrap_or_default().trim_end_matches([':', ' ']);
-    in_one_line(&[status, code.unwrap_or_default()].join(" "))
-}
-
-fn in_one_line(words: &str) -> String {
-    let line = words.lines().next().unwrap_or_default().trim();
-    redact::text(&line.chars().take(200).collect::<String>()).into_owned()
-}
-
 fn retries() -> RetryConfig {
     RetryConfig { backoff: BackoffConfig::default(), max_retries: MOST_RETRIES, retry_timeout: RETRY_TIMEOUT }
-}
-
-/// AwsKeys in the form that the crate wants.
-struct Provider(KeySource);
-
-impl fmt::Debug for Provider {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Provider")
-    }
-}
-
-#[async_trait]
-impl CredentialProvider for Provider {
-    type Credential = AwsCredential;
-
-    async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
-        let failed = |why: String| Error::Generic { store: "S3", source: why.into() };
-        let text = |secret: &Secret| {
-            String::from_utf8(secret.reveal().to_vec()).map_err(|_| failed("a key is no text".to_owned()))
-        };
-        let keys = (self.0)().await.map_err(failed)?;
-        let token = keys.token.as_ref().map(text).transpose()?;
-        Ok(Arc::new(AwsCredential { key_id: keys.id, secret_key: text(&keys.secret)?, token }))
-    }
-}
-
-/// Our own client, as the crate wants one.
-#[derive(Debug, Clone)]
-struct SharedClient(Arc<Client>);
-
-impl HttpConnector for SharedClient {
-    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(self.clone()))
-    }
-}
-
-#[async_trait]
-impl HttpService for SharedClient {
-    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, CallError> {
-        let refused = |error: HttpError| CallError::new(HttpErrorKind::Unknown, error);
-        let address = request.uri().to_string();
-        let url = Url::parse(&address).map_err(|error| CallError::new(HttpErrorKind::Unknown, error))?;
-        // Requests to the link's own metadata service carry none of our credentials.
-        if url.scheme() != "https" && !goes_direct(&url) {
-            return Err(refused(HttpError::new(&url, HttpProblem::PlainText)));
-        }
-        tracing::debug!("asks {} {}", request.method(), super::error::place(&url));
-        let client = if goes_direct(&url) { self.0.direct(&url) } else { self.0.calling(&url) };
-        HttpService::call(client.map_err(refused)?, request).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn said(words: &str) -> BucketError {
-        Error::Generic { store: "test", source: words.into() }.into()
-    }
-
-    #[test]
-    fn an_answer_is_told_by_its_status_and_its_code() {
-        let answer = "Server returned non-2xx status code: 404 Not Found: \u{feff}<?xml version=\"1.0\"?><Error>\n<Code>NoSuchBucket</Code>";
-        assert_eq!(said(answer), BucketError::Failed("404 Not Found NoSuchBucket".to_owned()));
-        let bare = "Server returned non-2xx status code: 503 Service Unavailable: ";
-        assert_eq!(said(bare), BucketError::Failed("503 Service Unavailable".to_owned()));
-        assert_eq!(said("connection refused\nmore"), BucketError::Failed("connection refused".to_owned()));
-    }
-
-    #[test]
-    fn who_may_not_list_or_remove_is_denied_and_the_place_has_not_failed() {
-        let list =
-            "Server returned non-2xx status code: 403 Forbidden: <Error><Code>AuthenticationFailed</Code></Error>";
-        assert_eq!(said(list), BucketError::Denied("403 Forbidden AuthenticationFailed".to_owned()));
-        let azure = "Bulk delete request failed for key a/b: Forbidden (code: 403)";
-        assert_eq!(said(azure), BucketError::Denied("403 Forbidden".to_owned()));
-        let s3 = "DeleteObjects request failed for key a/b: BucketAccess Denied (code: AccessDenied)";
-        assert_eq!(said(s3), BucketError::Denied("AccessDenied BucketAccess Denied".to_owned()));
-        let other = "DeleteObjects request failed for key a/b: We encountered an error (code: InternalError)";
-        assert_eq!(said(other), BucketError::Failed("InternalError We encountered an error".to_owned()));
-    }
-
-    #[test]
-    fn settings_that_make_no_sense_are_told_whole() {
-        let source = MicrosoftAzureBuilder::new().with_url("az://x/y").build().expect_err("no account is named");
-        assert_eq!(invalid(&source), BucketError::Invalid("Account must be specified".to_owned()));
-    }
 }

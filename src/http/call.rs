@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use secrecy::zeroize::Zeroizing;
-use url::Url;
 
 use super::{
     address::{goes_direct, host_and_path, is_link_local},
@@ -60,7 +59,7 @@ impl Client {
 
     async fn call_once(&self, request: &Request) -> Result<Answer, HttpError> {
         let failed = |error: &reqwest::Error| HttpError::from_reqwest(&request.url, error);
-        tracing::debug!("asks {} {}", request.method, super::error::place(&request.url));
+        tracing::debug!("asks {} {}", request.method, host_and_path(&request.url));
         let client = if goes_direct(&request.url) { self.direct(&request.url)? } else { self.calling(&request.url)? };
         let mut builder = client.request(request.method.clone(), request.url.clone()).headers(request.headers.clone());
         if !request.body.is_empty() || request.method == Method::POST {
@@ -98,7 +97,13 @@ mod tests {
         },
     };
 
+    use url::Url;
+
     use super::*;
+    use crate::{
+        http::{answer::LONGEST_WAIT, request::RetryPolicy},
+        redact::Secret,
+    };
 
     const PATIENT: RetryPolicy =
         RetryPolicy { budget: Duration::from_secs(5), statuses: &[429, 503], first: Duration::from_millis(1) };
@@ -188,6 +193,4 @@ mod tests {
         let error = Client::default().call(&Request::get(url).limit(1)).await.expect_err("too large");
         assert!(matches!(error.problem, HttpProblem::TooLarge { limit: 1 }));
     }
-
-
 }

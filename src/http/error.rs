@@ -4,7 +4,7 @@ use std::error::Error as _;
 
 use url::Url;
 
-use super::{basic_auth, redirect::RedirectError};
+use super::{address::without_credentials, redirect::RedirectError};
 use crate::{digest::Digest, fs::FsError};
 
 /// A request that failed for good: its retries, if any, are behind it.
@@ -91,7 +91,7 @@ impl HttpError {
             Some(redirect) => HttpProblem::Redirect(redirect),
             None if error.is_timeout() => HttpProblem::Silence,
             None => {
-                let why = chain(error);
+                let why = cause_chain(error);
                 // rustls has no other sign of it that comes through to here.
                 if why.contains("certificate") { HttpProblem::Untrusted(why) } else { HttpProblem::Connection(why) }
             }
@@ -128,9 +128,7 @@ impl HttpError {
     /// What to do.
     pub fn hint(&self) -> Option<String> {
         match &self.problem {
-            HttpProblem::Status(status @ (401 | 403)) => {
-                Some(basic_auth::remedy(*status, &self.url, self.login.as_deref()))
-            }
+            HttpProblem::Status(status @ (401 | 403)) => Some(login_hint(*status, &self.url, self.login.as_deref())),
             HttpProblem::Status(404) => Some("check the address".into()),
             HttpProblem::Untrusted(_) => Some(
                 "the server's certificate is not trusted here; add the authority to the node's CA certificates".into(),
@@ -153,15 +151,6 @@ impl HttpError {
     }
 }
 
-/// An address as it may be shown: without user name and password.
-pub fn without_credentials(url: &Url) -> String {
-    let mut shown = url.clone();
-    // Addresses that cannot carry credentials have none to hide.
-    let _ = shown.set_username("");
-    let _ = shown.set_password(None);
-    shown.to_string()
-}
-
 /// The redirect that ended a request.
 fn redirect(error: &reqwest::Error) -> Option<RedirectError> {
     let mut next = error.source();
@@ -174,14 +163,8 @@ fn redirect(error: &reqwest::Error) -> Option<RedirectError> {
     None
 }
 
-/// Host and path of an address: what follows may be anybody's.
-pub(super) fn place(url: &Url) -> String {
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}{port}{}", url.host_str().unwrap_or_default(), url.path())
-}
-
 /// An error and its causes in one line: reqwest's own words name only the outermost.
-pub(super) fn chain(error: &reqwest::Error) -> String {
+pub(super) fn cause_chain(error: &reqwest::Error) -> String {
     let mut causes = Vec::new();
     let mut next = error.source();
     while let Some(cause) = next {
@@ -190,6 +173,24 @@ pub(super) fn chain(error: &reqwest::Error) -> String {
     }
     let last = causes.pop().unwrap_or_else(|| error.to_string());
     unknown_name(&last).map(|name| format!("the name `{name}` is not known (DNS)")).unwrap_or(last)
+}
+
+/// What to do when a server refuses an address, with the login it was asked with.
+pub(super) fn login_hint(status: u16, url: &str, login: Option<&str>) -> String {
+    match (login, status) {
+        (Some(login), 401) => format!("the server refuses the login {login}; check its user and its password"),
+        (Some(login), _) => {
+            format!("the server knows the login {login} or refuses it; check its password and what its user may read")
+        }
+        (None, _) => {
+            let site = Url::parse(url).ok().and_then(|url| url.join("/").ok());
+            let site = site.map_or_else(|| "https://…/".to_owned(), String::from);
+            format!(
+                "the server wants a login and no `[[logins]]` of the profile covers the address: add one with \
+                 `url = \"{site}\"`, a `user` and the `key` of the password in `[secrets]`; or a proxy refuses it"
+            )
+        }
+    }
 }
 
 /// The name that was asked for, of a resolver's words that nobody has such a name:

@@ -3,289 +3,31 @@
 //! Transient failures are retried with exponential back-off and jitter; permanent ones are not. The run's deadline
 //! ends a retry that would outlast it. `file:` addresses are served too, so that an index may be a plain folder.
 
+mod address;
+mod answer;
 mod basic_auth;
 mod bucket;
+mod bucket_error;
+mod call;
+mod client;
+mod connector;
+mod download;
 mod error;
+mod logins;
 mod redirect;
 mod request;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::OnceLock,
-    time::Duration,
+pub use self::{
+    address::without_credentials,
+    answer::Answer,
+    basic_auth::BasicAuth,
+    bucket::{Bucket, BucketAccess, ListedObject, PutCondition, SmallObject, VersionTag},
+    bucket_error::BucketError,
+    client::Client,
+    connector::{AwsKeys, KeySource},
+    download::Download,
+    error::{HttpError, HttpProblem},
+    redirect::RedirectError,
+    request::{Request, RetryPolicy},
 };
-
-use backon::{ExponentialBuilder, Retryable as _};
-pub use basic_auth::BasicAuth;
-pub use bucket::{
-    AwsKeys, Bucket, BucketAccess, BucketError, KeySource, ListedObject, PutCondition, SmallObject, VersionTag,
-};
-pub use error::{HttpError, HttpProblem, without_credentials};
-use futures::StreamExt as _;
-pub use redirect::RedirectError;
-pub use request::{Answer, Request, RetryPolicy};
-use reqwest::{ClientBuilder, RequestBuilder, redirect::Policy};
-use tokio::sync::Semaphore;
-use url::Url;
-
 pub use crate::redact::is_loopback;
-use crate::{
-    digest::Digest,
-    fs::{Attributes, PartialFile},
-};
-
-/// Requests under way at once.
-const MOST_REQUESTS: usize = 12;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// A server that sends nothing for this long is given up, and asked again.
-const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
-const MOST_RETRIES: usize = 4;
-/// The largest download whose size nobody says beforehand, in bytes: an endless one must not fill the disk.
-const MOST_UNANNOUNCED: u64 = 4 << 30;
-
-/// A file to download.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Download {
-    /// Where it is.
-    pub url: Url,
-    /// Where it goes. It appears there only when complete and right.
-    pub to: PathBuf,
-    /// Its length in bytes, when the index says so.
-    pub size: Option<u64>,
-    /// Its digest, when the index says so.
-    pub digest: Option<Digest>,
-}
-
-/// The client all requests of a run share. It is built at the first request: a ready node never pays for it.
-#[derive(Debug)]
-pub struct Client {
-    /// Follows redirects: for what everybody may have.
-    inner: OnceLock<Result<reqwest::Client, String>>,
-    /// Follows none: for calls that may carry a credential.
-    calling: OnceLock<Result<reqwest::Client, String>>,
-    /// The same without a proxy: for the machine's own link.
-    direct: OnceLock<Result<reqwest::Client, String>>,
-    /// The logins of this run.
-    logins: OnceLock<Vec<BasicAuth>>,
-    places: Semaphore,
-}
-
-impl Default for Client {
-    fn default() -> Self {
-        Self {
-            inner: OnceLock::new(),
-            calling: OnceLock::new(),
-            direct: OnceLock::new(),
-            logins: OnceLock::new(),
-            places: Semaphore::new(MOST_REQUESTS),
-        }
-    }
-}
-
-impl Client {
-    fn inner(&self, url: &Url) -> Result<&reqwest::Client, HttpError> {
-        built(&self.inner, url, |builder| builder.redirect(redirect::policy()))
-    }
-
-    fn calling(&self, url: &Url) -> Result<&reqwest::Client, HttpError> {
-        built(&self.calling, url, |builder| builder.redirect(Policy::none()))
-    }
-
-    fn direct(&self, url: &Url) -> Result<&reqwest::Client, HttpError> {
-        built(&self.direct, url, |builder| builder.redirect(Policy::none()).no_proxy())
-    }
-
-    /// The whole body of an answer of at most `limit` bytes.
-    pub async fn bytes(&self, url: &Url, limit: usize) -> Result<Vec<u8>, HttpError> {
-        self.accepting(url, None, limit).await
-    }
-
-    /// The same, asking the server for a media type.
-    pub async fn accepting(&self, url: &Url, accept: Option<&str>, limit: usize) -> Result<Vec<u8>, HttpError> {
-        let header = accept.map(|kind| ("accept", kind));
-        let once = || async {
-            let mut body = Vec::new();
-            self.stream(url, header, |bytes| {
-                body.extend_from_slice(bytes);
-                if body.len() > limit {
-                    Err(HttpError::new(url, HttpProblem::TooLarge { limit: limit as u64 }))
-                } else {
-                    Ok(())
-                }
-            })
-            .await?;
-            Ok(body)
-        };
-        once.retry(retries()).when(HttpError::is_transient).await
-    }
-
-    /// Downloads a file, checks size and digest, then makes it appear. `on_bytes` hears of each piece.
-    ///
-    /// A file that is already there with the right digest is taken as it is.
-    pub async fn download(&self, wanted: &Download, on_bytes: impl Fn(u64)) -> Result<(), HttpError> {
-        self.download_as(None, wanted, on_bytes).await
-    }
-
-    /// The same under another name than our own: some servers choose what they send by who asks.
-    pub async fn download_as(
-        &self,
-        user_agent: Option<&str>,
-        wanted: &Download,
-        on_bytes: impl Fn(u64),
-    ) -> Result<(), HttpError> {
-        if is_there(wanted) {
-            return Ok(());
-        }
-        let header = user_agent.map(|name| ("user-agent", name));
-        let once = || self.download_once(header, wanted, &on_bytes);
-        // A file does not change by being read again.
-        once.retry(retries()).when(|error| error.is_transient() && wanted.url.scheme() != "file").await
-    }
-
-    async fn download_once(
-        &self,
-        header: Option<(&str, &str)>,
-        wanted: &Download,
-        on_bytes: impl Fn(u64),
-    ) -> Result<(), HttpError> {
-        let failed = |problem| HttpError::new(&wanted.url, problem);
-        let mut partial =
-            PartialFile::create(&wanted.to, Attributes::mode(0o644)).map_err(|e| failed(HttpProblem::Disk(e)))?;
-        let mut hasher = wanted.digest.as_ref().map(Digest::hasher);
-        let mut received = 0;
-        self.stream(&wanted.url, header, |bytes| {
-            received += bytes.len() as u64;
-            if let Some(hasher) = &mut hasher {
-                hasher.update(bytes);
-            }
-            on_bytes(bytes.len() as u64);
-            match wanted.size {
-                Some(size) if received > size => Err(failed(HttpProblem::WrongSize { expected: size, received })),
-                None if received > MOST_UNANNOUNCED => Err(failed(HttpProblem::TooLarge { limit: MOST_UNANNOUNCED })),
-                _ => partial.write(bytes).map_err(|error| failed(HttpProblem::Disk(error))),
-            }
-        })
-        .await?;
-        if let Some(expected) = wanted.size.filter(|&size| size != received) {
-            return Err(failed(HttpProblem::WrongSize { expected, received }));
-        }
-        if let (Some(expected), Some(hasher)) = (wanted.digest.clone(), hasher) {
-            let received = hasher.finish();
-            if received != expected {
-                return Err(failed(HttpProblem::WrongDigest { expected, received }));
-            }
-        }
-        partial.commit().map_err(|error| failed(HttpProblem::Disk(error)))
-    }
-
-    /// One request; hands the body on piece by piece.
-    async fn stream(
-        &self,
-        url: &Url,
-        header: Option<(&str, &str)>,
-        mut sink: impl FnMut(&[u8]) -> Result<(), HttpError>,
-    ) -> Result<(), HttpError> {
-        let _place = self.places.acquire().await;
-        if url.scheme() == "file" {
-            return stream_file(url, sink).await;
-        }
-        tracing::debug!("asks GET {}", error::place(url));
-        let answer = self.answer(url, header).await?;
-        if !answer.status().is_success() {
-            let error = HttpError::new(url, HttpProblem::Status(answer.status().as_u16()));
-            return Err(HttpError { login: self.login(url).map(|login| login.name.clone()), ..error });
-        }
-        let mut body = answer.bytes_stream();
-        while let Some(piece) = body.next().await {
-            sink(&piece.map_err(|error| HttpError::from_reqwest(url, &error))?)?;
-        }
-        Ok(())
-    }
-}
-
-/// A request with one more header.
-fn with(request: RequestBuilder, header: Option<(&str, &str)>) -> RequestBuilder {
-    match header {
-        Some((name, value)) => request.header(name, value),
-        None => request,
-    }
-}
-
-/// The client in its place, built when it is first asked for.
-fn built<'a>(
-    place: &'a OnceLock<Result<reqwest::Client, String>>,
-    url: &Url,
-    settle: impl Fn(ClientBuilder) -> ClientBuilder,
-) -> Result<&'a reqwest::Client, HttpError> {
-    let builder = || {
-        settle(
-            reqwest::Client::builder()
-                .user_agent(concat!("nodeagent/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(CONNECT_TIMEOUT)
-                .read_timeout(SILENCE_TIMEOUT),
-        )
-    };
-    let build = || {
-        // A node without any CA certificates can still speak to a plain repository; TLS will trust nobody.
-        let built = builder().build().or_else(|_| builder().tls_certs_only([]).build());
-        built.map_err(|error| error::chain(&error))
-    };
-    place.get_or_init(build).as_ref().map_err(|why| HttpError::new(url, HttpProblem::Client(why.clone())))
-}
-
-fn is_there(wanted: &Download) -> bool {
-    let Some(expected) = &wanted.digest else { return false };
-    expected.of_file(&wanted.to).is_ok_and(|found| found == *expected)
-}
-
-async fn stream_file(url: &Url, mut sink: impl FnMut(&[u8]) -> Result<(), HttpError>) -> Result<(), HttpError> {
-    let unreadable = |error: std::io::Error| HttpError::new(url, HttpProblem::File(error.to_string()));
-    let path = url.to_file_path().map_err(|()| unreadable(std::io::ErrorKind::InvalidFilename.into()))?;
-    let mut file = tokio::fs::File::open(Path::new(&path)).await.map_err(unreadable)?;
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        match tokio::io::AsyncReadExt::read(&mut file, &mut buffer).await.map_err(unreadable)? {
-            0 => return Ok(()),
-            count => sink(&buffer[..count])?,
-        }
-    }
-}
-
-fn retries() -> ExponentialBuilder {
-    ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(300))
-        .with_max_delay(Duration::from_secs(10))
-        .with_max_times(MOST_RETRIES)
-        .with_jitter()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{BufRead as _, BufReader, Write as _};
-
-    use super::*;
-
-    /// Answers one request with its own header lines.
-    fn echo() -> Url {
-        let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = format!("http://{}/", server.local_addr().expect("bound")).parse().expect("an address");
-        std::thread::spawn(move || {
-            let (mut stream, _) = server.accept().expect("a request");
-            let lines = BufReader::new(stream.try_clone().expect("a second handle")).lines();
-            let asked: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-            let body = asked.join("\n");
-            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).expect("answered");
-        });
-        url
-    }
-
-    #[tokio::test]
-    async fn a_download_may_present_itself_under_another_name() {
-        let temp = tempfile::tempdir().expect("a temporary folder");
-        let wanted = Download { url: echo(), to: temp.path().join("x"), size: None, digest: None };
-        Client::default().download_as(Some("R/4.2.2 R (4.2.2)"), &wanted, |_| ()).await.expect("downloaded");
-        let asked = std::fs::read_to_string(&wanted.to).expect("there");
-        let names: Vec<_> = asked.lines().filter(|line| line.starts_with("user-agent:")).collect();
-        assert_eq!(names, ["user-agent: R/4.2.2 R (4.2.2)"]);
-    }
-}

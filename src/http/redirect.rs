@@ -3,7 +3,7 @@
 use reqwest::redirect::{Action, Attempt, Policy};
 use url::Url;
 
-use super::request::goes_direct;
+use super::address::goes_direct;
 
 /// More redirects than this are a circle.
 pub(super) const MOST: usize = 10;

@@ -6,7 +6,8 @@ use base64::{
 };
 use secrecy::zeroize::Zeroizing;
 
-use super::search::HEAD;
+/// The bytes at a needle's beginning that are looked up.
+pub(super) const HEAD: usize = 4;
 
 type Encoded = Zeroizing<Vec<u8>>;
 

@@ -11,17 +11,19 @@ mod registry;
 mod search;
 mod secret;
 mod stream;
+mod text;
 mod url_prefix;
 
 pub use environment::{holds_credential, learn_environment};
 pub use process::keep_memory_private;
-pub use registry::{forget, text};
+pub use registry::forget;
 pub use secret::Secret;
 pub use stream::Stream;
+pub use text::text;
 pub use url_prefix::{UrlPrefix, UrlPrefixError, is_loopback};
 
 /// What stands in the place of a value.
 pub const REDACTED: &str = "[redacted]";
 
 /// The shortest value that is searched for, in bytes.
-pub const SHORTEST: usize = search::HEAD;
+pub const SHORTEST: usize = encodings::HEAD;

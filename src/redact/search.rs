@@ -6,10 +6,8 @@
 
 use secrecy::zeroize::Zeroizing;
 
-use super::encodings;
+use super::encodings::{self, HEAD};
 
-/// The bytes at a needle's beginning that are looked up.
-pub(super) const HEAD: usize = 4;
 /// The width of the table of heads: 32 KiB, which stay in a processor's nearest cache.
 const TABLE_BITS: u32 = 18;
 

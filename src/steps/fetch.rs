@@ -150,7 +150,7 @@ mod tests {
             let url = server("hello");
             if logs_in {
                 let site = UrlPrefix::parse(url.as_str()).expect("a site");
-                ctx.http.set_logins(vec![BasicAuth::basic(site, "me", &Secret::from("hunter2".to_owned()), "it")]);
+                ctx.http.set_logins(vec![BasicAuth::new(site, "me", &Secret::from("hunter2".to_owned()), "it")]);
             }
             let wanted = Download { url, ..wanted(temp.path(), "a", Some(Digest::sha256(b"hello"))) };
             ctx.fetch(&wanted, |_| ()).await.expect("fetched");

@@ -114,7 +114,7 @@ impl Logins {
                 "`{}` for `{}` (its password is the key `{}` of scope `{}`)",
                 login.user, login.site, login.key, login.scope
             );
-            http::BasicAuth::basic(login.site.clone(), &login.user, &known.password, name)
+            http::BasicAuth::new(login.site.clone(), &login.user, &known.password, name)
         };
         self.known.iter().map(login).collect()
     }

@@ -1,50 +1,14 @@
 //! What a shared place can do, whatever it is made of.
 
-use std::time::SystemTime;
-
 use super::{
-    backend_error::BackendError, bucket::BucketBackend, folder::FolderBackend, receiver::Receiver,
+    backend_error::BackendError,
+    bucket::BucketBackend,
+    folder::FolderBackend,
+    receiver::Receiver,
     stall::TransferProgress,
+    stored_file::{SmallFile, StoredFile, WriteCondition},
 };
-use crate::{digest::Digest, fs::OpenFile, http::VersionTag};
-
-/// A small file as it is now.
-#[derive(Debug, Clone)]
-pub(super) struct Content {
-    pub(super) bytes: Vec<u8>,
-    pub(super) version: Version,
-    pub(super) modified: SystemTime,
-}
-
-/// What tells whether a small file is still the one that was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Version {
-    /// Its bytes.
-    Bytes(Vec<u8>),
-    /// What the object store calls it.
-    Tag(VersionTag),
-}
-
-/// When a small file may be written.
-#[derive(Debug, Clone)]
-pub(super) enum WriteCondition {
-    /// In any case.
-    Always,
-    /// If nothing has the name.
-    IfAbsent,
-    /// If this is what has the name.
-    IfUnchanged(Version),
-}
-
-/// A file of a place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct StoredFile {
-    pub(super) name: String,
-    pub(super) size: u64,
-    pub(super) modified: SystemTime,
-    /// Whether it is a file, and not something that somebody planted.
-    pub(super) is_plain: bool,
-}
+use crate::{digest::Digest, fs::OpenFile};
 
 /// How a place is spoken to. What speaks to a bucket is large, and boxed.
 pub(super) enum Backend {
@@ -82,7 +46,7 @@ impl Backend {
         }
     }
 
-    pub(super) async fn content(&self, name: &str) -> Result<Option<Content>, BackendError> {
+    pub(super) async fn content(&self, name: &str) -> Result<Option<SmallFile>, BackendError> {
         let name = name.to_owned();
         match self {
             Self::Folder(folder) => beside(folder, move |folder| folder.content(&name)).await,

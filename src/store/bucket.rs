@@ -7,11 +7,11 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::{
-    backend::{Content, StoredFile, Version, WriteCondition},
     backend_error::BackendError,
     entry,
     receiver::Receiver,
     stall::TransferProgress,
+    stored_file::{SmallFile, StoredFile, Version, WriteCondition},
 };
 use crate::{
     cloud::Clouds,
@@ -86,11 +86,11 @@ impl BucketBackend {
         Ok(taken.then_some(to))
     }
 
-    pub(super) async fn content(&self, name: &str) -> Result<Option<Content>, BackendError> {
+    pub(super) async fn content(&self, name: &str) -> Result<Option<SmallFile>, BackendError> {
         let found = self.objects().await?.small(name, entry::MOST_BYTES).await?;
         Ok(found.map(|small| {
             let version = small.tag.map_or_else(|| Version::Bytes(small.bytes.clone()), Version::Tag);
-            Content { bytes: small.bytes, version, modified: small.modified }
+            SmallFile { bytes: small.bytes, version, modified: small.modified }
         }))
     }
 

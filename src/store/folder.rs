@@ -8,11 +8,11 @@ use std::{
 };
 
 use super::{
-    backend::{Content, StoredFile, Version, WriteCondition},
     backend_error::BackendError,
     local::{PIECE, small},
     receiver::Receiver,
     stall::TransferProgress,
+    stored_file::{SmallFile, StoredFile, Version, WriteCondition},
 };
 use crate::{
     digest::Digest,
@@ -63,11 +63,11 @@ impl FolderBackend {
         Ok(None)
     }
 
-    pub(super) fn content(&self, name: &str) -> Result<Option<Content>, BackendError> {
+    pub(super) fn content(&self, name: &str) -> Result<Option<SmallFile>, BackendError> {
         let Some(opened) = self.opened(name)? else { return Ok(None) };
         let modified = opened.modified;
         let bytes = small(opened).map_err(|error| BackendError::Unusable(error.to_string()))?;
-        Ok(Some(Content { version: Version::Bytes(bytes.clone()), bytes, modified }))
+        Ok(Some(SmallFile { version: Version::Bytes(bytes.clone()), bytes, modified }))
     }
 
     /// Copies an object from a file of ours.

@@ -13,10 +13,9 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
 use super::{
-    Key, Store,
-    backend::{Content, Version, WriteCondition},
-    layout,
+    Key, Store, layout,
     shared::Shared,
+    stored_file::{SmallFile, Version, WriteCondition},
 };
 
 /// A lease as it is written down.
@@ -169,7 +168,7 @@ async fn take(shared: &Arc<Shared>, name: &str, holder: &str, for_: Duration) ->
 
 /// When a lease ends: as it says, but never later than an honest one taken now would. One that cannot be read may be in
 /// the making: it counts from when it was written.
-fn until(content: &Content, for_: Duration) -> Timestamp {
+fn until(content: &SmallFile, for_: Duration) -> Timestamp {
     let latest = later(for_);
     if let Some(lease) = read(content) {
         return lease.expires.min(latest);
@@ -208,7 +207,7 @@ fn written(holder: &str, for_: Duration) -> Vec<u8> {
     serde_json::to_vec(&lease).expect("our own types can be written")
 }
 
-fn read(content: &Content) -> Option<LeaseRecord> {
+fn read(content: &SmallFile) -> Option<LeaseRecord> {
     serde_json::from_slice(&content.bytes).ok()
 }
 

@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::{
     Entry, Key, Kind, Store, StoreError,
-    backend::StoredFile,
     folder::{FolderBackend, age},
     layout::{self, Name},
     local::LocalStore,
     shared::{Existing, Shared, Urgency},
+    stored_file::StoredFile,
 };
 use crate::{digest::Digest, report::event::Served};
 

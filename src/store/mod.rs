@@ -20,6 +20,7 @@ mod shared;
 mod single_flight;
 mod stall;
 mod store_url;
+mod stored_file;
 mod usage;
 mod visibility;
 

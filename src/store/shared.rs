@@ -14,11 +14,12 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use super::{
     Entry, Key, Kind, Warn,
-    backend::{Backend, Content, StoredFile, WriteCondition},
+    backend::Backend,
     backend_error::BackendError,
     layout,
     receiver::Receiver,
     stall::{StallError, StallLimits, TransferProgress},
+    stored_file::{SmallFile, StoredFile, WriteCondition},
 };
 use crate::{digest::Digest, fs::OpenFile};
 
@@ -222,7 +223,7 @@ impl Shared {
     }
 
     /// A small file as it is now.
-    pub(super) async fn content(&self, name: &str) -> Result<Option<Content>, ()> {
+    pub(super) async fn content(&self, name: &str) -> Result<Option<SmallFile>, ()> {
         let read = self.guarded(self.limits, &TransferProgress::default(), self.backend.content(name), |_| ()).await;
         read.map_err(|error| self.record_only(error, Operation::Read, name))
     }

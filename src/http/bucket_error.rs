@@ -1,0 +1,103 @@
+//! What can go wrong with an object store, in the words of its last answer.
+
+use object_store::Error;
+
+use crate::redact;
+
+/// What the crate says before the status of an answer.
+const ANSWERED: &str = "Server returned non-2xx status code: ";
+/// What it says, after its name for such a request, of one of several objects that could not be removed.
+const NOT_REMOVED: &str = " request failed for key ";
+
+/// What an object store says that is no object.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BucketError {
+    /// The address or the settings make no sense.
+    #[error("{0}")]
+    Invalid(String),
+    /// We may not do this there.
+    #[error("it denies us: {0}")]
+    Denied(String),
+    /// It failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<Error> for BucketError {
+    fn from(error: Error) -> Self {
+        let words = in_words(&error);
+        // Of what lists and what removes, the crate keeps no more than the words.
+        let is_denied = matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. })
+            || ["401", "403", "AccessDenied"].contains(&words.split(' ').next().unwrap_or_default());
+        if is_denied { Self::Denied(words) } else { Self::Failed(words) }
+    }
+}
+
+/// What is wrong with the settings. At the bottom there is too little: which file, which key.
+pub(super) fn invalid(error: &Error) -> BucketError {
+    let words = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    BucketError::Invalid(in_one_line(&words))
+}
+
+/// What lies at the bottom of an error: the crate's own words repeat the whole address first. Of an answer, its status, and
+/// the code of one in XML.
+fn in_words(error: &Error) -> String {
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    // Azure's XML begins with a byte order mark.
+    let words = deepest.to_string().replace('\u{feff}', "");
+    if let Some((before, code)) = words.split_once(NOT_REMOVED).and_then(|(_, rest)| rest.rsplit_once(" (code: ")) {
+        let reason = before.rsplit(": ").next().unwrap_or_default();
+        return in_one_line(&format!("{} {reason}", code.trim_end_matches(')')));
+    }
+    let Some(answer) = words.strip_prefix(ANSWERED) else { return in_one_line(&words) };
+    let code = answer.split_once("<Code>").and_then(|(_, after)| Some(after.split_once("</Code>")?.0));
+    let status = answer.split(['<', '\n']).next().unwrap_or_default().trim_end_matches([':', ' ']);
+    in_one_line(&[status, code.unwrap_or_default()].join(" "))
+}
+
+fn in_one_line(words: &str) -> String {
+    let line = words.lines().next().unwrap_or_default().trim();
+    redact::text(&line.chars().take(200).collect::<String>()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::azure::MicrosoftAzureBuilder;
+
+    use super::*;
+
+    fn said(words: &str) -> BucketError {
+        Error::Generic { store: "test", source: words.into() }.into()
+    }
+
+    #[test]
+    fn an_answer_is_told_by_its_status_and_its_code() {
+        let answer = "Server returned non-2xx status code: 404 Not Found: \u{feff}<?xml version=\"1.0\"?><Error>\n<Code>NoSuchBucket</Code>";
+        assert_eq!(said(answer), BucketError::Failed("404 Not Found NoSuchBucket".to_owned()));
+        let bare = "Server returned non-2xx status code: 503 Service Unavailable: ";
+        assert_eq!(said(bare), BucketError::Failed("503 Service Unavailable".to_owned()));
+        assert_eq!(said("connection refused\nmore"), BucketError::Failed("connection refused".to_owned()));
+    }
+
+    #[test]
+    fn who_may_not_list_or_remove_is_denied_and_the_place_has_not_failed() {
+        let list =
+            "Server returned non-2xx status code: 403 Forbidden: <Error><Code>AuthenticationFailed</Code></Error>";
+        assert_eq!(said(list), BucketError::Denied("403 Forbidden AuthenticationFailed".to_owned()));
+        let azure = "Bulk delete request failed for key a/b: Forbidden (code: 403)";
+        assert_eq!(said(azure), BucketError::Denied("403 Forbidden".to_owned()));
+        let s3 = "DeleteObjects request failed for key a/b: Access Denied (code: AccessDenied)";
+        assert_eq!(said(s3), BucketError::Denied("AccessDenied Access Denied".to_owned()));
+        let other = "DeleteObjects request failed for key a/b: We encountered an error (code: InternalError)";
+        assert_eq!(said(other), BucketError::Failed("InternalError We encountered an error".to_owned()));
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_told_whole() {
+        let source = MicrosoftAzureBuilder::new().with_url("az://x/y").build().expect_err("no account is named");
+        assert_eq!(invalid(&source), BucketError::Invalid("Account must be specified".to_owned()));
+    }
+}

@@ -1,0 +1,176 @@
+//! Requests with a login: each is shown to its own site and to nobody else, wherever a server sends us.
+
+use reqwest::{
+    RequestBuilder, Response,
+    header::{AUTHORIZATION, LOCATION},
+};
+use url::Url;
+
+use super::{
+    address::{goes_direct, without_credentials},
+    basic_auth::BasicAuth,
+    client::Client,
+    error::{HttpError, HttpProblem, login_hint},
+    redirect::{self, RedirectError},
+};
+
+impl Client {
+    /// Gives the client the logins of this run; those of an earlier call stay.
+    pub fn set_logins(&self, logins: Vec<BasicAuth>) {
+        // A run has one set of logins: a second call brings the same.
+        let _ = self.logins.set(logins);
+    }
+
+    /// Whether an address is asked with a login, ours or one of its own: not everybody may have what is there.
+    pub fn has_login(&self, url: &Url) -> bool {
+        !url.username().is_empty() || self.login(url).is_some()
+    }
+
+    /// The login for an address: the one for the longest path, when there are several.
+    pub(super) fn login(&self, url: &Url) -> Option<&BasicAuth> {
+        let logins = self.logins.get()?.iter().filter(|login| login.prefix.covers(url));
+        logins.max_by_key(|login| login.prefix.url().path().len())
+    }
+
+    /// What to do about a server that answers an address with 401 or 403: which login it was shown, or that there is none.
+    pub fn remedy(&self, status: u16, url: &Url) -> String {
+        let login = self.login(url).map(|login| login.name.as_str());
+        login_hint(status, &without_credentials(url), login)
+    }
+
+    /// The status that a server gives for an address, asked with the login for it.
+    pub async fn status(&self, url: &Url) -> Result<u16, HttpError> {
+        let answer = self.answer(url, None).await?;
+        Ok(answer.status().as_u16())
+    }
+
+    /// The answer for an address, asked with the login for it. Where there is none, redirects are followed as usual.
+    pub(super) async fn answer(&self, url: &Url, header: Option<(&str, &str)>) -> Result<Response, HttpError> {
+        if let Some(login) = self.login(url) {
+            return self.logged_in(url, login, header).await;
+        }
+        let request = with(self.inner(url)?.get(url.clone()), header);
+        request.send().await.map_err(|error| HttpError::from_reqwest(url, &error))
+    }
+
+    /// One request with a login. Redirects are followed here, one by one: from the first that leaves the login's site
+    /// on, it is not shown any more.
+    async fn logged_in(
+        &self,
+        url: &Url,
+        login: &BasicAuth,
+        header: Option<(&str, &str)>,
+    ) -> Result<Response, HttpError> {
+        let (mut at, mut shown) = (url.clone(), true);
+        for _ in 0..=redirect::MOST {
+            let client = if goes_direct(&at) { self.direct(&at)? } else { self.calling(&at)? };
+            let mut request = with(client.get(at.clone()), header);
+            shown &= login.prefix.covers(&at);
+            if shown {
+                request = request.header(AUTHORIZATION, login.header());
+            }
+            let answer = request.send().await.map_err(|error| HttpError::from_reqwest(&at, &error))?;
+            let Some(next) = next(&at, &answer) else { return Ok(answer) };
+            redirect::allowed(&at, &next).map_err(|redirect| HttpError::new(&at, HttpProblem::Redirect(redirect)))?;
+            at = next;
+        }
+        Err(HttpError::new(url, HttpProblem::Redirect(RedirectError::TooMany)))
+    }
+}
+
+/// A request with one more header.
+fn with(request: RequestBuilder, header: Option<(&str, &str)>) -> RequestBuilder {
+    match header {
+        Some((name, value)) => request.header(name, value),
+        None => request,
+    }
+}
+
+/// Where an answer sends us.
+fn next(at: &Url, answer: &Response) -> Option<Url> {
+    if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let next = at.join(answer.headers().get(LOCATION)?.to_str().ok()?).ok()?;
+    matches!(next.scheme(), "http" | "https").then_some(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead as _, BufReader, Write as _},
+        net::TcpListener,
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+    use crate::redact::{Secret, UrlPrefix};
+
+    type Heads = Arc<Mutex<Vec<String>>>;
+
+    /// A server that answers each request with the next of these heads, and keeps what it was asked.
+    fn server(heads: Vec<String>) -> (Url, Heads) {
+        let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}/", server.local_addr().expect("bound")).parse().expect("an address");
+        let asked = Heads::default();
+        let kept = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for head in heads {
+                let (mut stream, _) = server.accept().expect("a request");
+                let lines = BufReader::new(stream.try_clone().expect("a second handle")).lines();
+                let lines: Vec<_> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+                kept.lock().expect("nobody panics").push(lines.join("\n").to_lowercase());
+                write!(stream, "HTTP/1.1 {head}\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
+                    .expect("answered");
+            }
+        });
+        (url, asked)
+    }
+
+    fn client(site: &Url, path: &str) -> Client {
+        let site = UrlPrefix::parse(site.join(path).expect("below").as_str()).expect("a site");
+        let client = Client::default();
+        client.set_logins(vec![BasicAuth::new(site, "Aladdin", &Secret::from("open sesame".to_owned()), "`Aladdin`")]);
+        client
+    }
+
+    /// The example of RFC 7617.
+    const SHOWN: &str = "authorization: basic qwxhzgrpbjpvcgvuihnlc2ftzq==";
+
+    #[tokio::test]
+    async fn a_login_is_shown_below_its_address_only() {
+        let (url, asked) = server(vec!["200 OK".into(), "200 OK".into()]);
+        let client = client(&url, "team");
+        for path in ["team/x", "teams"] {
+            assert_eq!(client.bytes(&url.join(path).expect("below"), 10).await.expect("an answer"), b"ok");
+        }
+        let asked = asked.lock().expect("nobody panics");
+        assert!(asked[0].contains(SHOWN) && !asked[1].contains("authorization"), "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_takes_a_login_along_on_its_own_site_only() {
+        let (other, there) = server(vec!["302 Found\r\nlocation: /more".into(), "200 OK".into()]);
+        let (url, here) =
+            server(vec!["302 Found\r\nlocation: /team/y".into(), format!("307 Away\r\nlocation: {other}team/x")]);
+        let client = client(&url, "team/");
+        client.bytes(&url.join("team/x").expect("below"), 10).await.expect("an answer");
+        let (here, there) = (here.lock().expect("nobody panics"), there.lock().expect("nobody panics"));
+        assert!(here.len() == 2 && here.iter().all(|head| head.contains(SHOWN)), "{here:?}");
+        assert!(there.len() == 2 && there.iter().all(|head| !head.contains("authorization")), "{there:?}");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_says_which_login_was_used_or_that_none_fits() {
+        let (url, _) = server(vec!["401 Unauthorized".into(), "401 Unauthorized".into()]);
+        let client = client(&url, "team/");
+        let with = client.bytes(&url.join("team/x").expect("below"), 10).await.expect_err("refused");
+        assert_eq!(
+            with.hint().as_deref(),
+            Some("the server refuses the login `Aladdin`; check its user and its password")
+        );
+        let without = client.bytes(&url.join("x").expect("below"), 10).await.expect_err("refused");
+        let hint = without.hint().expect("a hint");
+        assert!(hint.contains("no `[[logins]]`") && hint.contains(&format!("`url = \"{url}\"`")), "{hint}");
+    }
+}

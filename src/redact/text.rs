@@ -1,0 +1,54 @@
+//! Takes the values that are known out of a whole text.
+
+use std::borrow::Cow;
+
+use super::{
+    registry::{count, index},
+    stream::Stream,
+};
+
+/// A text without the values that are known.
+pub fn text(text: &str) -> Cow<'_, str> {
+    if count() == 0 || !index().is_in(text.as_bytes()) {
+        return Cow::Borrowed(text);
+    }
+    let mut stream = Stream::default();
+    let mut clean = stream.push(text.as_bytes()).into_owned();
+    clean.extend(stream.end_of_text());
+    Cow::Owned(String::from_utf8_lossy(&clean).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redact::{REDACTED, Secret, forget};
+
+    #[test]
+    fn a_value_is_known_from_its_creation_until_it_is_forgotten() {
+        assert_eq!(text("the password is hunter22"), "the password is hunter22");
+        drop(Secret::from("hunter22".to_owned()));
+        assert_eq!(text("the password is hunter22"), format!("the password is {REDACTED}"));
+        assert_eq!(text("all is well"), "all is well");
+        forget();
+        assert_eq!(text("hunter22"), "hunter22");
+    }
+
+    #[test]
+    fn a_value_that_is_too_short_is_not_searched_for() {
+        drop(Secret::from("abc".to_owned()));
+        assert_eq!((text("abc"), count()), ("abc".into(), 0));
+    }
+
+    #[test]
+    fn the_same_value_is_known_once() {
+        let secret = Secret::from("hunter22".to_owned());
+        drop((secret.clone(), Secret::from("hunter22".to_owned())));
+        assert_eq!(count(), 1);
+    }
+
+    #[test]
+    fn the_beginning_of_a_value_at_the_end_of_a_text_is_only_a_text() {
+        drop(Secret::from("family-4711".to_owned()));
+        assert_eq!(text("there is no scope family"), "there is no scope family");
+    }
+}

@@ -29,4 +29,5 @@ pub mod secrets;
 pub mod state;
 pub mod steps;
 pub mod store;
+pub(crate) mod task;
 pub mod trust;

@@ -214,7 +214,7 @@ async fn in_own_thread<T: Send + 'static>(
     look: impl FnOnce(&Job) -> Result<T, Vec<Problem>> + Send + 'static,
 ) -> Result<T, Vec<Problem>> {
     let job = Arc::clone(job);
-    let looked = tokio::task::spawn_blocking(move || look(&job)).await;
+    let looked = crate::task::blocking(move || look(&job)).await;
     looked.map_err(|error| vec![Problem::new(format!("the look at the node ended by itself: {error}"))])?
 }
 

@@ -25,7 +25,7 @@ pub(super) fn from_variable(name: &str, env: &BTreeMap<String, String>) -> Resul
 /// Reads a file. One on a file store that hangs must not hold up everything else: it is read in a thread of its own.
 pub(super) async fn from_file(path: &Path) -> Result<Secret, SecretError> {
     let file = path.to_owned();
-    let read = tokio::task::spawn_blocking(move || read_bounded(&file, LARGEST)).await;
+    let read = crate::task::blocking(move || read_bounded(&file, LARGEST)).await;
     match read.map_err(io::Error::other).and_then(identity) {
         Ok(bytes) if bytes.is_empty() => Err(SecretError::Empty(path.to_owned())),
         Ok(bytes) => Ok(Secret::new(bytes)),

@@ -9,5 +9,5 @@ pub(crate) type Why = String;
 pub(crate) async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Why> + Send + 'static,
 ) -> Result<T, Why> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()))
+    crate::task::blocking(work).await.unwrap_or_else(|error| Err(error.to_string()))
 }

@@ -50,7 +50,7 @@ pub use store_url::{StoreUrl, StoreUrlError};
 use tokio::{sync::Semaphore, task::JoinSet};
 pub use visibility::Visibility;
 
-use crate::{cloud::Clouds, digest::Digest, fs::Tree, report::event::StoreUse};
+use crate::{cloud::Clouds, digest::Digest, fs::Tree, report::event::StoreUse, task};
 
 /// Where the node's own place is, below the agent's cache.
 const LOCAL: &str = "store";
@@ -384,11 +384,7 @@ async fn is_there(digest: &Digest, to: &Path) -> bool {
 
 /// Works on files beside the runtime's own threads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        // It can only have panicked, and that goes on where it was asked for.
-        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
-    }
+    task::blocking(work).await.unwrap_or_else(|error| error.resume())
 }
 
 #[cfg(test)]

@@ -144,7 +144,7 @@ fn key(url: &Url, digest: Option<&Digest>) -> String {
 }
 
 pub(super) async fn look_into(path: PathBuf, whole: bool) -> Result<Description, String> {
-    tokio::task::spawn_blocking(move || archive::description(&path, whole)).await.map_err(|error| error.to_string())?
+    crate::task::blocking(move || archive::description(&path, whole)).await.map_err(|error| error.to_string())?
 }
 
 /// Reads the archives a profile names.

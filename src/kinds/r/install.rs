@@ -245,7 +245,7 @@ impl PackageInstaller<'_> {
             }
             Ok(done?)
         };
-        tokio::task::spawn_blocking(unpacking).await.unwrap_or_else(|error| Err(InstallError::said(error.to_string())))
+        crate::task::blocking(unpacking).await.unwrap_or_else(|error| Err(InstallError::said(error.to_string())))
     }
 }
 

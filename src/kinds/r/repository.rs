@@ -135,7 +135,7 @@ async fn read(path: &Path) -> Result<Index, String> {
         }
         Ok(index)
     };
-    tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    crate::task::blocking(work).await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

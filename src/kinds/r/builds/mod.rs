@@ -94,7 +94,7 @@ impl Builds {
             let os = std::fs::read_to_string(root.join("etc/os-release")).unwrap_or_default();
             (digests, Os::parse(&os), SystemLibraries::read(&root, home.as_deref()))
         };
-        let (digests, os, libraries) = tokio::task::spawn_blocking(looking).await.ok()?;
+        let (digests, os, libraries) = crate::task::blocking(looking).await.ok()?;
         let common = KeyInputs {
             r: wanted.r_version.clone(),
             platform: platform(wanted),

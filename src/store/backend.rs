@@ -1,4 +1,4 @@
-//! What a shared place can do, whatever it is made of.
+//! The storage backends of a shared store.
 
 use super::{
     backend_error::BackendError,
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{digest::Digest, fs::OpenFile};
 
-/// How a place is spoken to. What speaks to a bucket is large, and boxed.
+/// The storage behind a shared store: a folder or a bucket.
 pub(super) enum Backend {
     Folder(FolderBackend),
     Bucket(BucketBackend),
@@ -20,7 +20,7 @@ impl Backend {
     pub(super) async fn look(&self) -> Result<(), BackendError> {
         match self {
             Self::Folder(folder) => beside(folder, FolderBackend::look).await,
-            // Its bucket is looked at with the first object.
+            // The first request for an object opens and checks the bucket.
             Self::Bucket(bucket) => Box::pin(bucket.objects()).await.map(drop),
         }
     }
@@ -93,8 +93,8 @@ impl Backend {
     }
 }
 
-/// Works on a folder beside the runtime's own threads. Who gives it up leaves the thread behind: nothing can wake one
-/// that waits for a dead file system.
+/// Runs work on the folder in a blocking thread. If the caller stops waiting, the thread stays behind: nothing can
+/// interrupt a thread that waits for a dead file system.
 async fn beside<T: Send + 'static>(
     folder: &FolderBackend,
     work: impl FnOnce(&FolderBackend) -> Result<T, BackendError> + Send + 'static,

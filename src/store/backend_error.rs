@@ -1,30 +1,30 @@
-//! What can be wrong with a shared place, told apart by what follows from it.
+//! Errors of a shared store, grouped by their consequence.
 
 use std::io;
 
 use crate::fs::FsError;
 
-/// What is wrong.
+/// Why an operation of a shared store failed.
 #[derive(Debug)]
 pub(super) enum BackendError {
-    /// The place cannot be used: it is left alone.
+    /// The store cannot be used. It is disabled for the rest of the run.
     Unusable(String),
-    /// Nothing can be written there; what it has can be read.
+    /// The store can be read but not written.
     NotWritable(String),
-    /// It was given up before, and that was said.
+    /// The store was disabled earlier, and the warning was already sent.
     Disabled,
-    /// What it has under a name is not what belongs there.
+    /// The file in the store is not the expected one, such as an object with another digest.
     BadContent(String),
-    /// Our own disk failed; the place is not to blame.
+    /// The local disk failed. The shared store is not the cause.
     LocalDisk(FsError),
 }
 
 impl BackendError {
-    /// What a shared folder's file system says about reading.
+    /// Classifies a file system error of a read.
     pub(super) fn reading(error: &FsError) -> Self {
         let FsError::Io { source, .. } = error else { return Self::BadContent(error.to_string()) };
         match source.kind() {
-            // A link, a pipe, a folder in the place of a file.
+            // A link, a pipe, or a folder where a file should be.
             io::ErrorKind::Other | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
                 Self::BadContent(in_words(error, source))
             }
@@ -32,7 +32,7 @@ impl BackendError {
         }
     }
 
-    /// What it says about writing.
+    /// Classifies a file system error of a write.
     pub(super) fn writing(error: &FsError) -> Self {
         let FsError::Io { source, .. } = error else { return Self::NotWritable(error.to_string()) };
         match source.kind() {
@@ -49,7 +49,7 @@ impl BackendError {
 }
 
 impl BackendError {
-    /// What is wrong, in one line.
+    /// The reason, in one line.
     pub(super) fn in_words(self) -> String {
         match self {
             Self::Unusable(why) | Self::NotWritable(why) | Self::BadContent(why) => why,

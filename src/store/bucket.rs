@@ -1,4 +1,4 @@
-//! A shared place in an object store: one PUT an object, or parts that appear together.
+//! A shared store in a bucket. Small objects are written with one PUT, large ones in parts that appear together.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::{
     http::{Bucket, BucketAccess, BucketError, PutCondition},
 };
 
-/// Settings by which the library would start `az` by itself, with all that is in the environment.
+/// Settings that would make the library start `az`, which would inherit the whole environment.
 const STARTS_A_PROGRAM: [&str; 2] = ["AZURE_USE_AZURE_CLI", "AZURE_CREDENTIAL_TYPE"];
 
 /// A bucket, opened at its first use.
@@ -146,7 +146,7 @@ impl From<BucketError> for BackendError {
     }
 }
 
-/// Who we are at S3, and where that is: by the same chain as for secrets.
+/// Credentials, region and endpoint of S3, from the same chain as for secrets.
 async fn s3(clouds: &Arc<Clouds>) -> Result<BucketAccess, BackendError> {
     let said = |error: crate::cloud::CloudError| BackendError::Unusable(error.to_string());
     let account = clouds.aws().await.map_err(said)?;

@@ -1,4 +1,5 @@
-//! What a key leads to: a small JSON file. Who may write where it lies may have written anything in it.
+//! Entries: small JSON files that map a key to objects. Anybody with write access to the store can write anything into
+//! them.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,20 +9,20 @@ use super::{Kind, Object, layout};
 use crate::digest::Digest;
 
 const SCHEMA: u32 = 1;
-/// The largest entry that is read.
+/// The largest entry that is read, in bytes.
 pub(super) const MOST_BYTES: u64 = 4 << 20;
 
-/// What a key leads to.
+/// The objects that a key leads to, with facts about them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     schema: u32,
-    /// What it is about.
+    /// The kind of artefact.
     pub kind: Kind,
-    /// When it was made.
+    /// The time when the entry was made.
     pub made: Timestamp,
     /// The objects, each with its role.
     pub objects: Vec<Member>,
-    /// What else is known, such as the packages that a build links to.
+    /// Further facts, such as the system packages that an R build links to.
     #[serde(default)]
     pub facts: Map<String, Value>,
 }
@@ -29,11 +30,11 @@ pub struct Entry {
 /// An object of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// What it is for, such as `archive`.
+    /// The role of the object, such as `archive`.
     pub role: String,
-    /// Its SHA-256, hexadecimal.
+    /// The SHA-256 in hexadecimal digits.
     pub sha256: String,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: u64,
 }
 
@@ -43,7 +44,7 @@ impl Member {
         Self { role: role.into(), sha256: object.digest.hex().to_owned(), size: object.size }
     }
 
-    /// Its digest.
+    /// The digest of the object.
     pub fn digest(&self) -> Digest {
         Digest::Sha256(self.sha256.clone())
     }
@@ -55,7 +56,7 @@ impl Entry {
         Self { schema: SCHEMA, kind, made: Timestamp::now(), objects, facts }
     }
 
-    /// The object with a role.
+    /// The object with this role.
     pub fn object(&self, role: &str) -> Option<&Member> {
         self.objects.iter().find(|member| member.role == role)
     }
@@ -64,7 +65,8 @@ impl Entry {
         serde_json::to_vec(self).expect("our own types can be written")
     }
 
-    /// Reads an entry of a kind. One of a later release, of another kind or with names that name nothing is none.
+    /// Reads an entry. Returns `None` for another schema version, another kind, or an object name that is not a
+    /// SHA-256.
     pub(super) fn parse(kind: Kind, bytes: &[u8]) -> Option<Self> {
         let entry: Self = serde_json::from_slice(bytes).ok()?;
         let fits = entry.schema == SCHEMA && entry.kind == kind;

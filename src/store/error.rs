@@ -1,52 +1,52 @@
-//! What can go wrong with a store. In a run it is a warning; whoever works on the store by hand sees it as it is.
+//! Errors of the store. In a run they are warnings; the `store` commands report them as errors.
 
 use std::{io, path::Path};
 
 use crate::{diagnostic::in_words, digest::Digest, fs::FsError};
 
-/// Why the store did not do something.
+/// Why an operation of the store failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// A file that was to be taken in cannot be read.
+    /// A file that should be added to the store cannot be read.
     #[error("`{path}` could not be read")]
     Unreadable {
         /// The file.
         path: String,
-        /// The operating system's words.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Bytes that are not those they are named for.
+    /// An object whose bytes do not match its digest.
     #[error("the object `{name}` in {place} does not hold what its name says; it was {done}")]
     Corrupt {
-        /// The beginning of its name.
+        /// The first digits of the object's name.
         name: String,
-        /// Whose.
+        /// The store or file that has it, as shown to people.
         place: String,
-        /// What became of it: `removed`, `refused`.
+        /// What happened to the object: `removed` or `refused`.
         done: &'static str,
     },
-    /// What lies where an entry should.
+    /// An entry that cannot be parsed.
     #[error(
         "the entry `{name}` of the store's place on this node is no entry that this release can read; it was removed"
     )]
     NoEntry {
-        /// The beginning of its name.
+        /// The first digits of the entry's key.
         name: String,
     },
-    /// What is there cannot be told.
+    /// The local store cannot be listed.
     #[error("the store's place on this node cannot be listed: {0}")]
     Unlisted(String),
-    /// Why was told when it happened.
+    /// The shared store was disabled. The reason was in an earlier warning.
     #[error("the shared store `{name}` cannot be used")]
     Gone {
-        /// As people name it.
+        /// The store's folder or address.
         name: String,
     },
-    /// There is none.
+    /// No shared store is configured.
     #[error("no shared store is named")]
     NothingShared,
-    /// The file system refused.
+    /// A file system error in the local store.
     #[error("the store's place on this node cannot be used")]
     Local(#[source] FsError),
 }
@@ -60,12 +60,12 @@ impl StoreError {
         Self::Corrupt { name: digest.hex()[..12].to_owned(), place: place.into(), done }
     }
 
-    /// The error and what caused it, in one line.
+    /// The error and its causes, in one line.
     pub fn in_words(&self) -> String {
         in_words(self)
     }
 
-    /// What to do.
+    /// A hint for the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Local(error) => error.hint(),

@@ -1,5 +1,5 @@
-//! A shared place that is a folder: DBFS or a Volume by FUSE, NFS, or a plain one. Plain and synchronous: who calls
-//! waits beside the runtime, and no longer than patience lasts.
+//! A shared store in a folder: DBFS or a Volume through FUSE, NFS, or a plain folder. All functions block; callers run
+//! them in a blocking thread and watch for stalls.
 
 use std::{
     io::Read as _,
@@ -19,7 +19,7 @@ use crate::{
     fs::{FsError, OpenFile, Tree},
 };
 
-/// Who made a mark and did not take it away within this time was killed.
+/// A lock file that is older than this was left by a killed process.
 const DEAD_MARK: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ pub(super) struct FolderBackend {
 }
 
 impl FolderBackend {
-    /// Whether the folder is there at all.
+    /// Checks that the folder exists.
     pub(super) fn look(&self) -> Result<(), BackendError> {
         match std::fs::metadata(self.tree.root()) {
             Ok(found) if found.is_dir() => Ok(()),
@@ -70,7 +70,7 @@ impl FolderBackend {
         Ok(Some(SmallFile { version: Version::Bytes(bytes.clone()), bytes, modified }))
     }
 
-    /// Copies an object from a file of ours.
+    /// Copies a local object into the store.
     pub(super) fn publish(
         &self,
         name: &str,
@@ -101,7 +101,7 @@ impl FolderBackend {
         partial.commit().map_err(writing)
     }
 
-    /// Writes a small file. Says whether it did: what is there may have been in the way.
+    /// Writes a small file if the condition holds. Returns whether it was written.
     pub(super) fn write(&self, name: &str, bytes: &[u8], how: &WriteCondition) -> Result<bool, BackendError> {
         let writing = |error: FsError| BackendError::writing(&error);
         match how {
@@ -113,7 +113,8 @@ impl FolderBackend {
             }
             WriteCondition::IfAbsent => self.tree.create_new(name, bytes).map_err(writing),
             WriteCondition::IfUnchanged(Version::Bytes(before)) => {
-                // Of those who saw the same file one goes on, the others find its mark.
+                // Several nodes may have read the same version. The first one creates the lock file and continues; the
+                // others find it.
                 let hex = Digest::sha256(before);
                 let mark = Path::new(name).with_file_name(format!(".{}.nodeagent", &hex.hex()[..32]));
                 let mark = mark.to_str().expect("names are text");
@@ -138,7 +139,7 @@ impl FolderBackend {
         self.tree.remove(name).map_err(|error| BackendError::writing(&error))
     }
 
-    /// All files below a folder, with their whole names. What is reached through a link only is not there.
+    /// All files below a folder, with their full names. Links are not followed.
     pub(super) fn list(&self, folder: &str) -> Result<Vec<StoredFile>, BackendError> {
         let mut held = Vec::new();
         for found in self.tree.list(folder).map_err(|error| BackendError::reading(&error))? {
@@ -157,7 +158,7 @@ impl FolderBackend {
     }
 }
 
-/// How long ago something changed, for what other clocks wrote down.
+/// The age of a file. The time stamp may come from another clock, so a time in the future counts as now.
 pub(super) fn age(modified: SystemTime) -> Duration {
     SystemTime::now().duration_since(modified).unwrap_or_default()
 }

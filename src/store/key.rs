@@ -1,29 +1,29 @@
-//! What decides an artefact, as one name.
+//! Keys: one name for everything that determines an artefact.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::Digest;
 
-/// What an entry is about.
+/// The kind of artefact that an entry describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// An R package, built.
+    /// A built R package.
     RBuild,
-    /// A wheel that was built from a source archive.
+    /// A wheel built from a source archive.
     Wheel,
-    /// The byte code of a wheel's modules.
+    /// The compiled byte code of a wheel's modules.
     ByteCode,
     /// A restorable set of installed files.
     Layer,
 }
 
 impl Kind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 4] = [Self::RBuild, Self::Wheel, Self::ByteCode, Self::Layer];
 
-    /// Its name, also that of its folder.
+    /// The name of the kind, which is also the name of its folder.
     pub fn name(self) -> &'static str {
         match self {
             Self::RBuild => "r-build",
@@ -34,12 +34,12 @@ impl Kind {
     }
 }
 
-/// The SHA-256 of everything that decides an artefact, and of its kind.
+/// The SHA-256 of the kind and of all facts that determine an artefact.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(String);
 
 impl Key {
-    /// The key of these facts. The order in which a map has its names does not matter.
+    /// The key for these facts. The order of names in a map does not matter.
     pub fn of(kind: Kind, facts: &impl Serialize) -> Self {
         let facts = serde_json::to_value(facts).expect("our own types can be written");
         let mut text = String::new();
@@ -47,12 +47,12 @@ impl Key {
         Self(Digest::sha256(text.as_bytes()).hex().to_owned())
     }
 
-    /// The key under which those who fetch an object agree.
+    /// The key of the lease for fetching an object.
     pub fn of_object(digest: &Digest) -> Self {
         Self(Digest::sha256(format!("object {}", digest.hex()).as_bytes()).hex().to_owned())
     }
 
-    /// The key that a file is named by.
+    /// The key with this name.
     pub(super) fn named(hex: &str) -> Self {
         Self(hex.to_owned())
     }
@@ -63,7 +63,7 @@ impl Key {
     }
 }
 
-/// JSON with the names of each map in order and no spaces: equal values are equal texts.
+/// Writes JSON without spaces and with sorted names, so that equal values give equal texts.
 fn canonical(value: &Value, text: &mut String) {
     let mut parts = |open: char, close: char, parts: Vec<(Option<&String>, &Value)>| {
         text.push(open);

@@ -1,9 +1,9 @@
-//! Where things are in a place: the same everywhere, with a version in front.
+//! Names of files in a store. Both tiers use the same layout, which begins with a version.
 //!
 //! ```text
 //! v1/objects/ab/abcdef…           bytes, named by their SHA-256; never changed
-//! v1/entries/<kind>/ab/<key>      what a key leads to
-//! v1/leases/<key>                 who works on what a key leads to
+//! v1/entries/<kind>/ab/<key>      the objects for a key
+//! v1/leases/<key>                 the node that works on a key
 //! ```
 
 use super::{Key, Kind};
@@ -12,17 +12,17 @@ use crate::digest::Digest;
 pub(super) const TOP: &str = "v1";
 pub(super) const OBJECTS: &str = "v1/objects";
 
-/// What a name of a place stands for.
+/// The meaning of a name in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Name {
     Object(Digest),
     Entry(Kind, Key),
     Lease,
-    /// A file in the making, which killed work may have left.
+    /// A temporary file of a write that was interrupted.
     LeftOver,
 }
 
-/// Reads a name; `None` for one that is none of ours.
+/// Parses a name. Returns `None` if the name does not belong to the layout.
 pub(super) fn name(text: &str) -> Option<Name> {
     let (folder, last) = text.rsplit_once('/')?;
     if last.starts_with('.') && last.ends_with(".nodeagent") {
@@ -42,12 +42,12 @@ pub(super) fn name(text: &str) -> Option<Name> {
     Some(Name::Entry(kind, Key::named(last)))
 }
 
-/// Whether a digest can name an object: a digest that was read from somewhere may hold anything.
+/// Whether a digest can name an object. A digest that was read from a file may contain any text.
 pub(super) fn is_name(digest: &Digest) -> bool {
     matches!(digest, Digest::Sha256(hex) if is_hex(hex))
 }
 
-/// 64 lower-case digits: names that differ in case are no names of ours.
+/// Whether a name is 64 lower-case hexadecimal digits. Upper case is rejected, because some file systems ignore case.
 pub(super) fn is_hex(name: &str) -> bool {
     name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
@@ -70,7 +70,7 @@ pub(super) fn lease(key: &Key) -> String {
     format!("{LEASES}/{}", key.hex())
 }
 
-/// Over 256 folders: some file systems are slow with many names in one.
+/// Spreads names over 256 folders: some file systems are slow with many names in one folder.
 fn spread(folder: &str, hex: &str) -> String {
     format!("{folder}/{}/{hex}", &hex[..2])
 }

@@ -1,7 +1,8 @@
-//! Who works on what a key leads to: so that of many nodes one fetches or builds it and the others wait for that.
+//! Leases: one node fetches or builds an artefact, and the others wait for its result.
 //!
-//! A lease saves work and guards nothing: two who both think that they hold it publish the same twice. Where it cannot be
-//! written down, everybody holds it.
+//! A lease only saves work. Two nodes that both believe to hold it publish the same artefact twice, which does no harm.
+//! If a
+//! lease cannot be written, each node acts as if it held it.
 
 use std::{
     sync::Arc,
@@ -18,26 +19,26 @@ use super::{
     stored_file::{SmallFile, Version, WriteCondition},
 };
 
-/// A lease as it is written down.
+/// The content of a lease file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct LeaseRecord {
     holder: String,
     expires: Timestamp,
 }
 
-/// Whether the work is ours.
+/// The result of asking for a lease.
 #[derive(Debug)]
 pub enum Lease {
-    /// It is ours as long as the guard lives.
+    /// This process holds the lease until the guard is dropped.
     Taken(LeaseGuard),
-    /// Somebody else is at it.
+    /// Another process holds the lease.
     Held {
-        /// When they will have given up, unless they say otherwise.
+        /// The time when that lease expires, unless it is renewed.
         until: Timestamp,
     },
 }
 
-/// A lease of ours: renewed while it is held, given back when dropped.
+/// A lease held by this process. It is renewed in the background and released on drop.
 #[derive(Debug)]
 pub struct LeaseGuard {
     renewing: Option<JoinHandle<()>>,
@@ -59,7 +60,7 @@ impl std::fmt::Debug for GiveBack {
 impl GiveBack {
     async fn remove(self) {
         let Some(shared) = self.store.shared() else { return };
-        // It may have run out, and be somebody else's by now.
+        // The lease may have expired, and another process may hold it now.
         if let Ok(Some(content)) = shared.content(&self.name).await
             && read(&content).is_some_and(|lease| lease.holder == self.holder)
         {
@@ -69,17 +70,17 @@ impl GiveBack {
 }
 
 impl LeaseGuard {
-    /// A lease that nobody else could ask for.
+    /// A guard without a lease file: no other node can see it.
     fn not_shared() -> Self {
         Self { renewing: None, give_back: None }
     }
 
-    /// Whether others can see it.
+    /// Whether the lease is written where other nodes see it.
     pub(super) fn is_written(&self) -> bool {
         self.give_back.is_some()
     }
 
-    /// Gives it back now.
+    /// Releases the lease now.
     pub(super) async fn give_back(mut self) {
         self.stop_renewing();
         if let Some(lease) = self.give_back.take() {
@@ -93,7 +94,7 @@ impl LeaseGuard {
         }
     }
 
-    /// As if its process were killed.
+    /// Simulates the death of the process: the lease is neither renewed nor released.
     #[cfg(test)]
     pub(super) fn die(&mut self) {
         self.stop_renewing();
@@ -112,7 +113,8 @@ impl Drop for LeaseGuard {
 }
 
 impl Store {
-    /// Takes the work on a key for so long; renewed while it is held, so that a dead holder blocks nobody for longer.
+    /// Asks for the lease on a key. A lease lasts for `for_` and is renewed while it is held, so a dead holder blocks
+    /// others for at most this time.
     pub async fn lease(&self, key: &Key, for_: Duration) -> Lease {
         let Some(shared) = self.shared() else { return Lease::Taken(LeaseGuard::not_shared()) };
         let (name, holder) = (layout::lease(key), format!("{}-{:016x}", holder(), fastrand::u64(..)));
@@ -126,14 +128,14 @@ impl Store {
         }
     }
 
-    /// Whether somebody is at work on a key. `for_`: how long a lease of theirs lasts at most.
+    /// Whether another process holds the lease on a key. `for_` is the longest duration of a lease.
     pub async fn is_leased(&self, key: &Key, for_: Duration) -> bool {
         let Some(shared) = self.shared() else { return false };
         let found = shared.content(&layout::lease(key)).await;
         found.ok().flatten().is_some_and(|content| until(&content, for_) > Timestamp::now())
     }
 
-    /// The same for who waits, and mostly finds that nothing has changed: looks before it writes.
+    /// Like [`Store::lease`], but reads before it writes. For callers that poll: mostly nothing has changed.
     pub(super) async fn lease_if_free(&self, key: &Key, for_: Duration) -> Lease {
         if let Some(shared) = self.shared()
             && let Ok(Some(content)) = shared.content(&layout::lease(key)).await
@@ -147,9 +149,12 @@ impl Store {
     }
 }
 
-/// Takes a lease: `None`. Or until when somebody else has it. The error is that it cannot be written down.
+/// Takes the lease. Returns `None` on success, else the time when the present holder's lease expires.
+///
+/// # Errors
+/// When the lease cannot be written.
 async fn take(shared: &Arc<Shared>, name: &str, holder: &str, for_: Duration) -> Result<Option<Timestamp>, ()> {
-    // Twice: the one that was in the way may be given back in between.
+    // A second try, because the holder may release the lease between the write and the read.
     for _ in 0..2 {
         if shared.write(name, &written(holder, for_), WriteCondition::IfAbsent).await? {
             return Ok(None);
@@ -166,8 +171,8 @@ async fn take(shared: &Arc<Shared>, name: &str, holder: &str, for_: Duration) ->
     Ok(Some(later(for_)))
 }
 
-/// When a lease ends: as it says, but never later than an honest one taken now would. One that cannot be read may be in
-/// the making: it counts from when it was written.
+/// The time when a lease expires: the time in the file, but never later than `for_` from now. A lease that cannot be
+/// parsed may be half-written; its duration counts from the file's modification time.
 fn until(content: &SmallFile, for_: Duration) -> Timestamp {
     let latest = later(for_);
     if let Some(lease) = read(content) {
@@ -177,7 +182,7 @@ fn until(content: &SmallFile, for_: Duration) -> Timestamp {
     later(for_.saturating_sub(age)).min(latest)
 }
 
-/// Who we are to others: a name that no other process has.
+/// A name for this process that no other process has.
 fn holder() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{}-{}", host.trim(), std::process::id())
@@ -192,7 +197,7 @@ async fn renew(store: Store, name: String, holder: String, for_: Duration) {
             return; // it is somebody else's by now
         }
         let how = match content.version {
-            // A folder has no such promise, and a moment without the lease would be worse.
+            // A folder cannot compare and swap. Removing the lease first would leave a gap without a lease.
             Version::Bytes(_) => WriteCondition::Always,
             tag @ Version::Tag(_) => WriteCondition::IfUnchanged(tag),
         };

@@ -1,5 +1,5 @@
-//! The node's own place: a folder that only the agent writes in. Files are shared with it by hard links where that can
-//! be, so that what is there twice is on the disk once.
+//! The local store: a folder that only nodeagent writes to. Files enter and leave it as hard links where possible, so
+//! that each file is on the disk once.
 
 use std::{
     io::{self, Read as _},
@@ -12,9 +12,9 @@ use crate::{
     fs::{Attributes, FsError, OpenFile, PartialFile, Tree},
 };
 
-/// How much is read at once.
+/// The size of a read, in bytes.
 pub(super) const PIECE: usize = 256 << 10;
-/// What the place is called in messages.
+/// The name of the local store in messages.
 const NAME: &str = "the store's place on this node";
 
 #[derive(Debug, Clone)]
@@ -27,8 +27,8 @@ impl LocalStore {
         Self { tree: Tree::own(root) }
     }
 
-    /// Brings an object to a path and returns its size; `None` when it is not here. One that is not what its name says is
-    /// removed.
+    /// Copies or links an object to `to` and returns its size. Returns `None` if the object is not in the store. A
+    /// corrupt object is removed.
     pub(super) fn give_out(&self, digest: &Digest, to: &Path) -> Result<Option<u64>, StoreError> {
         let name = layout::object(digest);
         let Some(mut opened) = self.tree.open(&name)? else { return Ok(None) };
@@ -38,7 +38,7 @@ impl LocalStore {
             return Err(StoreError::corrupt(digest, NAME, "removed"));
         }
         if self.tree.link_to(&name, to).is_err() {
-            // On another file system, or one without hard links.
+            // The target is on another file system, or the file system has no hard links.
             let Some(opened) = self.tree.open(&name)? else { return Ok(None) };
             let partial = PartialFile::create(to, Attributes::mode(0o644))?;
             if !copied(opened, partial, digest)? {
@@ -49,7 +49,7 @@ impl LocalStore {
         Ok(Some(size))
     }
 
-    /// Takes a file in that was just found to have this digest.
+    /// Adds a file whose digest was just checked.
     pub(super) fn take_in(&self, digest: &Digest, file: &Path) -> Result<(), StoreError> {
         let name = layout::object(digest);
         if self.tree.link_from(file, &name).is_ok() {
@@ -67,18 +67,18 @@ impl LocalStore {
         Ok(())
     }
 
-    /// Whether an object is what its name says.
+    /// Whether the bytes of an object match its digest.
     pub(super) fn is_sound(&self, digest: &Digest) -> bool {
         let opened = self.tree.open(&layout::object(digest));
         opened.ok().flatten().is_some_and(|mut opened| hashed(&mut opened).is_ok_and(|found| found == *digest))
     }
 
-    /// What a key leads to, for somebody who looks and does not use it.
+    /// Reads an entry without marking it as used.
     pub(super) fn look_at_entry(&self, kind: Kind, key: &Key) -> Option<Entry> {
         Entry::parse(kind, &small(self.tree.open(&layout::entry(kind, key)).ok()??).ok()?)
     }
 
-    /// What a key leads to; what is no entry is removed.
+    /// Reads an entry and marks it as used. An entry that cannot be parsed is removed.
     pub(super) fn entry(&self, kind: Kind, key: &Key) -> Result<Option<Entry>, StoreError> {
         let name = layout::entry(kind, key);
         let Ok(Some(opened)) = self.tree.open(&name) else { return Ok(None) };
@@ -91,7 +91,7 @@ impl LocalStore {
         Ok(Some(entry))
     }
 
-    /// Writes what a key leads to.
+    /// Writes an entry.
     pub(super) fn put_entry(&self, kind: Kind, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
         let mut partial = self.tree.create(&layout::entry(kind, key))?;
         partial.write(bytes)?;
@@ -106,7 +106,7 @@ pub(super) fn small(opened: OpenFile) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The SHA-256 of a file that is open.
+/// The SHA-256 of an open file.
 fn hashed(opened: &mut OpenFile) -> Result<Digest, StoreError> {
     let mut hasher = Digest::sha256_hasher();
     each_piece(&mut opened.file, |piece| {
@@ -116,7 +116,7 @@ fn hashed(opened: &mut OpenFile) -> Result<Digest, StoreError> {
     Ok(hasher.finish())
 }
 
-/// Copies bytes and hashes them on the way. The copy appears only if they are what they should be; says whether.
+/// Copies a file and hashes it on the way. The copy appears only if its digest matches; returns whether it does.
 fn copied(mut from: OpenFile, mut to: PartialFile, digest: &Digest) -> Result<bool, StoreError> {
     let mut hasher = digest.hasher();
     each_piece(&mut from.file, |piece| {

@@ -1,5 +1,4 @@
-//! Care of a store, by hand and at the end of a run: what a place has, whether it is sound, what it need not have any
-//! more, and the way from one place to the other.
+//! Maintenance of a store: statistics, verification, removal of old objects, and copies between the two tiers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,57 +15,57 @@ use super::{
 };
 use crate::{digest::Digest, report::event::Served};
 
-/// What killed work left is gone after a day: by then nobody is at it any more.
+/// Temporary files and leases that are older than this were left by killed processes.
 const LEFT_OVER: std::time::Duration = std::time::Duration::from_secs(86_400);
-/// Bucket that are looked at or moved at once.
+/// Objects that are read or copied at the same time.
 const AT_ONCE: usize = 4;
 
-/// One of the two places.
+/// One of the two parts of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tier {
-    /// The node's own.
+    /// The store on this node.
     Local,
-    /// The one that nodes share.
+    /// The store that nodes share.
     Shared,
 }
 
-/// What a place has.
+/// The contents of one tier.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct StoreStats {
-    /// Bucket, and their bytes.
+    /// Number and bytes of objects.
     pub objects: Served,
-    /// Entries, by kind.
+    /// Number of entries of each kind.
     pub entries: BTreeMap<Kind, u64>,
-    /// Leases that are written down.
+    /// Number of leases.
     pub leases: u64,
-    /// Names that are none of ours.
+    /// Number of files that do not belong to the store.
     pub foreign: u64,
 }
 
-/// Whether a place is sound.
+/// The result of verifying one tier.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct VerifyReport {
-    /// Bucket that are what their names say, and their bytes.
+    /// Number and bytes of objects that match their digests.
     pub sound: Served,
-    /// Names under which something else was; it was removed where that can be.
+    /// Names of damaged objects and entries. They were removed where possible.
     pub damaged: Vec<String>,
-    /// Names that are none of ours: nobody asks for them.
+    /// Names of files that do not belong to the store. nodeagent never reads them.
     pub foreign: Vec<String>,
 }
 
-/// What was done to a place.
+/// The result of removing or copying files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct MaintenanceReport {
-    /// Bucket that were removed or moved, and their bytes.
+    /// Number and bytes of objects that were removed or copied.
     pub objects: Served,
-    /// Entries that were.
+    /// Number of entries that were removed or copied.
     pub entries: u64,
-    /// Bucket and entries of which it could not be done.
+    /// Number of objects and entries that could not be removed or copied.
     pub failed: u64,
 }
 
 impl Store {
-    /// What a place has.
+    /// The contents of one tier.
     pub async fn stat(&self, tier: Tier) -> Result<StoreStats, StoreError> {
         let mut stat = StoreStats::default();
         for held in self.held(tier).await? {
@@ -84,7 +83,7 @@ impl Store {
         Ok(stat)
     }
 
-    /// Reads every object of a place and compares it with its name, and every entry. What is damaged is removed.
+    /// Reads every object of a tier and compares it with its digest, and parses every entry. Damaged files are removed.
     pub async fn verify(&self, tier: Tier) -> Result<VerifyReport, StoreError> {
         let held = self.held(tier).await?;
         let mut looked = stream::iter(held)
@@ -114,15 +113,15 @@ impl Store {
                 }
             }
         }
-        // A place that failed in between answered nothing.
+        // If the shared store failed meanwhile, the result is incomplete.
         if tier == Tier::Shared {
             self.shared_or_gone()?;
         }
         Ok(verdict)
     }
 
-    /// Removes what was not used for the longest time until the rest is within a bound; entries whose objects are gone;
-    /// what killed work left long ago.
+    /// Removes the objects that were unused for the longest time until the rest is within `limit` bytes. Also removes
+    /// entries without their objects, and files that killed processes left.
     pub async fn gc(&self, tier: Tier, limit: u64) -> Result<MaintenanceReport, StoreError> {
         let mut objects: Vec<(StoredFile, Digest)> = Vec::new();
         let (mut entries, mut old) = (Vec::new(), Vec::new());
@@ -149,7 +148,7 @@ impl Store {
             done.objects.bytes += held.size;
         }
         for (held, kind, key) in entries {
-            // An entry whose objects are in the other place is still of use.
+            // The objects of the entry may be in the other tier.
             let Some(entry) = self.entry_of(tier, kind, &key).await else { continue };
             let is_whole = entry.objects.iter().all(|member| kept.contains(&member.digest()));
             if !is_whole && (tier == Tier::Shared || self.0.shared.is_none()) {
@@ -163,7 +162,7 @@ impl Store {
         Ok(done)
     }
 
-    /// Publishes all that this node has.
+    /// Publishes everything in the local store to the shared store.
     pub async fn push(&self) -> Result<MaintenanceReport, StoreError> {
         let held = self.held(Tier::Local).await?;
         let there = self.sizes_in_shared().await?;
@@ -192,7 +191,7 @@ impl Store {
         Ok(done)
     }
 
-    /// Takes over all that the shared place has.
+    /// Copies everything in the shared store to the local store.
     pub async fn pull(&self) -> Result<MaintenanceReport, StoreError> {
         let shared = self.shared_or_gone()?;
         let Some(local) = &self.0.local else { return Ok(MaintenanceReport::default()) };
@@ -222,7 +221,7 @@ impl Store {
         Ok(done)
     }
 
-    /// Keeps the node's own place within its bound, when something was taken in.
+    /// Keeps the local store within its limit, if something was added.
     pub(super) async fn keep_within_bound(&self) {
         if self.0.grown.swap(false, std::sync::atomic::Ordering::Relaxed)
             && let Err(error) = self.gc(Tier::Local, self.0.limit).await
@@ -231,7 +230,7 @@ impl Store {
         }
     }
 
-    /// All that a place has, in order of names.
+    /// All files of a tier, sorted by name.
     async fn held(&self, tier: Tier) -> Result<Vec<StoredFile>, StoreError> {
         match tier {
             Tier::Local => {
@@ -255,7 +254,7 @@ impl Store {
                 super::blocking(move || local.is_sound(&digest)).await
             }
             (Tier::Local, None) => true,
-            // A place that cannot be read says nothing of its objects.
+            // If the shared store cannot be read, nothing is known about the object.
             (Tier::Shared, _) => match self.shared() {
                 Some(shared) => shared.is_sound(digest, size).await || !shared.is_in_use(),
                 None => true,
@@ -307,7 +306,7 @@ impl MaintenanceReport {
     }
 }
 
-/// Bucket and entries that a place has, without what somebody planted there.
+/// Splits files into objects and entries, and drops files that are not regular files.
 #[expect(clippy::type_complexity, reason = "two lists, each of what was listed and what its name says")]
 fn split(held: Vec<StoredFile>) -> (Vec<(StoredFile, Digest)>, Vec<(StoredFile, Kind, Key)>) {
     let (mut objects, mut entries) = (Vec::new(), Vec::new());

@@ -1,8 +1,10 @@
-//! Artefacts by what they are: objects, named by their SHA-256, and entries, which say what objects a key leads to.
+//! The artefact store: objects, named by their SHA-256, and entries, which map a key to objects.
 //!
-//! A store has a place on the node and may have one that nodes share. Nothing is taken from either before its bytes were
-//! hashed, nothing is visible in either before it is whole, and no place that fails ever fails a run: what the store
-//! does not give comes from the origin.
+//! A store has a local tier on the node and may have a shared tier. Bytes are hashed before they are used. A file
+//! appears in
+//! a tier only when it is complete. An error of the store never fails a run: artefacts that the store cannot deliver
+//! are
+//! fetched from their origin.
 
 mod backend;
 mod backend_error;
@@ -52,42 +54,42 @@ pub use visibility::Visibility;
 
 use crate::{cloud::Clouds, digest::Digest, fs::Tree, report::event::StoreUse, task};
 
-/// Where the node's own place is, below the agent's cache.
+/// The folder of the local store, below the agent's cache.
 const LOCAL: &str = "store";
-/// How large the node's own place may grow unless somebody says otherwise: 10 GiB.
+/// The default limit of the local store: 10 GiB.
 pub const DEFAULT_LIMIT: u64 = 10 << 30;
 
-/// Hears of what people should know and what stops nothing.
+/// Receives warnings.
 pub type Warn = Arc<dyn Fn(String) + Send + Sync>;
 
-/// Bytes of the store.
+/// Bytes in the store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Object {
-    /// The SHA-256, which is its name.
+    /// The SHA-256 of the bytes, which is also the name.
     pub digest: Digest,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: u64,
 }
 
-/// Where the store of a node is.
+/// The locations of a node's store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreLocations {
-    /// The node's own place.
+    /// The folder of the local store.
     pub local: PathBuf,
-    /// How large that may grow, in bytes.
+    /// The limit of the local store, in bytes.
     pub limit: u64,
-    /// The one that nodes share.
+    /// The shared store.
     pub shared: Option<StoreUrl>,
 }
 
 impl StoreLocations {
-    /// The usual ones of a node: below the agent's cache, and nothing shared.
+    /// The default: a local store below the agent's cache and no shared store.
     pub fn below(cache: &Path) -> Self {
         Self { local: cache.join(LOCAL), limit: DEFAULT_LIMIT, shared: None }
     }
 }
 
-/// The store of a node. Cheap to clone; nothing is opened before it is needed.
+/// The store of a node. Cheap to clone. Files and connections are opened at the first use.
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
 
@@ -95,20 +97,20 @@ struct Inner {
     local: Option<LocalStore>,
     limit: u64,
     shared: Option<Arc<Shared>>,
-    /// Places for what is fetched at once, wherever from.
+    /// Limits the requests that are under way at the same time.
     slots: Arc<Semaphore>,
     count: usage::Counters,
     warn: Warn,
-    /// Whether it was warned that nothing can be kept.
+    /// Whether the warning about a local store that cannot be written was sent.
     warned: AtomicBool,
-    /// Whether something was taken in, so that the bound may be passed.
+    /// Whether something was added, so that the local store may exceed its limit.
     grown: AtomicBool,
-    /// What is on its way to the shared place.
+    /// Uploads to the shared store.
     background: Mutex<JoinSet<()>>,
 }
 
 impl Store {
-    /// The store of a node. Nobody is asked and nothing is looked at yet.
+    /// The store of a node. Opens nothing yet.
     pub fn open(locations: &StoreLocations, clouds: &Arc<Clouds>, warn: Warn) -> Self {
         let shared = locations.shared.as_ref().map(|place| {
             let backend = match place {
@@ -139,8 +141,8 @@ impl Store {
         }))
     }
 
-    /// Brings an object to a path, where it appears only whole and right. Says whether it did; what is there already and
-    /// right is left as it is. `on_bytes` hears of what had to be copied.
+    /// Places an object at a path, where it appears only complete and verified. Returns whether it did. A file that is
+    /// already there with the right digest is kept. `on_bytes` receives the number of bytes copied.
     pub async fn object(&self, digest: &Digest, size: Option<u64>, to: &Path, on_bytes: impl Fn(u64)) -> bool {
         if !layout::is_name(digest) {
             return false;
@@ -160,14 +162,14 @@ impl Store {
         true
     }
 
-    /// Takes a file in under the digest of its bytes, and publishes it.
+    /// Adds a file under its digest and publishes it.
     pub async fn add(&self, file: &Path) -> Result<Object, StoreError> {
         let object = self.add_local(file).await?;
         self.publish_object(&object.digest, None);
         Ok(object)
     }
 
-    /// The same on this node only: for what not everybody may have.
+    /// Like [`Store::add`], but on this node only: for content with restricted access.
     pub async fn add_local(&self, file: &Path) -> Result<Object, StoreError> {
         let path = file.to_owned();
         let read = blocking(move || Digest::sha256_of_file(&path)).await;
@@ -177,8 +179,8 @@ impl Store {
         Ok(Object { digest, size })
     }
 
-    /// Takes a file in whose bytes were just checked against a digest, and publishes it: for those who wait for it, at
-    /// once. Not to be able to is worth a warning and no more.
+    /// Adds a file whose digest was just checked, and publishes it; with a permit that other nodes wait for, it is
+    /// published first. A failure is only a warning.
     pub async fn keep(&self, digest: &Digest, file: &Path, permit: FetchPermit) {
         let guard = permit.into_guard();
         if self.take_in(digest, file).await {
@@ -186,22 +188,22 @@ impl Store {
         }
     }
 
-    /// The same on this node only: for what not everybody may have.
+    /// Like [`Store::keep`], but on this node only: for content with restricted access.
     pub async fn keep_local(&self, digest: &Digest, file: &Path) {
         self.take_in(digest, file).await;
     }
 
-    /// Whether anything is kept at all.
+    /// Whether this store keeps anything.
     pub fn keeps(&self) -> bool {
         self.0.local.is_some()
     }
 
-    /// Whether a shared place is named, whatever became of it; [`Store::is_shared`] says whether it is in use.
+    /// Whether a shared store is configured. [`Store::is_shared`] tells whether it is in use.
     pub fn has_shared(&self) -> bool {
         self.0.shared.is_some()
     }
 
-    /// What a key leads to: here, else in the shared place.
+    /// The entry for a key, from the local store or else from the shared store.
     pub async fn entry(&self, kind: Kind, key: &Key) -> Option<Entry> {
         match self.entry_in(Tier::Local, kind, key).await {
             None => self.entry_in(Tier::Shared, kind, key).await,
@@ -209,7 +211,7 @@ impl Store {
         }
     }
 
-    /// What a key leads to in one of the locations.
+    /// The entry for a key in one tier.
     pub async fn entry_in(&self, tier: Tier, kind: Kind, key: &Key) -> Option<Entry> {
         if tier == Tier::Shared {
             return self.shared()?.entry(kind, key).await;
@@ -223,8 +225,8 @@ impl Store {
         )
     }
 
-    /// Says what a key leads to, here and in the shared place: there once all its objects are there, which must be here.
-    /// What is said there already stays.
+    /// Writes an entry to both tiers. In the shared store it appears after its objects, which must be in the local
+    /// store. An entry that exists there is kept.
     pub async fn publish(&self, kind: Kind, key: &Key, entry: &Entry) -> Result<(), StoreError> {
         self.put_entry(kind, key, entry).await?;
         let (store, key, entry) = (self.clone(), key.clone(), entry.clone());
@@ -232,15 +234,16 @@ impl Store {
         Ok(())
     }
 
-    /// The same in the place of what was said before, which was of no use. Waits until others can see it.
+    /// Like [`Store::publish`], but replaces an entry that exists, because it was unusable. Waits until other nodes can
+    /// see the new entry.
     pub async fn republish(&self, kind: Kind, key: &Key, entry: &Entry) -> Result<(), StoreError> {
         self.put_entry(kind, key, entry).await?;
         self.publish_entry(kind, key, entry, Existing::Replace).await;
         Ok(())
     }
 
-    /// Takes a file in and says that a key leads to it, in the place of what was said before: for everybody, or on this
-    /// node only for what not everybody may have.
+    /// Adds a file and writes an entry for it, replacing an entry that exists. `visibility` decides whether both are
+    /// also published.
     pub async fn publish_file(
         &self,
         (kind, key): (Kind, &Key),
@@ -256,7 +259,7 @@ impl Store {
         }
     }
 
-    /// Says what a key leads to on this node only.
+    /// Writes an entry on this node only.
     pub async fn put_entry(&self, kind: Kind, key: &Key, entry: &Entry) -> Result<(), StoreError> {
         let (inner, key, bytes) = (Arc::clone(&self.0), key.clone(), entry.to_bytes());
         blocking(move || inner.local.as_ref().map_or(Ok(()), |local| local.put_entry(kind, &key, &bytes))).await
@@ -272,19 +275,19 @@ impl Store {
         shared.put_entry(kind, key, &entry.to_bytes(), existing).await;
     }
 
-    /// Goes on with work beside the run, which [`Store::settle`] waits for.
+    /// Runs work beside the run. [`Store::settle`] waits for it.
     pub fn spawn_background(&self, work: impl Future<Output = ()> + Send + 'static) {
-        // Outside of a runtime nothing can go on; what was to be published is published by others.
+        // Outside of a runtime no task can run. Other nodes will publish the artefact.
         if tokio::runtime::Handle::try_current().is_ok() {
             self.background().spawn(work);
         }
     }
 
-    /// Waits until all is published that was to be, but not longer than this; then keeps the node's own place within its
-    /// bound. What is late is not waited for: somebody else publishes it.
+    /// Waits for all uploads, but not longer than `at_most`, then keeps the local store within its limit. Unfinished
+    /// uploads are cancelled: another node will publish these objects.
     pub async fn settle(&self, at_most: Duration) {
         let mut under_way = JoinSet::new();
-        // What ends may have begun something else.
+        // A task may spawn another one before it ends.
         let all = async {
             loop {
                 under_way = std::mem::take(&mut *self.background());
@@ -303,12 +306,12 @@ impl Store {
         self.keep_within_bound().await;
     }
 
-    /// Notes what came from where it is made, past the store.
+    /// Counts bytes that came from an origin instead of the store.
     pub fn came_from_origin(&self, bytes: u64) {
         self.0.count.origin.add(bytes);
     }
 
-    /// What came from where, up to now.
+    /// The bytes that came from each source so far.
     pub fn used(&self) -> StoreUse {
         self.0.count.now()
     }
@@ -327,7 +330,7 @@ impl Store {
         self.0.background.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Publishes an object; gives back the lease that others wait by when it is there.
+    /// Publishes an object, then releases the lease that other nodes wait for.
     fn publish_object(&self, digest: &Digest, guard: Option<LeaseGuard>) {
         let (store, digest) = (self.clone(), digest.clone());
         self.in_background(async move {
@@ -345,7 +348,7 @@ impl Store {
         self.0.local.as_ref()?.tree.open(&layout::object(digest)).ok()?
     }
 
-    /// Takes a file in, or says once that it cannot. Says whether it did.
+    /// Adds a file, or warns once if that fails. Returns whether it was added.
     async fn take_in(&self, digest: &Digest, file: &Path) -> bool {
         let Err(error) = self.to_local(digest, file).await else { return self.0.local.is_some() };
         if !self.0.warned.swap(true, Ordering::Relaxed) {
@@ -364,7 +367,7 @@ impl Store {
         .await
     }
 
-    /// From the node's own place; the object's size.
+    /// Places an object from the local store at a path. Returns its size.
     async fn out_of_local(&self, digest: &Digest, to: &Path) -> Option<u64> {
         let (inner, also, to) = (Arc::clone(&self.0), digest.clone(), to.to_owned());
         match blocking(move || inner.local.as_ref()?.give_out(&also, &to).transpose()).await? {
@@ -382,7 +385,7 @@ async fn is_there(digest: &Digest, to: &Path) -> bool {
     blocking(move || Digest::sha256_of_file(&to).is_ok_and(|found| found == digest)).await
 }
 
-/// Works on files beside the runtime's own threads.
+/// Runs work on files in a blocking thread.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     task::blocking(work).await.unwrap_or_else(|error| error.resume())
 }

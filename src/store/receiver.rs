@@ -1,4 +1,4 @@
-//! Bytes on their way from a shared place to a file of ours: hashed once, while they are written.
+//! Writes bytes from a shared store to a local file and hashes them on the way.
 
 use std::path::{Path, PathBuf};
 
@@ -8,18 +8,18 @@ use crate::{
     fs::{Attributes, PartialFile},
 };
 
-/// The largest object whose size nobody said before.
+/// The largest object whose size is not known in advance, in bytes.
 const MOST_BYTES: u64 = 8 << 30;
 
-/// A file in the making.
+/// A file that is being received.
 pub(super) struct Receiver {
-    /// Where it goes; nowhere when only its digest matters.
+    /// The target; `None` when only the digest is checked.
     to: Option<PathBuf>,
-    /// Begun when there is something to write.
+    /// The temporary file, opened when the size is announced.
     partial: Option<PartialFile>,
     hasher: Hasher,
     received: u64,
-    /// What is announced, or known from elsewhere.
+    /// The size that is known in advance or announced by the store.
     expected: Option<u64>,
 }
 
@@ -29,7 +29,7 @@ impl Receiver {
         Self { to, partial: None, hasher: Digest::sha256_hasher(), received: 0, expected: size }
     }
 
-    /// The place says how long the object is. What cannot be right is not even begun.
+    /// Checks the size that the store announces, before anything is written.
     pub(super) fn announce(&mut self, size: u64) -> Result<(), BackendError> {
         match self.expected {
             Some(expected) if expected != size => {
@@ -45,7 +45,7 @@ impl Receiver {
         Ok(())
     }
 
-    /// Takes the next bytes. What is endless ends with the size that was announced.
+    /// Writes the next bytes. Fails when there are more than announced.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), BackendError> {
         self.received += bytes.len() as u64;
         if self.received > self.expected.unwrap_or(MOST_BYTES) {
@@ -55,7 +55,7 @@ impl Receiver {
         self.partial.as_mut().map_or(Ok(()), |partial| partial.write(bytes)).map_err(BackendError::LocalDisk)
     }
 
-    /// Lets the file appear, if its bytes are what they should be. Returns their number.
+    /// Moves the file to its target if its digest matches. Returns its size.
     pub(super) fn finish(self, digest: &Digest) -> Result<u64, BackendError> {
         let found = self.hasher.finish();
         if found != *digest {

@@ -1,5 +1,5 @@
-//! The place that nodes share. What is wrong with it is said once, and never fails anything: a place that fails or
-//! stalls is left alone, one that cannot be written to is only read.
+//! The shared store. Each problem is reported once and never fails a run: a store that fails or stalls is disabled, and
+//! a store without write access is only read.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,56 +23,56 @@ use super::{
 };
 use crate::{digest::Digest, fs::OpenFile};
 
-/// Bucket that are published at once: each holds its next parts in memory. As many that nobody waits for.
+/// Objects that are published at the same time, for each urgency: each one holds parts in memory.
 const AT_ONCE: usize = 3;
-/// A listing says nothing before its first page is whole.
+/// Factor on the time limit of a listing, which shows no progress before its first page is complete.
 const LISTING: u32 = 8;
 
-/// What somebody does at the place, for what follows when it fails.
+/// The kind of operation. It decides the consequence of an error.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Operation {
     Read,
     Write,
 }
 
-/// What becomes of an entry that is there already.
+/// What to do with an entry that exists.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Existing {
-    /// Who is second leaves it: both are right.
+    /// Keep it: both versions are right.
     Keep,
-    /// It was found to be of no use.
+    /// Replace it: it was found to be unusable.
     Replace,
 }
 
 pub(super) struct Shared {
-    /// As people name it.
+    /// The store's folder or address, as shown to people.
     pub(super) name: String,
     backend: Backend,
     limits: StallLimits,
     looked: OnceCell<()>,
-    /// It failed, and is not asked any more.
+    /// The store failed and is not used any more.
     disabled: AtomicBool,
-    /// Nothing can be written there.
+    /// The store cannot be written.
     read_only: AtomicBool,
-    /// Names under which it has something else than it should: to be replaced.
+    /// Names of objects and entries with wrong content. They will be replaced.
     refused: Mutex<BTreeSet<String>>,
-    /// Bucket that are on their way there, or were.
+    /// Objects that are being published or were published, with the result.
     under_way: Mutex<BTreeMap<Digest, Arc<OnceCell<bool>>>>,
-    /// Places for what others may be waiting for, and for the rest.
+    /// Separate limits, so that objects that other nodes wait for do not queue behind the rest.
     urgent_slots: Semaphore,
     normal_slots: Semaphore,
-    /// Nobody is waited for any more.
+    /// This node no longer waits for other nodes.
     waiting_disabled: AtomicBool,
     expired_waits: AtomicU32,
     warn: Warn,
 }
 
-/// How soon an object is to be published.
+/// How soon an object should be published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Urgency {
-    /// Others may be waiting for it.
+    /// First: other nodes may be waiting for it.
     Awaited,
-    /// When its turn comes.
+    /// In order.
     Normal,
 }
 
@@ -95,34 +95,34 @@ impl Shared {
         }
     }
 
-    /// Whether it is still asked.
+    /// Whether the store is in use.
     pub(super) fn is_in_use(&self) -> bool {
         !self.disabled.load(Ordering::Relaxed)
     }
 
-    /// Whether something may still be published there.
+    /// Whether objects can be published.
     pub(super) fn is_writable(&self) -> bool {
         self.is_in_use() && !self.read_only.load(Ordering::Relaxed)
     }
 
-    /// Whether it may pay to wait for what others publish there.
+    /// Whether this node waits for objects that other nodes publish.
     pub(super) fn allows_waiting(&self) -> bool {
         self.is_writable() && !self.waiting_disabled.load(Ordering::Relaxed)
     }
 
-    /// Nobody is waited for from here on.
+    /// Stops waiting for other nodes, for the rest of the run.
     pub(super) fn stop_waiting(&self) {
         self.waiting_disabled.store(true, Ordering::Relaxed);
     }
 
-    /// Somebody was waited for, and did not publish it in time.
+    /// Counts a wait for another node that ended without a result. After `at_most` of them this node stops waiting.
     pub(super) fn count_expired_wait(&self, at_most: u32) {
         if self.expired_waits.fetch_add(1, Ordering::Relaxed) + 1 >= at_most {
             self.stop_waiting();
         }
     }
 
-    /// Brings an object to a path. Returns its size; `None` when it is not to be had here.
+    /// Places an object at a path. Returns its size, or `None` if the store cannot deliver it.
     pub(super) async fn fetch(
         &self,
         digest: &Digest,
@@ -133,7 +133,7 @@ impl Shared {
         self.receive(digest, Receiver::new(Some(to), size), on_bytes).await
     }
 
-    /// Whether an object is what its name says.
+    /// Whether the bytes of an object match its digest.
     pub(super) async fn is_sound(&self, digest: &Digest, size: u64) -> bool {
         self.receive(digest, Receiver::new(None, Some(size)), |_| ()).await.is_some()
     }
@@ -152,7 +152,8 @@ impl Shared {
         received.unwrap_or_else(|error| self.record(error, Operation::Read, &name))
     }
 
-    /// Publishes an object, unless it is there. Says whether it is there then. `open`: the bytes, when they are needed.
+    /// Publishes an object, unless the store has it. Returns whether the store has it afterwards. `open` opens the
+    /// bytes when they are needed.
     pub(super) async fn publish(
         &self,
         digest: &Digest,
@@ -201,7 +202,7 @@ impl Shared {
         }
     }
 
-    /// What a key leads to, as it is written there.
+    /// The entry for a key.
     pub(super) async fn entry(&self, kind: Kind, key: &Key) -> Option<Entry> {
         let name = layout::entry(kind, key);
         let content = self.content(&name).await.ok()??;
@@ -214,7 +215,7 @@ impl Shared {
         })
     }
 
-    /// Says what a key leads to.
+    /// Writes an entry.
     pub(super) async fn put_entry(&self, kind: Kind, key: &Key, bytes: &[u8], existing: Existing) -> bool {
         if existing == Existing::Keep && self.entry(kind, key).await.is_some() {
             return true;
@@ -222,13 +223,16 @@ impl Shared {
         self.write(&layout::entry(kind, key), bytes, WriteCondition::Always).await.unwrap_or(false)
     }
 
-    /// A small file as it is now.
+    /// The content of a small file.
     pub(super) async fn content(&self, name: &str) -> Result<Option<SmallFile>, ()> {
         let read = self.guarded(self.limits, &TransferProgress::default(), self.backend.content(name), |_| ()).await;
         read.map_err(|error| self.record_only(error, Operation::Read, name))
     }
 
-    /// Writes a small file. Says whether it did; the error is that nothing can be written.
+    /// Writes a small file if the condition holds. Returns whether it was written.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
     pub(super) async fn write(&self, name: &str, bytes: &[u8], how: WriteCondition) -> Result<bool, ()> {
         if !self.is_writable() {
             return Err(());
@@ -251,7 +255,7 @@ impl Shared {
         listed.map_err(|error| self.record_only(error, Operation::Read, folder))
     }
 
-    /// Works with the place while patience lasts.
+    /// Runs an operation within the time limits. The first operation also checks that the store exists.
     async fn guarded<T>(
         &self,
         limits: StallLimits,
@@ -277,7 +281,7 @@ impl Shared {
         self.record::<()>(error, operation, name);
     }
 
-    /// Draws the consequences of a trouble, and says so once.
+    /// Applies the consequences of an error and warns once.
     fn record<T>(&self, error: BackendError, operation: Operation, name: &str) -> Option<T> {
         match (error, operation) {
             (BackendError::Unusable(why), _) | (BackendError::NotWritable(why), Operation::Read) => {
@@ -297,7 +301,7 @@ impl Shared {
                     (self.warn)(format!("what the shared store `{}` has as `{short}` is refused: {why}", self.name));
                 }
             }
-            // The next to use our own disk says it better.
+            // The next operation on the local disk reports its error in more detail.
             (BackendError::LocalDisk(_) | BackendError::Disabled, _) => {}
         }
         None

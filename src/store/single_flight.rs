@@ -1,8 +1,10 @@
-//! One of many goes to the origin, the others wait for what it publishes: when a whole cluster starts at once, each file
-//! is fetched once.
+//! Single flight: when many nodes start at once, one node fetches each file from its origin, and the others wait for
+//! the copy
+//! that it publishes.
 //!
-//! Waiting must pay. Nobody waits for less than a lease costs, nor longer than the way past the store would take, nor by a
-//! place that is itself slow; a holder that died is replaced when its lease has run out.
+//! Waiting must be faster than fetching. A node does not wait for small files, for a slow store, or longer than a fetch
+//! would
+//! take. If the holder of a lease dies, its lease expires and another node takes over.
 
 use std::{
     path::Path,
@@ -15,55 +17,55 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{Key, Lease, LeaseGuard, Store};
 use crate::digest::Digest;
 
-/// How long somebody who is dead is believed to be at work.
+/// The duration of a lease: a dead holder blocks others for at most this time.
 const LEASE: Duration = Duration::from_secs(12);
-/// What is smaller is fetched sooner than agreed upon. It is little: of many nodes that go for a file at once as many fetch
-/// it, and most packages are small (docs/benchmarks-cluster.md).
+/// The smallest file that nodes coordinate, in bytes. Below this size a fetch is faster than a lease. The size is
+/// small, because most packages are small (docs/benchmarks-cluster.md).
 const LEAST_SIZE: u64 = 8 << 10;
-/// How long anything is waited for: not less than it takes to see that its holder is dead.
+/// The shortest wait: the time after which a dead holder's lease has expired.
 const FLOOR: Duration = LEASE;
-/// And not longer than this, however large it is.
+/// The longest wait, for any size.
 const CEILING: Duration = Duration::from_secs(180);
-/// How long what nobody knows the size of is waited for.
+/// The wait for a file of unknown size.
 const OF_UNKNOWN_SIZE: Duration = Duration::from_secs(20);
-/// The pace at which an origin is thought to give a file, in bytes a second, with others under way at the same time.
+/// The assumed download rate of an origin under load, in bytes a second.
 const PACE: u64 = 1 << 20;
-/// The first look comes after this, the next ones later and later.
+/// The first pause between two looks. Later pauses grow.
 const FIRST_PAUSE: Duration = Duration::from_millis(150);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// A place that takes so long for a lease is no place to wait by.
+/// If asking for a lease takes longer than this, the node stops waiting for others.
 const SLOW: Duration = Duration::from_secs(8);
-/// Who waited in vain so often waits no more.
+/// After this many waits without a result, the node stops waiting for others.
 const MOST_IN_VAIN: u32 = 3;
-/// What is looked for, read or fetched at once. Who waits does not count.
+/// Operations on the store and downloads that run at the same time. A wait does not count.
 pub(super) const AT_ONCE: usize = 12;
 
-/// Whose turn it is to go to the origin.
+/// The result of asking for an object that several nodes may want.
 pub enum SingleFlight {
-    /// Nobody's: the object is where it was wanted.
+    /// The object is at its path.
     Served,
-    /// Ours, until the permit is dropped or handed in with the file.
+    /// This node has to fetch it. The permit is valid until it is dropped or passed to [`Store::keep`].
     Fetch(FetchPermit),
 }
 
-/// The right to go to the origin. Others may be waiting for it.
+/// The permit to fetch an object. Other nodes may be waiting for the result.
 #[derive(Default)]
 pub struct FetchPermit {
     guard: Option<LeaseGuard>,
-    /// One of the places for what is done at once.
+    /// One of the limited slots for concurrent operations.
     _slot: Option<OwnedSemaphorePermit>,
 }
 
 impl FetchPermit {
-    /// What is to be given back once the object is published.
+    /// The lease to release after the object is published.
     pub(super) fn into_guard(self) -> Option<LeaseGuard> {
         self.guard.filter(LeaseGuard::is_written)
     }
 }
 
 impl Store {
-    /// Brings an object to a path as [`Store::object`] does, or says that it is for us to fetch it. While another node is
-    /// at that, it is waited for.
+    /// Places an object at a path as [`Store::object`] does, or returns a permit to fetch it. If another node is
+    /// fetching the object, waits for it.
     pub async fn object_or_permit(
         &self,
         digest: &Digest,
@@ -86,7 +88,7 @@ impl Store {
             }
             match self.next(&Key::of_object(digest), waiting.is_none()).await {
                 Lease::Taken(guard) => {
-                    // It may have been published, and the lease given back, since we looked.
+                    // The object may have been published, and the lease released, since the last look.
                     if guard.is_written() && self.object(digest, size, to, &on_bytes).await {
                         return SingleFlight::Served;
                     }
@@ -100,17 +102,17 @@ impl Store {
         }
     }
 
-    /// Whether there is a place that other nodes may see what we fetch in.
+    /// Whether a shared store is in use.
     pub fn is_shared(&self) -> bool {
         self.shared().is_some()
     }
 
-    /// Whether nodes agree upon who fetches an object of this size.
+    /// Whether nodes coordinate the fetch of an object of this size.
     fn is_coordinated(&self, size: Option<u64>) -> bool {
         size.is_none_or(|size| size >= LEAST_SIZE) && self.shared().is_some_and(|shared| shared.allows_waiting())
     }
 
-    /// Takes the lease or says who has it, and notes how long that took.
+    /// Asks for the lease, and stops waiting for others if that takes too long.
     async fn next(&self, key: &Key, is_first: bool) -> Lease {
         let began = Instant::now();
         let lease = if is_first { self.lease(key, LEASE).await } else { self.lease_if_free(key, LEASE).await };
@@ -137,7 +139,7 @@ struct Waiting {
 
 impl Waiting {
     fn begin(size: Option<u64>) -> Self {
-        // Those who began at the same time do not all lose patience, nor look, at the same time.
+        // Random, so that nodes that started together do not poll and give up together.
         let limit = limit(size).mul_f64(1.0 + fastrand::f64() / 4.0);
         Self { began: Instant::now(), limit, pause: FIRST_PAUSE }
     }
@@ -152,7 +154,7 @@ impl Waiting {
     }
 }
 
-/// How long an object is waited for: what it would take to fetch it, as far as its size tells.
+/// The longest wait for an object: an estimate of how long its download would take.
 fn limit(size: Option<u64>) -> Duration {
     size.map_or(OF_UNKNOWN_SIZE, |size| (FLOOR + Duration::from_secs(size / PACE)).min(CEILING))
 }

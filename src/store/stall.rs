@@ -1,4 +1,4 @@
-//! How long a place may take. A place is not asked to be fast; it is asked not to be slower than going past it.
+//! Detects stalled transfers. The store may be slow, but not slower than the origin.
 
 use std::{
     pin::pin,
@@ -9,14 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a place may take.
+/// The limits of one operation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StallLimits {
-    /// Without a sign of life.
+    /// The longest time without progress.
     pub(super) silence: Duration,
-    /// Until its pace counts.
+    /// The time after which the transfer rate is checked.
     pub(super) grace: Duration,
-    /// The least pace, in bytes a second.
+    /// The lowest transfer rate, in bytes a second.
     pub(super) slowest: u64,
 }
 
@@ -26,7 +26,7 @@ impl Default for StallLimits {
     }
 }
 
-/// What work tells of itself while it goes on, and whether anybody still waits for it.
+/// The progress of an operation, shared between the operation and its caller.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TransferProgress(Arc<ProgressState>);
 
@@ -37,18 +37,18 @@ struct ProgressState {
 }
 
 impl TransferProgress {
-    /// So many bytes more went by.
+    /// Counts transferred bytes.
     pub(super) fn moved(&self, bytes: usize) {
         self.0.moved.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Whether nobody waits any more.
+    /// Whether the caller has stopped waiting.
     pub(super) fn is_given_up(&self) -> bool {
         self.0.given_up.load(Ordering::Relaxed)
     }
 }
 
-/// Why nobody waits any more.
+/// Why the caller stopped waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum StallError {
     #[error("it did not answer for {}", humantime::format_duration(*.0))]
@@ -60,8 +60,8 @@ pub(super) enum StallError {
 }
 
 impl StallLimits {
-    /// Waits for work that tells of itself, not longer than patience lasts. `is_left`: whether somebody else has given
-    /// the place up meanwhile.
+    /// Waits for an operation within the limits. `is_disabled` tells whether the store was disabled meanwhile.
+    /// `on_bytes` receives the number of bytes since the last call.
     pub(super) async fn watch<T>(
         self,
         progress: &TransferProgress,
@@ -98,7 +98,7 @@ impl StallLimits {
         }
     }
 
-    /// The same for what has to reach a disk before it is done.
+    /// Longer limits for writes, which have to reach a disk.
     pub(super) fn of_writing(self) -> Self {
         Self { silence: self.silence * 4, ..self }
     }

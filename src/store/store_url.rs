@@ -1,19 +1,19 @@
-//! Where a shared place is, as people write it.
+//! The address of a shared store, as a user writes it.
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use url::Url;
 
-/// A shared place.
+/// The address of a shared store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreUrl {
     /// A folder that all nodes mount.
     Folder(PathBuf),
-    /// A bucket or container of an object store, and what is below a path in it.
+    /// A path in a bucket of S3 or Google, or in a container of Azure.
     Bucket(Url),
 }
 
-/// The text names no place.
+/// A text that is not the address of a shared store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no place for a store: {why}")]
 pub struct StoreUrlError {
@@ -22,7 +22,7 @@ pub struct StoreUrlError {
 }
 
 impl StoreUrlError {
-    /// What to write instead.
+    /// A hint for the user.
     pub fn hint(&self) -> String {
         "name a folder such as /Volumes/admin/tools/store, or an address such as s3://bucket/store, \
          abfss://container@account.dfs.core.windows.net/store or gs://bucket/store"
@@ -36,7 +36,7 @@ impl FromStr for StoreUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let failed = |why| Err(StoreUrlError { text: text.to_owned(), why });
         if let Some(path) = text.strip_prefix("dbfs:") {
-            // As the nodes of a cluster have it.
+            // The mount point on the nodes of a cluster.
             return Ok(Self::Folder(PathBuf::from(format!("/dbfs/{}", path.trim_start_matches('/')))));
         }
         if text.starts_with('/') {

@@ -1,10 +1,10 @@
-//! Files of a shared place, as each kind of place describes them.
+//! Files of a shared store, independent of its backend.
 
 use std::time::SystemTime;
 
 use crate::http::VersionTag;
 
-/// A small file as it is now.
+/// The content of a small file.
 #[derive(Debug, Clone)]
 pub(super) struct SmallFile {
     pub(super) bytes: Vec<u8>,
@@ -12,32 +12,32 @@ pub(super) struct SmallFile {
     pub(super) modified: SystemTime,
 }
 
-/// What tells whether a small file is still the one that was read.
+/// The version of a small file, to detect changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Version {
     /// Its bytes.
     Bytes(Vec<u8>),
-    /// What the object store calls it.
+    /// The version that the object store assigned.
     Tag(VersionTag),
 }
 
-/// When a small file may be written.
+/// When a small file is written.
 #[derive(Debug, Clone)]
 pub(super) enum WriteCondition {
-    /// In any case.
+    /// Always.
     Always,
-    /// If nothing has the name.
+    /// If no file has this name.
     IfAbsent,
-    /// If this is what has the name.
+    /// If the file still has this version.
     IfUnchanged(Version),
 }
 
-/// A file of a place.
+/// A file of a store, as listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StoredFile {
     pub(super) name: String,
     pub(super) size: u64,
     pub(super) modified: SystemTime,
-    /// Whether it is a file, and not something that somebody planted.
+    /// Whether it is a regular file. Others, such as links, are not used.
     pub(super) is_plain: bool,
 }

@@ -1,4 +1,4 @@
-//! A store as a whole: what it gives, what it refuses, what it leaves.
+//! Tests of the whole store.
 
 mod leases;
 mod local;
@@ -19,7 +19,7 @@ use serde_json::Map;
 use super::*;
 use crate::{cloud::ClientEnvironment, http::Bucket, report::event::Served};
 
-/// Short enough for a test, long enough for a machine with other work.
+/// Short enough for a test, long enough for a busy machine.
 const SHORT: StallLimits =
     StallLimits { silence: Duration::from_secs(2), grace: Duration::from_millis(500), slowest: 1 << 20 };
 
@@ -46,7 +46,7 @@ impl Bench {
         Store::of(Some(LocalStore::new(self.path("local"))), DEFAULT_LIMIT, None, self.warn())
     }
 
-    /// A node of its own name, which shares the folder `shared`.
+    /// A node with its own local store and the shared store `shared`.
     fn node(&self, name: &str) -> Store {
         let _ = std::fs::create_dir(self.path("shared"));
         let place = Backend::Folder(FolderBackend { tree: Tree::shared(self.path("shared")) });
@@ -62,12 +62,12 @@ impl Bench {
         Store::of(Some(LocalStore::new(self.path(name))), DEFAULT_LIMIT, Some(shared), self.warn())
     }
 
-    /// A node that shares a bucket.
+    /// A node whose shared store is a bucket.
     fn node_of_bucket(&self, name: &str, bucket: &Arc<dyn object_store::ObjectStore>) -> Store {
         self.node_with(name, Backend::Bucket(BucketBackend::of(Bucket::of(Arc::clone(bucket)))))
     }
 
-    /// The same with little patience.
+    /// Like `node_of_bucket`, with short limits.
     fn hasty_node(&self, name: &str, bucket: &Arc<dyn object_store::ObjectStore>) -> Store {
         self.node_of_patience(name, Backend::Bucket(BucketBackend::of(Bucket::of(Arc::clone(bucket)))), SHORT)
     }
@@ -87,7 +87,7 @@ async fn has(store: &Store, digest: &Digest, to: &Path) -> bool {
     store.object(digest, None, to, |_| ()).await
 }
 
-/// Publishes these bytes from a node, and waits for that.
+/// Publishes these bytes from a node and waits until they are there.
 async fn published(bench: &Bench, node: &Store, bytes: &[u8]) -> Object {
     let object = node.add(&bench.file("made", bytes)).await.expect("added");
     node.settle(Duration::from_secs(20)).await;

@@ -1,4 +1,4 @@
-//! What came from where: for the report.
+//! Counts the bytes from each source, for the report.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,23 +1,23 @@
-//! Who may have what is kept.
+//! Visibility of artefacts.
 
 use super::Tier;
 
-/// Who may have an artefact.
+/// The nodes that may read an artefact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Visibility {
-    /// Whoever reads the shared place.
+    /// All nodes that read the shared store.
     Shared,
-    /// This node only; and nobody else's is taken in its place.
+    /// This node only. Artefacts of other nodes are not used in its place.
     NodeOnly,
 }
 
 impl Visibility {
-    /// The reach of what is, or is not, for this node only.
+    /// The visibility of private or public content.
     pub fn of(private: bool) -> Self {
         if private { Self::NodeOnly } else { Self::Shared }
     }
 
-    /// Where to look for it, in order.
+    /// The tiers to search, in order.
     pub fn tiers(self) -> &'static [Tier] {
         match self {
             Self::Shared => &[Tier::Local, Tier::Shared],

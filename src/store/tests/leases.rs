@@ -1,4 +1,4 @@
-//! Leases and turns: one works, the others take what it made.
+//! Tests of leases and of single flight.
 
 use super::*;
 
@@ -48,7 +48,7 @@ async fn a_dead_holder_blocks_nobody_for_long() {
     }
 }
 
-/// What a node is told about 1 MiB of bytes.
+/// Asks for an object of 1 MiB.
 async fn turn(bench: &Bench, node: &Store, digest: &Digest) -> SingleFlight {
     node.object_or_permit(digest, Some(1 << 20), &bench.path("to"), |_| ()).await
 }
@@ -96,15 +96,15 @@ async fn what_does_not_pay_is_not_waited_for() {
     let digest = Digest::sha256(b"x");
     let (one, two) = (bench.node("one"), bench.node("two"));
     let _held = one.lease(&Key::of_object(&digest), Duration::from_secs(60)).await;
-    // Too small.
+    // Too small to be coordinated.
     let small = two.object_or_permit(&digest, Some(100), &bench.path("to"), |_| ()).await;
     assert!(matches!(small, SingleFlight::Fetch(_)));
-    // Others were too slow before.
+    // Earlier waits had no result.
     two.shared().expect("shared").count_expired_wait(2);
     assert!(two.shared().expect("shared").allows_waiting());
     two.shared().expect("shared").count_expired_wait(2);
     assert!(matches!(turn(&bench, &two, &digest).await, SingleFlight::Fetch(_)));
-    // The place fails.
+    // The shared store fails.
     let place = Backend::Folder(FolderBackend { tree: Tree::shared(bench.path("absent")) });
     assert!(matches!(turn(&bench, &bench.node_with("three", place), &digest).await, SingleFlight::Fetch(_)));
     assert!(matches!(turn(&bench, &bench.store(), &digest).await, SingleFlight::Fetch(_)), "nothing is shared");

@@ -1,4 +1,4 @@
-//! The node's own place.
+//! Tests of the local store.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Looking after a store by hand.
+//! Tests of maintenance.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The place that nodes share: what it gives, and what it may do to those who use it.
+//! Tests of the shared store, also with hostile content.
 
 use super::*;
 
@@ -40,7 +40,7 @@ async fn what_is_begun_behind_a_run_is_waited_for_and_what_that_begins() {
 async fn what_one_node_has_the_next_one_takes_from_the_shared_place_and_keeps() {
     let bench = Bench::new();
     let bucket: Arc<dyn object_store::ObjectStore> = Arc::new(InMemory::new());
-    // Of one PUT, and of several parts.
+    // One PUT, several parts, no bytes.
     for bytes in [b"hello".to_vec(), vec![7; 12 << 20], Vec::new()] {
         for of_bucket in [false, true] {
             let name = |name: &str| format!("{name}-{}-{of_bucket}", bytes.len());
@@ -87,7 +87,7 @@ async fn a_damaged_object_of_the_shared_place_is_refused_and_replaced() {
             let warnings = bench.warnings();
             assert_eq!(warnings.len(), 1, "{warnings:?}");
             assert!(warnings[0].starts_with("what the shared store `/shared` has as `2cf24dba5fb0` is refused: it"));
-            // It came from the origin then.
+            // In a run, these bytes came from the origin.
             published(&bench, &two, b"hello").await;
             assert_eq!(std::fs::read(&path).expect("there"), b"hello");
         }
@@ -102,7 +102,7 @@ async fn what_somebody_planted_is_neither_followed_nor_believed() {
     let name = layout::object(&digest);
     let path = bench.path("shared").join(&name);
     std::fs::create_dir_all(path.parent().expect("a folder")).expect("created");
-    // A link to the very bytes; a pipe; a folder; a link in the place of the folder above.
+    // A link to the right bytes, a pipe, a folder, a link as the folder above.
     let plant: [&dyn Fn(); 4] = [
         &|| symlink(&outside, &path).expect("linked"),
         &|| nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("made"),
@@ -195,7 +195,7 @@ async fn a_place_that_trickles_is_slower_than_the_origin_and_left_alone() {
     let digest = Digest::sha256(&[1; 400]);
     let path = object_store::path::Path::from(format!("below/{}", layout::object(&digest)));
     object_store::ObjectStoreExt::put(&memory, &path, vec![1; 400].into()).await.expect("put");
-    // The pieces of a chunked store, each after a while.
+    // A store that delivers small pieces with pauses.
     let chunked = object_store::chunked::ChunkedStore::new(Arc::new(memory), 1);
     let slow = ThrottleConfig { wait_get_per_byte: Duration::from_millis(20), ..ThrottleConfig::default() };
     let bucket: Arc<dyn object_store::ObjectStore> = Arc::new(ThrottledStore::new(chunked, slow));

@@ -1,4 +1,4 @@
-//! How the place of a file store is written.
+//! Addresses of file stores.
 
 use std::{fmt, path::PathBuf};
 
@@ -6,10 +6,10 @@ use url::Url;
 
 use crate::http::is_loopback;
 
-/// A file store that is not a folder of the node, unless the platform mounts it.
+/// The address of a file store that is not a local folder. The platform may mount it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileStoreAddress {
-    /// `dbfs:/…`, by its path without the scheme.
+    /// `dbfs:/…`: the path without the scheme.
     Dbfs(String),
     /// `/Volumes/CATALOG/SCHEMA/VOLUME…`.
     Volume(String),
@@ -19,21 +19,21 @@ pub enum FileStoreAddress {
     Web(Url),
 }
 
-/// A text that looks like an address of a file store and is none.
+/// A text that looks like the address of a file store but is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` {why}")]
 pub struct AddressError {
     text: String,
     why: &'static str,
-    /// What to do.
+    /// A hint for the user.
     pub hint: &'static str,
 }
 
 impl FileStoreAddress {
-    /// Reads an address; `None` for a folder of the node.
+    /// Parses an address. Returns `None` for a local folder.
     ///
     /// # Errors
-    /// When the text has a scheme, or the beginning of a Volume, and does not name a folder there.
+    /// When the text has a scheme or begins like a Volume, and does not name a folder there.
     pub fn parse(text: &str) -> Result<Option<Self>, AddressError> {
         let wrong = |why, hint| Err(AddressError { text: text.to_owned(), why, hint });
         if text.starts_with("https://") || text.starts_with("http://") {
@@ -90,7 +90,7 @@ impl FileStoreAddress {
         Ok(Self::Web(url))
     }
 
-    /// Where the platform mounts it.
+    /// The folder where the platform mounts it.
     pub fn mounted(&self) -> Option<PathBuf> {
         match self {
             Self::Dbfs(path) => Some(format!("/dbfs{path}").into()),
@@ -99,7 +99,7 @@ impl FileStoreAddress {
         }
     }
 
-    /// A file in it, as people write it.
+    /// The address of a file in the store.
     pub fn shown(&self, file: &str) -> String {
         if file.is_empty() { self.to_string() } else { format!("{}/{file}", self.to_string().trim_end_matches('/')) }
     }

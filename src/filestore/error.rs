@@ -1,46 +1,46 @@
-//! Why a file could not be brought from a remote store.
+//! Errors of remote file stores.
 
 use crate::{
     cloud::{CloudError, CloudErrorKind},
     fs::FsError,
 };
 
-/// A file or folder of a remote store that could not be had.
+/// A file or folder of a remote file store could not be fetched.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileStoreError {
-    /// The store did not give it.
+    /// The file store refused it.
     #[error("`{what}` could not be read: {error}{}", said(.error))]
     Refused {
-        /// The file or folder, as people write it.
+        /// The address of the file or folder.
         what: String,
-        /// The store's reason.
+        /// The reason.
         error: CloudError,
     },
-    /// It is larger than the interface gives out, or than any file of a profile is.
+    /// The file exceeds the limit of the API, or of files in a profile.
     #[error("`{what}` has {size} bytes, and at most {most} are read from there over the network")]
     TooLarge {
         /// The file.
         what: String,
-        /// Its size.
+        /// Its size in bytes.
         size: u64,
-        /// The limit.
+        /// The limit in bytes.
         most: u64,
     },
-    /// More or fewer bytes than the store said.
+    /// The number of bytes differs from the listed size.
     #[error("`{what}`: expected {expected} bytes, received {received}")]
     WrongSize {
         /// The file.
         what: String,
-        /// As the store lists it.
+        /// The listed size.
         expected: u64,
-        /// What came.
+        /// The number of received bytes.
         received: u64,
     },
-    /// Somebody wrote it meanwhile.
+    /// The file was written while it was read.
     #[error("`{0}` was changed while it was read")]
     Changed(String),
-    /// A path that leaves the store.
+    /// A path outside the file store.
     #[error("`{0}` is not a path in the file store")]
     Outside(String),
     /// The mirror could not be written.
@@ -49,17 +49,17 @@ pub enum FileStoreError {
 }
 
 impl FileStoreError {
-    /// A store's refusal to give a file.
+    /// Wraps the error of a file store.
     pub(super) fn refused(what: String) -> impl FnOnce(CloudError) -> Self {
         move |error| Self::Refused { what, error }
     }
 
-    /// Whether the store said that there is no such thing.
+    /// Whether the file or folder does not exist.
     pub(super) fn is_absent(&self) -> bool {
         matches!(self, Self::Refused { error, .. } if error.kind == CloudErrorKind::Absent)
     }
 
-    /// What to do.
+    /// A hint for the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Refused { error, .. } => error.hint.clone().or_else(|| match error.kind {
@@ -80,7 +80,7 @@ impl FileStoreError {
     }
 }
 
-/// The service's own words, when there are any.
+/// The text of the service, if there is one.
 fn said(error: &CloudError) -> String {
     error.said.as_ref().map(|said| format!(" ({said})")).unwrap_or_default()
 }

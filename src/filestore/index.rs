@@ -1,4 +1,4 @@
-//! What a mirror holds: which version of each file, and its digest.
+//! The index of a mirror: version and digest of each file.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -14,27 +14,27 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct IndexedFile {
     size: u64,
-    /// As the store names it: a time, or a tag.
+    /// The version in the file store: a modification time or an ETag.
     version: String,
     sha256: String,
 }
 
-/// All files of the mirror, by their path in the store.
+/// All files of the mirror, by their path in the file store.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Index(BTreeMap<String, IndexedFile>);
 
 impl Index {
-    /// Reads an index. One that is not there, or is not one, knows nothing: all is fetched anew.
+    /// Reads an index. A missing or damaged index is empty, so that all files are fetched again.
     pub(super) fn read(path: &Path) -> Self {
         std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }
 
-    /// Writes it.
+    /// Writes the index.
     pub(super) fn write(&self, path: &Path) -> Result<(), FsError> {
         fs::replace(path, &serde_json::to_vec(self).unwrap_or_default(), Attributes::mode(0o644))
     }
 
-    /// Whether a file of the mirror is what the store has: the same version there, the same bytes here.
+    /// Whether the copy in the mirror has the version in the file store, and unchanged bytes.
     pub(super) fn is_fresh(&self, file: &str, entry: &RemoteEntry, copy: &Path) -> bool {
         let (Some(known), Some(version)) = (self.0.get(file), &entry.version) else { return false };
         known.version == *version
@@ -43,7 +43,7 @@ impl Index {
             && Digest::sha256_of_file(copy).is_ok_and(|found| found.hex() == known.sha256)
     }
 
-    /// Remembers a file that was fetched. One without a version is fetched again each time.
+    /// Records a file that was fetched. A file without a version is not recorded, so it is fetched again each time.
     pub(super) fn insert(&mut self, file: &str, entry: &RemoteEntry, copy: &Path, digest: &Digest) {
         let size = copy.metadata().map_or(0, |found| found.len());
         match &entry.version {
@@ -55,7 +55,7 @@ impl Index {
         }
     }
 
-    /// Forgets a file.
+    /// Removes a file from the index.
     pub(super) fn remove(&mut self, file: &str) {
         self.0.remove(file);
     }

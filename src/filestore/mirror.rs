@@ -1,4 +1,4 @@
-//! The mirror: a folder of the node that holds what was asked for of a remote store, and looks like the store.
+//! The mirror: a local folder with copies of the requested files of a remote file store.
 
 use std::{
     collections::BTreeMap,
@@ -18,20 +18,20 @@ use super::{
 };
 use crate::{cloud::Clouds, digest::Digest, fs};
 
-/// Small files that are under way at once.
+/// Files that are fetched at the same time.
 const AT_ONCE: usize = 8;
 
-/// A remote file store, as a folder.
+/// A remote file store as a local folder.
 pub struct Mirror {
     client: RemoteClient,
     folder: PathBuf,
     index: Mutex<Index>,
-    /// Folders that were listed: a store is asked once a process.
+    /// Folders that were listed. Each folder is listed once a process.
     listed: Mutex<BTreeMap<String, Arc<Vec<RemoteEntry>>>>,
-    /// Files that were brought, or are not there: one process works with one version of each.
+    /// Files that were fetched or do not exist. A process uses one version of each file.
     brought: Mutex<BTreeMap<String, bool>>,
     runtime: Handle,
-    /// Where the cache may not be written, the mirror lasts as long as this value.
+    /// The temporary folder of the mirror, if the cache cannot be written.
     temporary: Option<tempfile::TempDir>,
 }
 
@@ -42,14 +42,14 @@ impl fmt::Debug for Mirror {
 }
 
 impl Mirror {
-    /// Opens the mirror of a store below the agent's cache, and learns which trees there are. Where the cache may not be
-    /// written, as on a laptop, a temporary folder takes its place.
+    /// Opens the mirror of a file store below the agent's cache and lists its top folders. If the cache cannot be
+    /// written, as
+    /// on a laptop, the mirror is in a temporary folder.
     ///
-    /// The methods of this value wait for the network: they are not for tasks of the runtime, but for threads that
-    /// may wait.
+    /// The methods block on the network. Call them in a blocking thread, not in a task of the async runtime.
     ///
     /// # Errors
-    /// When the store cannot be listed, or the mirror cannot be written.
+    /// When the file store cannot be listed, or the mirror cannot be written.
     pub fn open(
         address: FileStoreAddress,
         clouds: Arc<Clouds>,
@@ -59,7 +59,7 @@ impl Mirror {
         let host = clouds.environment.variable("DATABRICKS_HOST").unwrap_or_default();
         let name = Digest::sha256(format!("{address}\n{host}").as_bytes()).hex()[..16].to_owned();
         let wanted = cache.join("filestore").join(name);
-        // What the store shows to us it may not show to everybody on the node.
+        // Private, because other users of the node may not have access to the file store.
         let (folder, temporary) =
             match fs::create_dirs(&cache.join("filestore"), 0o700).and_then(|()| fs::create_dirs(&wanted, 0o755)) {
                 Ok(()) if fs::is_writable(&wanted) => (wanted, None),
@@ -83,42 +83,43 @@ impl Mirror {
         Ok(mirror)
     }
 
-    /// The folder that stands for the store.
+    /// The local folder of the mirror.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Whether it is gone when the program ends.
+    /// Whether the mirror is removed at the end of the process.
     pub fn is_temporary(&self) -> bool {
         self.temporary.is_some()
     }
 
-    /// The store's own name of a path in the mirror; `None` for one that is elsewhere.
+    /// The address in the file store of a path in the mirror, or `None` for a path outside.
     pub fn shown(&self, path: &Path) -> Option<String> {
         let file = path.strip_prefix(&self.folder).ok()?.to_str()?;
         Some(if file.is_empty() { self.client.address.to_string() } else { self.client.address.shown(file) })
     }
 
-    /// Whether the store lists its folders. A web server does not.
+    /// Whether the file store can list its folders. A web server cannot.
     pub fn lists(&self) -> bool {
         !matches!(self.client.address, FileStoreAddress::Web(_))
     }
 
-    /// Brings a file into the mirror, unless it is there and the same. Returns whether the store has it. A path outside
-    /// the mirror is as the node has it.
+    /// Fetches a file into the mirror, unless it is there with the same version. Returns whether the file exists. A
+    /// path
+    /// outside the mirror is checked on the node.
     ///
     /// # Errors
-    /// When the store does not say, or does not give it. What was in the mirror is not used then.
+    /// When the file store does not answer or refuses the file. An older copy in the mirror is not used then.
     pub fn bring(&self, path: &Path) -> Result<bool, FileStoreError> {
         let Ok(file) = path.strip_prefix(&self.folder) else { return Ok(path.is_file()) };
         let file = self.name(file)?;
         self.runtime.block_on(self.bring_now(&file))
     }
 
-    /// Brings all files of a folder that end so, and forgets those that the store has no more.
+    /// Fetches all files of a folder with this ending, and removes copies of files that no longer exist.
     ///
     /// # Errors
-    /// As of [`Mirror::bring`].
+    /// As for [`Mirror::bring`].
     pub fn bring_all(&self, folder: &Path, ending: &str) -> Result<(), FileStoreError> {
         let Ok(inner) = folder.strip_prefix(&self.folder) else { return Ok(()) };
         let inner = self.name(inner)?;
@@ -139,18 +140,18 @@ impl Mirror {
         })
     }
 
-    /// Asks for the names of what is in a folder, and for nothing else. Of a folder that an identity may not see, some
-    /// stores say that it is not there.
+    /// Lists a folder to check the access to it. Some file stores report a folder as missing if the identity may not
+    /// see it.
     ///
     /// # Errors
-    /// When the store does not let it be listed.
+    /// When the folder cannot be listed.
     pub fn probe(&self, folder: &Path) -> Result<(), FileStoreError> {
         let Ok(inner) = folder.strip_prefix(&self.folder) else { return Ok(()) };
         let inner = self.name(inner)?;
         self.runtime.block_on(self.client.list_shown(&inner)).map(drop)
     }
 
-    /// Makes the trees' folders, so that the mirror looks like the store; takes away those that it has no more.
+    /// Creates the top folders of the file store in the mirror, and removes those that no longer exist.
     fn create_trees(&self) -> Result<(), FileStoreError> {
         fs::create_dirs(&self.folder, 0o755)?;
         let Some(entries) = self.runtime.block_on(self.list(""))? else { return Ok(()) };
@@ -178,7 +179,7 @@ impl Mirror {
 
     async fn refresh(&self, file: &str) -> Result<bool, FileStoreError> {
         let copy = self.folder.join(file);
-        // A file that is written while it is read is read once more.
+        // A file that changed while it was read is read once more.
         for last in [false, true] {
             let Some(entry) = self.entry(file).await? else {
                 self.index.lock().expect("nobody panics with it").remove(file);
@@ -198,7 +199,7 @@ impl Mirror {
                     return Ok(true);
                 }
                 Err(FileStoreError::Changed(_)) if !last => self.listed.lock().expect("nobody panics with it").clear(),
-                // It was there when its folder was listed.
+                // The listing was older than the removal of the file.
                 Err(error) if error.is_absent() && !last => self.listed.lock().expect("nobody panics with it").clear(),
                 Err(error) => return Err(error),
             }
@@ -206,7 +207,7 @@ impl Mirror {
         Ok(false)
     }
 
-    /// A file, as the store has it now.
+    /// The present state of a file in the file store.
     async fn entry(&self, file: &str) -> Result<Option<RemoteEntry>, FileStoreError> {
         let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
         match self.list(folder).await? {
@@ -224,7 +225,7 @@ impl Mirror {
         Ok(Some(entries))
     }
 
-    /// A path in the store. One that leaves it is refused, whatever wrote it.
+    /// The path in the file store. A path that leaves it is refused.
     fn name(&self, inner: &Path) -> Result<String, FileStoreError> {
         let outside = || FileStoreError::Outside(self.client.address.shown(&inner.to_string_lossy()));
         let mut parts = Vec::new();
@@ -242,10 +243,10 @@ impl Mirror {
     }
 }
 
-/// The folder of a mirror for files that have not come whole yet.
+/// The folder for pieces of incomplete files.
 const PIECES: &str = ".pieces";
 
-/// Whether a name of the store may be one of the mirror.
+/// Whether a name in the file store is allowed as a file name in the mirror.
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && name != "." && name != ".." && name != PIECES && !name.contains(['/', '\0'])
 }

@@ -1,8 +1,10 @@
-//! File stores that no folder of the node leads to: DBFS, Volumes and workspace folders over the workspace's REST
-//! interfaces, as the node's own identity, and plain web servers.
+//! File stores that are not a local folder: DBFS, Volumes and workspace folders through the Databricks REST API, with
+//! the
+//! node's own identity, and plain web servers.
 //!
-//! What is asked for is brought into a folder of the agent's cache, a mirror, and used from there. Nothing of it is used
-//! before the store itself was asked whether it is still the same.
+//! Files are copied to a mirror, a folder in the agent's cache. Before a copy is used, its version is compared with the
+//! file
+//! store.
 
 mod address;
 mod error;

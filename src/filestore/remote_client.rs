@@ -1,6 +1,6 @@
-//! The calls: what is in a folder, and a piece of a file, of each kind of store.
+//! Requests to each kind of file store: list a folder, read a piece of a file.
 //!
-//! <https://docs.databricks.com/api/workspace/dbfs>, `…/files`, `…/workspace`; a web server by HTTP's own ranges.
+//! <https://docs.databricks.com/api/workspace/dbfs>, `…/files`, `…/workspace`; HTTP range requests for web servers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,43 +15,43 @@ use crate::{
     http::{Answer, Request, RetryPolicy},
 };
 
-/// The largest page that DBFS reads at once.
+/// The largest piece that DBFS returns, in bytes.
 const DBFS_PAGE: u64 = 1 << 20;
-/// A piece of a large file of the others: few enough requests, little enough memory.
+/// The size of a piece for the other file stores, in bytes.
 const PIECE: u64 = 4 << 20;
-/// The largest file that a workspace folder gives out.
+/// The largest file that the workspace API exports, in bytes.
 const WORKSPACE_LARGEST: u64 = 10 << 20;
-/// A file beyond this is no file of a profile: a size is only what a server says.
+/// The largest file that is fetched, in bytes. A server may announce any size.
 const LARGEST: u64 = 64 << 30;
-/// The largest file of a web server that does not say how large its files are.
+/// The largest file from a web server that does not announce sizes, in bytes.
 const UNKNOWN_LARGEST: usize = 64 << 20;
-/// One request may take this long: a piece over a slow line.
+/// The time limit of one request: a piece over a slow connection.
 const TIMEOUT: Duration = Duration::from_secs(120);
-/// A web server is asked again as the official clients ask a workspace.
+/// The retry policy for web servers, the same as that of the official Databricks clients.
 const PATIENT: RetryPolicy = RetryPolicy {
     budget: Duration::from_secs(45),
     statuses: &[429, 500, 502, 503, 504],
     first: Duration::from_millis(300),
 };
 
-/// A file or folder, as its store lists it.
+/// A file or folder of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RemoteEntry {
     pub(super) name: String,
     pub(super) is_folder: bool,
     pub(super) size: Option<u64>,
-    /// What changes when the file does.
+    /// Changes when the file changes.
     pub(super) version: Option<String>,
 }
 
-/// A remote store, to be asked.
+/// A client for one remote file store.
 pub(super) struct RemoteClient {
     pub(super) address: FileStoreAddress,
     pub(super) clouds: Arc<Clouds>,
 }
 
 impl RemoteClient {
-    /// How much of a file is fetched at once.
+    /// The size of a piece, in bytes.
     pub(super) fn piece(&self) -> u64 {
         match self.address {
             FileStoreAddress::Dbfs(_) => DBFS_PAGE,
@@ -68,16 +68,16 @@ impl RemoteClient {
         }
     }
 
-    /// What is in a folder; nothing when there is no such folder, `None` when this store lists nothing.
+    /// Lists a folder. A missing folder is empty. Returns `None` if this kind of file store cannot list.
     pub(super) async fn list(&self, folder: &str) -> Result<Option<Vec<RemoteEntry>>, FileStoreError> {
         match self.list_shown(folder).await {
-            // A store that is not there is not an empty one: what would be in it might refuse.
+            // A missing file store is an error and not an empty listing: its access file might refuse the run.
             Err(error) if error.is_absent() && !folder.is_empty() => Ok(Some(Vec::new())),
             listed => listed,
         }
     }
 
-    /// The same of a folder that must be there, as far as this identity is shown.
+    /// Like `list`, but a missing folder is an error.
     pub(super) async fn list_shown(&self, folder: &str) -> Result<Option<Vec<RemoteEntry>>, FileStoreError> {
         let listed = match &self.address {
             FileStoreAddress::Dbfs(root) => self.list_dbfs(&below(root, folder)).await,
@@ -88,7 +88,7 @@ impl RemoteClient {
         listed.map(Some).map_err(FileStoreError::refused(self.address.shown(folder)))
     }
 
-    /// A file by itself: for stores that list nothing, and to see whether it is still the same.
+    /// The metadata of one file: for file stores that cannot list, and to detect changes.
     pub(super) async fn look(&self, file: &str) -> Result<Option<RemoteEntry>, FileStoreError> {
         let found = match &self.address {
             FileStoreAddress::Web(root) => self.look_at_web(root, file).await,
@@ -108,7 +108,7 @@ impl RemoteClient {
         }
     }
 
-    /// Bytes of a file, `length` of them from a place on; the whole of one whose size is not known.
+    /// Reads `length` bytes of a file from an offset, or the whole file if its size is unknown.
     pub(super) async fn read(
         &self,
         file: &str,
@@ -193,7 +193,7 @@ impl RemoteClient {
         Ok(found.objects.iter().filter_map(RemoteEntry::of_workspace).collect())
     }
 
-    /// A workspace folder has no ranges, and a limit.
+    /// The workspace API has no range requests, and a size limit.
     async fn read_workspace(&self, path: &str) -> Result<Vec<u8>, CloudError> {
         let query = [("path", inner(path)), ("format", "AUTO"), ("direct_download", "true")];
         let workspace = self.clouds.databricks().await?;
@@ -207,8 +207,8 @@ impl RemoteClient {
         let has_ranges = answer.header("accept-ranges").is_some_and(|kind| kind.contains("bytes"));
         let version = answer.header("etag").or_else(|| answer.header("last-modified")).map(str::to_owned);
         let name = file.rsplit('/').next().unwrap_or(file).to_owned();
-        // Pieces are put together only where a change between them would show; else the file is asked for whole, whatever
-        // its size. One without ranges comes whole anyway.
+        // Without a strong version, a change between two pieces would go unnoticed, so the file is fetched whole,
+        // whatever its size. A server without range requests sends it whole anyway.
         let comes_in_pieces = has_ranges && version.as_deref().is_some_and(|version| is_strong(version, &answer));
         Ok(RemoteEntry { name, is_folder: false, size: size.filter(|&size| comes_in_pieces || size <= PIECE), version })
     }
@@ -224,7 +224,8 @@ impl RemoteClient {
         if entry.size.is_none() {
             request = request.limit(UNKNOWN_LARGEST);
         }
-        // Only a strong tag may stand in `If-Match`. A weak one has no condition: the look at the end is left.
+        // `If-Match` allows strong ETags only. For a weak one there is no condition, and the file is compared again at
+        // the end.
         match entry.version.as_deref() {
             Some(tag) if tag.starts_with('"') => request = request.header("if-match", tag),
             Some(date) if !date.starts_with("W/") => request = request.header("if-unmodified-since", date),
@@ -233,7 +234,7 @@ impl RemoteClient {
         part_of(self.web(ranged(request, part)).await?, part)
     }
 
-    /// Asks a web server. No redirect is followed: where files come from is what the operator wrote.
+    /// Sends a request to a web server. Redirects are not followed, because the operator chose the address.
     async fn web(&self, request: Request) -> Result<Answer, CloudError> {
         let request = request.retrying(PATIENT);
         let answer = self.clouds.http.call(&request).await;
@@ -241,7 +242,7 @@ impl RemoteClient {
         let kind = match answer.status {
             200..=299 => return Ok(answer),
             300..=399 => {
-                // What stands behind a `?` may be a key.
+                // The query may contain a credential.
                 let to = answer.header("location").and_then(|to| to.split('?').next()).unwrap_or_default();
                 let error = CloudError::new(
                     CloudErrorKind::Invalid,
@@ -279,8 +280,8 @@ fn ranged(request: Request, part: Option<(u64, u64)>) -> Request {
     }
 }
 
-/// Whether no two versions of a file can have this one's name (RFC 9110, 8.8.1 and 8.8.2.2): a strong tag, or a time that was
-/// over when the server gave it.
+/// Whether the version identifies the content (RFC 9110, 8.8.1 and 8.8.2.2): a strong ETag, or a modification time in
+/// the past at the time of the answer.
 fn is_strong(version: &str, answer: &Answer) -> bool {
     let date = |text: &str| rfc2822::parse(text).ok().map(|date| date.timestamp());
     match (date(version), answer.header("date").and_then(date)) {
@@ -290,7 +291,7 @@ fn is_strong(version: &str, answer: &Answer) -> bool {
     }
 }
 
-/// The body of an answer, which must be the part that was asked for: a server may send the whole.
+/// The body of an answer, which must be the requested range. A server may send the whole file instead.
 fn part_of(answer: Answer, part: Option<(u64, u64)>) -> Result<Vec<u8>, CloudError> {
     let Some((from, _)) = part else { return Ok(answer.into_body()) };
     let begins =
@@ -302,7 +303,7 @@ fn part_of(answer: Answer, part: Option<(u64, u64)>) -> Result<Vec<u8>, CloudErr
     }
 }
 
-/// A path in a store. An empty one is the store itself.
+/// A path in a file store. An empty path is the file store itself.
 fn below(root: &str, path: &str) -> String {
     match (root, path) {
         ("", "") => "/".to_owned(),
@@ -311,7 +312,7 @@ fn below(root: &str, path: &str) -> String {
     }
 }
 
-/// A workspace path as its interface writes it: without the mount's name.
+/// The path in the workspace API: without `/Workspace`.
 fn inner(path: &str) -> &str {
     path.strip_prefix("/Workspace").filter(|rest| !rest.is_empty()).unwrap_or("/")
 }
@@ -324,7 +325,7 @@ fn web(root: &Url, file: &str) -> Url {
     url
 }
 
-/// The moment after which a file counts as changed: HTTP knows whole seconds.
+/// The modification time as an HTTP date, in whole seconds.
 fn as_date(milliseconds: &str) -> Option<String> {
     let time = Timestamp::from_millisecond(milliseconds.parse().ok()?).ok()?;
     rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&time).ok()
@@ -400,7 +401,7 @@ impl From<VolumeFile> for RemoteEntry {
 }
 
 impl RemoteEntry {
-    /// Notebooks and the like are no files.
+    /// Notebooks and other objects are not files.
     fn of_workspace(object: &WorkspaceObject) -> Option<Self> {
         let is_folder = match object.object_type.as_str() {
             "DIRECTORY" | "REPO" => true,

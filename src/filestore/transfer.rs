@@ -1,5 +1,5 @@
-//! One file on its way into the mirror: in pieces, several at once. A piece that has come stays, so that what broke off,
-//! or was killed, goes on where it was.
+//! Downloads one file into the mirror, several pieces at a time. Finished pieces are kept, so that an interrupted
+//! download continues.
 
 use std::{
     path::{Path, PathBuf},
@@ -17,14 +17,13 @@ use crate::{
     fs::{self, Attributes, PartialFile},
 };
 
-/// Pieces of one file that are under way at once.
+/// Pieces of one file that are fetched at the same time.
 const AT_ONCE: usize = 4;
-/// How often a piece is asked for before the file is given up. What may pass was tried again below already; this is for
-/// answers that came and were wrong.
+/// Tries for each piece. Transient errors were already retried below; these tries are for wrong answers.
 const TRIES: usize = 3;
 const READABLE: Attributes = Attributes { mode: Some(0o644), owner: None };
 
-/// Brings a file. `pieces` is a folder for what came before all has come. Returns the digest of the whole.
+/// Fetches a file. `pieces` is the folder for finished pieces. Returns the digest of the file.
 pub(super) async fn fetch(
     client: &RemoteClient,
     file: &str,
@@ -44,7 +43,7 @@ pub(super) async fn fetch(
             return Ok(Digest::sha256(&bytes));
         }
     };
-    // Pieces of another version have another folder.
+    // Another version of the file has another folder of pieces.
     let name = Digest::sha256(format!("{file}\n{size}\n{:?}", entry.version).as_bytes());
     let folder = pieces.join(&name.hex()[..16]);
     let offsets = || (0..size.div_ceil(step)).map(|index| index * step);
@@ -53,7 +52,7 @@ pub(super) async fn fetch(
     let missing = offsets().filter(|&from| !has_size(&kept(from), length(from)));
     let has_failed = AtomicBool::new(false);
     let bring = async |from: u64| {
-        // What is under way comes to its end and is kept; nothing more is begun.
+        // After a failure, pieces in progress are finished and kept, and no new ones are started.
         if has_failed.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -72,7 +71,7 @@ pub(super) async fn fetch(
         return Err(FileStoreError::Changed(client.address.shown(file)));
     }
     let digest = put_together(offsets().map(|from| (kept(from), length(from))), to)?.ok_or_else(|| {
-        // Another process took them for its own.
+        // Another process used and removed the pieces.
         FileStoreError::Changed(client.address.shown(file))
     })?;
     fs::remove_tree(&folder)?;
@@ -99,7 +98,7 @@ fn has_size(path: &Path, size: u64) -> bool {
     path.metadata().is_ok_and(|found| found.is_file() && found.len() == size)
 }
 
-/// The whole of pieces with their lengths; `None` when one is not there any more.
+/// Joins pieces of these lengths to a file. Returns `None` if a piece is missing.
 fn put_together(pieces: impl Iterator<Item = (PathBuf, u64)>, to: &Path) -> Result<Option<Digest>, FileStoreError> {
     let mut whole = PartialFile::create(to, READABLE)?;
     let mut hasher: Hasher = Digest::Sha256(String::new()).hasher();

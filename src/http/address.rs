@@ -1,4 +1,4 @@
-//! Questions about addresses: where they lead, and how they are shown.
+//! Properties of addresses: whether they are local, and how they are shown.
 
 use std::net::Ipv6Addr;
 
@@ -6,17 +6,17 @@ use url::{Host, Url};
 
 use crate::redact::is_loopback;
 
-/// What AWS has on an instance's own link under addresses that say nothing of it: instance and pod metadata.
+/// Addresses of AWS metadata services (instance and pod) that are not in a link-local range.
 const LINK_OF_AWS: [Ipv6Addr; 2] =
     [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)];
 
-/// Whether an address is of this machine or its own link: no proxy may stand between, or what may go there in plain
-/// text could be read at the proxy.
+/// Whether requests to an address bypass the proxy: this machine and its own link. Credentials may be sent there in
+/// plain text, and a proxy could read them.
 pub(super) fn goes_direct(url: &Url) -> bool {
     is_loopback(url) || is_link_local(url)
 }
 
-/// Whether an address is of the machine's own link, such as a cloud's metadata service.
+/// Whether an address is on the machine's own link, such as a cloud's metadata service.
 pub(super) fn is_link_local(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_link_local(),
@@ -25,16 +25,16 @@ pub(super) fn is_link_local(url: &Url) -> bool {
     }
 }
 
-/// An address as it may be shown: without user name and password.
+/// An address for display: without user name and password.
 pub fn without_credentials(url: &Url) -> String {
     let mut shown = url.clone();
-    // Addresses that cannot carry credentials have none to hide.
+    // Setting them fails only for addresses that cannot contain credentials.
     let _ = shown.set_username("");
     let _ = shown.set_password(None);
     shown.to_string()
 }
 
-/// Host and path of an address: what follows may be anybody's.
+/// Host and path of an address. A query may contain a credential.
 pub(super) fn host_and_path(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}{port}{}", url.host_str().unwrap_or_default(), url.path())

@@ -1,4 +1,4 @@
-//! What a server answered.
+//! The answer of a server.
 
 use std::{fmt, time::Duration};
 
@@ -6,14 +6,14 @@ use reqwest::header::HeaderMap;
 use secrecy::zeroize::Zeroizing;
 use serde::de::DeserializeOwned;
 
-/// The longest wait that a server is taken to have asked for.
+/// The longest wait that a server may ask for.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a server answered, whatever its status.
+/// The answer of a server, with any status.
 pub struct Answer {
-    /// The status.
+    /// The HTTP status.
     pub status: u16,
-    /// The whole body. It may hold a token or a secret: it is wiped when dropped.
+    /// The whole body. It may contain a token or a secret, so it is wiped when dropped.
     pub body: Zeroizing<Vec<u8>>,
     pub(super) headers: HeaderMap,
 }
@@ -25,31 +25,31 @@ impl fmt::Debug for Answer {
 }
 
 impl Answer {
-    /// Whether the status is one of success.
+    /// Whether the status is 2xx.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    /// The body, for one that is no secret: it is not wiped any more.
+    /// The body, for one that is not secret: it is no longer wiped.
     pub fn into_body(mut self) -> Vec<u8> {
         std::mem::take(&mut *self.body)
     }
 
-    /// A header's value.
+    /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The body as JSON of a known shape.
+    /// The body, parsed as JSON.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_slice(&self.body)
     }
 
-    /// How long the server asks to wait: seconds or a date.
+    /// The wait that the server asks for, in seconds or as a date.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         let value = self.header("retry-after")?;
         if let Ok(seconds) = value.trim().parse::<u64>() {
-            // Whoever asks for more than a day is not waited for; a sum with it must not overflow.
+            // Bounded, because adding a very large wait to the present time would overflow.
             return Some(Duration::from_secs(seconds).min(LONGEST_WAIT));
         }
         let date = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();

@@ -1,21 +1,21 @@
-//! A user name and password for downloads.
+//! Basic authentication for downloads.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use reqwest::header::HeaderValue;
 
 use crate::redact::{Secret, UrlPrefix};
 
-/// A user name and password for what is below an address.
+/// User name and password for all addresses with a prefix.
 #[derive(Debug, Clone)]
 pub struct BasicAuth {
     pub(super) prefix: UrlPrefix,
     authorization: Secret,
-    /// What people know it by. No part of the password.
+    /// The name of the login in messages. Contains no part of the password.
     pub(super) name: String,
 }
 
 impl BasicAuth {
-    /// A login by the `Basic` scheme (RFC 7617). `name` is what errors call it.
+    /// A login for the `Basic` scheme (RFC 7617). `name` is its name in messages.
     pub fn new(prefix: UrlPrefix, user: &str, password: &Secret, name: impl Into<String>) -> Self {
         let both = Secret::new([user.as_bytes(), b":", password.reveal()].concat());
         let authorization = Secret::from(format!("Basic {}", BASE64_STANDARD.encode(both.reveal())));

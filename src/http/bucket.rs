@@ -1,5 +1,5 @@
-//! Object stores: buckets of S3, containers of Azure, buckets of Google, by the crate `object_store` over our own client.
-//! A credential goes by https, or stays on the machine; no redirect is followed.
+//! Object stores: buckets of S3 and Google and containers of Azure, through the crate `object_store` and nodeagent's
+//! own HTTP client. Credentials are sent over https, or stay on the machine. Redirects are not followed.
 
 use std::{
     fmt,
@@ -23,54 +23,55 @@ use super::{
     connector::{KeySource, Provider, SharedClient},
 };
 
-/// What is sent at once; S3 takes no smaller parts.
+/// The size of a part of an upload, in bytes: the smallest that S3 accepts.
 const PART: usize = 5 << 20;
-/// What is read at once.
+/// The size of a read, in bytes.
 const PIECE: usize = 256 << 10;
-/// Objects in parts that are sent at once.
+/// Multipart uploads that run at the same time.
 const MOST_IN_PARTS: usize = 2;
 /// Tries after the first one.
 const MOST_RETRIES: usize = 2;
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How a bucket is reached.
+/// How to access a bucket.
 pub enum BucketAccess {
-    /// S3 or what speaks its language.
+    /// S3, or a server with the same interface.
     S3 {
-        /// The bucket's region.
+        /// The region of the bucket.
         region: String,
-        /// Another address than Amazon's.
+        /// An endpoint other than Amazon's.
         endpoint: Option<String>,
-        /// Who we are there.
+        /// The source of credentials.
         keys: KeySource,
     },
-    /// Azure or Google: settings by the names of their variables; the rest is found as their clients find it.
+    /// Azure or Google: settings by the names of their environment variables. What is missing is searched for as the
+    /// official clients do.
     Settings(Vec<(String, String)>),
 }
 
-/// An object as it is listed.
+/// An object of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedObject {
-    /// Its name below the place.
+    /// Its name, relative to the path of the bucket.
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
-    /// When it was written.
+    /// The time of the last write.
     pub modified: SystemTime,
 }
 
-/// A small object, and what tells whether it is still the same.
+/// A small object and its version.
 #[derive(Debug, Clone)]
 pub struct SmallObject {
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// The store's name for this very version.
+    /// The version that the object store assigned.
     pub tag: Option<VersionTag>,
-    /// When it was written.
+    /// The time of the last write.
     pub modified: SystemTime,
 }
 
-/// The store's name for one version of an object: S3 and Azure go by its tag, Google by its generation.
+/// The version of an object: the ETag for S3 and Azure, the generation for Google.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionTag(UpdateVersion);
 
@@ -84,15 +85,15 @@ impl VersionTag {
 /// When a small object is written.
 #[derive(Debug, Clone)]
 pub enum PutCondition {
-    /// In any case.
+    /// Always.
     Always,
-    /// If there is none.
+    /// If no object has the name.
     Absent,
-    /// If this version is there.
+    /// If the object has this version.
     Is(VersionTag),
 }
 
-/// What is below a path in a bucket.
+/// The objects below a path in a bucket.
 #[derive(Clone)]
 pub struct Bucket {
     store: Arc<dyn ObjectStore>,
@@ -107,7 +108,7 @@ impl fmt::Debug for Bucket {
 }
 
 impl Bucket {
-    /// Opens a bucket by its address. Nobody is asked yet.
+    /// Opens a bucket by its address. Sends no request yet.
     pub fn open(client: &Arc<Client>, url: &Url, access: BucketAccess) -> Result<Self, BucketError> {
         let connector = SharedClient(Arc::clone(client));
         let store: Arc<dyn ObjectStore> = match access {
@@ -158,7 +159,7 @@ impl Bucket {
         Ok(Self::new(store, url.path().trim_matches('/')))
     }
 
-    /// A place in any object store, for tests.
+    /// A bucket in any object store, for tests.
     #[cfg(test)]
     pub(crate) fn of(store: Arc<dyn ObjectStore>) -> Self {
         Self::new(store, "below")
@@ -168,12 +169,13 @@ impl Bucket {
         Self { store, below: below.to_owned(), turns: Arc::new(Semaphore::new(MOST_IN_PARTS)) }
     }
 
-    /// The size of an object; `None` when it is not there.
+    /// The size of an object in bytes, or `None` if it does not exist.
     pub async fn size(&self, name: &str) -> Result<Option<u64>, BucketError> {
         Ok(found(self.store.head(&self.path(name)).await)?.map(|meta| meta.size))
     }
 
-    /// Reads an object piece by piece. `take` is told the size first, with no bytes. Says whether the object was there.
+    /// Reads an object in pieces. The first call of `take` has the size and no bytes. Returns whether the object
+    /// exists.
     pub async fn read<E: From<BucketError>>(
         &self,
         name: &str,
@@ -189,7 +191,7 @@ impl Bucket {
         Ok(true)
     }
 
-    /// Reads a small object whole; `None` when it is not there. What is larger than `limit` is cut off.
+    /// Reads a small object whole, or returns `None` if it does not exist. The bytes after `limit` are dropped.
     pub async fn small(&self, name: &str, limit: u64) -> Result<Option<SmallObject>, BucketError> {
         let Some(answer) = found(self.store.get(&self.path(name)).await)? else { return Ok(None) };
         let (tag, modified) = (VersionTag::of(&answer.meta), answer.meta.last_modified.into());
@@ -203,8 +205,8 @@ impl Bucket {
         Ok(Some(SmallObject { bytes, tag, modified }))
     }
 
-    /// Writes an object from a file, in parts when it is large: it is there when all of it is. `check` sees each piece
-    /// before it is sent, and has the last word before the object appears.
+    /// Writes an object from a file; a large file in parts, which appear together at the end. `check` receives each
+    /// piece before it is sent, and `None` at the end; an error cancels the upload.
     pub async fn write<E: From<BucketError>>(
         &self,
         name: &str,
@@ -228,7 +230,7 @@ impl Bucket {
             self.store.put(&path, whole.into()).await.map_err(BucketError::from)?;
             return Ok(());
         }
-        // Each holds some parts in memory.
+        // Each upload holds some parts in memory.
         let _turn = self.turns.acquire().await;
         let upload = self.store.put_multipart(&path).await.map_err(BucketError::from)?;
         let mut parts = WriteMultipart::new_with_chunk_size(upload, PART);
@@ -253,7 +255,7 @@ impl Bucket {
         Ok(())
     }
 
-    /// Writes a small object. Says whether it did: what is there may have been in the way.
+    /// Writes a small object if the condition holds. Returns whether it was written.
     pub async fn put(&self, name: &str, bytes: Vec<u8>, when: PutCondition) -> Result<bool, BucketError> {
         let mode = match when {
             PutCondition::Always => PutMode::Overwrite,
@@ -264,18 +266,19 @@ impl Bucket {
         match self.store.put_opts(&self.path(name), bytes.into(), PutOptions::from(mode)).await {
             Ok(_) => Ok(true),
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(false),
-            // What should be replaced is gone. Of what should be new, it is the bucket that is not there.
+            // The object to replace does not exist any more. Without this condition, the error means that the bucket
+            // does not exist.
             Err(Error::NotFound { .. }) if is_update => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Removes an object; one that is not there is fine.
+    /// Removes an object. Succeeds if it does not exist.
     pub async fn remove(&self, name: &str) -> Result<(), BucketError> {
         found(self.store.delete(&self.path(name)).await).map(drop)
     }
 
-    /// All objects whose names begin with a folder's.
+    /// All objects in a folder, sorted by name.
     pub async fn list(&self, folder: &str) -> Result<Vec<ListedObject>, BucketError> {
         let mut listed = self.store.list(Some(&self.path(folder)));
         let mut all = Vec::new();

@@ -1,24 +1,24 @@
-//! What can go wrong with an object store, in the words of its last answer.
+//! Errors of an object store, with the text of its last answer.
 
 use object_store::Error;
 
 use crate::redact;
 
-/// What the crate says before the status of an answer.
+/// The text of the crate before the status of an answer.
 const ANSWERED: &str = "Server returned non-2xx status code: ";
-/// What it says, after its name for such a request, of one of several objects that could not be removed.
+/// The text of the crate when one of several objects could not be removed. It follows the crate's name of the request.
 const NOT_REMOVED: &str = " request failed for key ";
 
-/// What an object store says that is no object.
+/// An error of an object store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BucketError {
-    /// The address or the settings make no sense.
+    /// The address or the settings are invalid.
     #[error("{0}")]
     Invalid(String),
-    /// We may not do this there.
+    /// The identity has no permission.
     #[error("it denies us: {0}")]
     Denied(String),
-    /// It failed.
+    /// Any other error.
     #[error("{0}")]
     Failed(String),
 }
@@ -26,21 +26,21 @@ pub enum BucketError {
 impl From<Error> for BucketError {
     fn from(error: Error) -> Self {
         let words = in_words(&error);
-        // Of what lists and what removes, the crate keeps no more than the words.
+        // For listings and removals, the crate keeps only the text of the error.
         let is_denied = matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. })
             || ["401", "403", "AccessDenied"].contains(&words.split(' ').next().unwrap_or_default());
         if is_denied { Self::Denied(words) } else { Self::Failed(words) }
     }
 }
 
-/// What is wrong with the settings. At the bottom there is too little: which file, which key.
+/// An error in the settings. The outer error has the details, such as the file or the key.
 pub(super) fn invalid(error: &Error) -> BucketError {
     let words = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
     BucketError::Invalid(in_one_line(&words))
 }
 
-/// What lies at the bottom of an error: the crate's own words repeat the whole address first. Of an answer, its status, and
-/// the code of one in XML.
+/// The text of the innermost error. The outer ones repeat the whole address. For an HTTP answer: its status, and the
+/// error code if the body is XML.
 fn in_words(error: &Error) -> String {
     let mut deepest: &dyn std::error::Error = error;
     while let Some(source) = deepest.source() {

@@ -1,7 +1,8 @@
-//! Calls of an interface: one request, one whole answer whatever its status, retried as the service documents it.
+//! API calls: one request, one complete answer with any status, retried as the service documents it.
 //!
-//! A credential is never sent in plain text to another machine, and no redirect is followed: an answer may not choose
-//! who gets a token.
+//! A credential is never sent in plain text to another machine. Redirects are not followed, so an answer cannot decide
+//! which
+//! server receives a token.
 
 use std::time::{Duration, Instant};
 
@@ -18,13 +19,13 @@ use super::{
 };
 use crate::redact::is_loopback;
 
-/// A try that has less time than this would only hide why the one before failed.
+/// The shortest time limit of a retry: a shorter one would replace the first error by a timeout.
 const SHORTEST_TRY: Duration = Duration::from_secs(1);
-/// The most room that is made for an answer because it says so.
+/// The largest buffer that is allocated because of an announced size, in bytes.
 const AT_FIRST: usize = 1 << 20;
 
 impl Client {
-    /// Sends a request and returns the whole answer, whatever its status. Tries again as the request says.
+    /// Sends a request and returns the complete answer, with any status. Retries according to the request's policy.
     pub async fn call(&self, request: &Request) -> Result<Answer, HttpError> {
         if let Some(name) = request.unsendable {
             return Err(HttpError::new(&request.url, HttpProblem::Unsendable(name)));
@@ -67,7 +68,7 @@ impl Client {
         }
         let answer = builder.send().await.map_err(|error| failed(&error))?;
         let (status, headers): (StatusCode, HeaderMap) = (answer.status(), answer.headers().clone());
-        // Of the size that is announced: what grows leaves copies behind.
+        // Allocated once: a buffer that grows leaves copies in memory that are not wiped.
         let announced = answer.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
         let mut body = Zeroizing::new(Vec::with_capacity(announced.min(request.limit).min(AT_FIRST)));
         let mut pieces = answer.bytes_stream();
@@ -81,7 +82,7 @@ impl Client {
     }
 }
 
-/// Up to half as long again: nodes that failed together do not come back together.
+/// Adds up to half of the wait, so that nodes that failed together do not retry together.
 fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(1.0 + fastrand::f64() / 2.0)
 }
@@ -108,7 +109,7 @@ mod tests {
     const PATIENT: RetryPolicy =
         RetryPolicy { budget: Duration::from_secs(5), statuses: &[429, 503], first: Duration::from_millis(1) };
 
-    /// Answers each request with the next of these heads, and counts them.
+    /// Answers each request with the next of these heads, and counts the requests.
     fn server(heads: &'static [&'static str]) -> (Url, Arc<AtomicUsize>) {
         let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}/", server.local_addr().expect("bound")).parse().expect("an address");

@@ -12,20 +12,20 @@ use super::{
     redirect,
 };
 
-/// Requests under way at once.
+/// Downloads that run at the same time.
 const MOST_REQUESTS: usize = 12;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// A server that sends nothing for this long is given up, and asked again.
+/// A server that sends nothing for this time is disconnected, and the request is retried.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The client all requests of a run share. It is built at the first request: a ready node never pays for it.
+/// The client for all requests of a run. It is built at the first request, so a ready node does not pay for it.
 #[derive(Debug)]
 pub struct Client {
-    /// Follows redirects: for what everybody may have.
+    /// Follows redirects: for public content.
     inner: OnceLock<Result<reqwest::Client, String>>,
-    /// Follows none: for calls that may carry a credential.
+    /// Follows no redirects: for requests that may carry a credential.
     calling: OnceLock<Result<reqwest::Client, String>>,
-    /// The same without a proxy: for the machine's own link.
+    /// Like `calling`, but without a proxy: for this machine and its own link.
     direct: OnceLock<Result<reqwest::Client, String>>,
     /// The logins of this run.
     pub(super) logins: OnceLock<Vec<BasicAuth>>,
@@ -58,7 +58,7 @@ impl Client {
     }
 }
 
-/// The client in its place, built when it is first asked for.
+/// The client in this cell, built at the first use.
 fn built<'a>(
     cell: &'a OnceLock<Result<reqwest::Client, String>>,
     url: &Url,
@@ -73,7 +73,7 @@ fn built<'a>(
         )
     };
     let build = || {
-        // A node without any CA certificates can still speak to a plain repository; TLS will trust nobody.
+        // Without any CA certificate the client still works for plain http, and rejects every TLS server.
         let built = builder().build().or_else(|_| builder().tls_certs_only([]).build());
         built.map_err(|error| cause_chain(&error))
     };

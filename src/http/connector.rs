@@ -1,4 +1,4 @@
-//! Ties the crate `object_store` to our own client and our own credentials.
+//! Connects the crate `object_store` to nodeagent's HTTP client and credentials.
 
 use std::{fmt, sync::Arc};
 
@@ -20,21 +20,21 @@ use super::{
 };
 use crate::redact::Secret;
 
-/// AwsKeys of AWS, as requests are signed with.
+/// AWS credentials to sign requests with.
 #[derive(Debug, Clone)]
 pub struct AwsKeys {
-    /// The access key's id.
+    /// The access key ID.
     pub id: String,
-    /// The secret key.
+    /// The secret access key.
     pub secret: Secret,
-    /// The session's token, when they are a session's.
+    /// The session token of temporary credentials.
     pub token: Option<Secret>,
 }
 
-/// Gives the keys that are good now.
+/// Returns the credentials that are valid now.
 pub type KeySource = Arc<dyn Fn() -> BoxFuture<'static, Result<AwsKeys, String>> + Send + Sync>;
 
-/// AwsKeys in the form that the crate wants.
+/// Implements the crate's credential provider.
 pub(super) struct Provider(pub(super) KeySource);
 
 impl fmt::Debug for Provider {
@@ -58,7 +58,7 @@ impl CredentialProvider for Provider {
     }
 }
 
-/// Our own client, as the crate wants one.
+/// Implements the crate's HTTP connector.
 #[derive(Debug, Clone)]
 pub(super) struct SharedClient(pub(super) Arc<Client>);
 
@@ -74,7 +74,7 @@ impl HttpService for SharedClient {
         let refused = |error: HttpError| CallError::new(HttpErrorKind::Unknown, error);
         let address = request.uri().to_string();
         let url = Url::parse(&address).map_err(|error| CallError::new(HttpErrorKind::Unknown, error))?;
-        // Requests to the link's own metadata service carry none of our credentials.
+        // Requests to the metadata service carry no credentials of nodeagent.
         if url.scheme() != "https" && !goes_direct(&url) {
             return Err(refused(HttpError::new(&url, HttpProblem::PlainText)));
         }

@@ -1,4 +1,4 @@
-//! Downloads: whole texts, and files that appear only when they are complete and right.
+//! Downloads: whole texts in memory, and files that appear only when they are complete and verified.
 
 use std::{
     path::{Path, PathBuf},
@@ -20,19 +20,19 @@ use crate::{
 };
 
 const MOST_RETRIES: usize = 4;
-/// The largest download whose size nobody says beforehand, in bytes: an endless one must not fill the disk.
+/// The largest download of unknown size, in bytes. Without a limit, an endless one would fill the disk.
 const MOST_UNANNOUNCED: u64 = 4 << 30;
 
 /// A file to download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Download {
-    /// Where it is.
+    /// The address.
     pub url: Url,
-    /// Where it goes. It appears there only when complete and right.
+    /// The target path. The file appears there only complete and verified.
     pub to: PathBuf,
-    /// Its length in bytes, when the index says so.
+    /// Its size in bytes, if the index has it.
     pub size: Option<u64>,
-    /// Its digest, when the index says so.
+    /// Its digest, if the index has it.
     pub digest: Option<Digest>,
 }
 
@@ -42,7 +42,7 @@ impl Client {
         self.accepting(url, None, limit).await
     }
 
-    /// The same, asking the server for a media type.
+    /// Like [`Client::bytes`], with an `Accept` header.
     pub async fn accepting(&self, url: &Url, accept: Option<&str>, limit: usize) -> Result<Vec<u8>, HttpError> {
         let header = accept.map(|kind| ("accept", kind));
         let once = || async {
@@ -61,14 +61,15 @@ impl Client {
         once.retry(retries()).when(HttpError::is_transient).await
     }
 
-    /// Downloads a file, checks size and digest, then makes it appear. `on_bytes` hears of each piece.
+    /// Downloads a file, checks its size and digest, and moves it to its path. `on_bytes` receives the size of each
+    /// piece.
     ///
-    /// A file that is already there with the right digest is taken as it is.
+    /// A file that is already there with the right digest is kept.
     pub async fn download(&self, wanted: &Download, on_bytes: impl Fn(u64)) -> Result<(), HttpError> {
         self.download_as(None, wanted, on_bytes).await
     }
 
-    /// The same under another name than our own: some servers choose what they send by who asks.
+    /// Like [`Client::download`], with another user agent: some servers choose the content by it.
     pub async fn download_as(
         &self,
         user_agent: Option<&str>,
@@ -80,7 +81,7 @@ impl Client {
         }
         let header = user_agent.map(|name| ("user-agent", name));
         let once = || self.download_once(header, wanted, &on_bytes);
-        // A file does not change by being read again.
+        // Reading a local file again would give the same result.
         once.retry(retries()).when(|error| error.is_transient() && wanted.url.scheme() != "file").await
     }
 
@@ -120,7 +121,7 @@ impl Client {
         partial.commit().map_err(|error| failed(HttpProblem::Disk(error)))
     }
 
-    /// One request; hands the body on piece by piece.
+    /// Sends one request and passes the body on in pieces.
     async fn stream(
         &self,
         url: &Url,

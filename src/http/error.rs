@@ -1,4 +1,4 @@
-//! What can go wrong on the network, told apart by whether trying again can help.
+//! Network errors, and whether a retry can help.
 
 use std::error::Error as _;
 
@@ -7,61 +7,61 @@ use url::Url;
 use super::{address::without_credentials, redirect::RedirectError};
 use crate::{digest::Digest, fs::FsError};
 
-/// A request that failed for good: its retries, if any, are behind it.
+/// A request that failed, after all retries.
 #[derive(Debug, thiserror::Error)]
 #[error("`{url}` could not be fetched")]
 pub struct HttpError {
     /// The address, without user name, password and query.
     pub url: String,
-    /// What happened.
+    /// The cause.
     #[source]
     pub problem: HttpProblem,
-    /// The login it was asked with, as people know it.
+    /// The name of the login that was used.
     pub login: Option<String>,
 }
 
-/// What happened to a request.
+/// The cause of a failed request.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpProblem {
-    /// The server answered with an error.
+    /// The server answered with an error status.
     #[error("the server answered with status {0}")]
     Status(u16),
-    /// No connection, or it broke.
+    /// The connection failed or broke.
     #[error("{0}")]
     Connection(String),
     /// The server's certificate is not trusted.
     #[error("{0}")]
     Untrusted(String),
-    /// The server was silent for too long.
+    /// The server did not answer in time.
     #[error("the server did not answer in time")]
     Silence,
-    /// More or fewer bytes than announced.
+    /// The size differs from the announced one.
     #[error("expected {expected} bytes, received {received}")]
     WrongSize {
-        /// Bytes announced.
+        /// Announced bytes.
         expected: u64,
-        /// Bytes received.
+        /// Received bytes.
         received: u64,
     },
-    /// The bytes are not those that were asked for.
+    /// The digest differs from the expected one.
     #[error("expected {expected}, received {received}")]
     WrongDigest {
-        /// What the profile or the index says.
+        /// The digest in the profile or the index.
         expected: Digest,
-        /// What came.
+        /// The digest of the received bytes.
         received: Digest,
     },
-    /// An answer larger than its kind may be.
+    /// The answer exceeds the limit.
     #[error("the answer is larger than {limit} bytes")]
     TooLarge {
-        /// The limit.
+        /// The limit in bytes.
         limit: u64,
     },
-    /// A credential would have been readable on its way.
+    /// A credential would have been sent in plain text.
     #[error("a credential is not sent over plain http to another machine")]
     PlainText,
-    /// A header cannot have its value: it has several lines, say.
+    /// A header value is invalid, for example because it has several lines.
     #[error("the value of the header `{0}` cannot be sent")]
     Unsendable(&'static str),
     /// A `file:` address that cannot be read.
@@ -73,14 +73,14 @@ pub enum HttpProblem {
     /// A redirect that is not followed.
     #[error(transparent)]
     Redirect(RedirectError),
-    /// The client itself could not be set up.
+    /// The HTTP client could not be built.
     #[error("the network client could not be set up: {0}")]
     Client(String),
 }
 
 impl HttpError {
     pub(super) fn new(url: &Url, problem: HttpProblem) -> Self {
-        // What stands behind the `?` of an address that a server made up may be a key to what it names.
+        // The query of an address may contain a credential, such as a signature.
         let mut shown = url.clone();
         shown.set_query(None);
         Self { url: without_credentials(&shown), problem, login: None }
@@ -92,23 +92,23 @@ impl HttpError {
             None if error.is_timeout() => HttpProblem::Silence,
             None => {
                 let why = cause_chain(error);
-                // rustls has no other sign of it that comes through to here.
+                // No error type of rustls is reachable from here.
                 if why.contains("certificate") { HttpProblem::Untrusted(why) } else { HttpProblem::Connection(why) }
             }
         };
         Self::new(url, problem)
     }
 
-    /// Whether trying again can help.
+    /// Whether a retry can help.
     pub fn is_transient(&self) -> bool {
         match &self.problem {
             HttpProblem::Status(status) => matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504),
-            // A truncated answer is worth another try; so is a mirror in the middle of an update.
+            // An answer may be truncated, and a mirror may be in the middle of an update.
             HttpProblem::Connection(_)
             | HttpProblem::Silence
             | HttpProblem::WrongSize { .. }
             | HttpProblem::WrongDigest { .. } => true,
-            // Who is not trusted now will not be in a moment.
+            // These errors are permanent.
             HttpProblem::Untrusted(_)
             | HttpProblem::TooLarge { .. }
             | HttpProblem::PlainText
@@ -120,12 +120,12 @@ impl HttpError {
         }
     }
 
-    /// Whether the server said that there is no such thing.
+    /// Whether the resource does not exist.
     pub fn is_absent(&self) -> bool {
         matches!(self.problem, HttpProblem::Status(404 | 410) | HttpProblem::File(_))
     }
 
-    /// What to do.
+    /// A hint for the user.
     pub fn hint(&self) -> Option<String> {
         match &self.problem {
             HttpProblem::Status(status @ (401 | 403)) => Some(login_hint(*status, &self.url, self.login.as_deref())),
@@ -151,7 +151,7 @@ impl HttpError {
     }
 }
 
-/// The redirect that ended a request.
+/// The redirect error in the chain of causes.
 fn redirect(error: &reqwest::Error) -> Option<RedirectError> {
     let mut next = error.source();
     while let Some(cause) = next {
@@ -163,7 +163,7 @@ fn redirect(error: &reqwest::Error) -> Option<RedirectError> {
     None
 }
 
-/// An error and its causes in one line: reqwest's own words name only the outermost.
+/// An error and its causes, in one line. reqwest's own text has only the outermost error.
 pub(super) fn cause_chain(error: &reqwest::Error) -> String {
     let mut causes = Vec::new();
     let mut next = error.source();
@@ -175,7 +175,7 @@ pub(super) fn cause_chain(error: &reqwest::Error) -> String {
     unknown_name(&last).map(|name| format!("the name `{name}` is not known (DNS)")).unwrap_or(last)
 }
 
-/// What to do when a server refuses an address, with the login it was asked with.
+/// A hint for a request that the server refused, for the login that was used.
 pub(super) fn login_hint(status: u16, url: &str, login: Option<&str>) -> String {
     match (login, status) {
         (Some(login), 401) => format!("the server refuses the login {login}; check its user and its password"),
@@ -193,8 +193,7 @@ pub(super) fn login_hint(status: u16, url: &str, login: Option<&str>) -> String 
     }
 }
 
-/// The name that was asked for, of a resolver's words that nobody has such a name:
-/// `no records found for Query { name: Name("x.invalid."), query_type: …`.
+/// The host name in a resolver error such as `no records found for Query { name: Name("x.invalid."), query_type: …`.
 fn unknown_name(said: &str) -> Option<&str> {
     let (_, rest) = said.strip_prefix("no records found for ").and_then(|rest| rest.split_once("Name(\""))?;
     rest.split_once('"').map(|(name, _)| name.trim_end_matches('.'))

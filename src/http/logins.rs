@@ -1,4 +1,4 @@
-//! Requests with a login: each is shown to its own site and to nobody else, wherever a server sends us.
+//! Requests with logins. Each login is sent only to addresses with its prefix, also after redirects.
 
 use reqwest::{
     RequestBuilder, Response,
@@ -15,36 +15,36 @@ use super::{
 };
 
 impl Client {
-    /// Gives the client the logins of this run; those of an earlier call stay.
+    /// Sets the logins of this run. Later calls have no effect.
     pub fn set_logins(&self, logins: Vec<BasicAuth>) {
-        // A run has one set of logins: a second call brings the same.
+        // A run has one set of logins, so a second call passes the same one.
         let _ = self.logins.set(logins);
     }
 
-    /// Whether an address is asked with a login, ours or one of its own: not everybody may have what is there.
+    /// Whether requests to an address carry a login, so that the content may not be public.
     pub fn has_login(&self, url: &Url) -> bool {
         !url.username().is_empty() || self.login(url).is_some()
     }
 
-    /// The login for an address: the one for the longest path, when there are several.
+    /// The login for an address: the one with the longest prefix.
     pub(super) fn login(&self, url: &Url) -> Option<&BasicAuth> {
         let logins = self.logins.get()?.iter().filter(|login| login.prefix.covers(url));
         logins.max_by_key(|login| login.prefix.url().path().len())
     }
 
-    /// What to do about a server that answers an address with 401 or 403: which login it was shown, or that there is none.
+    /// A hint for an address that the server refused with 401 or 403: check the login that was sent, or add one.
     pub fn remedy(&self, status: u16, url: &Url) -> String {
         let login = self.login(url).map(|login| login.name.as_str());
         login_hint(status, &without_credentials(url), login)
     }
 
-    /// The status that a server gives for an address, asked with the login for it.
+    /// The status for an address, with its login.
     pub async fn status(&self, url: &Url) -> Result<u16, HttpError> {
         let answer = self.answer(url, None).await?;
         Ok(answer.status().as_u16())
     }
 
-    /// The answer for an address, asked with the login for it. Where there is none, redirects are followed as usual.
+    /// The answer for an address, with its login. Without a login, redirects are followed by the client itself.
     pub(super) async fn answer(&self, url: &Url, header: Option<(&str, &str)>) -> Result<Response, HttpError> {
         if let Some(login) = self.login(url) {
             return self.logged_in(url, login, header).await;
@@ -53,8 +53,8 @@ impl Client {
         request.send().await.map_err(|error| HttpError::from_reqwest(url, &error))
     }
 
-    /// One request with a login. Redirects are followed here, one by one: from the first that leaves the login's site
-    /// on, it is not shown any more.
+    /// One request with a login. Redirects are followed one by one. The login is no longer sent after the first
+    /// redirect to an address without its prefix.
     async fn logged_in(
         &self,
         url: &Url,
@@ -78,7 +78,7 @@ impl Client {
     }
 }
 
-/// A request with one more header.
+/// Adds a header to a request.
 fn with(request: RequestBuilder, header: Option<(&str, &str)>) -> RequestBuilder {
     match header {
         Some((name, value)) => request.header(name, value),
@@ -86,7 +86,7 @@ fn with(request: RequestBuilder, header: Option<(&str, &str)>) -> RequestBuilder
     }
 }
 
-/// Where an answer sends us.
+/// The target of a redirect.
 fn next(at: &Url, answer: &Response) -> Option<Url> {
     if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
@@ -108,7 +108,7 @@ mod tests {
 
     type Heads = Arc<Mutex<Vec<String>>>;
 
-    /// A server that answers each request with the next of these heads, and keeps what it was asked.
+    /// A server that answers each request with the next of these heads, and records the requests.
     fn server(heads: Vec<String>) -> (Url, Heads) {
         let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}/", server.local_addr().expect("bound")).parse().expect("an address");

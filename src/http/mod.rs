@@ -1,7 +1,8 @@
-//! The only door to the network: whole texts, and downloads that appear only when they are complete and right.
+//! HTTP. No other module opens network connections.
 //!
-//! Transient failures are retried with exponential back-off and jitter; permanent ones are not. The run's deadline
-//! ends a retry that would outlast it. `file:` addresses are served too, so that an index may be a plain folder.
+//! Transient errors are retried with exponential back-off and jitter, permanent errors are not. The deadline of the run
+//! also
+//! ends retries. `file:` addresses are supported too, so that a package index can be a plain folder.
 
 mod address;
 mod answer;

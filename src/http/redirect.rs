@@ -1,28 +1,28 @@
-//! Where an answer may send us: not round in circles, not from TLS to plain text, not to the machine's own services.
+//! Rules for redirects: not too many, not from https to http, and not to local services.
 
 use reqwest::redirect::{Action, Attempt, Policy};
 use url::Url;
 
 use super::address::goes_direct;
 
-/// More redirects than this are a circle.
+/// The largest number of redirects.
 pub(super) const MOST: usize = 10;
 
 /// Why a redirect is not followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RedirectError {
-    /// From one address to the next.
+    /// Too many redirects.
     #[error("the server sends from one address to the next without an end")]
     TooMany,
-    /// Whoever is on the way could put anything in the place of what was asked for.
+    /// From https to http: the content could be changed on its way.
     #[error("the server sends from https to plain http")]
     Downgrade,
-    /// A server elsewhere has no business with what only this machine can reach.
+    /// To an address that only this machine can reach.
     #[error("the server sends to an address of this machine or its own link")]
     LocalAddress,
 }
 
-/// Whether a redirect from one address to the next is followed.
+/// Checks a redirect.
 pub(super) fn allowed(from: &Url, to: &Url) -> Result<(), RedirectError> {
     if from.scheme() == "https" && to.scheme() != "https" {
         return Err(RedirectError::Downgrade);
@@ -33,7 +33,7 @@ pub(super) fn allowed(from: &Url, to: &Url) -> Result<(), RedirectError> {
     Ok(())
 }
 
-/// The same for the client that follows redirects by itself.
+/// The same rules for the client that follows redirects by itself.
 pub(super) fn policy() -> Policy {
     Policy::custom(|attempt| match judged(&attempt) {
         Ok(()) => attempt.follow(),

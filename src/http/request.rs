@@ -1,4 +1,4 @@
-//! A request that expects one whole answer.
+//! A request for one complete answer.
 
 use std::{fmt, time::Duration};
 
@@ -13,26 +13,27 @@ use url::Url;
 use super::address::without_credentials;
 use crate::redact::Secret;
 
-/// The largest answer of a call unless it says otherwise.
+/// The default limit of an answer, in bytes.
 const LIMIT: usize = 16 << 20;
 
-/// How a call goes on after a failure that may pass.
+/// How a call is retried after a transient failure.
 #[derive(Debug, Clone, Copy)]
 pub struct RetryPolicy {
-    /// All tries together, waits included. The first try always has its whole time.
+    /// The time for all tries, including the waits. The first try always has its full time.
     pub budget: Duration,
-    /// The statuses that are worth another try. A connection that broke always is.
+    /// The statuses that are retried. A broken connection is always retried.
     pub statuses: &'static [u16],
-    /// The first wait; each further one is twice as long, with jitter. What the server asks for counts for more.
+    /// The first wait. Each wait is twice as long as the one before, with jitter. A longer wait that the server asks
+    /// for takes precedence.
     pub first: Duration,
 }
 
 impl RetryPolicy {
-    /// One try.
+    /// No retries.
     pub const NEVER: Self = Self { budget: Duration::ZERO, statuses: &[], first: Duration::ZERO };
 }
 
-/// A request that expects one whole answer.
+/// A request for one complete answer.
 #[derive(Clone)]
 pub struct Request {
     pub(super) method: Method,
@@ -43,9 +44,9 @@ pub struct Request {
     pub(super) timeout: Duration,
     pub(super) retrying: RetryPolicy,
     pub(super) has_credential: bool,
-    /// A header whose value cannot be sent.
+    /// The name of a header with an invalid value.
     pub(super) unsendable: Option<&'static str>,
-    /// Whether the credential is one of the machine's own link, and no other may see it.
+    /// Whether the credential is one of the machine's own link, so that it may go there in plain text.
     pub(super) stays_on_link: bool,
 }
 
@@ -81,7 +82,7 @@ impl Request {
         Self::new(Method::HEAD, url)
     }
 
-    /// A `POST` of these bytes.
+    /// A `POST` of bytes.
     pub fn post(url: Url, content_type: &'static str, body: Vec<u8>) -> Self {
         Self { body: Zeroizing::new(body), ..Self::new(Method::POST, url) }.header("content-type", content_type)
     }
@@ -89,7 +90,7 @@ impl Request {
     /// A `POST` of a form.
     pub fn form(url: Url, fields: &[(&str, &str)]) -> Self {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        // A form to a token endpoint holds what it is exchanged for.
+        // A form for a token endpoint contains a credential.
         Self { has_credential: true, ..Self::post(url, "application/x-www-form-urlencoded", body.into_bytes()) }
     }
 
@@ -103,7 +104,7 @@ impl Request {
         Self::new(Method::PUT, url)
     }
 
-    /// Sets a header. A request with a value that no header can have, such as one of two lines, is not sent.
+    /// Sets a header. With an invalid value, such as one of two lines, the request is not sent.
     #[must_use]
     pub fn header(self, name: &'static str, value: &str) -> Self {
         self.with(name, HeaderValue::from_str(value))
@@ -117,7 +118,8 @@ impl Request {
         self
     }
 
-    /// Sets a header that nobody may see and that may not be sent in plain text to another machine.
+    /// Sets a header that contains a credential. The value is not printed, and not sent in plain text to another
+    /// machine.
     #[must_use]
     pub fn credential(self, name: &'static str, value: &[u8]) -> Self {
         let value = HeaderValue::from_bytes(value).map(|mut value| {
@@ -127,50 +129,49 @@ impl Request {
         Self { has_credential: true, ..self.with(name, value) }
     }
 
-    /// The same for a metadata service on the machine's own link, which speaks plain http. In plain text it goes there
-    /// and to loopback only.
+    /// Like [`Request::credential`], for a metadata service on the machine's own link, which uses plain http.
     #[must_use]
     pub fn link_credential(self, name: &'static str, value: &Secret) -> Self {
         Self { stays_on_link: true, ..self.credential(name, value.reveal()) }
     }
 
-    /// Shows a bearer token.
+    /// Sets a bearer token.
     #[must_use]
     pub fn bearer(self, token: &Secret) -> Self {
         let value = Zeroizing::new([b"Bearer ", token.reveal()].concat());
         self.credential("authorization", &value)
     }
 
-    /// Says that the body is a credential itself, and may not be sent in plain text to another machine.
+    /// Marks the body as a credential, which may not be sent in plain text to another machine.
     #[must_use]
     pub fn secret_body(self) -> Self {
         Self { has_credential: true, ..self }
     }
 
-    /// Bounds the answer, in bytes.
+    /// Sets the largest size of the answer, in bytes.
     #[must_use]
     pub fn limit(self, limit: usize) -> Self {
         Self { limit, ..self }
     }
 
-    /// Bounds one try, from the request to the end of its answer.
+    /// Sets the time limit of one try, until the end of the answer.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// What is tried again, and for how long.
+    /// Sets the retry policy.
     #[must_use]
     pub fn retrying(self, retrying: RetryPolicy) -> Self {
         Self { retrying, ..self }
     }
 
-    /// Whether it changes nothing there, so that it may be sent twice.
+    /// Whether the request changes nothing on the server, so that it may be sent twice.
     pub fn only_reads(&self) -> bool {
         self.method.is_safe()
     }
 
-    /// Where it goes.
+    /// The address.
     pub fn url(&self) -> &Url {
         &self.url
     }

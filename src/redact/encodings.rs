@@ -1,4 +1,5 @@
-//! The ways in which a value may be written: as it is, and as the encodings do that stand between a program and a log.
+//! The encodings of a secret value in texts: base64, hexadecimal, percent-encoding, and the escapes of common
+//! languages.
 
 use base64::{
     Engine as _, alphabet,
@@ -6,23 +7,24 @@ use base64::{
 };
 use secrecy::zeroize::Zeroizing;
 
-/// The bytes at a needle's beginning that are looked up.
+/// The number of first bytes of a needle that are looked up, and so the shortest needle.
 pub(super) const HEAD: usize = 4;
 
 type Encoded = Zeroizing<Vec<u8>>;
 
-/// A line of a value of several lines must be longer than `}` or `begin` to be searched for by itself.
+/// Lines of a multi-line value are searched for separately if they have at least this length. Shorter lines, such as
+/// `}`, are common text.
 const SHORTEST_LINE: usize = 8;
-/// Where programs break lines of base64: those of PEM, and those of MIME and of `base64` itself.
+/// Line lengths of base64: PEM (64) and MIME (76).
 const WIDTHS: [usize; 2] = [64, 76];
 const DIGITS: [&[u8; 16]; 2] = [b"0123456789abcdef", b"0123456789ABCDEF"];
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, PAD);
 
-/// All encodings of a value. Some may be the same, and some are part of others.
+/// All encodings of a value, with duplicates.
 pub(super) fn encodings_of(value: &[u8]) -> Vec<Encoded> {
     let mut encodings = Vec::new();
     for part in parts(value) {
-        // White space around a value is lost where it is printed; a value is not searched for with it.
+        // Programs often trim a value before they print it.
         encodings.push(copy(part.trim_ascii()));
         in_base64(part, &mut encodings);
         encodings.extend(DIGITS.map(|digits| in_hexadecimal(part, digits)));
@@ -33,7 +35,7 @@ pub(super) fn encodings_of(value: &[u8]) -> Vec<Encoded> {
     encodings
 }
 
-/// The value, the same without white space around it, and each line of a value of several lines.
+/// The value, the trimmed value, and each line of a multi-line value.
 fn parts(value: &[u8]) -> Vec<&[u8]> {
     let trimmed = value.trim_ascii();
     let mut parts = vec![trimmed];
@@ -53,8 +55,8 @@ fn copy(bytes: &[u8]) -> Encoded {
     Zeroizing::new(bytes.to_vec())
 }
 
-/// By itself and inside of something larger: the characters that hold nothing but the value's bits, for each of the
-/// three places that its first byte can have in a group.
+/// Base64, alone and inside of longer encoded data: the characters that depend on the value only, for each of the three
+/// positions of its first byte in a group.
 fn in_base64(part: &[u8], encodings: &mut Vec<Encoded>) {
     for engine in [&STANDARD, &URL_SAFE] {
         for before in 0..3 {
@@ -81,9 +83,10 @@ fn in_hexadecimal(part: &[u8], digits: &[u8; 16]) -> Encoded {
     )
 }
 
-/// Percent-encoded, as a part of an address and as a field of a encoded. Encoders differ in what they leave as it is.
+/// Percent-encoding, in addresses and in form fields. Encoders differ in the characters that they keep.
 fn in_addresses(part: &[u8], encodings: &mut Vec<Encoded>) {
-    // RFC 3986; the same and `/` (paths); `encodeURIComponent`; encodings (URL standard); names and passwords (URL standard).
+    // RFC 3986; the same and `/` (paths); `encodeURIComponent`; forms (URL standard); names and passwords (URL
+    // standard).
     const LEFT: [&[u8]; 5] = [b"-_.~", b"-_.~/", b"-_.~!'()*", b"-_.*", b"-_.~!$&'()*+,%"];
     for left in LEFT {
         for digits in DIGITS {
@@ -102,16 +105,16 @@ fn in_addresses(part: &[u8], encodings: &mut Vec<Encoded>) {
     }
 }
 
-/// Escaped: JSON and the string literals of programming languages, words of a shell, XML, lines of a password file.
+/// Escapes: JSON, string literals of programming languages, shell words, XML, lines of a password file.
 fn in_texts(part: &[u8], encodings: &mut Vec<Encoded>) {
-    // Of bytes, as Rust writes them, and as Python does, which leaves one kind of quotes or both as they are.
+    // Escaped bytes as Rust writes them, and as Python does, which keeps one or both kinds of quotes.
     let bytes = Zeroizing::new(part.escape_ascii().to_string());
     for quotes in [&[][..], &["\""], &["'"], &["\"", "'"]] {
         let left =
             quotes.iter().fold(bytes.clone(), |text, quote| Zeroizing::new(text.replace(&format!("\\{quote}"), quote)));
         push_if_other(copy(left.as_bytes()), part, encodings);
     }
-    // A program that reads it as text shows the bytes that are none as this character.
+    // Programs that read bytes as text show invalid ones as this character.
     let text = Zeroizing::new(String::from_utf8_lossy(part).into_owned());
     push_if_other(copy(text.as_bytes()), part, encodings);
     if let Ok(json) = serde_json::to_string(text.as_str()) {
@@ -169,7 +172,7 @@ fn json_escape(c: char) -> String {
     units.concat()
 }
 
-/// As `repr` does it.
+/// Like Python's `repr`.
 fn python_escape(c: char) -> String {
     match c {
         '\n' => r"\n".into(),
@@ -200,7 +203,7 @@ mod tests {
     #[test]
     fn a_value_is_found_however_it_is_written() {
         drop(Secret::from(VALUE.to_owned()));
-        // What other programs make of it: Python's urllib, json, shlex and repr; bash; JavaScript; jq; Go.
+        // As written by Python's urllib, json, shlex and repr; by bash, JavaScript, jq and Go.
         for written in [
             VALUE,
             r"p%26ss%3A%20%22w/rd%22%20it%27s%20100%25%20%3C%C3%A9%3E%5C%2B~",
@@ -236,7 +239,7 @@ mod tests {
                     for written in [whole.as_str(), whole.trim_end_matches('=')] {
                         let shown = text(&format!("Basic {written}.")).into_owned();
                         let rest = shown.replace(REDACTED, "");
-                        // At most the characters that the value shares with its neighbours are left.
+                        // Only characters that also encode neighbouring bytes remain.
                         let neighbours = (before.len() + after.len()).div_ceil(3) * 4 + 2;
                         assert!(shown.contains(REDACTED) && rest.len() <= "Basic .".len() + neighbours, "{shown}");
                     }

@@ -1,12 +1,12 @@
-//! Variables of the environment that hold credentials: known to the sieve before the first text is written, and kept
-//! from every child.
+//! Environment variables with credentials. They are registered as secrets at the start, and removed from the
+//! environment of every child.
 
 use std::collections::BTreeMap;
 
 use super::Secret;
 
-/// The variables that the official clients of the clouds take a credential from. The agent speaks to the clouds itself:
-/// no package tool needs them, and what such a tool starts is not always well-behaved.
+/// Variables from which the official clients of the clouds take a credential. nodeagent calls the clouds itself, so no
+/// package tool needs them.
 const CREDENTIALS: [&str; 28] = [
     "DATABRICKS_TOKEN",
     "DATABRICKS_PASSWORD",
@@ -37,28 +37,29 @@ const CREDENTIALS: [&str; 28] = [
     "GOOGLE_SERVICE_ACCOUNT_KEY",
     "GOOGLE_BEARER_TOKEN",
 ];
-/// A credential as well, or the path of a file with one: kept from children, and known to the sieve when it is no path.
+/// Contains a credential, or the path of a file with one. Always removed from children; registered as a secret if it is
+/// not a path.
 const KEY_OR_PATH: &str = "GOOGLE_CREDENTIALS";
-/// Parts of names that people give to variables with a secret in them.
+/// Parts of variable names that suggest a secret.
 const SUSPICIOUS: [&str; 6] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "PRIVATE_KEY"];
-/// The value of a variable with a suspicious name only may be a word such as `true` or a path.
+/// A shorter value of a variable with a suspicious name, such as `true`, is not registered.
 const SHORTEST_GUESS: usize = 8;
 
-/// Whether a variable is one that a cloud's client takes a credential from. This is the one list of them: what it names is
-/// kept from every child.
+/// Whether a cloud client takes a credential from this variable. Such variables are removed from the environment of
+/// every child.
 pub fn holds_credential(name: &str) -> bool {
     name == KEY_OR_PATH || CREDENTIALS.contains(&name)
 }
 
-/// Makes the credentials among these variables known: those of the clouds, those with a name that says so, and the
-/// passwords in addresses.
+/// Registers the credentials among these variables: those of the clouds, those with a suspicious name, and passwords in
+/// addresses.
 pub fn learn_environment(variables: &BTreeMap<String, String>) {
     for (name, value) in variables {
         let upper = name.to_ascii_uppercase();
         let guessed = SUSPICIOUS.iter().any(|part| upper.contains(part)) && value.len() >= SHORTEST_GUESS;
-        // A path names a file with the secret; a reference was not resolved and names one, too.
+        // A path names a file with the secret. An unresolved reference is not a secret.
         let names_one = value.starts_with('/') || value.contains("{{") || value.contains("://");
-        // A key of Google's is JSON, and its addresses are not what it is.
+        // A Google key is JSON that contains addresses.
         let names_one = names_one && !(name == KEY_OR_PATH && value.trim_start().starts_with('{'));
         if CREDENTIALS.contains(&name.as_str()) || (guessed && !names_one) {
             drop(Secret::from(value.clone()));
@@ -70,15 +71,15 @@ pub fn learn_environment(variables: &BTreeMap<String, String>) {
     }
 }
 
-/// The key of a service account of Google's, out of its JSON.
+/// The private key in the JSON of a Google service account.
 fn private_key(text: &str) -> Option<String> {
     let text = Some(text).filter(|text| text.trim_start().starts_with('{'))?;
     let account: serde_json::Value = serde_json::from_str(text).ok()?;
     account.get("private_key")?.as_str().map(str::to_owned)
 }
 
-/// The passwords of addresses in a text: what stands between `:` and `@` before the host. A name without a password may
-/// be a token; a short one is a name.
+/// Passwords of addresses in a text: the part between `:` and `@` before the host. A long user name without a password
+/// may be a token.
 fn passwords(text: &str) -> impl Iterator<Item = &str> {
     text.split("://").skip(1).filter_map(|address| {
         let end = address.find(['/', ' ', '?', '#', '"', '\'']).unwrap_or(address.len());

@@ -1,8 +1,10 @@
-//! What nobody may see: values that cannot be printed by accident, and a sieve that takes them out of every text that
-//! leaves the process, however they are written there.
+//! Secret values: a type that cannot be printed by accident, and redaction of all texts that leave the process, for all
+//! usual
+//! encodings of a value.
 //!
-//! The sieve knows each [`Secret`] from its creation until [`forget`]. Values shorter than [`SHORTEST`] bytes are not
-//! searched for: half of every text would be taken for one.
+//! A [`Secret`] is registered when it is created, and redacted until [`forget`]. Values shorter than [`SHORTEST`] bytes
+//! are
+//! not redacted, because they occur in ordinary text.
 
 mod encodings;
 mod environment;
@@ -22,8 +24,8 @@ pub use stream::Stream;
 pub use text::text;
 pub use url_prefix::{UrlPrefix, UrlPrefixError, is_loopback};
 
-/// What stands in the place of a value.
+/// The replacement for a secret value.
 pub const REDACTED: &str = "[redacted]";
 
-/// The shortest value that is searched for, in bytes.
+/// The shortest value that is redacted, in bytes.
 pub const SHORTEST: usize = encodings::HEAD;

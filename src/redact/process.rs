@@ -1,14 +1,14 @@
-//! The process's own memory: it is in no core dump, and no other program of the same user may read it.
+//! Protection of the process's memory against core dumps and other programs of the same user.
 
 use nix::sys::{
     prctl,
     resource::{Resource, setrlimit},
 };
 
-/// Turns core dumps off, for this process and its children, and closes this process's memory to others. To be called
-/// before the first secret is read.
+/// Disables core dumps for this process and its children, and access to this process's memory. Call it before the first
+/// secret is read.
 ///
-/// A system that refuses either is none that could be asked for more: the work goes on.
+/// Errors are ignored, because there is no alternative.
 pub fn keep_memory_private() {
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     let _ = prctl::set_dumpable(false);

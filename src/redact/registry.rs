@@ -1,5 +1,5 @@
-//! All values of the process, and the search for them. The search is built when a text first needs it, and anew when
-//! there are more values.
+//! The registry of all secret values of the process, and the search index for them. The index is rebuilt when it is
+//! needed after new values were added.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 
 use super::{encodings::HEAD, search::Index};
 
-/// The values, and what was last built from them.
+/// The values and their index.
 struct Registry {
     values: Vec<Arc<SecretSlice<u8>>>,
     index: Option<Arc<Index>>,
@@ -34,7 +34,7 @@ mod storage {
     use super::Registry;
 
     static KNOWN: Mutex<Registry> = Mutex::new(Registry::NOTHING);
-    /// How many values are known, readable without the lock.
+    /// The number of values, readable without the lock.
     static COUNT: AtomicUsize = AtomicUsize::new(0);
 
     pub(super) fn with<T>(work: impl FnOnce(&mut Registry) -> T) -> T {
@@ -49,7 +49,7 @@ mod storage {
     }
 }
 
-/// In unit tests each test knows its own values: those of others are ordinary words in its texts.
+/// In unit tests each thread has its own registry, because the values of one test are ordinary words in another.
 #[cfg(test)]
 mod storage {
     use std::cell::RefCell;
@@ -67,22 +67,22 @@ mod storage {
     }
 }
 
-/// Makes a value known.
+/// Registers a value.
 pub(super) fn add(value: &Arc<SecretSlice<u8>>) {
     if value.expose_secret().len() >= HEAD {
         storage::with(|known| known.add(value));
     }
 }
 
-/// How many values are known.
+/// The number of registered values.
 pub(super) fn count() -> usize {
     storage::count()
 }
 
-/// The search for all values known now.
+/// The search index for all registered values.
 pub(super) fn index() -> Arc<Index> {
     let built = storage::with(|known| known.index.clone().ok_or_else(|| known.values.clone()));
-    // Not under the lock: others want to know, too, and the words of a panic here must not wait for it.
+    // Built outside the lock: other threads need the lock too, and a panic here would be redacted under it.
     built.unwrap_or_else(|values| {
         let index = Arc::new(Index::of_values(values.iter().map(|value| value.expose_secret())));
         storage::with(|known| {
@@ -94,7 +94,7 @@ pub(super) fn index() -> Arc<Index> {
     })
 }
 
-/// Forgets all values and wipes them, but for those that somebody still holds. For the very end of the process.
+/// Forgets all values and wipes those that no other reference holds. Call it at the end of the process.
 pub fn forget() {
     storage::with(|known| *known = Registry::NOTHING);
 }

@@ -1,39 +1,41 @@
-//! Finds many needles in a text at about the speed of memory, without a copy of them in memory that is not wiped.
+//! Searches a text for many needles at once, without copies of them in memory that is not wiped.
 //!
-//! A bit for the first four bytes of each needle tells nearly every place where none begins; the few others are
-//! compared. (An automaton such as Aho-Corasick's would hold the needles in memory of its own, some thirty bytes for
-//! each of theirs, and would have to be built anew for each new value.)
+//! A bit table of the first four bytes of each needle rules out nearly every position; the others are compared. An
+//! automaton
+//! such as Aho-Corasick would hold copies of the needles, need about thirty times their memory, and be rebuilt for each
+//! new
+//! value.
 
 use secrecy::zeroize::Zeroizing;
 
 use super::encodings::{self, HEAD};
 
-/// The width of the table of heads: 32 KiB, which stay in a processor's nearest cache.
+/// The width of the hash table index. The table has 32 KiB and fits into the L1 cache.
 const TABLE_BITS: u32 = 18;
 
 /// The needles of all values.
 pub(super) struct Index {
-    /// The needles one after the other, in order.
+    /// All needles, concatenated in sorted order.
     bytes: Zeroizing<Vec<u8>>,
-    /// Where each begins and ends in `bytes`.
+    /// Start and end of each needle in `bytes`.
     spans: Vec<(usize, usize)>,
-    /// The first four bytes of each.
+    /// The first four bytes of each needle.
     heads: Vec<u32>,
-    /// A bit for the hash of each head.
+    /// One bit for the hash of each head.
     table: Vec<u64>,
 }
 
-/// What is at one place of a text.
+/// The result of a comparison at one position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct NeedleMatch {
-    /// Where the longest needle that begins here ends.
+    /// The end of the longest needle that begins here.
     pub(super) end: Option<usize>,
-    /// Whether a longer one may end beyond the text.
+    /// Whether a longer needle may begin here and end after the text.
     pub(super) may_continue: bool,
 }
 
 impl Index {
-    /// The search for these values, however they are written.
+    /// The index for all encodings of these values.
     pub(super) fn of_values<'a>(values: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut needles: Vec<Zeroizing<Vec<u8>>> = values.flat_map(encodings::encodings_of).collect();
         needles.sort_unstable_by(|a, b| a.as_slice().cmp(b.as_slice()));
@@ -61,7 +63,7 @@ impl Index {
         &self.bytes[start..end]
     }
 
-    /// The next place from here on where a needle may begin; the text's end where there is none.
+    /// The next position where a needle may begin, or the end of the text.
     pub(super) fn next_candidate(&self, text: &[u8], from: usize) -> usize {
         let is_head = |four: &[u8]| {
             let (word, bit) = slot(u32::from_be_bytes([four[0], four[1], four[2], four[3]]));
@@ -69,11 +71,11 @@ impl Index {
         };
         let whole = text[from..].windows(HEAD);
         let count = whole.len();
-        // In the last three bytes a needle may always begin.
+        // A needle may begin in each of the last three bytes.
         from + text[from..].windows(HEAD).position(is_head).unwrap_or(count)
     }
 
-    /// What is at one place.
+    /// Compares the needles with the text at one position.
     pub(super) fn at(&self, text: &[u8], at: usize) -> NeedleMatch {
         let rest = &text[at..];
         let Some(four) = rest.first_chunk::<HEAD>() else {
@@ -95,7 +97,7 @@ impl Index {
         found
     }
 
-    /// Whether a needle is in a text.
+    /// Whether the text contains a needle.
     pub(super) fn is_in(&self, text: &[u8]) -> bool {
         let mut at = 0;
         while at < text.len() {
@@ -108,7 +110,7 @@ impl Index {
         false
     }
 
-    /// Whether a text is the larger part of a needle, from its beginning.
+    /// Whether the text is the beginning and at least half of a needle.
     pub(super) fn is_mostly(&self, text: &[u8]) -> bool {
         let first = self.spans.partition_point(|&(start, end)| self.bytes[start..end] < *text);
         let alike =
@@ -117,7 +119,7 @@ impl Index {
     }
 }
 
-/// The word of the table and the bit in it for a head. The factor is that of Fibonacci hashing.
+/// Word and bit of the table for a head, by Fibonacci hashing.
 fn slot(head: u32) -> (usize, u64) {
     let hash = head.wrapping_mul(0x9e37_79b1) >> (u32::BITS - TABLE_BITS);
     ((hash / u64::BITS) as usize, 1 << (hash % u64::BITS))

@@ -1,4 +1,4 @@
-//! A value that has no text form.
+//! Secret values without a text form.
 
 use std::{fmt, sync::Arc};
 
@@ -6,17 +6,17 @@ use secrecy::{ExposeSecret as _, SecretSlice, zeroize::Zeroize as _};
 
 use super::registry;
 
-/// A secret value. It cannot be printed, and is taken out of every text that leaves the process.
+/// A secret value. It cannot be printed, and is redacted from all texts that leave the process.
 ///
-/// The sieve keeps the value as long as the process lives: what was read once may be said by a child an hour later.
-/// Both are wiped by [`forget`](super::forget).
+/// The registry keeps a copy until the process ends, because a child may print the value later.
+/// [`forget`](super::forget) wipes both.
 #[derive(Clone)]
 pub struct Secret(Arc<SecretSlice<u8>>);
 
 impl Secret {
-    /// Takes a value in, and makes it known to the sieve.
+    /// Registers a value as a secret.
     pub fn new(mut bytes: Vec<u8>) -> Self {
-        // A copy of just the right size: the vector's own room may be moved when it shrinks, and the old place stays.
+        // An exact copy: shrinking the vector may move it and leave its old memory unwiped.
         let exact: Box<[u8]> = bytes.as_slice().into();
         bytes.zeroize();
         let value = Arc::new(exact.into());
@@ -24,14 +24,14 @@ impl Secret {
         Self(value)
     }
 
-    /// The one way out: every use of it can be found by this name.
+    /// The bytes of the value. This is the only access, so that all uses can be found by its name.
     pub fn reveal(&self) -> &[u8] {
         self.0.expose_secret()
     }
 }
 
 impl Secret {
-    /// A password without the one line end that an editor put behind it.
+    /// A password without one line end, which editors append.
     pub fn without_line_end(&self) -> &[u8] {
         let bytes = self.reveal();
         bytes.strip_suffix(b"\n").map_or(bytes, |bytes| bytes.strip_suffix(b"\r").unwrap_or(bytes))

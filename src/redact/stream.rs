@@ -1,7 +1,8 @@
-//! The sieve for what comes in pieces: a value that is split between two reads is found too.
+//! Redaction of a stream: a value that is split between two reads is found too.
 //!
-//! Only what may be the beginning of a value is held back, and only until the next piece shows what it is. A line end
-//! does not let it go, nor does time: a line that ends like the first line of a key waits for the next one.
+//! Bytes that may be the beginning of a value are held back until the next piece decides. A line end or a timeout does
+//! not
+//! release them: the last line of a piece may be the first line of a key.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -9,7 +10,7 @@ use secrecy::zeroize::{Zeroize as _, Zeroizing};
 
 use super::{REDACTED, registry, search::Index};
 
-/// How a text goes on after a piece of it.
+/// What follows after the present piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     NotYet,
@@ -17,19 +18,19 @@ enum End {
     Whole,
 }
 
-/// Takes all known values out of a stream of bytes.
+/// Redacts all registered values from a stream of bytes.
 #[derive(Default)]
 pub struct Stream {
-    /// What may be the beginning of a value.
+    /// Bytes that may be the beginning of a value.
     held: Zeroizing<Vec<u8>>,
-    /// How much of that belongs to a value that was replaced already.
+    /// How many of the held bytes belong to a value that was already replaced.
     covered: usize,
-    /// The search, and for how many values it is.
+    /// The search index, and the number of values it was built for.
     index: Option<(usize, Arc<Index>)>,
 }
 
 impl Stream {
-    /// The bytes that may be shown now that these have come.
+    /// Adds bytes and returns those that can be shown now.
     pub fn push<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let count = registry::count();
         if count == 0 && self.held.is_empty() {
@@ -44,13 +45,13 @@ impl Stream {
         Cow::Owned(shown)
     }
 
-    /// The end of the stream: what was held back. The larger part of a value counts as the value: the program may have
-    /// been ended while it wrote.
+    /// Ends the stream and returns the bytes held back. If they are at least half of a value, they are redacted: the
+    /// program may have been killed while it wrote the value.
     pub fn finish(self) -> Vec<u8> {
         self.end(End::Broken)
     }
 
-    /// The end of a text that is whole: what it ends with may be any word.
+    /// Ends a complete text, in which the last bytes may be any word.
     pub(super) fn end_of_text(self) -> Vec<u8> {
         self.end(End::Whole)
     }
@@ -71,7 +72,7 @@ impl Stream {
             held.extend_from_slice(bytes);
             &held
         };
-        // What overlaps is one: the word stands for all of it. `covered` is where the last of them ends.
+        // Overlapping values are replaced by one marker. `covered` is the end of the last one.
         let (mut covered, mut written) = (self.covered, self.covered);
         let mut at = 0;
         while at < text.len() {
@@ -111,7 +112,7 @@ mod tests {
     use super::*;
     use crate::redact::Secret;
 
-    /// The text in pieces of these lengths.
+    /// Redacts the text in pieces of these lengths.
     fn in_pieces(text: &[u8], mut length: impl FnMut() -> usize) -> Vec<u8> {
         let (mut stream, mut shown, mut rest) = (Stream::default(), Vec::new(), text);
         while !rest.is_empty() {
@@ -185,7 +186,7 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&line), "key: [redacted]\n");
     }
 
-    /// All places of all needles, by comparing at every byte, and no cleverness.
+    /// A simple reference implementation that compares at every byte.
     fn by_hand(text: &[u8], needles: &[Vec<u8>]) -> Vec<u8> {
         let mut shown = Vec::new();
         let mut covered = 0;
@@ -207,7 +208,7 @@ mod tests {
 
     #[test]
     fn however_a_stream_is_split_the_same_is_shown() {
-        // Few letters, so that values overlap, repeat and begin alike.
+        // Few letters, so that values overlap, repeat and have common beginnings.
         let random = &mut fastrand::Rng::with_seed(4711);
         let word = |random: &mut fastrand::Rng, length: usize| -> Vec<u8> {
             (0..length).map(|_| *random.choice(b"aab%=\n").expect("not empty")).collect()
@@ -228,7 +229,7 @@ mod tests {
                 drop(Secret::new(value));
             }
             let mut text = word(random, 300);
-            // The end of a text is held to a rule of its own, which has its own test.
+            // The end of a text has a rule of its own, with its own test.
             text.extend_from_slice(b"....");
             for needle in random.choose_multiple(&needles, 4) {
                 let at = random.usize(..text.len() - 4);

@@ -1,4 +1,4 @@
-//! Takes the values that are known out of a whole text.
+//! Redaction of complete texts.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use super::{
     stream::Stream,
 };
 
-/// A text without the values that are known.
+/// The text without registered values.
 pub fn text(text: &str) -> Cow<'_, str> {
     if count() == 0 || !index().is_in(text.as_bytes()) {
         return Cow::Borrowed(text);

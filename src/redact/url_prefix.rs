@@ -1,38 +1,38 @@
-//! Who may be shown a credential: what is below one address, and nobody else.
+//! The addresses that may receive a credential.
 
 use std::fmt;
 
 use url::{Host, Url};
 
-/// Everything below an address: its scheme, host and port, and the beginning of its path.
+/// All addresses with the same scheme, host and port and with this beginning of the path.
 ///
-/// It is reached over TLS, or is this machine itself: a credential for it is never readable on its way.
+/// The scheme is https, or the host is this machine, so that a credential is never sent in plain text over a network.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UrlPrefix(Url);
 
-/// Why an address is no site.
+/// Why a text is not a valid prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UrlPrefixError {
-    /// It cannot be read, or is of another scheme.
+    /// It cannot be parsed, or has another scheme.
     #[error("it is not an address that begins with `https://`")]
     NotHttps,
-    /// It would be asked in plain text over the network.
+    /// It would be requested in plain text over the network.
     #[error("a password is not sent over plain http to another machine")]
     PlainText,
-    /// It holds a user name or a password itself.
+    /// It contains a user name or a password.
     #[error("the address holds a user name or password")]
     HoldsCredentials,
-    /// It asks for more than a place.
+    /// It has a query or a fragment.
     #[error("the address has a query or a fragment")]
     HasQuery,
 }
 
 impl UrlPrefix {
-    /// Reads an address such as `https://pypi.example.org/team/`.
+    /// Parses an address such as `https://pypi.example.org/team/`.
     ///
     /// # Errors
-    /// When it is not one of a web server, when a credential could be read on its way there, when it holds one itself,
-    /// or when it has a query.
+    /// When the text is not an http(s) address, uses plain http to another machine, contains credentials, or has a
+    /// query.
     pub fn parse(text: &str) -> Result<Self, UrlPrefixError> {
         let mut url = Url::parse(text).map_err(|_| UrlPrefixError::NotHttps)?;
         match url.scheme() {
@@ -50,13 +50,13 @@ impl UrlPrefix {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(UrlPrefixError::HasQuery);
         }
-        // With or without a slash at its end it is the same place.
+        // A slash at the end makes no difference.
         let path = url.path().trim_end_matches('/').to_owned() + "/";
         url.set_path(&path);
         Ok(Self(url))
     }
 
-    /// Whether an address is below this one. Parts of paths count as a whole: `/team` is not above `/team-b`.
+    /// Whether an address has this prefix. Path segments count as a whole: `/team` is not a prefix of `/team-b`.
     pub fn covers(&self, url: &Url) -> bool {
         let same_server = self.0.scheme() == url.scheme()
             && self.0.host() == url.host()
@@ -65,7 +65,7 @@ impl UrlPrefix {
         same_server && (url.path().starts_with(beginning) || url.path() == beginning.trim_end_matches('/'))
     }
 
-    /// The host's name or address, without the brackets of IPv6.
+    /// The host name or address, without the brackets of IPv6.
     pub fn host(&self) -> String {
         match self.0.host() {
             Some(Host::Ipv6(ip)) => ip.to_string(),
@@ -74,7 +74,7 @@ impl UrlPrefix {
         }
     }
 
-    /// The address. It holds no credential.
+    /// The address. It contains no credential.
     pub fn url(&self) -> &Url {
         &self.0
     }
@@ -92,7 +92,7 @@ impl fmt::Debug for UrlPrefix {
     }
 }
 
-/// Whether an address names this machine itself.
+/// Whether an address names this machine.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

@@ -1,26 +1,25 @@
-//! Where something was asked for, and what is wrong with it: plain data, shared by everything above.
-//! Rendering is the business of `report`.
+//! Diagnostics: a mistake and its location in a text. Plain data; `report` renders it.
 
 use std::{fmt, ops::Range, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-/// A text that diagnostics point into: a profile, a requirements file.
+/// A text that diagnostics refer to: a profile or a requirements file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Source {
-    /// The name shown to people: a path, or `built-in:family.toml`.
+    /// The name of the text: a path, or `built-in:family.toml`.
     pub label: String,
-    /// The text, decoded and with a byte order mark removed.
+    /// The text, without a byte order mark.
     pub text: String,
 }
 
 impl Source {
-    /// Wraps a text and the name it is shown under.
+    /// A text with its name.
     pub fn new(label: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
         Arc::new(Self { label: label.into(), text: text.into() })
     }
 
-    /// The place of a byte range in this text.
+    /// The line and column of a byte range.
     pub fn origin(&self, span: &Range<usize>) -> Origin {
         let before = &self.text[..span.start.min(self.text.len())];
         let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
@@ -29,14 +28,14 @@ impl Source {
     }
 }
 
-/// The place in a profile that asked for something. Lines and columns count from 1, columns in characters.
+/// The location in a profile that requested something.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {
-    /// The file as shown to people.
+    /// The file, as shown to people.
     pub file: String,
-    /// Line, from 1.
+    /// The line, from 1.
     pub line: usize,
-    /// Column in characters, from 1.
+    /// The column in characters, from 1.
     pub column: usize,
 }
 
@@ -46,23 +45,23 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One mistake found in a text, with its place, its reason and its remedy.
+/// A mistake, with its location, its causes and a hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// What is wrong, in one line.
+    /// The mistake, in one line.
     pub message: String,
-    /// Where: the text and the byte range in it. `None` when no single place is at fault.
+    /// The text and the byte range of the mistake. `None` if it has no single location.
     pub place: Option<(Arc<Source>, Range<usize>)>,
-    /// A few words under the caret.
+    /// A short text below the caret.
     pub label: Option<String>,
-    /// Why, outermost first.
+    /// The causes, outermost first.
     pub causes: Vec<String>,
-    /// What to do.
+    /// A hint for the user.
     pub hint: Option<String>,
 }
 
 impl Diagnostic {
-    /// A mistake at a byte range of a text.
+    /// A mistake at a byte range.
     pub fn at(source: &Arc<Source>, span: Range<usize>, message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -73,46 +72,46 @@ impl Diagnostic {
         }
     }
 
-    /// A mistake that has no place in a text.
+    /// A mistake without a location.
     pub fn nowhere(message: impl Into<String>) -> Self {
         Self { message: message.into(), place: None, label: None, causes: Vec::new(), hint: None }
     }
 
-    /// Adds the words under the caret.
+    /// Sets the text below the caret.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
         self
     }
 
-    /// Adds the reasons.
+    /// Sets the causes.
     #[must_use]
     pub fn causes(mut self, causes: Vec<String>) -> Self {
         self.causes = causes;
         self
     }
 
-    /// Adds the remedy.
+    /// Sets the hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Adds the remedy when there is one.
+    /// Sets the hint if there is one.
     #[must_use]
     pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
         self.hint = self.hint.or(hint);
         self
     }
 
-    /// The place as file, line and column.
+    /// The location as file, line and column.
     pub fn origin(&self) -> Option<Origin> {
         self.place.as_ref().map(|(source, span)| source.origin(span))
     }
 }
 
-/// An error and all that caused it, in one line.
+/// An error and its causes, in one line.
 pub fn in_words(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut next = error.source();
@@ -123,7 +122,7 @@ pub fn in_words(error: &dyn std::error::Error) -> String {
     words
 }
 
-/// The known name nearest to a mistyped one, when one is near enough to be meant.
+/// The known name that is most similar to a mistyped one, if it is similar enough.
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
@@ -133,7 +132,7 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, name)| name)
 }
 
-/// Whether one name may be a slip of another. A short word with another first letter is another word.
+/// Whether a name may be a typing error of another. Short words must have the same first letter.
 fn is_slip(typed: &str, name: &str, distance: usize) -> bool {
     const SHORT: usize = 4;
     let length = name.chars().count().max(typed.chars().count());

@@ -1,4 +1,4 @@
-//! Digests as profiles, apt lists and R indexes write them.
+//! Digests, as profiles, apt lists and R indexes write them.
 
 use std::{fmt, io, path::Path, str::FromStr};
 
@@ -6,13 +6,13 @@ use md5::Md5;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// A digest to compare bytes with. Hexadecimal, lower case.
+/// A digest in lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Digest {
     /// SHA-256, 64 digits.
     Sha256(String),
-    /// MD5, 32 digits. Guards against damage, not against malice; R indexes know nothing better.
+    /// MD5, 32 digits. Detects damage but not manipulation. R indexes have nothing better.
     Md5(String),
 }
 
@@ -29,7 +29,7 @@ impl Digest {
         }
     }
 
-    /// A hasher of this kind.
+    /// A hasher for this kind of digest.
     pub fn hasher(&self) -> Hasher {
         match self {
             Self::Sha256(_) => Hasher::Sha256(Sha256::new()),
@@ -37,7 +37,7 @@ impl Digest {
         }
     }
 
-    /// A hasher of SHA-256.
+    /// A hasher for SHA-256.
     pub fn sha256_hasher() -> Hasher {
         Hasher::Sha256(Sha256::new())
     }
@@ -80,7 +80,7 @@ impl FromStr for Digest {
     }
 }
 
-/// A digest in the making.
+/// An incremental hasher.
 #[derive(Debug, Clone)]
 pub enum Hasher {
     /// SHA-256.
@@ -98,7 +98,7 @@ impl Hasher {
         }
     }
 
-    /// The digest of all bytes added.
+    /// The digest of all bytes.
     pub fn finish(self) -> Digest {
         match self {
             Self::Sha256(hasher) => Digest::Sha256(hex(&hasher.finalize())),

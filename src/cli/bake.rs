@@ -1,4 +1,4 @@
-//! `nodeagent store bake`: layers of what a locked run brought here.
+//! `nodeagent store bake`: packs the packages of a locked run as layers.
 
 use std::path::PathBuf;
 
@@ -26,15 +26,15 @@ use crate::{
 pub(super) struct Options {
     #[command(flatten)]
     profile: ProfileOptions,
-    /// The lock [default: the one beside the profile]
+    /// The lock file [default: the one beside the profile]
     #[arg(long, value_name = "FILE")]
     lock: Option<PathBuf>,
-    /// Sign the layers with this secret key; nodes with trusted keys take no others
+    /// Sign the layers with this secret key; nodes with trusted keys accept only signed layers
     #[arg(short, long, value_name = "FILE")]
     key: Option<PathBuf>,
     #[command(flatten)]
     password: PasswordOptions,
-    /// Print what was made as JSON
+    /// Print the layers as JSON
     #[arg(long)]
     json: bool,
 }

@@ -1,4 +1,4 @@
-//! `nodeagent lock`: what a profile stands for on this runtime, written down; and what became of it.
+//! `nodeagent lock`: resolves a profile for this runtime, writes the lock, and compares locks.
 
 use std::{
     path::{Path, PathBuf},
@@ -31,20 +31,20 @@ use crate::{
 pub(super) struct Options {
     #[command(flatten)]
     profile: ProfileOptions,
-    /// Write the lock to this file [default: beside the profile]
+    /// The lock file to write [default: the one beside the profile]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Check that the lock fits the profile, for CI: no network, and no node of the runtime
+    /// Only check that the lock matches the profile, for CI; needs no network and no node of the runtime
     #[arg(long, conflicts_with_all = ["upgrade", "diff"])]
     check: bool,
-    /// Let these packages move to newer versions; without names, all
+    /// Upgrade these packages to newer versions; without names, all packages
     #[arg(long, value_name = "NAME", num_args = 0..)]
     upgrade: Option<Vec<String>>,
-    /// Show what changed since another lock; without one, what locking now would change, and write nothing
+    /// Show the changes since the lock OLD; without OLD, show what locking now would change. Writes nothing
     #[arg(long, value_name = "OLD", num_args = 0..=1)]
     #[expect(clippy::option_option, reason = "an option with a value that may be left out")]
     diff: Option<Option<PathBuf>>,
-    /// Print what changed as JSON
+    /// Print the changes as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -97,7 +97,7 @@ fn show(difference: &Difference, options: &Options) -> Result<Exit, CommandError
     if options.json { print_json(difference) } else { print(&difference.render()) }
 }
 
-/// Where the lock is, or goes.
+/// The path of the lock.
 fn place(env: &Env, profile: &Profile, options: &Options) -> Result<PathBuf, CommandError> {
     if let Some(output) = &options.output {
         return Ok(output.clone());
@@ -119,8 +119,8 @@ fn place(env: &Env, profile: &Profile, options: &Options) -> Result<PathBuf, Com
     Ok(beside)
 }
 
-/// The lock as it is. A file that is not there yet goes on from the lock that is in a remote store: it has the sections
-/// of other runtimes.
+/// The present lock. If the local file does not exist, the lock in a remote file store is used, because it has the
+/// sections of other runtimes.
 fn current(env: &Env, profile: &Profile, path: &Path) -> Result<Option<LockFile>, CommandError> {
     let store = env.filestore()?;
     let beside = profile.path.as_ref().map(|path| path.with_extension("lock"));
@@ -161,7 +161,7 @@ fn resolve(
     resolved.map_err(|refusals| refused(&refusals))
 }
 
-/// Whether each section is still what the profile asks for on its runtime.
+/// Checks that each section still matches the requests of the profile on its runtime.
 fn check(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let here = options.node.over(this_node(env));
     let load = |facts: &NodeFacts| load_profile(env, options.profile.name(), &options.profile.sets, facts, true);
@@ -228,7 +228,7 @@ fn changed_assets(profile: &Profile, inventory: &Inventory, section: &Section) -
     reasons
 }
 
-/// The node that a section was made on, as far as the lock tells.
+/// The facts of the node that a section was made on, as far as the lock has them.
 fn as_of(section: &Section, mut facts: NodeFacts) -> NodeFacts {
     facts.os = Os::from_name(&section.runtime.os.replacen(' ', "-", 1));
     facts.arch.clone_from(&section.runtime.arch);

@@ -1,4 +1,4 @@
-//! Work on a profile's packages that is no run: it needs no secret but those of logins, and leaves no report.
+//! Work on the packages of a profile outside of a run: only the secrets of logins are read, and no report is written.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,10 +12,10 @@ use crate::{
     run::{Job, Stop},
 };
 
-/// Work that takes longer will never end.
+/// The time limit of the work.
 const DEADLINE: Duration = Duration::from_secs(3600);
 
-/// Does such work for a command, until the deadline or a signal says otherwise.
+/// Runs the work of a command until it ends, the time limit passes or a signal arrives.
 pub(super) fn work_on<T>(
     env: &Env,
     command: &'static str,

@@ -1,4 +1,4 @@
-//! `nodeagent sign`: signatures beside files, and the keys to make them with.
+//! `nodeagent sign`: signs files and generates keys.
 
 use std::path::{Path, PathBuf};
 
@@ -13,38 +13,38 @@ use crate::{
     trust::{BadSecretKey, Hashes, LockedKey, SecretKey, beside, trusted_comment},
 };
 
-/// A secret key is two lines.
+/// The largest key file, in bytes. A key file has two lines.
 const MOST_KEY: u64 = 4 << 10;
 
 /// Options of `sign`.
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Files to sign; FILE.minisig is written beside each
+    /// The files to sign; FILE.minisig is written beside each one
     #[arg(required_unless_present = "generate", value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The secret key: one of this program or of minisign
+    /// The secret key, made by nodeagent or minisign
     #[arg(short, long, value_name = "FILE", required_unless_present = "generate")]
     key: Option<PathBuf>,
     #[command(flatten)]
     password: PasswordOptions,
-    /// Words that are signed along and shown by `verify`
+    /// A text that is signed with the file and shown by `verify`
     #[arg(long, value_name = "TEXT", value_parser = words)]
     comment: Option<String>,
-    /// Sign for this path of the file store and no other, such as `Family/init_scripts/family.toml`
+    /// The only path in the file store that the signature is valid for, such as `Family/init_scripts/family.toml`
     #[arg(long = "for", value_name = "PATH")]
     path: Option<String>,
-    /// Make a key instead: PATH, for you alone, and PATH.pub, for everybody
+    /// Generate a key: the secret key in PATH, the public key in PATH.pub
     #[arg(long, value_name = "PATH", conflicts_with_all = ["files", "key", "comment", "path"])]
     generate: Option<PathBuf>,
-    /// Make a key without a password, for a program that signs
+    /// Generate a key without a password, for automated signing
     #[arg(long, requires = "generate", conflicts_with = "password_file")]
     no_password: bool,
-    /// Print what was made as JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Words that may stand in a comment: one field of one line.
+/// Checks a text for the trusted comment: one field on one line.
 fn words(text: &str) -> Result<String, String> {
     if text.chars().any(char::is_control) || text.starts_with("file:") || text.len() > 1024 {
         return Err("write one line of text that does not begin with `file:`".to_owned());
@@ -114,7 +114,7 @@ fn sign(env: &Env, options: &Options, key_path: &Path) -> Result<Exit, CommandEr
     if options.json { print_json(&made) } else { Ok(Exit::Done) }
 }
 
-/// What the signature says it is for: the file's own name, or the path that was asked for.
+/// The name in the signature: the file's own name, or the path from `--for`.
 fn signed_name(file: &Path, path: Option<&str>) -> Result<String, CommandError> {
     let own = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let name = path.unwrap_or(own).trim_start_matches('/');
@@ -128,7 +128,7 @@ fn signed_name(file: &Path, path: Option<&str>) -> Result<String, CommandError> 
     Err(mistake.hint("name a path of the file store that ends in the file's own name").into())
 }
 
-/// The key of a file, its password asked for if it has one.
+/// Reads a secret key and asks for its password if it has one.
 pub(super) fn unlocked(env: &Env, password: &PasswordOptions, path: &Path) -> Result<SecretKey, CommandError> {
     let bytes = read_bounded(path, MOST_KEY).map_err(|error| {
         let mistake = Diagnostic::nowhere(format!("the key `{}` could not be read: {error}", path.display()));

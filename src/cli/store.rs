@@ -1,4 +1,4 @@
-//! `nodeagent store`: the store by hand.
+//! `nodeagent store`: shows and maintains the store.
 
 use std::sync::Arc;
 
@@ -16,45 +16,45 @@ use crate::{
     store::{MaintenanceReport, Store, StoreError, StoreLocations, StoreStats, Tier, VerifyReport},
 };
 
-/// What to do with the store.
+/// Subcommands of `store`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Options {
-    /// Show what the store has: on this node, and in the shared place
+    /// Show the contents of the store on this node and of the shared store
     Stat(Answer),
-    /// Read everything and compare it with its name; what is damaged is removed
+    /// Compare every object with its digest and remove damaged ones
     Verify(Of),
-    /// Remove what was not used for the longest time until the rest is within the bound
+    /// Remove the least recently used objects until the store is within its limit
     Gc(Gc),
-    /// Publish all that this node has in the shared place
+    /// Publish everything on this node to the shared store
     Push(Answer),
-    /// Take all that the shared place has over to this node
+    /// Copy everything in the shared store to this node
     Pull(Answer),
-    /// Keep what a locked run brought to Python and R as layers
+    /// Pack the Python and R packages of a locked run as layers
     Bake(bake::Options),
 }
 
-/// How to answer.
+/// The output format.
 #[derive(Debug, Args)]
 pub(super) struct Answer {
-    /// Print the answer as JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Of tier place.
+/// The tier to work on.
 #[derive(Debug, Args)]
 pub(super) struct Of {
-    /// The shared place and not this node's own
+    /// Use the shared store instead of the one on this node
     #[arg(long)]
     shared: bool,
     #[command(flatten)]
     answer: Answer,
 }
 
-/// What `gc` keeps.
+/// Options of `gc`.
 #[derive(Debug, Args)]
 pub(super) struct Gc {
-    /// The bound, such as 5 GiB [default: store-limit of /etc/nodeagent.toml, else 10 GiB]
+    /// The limit, such as `5 GiB` [default: `store-limit` in /etc/nodeagent.toml, else 10 GiB]
     #[arg(long, value_name = "SIZE", required_if_eq("shared", "true"))]
     limit: Option<Size>,
     #[command(flatten)]

@@ -1,7 +1,8 @@
-//! Whose word counts, from the options and the node's file.
+//! The trust settings, from the options and the node's file.
 //!
-//! The node's file is the widest: keys on the command line choose among them and add none. Whoever may give a node its
-//! options, but not write below /etc, cannot make it believe somebody else.
+//! `--trusted-key` chooses among the keys in /etc/nodeagent.toml and cannot add any. A user who can set options but
+//! cannot
+//! write below /etc therefore cannot make the node trust another key.
 
 use std::path::Path;
 
@@ -13,13 +14,13 @@ use crate::{
     trust::{PublicKey, Trusted, TrustedKeys},
 };
 
-/// A public key is two lines.
+/// The largest key file, in bytes. A key file has two lines.
 const MOST_KEY: u64 = 4 << 10;
 
-/// A key as it is written on the command line: itself, or the file of it.
+/// A key on the command line: the key itself, or a file with it.
 pub(super) fn key(text: &str) -> Result<PublicKey, String> {
     let said = |error: crate::trust::BadKey| format!("{error}: {}", error.hint());
-    // No file is called so, and a key that has a slip in it should be told so.
+    // No file has such a name, so the text is a key. The error then explains what is wrong with it.
     if text.len() == 56 && text.starts_with("RW") && !Path::new(text).exists() {
         return PublicKey::parse(text).map_err(said);
     }
@@ -29,7 +30,7 @@ pub(super) fn key(text: &str) -> Result<PublicKey, String> {
     PublicKey::parse(&String::from_utf8_lossy(&bytes)).map_err(said)
 }
 
-/// What a command believes.
+/// The trust settings of a command.
 pub(super) fn trusted(given: &[PublicKey], node: &NodeFile, root: &Path) -> Result<Trusted, CommandError> {
     let foreign = given.iter().find(|key| !node.trusted_keys.is_empty() && !node.trusted_keys.contains(key));
     if let Some(key) = foreign {

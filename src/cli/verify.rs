@@ -1,4 +1,4 @@
-//! `nodeagent verify`: whether files are what was signed, and by whom.
+//! `nodeagent verify`: verifies the signatures of files.
 
 use std::{
     io,
@@ -18,13 +18,13 @@ use crate::{
 /// Options of `verify`.
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Files to check, each with FILE.minisig beside it
+    /// The files to verify, each with FILE.minisig beside it
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// A key whose signature counts, or the file of it; may be given more than once [default: the trusted keys]
+    /// A public key or a file with one; may be given more than once [default: the trusted keys]
     #[arg(short, long = "key", value_name = "KEY|FILE", value_parser = trust::key)]
     keys: Vec<PublicKey>,
-    /// Print what was found as JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
@@ -58,14 +58,14 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     if mistakes.is_empty() { Ok(Exit::Done) } else { Err(CommandError::Mistakes(mistakes)) }
 }
 
-/// Checks one file, which may be large: it is hashed while it is read.
+/// Verifies one file. A large file is hashed while it is read.
 fn check(keys: &TrustedKeys, file: &Path) -> Result<Signed, Distrust> {
     let signature = match read_bounded(&beside(file), MOST_SIGNATURE) {
         Ok(bytes) => Some(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(Distrust::Unread(error.to_string())),
     };
-    // A small file is kept, to tell what happened to it; a large one is not.
+    // A small file is read whole, so that an error can name the cause, such as line ends.
     let unread = |error: io::Error| Distrust::UnreadFile(error.to_string());
     let opened = std::fs::File::open(file).map_err(unread)?;
     if opened.metadata().is_ok_and(|found| found.is_file() && found.len() < SMALL) {
@@ -76,7 +76,7 @@ fn check(keys: &TrustedKeys, file: &Path) -> Result<Signed, Distrust> {
     keys.check_hashed(file, &hashes.prehash, signature.as_deref())
 }
 
-/// The largest file that is read as a whole.
+/// The largest file that is read whole, in bytes.
 const SMALL: u64 = 4 << 20;
 
 fn to_json(file: &Path, found: &Result<Signed, Distrust>) -> serde_json::Value {
@@ -91,7 +91,7 @@ fn to_json(file: &Path, found: &Result<Signed, Distrust>) -> serde_json::Value {
     }
 }
 
-/// The fields of a comment for people.
+/// The fields of a comment, as shown to people.
 fn fields(comment: &str) -> String {
     comment.replace('\t', ", ")
 }

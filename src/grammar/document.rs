@@ -1,4 +1,4 @@
-//! A text and the node of each value in it.
+//! A document and the location of each of its values.
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
@@ -9,12 +9,12 @@ use toml::{
 
 use crate::diagnostic::{Diagnostic, Origin, Source};
 
-/// A part of the way from the top of a document to a value.
+/// A step of the path from the top of a document to a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Part {
     /// A key of a table.
     Key(String),
-    /// A node in a list, from 0.
+    /// An index of a list, from 0.
     Index(usize),
 }
 
@@ -30,7 +30,7 @@ impl From<usize> for Part {
     }
 }
 
-/// A text, and where each of its values stands.
+/// A document and the locations of its values.
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) source: Arc<Source>,
@@ -57,12 +57,13 @@ impl Document {
         Self { source: Arc::clone(source), top }
     }
 
-    /// Counts lists as what was kept of them: entries that did not fit were left out, and stand behind the others now.
+    /// Reorders lists after invalid entries were removed from the table: the entries that remain come first, in their
+    /// order.
     pub(crate) fn keep(&mut self, table: &Spanned<DeTable<'_>>) {
         reorder_table(&mut self.top.children, table.get_ref());
     }
 
-    /// The byte range of the value at a path; that of the nearest value above when it is not there.
+    /// The byte range of the value at a path, or of the nearest value above it.
     pub(crate) fn span(&self, path: &[Part]) -> Range<usize> {
         self.nearest(path).0.span.clone()
     }
@@ -73,12 +74,13 @@ impl Document {
         node.key.as_ref().unwrap_or(&node.span).clone()
     }
 
-    /// Whether the text has a value at a path, of whatever shape.
+    /// Whether there is a value at a path.
     pub(crate) fn has(&self, path: &[Part]) -> bool {
         self.nearest(path).1
     }
 
-    /// The value at a path or the nearest above it, and whether it is the very one.
+    /// The node of the value at a path, or of the nearest value above it. The second part tells whether it is the value
+    /// itself.
     fn nearest(&self, path: &[Part]) -> (&SpanNode, bool) {
         let mut node = &self.top;
         for part in path {
@@ -93,12 +95,12 @@ impl Document {
         (node, true)
     }
 
-    /// The node of the value at a path.
+    /// The file, line and column of the value at a path.
     pub(crate) fn origin(&self, path: &[Part]) -> Origin {
         self.source.origin(&self.span(path))
     }
 
-    /// A mistake in the value at a path.
+    /// A diagnostic for the value at a path.
     pub(crate) fn mistake(&self, path: &[Part], message: impl Into<String>) -> Diagnostic {
         Diagnostic::at(&self.source, self.span(path), message)
     }
@@ -136,7 +138,7 @@ fn table_nodes(table: &DeTable<'_>) -> Children {
 fn keyed_node(key: &Spanned<std::borrow::Cow<'_, str>>, value: &Spanned<DeValue<'_>>) -> SpanNode {
     let mut node = node(value);
     node.key = Some(key.span());
-    // A table under a header spans the header's brackets or nothing; its key is the better node to point at.
+    // The span of a table under a header is the header's brackets or empty, so the key is the better location.
     if matches!(value.get_ref(), DeValue::Table(_)) && value.span().start <= key.span().start {
         node.span = key.span();
     }

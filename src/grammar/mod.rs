@@ -1,5 +1,5 @@
-//! Texts that people write for the agent, in TOML: from bytes to raw types, with every mistake at its place. What a
-//! text means is the business of those above.
+//! Grammars of the TOML files that people write: from bytes to raw types, with a location for every mistake. The
+//! modules above define the meaning of a file.
 
 pub(crate) mod document;
 pub(crate) mod names;

@@ -1,4 +1,4 @@
-//! What names may look like, so that none can be taken for an option, a path or another argument.
+//! Patterns of names. A name that matches cannot be mistaken for an option, a path or another argument.
 
 use std::sync::LazyLock;
 

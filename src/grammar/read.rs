@@ -1,4 +1,4 @@
-//! Reads a text: UTF-8, then TOML, then the shape of its schema, then its raw types.
+//! Reads a document: UTF-8, then TOML, then a comparison with the JSON Schema, then the raw types.
 
 use std::sync::{Arc, LazyLock};
 
@@ -14,31 +14,31 @@ use toml::{
 use super::{document::Document, shape};
 use crate::diagnostic::{Diagnostic, Source};
 
-/// A kind of text, in the words of messages.
+/// A kind of document, for messages.
 #[derive(Debug)]
 pub(crate) struct DocumentKind {
-    /// This one: `the profile`.
+    /// Definite: `the profile`.
     pub(crate) the: &'static str,
-    /// One of its kind: `a profile`.
+    /// Indefinite: `a profile`.
     pub(crate) a: &'static str,
-    /// Keys without which nothing can be read, each with the TOML that stands in when it is missing: that was reported,
-    /// and the rest is checked all the same.
+    /// Required keys, each with a TOML value that replaces it when it is missing. The missing key is reported, and the
+    /// rest of the document is still checked.
     pub(crate) stand_ins: &'static [(&'static str, &'static str)],
-    /// Keys that people look for and that are not there, each with what to say of it.
+    /// Keys that people expect but that do not exist, each with a hint.
     pub(crate) missed: &'static [(&'static str, &'static str)],
 }
 
-/// The JSON Schema (draft 2020-12) of a grammar, with the one version of it that is known.
+/// The JSON Schema (draft 2020-12) of a grammar with one supported version.
 pub(crate) fn json_schema<T: JsonSchema>(version: u32) -> Value {
     let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value();
-    // What the parser says in words ("schema 2 is not known here") the schema says by its value.
+    // The supported version is a `const` in the schema.
     if let Some(known) = schema.pointer_mut("/properties/schema") {
         known["const"] = version.into();
     }
     schema
 }
 
-/// Reads a text. What does not fit is reported and left out; `None` when nothing can be read of it.
+/// Reads a document. Invalid values are reported and left out. Returns `None` if nothing can be read.
 pub(crate) fn read<T: DeserializeOwned>(
     kind: &DocumentKind,
     schema: &Value,
@@ -55,12 +55,12 @@ pub(crate) fn read<T: DeserializeOwned>(
             return None;
         }
     };
-    // Line ends of Windows would reach the files that inline texts go to.
+    // Inline texts are written to files, where Windows line ends are not wanted.
     let source = Source::new(label, content.replace("\r\n", "\n"));
     let (mut table, errors) = DeTable::parse_recoverable(&source.text);
     let mut document = Document::new(&source, &table);
     if let Some(error) = errors.first() {
-        // After a syntax error the rest may be misread: what is found there would mislead.
+        // After a syntax error the rest may be misread, and further errors would mislead.
         found.push(syntax_error(kind, &source, error));
         return None;
     }
@@ -77,7 +77,7 @@ pub(crate) fn read<T: DeserializeOwned>(
     }
 }
 
-/// The mistake of a text whose grammar has another version.
+/// The error for a document of another version.
 pub(crate) fn unknown_version(kind: &DocumentKind, document: &Document, written: u32, known: u32) -> Diagnostic {
     let message = format!("schema {written} is not known to this agent, only {known} is");
     let hint = format!("write `schema = {known}`, or use the version of nodeagent {} was written for", kind.the);

@@ -1,5 +1,4 @@
-//! Where a secret is, as people write it: which key means what at which source, and what stands for a key that is not
-//! written.
+//! The grammar of a secret's location: the keys for each source, and their defaults.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -9,10 +8,10 @@ use crate::secrets::{Address, CREDSTASH_TABLE, SecretScope, Source, is_region, k
 
 use SourceName::{AwsParameterStore, AwsSecretsManager, AzureKeyVault, Credstash, Databricks, Env, File};
 
-/// A key, and the sources that take it.
+/// A key and the sources that support it.
 type KeySupport = (&'static str, &'static [SourceName]);
 
-/// Keys about a whole scope that only some sources take.
+/// Keys of a scope that only some sources support.
 const OF_SCOPES: [KeySupport; 5] = [
     ("path", &[File]),
     ("vault", &[AzureKeyVault]),
@@ -20,14 +19,14 @@ const OF_SCOPES: [KeySupport; 5] = [
     ("region", &[Credstash, AwsSecretsManager, AwsParameterStore]),
     ("context", &[Credstash]),
 ];
-/// Keys about one secret that only some sources take.
+/// Keys of a secret that only some sources support.
 const OF_SECRETS: [KeySupport; 3] = [
     ("env", &[Env]),
     ("name", &[AzureKeyVault, Credstash, AwsSecretsManager, AwsParameterStore]),
     ("version", &[AzureKeyVault, Credstash, AwsSecretsManager, AwsParameterStore]),
 ];
 
-/// What is written about one secret.
+/// The keys written for one secret.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SecretSpec<'a> {
     pub(crate) scope: &'a str,
@@ -42,7 +41,7 @@ pub(crate) struct SecretSpec<'a> {
     pub(crate) context: &'a BTreeMap<String, String>,
 }
 
-/// What is wrong with what is written, and at which key.
+/// A mistake, and the key that has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SpecError {
     pub(crate) key: &'static str,
@@ -57,12 +56,12 @@ impl SpecError {
 }
 
 impl SourceName {
-    /// The keys about a scope that this source does not take and others do.
+    /// The keys of a scope that this source does not support but other sources do.
     pub(crate) fn foreign_to_scope(self) -> impl Iterator<Item = SpecError> {
         self.foreign(&OF_SCOPES)
     }
 
-    /// The keys about one secret that this source does not take and others do.
+    /// The keys of a secret that this source does not support but other sources do.
     pub(crate) fn foreign_to_secret(self) -> impl Iterator<Item = SpecError> {
         self.foreign(&OF_SECRETS)
     }
@@ -75,12 +74,12 @@ impl SourceName {
         })
     }
 
-    /// Where the secret is.
+    /// The address of the secret.
     pub(crate) fn address(self, spec: &SecretSpec<'_>) -> Result<Address, SpecError> {
         address(&self.place(spec)?, spec.key, SecretName { name: spec.name, version: spec.version, env: spec.env })
     }
 
-    /// The source with what all secrets of the scope have in common; the key is not looked at.
+    /// The scope with its source. The key of the secret is ignored.
     pub(crate) fn place(self, spec: &SecretSpec<'_>) -> Result<SecretScope, SpecError> {
         Ok(SecretScope { scope: spec.scope.to_owned(), source: self.source(spec)? })
     }
@@ -109,7 +108,7 @@ impl SourceName {
     }
 }
 
-/// What is written about one secret of a scope beside its key.
+/// The keys of a secret, apart from its `key`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SecretName<'a> {
     pub(crate) name: Option<&'a str>,
@@ -117,7 +116,7 @@ pub(crate) struct SecretName<'a> {
     pub(crate) env: Option<&'a str>,
 }
 
-/// Where one secret of a scope is.
+/// The address of a secret in a scope.
 pub(crate) fn address(place: &SecretScope, key: &str, named: SecretName<'_>) -> Result<Address, SpecError> {
     let (written, name) = if SourceName::of(&place.source) == Env { ("env", named.env) } else { ("name", named.name) };
     let at = if name.is_some() { written } else { "key" };
@@ -135,10 +134,11 @@ pub(crate) fn address(place: &SecretScope, key: &str, named: SecretName<'_>) -> 
     }
 }
 
-/// Where a secret is when that is not where its scope and key say: nothing else is written of one that is there.
+/// The address of a secret, if it differs from the default address for its scope and key.
 ///
-/// A scope and a key are names; what is read is the place. Whoever may choose another place for a name may read
-/// anything under it.
+/// Grants name a scope and a key, but the address decides which secret is read. An author who can choose another
+/// address
+/// for a granted name could read any secret.
 pub(crate) fn nonstandard_address(scope: &str, key: &str, address: &Address) -> Option<String> {
     let usual = match address {
         Address::Databricks { .. } => Some(Source::Databricks),
@@ -152,7 +152,7 @@ pub(crate) fn nonstandard_address(scope: &str, key: &str, address: &Address) -> 
         Address::Parameter { region, .. } => Some(Source::ParameterStore { region: region.clone() }),
         Address::Variable(_) => Some(Source::Env),
         Address::File(file) => {
-            // Which folder holds all scopes is for each node to say.
+            // Each node may have its own folder for all scopes.
             let folder = file.ancestors().nth(2).map(PathBuf::from).unwrap_or_default();
             Some(Source::File { folder })
         }
@@ -163,7 +163,7 @@ pub(crate) fn nonstandard_address(scope: &str, key: &str, address: &Address) -> 
     (!is_there).then_some(written)
 }
 
-/// Where keys of a scope usually are at each source but `file`, with each `*` of the keys as it is written.
+/// The default addresses for keys of a scope at each source except `file`. A `*` in the keys is kept.
 pub(crate) fn default_addresses(scope: &str, keys: &str) -> Vec<String> {
     let named = keys.split('*').map(|part| variable("", part).split_off(1)).collect::<Vec<_>>().join("*");
     let vault = key_vault(scope).map(|vault| Source::KeyVault { vault });

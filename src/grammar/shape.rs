@@ -1,7 +1,8 @@
-//! Compares a parsed text with the grammar's JSON Schema and reports every misfit at its place.
+//! Compares a parsed document with the JSON Schema of its grammar and reports every mistake with its location.
 //!
-//! What does not fit is taken out of the table, so that the rest can be read and checked as well. Only the part of JSON
-//! Schema that our own types produce is understood: object, array, scalar types, `enum`, `const`, `anyOf`, `$ref`.
+//! Invalid values are removed from the table, so that the rest can be read and checked. Only the parts of JSON Schema
+//! that
+//! the raw types use are supported: object, array, scalar types, `enum`, `const`, `anyOf` and `$ref`.
 
 use std::{borrow::Cow, ops::Range, sync::Arc};
 
@@ -14,7 +15,7 @@ use toml::{
 use super::DocumentKind;
 use crate::diagnostic::{Diagnostic, Source, nearest};
 
-/// Removes from the table what does not fit the schema, and says what and why.
+/// Removes invalid values from the table and returns the mistakes.
 pub(super) fn check(
     kind: &DocumentKind,
     source: &Arc<Source>,
@@ -40,7 +41,7 @@ impl<'a> Walk<'a> {
         target.map_or(schema, |target| self.resolve(target))
     }
 
-    /// Where a key belongs that is not known where it stands.
+    /// A hint about the section that an unknown key belongs to.
     fn home(&self, name: &str) -> Option<String> {
         let sections = self.root.get("properties")?.as_object()?;
         if sections.contains_key(name) {
@@ -54,7 +55,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The branch of an `anyOf` that a value of this type belongs to.
+    /// The branch of an `anyOf` for a value of this type.
     fn branch(&self, schema: &'a Schema, value: &DeValue<'_>) -> &'a Schema {
         let schema = self.resolve(schema);
         let Some(branches) = schema.get("anyOf").and_then(Schema::as_array) else { return schema };
@@ -103,7 +104,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether a value fits and may stay.
+    /// Checks a value. Returns whether it may stay in the table.
     fn value(&mut self, schema: &'a Schema, name: &str, value: &mut Spanned<DeValue<'_>>, is_item: bool) -> bool {
         let described = (!is_item).then_some(schema);
         let schema = self.branch(schema, value.get_ref());
@@ -130,7 +131,7 @@ impl<'a> Walk<'a> {
                 let mut needed = schema.get("required").and_then(Schema::as_array).into_iter().flatten();
                 let is_whole = needed.all(|key| key.as_str().is_none_or(|key| table.contains_key(key)));
                 if let (false, Some(last)) = (is_whole, self.found.last_mut()) {
-                    // Without what it needs it is left out, and no rule looks at the rest of it.
+                    // The entry is removed because a required key is missing, so no rule checks its other keys.
                     let hint = last.hint.take().map(|hint| hint + "; ").unwrap_or_default();
                     last.hint = Some(hint + "more about this entry may follow when that is mended");
                 }
@@ -165,7 +166,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The values of an enumeration, however schemars wrote it down.
+/// The values of an enumeration, in each form that schemars writes.
 fn known_values(schema: &Schema) -> Vec<&str> {
     let listed = schema.get("enum").and_then(Schema::as_array).into_iter().flatten();
     let single = ["oneOf", "anyOf"].iter().filter_map(|key| schema.get(key).and_then(Schema::as_array)).flatten();
@@ -235,7 +236,7 @@ fn found_type(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// What the grammar says of a key: "`timeout`: how long it may take, such as `90s` or `5m`".
+/// The description of a key in the grammar: "`timeout`: how long it may take, such as `90s` or `5m`".
 fn description(schema: &Schema, name: &str) -> Option<String> {
     let text = schema.get("description")?.as_str()?.lines().next()?.trim_end_matches('.');
     let mut letters = text.chars();

@@ -1,4 +1,4 @@
-//! What changed from one lock to another, for people who review it.
+//! The difference between two locks, for reviews.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,44 +6,44 @@ use serde::Serialize;
 
 use super::{Lock, Section};
 
-/// All that changed.
+/// The difference between two locks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// The serials, old and new; the old one is 0 when there was no lock.
+    /// The old and the new serial. The old one is 0 if there was no lock.
     pub serial: (u64, u64),
-    /// Files of the profile.
+    /// Changed files of the profile.
     pub files: Vec<Change>,
-    /// Sections that changed.
+    /// Changed sections.
     pub sections: Vec<SectionDifference>,
 }
 
-/// What changed in a section.
+/// The changes in a section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SectionDifference {
-    /// Its runtime, and the conditions it was made under.
+    /// The runtime, with the conditions of the section.
     pub runtime: String,
-    /// Packages and files.
+    /// Changed packages and files.
     pub changes: Vec<Change>,
 }
 
-/// One thing that changed.
+/// A change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Change {
-    /// Its kind: `apt`, `python`, `r`, `asset`, `file`, `asks`.
+    /// The kind: `apt`, `python`, `r`, `asset`, `file` or `asks`.
     pub kind: &'static str,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// What it was: a version, or the beginning of a digest; nothing when it is new.
+    /// The old version or the first digits of the old digest; `None` for an addition.
     pub old: Option<String>,
-    /// What it is; nothing when it went.
+    /// The new version or the first digits of the new digest; `None` for a removal.
     pub new: Option<String>,
-    /// Whether the version is the same and the bytes are not.
+    /// Whether only the bytes changed, under the same version.
     pub other_bytes: bool,
 }
 
 type Known = BTreeMap<(&'static str, String), (String, String)>;
 
-/// What changed from `old` to `new`.
+/// The difference from `old` to `new`.
 pub fn difference(old: Option<&Lock>, new: &Lock) -> Difference {
     let files = |lock: &Lock| -> Known {
         lock.files.iter().map(|file| (("file", file.path.clone()), short(file.sha256.hex()))).collect()
@@ -65,12 +65,12 @@ pub fn difference(old: Option<&Lock>, new: &Lock) -> Difference {
 }
 
 impl Difference {
-    /// Whether nothing changed.
+    /// Whether the locks are equal.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty() && self.sections.is_empty()
     }
 
-    /// The difference as lines for people.
+    /// The difference as text.
     pub fn render(&self) -> String {
         if self.is_empty() {
             return "nothing changed\n".to_owned();
@@ -117,7 +117,7 @@ fn short(hex: &str) -> (String, String) {
     (hex.chars().take(12).collect(), hex.to_owned())
 }
 
-/// Everything in a section: kind and name, then what people read and what has to be the same.
+/// Everything in a section: kind and name, each with the text to show and the text to compare.
 fn known(section: &Section) -> Known {
     let mut known = Known::new();
     for ask in &section.asks {

@@ -1,27 +1,27 @@
-//! Whether a lock fits a profile on a runtime, and if not, what differs.
+//! Compares a lock with a profile and a runtime.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Lock, LockFile, LockedFile, Runtime, Section};
 use crate::digest::Digest;
 
-/// Names in a message at most.
+/// The largest number of names in a message.
 const SHOWN: usize = 6;
 
-/// A lock that does not fit, and why: each in one line.
+/// A lock that does not match, with one reason a line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the lock `{label}` does not fit")]
 pub struct Drift {
-    /// The lock as shown to people.
+    /// The path of the lock, as shown to people.
     pub label: String,
-    /// The profile it was made for.
+    /// The profile of the lock.
     pub profile: String,
-    /// What differs.
+    /// The differences.
     pub reasons: Vec<String>,
 }
 
 impl Drift {
-    /// What to do about it.
+    /// A hint for the user.
     pub fn hint(&self) -> String {
         format!(
             "when that is meant, run `nodeagent lock --profile {}` on a node of this runtime; `--unlocked` runs without \
@@ -32,7 +32,7 @@ impl Drift {
 }
 
 impl LockFile {
-    /// The section for what a profile asks for on a runtime.
+    /// The section for a runtime and the requests of a profile.
     pub fn fitting(&self, files: &[LockedFile], runtime: &Runtime, asks: &[String]) -> Result<&Section, Drift> {
         let mut reasons = self.lock.changed_files(files);
         match self.lock.section(runtime, asks) {
@@ -43,14 +43,14 @@ impl LockFile {
         Err(self.drift(reasons))
     }
 
-    /// A reason, or several, why the lock does not fit.
+    /// An error with these reasons.
     pub fn drift(&self, reasons: Vec<String>) -> Drift {
         Drift { label: self.label.clone(), profile: self.lock.profile.clone(), reasons }
     }
 }
 
 impl Lock {
-    /// The files of a profile that are not as they were locked, a line each.
+    /// The changed files of a profile, one a line.
     pub fn changed_files(&self, files: &[LockedFile]) -> Vec<String> {
         let by_path = |files: &[LockedFile]| -> BTreeMap<String, Digest> {
             files.iter().map(|file| (file.path.clone(), file.sha256.clone())).collect()
@@ -65,17 +65,20 @@ impl Lock {
         changed.chain(gone.map(|path| format!("`{path}` no longer belongs to the profile"))).collect()
     }
 
-    /// The section of a runtime for what is asked for there, or the one that is nearest to it.
+    /// The section of a runtime whose requests are the most similar.
     pub fn nearest(&self, runtime: &Runtime, asks: &[String]) -> Option<&Section> {
         let of_runtime = self.sections.iter().filter(|section| section.runtime == *runtime);
         of_runtime.min_by_key(|section| differing(&section.asks, asks).count())
     }
 
-    /// The section for a runtime and what is asked for there; else why there is none.
+    /// The section for a runtime and these requests.
+    ///
+    /// # Errors
+    /// The reasons why no section matches.
     pub fn section(&self, runtime: &Runtime, asks: &[String]) -> Result<&Section, Vec<String>> {
         match self.nearest(runtime, asks) {
             Some(section) if section.asks == asks => Ok(section),
-            // The one that differs least is the one that was meant.
+            // The section with the fewest differences is most likely the intended one.
             Some(nearest) => {
                 let more = asks.iter().filter(|ask| !nearest.asks.contains(ask)).map(|ask| format!("`{ask}`"));
                 let less = nearest.asks.iter().filter(|ask| !asks.contains(ask)).map(|ask| format!("`{ask}`"));

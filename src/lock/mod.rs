@@ -1,5 +1,5 @@
-//! A lock: the exact files that a profile stands for, a section each runtime. Reads, writes and compares; what a profile
-//! stands for is found out by the steps, and what a lock means for a node is decided by the plan.
+//! Locks: the exact files of a profile, with a section for each runtime. This module reads, writes and compares them.
+//! The steps resolve the files, and the plan applies a lock to a node.
 
 mod diff;
 mod drift;
@@ -19,59 +19,59 @@ pub use self::{
 };
 use crate::digest::Digest;
 
-/// The version of the format that this agent understands.
+/// The version of the format.
 const SCHEMA: u32 = 1;
 
-/// A checked lock.
+/// A validated lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lock {
-    /// Counts up with each change.
+    /// A number that grows with each change.
     pub serial: u64,
-    /// The name of the profile it was made for.
+    /// The name of the profile.
     pub profile: String,
-    /// The profile and what it extends.
+    /// The files of the profile and of the profiles that it extends.
     pub files: Vec<LockedFile>,
-    /// What was resolved, a section each runtime and each set of things asked for.
+    /// The resolved files, one section for each runtime and set of requests.
     pub sections: Vec<Section>,
 }
 
 impl Lock {
-    /// The digests of all that it names.
+    /// All digests in the lock.
     pub fn digests(&self) -> impl Iterator<Item = &Digest> {
         self.files.iter().map(|file| &file.sha256).chain(self.sections.iter().flat_map(Section::digests))
     }
 }
 
-/// A lock, and the file it was read from as shown to people.
+/// A lock and its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockFile {
-    /// The file.
+    /// The path, as shown to people.
     pub label: String,
-    /// What it holds.
+    /// The lock.
     pub lock: Lock,
 }
 
-/// A file whose bytes were locked.
+/// A locked file of a profile.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LockedFile {
-    /// Its path: below the file store, beside the profile, or in the binary.
+    /// The path: below the file store, beside the profile, or in the binary.
     pub path: String,
-    /// Its digest.
+    /// The digest.
     pub sha256: Digest,
 }
 
-/// What a resolution depends on beside the profile.
+/// The facts of a node that a resolution depends on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Runtime {
-    /// Operating system and its release, such as `debian 12`.
+    /// Operating system and release, such as `debian 12`.
     pub os: String,
-    /// Processor, as Debian calls it.
+    /// The processor architecture, as Debian names it.
     pub arch: String,
-    /// The version of the platform's runtime, where it is known.
+    /// The version of the platform's runtime, if known.
     pub version: Option<String>,
-    /// The minor version of Python, where anything is asked of it.
+    /// The minor version of Python, if the profile requests Python packages.
     pub python: Option<String>,
-    /// The version of R, where anything is asked of it.
+    /// The version of R, if the profile requests R packages.
     pub r: Option<String>,
 }
 
@@ -87,14 +87,14 @@ impl fmt::Display for Runtime {
     }
 }
 
-/// What a profile stands for on one runtime.
+/// The resolved files for one runtime.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Section {
     /// The runtime.
     pub runtime: Runtime,
-    /// The facts of the node that conditions of the profile speak of, beside those of the runtime.
+    /// Further facts that the conditions of the profile use, by name.
     pub conditions: Vec<(String, String)>,
-    /// What was asked for, a line each.
+    /// The requests of the profile, one a line.
     pub asks: Vec<String>,
     /// Debian packages: the whole transaction.
     pub apt: Vec<LockedDeb>,
@@ -102,7 +102,7 @@ pub struct Section {
     pub python: Vec<LockedDistribution>,
     /// R packages.
     pub r: Vec<LockedRPackage>,
-    /// Files of the file store.
+    /// Files in the file store.
     pub assets: Vec<LockedAsset>,
 }
 
@@ -118,43 +118,43 @@ impl Section {
 /// A Debian package file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LockedDeb {
-    /// The package.
+    /// The package name.
     pub name: String,
-    /// Its version.
+    /// The version.
     pub version: String,
-    /// Its architecture.
+    /// The architecture.
     pub arch: String,
-    /// The file's name, an epoch's colon written as `%3a`.
+    /// The file name, with the colon of an epoch written as `%3a`.
     pub file: String,
-    /// Where it was.
+    /// The address it was resolved from.
     pub url: Url,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// Its digest.
+    /// The digest.
     pub sha256: Digest,
-    /// The optional entries that alone need it; empty for what is required.
+    /// The optional entries that need this package; empty if a required entry needs it.
     pub only_for: BTreeSet<String>,
 }
 
-/// A file of a Python distribution: the one that this runtime takes.
+/// A file of a Python distribution: the one for this runtime.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LockedDistribution {
-    /// Its normalised name.
+    /// The normalised name.
     pub name: String,
-    /// Its version.
+    /// The version.
     pub version: String,
-    /// The file's name.
+    /// The file name.
     pub file: String,
-    /// Where it was.
+    /// The address it was resolved from.
     pub url: Url,
-    /// Its digest.
+    /// The digest.
     pub sha256: Digest,
-    /// The optional entries that alone need it; empty for what is required.
+    /// The optional entries that need this package; empty if a required entry needs it.
     pub only_for: BTreeSet<String>,
 }
 
 impl LockedDistribution {
-    /// Whether it has to be built first.
+    /// Whether the file is a source archive, which has to be built.
     pub fn is_source(&self) -> bool {
         !self.file.ends_with(".whl")
     }
@@ -163,63 +163,63 @@ impl LockedDistribution {
 /// An archive of an R package.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LockedRPackage {
-    /// Its name.
+    /// The package name.
     pub name: String,
-    /// Its version.
+    /// The version.
     pub version: String,
-    /// Where it is.
+    /// The source of the archive.
     pub from: ArchiveSource,
-    /// Its digest.
+    /// The digest.
     pub sha256: Digest,
-    /// Whether it holds an installed package, not a source.
+    /// Whether the archive contains an installed package instead of sources.
     pub binary: bool,
-    /// The packages of this section that are installed before it.
+    /// The packages of this section that have to be installed before.
     pub needs: BTreeSet<String>,
-    /// The optional entries that alone need it; empty for what is required.
+    /// The optional entries that need this package; empty if a required entry needs it.
     pub only_for: BTreeSet<String>,
 }
 
-/// Where an archive is.
+/// The source of an archive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ArchiveSource {
-    /// At a server.
+    /// A server.
     Url(Url),
-    /// In the file store, by the path that the profile names.
+    /// The file store, with the path in the profile.
     Asset(String),
 }
 
-/// A file of the file store.
+/// A file in the file store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LockedAsset {
-    /// The path as the profile names it.
+    /// The path in the profile.
     pub path: String,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// Its digest.
+    /// The digest.
     pub sha256: Digest,
 }
 
-/// Whether a locked package is for a group of entries: the required ones (`None`), or one that is optional.
+/// Whether a locked package belongs to a group of entries: the required entries (`None`) or one optional entry.
 pub fn is_for(only_for: &BTreeSet<String>, group: Option<&str>) -> bool {
     only_for.is_empty() || group.is_some_and(|group| only_for.contains(group))
 }
 
-/// Whether a locked package is for this group alone.
+/// Whether a locked package belongs to this group only.
 pub fn is_own(only_for: &BTreeSet<String>, group: Option<&str>) -> bool {
     group.map_or(only_for.is_empty(), |group| only_for.contains(group))
 }
 
 impl Section {
-    /// The digest of a file of the file store.
+    /// The locked file with this path.
     pub fn asset(&self, path: &str) -> Option<&LockedAsset> {
         self.assets.iter().find(|asset| asset.path == path)
     }
 }
 
-/// An address without what only its owner may know: user, password, and a query, which may be a signature.
+/// An address without credentials: no user, password, query (which may be a signature) or fragment.
 pub fn bare(url: &Url) -> Url {
     let mut bare = url.clone();
-    // Addresses that cannot carry credentials have none to lose.
+    // Setting them fails only for addresses that cannot contain credentials.
     let _ = bare.set_username("");
     let _ = bare.set_password(None);
     bare.set_query(None);

@@ -1,5 +1,5 @@
-//! From a text to a checked lock, with every mistake at its place. A lock is written by the agent, but it lies where
-//! others may write: names become arguments and paths, so each is checked.
+//! Parses and validates a lock. The agent writes locks, but other people may be able to change them. Names become
+//! arguments and paths, so each one is checked.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,7 +30,7 @@ pub(super) const KIND: DocumentKind = DocumentKind {
     stand_ins: &[("schema", "1"), ("serial", "1"), ("profile", "'unnamed'")],
     missed: &[],
 };
-/// What helps whatever is wrong.
+/// The hint for all errors.
 const ANEW: &str = "a lock is not written by hand: take the last good one, or make it anew with `nodeagent lock`";
 
 /// The JSON Schema (draft 2020-12) of a lock.
@@ -39,12 +39,13 @@ pub fn json_schema() -> Value {
 }
 
 impl Lock {
-    /// Reads a lock; `label` is its name for people.
+    /// Parses a lock. `label` is its path in messages.
     ///
     /// # Errors
-    /// Everything that is wrong with it, each at its place.
+    /// All mistakes, each with its location.
     pub fn parse(label: &str, bytes: &[u8]) -> Result<Self, Vec<Diagnostic>> {
-        // A sound lock is read on every run; the places of its values cost three times as much and are for mistakes.
+        // Every run reads the lock. Tracking the locations of values costs three times as much and is only needed for
+        // errors.
         if let Some(lock) = quick(bytes) {
             return Ok(lock);
         }
@@ -61,7 +62,7 @@ impl Lock {
     }
 }
 
-/// The lock, when nothing at all is wrong with it.
+/// Parses a valid lock; `None` if anything is wrong with it.
 pub(super) fn quick(bytes: &[u8]) -> Option<Lock> {
     let raw: RawLock = toml::from_str(std::str::from_utf8(bytes).ok()?).ok()?;
     let mut rules = Rules { document: None, found: Vec::new(), failed: raw.schema != SCHEMA };
@@ -70,7 +71,7 @@ pub(super) fn quick(bytes: &[u8]) -> Option<Lock> {
 }
 
 pub(super) struct Rules<'a> {
-    /// Where each value stands; without it, mistakes are only noticed.
+    /// The locations of the values. Without it, mistakes are only counted.
     pub(super) document: Option<&'a Document>,
     pub(super) found: Vec<Diagnostic>,
     pub(super) failed: bool,
@@ -139,7 +140,7 @@ impl Rules<'_> {
         Section { runtime, conditions: raw.conditions.into_iter().collect(), asks: raw.asks, apt, python, r, assets }
     }
 
-    /// The tables of a list; what makes each the only one may be there once.
+    /// Checks the tables of a list. Two tables with the same key are a mistake.
     fn each<R, K: Ord, T>(
         &mut self,
         path: &[Part],
@@ -212,7 +213,7 @@ impl Rules<'_> {
             let is_known = matches!(url.scheme(), "http" | "https" | "file");
             self.check(is_known, path, "url", text, "an address that files are fetched from");
             if !is_bare(url) {
-                // What it holds is not repeated.
+                // The address is not repeated in the message, because it contains a credential.
                 self.mistake(&at(path, "name"), || "its address holds a login".to_owned());
             }
         }
@@ -224,13 +225,13 @@ impl Rules<'_> {
     }
 }
 
-/// A file name that stays in its folder.
+/// Whether a name is a file name without a path.
 fn is_file(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._+-~%!".contains(c);
     !name.starts_with(['.', '-']) && !name.is_empty() && name.chars().all(plain)
 }
 
-/// Whether an address has nothing that only its owner may know.
+/// Whether an address contains no credentials.
 pub fn is_bare(url: &Url) -> bool {
     bare(url) == *url
 }

@@ -1,25 +1,25 @@
-//! A lock as written: the types that define its format.
+//! The format of a lock: types as written in the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// The exact files that a profile stands for, a section each runtime. Written by `nodeagent lock`.
+/// The exact files of a profile, with a section for each runtime. Written by `nodeagent lock`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(title = "nodeagent lock")]
 pub(super) struct RawLock {
     /// Version of the format; this is 1.
     pub(super) schema: u32,
-    /// Counts up with each change.
+    /// A number that grows with each change.
     pub(super) serial: u64,
-    /// The name of the profile it was made for.
+    /// The name of the profile.
     pub(super) profile: String,
-    /// The profile and what it extends.
+    /// The files of the profile and of the profiles that it extends.
     #[serde(default)]
     pub(super) files: Vec<RawFile>,
-    /// What was resolved, a section each runtime and each set of things asked for.
+    /// The resolved files, one section for each runtime and set of requests.
     #[serde(default)]
     pub(super) runtimes: Vec<RawSection>,
 }
@@ -28,30 +28,30 @@ pub(super) struct RawLock {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawFile {
-    /// Its path: below the file store, beside the profile, or in the binary.
+    /// The path: below the file store, beside the profile, or in the binary.
     pub(super) path: String,
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the file.
     pub(super) sha256: String,
 }
 
-/// What a profile stands for on one runtime.
+/// The resolved files for one runtime.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawSection {
-    /// Operating system and its release, such as `debian 12`.
+    /// Operating system and release, such as `debian 12`.
     pub(super) os: String,
-    /// Processor, as Debian calls it.
+    /// The processor architecture, as Debian names it.
     pub(super) arch: String,
-    /// The version of the platform's runtime, where it is known.
+    /// The version of the platform's runtime, if known.
     pub(super) runtime: Option<String>,
-    /// The minor version of Python, where anything is asked of it.
+    /// The minor version of Python, if the profile requests Python packages.
     pub(super) python_version: Option<String>,
-    /// The version of R, where anything is asked of it.
+    /// The version of R, if the profile requests R packages.
     pub(super) r_version: Option<String>,
-    /// Facts of the node that conditions of the profile speak of.
+    /// Facts of the node that the conditions of the profile use.
     #[serde(default)]
     pub(super) conditions: BTreeMap<String, String>,
-    /// What was asked for, a line each.
+    /// The requests of the profile, one a line.
     #[serde(default)]
     pub(super) asks: Vec<String>,
     /// Debian packages.
@@ -63,7 +63,7 @@ pub(super) struct RawSection {
     /// R packages.
     #[serde(default)]
     pub(super) r: Vec<RawRPackage>,
-    /// Files of the file store.
+    /// Files in the file store.
     #[serde(default)]
     pub(super) assets: Vec<RawAsset>,
 }
@@ -72,21 +72,21 @@ pub(super) struct RawSection {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawDeb {
-    /// The package.
+    /// The package name.
     pub(super) name: String,
-    /// Its version.
+    /// The version.
     pub(super) version: String,
-    /// Its architecture.
+    /// The architecture.
     pub(super) arch: String,
-    /// The file's name.
+    /// The file name.
     pub(super) file: String,
-    /// Where it was.
+    /// The address it was resolved from.
     pub(super) url: String,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub(super) size: u64,
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the file.
     pub(super) sha256: String,
-    /// The optional entries that alone need it.
+    /// The optional entries that need this package; empty if a required entry needs it.
     #[serde(default)]
     pub(super) only_for: BTreeSet<String>,
 }
@@ -95,17 +95,17 @@ pub(super) struct RawDeb {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawDistribution {
-    /// Its normalised name.
+    /// The normalised name.
     pub(super) name: String,
-    /// Its version.
+    /// The version.
     pub(super) version: String,
-    /// The file's name.
+    /// The file name.
     pub(super) file: String,
-    /// Where it was.
+    /// The address it was resolved from.
     pub(super) url: String,
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the file.
     pub(super) sha256: String,
-    /// The optional entries that alone need it.
+    /// The optional entries that need this package; empty if a required entry needs it.
     #[serde(default)]
     pub(super) only_for: BTreeSet<String>,
 }
@@ -114,35 +114,35 @@ pub(super) struct RawDistribution {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawRPackage {
-    /// Its name.
+    /// The package name.
     pub(super) name: String,
-    /// Its version.
+    /// The version.
     pub(super) version: String,
-    /// Where it was.
+    /// The address it was resolved from.
     pub(super) url: Option<String>,
-    /// The file of the file store it is, in the place of an address.
+    /// The path in the file store, instead of an address.
     pub(super) file: Option<String>,
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the file.
     pub(super) sha256: String,
-    /// Whether it holds an installed package, not a source.
+    /// Whether the archive contains an installed package instead of sources.
     #[serde(default)]
     pub(super) binary: bool,
-    /// The packages of this section that are installed before it.
+    /// The packages of this section that have to be installed before.
     #[serde(default)]
     pub(super) needs: BTreeSet<String>,
-    /// The optional entries that alone need it.
+    /// The optional entries that need this package; empty if a required entry needs it.
     #[serde(default)]
     pub(super) only_for: BTreeSet<String>,
 }
 
-/// A file of the file store.
+/// A file in the file store.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawAsset {
-    /// The path as the profile names it.
+    /// The path in the profile.
     pub(super) path: String,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub(super) size: u64,
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the file.
     pub(super) sha256: String,
 }

@@ -1,4 +1,4 @@
-//! A lock as text: sorted, one value a line, so that a review shows what changed and nothing else.
+//! Writes a lock as sorted text with one value a line, so that a diff shows only the changes.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
@@ -9,7 +9,7 @@ const HEAD: &str =
     "# The exact files that the profile stands for. Written by `nodeagent lock`; not for editing by hand.\n";
 
 impl Lock {
-    /// The lock as it is written to its file.
+    /// The text of the lock file.
     pub fn render(&self) -> String {
         let mut page = Page(HEAD.to_owned());
         page.line("schema", &SCHEMA.to_string());
@@ -46,7 +46,7 @@ impl Page {
         self.text("sha256", digest.hex());
     }
 
-    /// A list in one line; an empty one is left out.
+    /// A list on one line. An empty list is omitted.
     fn words(&mut self, key: &str, words: &BTreeSet<String>) {
         if !words.is_empty() {
             let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
@@ -125,7 +125,7 @@ impl Page {
     }
 }
 
-/// A text as TOML writes it.
+/// A string in TOML syntax.
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }

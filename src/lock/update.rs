@@ -1,10 +1,11 @@
-//! Puts a new section into a lock.
+//! Updates a lock with a new section.
 
 use super::{Lock, LockedFile, Section};
 
 impl Lock {
-    /// The lock with a section in the place of the one it renews. Others of its runtime stay only as long as the profile
-    /// is the same: nobody knows what a changed profile asks for where they were made. Returns those of other conditions.
+    /// The lock with a new section, which replaces the section it renews. If the profile changed, other sections of the
+    /// same runtime are removed, because their requests may be out of date. Returns the removed sections that were made
+    /// under other conditions.
     pub fn with(
         before: Option<&Self>,
         profile: &str,
@@ -18,7 +19,7 @@ impl Lock {
             let new = &sections[0];
             match (other.runtime == new.runtime, other.asks == new.asks) {
                 (true, true) => {}
-                // What was made under the same conditions is what is renewed.
+                // The section with the same conditions is the one that is renewed.
                 (true, false) if !same_files && other.conditions == new.conditions => {}
                 (true, false) if !same_files => gone.push(other.clone()),
                 _ => sections.push(other.clone()),

@@ -1,4 +1,5 @@
-//! What is being done right now, written before it is done: after a kill the next run knows what not to trust.
+//! The journal: the step in progress, written before the step begins. After a kill, the next run knows which results
+//! are unreliable.
 
 use std::path::{Path, PathBuf};
 
@@ -7,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::folder;
 use crate::fs::{self, FsError, LineLog};
 
-/// The journal of the run under way.
+/// The journal of the present run.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
     log: LineLog,
 }
 
-/// A step that began and never ended.
+/// A step that began and did not end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Interrupted {
@@ -22,7 +23,7 @@ pub struct Interrupted {
     pub run: String,
     /// The step.
     pub step: String,
-    /// What it worked on: R packages, the folder of a Python environment.
+    /// The items it worked on: R packages, or the folder of a Python environment.
     pub items: Vec<String>,
 }
 
@@ -34,17 +35,17 @@ enum Line {
 }
 
 impl Journal {
-    /// Begins the journal of a run. What an earlier run left is read before, with [`Journal::interrupted`].
+    /// Begins the journal of a run. Read the journal of an earlier run first, with [`Journal::interrupted`].
     pub fn begin(root: &Path) -> Result<Self, FsError> {
         let path = folder(root).join("journal.jsonl");
         Ok(Self { log: LineLog::open(&path)?, path })
     }
 
-    /// The steps of an earlier run that began and never ended.
+    /// The steps of an earlier run that began and did not end.
     pub fn interrupted(root: &Path) -> Vec<Interrupted> {
         let text = std::fs::read_to_string(folder(root).join("journal.jsonl")).unwrap_or_default();
         let mut open: Vec<Interrupted> = Vec::new();
-        // The last line may be torn; what it would have begun had not begun.
+        // The last line may be incomplete. Its step had not begun.
         for line in text.lines().filter_map(|line| serde_json::from_str(line).ok()) {
             match line {
                 Line::Begin(begun) => open.push(begun),
@@ -54,19 +55,19 @@ impl Journal {
         open
     }
 
-    /// A step begins: on disk before it changes anything.
+    /// Records the beginning of a step. The line is on the disk before the step changes anything.
     pub fn step_begins(&mut self, run: &str, step: &str, items: &[String]) -> Result<(), FsError> {
         let begun = Interrupted { run: run.to_owned(), step: step.to_owned(), items: items.to_vec() };
         self.line(&Line::Begin(begun))?;
         self.log.sync()
     }
 
-    /// A step ended, well or not, and left nothing half-done.
+    /// Records the end of a step, successful or not.
     pub fn step_ended(&mut self, step: &str) -> Result<(), FsError> {
         self.line(&Line::End { step: step.to_owned() })
     }
 
-    /// The run ended by itself: nothing is left to distrust.
+    /// Removes the journal at the end of a run.
     pub fn finish(self) -> Result<(), FsError> {
         fs::remove(&self.path)
     }

@@ -1,4 +1,4 @@
-//! One run at a time on a node. The lock is the kernel's: it goes with its process, however that ends.
+//! The run lock: one run at a time on a node. The kernel releases it when the process ends.
 
 use std::{
     fs::File,
@@ -14,45 +14,45 @@ use nix::{
 use super::folder;
 use crate::fs::{FsError, create_dirs, open_to_lock};
 
-/// The right to change the node, held while this value lives.
+/// The lock, held until this value is dropped.
 #[derive(Debug)]
 pub struct RunLock {
     #[expect(dead_code, reason = "held, not used")]
     held: Flock<File>,
 }
 
-/// Why the lock could not be had.
+/// Why the lock was not taken.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LockError {
-    /// Another run has it.
+    /// Another run holds it.
     #[error("another run is under way: {holder}")]
     Held {
-        /// Who has it, such as `nodeagent (pid 812)`.
+        /// The holder, such as `nodeagent (pid 812)`.
         holder: String,
     },
-    /// The folder could not be made.
+    /// The folder could not be created.
     #[error(transparent)]
     Fs(#[from] FsError),
-    /// The file could not be opened or locked.
+    /// The lock file could not be opened or locked.
     #[error("`{path}` could not be locked")]
     Io {
-        /// The file.
+        /// The lock file.
         path: PathBuf,
-        /// The operating system's words.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 }
 
 impl RunLock {
-    /// Takes the lock, or says at once who has it.
+    /// Takes the lock without waiting.
     pub fn take(root: &Path) -> Result<Self, LockError> {
         let path = folder(root).join("lock");
         create_dirs(&folder(root), 0o755)?;
         let failed = |source: std::io::Error| LockError::Io { path: path.clone(), source };
         match Flock::lock(open_to_lock(&path).map_err(failed)?, FlockArg::LockExclusiveNonblock) {
             Ok(mut held) => {
-                // The name inside is for people only; the lock does not depend on it.
+                // The process ID in the file is only for messages.
                 let _ = held.set_len(0).and_then(|()| write!(held, "{}", std::process::id()));
                 Ok(Self { held })
             }
@@ -66,7 +66,7 @@ impl RunLock {
     }
 }
 
-/// The process of the run that is under way, if there is one.
+/// The process ID of the present run, if there is one.
 pub fn holder(root: &Path) -> Option<u32> {
     let mut file = File::open(folder(root).join("lock")).ok()?;
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! What the agent remembers on a node between runs: the receipt, the journal, the lock, serials.
+//! The state on a node between runs: receipt, journal, run lock and serials.
 
 mod journal;
 mod lock;
@@ -12,10 +12,10 @@ pub use lock::{LockError, RunLock, holder};
 pub use receipt::{Delivered, PythonReceipt, Receipt};
 pub use serials::{Serials, UnreadSerials};
 
-/// The folder, below the root.
+/// The folder, relative to the root.
 const FOLDER: &str = "var/lib/nodeagent";
 
-/// dpkg's status as it was before the first change, below the root; not there while nothing was changed.
+/// A copy of dpkg's status from before the first change. It does not exist before that.
 pub fn shipped_dpkg(root: &Path) -> PathBuf {
     folder(root).join("dpkg-status-as-shipped")
 }

@@ -1,5 +1,5 @@
-//! What a run left behind, where the node itself cannot tell: what the runtime shipped before the first change, and
-//! which digest an installed file had. Without it, all that is there counts as shipped.
+//! The receipt: facts about the node that it cannot tell itself, such as the packages that the runtime shipped and the
+//! digests of installed files. Without a receipt, all installed packages count as shipped.
 
 use std::{
     collections::BTreeMap,
@@ -11,54 +11,54 @@ use serde::{Deserialize, Serialize};
 use super::folder;
 use crate::fs::{self, Attributes, FsError, Stamp};
 
-/// The version of the receipt's format.
+/// The version of the format.
 const FORMAT: u32 = 1;
 
-/// The receipt of a node. Fields that a later version adds have defaults here: old receipts always parse.
+/// The receipt of a node. New fields need a default, so that old receipts can be read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Receipt {
     format: u32,
     /// Python environments, by the folder of their packages.
     pub python: BTreeMap<String, PythonReceipt>,
-    /// What R libraries held before the first change: versions by library and package.
+    /// Packages in R libraries before the first change: versions by library and package.
     pub r: BTreeMap<String, BTreeMap<String, String>>,
-    /// Where secrets were delivered: by the name of the profile that asked for it, and the file as the node calls it.
+    /// Files with delivered secrets, by profile name and path.
     pub delivered: BTreeMap<String, BTreeMap<PathBuf, Delivered>>,
 }
 
-/// A file that holds secrets. Nothing that could be computed from a value is written down.
+/// A file with secrets. Contains nothing that is derived from a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "as", rename_all = "kebab-case")]
 pub enum Delivered {
     /// The whole file.
     File {
-        /// What the file is known by: of the last delivery and the one before, which a kill may have left in place.
+        /// The stamps of the last two deliveries: after a kill, the file may be the older one.
         stamps: Vec<Stamp>,
     },
-    /// The profile's marked block in a file of others.
+    /// The profile's marked block in a shared file.
     Block,
-    /// Lines in a file of others, by all of them but the password.
+    /// Lines in a shared file.
     Lines {
-        /// The lines.
+        /// The lines without the password.
         of: Vec<String>,
     },
 }
 
-/// What is known of a Python environment.
+/// Facts about a Python environment.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct PythonReceipt {
-    /// What the runtime shipped, by normalised name: recorded before the first change.
+    /// Packages that the runtime shipped, by normalised name, recorded before the first change.
     pub shipped: BTreeMap<String, String>,
     /// SHA-256 of wheels that were installed from files, by normalised name.
     pub wheels: BTreeMap<String, String>,
-    /// SHA-256 of the lines of requirements without a name that were installed.
+    /// SHA-256 of installed requirement lines without a name.
     pub opaque: Vec<String>,
 }
 
 impl Receipt {
-    /// Reads the receipt below a root. One that is not there or cannot be read is empty.
+    /// Reads the receipt. A missing or damaged receipt is empty.
     pub fn read(root: &Path) -> Self {
         std::fs::read(folder(root).join("receipt.json"))
             .ok()
@@ -66,17 +66,17 @@ impl Receipt {
             .unwrap_or_default()
     }
 
-    /// What was delivered to a file for a profile.
+    /// The delivery of a profile to a file.
     pub fn delivered(&self, profile: &str, file: &Path) -> Option<&Delivered> {
         self.delivered.get(profile)?.get(file)
     }
 
-    /// Notes what is delivered to a file for a profile.
+    /// Records a delivery of a profile to a file.
     pub fn deliver(&mut self, profile: &str, file: &Path, delivered: Delivered) {
         self.delivered.entry(profile.to_owned()).or_default().insert(file.to_owned(), delivered);
     }
 
-    /// Forgets a file of a profile.
+    /// Removes the record of a delivery.
     pub fn take_back(&mut self, profile: &str, file: &Path) {
         if let Some(files) = self.delivered.get_mut(profile) {
             files.remove(file);
@@ -86,7 +86,7 @@ impl Receipt {
         }
     }
 
-    /// What a whole file is known by to other profiles; `None` when it is none of theirs.
+    /// The stamps of a whole file that other profiles delivered, or `None` if no other profile did.
     pub fn known_elsewhere(&self, profile: &str, file: &Path) -> Option<Vec<Stamp>> {
         let others = self.delivered.iter().filter(|(other, _)| *other != profile);
         let known = others.filter_map(|(_, files)| match files.get(file) {

@@ -1,4 +1,4 @@
-//! The highest serials of signed files that this node has seen: what was signed once and is out of date does not come back.
+//! The highest serials of signed files that this node has seen, so that an older file is refused.
 
 use std::{
     collections::BTreeMap,
@@ -11,19 +11,19 @@ use serde::{Deserialize, Serialize};
 use super::folder;
 use crate::fs::{self, Attributes, FsError};
 
-/// The version of the file's format.
+/// The version of the format.
 const FORMAT: u32 = 1;
 
-/// The highest serial of each signed file that carries one.
+/// The highest serial of each signed file.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Serials {
     format: u32,
-    /// By what carries it: `access`, `lock:PROFILE`.
+    /// By name: `access`, `lock:PROFILE`.
     pub highest: BTreeMap<String, u64>,
 }
 
-/// What was remembered cannot be read: nobody knows then what is out of date.
+/// The file with the serials is damaged, so older signed files cannot be detected.
 #[derive(Debug, thiserror::Error)]
 #[error("`{path}` could not be read: {reason}")]
 pub struct UnreadSerials {
@@ -32,7 +32,7 @@ pub struct UnreadSerials {
 }
 
 impl UnreadSerials {
-    /// What to do.
+    /// A hint for the user.
     pub fn hint(&self) -> String {
         "restore the file, or remove it to begin anew: until the next run nothing guards then against older signed files"
             .to_owned()
@@ -40,7 +40,7 @@ impl UnreadSerials {
 }
 
 impl Serials {
-    /// Reads what is remembered below a root. Nothing is remembered on a new node; a damaged memory is an error.
+    /// Reads the serials. A missing file is empty, as on a new node; a damaged file is an error.
     pub fn read(root: &Path) -> Result<Self, UnreadSerials> {
         let path = folder(root).join("serials.json");
         let unread = |reason: String| UnreadSerials { path: path.clone(), reason };
@@ -51,9 +51,9 @@ impl Serials {
         }
     }
 
-    /// Remembers what is higher than before. Without news nothing is written.
+    /// Writes serials that are higher than before. Otherwise the file is not changed.
     pub fn remember(root: &Path, news: &BTreeMap<String, u64>) -> Result<(), FsError> {
-        // Another run may have seen more since.
+        // Another run may have written since.
         let mut serials = Self::read(root).unwrap_or_default();
         let before = serials.highest.clone();
         for (what, serial) in news {

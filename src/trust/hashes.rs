@@ -1,4 +1,4 @@
-//! The two hashes of a file, taken in one reading: the one that is signed, and the one that names it everywhere else.
+//! The two hashes of a file from one read: BLAKE2b for the signature, SHA-256 for all other purposes.
 
 use std::io::{self, Read};
 
@@ -6,12 +6,12 @@ use blake2::{Blake2b512, Digest as _};
 
 use crate::digest::Digest;
 
-/// What a signature is over: the BLAKE2b-512 of the bytes.
+/// The BLAKE2b-512 of a file, which minisign signs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Prehash([u8; 64]);
 
 impl Prehash {
-    /// Of bytes in memory.
+    /// The hash of bytes in memory.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Blake2b512::digest(bytes).into())
     }
@@ -27,17 +27,17 @@ impl std::fmt::Debug for Prehash {
     }
 }
 
-/// Both hashes of one reading: a signature checked against the one vouches for the other.
+/// Both hashes of the same bytes. A signature of the first also confirms the second.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hashes {
-    /// What a signature is over.
+    /// The hash that is signed.
     pub prehash: Prehash,
-    /// What the bytes are known by.
+    /// The SHA-256.
     pub sha256: Digest,
 }
 
 impl Hashes {
-    /// Of all that a reader gives, which may be large.
+    /// Hashes everything that a reader returns, which may be large.
     pub fn of(mut bytes: impl Read) -> io::Result<Self> {
         let (mut blake, mut sha) = (Blake2b512::new(), Digest::Sha256(String::new()).hasher());
         let mut buffer = vec![0; 64 << 10];

@@ -1,16 +1,16 @@
-//! Public keys: `RW` and 54 more characters, alone or as the second line of a `.pub` file.
+//! Public keys: 56 characters that begin with `RW`, alone or as the second line of a `.pub` file.
 
 use std::fmt;
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-/// A key file is two lines.
+/// The largest key file, in bytes. A key file has two lines.
 const MOST_FILE: usize = 4 << 10;
-/// Ed25519, as minisign marks it.
+/// minisign's identifier of Ed25519.
 pub(super) const ALGORITHM: [u8; 2] = *b"Ed";
 
-/// What a signature says it was made with: a number chosen with the key, no proof of anything.
+/// The identifier of a key in its signatures. It is chosen at random and proves nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyId(pub(super) [u8; 8]);
 
@@ -26,30 +26,30 @@ impl fmt::Debug for KeyId {
     }
 }
 
-/// A key that signatures are checked with.
+/// A key that verifies signatures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
     pub(super) id: KeyId,
     pub(super) point: [u8; 32],
 }
 
-/// Why a text is no public key.
+/// Why a text is not a public key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadKey {
     /// Something else, or damaged.
     #[error("it is not a public key of minisign")]
     NotAKey,
-    /// The one that must stay at home.
+    /// A secret key.
     #[error("it is a secret key")]
     Secret,
-    /// Another kind of key.
+    /// Another algorithm.
     #[error("it is a key of a kind that is not known here")]
     Algorithm,
 }
 
 impl BadKey {
-    /// What to do.
+    /// A hint for the user.
     pub fn hint(&self) -> String {
         match self {
             Self::NotAKey => "a public key is 56 characters that begin with `RW`; `nodeagent sign --generate` and \
@@ -62,7 +62,7 @@ impl BadKey {
 }
 
 impl PublicKey {
-    /// Reads a key: the 56 characters, or a file that holds them below a comment.
+    /// Parses a key: the 56 characters, or a file with a comment above them.
     pub fn parse(text: &str) -> Result<Self, BadKey> {
         if text.len() > MOST_FILE {
             return Err(BadKey::NotAKey);
@@ -76,7 +76,7 @@ impl PublicKey {
         }
         let bytes = STANDARD.decode(line).map_err(|_| BadKey::NotAKey)?;
         let bytes: [u8; 42] = bytes.try_into().map_err(|bytes: Vec<u8>| {
-            // Cipher and checksum of a secret key stand behind the algorithm.
+            // A secret key has further fields after the algorithm.
             if bytes.len() == 158 { BadKey::Secret } else { BadKey::NotAKey }
         })?;
         let (algorithm, rest) = bytes.split_at(2);
@@ -88,12 +88,12 @@ impl PublicKey {
         Ok(Self { id, point: point.try_into().expect("thirty-two bytes") })
     }
 
-    /// What signatures call it.
+    /// The identifier in signatures.
     pub fn id(&self) -> KeyId {
         self.id
     }
 
-    /// The file that minisign makes of it.
+    /// The key as a `.pub` file of minisign.
     pub fn to_file(&self) -> String {
         format!("untrusted comment: minisign public key {}\n{self}\n", self.id)
     }

@@ -1,12 +1,13 @@
-//! Whose word counts: keys and signatures in minisign's format, and what they vouch for.
+//! Keys and signatures in minisign's format, and the trust that follows from them.
 //! <https://jedisct1.github.io/minisign/#signature-format>
 //!
-//! The ciphers are those that TLS and the digests use already (Ed25519 of AWS-LC, `BLAKE2b` and scrypt of `RustCrypto`). The
-//! format is read here and not by the `minisign` crate: that one keeps secret keys and passwords in memory after use,
-//! prints a key as its `Debug` and cannot read keys that minisign itself made without a password; and both it and
-//! `minisign-verify` pass over what does not belong in a signature.
+//! The cryptography comes from crates that TLS and the digests use already (Ed25519 of AWS-LC, `BLAKE2b` and scrypt of
+//! `RustCrypto`). The `minisign` crate is not used: it leaves secret keys and passwords in memory, prints keys in
+//! `Debug`, and
+//! cannot read keys without a password that minisign made. Both it and `minisign-verify` accept signatures with
+//! trailing data.
 //!
-//! Bytes come from others: this module reads no file, so that what was checked is what is used.
+//! This module reads no files. Callers pass the bytes, so that the verified bytes are the ones that are used.
 
 mod hashes;
 mod key;

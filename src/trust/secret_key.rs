@@ -1,5 +1,5 @@
-//! Secret keys, as minisign keeps them: encrypted under a password, or in the open. No bytes of one are in any message or
-//! `Debug`, and all of them are wiped when they are no longer used.
+//! Secret keys in minisign's format, encrypted with a password or not. Messages and `Debug` contain no key bytes, and
+//! keys are wiped after use.
 
 use std::fmt;
 
@@ -22,14 +22,14 @@ const COMMENT: &str = "untrusted comment: ";
 const PASSWORD: [u8; 2] = *b"Sc";
 const OPEN: [u8; 2] = [0; 2];
 const CHECKSUM: [u8; 2] = *b"B2";
-/// What a new key's password costs: 128 MiB and less than a second. minisign reads it like its own.
+/// The cost of a new key's password: 128 MiB and less than a second. minisign can read such keys.
 const WORK: u64 = 4 << 20;
 const MEMORY: u64 = 128 << 20;
-/// The most that a file may ask for: what minisign's own keys do.
+/// The highest cost that a key file may ask for, the same as for minisign's own keys.
 const MOST_WORK: u64 = 32 << 20;
 const MOST_MEMORY: u64 = 1 << 30;
 
-/// Where each part of a key file's bytes is.
+/// The fields of a key file, as byte ranges.
 mod part {
     use std::ops::Range;
 
@@ -42,12 +42,12 @@ mod part {
     pub(super) const ID: Range<usize> = 54..62;
     pub(super) const KEY: Range<usize> = 62..126;
     pub(super) const CHECKSUM: Range<usize> = 126..158;
-    /// What the password hides.
+    /// The part that is encrypted.
     pub(super) const HIDDEN: Range<usize> = 54..158;
     pub(super) const ALL: usize = 158;
 }
 
-/// A key file, read; its password is still to be asked for, if it has one.
+/// A key file that was parsed but not decrypted.
 pub struct LockedKey(Zeroizing<[u8; part::ALL]>);
 
 /// A key that signs.
@@ -69,38 +69,38 @@ impl fmt::Debug for SecretKey {
     }
 }
 
-/// Why a key cannot be used.
+/// Why a secret key cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadSecretKey {
     /// Something else.
     #[error("it is not a secret key of minisign")]
     NotAKey,
-    /// The other half.
+    /// A public key.
     #[error("it is a public key")]
     Public,
     /// Another cipher or checksum.
     #[error("it is a key of a kind that is not known here")]
     Kind,
-    /// Work that no tool asks for.
+    /// The password hash costs more than for any key of minisign.
     #[error("its password asks for more work than any key of minisign")]
     TooMuchWork,
-    /// The password is not the right one, or the bytes are not.
+    /// The password is wrong, or the bytes are damaged.
     #[error("the password is wrong, or the key is damaged")]
     WrongPassword,
-    /// In the open, and not whole.
+    /// An unencrypted key that is damaged.
     #[error("the key is damaged")]
     Damaged,
     /// The password is missing.
     #[error("the key has a password")]
     NeedsPassword,
-    /// The system gave no random bytes.
+    /// The operating system returned no random bytes.
     #[error("the system has no random numbers")]
     NoRandom,
 }
 
 impl BadSecretKey {
-    /// What to do.
+    /// A hint for the user.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NotAKey => "name the secret key's file: `nodeagent sign --generate PATH` makes one",
@@ -115,7 +115,7 @@ impl BadSecretKey {
 }
 
 impl LockedKey {
-    /// Reads a key file. What stands in it is known to the sieve from here on.
+    /// Parses a key file. The encoded key is redacted from here on.
     pub fn parse(mut file: Vec<u8>) -> Result<Self, BadSecretKey> {
         let read = Self::read(&file);
         file.zeroize();
@@ -144,18 +144,18 @@ impl LockedKey {
         Ok(Self(bytes))
     }
 
-    /// Whether it is encrypted.
+    /// Whether the key is encrypted.
     pub fn has_password(&self) -> bool {
         self.0[part::CIPHER] == PASSWORD
     }
 
-    /// The key itself. A key in the open takes no password.
+    /// Decrypts the key. An unencrypted key needs no password.
     pub fn unlock(mut self, password: Option<&Secret>) -> Result<SecretKey, BadSecretKey> {
         let wrong = if self.has_password() { BadSecretKey::WrongPassword } else { BadSecretKey::Damaged };
         if self.has_password() {
             self.turn(password.ok_or(BadSecretKey::NeedsPassword)?)?;
         }
-        // minisign leaves the checksum of a key in the open empty. Its halves are held against each other below.
+        // minisign writes no checksum into an unencrypted key. The two halves are compared below instead.
         let has_none = !self.has_password() && self.0[part::CHECKSUM].iter().all(|byte| *byte == 0);
         if !has_none && checksum(&self.0)[..] != self.0[part::CHECKSUM] {
             return Err(wrong);
@@ -163,11 +163,11 @@ impl LockedKey {
         let mut bytes = Zeroizing::new([0; 64]);
         bytes.copy_from_slice(&self.0[part::KEY]);
         let key = SecretKey { id: KeyId(self.0[part::ID].try_into().expect("eight bytes")), bytes };
-        // Both halves belong together: a signature under another public key could betray the secret one.
+        // A signature with a public key that does not match could reveal the secret key.
         key.pair().map(|_| key)
     }
 
-    /// Hides what is in the open under a password, or the other way round.
+    /// Encrypts or decrypts the secret part: XOR with a stream derived from the password.
     fn turn(&mut self, password: &Secret) -> Result<(), BadSecretKey> {
         let number = |range: std::ops::Range<usize>| u64::from_le_bytes(self.0[range].try_into().expect("eight bytes"));
         let parameters = cost(number(part::WORK), number(part::MEMORY))?;
@@ -180,7 +180,7 @@ impl LockedKey {
 }
 
 impl SecretKey {
-    /// A new key.
+    /// Generates a key.
     pub fn generate() -> Result<Self, BadSecretKey> {
         let (mut id, mut bytes) = ([0; 8], Zeroizing::new([0; 64]));
         let random = |into: &mut [u8]| rand::fill(into).map_err(|_| BadSecretKey::NoRandom);
@@ -191,12 +191,12 @@ impl SecretKey {
         Ok(Self { id: KeyId(id), bytes })
     }
 
-    /// The half for everybody.
+    /// The public key.
     pub fn public(&self) -> PublicKey {
         PublicKey { id: self.id, point: self.bytes[32..].try_into().expect("thirty-two bytes") }
     }
 
-    /// The file of it, under a password if there is one.
+    /// The key file, encrypted if there is a password.
     pub fn to_file(&self, password: Option<&Secret>) -> Result<Zeroizing<String>, BadSecretKey> {
         let mut key = LockedKey(Zeroizing::new([0; part::ALL]));
         let bytes = &mut key.0;
@@ -220,7 +220,7 @@ impl SecretKey {
         Ok(Zeroizing::new(format!("{COMMENT}minisign {kind} secret key\n{}\n", *line)))
     }
 
-    /// Signs what has this hash, and the comment along with it.
+    /// Signs a hash and a comment.
     pub fn sign(&self, hash: &Prehash, comment: &str) -> Result<Signature, BadSecretKey> {
         let pair = self.pair()?;
         let sign = |message: &[u8]| pair.sign(message).as_ref().try_into().expect("sixty-four bytes");
@@ -241,7 +241,7 @@ fn checksum(bytes: &[u8; part::ALL]) -> Zeroizing<[u8; 32]> {
     Zeroizing::new(hashed.finalize().into())
 }
 
-/// What scrypt is to do, from the two limits that a key file names: libsodium's rule, which all tools of minisign follow.
+/// The scrypt parameters for the two limits in a key file, by the rule of libsodium, which all minisign tools follow.
 /// <https://github.com/jedisct1/libsodium/blob/master/src/libsodium/crypto_pwhash/scryptsalsa208sha256/pwhash_scryptsalsa208sha256.c>
 fn cost(work: u64, memory: u64) -> Result<scrypt::Params, BadSecretKey> {
     const BLOCKS: u64 = 8;
@@ -290,7 +290,7 @@ mod tests {
             changed[at] ^= 1;
             let file = format!("untrusted comment: x\n{}\n", STANDARD.encode(&changed));
             let result = LockedKey::parse(file.into_bytes()).and_then(|key| key.unlock(None));
-            // What only a password needs is not used, and not covered.
+            // The password parameters are not used without a password, and no checksum covers them.
             let is_unused = (part::SALT.start..part::MEMORY.end).contains(&at);
             assert_eq!(result.is_ok(), is_unused, "byte {at}");
         }

@@ -1,36 +1,36 @@
-//! The guard against what was signed once and is out of date: a number that only grows.
+//! Serials: numbers that only grow, so that an old signed file cannot replace a newer one.
 
 use std::fmt::Write as _;
 
-/// A signed file that is older than one that counted before.
+/// A signed file that is older than one seen before.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OldSerial {
-    /// It has no serial where one is needed.
+    /// The serial is missing.
     #[error("it has no `serial`, and one of at least {least} is needed")]
     Missing {
-        /// The least that counts.
+        /// The lowest accepted serial.
         least: u64,
-        /// Whether that is what this node has seen; otherwise what it was told.
+        /// Whether this node has seen that serial; otherwise it comes from the configuration.
         seen: bool,
     },
-    /// Its serial is too low.
+    /// The serial is too low.
     #[error("its serial is {found}, and one of at least {least} is needed")]
     TooLow {
-        /// What it has.
+        /// The serial of the file.
         found: u64,
-        /// The least that counts.
+        /// The lowest accepted serial.
         least: u64,
-        /// Whether that is what this node has seen; otherwise what it was told.
+        /// Whether this node has seen that serial; otherwise it comes from the configuration.
         seen: bool,
     },
-    /// The file is gone.
+    /// The file was removed.
     #[error("it is not there, and this node has seen one with serial {0}")]
     Gone(u64),
 }
 
 impl OldSerial {
-    /// What to do.
+    /// A hint for the user.
     pub fn hint(&self) -> String {
         let mut hint = "somebody put an older file back: restore the latest signed one".to_owned();
         match self {
@@ -44,7 +44,7 @@ impl OldSerial {
     }
 }
 
-/// Judges a serial against the least of the node's file and the highest that was seen.
+/// Compares a serial with the configured minimum and the highest serial seen.
 pub(super) fn check(found: Option<u64>, minimum: u64, highest: Option<u64>) -> Result<(), OldSerial> {
     let seen = highest.is_some_and(|highest| highest >= minimum);
     let least = highest.unwrap_or(0).max(minimum);

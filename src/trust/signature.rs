@@ -1,8 +1,10 @@
-//! Signatures: four lines beside the file, in a file of its name and `.minisig`.
+//! Signatures: four lines in a file with the suffix `.minisig`, beside the signed file.
 //!
-//! Only prehashed ones count (`ED`, what minisign makes since 0.11 and `nodeagent sign` always). A legacy one (`Ed`) is over
-//! the bytes themselves, and nothing that is signed says which of the two it is: who may show either could show the
-//! signature of a file as one of the 64 bytes of its hash.
+//! Only prehashed signatures (`ED`) are accepted; minisign makes them since 0.11, and `nodeagent sign` always does. A
+//! legacy
+//! signature (`Ed`) covers the bytes themselves, and the kind is not part of the signed data. The signature of a
+//! 64-byte file
+//! could therefore be presented as the signature of a file with that hash.
 
 use std::path::{Path, PathBuf};
 
@@ -13,9 +15,9 @@ use super::{
     key::{KeyId, PublicKey},
 };
 
-/// What the name of a signature ends in.
+/// The suffix of a signature file.
 pub const SIGNATURE: &str = "minisig";
-/// The longest signature that is read: minisign's own limits for both comments, and the rest.
+/// The largest signature file, in bytes: minisign's limits for both comments, and the rest.
 pub const MOST_SIGNATURE: u64 = 16 << 10;
 
 const UNTRUSTED: &str = "untrusted comment: ";
@@ -23,7 +25,7 @@ const TRUSTED: &str = "trusted comment: ";
 const LEGACY: [u8; 2] = *b"Ed";
 const PREHASHED: [u8; 2] = *b"ED";
 
-/// Where the signature of a file is.
+/// The path of a file's signature.
 pub fn beside(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".");
@@ -31,46 +33,46 @@ pub fn beside(file: &Path) -> PathBuf {
     name.into()
 }
 
-/// A signature, read and not yet believed.
+/// A signature that was parsed but not verified.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Signature {
     id: KeyId,
-    /// Over the hash of the bytes.
+    /// The signature of the file's hash.
     seal: [u8; 64],
     comment: String,
-    /// Over the signature and the comment.
+    /// The signature of `seal` and the comment.
     whole: [u8; 64],
 }
 
-/// Why a file is no signature that can be checked.
+/// Why a file is not a valid signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Malformed {
-    /// More than any signature has.
+    /// Longer than any signature.
     #[error("it is longer than a signature can be")]
     TooLong,
-    /// Not text.
+    /// Not UTF-8.
     #[error("it is not text")]
     NotText,
     /// Not four lines.
     #[error("it does not have the four lines of a signature")]
     Lines,
-    /// A comment that does not begin as it should, or holds what cannot be shown.
+    /// A comment without its prefix, or with control characters.
     #[error("a comment in it is not one of minisign")]
     Comment,
-    /// Not base64, or of another length.
+    /// Invalid base64, or a wrong length.
     #[error("a line of it is damaged")]
     Damaged,
-    /// Neither of the two known kinds.
+    /// An unknown algorithm.
     #[error("it is of a kind that is not known here")]
     Algorithm,
-    /// Over the bytes themselves.
+    /// A legacy signature.
     #[error("it is of minisign's old kind, which is not accepted")]
     Legacy,
 }
 
 impl Signature {
-    /// Reads a signature as minisign writes it, and nothing beside it.
+    /// Parses a signature as minisign writes it. Anything else in the file is an error.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         if bytes.len() as u64 > MOST_SIGNATURE {
             return Err(Malformed::TooLong);
@@ -106,19 +108,19 @@ impl Signature {
         Self { id, seal, comment: comment.to_owned(), whole }
     }
 
-    /// The file of it.
+    /// The signature as a file.
     pub fn to_file(&self) -> String {
         let signature = STANDARD.encode([&PREHASHED[..], &self.id.0, &self.seal].concat());
         let (comment, whole) = (&self.comment, STANDARD.encode(self.whole));
         format!("{UNTRUSTED}signature by nodeagent\n{signature}\n{TRUSTED}{comment}\n{whole}\n")
     }
 
-    /// The key it says it was made with.
+    /// The identifier of the key.
     pub fn id(&self) -> KeyId {
         self.id
     }
 
-    /// What its maker says, once [`Signature::comment_is_of`] has shown that it is theirs.
+    /// The trusted comment. Call [`Signature::comment_is_of`] first to verify it.
     pub(super) fn comment(&self) -> &str {
         &self.comment
     }
@@ -131,7 +133,7 @@ impl Signature {
         key.verifies(&[&self.seal[..], self.comment.as_bytes()].concat(), &self.whole)
     }
 
-    /// The files that the comment says it is for; one that says none is for any.
+    /// The file names in the comment. Without any, the signature is valid for every file.
     pub(super) fn files(&self) -> impl Iterator<Item = &str> {
         self.comment.split('\t').filter_map(|field| field.strip_prefix("file:"))
     }
@@ -143,14 +145,14 @@ impl std::fmt::Debug for Signature {
     }
 }
 
-/// The comment that minisign signs along, with the file's name and a few words of the signer.
+/// The trusted comment that minisign writes, with the file's name and a text of the signer.
 pub fn trusted_comment(seconds: i64, file: &str, words: Option<&str>) -> String {
     let words = words.map(|words| format!("\t{words}")).unwrap_or_default();
     format!("timestamp:{seconds}\tfile:{file}\thashed{words}")
 }
 
-/// Whether the last parts of a path are those that a signature names. The file's own name counts to the letter; the
-/// folders of units are found without case, and so it is here.
+/// Whether a path ends in the signed name. The file name is compared exactly. Folders are compared without case,
+/// because folders of business units are found without case.
 pub(super) fn is_named(path: &Path, named: &str) -> bool {
     let mut wanted = Path::new(named).components().rev();
     let mut found = path.components().rev();

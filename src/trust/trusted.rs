@@ -1,4 +1,4 @@
-//! What a run believes: trusted keys, digests that something signed names, serials.
+//! The trust of a run: trusted keys, digests in signed files, and serials.
 
 use std::{
     collections::BTreeMap,
@@ -17,68 +17,68 @@ use super::{
 };
 use crate::digest::Digest;
 
-/// The keys whose signatures count.
+/// The trusted public keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedKeys(Vec<PublicKey>);
 
-/// Who signed, and what they said of it.
+/// A verified signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
-    /// With which key.
+    /// The identifier of the key.
     pub key: KeyId,
-    /// The comment that was signed along.
+    /// The trusted comment.
     pub comment: String,
 }
 
-/// Why a file does not count.
+/// Why a file is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Distrust {
-    /// No signature beside it.
+    /// No signature.
     #[error("it has no signature")]
     NoSignature,
-    /// Neither a signature beside it nor a digest in something signed.
+    /// Neither a signature nor a digest in a signed file.
     #[error("it has neither a digest in something signed nor a signature of its own")]
     NoDigest,
     /// The signature could not be read.
     #[error("its signature could not be read: {0}")]
     Unread(String),
-    /// The file itself could not be read.
+    /// The file could not be read.
     #[error("it could not be read: {0}")]
     UnreadFile(String),
-    /// What is there is no signature.
+    /// The signature is malformed.
     #[error("its signature does not count: {0}")]
     Malformed(Malformed),
-    /// By a key that is not trusted.
+    /// The key is not trusted.
     #[error("it is signed with the key {0}, which is not trusted")]
     UnknownKey(KeyId),
-    /// Not what was signed.
+    /// The bytes are not the signed ones.
     #[error("it is not what was signed with the key {0}")]
     BadSignature(KeyId),
-    /// The same but for the ends of its lines.
+    /// The bytes differ from the signed ones in their line ends only.
     #[error("the ends of its lines are not those that were signed with the key {0}")]
     LineEnds(KeyId),
-    /// The comment that is signed along was changed.
+    /// The trusted comment was changed.
     #[error("the comment of its signature is not what was signed with the key {0}")]
     BadComment(KeyId),
-    /// Signed under another name.
+    /// The signature is for another file.
     #[error("its signature is for `{0}`")]
     OtherFile(String),
-    /// Its digest is not the one that something signed names.
+    /// The digest differs from the one in a signed file.
     #[error("it has {found}, and {named} is named for it")]
     WrongDigest {
-        /// What it has.
+        /// The digest of the file.
         found: Digest,
-        /// What it should have.
+        /// The digest in the signed file.
         named: Digest,
     },
-    /// Signed, and out of date.
+    /// The serial is out of date.
     #[error(transparent)]
     Old(OldSerial),
 }
 
 impl Distrust {
-    /// What to do, for a file of this name.
+    /// A hint for the user, for a file of this name.
     pub fn hint(&self, file: &str) -> String {
         match self {
             Self::NoSignature => format!("`nodeagent sign {file} --key KEY` makes `{file}.minisig`; put it beside the file"),
@@ -111,22 +111,22 @@ impl Distrust {
 }
 
 impl TrustedKeys {
-    /// These keys.
+    /// A set of keys.
     pub fn new(keys: Vec<PublicKey>) -> Self {
         Self(keys)
     }
 
-    /// Whether there are none.
+    /// Whether there are no keys.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether a key is among them.
+    /// Whether a key is trusted.
     pub fn has(&self, key: &PublicKey) -> bool {
         self.0.contains(key)
     }
 
-    /// Checks bytes against the signature beside them; `path` is where the bytes were found.
+    /// Verifies bytes with the signature beside them. `path` is the path of the file.
     pub fn check(&self, path: &Path, bytes: &[u8], signature: Option<&[u8]>) -> Result<Signed, Distrust> {
         let checked = self.check_hashed(path, &Prehash::of(bytes), signature);
         if let Err(Distrust::BadSignature(key)) = checked
@@ -138,11 +138,11 @@ impl TrustedKeys {
         checked
     }
 
-    /// The same for bytes that were hashed while they were read.
+    /// Like [`TrustedKeys::check`], for bytes that were hashed while they were read.
     pub fn check_hashed(&self, path: &Path, hash: &Prehash, signature: Option<&[u8]>) -> Result<Signed, Distrust> {
         let signature = Signature::parse(signature.ok_or(Distrust::NoSignature)?).map_err(Distrust::Malformed)?;
         let id = signature.id();
-        // A number is no proof: two keys may have the same.
+        // Two keys may have the same identifier.
         let mut keys = self.0.iter().filter(|key| key.id() == id).peekable();
         if keys.peek().is_none() {
             return Err(Distrust::UnknownKey(id));
@@ -158,75 +158,73 @@ impl TrustedKeys {
     }
 }
 
-/// The bytes with plain line feeds, if they have others.
+/// The bytes with LF line ends, if they have CR LF.
 fn with_plain_line_ends(bytes: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(bytes).ok().filter(|text| text.contains("\r\n"))?;
     Some(text.replace("\r\n", "\n").into_bytes())
 }
 
-/// Digests that something signed names: whoever has one of them counts as signed.
+/// Digests in signed files. A file with one of these digests counts as signed.
 #[derive(Debug, Default)]
 pub struct Digests(Mutex<BTreeMap<Digest, String>>);
 
 impl Digests {
-    /// Adds a digest; `named_by` is the signed file, for people. Only what was checked may add.
+    /// Adds a digest of a verified file. `named_by` is the path of that file.
     pub fn add(&self, digest: Digest, named_by: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(digest).or_insert_with(|| named_by.to_owned());
     }
 
-    /// The signed file that names a digest.
+    /// The signed file that contains a digest.
     pub fn named_by(&self, digest: &Digest) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
     }
 }
 
-/// What a run believes. Without trusted keys it believes whatever is in the file store.
+/// The trust settings of a run. Without trusted keys, every file in the file store is accepted.
 #[derive(Debug, Default)]
 pub struct Trusted {
     keys: TrustedKeys,
     minimum_serial: u64,
     /// The highest serials that this node has seen.
     seen: BTreeMap<String, u64>,
-    /// Those that counted in this run.
+    /// The serials accepted in this run.
     counted: Mutex<BTreeMap<String, u64>>,
     digests: Digests,
     packages: AtomicBool,
 }
 
 impl Trusted {
-    /// Only these keys count. `seen` has the highest serials that this node has met, by what carried them.
+    /// Trusts only these keys. `seen` maps the name of each signed file to the highest serial that this node has seen.
     pub fn new(keys: TrustedKeys, minimum_serial: u64, seen: BTreeMap<String, u64>) -> Self {
         Self { keys, minimum_serial, seen, ..Self::default() }
     }
 
-    /// Whether anything has to be signed.
+    /// Whether signatures are required.
     pub fn is_on(&self) -> bool {
         !self.keys.is_empty()
     }
 
-    /// The keys.
+    /// The trusted keys.
     pub fn keys(&self) -> &TrustedKeys {
         &self.keys
     }
 
-    /// The digests that something signed names. A lock adds its own here, after it was checked and before a profile is
-    /// read.
+    /// The digests in signed files. The digests of a lock are added after its verification, before the profile is read.
     pub fn digests(&self) -> &Digests {
         &self.digests
     }
 
-    /// From here on every package has a digest in something signed: a lock says so, which fits the node.
+    /// Records that a lock matches the node, so that every package has a digest in a signed file.
     pub fn packages_are_locked(&self) {
         self.packages.store(true, Ordering::Release);
     }
 
-    /// Whether what is fetched by its name alone is refused.
+    /// Whether packages without a digest are refused.
     pub fn needs_digests(&self) -> bool {
         self.is_on() && !self.packages.load(Ordering::Acquire)
     }
 
-    /// Judges the serial of something signed, such as the access file (`access`) or the lock of a profile
-    /// (`lock:family`).
+    /// Checks the serial of a signed file, such as the access file (`access`) or the lock of a profile (`lock:family`).
     pub fn check_serial(&self, what: &str, serial: Option<u64>) -> Result<(), Distrust> {
         if !self.is_on() {
             return Ok(());
@@ -238,7 +236,7 @@ impl Trusted {
         Ok(())
     }
 
-    /// Whether something may be absent: not when this node has seen it with a serial.
+    /// Checks whether a signed file may be absent: not if this node has seen a serial of it.
     pub fn check_absence(&self, what: &str) -> Result<(), Distrust> {
         match self.seen.get(what).filter(|_| self.is_on()) {
             Some(&serial) => Err(Distrust::Old(OldSerial::Gone(serial))),
@@ -246,7 +244,7 @@ impl Trusted {
         }
     }
 
-    /// The serials of this run that are higher than any before.
+    /// The serials of this run that are higher than the ones seen before.
     pub fn news(&self) -> BTreeMap<String, u64> {
         let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = |(what, serial): &(&String, &u64)| self.seen.get(*what).is_none_or(|seen| seen < *serial);

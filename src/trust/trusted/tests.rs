@@ -1,4 +1,4 @@
-//! The table of attacks on a signature itself: each row names the check that catches it.
+//! Attacks on a signature. Each row of the table names the check that detects it.
 
 use super::*;
 use crate::trust::{SecretKey, trusted_comment};
@@ -62,7 +62,7 @@ fn every_changed_byte_of_the_file_is_refused() {
 fn every_changed_byte_of_the_signature_is_refused_or_means_nothing() {
     let case = Case::new();
     let signature = case.signature();
-    // The words of the first line are signed by nobody: they are neither shown nor used.
+    // The untrusted comment is not signed. It is neither shown nor used.
     let free = "untrusted comment: ".len()..signature.find('\n').expect("four lines");
     let last = signature.len() - 1;
     for at in 0..signature.len() {
@@ -73,7 +73,7 @@ fn every_changed_byte_of_the_signature_is_refused_or_means_nothing() {
             }
             bytes[at] = value;
             let found = case.check(TEXT, &bytes);
-            // Nothing stands behind the last line feed, and white space there would be part of the line.
+            // Nothing may follow the last line feed, and white space there would belong to the line.
             let is_free = free.contains(&at) && value != b'\n' && value.is_ascii() || at == last && value == b'\r';
             assert_eq!(found.is_ok(), is_free, "byte {at} as {value}: {found:?}");
         }
@@ -175,7 +175,7 @@ fn each_attack_is_caught_by_its_check() {
     assert_eq!(case.trusted.check(Path::new(PATH), b"", None), Err(Distrust::NoSignature));
 }
 
-/// The bytes that a hash is of, and the hash itself as a file: a legacy signature would be one of both.
+/// A file and its hash as a second file: a legacy signature would be valid for one of them.
 #[test]
 fn a_signature_of_a_file_is_none_of_its_hash() {
     let case = Case::new();

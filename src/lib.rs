@@ -31,3 +31,7 @@ pub mod steps;
 pub mod store;
 pub(crate) mod task;
 pub mod trust;
+
+#[cfg(test)]
+#[path = "../tests/support/http_server.rs"]
+pub(crate) mod test_server;

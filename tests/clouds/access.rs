@@ -1,10 +1,9 @@
 //! Grants by groups of a workspace, from the identity to the delivered secret; and its closed doors, tried.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-
 use serde_json::{Value, json};
 
 use crate::{
+    http_server::{TestServer, reply},
     support::{NodeTest, put},
     workspace::Workspace,
 };
@@ -160,17 +159,8 @@ fn a_tree_that_is_not_shown_is_closed_and_one_that_cannot_be_asked_is_not_known(
         assert_eq!(doors[2], format!("Criminal false {found}"), "{stderr}");
     }
     // What was fetched of a web server says nothing of its doors.
-    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = server.local_addr().expect("bound").port();
-    std::thread::spawn(move || {
-        for stream in server.incoming() {
-            let mut stream = stream.expect("a request");
-            let lines = BufReader::new(stream.try_clone().expect("a second handle")).lines();
-            let _ = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).count();
-            let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-        }
-    });
-    let (doors, stderr) = trees(&workspace, &format!("http://127.0.0.1:{port}/store"), 0);
+    let server = TestServer::start(|_, _| reply("404 Not Found", ""));
+    let (doors, stderr) = trees(&workspace, &server.at("store"), 0);
     assert_eq!(doors, [""; 0]);
     assert!(stderr.contains("no tree was tried"), "{stderr}");
 }

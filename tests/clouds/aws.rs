@@ -2,8 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpListener,
+    io::{Read as _, Write as _},
     path::Path,
     sync::Arc,
 };
@@ -18,6 +17,7 @@ use serde::Deserialize;
 
 use crate::{
     agreement,
+    http_server::{TestServer, reply},
     server::{Server, client, free_port},
 };
 
@@ -256,23 +256,12 @@ async fn who_may_not_is_told_what_and_who(aws: &Aws, written: &Written) {
     assert_eq!(error.message, "AWS denies `kms:Decrypt` to the user `keyless` of the account 123456789012");
 }
 
-/// An endpoint on loopback that gives out credentials, to who shows the token, as ECS and EKS do.
-fn container(credentials: String) -> String {
-    let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let url = format!("http://{}/credentials", server.local_addr().expect("bound"));
-    std::thread::spawn(move || {
-        for stream in server.incoming() {
-            let mut stream = stream.expect("a request");
-            let lines = BufReader::new(stream.try_clone().expect("a second handle")).lines().map_while(Result::ok);
-            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-            let knows = head.iter().any(|line| line == "authorization: the-pods-token");
-            let (status, body) = if knows { ("200 OK", credentials.as_str()) } else { ("403 Forbidden", "{}") };
-            let length = body.len();
-            write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
-                .expect("answered");
-        }
-    });
-    url
+/// A server of credentials, as ECS and EKS run it for a container. It answers only requests with the token.
+fn container(credentials: String) -> TestServer {
+    TestServer::start(move |request, _| match request.header("authorization") {
+        "the-pods-token" => reply("200 OK", &credentials),
+        _ => reply("403 Forbidden", "{}"),
+    })
 }
 
 #[tokio::test]
@@ -330,7 +319,8 @@ async fn every_kind_of_credentials_is_somebody() {
     assert_eq!((caller.role.as_deref(), caller.user), (Some("family-node"), None));
     assert!(caller.arn.ends_with(":assumed-role/family-node/nodeagent"), "{}", caller.arn);
 
-    let endpoint = container(made.session.to_string());
+    let server = container(made.session.to_string());
+    let endpoint = server.at("credentials");
     let token = place("pod-token", "the-pods-token\n");
     let pod = [
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.as_str()),

@@ -1,36 +1,31 @@
-"""Files and git repositories of a folder, for those who log in (Basic) as one of the users in a file of `user:password`
-lines. Repositories are below /git/. Usage: behind_basic.py PORT FOLDER USERS"""
+"""Serves the files and git repositories of a folder to users that authenticate with Basic. Repositories are below /git/.
+
+    behind_basic.py PORT FOLDER USERS      USERS is a file of `user:password` lines
+"""
 
 import base64
 import http.server
 import os
-import socketserver
 import subprocess
 import sys
+
+import fake_http
 
 port, folder, users = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 with open(users) as lines:
     allowed = {"Basic " + base64.b64encode(line.strip().encode()).decode() for line in lines}
 
 
-class Handler(http.server.SimpleHTTPRequestHandler):
-    # The library's own ways cost 40 ms an answer.
-    wbufsize = 65536
-    disable_nagle_algorithm = True
-
+class Handler(fake_http.Settings, http.server.SimpleHTTPRequestHandler):
     def __init__(self, *args):
         super().__init__(*args, directory=folder)
-
-    def log_message(self, *args):
-        pass
 
     def logged_in(self):
         if self.headers.get("Authorization") in allowed:
             return True
-        self.send_response(401)
-        self.send_header("WWW-Authenticate", 'Basic realm="firm"')
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+        # The body of a refused request would be taken for the next request.
+        self.request_body()
+        self.respond(401, headers={"www-authenticate": 'Basic realm="firm"'})
         return False
 
     def do_GET(self):
@@ -47,7 +42,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
     def git(self):
         path, _, query = self.path.partition("?")
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self.request_body()
         env = dict(
             os.environ,
             GIT_PROJECT_ROOT=folder,
@@ -63,16 +58,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         out = subprocess.run(["git", "http-backend"], input=body, env=env, stdout=subprocess.PIPE).stdout
         head, _, content = out.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
-        self.send_response(int(headers.pop("Status", "200").split()[0]))
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        self.respond(int(headers.pop("Status", "200").split()[0]), content, headers)
 
 
-class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    daemon_threads = True
-
-
-Server(("127.0.0.1", port), Handler).serve_forever()
+fake_http.Server(Handler, port).serve_forever()

@@ -3,15 +3,15 @@
 use std::{
     fmt::Write as _,
     fs,
-    io::{BufRead as _, BufReader, Write as _},
-    net::{TcpListener, TcpStream},
     sync::{Arc, Mutex, MutexGuard},
-    thread,
 };
 
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 
-use crate::support::NodeTest;
+use crate::{
+    http_server::{RecordedRequest, Reply, TestServer, reply},
+    support::NodeTest,
+};
 
 /// More than two pieces.
 const SIZE: usize = 9_000_000;
@@ -59,32 +59,19 @@ struct State {
 
 impl Server {
     fn start(kind: Kind, changes: usize) -> (Arc<Self>, String) {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = format!("http://{}/store", listener.local_addr().expect("bound"));
         let server =
             Arc::new(Self { kind, change_after: 1, changes, since: Timestamp::now(), state: Mutex::default() });
         let this = Arc::clone(&server);
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let this = Arc::clone(&this);
-                thread::spawn(move || this.answer(stream.expect("a connection")));
-            }
-        });
-        (server, url)
+        (server, TestServer::start(move |request, _| this.answer(request)).at("store"))
     }
 
-    fn answer(&self, mut stream: TcpStream) {
-        let lines = BufReader::new(stream.try_clone().expect("a second handle")).lines();
-        let head: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-        let header = |name: &str| head.iter().find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()));
-        let Some((method, path)) = head.first().and_then(|line| line.split_once(' ')) else { return };
-        let is_get = method == "GET";
-        if path.starts_with("/store/Admin/init_scripts/big.toml ") {
-            let profile = "schema = 1\nname = \"big\"\n[apt]\ndebs = [\"lib/debs/driver.deb\"]\n";
-            return say(&mut stream, 200, "", is_get.then_some(profile.as_bytes()), profile.len());
+    fn answer(&self, request: &RecordedRequest) -> Reply {
+        let header = |name: &str| request.headers.get(name).cloned();
+        if request.path() == "/store/Admin/init_scripts/big.toml" {
+            return reply("200 OK", "schema = 1\nname = \"big\"\n[apt]\ndebs = [\"lib/debs/driver.deb\"]\n");
         }
-        if !path.starts_with("/store/Admin/lib/debs/driver.deb ") {
-            return say(&mut stream, 404, "", None, 0);
+        if request.path() != "/store/Admin/lib/debs/driver.deb" {
+            return reply("404 Not Found", "");
         }
         let mut state = self.state();
         let version = state.version;
@@ -95,29 +82,29 @@ impl Server {
         let hours = i64::try_from(version).expect("a few") + 1;
         let modified = date(self.since - SignedDuration::from_hours(24) + SignedDuration::from_hours(hours));
         let tag = format!("\"v{version}\"");
-        let mut fields = format!("date: {}\r\naccept-ranges: bytes\r\n", date(now));
+        let mut fields = format!("date: {}\r\naccept-ranges: bytes", date(now));
         let named = match self.kind {
-            Kind::Tag | Kind::DeafTag | Kind::OtherPieces => format!("etag: {tag}\r\n"),
-            Kind::WeakTag => "etag: W/\"weak\"\r\n".to_owned(),
-            Kind::Time | Kind::DeafTime => format!("last-modified: {modified}\r\n"),
-            Kind::TimeOfNow => format!("last-modified: {}\r\n", date(now)),
+            Kind::Tag | Kind::DeafTag | Kind::OtherPieces => format!("\r\netag: {tag}"),
+            Kind::WeakTag => "\r\netag: W/\"weak\"".to_owned(),
+            Kind::Time | Kind::DeafTime => format!("\r\nlast-modified: {modified}"),
+            Kind::TimeOfNow => format!("\r\nlast-modified: {}", date(now)),
             Kind::Nothing => String::new(),
         };
         fields.push_str(&named);
-        if !is_get {
-            return say(&mut stream, 200, &fields, None, SIZE);
+        if request.method != "GET" {
+            return (format!("200 OK\r\n{fields}"), vec![0; SIZE]);
         }
-        let range = header("range: bytes=");
+        let range = header("range").and_then(|range| Some(range.strip_prefix("bytes=")?.to_owned()));
         let is_other = match self.kind {
-            Kind::Tag => header("if-match:").is_some_and(|wanted| wanted != tag),
+            Kind::Tag => header("if-match").is_some_and(|wanted| wanted != tag),
             // Times of this server are of one minute: the hour tells versions apart.
-            Kind::Time => header("if-unmodified-since:").is_some_and(|wanted| wanted[..19] != modified[..19]),
+            Kind::Time => header("if-unmodified-since").is_some_and(|wanted| wanted[..19] != modified[..19]),
             _ => false,
         };
         let status = if is_other { 412 } else { 200 + 6 * u16::from(range.is_some()) };
         state.answered.push((range.clone(), status));
         if is_other {
-            return say(&mut stream, 412, &fields, Some(b""), 0);
+            return reply(&format!("412 Precondition Failed\r\n{fields}"), "");
         }
         let (from, to) = range.map_or((0, SIZE - 1), |range| {
             let (from, to) = range.split_once('-').expect("a range");
@@ -125,7 +112,7 @@ impl Server {
         });
         let said_from = if self.kind == Kind::OtherPieces { from + 1 } else { from };
         if status == 206 {
-            write!(fields, "content-range: bytes {said_from}-{to}/{SIZE}\r\n").expect("a text");
+            write!(fields, "\r\ncontent-range: bytes {said_from}-{to}/{SIZE}").expect("a text");
         }
         state.gets += 1;
         if state.gets >= self.change_after && version < self.changes {
@@ -133,7 +120,7 @@ impl Server {
         }
         drop(state);
         let letter = b'a' + u8::try_from(version).expect("a few");
-        say(&mut stream, status, &fields, Some(&vec![letter; to + 1 - from]), to + 1 - from);
+        (format!("{status} X\r\n{fields}"), vec![letter; to + 1 - from])
     }
 
     fn answered(&self) -> Vec<(Option<String>, u16)> {
@@ -143,11 +130,6 @@ impl Server {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("nobody panics with it")
     }
-}
-
-fn say(stream: &mut TcpStream, status: u16, fields: &str, body: Option<&[u8]>, length: usize) {
-    let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n{fields}\r\n");
-    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.unwrap_or_default()));
 }
 
 /// The letters of the versions that are in the copy; `None` when there is no copy.

@@ -1,17 +1,15 @@
 //! What nodeagent delivers, read by the programs it is for: git, curl, pip, Python, a shell and psql.
 
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
-    net::TcpListener,
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    sync::mpsc,
-    thread,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::{
+    http_server::{RecordedRequest, TestServer, reply},
     server::{Server, client, free_port, program},
     support::NodeTest,
 };
@@ -43,28 +41,18 @@ fn tell(mut command: Command, input: &str) -> String {
     text(child.wait_with_output().expect("it ends"))
 }
 
-/// A server that wants a login and lets nobody in: what each request brought as `Authorization`, decoded.
-fn gate() -> (u16, mpsc::Receiver<String>) {
-    let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = server.local_addr().expect("an address").port();
-    let (tell, told) = mpsc::channel();
-    thread::spawn(move || {
-        for stream in server.incoming() {
-            let mut stream = stream.expect("a connection");
-            let lines = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
-            for line in lines {
-                if let Some((name, value)) = line.split_once(": ")
-                    && name.eq_ignore_ascii_case("authorization")
-                {
-                    let login = STANDARD.decode(value.trim_start_matches("Basic ")).expect("base64");
-                    let _ = tell.send(String::from_utf8(login).expect("UTF-8"));
-                }
-            }
-            let answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-            let _ = stream.write_all(answer.as_bytes());
-        }
-    });
-    (port, told)
+/// A server that has no file for any user.
+fn empty_server() -> TestServer {
+    TestServer::start(|_, _| reply("404 Not Found", ""))
+}
+
+/// The logins in the requests to a server, as `user:password`.
+fn logins(server: &TestServer) -> Vec<String> {
+    let login = |request: &RecordedRequest| {
+        let login = request.headers.get("authorization")?.trim_start_matches("Basic ");
+        Some(String::from_utf8(STANDARD.decode(login).expect("base64")).expect("UTF-8"))
+    };
+    server.asked().iter().filter_map(login).collect()
 }
 
 fn git(file: &Path, verb: &str) -> Command {
@@ -100,8 +88,8 @@ fn git_finds_its_login_and_what_it_does_to_the_file_is_undone_in_the_end() {
 #[test]
 fn every_reader_of_netrc_sees_the_same_login() {
     const PASSWORD: &str = "a\"#:'$%{b";
-    let (port, told) = gate();
-    let index = format!("http://127.0.0.1:{port}/simple");
+    let server = empty_server();
+    let index = server.at("simple");
     let node = node(&[
         ("pypi", PASSWORD, format!("index = \"{index}\", user = \"__token__\", owner = \"analyst\"")),
         (
@@ -132,7 +120,7 @@ fn every_reader_of_netrc_sees_the_same_login() {
     let mut curl = program("curl");
     curl.args(["--silent", "--netrc-file"]).arg(&file).arg(&index);
     text(curl.output().expect("curl runs"));
-    assert_eq!(told.recv().expect("curl logs in"), login);
+    assert_eq!(logins(&server), [login.as_str()], "curl logs in");
 
     let mut pip = client("pip");
     pip.args([
@@ -146,7 +134,7 @@ fn every_reader_of_netrc_sees_the_same_login() {
     ]);
     pip.env("NETRC", &file).env_remove("PIP_INDEX_URL").stderr(Stdio::null());
     assert!(!pip.output().expect("pip runs").status.success(), "there is no such package");
-    assert_eq!(told.recv().expect("pip logs in"), login);
+    assert_eq!(logins(&server).pop(), Some(login), "pip logs in");
 }
 
 #[test]

@@ -10,7 +10,6 @@
 """
 
 import base64
-import http.server
 import itertools
 import json
 import os
@@ -58,7 +57,7 @@ class Azure:
 
 class Handler(fake_http.Handler):
     def handle_any(self):
-        body = self.sent().decode()
+        body = self.request_body().decode()
         url = urllib.parse.urlsplit(self.path)
         query = dict(urllib.parse.parse_qsl(url.query))
         azure = self.server.azure
@@ -82,16 +81,12 @@ class Handler(fake_http.Handler):
             return self.vault(parts[1:], query, headers, body)
         return self.answer(404, {})
 
-    do_GET = do_POST = do_PUT = handle_any
-
     def answer(self, status, value, **headers):
-        text = value if isinstance(value, bytes) else json.dumps(value).encode()
-        self.send_response(status)
-        kind = "text/html" if isinstance(value, bytes) else "application/json"
-        for name, content in {"content-type": kind, "content-length": str(len(text)), **headers}.items():
-            self.send_header(name.replace("_", "-"), content)
-        self.end_headers()
-        self.wfile.write(text)
+        headers = {name.replace("_", "-"): content for name, content in headers.items()}
+        if isinstance(value, bytes):
+            self.respond(status, value, {"content-type": "text/html", **headers})
+        else:
+            self.respond_json(status, value, headers)
 
     def entra(self, tenant, form):
         azure = self.server.azure
@@ -215,8 +210,7 @@ def serve(folder, tls, plain, other):
     azure = Azure(folder, int(other.rpartition(":")[2]))
     for label, port in (("plain", plain), ("other", other), ("tls", tls)):
         address, _, number = port.rpartition(":")
-        server = http.server.ThreadingHTTPServer((address or "127.0.0.1", int(number)), Handler)
-        server.azure, server.label, server.scheme = azure, label, "http"
+        server = fake_http.Server(Handler, number, address or "127.0.0.1", azure=azure, label=label, scheme="http")
         if label == "tls":
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(os.path.join(folder, "server.pem"))

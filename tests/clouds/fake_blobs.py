@@ -17,7 +17,6 @@ import email.utils
 import hashlib
 import hmac
 import http.client
-import http.server
 import itertools
 import json
 import os
@@ -239,23 +238,13 @@ class Account:
 
 class Handler(fake_http.Handler):
     def handle_any(self):
-        body = self.sent()
-        status, headers, content = self.server.account.answer(Request(self.command, self.path, self.headers.items(), body))
-        self.send_response(status)
-        common = {"x-ms-request-id": "1", "x-ms-version": "2023-11-03", "content-length": str(len(content))}
-        for name, value in {**common, **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
-
-    do_GET = do_HEAD = do_PUT = do_DELETE = do_POST = handle_any
+        request = Request(self.command, self.path, self.headers.items(), self.request_body())
+        status, headers, content = self.server.account.answer(request)
+        self.respond(status, content, {"x-ms-request-id": "1", "x-ms-version": "2023-11-03", **headers})
 
 
 def serve(port, _folder):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", int(port)), Handler)
-    server.account = Account()
-    server.serve_forever()
+    fake_http.Server(Handler, port, account=Account()).serve_forever()
 
 
 def client(container, credential=None, **options):

@@ -16,7 +16,6 @@ only that has (parts of an object, its errors' codes) is from the service's docu
 import base64
 import email.utils
 import hashlib
-import http.server
 import itertools
 import json
 import os
@@ -103,7 +102,7 @@ class Storage:
 
 class Handler(fake_http.Handler):
     def handle_any(self):
-        self.body = self.sent()
+        self.body = self.request_body()
         url = urllib.parse.urlsplit(self.path)
         self.query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
         parts = [urllib.parse.unquote(part) for part in url.path.strip("/").split("/")]
@@ -120,40 +119,27 @@ class Handler(fake_http.Handler):
                 self.bucket(parts[0]) if len(parts) == 1 else self.object(parts[0], "/".join(parts[1:]))
         except Refused as refused:
             if is_json:
-                return self.answer_json(refused.status, {"error": {"code": refused.status, "message": refused.code}})
+                return self.respond_json(refused.status, {"error": {"code": refused.status, "message": refused.code}})
             self.answer_xml(refused.status, f"<Error><Code>{refused.code}</Code><Message>It is refused.</Message></Error>")
-
-    do_GET = do_HEAD = do_PUT = do_DELETE = do_POST = handle_any
-
-    def answer(self, status, content=b"", headers=None):
-        self.send_response(status)
-        for name, value in {"content-length": str(len(content)), **(headers or {})}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
-
-    def answer_json(self, status, value):
-        self.answer(status, json.dumps(value).encode(), {"content-type": "application/json"})
 
     def answer_xml(self, status, text, headers=None):
         text = f"<?xml version='1.0' encoding='UTF-8'?>{text}"
-        self.answer(status, text.encode(), {"content-type": "application/xml; charset=UTF-8", **(headers or {})})
+        self.respond(status, text.encode(), {"content-type": "application/xml; charset=UTF-8", **(headers or {})})
 
     # Who is asking.
 
     def exchange(self):
         claims = self.server.storage.verify(dict(urllib.parse.parse_qsl(self.body.decode())).get("assertion", ""))
         if not claims or claims["aud"] != AUDIENCE:
-            return self.answer_json(400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."})
+            return self.respond_json(400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."})
         token = f"exchanged-{next(self.server.storage.numbers)}"
         self.server.storage.tokens.add(token)
-        self.answer_json(200, {"access_token": token, "expires_in": 3599, "token_type": "Bearer"})
+        self.respond_json(200, {"access_token": token, "expires_in": 3599, "token_type": "Bearer"})
 
     def metadata(self):
         if self.headers.get("metadata-flavor") != "Google":
             raise Refused(403, "Forbidden")
-        self.answer_json(200, {"access_token": TOKEN, "expires_in": 3599, "token_type": "Bearer"})
+        self.respond_json(200, {"access_token": TOKEN, "expires_in": 3599, "token_type": "Bearer"})
 
     def authorize(self):
         bearer = self.headers.get("authorization", "").removeprefix("Bearer ")
@@ -192,21 +178,21 @@ class Handler(fake_http.Handler):
             return self.part(bucket, name, upload)
         if self.command == "PUT":
             written = storage.write(bucket, name, self.body, self.headers.get("x-goog-if-generation-match"))
-            return self.answer(200, headers=written.headers())
+            return self.respond(200, headers=written.headers())
         found = storage.found(bucket, name)
         if self.command == "DELETE":
             del storage.buckets[bucket][name]
-            return self.answer(204)
+            return self.respond(204)
         self.content(found)
 
     def part(self, bucket, name, upload):
         parts = self.server.storage.uploads[upload]
         if self.command == "PUT":
             parts[int(self.query["partNumber"])] = self.body
-            return self.answer(200, headers={"etag": f'"{hashlib.md5(self.body).hexdigest()}"'})
+            return self.respond(200, headers={"etag": f'"{hashlib.md5(self.body).hexdigest()}"'})
         del self.server.storage.uploads[upload]
         if self.command == "DELETE":
-            return self.answer(204)
+            return self.respond(204)
         named = [(int(part.findtext("PartNumber")), part.findtext("ETag")) for part in tree.fromstring(self.body)]
         if any(f'"{hashlib.md5(parts.get(number, b"")).hexdigest()}"' != etag for number, etag in named):
             raise Refused(400, "InvalidPart")
@@ -220,12 +206,12 @@ class Handler(fake_http.Handler):
     def content(self, found):
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("range", ""))
         if self.command == "HEAD" or not wanted:
-            return self.answer(200, found.content, found.headers())
+            return self.respond(200, found.content, found.headers())
         first, last = int(wanted[1]), min(int(wanted[2] or len(found.content)), len(found.content) - 1)
         if first >= len(found.content):
             raise Refused(416, "InvalidRange")
         headers = {**found.headers(), "content-range": f"bytes {first}-{last}/{len(found.content)}"}
-        self.answer(206, found.content[first:last + 1], headers)
+        self.respond(206, found.content[first:last + 1], headers)
 
     # JSON.
 
@@ -237,23 +223,23 @@ class Handler(fake_http.Handler):
         if not parts:
             name = json.loads(self.body)["name"]
             storage.buckets[name] = {}
-            return self.answer_json(200, {"kind": "storage#bucket", "name": name})
+            return self.respond_json(200, {"kind": "storage#bucket", "name": name})
         bucket, name = parts[0], "/".join(parts[2:])
         if self.command == "POST":
             boundary = re.search(r'boundary="?([^";]+)', self.headers["content-type"])[1].encode()
             pieces = [piece.split(b"\r\n\r\n", 1)[1] for piece in self.body.split(b"--" + boundary)[1:-1]]
             name, content = json.loads(pieces[0])["name"], pieces[1].removesuffix(b"\r\n")
             written = storage.write(bucket, name, content, self.query.get("ifGenerationMatch"))
-            return self.answer_json(200, about(bucket, name, written))
+            return self.respond_json(200, about(bucket, name, written))
         if not name:
             page, token = storage.page(bucket, self.query.get("prefix", ""), self.query.get("pageToken", ""))
             listed = {"kind": "storage#objects", "items": [about(bucket, *found) for found in page]}
-            return self.answer_json(200, {**listed, **({"nextPageToken": token} if token else {})})
+            return self.respond_json(200, {**listed, **({"nextPageToken": token} if token else {})})
         found = storage.found(bucket, name)
         if self.command == "DELETE":
             del storage.buckets[bucket][name]
-            return self.answer(204)
-        self.content(found) if self.query.get("alt") == "media" else self.answer_json(200, about(bucket, name, found))
+            return self.respond(204)
+        self.content(found) if self.query.get("alt") == "media" else self.respond_json(200, about(bucket, name, found))
 
 
 def serve(port, folder):
@@ -267,9 +253,7 @@ def serve(port, folder):
                    "client_email": EMAIL, "token_uri": f"http://127.0.0.1:{port}/token"}
         with open(os.path.join(folder, f"{name}.json"), "w") as file:
             json.dump(account, file)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", int(port)), Handler)
-    server.storage = Storage(keys["account"].public_key())
-    server.serve_forever()
+    fake_http.Server(Handler, port, storage=Storage(keys["account"].public_key())).serve_forever()
 
 
 def client(file=None):

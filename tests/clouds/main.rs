@@ -6,6 +6,10 @@
 #[expect(dead_code, reason = "shared with the tests of the command line")]
 mod support;
 
+#[path = "../support/http_server.rs"]
+#[expect(dead_code, reason = "shared with the unit tests of the library")]
+mod http_server;
+
 #[path = "../cluster/nodes.rs"]
 #[expect(dead_code, reason = "shared with the tests of a cluster")]
 mod nodes;

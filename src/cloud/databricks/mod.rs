@@ -13,7 +13,7 @@ mod oauth;
 mod profile;
 mod settings;
 #[cfg(test)]
-pub(crate) mod test_server;
+pub(crate) use crate::test_server;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -1,4 +1,5 @@
-//! A server in the test's own process: it remembers what it was asked and answers as it is context.
+//! An HTTP server in the process of a test. It records the requests and answers them by a function. The unit tests of the
+//! library and the integration tests share this file.
 
 use std::{
     collections::BTreeMap,
@@ -9,20 +10,21 @@ use std::{
 
 use url::Url;
 
-/// A request as it came.
+/// A request.
 #[derive(Debug, Clone)]
 pub(crate) struct RecordedRequest {
-    /// `GET` and its kin.
+    /// For example `GET`.
     pub(crate) method: String,
-    /// The path with its query, as it was sent.
+    /// The path with its query, as in the request.
     pub(crate) target: String,
     /// Names in lower case.
     pub(crate) headers: BTreeMap<String, String>,
-    /// The body's form fields.
+    /// The fields of a form in the body.
     pub(crate) form: BTreeMap<String, String>,
 }
 
 impl RecordedRequest {
+    /// The value of a header; empty without that header.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
@@ -37,27 +39,27 @@ impl RecordedRequest {
     }
 }
 
-/// Status with header lines, and body.
+/// A status with header lines, and a body.
 pub(crate) type Reply = (String, Vec<u8>);
 
-/// An answer of success.
+/// Status 200 with JSON.
 pub(crate) fn ok(body: &str) -> Reply {
-    ("200 OK\r\ncontent-type: application/json".to_owned(), body.as_bytes().to_vec())
+    reply("200 OK\r\ncontent-type: application/json", body)
 }
 
-/// Another answer.
+/// Any status with header lines, for example `503 Busy\r\nretry-after: 0`.
 pub(crate) fn reply(head: &str, body: &str) -> Reply {
     (head.to_owned(), body.as_bytes().to_vec())
 }
 
-/// A server of loopback. Its threads end with the test's process.
+/// A server on loopback. Its threads end with the process of the test.
 pub(crate) struct TestServer {
     pub(crate) url: Url,
     asked: Arc<Mutex<Vec<RecordedRequest>>>,
 }
 
 impl TestServer {
-    /// Answers by a function of the request and of how many came before it.
+    /// Answers by a function of the request and of the number of requests before it.
     pub(crate) fn start(answer: impl Fn(&RecordedRequest, usize) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}/", listener.local_addr().expect("bound")).parse().expect("an address");
@@ -72,17 +74,23 @@ impl TestServer {
         Self { url, asked }
     }
 
-    /// What it was asked so far.
+    /// Answers each request with the next reply; status 500 after the last one.
+    pub(crate) fn replying(replies: Vec<Reply>) -> Self {
+        let none_left = || reply("500 No Reply Left", "");
+        Self::start(move |_, before| replies.get(before).cloned().unwrap_or_else(none_left))
+    }
+
+    /// The requests so far.
     pub(crate) fn asked(&self) -> Vec<RecordedRequest> {
         self.asked.lock().expect("no panic while held").clone()
     }
 
-    /// The paths it was asked for so far.
+    /// The paths of the requests so far.
     pub(crate) fn paths(&self) -> Vec<String> {
-        self.asked().iter().map(|asked| asked.path().to_owned()).collect()
+        self.asked().iter().map(|request| request.path().to_owned()).collect()
     }
 
-    /// An address of it.
+    /// The address of a path.
     pub(crate) fn at(&self, path: &str) -> String {
         self.url.join(path).expect("a path").to_string()
     }
@@ -90,19 +98,23 @@ impl TestServer {
 
 fn serve(
     mut stream: TcpStream,
-    seen: &Mutex<Vec<RecordedRequest>>,
+    recorded: &Mutex<Vec<RecordedRequest>>,
     answer: &(impl Fn(&RecordedRequest, usize) -> Reply + ?Sized),
 ) {
     let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
-    let Some(asked) = read(&mut reader) else { return };
+    let Some(request) = read(&mut reader) else { return };
     let before = {
-        let mut seen = seen.lock().expect("no panic while held");
-        seen.push(asked.clone());
-        seen.len() - 1
+        let mut recorded = recorded.lock().expect("no panic while held");
+        recorded.push(request.clone());
+        recorded.len() - 1
     };
-    let (head, body) = answer(&asked, before);
-    let head = format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
-    let _ = stream.write_all(&[head.as_bytes(), &body].concat());
+    let (head, body) = answer(&request, before);
+    let mut bytes =
+        format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len()).into_bytes();
+    if request.method != "HEAD" {
+        bytes.extend(body);
+    }
+    let _ = stream.write_all(&bytes);
 }
 
 fn read(reader: &mut impl std::io::BufRead) -> Option<RecordedRequest> {

@@ -1,13 +1,13 @@
-//! Debian packages from files, sources with a key, and packages that ask questions.
+//! Debian packages from files, apt sources with a key, and packages with debconf questions.
 
 use crate::support::{Node, PROFILES, assert_same};
 
-/// The key of Debian's archive, and a fingerprint in it.
+/// A key of the archive of Debian, and its fingerprint.
 const KEY: &str = "/usr/share/keyrings/debian-archive-bookworm-automatic.gpg";
 const FINGERPRINT: &str = "B8B8 0B5B 623E AB6A D877 5C45 B7C5 D7D6 3509 47F8";
 
 #[test]
-fn a_package_file_brings_its_dependencies_and_gets_its_answers() {
+fn a_deb_file_is_installed_with_its_dependencies_and_debconf_answers() {
     let Some(node) = Node::fresh("debs") else { return };
     node.sh(&format!(
         "set -e; mkdir -p /tmp/deb/DEBIAN /tmp/deb/usr/share/ring; cd /tmp; echo data > deb/usr/share/ring/data
@@ -20,20 +20,20 @@ fn a_package_file_brings_its_dependencies_and_gets_its_answers() {
     ));
     let debs = "[apt]\ndebs = [\"lib/ringdeb_1.2-3_all.deb\"]\n";
     node.profile(debs);
-    node.run(&[]).exits(1).is_brief().says("ringdeb").says("ring.toml:4");
+    node.run(&[]).exits(1).is_brief().prints("ringdeb").prints("ring.toml:4");
     node.profile(&format!(
         "{debs}debconf = [{{ package = \"ringdeb\", question = \"ringdeb/agree\", type = \"boolean\", value = true }}]\n"
     ));
-    node.run(&[]).exits(0).says("apt: done");
+    node.run(&[]).exits(0).prints("apt: done");
     assert_eq!(node.sh("cat /etc/ring-agreed"), "true\n");
     node.sh("jq --version && test -e /usr/share/ring/data");
     let ready = node.listing_but_log();
-    node.run(&[]).exits(0).says("nothing to do");
+    node.run(&[]).exits(0).prints("nothing to do");
     assert_same(&ready, &node.listing_but_log(), "a second run changes nothing");
 }
 
 #[test]
-fn a_source_needs_the_key_that_its_fingerprint_names() {
+fn an_apt_source_needs_the_key_with_its_fingerprint() {
     let Some(node) = Node::fresh("source") else { return };
     node.sh(&format!("mkdir -p {PROFILES}; cp {KEY} {PROFILES}/archive.gpg"));
     let mirror = node.sh("apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1");
@@ -49,16 +49,16 @@ fn a_source_needs_the_key_that_its_fingerprint_names() {
     node.run(&[])
         .exits(2)
         .is_brief()
-        .says("source `ring`")
-        .says("fingerprint")
-        .says("ring.toml:6")
-        .says("nothing was changed");
+        .prints("source `ring`")
+        .prints("fingerprint")
+        .prints("ring.toml:6")
+        .prints("nothing was changed");
     assert_same(&before, &node.listing(), "a wrong key changes nothing");
 
     node.profile(&source(FINGERPRINT));
     node.run(&[]).exits(0);
     node.sh("ls /etc/apt/sources.list.d/ring.sources /var/lib/apt/lists/*bookworm-backports*Packages* && jq --version");
     let ready = node.listing_but_log();
-    node.run(&[]).exits(0).says("nothing to do");
+    node.run(&[]).exits(0).prints("nothing to do");
     assert_same(&ready, &node.listing_but_log(), "a second run changes nothing");
 }

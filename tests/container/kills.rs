@@ -1,12 +1,10 @@
-//! A run killed at any instant: the next one converges to the node that an undisturbed run would have made.
+//! After a run that is killed at any instant, the next run makes the same node as an undisturbed run.
 
 use std::time::Instant;
 
-use crate::support::{Node, PROFILES, R, assert_same, wheel};
+use crate::support::{Node, PROFILES, R, assert_same, instants, wheel};
 
-const KILLS: u32 = 10;
-
-/// A generator of numbers, the same for the same seed.
+/// A generator of random numbers from a seed.
 struct Random(u64);
 
 impl Random {
@@ -43,7 +41,7 @@ fn fresh(uv: Option<&std::path::Path>) -> Option<Node> {
 
 #[test]
 #[expect(clippy::print_stderr, reason = "a failure must be repeatable")]
-fn a_run_killed_at_any_instant_is_made_good_by_the_next() {
+fn a_run_killed_at_any_instant_is_completed_by_the_next() {
     let Some(node) = fresh(None) else { return };
     let given = std::env::var("NODEAGENT_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = given.unwrap_or_else(|| u64::from(std::process::id()) + 1);
@@ -54,17 +52,17 @@ fn a_run_killed_at_any_instant_is_made_good_by_the_next() {
     let uv = folder.path().join("uv");
     node.fetch(&node.sh("echo -n /var/cache/nodeagent/python/uv-*/uv"), &uv);
     drop(node);
-    // How long a run takes that has uv at hand.
+    // The time of a run that does not fetch uv.
     let node = fresh(Some(&uv)).expect("nodes are not skipped");
     let began = Instant::now();
     node.run(&[]).exits(0);
     let mut whole = began.elapsed().as_secs_f64();
-    assert_same(&wanted, &node.state(), "two undisturbed runs make the same node");
+    assert_same(&wanted, &node.state(), "two undisturbed runs make equal nodes");
     drop(node);
 
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let mut kills = 0;
-    while kills < KILLS {
+    while kills < instants() {
         let node = fresh(Some(&uv)).expect("nodes are not skipped");
         let after = format!("{:.3}", 0.05 + random.next() * whole);
         let began = Instant::now();
@@ -73,16 +71,20 @@ fn a_run_killed_at_any_instant_is_made_good_by_the_next() {
             &["timeout", "--foreground", "-s", "KILL", &after, "nodeagent", "run", "--profile", "/profiles/ring.toml"],
         );
         if killed.code == 0 {
-            // The machine was quicker this time: not a kill, and from now on they come earlier.
+            // The run ended before the kill: from now on, kills come earlier.
             whole = whole.min(began.elapsed().as_secs_f64());
             continue;
         }
         kills += 1;
-        eprintln!("kill {kills} of {KILLS} after {after} s of {whole:.3} s");
+        eprintln!("kill {kills} of {} after {after} s of {whole:.3} s", instants());
         let next = node.run(&[]);
         next.exits(0);
-        assert_same(&wanted, &node.state(), &format!("kill {kills} after {after} s is made good;\n{killed}\n{next}\n"));
+        assert_same(
+            &wanted,
+            &node.state(),
+            &format!("the next run completes the node after kill {kills} at {after} s;\n{killed}\n{next}\n"),
+        );
         node.is_tidy();
-        node.run(&[]).exits(0).says("nothing to do");
+        node.run(&[]).exits(0).prints("nothing to do");
     }
 }

@@ -1,15 +1,13 @@
-//! Layers on real nodes: restored or installed, the node is the same; and whatever becomes of a layer, a node is made.
+//! Layers on real nodes: a restored node equals an installed one, and a node is completed without a usable layer, too.
 
 use crate::{
     shared::{LOCK, Shared, tasks},
-    support::{LIBRARY, Node, PROFILE, R, Said, assert_same, host, parts_of_one},
+    support::{CommandOutput, LIBRARY, Node, PROFILE, R, assert_same, host, instants, random_fractions},
 };
 
 const STORE: [&str; 3] = ["--locked", "--store", "/shared"];
-/// Kills of each kind.
-const KILLS: usize = 20;
 
-/// Distributions with C, with scripts, with data files, from a file; packages with C, with C++ and with none.
+/// Distributions with C, scripts and data files, and one from a file; R packages with C, with C++ and with neither.
 fn large() -> String {
     format!(
         "[apt]\npackages = [\"jq\"]\n[pip]\npackages = [\"nltk\"]\nsmoke = [\"nltk\"]\n[wheel]\nfiles = \
@@ -17,12 +15,12 @@ fn large() -> String {
     )
 }
 
-/// What is quickly installed.
+/// Packages that install quickly.
 fn small() -> String {
     format!("[pip]\npackages = [\"humanize\", \"joblib\"]\n{R}packages = [\"tinypure\", \"tinybin\"]\n")
 }
 
-/// Locks, runs and bakes; the lock.
+/// Locks, runs and bakes. Returns the lock.
 fn baked(node: &Node, options: &[&str]) -> String {
     node.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
     node.run(&STORE).exits(0);
@@ -30,18 +28,18 @@ fn baked(node: &Node, options: &[&str]) -> String {
     node.sh(&format!("cat {LOCK}"))
 }
 
-fn bake(node: &Node, options: &[&str]) -> Said {
+fn bake(node: &Node, options: &[&str]) -> CommandOutput {
     node.exec(&[], &[&["nodeagent", "store", "bake", "--store", "/shared", "--profile", PROFILE], options].concat())
 }
 
-/// The layers that the last run restored. Which is first is nobody's to say.
+/// The layers that the last run restored, sorted: their order is not defined.
 fn restored(node: &Node) -> Vec<String> {
     let mut restored: Vec<String> = tasks(node).into_iter().filter(|task| task.starts_with("restore")).collect();
     restored.sort();
     restored
 }
 
-/// Every file below the runtime's folder and R's library: name, kind, mode, owner, where a link leads, and its bytes.
+/// Every file of the runtime and of the R library with name, type, mode, owner, target of a link, and digest.
 fn files(node: &Node) -> String {
     node.sh("cd /databricks && find . -printf '%P %y %m %u:%g %l\\n' | sort
         find . -type f -print0 | sort -z | xargs -0 sha256sum")
@@ -55,51 +53,51 @@ fn restored_or_installed_the_node_is_the_same() {
     assert!(restored(&one).is_empty() && tasks(&one).iter().any(|task| task == "build yaml"), "{:?}", tasks(&one));
 
     let two = shared.with_profile("layers-two", &large(), Some(&lock)).expect("nodes are not skipped");
-    // Nothing to install with is needed, and nobody is asked: neither index nor repository.
+    // A restore needs no installer, no index and no repository.
     two.sh("rm /databricks/python3/bin/pip*; rm -r /srv/cran; chmod -x /usr/bin/gcc /usr/bin/g++");
     one.sh("rm /databricks/python3/bin/pip*");
-    two.run(&STORE).exits(0).says("pip: done").says("r: done");
+    two.run(&STORE).exits(0).prints("pip: done").prints("r: done");
     assert_eq!(restored(&two), ["restore 3 packages from a layer", "restore 5 packages from a layer"]);
-    assert_same(&files(&one), &files(&two), "restored or installed, each file is the same");
-    two.run(&STORE).exits(0).says("nothing to do");
+    assert_same(&files(&one), &files(&two), "a restored node equals an installed node");
+    two.run(&STORE).exits(0).prints("nothing to do");
     two.is_tidy();
 
     let python = "/databricks/python3/bin/python";
     assert_eq!(two.sh(&format!("{python} -m pip check")).trim(), "No broken requirements found.");
     two.sh("Rscript -e 'library(tinyc); library(yaml); stopifnot(as.yaml(1) == \"1.0\\n\")'");
-    // Byte code counts as it was made: nothing is compiled again.
+    // Python accepts the restored byte code and compiles nothing again.
     two.sh(&format!("{python} -c 'import nltk, ringwheel'; head -c 2 /databricks/python3/bin/nltk | grep -q '#!'"));
-    assert_same(&files(&one), &files(&two), "what was restored is used as it is");
+    assert_same(&files(&one), &files(&two), "an import changes no restored file");
     let uninstalled = two.sh(&format!("{python} -m pip uninstall -y nltk 2>&1"));
     assert!(uninstalled.contains("Successfully uninstalled nltk"), "{uninstalled}");
     let left = two.sh("find /databricks/python3 -path '*nltk*' -not -name '__pycache__' -type f");
-    assert_eq!(left, "", "pip knows all of it");
-    // What is missing comes back, and the rest is left as it is.
-    two.run(&STORE).exits(0).says("pip: done");
-    assert_same(&files(&one), &files(&two), "made good");
+    assert_eq!(left, "", "pip removes every file");
+    // The next run restores the missing files and changes no others.
+    two.run(&STORE).exits(0).prints("pip: done");
+    assert_same(&files(&one), &files(&two), "the next run completes the node");
 }
 
 #[test]
-fn a_changed_runtime_gets_no_layer_and_what_is_in_the_way_stays() {
+fn a_changed_runtime_gets_no_layer_and_existing_files_stay() {
     let Some(shared) = Shared::new("changed") else { return };
     let lock = baked(&shared.with_profile("layers-base", &small(), None).expect("nodes are not skipped"), &[]);
     let site = "/databricks/python3/lib/python3.11/site-packages";
 
     let patched = shared.with_profile("layers-patched", &small(), Some(&lock)).expect("nodes are not skipped");
     patched.sh(&format!("echo 'patch.py,,' >> $(ls -d {site}/six-*.dist-info)/RECORD"));
-    patched.run(&STORE).exits(0).never_says("layer");
-    assert_eq!(restored(&patched), ["restore 2 packages from a layer"], "R's is as it was");
+    patched.run(&STORE).exits(0).never_prints("layer");
+    assert_eq!(restored(&patched), ["restore 2 packages from a layer"], "the R layer still fits");
     assert!(tasks(&patched).iter().any(|task| task == "install"), "Python's packages were installed");
 
     let taken = shared.with_profile("layers-taken", &small(), Some(&lock)).expect("nodes are not skipped");
     taken.sh(&format!(
         "mkdir -p {site}/humanize && echo mine > {site}/humanize/mine && echo mine > {site}/humanize/__init__.py"
     ));
-    taken.run(&STORE).exits(0).says("humanize/__init__.py` is there already, and is another");
+    taken.run(&STORE).exits(0).prints("humanize/__init__.py` is there already, and is another");
     assert_eq!(taken.sh(&format!("cat {site}/humanize/mine")), "mine\n");
     taken.sh("/databricks/python3/bin/python -c 'import humanize; humanize.naturalsize(1)'");
 
-    // A part that is gone, one that is damaged: R's one part, and one of Python's.
+    // One part is missing and one is damaged: the part of R, and one of Python.
     let parts =
         host("find").arg(shared.path().join("v1/entries/layer")).args(["-type", "f"]).output().expect("find runs");
     for (index, entry) in String::from_utf8_lossy(&parts.stdout).lines().enumerate() {
@@ -115,36 +113,37 @@ fn a_changed_runtime_gets_no_layer_and_what_is_in_the_way_stays() {
         }
     }
     let damaged = shared.with_profile("layers-damaged", &small(), Some(&lock)).expect("nodes are not skipped");
-    let said = damaged.run(&STORE);
-    said.exits(0)
-        .says("the Python layer in the store is not used: its part")
-        .says("the R layer in the store is not used");
+    let output = damaged.run(&STORE);
+    output
+        .exits(0)
+        .prints("the Python layer in the store is not used: its part")
+        .prints("the R layer in the store is not used");
     assert!(restored(&damaged).is_empty());
     damaged.sh("/databricks/python3/bin/python -c 'import humanize, joblib'; Rscript -e 'library(tinybin)'");
     damaged.is_tidy();
 }
 
 #[test]
-fn a_layer_is_made_of_what_the_lock_says_and_of_nothing_less() {
+fn a_layer_has_exactly_the_packages_of_the_lock() {
     let Some(shared) = Shared::new("made") else { return };
     let node = shared.with_profile("layers-made", &small(), None).expect("nodes are not skipped");
-    bake(&node, &[]).exits(2).says("there is no lock");
+    bake(&node, &[]).exits(2).prints("there is no lock");
     node.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
-    bake(&node, &[]).exits(2).says("this node is not yet what the lock says").says("nodeagent run --locked");
+    bake(&node, &[]).exits(2).prints("this node is not yet what the lock says").prints("nodeagent run --locked");
     node.run(&STORE).exits(0);
     let site = "/databricks/python3/lib/python3.11/site-packages";
     node.sh(&format!("cp {site}/humanize/i18n.py /tmp/kept && echo '# mine' >> {site}/humanize/i18n.py"));
-    bake(&node, &[]).exits(1).says("humanize/i18n.py` of `humanize` was changed after it was installed");
+    bake(&node, &[]).exits(1).prints("humanize/i18n.py` of `humanize` was changed after it was installed");
     node.sh(&format!("cp /tmp/kept {site}/humanize/i18n.py"));
-    let said = bake(&node, &["--json"]);
+    let output = bake(&node, &["--json"]);
     for words in ["\"of\":\"python\"", "\"of\":\"r\"", "\"packages\":2", "\"private\":false"] {
-        assert!(said.exits(0).stdout.replace(": ", ":").contains(words), "{words}: {said}");
+        assert!(output.exits(0).stdout.replace(": ", ":").contains(words), "{words}: {output}");
     }
     node.exec(&[], &["nodeagent", "store", "verify", "--shared", "--store", "/shared"]).exits(0);
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a failure must be repeatable")]
+#[expect(clippy::print_stderr, reason = "the instants show up in a failure")]
 fn a_bake_or_a_restore_killed_at_any_instant_does_no_harm() {
     let Some(shared) = Shared::new("kills") else { return };
     let one = shared.with_profile("layers-kill", &small(), None).expect("nodes are not skipped");
@@ -155,19 +154,19 @@ fn a_bake_or_a_restore_killed_at_any_instant_does_no_harm() {
     bake(&one, &[]).exits(0);
     let whole = began.elapsed().as_secs_f64();
     let mut killed_at_work = 0;
-    for part in parts_of_one(KILLS) {
+    for part in random_fractions(instants()) {
         one.sh("rm -rf /shared/* /var/cache/nodeagent/store");
         let after = format!("{:.3}", whole * part);
         let command =
             format!("timeout --foreground -s KILL {after} nodeagent store bake --store /shared --profile {PROFILE}");
         let killed = one.exec(&[], &["bash", "-c", &command]);
-        killed_at_work += usize::from(killed.code == 137);
+        killed_at_work += u32::from(killed.code == 137);
         eprintln!("bake killed after {after} s of {whole:.3} s: {}", killed.code);
         let verify = ["nodeagent", "store", "verify", "--store", "/shared"];
         one.exec(&[], &verify).exits(0);
         one.exec(&[], &[&verify[..], &["--shared"]].concat()).exits(0);
     }
-    assert!(killed_at_work * 2 > KILLS, "{killed_at_work} of {KILLS} were killed");
+    assert!(killed_at_work * 2 > instants(), "{killed_at_work} of {} were killed", instants());
     bake(&one, &[]).exits(0);
     let wanted = files(&one);
     drop(one);
@@ -180,35 +179,43 @@ fn a_bake_or_a_restore_killed_at_any_instant_does_no_harm() {
     assert_same(&wanted, &files(&node), "restored undisturbed");
     drop(node);
     let mut killed_at_work = 0;
-    for part in parts_of_one(KILLS) {
+    for part in random_fractions(instants()) {
         let node = shared.with_profile("layers-killed", &small(), Some(&lock)).expect("nodes are not skipped");
         let after = format!("{:.3}", whole * part);
         let command =
             format!("timeout --foreground -s KILL {after} nodeagent run --profile {PROFILE} {}", STORE.join(" "));
         let killed = node.exec(&[], &["bash", "-c", &command]);
-        killed_at_work += usize::from(killed.code == 137);
+        killed_at_work += u32::from(killed.code == 137);
         eprintln!("run killed after {after} s of {whole:.3} s: {}", killed.code);
         node.run(&STORE).exits(0);
-        assert_same(&wanted, &files(&node), &format!("a restore killed after {after} s is made good; {killed}"));
+        assert_same(
+            &wanted,
+            &files(&node),
+            &format!("a restore killed after {after} s is completed by the next run; {killed}"),
+        );
         node.is_tidy();
-        assert_eq!(node.sh("ls -A /var/cache/nodeagent/layers 2> /dev/null || true"), "", "no part is left");
+        assert_eq!(
+            node.sh("ls -A /var/cache/nodeagent/layers 2> /dev/null || true"),
+            "",
+            "there are parts in the cache"
+        );
         node.exec(&[], &["nodeagent", "store", "verify"]).exits(0);
     }
-    assert!(killed_at_work * 2 > KILLS, "{killed_at_work} of {KILLS} were killed");
+    assert!(killed_at_work * 2 > instants(), "{killed_at_work} of {} were killed", instants());
 }
 
 #[test]
-fn a_full_disk_stops_no_run_that_can_do_without_the_layer() {
+fn without_space_for_a_layer_the_packages_are_installed() {
     let Some(shared) = Shared::new("full") else { return };
     let lock = baked(&shared.with_profile("layers-room", &small(), None).expect("nodes are not skipped"), &[]);
-    // The library is a file system of its own, with room for the packages once and not for a layer beside itself.
+    // The library has its own file system with space for the packages, but not for a layer beside them.
     let node = shared.fresh("layers-full", &["--tmpfs", &format!("{LIBRARY}:200k")]);
     let node = node.expect("nodes are not skipped");
     node.profile(&small());
     node.write(LOCK, &lock);
     node.sh(&format!("dd if=/dev/zero of={LIBRARY}/filler bs=1k count=170 2> /dev/null"));
-    let said = node.run(&STORE);
-    said.exits(1).says("the R layer is not used, its packages are installed").says("hint: the disk is full");
+    let output = node.run(&STORE);
+    output.exits(1).prints("the R layer is not used, its packages are installed").prints("hint: the disk is full");
     node.is_tidy();
     node.sh(&format!("rm {LIBRARY}/filler"));
     node.run(&STORE).exits(0);
@@ -217,7 +224,7 @@ fn a_full_disk_stops_no_run_that_can_do_without_the_layer() {
 }
 
 #[test]
-fn under_trusted_keys_a_signed_layer_is_restored_and_another_is_not() {
+fn under_trusted_keys_only_a_signed_layer_is_restored() {
     let Some(shared) = Shared::new("signed") else { return };
     let one = shared.with_profile("layers-signer", &small(), None).expect("nodes are not skipped");
     one.sh("nodeagent sign --generate /tmp/key --no-password");
@@ -225,7 +232,7 @@ fn under_trusted_keys_a_signed_layer_is_restored_and_another_is_not() {
     one.sh(&format!("nodeagent sign --key /tmp/key {PROFILE} {LOCK}"));
     let run = [&STORE[..], &["--trusted-key", "/tmp/key.pub"]].concat();
     one.run(&run).exits(0);
-    bake(&one, &["--key", "/tmp/key"]).exits(2).says("this node trusts no key");
+    bake(&one, &["--key", "/tmp/key"]).exits(2).prints("this node trusts no key");
     bake(&one, &[]).exits(0);
     let lock = one.sh(&format!("cat {LOCK}"));
     let (public, of_profile, of_lock) =
@@ -238,12 +245,12 @@ fn under_trusted_keys_a_signed_layer_is_restored_and_another_is_not() {
         node
     };
     let unsigned = trusting("layers-unsigned");
-    unsigned.run(&run).exits(0).says("the Python layer in the store is not used: it has no signature");
+    unsigned.run(&run).exits(0).prints("the Python layer in the store is not used: it has no signature");
     assert!(restored(&unsigned).is_empty());
     drop(unsigned);
     bake(&one, &["--key", "/tmp/key", "--trusted-key", "/tmp/key.pub"]).exits(0);
     let signed = trusting("layers-signed");
-    signed.run(&run).exits(0).never_says("not used");
+    signed.run(&run).exits(0).never_prints("not used");
     assert_eq!(restored(&signed).len(), 2);
     assert_same(&files(&one), &files(&signed), "the same node");
 }

@@ -1,9 +1,8 @@
-//! Locks on real nodes: the same node whatever the indexes say by then, and refusals when what was locked is no longer what
-//! is served.
+//! Locks on real nodes: equal nodes after the indexes have changed, and refusals when a server no longer has a locked file.
 
-use crate::support::{LIBRARY, Node, PROFILE, PROFILES, SITE, Said, assert_same, wheel};
+use crate::support::{CommandOutput, LIBRARY, Node, PROFILE, PROFILES, SITE, assert_same, wheel};
 
-/// A package index of the node's own: a folder for each project, the wheels inside.
+/// The port of the package index in the node, which has a folder with wheels for each project.
 fn port() -> u32 {
     30_000 + std::process::id() % 10_000
 }
@@ -21,7 +20,7 @@ fn profile() -> String {
     )
 }
 
-/// A fresh node with an index, and the profile.
+/// A fresh node with an index and the profile.
 fn fresh(what: &str) -> Option<Node> {
     let node = Node::fresh(what)?;
     put(&node, "inhouse_web", "1.0", &["inhouse-base"]);
@@ -52,8 +51,8 @@ fn put(node: &Node, name: &str, version: &str, requires: &[&str]) {
     node.write(&format!("{folder}/{name}-{version}-py3-none-any.whl"), wheel(name, version, requires));
 }
 
-/// Days pass: newer versions appear in the index and in the repository.
-fn days_pass(node: &Node) {
+/// Publishes newer versions in the index and in the repository.
+fn publish_newer_versions(node: &Node) {
     put(node, "inhouse_web", "2.0", &["inhouse-base>=2"]);
     put(node, "inhouse_base", "2.0", &[]);
     node.sh(
@@ -64,17 +63,17 @@ fn days_pass(node: &Node) {
     );
 }
 
-fn lock(node: &Node, options: &[&str]) -> Said {
+fn lock(node: &Node, options: &[&str]) -> CommandOutput {
     node.exec(&[], &[&["nodeagent", "lock", "--profile", PROFILE], options].concat())
 }
 
-/// A command of the agent on a node that says it is of this runtime.
-fn as_runtime(node: &Node, runtime: &str, words: &[&str]) -> Said {
+/// A command of the agent on a node with this version of the runtime.
+fn as_runtime(node: &Node, runtime: &str, words: &[&str]) -> CommandOutput {
     let runtime = format!("DATABRICKS_RUNTIME_VERSION={runtime}");
     node.exec(&["--env", &runtime], &[&["nodeagent"], words, &["--profile", PROFILE]].concat())
 }
 
-/// The sections of a lock, each with its runtime's version.
+/// The sections of a lock, each with the version of its runtime.
 fn sections(lock: &str) -> Vec<(String, String)> {
     let version = |section: &str| section.split("\nruntime = \"").nth(1)?.split('"').next().map(str::to_owned);
     let sections = lock.split("[[runtimes]]").skip(1);
@@ -82,33 +81,36 @@ fn sections(lock: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_same_lock_makes_the_same_node_whatever_the_indexes_say_by_then() {
+fn one_lock_makes_equal_nodes_after_the_indexes_have_changed() {
     let (Some(one), Some(two)) = (fresh("lock-one"), fresh("lock-two")) else { return };
     let before = one.listing();
-    let said = lock(&one, &[]);
-    said.exits(0).says("wrote /profiles/ring.lock (serial 1)");
+    let output = lock(&one, &[]);
+    output.exits(0).prints("wrote /profiles/ring.lock (serial 1)");
     for line in ["libjq1", "tree", "inhouse-web", "inhouse-base", "inhouse-extra", "tinyc", "tinypure", "tinybin"] {
-        assert!(said.stdout.contains(line), "{line} is locked: {said}");
+        assert!(output.stdout.contains(line), "{line} is locked: {output}");
     }
-    assert_same(&before, &one.listing(), "a lock changes nothing on the node but the agent's cache");
+    assert_same(&before, &one.listing(), "a lock changes only the cache of the agent");
     one.run(&["--locked"]).exits(0);
-    one.run(&["--locked"]).exits(0).says("nothing to do");
-    // A node that is ready gives the same lock.
+    one.run(&["--locked"]).exits(0).prints("nothing to do");
+    // A ready node gives the same lock.
     let again = lock(&one, &["--upgrade"]);
     assert_eq!(again.exits(0).stdout, "nothing changed\n", "{again}");
 
-    days_pass(&two);
+    publish_newer_versions(&two);
     two.write(LOCK, one.sh(&format!("cat {LOCK}")));
     two.run(&["--locked"]).exits(0);
-    two.run(&["--locked"]).exits(0).says("nothing to do");
-    assert_same(&one.state(), &two.state(), "both nodes are the same");
+    two.run(&["--locked"]).exits(0).prints("nothing to do");
+    assert_same(&one.state(), &two.state(), "both nodes are equal");
     let digests = format!("find {SITE} {LIBRARY} -type f -path '*inhouse*' ! -name '*.pyc' | sort | xargs sha256sum");
-    assert_same(&one.sh(&digests), &two.sh(&digests), "and so are the bytes");
+    assert_same(&one.sh(&digests), &two.sh(&digests), "both nodes have the same bytes");
     two.sh("/databricks/python/bin/python -c 'import inhouse_web, inhouse_more, inhouse_file'; Rscript -e 'library(tinyc)'");
-    assert!(!two.sh(&format!("ls {SITE}/inhouse_web-1.0.dist-info")).contains("direct_url.json"), "as from an index");
-    assert_eq!(two.sh("apt-mark showauto libjq1 jq").trim(), "libjq1", "what came along is marked so");
+    assert!(
+        !two.sh(&format!("ls {SITE}/inhouse_web-1.0.dist-info")).contains("direct_url.json"),
+        "it is installed as from an index"
+    );
+    assert_eq!(two.sh("apt-mark showauto libjq1 jq").trim(), "libjq1", "the dependency is marked as automatic");
 
-    // The indexes have really changed; and a name moves alone when it is told to.
+    // The indexes have really changed, and one name can be upgraded alone.
     let newer = lock(&two, &["--upgrade", "--diff"]);
     for line in ["inhouse-web   1.0 -> 2.0", "inhouse-base  1.0 -> 2.0", "tinypure      1.1 -> 1.2"] {
         assert!(newer.exits(0).stdout.contains(line), "{line}: {newer}");
@@ -116,17 +118,17 @@ fn the_same_lock_makes_the_same_node_whatever_the_indexes_say_by_then() {
     let one_name = lock(&two, &["--upgrade", "tinypure"]);
     assert!(one_name.exits(0).stdout.contains("tinypure  1.1 -> 1.2"), "{one_name}");
     assert!(!one_name.stdout.contains("inhouse"), "{one_name}");
-    two.run(&[]).exits(0).says("r: done").never_says("pip: done");
+    two.run(&[]).exits(0).prints("r: done").never_prints("pip: done");
     assert!(two.sh(&format!("grep ^Version: {LIBRARY}/tinypure/DESCRIPTION")).contains("1.2"));
-    // The way back: an older lock is what counts.
+    // An older lock brings the older versions back.
     two.write(LOCK, one.sh(&format!("cat {LOCK}")));
     two.run(&["--locked"]).exits(0);
-    assert_same(&one.state(), &two.state(), "the older lock is true again");
+    assert_same(&one.state(), &two.state(), "the node equals the older lock");
     two.is_tidy();
 }
 
 #[test]
-fn what_is_no_longer_what_was_locked_is_refused_and_the_store_has_what_is_gone() {
+fn changed_and_missing_files_are_refused_unless_the_store_has_them() {
     let Some(node) = fresh("lock-drift") else { return };
     lock(&node, &[]).exits(0);
     let before = node.listing();
@@ -139,17 +141,17 @@ fn what_is_no_longer_what_was_locked_is_refused_and_the_store_has_what_is_gone()
     node.run(&[])
         .exits(2)
         .is_brief()
-        .says("serves something else than the inhouse-base 1.0")
-        .says("nothing was changed");
+        .prints("serves something else than the inhouse-base 1.0")
+        .prints("nothing was changed");
     node.sh("cp -r /tmp/srv/pypi /srv/");
-    // One that is gone. What the run before fetched would do; so nothing of it is left.
+    // A file that is gone from the server. The cache of the previous run has it, so the cache is removed.
     node.sh("rm -rf /var/cache/nodeagent; rm /srv/cran/src/contrib/tinypure_1.1.tar.gz");
-    let said = node.run(&[]);
-    said.exits(2).is_brief().says("tinypure 1.1, as it was locked, is no longer at").says("--upgrade tinypure");
+    let output = node.run(&[]);
+    output.exits(2).is_brief().prints("tinypure 1.1, as it was locked, is no longer at").prints("--upgrade tinypure");
     node.sh("cp -r /tmp/srv/cran /srv/");
-    // A profile that asks for more.
+    // A profile with one more package.
     node.profile(&profile().replace("\"jq\"", "\"jq\", \"less\""));
-    node.run(&[]).exits(2).says("ring.toml` was changed since").says("`apt less`").says("nodeagent lock");
+    node.run(&[]).exits(2).prints("ring.toml` was changed since").prints("`apt less`").prints("nodeagent lock");
     node.profile(&profile());
     let after = node.listing();
     let kept = |listing: &str| listing.lines().filter(|line| !line.contains("/srv/")).collect::<Vec<_>>().join("\n");
@@ -157,18 +159,18 @@ fn what_is_no_longer_what_was_locked_is_refused_and_the_store_has_what_is_gone()
 
     node.run(&["--locked"]).exits(0);
     let state = node.state();
-    // Everything is thrown away, here and where it came from; only the store still has it.
+    // Remove everything from the node and from the servers; only the store still has it.
     node.sh(&format!(
         "apt-get remove -y -q jq libjq1 > /dev/null; rm -rf {LIBRARY}/tinyc {LIBRARY}/tinypure {SITE}/inhouse_*
         rm -rf /srv/pypi/simple/* /srv/cran/src/contrib/*
         sed -i -E 's|https?://[^1/][^/]*/|http://127.0.0.1:9/|' {LOCK}; grep -q http://127.0.0.1:9/ {LOCK}"
     ));
     node.run(&["--locked"]).exits(0);
-    assert_same(&state, &node.state(), "the store made up for all of it");
+    assert_same(&state, &node.state(), "the store replaces the servers");
 }
 
 #[test]
-fn each_runtime_has_a_section_of_one_lock_and_a_node_of_another_is_refused() {
+fn each_runtime_has_a_section_in_the_lock_and_other_runtimes_are_refused() {
     let start = |what| -> Option<Node> {
         let node = Node::fresh(what)?;
         serve(&node);
@@ -182,31 +184,34 @@ fn each_runtime_has_a_section_of_one_lock_and_a_node_of_another_is_refused() {
     let profile = |more: &str| {
         format!("[pip]\nindex-url = \"http://127.0.0.1:{}/simple/\"\npackages = [\"inhouse-web\"]\n{more}", port())
     };
-    // The index says the same to both; one runtime ships what the other has to be brought, and the guard holds it there.
+    // Both nodes have the same index. One runtime ships an older version of a package, and the guard keeps that version.
     newer.sh(
         "/databricks/python/bin/python -m pip install -q --no-deps /srv/pypi/simple/inhouse-base/inhouse_base-1.0-*.whl",
     );
     older.profile(&profile(""));
     newer.profile(&profile(""));
-    as_runtime(&older, "14.3", &["lock"]).exits(0).says("(serial 1)");
+    as_runtime(&older, "14.3", &["lock"]).exits(0).prints("(serial 1)");
     let one = older.sh(&format!("cat {LOCK}"));
     newer.write(LOCK, &one);
-    // Before it has a section of its own it is a stranger to the lock.
-    as_runtime(&newer, "15.4", &["plan"]).exits(2).says("runtime 15.4, Python 3.11").says("it is for debian 12");
-    let said = as_runtime(&newer, "15.4", &["lock"]);
-    said.exits(0).says("(serial 2)").never_says("went");
+    // Without a section of its own, the runtime is refused.
+    as_runtime(&newer, "15.4", &["plan"]).exits(2).prints("runtime 15.4, Python 3.11").prints("it is for debian 12");
+    let output = as_runtime(&newer, "15.4", &["lock"]);
+    output.exits(0).prints("(serial 2)").never_prints("went");
     let both = newer.sh(&format!("cat {LOCK}"));
     let (before, after) = (sections(&one), sections(&both));
     assert_eq!(after.iter().map(|(version, _)| version.as_str()).collect::<Vec<_>>(), ["14.3", "15.4"], "{both}");
-    assert_eq!(after[0], before[0], "the other section is as it was");
+    assert_eq!(after[0], before[0], "the other section is unchanged");
     older.write(LOCK, &both);
 
-    // Of a third runtime nothing is done, whichever node says that it is one.
+    // A third runtime is refused on any node.
     let listing = newer.listing();
     for words in [&["run"][..], &["run", "--locked"], &["plan"]] {
-        let said = as_runtime(&newer, "16.4", words);
-        said.exits(2).says("the lock `/profiles/ring.lock` does not fit").says("runtime 16.4, Python 3.11");
-        said.says("runtime 14.3, Python 3.11; debian 12").says("runtime 15.4, Python 3.11").says("`nodeagent lock");
+        let output = as_runtime(&newer, "16.4", words);
+        output.exits(2).prints("the lock `/profiles/ring.lock` does not fit").prints("runtime 16.4, Python 3.11");
+        output
+            .prints("runtime 14.3, Python 3.11; debian 12")
+            .prints("runtime 15.4, Python 3.11")
+            .prints("`nodeagent lock");
     }
     assert_same(&listing, &newer.listing(), "nothing was changed");
 
@@ -217,17 +222,17 @@ fn each_runtime_has_a_section_of_one_lock_and_a_node_of_another_is_refused() {
     );
     for (node, runtime, expected) in [(&older, "14.3", a), (&newer, "15.4", b)] {
         as_runtime(node, runtime, &["run", "--locked"]).exits(0);
-        as_runtime(node, runtime, &["run", "--locked"]).exits(0).says("nothing to do");
+        as_runtime(node, runtime, &["run", "--locked"]).exits(0).prints("nothing to do");
         assert_eq!(versions(node), expected, "{runtime}");
     }
-    // A profile that changed is locked again on each: until then the other one is refused, and its section stays.
+    // A changed profile is locked again on each runtime. Until then the other runtime is refused, and its section stays.
     for node in [&older, &newer] {
         node.profile(&profile("guard = \"runtime\"\nsmoke = [\"inhouse_web\"]\n"));
     }
-    as_runtime(&older, "14.3", &["run"]).exits(2).says("ring.toml` was changed since");
-    as_runtime(&older, "14.3", &["lock"]).exits(0).says("(serial 3)");
+    as_runtime(&older, "14.3", &["run"]).exits(2).prints("ring.toml` was changed since");
+    as_runtime(&older, "14.3", &["lock"]).exits(0).prints("(serial 3)");
     let third = older.sh(&format!("cat {LOCK}"));
-    assert_eq!(sections(&third), after, "only the profile's digest is another");
+    assert_eq!(sections(&third), after, "only the digest of the profile has changed");
     newer.write(LOCK, &third);
-    as_runtime(&newer, "15.4", &["run", "--locked"]).exits(0).says("nothing to do");
+    as_runtime(&newer, "15.4", &["run", "--locked"]).exits(0).prints("nothing to do");
 }

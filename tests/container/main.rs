@@ -1,24 +1,24 @@
-//! Ring 4: real nodes, real apt, pip and R. Each test starts a node of its own through `scripts/node` and stops it.
+//! Ring 5: real nodes with real apt, pip and R. Each test starts its own nodes through `scripts/node` and stops them.
 //!
-//! Needs a Docker engine, or root on Debian or Ubuntu; with `NODEAGENT_SKIP_CONTAINERS=1` every test passes at once and
-//! says why. The binary under test is `target/static/nodeagent`, or what `NODEAGENT_BINARY` names.
+//! Needs a Docker engine, or root on Debian or Ubuntu. With `NODEAGENT_SKIP_CONTAINERS=1` every test passes at once and prints
+//! the reason. The binary under test is the one in `NODEAGENT_BINARY`, else `target/static/nodeagent`.
 
-mod builds;
+mod bad_disks;
 mod debs;
-mod disks;
 mod failures;
-mod full;
-mod kept;
+mod full_disks;
 mod kills;
 mod layers;
-mod life;
+mod lifecycle;
 mod locks;
-mod others;
-mod people;
+mod locks_and_signals;
 mod platforms;
 mod python;
+mod python_builds;
+mod r_builds;
 mod refusals;
 mod repositories;
 mod shared;
 mod sixteen;
 mod support;
+mod users;

@@ -1,10 +1,10 @@
-//! The other engine, and a root with nothing in it but the binary.
+//! The chroot engine, and a root with no file except the binary.
 
 use crate::support::{Node, binary, host, skipped};
 
 #[test]
-#[expect(clippy::print_stderr, reason = "who skips tests shall see it")]
-fn a_node_without_containers_works_as_well() {
+#[expect(clippy::print_stderr, reason = "a skipped test must be visible")]
+fn a_chroot_node_works() {
     if skipped() {
         return;
     }
@@ -20,9 +20,9 @@ fn a_node_without_containers_works_as_well() {
     }
     let node = Node::start("chroot", Some("chroot"), &[]);
     node.profile("[apt]\npackages = [\"jq\"]\n[shell]\nbashrc = { text = \"PS1='ring> '\" }\n[r]\nrepos = [\"http://127.0.0.1:3838/\"]\npackages = [\"tinybin\"]\n");
-    node.run(&[]).exits(0).says("3 of 3 steps done");
+    node.run(&[]).exits(0).prints("3 of 3 steps done");
     node.sh("jq --version && Rscript -e 'library(tinybin)'");
-    node.run(&[]).exits(0).says("nothing to do");
+    node.run(&[]).exits(0).prints("nothing to do");
     node.is_tidy();
 }
 
@@ -30,7 +30,7 @@ fn a_node_without_containers_works_as_well() {
 const PT_INTERP: u32 = 3;
 
 #[test]
-fn the_binary_needs_nothing_but_a_kernel() {
+fn the_binary_needs_only_a_kernel() {
     let Some(node) = Node::fresh("empty") else { return };
     let bytes = std::fs::read(binary()).expect("the binary is readable");
     let number = |at: usize, length: usize| {
@@ -41,7 +41,7 @@ fn the_binary_needs_nothing_but_a_kernel() {
     assert_eq!(&bytes[..5], b"\x7fELF\x02", "a 64-bit program");
     let (table, size, count) = (number(32, 8), number(54, 2), number(56, 2));
     let interpreter = (0..count).any(|index| number(table + index * size, 4) == PT_INTERP as usize);
-    assert!(!interpreter, "the binary wants a dynamic loader");
+    assert!(!interpreter, "the binary needs a dynamic loader");
     assert!(bytes.len() <= 25 << 20, "the binary has {} bytes", bytes.len());
 
     node.sh("mkdir /empty && cp /usr/local/bin/nodeagent /empty/");
@@ -51,8 +51,8 @@ fn the_binary_needs_nothing_but_a_kernel() {
     let plan = alone(&["plan", "--json", "--profile", "starter"]);
     let value: serde_json::Value = serde_json::from_str(&plan.stdout).unwrap_or_else(|error| panic!("{error}: {plan}"));
     assert_eq!(value["profile"], "starter", "{plan}");
-    // Where there is neither Python nor a user, the plan says what it can, and why it cannot be carried out.
-    plan.exits(2).says("there is no Python interpreter at `/databricks/python/bin/python`").says("starter.toml:9");
+    // Without Python and without users, the plan shows its steps and the reasons why a run would be refused.
+    plan.exits(2).prints("there is no Python interpreter at `/databricks/python/bin/python`").prints("starter.toml:9");
     assert_eq!(value["steps"][0]["title"], "install jq", "{plan}");
     assert_eq!(value["refusals"].as_array().map(Vec::len), Some(2), "{plan}");
     assert_eq!(node.sh("ls -A /empty"), "nodeagent\n", "nothing was written");

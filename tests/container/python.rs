@@ -1,9 +1,9 @@
-//! Python: files with marks of other systems, and two installers with one result.
+//! Python: text files from other systems, and equal results of two installers.
 
 use crate::support::{Node, PROFILE, PROFILES, SITE, assert_same};
 
 #[test]
-fn carriage_returns_and_byte_order_marks_do_no_harm() {
+fn carriage_returns_and_byte_order_marks_are_accepted() {
     let Some(node) = Node::fresh("crlf") else { return };
     for (installer, package) in [("auto", "humanize"), ("pip", "tomli")] {
         node.write(
@@ -18,11 +18,11 @@ fn carriage_returns_and_byte_order_marks_do_no_harm() {
                  [\"requirements.txt\"]\r\n[shell]\r\nbashrc = \"prompt.sh\"\r\n"
             ),
         );
-        node.run(&[]).exits(0).says("pip: done");
-        node.run(&[]).exits(0).says("nothing to do");
+        node.run(&[]).exits(0).prints("pip: done");
+        node.run(&[]).exits(0).prints("nothing to do");
         node.sh(&format!("/databricks/python/bin/python -c 'import {package}'"));
     }
-    // A shell would take a carriage return for a part of the value.
+    // To a shell, a carriage return is part of the value.
     assert_eq!(node.sh("RING=; set +u; . /root/.bashrc; printf %s \"$RING\" | od -An -c").trim(), "1");
 }
 
@@ -40,14 +40,14 @@ fn both_installers_make_the_same_environment() {
              \"{installer}\"\n"
         ));
         node.run(&[]).exits(0);
-        node.run(&[]).exits(0).says("nothing to do");
+        node.run(&[]).exits(0).prints("nothing to do");
         node.sh("/databricks/python/bin/python -m pip check");
         Some(node.sh(&format!(
             "ls -d {SITE}/*.dist-info; find {SITE}/slugify {SITE}/humanize {SITE}/colorama -name '*.py*' | sort"
         )))
     };
     let (Some(with_uv), Some(with_pip)) = (made("auto"), made("pip")) else { return };
-    assert!(with_uv.contains("python_slugify-7"), "the constraint counts: {with_uv}");
+    assert!(with_uv.contains("python_slugify-7"), "the constraint is respected: {with_uv}");
     assert!(with_uv.contains("__pycache__/slugify.cpython-311.pyc"), "modules are compiled: {with_uv}");
     assert_same(&with_uv, &with_pip, "uv and pip make the same environment");
 }

@@ -1,20 +1,20 @@
-//! What is refused: exit 2, both sides and the profile line named, and not one file changed.
+//! Refusals: status 2, with the profile line and the facts on both sides, and without a changed file.
 
-use crate::support::{Node, PROFILE, PROFILES, Said, assert_same, wheel};
+use crate::support::{CommandOutput, Node, PROFILE, PROFILES, assert_same, wheel};
 
-/// Runs the profile, which must be refused with nothing changed since the node was fresh.
+/// Asserts that the profile is refused and that no file has changed since the node was fresh.
 fn is_refused((node, fresh): (&Node, &str), sections: &str, words: &[&str]) {
     node.profile(sections);
-    let said = node.run(&[]);
-    said.exits(2).is_brief().says("nothing was changed");
+    let output = node.run(&[]);
+    output.exits(2).is_brief().prints("nothing was changed");
     for words in words {
-        said.says(words);
+        output.prints(words);
     }
     assert_same(fresh, &node.listing(), "a refused run changes nothing");
 }
 
 #[test]
-fn what_is_missing_or_damaged_is_refused_before_anything_is_changed() {
+fn missing_and_damaged_files_are_refused_before_any_change() {
     let Some(node) = Node::fresh("missing") else { return };
     node.write(&format!("{PROFILES}/ringwheel-1.0-py3-none-any.whl"), wheel("ringwheel", "1.0", &[]));
     let listing = node.listing();
@@ -42,19 +42,19 @@ fn what_is_missing_or_damaged_is_refused_before_anything_is_changed() {
                    \"token\"\nto = { file = \"/run/ring-token\" }\n";
     is_refused(fresh, secrets, &["the variable `RING_TOKEN` is not set", "ring.toml:9"]);
     let reference = "RING_TOKEN={{secrets/ring/token}}";
-    let said = node.exec(&["--env", reference], &["nodeagent", "run", "--profile", PROFILE]);
-    said.exits(2).says("did not resolve").says("{{secrets/ring/token}}");
+    let output = node.exec(&["--env", reference], &["nodeagent", "run", "--profile", PROFILE]);
+    output.exits(2).prints("did not resolve").prints("{{secrets/ring/token}}");
     is_refused(
         fresh,
         "[shell]\nbashrc = \"gone.sh\"\n[pip]\nrequirements = [\"gone.txt\"]\n",
         &["`gone.sh`", "`gone.txt`", "ring.toml:4", "ring.toml:6"],
     );
-    // Several reasons are all told at once.
+    // All reasons are reported at once.
     is_refused(fresh, &format!("{secrets}[pip]\npackages = [\"numpy<2\"]\n"), &["RING_TOKEN", "`numpy<2`"]);
 }
 
 #[test]
-fn what_the_runtime_ships_is_guarded() {
+fn packages_of_the_runtime_are_guarded() {
     let Some(node) = Node::fresh("guard") else { return };
     let listing = node.listing();
     let fresh = (&node, listing.as_str());
@@ -69,7 +69,7 @@ fn what_the_runtime_ships_is_guarded() {
         "[pip]\nrequirements = [\"requirements.txt\"]\n",
         &["`idna<3` would change `idna` 3.10", "requirements.txt:3"],
     );
-    // Only a resolution shows that this needs a newer click: one from the index, and one from the file store.
+    // Only the resolution shows that a newer click is needed: for a package of the index, and for one of the file store.
     is_refused(
         fresh,
         "[apt]\npackages = [\"jq\"]\n[pip]\npackages = [\"humanize\", \"click-extra==7.0.0\"]\n",
@@ -90,20 +90,23 @@ fn what_the_runtime_ships_is_guarded() {
     node.run(&[]).exits(0);
     let click = node.sh("/databricks/python/bin/python -c 'import click, ringwheel; print(click.__version__)'");
     assert!(!click.starts_with("8.1."), "allow-change lets click change, and it is {click}");
-    node.run(&[]).exits(0).says("nothing to do");
+    node.run(&[]).exits(0).prints("nothing to do");
 }
 
 #[test]
-fn only_root_changes_a_node_and_everybody_may_ask() {
+fn only_root_changes_a_node_and_any_user_may_plan() {
     let Some(node) = Node::fresh("user") else { return };
     node.profile("[apt]\npackages = [\"jq\"]\n[shell.variables]\nRING = \"1\"\n");
     let as_analyst = |arguments: &[&str]| node.exec(&["--user", "analyst"], &[&["nodeagent"], arguments].concat());
     let before = node.listing_but_log();
-    as_analyst(&["run", "--profile", PROFILE]).exits(2).says("only root may change it").says("run nodeagent as root");
-    let plan: Said = as_analyst(&["plan", "--profile", PROFILE]);
+    as_analyst(&["run", "--profile", PROFILE])
+        .exits(2)
+        .prints("only root may change it")
+        .prints("run nodeagent as root");
+    let plan: CommandOutput = as_analyst(&["plan", "--profile", PROFILE]);
     plan.exits(0);
     assert!(plan.stdout.contains("install jq"), "{plan}");
     as_analyst(&["check", PROFILE]).exits(0);
     as_analyst(&["run", "--dry-run", "--profile", PROFILE]).exits(0);
-    assert_same(&before, &node.listing_but_log(), "nothing is changed by somebody who may not");
+    assert_same(&before, &node.listing_but_log(), "a user without rights changes nothing");
 }

@@ -1,8 +1,8 @@
-//! Repositories that are down, slow, cut answers short, or serve something else than their index says.
+//! Repositories that are down or slow, that truncate responses, or that serve other bytes than their index lists.
 
-use crate::support::{LIBRARY, Node, Said};
+use crate::support::{CommandOutput, LIBRARY, Node};
 
-/// A repository with faults: the first part of the path says which.
+/// A repository with faults. The first part of the path selects the fault.
 const SERVER: &str = r"
 import hashlib, http.server, os, re, socketserver, sys, time
 class Faulty(http.server.BaseHTTPRequestHandler):
@@ -39,7 +39,7 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 Server(('127.0.0.1', int(sys.argv[1])), Faulty).serve_forever()
 ";
 
-/// Where that repository listens: nodes of the chroot engine share one network.
+/// The port of that repository. Nodes of the chroot engine share one network.
 fn port() -> u32 {
     20_000 + std::process::id() % 10_000
 }
@@ -57,7 +57,7 @@ fn faulty(what: &str) -> Option<Node> {
     Some(node)
 }
 
-fn tinypure_from(node: &Node, repositories: &[&str], options: &[&str]) -> Said {
+fn tinypure_from(node: &Node, repositories: &[&str], options: &[&str]) -> CommandOutput {
     let urls: Vec<String> = repositories
         .iter()
         .map(
@@ -72,44 +72,44 @@ fn tinypure_from(node: &Node, repositories: &[&str], options: &[&str]) -> Said {
 }
 
 #[test]
-fn a_repository_with_faults_fails_the_run_and_names_itself() {
+fn a_run_names_the_faulty_repository() {
     let Some(node) = faulty("faulty") else { return };
-    let said = tinypure_from(&node, &[DOWN], &[]);
-    said.exits(1).is_brief().says("127.0.0.1:9").says("ring.toml:5").says("refused");
-    let said = tinypure_from(&node, &["short"], &[]);
-    said.exits(1).is_brief().says("/short/src/contrib/tinypure_1.1.tar.gz");
-    let said = tinypure_from(&node, &["wrong"], &[]);
-    said.exits(1).is_brief().says("/wrong/src/contrib/tinypure_1.1.tar.gz").says("md5");
-    let said = tinypure_from(&node, &["lost"], &[]);
-    said.exits(1).is_brief().says("/lost/src/contrib/tinypure_").says("404");
-    let said = tinypure_from(&node, &["slow"], &["--deadline", "5s"]);
-    said.exits(4).is_brief().says("the deadline passed after 5");
-    let said = tinypure_from(&node, &["nothing-here-at-all/below"], &[]);
-    said.exits(1).is_brief().says("/nothing-here-at-all/below").says("404");
+    let output = tinypure_from(&node, &[DOWN], &[]);
+    output.exits(1).is_brief().prints("127.0.0.1:9").prints("ring.toml:5").prints("refused");
+    let output = tinypure_from(&node, &["short"], &[]);
+    output.exits(1).is_brief().prints("/short/src/contrib/tinypure_1.1.tar.gz");
+    let output = tinypure_from(&node, &["wrong"], &[]);
+    output.exits(1).is_brief().prints("/wrong/src/contrib/tinypure_1.1.tar.gz").prints("md5");
+    let output = tinypure_from(&node, &["lost"], &[]);
+    output.exits(1).is_brief().prints("/lost/src/contrib/tinypure_").prints("404");
+    let output = tinypure_from(&node, &["slow"], &["--deadline", "5s"]);
+    output.exits(4).is_brief().prints("the deadline passed after 5");
+    let output = tinypure_from(&node, &["nothing-here-at-all/below"], &[]);
+    output.exits(1).is_brief().prints("/nothing-here-at-all/below").prints("404");
     assert_eq!(node.sh(&format!("ls -A {LIBRARY}")), "", "nothing was installed");
     node.is_tidy();
 }
 
 #[test]
-fn a_healthy_repository_makes_up_for_a_dead_one() {
+fn a_healthy_repository_replaces_a_dead_one() {
     let Some(node) = faulty("healthy") else { return };
     for dead in [DOWN, "short", "wrong"] {
-        tinypure_from(&node, &[dead, "good"], &[]).exits(0).says("warning");
+        tinypure_from(&node, &[dead, "good"], &[]).exits(0).prints("warning");
         assert_eq!(node.sh(&format!("ls -A {LIBRARY}")), "tinypure\n");
         node.sh(&format!("rm -r {LIBRARY}/tinypure"));
     }
-    // One that is only busy is asked again.
+    // A busy repository gets the request again.
     tinypure_from(&node, &["busy"], &[]).exits(0);
     node.sh("Rscript -e 'library(tinypure)'");
 }
 
 #[test]
-fn a_package_index_that_is_down_fails_the_run_and_names_itself() {
+fn a_run_names_the_package_index_that_is_down() {
     let Some(node) = Node::fresh("index") else { return };
     for installer in ["auto", "pip"] {
         node.profile(&format!(
             "[pip]\npackages = [\"humanize\"]\ninstaller = \"{installer}\"\nindex-url = \"http://127.0.0.1:9/simple/\"\n"
         ));
-        node.run(&["--deadline", "3m"]).exits(1).is_brief().says("127.0.0.1").says("ring.toml:4").says("hint: ");
+        node.run(&["--deadline", "3m"]).exits(1).is_brief().prints("127.0.0.1").prints("ring.toml:4").prints("hint: ");
     }
 }

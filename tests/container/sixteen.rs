@@ -1,33 +1,33 @@
-//! A cluster starts: sixteen nodes at the same moment, with a lock and a shared store that is empty.
+//! A cluster start: sixteen nodes at the same moment, with a lock and an empty shared store.
 
 use std::collections::BTreeMap;
 
 use crate::{
     shared::Shared,
-    support::{LIBRARY, Node, PROFILE, R, SITE, Said, assert_same, host},
+    support::{CommandOutput, LIBRARY, Node, PROFILE, R, SITE, assert_same, host},
 };
 
 const LOCK: &str = "/profiles/ring.lock";
 const NODES: usize = 16;
 
-/// From each ecosystem a little; two R packages are compiled, and another is built.
+/// A little of each ecosystem; two R packages are compiled, and a third one is built.
 fn profile() -> String {
     format!(
         "[apt]\npackages = [\"jq\"]\n[pip]\npackages = [\"humanize\", \"joblib\"]\n{R}packages = [\"tinyc\", \"yaml\"]\n"
     )
 }
 
-/// Bytes that a node's last run had from where they are made, past the store.
+/// The bytes that the last run of a node did not get from the store.
 fn from_origin(node: &Node) -> u64 {
     let report = node.sh("cat $(ls -d /var/log/nodeagent/*/ | tail -n 1)/report.json");
     let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
     report
         .pointer("/store/origin/bytes")
         .and_then(serde_json::Value::as_u64)
-        .expect("a report says what came from where")
+        .expect("the report has the bytes from the origin")
 }
 
-/// How often something was done on all nodes.
+/// The number of times that each task was done on all nodes together.
 fn tasks(nodes: &[Node]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for node in nodes {
@@ -39,7 +39,8 @@ fn tasks(nodes: &[Node]) -> BTreeMap<String, usize> {
     counts
 }
 
-/// What was installed: names, modes, links, and bytes but for byte code, which has the time of its source in it.
+/// The installed files with names, modes and links, and their digests. Without the digests of `.pyc` files, which contain the
+/// time of their module.
 fn installed(node: &Node) -> String {
     node.sh(&format!(
         "dpkg-query -W; cd / && find .{SITE}/humanize* .{SITE}/joblib* .{LIBRARY} -printf '%P %y %m %u:%g %l\\n' | sort
@@ -48,7 +49,7 @@ fn installed(node: &Node) -> String {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "figures are worth more than a pass")]
+#[expect(clippy::print_stderr, reason = "the figures show how close to the limit the test is")]
 fn sixteen_nodes_fetch_little_more_than_one_and_build_each_package_once() {
     let Some(shared) = Shared::new("sixteen") else { return };
     let first = shared.fresh("sixteen-lock", &[]).expect("nodes are not skipped");
@@ -74,7 +75,7 @@ fn sixteen_nodes_fetch_little_more_than_one_and_build_each_package_once() {
     let began = std::time::Instant::now();
     let running: Vec<_> = nodes.iter().map(|node| node.begin_run(&["--locked", "--store", "/shared/all"])).collect();
     for child in running {
-        Said::wait(child, "nodeagent run").exits(0);
+        CommandOutput::wait(child, "nodeagent run").exits(0);
     }
     let (took, counts) = (began.elapsed().as_secs_f64(), tasks(&nodes));
     let count = |task: &str| counts.get(task).copied().unwrap_or_default();
@@ -82,15 +83,18 @@ fn sixteen_nodes_fetch_little_more_than_one_and_build_each_package_once() {
         let (built, taken) = (count(&format!("build {package}")), count(&format!("unpack {package} from the store")));
         assert_eq!((built, taken), (1, NODES - 1), "{package}: {counts:?}");
     }
-    let code = Said::of(host("find").arg(shared.path().join("all/v1/entries/byte-code")).args(["-type", "f"]), "find");
+    let code = CommandOutput::of(
+        host("find").arg(shared.path().join("all/v1/entries/byte-code")).args(["-type", "f"]),
+        "find",
+    );
     // The runtime ships joblib.
     assert_eq!(code.stdout.lines().count(), 1, "a name for the wheel of the lock");
     let of_all: u64 = nodes.iter().map(from_origin).sum();
     eprintln!("{NODES} nodes had {of_all} bytes from origins, one alone {of_one}; ready after {took:.1} s");
     assert!(of_all * 10 <= of_one * 11, "{of_all} of {of_one} bytes");
-    // Each took the one build of a package that there is.
+    // All nodes have the one build of each package.
     let wanted = installed(&nodes[0]);
     for node in &nodes[1..] {
-        assert_same(&wanted, &installed(node), "one like the other");
+        assert_same(&wanted, &installed(node), "the nodes are equal");
     }
 }

@@ -1,4 +1,4 @@
-//! Nodes for tests: fresh ones, through `scripts/node`, that go away with the value; and what commands in them said.
+//! Nodes for tests, started by `scripts/node` and stopped when the value is dropped; and the results of commands in them.
 
 use std::{
     fmt::Write as _,
@@ -8,9 +8,9 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-/// The variable that leaves the whole ring out.
+/// The variable that skips all tests with nodes.
 const SKIP: &str = "NODEAGENT_SKIP_CONTAINERS";
-/// Where tests put their profile and what it names.
+/// The folder of the profile and its files.
 pub(crate) const PROFILES: &str = "/profiles";
 /// The profile of a test.
 pub(crate) const PROFILE: &str = "/profiles/ring.toml";
@@ -26,30 +26,30 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The static binary, or the one that `NODEAGENT_BINARY` names.
+/// The binary in `NODEAGENT_BINARY`, else the static binary.
 pub(crate) fn binary() -> PathBuf {
     let path = std::env::var_os("NODEAGENT_BINARY").map_or_else(|| root().join("target/static/nodeagent"), Into::into);
-    assert!(path.is_file(), "`{}` is not there: run scripts/build, or set NODEAGENT_BINARY", path.display());
+    assert!(path.is_file(), "there is no `{}`: run scripts/build, or set NODEAGENT_BINARY", path.display());
     path
 }
 
-/// Whether this ring is to be left out. Says so, once a test.
-#[expect(clippy::print_stderr, reason = "who skips tests shall see it")]
+/// Whether tests with nodes are skipped. Prints a line if so.
+#[expect(clippy::print_stderr, reason = "a skipped test must be visible")]
 pub(crate) fn skipped() -> bool {
     let skipped = std::env::var_os(SKIP).is_some_and(|value| value == "1");
     if skipped {
-        eprintln!("skipped: {SKIP}=1 leaves out all tests that need nodes");
+        eprintln!("skipped: {SKIP}=1 skips all tests that need nodes");
     }
     skipped
 }
 
-/// Runs a program of this machine to its end.
+/// A program of this machine.
 #[expect(clippy::disallowed_methods, reason = "tests start scripts/node")]
 pub(crate) fn host(program: impl AsRef<std::ffi::OsStr>) -> Command {
     Command::new(program)
 }
 
-/// A node of its own. It is stopped when dropped.
+/// A running node, which is stopped when dropped.
 pub(crate) struct Node {
     name: String,
     engine: Option<&'static str>,
@@ -62,7 +62,7 @@ impl Drop for Node {
 }
 
 impl Node {
-    /// A fresh node; `None` when the ring is skipped. `what` is a word of the test, for people who list nodes.
+    /// A fresh node; `None` when tests with nodes are skipped. `what` is a word of the test, for the list of nodes.
     pub(crate) fn fresh(what: &str) -> Option<Self> {
         Self::with(what, &[])
     }
@@ -72,15 +72,15 @@ impl Node {
         (!skipped()).then(|| Self::start(what, None, options))
     }
 
-    /// A fresh node of one engine.
+    /// A fresh node of an engine.
     pub(crate) fn start(what: &str, engine: Option<&'static str>, options: &[&str]) -> Self {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let node = Self { name: format!("ring-{what}-{}-{number}", std::process::id()), engine };
         let mut start = node.script();
         start.args(["start", &node.name]).args(options).env("NODEAGENT_BINARY", binary());
-        Said::of(&mut start, "scripts/node start").exits(0);
-        // The agent's own folders are there from the beginning, so that listings differ by nothing else.
+        CommandOutput::of(&mut start, "scripts/node start").exits(0);
+        // With the folders of the agent from the beginning, listings differ only in the changes of a run.
         node.sh("mkdir -p /var/log/nodeagent /var/lib/nodeagent /var/cache/nodeagent");
         node
     }
@@ -94,7 +94,7 @@ impl Node {
         script
     }
 
-    /// A command in the node, with options of `scripts/node exec`, not yet started.
+    /// A command in the node, with options of `scripts/node exec`.
     pub(crate) fn command(&self, options: &[&str], command: &[&str]) -> Command {
         let mut script = self.script();
         script.args(["exec", &self.name]).args(options).arg("--").args(command);
@@ -102,27 +102,27 @@ impl Node {
     }
 
     /// Runs a command in the node.
-    pub(crate) fn exec(&self, options: &[&str], command: &[&str]) -> Said {
-        Said::of(&mut self.command(options, command), &command.join(" "))
+    pub(crate) fn exec(&self, options: &[&str], command: &[&str]) -> CommandOutput {
+        CommandOutput::of(&mut self.command(options, command), &command.join(" "))
     }
 
-    /// Runs a shell script that must succeed; its output.
+    /// Runs a shell script that must succeed, and returns its output.
     pub(crate) fn sh(&self, script: &str) -> String {
         self.exec(&[], &["bash", "-c", script]).exits(0).stdout.clone()
     }
 
-    /// Starts a command in the node and goes on.
+    /// Starts a command in the node and does not wait for it.
     pub(crate) fn begin(&self, options: &[&str], command: &[&str]) -> Child {
         let mut command = self.command(options, command);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("scripts/node starts")
     }
 
     /// Runs the profile of this test.
-    pub(crate) fn run(&self, options: &[&str]) -> Said {
+    pub(crate) fn run(&self, options: &[&str]) -> CommandOutput {
         self.exec(&[], &[&["nodeagent", "run", "--profile", PROFILE], options].concat())
     }
 
-    /// Starts a run of the profile and goes on.
+    /// Starts a run of the profile and does not wait for it.
     pub(crate) fn begin_run(&self, options: &[&str]) -> Child {
         self.begin(&[], &[&["nodeagent", "run", "--profile", PROFILE], options].concat())
     }
@@ -134,34 +134,34 @@ impl Node {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("scripts/node starts");
         child.stdin.take().expect("a pipe").write_all(bytes.as_ref()).expect("the node reads");
-        Said::wait(child, path).exits(0);
+        CommandOutput::wait(child, path).exits(0);
     }
 
     /// Copies a file into the node.
     pub(crate) fn copy(&self, from: &Path, to: &str) {
         let mut copy = self.script();
-        Said::of(copy.args(["copy", &self.name]).arg(from).arg(to), "scripts/node copy").exits(0);
+        CommandOutput::of(copy.args(["copy", &self.name]).arg(from).arg(to), "scripts/node copy").exits(0);
     }
 
     /// Copies a file out of the node, with its mode.
     pub(crate) fn fetch(&self, from: &str, to: &Path) {
         let mut fetch = self.script();
-        Said::of(fetch.args(["fetch", &self.name, from]).arg(to), "scripts/node fetch").exits(0);
-        Said::of(host("chmod").arg("755").arg(to), "chmod").exits(0);
+        CommandOutput::of(fetch.args(["fetch", &self.name, from]).arg(to), "scripts/node fetch").exits(0);
+        CommandOutput::of(host("chmod").arg("755").arg(to), "chmod").exits(0);
     }
 
-    /// Writes the profile of this test: the sections below its name. Their first line is line 3 of the file.
+    /// Writes the profile of this test from its sections. Their first line is line 3 of the file.
     pub(crate) fn profile(&self, sections: &str) {
         self.write(PROFILE, format!("schema = 1\nname = \"ring\"\n{sections}"));
     }
 
-    /// Every file of the node, but for `/proc`, `/sys`, `/dev`, `/tmp`, the test's profiles and the agent's own folders: path, type, mode,
-    /// owner, size, time of change, and where a link leads.
+    /// Every file of the node with path, type, mode, owner, size, time of change and target of a link. Without `/proc`, `/sys`,
+    /// `/dev`, `/tmp`, the profiles of the test and the folders of the agent.
     pub(crate) fn listing(&self) -> String {
         self.list(&["/var/log/nodeagent", "/var/lib/nodeagent", "/var/cache/nodeagent"])
     }
 
-    /// The same, with only the log folder left out: for runs that change nothing at all.
+    /// The same with all folders of the agent but the logs: for runs that must not change anything.
     pub(crate) fn listing_but_log(&self) -> String {
         self.list(&["/var/log/nodeagent"])
     }
@@ -171,15 +171,15 @@ impl Node {
         for path in ["/proc", "/sys", "/dev", "/tmp", PROFILES].iter().chain(without) {
             command.extend(["-path", path, "-prune", "-o"]);
         }
-        // A folder's time says only that its list of names changed, and that is seen anyway; some layered file systems
-        // of container engines correct it long afterwards.
+        // The time of a folder only shows that its list of names changed, which the listing shows anyway. Some layered file
+        // systems of container engines change it long afterwards.
         command.extend(["-type", "d", "-printf", "%p %y %m %u:%g\n", "-o", "-printf", "%p %y %m %u:%g %s %T@ %l\n"]);
         let mut lines: Vec<String> = self.exec(&[], &command).exits(0).stdout.lines().map(str::to_owned).collect();
         lines.sort();
         lines.join("\n")
     }
 
-    /// What makes two nodes the same: packages of every kind by version, their files, the shell, the secret. No times.
+    /// The state that equal nodes share: the version of every package, the names of files, the shell files. Without times.
     pub(crate) fn state(&self) -> String {
         self.sh(&format!(
             "set -e
@@ -191,7 +191,7 @@ impl Node {
         ))
     }
 
-    /// Temporary files, staging folders and lock folders that nobody needs any more.
+    /// Temporary files, staging folders and lock folders of programs that have ended.
     pub(crate) fn left_over(&self) -> String {
         self.sh(
             "find / -xdev \\( -path /proc -o -path /sys -o -path /dev \\) -prune -o \\( -name '.*.nodeagent' -o -name \
@@ -199,29 +199,29 @@ impl Node {
         )
     }
 
-    /// Asserts that there is no such program.
+    /// Asserts that a program is not installed.
     #[track_caller]
     pub(crate) fn has_no(&self, program: &str) {
-        let said = self.exec(&[], &["sh", "-c", "command -v \"$1\"", "has", program]);
-        assert_ne!(said.code, 0, "`{program}` is there: {said}");
+        let output = self.exec(&[], &["sh", "-c", "command -v \"$1\"", "has", program]);
+        assert_ne!(output.code, 0, "`{program}` is installed: {output}");
     }
 
-    /// Asserts that nothing half-done is left.
+    /// Asserts that there are no temporary files.
     #[track_caller]
     pub(crate) fn is_tidy(&self) {
-        assert_eq!(self.left_over(), "", "nothing half-done is left");
+        assert_eq!(self.left_over(), "", "there are temporary files");
     }
 }
 
-/// What a command said, and how it ended.
-pub(crate) struct Said {
+/// The output and the exit status of a command.
+pub(crate) struct CommandOutput {
     title: String,
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl Said {
+impl CommandOutput {
     /// Runs a command.
     pub(crate) fn of(command: &mut Command, title: &str) -> Self {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
@@ -247,39 +247,39 @@ impl Said {
         self
     }
 
-    /// Asserts that the talk has these words.
+    /// Asserts that standard error contains a text.
     #[track_caller]
-    pub(crate) fn says(&self, words: &str) -> &Self {
-        assert!(self.stderr.contains(words), "`{words}` is not said by {self}");
+    pub(crate) fn prints(&self, words: &str) -> &Self {
+        assert!(self.stderr.contains(words), "`{words}` is not in the standard error of {self}");
         self
     }
 
-    /// Asserts that neither talk nor data have these words.
+    /// Asserts that no output contains a text.
     #[track_caller]
-    pub(crate) fn never_says(&self, words: &str) -> &Self {
-        assert!(!self.stderr.contains(words) && !self.stdout.contains(words), "`{words}` is said by {self}");
+    pub(crate) fn never_prints(&self, words: &str) -> &Self {
+        assert!(!self.stderr.contains(words) && !self.stdout.contains(words), "`{words}` is in the output of {self}");
         self
     }
 
-    /// Asserts that a failure takes at most ten lines, and names the report last.
+    /// Asserts that a failure is at most ten lines and ends with the path of the report.
     #[track_caller]
     pub(crate) fn is_brief(&self) -> &Self {
         let lines: Vec<&str> = self.stderr.lines().collect();
-        let last = lines.iter().rposition(|line| line.starts_with("report: ")).expect("the report is named");
+        let last = lines.iter().rposition(|line| line.starts_with("report: ")).expect("a line with the report");
         let first = lines.iter().position(|line| line.starts_with("error: ") || line.starts_with("warning: "));
-        let first = first.unwrap_or_else(|| panic!("a failure is said by {self}"));
+        let first = first.unwrap_or_else(|| panic!("no failure in {self}"));
         assert!(last + 1 - first <= 10, "more than ten lines: {self}");
         self
     }
 }
 
-impl std::fmt::Display for Said {
+impl std::fmt::Display for CommandOutput {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "`{}`:\n--- stdout\n{}--- stderr\n{}--- status {}", self.title, self.stdout, self.stderr, self.code)
     }
 }
 
-/// Asserts that two listings are the same, and shows only what differs.
+/// Asserts that two listings are equal, and prints the lines that differ.
 #[track_caller]
 pub(crate) fn assert_same(before: &str, after: &str, why: &str) {
     if before == after {
@@ -297,7 +297,7 @@ pub(crate) fn assert_same(before: &str, after: &str, why: &str) {
     panic!("{why}, but:\n{shown}");
 }
 
-/// A wheel of one empty module, made here.
+/// A wheel with one empty module.
 pub(crate) fn wheel(name: &str, version: &str, requires: &[&str]) -> Vec<u8> {
     let mut metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
     for requirement in requires {
@@ -321,8 +321,12 @@ pub(crate) fn wheel(name: &str, version: &str, requires: &[&str]) -> Vec<u8> {
     archive.finish().expect("the archive is whole").into_inner()
 }
 
-/// Random parts of one, in order, one in each of as many equal spans.
-pub(crate) fn parts_of_one(count: usize) -> Vec<f64> {
-    let whole = u32::try_from(count).map_or(f64::MAX, f64::from);
-    (0_u32..).take(count).map(|index| (f64::from(index) + fastrand::f64()) / whole).collect()
+/// At how many instants a test disturbs a run: ten, or the number in `NODEAGENT_INSTANTS`.
+pub(crate) fn instants() -> u32 {
+    std::env::var("NODEAGENT_INSTANTS").map_or(10, |number| number.parse().expect("NODEAGENT_INSTANTS is a number"))
+}
+
+/// Random fractions in ascending order. Each of `count` equal parts of 0 to 1 has one.
+pub(crate) fn random_fractions(count: u32) -> Vec<f64> {
+    (0..count).map(|index| (f64::from(index) + fastrand::f64()) / f64::from(count)).collect()
 }

@@ -1,9 +1,9 @@
-//! Users and their secrets: whose files are whose, and who never sees what.
+//! Users and secrets: the owners of files, and the places where a secret may appear.
 
-use crate::support::{Node, PROFILE, R, Said};
+use crate::support::{CommandOutput, Node, PROFILE, R};
 
 #[test]
-fn each_user_gets_a_file_of_their_own_and_no_planted_link_is_followed() {
+fn each_user_gets_a_file_and_planted_links_are_not_followed() {
     let Some(node) = Node::fresh("users") else { return };
     let shell = "[shell]\nusers = [\"root\", \"analyst\"]\nbashrc = { text = \"PS1='ring> '\" }\nvimrc = { text = \"set \
                  number\" }\n";
@@ -17,30 +17,60 @@ fn each_user_gets_a_file_of_their_own_and_no_planted_link_is_followed() {
         "owners and modes"
     );
     node.sh("diff /tmp/before <(head -n \"$(wc -l < /tmp/before)\" /home/analyst/.bashrc)");
-    node.run(&[]).exits(0).says("nothing to do");
+    node.run(&[]).exits(0).prints("nothing to do");
 
-    // Links of the user's own making, in place of the file and of a folder above it.
+    // Links of the user in place of the file and of a folder above it.
     for plant in ["ln -sf /etc/planted .bashrc", "ln -s /etc/precious.d .config; ln -sf .config/x .bashrc"] {
         node.sh("echo precious > /etc/planted; chmod 600 /etc/planted; mkdir -p /etc/precious.d");
         node.exec(&["--user", "analyst"], &["sh", "-c", &format!("cd /home/analyst; {plant}")]).exits(0);
-        let said = node.run(&[]);
-        said.exits(2)
+        let output = node.run(&[]);
+        output
+            .exits(2)
             .is_brief()
-            .says("/home/analyst/.")
-            .says("is a symbolic link owned by uid 1000; it is not followed");
-        node.run(&["--dry-run"]).exits(2).never_says("precious");
+            .prints("/home/analyst/.")
+            .prints("is a symbolic link owned by uid 1000; it is not followed");
+        node.run(&["--dry-run"]).exits(2).never_prints("precious");
         assert_eq!(
             node.sh("cat /etc/planted; ls -A /etc/precious.d"),
             "precious\n",
-            "what the link names is untouched"
+            "the target of the link has changed"
         );
     }
 }
 
+/// Prints every process whose command line or environment matches a pattern, until there is `/tmp/enough`. The agent and the
+/// programs that start it are allowed to have the secret.
+const WATCH: &str = r#"
+import glob, os, re, sys, time
+
+def read(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+pattern = re.compile(sys.argv[1].encode())
+while not os.path.exists("/tmp/enough"):
+    for process in glob.glob("/proc/[0-9]*"):
+        name = read(process + "/comm").decode().strip()
+        arguments = read(process + "/cmdline")
+        environment = read(process + "/environ")
+        # A child has its parent's memory until it starts its own program.
+        if read(process + "/cmdline") != arguments or arguments.startswith(b"nodeagent\0"):
+            continue
+        if re.fullmatch(r"nodeagent|\(nodeagent\)|runc.*|env|docker.*|conmon", name):
+            continue
+        if pattern.search(arguments) or pattern.search(environment):
+            print(arguments.replace(b"\0", b" "), name, flush=True)
+    time.sleep(0.005)
+print("end")
+"#;
+
 #[test]
 fn a_secret_is_in_its_file_and_nowhere_else() {
     const MARKER: &str = "xyzzy-marker-of-the-ring";
-    // So that no command that looks for it holds it itself.
+    // A pattern that does not match its own command line.
     const PATTERN: &str = "xyzz[y]-marker";
     let Some(node) = Node::fresh("secret") else { return };
     let secrets = "[secrets]\nsource = \"env\"\nscope = \"ring\"\n[[secrets.items]]\nkey = \"token\"\nto = { file = \
@@ -51,30 +81,17 @@ fn a_secret_is_in_its_file_and_nowhere_else() {
         "[apt]\npackages = [\"no-such-package\"]\n[pip]\npackages = [\"numpy>99\"]\nguard = \"off\"\n{R}packages = [\"needslib\"]\n{secrets}"
     );
     let refused = format!("[pip]\npackages = [\"numpy<2\"]\n{secrets}");
-    // Looks at every process while runs go on; the agent itself and what starts it may have it.
-    node.write(
-        "/tmp/watch.sh",
-        format!(
-            "while [ ! -e /tmp/enough ]; do for p in /proc/[0-9]*; do
-                read -r name < $p/comm || continue
-                case $name in nodeagent | runc* | env | docker* | conmon | '(nodeagent)') continue ;; esac
-                grep -qa '{PATTERN}' $p/environ $p/cmdline && tr '\\0' ' ' < $p/cmdline && echo \"($name)\"
-            done; done 2> /dev/null > /tmp/seen; echo over >> /tmp/seen"
-        ),
-    );
-    node.sh("setsid bash /tmp/watch.sh > /dev/null 2>&1 < /dev/null & true");
+    node.write("/tmp/watch.py", WATCH);
+    node.sh(&format!("setsid python3 /tmp/watch.py '{PATTERN}' > /tmp/seen 2>&1 < /dev/null & true"));
     for (sections, code) in [(&failing, 1), (&refused, 2), (&good, 0), (&good, 0)] {
         node.profile(sections);
         for options in [&["--json"][..], &[]] {
             let command = [&["nodeagent", "run", "-v", "--profile", PROFILE][..], options].concat();
-            let said: Said = node.exec(&["--env", &format!("RING_TOKEN={MARKER}")], &command);
-            said.exits(code).never_says(MARKER);
+            let output: CommandOutput = node.exec(&["--env", &format!("RING_TOKEN={MARKER}")], &command);
+            output.exits(code).never_prints(MARKER);
         }
     }
-    assert_eq!(
-        node.sh("touch /tmp/enough; sleep 1; until grep -q over /tmp/seen; do sleep 0.1; done; cat /tmp/seen"),
-        "over\n"
-    );
+    assert_eq!(node.sh("touch /tmp/enough; until grep -q end /tmp/seen; do sleep 0.1; done; cat /tmp/seen"), "end\n");
     let found = node.sh(&format!("grep -rlI '{PATTERN}' /var /etc /root /home /tmp /databricks /run || true"));
     assert_eq!(found, "/run/nodeagent/secrets/token\n");
     let found =

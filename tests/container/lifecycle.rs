@@ -1,4 +1,4 @@
-//! The life of a node: missing, announced, made ready, left alone, broken, repaired.
+//! The life of a node: nothing installed, dry run, run, second run, damage, repair.
 
 use crate::support::{LIBRARY, Node, PROFILES, R, SITE, assert_same, wheel};
 
@@ -28,13 +28,13 @@ fn a_node_becomes_ready_stays_untouched_and_is_repaired() {
     {
         assert!(announced.stdout.contains(words), "`{words}` is not in {announced}");
     }
-    announced.never_says("s3cret");
+    announced.never_prints("s3cret");
     assert_same(&before, &node.listing_but_log(), "a dry run changes nothing");
 
-    node.run(&[]).exits(0).says("0 there already").says("6 of 6 steps done").never_says("s3cret");
+    node.run(&[]).exits(0).prints("0 there already").prints("6 of 6 steps done").never_prints("s3cret");
     is_ready(&node);
     let ready = node.listing_but_log();
-    node.run(&[]).exits(0).says("nothing to do");
+    node.run(&[]).exits(0).prints("nothing to do");
     assert_same(&ready, &node.listing_but_log(), "a second run changes no file and moves no time");
 
     node.sh(&format!(
@@ -44,9 +44,9 @@ fn a_node_becomes_ready_stays_untouched_and_is_repaired() {
         chmod 644 /run/nodeagent/secrets/token"
     ));
     let repaired = node.run(&[]);
-    repaired.exits(0).says("apt: done").says("pip: done").says("r: done").never_says("bashrc: started");
+    repaired.exits(0).prints("apt: done").prints("pip: done").prints("r: done").never_prints("bashrc: started");
     is_ready(&node);
-    node.run(&[]).exits(0).says("nothing to do");
+    node.run(&[]).exits(0).prints("nothing to do");
 }
 
 fn is_ready(node: &Node) {

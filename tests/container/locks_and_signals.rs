@@ -1,13 +1,13 @@
 //! Other programs on the node: locks of dpkg and apt, a second run, signals.
 
-use std::{process::Child, thread::sleep, time::Duration};
+use std::process::Child;
 
 use crate::{
     failures::slow_package,
-    support::{LIBRARY, Node, R, Said},
+    support::{CommandOutput, LIBRARY, Node, R},
 };
 
-/// Holds a lock as apt does, from a process of its own, until it is killed. Returns its number.
+/// Starts a process that holds a lock as apt does, until it is killed. Returns its process id.
 fn hold(node: &Node, lock: &str) -> String {
     node.write(
         "/tmp/hold.py",
@@ -18,7 +18,7 @@ fn hold(node: &Node, lock: &str) -> String {
     node.sh("for i in {1..100}; do [ -s /tmp/held ] && break; sleep 0.1; done; cat /tmp/held")
 }
 
-/// Waits until the events of the last run have these words.
+/// Waits until an event of the last run matches a pattern.
 fn until_event(node: &Node, words: &str) {
     node.sh(&format!(
         "for i in {{1..300}}; do grep -qs '{words}' /var/log/nodeagent/*/events.jsonl && exit 0; sleep 0.1; done; exit 1"
@@ -26,21 +26,29 @@ fn until_event(node: &Node, words: &str) {
 }
 
 #[test]
-fn a_lock_of_dpkg_is_waited_for_and_its_holder_named() {
+fn a_run_waits_for_the_locks_of_apt_and_names_their_holder() {
     let Some(node) = Node::fresh("lock") else { return };
     node.profile("[apt]\npackages = [\"jq\"]\n");
     for lock in ["/var/lib/dpkg/lock-frontend", "/var/lib/apt/lists/lock"] {
         let holder = hold(&node, lock);
-        node.sh("rm -f /var/lib/apt/lists/*Packages* /var/lib/apt/lists/*InRelease"); // so that an update is needed
-        let said = node.run(&["--deadline", "8s"]);
-        said.exits(4).is_brief().says("the deadline passed").says(lock).says(&format!("python3 (pid {holder})"));
+        node.sh("rm -f /var/lib/apt/lists/*Packages* /var/lib/apt/lists/*InRelease"); // to force an update
+        let output = node.run(&["--deadline", "8s"]);
+        output
+            .exits(4)
+            .is_brief()
+            .prints("the deadline passed")
+            .prints(lock)
+            .prints(&format!("python3 (pid {holder})"));
         node.has_no("jq");
 
         node.sh("rm -rf /var/log/nodeagent/*");
         let run = node.begin_run(&[]);
         until_event(&node, "waiting");
         node.sh(&format!("kill {holder}"));
-        Said::wait(run, "the run that waited").exits(0).says(&format!("python3 (pid {holder})")).says("apt: done");
+        CommandOutput::wait(run, "the waiting run")
+            .exits(0)
+            .prints(&format!("python3 (pid {holder})"))
+            .prints("apt: done");
         node.sh("dpkg --remove jq > /dev/null");
     }
 }
@@ -52,15 +60,15 @@ fn a_second_run_waits_for_the_first_and_finds_nothing_to_do() {
     let first: Child = node.begin_run(&[]);
     until_event(&node, "plan-made");
     let second = node.run(&[]);
-    second.exits(0).says("waits for /var/lib/nodeagent/lock, held by nodeagent (pid ").says("nothing to do");
-    Said::wait(first, "the first run").exits(0).says("2 of 2 steps done");
+    second.exits(0).prints("waits for /var/lib/nodeagent/lock, held by nodeagent (pid ").prints("nothing to do");
+    CommandOutput::wait(first, "the first run").exits(0).prints("2 of 2 steps done");
 }
 
 #[test]
-fn a_run_that_is_told_to_end_ends_its_children_and_says_what_was_done() {
+fn a_signal_ends_the_run_and_its_children() {
     let Some(node) = Node::fresh("signal") else { return };
     slow_package(&node);
-    // A package whose script takes long, in the middle of dpkg's work.
+    // A package with a slow script: the signal comes while dpkg works.
     node.sh(
         "set -e; mkdir -p /tmp/deb/DEBIAN; cd /tmp
         printf 'Package: slowdeb\\nVersion: 1.0\\nArchitecture: all\\nMaintainer: x <x@example.com>\\nDescription: slow\\n' > deb/DEBIAN/control
@@ -77,14 +85,19 @@ fn a_run_that_is_told_to_end_ends_its_children_and_says_what_was_done() {
         node.profile(&sections);
         let run = node.begin_run(&[]);
         node.sh("for i in {1..300}; do pgrep -f 'sleep 61[7]' > /dev/null && exit 0; sleep 0.1; done; exit 1");
-        sleep(Duration::from_millis(200));
+        until_event(&node, "step-finished.*bashrc");
         node.sh(&format!("pkill -{signal} -x nodeagent"));
-        let said = Said::wait(run, "the run that was told to end");
-        said.exits(1).is_brief().says("interrupted after").says("1 step done, 1 interrupted").says("still working");
-        assert_eq!(node.exec(&[], &["pgrep", "-f", "sleep 61[7]"]).code, 1, "its children are ended");
+        let output = CommandOutput::wait(run, "the interrupted run");
+        output
+            .exits(1)
+            .is_brief()
+            .prints("interrupted after")
+            .prints("1 step done, 1 interrupted")
+            .prints("still working");
+        assert_eq!(node.exec(&[], &["pgrep", "-f", "sleep 61[7]"]).code, 1, "a child still runs");
         node.sh("rm /tmp/slow");
         node.run(&[]).exits(0);
-        node.run(&[]).exits(0).says("nothing to do");
+        node.run(&[]).exits(0).prints("nothing to do");
         node.is_tidy();
     }
     assert_eq!(node.sh("dpkg-query -W -f '${db:Status-Status}' slowdeb"), "installed");

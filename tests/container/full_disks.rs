@@ -1,24 +1,22 @@
-//! Disks that become full while something is published, baked or restored, at any instant: what is left is sound, and with
-//! space again the next run makes the node.
+//! Disks that become full at any instant while files are published, baked or restored. The store stays valid, and with free
+//! space the next run completes the node.
 
 use crate::{
     shared::Shared,
-    support::{LIBRARY, Node, PROFILE, R, assert_same, parts_of_one},
+    support::{LIBRARY, Node, PROFILE, R, assert_same, instants, random_fractions},
 };
 
-/// How often a disk becomes full.
-const TIMES: usize = 20;
-/// A shared place on a file system of its own, larger than what is published.
+/// A shared store on its own file system, which is larger than its content.
 const PLACE: &str = "/place";
 
-/// The environment lies on a file system of its own, as the library does.
+/// Environment and library have their own file systems.
 fn profile() -> String {
     format!(
         "[pip]\npython = \"/venv/env/bin/python\"\npackages = [\"humanize\", \"joblib\"]\n{R}packages = [\"tinypure\", \"tinybin\"]\n"
     )
 }
 
-/// Fills the file system of a folder but for so many bytes.
+/// Fills the file system of a folder until `left` bytes are free.
 fn fill(node: &Node, folder: &str, left: u64) {
     node.sh(&format!(
         "free=$(($(stat -f -c '%a * %S' {folder}))); dd if=/dev/zero of={folder}/filler bs=4096 count=$(((free - {left}) / 4096)) \
@@ -26,7 +24,7 @@ fn fill(node: &Node, folder: &str, left: u64) {
     ));
 }
 
-/// Bytes below a folder, by blocks.
+/// The bytes that a folder uses on the disk.
 fn size(node: &Node, folder: &str) -> u64 {
     node.sh(&format!("du -s -B1 {folder}"))
         .split_whitespace()
@@ -35,7 +33,7 @@ fn size(node: &Node, folder: &str) -> u64 {
         .expect("a size")
 }
 
-/// Every file of environment and library, but for byte code, which may have another time of its source in it.
+/// Every file of environment and library. Without `.pyc` files, which contain the time of their module.
 fn files(node: &Node) -> String {
     node.sh(&format!(
         "cd / && find venv/env .{LIBRARY} -not -path '*/__pycache__*' -printf '%p %y %m %u:%g %l\\n' | sort
@@ -48,12 +46,12 @@ fn is_sound(node: &Node, place: &str) {
     node.exec(&[], &["nodeagent", "store", "verify", "--shared", "--store", place]).exits(0);
 }
 
-/// As much of `whole` as a part of one says.
+/// A fraction of `whole`.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "any number will do"
+    reason = "the exact number does not matter"
 )]
 fn part(whole: u64, part: f64) -> u64 {
     (whole as f64 * part) as u64
@@ -75,28 +73,28 @@ fn a_disk_that_becomes_full_at_any_instant_leaves_all_sound() {
     bake("/shared").exits(0);
     let wanted = files(&node);
 
-    // Publishing: all that the node has; and baking.
+    // Publish everything that the node has, and bake.
     let push = || node.exec(&[], &["nodeagent", "store", "push", "--store", PLACE]);
     node.sh(&format!("rm -rf {PLACE}/*"));
     push().exits(0);
     let whole = size(&node, PLACE);
     let mut complaints = 0;
-    for left in parts_of_one(TIMES) {
+    for left in random_fractions(instants()) {
         let left = part(whole, left);
         node.sh(&format!("rm -rf {PLACE}/*"));
         fill(&node, PLACE, left);
         let (pushed, baked) = (push(), bake(PLACE));
         eprintln!("{left} of {whole} bytes left: push {}, bake {}", pushed.code, baked.code);
-        complaints += usize::from(pushed.code != 0 || pushed.stderr.contains("warning"));
+        complaints += u32::from(pushed.code != 0 || pushed.stderr.contains("warning"));
         is_sound(&node, PLACE);
         node.sh(&format!("rm {PLACE}/filler"));
         push().exits(0);
         is_sound(&node, PLACE);
     }
 
-    assert!(complaints * 2 > TIMES, "the place was full: {complaints} of {TIMES} complained");
+    assert!(complaints * 2 > instants(), "the store was not full: {complaints} of {} complained", instants());
 
-    // Restoring: environment and library.
+    // Restore environment and library.
     let (of_env, of_library) = (size(&node, "/venv/env") - size(&node, "/root/clean"), size(&node, LIBRARY));
     let fresh = || {
         node.sh(&format!(
@@ -104,19 +102,23 @@ fn a_disk_that_becomes_full_at_any_instant_leaves_all_sound() {
         ));
     };
     let mut complaints = 0;
-    for left in parts_of_one(TIMES) {
+    for left in random_fractions(instants()) {
         fresh();
         fill(&node, "/venv", part(of_env, left));
         fill(&node, LIBRARY, part(of_library, left));
-        let said = node.run(&run);
-        eprintln!("{left:.3} of what is needed left: run {}", said.code);
-        complaints += usize::from(said.code != 0 || said.stderr.contains("warning"));
+        let output = node.run(&run);
+        eprintln!("{left:.3} of the needed space left: run {}", output.code);
+        complaints += u32::from(output.code != 0 || output.stderr.contains("warning"));
         node.sh(&format!("rm /venv/filler {LIBRARY}/filler"));
         node.run(&run).exits(0);
-        assert_same(&wanted, &files(&node), &format!("made good after {left:.3} of what is needed; {said}"));
+        assert_same(
+            &wanted,
+            &files(&node),
+            &format!("after {left:.3} of the needed space the next run completes the node; {output}"),
+        );
         node.sh("/venv/env/bin/python -m pip check && /venv/env/bin/python -c 'import humanize, joblib'");
         node.is_tidy();
         is_sound(&node, "/shared");
     }
-    assert!(complaints * 2 > TIMES, "the disks were full: {complaints} of {TIMES} complained");
+    assert!(complaints * 2 > instants(), "the disks were not full: {complaints} of {} complained", instants());
 }

@@ -1,34 +1,40 @@
-//! Disks that are full and folders that are read-only.
+//! Full disks and read-only folders.
 
 use crate::support::{LIBRARY, Node, R};
 
 #[test]
-fn a_full_disk_is_named_and_nothing_half_installed_stays() {
+fn a_full_disk_is_named_and_no_partial_package_remains() {
     let options = ["--tmpfs", "/databricks/spark/R/lib:60k", "--tmpfs", "/var/cache/nodeagent:200k"];
     let Some(node) = Node::with("full", &options) else { return };
     node.profile(&format!("{R}packages = [\"tinyc\"]\n"));
-    let said = node.run(&[]);
-    said.exits(1).is_brief().says("KiB free").says(LIBRARY).says("ring.toml:5").says("hint: the disk is full");
+    let output = node.run(&[]);
+    output
+        .exits(1)
+        .is_brief()
+        .prints("KiB free")
+        .prints(LIBRARY)
+        .prints("ring.toml:5")
+        .prints("hint: the disk is full");
     node.is_tidy();
     let half = format!("for p in $(ls {LIBRARY}); do test -e {LIBRARY}/$p/Meta/package.rds || echo $p; done");
-    assert_eq!(node.sh(&half), "", "what is there is whole");
+    assert_eq!(node.sh(&half), "", "every package in the library is complete");
 
     node.profile("[apt]\npackages = [\"jq\"]\n");
-    let said = node.run(&[]);
-    said.exits(1).is_brief().says("No space left on device").says("hint: the disk is full");
+    let output = node.run(&[]);
+    output.exits(1).is_brief().prints("No space left on device").prints("hint: the disk is full");
     node.has_no("jq");
 }
 
 #[test]
-fn a_full_environment_keeps_no_half_of_a_distribution() {
+fn a_full_environment_keeps_no_partial_distribution() {
     let Some(node) = Node::with("venv", &["--tmpfs", "/venv:30m"]) else { return };
     node.sh("/usr/bin/python3 -m venv /venv/env");
     for installer in ["", "installer = \"pip\"\n"] {
         node.profile(&format!("[pip]\npython = \"/venv/env/bin/python\"\npackages = [\"numpy\"]\n{installer}"));
-        let said = node.run(&[]);
-        said.exits(1).is_brief().says("/venv").says("ring.toml:5").says("hint: the disk is full");
+        let output = node.run(&[]);
+        output.exits(1).is_brief().prints("/venv").prints("ring.toml:5").prints("hint: the disk is full");
         let left = node.sh("ls -d /venv/env/lib/python3*/site-packages/numpy*.dist-info 2> /dev/null || true");
-        assert_eq!(left, "", "no half of numpy counts as installed");
+        assert_eq!(left, "", "a partial numpy counts as installed");
     }
 }
 
@@ -41,8 +47,8 @@ fn a_read_only_target_is_named() {
     let Some(node) = Node::with("readonly", &options) else { return };
     let read_only = |sections: &str, place: &str| {
         node.profile(sections);
-        let said = node.exec(&["--env", "RING_TOKEN=x"], &["nodeagent", "run", "--profile", "/profiles/ring.toml"]);
-        said.exits(1).is_brief().says(place).says("ead-only").says("ring.toml:");
+        let output = node.exec(&["--env", "RING_TOKEN=x"], &["nodeagent", "run", "--profile", "/profiles/ring.toml"]);
+        output.exits(1).is_brief().prints(place).prints("ead-only").prints("ring.toml:");
     };
     read_only(&format!("{R}packages = [\"tinypure\"]\n"), LIBRARY);
     read_only("[shell.variables]\nRING = \"1\"\n", "/etc/profile.d");

@@ -24,6 +24,10 @@ unit:
 quick:
     NODEAGENT_SKIP_CONTAINERS=1 scripts/test
 
+# Kill runs and fill disks at a hundred instants instead of ten; takes about an hour
+instants:
+    NEXTEST_PROFILE=instants NODEAGENT_INSTANTS=100 scripts/test at_any_instant
+
 # Format the sources
 fmt:
     cargo fmt

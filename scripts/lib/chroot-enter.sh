@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Turns a folder into the root of a node, or of a build step, and runs a command there. For the chroot engine of
-# scripts/node, which calls it inside new mount and process namespaces: all that is mounted here ends with them.
+# Makes a folder the root of a node or of a build step and runs a command in it. The chroot engine of scripts/node calls it
+# inside new mount and process namespaces, and every mount ends with them.
 #
 #   chroot-enter.sh --root DIR [--overlay LOWER UPPER WORK] [--bind HOST NODE ro|rw]... [--tmpfs DIR SIZE]...
 #                   [--name HOSTNAME] [--pid-file FILE] -- COMMAND ARGUMENT...
-# The environment is passed on. May be run twice, each time in namespaces of its own.
+# Passes the environment on. May be run twice, each time in new namespaces.
 set -euo pipefail
 
 dir='' name='' pid_file='' overlay=() binds=() tmpfs=()
@@ -16,12 +16,12 @@ while [ "$1" != -- ]; do
         --tmpfs) tmpfs+=("$2" "$3"); shift 3 ;;
         --name) name=$2; shift 2 ;;
         --pid-file) pid_file=$2; shift 2 ;;
-        *) echo "chroot-enter does not know $1" >&2; exit 2 ;;
+        *) echo "chroot-enter has no option $1" >&2; exit 2 ;;
     esac
 done
 shift
 
-# Still the machine's /proc, so this is our process number as the machine sees it.
+# This is still the /proc of the machine, so the number is the process id outside the namespaces.
 read -r pid _ < /proc/self/stat
 
 if [ ${#overlay[@]} -gt 0 ]; then
@@ -43,7 +43,7 @@ ln -s fd/0 "$dir/dev/stdin"
 ln -s fd/1 "$dir/dev/stdout"
 ln -s fd/2 "$dir/dev/stderr"
 
-# within PATH: where a node's path is, seen from here. Links are followed inside the root, never out of it.
+# within PATH: the path outside the root for a path of the node. Follows links inside the root only.
 within() { printf '%s%s' "$dir" "$(chroot "$dir" realpath -m -- "$1")"; }
 
 index=0

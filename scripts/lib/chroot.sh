@@ -1,27 +1,27 @@
 # shellcheck shell=bash disable=SC2154 # arrays and paths of the script that sources this
-# The chroot engine of scripts/node: a built root under target/node/chroot, and a copy of it in namespaces a node.
+# The chroot engine of scripts/node: a root under target/node/chroot, and a copy of it in its own namespaces for each node.
 #
-# Sourced by scripts/node, whose arrays (mounts, tmpfs, envs, exec_*, command) it reads. Needs root on Debian or Ubuntu.
-# A node is a layer over the built root (overlayfs; a plain copy where that cannot be mounted), with processes, mounts and
-# host name of its own. The network is the machine's, so that it reaches what the machine reaches: all nodes share one
-# repository server on 127.0.0.1:3838, which ends with the last node.
+# Sourced by scripts/node; reads its arrays (mounts, tmpfs, envs, exec_*, command). Needs root on Debian or Ubuntu.
+# A node is an overlayfs layer over the root (a plain copy where overlayfs cannot be mounted), with its own processes, mounts
+# and host name. It uses the network of the machine, so all nodes share one repository server on 127.0.0.1:3838. The server
+# ends with the last node.
 
 chroot_state=$state/chroot
 chroot_enter=$root/scripts/lib/chroot-enter.sh
 
 chroot_possible() {
     is_root && [ -f /etc/debian_version ] && have unshare && have nsenter && have chroot &&
-        { have debootstrap || have apt-get; }
+        { have debootstrap || have apt-get; } && unshare --mount true 2> /dev/null
 }
 chroot_root() { printf '%s/root-%s' "$chroot_state" "$(recipe_digest)"; }
 chroot_built() { [ -d "$(chroot_root)" ]; }
 chroot_node() { printf '%s/nodes/%s' "$chroot_state" "$1"; }
 chroot_has() { [ -d "$(chroot_node "$1")" ]; }
 
-# chroot_namespaces COMMAND...: runs it as PID 1 of new namespaces, whose mounts are nobody else's.
+# chroot_namespaces COMMAND...: runs a command as PID 1 of new namespaces with private mounts.
 chroot_namespaces() { unshare --mount --propagation private --uts --ipc --pid --fork --kill-child "$@"; }
 
-# chroot_step DIR SCRIPT: runs a script of the recipe in a root that is being built.
+# chroot_step DIR SCRIPT: runs a script of the recipe in an unfinished root.
 chroot_step() {
     local log=$chroot_state/build.log
     say "    $(recipe_step "$2")"
@@ -31,12 +31,12 @@ chroot_step() {
     chroot_namespaces env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
         bash "$chroot_enter" --root "$1" -- bash "/tmp/image/$2" > "$log" 2>&1 < /dev/null || {
         tail -n 30 "$log" >&2
-        die "$2 failed; all it said is in $log"
+        die "$2 failed; its whole output is in $log"
     }
     rm -rf "$1/tmp/image"
 }
 
-# chroot_copy FROM TO: a root that may be changed without changing the first.
+# chroot_copy FROM TO: an independent copy of a root.
 chroot_copy() {
     rm -rf "$2"
     cp -a --reflink=auto "$1" "$2"
@@ -51,10 +51,11 @@ chroot_build() {
     cran=$chroot_state/cran-$(printf '%s %s' "$(basename "$system")" "$(digest_of tests/image/20-cran.sh tests/image/21-cran-tiny.sh tests/image/r-packages)" | sha256sum | cut -c 1-16)
     final=$(chroot_root)
     if [ ! -d "$system" ]; then
-        bootstrap_debian "$system.part"
+        rm -rf "$system.part"
+        mkdir "$system.part"
+        tar -C "$system.part" --numeric-owner -xpf "$(bootstrap_debian)"
         chroot_step "$system.part" 10-system.sh
         mv "$system.part" "$system"
-        rm -f "$system.part.log"
     fi
     if [ ! -d "$cran" ]; then
         chroot_copy "$system" "$chroot_state/scratch"
@@ -70,27 +71,27 @@ chroot_build() {
     chroot_step "$final.part" 40-layout.sh
     chroot_step "$final.part" 50-bytecode.sh
     mv "$final.part" "$final"
-    # What older recipes left; a node that runs still needs its root.
+    # Removes the roots of older recipes, unless a node runs: it may use one of them.
     if [ -z "$(chroot_list)" ]; then
         find "$chroot_state" -mindepth 1 -maxdepth 1 -type d \( -name 'system-*' -o -name 'cran-*' -o -name 'root-*' \) \
             ! -path "$system" ! -path "$cran" ! -path "$final" -exec rm -rf {} +
     fi
 }
 
-# chroot_serve ROOT: the one repository server, unless it is there already.
+# chroot_serve ROOT: starts the repository server, unless it runs already.
 chroot_serve() {
     local served
     served=$( (exec 3<> /dev/tcp/127.0.0.1/3838 && printf 'GET /src/contrib/PACKAGES HTTP/1.0\r\n\r\n' >&3 && sed '1,/^\r$/d' <&3) 2> /dev/null || true)
     if [ -z "$served" ]; then
-        # A process of the machine's own namespaces: it outlives the node that was first.
+        # It runs in the namespaces of the machine, because it must outlive the first node.
         setsid chroot "$1" python3 -m http.server 3838 --bind 127.0.0.1 --directory /srv/cran > /dev/null 2>&1 < /dev/null &
         echo $! > "$chroot_state/repository.pid"
     elif [ "$served" != "$(cat "$1/srv/cran/src/contrib/PACKAGES")" ]; then
-        die "port 3838 of this machine serves something else than the nodes' repository"
+        die "port 3838 of this machine is in use by another server than the repository of nodes"
     fi
 }
 
-# chroot_start NAME: fresh namespaces over a fresh layer.
+# chroot_start NAME: starts fresh namespaces over a fresh layer.
 chroot_start() {
     local node from item options=() environment=()
     node=$(chroot_node "$1")
@@ -130,7 +131,7 @@ chroot_start() {
     die "node $1 did not start"
 }
 
-# chroot_exec NAME: runs command (an array of the caller), with exec_envs, exec_user, exec_stdin.
+# chroot_exec NAME: runs command (an array of the caller) with exec_envs, exec_user and exec_stdin.
 chroot_exec() {
     local node pid environment=() enter=() home=/root status=0
     node=$(chroot_node "$1")
@@ -144,7 +145,7 @@ chroot_exec() {
         enter+=(setpriv --reuid "$exec_user" --regid "$("${enter[@]}" id -g "$exec_user")" --init-groups)
     fi
     enter+=(env -i "HOME=$home" "${environment[@]}" "${exec_envs[@]}" "${command[@]}")
-    # A command that a signal ended is a status here, as it is with containers, and the shell says nothing about it.
+    # A command that a signal ended gives a status, as with containers, without a message of the shell.
     [ -n "$exec_stdin" ] || exec < /dev/null
     { "${enter[@]}" 2>&3 3>&- || status=$?; } 3>&2 2> /dev/null
     return "$status"
@@ -158,13 +159,13 @@ chroot_list() {
     done
 }
 
-# chroot_end NAME: its processes, its mounts with them, and its layer.
+# chroot_end NAME: ends the processes and mounts of a node and removes its layer.
 chroot_end() {
     local node pid
     node=$(chroot_node "$1")
     if [ -f "$node/pid" ]; then
         pid=$(cat "$node/pid")
-        # Only what is a node's first process: numbers are used again.
+        # The system uses process ids again: this one must still be the first process of a node.
         if [ "$(tr '\0' ' ' 2> /dev/null < "/proc/$pid/cmdline")" = "bash /usr/local/sbin/node-init " ]; then
             kill -KILL "$pid" 2> /dev/null || true
             while kill -0 "$pid" 2> /dev/null; do sleep 0.01; done

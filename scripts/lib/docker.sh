@@ -1,15 +1,15 @@
 # shellcheck shell=bash disable=SC2154 # arrays and paths of the script that sources this
-# The docker engine of scripts/node: an image a recipe, a container a node.
+# The docker engine of scripts/node: one image for each recipe, one container for each node.
 #
-# Sourced by scripts/node, whose arrays (mounts, tmpfs, disks, envs, …) it reads. A node has its own network
-# namespace, so each serves its own repository on 127.0.0.1:3838; only where containers cannot get out through the
-# bridge do nodes share the machine's network, and one server.
+# Sourced by scripts/node; reads its arrays (mounts, tmpfs, disks, envs, …). A node has its own network namespace and serves
+# its own repository on 127.0.0.1:3838. Where the bridge has no access to the outside, all nodes share the network of the
+# machine, and one repository.
 
 docker_image=nodeagent-node
 docker_base=nodeagent-base:${NODE_SUITE:-bookworm}
 docker_repository=nodeagent-repository
 node_label=nodeagent.node
-# Two clones of the source tree on one machine have nodes of their own. Images are shared: the recipe names them.
+# Two clones of the source tree on one machine have different nodes. They share images, which are named after the recipe.
 clone_label=nodeagent.clone
 clone=$(printf '%s' "$root" | sha256sum | cut -c 1-8)
 
@@ -17,7 +17,7 @@ docker_answers() { have docker && timeout 20 docker version --format '{{.Server.
 docker_name() { printf 'nodeagent-%s-%s' "$clone" "$1"; }
 docker_built() { docker image inspect "$docker_image:$(recipe_digest)" > /dev/null 2>&1; }
 
-# docker_find_base: prints the base image to build from, pulled, already there, or made here.
+# docker_find_base: prints the base image. It is on this machine already, or it is pulled, or built here.
 docker_find_base() {
     local wanted=${BASE_IMAGE:-debian:bookworm-slim}
     if docker image inspect "$wanted" > /dev/null 2>&1; then
@@ -25,27 +25,24 @@ docker_find_base() {
     elif timeout 300 docker pull -q "$wanted" > /dev/null 2>&1; then
         printf '%s' "$wanted"
     elif [ -n "${BASE_IMAGE:-}" ]; then
-        die "base image $wanted is not here and cannot be pulled"
+        die "the base image $wanted is not on this machine and cannot be pulled"
     else
         if ! docker image inspect "$docker_base" > /dev/null 2>&1; then
-            say "no registry gives $wanted: making a base image"
-            mkdir -p "$state"
-            bootstrap_debian "$state/base"
-            tar -C "$state/base" --numeric-owner -c . | docker import --message 'minimal Debian, by debootstrap' - "$docker_base" > /dev/null
-            rm -rf "$state/base" "$state/base.log"
+            say "no registry has $wanted: building a base image"
+            docker import --message 'minimal Debian, by debootstrap' "$(bootstrap_debian)" "$docker_base" > /dev/null
         fi
         printf '%s' "$docker_base"
     fi
 }
 
-# docker_find_network IMAGE: prints bridge, or host where only that reaches the outside.
+# docker_find_network IMAGE: prints bridge, or host where the bridge has no access to the outside.
 docker_find_network() {
     local network probe
     if [ -n "${NODEAGENT_NETWORK:-}" ]; then
         printf '%s' "$NODEAGENT_NETWORK"
         return
     fi
-    # The image's own mirror is the one thing it must reach. Its shell expands this, not ours.
+    # A container must reach the mirror of its image. The shell in the container expands this.
     # shellcheck disable=SC2016
     probe='exec 3<> "/dev/tcp/$(sed -nE "s#^URIs: *https?://([^/ ]+).*#\1#p" /etc/apt/sources.list.d/*.sources | head -n 1)/80"'
     for network in bridge host; do
@@ -55,7 +52,7 @@ docker_find_network() {
             return
         fi
     done
-    say "warning: containers reach nothing outside; going on with the bridge"
+    say "warning: containers have no access to the outside; using the bridge all the same"
     printf bridge
 }
 
@@ -72,24 +69,24 @@ docker_build() {
     cp -r "$root/tests/image" "$context/tests/"
     mkdir -p "$context/tests/image/certs"
     host_certificates | while read -r path; do cp "$path" "$context/tests/image/certs/"; done
-    # The client without its buildx plug-in has only the old builder, and says so at length unless told to use it.
+    # Without its buildx plug-in the client has only the old builder. This variable silences its long warning.
     if ! docker buildx version > /dev/null 2>&1; then
         export DOCKER_BUILDKIT=0
     fi
-    # All it says goes to a log; a person sees the steps.
+    # The output goes to a log; the terminal shows the steps.
     docker build --network "$network" --label "nodeagent.network=$network" --build-arg "BASE_IMAGE=$base" \
         -t "$docker_image:$digest" -f "$context/Dockerfile.test" "$context" 2>&1 |
         tee "$log" | sed -u -n -E 's/^(Step [0-9/]+ :|#[0-9]+ \[.*\]) RUN bash \/tmp\/image\/([^ ]+).*/\2/p' |
         while read -r script; do say "    $(recipe_step "$script")"; done || {
         tail -n 30 "$log" >&2
-        die "the image could not be built; all that was said is in $log"
+        die "the image could not be built; the whole output is in $log"
     }
     rm -rf "$context"
 }
 
 docker_is_running() { [ "$(docker container inspect --format '{{.State.Running}}' "$1" 2> /dev/null)" = true ]; }
 
-# docker_start NAME: a fresh container; reads mounts, tmpfs, disks and envs of the caller.
+# docker_start NAME: starts a fresh container; reads mounts, tmpfs, disks and envs of the caller.
 docker_start() {
     local container image network item options=()
     container=$(docker_name "$1")
@@ -113,7 +110,7 @@ docker_start() {
         --network "$network" "${options[@]}" "$image" > /dev/null
 }
 
-# docker_exec NAME: runs command (an array of the caller), with exec_envs, exec_user, exec_stdin, exec_tty.
+# docker_exec NAME: runs command (an array of the caller) with exec_envs, exec_user, exec_stdin and exec_tty.
 docker_exec() {
     local item options=()
     [ -z "$exec_stdin" ] || options+=(--interactive)
@@ -129,7 +126,7 @@ docker_list() {
 
 docker_stop() {
     docker rm -f -v "$(docker_name "$1")" > /dev/null 2>&1 || true
-    # The repository on the machine's own network is for the nodes of all clones.
+    # The repository on the network of the machine serves the nodes of all clones.
     if [ -z "$(docker ps --quiet --filter "label=$node_label")" ]; then
         docker rm -f "$docker_repository" > /dev/null 2>&1 || true
     fi

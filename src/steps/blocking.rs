@@ -1,11 +1,11 @@
-//! Work whose failure stops no run: why it failed is told in words, and something else is done instead.
+//! Runs blocking work on tokio's thread pool, for work whose failure does not fail the run.
 
 pub(crate) use crate::diagnostic::in_words as words;
 
-/// Why, in words.
+/// The reason of a failure, for a warning.
 pub(crate) type Why = String;
 
-/// Works on files beside the runtime's own threads.
+/// Runs file system work on a thread for blocking operations.
 pub(crate) async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Why> + Send + 'static,
 ) -> Result<T, Why> {

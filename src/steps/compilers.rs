@@ -1,11 +1,11 @@
-//! What compiles on a node: what the compilers call themselves, and the variables that builds listen to.
+//! The compilers of a node and the environment variables that affect builds. Both are part of build keys.
 
 use std::collections::BTreeMap;
 
 use super::Context;
 use crate::exec::Cmd;
 
-/// Variables that builds of every kind listen to.
+/// Environment variables that affect every build.
 const VARIABLES: [&str; 16] = [
     "CC",
     "CFLAGS",
@@ -25,7 +25,7 @@ const VARIABLES: [&str; 16] = [
     "SOURCE_DATE_EPOCH",
 ];
 
-/// The variables of the agent's environment that a build listens to; `more` are those of one kind of builds.
+/// The agent's environment variables that affect a build. `more` names the variables of one kind of build.
 pub(crate) fn variables(
     more: &[&str],
     variable: impl Fn(&str) -> Option<std::ffi::OsString>,
@@ -34,7 +34,7 @@ pub(crate) fn variables(
     VARIABLES.iter().chain(more).filter_map(set).collect()
 }
 
-/// What a compiler calls itself, such as `gcc (Debian 12.2.0-14) 12.2.0`; nothing when it is not there.
+/// The version line of a compiler, such as `gcc (Debian 12.2.0-14) 12.2.0`. Empty if the compiler is missing.
 pub(crate) async fn called(ctx: &Context, line: &str) -> String {
     let mut words = line.split_ascii_whitespace();
     let Some(program) = words.next() else { return String::new() };
@@ -42,7 +42,7 @@ pub(crate) async fn called(ctx: &Context, line: &str) -> String {
     asked.and_then(|said| Some(said.lines().next()?.trim().to_owned())).unwrap_or_default()
 }
 
-/// What a program says; nothing when it fails.
+/// The standard output of a command. `None` if it fails.
 pub(crate) async fn output(ctx: &Context, cmd: &Cmd) -> Option<String> {
     ctx.runner.run(cmd).await.ok().filter(|done| done.code == 0).map(|done| done.stdout)
 }
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_variables_that_builds_listen_to_count() {
+    fn only_variables_that_affect_builds_are_included() {
         let set = |name: &str| ["CPPFLAGS", "HOME", "SECRET", "MORE"].contains(&name).then(|| "x".into());
         assert_eq!(variables(&[], set), [("CPPFLAGS".to_owned(), "x".to_owned())].into());
         assert_eq!(variables(&["MORE"], set).len(), 2);

@@ -1,10 +1,10 @@
-//! Hands logins to package tools, each in the way the tool knows: by files that only root can read and that live as
-//! long as the run. No password is ever in an argument, a variable or an address.
+//! Passes logins to package tools in files that only root can read and that are removed at the end of the run. A
+//! password is never in an argument, an environment variable or a URL.
 //!
-//! * pip and uv read a netrc file (`NETRC`), which knows hosts, no paths.
-//! * git asks a helper for the login of an address; the helper shows a file and keeps nothing.
-//! * apt reads its own kind of netrc file, which knows addresses: `apt_auth.conf(5)`.
-//! * What the agent fetches itself carries a header: [`http::BasicAuth`].
+//! * pip and uv read a netrc file (`NETRC`), which has hosts but no paths.
+//! * git calls a credential helper for each URL. The helper prints a file and stores nothing.
+//! * apt reads its own kind of netrc file, which has URLs: `apt_auth.conf(5)`.
+//! * The agent's own requests carry a header: [`http::BasicAuth`].
 
 use std::{
     fmt::Write as _,
@@ -22,14 +22,14 @@ use crate::{
     redact::Secret,
 };
 
-/// Where the files are, below the root: `/run` is in memory.
+/// The folder of these files, below the root of the node. `/run` is in memory.
 const FOLDER: &str = "run/nodeagent/logins";
-/// Others may pass through the folder above, not look into it.
+/// The mode of the parent folder: other users may traverse it, but not list it.
 const ABOVE: u32 = 0o711;
-/// Where apt has the node's own logins.
+/// The node's own logins for apt.
 pub(crate) const APT_AUTH: &str = "/etc/apt/auth.conf";
 
-/// The logins of a run, or of one of its steps.
+/// The logins of a run or of one step.
 #[derive(Debug, Clone, Default)]
 pub struct Logins {
     folder: Option<Arc<Folder>>,
@@ -40,28 +40,28 @@ pub struct Logins {
 struct Known {
     login: plan::Login,
     password: Arc<Secret>,
-    /// Sets its files apart from those of others.
+    /// The number in the names of this login's files.
     number: usize,
 }
 
-/// The folder of the files: gone with the last who uses it.
+/// The folder of the files. Removed when the last reference is dropped.
 #[derive(Debug)]
 struct Folder(PathBuf);
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What cannot be removed now is removed by the next run.
+        // A folder that cannot be removed now is removed by the next run.
         let _ = fs::remove_tree(&self.0);
     }
 }
 
-/// The folder of these files on a node. Outside a run it is not there.
+/// The folder of login files on a node. It exists only during a run.
 pub fn folder(root: &Path) -> PathBuf {
     root.join(FOLDER)
 }
 
-/// A password as its source has it, without the line end that editors put at the end of a file. The error says what is
-/// wrong with it, as in "the password …".
+/// The password without the trailing line break that editors add to a file. The error completes the sentence "the
+/// password …".
 pub fn password(value: &Secret) -> Result<Secret, &'static str> {
     let bytes = value.without_line_end();
     match bytes {
@@ -71,24 +71,24 @@ pub fn password(value: &Secret) -> Result<Secret, &'static str> {
     }
 }
 
-/// What keeps a password out of a netrc file, whose readers disagree about quotes and escapes.
+/// Why a password cannot be written to a netrc file. The readers of that format disagree about quotes and escapes.
 pub fn misfit(password: &Secret) -> Option<&'static str> {
     let bytes = password.reveal();
     let plain = bytes.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'\\');
     let begins = !bytes.starts_with(b"\"") && !bytes.starts_with(b"#");
     (!(plain && begins)).then_some(
-        "cannot stand in a netrc file: it has a space, a backslash, a letter beyond ASCII, or begins with `\"` or `#`",
+        "cannot be written to a netrc file: it has a space, a backslash or a non-ASCII character, or starts with `\"` or `#`",
     )
 }
 
 impl Logins {
-    /// The logins of all steps of a plan, with their passwords. Nothing is written yet.
+    /// The logins of all steps of a plan, with their passwords. Writes no files.
     pub fn of_plan(plan: &Plan, vault: &Vault, root: &Path) -> Self {
         let mut known: Vec<Known> = Vec::new();
         for login in plan.steps.iter().flat_map(|step| &step.logins) {
             let is_known = known.iter().any(|known| known.login.login == login.login);
             let found = vault.get(&login.login.from).and_then(Result::ok).and_then(|value| password(value).ok());
-            // Without a password the step is refused or given up: that was said already.
+            // A missing password has already been reported, and its step has been refused or skipped.
             let Some(password) = found.filter(|_| !is_known) else { continue };
             known.push(Known { login: login.clone(), password: Arc::new(password), number: known.len() });
         }
@@ -96,7 +96,7 @@ impl Logins {
         Self { folder, known }
     }
 
-    /// Those of one step.
+    /// The logins of one step.
     #[must_use]
     pub fn of_step(&self, wanted: &[plan::Login]) -> Self {
         let of_step = |known: &Known| {
@@ -106,7 +106,7 @@ impl Logins {
         Self { folder: self.folder.clone(), known: self.known.iter().filter_map(of_step).collect() }
     }
 
-    /// The same for what the agent fetches itself.
+    /// The same logins for the agent's own requests.
     pub fn for_http(&self) -> Vec<http::BasicAuth> {
         let login = |known: &Known| {
             let login = &known.login.login;
@@ -119,16 +119,17 @@ impl Logins {
         self.known.iter().map(login).collect()
     }
 
-    /// A command of pip or uv that finds the logins, for itself and for the git it starts. `own` is the node's own
-    /// netrc file, for which ours stands in; `configured` is how many settings of git the environment has already.
+    /// Adds the logins to a command of pip or uv, and to the git that it starts. `own` is the node's netrc file,
+    /// which the new file replaces and includes. `configured` is the number of git settings that the environment
+    /// already has.
     pub(crate) fn for_python(&self, cmd: Cmd, own: Option<&Path>, configured: usize) -> Result<Cmd, Problem> {
-        // Nobody is there to answer.
+        // git must not prompt, because no user is present.
         let mut cmd = cmd.env("GIT_TERMINAL_PROMPT", "0");
         let Some(folder) = self.folder.as_ref().filter(|_| !self.known.is_empty()) else { return Ok(cmd) };
         let by_host: Vec<&Known> = self.known.iter().filter(|known| known.login.by_host).collect();
         if !by_host.is_empty() {
             let mut netrc = own.and_then(|own| std::fs::read(own).ok()).unwrap_or_default();
-            // A macro ends with an empty line. Of two entries for a host the last one counts.
+            // An empty line ends a macro. If a host has two entries, the last one wins.
             netrc.extend(b"\n\n");
             netrc.extend(by_host.iter().flat_map(|known| known.line(&known.login.login.site.host())));
             cmd = cmd.env("NETRC", folder.hold("netrc", &netrc)?);
@@ -139,8 +140,8 @@ impl Logins {
             let user = format!("username={}\npassword=", login.user);
             let file = folder
                 .hold(&format!("git-{}", known.number), &[user.as_bytes(), known.password.reveal(), b"\n"].concat())?;
-            // Only for this address the node's own helpers are not asked: they might keep what they hear. The sign at
-            // the end hides what git adds to a helper's words.
+            // The node's own credential helpers are disabled for this URL, because they might store the password. The
+            // `#` at the end comments out the arguments that git appends.
             let helper = format!("!cat '{}' #", file.replace('\'', r"'\''"));
             for (key, value) in [("helper", ""), ("helper", helper.as_str()), ("useHttpPath", "false")] {
                 cmd = cmd
@@ -152,16 +153,17 @@ impl Logins {
         Ok(cmd.env("GIT_CONFIG_COUNT", count.to_string()))
     }
 
-    /// A command of apt that finds the logins. `own` is the node's own file of them, for which ours stands in.
+    /// Adds the logins to a command of apt. `own` is the node's own login file, which the new file replaces and
+    /// includes.
     pub(crate) fn for_apt(&self, mut cmd: Cmd, own: &Path) -> Result<Cmd, Problem> {
         let Some(folder) = self.folder.as_ref().filter(|_| !self.known.is_empty()) else { return Ok(cmd) };
         let mut conf = Vec::new();
         for known in &self.known {
             let site = known.login.login.site.to_string();
-            // With no scheme before it a name is one of TLS.
+            // An entry without a scheme is used for HTTPS only.
             conf.extend(known.line(site.strip_prefix("https://").unwrap_or(&site)));
         }
-        // The first entry that fits counts.
+        // The first matching entry wins.
         conf.extend(std::fs::read(own).unwrap_or_default());
         let file = folder.hold("apt.conf", &conf)?;
         cmd.args.splice(0..0, ["-o".to_owned(), format!("Dir::Etc::netrc={file}")]);
@@ -170,7 +172,7 @@ impl Logins {
 }
 
 impl Known {
-    /// A line of a netrc file.
+    /// One line of a netrc file.
     fn line(&self, machine: &str) -> Vec<u8> {
         let mut text = String::new();
         let _ = write!(text, "machine {machine} login {} password ", self.login.login.user);
@@ -179,7 +181,7 @@ impl Known {
 }
 
 impl Folder {
-    /// A file in it, written when it is not there yet. Returns its path.
+    /// Writes a file unless it already has this content. Returns its path.
     fn hold(&self, name: &str, bytes: &[u8]) -> Result<String, Problem> {
         let path = self.0.join(name);
         let found = fs::read(&path)?;
@@ -228,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_are_in_files_of_root_alone_and_nowhere_in_the_command() {
+    fn passwords_are_only_in_files_of_root_and_not_in_the_command() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let (logins, own) = (logins(temp.path()), temp.path().join("own"));
         fs::replace(&own, b"machine other.example login a password b", Attributes::default()).expect("written");
@@ -258,11 +260,11 @@ mod tests {
             ("11", "credential.https://pypi.example/.helper")
         );
         drop(logins);
-        assert!(!folder.exists(), "they live as long as the run");
+        assert!(!folder.exists(), "the folder is removed with the last reference");
     }
 
     #[test]
-    fn a_step_has_its_own_logins_only_and_none_is_nothing() {
+    fn a_step_gets_only_its_own_logins() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let all = logins(temp.path());
         let one = all.of_step(&[all.known[1].login.clone()]);
@@ -274,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_one_line_without_its_end() {
+    fn a_password_is_one_line_without_its_line_break() {
         let of = |text: &str| password(&Secret::from(text.to_owned())).map(|found| found.reveal().to_vec());
         assert_eq!(of("hunter2\r\n"), Ok(b"hunter2".to_vec()));
         assert_eq!(of("\n"), Err("is empty"));
@@ -282,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_readers_of_netrc_disagree_about_is_refused() {
+    fn passwords_that_are_ambiguous_in_netrc_are_refused() {
         let fits = |text: &str| misfit(&Secret::from(text.to_owned())).is_none();
         assert!(fits("a\"b#c'd%40:/@") && fits("ghp_0123456789"));
         for text in ["a b", "a\\b", "\"a", "#a", "caf\u{e9}"] {

@@ -1,4 +1,4 @@
-//! Folders of the cache for work that is under way.
+//! Temporary folders below the agent's cache.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,19 +7,18 @@ use std::{
 
 use crate::fs;
 
-/// A folder of its own below another, gone when the last who works in it is done. What a killed run leaves is swept by the
-/// next one.
+/// A unique folder that is removed when dropped. Folders of a killed run are removed by the next run.
 #[derive(Debug)]
 pub(crate) struct ScratchFolder(PathBuf);
 
 impl ScratchFolder {
-    /// One that nobody else has. It is made by the first who writes to it.
+    /// A new unique folder below `folder`. It is created on the first write.
     pub(crate) fn below(folder: &Path) -> Self {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         Self(folder.join(COUNTER.fetch_add(1, Ordering::Relaxed).to_string()))
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }

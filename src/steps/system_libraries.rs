@@ -1,5 +1,5 @@
-//! What installed files link to on their node: Debian packages with their versions, and libraries of no package by their
-//! digest. What is kept of a node is used only where all of that is the same.
+//! The system libraries that installed files link to: Debian packages with their versions, and unpackaged libraries
+//! with their digests. A stored build is used only on nodes that have the same libraries.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,28 +16,28 @@ use crate::{
     facts::{Dpkg, dpkg::Libraries},
 };
 
-/// What shared objects link to.
+/// The libraries that a set of shared objects links to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LinkedLibraries {
     /// Versions of Debian packages, by names such as `libcurl4:amd64`.
     pub(crate) packages: BTreeMap<String, String>,
-    /// Digests of libraries that no package brought, by path.
+    /// Hexadecimal SHA-256 digests of libraries that belong to no package, by path.
     pub(crate) files: BTreeMap<String, String>,
 }
 
-/// The libraries of a node.
+/// The system libraries of a node.
 #[derive(Debug)]
 pub(crate) struct SystemLibraries {
     root: PathBuf,
-    /// Where libraries are, by the node's own paths.
+    /// The library folders, as paths below the root of the node.
     folders: Vec<PathBuf>,
     dpkg: Dpkg,
     libraries: Libraries,
 }
 
 impl SystemLibraries {
-    /// Reads dpkg's files. `r_home`: where R's own library is.
+    /// Reads dpkg's files. `r_home` is the home folder of R, whose `lib` folder is searched as well.
     pub(crate) fn read(root: &Path, r_home: Option<&Path>) -> Self {
         let of_r = r_home.map(|home| Path::new("/").join(home.strip_prefix(root).unwrap_or(home)).join("lib"));
         Self {
@@ -48,7 +48,7 @@ impl SystemLibraries {
         }
     }
 
-    /// What an installed R package links to.
+    /// The libraries that an installed R package links to.
     pub(crate) fn links(&self, package: &Path) -> Result<LinkedLibraries, String> {
         let mut files = Vec::new();
         let listed = each_file(package, &mut |path| files.push(path.to_owned()));
@@ -56,7 +56,8 @@ impl SystemLibraries {
         self.links_of(&files, |name| Err(format!("it links to `{name}`, which is in no folder of libraries")))
     }
 
-    /// What these files link to beside each other. `absent` hears of what is in none of the loader's usual folders.
+    /// The libraries that a set of files links to, except those in the set itself. `absent` decides about libraries
+    /// that are in none of the loader's folders.
     pub(crate) fn links_of(
         &self,
         files: &[PathBuf],
@@ -84,12 +85,12 @@ impl SystemLibraries {
         Ok(links)
     }
 
-    /// Whether everything is here as it was where the build was made.
+    /// Whether the node has all of these libraries in the same versions.
     pub(crate) fn fits(&self, links: &LinkedLibraries) -> bool {
         let same_package = |(name, version): (&String, &String)| self.dpkg.installed_version(name) == Some(version);
         let same_file = |(path, digest): (&String, &String)| {
             let path = Path::new(path);
-            // What is written in an entry may be anything.
+            // An entry of the store may contain any path.
             self.folders.iter().any(|folder| Some(folder.as_path()) == path.parent())
                 && Digest::sha256_of_file(&self.on_node(path)).is_ok_and(|found| found.hex() == digest)
         };
@@ -101,7 +102,7 @@ impl SystemLibraries {
         paths.into_iter().find(|path| !name.contains('/') && self.on_node(path).is_file())
     }
 
-    /// The package of a library, by its own path or by that which links lead to: what update-alternatives chose.
+    /// The package of a library and its version. Symbolic links, such as those of update-alternatives, are resolved.
     fn owner(&self, path: &Path) -> Option<(&str, &str)> {
         let real = || {
             let real = self.on_node(path).canonicalize().ok()?;
@@ -129,7 +130,7 @@ fn each_file(folder: &Path, see: &mut impl FnMut(&Path)) -> io::Result<()> {
     Ok(())
 }
 
-/// The libraries that a program or shared object names; none when the file is neither.
+/// The libraries that a program or shared object requires. Empty if the file is not an ELF object.
 fn needed_by(path: &Path) -> io::Result<Vec<String>> {
     let mut file = File::open(path)?;
     let mut begins = Vec::new();
@@ -155,20 +156,20 @@ mod tests {
     use super::*;
     use crate::fs::{Attributes, replace};
 
-    /// A shared object of this machine that is linked to `libc.so.6`.
+    /// A shared object of this machine that links to `libc.so.6`.
     fn linked() -> Option<PathBuf> {
         let found = Libraries::folders().into_iter().map(|folder| folder.join("libm.so.6")).find(|path| path.is_file());
         assert!(found.is_some() || cfg!(not(target_env = "gnu")), "a machine with glibc has it");
         found
     }
 
-    /// glibc's libraries link to its loader, too.
+    /// glibc's libraries also link to its loader.
     const LOADERS: [&str; 2] = ["lib64/ld-linux-x86-64.so.2", "lib/ld-linux-aarch64.so.1"];
 
     struct Node(tempfile::TempDir);
 
     impl Node {
-        /// With `libc.so.6` in the usual folder, a package with one shared object, and dpkg's files.
+        /// A node with `libc.so.6` in the usual folder, a package with one shared object, and dpkg's files.
         fn new(object: &Path) -> Self {
             let node = Self(tempfile::tempdir().expect("a temporary folder"));
             let bytes = std::fs::read(object).expect("readable");
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_build_fits_where_packages_have_the_same_versions() {
+    fn a_build_is_usable_if_packages_have_the_same_versions() {
         let links = LinkedLibraries {
             packages: [("libc6:amd64".to_owned(), "2.36-9".to_owned())].into(),
             ..LinkedLibraries::default()
@@ -226,12 +227,12 @@ mod tests {
         let Some(object) = linked() else { return };
         assert!(Node::new(&object).packaged("2.36-9").libraries().fits(&links));
         assert!(!Node::new(&object).packaged("2.36-10").libraries().fits(&links), "another version");
-        assert!(!Node::new(&object).libraries().fits(&links), "it is not there");
+        assert!(!Node::new(&object).libraries().fits(&links), "it is missing");
         assert!(Node::new(&object).libraries().fits(&LinkedLibraries::default()), "it links to nothing");
     }
 
     #[test]
-    fn a_library_of_no_package_counts_by_its_bytes() {
+    fn an_unpackaged_library_is_compared_by_digest() {
         let Some(object) = linked() else { return };
         let node = Node::new(&object);
         let files = [(format!("/{}", Node::library()), Digest::sha256(b"the library").hex().to_owned())];
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_cannot_make_other_files_be_looked_at() {
+    fn an_entry_cannot_probe_files_outside_library_folders() {
         let Some(object) = linked() else { return };
         let node = Node::new(&object);
         node.write("etc/shadow", b"x");
@@ -251,12 +252,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_linked_to_and_not_found_is_said() {
+    fn a_missing_library_is_an_error() {
         let Some(object) = linked() else { return };
         let node = Node::new(&object);
         crate::fs::remove(&node.0.path().join(Node::library())).expect("removed");
         assert!(node.links().is_err_and(|why| why.contains("which is in no folder of libraries")));
-        // What is no object at all links to nothing.
+        // A file that is not an ELF object links to nothing.
         node.write("lib/a/libs/a.so", b"\x7fEL");
         assert_eq!(node.links(), Ok(LinkedLibraries::default()));
         node.write("lib/a/libs/a.so", b"\x7fELF and nonsense");

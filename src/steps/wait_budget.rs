@@ -1,4 +1,5 @@
-//! How long work is left to another node: never longer than doing it here would take.
+//! Limits the time that a node waits for a build of another node: at most about the time that its own build would
+//! take.
 
 use std::{
     iter,
@@ -7,31 +8,32 @@ use std::{
 
 use crate::store::{Entry, Key, Kind, Store, Tier};
 
-/// How long a lease lives that nobody renews: a dead builder is waited for no longer.
+/// The lifetime of a lease that is not renewed. If a builder dies, other nodes wait no longer than this.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
-/// Estimates are rough.
+/// The estimated build time is multiplied by this factor, because estimates are rough.
 const FACTOR: f64 = 2.0;
-/// What is built faster than this is waited for all the same: whoever is at it may be about to publish.
+/// The minimum wait, even for builds that take less time: the other node may be about to publish.
 const LEAST: Duration = Duration::from_secs(10);
 const MOST: Duration = Duration::from_secs(600);
 
-/// Until when something is left to others.
+/// The time until which a node waits for another node's build.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WaitBudget(Instant);
 
 impl WaitBudget {
-    /// For what takes about so many milliseconds on an idle machine. On one that is busy it takes longer.
+    /// A budget for a build that takes about `cost` milliseconds on an idle machine. A higher load extends it.
     pub(crate) fn new(cost: u64, cores: usize) -> Self {
         Self(Instant::now() + would_take(cost, load().unwrap_or_default(), cores))
     }
 
-    /// One that ends at a moment.
+    /// A budget that ends at the given time.
     #[cfg(test)]
     pub(crate) fn until(end: Instant) -> Self {
         Self(end)
     }
 
-    /// Waits until an entry that is of use is in the shared place, or nobody makes it any more, but not after its end.
+    /// Waits until the shared store has a usable entry or no node holds the lease any more, but not longer than the
+    /// budget.
     pub(crate) async fn wait(&self, store: &Store, (kind, key): (Kind, &Key), is_of_use: impl Fn(&Entry) -> bool) {
         let mut pauses = pauses();
         while let Some(left) = self.left() {
@@ -43,12 +45,12 @@ impl WaitBudget {
         }
     }
 
-    /// What is left of it.
+    /// The remaining time.
     fn left(&self) -> Option<Duration> {
         self.0.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
 
-    /// Whether it is over.
+    /// Whether the budget is used up.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.left().is_none()
     }
@@ -60,12 +62,12 @@ fn would_take(cost: u64, load: f64, cores: usize) -> Duration {
     idle.mul_f64(FACTOR * (load / cores).clamp(1.0, 100.0)).clamp(LEAST, MOST)
 }
 
-/// How many processes wanted a processor in the last minute.
+/// The load average of the last minute.
 fn load() -> Option<f64> {
     std::fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
 }
 
-/// Looks are rarer the longer it takes, and those of many nodes do not fall together.
+/// Pauses between checks. They grow, and their jitter keeps nodes from checking at the same time.
 fn pauses() -> impl Iterator<Item = Duration> {
     iter::successors(Some(0.3_f64), |pause| Some((pause * 1.5).min(3.0)))
         .map(|pause| Duration::from_secs_f64(pause * (0.75 + fastrand::f64() / 2.0)))
@@ -76,10 +78,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patience_is_what_building_would_take_and_never_endless() {
+    fn the_budget_is_the_estimated_build_time_within_limits() {
         let seconds = |cost, load, cores| would_take(cost, load, cores).as_secs();
-        assert_eq!(seconds(60_000, 0.5, 2), 120, "the estimate is rough");
-        assert_eq!(seconds(60_000, 4.0, 2), 240, "others are at work here, too");
+        assert_eq!(seconds(60_000, 0.5, 2), 120, "twice the estimate");
+        assert_eq!(seconds(60_000, 4.0, 2), 240, "the node is busy");
         assert_eq!(seconds(100, 0.0, 8), LEAST.as_secs());
         assert_eq!(seconds(u64::MAX, f64::MAX, 0), MOST.as_secs());
     }

@@ -1,4 +1,4 @@
-//! The commands of this step, as values.
+//! Builds the commands of apt and dpkg as values.
 
 use std::path::{Path, PathBuf};
 
@@ -8,22 +8,23 @@ use crate::{
     problem::Problem,
 };
 
-/// What apt is asked for.
+/// A request to apt.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Request<'a> {
-    /// The packages of the step.
+    /// The packages of the step, resolved by apt.
     Packages(&'a AptInstall),
-    /// The packages of the step, by the files of a lock and nothing else.
+    /// The packages of the step, installed only from the files of a lock.
     Locked(&'a AptInstall, &'a [PathBuf]),
-    /// What the node's own packages lack after a run that was killed; these, by name or file, are to be unpacked again.
+    /// Repairs the dependencies of the node's packages after a killed run. The listed packages, by name or file, are
+    /// unpacked again.
     Repair(&'a [String]),
 }
 
-/// Answers to dpkg's questions about configuration files, and no fsync of each file (see the head of this folder).
+/// Keeps existing configuration files, and skips fsync for each file (see the module documentation of this folder).
 const DPKG_OPTIONS: [&str; 3] = ["--force-confdef", "--force-confold", "--force-unsafe-io"];
 
-/// `apt-get` with what holds for all its uses. `folder` is its cache: its own is left alone, so that `prepare` changes
-/// nothing on the node.
+/// `apt-get` with the options that all commands share. `folder` is used as apt's cache, because `prepare` must not
+/// change the node's own cache.
 pub(super) fn apt_get(folder: &Path) -> Cmd {
     let cache = format!("Dir::Cache={}/", folder.display());
     let mut cmd = silent("apt-get").arg("-q").arg("-y");
@@ -31,15 +32,15 @@ pub(super) fn apt_get(folder: &Path) -> Cmd {
         cache.as_str(),
         "Dir::Cache::archives=archives/",
         "Dir::Cache::pkgcache=pkgcache.bin",
-        // One cache is enough for a step's few commands.
+        // A step runs only a few commands, so one cache file is enough.
         "Dir::Cache::srcpkgcache=",
         "Acquire::Retries=3",
-        // Nobody reads package descriptions on a node, and they are a third of what an update fetches.
+        // Package descriptions are not used, and make up a third of the size of an update.
         "Acquire::Languages=none",
-        // Whole indexes are faster than chains of differences.
+        // Downloading a whole index is faster than applying a chain of diffs.
         "Acquire::PDiffs=false",
         "Acquire::ForceHash=SHA256",
-        // `python3.12` is a name, never a pattern that matches something else.
+        // `python3.12` must be read as a name, not as a regular expression.
         "APT::Cmd::Pattern-Only=true",
         "APT::Color=0",
         "Dpkg::Use-Pty=0",
@@ -50,14 +51,14 @@ pub(super) fn apt_get(folder: &Path) -> Cmd {
     DPKG_OPTIONS.iter().fold(cmd, |cmd, option| cmd.arg("-o").arg(format!("Dpkg::Options::={option}")))
 }
 
-/// The transaction's files, without locks and without touching anything. The archive folder is an empty one: apt does
-/// not list what it has, and would not check it either.
+/// Prints the files of the transaction. Takes no lock and changes nothing. The archive folder is empty, because apt
+/// neither lists nor checks archives that are already there.
 pub(super) fn print_uris(folder: &Path, request: Request<'_>) -> Cmd {
     let cmd = apt_get(folder).args(["-o", "Dir::Cache::archives=none/", "--print-uris"]);
     asking_for(cmd, request)
 }
 
-/// The transaction itself.
+/// Installs the transaction.
 pub(super) fn install(folder: &Path, request: Request<'_>) -> Cmd {
     asking_for(apt_get(folder), request)
 }
@@ -65,7 +66,7 @@ pub(super) fn install(folder: &Path, request: Request<'_>) -> Cmd {
 fn asking_for(cmd: Cmd, request: Request<'_>) -> Cmd {
     let cmd = cmd.arg("--no-remove");
     let cmd = match request {
-        // The later word counts.
+        // The last of two contradicting options wins.
         Request::Packages(wanted) | Request::Locked(wanted, _) if wanted.wait_for_disk => {
             cmd.args(["-o", "Dpkg::Options::=--no-force-unsafe-io"])
         }
@@ -74,7 +75,7 @@ fn asking_for(cmd: Cmd, request: Request<'_>) -> Cmd {
     let wanted = match request {
         Request::Packages(wanted) => wanted,
         Request::Locked(wanted, files) => {
-            // Neither lists nor sources: what apt is given is all that there is.
+            // Without lists and sources, apt can only use the given files.
             let cmd =
                 ["Dir::State::lists=/dev/null/", "Dir::Etc::sourcelist=/dev/null", "Dir::Etc::sourceparts=/dev/null"]
                     .into_iter()
@@ -85,7 +86,7 @@ fn asking_for(cmd: Cmd, request: Request<'_>) -> Cmd {
         }
         Request::Repair([]) => return cmd.args(["--fix-broken", "install"]),
         Request::Repair(again) => {
-            // apt takes a half-installed version for an installed one.
+            // apt treats a half-installed version as installed.
             let cmd = cmd.args(["--fix-broken", "--reinstall", "--allow-downgrades", "install", "--"]);
             return cmd.args(again);
         }
@@ -93,13 +94,13 @@ fn asking_for(cmd: Cmd, request: Request<'_>) -> Cmd {
     let mut cmd =
         cmd.arg(if wanted.recommends { "--install-recommends" } else { "--no-install-recommends" }).arg("install");
     if !wanted.debs.is_empty() || wanted.packages.iter().any(|package| package.version.is_some()) {
-        // An exact version is asked for, whatever is installed.
+        // A pinned version is installed even if a newer one is present.
         cmd = cmd.arg("--allow-downgrades");
     }
     cmd.arg("--").args(names(wanted))
 }
 
-/// What stands on the command line: names, pins, and files.
+/// The arguments for apt: names, pins and local files.
 pub(super) fn names(wanted: &AptInstall) -> impl Iterator<Item = String> + '_ {
     let packages = wanted.packages.iter().map(|package| match &package.version {
         Some(version) => format!("{}={version}", package.name),
@@ -108,17 +109,17 @@ pub(super) fn names(wanted: &AptInstall) -> impl Iterator<Item = String> + '_ {
     packages.chain(wanted.debs.iter().map(|deb| deb.display().to_string()))
 }
 
-/// Says that packages came along with others: they are nobody's own wish.
+/// Marks packages as automatically installed.
 pub(super) fn mark_auto<'a>(names: impl Iterator<Item = &'a str>) -> Cmd {
     silent("apt-mark").args(["auto", "--"]).args(names)
 }
 
-/// Fetches the package lists.
+/// Updates all package lists.
 pub(super) fn update(folder: &Path) -> Cmd {
     apt_get(folder).arg("update")
 }
 
-/// Fetches the lists of the sources in one folder, and leaves all others alone.
+/// Updates the lists of the sources in one folder. Other lists are not touched.
 pub(super) fn update_only(folder: &Path, sources: &Path) -> Cmd {
     apt_get(folder)
         .args(["-o", "Dir::Etc::sourcelist=/dev/null", "-o"])
@@ -126,22 +127,22 @@ pub(super) fn update_only(folder: &Path, sources: &Path) -> Cmd {
         .args(["-o", "APT::Get::List-Cleanup=0", "update"])
 }
 
-/// Ends the work of a dpkg that was killed.
+/// Configures packages that a killed dpkg left unconfigured.
 pub(super) fn configure_all() -> Cmd {
     silent("dpkg").args(DPKG_OPTIONS).args(["--configure", "-a"])
 }
 
-/// Says which package a file holds.
+/// Prints the control fields of a package file.
 pub(super) fn control(deb: &Path) -> Cmd {
     Cmd::new("dpkg-deb").arg("-f").arg(deb.display().to_string()).args(["Package", "Version", "Architecture"])
 }
 
-/// Says what apt is told about fetching.
+/// Prints apt's settings for downloads.
 pub(super) fn settings() -> Cmd {
     Cmd::new("apt-config").args(["dump", "Acquire"])
 }
 
-/// A question to apt's knowledge of packages.
+/// Queries apt's package cache.
 pub(super) fn lookup(folder: &Path, question: &[&str]) -> Cmd {
     Cmd::new("apt-cache")
         .arg("-o")
@@ -151,13 +152,13 @@ pub(super) fn lookup(folder: &Path, question: &[&str]) -> Cmd {
         .args(question.iter().copied())
 }
 
-/// Gives answers to debconf on standard input.
+/// Passes answers to debconf on standard input.
 pub(super) fn set_selections(answers: &[DebconfAnswer]) -> Result<Cmd, Problem> {
     let mut lines = String::new();
     for DebconfAnswer { package, question, kind, value } in answers {
         let word = |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control());
         if ![package, question, kind].iter().all(|text| word(text)) || value.contains(char::is_control) {
-            return Err(Problem::refused(format!("the debconf answer to `{question}` is not one line of plain text")));
+            return Err(Problem::refused(format!("the debconf answer to `{question}` must be one line of plain text")));
         }
         lines.push_str(&[package, question, kind, value].map(String::as_str).join(" "));
         lines.push('\n');
@@ -165,7 +166,7 @@ pub(super) fn set_selections(answers: &[DebconfAnswer]) -> Result<Cmd, Problem> 
     Ok(silent("debconf-set-selections").stdin(lines))
 }
 
-/// A program that asks nobody anything.
+/// A command that never asks questions.
 fn silent(program: &str) -> Cmd {
     Cmd::new(program)
         .env("DEBIAN_FRONTEND", "noninteractive")
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn names_pins_and_files_go_in_one_transaction_after_the_end_of_options() {
+    fn names_pins_and_files_are_one_transaction_after_the_option_terminator() {
         let cmd = install(Path::new("/cache/apt"), Request::Packages(&wanted()));
         let end = cmd.args.iter().position(|arg| arg == "--").expect("the end of options");
         assert_eq!(cmd.args[end + 1..], ["jq=1.6-2.1", "libsodium-dev", "/files/my driver.deb"]);
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn dpkg_waits_for_the_disk_only_where_that_is_asked_for() {
+    fn dpkg_waits_for_the_disk_only_if_requested() {
         let waits = |wanted: &AptInstall| {
             let args = install(Path::new("/cache/apt"), Request::Packages(wanted)).args;
             let at = |word: &str| args.iter().position(|arg| arg.ends_with(word));
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_downgraded_without_a_pin() {
+    fn packages_are_not_downgraded_without_a_pin() {
         let mut wanted = wanted();
         wanted.debs.clear();
         wanted.packages[0].version = None;
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_go_to_debconf_by_standard_input() {
+    fn debconf_answers_are_passed_on_standard_input() {
         let answer = |value: &str| DebconfAnswer {
             package: "msodbcsql18".into(),
             question: "msodbcsql18/accept-eula".into(),

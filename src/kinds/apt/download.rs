@@ -1,4 +1,4 @@
-//! Fetches a transaction's archives, all at once, each checked before it appears.
+//! Downloads the archives of a transaction in parallel. Each file is checked before it gets its final name.
 
 use std::{
     path::Path,
@@ -15,7 +15,7 @@ use crate::{
     steps::Context,
 };
 
-/// Fetches what is ours to fetch into `pool`. What only apt can fetch, for its own logins and settings, is left to it.
+/// Downloads archives into `pool`. Archives that need apt's own logins or settings are left to apt.
 pub(super) async fn fetch(ctx: &Context, pool: &Path, archives: &[Archive]) -> Result<(), HttpError> {
     let ours: Vec<_> = archives.iter().filter_map(|archive| Some((archive, archive.ours.as_ref()?))).collect();
     if ours.is_empty() {
@@ -28,7 +28,7 @@ pub(super) async fn fetch(ctx: &Context, pool: &Path, archives: &[Archive]) -> R
     let tell = |more: u64| {
         let done = bytes.fetch_add(more, Ordering::Relaxed) + more;
         let current = (files.load(Ordering::Relaxed) + 1).min(count as u64);
-        // A piece that is fetched again after a broken connection counts twice.
+        // Bytes that are downloaded again after a broken connection are counted twice.
         let amount = Amount { done: done.min(total), total, unit: Unit::Bytes };
         ctx.progress.now(format!("downloading {current} of {count}"), Some(amount));
     };
@@ -63,13 +63,13 @@ pub(super) async fn fetch(ctx: &Context, pool: &Path, archives: &[Archive]) -> R
     outcome
 }
 
-/// Whether apt may do better: it has logins of its own where the server wants one, and needs no certificates for plain
-/// http where the node has none.
+/// Whether apt may succeed where this download failed. apt has its own logins for servers that require one, and plain
+/// HTTP works without the CA certificates that the node may lack.
 fn is_for_apt(error: &HttpError) -> bool {
     matches!(error.problem, HttpProblem::Status(401 | 403 | 407) | HttpProblem::Client(_))
 }
 
-/// How the index that named an archive is out of date, if that is what the error means.
+/// The diagnosis if the error means that the package index is outdated.
 pub(super) fn staleness(error: &HttpError) -> Option<Diagnosis> {
     match error.problem {
         _ if error.is_absent() => Some(Diagnosis::Gone),
@@ -78,16 +78,16 @@ pub(super) fn staleness(error: &HttpError) -> Option<Diagnosis> {
     }
 }
 
-/// Leaves everything to apt when its settings have a say in how things are fetched: a proxy, certificates.
-pub(super) fn with_apts_settings(archives: &mut [Archive], settings: &str) {
-    if has_a_say(settings) {
+/// Leaves all downloads to apt if its settings affect them, such as a proxy or certificates.
+pub(super) fn respect_apt_settings(archives: &mut [Archive], settings: &str) {
+    if affects_downloads(settings) {
         for archive in archives {
             archive.ours = None;
         }
     }
 }
 
-fn has_a_say(settings: &str) -> bool {
+fn affects_downloads(settings: &str) -> bool {
     settings.lines().any(|line| {
         let Some((key, value)) = line.split_once(' ') else { return false };
         let mut words = key.split("::").skip(1);
@@ -101,7 +101,7 @@ fn has_a_say(settings: &str) -> bool {
     })
 }
 
-/// The names of the archives that are in `pool`; each was checked when it came there.
+/// The names of the archives that are in `pool`. Each was checked when it was downloaded.
 pub(super) fn present<'a>(pool: &Path, archives: &'a [Archive]) -> impl Iterator<Item = &'a str> {
     let names = archives.iter().filter(|archive| archive.ours.is_some()).map(|archive| archive.name.as_str());
     names.filter(|name| pool.join(name).is_file())
@@ -112,12 +112,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn apts_own_proxy_is_respected() {
-        assert!(has_a_say("Acquire \"\";\nAcquire::http \"\";\nAcquire::http::Proxy \"http://proxy:3128\";\n"));
-        assert!(has_a_say("Acquire::http::Proxy::repo.example.org \"http://proxy:3128\";\n"));
-        assert!(has_a_say("Acquire::https::CaInfo \"/etc/ssl/company.pem\";\n"));
-        assert!(has_a_say("Acquire::http::Proxy-Auto-Detect \"/usr/bin/auto-apt-proxy\";\n"));
-        assert!(!has_a_say("Acquire::http::Proxy \"\";\nAcquire::Retries \"3\";\nAcquire::http \"\";\n"));
-        assert!(!has_a_say("Acquire::https::Proxy \"DIRECT\";\nnonsense\n"));
+    fn downloads_are_left_to_apt_if_it_has_a_proxy() {
+        assert!(affects_downloads("Acquire \"\";\nAcquire::http \"\";\nAcquire::http::Proxy \"http://proxy:3128\";\n"));
+        assert!(affects_downloads("Acquire::http::Proxy::repo.example.org \"http://proxy:3128\";\n"));
+        assert!(affects_downloads("Acquire::https::CaInfo \"/etc/ssl/company.pem\";\n"));
+        assert!(affects_downloads("Acquire::http::Proxy-Auto-Detect \"/usr/bin/auto-apt-proxy\";\n"));
+        assert!(!affects_downloads("Acquire::http::Proxy \"\";\nAcquire::Retries \"3\";\nAcquire::http \"\";\n"));
+        assert!(!affects_downloads("Acquire::https::Proxy \"DIRECT\";\nnonsense\n"));
     }
 }

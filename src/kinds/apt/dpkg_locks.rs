@@ -1,6 +1,6 @@
-//! Waits for the locks of dpkg and apt, and says who holds them.
+//! Waits for the locks of dpkg and apt, and reports the process that holds them.
 //!
-//! apt names nobody while it waits, and its own time-out does not cover the lock of the package lists.
+//! apt does not name the holder while it waits, and its own timeout does not cover the lock of the package lists.
 
 use std::{collections::BTreeSet, fs::File, path::Path, time::Duration};
 
@@ -13,11 +13,11 @@ pub(super) const DPKG: [&str; 2] = ["/var/lib/dpkg/lock-frontend", "/var/lib/dpk
 /// The lock of an update.
 pub(super) const LISTS: [&str; 1] = ["/var/lib/apt/lists/lock"];
 
-/// Between two looks at a lock.
+/// The pause between two checks of a lock.
 pub(super) const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Returns when nobody holds any of the locks. Each holder is named once. The run's deadline ends the wait by dropping
-/// it; between this wait and the program that takes the lock somebody may be faster, so its refusal is handled too.
+/// Waits until no process holds any of the locks. Each holder is reported once. The deadline of the run cancels the
+/// wait. Another process may take a lock after this function returns, so callers also handle apt's "locked" error.
 pub(super) async fn wait(ctx: &Context, locks: &[&str]) {
     let mut named = BTreeSet::new();
     while let Some((lock, holder)) = locks.iter().find_map(|lock| Some((*lock, holder(&ctx.on_node(lock))?))) {
@@ -28,8 +28,8 @@ pub(super) async fn wait(ctx: &Context, locks: &[&str]) {
     }
 }
 
-/// Who holds a lock, such as `unattended-upgr (pid 812)`. A lock that is not there or may not be read is nobody's:
-/// whoever needs it will say so better.
+/// The process that holds a lock, such as `unattended-upgr (pid 812)`. Returns `None` for a missing or unreadable
+/// lock file: apt's own error is more precise.
 fn holder(lock: &Path) -> Option<String> {
     let file = File::open(lock).ok()?;
     let mut asked = nix::libc::flock {
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_that_nobody_holds_has_no_holder() {
+    fn a_free_lock_has_no_holder() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         assert_eq!(holder(&folder.path().join("missing")), None);
         let lock = folder.path().join("lock");
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_holder_is_named_with_its_number() {
+    fn a_holder_is_reported_with_its_process_id() {
         let own = i32::try_from(std::process::id()).expect("a pid");
         assert!(name_of(own).ends_with(&format!(" (pid {own})")), "{}", name_of(own));
         assert_eq!(name_of(i32::MAX), format!("pid {}", i32::MAX));

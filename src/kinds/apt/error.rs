@@ -1,4 +1,4 @@
-//! A command that did not do its work: its own words, what they mean, and the remedy.
+//! Errors of apt commands: the relevant output lines, the diagnosis and the hint.
 
 use std::{path::Path, sync::LazyLock};
 
@@ -16,22 +16,22 @@ use crate::{
     steps::Context,
 };
 
-/// Words of a program an error shows at most.
+/// The maximum number of output lines in an error.
 const SHOWN_LINES: usize = 6;
-/// Names in a message at most.
+/// The maximum number of package names in a message.
 const SHOWN_NAMES: usize = 4;
 
-/// Why a transaction could not be made or carried out.
+/// The error of a transaction that could not be computed or installed.
 #[derive(Debug)]
 pub(super) struct AptError {
     pub(super) error: Problem,
     pub(super) meaning: Option<Diagnosis>,
-    /// Whether newer package lists may clear the way.
+    /// Whether newer package lists may resolve the problem.
     pub(super) update_may_help: bool,
 }
 
 impl AptError {
-    /// From a command that ended with an error.
+    /// The error of a command that exited with a non-zero status.
     pub(super) fn of(title: &str, done: &Finished) -> Self {
         let meaning = hints::meaning(&format!("{}\n{}", done.stderr, done.stdout));
         let mut error = Problem::new(format!("`{title}` exited with {}", done.code));
@@ -40,12 +40,12 @@ impl AptError {
         Self { error, meaning, update_may_help }
     }
 
-    /// Whether the same may succeed a little later.
+    /// Whether the same command may succeed later.
     pub(super) fn is_transient(&self) -> bool {
         self.meaning.as_ref().is_some_and(Diagnosis::is_transient)
     }
 
-    /// The error for people, with the names or versions that exist instead.
+    /// Adds the hint. Names or versions that do exist are looked up for it.
     pub(super) async fn explained(self, ctx: &Context, folder: &Path) -> Problem {
         let Some(meaning) = self.meaning else { return self.error };
         if meaning == Diagnosis::Forbidden
@@ -80,7 +80,7 @@ impl From<Problem> for AptError {
     }
 }
 
-/// What to do about a source that refused, by the login it was shown: from apt's words.
+/// The hint for a source that refused a login, from apt's output.
 pub(super) fn login_remedy(ctx: &Context, said: &str) -> Option<String> {
     static REFUSED: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"(https?://\S+)\s+(401|403)\s").expect("the pattern is fixed"));
@@ -88,12 +88,12 @@ pub(super) fn login_remedy(ctx: &Context, said: &str) -> Option<String> {
     Some(ctx.http.remedy(found[2].parse().ok()?, &found[1].parse().ok()?))
 }
 
-/// A request in a few words, as a command somebody could type.
+/// The request as a short command line, for messages.
 pub(super) fn title(request: Request<'_>) -> String {
     let wanted = match request {
         Request::Packages(wanted) => wanted,
         Request::Locked(_, files) => {
-            return format!("apt-get install {} as they were locked", counted(files.len(), "file"));
+            return format!("apt-get install {} of the lock", counted(files.len(), "file"));
         }
         Request::Repair(_) => return "apt-get --fix-broken install".into(),
     };
@@ -104,17 +104,18 @@ pub(super) fn title(request: Request<'_>) -> String {
 }
 
 async fn look_up(ctx: &Context, folder: &Path, question: &[&str]) -> String {
-    // Only for a better hint: an answer that cannot be had is no answer.
+    // Used only for a better hint, so errors are ignored.
     ctx.runner.run(&command::lookup(folder, question)).await.map(|done| done.stdout).unwrap_or_default()
 }
 
-/// The package that was probably meant. Among sixty thousand names something is always near: only a slip counts.
+/// The package name that was probably meant. With 60,000 names a similar one always exists, so only small typos
+/// count.
 fn similar<'a>(package: &str, names: &'a str) -> Option<&'a str> {
     let slips = |name: &str| strsim::damerau_levenshtein(package, name);
     diagnostic::nearest(package, names.lines()).filter(|name| 6 * slips(name) <= package.len())
 }
 
-/// The versions in the answer of `apt-cache madison`.
+/// The versions in the output of `apt-cache madison`.
 fn versions(madison: &str) -> Vec<String> {
     let mut versions: Vec<String> =
         madison.lines().filter_map(|line| Some(line.split('|').nth(1)?.trim().to_owned())).collect();
@@ -123,7 +124,7 @@ fn versions(madison: &str) -> Vec<String> {
     versions
 }
 
-/// The packages under `Reverse Provides` in the answer of `apt-cache showpkg`.
+/// The packages under `Reverse Provides` in the output of `apt-cache showpkg`.
 fn providers(showpkg: &str) -> Vec<String> {
     let lines = showpkg.lines().skip_while(|line| !line.starts_with("Reverse Provides")).skip(1);
     let mut names: Vec<_> = lines.filter_map(|line| line.split_ascii_whitespace().next()).map(str::to_owned).collect();
@@ -133,7 +134,7 @@ fn providers(showpkg: &str) -> Vec<String> {
     names
 }
 
-/// The lines that say why: errors, and on the other stream the dependencies that do not fit.
+/// The relevant output lines: errors from stderr, unmet dependencies from stdout.
 fn essence(stdout: &str, stderr: &str) -> Vec<String> {
     let unmet = stdout.lines().filter(|line| {
         line.starts_with(' ')
@@ -142,7 +143,7 @@ fn essence(stdout: &str, stderr: &str) -> Vec<String> {
     let noise = ["W: ", "N: ", "debconf: ", "Extracting templates"];
     let mut in_summary = false;
     let errors = stderr.lines().filter(|line| {
-        // dpkg ends with a list of names that were all named before.
+        // dpkg ends with a list of packages that its messages have already named.
         in_summary =
             line.starts_with("Errors were encountered while processing") || in_summary && line.starts_with(' ');
         !in_summary && !line.trim().is_empty() && !noise.iter().any(|noise| line.starts_with(noise))
@@ -158,14 +159,14 @@ mod tests {
     use crate::plan::{AptInstall, AptPackage};
 
     #[test]
-    fn a_long_request_is_told_in_short() {
+    fn long_requests_are_shortened() {
         let packages = (0..6).map(|n| AptPackage { name: format!("p{n}"), version: None }).collect();
         let wanted = AptInstall { packages, ..AptInstall::default() };
         assert_eq!(title(Request::Packages(&wanted)), "apt-get install p0 p1 p2 p3 and 2 more");
     }
 
     #[test]
-    fn an_error_shows_why_and_nothing_else() {
+    fn an_error_shows_only_the_relevant_lines() {
         let stdout = "Reading package lists...\nThe following packages have unmet dependencies:\n jq : Depends: libjq1 \
                       (= 1) but 2 is to be installed\n";
         let stderr = "W: some warning\ndebconf: delaying package configuration, since apt-utils is not installed\n\
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_slip_is_taken_for_another_name() {
+    fn only_small_typos_get_a_suggestion() {
         assert_eq!(similar("libsodum-dev", "jq\nlibsodium-dev\n"), Some("libsodium-dev"));
         assert_eq!(similar("nosuch", "notmuch\njq\n"), None);
     }

@@ -1,18 +1,18 @@
-//! What apt's and dpkg's own words mean, and what to do about it. A text that says nothing known means nothing:
-//! no guess.
+//! Diagnoses the output of apt and dpkg, and gives a hint for each diagnosis. Unknown output gets no diagnosis and no
+//! hint.
 
-/// What a failed command said.
+/// The diagnosis of a failed command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Diagnosis {
-    /// No source offers this package.
+    /// No source offers the package.
     UnknownPackage(String),
-    /// No source offers this version of a package.
+    /// No source offers the requested version of a package.
     UnknownVersion { version: String, package: String },
-    /// A name without a package of its own.
+    /// The name is a virtual package without an installation candidate.
     NoCandidate(String),
-    /// A dependency cannot be had.
+    /// Dependencies cannot be satisfied.
     Unmet,
-    /// Something would have to be removed.
+    /// The transaction would remove these packages.
     Removal(Vec<String>),
     /// A package is held at its version.
     Held,
@@ -20,44 +20,44 @@ pub(super) enum Diagnosis {
     DiskFull,
     /// The file system is read-only.
     ReadOnly,
-    /// Somebody else works with dpkg or apt.
+    /// Another process holds a lock of dpkg or apt.
     Locked,
-    /// An earlier dpkg was ended before its work was done.
+    /// dpkg was killed before it finished.
     Interrupted,
-    /// The node has packages whose dependencies are missing.
+    /// Installed packages lack dependencies.
     BrokenBefore,
-    /// A package was left half-installed, and nobody offers it.
+    /// A half-installed package that no source offers.
     NoArchive(String),
     /// The agent is not root.
     NotRoot,
-    /// The key of a source is not known here.
+    /// The signing key of a source is not installed.
     NoKey(String),
-    /// A source is not signed, or its signature is wrong.
+    /// A source is not signed, or its signature is invalid.
     NotSigned,
-    /// The clock of the node or the age of the source is wrong.
+    /// The node's clock is wrong, or the source has expired.
     Clock,
-    /// A source does not have what its index names.
+    /// A source lacks a file that its index or the profile names.
     Gone,
-    /// A source wants a login.
+    /// A source requires a login.
     Forbidden,
-    /// What came is not what the index names.
+    /// A downloaded file does not match the index.
     HashMismatch,
-    /// A name was not resolved.
+    /// The name of a server could not be resolved.
     Unresolved,
-    /// A server was not reached.
+    /// A server could not be reached.
     Unreachable,
-    /// The server's certificate is not trusted.
+    /// The certificate of a server is not trusted.
     Certificate,
-    /// A package's own script failed.
+    /// A maintainer script of a package failed.
     Script { package: String },
 }
 
-/// What a command meant, by the most telling of its words.
+/// The diagnosis of a command's output, by its most specific message.
 pub(super) fn meaning(said: &str) -> Option<Diagnosis> {
     fixed(said, FIRST).or_else(|| named(said)).or_else(|| fixed(said, LATER))
 }
 
-/// Words that explain everything beside them, most telling first.
+/// Messages that take precedence over all others, most specific first.
 const FIRST: &[(&str, Diagnosis)] = &[
     ("No space left on device", Diagnosis::DiskFull),
     ("You don't have enough free space", Diagnosis::DiskFull),
@@ -74,7 +74,7 @@ const FIRST: &[(&str, Diagnosis)] = &[
     ("You might want to run 'apt --fix-broken install'", Diagnosis::BrokenBefore),
 ];
 
-/// Words that others explain better when they stand beside them.
+/// Messages that are less specific than the others.
 const LATER: &[(&str, Diagnosis)] = &[
     ("held packages were changed", Diagnosis::Held),
     ("unmet dependencies", Diagnosis::Unmet),
@@ -129,7 +129,7 @@ fn named(said: &str) -> Option<Diagnosis> {
     })
 }
 
-/// The packages under apt's heading.
+/// The packages listed below apt's heading.
 fn removals(said: &str) -> Vec<String> {
     let after = said.lines().skip_while(|line| !line.starts_with("The following packages will be REMOVED")).skip(1);
     let names = after.take_while(|line| line.starts_with(' ')).flat_map(str::split_ascii_whitespace);
@@ -137,12 +137,12 @@ fn removals(said: &str) -> Vec<String> {
 }
 
 impl Diagnosis {
-    /// Whether the same command may succeed a little later, with nothing changed.
+    /// Whether the same command may succeed later without any change.
     pub(super) fn is_transient(&self) -> bool {
         matches!(self, Self::Unresolved | Self::Unreachable)
     }
 
-    /// Whether newer package lists may change the answer.
+    /// Whether updated package lists may resolve the problem.
     pub(super) fn update_may_help(&self) -> bool {
         matches!(
             self,
@@ -158,83 +158,96 @@ impl Diagnosis {
         )
     }
 
-    /// What to do. `known` are names or versions that exist instead, when they were looked up.
+    /// The hint for the user. `known` lists existing names or versions, if they were looked up.
     pub(super) fn hint(&self, known: &[String]) -> String {
-        let listed = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         match self {
-            Self::UnknownPackage(package) if known.is_empty() => format!(
-                "no apt source of this node offers `{package}`; check the name, or add its source under `[[apt.sources]]`"
-            ),
-            Self::UnknownPackage(package) => {
-                format!("no apt source of this node offers `{package}`; did you mean {listed}")
-            }
-            Self::UnknownVersion { version, package } if known.is_empty() => {
-                format!("no apt source of this node offers version {version} of `{package}`")
-            }
-            Self::UnknownVersion { package, .. } => format!("of `{package}` there is {listed}; change the pin"),
-            Self::NoCandidate(package) if known.is_empty() => {
-                format!("`{package}` has no package of its own here; name the package that provides it")
-            }
-            Self::NoCandidate(package) => format!("`{package}` is provided by {listed}; name one of them"),
-            Self::Unmet => "the packages asked for do not fit together or with what is installed; \
-                            check pins, held packages and local debs"
-                .into(),
-            Self::Removal(removed) if removed.is_empty() => {
-                "installing this would remove packages of the node, which nodeagent does not do".into()
-            }
-            Self::Removal(removed) => format!(
-                "installing this would remove {}, which nodeagent does not do; drop the package that conflicts",
-                removed.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-            ),
-            Self::Held => {
-                "a package is held at its version; `apt-mark unhold NAME` on the node's image frees it".into()
-            }
-            Self::DiskFull => "the disk is full; free some space and run nodeagent again".into(),
-            Self::ReadOnly => "the file system is mounted read-only; packages cannot be installed on this node".into(),
-            Self::Locked => "another program works with dpkg or apt; run nodeagent again when it is done".into(),
-            Self::Interrupted => {
-                "an earlier dpkg was ended before its work was done; `dpkg --configure -a` ends it".into()
-            }
-            Self::BrokenBefore => {
-                "packages of this node lack dependencies; `apt-get --fix-broken install` shows which".into()
-            }
+            Self::UnknownPackage(package) => unknown_package(package, known),
+            Self::UnknownVersion { version, package } => unknown_version(package, version, known),
+            Self::NoCandidate(package) => no_candidate(package, known),
+            Self::Removal(removed) => removal(removed),
             Self::NoArchive(package) => format!(
                 "`{package}` was left half-installed and no source offers it; give its file under `debs`, or remove it \
                  (`dpkg --remove --force-remove-reinstreq {package}`)"
             ),
-            Self::NotRoot => "run nodeagent as root".into(),
             Self::NoKey(key) => format!(
-                "the key {key} that signs the source is not known here; give its file and fingerprint under `[[apt.sources]]`"
+                "the key {key} that signs the source is not installed; give its file and fingerprint under `[[apt.sources]]`"
             ),
-            Self::NotSigned => {
-                "the source is not signed with a key that is known here; check its address and key".into()
-            }
-            Self::Clock => {
-                "the source is older or newer than the node's clock allows; check the clock (`date -u`)".into()
-            }
-            Self::Gone => {
-                "the source does not have what its index or the profile names; its mirror may be incomplete, or its \
-                 address or suite wrong"
-                    .into()
-            }
-            Self::Forbidden => {
-                "the source wants a login (`[[logins]]` in the profile), or a proxy refuses the address".into()
-            }
-            Self::HashMismatch => {
-                "what the source sends is not what its index names; a proxy may keep old files, or the mirror is being \
-                 updated"
-                    .into()
-            }
-            Self::Unresolved => "the node cannot resolve the source's name; check DNS".into(),
-            Self::Unreachable => "check that the node reaches the source (address, proxy, firewall)".into(),
-            Self::Certificate => {
-                "the source's certificate is not trusted here; add the authority to the node's CA certificates".into()
-            }
             Self::Script { package } => {
-                format!("the script of `{package}` failed; its own words are in the full log, apt.log")
+                format!("a maintainer script of `{package}` failed; its output is in the full log, `apt.log`")
             }
+            Self::Unmet => UNMET.to_owned(),
+            Self::Held => HELD.to_owned(),
+            Self::DiskFull => "the disk is full; free some space and run nodeagent again".to_owned(),
+            Self::ReadOnly => READ_ONLY.to_owned(),
+            Self::Locked => LOCKED.to_owned(),
+            Self::Interrupted => INTERRUPTED.to_owned(),
+            Self::BrokenBefore => BROKEN_BEFORE.to_owned(),
+            Self::NotRoot => "run nodeagent as root".to_owned(),
+            Self::NotSigned => NOT_SIGNED.to_owned(),
+            Self::Clock => CLOCK.to_owned(),
+            Self::Gone => GONE.to_owned(),
+            Self::Forbidden => FORBIDDEN.to_owned(),
+            Self::HashMismatch => HASH_MISMATCH.to_owned(),
+            Self::Unresolved => "the node cannot resolve the source's name; check DNS".to_owned(),
+            Self::Unreachable => "check that the node reaches the source (address, proxy, firewall)".to_owned(),
+            Self::Certificate => CERTIFICATE.to_owned(),
         }
     }
+}
+
+const UNMET: &str = "the requested packages conflict with each other or with installed packages; check pins, held packages \
+                     and local debs";
+const HELD: &str = "a package is held at its version; `apt-mark unhold NAME` in the node's image releases it";
+const READ_ONLY: &str = "the file system is mounted read-only; packages cannot be installed on this node";
+const LOCKED: &str = "another process uses dpkg or apt; run nodeagent again when it has finished";
+const INTERRUPTED: &str = "an earlier dpkg was killed before it finished; run `dpkg --configure -a`";
+const BROKEN_BEFORE: &str = "packages of this node lack dependencies; `apt-get --fix-broken install` shows which";
+const NOT_SIGNED: &str = "the source is not signed with a key that this node trusts; check its address and key";
+const CLOCK: &str = "the source is older or newer than the node's clock allows; check the clock (`date -u`)";
+const GONE: &str = "the source lacks a file that its index or the profile names; its mirror may be incomplete, or its address \
+                    or suite may be wrong";
+const FORBIDDEN: &str = "the source requires a login (`[[logins]]` in the profile), or a proxy refuses the address";
+const HASH_MISMATCH: &str = "the source sends a file that does not match its index; a proxy may have cached old files, or the \
+                             mirror is being updated";
+const CERTIFICATE: &str =
+    "the source's certificate is not trusted on this node; add the authority to the node's CA certificates";
+
+fn unknown_package(package: &str, known: &[String]) -> String {
+    if known.is_empty() {
+        return format!(
+            "no apt source of this node offers `{package}`; check the name, or add its source under `[[apt.sources]]`"
+        );
+    }
+    format!("no apt source of this node offers `{package}`; did you mean {}", quoted(known))
+}
+
+fn unknown_version(package: &str, version: &str, known: &[String]) -> String {
+    if known.is_empty() {
+        return format!("no apt source of this node offers version {version} of `{package}`");
+    }
+    format!("the apt sources offer `{package}` in version {}; change the pin", quoted(known))
+}
+
+fn no_candidate(package: &str, known: &[String]) -> String {
+    if known.is_empty() {
+        return format!("`{package}` is a virtual package; name a package that provides it");
+    }
+    format!("`{package}` is a virtual package, provided by {}; name one of them", quoted(known))
+}
+
+fn removal(removed: &[String]) -> String {
+    if removed.is_empty() {
+        return "this installation would remove packages of the node, which nodeagent never does".to_owned();
+    }
+    format!(
+        "this installation would remove {}, which nodeagent never does; drop the package that conflicts",
+        quoted(removed)
+    )
+}
+
+/// Names in backticks, separated by commas.
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -247,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_that_nobody_offers_is_named() {
+    fn an_unknown_package_is_named() {
         let said = "Reading package lists...\nE: Unable to locate package nosuchpkg\n";
         means(said, Diagnosis::UnknownPackage("nosuchpkg".into()));
         let hint = Diagnosis::UnknownPackage("libsodum-dev".into()).hint(&["libsodium-dev".into()]);
@@ -255,19 +268,19 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_nobody_offers_is_named_with_its_package() {
+    fn an_unknown_version_is_named_with_its_package() {
         let (version, package) = ("9".into(), "jq".into());
         means("E: Version '9' for 'jq' was not found\n", Diagnosis::UnknownVersion { version, package });
     }
 
     #[test]
-    fn a_virtual_package_is_not_an_unknown_one() {
+    fn a_virtual_package_is_not_reported_as_unknown() {
         let said = "E: Package 'libcurl-dev' has no installation candidate\n";
         means(said, Diagnosis::NoCandidate("libcurl-dev".into()));
     }
 
     #[test]
-    fn dependencies_that_do_not_fit_are_told_from_a_node_that_was_broken_before() {
+    fn unmet_dependencies_differ_from_a_node_that_was_already_broken() {
         let said = "The following packages have unmet dependencies:\n \
                     jq : Depends: libjq1 (= 1.6-2.1+deb12u2) but 1.6-2.1+deb12u3 is to be installed\n\
                     E: Unable to correct problems, you have held broken packages.\n";
@@ -277,14 +290,14 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_removed_is_listed() {
+    fn packages_that_would_be_removed_are_listed() {
         let said = "The following packages will be REMOVED:\n  less libfoo*\nThe following held packages will be \
                     changed:\n  less\nE: Packages need to be removed but remove is disabled.\n";
         means(said, Diagnosis::Removal(vec!["less".into(), "libfoo".into()]));
     }
 
     #[test]
-    fn a_lock_held_by_somebody_is_told_from_one_we_may_not_take() {
+    fn a_held_lock_differs_from_a_lock_without_permission() {
         means(
             "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 403 (perl)\nE: Unable to acquire \
              the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?",
@@ -299,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn states_of_the_node_are_recognised() {
+    fn problems_of_the_node_are_recognised() {
         means(
             "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem. ",
             Diagnosis::Interrupted,
@@ -318,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn troubles_of_a_source_are_recognised() {
+    fn problems_of_a_source_are_recognised() {
         means(
             "W: GPG error: http://x bookworm-backports InRelease: The following signatures couldn't be verified because \
              the public key is not available: NO_PUBKEY 6ED0E7B82643E131 NO_PUBKEY 78DBA3BC47EF2265\nE: The repository \
@@ -349,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_that_failed_is_named_by_its_package() {
+    fn a_failed_maintainer_script_is_reported_with_its_package() {
         means(
             "dpkg: error processing package probe (--configure):\n installed probe package post-installation script \
              subprocess returned error exit status 1\nErrors were encountered while processing:\n probe\nE: Sub-process \
@@ -359,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_network_is_worth_the_same_try_again() {
+    fn only_network_problems_are_transient() {
         assert!(Diagnosis::Unreachable.is_transient());
         let unknown = Diagnosis::UnknownPackage("x".into());
         assert!(!unknown.is_transient() && unknown.update_may_help());
@@ -367,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_guessed() {
+    fn unknown_output_has_no_diagnosis() {
         assert_eq!(meaning("E: Something nobody has seen before\n"), None);
     }
 }

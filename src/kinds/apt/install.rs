@@ -1,4 +1,4 @@
-//! Carries a transaction out: archives in place, locks free, then apt, told as it goes.
+//! Installs a transaction: puts archives in place, waits for the locks, runs apt and reports progress.
 
 use std::{
     path::{Path, PathBuf},
@@ -29,7 +29,7 @@ use crate::{
     steps::{Context, logins::APT_AUTH},
 };
 
-/// Installs a transaction. Lists that turn out to be old are renewed once; locks are waited for as long as it takes.
+/// Installs a transaction. Outdated package lists are updated once. Waits for locks without a limit of its own.
 pub(super) async fn run(ctx: &Context, request: Request<'_>, mut archives: Vec<Archive>) -> Result<(), Problem> {
     let folder = folder(ctx);
     let (mut renewed, mut repaired) = (false, false);
@@ -60,11 +60,11 @@ pub(super) async fn run(ctx: &Context, request: Request<'_>, mut archives: Vec<A
     }
 }
 
-/// Installs the files of a lock, which are in the pool. What comes along with others is marked so, as apt does itself
-/// when it chooses.
+/// Installs the files of a lock, which are in the pool. Dependencies are marked as automatically installed, as apt
+/// itself does.
 pub(super) async fn run_locked(ctx: &Context, wanted: &AptInstall, locked: &[LockedDeb]) -> Result<(), Problem> {
     let before = dpkg::state(ctx)?;
-    // Another step may have brought what this one shares with it.
+    // Another step may already have installed shared dependencies.
     let locked: Vec<LockedDeb> = locked.iter().filter(|deb| !verify::has(&before, deb)).cloned().collect();
     let files: Vec<PathBuf> = locked.iter().map(|deb| folder(ctx).join("archives").join(&deb.file)).collect();
     run(ctx, Request::Locked(wanted, &files), locked.iter().map(Archive::of).collect()).await?;
@@ -72,7 +72,7 @@ pub(super) async fn run_locked(ctx: &Context, wanted: &AptInstall, locked: &[Loc
     let came_along = locked.iter().filter(|deb| !asked(deb) && before.installed_version(&deb.name).is_none());
     let names: Vec<&str> = came_along.map(|deb| deb.name.as_str()).collect();
     if !names.is_empty() {
-        // Only `apt-get autoremove` asks for it.
+        // Only `apt-get autoremove` uses this mark, so errors are ignored.
         let _ = ctx.runner.run(&command::mark_auto(names.into_iter())).await;
     }
     Ok(())
@@ -86,8 +86,8 @@ async fn once(ctx: &Context, folder: &Path, request: Request<'_>, archives: usiz
     if done.code == 0 { Ok(()) } else { Err(AptError::of(&title(request), &done)) }
 }
 
-/// Makes the archive folder hold the checked archives of this transaction and nothing else: apt takes a file that has
-/// the right name and size as it is, and does not check its digest.
+/// Fills the archive folder with the checked archives of this transaction, and nothing else. apt does not check the
+/// digest of a file that already has the right name and size.
 fn place(ctx: &Context, archives: &[Archive]) -> Result<(), FsError> {
     let (pool, folder) = (pool(ctx), folder(ctx).join("archives"));
     fs::remove_tree(&folder)?;
@@ -95,9 +95,9 @@ fn place(ctx: &Context, archives: &[Archive]) -> Result<(), FsError> {
     download::present(&pool, archives).try_for_each(|name| fs::hard_link(&pool.join(name), &folder.join(name)))
 }
 
-/// A node is short of disk more often than of network: what was installed is not kept.
+/// Removes installed archives, because nodes run out of disk space more often than of network bandwidth.
 fn clean(ctx: &Context, archives: &[Archive]) {
-    // What cannot be removed may stay: it is a cache.
+    // Files that cannot be removed may stay, because the folder is a cache.
     let _ = fs::remove_tree(&folder(ctx).join("archives"));
     let _ = fs::remove(&folder(ctx).join("pkgcache.bin"));
     for archive in archives {
@@ -105,7 +105,7 @@ fn clean(ctx: &Context, archives: &[Archive]) {
     }
 }
 
-/// Tells of each package as dpkg does.
+/// Reports each package that dpkg unpacks or sets up.
 fn watcher(progress: Progress, archives: usize) -> LineWatcher {
     let done = AtomicU64::new(0);
     Arc::new(move |line: &str| {
@@ -118,7 +118,7 @@ fn watcher(progress: Progress, archives: usize) -> LineWatcher {
     })
 }
 
-/// What dpkg says it does, and with which package.
+/// The action and the package of a line of dpkg's output.
 fn stage(line: &str) -> Option<(&'static str, &str)> {
     let (verb, rest) = match line.strip_prefix("Unpacking ") {
         Some(rest) => ("unpacking", rest),
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dpkgs_lines_are_progress() {
+    fn progress_is_read_from_dpkg_output() {
         assert_eq!(stage("Unpacking libonig5:amd64 (6.9.8-1) ..."), Some(("unpacking", "libonig5")));
         assert_eq!(stage("Setting up jq (1.6-2.1+deb12u3) ..."), Some(("setting up", "jq")));
         assert_eq!(stage("Preparing to unpack .../jq_1.6_amd64.deb ..."), None);

@@ -1,8 +1,8 @@
-//! The fingerprints of the keys in an OpenPGP key file.
+//! Reads the fingerprints of the keys in an OpenPGP key file.
 //!
-//! Own parser: a fingerprint is a hash over one packet, and the OpenPGP crates bring 180 others with them (ciphers,
-//! curves, compression) of which nothing would be used. It is strict: what it does not understand it refuses, so that
-//! apt cannot find a key in a file where we did not.
+//! This is a parser of our own. A fingerprint is a hash over one packet, and the OpenPGP crates would add 180
+//! dependencies (ciphers, curves, compression) that are not needed. The parser refuses all input that it does not
+//! understand, so that apt cannot find a key that this parser missed.
 
 use std::fmt::Write as _;
 
@@ -10,16 +10,16 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
-/// Why a file is not a key file we trust ourselves to judge.
+/// Why a key file is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum KeyError {
-    /// Not OpenPGP, or damaged.
+    /// The file is not OpenPGP, or is damaged.
     #[error("the file is not a whole OpenPGP key: {0}")]
     Malformed(&'static str),
-    /// A secret key has no business here.
+    /// The file contains a secret key, which must never be on a node.
     #[error("the file holds a secret key")]
     Secret,
-    /// No key at all.
+    /// The file contains no key.
     #[error("the file holds no key")]
     Empty,
 }
@@ -27,9 +27,9 @@ pub(super) enum KeyError {
 const BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
 const END: &str = "-----END PGP PUBLIC KEY BLOCK-----";
 
-/// The fingerprint of each primary key, in hexadecimal digits, upper case. Never empty.
+/// The fingerprint of each primary key as upper-case hexadecimal digits. Never empty.
 pub(super) fn fingerprints(file: &[u8]) -> Result<Vec<String>, KeyError> {
-    // The first byte of a packet has its highest bit set, that of a text has not.
+    // The first byte of an OpenPGP packet has its highest bit set. The first byte of a text does not.
     let found = if file.first().is_some_and(|byte| byte & 0x80 != 0) {
         primary_keys(file)?
     } else {
@@ -61,7 +61,7 @@ fn blocks(text: &str) -> Result<Vec<Vec<u8>>, KeyError> {
             if line == END {
                 break;
             }
-            // Headers such as `Version: GnuPG` end at the first empty line; the checksum begins with `=`.
+            // Headers such as `Version: GnuPG` end at the first empty line. The checksum starts with `=`.
             if in_headers && line.contains(": ") {
                 continue;
             }
@@ -75,7 +75,7 @@ fn blocks(text: &str) -> Result<Vec<Vec<u8>>, KeyError> {
     Ok(blocks)
 }
 
-/// Walks over all packets.
+/// The fingerprints of the primary keys in a sequence of packets.
 fn primary_keys(mut bytes: &[u8]) -> Result<Vec<String>, KeyError> {
     let mut found = Vec::new();
     while !bytes.is_empty() {
@@ -92,7 +92,7 @@ fn primary_keys(mut bytes: &[u8]) -> Result<Vec<String>, KeyError> {
     Ok(found)
 }
 
-/// The first packet's tag and body, and what follows it (RFC 9580, section 4.2).
+/// The tag and body of the first packet, and the bytes after it (RFC 9580, section 4.2).
 fn packet(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&head, rest) = bytes.split_first()?;
     if head & 0x80 == 0 {
@@ -107,12 +107,12 @@ fn packet(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
                 (((usize::from(first) - 192) << 8) + usize::from(second) + 192, rest)
             }
             255 => big_endian(rest, 4)?,
-            // Partial lengths are for data, never for keys.
+            // Partial lengths are used for data packets only, not for keys.
             224..=254 => return None,
         };
         (head & 0x3f, length, rest)
     } else {
-        // An open end is for data, never for keys.
+        // Indeterminate lengths are used for data packets only, not for keys.
         let width = [1, 2, 4].get(usize::from(head & 3))?;
         let (length, rest) = big_endian(rest, *width)?;
         ((head >> 2) & 0x0f, length, rest)
@@ -140,7 +140,7 @@ fn fingerprint(body: &[u8]) -> Result<String, KeyError> {
             let hasher = Sha256::new().chain_update([mark]).chain_update(length.to_be_bytes());
             hasher.chain_update(body).finalize().to_vec()
         }
-        _ => return Err(KeyError::Malformed("a key of a version that is not known")),
+        _ => return Err(KeyError::Malformed("a key of an unknown version")),
     };
     Ok(hash.iter().fold(String::new(), |mut digits, byte| {
         let _ = write!(digits, "{byte:02X}");
@@ -152,7 +152,7 @@ fn fingerprint(body: &[u8]) -> Result<String, KeyError> {
 pub(super) mod tests {
     use super::*;
 
-    /// Made for this test: ed25519, no subkey.
+    /// A key made for this test: ed25519, no subkey.
     pub(in super::super) const KEY: &str = "\
 -----BEGIN PGP PUBLIC KEY BLOCK-----
 Version: GnuPG v2
@@ -165,7 +165,7 @@ vF0g0IwWVKewfRo/92JupafN35MZYEw8O2RV/Ak=
 =+3C2
 -----END PGP PUBLIC KEY BLOCK-----
 ";
-    /// Another of the same kind.
+    /// A second key of the same kind.
     pub(in super::super) const OTHER: &str = "\
 -----BEGIN PGP PUBLIC KEY BLOCK-----
 
@@ -199,7 +199,7 @@ JOZ6J+N4xLky1c9fHz9TGp/q0vWon++eqyyk1iQL
 
     #[test]
     fn newer_versions_of_keys_are_hashed_with_sha_256() {
-        // The same body under another version number: only the kind of hash is of interest.
+        // The same body under another version number, because only the hash function matters here.
         for (version, mark) in [(5, 0x9a), (6, 0x9b)] {
             let packet = [0xc6, 3, version, 1, 2];
             let expected = crate::digest::Digest::sha256(&[mark, 0, 0, 0, 3, version, 1, 2]).hex().to_ascii_uppercase();
@@ -208,7 +208,7 @@ JOZ6J+N4xLky1c9fHz9TGp/q0vWon++eqyyk1iQL
     }
 
     #[test]
-    fn what_is_not_a_whole_public_key_is_refused() {
+    fn anything_but_a_complete_public_key_is_refused() {
         let mut secret = binary();
         secret[0] = 0x94; // the tag of a secret key
         assert_eq!(fingerprints(&secret), Err(KeyError::Secret));
@@ -224,7 +224,7 @@ JOZ6J+N4xLky1c9fHz9TGp/q0vWon++eqyyk1iQL
     }
 
     #[test]
-    fn no_cut_or_flipped_file_panics() {
+    fn truncated_and_corrupted_files_do_not_panic() {
         let whole = binary();
         for length in 0..whole.len() {
             let _ = fingerprints(&whole[..length]);

@@ -1,5 +1,5 @@
-//! Finds out the whole transaction of a node as the runtime ships it, for a lock. Works on lists and sources of its own:
-//! it reads what the node has, and changes nothing of it.
+//! Resolves the apt packages of a lock against the state that the runtime shipped. Uses its own lists and sources:
+//! the node's are read, but never changed.
 
 use std::{
     collections::BTreeSet,
@@ -22,8 +22,8 @@ use crate::{
     steps::Context,
 };
 
-/// Every package file that installing `wanted` would bring to a node that has only what its runtime ships. What is in
-/// `keep` stays in its version as long as the archive has it.
+/// Every package file that installing `wanted` adds to a node with only the runtime's packages. Packages in `keep`
+/// keep their version as long as the archive offers it.
 pub async fn lock(
     ctx: &Context,
     wanted: &AptInstall,
@@ -51,8 +51,7 @@ pub async fn lock(
 fn locked(archive: uris::Archive) -> Result<LockedDeb, Problem> {
     let file = archive.name.clone();
     let (Some([name, version, arch]), Some(source)) = (archive.parts(), archive.ours) else {
-        let error =
-            Problem::refused(format!("`{file}` cannot be locked: its index gives no SHA-256, or no http address"));
+        let error = Problem::refused(format!("`{file}` cannot be locked: its index has no SHA-256 or no HTTP address"));
         return Err(
             error.hint("use a repository with SHA-256 in its index, or put the deb into the file store".to_owned())
         );
@@ -61,7 +60,7 @@ fn locked(archive: uris::Archive) -> Result<LockedDeb, Problem> {
     Ok(LockedDeb { name, version, arch, file, url, size, sha256, only_for: BTreeSet::new() })
 }
 
-/// Folders for apt beside those of the node.
+/// A set of folders for apt, separate from those of the node.
 struct AptSandbox {
     folder: PathBuf,
     options: Vec<String>,
@@ -79,7 +78,7 @@ impl AptSandbox {
             for source in &added.sources {
                 let mut stanza = source.stanza.clone();
                 if let Some(key) = &source.key {
-                    // The key is not on the node yet, and shall not be.
+                    // The key is not on the node yet, and locking must not install it.
                     let own = folder.join("keys").join(key.path.file_name().unwrap_or_default());
                     fs::replace(&own, &key.bytes, Attributes::mode(0o644))?;
                     stanza = stanza.replace(&key.path.display().to_string(), &own.display().to_string());
@@ -99,20 +98,20 @@ impl AptSandbox {
         Ok(Self { folder, options })
     }
 
-    /// A command that works here.
+    /// The command, changed to use these folders.
     fn apart(&self, mut cmd: Cmd) -> Cmd {
         let options = self.options.iter().flat_map(|option| ["-o".to_owned(), option.clone()]);
         cmd.args.splice(0..0, options);
         cmd
     }
 
-    /// Prefers versions to newer ones.
+    /// Pins the locked versions, so that apt prefers them to newer ones.
     fn pin(&self, keep: &[LockedDeb]) -> Result<(), Problem> {
         let mut pins = String::new();
         for deb in keep {
             let _ = write!(pins, "Package: {}\nPin: version {}\nPin-Priority: 999\n\n", deb.name, deb.version);
         }
-        // apt reads files without an ending, or with `pref`.
+        // apt ignores preference files with any extension other than `pref`.
         let path = self.folder.join("preferences/zz-nodeagent-lock");
         Ok(fs::replace(&path, pins.as_bytes(), Attributes::mode(0o644))?)
     }
@@ -123,7 +122,7 @@ impl AptSandbox {
     }
 }
 
-/// Makes a folder hold copies of the files of another one, and nothing else.
+/// Makes `to` an exact copy of the files in `from`.
 fn copy_files(from: &Path, to: &Path) -> Result<(), Problem> {
     fs::remove_tree(to)?;
     fs::create_dirs(to, 0o755)?;

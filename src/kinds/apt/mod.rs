@@ -1,13 +1,14 @@
-//! Packages by apt: one transaction for all names, pins and local files.
+//! Installs apt packages: all names, pins and local files in one transaction.
 //!
-//! apt computes the transaction and says which files it needs; we fetch those in parallel and check them; apt installs
-//! them from the agent's own archive folder. Package lists are renewed only when the present ones do not do.
+//! apt computes the transaction and prints the files that it needs. The agent fetches and checks those files in
+//! parallel. apt then installs them from the agent's own archive folder. Package lists are updated only if the
+//! present lists cannot resolve the request.
 //!
-//! dpkg runs with `--force-unsafe-io`: it does not wait for the disk after each file. Only a crash of the machine can
-//! lose what was written so, never the death of a process, and a node that lost its power is thrown away. `wait-for-disk`
-//! is for a node that is not.
+//! dpkg runs with `--force-unsafe-io`, so it does not call fsync after each file. The data is at risk only if the
+//! machine crashes, not if a process dies, and a node that crashed is usually replaced. Set `wait-for-disk` on nodes
+//! that must survive a power loss.
 //!
-//! Nothing is ever removed: a request that would remove packages of the node fails and names them.
+//! Packages are never removed. A request that would remove packages fails and names them.
 
 mod command;
 mod download;
@@ -46,22 +47,23 @@ use crate::{
     },
 };
 
-/// The full log of apt and dpkg, in the run's folder of logs.
+/// The full log of apt and dpkg, in the log folder of the run.
 const LOG: &str = "apt.log";
 
-/// What was found out and fetched before anything was changed.
+/// The result of preparing: resolved and downloaded, before anything on the node was changed.
 #[derive(Debug)]
 pub struct Prepared {
-    /// The transaction, its archives fetched; `None` when the present lists did not give one.
+    /// The archives of the transaction, all downloaded. `None` if the present package lists could not resolve the
+    /// request.
     archives: Option<Vec<Archive>>,
-    /// What the transaction was computed from.
+    /// The state of lists and dpkg from which the transaction was computed.
     stamp: StateStamp,
-    /// What the local files hold.
+    /// The control fields of the local package files.
     debs: Vec<DebControl>,
 }
 
-/// Finds out what apt would do and fetches what it needs, as far as the present package lists go. Takes no lock and
-/// changes nothing outside the agent's cache. A local file that is no package is refused.
+/// Computes the transaction and downloads its archives, as far as the present package lists allow. Takes no lock and
+/// changes nothing outside the agent's cache. A local file that is not a Debian package refuses the run.
 pub async fn prepare(ctx: &Context, wanted: &AptInstall) -> Result<Prepared, Problem> {
     command::set_selections(&wanted.debconf)?;
     let debs = verify::debs(ctx, &wanted.debs).await?;
@@ -78,13 +80,13 @@ pub async fn prepare(ctx: &Context, wanted: &AptInstall) -> Result<Prepared, Pro
     Ok(Prepared { archives, stamp, debs })
 }
 
-/// Installs what was asked for, and looks whether it is there.
+/// Installs the requested packages, then verifies them against dpkg's status file.
 pub async fn act(ctx: &Context, wanted: &AptInstall, prepared: Prepared) -> Result<(), Problem> {
     dpkg_locks::wait(ctx, &dpkg_locks::DPKG).await;
     remember_shipped(ctx)?;
     repair::run(ctx, &wanted.debs, &prepared.debs).await?;
     if verify::verify(&dpkg::state(ctx)?, wanted, &prepared.debs).is_ok() {
-        // The repair did it, or whoever held the lock.
+        // The repair installed them, or the process that held the lock did.
         return Ok(());
     }
     answer_debconf(ctx, &wanted.debconf).await?;
@@ -101,9 +103,9 @@ pub async fn act(ctx: &Context, wanted: &AptInstall, prepared: Prepared) -> Resu
     };
     let proof = verify::verify(&dpkg::state(ctx)?, wanted, &prepared.debs);
     match (installed, proof) {
-        // apt's status is not believed, neither way: a package that was broken before fails every transaction.
+        // apt's exit status proves nothing: one broken package of the node makes every transaction fail.
         (Err(error), Ok(())) => {
-            ctx.progress.warn(format!("apt: everything asked for is installed, although {error}"));
+            ctx.progress.warn(format!("apt: all requested packages are installed, although {error}"));
             Ok(())
         }
         (Err(error), Err(_)) => Err(error),
@@ -111,7 +113,7 @@ pub async fn act(ctx: &Context, wanted: &AptInstall, prepared: Prepared) -> Resu
     }
 }
 
-/// Fetches what a lock names, and nothing else.
+/// Downloads the files that a lock names, and no others.
 async fn fetch_locked(ctx: &Context, debs: &[LockedDeb]) -> Result<(), Problem> {
     let pool = resolve::pool(ctx);
     let files = debs.iter().map(|deb| LockedFile {
@@ -124,7 +126,7 @@ async fn fetch_locked(ctx: &Context, debs: &[LockedDeb]) -> Result<(), Problem> 
     locked::fetch(ctx, None, files.collect()).await
 }
 
-/// Keeps dpkg's status as it was before the first change: a lock is made for what the runtime ships.
+/// Saves dpkg's status file before the first change. `nodeagent lock` resolves against this state of the runtime.
 fn remember_shipped(ctx: &Context) -> Result<(), Problem> {
     let (kept, status) = (crate::state::shipped_dpkg(&ctx.root), ctx.on_node("/var/lib/dpkg/status"));
     match std::fs::read(&status) {
@@ -143,7 +145,7 @@ async fn answer_debconf(ctx: &Context, answers: &[DebconfAnswer]) -> Result<(), 
         if hints::meaning(&done.stderr) != Some(Diagnosis::Locked) {
             return Ok(done.ok(&cmd).map(drop)?);
         }
-        // debconf's lock cannot be asked for its holder.
+        // debconf does not report the holder of its lock.
         tokio::time::sleep(dpkg_locks::INTERVAL).await;
     }
 }

@@ -1,13 +1,13 @@
-//! Ends what a killed run began, before anything new is begun.
+//! Repairs dpkg after a killed run, before a new transaction starts.
 
 use std::path::PathBuf;
 
 use super::{command::Request, dpkg, install, resolve, verify::DebControl};
 use crate::{facts::dpkg::Dpkg, problem::Problem, steps::Context};
 
-/// Brings dpkg to a state it takes new work in: what was unpacked is set up, and dependencies that are missing because
-/// their installation never came are installed. `files` are the local packages of this step; one of them may be what
-/// was left half-installed. A node whose dpkg has nothing open needs nothing.
+/// Brings dpkg into a consistent state: configures unpacked packages and installs missing dependencies. `files` are
+/// the local packages of this step, because a half-installed package may come from one of them. Does nothing if dpkg
+/// has no unfinished work.
 pub(super) async fn run(ctx: &Context, files: &[PathBuf], debs: &[DebControl]) -> Result<(), Problem> {
     if !dpkg::state(ctx)?.is_unfinished() {
         return Ok(());
@@ -22,7 +22,7 @@ pub(super) async fn run(ctx: &Context, files: &[PathBuf], debs: &[DebControl]) -
         let archives = resolve::resolve(ctx, Request::Repair(&again), false).await?;
         install::run(ctx, Request::Repair(&again), archives).await
     };
-    // What stays broken may have nothing to do with this step; if it has, the installation will say so.
+    // A package that stays broken may not affect this step. If it does, the installation fails and reports it.
     if let Err(error) = Box::pin(repaired).await {
         let broken = dpkg::state(ctx)?.broken().join("`, `");
         ctx.progress.warn(format!("apt: `{broken}` could not be repaired: {error}"));
@@ -30,7 +30,7 @@ pub(super) async fn run(ctx: &Context, files: &[PathBuf], debs: &[DebControl]) -
     Ok(())
 }
 
-/// What must be unpacked again: by file where this step has one, else by name.
+/// The packages that must be unpacked again: by file if this step has the file, otherwise by name.
 fn again(dpkg: &Dpkg, files: &[PathBuf], debs: &[DebControl]) -> Vec<String> {
     let half = dpkg.half_unpacked().into_iter();
     half.map(|name| match files.iter().zip(debs).find(|(_, deb)| deb.package == name) {
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_half_unpacked_comes_from_its_file_or_by_its_name() {
+    fn half_unpacked_packages_are_installed_by_file_or_by_name() {
         let half = |name: &str| format!("Package: {name}\nStatus: install reinstreq half-installed\nVersion: 1\n\n");
         let dpkg = Dpkg::parse(format!("{}{}", half("driver"), half("less")).as_bytes());
         let deb =

@@ -1,5 +1,5 @@
-//! From a request to a transaction whose archives are here: by the lists there are, and by newer ones when those do
-//! not do.
+//! Resolves a request to a transaction with downloaded archives. Updates the package lists if the present ones are
+//! not sufficient.
 
 use std::{path::PathBuf, time::SystemTime};
 
@@ -14,10 +14,10 @@ use super::{
 };
 use crate::{fs, http::HttpError, problem::Problem, steps::Context};
 
-/// How often an update is tried again when the network failed it and it is needed. apt itself tries each source four times.
+/// How many times an update is retried after a network failure. apt itself tries each source four times.
 const MORE_UPDATES: usize = 1;
 
-/// What a transaction was computed from. When it has changed, so may have the transaction.
+/// The modification times of the inputs of a transaction. If they changed, the transaction must be computed again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StateStamp([Option<SystemTime>; 2]);
 
@@ -28,18 +28,18 @@ impl StateStamp {
     }
 }
 
-/// The agent's own folder for apt.
+/// The agent's own cache folder for apt.
 pub(super) fn folder(ctx: &Context) -> PathBuf {
     ctx.cache.join("apt")
 }
 
-/// Where checked archives wait.
+/// The folder of downloaded and checked archives.
 pub(super) fn pool(ctx: &Context) -> PathBuf {
     folder(ctx).join("pool")
 }
 
-/// Computes a transaction from the present lists and fetches its archives. Takes no lock, and changes nothing outside
-/// the agent's cache.
+/// Computes a transaction from the present lists and downloads its archives. Takes no lock, and changes nothing
+/// outside the agent's cache.
 pub(super) async fn transaction(ctx: &Context, request: Request<'_>) -> Result<Vec<Archive>, AptError> {
     let folder = folder(ctx);
     fs::create_dirs(&folder, 0o755).map_err(Problem::from)?;
@@ -51,7 +51,7 @@ pub(super) async fn transaction(ctx: &Context, request: Request<'_>) -> Result<V
         return Err(AptError::of(&title(request), &printed));
     }
     let mut archives = uris::parse(&printed.stdout);
-    download::with_apts_settings(&mut archives, &settings.map(|done| done.stdout).unwrap_or_default());
+    download::respect_apt_settings(&mut archives, &settings.map(|done| done.stdout).unwrap_or_default());
     let fetched = download::fetch(ctx, &pool(ctx), &archives).await;
     fetched.map_err(not_fetched)?;
     Ok(archives)
@@ -61,13 +61,14 @@ fn not_fetched(error: HttpError) -> AptError {
     let meaning = download::staleness(&error);
     let mut error = Problem::from(error);
     if meaning.is_some() {
-        // An address that comes from an index is not the reader's to check.
+        // The address comes from a package index, so the reader cannot correct it.
         error.hint = None;
     }
     AptError { error, update_may_help: meaning.is_some(), meaning }
 }
 
-/// The same, with newer lists when the present ones do not do. `tried` says that they were tried already, in vain.
+/// Computes a transaction, and updates the lists if the present ones are not sufficient. `tried` means that the
+/// present lists have already failed.
 pub(super) async fn resolve(ctx: &Context, request: Request<'_>, tried: bool) -> Result<Vec<Archive>, Problem> {
     let folder = folder(ctx);
     if !tried {

@@ -1,4 +1,5 @@
-//! Package sources: a key whose fingerprint was checked, a file, and the lists of these sources alone.
+//! Adds package sources: checks the key's fingerprint, writes the source file, and updates the lists of these sources
+//! only.
 
 use std::path::Path;
 
@@ -16,8 +17,8 @@ use crate::{
 
 const FOLDER: &str = "/etc/apt/sources.list.d";
 
-/// Checks that every key is the one the profile names, before anything is written: apt would trust all keys of a file,
-/// so each of them must have the fingerprint.
+/// Checks the fingerprint of every key before anything is written. apt trusts all keys of a file, so each of them
+/// must have the expected fingerprint.
 pub fn prepare(wanted: &AptSources) -> Result<(), Problem> {
     wanted.sources.iter().filter_map(|source| Some((&source.name, source.key.as_ref()?))).try_for_each(|(name, key)| {
         check(key).map_err(|why| Problem { message: format!("the key of apt source `{name}` {}", why.message), ..why })
@@ -46,8 +47,8 @@ fn check(key: &AptKey) -> Result<(), Problem> {
     Err(error.cause(format!("expected {}", key.fingerprint)).cause(format!("found {}", found.join(", "))))
 }
 
-/// Writes keys and sources that differ, and fetches the lists of these sources. A source that cannot be fetched is a
-/// warning here: whether it is needed, the installation finds out.
+/// Writes keys and sources that differ, and updates the lists of these sources. A source that cannot be read is only
+/// a warning here. The installation fails later if it needs the source.
 pub async fn act(ctx: &Context, wanted: &AptSources) -> Result<(), Problem> {
     prepare(wanted)?;
     let alone = resolve::folder(ctx).join("sources");
@@ -69,7 +70,7 @@ pub async fn act(ctx: &Context, wanted: &AptSources) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Writes a file that everybody may read; one that is so already is left alone.
+/// Writes a world-readable file, unless it already has these bytes and this mode.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     const MODE: u32 = 0o644;
     if let Ok(Some(found)) = fs::read(path)

@@ -1,4 +1,4 @@
-//! The step as a whole, against a node of files and an apt that answers from a script.
+//! Tests the whole step against a fake root file system and a scripted apt.
 
 use std::{
     path::Path,
@@ -22,7 +22,7 @@ const EMPTY: &str = "Package: dpkg\nStatus: install ok installed\nArchitecture: 
 const WITH_JQ: &str = "Package: jq\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.6\n\n";
 const UNKNOWN: &str = "E: Unable to locate package jq\n";
 
-/// Keeps the warnings.
+/// Records the warnings.
 struct Warnings(Arc<Mutex<Vec<String>>>);
 
 impl Observer for Warnings {
@@ -41,7 +41,7 @@ struct Node {
 }
 
 impl Node {
-    /// A node whose programs answer from a function of the command's verb and how often it was asked before.
+    /// A node whose programs answer from a function of the command's verb and the number of earlier calls.
     fn new(status: &str, answer: impl Fn(&Path, &str, usize) -> Finished + Send + Sync + 'static) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let root = folder.path().to_owned();
@@ -114,14 +114,14 @@ fn installs(root: &Path) -> Finished {
 }
 
 #[tokio::test]
-async fn lists_that_know_the_package_are_not_renewed() {
+async fn lists_that_have_the_package_are_not_updated() {
     let node = Node::new(EMPTY, |root, verb, _| if verb == "install" { installs(root) } else { said(0, "") });
     node.run(&jq()).await.expect("jq comes");
     assert_eq!(node.verbs(), ["print", "install"]);
 }
 
 #[tokio::test]
-async fn lists_that_do_not_know_the_package_are_renewed_once() {
+async fn lists_without_the_package_are_updated_once() {
     let node = Node::new(EMPTY, |root, verb, before| match (verb, before) {
         ("print", 0) => said(100, UNKNOWN),
         ("install", _) => installs(root),
@@ -132,7 +132,7 @@ async fn lists_that_do_not_know_the_package_are_renewed_once() {
 }
 
 #[tokio::test]
-async fn a_package_that_nobody_offers_ends_before_anything_is_installed() {
+async fn an_unknown_package_fails_before_anything_is_installed() {
     let node = Node::new(EMPTY, |_, verb, _| if verb == "print" { said(100, UNKNOWN) } else { said(0, "") });
     let error = node.run(&jq()).await.expect_err("unknown");
     assert_eq!(error.causes, ["E: Unable to locate package jq"]);
@@ -141,7 +141,7 @@ async fn a_package_that_nobody_offers_ends_before_anything_is_installed() {
 }
 
 #[tokio::test]
-async fn a_dead_source_is_a_warning_when_the_others_do() {
+async fn an_unreachable_source_is_a_warning_if_others_are_sufficient() {
     let node = Node::new(EMPTY, |root, verb, before| match (verb, before) {
         ("print", 0) => said(100, UNKNOWN),
         ("update", _) => {
@@ -156,14 +156,14 @@ async fn a_dead_source_is_a_warning_when_the_others_do() {
 }
 
 #[tokio::test]
-async fn success_without_the_package_is_a_failure() {
+async fn exit_0_without_the_package_is_a_failure() {
     let node = Node::new(EMPTY, |_, _, _| said(0, ""));
     let error = node.run(&jq()).await.expect_err("nothing came");
     assert_eq!(error.causes, ["`jq` is not installed"]);
 }
 
 #[tokio::test]
-async fn failure_with_the_package_is_a_success_with_a_warning() {
+async fn a_failed_command_with_the_package_installed_is_only_a_warning() {
     let node = Node::new(EMPTY, |root, verb, _| match verb {
         "install" => Finished { code: 100, ..installs(root) },
         _ => said(0, ""),
@@ -173,10 +173,10 @@ async fn failure_with_the_package_is_a_success_with_a_warning() {
 }
 
 #[tokio::test]
-async fn a_killed_dpkg_is_repaired_first_and_the_transaction_computed_again() {
+async fn after_a_killed_dpkg_the_node_is_repaired_and_the_transaction_recomputed() {
     let unpacked = format!("{EMPTY}Package: less\nStatus: install ok unpacked\nVersion: 1\nArchitecture: amd64\n\n");
     let node = Node::new(&unpacked, |root, verb, _| match verb {
-        // Another length, so that the file differs whatever the clock's resolution.
+        // A different length changes the file, whatever the resolution of its time.
         "configure" => {
             write(&root.join(STATUS), &format!("{EMPTY}\n"));
             said(0, "")
@@ -189,7 +189,7 @@ async fn a_killed_dpkg_is_repaired_first_and_the_transaction_computed_again() {
 }
 
 #[tokio::test]
-async fn a_lock_that_was_taken_in_between_is_waited_for() {
+async fn a_lock_taken_by_another_process_is_waited_for() {
     let node = Node::new(EMPTY, |root, verb, before| match (verb, before) {
         ("install", 0) => {
             said(100, "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 403 (apt-get)\n")
@@ -202,7 +202,7 @@ async fn a_lock_that_was_taken_in_between_is_waited_for() {
 }
 
 #[tokio::test]
-async fn what_somebody_else_installed_meanwhile_is_not_installed_again() {
+async fn packages_installed_by_another_process_are_not_installed_again() {
     let node = Node::new(EMPTY, |_, _, _| said(0, ""));
     let prepared = prepare(&node.ctx, &jq()).await.expect("apt answers");
     installs(&node.ctx.root);
@@ -211,7 +211,7 @@ async fn what_somebody_else_installed_meanwhile_is_not_installed_again() {
 }
 
 #[tokio::test]
-async fn debconf_is_answered_before_the_installation() {
+async fn debconf_answers_are_set_before_the_installation() {
     let mut wanted = jq();
     let (package, question) = ("jq".into(), "jq/licence".into());
     wanted.debconf.push(DebconfAnswer { package, question, kind: "boolean".into(), value: "true".into() });
@@ -221,7 +221,7 @@ async fn debconf_is_answered_before_the_installation() {
 }
 
 #[tokio::test]
-async fn an_archive_that_was_not_checked_in_this_run_never_meets_apt() {
+async fn an_archive_not_checked_in_this_run_is_never_given_to_apt() {
     let node = Node::new(EMPTY, |root, verb, _| match verb {
         "install" => {
             assert!(!root.join("cache/apt/archives/planted_1_all.deb").exists());
@@ -234,7 +234,7 @@ async fn an_archive_that_was_not_checked_in_this_run_never_meets_apt() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_package_is_refused() {
+async fn a_file_that_is_not_a_package_is_refused() {
     let node = Node::new(EMPTY, |_, verb, _| match verb {
         "look up" => said(2, "dpkg-deb: error: '/x.deb' is not a Debian format archive\n"),
         _ => said(0, ""),
@@ -254,7 +254,7 @@ fn source(fingerprint: &str) -> AptSources {
 }
 
 #[tokio::test]
-async fn a_source_is_written_once_and_only_its_lists_are_fetched() {
+async fn a_source_is_written_once_and_only_its_lists_are_updated() {
     let node = Node::new(EMPTY, |_, _, _| said(0, ""));
     let wanted = source(key::tests::FINGERPRINT);
     sources::act(&node.ctx, &wanted).await.expect("it is written");
@@ -269,7 +269,7 @@ async fn a_source_is_written_once_and_only_its_lists_are_fetched() {
 }
 
 #[tokio::test]
-async fn a_key_with_another_fingerprint_is_refused_and_nothing_written() {
+async fn a_wrong_fingerprint_is_refused_and_nothing_is_written() {
     let node = Node::new(EMPTY, |_, _, _| said(0, ""));
     let wanted = source("0123456789ABCDEF0123456789ABCDEF01234567");
     for error in [
@@ -285,7 +285,7 @@ async fn a_key_with_another_fingerprint_is_refused_and_nothing_written() {
 }
 
 #[test]
-fn a_key_that_brings_others_along_is_refused() {
+fn a_key_file_with_other_keys_is_refused() {
     let mut wanted = source(key::tests::FINGERPRINT);
     let other = wanted.sources[0].key.as_mut().expect("it has one");
     other.bytes.extend(key::tests::OTHER.as_bytes());

@@ -1,4 +1,4 @@
-//! Fetches package lists, and tells a source that is dead from an update that cannot work.
+//! Updates package lists. Unreachable sources are warnings; problems of the node itself are errors.
 
 use jiff::Timestamp;
 
@@ -13,12 +13,12 @@ use crate::{
     steps::{Context, logins::APT_AUTH},
 };
 
-/// What an update left undone. apt itself calls most of it success.
+/// The result of an update. apt exits with 0 even if sources failed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Update {
-    /// apt's own words about each source it could not fetch.
+    /// apt's message about each source that could not be read.
     pub(super) troubles: Vec<String>,
-    /// What the first of them means.
+    /// The diagnosis of these messages.
     pub(super) meaning: Option<Diagnosis>,
 }
 
@@ -29,12 +29,12 @@ impl Update {
         Self { troubles, meaning }
     }
 
-    /// Whether the same update may do better a little later.
+    /// Whether the same update may succeed later.
     pub(super) fn is_transient(&self) -> bool {
         self.meaning.as_ref().is_some_and(Diagnosis::is_transient)
     }
 
-    /// One dead source does not stop what the others can give: it is only told.
+    /// Reports failed sources as warnings, because other sources may be sufficient.
     pub(super) fn warn(&self, ctx: &Context) {
         for trouble in &self.troubles {
             let remedy = login_remedy(ctx, trouble).map(|remedy| format!("; {remedy}")).unwrap_or_default();
@@ -42,12 +42,12 @@ impl Update {
         }
     }
 
-    /// Adds to an error what the sources had to say, for they may be its cause.
+    /// Adds the messages of failed sources to an error, because they may be its cause.
     pub(super) fn add_to(self, ctx: &Context, mut error: Problem) -> Problem {
         if self.troubles.is_empty() {
             return error;
         }
-        // A package may only be unknown because its source could not be read.
+        // The package may be unknown only because its source could not be read.
         if let Some(meaning) = self.meaning {
             let remedy = login_remedy(ctx, &self.troubles.join("\n")).unwrap_or_else(|| meaning.hint(&[]));
             error.hint = Some(format!("not every package source could be read: {remedy}"));
@@ -63,8 +63,8 @@ fn is_trouble(line: &str) -> bool {
         && !summary.iter().any(|summary| line.starts_with(summary))
 }
 
-/// Runs an update, waiting for whoever holds the lists. Fails only when no source could be read for a reason of the
-/// node's own.
+/// Runs an update and waits for the lock of the lists. Returns an error only for problems of the node itself: a full
+/// disk, a read-only file system or missing root rights.
 pub(super) async fn run(ctx: &Context, cmd: &Cmd) -> Result<Update, Problem> {
     let cmd = ctx.logins.for_apt(cmd.clone(), &ctx.on_node(APT_AUTH))?.log(ctx.logs.join(super::LOG));
     loop {
@@ -95,7 +95,7 @@ mod tests {
     use crate::{exec::fake::FakeRunner, report::event::Events};
 
     #[test]
-    fn a_dead_source_is_found_although_apt_calls_it_success() {
+    fn an_unreachable_source_is_detected_although_apt_exits_with_0() {
         let said = "W: Failed to fetch http://127.0.0.1:9/x/./InRelease  Could not connect to 127.0.0.1:9 (127.0.0.1). - \
                     connect (111: Connection refused)\nW: Some index files failed to download. They have been ignored, \
                     or old ones used instead.\n";
@@ -105,12 +105,12 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_update_has_no_troubles() {
+    fn an_update_without_errors_has_no_failed_sources() {
         assert_eq!(Update::of("W: Target Packages is configured multiple times\n"), Update::default());
     }
 
     #[test]
-    fn the_source_explains_why_a_package_is_unknown() {
+    fn a_failed_source_explains_an_unknown_package() {
         let update = Update::of("E: The repository 'http://x nosuchsuite Release' does not have a Release file.\n");
         let ctx = Context::for_tests(Arc::new(FakeRunner::new()), Events::default().of_step("apt"));
         let error = update.add_to(&ctx, Problem::new("x").hint("check the name".to_owned()));

@@ -1,4 +1,4 @@
-//! Reads what `apt-get --print-uris` says: the files a transaction needs, before anything is touched.
+//! Parses the output of `apt-get --print-uris`: the files that a transaction needs.
 
 use std::path::Path;
 
@@ -9,14 +9,14 @@ use crate::{digest::Digest, lock::LockedDeb};
 /// One package file of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Archive {
-    /// Its file name in apt's archive folder, an epoch's colon written as `%3a`.
+    /// The file name in apt's archive folder. The colon of an epoch is written as `%3a`.
     pub(super) name: String,
-    /// Where it is, when we can fetch and check it ourselves. What we cannot, apt does: other schemes than http, and
-    /// indexes without a digest that guards against malice.
+    /// The download, if the agent can fetch and check the file. `None` leaves it to apt: for schemes other than HTTP,
+    /// and for indexes without a secure digest.
     pub(super) ours: Option<Source>,
 }
 
-/// Where an archive is, and what it must be.
+/// The address, size and digest of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Source {
     pub(super) url: Url,
@@ -25,13 +25,13 @@ pub(super) struct Source {
 }
 
 impl Archive {
-    /// The archive of a lock.
+    /// The archive of a locked package.
     pub(super) fn of(deb: &LockedDeb) -> Self {
         let source = Source { url: deb.url.clone(), size: deb.size, digest: deb.sha256.clone() };
         Self { name: deb.file.clone(), ours: Some(source) }
     }
 
-    /// The package, its version and its architecture, from the name that apt makes of them.
+    /// The package name, version and architecture that apt encodes in the file name.
     pub(super) fn parts(&self) -> Option<[String; 3]> {
         let mut parts =
             self.name.strip_suffix(".deb")?.splitn(3, '_').map(|part| part.replace("%3a", ":").replace("%5f", "_"));
@@ -39,7 +39,7 @@ impl Archive {
     }
 }
 
-/// The archives in apt's answer. Lines that are not about an archive are left out.
+/// The archives in apt's output. Other lines are ignored.
 pub(super) fn parse(text: &str) -> Vec<Archive> {
     text.lines().filter_map(archive).collect()
 }
@@ -69,7 +69,7 @@ mod tests {
     const SHA: &str = "d2096d4edde128fedf6749be2dd204a5810210a6201126d99b8d412344f71056";
 
     #[test]
-    fn a_line_gives_address_name_size_and_digest() {
+    fn address_name_size_and_digest_are_read_from_a_line() {
         let url = "http://archive.example/debian/pool/main/f/fonts-android/fonts-droid-fallback_6.0.1r16-1.1_all.deb";
         let archives = parse(&format!("'{url}' fonts-droid-fallback_1%3a6.0.1r16-1.1_all.deb 1806736 SHA256:{SHA}\n"));
         let source =
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_we_cannot_fetch_or_check_is_left_to_apt() {
+    fn files_that_cannot_be_fetched_or_checked_are_left_to_apt() {
         let text = "'file:/srv/repo/./probe_2.0-1_all.deb' probe_1%3a2.0-1_all.deb 668 \
                     SHA256:d2096d4edde128fedf6749be2dd204a5810210a6201126d99b8d412344f71056\n\
                     'mirror+file:/etc/apt/mirrors/x/a.deb' a_1_all.deb 1 SHA256:00\n\
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_archives_is_taken_for_one() {
+    fn lines_without_an_archive_are_ignored() {
         let text =
             "Reading package lists...\n'http://x/y' ../../etc/x.deb 1 SHA256:00\n'http://x' \n'http\n'' ' .deb 1";
         assert_eq!(parse(text), []);

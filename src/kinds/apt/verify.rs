@@ -1,4 +1,4 @@
-//! The second look: apt's exit status is not believed, dpkg's status file is.
+//! Verifies an installation by dpkg's status file, because apt's exit status is not reliable.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::{
     steps::Context,
 };
 
-/// A package file, by what it holds.
+/// The control fields of a package file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DebControl {
     pub(super) package: String,
@@ -19,7 +19,7 @@ pub(super) struct DebControl {
     pub(super) architecture: String,
 }
 
-/// Reads what each file holds. A file that is no package is refused: nothing was changed yet.
+/// Reads the control fields of each file. A file that is not a Debian package refuses the run.
 pub(super) async fn debs(ctx: &Context, files: &[PathBuf]) -> Result<Vec<DebControl>, Problem> {
     let mut debs = Vec::with_capacity(files.len());
     for file in files {
@@ -39,18 +39,18 @@ fn deb(control: &str) -> Option<DebControl> {
     Some(DebControl { package: field("Package")?, version: field("Version")?, architecture: field("Architecture")? })
 }
 
-/// Compares what was asked for with what is there.
+/// Compares the request with the installed packages.
 pub(super) fn verify(dpkg: &Dpkg, wanted: &AptInstall, debs: &[DebControl]) -> Result<(), Problem> {
     let missing: Vec<String> = missing(dpkg, wanted, debs).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let mut error = Problem::new("apt reported success, but not everything asked for is installed");
+    let mut error = Problem::new("apt reported success, but not all requested packages are installed");
     error.causes = missing;
     Err(error)
 }
 
-/// Whether a package is there as it was locked.
+/// Whether a package is installed in its locked version.
 pub(super) fn has(dpkg: &Dpkg, LockedDeb { name, version, arch, .. }: &LockedDeb) -> bool {
     let qualified = if arch == "all" { name.clone() } else { format!("{name}:{arch}") };
     dpkg.installed_version(&qualified) == Some(version)
@@ -78,8 +78,8 @@ fn missing<'a>(dpkg: &'a Dpkg, wanted: &'a AptInstall, debs: &'a [DebControl]) -
     let locked = wanted.locked.iter().flatten().filter(|deb| !has(dpkg, deb)).map(|deb| {
         let LockedDeb { name, version, .. } = deb;
         match dpkg.installed_version(name) {
-            Some(installed) => format!("`{name}` is installed as {installed}, not {version}, as it was locked"),
-            None => format!("`{name}` is not installed, though it is in the lock"),
+            Some(installed) => format!("`{name}` is installed as {installed}, but the lock has {version}"),
+            None => format!("`{name}` of the lock is not installed"),
         }
     });
     packages.chain(debs).chain(locked)
@@ -106,12 +106,12 @@ mod tests {
     }
 
     #[test]
-    fn packages_pins_and_virtual_names_are_found() {
+    fn installed_packages_pins_and_virtual_packages_pass() {
         verify(&node(), &wanted(&[("jq", None), ("jq", Some("1.6")), ("awk", None)]), &[]).expect("all there");
     }
 
     #[test]
-    fn each_package_that_is_missing_or_of_another_version_is_named() {
+    fn each_missing_or_wrong_version_is_reported() {
         let driver = DebControl { package: "driver".into(), version: "2".into(), architecture: "amd64".into() };
         let error =
             verify(&node(), &wanted(&[("jq", Some("1.7")), ("less", None)]), &[driver]).expect_err("none there");
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_says_what_it_holds() {
+    fn control_fields_of_a_file_are_read() {
         let expected = DebControl { package: "bc".into(), version: "1.07.1-3+b1".into(), architecture: "amd64".into() };
         assert_eq!(deb("Package: bc\nVersion: 1.07.1-3+b1\nArchitecture: amd64\n"), Some(expected));
         assert_eq!(deb("Package: bc\n"), None);

@@ -1,4 +1,4 @@
-//! Explains a resolution that failed because of what the runtime ships: which requirement, which distribution.
+//! Explains a resolution that failed because of shipped distributions: names the requirement and the distribution.
 
 use super::{
     Context, Problem, index_auth,
@@ -6,7 +6,8 @@ use super::{
 };
 use crate::{diagnostic::Origin, plan::PythonInstall};
 
-/// The refusal, when the resolution works without the guard and would change what is guarded; `None` otherwise.
+/// The problem, if the resolution succeeds without the guard but would change guarded distributions. Otherwise
+/// `None`.
 pub(super) async fn explain(
     ctx: &Context,
     tool: &Installer,
@@ -34,7 +35,7 @@ pub(super) async fn explain(
     Some(error.hint(format!("ask for versions that fit, or list {} under `allow-change` in `[pip]`", names.join(", "))))
 }
 
-/// The part of the request that cannot be resolved under the guard by itself.
+/// The first part of the request that fails under the guard on its own.
 async fn culprit(
     ctx: &Context,
     tool: &Installer,
@@ -65,7 +66,7 @@ async fn culprit(
     ("the requirements together".to_owned(), None)
 }
 
-/// The line of a requirements file that cannot be resolved by itself.
+/// The first line of a requirements file that fails on its own.
 async fn line_of(
     ctx: &Context,
     tool: &Installer,
@@ -85,7 +86,7 @@ async fn line_of(
     None
 }
 
-/// What would change; `None` when there is no resolution.
+/// The changes of a dry run. `None` if the resolution fails.
 async fn dry_run(ctx: &Context, tool: &Installer, request: &Request<'_>) -> Option<Vec<Change>> {
     let cmd = index_auth::with_logins(ctx, tool.install(&request.dry())).ok()?;
     let done = ctx.runner.run(&cmd).await.ok()?;
@@ -135,8 +136,9 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
-    async fn the_requirement_and_the_shipped_distribution_are_both_named() {
-        // The resolver fails under constraints for `oldthing` alone and for all, and would otherwise take numpy back.
+    async fn the_problem_names_the_requirement_and_the_shipped_distribution() {
+        // `oldthing` cannot be resolved under constraints, alone or with the others, and would downgrade numpy
+        // without them.
         let runner = FakeRunner::new().answer(|cmd| {
             let guarded = cmd.args.iter().any(|arg| arg == "--constraint");
             let old = cmd.args.iter().any(|arg| arg == "oldthing");
@@ -147,14 +149,14 @@ pub(super) mod tests {
         let constraints = std::path::PathBuf::from("/c.txt");
         let error = explain(&context(runner), &tool, &wanted, &Request::all(&wanted, Some(&constraints)))
             .await
-            .expect("the guard is to blame");
+            .expect("the guard is the cause");
         assert!(error.refused);
         assert_eq!(error.message, "`oldthing` would change `numpy` from 2.1.3 to 1.26.4, which the runtime ships");
         assert_eq!(error.origin, Some(origin(4)));
     }
 
     #[tokio::test]
-    async fn a_requirement_that_nobody_has_is_not_the_guards_fault() {
+    async fn an_unknown_requirement_is_not_explained_by_the_guard() {
         let runner = FakeRunner::new().answer(|_| Some(Finished { code: 1, ..Finished::default() }));
         let (wanted, tool) = (wanted(), Installer::Pip);
         let constraints = std::path::PathBuf::from("/c.txt");

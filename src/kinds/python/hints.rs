@@ -1,4 +1,4 @@
-//! From the words of uv, pip and Python to a remedy. No guess when nothing matches.
+//! Maps output of uv, pip and Python to hints. Unknown output gets no hint.
 
 use std::sync::LazyLock;
 
@@ -16,24 +16,25 @@ static TABLE: LazyLock<Vec<(Regex, Remedy)>> = LazyLock::new(|| {
         }),
         (r"there (?:is|are) no versions? of (\S+)", |found| {
             format!(
-                "no index has such a version of `{}`; check the version and the interpreter",
+                "no index has this version of `{}`; check the version and the interpreter",
                 found[1].trim_end_matches(',')
             )
         }),
         (r"THESE PACKAGES DO NOT MATCH THE HASHES|Hash mismatch for", |_| {
-            "a file is not the one that the requirements file names; check the index before trusting it".to_owned()
+            "a file does not match the hash in the requirements file; check the index before trusting it".to_owned()
         }),
         (r"No space left on device|os error 28", |_| {
             "the disk is full; free some space and run nodeagent again".to_owned()
         }),
         (r"fatal error: (\S+\.h): No such file", |found| {
             format!(
-                "a distribution is compiled here and needs `{}`; add the -dev package that has it under `[apt] packages`",
+                "a distribution is compiled on this node and needs `{}`; add the -dev package that contains it under `[apt] packages`",
                 &found[1]
             )
         }),
         (r"invalid peer certificate|CERTIFICATE_VERIFY_FAILED", |_| {
-            "the index's certificate is not trusted here; add the authority to the node's CA certificates".to_owned()
+            "the index's certificate is not trusted on this node; add the authority to the node's CA certificates"
+                .to_owned()
         }),
         (r"Temporary failure in name resolution|dns error|Connection refused|tcp connect error", |_| {
             "the index cannot be reached; check the address, the proxy and the node's network".to_owned()
@@ -43,9 +44,9 @@ static TABLE: LazyLock<Vec<(Regex, Remedy)>> = LazyLock::new(|| {
     table.map(|(pattern, remedy)| (Regex::new(pattern).expect("the pattern is fixed"), remedy)).into()
 });
 
-/// The remedy for what an installer said.
+/// The hint for the output of an installer.
 pub(super) fn of(words: &str) -> Option<String> {
-    // Messages are wrapped to the width of a terminal.
+    // Messages are wrapped at the width of a terminal.
     let flat = words.split_whitespace().collect::<Vec<_>>().join(" ");
     TABLE.iter().find_map(|(pattern, remedy)| pattern.captures(&flat).map(|found| remedy(&found)))
 }
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn real_messages_have_remedies() {
+    fn real_messages_have_hints() {
         let cases = [
             (
                 "  × No solution found when resolving dependencies:\n  ╰─▶ Because nltkk was not found in the package registry and you require\n      nltkk, we can conclude that your requirements are unsatisfiable.",

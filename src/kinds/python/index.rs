@@ -1,4 +1,4 @@
-//! Package indexes: what the node's pip is configured to use, and how to find a file in one.
+//! Package indexes: reads pip's configuration of the node, and finds files in an index.
 //!
 //! <https://packaging.python.org/en/latest/specifications/simple-repository-api/>
 
@@ -21,7 +21,7 @@ const DEFAULT_INDEX: &str = "https://pypi.org/simple/";
 const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, text/html;q=0.5";
 const PAGE_LIMIT: usize = 16 << 20;
 
-/// What pip is told by its configuration files and variables, as far as indexes go. uv does not read them.
+/// pip's settings for indexes, from its configuration files and environment variables. uv does not read them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct PipConfig {
     index_url: Option<String>,
@@ -31,12 +31,13 @@ pub(super) struct PipConfig {
 }
 
 impl PipConfig {
-    /// The configuration of the pip of a step's environment.
+    /// The pip configuration of a step's environment.
     pub(super) fn of(ctx: &Context, wanted: &PythonInstall) -> Self {
         Self::read(&ctx.root, &wanted.interpreter, |name| std::env::var(name).ok())
     }
 
-    /// Reads pip's configuration: files in the order pip does, later ones win, variables last.
+    /// Reads pip's configuration files in pip's order. Later files win over earlier ones, and environment variables
+    /// over files.
     fn read(root: &Path, interpreter: &Path, variable: impl Fn(&str) -> Option<String>) -> Self {
         let mut files: Vec<PathBuf> = vec![root.join("etc/pip.conf")];
         if let Some(home) = variable("HOME") {
@@ -65,9 +66,9 @@ impl PipConfig {
     fn add(&mut self, text: &str) {
         let mut ini = Ini::new();
         ini.set_multiline(true);
-        ini.set_inline_comment_symbols(Some(&[])); // an address may hold any sign
+        ini.set_inline_comment_symbols(Some(&[])); // a URL may contain any character
         if ini.read(text.to_owned()).is_err() {
-            return; // pip itself will say what is wrong with it
+            return; // pip reports the error itself
         }
         for section in ["global", "install"] {
             let slots = [
@@ -84,7 +85,7 @@ impl PipConfig {
         }
     }
 
-    /// The same settings as variables for uv.
+    /// The same settings as environment variables for uv.
     pub(super) fn for_uv(&self) -> Vec<(String, String)> {
         let pair = |name: &str, value: &Option<String>| value.clone().map(|value| (name.to_owned(), value));
         let find_links = self.find_links.as_ref().map(|links| links.split_whitespace().collect::<Vec<_>>().join(","));
@@ -99,8 +100,7 @@ impl PipConfig {
         .collect()
     }
 
-    /// An address with the login that this configuration has for its server, if there is one: only that of the index, in
-    /// memory.
+    /// The URL with the login that this configuration has for its server, if any. The login is only kept in memory.
     pub(super) fn with_own_login(&self, url: &Url) -> Url {
         let known = self.indexes().find(|index| {
             !index.username().is_empty()
@@ -108,25 +108,25 @@ impl PipConfig {
         });
         let mut url = url.clone();
         if let Some(index) = known {
-            // Neither can fail for an address that has a host.
+            // These calls cannot fail for a URL with a host.
             let _ = url.set_username(index.username());
             let _ = url.set_password(index.password());
         }
         url
     }
 
-    /// The indexes that are named in it, with their logins.
+    /// All configured indexes, with their logins.
     pub(super) fn indexes(&self) -> impl Iterator<Item = Url> {
         let urls = self.index_url.iter().chain(&self.extra_index_url).flat_map(|urls| urls.split_whitespace());
         urls.filter_map(|index| Url::parse(index).ok())
     }
 
-    /// The index that is asked first, when one is configured.
+    /// The configured primary index.
     pub(super) fn configured_index(&self) -> Option<Url> {
         self.index_url.as_ref().and_then(|_| self.index())
     }
 
-    /// The index that is asked first.
+    /// The primary index.
     pub(super) fn index(&self) -> Option<Url> {
         let mut url = Url::parse(self.index_url.as_deref().unwrap_or(DEFAULT_INDEX)).ok()?;
         if !url.path().ends_with('/') {
@@ -136,7 +136,7 @@ impl PipConfig {
     }
 }
 
-/// The address of a project's file in an index; `None` when the index does not list it.
+/// The URL of a project's file in an index. `None` if the index does not list the file.
 pub(super) async fn find_file(http: &Client, index: &Url, project: &str, file: &str) -> Result<Option<Url>, HttpError> {
     let Ok(page) = index.join(&format!("{project}/")) else { return Ok(None) };
     let body = http.accepting(&page, Some(ACCEPT), PAGE_LIMIT).await?;
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pips_configuration_reaches_uv() {
+    fn the_configuration_of_pip_is_passed_to_uv() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let write = |name: &str, text: &str| {
             crate::fs::replace(&temp.path().join(name), text.as_bytes(), crate::fs::Attributes::default())
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_found_in_both_kinds_of_listing() {
+    fn a_file_is_found_in_json_and_html_listings() {
         let json = serde_json::json!({ "files": [{ "filename": "uv-1.whl", "url": "../f/uv-1.whl" }] });
         assert_eq!(in_json(&json, "uv-1.whl").as_deref(), Some("../f/uv-1.whl"));
         let html = "<a href='x'>uv-0.whl</a>\n<a data-x=\"1\" href=\"../f/uv-1.whl?a=1&amp;b=2#sha256=0\">uv-1.whl</a>";

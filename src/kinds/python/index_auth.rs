@@ -1,4 +1,4 @@
-//! Logins in the hands of pip and uv, and servers that want one.
+//! Passes logins to pip and uv, and explains servers that refuse them.
 
 use std::{path::PathBuf, sync::LazyLock, time::Duration};
 
@@ -8,10 +8,10 @@ use url::Url;
 use super::{Context, Problem, index::PipConfig};
 use crate::{exec::Cmd, facts::python::normalised, http::without_credentials, plan::PythonInstall};
 
-/// How long indexes are asked what they have against us.
+/// The time limit for asking indexes about a refusal.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A command of an installer that finds the logins of the step.
+/// Adds the logins of the step to a command of an installer.
 pub(super) fn with_logins(ctx: &Context, cmd: Cmd) -> Result<Cmd, Problem> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let at_home = || Some(PathBuf::from(variable("HOME")?).join(".netrc"));
@@ -20,8 +20,8 @@ pub(super) fn with_logins(ctx: &Context, cmd: Cmd) -> Result<Cmd, Problem> {
     ctx.logins.for_python(cmd, own.as_deref(), configured)
 }
 
-/// What to do when a server refused: from an installer's words, or from the index itself, for installers take an index
-/// that refuses them for one that has nothing. The first part names the address, the second is the remedy.
+/// The cause and the hint if a server refused a login: from the installer's output, or by asking the index.
+/// Installers treat an index that refuses access like an empty index.
 pub(super) async fn refusal(ctx: &Context, wanted: &PythonInstall, words: &str) -> Option<(String, String)> {
     let (status, url) = match in_words(words) {
         Some(found) => found,
@@ -30,18 +30,18 @@ pub(super) async fn refusal(ctx: &Context, wanted: &PythonInstall, words: &str) 
     let mut shown = url.clone();
     shown.set_query(None);
     let remedy = ctx.http.remedy(status, &url);
-    Some((format!("`{}` is refused to us (status {status})", without_credentials(&shown)), remedy))
+    Some((format!("`{}` refuses access (status {status})", without_credentials(&shown)), remedy))
 }
 
-/// The address that a tool was refused, and the status that means it.
+/// The URL that refused access, and the HTTP status.
 fn in_words(words: &str) -> Option<(u16, Url)> {
     static REFUSALS: LazyLock<[Regex; 4]> = LazyLock::new(|| {
         [
-            // uv, about an index
+            // An index, by uv.
             r"An index(?: URL)? \((?<url>\S+?)\) .{0,120}?\b(?<status>401|403)\b",
-            // uv and pip, about a file
+            // A file, by uv and pip.
             r"(?:HTTP status client error|HTTP error) \(?(?<status>401|403)\b.{0,60}?(?<url>https?://[^\s)]+)",
-            // git
+            // A repository, by git.
             r"unable to access '(?<url>https?://[^']+)': The requested URL returned error: (?<status>401|403)",
             r"(?:Authentication failed for|could not read (?:Username|Password) for) '(?<url>https?://[^']+)'",
         ]
@@ -55,7 +55,7 @@ fn in_words(words: &str) -> Option<(u16, Url)> {
     })
 }
 
-/// The first index that refuses the page of the project that was not found.
+/// The first index that refuses access to the page of the missing project.
 async fn at_index(ctx: &Context, wanted: &PythonInstall, words: &str) -> Option<(u16, Url)> {
     static MISSED: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
@@ -71,7 +71,7 @@ async fn at_index(ctx: &Context, wanted: &PythonInstall, words: &str) -> Option<
     let ask = async {
         for mut index in indexes.into_iter().chain(wanted.extra_index_urls.iter().cloned()) {
             index.path_segments_mut().ok()?.pop_if_empty().extend([project.as_str(), ""]);
-            // One that cannot be asked has said so to the installer.
+            // The installer has already reported an unreachable index.
             if let Ok(status @ (401 | 403)) = ctx.http.status(&index).await {
                 return Some((status, index));
             }
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_refused_address_is_read_from_real_words() {
+    fn the_refused_url_is_read_from_real_output() {
         let cases = [
             (
                 "hint: An index URL (http://127.0.0.1:5899/simple/) could not be queried due to a lack of valid \

@@ -1,4 +1,4 @@
-//! The two installers, uv and pip, asked for the same thing in their own words.
+//! Builds the commands of the two installers, uv and pip.
 
 use std::path::{Path, PathBuf};
 
@@ -8,19 +8,19 @@ use crate::{exec::Cmd, plan::PythonInstall};
 /// An installer of Python distributions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Installer {
-    /// uv, a program of its own.
+    /// uv, a separate program.
     Uv {
         program: PathBuf,
-        /// Where it keeps downloads.
+        /// uv's cache folder.
         cache: PathBuf,
-        /// What the node's pip is configured to, translated for uv.
+        /// The node's pip configuration as environment variables for uv.
         env: Vec<(String, String)>,
     },
     /// The environment's own pip.
     Pip,
 }
 
-/// What to ask an installer for: all of an action, or one part of it.
+/// A request to an installer: a whole step or a part of it.
 #[derive(Debug, Clone)]
 pub(super) struct Request<'a> {
     pub(super) install: &'a PythonInstall,
@@ -29,7 +29,7 @@ pub(super) struct Request<'a> {
     pub(super) files: Vec<&'a Path>,
     pub(super) wheels: Vec<&'a Path>,
     pub(super) dry: bool,
-    /// An empty folder to resolve for when the environment's own state cannot be read by the installer.
+    /// An empty folder to resolve for, if the installer cannot read the environment.
     pub(super) apart: Option<&'a Path>,
 }
 
@@ -46,7 +46,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The same, only resolved.
+    /// The same request as a dry run.
     pub(super) fn dry(&self) -> Self {
         Self { dry: true, ..self.clone() }
     }
@@ -55,14 +55,14 @@ impl<'a> Request<'a> {
 /// A distribution that an installation would change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
-    /// Normalised name.
+    /// The normalised name.
     pub(super) name: String,
-    /// The version it would have.
+    /// The version after the installation.
     pub(super) version: String,
 }
 
 impl Installer {
-    /// The command that installs, or only resolves.
+    /// The command that installs or resolves.
     pub(super) fn install(&self, request: &Request<'_>) -> Cmd {
         let install = request.install;
         let mut cmd = match self {
@@ -90,7 +90,7 @@ impl Installer {
             (_, None) => {}
         }
         if install.only_files {
-            // A wheel may need another by an address of its own: that one is not asked for either.
+            // A wheel may name a dependency by URL. `--no-deps` prevents its download.
             cmd = cmd.args(["--no-index", "--no-deps"]);
         } else {
             cmd = with_indexes(cmd, install);
@@ -104,8 +104,8 @@ impl Installer {
         cmd.arg("--").args(request.requirements.iter().copied()).args(request.wheels.iter().map(|wheel| text(wheel)))
     }
 
-    /// The command that installs the wheels of a lock: by name and version out of a folder that holds them and nothing
-    /// else, so that they look as if they came from an index. The profile's own wheels go along by their files.
+    /// The command that installs the wheels of a lock, by name and version from a folder that contains only them.
+    /// Their metadata is then the same as from an index. The profile's own wheels are passed as files.
     pub(super) fn install_locked(&self, install: &PythonInstall, names: &[String], links: &Path, compile: bool) -> Cmd {
         let cmd = match self {
             Self::Uv { .. } => self.uv(&["pip", "install"], &install.interpreter),
@@ -121,7 +121,7 @@ impl Installer {
         cmd.args(names).args(install.wheels.iter().map(|wheel| text(&wheel.path)))
     }
 
-    /// The command that makes a wheel of a source archive, in a folder. What it is built with comes from the index.
+    /// The command that builds a wheel from a source archive into a folder. Build dependencies come from the index.
     pub(super) fn build(&self, install: &PythonInstall, archive: &Path, to: &Path) -> Cmd {
         let cmd = match self {
             Self::Uv { .. } => self.uv(&["build", "--wheel"], &install.interpreter).arg("--out-dir"),
@@ -133,7 +133,7 @@ impl Installer {
         with_indexes(cmd.arg(text(to)), install).arg("--").arg(text(archive))
     }
 
-    /// The command that checks whether the installed distributions fit together.
+    /// The command that checks the installed distributions for conflicts.
     pub(super) fn check(&self, interpreter: &Path) -> Cmd {
         match self {
             Self::Uv { .. } => leaving_no_trace(self.uv(&["pip", "check"], interpreter)),
@@ -141,7 +141,7 @@ impl Installer {
         }
     }
 
-    /// What a dry run said it would install.
+    /// The changes that a dry run reported.
     pub(super) fn changes(&self, stdout: &str, stderr: &str) -> Vec<Change> {
         match self {
             Self::Uv { .. } => stderr.lines().filter_map(uv_change).collect(),
@@ -159,7 +159,7 @@ impl Installer {
     }
 }
 
-/// The profile's own indexes.
+/// Adds the indexes of the profile.
 fn with_indexes(cmd: Cmd, install: &PythonInstall) -> Cmd {
     let first = install.index_url.iter().map(|url| ["--index-url", url.as_str()]);
     let further = install.extra_index_urls.iter().map(|url| ["--extra-index-url", url.as_str()]);
@@ -170,19 +170,19 @@ fn pip(verb: &str, interpreter: &Path) -> Cmd {
     Cmd::new(text(interpreter)).args(["-m", "pip", "--disable-pip-version-check", "--no-color", verb]).cwd("/")
 }
 
-/// A look must change nothing: Python would write anew what it takes for stale bytecode, its installer's own too.
+/// Prevents Python from rewriting stale byte code, because a check must not change the environment.
 pub(super) fn leaving_no_trace(cmd: Cmd) -> Cmd {
     cmd.env("PYTHONDONTWRITEBYTECODE", "1")
 }
 
-/// ` + numpy==1.26.4` in uv's output.
+/// Reads a line such as ` + numpy==1.26.4` of uv's output.
 fn uv_change(line: &str) -> Option<Change> {
     let (name, rest) = line.trim().strip_prefix("+ ")?.split_once("==")?;
     let version = rest.split_whitespace().next()?;
     Some(Change { name: crate::facts::python::normalised(name), version: version.to_owned() })
 }
 
-/// pip's installation report: <https://pip.pypa.io/en/stable/reference/installation-report/>.
+/// Reads pip's installation report: <https://pip.pypa.io/en/stable/reference/installation-report/>.
 fn pip_changes(report: &str) -> Vec<Change> {
     let value: serde_json::Value = serde_json::from_str(report).unwrap_or_default();
     let entries = value.get("install").and_then(serde_json::Value::as_array).into_iter().flatten();
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_change_lines_of_uv_are_read() {
+    fn changes_are_read_from_the_output_of_uv() {
         let stderr = "Resolved 2 packages in 3ms\nWould uninstall 1 package\nWould install 1 package\n - numpy==2.1.3\n + numpy==1.26.4\n + x==1.0 (from file:///x.whl)\n";
         let tool = Installer::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() };
         let change = |name: &str, version: &str| Change { name: name.into(), version: version.into() };
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn an_environment_that_cannot_be_read_is_resolved_for_but_not_installed_to_apart() {
+    fn the_empty_folder_is_used_for_dry_runs_only() {
         let uv = Installer::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() };
         let install = super::super::guard::tests::wanted();
         let request = Request { apart: Some(Path::new("/empty")), ..Request::all(&install, None) };
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_writes_no_bytecode_and_an_installation_may() {
+    fn checks_write_no_byte_code_but_installations_may() {
         let install = super::super::guard::tests::wanted();
         let request = Request::all(&install, None);
         let uv = Installer::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() };
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn where_only_files_count_no_index_is_asked() {
+    fn a_request_of_files_only_uses_no_index() {
         let install = super::super::guard::tests::wanted();
         let alone = PythonInstall {
             only_files: true,
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wheel_is_built_alone_with_what_the_profiles_indexes_have() {
+    fn a_wheel_is_built_with_the_indexes_of_the_profile() {
         let install = PythonInstall {
             index_url: Some("https://pypi.example/simple".parse().expect("an address")),
             extra_index_urls: vec!["https://more.example/simple".parse().expect("an address")],
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn the_report_of_pip_is_read() {
+    fn changes_are_read_from_the_report_of_pip() {
         let report = r#"{"version":"1","install":[{"metadata":{"name":"Scikit_Learn","version":"1.5.0"}}]}"#;
         assert_eq!(
             Installer::Pip.changes(report, ""),

@@ -1,4 +1,4 @@
-//! The interpreter of an environment, as what is made for it goes by.
+//! Identifies the interpreter of an environment in store keys.
 
 use std::path::{Path, PathBuf};
 
@@ -11,20 +11,20 @@ use crate::{
     steps::blocking::{run_blocking, words},
 };
 
-/// An interpreter. Its names are in keys: a change of one makes all that is kept unknown.
+/// The identity of an interpreter. Renaming a field changes all keys that contain it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Interpreter {
-    /// Version, `3.11.2`.
+    /// The version, such as `3.11.2`.
     version: String,
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the interpreter's file.
     sha256: String,
-    /// The folder of packages, by the node's own paths.
+    /// The site-packages folder, as a path below the root of the node.
     folder: PathBuf,
 }
 
 impl Interpreter {
-    /// That of an environment; `None` where it cannot be read, and nothing can be kept for it.
+    /// Reads the interpreter of an environment. `None` if it cannot be read: nothing is then stored for it.
     pub(super) async fn read(ctx: &Context, env: &PythonEnv) -> Option<Self> {
         let (major, minor, patch) = env.version;
         let folder = Path::new("/").join(env.site_packages.strip_prefix(&ctx.root).unwrap_or(&env.site_packages));

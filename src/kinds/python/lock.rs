@@ -1,6 +1,6 @@
-//! Finds out, for a lock, which files an installation would bring to an environment as the runtime ships it. By pip,
-//! whose report names each file with its digest; it resolves for an environment of the same interpreter that holds the
-//! metadata of what was shipped and nothing else, so that a node that is ready gives the same lock as a fresh one.
+//! Resolves the Python distributions of a lock. pip's report names each file with its digest. The resolution uses an
+//! environment with the same interpreter that contains only the metadata of the shipped distributions, so a prepared
+//! node gives the same lock as a fresh one.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,8 +28,8 @@ use crate::{
     plan::PythonInstall,
 };
 
-/// Every distribution that would be installed, but for the wheels that the profile itself names. What is in `keep`
-/// keeps its version.
+/// Every distribution that would be installed, except the wheels that the profile names. Distributions in `keep` keep
+/// their version.
 pub async fn lock(
     ctx: &Context,
     wanted: &PythonInstall,
@@ -42,7 +42,7 @@ pub async fn lock(
     let constraints = constraints(ctx, wanted, keep)?;
     let request = Request::all(wanted, Some(&constraints)).dry();
     let mut cmd = Installer::Pip.install(&request);
-    // `-m pip`, then pip's own options.
+    // The option belongs between `-m pip` and the subcommand.
     cmd.args.splice(2..2, ["--python".to_owned(), text(&shipped)]);
     let cmd = index_auth::with_logins(ctx, cmd)?;
     ctx.progress.now("resolving", None);
@@ -53,10 +53,8 @@ pub async fn lock(
                 return Err(refusal);
             }
             let error = explained(ctx, wanted, "the Python requirements cannot be resolved", &error).await;
-            let kept = (!keep.is_empty()).then(|| {
-                "versions that were locked before are kept; let more of them move with `nodeagent lock --upgrade`"
-                    .to_owned()
-            });
+            let kept = (!keep.is_empty())
+                .then(|| "locked versions are kept; allow newer ones with `nodeagent lock --upgrade`".to_owned());
             return Err(error.hint(kept));
         }
     };
@@ -71,7 +69,7 @@ pub async fn lock(
     Ok(locked)
 }
 
-/// A distribution of pip's report.
+/// A distribution in pip's report.
 #[derive(Debug, PartialEq, Eq)]
 struct ReportedDistribution {
     name: String,
@@ -93,7 +91,7 @@ impl ReportedDistribution {
     }
 }
 
-/// The digest of a file whose index names none.
+/// The digest of a file, for indexes that do not list one.
 async fn digest_of(ctx: &Context, wanted: &PythonInstall, url: &Url, file: &str) -> Result<Digest, Problem> {
     let config = PipConfig::of(ctx, wanted);
     let to = cache(ctx).join("locked/unknown").join(file);
@@ -105,25 +103,26 @@ async fn digest_of(ctx: &Context, wanted: &PythonInstall, url: &Url, file: &str)
     Ok(digest)
 }
 
-/// What pip's installation report names: <https://pip.pypa.io/en/stable/reference/installation-report/>.
+/// The distributions in pip's installation report: <https://pip.pypa.io/en/stable/reference/installation-report/>.
 fn report(text: &str) -> Result<Vec<ReportedDistribution>, Problem> {
     let no_report = || {
-        let error = Problem::new("pip gave no report of what it would install");
-        error.hint("a lock needs pip 22.3 or newer in the environment".to_owned())
+        let error = Problem::new("pip did not print an installation report");
+        error.hint("locking needs pip 22.3 or later in the environment".to_owned())
     };
     let report: Value = serde_json::from_str(text).map_err(|_| no_report())?;
     let entries = report.get("install").and_then(Value::as_array).ok_or_else(no_report)?;
     entries.iter().map(|entry| found(entry).ok_or_else(no_report)?).collect()
 }
 
-/// One entry; nothing when it makes no sense.
+/// Reads one entry. `None` if it is malformed.
 fn found(entry: &Value) -> Option<Result<ReportedDistribution, Problem>> {
     let text = |path: &str| entry.pointer(path).and_then(Value::as_str);
     let (name, version) = (normalised(text("/metadata/name")?), text("/metadata/version")?.to_owned());
     let url: Url = text("/download_info/url")?.parse().ok()?;
     if entry.pointer("/download_info/archive_info").is_none() {
-        let error = Problem::refused(format!("`{name}` cannot be locked: `{}` is a project, not a file", bare(&url)));
-        let hint = "put a wheel of it into the file store and name it under `[wheel]`, or into an index";
+        let error =
+            Problem::refused(format!("`{name}` cannot be locked: `{}` is a source tree, not a file", bare(&url)));
+        let hint = "build a wheel, and put it into the file store (list it under `[wheel]`) or into an index";
         return Some(Err(error.hint(hint.to_owned())));
     }
     let old = text("/download_info/archive_info/hash").and_then(|hash| hash.strip_prefix("sha256="));
@@ -131,11 +130,11 @@ fn found(entry: &Value) -> Option<Result<ReportedDistribution, Problem>> {
     Some(Ok(ReportedDistribution { name, version, url, sha256 }))
 }
 
-/// What may not change and what shall not, as a file.
+/// Writes the guarded versions and the versions to keep to a constraints file.
 fn constraints(ctx: &Context, wanted: &PythonInstall, keep: &BTreeMap<String, String>) -> Result<PathBuf, Problem> {
     let mut lines = String::new();
     for (name, version) in keep.iter().filter(|(name, _)| !wanted.guarded.contains_key(*name)).chain(&wanted.guarded) {
-        // A version that is not PEP 440 can be no constraint; distributions of the operating system have such.
+        // A constraint must be a PEP 440 version. Distributions of the operating system may have other versions.
         if version.parse::<pep440_rs::Version>().is_ok() {
             let _ = writeln!(lines, "{name}=={version}");
         }
@@ -145,8 +144,8 @@ fn constraints(ctx: &Context, wanted: &PythonInstall, keep: &BTreeMap<String, St
     Ok(path)
 }
 
-/// The interpreter of an environment that holds the metadata of what the runtime ships. It can install nothing and
-/// import nothing: it is only to be looked at.
+/// Creates an environment that contains only the metadata of the shipped distributions, and returns its interpreter.
+/// It serves resolution only: nothing can be imported from it.
 async fn as_shipped(ctx: &Context, wanted: &PythonInstall) -> Result<PathBuf, Problem> {
     let env = PythonEnv::read(&wanted.interpreter)
         .map_err(|error| Problem::new("the environment cannot be read").because(&error))?;
@@ -158,8 +157,9 @@ async fn as_shipped(ctx: &Context, wanted: &PythonInstall) -> Result<PathBuf, Pr
     for (name, version) in &wanted.shipped {
         let present = env.distributions.get(name).filter(|found| found.version == *version);
         let Some(metadata) = present.and_then(|found| metadata(&found.folder)) else {
-            let error = Problem::refused(format!("`{name}` {version}, which the runtime ships, is no longer there"));
-            return Err(error.hint("make the lock on a fresh node: what was shipped cannot be told here".to_owned()));
+            let error =
+                Problem::refused(format!("`{name}` {version}, which the runtime ships, is no longer installed"));
+            return Err(error.hint("create the lock on a fresh node".to_owned()));
         };
         let info = packages.join(format!("{}-{version}.dist-info", name.replace('-', "_")));
         fs::replace(&info.join("METADATA"), &metadata, Attributes::mode(0o644))?;
@@ -167,7 +167,7 @@ async fn as_shipped(ctx: &Context, wanted: &PythonInstall) -> Result<PathBuf, Pr
     Ok(folder.join("bin/python"))
 }
 
-/// The metadata of an installed distribution, in whichever of its forms.
+/// The metadata of an installed distribution, in any of its formats.
 fn metadata(folder: &Path) -> Option<Vec<u8>> {
     let places = [folder.join("METADATA"), folder.join("PKG-INFO"), folder.to_owned()];
     places.iter().find_map(|place| std::fs::read(place).ok())
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn pips_report_names_each_file_with_its_digest() {
+    fn files_and_digests_are_read_from_the_report() {
         let sha = Digest::sha256(b"");
         let hex = sha.hex();
         let of = |info: &str| report(&entry(info)).expect("a report").remove(0);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_cannot_be_locked() {
+    fn a_source_tree_cannot_be_locked() {
         let git = entry(r#"{"url":"https://x/a.git","vcs_info":{"vcs":"git","commit_id":"0"}}"#);
         let error = report(&git).expect_err("a repository");
         assert!(error.refused && error.message.contains("`scikit-learn` cannot be locked"), "{error:?}");

@@ -1,4 +1,4 @@
-//! Installs Python distributions by a lock: the files it names, and no resolver.
+//! Installs the Python distributions of a lock: only its files, without a resolver.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::{
     store::Visibility,
 };
 
-/// Fetches the files of a lock.
+/// Downloads the files of a lock.
 pub(super) async fn fetch(ctx: &Context, wanted: &PythonInstall, files: &[LockedDistribution]) -> Result<(), Problem> {
     let config = PipConfig::of(ctx, wanted);
     let files = files.iter().map(|file| LockedFile {
@@ -26,13 +26,13 @@ pub(super) async fn fetch(ctx: &Context, wanted: &PythonInstall, files: &[Locked
     locked::fetch(ctx, None, files.collect()).await
 }
 
-/// Who may have what is made of a file: what came with a login is not for everybody, and under trusted keys nobody's word is
-/// good for what another node made of it.
+/// The visibility of artifacts made from a file. Files that need a login stay on this node, as do all artifacts when
+/// trusted keys are configured, because no signature covers another node's artifacts.
 pub(super) fn reach(ctx: &Context, config: &PipConfig, file: &LockedDistribution) -> Visibility {
     Visibility::of(ctx.filestore.trusted().is_on() || ctx.http.has_login(&config.with_own_login(&file.url)))
 }
 
-/// The wheels that will be installed, those of source archives left out.
+/// The wheels to install, except those built from source archives.
 pub(super) fn wheels(
     ctx: &Context,
     config: &PipConfig,
@@ -51,12 +51,12 @@ pub(super) fn wheels(
     locked.chain(of_files).collect()
 }
 
-/// The fetched source archives.
+/// The downloaded source archives.
 pub(super) fn sources<'a>(ctx: &Context, files: &'a [LockedDistribution]) -> Vec<(&'a LockedDistribution, PathBuf)> {
     files.iter().filter(|file| file.is_source()).map(|file| (file, fetched(ctx, file))).collect()
 }
 
-/// The command that installs the fetched wheels and those of source archives. With `compile` it makes byte code.
+/// The command that installs the downloaded and built wheels. With `compile` the installer compiles byte code.
 pub(super) fn command(
     ctx: &Context,
     tool: &Installer,
@@ -76,16 +76,15 @@ pub(super) fn command(
     }
     let names: Vec<String> = files.iter().map(|file| format!("{}=={}", file.name, file.version)).collect();
     let mut cmd = tool.install_locked(wanted, &names, &links, compile);
-    // What the node's pip is told about indexes is not for now.
+    // The node's configuration of indexes must not affect a locked installation.
     cmd.env.retain(|name, _| !matches!(name.as_str(), "UV_DEFAULT_INDEX" | "UV_INDEX" | "UV_FIND_LINKS"));
     Ok(cmd.env("PIP_CONFIG_FILE", "/dev/null").env("UV_NO_CONFIG", "1"))
 }
 
-/// The file that uv adds to a distribution from a local file: the time of that file, which is another on each node.
+/// The file that uv adds to distributions from local files. It contains the file's time, which differs between nodes.
 pub(super) const UV_NOTE: &str = "uv_cache.json";
 
-/// Takes uv's note about the local file out of what was installed: the same lock makes the same files, and they look as
-/// they do when they come from an index.
+/// Removes uv's note from installed distributions, so that the same lock gives the same files on every node.
 pub(super) fn forget_local_files<'a>(env: &PythonEnv, names: impl Iterator<Item = &'a String>) -> Result<(), FsError> {
     let installed = names.filter_map(|name| env.distributions.get(name));
     for folder in installed.map(|found| &found.folder).filter(|folder| folder.join(UV_NOTE).is_file()) {
@@ -102,19 +101,19 @@ pub(super) fn forget_local_files<'a>(env: &PythonEnv, names: impl Iterator<Item 
     Ok(())
 }
 
-/// Those that are not there as they were locked.
+/// The files of the lock that are not installed in their locked version.
 pub(super) fn lacking(env: &PythonEnv, files: &[LockedDistribution]) -> Vec<LockedDistribution> {
     files.iter().filter(|file| !missing(env, std::slice::from_ref(*file)).is_empty()).cloned().collect()
 }
 
-/// What is not there as it was locked, in words.
+/// A message for each distribution that is not installed in its locked version.
 pub(super) fn missing(env: &PythonEnv, files: &[LockedDistribution]) -> Vec<String> {
     let fault = |file: &LockedDistribution| match env.distributions.get(&file.name).filter(|found| found.is_complete) {
         Some(found) if found.version == file.version => None,
         Some(found) => {
-            Some(format!("`{}` is installed as {}, not {}, as it was locked", file.name, found.version, file.version))
+            Some(format!("`{}` is installed as {}, but the lock has {}", file.name, found.version, file.version))
         }
-        None => Some(format!("`{}` is not installed, though it is in the lock", file.name)),
+        None => Some(format!("`{}` of the lock is not installed", file.name)),
     };
     files.iter().filter_map(fault).collect()
 }
@@ -131,7 +130,7 @@ mod tests {
     use crate::digest::Digest;
 
     #[test]
-    fn the_note_that_differs_from_node_to_node_is_taken_out_whole() {
+    fn the_note_of_uv_is_removed_from_the_distribution_and_its_record() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let packages = temp.path().join("lib/python3.11/site-packages");
         let write = |path: &str, text: &str| {
@@ -157,6 +156,6 @@ mod tests {
         assert!(!packages.join("a-1.dist-info/uv_cache.json").exists());
         assert_eq!(missing(&env(), std::slice::from_ref(&file)), [""; 0]);
         let newer = LockedDistribution { version: "2".into(), ..file };
-        assert_eq!(missing(&env(), &[newer]), ["`a` is installed as 1, not 2, as it was locked"]);
+        assert_eq!(missing(&env(), &[newer]), ["`a` is installed as 1, but the lock has 2"]);
     }
 }

@@ -1,8 +1,8 @@
-//! Python distributions: one resolution for all requirements and wheels, by uv or pip, with what the runtime ships held
-//! fixed.
+//! Installs Python distributions: uv or pip resolves all requirements and wheels at once, and keeps the versions that
+//! the runtime ships.
 //!
-//! The resolution runs while the step prepares, so that a request that would change a shipped distribution is refused
-//! before anything is touched.
+//! The resolution runs while the step prepares, so that a request that would change a shipped distribution refuses
+//! the run before anything is changed.
 
 mod bytecode;
 mod guard;
@@ -46,25 +46,26 @@ use crate::{
     },
 };
 
-/// What an environment will be made of.
+/// The result of preparing an environment.
 #[derive(Debug)]
 pub enum Prepared {
-    /// A layer, fetched and being unpacked beside its place.
+    /// A downloaded layer that is being unpacked in its staging folder.
     Layer(Staged),
-    /// Distributions.
+    /// Distributions to install.
     Installation(Installation),
 }
 
-/// A resolution that is known to work.
+/// A resolution that succeeded.
 #[derive(Debug)]
 pub struct Installation {
     tool: Installer,
     constraints: Option<PathBuf>,
-    /// What was inconsistent before we came.
+    /// The conflicts that existed before the installation.
     conflicts: BTreeSet<String>,
 }
 
-/// Takes a layer where there is one; else finds an installer and tries the resolution. Does not change the environment.
+/// Uses a layer if one exists. Otherwise finds an installer and tries the resolution. Does not change the
+/// environment.
 pub async fn prepare(ctx: &Context, wanted: &PythonInstall) -> Result<Prepared, Problem> {
     if let Some(layer) = &wanted.layer
         && let Some(staged) = layer::stage(ctx, layer).await
@@ -86,7 +87,7 @@ async fn prepare_installation(ctx: &Context, wanted: &PythonInstall) -> Result<I
     let constraints = write_constraints(ctx, wanted)?;
     ctx.progress.now("resolving", None);
     let started = Timestamp::now();
-    // A distribution without metadata stops every installer; what is asked for can still be resolved without it.
+    // Installers fail on a distribution without metadata, so the request is then resolved for an empty folder.
     let empty = cache(ctx).join("empty");
     let apart = repair::has_unreadable(&wanted.interpreter).then_some(empty.as_path());
     let request = Request { apart, ..Request::all(wanted, constraints.as_deref()) };
@@ -103,18 +104,19 @@ async fn prepare_installation(ctx: &Context, wanted: &PythonInstall) -> Result<I
     Ok(Installation { tool, constraints, conflicts })
 }
 
-/// uv locks an environment with a file in it, even for a look, and leaves it there for everybody to write to.
+/// uv locks an environment with a world-writable file, even for a dry run, and leaves it behind. The returned guard
+/// removes it.
 fn no_trace(wanted: &PythonInstall) -> Option<fs::NewFileGuard> {
     let folder = wanted.interpreter.parent().and_then(Path::parent).and_then(|folder| folder.canonicalize().ok());
     folder.filter(|_| wanted.virtualenv).map(|folder| fs::NewFileGuard::new(&folder.join(".lock")))
 }
 
-/// Restores or installs, and looks again.
+/// Restores or installs the distributions, then verifies them.
 pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> Result<(), Problem> {
     remember_shipped(ctx, wanted)?;
     let installation = match prepared {
         Prepared::Installation(installation) => installation,
-        // What is in it fitted together and could be imported where it was made, on the same runtime.
+        // The layer was made from a consistent environment of the same runtime, in which all smoke imports worked.
         Prepared::Layer(staged) => match restore(ctx, wanted, staged).await {
             Ok(()) => return remember_installed(ctx, wanted),
             Err(why) => {
@@ -125,7 +127,7 @@ pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> R
     };
     let _no_trace = no_trace(wanted);
     for name in repair::forget_unreadable(&wanted.interpreter, &wanted.shipped)? {
-        ctx.progress.warn(format!("`{name}` was damaged and is installed anew if it is asked for"));
+        ctx.progress.warn(format!("`{name}` was damaged and is installed again if the profile requires it"));
     }
     let began = SystemTime::now();
     let made = install_all(ctx, wanted, &installation).await?;
@@ -136,7 +138,7 @@ pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> R
     let new: Vec<String> =
         conflicts(ctx, &installation.tool, wanted).await?.difference(&installation.conflicts).cloned().collect();
     if !new.is_empty() {
-        let mut error = Problem::new("the installed distributions do not fit together");
+        let mut error = Problem::new("the installed distributions conflict with each other");
         error.causes = new;
         return Err(error);
     }
@@ -145,14 +147,14 @@ pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> R
     remember_installed(ctx, wanted)
 }
 
-/// Installs what is asked for. Returns byte code that is to be kept when all is found good.
+/// Installs the requested distributions. Returns the byte code to publish after verification.
 async fn install_all(ctx: &Context, wanted: &PythonInstall, installation: &Installation) -> Result<ByteCode, Problem> {
     let tool = &installation.tool;
     let Some(files) = &wanted.locked else {
         install(ctx, wanted, tool.install(&Request::all(wanted, installation.constraints.as_deref()))).await?;
         return Ok(ByteCode::default());
     };
-    // A step before this one may have installed some.
+    // An earlier step may have installed some of them.
     let env = PythonEnv::read(&wanted.interpreter)
         .map_err(|error| Problem::new("the environment cannot be read").because(&error))?;
     let files = locked::lacking(&env, files);
@@ -176,7 +178,7 @@ async fn install_all(ctx: &Context, wanted: &PythonInstall, installation: &Insta
     Ok(code)
 }
 
-/// Puts a layer to its place, and looks again. The error is why the distributions have to be installed instead.
+/// Moves a layer into place and verifies it. On an error the distributions must be installed instead.
 async fn restore(ctx: &Context, wanted: &PythonInstall, staged: Staged) -> Result<(), String> {
     staged.put(ctx).await?;
     let faults = faults(ctx, wanted).map_err(|error| error.to_string())?;
@@ -193,14 +195,15 @@ async fn install(ctx: &Context, wanted: &PythonInstall, cmd: Cmd) -> Result<(), 
     match installed {
         Ok(_) => Ok(()),
         Err(error) => {
-            // What of it is half there would be taken for whole by the next run.
+            // The next run would take half-installed distributions for complete ones.
             let _ = repair::clean_up_failed(&ctx.root, wanted, started.into());
             Err(explained(ctx, wanted, "the Python distributions could not be installed", &error).await)
         }
     }
 }
 
-/// An installer's failure with its remedy: a server that wants a login explains more than what it did not give.
+/// The problem of a failed installer, with a hint. A refused login takes precedence, because it explains other
+/// messages.
 async fn explained(ctx: &Context, wanted: &PythonInstall, message: &str, error: &ExecError) -> Problem {
     let failed = Problem::new(message).because(error);
     match index_auth::refusal(ctx, wanted, error.stderr()).await {
@@ -209,12 +212,12 @@ async fn explained(ctx: &Context, wanted: &PythonInstall, message: &str, error: 
     }
 }
 
-/// The versions of guarded distributions, as a constraints file.
+/// Writes the versions of guarded distributions to a constraints file.
 fn write_constraints(ctx: &Context, wanted: &PythonInstall) -> Result<Option<PathBuf>, Problem> {
     let fixed: Vec<String> = wanted
         .guarded
         .iter()
-        // A version that is not PEP 440 can be no constraint; distributions of the operating system have such.
+        // A constraint must be a PEP 440 version. Distributions of the operating system may have other versions.
         .filter(|(_, version)| version.parse::<pep440_rs::Version>().is_ok())
         .map(|(name, version)| format!("{name}=={version}\n"))
         .collect();
@@ -226,7 +229,7 @@ fn write_constraints(ctx: &Context, wanted: &PythonInstall) -> Result<Option<Pat
     Ok(Some(path))
 }
 
-/// What `pip check` finds fault with, a line each. A runtime may come with faults of its own.
+/// The conflicts that `pip check` reports, one per line. A runtime may ship with conflicts.
 async fn conflicts(ctx: &Context, tool: &Installer, wanted: &PythonInstall) -> Result<BTreeSet<String>, Problem> {
     let done = ctx.runner.run(&tool.check(&wanted.interpreter)).await?;
     if done.code == 0 {
@@ -245,13 +248,13 @@ fn look_again(ctx: &Context, wanted: &PythonInstall) -> Result<(), Problem> {
     if faults.is_empty() {
         return Ok(());
     }
-    ctx.progress.warn("the installer reported success, but the second look finds fault");
-    let mut error = Problem::new("the installer reported success, but not everything asked for is installed");
+    ctx.progress.warn("the installer reported success, but the verification failed");
+    let mut error = Problem::new("the installer reported success, but not all requested distributions are installed");
     error.causes = faults;
     Err(error)
 }
 
-/// What a second look finds fault with.
+/// The differences between the request and the environment.
 fn faults(ctx: &Context, wanted: &PythonInstall) -> Result<Vec<String>, Problem> {
     let env = PythonEnv::read(&wanted.interpreter)
         .map_err(|error| Problem::new("the environment cannot be read").because(&error))?;
@@ -271,7 +274,7 @@ fn faults(ctx: &Context, wanted: &PythonInstall) -> Result<Vec<String>, Problem>
             Some(found) => {
                 faults.push(format!("`{name}` {version}, which the runtime ships, became {}", found.version));
             }
-            None => faults.push(format!("`{name}` {version}, which the runtime ships, is gone")),
+            None => faults.push(format!("`{name}` {version}, which the runtime ships, is missing")),
         }
     }
     if let Some(files) = &wanted.locked {
@@ -286,7 +289,7 @@ fn faults(ctx: &Context, wanted: &PythonInstall) -> Result<Vec<String>, Problem>
         match Requirements::read(&ctx.filestore.shown(file), &text, file.parent()) {
             Ok(requirements) => {
                 let missing = unsatisfied(&env, arch, &requirements);
-                faults.extend(missing.iter().map(|text| format!("`{text}` is not there")));
+                faults.extend(missing.iter().map(|text| format!("`{text}` is not installed")));
             }
             Err(error) => faults.push(error.to_string()),
         }
@@ -296,27 +299,27 @@ fn faults(ctx: &Context, wanted: &PythonInstall) -> Result<Vec<String>, Problem>
         Some(crate::profile::requirements::Named { requirement, origin: wanted.origin.clone() })
     });
     let direct = Requirements { named: named.collect(), ..Requirements::default() };
-    faults.extend(unsatisfied(&env, arch, &direct).iter().map(|text| format!("`{text}` is not there")));
+    faults.extend(unsatisfied(&env, arch, &direct).iter().map(|text| format!("`{text}` is not installed")));
     Ok(faults)
 }
 
-/// What imports may leave behind.
+/// The files that imports may leave behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trace {
-    /// Byte code of what they read.
+    /// Byte code of the imported modules.
     ByteCode,
-    /// Nothing.
+    /// No files.
     None,
 }
 
-/// Imports each module in a process of its own kind: installed is not yet usable.
+/// Imports each module in a separate process, because an installed distribution may still be unusable.
 pub(super) async fn usable(ctx: &Context, interpreter: &Path, modules: &[String], trace: Trace) -> Result<(), Problem> {
     const IMPORT: &str = "import importlib, sys\nfor name in sys.argv[1:]:\n    sys.stderr.write('importing ' + name + '\\n')\n    importlib.import_module(name)\n";
     if modules.is_empty() {
         return Ok(());
     }
     let started = Timestamp::now();
-    ctx.progress.now("importing what was installed", None);
+    ctx.progress.now("importing the installed modules", None);
     let cmd =
         Cmd::new(interpreter.to_string_lossy()).args(["-c", IMPORT]).args(modules.iter().map(String::as_str)).cwd("/");
     let cmd = if trace == Trace::None { installer::leaving_no_trace(cmd) } else { cmd };
@@ -333,7 +336,7 @@ pub(super) async fn usable(ctx: &Context, interpreter: &Path, modules: &[String]
         .hint(hints::of(&done.stderr)))
 }
 
-/// Writes down what the runtime shipped, before the first change makes it impossible to tell.
+/// Records the shipped distributions in the receipt, before the first change makes them indistinguishable.
 fn remember_shipped(ctx: &Context, wanted: &PythonInstall) -> Result<(), Problem> {
     let mut receipt = Receipt::read(&ctx.root);
     let entry = receipt.python.entry(wanted.site_packages.display().to_string()).or_default();
@@ -360,7 +363,7 @@ fn remember_installed(ctx: &Context, wanted: &PythonInstall) -> Result<(), Probl
     Ok(())
 }
 
-/// The agent's folder for Python tools and downloads.
+/// The agent's cache folder for Python tools and downloads.
 fn cache(ctx: &Context) -> PathBuf {
     ctx.cache.join("python")
 }

@@ -1,5 +1,5 @@
-//! After a kill: ends installers that outlived the agent, and finds distributions that were being installed, so that
-//! the look does not take them for whole.
+//! Cleans up after killed and failed installations: ends installers that are still running, and removes the metadata
+//! of incomplete distributions, so that they do not count as installed.
 
 use std::{collections::BTreeMap, path::Path, time::SystemTime};
 
@@ -12,12 +12,12 @@ use crate::{
     state::Receipt,
 };
 
-/// The mark in the journal of an installation that ends with byte code.
+/// The journal's mark for an installation that compiles byte code at its end.
 pub const COMPILED: &str = "compiled";
 
-/// Forgets distributions whose files are not all there: their metadata is removed, and the next plan installs them
-/// again. What the runtime ships is left as it is: runtimes leave files out on purpose. Of what came since the start
-/// of the run, that has to be there too which is made last: byte code, where it was to be `compiled`. Returns the names.
+/// Removes the metadata of incomplete distributions, so that the next plan installs them again. Shipped distributions
+/// are not touched, because runtimes leave files out on purpose. Distributions installed since the start of the run
+/// must also have byte code if `compiled` is set, because it is made last. Returns the names.
 pub fn clean_up_interrupted(
     root: &Path,
     interpreter: &Path,
@@ -29,19 +29,19 @@ pub fn clean_up_interrupted(
         let has = |word: &str| args.iter().any(|arg| arg == word);
         has(&name) && (has("pip") && has("install") || has("--wheel") || has("wheel") || has(COMPILE))
     });
-    // Byte code in the making.
+    // Partial byte code files.
     if let Ok(env) = PythonEnv::read(interpreter) {
         fs::remove_partial_files_below(&env.site_packages, Path::new(""))?;
     }
     forget_torn(root, interpreter, start_of(run), compiled)
 }
 
-/// The same after an installation that failed, such as on a full disk: what it left half-made does not count as installed.
-/// What was there before is not judged.
+/// Does the same after a failed installation, for example on a full disk. Distributions that existed before are not
+/// checked.
 pub(super) fn clean_up_failed(root: &Path, wanted: &PythonInstall, since: SystemTime) -> Result<Vec<String>, FsError> {
     let receipt = Receipt::read(root);
     forget(&wanted.interpreter, |env, found| {
-        // Under a lock uv's note is taken out when all is there.
+        // In a locked run, uv's note is removed only after everything is installed.
         let has_note = wanted.locked.is_some() && found.folder.join(locked::UV_NOTE).is_file();
         let is_torn = is_torn(found) || is_unfinished(env, found, wanted.compile) || has_note;
         came_since(found, Some(since)) && is_torn && !is_shipped(&receipt, env, found)
@@ -65,7 +65,7 @@ fn is_torn(found: &Distribution) -> bool {
     !found.is_complete || !found.has_all_files()
 }
 
-/// Whether that is missing which installers make last: the note of their own name, byte code.
+/// Whether the parts that installers write last are missing: the INSTALLER file or byte code.
 fn is_unfinished(env: &PythonEnv, found: &Distribution, compiled: bool) -> bool {
     let has_note =
         found.folder.extension().is_none_or(|ending| ending != "dist-info") || found.folder.join("INSTALLER").is_file();
@@ -82,7 +82,7 @@ fn is_shipped(receipt: &Receipt, env: &PythonEnv, found: &Distribution) -> bool 
     known.and_then(|known| known.shipped.get(&found.name)).is_some_and(|version| *version == found.version)
 }
 
-/// Forgets distributions without metadata or without their list of files: no installer can replace or remove them.
+/// Removes the metadata of distributions without METADATA or RECORD, because no installer can replace or remove them.
 pub(super) fn forget_unreadable(
     interpreter: &Path,
     shipped: &BTreeMap<String, String>,
@@ -90,7 +90,7 @@ pub(super) fn forget_unreadable(
     forget(interpreter, |_, found| !found.is_complete && !shipped.contains_key(&found.name))
 }
 
-/// Whether there is such a distribution.
+/// Whether the environment has a distribution without METADATA or RECORD.
 pub(super) fn has_unreadable(interpreter: &Path) -> bool {
     PythonEnv::read(interpreter).is_ok_and(|env| own(&env).any(|found| !found.is_complete))
 }
@@ -104,14 +104,14 @@ fn forget(interpreter: &Path, is_torn: impl Fn(&PythonEnv, &Distribution) -> boo
     Ok(torn.iter().map(|found| found.name.clone()).collect())
 }
 
-/// When a run began, from its name.
+/// The start time of a run, from its identifier.
 fn start_of(run: &str) -> Option<SystemTime> {
     let (time, _) = run.rsplit_once('-')?;
     let time = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", time).ok()?;
     Some(time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().into())
 }
 
-/// The distributions of the environment itself: what it borrows from elsewhere is not ours to touch.
+/// The distributions in the environment's own site-packages. Others are never changed.
 fn own(env: &PythonEnv) -> impl Iterator<Item = &Distribution> {
     env.distributions.values().filter(|found| found.folder.starts_with(&env.site_packages))
 }
@@ -121,14 +121,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_start_of_a_run_is_in_its_name() {
+    fn the_start_of_a_run_is_read_from_its_identifier() {
         let run = crate::report::run_id(jiff::Timestamp::from_second(1_795_302_036).expect("a time"), 69);
         let start = start_of(&run).expect("a time");
         assert_eq!(start, SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_795_302_036));
         assert_eq!(start_of("unknown"), None);
     }
 
-    /// An environment with distributions: name, files beside METADATA and RECORD.
+    /// An environment with distributions, each with a name and the files beside METADATA and RECORD.
     fn environment(distributions: &[(&str, &[&str])]) -> (tempfile::TempDir, PythonInstall) {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let site = temp.path().join("lib/python3.11/site-packages");
@@ -151,7 +151,7 @@ mod tests {
     const WHOLE: [&str; 3] = ["%.py", "%-1.dist-info/INSTALLER", "__pycache__/%.cpython-311.pyc"];
 
     #[test]
-    fn what_a_failed_installation_left_half_made_is_forgotten_and_nothing_else() {
+    fn only_incomplete_distributions_are_removed_after_a_failure() {
         let all = [
             ("whole", &WHOLE[..]),
             ("torn", &WHOLE[1..]),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_kill_what_is_torn_is_forgotten_whenever_it_came() {
+    fn after_a_kill_all_incomplete_distributions_are_removed() {
         let (temp, wanted) = environment(&[("whole", &WHOLE), ("torn", &WHOLE[1..]), ("uncompiled", &WHOLE[..2])]);
         let cleaned = |run: &str, compiled| clean_up_interrupted(temp.path(), &wanted.interpreter, run, compiled);
         assert_eq!(cleaned("unknown", true).expect("cleaned up"), ["torn"]);

@@ -1,4 +1,4 @@
-//! Finds uv: in the file store, on the node, or in the index with a digest that is pinned here. Else pip does the work.
+//! Finds uv: in the file store, on the node, or in the package index with a pinned digest. pip is the fallback.
 
 use std::{
     io::Read,
@@ -17,9 +17,9 @@ use crate::{
     plan::{PythonInstall, PythonInstaller},
 };
 
-/// The release that is fetched when the node has none.
+/// The release that is downloaded if the node has no uv.
 const VERSION: &str = "0.13.9";
-/// Its wheels: the processor, the file's name after the version, the SHA-256.
+/// The wheels of the release: processor, file name after the version, SHA-256.
 const WHEELS: [(&str, &str, &str); 2] = [
     (
         "x86_64",
@@ -33,10 +33,10 @@ const WHEELS: [(&str, &str, &str); 2] = [
     ),
 ];
 
-/// Two steps of one run fetch and unpack to the same place.
+/// Steps of one run must not unpack to the same path at the same time.
 static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-/// The installer for a request.
+/// The installer for a step.
 pub(super) async fn find(ctx: &Context, wanted: &PythonInstall) -> Result<Installer, Problem> {
     let given = match &wanted.installer {
         PythonInstaller::Pip => return Ok(Installer::Pip),
@@ -57,7 +57,7 @@ pub(super) async fn find(ctx: &Context, wanted: &PythonInstall) -> Result<Instal
     })
 }
 
-/// uv on the search path, or left by an earlier run.
+/// uv on the search path, or uv that an earlier run unpacked.
 fn on_node(ctx: &Context) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|folder| folder.join("uv")).find(|program| program.is_file());
@@ -68,7 +68,7 @@ fn unpacked(ctx: &Context, name: &str) -> PathBuf {
     cache(ctx).join(format!("uv-{name}")).join("uv")
 }
 
-/// uv from the file store: its digest was checked when it was staged.
+/// uv from the file store. Its digest was checked when it was staged.
 fn from_file(ctx: &Context, file: &Path) -> Result<PathBuf, Problem> {
     let digest = Digest::sha256_of_file(file)
         .map_err(|error| Problem::new(format!("`{}` could not be read", file.display())).because(&error))?;
@@ -87,14 +87,14 @@ fn from_file(ctx: &Context, file: &Path) -> Result<PathBuf, Problem> {
     Ok(program)
 }
 
-/// uv from the package index. Not to have it is no failure: pip gives the same result, later.
+/// uv from the package index. A failure is only a warning, because pip gives the same result more slowly.
 async fn from_index(ctx: &Context, wanted: &PythonInstall, config: &PipConfig) -> Option<PathBuf> {
     let (_, name, sha256) = WHEELS.iter().find(|(arch, ..)| *arch == std::env::consts::ARCH)?;
     let file = format!("uv-{VERSION}-{name}");
     let digest = Digest::Sha256((*sha256).to_owned());
     let to = cache(ctx).join(&file);
     if ctx.store.object(&digest, None, &to, &|_| {}).await {
-        // Nobody needs to be asked where it is.
+        // The store has the file, so the index is not needed.
         let program = unpacked(ctx, VERSION);
         if unpack(&to, &program).is_ok() && crate::fs::remove(&to).is_ok() {
             return Some(program);
@@ -115,20 +115,20 @@ async fn from_index(ctx: &Context, wanted: &PythonInstall, config: &PipConfig) -
         done.map_err(|error| std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string))?;
         let program = unpacked(ctx, VERSION);
         unpack(&to, &program).map_err(|error| error.message)?;
-        // The wheel has done its work.
+        // The wheel is no longer needed.
         crate::fs::remove(&to).map_err(|error| error.to_string())?;
         Ok(program)
     };
     match fetched.await {
         Ok(program) => Some(program),
         Err(why) => {
-            ctx.progress.warn(format!("uv {VERSION} cannot be had ({why}); pip does its work, more slowly"));
+            ctx.progress.warn(format!("uv {VERSION} is not available ({why}); using pip, which is slower"));
             None
         }
     }
 }
 
-/// Takes the program out of uv's wheel.
+/// Extracts the program from uv's wheel.
 fn unpack(wheel: &Path, program: &Path) -> Result<(), Problem> {
     let broken = |error: &(dyn std::error::Error + 'static)| {
         Problem::new(format!("`{}` is not a wheel of uv", wheel.display())).because(error)
@@ -137,7 +137,7 @@ fn unpack(wheel: &Path, program: &Path) -> Result<(), Problem> {
     let mut archive = zip::ZipArchive::new(file).map_err(|error| broken(&error))?;
     let is_program = |name: &std::borrow::Cow<'_, str>| name.ends_with(".data/scripts/uv");
     let name = archive.file_names().filter_map(Result::ok).find(is_program).map(std::borrow::Cow::into_owned);
-    let name = name.ok_or_else(|| Problem::new(format!("`{}` holds no uv", wheel.display())))?;
+    let name = name.ok_or_else(|| Problem::new(format!("`{}` contains no uv", wheel.display())))?;
     let mut entry = archive.by_name(&name).map_err(|error| broken(&error))?;
     copy(&mut entry, program)
 }

@@ -1,5 +1,5 @@
-//! Wheels of source archives that a lock names: what one node built, no other builds again. What is wrong with the store is a
-//! warning at most; then the wheel is built as if there were none.
+//! Builds wheels from the source archives of a lock. Nodes share built wheels through the store. A problem with the
+//! store is at most a warning, and the wheel is then built on this node.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -37,14 +37,14 @@ use crate::{
     store::{Entry, Key, Kind, Lease, LeaseGuard, Visibility},
 };
 
-/// What the wheel is in an entry.
+/// The role of a wheel in an entry.
 const ROLE: &str = "wheel";
-/// The wheel's name, and what its files link to, in an entry's facts.
+/// The facts of an entry: the wheel's file name, and the libraries that its files link to.
 const FILE: &str = "file";
 const LINKS: &str = "links";
-/// The compilers that builds find by themselves.
+/// The compilers that builds find on the search path.
 const COMPILERS: [&str; 2] = ["cc", "c++"];
-/// Variables that builds of wheels listen to, beside those of compilers.
+/// Environment variables that affect builds of wheels, in addition to those for compilers.
 const VARIABLES: [&str; 14] = [
     "ARCHFLAGS",
     "CARGO_BUILD_TARGET",
@@ -61,45 +61,47 @@ const VARIABLES: [&str; 14] = [
     "SKBUILD_CONFIGURE_OPTIONS",
     "UV_BUILD_CONSTRAINT",
 ];
-/// How long a build takes about, in milliseconds: what it is built with is fetched first.
+/// The typical build time in milliseconds, including the download of build dependencies.
 const USUAL_COST: u64 = 15_000;
 
-/// What decides how a wheel comes out of its source, as far as it can be known: what it is built with comes from the index.
+/// The inputs of a wheel's key, as far as they can be known: build dependencies come from the index and are not
+/// included.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct KeyInputs<'a> {
     /// SHA-256 of the source archive.
     source: &'a str,
     interpreter: &'a Interpreter,
-    /// Operating system and release, such as `debian 12`, and processor.
+    /// Operating system and release, such as `debian 12`.
     os: String,
     arch: &'static str,
     compilers: &'a BTreeMap<String, String>,
     variables: &'a BTreeMap<String, String>,
 }
 
-/// Under trusted keys nothing is built from source: who vouches for the archive does not vouch for what it is built with.
+/// With trusted keys, source builds are refused: the signature of the archive does not cover its build dependencies.
 pub(super) fn may_be_built(ctx: &Context, files: &[LockedDistribution]) -> Result<(), Problem> {
     let source = files.iter().find(|file| file.is_source()).filter(|_| ctx.filestore.trusted().is_on());
     let Some(file) = source else { return Ok(()) };
     let refused = Problem::refused(format!("`{}` is locked as a source archive, `{}`", file.name, file.file));
-    let refused = refused.cause("what it would be built with comes from an index, and is signed by nobody");
-    Err(refused.hint("put a wheel of it into the file store and name it under `[wheel]`, or into an index".to_owned()))
+    let refused = refused.cause("its build dependencies would come from an index without a signature");
+    Err(refused
+        .hint("build a wheel, and put it into the file store (list it under `[wheel]`) or into an index".to_owned()))
 }
 
-/// The wheel of a source archive, on this node.
+/// A wheel that was built from a source archive or taken from the store.
 #[derive(Debug)]
 pub(super) struct BuiltWheel {
-    /// The distribution.
+    /// The name of the distribution.
     name: String,
-    /// The wheel.
+    /// The path of the wheel.
     pub(super) path: PathBuf,
     reach: Visibility,
-    /// The folder it is in lives as long.
+    /// Keeps the folder of the wheel.
     _scratch: Arc<ScratchFolder>,
 }
 
-/// Where wheels are built, and for what.
+/// Builds the wheels of a step.
 #[derive(Clone, Copy)]
 pub(super) struct WheelBuilder<'a> {
     pub(super) ctx: &'a Context,
@@ -110,15 +112,14 @@ pub(super) struct WheelBuilder<'a> {
 }
 
 impl WheelBuilder<'_> {
-    /// The wheels of source archives, each of which is there with its path: from the store, else built here. What others
-    /// are building is waited for last.
+    /// The wheels of source archives, from the store or built on this node. Waits for builds of other nodes last.
     pub(super) async fn wheels(&self, sources: &[(&LockedDistribution, PathBuf)]) -> Result<Vec<BuiltWheel>, Problem> {
         if sources.is_empty() {
             return Ok(Vec::new());
         }
         let scratch = Arc::new(ScratchFolder::below(&cache(self.ctx).join("built")));
         let (keys, root) = (self.keys(sources).await, self.ctx.root.clone());
-        // Read now: the packages that wheels link to are installed.
+        // Read now, because the packages that wheels link to are installed by now.
         let libraries = run_blocking(move || Ok(SystemLibraries::read(&root, None))).await;
         let libraries = Arc::new(libraries.map_err(|why| Problem::new("dpkg's files could not be read").cause(why))?);
         let slots = Semaphore::new(self.ctx.cores);
@@ -143,7 +144,7 @@ impl WheelBuilder<'_> {
         join_all(all).await.into_iter().collect()
     }
 
-    /// The names of all builds, and who may have them; none where nothing is kept.
+    /// The keys and visibilities of all builds. `None` if builds are not stored.
     async fn keys(&self, sources: &[(&LockedDistribution, PathBuf)]) -> Vec<Option<(Key, Visibility)>> {
         let ctx = self.ctx;
         let Some(interpreter) = self.interpreter.filter(|_| ctx.store.keeps()) else {
@@ -155,7 +156,7 @@ impl WheelBuilder<'_> {
         }
         let variables = compilers::variables(&VARIABLES, |name| std::env::var_os(name));
         let os = Os::parse(&std::fs::read_to_string(ctx.on_node("/etc/os-release")).unwrap_or_default());
-        // What it is built with may be what not everybody may have.
+        // Build dependencies from a private index make the wheel private.
         let named = self.wanted.index_url.iter().chain(&self.wanted.extra_index_urls).cloned();
         let is_private = named.chain(self.config.indexes()).any(|url| ctx.http.has_login(&url));
         let key = |file: &LockedDistribution| {
@@ -174,7 +175,7 @@ impl WheelBuilder<'_> {
     }
 }
 
-/// Who makes one wheel.
+/// The build of one wheel.
 struct WheelBuild<'a> {
     site: WheelBuilder<'a>,
     file: &'a LockedDistribution,
@@ -182,14 +183,14 @@ struct WheelBuild<'a> {
     key: Option<(Key, Visibility)>,
     scratch: &'a Arc<ScratchFolder>,
     libraries: &'a Arc<SystemLibraries>,
-    /// Builds at the same time.
+    /// Limits the number of simultaneous builds.
     slots: &'a Semaphore,
-    /// Objects that entries named and that were not to be had, or no wheels.
+    /// Digests of objects that were missing or not valid wheels.
     of_no_use: Mutex<BTreeSet<String>>,
 }
 
 impl WheelBuild<'_> {
-    /// Takes the wheel from the store or builds it; `None` when another node is building it.
+    /// Takes the wheel from the store or builds it. `None` if another node is building it.
     async fn unless_elsewhere(&self) -> Result<Option<BuiltWheel>, Problem> {
         let Some((key, reach)) = &self.key else { return self.build(None).await.map(Some) };
         if let Some(path) = self.kept().await {
@@ -201,14 +202,14 @@ impl WheelBuild<'_> {
         match self.site.ctx.store.lease(key, LEASE).await {
             Lease::Held { .. } => Ok(None),
             Lease::Taken(guard) => match self.kept().await {
-                // Whoever had it published just now.
+                // The previous holder of the lease may have published it just now.
                 Some(path) => Ok(Some(self.built(path))),
                 None => self.build(Some(guard)).await.map(Some),
             },
         }
     }
 
-    /// Waits for the other node, and builds the wheel if that was in vain.
+    /// Waits for the other node, and builds the wheel if that node does not publish it in time.
     async fn after_others(&self) -> Result<BuiltWheel, Problem> {
         let (ctx, budget) = (self.site.ctx, WaitBudget::new(USUAL_COST, self.site.ctx.cores));
         while let Some((key, _)) = self.key.as_ref().filter(|_| !budget.is_exhausted()) {
@@ -228,7 +229,7 @@ impl WheelBuild<'_> {
         BuiltWheel { name: self.file.name.clone(), path, reach, _scratch: Arc::clone(self.scratch) }
     }
 
-    /// The wheel from the store, brought here.
+    /// Downloads the wheel from the store.
     async fn kept(&self) -> Option<PathBuf> {
         let (ctx, name) = (self.site.ctx, &self.file.name);
         let (key, reach) = self.key.as_ref()?;
@@ -251,7 +252,8 @@ impl WheelBuild<'_> {
         None
     }
 
-    /// The name of an entry's wheel, if it is one of this distribution and what it links to is here.
+    /// The file name of an entry's wheel, if it belongs to this distribution and the node has the libraries that it
+    /// links to.
     fn fits<'e>(&self, entry: &'e Entry) -> Option<&'e str> {
         let (name, links) = facts(entry, &self.file.name, &self.file.version)?;
         let member = entry.object(ROLE)?;
@@ -259,12 +261,12 @@ impl WheelBuild<'_> {
         (is_of_use && self.libraries.fits(&links)).then_some(name)
     }
 
-    /// Builds the wheel. It is published at once: others wait as long as the lease lives.
+    /// Builds the wheel. It is published immediately, because other nodes wait for it.
     async fn build(&self, guard: Option<LeaseGuard>) -> Result<BuiltWheel, Problem> {
         let WheelBuilder { ctx, tool, wanted, .. } = self.site;
         let (folder, name) = (self.folder(), &self.file.name);
         let _slot = self.slots.acquire().await;
-        // What the store had may be there, and was of no use.
+        // The folder may contain an unusable wheel from the store.
         fs::remove_tree(&folder)?;
         fs::create_dirs(&folder, 0o755)?;
         ctx.progress.now(format!("building {name}"), None);
@@ -282,17 +284,17 @@ impl WheelBuild<'_> {
             let file = path.file_name().and_then(|file| file.to_str());
             file.is_some_and(|file| is_of(file, name, &self.file.version))
         };
-        let none = "the build reported success and made no wheel of that name and version";
+        let none = "the build succeeded but made no wheel of that name and version";
         let path = entries.find(is_it).ok_or_else(|| Problem::new(failed).cause(none))?;
         let built = self.built(path);
         self.keep(&built, guard);
         Ok(built)
     }
 
-    /// Keeps a wheel that was just built. Goes on behind the run.
+    /// Publishes a new wheel in the background.
     fn keep(&self, built: &BuiltWheel, guard: Option<LeaseGuard>) {
         let Some((key, reach)) = self.key.clone() else { return };
-        // No password stays for what goes on behind the run.
+        // Background work gets no logins, so that passwords do not outlive the run.
         let ctx = Context { logins: Logins::default(), ..self.site.ctx.clone() };
         let (libraries, scratch) = (Arc::clone(self.libraries), Arc::clone(self.scratch));
         let (name, path, into) = (self.file.name.clone(), built.path.clone(), self.folder().join("libraries"));
@@ -307,25 +309,26 @@ impl WheelBuild<'_> {
                 published.map_err(|error| error.in_words())
             };
             if let Err(why) = kept.await {
-                ctx.progress.warn(format!("the wheel of `{name}` is not kept in the store: {why}"));
+                ctx.progress.warn(format!("the wheel of `{name}` was not stored: {why}"));
             }
             drop((guard, scratch));
         });
     }
 
-    /// A folder for this wheel alone.
+    /// The folder of this wheel.
     fn folder(&self) -> PathBuf {
         self.scratch.path().join(self.file.sha256.hex())
     }
 }
 
-/// The name of an entry's wheel, and what it links to. What is written in an entry may be anything.
+/// The file name of an entry's wheel and the libraries that it links to. An entry may contain any values, so the name
+/// is checked.
 fn facts<'e>(entry: &'e Entry, distribution: &str, version: &str) -> Option<(&'e str, LinkedLibraries)> {
     let name = entry.facts.get(FILE)?.as_str().filter(|name| is_of(name, distribution, version))?;
     Some((name, serde_json::from_value(entry.facts.get(LINKS)?.clone()).ok()?))
 }
 
-/// Whether a file's name is that of a wheel of a distribution, and leads nowhere.
+/// Whether a file name is that of a wheel of this distribution and version, without a path.
 fn is_of(file: &str, distribution: &str, version: &str) -> bool {
     let is_version = |found: &str| {
         let same = |(one, other): (pep440_rs::Version, pep440_rs::Version)| one == other;
@@ -335,7 +338,7 @@ fn is_of(file: &str, distribution: &str, version: &str) -> bool {
     wheel.is_some_and(|wheel| wheel.name == distribution && is_version(&wheel.version))
 }
 
-/// Whether a file is what an installer takes for a wheel.
+/// Checks that a file is a wheel.
 fn is_wheel(path: &Path) -> Result<(), Why> {
     let archive = ZipArchive::new(File::open(path).map_err(|error| words(&error))?).map_err(|error| words(&error))?;
     let mut names = archive.file_names().filter_map(Result::ok);
@@ -343,7 +346,7 @@ fn is_wheel(path: &Path) -> Result<(), Why> {
     has_metadata.then_some(()).ok_or_else(|| "it has no metadata".to_owned())
 }
 
-/// What the libraries in a wheel link to. They are unpacked to a folder: so they are read as those of packages are.
+/// The libraries that a wheel's shared objects link to. They are unpacked into a folder to be read.
 fn links(libraries: &SystemLibraries, wheel: &Path, into: &Path) -> Result<LinkedLibraries, Why> {
     let mut archive =
         ZipArchive::new(File::open(wheel).map_err(|error| words(&error))?).map_err(|error| words(&error))?;
@@ -364,7 +367,7 @@ fn links(libraries: &SystemLibraries, wheel: &Path, into: &Path) -> Result<Linke
     libraries.links_of(&objects, |library| Err(format!("it links to `{library}`, which is in no folder of libraries")))
 }
 
-/// The same as wheels that will be installed.
+/// Built wheels as wheels to install.
 pub(super) async fn to_install(built: &[BuiltWheel]) -> Vec<WheelToInstall> {
     let built: Vec<_> = built.iter().map(|one| (one.name.clone(), one.path.clone(), one.reach)).collect();
     let reading = move || {
@@ -384,7 +387,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_cannot_name_a_file_elsewhere_or_another_distribution() {
+    fn an_entry_cannot_name_another_path_or_distribution() {
         let entry = |file: &str| {
             let facts = json!({ FILE: file, LINKS: { "packages": {}, "files": {} } });
             Entry::new(Kind::Wheel, Vec::new(), facts.as_object().expect("an object").clone())
@@ -407,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_wheel_is_not_taken_for_one() {
+    fn an_invalid_wheel_is_refused() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let path = temp.path().join("x.whl");
         fs::replace(&path, b"no archive", Attributes::default()).expect("written");

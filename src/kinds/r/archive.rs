@@ -1,4 +1,4 @@
-//! Looks into the archive of a package: what it is, and whether it is whole.
+//! Reads package archives: the package's DESCRIPTION, and whether the archive is complete.
 
 use std::{
     fs::File,
@@ -10,10 +10,10 @@ use flate2::read::MultiGzDecoder;
 
 use super::description::Description;
 
-/// No DESCRIPTION is larger than this.
+/// The maximum size of a DESCRIPTION file in bytes.
 const MOST_DESCRIPTION: u64 = 1 << 20;
 
-/// Opens an archive for reading its tar stream.
+/// Opens an archive and returns its tar stream.
 pub(super) fn open(path: &Path) -> io::Result<impl Read + use<>> {
     let mut file = BufReader::with_capacity(64 << 10, File::open(path)?);
     let begins = file.fill_buf()?;
@@ -27,8 +27,8 @@ pub(super) fn open(path: &Path) -> io::Result<impl Read + use<>> {
     Ok(reader)
 }
 
-/// Reads the DESCRIPTION of the package in an archive. With `whole`, the rest is read too: a truncated or damaged
-/// archive is found where no digest would show it.
+/// Reads the DESCRIPTION of the package in an archive. `whole` reads the archive to its end, which finds truncated
+/// and damaged archives without a digest.
 pub(super) fn description(path: &Path, whole: bool) -> Result<Description, String> {
     let mut archive = tar::Archive::new(open(path).map_err(|error| error.to_string())?);
     let mut found = None;
@@ -54,13 +54,13 @@ pub(super) fn description(path: &Path, whole: bool) -> Result<Description, Strin
         }
     }
     if whole {
-        // The checksum is behind the end of the tar stream.
+        // The gzip checksum comes after the end of the tar stream.
         io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(|error| format!("it is damaged: {error}"))?;
     }
-    found.ok_or_else(|| "there is no package in it: `DESCRIPTION` is missing".to_owned())
+    found.ok_or_else(|| "it contains no package: `DESCRIPTION` is missing".to_owned())
 }
 
-/// `PACKAGE/DESCRIPTION`, and no DESCRIPTION further below.
+/// Whether a path is `PACKAGE/DESCRIPTION`, not a DESCRIPTION in a subfolder.
 fn is_description(path: &Path) -> bool {
     let mut names = path.components().filter_map(name);
     names.next().is_some() && names.next() == Some("DESCRIPTION") && names.next().is_none()
@@ -116,7 +116,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_truncated_archive_is_found_by_reading_it_to_its_end() {
+    fn a_truncated_archive_is_detected_by_reading_it_completely() {
         let noise: String = (0..200_000_u64).map(|n| char::from(b'a' + (n * n * 7919 % 23) as u8)).collect();
         let bytes = packed(&[("a/DESCRIPTION", "Package: a\nVersion: 1.0\n"), ("a/data", &noise)]);
         let cut = &bytes[..bytes.len() - 20];
@@ -125,7 +125,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_no_archive_is_said_so() {
+    fn a_file_that_is_not_an_archive_is_refused() {
         assert!(read(b"<html>", true).expect_err("a page").contains("not a package archive"));
         assert!(read(&packed(&[("a/x", "y")]), true).expect_err("no package").contains("DESCRIPTION"));
     }

@@ -1,4 +1,4 @@
-//! Builds one source package: `R CMD INSTALL` as `install.packages` calls it, in an environment of our making.
+//! Builds one source package: `R CMD INSTALL` as `install.packages` calls it, in a controlled environment.
 
 use std::{
     collections::BTreeSet,
@@ -7,21 +7,21 @@ use std::{
 
 use crate::{exec::Cmd, fs, plan::RInstall, problem::Problem, steps::Context};
 
-/// What all builds of a step have in common.
+/// The settings that all builds of a step share.
 #[derive(Debug)]
 pub(super) struct BuildEnvironment {
     program: String,
     library: PathBuf,
-    /// All libraries that R searches, the receiving one first.
+    /// All libraries that R searches. The target library is the first.
     search: String,
     makevars: Option<PathBuf>,
-    /// The folder for temporary files, one below it for each package.
+    /// The folder of temporary files, with a subfolder for each package.
     temporary: PathBuf,
     logs: PathBuf,
 }
 
 impl BuildEnvironment {
-    /// Prepares for building into a library.
+    /// Prepares builds into a library.
     pub(super) fn new(ctx: &Context, wanted: &RInstall) -> Result<Self, fs::FsError> {
         let others: BTreeSet<&Path> = wanted.installed.values().map(|found| found.library.as_path()).collect();
         let others = others.into_iter().filter(|&library| library != wanted.library);
@@ -43,17 +43,17 @@ impl BuildEnvironment {
         })
     }
 
-    /// The folder for temporary files of all packages.
+    /// The folder of temporary files of all packages.
     pub(super) fn folder(&self) -> &Path {
         &self.temporary
     }
 
-    /// The folder for a package's temporary files.
+    /// The folder of temporary files of a package.
     pub(super) fn temporary(&self, package: &str) -> PathBuf {
         self.temporary.join(package)
     }
 
-    /// The file that receives a package's whole output.
+    /// The log file for a package's full output.
     pub(super) fn log(&self, package: &str) -> PathBuf {
         self.logs.join(format!("r-{package}.log"))
     }
@@ -72,12 +72,12 @@ impl BuildEnvironment {
         self.in_our_environment(cmd)
     }
 
-    /// The command that says what R builds with.
+    /// The command that prints R's build settings.
     pub(super) fn settings(&self) -> Cmd {
         self.in_our_environment(Cmd::new(&self.program).args(["CMD", "config", "--all"]))
     }
 
-    /// What R builds with beside its own settings; `None` when the user's settings are in the place of ours.
+    /// The agent's additions to R's build settings. `None` if the user's settings are used instead.
     pub(super) fn added_settings(&self) -> Option<String> {
         self.makevars.is_some().then(without_debug_symbols)
     }
@@ -86,10 +86,10 @@ impl BuildEnvironment {
         let cmd = cmd
             .env("R_LIBS", &self.search)
             .env("R_LIBS_USER", self.library.display().to_string())
-            // Empty names no file at all: what root has in its home must not change what is built.
+            // An empty value disables the file: settings in root's home must not affect builds.
             .env("R_ENVIRON_USER", "")
             .env("R_PROFILE_USER", "")
-            // English messages, and yet R code that is not ASCII is read as it was written.
+            // English messages, but R code with non-ASCII characters is still read correctly.
             .env("LC_ALL", "C.UTF-8");
         match &self.makevars {
             Some(makevars) => cmd.env("R_MAKEVARS_USER", makevars.display().to_string()),
@@ -100,7 +100,7 @@ impl BuildEnvironment {
 
 #[cfg(test)]
 impl BuildEnvironment {
-    /// With our own settings, and nothing prepared.
+    /// Default settings without any preparation.
     pub(super) fn for_tests() -> Self {
         Self {
             program: "R".to_owned(),
@@ -113,13 +113,13 @@ impl BuildEnvironment {
     }
 }
 
-/// Whether this is how an archive of a package is called on a command line of ours.
+/// Whether an argument of a build command is the archive of this package.
 pub(super) fn is_archive_of(path: &str, package: &str) -> bool {
     let file = Path::new(path).file_name().and_then(|file| file.to_str()).unwrap_or_default();
     file.strip_prefix(package).is_some_and(|rest| rest.starts_with(['_', '.']) && rest.contains(".tar"))
 }
 
-/// Whether the user has compiler settings of their own, which R then reads.
+/// Whether the user has compiler settings that R reads.
 fn has_settings_of_its_user() -> bool {
     has_makevars(&|name| std::env::var_os(name).map(PathBuf::from))
 }
@@ -141,7 +141,7 @@ fn has_makevars(variable: &dyn Fn(&str) -> Option<PathBuf>) -> bool {
     variable("R_MAKEVARS_USER").is_some() || variable("HOME").is_some_and(in_home)
 }
 
-/// Settings for `make` that leave out debug symbols: nobody debugs on a node, and with them stringi is ten times larger.
+/// Settings for `make` without debug symbols. They are not needed on a node, and make stringi ten times larger.
 fn without_debug_symbols() -> String {
     let flags = [
         "CFLAGS",
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_archive_belongs_to_one_package_only() {
+    fn an_archive_belongs_to_exactly_one_package() {
         assert!(is_archive_of("/cache/r/0a/curl_5.0.0.tar.gz", "curl"));
         assert!(is_archive_of("/cache/r/0a/curl.tar.gz", "curl"));
         assert!(!is_archive_of("/cache/r/0a/curlyq_5.0.0.tar.gz", "curl"));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_of_the_user_are_left_alone() {
+    fn settings_of_the_user_are_not_changed() {
         let home = tempfile::tempdir().expect("a temporary folder");
         let variable = |name: &str| (name == "HOME").then(|| home.path().to_owned());
         assert!(!has_makevars(&variable));

@@ -1,9 +1,9 @@
-//! The lines of a build's output that say why it failed.
+//! Selects the lines of a build's output that explain its failure.
 
-/// So many lines are enough.
+/// The maximum number of selected lines.
 const MOST_LINES: usize = 6;
 
-/// What a decisive line has in it, the most telling first.
+/// The marks of relevant lines, most specific first.
 const TELLING: [&[&str]; 4] = [
     &[
         "fatal error:",
@@ -32,7 +32,7 @@ const TELLING: [&[&str]; 4] = [
     &["ERROR: "],
 ];
 
-/// The decisive lines, in the order they were written; at worst the last lines.
+/// The relevant lines in their original order. If there are none, the last lines.
 pub(super) fn decisive(output: &str) -> Vec<String> {
     let lines: Vec<&str> = output.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let mut chosen: Vec<usize> = Vec::new();
@@ -51,7 +51,7 @@ pub(super) fn decisive(output: &str) -> Vec<String> {
     chosen.into_iter().map(|position| lines[position].to_owned()).collect()
 }
 
-/// Commands and answers of `configure` repeat the very words: `checking for gcc... not found`, `-Werror=…`.
+/// Commands and `configure` checks contain the same words, as in `checking for gcc... not found` and `-Werror=…`.
 fn is_telling(line: &str, marks: &[&str]) -> bool {
     !line.starts_with("checking ") && marks.iter().any(|mark| line.contains(mark))
 }
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_header_is_found_among_thousands_of_lines() {
+    fn a_missing_header_is_selected_from_thousands_of_lines() {
         let noise = "gcc -I/usr/share/R/include -Werror=format-security -c x.c -o x.o\n".repeat(1000);
         let log = format!(
             "* installing *source* package ‘sodium’ ...\n{noise}\
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_of_configure_scripts_are_kept() {
+    fn messages_of_configure_scripts_are_selected() {
         let log = "Package libcurl was not found in the pkg-config search path.\n\
                    --------------------------- [ANTICONF] --------------------------------\n\
                    Configuration failed because libcurl was not found. Try installing:\n \
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_is_telling_the_end_is_shown() {
+    fn without_a_relevant_line_the_last_lines_are_shown() {
         let log = (0..20).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n");
         assert_eq!(decisive(&log).last().map(String::as_str), Some("line 19"));
         assert_eq!(decisive(""), Vec::<String>::new());

@@ -1,11 +1,12 @@
-//! One stanza of R's metadata: an entry of an index, or the DESCRIPTION of an archive or of an installed package.
+//! A stanza of R's package metadata: an entry of an index, or the DESCRIPTION of an archive or of an installed
+//! package.
 
 use deb822_fast::Paragraph;
 
 use super::version::{Requirement, Version, is_name, requirements, version};
 use crate::digest::Digest;
 
-/// The fields this agent has a use for. Everything else of an index is forgotten while it is read.
+/// The fields that are used. All other fields are discarded while an index is read.
 const FIELDS: [&str; 12] = [
     "Package",
     "Version",
@@ -21,42 +22,42 @@ const FIELDS: [&str; 12] = [
     "Path",
 ];
 
-/// The fields that name other packages; the last counts for building only.
+/// The fields that name required packages. The last one is needed for builds only.
 const KINDS: [&str; 3] = ["Depends", "Imports", "LinkingTo"];
 
-/// What is known of one version of a package.
+/// The metadata of one version of a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Description {
-    /// The package's name, checked.
+    /// The validated package name.
     pub(super) name: String,
-    /// Its version, for comparing.
+    /// The version for comparisons.
     pub(super) version: Version,
-    /// Its version as written, for file names.
+    /// The version as written, for file names.
     pub(super) version_text: String,
-    /// The packages it needs to be built and loaded, and `R` itself.
+    /// The packages, and `R` itself, that are needed to build and load it.
     pub(super) requires: Vec<Requirement>,
-    /// Whether it has code to compile, when that is known.
+    /// Whether it contains code to compile, if known.
     pub(super) needs_compilation: Option<bool>,
-    /// For what it was built; `None` for a source package.
+    /// The build information of a binary package. `None` for a source package.
     pub(super) built: Option<Built>,
-    /// The only kind of operating system it runs on, when it says so.
+    /// The only type of operating system that it supports, if declared.
     pub(super) os_type: Option<String>,
-    /// The archive's digest, the better one when there are two.
+    /// The digest of the archive. SHA-256 is preferred to MD5.
     pub(super) digest: Option<Digest>,
-    /// The archive's name, when it is not the usual one.
+    /// The file name of the archive, if it is not the default.
     pub(super) file: Option<String>,
-    /// The archive's folder below the index, when it is not beside it.
+    /// The folder of the archive below the index, if it is not beside the index.
     pub(super) folder: Option<String>,
 }
 
-/// For what a binary package was built.
+/// The build information of a binary package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Built {
     /// The version of R.
     pub(super) r: Version,
-    /// The platform, such as `x86_64-pc-linux-gnu`; `None` when there is no compiled code in it.
+    /// The platform, such as `x86_64-pc-linux-gnu`. `None` if the package has no compiled code.
     pub(super) platform: Option<String>,
-    /// The kind of operating system, such as `unix`.
+    /// The type of operating system, such as `unix`.
     pub(super) os_type: Option<String>,
 }
 
@@ -68,9 +69,9 @@ impl Built {
         Some(Self { r, platform: part(0), os_type: part(1) })
     }
 
-    /// Why this binary is not for an R of this version on this machine.
+    /// Why this binary cannot be used by this version of R on this machine.
     ///
-    /// R itself loads what an older R of the same major version built, and distributions rely on it; not the reverse.
+    /// R loads packages that an older R of the same major version built, but not the reverse.
     pub(super) fn misfit(&self, r: &Version) -> Option<String> {
         let part = |version: &Version, position| version.components.get(position).copied().unwrap_or(0);
         if part(&self.r, 0) != part(r, 0) || part(&self.r, 1) > part(r, 1) {
@@ -89,18 +90,20 @@ impl Built {
 }
 
 impl Description {
-    /// Reads a stanza. The error says what is wrong with it.
+    /// Parses a stanza.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let fields: Paragraph = compact(text).parse().map_err(|error| format!("is not a stanza: {error}"))?;
         let field = |name| fields.get(name).map(str::trim).filter(|value| !value.is_empty());
         let (name, version_text) = identity(&fields)?;
         let mut requires = Vec::new();
-        // What was compiled needs no headers any more.
+        // Compiled packages do not need headers.
         let kinds = if field("Built").is_some() { &KINDS[..2] } else { &KINDS[..] };
         for value in kinds.iter().filter_map(|kind| field(kind)) {
-            requires.extend(requirements(value).map_err(|part| format!("requires `{part}`, which makes no sense"))?);
+            requires.extend(
+                requirements(value).map_err(|part| format!("requires `{part}`, which is not a valid requirement"))?,
+            );
         }
-        let built = field("Built").map(|value| Built::parse(value).ok_or(format!("has a strange `Built: {value}`")));
+        let built = field("Built").map(|value| Built::parse(value).ok_or(format!("has an invalid `Built: {value}`")));
         let hex = |value: &str, digits| value.len() == digits && value.bytes().all(|byte| byte.is_ascii_hexdigit());
         let sha256 = field("SHA256").filter(|value| hex(value, 64)).map(|value| Digest::Sha256(value.to_lowercase()));
         let md5 = field("MD5sum").filter(|value| hex(value, 32)).map(|value| Digest::Md5(value.to_lowercase()));
@@ -118,7 +121,7 @@ impl Description {
         })
     }
 
-    /// Why this version cannot be used by an R of this version on this machine.
+    /// Why this version cannot be used by this version of R on this machine.
     pub(super) fn misfit(&self, r: &Version) -> Option<String> {
         if let Some(os_type) = self.os_type.as_deref().filter(|&os_type| os_type != "unix") {
             return Some(format!("is for {os_type} only"));
@@ -129,26 +132,26 @@ impl Description {
         self.built.as_ref().and_then(|built| built.misfit(r))
     }
 
-    /// The packages it needs, `R` itself left out.
+    /// The required packages, without `R` itself.
     pub(super) fn packages(&self) -> impl Iterator<Item = &Requirement> {
         self.requires.iter().filter(|needed| needed.name != "R")
     }
 }
 
-/// Name and version of a stanza, checked: both get into paths.
+/// The validated name and version of a stanza. Both become parts of paths.
 fn identity(fields: &Paragraph) -> Result<(String, String), String> {
     let name = fields.get("Package").map(str::trim).unwrap_or_default();
     if !is_name(name) {
-        return Err(format!("names no package: `{name}`"));
+        return Err(format!("has an invalid package name: `{name}`"));
     }
     let number = fields.get("Version").map(str::trim).unwrap_or_default();
     match version(number) {
         Some(_) => Ok((name.to_owned(), number.to_owned())),
-        None => Err(format!("`{name}` has the version `{number}`, which makes no sense")),
+        None => Err(format!("`{name}` has the invalid version `{number}`")),
     }
 }
 
-/// The lines of the fields this agent has a use for.
+/// The lines of the fields that are used.
 pub(super) fn compact(stanza: &str) -> String {
     let mut kept = String::with_capacity(stanza.len().min(512));
     let mut keep = false;
@@ -177,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_description_is_read_whatever_else_is_in_it() {
+    fn unknown_fields_of_a_description_are_ignored() {
         let read = Description::parse(BINARY).expect("good");
         assert_eq!((read.name.as_str(), read.version_text.as_str()), ("later", "1.3.0"));
         let needed: Vec<String> = read.packages().map(ToString::to_string).collect();
@@ -192,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_binary_fits_the_r_it_was_built_for_and_later_ones_of_the_same_major_version() {
+    fn a_binary_is_usable_with_its_r_and_later_ones_of_the_same_major_version() {
         let built = |text| Built::parse(text).expect("good");
         let pure = built("R 4.2.0; ; 2023-01-21 11:51:38 UTC; unix");
         assert_eq!(pure.misfit(&r("4.2.2")), None);
@@ -206,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_for_a_newer_r_or_another_system_does_not_fit() {
+    fn a_package_for_a_newer_r_or_another_system_is_not_usable() {
         let misfit = |text| Description::parse(text).expect("good").misfit(&r("4.2.2"));
         assert_eq!(misfit("Package: a\nVersion: 1.0\nDepends: R (>= 3.5)\n"), None);
         let newer = misfit("Package: a\nVersion: 1.0\nDepends: R (>= 4.5)\n");
@@ -215,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_better_digest_is_taken_and_a_strange_one_is_none() {
+    fn sha256_is_preferred_and_an_invalid_digest_is_ignored() {
         let md5 = "MD5sum: 900150983CD24FB0D6963F7D28E17F72\n";
         let digest =
             |more: &str| Description::parse(&format!("Package: a\nVersion: 1.0\n{more}")).expect("good").digest;
@@ -226,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_versions_that_could_leave_a_folder_are_refused() {
+    fn names_and_versions_that_could_escape_a_folder_are_refused() {
         assert!(Description::parse("Package: ../x\nVersion: 1.0\n").is_err());
         assert!(Description::parse("Package: x\nVersion: 1.0/../..\n").is_err());
         assert!(Description::parse("nonsense").is_err());

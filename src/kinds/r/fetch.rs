@@ -1,4 +1,4 @@
-//! Downloads archives, all at once, and looks into each: what an index promises is checked before anything is built.
+//! Downloads archives in parallel, and checks each against its index entry before anything is built.
 
 use std::{
     path::PathBuf,
@@ -25,33 +25,33 @@ use crate::{
     steps::Context,
 };
 
-/// Progress is told once in so many bytes.
+/// Progress is reported once per this number of bytes.
 const TELL_EVERY: u64 = 256 << 10;
 
 /// A package whose archive is on this node.
 #[derive(Debug)]
 pub(super) struct FetchedPackage {
-    /// Which one.
+    /// The package.
     pub(super) chosen: ResolvedPackage,
-    /// Its archive.
+    /// The path of its archive.
     pub(super) archive: PathBuf,
-    /// The archive's size.
+    /// The size of the archive in bytes.
     pub(super) bytes: u64,
-    /// What the archive itself says, which may differ from the index: it may be a binary.
+    /// The DESCRIPTION in the archive. It may differ from the index, for example if the archive is a binary.
     pub(super) description: Description,
 }
 
 /// An archive that cannot be used.
 pub(super) struct UnusableArchive {
-    /// Which one.
+    /// The URL of the archive.
     pub(super) url: Url,
-    /// Why, as it follows the package's version in a sentence.
+    /// The reason, as a phrase that follows the package's version.
     pub(super) why: String,
-    /// The same as an error of its own.
+    /// The same reason as a problem.
     pub(super) error: Problem,
 }
 
-/// Fetches the archives of all packages. The second list has those that cannot be used.
+/// Downloads the archives of all packages. The second list has the unusable archives.
 pub(super) async fn all(
     ctx: &Context,
     chosen: Vec<ResolvedPackage>,
@@ -95,7 +95,7 @@ async fn one(
             })?;
             let read = look_into(path.clone(), wanted.digest.is_none()).await;
             let description = read.and_then(|read| as_promised(read, wanted, r)).map_err(|why| {
-                // What cannot be used must not be found again.
+                // An unusable archive must not stay in the cache.
                 let _ = fs::remove(&path);
                 let error = Problem::new(format!("R package `{}` cannot be used", wanted.name));
                 let error = error.cause(format!("`{}`: {why}", shown(url)));
@@ -108,7 +108,7 @@ async fn one(
     Ok(FetchedPackage { chosen, archive, bytes, description })
 }
 
-/// An archive must hold what the index says, for this R.
+/// Checks that an archive contains the package of its index entry, for this version of R.
 fn as_promised(found: Description, wanted: &Description, r: &Version) -> Result<Description, String> {
     if (&found.name, &found.version) != (&wanted.name, &wanted.version) {
         return Err(format!("it holds {} {}", found.name, found.version_text));
@@ -116,7 +116,7 @@ fn as_promised(found: Description, wanted: &Description, r: &Version) -> Result<
     found.misfit(r).map_or(Ok(found), |why| Err(format!("it {why}")))
 }
 
-/// Brings an archive into the agent's cache.
+/// Downloads an archive into the agent's cache.
 async fn download(
     ctx: &Context,
     url: &Url,
@@ -137,7 +137,7 @@ async fn download(
     }
 }
 
-/// The folder of an archive in the cache: the same bytes are there once, whoever serves them.
+/// The folder of an archive in the cache. Equal bytes share a folder, whatever their URL.
 fn key(url: &Url, digest: Option<&Digest>) -> String {
     let of_address = || Digest::sha256(url.as_str().as_bytes()).hex()[..16].to_owned();
     digest.map_or_else(of_address, |digest| digest.hex().to_owned())
@@ -147,7 +147,7 @@ pub(super) async fn look_into(path: PathBuf, whole: bool) -> Result<Description,
     crate::task::blocking(move || archive::description(&path, whole)).await.map_err(|error| error.to_string())?
 }
 
-/// Reads the archives a profile names.
+/// Reads the archives that the profile names.
 pub(super) async fn local(ctx: &Context, paths: &[PathBuf], r: &Version) -> Result<Vec<Candidate>, Problem> {
     let mut read = Vec::new();
     for path in paths {
@@ -162,7 +162,8 @@ pub(super) async fn local(ctx: &Context, paths: &[PathBuf], r: &Version) -> Resu
     Ok(read)
 }
 
-/// Fetches a version that the indexes no longer have from the past of a repository; `None` where it never was.
+/// Downloads a version that is no longer in the index from the repository's archive folder. `None` if the repository
+/// never had it.
 pub(super) async fn past(ctx: &Context, url: &Url, name: &str, r: &Version) -> Result<Option<Candidate>, Problem> {
     let started = Timestamp::now();
     let to = ctx.cache.join("r").join(key(url, None)).join(format!("{name}.tar.gz"));

@@ -1,22 +1,22 @@
-//! From a build's own words to the remedy. Nothing is guessed: a log that matches no row has no hint.
+//! Maps the output of builds to hints. Unknown output gets no hint.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
 use regex::Regex;
 
-/// What helps.
+/// The remedy for a failed build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Remedy {
     /// Debian packages to install.
     Apt(BTreeSet<String>),
-    /// In words.
+    /// A text.
     Words(String),
 }
 
-/// What to do about a disk without space.
+/// The hint for a full disk.
 pub(super) const FULL: &str = "the disk is full; free some space and run nodeagent again";
 
-/// Headers, or how their paths begin, and the Debian package that has them.
+/// Headers, or prefixes of their paths, and the Debian packages that contain them.
 const HEADERS: [(&str, &str); 52] = [
     ("curl/*", "libcurl4-openssl-dev"),
     ("openssl/*", "libssl-dev"),
@@ -72,7 +72,7 @@ const HEADERS: [(&str, &str); 52] = [
     ("jni.h", "default-jdk"),
 ];
 
-/// Libraries as the linker names them, and the Debian package that has them.
+/// Libraries by their linker names, and the Debian packages that contain them.
 const LIBRARIES: [(&str, &str); 38] = [
     ("z", "zlib1g-dev"),
     ("bz2", "libbz2-dev"),
@@ -114,7 +114,7 @@ const LIBRARIES: [(&str, &str); 38] = [
     ("zmq", "libzmq3-dev"),
 ];
 
-/// Programs a build calls, and the Debian package that has them.
+/// Programs that builds call, and the Debian packages that contain them.
 const PROGRAMS: [(&str, &str); 20] = [
     ("gcc", "build-essential"),
     ("g++", "build-essential"),
@@ -154,7 +154,7 @@ fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("the patterns above are tested")
 }
 
-/// The remedy a build's output points to.
+/// The remedy for the output of a failed build.
 pub(super) fn remedy(output: &str) -> Option<Remedy> {
     if let Some(found) = LOCKED.captures(output) {
         return Some(Remedy::Words(locked(&found[1])));
@@ -171,7 +171,7 @@ pub(super) fn remedy(output: &str) -> Option<Remedy> {
     (!packages.is_empty()).then_some(Remedy::Apt(packages))
 }
 
-/// What to do about a lock that is not ours.
+/// The hint for a lock that another process holds or left behind.
 pub(super) fn locked(lock: &str) -> String {
     format!("another R installation works in this library, or was killed; if none runs, remove `{lock}`")
 }
@@ -193,7 +193,8 @@ fn apt_packages(output: &str) -> BTreeSet<String> {
     if !packages.is_empty() {
         return packages;
     }
-    // A package's own words are better than ours about a program that its configure script merely tried.
+    // The package's own message is more reliable than a missing program, which its configure script may only have
+    // probed.
     let own = ANTICONF.captures_iter(output).flat_map(|found| {
         found[1].split_whitespace().take_while(|&word| word != "or").map(str::to_owned).collect::<Vec<_>>()
     });
@@ -204,7 +205,7 @@ fn apt_packages(output: &str) -> BTreeSet<String> {
     packages
 }
 
-/// The remedies of several packages in one sentence or more.
+/// Combines the remedies of several packages into one hint.
 pub(super) fn joined(remedies: impl IntoIterator<Item = Remedy>) -> Option<String> {
     let (mut packages, mut words) = (BTreeSet::new(), Vec::new());
     for remedy in remedies {
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_header_names_its_package() {
+    fn a_missing_header_gives_its_debian_package() {
         assert_eq!(apt("sodium.c:1:10: fatal error: sodium.h: No such file or directory"), ["libsodium-dev"]);
         assert_eq!(
             apt("./curl-common.h:1:10: fatal error: curl/curl.h: No such file or directory"),
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_library_names_its_package() {
+    fn a_missing_library_gives_its_debian_package() {
         assert_eq!(apt("/usr/bin/ld: cannot find -lsodium: No such file or directory"), ["libsodium-dev"]);
         assert_eq!(
             apt("/usr/bin/ld: cannot find -lz\n/usr/bin/ld: cannot find -lbz2\n/usr/bin/ld: cannot find -llzma"),
@@ -263,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configure_script_that_names_a_deb_is_believed() {
+    fn the_deb_named_by_a_configure_script_is_used() {
         assert_eq!(
             apt(" * deb: libcurl4-openssl-dev (Debian, Ubuntu, etc)\n * rpm: libcurl-devel"),
             ["libcurl4-openssl-dev"]
@@ -275,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_program_names_its_package() {
+    fn a_missing_program_gives_its_debian_package() {
         assert_eq!(apt("make: gcc: No such file or directory"), ["build-essential"]);
         assert_eq!(apt("make: g++: No such file or directory\nmake: *** [x.o] Error 127"), ["build-essential"]);
         assert_eq!(apt("sh: 1: make: not found"), ["build-essential"]);
@@ -285,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_disk_and_foreign_locks_are_told_in_words() {
+    fn memory_disk_and_lock_problems_have_hints() {
         let words = |log| match remedy(log) {
             Some(Remedy::Words(words)) => words,
             other => panic!("{other:?}"),
@@ -297,14 +298,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_guessed() {
+    fn unknown_output_has_no_hint() {
         assert_eq!(remedy("x.c:1:10: fatal error: inhouse/secret.h: No such file or directory"), None);
         assert_eq!(remedy("Error in parse(outFile) : unexpected symbol"), None);
         assert_eq!(remedy("/usr/bin/ld: cannot find -lacme"), None);
     }
 
     #[test]
-    fn remedies_of_several_packages_become_one_hint() {
+    fn remedies_of_several_packages_are_combined() {
         let one = Remedy::Apt(["libuv1-dev".to_owned()].into());
         let two = Remedy::Apt(["libcurl4-openssl-dev".to_owned()].into());
         let hint = joined([one, two]).expect("a hint");

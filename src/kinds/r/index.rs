@@ -1,5 +1,5 @@
-//! An index of packages, kept small: a whole CRAN has 22,000 stanzas and 15 MB of text, of which a resolution looks at
-//! a hundred. Stanzas stay text until somebody asks for them.
+//! The index of a repository in compact form. The index of CRAN has 22,000 stanzas and 15 MB of text, but a
+//! resolution uses about a hundred of them. Stanzas are parsed on demand.
 
 use std::io::{self, BufRead};
 
@@ -8,9 +8,9 @@ use super::{
     version::{is_name, version},
 };
 
-/// No index is larger than this when unpacked.
+/// The maximum size of an uncompressed index in bytes.
 const MOST_BYTES: u64 = 256 << 20;
-/// No single line of an index is longer than this.
+/// The maximum size of a stanza in bytes.
 const LONGEST_STANZA: usize = 1 << 20;
 
 /// The stanzas of one repository, sorted by name.
@@ -18,7 +18,7 @@ const LONGEST_STANZA: usize = 1 << 20;
 pub(super) struct Index {
     text: String,
     entries: Vec<Entry>,
-    /// What was wrong with the stanzas that were left out.
+    /// The first lines of invalid stanzas, which are skipped.
     pub(super) skipped: Vec<String>,
 }
 
@@ -29,7 +29,7 @@ struct Entry {
 }
 
 impl Index {
-    /// Reads an index stanza by stanza. A stanza that makes no sense is left out.
+    /// Reads an index stanza by stanza. Invalid stanzas are skipped.
     pub(super) fn read(reader: impl BufRead) -> io::Result<Self> {
         let mut reader = reader.take(MOST_BYTES);
         let (mut index, mut stanza, mut line) = (Self::default(), String::new(), Vec::new());
@@ -68,7 +68,7 @@ impl Index {
             self.skipped.push(stanza.lines().next().unwrap_or_default().chars().take(80).collect());
             return;
         };
-        // `name` is a part of `kept`, so its place in the whole text follows from its place there.
+        // `name` is a slice of `kept`, so its position in the whole text follows from its position there.
         let name_at = name.as_ptr() as usize - kept.as_ptr() as usize;
         let place = |at: usize, length: usize| {
             Some((u32::try_from(self.text.len() + at).ok()?, u32::try_from(self.text.len() + at + length).ok()?))
@@ -79,7 +79,7 @@ impl Index {
         }
     }
 
-    /// Every version of a package; a stanza that makes no sense is said so.
+    /// Every version of a package. An invalid stanza is an error item.
     pub(super) fn versions(&self, name: &str) -> impl Iterator<Item = Result<Description, String>> {
         let start = self.entries.partition_point(|entry| slice(&self.text, entry.name) < name);
         let of_this_name = move |entry: &&Entry| slice(&self.text, entry.name) == name;
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn several_versions_of_a_package_are_found_and_nothing_else() {
+    fn all_versions_of_a_package_are_found() {
         let index = Index::of("Package: b\nVersion: 1.0\n\nPackage: a\nVersion: 1.0\n\nPackage: b\nVersion: 2.0\n");
         let versions: Vec<_> = index.versions("b").map(|read| read.expect("good").version_text).collect();
         assert_eq!(versions, ["1.0", "2.0"]);
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_stanza_is_left_out_and_the_others_stay() {
+    fn an_invalid_stanza_is_skipped() {
         let index = Index::of(
             "Package: a\nVersion: 1.0\n\n\n<html>busy</html>\n\nPackage: b\nVersion: x\n\nPackage: c\nVersion: 3.0",
         );
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_text_do_no_harm() {
+    fn invalid_utf_8_is_accepted() {
         let index = Index::read(&b"Package: a\nVersion: 1.0\nLicense: \xff\xfe\n"[..]).expect("read");
         assert_eq!(index.names().collect::<Vec<_>>(), ["a"]);
     }

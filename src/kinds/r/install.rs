@@ -1,4 +1,5 @@
-//! Installs packages along their dependency graph, with all processors busy. What fails stops only what needs it.
+//! Installs packages along their dependency graph on all cores. A failed package blocks only the packages that depend
+//! on it.
 
 use std::{
     collections::BTreeMap,
@@ -27,46 +28,46 @@ use crate::{
     steps::{Context, wait_budget::WaitBudget},
 };
 
-/// A disk with less space than this may well have been full a moment ago.
+/// If less space than this is free, the disk was probably full during the build.
 const TIGHT: u64 = 4 << 20;
 
-/// A package that is not there in the end.
+/// A package that could not be installed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct FailedPackage {
-    /// Which one.
+    /// The name of the package.
     pub(super) package: String,
-    /// Whether a build failed; otherwise an unpacking.
+    /// Whether a build failed. Otherwise unpacking failed.
     pub(super) built: bool,
-    /// Why, in the tools' own words.
+    /// The relevant lines of the tool's output.
     pub(super) lines: Vec<String>,
-    /// What helps.
+    /// The remedy, if known.
     pub(super) remedy: Option<Remedy>,
-    /// The file with the whole output.
+    /// The file with the full output.
     pub(super) log: Option<PathBuf>,
-    /// The packages that were not tried because of it.
+    /// The packages that were not installed because they depend on it.
     pub(super) blocked: Vec<String>,
 }
 
-/// What became of a package.
+/// The outcome of installing a package.
 enum Outcome {
     There,
     Failed(FailedPackage),
-    /// Another node builds it: it is to be looked for later.
+    /// Another node is building it, so it must be looked up again later.
     Elsewhere,
 }
 
-/// Where packages are installed, and how.
+/// Installs packages into a library.
 pub(super) struct PackageInstaller<'a> {
     pub(super) ctx: &'a Context,
     pub(super) environment: &'a BuildEnvironment,
-    /// What is kept of builds, if anything.
+    /// The builds in the store, if builds are stored.
     pub(super) builds: Option<Builds>,
     pub(super) library: PathBuf,
     pub(super) r: Version,
 }
 
 impl PackageInstaller<'_> {
-    /// Installs all packages, each after those it needs. Returns those that failed, in their order.
+    /// Installs all packages in dependency order. Returns the failed packages in the order of `work`.
     pub(super) async fn install(&self, work: &[PackageInstall]) -> Vec<FailedPackage> {
         let tasks: Vec<Task> = work.iter().map(PackageInstall::task).collect();
         let by_name: BTreeMap<&str, &PackageInstall> = work.iter().map(|work| (work.name.as_str(), work)).collect();
@@ -114,7 +115,7 @@ impl PackageInstaller<'_> {
         failed
     }
 
-    /// Installs one package and looks whether it is there.
+    /// Installs one package and verifies it.
     async fn one<'w>(
         &self,
         work: &'w PackageInstall,
@@ -138,7 +139,7 @@ impl PackageInstaller<'_> {
         (work, Outcome::Failed(FailedPackage { package, built: work.source, lines, remedy, log, blocked: Vec::new() }))
     }
 
-    /// Takes a package as the store has it built, or builds it and keeps it there; `None` when another node is at it.
+    /// Installs a package from the store, or builds and publishes it. `None` if another node is building it.
     async fn take_or_build(
         &self,
         work: &PackageInstall,
@@ -155,7 +156,7 @@ impl PackageInstaller<'_> {
             BuildSource::FromStore(archive) => {
                 let unpacking = self.unpack(&work.name, &archive);
                 let done = self.timed(work, "unpack", " from the store", number, unpacking).await;
-                // The store has it still.
+                // The store keeps its own copy.
                 let _ = fs::remove(&archive);
                 match (done, &self.builds) {
                     (Err(trouble), Some(builds)) => builds.warn(&work.name, &trouble.lines.join(": ")),
@@ -171,7 +172,7 @@ impl PackageInstaller<'_> {
         Some(done)
     }
 
-    /// Does something with a package, looks whether it is there then, and reports how long it took.
+    /// Runs an installation, verifies the package and reports the duration.
     async fn timed(
         &self,
         work: &PackageInstall,
@@ -183,14 +184,14 @@ impl PackageInstaller<'_> {
         let amount = Amount { done: number, total: count, unit: Unit::Pieces };
         self.ctx.progress.now(format!("{verb}ing {}{how}", work.name), Some(amount));
         let started = Timestamp::now();
-        // The second look: a tool's exit status is not believed.
+        // Exit statuses are not reliable, so the library is checked.
         let look = || library::verify(&self.library, &work.name, &work.version, &self.r).map_err(InstallError::said);
         let done = doing.await.and_then(|()| look());
         self.ctx.progress.task_finished(format!("{verb} {}{how}", work.name), started, done.is_ok());
         done
     }
 
-    /// Waits for a package that another node builds.
+    /// Waits for a package that another node is building.
     async fn wait<'w>(&self, package: &'w str, budget: WaitBudget) -> &'w str {
         let started = Timestamp::now();
         self.ctx.progress.now(format!("waiting for {package}, which another node builds"), None);
@@ -208,13 +209,13 @@ impl PackageInstaller<'_> {
         let in_work = InstallGuard::new(&self.library, &work.name);
         let ended = self.ctx.runner.run(&cmd).await;
         let places = [self.library.as_path(), self.environment.folder()];
-        // Temporary files are a matter of space only.
+        // Leftover temporary files only take disk space.
         let _ = fs::remove_tree(&temporary);
         match ended {
             Ok(done) => {
                 let output = format!("{}\n{}", done.stdout, done.stderr);
                 if done.code == 0 || output.contains("failed to lock directory") {
-                    // Nothing is half-done, or the lock is somebody else's.
+                    // The installation is complete, or another process holds the lock.
                     in_work.ended();
                 }
                 if done.code == 0 { Ok(()) } else { Err(InstallError::told_by(&output).or_no_space(&places)) }
@@ -240,7 +241,7 @@ impl PackageInstaller<'_> {
                 .map_err(|error| InstallError::said(format!("`{}` cannot be read: {error}", archive.display())))?;
             let done = fs::unpack(stream, &staging).and_then(|()| library::swap_in(&library, &package));
             if done.is_err() {
-                // The first error is the one that matters.
+                // Only the first error matters.
                 let _ = fs::remove_tree(&staging);
             }
             Ok(done?)
@@ -249,7 +250,7 @@ impl PackageInstaller<'_> {
     }
 }
 
-/// Why one package could not be installed.
+/// Why a package could not be installed.
 struct InstallError {
     lines: Vec<String>,
     remedy: Option<Remedy>,
@@ -264,7 +265,7 @@ impl InstallError {
         Self { lines: build_log::decisive(output), remedy: hints::remedy(output) }
     }
 
-    /// R rarely says that a disk was full. It has cleaned up by now, so a disk that is nearly full is the reason too.
+    /// R rarely reports a full disk. It has already cleaned up, so a nearly full disk counts as full.
     fn or_no_space(mut self, places: &[&Path]) -> Self {
         let tight = |place: &&&Path| fs::free_bytes(place).is_some_and(|free| free < TIGHT);
         if let Some(place) = places.iter().find(tight).filter(|_| self.remedy.is_none()) {
@@ -277,7 +278,7 @@ impl InstallError {
 
     fn locked(lock: &Path) -> Self {
         let lock = lock.display().to_string();
-        Self { lines: vec![format!("`{lock}` is there")], remedy: Some(Remedy::Words(hints::locked(&lock))) }
+        Self { lines: vec![format!("`{lock}` exists")], remedy: Some(Remedy::Words(hints::locked(&lock))) }
     }
 }
 

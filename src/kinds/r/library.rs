@@ -1,4 +1,4 @@
-//! An R library: what is in it, what blocks it, and how it is put right after an interruption.
+//! Reads an R library, finds its locks, and repairs it after an interruption.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,13 +15,13 @@ use crate::{
     fs::{self, FsError},
 };
 
-/// The prefix of every folder of ours in a library. R overlooks names that begin with a dot.
+/// The prefix of the agent's folders in a library. R ignores names that start with a dot.
 const OURS: &str = ".nodeagent-";
 
-/// Reads what is installed under a name.
+/// Reads the DESCRIPTION of an installed package.
 pub(super) fn installed(library: &Path, package: &str) -> Result<Description, String> {
     let path = library.join(package).join("DESCRIPTION");
-    let bytes = std::fs::read(&path).map_err(|_| format!("`{}` is not there", path.display()))?;
+    let bytes = std::fs::read(&path).map_err(|_| format!("`{}` is missing", path.display()))?;
     let read = Description::parse(&String::from_utf8_lossy(&bytes)).map_err(|why| format!("`{package}` {why}"))?;
     match &read.built {
         Some(_) => Ok(read),
@@ -29,16 +29,16 @@ pub(super) fn installed(library: &Path, package: &str) -> Result<Description, St
     }
 }
 
-/// Looks again: whether a package is there, in this version, for this R.
+/// Verifies that a package is installed in this version, for this version of R.
 pub(super) fn verify(library: &Path, package: &str, wanted: &str, r: &Version) -> Result<(), String> {
     let found = installed(library, package)?;
     if Some(&found.version) != version(wanted).as_ref() {
-        return Err(format!("`{package}` is {} after the installation, not {wanted}", found.version_text));
+        return Err(format!("`{package}` is installed as {}, not {wanted}", found.version_text));
     }
     found.misfit(r).map_or(Ok(()), |why| Err(format!("`{package}` {why}")))
 }
 
-/// A lock that keeps R from installing a package: of the package, or of the whole library.
+/// A lock that keeps R from installing a package: of the package or of the whole library.
 pub(super) fn lock(library: &Path, package: &str) -> Option<PathBuf> {
     ["00LOCK".to_owned(), format!("00LOCK-{package}")]
         .map(|name| library.join(name))
@@ -46,19 +46,19 @@ pub(super) fn lock(library: &Path, package: &str) -> Option<PathBuf> {
         .find(|lock| lock.exists())
 }
 
-/// Makes sure that a library is there and that packages can be put into it: R's own words about this are poor.
+/// Checks that a library exists or can be created, and is writable. R's own messages about this are unclear.
 pub(super) fn open(library: &Path) -> Result<(), FsError> {
     let probe = library.join(format!("{OURS}probe"));
     fs::create_dirs(&probe, 0o755)?;
     fs::remove_tree(&probe)
 }
 
-/// The folder a binary package is unpacked in before it appears.
+/// The folder in which a binary package is unpacked before it is moved into place.
 pub(super) fn staging(library: &Path, package: &str) -> PathBuf {
     library.join(format!("{OURS}{package}-new"))
 }
 
-/// Makes an unpacked package appear in the library, in the place of an older version.
+/// Moves an unpacked package into place and replaces an older version.
 pub(super) fn swap_in(library: &Path, package: &str) -> Result<(), FsError> {
     let (staged, old) = (staging(library, package), old(library, package));
     let (new, place) = (staged.join(package), library.join(package));
@@ -67,7 +67,7 @@ pub(super) fn swap_in(library: &Path, package: &str) -> Result<(), FsError> {
         fs::rename(&place, &old)?;
     }
     if let Err(error) = fs::rename(&new, &place) {
-        // The older version is better than none.
+        // Restores the older version.
         let _ = fs::rename(&old, &place);
         return Err(error);
     }
@@ -79,8 +79,8 @@ fn old(library: &Path, package: &str) -> PathBuf {
     library.join(format!("{OURS}{package}-old"))
 }
 
-/// Puts a library right after a run was killed: builds that still go on are ended, locks and half-installed packages
-/// go, an older version that was set aside comes back.
+/// Repairs a library after a killed run: ends builds that still run, removes locks and incomplete packages, and
+/// restores older versions that were set aside.
 pub fn clean_up_interrupted(library: &Path, packages: &[String]) -> Result<(), FsError> {
     let library_text = library.to_string_lossy();
     kill_orphans(|args| {
@@ -93,7 +93,7 @@ pub fn clean_up_interrupted(library: &Path, packages: &[String]) -> Result<(), F
 fn put_right(library: &Path, packages: &[String]) -> Result<(), FsError> {
     for package in packages {
         let (place, lock) = (library.join(package), library.join(format!("00LOCK-{package}")));
-        // R sets the older version aside in the lock, then works beside it (`00new`) or in its place.
+        // R moves the older version into the lock folder, then works beside it (`00new`) or in place.
         let aside = [lock.join(package), old(library, package)].into_iter().find(|aside| aside.is_dir());
         if !is_whole(library, package) {
             fs::remove_tree(&place)?;
@@ -108,14 +108,14 @@ fn put_right(library: &Path, packages: &[String]) -> Result<(), FsError> {
     Ok(())
 }
 
-/// Whether an installation went to its end. R writes DESCRIPTION first, and these when the code is done: INDEX where
-/// the package has one, the index of its help pages always.
+/// Whether an installation completed. R writes DESCRIPTION first, and INDEX and the index of the help pages last.
+/// Every package has the latter, but not every package has INDEX.
 fn is_whole(library: &Path, package: &str) -> bool {
     let folder = library.join(package);
     installed(library, package).is_ok() && ["INDEX", "help/AnIndex"].iter().any(|last| folder.join(last).is_file())
 }
 
-/// Cleans up after packages whose installation is dropped half-way: the run was ended, or its time was up.
+/// Repairs the library when an installation is dropped before its end, because the run was cancelled or timed out.
 pub(super) struct InstallGuard<'a> {
     library: &'a Path,
     package: Option<String>,
@@ -126,7 +126,7 @@ impl<'a> InstallGuard<'a> {
         Self { library, package: Some(package.to_owned()) }
     }
 
-    /// The installation ended by itself, well or badly.
+    /// Marks the installation as ended, with or without success.
     pub(super) fn ended(mut self) {
         self.package = None;
     }
@@ -135,7 +135,7 @@ impl<'a> InstallGuard<'a> {
 impl Drop for InstallGuard<'_> {
     fn drop(&mut self) {
         let Some(package) = self.package.take() else { return };
-        // Children that were killed a moment ago may still end a write.
+        // Children that were just killed may still finish a write.
         for _ in 0..10 {
             let done = put_right(self.library, std::slice::from_ref(&package)).is_ok();
             std::thread::sleep(Duration::from_millis(10));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_second_look_wants_the_right_version_built_for_this_r() {
+    fn verification_needs_the_right_version_built_for_this_r() {
         let library = library(&[("a/DESCRIPTION", description("1.0"))]);
         let look = |wanted, r| verify(library.path(), "a", wanted, &version(r).expect("a version"));
         assert_eq!(look("1.0", "4.2.2"), Ok(()));
@@ -183,13 +183,13 @@ mod tests {
     }
 
     #[test]
-    fn a_source_folder_does_not_count_as_installed() {
+    fn a_source_folder_is_not_installed() {
         let library = library(&[("a/DESCRIPTION", "Package: a\nVersion: 1.0\n".into())]);
         assert!(installed(library.path(), "a").is_err_and(|why| why.contains("Built")));
     }
 
     #[test]
-    fn an_interrupted_upgrade_gives_the_older_version_back() {
+    fn an_interrupted_upgrade_restores_the_older_version() {
         let library = library(&[
             ("a/DESCRIPTION", description("2.0")),
             ("00LOCK-a/a/DESCRIPTION", description("1.0")),
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupted_first_installation_leaves_nothing() {
+    fn an_interrupted_first_installation_leaves_no_files() {
         let library = library(&[
             ("a/DESCRIPTION", description("2.0")),
             ("00LOCK-a/x", String::new()),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_that_was_whole_already_stays() {
+    fn a_complete_package_is_kept() {
         let library = library(&[
             ("a/DESCRIPTION", description("2.0")),
             ("a/INDEX", String::new()),
@@ -223,15 +223,15 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_package_need_not_have_an_index_of_its_own() {
-        // R copies INDEX only where the source or its help pages give one.
+    fn a_complete_package_may_have_no_index_file() {
+        // R writes INDEX only if the source or its help pages provide one.
         let library = library(&[("a/DESCRIPTION", description("2.0")), ("a/help/AnIndex", String::new())]);
         clean_up_interrupted(library.path(), &["a".into()]).expect("cleaned");
         assert_eq!(version_of(&library).as_deref(), Some("2.0"));
     }
 
     #[test]
-    fn an_older_version_is_swapped_out_as_a_whole() {
+    fn an_older_version_is_replaced_completely() {
         let library = library(&[
             ("a/DESCRIPTION", description("1.0")),
             ("a/R/only-in-the-old-one", String::new()),
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn locks_of_the_package_and_of_the_library_block() {
+    fn locks_of_the_package_and_of_the_library_are_found() {
         let library = library(&[("00LOCK-a/x", String::new())]);
         assert_eq!(lock(library.path(), "b"), None);
         assert_eq!(lock(library.path(), "a"), Some(library.path().join("00LOCK-a")));

@@ -1,5 +1,5 @@
-//! R packages by a lock: what a resolution chose, for writing it down; and the archives that a lock names, for installing
-//! them without an index.
+//! Locks R packages: lists the resolved packages for a lock, and prepares the installation of a lock without an
+//! index.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,8 +25,8 @@ use crate::{
     },
 };
 
-/// Every package that would be installed. What is in `keep` keeps its version, as long as a repository has it. `asset`
-/// names the path of an archive in the file store.
+/// Every package that would be installed. Packages in `keep` keep their version as long as a repository offers it.
+/// `asset` returns the file store path of an archive.
 pub async fn lock(
     ctx: &Context,
     wanted: &RInstall,
@@ -56,7 +56,7 @@ pub async fn lock(
     Ok(all)
 }
 
-/// Fetches the archives of a lock and looks into each.
+/// Downloads the archives of a lock and reads their metadata.
 pub(super) async fn prepare(
     ctx: &Context,
     wanted: &RInstall,
@@ -90,7 +90,7 @@ pub(super) async fn prepare(
                 ArchiveLocation::File { shown: ctx.filestore.shown(&archive), path: archive.clone() }
             }
         };
-        // What is there already is nobody's to wait for.
+        // Installed packages need no waiting.
         let needs = package.needs.iter().filter(|name| names.contains(name)).cloned().collect();
         let chosen = ResolvedPackage { candidate: Candidate { description: description.clone(), location }, needs };
         fetched.push(FetchedPackage { chosen, archive, bytes, description });
@@ -98,7 +98,7 @@ pub(super) async fn prepare(
     Ok(Packages::of(fetched))
 }
 
-/// Where the archive of a package is on this node.
+/// The path of a package's archive on this node.
 fn archive(ctx: &Context, package: &LockedRPackage, file: Option<&PathBuf>) -> PathBuf {
     if let (lock::ArchiveSource::Asset(_), Some(file)) = (&package.from, file) {
         return file.clone();

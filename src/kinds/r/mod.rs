@@ -1,5 +1,5 @@
-//! R packages: our own resolution over the indexes of repositories, parallel downloads, one process a package along
-//! the dependency graph, binaries unpacked without R. Never believes an exit status.
+//! Installs R packages: resolves versions from the indexes of repositories, downloads in parallel, builds packages
+//! along the dependency graph, and unpacks binaries without R. Exit statuses are never trusted.
 
 mod archive;
 mod build;
@@ -52,17 +52,17 @@ use crate::{
     },
 };
 
-/// What a library will be made of.
+/// The result of preparing a library.
 #[derive(Debug)]
 pub enum Prepared {
-    /// A layer, fetched and being unpacked beside its place.
+    /// A downloaded layer that is being unpacked in its staging folder.
     Layer(Staged),
-    /// Packages.
+    /// Packages to install.
     Packages(Packages),
 }
 
 impl Prepared {
-    /// The packages that will be installed, each after those it needs.
+    /// The names of the packages that will be installed, in dependency order.
     pub fn package_names(&self) -> Vec<String> {
         match self {
             Self::Layer(staged) => staged.package_names(),
@@ -71,7 +71,7 @@ impl Prepared {
     }
 }
 
-/// Packages whose versions are decided and whose archives are in the agent's cache. Nothing else was changed.
+/// Resolved packages whose archives are in the agent's cache. Nothing else was changed.
 #[derive(Debug)]
 pub struct Packages {
     work: Vec<PackageInstall>,
@@ -86,13 +86,13 @@ struct PackageInstall {
     bytes: u64,
     source: bool,
     compiled: bool,
-    /// Whether its C++ is built on template headers: `later`, 55 kB, compiles for 15 s.
+    /// Whether its C++ code uses template headers, which compile slowly: `later` has 55 kB and takes 15 s.
     templates: bool,
     needs: BTreeSet<String>,
-    /// All packages it is built on, those that are there already among them.
+    /// All packages that it is built with, including installed ones.
     requires: BTreeSet<String>,
     from: String,
-    /// Where its archive was fetched, when it was.
+    /// The URL of a downloaded archive.
     url: Option<Url>,
 }
 
@@ -129,7 +129,7 @@ impl PackageInstall {
         Task { name: self.name.clone(), needs: self.needs.clone(), cost: self.cost() }
     }
 
-    /// About the milliseconds it takes: compiled code weighs far more than all else.
+    /// The estimated installation time in milliseconds. Compiled code takes by far the longest.
     fn cost(&self) -> u64 {
         let kilobytes = self.bytes / 1024;
         match (self.source, self.compiled) {
@@ -141,7 +141,7 @@ impl PackageInstall {
     }
 }
 
-/// Takes a layer where there is one; else decides versions and downloads archives. Does not change the library.
+/// Uses a layer if one exists. Otherwise resolves versions and downloads archives. Does not change the library.
 pub async fn prepare(ctx: &Context, wanted: &RInstall) -> Result<Prepared, Problem> {
     if let Some(layer) = &wanted.layer
         && let Some(staged) = layer::stage(ctx, layer).await
@@ -158,12 +158,12 @@ async fn prepare_packages(ctx: &Context, wanted: &RInstall) -> Result<Packages, 
     }
 }
 
-/// The version of R that packages are for.
+/// The version of R that packages are installed for.
 fn checked_version(wanted: &RInstall) -> Result<Version, Problem> {
-    version(&wanted.r_version).ok_or_else(|| Problem::refused(format!("`{}` is no version of R", wanted.r_version)))
+    version(&wanted.r_version).ok_or_else(|| Problem::refused(format!("`{}` is not a version of R", wanted.r_version)))
 }
 
-/// KeyInputs versions, preferring those of `keep`, and downloads archives.
+/// Resolves versions, preferring those in `keep`, and downloads archives.
 async fn decide(
     ctx: &Context,
     wanted: &RInstall,
@@ -174,7 +174,7 @@ async fn decide(
     let mut archives = fetch::local(ctx, &wanted.archives, &r).await?;
     let (repositories, down, rejected) = (Vec::new(), Vec::new(), BTreeMap::new());
     let mut resolver = Resolver { wanted, keep, repositories, down, rejected };
-    // What is here already may be enough; only otherwise is anybody asked.
+    // Repositories are contacted only if installed packages and local archives are not sufficient.
     if let Ok(chosen) = resolver.resolve(&archives) {
         let (fetched, _) = fetch::all(ctx, chosen, &r).await;
         return Ok(fetched);
@@ -189,7 +189,7 @@ async fn decide(
         if unusable.is_empty() {
             for error in &resolver.down {
                 let cause = error.causes.last().map(|cause| format!(": {cause}")).unwrap_or_default();
-                ctx.progress.warn(format!("{}{cause}; the others have everything", error.message));
+                ctx.progress.warn(format!("{}{cause}; the other repositories have all packages", error.message));
             }
             return Ok(fetched);
         }
@@ -203,7 +203,7 @@ async fn decide(
 
 impl Packages {
     fn of(fetched: Vec<FetchedPackage>) -> Self {
-        // Downloads end in any order; the graph has one.
+        // Downloads finish in any order, so the packages are sorted by the graph.
         let needs = fetched.iter().map(|one| (one.description.name.clone(), one.chosen.needs.clone())).collect();
         let order = order::in_order(&needs).unwrap_or_default();
         let mut work: Vec<PackageInstall> = fetched.into_iter().map(PackageInstall::new).collect();
@@ -215,22 +215,22 @@ impl Packages {
 fn check_pins(wanted: &RInstall) -> Result<(), Problem> {
     for package in &wanted.packages {
         if let Some(pin) = package.version.as_deref().filter(|pin| version(pin).is_none()) {
-            let error = Problem::refused(format!("`{}@{pin}` pins a version that R does not know", package.name));
-            return Err(error.hint("versions of R packages are numbers: `1.2.1`, `7.3-60`".to_owned()));
+            let error = Problem::refused(format!("`{}@{pin}` pins an invalid version", package.name));
+            return Err(error.hint("versions of R packages are numbers, such as `1.2.1` or `7.3-60`".to_owned()));
         }
     }
     Ok(())
 }
 
-/// What a resolution stands on.
+/// Resolves the packages of a step.
 struct Resolver<'a> {
     wanted: &'a RInstall,
     /// Versions that are preferred to newer ones.
     keep: &'a BTreeMap<String, String>,
     repositories: Vec<Repository>,
-    /// Repositories that could not be used, and why.
+    /// The problems of unusable repositories.
     down: Vec<Problem>,
-    /// Archives that turned out to be unusable, and why.
+    /// Unusable archives, and the reasons.
     rejected: BTreeMap<Url, String>,
 }
 
@@ -247,7 +247,7 @@ impl Resolver<'_> {
         .resolve()
     }
 
-    /// Pinned versions that no index has any more are in the past of a repository, or nowhere.
+    /// Finds pinned versions that no index has any more in the archive folders of the repositories.
     async fn past_versions(
         &self,
         ctx: &Context,
@@ -299,7 +299,7 @@ impl Resolver<'_> {
         Err(self.with_those_down(error).hint(hint))
     }
 
-    /// The error of a resolution that has no answer. When an archive could not be used, that is the reason.
+    /// The problem of a failed resolution. An unusable archive takes precedence, because it is the cause.
     fn explain(&self, why: ResolveError, failure: Option<Problem>) -> Problem {
         let looked_in: Vec<String> = self.repositories.iter().map(Repository::shown).collect();
         self.with_those_down(failure.unwrap_or_else(|| why.into_error(&looked_in)))
@@ -310,20 +310,20 @@ impl Resolver<'_> {
             error.causes.push(down.message.clone());
             error.causes.extend(down.causes.iter().cloned());
         }
-        // The name may be wrong, and it may be that only the one that is down has it.
+        // Either the name is wrong or only the unreachable repository has the package, so both hints are shown.
         let hints = error.hint.take().into_iter().chain(self.down.iter().find_map(|down| down.hint.clone()));
         let hint = hints.collect::<Vec<_>>().join("; ");
         error.hint((!hint.is_empty()).then_some(hint))
     }
 }
 
-/// What an installed package needs, by its own words; nothing when it cannot be read.
+/// The requirements of an installed package. Empty if its metadata cannot be read.
 fn needs_of_installed(name: &str, installed: &RInstalled) -> Vec<Requirement> {
     let read = library::installed(&installed.library, name);
     read.map(|description| description.packages().cloned().collect()).unwrap_or_default()
 }
 
-/// Installs what was prepared and looks at the library again.
+/// Installs the prepared packages and verifies the library.
 pub async fn act(ctx: &Context, wanted: &RInstall, prepared: Prepared) -> Result<(), Problem> {
     if matches!(&prepared, Prepared::Packages(packages) if packages.work.is_empty()) {
         return Ok(());
@@ -349,7 +349,7 @@ pub async fn act(ctx: &Context, wanted: &RInstall, prepared: Prepared) -> Result
     if failed.is_empty() { Ok(()) } else { Err(shaped(failed)) }
 }
 
-/// Puts a layer to its place, and looks again. The error is why the packages have to be installed instead.
+/// Moves a layer into place and verifies it. On an error the packages must be installed instead.
 async fn restore(ctx: &Context, wanted: &RInstall, staged: Staged, r: &Version) -> Result<(), String> {
     staged.put(ctx).await?;
     let packages = wanted.layer.iter().flat_map(|layer| &layer.packages);
@@ -358,7 +358,7 @@ async fn restore(ctx: &Context, wanted: &RInstall, staged: Staged, r: &Version) 
     if faults.is_empty() { Ok(()) } else { Err(faults.join("; ")) }
 }
 
-/// The work of a lock without what another step brought in the meantime.
+/// Removes packages that another step has installed in the meantime.
 fn still_to_do(mut work: Vec<PackageInstall>, library: &Path, r: &Version) -> Vec<PackageInstall> {
     work.retain(|one| library::verify(library, &one.name, &one.version, r).is_err());
     let names: BTreeSet<String> = work.iter().map(|one| one.name.clone()).collect();
@@ -368,7 +368,7 @@ fn still_to_do(mut work: Vec<PackageInstall>, library: &Path, r: &Version) -> Ve
     work
 }
 
-/// Writes down what the library held, before the first change makes it impossible to tell.
+/// Records the shipped packages in the receipt, before the first change makes them indistinguishable.
 fn remember_shipped(ctx: &Context, wanted: &RInstall) -> Result<(), Problem> {
     let mut receipt = Receipt::read(&ctx.root);
     let library = wanted.library.display().to_string();
@@ -380,7 +380,7 @@ fn remember_shipped(ctx: &Context, wanted: &RInstall) -> Result<(), Problem> {
     Ok(receipt.write(&ctx.root)?)
 }
 
-/// All failures in one error.
+/// Combines all failures into one problem.
 fn shaped(failed: Vec<FailedPackage>) -> Problem {
     let verb = if failed.iter().any(|failure| failure.built) { "built" } else { "unpacked" };
     let names: Vec<String> = failed.iter().map(|failure| format!("`{}`", failure.package)).collect();
@@ -396,7 +396,7 @@ fn shaped(failed: Vec<FailedPackage>) -> Problem {
             error = error.cause(format!("{prefix}not installed because of it: {}", failure.blocked.join(", ")));
         }
         if let Some(log) = &failure.log {
-            error = error.cause(format!("{prefix}the whole output is in `{}`", log.display()));
+            error = error.cause(format!("{prefix}the full output is in `{}`", log.display()));
         }
     }
     error.hint(hints::joined(failed.into_iter().filter_map(|failure| failure.remedy)))

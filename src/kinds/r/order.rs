@@ -1,12 +1,12 @@
-//! Puts packages in order, each after those it needs.
+//! Sorts packages in dependency order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Packages that need each other, first and last the same.
+/// Packages that depend on each other. The first and the last are the same.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Cycle(pub(super) Vec<String>);
 
-/// The names, each after those it needs; among equals by the alphabet.
+/// The names in dependency order, and alphabetically where the order is free.
 pub(super) fn in_order(needs: &BTreeMap<String, BTreeSet<String>>) -> Result<Vec<String>, Cycle> {
     let mut order = Vec::with_capacity(needs.len());
     let mut done = BTreeSet::new();
@@ -51,13 +51,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_needed_comes_first() {
+    fn dependencies_come_first() {
         let order = in_order(&graph(&[("a", &["c"]), ("b", &["a"]), ("c", &[])]));
         assert_eq!(order.expect("no cycle"), ["c", "a", "b"]);
     }
 
     #[test]
-    fn packages_that_need_each_other_are_named_in_a_circle() {
+    fn a_dependency_cycle_is_reported() {
         let cycle = in_order(&graph(&[("a", &["b"]), ("b", &["c"]), ("c", &["b"])])).expect_err("b and c");
         assert_eq!(cycle.0, ["b", "c", "b"]);
     }

@@ -1,4 +1,4 @@
-//! Which package is next: those on the longest remaining path first, and nothing that needs a package that failed.
+//! Schedules packages: those on the longest remaining path first, and none that depend on a failed package.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,27 +7,27 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Task {
     /// Its name.
     pub(super) name: String,
-    /// The packages that must be there before.
+    /// The packages that must be installed before.
     pub(super) needs: BTreeSet<String>,
-    /// About how long it takes, in milliseconds.
+    /// The estimated duration in milliseconds.
     pub(super) cost: u64,
 }
 
-/// The packages that are still to be installed.
+/// The packages that are not installed yet.
 #[derive(Debug)]
 pub(super) struct Queue {
     waiting: BTreeMap<String, BTreeSet<String>>,
-    /// How long everything takes that begins with this package.
+    /// The duration of the longest path that starts with each package.
     path: BTreeMap<String, u64>,
-    /// Packages that cannot be installed, and the one that failed.
+    /// Packages that cannot be installed, and the failed package that blocks them.
     blocked: BTreeMap<String, String>,
 }
 
 impl Queue {
-    /// All tasks wait; each must come after those it needs.
+    /// A queue of all tasks, which must be in dependency order.
     pub(super) fn new(tasks: &[Task]) -> Self {
         let mut path: BTreeMap<String, u64> = BTreeMap::new();
-        // Backwards: what needs a package is known before the package itself.
+        // In reverse order, so that dependents come before their dependencies.
         for task in tasks.iter().rev() {
             let own = path.get(&task.name).copied().unwrap_or(0) + task.cost;
             path.insert(task.name.clone(), own);
@@ -44,32 +44,32 @@ impl Queue {
         self.waiting.iter().filter(|(_, needs)| needs.is_empty()).map(|(name, _)| name)
     }
 
-    /// Whether a package could begin now.
+    /// Whether a package can start now.
     pub(super) fn has_ready(&self) -> bool {
         self.ready().next().is_some()
     }
 
-    /// Takes the package that should begin now.
+    /// Takes the package that should start next.
     pub(super) fn take(&mut self) -> Option<String> {
-        // `min_by_key` over the negated length: among equals the first name wins.
+        // `min_by_key` over the negated length takes the first of equal names.
         let next = self.ready().min_by_key(|name| std::cmp::Reverse(self.path.get(*name))).cloned()?;
         self.waiting.remove(&next);
         Some(next)
     }
 
-    /// A package that was taken is to begin later.
+    /// Returns a taken package to the queue.
     pub(super) fn put_back(&mut self, name: &str) {
         self.waiting.insert(name.to_owned(), BTreeSet::new());
     }
 
-    /// A package is there: those that waited for it may go on.
+    /// Marks a package as installed. Packages that waited for it may start.
     pub(super) fn succeeded(&mut self, name: &str) {
         for needs in self.waiting.values_mut() {
             needs.remove(name);
         }
     }
 
-    /// A package failed: those that need it, directly or not, will not be tried.
+    /// Marks a package as failed. Its direct and indirect dependents are not installed.
     pub(super) fn failed(&mut self, name: &str) {
         let mut gone = vec![name.to_owned()];
         while let Some(missing) = gone.pop() {
@@ -87,7 +87,7 @@ impl Queue {
         }
     }
 
-    /// The packages that were not tried because this one failed.
+    /// The packages that were not installed because this one failed.
     pub(super) fn blocked_by(&self, name: &str) -> Vec<String> {
         self.blocked.iter().filter(|(_, by)| *by == name).map(|(package, _)| package.clone()).collect()
     }
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_remaining_path_goes_first() {
+    fn the_longest_remaining_path_starts_first() {
         let mut queue = queue(&[("big", &[], 50), ("small", &[], 1), ("top", &["small"], 60)]);
         assert_eq!(queue.take().as_deref(), Some("small"));
         assert_eq!(queue.take().as_deref(), Some("big"));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_a_failed_package_is_not_tried_and_the_rest_is() {
+    fn only_dependents_of_a_failed_package_are_skipped() {
         let mut queue = queue(&[("a", &[], 1), ("b", &["a"], 1), ("c", &["b"], 1), ("d", &[], 1)]);
         assert_eq!(queue.take().as_deref(), Some("a"));
         queue.failed("a");

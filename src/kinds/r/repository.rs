@@ -1,4 +1,4 @@
-//! Repositories and their indexes. One that cannot be reached stops nothing as long as the others have everything.
+//! Repositories and their indexes. An unreachable repository is a warning as long as the others have all packages.
 
 use std::{
     fs::File,
@@ -21,26 +21,26 @@ use crate::{
 /// A repository whose index was read.
 #[derive(Debug)]
 pub(super) struct Repository {
-    /// Its address.
+    /// Its URL.
     pub(super) url: Url,
     /// Its index.
     pub(super) index: Index,
 }
 
 impl Repository {
-    /// Its address, as it may be shown.
+    /// Its URL without credentials.
     pub(super) fn shown(&self) -> String {
         shown(&self.url)
     }
 
-    /// Where the archive of a package of this index is.
+    /// The URL of the archive of a package in the index.
     pub(super) fn archive(&self, package: &Description) -> Url {
         let usual = format!("{}_{}.tar.gz", package.name, package.version_text);
         let folder = package.folder.iter().flat_map(|folder| folder.split('/'));
         below(&self.url, CONTRIB.into_iter().chain(folder).chain([package.file.as_deref().unwrap_or(&usual)]))
     }
 
-    /// Where the archive of a version is that the index no longer has.
+    /// The URL of the archive of a version that is no longer in the index.
     pub(super) fn past(&self, name: &str, version: &str) -> Url {
         below(&self.url, CONTRIB.into_iter().chain(["Archive", name, &format!("{name}_{version}.tar.gz")]))
     }
@@ -48,33 +48,33 @@ impl Repository {
 
 const CONTRIB: [&str; 2] = ["src", "contrib"];
 
-/// An address below another one. Parts that lead upwards are left out.
+/// A URL below another one. Parts that lead upwards are ignored.
 fn below<'a>(url: &Url, parts: impl Iterator<Item = &'a str>) -> Url {
     let mut url = url.clone();
-    // Addresses without a path (`mailto:` and such) are refused by the fetch.
+    // A URL without a path, such as `mailto:`, is refused by the download.
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().extend(parts.filter(|part| !matches!(*part, "" | "." | "..")));
     }
     url
 }
 
-/// An address without user name and password.
+/// A URL without user name and password.
 pub(super) fn shown(url: &Url) -> String {
     let mut shown = url.clone();
-    // Addresses that cannot carry credentials have none to hide.
+    // URLs that cannot carry credentials have none to hide.
     let _ = shown.set_username("");
     let _ = shown.set_password(None);
     shown.to_string()
 }
 
-/// How R presents itself. Repositories that serve binaries for Linux choose them by it, and send sources to others.
+/// R's own user agent. Repositories with Linux binaries select them by it and send sources to other clients.
 pub(super) fn user_agent(r: &Version) -> String {
     let arch = std::env::consts::ARCH;
     let vendor = if arch == "x86_64" { "pc" } else { "unknown" };
     format!("R/{r} R ({r} {arch}-{vendor}-linux-gnu {arch} linux-gnu)")
 }
 
-/// The indexes of all repositories, in order of preference, and why others have none.
+/// The usable repositories in order of preference, and the problems of the others.
 pub(super) async fn indexes(ctx: &Context, urls: &[Url], r: &Version) -> (Vec<Repository>, Vec<Problem>) {
     let read = join_all(urls.iter().map(|url| index(ctx, url, r))).await;
     let (mut repositories, mut failures) = (Vec::new(), Vec::new());
@@ -84,9 +84,8 @@ pub(super) async fn indexes(ctx: &Context, urls: &[Url], r: &Version) -> (Vec<Re
                 if let Some(first) = index.skipped.first() {
                     let count = index.skipped.len();
                     let place = shown(url);
-                    ctx.progress.warn(format!(
-                        "{count} entries of the R index at {place} make no sense, the first is `{first}`"
-                    ));
+                    ctx.progress
+                        .warn(format!("{count} entries of the R index at {place} are invalid, the first is `{first}`"));
                 }
                 repositories.push(Repository { url: url.clone(), index });
             }
@@ -96,7 +95,7 @@ pub(super) async fn indexes(ctx: &Context, urls: &[Url], r: &Version) -> (Vec<Re
     (repositories, failures)
 }
 
-/// Fetches an index to the cache and reads it from there: it is never in memory as a whole.
+/// Downloads an index into the cache and reads it from there, to limit the memory use.
 async fn index(ctx: &Context, repository: &Url, r: &Version) -> Result<Index, Problem> {
     let unusable = || Problem::new(format!("R repository `{}` cannot be used", shown(repository)));
     let folder = ctx.cache.join("r").join(&Digest::sha256(repository.as_str().as_bytes()).hex()[..16]);
@@ -118,7 +117,8 @@ async fn index(ctx: &Context, repository: &Url, r: &Version) -> Result<Index, Pr
 }
 
 fn absent(error: Problem, why: &HttpError) -> Problem {
-    let hint = "a repository has its index at `src/contrib/PACKAGES.gz`; name the folder above `src`".to_owned();
+    let hint =
+        "the index of a repository is `src/contrib/PACKAGES.gz`; give the URL of the folder above `src`".to_owned();
     error.because(why).hint(hint)
 }
 
@@ -126,7 +126,7 @@ async fn read(path: &Path) -> Result<Index, String> {
     let path = path.to_owned();
     let work = move || -> io::Result<Index> {
         let mut file = BufReader::new(File::open(path)?);
-        // Some servers unpack a `.gz` on the way.
+        // Some servers decompress a `.gz` file during the transfer.
         let packed = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
         let reader: Box<dyn Read> = if packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
         let index = Index::read(BufReader::with_capacity(64 << 10, reader))?;
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn archives_are_beside_the_index_or_where_it_says() {
+    fn archives_are_beside_the_index_or_in_the_given_folder() {
         let plain = Description::parse("Package: a\nVersion: 1.0-2\n").expect("good");
         let moved =
             Description::parse("Package: a\nVersion: 1.0\nPath: 4.2.2/Recommended\nFile: b.tar.gz\n").expect("good");
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_cannot_lead_out_of_its_repository() {
+    fn an_index_cannot_point_outside_its_repository() {
         let evil = Description::parse("Package: a\nVersion: 1.0\nPath: ../../..\nFile: ../etc/passwd\n").expect("read");
         assert!(
             repository("https://r.example/cran")

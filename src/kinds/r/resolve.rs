@@ -1,8 +1,8 @@
-//! Which packages are to be installed, in which versions, and in what order: a pure function.
+//! Resolves packages: their versions and the order of installation. A pure function.
 //!
-//! As `install.packages` does, the highest version that anybody offers wins, and among equal versions the repository
-//! named first. Beyond it, every version requirement counts, a local archive wins over all repositories, and an
-//! installed package is kept as long as everybody who needs it is content with it.
+//! As in `install.packages`, the highest version wins, and among equal versions the first repository. In addition,
+//! every version requirement counts, a local archive takes precedence over all repositories, and an installed package
+//! is kept if it satisfies all requirements.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
@@ -17,9 +17,9 @@ use super::{
 };
 use crate::plan::{RInstall, RInstalled};
 
-/// Choices that have not settled after so many rounds never will.
+/// The maximum number of rounds. A resolution that has not settled by then has a cycle of choices.
 const MOST_ROUNDS: usize = 50;
-/// What comes with every R.
+/// The packages that are part of R.
 const BASE: [&str; 15] = [
     "base",
     "compiler",
@@ -38,53 +38,53 @@ const BASE: [&str; 15] = [
     "utils",
 ];
 
-/// Where a package's archive is.
+/// The location of a package's archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ArchiveLocation {
     /// In a repository.
     Repository(Url),
-    /// In a file that was read already.
+    /// A local file.
     File {
-        /// Where it is.
+        /// Its path.
         path: std::path::PathBuf,
-        /// What people call it.
+        /// Its name in messages.
         shown: String,
     },
-    /// In the past of a repository, and already in a file.
+    /// In the archive folder of a repository, and already downloaded to this path.
     Archived(Url, std::path::PathBuf),
 }
 
-/// One version of a package that could be installed.
+/// A version of a package that could be installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Candidate {
-    /// What it is.
+    /// Its metadata.
     pub(super) description: Description,
-    /// Where it is.
+    /// The location of its archive.
     pub(super) location: ArchiveLocation,
 }
 
 /// A package to install.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ResolvedPackage {
-    /// What and from where.
+    /// The selected version.
     pub(super) candidate: Candidate,
-    /// The packages that are to be installed before it.
+    /// The packages that must be installed before it.
     pub(super) needs: BTreeSet<String>,
 }
 
-/// All that a resolution looks at.
+/// The inputs of a resolution.
 pub(super) struct ResolverInput<'a> {
-    /// What is wanted, and what is installed.
+    /// The requested packages and the installed ones.
     pub(super) wanted: &'a RInstall,
-    /// Versions that are preferred to newer ones, where they are offered and accepted.
+    /// Versions that are preferred to newer ones, if they are offered and acceptable.
     pub(super) keep: &'a BTreeMap<String, String>,
-    /// The indexes, in order of preference.
+    /// The repositories in order of preference.
     pub(super) repositories: &'a [Repository],
-    /// Archives that were read: those the profile names, and pinned versions from a repository's past.
+    /// Local archives: those that the profile names, and downloaded pinned versions.
     pub(super) archives: &'a [Candidate],
-    /// What an installed package needs.
+    /// Returns the requirements of an installed package.
     pub(super) needs_of_installed: &'a dyn Fn(&str, &RInstalled) -> Vec<Requirement>,
-    /// Archives that turned out not to be usable, and why.
+    /// Unusable archives, and the reasons.
     pub(super) rejected: &'a BTreeMap<Url, String>,
 }
 
@@ -106,7 +106,7 @@ type Demands = BTreeMap<String, Vec<Demand>>;
 type Selections = BTreeMap<String, Result<Selection, ResolveError>>;
 
 impl ResolverInput<'_> {
-    /// The packages to install, each after those it needs.
+    /// The packages to install, in dependency order.
     pub(super) fn resolve(&self) -> Result<Vec<ResolvedPackage>, ResolveError> {
         let mut before = self.roots();
         for _ in 0..MOST_ROUNDS {
@@ -120,7 +120,7 @@ impl ResolverInput<'_> {
         Err(ResolveError::Unsettled)
     }
 
-    /// What the profile itself asks for.
+    /// The requirements of the profile itself.
     fn roots(&self) -> Demands {
         let by_name = self.wanted.packages.iter().map(|package| match package.version.as_deref().and_then(version) {
             Some(version) => Requirement::exactly(&package.name, version),
@@ -133,7 +133,7 @@ impl ResolverInput<'_> {
         demands
     }
 
-    /// Picks every package that is needed, going by what was demanded in the round before.
+    /// Selects a version of every required package, based on the requirements of the previous round.
     fn round(&self, before: &Demands) -> (Selections, Demands) {
         let (mut picks, mut demands) = (Selections::new(), self.roots());
         let mut open: Vec<String> = demands.keys().rev().cloned().collect();
@@ -201,7 +201,7 @@ impl ResolverInput<'_> {
         Err(ResolveError::NoVersion { name: name.to_owned(), demands: demands.to_vec(), offers })
     }
 
-    /// The versions that could be installed, the preferred repository first, and why others could not.
+    /// The usable versions, of the preferred repository first, and the reasons why others are not usable.
     fn offers(&self, name: &str) -> (Vec<Candidate>, Vec<String>) {
         let r = version(&self.wanted.r_version).unwrap_or_else(|| Version { components: Vec::new() });
         let (mut offers, mut unusable) = (Vec::new(), Vec::new());
@@ -227,7 +227,7 @@ impl ResolverInput<'_> {
 
     fn unknown(&self, name: &str, demands: &Demands) -> ResolveError {
         let mut chain = vec![name.to_owned()];
-        // Who asked first, and who asked for that one, up to the profile.
+        // Follows the requirements from the package up to the profile.
         while let Some(by) = demands.get(&chain[0]).and_then(|demands| demands[0].by.clone()) {
             if chain.contains(&by) {
                 break;
@@ -241,7 +241,7 @@ impl ResolverInput<'_> {
 }
 
 impl Candidate {
-    /// The folder it comes from, as it may be shown.
+    /// The origin of the archive, for messages.
     fn from(&self) -> String {
         match &self.location {
             ArchiveLocation::Repository(url) => format!("`{}`", super::repository::shown(url)),
@@ -251,7 +251,7 @@ impl Candidate {
     }
 }
 
-/// Puts the packages to install in order. A package that is kept may need one that is not: it hands its needs on.
+/// Sorts the packages to install. A kept package passes its requirements on to its dependents.
 fn arrange(picks: BTreeMap<String, Selection>) -> Result<Vec<ResolvedPackage>, ResolveError> {
     let direct: BTreeMap<&str, Vec<&str>> = picks
         .iter()

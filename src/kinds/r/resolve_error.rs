@@ -1,14 +1,14 @@
-//! Why a resolution has no answer, in words for people.
+//! The errors of a resolution.
 
 use super::version::{Requirement, Version};
 use crate::problem::Problem;
 
-/// A requirement, and the package that has it; the profile itself when `None`.
+/// A requirement and its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Demand {
-    /// What is needed.
+    /// The requirement.
     pub(super) needed: Requirement,
-    /// Who needs it.
+    /// The package with the requirement. `None` for the profile.
     pub(super) by: Option<String>,
 }
 
@@ -21,42 +21,42 @@ impl Demand {
     }
 }
 
-/// Why a resolution has no answer.
+/// Why a resolution failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ResolveError {
-    /// Nobody has a package of this name.
+    /// No repository has a package of this name.
     Unknown {
-        /// The package, and before it those that need it, up to one the profile asks for.
+        /// The package, preceded by its dependents up to a package of the profile.
         chain: Vec<String>,
-        /// The nearest known name.
+        /// The most similar known name.
         nearest: Option<String>,
     },
-    /// There are versions, and none will do.
+    /// No available version satisfies all requirements.
     NoVersion {
         /// The package.
         name: String,
-        /// What is asked of it.
+        /// The requirements.
         demands: Vec<Demand>,
-        /// What there is.
+        /// The available versions.
         offers: Vec<String>,
     },
-    /// A package that comes with R is too old.
+    /// A package of R itself is too old.
     Base {
         /// The package.
         name: String,
         /// Its version.
         version: Version,
-        /// What is asked of it.
+        /// The requirements.
         demands: Vec<Demand>,
     },
-    /// Packages need each other.
+    /// Packages depend on each other.
     Cycle(Vec<String>),
-    /// Each choice of versions asks for another one.
+    /// Every choice of versions requires another choice.
     Unsettled,
 }
 
 impl ResolveError {
-    /// The error as people see it; `looked_in` are the repositories.
+    /// The problem for the user. `looked_in` lists the repositories.
     pub(super) fn into_error(self, looked_in: &[String]) -> Problem {
         match self {
             Self::Unknown { chain, nearest } => {
@@ -83,11 +83,11 @@ impl ResolveError {
                 let mut error = Problem::new(format!("R's own package `{name}` is {version}, which is too old"));
                 error.causes = bounds(&demands).collect();
                 error.hint(
-                    "it comes with R: pin an older version of the package that needs it, or use a newer runtime"
+                    "it is part of R: pin an older version of the package that needs it, or use a newer runtime"
                         .to_owned(),
                 )
             }
-            Self::Cycle(names) => Problem::new("R packages need each other").cause(linked(&names)),
+            Self::Cycle(names) => Problem::new("R packages depend on each other").cause(linked(&names)),
             Self::Unsettled => Problem::new("no choice of R package versions satisfies every requirement")
                 .hint("pin the versions of the packages that disagree".to_owned()),
         }

@@ -1,25 +1,26 @@
-//! Build slots: as many processes as there are processors, counting those that `make` starts on its own.
+//! Limits the number of build processes to the number of cores, including the jobs that `make` starts.
 //!
-//! Each build holds one slot, which stands for the one job its `make` may always run; for every further job `make`
-//! takes a slot from the same pool. So a big package uses idle processors and never more than there are.
+//! Each build holds one slot for the first job of its `make`. For every further job `make` takes a slot from the same
+//! pool, so a large package can use idle cores without exceeding the limit.
 
 use std::{sync::Arc, time::Duration};
 
 use jobserver::{Acquired, HelperThread};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-/// A killed `make` takes its slots along. When nothing of ours runs, this long is waited for one before going on without.
+/// A killed `make` does not return its slots. If no build runs, the wait for a slot ends after this time, and the
+/// build starts without one.
 const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(5) };
 
-/// Where slots come from.
+/// The source of slots.
 pub(super) enum Slots {
-    /// The pool shared with `make`.
+    /// The pool that is shared with `make`.
     Shared { helper: HelperThread, arrived: mpsc::UnboundedReceiver<std::io::Result<Acquired>>, asked: bool },
-    /// Our own processes only.
+    /// A pool for the agent's own processes.
     Own(Arc<Semaphore>),
 }
 
-/// A slot; given back when dropped.
+/// A slot. It is returned when dropped.
 pub(super) enum Slot {
     Shared {
         _slot: Acquired,
@@ -27,17 +28,17 @@ pub(super) enum Slot {
     Own {
         _slot: OwnedSemaphorePermit,
     },
-    /// Nothing ran, and no slot was to be had.
+    /// No slot, because no build was running and the pool was empty.
     Borrowed,
 }
 
 impl Slots {
-    /// Slots from the run's pool, or one a processor when there is none.
+    /// Takes slots from the run's pool. Without a pool, there is one slot per core.
     pub(super) fn new(pool: Option<&jobserver::Client>, cores: usize) -> Self {
         let (send, arrived) = mpsc::unbounded_channel();
         let helper = pool.cloned().map(|pool| {
             pool.into_helper_thread(move |slot| {
-                // When nobody listens any more, the slot goes back to the pool by itself.
+                // If the receiver is gone, the slot returns to the pool.
                 let _ = send.send(slot);
             })
         });
@@ -47,7 +48,7 @@ impl Slots {
         }
     }
 
-    /// Waits for a slot. May be dropped and called again: what was asked for is not asked for twice.
+    /// Waits for a slot. Cancel safe: a dropped call does not request a second slot.
     pub(super) async fn acquire(&mut self, nothing_runs: bool) -> Slot {
         match self {
             Self::Own(slots) => match Arc::clone(slots).acquire_owned().await {
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_slot_comes_back_to_the_shared_pool() {
+    async fn a_slot_is_returned_to_the_shared_pool() {
         let pool = jobserver::Client::new(1).expect("a pool");
         let mut slots = Slots::new(Some(&pool), 1);
         let slot = slots.acquire(true).await;
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_empty_pool_stops_nobody_for_ever() {
+    async fn an_empty_pool_does_not_block_forever() {
         let pool = jobserver::Client::new(0).expect("a pool");
         let mut slots = Slots::new(Some(&pool), 1);
         assert!(matches!(slots.acquire(true).await, Slot::Borrowed));

@@ -1,4 +1,4 @@
-//! The step as a whole, with a runner that remembers and repositories that are folders.
+//! Tests the whole step with a fake runner and repositories that are folders.
 
 use std::{
     path::Path,
@@ -20,7 +20,7 @@ use crate::{
     report::event::Events,
 };
 
-/// A node with an empty library, a repository that is a folder, and an R that is made up.
+/// A node with an empty library, a repository in a folder, and a fake R.
 pub(super) struct Node {
     temp: tempfile::TempDir,
     index: String,
@@ -87,7 +87,7 @@ impl Node {
         }
     }
 
-    /// Prepares and acts; returns the packages R was asked to build, in order.
+    /// Prepares and acts. Returns the packages that R was asked to build, in order.
     async fn run(&self, wanted: &RInstall, runner: FakeRunner) -> (Result<(), Problem>, Vec<String>) {
         let runner = Arc::new(runner);
         let ctx = self.context(runner.clone());
@@ -108,13 +108,13 @@ impl Node {
     }
 }
 
-/// The package a command builds.
+/// The package that a command builds.
 pub(super) fn package(cmd: &Cmd) -> String {
     let archive = Path::new(cmd.args.last().expect("an archive")).file_name().expect("a file").to_string_lossy();
     archive.split('_').next().expect("a name").to_owned()
 }
 
-/// An R that installs everything but the named packages, and says so in its own way.
+/// An R that installs all packages except the named ones and reports their failure.
 pub(super) fn r_that_fails(failing: &'static [&'static str], said: &'static str) -> FakeRunner {
     FakeRunner::new().answer(move |cmd| {
         let (name, library) = (package(cmd), Path::new(&cmd.args[4]));
@@ -128,7 +128,7 @@ pub(super) fn r_that_fails(failing: &'static [&'static str], said: &'static str)
 }
 
 #[tokio::test]
-async fn packages_are_built_in_order_and_found_afterwards() {
+async fn packages_are_built_in_dependency_order() {
     let node = Node::new().serves("a", "b, c").serves("b", "c").serves("c", "");
     let (result, built) = node.run(&node.wants(&["a"]), r_that_fails(&[], "")).await;
     assert_eq!(result, Ok(()));
@@ -137,7 +137,7 @@ async fn packages_are_built_in_order_and_found_afterwards() {
 }
 
 #[tokio::test]
-async fn a_failed_package_stops_only_those_that_need_it() {
+async fn a_failed_package_blocks_only_its_dependents() {
     let node = Node::new().serves("a", "b").serves("b", "").serves("c", "");
     let said = "b.c:1:10: fatal error: sodium.h: No such file or directory\nERROR: compilation failed for package 'b'";
     let (result, built) = node.run(&node.wants(&["a", "c"]), r_that_fails(&["b"], said)).await;
@@ -157,15 +157,15 @@ async fn a_failed_package_stops_only_those_that_need_it() {
 }
 
 #[tokio::test]
-async fn an_exit_status_of_success_is_not_believed() {
+async fn exit_0_without_the_package_is_a_failure() {
     let node = Node::new().serves("a", "");
     let liar = FakeRunner::new().answer(|_| Some(Finished::default()));
     let (result, _) = node.run(&node.wants(&["a"]), liar).await;
-    assert!(result.is_err_and(|error| error.causes[0].contains("is not there")));
+    assert!(result.is_err_and(|error| error.causes[0].contains("is missing")));
 }
 
 #[tokio::test]
-async fn what_a_failed_build_leaves_is_removed() {
+async fn leftovers_of_a_failed_build_are_removed() {
     let node = Node::new().serves("a", "");
     let litter = FakeRunner::new().answer(|cmd| {
         let library = Path::new(&cmd.args[4]);
@@ -180,7 +180,7 @@ async fn what_a_failed_build_leaves_is_removed() {
 }
 
 #[tokio::test]
-async fn a_lock_of_somebody_else_is_named_and_stays() {
+async fn a_lock_of_another_process_is_reported_and_kept() {
     let node = Node::new().serves("a", "");
     node.write("lib/00LOCK-a/x", b"");
     let (result, built) = node.run(&node.wants(&["a"]), r_that_fails(&[], "")).await;
@@ -201,7 +201,7 @@ async fn binaries_are_unpacked_without_r_and_replace_older_ones() {
 }
 
 #[tokio::test]
-async fn a_binary_that_the_index_does_not_announce_is_unpacked_too() {
+async fn a_binary_that_the_index_lists_as_source_is_unpacked() {
     let node = Node::new().serves_stanza(&format!("Package: a\nVersion: 1.0\n{BUILT}"));
     node.write("repo/src/contrib/PACKAGES", b"Package: a\nVersion: 1.0\n");
     let (result, built) = node.run(&node.wants(&["a"]), FakeRunner::new()).await;
@@ -209,7 +209,7 @@ async fn a_binary_that_the_index_does_not_announce_is_unpacked_too() {
 }
 
 #[tokio::test]
-async fn a_binary_for_another_r_is_refused_with_its_reason() {
+async fn a_binary_for_another_r_is_refused() {
     let node = Node::new().serves_stanza("Package: a\nVersion: 1.0\nBuilt: R 4.3.1; ; 2024-01-01 00:00:00 UTC; unix\n");
     node.write("repo/src/contrib/PACKAGES", b"Package: a\nVersion: 1.0\n");
     let error = node.run(&node.wants(&["a"]), FakeRunner::new()).await.0.expect_err("another R");
@@ -228,7 +228,7 @@ async fn an_archive_with_a_wrong_digest_is_an_error_and_nothing_is_installed() {
 }
 
 #[tokio::test]
-async fn one_dead_repository_stops_nothing_that_the_others_have() {
+async fn an_unreachable_repository_is_a_warning_if_others_have_the_packages() {
     let node = Node::new().serves("a", "");
     let mut wanted = node.wants(&["a"]);
     wanted.repos.insert(0, Url::from_directory_path(node.path("dead")).expect("absolute"));
@@ -240,7 +240,7 @@ async fn one_dead_repository_stops_nothing_that_the_others_have() {
 }
 
 #[tokio::test]
-async fn a_pinned_version_is_found_in_the_past_of_a_repository() {
+async fn a_pinned_version_is_found_in_the_archive_of_a_repository() {
     let node = Node::new().serves("a", "");
     let old = packed(&[("a/DESCRIPTION", &format!("Package: a\nVersion: 0.5\n{BUILT}"))]);
     node.write("repo/src/contrib/Archive/a/a_0.5.tar.gz", &old);
@@ -268,7 +268,7 @@ async fn local_archives_need_no_repository() {
     assert!(prepare(&ctx, &wanted).await.is_err_and(|error| error.refused));
 }
 
-/// An R that takes its time, and counts how many of it there are.
+/// An R that takes some time and counts its simultaneous builds.
 #[derive(Default)]
 struct SlowR {
     now: AtomicUsize,
@@ -295,7 +295,7 @@ impl Runner for SlowR {
 }
 
 #[tokio::test]
-async fn independent_packages_are_built_at_once_and_never_more_than_there_are_slots() {
+async fn independent_packages_are_built_in_parallel_within_the_slots() {
     let node = Node::new().serves("a", "").serves("b", "").serves("c", "").serves("d", "");
     for shared in [false, true] {
         let r = Arc::new(SlowR::default());
@@ -310,7 +310,7 @@ async fn independent_packages_are_built_at_once_and_never_more_than_there_are_sl
 }
 
 #[tokio::test]
-async fn a_build_that_is_given_up_leaves_nothing_behind() {
+async fn a_cancelled_build_leaves_no_files() {
     let node = Node::new().serves("a", "");
     let ctx = node.context(Arc::new(SlowR { never_ends: true, ..SlowR::default() }));
     let wanted = node.wants(&["a"]);
@@ -321,7 +321,7 @@ async fn a_build_that_is_given_up_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn the_environment_of_a_build_is_of_our_making() {
+async fn builds_run_in_a_controlled_environment() {
     let node = Node::new().serves("a", "");
     let runner = Arc::new(r_that_fails(&[], ""));
     let ctx = node.context(runner.clone());

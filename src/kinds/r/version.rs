@@ -1,36 +1,36 @@
-//! Versions and requirements in R's words: `jsonlite (>= 1.2)`.
+//! R's versions and requirements, such as `jsonlite (>= 1.2)`.
 
 use std::fmt;
 
 pub(super) use r_description::{Version, VersionConstraint};
 
-/// Reads a version. `r-description` wants two numbers at least; `R (>= 4)` has one.
+/// Parses a version. `r-description` needs at least two numbers, but `R (>= 4)` has one.
 pub(super) fn version(text: &str) -> Option<Version> {
     let text = text.trim();
     text.parse().ok().or_else(|| Some(Version { components: vec![text.parse().ok()?] }))
 }
 
-/// A package that is needed, and the versions that will do.
+/// A required package and its accepted versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Requirement {
     /// The package, or `R` itself.
     pub(super) name: String,
-    /// The versions that will do; any when `None`.
+    /// The accepted versions. `None` accepts all.
     pub(super) bound: Option<(VersionConstraint, Version)>,
 }
 
 impl Requirement {
-    /// Any version of a package.
+    /// A requirement without a version.
     pub(super) fn any(name: &str) -> Self {
         Self { name: name.to_owned(), bound: None }
     }
 
-    /// One version of a package and no other.
+    /// A requirement of exactly one version.
     pub(super) fn exactly(name: &str, version: Version) -> Self {
         Self { name: name.to_owned(), bound: Some((VersionConstraint::Equal, version)) }
     }
 
-    /// Whether a version will do.
+    /// Whether a version satisfies the requirement.
     pub(super) fn accepts(&self, version: &Version) -> bool {
         let Some((constraint, bound)) = &self.bound else { return true };
         match constraint {
@@ -53,7 +53,7 @@ impl fmt::Display for Requirement {
     }
 }
 
-/// Reads a dependency field. The error is the part that makes no sense.
+/// Parses a dependency field.
 pub(super) fn requirements(field: &str) -> Result<Vec<Requirement>, String> {
     field.split(',').map(str::trim).filter(|part| !part.is_empty()).map(requirement).collect()
 }
@@ -72,7 +72,7 @@ fn requirement(part: &str) -> Result<Requirement, String> {
     if is_name(name) { Ok(Requirement { name: name.to_owned(), bound }) } else { Err(bad()) }
 }
 
-/// Whether a text may be the name of a package. Nothing else gets into a path or onto a command line.
+/// Whether a text is a valid package name. Only valid names become parts of paths or arguments.
 pub(super) fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dependency_field_is_read_with_all_its_operators() {
+    fn all_operators_of_a_dependency_field_are_parsed() {
         let read =
             requirements("R (>= 4), methods,\n    a (>= 1.0), b(<2.0-1),c ( == 3.1 ), d (!= 1.1), ").expect("good");
         let shown: Vec<String> = read.iter().map(ToString::to_string).collect();
@@ -101,14 +101,14 @@ mod tests {
     }
 
     #[test]
-    fn a_dependency_that_makes_no_sense_is_named() {
+    fn an_invalid_dependency_is_reported() {
         assert_eq!(requirements("a, b (>= )"), Err("b (>= )".into()));
         assert_eq!(requirements("../evil"), Err("../evil".into()));
         assert_eq!(requirements("a (~ 1.0)"), Err("a (~ 1.0)".into()));
     }
 
     #[test]
-    fn every_operator_accepts_what_it_says() {
+    fn every_operator_accepts_the_right_versions() {
         let accepted = |text: &str| {
             let read = requirements(text).expect("good");
             ["1.0", "2.0", "3.0"].map(|number| read[0].accepts(&version(number).expect("a version")))

@@ -1,4 +1,4 @@
-//! Makes a layer of what is on a node, and publishes it.
+//! Makes a layer from the installed files of a node and publishes it.
 
 use std::{
     collections::BTreeMap,
@@ -22,46 +22,46 @@ use crate::{
     trust::{Prehash, SecretKey, trusted_comment},
 };
 
-/// How hard zstd tries: a layer is packed once, and unpacked by every node.
+/// The zstd level. A layer is packed once and unpacked by every node.
 const LEVEL: i32 = 9;
-/// No part is cut smaller than this, in bytes of files.
+/// The minimum size of a part, in bytes of files.
 const LEAST: u64 = 4 << 20;
-/// Into how many parts at most: more than any node has processors that one disk could feed.
+/// The maximum number of parts. More parts than cores that one disk can keep busy have no use.
 const MOST_PARTS: u64 = 48;
-/// What a file weighs beside its bytes: to make one takes as long as to write so many.
+/// The cost of creating a file, expressed in bytes written.
 const FILE: u64 = 8 << 10;
 
-/// A layer that was made.
+/// A published layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Baked {
-    /// Of which environment.
+    /// The environment that the layer is for.
     pub of: Environment,
-    /// Its key, hexadecimal.
+    /// The hexadecimal key.
     pub key: String,
-    /// How many packages it holds.
+    /// The number of packages.
     pub packages: usize,
-    /// Files, folders and links.
+    /// The number of files, folders and links.
     pub files: u64,
-    /// Bytes of its files.
+    /// The total size of its files in bytes.
     pub bytes: u64,
-    /// Bytes of its parts.
+    /// The total size of its parts in bytes.
     pub packed: u64,
-    /// How many parts it has.
+    /// The number of parts.
     pub parts: usize,
-    /// Whether it was kept on this node only.
+    /// Whether it was stored on this node only.
     pub private: bool,
 }
 
-/// Makes a layer of what is on this node and publishes it, signed with a key if there is one. It must be what a run
-/// installed by the lock: each file is compared with the digest it was installed with, where there is one.
+/// Makes a layer from this node and publishes it, signed if a key is given. The node must be in the state that a
+/// locked run installs: each file with a recorded digest is compared with that digest.
 pub async fn bake(ctx: &Context, layer: &Layer, signer: Option<&SecretKey>) -> Result<Baked, Problem> {
-    let failed = |why: Why| Problem::new(format!("no layer of {} can be made", layer.of.name())).cause(why);
+    let failed = |why: Why| Problem::new(format!("the {} layer cannot be made", layer.of.name())).cause(why);
     let (of, root) = (layer.clone(), ctx.root.clone());
-    ctx.progress.now("looking at every file", None);
+    ctx.progress.now("checking every file", None);
     let looking = move || {
         let files = contents::files(&of)?;
         let paths: Vec<PathBuf> = files.iter().map(|file| of.base.join(file)).filter(|path| path.is_file()).collect();
-        // Wheels bring libraries of their own along, in folders that only they know.
+        // Wheels contain libraries of their own, in folders that the loader does not search.
         let absent = |name: &str| match of.of {
             Environment::Python => Ok(()),
             Environment::R => Err(format!("it links to `{name}`, which is in no folder of libraries")),
@@ -81,12 +81,12 @@ pub async fn bake(ctx: &Context, layer: &Layer, signer: Option<&SecretKey>) -> R
         ctx.store.republish(Kind::Layer, &key, &entry).await
     };
     published.map_err(|error| failed(error.in_words()))?;
-    // What the shared place does not have, no other node will find: that is what a layer is for.
+    // Other nodes can only use a layer that is in the shared store.
     if !layer.private && ctx.store.has_shared() {
         let seen = ctx.store.entry_in(Tier::Shared, Kind::Layer, &key).await;
         if seen.is_none_or(|seen| seen.facts != entry.facts) {
-            let hint = "the warnings above say why; bake again when the shared place can be written to".to_owned();
-            return Err(Problem::new("the layer was made and could not be published").hint(hint));
+            let hint = "see the warnings above; run `store bake` again when the shared store is writable".to_owned();
+            return Err(Problem::new("the layer was made but could not be published").hint(hint));
         }
     }
     let sum = |of: fn(&Part) -> u64| manifest.parts.iter().map(of).sum();
@@ -108,13 +108,13 @@ fn sign(signer: &SecretKey, manifest: &Manifest, key: &Key) -> Result<String, Wh
     signature.map(|signature| signature.to_file()).map_err(|error| words(&error))
 }
 
-/// Files that go into one archive.
+/// The files of one part.
 struct Piece {
     names: Vec<PathBuf>,
     bytes: u64,
 }
 
-/// Cuts files, in order of their names, into pieces of about the same work. What is similar stays together.
+/// Divides files, sorted by name, into parts of about the same cost. Similar files stay together.
 fn cut(base: &Path, files: Vec<PathBuf>) -> Result<Vec<Piece>, Why> {
     let sized = files.into_iter().map(|name| {
         let found = base.join(&name).symlink_metadata().map_err(|error| format!("`{}`: {error}", name.display()))?;
@@ -138,7 +138,7 @@ fn cut(base: &Path, files: Vec<PathBuf>) -> Result<Vec<Piece>, Why> {
     Ok(pieces)
 }
 
-/// Packs all pieces, as many at a time as there are processors, and takes them into the store.
+/// Packs all parts, one per core at a time, and adds them to the store.
 async fn pack(ctx: &Context, layer: &Layer, key: &Key, pieces: Vec<Piece>) -> Result<Vec<Part>, Why> {
     ctx.progress.now(format!("packing {} parts", pieces.len()), None);
     let folder = ctx.cache.join("layers");
@@ -152,7 +152,7 @@ async fn pack(ctx: &Context, layer: &Layer, key: &Key, pieces: Vec<Piece>) -> Re
             };
             let (bytes, entries) = run_blocking(packing).await?;
             let added = if layer.private { ctx.store.add_local(&to).await } else { ctx.store.add(&to).await };
-            // The store has it under its own name.
+            // The store now has its own copy.
             let _ = fs::remove(&to);
             let object = added.map_err(|error| error.in_words())?;
             Ok(Part { sha256: object.digest.hex().to_owned(), size: object.size, bytes, entries })
@@ -167,7 +167,7 @@ mod tests {
     use crate::fs::Attributes;
 
     #[test]
-    fn files_are_cut_into_pieces_of_about_the_same_work_and_none_is_lost() {
+    fn files_are_divided_into_parts_of_similar_cost_without_loss() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let mut names = Vec::new();
         for index in 0..40 {
@@ -179,7 +179,7 @@ mod tests {
         let pieces = cut(temp.path(), names.clone()).expect("readable");
         let all: Vec<PathBuf> = pieces.iter().flat_map(|piece| piece.names.clone()).collect();
         assert_eq!(all, names, "in order, each once");
-        assert!(pieces.iter().filter(|piece| piece.bytes > LEAST + (300 << 10)).count() == 1, "but for the large one");
+        assert!(pieces.iter().filter(|piece| piece.bytes > LEAST + (300 << 10)).count() == 1, "except the large one");
         assert!((4..=6).contains(&pieces.len()), "{}", pieces.len());
         assert_eq!(cut(temp.path(), Vec::new()).expect("nothing").len(), 1);
     }

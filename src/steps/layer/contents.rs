@@ -1,4 +1,4 @@
-//! The files of a layer: what the packages of a lock brought to a node, and nothing else.
+//! Lists the files of a layer: the files that the lock's packages installed, and no others.
 
 use std::{
     collections::BTreeSet,
@@ -11,7 +11,7 @@ use crate::{
     plan::{Environment, Layer},
 };
 
-/// The files, links and empty folders of a layer, as paths below its base. Each that has a digest of its own has it still.
+/// The files, links and empty folders of a layer, as paths below its base. Files with a recorded digest are verified.
 pub(super) fn files(layer: &Layer) -> Result<Vec<PathBuf>, Why> {
     let mut files = BTreeSet::new();
     match layer.of {
@@ -25,7 +25,7 @@ pub(super) fn files(layer: &Layer) -> Result<Vec<PathBuf>, Why> {
     Ok(files.into_iter().collect())
 }
 
-/// What each distribution's RECORD lists, and its byte code.
+/// Adds the files in each distribution's RECORD, and their byte code.
 fn of_python(layer: &Layer, files: &mut BTreeSet<PathBuf>) -> Result<(), Why> {
     let env = PythonEnv::read(&layer.program).map_err(|error| words(&error))?;
     let tag = env.tag();
@@ -59,7 +59,7 @@ fn of_python(layer: &Layer, files: &mut BTreeSet<PathBuf>) -> Result<(), Why> {
     Ok(())
 }
 
-/// A path of a RECORD, from the base; `None` when it leads out of that.
+/// Resolves a path of a RECORD to a path below the base. `None` if it points outside the base.
 fn below(folder: &Path, path: &str) -> Option<PathBuf> {
     let mut parts: Vec<&std::ffi::OsStr> = folder.iter().collect();
     for part in Path::new(path).components() {
@@ -100,7 +100,7 @@ mod tests {
         replace(&root.join(path), text.as_bytes(), Attributes::mode(0o644)).expect("written");
     }
 
-    /// An environment with `x` 1, which has a module with byte code, a script, and what nobody recorded.
+    /// An environment with `x` 1, which has a module with byte code, a script and an unrecorded file.
     fn environment(root: &Path, extra: &str) -> Layer {
         let packages = "lib/python3.11/site-packages";
         write(root, &format!("{packages}/x/a.py"), "hello");
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_files_of_a_distribution_are_those_it_lists_and_their_byte_code() {
+    fn a_distribution_has_its_recorded_files_and_their_byte_code() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let layer = environment(temp.path(), "");
         let found = files(&layer).expect("all is there");
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_as_it_was_installed_is_not_kept() {
+    fn changed_files_are_not_stored() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let layer = environment(temp.path(), "");
         write(temp.path(), "lib/python3.11/site-packages/x/a.py", "evil!");

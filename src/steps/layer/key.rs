@@ -1,4 +1,4 @@
-//! Everything that decides whether a layer is for a node, as one name.
+//! Computes the key of a layer from everything that determines whether a node can use it.
 
 use std::{
     collections::BTreeMap,
@@ -14,35 +14,35 @@ use crate::{
     store::{Key, Kind},
 };
 
-/// What a layer is known by. Its names are in keys: a change of one makes all layers unknown.
+/// The inputs of a layer's key. Renaming a field changes the keys of all layers.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct KeyInputs<'a> {
     of: Environment,
-    /// Operating system, processor, versions: the lock's runtime.
+    /// The runtime of the lock: operating system, processor and versions.
     runtime: &'a str,
     version: &'a str,
-    /// The interpreter's path, which scripts name.
+    /// The path of the interpreter, which scripts contain.
     program: PathBuf,
-    /// SHA-256 of its files.
+    /// SHA-256 of the interpreter's files.
     engine: Vec<String>,
     base: PathBuf,
     folder: PathBuf,
-    /// What it holds: the lock's files for it.
+    /// The lock's packages in this layer.
     packages: &'a BTreeMap<String, LayerPackage>,
-    /// What it lies on: SHA-256 of the file that describes each package of the runtime, and names all its files' digests
-    /// where there is such a list.
+    /// SHA-256 of the metadata file of each package that the runtime ships. A RECORD covers the digests of all files
+    /// of its package.
     shipped: BTreeMap<&'a str, String>,
     compile: bool,
     smoke: &'a [String],
 }
 
-/// What R itself is, below its home.
+/// The files of R's engine, below its home folder.
 const ENGINE: [&str; 2] = ["bin/exec/R", "lib/libR.so"];
-/// The files that describe a package, the one that tells most first: RECORD has a digest of every file.
+/// The metadata files of a package, most specific first. RECORD contains a digest of every file.
 const DESCRIPTIONS: [&str; 4] = ["RECORD", "METADATA", "PKG-INFO", "DESCRIPTION"];
 
-/// The name of a layer on the node below `root`: paths in it are the node's own. Reads what the runtime ships.
+/// The key of a layer on the node below `root`. Paths in it are relative to the root. Reads the shipped packages.
 pub(super) fn of(layer: &Layer, root: &Path) -> Result<Key, Why> {
     let own = |path: &Path| Path::new("/").join(path.strip_prefix(root).unwrap_or(path));
     let unread = |path: &Path| {
@@ -52,14 +52,14 @@ pub(super) fn of(layer: &Layer, root: &Path) -> Result<Key, Why> {
     let described = |folder: &Path| {
         let file = DESCRIPTIONS.iter().map(|name| folder.join(name)).find(|file| file.is_file());
         let file = file.unwrap_or_else(|| folder.to_owned());
-        // A package that a killed installer left without any is one by its name.
+        // A killed installer may leave a package without metadata. Its name alone then identifies it.
         if file.is_dir() {
             return Ok(String::new());
         }
         Digest::sha256_of_file(&file).map(|digest| digest.hex().to_owned()).map_err(unread(&file))
     };
     let shipped = layer.shipped.iter().map(|(name, folder)| Ok((name.as_str(), described(folder)?)));
-    // R's program is a script; these are R.
+    // R's program is a script, so the engine is hashed instead.
     let of_r = layer.r_home().into_iter().flat_map(|home| ENGINE.map(|file| home.join(file)));
     let engine = std::iter::once(layer.program.clone()).chain(of_r.filter(|file| file.is_file()));
     let engine = engine.map(|file| {
@@ -112,7 +112,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn everything_that_decides_a_layer_is_in_its_name() {
+    fn every_input_changes_the_key() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let layer = layer(temp.path());
         let key = of(&layer, temp.path()).expect("readable");
@@ -140,14 +140,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_node_below_another_root_is_the_same_node() {
+    fn the_root_folder_does_not_change_the_key() {
         let (one, two) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
         let key = |root: &Path| of(&layer(root), root).expect("readable");
         assert_eq!(key(one.path()), key(two.path()));
     }
 
     #[test]
-    fn a_runtime_that_was_changed_under_the_same_version_is_another() {
+    fn a_changed_runtime_of_the_same_version_changes_the_key() {
         for path in ["bin/python3.11", "lib/python3.11/site-packages/numpy-2.dist-info/RECORD"] {
             let temp = tempfile::tempdir().expect("a temporary folder");
             let layer = layer(temp.path());

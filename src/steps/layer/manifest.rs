@@ -1,4 +1,4 @@
-//! What a layer's entry says: which parts there are, and what the files link to.
+//! The manifest of a layer: its parts, its packages and the libraries that its files link to.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -14,38 +14,38 @@ use crate::{
 };
 
 const SCHEMA: u32 = 1;
-/// Names in an entry's facts.
+/// The names of these values in an entry's facts.
 const MANIFEST: &str = "manifest";
 const SIGNATURE: &str = "signature";
-/// What a part is in an entry.
+/// The role of a part in an entry.
 const ROLE: &str = "part";
-/// More parts than any layer is cut into.
+/// The maximum number of parts in a manifest.
 const MOST_PARTS: usize = 1024;
 
-/// A layer's manifest.
+/// The manifest of a layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Manifest {
     schema: u32,
-    /// The key it belongs to: a manifest that was signed for another layer is none for this.
+    /// The key of the layer. A manifest that was signed for another layer is refused.
     key: String,
-    /// Versions by package.
+    /// Package versions, by name.
     pub(super) packages: BTreeMap<String, String>,
-    /// What its shared objects link to outside of it.
+    /// The libraries outside the layer that its shared objects link to.
     pub(super) links: LinkedLibraries,
     pub(super) parts: Vec<Part>,
 }
 
-/// A part of a layer: a tar archive, packed by zstd.
+/// A part of a layer: a tar archive, compressed by zstd.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Part {
     pub(super) sha256: String,
-    /// Bytes as they are in the store.
+    /// The compressed size in bytes.
     pub(super) size: u64,
-    /// Bytes of its files, unpacked.
+    /// The total size of its files in bytes.
     pub(super) bytes: u64,
-    /// Files, folders and links.
+    /// The number of files, folders and links.
     pub(super) entries: u64,
 }
 
@@ -60,17 +60,17 @@ impl Manifest {
         Self { schema: SCHEMA, key: key.hex().to_owned(), packages, links, parts }
     }
 
-    /// What is signed, under which name.
+    /// The signed text.
     pub(super) fn to_text(&self) -> String {
         serde_json::to_string(self).expect("our own types can be written")
     }
 
-    /// The name that a signature is for.
+    /// The file name that the signature is made for.
     pub(super) fn signed_name(key: &Key) -> String {
         format!("layer-{}", key.hex())
     }
 
-    /// The entry that brings it to others.
+    /// The store entry with this manifest.
     pub(super) fn entry(&self, signature: Option<String>) -> Entry {
         let mut facts = Map::from_iter([(MANIFEST.to_owned(), Value::String(self.to_text()))]);
         facts.extend(signature.map(|text| (SIGNATURE.to_owned(), Value::String(text))));
@@ -78,7 +78,7 @@ impl Manifest {
         Entry::new(Kind::Layer, parts.collect(), facts)
     }
 
-    /// The manifest of an entry. Under trusted keys it has to be signed, for this key.
+    /// Reads the manifest of an entry. With trusted keys, it must be signed for this key.
     pub(super) fn of(entry: &Entry, key: &Key, trusted: &Trusted) -> Result<Self, Why> {
         let text = |name: &str| entry.facts.get(name).and_then(Value::as_str);
         let manifest = text(MANIFEST).ok_or("it has no manifest")?;

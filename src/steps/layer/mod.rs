@@ -1,9 +1,10 @@
-//! Layers: what a lock adds to a Python environment or an R library, kept as a whole and restored as a whole. A layer is
-//! known by what is in it (the lock's files by their digests) and by what it lies on (the runtime, file by file that
-//! describes it); it only ever adds files.
+//! Layers: restorable sets of the files that a lock adds to a Python environment or an R library. The key of a layer
+//! covers its content (the digests of the lock's files) and the runtime below it (the metadata files of each shipped
+//! package). A layer only ever adds files.
 //!
-//! In the store a layer is an entry whose facts hold a manifest and, when it was signed, a signature of that manifest. The
-//! manifest names the parts: tar archives, packed by zstd, which unpack in any order and at the same time.
+//! In the store, a layer is an entry whose facts contain a manifest and, if the layer is signed, a signature of the
+//! manifest. The manifest lists the parts: zstd-compressed tar archives, which can be unpacked in any order and in
+//! parallel.
 
 mod bake;
 mod contents;

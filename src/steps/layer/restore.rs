@@ -1,5 +1,6 @@
-//! Brings a layer to a node: fetched and checked while the step prepares, unpacked beside its place, moved there when the
-//! step acts. Whatever is wrong with a layer is a warning, and the packages are installed as if there were none.
+//! Restores a layer. It is downloaded and checked while the step prepares, unpacked on the same file system, and
+//! renamed into place when the step acts. Any problem is a warning, and the packages are then installed without the
+//! layer.
 
 use std::{
     path::{Path, PathBuf},
@@ -26,10 +27,10 @@ use crate::{
     store::{Kind, Visibility},
 };
 
-/// The folder beside a layer's place, where the agent's cache is on another file system.
+/// The prefix of the staging folder if the agent's cache is on another file system.
 const BESIDE: &str = ".nodeagent-layer";
 
-/// A layer that was fetched whole and is being unpacked, and is not yet where it belongs. Gone when dropped.
+/// A complete layer that is being unpacked and is not in place yet. Its files are removed when it is dropped.
 #[derive(Debug)]
 pub struct Staged {
     layer: Box<Layer>,
@@ -38,12 +39,11 @@ pub struct Staged {
     unpacking: Unpacking,
 }
 
-/// Fetches the layer of a step and begins to unpack it beside its place; `None` when there is none that can be used.
-/// What it returns is there by its digests, which is all that a run has to know before its first change; unpacking goes
-/// on while other steps act.
+/// Downloads the layer of a step and starts to unpack it in a staging folder. `None` if no usable layer exists. All
+/// parts are complete and match their digests when this returns. Unpacking continues while other steps act.
 pub(crate) async fn stage(ctx: &Context, layer: &Layer) -> Option<Staged> {
     let (place, of, root) = (staging_area(ctx, layer)?, layer.clone(), ctx.root.clone());
-    // A run that was killed may have left one.
+    // A killed run may have left a staging folder.
     place.sweep().ok()?;
     if !ctx.store.keeps() {
         return None;
@@ -71,7 +71,7 @@ pub(crate) async fn stage(ctx: &Context, layer: &Layer) -> Option<Staged> {
     None
 }
 
-/// Says that what the store has is of no use.
+/// Warns that the layer in the store is not used.
 fn not_staged(ctx: &Context, layer: &Layer, why: &str) {
     ctx.progress.warn(format!("the {} layer in the store is not used: {why}", layer.of.name()));
 }
@@ -84,8 +84,8 @@ async fn fetched(ctx: &Context, layer: &Layer, manifest: Manifest, place: &Stagi
 }
 
 impl Staged {
-    /// Moves the layer to its place; what it links to must be there, and nothing that is there may change. The error is
-    /// why the packages have to be installed instead.
+    /// Moves the layer into place. The libraries that it links to must be present, and existing files must not
+    /// change. On an error the packages must be installed instead.
     pub(crate) async fn put(self, ctx: &Context) -> Result<(), Why> {
         let Self { layer, folder, links, unpacking } = self;
         ctx.progress.now("unpacking a layer", None);
@@ -98,29 +98,30 @@ impl Staged {
         if !fits {
             return Err("it links to libraries that are not here in the same versions".to_owned());
         }
-        // Here and not in a thread of its own, which would go on after the step was given up. It is renames.
+        // Runs on this thread, because a blocking thread would continue after the step is cancelled. The work is only
+        // renames.
         let put = fs::merge(&folder.unpacked, &layer.base, rank).map_err(|error| words(&error));
         ctx.progress.task_finished(format!("restore {packages} from a layer"), started, put.is_ok());
         put
     }
 
-    /// Where it is until it is put to its place.
+    /// The folder of the unpacked files.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder.unpacked
     }
 
-    /// The packages it holds.
+    /// The packages in the layer.
     pub(crate) fn package_names(&self) -> Vec<String> {
         self.layer.packages.keys().cloned().collect()
     }
 
-    /// Says that it is of no use.
+    /// Warns that the layer is not used.
     pub(crate) fn not_put(ctx: &Context, of: Environment, why: &str) {
         ctx.progress.warn(format!("the {} layer is not used, its packages are installed: {why}", of.name()));
     }
 }
 
-/// A layer never changes what is there.
+/// A layer must not change existing files.
 async fn collides(folder: &Arc<StagingFolder>, layer: &Layer) -> Result<(), Why> {
     let (from, to) = (Arc::clone(folder), layer.base.clone());
     let looked = run_blocking(move || fs::first_conflict(&from.unpacked, &to).map_err(|error| words(&error))).await?;
@@ -130,18 +131,18 @@ async fn collides(folder: &Arc<StagingFolder>, layer: &Layer) -> Result<(), Why>
     }
 }
 
-/// What says that something is installed comes last: the folder of a distribution's metadata, after what is in `bin` and
-/// `share`; a package's DESCRIPTION.
+/// The order in which entries are renamed. Metadata that marks a package as installed comes last: the `dist-info`
+/// folder, after `bin` and `share`, or DESCRIPTION.
 fn rank(name: &Path) -> u8 {
     let is_metadata = name.extension().is_some_and(|ending| ending == "dist-info") || name == Path::new("DESCRIPTION");
     if is_metadata { 2 } else { u8::from(name == Path::new("lib")) }
 }
 
-/// Where a layer can be unpacked so that it can be renamed into its place: in the agent's cache where that is in the same
-/// mount, else beside the place.
+/// Staging folders on the same mount as the layer's base, so that renames work: in the agent's cache if possible,
+/// otherwise beside the base.
 struct StagingArea {
     above: PathBuf,
-    /// How the names of all such folders there begin.
+    /// The common prefix of the folder names.
     name: String,
 }
 
@@ -155,7 +156,7 @@ fn staging_area(ctx: &Context, layer: &Layer) -> Option<StagingArea> {
 }
 
 impl StagingArea {
-    /// A folder of this process alone: threads of a run that was ended may still be at work in theirs.
+    /// A folder for this process only: threads of an earlier run may still use theirs.
     fn folder(&self, ctx: &Context) -> StagingFolder {
         let name = format!("{}{}", self.name, std::process::id());
         StagingFolder {
@@ -164,7 +165,7 @@ impl StagingArea {
         }
     }
 
-    /// What is there of earlier runs, or of this one.
+    /// Existing staging folders of earlier runs or this one.
     fn left(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(&self.above).into_iter().flatten().flatten();
         let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&self.name));

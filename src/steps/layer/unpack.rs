@@ -1,4 +1,4 @@
-//! Fetches the parts of a layer and unpacks them, both at the same time and on all cores.
+//! Downloads the parts of a layer and unpacks them in parallel on all cores.
 
 use std::{
     path::{Path, PathBuf},
@@ -20,17 +20,17 @@ use crate::{
     steps::Context,
 };
 
-/// Parts that are on their way while others are unpacked.
+/// The number of parts that are downloaded ahead of unpacking, in addition to one per core.
 const AHEAD: usize = 4;
-/// Threads that unpack a layer: no disk feeds more.
+/// The maximum number of unpacking threads. A disk cannot keep more threads busy.
 const MOST_WORKERS: usize = 32;
 
-/// Where a layer on its way is. Gone when the last who works there is done: a step whose time is up does not wait for a
-/// thread that is unpacking.
+/// The folders of a layer that is being unpacked. They are removed when the last user drops them, so a step that
+/// times out does not wait for an unpacking thread.
 #[derive(Debug)]
 pub(super) struct StagingFolder {
     pub(super) unpacked: PathBuf,
-    /// The parts, each until it is unpacked.
+    /// The folder of downloaded parts. Each is removed after it was unpacked.
     pub(super) archives: PathBuf,
 }
 
@@ -47,7 +47,7 @@ impl Drop for StagingFolder {
     }
 }
 
-/// Parts that were fetched and are being unpacked. Dropped, it gives the rest up.
+/// Downloaded parts that are being unpacked. Dropping it cancels the rest.
 #[derive(Debug)]
 pub(super) struct Unpacking {
     work: Arc<UnpackQueue>,
@@ -55,7 +55,7 @@ pub(super) struct Unpacking {
 }
 
 impl Unpacking {
-    /// Fetches all parts; what arrived is unpacked meanwhile, and the rest while others go on.
+    /// Downloads all parts. Parts are unpacked as they arrive, and unpacking continues after this returns.
     pub(super) async fn fetch(ctx: &Context, folder: &Arc<StagingFolder>, parts: Vec<Part>) -> Result<Self, Why> {
         let (unpacking, arrived) = Self::begin(ctx, folder, parts.len());
         let work = &unpacking.work;
@@ -65,18 +65,18 @@ impl Unpacking {
         };
         let fetching = futures::stream::iter(parts).map(fetch).buffer_unordered(ctx.cores + AHEAD);
         let fetched = fetching.try_for_each(|()| std::future::ready(Ok(()))).await;
-        // Without this sender no worker waits for more.
+        // When the last sender is dropped, the workers finish.
         drop(arrived);
         if fetched.is_err() || work.is_cancelled() {
             work.cancel();
-            // The place is free for another try only when nobody works there any more.
+            // A retry can use the folder only after all workers have finished.
             let unpacked = unpacking.ended().await;
             return Err(fetched.and(unpacked).err().unwrap_or_else(|| "it was given up".to_owned()));
         }
         Ok(unpacking)
     }
 
-    /// Threads that unpack what is sent to them, until the sender is dropped.
+    /// Starts the threads that unpack the parts they receive, until the sender is dropped.
     fn begin(ctx: &Context, folder: &Arc<StagingFolder>, parts: usize) -> (Self, mpsc::Sender<FetchedPart>) {
         let began = Timestamp::now();
         let (arrived, arrivals) = mpsc::channel();
@@ -94,7 +94,7 @@ impl Unpacking {
         let ended = tokio::spawn(async move {
             let ended = workers.await.into_iter().collect::<Result<(), Why>>();
             if ended.is_err() {
-                // Others act by now, and may need the room.
+                // Other steps act now and may need the disk space.
                 let clear = move || {
                     folder.clear();
                     Ok(())
@@ -109,7 +109,7 @@ impl Unpacking {
         (Self { work, ended }, arrived)
     }
 
-    /// Waits until all is unpacked.
+    /// Waits until all parts are unpacked.
     pub(super) async fn ended(mut self) -> Result<(), Why> {
         (&mut self.ended).await.unwrap_or_else(|error| Err(error.to_string()))
     }
@@ -121,7 +121,7 @@ impl Drop for Unpacking {
     }
 }
 
-/// A part in the agent's cache.
+/// A downloaded part.
 type FetchedPart = (PathBuf, Part);
 
 async fn fetch(ctx: &Context, archive: PathBuf, part: Part, arrived: mpsc::Sender<FetchedPart>) -> Result<(), Why> {
@@ -129,18 +129,18 @@ async fn fetch(ctx: &Context, archive: PathBuf, part: Part, arrived: mpsc::Sende
     if !ctx.store.object(&object.digest, Some(object.size), &archive, |_| ()).await {
         return Err(format!("its part {} is not there", &object.digest.hex()[..12]));
     }
-    // Nobody listens any more when all has been given up.
+    // The receiver is gone if unpacking was cancelled.
     let _ = arrived.send((archive, part));
     Ok(())
 }
 
-/// What those who unpack share.
+/// The state that the unpacking threads share.
 #[derive(Debug)]
 struct UnpackQueue {
     arrivals: Mutex<mpsc::Receiver<FetchedPart>>,
-    /// Names of all parts: what one may not do, two may not do together.
+    /// The names in all parts, so that two parts cannot do together what one part may not do alone.
     seen: UnpackedNames,
-    /// One part is of no use, or nobody waits for them any more: the others need not come.
+    /// Whether unpacking was cancelled, because a part is unusable or the step ended.
     cancelled: AtomicBool,
 }
 
@@ -153,7 +153,7 @@ impl UnpackQueue {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    /// Unpacks parts as they arrive, one after the other, in memory that they share.
+    /// Unpacks parts as they arrive. All parts of a thread share one decompression context.
     fn unpack_all(&self, into: &Path) -> Result<(), Why> {
         let mut context = DCtx::create();
         loop {
@@ -165,7 +165,7 @@ impl UnpackQueue {
         }
     }
 
-    /// Unpacks one part; it may hold what it says and no more.
+    /// Unpacks one part within the limits of the manifest.
     fn unpack(&self, archive: &Path, part: &Part, into: &Path, context: &mut DCtx<'static>) -> Result<(), Why> {
         let unread = |error: std::io::Error| format!("`{}` could not be read: {error}", archive.display());
         let packed = fs::open_compressed(archive, context).map_err(unread)?;
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_unpacked_takes_no_room_while_others_act() {
+    async fn a_damaged_part_is_removed_while_other_steps_act() {
         let bench = Bench::new();
         let (unpacking, arrived) = Unpacking::begin(&bench.ctx, &bench.folder, 1);
         arrived.send(bench.arrived(&archive())).expect("somebody listens");
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_nobody_waits_for_is_not_unpacked() {
+    async fn cancelled_parts_are_not_unpacked() {
         let bench = Bench::new();
         let (unpacking, arrived) = Unpacking::begin(&bench.ctx, &bench.folder, 1);
         drop(unpacking);
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_sent_is_unpacked_also_when_nobody_asks_for_it_yet() {
+    async fn parts_are_unpacked_before_their_result_is_awaited() {
         let bench = Bench::new();
         let (unpacking, arrived) = Unpacking::begin(&bench.ctx, &bench.folder, 1);
         arrived.send(bench.arrived(&archive())).expect("somebody listens");

@@ -1,5 +1,5 @@
-//! The byte code of one distribution, packed and put beside its modules. A file of byte code begins with 16 bytes: what made
-//! it, a word of flags, and time and size of the source that it counts for (PEP 552). The time is that of the node.
+//! Packs and restores the byte code of one distribution. A byte code file starts with a header of 16 bytes: magic
+//! number, flags, and modification time and size of the source (PEP 552). The time is that of the source on the node.
 
 use std::{
     collections::BTreeMap,
@@ -16,37 +16,37 @@ use crate::{
     fs::{self, Attributes, FsError, Limits, PartialFile},
 };
 
-/// Where the words of the header are: flags, time, size; what is behind them is code.
+/// The positions of flags, time and size in the header.
 const FLAGS: std::ops::Range<usize> = 4..8;
 const TIME: std::ops::Range<usize> = 8..12;
 const SIZE: std::ops::Range<usize> = 12..16;
-/// How hard zstd tries: it is packed while a run is going on, in little memory.
+/// The zstd level. Archives are packed during a run, so speed and low memory use matter.
 const LEVEL: i32 = 1;
-/// The most that the byte code of one distribution may be.
+/// The size limits for the byte code of one distribution.
 const LIMITS: Limits = Limits { bytes: 1 << 30, entries: 200_000 };
 
-/// The modules of a distribution, by the names of their byte code below its folder.
+/// The modules of a distribution, by the paths of their byte code below its folder.
 pub(super) type Modules = BTreeMap<PathBuf, RecordEntry>;
 
-/// Why byte code is not put.
+/// Why byte code was not restored.
 #[derive(Debug)]
 pub(super) enum RestoreError {
-    /// The archive is not what it should be: it is of no use to anybody.
+    /// The archive is invalid.
     Archive(FsError),
-    /// It cannot be put here.
+    /// The archive cannot be restored on this node.
     Node(FsError),
 }
 
 /// The modules of a distribution.
 pub(super) fn modules(found: &Distribution, interpreter: &str) -> io::Result<Modules> {
-    // Scripts lie elsewhere, and are not imported.
+    // Scripts are outside this folder and are not imported.
     let is_below = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));
     let files = found.files()?.into_iter().filter(|file| is_below(Path::new(&file.path)));
     Ok(files.filter_map(|file| Some((bytecode_path(Path::new(&file.path), interpreter)?, file))).collect())
 }
 
-/// Packs byte code, with no time in its headers: the same code makes the same archive. Says whether there is one: there is
-/// none where a module has no byte code that counts, or is not the one that the distribution brought.
+/// Packs byte code with the time removed from its headers, so that equal code gives equal archives. Returns `false`
+/// without a usable archive if a module has no valid byte code or differs from the distribution's.
 pub(super) fn pack(below: &Path, modules: &Modules, to: &Path) -> Result<bool, FsError> {
     if modules.is_empty() || !modules.iter().all(|(code, module)| counts(below, code, module)) {
         return Ok(false);
@@ -57,11 +57,11 @@ pub(super) fn pack(below: &Path, modules: &Modules, to: &Path) -> Result<bool, F
         Ok((name.clone(), code))
     });
     fs::compress_contents(timeless, LEVEL, to)?;
-    // What nobody would take is not kept either.
+    // An archive that would be refused is not stored.
     Ok(check(to, (below, modules), &mut DCtx::create()).is_ok())
 }
 
-/// Whether byte code is there, in a form that can be kept, and counts for the module that was installed.
+/// Whether byte code exists, has a supported header and belongs to the installed module.
 fn counts(below: &Path, code: &Path, module: &RecordEntry) -> bool {
     let read = || -> io::Result<bool> {
         let source = below.join(&module.path).symlink_metadata()?;
@@ -72,8 +72,8 @@ fn counts(below: &Path, code: &Path, module: &RecordEntry) -> bool {
     read().unwrap_or_default()
 }
 
-/// Puts packed byte code beside the modules it is of, in the place of what may be there. Nothing is put when any of it is of
-/// no module, or was made of another source. Stops when given up.
+/// Restores packed byte code beside its modules and replaces existing byte code. Nothing is written if any file
+/// belongs to no module or to another source. Stops when cancelled.
 pub(super) fn put(
     archive: &Path,
     (below, modules): (&Path, &Modules),
@@ -81,11 +81,11 @@ pub(super) fn put(
     is_cancelled: impl Fn() -> bool,
 ) -> Result<(), RestoreError> {
     check(archive, (below, modules), context).map_err(RestoreError::Archive)?;
-    // Two distributions may bring the same file; which of them is there counts.
+    // Two distributions may contain the same file. The installed one must match.
     for module in modules.values() {
-        let same = module.matches_record(below).and_then(|same| {
-            if same { Ok(()) } else { Err(io::Error::other("the module is not the one that the wheel brought")) }
-        });
+        let same = module
+            .matches_record(below)
+            .and_then(|same| if same { Ok(()) } else { Err(io::Error::other("the module differs from the wheel's")) });
         same.map_err(|source| {
             RestoreError::Node(FsError::Io { path: below.join(&module.path), verb: "read", source })
         })?;
@@ -93,10 +93,10 @@ pub(super) fn put(
     let putting = open(archive, context).and_then(|packed| {
         fs::read_archive(packed, below, LIMITS, |name, _, packed| {
             if is_cancelled() {
-                return Err(io::Error::other("the step was given up"));
+                return Err(io::Error::other("the step was cancelled"));
             }
             let (source, header) = of_module((below, modules), name, packed)?;
-            // As Python does it.
+            // The same mode that Python uses.
             let attributes = Attributes::mode(source.permissions().mode() & 0o666 | 0o200);
             let mut partial = PartialFile::create(&below.join(name), attributes).map_err(io::Error::other)?;
             partial.write(&header).map_err(io::Error::other)?;
@@ -107,7 +107,7 @@ pub(super) fn put(
     putting.map_err(RestoreError::Node)
 }
 
-/// Reads an archive to its end: all of it is byte code of modules that are here, by their size.
+/// Reads a whole archive and checks that all of it is byte code of present modules of the same size.
 fn check(archive: &Path, of: (&Path, &Modules), context: &mut DCtx<'static>) -> Result<(), FsError> {
     fs::read_archive(open(archive, context)?, of.0, LIMITS, |name, _, packed| of_module(of, name, packed).map(drop))
 }
@@ -117,13 +117,13 @@ fn open<'a>(archive: &Path, context: &'a mut DCtx<'static>) -> Result<impl Read 
     fs::open_compressed(archive, context).map_err(unread)
 }
 
-/// The module that packed byte code is of, and the header with which it counts here.
+/// The source of packed byte code, and the header for it on this node.
 fn of_module(
     (below, modules): (&Path, &Modules),
     name: &Path,
     packed: &mut dyn Read,
 ) -> io::Result<(Metadata, [u8; 16])> {
-    let module = modules.get(name).ok_or_else(|| io::Error::other("it is of none of the modules"))?;
+    let module = modules.get(name).ok_or_else(|| io::Error::other("it belongs to no module"))?;
     let source = below.join(&module.path).symlink_metadata()?;
     let mut first = [0; 16];
     packed.read_exact(&mut first).map_err(|_| io::Error::other("it has no header"))?;
@@ -131,11 +131,11 @@ fn of_module(
     Ok((source, header))
 }
 
-/// The header with which code counts for this source.
+/// The header that makes byte code valid for this source.
 fn header(first: [u8; 16], source: &Metadata) -> Result<[u8; 16], &'static str> {
     let mut header = first;
     if header[FLAGS] != [0; 4] {
-        return Err("it does not go by the time of its source");
+        return Err("it is not timestamp-based");
     }
     if !source.is_file() || header[SIZE] != word(source.size()) {
         return Err("its source had another size");
@@ -144,7 +144,7 @@ fn header(first: [u8; 16], source: &Metadata) -> Result<[u8; 16], &'static str> 
     Ok(header)
 }
 
-/// The lowest 32 bits, the lowest first.
+/// The lowest 32 bits in little-endian order.
 fn word(number: u64) -> [u8; 4] {
     let [a, b, c, d, ..] = number.to_le_bytes();
     [a, b, c, d]
@@ -156,7 +156,7 @@ mod tests {
 
     use super::*;
 
-    /// What an interpreter would write for a source of this size, made at another time.
+    /// Byte code as an interpreter writes it for a source of this size, with another time.
     fn code(size: u32) -> Vec<u8> {
         [&[0xa7, 0x0d, 0x0d, 0x0a, 0, 0, 0, 0][..], &7_u32.to_le_bytes(), &size.to_le_bytes(), b"marshalled"].concat()
     }
@@ -191,7 +191,7 @@ mod tests {
             modules(&env, "cpython-311").expect("readable")
         }
 
-        /// Packs what another node has.
+        /// Packs files as on another node.
         fn packed(&self, files: &[(&str, &[u8])]) -> PathBuf {
             let other = tempfile::tempdir().expect("a temporary folder");
             let names: Vec<PathBuf> = files.iter().map(|(name, _)| PathBuf::from(name)).collect();
@@ -218,13 +218,13 @@ mod tests {
     const CODE: &str = "x/__pycache__/a.cpython-311.pyc";
 
     #[test]
-    fn only_modules_below_the_folder_have_byte_code() {
+    fn only_modules_below_the_folder_are_included() {
         let module = RecordEntry { path: "x/a.py".into(), sha256: None };
         assert_eq!(Bench::new().modules(), [(PathBuf::from(CODE), module)].into());
     }
 
     #[test]
-    fn byte_code_counts_for_the_source_that_is_here() {
+    fn restored_byte_code_is_valid_for_the_source_on_the_node() {
         let bench = Bench::new();
         bench.put(&bench.packed(&[(CODE, &code(5))])).expect("put");
         let written = std::fs::read(bench.path(CODE)).expect("there");
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_counts_is_packed_and_the_same_makes_the_same() {
+    fn only_valid_byte_code_is_packed_and_archives_are_reproducible() {
         let (one, two) = (Bench::new(), Bench::new());
         let packed = |bench: &Bench| {
             let to = bench.path("packed");
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_of_another_distribution_gets_none_and_gives_none() {
+    fn a_module_of_another_distribution_is_neither_packed_nor_restored() {
         let bench = Bench::new();
         bench.put(&bench.packed(&[(CODE, &code(5))])).expect("put");
         bench.write("x-1.dist-info/RECORD", b"x/a.py,sha256=another,5\n");
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wheel_of_which_a_module_is_not_compiled_is_not_kept() {
+    fn a_wheel_with_uncompiled_modules_is_not_packed() {
         let bench = Bench::new();
         bench.put(&bench.packed(&[(CODE, &code(5))])).expect("put");
         bench.write("x/b.py", b"hello");
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_put_of_what_is_refused_or_given_up() {
+    fn nothing_is_restored_if_refused_or_cancelled() {
         let bench = Bench::new();
         bench.write("x/b.py", b"hello");
         bench.write("x-1.dist-info/RECORD", b"x/a.py,,\nx/b.py,,\n");
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn byte_code_of_something_else_is_refused_by_the_check_that_is_for_it() {
+    fn foreign_byte_code_is_refused_by_the_responsible_check() {
         let bench = Bench::new();
         let unchecked = {
             let mut code = code(5);
@@ -298,10 +298,10 @@ mod tests {
         for (files, words) in [
             (vec![(CODE, code(6))], "its source had another size"),
             (vec![(CODE, b"short".to_vec())], "it has no header"),
-            (vec![(CODE, unchecked)], "it does not go by the time of its source"),
-            (vec![("x/__pycache__/b.cpython-311.pyc", code(5))], "it is of none of the modules"),
-            (vec![("evil.pth", b"import evil".to_vec())], "it is of none of the modules"),
-            (vec![("x/a.py", b"evil!".to_vec())], "it is of none of the modules"),
+            (vec![(CODE, unchecked)], "it is not timestamp-based"),
+            (vec![("x/__pycache__/b.cpython-311.pyc", code(5))], "it belongs to no module"),
+            (vec![("evil.pth", b"import evil".to_vec())], "it belongs to no module"),
+            (vec![("x/a.py", b"evil!".to_vec())], "it belongs to no module"),
         ] {
             let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (*name, &bytes[..])).collect();
             assert_eq!(bench.refused(&files), words, "{files:?}");

@@ -1,5 +1,5 @@
-//! Byte code that is kept: what one node compiled of a wheel, no other compiles again. What is wrong with the store is a
-//! warning at most; then the modules are compiled as if there were none.
+//! Shares compiled byte code between nodes through the store. A problem with the store is at most a warning, and the
+//! modules are then compiled on this node.
 
 mod archive;
 
@@ -34,13 +34,13 @@ use crate::{
     store::{Key, Kind, Visibility},
 };
 
-/// What the packed byte code is in an entry.
+/// The role of packed byte code in an entry.
 const ROLE: &str = "byte-code";
-/// Archives that are fetched while others are, beside one a processor.
+/// The number of archives that are downloaded ahead, in addition to one per core.
 const AHEAD: usize = 4;
-/// Compiles the modules that a file names, on so many processors, or in one process where that cannot be. What cannot be
-/// compiled is left as it is: some modules are for other versions of Python. Byte code goes by the time of its source,
-/// whatever the environment says.
+/// Compiles the modules listed in a file, on the given number of cores, or in one process if a pool cannot be
+/// created. Modules that cannot be compiled are skipped, because some are for other Python versions. The byte code is
+/// timestamp-based, whatever the environment says.
 pub(super) const COMPILE: &str = "import compileall, functools, py_compile, sys
 with open(sys.argv[1]) as file: names = file.read().splitlines()
 compiling = functools.partial(
@@ -52,36 +52,36 @@ except Exception:
     list(map(compiling, names))
 ";
 
-/// Everything that decides what a wheel's modules are compiled to.
+/// The inputs of the key of a wheel's byte code.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct KeyInputs<'a> {
     /// SHA-256 of the wheel.
     wheel: &'a str,
-    /// What compiles, and where the modules are: byte code names them.
+    /// The interpreter and the folder of the modules. Byte code contains their paths.
     interpreter: &'a Interpreter,
 }
 
 /// A wheel that will be installed.
 #[derive(Debug)]
 pub(super) struct WheelToInstall {
-    /// The distribution.
+    /// The name of the distribution.
     pub(super) name: String,
     /// SHA-256 of the wheel.
     pub(super) sha256: String,
-    /// Who may have what is made of it.
+    /// The visibility of artifacts made from it.
     pub(super) reach: Visibility,
 }
 
-/// The byte code of wheels. Empty where none is wanted, or can be kept.
+/// The byte code of wheels. Empty if byte code is not wanted or cannot be stored.
 #[derive(Debug, Default)]
 pub(super) struct ByteCode {
     wheels: BTreeMap<String, Wheel>,
-    /// Archives on their way.
+    /// The folder of downloaded archives.
     scratch: Option<ScratchFolder>,
 }
 
-/// A wheel whose byte code has a name.
+/// A wheel and the key of its byte code.
 #[derive(Debug)]
 struct Wheel {
     key: Key,
@@ -89,13 +89,13 @@ struct Wheel {
     found: StoredByteCode,
 }
 
-/// What the store has for a wheel.
+/// The byte code that the store has for a wheel.
 #[derive(Debug, PartialEq, Eq)]
 enum StoredByteCode {
     Missing,
-    /// Packed byte code, brought here.
+    /// A downloaded archive.
     Archive(PathBuf),
-    /// Byte code of something else, or none although it says so.
+    /// The store's archive is missing or invalid.
     Unusable,
 }
 
@@ -103,7 +103,7 @@ enum StoredByteCode {
 type Installed = (PathBuf, Modules);
 
 impl ByteCode {
-    /// Looks for the byte code of wheels that will be installed, and fetches what there is.
+    /// Downloads the stored byte code of wheels that will be installed.
     pub(super) async fn look(
         ctx: &Context,
         wanted: &PythonInstall,
@@ -126,16 +126,16 @@ impl ByteCode {
         Self { wheels: looking.buffer_unordered(ctx.cores + AHEAD).collect().await, scratch: Some(scratch) }
     }
 
-    /// Whether any is here: then the installer need not compile.
+    /// Whether the store has any. The installer then does not compile.
     pub(super) fn is_any(&self) -> bool {
         self.wheels.values().any(|wheel| matches!(wheel.found, StoredByteCode::Archive(_)))
     }
 
-    /// Gives installed distributions their byte code: what is here is put in its place, the rest is compiled.
+    /// Restores the downloaded byte code of installed distributions and compiles the rest.
     pub(super) async fn complete(&mut self, ctx: &Context, wanted: &PythonInstall, names: &[String]) {
         let all = match installed(wanted, names).await {
             Ok(all) => all,
-            Err(why) => return ctx.progress.warn(format!("byte code cannot be put in its place: {why}")),
+            Err(why) => return ctx.progress.warn(format!("byte code cannot be restored: {why}")),
         };
         let done = self.put_all(ctx, &all).await;
         let rest = all.iter().filter(|(name, _)| !done.contains(*name));
@@ -146,7 +146,7 @@ impl ByteCode {
         }
     }
 
-    /// Puts what is here in its place, on all processors. Returns the distributions that have all of it now.
+    /// Restores the downloaded byte code on all cores. Returns the distributions that are complete.
     async fn put_all(&mut self, ctx: &Context, all: &BTreeMap<String, Installed>) -> BTreeSet<String> {
         let started = Timestamp::now();
         let archives = self.wheels.iter().filter_map(|(name, wheel)| match &wheel.found {
@@ -173,7 +173,7 @@ impl ByteCode {
                 }
             }
         }
-        // What came from the store need not be kept.
+        // Restored byte code is already in the store.
         self.wheels.retain(|name, _| !done.contains(name));
         if !done.is_empty() {
             let task = format!("unpack byte code of {}", counted(done.len(), "wheel"));
@@ -198,20 +198,20 @@ impl ByteCode {
         };
         ctx.progress.task_finished("compile", started, compiled.is_ok());
         if let Err(why) = compiled {
-            ctx.progress.warn(format!("modules are not compiled, and their first import takes longer: {why}"));
+            ctx.progress.warn(format!("modules could not be compiled, so their first import takes longer: {why}"));
         }
     }
 
-    /// Keeps what was compiled here. Goes on behind the run.
+    /// Publishes newly compiled byte code in the background.
     pub(super) fn keep(self, ctx: &Context, wanted: &PythonInstall) {
         let Some(scratch) = self.scratch.filter(|_| !self.wheels.is_empty()) else { return };
-        // No password stays for what goes on behind the run.
+        // Background work gets no logins, so that passwords do not outlive the run.
         let ctx = Context { logins: Logins::default(), ..ctx.clone() };
         let (also, wanted, wheels, scratch) = (ctx.store.clone(), wanted.clone(), self.wheels, Arc::new(scratch));
         also.spawn_background(async move {
             let names: Vec<String> = wheels.keys().cloned().collect();
             let Ok(mut all) = installed(&wanted, &names).await else { return };
-            // One after the other: packing takes memory, and nobody waits for it.
+            // One at a time, because packing needs memory and is not urgent.
             for (name, wheel) in wheels {
                 let Some((below, modules)) = all.remove(&name) else { continue };
                 if is_kept(&ctx, &wheel).await {
@@ -228,25 +228,26 @@ impl ByteCode {
                     Err(why) => Err(why),
                 };
                 if let Err(why) = kept {
-                    ctx.progress.warn(format!("the byte code of `{name}` is not kept in the store: {why}"));
+                    ctx.progress.warn(format!("the byte code of `{name}` was not stored: {why}"));
                 }
             }
         });
     }
 }
 
-/// A distribution whose byte code was put; else what the store has in truth, and why it was not.
+/// A distribution, and the result of restoring its byte code. The error has the state of the stored byte code and the
+/// reason.
 type RestoreOutcome = (String, Result<(), (StoredByteCode, Why)>);
 
-/// Archives that are to be put to their places.
+/// The archives to restore.
 struct RestoreQueue {
     left: Mutex<Vec<(String, PathBuf, Installed)>>,
-    /// Nobody waits any more.
+    /// Set when the step no longer waits for the result.
     cancelled: AtomicBool,
 }
 
 impl RestoreQueue {
-    /// Puts one after the other, in memory that they share, until there are no more.
+    /// Restores archives until the queue is empty. All of them share one decompression context.
     fn put_all(&self) -> Vec<RestoreOutcome> {
         let (mut context, mut done) = (DCtx::create(), Vec::new());
         loop {
@@ -264,7 +265,7 @@ impl RestoreQueue {
     }
 }
 
-/// Gives up when nobody waits any more.
+/// Cancels the queue when dropped.
 struct CancelOnDrop<'a>(&'a RestoreQueue);
 
 impl Drop for CancelOnDrop<'_> {
@@ -273,7 +274,7 @@ impl Drop for CancelOnDrop<'_> {
     }
 }
 
-/// Brings packed byte code to a path.
+/// Downloads packed byte code to `to`.
 async fn fetch(ctx: &Context, key: &Key, reach: Visibility, to: PathBuf) -> StoredByteCode {
     let mut found = StoredByteCode::Missing;
     for &which in reach.tiers() {
@@ -288,7 +289,7 @@ async fn fetch(ctx: &Context, key: &Key, reach: Visibility, to: PathBuf) -> Stor
     found
 }
 
-/// Those of these distributions that are in the environment itself and have modules, by name.
+/// The given distributions that are in the environment's own site-packages and have modules, by name.
 async fn installed(wanted: &PythonInstall, names: &[String]) -> Result<BTreeMap<String, Installed>, Why> {
     let (interpreter, names) = (wanted.interpreter.clone(), names.to_vec());
     let reading = move || {
@@ -305,7 +306,7 @@ async fn installed(wanted: &PythonInstall, names: &[String]) -> Result<BTreeMap<
     Ok(run_blocking(reading).await?.into_iter().map(|(found, name)| (name, found)).collect())
 }
 
-/// Whether byte code of a wheel is kept by now, by this node or another.
+/// Whether this or another node has stored the byte code of a wheel in the meantime.
 async fn is_kept(ctx: &Context, Wheel { key, reach, found }: &Wheel) -> bool {
     for &which in reach.tiers() {
         if *found != StoredByteCode::Unusable && ctx.store.entry_in(which, Kind::ByteCode, key).await.is_some() {
@@ -315,7 +316,7 @@ async fn is_kept(ctx: &Context, Wheel { key, reach, found }: &Wheel) -> bool {
     false
 }
 
-/// Keeps a packed archive, which is then the store's.
+/// Publishes a packed archive and removes the file.
 async fn publish(ctx: &Context, wheel: &Wheel, packed: &Path) -> Result<(), Why> {
     let of = (Kind::ByteCode, &wheel.key);
     let published = ctx.store.publish_file(of, ROLE, packed, Map::new(), wheel.reach).await;

@@ -1,4 +1,4 @@
-//! Byte code between nodes that share a store.
+//! Tests byte code of nodes that share a store.
 
 use std::{
     fmt::Write as _,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 const SITE: &str = "lib/python3.11/site-packages";
-/// The header of byte code that counts for a module.
+/// The header of valid byte code for a module.
 fn counting(module: &Path) -> [u8; 16] {
     let found = module.metadata().expect("a module");
     let time = found.modified().expect("a time").duration_since(UNIX_EPOCH).expect("later").as_secs();
@@ -29,7 +29,7 @@ fn counting(module: &Path) -> [u8; 16] {
     words.map(u32::to_le_bytes).concat().try_into().expect("sixteen bytes")
 }
 
-/// What was said: parts of the step that ended, and warnings.
+/// Records finished tasks and warnings.
 #[derive(Clone, Default)]
 struct Heard(Arc<Mutex<Vec<String>>>);
 
@@ -43,7 +43,7 @@ impl Observer for Heard {
     }
 }
 
-/// Nodes that share a folder, one after the other in the same place: byte code names the place.
+/// Nodes that share a folder. They use the same path one after another, because byte code contains its path.
 struct Cluster {
     temp: tempfile::TempDir,
     heard: Heard,
@@ -69,7 +69,7 @@ impl Cluster {
         fs::replace(&self.path(&format!("node/{name}")), bytes, Attributes::mode(0o644)).expect("written");
     }
 
-    /// A fresh node with an environment in which nothing is installed, and a cache of this name.
+    /// A fresh node with an empty environment and its own cache folder.
     fn fresh(&self, cache: &str) -> Context {
         fs::remove_tree(&self.path("node")).expect("removed");
         self.write("bin/python3.11", b"the interpreter");
@@ -104,7 +104,7 @@ impl Cluster {
         ctx
     }
 
-    /// `x` by the lock, with two modules, and `y` by a file of the profile, with one.
+    /// `x` of the lock with two modules, and `y` of a file of the profile with one.
     fn wanted(&self) -> PythonInstall {
         let mut wanted = super::super::guard::tests::wanted();
         wanted.interpreter = self.path("node/bin/python3.11");
@@ -128,7 +128,7 @@ impl Cluster {
         wanted
     }
 
-    /// What an installer does; each source gets a time of its own.
+    /// Acts as the installer. Each source gets its own time.
     fn install(&self, compile: bool) {
         for (name, modules) in [("x", &["x/a", "x/b"][..]), ("y", &["y"])] {
             let mut record = String::new();
@@ -148,7 +148,7 @@ impl Cluster {
         }
     }
 
-    /// Where the byte code of a module is.
+    /// The path of a module's byte code.
     fn code(module: &str) -> String {
         let path = bytecode_path(Path::new(&format!("{module}.py")), "cpython-311").expect("a module");
         format!("{SITE}/{}", path.display())
@@ -172,7 +172,7 @@ impl Cluster {
         compiled.iter().map(|path| path.replace(&below, "")).collect()
     }
 
-    /// A first node, which compiles and keeps.
+    /// The first node, which compiles and publishes.
     async fn first(&self) {
         let (ctx, wanted) = (self.fresh("one"), self.wanted());
         let code = look(&ctx, &wanted).await;
@@ -183,7 +183,7 @@ impl Cluster {
         assert_eq!(self.said(), Vec::<String>::new());
     }
 
-    /// Another node: what it found, and what it did.
+    /// Another node. Returns whether it found byte code, and the recorded events.
     async fn another(&self, cache: &str) -> (bool, Vec<String>) {
         let (ctx, wanted) = (self.fresh(cache), self.wanted());
         let mut code = look(&ctx, &wanted).await;
@@ -207,7 +207,7 @@ impl Cluster {
         self.grouped("shared/v1/objects")
     }
 
-    /// The files of a folder of folders, in order.
+    /// The files below a folder, sorted.
     fn grouped(&self, folder: &str) -> Vec<PathBuf> {
         let within =
             |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -227,7 +227,7 @@ async fn look(ctx: &Context, wanted: &PythonInstall) -> ByteCode {
 }
 
 #[tokio::test]
-async fn what_one_node_compiled_the_next_does_not() {
+async fn the_next_node_uses_the_compiled_byte_code() {
     let cluster = Cluster::new();
     cluster.first().await;
     assert_eq!((cluster.entries().len(), cluster.objects().len()), (2, 2));
@@ -240,11 +240,11 @@ async fn what_one_node_compiled_the_next_does_not() {
 }
 
 #[tokio::test]
-async fn nodes_that_compile_at_the_same_time_keep_the_same_objects() {
+async fn nodes_that_compile_simultaneously_store_the_same_objects() {
     let cluster = Cluster::new();
     cluster.first().await;
     let before = cluster.objects();
-    // Nobody's entries are seen yet.
+    // The entries of the other node are not visible yet.
     cluster.entries().iter().for_each(|entry| fs::remove(entry).expect("removed"));
     let (is_any, _) = cluster.another("two").await;
     assert!(!is_any);
@@ -252,19 +252,16 @@ async fn nodes_that_compile_at_the_same_time_keep_the_same_objects() {
 }
 
 #[tokio::test]
-async fn what_is_of_no_use_is_told_compiled_and_replaced() {
+async fn unusable_byte_code_is_reported_compiled_and_replaced() {
     let cluster = Cluster::new();
     cluster.first().await;
-    // One entry leads to what belongs to another wheel.
+    // One entry points to the object of another wheel.
     let entries = cluster.entries();
     let read = |path: &PathBuf| std::fs::read(path).expect("readable");
     fs::replace(&entries[0], &read(&entries[1]), Attributes::default()).expect("written");
     let (is_any, said) = cluster.another("two").await;
     let [told, unpacked, compiled] = &said[..] else { panic!("{said:?}") };
-    assert!(
-        is_any && told.contains("in the store is not used") && told.contains("it is of none of the modules"),
-        "{told}"
-    );
+    assert!(is_any && told.contains("in the store is not used") && told.contains("it belongs to no module"), "{told}");
     assert_eq!((unpacked.as_str(), compiled.as_str()), ("unpack byte code of 1 wheel", "compile"));
     let rest = cluster.compiled();
     assert!(rest == ["x/a.py", "x/b.py"] || rest == ["y.py"], "{rest:?}");
@@ -272,7 +269,7 @@ async fn what_is_of_no_use_is_told_compiled_and_replaced() {
 }
 
 #[tokio::test]
-async fn a_changed_object_is_not_taken() {
+async fn a_changed_object_is_not_used() {
     let cluster = Cluster::new();
     cluster.first().await;
     for entry in cluster.entries() {
@@ -288,7 +285,7 @@ async fn a_changed_object_is_not_taken() {
 }
 
 #[tokio::test]
-async fn another_interpreter_or_another_wheel_has_other_byte_code() {
+async fn other_interpreters_and_wheels_have_other_keys() {
     let cluster = Cluster::new();
     cluster.first().await;
     let found = async |change: fn(&Cluster, &mut PythonInstall)| {

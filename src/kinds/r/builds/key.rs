@@ -1,4 +1,4 @@
-//! Everything that decides a build, as one name.
+//! Computes the store key of a build from everything that affects its result.
 
 use std::{
     collections::BTreeMap,
@@ -12,35 +12,35 @@ use crate::{
     store::{Key, Kind},
 };
 
-/// What decides how a package comes out of its source. Its names are in keys: a change of one makes all builds unknown.
+/// The inputs of a build's key. Renaming a field changes the keys of all builds.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct KeyInputs {
     /// The version of R.
     pub(super) r: String,
-    /// What R was built for, such as `x86_64-pc-linux-gnu`.
+    /// The platform of R, such as `x86_64-pc-linux-gnu`.
     pub(super) platform: String,
     /// Operating system and release, such as `debian 12`.
     pub(super) os: String,
-    /// The receiving library: some packages remember where they are.
+    /// The target library, because some packages store its path.
     pub(super) library: PathBuf,
     /// SHA-256 of the source archive.
     pub(super) source: String,
-    /// The packages it is built on.
+    /// The packages that it is built with.
     pub(super) needs: BTreeMap<String, Dependency>,
-    /// What compiles and how; `None` where nothing is compiled.
+    /// The compilers and their settings. `None` if nothing is compiled.
     pub(super) tools: Option<Toolchain>,
 }
 
-/// A package that another is built on.
+/// A package that another one is built with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Dependency {
-    /// It is built, too: the key of that.
+    /// A built package, by the key of its build.
     Built(String),
-    /// It is unpacked from an archive with this SHA-256.
+    /// An unpacked package, by the SHA-256 of its archive.
     Unpacked(String),
-    /// It was there, in this version.
+    /// An installed package, by its version.
     Installed(String),
 }
 
@@ -48,11 +48,11 @@ pub(super) enum Dependency {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Toolchain {
-    /// What each compiler calls itself, by R's name for it.
+    /// The version line of each compiler, by R's name for it.
     pub(super) compilers: BTreeMap<String, String>,
-    /// SHA-256 of all settings that R builds with, ours among them.
+    /// SHA-256 of all build settings of R, including the agent's.
     pub(super) settings: String,
-    /// Variables that `configure` scripts and compilers listen to.
+    /// Environment variables that affect `configure` scripts and compilers.
     pub(super) variables: BTreeMap<String, String>,
 }
 
@@ -62,7 +62,7 @@ impl KeyInputs {
     }
 }
 
-/// The SHA-256 of a file, in digits.
+/// The hexadecimal SHA-256 of a file.
 pub(super) fn sha256(path: &Path) -> std::io::Result<String> {
     Digest::sha256_of_file(path).map(|digest| digest.hex().to_owned())
 }
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_changes_with_each_part_of_what_decides_a_build() {
+    fn every_input_changes_the_key() {
         type Change = fn(&mut KeyInputs);
         let changes: [(&str, Change); 13] = [
             ("version of R", |d| d.r = "4.2.3".into()),

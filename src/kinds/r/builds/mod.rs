@@ -1,5 +1,5 @@
-//! Builds that are kept: what one node built, no other builds again where everything that decides it is the same. What
-//! is wrong with the store is a warning at most; then the package is built as if there were none.
+//! Shares builds of R packages between nodes through the store. A build is used only where everything that affects
+//! its result is the same. A problem with the store is at most a warning, and the package is then built on this node.
 
 mod key;
 mod toolchain;
@@ -30,14 +30,14 @@ use crate::{
     store::{Entry, Key, Kind, Lease, LeaseGuard, Store, Visibility},
 };
 
-/// What the packed package is in an entry.
+/// The role of a packed package in an entry.
 const ROLE: &str = "package";
-/// What the package links to, in an entry's facts.
+/// The fact of an entry that lists the libraries which the package links to.
 const LINKS: &str = "links";
-/// Objects are sent over networks, and unpacked by nodes that are in a hurry.
+/// A medium level, because objects are both transferred over networks and unpacked at node start.
 const COMPRESSION: Compression = Compression::new(4);
 
-/// The builds of a step, with the store they are kept in. Cheap to clone.
+/// The builds of a step and their store. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Builds(Arc<Inner>);
 
@@ -47,32 +47,32 @@ struct Inner {
     libraries: SystemLibraries,
     library: PathBuf,
     r: Version,
-    /// Archives on their way between store and library.
+    /// The folder of archives between store and library.
     folder: PathBuf,
     progress: Progress,
 }
 
-/// A package whose build has a name.
+/// A package whose build has a key.
 struct KnownBuild {
     key: Key,
     version: String,
-    /// Whether it stays on this node, and no other's is taken: it is made of what not everybody may have, or only what is
-    /// signed counts, and a build of another node has nobody's word.
+    /// `NodeOnly` if the package or one of its build dependencies came from a private repository, or if trusted keys
+    /// are configured: no signature covers builds of other nodes.
     reach: Visibility,
 }
 
-/// How a package comes to be there.
+/// The way in which a package gets installed.
 pub(super) enum BuildSource {
-    /// Its build is in the store, and here is the archive.
+    /// From the store; the archive was downloaded to this path.
     FromStore(PathBuf),
-    /// It is ours to build; others wait as long as the lease lives.
+    /// Build it here. Other nodes wait as long as the lease is renewed.
     Build(Option<LeaseGuard>),
-    /// Another node builds it.
+    /// Another node is building it.
     Elsewhere,
 }
 
 impl Builds {
-    /// Names the builds of these packages, each of which comes after those it needs; `None` when none can be kept.
+    /// Computes the keys of all builds. `work` must be in dependency order. `None` if builds cannot be stored.
     pub(super) async fn new(
         ctx: &Context,
         wanted: &RInstall,
@@ -80,7 +80,7 @@ impl Builds {
         work: &[PackageInstall],
         r: &Version,
     ) -> Option<Self> {
-        // What the user's own settings do cannot be told.
+        // The effect of a user's own build settings on the result is unknown.
         if !ctx.store.keeps() || environment.added_settings().is_none() || !work.iter().any(|one| one.source) {
             return None;
         }
@@ -118,7 +118,8 @@ impl Builds {
         })))
     }
 
-    /// KeyInputs how a package comes to be there. With `may_wait`, it may be left to another node that is at it.
+    /// Selects how a package gets installed. With `may_wait`, the build may be left to another node that has started
+    /// it.
     pub(super) async fn way(&self, package: &str, may_wait: bool) -> BuildSource {
         let Some(known) = self.0.known.get(package) else { return BuildSource::Build(None) };
         if let Some(archive) = self.look(package, known).await {
@@ -129,7 +130,7 @@ impl Builds {
         }
         match self.0.store.lease(&known.key, LEASE).await {
             Lease::Held { .. } => BuildSource::Elsewhere,
-            // Whoever had it may have published just now.
+            // The previous holder of the lease may have published it just now.
             Lease::Taken(guard) => match self.look(package, known).await {
                 Some(archive) => BuildSource::FromStore(archive),
                 None => BuildSource::Build(Some(guard)),
@@ -137,14 +138,14 @@ impl Builds {
         }
     }
 
-    /// Waits until another node has built a package or is no longer at it, but not after a moment.
+    /// Waits until another node has published the build or stopped building, within the budget.
     pub(super) async fn wait(&self, package: &str, budget: &WaitBudget) {
         let Some(known) = self.0.known.get(package) else { return };
         let fits = |entry: &Entry| self.links_if_fitting(entry).is_some();
         budget.wait(&self.0.store, (Kind::RBuild, &known.key), fits).await;
     }
 
-    /// The archive of a build that fits this node, brought here: from the node's own place, else from the shared one.
+    /// The archive of a usable build, downloaded from this node's store or the shared one.
     async fn look(&self, package: &str, known: &KnownBuild) -> Option<PathBuf> {
         for &which in known.reach.tiers() {
             let Some(entry) = self.0.store.entry_in(which, Kind::RBuild, &known.key).await else { continue };
@@ -152,7 +153,7 @@ impl Builds {
                 continue;
             }
             let Some(member) = entry.object(ROLE) else {
-                self.warn(package, "its entry has no object");
+                self.warn(package, "its entry lists no object");
                 continue;
             };
             let to = self.0.folder.join(format!("{}.tar.gz", member.sha256));
@@ -178,23 +179,23 @@ impl Builds {
         None
     }
 
-    /// What a build links to, if all of that is here in the same versions.
+    /// The libraries that a build links to, if the node has all of them in the same versions.
     fn links_if_fitting(&self, entry: &Entry) -> Option<LinkedLibraries> {
         let links: LinkedLibraries = serde_json::from_value(entry.facts.get(LINKS)?.clone()).ok()?;
         self.0.libraries.fits(&links).then_some(links)
     }
 
-    /// Says that what the store has is not used.
+    /// Warns that a build in the store is not used.
     pub(super) fn warn(&self, package: &str, why: &str) {
         self.0.progress.warn(format!("the build of `{package}` in the store cannot be used: {why}"));
     }
 
-    /// Keeps a package that was just built and found good. Goes on behind the run; the lease lives until others can see it.
+    /// Publishes a new, verified build in the background. The lease is held until other nodes can see the entry.
     pub(super) fn keep(&self, package: &str, guard: Option<LeaseGuard>) {
         let (this, package) = (self.clone(), package.to_owned());
         self.0.store.spawn_background(async move {
             if let Err(why) = this.keep_now(&package).await {
-                this.0.progress.warn(format!("the build of `{package}` is not kept in the store: {why}"));
+                this.0.progress.warn(format!("the build of `{package}` was not stored: {why}"));
             }
             drop(guard);
         });
@@ -207,7 +208,7 @@ impl Builds {
         let packing = move || this.pack(&name, &path);
         let links = run_blocking(packing).await?;
         let published = self.publish(known, &to, links).await;
-        // The store has it under its own name.
+        // The store now has its own copy.
         let _ = fs::remove(&to);
         published.map_err(|error| error.in_words())
     }
@@ -240,14 +241,14 @@ impl Builds {
     }
 }
 
-/// What R was built for, by a package of its own that has compiled code.
+/// The platform of R, from the metadata of one of its compiled packages.
 fn platform(wanted: &RInstall) -> String {
     let stats = wanted.installed.get("stats").and_then(|stats| library::installed(&stats.library, "stats").ok());
     let platform = stats.and_then(|stats| stats.built?.platform);
     platform.unwrap_or_else(|| std::env::consts::ARCH.to_owned())
 }
 
-/// The names of all builds: that of a package holds those of the packages it needs.
+/// The keys of all builds. The key of a package contains the keys of its build dependencies.
 fn known(
     common: &KeyInputs,
     wanted: &RInstall,
@@ -264,7 +265,7 @@ fn known(
         }
         let of_need = |name: &String| {
             let installed = || match wanted.installed.get(name) {
-                // R's own packages are as R is.
+                // R's own packages are covered by the version of R.
                 Some(found) if found.base => None,
                 Some(found) => Some(Dependency::Installed(found.version.clone())),
                 None => None,

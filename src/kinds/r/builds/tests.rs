@@ -1,4 +1,4 @@
-//! The step with a store: what it takes from there, what it does not, and whom it waits for.
+//! Tests the step with a store: the builds that it uses, those that it refuses, and waiting for other nodes.
 
 use std::{
     sync::Mutex,
@@ -17,7 +17,7 @@ use crate::{
     store::{StoreLocations, StoreUrl},
 };
 
-/// What was said: parts of the step that ended, and warnings.
+/// Records finished tasks and warnings.
 #[derive(Clone, Default)]
 struct Heard(Arc<Mutex<Vec<String>>>);
 
@@ -38,7 +38,7 @@ impl Heard {
     }
 }
 
-/// A node that shares a folder with others, and its library.
+/// A node that shares a folder with other nodes, and its library.
 struct Sharing {
     node: Node,
     heard: Heard,
@@ -50,7 +50,7 @@ impl Sharing {
         Self { node, heard: Heard::default() }
     }
 
-    /// A store of its own place and the shared one. StoreLocations of other names are those of other nodes.
+    /// A local store and the shared one. Each name stands for another node.
     fn store(&self, name: &str) -> Store {
         let clouds = Arc::new(Clouds::new(Arc::default(), ClientEnvironment::default()));
         let shared = Some(StoreUrl::Folder(self.node.path("shared")));
@@ -68,7 +68,7 @@ impl Sharing {
         (ctx, runner)
     }
 
-    /// Installs packages on a fresh node of this name. Returns what R was asked to build.
+    /// Installs packages on a fresh node of this name. Returns the packages that R was asked to build.
     async fn installs(&self, name: &str, packages: &[&str]) -> Vec<String> {
         fs::remove_tree(&self.node.path("lib")).expect("removed");
         self.heard.all();
@@ -80,7 +80,7 @@ impl Sharing {
         runner.seen().iter().map(package).collect()
     }
 
-    /// The names that a node has for builds of packages.
+    /// The keys that a node computes for builds of packages.
     async fn builds(&self, name: &str, packages: &[&str]) -> Builds {
         let (ctx, _) = self.context(name, FakeRunner::new());
         let wanted = self.node.wants(packages);
@@ -104,7 +104,7 @@ impl Sharing {
         found
     }
 
-    /// Changes the only entry of the shared place.
+    /// Changes the only entry of the shared store.
     fn changes_entry(&self, change: impl Fn(&mut Value)) {
         let entries = self.files("shared/v1/entries/r-build");
         let [path] = &entries[..] else { panic!("one entry: {entries:?}") };
@@ -115,7 +115,7 @@ impl Sharing {
 }
 
 #[tokio::test]
-async fn what_one_node_built_the_next_unpacks() {
+async fn the_next_node_unpacks_the_build_of_the_first() {
     let cluster = Sharing::new(Node::new().serves("a", "b").serves("b", ""));
     assert_eq!(cluster.installs("one", &["a"]).await, ["b", "a"]);
     assert_eq!(cluster.heard.all(), ["build b", "build a"]);
@@ -131,20 +131,20 @@ async fn what_one_node_built_the_next_unpacks() {
 }
 
 #[tokio::test]
-async fn a_build_that_does_not_fit_the_node_is_not_used_and_gives_way_to_one_that_does() {
+async fn an_unusable_build_is_replaced_by_a_usable_one() {
     let cluster = Sharing::new(Node::new().serves("a", ""));
     cluster.installs("one", &["a"]).await;
     cluster.changes_entry(|entry| entry["facts"]["links"]["packages"] = serde_json::json!({"libcurl4:amd64": "7.88"}));
     assert_eq!(cluster.installs("two", &["a"]).await, ["a"], "this node has no libcurl4");
     assert_eq!(cluster.heard.all(), ["build a"]);
     assert_eq!(cluster.installs("three", &["a"]).await, Vec::<String>::new());
-    // An entry without the facts is no better.
+    // An entry without the fact is not usable either.
     cluster.changes_entry(|entry| entry["facts"] = serde_json::json!({}));
     assert_eq!(cluster.installs("four", &["a"]).await, ["a"]);
 }
 
 #[tokio::test]
-async fn what_is_broken_is_told_and_the_package_built() {
+async fn a_damaged_build_is_reported_and_the_package_built() {
     let cluster = Sharing::new(Node::new().serves("a", ""));
     cluster.installs("one", &["a"]).await;
     let objects = || cluster.files("shared/v1/objects");
@@ -155,7 +155,7 @@ async fn what_is_broken_is_told_and_the_package_built() {
     assert!(heard[0].starts_with("warning: ") && heard[0].contains("is refused"), "{heard:?}");
     assert_eq!(cluster.installs("three", &["a"]).await, Vec::<String>::new(), "what two built is there in its place");
 
-    // Something else under its own digest: whoever wrote the entry was wrong.
+    // An object with a correct digest but other content.
     let other = cluster.node.path("other");
     fs::replace(&other, b"no archive at all", Attributes::default()).expect("written");
     let store = cluster.store("wrong");
@@ -175,14 +175,14 @@ async fn what_is_broken_is_told_and_the_package_built() {
 }
 
 #[tokio::test]
-async fn while_another_node_builds_a_package_the_others_are_built() {
+async fn other_packages_are_built_while_another_node_builds_one() {
     let cluster = Sharing::new(Node::new().serves("a", "").serves("b", ""));
     let builds = cluster.builds("other", &["a", "b"]).await;
     let other = cluster.store("other");
     let held = other.lease(&builds.0.known["a"].key, LEASE).await;
     let started = Instant::now();
     let given_back = async {
-        // Not before `b` is there: that is what it is about.
+        // Not before `b` is installed, which is the point of the test.
         while !cluster.node.path("lib/b").exists() && started.elapsed() < Duration::from_secs(20) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -197,14 +197,14 @@ async fn while_another_node_builds_a_package_the_others_are_built() {
 }
 
 #[tokio::test]
-async fn nobody_waits_longer_than_building_would_take() {
+async fn the_wait_is_limited_by_the_build_time() {
     let cluster = Sharing::new(Node::new().serves("a", ""));
     let builds = cluster.builds("other", &["a"]).await;
     let other = cluster.store("other");
     let _held = other.lease(&builds.0.known["a"].key, LEASE).await;
     assert!(matches!(builds.way("a", true).await, BuildSource::Elsewhere));
     assert!(matches!(builds.way("a", false).await, BuildSource::Build(None)), "its wait budget is exhausted");
-    // A patience that is over is not waited for.
+    // An exhausted budget means no wait.
     let over = WaitBudget::until(Instant::now());
     builds.wait("a", &over).await;
     assert!(over.is_exhausted());
@@ -244,7 +244,7 @@ fn keys(wanted: &RInstall, work: &[PackageInstall], digests: [&str; 2]) -> Vec<K
 }
 
 #[test]
-fn the_name_of_a_build_holds_those_of_the_builds_it_needs() {
+fn the_key_of_a_build_contains_the_keys_of_its_dependencies() {
     let node = Node::new();
     let all = [work("a", &[]), work("b", &["a", "stats", "there"])];
     let mut wanted = node.wants(&[]);
@@ -254,7 +254,7 @@ fn the_name_of_a_build_holds_those_of_the_builds_it_needs() {
     assert!(first[0] != other_need[0] && first[1] != other_need[1]);
     let unpacked = [PackageInstall { source: false, ..work("a", &[]) }, all[1].clone()];
     assert_ne!(keys(&wanted, &unpacked, ["01", "02"]), first[1..]);
-    // What is there counts with its version, but for what is R's own.
+    // Installed packages count with their version, except R's own.
     let there = |base| crate::plan::RInstalled { version: "1.0".into(), library: "/site".into(), base };
     wanted.installed.insert("stats".into(), there(true));
     assert_eq!(keys(&wanted, &all, ["01", "02"]), first);
@@ -263,7 +263,7 @@ fn the_name_of_a_build_holds_those_of_the_builds_it_needs() {
 }
 
 #[test]
-fn what_is_built_on_private_packages_is_private() {
+fn builds_with_private_dependencies_are_private() {
     let node = Node::new();
     let all = [work("a", &[]), work("b", &["a"]), work("c", &[])];
     let digests = ["01", "02", "03"].map(str::to_owned);
@@ -273,7 +273,7 @@ fn what_is_built_on_private_packages_is_private() {
 }
 
 #[tokio::test]
-async fn where_only_what_is_signed_counts_no_other_nodes_build_is_taken() {
+async fn with_trusted_keys_builds_of_other_nodes_are_not_used() {
     let cluster = Sharing::new(Node::new().serves("a", ""));
     cluster.installs("first", &["a"]).await;
     let key = crate::trust::SecretKey::generate().expect("random numbers").public();

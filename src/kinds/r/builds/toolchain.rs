@@ -1,4 +1,4 @@
-//! What R compiles with: asked of R and of the compilers themselves, once a step, and only when something is to be built.
+//! Determines the compilers that R uses and their settings, once per step and only if a package must be compiled.
 
 use futures::future::join_all;
 
@@ -11,11 +11,11 @@ use crate::{
 
 /// R's names for the compilers of packages.
 const COMPILERS: [&str; 3] = ["CC", "CXX", "FC"];
-/// Settings that no package is compiled with, and that differ with what else is on a node.
+/// Settings that do not affect packages but depend on other software of the node.
 const OF_OTHERS: [&str; 3] = ["JAVA", "JAR", "TCLTK_"];
 
-/// Asks R for its settings and each compiler for its name; `None` when R does not say, or builds by settings that are
-/// the user's own.
+/// Reads R's settings and the version of each compiler. `None` if R does not report them or uses the user's own
+/// settings.
 pub(super) async fn ask(ctx: &Context, environment: &BuildEnvironment) -> Option<Toolchain> {
     let added = environment.added_settings()?;
     let settings = compilers::output(ctx, &environment.settings()).await?;
@@ -33,7 +33,7 @@ fn setting<'a>(settings: &'a str, name: &str) -> Option<&'a str> {
     settings.lines().filter_map(|line| line.split_once('=')).find(|(key, _)| key.trim() == name).map(|(_, value)| value)
 }
 
-/// The settings that matter to a build.
+/// The settings that affect builds.
 fn of_builds(settings: &str) -> String {
     let lines = settings.lines().filter(|line| !OF_OTHERS.iter().any(|other| line.starts_with(other)));
     lines.flat_map(|line| [line.trim_end(), "\n"]).collect()
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn compilers_are_those_that_r_names_by_what_they_call_themselves() {
+    async fn compilers_are_identified_by_their_version_lines() {
         let tools = asked(SETTINGS, "12.2.0").await.expect("R answers");
         let expected = [("CC", "gcc (Debian) 12.2.0"), ("CXX", "g++ (Debian) 12.2.0"), ("FC", "")];
         assert_eq!(tools.compilers, expected.map(|(name, said)| (name.to_owned(), said.to_owned())).into());
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn other_flags_are_other_settings_and_java_is_none_of_them() {
+    async fn flags_change_the_settings_but_java_does_not() {
         let settings = asked(SETTINGS, "12").await.map(|tools| tools.settings);
         let flags = asked("CC = gcc\nCFLAGS = -O3\n", "12").await.map(|tools| tools.settings);
         assert!(settings.is_some() && settings != flags);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_r_that_does_not_say_has_no_tools() {
+    async fn without_settings_of_r_there_is_no_toolchain() {
         let ctx = Context::for_tests(Arc::new(FakeRunner::new()), Events::default().of_step("r"));
         assert_eq!(ask(&ctx, &BuildEnvironment::for_tests()).await, None);
     }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{kinds::r::index::Index, plan::RPackage};
 
-/// What a test resolves: an R 4.2.2 with `tools`, some repositories, some installed packages.
+/// The inputs of a test: an R 4.2.2 with `tools`, some repositories and some installed packages.
 struct World {
     wanted: RInstall,
     repositories: Vec<Repository>,
@@ -43,7 +43,7 @@ fn world(packages: &[&str], repositories: &[&str]) -> World {
     }
 }
 
-/// `a 1.0: b (>= 2), c | d 1.0` as an index. What follows `&` is taken as it is.
+/// Parses `a 1.0: b (>= 2), c | d 1.0` as an index. Text after `&` is copied unchanged.
 fn stanzas(text: &str) -> String {
     text.split('|').map(|line| stanza(line) + "\n").collect()
 }
@@ -85,7 +85,7 @@ impl World {
         .resolve()
     }
 
-    /// Names and versions in the order of installation.
+    /// Names and versions in installation order.
     fn order(&self) -> Vec<String> {
         let show = |chosen: ResolvedPackage| {
             format!("{} {}", chosen.candidate.description.name, chosen.candidate.description.version_text)
@@ -99,7 +99,7 @@ impl World {
 }
 
 #[test]
-fn everything_that_is_needed_comes_along_and_comes_first() {
+fn dependencies_are_included_and_come_first() {
     let world = world(
         &["plumber"],
         &["plumber 1.2: R6 (>= 2.0), httpuv | R6 2.5 | httpuv 1.6: later, tools, utils | later 1.3"],
@@ -111,7 +111,7 @@ fn everything_that_is_needed_comes_along_and_comes_first() {
 }
 
 #[test]
-fn an_installed_package_that_will_do_is_kept_and_a_too_old_one_is_not() {
+fn an_installed_package_is_kept_unless_it_is_too_old() {
     let world = world(&["a"], &["a 1.0: b (>= 2.0), c | b 2.1 | c 9.0"]);
     let world = world.with_installed("b", "1.9", "").with_installed("c", "1.0", "");
     assert_eq!(world.order(), ["b 2.1", "a 1.0"]);
@@ -125,7 +125,7 @@ fn a_ready_node_needs_nothing() {
 }
 
 #[test]
-fn what_an_installed_package_misses_is_brought_and_comes_before_those_that_use_it() {
+fn missing_dependencies_of_installed_packages_are_installed_first() {
     let world = world(&["a"], &["a 1.0: kept | missing 3.0"]).with_installed("kept", "1.0", "missing");
     assert_eq!(world.order(), ["missing 3.0", "a 1.0"]);
     let a = world.resolve().expect("resolved").pop().expect("two");
@@ -152,19 +152,19 @@ fn upper_bounds_and_exclusions_lead_to_an_older_version() {
 
 #[test]
 fn a_requirement_found_late_changes_an_early_choice() {
-    // `b` is met before `z`, which wants an older one | that older one needs something else.
+    // `b` is met before `z`, which needs an older `b` | that older version needs another package.
     let world = world(&["b", "z"], &["b 2.0: new | b 1.0: old | z 1.0: b (< 2.0) | new 1.0 | old 1.0"]);
     assert_eq!(world.order(), ["old 1.0", "b 1.0", "z 1.0"]);
 }
 
 #[test]
-fn a_pin_takes_that_version_whatever_is_newer_or_installed() {
+fn a_pin_takes_precedence_over_newer_and_installed_versions() {
     let world = world(&["a@1.0"], &["a 1.0 | a 2.0"]).with_installed("a", "2.0", "");
     assert_eq!(world.order(), ["a 1.0"]);
 }
 
 #[test]
-fn a_local_archive_wins_and_takes_part() {
+fn a_local_archive_takes_precedence() {
     let world = world(&["a"], &["a 9.0 | b 1.0"]).with_archive("a 1.0: b");
     assert_eq!(world.order(), ["b 1.0", "a 1.0"]);
     let again = world.with_installed("a", "1.0", "b").with_installed("b", "1.0", "");
@@ -172,7 +172,7 @@ fn a_local_archive_wins_and_takes_part() {
 }
 
 #[test]
-fn what_does_not_fit_this_r_is_no_candidate_and_its_reason_is_kept() {
+fn versions_for_another_r_are_excluded_with_a_reason() {
     let built = "Built: R 4.3.1";
     let both = world(&["a"], &[&format!("a 1.0 &{built}"), "a 0.9"]);
     assert_eq!(both.order(), ["a 0.9"]);
@@ -182,7 +182,7 @@ fn what_does_not_fit_this_r_is_no_candidate_and_its_reason_is_kept() {
 }
 
 #[test]
-fn an_unknown_package_names_who_needs_it_and_the_nearest_name() {
+fn an_unknown_package_is_reported_with_its_dependents_and_a_suggestion() {
     let error = world(&["plumber"], &["plumber 1.0: foo | foo 1.0: httpv | httpuv 1.6"]).error();
     assert_eq!(error.message, "R package `httpv` is in none of the repositories");
     assert_eq!(error.causes, ["needed by `plumber` -> `foo` -> `httpv`", "looked in: https://r1.example/"]);
@@ -191,32 +191,32 @@ fn an_unknown_package_names_who_needs_it_and_the_nearest_name() {
 }
 
 #[test]
-fn requirements_that_cannot_be_met_are_told_with_what_there_is() {
+fn unsatisfiable_requirements_are_reported_with_available_versions() {
     let error = world(&["a"], &["a 1.0: b (>= 3.0) | b 2.0"]).error();
     assert_eq!(error.message, "no version of R package `b` can be used");
     assert_eq!(error.causes, ["`a` needs b >= 3.0", "`https://r1.example/src/contrib/b_2.0.tar.gz` has 2.0"]);
 }
 
 #[test]
-fn a_package_that_wants_a_newer_base_package_is_told_so() {
+fn a_requirement_of_a_newer_base_package_is_reported() {
     let error = world(&["a"], &["a 1.0: tools (>= 4.3)"]).error();
     assert_eq!(error.message, "R's own package `tools` is 4.2.2, which is too old");
     assert_eq!(error.causes, ["`a` needs tools >= 4.3"]);
 }
 
 #[test]
-fn base_packages_count_even_where_nobody_listed_them() {
+fn base_packages_count_even_if_not_listed() {
     assert_eq!(world(&["a"], &["a 1.0: methods, stats (>= 4.0), grid"]).order(), ["a 1.0"]);
 }
 
 #[test]
-fn packages_that_need_each_other_are_an_error() {
+fn a_dependency_cycle_is_an_error() {
     let error = world(&["a"], &["a 1.0: b | b 1.0: a"]).error();
     assert_eq!(error.causes, ["`a` -> `b` -> `a`"]);
 }
 
 #[test]
-fn an_archive_that_turned_out_unusable_gives_way_to_another_repository() {
+fn an_unusable_archive_is_replaced_by_another_repository() {
     let mut world = world(&["a"], &["a 1.1", "a 1.0"]);
     let url: Url = "https://r1.example/src/contrib/a_1.1.tar.gz".parse().expect("an address");
     world.rejected.insert(url, "cannot be used: it is damaged".into());

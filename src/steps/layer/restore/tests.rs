@@ -1,5 +1,5 @@
-//! Layers that are whole, that are damaged, and that were made to do harm. Whatever is wrong is said by the check that
-//! found it, and nothing of it reaches the node.
+//! Tests valid, damaged and hostile layers. Each problem must be reported by the check that is responsible for it,
+//! and nothing of a refused layer may reach the node.
 
 use std::{collections::BTreeMap, io::Write as _};
 
@@ -50,7 +50,7 @@ impl Bench {
         key::of(&self.layer, &self.ctx.root).expect("readable")
     }
 
-    /// Takes an archive in as the only part.
+    /// Adds an archive to the store as the only part.
     async fn part(&self, tar: &[u8]) -> Part {
         self.raw_part(&zstd::encode_all(tar, 3).expect("packed"), tar.len() as u64).await
     }
@@ -72,7 +72,7 @@ impl Bench {
         self.ctx.store.put_entry(Kind::Layer, &self.key(), entry).await.expect("kept");
     }
 
-    /// A run of the step: what it warned of when it took no layer.
+    /// Runs the step. The error contains its warnings if no layer was restored.
     async fn restore(&self) -> Result<(), String> {
         let done = match stage(&self.ctx, &self.layer).await {
             Some(staged) => staged.put(&self.ctx).await,
@@ -101,7 +101,7 @@ impl Bench {
     }
 }
 
-/// A tar archive of raw headers: it may say anything.
+/// A tar archive of raw headers, which may have any content.
 fn tar(entries: &[(&str, EntryType, &str, &[u8])]) -> Vec<u8> {
     let mut builder = Builder::new(Vec::new());
     for (name, kind, link, bytes) in entries {
@@ -125,7 +125,7 @@ fn plain(name: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_layer_is_restored_beside_what_is_there_also_a_second_time() {
+async fn a_layer_can_be_restored_twice_beside_existing_files() {
     let bench = Bench::new();
     let parts = vec![bench.part(&plain(X)).await, bench.part(&plain("share/x.txt")).await];
     bench.publish(&bench.manifest(parts).entry(None)).await;
@@ -136,7 +136,7 @@ async fn a_layer_is_restored_beside_what_is_there_also_a_second_time() {
 }
 
 #[tokio::test]
-async fn a_layer_that_is_no_longer_wanted_leaves_nothing() {
+async fn a_dropped_layer_leaves_no_files() {
     let bench = Bench::new();
     let large = tar(&[(X, EntryType::Regular, "", &vec![7; 32 << 20])]);
     let parts = vec![bench.part(&large).await, bench.part(&plain("share/x.txt")).await];
@@ -144,7 +144,7 @@ async fn a_layer_that_is_no_longer_wanted_leaves_nothing() {
     let staged = stage(&bench.ctx, &bench.layer).await.expect("it is there");
     let (folder, archives) = (Arc::downgrade(&staged.folder), bench.ctx.cache.join("layers"));
     drop(staged);
-    // A thread that is unpacking ends by itself, and the last one clears up.
+    // An unpacking thread ends by itself, and the last one removes the folder.
     let gone = async {
         while folder.strong_count() > 0 || std::fs::read_dir(&archives).is_ok_and(|left| left.count() > 0) {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
@@ -155,13 +155,13 @@ async fn a_layer_that_is_no_longer_wanted_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn where_there_is_no_layer_nothing_is_said() {
+async fn a_missing_layer_is_not_reported() {
     let bench = Bench::new();
     assert_eq!(bench.restore().await, Err(String::new()));
 }
 
 #[tokio::test]
-async fn what_the_runtime_ships_is_never_changed() {
+async fn files_of_the_runtime_are_never_changed() {
     for shipped in SHIPPED {
         let bench = Bench::new();
         let parts = vec![bench.part(&plain(shipped)).await];
@@ -173,7 +173,7 @@ async fn what_the_runtime_ships_is_never_changed() {
 }
 
 #[tokio::test]
-async fn hostile_archives_are_refused_by_the_check_that_is_for_them() {
+async fn hostile_archives_are_refused_by_the_responsible_check() {
     use EntryType::{Block, Char, Fifo, Link, Regular, Symlink};
     let cases: [(&str, Vec<u8>, &str); 12] = [
         ("a way up", tar(&[("../x", Regular, "", b"")]), "tries to write outside its folder"),
@@ -200,7 +200,7 @@ async fn hostile_archives_are_refused_by_the_check_that_is_for_them() {
 }
 
 #[tokio::test]
-async fn what_one_archive_may_not_do_two_may_not_do_together() {
+async fn two_archives_cannot_do_together_what_one_may_not_do() {
     use EntryType::{Regular, Symlink};
     let link = tar(&[("d/e/f", Symlink, "../..", b"")]);
     let cases: [(&str, [Vec<u8>; 2], &str); 3] = [
@@ -209,7 +209,7 @@ async fn what_one_archive_may_not_do_two_may_not_do_together() {
         ("only case", [tar(&[("lib/x", Regular, "", b"1")]), tar(&[("lib/X", Regular, "", b"2")])], "in case only"),
     ];
     for (what, [one, two], words) in cases {
-        // Either first: which part is unpacked when is nobody's to say.
+        // Both orders, because the order of unpacking is not defined.
         for archives in [[&one, &two], [&two, &one]] {
             let bench = Bench::new();
             let parts = vec![bench.part(archives[0]).await, bench.part(archives[1]).await];
@@ -222,7 +222,7 @@ async fn what_one_archive_may_not_do_two_may_not_do_together() {
 }
 
 #[tokio::test]
-async fn a_part_holds_what_its_manifest_says_and_no_more() {
+async fn a_part_must_not_exceed_the_limits_of_its_manifest() {
     let large = tar(&[(X, EntryType::Regular, "", &[0; 4096])]);
     let many: Vec<(String, EntryType)> = (0..9).map(|index| (format!("lib/{index}"), EntryType::Regular)).collect();
     let many: Vec<(&str, EntryType, &str, &[u8])> =
@@ -240,9 +240,9 @@ async fn a_part_holds_what_its_manifest_says_and_no_more() {
 }
 
 #[tokio::test]
-async fn an_archive_that_unpacks_for_ever_or_wants_all_memory_ends() {
+async fn decompression_bombs_are_stopped() {
     let bench = Bench::new();
-    // 64 MiB of zeros are some kilobytes, packed.
+    // 64 MiB of zeros compress to some kilobytes.
     let bomb = tar(&[(X, EntryType::Regular, "", &vec![0; 64 << 20])]);
     let part = Part { bytes: 1 << 20, ..bench.part(&bomb).await };
     assert!(part.size < 64 << 10);
@@ -260,7 +260,7 @@ async fn an_archive_that_unpacks_for_ever_or_wants_all_memory_ends() {
 }
 
 #[tokio::test]
-async fn damaged_and_absent_parts_are_noticed() {
+async fn damaged_and_missing_parts_are_detected() {
     for (what, damage) in [
         ("flipped", (|bytes| bytes[9] ^= 1) as fn(&mut Vec<u8>)),
         ("truncated", |bytes| bytes.truncate(20)),
@@ -285,7 +285,7 @@ async fn damaged_and_absent_parts_are_noticed() {
 }
 
 #[tokio::test]
-async fn entries_that_say_nonsense_are_refused() {
+async fn invalid_entries_are_refused() {
     let bench = Bench::new();
     let part = bench.part(&plain(X)).await;
     let other =
@@ -314,14 +314,14 @@ async fn entries_that_say_nonsense_are_refused() {
     }
 }
 
-/// The same node with the same store.
+/// The same node with the same store, with trusted keys.
 fn bench_like(bench: &Bench) -> Bench {
     let temp = tempfile::tempdir().expect("a temporary folder");
     Bench { temp, collector: bench.collector.clone(), ctx: bench.ctx.clone(), layer: bench.layer.clone() }
 }
 
 #[tokio::test]
-async fn under_trusted_keys_only_a_layer_that_is_signed_for_this_key_counts() {
+async fn with_trusted_keys_only_a_layer_signed_for_this_key_is_used() {
     let (ours, theirs) = (SecretKey::generate().expect("a key"), SecretKey::generate().expect("a key"));
     let bench = Bench::trusting(vec![ours.public()]);
     let manifest = bench.manifest(vec![bench.part(&plain(X)).await]);
@@ -352,7 +352,7 @@ async fn under_trusted_keys_only_a_layer_that_is_signed_for_this_key_counts() {
 }
 
 #[tokio::test]
-async fn a_layer_that_links_to_libraries_in_other_versions_is_not_put() {
+async fn a_layer_that_links_to_other_library_versions_is_not_restored() {
     let bench = Bench::new();
     let links: LinkedLibraries =
         serde_json::from_str(r#"{"packages":{"libsodium23:amd64":"1"},"files":{}}"#).expect("links");
@@ -365,7 +365,7 @@ async fn a_layer_that_links_to_libraries_in_other_versions_is_not_put() {
 }
 
 #[tokio::test]
-async fn what_logins_were_used_for_is_taken_from_this_node_alone() {
+async fn a_private_layer_is_used_from_this_node_only() {
     let mut bench = Bench::new();
     bench.layer.private = true;
     let parts = vec![bench.part(&plain(X)).await];

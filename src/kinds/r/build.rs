@@ -29,7 +29,7 @@ impl BuildEnvironment {
             std::iter::once(wanted.library.as_path()).chain(others).map(|path| path.display().to_string()).collect();
         let folder = ctx.cache.join("r");
         let makevars = folder.join("Makevars");
-        let users_own = has_settings_of_its_user();
+        let users_own = has_user_settings();
         if !users_own {
             fs::replace(&makevars, without_debug_symbols().as_bytes(), fs::Attributes::mode(0o644))?;
         }
@@ -120,15 +120,15 @@ pub(super) fn is_archive_of(path: &str, package: &str) -> bool {
 }
 
 /// Whether the user has compiler settings that R reads.
-fn has_settings_of_its_user() -> bool {
+fn has_user_settings() -> bool {
     has_makevars(&|name| std::env::var_os(name).map(PathBuf::from))
 }
 
-/// Whether R packages that are built here are the same as on other nodes.
-pub(in super::super) fn can_be_baked() -> Result<(), Problem> {
-    if has_settings_of_its_user() {
-        let why = "R packages are built here by settings of the user's own (Makevars)";
-        return Err(Problem::new("no layer of R can be made").cause(why));
+/// Checks that R packages built on this node are the same as on other nodes.
+pub(in super::super) fn check_can_bake() -> Result<(), Problem> {
+    if has_user_settings() {
+        let why = "R packages on this node are built with a user's own settings (`Makevars`)";
+        return Err(Problem::new("the R layer cannot be made").cause(why));
     }
     Ok(())
 }

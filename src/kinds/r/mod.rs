@@ -25,7 +25,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(super) use build::can_be_baked;
+pub(super) use build::check_can_bake;
 use futures::future::join_all;
 pub use library::clean_up_interrupted;
 pub use lock::lock;

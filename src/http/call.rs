@@ -89,64 +89,43 @@ fn jittered(wait: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io::{BufRead as _, BufReader, Write as _},
-        net::TcpListener,
-        sync::{
-            Arc,
-            atomic::{AtomicUsize, Ordering},
-        },
-    };
-
-    use url::Url;
-
     use super::*;
     use crate::{
         http::{answer::LONGEST_WAIT, request::RetryPolicy},
         redact::Secret,
+        test_server::{TestServer, reply},
     };
 
     const PATIENT: RetryPolicy =
         RetryPolicy { budget: Duration::from_secs(5), statuses: &[429, 503], first: Duration::from_millis(1) };
 
-    /// Answers each request with the next of these heads, and counts the requests.
-    fn server(heads: &'static [&'static str]) -> (Url, Arc<AtomicUsize>) {
-        let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = format!("http://{}/", server.local_addr().expect("bound")).parse().expect("an address");
-        let asked = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&asked);
-        std::thread::spawn(move || {
-            for head in heads {
-                let (mut stream, _) = server.accept().expect("a request");
-                let lines = BufReader::new(stream.try_clone().expect("a second handle")).lines();
-                let _ = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).count();
-                count.fetch_add(1, Ordering::SeqCst);
-                write!(stream, "HTTP/1.1 {head}\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}")
-                    .expect("answered");
-            }
-        });
-        (url, asked)
+    /// Answers each request with the next of these heads.
+    fn server(heads: &[&str]) -> TestServer {
+        TestServer::replying(heads.iter().map(|head| reply(head, "{}")).collect())
     }
 
     #[tokio::test]
     async fn an_overloaded_server_is_asked_again_and_an_answer_is_an_answer_whatever_its_status() {
-        let (url, asked) = server(&["503 Busy", "429 Slow down\r\nretry-after: 0", "403 Forbidden"]);
-        let answer = Client::default().call(&Request::get(url).retrying(PATIENT)).await.expect("an answer");
-        assert_eq!((answer.status, asked.load(Ordering::SeqCst)), (403, 3));
+        let server = server(&["503 Busy", "429 Slow down\r\nretry-after: 0", "403 Forbidden"]);
+        let answer =
+            Client::default().call(&Request::get(server.url.clone()).retrying(PATIENT)).await.expect("an answer");
+        assert_eq!((answer.status, server.asked().len()), (403, 3));
     }
 
     #[tokio::test]
     async fn a_wait_beyond_the_budget_is_not_begun() {
-        let (url, asked) = server(&["429 Slow down\r\nretry-after: 3600"]);
-        let answer = Client::default().call(&Request::get(url).retrying(PATIENT)).await.expect("an answer");
-        assert_eq!((answer.status, asked.load(Ordering::SeqCst)), (429, 1));
+        let server = server(&["429 Slow down\r\nretry-after: 3600"]);
+        let answer =
+            Client::default().call(&Request::get(server.url.clone()).retrying(PATIENT)).await.expect("an answer");
+        assert_eq!((answer.status, server.asked().len()), (429, 1));
     }
 
     #[tokio::test]
     async fn a_wait_that_no_clock_can_hold_is_no_panic() {
-        let (url, asked) = server(&["429 Slow down\r\nretry-after: 18446744073709551615"]);
-        let answer = Client::default().call(&Request::get(url).retrying(PATIENT)).await.expect("an answer");
-        assert_eq!((answer.status, asked.load(Ordering::SeqCst)), (429, 1));
+        let server = server(&["429 Slow down\r\nretry-after: 18446744073709551615"]);
+        let answer =
+            Client::default().call(&Request::get(server.url.clone()).retrying(PATIENT)).await.expect("an answer");
+        assert_eq!((answer.status, server.asked().len()), (429, 1));
         assert_eq!(answer.retry_after(), Some(LONGEST_WAIT));
     }
 
@@ -173,25 +152,25 @@ mod tests {
 
     #[tokio::test]
     async fn what_no_header_can_hold_is_not_left_out_in_silence() {
-        let (url, asked) = server(&["200 OK"]);
-        let request = Request::get(url).bearer(&Secret::new(b"two\nlines".to_vec()));
+        let server = server(&["200 OK"]);
+        let request = Request::get(server.url.clone()).bearer(&Secret::new(b"two\nlines".to_vec()));
         let error = Client::default().call(&request).await.expect_err("not sent");
         assert!(matches!(error.problem, HttpProblem::Unsendable("authorization")));
-        assert_eq!(asked.load(Ordering::SeqCst), 0);
+        assert_eq!(server.asked().len(), 0);
     }
 
     #[tokio::test]
     async fn a_redirect_is_an_answer_and_is_not_followed() {
-        let (url, asked) = server(&["302 Found\r\nlocation: http://example.org/"]);
-        let answer = Client::default().call(&Request::get(url)).await.expect("an answer");
+        let server = server(&["302 Found\r\nlocation: http://example.org/"]);
+        let answer = Client::default().call(&Request::get(server.url.clone())).await.expect("an answer");
         assert_eq!((answer.status, answer.header("location")), (302, Some("http://example.org/")));
-        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        assert_eq!(server.asked().len(), 1);
     }
 
     #[tokio::test]
     async fn an_endless_answer_is_cut_off() {
-        let (url, _) = server(&["200 OK"]);
-        let error = Client::default().call(&Request::get(url).limit(1)).await.expect_err("too large");
+        let server = server(&["200 OK"]);
+        let error = Client::default().call(&Request::get(server.url.clone()).limit(1)).await.expect_err("too large");
         assert!(matches!(error.problem, HttpProblem::TooLarge { limit: 1 }));
     }
 }

@@ -174,31 +174,15 @@ fn retries() -> ExponentialBuilder {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead as _, BufReader, Write as _};
-
     use super::*;
-
-    /// Answers one request with its own header lines.
-    fn echo() -> Url {
-        let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = format!("http://{}/", server.local_addr().expect("bound")).parse().expect("an address");
-        std::thread::spawn(move || {
-            let (mut stream, _) = server.accept().expect("a request");
-            let lines = BufReader::new(stream.try_clone().expect("a second handle")).lines();
-            let asked: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-            let body = asked.join("\n");
-            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).expect("answered");
-        });
-        url
-    }
+    use crate::test_server::{TestServer, ok};
 
     #[tokio::test]
     async fn a_download_may_present_itself_under_another_name() {
         let temp = tempfile::tempdir().expect("a temporary folder");
-        let wanted = Download { url: echo(), to: temp.path().join("x"), size: None, digest: None };
+        let server = TestServer::start(|_, _| ok("{}"));
+        let wanted = Download { url: server.url.clone(), to: temp.path().join("x"), size: None, digest: None };
         Client::default().download_as(Some("R/4.2.2 R (4.2.2)"), &wanted, |_| ()).await.expect("downloaded");
-        let asked = std::fs::read_to_string(&wanted.to).expect("there");
-        let names: Vec<_> = asked.lines().filter(|line| line.starts_with("user-agent:")).collect();
-        assert_eq!(names, ["user-agent: R/4.2.2 R (4.2.2)"]);
+        assert_eq!(server.asked()[0].header("user-agent"), "R/4.2.2 R (4.2.2)");
     }
 }

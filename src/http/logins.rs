@@ -97,34 +97,13 @@ fn next(at: &Url, answer: &Response) -> Option<Url> {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io::{BufRead as _, BufReader, Write as _},
-        net::TcpListener,
-        sync::{Arc, Mutex},
-    };
-
     use super::*;
     use crate::redact::{Secret, UrlPrefix};
+    use crate::test_server::{TestServer, reply};
 
-    type Heads = Arc<Mutex<Vec<String>>>;
-
-    /// A server that answers each request with the next of these heads, and records the requests.
-    fn server(heads: Vec<String>) -> (Url, Heads) {
-        let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = format!("http://{}/", server.local_addr().expect("bound")).parse().expect("an address");
-        let asked = Heads::default();
-        let kept = Arc::clone(&asked);
-        std::thread::spawn(move || {
-            for head in heads {
-                let (mut stream, _) = server.accept().expect("a request");
-                let lines = BufReader::new(stream.try_clone().expect("a second handle")).lines();
-                let lines: Vec<_> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-                kept.lock().expect("nobody panics").push(lines.join("\n").to_lowercase());
-                write!(stream, "HTTP/1.1 {head}\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
-                    .expect("answered");
-            }
-        });
-        (url, asked)
+    /// Answers each request with the next of these heads.
+    fn server(heads: &[&str]) -> TestServer {
+        TestServer::replying(heads.iter().map(|head| reply(head, "ok")).collect())
     }
 
     fn client(site: &Url, path: &str) -> Client {
@@ -135,35 +114,35 @@ mod tests {
     }
 
     /// The example of RFC 7617.
-    const SHOWN: &str = "authorization: basic qwxhzgrpbjpvcgvuihnlc2ftzq==";
+    const SHOWN: &str = "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==";
 
     #[tokio::test]
     async fn a_login_is_shown_below_its_address_only() {
-        let (url, asked) = server(vec!["200 OK".into(), "200 OK".into()]);
-        let client = client(&url, "team");
+        let server = server(&["200 OK", "200 OK"]);
+        let client = client(&server.url, "team");
         for path in ["team/x", "teams"] {
-            assert_eq!(client.bytes(&url.join(path).expect("below"), 10).await.expect("an answer"), b"ok");
+            assert_eq!(client.bytes(&server.url.join(path).expect("below"), 10).await.expect("an answer"), b"ok");
         }
-        let asked = asked.lock().expect("nobody panics");
-        assert!(asked[0].contains(SHOWN) && !asked[1].contains("authorization"), "{asked:?}");
+        let shown: Vec<_> = server.asked().iter().map(|asked| asked.header("authorization").to_owned()).collect();
+        assert_eq!(shown, [SHOWN, ""]);
     }
 
     #[tokio::test]
     async fn a_redirect_takes_a_login_along_on_its_own_site_only() {
-        let (other, there) = server(vec!["302 Found\r\nlocation: /more".into(), "200 OK".into()]);
-        let (url, here) =
-            server(vec!["302 Found\r\nlocation: /team/y".into(), format!("307 Away\r\nlocation: {other}team/x")]);
-        let client = client(&url, "team/");
-        client.bytes(&url.join("team/x").expect("below"), 10).await.expect("an answer");
-        let (here, there) = (here.lock().expect("nobody panics"), there.lock().expect("nobody panics"));
-        assert!(here.len() == 2 && here.iter().all(|head| head.contains(SHOWN)), "{here:?}");
-        assert!(there.len() == 2 && there.iter().all(|head| !head.contains("authorization")), "{there:?}");
+        let there = server(&["302 Found\r\nlocation: /more", "200 OK"]);
+        let away = format!("307 Away\r\nlocation: {}team/x", there.url);
+        let here = server(&["302 Found\r\nlocation: /team/y", &away]);
+        let client = client(&here.url, "team/");
+        client.bytes(&here.url.join("team/x").expect("below"), 10).await.expect("an answer");
+        let (here, there) = (here.asked(), there.asked());
+        assert!(here.len() == 2 && here.iter().all(|asked| asked.header("authorization") == SHOWN), "{here:?}");
+        assert!(there.len() == 2 && there.iter().all(|asked| asked.header("authorization").is_empty()), "{there:?}");
     }
 
     #[tokio::test]
     async fn a_refusal_says_which_login_was_used_or_that_none_fits() {
-        let (url, _) = server(vec!["401 Unauthorized".into(), "401 Unauthorized".into()]);
-        let client = client(&url, "team/");
+        let server = server(&["401 Unauthorized", "401 Unauthorized"]);
+        let (client, url) = (client(&server.url, "team/"), &server.url);
         let with = client.bytes(&url.join("team/x").expect("below"), 10).await.expect_err("refused");
         assert_eq!(
             with.hint().as_deref(),

@@ -318,7 +318,7 @@ fn run_with(place: &str, variables: &BTreeMap<&'static str, String>) -> String {
     let cluster = Cluster::new(1, &packages, quick).sharing(place, &variables);
     let began = std::time::Instant::now();
     let ended = cluster.start(0).wait().expect("it is our child");
-    let said = cluster.said(0);
+    let said = cluster.stderr(0);
     assert!(ended.success(), "{said}");
     assert!(began.elapsed() < LEASE, "{:?}: {said}", began.elapsed());
     says_no_credential(&said);

@@ -1,4 +1,4 @@
-//! The workspace on loopback is held to the truth: the official client does every call against it.
+//! The official client makes every call to the workspace on loopback, which must behave like the service.
 
 use crate::{server::client, workspace::Workspace};
 
@@ -7,7 +7,7 @@ const CHECKS: usize = WAYS * 73 + WAYS;
 const WAYS: usize = 3;
 
 #[test]
-fn the_official_client_finds_what_it_knows_by_every_way_to_log_in() {
+fn the_official_client_gets_the_expected_responses_with_every_login() {
     let workspace = Workspace::start();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clouds/contract.py");
     let ended = client("python").args([script, &workspace.url()]).env_remove("DATABRICKS_HOST").output();

@@ -1,4 +1,4 @@
-//! A line to a server of this machine that can be cut after so many bytes, as a network does.
+//! A proxy to a server of this machine that cuts the connections after a number of bytes, as a network does.
 
 use std::{
     io::{Read as _, Write as _},

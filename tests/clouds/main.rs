@@ -1,6 +1,6 @@
-//! The auth layer against the real thing: official servers answer nodeagent, and official clients say the same.
+//! nodeagent against official clients and servers: it must read the same values as the official clients.
 //!
-//! `scripts/clients` installs them. Everything is on loopback or in a network namespace of its own.
+//! `scripts/clients` installs them. All servers are on loopback or in a network namespace.
 
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "shared with the tests of the command line")]

@@ -1,7 +1,8 @@
-//! Programs of others that a test needs: started on a free port of loopback, ended with the test.
+//! Servers of other vendors, started on a free port of loopback and ended with the test.
 
 use std::{
     ffi::OsStr,
+    fs::File,
     net::{TcpListener, TcpStream},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
@@ -10,18 +11,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a program may take until it answers.
-const PATIENCE: Duration = Duration::from_secs(40);
+use nix::fcntl::{Flock, FlockArg};
 
-/// A server that runs as long as this value lives.
+/// The time until a server must accept connections.
+const START_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// A server that is killed when this value is dropped.
 pub(crate) struct Server {
     child: Child,
-    /// The port of loopback it listens on.
+    /// Its port on loopback.
     pub(crate) port: u16,
 }
 
 impl Server {
-    /// Starts a program and waits until the port answers.
+    /// Starts a program and waits until its port accepts connections.
     pub(crate) fn start(mut command: Command, port: u16) -> Self {
         let shown = format!("{command:?}");
         let child = command
@@ -35,8 +38,8 @@ impl Server {
         let began = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             let ended = server.child.try_wait().expect("it is our child");
-            assert!(ended.is_none(), "{shown} ended by itself: {ended:?}");
-            assert!(began.elapsed() < PATIENCE, "{shown} does not answer on port {port}");
+            assert!(ended.is_none(), "{shown} has ended: {ended:?}");
+            assert!(began.elapsed() < START_TIMEOUT, "{shown} does not accept connections on port {port}");
             sleep(Duration::from_millis(20));
         }
         server
@@ -56,20 +59,33 @@ impl Drop for Server {
     }
 }
 
-/// A port of loopback that nobody listens on.
+/// A free port of loopback. No other test gets the same port while this process runs, and no connection either: the system
+/// takes the ports of connections from a higher range.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|server| server.local_addr()).expect("a free port").port()
+    let folder = std::env::temp_dir().join("nodeagent-test-ports");
+    std::fs::create_dir_all(&folder).expect("a folder for locks");
+    loop {
+        let port = fastrand::u16(10_000..32_000);
+        let lock = File::create(folder.join(port.to_string())).expect("a lock file");
+        if let Ok(lock) = Flock::lock(lock, FlockArg::LockExclusiveNonblock)
+            && TcpListener::bind(("127.0.0.1", port)).is_ok()
+        {
+            // The lock ends with the process.
+            std::mem::forget(lock);
+            return port;
+        }
+    }
 }
 
-/// The folder of the official clients, which `scripts/clients` makes.
+/// The folder of the official clients, which `scripts/clients` installs.
 pub(crate) fn clients() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients");
     assert!(folder.join(".wanted").is_file(), "run scripts/clients first");
     folder
 }
 
-/// A program of the system.
-#[expect(clippy::disallowed_methods, reason = "a test sets its scene without the code it tests")]
+/// A program of this machine.
+#[expect(clippy::disallowed_methods, reason = "a test prepares its servers without the code under test")]
 pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
     Command::new(name)
 }

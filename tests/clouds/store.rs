@@ -11,7 +11,7 @@ use nodeagent::{
 use serde_json::json;
 
 use crate::{
-    nodes::{Cluster, Took, like_a_profile},
+    nodes::{Cluster, Took, typical_packages},
     origin::Pace,
     server::{Server, client, free_port},
     support::{NodeTest, Said},
@@ -182,7 +182,7 @@ fn nodes_that_start_together_fetch_each_file_once_and_take_it_from_the_bucket() 
     let s3 = S3::start();
     let url = s3.0.url();
     let variables = KEYS.iter().copied().chain([("AWS_ENDPOINT_URL", url.as_str())]).collect::<Vec<_>>();
-    let packages = like_a_profile(20, 7_000_000);
+    let packages = typical_packages(20, 7_000_000);
     let whole: u64 = packages.iter().map(|(_, size)| *size as u64).sum();
     let pace = Pace { latency: Duration::from_millis(20), connection: 4 << 20, line: 16 << 20 };
     let cluster = Cluster::new(NODES, &packages, pace).sharing(PLACE, &variables);

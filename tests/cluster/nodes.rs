@@ -1,7 +1,7 @@
-//! Nodes that start together: processes of the real binary, each with a root of its own, by one lock of Debian packages.
+//! Nodes that start together: processes of the real binary, each with its own root, with one lock of Debian packages.
 //!
-//! What they fetch, they fetch as any run does. Only the end is a stand-in: `apt-get` is a script that notes in the
-//! node's dpkg status what it was given: sixteen package managers on one machine would show nothing more.
+//! Downloads are those of any run. Only `apt-get` is a script, which adds its packages to the dpkg status of the node: real
+//! package managers would prove nothing more here.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +22,7 @@ use crate::{
     support::{NodeTest, put},
 };
 
-/// Takes each `name_version_arch.deb` that it is given as installed. The node is where apt's cache is said to be.
+/// Marks each `name_version_arch.deb` among its arguments as installed. The option for the cache of apt shows the root.
 const APT_GET: &str = r#"#!/bin/sh
 for word; do
     case $word in
@@ -36,19 +36,19 @@ for word; do
 done
 "#;
 
-/// Nodes, the origin of their packages, and the place they share.
+/// Nodes, the origin of their packages, and their shared store.
 pub(crate) struct Cluster {
     pub(crate) origin: Origin,
     nodes: Vec<NodeTest>,
     files: BTreeMap<String, Digest>,
-    /// Where that is, if anywhere.
-    place: Option<String>,
+    /// The shared store.
+    store: Option<String>,
     variables: Vec<(String, String)>,
     binary: PathBuf,
     desk: tempfile::TempDir,
 }
 
-/// What all nodes together took from where, in bytes.
+/// The bytes that all nodes together got from each source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Took {
     pub(crate) local: u64,
@@ -57,7 +57,7 @@ pub(crate) struct Took {
 }
 
 impl Cluster {
-    /// So many fresh nodes, which want these files: names of packages and sizes.
+    /// Fresh nodes whose profile has these packages, given by name and size.
     pub(crate) fn new(count: usize, packages: &[(String, usize)], pace: Pace) -> Self {
         let desk = tempfile::tempdir_in("/tmp").expect("a temporary folder");
         let files: BTreeMap<String, Vec<u8>> =
@@ -79,7 +79,7 @@ impl Cluster {
             origin,
             nodes: Vec::new(),
             files: digests,
-            place: Some(shared.display().to_string()),
+            store: Some(shared.display().to_string()),
             variables: Vec::new(),
             binary,
             desk,
@@ -88,16 +88,16 @@ impl Cluster {
         cluster
     }
 
-    /// The same with another place to share, and what it takes to get there.
-    pub(crate) fn sharing(mut self, place: &str, variables: &[(&str, &str)]) -> Self {
-        self.place = Some(place.to_owned());
+    /// The same with another shared store, and the variables to reach it.
+    pub(crate) fn sharing(mut self, store: &str, variables: &[(&str, &str)]) -> Self {
+        self.store = Some(store.to_owned());
         self.variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         self
     }
 
-    /// The same with nothing to share.
+    /// The same without a shared store.
     pub(crate) fn alone(mut self) -> Self {
-        self.place = None;
+        self.store = None;
         self
     }
 
@@ -126,8 +126,8 @@ impl Cluster {
         NodeTest::new().work("x.toml", &profile).work("x.lock", &lock).debs(&[("bash", "5")])
     }
 
-    /// Starts a node. It ends by itself.
-    #[expect(clippy::disallowed_methods, reason = "processes that run at the same time, and one that is killed")]
+    /// Starts a run on a node.
+    #[expect(clippy::disallowed_methods, reason = "processes run at the same time, and one is killed")]
     pub(crate) fn start(&self, node: usize) -> Child {
         let node = &self.nodes[node];
         let log = fs::File::create(node.beside("stderr")).expect("it can be made");
@@ -141,7 +141,7 @@ impl Cluster {
             .arg("--filestore")
             .arg(node.beside("store"))
             .args(["run", "--profile", "x.toml", "--locked"])
-            .args(self.place.iter().flat_map(|place| ["--store", place]))
+            .args(self.store.iter().flat_map(|store| ["--store", store]))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -149,7 +149,7 @@ impl Cluster {
             .expect("the agent starts")
     }
 
-    /// Starts these nodes at the same time and waits until all are ready, without a warning.
+    /// Starts these nodes at the same time and waits until all are ready. Panics on a warning.
     pub(crate) fn run(&self, nodes: std::ops::Range<usize>) -> Took {
         let started: Vec<(usize, Child)> = nodes.map(|node| (node, self.start(node))).collect();
         let took = started.into_iter().map(|(node, child)| self.ready(node, child));
@@ -160,16 +160,16 @@ impl Cluster {
         })
     }
 
-    /// What a node that has ended said.
-    pub(crate) fn said(&self, node: usize) -> String {
+    /// The standard error of a node.
+    pub(crate) fn stderr(&self, node: usize) -> String {
         fs::read_to_string(self.nodes[node].beside("stderr")).expect("it was written")
     }
 
-    /// Waits for a node, and looks that it is ready and holds what it should.
+    /// Waits for a node and asserts that every package is installed, without a warning.
     pub(crate) fn ready(&self, node: usize, mut child: Child) -> Took {
         let ended = child.wait().expect("it is our child");
-        let (said, node) = (self.said(node), &self.nodes[node]);
-        assert!(ended.success() && !said.contains("warning: "), "{ended}\n{said}");
+        let (stderr, node) = (self.stderr(node), &self.nodes[node]);
+        assert!(ended.success() && !stderr.contains("warning: "), "{ended}\n{stderr}");
         let status = node.read("var/lib/dpkg/status");
         for file in self.files.keys() {
             assert!(status.contains(&format!("Package: {}\n", package(file))), "{file} is not installed");
@@ -181,13 +181,13 @@ impl Cluster {
         Took { local: bytes("local"), shared: bytes("shared"), origin: bytes("origin") }
     }
 
-    /// The folder that nodes share.
+    /// The folder of the shared store.
     pub(crate) fn shared(&self) -> PathBuf {
         self.desk.path().join("shared")
     }
 }
 
-/// Bytes that differ from file to file.
+/// Random bytes that are the same for the same name.
 fn bytes(name: &str, size: usize) -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(name.bytes().fold(7, |seed, byte| seed * 31 + u64::from(byte)));
     let mut bytes = vec![0; size];
@@ -203,8 +203,8 @@ fn arch() -> &'static str {
     if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }
 }
 
-/// Packages like those of a profile: most are small, a few hold most of the bytes. Sizes are spread over four orders.
-pub(crate) fn like_a_profile(count: usize, largest: usize) -> Vec<(String, usize)> {
+/// Packages with typical sizes: most are small, and a few have most of the bytes.
+pub(crate) fn typical_packages(count: usize, largest: usize) -> Vec<(String, usize)> {
     let mut random = fastrand::Rng::with_seed(4);
     let size = |index: usize, random: &mut fastrand::Rng| match index % 20 {
         0..8 => random.usize(5_000..60_000),

@@ -1,5 +1,5 @@
-//! An origin that counts: some files over HTTP, each answer late by a latency, each at the pace of its connection, all
-//! together at the pace of the line.
+//! An origin that counts: it serves files over HTTP with a latency, a bandwidth for each connection, and a bandwidth for all
+//! connections together.
 
 use std::{
     collections::BTreeMap,
@@ -17,28 +17,28 @@ use axum::{
 };
 use futures::stream;
 
-/// What is sent at once.
+/// The bytes that are sent at once.
 const PIECE: usize = 32 << 10;
 
-/// How an origin answers.
+/// The speed of an origin.
 #[derive(Clone, Copy)]
 pub(crate) struct Pace {
-    /// Until an answer begins.
+    /// The time before a response begins.
     pub(crate) latency: Duration,
-    /// Bytes a second of one connection.
+    /// Bytes per second of one connection.
     pub(crate) connection: usize,
-    /// Bytes a second of all together.
+    /// Bytes per second of all connections together.
     pub(crate) line: usize,
 }
 
-/// What was asked of a path, and sent.
+/// The requests for a path, and the bytes that were sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub(crate) requests: u64,
     pub(crate) bytes: u64,
 }
 
-/// A server that runs as long as this value lives.
+/// A server that stops when this value is dropped.
 pub(crate) struct Origin {
     shared: Arc<Shared>,
     port: u16,
@@ -49,12 +49,12 @@ struct Shared {
     files: BTreeMap<String, &'static [u8]>,
     pace: Pace,
     asked: Mutex<BTreeMap<String, Asked>>,
-    /// When the line is free again.
+    /// The time at which the line is free.
     free: Mutex<Instant>,
 }
 
 impl Origin {
-    /// Serves files by their names. They stay in memory: they are a test's.
+    /// Serves files by their names. The files stay in memory until the process ends.
     pub(crate) fn start(files: BTreeMap<String, Vec<u8>>, pace: Pace) -> Self {
         let files = files.into_iter().map(|(name, bytes)| (name, &*bytes.leak())).collect();
         let shared = Arc::new(Shared { files, pace, asked: Mutex::default(), free: Mutex::new(Instant::now()) });
@@ -72,7 +72,7 @@ impl Origin {
         format!("http://127.0.0.1:{}/{name}", self.port)
     }
 
-    /// What was asked of all paths.
+    /// The requests for all paths together.
     pub(crate) fn asked(&self) -> Asked {
         lock(&self.shared.asked).values().fold(Asked::default(), |sum, one| Asked {
             requests: sum.requests + one.requests,
@@ -80,7 +80,7 @@ impl Origin {
         })
     }
 
-    /// The paths that were asked for more than once.
+    /// The paths with more than one request.
     pub(crate) fn asked_again(&self) -> Vec<String> {
         let asked = lock(&self.shared.asked);
         let again = asked.iter().filter(|(_, asked)| asked.requests > 1);

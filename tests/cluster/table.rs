@@ -1,6 +1,6 @@
-//! Prints the table of docs/benchmarks-cluster.md: nodes that start together, with and without a shared store; or, with
-//! `growth`, how that grows with packages and nodes. `scripts/cluster` runs it with the binary to measure in
-//! `NODEAGENT_BINARY`, and the numbers of nodes as arguments.
+//! Prints the table of docs/benchmarks-cluster.md: nodes that start together, with and without a shared store. With `growth` it
+//! prints the table for more packages and nodes. `scripts/cluster` runs it with the binary to measure in `NODEAGENT_BINARY`, and
+//! the numbers of nodes as arguments.
 
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "shared with the tests of the command line")]
@@ -13,14 +13,14 @@ mod origin;
 
 use std::time::{Duration, Instant};
 
-use nodes::{Cluster, like_a_profile};
+use nodes::{Cluster, typical_packages};
 use origin::Pace;
 
 /// A mirror behind a line of 400 Mbit/s for the whole cluster.
 const MIRROR: Pace = Pace { latency: Duration::from_millis(40), connection: 8 << 20, line: 50 << 20 };
 
 fn main() {
-    // cargo adds an option of its own.
+    // cargo adds this option.
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     if words == ["growth"] {
         growth();
@@ -29,14 +29,13 @@ fn main() {
     }
 }
 
-/// What it takes with more packages of the same kind, on more nodes: with an empty shared place, then once more on fresh
-/// nodes with a full one.
-#[expect(clippy::print_stdout, reason = "the table is for whoever runs it")]
+/// Measures more packages and more nodes: with an empty shared store, and then on fresh nodes with the full one.
+#[expect(clippy::print_stdout, reason = "the table is the output")]
 fn growth() {
     println!("| packages | MB | nodes | cold store, seconds | origin bytes, ratio to one node | warm store, seconds |");
     println!("| --- | --- | --- | --- | --- | --- |");
     for (number, most) in [(10, 3_000_000), (100, 6_000_000), (400, 6_000_000)] {
-        let packages = like_a_profile(number, most);
+        let packages = typical_packages(number, most);
         let whole: u64 = packages.iter().map(|(_, size)| *size as u64).sum();
         for count in [1, 4, 16] {
             let cluster = Cluster::new(2 * count, &packages, MIRROR);
@@ -55,9 +54,9 @@ fn growth() {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the table is for whoever runs it")]
+#[expect(clippy::print_stdout, reason = "the table is the output")]
 fn sharing(counts: impl Iterator<Item = usize>) {
-    let packages = like_a_profile(100, 6_000_000);
+    let packages = typical_packages(100, 6_000_000);
     let whole: u64 = packages.iter().map(|(_, size)| *size as u64).sum();
     println!("{} packages, {:.1} MB", packages.len(), megabytes(whole));
     println!(

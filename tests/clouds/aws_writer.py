@@ -1,10 +1,10 @@
-"""Fills a moto server as the official clients do it, and reads all of it back with them.
+"""Writes secrets to a moto server with the official clients, and reads them back.
 
     aws_writer.py secrets|identities|canary URL FOLDER
 
-Prints one JSON document: what the official readers read, and the keys of the identities made. For the canary each source
-gets the value that FOLDER/values.json has for it, under the name `canary`. The caller's environment
-names the region. FOLDER is for files that the credstash command reads.
+Prints one JSON document: the values that the official clients read, and the keys of the created identities. With `canary`, each
+source gets its value in FOLDER/values.json under the name `canary`. The region is in the environment. FOLDER has the files for the
+credstash command.
 """
 
 import base64
@@ -27,7 +27,7 @@ iam = boto3.client("iam")
 
 
 def user(name, path, allow):
-    """A user with a key who may do these actions."""
+    """Creates a user with a key and the right to these actions."""
     iam.create_user(UserName=name, Path=path)
     if allow:
         policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": allow, "Resource": "*"}]}
@@ -37,7 +37,7 @@ def user(name, path, allow):
 
 
 def role(name, path):
-    """A role that everybody may take on."""
+    """Creates a role that any user may assume."""
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
     made = iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=json.dumps(trust))
     policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
@@ -61,7 +61,7 @@ def note(source, case, written, got, **address):
     read.append({"source": source, "case": case, "value": base64.b64encode(got).decode(), **address})
 
 
-# credstash: the command writes, its own library reads.
+# credstash: the command writes, its library reads.
 def credstash(*arguments):
     done = subprocess.run([f"{bin}/credstash", *arguments], capture_output=True, text=True, cwd=folder, check=False)
     assert done.returncode == 0, f"credstash {arguments[0]}: {done.stdout}{done.stderr}"
@@ -92,7 +92,7 @@ with open(f"{folder}/large", "w") as file:
 nul = "before\0after"
 with open(f"{folder}/nul", "w") as file:
     file.write(nul)
-# What Python reads from a file of lines: it makes one kind of line end of all.
+# Python converts all line ends when it reads a text file.
 lines = lines.replace("\r\n", "\n")
 credstash("-t", "other-table", "setup")
 puts = [
@@ -130,7 +130,7 @@ def stored(name):
     return table.query(KeyConditionExpression=boto3.dynamodb.conditions.Key("name").eq(name))["Items"][0]
 
 
-# Items as older versions of credstash left them.
+# Items in the format of older versions of credstash.
 older = stored("digest/SHA256")
 table.put_item(Item={**older, "name": "older/text-mac", "hmac": older["hmac"].value.decode()})
 table.put_item(Item={key: value for key, value in {**older, "name": "older/no-digest"}.items() if key != "digest"})
@@ -139,7 +139,7 @@ table.put_item(Item={**older, "name": "older/bare-version", "version": "7"})
 reading = {"region": os.environ["AWS_REGION"]}
 for case, before, name, _, written, context, behind in puts:
     version = behind[1] if behind[:1] == ["-v"] else ""
-    # A version that is no number is asked for as it is in the table.
+    # A version that is not a number is requested as it is in the table.
     spelt = version if version.isdigit() or not version else library.paddedInt(version)
     there = "other-table" if before else "credential-store"
     got = library.getSecret(name, version=spelt, table=there, context=context, **reading).encode()
@@ -153,7 +153,7 @@ note("credstash", "auto version", b"same", library.getSecret("auto", version="2"
 note("credstash", "bare version, by number", b"by SHA256", b"by SHA256",
      table="credential-store", name="older/bare-version", version="7", context={})
 
-# What must not be read.
+# Items that must not be read.
 table.put_item(Item={**older, "name": "broken/changed", "contents": base64.b64encode(b"by SHA255").decode()})
 table.put_item(Item={**older, "name": "broken/digest", "digest": "RIPEMD"})
 table.put_item(Item={**older, "name": "broken/item", "hmac": "no hexadecimal"})

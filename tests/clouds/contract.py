@@ -1,6 +1,6 @@
-"""Holds the loopback workspace to the official client: every call, by each way to log in, values and error classes.
+"""Checks the workspace on loopback with the official client: every call with every login, values and classes of errors.
 
-Prints one line a check, `ok LOGIN: WHAT` or `FAILED LOGIN: WHAT: WHY`. Usage: contract.py http://127.0.0.1:PORT
+Prints one line for each check, `ok LOGIN: WHAT` or `FAILED LOGIN: WHAT: WHY`. Usage: contract.py http://127.0.0.1:PORT
 """
 
 import base64
@@ -29,7 +29,7 @@ def admin(method, path, body=None):
 
 
 def azure(client_id, secret):
-    # The second is the name of a resource and is never called.
+    # The second address is the name of a resource and gets no requests.
     local = AzureEnvironment("L", "https://management.core.windows.net/", HOST + "/arm/", HOST + "/")
     environment = DatabricksEnvironment(Cloud.AZURE, ".azuredatabricks.net", APPLICATION, local)
     return WorkspaceClient(config=Config(

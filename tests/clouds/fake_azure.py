@@ -1,12 +1,12 @@
-"""Azure on loopback for tests/clouds/azure.rs, and the official clients that say what it should be like.
+"""Azure on loopback for tests/clouds/azure.rs, and the official clients that check it.
 
-    fake_azure.py certify FOLDER             an authority and a certificate for this machine: FOLDER/ca.pem, FOLDER/server.pem
-    fake_azure.py serve FOLDER TLS PLAIN OTHER   sign-in, metadata service, App Service and a vault on two ports, over TLS and
-                                        plainly; OTHER is a port where no token has any business. FOLDER/log: each request.
-                                        Ports are of 127.0.0.1 unless written as ADDRESS:PORT
-    fake_azure.py write VAULT                the official client writes what stands on standard input as JSON
-    fake_azure.py read VAULT                 the official client reads all it finds
-    fake_azure.py whoami                     whose token the official DefaultAzureCredential gets, by its environment
+    fake_azure.py certify FOLDER             writes an authority and a certificate for this machine: FOLDER/ca.pem, FOLDER/server.pem
+    fake_azure.py serve FOLDER TLS PLAIN OTHER   sign-in, metadata service, App Service and a vault on two ports, with TLS and
+                                        without; no token may be sent to the port OTHER. FOLDER/log has each request.
+                                        Ports are on 127.0.0.1 unless given as ADDRESS:PORT
+    fake_azure.py write VAULT                the official client writes the secrets in JSON on standard input
+    fake_azure.py read VAULT                 the official client reads all secrets
+    fake_azure.py whoami                     the identity that the official DefaultAzureCredential finds in its environment
 """
 
 import base64
@@ -38,7 +38,7 @@ def claims(text):
 
 
 class Azure:
-    """What all listeners share."""
+    """The state of all listeners."""
 
     def __init__(self, folder, other):
         self.lock = threading.Lock()
@@ -49,7 +49,7 @@ class Azure:
         self.seen = {}
 
     def times(self, what):
-        """How often this was called with the same words before."""
+        """The number of earlier calls with the same argument."""
         with self.lock:
             self.seen[what] = self.seen.get(what, 0) + 1
             return self.seen[what] - 1
@@ -129,7 +129,7 @@ class Handler(fake_http.Handler):
             return self.answer(410, {})
         if client == "busy" and azure.times("metadata busy") < 1:
             return self.answer(429, {"error": "too many"})
-        # "early": by the node's clock, which is wrong, the token has ended already.
+        # "early": by the wrong clock of the node, the token has expired.
         seconds = {"short": 8, "early": -3600}.get(client, 3600)
         text = token(query["resource"].rstrip("/"), "tenant-of-machine", client, next(azure.numbers), seconds)
         self.answer(200, {"access_token": text, "expires_in": str(seconds), "expires_on": str(int(time.time()) + seconds),
@@ -185,7 +185,7 @@ class Handler(fake_http.Handler):
                 versions.append((f"{len(versions) + 1:032x}", json.loads(body)["value"]))
         elif not parts:
             return self.listing(base, headers, query)
-        # What only faults stand before is not in the list.
+        # These secrets exist only after their faults, so they are not in the list.
         beyond = [("1", f"value of {name}")] if name in ("busy", "revoked") else []
         versions = azure.secrets.get(name, beyond)
         wanted = [v for v in versions if len(parts) < 2 or not parts[1] or v[0] == parts[1]]
@@ -201,7 +201,7 @@ class Handler(fake_http.Handler):
         page = [{"id": f"{base}/secrets/{name}", "attributes": {"enabled": True}} for name in names[skip:skip + 2]]
         follow = f"{base}/secrets?api-version=7.4&$skiptoken={skip + 2}" if skip + 2 < len(names) else None
         if headers["host"].startswith("localhost"):
-            # A vault under its other name leads astray.
+            # Under its other name, the vault links to another server.
             follow = f"http://127.0.0.1:{self.server.azure.other}/secrets?$skiptoken=2"
         self.answer(200, {"value": page, "nextLink": follow})
 
@@ -215,7 +215,7 @@ def serve(folder, tls, plain, other):
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(os.path.join(folder, "server.pem"))
             server.socket, server.scheme = context.wrap_socket(server.socket, server_side=True), "https"
-        # The test waits for the port over TLS: it is the last.
+        # The port with TLS is the last one, because the test waits for it.
         threading.Thread(target=server.serve_forever).start()
 
 

@@ -1,14 +1,14 @@
-"""Azure's blob storage on loopback for tests/clouds/buckets.rs, and the official client that looks at it from outside.
+"""Azure's blob storage on loopback for tests/clouds/buckets.rs, and the official client that checks it.
 
     fake_blobs.py serve PORT FOLDER     an account with no container, and the metadata service of a machine that may use it
     fake_blobs.py create CONTAINER
     fake_blobs.py list CONTAINER        each blob's name and the SHA-256 of its bytes, as JSON
-    fake_blobs.py put CONTAINER NAME    what stands on standard input
-    fake_blobs.py sas CONTAINER RIGHTS  a shared access signature for these: r, w, d, l
-    fake_blobs.py agree                 everything that nodeagent asks for, asked by the official client
+    fake_blobs.py put CONTAINER NAME    writes standard input
+    fake_blobs.py sas CONTAINER RIGHTS  prints a shared access signature for these rights: r, w, d, l
+    fake_blobs.py agree                 the official client makes every request of nodeagent
 
-The account is that of AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ACCOUNT_KEY and AZURE_STORAGE_ENDPOINT. The server takes no request
-whose signature is not what it makes of the request and the key by itself: it knows nothing of either client.
+AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ACCOUNT_KEY and AZURE_STORAGE_ENDPOINT are the account. The server computes the signature
+of each request by itself and refuses a request with another signature.
 """
 
 import base64
@@ -36,7 +36,7 @@ SIGNED = ("content-encoding", "content-language", "content-length", "content-md5
 TOKEN = "marker-of-a-token-of-the-machine"
 MESSAGES = {"AuthenticationFailed": "Server failed to authenticate the request. Make sure the value of Authorization header is "
                                     "formed correctly including the signature."}
-# Small, so that a handful of blobs is several pages.
+# A few blobs make several pages.
 PAGE = 2
 
 
@@ -60,7 +60,7 @@ class Request:
         url = urllib.parse.urlsplit(target)
         pairs = urllib.parse.parse_qsl(url.query, keep_blank_values=True)
         self.path, self.query = url.path, {name.lower(): value for name, value in pairs}
-        # As the official client has it on loopback: the account is no part of the host, but the path begins with it.
+        # As the official client does on loopback: the account is the start of the path instead of a part of the host.
         self.container, _, self.blob = urllib.parse.unquote(url.path).removeprefix(f"/{ACCOUNT}/").partition("/")
 
 
@@ -69,7 +69,7 @@ def signature(text):
 
 
 def authorize(request):
-    """Refuses who is not the account's: by its key, by a signature that grants access, or by the machine's token."""
+    """Refuses a request without the key of the account, a shared access signature, or the token of the machine."""
     scheme, _, shown = request.headers.get("authorization", "").partition(" ")
     if not scheme and "sig" in request.query:
         return check_access_signature(request)
@@ -107,13 +107,13 @@ def check_access_signature(request):
     if datetime.datetime.fromisoformat(shown["se"].replace("Z", "+00:00")) < datetime.datetime.now(datetime.timezone.utc):
         raise Refused(403, "AuthenticationFailed", "Signed expiry is in the past.")
     needed = {"PUT": "w", "DELETE": "d"}.get(request.method, "l" if shown.get("comp") == "list" else "r")
-    # What is in a batch is looked at by itself.
+    # The requests in a batch are checked one by one.
     if needed not in shown["sp"] and shown.get("comp") != "batch":
         raise Refused(403, "AuthorizationPermissionMismatch")
 
 
 class Account:
-    """Answers are a status, headers and content."""
+    """A response is a status, headers and content."""
 
     def __init__(self):
         self.lock, self.containers, self.blocks = threading.RLock(), {}, {}
@@ -172,7 +172,7 @@ class Account:
         return 200, {"content-type": "application/xml"}, text.encode()
 
     def batch(self, request):
-        """Requests in the parts of a request, each with an authorization of its own."""
+        """Several requests in one, each with its own authorization."""
         self.blobs(request)
         boundary = request.headers["content-type"].partition("boundary=")[2].strip('"').encode()
         answers = []

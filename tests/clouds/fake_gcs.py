@@ -1,16 +1,16 @@
-"""Google Cloud Storage on loopback for tests/clouds/buckets.rs, and the official client that looks at it from outside.
+"""Google Cloud Storage on loopback for tests/clouds/buckets.rs, and the official client that checks it.
 
-    fake_gcs.py serve PORT FOLDER     no bucket yet; FOLDER/account.json is a service account that may do everything, and
-                                      FOLDER/stranger.json one whose key is another; a metadata service, too
+    fake_gcs.py serve PORT FOLDER     starts without a bucket. FOLDER/account.json is a service account with all rights,
+                                      FOLDER/stranger.json has an unknown key. Has a metadata service, too
     fake_gcs.py create BUCKET
     fake_gcs.py list BUCKET           each object's name and the SHA-256 of its bytes, as JSON
-    fake_gcs.py put BUCKET NAME       what stands on standard input
-    fake_gcs.py agree                 what both languages of the service share, asked by the official client
+    fake_gcs.py put BUCKET NAME       writes standard input
+    fake_gcs.py agree                 the official client checks what the XML and the JSON interface share
 
-nodeagent speaks the service's XML, the official client its JSON: both see the same objects, generations and preconditions. The official
-client is the account of GOOGLE_APPLICATION_CREDENTIALS at GOOGLE_BASE_URL. The server verifies what is signed with an account's key:
-a bearer of its own making (nodeagent), or what is exchanged for a token (the official client). No official client speaks the XML: what
-only that has (parts of an object, its errors' codes) is from the service's documentation.
+nodeagent uses the XML interface of the service, the official client uses JSON. Both see the same objects, generations and
+preconditions. The official client uses the account in GOOGLE_APPLICATION_CREDENTIALS at GOOGLE_BASE_URL. The server verifies signatures
+of accounts: on bearer tokens (nodeagent), and on assertions that are exchanged for a token (the official client). No official client
+uses XML. What only XML has (parts of an object, codes of errors) follows the documentation of the service.
 """
 
 import base64
@@ -32,7 +32,7 @@ import fake_http
 EMAIL = "tools@lawfirm.iam.gserviceaccount.com"
 AUDIENCE = "https://oauth2.googleapis.com/token"
 TOKEN = "marker-of-a-token-of-the-machine"
-# Small, so that a handful of objects is several pages.
+# A few objects make several pages.
 PAGE = 2
 SMALLEST_PART = 5 << 20
 
@@ -63,7 +63,7 @@ class Storage:
         self.key, self.numbers = key, itertools.count(1)
 
     def verify(self, text):
-        """The claims of what is signed by the account."""
+        """The claims of a token that the account has signed."""
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
         from cryptography.hazmat.primitives.hashes import SHA256
@@ -88,7 +88,7 @@ class Storage:
         return self.bucket(bucket)[name]
 
     def write(self, bucket, name, content, match):
-        """`match`: the generation that must be there; none is 0."""
+        """`match` is the expected generation; 0 means no object."""
         objects = self.bucket(bucket)
         if match is not None and int(match) != (objects[name].generation if name in objects else 0):
             raise Refused(412, "PreconditionFailed")
@@ -126,7 +126,7 @@ class Handler(fake_http.Handler):
         text = f"<?xml version='1.0' encoding='UTF-8'?>{text}"
         self.respond(status, text.encode(), {"content-type": "application/xml; charset=UTF-8", **(headers or {})})
 
-    # Who is asking.
+    # Authentication.
 
     def exchange(self):
         claims = self.server.storage.verify(dict(urllib.parse.parse_qsl(self.body.decode())).get("assertion", ""))

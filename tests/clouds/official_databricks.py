@@ -1,6 +1,6 @@
-"""What the official client makes of the same surroundings, and secrets that it writes. JSON in, JSON out.
+"""The identity that the official client finds in an environment, and secrets that it writes. JSON in, JSON out.
 
-Usage: official_databricks.py who < [{"NAME": "VALUE", …}, …]      who it is with each set of variables, or why it is nobody
+Usage: official_databricks.py who < [{"NAME": "VALUE", …}, …]      prints the identity for each set of variables, or the error
        official_databricks.py write HOST TOKEN SCOPE < {"KEY": "BASE64", …}
 """
 

@@ -1,4 +1,4 @@
-//! Secrets of AWS and Azure, written by their official clients, read by those who may and by those who may not.
+//! Secrets of AWS and Azure, written by official clients and read by identities with and without the right to them.
 
 use std::fs;
 
@@ -14,25 +14,25 @@ use crate::{
 };
 use nodeagent::redact::REDACTED;
 
-/// Somebody to be: the variables that make it so.
-type Who = Vec<(&'static str, String)>;
+/// The variables of an identity.
+type Identity = Vec<(&'static str, String)>;
 
-/// A source, who asks it, and what it says to them.
+/// A source of secrets, with identities that it allows and refuses.
 struct Source<'a> {
     name: &'static str,
-    /// The fields of `[secrets]` and the options of commands that say where it is.
+    /// The address of the source as fields of `[secrets]` and as options of commands.
     fields: String,
     options: Vec<&'a str>,
-    /// The name of the secret there, and its value.
+    /// The name and the value of the secret.
     key: &'static str,
     marker: (&'static str, String),
-    allowed: &'a Who,
-    /// Others, or other names: each is refused.
-    refused: Vec<(&'a Who, &'static str)>,
+    allowed: &'a Identity,
+    /// Identities and names that are refused.
+    refused: Vec<(&'a Identity, &'static str)>,
 }
 
 impl Source<'_> {
-    /// A profile that wants one secret.
+    /// Writes a profile with one secret.
     fn write_profile(&self, scene: &Scene, file: &str, key: &str, with_steps: bool) {
         let Self { name, fields, .. } = self;
         let secrets = format!(
@@ -84,7 +84,7 @@ impl Source<'_> {
     }
 }
 
-/// All values, the markers of sources and what is shown to have them.
+/// The environment for these values: the markers of sources, and credentials.
 fn scene(values: &[(&'static str, &str)]) -> Scene {
     let values: Vec<_> = values.iter().map(|(name, value)| (*name, value.as_bytes().to_vec())).collect();
     Scene::with_tools(&values)
@@ -110,7 +110,7 @@ fn nothing_of_aws_leaks() {
     aws.enforce();
     let keys = [("key of a reader", &*reader.secret), ("key of nobody", &*nobody.secret), ("stolen key", STOLEN)];
     let mut scene = scene(&[&markers[..], &keys].concat());
-    let of = |key: &str, secret: &str| -> Who {
+    let of = |key: &str, secret: &str| -> Identity {
         vec![
             ("AWS_ENDPOINT_URL", aws.server.url()),
             ("AWS_EC2_METADATA_DISABLED", "true".into()),
@@ -138,7 +138,7 @@ fn nothing_of_aws_leaks() {
     scene.delivered = false;
     scene.search_files();
     scene.ended_clean("AWS");
-    assert!(in_logs(&scene.node, REDACTED) > 50 && scene.counted.processes > 20, "the tools were not heard");
+    assert!(in_logs(&scene.node, REDACTED) > 50 && scene.counted.processes > 20, "the tools printed nothing");
 }
 
 #[test]
@@ -149,10 +149,10 @@ fn nothing_of_azure_leaks() {
     let tls = format!("https://127.0.0.1:{}", azure.tls);
     let application = Azure::application("tenant", "unit", &tls);
     azure.official("write", &[&tls], &application, &json!([["canary", VALUE]]).to_string());
-    // Every token of this Azure begins so.
+    // Every token of this server has this prefix.
     let secrets = [("vault", VALUE), ("secret", SECRET), ("wrong secret", WRONG), ("token", "eyJhbGciOiAibm9uZSJ9.")];
     let mut scene = scene(&secrets);
-    let with = |secret: &str| -> Who {
+    let with = |secret: &str| -> Identity {
         vec![
             ("AZURE_TENANT_ID", "tenant".into()),
             ("AZURE_CLIENT_ID", "unit".into()),
@@ -178,8 +178,8 @@ fn nothing_of_azure_leaks() {
     let log = fs::read_to_string(azure.path("log")).expect("the log");
     assert!(
         log.contains("eyJhbGciOiAibm9uZSJ9.") && log.contains("of.nobody-that-is-known-there"),
-        "the service saw them"
+        "the server got the credentials"
     );
     scene.ended_clean("Azure");
-    assert!(in_logs(&scene.node, REDACTED) > 20 && scene.counted.processes > 10, "the tools were not heard");
+    assert!(in_logs(&scene.node, REDACTED) > 20 && scene.counted.processes > 10, "the tools printed nothing");
 }

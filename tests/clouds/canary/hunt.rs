@@ -1,5 +1,5 @@
-//! Looks for values in anything: as they are, and behind the encodings a value may hide behind. It undoes encodings and
-//! does not make them, so that it shares nothing with the sieve that it tests.
+//! Searches bytes for secret values, plain and encoded. It decodes the bytes instead of encoding the values, so that it shares
+//! no code with the redaction under test.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-/// A leak is this much of a value, from anywhere in it.
+/// The number of consecutive bytes of a value that count as a leak.
 const ENOUGH: usize = 12;
 
-/// What is looked for.
+/// The values of a search.
 pub(super) struct Hunt {
-    /// Every piece of every value: the piece, and whose it is.
+    /// Every piece of every value, with the name of the value.
     pieces: BTreeMap<Vec<u8>, &'static str>,
     /// The same without quotes and backslashes.
     bare: BTreeMap<Vec<u8>, &'static str>,
@@ -24,7 +24,7 @@ impl Hunt {
         let pieces = |shape: fn(&[u8]) -> Vec<u8>| {
             let of = |(name, value): &(&'static str, Vec<u8>)| {
                 assert!(value.len() >= ENOUGH, "{name} is too short to be hunted");
-                // A program that reads it as text shows another character for bytes that are none.
+                // A program that reads the value as text prints a replacement character for invalid bytes.
                 let as_text = String::from_utf8_lossy(value).into_owned().into_bytes();
                 let both = [shape(value), shape(&as_text)].concat();
                 both.windows(ENOUGH).map(|piece| (piece.to_vec(), *name)).collect::<Vec<_>>()
@@ -34,12 +34,12 @@ impl Hunt {
         Self { pieces: pieces(<[u8]>::to_vec), bare: pieces(bare) }
     }
 
-    /// The values that are in some bytes, each with the view that shows it.
+    /// The values in some bytes, each with the decoding that shows it.
     pub(super) fn find(&self, bytes: &[u8]) -> Vec<String> {
         let mut found = Vec::new();
         for (view, bytes) in views(bytes) {
             let pieces = if view == "without quotes" { &self.bare } else { &self.pieces };
-            // A look at two bytes spares most places the look at twelve.
+            // A comparison of two bytes avoids most comparisons of twelve.
             let mut begins = vec![false; 1 << 16];
             for piece in pieces.keys() {
                 begins[usize::from(piece[0]) << 8 | usize::from(piece[1])] = true;
@@ -55,7 +55,7 @@ impl Hunt {
     }
 }
 
-/// The bytes, and what they are when each encoding is undone.
+/// The bytes, plain and with each encoding decoded.
 fn views(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let percent = percent_decoded(bytes);
     let in_lines: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
@@ -143,7 +143,7 @@ fn bare(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().copied().filter(|byte| !b"'\"\\".contains(byte)).collect()
 }
 
-/// What each run of certain characters stands for, one after the other.
+/// Decodes each run of certain characters and concatenates the results.
 fn of_runs(bytes: &[u8], belongs: impl Fn(&u8) -> bool, decode: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
     bytes.split(|byte| !belongs(byte)).filter(|run| run.len() >= ENOUGH).flat_map(decode).collect()
 }

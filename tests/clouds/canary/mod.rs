@@ -1,6 +1,6 @@
-//! The canary: marker values in every source, every command and kind of step at `-vvv`, succeeding and failing, with
-//! package tools that say all they can find. Nobody may hear a marker, no file may hold one but those it is for, and no
-//! process may have one among its arguments or in its environment.
+//! The canary: a search for leaked secrets. Every source has marker values, and package tools print everything that they can
+//! read. Every command and every kind of step runs with `-vvv`, with success and with failure. No output, no file except the
+//! intended ones, and no argument or environment of a process may contain a marker.
 
 mod clouds;
 mod hunt;
@@ -18,7 +18,7 @@ use nodeagent::{
 use profiles::{profile, write_profiles};
 use scene::{DELIVERED, Scene, in_logs, program, write};
 
-/// Commands that deliver nothing, those that end badly among them.
+/// Commands that deliver no secret, with success and with failure.
 fn other_commands(scene: &mut Scene) {
     for arguments in [
         &["run", "--profile", "bad.toml"][..],
@@ -106,7 +106,7 @@ fn nothing_leaks() {
         }
         let there = DELIVERED.iter().filter(|path| scene.node.root().join(path).is_file()).count();
         assert_eq!(there, delivered);
-        // A profile of the same name that wants no secrets any more: all are taken back.
+        // A profile of the same name without secrets: all secret files are removed.
         let without = format!("without-{file}");
         write(&scene.node.beside("desk").join(&without), profile(&file[..1], "").as_bytes());
         assert_eq!(scene.agent(&["run", "--profile", &without]).code, Some(0));
@@ -117,16 +117,16 @@ fn nothing_leaks() {
     other_commands(&mut scene);
     scene.delivered = false;
     scene.search_files();
-    // The values did go through: the tools said them, and what was asked for was delivered.
+    // The tools printed the values, and the secrets were delivered.
     scene.ended_clean("steps and commands");
     let ran = |tool: &[u8]| tools.iter().any(|line: &Vec<u8>| line.windows(tool.len()).any(|part| part == tool));
     assert!([&b"apt-get"[..], b"/uv\0pip", b"CMD\0INSTALL"].iter().all(|tool| ran(tool)), "{told}");
     assert!(["runs apt-get", "uv pip install", "R CMD INSTALL"].iter().all(|tool| told.contains(tool)), "{told}");
-    assert!(in_logs(&scene.node, REDACTED) > 100 && scene.counted.processes > 40, "the tools were not heard");
+    assert!(in_logs(&scene.node, REDACTED) > 100 && scene.counted.processes > 40, "the tools printed nothing");
 }
 
 #[test]
-fn the_hunt_finds_what_a_leaking_program_leaks() {
+fn the_search_finds_the_leaks_of_a_leaking_program() {
     let mut scene = Scene::new();
     scene.tools_find(&["variable", "file", "bytes"]);
     write(&scene.node.beside("desk/leaky.sh"), include_bytes!("leaky.sh"));
@@ -141,7 +141,7 @@ fn the_hunt_finds_what_a_leaking_program_leaks() {
         let at = format!("in {place}");
         assert!(scene.counted.leaks.iter().any(|leak| leak.contains(&at)), "{place}: {:?}", scene.counted.leaks);
     }
-    // Each way of writing that the tools use is one that the hunt sees through.
+    // The search recognises every encoding that the tools use.
     let spoken = fs::read(scene.node.beside("tools/spoken")).expect("it was written");
     let forms = spoken.split(|&byte| byte == b'\n').filter(|line| line.len() >= 24);
     let unseen: Vec<_> = forms.filter(|line| scene.hunt.find(line).is_empty()).map(String::from_utf8_lossy).collect();
@@ -149,7 +149,7 @@ fn the_hunt_finds_what_a_leaking_program_leaks() {
 }
 
 #[test]
-fn the_words_of_a_panic_hold_no_secret() {
+fn a_panic_message_contains_no_secret() {
     const CHILD: &str = "NODEAGENT_TEST_PANICS";
     const VALUE: &str = "c4n4ry-in-a-panic";
     if std::env::var_os(CHILD).is_some() {
@@ -159,9 +159,9 @@ fn the_words_of_a_panic_hold_no_secret() {
         assert!(panicked.is_err());
         return;
     }
-    let this = std::env::current_exe().expect("the test has a file");
+    let this = std::env::current_exe().expect("the path of the test");
     let mut command = program(this);
-    command.args(["--exact", "canary::the_words_of_a_panic_hold_no_secret", "--nocapture"]);
+    command.args(["--exact", "canary::a_panic_message_contains_no_secret", "--nocapture"]);
     let output = command.env(CHILD, "1").env("RUST_BACKTRACE", "1").output().expect("it starts");
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(output.status.success() && said.contains("the answer [redacted] makes no sense (at "), "{said}");

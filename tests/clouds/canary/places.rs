@@ -1,4 +1,4 @@
-//! Where secrets are used: databases, private packages, remote file stores. Real servers, real programs.
+//! The users of secrets: databases, private packages, remote file stores, with real servers and programs.
 
 use std::{path::Path, process::Command};
 
@@ -13,7 +13,7 @@ use crate::{
     workspace::Workspace,
 };
 
-/// What a password looks like on its way, too.
+/// The values of a search.
 fn values(of: &[(&'static str, &str)]) -> Vec<(&'static str, Vec<u8>)> {
     of.iter().map(|(name, value)| (*name, value.as_bytes().to_vec())).collect()
 }
@@ -43,19 +43,19 @@ fn nothing_of_a_database_leaks() {
         let seen = scene.call(&store, &[], &query);
         let stderr = String::from_utf8_lossy(&seen.stderr);
         assert_eq!(seen.code, Some(code), "{query:?}: {stderr}");
-        assert!(code == 2 || !seen.environments.is_empty(), "psql was not seen: {query:?}");
+        assert!(code == 2 || !seen.environments.is_empty(), "psql did not run: {query:?}");
         scene.call(&store, &[], &connect);
     }
     scene.call(&store, &[], &["auth", "explain", "connect", "analytics", "--as", "read_write"]);
     scene.search_files();
-    assert!(scene.counted.files > 2 && scene.counted.environments > 5, "there was little to see");
+    assert!(scene.counted.files > 2 && scene.counted.environments > 5, "the search covered too little");
     scene.ended_clean("databases");
 }
 
 #[test]
 fn nothing_of_a_login_leaks() {
     const WRONG: &str = "marker-Wr0ng!%password";
-    // As it is written in a netrc file, an address and a header.
+    // The password, and the login in the form of an address and a header.
     let forms = [("password", PASSWORD), ("wrong password", WRONG), ("login", "reader:marker-Zq8!%pw")];
     let mut counts = Vec::new();
     let mut play = |private: Private, body: &str, name: &str| {
@@ -64,7 +64,7 @@ fn nothing_of_a_login_leaks() {
         let url = private.server.url();
         let mut scene = Scene::of(private.node, &values(&forms));
         scene.path = std::env::var("PATH").expect("a search path");
-        // The password's source, and the program that came by its digest.
+        // The source of the password, and a program with a checked digest.
         scene.own.extend(["store/vault/", "node/var/cache/nodeagent/python/uv-"]);
         scene.begins_now();
         let vault = scene.node.beside("store").join(VAULT);
@@ -77,7 +77,7 @@ fn nothing_of_a_login_leaks() {
         let seen = scene.call(&store, &[], &run);
         assert_eq!(seen.code, Some(0), "{name}: {}", String::from_utf8_lossy(&seen.stderr));
         let asked = seen.environments.iter().any(|text| contains(text, b"nodeagent/logins"));
-        assert!(asked, "{name}: no tool was seen with a file of logins for {url}");
+        assert!(asked, "{name}: no tool had a file of logins for {url}");
         scene.search_files();
         scene.ended_clean(name);
         counts.push(scene.counted.processes);
@@ -169,7 +169,7 @@ fn nothing_of_a_remote_store_leaks() {
             let seen = scene.call(store, &rejected, arguments);
             assert!(matches!(seen.code, Some(0..=2)), "{store} {arguments:?}");
         }
-        // A page of an error, and a connection that breaks, with the token in the request.
+        // An error page, and a broken connection, with the token in the request.
         for fault in ["html", "truncated"] {
             workspace.fault(&json!({ "path": "/api/2.0/", "kind": fault, "count": 2 }));
             scene.call(store, &allowed, &["plan", "--profile", "canary"]);

@@ -55,7 +55,7 @@ pub(super) fn profile(name: &str, body: &str) -> String {
     format!("schema = 1\nname = \"{name}\"\n{STEPS}{body}")
 }
 
-/// A profile for each source of secrets, one that may not have its secret, and one with a mistake.
+/// A profile for each source of secrets, one without the right to its secret, and one with a mistake.
 pub(super) fn write_profiles(scene: &Scene) {
     let vault = scene.node.beside("values").display().to_string();
     write(&scene.node.beside("desk/x.toml"), profile("x", &format!("{TOKEN_OF_FAMILY}{MORE_VARIABLES}")).as_bytes());

@@ -1,4 +1,4 @@
-//! The scene of the canary: a node, its tools and its sources of secrets, and what was searched so far.
+//! The environment of the canary: a node, its tools, its sources of secrets, and the counts of the search.
 
 use std::{
     ffi::OsStr,
@@ -41,8 +41,8 @@ pub(super) const TOOLS: [&str; 12] = [
     "gpg",
 ];
 
-/// A name for each value, and the value: with signs that every encoding writes in its own way, in several lines, and not
-/// text at all.
+/// Values with a name each. They contain characters that encodings write differently, line breaks, and bytes that are not
+/// text.
 pub(super) fn markers() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("variable", "c4n4ry-variable \"q\" it's p&ss/1%+\\é~end".as_bytes().to_vec()),
@@ -57,7 +57,7 @@ pub(super) fn markers() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Where the secrets of the profiles go.
+/// The files for the secrets of the profiles.
 pub(super) const DELIVERED: [&str; 10] = [
     "run/nodeagent/secrets/token",
     "run/nodeagent/secrets/of-a-cloud",
@@ -71,23 +71,23 @@ pub(super) const DELIVERED: [&str; 10] = [
     "root/.git-credentials",
 ];
 
-/// A node, a place for what the tools find, and how the agent is called there.
+/// A node, its tools, and the environment of the agent.
 pub(super) struct Scene {
     pub(super) node: NodeTest,
     pub(super) hunt: Hunt,
-    /// Whether the secrets may lie where they were asked for.
+    /// Whether the secrets may be in their files.
     pub(super) delivered: bool,
     pub(super) counted: Counted,
-    /// Where programs are.
+    /// The search path of programs.
     pub(super) path: String,
-    /// Folders of the test's own, which may hold values: the sources of files, and what the tools find.
+    /// Folders of the test that may contain values: the sources, and the files for the tools.
     pub(super) own: Vec<&'static str>,
-    /// What was not changed since is not searched: what a test put there before it began.
+    /// Files that have not changed since this time are not searched: the test wrote them before.
     since: SystemTime,
     workspace: Option<Workspace>,
 }
 
-/// What was searched.
+/// The counts of the search.
 #[derive(Debug, Default)]
 pub(super) struct Counted {
     pub(super) commands: usize,
@@ -101,7 +101,7 @@ pub(super) struct Counted {
 }
 
 impl Scene {
-    /// A node that a test made, to be searched for values.
+    /// A search on the node of a test.
     pub(super) fn of(node: NodeTest, values: &[(&'static str, Vec<u8>)]) -> Self {
         let (hunt, counted, own) = (Hunt::new(values), Counted::default(), vec!["tools/", "values/"]);
         let (path, since) = ("/usr/bin:/bin".into(), SystemTime::UNIX_EPOCH);
@@ -117,13 +117,13 @@ impl Scene {
         scene
     }
 
-    /// A node with tools that say what they find.
+    /// A node with tools that print everything that they can read.
     pub(super) fn with_tools(values: &[(&'static str, Vec<u8>)]) -> Self {
         let node = NodeTest::new()
             .debs(&[("base-files", "12")])
             .python(&[])
             .r(&[])
-            // A folder stands where the second secret should go: that step fails.
+            // A folder has the path of the second secret, so that this step fails.
             .file("run/blocked/x", "");
         let mut scene = Self::of(node, values);
         scene.path = format!("{}:/usr/bin:/bin", scene.node.beside("tools").display());
@@ -143,7 +143,7 @@ impl Scene {
         scene
     }
 
-    /// What the tools find: these values in all the ways that Python's libraries write them.
+    /// Gives these values to the tools, in every encoding of Python's libraries.
     pub(super) fn tools_find(&self, names: &[&str]) {
         let file = |name: &&str| self.node.beside(&format!("values/family/{}", name.replace(' ', "-")));
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clouds/canary/spoken.py");
@@ -153,17 +153,17 @@ impl Scene {
         write(&self.node.beside("tools/spoken"), &said.stdout);
     }
 
-    /// The tool of this name fails from now on.
+    /// Makes the tool of this name fail.
     pub(super) fn fails(&self, tool: &str) {
         write(&self.node.beside("tools/fails"), tool.as_bytes());
     }
 
-    /// Back to a node that lacks everything.
+    /// Removes everything that a run has installed.
     pub(super) fn undo(&self) {
         for path in [
             "databricks/python/lib/python3.11/site-packages/probe-1.0.dist-info",
             "databricks/spark/R/lib/probe",
-            // What was built once would not be built again.
+            // A build in the store would not be repeated.
             "var/cache/nodeagent/store",
         ] {
             nodeagent::fs::remove_tree(&self.node.root().join(path)).expect("it is ours");
@@ -175,7 +175,7 @@ impl Scene {
         }
     }
 
-    /// Runs the agent and searches what it said and what ran.
+    /// Runs the agent and searches its output and its processes.
     pub(super) fn agent(&mut self, arguments: &[&str]) -> Seen {
         let mut variables = vec![
             ("DATABRICKS_HOST", self.workspace.as_ref().expect("this scene has one").url()),
@@ -183,7 +183,7 @@ impl Scene {
             ("AWS_SECRET_ACCESS_KEY", value("account key")),
             ("OTHER_PASSWORD", value("guessed by its name")),
         ];
-        // What a profile names is kept from children; what none names is the node's own affair.
+        // The agent hides only the variables of its profile from children.
         if !arguments.iter().any(|name| name.starts_with(['y', 'z']) || name.starts_with("without")) {
             let of_profile = [("FAMILY_TOKEN", "variable"), ("FAMILY_BLOCKED", "blocked"), ("FAMILY_PLAIN", "plain")];
             variables.extend(of_profile.map(|(name, marker)| (name, value(marker))));
@@ -192,14 +192,14 @@ impl Scene {
         self.call(&store, &variables, arguments)
     }
 
-    /// Runs the agent with a file store and with these variables; searches what it said and what ran.
+    /// Runs the agent with a file store and these variables, and searches its output and its processes.
     pub(super) fn call(&mut self, store: &str, variables: &[(&str, String)], arguments: &[&str]) -> Seen {
         let seen = watch::run(self.command(store, variables, arguments));
         self.search(&format!("{arguments:?}"), &seen);
         seen
     }
 
-    /// The same for `secrets get`, which may write the value to standard output and to nothing else.
+    /// The same for `secrets get`, which may print the value to standard output.
     pub(super) fn gets(&mut self, store: &str, variables: &[(&str, String)], arguments: &[&str]) -> Vec<u8> {
         let mut seen = watch::run(self.command(store, variables, arguments));
         let value = std::mem::take(&mut seen.stdout);
@@ -216,8 +216,8 @@ impl Scene {
         command
     }
 
-    /// Says what was searched, and fails when anything was found.
-    #[expect(clippy::print_stderr, reason = "the numbers are what people want to see")]
+    /// Prints the counts of the search, and panics if it found a value.
+    #[expect(clippy::print_stderr, reason = "the numbers show how much was searched")]
     pub(super) fn ended_clean(&self, name: &str) {
         let redacted = in_logs(&self.node, REDACTED);
         let Counted { commands, outputs, files, processes, command_lines, environments, bytes, leaks } = &self.counted;
@@ -243,7 +243,7 @@ impl Scene {
         }
         for environment in &seen.environments {
             self.counted.environments += 1;
-            // This one is the node's own, not ours: a program may need it, and only what it says is cleaned.
+            // This variable belongs to the node, so children may have it; only output is redacted.
             let environment = without_variable(environment, b"OTHER_PASSWORD=");
             self.look(&format!("an environment of {what}"), &environment);
         }
@@ -257,12 +257,12 @@ impl Scene {
         }
     }
 
-    /// Leaves out of the search what is there now.
+    /// Excludes all present files from the search.
     pub(super) fn begins_now(&mut self) {
         self.since = SystemTime::now();
     }
 
-    /// Searches every file there is, names too.
+    /// Searches every file and every name of a file.
     pub(super) fn search_files(&mut self) {
         let top = self.node.beside("");
         let since = self.since.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs().cast_signed();
@@ -272,7 +272,7 @@ impl Scene {
             let name = path.strip_prefix(&top).expect("it is below").display().to_string();
             let ours = self.own.iter().any(|folder| name.starts_with(folder));
             let asked_for = DELIVERED.iter().any(|path| name.strip_prefix("node/") == Some(path));
-            // When it was changed, not what an archive says of it.
+            // The time of change, because an archive sets the modification time.
             let changed = fs::metadata(&path).expect("it is there").ctime();
             let was_there = since > changed;
             if ours || was_there || asked_for && self.delivered {
@@ -290,7 +290,7 @@ pub(super) fn value(name: &str) -> String {
     String::from_utf8(of.expect("it is a marker").1).expect("it is text")
 }
 
-/// The law firms' workspace, with markers in the place of a token and of a secret.
+/// The workspace of the law firms, with markers as a token and as a secret.
 pub(super) fn story() -> String {
     let text = include_str!("../../workspace/story.json");
     let text = text.replace("\"token-of-family\"", &json!(value("workspace token")).to_string());
@@ -299,7 +299,7 @@ pub(super) fn story() -> String {
     text
 }
 
-/// Everything but links, from below a folder.
+/// All files below a folder, without links.
 pub(super) fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     for path in entries(folder) {
         if path.is_dir() && !path.is_symlink() {
@@ -310,7 +310,7 @@ pub(super) fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test starts what it tests, and looks at it from outside")]
+#[expect(clippy::disallowed_methods, reason = "a test starts the program under test")]
 pub(super) fn program(path: impl AsRef<OsStr>) -> Command {
     Command::new(path)
 }
@@ -336,7 +336,7 @@ pub(super) fn r_package() -> Vec<u8> {
     archive.into_inner().and_then(GzEncoder::finish).expect("packed")
 }
 
-/// How often something stands in the logs of programs.
+/// The number of times that a text is in the logs of programs.
 pub(super) fn in_logs(node: &NodeTest, text: &str) -> usize {
     let mut files = Vec::new();
     collect(&node.root().join("var/log/nodeagent"), &mut files);

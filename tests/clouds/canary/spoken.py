@@ -1,4 +1,4 @@
-"""Writes each value as other programs would: one form a line, values from files named on the command line."""
+"""Prints the values in the files on the command line, each in many encodings, one encoding per line."""
 
 import base64
 import html

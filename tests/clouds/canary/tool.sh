@@ -1,6 +1,6 @@
 #!/bin/sh
-# Stands in for every package tool: says all it was given and all it can find, in pieces, and does its work.
-# Beside it: `spoken` (what it finds), `fails` (the tool that shall fail).
+# Replaces every package tool: prints its arguments, its environment and the file `spoken` in pieces, and does its work.
+# The tool whose name is in the file `fails` fails.
 here=@HERE@
 root=@ROOT@
 name=${0##*/}

@@ -1,4 +1,4 @@
-//! Looks at every process below one, many times a second: its command line, its environment, its limits.
+//! Records the command line, the environment and the limits of every descendant of a process, many times a second.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,12 +14,12 @@ use std::{
 
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// What was seen of one command and the processes below it.
+/// The records of one command and its descendants.
 pub(super) struct Seen {
     pub(super) code: Option<i32>,
     pub(super) stdout: Vec<u8>,
     pub(super) stderr: Vec<u8>,
-    /// Processes below the command.
+    /// The descendants of the command.
     pub(super) processes: BTreeSet<u32>,
     /// Their command lines.
     pub(super) arguments: BTreeSet<Vec<u8>>,
@@ -29,7 +29,7 @@ pub(super) struct Seen {
     pub(super) core_limits: BTreeSet<String>,
 }
 
-/// Runs a command to its end, and watches.
+/// Runs a command and records its descendants.
 pub(super) fn run(mut command: Command) -> Seen {
     let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().expect("it starts");
@@ -58,7 +58,7 @@ fn watch(top: u32, ended: &AtomicBool) -> Seen {
         for pid in below(top) {
             let before = read(pid, "cmdline");
             let environment = read(pid, "environ");
-            // A child that has not begun its program yet is its parent still, memory and all.
+            // Until a child starts its program, it has the memory of its parent.
             if before.is_empty() || before == own || read(pid, "cmdline") != before {
                 continue;
             }
@@ -78,7 +78,7 @@ fn read(pid: u32, name: &str) -> Vec<u8> {
     fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default()
 }
 
-/// The processes that have one as their parent, or their parent's.
+/// All descendants of a process.
 fn below(top: u32) -> BTreeSet<u32> {
     let entries = fs::read_dir("/proc").expect("processes can be listed").flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());

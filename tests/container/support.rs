@@ -1,11 +1,13 @@
 //! Nodes for tests, started by `scripts/node` and stopped when the value is dropped; and the results of commands in them.
 
 use std::{
+    borrow::Borrow,
     fmt::Write as _,
     io::Write as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
+    time::Instant,
 };
 
 /// The variable that skips all tests with nodes.
@@ -326,7 +328,36 @@ pub(crate) fn instants() -> u32 {
     std::env::var("NODEAGENT_INSTANTS").map_or(10, |number| number.parse().expect("NODEAGENT_INSTANTS is a number"))
 }
 
-/// Random fractions in ascending order. Each of `count` equal parts of 0 to 1 has one.
+/// Random fractions in ascending order. Each of `count` equal parts of 0 to 1 has one. `NODEAGENT_TEST_SEED` repeats them.
+#[expect(clippy::print_stderr, reason = "a failure must be repeatable")]
 pub(crate) fn random_fractions(count: u32) -> Vec<f64> {
-    (0..count).map(|index| (f64::from(index) + fastrand::f64()) / f64::from(count)).collect()
+    let given = std::env::var("NODEAGENT_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| fastrand::u64(..));
+    eprintln!("NODEAGENT_TEST_SEED={seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    (0..count).map(|index| (f64::from(index) + random.f64()) / f64::from(count)).collect()
+}
+
+/// Kills a command of the agent after a fraction of the seconds that it takes. If the command ends before, the machine has become
+/// faster: it is repeated on another prepared node with an earlier kill.
+#[expect(clippy::print_stderr, reason = "a failure must be repeatable")]
+pub(crate) fn kill<N: Borrow<Node>>(
+    seconds: &mut f64,
+    fraction: f64,
+    command: &[&str],
+    prepare: impl Fn() -> N,
+) -> (N, CommandOutput) {
+    loop {
+        let node = prepare();
+        let after = format!("{:.3}", (*seconds * fraction).max(0.001));
+        let began = Instant::now();
+        let killed = ["timeout", "--foreground", "-s", "KILL", &after];
+        let output = node.borrow().exec(&[], &[&killed, command].concat());
+        if output.code == 137 {
+            eprintln!("killed after {after} s of {seconds:.3} s");
+            return (node, output);
+        }
+        output.exits(0);
+        *seconds = seconds.min(began.elapsed().as_secs_f64()) * 0.95;
+    }
 }

@@ -6,7 +6,10 @@ use assert_cmd::Command;
 use nodeagent::fs::Attributes;
 use regex::Regex;
 
-use crate::pages::{nodeagent, page, pages, project, section};
+use crate::{
+    pages::{nodeagent, page, pages, project, section},
+    support::entries,
+};
 
 #[test]
 fn every_profile_in_the_documents_is_sound() {
@@ -45,14 +48,13 @@ fn every_access_file_in_the_documents_is_sound() {
     assert!(seen >= 1, "no access file was found");
 }
 
-/// All of `src` but its tests, as the program prints it: a text that goes on in the next line is one.
+/// The source code without its tests, and the scripts. A string that continues on the next line is joined.
 fn sources() -> String {
     fn below(folder: &Path, into: &mut String) {
-        for entry in fs::read_dir(folder).expect("a folder of src") {
-            let path = entry.expect("readable").path();
+        for path in entries(folder) {
             if path.is_dir() {
                 below(&path, into);
-            } else if path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with("tests.rs") {
+            } else if !path.ends_with("tests.rs") {
                 let text = fs::read_to_string(&path).expect("UTF-8");
                 into.push_str(text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default());
             }
@@ -60,27 +62,54 @@ fn sources() -> String {
     }
     let mut text = String::new();
     below(&project().join("src"), &mut text);
+    below(&project().join("scripts"), &mut text);
     let continued = Regex::new(r"\\\n\s*").expect("a fixed pattern");
     continued.replace_all(&text, "").into_owned()
+}
+
+/// The literal parts of quoted messages: an ellipsis stands for a name.
+fn parts(text: &str) -> Vec<String> {
+    let quoted = Regex::new("``(.+?)``|`([^`]+)`").expect("a fixed pattern");
+    let messages = quoted.captures_iter(text).filter_map(|found| found.get(1).or(found.get(2)));
+    let parts = messages.flat_map(|message| message.as_str().split('…')).map(str::trim);
+    // A name in backticks leaves a backtick on both sides.
+    let parts = parts.map(|part| part.trim_start_matches(['`', ' ']).trim_end_matches([' ', '`']).to_owned());
+    parts.filter(|part| part.len() > 3).collect()
 }
 
 #[test]
 fn every_error_that_is_explained_is_one_that_is_said() {
     let (page, sources) = (page("docs/secrets.md"), sources());
-    let quoted = Regex::new("`([^`]+)`").expect("a fixed pattern");
     let rows = section(&page, "## What an error means").lines().filter(|line| line.starts_with("| `"));
-    let mut seen = 0;
-    for row in rows {
-        let said = row.split(" | ").next().expect("a row has cells");
-        for message in quoted.captures_iter(said) {
-            // What stands for a name is left out.
-            for part in message[1].split('…').map(str::trim).filter(|part| !part.is_empty()) {
-                assert!(sources.contains(part), "nobody says `{part}`, of `{}`", &message[1]);
-                seen += 1;
-            }
-        }
-    }
-    assert!(seen >= 20, "{seen} parts of messages were found");
+    let messages = rows.filter_map(|row| row.split(" | ").next());
+    let parts: Vec<String> = messages.flat_map(parts).collect();
+    assert!(parts.len() >= 20, "{parts:?}");
+    let unknown: Vec<&String> = parts.iter().filter(|part| !sources.contains(*part)).collect();
+    assert!(unknown.is_empty(), "no message has {unknown:?}");
+}
+
+/// Messages of other programs in the page about troubleshooting.
+const OF_OTHERS: [&str; 6] = [
+    "unexpected argument 'family' found",
+    "Script exit status is non-zero",
+    "E: Unable to locate package",
+    "fatal error: sodium.h: No such file or directory",
+    "no space left",
+    r"\r: command not found",
+];
+
+#[test]
+fn every_message_in_the_page_about_troubleshooting_is_one_that_is_said() {
+    let (page, sources) = (page("docs/troubleshooting.md"), sources());
+    let bold = Regex::new(r"\*\*(.+?)\*\*").expect("a fixed pattern");
+    let titles = page.lines().filter(|line| line.starts_with("**"));
+    let messages = titles.flat_map(|line| bold.captures_iter(line).map(|found| found[1].to_owned()));
+    let messages: Vec<String> = messages.filter(|message| message.starts_with('`')).collect();
+    let parts: Vec<String> = messages.iter().flat_map(|message| parts(message)).collect();
+    assert!(parts.len() >= 20, "{parts:?}");
+    let is_known = |part: &String| OF_OTHERS.contains(&part.as_str()) || sources.contains(part);
+    let unknown: Vec<&String> = parts.iter().filter(|part| !is_known(part)).collect();
+    assert!(unknown.is_empty(), "no message has {unknown:?}");
 }
 
 #[test]

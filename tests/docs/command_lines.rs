@@ -96,7 +96,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_line_ends_for_us_where_the_shell_takes_over() {
+fn a_command_ends_at_a_comment_a_pipe_or_a_redirection() {
     assert_eq!(words("man | man -l -"), ["man"]);
     assert_eq!(words("schema access > file"), ["schema", "access"]);
     assert_eq!(words("run family  # a comment"), ["run", "family"]);

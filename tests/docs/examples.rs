@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[test]
-fn every_profile_in_the_documents_is_sound() {
+fn every_profile_in_the_documents_is_valid() {
     let temp = tempfile::tempdir().expect("a temporary folder");
     let mut seen = 0;
     for name in pages() {
@@ -32,7 +32,7 @@ fn every_profile_in_the_documents_is_sound() {
 }
 
 #[test]
-fn every_access_file_in_the_documents_is_sound() {
+fn every_access_file_in_the_documents_is_valid() {
     let temp = tempfile::tempdir().expect("a temporary folder");
     let file = temp.path().join("access.toml");
     let mut seen = 0;
@@ -78,7 +78,7 @@ fn parts(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_error_that_is_explained_is_one_that_is_said() {
+fn every_explained_error_exists_in_the_source() {
     let (page, sources) = (page("docs/secrets.md"), sources());
     let rows = section(&page, "## What an error means").lines().filter(|line| line.starts_with("| `"));
     let messages = rows.filter_map(|row| row.split(" | ").next());
@@ -99,7 +99,7 @@ const OF_OTHERS: [&str; 6] = [
 ];
 
 #[test]
-fn every_message_in_the_page_about_troubleshooting_is_one_that_is_said() {
+fn every_message_in_troubleshooting_exists_in_the_source() {
     let (page, sources) = (page("docs/troubleshooting.md"), sources());
     let bold = Regex::new(r"\*\*(.+?)\*\*").expect("a fixed pattern");
     let titles = page.lines().filter(|line| line.starts_with("**"));
@@ -113,7 +113,7 @@ fn every_message_in_the_page_about_troubleshooting_is_one_that_is_said() {
 }
 
 #[test]
-fn the_answers_in_the_page_about_access_are_those_of_its_own_file() {
+fn the_example_answers_about_access_are_real() {
     let page = page("docs/access.md");
     let block = |mark: &str, text: &str| {
         let rest = text.split(&format!("```{mark}\n")).nth(1).expect("the block is there").to_owned();
@@ -134,7 +134,7 @@ fn the_answers_in_the_page_about_access_are_those_of_its_own_file() {
         let output = command.arg("--filestore").arg(temp.path()).output().expect("it can be started");
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said).replace(&*temp.path().to_string_lossy(), "/dbfs/FileStore");
-        // Who runs the tests is not part of the question.
+        // The name of the user who runs the tests does not matter.
         assert_eq!(local.replace_all(said.trim(), "local:root"), answer.trim(), "{words}");
         seen += 1;
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::pages::{page, printed, section};
 
-/// The keys of an object schema and of all that is below it.
+/// The keys of an object schema, with those of all schemas below it.
 fn keys_below(schema: &Value, root: &Value, keys: &mut Vec<String>) {
     match schema {
         Value::Object(object) => {
@@ -28,7 +28,7 @@ fn keys_below(schema: &Value, root: &Value, keys: &mut Vec<String>) {
 }
 
 #[test]
-fn every_key_of_the_grammar_is_in_the_page_about_profiles() {
+fn every_key_of_the_grammar_is_documented() {
     let schema: Value = serde_json::from_str(&printed(&["schema"])).expect("the schema is JSON");
     let page = page("docs/profile.md");
     let shared = section(&page, "## Entries of lists").to_owned() + section(&page, "## Conditions");
@@ -45,7 +45,7 @@ fn every_key_of_the_grammar_is_in_the_page_about_profiles() {
 }
 
 #[test]
-fn every_key_of_an_access_file_is_in_the_page_about_it() {
+fn every_key_of_an_access_file_is_documented() {
     let schema: Value = serde_json::from_str(&printed(&["schema", "access"])).expect("the schema is JSON");
     let page = page("docs/access.md");
     let mut keys = Vec::new();
@@ -56,7 +56,7 @@ fn every_key_of_an_access_file_is_in_the_page_about_it() {
     }
 }
 
-/// The commands below a command, by its own help.
+/// The subcommands of a command, from its help.
 fn commands(help: &str) -> Vec<String> {
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let names = lines.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
@@ -69,7 +69,7 @@ fn options_are_documented(path: &[String], page: &str) {
     let heading = format!("{} `nodeagent {}`", if path.len() > 1 { "###" } else { "##" }, path.join(" "));
     let own = if path.is_empty() { "" } else { section(page, &heading) };
     let text = own.to_owned() + section(page, "## Options of all commands");
-    // An option stands at the beginning of its line; elsewhere others may be spoken of.
+    // The help of an option begins with its name. Names in its text belong to other options.
     let option = Regex::new(r"(?m)^ +(?:-\w, )?(--[a-z-]+)").expect("a fixed pattern");
     for found in option.captures_iter(&help) {
         assert!(text.contains(&found[1]), "{} is not documented for {path:?}", &found[1]);
@@ -81,12 +81,12 @@ fn options_are_documented(path: &[String], page: &str) {
 }
 
 #[test]
-fn every_command_and_option_is_in_the_page_about_commands() {
+fn every_command_and_option_is_documented() {
     options_are_documented(&[], &page("docs/commands.md"));
 }
 
 #[test]
-fn every_exit_status_is_in_the_page_about_them() {
+fn every_exit_status_is_documented() {
     let help = printed(&["--help"]);
     let statuses = section(&help, "Exit status:").lines().map_while(|line| line.trim().split_once("  "));
     let page = page("docs/exit-codes.md");
@@ -108,7 +108,7 @@ fn variants(source: &str, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_event_status_and_outcome_is_in_the_page_about_events() {
+fn every_event_status_and_outcome_is_documented() {
     let source = page("src/report/event.rs");
     let page = page("docs/events.md");
     for name in ["EventKind", "StepStatus", "Outcome"] {
@@ -121,7 +121,7 @@ fn every_event_status_and_outcome_is_in_the_page_about_events() {
 }
 
 #[test]
-fn every_field_of_the_report_is_in_the_page_about_it() {
+fn every_field_of_the_report_is_documented() {
     let source = page("src/report/model.rs");
     let page = page("docs/report.md");
     for name in ["Report", "StepReport", "TaskReport", "Wait"] {

@@ -8,6 +8,7 @@ pub(crate) mod fake;
 mod foreground;
 mod orphans;
 mod output;
+mod program;
 mod replace_process;
 mod system;
 
@@ -23,6 +24,7 @@ pub use foreground::{Foreground, Streams};
 use futures::future::BoxFuture;
 pub use orphans::kill_orphans;
 pub use output::Tail;
+pub use program::find_program;
 pub use replace_process::replace_process;
 use secrecy::zeroize::Zeroizing;
 pub use system::SystemRunner;

@@ -1,6 +1,7 @@
 //! A Python environment, read from its files: version, places, installed distributions. Python is never started.
 
 mod distribution;
+mod name;
 mod tags;
 
 use std::{
@@ -10,6 +11,7 @@ use std::{
 };
 
 pub use distribution::{Distribution, RecordEntry, bytecode_path};
+pub use name::normalised;
 use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder};
 pub use tags::{WheelMismatch, WheelName};
 
@@ -156,19 +158,6 @@ fn system_folders(minor: u32) -> [PathBuf; 3] {
         "/usr/lib/python3/dist-packages".into(),
         format!("/usr/lib/python3.{minor}/site-packages").into(),
     ]
-}
-
-/// A distribution's name as PEP 503 compares it.
-pub fn normalised(name: &str) -> String {
-    let mut normal = String::with_capacity(name.len());
-    for c in name.chars() {
-        match c {
-            '-' | '_' | '.' if normal.ends_with('-') => {}
-            '-' | '_' | '.' => normal.push('-'),
-            _ => normal.push(c.to_ascii_lowercase()),
-        }
-    }
-    normal
 }
 
 #[cfg(test)]

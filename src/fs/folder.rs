@@ -10,13 +10,14 @@ use std::{
 
 use nix::{
     errno::Errno,
-    fcntl::{OFlag, open, openat, readlinkat},
+    fcntl::{AtFlags, OFlag, open, openat, readlinkat},
     sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat},
     unistd::{Gid, Uid, fchown},
 };
 
-use super::{FsError, NO_FOLLOW, file_name};
+use super::error::{FsError, file_name};
 
+const NO_FOLLOW: AtFlags = AtFlags::AT_SYMLINK_NOFOLLOW;
 /// More links than this on one path are a loop.
 const MOST_LINKS: usize = 40;
 /// What is missing on the way: created with these permissions, or left missing by who only reads.

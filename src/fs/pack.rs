@@ -10,7 +10,7 @@ use std::{
 
 use tar::{Builder, EntryType, Header};
 
-use super::FsError;
+use super::{FsError, walk};
 
 /// Packs a folder, under its own name, with one time for everything in it: names in order, permission bits as they are,
 /// no owners. What is neither file nor folder nor link is refused. Returns what the archive was written to.
@@ -18,7 +18,11 @@ pub fn pack<W: Write>(folder: &Path, seconds: u64, to: W) -> Result<W, FsError> 
     let failed = || FsError::new(folder, "packed");
     let name = folder.file_name().ok_or_else(|| failed()(io::ErrorKind::InvalidInput.into()))?;
     let mut archive = Builder::new(to);
-    add(&mut archive, folder, Path::new(name), seconds)?;
+    for entry in walk(folder) {
+        let entry = entry.map_err(failed())?;
+        let below = entry.path().strip_prefix(folder).unwrap_or(Path::new(""));
+        one(&mut archive, entry.path(), &Path::new(name).join(below), Some(seconds))?;
+    }
     archive.into_inner().map_err(failed())
 }
 
@@ -40,19 +44,8 @@ pub fn pack_some<W: Write>(below: &Path, names: &[PathBuf], to: W) -> Result<(W,
     Ok((to, packed.len() as u64))
 }
 
-/// A file, link or folder with all that is in it.
-fn add(archive: &mut Builder<impl Write>, path: &Path, name: &Path, seconds: u64) -> Result<(), FsError> {
-    if !one(archive, path, name, Some(seconds))? {
-        return Ok(());
-    }
-    sorted(path).map_err(FsError::new(path, "packed"))?.iter().try_for_each(|below| {
-        let last = below.file_name().unwrap_or_default();
-        add(archive, below, &name.join(last), seconds)
-    })
-}
-
 /// A file, link or folder by itself, with a time of its own or another. Says whether it is a folder.
-fn one(archive: &mut Builder<impl Write>, path: &Path, name: &Path, seconds: Option<u64>) -> Result<bool, FsError> {
+fn one(archive: &mut Builder<impl Write>, path: &Path, name: &Path, seconds: Option<u64>) -> Result<(), FsError> {
     let failed = || FsError::new(path, "packed");
     let found = path.symlink_metadata().map_err(failed())?;
     let mut header = header(&found, seconds.unwrap_or_else(|| found.mtime().try_into().unwrap_or_default()));
@@ -70,7 +63,7 @@ fn one(archive: &mut Builder<impl Write>, path: &Path, name: &Path, seconds: Opt
     } else {
         return Err(failed()(io::Error::other("it is neither a file nor a folder nor a link")));
     }
-    Ok(found.is_dir())
+    Ok(())
 }
 
 fn header(found: &Metadata, seconds: u64) -> Header {
@@ -81,13 +74,6 @@ fn header(found: &Metadata, seconds: u64) -> Header {
     header.set_uid(0);
     header.set_gid(0);
     header
-}
-
-fn sorted(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>()?;
-    paths.sort();
-    Ok(paths)
 }
 
 #[cfg(test)]
@@ -105,17 +91,16 @@ mod tests {
         folder
     }
 
-    fn listing(folder: &Path, of: &Path, into: &mut Vec<String>) {
-        for path in sorted(folder).expect("readable") {
+    fn listing(folder: &Path) -> Vec<String> {
+        let entries = walk(folder).skip(1).map(|entry| entry.expect("readable").into_path());
+        let line = |path: PathBuf| {
             let found = path.symlink_metadata().expect("there");
             let content = if found.is_file() { std::fs::read(&path).expect("readable") } else { Vec::new() };
             let link = std::fs::read_link(&path).unwrap_or_default();
-            let (name, mode) = (path.strip_prefix(of).expect("below"), found.permissions().mode());
-            into.push(format!("{} {mode:o} {} {content:?}", name.display(), link.display()));
-            if found.is_dir() {
-                listing(&path, of, into);
-            }
-        }
+            let (name, mode) = (path.strip_prefix(folder).expect("below"), found.permissions().mode());
+            format!("{} {mode:o} {} {content:?}", name.display(), link.display())
+        };
+        entries.map(line).collect()
     }
 
     #[test]
@@ -125,9 +110,7 @@ mod tests {
         let bytes = pack(&folder, 5, Vec::new()).expect("packed");
         let into = temp.path().join("b");
         unpack(&bytes[..], &into).expect("unpacked");
-        let (mut before, mut after) = (Vec::new(), Vec::new());
-        listing(&folder, &folder, &mut before);
-        listing(&into.join("a"), &into.join("a"), &mut after);
+        let (before, after) = (listing(&folder), listing(&into.join("a")));
         assert_eq!((before.len(), before), (6, after));
     }
 
@@ -154,8 +137,7 @@ mod tests {
         assert_eq!(entries, 4);
         let into = temp.path().join("b");
         unpack(&bytes[..], &into).expect("unpacked");
-        let mut after = Vec::new();
-        listing(&into, &into, &mut after);
+        let after = listing(&into);
         let names: Vec<&str> = after.iter().filter_map(|line| line.split(' ').next()).collect();
         assert_eq!(names, ["a", "a/z", "a/z/last", "a/z/link"]);
         assert_eq!(into.join("a/z/last").metadata().expect("there").mtime(), 7);

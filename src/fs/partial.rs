@@ -1,7 +1,6 @@
 //! A file in the making, and what is left of one that was never finished.
 
 use std::{
-    ffi::OsStr,
     io::{self, Write as _},
     os::{fd::AsFd as _, unix::fs::MetadataExt as _},
     path::{Path, PathBuf},
@@ -14,10 +13,34 @@ use nix::{
 };
 
 use super::{
-    Attributes, FsError, Stamp, file_name,
+    error::{FsError, is_unsupported},
     folder::{self, Folder},
-    remove, tree,
+    stamp::Stamp,
 };
+
+/// Permissions and owner of a file to write. What is `None` is kept from the file that is there; a new file gets 0644
+/// and the agent's own user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Attributes {
+    /// Permission bits.
+    pub mode: Option<u32>,
+    /// User and group ids.
+    pub owner: Option<(u32, u32)>,
+}
+
+impl Attributes {
+    /// Only the permission bits are given.
+    pub fn mode(mode: u32) -> Self {
+        Self { mode: Some(mode), owner: None }
+    }
+}
+
+/// Writes a whole file: a temporary file in the same folder, fsync, rename, fsync of the folder.
+pub fn replace(path: &Path, bytes: &[u8], attributes: Attributes) -> Result<(), FsError> {
+    let mut partial = PartialFile::create(path, attributes)?;
+    partial.write(bytes)?;
+    partial.commit()
+}
 
 /// A file in the making: invisible under its name until [`PartialFile::commit`], gone when dropped before.
 #[derive(Debug)]
@@ -94,7 +117,7 @@ impl PartialFile {
 
     fn synced(&self, result: io::Result<()>) -> Result<(), FsError> {
         match result {
-            Err(error) if self.lenient && tree::is_unsupported(&error) => Ok(()),
+            Err(error) if self.lenient && is_unsupported(&error) => Ok(()),
             result => result.map_err(FsError::new(&self.path, "written")),
         }
     }
@@ -116,66 +139,6 @@ impl Drop for PartialFile {
             let _ = unlinkat(self.folder.fd(), &self.temporary, UnlinkatFlags::NoRemoveDir);
         }
     }
-}
-
-/// Removes what killed runs left of a file in the making.
-pub fn remove_partial_files_of(path: &Path) -> Result<(), FsError> {
-    let (Some(folder), Ok(name)) = (path.parent(), file_name(path)) else { return Ok(()) };
-    let beginning = format!(".{}.", name.to_string_lossy());
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let found = entry.file_name();
-        if is_partial(&found) && found.to_string_lossy().starts_with(&beginning) {
-            remove(&entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-/// Removes what killed runs left of all files in the making in a folder of ours, and in those below but for `except`.
-/// Links are not followed.
-pub fn remove_partial_files_below(folder: &Path, except: &Path) -> Result<(), FsError> {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() && path != except => remove_partial_files_below(&path, except)?,
-            Ok(kind) if kind.is_file() && is_partial(&entry.file_name()) => remove(&path)?,
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Removes the temporary files of processes that have ended, in a folder of the agent and in the folders below. The files of
-/// a process that still runs this program stay: it will rename them. Links are not followed.
-pub fn remove_abandoned_partial_files_below(folder: &Path) -> Result<(), FsError> {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => remove_abandoned_partial_files_below(&entry.path())?,
-            Ok(kind) if kind.is_file() && is_partial(&entry.file_name()) && !has_writer(&entry.file_name()) => {
-                remove(&entry.path())?;
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Whether the process that created a temporary file may still run. Another program that has got its process id does not
-/// count.
-fn has_writer(name: &OsStr) -> bool {
-    let name = name.to_string_lossy();
-    let writer = name.rsplit('.').nth(1).and_then(|unique| unique.split('-').next()).unwrap_or_default();
-    let program = |process: &str| std::fs::read(Path::new("/proc").join(process).join("comm"));
-    match program("self") {
-        Ok(own) => program(writer).is_ok_and(|other| other == own),
-        // Without /proc nothing is known about other processes.
-        Err(_) => true,
-    }
-}
-
-fn is_partial(name: &OsStr) -> bool {
-    let name = name.to_string_lossy();
-    name.starts_with('.') && name.ends_with(".nodeagent")
 }
 
 /// A part of a name that no other file has; it begins with the process id.

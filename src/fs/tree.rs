@@ -21,7 +21,12 @@ use nix::{
     unistd::{UnlinkatFlags, linkat, unlinkat},
 };
 
-use super::{FsError, PartialFile, folder, folder::Folder, partial::unique};
+use super::{
+    error::{FsError, is_unsupported},
+    folder::{self, Folder},
+    operations::create_dirs,
+    partial::{PartialFile, unique},
+};
 
 /// A folder that may be shared with others. Names in it are paths below it, without `..`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -200,7 +205,7 @@ impl Tree {
         let last = Path::new(name).file_name().ok_or_else(invalid)?;
         let above = Path::new(name).parent().unwrap_or(Path::new(""));
         if make && self.own {
-            super::create_dirs(&self.root, 0o755)?;
+            create_dirs(&self.root, 0o755)?;
         }
         Ok(folder::beneath(&self.root, above, make.then_some(0o755))?.map(|folder| (folder, last)))
     }
@@ -227,12 +232,6 @@ impl Tree {
             result => result,
         }
     }
-}
-
-/// Whether a file system says that it does not know of such a thing.
-pub(super) fn is_unsupported(error: &io::Error) -> bool {
-    let known = error.raw_os_error().map(Errno::from_raw);
-    matches!(known, Some(Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::EINVAL | Errno::EPERM))
 }
 
 fn kind(found: &FileStat) -> SFlag {

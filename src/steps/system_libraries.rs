@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     digest::Digest,
     facts::{Dpkg, dpkg::Libraries},
+    fs::{DirEntry, walk},
 };
 
 /// The libraries that a set of shared objects links to.
@@ -50,9 +51,10 @@ impl SystemLibraries {
 
     /// The libraries that an installed R package links to.
     pub(crate) fn links(&self, package: &Path) -> Result<LinkedLibraries, String> {
-        let mut files = Vec::new();
-        let listed = each_file(package, &mut |path| files.push(path.to_owned()));
-        listed.map_err(|error| format!("`{}` could not be read: {error}", package.display()))?;
+        let entries: Result<Vec<_>, _> = walk(package).collect();
+        let entries = entries.map_err(|error| format!("`{}` could not be read: {error}", package.display()))?;
+        let files = entries.into_iter().filter(|entry| entry.file_type().is_file());
+        let files: Vec<PathBuf> = files.map(DirEntry::into_path).collect();
         self.links_of(&files, |name| Err(format!("it links to `{name}`, which is in no folder of libraries")))
     }
 
@@ -115,19 +117,6 @@ impl SystemLibraries {
     fn on_node(&self, path: &Path) -> PathBuf {
         self.root.join(path.strip_prefix("/").unwrap_or(path))
     }
-}
-
-fn each_file(folder: &Path, see: &mut impl FnMut(&Path)) -> io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let (path, kind) = (entry.path(), entry.file_type()?);
-        if kind.is_dir() {
-            each_file(&path, see)?;
-        } else if kind.is_file() {
-            see(&path);
-        }
-    }
-    Ok(())
 }
 
 /// The libraries that a program or shared object requires. Empty if the file is not an ELF object.

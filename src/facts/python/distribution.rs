@@ -8,7 +8,7 @@ use std::{
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 
-use super::normalised;
+use super::name::normalised;
 use crate::digest::Digest;
 
 /// An installed distribution.

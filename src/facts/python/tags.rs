@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::normalised;
+use super::name::normalised;
 
 /// The parts of a wheel's file name.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     digest::Digest,
+    exec::find_program,
     fs::{Attributes, FsError, PartialFile},
     http::Download,
     plan::{PythonInstall, PythonInstaller},
@@ -59,9 +60,7 @@ pub(super) async fn find(ctx: &Context, wanted: &PythonInstall) -> Result<Instal
 
 /// uv on the search path, or uv that an earlier run unpacked.
 fn on_node(ctx: &Context) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join("uv")).find(|program| program.is_file());
-    found.or_else(|| Some(unpacked(ctx, VERSION)).filter(|program| program.is_file()))
+    find_program("uv").or_else(|| Some(unpacked(ctx, VERSION)).filter(|program| program.is_file()))
 }
 
 fn unpacked(ctx: &Context, name: &str) -> PathBuf {

@@ -8,6 +8,7 @@ use std::{
 use super::{Why, words};
 use crate::{
     facts::{PythonEnv, python::bytecode_path},
+    fs::walk,
     plan::{Environment, Layer},
 };
 
@@ -76,14 +77,11 @@ fn below(folder: &Path, path: &str) -> Option<PathBuf> {
 }
 
 fn all_below(base: &Path, name: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), Why> {
-    let unread = |error: std::io::Error| format!("`{}` could not be read: {error}", base.join(name).display());
-    let found = base.join(name).symlink_metadata().map_err(unread)?;
-    if found.is_dir() {
-        for entry in std::fs::read_dir(base.join(name)).map_err(unread)? {
-            all_below(base, &name.join(entry.map_err(unread)?.file_name()), files)?;
-        }
+    let unread = |error| format!("`{}` could not be read: {error}", base.join(name).display());
+    for entry in walk(&base.join(name)) {
+        let path = entry.map_err(unread)?.into_path();
+        files.extend(path.strip_prefix(base).ok().map(Path::to_owned));
     }
-    files.insert(name.to_owned());
     Ok(())
 }
 

@@ -1,0 +1,69 @@
+//! The error of file operations.
+
+use std::{
+    ffi::OsStr,
+    io,
+    path::{Path, PathBuf},
+};
+
+use nix::errno::Errno;
+
+/// A write that did not happen; the file is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FsError {
+    /// The operating system refused.
+    #[error("`{path}` could not be {verb}")]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// What was tried: `read`, `written`, `created`, `removed`, `packed`, `unpacked`.
+        verb: &'static str,
+        /// The operating system's words.
+        source: io::Error,
+    },
+    /// A link on the way belongs to somebody else.
+    #[error("`{path}` is a symbolic link owned by uid {uid}; it is not followed")]
+    ForeignLink {
+        /// The link.
+        path: PathBuf,
+        /// Its owner.
+        uid: u32,
+    },
+}
+
+impl FsError {
+    pub(super) fn new(path: &Path, verb: &'static str) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, verb, source }
+    }
+
+    /// What to do, where the cause is one that people meet.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::ForeignLink { .. } => {
+                Some("replace the link by a file or folder, or name its target in the profile".into())
+            }
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => Some("run nodeagent as root".into()),
+                io::ErrorKind::ReadOnlyFilesystem => {
+                    Some("the file system is mounted read-only; name a writable path".into())
+                }
+                io::ErrorKind::IsADirectory => Some("a folder is in the way; move it, or name another path".into()),
+                io::ErrorKind::StorageFull => Some("the disk is full; free some space and run nodeagent again".into()),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// The last part of a path, which must be a name.
+pub(super) fn file_name(path: &Path) -> Result<&OsStr, FsError> {
+    path.file_name().ok_or_else(|| FsError::new(path, "written")(io::ErrorKind::InvalidFilename.into()))
+}
+
+/// Whether a file system reports that it does not support an operation.
+pub(super) fn is_unsupported(error: &io::Error) -> bool {
+    let known = error.raw_os_error().map(Errno::from_raw);
+    matches!(known, Some(Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::EINVAL | Errno::EPERM))
+}

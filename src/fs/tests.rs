@@ -1,0 +1,105 @@
+use std::os::unix::fs::symlink;
+
+use std::path::Path;
+
+use super::*;
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .expect("the folder is there")
+        .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_killed_runs_left_is_swept_away_and_nothing_else() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let put = |name: &str| replace(&temp.path().join(name), b"", Attributes::default()).expect("written");
+    let is_there = |name: &str| temp.path().join(name).exists();
+    for name in ["a", ".a.12-0.nodeagent", ".b.12-1.nodeagent", "below/.c.12-2.nodeagent", "uv/.d.12-3.nodeagent"] {
+        put(name);
+    }
+    remove_partial_files_of(&temp.path().join("a")).expect("removed");
+    assert!(is_there("a") && !is_there(".a.12-0.nodeagent") && is_there(".b.12-1.nodeagent"));
+    remove_partial_files_below(temp.path(), &temp.path().join("uv")).expect("removed");
+    assert!(is_there("a") && !is_there(".b.12-1.nodeagent") && !is_there("below/.c.12-2.nodeagent"));
+    assert!(is_there("uv/.d.12-3.nodeagent"));
+}
+
+#[test]
+fn a_temporary_file_stays_while_its_process_runs() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    // Process ids end at 4,194,304; process 1 runs another program.
+    let ours = format!(".report.json.{}-4-0badc0de.nodeagent", std::process::id());
+    for name in ["x/.report.json.4194305-4-0badc0de.nodeagent", ".report.json.1-4-0badc0de.nodeagent", &ours, "kept"] {
+        replace(&temp.path().join(name), b"", Attributes::default()).expect("written");
+    }
+    remove_abandoned_partial_files_below(temp.path()).expect("removed");
+    assert_eq!(names(temp.path()), [&ours, "kept", "x"]);
+    assert_eq!(names(&temp.path().join("x")), [""; 0]);
+}
+
+#[test]
+fn a_new_file_is_whole_and_leaves_no_temporary_file() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let path = temp.path().join("deep/er/x");
+    replace(&path, b"hello", Attributes::mode(0o400)).expect("it can be written");
+    let found = read(&path).expect("readable").expect("there");
+    assert_eq!((found.bytes.as_deref(), found.mode), (Some(&b"hello"[..]), 0o400));
+    assert_eq!(names(&temp.path().join("deep/er")), ["x"]);
+}
+
+#[test]
+fn a_file_that_is_there_keeps_its_permissions() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let path = temp.path().join("x");
+    replace(&path, b"1", Attributes::mode(0o640)).expect("it can be written");
+    replace(&path, b"2", Attributes::default()).expect("it can be replaced");
+    assert_eq!(read(&path).expect("readable").expect("there").mode, 0o640);
+}
+
+#[test]
+fn a_file_in_the_making_is_invisible_and_vanishes_when_dropped() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let path = temp.path().join("x");
+    let mut partial = PartialFile::create(&path, Attributes::default()).expect("it can be begun");
+    partial.write(b"half").expect("it can be written");
+    assert!(!path.exists());
+    drop(partial);
+    assert_eq!(names(temp.path()), Vec::<String>::new());
+}
+
+#[test]
+fn our_own_links_are_followed_and_stay_links() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    std::fs::create_dir(temp.path().join("real")).expect("created");
+    symlink("real", temp.path().join("alias")).expect("linked");
+    symlink("target", temp.path().join("real/x")).expect("linked");
+    replace(&temp.path().join("alias/x"), b"hello", Attributes::default()).expect("it can be written");
+    assert_eq!(std::fs::read(temp.path().join("real/target")).expect("written"), b"hello");
+    assert!(temp.path().join("real/x").is_symlink());
+}
+
+#[test]
+fn a_foreign_link_is_not_followed() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return; // only root can give a link away
+    }
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let link = temp.path().join("planted");
+    symlink("/etc", &link).expect("linked");
+    std::os::unix::fs::lchown(&link, Some(12_345), Some(12_345)).expect("root may");
+    for path in [link.join("x"), link.clone()] {
+        let error = replace(&path, b"", Attributes::default()).expect_err("a planted link");
+        assert!(matches!(error, FsError::ForeignLink { uid: 12_345, .. }), "{error:?}");
+    }
+}
+
+#[test]
+fn removing_what_is_not_there_is_fine() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    remove(&temp.path().join("x")).expect("fine");
+    remove_tree(&temp.path().join("x")).expect("fine");
+}

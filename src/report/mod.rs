@@ -26,9 +26,10 @@ mod table;
 mod terminal;
 pub mod text;
 mod trace;
+mod verbosity;
 
 pub use blame::{longest_chain, render_blame};
-pub use console::{Console, Verbosity, observers};
+pub use console::{Console, observers};
 pub use failure::{MAX_LINES, render_failure};
 pub use folder::{ReportError, RunFolder, node_label};
 pub use log::EventLog;
@@ -41,3 +42,4 @@ pub use runs::{KEPT_RUNS, LATEST, RUNS, RunFolders, run_id};
 pub use show::{render_list, render_show};
 pub use table::{DEFAULT_WIDTH, render_columns, render_summary, render_table};
 pub use terminal::Terminal;
+pub use verbosity::Verbosity;

@@ -1,53 +1,51 @@
-//! What `-vv` tells: each program and each request, before it is started or sent. They speak by `tracing`, so that `exec`
-//! and `http` need not know who listens. What other crates say that way is nobody's business here: it may hold headers.
+//! Prints each program and each request before it starts, for `-vv`. `exec` and `http` emit `tracing` events and do not
+//! depend on this module. Events of other crates are ignored, because they may contain request headers.
 
 use std::fmt;
 
 use jiff::Timestamp;
 use tracing::{
-    Event, Metadata, Subscriber,
+    Event, Subscriber,
     field::{Field, Visit},
-    span::{Attributes, Id, Record},
+    level_filters::LevelFilter,
+};
+use tracing_subscriber::{
+    Layer, Registry,
+    filter::Targets,
+    layer::{Context, SubscriberExt as _},
 };
 
 use super::{Stderr, text::clean};
 
-/// From now on programs and requests are told on this stream.
-pub(super) fn tell_programs_and_requests(stderr: Stderr) {
-    // Once a process; who came first goes on listening.
-    let _ = tracing::subscriber::set_global_default(Listener { stderr });
+/// Starts to print programs and requests to this stream.
+pub(super) fn print_programs_and_requests(stderr: Stderr) {
+    // A process has one subscriber. If one is set already, it stays.
+    let _ = tracing::subscriber::set_global_default(subscriber(stderr));
 }
 
-struct Listener {
+fn subscriber(stderr: Stderr) -> impl Subscriber + Send + Sync {
+    let own = Targets::new().with_target(env!("CARGO_PKG_NAME"), LevelFilter::TRACE);
+    Registry::default().with(own).with(Printer { stderr })
+}
+
+/// Prints the message of each event as one line with the time (UTC).
+struct Printer {
     stderr: Stderr,
 }
 
-impl Subscriber for Listener {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && metadata.target().starts_with(env!("CARGO_PKG_NAME"))
+impl<S: Subscriber> Layer<S> for Printer {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut message = Message::default();
+        event.record(&mut message);
+        self.stderr.print(&format!("{} {}", Timestamp::now().strftime("%H:%M:%S"), clean(&message.0)));
     }
-
-    fn event(&self, event: &Event<'_>) {
-        let mut words = Words::default();
-        event.record(&mut words);
-        self.stderr.print(&format!("{} {}", Timestamp::now().strftime("%H:%M:%S"), clean(&words.0)));
-    }
-
-    // Spans are never enabled.
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
 }
 
 /// The message of an event.
 #[derive(Default)]
-struct Words(String);
+struct Message(String);
 
-impl Visit for Words {
+impl Visit for Message {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
             self.0 = format!("{value:?}");
@@ -61,14 +59,14 @@ mod tests {
     use crate::{redact::Secret, report::Palette};
 
     #[test]
-    fn what_the_agent_does_is_told_and_what_other_crates_say_is_not() {
+    fn only_events_of_this_crate_are_printed_and_their_secrets_are_redacted() {
         drop(Secret::from("hunter22".to_owned()));
         let (stderr, kept) = Stderr::kept(Palette::PLAIN);
-        tracing::subscriber::with_default(Listener { stderr }, || {
+        tracing::subscriber::with_default(subscriber(stderr), || {
             tracing::debug!("runs apt-get hunter22");
             tracing::debug!(target: "hyper::proto", "authorization: Bearer x");
         });
         let kept = kept.lock().expect("unused").clone();
-        assert_eq!(kept.split_once(' ').map(|(_, words)| words), Some("runs apt-get [redacted]\n"));
+        assert_eq!(kept.split_once(' ').map(|(_, text)| text), Some("runs apt-get [redacted]\n"));
     }
 }

@@ -136,7 +136,7 @@ fn read_access_file(env: &Env, path: &str) -> Result<Access, CommandError> {
     }
     let here = FileStore::local(".").trusting(Arc::clone(env.trusted()?));
     match here.access_at(Path::new(path))? {
-        Some((label, bytes)) => env.recent(&label, &bytes),
+        Some((label, bytes)) => env.parse_access(&label, &bytes),
         None => Err(Diagnostic::nowhere(format!("there is no `{path}`")).hint("check the path").into()),
     }
 }

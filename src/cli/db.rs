@@ -5,11 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Subcommand};
 use tempfile::TempDir;
 
-use super::{
-    CommandError, Env, Exit,
-    authorize::authorize,
-    target::{self, duration},
-};
+use super::{CommandError, Env, Exit, authorize::authorize, error, target::duration};
 use crate::{
     auth::{Access, AccessRequest, Database, UnknownDatabase},
     db::{DbError, OutputFormat, PsqlSession},
@@ -169,9 +165,9 @@ fn authorities(env: &Env, database: &Database) -> Result<Option<Authorities>, Co
 /// The authorities in a folder of our own: what psql reads is what was checked.
 fn copied(bytes: &[u8]) -> Result<Authorities, CommandError> {
     let folder = tempfile::Builder::new().prefix("nodeagent-").tempdir();
-    let folder = folder.map_err(|error| target::failed(format!("there is no folder for the authorities: {error}")))?;
+    let folder = folder.map_err(|error| error::failed(format!("there is no folder for the authorities: {error}")))?;
     let path = folder.path().join("authorities.pem");
-    replace(&path, bytes, Attributes::mode(0o600)).map_err(|error| target::failed(error.to_string()))?;
+    replace(&path, bytes, Attributes::mode(0o600)).map_err(|error| error::failed(error.to_string()))?;
     Ok(Authorities { path, copy: Some(folder) })
 }
 

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, CommandFactory as _, ValueEnum};
+use clap::{Args, ValueEnum};
 
-use super::{Cli, CommandError, Exit, print, print_json, target::failed};
+use super::{CommandError, Exit, error::failed, print, print_json};
 use crate::{
     auth,
     fs::{Attributes, replace},
@@ -50,14 +50,13 @@ pub(super) fn schema(schema: &Schema) -> Result<Exit, CommandError> {
     })
 }
 
-pub(super) fn completions(shell: &Shell) -> Result<Exit, CommandError> {
+pub(super) fn completions(shell: &Shell, mut command: clap::Command) -> Result<Exit, CommandError> {
     let mut script = Vec::new();
-    clap_complete::generate(shell.shell, &mut Cli::command(), "nodeagent", &mut script);
+    clap_complete::generate(shell.shell, &mut command, "nodeagent", &mut script);
     print(&String::from_utf8_lossy(&script))
 }
 
-pub(super) fn man(options: &Man) -> Result<Exit, CommandError> {
-    let mut command = Cli::command();
+pub(super) fn man(options: &Man, mut command: clap::Command) -> Result<Exit, CommandError> {
     command.build();
     let Some(folder) = &options.out else { return print(&page(&command)?) };
     write_pages(&command, folder)?;

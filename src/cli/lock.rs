@@ -9,10 +9,11 @@ use clap::Args;
 
 use super::{
     CommandError, Env, Exit,
+    error::failed,
     packages::work_on,
     plan::refused,
     print, print_json,
-    target::{NodeOptions, ProfileOptions, failed, load_profile, read_lock, this_node},
+    target::{NodeOptions, ProfileOptions, load_profile, read_lock, this_node},
 };
 use crate::{
     diagnostic::Diagnostic,

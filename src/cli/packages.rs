@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{CommandError, Env, target::failed};
+use super::{CommandError, Env, error::failed};
 use crate::{
     facts::NodeFacts,
     profile::{Profile, Secrets},

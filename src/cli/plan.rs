@@ -6,8 +6,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    CommandError, Env, Exit, print, print_json,
-    target::{LockOptions, ProfileOptions, failed, load_locked, this_node},
+    CommandError, Env, Exit,
+    error::failed,
+    print, print_json,
+    target::{LockOptions, ProfileOptions, load_locked, this_node},
 };
 use crate::{
     diagnostic::Diagnostic,

@@ -10,8 +10,10 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::{
-    CommandError, Env, Exit, plan, print_json,
-    target::{LockOptions, ProfileOptions, duration, failed, load_locked, this_node},
+    CommandError, Env, Exit,
+    error::failed,
+    plan, print_json,
+    target::{LockOptions, ProfileOptions, duration, load_locked, this_node},
 };
 use crate::{
     auth::AuditLog,

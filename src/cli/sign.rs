@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{CommandError, Env, Exit, password::PasswordOptions, print, print_json, target::failed};
+use super::{CommandError, Env, Exit, error::failed, password::PasswordOptions, print, print_json};
 use crate::{
     diagnostic::Diagnostic,
     fs::{Attributes, FsError, read_bounded, replace},

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{CommandError, Env, Exit, bake, node_file::Size, print, print_json, target::failed};
+use super::{CommandError, Env, Exit, bake, error::failed, node_file::Size, print, print_json};
 use crate::{
     diagnostic::Diagnostic,
     report::{

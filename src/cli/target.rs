@@ -2,13 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::OsString,
     path::{Path, PathBuf},
 };
 
 use clap::{ArgGroup, Args};
 
-use super::{CommandError, Env};
+use super::{CommandError, Env, env::variables};
 use crate::{
     diagnostic::Diagnostic,
     facts::{AccessMode, ClusterName, ENVIRONMENTS, NodeFacts, Role, os::Os},
@@ -142,12 +141,6 @@ pub(super) fn this_node(env: &Env) -> NodeFacts {
     NodeFacts::gather(&env.root, variables())
 }
 
-/// The variables of the environment. One that is not UTF-8 cannot be named in a profile.
-pub(super) fn variables() -> BTreeMap<String, String> {
-    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-    std::env::vars_os().filter_map(text).collect()
-}
-
 /// Loads a profile for a node.
 pub(super) fn load_profile(
     env: &Env,
@@ -235,9 +228,4 @@ fn serial_of(profile: &str) -> String {
 pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|_| "write it as 90s, 10m or 1h 30m".to_owned())?;
     if duration.is_zero() { Err("it must be longer than nothing".to_owned()) } else { Ok(duration) }
-}
-
-/// A failure of the system itself.
-pub(super) fn failed(message: impl Into<String>) -> CommandError {
-    CommandError::Failed(vec![Diagnostic::nowhere(message)])
 }

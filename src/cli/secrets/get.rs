@@ -5,7 +5,7 @@ use clap::Args;
 use super::{CommandError, Env, Exit, granted, scope::ScopeOptions};
 use crate::{
     auth::AccessRequest,
-    cli::target::failed,
+    cli::error::failed,
     diagnostic::Diagnostic,
     report::{stdout_is_terminal, write_secret},
     secrets,

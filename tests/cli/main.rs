@@ -1,4 +1,4 @@
-//! The agent's command line, run as a program against fake nodes: no network, no real package tool.
+//! Tests of the command line: they run the program against fake nodes, without network and package tools.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -10,6 +10,7 @@ mod check;
 mod commands;
 mod deliveries;
 mod good_profiles;
+mod import_graph;
 mod layers;
 mod locks;
 mod plan;

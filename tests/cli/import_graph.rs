@@ -1,0 +1,414 @@
+//! The import graph between the files of a crate, read from its sources. An import is attributed to the file that defines
+//! the item, also when it is named by a re-export. Code under `#[cfg(test)]` is left out.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use proc_macro2::{TokenStream, TokenTree};
+use syn::{Attribute, Item, UseTree, Visibility, visit::Visit};
+
+/// A path to a module, from the root of the crate.
+type ModulePath = Vec<String>;
+
+/// A path through more re-exports than this is a loop.
+const MAX_REEXPORTS: usize = 20;
+
+/// An item that a file imports.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Import {
+    /// The file that defines the item.
+    pub(crate) file: PathBuf,
+    /// The item's path, as the code names it, from the root of the crate: `report::text::counted`.
+    pub(crate) path: String,
+}
+
+/// The files of a crate and what each imports from the others.
+#[derive(Debug, Default)]
+pub(crate) struct ImportGraph {
+    /// Paths are below the folder that was read.
+    pub(crate) imports: BTreeMap<PathBuf, BTreeSet<Import>>,
+}
+
+impl ImportGraph {
+    /// Reads the crate whose `lib.rs` is in a folder.
+    pub(crate) fn read(folder: &Path) -> Self {
+        let mut modules = BTreeMap::new();
+        read_module(folder, Path::new("lib.rs"), Vec::new(), &mut modules);
+        let mut imports: BTreeMap<PathBuf, BTreeSet<Import>> = BTreeMap::new();
+        for (at, module) in &modules {
+            let found = imports.entry(module.file.clone()).or_default();
+            for path in &module.paths {
+                let Some((file, named)) = resolve(&modules, at, path, 0).and_then(Resolved::item) else { continue };
+                if file != module.file {
+                    found.insert(Import { file, path: named });
+                }
+            }
+        }
+        Self { imports }
+    }
+
+    /// The groups of files that import each other, directly or through others. What a child module imports from its parent
+    /// is left out: [`Self::parents_in_cycles`] reports it.
+    pub(crate) fn cycles(&self) -> Vec<BTreeSet<PathBuf>> {
+        self.groups(&|file, import| !is_parent(import, file))
+    }
+
+    /// The files that use their child modules and that these children import, too.
+    pub(crate) fn parents_in_cycles(&self) -> BTreeSet<PathBuf> {
+        let groups = self.groups(&|_, _| true);
+        let parents = |group: &BTreeSet<PathBuf>| {
+            let is_one = |file: &PathBuf| group.iter().any(|child| is_parent(file, child));
+            group.iter().filter(|file| is_one(file)).cloned().collect::<Vec<_>>()
+        };
+        groups.iter().flat_map(parents).collect()
+    }
+
+    /// The groups of files that reach each other by the imports that a filter admits.
+    fn groups(&self, admits: &dyn Fn(&Path, &Path) -> bool) -> Vec<BTreeSet<PathBuf>> {
+        let reached: BTreeMap<&Path, BTreeSet<&Path>> =
+            self.imports.keys().map(|file| (file.as_path(), self.reached_from(file, admits))).collect();
+        let mut groups: Vec<BTreeSet<PathBuf>> = Vec::new();
+        for (file, others) in &reached {
+            let mutual = others.iter().filter(|other| reached[*other].contains(file));
+            let group: BTreeSet<PathBuf> = mutual.map(|other| other.to_path_buf()).collect();
+            if group.len() > 1 && !groups.contains(&group) {
+                groups.push(group);
+            }
+        }
+        groups
+    }
+
+    /// The imports between the files of a group, one a line.
+    pub(crate) fn describe(&self, group: &BTreeSet<PathBuf>) -> String {
+        let mut text = String::new();
+        for file in group {
+            for import in self.imports[file].iter().filter(|import| group.contains(&import.file)) {
+                let (from, to) = (file.display(), import.file.display());
+                text.push_str(&format!("    {from} imports `{}` from {to}\n", import.path));
+            }
+        }
+        text
+    }
+
+    fn reached_from(&self, file: &Path, admits: &dyn Fn(&Path, &Path) -> bool) -> BTreeSet<&Path> {
+        let mut reached = BTreeSet::new();
+        let mut open = vec![file];
+        while let Some(next) = open.pop() {
+            let imports = self.imports.get(next).into_iter().flatten();
+            for import in imports.filter(|import| admits(next, &import.file)) {
+                if reached.insert(import.file.as_path()) {
+                    open.push(&import.file);
+                }
+            }
+        }
+        reached
+    }
+}
+
+/// Whether a file is the module that another file is a part of, directly or not.
+fn is_parent(file: &Path, child: &Path) -> bool {
+    let folder =
+        if file.ends_with("mod.rs") { file.parent().unwrap_or(file).to_owned() } else { file.with_extension("") };
+    file != child && child.starts_with(folder)
+}
+
+/// A module: a file, or a `mod` with a body inside of one.
+#[derive(Debug, Default)]
+struct Module {
+    file: PathBuf,
+    /// The items that it defines.
+    items: BTreeSet<String>,
+    /// Names that `use` brings, with the paths they stand for.
+    aliases: BTreeMap<String, Vec<String>>,
+    globs: Vec<Vec<String>>,
+    /// Every path that its code names.
+    paths: BTreeSet<Vec<String>>,
+}
+
+type Modules = BTreeMap<ModulePath, Module>;
+
+/// What a path stands for.
+enum Resolved {
+    Module(ModulePath),
+    Item { file: PathBuf, named: String },
+}
+
+impl Resolved {
+    fn item(self) -> Option<(PathBuf, String)> {
+        match self {
+            Self::Module(_) => None,
+            Self::Item { file, named } => Some((file, named)),
+        }
+    }
+}
+
+/// Follows a path from a module. `None` for paths that lead out of the crate.
+fn resolve(modules: &Modules, from: &[String], path: &[String], depth: usize) -> Option<Resolved> {
+    let mut at = from.to_vec();
+    let mut rest = path;
+    while let Some((first, after)) = rest.split_first() {
+        match first.as_str() {
+            "crate" => at.clear(),
+            "self" => {}
+            "super" => drop(at.pop()?),
+            _ => break,
+        }
+        rest = after;
+    }
+    while let Some((name, after)) = rest.split_first() {
+        let module = &modules[&at];
+        let mut child = at.clone();
+        child.push(name.clone());
+        if modules.contains_key(&child) {
+            at = child;
+        } else if module.items.contains(name) {
+            return Some(Resolved::Item { file: module.file.clone(), named: child.join("::") });
+        } else {
+            return through_alias(modules, &at, name, after, depth);
+        }
+        rest = after;
+    }
+    Some(Resolved::Module(at))
+}
+
+fn through_alias(modules: &Modules, at: &[String], name: &str, after: &[String], depth: usize) -> Option<Resolved> {
+    if depth > MAX_REEXPORTS {
+        return None;
+    }
+    let module = &modules[at];
+    if let Some(target) = module.aliases.get(name) {
+        // `use serde;` would resolve to itself.
+        if target.first().is_some_and(|first| first == name) {
+            return None;
+        }
+        return match resolve(modules, at, target, depth + 1)? {
+            Resolved::Module(target) => resolve_in(modules, &target, after, depth + 1),
+            item => Some(item),
+        };
+    }
+    let mut named = vec![name.to_owned()];
+    named.extend_from_slice(after);
+    module.globs.iter().find_map(|glob| match resolve(modules, at, glob, depth + 1)? {
+        Resolved::Module(target) => resolve_in(modules, &target, &named, depth + 1),
+        Resolved::Item { .. } => None,
+    })
+}
+
+fn resolve_in(modules: &Modules, at: &[String], path: &[String], depth: usize) -> Option<Resolved> {
+    if path.is_empty() { Some(Resolved::Module(at.to_vec())) } else { resolve(modules, at, path, depth) }
+}
+
+/// Reads a file and those that it declares as modules.
+fn read_module(root: &Path, file: &Path, at: ModulePath, modules: &mut Modules) {
+    let text = fs::read_to_string(root.join(file)).expect("a declared module has a readable file");
+    let parsed = syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    add_items(root, file, at, &parsed.items, modules);
+}
+
+fn add_items(root: &Path, file: &Path, at: ModulePath, items: &[Item], modules: &mut Modules) {
+    let mut reader = Reader { module: Module { file: file.to_owned(), ..Module::default() }, locals: Vec::new() };
+    for item in items.iter().filter(|item| !is_test(attributes(item))) {
+        reader.module.items.extend(defined_name(item));
+        if let Item::Mod(declared) = item {
+            let mut child = at.clone();
+            child.push(declared.ident.to_string());
+            match &declared.content {
+                Some((_, body)) => add_items(root, file, child, body, modules),
+                None => read_module(root, &file_of(root, file, &declared.ident.to_string()), child, modules),
+            }
+        } else {
+            reader.visit_item(item);
+        }
+    }
+    modules.insert(at, reader.module);
+}
+
+/// The file of a module that another file declares.
+fn file_of(root: &Path, parent: &Path, name: &str) -> PathBuf {
+    let is_top = parent.file_name().is_some_and(|file| file == "mod.rs" || file == "lib.rs");
+    let folder = if is_top { parent.parent().unwrap_or(Path::new("")).to_owned() } else { parent.with_extension("") };
+    let plain = folder.join(format!("{name}.rs"));
+    if root.join(&plain).is_file() { plain } else { folder.join(name).join("mod.rs") }
+}
+
+fn defined_name(item: &Item) -> Option<String> {
+    let name = match item {
+        Item::Const(item) => &item.ident,
+        Item::Enum(item) => &item.ident,
+        Item::Fn(item) => &item.sig.ident,
+        Item::Static(item) => &item.ident,
+        Item::Struct(item) => &item.ident,
+        Item::Trait(item) => &item.ident,
+        Item::Type(item) => &item.ident,
+        Item::Union(item) => &item.ident,
+        Item::Macro(item) => item.ident.as_ref()?,
+        _ => return None,
+    };
+    Some(name.to_string())
+}
+
+fn attributes(item: &Item) -> &[Attribute] {
+    match item {
+        Item::Const(item) => &item.attrs,
+        Item::Enum(item) => &item.attrs,
+        Item::Fn(item) => &item.attrs,
+        Item::Impl(item) => &item.attrs,
+        Item::Macro(item) => &item.attrs,
+        Item::Mod(item) => &item.attrs,
+        Item::Static(item) => &item.attrs,
+        Item::Struct(item) => &item.attrs,
+        Item::Trait(item) => &item.attrs,
+        Item::Type(item) => &item.attrs,
+        Item::Use(item) => &item.attrs,
+        _ => &[],
+    }
+}
+
+fn is_test(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        let condition = attribute.meta.require_list().ok().filter(|list| list.path.is_ident("cfg"));
+        condition.is_some_and(|list| list.tokens.to_string() == "test")
+    })
+}
+
+/// Collects the paths that code names.
+struct Reader {
+    module: Module,
+    /// The names that the functions around the code bind: a path of one name may be one of them.
+    locals: Vec<BTreeSet<String>>,
+}
+
+impl Reader {
+    fn names(&mut self, path: Vec<String>) {
+        let is_local = path.len() == 1 && self.locals.iter().any(|names| names.contains(&path[0]));
+        if !is_local {
+            self.module.paths.insert(path);
+        }
+    }
+
+    fn imports(&mut self, tree: &UseTree, mut before: Vec<String>, is_public: bool) {
+        match tree {
+            UseTree::Path(path) => {
+                before.push(path.ident.to_string());
+                self.imports(&path.tree, before, is_public);
+            }
+            UseTree::Group(group) => {
+                for tree in &group.items {
+                    self.imports(tree, before.clone(), is_public);
+                }
+            }
+            UseTree::Glob(_) => self.module.globs.push(before),
+            UseTree::Name(name) => {
+                let name = name.ident.to_string();
+                if name != "self" {
+                    before.push(name);
+                }
+                let alias = before.last().cloned().unwrap_or_default();
+                self.alias(alias, before, is_public);
+            }
+            UseTree::Rename(rename) => {
+                before.push(rename.ident.to_string());
+                self.alias(rename.rename.to_string(), before, is_public);
+            }
+        }
+    }
+
+    /// A re-export is no import of its own: only code that uses the name imports it.
+    fn alias(&mut self, name: String, path: Vec<String>, is_public: bool) {
+        if !is_public {
+            self.module.paths.insert(path.clone());
+        }
+        self.module.aliases.insert(name, path);
+    }
+
+    fn tokens(&mut self, tokens: TokenStream) {
+        let mut path: Vec<String> = Vec::new();
+        let mut colons = 0;
+        for token in tokens {
+            match token {
+                TokenTree::Ident(name) => {
+                    if colons != 2 {
+                        self.end_path(&mut path);
+                    }
+                    path.push(name.to_string());
+                    colons = 0;
+                }
+                TokenTree::Punct(punct) if punct.as_char() == ':' => colons += 1,
+                other => {
+                    self.end_path(&mut path);
+                    colons = 0;
+                    if let TokenTree::Group(group) = other {
+                        self.tokens(group.stream());
+                    }
+                }
+            }
+        }
+        self.end_path(&mut path);
+    }
+
+    fn end_path(&mut self, path: &mut Vec<String>) {
+        if !path.is_empty() {
+            self.names(std::mem::take(path));
+        }
+    }
+}
+
+impl Visit<'_> for Reader {
+    fn visit_item_use(&mut self, item: &syn::ItemUse) {
+        self.imports(&item.tree, Vec::new(), !matches!(item.vis, Visibility::Inherited));
+    }
+
+    fn visit_path(&mut self, path: &syn::Path) {
+        if path.leading_colon.is_none() {
+            self.names(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
+        }
+        syn::visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, call: &syn::Macro) {
+        self.visit_path(&call.path);
+        self.tokens(call.tokens.clone());
+    }
+
+    fn visit_attribute(&mut self, _: &Attribute) {}
+
+    fn visit_item_fn(&mut self, item: &syn::ItemFn) {
+        self.locals.push(bound_names(|names| names.visit_item_fn(item)));
+        syn::visit::visit_item_fn(self, item);
+        self.locals.pop();
+    }
+
+    fn visit_impl_item_fn(&mut self, item: &syn::ImplItemFn) {
+        if !is_test(&item.attrs) {
+            self.locals.push(bound_names(|names| names.visit_impl_item_fn(item)));
+            syn::visit::visit_impl_item_fn(self, item);
+            self.locals.pop();
+        }
+    }
+
+    fn visit_field(&mut self, field: &syn::Field) {
+        if !is_test(&field.attrs) {
+            syn::visit::visit_field(self, field);
+        }
+    }
+}
+
+#[derive(Default)]
+struct BoundNames(BTreeSet<String>);
+
+fn bound_names(visit: impl FnOnce(&mut BoundNames)) -> BTreeSet<String> {
+    let mut names = BoundNames::default();
+    visit(&mut names);
+    names.0
+}
+
+impl Visit<'_> for BoundNames {
+    fn visit_pat_ident(&mut self, name: &syn::PatIdent) {
+        //
+        self.0.insert(name.ident.to_string());
+        syn::visit::visit_pat_ident(self, name);
+    }
+}

@@ -1,4 +1,4 @@
-//! `nodeagent check`: whether profiles are sound, for this node or one that is elsewhere.
+//! `nodeagent check`: checks profiles, locks and access files, for this node or another.
 
 use std::{path::Path, sync::Arc};
 
@@ -21,13 +21,16 @@ use crate::{
 /// Options of `check`.
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Names or paths of profiles; a path of an access file is checked as one, and one that ends in .lock as a lock
-    #[arg(required = true, value_name = "NAME|PATH")]
+    /// Name or path of a profile; repeatable
+    #[arg(short, long = "profile", value_name = "NAME|PATH")]
     profiles: Vec<String>,
+    /// Names or paths of profiles, paths of access files, and paths of locks (with the extension .lock)
+    #[arg(required_unless_present = "profiles", value_name = "NAME|PATH")]
+    files: Vec<String>,
     /// Print the merged profile, each value with the line that set it
     #[arg(long, conflicts_with = "json")]
     show: bool,
-    /// Check, too, that every file the profile names is in the file store and has the digest it should
+    /// Also check that every file of the profile is in the file store and has the right digest
     #[arg(long)]
     assets: bool,
     /// Print mistakes as JSON
@@ -41,49 +44,25 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
-    let facts = options.node.over(this_node(env));
-    let mut mistakes = Vec::new();
-    let mut sound = Vec::new();
-    let (locks, others): (Vec<&String>, Vec<&String>) = options.profiles.iter().partition(|name| is_lock(name));
-    let mut locks_sound = 0;
+    let mut checked = Checked::default();
+    let (locks, others): (Vec<&String>, Vec<&String>) = options.files.iter().partition(|name| is_lock(name));
+    let (access_files, names): (Vec<&String>, Vec<&String>) = others.into_iter().partition(|name| is_access_file(name));
+    let names: Vec<&String> = options.profiles.iter().chain(names).collect();
     for path in locks {
-        match read_lock(path) {
-            Ok(_) => locks_sound += 1,
-            Err(CommandError::Mistakes(found)) => mistakes.extend(found),
-            Err(other) => return Err(other),
-        }
+        checked.locks += usize::from(checked.keep(read_lock(path))?.is_some());
     }
-    let (access_files, profiles): (Vec<&String>, Vec<&String>) =
-        others.into_iter().partition(|name| is_access_file(name));
-    let mut access_sound = 0;
-    // Profiles are sound only beside sound grants.
-    // Where there is no file store, the profiles say so.
-    let of_store = (access_files.is_empty() && !profiles.is_empty() && env.filestore().is_ok()).then(|| env.access());
-    let given = access_files.into_iter().map(|path| read_access_file(env, path));
-    let mut access = Access::default();
-    for read in of_store.into_iter().chain(given) {
-        match read {
-            Ok(found) => {
-                access_sound += usize::from(!found.is_off());
-                access = found;
-            }
-            Err(CommandError::Mistakes(found)) => mistakes.extend(found),
-            Err(other) => return Err(other),
+    let access = checked.access(env, &access_files, !names.is_empty())?;
+    let facts = options.node.over(this_node(env));
+    for name in names {
+        let loaded = load_profile(env, name, &options.sets, &facts, true);
+        let Some(profile) = checked.keep(loaded)? else { continue };
+        checked.mistakes.extend(foreign_unit(env, &profile, &facts, &access));
+        if options.assets {
+            checked.mistakes.extend(missing_assets(env, &profile)?);
         }
+        checked.profiles.push(profile);
     }
-    for name in profiles {
-        match load_profile(env, name, &options.sets, &facts, true) {
-            Ok(profile) => {
-                mistakes.extend(foreign_unit(env, &profile, &facts, &access));
-                if options.assets {
-                    mistakes.extend(missing_assets(env, &profile)?);
-                }
-                sound.push(profile);
-            }
-            Err(CommandError::Mistakes(found)) => mistakes.extend(found),
-            Err(other) => return Err(other),
-        }
-    }
+    let Checked { mistakes, profiles, access_files, locks } = checked;
     if options.json {
         print_json(&mistakes.iter().map(to_json).collect::<Vec<_>>())?;
         return Ok(if mistakes.is_empty() { Exit::Done } else { Exit::Refused });
@@ -92,17 +71,57 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
         return Err(CommandError::Mistakes(mistakes));
     }
     if options.show {
-        let pages: Vec<String> = sound.iter().map(show).collect();
+        let pages: Vec<String> = profiles.iter().map(show).collect();
         return print(&pages.join("\n"));
     }
-    let checked = [(sound.len(), "profile"), (access_sound, "access file"), (locks_sound, "lock")];
+    let checked = [(profiles.len(), "profile"), (access_files, "access file"), (locks, "lock")];
     let checked: Vec<String> =
         checked.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(count, what)).collect();
     env.console.stderr.print(&format!("{} sound\n", checked.join(" and ")));
     Ok(Exit::Done)
 }
 
-/// Whether an argument names an access file: by the name that only it has, or by tables that only it has.
+/// The files that were checked.
+#[derive(Default)]
+struct Checked {
+    mistakes: Vec<Diagnostic>,
+    /// The profiles without mistakes.
+    profiles: Vec<Profile>,
+    /// The number of access files without mistakes.
+    access_files: usize,
+    /// The number of locks without mistakes.
+    locks: usize,
+}
+
+impl Checked {
+    /// Collects the mistakes of a file. Other errors end the command.
+    fn keep<T>(&mut self, result: Result<T, CommandError>) -> Result<Option<T>, CommandError> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(CommandError::Mistakes(found)) => {
+                self.mistakes.extend(found);
+                Ok(None)
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Checks access files and returns the grants of the last one. Without a path, profiles are checked against the access
+    /// file of the file store. If there is no file store, loading the profiles reports it.
+    fn access(&mut self, env: &Env, paths: &[&String], has_profiles: bool) -> Result<Access, CommandError> {
+        let of_store = (paths.is_empty() && has_profiles && env.filestore().is_ok()).then(|| env.access());
+        let mut access = Access::default();
+        for read in of_store.into_iter().chain(paths.iter().map(|path| read_access_file(env, path))) {
+            if let Some(found) = self.keep(read)? {
+                self.access_files += usize::from(!found.is_off());
+                access = found;
+            }
+        }
+        Ok(access)
+    }
+}
+
+/// Whether an argument is an access file, by its file name or by its tables.
 fn is_access_file(name: &str) -> bool {
     let path = Path::new(name);
     let is_path = name.contains('/') || path.extension().is_some_and(|ending| ending == "toml");
@@ -110,7 +129,7 @@ fn is_access_file(name: &str) -> bool {
         || (is_path && std::fs::read_to_string(path).is_ok_and(|text| Access::is_meant_by(&text)))
 }
 
-/// Whether an argument names a lock.
+/// Whether an argument is a lock.
 fn is_lock(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|ending| ending == "lock")
 }
@@ -141,8 +160,8 @@ fn read_access_file(env: &Env, path: &str) -> Result<Access, CommandError> {
     }
 }
 
-/// A profile of another unit than the cluster's, when no grant opens it to anybody. Principal it is opened to is a question
-/// for the node.
+/// A diagnostic for a profile of another unit than the cluster's, unless a grant allows it to any identity. Whether the
+/// grant applies to this node is checked when the node runs it.
 fn foreign_unit(env: &Env, profile: &Profile, facts: &NodeFacts, access: &Access) -> Option<Diagnostic> {
     let (unit, clusters) = profile.business_unit.as_ref().zip(facts.business_unit.as_ref())?;
     let request = AccessRequest::UseProfile { unit: unit.clone() };

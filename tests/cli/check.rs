@@ -1,4 +1,4 @@
-//! `check` for a node that is elsewhere, and how profiles are found.
+//! `check` for another node, and the search for profiles.
 
 use crate::support::{NodeTest, agent_in, project};
 
@@ -17,6 +17,18 @@ fn r_packages_are_an_error_in_standard_access_mode() {
     "#);
     let family = agent_in(project(), &["check", "family", "--access-mode", "standard"]).ended(2);
     assert!(family.stderr.contains("built-in:family.toml:31"), "{}", family.stderr);
+}
+
+#[test]
+fn a_profile_is_named_with_or_without_the_option() {
+    let node = NodeTest::new().profile("").work("y.toml", "schema = 1\nname = \"y\"\nunknown = 1\n");
+    for arguments in [&["x.toml"][..], &["--profile", "x.toml"], &["-p", "x.toml"], &["--profile", "x.toml", "starter"]]
+    {
+        node.agent(&[&["check"], arguments].concat()).ended(0);
+    }
+    let said = node.agent(&["check", "--profile", "x.toml", "--profile", "y.toml"]).ended(2);
+    assert!(said.stderr.contains("unknown key `unknown`"), "{}", said.stderr);
+    node.agent(&["check"]).ended(2);
 }
 
 #[test]
@@ -91,7 +103,7 @@ fn a_unit_that_extends_another_units_profile_is_told_so() {
     let node = NodeTest::new()
         .store("Family/init_scripts/family.toml", "schema = 1\nname = \"family\"\nbusiness-unit = \"Family\"\n")
         .profile("extends = [\"family\"]\n");
-    // The unit comes along: whoever builds on a unit's profile is of that unit.
+    // A profile that extends a profile of a unit belongs to that unit, too.
     node.agent(&["check", "x.toml", "--cluster-name", "Prod-Operational-Finance-15.4-x-1"]).ended(2);
 }
 

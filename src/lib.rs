@@ -1,8 +1,8 @@
-//! nodeagent prepares the nodes of a data cluster: it reads a business unit's profile, looks at the node, plans what
-//! is missing, and does it in parallel.
+//! nodeagent prepares the nodes of a data cluster: it reads a business unit's profile, reads the state of the node,
+//! plans the missing steps, and runs them in parallel.
 //!
-//! The way of the data: profile text → checked profile → plus facts → plan → run → events → report. `ARCHITECTURE.md`
-//! has the order of the modules.
+//! Data flow: profile text → checked profile → plus facts → plan → run → events → report. `ARCHITECTURE.md` has the
+//! order of the modules.
 
 pub mod auth;
 pub mod cli;

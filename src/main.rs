@@ -1,4 +1,4 @@
-//! The nodeagent program: the door to the library.
+//! The nodeagent program. It calls the library.
 
 use std::process::ExitCode;
 

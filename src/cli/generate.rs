@@ -1,4 +1,4 @@
-//! What is generated from the program itself: the schema, completions, manual pages.
+//! Generates the JSON Schemas, completion scripts and manual pages.
 
 use std::path::{Path, PathBuf};
 
@@ -14,12 +14,12 @@ use crate::{
 /// Options of `schema`.
 #[derive(Debug, Args)]
 pub(super) struct Schema {
-    /// What it is the schema of
+    /// The file format
     #[arg(value_enum, default_value_t = Text::Profile)]
     of: Text,
 }
 
-/// A kind of text with a schema.
+/// A file format with a schema.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Text {
     Profile,
@@ -30,7 +30,7 @@ enum Text {
 /// Options of `completions`.
 #[derive(Debug, Args)]
 pub(super) struct Shell {
-    /// The shell it is for
+    /// The shell
     shell: clap_complete::Shell,
 }
 
@@ -63,7 +63,7 @@ pub(super) fn man(options: &Man, mut command: clap::Command) -> Result<Exit, Com
     Ok(Exit::Done)
 }
 
-/// Writes the page of a command and of all commands below it.
+/// Writes the manual page of a command and of its subcommands.
 fn write_pages(command: &clap::Command, folder: &Path) -> Result<(), CommandError> {
     let name = command.get_display_name().unwrap_or(command.get_name());
     let path = folder.join(format!("{name}.1"));

@@ -1,4 +1,4 @@
-//! The command line: one file a subcommand. Parses, calls the library, maps the end to an exit status.
+//! The command line, one file for each command. It parses arguments, calls the library and returns an exit status.
 
 mod auth;
 mod authorize;
@@ -55,7 +55,7 @@ Exit status:
 Start with:  nodeagent check starter             anywhere
              nodeagent plan --profile starter    on a node";
 
-/// Prepares the nodes of a data cluster from a business unit's profile.
+/// Prepares the nodes of a data cluster from a business unit's profile
 #[derive(Debug, Parser)]
 #[command(name = "nodeagent", version, after_help = AFTER_HELP, max_term_width = 100)]
 struct Cli {
@@ -68,21 +68,21 @@ struct Cli {
 /// Options of all commands.
 #[derive(Debug, Args)]
 struct Common {
-    /// The shared file store [default: the one in /etc/nodeagent.toml, else in the variable `NODEAGENT_FILESTORE`, else
-    /// /dbfs/FileStore]
+    /// The shared file store [default: `filestore` in /etc/nodeagent.toml, else the variable `NODEAGENT_FILESTORE`,
+    /// else /dbfs/FileStore]
     #[arg(long, global = true, value_name = "DIR|ADDRESS")]
     filestore: Option<PathBuf>,
-    /// Use only what this key signed; may be given more than once
+    /// Accept only files that this key signed; repeatable
     #[arg(long = "trusted-key", global = true, value_name = "KEY|FILE", value_parser = trust::key)]
     trusted_keys: Vec<PublicKey>,
-    /// Where nodes share what they fetched and built [default: the one in /etc/nodeagent.toml, else in the variable
-    /// `NODEAGENT_STORE`, else nowhere]
+    /// The store for downloads and builds that nodes share [default: `store` in /etc/nodeagent.toml, else the variable
+    /// `NODEAGENT_STORE`, else none]
     #[arg(long, global = true, value_name = "DIR|ADDRESS")]
     store: Option<String>,
-    /// Say only warnings and failures
+    /// Print only warnings and failures
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// Say more: the parts of steps too; given twice, programs and requests, too
+    /// Print the parts of steps, too; with -vv also each program and request
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
     /// The root of the node's file system, for tests and images
@@ -92,34 +92,34 @@ struct Common {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Bring the node to the state a profile names
+    /// Bring the node to the state that a profile describes
     Run(run::Options),
     /// Show what a run would do
     Plan(plan::Options),
     /// Check profiles, for this node or another
     Check(check::Options),
-    /// Write down the exact files that a profile stands for on this runtime
+    /// Resolve a profile to exact files for this runtime, and write them to a lock
     Lock(lock::Options),
     /// Print the JSON Schema of profiles, access files or locks, for editors
     Schema(generate::Schema),
-    /// Who the node is, and what it may use
+    /// Show the node's identity and its access rights
     #[command(subcommand)]
     Auth(auth::Options),
-    /// Work with secrets by hand
+    /// List, read and test secrets
     #[command(subcommand)]
     Secrets(secrets::Options),
-    /// Connect to a database as one of its users
+    /// Connect to a database as a user that a grant allows
     #[command(subcommand)]
     Db(db::Options),
-    /// Look after the store of what was fetched and built
+    /// Manage the store of downloads and builds
     #[command(subcommand)]
     Store(store::Options),
-    /// Look at what earlier runs did
+    /// Show the reports of earlier runs
     #[command(subcommand)]
     Report(report::Options),
-    /// Sign files, or make a key to sign with
+    /// Sign files, or generate a key
     Sign(sign::Options),
-    /// Check files against the signatures beside them
+    /// Verify files against their signatures
     Verify(verify::Options),
     /// Print a completion script
     Completions(generate::Shell),
@@ -137,10 +137,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     redact::keep_memory_private();
     redact::learn_environment(&env::variables());
     let exit = match Cli::try_parse_from(arguments) {
-        // A panic has been told by then.
+        // The panic hook has reported the panic.
         Ok(cli) => catch_unwind(AssertUnwindSafe(|| cli.run())).unwrap_or(Exit::Failed),
         Err(error) => {
-            // Help and version are data; mistakes are talk. clap knows which and prints accordingly.
+            // clap prints help and version to standard output, errors to standard error.
             let exit = if error.use_stderr() { Exit::Refused } else { Exit::Done };
             print_parse_error(&error);
             exit
@@ -150,7 +150,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     exit.into()
 }
 
-/// What clap has to say. What it repeats of the arguments may be a secret; only then are its colours lost.
+/// Prints an error of clap. If it repeats a secret from the arguments, the text is redacted and loses its colours.
 fn print_parse_error(error: &clap::Error) {
     let text = error.render().to_string();
     if matches!(redact::text(&text), Cow::Borrowed(_)) {

@@ -1,4 +1,4 @@
-//! `/etc/nodeagent.toml`: what is so for every run on this node.
+//! `/etc/nodeagent.toml`: the settings of this node for all commands.
 
 use std::{
     io,
@@ -31,20 +31,20 @@ struct Raw {
     store_limit: Option<Size>,
 }
 
-/// The node's own settings.
+/// The settings of the node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct NodeFile {
     /// The shared file store.
     pub(super) filestore: Option<PathBuf>,
-    /// Whether an access file must be there.
+    /// Whether an access file is required.
     pub(super) access: AccessFile,
-    /// Whose signatures count; none where the file does not say.
+    /// The keys whose signatures are accepted; empty if the file names none.
     pub(super) trusted_keys: Vec<PublicKey>,
-    /// The least serial of what is signed.
+    /// The minimum serial of signed files.
     pub(super) minimum_serial: u64,
-    /// Where nodes share what they fetched and built.
+    /// The store that nodes share.
     pub(super) store: Option<String>,
-    /// How large the node's own part of that may grow.
+    /// The maximum size of the local store.
     pub(super) store_limit: Option<Size>,
 }
 
@@ -81,18 +81,19 @@ impl FromStr for Size {
     }
 }
 
-/// Whether the node works without an access file.
+/// Whether the node requires an access file.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum AccessFile {
-    /// What there is counts; without one, nothing is decided.
+    /// An access file is used if there is one. Without it there is no access control.
     #[default]
     Optional,
-    /// Without one nothing is allowed.
+    /// Without an access file everything is refused.
     Required,
 }
 
-/// Reads the file; one that is not there says nothing. One that cannot be read might say whom not to trust.
+/// Reads the file. A missing file has the default settings. An unreadable file is an error, because it may restrict the
+/// trusted keys.
 pub(super) fn read(root: &Path) -> Result<NodeFile, CommandError> {
     let path = root.join("etc/nodeagent.toml");
     let text = match std::fs::read_to_string(&path) {

@@ -1,4 +1,4 @@
-//! `nodeagent plan`: what a run would do, changing nothing.
+//! `nodeagent plan`: shows what a run would do, without changing anything.
 
 use std::sync::Mutex;
 
@@ -41,7 +41,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     show(env, &profile, &facts, options.json)
 }
 
-/// Plans and prints; also what `run --dry-run` does.
+/// Plans and prints. `run --dry-run` does the same.
 pub(super) fn show(env: &Env, profile: &Profile, facts: &NodeFacts, as_json: bool) -> Result<Exit, CommandError> {
     let access = env.access()?;
     let audit = env.audit_if_kept("plan").map(Mutex::new);
@@ -68,7 +68,7 @@ pub(super) fn show(env: &Env, profile: &Profile, facts: &NodeFacts, as_json: boo
     Err(refused(&plan.refusals))
 }
 
-/// Why nothing may be done, as mistakes.
+/// The reasons why the plan cannot run.
 pub(super) fn refused(refusals: &[Problem]) -> CommandError {
     let mistakes = refusals.iter().map(|refusal| {
         let place = refusal.origin.as_ref().map(|origin| format!(" (asked for at {origin})")).unwrap_or_default();

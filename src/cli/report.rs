@@ -1,4 +1,4 @@
-//! `nodeagent report`: what earlier runs did.
+//! `nodeagent report`: shows the reports of earlier runs.
 
 use clap::{Args, Subcommand};
 
@@ -12,18 +12,18 @@ use crate::{
 /// Commands of `report`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Options {
-    /// Show a run: what it did, how long it took, what failed
+    /// Show a run: its steps, their duration and their failures
     Show(RunSelector),
-    /// Show where the time went: slowest first, the longest chain, what ran beside what
+    /// Show the timing: the slowest steps, the longest chain, and which steps overlapped
     Blame(RunSelector),
-    /// List the runs that are kept on this node
+    /// List the runs of this node
     List,
 }
 
-/// RunSelector run.
+/// Selects a run.
 #[derive(Debug, Args)]
 pub(super) struct RunSelector {
-    /// A run's name or the beginning of it, or the path of its folder
+    /// The run's id or a prefix of it, or the path of its folder
     #[arg(default_value = "latest", value_name = "RUN")]
     run: String,
     /// Print the report as JSON
@@ -42,7 +42,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
         Options::Blame(which) => print(&render_blame(&read(which)?, env.console.width)),
         Options::List => {
             let folders = runs.names().into_iter().filter_map(|name| runs.find(&name).ok());
-            // A folder without a readable report is no reason not to list the others.
+            // Runs without a readable report are skipped, so that the others are listed.
             let reports: Vec<Report> = folders.filter_map(|folder| folder.read_report().ok()).collect();
             if reports.is_empty() {
                 env.console.stderr.print("no run is kept on this node yet\n");

@@ -1,4 +1,4 @@
-//! `nodeagent run`: the main job.
+//! `nodeagent run`: prepares the node.
 
 use std::{
     path::PathBuf,
@@ -35,16 +35,16 @@ pub(super) struct Options {
     profile: ProfileOptions,
     #[command(flatten)]
     lock: LockOptions,
-    /// Show what would be done, and do nothing
+    /// Show what the run would do, without changing anything
     #[arg(long)]
     dry_run: bool,
     /// End the run after this time, such as 10m
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
     deadline: Duration,
-    /// Let an optional step that failed count: exit status 3
+    /// Exit with status 3 if an optional step failed
     #[arg(long)]
     strict: bool,
-    /// Copy events and report to this folder, too
+    /// Also copy events and report to this folder
     #[arg(long, value_name = "DIR")]
     report_to: Option<PathBuf>,
     /// Print the report as JSON
@@ -126,7 +126,8 @@ fn exit(outcome: Outcome, strict: bool) -> Exit {
     }
 }
 
-/// The report of a run whose profile has mistakes: of a node that is given up, nothing else is left.
+/// The report of a run whose profile has mistakes. If the platform then terminates the node, the report is all that
+/// remains.
 fn refused(run: String, profile: &str, facts: &NodeFacts, stopped: &CommandError) -> Report {
     let (CommandError::Mistakes(mistakes) | CommandError::Refused(mistakes) | CommandError::Failed(mistakes)) = stopped;
     let failure = |mistake: &Diagnostic| {
@@ -148,20 +149,20 @@ fn refused(run: String, profile: &str, facts: &NodeFacts, stopped: &CommandError
     }
 }
 
-/// A folder for the logs of programs that nobody else can write to, where the run has none of its own.
+/// A folder for the logs of programs that only this user can write to, if the run has no folder of its own.
 fn private_folder() -> Result<PathBuf, CommandError> {
     let made = tempfile::Builder::new().prefix("nodeagent-").tempdir();
     made.map(tempfile::TempDir::keep).map_err(|error| failed(format!("there is no folder for logs: {error}")))
 }
 
-/// What sets this node's report apart from those of the others.
+/// A name that distinguishes this node's report from those of other nodes.
 fn label(facts: &NodeFacts) -> String {
     let variable = |name: &str| facts.env.get(name).map(String::as_str);
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     node_label(variable("DB_CLUSTER_ID"), variable("DB_CONTAINER_IP"), host.as_deref().map(str::trim))
 }
 
-/// Where the report goes.
+/// The destinations of the report.
 struct Reporting<'a> {
     env: &'a Env,
     options: &'a Options,
@@ -171,7 +172,7 @@ struct Reporting<'a> {
 }
 
 impl Reporting<'_> {
-    /// Writes the report and copies it; says what went wrong with that. Returns where the report is.
+    /// Writes the report and copies it. Errors are printed as warnings. Returns the path of the report.
     fn keep(&self, report: &Report, mut troubles: Vec<String>) -> Option<PathBuf> {
         let mut path = None;
         if let Some(folder) = &self.folder {
@@ -194,7 +195,7 @@ impl Reporting<'_> {
         path
     }
 
-    /// Keeps the report and tells people.
+    /// Writes the report and prints the summary.
     fn finish(self, collector: &Collector, troubles: Vec<String>) -> Result<(), CommandError> {
         let report = collector.report();
         let path = self.keep(&report, troubles);

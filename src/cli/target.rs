@@ -1,4 +1,4 @@
-//! Which profile, for which node: options that several commands share.
+//! Options that several commands share: the profile, its lock and the node.
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +23,7 @@ pub(super) struct ProfileOptions {
     /// Name or path of the profile
     #[arg(short, long, value_name = "NAME|PATH")]
     profile: Option<String>,
-    /// The same, without `--profile`
+    /// Name or path of the profile, without `--profile`
     #[arg(value_name = "PROFILE")]
     name: Option<String>,
     /// Set a variable that the profile declares in [vars]
@@ -32,7 +32,7 @@ pub(super) struct ProfileOptions {
 }
 
 impl ProfileOptions {
-    /// Name or path of the profile.
+    /// The name or path of the profile.
     pub(super) fn name(&self) -> &str {
         self.profile.as_ref().or(self.name.as_ref()).map_or("", String::as_str)
     }
@@ -52,28 +52,28 @@ fn system(text: &str) -> Result<String, String> {
     Os::spelling_hint(text).map_or_else(|| Ok(text.to_owned()), Err)
 }
 
-/// Whether a run goes by a lock.
+/// The lock of a run.
 #[derive(Debug, Default, Args)]
 pub(super) struct LockOptions {
-    /// Refuse to run without a lock that fits
+    /// Refuse to run without a matching lock
     #[arg(long, conflicts_with = "unlocked")]
     locked: bool,
-    /// Run as if there were no lock
+    /// Ignore the lock
     #[arg(long)]
     unlocked: bool,
-    /// The lock [default: the one beside the profile, if there is one]
+    /// The lock [default: the file with the extension .lock beside the profile, if it exists]
     #[arg(long, value_name = "FILE", conflicts_with = "unlocked")]
     lock: Option<PathBuf>,
 }
 
 impl LockOptions {
-    /// A lock is needed: this one, or the one beside the profile.
+    /// Requires a lock: the given one, or the one beside the profile.
     pub(super) fn needed(lock: Option<PathBuf>) -> Self {
         Self { locked: true, unlocked: false, lock }
     }
 }
 
-/// A node that is elsewhere.
+/// Another node than this one.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "The node to check for (default: this one)")]
 pub(super) struct NodeOptions {
@@ -92,24 +92,24 @@ pub(super) struct NodeOptions {
     /// Mode by the naming convention
     #[arg(long, value_parser = ["Discovery", "Operational"])]
     mode: Option<String>,
-    /// The cluster's name; environment, mode and unit follow from it
+    /// The cluster's name, which determines environment, mode and business unit
     #[arg(long, value_name = "NAME")]
     cluster_name: Option<String>,
     /// Operating system, such as ubuntu-22.04
     #[arg(long, value_name = "ID[-VERSION]", value_parser = system)]
     os: Option<String>,
-    /// Processor
+    /// Processor architecture
     #[arg(long, value_parser = ["amd64", "arm64"])]
     arch: Option<String>,
 }
 
 impl NodeOptions {
-    /// Whether the options name another runtime than that of this node.
+    /// Whether the options name a runtime other than that of this node.
     pub(super) fn is_of_another_runtime(&self) -> bool {
         self.runtime.is_some() || self.os.is_some() || self.arch.is_some()
     }
 
-    /// This node's facts, with what the options say in their place.
+    /// The facts of this node, overridden by the options.
     pub(super) fn over(&self, mut facts: NodeFacts) -> NodeFacts {
         if let Some(name) = &self.cluster_name {
             facts.cluster = ClusterName::parse(name);
@@ -136,7 +136,7 @@ impl NodeOptions {
     }
 }
 
-/// This node's facts.
+/// The facts of this node.
 pub(super) fn this_node(env: &Env) -> NodeFacts {
     NodeFacts::gather(&env.root, variables())
 }
@@ -155,7 +155,7 @@ pub(super) fn load_profile(
         .map_err(|ProfileError(mistakes)| CommandError::Mistakes(mistakes))
 }
 
-/// Loads a profile, and the lock that a run of it goes by.
+/// Loads a profile and the lock for its run.
 pub(super) fn load_locked(
     env: &Env,
     of: &ProfileOptions,
@@ -174,7 +174,7 @@ pub(super) fn load_locked(
         let missing = Diagnostic::nowhere(format!("there is no lock `{}`", path.display()));
         return Err(missing.hint("check the path").into());
     }
-    // What a signed lock names by digest counts as signed, the profile's own files among it.
+    // A signed lock vouches for every file that it lists by digest, including the files of the profile.
     if let Some(file) = &file {
         believe(env.trusted()?, file)?;
     }
@@ -198,14 +198,14 @@ pub(super) fn load_locked(
     Ok(profile)
 }
 
-/// A lock that is there. Under trusted keys it has to be signed.
+/// Reads a lock; `None` if it does not exist. With trusted keys it must be signed.
 pub(super) fn read_lock(env: &Env, path: &Path) -> Result<Option<LockFile>, CommandError> {
     let Some((label, bytes)) = env.filestore()?.signed_text(path)? else { return Ok(None) };
     let lock = Lock::parse(&label, &bytes).map_err(CommandError::Mistakes)?;
     Ok(Some(LockFile { label, lock }))
 }
 
-/// Takes a lock's word for all that it names, unless this node has seen a later one.
+/// Trusts the digests in a signed lock, unless this node has already used a lock with a higher serial.
 fn believe(trusted: &Trusted, file: &LockFile) -> Result<(), CommandError> {
     let LockFile { label, lock } = file;
     if !trusted.is_on() {
@@ -219,12 +219,12 @@ fn believe(trusted: &Trusted, file: &LockFile) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// What the serial of a profile's lock is remembered by.
+/// The key under which the serial of a profile's lock is stored.
 fn serial_of(profile: &str) -> String {
     format!("lock:{profile}")
 }
 
-/// A duration as options take it.
+/// Parses a duration option.
 pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|_| "write it as 90s, 10m or 1h 30m".to_owned())?;
     if duration.is_zero() { Err("it must be longer than nothing".to_owned()) } else { Ok(duration) }

@@ -1,4 +1,4 @@
-//! The other side of the seam: a runner for tests that answers and remembers.
+//! A runner for tests: it answers commands and records them.
 
 use std::sync::Mutex;
 
@@ -8,8 +8,7 @@ use super::{Cmd, ExecError, Finished, LineWatcher, Runner};
 
 type Answer = Box<dyn Fn(&Cmd) -> Option<Finished> + Send + Sync>;
 
-/// Answers commands from closures, first match wins, and remembers what was asked. An unanswered command "is not
-/// installed", as on a bare node.
+/// Answers commands from closures; the first match wins. An unanswered command "is not installed", as on a bare node.
 #[derive(Default)]
 pub(crate) struct FakeRunner {
     answers: Vec<Answer>,
@@ -22,14 +21,14 @@ impl FakeRunner {
         Self::default()
     }
 
-    /// Answers every command for which the closure returns something.
+    /// Answers every command for which the closure returns a value.
     #[must_use]
     pub(crate) fn answer(mut self, answer: impl Fn(&Cmd) -> Option<Finished> + Send + Sync + 'static) -> Self {
         self.answers.push(Box::new(answer));
         self
     }
 
-    /// The commands seen so far, in order.
+    /// The commands so far, in order.
     pub(crate) fn seen(&self) -> Vec<Cmd> {
         self.seen.lock().expect("no test panics while holding it").clone()
     }

@@ -1,4 +1,4 @@
-//! A child in the foreground: it has the agent's own terminal, and of its variables only those that are named.
+//! A child in the foreground: it has the terminal of nodeagent, and only selected variables.
 
 use std::{
     fs::File,
@@ -19,36 +19,36 @@ use tokio::{
 
 use super::{Cmd, ExecError, Finished, Tail, system::finished};
 
-/// How much of what a child says is kept.
+/// How many bytes of each stream are kept.
 const KEPT: usize = 1 << 20;
 
-/// Which of the agent's own streams a child in the foreground has.
+/// The streams of nodeagent that a child in the foreground inherits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Streams {
-    /// None: what it writes is kept.
+    /// None. Output is captured.
     None,
-    /// Input and output; what it writes to standard error is kept.
+    /// Standard input and output. Standard error is captured.
     Data,
-    /// All: it has the terminal.
+    /// All: the child has the terminal.
     All,
 }
 
 /// A program in the foreground.
 #[derive(Debug, Clone, Copy)]
 pub struct Foreground<'a> {
-    /// The command. Its timeout is not used: whoever sits before it ends it.
+    /// The command. Its timeout is ignored: the user decides when it ends.
     pub cmd: &'a Cmd,
-    /// Which of the agent's variables it inherits.
+    /// Selects the variables that it inherits.
     pub inherits: fn(&str) -> bool,
-    /// A file that it inherits under the same number, as no other child does.
+    /// A file that the child inherits with the same descriptor number. Other children do not inherit it.
     pub file: &'a File,
     /// Its streams.
     pub streams: Streams,
 }
 
 impl Foreground<'_> {
-    /// Runs it to its end. What the terminal sends to all, such as an interrupt, is the child's affair; a request to end
-    /// is handed on to it.
+    /// Runs the program to its end. Interrupts of the terminal are left to the child; SIGTERM and SIGHUP are forwarded
+    /// to it.
     pub async fn run(&self) -> Result<Finished, ExecError> {
         let program = || self.cmd.program.clone();
         let not_started =
@@ -95,14 +95,14 @@ impl Foreground<'_> {
     }
 }
 
-/// Says whether children that start now inherit a file.
+/// Sets whether new children inherit a file.
 fn inherited(file: impl AsFd, is_inherited: bool) -> std::io::Result<()> {
     let flags = if is_inherited { FdFlag::empty() } else { FdFlag::FD_CLOEXEC };
     fcntl(file, FcntlArg::F_SETFD(flags))?;
     Ok(())
 }
 
-/// The end of what a stream brings.
+/// The end of a stream's output.
 async fn kept(stream: Option<impl AsyncRead + Unpin>) -> String {
     let mut tail = Tail::new(KEPT);
     if let Some(mut stream) = stream {

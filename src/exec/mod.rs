@@ -1,7 +1,8 @@
-//! The only door to other programs. A command is a value: run it, print it, compare it.
+//! Starts programs. A command is a value: it can be run, printed and compared. No other module starts programs.
 //!
-//! No shell is ever involved. Every child of a [`Runner`] gets `LC_ALL=C`, a closed standard input (unless bytes are
-//! given), its own process group, and dies with the run. [`Foreground`] and [`replace_process`] give a program the terminal.
+//! No shell is involved. Every child of a [`Runner`] gets `LC_ALL=C`, closed standard input (unless bytes are given)
+//! and its own process group. It is killed when the run ends. [`Foreground`] and [`replace_process`] give a program the
+//! terminal.
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -34,19 +35,19 @@ use crate::redact;
 /// How many lines of a child's standard error an error keeps.
 pub const KEPT_STDERR_LINES: usize = 20;
 
-/// The variables of this process that a child does not get: the named ones, and those that hold the credentials of a
+/// The variables of this process that are withheld from children: the named ones, and those that hold credentials of a
 /// cloud.
 pub fn withheld_variables(named: impl IntoIterator<Item = String>) -> BTreeSet<String> {
     let ours = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    // The official clients let a variable name the one that holds the token.
+    // This variable names the variable that holds the token.
     let pointed_at = std::env::var("DATABRICKS_OIDC_TOKEN_ENV").ok();
     named.into_iter().chain(pointed_at).chain(ours.filter(|name| redact::holds_credential(name))).collect()
 }
 
-/// Called with each line a child writes, while it runs.
+/// Called with each line of a child's output while it runs.
 pub type LineWatcher = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Bytes for a child's standard input. They may be nobody's business: they are not shown, and wiped when dropped.
+/// Bytes for a child's standard input. They may be secret: `Debug` does not show them, and they are wiped when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Input(Zeroizing<Vec<u8>>);
 
@@ -63,24 +64,24 @@ impl fmt::Debug for Input {
     }
 }
 
-/// A program to start, as a value. Where it is shown, values of variables are not, and secrets are taken out.
+/// A program to start, as a value. Its text form contains no values of variables, and secrets are redacted.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Cmd {
-    /// Program name or path.
+    /// The name or path of the program.
     pub program: String,
     /// Its arguments.
     pub args: Vec<String>,
-    /// Variables set on top of the inherited environment.
+    /// Variables that are set in addition to the inherited environment.
     pub env: BTreeMap<String, String>,
-    /// Working directory; the agent's own when `None`.
+    /// The working directory. `None` for that of nodeagent.
     pub cwd: Option<PathBuf>,
-    /// Killed after this time; `None` leaves it to the run's deadline.
+    /// The time limit, after which the child is killed. `None`: only the deadline of the run applies.
     pub timeout: Option<Duration>,
-    /// Bytes for standard input, which is closed otherwise.
+    /// Bytes for standard input. `None` closes it.
     pub stdin: Option<Input>,
-    /// A file that receives everything the child writes.
+    /// A file that receives all output of the child.
     pub log: Option<PathBuf>,
-    /// Whether `make` below this child shares the run's pool of build slots.
+    /// Whether `make` in this child shares the build slots of the run.
     pub shares_build_slots: bool,
 }
 
@@ -99,7 +100,7 @@ impl Cmd {
         }
     }
 
-    /// Adds one argument.
+    /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, arg: impl Into<String>) -> Self {
         self.args.push(arg.into());
@@ -127,14 +128,14 @@ impl Cmd {
         self
     }
 
-    /// Limits the running time.
+    /// Sets the time limit.
     #[must_use]
     pub fn timeout(mut self, limit: Option<Duration>) -> Self {
         self.timeout = limit;
         self
     }
 
-    /// Gives bytes on standard input.
+    /// Sets the bytes for standard input.
     #[must_use]
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = Some(Input(Zeroizing::new(bytes.into())));
@@ -148,7 +149,7 @@ impl Cmd {
         self
     }
 
-    /// Lets `make` below this child take part in the run's pool of build slots.
+    /// Lets `make` in this child share the build slots of the run.
     #[must_use]
     pub fn shares_build_slots(mut self) -> Self {
         self.shares_build_slots = true;
@@ -157,7 +158,7 @@ impl Cmd {
 }
 
 impl Cmd {
-    /// The command line, its folder, and the names of the variables it sets.
+    /// The command line, its folder, and the names of its variables.
     pub(crate) fn described(&self) -> String {
         let folder = self.cwd.as_ref().map(|cwd| format!(" in {}", cwd.display())).unwrap_or_default();
         let names: Vec<&str> = self.env.keys().map(String::as_str).collect();
@@ -188,14 +189,14 @@ impl fmt::Debug for Cmd {
     }
 }
 
-/// What a child that ended left.
+/// The result of a child that ended.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Finished {
-    /// Exit status; 0 is success.
+    /// The exit status; 0 is success.
     pub code: i32,
-    /// Standard output (the last 4 MiB of it), as it was written: it is read by a parser. May hold secrets.
+    /// The last 4 MiB of standard output, unchanged for parsers. May contain secrets.
     pub stdout: String,
-    /// Standard error (the last 1 MiB of it), without secrets.
+    /// The last 1 MiB of standard error, without secrets.
     pub stderr: String,
 }
 
@@ -207,7 +208,7 @@ impl fmt::Debug for Finished {
 }
 
 impl Finished {
-    /// Turns a non-zero status into an error that names the command.
+    /// Converts a non-zero status into an error that names the command.
     pub fn ok(self, cmd: &Cmd) -> Result<Self, ExecError> {
         if self.code == 0 {
             return Ok(self);
@@ -221,19 +222,19 @@ fn tail_lines(text: &str) -> String {
     lines[lines.len().saturating_sub(KEPT_STDERR_LINES)..].join("\n")
 }
 
-/// Why a program did not do its work.
+/// Why a program did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExecError {
-    /// The program is not there or may not be executed.
+    /// The program is missing or not executable.
     #[error("`{program}` could not be started: {reason}")]
     NotStarted {
         /// The program.
         program: String,
-        /// The operating system's words.
+        /// The error of the operating system.
         reason: String,
     },
-    /// It ran and said no.
+    /// It ran and returned a non-zero status.
     #[error("`{cmd}` exited with {code}")]
     Failed {
         /// The command line.
@@ -253,7 +254,7 @@ pub enum ExecError {
         /// The last lines of its standard error.
         stderr: String,
     },
-    /// Its own time limit passed.
+    /// Its time limit passed.
     #[error("`{cmd}` did not finish within {}", humantime::format_duration(*.limit))]
     TimedOut {
         /// The command line.
@@ -266,7 +267,7 @@ pub enum ExecError {
 }
 
 impl ExecError {
-    /// The last lines the child wrote on standard error.
+    /// The last lines of the child's standard error.
     pub fn stderr(&self) -> &str {
         match self {
             Self::NotStarted { .. } => "",
@@ -275,20 +276,20 @@ impl ExecError {
     }
 }
 
-/// The seam between deciding and doing: the system, or a fake that remembers.
+/// Runs commands. Implemented by the system and by a fake for tests.
 pub trait Runner: Send + Sync {
     /// Runs a command to its end. A non-zero status is not an error here; see [`Finished::ok`].
     fn run<'a>(&'a self, cmd: &'a Cmd) -> BoxFuture<'a, Result<Finished, ExecError>> {
         self.watch(cmd, None)
     }
 
-    /// The same, and hands each line of output to a watcher as it appears. Dropping the future kills the child.
+    /// The same, and passes each line of output to a watcher as it appears. Dropping the future kills the child.
     fn watch<'a>(&'a self, cmd: &'a Cmd, watcher: Option<LineWatcher>) -> BoxFuture<'a, Result<Finished, ExecError>>;
 
-    /// Asks all children that run now to end (SIGTERM).
+    /// Sends SIGTERM to all running children.
     fn interrupt(&self) {}
 
-    /// Whether no child runs now.
+    /// Whether no child is running.
     fn is_idle(&self) -> bool {
         true
     }

@@ -1,4 +1,4 @@
-//! Children of a run that was killed: nobody told them to end, and they would work on beside the next run.
+//! Finds and kills the children that a killed run left running. They would disturb the next run.
 
 use std::{fs, time::Duration};
 
@@ -7,15 +7,15 @@ use nix::{
     unistd::{Pid, getpid},
 };
 
-/// How long killed processes may take to vanish.
+/// How long killed processes may take to disappear.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Kills what a killed run left behind: processes that lead a group, as every child of ours does, and whose command
-/// line is one of ours. Must be called before this run starts any such command itself. Returns how many there were.
+/// Kills the process groups that a killed run left running: their leaders are not our children, and their command line
+/// satisfies `is_ours`. Call it before this run starts such a command itself. Returns the number of groups.
 pub fn kill_orphans(is_ours: impl Fn(&[String]) -> bool) -> usize {
     let leaders: Vec<Pid> = leaders().filter(|&pid| is_ours(&command_line(pid))).collect();
     for &leader in &leaders {
-        // A process that ended by itself meanwhile is what we want.
+        // The process may have ended in the meantime.
         let _ = killpg(leader, Signal::SIGKILL);
     }
     let began = std::time::Instant::now();
@@ -25,14 +25,14 @@ pub fn kill_orphans(is_ours: impl Fn(&[String]) -> bool) -> usize {
     leaders.len()
 }
 
-/// Processes that lead their group, we and our children left out.
+/// The leaders of process groups, without this process and its children.
 fn leaders() -> impl Iterator<Item = Pid> {
     let us = getpid().as_raw();
     let others = processes().filter(move |found| found.pid == found.group && found.pid != us && found.parent != us);
     others.map(|found| Pid::from_raw(found.pid))
 }
 
-/// Whether anybody in a group still works. The dead that nobody collects (in a container, say) do not.
+/// Whether a process of a group is still running. Zombies do not count: in a container they may stay forever.
 fn works(group: Pid) -> bool {
     processes().any(|found| found.group == group.as_raw() && !matches!(found.state, 'Z' | 'X'))
 }
@@ -50,7 +50,7 @@ fn processes() -> impl Iterator<Item = Process> {
     pids.filter_map(|pid| parse_stat(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?))
 }
 
-/// Reads a `stat` line. Its second field is a name in parentheses with anything in it.
+/// Parses a `stat` line. Its second field is a name in parentheses, which may contain any character.
 fn parse_stat(pid: i32, stat: &str) -> Option<Process> {
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
@@ -81,7 +81,7 @@ mod tests {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let begun = temp.path().join("begun").display().to_string();
         let script = format!("sleep {mark} & echo $! > {begun}; wait");
-        // The leader's own parent ends at once, as a killed run does.
+        // The parent of the leader ends immediately, as in a killed run.
         let outer = format!("setsid sh -c '{script}' > /dev/null 2>&1 & until [ -s {begun} ]; do sleep 0.05; done");
         std::process::Command::new("sh").args(["-c", &outer]).process_group(0).status().expect("sh runs");
         assert_eq!(kill_orphans(|args| args.iter().any(|arg| arg.contains(&mark))), 1);

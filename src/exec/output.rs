@@ -1,15 +1,15 @@
-//! What a child writes, and who gets it: a log, a watcher of lines, a bounded memory. Everything passes the sieve of
-//! [`crate::redact`] first, but for what is data.
+//! Distributes the output of a child to a log, a watcher and a bounded buffer. [`crate::redact`] removes secrets first,
+//! except from data for parsers.
 
 use std::{collections::VecDeque, fs::File, io::Write as _};
 
 use super::LineWatcher;
 use crate::redact;
 
-/// The longest line that a watcher is told, in bytes.
+/// The longest line that a watcher receives, in bytes.
 const LONGEST_LINE: usize = 4096;
 
-/// Keeps the last bytes of a stream, never more than its limit.
+/// Keeps the last bytes of a stream, up to a limit.
 #[derive(Debug)]
 pub struct Tail {
     limit: usize,
@@ -22,7 +22,7 @@ impl Tail {
         Self { limit, bytes: VecDeque::new() }
     }
 
-    /// Appends bytes and forgets the oldest beyond the limit.
+    /// Appends bytes and drops the oldest beyond the limit.
     pub fn push(&mut self, bytes: &[u8]) {
         let bytes = &bytes[bytes.len().saturating_sub(self.limit)..];
         let over = (self.bytes.len() + bytes.len()).saturating_sub(self.limit);
@@ -30,23 +30,23 @@ impl Tail {
         self.bytes.extend(bytes);
     }
 
-    /// What was kept, as text; a byte that is not UTF-8 becomes the replacement character.
+    /// The kept bytes as text. Invalid UTF-8 becomes the replacement character.
     pub fn into_text(self) -> String {
         String::from_utf8_lossy(&Vec::from(self.bytes)).into_owned()
     }
 }
 
-/// Whether a stream is read by people or by a parser.
+/// The consumer of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Read {
-    /// By people: the tail is cleaned like everything else.
+    /// People: secrets are redacted.
     ByPeople,
-    /// By a parser: the tail stays as it was written. A host or a package that has the name of somebody's password must
-    /// not break what is computed from the answer; where parts of it are shown, the door to people cleans them.
+    /// A parser: the text stays unchanged. If a password equals a host or package name, redaction would corrupt the
+    /// parsed data. Whatever is displayed later is redacted by `report`.
     ByParser,
 }
 
-/// One stream of a child.
+/// One output stream of a child.
 pub(super) struct Sink<'a> {
     clean: redact::Stream,
     read: Read,
@@ -61,7 +61,7 @@ impl<'a> Sink<'a> {
         Self { clean: redact::Stream::default(), read, tail, log, watcher, line: Vec::new() }
     }
 
-    /// The child wrote these bytes.
+    /// Receives bytes of the child.
     pub(super) fn take(&mut self, bytes: &[u8]) {
         let shown = self.clean.push(bytes).into_owned();
         if self.read == Read::ByParser {
@@ -70,7 +70,7 @@ impl<'a> Sink<'a> {
         self.show(&shown);
     }
 
-    /// The child will write no more.
+    /// The stream has ended.
     pub(super) fn end(mut self) {
         let shown = std::mem::take(&mut self.clean).finish();
         self.show(&shown);
@@ -84,7 +84,7 @@ impl<'a> Sink<'a> {
             self.tail.push(shown);
         }
         if let Some(mut log) = self.log {
-            // A full disk must not stop the child: its output is kept in memory as well.
+            // A full disk must not stop the child. The output is kept in memory, too.
             let _ = log.write_all(shown);
         }
         if self.watcher.is_none() {
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
     use crate::redact::Secret;
 
-    /// What tail and watcher get of these pieces.
+    /// The content of the tail and the lines of the watcher for these pieces.
     fn given(read: Read, pieces: &[&str]) -> (String, Vec<String>) {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&lines);

@@ -1,4 +1,4 @@
-//! Becomes another program: for a command that a person gives, which is to be theirs from the first moment on.
+//! Replaces this process by another program, for a command that the user runs through nodeagent.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,9 +10,8 @@ use std::{
 use super::ExecError;
 use crate::redact::Secret;
 
-/// Becomes another program, with secrets in its environment and without the `withheld` variables. Its input and output
-/// are ours, so are the signals it gets and the status it ends with: there is no process between. Returns only when it
-/// could not be started.
+/// Replaces this process by a program, with secrets in its environment and without the `withheld` variables. The
+/// program takes over the streams, signals and exit status. Returns only if it could not be started.
 pub fn replace_process(
     program: &OsStr,
     args: &[OsString],

@@ -1,4 +1,4 @@
-//! The real side of the seam: children of the operating system.
+//! Runs programs as children of this process.
 
 use std::{
     collections::BTreeSet,
@@ -27,9 +27,9 @@ use crate::fs::append;
 
 const KEPT_STDOUT: usize = 4 << 20;
 const KEPT_STDERR: usize = 1 << 20;
-/// How long a child that was told to end may take before it is killed.
+/// The time between SIGTERM and SIGKILL for a child.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long the streams of a child that ended are still read.
+/// How long the streams are still read after the child has ended.
 const AFTER_EXIT: Duration = Duration::from_secs(2);
 
 /// Starts real programs.
@@ -40,12 +40,12 @@ pub struct SystemRunner {
     live: Live,
 }
 
-/// The process groups of the children that run now.
+/// The process groups of the running children.
 type Live = Arc<Mutex<BTreeSet<i32>>>;
 
 impl SystemRunner {
-    /// A runner that shares a pool of build slots with `make`, and keeps the named variables from every child; those
-    /// that hold the credentials of a cloud it keeps in any case.
+    /// A runner that shares a pool of build slots with `make`. It withholds the named variables from children, and
+    /// always those that hold credentials of a cloud.
     pub fn new(build_slots: Option<jobserver::Client>, withheld: impl IntoIterator<Item = String>) -> Self {
         Self { build_slots, withheld: super::withheld_variables(withheld), live: Live::default() }
     }
@@ -83,7 +83,7 @@ impl SystemRunner {
         let streams = async {
             let write = async {
                 if let Some((mut pipe, bytes)) = feed {
-                    // A child that does not read its input says why by its status.
+                    // If the child does not read its input, its exit status explains why.
                     let _ = pipe.write_all(bytes).await;
                 }
             };
@@ -98,7 +98,7 @@ impl SystemRunner {
             tokio::select! {
                 () = &mut streams => child.wait().await,
                 status = child.wait() => {
-                    // A daemon that the child left behind may hold the streams open for ever.
+                    // A daemon that the child started may keep the streams open.
                     let _ = tokio::time::timeout(AFTER_EXIT, streams).await;
                     status
                 }
@@ -151,7 +151,7 @@ pub(super) fn finished(cmd: &Cmd, status: ExitStatus, stdout: String, stderr: St
     }
 }
 
-/// The process group of a child: ended as a whole when the child's future is dropped.
+/// The process group of a child. Dropping it kills the whole group.
 struct Group {
     id: Option<Pid>,
     live: Live,
@@ -164,7 +164,7 @@ impl Group {
         Self { id: id.map(Pid::from_raw), live: Arc::clone(live) }
     }
 
-    /// The child ended by itself.
+    /// Forgets the group, because the child has ended.
     fn forget(&mut self) {
         if let Some(id) = self.id.take() {
             lock(&self.live).remove(&id.as_raw());
@@ -175,13 +175,13 @@ impl Group {
         let Some(group) = self.id else { return };
         let _ = killpg(group, Signal::SIGTERM);
         let gone = async {
-            // A child that nobody waited for still counts as a member of its group.
+            // A child that was not waited for is still a member of its group.
             while matches!(child.try_wait(), Ok(None)) || killpg(group, None).is_ok() {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
         let _ = tokio::time::timeout(GRACE, gone).await;
-        // What is left, if anything, is killed by `drop`.
+        // `drop` kills the rest of the group.
     }
 }
 

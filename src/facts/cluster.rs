@@ -5,11 +5,11 @@ use std::sync::LazyLock;
 use regex_lite::Regex;
 use serde::Serialize;
 
-/// A cluster's name, taken apart. The runtime, the given name and the number are optional.
+/// The parts of a cluster's name. Runtime, given name and number are optional.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ClusterName {
-    /// The whole name.
+    /// The complete name.
     pub name: String,
     /// `Dev`, `PreProd` or `Prod`.
     pub environment: String,
@@ -17,11 +17,11 @@ pub struct ClusterName {
     pub mode: String,
     /// The business unit.
     pub business_unit: String,
-    /// The runtime version in the name.
+    /// The runtime version.
     pub runtime: Option<String>,
-    /// What its owner calls it.
+    /// The name given by the owner.
     pub given_name: Option<String>,
-    /// Its number.
+    /// The number.
     pub number: Option<u32>,
 }
 
@@ -35,7 +35,7 @@ static CONVENTION: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 impl ClusterName {
-    /// Takes a name apart; `None` when it does not follow the convention.
+    /// Parses a name; `None` if it does not follow the convention.
     pub fn parse(name: &str) -> Option<Self> {
         let parts = CONVENTION.captures(name)?;
         let part = |index| parts.get(index).map(|found| found.as_str().to_owned());

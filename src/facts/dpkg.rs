@@ -1,7 +1,7 @@
-//! What dpkg knows: the packages of a node, read from its status file.
+//! The Debian packages of a node, from dpkg's status file.
 //!
-//! Own parser: this file is read on every run, ready nodes included, and a general deb822 parser would copy a hundred
-//! fields a package where four are needed.
+//! This module has its own parser: every run reads the file, also on ready nodes. A general deb822 parser would copy a
+//! hundred fields for each package, and this module needs four.
 
 mod libraries;
 
@@ -17,40 +17,40 @@ use memchr::{memchr, memmem};
 /// The packages of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Dpkg {
-    /// By name; the same package may be there once for each architecture.
+    /// By name. A package may be installed for several architectures.
     packages: BTreeMap<String, Vec<DebState>>,
-    /// What installed packages provide beside their own names.
+    /// The virtual packages that installed packages provide.
     provided: BTreeSet<String>,
-    /// Whether dpkg was ended while it wrote its state down.
+    /// Whether dpkg was interrupted while it wrote its state.
     interrupted: bool,
 }
 
-/// One package, as dpkg has it.
+/// The state of a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DebState {
     /// Its version.
     pub version: String,
     /// Its architecture.
     pub architecture: String,
-    /// How far its installation got.
+    /// The progress of its installation.
     pub state: State,
-    /// Whether its unpacking was begun and not ended, so that it must be unpacked again.
+    /// Whether its unpacking was interrupted, so that it must be unpacked again.
     pub reinstall: bool,
 }
 
-/// How far a package's installation got.
+/// The progress of an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Ready for use, also while another package has yet to react to it.
+    /// Installed, or waiting only for triggers of other packages.
     Installed,
-    /// Not there, except perhaps for configuration files.
+    /// Not installed. Configuration files may remain.
     Absent,
-    /// Begun and not ended: unpacked, half-installed, half-configured, or with triggers to run.
+    /// Interrupted: unpacked, half-installed, half-configured, or with pending triggers.
     Unfinished,
 }
 
 impl Dpkg {
-    /// Reads the status file of the node below `root`. A node without one has no packages.
+    /// Reads the status file of the node below `root`. Without the file, there are no packages.
     pub fn read(root: &Path) -> io::Result<Self> {
         let folder = root.join("var/lib/dpkg");
         let bytes = match std::fs::read(folder.join("status")) {
@@ -62,7 +62,7 @@ impl Dpkg {
         Ok(dpkg)
     }
 
-    /// Reads the bytes of a status file. What cannot be understood is left out.
+    /// Parses a status file. Invalid entries are skipped.
     pub fn parse(mut text: &[u8]) -> Self {
         let mut dpkg = Self::default();
         while !text.is_empty() {
@@ -98,8 +98,8 @@ impl Dpkg {
         });
     }
 
-    /// The version of a package that is ready for use: `libc6`, or `libc6:i386` for one architecture. Without one,
-    /// the node's own architecture is preferred.
+    /// The version of an installed package: `libc6`, or `libc6:i386` for one architecture. Without an architecture, the
+    /// node's own is preferred.
     pub fn installed_version(&self, name: &str) -> Option<&str> {
         let (name, architecture) = match name.split_once(':') {
             Some((name, "any")) => (name, None),
@@ -117,36 +117,36 @@ impl Dpkg {
         found.map(|package| package.version.as_str())
     }
 
-    /// Whether an installed package provides a name that is not its own, such as `awk`.
+    /// Whether an installed package provides a virtual package, such as `awk`.
     pub fn provides(&self, name: &str) -> bool {
         self.provided.contains(name.split(':').next().unwrap_or(name))
     }
 
-    /// The packages whose installation was begun and not ended, by name.
+    /// The names of the packages with an interrupted installation.
     pub fn broken(&self) -> Vec<&str> {
         let unfinished = |package: &DebState| package.state == State::Unfinished || package.reinstall;
         let broken = self.packages.iter().filter(|(_, packages)| packages.iter().any(unfinished));
         broken.map(|(name, _)| name.as_str()).collect()
     }
 
-    /// The packages whose unpacking was begun and not ended, by name: they must be unpacked again.
+    /// The names of the packages that must be unpacked again.
     pub fn half_unpacked(&self) -> Vec<&str> {
         let half = self.packages.iter().filter(|(_, packages)| packages.iter().any(|package| package.reinstall));
         half.map(|(name, _)| name.as_str()).collect()
     }
 
-    /// Whether dpkg must be asked to finish its work before it takes new work.
+    /// Whether dpkg must complete interrupted work first.
     pub fn is_unfinished(&self) -> bool {
         self.interrupted || !self.broken().is_empty()
     }
 
-    /// The architecture dpkg itself was built for.
+    /// The architecture of dpkg itself.
     pub fn native(&self) -> Option<&str> {
         self.packages.get("dpkg")?.first().map(|dpkg| dpkg.architecture.as_str())
     }
 }
 
-/// The fields of one package that matter here.
+/// The relevant fields of a package.
 #[derive(Default)]
 struct Stanza<'a> {
     package: Option<&'a str>,
@@ -157,7 +157,7 @@ struct Stanza<'a> {
 }
 
 impl<'a> Stanza<'a> {
-    /// The first package of a text, and what follows it.
+    /// Parses the first package of a text, and returns it with the rest of the text.
     fn first(mut text: &'a [u8]) -> (Self, &'a [u8]) {
         let mut stanza = Self::default();
         while !text.is_empty() {
@@ -175,7 +175,7 @@ impl<'a> Stanza<'a> {
         (stanza, text)
     }
 
-    /// Takes a line. Says whether the rest of the stanza is of no interest: dpkg writes fields in a fixed order, and
+    /// Parses a line. Returns whether the rest of the stanza can be skipped: dpkg writes fields in a fixed order, and
     /// dependencies and descriptions, most of the file, come last.
     fn field(&mut self, line: &'a [u8]) -> bool {
         let (key, value) = line.split_at(memchr(b':', line).unwrap_or(line.len()));

@@ -1,4 +1,4 @@
-//! What the node is: read from files and variables, never by starting a program.
+//! The facts of a node, read from files and environment variables. No program is started.
 
 pub mod cluster;
 pub mod dpkg;

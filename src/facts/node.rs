@@ -1,4 +1,4 @@
-//! The facts that conditions and `${…}` speak of.
+//! The facts for conditions and `${…}`.
 
 use std::{collections::BTreeMap, fmt, ops::Deref, path::Path};
 
@@ -6,30 +6,30 @@ use serde::Serialize;
 
 use super::{ClusterName, os::Os};
 
-/// What a node does in its cluster.
+/// The role of a node in its cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// It drives.
+    /// The driver.
     Driver,
-    /// It works.
+    /// A worker.
     Worker,
 }
 
-/// Who shares a cluster, and how.
+/// The access mode of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AccessMode {
     /// One user or group.
     Dedicated,
-    /// Several users, kept apart from each other.
+    /// Several isolated users.
     Standard,
-    /// Several users, not kept apart.
+    /// Several users without isolation.
     NoIsolation,
 }
 
 impl Role {
-    /// The word for it.
+    /// The name in profiles.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Driver => "driver",
@@ -39,7 +39,7 @@ impl Role {
 }
 
 impl AccessMode {
-    /// The word for it.
+    /// The name in profiles.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Dedicated => "dedicated",
@@ -48,7 +48,7 @@ impl AccessMode {
         }
     }
 
-    /// The mode that a platform's or a profile's word means.
+    /// Parses the name of a mode, as the platform or a profile writes it.
     pub fn parse(word: &str) -> Option<Self> {
         match word.to_ascii_uppercase().replace('-', "_").as_str() {
             "DEDICATED" | "SINGLE_USER" | "DATA_SECURITY_MODE_DEDICATED" => Some(Self::Dedicated),
@@ -59,7 +59,7 @@ impl AccessMode {
     }
 }
 
-/// Variables of the agent's environment. Their values may be secrets: they are not shown.
+/// The environment variables of nodeagent. `Debug` does not show their values, because they may be secrets.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
@@ -77,42 +77,43 @@ impl fmt::Debug for Environment {
     }
 }
 
-/// The node as conditions see it. What cannot be known is `None`.
+/// The facts of a node. Unknown facts are `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct NodeFacts {
     /// Operating system.
     pub os: Os,
-    /// `amd64` or `arm64`; the kernel's word for any other.
+    /// `amd64` or `arm64`, else the name that Rust uses.
     pub arch: String,
     /// Runtime version, such as `14.3`.
     pub runtime: Option<String>,
     /// Role in the cluster.
     pub role: Option<Role>,
-    /// The cluster's name as the platform gives it.
+    /// The cluster's name from the platform.
     pub cluster_name: Option<String>,
-    /// The cluster's name, taken apart when it follows the convention.
+    /// The parts of the cluster's name, if it follows the convention.
     pub cluster: Option<ClusterName>,
-    /// Environment by the convention, or as said on the command line.
+    /// The environment from the cluster's name or from the command line.
     pub environment: Option<String>,
-    /// Mode by the convention.
+    /// The mode from the cluster's name.
     pub mode: Option<String>,
-    /// The business unit by the convention.
+    /// The business unit from the cluster's name.
     pub business_unit: Option<String>,
     /// Access mode of the cluster.
     pub access_mode: Option<AccessMode>,
-    /// The agent's environment. Never shown: it may hold secrets.
+    /// The environment variables. Not serialized, because they may contain secrets.
     #[serde(skip)]
     pub env: Environment,
 }
 
-/// Where a runtime writes its version down, beside `DATABRICKS_RUNTIME_VERSION`.
+/// The files with the version of the runtime, if `DATABRICKS_RUNTIME_VERSION` is not set.
 const RUNTIME_FILES: [&str; 2] = ["databricks/DBR_VERSION", "databricks/dbr-version"];
-/// Where a Databricks node keeps what it was started with. Best effort: the file is not documented.
+/// The configuration that a Databricks node was started with. The file is not documented, so it may be missing or
+/// change.
 const DEPLOY_CONF: &str = "databricks/common/conf/deploy.conf";
 
 impl NodeFacts {
-    /// Looks at the node below a root, with the given environment variables.
+    /// Reads the facts of the node below a root, with the given environment variables.
     pub fn gather(root: &Path, env: BTreeMap<String, String>) -> Self {
         let text = |name: &str| std::fs::read_to_string(root.join(name)).ok();
         let set = |name: &str| env.get(name).filter(|value| !value.is_empty()).cloned();
@@ -146,7 +147,7 @@ impl NodeFacts {
         }
     }
 
-    /// The facts by the names that `${…}` uses.
+    /// The facts by their names in `${…}`.
     pub fn values(&self) -> Vec<(String, Option<String>)> {
         let cluster = self.cluster.as_ref();
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());

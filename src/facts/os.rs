@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::diagnostic::nearest;
 
-/// What `/etc/os-release` says.
+/// The content of `/etc/os-release`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Os {
@@ -16,7 +16,7 @@ pub struct Os {
     pub codename: String,
 }
 
-/// Releases that runtimes and images are built on, by the code names that profiles may use.
+/// The releases whose code names profiles can use.
 const RELEASES: [(&str, &str, &str); 7] = [
     ("debian", "11", "bullseye"),
     ("debian", "12", "bookworm"),
@@ -28,7 +28,7 @@ const RELEASES: [(&str, &str, &str); 7] = [
 ];
 
 impl Os {
-    /// Reads the text of an os-release file.
+    /// Parses an os-release file.
     pub fn parse(text: &str) -> Self {
         let value = |key: &str| {
             text.lines()
@@ -40,7 +40,7 @@ impl Os {
         Self { id: value("ID"), version: value("VERSION_ID"), codename: value("VERSION_CODENAME") }
     }
 
-    /// The system that a word such as `ubuntu-22.04` names: for looking at a profile away from its node.
+    /// The system with a name such as `ubuntu-22.04`, to check a profile for another node.
     pub fn from_name(word: &str) -> Self {
         let (id, version) = word.split_once('-').unwrap_or((word, ""));
         let (id, version) = (id.to_lowercase(), version.to_owned());
@@ -49,7 +49,7 @@ impl Os {
         Self { id, version, codename }
     }
 
-    /// What to say of a word that no system is called by: `ubuntu22.04`, `windows`.
+    /// A hint for a name that matches no system, such as `ubuntu22.04` or `windows`; `None` for a valid name.
     pub fn spelling_hint(word: &str) -> Option<String> {
         let lower = word.to_lowercase();
         let is_version = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit() || c == b'.');
@@ -70,7 +70,7 @@ impl Os {
         })
     }
 
-    /// Whether a profile's word means this system: `ubuntu`, `ubuntu-22.04`, `jammy`.
+    /// Whether a name in a profile refers to this system: `ubuntu`, `ubuntu-22.04`, `jammy`.
     pub fn has_name(&self, word: &str) -> bool {
         let word = word.to_lowercase();
         word == self.id || word == self.codename || word == format!("{}-{}", self.id, self.version)

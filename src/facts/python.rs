@@ -1,4 +1,4 @@
-//! A Python environment, read from its files: version, places, installed distributions. Python is never started.
+//! Python environments, read from their files: version, folders, installed distributions. Python is not started.
 
 mod distribution;
 mod name;
@@ -18,15 +18,15 @@ pub use tags::{WheelMismatch, WheelName};
 /// A Python environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PythonEnv {
-    /// The interpreter as named, links not resolved: a virtualenv is known by it.
+    /// The path of the interpreter. Links are not resolved, because a virtualenv is identified by the link.
     pub interpreter: PathBuf,
     /// Version: major, minor, patch.
     pub version: (u32, u32, u32),
-    /// Where pip installs to.
+    /// The folder that pip installs to.
     pub site_packages: PathBuf,
     /// Whether it is a virtualenv.
     pub virtualenv: bool,
-    /// What is installed, by normalised name; the environment's own before the system's.
+    /// The installed distributions by normalized name. The environment's own take precedence over the system's.
     pub distributions: BTreeMap<String, Distribution>,
 }
 
@@ -37,7 +37,7 @@ pub enum PythonError {
     /// There is no interpreter.
     #[error("there is no Python interpreter at `{0}`")]
     NoInterpreter(PathBuf),
-    /// Its version or its folder for packages cannot be told.
+    /// Its version or its folder for packages is unknown.
     #[error("`{0}` does not look like a Python environment: no `lib/python3.x/site-packages` belongs to it")]
     NoSitePackages(PathBuf),
     /// A folder could not be read.
@@ -45,7 +45,7 @@ pub enum PythonError {
     Unreadable {
         /// The interpreter.
         path: PathBuf,
-        /// The operating system's words.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
@@ -76,12 +76,12 @@ impl PythonEnv {
         Ok(Self { interpreter: interpreter.to_owned(), version, site_packages, virtualenv, distributions })
     }
 
-    /// What the interpreter's byte code is marked with, such as `cpython-311` (PEP 3147).
+    /// The tag of the interpreter's byte code, such as `cpython-311` (PEP 3147).
     pub fn tag(&self) -> String {
         format!("cpython-{}{}", self.version.0, self.version.1)
     }
 
-    /// The environment as PEP 508 markers see it.
+    /// The environment for PEP 508 markers.
     pub fn markers(&self, arch: &str) -> Option<MarkerEnvironment> {
         let (major, minor, patch) = self.version;
         let full = format!("{major}.{minor}.{patch}");
@@ -104,7 +104,7 @@ impl PythonEnv {
     }
 }
 
-/// What `pyvenv.cfg` says (PEP 405).
+/// The content of `pyvenv.cfg` (PEP 405).
 struct Config {
     version: Option<(u32, u32, u32)>,
     system_site_packages: bool,
@@ -151,7 +151,7 @@ fn minors_below(lib: &Path) -> Vec<u32> {
     minors
 }
 
-/// Where a Debian system keeps distributions that a virtualenv with `include-system-site-packages` sees.
+/// The system's folders of distributions on Debian, for a virtualenv with `include-system-site-packages`.
 fn system_folders(minor: u32) -> [PathBuf; 3] {
     [
         format!("/usr/local/lib/python3.{minor}/dist-packages").into(),

@@ -1,4 +1,4 @@
-//! R and its libraries, read from files: R is never started.
+//! R and its libraries, read from files. R is not started.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +13,7 @@ pub struct RFacts {
     pub program: PathBuf,
     /// Version, such as `4.2.2`.
     pub version: String,
-    /// Packages of all libraries that R searches, the receiving one first.
+    /// The packages of all libraries that R searches, the library that nodeagent installs to first.
     pub packages: BTreeMap<String, InstalledPackage>,
 }
 
@@ -22,22 +22,22 @@ pub struct RFacts {
 pub struct InstalledPackage {
     /// Its version.
     pub version: String,
-    /// The library it is in.
+    /// Its library.
     pub library: PathBuf,
-    /// Whether it belongs to R itself.
+    /// Whether it is part of R itself.
     pub base: bool,
-    /// The packages it cannot be loaded without: `Depends` and `Imports`, R itself left out.
+    /// The packages that it needs to be loaded: `Depends` and `Imports`, without R itself.
     pub needs: Vec<String>,
 }
 
-/// Where R's own files are: Debian and the runtimes, then a build from source.
+/// R's home on Debian and the runtimes, then that of a build from source.
 const HOMES: [&str; 4] = ["usr/lib/R", "usr/lib64/R", "usr/local/lib/R", "opt/R/lib/R"];
 const PROGRAMS: [&str; 2] = ["usr/bin/R", "usr/local/bin/R"];
-/// Libraries beside the receiving one, as Debian's Renviron lists them; the home's own come last.
+/// Debian's libraries (see Renviron) besides the one that nodeagent installs to. The libraries in R's home come last.
 const SITE_LIBRARIES: [&str; 2] = ["usr/local/lib/R/site-library", "usr/lib/R/site-library"];
 
 impl RFacts {
-    /// A package that is there with all that it needs to be loaded.
+    /// A package that is installed with everything that it needs to be loaded.
     pub fn loadable(&self, name: &str) -> Option<&InstalledPackage> {
         let (mut seen, mut open) = (BTreeSet::from([name]), vec![name]);
         while let Some(next) = open.pop() {
@@ -47,7 +47,7 @@ impl RFacts {
         self.packages.get(name)
     }
 
-    /// Looks for R below a root; `None` when there is none.
+    /// Finds R below a root; `None` if there is none.
     pub fn read(root: &Path, library: &Path) -> Option<Self> {
         let home =
             HOMES.iter().map(|home| root.join(home)).find(|home| home.join("library/base/DESCRIPTION").is_file())?;
@@ -81,7 +81,7 @@ fn read_library(library: &Path) -> Vec<(String, InstalledPackage)> {
         .collect()
 }
 
-/// A package by its DESCRIPTION; `None` for one that is not there or was never built.
+/// Reads a package's DESCRIPTION; `None` if the package is missing or was never built.
 fn read_package(library: &Path, name: &str) -> Option<InstalledPackage> {
     let file = std::fs::File::open(library.join(name).join("DESCRIPTION")).ok()?;
     let (mut version, mut base, mut built, mut needs) = (None, false, false, Vec::new());
@@ -108,10 +108,10 @@ fn read_package(library: &Path, name: &str) -> Option<InstalledPackage> {
     Some(InstalledPackage { version, library: library.to_owned(), base, needs })
 }
 
-/// The names in a piece of a list such as `R (>= 3.5), later (>= 1.2), R6`.
+/// The names in a part of a list such as `R (>= 3.5), later (>= 1.2), R6`.
 fn names(list: &str) -> impl Iterator<Item = String> {
     let names = list.split(',').filter_map(|entry| entry.split(['(', ' ', '\t']).find(|word| !word.is_empty()));
-    // A line may break inside of a version.
+    // A line may break inside a version.
     names.filter(|name| *name != "R" && name.starts_with(|first: char| first.is_ascii_alphabetic())).map(str::to_owned)
 }
 

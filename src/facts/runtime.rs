@@ -1,8 +1,8 @@
-//! Runtime versions and the comparisons a profile makes with them: `>=14.3`, `>=14.3, <16`, `15.4`.
+//! Runtime versions and the conditions on them in profiles: `>=14.3`, `>=14.3, <16`, `15.4`.
 
 use std::{cmp::Ordering, str::FromStr};
 
-/// A comparison with a runtime version. All its clauses must hold.
+/// A condition on a runtime version. All its clauses must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuntimeCondition(Vec<(Operator, Vec<u32>)>);
 
@@ -16,7 +16,7 @@ enum Operator {
     Greater,
 }
 
-/// The text is not a comparison with a version.
+/// The text is not a condition on a version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a comparison with a runtime version")]
 pub struct InvalidRuntimeCondition(String);
@@ -52,7 +52,8 @@ impl FromStr for RuntimeCondition {
 }
 
 impl RuntimeCondition {
-    /// Whether a version fits. Equality compares as many numbers as the condition names: `15` fits 15.4.
+    /// Whether a version satisfies the condition. Equality compares only the numbers in the condition: `15` matches
+    /// 15.4.
     pub fn matches(&self, version: &str) -> bool {
         let version = numbers(version);
         self.0.iter().all(|(operator, wanted)| {

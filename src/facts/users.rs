@@ -1,11 +1,11 @@
-//! Users and groups, from `/etc/passwd` and `/etc/group`: a static binary has no name services to ask.
+//! Users and groups, from `/etc/passwd` and `/etc/group`. A static binary cannot use name service modules.
 
 use std::path::{Path, PathBuf};
 
 /// A user of the node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// Log-in name.
+    /// Login name.
     pub name: String,
     /// User id.
     pub uid: u32,
@@ -23,13 +23,13 @@ pub struct Users {
 }
 
 impl Users {
-    /// Reads both files below a root; a missing file has no entries.
+    /// Reads both files below a root. A missing file has no entries.
     pub fn read(root: &Path) -> Self {
         let text = |name: &str| std::fs::read_to_string(root.join(name)).unwrap_or_default();
         Self::parse(&text("etc/passwd"), &text("etc/group"))
     }
 
-    /// Reads the texts of both files.
+    /// Parses the texts of both files.
     pub fn parse(passwd: &str, group: &str) -> Self {
         let user = |line: &str| {
             let fields: Vec<&str> = line.split(':').collect();
@@ -47,17 +47,17 @@ impl Users {
         Self { users: passwd.lines().filter_map(user).collect(), groups: group.lines().filter_map(group_of).collect() }
     }
 
-    /// A user by name.
+    /// The user with a name.
     pub fn user(&self, name: &str) -> Option<&User> {
         self.users.iter().find(|user| user.name == name)
     }
 
-    /// The name of a user by number.
+    /// The name of the user with an id.
     pub fn name_of(&self, uid: u32) -> Option<&str> {
         self.users.iter().find(|user| user.uid == uid).map(|user| user.name.as_str())
     }
 
-    /// The ids that `user` or `user:group` means.
+    /// The ids of `user` or `user:group`.
     pub fn owner(&self, text: &str) -> Option<(u32, u32)> {
         let (user, group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
         let user = self.user(user)?;

@@ -1,4 +1,4 @@
-//! Reading what others may have put there: a whole file of a bounded size, without ever waiting for a pipe or a device.
+//! Reads files that other users may have placed, with a limit on the size. It does not block on pipes or devices.
 
 use std::{
     io::{self, Read as _},
@@ -11,8 +11,9 @@ use nix::fcntl::OFlag;
 /// Reads a regular file of at most `limit` bytes.
 ///
 /// # Errors
-/// Of the operating system; [`io::ErrorKind::InvalidInput`] for what is no regular file, and
-/// [`io::ErrorKind::FileTooLarge`] for one that is larger.
+///
+/// Errors of the operating system; [`io::ErrorKind::InvalidInput`] if it is not a regular file;
+/// [`io::ErrorKind::FileTooLarge`] if it is larger.
 pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let flags = (OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits();
     let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;

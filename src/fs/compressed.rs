@@ -1,4 +1,4 @@
-//! Archives of tar packed by zstd, with a bound on the memory that reading one takes.
+//! Tar archives compressed with zstd. Reading one needs a bounded amount of memory.
 
 use std::{
     fs::File,
@@ -14,19 +14,19 @@ use zstd::{
 
 use super::{Attributes, FsError, PartialFile, pack_some};
 
-/// How far back zstd refers, as a power of two: nodes hold that much of each archive in memory while they unpack.
+/// The base-2 logarithm of the zstd window. Nodes hold a window of this size in memory for each archive that they
+/// unpack.
 const WINDOW: u32 = 21;
 
-/// Packs files, links and folders as [`pack_some`] does, into a file that only its owner may read. Returns how many entries
-/// the archive has.
+/// Packs files, links and folders like [`pack_some`] into a file that only its owner can read. Returns the number of
+/// entries.
 pub fn compress_files(below: &Path, names: &[PathBuf], level: i32, to: &Path) -> Result<u64, FsError> {
     let (encoder, entries) = pack_some(below, names, encoder(level, to)?)?;
     finish(encoder, to)?;
     Ok(entries)
 }
 
-/// Packs files that are in memory, one after the other, into such a file: nobody's, and of no time, so that the same files
-/// make the same archive.
+/// Packs files in memory into such an archive. Owners and times are zero, so that equal files give equal archives.
 pub fn compress_contents(
     files: impl Iterator<Item = io::Result<(PathBuf, Vec<u8>)>>,
     level: i32,
@@ -55,8 +55,8 @@ fn finish(encoder: Encoder<'static, PartialFile>, to: &Path) -> Result<(), FsErr
     encoder.finish().map_err(FsError::new(to, "packed"))?.commit()
 }
 
-/// What is in a packed file. One that wants more memory than ours do is refused while it is read. The memory is that of
-/// `context`, for one file after the other.
+/// Opens a compressed archive for reading. An archive that needs a larger window fails while it is read. `context`
+/// holds the memory and can be reused for the next archive.
 pub fn open_compressed<'a>(file: &Path, context: &'a mut DCtx<'static>) -> io::Result<impl Read + 'a> {
     let mut decoder = Decoder::with_context(BufReader::new(File::open(file)?), context);
     decoder.window_log_max(WINDOW)?;

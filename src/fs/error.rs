@@ -8,26 +8,26 @@ use std::{
 
 use nix::errno::Errno;
 
-/// A write that did not happen; the file is as it was.
+/// An operation that failed. The file is unchanged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FsError {
-    /// The operating system refused.
+    /// The operating system returned an error.
     #[error("`{path}` could not be {verb}")]
     Io {
         /// The path.
         path: PathBuf,
-        /// What was tried: `read`, `written`, `created`, `removed`, `packed`, `unpacked`.
+        /// The operation: `read`, `written`, `created`, `removed`, `packed`, `unpacked`.
         verb: &'static str,
-        /// The operating system's words.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A link on the way belongs to somebody else.
+    /// A symbolic link on the path belongs to another user.
     #[error("`{path}` is a symbolic link owned by uid {uid}; it is not followed")]
     ForeignLink {
         /// The link.
         path: PathBuf,
-        /// Its owner.
+        /// The owner of the link.
         uid: u32,
     },
 }
@@ -38,7 +38,7 @@ impl FsError {
         move |source| Self::Io { path, verb, source }
     }
 
-    /// What to do, where the cause is one that people meet.
+    /// What to do, for common causes.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::ForeignLink { .. } => {
@@ -57,7 +57,7 @@ impl FsError {
     }
 }
 
-/// The last part of a path, which must be a name.
+/// The last component of a path. It must be a name.
 pub(super) fn file_name(path: &Path) -> Result<&OsStr, FsError> {
     path.file_name().ok_or_else(|| FsError::new(path, "written")(io::ErrorKind::InvalidFilename.into()))
 }

@@ -1,4 +1,5 @@
-//! Folders held open, reached one name at a time, so that nobody can exchange one for a link while we write in it.
+//! Folders as open file descriptors. A path is opened one component at a time, so that no other user can replace a
+//! folder by a link in the meantime.
 
 use std::{
     collections::VecDeque,
@@ -18,14 +19,14 @@ use nix::{
 use super::error::{FsError, file_name};
 
 const NO_FOLLOW: AtFlags = AtFlags::AT_SYMLINK_NOFOLLOW;
-/// More links than this on one path are a loop.
+/// With more links than this, the path contains a loop.
 const MOST_LINKS: usize = 40;
-/// What is missing on the way: created with these permissions, or left missing by who only reads.
+/// The mode for missing folders on the path: `Some` creates them with these permissions, `None` does not.
 type Missing = Option<u32>;
 
 const DIRECTORY: OFlag = OFlag::O_DIRECTORY.union(OFlag::O_NOFOLLOW).union(OFlag::O_RDONLY).union(OFlag::O_CLOEXEC);
 
-/// A folder held open.
+/// An open folder.
 #[derive(Debug)]
 pub(super) struct Folder {
     fd: OwnedFd,
@@ -36,7 +37,7 @@ impl Folder {
         self.fd.as_fd()
     }
 
-    /// What is under a name, links not followed; `None` when nothing is.
+    /// The status of an entry, without following links; `None` if it does not exist.
     pub(super) fn stat(&self, name: &OsStr) -> Result<Option<FileStat>, Errno> {
         match fstatat(self.fd(), name, NO_FOLLOW) {
             Ok(found) => Ok(Some(found)),
@@ -49,18 +50,19 @@ impl Folder {
         nix::unistd::fsync(&self.fd).map_err(io::Error::from)
     }
 
-    /// Opens a folder, creating it and what is missing above it.
+    /// Opens a folder. Creates it and the folders above it if necessary.
     pub(super) fn open_or_create(path: &Path, mode: u32) -> Result<Self, FsError> {
         walk(path, Some(mode)).map(|(folder, _)| folder)
     }
 }
 
-/// The folder a file is to be written in, and its name there: links that root or we own are followed, others refused.
+/// Opens the folder for a file to write, and returns it with the file's name. Links of root and of this user are
+/// followed; other links are an error.
 pub(super) fn resolve(path: &Path) -> Result<(Folder, OsString), FsError> {
     resolve_with(path, Some(0o755))
 }
 
-/// The same for reading: nothing is created, and folders need not be listable.
+/// The same for reading: nothing is created, and the folders need no read permission.
 pub(super) fn resolve_existing(path: &Path) -> Result<(Folder, OsString), FsError> {
     resolve_with(path, None)
 }
@@ -83,7 +85,7 @@ fn resolve_with(path: &Path, missing: Missing) -> Result<(Folder, OsString), FsE
     Err(FsError::new(&path, "written")(Errno::ELOOP.into()))
 }
 
-/// A folder below another, reached through no link at all, whoever made it; `None` when it is missing and not to be made.
+/// Opens a folder below another without following any link. `None` if it is missing and `missing` is `None`.
 pub(super) fn beneath(root: &Path, below: &Path, missing: Missing) -> Result<Option<Folder>, FsError> {
     let path = root.join(below);
     let failed = |error: Errno| FsError::new(&path, "opened")(error.into());
@@ -109,7 +111,7 @@ pub(super) fn beneath(root: &Path, below: &Path, missing: Missing) -> Result<Opt
     Ok(Some(folder))
 }
 
-/// Opens a folder name by name. Returns it with its path free of links.
+/// Opens a folder one component at a time. Returns it with its path without links.
 fn walk(path: &Path, missing: Missing) -> Result<(Folder, PathBuf), FsError> {
     let flags = if missing.is_some() { DIRECTORY } else { DIRECTORY.union(OFlag::O_PATH) };
     let verb = if missing.is_some() { "created" } else { "read" };
@@ -156,7 +158,8 @@ fn walk(path: &Path, missing: Missing) -> Result<(Folder, PathBuf), FsError> {
     Ok((Folder { fd }, real))
 }
 
-/// A folder that root makes in somebody's home is theirs, or their own programs could not write there.
+/// If root creates a folder in the home of a user, the user gets it. Otherwise the user's programs could not write
+/// there.
 fn hand_down(above: &Folder, made: &OwnedFd) -> Result<(), Errno> {
     let (above, found) = (fstat(above.fd())?, fstat(made)?);
     if Uid::effective().is_root() && found.st_uid == 0 && above.st_uid != 0 {

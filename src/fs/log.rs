@@ -1,4 +1,4 @@
-//! Files that grow by whole lines: the event log, the journal.
+//! Files to which complete lines are appended: the event log and the journal.
 
 use std::{
     fs::File,
@@ -11,23 +11,23 @@ use nix::fcntl::OFlag;
 
 use super::{FsError, create_dirs};
 
-/// A file that only grows, one line at a time.
+/// A file to which lines are appended.
 #[derive(Debug)]
 pub struct LineLog {
     path: PathBuf,
     file: File,
-    /// The last line may have been written in part: the next one must not be glued to it.
+    /// Whether the last write failed and may have left a partial line. The next line must start on a new line.
     torn: bool,
 }
 
 impl LineLog {
-    /// Opens a file for appending, creating it (0644) and the folders above it.
+    /// Opens a file for appending. Creates it (0644) and the folders above it if necessary.
     pub fn open(path: &Path) -> Result<Self, FsError> {
         Self::open_with(path, 0o644, OFlag::empty())
     }
 
-    /// Opens a file for appending that only its owner may read, creating it (0600) and the folders above it. A link is
-    /// not followed.
+    /// Opens a file for appending that only its owner can read. Creates it (0600) and the folders above it if
+    /// necessary. Does not follow a link.
     pub fn open_private(path: &Path) -> Result<Self, FsError> {
         Self::open_with(path, 0o600, OFlag::O_NOFOLLOW)
     }
@@ -42,7 +42,7 @@ impl LineLog {
         Ok(Self { path: path.to_owned(), file, torn: false })
     }
 
-    /// Appends one line in a single write.
+    /// Appends a line in one write.
     pub fn line(&mut self, text: &str) -> Result<(), FsError> {
         let end_of_torn = if self.torn { "\n" } else { "" };
         let written = self.file.write_all(format!("{end_of_torn}{text}\n").as_bytes());
@@ -50,7 +50,7 @@ impl LineLog {
         written.map_err(FsError::new(&self.path, "written"))
     }
 
-    /// Puts what was written on disk.
+    /// Flushes the file to disk.
     pub fn sync(&self) -> Result<(), FsError> {
         self.file.sync_data().map_err(FsError::new(&self.path, "written"))
     }

@@ -1,4 +1,4 @@
-//! Files that are on no disk: for what a child reads by name and nobody may find afterwards.
+//! Files in memory, for children that read a file by its path. They have no name in any file system.
 
 use std::{
     fs::File,
@@ -14,8 +14,8 @@ use nix::{
     },
 };
 
-/// A sealed file in memory that only its owner may read: a child that inherits it opens it as `/proc/self/fd/N`. It is
-/// gone when the last process that has it open has ended.
+/// A sealed file in memory that only its owner can read. A child that inherits it opens it as `/proc/self/fd/N`. It
+/// exists until the last process that has it open ends.
 pub fn memory_file(name: &str, bytes: &[u8]) -> io::Result<File> {
     let mut file = File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?);
     fchmod(file.as_fd(), Mode::S_IRUSR | Mode::S_IWUSR)?;

@@ -1,4 +1,4 @@
-//! Brings a tree of files to where another tree is, without changing anything that is there.
+//! Moves a tree of files into another tree without changing existing files.
 
 use std::{
     fs::{File, Metadata},
@@ -9,7 +9,7 @@ use std::{
 
 use super::{FsError, create_dirs, rename};
 
-/// The first path below `to` that [`merge`] would have to change: something else than what is below `from`.
+/// The first path below `to` that conflicts with `from`: an existing entry that differs. [`merge`] would fail there.
 pub fn first_conflict(from: &Path, to: &Path) -> Result<Option<PathBuf>, FsError> {
     for (new, name) in entries(from, |_| 0)? {
         let place = to.join(&name);
@@ -26,9 +26,11 @@ pub fn first_conflict(from: &Path, to: &Path) -> Result<Option<PathBuf>, FsError
     Ok(None)
 }
 
-/// Moves all that is below `from` to the same places below `to`; both are on one file system. What is there already stays
-/// and has to be equal. `rank` orders the names of a folder: what says that something is installed comes last, so that
-/// after a kill nothing looks whole that is not.
+/// Moves everything below `from` to the same paths below `to`. Both are on the same file system. Existing files stay
+/// and must be equal.
+///
+/// `rank` orders the entries of a folder. Entries that mark a package as installed come last, so that a package is
+/// never marked as installed before it is complete, even after a kill.
 pub fn merge(from: &Path, to: &Path, rank: fn(&Path) -> u8) -> Result<(), FsError> {
     create_dirs(to, 0o755)?;
     for (new, name) in entries(from, rank)? {
@@ -43,7 +45,7 @@ pub fn merge(from: &Path, to: &Path, rank: fn(&Path) -> u8) -> Result<(), FsErro
     Ok(())
 }
 
-/// What is in a folder, by rank and name.
+/// The entries of a folder, sorted by rank and name.
 fn entries(folder: &Path, rank: impl Fn(&Path) -> u8) -> Result<Vec<(Metadata, PathBuf)>, FsError> {
     let failed = || FsError::new(folder, "read");
     let mut entries = Vec::new();
@@ -63,8 +65,8 @@ fn found(path: &Path) -> Result<Option<Metadata>, FsError> {
     }
 }
 
-/// Whether two files or links have the same permissions, owners, time (in seconds; byte code goes by the time of its source)
-/// and content.
+/// Whether two files or links have the same permissions, owners, content and modification time. Times are compared in
+/// seconds, because byte code refers to the time of its source.
 fn is_same(one: &Path, of_one: &Metadata, other: &Path, of_other: &Metadata) -> Result<bool, FsError> {
     let facts = |of: &Metadata| (of.mode(), of.len(), of.uid(), of.gid());
     if facts(of_one) != facts(of_other) || of_one.is_file() && of_one.mtime() != of_other.mtime() {
@@ -158,7 +160,7 @@ mod tests {
         let (_temp, from, to) = trees();
         write(&from.join("lib/a.dist-info/RECORD"), "");
         write(&to.join("lib/b"), "other");
-        // The merge stops at `b`, before what ranks last.
+        // The merge stops at `b`, before the entries with the highest rank.
         let info_last = |name: &Path| u8::from(name.extension().is_some_and(|ending| ending == "dist-info"));
         assert!(merge(&from, &to, info_last).is_err());
         assert!(!to.join("lib/a.dist-info").exists() && to.join("lib/a").exists());

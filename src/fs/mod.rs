@@ -1,5 +1,5 @@
-//! The only door that writes files. A file is whole or absent, and nothing is written through a symbolic link that
-//! somebody else could have planted.
+//! Writes files and folders. No other module writes. Files are replaced atomically, and symbolic links of other users
+//! are not followed.
 
 mod bounded;
 mod compressed;

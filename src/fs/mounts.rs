@@ -1,5 +1,5 @@
-//! Which paths can be renamed into one another: those of one mount. Two mounts of one file system have the same device
-//! number, and are two all the same.
+//! Determines whether paths can be renamed into each other: they must be on the same mount. The device number does not
+//! tell, because two mounts of one file system share it.
 
 use std::{
     ffi::OsStr,
@@ -7,13 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Whether two folders are in one mount; unknown counts as no. Of a folder that is not there, the nearest one above counts.
+/// Whether two folders are on the same mount; `false` if this is unknown. For a missing folder, the nearest existing
+/// parent counts.
 pub fn on_same_mount(one: &Path, other: &Path) -> bool {
     let Ok(mounts) = std::fs::read("/proc/self/mountinfo") else { return false };
     let mounts = points(&mounts);
     let mount = |path: &Path| {
         let there = path.ancestors().find_map(|above| above.canonicalize().ok())?;
-        // A later mount on the same point hides the one before.
+        // A later mount hides an earlier one at the same mount point.
         mounts
             .iter()
             .enumerate()
@@ -23,7 +24,8 @@ pub fn on_same_mount(one: &Path, other: &Path) -> bool {
     matches!((mount(one), mount(other)), (Some((one, _)), Some((other, _))) if one == other)
 }
 
-/// The mount points of a `mountinfo` file (the manual page `proc_pid_mountinfo`): the fifth field, some characters as `\040`.
+/// The mount points of a `mountinfo` file (see the manual page `proc_pid_mountinfo`): the fifth field, with special
+/// characters as octal escapes such as `\040`.
 fn points(mountinfo: &[u8]) -> Vec<PathBuf> {
     let lines = mountinfo.split(|byte| *byte == b'\n');
     lines.filter_map(|line| line.split(|byte| *byte == b' ').nth(4)).map(unescaped).collect()

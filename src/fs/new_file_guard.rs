@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// Takes away, when dropped, a file that a program leaves where it was only asked to look: the file is gone if it was
-/// not there before, and its folder has its time back.
+/// Removes a file on drop if it did not exist before, and restores the modification time of its folder. For programs
+/// that create a lock file even when they only read.
 #[derive(Debug)]
 pub struct NewFileGuard {
     path: PathBuf,
@@ -11,7 +11,7 @@ pub struct NewFileGuard {
 }
 
 impl NewFileGuard {
-    /// Remembers how it is now.
+    /// Records whether the file exists.
     pub fn new(path: &Path) -> Self {
         let folder = path.parent().filter(|_| path.symlink_metadata().is_err());
         let time = |folder: &Path| folder.metadata().and_then(|found| found.modified()).ok();

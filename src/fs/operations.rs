@@ -6,23 +6,23 @@ use nix::{fcntl::OFlag, unistd::AccessFlags};
 
 use super::{error::FsError, folder::Folder};
 
-/// Opens a file for a child's output: what comes is added to its end.
+/// Opens a file for appending the output of a child.
 pub fn append(path: &Path) -> io::Result<std::fs::File> {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     std::fs::OpenOptions::new().create(true).append(true).custom_flags(flags.bits()).open(path)
 }
 
-/// Opens a file whose only purpose is to be locked; its content is for people.
+/// Opens a lock file. Its content is informational.
 pub fn open_to_lock(path: &Path) -> io::Result<std::fs::File> {
     std::fs::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)
 }
 
-/// Creates a folder and the missing ones above it. Existing folders keep their permissions.
+/// Creates a folder and the missing folders above it. Existing folders keep their permissions.
 pub fn create_dirs(path: &Path, mode: u32) -> Result<(), FsError> {
     Folder::open_or_create(path, mode).map(drop)
 }
 
-/// Removes a file; one that is not there is fine.
+/// Removes a file. A missing file is not an error.
 pub fn remove(path: &Path) -> Result<(), FsError> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FsError::new(path, "removed")(error)),
@@ -30,7 +30,7 @@ pub fn remove(path: &Path) -> Result<(), FsError> {
     }
 }
 
-/// Removes a folder with all that is in it, never through a link; one that is not there is fine.
+/// Removes a folder and its content without following links. A missing folder is not an error.
 pub fn remove_tree(path: &Path) -> Result<(), FsError> {
     let removed = match std::fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => std::fs::remove_dir_all(path),
@@ -43,23 +43,23 @@ pub fn remove_tree(path: &Path) -> Result<(), FsError> {
     }
 }
 
-/// Moves a file or folder inside one file system, replacing a file that is there.
+/// Renames a file or folder within a file system. An existing file is replaced.
 pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
     std::fs::rename(from, to).map_err(FsError::new(to, "written"))
 }
 
-/// Gives a file a second name inside one file system, replacing a file that has that name.
+/// Creates a hard link to a file. An existing file with that name is replaced.
 pub fn hard_link(from: &Path, to: &Path) -> Result<(), FsError> {
     remove(to)?;
     std::fs::hard_link(from, to).map_err(FsError::new(to, "written"))
 }
 
-/// Whether files may be made in a folder.
+/// Whether this user can create files in a folder.
 pub fn is_writable(folder: &Path) -> bool {
     nix::unistd::access(folder, AccessFlags::W_OK).is_ok()
 }
 
-/// Bytes that are free for us on the file system of a path; `None` when that cannot be known.
+/// The free bytes for this user on the file system of a path; `None` if they are unknown.
 pub fn free_bytes(path: &Path) -> Option<u64> {
     let found = nix::sys::statvfs::statvfs(path).ok()?;
     Some(found.blocks_available() * found.fragment_size())

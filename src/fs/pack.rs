@@ -1,4 +1,4 @@
-//! Packs folders and files into a tar archive that depends on nothing but what they hold.
+//! Packs folders and files into reproducible tar archives: equal content gives equal archives.
 
 use std::{
     collections::BTreeSet,
@@ -12,8 +12,8 @@ use tar::{Builder, EntryType, Header};
 
 use super::{FsError, walk};
 
-/// Packs a folder, under its own name, with one time for everything in it: names in order, permission bits as they are,
-/// no owners. What is neither file nor folder nor link is refused. Returns what the archive was written to.
+/// Packs a folder, under its own name, with one modification time for all entries. Entries are sorted; permissions are
+/// kept; owners are zero. Entries other than files, folders and links are an error. Returns the writer.
 pub fn pack<W: Write>(folder: &Path, seconds: u64, to: W) -> Result<W, FsError> {
     let failed = || FsError::new(folder, "packed");
     let name = folder.file_name().ok_or_else(|| failed()(io::ErrorKind::InvalidInput.into()))?;
@@ -26,9 +26,9 @@ pub fn pack<W: Write>(folder: &Path, seconds: u64, to: W) -> Result<W, FsError> 
     archive.into_inner().map_err(failed())
 }
 
-/// Packs files, links and folders (without what is in them) by their names below a folder, and the folders on the way to
-/// them. Times are kept: byte code counts as long as its source has the time it was made from. Returns what the archive was
-/// written to, and how many entries it has.
+/// Packs files, links and folders (without their content) by their names below a folder, and the folders above them.
+/// Modification times are kept, because byte code is valid only for the time of its source. Returns the writer and the
+/// number of entries.
 pub fn pack_some<W: Write>(below: &Path, names: &[PathBuf], to: W) -> Result<(W, u64), FsError> {
     let mut archive = Builder::new(to);
     let mut packed = BTreeSet::new();
@@ -44,7 +44,7 @@ pub fn pack_some<W: Write>(below: &Path, names: &[PathBuf], to: W) -> Result<(W,
     Ok((to, packed.len() as u64))
 }
 
-/// A file, link or folder by itself, with a time of its own or another. Says whether it is a folder.
+/// Packs one file, link or folder, with the given modification time or its own.
 fn one(archive: &mut Builder<impl Write>, path: &Path, name: &Path, seconds: Option<u64>) -> Result<(), FsError> {
     let failed = || FsError::new(path, "packed");
     let found = path.symlink_metadata().map_err(failed())?;

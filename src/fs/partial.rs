@@ -1,4 +1,4 @@
-//! A file in the making, and what is left of one that was never finished.
+//! Files that are written under a temporary name and then renamed.
 
 use std::{
     io::{self, Write as _},
@@ -18,8 +18,8 @@ use super::{
     stamp::Stamp,
 };
 
-/// Permissions and owner of a file to write. What is `None` is kept from the file that is there; a new file gets 0644
-/// and the agent's own user.
+/// Permissions and owner of a file to write. `None` keeps the value of the existing file. A new file gets 0644 and the
+/// user of nodeagent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Attributes {
     /// Permission bits.
@@ -29,20 +29,21 @@ pub struct Attributes {
 }
 
 impl Attributes {
-    /// Only the permission bits are given.
+    /// Attributes with permission bits only.
     pub fn mode(mode: u32) -> Self {
         Self { mode: Some(mode), owner: None }
     }
 }
 
-/// Writes a whole file: a temporary file in the same folder, fsync, rename, fsync of the folder.
+/// Writes a file atomically: a temporary file in the same folder, fsync, rename, fsync of the folder.
 pub fn replace(path: &Path, bytes: &[u8], attributes: Attributes) -> Result<(), FsError> {
     let mut partial = PartialFile::create(path, attributes)?;
     partial.write(bytes)?;
     partial.commit()
 }
 
-/// A file in the making: invisible under its name until [`PartialFile::commit`], gone when dropped before.
+/// A file that is being written. It appears under its name at [`PartialFile::commit`]. If it is dropped before, it is
+/// removed.
 #[derive(Debug)]
 pub struct PartialFile {
     path: PathBuf,
@@ -51,12 +52,12 @@ pub struct PartialFile {
     temporary: PathBuf,
     pub(super) file: std::fs::File,
     committed: bool,
-    /// The file system may be one that knows neither permissions nor fsync.
+    /// The file system may support neither permissions nor fsync.
     lenient: bool,
 }
 
 impl PartialFile {
-    /// Opens a temporary file beside `path`. Folders that are missing above it are created with mode 0755.
+    /// Creates a temporary file beside `path`. Missing folders above it are created with mode 0755.
     pub fn create(path: &Path, attributes: Attributes) -> Result<Self, FsError> {
         let failed = |error: nix::Error| FsError::new(path, "written")(error.into());
         let (folder, name) = folder::resolve(path)?;
@@ -71,7 +72,7 @@ impl PartialFile {
         Ok(partial)
     }
 
-    /// The temporary file alone, which nobody else may read yet.
+    /// Creates the temporary file. Only its owner can read it.
     pub(super) fn begin(path: &Path, folder: Folder, name: PathBuf, lenient: bool) -> Result<Self, FsError> {
         let failed = |error: nix::Error| FsError::new(path, "written")(error.into());
         let temporary = PathBuf::from(format!(".{}.{}.nodeagent", name.display(), unique()));
@@ -90,20 +91,20 @@ impl PartialFile {
         self.file.write_all(bytes).map_err(FsError::new(&self.path, "written"))
     }
 
-    /// The stamp that the file will have under its name, when nothing more is written.
+    /// The stamp that the file will have after the commit if nothing more is written.
     pub fn stamp(&self) -> Result<Stamp, FsError> {
         let found = nix::sys::stat::fstat(self.file.as_fd());
         found.map(|found| Stamp::from(&found)).map_err(|error| FsError::new(&self.path, "written")(error.into()))
     }
 
-    /// Makes the file appear under its name, whole and on disk.
+    /// Renames the file to its name. The file and the name are on disk afterwards.
     pub fn commit(mut self) -> Result<(), FsError> {
         self.synced(self.file.sync_all())?;
         self.appear()?;
         self.synced(self.folder.sync())
     }
 
-    /// Makes the file appear under its name, whole, without waiting for the disk: for what is made again where it is lost.
+    /// Renames the file to its name without waiting for the disk, for content that can be created again.
     pub fn commit_unsynced(mut self) -> Result<(), FsError> {
         self.appear()
     }
@@ -141,10 +142,10 @@ impl Drop for PartialFile {
     }
 }
 
-/// A part of a name that no other file has; it begins with the process id.
+/// A name component that no other file has. It starts with the process id.
 pub(super) fn unique() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static COUNTER: AtomicU32 = AtomicU32::new(0);
-    // In a folder that nodes share, containers have the same few process ids.
+    // In a folder that nodes share, containers often have the same process ids.
     format!("{}-{}-{:08x}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed), fastrand::u32(..))
 }

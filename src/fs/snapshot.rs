@@ -1,4 +1,4 @@
-//! What is at a path: content, permissions and owner, of one and the same file.
+//! Reads content, permissions and owner of a file from one open descriptor.
 
 use std::{
     io::{self, Read as _},
@@ -12,21 +12,21 @@ use nix::{
 
 use super::{FsError, Stamp, folder};
 
-/// What is at a path now, links not followed in its last part.
+/// The current state of a path. The last component is not followed if it is a link.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Snapshot {
-    /// Content, when it is a regular file.
+    /// The content, if it is a regular file.
     pub bytes: Option<Vec<u8>>,
-    /// Permission bits, when anything is there.
+    /// The permission bits.
     pub mode: u32,
     /// User and group ids.
     pub owner: (u32, u32),
-    /// Which file it is and when its content last changed, when it is a regular file.
+    /// The identity and modification time, if it is a regular file.
     pub stamp: Option<Stamp>,
 }
 
-/// Reads a small file with its attributes; `None` when nothing is there. A link is followed if [`replace`](super::replace) would: what
-/// another user's link points to is not for us to show.
+/// Reads a small file with its attributes; `None` if it does not exist. Follows the same links as
+/// [`replace`](super::replace): the target of another user's link must not be displayed.
 pub fn read(path: &Path) -> Result<Option<Snapshot>, FsError> {
     match look(path) {
         Err(FsError::Io { source, .. })
@@ -41,7 +41,7 @@ pub fn read(path: &Path) -> Result<Option<Snapshot>, FsError> {
 fn look(path: &Path) -> Result<Snapshot, FsError> {
     let failed = |error: io::Error| FsError::new(path, "read")(error);
     let (folder, name) = folder::resolve_existing(path).map_err(|error| match error {
-        // Whatever stood in the way, nothing was to be written.
+        // The operation was a read, whatever `resolve_existing` calls it.
         FsError::Io { path, source, .. } => FsError::Io { path, verb: "read", source },
         other => other,
     })?;
@@ -57,7 +57,7 @@ fn look(path: &Path) -> Result<Snapshot, FsError> {
     if is_regular(&before) {
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let file = openat(folder.fd(), name.as_os_str(), flags, Mode::empty()).map_err(|error| failed(error.into()))?;
-        // Another file may have the name by now: whose it is, and what is in it, are of the one that is open.
+        // Another file may have taken the name. Use the attributes of the descriptor that is open.
         let opened = fstat(&file).map_err(|error| failed(error.into()))?;
         if !is_regular(&opened) {
             return Err(failed(io::ErrorKind::InvalidInput.into()));

@@ -1,4 +1,4 @@
-//! What tells a file that we wrote from one that somebody wrote since, without a look at its content.
+//! Detects whether a file was changed since nodeagent wrote it, without reading its content.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FsError, folder};
 
-/// Which file it is and when its content last changed. A file that was replaced or written to has another.
+/// The inode and the modification time of a file. A replaced or changed file has a different stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     inode: u64,
@@ -24,7 +24,7 @@ impl From<&FileStat> for Stamp {
     }
 }
 
-/// Removes a file if it still has one of these stamps, never through a link of somebody else. Says whether it had.
+/// Removes a file if it has one of these stamps. Links of other users are not followed. Returns whether it was removed.
 pub fn remove_if(path: &Path, stamps: &[Stamp]) -> Result<bool, FsError> {
     let failed = |error: nix::Error| FsError::new(path, "removed")(error.into());
     let (folder, name) = folder::resolve_existing(path)?;

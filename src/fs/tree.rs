@@ -1,5 +1,5 @@
-//! A folder whose names are ours and whose content may be anybody's: nothing below it is reached through a link,
-//! whoever made that, and what is no plain file is not opened.
+//! A folder that other users may write to. Names below it are reached without following any link, and only regular
+//! files are opened.
 
 use std::{
     ffi::OsStr,
@@ -28,52 +28,52 @@ use super::{
     partial::{PartialFile, unique},
 };
 
-/// A folder that may be shared with others. Names in it are paths below it, without `..`.
+/// A folder that may be shared with other users. Names in it are relative paths without `..`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
     root: PathBuf,
     own: bool,
 }
 
-/// A plain file, open for reading.
+/// A regular file, open for reading.
 #[derive(Debug)]
 pub struct OpenFile {
     /// The file.
     pub file: File,
     /// Its size when it was opened.
     pub size: u64,
-    /// When it last changed or was last used.
+    /// When it was last changed or used.
     pub modified: SystemTime,
 }
 
-/// What a folder holds under one name.
+/// An entry of a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FolderEntry {
-    /// The last part of its name.
+    /// The last component of its name.
     pub name: String,
-    /// Whether it is a folder, and no link to one.
+    /// Whether it is a folder. A link to a folder is not.
     pub is_folder: bool,
-    /// Whether it is a plain file.
+    /// Whether it is a regular file.
     pub is_file: bool,
     /// Its size.
     pub size: u64,
-    /// When it last changed or was last used.
+    /// When it was last changed or used.
     pub modified: SystemTime,
 }
 
 impl Tree {
-    /// A folder of this node's own, made when it is missing.
+    /// A folder of this node. It is created if it is missing.
     pub fn own(root: PathBuf) -> Self {
         Self { root, own: true }
     }
 
-    /// A folder that others write in too, on whatever file system. It must be there. What its file system does not know
-    /// (permissions, fsync) is left out.
+    /// A folder that other nodes or users also write to, on any file system. It must exist. Operations that its file
+    /// system does not support (permissions, fsync) are skipped.
     pub fn shared(root: PathBuf) -> Self {
         Self { root, own: false }
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -83,7 +83,7 @@ impl Tree {
         self.root.join(name)
     }
 
-    /// Opens a plain file for reading; `None` when nothing is there.
+    /// Opens a regular file for reading; `None` if it does not exist.
     pub fn open(&self, name: &str) -> Result<Option<OpenFile>, FsError> {
         let failed = self.failed(name, "read");
         let Some((folder, last)) = self.folder(name, false)? else { return Ok(None) };
@@ -98,14 +98,14 @@ impl Tree {
             opened => opened.map_err(&failed)?,
         };
         let found = fstat(file.as_fd()).map_err(&failed)?;
-        // It may have been exchanged in between.
+        // The file may have been replaced since `stat`.
         if !is_plain(&found) {
             return Err(failed(Errno::EINVAL));
         }
         Ok(Some(OpenFile { file: file.into(), size: size(&found), modified: modified(&found) }))
     }
 
-    /// Begins a file, which replaces what has its name when it is committed.
+    /// Starts to write a file. Its commit replaces an existing file.
     pub fn create(&self, name: &str) -> Result<PartialFile, FsError> {
         let failed = self.failed(name, "written");
         let (folder, last) = self.made_folder(name)?;
@@ -114,8 +114,8 @@ impl Tree {
         Ok(partial)
     }
 
-    /// Writes a small file if nothing has its name, in one write. Says whether it did. Where that fails in the middle,
-    /// the file is there and not whole.
+    /// Writes a small file in one write, unless the name exists. Returns whether it was written. If the write fails, a
+    /// partial file may remain.
     pub fn create_new(&self, name: &str, bytes: &[u8]) -> Result<bool, FsError> {
         use std::io::Write as _;
         let failed = self.failed(name, "written");
@@ -131,7 +131,8 @@ impl Tree {
         }
     }
 
-    /// Gives a file that lies elsewhere on the same file system a name here, unless something has it. Says whether it did.
+    /// Creates a hard link here to a file elsewhere on the same file system, unless the name exists. Returns whether it
+    /// was created.
     pub fn link_from(&self, from: &Path, name: &str) -> Result<bool, FsError> {
         let (there, last_there) = folder::resolve_existing(from)?;
         let (folder, last) = self.made_folder(name)?;
@@ -142,7 +143,7 @@ impl Tree {
         }
     }
 
-    /// Gives a file a second name elsewhere on the same file system, in the place of what is there.
+    /// Creates a hard link elsewhere on the same file system to a file here. An existing file is replaced.
     pub fn link_to(&self, name: &str, to: &Path) -> Result<(), FsError> {
         let failed = |error: Errno| FsError::new(to, "written")(error.into());
         let Some((folder, last)) = self.folder(name, false)? else { return Err(failed(Errno::ENOENT)) };
@@ -150,12 +151,12 @@ impl Tree {
         let temporary = PathBuf::from(format!(".{}.{}.nodeagent", Path::new(&last_there).display(), unique()));
         linkat(folder.fd(), last, there.fd(), &temporary, AtFlags::empty()).map_err(failed)?;
         let renamed = renameat(there.fd(), &temporary, there.fd(), last_there.as_os_str());
-        // Two names of one file are not renamed into each other: the first stays.
+        // Renaming does nothing if both names already refer to the same file. Remove the temporary name.
         let _ = unlinkat(there.fd(), &temporary, UnlinkatFlags::NoRemoveDir);
         renamed.map_err(failed)
     }
 
-    /// Removes a file; one that is not there is fine.
+    /// Removes a file. A missing file is not an error.
     pub fn remove(&self, name: &str) -> Result<(), FsError> {
         let Some((folder, last)) = self.folder(name, false)? else { return Ok(()) };
         match unlinkat(folder.fd(), last, UnlinkatFlags::NoRemoveDir) {
@@ -164,7 +165,7 @@ impl Tree {
         }
     }
 
-    /// Notes that a file was used now. Where that cannot be noted, it is not.
+    /// Sets the time of a file to now, to record its use. Errors are ignored.
     pub fn touch(&self, name: &str) {
         if let Ok(Some((folder, last))) = self.folder(name, false) {
             let now = TimeSpec::UTIME_NOW;
@@ -172,7 +173,7 @@ impl Tree {
         }
     }
 
-    /// What a folder holds, in order of names; nothing when it is not there. Names that are no text are left out.
+    /// The entries of a folder, sorted by name. Empty if the folder is missing. Names that are not UTF-8 are skipped.
     pub fn list(&self, folder: &str) -> Result<Vec<FolderEntry>, FsError> {
         let failed = self.failed(folder, "read");
         let Some(folder) = folder::beneath(&self.root, Path::new(folder), None)? else { return Ok(Vec::new()) };
@@ -185,7 +186,7 @@ impl Tree {
             if name == "." || name == ".." {
                 continue;
             }
-            // What went away meanwhile is not listed.
+            // The entry was removed in the meantime.
             let Some(found) = folder.stat(OsStr::new(name)).map_err(&failed)? else { continue };
             listed.push(FolderEntry {
                 name: name.to_owned(),
@@ -199,7 +200,7 @@ impl Tree {
         Ok(listed)
     }
 
-    /// The folder a name is in, and the name's last part.
+    /// The folder that contains a name, and the last component of the name.
     fn folder<'a>(&self, name: &'a str, make: bool) -> Result<Option<(Folder, &'a OsStr)>, FsError> {
         let invalid = || self.failed(name, "opened")(Errno::EINVAL);
         let last = Path::new(name).file_name().ok_or_else(invalid)?;

@@ -1,4 +1,4 @@
-//! Unpacks a tar archive below a folder. Nothing in an archive may reach beyond the folder, or be more than was foreseen.
+//! Unpacks tar archives below a folder. Entries cannot escape the folder or exceed the limits.
 
 mod stream;
 #[cfg(test)]
@@ -18,27 +18,27 @@ pub use unsafe_archive::UnsafeArchive;
 
 use super::{FsError, create_dirs};
 
-/// The most that an archive may hold.
+/// The limits for an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of all files together, unpacked.
+    /// The total size of all files, unpacked.
     pub bytes: u64,
-    /// Files, folders and links.
+    /// The number of files, folders and links.
     pub entries: u64,
 }
 
 impl Default for Limits {
-    /// No package of Python or R comes near this; an archive made to fill a disk passes it.
+    /// Far above every package of Python and R, but small enough to stop an archive that fills the disk.
     fn default() -> Self {
         Self { bytes: 8 << 30, entries: 500_000 }
     }
 }
 
-/// Unpacks an archive below a folder, which is created when missing. Permission bits are those of the archive without
-/// set-user-id and kin; everything belongs to the agent's own user.
+/// Unpacks an archive below a folder, which is created if it is missing. Permission bits are those of the archive,
+/// without set-user-id and similar bits. All files belong to the user of nodeagent.
 ///
-/// What an archive of files, folders and links inside the folder does not need is refused, by [`UnsafeArchive`] as the error's
-/// cause. What was unpacked before stays: unpack into a folder of your own and move it when it is whole.
+/// Entries other than files, folders and links inside the folder are rejected, with [`UnsafeArchive`] as the cause of
+/// the error. Entries that were unpacked before remain, so unpack into a new folder and move it when it is complete.
 pub fn unpack(archive: impl Read, into: &Path) -> Result<(), FsError> {
     unpack_with_limits(archive, into, Limits::default())
 }
@@ -48,8 +48,8 @@ pub fn unpack_with_limits(archive: impl Read, into: &Path, limits: Limits) -> Re
     unpack_sharing_names(archive, into, limits, &UnpackedNames::default())
 }
 
-/// The same for one of several archives that go to the same folder, perhaps at the same time: what one may not hold, they
-/// may not hold together. The limits are for this one.
+/// The same for one of several archives that are unpacked into the same folder, possibly in parallel. They are
+/// validated like one archive. The limits are for this archive.
 pub fn unpack_sharing_names(
     archive: impl Read,
     into: &Path,
@@ -62,8 +62,8 @@ pub fn unpack_sharing_names(
     })
 }
 
-/// Hears of each file of an archive: its name, its size, and its bytes to read; writes nothing. Refuses what [`unpack`]
-/// refuses, and links. `below` is for messages.
+/// Calls a function for each file of an archive, with its name, size and content. Writes nothing. Rejects links and
+/// everything that [`unpack`] rejects. `below` is for messages.
 pub fn read_archive(
     archive: impl Read,
     below: &Path,
@@ -79,7 +79,7 @@ pub fn read_archive(
     })
 }
 
-/// Goes through the entries that may be unpacked.
+/// Iterates over the entries after validating them.
 fn for_each_valid_entry<R: Read>(
     archive: R,
     into: &Path,
@@ -114,26 +114,27 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> FsError {
     FsError::new(path, "unpacked")
 }
 
-/// What an entry says of itself.
+/// The header of an entry.
 struct ArchiveEntry<'a> {
     kind: EntryType,
     link: Option<&'a Path>,
     size: u64,
 }
 
-/// What came before, in one archive or several: an entry is judged by it, not by what is on the disk.
+/// The names of the entries so far, of one archive or several. Entries are validated against them, not against the
+/// disk.
 #[derive(Debug, Default)]
 pub struct UnpackedNames(Mutex<NameSets>);
 
 #[derive(Debug, Default)]
 struct NameSets {
-    /// Every name and every folder above one, by how it reads without case.
+    /// All names and the folders above them, by their lower-case form.
     all: BTreeMap<String, PathBuf>,
     files: BTreeSet<PathBuf>,
     links: BTreeSet<PathBuf>,
 }
 
-/// Who judges the entries of one archive.
+/// Validates the entries of one archive.
 struct EntryValidator<'a> {
     limits: Limits,
     entries: u64,
@@ -142,7 +143,7 @@ struct EntryValidator<'a> {
 }
 
 impl EntryValidator<'_> {
-    /// Whether an entry is to be unpacked; one that only describes others is not.
+    /// Validates an entry. Returns whether it is to be unpacked; headers that describe other entries are not.
     fn validate(&mut self, path: &Path, found: &ArchiveEntry<'_>) -> Result<bool, UnsafeArchive> {
         self.entries += 1;
         if self.entries > self.limits.entries {
@@ -208,7 +209,7 @@ impl EntryValidator<'_> {
     }
 }
 
-/// A name of the archive without `.`: neither absolute nor with a way up in it.
+/// The name of an entry without `.` components. Absolute names and `..` are errors.
 fn inside(path: &Path) -> Result<PathBuf, UnsafeArchive> {
     let mut clean = PathBuf::new();
     for part in path.components() {
@@ -222,8 +223,8 @@ fn inside(path: &Path) -> Result<PathBuf, UnsafeArchive> {
     Ok(clean)
 }
 
-/// Whether a symbolic link ends inside. Ways up may stand only before any name: a name can be a link itself, and what is
-/// above it somewhere else.
+/// Checks that a symbolic link ends inside the folder. `..` is allowed only before the first name: a name may itself be
+/// a link, and its parent may then be elsewhere.
 fn stays_inside(path: &Path, target: &Path) -> Result<(), UnsafeArchive> {
     let mut above = path.components().count() - 1;
     let mut named = false;

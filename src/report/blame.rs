@@ -1,4 +1,4 @@
-//! Where the time of a run went: slowest first, the longest chain of needs, and what ran beside what.
+//! Where the time of a run went: the slowest steps, the longest chain of dependencies, and which steps overlapped.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use super::{
     text::{clean, counted, cut, duration, lines},
 };
 
-/// The parts of steps that are listed and drawn.
+/// The number of parts of steps that are listed and drawn.
 const MOST_TASKS: usize = 10;
 const BAR_WIDTH: usize = 20;
 const NAME_WIDTH: usize = 28;
 
-/// Renders where the time went.
+/// Renders the timing of a run.
 pub fn render_blame(report: &Report, width: usize) -> String {
     let width = width.max(LEAST_WIDTH);
     let spans = spans(report);
@@ -44,8 +44,8 @@ fn chain(report: &Report) -> String {
     format!("longest chain of needs: {}, {} of the run\n  {steps}", duration(seconds), share(seconds, report.seconds))
 }
 
-/// The chain of steps, each needing the one before, that took longest; with its time in seconds. No run with these
-/// needs can be faster.
+/// The chain of dependent steps that took longest, and its time in seconds. No run with these dependencies can be
+/// faster.
 pub fn longest_chain(report: &Report) -> (Vec<&StepReport>, f64) {
     let mut known = BTreeMap::new();
     let mut best: Option<(&StepReport, f64)> = None;
@@ -65,14 +65,14 @@ pub fn longest_chain(report: &Report) -> (Vec<&StepReport>, f64) {
     (chain, seconds)
 }
 
-/// For each step, the seconds of the longest chain that ends with it, and the step before it in that chain.
+/// By step: the seconds of the longest chain that ends with it, and the previous step of that chain.
 type Chains<'a> = BTreeMap<&'a str, (f64, Option<&'a StepReport>)>;
 
 fn chain_to<'a>(report: &'a Report, step: &'a StepReport, known: &mut Chains<'a>) -> f64 {
     if let Some((seconds, _)) = known.get(step.id.as_str()) {
         return *seconds;
     }
-    // Stands until the real figure is known, so that a report whose needs go in a circle ends too.
+    // A preliminary value, so that a report with cyclic dependencies terminates, too.
     known.insert(&step.id, (step.seconds, None));
     let mut longest: (f64, Option<&StepReport>) = (0.0, None);
     for need in step.needs.iter().filter_map(|need| report.step(need)).filter(|need| need.id != step.id) {
@@ -86,7 +86,7 @@ fn chain_to<'a>(report: &'a Report, step: &'a StepReport, known: &mut Chains<'a>
     seconds
 }
 
-/// A stretch of work: a step, or a part of one.
+/// A period of work: a step, or a part of one.
 struct Span {
     name: String,
     is_step: bool,
@@ -100,7 +100,7 @@ impl Span {
     }
 }
 
-/// Steps in the plan's order, then the longest parts of steps in the order they began.
+/// The steps in plan order, then the longest parts of steps in order of their start.
 fn spans(report: &Report) -> Vec<Span> {
     let since = |time: Timestamp| seconds_between(report.started, time).min(report.seconds);
     let span = |name: String, is_step, started, seconds: f64| {
@@ -132,7 +132,7 @@ fn slowest(report: &Report, spans: &[Span], width: usize) -> String {
     laid_out(table, &[1, 2])
 }
 
-/// How much ran at once.
+/// How many steps ran at the same time.
 fn overlap(report: &Report, spans: &[Span]) -> String {
     let steps = spans.iter().filter(|span| span.is_step).count();
     let work: f64 = spans.iter().filter(|span| span.is_step).map(Span::seconds).sum();
@@ -146,7 +146,7 @@ fn overlap(report: &Report, spans: &[Span]) -> String {
     )
 }
 
-/// The seconds in which at least one step or part of a step was at work.
+/// The seconds during which at least one step or part of a step was running.
 fn covered(report: &Report, listed: &[Span]) -> f64 {
     let task = |task: &super::TaskReport| {
         let from = seconds_between(report.started, task.started);
@@ -179,7 +179,7 @@ fn timeline(report: &Report, spans: &[Span], width: usize) -> String {
 }
 
 fn cut_right(name: &str) -> String {
-    // The first blanks show what belongs to what.
+    // The leading blanks show which step a part belongs to.
     let indent = name.len() - name.trim_start().len();
     format!("{}{}", " ".repeat(indent), cut(name.trim_start(), NAME_WIDTH))
 }

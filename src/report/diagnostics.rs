@@ -1,4 +1,4 @@
-//! Mistakes in a text, shown with the line, carets under the place, the reason and the remedy.
+//! Renders diagnostics: the message, the line with carets under the error, the causes and the hint.
 
 use std::ops::Range;
 
@@ -13,12 +13,12 @@ use crate::{
     redact,
 };
 
-/// Renders mistakes, ordered by file (as first met) and place. More than one ends with a line that counts them.
+/// Renders mistakes, ordered by file (in order of first appearance) and position. Several mistakes end with a count.
 pub fn render(diagnostics: &[Diagnostic], colour: bool) -> String {
     render_counted(diagnostics, "error", colour)
 }
 
-/// The same of reasons why something is refused: they are no mistakes of a text.
+/// Renders the reasons of a refusal. They do not count as mistakes in a file.
 pub fn render_reasons(reasons: &[Diagnostic], colour: bool) -> String {
     render_counted(reasons, "reason", colour)
 }
@@ -31,7 +31,7 @@ fn render_counted(diagnostics: &[Diagnostic], what: &str, colour: bool) -> Strin
         }
     }
     let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
-    // What has no place comes last.
+    // Diagnostics without a position come last.
     sorted.sort_by_key(|diagnostic| {
         diagnostic.place.as_ref().map_or((files.len(), 0), |(source, span)| {
             (files.iter().position(|file| *file == source.label).unwrap_or(files.len()), span.start)
@@ -46,7 +46,7 @@ fn render_counted(diagnostics: &[Diagnostic], what: &str, colour: bool) -> Strin
     blocks.iter().map(|block| format!("{block}\n")).collect::<Vec<_>>().join("\n")
 }
 
-/// One mistake, without a final line end.
+/// Renders one diagnostic, without a final line end.
 fn block(diagnostic: &Diagnostic, colour: bool) -> String {
     let palette = Palette { colour, ..Palette::PLAIN };
     let message = clean(&diagnostic.message);
@@ -71,7 +71,7 @@ fn block(diagnostic: &Diagnostic, colour: bool) -> String {
     text
 }
 
-/// The line a span begins in: its number, its text made harmless, and the part of the span that lies in it.
+/// The line in which a span starts: its number, its sanitized text, and the part of the span inside it.
 fn line_and_span(source: &Source, span: &Range<usize>) -> (usize, String, Range<usize>) {
     let text = source.text.as_str();
     let start = boundary(text, span.start);
@@ -87,13 +87,13 @@ fn line_and_span(source: &Source, span: &Range<usize>) -> (usize, String, Range<
     };
     let (before, inside) = (shown(&line[..start]).len(), shown(&line[start..end]).len());
     let whole = shown(line);
-    // A value that was taken out across the place's own border has taken the border with it.
+    // A redaction that crosses an end of the span has moved that end.
     let is_place = whole.is_char_boundary(before) && whole.is_char_boundary(before + inside);
     let span = if is_place { before..before + inside } else { 0..whole.len() };
     (number, whole, span)
 }
 
-/// The text with user name and password of each address replaced by `***`: logs are read by many.
+/// Replaces the user name and password of each URL by `***`, because many people read logs.
 fn without_credentials(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -110,7 +110,7 @@ fn without_credentials(text: &str) -> String {
     shown + rest
 }
 
-/// The nearest place at or before a byte where a character begins.
+/// The nearest character boundary at or before a byte offset.
 fn boundary(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {

@@ -1,5 +1,5 @@
-//! What happens during a run, as data. Events are the only way steps speak; what becomes of them (the terminal, the
-//! event log, the report) is decided by the observers.
+//! The events of a run, as data. Steps report only through events. The observers (the terminal, the event log, the
+//! report) decide what to do with them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,192 +8,191 @@ use serde::{Deserialize, Serialize};
 
 use crate::{diagnostic::Origin, problem::Problem};
 
-/// The version of the event and report formats. A field may be added under the same number; nothing is removed or
-/// renamed without a new one.
+/// The version of the event and report formats. New fields keep the version; removed or renamed fields need a new one.
 pub const FORMAT: u32 = 1;
 
-/// One line of `events.jsonl`.
+/// An event with its time: one line of `events.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// When it happened, UTC.
+    /// When it happened (UTC).
     pub time: Timestamp,
-    /// What happened.
+    /// The event.
     #[serde(flatten)]
     pub kind: EventKind,
 }
 
-/// What happened.
+/// The events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 #[non_exhaustive]
 pub enum EventKind {
-    /// The first event of a run.
+    /// The run started. Always the first event.
     RunStarted {
-        /// Version of this format.
+        /// The version of this format.
         format: u32,
-        /// The run's name, also that of its folder.
+        /// The run's id, which is also the name of its folder.
         run: String,
-        /// The agent's version.
+        /// The version of nodeagent.
         version: String,
         /// The profile's name.
         profile: String,
-        /// The files it was read from, parents first.
+        /// The files that the profile was read from, parents first.
         sources: Vec<ProfileSource>,
-        /// What is known of the node, as shown by `plan`.
+        /// The facts of the node, as `plan` shows them.
         node: serde_json::Value,
     },
-    /// What is to be done, in profile order.
+    /// The plan is complete. Steps are in profile order.
     PlanMade {
         /// The steps.
         steps: Vec<PlannedStep>,
-        /// What needs nothing, in words such as `apt: jq 1.6-2.1`.
+        /// Entries that need no step, such as `apt: jq 1.6-2.1`.
         ready: Vec<String>,
     },
-    /// Work stands still because of somebody else.
+    /// The run waits for a lock that another process holds.
     Waiting {
-        /// The step, when it is one that waits.
+        /// The waiting step. `None` if the run itself waits.
         step: Option<String>,
-        /// For what, such as `/var/lib/dpkg/lock-frontend`.
+        /// The lock, such as `/var/lib/dpkg/lock-frontend`.
         lock: String,
-        /// Who has it, such as `unattended-upgr (pid 812)`.
+        /// The holder, such as `unattended-upgr (pid 812)`.
         holder: String,
     },
-    /// A step began to act.
+    /// A step started to act.
     StepStarted {
-        /// Its id.
+        /// The step's id.
         step: String,
     },
-    /// What a step is at; shown live, not kept.
+    /// The progress of a step. It is displayed, but not written to the log.
     StepProgress {
-        /// Its id.
+        /// The step's id.
         step: String,
-        /// A few words, such as `building stringi`.
+        /// The current activity, such as `building stringi`.
         text: String,
-        /// How far, and out of how much: bytes or pieces.
+        /// The amount done and the total, in bytes or items.
         amount: Option<Amount>,
     },
-    /// A part of a step ended: a download, one package built.
+    /// A part of a step ended, such as a download or the build of a package.
     TaskFinished {
         /// The step's id.
         step: String,
         /// The part, such as `build stringi`.
         task: String,
-        /// When it began.
+        /// When it started.
         started: Timestamp,
-        /// Whether it did what it should.
+        /// Whether it succeeded.
         succeeded: bool,
     },
     /// A step ended.
     StepFinished {
-        /// Its id.
+        /// The step's id.
         step: String,
-        /// How.
+        /// How it ended.
         status: StepStatus,
         /// Why it failed or was skipped.
         failure: Option<Problem>,
     },
-    /// What came from the store and what past it, when anything was fetched.
+    /// The use of the artefact store. Sent only if the run fetched something.
     StoreUsed {
-        /// From where.
+        /// Objects and bytes by source.
         store: StoreUse,
     },
-    /// Something that people should know and that stops nothing.
+    /// A warning. It does not stop the run.
     Warning {
-        /// One line.
+        /// The text, one line.
         text: String,
     },
-    /// The last event of a run.
+    /// The run ended. Always the last event.
     RunFinished {
         /// How it ended.
         outcome: Outcome,
-        /// The process's exit status.
+        /// The exit status of the process.
         exit_code: u8,
-        /// What was refused, when the run was refused.
+        /// The reasons, if the run was refused.
         refusals: Vec<Problem>,
     },
 }
 
-/// A file a profile was read from.
+/// A file that a profile was read from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileSource {
-    /// Path, address or `built-in:NAME`.
+    /// Its path, its URL, or `built-in:NAME`.
     pub file: String,
-    /// SHA-256 of its bytes, hexadecimal.
+    /// The SHA-256 of its content, hexadecimal.
     pub sha256: String,
 }
 
-/// A step as planned.
+/// A step of the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedStep {
     /// Its id, unique in the plan.
     pub id: String,
     /// Its kind: `apt`, `pip`, `wheel`, `r`, `shell`, `secret`.
     pub kind: String,
-    /// What it does, in one line.
+    /// Its action, in one line.
     pub title: String,
-    /// The steps that must be done before.
+    /// The steps that must be done before it.
     pub needs: Vec<String>,
-    /// Whether the run goes on when it fails.
+    /// Whether the run continues if it fails.
     pub optional: bool,
-    /// The profile lines that asked for it.
+    /// The profile lines that request it.
     pub origins: Vec<Origin>,
 }
 
-/// How far something is.
+/// An amount of progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Amount {
-    /// Done so far.
+    /// The part that is done.
     pub done: u64,
-    /// In all; 0 when not known.
+    /// The total; 0 if it is unknown.
     pub total: u64,
-    /// Of what.
+    /// The unit of both numbers.
     pub unit: Unit,
 }
 
-/// What an [`Amount`] counts.
+/// The unit of an [`Amount`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
     /// Bytes.
     Bytes,
-    /// Packages, files.
+    /// Packages or files.
     Pieces,
 }
 
-/// How a step ended.
+/// The status of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepStatus {
-    /// A second look found what was asked for.
+    /// The second look found everything that was requested.
     Done,
-    /// It did not do what it should.
+    /// It failed.
     Failed,
-    /// It was not tried, because a step it needs failed.
+    /// It did not start, because a step that it needs failed.
     Skipped,
-    /// The run ended before it began.
+    /// The run ended before it started.
     NotStarted,
-    /// The run ended while it worked.
+    /// The run ended while it was running.
     Interrupted,
 }
 
-/// What one place gave.
+/// The objects from one source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Served {
-    /// How many objects.
+    /// Number of objects.
     pub objects: u64,
-    /// Their bytes.
+    /// Their size in bytes.
     pub bytes: u64,
 }
 
-/// What came from where.
+/// The objects that a run fetched, by source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StoreUse {
-    /// From the node's own place.
+    /// From the local store.
     pub local: Served,
-    /// From the shared place.
+    /// From the shared store.
     pub shared: Served,
-    /// From where it is made, past the store.
+    /// From the origin, because no store had them.
     pub origin: Served,
 }
 
@@ -201,53 +200,53 @@ pub struct StoreUse {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// Everything asked for is there.
+    /// Everything succeeded.
     Done,
-    /// Everything required is there; something optional is not.
+    /// All required steps succeeded; an optional step failed.
     Degraded,
-    /// Something required is not there.
+    /// A required step failed.
     Failed,
-    /// Nothing was changed.
+    /// The run was refused before any change.
     Refused,
     /// The deadline passed.
     DeadlinePassed,
-    /// A signal ended it.
+    /// A signal ended the run.
     Interrupted,
 }
 
-/// Hears of every event, in order.
+/// Receives every event, in order.
 pub trait Observer: Send {
-    /// Takes notice. Must not block for long.
+    /// Handles an event. It must return quickly.
     fn observe(&mut self, event: &Event);
 }
 
-/// Where events go. Cheap to clone; every part of a run has one.
+/// Sends events to the observers. Clones are cheap; each part of a run has one.
 #[derive(Clone, Default)]
 pub struct Events(Arc<Mutex<Vec<Box<dyn Observer>>>>);
 
 impl Events {
-    /// Events for these observers.
+    /// Creates a sender for these observers.
     pub fn new(observers: Vec<Box<dyn Observer>>) -> Self {
         Self(Arc::new(Mutex::new(observers)))
     }
 
-    /// Tells every observer, with the present time. Secrets in its texts are taken out first.
+    /// Sends an event with the current time to every observer. Secrets in its texts are redacted first.
     pub fn send(&self, kind: EventKind) {
         let event = Event { time: Timestamp::now(), kind: kind.redacted() };
-        // An observer that panicked has been reported; the others still want to know.
+        // If an observer panicked, the panic was reported. The other observers still get the event.
         let mut observers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for observer in observers.iter_mut() {
             observer.observe(&event);
         }
     }
 
-    /// The same events as a step sends them.
+    /// A sender for the events of one step.
     pub fn of_step(&self, step: impl Into<String>) -> Progress {
         Progress { events: self.clone(), step: step.into() }
     }
 }
 
-/// A step's way to say what it is at.
+/// Sends the events of one step.
 #[derive(Clone)]
 pub struct Progress {
     events: Events,
@@ -255,13 +254,13 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// The same events as another step sends them.
+    /// A sender for the events of another step.
     #[must_use]
     pub fn of_other_step(&self, step: impl Into<String>) -> Self {
         self.events.of_step(step)
     }
 
-    /// The step begins to act.
+    /// The step starts to act.
     pub fn started(&self) {
         self.events.send(EventKind::StepStarted { step: self.step.clone() });
     }
@@ -271,7 +270,7 @@ impl Progress {
         self.events.send(EventKind::StepFinished { step: self.step.clone(), status, failure });
     }
 
-    /// What the step is at, in a few words.
+    /// The current activity of the step.
     pub fn now(&self, text: impl Into<String>, amount: Option<Amount>) {
         self.events.send(EventKind::StepProgress { step: self.step.clone(), text: text.into(), amount });
     }
@@ -281,7 +280,7 @@ impl Progress {
         self.events.send(EventKind::TaskFinished { step: self.step.clone(), task: task.into(), started, succeeded });
     }
 
-    /// The step waits for a lock that somebody else has.
+    /// The step waits for a lock that another process holds.
     pub fn waiting(&self, lock: impl Into<String>, holder: impl Into<String>) {
         self.events.send(EventKind::Waiting {
             step: Some(self.step.clone()),
@@ -290,7 +289,7 @@ impl Progress {
         });
     }
 
-    /// Something that people should know and that stops nothing.
+    /// A warning. It does not stop the run.
     pub fn warn(&self, text: impl Into<String>) {
         self.events.send(EventKind::Warning { text: text.into() });
     }

@@ -1,21 +1,21 @@
-//! Events as lines: the words that the live and the plain view share.
+//! The texts of event lines, shared by the live and the plain view.
 
 use super::text::{clean, cut};
 
-/// The characters a line of progress may take.
+/// The maximum length of a progress line in characters.
 const MOST_CHARACTERS: usize = 160;
 
-/// Why work stands still.
+/// The text for a wait.
 pub(super) fn waiting(lock: &str, holder: &str) -> String {
     cut(&format!("waits for {lock}, held by {holder}"), MOST_CHARACTERS)
 }
 
-/// What a step is at, or what it is there for.
+/// A step's activity or title, shortened.
 pub(super) fn short(text: &str) -> String {
     cut(text, MOST_CHARACTERS)
 }
 
-/// What people should know.
+/// The text of a warning.
 pub(super) fn warning(text: &str) -> String {
     format!("warning: {}", clean(text))
 }

@@ -1,5 +1,4 @@
-//! How a run that did not go well ends on standard error: at most ten lines, the decisive ones, shared fairly between
-//! the steps that failed.
+//! The end of a run that did not succeed: at most ten lines on standard error, divided between the steps that failed.
 
 use crate::problem::Problem;
 use std::path::Path;
@@ -10,14 +9,14 @@ use super::{
     text::{self, counted, cut, duration},
 };
 
-/// The lines a failed run may take.
+/// The maximum number of lines.
 pub const MAX_LINES: usize = 10;
-/// The characters a line may take.
+/// The maximum length of a line in characters.
 const MOST_CHARACTERS: usize = 200;
-/// With more troubles than this, each is one line with its cause in it.
+/// With more entries than this, each entry is one line that includes its cause.
 const MOST_SPREAD_OUT: usize = 4;
 
-/// Renders the end of a run that did not go well: at most [`MAX_LINES`] lines. Nothing for a run that did.
+/// Renders the end of a run that did not succeed, in at most [`MAX_LINES`] lines. Empty if the run succeeded.
 pub fn render_failure(report: &Report, report_path: Option<&Path>) -> String {
     if report.outcome == Outcome::Done {
         return String::new();
@@ -31,7 +30,7 @@ pub fn render_failure(report: &Report, report_path: Option<&Path>) -> String {
     text::lines(lines)
 }
 
-/// The line that says what ended the whole run, where no single step did.
+/// The first line, if the deadline or a signal ended the run.
 fn opening(report: &Report) -> Option<String> {
     let after = duration(report.seconds);
     match report.outcome {
@@ -41,10 +40,10 @@ fn opening(report: &Report) -> Option<String> {
     }
 }
 
-/// Something that went wrong, as lines that may be left out from the last on.
+/// A failure in the summary. If there is too little room, its last lines are omitted.
 struct SummaryEntry {
     head: String,
-    /// The head's first cause: what failed, in one line.
+    /// The first cause after the head: what failed, in one line.
     message: Option<String>,
     causes: Vec<String>,
     hint: Option<String>,
@@ -55,7 +54,8 @@ fn troubles(report: &Report) -> Vec<SummaryEntry> {
         let steps = report.steps.iter();
         steps.filter(move |step| step.status == StepStatus::Failed && step.optional == optional).map(of_step)
     };
-    // Under the line that says why the run ended; where a step's failure ended it, they are only counted.
+    // Steps that were running appear only below a line that says why the run ended. After a failed step they are only
+    // counted.
     let ended = matches!(report.outcome, Outcome::DeadlinePassed | Outcome::Interrupted);
     let working = report.steps.iter().filter(|step| ended && step.status == StepStatus::Interrupted);
     let refused = report.refusals.iter().map(of_refusal);
@@ -104,12 +104,12 @@ fn lines_of(causes: &[String]) -> Vec<String> {
     causes.iter().flat_map(|cause| cause.lines()).filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
 }
 
-/// At most `room` lines for all troubles.
+/// Divides `room` lines between all entries.
 fn spread(troubles: &[SummaryEntry], room: usize) -> Vec<String> {
     if troubles.len() > MOST_SPREAD_OUT {
         return one_line_each(troubles, room);
     }
-    // What every trouble gets is dealt out in turn: heads first, then what failed, the hint, and the causes.
+    // Lines are assigned in turn: first the heads, then the messages, the hints and the causes.
     let mut left = room;
     let mut deal = |wanted: bool| {
         let given = wanted && left > 0;
@@ -146,7 +146,7 @@ fn spread(troubles: &[SummaryEntry], room: usize) -> Vec<String> {
     lines
 }
 
-/// Many troubles: one line each with the cause in it, and hints where lines are left.
+/// Many entries: one line each, including the cause. Hints follow if lines are left.
 fn one_line_each(troubles: &[SummaryEntry], room: usize) -> Vec<String> {
     let shown = if troubles.len() > room { room - 1 } else { troubles.len() };
     let mut hints = room - shown;
@@ -168,8 +168,8 @@ fn one_line_each(troubles: &[SummaryEntry], room: usize) -> Vec<String> {
     lines
 }
 
-/// The `most` lines that say most, in their order: the last that speaks of an error, the first, then others that speak
-/// of errors and the rest, later ones first.
+/// The `most` most informative lines, in their original order: the last line that contains an error, the first line,
+/// then other lines with errors, then the rest, later lines first.
 fn decisive(causes: &[String], most: usize) -> Vec<String> {
     let speaks = |line: &str| {
         let line = line.to_lowercase();

@@ -1,4 +1,4 @@
-//! The folder of one run: its report, its events, the logs of its programs, and copies of them.
+//! The folder of one run: its report, its events, the logs of its programs. It can be copied.
 
 use std::{
     io,
@@ -15,8 +15,8 @@ pub(super) const AUDIT: &str = "audit.jsonl";
 const LOGS: &str = "logs";
 const COPIED_AT_ONCE: usize = 256 * 1024;
 
-/// A name for this node that is safe as part of a file name: the first parts that are known, such as cluster id and
-/// container address, else the host name.
+/// A name for this node that is safe in a file name: cluster id and container address, as far as they are known, else
+/// the host name.
 pub fn node_label(cluster: Option<&str>, address: Option<&str>, host: Option<&str>) -> String {
     let known: Vec<&str> = [cluster, address].into_iter().flatten().filter(|name| !name.trim().is_empty()).collect();
     let name = if known.is_empty() { host.unwrap_or_default().trim().to_owned() } else { known.join("-") };
@@ -25,60 +25,60 @@ pub fn node_label(cluster: Option<&str>, address: Option<&str>, host: Option<&st
     if name.is_empty() { "node".into() } else { name }
 }
 
-/// Why a report cannot be shown.
+/// Why a report cannot be displayed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReportError {
-    /// Nothing has run here.
+    /// This node has no runs.
     #[error("no run is kept under `{}`", folder.display())]
     NoRun {
-        /// Where runs are kept.
+        /// The folder of all runs.
         folder: PathBuf,
     },
-    /// A name that is no run's.
+    /// No run has this name.
     #[error("no run is named `{name}`")]
     UnknownRun {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// A run that may have been meant.
+        /// The run with the most similar name.
         meant: Option<String>,
     },
-    /// More than one run's name begins so.
+    /// The prefix fits more than one run.
     #[error("the names of {count} runs begin with `{name}`")]
     Ambiguous {
-        /// What was typed.
+        /// The requested prefix.
         name: String,
-        /// How many runs it could be.
+        /// The number of matching runs.
         count: usize,
     },
-    /// The file is not there or may not be read.
+    /// The file is missing or not readable.
     #[error("`{}` could not be read", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// The operating system's words.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The file holds something else.
+    /// The file is not a report.
     #[error("`{}` is not a report of nodeagent", path.display())]
     NotAReport {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The parse error.
         source: serde_json::Error,
     },
-    /// A later agent wrote it.
+    /// A later version of nodeagent wrote the report.
     #[error("`{}` has format {format}, and this nodeagent reads up to {FORMAT}", path.display())]
     LaterFormat {
         /// The file.
         path: PathBuf,
-        /// Its format.
+        /// The version of its format.
         format: u32,
     },
 }
 
 impl ReportError {
-    /// What to do.
+    /// What to do, if it is known.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoRun { .. } => {
@@ -100,50 +100,50 @@ impl ReportError {
 pub struct RunFolder(PathBuf);
 
 impl RunFolder {
-    /// A run kept in this folder.
+    /// The run in this folder.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
     }
 
-    /// The folder.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The run's name.
+    /// The name of the run.
     pub fn name(&self) -> String {
         self.0.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// The summary of the run.
+    /// The path of the report.
     pub fn report(&self) -> PathBuf {
         self.0.join(REPORT)
     }
 
-    /// The events of the run, one a line.
+    /// The path of the event log, one event a line.
     pub fn events(&self) -> PathBuf {
         self.0.join(EVENTS)
     }
 
-    /// Decisions about what may be used and fetches of secrets, one a line. Its owner alone may read it.
+    /// The path of the audit log: access decisions and fetches of secrets, one a line. Only its owner can read it.
     pub fn audit(&self) -> PathBuf {
         self.0.join(AUDIT)
     }
 
-    /// The folder for full logs of programs, one file each.
+    /// The folder of the complete logs of programs, one file each.
     pub fn logs(&self) -> PathBuf {
         self.0.join(LOGS)
     }
 
-    /// Writes the report, whole or not at all. It holds no secrets and everyone may read it.
+    /// Writes the report atomically. It contains no secrets, and every user can read it.
     pub fn write_report(&self, report: &Report) -> Result<(), FsError> {
-        // A report holds texts, numbers and lists only: it can always be written as JSON.
+        // A report consists of texts, numbers and lists, so it always has a JSON form.
         let mut text = serde_json::to_string_pretty(report).unwrap_or_default();
         text.push('\n');
         fs::replace(&self.report(), text.as_bytes(), Attributes::mode(0o644))
     }
 
-    /// Reads the report. Of a run that was killed before it wrote one, what its events tell.
+    /// Reads the report. If the run was killed before it wrote one, the report is built from its events.
     pub fn read_report(&self) -> Result<Report, ReportError> {
         let path = self.report();
         match std::fs::read_to_string(&path) {
@@ -165,7 +165,7 @@ impl RunFolder {
         Some(report)
     }
 
-    /// Copies the run to `<target>/<run>-<node>`, the report last. Returns the copy's folder.
+    /// Copies the run to `<target>/<run>-<node>`, the report last. Returns the folder of the copy.
     pub fn copy_to(&self, target: &Path, node: &str) -> Result<PathBuf, FsError> {
         let copy = target.join(format!("{}-{node}", self.name()));
         fs::create_dirs(&copy, 0o755)?;
@@ -182,7 +182,7 @@ impl RunFolder {
 }
 
 fn parse_report(path: &Path, text: &str) -> Result<Report, ReportError> {
-    // Another format may not parse as this one: its number is looked at first.
+    // Check the version first: a later format may not parse at all.
     let format = serde_json::from_str::<serde_json::Value>(text)
         .ok()
         .and_then(|value| value.get("format").and_then(serde_json::Value::as_u64))
@@ -193,7 +193,7 @@ fn parse_report(path: &Path, text: &str) -> Result<Report, ReportError> {
     serde_json::from_str(text).map_err(|source| ReportError::NotAReport { path: path.to_owned(), source })
 }
 
-/// The regular files in a folder, by name. Links are left alone.
+/// The regular files in a folder, sorted by name. Links are ignored.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut files: Vec<PathBuf> = entries
@@ -205,7 +205,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Copies a file with its permissions, a piece at a time: logs can be large.
+/// Copies a file with its permissions in pieces, because logs can be large.
 fn copy_file(from: &Path, folder: &Path) -> Result<(), FsError> {
     let unreadable = |source| FsError::Io { path: from.to_owned(), verb: "read", source };
     let mut file = std::fs::File::open(from).map_err(unreadable)?;

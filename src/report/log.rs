@@ -1,17 +1,17 @@
-//! `events.jsonl`: every event of a run but progress, one line each, as it happens.
+//! `events.jsonl`: every event of a run except progress, one a line.
 
 use std::path::Path;
 
 use super::event::{Event, EventKind, Observer};
 use crate::fs::{FsError, LineLog};
 
-/// Writes events to a file. It is a witness and not a condition: a line that cannot be written stops nothing, and the
-/// same trouble is said when the report is written.
+/// Writes events to a file. A failed write does not stop the run. The report is written to the same disk, and its error
+/// is reported.
 #[derive(Debug)]
 pub struct EventLog(LineLog);
 
 impl EventLog {
-    /// Opens the file, creating it and the folders above it.
+    /// Opens the file. Creates it and the folders above it if necessary.
     pub fn open(path: &Path) -> Result<Self, FsError> {
         LineLog::open(path).map(Self)
     }
@@ -31,7 +31,7 @@ impl Observer for EventLog {
     }
 }
 
-/// The events of a log. A line that is torn, or that a later agent wrote, is passed over.
+/// Parses the events of a log. Incomplete lines and lines of a later version are skipped.
 pub(super) fn parse(text: &str) -> Vec<Event> {
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }

@@ -1,8 +1,8 @@
-//! The only door to people: the terminal, the event log, the report. Nothing else prints.
+//! All output: the terminal, the event log, the report. No other module prints.
 //!
-//! Observers hear events while a run goes on (`terminal`, `plain`, `log`, `model`); pure functions turn a [`Report`] or
-//! diagnostics into text (`table`, `failure`, `show`, `blame`, `diagnostics`); `output` writes text; `folder` and `runs`
-//! keep them.
+//! Observers receive events during a run (`terminal`, `plain`, `log`, `model`). Pure functions render a [`Report`] or
+//! diagnostics as text (`table`, `failure`, `show`, `blame`, `diagnostics`). `output` writes text; `folder` and `runs`
+//! store reports.
 
 mod blame;
 mod console;

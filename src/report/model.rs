@@ -1,5 +1,5 @@
-//! The summary of a run, as a value: what `report.json` holds. Built from events alone, so that a run that was killed
-//! can still be told from its event log.
+//! The report of a run: the content of `report.json`. It is built from events only, so a report can be made from the
+//! event log of a killed run.
 
 use crate::problem::Problem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,63 +10,63 @@ use serde::{Deserialize, Serialize};
 use super::event::{Event, EventKind, FORMAT, Observer, Outcome, PlannedStep, ProfileSource, StepStatus, StoreUse};
 use crate::diagnostic::Origin;
 
-/// The summary of a run. Fields that came after the first release have defaults: old reports still parse.
+/// The report of a run. Fields that were added after the first release have defaults, so that old reports still parse.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Report {
-    /// Version of this format.
+    /// The version of this format.
     pub format: u32,
-    /// The run's name, also that of its folder.
+    /// The run's id, which is also the name of its folder.
     pub run: String,
-    /// The agent's version.
+    /// The version of nodeagent.
     #[serde(default)]
     pub version: String,
-    /// When it began, UTC.
+    /// When the run started (UTC).
     pub started: Timestamp,
-    /// When it ended; not known of a run that was killed.
+    /// When the run ended; `None` if it was killed.
     #[serde(default)]
     pub finished: Option<Timestamp>,
-    /// How long it took, up to the last event known.
+    /// The duration up to the last known event, in seconds.
     #[serde(default)]
     pub seconds: f64,
-    /// How it ended.
+    /// How the run ended.
     pub outcome: Outcome,
-    /// The process's exit status; not known of a run that was killed.
+    /// The exit status of the process; `None` if it was killed.
     #[serde(default)]
     pub exit_code: Option<u8>,
     /// The profile's name.
     #[serde(default)]
     pub profile: String,
-    /// The files it was read from, parents first.
+    /// The files that the profile was read from, parents first.
     #[serde(default)]
     pub sources: Vec<ProfileSource>,
-    /// What was known of the node.
+    /// The facts of the node.
     #[serde(default)]
     pub node: serde_json::Value,
     /// The steps, in profile order.
     #[serde(default)]
     pub steps: Vec<StepReport>,
-    /// The parts of steps, in the order they ended.
+    /// The parts of steps, in the order in which they ended.
     #[serde(default)]
     pub tasks: Vec<TaskReport>,
-    /// What needed nothing.
+    /// The entries that needed no step.
     #[serde(default)]
     pub ready: Vec<String>,
-    /// When work stood still because of somebody else.
+    /// The waits for locks of other processes.
     #[serde(default)]
     pub waits: Vec<Wait>,
-    /// What people should know and stopped nothing.
+    /// The warnings.
     #[serde(default)]
     pub warnings: Vec<String>,
-    /// What was refused, when the run was refused.
+    /// The reasons, if the run was refused.
     #[serde(default)]
     pub refusals: Vec<Problem>,
-    /// What came from the store and what past it, when anything was fetched.
+    /// The use of the artefact store, if the run fetched something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreUse>,
 }
 
-/// What became of a step.
+/// The result of a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct StepReport {
@@ -74,26 +74,26 @@ pub struct StepReport {
     pub id: String,
     /// Its kind: `apt`, `pip`, `wheel`, `r`, `shell`, `secret`.
     pub kind: String,
-    /// What it does, in one line.
+    /// Its action, in one line.
     pub title: String,
     /// How it ended.
     pub status: StepStatus,
-    /// Whether the run goes on when it fails.
+    /// Whether the run continues if it fails.
     #[serde(default)]
     pub optional: bool,
-    /// The steps that must be done before.
+    /// The steps that must be done before it.
     #[serde(default)]
     pub needs: Vec<String>,
-    /// The profile lines that asked for it.
+    /// The profile lines that request it.
     #[serde(default)]
     pub origins: Vec<Origin>,
-    /// When it began to act.
+    /// When it started to act.
     #[serde(default)]
     pub started: Option<Timestamp>,
     /// When it ended.
     #[serde(default)]
     pub finished: Option<Timestamp>,
-    /// How long it acted.
+    /// How long it acted, in seconds.
     #[serde(default)]
     pub seconds: f64,
     /// Why it failed or was skipped.
@@ -102,12 +102,12 @@ pub struct StepReport {
 }
 
 impl StepReport {
-    /// The step in words: `apt: install 2 packages`.
+    /// The step's kind and action: `apt: install 2 packages`.
     pub fn name(&self) -> String {
         format!("{}: {}", self.kind, self.title)
     }
 
-    /// The profile line to look at: the failure's own, when it names one.
+    /// The profile line of the failure, else the first line of the step.
     pub fn origin(&self) -> Option<&Origin> {
         self.failure.as_ref().and_then(|failure| failure.origin.as_ref()).or_else(|| self.origins.first())
     }
@@ -134,7 +134,7 @@ impl StepReport {
     }
 }
 
-/// A part of a step: a download, one package built.
+/// A part of a step, such as a download or the build of a package.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct TaskReport {
@@ -142,34 +142,34 @@ pub struct TaskReport {
     pub step: String,
     /// The part, such as `build stringi`.
     pub task: String,
-    /// When it began.
+    /// When it started.
     pub started: Timestamp,
-    /// How long it took.
+    /// Its duration in seconds.
     pub seconds: f64,
-    /// Whether it did what it should.
+    /// Whether it succeeded.
     pub succeeded: bool,
 }
 
-/// Work that stood still because of somebody else.
+/// A wait for a lock of another process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Wait {
-    /// Since when.
+    /// When the wait started.
     pub started: Timestamp,
-    /// When the work went on; not known when it never did.
+    /// When the wait ended; `None` if it never did.
     #[serde(default)]
     pub finished: Option<Timestamp>,
-    /// The step that waited, when it was one.
+    /// The waiting step; `None` if the run itself waited.
     #[serde(default)]
     pub step: Option<String>,
-    /// For what.
+    /// The lock.
     pub lock: String,
-    /// Who had it.
+    /// The holder of the lock.
     pub holder: String,
 }
 
 impl Default for Report {
-    /// A run of which nothing is known yet.
+    /// A report without any event.
     fn default() -> Self {
         Self {
             format: FORMAT,
@@ -200,12 +200,12 @@ impl Report {
         self.steps.iter().find(|step| step.id == id)
     }
 
-    /// How many steps ended in this way.
+    /// The number of steps with a status.
     pub fn count(&self, status: StepStatus) -> usize {
         self.steps.iter().filter(|step| step.status == status).count()
     }
 
-    /// Takes an event in. A run that hears no last event is one that was interrupted.
+    /// Applies an event. Without a final event the outcome is `interrupted`.
     pub fn take(&mut self, event: &Event) {
         let time = event.time;
         if let EventKind::RunStarted { .. } = event.kind {
@@ -229,7 +229,7 @@ impl Report {
             EventKind::Waiting { step, lock, holder } => self.wait(time, step.as_ref(), lock, holder),
             EventKind::StepStarted { step } => {
                 if let Some(step) = self.step_mut(step) {
-                    // What is heard of no more was interrupted. A step that starts again keeps its first start.
+                    // A step without an end was interrupted. A step that starts again keeps its first start.
                     step.status = StepStatus::Interrupted;
                     step.started.get_or_insert(time);
                 }
@@ -261,7 +261,7 @@ impl Report {
         }
     }
 
-    /// Gives the steps that were working a last moment.
+    /// Sets the end of the steps that were still running.
     pub(super) fn end_open_steps(&mut self, time: Timestamp) {
         for step in &mut self.steps {
             if step.status == StepStatus::Interrupted && step.finished.is_none() {
@@ -270,7 +270,7 @@ impl Report {
         }
     }
 
-    /// The same wait said again is one wait.
+    /// A repeated event about the same wait is one wait.
     fn wait(&mut self, started: Timestamp, step: Option<&String>, lock: &str, holder: &str) {
         let last = self.waits.iter_mut().rev().find(|wait| wait.step.as_ref() == step);
         match last {
@@ -285,7 +285,7 @@ impl Report {
         }
     }
 
-    /// Whoever is at work again waits no more.
+    /// A step that continues no longer waits.
     fn end_wait(&mut self, time: Timestamp, kind: &EventKind) {
         let at_work = match kind {
             EventKind::StepFinished { status: StepStatus::Interrupted, .. } => return,
@@ -309,12 +309,12 @@ pub(super) fn seconds_between(from: Timestamp, to: Timestamp) -> f64 {
     to.duration_since(from).as_secs_f64().max(0.0)
 }
 
-/// Builds the report of a run while it runs. Clones share it.
+/// Builds the report of a run from its events. Clones share the report.
 #[derive(Debug, Clone, Default)]
 pub struct Collector(Arc<Mutex<Report>>);
 
 impl Collector {
-    /// The report as it stands now.
+    /// A copy of the current report.
     pub fn report(&self) -> Report {
         self.lock().clone()
     }

@@ -1,12 +1,12 @@
-//! The two streams. Nothing else in the crate writes to them, and nothing leaves by them with a secret in it. A reader
-//! that went away is nobody's mistake: its broken pipe is swallowed.
+//! Standard output and standard error. No other code writes to them, and secrets are redacted from everything written.
+//! A broken pipe is not an error.
 
 use std::io::{self, IsTerminal as _, Write};
 
 use super::palette::Palette;
 use crate::redact::{self, Secret};
 
-/// The talk side: progress, warnings, errors.
+/// Standard error: progress, warnings, errors.
 #[derive(Debug, Clone)]
 pub struct Stderr {
     palette: Palette,
@@ -15,7 +15,7 @@ pub struct Stderr {
 }
 
 impl Stderr {
-    /// The process's standard error, for a reader who sees what the palette says.
+    /// The standard error of the process, for a reader with the abilities of the palette.
     pub fn new(palette: Palette) -> Self {
         Self {
             palette,
@@ -24,13 +24,14 @@ impl Stderr {
         }
     }
 
-    /// What its reader can see.
+    /// The abilities of its reader.
     pub fn palette(&self) -> Palette {
         self.palette
     }
 
-    /// Writes text as whole lines, in one write. The openings `error:`, `warning:` and `hint:` are coloured where
-    /// colour is wanted; no text is no line. Text from elsewhere must have gone through [`super::text::clean`] before.
+    /// Writes text as complete lines, in one write. The words `error:`, `warning:` and `hint:` at the start of a line
+    /// are coloured if the palette has colours. An empty text writes nothing. Pass text from other programs through
+    /// [`super::text::clean`] first.
     pub fn print(&self, text: &str) {
         if text.is_empty() {
             return;
@@ -40,7 +41,7 @@ impl Stderr {
         self.write(&text);
     }
 
-    /// Writes text that is coloured already.
+    /// Writes text that is already coloured.
     pub fn write(&self, text: &str) {
         let text = redact::text(text);
         #[cfg(test)]
@@ -48,11 +49,11 @@ impl Stderr {
             kept.lock().expect("no test panicked with it").push_str(&text);
             return;
         }
-        // There is nobody left to tell when standard error is gone.
+        // If standard error is closed, the error cannot be reported.
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 
-    /// One that keeps what it is given.
+    /// A stream that keeps the text that is written to it.
     #[cfg(test)]
     pub(super) fn kept(palette: Palette) -> (Self, std::sync::Arc<std::sync::Mutex<String>>) {
         let kept = std::sync::Arc::default();
@@ -60,17 +61,18 @@ impl Stderr {
     }
 }
 
-/// Writes data to standard output. A reader that went away is fine; a full disk is an error.
+/// Writes data to standard output. A broken pipe is not an error; a full disk is one.
 pub fn stdout(text: &str) -> io::Result<()> {
     write_data(redact::text(text).as_bytes())
 }
 
-/// Whether standard output is a terminal, where others may look.
+/// Whether standard output is a terminal, where other people may see it.
 pub fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Writes a secret's value to standard output, because somebody asked for just that. The one way past the sieve.
+/// Writes the value of a secret to standard output, without redaction. Only for a command that explicitly requests the
+/// value.
 pub fn write_secret(secret: &Secret) -> io::Result<()> {
     write_data(secret.reveal())
 }

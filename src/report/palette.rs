@@ -1,4 +1,4 @@
-//! The one place that decides how text may look: colour or not, and which characters the terminal can show.
+//! Colours and characters of the output, depending on the abilities of the terminal.
 
 use annotate_snippets::renderer::{AnsiColor, Style};
 
@@ -7,22 +7,22 @@ const DOUBTFUL: Style = AnsiColor::Yellow.on_default().bold();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const HELPFUL: Style = AnsiColor::BrightCyan.on_default().bold();
 
-/// What a stream's reader can see.
+/// The abilities of the reader of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Palette {
-    /// Whether colours are wanted.
+    /// Whether to use colours.
     pub colour: bool,
-    /// Whether characters beyond ASCII can be shown.
+    /// Whether to use characters beyond ASCII.
     pub unicode: bool,
     /// Whether lines can be redrawn.
     pub live: bool,
 }
 
 impl Palette {
-    /// Neither colour nor anything beyond ASCII.
+    /// Plain ASCII text without colours.
     pub const PLAIN: Self = Self { colour: false, unicode: false, live: false };
 
-    /// Decides for a stream that is a terminal or not, by the variables people set for this.
+    /// Chooses the palette for a stream, by whether it is a terminal and by the usual environment variables.
     pub fn choose(terminal: bool, variable: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let able = terminal && set("TERM").is_some_and(|kind| kind != "dumb");
@@ -34,22 +34,22 @@ impl Palette {
         }
     }
 
-    /// The mark before something that went well.
+    /// The mark before a successful step.
     pub fn tick(&self) -> String {
         self.paint(GOOD, if self.unicode { "✓" } else { "ok" })
     }
 
-    /// The mark before something that failed.
+    /// The mark before a failed step.
     pub fn cross(&self) -> String {
         self.paint(BAD, if self.unicode { "✗" } else { "failed" })
     }
 
-    /// The mark before something that was left out, and between a step and what it does.
+    /// The mark before a skipped step, and between a step and its action.
     pub fn dash(&self) -> &'static str {
         if self.unicode { "—" } else { "-" }
     }
 
-    /// Colours the word that opens a line: `error:`, `warning:`, `hint:`. Plain text comes out as it is without colour.
+    /// Colours the first word of a line: `error:`, `warning:` or `hint:`. Without colours the text stays unchanged.
     pub fn highlight(&self, text: &str) -> String {
         let line = |line: &str| {
             let openings = [("error:", BAD), ("warning:", DOUBTFUL), ("hint:", HELPFUL)];

@@ -1,4 +1,4 @@
-//! A mistake of the agent itself, told without the secrets that its words may hold.
+//! Reports panics of nodeagent itself, without the secrets that their messages may contain.
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
@@ -7,7 +7,7 @@ use std::{
 
 use super::Stderr;
 
-/// From now on a panic is told on this stream, without secrets, and asks to be reported.
+/// Installs a panic hook that prints the panic to this stream with secrets redacted, and asks the user to report it.
 pub fn install_panic_hook(stderr: Stderr) {
     panic::set_hook(Box::new(move |panic| stderr.print(&told(panic))));
 }
@@ -17,7 +17,7 @@ fn told(panic: &PanicHookInfo<'_>) -> String {
     let words = payload.downcast_ref::<&str>().copied();
     let words = words.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words were given");
     let place = panic.location().map(|place| format!(" (at {place})")).unwrap_or_default();
-    // `RUST_BACKTRACE` asks for it.
+    // Captured only if `RUST_BACKTRACE` is set.
     let trace = Backtrace::capture();
     let trace = if trace.status() == BacktraceStatus::Captured { format!("\n{trace}") } else { String::new() };
     format!(

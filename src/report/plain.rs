@@ -1,4 +1,5 @@
-//! The talk of a run where lines cannot be redrawn: a cluster's log, a pipe, CI. Whole lines with the time (UTC).
+//! The view of a run when lines cannot be redrawn, as in a cluster's log, a pipe or CI: complete lines with the time
+//! (UTC).
 
 use std::collections::BTreeMap;
 
@@ -14,17 +15,17 @@ use super::{
     text::{clean, counted, duration},
 };
 
-/// The least time between two lines of progress of one step, in seconds.
+/// The minimum time between two progress lines of one step, in seconds.
 const BETWEEN_PROGRESS: f64 = 10.0;
 
-/// Writes events as lines.
+/// Prints events as lines.
 #[derive(Debug)]
 pub struct Plain {
     stderr: Stderr,
     verbosity: Verbosity,
     run_started: Timestamp,
     steps: BTreeMap<String, Step>,
-    /// Who waits for what, so that it is said once.
+    /// The current waits, so that each is printed once.
     waiting: BTreeMap<Option<String>, String>,
 }
 
@@ -32,12 +33,12 @@ pub struct Plain {
 struct Step {
     title: String,
     started: Option<Timestamp>,
-    /// When something was last said of it.
+    /// When its last line was printed.
     spoke: Option<Timestamp>,
 }
 
 impl Plain {
-    /// Writes to this stream.
+    /// Creates a view that prints to this stream.
     pub fn new(stderr: Stderr, verbosity: Verbosity) -> Self {
         Self { stderr, verbosity, run_started: Timestamp::UNIX_EPOCH, steps: BTreeMap::new(), waiting: BTreeMap::new() }
     }
@@ -106,7 +107,7 @@ impl Plain {
                 let why = failure.as_ref().map_or_else(String::new, |failure| format!(": {}", short(&failure.message)));
                 self.say(time, &format!("{}: {word}{took}{why}", clean(id)));
             }
-            // The summary tells it.
+            // The summary includes it.
             EventKind::StoreUsed { .. } => {}
             EventKind::Warning { text } => self.say(time, &warning(text)),
             EventKind::RunFinished { outcome, .. } => {
@@ -119,7 +120,7 @@ impl Plain {
 
 impl Observer for Plain {
     fn observe(&mut self, event: &Event) {
-        // The failures of a quiet run are told once, at its end.
+        // A quiet run prints failures once, at its end.
         let wanted = self.verbosity != Verbosity::Quiet || matches!(event.kind, EventKind::Warning { .. });
         if wanted {
             self.print(event);

@@ -1,6 +1,5 @@
-//! Events without secrets: each text of an event passes the sieve, before anybody hears of it. What is no text of
-//! somebody else (the words of our own enumerations, times, numbers) stays as it is, so that a log can always be read
-//! again, whatever value somebody chose for a password.
+//! Redacts secrets in events before any observer receives them. Only free texts are redacted. Times, numbers and the
+//! names of enumeration variants stay, so that the log remains parseable even if a password is a word such as `done`.
 
 use super::event::{EventKind, PlannedStep};
 use crate::{problem::Problem, redact};
@@ -27,7 +26,7 @@ fn value(found: serde_json::Value) -> serde_json::Value {
 }
 
 impl Problem {
-    /// The same without secrets.
+    /// The same failure without secrets.
     #[must_use]
     pub fn redacted(self) -> Self {
         Self { message: text(self.message), causes: texts(self.causes), hint: self.hint.map(text), ..self }
@@ -41,7 +40,7 @@ impl PlannedStep {
 }
 
 impl EventKind {
-    /// The same without secrets.
+    /// The same event without secrets.
     #[must_use]
     pub fn redacted(self) -> Self {
         match self {
@@ -81,7 +80,7 @@ mod tests {
 
     #[test]
     fn no_text_of_an_event_holds_a_secret() {
-        // Words that the sample says in every field that is a text of somebody else.
+        // Words that occur in every free text of the sample.
         let secrets =
             ["family", "install", "lock-frontend", "unattended-upgr", "spacy", "libfoo-dev", "the disk", "deb.example"];
         let count = |text: &str| secrets.iter().map(|secret| text.matches(secret).count()).sum::<usize>();
@@ -94,7 +93,7 @@ mod tests {
         for event in sample::events() {
             let kind = event.kind.redacted();
             let written = serde_json::to_string(&kind).expect("written");
-            // Where a profile lies is no secret.
+            // The path of a profile is not a secret.
             let without_places = written.replace("family.toml", "");
             assert_eq!(count(&without_places), 0, "{written}");
         }

@@ -1,4 +1,4 @@
-//! All runs of a node: one folder each, named so that names sort by time.
+//! The folders of all runs of a node. Their names sort by time.
 
 use std::{
     ffi::OsStr,
@@ -16,46 +16,46 @@ use crate::{
     fs::{self, FsError},
 };
 
-/// Where runs are kept on a node.
+/// The folder of the runs of a node, below its root.
 pub const RUNS: &str = "var/log/nodeagent";
-/// How many runs are kept on a node.
+/// How many runs a node keeps.
 pub const KEPT_RUNS: usize = 20;
-/// The name that stands for the newest run.
+/// The name of the newest run in commands.
 pub const LATEST: &str = "latest";
 
-/// A run's name: `20261121T120304Z-4711`, its start and the agent's process id.
+/// The id of a run, `20261121T120304Z-4711`: its start and the process id of nodeagent.
 pub fn run_id(started: Timestamp, process: u32) -> String {
     format!("{}-{process}", started.strftime("%Y%m%dT%H%M%SZ"))
 }
 
-/// All runs of a node.
+/// The folders of all runs of a node.
 #[derive(Debug, Clone)]
 pub struct RunFolders(PathBuf);
 
 impl RunFolders {
-    /// The runs of the node whose file system begins at `root`.
+    /// The runs of the node whose file system starts at `root`.
     pub fn of_node(root: &Path) -> Self {
         Self(root.join(RUNS))
     }
 
-    /// Creates the folder of a run, with a folder for the logs of programs in it.
+    /// Creates the folder of a run, with a folder for the logs of programs.
     pub fn create(&self, run: &str) -> Result<RunFolder, FsError> {
         let folder = RunFolder::at(self.0.join(run));
         fs::create_dirs(&folder.logs(), 0o755)?;
         Ok(folder)
     }
 
-    /// Decisions and fetches of commands outside runs, one a line.
+    /// The path of the audit log for commands outside a run: decisions and fetches, one a line.
     pub fn audit(&self) -> PathBuf {
         self.0.join(AUDIT)
     }
 
-    /// Whether anything was ever kept here.
+    /// Whether the folder exists.
     pub fn exist(&self) -> bool {
         self.0.is_dir()
     }
 
-    /// The names of all runs, oldest first.
+    /// The ids of all runs, oldest first.
     pub fn names(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(&self.0) else { return Vec::new() };
         let mut names: Vec<String> = entries
@@ -74,8 +74,8 @@ impl RunFolders {
         Ok(RunFolder::at(self.0.join(name)))
     }
 
-    /// The run with a name: `latest`, the whole name, or a beginning that only one run has. Anything with a `/` is the
-    /// path of a run's folder or of a report.
+    /// Finds a run by `latest`, its id, or a unique prefix of its id. A name with a `/` is the path of a run's folder
+    /// or of a report.
     pub fn find(&self, name: &str) -> Result<RunFolder, ReportError> {
         if name.contains('/') {
             let path = Path::new(name);
@@ -99,8 +99,8 @@ impl RunFolders {
         }
     }
 
-    /// Removes the oldest runs, so that at most `kept` are left, and from the others the temporary files of runs that were
-    /// killed. Changes only folders that are named like runs.
+    /// Removes the oldest runs so that at most `kept` remain, and the temporary files of killed runs in the others.
+    /// Other folders are not changed.
     pub fn prune(&self, kept: usize) -> Result<(), FsError> {
         let names = self.names();
         let (old, new) = names.split_at(names.len().saturating_sub(kept));
@@ -109,7 +109,7 @@ impl RunFolders {
     }
 }
 
-/// Whether a name is one that [`run_id`] gives.
+/// Whether a name has the form of [`run_id`].
 fn is_run_id(name: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     name.split_once('-').is_some_and(|(time, process)| {
@@ -119,7 +119,7 @@ fn is_run_id(name: &str) -> bool {
     })
 }
 
-/// Time, then process id as a number: of two runs in one second, 998 comes before 1002.
+/// The time, then the process id as a number: of two runs in the same second, 998 comes before 1002.
 fn sort_key(name: &str) -> (&str, u64) {
     let (time, process) = name.split_once('-').unwrap_or((name, ""));
     (time, process.parse().unwrap_or(0))
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn the_partial_report_of_a_killed_run_is_removed() {
         let (temp, folders) = runs(&["20261121T120304Z-4194305", "20261122T120304Z-1"]);
-        // Process ids end at 4,194,304, so this process has ended.
+        // Process ids end at 4,194,304, so this process does not exist.
         let partial = temp.path().join(RUNS).join("20261121T120304Z-4194305/.report.json.4194305-4-0badc0de.nodeagent");
         fs::replace(&partial, b"{", fs::Attributes::default()).expect("written");
         folders.prune(2).expect("it can be pruned");

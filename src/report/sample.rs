@@ -1,4 +1,4 @@
-//! Runs for tests: one that failed, one that went well, as events and as reports.
+//! Sample runs for tests, as events and as reports: one that failed and one that succeeded.
 
 use crate::problem::Problem;
 use jiff::{Span, Timestamp};
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::diagnostic::Origin;
 
-/// A moment, in seconds after the run began.
+/// A time, in seconds after the start of the run.
 pub(super) fn at(seconds: i64) -> Timestamp {
     let start: Timestamp = "2026-11-21T12:03:04Z".parse().expect("a time");
     start.checked_add(Span::new().seconds(seconds)).expect("a time")
@@ -111,7 +111,7 @@ pub(super) fn failed() -> Report {
     replay(&events())
 }
 
-/// A run in which everything goes well: apt, then R beside pip.
+/// A run in which all steps succeed: apt, then R and pip at the same time.
 pub(super) fn done() -> Report {
     replay(&[
         event(0, started()),

@@ -1,4 +1,4 @@
-//! The page of one run: what ran, on which node, from which profile, and how it ended, with every failure in full.
+//! The page of one run: node, profile, steps, outcome, and every failure in full.
 
 use super::{
     Report,
@@ -67,7 +67,7 @@ fn head(report: &Report) -> String {
     lines(facts.into_iter().map(line))
 }
 
-/// What is known of the node, a line for each fact.
+/// The facts of the node, one a line.
 fn node(node: &serde_json::Value) -> Vec<String> {
     let Some(facts) = node.as_object() else { return Vec::new() };
     facts
@@ -78,7 +78,7 @@ fn node(node: &serde_json::Value) -> Vec<String> {
         .collect()
 }
 
-/// A fact in words: `codename bookworm, id debian, version 12` for one of several parts.
+/// A fact as text: `codename bookworm, id debian, version 12` for a fact with several parts.
 fn words(fact: &serde_json::Value) -> String {
     match fact {
         serde_json::Value::String(text) => text.clone(),
@@ -108,9 +108,9 @@ fn wait(wait: &Wait) -> String {
     format!("  {}", clean(&format!("{who} {long} for {}, held by {}", wait.lock, wait.holder)))
 }
 
-/// One line of a list of runs: name, outcome, time, profile.
+/// Renders a list of runs, one a line: id, outcome, duration, profile.
 ///
-/// `running` is the process of the run that is under way.
+/// `running` is the process id of the run in progress.
 pub fn render_list(reports: &[Report], running: Option<u32>) -> String {
     let is_running = |report: &Report| {
         let process = report.run.rsplit('-').next().and_then(|process| process.parse().ok());

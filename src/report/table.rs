@@ -1,4 +1,4 @@
-//! The final table of a run: its steps in the plan's order, and the line that sums it up.
+//! The final table of a run: its steps in plan order, and a summary line.
 
 use std::path::Path;
 
@@ -10,12 +10,12 @@ use super::{
     text::{clean, counted, duration, fetched},
 };
 
-/// The width when it is not known.
+/// The width if it is unknown.
 pub const DEFAULT_WIDTH: usize = 120;
 pub(super) const LEAST_WIDTH: usize = 40;
 const LINES_PER_STEP: usize = 3;
 
-/// The steps with what they did, how they ended and how long they took; nothing when there are none.
+/// Renders the steps with action, status and duration. Empty if there are none.
 pub fn render_table(report: &Report, width: usize) -> String {
     if report.steps.is_empty() {
         return String::new();
@@ -31,7 +31,7 @@ pub fn render_table(report: &Report, width: usize) -> String {
     laid_out(table, &[3])
 }
 
-/// How the run ended, in one line: outcome, time and what was done; then where the report is.
+/// Renders the outcome in one line (result, duration, steps), then the path of the report.
 pub fn render_summary(report: &Report, report_path: Option<&Path>) -> String {
     let time = duration(report.seconds);
     let ready = report.ready.len();
@@ -52,7 +52,7 @@ pub fn render_summary(report: &Report, report_path: Option<&Path>) -> String {
     format!("{text}\n{store}{path}")
 }
 
-/// An outcome in words.
+/// The name of an outcome.
 pub(super) fn word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Done => "done",
@@ -73,7 +73,7 @@ fn state(step: &StepReport) -> String {
     if step.optional && step.status != StepStatus::Done { format!("{word} (optional)") } else { word.into() }
 }
 
-/// A step's status in words.
+/// The name of a step's status.
 pub(super) fn status(status: StepStatus) -> &'static str {
     match status {
         StepStatus::Done => "done",
@@ -84,7 +84,7 @@ pub(super) fn status(status: StepStatus) -> &'static str {
     }
 }
 
-/// Rows in columns, each as wide as its widest cell, with a heading or none.
+/// Renders rows in columns as wide as their widest cells, with an optional heading.
 pub fn render_columns<const N: usize>(heading: &[&str], rows: &[[String; N]]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -97,7 +97,7 @@ pub fn render_columns<const N: usize>(heading: &[&str], rows: &[[String; N]]) ->
     laid_out(table, &[])
 }
 
-/// A table without lines, no wider than `width`.
+/// A table without borders, at most `width` columns wide.
 pub(super) fn plain_table(width: usize) -> Table {
     let mut table = Table::new();
     table
@@ -107,7 +107,7 @@ pub(super) fn plain_table(width: usize) -> Table {
     table
 }
 
-/// The table as text, starting at the edge, with columns of figures aligned to the right.
+/// Renders a table from the left edge. Columns of figures are right-aligned.
 pub(super) fn laid_out(mut table: Table, figures: &[usize]) -> String {
     for &column in figures {
         if let Some(column) = table.column_mut(column) {

@@ -1,5 +1,5 @@
-//! The live view of a run on a terminal: one line a working step, redrawn in place; one line that stays for each step
-//! that ended.
+//! The live view of a run on a terminal: one line for each running step, redrawn in place, and one permanent line for
+//! each step that ended.
 
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
@@ -25,9 +25,9 @@ pub struct Terminal {
     verbosity: Verbosity,
     bars: MultiProgress,
     steps: BTreeMap<String, Step>,
-    /// A run that waits before it has steps.
+    /// A wait of the run before its steps start.
     run_waits: Option<ProgressBar>,
-    /// The longest step id, so that what comes after lines up.
+    /// The length of the longest step id, for alignment.
     id_width: usize,
 }
 
@@ -38,14 +38,14 @@ struct Step {
     line: Option<Line>,
 }
 
-/// The line of a step that works.
+/// The line of a running step.
 #[derive(Debug)]
 struct Line {
     bar: ProgressBar,
     shape: Shape,
 }
 
-/// What a line has beside its words.
+/// The form of a line besides its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
     Words,
@@ -54,7 +54,7 @@ enum Shape {
 }
 
 impl Terminal {
-    /// Draws on standard error.
+    /// Creates a view on standard error.
     pub fn new(palette: Palette, verbosity: Verbosity) -> Self {
         Self::on(ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_SECOND), palette, verbosity)
     }
@@ -70,9 +70,9 @@ impl Terminal {
         }
     }
 
-    /// Puts a line above the working steps, to stay.
+    /// Prints a permanent line above the running steps.
     fn stay(&self, line: &str) {
-        // There is nobody left to tell when standard error is gone.
+        // If standard error is closed, the error cannot be reported.
         let _ = self.bars.println(self.palette.highlight(line));
     }
 
@@ -100,7 +100,7 @@ impl Terminal {
         }
     }
 
-    /// The line of a step, which may work before it has started: downloads come first.
+    /// The line of a step. A download can run before its step has started.
     fn line(&mut self, id: &str) -> &mut Line {
         let line = match self.steps.get_mut(id).and_then(|step| step.line.take()) {
             Some(line) => line,
@@ -109,7 +109,7 @@ impl Terminal {
         self.steps.entry(id.to_owned()).or_default().line.insert(line)
     }
 
-    /// The same, with another shape.
+    /// The same with another form.
     fn shaped_line(&mut self, id: &str, shape: Shape) -> &mut Line {
         let style = self.style(shape);
         let line = self.line(id);
@@ -214,7 +214,7 @@ impl Observer for Terminal {
     }
 }
 
-/// A run that ends by an error or a panic leaves no half-drawn lines.
+/// If a run ends by an error or a panic, no partial lines remain.
 impl Drop for Terminal {
     fn drop(&mut self) {
         self.clear();
@@ -233,7 +233,7 @@ mod tests {
     use super::*;
     use crate::report::sample;
 
-    /// A terminal that keeps all that is written to it.
+    /// A terminal that keeps everything that is written to it.
     #[derive(Debug, Clone, Default)]
     struct Kept(Arc<Mutex<String>>);
 

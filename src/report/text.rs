@@ -1,5 +1,5 @@
-//! How figures and foreign text are worded for people: durations, counts, cut and cleaned lines. One place, so that
-//! the terminal, the table and the pages agree.
+//! Formats figures and text of other programs: durations, counts, shortened and sanitized lines. The terminal, the
+//! tables and the pages share this module.
 
 use super::event::StoreUse;
 use crate::redact;
@@ -30,7 +30,7 @@ pub fn bytes(number: u64) -> String {
     indicatif::DecimalBytes(number).to_string()
 }
 
-/// What came from where: `fetched 12.00 MB: 8.00 MB from this node's store, 4.00 MB from the origin`.
+/// Fetched bytes by source: `fetched 12.00 MB: 8.00 MB from this node's store, 4.00 MB from the origin`.
 pub fn fetched(store: &StoreUse) -> String {
     let all = [
         (store.local, "from this node's store"),
@@ -43,15 +43,15 @@ pub fn fetched(store: &StoreUse) -> String {
     format!("fetched {}: {}", bytes(total), parts.join(", "))
 }
 
-/// A number of things: `1 package`, `3 packages`.
+/// A number of items: `1 package`, `3 packages`.
 pub fn counted(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
-/// One line without secrets and without anything that could steer a terminal: colour sequences are dropped, other
-/// control characters and direction marks become `�`, line ends and tabs a space.
+/// Sanitizes text to one line without secrets and terminal control sequences. Colour sequences are removed, other
+/// control characters and direction marks become `�`, line ends and tabs become spaces.
 pub fn clean(text: &str) -> String {
-    // Before, as it was written, and after: colours may stand in the middle of a word.
+    // Redact before and after: a colour sequence may divide a secret.
     redact::text(&without_control(&redact::text(text))).into_owned()
 }
 
@@ -74,14 +74,14 @@ fn without_control(text: &str) -> String {
     line
 }
 
-/// The character itself, or `�` when it could steer a terminal or hide text.
+/// The character itself, or `�` if it could control a terminal or hide text.
 pub(super) fn harmless(character: char) -> char {
     let steers = character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if steers { '\u{fffd}' } else { character }
 }
 
-/// A cleaned line of at most `most` characters; what is cut away is shown as `...`.
+/// A sanitized line of at most `most` characters. Shortened lines end with `...`.
 pub fn cut(text: &str, most: usize) -> String {
     let line = clean(text);
     if line.chars().count() <= most {
@@ -91,7 +91,7 @@ pub fn cut(text: &str, most: usize) -> String {
     format!("{}...", kept.trim_end())
 }
 
-/// Lines as one text, each with its end.
+/// Joins lines to one text. Each gets a line end.
 pub fn lines<S: AsRef<str>>(lines: impl IntoIterator<Item = S>) -> String {
     let mut text = String::new();
     for line in lines {

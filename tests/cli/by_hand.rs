@@ -1,4 +1,4 @@
-//! `nodeagent secrets list`, `get` and `test`: secrets by hand, each decided first and written down.
+//! `nodeagent secrets list`, `get` and `test`: each access is decided first and recorded in the audit log.
 
 use crate::support::NodeTest;
 
@@ -13,7 +13,7 @@ fn node() -> NodeTest {
     ))
 }
 
-/// Only `family/token` may be read.
+/// Grants `family/token` only.
 const ACCESS: &str = "schema = 1\ncontact = \"ops@example.org\"\n[[grants]]\nwho = [\"local:root\", \"local:analyst\"]\n\
                       read = [\"family/token\"]\n";
 

@@ -73,11 +73,11 @@ fn the_nodes_own_file_names_the_file_store() {
     let node = NodeTest::new()
         .store("Admin/init_scripts/nightly.toml", "schema = 1\nname = \"nightly\"\n")
         .file("etc/nodeagent.toml", "filestroe = \"/x\"\n");
-    // Whatever the options say: what a file of the node would forbid must be known.
+    // The node file is read even if an option overrides the file store: it may restrict other settings.
     node.agent(&["check", "nightly"]).ended(2);
     let said = node.agent_without_store(&["check", "nightly"]).ended(2);
     node.frozen(|| insta::assert_snapshot!(said.stderr));
-    // What is not there is no leave to do without it, and without its access file.
+    // A missing file store must not disable access control.
     let node = node.file("etc/nodeagent.toml", "filestore = \"/nonexistent/store\"\n");
     let said = node.agent_without_store(&["check", "starter"]).ended(2);
     assert!(said.stderr.contains("the file store `/nonexistent/store` is not there"), "{}", said.stderr);

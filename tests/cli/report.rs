@@ -1,4 +1,4 @@
-//! `report`: what is told of runs that were.
+//! `report`: the pages and lists of earlier runs.
 
 use crate::support::{NodeTest, without_progress};
 

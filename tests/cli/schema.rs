@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::{agent_in, entries, project};
 
-/// Bad profiles that no schema can refuse: what breaks are rules about meaning.
+/// Invalid profiles that the schema accepts, because they break rules about meaning.
 const BEYOND_SHAPE: &str = include_str!("../fixtures/profiles/beyond_shape.txt");
 
 #[test]
@@ -34,7 +34,7 @@ fn the_schema_refuses_every_profile_of_a_bad_shape_and_no_other() {
     let (mut refused, mut accepted, mut wrong) = (0, Vec::new(), Vec::new());
     for path in entries(&project().join("tests/fixtures/profiles/bad")) {
         let name = path.file_stem().and_then(|name| name.to_str()).expect("UTF-8").to_owned();
-        // What is not TOML at all never reaches a schema.
+        // A file that is not TOML cannot be validated.
         let Some(profile) = read(&path) else { continue };
         match (validator.is_valid(&profile), beyond.contains(&name.as_str())) {
             (true, true) => accepted.push(name),
@@ -54,7 +54,7 @@ fn the_schema_is_one_that_editors_understand() {
     jsonschema::meta::validate(&schema).expect("it follows its own meta-schema");
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     assert_eq!(schema["additionalProperties"], false);
-    // Every key has words that an editor can show.
+    // Every key has a description for editors.
     for (key, property) in schema["properties"].as_object().expect("it has properties") {
         assert!(property["description"].is_string(), "`{key}` has no description");
     }
@@ -65,7 +65,8 @@ fn validator() -> jsonschema::Validator {
     jsonschema::validator_for(&schema).expect("the schema is sound")
 }
 
-/// A profile as JSON; `None` when it is not TOML. JSON has no dates: they become `null`, which fits nothing either.
+/// A profile as JSON; `None` if it is not TOML. JSON has no dates: they become `null`, which the schema accepts
+/// nowhere.
 pub(crate) fn read(path: &Path) -> Option<Value> {
     let text = String::from_utf8(fs::read(path).expect("fixtures are readable")).ok()?;
     let table: toml::Table = text.trim_start_matches('\u{feff}').parse().ok()?;

@@ -1,4 +1,4 @@
-//! What the tests of the command line share: a fake node in a temporary folder, and the agent run against it.
+//! Shared by the tests of the command line: a fake node in a temporary folder, and the program run against it.
 
 use std::{
     collections::BTreeMap,
@@ -11,17 +11,17 @@ use std::{
 use assert_cmd::Command;
 use tempfile::TempDir;
 
-/// A value that may appear in the file it is for, and nowhere else.
+/// A value that may appear only in its target file.
 pub(crate) const MARKER: &str = "marker-hunter2";
 
-/// A node in a folder: the system's files below `node`, the file store below `store`, profiles in `desk`, which is
-/// the current folder of the agent.
+/// A node in a folder: the system's files in `node`, the file store in `store`, profiles in `desk`, which is the
+/// working directory of the program.
 pub(crate) struct NodeTest {
     temp: TempDir,
     env: BTreeMap<String, String>,
 }
 
-/// What the agent said, and how it ended.
+/// The output and the exit status of the program.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: Option<i32>,
@@ -29,7 +29,7 @@ pub(crate) struct Said {
     pub(crate) stderr: String,
 }
 
-/// The beginning of `[secrets]` in a profile: a token from the variable `FAMILY_TOKEN`, in a file.
+/// The start of `[secrets]` in a profile: a token from the variable `FAMILY_TOKEN`, in a file.
 pub(crate) const TOKEN_OF_FAMILY: &str = r#"
 [secrets]
 source = "env"
@@ -41,10 +41,10 @@ to = { file = "/run/nodeagent/secrets/token" }
 "#;
 
 impl NodeTest {
-    /// A Debian 12 with the users `root` and `analyst`, who both have the ids of whoever runs the test: nobody else
-    /// may give files away.
+    /// A Debian 12 with the users `root` and `analyst`. Both have the ids of the user who runs the test, because only
+    /// root can change the owner of files.
     pub(crate) fn new() -> Self {
-        // A long path would be cut where lines are: snapshots hold for the shortest place only.
+        // A long path would change how lines are shortened in snapshots.
         let temp = tempfile::tempdir_in("/tmp").expect("a temporary folder");
         let node = Self { temp, env: BTreeMap::new() };
         let owner = fs::metadata(node.temp.path()).expect("the folder is there");
@@ -70,13 +70,13 @@ impl NodeTest {
         put(&path, text);
     }
 
-    /// A file of the node.
+    /// Adds a file of the node.
     pub(crate) fn file(self, path: &str, text: &str) -> Self {
         self.write(&Path::new("node").join(path), text);
         self
     }
 
-    /// A file of the node with these permissions.
+    /// Adds a file of the node with permissions.
     pub(crate) fn file_of_mode(self, path: &str, text: &str, mode: u32) -> Self {
         let whole = self.root().join(path);
         if whole.exists() {
@@ -87,30 +87,30 @@ impl NodeTest {
         node
     }
 
-    /// A file of the file store.
+    /// Adds a file of the file store.
     pub(crate) fn store(self, path: &str, text: &str) -> Self {
         self.write(&Path::new("store").join(path), text);
         self
     }
 
-    /// A file in the current folder: profiles and what lies beside them.
+    /// Adds a file to the working directory, where profiles are.
     pub(crate) fn work(self, path: &str, text: &str) -> Self {
         self.write(&Path::new("desk").join(path), text);
         self
     }
 
-    /// A profile `x.toml` in the current folder, from what follows its name.
+    /// Adds the profile `x.toml` to the working directory; `body` follows its name.
     pub(crate) fn profile(self, body: &str) -> Self {
         self.work("x.toml", &format!("schema = 1\nname = \"x\"\n{body}"))
     }
 
-    /// A variable of the agent's environment.
+    /// Sets an environment variable of the program.
     pub(crate) fn var(mut self, name: &str, value: &str) -> Self {
         self.env.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    /// Debian packages, installed.
+    /// Adds installed Debian packages.
     pub(crate) fn debs(self, packages: &[(&str, &str)]) -> Self {
         let stanza = |(name, version): &(&str, &str)| {
             format!("Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {version}\n\n")
@@ -118,7 +118,7 @@ impl NodeTest {
         self.file("var/lib/dpkg/status", &packages.iter().map(stanza).collect::<String>())
     }
 
-    /// The runtime's virtualenv of Python 3.11, with these distributions.
+    /// Adds the runtime's virtualenv of Python 3.11 with these distributions.
     pub(crate) fn python(self, distributions: &[(&str, &str)]) -> Self {
         const HOME: &str = "databricks/python";
         let mut node = self
@@ -137,7 +137,7 @@ impl NodeTest {
         node
     }
 
-    /// R 4.2.2 with these packages in the runtime's library.
+    /// Adds R 4.2.2 with these packages in the runtime's library.
     pub(crate) fn r(self, packages: &[(&str, &str)]) -> Self {
         let description = |name: &str, version: &str, priority: &str| {
             format!("Package: {name}\nVersion: {version}\n{priority}Built: R 4.2.2; ; 2026-01-01 00:00:00 UTC; unix\n")
@@ -157,7 +157,7 @@ impl NodeTest {
         self.temp.path().join("node")
     }
 
-    /// A file of the node, read.
+    /// The content of a file of the node.
     pub(crate) fn read(&self, path: &str) -> String {
         fs::read_to_string(self.root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
@@ -167,25 +167,25 @@ impl NodeTest {
         fs::metadata(self.root().join(path)).expect("the file is there").permissions().mode() & 0o7777
     }
 
-    /// A file beside the node: what `--report-to` fills, say.
+    /// A path beside the node, for example for `--report-to`.
     pub(crate) fn beside(&self, path: &str) -> PathBuf {
         self.temp.path().join(path)
     }
 
-    /// Runs the agent.
+    /// Runs the program with the file store of this node.
     pub(crate) fn agent(&self, arguments: &[&str]) -> Said {
         let store = self.temp.path().join("store").display().to_string();
         self.agent_without_store(&[&["--filestore", store.as_str()], arguments].concat())
     }
 
-    /// Runs the agent, and leaves it to the node where the file store is.
+    /// Runs the program without `--filestore`.
     pub(crate) fn agent_without_store(&self, arguments: &[&str]) -> Said {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("nodeagent"));
         command.arg("--root").arg(self.root()).args(arguments);
         self.said_by(command)
     }
 
-    /// Runs the agent as a user who may do nothing; `None` when the test may not become one.
+    /// Runs the program as an unprivileged user; `None` if the test cannot change its user.
     pub(crate) fn agent_as_nobody(&self, arguments: &[&str]) -> Option<Said> {
         const NOBODY: &str = "65534";
         let setpriv = Path::new("/usr/bin/setpriv");
@@ -193,10 +193,10 @@ impl NodeTest {
             return None;
         }
         fs::set_permissions(self.temp.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
-        // The build's folder may be closed to others; the copy is not.
+        // Other users may have no access to the build folder, so the program is copied.
         let program = self.beside("nodeagent");
         copy(assert_cmd::cargo::cargo_bin!("nodeagent"), &program);
-        // A child that another test starts at this moment holds the copy open until it has become something else.
+        // A child of another test may hold the copy open until it has called exec.
         loop {
             let mut command = Command::new(setpriv);
             command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]).arg(&program).args(arguments);
@@ -207,7 +207,7 @@ impl NodeTest {
         }
     }
 
-    /// Runs the agent with a terminal for its standard output (`script` is in every Debian); returns what it shows.
+    /// Runs the program with a terminal as standard output (`script` is part of Debian). Returns the output.
     pub(crate) fn agent_on_terminal(&self, arguments: &[&str]) -> String {
         let agent = assert_cmd::cargo::cargo_bin!("nodeagent").display().to_string();
         let root = self.root().display().to_string();
@@ -223,7 +223,7 @@ impl NodeTest {
         Said::from(command.output().expect("the agent starts"))
     }
 
-    /// Every file and folder of node and file store: path, kind, permissions, owner, size, time of the last change.
+    /// All files and folders of node and file store: path, kind, permissions, owner, size, modification time.
     pub(crate) fn listing(&self) -> Vec<String> {
         let mut lines = Vec::new();
         list(self.temp.path(), self.temp.path(), &mut lines);
@@ -231,7 +231,7 @@ impl NodeTest {
         lines
     }
 
-    /// What is not as in an earlier listing, but for the folder of reports: a run may always say what it found.
+    /// The changes since an earlier listing, without the folder of reports: every run may write a report.
     pub(crate) fn changes_since(&self, before: &[String]) -> Vec<String> {
         let now = self.listing();
         let added = now.iter().filter(|line| !before.contains(line));
@@ -247,7 +247,7 @@ impl NodeTest {
         changed
     }
 
-    /// Every file below the node and beside it that holds a text.
+    /// All files in and beside the node that contain a text.
     pub(crate) fn files_with(&self, text: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
         search(self.temp.path(), text, &mut found);
@@ -255,7 +255,7 @@ impl NodeTest {
         found.iter().map(|path| path.strip_prefix(self.temp.path()).expect("it is below").to_owned()).collect()
     }
 
-    /// Runs a check with what differs from run to run replaced: folders, digests, times, versions, process ids.
+    /// Runs a check with variable parts of the output replaced: folders, digests, times, versions, process ids.
     pub(crate) fn frozen(&self, check: impl FnOnce()) {
         let temp = self.temp.path().display().to_string();
         let mut settings = snapshots();
@@ -276,8 +276,8 @@ impl NodeTest {
     }
 }
 
-/// The end of what a run said, for snapshots: lines of progress come as they come, and columns are as wide as the
-/// temporary folder's name is long.
+/// The output without progress lines, for snapshots. Columns are normalized, because their width depends on the length
+/// of the temporary folder's name.
 pub(crate) fn without_progress(text: &str) -> String {
     let is_time = |word: &str| word.len() == 8 && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
     let kept = text.lines().filter(|line| !line.split(' ').next().is_some_and(is_time));
@@ -286,7 +286,7 @@ pub(crate) fn without_progress(text: &str) -> String {
     kept.map(|line| if line.starts_with(' ') { line.to_owned() } else { columns(line) }).collect::<Vec<_>>().join("\n")
 }
 
-/// Settings of all snapshots.
+/// The settings of all snapshots.
 pub(crate) fn snapshots() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.set_omit_expression(true);
@@ -298,7 +298,7 @@ pub(crate) fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Runs the agent where no node is, in a folder.
+/// Runs the program in a folder without a node.
 pub(crate) fn agent_in(folder: &Path, arguments: &[&str]) -> Said {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("nodeagent"));
     command.env_clear().current_dir(folder).args(["--root", "/nonexistent"]);
@@ -306,13 +306,13 @@ pub(crate) fn agent_in(folder: &Path, arguments: &[&str]) -> Said {
 }
 
 impl Said {
-    /// The end it came to, with all it said when it is another.
+    /// Asserts the exit status. A failure prints the output.
     pub(crate) fn ended(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "--- stdout\n{}--- stderr\n{}", self.stdout, self.stderr);
         self
     }
 
-    /// What it printed, as JSON.
+    /// The standard output as JSON.
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).expect("stdout is JSON")
     }
@@ -371,14 +371,14 @@ fn search(folder: &Path, text: &str, found: &mut Vec<PathBuf>) {
         }
         if path.is_dir() {
             search(&path, text, found);
-        // The library's search is optimised in a debug build, too.
+        // The library's search is optimised in debug builds, too.
         } else if String::from_utf8_lossy(&fs::read(&path).expect("readable")).contains(text) {
             found.push(path);
         }
     }
 }
 
-/// What is in a folder, by name.
+/// The entries of a folder, sorted by name.
 pub(crate) fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("readable").path()).collect();

@@ -1,4 +1,4 @@
-//! Which package a shared library belongs to, by dpkg's own lists of files.
+//! The packages that shared libraries belong to, from dpkg's file lists.
 
 use std::{
     collections::BTreeMap,
@@ -7,15 +7,15 @@ use std::{
 
 use memchr::memmem;
 
-/// The shared libraries that packages brought.
+/// The shared libraries of all packages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Libraries {
-    /// The owners by path.
+    /// The packages by path.
     owners: BTreeMap<String, String>,
 }
 
 impl Libraries {
-    /// Reads the lists of the node below `root`. A node without dpkg has none.
+    /// Reads the file lists of the node below `root`. Empty without dpkg.
     pub fn read(root: &Path) -> Self {
         let mut owners = BTreeMap::new();
         for entry in std::fs::read_dir(root.join("var/lib/dpkg/info")).into_iter().flatten().flatten() {
@@ -32,12 +32,12 @@ impl Libraries {
         Self { owners }
     }
 
-    /// The package that a path of the node belongs to, such as `libc6:amd64`.
+    /// The package that a path belongs to, such as `libc6:amd64`.
     pub fn owner(&self, path: &Path) -> Option<&str> {
         self.owners.get(merged(path.to_str()?)).map(String::as_str)
     }
 
-    /// Where the loader looks for libraries, by the node's own paths.
+    /// The folders that the dynamic loader searches, as absolute paths of the node.
     pub fn folders() -> Vec<PathBuf> {
         let triplet = format!("{}-linux-gnu", std::env::consts::ARCH);
         let of_triplet = ["/usr/local/lib", "/lib", "/usr/lib"].map(|folder| Path::new(folder).join(&triplet));
@@ -46,7 +46,7 @@ impl Libraries {
     }
 }
 
-/// `/lib` and `/usr/lib` are one folder, and lists may say either.
+/// `/lib` and `/usr/lib` are the same folder, and file lists use both names.
 fn merged(path: &str) -> &str {
     path.strip_prefix("/usr").filter(|rest| rest.starts_with("/lib")).unwrap_or(path)
 }

@@ -14,7 +14,7 @@ use crate::digest::Digest;
 /// An installed distribution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Distribution {
-    /// Normalised name.
+    /// Normalized name.
     pub name: String,
     /// Version as written.
     pub version: String,
@@ -22,22 +22,22 @@ pub struct Distribution {
     pub requires: Vec<String>,
     /// Its metadata folder.
     pub folder: PathBuf,
-    /// Whether its metadata and its list of files are there; a killed installer can leave one without.
+    /// Whether its metadata and its file list exist. A killed installer may leave one of them missing.
     pub is_complete: bool,
 }
 
-/// A file of an installed distribution, as its `RECORD` has it.
+/// A file in a distribution's `RECORD`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordEntry {
-    /// Its path, from the folder that the metadata folder is in.
+    /// Its path, relative to the folder that contains the metadata folder.
     pub path: String,
-    /// Its SHA-256 in base64 for addresses, without padding.
+    /// Its SHA-256 in URL-safe base64 without padding.
     pub sha256: Option<String>,
 }
 
 impl RecordEntry {
-    /// Whether the file is as it was installed; one without a digest always is. `below` is the folder that the metadata
-    /// folder is in.
+    /// Whether the file is unchanged since its installation; always true without a digest. `below` is the folder that
+    /// contains the metadata folder.
     pub fn matches_record(&self, below: &Path) -> io::Result<bool> {
         let Some(recorded) = &self.sha256 else { return Ok(true) };
         let digest = Digest::sha256_of_file(&below.join(&self.path))?;
@@ -47,14 +47,14 @@ impl RecordEntry {
 }
 
 impl Distribution {
-    /// The address it was installed from, when it was asked for by address (PEP 610), as a requirement writes it:
+    /// The URL of a direct installation (PEP 610), in the form of a requirement:
     /// `git+https://host/project.git@revision#subdirectory=part`.
     pub fn direct_url(&self) -> Option<String> {
         let bytes = std::fs::read(self.folder.join("direct_url.json")).ok()?;
         direct_url(&serde_json::from_slice(&bytes).ok()?)
     }
 
-    /// The files that its list names, byte code left out.
+    /// The files of its `RECORD`, without byte code.
     pub fn files(&self) -> io::Result<Vec<RecordEntry>> {
         let record = std::fs::read_to_string(self.folder.join("RECORD"))?;
         let recorded = |line: &str| {
@@ -65,7 +65,7 @@ impl Distribution {
         Ok(record.lines().filter_map(recorded).collect())
     }
 
-    /// Whether every file that its list names is there.
+    /// Whether all files of its `RECORD` exist.
     pub fn has_all_files(&self) -> bool {
         let (Ok(record), Some(base)) = (std::fs::read_to_string(self.folder.join("RECORD")), self.folder.parent())
         else {
@@ -76,7 +76,8 @@ impl Distribution {
 }
 
 impl Distribution {
-    /// Whether each of its modules has byte code for an interpreter such as `cpython-311`. Installers make it last.
+    /// Whether all its modules have byte code for an interpreter such as `cpython-311`. Installers write byte code
+    /// last.
     pub fn is_compiled(&self, interpreter: &str) -> bool {
         let (Ok(record), Some(base)) = (std::fs::read_to_string(self.folder.join("RECORD")), self.folder.parent())
         else {
@@ -87,7 +88,8 @@ impl Distribution {
     }
 }
 
-/// Where the byte code of a module is for an interpreter such as `cpython-311` (PEP 3147); `None` for what is no module.
+/// The path of a module's byte code for an interpreter such as `cpython-311` (PEP 3147); `None` if the path is not a
+/// module.
 pub fn bytecode_path(path: &Path, interpreter: &str) -> Option<PathBuf> {
     let name = path.file_stem().filter(|_| path.extension().is_some_and(|ending| ending == "py"))?;
     Some(path.with_file_name("__pycache__").join(format!("{}.{interpreter}.pyc", name.to_string_lossy())))
@@ -105,7 +107,7 @@ fn direct_url(record: &serde_json::Value) -> Option<String> {
     Some(text("/subdirectory").map_or(url.clone(), |folder| format!("{url}#subdirectory={folder}")))
 }
 
-/// The path of a RECORD line: a CSV field that is quoted when it holds a comma.
+/// The path in a RECORD line, a CSV field. It is quoted if it contains a comma.
 fn record_path(line: &str) -> Option<&str> {
     match line.strip_prefix('"') {
         Some(quoted) => quoted.split('"').next(),
@@ -114,7 +116,7 @@ fn record_path(line: &str) -> Option<&str> {
     .filter(|path| !path.is_empty() && !path.ends_with(".pyc"))
 }
 
-/// The distributions in a folder; one that is not there has none.
+/// The distributions in a folder. A missing folder has none.
 pub(super) fn read_folder(folder: &Path) -> io::Result<Vec<Distribution>> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,

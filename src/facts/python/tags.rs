@@ -1,4 +1,4 @@
-//! Whether a wheel fits an interpreter, told by its file name (PEP 427, PEP 425, PEP 600).
+//! Whether a wheel is compatible with an interpreter, by its file name (PEP 427, PEP 425, PEP 600).
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use super::name::normalised;
 /// The parts of a wheel's file name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WheelName {
-    /// Normalised distribution name.
+    /// Normalized distribution name.
     pub name: String,
     /// Version.
     pub version: String,
@@ -16,12 +16,12 @@ pub struct WheelName {
     platform: Vec<String>,
 }
 
-/// Why a wheel does not fit.
+/// Why a wheel is not compatible.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WheelMismatch {
-    /// What the wheel is for.
+    /// The requirements of the wheel.
     pub wheel: String,
-    /// What the node has.
+    /// The properties of the node.
     pub node: String,
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for WheelMismatch {
 }
 
 impl WheelName {
-    /// Takes a file name apart: `name-version(-build)?-python-abi-platform.whl`.
+    /// Parses a file name: `name-version(-build)?-python-abi-platform.whl`.
     pub fn parse(file: &str) -> Option<Self> {
         let parts: Vec<&str> = file.strip_suffix(".whl")?.split('-').collect();
         let ([name, version, python, abi, platform] | [name, version, _, python, abi, platform]) = parts[..] else {
@@ -48,7 +48,8 @@ impl WheelName {
         })
     }
 
-    /// Whether it fits `CPython` 3.`minor` on this processor (`amd64`, `arm64`) with this minor version of glibc 2.
+    /// Checks that it is compatible with `CPython` 3.`minor` on this processor (`amd64`, `arm64`) and this minor
+    /// version of glibc 2.
     pub fn matches(&self, minor: u32, arch: &str, glibc: Option<u32>) -> Result<(), WheelMismatch> {
         let machine = if arch == "arm64" { "aarch64" } else { "x86_64" };
         let python = self.python.iter().any(|tag| python_fits(tag, minor, &self.abi));
@@ -89,7 +90,7 @@ fn platform_fits(tag: &str, machine: &str, glibc: Option<u32>) -> bool {
         "manylinux2014" => Some(17),
         _ => rest.strip_prefix("manylinux_2_").and_then(|minor| minor.parse().ok()),
     };
-    // Where the C library's version cannot be told, pip has the last word.
+    // If the version of glibc is unknown, pip decides.
     needed.is_some_and(|needed: u32| glibc.is_none_or(|glibc| needed <= glibc))
 }
 

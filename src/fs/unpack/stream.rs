@@ -1,4 +1,5 @@
-//! The bytes of an archive, so many at a time: a reader of tar keeps names and headers in memory, however long they are.
+//! Limits how many bytes of an archive are read at once: the tar reader keeps names and headers in memory, whatever
+//! their length.
 
 use std::{
     cell::Cell,
@@ -8,12 +9,12 @@ use std::{
 
 use super::UnsafeArchive;
 
-/// What may stand between the contents of two entries: headers, long names, padding.
+/// The maximum size of headers, long names and padding between the contents of two entries.
 const MOST_HEADERS: u64 = 1 << 20;
-/// Content is padded to whole blocks.
+/// Content is padded to blocks of this size.
 const BLOCK: u64 = 512;
 
-/// What may still be read.
+/// The number of bytes that may still be read.
 #[derive(Clone)]
 pub(super) struct Budget(Rc<Cell<u64>>);
 
@@ -27,7 +28,7 @@ impl Budget {
     }
 }
 
-/// A reader that ends in an error when its budget is spent.
+/// A reader that returns an error when its budget is used up.
 pub(super) struct Bounded<R> {
     inner: R,
     budget: Budget,

@@ -5,7 +5,7 @@ use super::*;
 /// Path, kind, and content or target.
 type Written<'a> = (&'a str, EntryType, &'a str);
 
-/// One entry, written as it is: the checked setters would refuse the very paths to be tested.
+/// Appends an entry without the checks of the setters, which would reject the paths under test.
 fn entry(builder: &mut tar::Builder<Vec<u8>>, path: &str, kind: EntryType, content: &str) {
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(kind);
@@ -28,11 +28,11 @@ fn archive(entries: &[Written<'_>]) -> Vec<u8> {
     builder.into_inner().expect("memory")
 }
 
-/// What was found hostile; `None` when the archive was unpacked.
+/// The reason for a rejection; `None` if the archive was unpacked.
 fn judged(archive: impl Read, into: &Path, limits: Limits) -> Option<UnsafeArchive> {
     let error = unpack_with_limits(archive, into, limits).err()?;
     let FsError::Io { source, .. } = &error else { panic!("{error:?}") };
-    // What the stream itself refuses comes through the reader of tar, which wraps it.
+    // The tar reader wraps errors of the stream.
     let mut cause: Option<&dyn std::error::Error> = source.get_ref().map(|cause| cause as _);
     while let Some(next) = cause {
         if let Some(hostile) = next.downcast_ref::<UnsafeArchive>() {
@@ -86,9 +86,9 @@ fn each_trick_is_refused_by_its_check() {
         (&[("a", Is::Symlink, "..")], UnsafeArchive::LinkOutside),
         (&[("a/b", Is::Symlink, "../../etc")], UnsafeArchive::LinkOutside),
         (&[("a", Is::Symlink, "b/../../etc")], UnsafeArchive::LinkOutside),
-        // `a` is the folder itself, and what is above it is outside.
+        // `a` is the folder itself, and its parent is outside.
         (&[("a", Is::Symlink, "."), ("b", Is::Symlink, "a/..")], UnsafeArchive::LinkOutside),
-        // Three folders deep by its name, and in the folder itself by its place.
+        // By its name the link is three folders deep, but `d/e/up` is the folder itself.
         (&[("d/e/up", Is::Symlink, "../.."), ("d/e/up/out", Is::Symlink, "../../..")], UnsafeArchive::ThroughLink),
         (&[("a", Is::Symlink, "b"), ("a/x", Is::Regular, "evil")], UnsafeArchive::ThroughLink),
         (&[("a", Is::Symlink, "b"), ("a/", Is::Directory, "")], UnsafeArchive::Twice),
@@ -126,7 +126,7 @@ fn one_name_may_not_be_many_entries_or_many_bytes() {
     assert_eq!(validator(10, 1), Some(UnsafeArchive::TooMany(1)));
 }
 
-/// A header that promises more bytes than there are disks, and a stream that would give them.
+/// A header with a size larger than any disk, and a stream that would deliver it.
 fn endless(kind: EntryType) -> impl Read {
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(kind);
@@ -144,14 +144,14 @@ fn what_does_not_end_is_refused_before_it_fills_disk_or_memory() {
     for kind in [EntryType::GNULongName, EntryType::GNULongLink, EntryType::XHeader, EntryType::XGlobalHeader] {
         assert_eq!(judged(endless(kind), temp.path(), limits), Some(UnsafeArchive::LongHeader(1 << 20)), "{kind:?}");
     }
-    // Folders, one after the other, for ever.
+    // An endless sequence of folders.
     let block = archive(&[("a/", EntryType::Directory, "")])[..512].to_vec();
     let forever = (0..u64::MAX).map(|_| block.clone());
     let few = Limits { entries: 1000, ..limits };
     assert_eq!(judged(Blocks(forever, Vec::new()), temp.path(), few), Some(UnsafeArchive::TooMany(1000)));
 }
 
-/// A stream made of blocks.
+/// A stream of blocks.
 struct Blocks<I>(I, Vec<u8>);
 
 impl<I: Iterator<Item = Vec<u8>>> Read for Blocks<I> {

@@ -1,21 +1,21 @@
-//! Why an archive is refused: what no honest archive of packages holds.
+//! Why an archive is rejected. No valid package archive contains such entries.
 
 use std::path::PathBuf;
 
-/// What an archive tried.
+/// The reason for a rejection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnsafeArchive {
-    /// A name with `..` in it, or none.
+    /// A name with `..`, or an empty name.
     #[error("the archive tries to write outside its folder")]
     Outside,
-    /// A name that begins at the root.
+    /// An absolute name.
     #[error("the archive names an absolute path")]
     Absolute,
-    /// A symbolic or hard link that leads out.
+    /// A symbolic or hard link to a path outside.
     #[error("the archive has a link that leads out of its folder")]
     LinkOutside,
-    /// A hard link to something that is no file of the archive.
+    /// A hard link to a path that is not a file of the archive.
     #[error("the archive has a hard link to what is not a file of its own")]
     LinkToOther,
     /// A name below a symbolic link.
@@ -27,22 +27,22 @@ pub enum UnsafeArchive {
     /// A named pipe.
     #[error("the archive has a pipe in it")]
     Pipe,
-    /// Something else that is neither a file nor a folder nor a link.
+    /// An entry other than a file, folder or link.
     #[error("the archive has an entry that is neither a file nor a folder nor a link")]
     UnknownKind,
-    /// A name that was there before.
+    /// A name that occurred before.
     #[error("the archive has the name twice")]
     Twice,
-    /// Two names that are one where case does not count.
+    /// Two names that differ only in case.
     #[error("the archive has another name that differs in case only: `{}`", .0.display())]
     OnlyCase(PathBuf),
-    /// More entries than foreseen.
+    /// Too many entries.
     #[error("the archive has more than {0} entries")]
     TooMany(u64),
-    /// More bytes than foreseen.
+    /// Too many bytes.
     #[error("the archive holds more than {0} bytes")]
     TooLarge(u64),
-    /// A name, or what describes an entry, that does not end.
+    /// A name or header that is too long.
     #[error("the archive describes an entry with more than {0} bytes")]
     LongHeader(u64),
 }

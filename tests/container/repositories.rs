@@ -4,39 +4,33 @@ use crate::support::{CommandOutput, LIBRARY, Node};
 
 /// A repository with faults. The first part of the path selects the fault.
 const SERVER: &str = r"
-import hashlib, http.server, os, re, socketserver, sys, time
-class Faulty(http.server.BaseHTTPRequestHandler):
+import os, sys, time
+import fake_http
+
+class Faulty(fake_http.Handler):
     asked = {}
-    def do_GET(self):
+
+    def handle_any(self):
         _, kind, *rest = self.path.split('/')
         path = '/srv/cran/' + '/'.join(rest)
         archive = path.endswith('.tar.gz')
         self.asked[self.path] = self.asked.get(self.path, 0) + 1
         if kind == 'busy' and self.asked[self.path] < 3:
-            return self.answer(503, b'come back later')
+            return self.respond(503, b'come back later')
         if kind == 'slow' and archive:
             time.sleep(600)
         if not os.path.exists(path) or kind == 'lost' and archive:
-            return self.answer(404, b'not here')
-        body = open(path, 'rb').read()
+            return self.respond(404, b'not here')
+        with open(path, 'rb') as file:
+            body = file.read()
         if kind == 'wrong' and archive:
             body = body[:-1] + bytes([body[-1] ^ 1])
         if kind == 'short' and archive:
-            self.answer(200, body[: len(body) // 2], len(body))
-            self.connection.close()
-            return
-        self.answer(200, body)
-    def answer(self, status, body, length=None):
-        self.send_response(status)
-        self.send_header('Content-Length', str(len(body) if length is None else length))
-        self.end_headers()
-        self.wfile.write(body)
-        self.wfile.flush()
-    def log_message(self, *_):
-        pass
-class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    daemon_threads = True
-Server(('127.0.0.1', int(sys.argv[1])), Faulty).serve_forever()
+            self.close_connection = True
+            return self.respond(200, body[: len(body) // 2], {'content-length': str(len(body))})
+        self.respond(200, body)
+
+fake_http.Server(Faulty, sys.argv[1]).serve_forever()
 ";
 
 /// The port of that repository. Nodes of the chroot engine share one network.
@@ -49,6 +43,7 @@ const DOWN: &str = "http://127.0.0.1:9/";
 fn faulty(what: &str) -> Option<Node> {
     let node = Node::fresh(what)?;
     node.write("/tmp/faulty.py", SERVER);
+    node.write("/tmp/fake_http.py", include_str!("../clouds/fake_http.py"));
     let port = port();
     node.sh(&format!(
         "setsid python3 /tmp/faulty.py {port} > /dev/null 2>&1 < /dev/null &

@@ -1,4 +1,4 @@
-//! The audit log: one JSON line per decision and per fetch of a secret, never a value.
+//! The audit log: one JSON line for each decision and each fetch of a secret. It contains no values.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::{
     secrets::{Address, SecretError},
 };
 
-/// A log that only grows, for root's eyes.
+/// An append-only log that only root can read.
 #[derive(Debug)]
 pub struct AuditLog {
     log: LineLog,
@@ -21,7 +21,7 @@ pub struct AuditLog {
     command: &'static str,
 }
 
-/// One line.
+/// A line of the log.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Line<'a> {
@@ -29,25 +29,25 @@ struct Line<'a> {
     run: Option<&'a str>,
     command: &'a str,
     event: &'a str,
-    /// Principal, by every name that is known.
+    /// All known names of the identity.
     identity: Vec<String>,
     what: String,
-    /// The line of the profile that asked.
+    /// The position of the request in the profile.
     asked_at: Option<String>,
-    /// `allowed`, `denied`, or `off` where no access file decides.
+    /// `allowed`, `denied`, or `off` if no access file decides.
     decision: &'a str,
     rule: Option<String>,
-    /// What became of it.
+    /// The result.
     outcome: &'a str,
 }
 
 impl AuditLog {
-    /// Opens the log of a run, or of a command outside any run.
+    /// Opens the log, for a run or for a command outside a run.
     pub fn open(path: &Path, run: Option<String>, command: &'static str) -> Result<Self, FsError> {
         Ok(Self { log: LineLog::open_private(path)?, run, command })
     }
 
-    /// Writes a decision down. `asked` is the line of the profile that asked.
+    /// Records a decision. `asked` is the position of the request in the profile.
     pub fn decided(
         &mut self,
         identity: &Identity,
@@ -59,7 +59,7 @@ impl AuditLog {
         self.write(identity, "decision", request.to_string(), asked, Some(decision), outcome)
     }
 
-    /// Writes a fetch of a secret down. `decision` is what allowed it, where anything was decided.
+    /// Records a fetch of a secret. `decision` is the decision that allowed it, if there was one.
     pub fn fetched(
         &mut self,
         identity: &Identity,
@@ -102,12 +102,12 @@ impl AuditLog {
             rule: rule.map(ToString::to_string),
             outcome,
         };
-        // Texts and a time can always be written as JSON.
+        // Serialization of strings and a timestamp cannot fail.
         self.log.line(&redact::text(&serde_json::to_string(&line).unwrap_or_default()))
     }
 }
 
-/// Why a secret could not be had, in one word.
+/// The reason why a secret could not be fetched, in one word.
 fn outcome(failure: &SecretError) -> String {
     let word = match failure {
         SecretError::Cloud(error) => {
@@ -133,11 +133,11 @@ mod tests {
     };
 
     #[test]
-    fn every_decision_and_fetch_is_a_line_that_only_its_owner_may_read() {
+    fn every_decision_and_fetch_is_a_line_in_a_private_file() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let access =
             Access::parse("access.toml", b"schema = 1\n[[grants]]\nwho = ['cluster:Family']\nread = ['family']\n");
-        let (access, node) = (access.expect("it is sound"), fixtures::family_node());
+        let (access, node) = (access.expect("a valid file"), fixtures::family_node());
         let path = temp.path().join("audit.jsonl");
         let mut log = AuditLog::open(&path, Some("20261121T120304Z-4711".into()), "run").expect("opened");
         let address = Address::Databricks { scope: "family".into(), key: "token".into() };

@@ -1,48 +1,54 @@
-//! What an identity may use: decided by the grants alone, and denied where no grant allows it.
+//! Decides what an identity may use. A request that no grant permits is denied.
 
 use std::{collections::BTreeSet, fmt};
 
-use super::{Access, Cloud, Grant, Identity, Located, Principal, SecretPattern};
+use super::{
+    access::{Access, Grant, Located},
+    identity::Identity,
+    identity_provider::IdentityProvider,
+    principal::Principal,
+    secret_pattern::SecretPattern,
+};
 use crate::{
     diagnostic::{Diagnostic, Origin},
     grammar::secret_source::nonstandard_address,
     secrets::{Address, SecretScope},
 };
 
-/// Something that somebody wants to use.
+/// A request to use a secret, a database or a profile.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AccessRequest {
-    /// The value of a secret.
+    /// Reads the value of a secret.
     Read {
-        /// Its scope.
+        /// The scope.
         scope: String,
-        /// Its key; `None` for every key of the scope.
+        /// The key. `None` stands for all keys of the scope.
         key: Option<String>,
-        /// Where it is, as an [`Address`] is written, when that is not where scope and key say.
+        /// The text form of the [`Address`], if it is not the default address of scope and key.
         elsewhere: Option<String>,
     },
-    /// A connection to a database.
+    /// Connects to a database.
     Connect {
-        /// The database, by its name in the access file.
+        /// The name of the database in the access file.
         database: String,
-        /// Principal to be there.
+        /// The database user.
         user: String,
     },
-    /// The profiles of a unit, on a cluster of another.
+    /// Uses the profiles of a unit on a cluster of another unit.
     UseProfile {
-        /// The unit they belong to.
+        /// The unit of the profiles.
         unit: String,
     },
 }
 
 impl AccessRequest {
-    /// A secret by scope and key, where these say it is.
+    /// A request for a secret at the default address of scope and key.
     pub fn read(scope: impl Into<String>, key: impl Into<String>) -> Self {
         Self::Read { scope: scope.into(), key: Some(key.into()), elsewhere: None }
     }
 
-    /// A secret by scope and key, at an address. What counts is the address: a profile may not give a secret of others
-    /// a name of its own.
+    /// A request for a secret at an address. The address decides: a profile cannot get the secret of another unit under a
+    /// name of its own.
     pub fn read_at(scope: &str, key: &str, address: &Address) -> Self {
         Self::Read {
             scope: scope.to_owned(),
@@ -51,26 +57,26 @@ impl AccessRequest {
         }
     }
 
-    /// The names of all secrets of a scope. Where the scope is not where its name says, a grant for all that is there
-    /// is asked for.
+    /// A request for the names of all secrets of a scope. If the scope is not at its default address, the request requires
+    /// a grant for all secrets there.
     pub fn list(place: &SecretScope) -> Self {
         const ALL: &str = "*";
         let elsewhere = nonstandard_address(&place.scope, ALL, &place.address(ALL, None, None));
         Self::Read { scope: place.scope.clone(), key: None, elsewhere }
     }
 
-    /// A secret by its place at a source, as `SOURCE:PLACE`.
+    /// A request for a secret by its address, `SOURCE:PLACE`.
     ///
     /// # Errors
-    /// When that names no place of a source.
-    pub fn place(text: &str) -> Result<Self, Diagnostic> {
+    /// If the text is not a valid address.
+    pub fn at_address(text: &str) -> Result<Self, Diagnostic> {
         match SecretPattern::parse(text) {
             Ok(_) => Ok(Self::Read { scope: String::new(), key: None, elsewhere: Some(text.to_owned()) }),
             Err((message, hint)) => Err(Diagnostic::nowhere(message).hint(hint)),
         }
     }
 
-    /// A connection.
+    /// A request for a connection.
     pub fn connect(database: impl Into<String>, user: impl Into<String>) -> Self {
         Self::Connect { database: database.into(), user: user.into() }
     }
@@ -88,42 +94,44 @@ impl fmt::Display for AccessRequest {
     }
 }
 
-/// Whether something may be used, and what decided it.
+/// The decision about a request, with its reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// Whether it may.
+    /// Whether the request is allowed.
     pub allowed: bool,
-    /// The line of the access file that allows it. `None`: nothing does, or it takes no grant.
+    /// The position of the entry that allows the request. `None` if the request is denied or requires no grant.
     pub rule: Option<Origin>,
-    /// What that line says: who gets what.
+    /// The principal and the entry that allow the request.
     pub granted: Option<MatchedGrant>,
-    /// Why it takes no grant.
+    /// The reason why the request requires no grant.
     pub exemption: Option<Exemption>,
 }
 
-/// Why something may be used without a grant.
+/// A reason why a request requires no grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exemption {
     /// There is no access file.
     NoAccessFile,
-    /// The unit is the cluster's own.
+    /// The profile belongs to the unit of the cluster.
     OwnUnit,
-    /// The cluster's name tells no unit: what may be read there is decided secret by secret.
+    /// The node has no unit. Each secret of the profile is still decided by itself.
     NoUnit,
 }
 
 impl fmt::Display for Exemption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoAccessFile => "no access file: the sources' own access lists alone decide",
-            Self::OwnUnit => "it is this cluster's own unit",
-            Self::NoUnit => "this node is no unit's, and may use the profiles of any; each secret is decided by itself",
+            Self::NoAccessFile => "no access file: only the access control of the sources applies",
+            Self::OwnUnit => "the unit is the unit of this cluster",
+            Self::NoUnit => {
+                "this node has no unit and may use the profiles of all units; each secret is decided separately"
+            }
         })
     }
 }
 
 impl Exemption {
-    /// Whether something takes no grant here.
+    /// The exemption that applies to a request.
     fn of(access: &Access, identity: &Identity, request: &AccessRequest) -> Option<Self> {
         match (request, &identity.cluster_unit) {
             (AccessRequest::Read { .. }, _) => access.is_off().then_some(Self::NoAccessFile),
@@ -134,23 +142,23 @@ impl Exemption {
     }
 }
 
-/// The part of a grant that allows something.
+/// The part of a grant that allows a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MatchedGrant {
-    /// Principal, as it is written.
+    /// The principal, as written in the file.
     pub who: Located<Principal>,
-    /// What, as it is written.
+    /// The entry, as written in the file.
     pub what: String,
 }
 
-/// Decides. Without an access file secrets are left to their sources; the databases and the profiles of others stay
-/// closed. The profiles of the cluster's own unit are open, and all of them where a cluster is no unit's.
+/// Decides about a request. Without an access file, all secrets are allowed, and databases and the profiles of other units
+/// are denied. Profiles of the cluster's unit are always allowed. On a node without a unit, all profiles are.
 pub fn decide(access: &Access, identity: &Identity, request: &AccessRequest) -> Decision {
     if let Some(exemption) = Exemption::of(access, identity, request) {
         return Decision { allowed: true, rule: None, granted: None, exemption: Some(exemption) };
     }
     for (grant, what) in access.covering(request) {
-        if let Some(who) = grant.who.iter().find(|who| who.value.matches(identity)) {
+        if let Some(who) = grant.who.iter().find(|who| identity.matches(&who.value)) {
             let granted = MatchedGrant { who: who.clone(), what: what.value };
             return Decision { allowed: true, rule: Some(what.origin), granted: Some(granted), exemption: None };
         }
@@ -159,55 +167,58 @@ pub fn decide(access: &Access, identity: &Identity, request: &AccessRequest) -> 
 }
 
 impl Access {
-    /// The grants for an identity.
+    /// The grants that match an identity.
     pub fn grants_of(&self, identity: &Identity) -> impl Iterator<Item = &Grant> + Clone {
-        self.grants.iter().filter(move |grant| grant.who.iter().any(|who| who.value.matches(identity)))
+        self.grants.iter().filter(move |grant| grant.who.iter().any(|who| identity.matches(&who.value)))
     }
 
-    /// The grants that give something, each with the entry that does, whoever they are for.
+    /// The grants that cover a request, for any principal. Each comes with the covering entry.
     pub(super) fn covering(&self, request: &AccessRequest) -> impl Iterator<Item = (&Grant, Located<String>)> {
         self.grants.iter().filter_map(move |grant| Some((grant, grant.covers(request)?)))
     }
 
-    /// Whether somebody may.
+    /// Whether any principal is granted a request.
     pub fn is_granted_to_any(&self, request: &AccessRequest) -> bool {
         self.covering(request).next().is_some() || (self.is_off() && matches!(request, AccessRequest::Read { .. }))
     }
 
-    /// The clouds that know whether somebody is meant by the grants that give any of these.
-    pub fn clouds_for<'w>(&self, requests: impl IntoIterator<Item = &'w AccessRequest>) -> BTreeSet<Cloud> {
+    /// The identity providers that decide whether an identity matches the grants for these requests.
+    pub fn providers_for<'w>(
+        &self,
+        requests: impl IntoIterator<Item = &'w AccessRequest>,
+    ) -> BTreeSet<IdentityProvider> {
         let grants = requests.into_iter().flat_map(|request| self.covering(request).map(|(grant, _)| grant));
-        grants.flat_map(|grant| &grant.who).filter_map(|who| who.value.cloud()).collect()
+        grants.flat_map(|grant| &grant.who).filter_map(|who| who.value.provider()).collect()
     }
 
-    /// The clouds that know whether somebody is meant by any grant.
-    pub fn clouds(&self) -> BTreeSet<Cloud> {
-        self.grants.iter().flat_map(|grant| &grant.who).filter_map(|who| who.value.cloud()).collect()
+    /// The identity providers of all grants.
+    pub fn providers(&self) -> BTreeSet<IdentityProvider> {
+        self.grants.iter().flat_map(|grant| &grant.who).filter_map(|who| who.value.provider()).collect()
     }
 }
 
 impl Grant {
-    /// The entry that gives it.
+    /// The entry that covers a request.
     fn covers(&self, request: &AccessRequest) -> Option<Located<String>> {
         match request {
             AccessRequest::Read { elsewhere: Some(place), .. } => {
-                of(self.read.iter().find(|entry| entry.value.matches_address(place)))
+                text_of(self.read.iter().find(|entry| entry.value.matches_address(place)))
             }
             AccessRequest::Read { scope, key, elsewhere: None } => {
-                of(self.read.iter().find(|entry| entry.value.matches(scope, key.as_deref())))
+                text_of(self.read.iter().find(|entry| entry.value.matches(scope, key.as_deref())))
             }
             AccessRequest::Connect { database, user } => {
                 let entry = self.connect.iter().find(|entry| entry.value.0 == *database && entry.value.1 == *user)?;
                 Some(Located { value: format!("{database}:{user}"), origin: entry.origin.clone() })
             }
             AccessRequest::UseProfile { unit } => {
-                of(self.profiles.iter().find(|entry| entry.value.eq_ignore_ascii_case(unit)))
+                text_of(self.profiles.iter().find(|entry| entry.value.eq_ignore_ascii_case(unit)))
             }
         }
     }
 }
 
-fn of<T: fmt::Display>(entry: Option<&Located<T>>) -> Option<Located<String>> {
+fn text_of<T: fmt::Display>(entry: Option<&Located<T>>) -> Option<Located<String>> {
     entry.map(|entry| Located { value: entry.value.to_string(), origin: entry.origin.clone() })
 }
 
@@ -239,7 +250,7 @@ profiles = ["Family"]
     }
 
     #[test]
-    fn what_no_grant_gives_is_denied() {
+    fn a_request_without_a_grant_is_denied() {
         for request in [
             AccessRequest::read("finance", "x"),
             AccessRequest::read("criminal", "other-key"),
@@ -255,7 +266,7 @@ profiles = ["Family"]
     }
 
     #[test]
-    fn the_rule_is_the_line_that_gives_it() {
+    fn the_rule_is_the_line_of_the_covering_entry() {
         let node = fixtures::family_node();
         assert_eq!(line(&node, &AccessRequest::read("family", "x")), Some(15));
         assert_eq!(line(&node, &AccessRequest::connect("analytics", "read_only")), Some(16));
@@ -269,7 +280,7 @@ profiles = ["Family"]
     }
 
     #[test]
-    fn a_secret_of_others_is_denied_under_a_name_of_ones_own() {
+    fn a_secret_of_another_unit_is_denied_under_any_name() {
         let renamed = Address::Credstash {
             table: "credential-store".into(),
             region: None,
@@ -286,7 +297,7 @@ profiles = ["Family"]
     }
 
     #[test]
-    fn without_an_access_file_the_sources_decide() {
+    fn without_an_access_file_secrets_are_allowed_and_the_rest_is_denied() {
         let off = Access::default();
         assert!(decide(&off, &fixtures::local_user(), &AccessRequest::read("family", "x")).allowed);
         assert!(!decide(&off, &fixtures::local_user(), &AccessRequest::connect("analytics", "read_only")).allowed);
@@ -296,7 +307,7 @@ profiles = ["Family"]
     }
 
     #[test]
-    fn a_clusters_own_unit_takes_no_grant_and_a_cluster_of_none_may_use_any() {
+    fn profiles_of_the_own_unit_require_no_grant_and_a_node_without_a_unit_may_use_all() {
         for access in [access(), Access::default()] {
             let exemption = |identity: &Identity, unit: &str| {
                 let decision = decide(&access, identity, &AccessRequest::UseProfile { unit: unit.into() });
@@ -310,10 +321,10 @@ profiles = ["Family"]
     }
 
     #[test]
-    fn only_the_clouds_that_matter_are_asked() {
-        assert!(access().clouds_for(&[AccessRequest::read("family", "x")]).is_empty());
-        let both = BTreeSet::from([Cloud::Databricks, Cloud::Aws]);
-        assert_eq!(access().clouds_for(&[AccessRequest::read("criminal", "x")]), both);
-        assert_eq!(access().clouds(), both);
+    fn only_providers_of_covering_grants_are_asked() {
+        assert!(access().providers_for(&[AccessRequest::read("family", "x")]).is_empty());
+        let both = BTreeSet::from([IdentityProvider::Databricks, IdentityProvider::Aws]);
+        assert_eq!(access().providers_for(&[AccessRequest::read("criminal", "x")]), both);
+        assert_eq!(access().providers(), both);
     }
 }

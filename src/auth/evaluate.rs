@@ -1,37 +1,41 @@
-//! Decides requests and asks no more clouds than it takes.
+//! Decides about requests with as few calls to identity providers as possible.
 
 use std::collections::BTreeSet;
 
-use super::{Access, AccessRequest, Decision, Identity, decide};
+use super::{
+    access::Access,
+    decision::{AccessRequest, Decision, decide},
+    identity::Identity,
+};
 use crate::cloud::Clouds;
 
-/// Principal was judged, and what was decided of each request, in their order.
+/// The decisions about requests, in the order of the requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evaluation {
-    /// Principal it is, as far as it had to be known.
+    /// The identity. Providers that could not change a decision were not asked.
     pub identity: Identity,
     /// The decisions.
     pub decisions: Vec<Decision>,
 }
 
 impl Evaluation {
-    /// Whether all requests may be fulfilled.
+    /// Whether all requests are allowed.
     pub fn is_granted(&self) -> bool {
         self.decisions.iter().all(|decision| decision.allowed)
     }
 }
 
-/// Decides requests of the node. Clouds are asked who it is only as far as that could change something: what the node's
-/// own names allow costs no request.
+/// Decides about requests of the node. Asks an identity provider only if its answer can change a decision. Grants for the
+/// cluster or a local user cost no call.
 pub async fn evaluate(access: &Access, node: Identity, clouds: &Clouds, requests: &[AccessRequest]) -> Evaluation {
     let mut identity = node;
     let decide_all = |identity: &Identity| requests.iter().map(|request| decide(access, identity, request)).collect();
     let mut decisions: Vec<Decision> = decide_all(&identity);
     let denied =
         || requests.iter().zip(&decisions).filter(|(_, decision)| !decision.allowed).map(|(request, _)| request);
-    let that_could_allow: BTreeSet<_> = access.clouds_for(denied());
-    // Somebody who is denied is told who they are, and what they may use instead: that takes all that grants speak of.
-    for needed in [that_could_allow, access.clouds()] {
+    let could_allow: BTreeSet<_> = access.providers_for(denied());
+    // A denial lists the identity and the alternatives, which needs the providers of all grants.
+    for needed in [could_allow, access.providers()] {
         if decisions.iter().any(|decision| !decision.allowed) && !needed.is_empty() {
             identity.ask(clouds, &needed).await;
             decisions = decide_all(&identity);

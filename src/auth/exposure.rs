@@ -1,59 +1,64 @@
-//! Tries every exposure that can be seen: scopes of the workspace and trees of the file store. What should be open and what
-//! is, side by side.
+//! Tests which scopes of the workspace and which trees of the file store the node can read, and compares the result with
+//! the grants.
 
 use std::path::{Path, PathBuf};
 
 use futures::{StreamExt as _, stream};
 use serde::Serialize;
 
-use super::{Access, AccessRequest, Identity, SecretPattern, decide};
+use super::{
+    access::Access,
+    decision::{AccessRequest, decide},
+    identity::Identity,
+    secret_pattern::SecretPattern,
+};
 use crate::{
     cloud::{CloudError, CloudErrorKind},
     diagnostic::Origin,
 };
 
-/// Doors that are tried at once.
-const AT_ONCE: usize = 16;
-/// The tree of the platform's administrators: what they keep there is for all.
+/// The number of concurrent tests.
+const CONCURRENCY: usize = 16;
+/// The tree of the platform administrators. All units may read it.
 const ADMIN: &str = "Admin";
 
-/// Something that may be open or closed.
+/// The test of one scope or tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Exposure {
     /// `scope` or `tree`.
     pub kind: &'static str,
-    /// Its name.
+    /// The name of the scope or of the tree.
     pub name: String,
-    /// Whether it should be open to this identity.
+    /// Whether this identity should be able to read it.
     pub own: bool,
-    /// The line of the access file that says so.
+    /// The position of the grant.
     pub rule: Option<Origin>,
-    /// How it was found.
+    /// The result of the test.
     pub found: ProbeOutcome,
-    /// Why it is not known how it is, or what is so about it.
+    /// The reason for an unknown result, or a remark about the grant.
     pub note: Option<String>,
 }
 
-/// How a exposure was found.
+/// The result of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProbeOutcome {
-    /// It can be read.
+    /// The node can read it.
     Open,
-    /// Reading was refused.
+    /// Access was denied.
     Closed,
-    /// It could not be tried.
+    /// The test failed.
     Unknown,
 }
 
 impl Exposure {
-    /// Whether it is open and should be closed.
+    /// Whether the node can read it and should not.
     pub fn is_breach(&self) -> bool {
         self.found == ProbeOutcome::Open && !self.own
     }
 
-    /// What is to be said of it, in a word or two.
+    /// The verdict for output.
     pub fn verdict(&self) -> &'static str {
         match (self.own, self.found) {
             (true, ProbeOutcome::Open) => "own, open",
@@ -65,7 +70,7 @@ impl Exposure {
     }
 }
 
-/// Tries the READ probe `list` on each scope. It asks for names of keys, never for a value.
+/// Tests each scope with `list`, which lists the names of the keys and fetches no values.
 pub async fn scopes(
     access: &Access,
     identity: &Identity,
@@ -79,12 +84,12 @@ pub async fn scopes(
             Err(error) if matches!(error.kind, CloudErrorKind::Denied | CloudErrorKind::Absent) => {
                 (ProbeOutcome::Closed, None)
             }
-            // The vault behind it said no, and not to us: what the scope itself would say is not known.
+            // The vault behind the scope refused the workspace. Whether the scope denies access is not known.
             Err(error) => (ProbeOutcome::Unknown, Some(error.to_string())),
         };
         (name, found, note)
     };
-    let tried: Vec<_> = stream::iter(names).map(each).buffered(AT_ONCE).collect().await;
+    let tried: Vec<_> = stream::iter(names).map(each).buffered(CONCURRENCY).collect().await;
     let exposure = |(name, found, note): (String, ProbeOutcome, Option<String>)| {
         let (own, rule, part) = own_scope(access, identity, &name);
         Exposure { kind: "scope", name, own, rule, found, note: note.or(part) }
@@ -92,7 +97,7 @@ pub async fn scopes(
     tried.into_iter().map(exposure).collect()
 }
 
-/// Whether a scope, or a part of it, is for an identity; the rule; and which part.
+/// Whether an identity is granted a scope or a part of it, with the rule and a remark about the part.
 fn own_scope(access: &Access, identity: &Identity, name: &str) -> (bool, Option<Origin>, Option<String>) {
     if access.is_off() {
         let own = identity.cluster_unit.as_deref().is_some_and(|unit| unit.eq_ignore_ascii_case(name));
@@ -104,7 +109,7 @@ fn own_scope(access: &Access, identity: &Identity, name: &str) -> (bool, Option<
         match keys {
             _ if scope != name => {}
             None => return (true, Some(entry.origin.clone()), None),
-            // The wall knows scopes only: to read one key, the whole scope has to be open.
+            // The workspace has permissions for scopes only: reading one key requires access to the whole scope.
             Some(_) => part = part.or(Some(entry)),
         }
     }
@@ -113,7 +118,8 @@ fn own_scope(access: &Access, identity: &Identity, name: &str) -> (bool, Option<
     })
 }
 
-/// Tries to read each unit's tree of the file store; `probe` says whether one can be listed, or why that is not known.
+/// Tests the tree of each unit with `probe`, which returns whether the tree can be listed, or the reason why that is not
+/// known.
 pub fn trees(
     access: &Access,
     identity: &Identity,
@@ -127,7 +133,7 @@ pub fn trees(
         let (found, note) = match probe(&path) {
             Ok(true) => (ProbeOutcome::Open, None),
             Ok(false) => (ProbeOutcome::Closed, None),
-            Err(why) => (ProbeOutcome::Unknown, Some(why)),
+            Err(reason) => (ProbeOutcome::Unknown, Some(reason)),
         };
         Exposure { kind: "tree", name, own: own || decision.rule.is_some(), rule: decision.rule, found, note }
     };
@@ -142,7 +148,7 @@ mod tests {
     fn access() -> Access {
         let text = "schema = 1\n[[grants]]\nwho = ['cluster:Family']\nread = ['shared/geo-*', 'family', 'criminal/one']\n\
              profiles = ['Consumer']\n";
-        Access::parse("access.toml", text.as_bytes()).expect("it is sound")
+        Access::parse("access.toml", text.as_bytes()).expect("a valid file")
     }
 
     async fn tried(access: &Access) -> Vec<String> {
@@ -157,7 +163,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_scope_that_no_grant_gives_and_that_can_be_read_is_open() {
+    async fn a_readable_scope_without_a_grant_is_reported_as_open() {
         assert_eq!(
             tried(&access()).await,
             ["family own, open", "criminal own, open", "finance OPEN", "people closed", "vault not known"]
@@ -166,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn trees_of_others_are_open_when_they_can_be_listed() {
+    fn a_tree_of_another_unit_that_can_be_listed_is_reported_as_open() {
         let names = ["Admin", "Consumer", "Criminal", "FAMILY", "Finance", "People"];
         let paths = names.map(|name| (name.to_owned(), PathBuf::from(name))).to_vec();
         let probe = |path: &Path| match path.to_str() {

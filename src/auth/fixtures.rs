@@ -8,7 +8,7 @@ use crate::{
     facts::NodeFacts,
 };
 
-/// What the access files of tests begin with; the grants begin in line 13.
+/// The start of the access files in tests. The grants start in line 13.
 const DATABASES: &str = r#"
 schema = 1
 contact = "data-platform@lawfirms.example"
@@ -23,13 +23,13 @@ users = [
 
 "#;
 
-/// An access file with a database, and these grants.
+/// An access file with a database and the given grants.
 pub(super) fn access(grants: &str) -> Access {
     let text = format!("{DATABASES}{grants}");
     Access::parse("access.toml", text.as_bytes()).unwrap_or_else(|found| panic!("{found:#?}"))
 }
 
-/// Somebody who is nothing but a user of a laptop, called root there.
+/// A local user `root` without a cluster and without an identity provider.
 pub(super) fn local_user() -> Identity {
     let facts = NodeFacts::gather(Path::new("/nowhere"), BTreeMap::new());
     let mut identity = Identity::of_node(&facts, Path::new("/nowhere"));
@@ -37,12 +37,12 @@ pub(super) fn local_user() -> Identity {
     identity
 }
 
-/// A node of a production cluster of Family, and nothing else.
+/// A node of a production cluster of the unit Family, without an identity provider.
 pub(super) fn family_node() -> Identity {
     Identity { cluster_unit: Some("Family".into()), cluster_environment: Some("Prod".into()), ..local_user() }
 }
 
-/// Somebody everywhere: an analyst of Family on a node of Family.
+/// An analyst of Family on a node of Family, with an identity at each provider.
 pub(super) fn full_identity() -> Identity {
     Identity {
         databricks: Some(CurrentUser {

@@ -1,82 +1,61 @@
-//! Principal the node acts as, everywhere it may be somebody.
+//! The identity of the node: with each identity provider, by its cluster, and as a local user.
 
 use std::{collections::BTreeSet, path::Path};
 
 use nix::unistd::Uid;
 use serde::Serialize;
 
-use super::principal::{Principal, principal_of};
+use super::{
+    identity_provider::IdentityProvider,
+    principal::{Principal, caller_principal},
+    wildcard::matches_by_part,
+};
 use crate::{
     cloud::{CloudError, CloudErrorKind, Clouds, aws::CallerIdentity, azure::AzurePrincipal, databricks::CurrentUser},
     facts::{NodeFacts, users::Users},
 };
 
-/// A cloud that may know who the node is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Cloud {
-    /// A Databricks workspace.
-    Databricks,
-    /// An AWS account.
-    Aws,
-    /// An Azure tenant.
-    Azure,
-}
-
-impl Cloud {
-    /// Every cloud.
-    pub const ALL: [Self; 3] = [Self::Databricks, Self::Aws, Self::Azure];
-
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Databricks => "databricks",
-            Self::Aws => "aws",
-            Self::Azure => "azure",
-        }
-    }
-}
-
-/// Principal the node acts as. A cloud that is not configured knows nobody; one that could not be asked says why.
+/// The identity of the node. A provider that is not configured has no identity. `unknown` contains the providers that
+/// failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Identity {
-    /// In the Databricks workspace.
+    /// The user of the Databricks workspace.
     pub databricks: Option<CurrentUser>,
-    /// In AWS.
+    /// The caller in the AWS account.
     pub aws: Option<CallerIdentity>,
-    /// In Azure.
+    /// The principal of the Azure tenant.
     pub azure: Option<AzurePrincipal>,
-    /// The cluster's business unit, by its name.
+    /// The business unit, from the name of the cluster.
     pub cluster_unit: Option<String>,
-    /// The cluster's environment, by its name.
+    /// The environment, from the name of the cluster.
     pub cluster_environment: Option<String>,
-    /// On the node itself.
+    /// The local user.
     pub local: LocalUser,
-    /// Clouds that are configured and could not be asked.
+    /// The providers that are configured and failed.
     #[serde(skip)]
-    pub unknown: Vec<(Cloud, CloudError)>,
-    /// Clouds that were asked.
+    pub unknown: Vec<(IdentityProvider, CloudError)>,
+    /// The providers that were asked.
     #[serde(skip)]
-    pub(super) asked: BTreeSet<Cloud>,
+    pub(super) asked: BTreeSet<IdentityProvider>,
 }
 
-/// A user of the node.
+/// A local user of the node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LocalUser {
     /// The name.
     pub name: String,
-    /// The number.
+    /// The user id.
     pub uid: u32,
 }
 
 impl Identity {
-    /// Principal the node is by itself, before any cloud was asked.
+    /// The identity without asking an identity provider.
     pub fn of_node(facts: &NodeFacts, root: &Path) -> Self {
         let uid = Uid::effective().as_raw();
         let users = Users::read(root);
-        // A user whom nobody named is still somebody: by the number.
+        // A user id without a name is shown as a number.
         let name = users.name_of(uid).map_or_else(|| uid.to_string(), str::to_owned);
         Self {
             databricks: None,
@@ -90,31 +69,32 @@ impl Identity {
         }
     }
 
-    /// Principal the node is by itself and in these clouds, which are asked at the same time.
-    pub async fn resolve(clouds: &Clouds, facts: &NodeFacts, root: &Path, needed: &BTreeSet<Cloud>) -> Self {
+    /// The identity with these providers, which are asked concurrently.
+    pub async fn resolve(clouds: &Clouds, facts: &NodeFacts, root: &Path, needed: &BTreeSet<IdentityProvider>) -> Self {
         let mut identity = Self::of_node(facts, root);
         identity.ask(clouds, needed).await;
         identity
     }
 
-    /// Asks the clouds that were not asked before, all at the same time.
-    pub async fn ask(&mut self, clouds: &Clouds, needed: &BTreeSet<Cloud>) {
-        let asks = |cloud: Cloud| needed.contains(&cloud) && !self.asked.contains(&cloud);
-        let (databricks, aws, azure) = (asks(Cloud::Databricks), asks(Cloud::Aws), asks(Cloud::Azure));
+    /// Asks the providers that were not asked before, concurrently.
+    pub async fn ask(&mut self, clouds: &Clouds, needed: &BTreeSet<IdentityProvider>) {
+        let asks = |cloud: IdentityProvider| needed.contains(&cloud) && !self.asked.contains(&cloud);
+        let (databricks, aws, azure) =
+            (asks(IdentityProvider::Databricks), asks(IdentityProvider::Aws), asks(IdentityProvider::Azure));
         let (me, caller, principal) = tokio::join!(
             async { if databricks { Some(clouds.databricks().await?.me().await).transpose() } else { Ok(None) } },
             async { if aws { Some(clouds.aws().await?.caller().await).transpose() } else { Ok(None) } },
             async { if azure { Some(clouds.azure().await?.principal().await).transpose() } else { Ok(None) } },
         );
-        self.databricks = self.known(Cloud::Databricks, me).or(self.databricks.take());
-        self.aws = self.known(Cloud::Aws, caller).or(self.aws.take());
-        self.azure = self.known(Cloud::Azure, principal).or(self.azure.take());
+        self.databricks = self.known(IdentityProvider::Databricks, me).or(self.databricks.take());
+        self.aws = self.known(IdentityProvider::Aws, caller).or(self.aws.take());
+        self.azure = self.known(IdentityProvider::Azure, principal).or(self.azure.take());
         self.asked.extend(needed);
     }
 
-    fn known<T>(&mut self, cloud: Cloud, answer: Result<Option<T>, CloudError>) -> Option<T> {
+    fn known<T>(&mut self, cloud: IdentityProvider, answer: Result<Option<T>, CloudError>) -> Option<T> {
         match answer {
-            Ok(somebody) => somebody,
+            Ok(identity) => identity,
             Err(error) if error.kind == CloudErrorKind::NotConfigured => None,
             Err(error) => {
                 self.unknown.push((cloud, error));
@@ -123,17 +103,17 @@ impl Identity {
         }
     }
 
-    /// Whether a cloud was asked and has nobody to ask for: none is configured there.
-    pub(super) fn is_nobody_in(&self, cloud: Cloud) -> bool {
-        let is_somebody = match cloud {
-            Cloud::Databricks => self.databricks.is_some(),
-            Cloud::Aws => self.aws.is_some(),
-            Cloud::Azure => self.azure.is_some(),
+    /// Whether a provider was asked and no identity is configured for it.
+    pub(super) fn is_not_configured(&self, cloud: IdentityProvider) -> bool {
+        let has_identity = match cloud {
+            IdentityProvider::Databricks => self.databricks.is_some(),
+            IdentityProvider::Aws => self.aws.is_some(),
+            IdentityProvider::Azure => self.azure.is_some(),
         };
-        self.asked.contains(&cloud) && !is_somebody && self.unknown.iter().all(|(unknown, _)| *unknown != cloud)
+        self.asked.contains(&cloud) && !has_identity && self.unknown.iter().all(|(unknown, _)| *unknown != cloud)
     }
 
-    /// Every name it has, as access files write it; groups are apart.
+    /// All names of the identity as in access files, without the groups.
     pub fn names(&self) -> Vec<String> {
         let me = self.databricks.as_ref().map(|me| {
             let name = me.user_name.clone();
@@ -142,7 +122,7 @@ impl Identity {
         let aws = self.aws.as_ref().map(|caller| Principal::Aws {
             partition: caller.partition.clone(),
             account: caller.account.clone(),
-            principal: principal_of(caller),
+            principal: caller_principal(caller),
         });
         let azure = self.azure.as_ref().map(|principal| Principal::Azure(principal.object_id.clone()));
         let cluster = self
@@ -153,8 +133,103 @@ impl Identity {
         [me, aws, azure, cluster, local].into_iter().flatten().map(|who| who.to_string()).collect()
     }
 
-    /// Its groups in the workspace.
+    /// The groups in the Databricks workspace.
     pub fn groups(&self) -> &[String] {
         self.databricks.as_ref().map_or(&[], |me| &me.groups)
+    }
+
+    /// Whether a principal of an access file matches this self.
+    pub fn matches(&self, principal: &Principal) -> bool {
+        let user = self.databricks.as_ref();
+        match principal {
+            Principal::Group(pattern) => {
+                user.is_some_and(|user| user.groups.iter().any(|group| matches_by_part(pattern, group)))
+            }
+            Principal::ServicePrincipal(id) => {
+                user.is_some_and(|user| user.service_principal && user.user_name.eq_ignore_ascii_case(id))
+            }
+            Principal::User(name) => {
+                user.is_some_and(|user| !user.service_principal && user.user_name.eq_ignore_ascii_case(name))
+            }
+            Principal::Aws { partition, account, principal: name } => self.aws.as_ref().is_some_and(|caller| {
+                caller.partition == *partition && caller.account == *account && caller_principal(caller) == *name
+            }),
+            Principal::Azure(id) => self.azure.as_ref().is_some_and(|azure| azure.object_id.eq_ignore_ascii_case(id)),
+            Principal::Cluster { unit, environment } => {
+                let is = |known: &Option<String>, wanted: &str| {
+                    known.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(wanted))
+                };
+                is(&self.cluster_unit, unit)
+                    && environment.as_ref().is_none_or(|environment| is(&self.cluster_environment, environment))
+            }
+            Principal::Local(name) => self.local.name == *name,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::fixtures;
+
+    fn matches(text: &str, identity: &Identity) -> bool {
+        let principal = Principal::parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+        assert_eq!(principal.to_string(), text, "the text form is unchanged");
+        identity.matches(&principal)
+    }
+
+    #[test]
+    fn every_principal_matches_its_own_identity_only() {
+        let identity = fixtures::full_identity();
+        for (own, other) in [
+            ("group:LawFirms-Prod-Databricks-Family-Analyst", "group:LawFirms-Dev-Databricks-Family-Analyst"),
+            ("group:LawFirms-*-Databricks-Family-*", "group:LawFirms-*-Databricks-Criminal-*"),
+            ("group:users", "group:admins"),
+            ("user:ann@lawfirms.example", "user:bob@lawfirms.example"),
+            ("aws:123456789012:role/family-node", "aws:123456789012:role/criminal-node"),
+            ("aws:123456789012:role/family-node", "aws-cn:123456789012:role/family-node"),
+            ("aws:123456789012:role/family-node", "aws:210987654321:role/family-node"),
+            ("aws:123456789012:role/family-node", "aws:123456789012:user/family-node"),
+            ("azure:5b1c8c5e-0000-4000-8000-000000000001", "azure:5b1c8c5e-0000-4000-8000-000000000002"),
+            ("cluster:Family", "cluster:Criminal"),
+            ("cluster:family", "cluster:Fam"),
+            ("cluster:Family@Prod", "cluster:Family@Dev"),
+            ("local:root", "local:analyst"),
+        ] {
+            assert!(matches(own, &identity), "{own}");
+            assert!(!matches(other, &identity), "{other}");
+            assert!(
+                !matches(other, &fixtures::local_user())
+                    && (own == "local:root" || !matches(own, &fixtures::local_user())),
+                "{own}"
+            );
+        }
+    }
+
+    #[test]
+    fn users_and_service_principals_are_distinguished() {
+        let mut identity = fixtures::full_identity();
+        assert!(!matches("service-principal:ann@lawfirms.example", &identity));
+        let me = identity.databricks.as_mut().expect("known");
+        (me.user_name, me.service_principal) = ("8d6f3a52-0000-4000-8000-000000000001".into(), true);
+        assert!(
+            matches("service-principal:8D6F3A52-0000-4000-8000-000000000001", &identity),
+            "ids are compared without case"
+        );
+        assert!(!matches("user:8d6f3a52-0000-4000-8000-000000000001", &identity));
+    }
+
+    #[test]
+    fn a_user_of_aws_matches_with_its_path() {
+        let mut identity = fixtures::full_identity();
+        let caller = identity.aws.as_mut().expect("known");
+        (caller.role, caller.user) = (None, Some("people/ann".into()));
+        assert!(matches("aws:123456789012:user/people/ann", &identity));
+        assert!(!matches("aws:123456789012:user/ann", &identity));
+    }
+
+    #[test]
+    fn without_a_unit_no_cluster_principal_matches() {
+        assert!(!matches("cluster:Family", &fixtures::local_user()));
     }
 }

@@ -1,108 +1,114 @@
-//! An access file as written: the types that define its grammar.
+//! The format of an access file, as types.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::access::SslMode;
+use super::ssl_mode::SslMode;
 use crate::grammar::secret_source::SourceName;
 
-/// Principal may use what: secrets, databases and the profiles of other units. What no grant gives is not allowed.
+/// Permissions for secrets, databases and the profiles of other units. Everything that no grant permits is denied.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(title = "nodeagent access file")]
 pub(super) struct RawAccess {
-    /// Version of the grammar; this is 1.
+    /// The version of the format: 1.
     pub(super) schema: u32,
-    /// A number that grows with each change: under trusted keys a node that has seen a higher one refuses this file.
+    /// A number that increases with each change. With trusted keys, a node refuses a file with a lower serial than that of
+    /// a file that it has used before.
     pub(super) serial: Option<u64>,
-    /// Whom somebody asks who was refused: an address, a channel, a name.
+    /// The contact for denied requests: an address, a channel or a name.
     pub(super) contact: Option<String>,
-    /// Databases that `nodeagent db` knows.
+    /// The databases for `nodeagent db`.
     #[serde(default)]
     pub(super) databases: Vec<RawDatabase>,
-    /// What is allowed, and to whom.
+    /// The grants.
     #[serde(default)]
     pub(super) grants: Vec<RawGrant>,
 }
 
 /// A `PostgreSQL` database.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Database")]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawDatabase {
-    /// Its name in grants and commands.
+    /// The name in grants and commands.
     pub(super) name: String,
-    /// The server.
+    /// The host of the server.
     pub(super) host: String,
-    /// The server's port. Default: 5432.
+    /// The port of the server. Default: 5432.
     pub(super) port: Option<i64>,
-    /// Its name on the server. Default: its name here.
+    /// The name on the server. Default: `name`.
     pub(super) database: Option<String>,
-    /// How the connection is secured, in the words of libpq. Default: verify-full.
+    /// The TLS mode, with the names of libpq. Default: verify-full.
     pub(super) sslmode: Option<SslMode>,
-    /// The certificates of the server's authorities: a file of the file store. Default: those of the system.
+    /// A file in the file store with the certificates of the server's authorities. Default: the authorities of the node.
     pub(super) ca: Option<String>,
-    /// The users of the server that may be connected as.
+    /// The users that `nodeagent db` can connect as.
     #[serde(default)]
     pub(super) users: Vec<RawUser>,
 }
 
 /// A user of a database server.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "DatabaseUser")]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawUser {
-    /// The user's name on the server.
+    /// The name of the user on the server.
     pub(super) name: String,
-    /// Where the user's password is.
+    /// The secret with the password of the user.
     pub(super) secret: RawSecret,
 }
 
-/// Where a secret is.
+/// The address of a secret.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Secret")]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawSecret {
-    /// Where it comes from.
+    /// The source of the secret.
     pub(super) source: SourceName,
-    /// The scope it belongs to.
+    /// The scope of the secret.
     pub(super) scope: String,
-    /// Its key in the scope.
+    /// The key in the scope.
     pub(super) key: String,
-    /// For `env`: the variable that matches it. Default: scope and key in capitals joined by `_`.
+    /// For `env`: the variable. Default: scope and key in capitals, joined by `_`.
     pub(super) env: Option<String>,
-    /// Its name at the source, for the sources with names of their own. Default: from scope and key.
+    /// The name at the source, for sources with names. Default: made of scope and key.
     pub(super) name: Option<String>,
-    /// Its version at the source. Default: the latest.
+    /// The version at the source. Default: the latest.
     pub(super) version: Option<String>,
-    /// For `file`: the folder that matches a folder per scope and in it a file per key.
+    /// For `file`: the folder that contains a folder for each scope, with a file for each key.
     pub(super) path: Option<String>,
-    /// For `azure-key-vault`: the vault's name or address. Default: the scope.
+    /// For `azure-key-vault`: the name or the address of the vault. Default: the scope.
     pub(super) vault: Option<String>,
     /// For `credstash`: the table. Default: `credential-store`.
     pub(super) table: Option<String>,
-    /// For the sources of AWS: the region. Default: the node's.
+    /// For sources of AWS: the region. Default: the region of the node.
     pub(super) region: Option<String>,
-    /// For `credstash`: the encryption context it was written with.
+    /// For `credstash`: the encryption context that the secret was written with.
     #[serde(default)]
     pub(super) context: BTreeMap<String, String>,
 }
 
-/// What some may use.
+/// A grant: principals, and what they may use.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Grant")]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawGrant {
-    /// Groups, service principals, users, AWS roles, Azure objects, clusters, users of the node: one that matches is enough.
+    /// The principals: groups, service principals, users, AWS roles, Azure objects, clusters and local users. The grant
+    /// applies to an identity that matches one of them.
     pub(super) who: Vec<String>,
-    /// Secrets that may be read: `SCOPE`, `SCOPE/KEY` with a `*` for any characters in the key, or `SOURCE:PLACE` for
-    /// one that is not where its scope and key say.
+    /// The secrets to read: `SCOPE`, `SCOPE/KEY` (a `*` in the key matches any characters), or `SOURCE:PLACE` for a secret
+    /// that is not at the default address of its scope and key.
     #[serde(default)]
     pub(super) read: Vec<String>,
-    /// Databases that may be connected to: `DATABASE:USER`.
+    /// The databases to connect to: `DATABASE:USER`.
     #[serde(default)]
     pub(super) connect: Vec<String>,
-    /// Other units whose profiles may be used, and whose trees may be read.
+    /// The other units whose profiles may be used and whose trees may be read.
     #[serde(default)]
     pub(super) profiles: Vec<String>,
-    /// Whom to ask for this; the file's own contact when not given.
+    /// The contact for this grant. Default: the contact of the file.
     pub(super) contact: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Secrets that a grant lets read.
+//! The secrets in a grant.
 
 use std::fmt;
 
@@ -8,17 +8,17 @@ use crate::grammar::{
     secret_source::{SourceName, default_addresses},
 };
 
-/// One or more secrets.
+/// A pattern that matches secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretPattern {
-    /// Keys of a scope, where scope and key say they are.
+    /// Keys of a scope, at their default addresses.
     Keys {
         /// The scope.
         scope: String,
-        /// The keys, a `*` for any characters; `None` for all of them.
+        /// The keys. A `*` matches any characters. `None` matches all keys.
         keys: Option<String>,
     },
-    /// Secrets at a source, by the source's own names: `SOURCE:PLACE`, a `*` for any characters.
+    /// Secrets by their address at a source: `SOURCE:PLACE`. A `*` matches any characters.
     Source(String),
 }
 
@@ -29,28 +29,28 @@ impl SecretPattern {
             if !known.contains(&source) || place.is_empty() || place.starts_with('*') {
                 let hint =
                     format!("write `SCOPE`, `SCOPE/KEY`, or `SOURCE:PLACE` with a source of {}", known.join(", "));
-                return Err((format!("`{text}` is not a secret of a source"), hint));
+                return Err((format!("`{text}` is not the address of a secret"), hint));
             }
             return Ok(Self::Source(text.to_owned()));
         }
         let (scope, keys) = text.split_once('/').map_or((text, None), |(scope, keys)| (scope, Some(keys)));
         if !names::is_secret(scope) {
-            let hint = "name each scope, as `family` or `family/KEY`; a `*` may stand in the key only";
-            return Err((format!("`{scope}` is not a scope"), hint.to_owned()));
+            let hint = "list each scope, as `family` or `family/KEY`; a `*` is allowed in the key only";
+            return Err((format!("`{scope}` is not a valid scope"), hint.to_owned()));
         }
         if let Some(keys) = keys
             && !names::is_secret(&keys.replace('*', "x"))
         {
             return Err((
-                format!("`{keys}` is not a key"),
-                "letters, digits and `_.@-`, a `*` for any of them".to_owned(),
+                format!("`{keys}` is not a valid key"),
+                "use letters, digits and `_.@-`; a `*` matches any of them".to_owned(),
             ));
         }
         let keys = keys.filter(|keys| *keys != "*").map(str::to_owned);
         Ok(Self::Keys { scope: scope.to_owned(), keys })
     }
 
-    /// Whether it matches a key of a scope; without a key, all of them.
+    /// Whether the pattern matches a key of a scope. Without a key, whether it matches all keys.
     pub(super) fn matches(&self, scope: &str, key: Option<&str>) -> bool {
         match (self, key) {
             (Self::Keys { scope: mine, keys: None }, _) => mine == scope,
@@ -59,21 +59,22 @@ impl SecretPattern {
         }
     }
 
-    /// Whether it matches what is at a place of a source: by the place, or by the scope and key that are usually there.
+    /// Whether the pattern matches the secret at an address: by the address, or by the scope and key whose default address
+    /// it is.
     pub(super) fn matches_address(&self, written: &str) -> bool {
         match self {
             Self::Source(pattern) => matches(pattern, written),
             Self::Keys { scope, keys } => {
                 let keys = keys.as_deref().unwrap_or("*");
-                let in_file = written.strip_prefix("file:").is_some_and(|path| in_file(path, scope, keys));
-                in_file || default_addresses(scope, keys).iter().any(|pattern| matches(pattern, written))
+                let is_file = written.strip_prefix("file:").is_some_and(|path| is_scope_file(path, scope, keys));
+                is_file || default_addresses(scope, keys).iter().any(|pattern| matches(pattern, written))
             }
         }
     }
 }
 
-/// Whether a file is where the keys of a scope are. The folder of all scopes is for each node to say.
-fn in_file(path: &str, scope: &str, keys: &str) -> bool {
+/// Whether a path ends with `SCOPE/KEY`. The folder above may differ on each node.
+fn is_scope_file(path: &str, scope: &str, keys: &str) -> bool {
     let mut parts = path.split('/').rev();
     parts.next().is_some_and(|key| matches(keys, key) && names::is_secret(key))
         && parts.next() == Some(scope)
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_is_all_of_its_keys_and_no_other_scopes() {
+    fn a_scope_matches_all_its_keys_and_no_other_scope() {
         for text in ["family", "family/*"] {
             assert!(readable(text).matches("family", Some("x")) && readable(text).matches("family", None));
             assert!(!readable(text).matches("family2", Some("x")) && !readable(text).matches("fam", Some("ily")));
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_held_by_name_and_are_not_the_scope() {
+    fn a_key_pattern_matches_keys_and_not_the_whole_scope() {
         assert!(readable("family/analytics-*").matches("family", Some("analytics-read-only")));
         assert!(!readable("family/analytics-*").matches("family", Some("admin")));
         assert!(!readable("family/analytics-*").matches("family", None));
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_held_by_its_source_only() {
+    fn an_address_matches_with_its_source_only() {
         let place = readable("credstash:credential-store/shared.*");
         assert!(place.matches_address("credstash:credential-store/shared.api"));
         assert!(!place.matches_address("aws-secrets-manager:credential-store/shared.api"));
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_held_by_the_scope_and_key_that_are_usually_there() {
+    fn a_default_address_matches_its_scope_and_key() {
         for place in [
             "databricks:family/geo-au",
             "azure-key-vault:family.vault.azure.net/geo-au",
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_refused() {
+    fn an_invalid_pattern_is_refused() {
         for text in ["", "*", "*/x", "fam*", "family/", "family/a/b", "vault:x", "credstash:", "credstash:*", "-x/y"] {
             assert!(SecretPattern::parse(text).is_err(), "{text}");
         }

@@ -1,19 +1,19 @@
-//! What a `*` in an access file stands for.
+//! Matching with `*`.
 
-/// Whether a text matches a pattern whose `*` stand for any characters, also none.
+/// Whether a text matches a pattern. Each `*` matches any number of characters.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut left) = text.strip_prefix(first) else { return false };
     let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
     for part in middle.split('*').filter(|part| !part.is_empty()) {
-        // The first place is the best: what follows it can only be more.
+        // The first occurrence is sufficient: it leaves the longest rest.
         let Some(at) = left.find(part) else { return false };
         left = &left[at + part.len()..];
     }
     left.ends_with(last)
 }
 
-/// Whether a group's name matches a pattern part by part: a `*` never reaches across a dash.
+/// Whether a group name matches a pattern in each part between dashes. A `*` does not match a dash.
 pub(super) fn matches_by_part(pattern: &str, name: &str) -> bool {
     let (mut patterns, mut parts) = (pattern.split('-'), name.split('-'));
     loop {
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_stands_for_any_characters() {
+    fn a_star_matches_any_characters() {
         for (pattern, text) in
             [("a*", "a"), ("a*", "a-b"), ("*", ""), ("*b*", "abc"), ("a*c*e", "abcde"), ("a*a", "aa"), ("x", "x")]
         {
@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_in_a_group_never_reaches_across_a_dash() {
+    fn a_star_in_a_group_does_not_match_a_dash() {
         let pattern = "LawFirms-*-Databricks-Family-*";
         assert!(matches_by_part(pattern, "LawFirms-Prod-Databricks-Family-Analyst"));
         for name in [

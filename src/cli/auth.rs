@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::{CommandError, Env, Exit, authorize::authorize, print, print_json, target::this_node};
 use crate::{
     auth::{
-        Access, AccessRequest, Cloud, Decision, Denial, Exemption, Exposure, Identity, ProbeOutcome, explain, exposure,
+        Access, AccessRequest, Decision, Denial, Exemption, Exposure, Identity, IdentityProvider, ProbeOutcome,
+        explain, exposure,
     },
     cloud::{CloudError, CloudErrorKind},
     diagnostic::Diagnostic,
@@ -69,7 +70,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
 
 fn whoami(env: &Env, as_json: bool) -> Result<Exit, CommandError> {
     let facts = this_node(env);
-    let all = Cloud::ALL.into_iter().collect();
+    let all = IdentityProvider::ALL.into_iter().collect();
     let identity = env.block_on(Identity::resolve(env.clouds(), &facts, &env.root, &all))?;
     // A file with mistakes changes nothing about who somebody is.
     let access = env.access();
@@ -98,7 +99,7 @@ fn trouble(error: &CloudError) -> Diagnostic {
 fn page(identity: &Identity, facts: &NodeFacts, access: Option<&Access>) -> String {
     let mut rows: Vec<[String; 2]> = Vec::new();
     let mut row = |what: &str, text: String| rows.push([what.to_owned(), text]);
-    let nobody = |cloud: Cloud| {
+    let nobody = |cloud: IdentityProvider| {
         let asked = identity.unknown.iter().any(|(unknown, _)| *unknown == cloud);
         if asked { "not known, see below" } else { "nobody: not configured" }.to_owned()
     };
@@ -106,7 +107,7 @@ fn page(identity: &Identity, facts: &NodeFacts, access: Option<&Access>) -> Stri
     row(
         "databricks",
         me.map_or_else(
-            || nobody(Cloud::Databricks),
+            || nobody(IdentityProvider::Databricks),
             |me| {
                 let kind = if me.service_principal { "service-principal" } else { "user" };
                 let name = me.display_name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
@@ -117,11 +118,11 @@ fn page(identity: &Identity, facts: &NodeFacts, access: Option<&Access>) -> Stri
     for group in identity.groups() {
         row("", format!("group:{group}"));
     }
-    row("aws", identity.aws.as_ref().map_or_else(|| nobody(Cloud::Aws), |caller| caller.arn.clone()));
+    row("aws", identity.aws.as_ref().map_or_else(|| nobody(IdentityProvider::Aws), |caller| caller.arn.clone()));
     row(
         "azure",
         identity.azure.as_ref().map_or_else(
-            || nobody(Cloud::Azure),
+            || nobody(IdentityProvider::Azure),
             |found| format!("azure:{}, by {} in tenant {}", found.object_id, found.auth_type, found.tenant),
         ),
     );
@@ -161,7 +162,7 @@ impl RequestOptions {
             // clap asks for the user.
             (Verb::Connect, None) => AccessRequest::connect(&self.name, ""),
             (Verb::Use, None) => AccessRequest::UseProfile { unit: self.name.clone() },
-            (Verb::Read, None) if self.name.contains(':') => AccessRequest::place(&self.name)?,
+            (Verb::Read, None) if self.name.contains(':') => AccessRequest::at_address(&self.name)?,
             (Verb::Read, None) => match self.name.split_once('/') {
                 Some((scope, key)) => AccessRequest::read(scope, key),
                 None => AccessRequest::Read { scope: self.name.clone(), key: None, elsewhere: None },
@@ -241,8 +242,8 @@ fn audit(env: &Env, as_json: bool) -> Result<Exit, CommandError> {
     let facts = this_node(env);
     let clouds = env.clouds();
     let (identity, scopes) = env.block_on(async {
-        let mut needed = access.clouds();
-        needed.insert(Cloud::Databricks);
+        let mut needed = access.providers();
+        needed.insert(IdentityProvider::Databricks);
         let identity = Identity::resolve(clouds, &facts, &env.root, &needed).await;
         let scopes = match databricks::scopes(clouds).await {
             Ok(scopes) => {

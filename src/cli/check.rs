@@ -126,7 +126,7 @@ fn is_access_file(name: &str) -> bool {
     let path = Path::new(name);
     let is_path = name.contains('/') || path.extension().is_some_and(|ending| ending == "toml");
     path.file_name().is_some_and(|file| file == ACCESS)
-        || (is_path && std::fs::read_to_string(path).is_ok_and(|text| Access::is_meant_by(&text)))
+        || (is_path && std::fs::read_to_string(path).is_ok_and(|text| Access::is_recognized_in(&text)))
 }
 
 /// Whether an argument is a lock.

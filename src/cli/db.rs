@@ -132,7 +132,7 @@ impl Session {
 
 /// A mistyped name is no matter of grants.
 fn known(access: &Access, target: &Target) -> Result<(), Diagnostic> {
-    match access.unknown(&target.database, &target.user) {
+    match access.unknown_database(&target.database, &target.user) {
         Some(UnknownDatabase { message, near: Some(near), .. }) if !access.is_off() => {
             Err(Diagnostic::nowhere(message).hint(format!("did you mean `{near}`?")))
         }

@@ -1,86 +1,86 @@
-//! Why a cloud did not do what it was asked, told apart by what a person has to do about it.
+//! Errors of the clouds. Their kinds differ in what an operator has to do.
 
 use crate::{
     http::{HttpError, HttpProblem},
     redact,
 };
 
-/// A call that did not give what was asked for. Never holds any part of a credential or a secret.
+/// A failed call. It never contains any part of a credential or a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct CloudError {
-    /// What kind of trouble it is.
+    /// The kind of failure.
     pub kind: CloudErrorKind,
     /// What failed, in one line, such as `the workspace https://… rejected the token`.
     pub message: String,
-    /// The service's own words, in one line, cut to what people can use.
+    /// The message of the service, in one line, shortened.
     pub said: Option<String>,
-    /// What to do.
+    /// What the operator can do.
     pub hint: Option<String>,
 }
 
-/// Kinds of trouble with a cloud.
+/// Kinds of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum CloudErrorKind {
-    /// Nothing says who the node is there.
+    /// No identity is configured.
     NotConfigured,
-    /// More than one way to prove who the node is, and none is chosen.
+    /// More than one authentication method is configured.
     Ambiguous,
-    /// The service does not know the token, or no longer.
+    /// The service rejects the token.
     TokenRejected,
-    /// The service knows who asks, and says no.
+    /// The service denies access to the identity.
     Denied,
-    /// There is no such scope, secret, table, file.
+    /// The scope, secret, table or file does not exist.
     Absent,
-    /// What stands behind the service refuses the service itself, such as a Key Vault the workspace.
+    /// The backend of the service refuses the service, as a Key Vault can refuse a workspace.
     BackendRefuses,
-    /// Too many requests, also after waiting.
+    /// Too many requests, even after waiting.
     Limited,
-    /// No answer.
+    /// The service did not answer, or failed.
     Unreachable,
-    /// The request is one that the service does not take.
+    /// The service does not accept the request.
     Invalid,
-    /// It was written while it was read.
+    /// The file was changed while it was read.
     Changed,
-    /// An answer that makes no sense.
+    /// The answer is malformed.
     Malformed,
 }
 
 impl CloudError {
-    /// An error of a kind.
+    /// Creates an error.
     pub fn new(kind: CloudErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), said: None, hint: None }
     }
 
-    /// Adds the service's own words: their first line, and no more than a person reads.
+    /// Adds the message of the service, in one line of at most 300 characters.
     #[must_use]
-    pub fn said(mut self, words: &str) -> Self {
-        const MOST: usize = 300;
-        // Before it is cut and folded: a part of a value is not known for one.
-        let words = redact::text(words);
-        let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
-        let cut: String = line.chars().take(MOST).collect();
+    pub fn said(mut self, message: &str) -> Self {
+        const MAX_CHARS: usize = 300;
+        // Redact first: a secret that was cut or folded would not be recognized.
+        let message = redact::text(message);
+        let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+        let cut: String = line.chars().take(MAX_CHARS).collect();
         self.said = Some(if cut.len() < line.len() { format!("{cut}…") } else { cut }).filter(|said| !said.is_empty());
         self
     }
 
-    /// Adds what to do.
+    /// Adds a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// A request that got no answer.
+    /// The error for a request that got no answer.
     pub fn unanswered(service: &str, error: &HttpError) -> Self {
         let kind = match error.problem {
             HttpProblem::TooLarge { .. } => CloudErrorKind::Malformed,
             HttpProblem::PlainText | HttpProblem::Unsendable(_) => CloudErrorKind::Invalid,
             _ => CloudErrorKind::Unreachable,
         };
-        let verb = if kind == CloudErrorKind::Unreachable { "cannot be reached" } else { "cannot be asked" };
+        let verb = if kind == CloudErrorKind::Unreachable { "cannot be reached" } else { "cannot be called" };
         let failed = Self::new(kind, format!("{service} {verb} at {}", error.url)).said(&error.problem.to_string());
         Self { hint: error.hint(), ..failed }
     }

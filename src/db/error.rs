@@ -1,20 +1,20 @@
-//! Why a database did not do what it was asked: psql's and the server's words, told apart by what a person has to do.
+//! Errors of psql and of the server. Each cause has its own hint.
 
-use super::PsqlSession;
+use super::session::PsqlSession;
 use crate::{exec::ExecError, report::text::clean};
 
-/// The most lines of the server's words that are shown.
-const MOST_LINES: usize = 6;
+/// The maximum number of lines of the server's message.
+const MAX_LINES: usize = 6;
 
-/// A connection or a statement that failed. Never holds a password.
+/// A connection or a statement failed. The error never contains a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct DbError {
     /// What failed, in one line.
     pub message: String,
-    /// The server's own words.
+    /// The message of the server.
     pub said: Vec<String>,
-    /// What to do.
+    /// What the operator can do.
     pub hint: Option<String>,
 }
 
@@ -28,10 +28,10 @@ impl DbError {
     }
 }
 
-/// psql's status when there is no connection, or none any more.
-const NO_CONNECTION: i32 = 2;
+/// The exit status of psql if it cannot connect or loses the connection.
+const STATUS_NO_CONNECTION: i32 = 2;
 
-/// What a server or libpq says, and what it means.
+/// The cause of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FailureCause {
     Password,
@@ -47,8 +47,8 @@ enum FailureCause {
     Statement,
 }
 
-/// Words of version 15 when there is no connection. The first that is there counts.
-const OF_CONNECTIONS: [(&str, FailureCause); 22] = [
+/// Messages of version 15 for connections. The first match decides.
+const CONNECTION_ERRORS: [(&str, FailureCause); 22] = [
     ("password authentication failed", FailureCause::Password),
     ("no password supplied", FailureCause::Password),
     ("is not permitted to log in", FailureCause::User),
@@ -73,8 +73,8 @@ const OF_CONNECTIONS: [(&str, FailureCause); 22] = [
     ("FATAL:  database ", FailureCause::Database),
 ];
 
-/// The same of a statement's error.
-const OF_STATEMENTS: [(&str, FailureCause); 4] = [
+/// Messages of version 15 for statements.
+const STATEMENT_ERRORS: [(&str, FailureCause); 4] = [
     ("due to statement timeout", FailureCause::Timeout),
     ("permission denied", FailureCause::Privilege),
     ("must be owner of", FailureCause::Privilege),
@@ -85,60 +85,60 @@ fn cause(status: i32, stderr: &str) -> FailureCause {
     let known = |table: &[(&str, FailureCause)], text: &str| {
         table.iter().find(|(words, _)| text.contains(words)).map(|(_, cause)| *cause)
     };
-    if status == NO_CONNECTION {
-        return known(&OF_CONNECTIONS, stderr).unwrap_or(FailureCause::Connection);
+    if status == STATUS_NO_CONNECTION {
+        return known(&CONNECTION_ERRORS, stderr).unwrap_or(FailureCause::Connection);
     }
     let error = stderr.lines().find(|line| line.starts_with("ERROR:")).unwrap_or_default();
-    known(&OF_STATEMENTS, error).unwrap_or(FailureCause::Statement)
+    known(&STATEMENT_ERRORS, error).unwrap_or(FailureCause::Statement)
 }
 
-/// The error for what psql said when it failed.
-pub(super) fn of(session: &PsqlSession, status: i32, stderr: &str) -> DbError {
+/// The error of a psql that failed.
+pub(super) fn from_psql(session: &PsqlSession, status: i32, stderr: &str) -> DbError {
     let database = &session.database.name;
     let place = format!("{}:{}", session.database.host, session.database.port);
     let user = session.user;
     let (message, hint) = match cause(status, stderr) {
         FailureCause::Password => (
-            format!("the server of `{database}` does not take the password of `{user}`"),
-            "the secret and the server's password differ; ask whoever keeps the database to renew one of them"
+            format!("the server of `{database}` rejects the password of `{user}`"),
+            "the secret and the password on the server differ; ask the owner of the database to update one of them"
                 .to_owned(),
         ),
         FailureCause::User => (
-            format!("the server of `{database}` has no login for `{user}`"),
-            "check `users` of the database in the access file, or ask whoever keeps the database".to_owned(),
+            format!("the server of `{database}` has no user `{user}` that may log in"),
+            "check `users` of the database in the access file, or ask the owner of the database".to_owned(),
         ),
         FailureCause::Database => (
             format!("the server at {place} has no database `{}`", session.database.database),
             "check `database` in the access file".to_owned(),
         ),
         FailureCause::AccessList => (
-            format!("the server of `{database}` takes no connection of `{user}` from this node in this way"),
-            "its pg_hba.conf decides by node, user and encryption; check `sslmode`, or ask whoever keeps it".to_owned(),
+            format!("the server of `{database}` does not accept this connection of `{user}` from this node"),
+            "its pg_hba.conf decides by node, user and encryption; check `sslmode`, or ask the owner of the server"
+                .to_owned(),
         ),
         FailureCause::Tls => (
-            format!("the connection to `{database}` cannot be secured by TLS as the access file asks for"),
+            format!("the connection to `{database}` cannot use TLS as the access file requires"),
             "check `sslmode`, `host` and `ca` of the database in the access file".to_owned(),
         ),
         FailureCause::Unreachable => (
             format!("the server of `{database}` cannot be reached at {place}"),
-            "check `host` and `port` in the access file, and that the node may connect there".to_owned(),
+            "check `host` and `port` in the access file, and that the node can connect to that address".to_owned(),
         ),
         FailureCause::Full => (
-            format!("the server of `{database}` has no connection left"),
-            "try again later, or ask whoever keeps the database".to_owned(),
+            format!("the server of `{database}` has no free connection"),
+            "try again later, or ask the owner of the database".to_owned(),
         ),
         FailureCause::Timeout => {
             let limit = session.timeout.map(|limit| format!(" of {}", humantime::format_duration(limit)));
-            let message = format!("a statement was ended at its time limit{}", limit.unwrap_or_default());
-            (message, "give it more with `--timeout`, or ask for less".to_owned())
+            let message = format!("a statement was cancelled at its time limit{}", limit.unwrap_or_default());
+            (message, "increase the limit with `--timeout`, or reduce the work of the statement".to_owned())
         }
         FailureCause::Privilege => (
-            format!("`{user}` may not do that in `{database}`"),
-            "the database's own privileges decide; `nodeagent auth can connect` shows as whom else you may connect"
-                .to_owned(),
+            format!("`{user}` does not have the permission in `{database}`"),
+            "the privileges of the database decide; `nodeagent auth can connect` tests other users".to_owned(),
         ),
         FailureCause::Connection => {
-            (format!("there is no connection to `{database}` as `{user}`"), "ask whoever keeps the database".to_owned())
+            (format!("the connection to `{database}` as `{user}` failed"), "ask the owner of the database".to_owned())
         }
         FailureCause::Statement => {
             return DbError { said: said(stderr), ..DbError::new(format!("`{database}` did not run the statement")) };
@@ -147,23 +147,23 @@ pub(super) fn of(session: &PsqlSession, status: i32, stderr: &str) -> DbError {
     DbError { message, said: said(stderr), hint: Some(hint) }
 }
 
-/// psql is not there, or was ended.
+/// The error of a psql that could not be started, or was killed.
 pub(super) fn not_run(error: &ExecError) -> DbError {
     let failed = DbError::new(error.to_string());
     match error {
-        ExecError::NotStarted { .. } => failed.hint("install PostgreSQL's client: the package `postgresql-client`"),
+        ExecError::NotStarted { .. } => failed.hint("install the PostgreSQL client: the package `postgresql-client`"),
         _ => failed,
     }
 }
 
-/// The system has no file in memory for us.
+/// The error of a failed file in memory.
 pub(super) fn no_passfile(error: &std::io::Error) -> DbError {
-    DbError::new(format!("the password cannot be kept in memory: {error}")).hint("a kernel of 3.17 or later is needed")
+    DbError::new(format!("the password cannot be kept in memory: {error}")).hint("Linux 3.17 or later is required")
 }
 
 fn said(stderr: &str) -> Vec<String> {
     let lines = stderr.lines().map(|line| clean(line.trim_end().trim_start_matches("psql: error: ")));
-    lines.filter(|line| !line.is_empty()).take(MOST_LINES).collect()
+    lines.filter(|line| !line.is_empty()).take(MAX_LINES).collect()
 }
 
 #[cfg(test)]
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn real_words_of_the_client_are_told_apart_by_what_to_do() {
+    fn real_messages_of_psql_have_a_cause() {
         let connecting = |words: &str| {
             cause(2, &format!("psql: error: connection to server at \"127.0.0.1\", port 5470 failed: {words}\n"))
         };
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_cannot_pass_for_another_failure() {
+    fn the_text_of_a_statement_does_not_change_the_cause() {
         let text =
             "ERROR:  relation \"x\" does not exist\nLINE 1: select 'permission denied', 'Connection refused' from x\n";
         assert_eq!(cause(1, text), FailureCause::Statement);

@@ -1,15 +1,16 @@
-//! The one line of a password file: <https://www.postgresql.org/docs/15/libpq-pgpass.html>.
+//! The line of a password file: <https://www.postgresql.org/docs/15/libpq-pgpass.html>.
 
-use super::{DbError, PsqlSession};
+use super::{error::DbError, session::PsqlSession};
 use crate::secrets::file_formats::{Rendered, SecretFormat};
 
-/// The line for one user of one database of one server, and for nobody else: no wildcard may send the password elsewhere.
+/// The line for the user, the database and the server of a session. It has no wildcards, so that the password is not sent to
+/// another server.
 pub(super) fn line(session: &PsqlSession) -> Result<Rendered, DbError> {
     let database = session.database;
     let password = session.password.without_line_end();
-    let unusable = |why: &str| {
-        let message = format!("the password of `{}` for `{}` cannot be used: {why}", session.user, database.name);
-        DbError::new(message).hint("ask whoever keeps the secret to store the password alone")
+    let unusable = |reason: &str| {
+        let message = format!("the password of `{}` for `{}` cannot be used: {reason}", session.user, database.name);
+        DbError::new(message).hint("ask the owner of the secret to store only the password")
     };
     if password.is_empty() {
         return Err(unusable("it is empty"));
@@ -57,12 +58,12 @@ mod tests {
     }
 
     #[test]
-    fn a_line_end_of_an_editor_is_not_the_passwords() {
+    fn a_line_end_after_the_password_is_removed() {
         assert!(line_of("word\r\n").expect("a line").ends_with(":word\n"));
     }
 
     #[test]
-    fn what_is_no_password_is_refused_and_not_shown() {
+    fn an_invalid_password_is_refused_and_not_shown() {
         for password in ["", "\n", "hunter\nline", "hunter\0"] {
             let error = line_of(password).expect_err("no password");
             assert!(!format!("{error:?}").contains("hunter"), "{error:?}");

@@ -118,7 +118,7 @@ pub(crate) struct SecretName<'a> {
 
 /// The address of a secret in a scope.
 pub(crate) fn address(place: &SecretScope, key: &str, named: SecretName<'_>) -> Result<Address, SpecError> {
-    let (written, name) = if SourceName::of(&place.source) == Env { ("env", named.env) } else { ("name", named.name) };
+    let (written, name) = if place.source.name() == Env { ("env", named.env) } else { ("name", named.name) };
     let at = if name.is_some() { written } else { "key" };
     let address = place.address(key, name, named.version);
     match &address {

@@ -1,4 +1,4 @@
-//! AWS Secrets Manager and Systems Manager's parameters.
+//! Secrets of AWS Secrets Manager, and parameters of AWS Systems Manager.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
@@ -7,12 +7,12 @@ use serde_json::json;
 use crate::{
     cloud::{
         CloudError, CloudErrorKind, Clouds, PageLimit,
-        aws::{AwsError, Service, as_secret},
+        aws::{AwsError, Service, deserialize_secret},
     },
     redact::Secret,
 };
 
-/// A secret of Secrets Manager, text or bytes.
+/// A secret of Secrets Manager. Its value is text or bytes.
 pub(super) async fn secret(
     clouds: &Clouds,
     region: Option<&str>,
@@ -22,28 +22,28 @@ pub(super) async fn secret(
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct GetSecretValueResponse {
-        #[serde(default, deserialize_with = "maybe_secret")]
+        #[serde(default, deserialize_with = "optional_secret")]
         secret_string: Option<Secret>,
-        #[serde(default, deserialize_with = "maybe_secret")]
+        #[serde(default, deserialize_with = "optional_secret")]
         secret_binary: Option<Secret>,
     }
-    let mut question = json!({ "SecretId": id });
+    let mut request = json!({ "SecretId": id });
     if let Some(version) = version {
-        question[if is_version_id(version) { "VersionId" } else { "VersionStage" }] = version.into();
+        request[if is_version_id(version) { "VersionId" } else { "VersionStage" }] = version.into();
     }
     let account = clouds.aws().await?;
-    let got = account
-        .call::<GetSecretValueResponse>(Service::SecretsManager, "GetSecretValue", region.or(region_of(id)), &question)
+    let response = account
+        .call::<GetSecretValueResponse>(Service::SecretsManager, "GetSecretValue", region.or(region_of(id)), &request)
         .await;
-    let got = got.map_err(|refusal| no_secret(id, version, refusal))?;
+    let response = response.map_err(|refusal| no_secret(id, version, refusal))?;
     let bytes = |text: Secret| STANDARD.decode(text.reveal()).ok().map(Secret::new);
-    got.secret_string.or_else(|| got.secret_binary.and_then(bytes)).ok_or_else(|| {
+    response.secret_string.or_else(|| response.secret_binary.and_then(bytes)).ok_or_else(|| {
         CloudError::new(CloudErrorKind::Malformed, format!("Secrets Manager answered without a value of `{id}`"))
             .hint("check that the secret has a value")
     })
 }
 
-/// A parameter of Systems Manager, decrypted where it is a `SecureString`.
+/// A parameter of Systems Manager. A `SecureString` is decrypted.
 pub(super) async fn parameter(
     clouds: &Clouds,
     region: Option<&str>,
@@ -58,18 +58,18 @@ pub(super) async fn parameter(
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Parameter {
-        #[serde(deserialize_with = "as_secret")]
+        #[serde(deserialize_with = "deserialize_secret")]
         value: Secret,
     }
     let selected = version.map_or_else(|| name.to_owned(), |version| format!("{name}:{version}"));
-    let question = json!({ "Name": selected, "WithDecryption": true });
+    let request = json!({ "Name": selected, "WithDecryption": true });
     let account = clouds.aws().await?;
-    let got =
-        account.call::<GetParameterResponse>(Service::Ssm, "GetParameter", region.or(region_of(name)), &question).await;
-    got.map(|got| got.parameter.value).map_err(|refusal| no_parameter(name, version, refusal))
+    let response =
+        account.call::<GetParameterResponse>(Service::Ssm, "GetParameter", region.or(region_of(name)), &request).await;
+    response.map(|response| response.parameter.value).map_err(|refusal| no_parameter(name, version, refusal))
 }
 
-/// The names of the secrets in Secrets Manager that begin with `prefix`. No value is asked for.
+/// The names of the secrets in Secrets Manager that start with `prefix`. Fetches no values.
 pub async fn secrets(clouds: &Clouds, region: Option<&str>, prefix: &str) -> Result<Vec<String>, CloudError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -82,15 +82,15 @@ pub async fn secrets(clouds: &Clouds, region: Option<&str>, prefix: &str) -> Res
     let (mut names, mut from, mut pages) = (Vec::new(), None::<String>, PageLimit::default());
     loop {
         pages.next_page()?;
-        let mut question = json!({ "MaxResults": 100 });
+        let mut request = json!({ "MaxResults": 100 });
         if !prefix.is_empty() {
-            question["Filters"] = json!([{ "Key": "name", "Values": [prefix] }]);
+            request["Filters"] = json!([{ "Key": "name", "Values": [prefix] }]);
         }
         if let Some(from) = from {
-            question["NextToken"] = from.into();
+            request["NextToken"] = from.into();
         }
-        let page = account.call::<Page>(Service::SecretsManager, "ListSecrets", region, &question).await?;
-        // The service's filter knows no case.
+        let page = account.call::<Page>(Service::SecretsManager, "ListSecrets", region, &request).await?;
+        // The filter of the service ignores case.
         names.extend(page.secret_list.into_iter().map(|secret| secret.name).filter(|name| name.starts_with(prefix)));
         from = page.next_token;
         if from.is_none() {
@@ -100,7 +100,7 @@ pub async fn secrets(clouds: &Clouds, region: Option<&str>, prefix: &str) -> Res
     }
 }
 
-/// The names of the parameters below a path such as `/family`. Nothing is decrypted.
+/// The names of the parameters below a path such as `/family`. Decrypts nothing.
 pub async fn parameters(clouds: &Clouds, region: Option<&str>, path: &str) -> Result<Vec<String>, CloudError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -113,12 +113,12 @@ pub async fn parameters(clouds: &Clouds, region: Option<&str>, path: &str) -> Re
     let (mut names, mut from, mut pages) = (Vec::new(), None::<String>, PageLimit::default());
     loop {
         pages.next_page()?;
-        // Ten is all that the service gives at once.
-        let mut question = json!({ "Path": path, "Recursive": true, "WithDecryption": false, "MaxResults": 10 });
+        // The service returns at most ten parameters on a page.
+        let mut request = json!({ "Path": path, "Recursive": true, "WithDecryption": false, "MaxResults": 10 });
         if let Some(from) = from {
-            question["NextToken"] = from.into();
+            request["NextToken"] = from.into();
         }
-        let page = account.call::<Page>(Service::Ssm, "GetParametersByPath", region, &question).await?;
+        let page = account.call::<Page>(Service::Ssm, "GetParametersByPath", region, &request).await?;
         names.extend(page.parameters.into_iter().map(|parameter| parameter.name));
         from = page.next_token;
         if from.is_none() {
@@ -128,24 +128,24 @@ pub async fn parameters(clouds: &Clouds, region: Option<&str>, path: &str) -> Re
     }
 }
 
-/// Something by its name; all else that comes with it is passed over.
+/// The name of a listed item. Other fields are ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct NamedItem {
     name: String,
 }
 
-fn maybe_secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Secret>, D::Error> {
+fn optional_secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Secret>, D::Error> {
     let text = Option::<String>::deserialize(from)?;
     Ok(text.map(Secret::from))
 }
 
-/// Whether a version is one by its id, which has at least 32 characters of few kinds; stages have words.
+/// Whether a version is an id, which has at least 32 letters, digits and dashes. Other versions are stages.
 fn is_version_id(version: &str) -> bool {
     (32..=64).contains(&version.len()) && version.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// The region in an ARN, where the name is one.
+/// The region in an ARN. `None` for a plain name.
 fn region_of(name: &str) -> Option<&str> {
     name.strip_prefix("arn:")?.split(':').nth(2).filter(|region| !region.is_empty())
 }
@@ -156,20 +156,20 @@ fn no_secret(id: &str, version: Option<&str>, refusal: AwsError) -> CloudError {
         "ResourceNotFoundException" => {
             let what =
                 version.map_or_else(|| "secret".to_owned(), |version| format!("version `{version}` of the secret"));
-            let hint = "check `name`, `version` and `region`, or ask whoever keeps the scope to add it".to_owned();
+            let hint = "check `name`, `version` and `region`, or ask the owner of the scope to add it".to_owned();
             CloudError { message: format!("there is no {what} `{id}` in Secrets Manager"), hint: Some(hint), ..error }
         }
         // ErrorBody of secrets that wait for their deletion.
         "InvalidRequestException" => {
-            let hint = "have it restored, or name another secret".to_owned();
+            let hint = "restore the secret, or name another one".to_owned();
             CloudError {
                 kind: CloudErrorKind::Absent,
-                message: format!("Secrets Manager does not give out `{id}`"),
+                message: format!("Secrets Manager does not return `{id}`"),
                 hint: Some(hint),
                 ..error
             }
         }
-        _ => behind_kms(&format!("`{id}` in Secrets Manager"), error),
+        _ => with_kms_cause(&format!("`{id}` in Secrets Manager"), error),
     }
 }
 
@@ -183,25 +183,25 @@ fn no_parameter(name: &str, version: Option<&str>, refusal: AwsError) -> CloudEr
     };
     match refusal.code.as_str() {
         "ParameterNotFound" => {
-            absent(format!("there is no parameter `{name}`"), "check `name` and `region`: names begin with `/`")
+            absent(format!("there is no parameter `{name}`"), "check `name` and `region`: names start with `/`")
         }
         "ParameterVersionNotFound" => {
             let version = version.unwrap_or_default();
             absent(format!("there is no version `{version}` of the parameter `{name}`"), "leave `version` out")
         }
-        _ => behind_kms(&format!("the parameter `{name}`"), error),
+        _ => with_kms_cause(&format!("the parameter `{name}`"), error),
     }
 }
 
-/// Tells a refusal of KMS, which stands behind the service, from one of the service itself.
-fn behind_kms(what: &str, error: CloudError) -> CloudError {
-    let speaks_of_kms = error.said.as_deref().is_some_and(|said| said.contains("KMS") || said.contains("kms:"));
+/// Distinguishes a refusal by KMS, which decrypts for the service, from a refusal by the service.
+fn with_kms_cause(what: &str, error: CloudError) -> CloudError {
+    let names_kms = error.said.as_deref().is_some_and(|said| said.contains("KMS") || said.contains("kms:"));
     match error.kind {
-        CloudErrorKind::BackendRefuses => CloudError { message: format!("KMS does not open {what}"), ..error },
-        CloudErrorKind::Denied if speaks_of_kms => CloudError {
+        CloudErrorKind::BackendRefuses => CloudError { message: format!("KMS does not decrypt {what}"), ..error },
+        CloudErrorKind::Denied if names_kms => CloudError {
             kind: CloudErrorKind::BackendRefuses,
-            message: format!("KMS does not open {what} for this identity"),
-            hint: Some("ask whoever keeps the key to allow `kms:Decrypt` with it".to_owned()),
+            message: format!("KMS does not decrypt {what} for this identity"),
+            hint: Some("ask the owner of the key to allow `kms:Decrypt`".to_owned()),
             ..error
         },
         _ => error,
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_of_kms_is_told_from_one_of_the_service() {
+    fn a_refusal_by_kms_is_distinguished_from_one_by_the_service() {
         let denied = |said| no_secret("family/a", None, refusal("AccessDeniedException", CloudErrorKind::Denied, said));
         assert_eq!(denied("Access to KMS is not allowed").kind, CloudErrorKind::BackendRefuses);
         assert_eq!(
@@ -242,11 +242,11 @@ mod tests {
             CloudErrorKind::Denied
         );
         let error = no_parameter("/family/a", None, refusal("InvalidKeyId", CloudErrorKind::BackendRefuses, ""));
-        assert_eq!(error.message, "KMS does not open the parameter `/family/a`");
+        assert_eq!(error.message, "KMS does not decrypt the parameter `/family/a`");
     }
 
     #[test]
-    fn what_is_not_there_is_said_with_its_version() {
+    fn the_error_for_a_missing_secret_names_the_version() {
         let absent = refusal("ResourceNotFoundException", CloudErrorKind::Absent, "");
         assert_eq!(no_secret("a", None, absent.clone()).message, "there is no secret `a` in Secrets Manager");
         assert_eq!(

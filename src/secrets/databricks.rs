@@ -1,7 +1,7 @@
-//! Scopes of a Databricks workspace, also those that an Azure Key Vault stands behind.
+//! Secret scopes of a Databricks workspace, including scopes backed by an Azure Key Vault.
 //!
-//! <https://docs.databricks.com/api/workspace/secrets>. A failure is told by its cause; where the workspace's own answer
-//! leaves two causes open, it is asked for what tells them apart: a scope's keys, who the node is.
+//! <https://docs.databricks.com/api/workspace/secrets>. If an error of the workspace has several possible causes, further
+//! requests distinguish them: for the keys of the scope, or for the identity of the node.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
@@ -17,80 +17,80 @@ use crate::{
     redact::Secret,
 };
 
-const POLICY: &str = "let `AzureDatabricks` (application 2ff814a6-3304-4ab8-85cb-cd0e6f879c1d) get and list secrets in the \
+const POLICY: &str = "allow `AzureDatabricks` (application 2ff814a6-3304-4ab8-85cb-cd0e6f879c1d) to get and list secrets in the \
                       vault's access policy or roles";
-const FIREWALL: &str = "let trusted Microsoft services through the vault's firewall";
+const FIREWALL: &str = "allow trusted Microsoft services in the vault's firewall";
 
-/// Names that a hint lists at most.
-const MOST_NAMES: usize = 10;
+/// The maximum number of names in a hint.
+const MAX_NAMES: usize = 10;
 
 /// A key of a scope, without its value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Key {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// When its value was set last.
+    /// When its value was last set.
     pub changed: Option<Timestamp>,
 }
 
-/// A scope, as everybody in the workspace sees it.
+/// A scope. All users of the workspace can see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Scope {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// What keeps its secrets.
+    /// The backend with its secrets.
     pub backend: Backend,
 }
 
-/// What keeps the secrets of a scope.
+/// The backend of a scope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Backend {
-    /// Databricks itself.
+    /// Databricks.
     Databricks,
-    /// An Azure Key Vault, all of it.
+    /// An Azure Key Vault. The scope contains all its secrets.
     KeyVault {
-        /// The vault's address.
+        /// The address of the vault.
         vault: Option<String>,
     },
-    /// Something newer than this program.
+    /// A backend that nodeagent does not know.
     Other(String),
 }
 
-/// A secret's value.
+/// Fetches the value of a secret.
 pub(super) async fn fetch(clouds: &Clouds, scope: &str, key: &str) -> Result<Secret, CloudError> {
     let workspace = clouds.databricks().await?;
-    let answer = match workspace.look("/api/2.0/secrets/get", &[("scope", scope), ("key", key)]).await {
+    let answer = match workspace.get_answer("/api/2.0/secrets/get", &[("scope", scope), ("key", key)]).await {
         Ok(answer) => answer,
-        Err(api_error) => return Err(FailureContext { workspace, scope }.to_give(key, api_error).await),
+        Err(api_error) => return Err(FailureContext { workspace, scope }.fetch_error(key, api_error).await),
     };
-    let malformed = |why: &str| {
-        let message = format!("`{}` answered with something else than the secret `{scope}/{key}`", workspace.host());
+    let malformed = |reason: &str| {
+        let message = format!("`{}` returned an answer that is not the secret `{scope}/{key}`", workspace.host());
         CloudError::new(CloudErrorKind::Malformed, message)
-            .said(why)
+            .said(reason)
             .hint("check that `DATABRICKS_HOST` is a workspace")
     };
-    let Value { value: text } = answer.json().map_err(|_| malformed("not the JSON that was expected"))?;
-    // Texts and bytes alike come as base64. It is no secret of its own: whoever looks for the value knows this form.
+    let Value { value: text } = answer.json().map_err(|_| malformed("not the expected JSON"))?;
+    // The value is always base64. This text is not registered as a secret: the redaction knows the encodings of a value.
     let text = Zeroizing::new(text);
     let bytes = STANDARD.decode(&*text).map_err(|_| malformed("the value is not base64"))?;
     Ok(Secret::new(bytes))
 }
 
-/// The keys of a scope, by name. It needs the same permission as reading values, so that it shows whether the node has
-/// it without a value being sent.
+/// The keys of a scope, sorted by name. Listing requires the same permission as reading values, so it tests the permission
+/// without fetching a value.
 pub async fn list(clouds: &Clouds, scope: &str) -> Result<Vec<Key>, CloudError> {
     let workspace = clouds.databricks().await?;
     let failed = FailureContext { workspace, scope };
     match keys(workspace, scope).await {
         Ok(keys) => Ok(keys),
-        Err(error) => Err(failed.to_list(error).await),
+        Err(error) => Err(failed.list_error(error).await),
     }
 }
 
-/// All scopes of the workspace, by name. Everybody there may see their names.
+/// All scopes of the workspace, sorted by name. All users of the workspace can see them.
 pub async fn scopes(clouds: &Clouds) -> Result<Vec<Scope>, CloudError> {
     all_scopes(clouds.databricks().await?).await
 }
@@ -147,45 +147,46 @@ async fn all_scopes(workspace: &Workspace) -> Result<Vec<Scope>, CloudError> {
     Ok(scopes)
 }
 
-/// Tells why a scope did not give what it was asked for.
+/// Finds the cause of a failed request for a scope.
 struct FailureContext<'a> {
     workspace: &'a Workspace,
     scope: &'a str,
 }
 
 impl FailureContext<'_> {
-    async fn to_give(&self, key: &str, api_error: ApiError) -> CloudError {
+    async fn fetch_error(&self, key: &str, api_error: ApiError) -> CloudError {
         let (scope, host) = (self.scope, self.workspace.host());
         let ApiError { error, code } = api_error;
         match error.kind {
             CloudErrorKind::Absent => self.no_key(key, error).await,
             CloudErrorKind::Invalid if code.as_deref() == Some("BAD_REQUEST") => {
-                let message =
-                    format!("`{host}` does not give `{scope}/{key}` to {} outside of notebooks", self.who().await);
+                let message = format!("`{host}` returns `{scope}/{key}` to {} in notebooks only", self.user().await);
                 CloudError { message, ..error }.hint(format!(
-                    "use a service principal; or let the cluster resolve it: set the environment variable \
-                     `NAME={{{{secrets/{scope}/{key}}}}}` there and take it from the source `env`"
+                    "use a service principal; or set the environment variable `NAME={{{{secrets/{scope}/{key}}}}}` of the \
+                     cluster, and use the source `env`"
                 ))
             }
-            CloudErrorKind::Invalid => {
-                CloudError { message: format!("`{host}` does not take the name `{scope}/{key}`"), ..error }.hint(
-                    "names have letters, digits, `-`, `_`, `.` and at most 128 characters; in a scope that a Key Vault \
-                 stands behind letters, digits and `-` only",
-                )
+            CloudErrorKind::Invalid => CloudError {
+                message: format!("`{host}` does not accept the name `{scope}/{key}`"),
+                ..error
             }
-            _ => self.to_list(error).await,
+            .hint(
+                "use letters, digits, `-`, `_`, `.` and at most 128 characters; in a scope backed by a Key Vault, only \
+                 letters, digits and `-`",
+            ),
+            _ => self.list_error(error).await,
         }
     }
 
-    async fn to_list(&self, error: CloudError) -> CloudError {
+    async fn list_error(&self, error: CloudError) -> CloudError {
         let (scope, host) = (self.scope, self.workspace.host());
         match error.kind {
             CloudErrorKind::Absent => self.no_scope(error).await,
             CloudErrorKind::Denied if error.hint.is_none() => {
-                let who = self.who().await;
-                CloudError { message: format!("{who} may not read the scope `{scope}` of `{host}`"), ..error }.hint(format!(
-                    "ask whoever manages the scope for READ: `databricks secrets put-acl {scope} PRINCIPAL READ`, with one \
-                     of your groups as principal"
+                let user = self.user().await;
+                CloudError { message: format!("{user} may not read the scope `{scope}` of `{host}`"), ..error }.hint(format!(
+                    "ask the owner of the scope for READ: `databricks secrets put-acl {scope} PRINCIPAL READ`, with one of \
+                     your groups as the principal"
                 ))
             }
             CloudErrorKind::BackendRefuses => {
@@ -199,20 +200,20 @@ impl FailureContext<'_> {
         }
     }
 
-    /// The workspace has one answer for a scope and a key that are not there.
+    /// The workspace has the same error for a missing scope and a missing key.
     async fn no_key(&self, key: &str, error: CloudError) -> CloudError {
         let (scope, host) = (self.scope, self.workspace.host());
         let keys = match keys(self.workspace, scope).await {
             Ok(keys) => keys,
             Err(failed) if failed.kind == CloudErrorKind::Absent => return self.no_scope(error).await,
-            Err(failed) if failed.kind == CloudErrorKind::Denied => return self.to_list(failed).await,
+            Err(failed) if failed.kind == CloudErrorKind::Denied => return self.list_error(failed).await,
             Err(_) => {
                 let message = format!("there is no scope `{scope}` in `{host}`, or no key `{key}` in it");
                 return CloudError { message, ..error };
             }
         };
         let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
-        let hint = offer(key, &names, "key").unwrap_or_else(|| "the scope has no keys; add it there".to_owned());
+        let hint = suggestion(key, &names, "key").unwrap_or_else(|| "the scope has no keys; add it there".to_owned());
         CloudError { message: format!("there is no key `{key}` in the scope `{scope}` of `{host}`"), ..error }
             .hint(hint)
     }
@@ -221,12 +222,12 @@ impl FailureContext<'_> {
         let (scope, host) = (self.scope, self.workspace.host());
         let scopes = all_scopes(self.workspace).await.unwrap_or_default();
         let names: Vec<&str> = scopes.iter().map(|scope| scope.name.as_str()).collect();
-        let hint = offer(scope, &names, "scope").unwrap_or_else(|| "check `DATABRICKS_HOST`".to_owned());
+        let hint = suggestion(scope, &names, "scope").unwrap_or_else(|| "check `DATABRICKS_HOST`".to_owned());
         CloudError { message: format!("there is no scope `{scope}` in `{host}`"), ..error }.hint(hint)
     }
 
-    /// Whom the workspace takes the node for, if it says so.
-    async fn who(&self) -> String {
+    /// The user that the workspace authenticates the node as, or the authentication method.
+    async fn user(&self) -> String {
         match self.workspace.me().await {
             Ok(me) => match me.display_name.filter(|name| *name != me.user_name) {
                 Some(name) => format!("`{name}` (`{}`)", me.user_name),
@@ -237,13 +238,13 @@ impl FailureContext<'_> {
     }
 }
 
-/// The nearest name, else those there are.
-fn offer(wanted: &str, names: &[&str], what: &str) -> Option<String> {
+/// Suggests the most similar name, else lists the names.
+fn suggestion(wanted: &str, names: &[&str], what: &str) -> Option<String> {
     if let Some(name) = nearest(wanted, names.iter().copied()) {
         return Some(format!("did you mean `{name}`?"));
     }
-    let shown: Vec<String> = names.iter().take(MOST_NAMES).map(|name| format!("`{name}`")).collect();
-    let more = names.len().saturating_sub(MOST_NAMES);
+    let shown: Vec<String> = names.iter().take(MAX_NAMES).map(|name| format!("`{name}`")).collect();
+    let more = names.len().saturating_sub(MAX_NAMES);
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     (!shown.is_empty()).then(|| format!("its {what}s are {}{rest}", shown.join(", ")))
 }

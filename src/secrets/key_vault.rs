@@ -1,9 +1,9 @@
-//! Azure Key Vault.
+//! Secrets of Azure Key Vault.
 
 use url::Url;
 
 use crate::{
-    cloud::{CloudError, Clouds},
+    cloud::{CloudError, Clouds, azure::Vault},
     redact::Secret,
 };
 
@@ -13,10 +13,10 @@ pub(super) async fn fetch(
     name: &str,
     version: Option<&str>,
 ) -> Result<Secret, CloudError> {
-    clouds.azure().await?.vault(vault).secret(name, version).await
+    Vault::new(clouds.azure().await?, vault).secret(name, version).await
 }
 
-/// The names of all secrets of a vault, in order, also of those that are disabled.
+/// The names of all secrets of a vault, sorted, including disabled ones.
 pub async fn names(clouds: &Clouds, vault: &Url) -> Result<Vec<String>, CloudError> {
-    clouds.azure().await?.vault(vault).names().await
+    Vault::new(clouds.azure().await?, vault).names().await
 }

@@ -1,4 +1,4 @@
-//! What a scope holds, by name; and whether a secret can be had, without its value where the source can say so.
+//! Lists the keys of a scope, and tests whether secrets can be read.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,17 +8,19 @@ use std::{
 use futures::{StreamExt as _, stream};
 
 use super::{
-    AT_ONCE, Address, SecretError, SecretScope, Source, aws, credstash, databricks, fetch, key_vault, variable,
+    Address, SecretError, SecretScope, Source, aws, credstash, databricks,
+    fetch::{CONCURRENCY, fetch},
+    key_vault, variable,
 };
 use crate::cloud::{CloudError, CloudErrorKind, Clouds};
 
-/// The keys of a scope, as its source names them, sorted. Never a value.
+/// The keys of a scope, sorted. Fetches no values.
 pub async fn keys(place: &SecretScope, clouds: &Clouds) -> Result<Vec<String>, SecretError> {
     let scope = place.scope.as_str();
     let found: BTreeSet<String> = match &place.source {
         Source::Env => {
             let prefix = variable(scope, "");
-            // What a variable is made of cannot be told for sure; this is a key that leads to it.
+            // The original key is not known: several keys have the same variable. This returns one of them.
             below(clouds.environment.variables.keys().map(|name| name.to_lowercase()), &prefix.to_lowercase())
         }
         Source::File { folder } => {
@@ -53,26 +55,26 @@ fn below(names: impl IntoIterator<Item = String>, prefix: &str) -> BTreeSet<Stri
     names.into_iter().filter_map(below).collect()
 }
 
-/// Tells of several secrets whether they can be had, all at the same time; each comes back with its address.
+/// Tests concurrently whether secrets can be read. Returns the result for each address.
 pub async fn probe_all<'a>(
     addresses: impl IntoIterator<Item = &'a Address>,
     clouds: &Clouds,
 ) -> BTreeMap<Address, Result<(), SecretError>> {
     let each = |address: &'a Address| async move { (address.clone(), probe(address, clouds).await) };
     let addresses: BTreeSet<&Address> = addresses.into_iter().collect();
-    stream::iter(addresses).map(each).buffer_unordered(AT_ONCE).collect().await
+    stream::iter(addresses).map(each).buffer_unordered(CONCURRENCY).collect().await
 }
 
-/// Tells whether a secret can be had. A Databricks scope is only asked for its keys, which needs the same right; of
-/// other sources the value is fetched, and dropped at once.
+/// Tests whether a secret can be read. For Databricks, lists the keys of the scope, which requires the same permission.
+/// For other sources, fetches the value and drops it.
 async fn probe(address: &Address, clouds: &Clouds) -> Result<(), SecretError> {
     let Address::Databricks { scope, key } = address else { return fetch(address, clouds).await.map(drop) };
-    // The names of keys are compared without case there.
+    // Databricks compares the names of keys without case.
     if databricks::list(clouds, scope).await?.iter().any(|found| found.name.eq_ignore_ascii_case(key)) {
         return Ok(());
     }
     let missing = CloudError::new(CloudErrorKind::Absent, format!("there is no key `{key}` in the scope `{scope}`"));
-    Err(missing.hint("check `key`, or ask whoever keeps the scope to add it").into())
+    Err(missing.hint("check `key`, or ask the owner of the scope to add it").into())
 }
 
 #[cfg(test)]
@@ -89,12 +91,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn variables_of_a_scope_are_those_that_begin_with_it() {
+    async fn variables_of_a_scope_start_with_its_name() {
         let place = SecretScope { scope: "family".into(), source: Source::Env };
         let variables = clouds(&[("FAMILY_A_B", "1"), ("FAMILYX", "2"), ("FAMILY_", "3"), ("PATH", "4")]);
         let found = keys(&place, &variables).await.expect("listed");
         assert_eq!(found, ["a_b"]);
-        assert!(probe(&place.address(&found[0], None, None), &variables).await.is_ok(), "the key leads to it");
+        assert!(probe(&place.address(&found[0], None, None), &variables).await.is_ok(), "the key has this variable");
     }
 
     #[tokio::test]
@@ -111,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_told_without_the_scope_and_those_of_other_scopes_not_at_all() {
+    fn names_are_listed_without_the_scope_and_other_scopes_are_omitted() {
         let names = ["family/a", "familyx/b", "family/c/d"].map(str::to_owned);
         assert_eq!(below(names, "family/").into_iter().collect::<Vec<_>>(), ["a", "c/d"]);
     }

@@ -1,4 +1,4 @@
-//! The sources on the node itself: variables of the environment, and files.
+//! The sources on the node: environment variables and files.
 
 use std::{collections::BTreeMap, convert::identity, io, path::Path, sync::LazyLock};
 
@@ -7,8 +7,8 @@ use regex_lite::Regex;
 use super::SecretError;
 use crate::{fs::read_bounded, redact::Secret};
 
-/// No secret is larger, in bytes: the largest that any of the clouds keeps has 128 KiB.
-const LARGEST: u64 = 16 << 20;
+/// The largest secret, in bytes. The clouds store at most 128 KiB.
+const MAX_BYTES: u64 = 16 << 20;
 
 pub(super) fn from_variable(name: &str, env: &BTreeMap<String, String>) -> Result<Secret, SecretError> {
     static REFERENCE: LazyLock<Regex> =
@@ -22,10 +22,10 @@ pub(super) fn from_variable(name: &str, env: &BTreeMap<String, String>) -> Resul
     }
 }
 
-/// Reads a file. One on a file store that hangs must not hold up everything else: it is read in a thread of its own.
+/// Reads a file. It is read in a separate thread, because the file may be on a file store that does not answer.
 pub(super) async fn from_file(path: &Path) -> Result<Secret, SecretError> {
     let file = path.to_owned();
-    let read = crate::task::blocking(move || read_bounded(&file, LARGEST)).await;
+    let read = crate::task::blocking(move || read_bounded(&file, MAX_BYTES)).await;
     match read.map_err(io::Error::other).and_then(identity) {
         Ok(bytes) if bytes.is_empty() => Err(SecretError::Empty(path.to_owned())),
         Ok(bytes) => Ok(Secret::new(bytes)),
@@ -34,7 +34,7 @@ pub(super) async fn from_file(path: &Path) -> Result<Secret, SecretError> {
     }
 }
 
-/// Tells a missing scope from a missing key.
+/// Distinguishes a missing scope from a missing key.
 fn absent(path: &Path) -> SecretError {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let scope = path.parent().unwrap_or(Path::new("/"));
@@ -53,20 +53,20 @@ mod tests {
     }
 
     #[test]
-    fn a_value_comes_out_only_by_reveal() {
+    fn a_value_is_returned_by_reveal_only() {
         let secret = from_variable("TOKEN", &env("hunter2")).expect("it is set");
         assert_eq!(format!("{secret:?}"), "Secret([redacted])");
         assert_eq!(secret.reveal(), b"hunter2");
     }
 
     #[test]
-    fn a_reference_that_was_not_resolved_is_an_error_of_its_own() {
+    fn an_unresolved_reference_is_an_error() {
         let error = from_variable("TOKEN", &env("{{secrets/family/key}}")).expect_err("a reference");
         assert!(matches!(&error, SecretError::Unresolved { reference, .. } if reference == "{{secrets/family/key}}"));
     }
 
     #[tokio::test]
-    async fn missing_scope_and_missing_key_are_told_apart() {
+    async fn a_missing_scope_and_a_missing_key_are_different_errors() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         std::fs::create_dir(temp.path().join("family")).expect("created");
         let fetch = async |path: &str| from_file(&temp.path().join(path)).await.expect_err("nothing there");
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_no_secret() {
+    fn an_empty_variable_counts_as_not_set() {
         assert!(matches!(from_variable("TOKEN", &env("")), Err(SecretError::NotSet(_))));
         assert!(matches!(from_variable("OTHER", &env("x")), Err(SecretError::NotSet(_))));
     }

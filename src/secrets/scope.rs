@@ -1,29 +1,29 @@
-//! A scope at its source: what all its secrets have in common, and where each of them is.
+//! A scope at its source, and the addresses of its secrets.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use url::Url;
 
-use super::Address;
+use super::{address::Address, source_name::SourceName};
 
-/// The table that credstash uses unless told otherwise.
+/// The default table of credstash.
 pub const CREDSTASH_TABLE: &str = "credential-store";
-/// Where the vaults of Azure's public cloud are.
-const VAULTS: &str = "vault.azure.net";
+/// The domain of vaults in Azure's public cloud.
+const VAULT_DOMAIN: &str = "vault.azure.net";
 
 /// A scope at its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretScope {
-    /// The scope.
+    /// The name of the scope.
     pub scope: String,
-    /// Where its secrets come from.
+    /// The source of its secrets.
     pub source: Source,
 }
 
-/// Where secrets come from, with what all of a scope have in common.
+/// A source, with the settings that all secrets of a scope have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// Variables of the agent's environment.
+    /// Environment variables of nodeagent.
     Env,
     /// Files `FOLDER/SCOPE/KEY`.
     File {
@@ -37,29 +37,45 @@ pub enum Source {
         /// Its address.
         vault: Url,
     },
-    /// A table that credstash writes.
+    /// A table of credstash.
     Credstash {
         /// The table.
         table: String,
-        /// Its region; the node's own without one.
+        /// The region. `None` is the region of the node.
         region: Option<String>,
         /// The encryption context.
         context: BTreeMap<String, String>,
     },
     /// AWS Secrets Manager.
     SecretsManager {
-        /// The region; the node's own without one.
+        /// The region. `None` is the region of the node.
         region: Option<String>,
     },
     /// Parameters of AWS Systems Manager.
     ParameterStore {
-        /// The region; the node's own without one.
+        /// The region. `None` is the region of the node.
         region: Option<String>,
     },
 }
 
+impl Source {
+    /// The name of the source.
+    pub fn name(&self) -> SourceName {
+        match self {
+            Self::Databricks => SourceName::Databricks,
+            Self::KeyVault { .. } => SourceName::AzureKeyVault,
+            Self::Credstash { .. } => SourceName::Credstash,
+            Self::SecretsManager { .. } => SourceName::AwsSecretsManager,
+            Self::ParameterStore { .. } => SourceName::AwsParameterStore,
+            Self::Env => SourceName::Env,
+            Self::File { .. } => SourceName::File,
+        }
+    }
+}
+
 impl SecretScope {
-    /// Where a key of the scope is; under another name, or in a version, where the source has such.
+    /// The address of a key. `name` replaces the name that is made of scope and key. Sources without versions ignore
+    /// `version`.
     pub fn address(&self, key: &str, name: Option<&str>, version: Option<&str>) -> Address {
         let scope = &self.scope;
         let path = || name.map_or_else(|| format!("{scope}/{key}"), str::to_owned);
@@ -81,16 +97,16 @@ impl SecretScope {
     }
 }
 
-/// The variable that holds a secret unless another is named: `FAMILY_ANALYTICS_READ_ONLY`.
+/// The default variable of a secret, such as `FAMILY_ANALYTICS_READ_ONLY`.
 pub fn variable(scope: &str, key: &str) -> String {
     let word = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
     format!("{scope}_{key}").chars().map(word).collect()
 }
 
-/// The address of a Key Vault, by its name or by the address itself where it is in another cloud.
+/// The address of a Key Vault. `vault` is a name in Azure's public cloud, or an https address in any cloud.
 pub fn key_vault(vault: &str) -> Option<Url> {
     let is_name = !vault.is_empty() && vault.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    let address = if is_name { format!("https://{vault}.{VAULTS}") } else { vault.to_owned() };
+    let address = if is_name { format!("https://{vault}.{VAULT_DOMAIN}") } else { vault.to_owned() };
     Url::parse(&address).ok().filter(|url| url.scheme() == "https" && url.has_host())
 }
 
@@ -104,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn a_vault_is_named_or_written_out() {
+    fn a_vault_is_a_name_or_an_https_address() {
         assert_eq!(key_vault("kv-family").expect("a name").as_str(), "https://kv-family.vault.azure.net/");
         assert!(key_vault("https://kv.vault.azure.cn").is_some());
-        assert!(key_vault("http://kv.vault.azure.net").is_none(), "tokens go there");
+        assert!(key_vault("http://kv.vault.azure.net").is_none(), "tokens are sent to it");
     }
 
     #[test]
-    fn names_at_the_source_are_made_of_scope_and_key() {
+    fn the_default_name_consists_of_scope_and_key() {
         let place = SecretScope { scope: "family".into(), source: Source::ParameterStore { region: None } };
         let named = |name| place.address("token", name, None);
         let parameter = |name: &str| Address::Parameter { region: None, name: name.into(), version: None };

@@ -221,7 +221,7 @@ fn each_reason_to_be_nobody_is_told() {
             }
             "a workspace only" => (CloudErrorKind::NotConfigured, "nothing says who the node is at"),
             "a wrong token" => (CloudErrorKind::TokenRejected, "rejected the token (pat)"),
-            "a wrong secret" => (CloudErrorKind::TokenRejected, "gave no token (oauth-m2m)"),
+            "a wrong secret" => (CloudErrorKind::TokenRejected, "issued no token (oauth-m2m)"),
             "two ways at once" => {
                 (CloudErrorKind::Ambiguous, "more than one authorization method configured: oauth and pat")
             }

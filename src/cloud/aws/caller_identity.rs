@@ -1,26 +1,26 @@
-//! Who the node is in an account: what an ARN says.
+//! The identity of the node in an AWS account, from its ARN.
 
-/// Who the node is in an account.
+/// The identity of the node in an account.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct CallerIdentity {
     /// The account's number.
     pub account: String,
-    /// The whole ARN, as STS says it.
+    /// The complete ARN, as STS returns it.
     pub arn: String,
     /// `aws`, `aws-cn` or `aws-us-gov`.
     pub partition: String,
-    /// The role's name, without its path; `None` for a user.
+    /// The name of the role, without its path. `None` for a user.
     pub role: Option<String>,
-    /// The user's name with its path; `None` for a role.
+    /// The name of the user, with its path. `None` for a role.
     pub user: Option<String>,
 }
 
 impl CallerIdentity {
-    /// Takes an ARN of STS or IAM apart: `arn:PARTITION:SERVICE::ACCOUNT:RESOURCE`. `None` when it is none.
+    /// Parses an ARN of STS or IAM: `arn:PARTITION:SERVICE::ACCOUNT:RESOURCE`. Returns `None` for any other text.
     ///
-    /// A role's path is not in the ARN of a session, so it cannot be known. The root of an account and federated users
-    /// are neither role nor user: nobody may be taken for a user of the same name.
+    /// The ARN of a session does not contain the path of the role. The root of an account and a federated user are
+    /// neither a role nor a user, so that they do not match a user with the same name.
     pub(super) fn of_arn(arn: &str) -> Option<Self> {
         let mut parts = arn.splitn(6, ':');
         let ("arn", partition, service, _, account, resource) =
@@ -44,14 +44,14 @@ impl CallerIdentity {
         })
     }
 
-    /// The caller in words, such as ``the role `family-node` of the account 123456789012``.
-    pub fn described(&self) -> String {
-        let who = match (&self.role, &self.user) {
+    /// A description for messages, such as ``the role `family-node` of the account 123456789012``.
+    pub fn description(&self) -> String {
+        let name = match (&self.role, &self.user) {
             (Some(role), _) => format!("the role `{role}`"),
             (_, Some(user)) => format!("the user `{user}`"),
             _ => format!("`{}`", self.arn),
         };
-        format!("{who} of the account {}", self.account)
+        format!("{name} of the account {}", self.account)
     }
 }
 
@@ -74,22 +74,22 @@ mod tests {
     }
 
     #[test]
-    fn the_root_and_federated_users_are_nobody_by_name() {
+    fn the_root_and_federated_users_are_neither_role_nor_user() {
         for arn in ["arn:aws:iam::123456789012:root", "arn:aws:sts::123456789012:federated-user/alice"] {
             assert_eq!(of(arn), ("aws:123456789012".into(), None, None), "{arn}");
         }
     }
 
     #[test]
-    fn what_is_no_arn_of_an_identity_is_nobody() {
+    fn an_arn_of_another_resource_is_no_identity() {
         for text in ["", "alice", "arn:aws:s3:::bucket", "arn:aws:sts::123456789012"] {
             assert_eq!(CallerIdentity::of_arn(text), None, "{text}");
         }
     }
 
     #[test]
-    fn a_caller_is_described_as_people_speak() {
+    fn a_description_names_the_role_and_the_account() {
         let caller = CallerIdentity::of_arn("arn:aws:sts::123456789012:assumed-role/node/i-1").expect("an ARN");
-        assert_eq!(caller.described(), "the role `node` of the account 123456789012");
+        assert_eq!(caller.description(), "the role `node` of the account 123456789012");
     }
 }

@@ -1,4 +1,4 @@
-//! Requests on their provider: signed (Signature Version 4, by `reqsign`), tried again where that can help.
+//! Requests to the services: signed with Signature Version 4 (by `reqsign`), and repeated after transient errors.
 
 use std::{
     sync::Arc,
@@ -9,10 +9,9 @@ use ::http::{HeaderMap, Method, header::HeaderName};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use reqsign_aws_v4::RequestSigner;
 use reqsign_core::{Context, SignRequest as _};
-use serde::Deserialize as _;
 use url::Url;
 
-use super::{credentials::Credentials, error::AwsError, service::Service, settings::Settings};
+use super::{credential_types::Credentials, error::AwsError, service::Service, settings::Settings};
 use crate::{
     cloud::{CloudError, CloudErrorKind},
     digest::Digest,
@@ -20,26 +19,26 @@ use crate::{
     redact::Secret,
 };
 
-/// All tries of a call together.
+/// The time limit of a call with all its attempts.
 const BUDGET: Duration = Duration::from_secs(45);
-/// One try.
+/// The time limit of one attempt.
 const TIMEOUT: Duration = Duration::from_secs(15);
-/// The largest answer. DynamoDB's is 1 MB, a secret's 64 KB.
+/// The largest answer, in bytes. An answer of DynamoDB has up to 1 MB, a secret up to 64 KB.
 const LIMIT: usize = 4 << 20;
 const TARGET: &str = "x-amz-target";
 const CONTENT_DIGEST: &str = "x-amz-content-sha256";
-/// What else the signature covers. The host is the client's own business.
-const COVERED: [&str; 2] = ["x-amz-date", CONTENT_DIGEST];
-/// What nobody may see: the signature and the session.
-const CREDENTIALS: [&str; 2] = ["authorization", "x-amz-security-token"];
+/// Further headers that the signature covers. The HTTP client sets the host.
+const SIGNED_HEADERS: [&str; 2] = ["x-amz-date", CONTENT_DIGEST];
+/// Headers that are secret: the signature and the session token.
+const SECRET_HEADERS: [&str; 2] = ["authorization", "x-amz-security-token"];
 
-/// The network, and the configuration of what is asked there.
+/// The HTTP client and the configuration of the AWS clients.
 pub(super) struct AwsClient {
     pub(super) http: Arc<Client>,
     pub(super) settings: Settings,
 }
 
-/// What is asked of a service.
+/// A request to a service.
 pub(super) struct AwsRequest<'a> {
     pub(super) service: Service,
     pub(super) region: &'a str,
@@ -49,8 +48,8 @@ pub(super) struct AwsRequest<'a> {
 }
 
 impl<'a> AwsRequest<'a> {
-    /// A question in the older dialect of STS.
-    pub(super) fn of_sts(region: &'a str, action: &'a str, fields: &[(&str, &str)]) -> Self {
+    /// A request in the query protocol of STS.
+    pub(super) fn sts(region: &'a str, action: &'a str, fields: &[(&str, &str)]) -> Self {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         form.append_pair("Action", action).append_pair("Version", "2011-06-15").extend_pairs(fields);
         Self { service: Service::Sts, region, action, body: form.finish().into_bytes() }
@@ -58,11 +57,11 @@ impl<'a> AwsRequest<'a> {
 }
 
 impl AwsClient {
-    /// Asks until there is an answer of success, a refusal that lasts, or the time is over. `source` says in words whose
-    /// credentials these are; without credentials the question is not signed.
-    pub(super) async fn ask(
+    /// Sends a request until it succeeds, fails permanently, or the time limit passes. `source` describes the origin of
+    /// the credentials for messages. Without credentials the request is not signed.
+    pub(super) async fn send(
         &self,
-        question: &AwsRequest<'_>,
+        aws_request: &AwsRequest<'_>,
         credentials: Option<&Credentials>,
         source: &str,
     ) -> Result<Answer, AwsError> {
@@ -73,54 +72,54 @@ impl AwsClient {
             .with_jitter()
             .without_max_times();
         for pause in pauses.build() {
-            match self.ask_once(question, credentials, source).await {
+            match self.send_once(aws_request, credentials, source).await {
                 Err(refusal) if refusal.is_transient && began.elapsed() + pause < BUDGET => {}
                 ended => return ended,
             }
             tokio::time::sleep(pause).await;
         }
-        self.ask_once(question, credentials, source).await
+        self.send_once(aws_request, credentials, source).await
     }
 
-    async fn ask_once(
+    async fn send_once(
         &self,
-        question: &AwsRequest<'_>,
+        aws_request: &AwsRequest<'_>,
         credentials: Option<&Credentials>,
         source: &str,
     ) -> Result<Answer, AwsError> {
-        let request = self.request(question, credentials).await?;
+        let request = self.http_request(aws_request, credentials).await?;
         let answer = self.http.call(&request).await;
-        let answer = answer.map_err(|error| AwsError::unanswered(question.service, &error))?;
+        let answer = answer.map_err(|error| AwsError::unanswered(aws_request.service, &error))?;
         if answer.is_success() {
             return Ok(answer);
         }
-        Err(AwsError::of_answer(question.service, question.action, source, &answer))
+        Err(AwsError::of_answer(aws_request.service, aws_request.action, source, &answer))
     }
 
-    async fn request(
+    async fn http_request(
         &self,
-        question: &AwsRequest<'_>,
+        aws_request: &AwsRequest<'_>,
         credentials: Option<&Credentials>,
     ) -> Result<Request, CloudError> {
-        let url = question.service.endpoint(&self.settings, question.region)?;
-        let (prefix, content_type) = question.service.dialect();
-        let target = (!prefix.is_empty()).then(|| format!("{prefix}.{}", question.action));
-        let body = question.body.clone();
+        let url = aws_request.service.endpoint(&self.settings, aws_request.region)?;
+        let (prefix, content_type) = aws_request.service.protocol();
+        let target = (!prefix.is_empty()).then(|| format!("{prefix}.{}", aws_request.action));
+        let body = aws_request.body.clone();
         let Some(credentials) = credentials else {
-            // A token is in the form.
+            // The form contains a token.
             let post = Request::post(url, content_type, body).secret_body();
             return Ok(post.timeout(TIMEOUT).limit(LIMIT));
         };
-        let signed = signed(&url, question, content_type, target.as_deref(), credentials).await?;
+        let signed = signed(&url, aws_request, content_type, target.as_deref(), credentials).await?;
         let mut request = Request::post(url, content_type, body).timeout(TIMEOUT).limit(LIMIT);
         if let Some(target) = &target {
             request = request.header(TARGET, target);
         }
-        for name in COVERED {
+        for name in SIGNED_HEADERS {
             let value = signed.get(name).and_then(|value| value.to_str().ok());
             request = request.header(name, value.unwrap_or_default());
         }
-        for name in CREDENTIALS {
+        for name in SECRET_HEADERS {
             if let Some(value) = signed.get(name) {
                 request = request.credential(name, value.as_bytes());
             }
@@ -129,10 +128,10 @@ impl AwsClient {
     }
 }
 
-/// The headers of a question, signature included.
+/// The headers of a request, including the signature.
 async fn signed(
     url: &Url,
-    question: &AwsRequest<'_>,
+    aws_request: &AwsRequest<'_>,
     content_type: &str,
     target: Option<&str>,
     credentials: &Credentials,
@@ -141,7 +140,7 @@ async fn signed(
     let text = |secret: &Secret| std::str::from_utf8(secret.reveal()).map(str::to_owned).map_err(|_| unsigned());
     let mut request =
         ::http::Request::builder().method(Method::POST).uri(url.as_str()).header("content-type", content_type);
-    request = request.header(CONTENT_DIGEST, Digest::sha256(&question.body).hex());
+    request = request.header(CONTENT_DIGEST, Digest::sha256(&aws_request.body).hex());
     if let Some(target) = target {
         request = request.header(HeaderName::from_static(TARGET), target);
     }
@@ -152,13 +151,8 @@ async fn signed(
         session_token: credentials.token.as_ref().map(text).transpose()?,
         expires_in: None,
     };
-    let signer = RequestSigner::new(question.service.id(), question.region);
+    let signer = RequestSigner::new(aws_request.service.id(), aws_request.region);
     let done = signer.sign_request(&Context::new(), &mut parts, Some(&credential), None).await;
-    done.map_err(|_| unsigned().hint("a credential has characters that no header can have"))?;
+    done.map_err(|_| unsigned().hint("a credential contains characters that are not allowed in a header"))?;
     Ok(parts.headers)
-}
-
-/// Takes a value in as what it is: a secret.
-pub(super) fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Secret, D::Error> {
-    String::deserialize(from).map(Secret::from)
 }

@@ -1,5 +1,5 @@
-//! What a service says when it does not do what it was asked. Codes decide, never the HTTP status: services and their
-//! emulators differ in it (<https://docs.aws.amazon.com/awssupport/latest/APIReference/CommonErrors.html>).
+//! Errors of the services. The error code decides, not the HTTP status: services and their emulators use different
+//! statuses (<https://docs.aws.amazon.com/awssupport/latest/APIReference/CommonErrors.html>).
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -10,14 +10,14 @@ use crate::{
     http::{Answer, HttpError},
 };
 
-/// A call that a service did not do, with the service's own code.
+/// An error of a service, with its error code.
 #[derive(Debug, Clone)]
 pub struct AwsError {
-    /// Such as `ResourceNotFoundException`; empty when there was no answer that has one.
+    /// Such as `ResourceNotFoundException`. Empty if the answer has none.
     pub code: String,
-    /// The same for people.
+    /// The error for messages.
     pub error: CloudError,
-    /// Whether trying again may help.
+    /// Whether another attempt may succeed.
     pub(super) is_transient: bool,
 }
 
@@ -33,11 +33,11 @@ impl From<CloudError> for AwsError {
     }
 }
 
-/// Clocks that differ more make signatures worthless.
-const MOST_SKEW: i64 = 4 * 60;
+/// The largest difference between the clocks, in seconds. The services reject older signatures after five minutes.
+const MAX_CLOCK_SKEW: i64 = 4 * 60;
 
-const EXPIRED: [&str; 3] = ["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"];
-const CLOCK: [&str; 3] = ["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"];
+const EXPIRED_TOKEN: [&str; 3] = ["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"];
+const CLOCK_SKEW: [&str; 3] = ["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"];
 const REJECTED: [&str; 10] = [
     "InvalidClientTokenId",
     "UnrecognizedClientException",
@@ -58,7 +58,7 @@ const DENIED: [&str; 6] = [
     "OptInRequired",
     "ForbiddenException",
 ];
-const LIMITED: [&str; 12] = [
+const THROTTLED: [&str; 12] = [
     "Throttling",
     "ThrottlingException",
     "ThrottledException",
@@ -72,7 +72,7 @@ const LIMITED: [&str; 12] = [
     "SlowDown",
     "LimitExceededException",
 ];
-const PASSING: [&str; 9] = [
+const TRANSIENT: [&str; 9] = [
     "InternalFailure",
     "InternalServerError",
     "InternalServiceError",
@@ -83,8 +83,8 @@ const PASSING: [&str; 9] = [
     "DependencyTimeoutException",
     "RequestTimeout",
 ];
-/// What KMS says of a key that cannot be used now or by anybody.
-const KEY_TROUBLE: [&str; 7] = [
+/// Codes of KMS for a key that cannot be used.
+const UNUSABLE_KEY: [&str; 7] = [
     "DisabledException",
     "KMSInvalidStateException",
     "KeyUnavailableException",
@@ -95,23 +95,23 @@ const KEY_TROUBLE: [&str; 7] = [
 ];
 
 impl AwsError {
-    /// Reads an answer that is none of success.
+    /// Reads an unsuccessful answer.
     pub(super) fn of_answer(service: Service, action: &str, source: &str, answer: &Answer) -> Self {
-        let (code, words) = said(answer);
-        let skew = skew(answer);
+        let (code, message) = code_and_message(answer);
+        let skew = clock_skew(answer);
         let status = answer.status;
         let name = service.name();
         let has = |codes: &[&str]| codes.contains(&code.as_str());
-        let error = if EXPIRED.contains(&code.as_str()) {
+        let error = if EXPIRED_TOKEN.contains(&code.as_str()) {
             CloudError::new(CloudErrorKind::TokenRejected, format!("the session token of {source} has expired"))
-                .hint("get new credentials; those of a role or an instance are renewed by themselves")
-        } else if has(&CLOCK) || (has(&REJECTED) && skew.is_some()) {
-            let off = skew.map_or_else(|| "wrong".to_owned(), described);
+                .hint("get new credentials; nodeagent renews those of a role or an instance itself")
+        } else if has(&CLOCK_SKEW) || (has(&REJECTED) && skew.is_some()) {
+            let off = skew.map_or_else(|| "wrong".to_owned(), skew_description);
             CloudError::new(
                 CloudErrorKind::TokenRejected,
                 format!("{name} rejects the signature: this node's clock is {off}"),
             )
-            .hint("set the node's clock (chrony, timedatectl): a signature holds for five minutes")
+            .hint("set the node's clock (chrony, timedatectl): a signature is valid for five minutes")
         } else if has(&REJECTED) {
             let hint = match code.as_str() {
                 "SignatureDoesNotMatch" | "InvalidSignatureException" => {
@@ -126,38 +126,38 @@ impl AwsError {
             .hint(hint)
         } else if has(&DENIED) {
             CloudError::new(CloudErrorKind::Denied, format!("AWS denies `{}:{action}`", service.id()))
-        } else if has(&LIMITED) {
-            CloudError::new(CloudErrorKind::Limited, format!("{name} has too many requests ({code})"))
+        } else if has(&THROTTLED) {
+            CloudError::new(CloudErrorKind::Limited, format!("{name} received too many requests ({code})"))
                 .hint("try again later, or raise the table's or the account's limit")
-        } else if has(&KEY_TROUBLE) {
+        } else if has(&UNUSABLE_KEY) {
             CloudError::new(CloudErrorKind::BackendRefuses, format!("KMS does not decrypt with the key ({code})"))
                 .hint("check the key's state and its policy")
         } else if code.contains("NotFound") {
-            CloudError::new(CloudErrorKind::Absent, format!("{name} knows nothing of that name ({code})"))
-        } else if has(&PASSING) || status >= 500 {
+            CloudError::new(CloudErrorKind::Absent, format!("{name} has no resource with this name ({code})"))
+        } else if has(&TRANSIENT) || status >= 500 {
             let what = if code.is_empty() { format!("status {status}") } else { code.clone() };
-            CloudError::new(CloudErrorKind::Unreachable, format!("{name} fails ({what})")).hint("try again later")
+            CloudError::new(CloudErrorKind::Unreachable, format!("{name} failed ({what})")).hint("try again later")
         } else if code.is_empty() {
-            let failed = format!("{name} answered with status {status} and no words of AWS's");
-            CloudError::new(CloudErrorKind::Malformed, failed).hint("check the endpoint: a proxy may stand in between")
+            let failed = format!("{name} answered with status {status} and no AWS error code");
+            CloudError::new(CloudErrorKind::Malformed, failed).hint("check the endpoint: a proxy may have answered")
         } else {
-            CloudError::new(CloudErrorKind::Invalid, format!("{name} does not take the request ({code})"))
+            CloudError::new(CloudErrorKind::Invalid, format!("{name} does not accept the request ({code})"))
         };
-        // A limit of what there may be, and not of how often one asks, lasts.
+        // `LimitExceededException` is a quota, not a rate limit: another attempt does not help.
         let is_transient = matches!(error.kind, CloudErrorKind::Limited | CloudErrorKind::Unreachable)
             && code != "LimitExceededException";
-        Self { error: error.said(&words), code, is_transient }
+        Self { error: error.said(&message), code, is_transient }
     }
 
-    /// A request without any answer.
+    /// A request that got no answer.
     pub(super) fn unanswered(service: Service, error: &HttpError) -> Self {
         let failed = CloudError::unanswered(&format!("AWS {}", service.name()), error);
         Self { is_transient: error.is_transient(), ..failed.into() }
     }
 
-    /// Whether newer credentials may help.
+    /// Whether new credentials may help.
     pub(super) fn is_expiry(&self) -> bool {
-        EXPIRED.contains(&self.code.as_str())
+        EXPIRED_TOKEN.contains(&self.code.as_str())
     }
 }
 
@@ -169,36 +169,36 @@ struct ErrorBody {
     code: String,
     message: String,
     #[serde(rename = "Message")]
-    also_message: String,
+    capitalized_message: String,
 }
 
-/// Code and words of an answer: JSON, or XML as the gates before the services write it.
-fn said(answer: &Answer) -> (String, String) {
+/// The code and the message of an answer: JSON, or XML from the proxies in front of the services.
+fn code_and_message(answer: &Answer) -> (String, String) {
     if answer.body.trim_ascii_start().starts_with(b"<") {
         let field = |name| xml::text(&answer.body, name).unwrap_or_default();
-        return (plain(&field("Code")), field("Message"));
+        return (code_name(&field("Code")), field("Message"));
     }
-    let said: ErrorBody = answer.json().unwrap_or_default();
-    let code = [said.kind, said.code].into_iter().find(|code| !code.is_empty());
+    let body: ErrorBody = answer.json().unwrap_or_default();
+    let code = [body.kind, body.code].into_iter().find(|code| !code.is_empty());
     let code = code.or_else(|| answer.header("x-amzn-errortype").map(str::to_owned)).unwrap_or_default();
-    let words = [said.message, said.also_message].into_iter().find(|words| !words.is_empty());
-    (plain(&code), words.unwrap_or_default())
+    let message = [body.message, body.capitalized_message].into_iter().find(|message| !message.is_empty());
+    (code_name(&code), message.unwrap_or_default())
 }
 
-/// `com.amazonaws.dynamodb#ResourceNotFoundException:http://…` without what surrounds the name.
-fn plain(code: &str) -> String {
+/// The name in a code such as `com.amazonaws.dynamodb#ResourceNotFoundException:http://…`.
+fn code_name(code: &str) -> String {
     let code = code.rsplit('#').next().unwrap_or_default();
     code.split(':').next().unwrap_or_default().trim().to_owned()
 }
 
-/// By how many seconds this node's clock is ahead of the service's, when that is too much.
-fn skew(answer: &Answer) -> Option<i64> {
+/// The seconds by which this node's clock is ahead of the service's clock, if they are too many.
+fn clock_skew(answer: &Answer) -> Option<i64> {
     let theirs = jiff::fmt::rfc2822::parse(answer.header("date")?).ok()?.timestamp();
     let ahead = Timestamp::now().as_second() - theirs.as_second();
-    (ahead.abs() > MOST_SKEW).then_some(ahead)
+    (ahead.abs() > MAX_CLOCK_SKEW).then_some(ahead)
 }
 
-fn described(ahead: i64) -> String {
+fn skew_description(ahead: i64) -> String {
     let minutes = (ahead.abs() + 30) / 60;
     let side = if ahead > 0 { "ahead of" } else { "behind" };
     format!("{minutes} minutes {side} AWS's")

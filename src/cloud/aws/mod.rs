@@ -1,10 +1,11 @@
-//! An AWS account: credentials as the official chain finds them, and signed calls.
+//! An AWS account: credentials from the standard provider chain, and signed calls.
 //!
-//! The chain is our own, of documented calls, so that every request passes the one door and every failure has a cause;
-//! the signature is `reqsign`'s.
+//! The chain is implemented here, not by the AWS SDK, so that every request uses `http` and every error has a hint.
+//! `reqsign` computes the signature.
 
 mod caller_identity;
 mod client;
+mod credential_types;
 mod credentials;
 mod error;
 mod service;
@@ -17,27 +18,26 @@ mod xml;
 use std::sync::Arc;
 
 pub use caller_identity::CallerIdentity;
+pub(crate) use credential_types::deserialize_secret;
 pub use error::AwsError;
 use serde::{Serialize, de::DeserializeOwned};
 pub use service::{Service, is_region};
 use tokio::sync::{Mutex, OnceCell};
 
 use self::{
-    client::{AwsClient, AwsRequest, secret},
-    credentials::{CredentialProvider, Credentials, InstanceMetadata},
+    client::{AwsClient, AwsRequest},
+    credential_types::Credentials,
+    credentials::{CredentialProvider, InstanceMetadata, find_provider},
     settings::Settings,
 };
 use super::{ClientEnvironment, CloudError, CloudErrorKind};
-use crate::{
-    http::{self, Answer},
-    redact::Secret,
-};
+use crate::http::{self, Answer};
 
-/// An account, as somebody in it.
+/// An account, accessed with the identity of the node.
 pub struct Account {
     client: AwsClient,
     provider: CredentialProvider,
-    held: Mutex<Arc<Credentials>>,
+    credentials: Mutex<Arc<Credentials>>,
     region: OnceCell<Result<String, CloudError>>,
     caller: OnceCell<Result<CallerIdentity, CloudError>>,
 }
@@ -45,34 +45,35 @@ pub struct Account {
 impl Account {
     pub(super) async fn connect(http: Arc<http::Client>, environment: &ClientEnvironment) -> Result<Self, CloudError> {
         let client = AwsClient { http, settings: Settings::read(environment)? };
-        let provider = CredentialProvider::find(&client.settings)?;
-        let held = Mutex::new(Arc::new(provider.fetch(&client).await?));
-        Ok(Self { client, provider, held, region: OnceCell::new(), caller: OnceCell::new() })
+        let provider = find_provider(&client.settings)?;
+        let credentials = Mutex::new(Arc::new(provider.fetch(&client).await?));
+        Ok(Self { client, provider, credentials, region: OnceCell::new(), caller: OnceCell::new() })
     }
 
-    /// Where the credentials come from, in words, such as ``the profile `family` ``.
+    /// The origin of the credentials, for messages, such as ``the profile `family` ``.
     pub fn source(&self) -> &str {
-        &self.provider.described
+        &self.provider.description
     }
 
-    /// Who the node is here, by STS. It is asked once.
+    /// The identity of the node. STS is asked once.
     pub async fn caller(&self) -> Result<CallerIdentity, CloudError> {
         let ask = || async {
-            // Without a region anywhere, the STS that all of the partition share knows too.
+            // Without a configured region, use the default STS of the partition.
             let region = match self.client.settings.region() {
                 Some(region) => service::checked(region)?,
-                None if self.provider.begins_at_the_instance() => self.region(None).await?,
+                None if self.provider.is_instance() => self.region(None).await?,
                 None => sts::default_region("").to_owned(),
             };
-            let answer = self.ask(&AwsRequest::of_sts(&region, sts::WHO, &[])).await?;
+            let answer = self.send(&AwsRequest::sts(&region, sts::GET_CALLER_IDENTITY, &[])).await?;
             sts::caller(&answer)
         };
         self.caller.get_or_init(ask).await.clone()
     }
 
-    /// Calls a service that speaks JSON. `region`: that of the call; the node's own without one.
+    /// Calls a service with a JSON protocol. Without `region`, the call goes to the region of the node.
     ///
-    /// A refusal carries the service's code; one for want of rights says who asked.
+    /// # Errors
+    /// The error of the service, with its code. If access is denied, the error names the caller.
     pub async fn call<T: DeserializeOwned>(
         &self,
         service: Service,
@@ -81,63 +82,63 @@ impl Account {
         body: &impl Serialize,
     ) -> Result<T, AwsError> {
         let region = self.region(region).await?;
-        let body = serde_json::to_vec(body).expect("our own types can be written");
-        let answer = match self.ask(&AwsRequest { service, region: &region, action, body }).await {
+        let body = serde_json::to_vec(body).expect("the request types serialize to JSON");
+        let answer = match self.send(&AwsRequest { service, region: &region, action, body }).await {
             Ok(answer) => answer,
-            Err(refusal) if refusal.error.kind == CloudErrorKind::Denied => return Err(self.denied(refusal).await),
-            Err(refusal) => return Err(refusal),
+            Err(error) if error.error.kind == CloudErrorKind::Denied => return Err(self.denied(error).await),
+            Err(error) => return Err(error),
         };
-        // The parser's words may quote a secret.
-        let unread =
-            || CloudError::new(CloudErrorKind::Malformed, format!("the answer of {} makes no sense", service.name()));
-        answer.json().map_err(|_| unread().hint("check the endpoint: a proxy may stand in between").into())
+        // The parser's message is dropped: it may quote a secret.
+        let malformed =
+            || CloudError::new(CloudErrorKind::Malformed, format!("the answer of {} is malformed", service.name()));
+        answer.json().map_err(|_| malformed().hint("check the endpoint: a proxy may have answered").into())
     }
 
-    /// The region of a call: the one named, else that of variables, of the profile, of the instance.
-    pub async fn region(&self, named: Option<&str>) -> Result<String, CloudError> {
-        if let Some(region) = named {
+    /// The region of a call: `region`, else the region of the variables, of the profile or of the instance.
+    pub async fn region(&self, region: Option<&str>) -> Result<String, CloudError> {
+        if let Some(region) = region {
             return service::checked(region);
         }
         let find = || async {
             if let Some(region) = self.client.settings.region() {
                 return service::checked(region);
             }
-            let of_instance = match InstanceMetadata::of(&self.client) {
-                Ok(metadata) if !self.client.settings.says_yes("AWS_EC2_METADATA_DISABLED") => metadata.region().await,
+            let instance_region = match InstanceMetadata::of(&self.client) {
+                Ok(metadata) if !self.client.settings.is_true("AWS_EC2_METADATA_DISABLED") => metadata.region().await,
                 _ => None,
             };
-            of_instance.map_or_else(|| Err(no_region()), |region| service::checked(&region))
+            instance_region.map_or_else(|| Err(no_region()), |region| service::checked(&region))
         };
         self.region.get_or_init(find).await.clone()
     }
 
-    /// Asks with credentials that are good; once more with newer ones when the service says that they are not.
-    async fn ask(&self, question: &AwsRequest<'_>) -> Result<Answer, AwsError> {
+    /// Sends a request. If the service says that the credentials have expired, renews them and sends it once more.
+    async fn send(&self, request: &AwsRequest<'_>) -> Result<Answer, AwsError> {
         let used = self.credentials().await?;
-        match self.client.ask(question, Some(&used), self.source()).await {
-            Err(refusal) if refusal.is_expiry() && self.provider.renews() => {
+        match self.client.send(request, Some(&used), self.source()).await {
+            Err(error) if error.is_expiry() && self.provider.is_renewable() => {
                 let newer = self.renewed(&used).await?;
-                self.client.ask(question, Some(&newer), self.source()).await
+                self.client.send(request, Some(&newer), self.source()).await
             }
             ended => ended,
         }
     }
 
-    /// The keys that requests of others to sign are signed with: those of the store in S3.
+    /// The keys that sign requests to S3.
     pub async fn keys(&self) -> Result<http::AwsKeys, CloudError> {
-        let held = self.credentials().await?;
-        Ok(http::AwsKeys { id: held.key.clone(), secret: held.secret.clone(), token: held.token.clone() })
+        let Credentials { key, secret, token, .. } = (*self.credentials().await?).clone();
+        Ok(http::AwsKeys { id: key, secret, token })
     }
 
-    /// Where S3 is, when the configuration names another address than Amazon's.
+    /// The configured endpoint of S3, if it is not Amazon's.
     pub fn s3_endpoint(&self) -> Option<&str> {
         self.client.settings.endpoint("S3")
     }
 
-    /// The credentials, fetched anew shortly before they end. While they are good, a failure to do so is none.
+    /// The credentials. They are renewed shortly before they expire. While they are valid, a failed renewal is ignored.
     async fn credentials(&self) -> Result<Arc<Credentials>, CloudError> {
-        let mut held = self.held.lock().await;
-        if held.are_fresh() || !self.provider.renews() {
+        let mut held = self.credentials.lock().await;
+        if held.are_fresh() || !self.provider.is_renewable() {
             return Ok(Arc::clone(&held));
         }
         match self.provider.fetch(&self.client).await {
@@ -148,33 +149,28 @@ impl Account {
         Ok(Arc::clone(&held))
     }
 
-    /// Others than those that were rejected. Callers that were rejected together share one renewal.
+    /// New credentials in place of rejected ones. Concurrent callers share one renewal.
     async fn renewed(&self, rejected: &Arc<Credentials>) -> Result<Arc<Credentials>, CloudError> {
-        let mut held = self.held.lock().await;
+        let mut held = self.credentials.lock().await;
         if Arc::ptr_eq(&held, rejected) {
             *held = Arc::new(self.provider.fetch(&self.client).await?);
         }
         Ok(Arc::clone(&held))
     }
 
-    /// Says who was denied: whoever may help asks for that first.
-    async fn denied(&self, refusal: AwsError) -> AwsError {
-        let Ok(caller) = self.caller().await else { return refusal };
-        let who = caller.described();
-        let action = refusal.error.message.strip_prefix("AWS denies ").unwrap_or_default().to_owned();
-        let message = format!("{} to {who}", refusal.error.message);
-        let hint = format!("ask whoever keeps the account to allow {action} to {who}");
-        AwsError { error: CloudError { message, hint: Some(hint), ..refusal.error }, ..refusal }
+    /// Adds the caller to an error: the owner of the account needs it to grant access.
+    async fn denied(&self, denied: AwsError) -> AwsError {
+        let Ok(caller) = self.caller().await else { return denied };
+        let caller = caller.description();
+        let action = denied.error.message.strip_prefix("AWS denies ").unwrap_or_default().to_owned();
+        let message = format!("{} to {caller}", denied.error.message);
+        let hint = format!("ask the owner of the account to allow {action} to {caller}");
+        AwsError { error: CloudError { message, hint: Some(hint), ..denied.error }, ..denied }
     }
 }
 
-/// For answers that hold a secret: takes a value in as what it is.
-pub(crate) fn as_secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Secret, D::Error> {
-    secret(from)
-}
-
 fn no_region() -> CloudError {
-    CloudError::new(CloudErrorKind::NotConfigured, "no region of AWS is known").hint(
-        "name one: `region` in `[secrets]`, AWS_REGION, AWS_DEFAULT_REGION, or `region` in the profile of ~/.aws/config",
+    CloudError::new(CloudErrorKind::NotConfigured, "no AWS region is configured").hint(
+        "set one of: `region` in `[secrets]`, AWS_REGION, AWS_DEFAULT_REGION, or `region` in the profile of ~/.aws/config",
     )
 }

@@ -1,4 +1,4 @@
-//! The services that are spoken to: names, addresses, dialects.
+//! The AWS services that nodeagent calls: their names, addresses and protocols.
 
 use url::Url;
 
@@ -8,20 +8,20 @@ use crate::cloud::{CloudError, CloudErrorKind};
 /// A service of AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
-    /// Who one is.
+    /// The Security Token Service: the identity of the caller, and roles.
     Sts,
-    /// Tables; credstash's is one.
+    /// Tables, such as that of credstash.
     DynamoDb,
-    /// Keys that nobody sees.
+    /// Encryption keys.
     Kms,
-    /// Secrets with versions.
+    /// Secrets.
     SecretsManager,
     /// Parameters of Systems Manager.
     Ssm,
 }
 
 impl Service {
-    /// As people write it.
+    /// The name for messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sts => "STS",
@@ -32,7 +32,7 @@ impl Service {
         }
     }
 
-    /// As addresses, signatures and policies have it.
+    /// The id in addresses, signatures and policies.
     pub(super) fn id(self) -> &'static str {
         match self {
             Self::Sts => "sts",
@@ -43,7 +43,7 @@ impl Service {
         }
     }
 
-    /// As variables have it.
+    /// The name in environment variables.
     fn variable(self) -> &'static str {
         match self {
             Self::SecretsManager => "SECRETS_MANAGER",
@@ -54,8 +54,8 @@ impl Service {
         }
     }
 
-    /// The first part of `X-Amz-Target`, and the content type that goes with it.
-    pub(super) fn dialect(self) -> (&'static str, &'static str) {
+    /// The first part of `X-Amz-Target`, and the content type of the protocol.
+    pub(super) fn protocol(self) -> (&'static str, &'static str) {
         const JSON_1_0: &str = "application/x-amz-json-1.0";
         const JSON_1_1: &str = "application/x-amz-json-1.1";
         match self {
@@ -67,30 +67,30 @@ impl Service {
         }
     }
 
-    /// Where it is in a region, or where the configuration says.
+    /// The address in a region, or the configured address.
     pub(super) fn endpoint(self, settings: &Settings, region: &str) -> Result<Url, CloudError> {
         if let Some(address) = settings.endpoint(self.variable()) {
             let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
             return url.ok_or_else(|| {
                 CloudError::new(
                     CloudErrorKind::Invalid,
-                    format!("the endpoint `{address}` of {} is not a valid address", self.name()),
+                    format!("the endpoint `{address}` of {} is not a valid URL", self.name()),
                 )
                 .hint(format!("correct AWS_ENDPOINT_URL_{} or AWS_ENDPOINT_URL", self.variable()))
             });
         }
-        // Their names follow no one rule, and passing over the wish in silence would break a promise of somebody's.
+        // The names of FIPS endpoints follow no common rule, and the setting must not be ignored.
         if settings.wants_fips() {
-            let failed = format!("AWS_USE_FIPS_ENDPOINT is set, and no endpoint of {} is named", self.name());
+            let failed = format!("AWS_USE_FIPS_ENDPOINT is set, and no endpoint of {} is configured", self.name());
             return Err(CloudError::new(CloudErrorKind::Invalid, failed)
-                .hint(format!("name it with AWS_ENDPOINT_URL_{}: nodeagent does not guess it", self.variable())));
+                .hint(format!("set AWS_ENDPOINT_URL_{}: nodeagent does not guess FIPS endpoints", self.variable())));
         }
         let address = format!("https://{}.{region}.{}/", self.id(), suffix(region));
         Url::parse(&address).map_err(|_| not_a_region(region))
     }
 }
 
-/// Whether a text may be a region: its name becomes part of a host's name, so it may have nothing else in it.
+/// Whether a text is a valid region name. It becomes part of a host name, so no other characters are allowed.
 pub fn is_region(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !text.is_empty() && text.bytes().all(is_plain)
@@ -101,11 +101,11 @@ pub(super) fn checked(region: &str) -> Result<String, CloudError> {
 }
 
 fn not_a_region(region: &str) -> CloudError {
-    CloudError::new(CloudErrorKind::Invalid, format!("`{region}` is not a region of AWS"))
-        .hint("write it as `ap-southeast-2`")
+    CloudError::new(CloudErrorKind::Invalid, format!("`{region}` is not an AWS region"))
+        .hint("write a region such as `ap-southeast-2`")
 }
 
-/// What all names of a partition end in
+/// The domain of a partition
 /// (<https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>).
 fn suffix(region: &str) -> &'static str {
     match region.split('-').next().unwrap_or_default() {
@@ -122,7 +122,7 @@ mod tests {
     use super::{super::settings::tests::settings, *};
 
     #[test]
-    fn a_service_is_where_its_region_is() {
+    fn the_address_of_a_service_contains_its_region() {
         let none = settings(&[], "", "");
         let at = |service: Service, region: &str| service.endpoint(&none, region).expect("an address").to_string();
         assert_eq!(
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_of_the_configuration_is_taken_when_it_is_one() {
+    fn a_configured_endpoint_must_be_an_http_address() {
         let endpoint = |address| Service::Kms.endpoint(&settings(&[("AWS_ENDPOINT_URL_KMS", address)], "", ""), "x-1");
         assert_eq!(endpoint("http://127.0.0.1:5555").expect("an address").as_str(), "http://127.0.0.1:5555/");
         assert_eq!(endpoint("localhost").expect_err("none").kind, CloudErrorKind::Invalid);
@@ -142,16 +142,16 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_for_fips_is_not_passed_over() {
+    fn a_fips_endpoint_must_be_configured() {
         let fips = ("AWS_USE_FIPS_ENDPOINT", "true");
         let error = Service::Kms.endpoint(&settings(&[fips], "", ""), "us-east-1").expect_err("not guessed");
-        assert_eq!(error.message, "AWS_USE_FIPS_ENDPOINT is set, and no endpoint of KMS is named");
+        assert_eq!(error.message, "AWS_USE_FIPS_ENDPOINT is set, and no endpoint of KMS is configured");
         let named = settings(&[fips, ("AWS_ENDPOINT_URL_KMS", "https://kms-fips.us-east-1.amazonaws.com")], "", "");
         assert!(Service::Kms.endpoint(&named, "us-east-1").is_ok());
     }
 
     #[test]
-    fn a_region_names_no_host() {
+    fn a_region_cannot_change_the_host() {
         assert!(checked("eu-west-1").is_ok());
         for region in ["", "x.example.org/", "EU-West-1", "a@b"] {
             assert!(checked(region).is_err(), "{region}");

@@ -1,4 +1,4 @@
-//! What the official clients are configured with: variables, and the shared files `~/.aws/config` and
+//! The configuration of the official clients: environment variables, and the shared files `~/.aws/config` and
 //! `~/.aws/credentials` (<https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>).
 
 use std::{
@@ -14,8 +14,8 @@ use crate::{
     redact::Secret,
 };
 
-/// The keys of a section whose values nobody may see. All others are names, and may stand in a message.
-const SECRETS: [&str; 2] = ["aws_secret_access_key", "aws_session_token"];
+/// The keys of a section with secret values. All other values may appear in messages.
+const SECRET_KEYS: [&str; 2] = ["aws_secret_access_key", "aws_session_token"];
 
 /// One section of a shared file.
 #[derive(Default)]
@@ -25,17 +25,17 @@ pub(super) struct Section {
 }
 
 impl Section {
-    /// A secret that is there and not empty.
+    /// A secret value, if it is set and not empty.
     pub(super) fn secret(&self, key: &str) -> Option<&Secret> {
         self.secrets.get(key).filter(|value| !value.reveal().is_empty())
     }
 
-    /// The same for what is no secret.
+    /// A value that is not a secret, if it is set and not empty.
     pub(super) fn text(&self, key: &str) -> Option<&str> {
         self.texts.get(key).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// A value of an indented list below a key, as `services` sections have them.
+    /// A value in the indented list below a key, as in `services` sections.
     pub(super) fn nested(&self, key: &str, inner: &str) -> Option<&str> {
         let pairs = self.text(key)?.lines().filter_map(|line| line.split_once('='));
         pairs.map(|(key, value)| (key.trim(), value.trim())).find(|(key, _)| *key == inner).map(|(_, value)| value)
@@ -50,11 +50,11 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Reads the shared files. Files that are not there are no mistake.
+    /// Reads the shared files. A missing file is not an error.
     pub(super) fn read(environment: &ClientEnvironment) -> Result<Self, CloudError> {
         let mut settings =
             Self { environment: environment.clone(), profiles: BTreeMap::new(), services: BTreeMap::new() };
-        // Where both files have a key, the second counts.
+        // If both files have a key, the second file has precedence.
         for (variable, name, prefixed) in
             [("AWS_CONFIG_FILE", "config", true), ("AWS_SHARED_CREDENTIALS_FILE", "credentials", false)]
         {
@@ -66,24 +66,24 @@ impl Settings {
         Ok(settings)
     }
 
-    /// A variable that is set to something.
+    /// A variable that is set and not empty.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
         self.environment.variable(name)
     }
 
-    /// Whether a variable says yes.
-    pub(super) fn says_yes(&self, name: &str) -> bool {
+    /// Whether a variable is `true`.
+    pub(super) fn is_true(&self, name: &str) -> bool {
         self.variable(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    /// The profile that was asked for by name, if any was.
-    pub(super) fn profile_asked_for(&self) -> Option<&str> {
+    /// The profile that a variable names.
+    pub(super) fn requested_profile(&self) -> Option<&str> {
         self.variable("AWS_PROFILE").or_else(|| self.variable("AWS_DEFAULT_PROFILE"))
     }
 
-    /// The profile that counts.
+    /// The name of the selected profile.
     pub(super) fn profile_name(&self) -> &str {
-        self.profile_asked_for().unwrap_or("default")
+        self.requested_profile().unwrap_or("default")
     }
 
     /// A profile by its name.
@@ -96,38 +96,38 @@ impl Settings {
         self.profiles.keys().map(String::as_str)
     }
 
-    /// A value of the profile that counts.
-    pub(super) fn of_profile(&self, key: &str) -> Option<&str> {
+    /// A value of the selected profile.
+    pub(super) fn profile_value(&self, key: &str) -> Option<&str> {
         self.profile(self.profile_name())?.text(key)
     }
 
-    /// The region as variables and the profile have it, in this order.
+    /// The configured region: of the variables, else of the profile.
     pub(super) fn region(&self) -> Option<&str> {
         let variables = || self.variable("AWS_REGION").or_else(|| self.variable("AWS_DEFAULT_REGION"));
-        variables().or_else(|| self.of_profile("region"))
+        variables().or_else(|| self.profile_value("region"))
     }
 
-    /// Whether only endpoints with FIPS 140 cryptography may be spoken to.
+    /// Whether only endpoints with FIPS 140 cryptography are allowed.
     pub(super) fn wants_fips(&self) -> bool {
-        let of_profile = || self.of_profile("use_fips_endpoint");
+        let in_profile = || self.profile_value("use_fips_endpoint");
         self.variable("AWS_USE_FIPS_ENDPOINT")
-            .or_else(of_profile)
+            .or_else(in_profile)
             .is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    /// Another endpoint than the usual one, for a service by its name in variables, such as `SECRETS_MANAGER`.
+    /// The configured endpoint of a service, by its name in variables, such as `SECRETS_MANAGER`.
     pub(super) fn endpoint(&self, service: &str) -> Option<&str> {
-        if self.says_yes("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
+        if self.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
             return None;
         }
         let of_service = || {
-            let services = self.services.get(self.of_profile("services")?)?;
+            let services = self.services.get(self.profile_value("services")?)?;
             services.nested(&service.to_ascii_lowercase(), "endpoint_url")
         };
         self.variable(&format!("AWS_ENDPOINT_URL_{service}"))
             .or_else(|| self.variable("AWS_ENDPOINT_URL"))
             .or_else(of_service)
-            .or_else(|| self.of_profile("endpoint_url"))
+            .or_else(|| self.profile_value("endpoint_url"))
     }
 
     fn file(&self, variable: &str, name: &str) -> Option<PathBuf> {
@@ -137,7 +137,8 @@ impl Settings {
         }
     }
 
-    /// Takes a section in. In `config`, profiles have a prefix but for the default one; there are other sections too.
+    /// Adds a section. In `config`, all profiles but the default one have the prefix `profile`, and there are other kinds
+    /// of sections.
     fn add(&mut self, section: &str, values: Section, prefixed: bool) {
         let (kind, name) = match section.split_once(char::is_whitespace) {
             Some((kind, name)) if prefixed => (kind, name.trim().trim_matches('"')),
@@ -174,16 +175,20 @@ fn sections(path: &Path) -> Result<Vec<(String, Section)>, CloudError> {
     };
     let mut ini = Ini::new_cs();
     let mut defaults = ini.defaults();
-    // Values hold colons, and `default` is a profile like others.
+    // Values may contain colons, and `default` is an ordinary profile.
     defaults.delimiters = vec!['='];
     defaults.default_section = String::new();
     defaults.multiline = true;
     defaults.enable_inline_comments = false;
     ini.load_defaults(defaults);
     let read = ini.read(text).map_err(|why| {
-        let failed =
-            CloudError::new(CloudErrorKind::Invalid, format!("`{}` is no configuration of AWS", path.display()));
-        failed.said(&why).hint("correct the file, or name another with the variable that chooses it")
+        let failed = CloudError::new(
+            CloudErrorKind::Invalid,
+            format!("`{}` is not a valid AWS configuration file", path.display()),
+        );
+        failed
+            .said(&why)
+            .hint("correct the file, or select another file with AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE")
     })?;
     Ok(read.into_iter().map(|(name, values)| (name, section(values))).collect())
 }
@@ -193,7 +198,7 @@ fn section(values: impl IntoIterator<Item = (String, Option<String>)>) -> Sectio
     for (key, value) in values {
         let key = key.to_ascii_lowercase();
         let value = without_comment(value.as_deref().unwrap_or_default()).to_owned();
-        if SECRETS.contains(&key.as_str()) {
+        if SECRET_KEYS.contains(&key.as_str()) {
             section.secrets.insert(key, Secret::from(value));
         } else {
             section.texts.insert(key, value);
@@ -202,7 +207,8 @@ fn section(values: impl IntoIterator<Item = (String, Option<String>)>) -> Sectio
     section
 }
 
-/// A comment behind a value begins with white space and a mark: a mark inside of a word belongs to the value.
+/// Removes a comment after a value. A comment starts with white space and `#` or `;`: within a word, these characters
+/// belong to the value.
 fn without_comment(value: &str) -> &str {
     let end = [" #", " ;", "\t#", "\t;"].iter().filter_map(|mark| value.find(mark)).min();
     value[..end.unwrap_or(value.len())].trim_end()
@@ -212,7 +218,7 @@ fn without_comment(value: &str) -> &str {
 pub(super) mod tests {
     use super::*;
 
-    /// Settings of these variables and files.
+    /// Settings from variables and files.
     pub(in crate::cloud::aws) fn settings(variables: &[(&str, &str)], config: &str, credentials: &str) -> Settings {
         let home = tempfile::tempdir().expect("a temporary folder");
         let folder = home.path().join(".aws");
@@ -248,21 +254,21 @@ region = not-a-profile-without-its-prefix
 ";
 
     #[test]
-    fn both_files_make_one_profile_and_the_credentials_file_counts_for_more() {
+    fn both_files_define_a_profile_and_the_credentials_file_has_precedence() {
         let read = settings(&[("AWS_PROFILE", "family")], CONFIG, "[family]\naws_access_key_id = AKID\n");
         assert_eq!(read.region(), Some("ap-southeast-2"));
-        assert_eq!(read.of_profile("aws_access_key_id"), Some("AKID"));
+        assert_eq!(read.profile_value("aws_access_key_id"), Some("AKID"));
         assert_eq!(read.profile_names().collect::<Vec<_>>(), ["default", "family"]);
     }
 
     #[test]
-    fn a_comment_is_no_part_of_a_value() {
+    fn a_comment_does_not_belong_to_the_value() {
         assert_eq!(settings(&[], CONFIG, "").region(), Some("eu-west-1"));
         assert_eq!(without_comment("pass#word"), "pass#word");
     }
 
     #[test]
-    fn the_first_that_names_a_region_counts() {
+    fn variables_have_precedence_over_the_region_of_the_profile() {
         let both = [("AWS_DEFAULT_REGION", "us-east-1"), ("AWS_REGION", "us-west-2")];
         assert_eq!(settings(&both, CONFIG, "").region(), Some("us-west-2"));
         assert_eq!(settings(&both[..1], CONFIG, "").region(), Some("us-east-1"));
@@ -270,7 +276,7 @@ region = not-a-profile-without-its-prefix
     }
 
     #[test]
-    fn endpoints_are_those_of_the_service_then_of_all_then_of_the_profile() {
+    fn an_endpoint_is_configured_for_the_service_for_all_or_in_the_profile() {
         let none = settings(&[], CONFIG, "");
         assert_eq!(none.endpoint("DYNAMODB"), Some("http://127.0.0.1:8000"));
         assert_eq!(none.endpoint("SECRETS_MANAGER"), Some("http://127.0.0.1:8001"));
@@ -283,7 +289,7 @@ region = not-a-profile-without-its-prefix
     }
 
     #[test]
-    fn only_what_is_a_secret_is_kept_as_one() {
+    fn only_secret_values_are_stored_as_secrets() {
         let keys = "[default]\naws_access_key_id = AKID\naws_secret_access_key = hunter2\n";
         let read = settings(&[], "", keys);
         let section = read.profile("default").expect("it is there");

@@ -1,40 +1,41 @@
-//! The three calls of STS (<https://docs.aws.amazon.com/STS/latest/APIReference/>): who one is, and taking on a role.
+//! The three calls of STS that nodeagent uses: the caller's identity, and assuming a role in two ways
+//! (<https://docs.aws.amazon.com/STS/latest/APIReference/>).
 
 use super::{
     caller_identity::CallerIdentity,
     client::{AwsClient, AwsRequest},
-    credentials::{Credentials, Role, WebIdentity},
+    credential_types::{Credentials, RoleToAssume, WebIdentity},
     error::AwsError,
     service::checked,
     xml,
 };
 use crate::{
-    cloud::{CloudError, CloudErrorKind, read_token},
+    cloud::{CloudError, CloudErrorKind, client_environment::read_token},
     http::Answer,
     redact::Secret,
 };
 
-/// The action that needs no permission.
-pub(super) const WHO: &str = "GetCallerIdentity";
+/// The action that returns the identity of the caller. It requires no permission.
+pub(super) const GET_CALLER_IDENTITY: &str = "GetCallerIdentity";
 
-/// Takes on a role as whoever has these credentials.
+/// Assumes a role with credentials.
 pub(super) async fn assume(
     client: &AwsClient,
     credentials: &Credentials,
-    role: &Role,
+    role: &RoleToAssume,
 ) -> Result<Credentials, CloudError> {
     const ACTION: &str = "AssumeRole";
     let region = region(client, &role.arn)?;
     let mut fields = vec![("RoleArn", role.arn.as_str()), ("RoleSessionName", &role.session)];
     fields.extend(role.external_id.as_deref().map(|id| ("ExternalId", id)));
     fields.extend(role.seconds.as_deref().map(|seconds| ("DurationSeconds", seconds)));
-    let question = AwsRequest::of_sts(&region, ACTION, &fields);
+    let request = AwsRequest::sts(&region, ACTION, &fields);
     let source = format!("the source of the role `{}`", role.arn);
-    let answer = client.ask(&question, Some(credentials), &source).await;
-    given(&answer.map_err(|refusal| not_taken_on(&role.arn, refusal))?)
+    let answer = client.send(&request, Some(credentials), &source).await;
+    read_credentials(&answer.map_err(|refusal| not_assumed(&role.arn, refusal))?)
 }
 
-/// Takes on a role by a token from a file. It is read anew each time: whoever writes it replaces it.
+/// Assumes a role with a token from a file. The file is read for each call, because its issuer replaces it.
 pub(super) async fn assume_with_web_identity(
     client: &AwsClient,
     identity: &WebIdentity,
@@ -50,23 +51,23 @@ pub(super) async fn assume_with_web_identity(
     let region = region(client, &identity.role)?;
     let fields =
         [("RoleArn", identity.role.as_str()), ("RoleSessionName", &identity.session), ("WebIdentityToken", token)];
-    let question = AwsRequest::of_sts(&region, ACTION, &fields);
-    let answer = client.ask(&question, None, &format!("`{place}`")).await;
-    given(&answer.map_err(|refusal| not_taken_on(&identity.role, refusal))?)
+    let request = AwsRequest::sts(&region, ACTION, &fields);
+    let answer = client.send(&request, None, &format!("`{place}`")).await;
+    read_credentials(&answer.map_err(|refusal| not_assumed(&identity.role, refusal))?)
 }
 
-/// Who the answer to [`WHO`] says one is.
+/// The caller in the answer to [`GET_CALLER_IDENTITY`].
 pub(super) fn caller(answer: &Answer) -> Result<CallerIdentity, CloudError> {
     let caller = xml::text(&answer.body, "Arn").as_deref().and_then(CallerIdentity::of_arn);
-    caller.ok_or_else(|| CloudError::new(CloudErrorKind::Malformed, "STS did not say who the node is"))
+    caller.ok_or_else(|| CloudError::new(CloudErrorKind::Malformed, "STS did not return the identity of the node"))
 }
 
-/// The region whose STS is asked: the configured one, else the first of the role's partition.
+/// The region whose STS is called: the configured region, else the default region of the role's partition.
 fn region(client: &AwsClient, role: &str) -> Result<String, CloudError> {
     checked(client.settings.region().unwrap_or_else(|| default_region(role)))
 }
 
-/// The region that answers for a whole partition.
+/// The default region of the partition of an ARN.
 pub(super) fn default_region(arn: &str) -> &'static str {
     match arn.split(':').nth(1) {
         Some("aws-cn") => "cn-north-1",
@@ -75,9 +76,9 @@ pub(super) fn default_region(arn: &str) -> &'static str {
     }
 }
 
-fn given(answer: &Answer) -> Result<Credentials, CloudError> {
+fn read_credentials(answer: &Answer) -> Result<Credentials, CloudError> {
     let field = |name| xml::text(&answer.body, name).filter(|text| !text.is_empty());
-    let missing = || CloudError::new(CloudErrorKind::Malformed, "STS did not answer with credentials");
+    let missing = || CloudError::new(CloudErrorKind::Malformed, "STS returned no credentials");
     Ok(Credentials {
         key: field("AccessKeyId").ok_or_else(missing)?,
         secret: field("SecretAccessKey").map(Secret::from).ok_or_else(missing)?,
@@ -86,12 +87,14 @@ fn given(answer: &Answer) -> Result<Credentials, CloudError> {
     })
 }
 
-fn not_taken_on(role: &str, refusal: AwsError) -> CloudError {
+fn not_assumed(role: &str, refusal: AwsError) -> CloudError {
     let error = refusal.error;
     let hint = match refusal.code.as_str() {
-        "AccessDenied" | "AccessDeniedException" => "check that the role trusts who assumes it, and that they may",
+        "AccessDenied" | "AccessDeniedException" => {
+            "check that the role trusts the caller, and that the caller may assume it"
+        }
         "InvalidIdentityToken" | "IDPRejectedClaim" => {
-            "the role does not trust the token's issuer, or not for this audience"
+            "the role does not trust the token's issuer, or does not accept its audience"
         }
         "IDPCommunicationError" => "try again later",
         _ => return error,

@@ -1,4 +1,4 @@
-//! Whole calls against a server of a few lines: what is tried again, what is renewed, what a failure is called.
+//! Complete calls against a local server: retries, renewal of credentials, and errors.
 
 use std::{
     collections::BTreeMap,
@@ -14,20 +14,20 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// Answers each request with the next of these (head, body), and hands on what it was asked.
+/// A server that answers the requests in order. It records them.
 struct FakeService {
     url: String,
-    asked: Receiver<String>,
+    requests: Receiver<String>,
 }
 
 fn fake(answers: Vec<(&'static str, String)>) -> FakeService {
     let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}", server.local_addr().expect("bound"));
-    let (tell, asked) = channel();
+    let (sender, requests) = channel();
     std::thread::spawn(move || {
         for (head, body) in answers {
             let (mut stream, _) = server.accept().expect("a request");
-            let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+            let mut reader = BufReader::new(stream.try_clone().expect("a cloned stream"));
             let (mut request, mut length) = (String::new(), 0);
             loop {
                 let mut line = String::new();
@@ -43,19 +43,19 @@ fn fake(answers: Vec<(&'static str, String)>) -> FakeService {
             let mut sent = vec![0; length];
             reader.read_exact(&mut sent).expect("a body");
             request.push_str(&String::from_utf8_lossy(&sent));
-            let _ = tell.send(request);
+            let _ = sender.send(request);
             let length = body.len();
             write!(stream, "HTTP/1.1 {head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
                 .expect("answered");
         }
     });
-    FakeService { url, asked }
+    FakeService { url, requests }
 }
 
 impl FakeService {
     /// The requests so far.
-    fn asked(&self) -> Vec<String> {
-        self.asked.try_iter().collect()
+    fn requests(&self) -> Vec<String> {
+        self.requests.try_iter().collect()
     }
 
     async fn account(&self, variables: &[(&str, &str)]) -> Result<Account, CloudError> {
@@ -86,55 +86,58 @@ async fn call(account: &Account) -> Result<Value, AwsError> {
     account.call(Service::SecretsManager, "GetSecretValue", None, &json!({ "SecretId": "a" })).await
 }
 
-/// What one refusal becomes.
-async fn becomes(answers: Vec<(&'static str, String)>) -> (CloudError, usize) {
+/// The error of a call, and the number of requests.
+async fn call_error(answers: Vec<(&'static str, String)>) -> (CloudError, usize) {
     let fake = fake(answers);
     let account = fake.account(&KEYS).await.expect("credentials");
     let error = call(&account).await.expect_err("refused").error;
-    (error, fake.asked().len())
+    (error, fake.requests().len())
 }
 
 #[tokio::test]
-async fn a_call_is_signed_and_shows_its_secret_to_nobody() {
+async fn a_call_is_signed_and_does_not_contain_the_secret_key() {
     let fake = fake(vec![done()]);
     let account = fake.account(&KEYS).await.expect("credentials");
     assert_eq!(call(&account).await.expect("answered"), json!({ "Value": 7 }));
-    let asked = fake.asked().remove(0);
-    assert!(asked.starts_with("POST / HTTP/1.1"), "{asked}");
-    assert!(asked.contains("x-amz-target: secretsmanager.GetSecretValue"), "{asked}");
-    assert!(asked.contains("x-amz-security-token: the-token"), "{asked}");
-    assert!(asked.contains("/ap-southeast-2/secretsmanager/aws4_request, SignedHeaders=content-type;host;"), "{asked}");
-    assert!(!asked.contains("hunter2"));
+    let request = fake.requests().remove(0);
+    assert!(request.starts_with("POST / HTTP/1.1"), "{request}");
+    assert!(request.contains("x-amz-target: secretsmanager.GetSecretValue"), "{request}");
+    assert!(request.contains("x-amz-security-token: the-token"), "{request}");
+    assert!(
+        request.contains("/ap-southeast-2/secretsmanager/aws4_request, SignedHeaders=content-type;host;"),
+        "{request}"
+    );
+    assert!(!request.contains("hunter2"));
 }
 
 #[tokio::test]
-async fn what_may_pass_is_tried_again() {
+async fn transient_errors_are_retried() {
     let busy = ("503 Service Unavailable", "<html>busy</html>".to_owned());
     let fake = fake(vec![refused("ThrottlingException"), busy, done()]);
     let account = fake.account(&KEYS).await.expect("credentials");
     assert!(call(&account).await.is_ok());
-    assert_eq!(fake.asked().len(), 3);
+    assert_eq!(fake.requests().len(), 3);
 }
 
 #[tokio::test]
-async fn what_lasts_is_not_tried_again() {
+async fn permanent_errors_are_not_retried() {
     for (code, kind) in [
         ("ValidationException", CloudErrorKind::Invalid),
         ("ResourceNotFoundException", CloudErrorKind::Absent),
         ("DecryptionFailure", CloudErrorKind::BackendRefuses),
         ("UnrecognizedClientException", CloudErrorKind::TokenRejected),
     ] {
-        let (error, asked) = becomes(vec![refused(code)]).await;
-        assert_eq!((error.kind, asked), (kind, 1), "{code}");
+        let (error, requests) = call_error(vec![refused(code)]).await;
+        assert_eq!((error.kind, requests), (kind, 1), "{code}");
         assert_eq!(error.said.as_deref(), Some("in AWS's words"));
     }
 }
 
 #[tokio::test]
-async fn a_denial_says_who_was_denied_what() {
+async fn a_denial_names_the_caller_and_the_action() {
     let body = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>";
-    let (error, asked) = becomes(vec![("403 Forbidden", body.to_owned()), identity()]).await;
-    assert_eq!((error.kind, asked), (CloudErrorKind::Denied, 2));
+    let (error, requests) = call_error(vec![("403 Forbidden", body.to_owned()), identity()]).await;
+    assert_eq!((error.kind, requests), (CloudErrorKind::Denied, 2));
     assert_eq!(
         error.message,
         "AWS denies `secretsmanager:GetSecretValue` to the role `family-node` of the account 123456789012"
@@ -142,26 +145,26 @@ async fn a_denial_says_who_was_denied_what() {
     assert_eq!(
         error.hint.as_deref(),
         Some(
-            "ask whoever keeps the account to allow `secretsmanager:GetSecretValue` to the role `family-node` of the \
+            "ask the owner of the account to allow `secretsmanager:GetSecretValue` to the role `family-node` of the \
              account 123456789012"
         )
     );
 }
 
 #[tokio::test]
-async fn a_wrong_clock_is_named() {
+async fn a_wrong_clock_is_reported() {
     let old = "403 Forbidden\r\ndate: Tue, 01 Jan 2019 00:00:00 GMT";
     for code in ["RequestTimeTooSkewed", "SignatureDoesNotMatch", "InvalidSignatureException"] {
-        let (error, _) = becomes(vec![(old, refused(code).1)]).await;
+        let (error, _) = call_error(vec![(old, refused(code).1)]).await;
         assert_eq!(error.kind, CloudErrorKind::TokenRejected);
         assert!(error.message.contains("this node's clock is") && error.message.ends_with("ahead of AWS's"), "{error}");
     }
-    let (error, _) = becomes(vec![refused("SignatureDoesNotMatch")]).await;
+    let (error, _) = call_error(vec![refused("SignatureDoesNotMatch")]).await;
     assert!(error.hint.expect("a hint").contains("the secret key does not belong to the access key"));
 }
 
-/// Credentials of a container, by their key.
-fn given(key: &str) -> (&'static str, String) {
+/// Credentials of a container with an access key.
+fn container_credentials(key: &str) -> (&'static str, String) {
     let end = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
     let given = json!({ "AccessKeyId": key, "SecretAccessKey": "s", "Token": "t", "Expiration": end.to_string() });
     ("200 OK", given.to_string())
@@ -169,59 +172,68 @@ fn given(key: &str) -> (&'static str, String) {
 
 #[tokio::test]
 async fn expired_credentials_are_renewed_once_and_the_call_repeated() {
-    let fake = fake(vec![given("FIRST"), refused("ExpiredTokenException"), given("SECOND"), done()]);
+    let fake = fake(vec![
+        container_credentials("FIRST"),
+        refused("ExpiredTokenException"),
+        container_credentials("SECOND"),
+        done(),
+    ]);
     let address = format!("{}/credentials", fake.url);
     let container =
         [("AWS_CONTAINER_CREDENTIALS_FULL_URI", address.as_str()), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "pod-token")];
     let account = fake.account(&container).await.expect("credentials");
     assert!(call(&account).await.is_ok());
-    let asked = fake.asked();
-    assert!(asked[0].starts_with("GET /credentials") && asked[0].contains("authorization: pod-token"), "{}", asked[0]);
-    assert!(asked[1].contains("Credential=FIRST/"), "{}", asked[1]);
-    assert!(asked[3].contains("Credential=SECOND/"), "{}", asked[3]);
+    let requests = fake.requests();
+    assert!(
+        requests[0].starts_with("GET /credentials") && requests[0].contains("authorization: pod-token"),
+        "{}",
+        requests[0]
+    );
+    assert!(requests[1].contains("Credential=FIRST/"), "{}", requests[1]);
+    assert!(requests[3].contains("Credential=SECOND/"), "{}", requests[3]);
 }
 
 #[tokio::test]
-async fn credentials_that_stay_expired_are_not_renewed_for_ever() {
+async fn credentials_are_renewed_once_only() {
     let expired = || refused("ExpiredTokenException");
-    let fake = fake(vec![given("FIRST"), expired(), given("SECOND"), expired()]);
+    let fake = fake(vec![container_credentials("FIRST"), expired(), container_credentials("SECOND"), expired()]);
     let address = format!("{}/credentials", fake.url);
     let account = fake.account(&[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &address)]).await.expect("credentials");
     let error = call(&account).await.expect_err("expired").error;
     assert_eq!(error.message, "the session token of the container's credentials endpoint has expired");
-    assert_eq!(fake.asked().len(), 4);
+    assert_eq!(fake.requests().len(), 4);
 }
 
 #[tokio::test]
-async fn keys_that_nobody_renews_are_said_to_have_expired() {
-    let (error, asked) = becomes(vec![refused("ExpiredTokenException")]).await;
-    assert_eq!((error.kind, asked), (CloudErrorKind::TokenRejected, 1));
+async fn expired_keys_in_variables_are_an_error() {
+    let (error, requests) = call_error(vec![refused("ExpiredTokenException")]).await;
+    assert_eq!((error.kind, requests), (CloudErrorKind::TokenRejected, 1));
     assert!(error.message.starts_with("the session token of the variables AWS_ACCESS_KEY_ID"), "{error}");
 }
 
 #[tokio::test]
-async fn an_answer_that_makes_no_sense_is_not_quoted() {
-    let (error, _) = becomes(vec![("200 OK", "{\"SecretString\": hunter2".to_owned())]).await;
+async fn a_malformed_answer_is_not_quoted() {
+    let (error, _) = call_error(vec![("200 OK", "{\"SecretString\": hunter2".to_owned())]).await;
     assert_eq!(error.kind, CloudErrorKind::Malformed);
     assert!(!format!("{error:?}").contains("hunter2"));
-    let (error, _) = becomes(vec![("407 Proxy", "<html>who are you</html>".to_owned())]).await;
-    assert_eq!(error.message, "Secrets Manager answered with status 407 and no words of AWS's");
+    let (error, _) = call_error(vec![("407 Proxy", "<html>who are you</html>".to_owned())]).await;
+    assert_eq!(error.message, "Secrets Manager answered with status 407 and no AWS error code");
 }
 
 #[tokio::test]
-async fn a_caller_is_asked_for_once_and_needs_no_region() {
+async fn the_caller_is_requested_once_and_without_a_region() {
     let fake = fake(vec![identity()]);
     let account = fake.account(&[KEYS[0], KEYS[1], ("AWS_REGION", "")]).await.expect("credentials");
     for _ in 0..2 {
-        assert_eq!(account.caller().await.expect("somebody").role.as_deref(), Some("family-node"));
+        assert_eq!(account.caller().await.expect("a caller").role.as_deref(), Some("family-node"));
     }
-    let asked = fake.asked();
-    assert!(asked[0].contains("/us-east-1/sts/aws4_request"), "{}", asked[0]);
-    assert!(asked[0].ends_with("Action=GetCallerIdentity&Version=2011-06-15"), "{}", asked[0]);
+    let requests = fake.requests();
+    assert!(requests[0].contains("/us-east-1/sts/aws4_request"), "{}", requests[0]);
+    assert!(requests[0].ends_with("Action=GetCallerIdentity&Version=2011-06-15"), "{}", requests[0]);
 }
 
 #[tokio::test]
-async fn a_region_is_the_calls_own_then_the_configured_one_then_the_instances() {
+async fn the_region_of_a_call_has_precedence_over_the_configured_one_and_the_instances() {
     let fake = fake(vec![("200 OK", "session".to_owned()), ("200 OK", "eu-central-1".to_owned())]);
     let account = fake.account(&KEYS).await.expect("credentials");
     assert_eq!(account.region(Some("us-west-2")).await, Ok("us-west-2".to_owned()));
@@ -229,21 +241,21 @@ async fn a_region_is_the_calls_own_then_the_configured_one_then_the_instances() 
     let unconfigured = [KEYS[0], KEYS[1], ("AWS_REGION", ""), ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &fake.url)];
     let account = fake.account(&unconfigured).await.expect("credentials");
     assert_eq!(account.region(None).await, Ok("eu-central-1".to_owned()));
-    assert!(fake.asked()[1].contains("x-aws-ec2-metadata-token: session"));
+    assert!(fake.requests()[1].contains("x-aws-ec2-metadata-token: session"));
     let nowhere = [KEYS[0], KEYS[1], ("AWS_REGION", ""), ("AWS_EC2_METADATA_DISABLED", "true")];
     let error = fake.account(&nowhere).await.expect("credentials").region(None).await.expect_err("none");
-    assert_eq!(error.message, "no region of AWS is known");
+    assert_eq!(error.message, "no AWS region is configured");
 }
 
 #[tokio::test]
-async fn an_instance_without_a_role_is_nobody() {
+async fn an_instance_without_a_role_has_no_credentials() {
     let fake = fake(vec![("200 OK", "session".to_owned()), ("404 Not Found", String::new())]);
-    let error = fake.account(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &fake.url)]).await.err().expect("nobody");
+    let error = fake.account(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &fake.url)]).await.err().expect("an error");
     assert_eq!((error.kind, error.said.as_deref()), (CloudErrorKind::NotConfigured, Some("the instance has no role")));
 }
 
 #[tokio::test]
-async fn a_role_is_taken_on_by_a_token_from_a_file_that_is_in_the_body_only() {
+async fn a_web_identity_token_is_sent_in_the_body_only() {
     let token = tempfile::NamedTempFile::new().expect("a file");
     token.as_file().write_all(b"the-web-token\n").expect("written");
     let end = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
@@ -256,12 +268,12 @@ async fn a_role_is_taken_on_by_a_token_from_a_file_that_is_in_the_body_only() {
     let web = [("AWS_WEB_IDENTITY_TOKEN_FILE", path.as_str()), ("AWS_ROLE_ARN", "arn:aws:iam::1:role/r")];
     let account = fake.account(&web).await.expect("credentials");
     assert!(call(&account).await.is_ok());
-    let asked = fake.asked();
-    let (head, form) = asked[0].split_once("\r\n\r\n").expect("a body");
+    let requests = fake.requests();
+    let (head, form) = requests[0].split_once("\r\n\r\n").expect("a body");
     assert!(
         form.contains("Action=AssumeRoleWithWebIdentity") && form.contains("WebIdentityToken=the-web-token"),
         "{form}"
     );
     assert!(!head.contains("authorization") && !head.contains("the-web-token"), "{head}");
-    assert!(asked[1].contains("Credential=ROLE/"), "{}", asked[1]);
+    assert!(requests[1].contains("Credential=ROLE/"), "{}", requests[1]);
 }

@@ -1,8 +1,8 @@
-//! The few answers that are XML: those of STS, and refusals.
+//! Answers in XML: those of STS, and some errors.
 
 use quick_xml::{Reader, escape::unescape, events::Event};
 
-/// The text of the first element of this name, wherever it stands. The answers have no name twice that matters.
+/// The text of the first element with a name, at any depth. The names that are read occur once in an answer.
 pub(super) fn text(body: &[u8], name: &str) -> Option<String> {
     let body = std::str::from_utf8(body).ok()?;
     let mut reader = Reader::from_str(body);
@@ -23,7 +23,7 @@ mod tests {
     use super::text;
 
     #[test]
-    fn the_first_element_of_a_name_is_found_wherever_it_stands() {
+    fn the_first_element_with_a_name_is_found_at_any_depth() {
         let body = br#"<?xml version="1.0"?>
 <ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
   <Error><Type>Sender</Type><Code>AccessDenied</Code><Message>a &lt;b&gt; &amp; c</Message></Error>
@@ -34,7 +34,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_xml_has_no_elements() {
+    fn invalid_xml_has_no_elements() {
         for body in [&b"<html><p>"[..], b"<Code>cut off", b"\xff<Code>x</Code>", b""] {
             assert_eq!(text(body, "Code"), None);
         }

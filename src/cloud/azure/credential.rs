@@ -1,44 +1,41 @@
-//! How the node proves who it is, found as the official `DefaultAzureCredential` finds it: a client secret, workload
-//! identity, managed identity. The first that is configured counts; one that fails is not passed over.
+//! The credential of the node, selected as the official `DefaultAzureCredential` does: a client secret, workload identity
+//! or a managed identity. The first configured credential is used. If it fails, no other one is tried, because the node
+//! would then act with another identity.
 
 use std::path::PathBuf;
 
 use url::Url;
 
 use crate::{
-    cloud::{ClientEnvironment, CloudError, CloudErrorKind},
+    cloud::{
+        CloudError, CloudErrorKind,
+        client_environment::ClientEnvironment,
+        entra::{Application, METADATA_PATH},
+    },
     http::is_loopback,
     redact::Secret,
 };
 
-/// Where sign-in is unless `AZURE_AUTHORITY_HOST` says otherwise.
+/// The sign-in server, unless `AZURE_AUTHORITY_HOST` names another one.
 const AUTHORITY: &str = "https://login.microsoftonline.com";
-/// Azure's metadata service, at every virtual machine.
+/// The metadata service of every virtual machine of Azure.
 const METADATA: &str = "http://169.254.169.254";
-const METADATA_PATH: &str = "/metadata/identity/oauth2/token";
 
-/// An application in a tenant.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Application {
-    pub(super) tenant: String,
-    pub(super) client: String,
-}
-
-/// How the node proves who it is.
+/// A credential of the node.
 #[derive(Debug)]
 pub(super) enum Credential {
-    /// By a secret of the application.
+    /// A client secret of an application.
     ClientSecret { application: Application, secret: Secret },
-    /// By a token of the cluster's own issuer, in a file that is renewed.
+    /// A token of the cluster's issuer, in a file that the platform renews.
     WorkloadIdentity { application: Application, file: PathBuf },
-    /// By being in App Service, Functions or Container Apps.
+    /// The managed identity of App Service, Functions or Container Apps.
     AppService { endpoint: Url, header: Secret, client: Option<String> },
-    /// By being this machine.
-    Metadata { endpoint: Url, client: Option<String>, is_usual: bool },
+    /// The managed identity of the machine. `is_default`: the address of the metadata service is not configured.
+    Metadata { endpoint: Url, client: Option<String>, is_default: bool },
 }
 
 impl Credential {
-    /// Its name for people.
+    /// The name of the method in output.
     pub(super) fn auth_type(&self) -> &'static str {
         match self {
             Self::ClientSecret { .. } => "client-secret",
@@ -48,7 +45,7 @@ impl Credential {
     }
 }
 
-/// Chooses by the variables of the environment.
+/// Selects the credential that the environment variables configure.
 pub(super) fn choose(environment: &ClientEnvironment) -> Result<Credential, CloudError> {
     let variable = |name: &str| environment.variable(name);
     let client = variable("AZURE_CLIENT_ID").map(str::to_owned);
@@ -77,14 +74,14 @@ pub(super) fn choose(environment: &ClientEnvironment) -> Result<Credential, Clou
     let named = variable("AZURE_POD_IDENTITY_AUTHORITY_HOST");
     let mut endpoint = address("AZURE_POD_IDENTITY_AUTHORITY_HOST", named.unwrap_or(METADATA))?;
     endpoint.set_path(METADATA_PATH);
-    Ok(Credential::Metadata { endpoint, client, is_usual: named.is_none() })
+    Ok(Credential::Metadata { endpoint, client, is_default: named.is_none() })
 }
 
-/// Where sign-in is: `AZURE_AUTHORITY_HOST`, with or without `https://`.
+/// The sign-in server: `AZURE_AUTHORITY_HOST`, with or without `https://`.
 pub(super) fn authority(environment: &ClientEnvironment) -> Result<Url, CloudError> {
     const NAME: &str = "AZURE_AUTHORITY_HOST";
     let Some(named) = environment.variable(NAME) else {
-        return Ok(Url::parse(AUTHORITY).expect("our own constant is an address"));
+        return Ok(Url::parse(AUTHORITY).expect("the constant is a valid URL"));
     };
     let whole = if named.contains("://") { named.to_owned() } else { format!("https://{named}") };
     let found = address(NAME, &whole)?;
@@ -95,7 +92,7 @@ pub(super) fn authority(environment: &ClientEnvironment) -> Result<Url, CloudErr
         .hint("write it with https"))
 }
 
-/// What is half-configured: the reason why a person who set variables finds them not used.
+/// The missing variable of a partly configured application. The other variables of the application have no effect.
 pub(super) fn incomplete(environment: &ClientEnvironment) -> Option<String> {
     let is_set = |name: &&str| environment.variable(name).is_some();
     let proof = ["AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE"].into_iter().find(|name| is_set(name))?;
@@ -103,25 +100,25 @@ pub(super) fn incomplete(environment: &ClientEnvironment) -> Option<String> {
     Some(format!("`{proof}` is set, but `{missing}` is not"))
 }
 
-/// A tenant goes into an address: an id or a domain, and nothing else.
+/// Checks a tenant. It becomes part of a URL, so it must be an id or a domain.
 fn checked_tenant(tenant: &str) -> Result<String, CloudError> {
     if tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte)) && !tenant.contains("..") {
         return Ok(tenant.to_owned());
     }
-    let hint = "an id such as `00000000-0000-0000-0000-000000000000`, or a domain";
-    Err(CloudError::new(CloudErrorKind::Invalid, "`AZURE_TENANT_ID` is not a tenant").hint(hint))
+    let hint = "write an id such as `00000000-0000-0000-0000-000000000000`, or a domain";
+    Err(CloudError::new(CloudErrorKind::Invalid, "`AZURE_TENANT_ID` is not a valid tenant").hint(hint))
 }
 
 fn address(name: &str, value: &str) -> Result<Url, CloudError> {
     let found = Url::parse(value).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
     found.ok_or_else(|| {
-        CloudError::new(CloudErrorKind::Invalid, format!("`{name}` is not an address")).hint("write it whole")
+        CloudError::new(CloudErrorKind::Invalid, format!("`{name}` is not a URL")).hint("write the complete URL")
     })
 }
 
 fn unsupported(what: &str) -> CloudError {
-    // Going on to the next way would make the node somebody else than the official clients find.
-    CloudError::new(CloudErrorKind::Invalid, format!("{what} is configured, which nodeagent does not use"))
+    // With the next credential, the node would have another identity than with the official clients.
+    CloudError::new(CloudErrorKind::Invalid, format!("{what} is configured, and nodeagent does not support it"))
         .hint("use a client secret, workload identity or a managed identity")
 }
 
@@ -141,7 +138,7 @@ mod tests {
     const APPLICATION: [(&str, &str); 2] = [("AZURE_TENANT_ID", "tenant"), ("AZURE_CLIENT_ID", "client")];
 
     #[test]
-    fn a_secret_comes_before_a_token_file_and_that_before_the_machine() {
+    fn a_secret_is_preferred_to_a_token_file_and_that_to_the_machine() {
         let secret = ("AZURE_CLIENT_SECRET", "s");
         let file = ("AZURE_FEDERATED_TOKEN_FILE", "/token");
         assert_eq!(auth_type(&[APPLICATION[0], APPLICATION[1], secret, file]), "client-secret");
@@ -152,17 +149,17 @@ mod tests {
     }
 
     #[test]
-    fn the_platform_says_where_its_identity_is() {
+    fn the_platform_configures_the_address_of_its_identity_endpoint() {
         let app_service = [("IDENTITY_ENDPOINT", "http://localhost:42/msi/token/"), ("IDENTITY_HEADER", "h")];
         let found = choose(&of(&app_service)).expect("a credential");
         assert!(matches!(found, Credential::AppService { ref endpoint, .. } if endpoint.path() == "/msi/token/"));
         let found = choose(&of(&[("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:5/")])).expect("a credential");
-        let Credential::Metadata { endpoint, is_usual, .. } = found else { panic!("{found:?}") };
-        assert_eq!((endpoint.as_str(), is_usual), ("http://127.0.0.1:5/metadata/identity/oauth2/token", false));
+        let Credential::Metadata { endpoint, is_default, .. } = found else { panic!("{found:?}") };
+        assert_eq!((endpoint.as_str(), is_default), ("http://127.0.0.1:5/metadata/identity/oauth2/token", false));
     }
 
     #[test]
-    fn what_the_official_clients_would_use_and_we_cannot_is_said() {
+    fn an_unsupported_credential_of_the_official_clients_is_an_error() {
         let certificate = [APPLICATION[0], APPLICATION[1], ("AZURE_CLIENT_CERTIFICATE_PATH", "/x.pem")];
         let arc = [("IDENTITY_ENDPOINT", "http://localhost:40342/"), ("IMDS_ENDPOINT", "http://localhost:40342/")];
         for variables in [&certificate[..], &arc] {
@@ -171,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_cannot_lead_elsewhere() {
+    fn a_tenant_cannot_change_the_path_of_the_address() {
         for tenant in ["../other", "a/b", "a?b", "a#b", "..", "a%2fb"] {
             let variables = [("AZURE_TENANT_ID", tenant), APPLICATION[1], ("AZURE_CLIENT_SECRET", "s")];
             assert_eq!(choose(&of(&variables)).expect_err(tenant).kind, CloudErrorKind::Invalid);
@@ -179,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn sign_in_is_over_https_wherever_it_is() {
+    fn sign_in_requires_https_except_on_loopback() {
         let host = |value| authority(&of(&[("AZURE_AUTHORITY_HOST", value)])).map(|url| url.to_string());
         assert_eq!(host("login.microsoftonline.us").expect("a host"), "https://login.microsoftonline.us/");
         assert_eq!(host("https://login.chinacloudapi.cn/").expect("a host"), "https://login.chinacloudapi.cn/");
@@ -188,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_configuration_is_named() {
+    fn an_incomplete_configuration_names_the_missing_variable() {
         let found = incomplete(&of(&[("AZURE_CLIENT_SECRET", "s"), APPLICATION[1]]));
         assert_eq!(found.as_deref(), Some("`AZURE_CLIENT_SECRET` is set, but `AZURE_TENANT_ID` is not"));
         assert_eq!(incomplete(&of(&APPLICATION)), None);

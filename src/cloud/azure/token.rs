@@ -1,4 +1,4 @@
-//! A token as Azure's token services hand it out: Entra ID, the metadata service, App Service.
+//! An access token of Azure, as Entra ID, the metadata service and App Service return it.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,21 +11,19 @@ use crate::{
     redact::Secret,
 };
 
-/// More bytes than any answer with a token has.
-pub(super) const LIMIT: usize = 1 << 20;
-/// How long before its end a token is not used any more, as in the official clients.
+/// A token is not used in the last part of its lifetime, as in the official clients.
 const MARGIN: Duration = Duration::from_secs(300);
-/// No token of these services is good for longer.
+/// No token of these services has a longer lifetime.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// A token and its end.
+/// A token with its expiry.
 pub(super) struct Token {
     pub(super) value: Secret,
-    /// When another one is asked for.
+    /// When the token must be renewed.
     stale: SystemTime,
 }
 
-/// What the services answer. Numbers are texts at some of them.
+/// The answer of a token endpoint. Some services write numbers as strings.
 #[derive(Deserialize)]
 struct TokenResponse {
     access_token: String,
@@ -34,32 +32,32 @@ struct TokenResponse {
 }
 
 impl Token {
-    /// Reads a token from an answer of success.
-    pub(super) fn read(service: &str, answer: &Answer) -> Result<Self, CloudError> {
+    /// Reads a token from a successful answer.
+    pub(super) fn read(answer: &Answer) -> Result<Self, CloudError> {
         let granted: TokenResponse = answer.json().map_err(|_| {
-            CloudError::new(CloudErrorKind::Malformed, format!("{service} answered without a token"))
-                .hint("something else may answer at its address; check the endpoint and the proxy")
+            CloudError::new(CloudErrorKind::Malformed, "the token endpoint answered without a token")
+                .hint("another server may answer at its address; check the endpoint and the proxy")
         })?;
         let now = SystemTime::now();
-        // `expires_in` counts from when the token was issued, which may be long ago: the moment is the better word.
+        // `expires_on` is preferred: `expires_in` counts from the time of issue, which may be long ago.
         let moment = granted.expires_on.as_ref().and_then(seconds).map(|end| SystemTime::UNIX_EPOCH + end);
         let end = moment.or_else(|| Some(now + granted.expires_in.as_ref().and_then(seconds)?));
         let left = end.and_then(|end| end.duration_since(now).ok()).unwrap_or_default().min(LONGEST);
-        // A short token is used for half of its time.
+        // A token with a short lifetime is used for half of it.
         let stale = now + left.saturating_sub(MARGIN.min(left / 2));
         Ok(Self { value: granted.access_token.into(), stale })
     }
 
-    /// Whether it can still be used.
+    /// Whether the token does not have to be renewed yet.
     pub(super) fn is_fresh(&self) -> bool {
         SystemTime::now() < self.stale
     }
 }
 
-/// Whole seconds, written as a number or as a text.
+/// Whole seconds, written as a number or as a string.
 fn seconds(value: &Value) -> Option<Duration> {
     let number = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())?;
-    // What no clock can show is no time.
+    // A larger number is not a valid time.
     (number < u64::from(u32::MAX) * 4).then(|| Duration::from_secs(number))
 }
 
@@ -70,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_are_numbers_or_texts_and_nothing_else() {
+    fn seconds_are_numbers_or_numeric_strings() {
         let read = |value: Value| seconds(&value).map(|found| found.as_secs());
         assert_eq!(
             [read(json!(3599)), read(json!("3599")), read(json!("soon")), read(json!(-1))],

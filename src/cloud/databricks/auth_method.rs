@@ -1,11 +1,11 @@
-//! A method to prove who the node is, and the token it gives.
+//! Authentication methods, and the tokens that they return.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use url::Url;
 
 use super::{
     discovery::OidcDiscovery,
-    entra::Entra,
+    entra::EntraMethod,
     federation::Federation,
     host,
     oauth::{self, TokenRequestContext},
@@ -17,28 +17,29 @@ use crate::{
     redact::Secret,
 };
 
-/// A method to prove who the node is.
+/// A configured authentication method.
 pub(super) struct Authenticator {
-    /// Its name among the official clients.
+    /// The name that the official clients use.
     pub(super) name: &'static str,
     pub(super) method: AuthMethod,
 }
 
+/// The configuration of a method.
 pub(super) enum AuthMethod {
-    /// Shown as it is: a personal token, or user name and password.
+    /// A fixed `Authorization` header: a personal access token, or a user name and password.
     Fixed(Secret),
-    /// A service principal of Databricks with its secret.
-    Client(Box<Client>),
-    /// A service on the machine that gives tokens. Its address may hold a secret.
+    /// A service principal of Databricks with a client secret.
+    Client(Box<ServicePrincipal>),
+    /// A token service on the machine. Its address may contain a secret.
     Metadata(Url),
-    /// Another issuer's token, exchanged.
+    /// A token of another issuer, which is exchanged.
     Federation(Box<Federation>),
     /// An identity of Microsoft Entra.
-    Entra(Box<Entra>),
+    Entra(Box<EntraMethod>),
 }
 
-/// A service principal of Databricks.
-pub(super) struct Client {
+/// A service principal of Databricks with a client secret.
+pub(super) struct ServicePrincipal {
     pub(super) id: String,
     pub(super) secret: Secret,
     pub(super) scope: String,
@@ -46,12 +47,12 @@ pub(super) struct Client {
 }
 
 impl Authenticator {
-    /// Whether a rejected token may be followed by a better one.
-    pub(super) fn renews(&self) -> bool {
+    /// Whether another request can return another token.
+    pub(super) fn is_renewable(&self) -> bool {
         !matches!(self.method, AuthMethod::Fixed(_))
     }
 
-    /// A token, asked for now.
+    /// Requests a token.
     pub(super) async fn token(&self, http: &http::Client, host: &Url) -> Result<Token, CloudError> {
         match &self.method {
             AuthMethod::Fixed(authorization) => Ok(Token::fixed(authorization.clone())),
@@ -61,15 +62,15 @@ impl Authenticator {
                 let proof = basic(&client.id, &client.secret);
                 let request =
                     Request::form(endpoint.token.clone(), &fields).credential("authorization", proof.reveal());
-                let hint = "check `DATABRICKS_CLIENT_ID` and `DATABRICKS_CLIENT_SECRET`; secrets of principals expire";
-                Ok(oauth::grant(http, request, self.context(hint)).await?.into_token())
+                let hint = "check `DATABRICKS_CLIENT_ID` and `DATABRICKS_CLIENT_SECRET`; the secrets of service principals expire";
+                Ok(oauth::request_token(http, request, self.context(hint)).await?.into_token())
             }
             AuthMethod::Metadata(url) => {
                 let request = Request::get(url.clone())
                     .header("x-databricks-metadata-version", "1")
                     .header("x-databricks-host", &host::shown(host));
-                let hint = "check `DATABRICKS_METADATA_SERVICE_URL` and what answers there";
-                Ok(oauth::grant(http, request, self.context(hint)).await?.into_token())
+                let hint = "check `DATABRICKS_METADATA_SERVICE_URL` and the service at that address";
+                Ok(oauth::request_token(http, request, self.context(hint)).await?.into_token())
             }
             AuthMethod::Federation(federation) => federation.token(http, self.name).await,
             AuthMethod::Entra(entra) => entra.token(http, host).await,
@@ -81,7 +82,7 @@ impl Authenticator {
     }
 }
 
-/// `Basic` of a name and a password, RFC 7617.
+/// The `Authorization` header for a user name and a password (RFC 7617).
 pub(super) fn basic(name: &str, password: &Secret) -> Secret {
     let pair = Secret::new([name.as_bytes(), b":", password.reveal()].concat());
     Secret::from(format!("Basic {}", STANDARD.encode(pair.reveal())))

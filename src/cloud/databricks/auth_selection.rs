@@ -1,16 +1,18 @@
-//! The first of the official clients' ways that is configured, or the one that is named.
+//! Selects the authentication method: the method that is named, else the first configured one in the order of the
+//! official clients.
 //!
-//! Unlike with some of them, a method that is configured and fails is an error, never a reason to be somebody else.
+//! Some official clients try the next method if one fails. nodeagent does not, because the next method could have another
+//! identity.
 
 use tokio::sync::OnceCell;
 use url::Url;
 
 use super::{
-    auth_method::{AuthMethod, Authenticator, Client, basic},
+    auth_method::{AuthMethod, Authenticator, ServicePrincipal, basic},
     discovery::OidcDiscovery,
-    entra::{Entra, EntraIdentity},
+    entra::{EntraIdentity, EntraMethod},
     federation::{Federation, IdToken},
-    host::{self, Azure},
+    host::{self, AzureCloud},
     profile,
     settings::{Settings, variable_of},
 };
@@ -19,8 +21,8 @@ use crate::{
     redact::Secret,
 };
 
-/// In the order in which they are looked for.
-const KNOWN: [&str; 9] = [
+/// The supported methods, in order of precedence.
+const SUPPORTED: [&str; 9] = [
     "pat",
     "basic",
     "oauth-m2m",
@@ -33,7 +35,7 @@ const KNOWN: [&str; 9] = [
 ];
 
 /// The official clients' ways that need a person, another program, or another cloud: none of them is a node's.
-const FOREIGN: [&str; 10] = [
+const UNSUPPORTED: [&str; 10] = [
     "databricks-cli",
     "external-browser",
     "azure-cli",
@@ -46,41 +48,43 @@ const FOREIGN: [&str; 10] = [
     "model-serving",
 ];
 
+/// The variables of a GitHub Actions job that can request an OIDC token.
 const GITHUB: [&str; 2] = ["ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"];
 
-/// Azure's own metadata service, as every machine of Azure sees it.
+/// The metadata service of every virtual machine of Azure.
 const METADATA: &str = "http://169.254.169.254";
-/// A word of a path that is shorter is a word.
-const SECRET_WORD: usize = 16;
+/// A path segment of at least this length may be a secret.
+const SECRET_SEGMENT: usize = 16;
 
-/// What a choice is made of.
+/// The input of the selection.
 pub(super) struct AuthSelection<'a> {
     pub(super) settings: &'a Settings,
     pub(super) environment: &'a ClientEnvironment,
-    /// The workspace, when it is named.
+    /// The configured workspace.
     pub(super) host: Option<&'a Url>,
 }
 
 impl AuthSelection<'_> {
-    /// Chooses. Nobody is asked on the network.
-    pub(super) fn make(&self) -> Result<Authenticator, CloudError> {
+    /// Selects a method. Sends no request.
+    pub(super) fn select(&self) -> Result<Authenticator, CloudError> {
         match self.settings.text("auth_type") {
-            Some(wanted) => self.named(wanted),
-            None => match KNOWN.into_iter().find(|name| self.missing(name).is_empty()) {
+            Some(name) => self.named(name),
+            None => match SUPPORTED.into_iter().find(|name| self.missing(name).is_empty()) {
                 Some(name) => self.build(name),
-                None => Err(self.nothing()),
+                None => Err(self.not_configured()),
             },
         }
     }
 
     fn named(&self, wanted: &str) -> Result<Authenticator, CloudError> {
-        let Some(name) = KNOWN.into_iter().find(|name| *name == wanted) else {
-            let what = if FOREIGN.contains(&wanted) { "a method that nodeagent does not support" } else { "unknown" };
+        let Some(name) = SUPPORTED.into_iter().find(|name| *name == wanted) else {
+            let what =
+                if UNSUPPORTED.contains(&wanted) { "a method that nodeagent does not support" } else { "unknown" };
             return Err(CloudError::new(
                 CloudErrorKind::NotConfigured,
                 format!("`DATABRICKS_AUTH_TYPE` is `{wanted}`: {what}"),
             )
-            .hint(format!("choose one of {}", KNOWN.join(", "))));
+            .hint(format!("choose one of {}", SUPPORTED.join(", "))));
         };
         let missing = self.missing(name);
         if missing.is_empty() {
@@ -91,7 +95,7 @@ impl AuthSelection<'_> {
         Err(CloudError::new(CloudErrorKind::NotConfigured, message).hint(format!("set {}", missing.join(" and "))))
     }
 
-    /// What a method needs and does not have, by its variables.
+    /// The variables that a method needs and that are not set.
     fn missing(&self, name: &str) -> Vec<String> {
         let attributes: &[&str] = match name {
             "pat" => &["token"],
@@ -126,7 +130,7 @@ impl AuthSelection<'_> {
         self.settings.text("oidc_token_env").unwrap_or("DATABRICKS_OIDC_TOKEN")
     }
 
-    /// Builds a method that misses nothing.
+    /// Creates a completely configured method.
     fn build(&self, name: &'static str) -> Result<Authenticator, CloudError> {
         let text = |name| self.settings.text(name).unwrap_or_default().to_owned();
         let secret = |name| self.settings.secret(name).cloned().unwrap_or_else(|| Secret::new(Vec::new()));
@@ -134,7 +138,7 @@ impl AuthSelection<'_> {
         let method = match name {
             "pat" => AuthMethod::Fixed(Secret::new([b"Bearer ", secret("token").reveal()].concat())),
             "basic" => AuthMethod::Fixed(basic(&text("username"), &secret("password"))),
-            "oauth-m2m" => AuthMethod::Client(Box::new(Client {
+            "oauth-m2m" => AuthMethod::Client(Box::new(ServicePrincipal {
                 id: text("client_id"),
                 secret: secret("client_secret"),
                 scope: self.scope(),
@@ -143,13 +147,14 @@ impl AuthSelection<'_> {
             "metadata-service" => {
                 let service = secret("metadata_service_url");
                 let url = address("DATABRICKS_METADATA_SERVICE_URL", &String::from_utf8_lossy(service.reveal()))?;
-                // What makes it secret are the words of its path, and they are shown without the rest, too.
-                let words = url.path_segments().into_iter().flatten().filter(|word| word.len() >= SECRET_WORD);
-                words.for_each(|word| drop(Secret::from(word.to_owned())));
+                // Parts of the path may be secret, and may appear in output without the rest: redact each of them.
+                let segments =
+                    url.path_segments().into_iter().flatten().filter(|segment| segment.len() >= SECRET_SEGMENT);
+                segments.for_each(|segment| drop(Secret::from(segment.to_owned())));
                 AuthMethod::Metadata(url)
             }
             "env-oidc" => {
-                self.federation(IdToken::Given(Secret::from(variable(self.id_token_variable()).to_owned())))?
+                self.federation(IdToken::Variable(Secret::from(variable(self.id_token_variable()).to_owned())))?
             }
             "file-oidc" => self.federation(IdToken::File(text("oidc_token_filepath").into()))?,
             "github-oidc" => self.federation(IdToken::GitHub {
@@ -158,13 +163,13 @@ impl AuthSelection<'_> {
             })?,
             "azure-msi" => {
                 let variable = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
-                let metadata = host::place(variable, self.environment.variable(variable).unwrap_or(METADATA))?;
+                let metadata = host::base_url(variable, self.environment.variable(variable).unwrap_or(METADATA))?;
                 self.entra(EntraIdentity::Managed {
                     id: self.settings.text("azure_client_id").map(str::to_owned),
                     metadata,
                 })?
             }
-            _ => self.entra(EntraIdentity::Secret {
+            _ => self.entra(EntraIdentity::ClientSecret {
                 id: text("azure_client_id"),
                 secret: secret("azure_client_secret"),
                 tenant: OnceCell::new_with(self.settings.text("azure_tenant_id").map(str::to_owned)),
@@ -173,32 +178,32 @@ impl AuthSelection<'_> {
         Ok(Authenticator { name, method })
     }
 
-    fn federation(&self, from: IdToken) -> Result<AuthMethod, CloudError> {
+    fn federation(&self, source: IdToken) -> Result<AuthMethod, CloudError> {
         let client_id = self.settings.text("client_id").map(str::to_owned);
-        Ok(AuthMethod::Federation(Box::new(Federation { from, client_id, scope: self.scope(), oidc: self.oidc()? })))
+        Ok(AuthMethod::Federation(Box::new(Federation { source, client_id, scope: self.scope(), oidc: self.oidc()? })))
     }
 
-    fn entra(&self, principal: EntraIdentity) -> Result<AuthMethod, CloudError> {
-        let azure = Azure::of(self.host, self.settings, self.environment)?;
-        Ok(AuthMethod::Entra(Box::new(Entra { principal, azure })))
+    fn entra(&self, identity: EntraIdentity) -> Result<AuthMethod, CloudError> {
+        let azure = AzureCloud::of(self.host, self.settings, self.environment)?;
+        Ok(AuthMethod::Entra(Box::new(EntraMethod { identity, azure })))
     }
 
     fn oidc(&self) -> Result<OidcDiscovery, CloudError> {
-        let host = self.host.ok_or_else(|| self.nothing())?;
+        let host = self.host.ok_or_else(|| self.not_configured())?;
         OidcDiscovery::new(host.clone(), self.settings)
     }
 
-    /// What tokens are for: by default everything that the principal may do.
+    /// The OAuth scopes. The default is all permissions of the principal.
     fn scope(&self) -> String {
         let scopes = self.settings.text("scopes").unwrap_or_default();
         let scopes: Vec<&str> = scopes.split([',', ' ']).filter(|scope| !scope.is_empty()).collect();
         if scopes.is_empty() { "all-apis".to_owned() } else { scopes.join(" ") }
     }
 
-    /// Nothing says who the node is, or where.
-    fn nothing(&self) -> CloudError {
+    /// No workspace or no authentication method is configured.
+    fn not_configured(&self) -> CloudError {
         let message = match self.host {
-            Some(host) => format!("nothing says who the node is at `{}`", host::shown(host)),
+            Some(host) => format!("no authentication is configured for `{}`", host::shown(host)),
             None => "no Databricks workspace is configured".to_owned(),
         };
         let error = CloudError::new(CloudErrorKind::NotConfigured, message);
@@ -206,23 +211,23 @@ impl AuthSelection<'_> {
             let file = profile::path(self.settings.text("config_file"), self.environment);
             let file = file.map_or_else(|| "~/.databrickscfg".to_owned(), |path| path.display().to_string());
             return error.hint(format!(
-                "`DATABRICKS_CONFIG_PROFILE` asks for the profile `{wanted}`; check that `{file}` is there and names a host"
+                "`DATABRICKS_CONFIG_PROFILE` selects the profile `{wanted}`; check that `{file}` exists and contains a host"
             ));
         }
-        let what = if self.host.is_some() { "" } else { "`DATABRICKS_HOST` and " };
+        let host = if self.host.is_some() { "" } else { "`DATABRICKS_HOST` and " };
         error.hint(format!(
-            "set {what}`DATABRICKS_TOKEN`, or `DATABRICKS_CLIENT_ID` and `DATABRICKS_CLIENT_SECRET`, or write a profile \
+            "set {host}`DATABRICKS_TOKEN`, or `DATABRICKS_CLIENT_ID` and `DATABRICKS_CLIENT_SECRET`, or write a profile \
              in `~/.databrickscfg`"
         ))
     }
 }
 
 fn address(variable: &str, text: &str) -> Result<Url, CloudError> {
-    // Checked as a place; taken exactly as it is written.
-    host::place(variable, text)?;
+    // The check adds a slash at the end; the address itself is used as it is written.
+    host::base_url(variable, text)?;
     let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     Url::parse(&whole)
-        .map_err(|_| CloudError::new(CloudErrorKind::Invalid, format!("`{variable}` is not an address of the web")))
+        .map_err(|_| CloudError::new(CloudErrorKind::Invalid, format!("`{variable}` is not an http address")))
 }
 
 #[cfg(test)]
@@ -231,21 +236,21 @@ mod tests {
 
     const HOST: (&str, &str) = ("DATABRICKS_HOST", "https://adb-1.2.azuredatabricks.net");
 
-    fn choose(variables: &[(&str, &str)]) -> Result<&'static str, CloudError> {
+    fn select(variables: &[(&str, &str)]) -> Result<&'static str, CloudError> {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let environment = ClientEnvironment { variables, home: None };
-        let settings = Settings::gather(&environment)?;
+        let settings = Settings::read(&environment)?;
         let host = settings.text("host").map(host::normal).transpose()?;
         let choice = AuthSelection { settings: &settings, environment: &environment, host: host.as_ref() };
-        choice.make().map(|authenticator| authenticator.name)
+        choice.select().map(|authenticator| authenticator.name)
     }
 
     fn with(variables: &[(&str, &str)]) -> Result<&'static str, CloudError> {
-        choose(&[&[HOST], variables].concat())
+        select(&[&[HOST], variables].concat())
     }
 
     #[test]
-    fn what_is_configured_is_chosen() {
+    fn the_configured_method_is_selected() {
         for (name, variables) in [
             ("pat", &[("DATABRICKS_TOKEN", "t")][..]),
             ("basic", &[("DATABRICKS_USERNAME", "u"), ("DATABRICKS_PASSWORD", "p")]),
@@ -264,20 +269,20 @@ mod tests {
     }
 
     #[test]
-    fn azures_ways_need_the_resource_or_the_address() {
+    fn azure_methods_need_the_resource_id_or_an_azure_address() {
         let resource = ("DATABRICKS_AZURE_RESOURCE_ID", "/subscriptions/1");
-        assert_eq!(choose(&[resource, ("ARM_USE_MSI", "true")]), Ok("azure-msi"));
-        assert_eq!(choose(&[resource, ("ARM_CLIENT_ID", "i"), ("ARM_CLIENT_SECRET", "s")]), Ok("azure-client-secret"));
+        assert_eq!(select(&[resource, ("ARM_USE_MSI", "true")]), Ok("azure-msi"));
+        assert_eq!(select(&[resource, ("ARM_CLIENT_ID", "i"), ("ARM_CLIENT_SECRET", "s")]), Ok("azure-client-secret"));
         let elsewhere = ("DATABRICKS_HOST", "https://x.cloud.databricks.com");
         assert_eq!(
-            choose(&[elsewhere, ("ARM_USE_MSI", "true")]).expect_err("not of Azure").kind,
+            select(&[elsewhere, ("ARM_USE_MSI", "true")]).expect_err("not of Azure").kind,
             CloudErrorKind::NotConfigured
         );
-        assert_eq!(choose(&[elsewhere, ("ARM_USE_MSI", "true"), ("DATABRICKS_CLOUD", "azure")]), Ok("azure-msi"));
+        assert_eq!(select(&[elsewhere, ("ARM_USE_MSI", "true"), ("DATABRICKS_CLOUD", "azure")]), Ok("azure-msi"));
     }
 
     #[test]
-    fn the_named_way_alone_is_tried_and_says_what_it_lacks() {
+    fn only_the_named_method_is_tried_and_the_error_names_what_is_missing() {
         let both = [("DATABRICKS_TOKEN", "t"), ("DATABRICKS_CLIENT_ID", "i"), ("DATABRICKS_CLIENT_SECRET", "s")];
         let named = |name| with(&[&both[..], &[("DATABRICKS_AUTH_TYPE", name)]].concat());
         assert_eq!(named("oauth-m2m"), Ok("oauth-m2m"));
@@ -287,22 +292,22 @@ mod tests {
             error.message,
             "`DATABRICKS_AUTH_TYPE` is `azure-client-secret`, which needs `ARM_CLIENT_ID` and `ARM_CLIENT_SECRET`"
         );
-        let error = named("databricks-cli").expect_err("not ours");
+        let error = named("databricks-cli").expect_err("unsupported");
         assert_eq!(error.kind, CloudErrorKind::NotConfigured);
         assert!(error.hint.expect("a hint").starts_with("choose one of pat, basic, oauth-m2m"));
         assert!(named("nonsense").expect_err("unknown").message.ends_with("is `nonsense`: unknown"));
     }
 
     #[test]
-    fn nothing_configured_is_told_with_what_to_set() {
-        let error = choose(&[]).expect_err("nothing");
+    fn without_configuration_the_hint_names_the_variables_to_set() {
+        let error = select(&[]).expect_err("not configured");
         assert_eq!(
             (error.kind, &*error.message),
             (CloudErrorKind::NotConfigured, "no Databricks workspace is configured")
         );
-        let error = with(&[]).expect_err("no proof");
-        assert_eq!(error.message, "nothing says who the node is at `https://adb-1.2.azuredatabricks.net`");
-        let error = choose(&[("DATABRICKS_CONFIG_PROFILE", "unit"), ("DATABRICKS_CONFIG_FILE", "/none/cfg")]);
+        let error = with(&[]).expect_err("not configured");
+        assert_eq!(error.message, "no authentication is configured for `https://adb-1.2.azuredatabricks.net`");
+        let error = select(&[("DATABRICKS_CONFIG_PROFILE", "unit"), ("DATABRICKS_CONFIG_FILE", "/none/cfg")]);
         let hint = error.expect_err("no file").hint.expect("a hint");
         assert!(hint.contains("the profile `unit`") && hint.contains("`/none/cfg`"), "{hint}");
     }

@@ -1,8 +1,8 @@
-//! Where a workspace gives tokens: it says so itself, in two documents.
+//! Discovery of the token endpoint of a workspace, by two documents.
 //!
 //! `/.well-known/databricks-config` names the issuer, whose `/.well-known/oauth-authorization-server` (RFC 8414) names
-//! the endpoint. Workspaces without the first document have the second below `/oidc`. Who is trusted with a client's
-//! secret is not a document's to choose: an endpoint outside the workspace and Databricks' own domains is refused.
+//! the endpoint. Workspaces without the first document have the second one below `/oidc`. An endpoint outside the
+//! workspace and the domains of Databricks is refused, because it receives the client secret.
 
 use std::time::Duration;
 
@@ -16,34 +16,34 @@ use crate::{
     http::{Client, Request, RetryPolicy},
 };
 
-/// All questions together.
-const WHOLE: Duration = Duration::from_secs(5);
-/// The first one, which may stay without an answer.
-const FIRST: Duration = Duration::from_secs(2);
+/// The time limit of the discovery.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time limit of the first request. Some workspaces do not answer it.
+const FIRST_TIMEOUT: Duration = Duration::from_secs(2);
 const RETRYING: RetryPolicy =
     RetryPolicy { budget: Duration::from_secs(4), statuses: &[429, 503], first: Duration::from_millis(250) };
 const LIMIT: usize = 1 << 20;
 
-/// The domains that workspaces and accounts are in.
+/// The domains of workspaces and accounts.
 const DOMAINS: [&str; 5] =
     [".databricks.com", ".databricks.us", ".azuredatabricks.net", ".databricks.azure.us", ".databricks.azure.cn"];
 
-/// Finds the endpoint once.
+/// Discovers the endpoint, once.
 pub(super) struct OidcDiscovery {
     host: Url,
-    /// Given outright: the second document.
+    /// The configured address of the second document.
     document: Option<Url>,
     account: Option<String>,
     audience: Option<String>,
-    found: OnceCell<TokenEndpoint>,
+    endpoint: OnceCell<TokenEndpoint>,
 }
 
-/// Where tokens are given.
+/// A token endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TokenEndpoint {
-    /// The address.
+    /// Its address.
     pub(super) token: Url,
-    /// For whom an issuer's own token has to be made out.
+    /// The audience that a token of another issuer must have.
     pub(super) audience: String,
 }
 
@@ -51,7 +51,7 @@ impl OidcDiscovery {
     pub(super) fn new(host: Url, settings: &Settings) -> Result<Self, CloudError> {
         let document = settings.text("discovery_url").map(|text| {
             let invalid =
-                || CloudError::new(CloudErrorKind::Invalid, "`DATABRICKS_DISCOVERY_URL` is not an address of the web");
+                || CloudError::new(CloudErrorKind::Invalid, "`DATABRICKS_DISCOVERY_URL` is not an http address");
             Url::parse(text).map_err(|_| invalid())
         });
         Ok(Self {
@@ -59,19 +59,19 @@ impl OidcDiscovery {
             document: document.transpose()?,
             account: settings.text("account_id").map(str::to_owned),
             audience: settings.text("token_audience").map(str::to_owned),
-            found: OnceCell::new(),
+            endpoint: OnceCell::new(),
         })
     }
 
-    /// The endpoint, asked for at the first use.
+    /// The endpoint. The first call discovers it.
     pub(super) async fn endpoint(&self, http: &Client) -> Result<&TokenEndpoint, CloudError> {
         let find = || async {
-            timeout(WHOLE, self.find(http)).await.unwrap_or_else(|_| {
-                let message = format!("`{}` does not say in time where it gives tokens", host::shown(&self.host));
-                Err(CloudError::new(CloudErrorKind::Unreachable, message).hint(REACH))
+            timeout(TOTAL_TIMEOUT, self.find(http)).await.unwrap_or_else(|_| {
+                let message = format!("`{}` did not return its token endpoint in time", host::shown(&self.host));
+                Err(CloudError::new(CloudErrorKind::Unreachable, message).hint(UNREACHABLE_HINT))
             })
         };
-        self.found.get_or_try_init(find).await
+        self.endpoint.get_or_try_init(find).await
     }
 
     async fn find(&self, http: &Client) -> Result<TokenEndpoint, CloudError> {
@@ -79,9 +79,9 @@ impl OidcDiscovery {
             return self.read(http, document, None).await;
         }
         let config = self.at("/.well-known/databricks-config");
-        let config = match timeout(FIRST, json(http, &config, RetryPolicy::NEVER)).await {
+        let config = match timeout(FIRST_TIMEOUT, json(http, &config, RetryPolicy::NEVER)).await {
             Ok(Ok(config)) => config,
-            // Older workspaces have none; the fallback says what is wrong, if something is.
+            // Older workspaces have no such document. If the workspace fails, the second request reports the error.
             _ => Value::Null,
         };
         if let Some(issuer) = self.issuer(&config)
@@ -92,7 +92,7 @@ impl OidcDiscovery {
         self.read(http, &self.fallback(), audience(&config).as_deref()).await
     }
 
-    /// The second document of the issuer that the first one names.
+    /// The address of the second document, from the issuer in the first one.
     fn issuer(&self, config: &Value) -> Option<Url> {
         let issuer = config.get("oidc_endpoint")?.as_str()?;
         let account = self.account.as_deref().or_else(|| config.get("account_id")?.as_str());
@@ -122,7 +122,7 @@ impl OidcDiscovery {
         let found = json(http, document, RETRYING).await?;
         let token = found.get("token_endpoint").and_then(Value::as_str).and_then(|text| Url::parse(text).ok());
         let Some(token) = token else {
-            let message = format!("`{document}` does not say where tokens are given");
+            let message = format!("`{document}` contains no token endpoint");
             return Err(
                 CloudError::new(CloudErrorKind::Malformed, message).hint("check that `DATABRICKS_HOST` is a workspace")
             );
@@ -139,14 +139,15 @@ impl OidcDiscovery {
         if is_ours || DOMAINS.iter().any(|domain| name.ends_with(domain)) {
             return Ok(());
         }
-        let message =
-            format!("`{document}` sends clients to `{name}`, which is not of this workspace; no credential was sent");
+        let message = format!(
+            "`{document}` names the token endpoint `{name}`, which does not belong to this workspace; no credential was sent"
+        );
         Err(CloudError::new(CloudErrorKind::Invalid, message)
-            .hint("if that is right, name a document of that host with `DATABRICKS_DISCOVERY_URL`"))
+            .hint("if the endpoint is correct, set `DATABRICKS_DISCOVERY_URL` to a document of that host"))
     }
 }
 
-const REACH: &str = "check `DATABRICKS_HOST`, and that the node reaches it (address, proxy, firewall)";
+const UNREACHABLE_HINT: &str = "check `DATABRICKS_HOST`, and that the node can reach it (DNS, proxy, firewall)";
 
 fn audience(config: &Value) -> Option<String> {
     let first = config.get("token_federation_default_oidc_audiences")?.get(0)?;
@@ -155,13 +156,14 @@ fn audience(config: &Value) -> Option<String> {
 
 async fn json(http: &Client, url: &Url, retrying: RetryPolicy) -> Result<Value, CloudError> {
     let request = Request::get(url.clone()).limit(LIMIT).retrying(retrying);
-    let answer =
-        http.call(&request).await.map_err(|error| CloudError::unanswered("the workspace", &error).hint(REACH))?;
+    let answer = http
+        .call(&request)
+        .await
+        .map_err(|error| CloudError::unanswered("the workspace", &error).hint(UNREACHABLE_HINT))?;
     let kind = match answer.status {
         200..=299 => {
-            let failed = |_| {
-                CloudError::new(CloudErrorKind::Malformed, format!("`{url}` answered with something that is no JSON"))
-            };
+            let failed =
+                |_| CloudError::new(CloudErrorKind::Malformed, format!("`{url}` returned an answer that is not JSON"));
             return answer
                 .json()
                 .map_err(|error: serde_json::Error| failed(error).hint("check that `DATABRICKS_HOST` is a workspace"));
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_workspaces_own_documents_are_followed() {
+    async fn both_documents_of_a_workspace_are_used() {
         let (found, server) = find(|asked, _| {
             let at = format!("http://{}", asked.header("host"));
             match asked.path() {
@@ -223,27 +225,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_document_may_send_a_secret_to_somebody_else() {
+    async fn a_token_endpoint_of_another_host_is_refused() {
         let (found, _server) = find(|_, _| ok(r#"{"token_endpoint":"https://thief.example/token"}"#)).await;
         let error = found.expect_err("refused");
         assert_eq!(error.kind, CloudErrorKind::Invalid);
-        assert!(error.message.contains("sends clients to `thief.example`"), "{}", error.message);
+        assert!(error.message.contains("names the token endpoint `thief.example`"), "{}", error.message);
     }
 
     #[tokio::test]
-    async fn a_silent_workspace_is_given_up_in_time() {
+    async fn discovery_ends_at_its_time_limit() {
         let began = std::time::Instant::now();
         let (found, _server) = find(|_, _| {
             std::thread::sleep(Duration::from_secs(20));
             ok("{}")
         })
         .await;
-        assert_eq!(found.expect_err("silence").kind, CloudErrorKind::Unreachable);
+        assert_eq!(found.expect_err("no answer").kind, CloudErrorKind::Unreachable);
         assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     }
 
     #[tokio::test]
-    async fn what_is_no_workspace_is_said_so() {
+    async fn another_server_is_reported_as_not_a_workspace() {
         let (found, _server) = find(|_, _| ok("<html>Sign in</html>")).await;
         let error = found.expect_err("no JSON");
         assert_eq!(error.kind, CloudErrorKind::Malformed);

@@ -1,5 +1,4 @@
-//! What a workspace says when it does not do what it was asked: its many forms, in the order in which the official
-//! clients try them, and what each means.
+//! Errors of a workspace. They have several formats, which are tried in the order of the official clients.
 
 use std::sync::LazyLock;
 
@@ -13,15 +12,15 @@ use crate::{
     http::Answer,
 };
 
-/// As much of an answer as is searched for words.
-const MOST: usize = 64 << 10;
+/// The part of an answer that is searched for a message, in bytes.
+const MAX_BYTES: usize = 64 << 10;
 
-/// A request that the workspace did not do.
+/// An error of the REST API.
 #[derive(Debug)]
 pub(crate) struct ApiError {
-    /// As it is context.
+    /// The error for messages.
     pub(crate) error: CloudError,
-    /// The workspace's own code, such as `PERMISSION_DENIED`, if it gave one.
+    /// The error code, such as `PERMISSION_DENIED`, if the answer has one.
     pub(crate) code: Option<String>,
 }
 
@@ -37,16 +36,16 @@ impl From<ApiError> for CloudError {
     }
 }
 
-/// The words and the code of an answer.
+/// The code and the message of an answer.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct ErrorDetails {
     code: Option<String>,
-    /// Whether the code is a number: so the workspace's front door answers, to which a token means nothing.
+    /// Whether the code is a number. The gateway in front of the workspace writes numbers when it rejects a token.
     numeric: bool,
     message: String,
 }
 
-/// What an answer that is no success means; `None` for a success.
+/// The error of an unsuccessful answer. `None` for a successful one.
 pub(super) fn api_error(host: &Url, url: &Url, auth_type: &str, answer: &Answer) -> Option<ApiError> {
     if answer.is_success() {
         return None;
@@ -55,47 +54,52 @@ pub(super) fn api_error(host: &Url, url: &Url, auth_type: &str, answer: &Answer)
     if (300..400).contains(&answer.status) {
         return Some(redirected(host, url, answer).into());
     }
-    let words = words(&answer.body);
-    let kind = kind(answer.status, &words);
+    let details = details(&answer.body);
+    let kind = kind(answer.status, &details);
     let (status, path) = (answer.status, url.path());
     let message = match kind {
         CloudErrorKind::TokenRejected => format!("`{shown}` rejected the token ({auth_type})"),
         CloudErrorKind::Denied => format!("`{shown}` refused `{path}`"),
-        CloudErrorKind::Absent => format!("`{shown}` has no such thing at `{path}`"),
+        CloudErrorKind::Absent => format!("`{shown}` has no resource at `{path}`"),
         CloudErrorKind::BackendRefuses => format!("the Key Vault behind `{path}` of `{shown}` refuses the workspace"),
-        CloudErrorKind::Limited => format!("`{shown}` was asked too often"),
-        CloudErrorKind::Unreachable => format!("`{shown}` cannot do `{path}` now (status {status})"),
-        CloudErrorKind::Invalid => format!("`{shown}` does not take this request to `{path}`"),
+        CloudErrorKind::Limited => format!("`{shown}` received too many requests"),
+        CloudErrorKind::Unreachable => format!("`{shown}` failed at `{path}` (status {status})"),
+        CloudErrorKind::Invalid => format!("`{shown}` does not accept this request to `{path}`"),
         _ => format!("`{shown}` answered `{path}` with status {status}"),
     };
     let error =
-        CloudError { hint: hint(kind, auth_type, &words), ..CloudError::new(kind, message).said(&words.message) };
-    Some(ApiError { error, code: words.code })
+        CloudError { hint: hint(kind, auth_type, &details), ..CloudError::new(kind, message).said(&details.message) };
+    Some(ApiError { error, code: details.code })
 }
 
-/// An answer of success that is not what it should be.
-pub(super) fn malformed(host: &Url, url: &Url, why: &serde_json::Error) -> CloudError {
-    let message = format!("`{}` answered `{}` with something else than expected", host::shown(host), url.path());
-    // The parser's words may quote the answer, which may hold a secret: only the place is context.
-    let place = format!("not understood at line {} column {}", why.line(), why.column());
-    CloudError::new(CloudErrorKind::Malformed, message).said(&place).hint("check that `DATABRICKS_HOST` is a workspace")
+/// The error for a successful answer that cannot be parsed.
+pub(super) fn malformed(host: &Url, url: &Url, error: &serde_json::Error) -> CloudError {
+    let message = format!("`{}` returned an unexpected answer for `{}`", host::shown(host), url.path());
+    // The parser's message may quote the answer, which may contain a secret. Only its position is used.
+    let position = format!("parse error at line {} column {}", error.line(), error.column());
+    CloudError::new(CloudErrorKind::Malformed, message)
+        .said(&position)
+        .hint("check that `DATABRICKS_HOST` is a workspace")
 }
 
-/// No redirect is followed: the address would get the token.
+/// The error for a redirect. Redirects are not followed, because the token would be sent to the new address.
 fn redirected(host: &Url, url: &Url, answer: &Answer) -> CloudError {
     let shown = host::shown(host);
     let to = answer.header("location").and_then(|location| host.join(location).ok());
     let Some(to) = to else {
         return CloudError::new(
             CloudErrorKind::Malformed,
-            format!("`{shown}` answered `{}` with a redirect to nowhere", url.path()),
+            format!("`{shown}` answered `{}` with a redirect without an address", url.path()),
         );
     };
     if to.path() == "/login.html"
         && to.query().is_some_and(|query| query.contains("error=private-link-validation-error"))
     {
-        return CloudError::new(CloudErrorKind::Denied, format!("`{shown}` is open to its private link only"))
-            .hint("this network does not reach the workspace's private endpoint; check the node's DNS and routes");
+        return CloudError::new(
+            CloudErrorKind::Denied,
+            format!("`{shown}` accepts connections from its private link only"),
+        )
+        .hint("the node does not reach the private endpoint of the workspace; check its DNS and routes");
     }
     CloudError::new(
         CloudErrorKind::Malformed,
@@ -105,32 +109,32 @@ fn redirected(host: &Url, url: &Url, answer: &Answer) -> CloudError {
     .hint("check that `DATABRICKS_HOST` is the workspace's own address, with https")
 }
 
-fn hint(kind: CloudErrorKind, auth_type: &str, words: &ErrorDetails) -> Option<String> {
+fn hint(kind: CloudErrorKind, auth_type: &str, details: &ErrorDetails) -> Option<String> {
     let hint = match kind {
         CloudErrorKind::TokenRejected => match auth_type {
             "pat" => {
-                "the token may be expired, or of another workspace; check `DATABRICKS_HOST` and `DATABRICKS_TOKEN`"
+                "the token may have expired, or belong to another workspace; check `DATABRICKS_HOST` and `DATABRICKS_TOKEN`"
             }
-            "basic" => "passwords are not taken any more by most workspaces; use a token or a service principal",
+            "basic" => "most workspaces no longer accept passwords; use a token or a service principal",
             _ => "check that the service principal is a member of this workspace",
         },
-        CloudErrorKind::Denied if words.message.contains("IP ACL") => {
-            "the workspace's IP access list does not have this node"
+        CloudErrorKind::Denied if details.message.contains("IP ACL") => {
+            "the workspace's IP access list does not contain this node"
         }
-        CloudErrorKind::Limited => "many nodes start at once; start again later, or stagger the starts",
-        CloudErrorKind::Unreachable => "it may pass; start again later",
+        CloudErrorKind::Limited => "many nodes start at the same time; start again later, or stagger the starts",
+        CloudErrorKind::Unreachable => "the failure may be temporary; start again later",
         CloudErrorKind::BackendRefuses => {
-            "the vault's access policy, role or firewall must let Azure Databricks read; your own rights are not the matter"
+            "the vault's access policy, role or firewall must allow Azure Databricks to read; your own permissions do not matter"
         }
         _ => return None,
     };
     Some(hint.to_owned())
 }
 
-/// A known code counts for more than the status, as in the official clients.
-fn kind(status: u16, words: &ErrorDetails) -> CloudErrorKind {
-    let said = words.message.to_ascii_lowercase();
-    match words.code.as_deref().unwrap_or_default() {
+/// The kind of an error. A known code has precedence over the status, as in the official clients.
+fn kind(status: u16, details: &ErrorDetails) -> CloudErrorKind {
+    let said = details.message.to_ascii_lowercase();
+    match details.code.as_deref().unwrap_or_default() {
         "UNAUTHENTICATED" => CloudErrorKind::TokenRejected,
         "PERMISSION_DENIED" => denied(&said),
         "RESOURCE_DOES_NOT_EXIST" | "NOT_FOUND" | "ENDPOINT_NOT_FOUND" => CloudErrorKind::Absent,
@@ -139,7 +143,7 @@ fn kind(status: u16, words: &ErrorDetails) -> CloudErrorKind {
         "BAD_REQUEST" | "INVALID_PARAMETER_VALUE" | "MALFORMED_REQUEST" | "INVALID_STATE" => CloudErrorKind::Invalid,
         _ => match status {
             401 => CloudErrorKind::TokenRejected,
-            403 if words.numeric => CloudErrorKind::TokenRejected,
+            403 if details.numeric => CloudErrorKind::TokenRejected,
             403 => denied(&said),
             404 | 410 => CloudErrorKind::Absent,
             429 => CloudErrorKind::Limited,
@@ -149,14 +153,14 @@ fn kind(status: u16, words: &ErrorDetails) -> CloudErrorKind {
     }
 }
 
-/// "You may not" and "the vault does not let the workspace in" have the same code.
+/// A denial by the workspace and a denial by its vault have the same code.
 fn denied(said: &str) -> CloudErrorKind {
     let vault = ["keyvault", "key vault", "vault.azure", "azure kv"].iter().any(|word| said.contains(word));
     if vault { CloudErrorKind::BackendRefuses } else { CloudErrorKind::Denied }
 }
 
-/// Finds the words: nothing, JSON in three shapes, `CODE: text`, a page, plain text.
-fn words(body: &[u8]) -> ErrorDetails {
+/// Finds the code and the message in a body: JSON in three formats, `CODE: text`, an HTML page, plain text or nothing.
+fn details(body: &[u8]) -> ErrorDetails {
     static TEXT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^([A-Z_]+): (.*)").expect("the pattern is fixed"));
     static PAGE: LazyLock<[Regex; 2]> = LazyLock::new(|| {
         ["pre", "title"]
@@ -165,7 +169,7 @@ fn words(body: &[u8]) -> ErrorDetails {
     if let Ok(Value::Object(object)) = serde_json::from_slice(body) {
         return json(&object);
     }
-    let text = String::from_utf8_lossy(&body[..body.len().min(MOST)]);
+    let text = String::from_utf8_lossy(&body[..body.len().min(MAX_BYTES)]);
     let text = text.trim();
     if let Some(found) = TEXT.captures(text) {
         return ErrorDetails {
@@ -188,7 +192,7 @@ fn json(object: &Map<String, Value>) -> ErrorDetails {
         _ => None,
     };
     let numeric = object.get("error_code").is_some_and(Value::is_number);
-    // RFC 7644, section 3.12, as the workspace's user directory answers.
+    // The format of the user directory: RFC 7644, section 3.12.
     if let Some(detail) = text("detail") {
         let detail = if detail == "null" { "SCIM API Internal Error".to_owned() } else { detail };
         let message = text("scimType").map_or_else(|| detail.clone(), |kind| format!("{kind} {detail}"));
@@ -207,12 +211,12 @@ mod tests {
     use super::*;
 
     fn read(status: u16, body: &str) -> (CloudErrorKind, String) {
-        let words = words(body.as_bytes());
-        (kind(status, &words), words.message)
+        let details = details(body.as_bytes());
+        (kind(status, &details), details.message)
     }
 
     #[test]
-    fn each_form_of_an_error_is_read() {
+    fn every_error_format_is_parsed() {
         for (status, body, kind, message) in [
             (401, "", CloudErrorKind::TokenRejected, ""),
             (
@@ -241,7 +245,7 @@ mod tests {
                 "No scope",
             ),
             (404, r#"{"error_code":"NOT_FOUND","message":"No key"}"#, CloudErrorKind::Absent, "No key"),
-            // The code counts for more than the status.
+            // The code has precedence over the status.
             (
                 400,
                 r#"{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"No scope"}"#,
@@ -260,11 +264,11 @@ mod tests {
             (429, r#"{"error_code":"RESOURCE_EXHAUSTED","message":"slow"}"#, CloudErrorKind::Limited, "slow"),
             (503, r#"{"error_code":"TEMPORARILY_UNAVAILABLE","message":"busy"}"#, CloudErrorKind::Unreachable, "busy"),
             (500, r#"{"error_code":"INTERNAL_ERROR","message":"oh"}"#, CloudErrorKind::Unreachable, "oh"),
-            // Version 1.2 of the interface, and the user directory.
+            // Version 1.2 of the API, and the user directory.
             (404, r#"{"error":"gone","message":"other"}"#, CloudErrorKind::Absent, "gone"),
             (403, r#"{"detail":"not you","status":"403","scimType":"x"}"#, CloudErrorKind::Denied, "x not you"),
             (500, r#"{"detail":"null","status":500}"#, CloudErrorKind::Unreachable, "SCIM API Internal Error"),
-            // What stands in front of the workspace.
+            // The gateway in front of the workspace.
             (400, "MALFORMED_REQUEST: bad scope", CloudErrorKind::Invalid, "bad scope"),
             (503, "<html><body><pre>Worker is gone</pre></body></html>", CloudErrorKind::Unreachable, "Worker is gone"),
             (403, "<html><head><title>Forbidden\n</title></head></html>", CloudErrorKind::Denied, "Forbidden"),
@@ -277,8 +281,8 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_not_shown() {
-        assert_eq!(words(&[0, 159, 146, 150]).message, "");
-        assert_eq!(words(&vec![b'['; 1 << 20]).message.len(), MOST);
+    fn binary_data_is_not_shown() {
+        assert_eq!(details(&[0, 159, 146, 150]).message, "");
+        assert_eq!(details(&vec![b'['; 1 << 20]).message.len(), MAX_BYTES);
     }
 }

@@ -1,27 +1,27 @@
-//! A workspace's address, and which cloud it is of.
+//! The address of a workspace, and the cloud that it belongs to.
 
 use url::Url;
 
 use super::settings::Settings;
 use crate::cloud::{ClientEnvironment, CloudError, CloudErrorKind};
 
-/// Azure Databricks itself, as a resource that tokens are for. The same in every Azure cloud:
+/// The resource id of Azure Databricks, for token requests. It is the same in every Azure cloud:
 /// <https://learn.microsoft.com/en-us/azure/databricks/dev-tools/service-prin-aad-token>.
 pub(super) const AZURE_DATABRICKS: &str = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d";
 
-/// The address as the official clients make it of what people write: with a scheme, without path and usual port.
+/// Normalizes an address as the official clients do: with a scheme, without a path and without the default port.
 pub(super) fn normal(text: &str) -> Result<Url, CloudError> {
     let text = text.trim();
     let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     let invalid = || {
         CloudError::new(CloudErrorKind::Invalid, "`DATABRICKS_HOST` is not the address of a workspace")
-            .hint("write it as https://dbc-a1b2345c-d6e7.cloud.databricks.com or https://adb-123.4.azuredatabricks.net")
+            .hint("write an address such as https://dbc-a1b2345c-d6e7.cloud.databricks.com or https://adb-123.4.azuredatabricks.net")
     };
     let mut url = Url::parse(&whole).map_err(|_| invalid())?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err(invalid());
     }
-    // What a person copied from the browser names a page; a user name there would be sent to nobody.
+    // An address that was copied from a browser contains the path of a page, and may contain a user name.
     url.set_username("").and_then(|()| url.set_password(None)).map_err(|()| invalid())?;
     url.set_path("/");
     url.set_query(None);
@@ -29,24 +29,24 @@ pub(super) fn normal(text: &str) -> Result<Url, CloudError> {
     Ok(url)
 }
 
-/// The address as people are context it.
+/// The address for messages.
 pub(super) fn shown(host: &Url) -> String {
     host.origin().ascii_serialization()
 }
 
-/// The places of one of the Azure clouds.
+/// The endpoints of an Azure cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Azure {
-    /// Where tokens are given.
+pub(super) struct AzureCloud {
+    /// The sign-in server.
     pub(super) login: Url,
-    /// Where resources are managed.
+    /// Azure Resource Manager.
     pub(super) manager: Url,
-    /// What tokens for managing are for.
+    /// The resource of tokens for Azure Resource Manager.
     pub(super) management: &'static str,
 }
 
-impl Azure {
-    /// The cloud of a workspace; without one the cloud that `ARM_ENVIRONMENT` names.
+impl AzureCloud {
+    /// The cloud of a workspace. Without a workspace, the cloud that `ARM_ENVIRONMENT` names.
     pub(super) fn of(
         host: Option<&Url>,
         settings: &Settings,
@@ -65,14 +65,14 @@ impl Azure {
         };
         let fixed = |name: &str| Url::parse(&format!("https://{name}/")).expect("the address is fixed");
         let login = match environment.variable("AZURE_AUTHORITY_HOST") {
-            Some(given) => place("AZURE_AUTHORITY_HOST", given)?,
+            Some(given) => base_url("AZURE_AUTHORITY_HOST", given)?,
             None => fixed(login),
         };
         Ok(Self { login, manager: fixed(manager), management })
     }
 }
 
-/// Whether the workspace is one of Azure Databricks.
+/// Whether the workspace belongs to Azure Databricks.
 pub(super) fn is_azure(host: Option<&Url>, settings: &Settings) -> bool {
     let domain = host.and_then(Url::host_str).unwrap_or_default();
     let ends = [".azuredatabricks.net", ".databricks.azure.us", ".databricks.azure.cn"];
@@ -82,14 +82,14 @@ pub(super) fn is_azure(host: Option<&Url>, settings: &Settings) -> bool {
             .map_or_else(|| ends.iter().any(|end| domain.ends_with(end)), |cloud| cloud.eq_ignore_ascii_case("azure"))
 }
 
-/// An address that a variable names, as a folder that paths can be joined to.
-pub(super) fn place(variable: &str, text: &str) -> Result<Url, CloudError> {
+/// Parses the address in a variable, as a base URL with a slash at the end.
+pub(super) fn base_url(variable: &str, text: &str) -> Result<Url, CloudError> {
     let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     let folder = format!("{}/", whole.trim_end_matches('/'));
     Url::parse(&folder)
         .ok()
         .filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"))
-        .ok_or_else(|| CloudError::new(CloudErrorKind::Invalid, format!("`{variable}` is not an address of the web")))
+        .ok_or_else(|| CloudError::new(CloudErrorKind::Invalid, format!("`{variable}` is not an http address")))
 }
 
 #[cfg(test)]
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_people_write_becomes_one_address() {
+    fn an_address_is_normalized() {
         for (written, expected) in [
             ("adb-1.2.azuredatabricks.net", "https://adb-1.2.azuredatabricks.net"),
             ("https://x.cloud.databricks.com/", "https://x.cloud.databricks.com"),
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_without_being_quoted() {
+    fn an_invalid_address_is_refused_and_not_quoted() {
         for written in ["", "https://", "ftp://x.example", "https://a b"] {
             let error = normal(written).expect_err(written);
             assert_eq!(error.message, "`DATABRICKS_HOST` is not the address of a workspace");
@@ -118,10 +118,10 @@ mod tests {
     }
 
     #[test]
-    fn each_azure_cloud_has_its_own_places() {
+    fn each_azure_cloud_has_its_own_endpoints() {
         let azure = |host: &str| {
             let host = normal(host).expect("an address");
-            Azure::of(Some(&host), &Settings::default(), &ClientEnvironment::default()).expect("places")
+            AzureCloud::of(Some(&host), &Settings::default(), &ClientEnvironment::default()).expect("endpoints")
         };
         assert_eq!(azure("adb-1.2.azuredatabricks.net").login.as_str(), "https://login.microsoftonline.com/");
         assert_eq!(azure("adb-1.2.databricks.azure.us").management, "https://management.core.usgovcloudapi.net/");
@@ -129,10 +129,10 @@ mod tests {
     }
 
     #[test]
-    fn the_place_of_logins_can_be_named() {
+    fn the_sign_in_server_can_be_configured() {
         let variables = [("AZURE_AUTHORITY_HOST".to_owned(), "http://127.0.0.1:1".to_owned())].into();
         let environment = ClientEnvironment { variables, home: None };
-        let azure = Azure::of(None, &Settings::default(), &environment).expect("places");
+        let azure = AzureCloud::of(None, &Settings::default(), &environment).expect("endpoints");
         assert_eq!(azure.login.as_str(), "http://127.0.0.1:1/");
     }
 }

@@ -1,6 +1,7 @@
-//! A Databricks workspace over its REST interface, as the identity that the official clients would find.
+//! A Databricks workspace over its REST API, with the identity that the official clients would select.
 //!
-//! Connecting asks nobody, unless only Azure knows the workspace's address; a token is fetched at the first request.
+//! Connecting sends no request, unless Azure has to look up the address of the workspace. The first request fetches a
+//! token.
 
 mod auth_method;
 mod auth_selection;
@@ -39,84 +40,84 @@ use self::{
 use super::{ClientEnvironment, CloudError, CloudErrorKind};
 use crate::http::{self, Answer, Request, RetryPolicy};
 
-/// What only reads is asked again when the workspace is overloaded or does not answer. The official clients take five
-/// minutes; a node that starts has less. A server's error (500) is not asked for twice, as with them.
-const PATIENT: RetryPolicy =
+/// Read requests are repeated if the workspace is overloaded or does not answer. The official clients repeat for five
+/// minutes, but a starting node has less time. Like them, nodeagent does not repeat after status 500.
+const RETRYING: RetryPolicy =
     RetryPolicy { budget: Duration::from_secs(45), statuses: &[429, 503], first: Duration::from_millis(500) };
 
-/// A workspace, connected to.
+/// A connection to a workspace.
 pub struct Workspace {
     http: Arc<http::Client>,
     host: Url,
-    shown: String,
+    display_host: String,
     authenticator: Authenticator,
     tokens: TokenCache,
-    agent: String,
-    /// Which workspace is meant at an address that several share.
+    user_agent: String,
+    /// The id of the workspace, for an address that several workspaces share.
     id: Option<String>,
-    /// The workspace as a resource of Azure.
+    /// The Azure resource id of the workspace.
     resource: Option<String>,
-    patience: RetryPolicy,
+    retrying: RetryPolicy,
     me: OnceCell<CurrentUser>,
 }
 
-/// Who the node is in a workspace.
+/// The identity of the node in a workspace.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct CurrentUser {
     /// The workspace's address.
     pub host: String,
-    /// How the token was had, by the name of the official clients, such as `oauth-m2m`.
+    /// The authentication method, as the official clients name it, such as `oauth-m2m`.
     pub auth_type: String,
-    /// The user's name; of a service principal its application id.
+    /// The user name. For a service principal, its application id.
     pub user_name: String,
-    /// The name people know.
+    /// The display name.
     pub display_name: Option<String>,
     /// Whether it is a service principal.
     pub service_principal: bool,
-    /// The names of its groups, direct and indirect.
+    /// The names of its direct and indirect groups.
     pub groups: Vec<String>,
 }
 
 impl Workspace {
     pub(super) async fn connect(http: Arc<http::Client>, environment: &ClientEnvironment) -> Result<Self, CloudError> {
-        let settings = Settings::gather(environment)?;
+        let settings = Settings::read(environment)?;
         let host = settings.text("host").map(host::normal).transpose()?;
-        let authenticator = AuthSelection { settings: &settings, environment, host: host.as_ref() }.make()?;
+        let authenticator = AuthSelection { settings: &settings, environment, host: host.as_ref() }.select()?;
         let resource = settings.text("azure_workspace_resource_id").map(str::to_owned);
         let host = match (host, &authenticator.method, &resource) {
             (Some(host), _, _) => host,
             (None, AuthMethod::Entra(entra), Some(resource)) => entra.workspace(&http, resource).await?,
-            // No other method is chosen without an address.
+            // Other methods are not selected without an address.
             (None, _, _) => {
                 return Err(CloudError::new(CloudErrorKind::NotConfigured, "no Databricks workspace is configured"));
             }
         };
         Ok(Self {
             http,
-            shown: host::shown(&host),
+            display_host: host::shown(&host),
             host,
-            agent: agent(authenticator.name, environment.variable("DATABRICKS_RUNTIME_VERSION")),
+            user_agent: user_agent(authenticator.name, environment.variable("DATABRICKS_RUNTIME_VERSION")),
             authenticator,
             tokens: TokenCache::default(),
             id: settings.text("workspace_id").map(str::to_owned),
             resource,
-            patience: PATIENT,
+            retrying: RETRYING,
             me: OnceCell::new(),
         })
     }
 
     /// The workspace's address.
     pub fn host(&self) -> &str {
-        &self.shown
+        &self.display_host
     }
 
-    /// How the node proves who it is, by the official clients' name, such as `oauth-m2m`.
+    /// The authentication method, as the official clients name it, such as `oauth-m2m`.
     pub fn auth_type(&self) -> &'static str {
         self.authenticator.name
     }
 
-    /// An address of the workspace. Path and query are given as they are meant; they are encoded here.
+    /// A URL of the workspace. Encodes the path and the query.
     pub fn url(&self, path: &str, query: &[(&str, &str)]) -> Url {
         let mut url = self.host.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -128,56 +129,59 @@ impl Workspace {
         url
     }
 
-    /// Who the node is here. RecordedRequest once.
+    /// The identity of the node. The workspace is asked once.
     pub async fn me(&self) -> Result<CurrentUser, CloudError> {
         let ask = || async {
-            let found: ScimUser = self.get("/api/2.0/preview/scim/v2/Me", &[]).await?;
-            let groups: BTreeSet<String> = found.groups.into_iter().filter_map(|group| group.display).collect();
+            let user: ScimUser = self.get("/api/2.0/preview/scim/v2/Me", &[]).await?;
+            let groups: BTreeSet<String> = user.groups.into_iter().filter_map(|group| group.display).collect();
             Ok(CurrentUser {
-                host: self.shown.clone(),
+                host: self.display_host.clone(),
                 auth_type: self.authenticator.name.to_owned(),
-                service_principal: is_application(&found.user_name),
-                user_name: found.user_name,
-                display_name: found.display_name.filter(|name| !name.is_empty()),
+                service_principal: is_application(&user.user_name),
+                user_name: user.user_name,
+                display_name: user.display_name.filter(|name| !name.is_empty()),
                 groups: groups.into_iter().collect(),
             })
         };
         self.me.get_or_try_init(ask).await.cloned()
     }
 
-    /// Reads JSON of a known shape.
+    /// Reads JSON of type `T`.
     pub async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T, CloudError> {
         let url = self.url(path, query);
         let answer = self.send(Request::get(url.clone())).await?;
-        answer.json().map_err(|why| error::malformed(&self.host, &url, &why))
+        answer.json().map_err(|error| error::malformed(&self.host, &url, &error))
     }
 
-    /// Sends a request of this workspace as the node's identity. Every answer that is no success is an error; what only
-    /// reads is tried again where that may help, and once more when a token turns out to have died.
+    /// Sends a request to this workspace with the identity of the node. Repeats read requests after transient errors, and
+    /// any request once if the token has expired.
+    ///
+    /// # Errors
+    /// If the answer is not successful.
     pub async fn send(&self, request: Request) -> Result<Answer, CloudError> {
         Ok(self.ask(request).await?)
     }
 
-    /// Reads an answer as it is, or the workspace's own code of its api_error.
-    pub(crate) async fn look(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, ApiError> {
+    /// Reads an answer of any type. The error contains the error code of the workspace.
+    pub(crate) async fn get_answer(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, ApiError> {
         self.ask(Request::get(self.url(path, query))).await
     }
 
     async fn ask(&self, request: Request) -> Result<Answer, ApiError> {
         if request.url().origin() != self.host.origin() {
-            let message = format!("`{}` is not an address of `{}`", host::shown(request.url()), self.shown);
+            let message = format!("`{}` is not an address of `{}`", host::shown(request.url()), self.display_host);
             return Err(CloudError::new(CloudErrorKind::Invalid, message).into());
         }
-        let request = if request.only_reads() { request.retrying(self.patience) } else { request };
-        let handed = self.token().await?;
-        let refused = match self.once(&request, &handed).await {
+        let request = if request.only_reads() { request.retrying(self.retrying) } else { request };
+        let used = self.token().await?;
+        let refused = match self.once(&request, &used).await {
             Err(refused) if refused.error.kind == CloudErrorKind::TokenRejected => refused,
             ended => return ended,
         };
-        if handed.is_new || !self.authenticator.renews() {
+        if used.is_new || !self.authenticator.is_renewable() {
             return Err(refused);
         }
-        self.tokens.forget(handed.number).await;
+        self.tokens.forget(used.number).await;
         self.once(&request, &self.token().await?).await
     }
 
@@ -185,12 +189,12 @@ impl Workspace {
         self.tokens.token(async || self.authenticator.token(&self.http, &self.host).await).await
     }
 
-    async fn once(&self, request: &Request, handed: &CachedToken) -> Result<Answer, ApiError> {
+    async fn once(&self, request: &Request, cached: &CachedToken) -> Result<Answer, ApiError> {
         let mut request = request
             .clone()
-            .header("user-agent", &self.agent)
-            .credential("authorization", handed.token.authorization.reveal());
-        if let Some(token) = &handed.token.management {
+            .header("user-agent", &self.user_agent)
+            .credential("authorization", cached.token.authorization.reveal());
+        if let Some(token) = &cached.token.management {
             request = request.credential("x-databricks-azure-sp-management-token", token.reveal());
         }
         if let (AuthMethod::Entra(_), Some(resource)) = (&self.authenticator.method, &self.resource) {
@@ -208,7 +212,7 @@ impl Workspace {
     }
 }
 
-/// The user directory's answer (SCIM), as far as it matters here.
+/// The answer of the user directory (SCIM).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ScimUser {
@@ -223,17 +227,17 @@ struct ScimGroup {
     display: Option<String>,
 }
 
-/// A service principal's name is its application's id; a person's is an address.
+/// Whether a user name belongs to a service principal: it is then an application id, else an e-mail address.
 fn is_application(name: &str) -> bool {
     static UUID: LazyLock<Regex> =
         LazyLock::new(|| Regex::new("(?i)^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$").expect("the pattern is fixed"));
     UUID.is_match(name)
 }
 
-/// What we call ourselves, in the official clients' grammar.
-fn agent(auth_type: &str, runtime: Option<&str>) -> String {
-    let own = concat!("nodeagent/", env!("CARGO_PKG_VERSION"), " os/linux auth/");
+/// The user agent, in the format of the official clients.
+fn user_agent(auth_type: &str, runtime: Option<&str>) -> String {
+    let name = concat!("nodeagent/", env!("CARGO_PKG_VERSION"), " os/linux auth/");
     let allowed = |c: char| if c.is_ascii_alphanumeric() || "_.+-".contains(c) { c } else { '-' };
     let runtime = runtime.map(|version| format!(" runtime/{}", version.chars().map(allowed).collect::<String>()));
-    format!("{own}{auth_type}{}", runtime.unwrap_or_default())
+    format!("{name}{auth_type}{}", runtime.unwrap_or_default())
 }

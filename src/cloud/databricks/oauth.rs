@@ -1,7 +1,7 @@
-//! Tokens of OAuth's token endpoints: Databricks' own, Microsoft's, and what answers like them.
+//! Answers of OAuth token endpoints: those of Databricks, and those of compatible services.
 //!
-//! RFC 6749 (client credentials) and RFC 8693 (exchange of another issuer's token), with the liberties that services
-//! take: `expires_in` may be a string, an error may be spelt in two ways.
+//! RFC 6749 (client credentials) and RFC 8693 (token exchange). Services deviate from them: `expires_in` may be a string,
+//! and the fields of an error may have other names.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,73 +14,77 @@ use crate::{
     redact::Secret,
 };
 
-/// An endpoint for tokens that is overloaded is asked again, but not for as long as a start may take.
-const PATIENT: RetryPolicy =
+/// An overloaded endpoint is asked again. The budget is shorter than the time a node has to start.
+const RETRYING: RetryPolicy =
     RetryPolicy { budget: Duration::from_secs(20), statuses: &[429, 502, 503, 504], first: Duration::from_millis(500) };
-/// A token and a few words; an answer that is larger is none.
+/// No answer with a token is larger than this, in bytes.
 const LIMIT: usize = 1 << 20;
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is context when no token is given.
+/// Context for the error if no token is issued.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TokenRequestContext<'a> {
-    /// How the token is asked for, by the official clients' name.
+    /// The authentication method, as the official clients name it.
     pub(super) auth_type: &'a str,
-    /// What to check.
+    /// What the operator should check.
     pub(super) hint: &'a str,
 }
 
-/// A token as it was given.
+/// An issued token.
 pub(super) struct TokenResponse {
     pub(super) token: Secret,
-    asked: Instant,
-    pub(super) lives: Option<Duration>,
+    requested: Instant,
+    pub(super) lifetime: Option<Duration>,
 }
 
 impl TokenResponse {
+    /// Reads a successful answer of the service `place`.
+    pub(super) fn read(
+        answer: &Answer,
+        requested: Instant,
+        place: &str,
+        context: TokenRequestContext<'_>,
+    ) -> Result<Self, CloudError> {
+        let no_token = |reason: &str| {
+            let message = format!("{place} answered without a token ({})", context.auth_type);
+            CloudError::new(CloudErrorKind::Malformed, message).said(reason).hint(context.hint)
+        };
+        let mut body: Value = answer.json().map_err(|_| no_token("the answer is not JSON"))?;
+        let lifetime = lifetime(&body);
+        match body.get_mut("access_token").map(Value::take) {
+            Some(Value::String(token)) if !token.is_empty() => Ok(Self { token: token.into(), requested, lifetime }),
+            _ => Err(no_token("there is no `access_token`")),
+        }
+    }
+
     pub(super) fn into_token(self) -> Token {
-        Token::bearer(&self.token, self.asked, self.lives)
+        Token::bearer(&self.token, self.requested, self.lifetime)
     }
 }
 
-/// Asks for a token.
-pub(super) async fn grant(
+/// Sends a token request.
+pub(super) async fn request_token(
     http: &Client,
     request: Request,
     context: TokenRequestContext<'_>,
 ) -> Result<TokenResponse, CloudError> {
-    let request = request.limit(LIMIT).timeout(Duration::from_secs(10)).retrying(PATIENT);
-    grant_patiently(http, &request, context).await
-}
-
-/// The same for a request that says itself what is tried again.
-pub(super) async fn grant_patiently(
-    http: &Client,
-    request: &Request,
-    context: TokenRequestContext<'_>,
-) -> Result<TokenResponse, CloudError> {
-    // The rest of the address may be a secret, such as that of a metadata service.
-    let place = host::shown(request.url());
-    let asked = Instant::now();
-    let answer = http.call(request).await.map_err(|error| {
-        let service = format!("what gives tokens ({})", context.auth_type);
-        CloudError::unanswered(&service, &HttpError { url: place.clone(), ..error })
+    let request = request.limit(LIMIT).timeout(TIMEOUT).retrying(RETRYING);
+    // The path of the address may be a secret, such as that of a metadata service.
+    let origin = host::shown(request.url());
+    let requested = Instant::now();
+    let answer = http.call(&request).await.map_err(|error| {
+        let service = format!("the token endpoint ({})", context.auth_type);
+        CloudError::unanswered(&service, &HttpError { url: origin.clone(), ..error })
     })?;
-    if !answer.is_success() {
-        return Err(refused(&place, &answer, context));
+    let place = format!("`{origin}`");
+    if answer.is_success() {
+        return TokenResponse::read(&answer, requested, &place, context);
     }
-    let none = |why: &str| {
-        let message = format!("`{place}` answered without a token ({})", context.auth_type);
-        CloudError::new(CloudErrorKind::Malformed, message).said(why).hint(context.hint)
-    };
-    let mut body: Value = answer.json().map_err(|_| none("the answer is no JSON"))?;
-    let lives = lifetime(&body);
-    match body.get_mut("access_token").map(Value::take) {
-        Some(Value::String(token)) if !token.is_empty() => Ok(TokenResponse { token: token.into(), asked, lives }),
-        _ => Err(none("there is no `access_token`")),
-    }
+    Err(refused(&place, &answer, context))
 }
 
-/// By the clock's end first: a token from somebody's cache says in `expires_in` how long it lived when it was new.
+/// The remaining lifetime of the token. `expires_on` is preferred: for a cached token, `expires_in` is the lifetime at the
+/// time of issue.
 fn lifetime(body: &Value) -> Option<Duration> {
     let seconds = |name: &str| match body.get(name)? {
         Value::String(text) => text.parse::<f64>().ok(),
@@ -97,7 +101,7 @@ fn lifetime(body: &Value) -> Option<Duration> {
 fn refused(place: &str, answer: &Answer, context: TokenRequestContext<'_>) -> CloudError {
     let body: Value = answer.json().unwrap_or_default();
     let text = |names: [&str; 2]| names.iter().find_map(|name| body.get(name)?.as_str()).unwrap_or_default();
-    let (code, words) = (text(["error", "errorCode"]), sentence(text(["error_description", "errorSummary"])));
+    let (code, description) = (text(["error", "errorCode"]), text(["error_description", "errorSummary"]));
     let kind = match (answer.status, code) {
         (401, _) | (_, "invalid_client" | "invalid_grant" | "unauthorized_client") => CloudErrorKind::TokenRejected,
         (403, _) | (_, "access_denied") => CloudErrorKind::Denied,
@@ -106,18 +110,9 @@ fn refused(place: &str, answer: &Answer, context: TokenRequestContext<'_>) -> Cl
         (500.., _) => CloudErrorKind::Unreachable,
         _ => CloudErrorKind::Invalid,
     };
-    let message = format!("`{place}` gave no token ({}): status {}", context.auth_type, answer.status);
-    let said = [code, words].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
+    let message = format!("{place} issued no token ({}): status {}", context.auth_type, answer.status);
+    let said = [code, description].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
     CloudError::new(kind, message).said(&said).hint(context.hint)
-}
-
-/// Microsoft's words have their number and one sentence for people; numbers for its own people follow.
-fn sentence(words: &str) -> &str {
-    let words = words.split("Trace ID").next().unwrap_or_default().trim();
-    if !words.starts_with("AADSTS") {
-        return words;
-    }
-    words.find(". ").map_or(words, |end| &words[..end])
 }
 
 #[cfg(test)]
@@ -127,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lifetime_is_read_however_it_is_written() {
+    fn a_lifetime_may_be_a_number_or_a_string_or_an_absolute_time() {
         let hour = Some(Duration::from_secs(3600));
         assert_eq!(lifetime(&json!({ "expires_in": 3600 })), hour);
         assert_eq!(lifetime(&json!({ "expires_in": "3600" })), hour);
@@ -138,13 +133,5 @@ mod tests {
         let left = lifetime(&json!({ "expires_on": (now + 600).to_string(), "expires_in": 86_400 })).expect("known");
         assert!((590..=600).contains(&left.as_secs()), "{left:?}");
         assert_eq!(lifetime(&json!({ "expires_on": 5 })), Some(Duration::ZERO));
-    }
-
-    #[test]
-    fn of_microsofts_words_the_number_and_the_sentence_stay() {
-        let words = "AADSTS7000215: Invalid client secret provided. Ensure the secret is the value. \
-                     Trace ID: 1 Correlation ID: 2 Timestamp: 3";
-        assert_eq!(sentence(words), "AADSTS7000215: Invalid client secret provided");
-        assert_eq!(sentence("Client authentication failed. See the log"), "Client authentication failed. See the log");
     }
 }

@@ -1,4 +1,4 @@
-//! The profiles of `~/.databrickscfg`, read as the official clients read them.
+//! The profiles in `~/.databrickscfg`, with the rules of the official clients.
 
 use std::{collections::BTreeMap, io, path::PathBuf};
 
@@ -6,20 +6,20 @@ use configparser::ini::{Ini, IniDefault};
 
 use crate::cloud::{ClientEnvironment, CloudError, CloudErrorKind};
 
-/// The section that names the profile to take; it is none itself.
+/// The section that names the default profile. It is not a profile itself.
 const RESERVED: &str = "__settings__";
 
-/// A profile of the file.
+/// A profile in the file.
 pub(super) struct Profile {
     /// Its name.
     pub(super) name: String,
-    /// What it sets. It may hold secrets: not to be shown.
+    /// Its values. They may contain secrets and must not be printed.
     pub(super) values: BTreeMap<String, String>,
 }
 
-/// Reads the profile that is asked for, else the one that the file itself names, else `DEFAULT`.
+/// Reads the requested profile, else the default profile that the file names, else `DEFAULT`.
 ///
-/// Without a file there is none, as for the official clients: the variables may say enough.
+/// Returns `None` if there is no file, as the official clients do: the variables may be sufficient.
 pub(super) fn read(
     file: Option<&str>,
     wanted: Option<&str>,
@@ -36,12 +36,15 @@ pub(super) fn read(
                 .hint("check its permissions, or name another file with `DATABRICKS_CONFIG_FILE`"));
         }
     };
-    // The parser's words name a line and never quote it.
-    let mut profiles = parse(&text).map_err(|why| invalid("is not written as profiles are".to_owned()).said(&why))?;
+    // The parser's message names a line and does not quote it.
+    let mut profiles =
+        parse(&text).map_err(|why| invalid("is not a valid configuration file".to_owned()).said(&why))?;
     let settings = profiles.remove(RESERVED).unwrap_or_default();
     let named = wanted.or_else(|| settings.get("default_profile").map(String::as_str).filter(|name| !name.is_empty()));
     if named == Some(RESERVED) {
-        return Err(invalid(format!("has no profile `{RESERVED}`")).hint("this name is reserved; name a profile"));
+        return Err(
+            invalid(format!("has no profile `{RESERVED}`")).hint("this name is reserved; select another profile")
+        );
     }
     let name = named.unwrap_or("DEFAULT");
     match profiles.remove(name) {
@@ -53,16 +56,20 @@ pub(super) fn read(
 
 fn offer(profiles: &BTreeMap<String, BTreeMap<String, String>>) -> String {
     let names: Vec<String> = profiles.keys().map(|name| format!("`{name}`")).collect();
-    if names.is_empty() { "it has none".to_owned() } else { format!("its profiles are {}", names.join(", ")) }
+    if names.is_empty() {
+        "the file has no profiles".to_owned()
+    } else {
+        format!("its profiles are {}", names.join(", "))
+    }
 }
 
-/// Where the file is; nowhere when it should be in the home of somebody who has none.
+/// The path of the file. `None` if it is in the home folder and the user has none.
 pub(super) fn path(file: Option<&str>, environment: &ClientEnvironment) -> Option<PathBuf> {
     environment.path(file.unwrap_or("~/.databrickscfg"))
 }
 
-/// Sections to keys to values. A profile without any key is none; a token may hold `#`, so that no comment begins
-/// within a line.
+/// The values by section and key. A section without keys is ignored. A comment cannot start within a line, because a token
+/// may contain `#`.
 fn parse(text: &str) -> Result<BTreeMap<String, BTreeMap<String, String>>, String> {
     let mut grammar = IniDefault::default();
     "DEFAULT".clone_into(&mut grammar.default_section);
@@ -94,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_profile_is_the_one_asked_for_then_the_one_the_file_names_then_default() {
+    fn the_requested_profile_has_precedence_over_the_default_of_the_file() {
         let text = "[DEFAULT]\nhost = d\n[a]\nhost=a\n[B]\nHost : b\n";
         assert_eq!(host(text, None).as_deref(), Some("d"));
         assert_eq!(host(text, Some("B")).as_deref(), Some("b"));
@@ -104,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_that_is_not_there_is_an_error_that_names_those_that_are() {
+    fn an_unknown_profile_is_an_error_that_lists_the_profiles() {
         let error = profile("[b]\nhost=b\n[a]\ntoken=t\n[empty]\n", Some("c")).err().expect("an error");
         assert_eq!(error.kind, CloudErrorKind::Invalid);
         assert!(error.message.ends_with("has no profile `c`"), "{}", error.message);
@@ -113,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn the_reserved_name_is_no_profile() {
+    fn the_reserved_section_is_not_a_profile() {
         let text = "[__settings__]\nhost=a\ndefault_profile = __settings__\n";
         assert!(profile(text, None).is_err());
         assert!(profile(text, Some("__settings__")).is_err());
     }
 
     #[test]
-    fn without_a_file_there_is_no_profile_and_one_that_cannot_be_read_is_an_error() {
+    fn a_missing_file_is_allowed_and_an_unreadable_one_is_an_error() {
         let environment = ClientEnvironment::default();
         assert!(read(Some("/nonexistent/cfg"), Some("unit"), &environment).expect("no file").is_none());
         let error = read(Some("/"), None, &environment).err().expect("a folder");
@@ -128,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_may_hold_what_begins_a_comment_elsewhere_and_a_broken_line_is_never_quoted() {
+    fn a_value_may_contain_comment_characters_and_an_invalid_line_is_not_quoted() {
         let found = profile("[DEFAULT]\ntoken = a#b;c=d\n; comment\n", None).expect("read").expect("a profile");
         assert_eq!(found.values.get("token").map(String::as_str), Some("a#b;c=d"));
         let error = profile("[DEFAULT]\n= dapi123\n", None).err().expect("broken");

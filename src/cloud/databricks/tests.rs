@@ -1,4 +1,4 @@
-//! A workspace against a server in this process: what each method of proving asks for, what is sent, what is tried again.
+//! A workspace against a server in this process: the requests of each authentication method, and retries.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -20,11 +20,11 @@ async fn connect(variables: &[(&str, &str)]) -> Result<Workspace, CloudError> {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let environment = ClientEnvironment { variables, home: None };
     let mut workspace = Workspace::connect(Arc::new(http::Client::default()), &environment).await?;
-    workspace.patience.first = Duration::from_millis(1);
+    workspace.retrying.first = Duration::from_millis(1);
     Ok(workspace)
 }
 
-/// Connects to a server with these variables beside `DATABRICKS_HOST`; `HOST` in them is the server's address.
+/// Connects to a server with these variables and `DATABRICKS_HOST`. `HOST` in a value is replaced by the server's address.
 async fn at(server: &TestServer, variables: &[(&str, &str)]) -> Workspace {
     let host = server.url.as_str().trim_end_matches('/');
     let own: Vec<(&str, String)> = variables.iter().map(|(name, value)| (*name, value.replace("HOST", host))).collect();
@@ -37,8 +37,8 @@ async fn with_token(server: &TestServer) -> Workspace {
     at(server, &[("DATABRICKS_TOKEN", "dapi-canary")]).await
 }
 
-/// What a workspace with its own token endpoint answers; `tokens` counts those it gave.
-fn issuing(lives: &'static str) -> impl Fn(&RecordedRequest, usize) -> Reply + Send + Sync + 'static {
+/// Answers like a workspace with a token endpoint. The tokens are numbered.
+fn issuing(lifetime: &'static str) -> impl Fn(&RecordedRequest, usize) -> Reply + Send + Sync + 'static {
     let tokens = AtomicUsize::new(0);
     move |asked, _| {
         let at = format!("http://{}", asked.header("host"));
@@ -49,7 +49,7 @@ fn issuing(lives: &'static str) -> impl Fn(&RecordedRequest, usize) -> Reply + S
             }
             "/oidc/v1/token" | "/metadata" | "/metadata/identity/oauth2/token" | "/tenant-1/oauth2/token" => {
                 let number = tokens.fetch_add(1, Ordering::SeqCst);
-                ok(&format!(r#"{{"access_token":"token-{number}","token_type":"Bearer",{lives}}}"#))
+                ok(&format!(r#"{{"access_token":"token-{number}","token_type":"Bearer",{lifetime}}}"#))
             }
             "/aad/auth" => reply("302 Found\r\nlocation: https://login.example/tenant-1/oauth2/authorize?x=1", ""),
             "/github" => ok(r#"{"value":"jwt-of-github"}"#),
@@ -66,10 +66,10 @@ fn of<'a>(asked: &'a [RecordedRequest], path: &str) -> Vec<&'a RecordedRequest> 
 }
 
 #[tokio::test]
-async fn a_personal_token_is_shown_and_nothing_else_is_asked() {
+async fn a_personal_access_token_is_sent_and_no_other_request() {
     let server = TestServer::start(issuing(HOUR));
     let workspace = with_token(&server).await;
-    let me = workspace.me().await.expect("somebody");
+    let me = workspace.me().await.expect("a user");
     assert_eq!((me.user_name.as_str(), me.display_name.as_deref()), ("ada@lawfirms.example", Some("Ada")));
     assert_eq!(me.groups, ["LawFirms-Prod-Databricks-Family-Analyst", "users"]);
     assert_eq!((me.auth_type.as_str(), me.service_principal), ("pat", false));
@@ -81,15 +81,15 @@ async fn a_personal_token_is_shown_and_nothing_else_is_asked() {
 }
 
 #[tokio::test]
-async fn name_and_password_are_shown_as_basic() {
+async fn a_user_name_and_a_password_are_sent_as_basic_authorization() {
     let server = TestServer::start(issuing(HOUR));
     let workspace = at(&server, &[("DATABRICKS_USERNAME", "ada"), ("DATABRICKS_PASSWORD", "pw")]).await;
-    workspace.me().await.expect("somebody");
+    workspace.me().await.expect("a user");
     assert_eq!(server.asked()[0].header("authorization"), "Basic YWRhOnB3");
 }
 
 #[tokio::test]
-async fn a_service_principal_asks_the_workspaces_endpoint_for_a_token_and_keeps_it() {
+async fn a_service_principal_requests_one_token_from_the_workspace() {
     let server = TestServer::start(issuing(HOUR));
     let workspace = at(&server, &[("DATABRICKS_CLIENT_ID", "app"), ("DATABRICKS_CLIENT_SECRET", "s:e")]).await;
     for _ in 0..3 {
@@ -106,7 +106,7 @@ async fn a_service_principal_asks_the_workspaces_endpoint_for_a_token_and_keeps_
 }
 
 #[tokio::test]
-async fn many_requests_at_once_share_one_token() {
+async fn concurrent_requests_share_one_token() {
     let server = TestServer::start(issuing(HOUR));
     let workspace = at(&server, &[("DATABRICKS_CLIENT_ID", "app"), ("DATABRICKS_CLIENT_SECRET", "s")]).await;
     let each = (0..20).map(|_| workspace.send(Request::get(workspace.url(ME, &[]))));
@@ -115,7 +115,7 @@ async fn many_requests_at_once_share_one_token() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_about_to_die_is_not_used_twice() {
+async fn a_token_that_is_about_to_expire_is_used_once() {
     let server = TestServer::start(issuing(r#""expires_in":40"#));
     let workspace = at(&server, &[("DATABRICKS_CLIENT_ID", "app"), ("DATABRICKS_CLIENT_SECRET", "s")]).await;
     for _ in 0..2 {
@@ -127,10 +127,10 @@ async fn a_token_that_is_about_to_die_is_not_used_twice() {
 }
 
 #[tokio::test]
-async fn a_metadata_service_is_told_whom_the_token_is_for() {
+async fn a_metadata_service_gets_the_address_of_the_workspace() {
     let end = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() + 3600;
-    let lives: &'static str = format!(r#""expires_on":{end}"#).leak();
-    let server = TestServer::start(issuing(lives));
+    let lifetime: &'static str = format!(r#""expires_on":{end}"#).leak();
+    let server = TestServer::start(issuing(lifetime));
     let workspace = at(&server, &[("DATABRICKS_METADATA_SERVICE_URL", "HOST/metadata?key=1")]).await;
     for _ in 0..2 {
         workspace.send(Request::get(workspace.url(ME, &[]))).await.expect("an answer");
@@ -144,7 +144,7 @@ async fn a_metadata_service_is_told_whom_the_token_is_for() {
 }
 
 #[tokio::test]
-async fn a_metadata_services_address_is_not_told_when_it_fails() {
+async fn the_address_of_a_failed_metadata_service_is_not_shown() {
     let server = TestServer::start(|_, _| reply("401 Unauthorized", ""));
     let workspace = at(&server, &[("DATABRICKS_METADATA_SERVICE_URL", "HOST/canary-path?key=canary")]).await;
     let error = workspace.me().await.expect_err("no token");
@@ -155,7 +155,7 @@ async fn a_metadata_services_address_is_not_told_when_it_fails() {
 async fn exchanged(variables: &[(&str, &str)]) -> (RecordedRequest, TestServer) {
     let server = TestServer::start(issuing(HOUR));
     let workspace = at(&server, variables).await;
-    workspace.me().await.expect("somebody");
+    workspace.me().await.expect("a user");
     let asked = server.asked();
     let token = of(&asked, "/oidc/v1/token")[0].clone();
     assert_eq!(token.form["grant_type"], "urn:ietf:params:oauth:grant-type:token-exchange");
@@ -173,7 +173,7 @@ async fn a_token_in_a_variable_is_exchanged() {
 }
 
 #[tokio::test]
-async fn a_token_in_a_file_is_exchanged_and_read_anew_each_time() {
+async fn a_token_in_a_file_is_read_for_each_exchange() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("token");
     fs::replace(&file, b"first\n", Attributes::default()).expect("written");
@@ -187,11 +187,11 @@ async fn a_token_in_a_file_is_exchanged_and_read_anew_each_time() {
     assert_eq!(shown, ["first", "second"]);
     std::fs::remove_file(&file).expect("removed");
     let error = workspace.send(Request::get(workspace.url(ME, &[]))).await.expect_err("no file");
-    assert!(error.message.ends_with("holds no token"), "{}", error.message);
+    assert!(error.message.ends_with("contains no token"), "{}", error.message);
 }
 
 #[tokio::test]
-async fn github_makes_its_token_out_for_the_workspaces_endpoint() {
+async fn github_issues_a_token_for_the_token_endpoint_of_the_workspace() {
     let (token, server) = exchanged(&[
         ("DATABRICKS_CLIENT_ID", "app"),
         ("ACTIONS_ID_TOKEN_REQUEST_URL", "HOST/github?api=2"),
@@ -207,7 +207,7 @@ async fn github_makes_its_token_out_for_the_workspaces_endpoint() {
 }
 
 #[tokio::test]
-async fn a_principal_of_entra_shows_two_tokens_and_the_resource() {
+async fn an_entra_service_principal_sends_two_tokens_and_the_resource_id() {
     let server = TestServer::start(issuing(HOUR));
     let resource = "/subscriptions/1/resourceGroups/g/providers/Microsoft.Databricks/workspaces/w";
     let variables = [
@@ -217,9 +217,9 @@ async fn a_principal_of_entra_shows_two_tokens_and_the_resource() {
         ("DATABRICKS_AZURE_RESOURCE_ID", resource),
     ];
     let workspace = at(&server, &variables).await;
-    workspace.me().await.expect("somebody");
+    workspace.me().await.expect("a user");
     let asked = server.asked();
-    // The tenant is asked of the workspace, once.
+    // The workspace is asked for the tenant once.
     assert_eq!(of(&asked, "/aad/auth").len(), 1);
     let tokens = of(&asked, "/tenant-1/oauth2/token");
     let mut resources: Vec<_> = tokens.iter().map(|asked| asked.form["resource"].as_str()).collect();
@@ -238,7 +238,7 @@ async fn a_principal_of_entra_shows_two_tokens_and_the_resource() {
 }
 
 #[tokio::test]
-async fn a_managed_identity_is_asked_of_the_machine() {
+async fn a_managed_identity_uses_the_metadata_service() {
     let server = TestServer::start(issuing(HOUR));
     let variables = [
         ("ARM_USE_MSI", "true"),
@@ -247,7 +247,7 @@ async fn a_managed_identity_is_asked_of_the_machine() {
         ("AZURE_POD_IDENTITY_AUTHORITY_HOST", "HOST"),
     ];
     let workspace = at(&server, &variables).await;
-    workspace.me().await.expect("somebody");
+    workspace.me().await.expect("a user");
     let asked = server.asked();
     let tokens = of(&asked, "/metadata/identity/oauth2/token");
     assert_eq!(tokens.len(), 2);
@@ -260,19 +260,19 @@ async fn a_managed_identity_is_asked_of_the_machine() {
 }
 
 #[tokio::test]
-async fn a_machine_without_an_identity_is_told_what_to_do() {
+async fn without_a_managed_identity_the_hint_says_what_to_assign() {
     let server = TestServer::start(|_, _| {
         reply("400 Bad Request", r#"{"error":"invalid_request","error_description":"Identity not found"}"#)
     });
     let variables =
         [("ARM_USE_MSI", "1"), ("DATABRICKS_CLOUD", "azure"), ("AZURE_POD_IDENTITY_AUTHORITY_HOST", "HOST")];
-    let error = at(&server, &variables).await.me().await.expect_err("nobody");
-    assert_eq!(error.said.as_deref(), Some("invalid_request: Identity not found"));
+    let error = at(&server, &variables).await.me().await.expect_err("an error");
+    assert_eq!(error.said.as_deref(), Some("Identity not found"));
     assert!(error.hint.expect("a hint").starts_with("assign a managed identity"));
 }
 
 #[tokio::test]
-async fn a_refused_client_is_told_with_the_services_words_and_no_secret() {
+async fn the_error_of_a_refused_client_contains_the_servers_message_and_no_secret() {
     let server = TestServer::start(|asked, before| {
         let body = r#"{"error":"invalid_client","error_description":"Client authentication failed"}"#;
         if asked.path() == "/oidc/v1/token" { reply("401 Unauthorized", body) } else { issuing(HOUR)(asked, before) }
@@ -281,11 +281,11 @@ async fn a_refused_client_is_told_with_the_services_words_and_no_secret() {
     let error = at(&server, &variables).await.me().await.expect_err("refused");
     assert_eq!(error.kind, CloudErrorKind::TokenRejected);
     assert_eq!(error.said.as_deref(), Some("invalid_client: Client authentication failed"));
-    assert!(error.message.ends_with("gave no token (oauth-m2m): status 401"), "{}", error.message);
+    assert!(error.message.ends_with("issued no token (oauth-m2m): status 401"), "{}", error.message);
     assert!(!format!("{error:?}").contains("canary"));
 }
 
-/// Rejects the first token that it gave.
+/// Rejects the first token after its first use.
 fn rejecting(
     head: &'static str,
     body: &'static str,
@@ -294,7 +294,6 @@ fn rejecting(
     let seen = AtomicUsize::new(0);
     move |asked, before| {
         let is_old = asked.header("authorization") == "Bearer token-0";
-        // It dies after its first use.
         if asked.path() == ME && is_old && seen.fetch_add(1, Ordering::SeqCst) > 0 {
             return reply(head, body);
         }
@@ -303,7 +302,7 @@ fn rejecting(
 }
 
 #[tokio::test]
-async fn a_token_that_dies_in_mid_run_is_renewed_once() {
+async fn a_token_that_expires_during_a_run_is_renewed_once() {
     for (head, body) in [("403 Forbidden", REJECTED), ("401 Unauthorized", "")] {
         let server = TestServer::start(rejecting(head, body));
         let workspace = at(&server, &[("DATABRICKS_CLIENT_ID", "app"), ("DATABRICKS_CLIENT_SECRET", "s")]).await;
@@ -317,7 +316,7 @@ async fn a_token_that_dies_in_mid_run_is_renewed_once() {
 }
 
 #[tokio::test]
-async fn a_new_token_that_is_rejected_is_not_followed_by_another() {
+async fn a_rejected_new_token_is_not_renewed() {
     let inner = issuing(HOUR);
     let server =
         TestServer::start(
@@ -332,41 +331,41 @@ async fn a_new_token_that_is_rejected_is_not_followed_by_another() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_not_taken_for_a_dead_token() {
+async fn a_denied_request_does_not_renew_the_token() {
     let inner = issuing(HOUR);
     let server = TestServer::start(move |asked, before| {
         let body = r#"{"error_code":"PERMISSION_DENIED","message":"no"}"#;
         if asked.path() == "/x" { reply("403 Forbidden", body) } else { inner(asked, before) }
     });
     let workspace = at(&server, &[("DATABRICKS_CLIENT_ID", "app"), ("DATABRICKS_CLIENT_SECRET", "s")]).await;
-    workspace.me().await.expect("somebody");
+    workspace.me().await.expect("a user");
     let error = workspace.send(Request::get(workspace.url("/x", &[]))).await.expect_err("refused");
     assert_eq!(error.kind, CloudErrorKind::Denied);
     assert_eq!(of(&server.asked(), "/oidc/v1/token").len(), 1);
 }
 
-/// The statuses of a burst, then success.
+/// Answers with these statuses, then successfully.
 fn burst(heads: &'static [&'static str]) -> TestServer {
     TestServer::start(move |_, before| heads.get(before).map_or_else(|| ok(PERSON), |head| reply(head, "")))
 }
 
 #[tokio::test]
-async fn an_overloaded_workspace_is_asked_again() {
+async fn requests_to_an_overloaded_workspace_are_repeated() {
     let server = burst(&["429 Too Many Requests\r\nretry-after: 0", "503 Service Unavailable", "429 Slow"]);
-    with_token(&server).await.me().await.expect("somebody");
+    with_token(&server).await.me().await.expect("a user");
     assert_eq!(server.asked().len(), 4);
 }
 
 #[tokio::test]
-async fn a_wait_that_the_workspace_asks_for_is_kept() {
+async fn the_pause_that_the_workspace_requests_is_kept() {
     let server = burst(&["429 Too Many Requests\r\nretry-after: 1"]);
     let began = std::time::Instant::now();
-    with_token(&server).await.me().await.expect("somebody");
+    with_token(&server).await.me().await.expect("a user");
     assert!(began.elapsed() >= Duration::from_secs(1));
 }
 
 #[tokio::test]
-async fn a_servers_error_is_not_asked_for_twice_and_neither_is_what_writes() {
+async fn server_errors_and_write_requests_are_not_repeated() {
     let server = burst(&["500 Internal Server Error"]);
     let error = with_token(&server).await.me().await.expect_err("failed");
     assert_eq!((error.kind, server.asked().len()), (CloudErrorKind::Unreachable, 1));
@@ -378,32 +377,37 @@ async fn a_servers_error_is_not_asked_for_twice_and_neither_is_what_writes() {
 }
 
 #[tokio::test]
-async fn a_workspace_that_is_not_there_is_unreachable() {
+async fn a_workspace_that_does_not_answer_is_unreachable() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").and_then(|server| server.local_addr()).expect("a free port");
     let host = format!("http://{gone}");
     let mut workspace = connect(&[("DATABRICKS_HOST", &host), ("DATABRICKS_TOKEN", "x")]).await.expect("a method");
-    workspace.patience.budget = Duration::from_millis(50);
-    let error = workspace.me().await.expect_err("nobody");
+    workspace.retrying.budget = Duration::from_millis(50);
+    let error = workspace.me().await.expect_err("an error");
     assert_eq!(error.kind, CloudErrorKind::Unreachable);
     assert!(error.message.starts_with("the workspace cannot be reached at http://127.0.0.1:"), "{}", error.message);
 }
 
 #[tokio::test]
-async fn errors_are_told_by_their_cause() {
+async fn each_error_has_a_kind_and_a_message() {
     for (head, body, kind, message) in [
         ("403 Forbidden", REJECTED, CloudErrorKind::TokenRejected, "`HOST` rejected the token (pat)"),
         (
             "404 Not Found",
             "<html><title>Lost</title></html>",
             CloudErrorKind::Absent,
-            "`HOST` has no such thing at `/a/b`",
+            "`HOST` has no resource at `/a/b`",
         ),
-        ("400 Bad Request", "BAD_REQUEST: no", CloudErrorKind::Invalid, "`HOST` does not take this request to `/a/b`"),
+        (
+            "400 Bad Request",
+            "BAD_REQUEST: no",
+            CloudErrorKind::Invalid,
+            "`HOST` does not accept this request to `/a/b`",
+        ),
         (
             "302 Found\r\nlocation: /login.html?error=private-link-validation-error",
             "",
             CloudErrorKind::Denied,
-            "`HOST` is open to its private link only",
+            "`HOST` accepts connections from its private link only",
         ),
         (
             "302 Found\r\nlocation: https://elsewhere.example/?token=1",
@@ -430,11 +434,11 @@ async fn the_token_goes_to_the_workspace_only() {
         connect(&[("DATABRICKS_HOST", "http://workspace.example"), ("DATABRICKS_TOKEN", "x")]).await.expect("a method");
     let error = plain.me().await.expect_err("refused");
     assert_eq!(error.kind, CloudErrorKind::Invalid);
-    assert!(error.said.expect("words").contains("plain http"));
+    assert!(error.said.expect("a message").contains("plain http"));
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_understood_is_not_quoted() {
+async fn a_malformed_answer_is_not_quoted() {
     let server = TestServer::start(|_, _| ok(r#"{"userName": canary}"#));
     let error = with_token(&server).await.me().await.expect_err("no JSON");
     assert_eq!(error.kind, CloudErrorKind::Malformed);
@@ -452,21 +456,21 @@ async fn paths_and_queries_are_encoded() {
 }
 
 #[tokio::test]
-async fn the_workspace_at_a_shared_address_is_named() {
+async fn at_a_shared_address_requests_name_the_workspace() {
     let server = TestServer::start(issuing(HOUR));
-    at(&server, &[("DATABRICKS_TOKEN", "x"), ("DATABRICKS_WORKSPACE_ID", "42")]).await.me().await.expect("somebody");
+    at(&server, &[("DATABRICKS_TOKEN", "x"), ("DATABRICKS_WORKSPACE_ID", "42")]).await.me().await.expect("a user");
     assert_eq!(server.asked()[0].header("x-databricks-workspace-id"), "42");
 }
 
 #[test]
-fn an_application_is_told_from_a_person() {
+fn a_service_principal_is_distinguished_from_a_user() {
     assert!(is_application("7c9e6679-7425-40de-944b-e07fc1f90ae7"));
     assert!(!is_application("ada@lawfirms.example") && !is_application("7c9e6679-7425-40de-944b-e07fc1f90ae7x"));
 }
 
 #[test]
-fn our_name_is_in_the_official_grammar() {
+fn the_user_agent_has_the_format_of_the_official_clients() {
     let expected = concat!("nodeagent/", env!("CARGO_PKG_VERSION"), " os/linux auth/oauth-m2m runtime/15.4");
-    assert_eq!(agent("oauth-m2m", Some("15.4")), expected);
-    assert!(agent("pat", Some("client 1/2")).ends_with(" runtime/client-1-2"));
+    assert_eq!(user_agent("oauth-m2m", Some("15.4")), expected);
+    assert!(user_agent("pat", Some("client 1/2")).ends_with(" runtime/client-1-2"));
 }

@@ -1,4 +1,4 @@
-//! Tokens: held in memory only, renewed before they die, fetched once for all who wait.
+//! The cached token: kept in memory only, renewed before it expires, requested once for all concurrent callers.
 
 use std::{
     sync::Arc,
@@ -9,118 +9,118 @@ use tokio::sync::Mutex;
 
 use crate::{cloud::CloudError, redact::Secret};
 
-/// A token is taken for dead this long before it is: Azure Databricks refuses one of less than 30 seconds.
+/// A token counts as expired this long before its expiry: Azure Databricks rejects a token with less than 30 seconds left.
 const MARGIN: Duration = Duration::from_secs(40);
-/// A token is renewed at most this long before its end.
-const LONGEST_WINDOW: Duration = Duration::from_secs(20 * 60);
-/// After a renewal that failed, the old token is used this long before the next try.
-const PAUSE: Duration = Duration::from_secs(60);
+/// The renewal starts at most this long before the expiry.
+const MAX_RENEWAL_WINDOW: Duration = Duration::from_secs(20 * 60);
+/// The pause between a failed renewal and the next one. The old token is used meanwhile.
+const RETRY_PAUSE: Duration = Duration::from_secs(60);
 
-/// What is shown with every request.
+/// The credentials of a request.
 pub(super) struct Token {
-    /// The whole `Authorization` header.
+    /// The complete `Authorization` header.
     pub(super) authorization: Secret,
-    /// A token for Azure's own management, which Azure Databricks wants to see beside.
+    /// A token for Azure Resource Manager. Azure Databricks requires it in addition.
     pub(super) management: Option<Secret>,
-    obtained: Instant,
-    /// How long it lives; `None` when nobody says so.
-    lives: Option<Duration>,
+    requested: Instant,
+    /// The lifetime. `None` if it is not known.
+    lifetime: Option<Duration>,
 }
 
-/// How a token stands.
+/// The state of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TokenAge {
     Fresh,
-    /// Still good, and time for the next one.
+    /// Valid, but the renewal is due.
     Stale,
-    Dead,
+    Expired,
 }
 
 impl Token {
-    /// A bearer token that was asked for at this moment.
-    pub(super) fn bearer(token: &Secret, obtained: Instant, lives: Option<Duration>) -> Self {
+    /// A bearer token. `requested` is the time of the request.
+    pub(super) fn bearer(token: &Secret, requested: Instant, lifetime: Option<Duration>) -> Self {
         let authorization = Secret::new([b"Bearer ", token.reveal()].concat());
-        Self { authorization, management: None, obtained, lives }
+        Self { authorization, management: None, requested, lifetime }
     }
 
-    /// A proof that does not change.
+    /// A fixed header without expiry.
     pub(super) fn fixed(authorization: Secret) -> Self {
-        Self { authorization, management: None, obtained: Instant::now(), lives: None }
+        Self { authorization, management: None, requested: Instant::now(), lifetime: None }
     }
 
-    /// The same, with another beside; both are renewed when the first of them has to be.
-    pub(super) fn with_management(self, token: Secret, lives: Option<Duration>) -> Self {
-        let shortest = self.lives.into_iter().chain(lives).min();
-        Self { management: Some(token), lives: shortest, ..self }
+    /// Adds a management token. Both are renewed when the first of them is due.
+    pub(super) fn with_management(self, token: Secret, lifetime: Option<Duration>) -> Self {
+        let shortest = self.lifetime.into_iter().chain(lifetime).min();
+        Self { management: Some(token), lifetime: shortest, ..self }
     }
 
     fn age(&self) -> TokenAge {
-        self.lives.map_or(TokenAge::Fresh, |lives| age(lives, self.obtained.elapsed()))
+        self.lifetime.map_or(TokenAge::Fresh, |lifetime| age(lifetime, self.requested.elapsed()))
     }
 }
 
-fn age(lives: Duration, old: Duration) -> TokenAge {
-    let left = lives.saturating_sub(old);
+fn age(lifetime: Duration, elapsed: Duration) -> TokenAge {
+    let left = lifetime.saturating_sub(elapsed);
     if left <= MARGIN {
-        TokenAge::Dead
-    } else if left <= LONGEST_WINDOW.min(lives / 2) {
+        TokenAge::Expired
+    } else if left <= MAX_RENEWAL_WINDOW.min(lifetime / 2) {
         TokenAge::Stale
     } else {
         TokenAge::Fresh
     }
 }
 
-/// The token in use.
+/// The cache of a connection.
 #[derive(Default)]
 pub(super) struct TokenCache {
-    held: Mutex<CacheState>,
+    state: Mutex<CacheState>,
 }
 
 #[derive(Default)]
 struct CacheState {
     token: Option<Arc<Token>>,
-    /// Counts the tokens there were: who finds one rejected may not throw away the next one.
+    /// The number of tokens so far. It identifies the token that a service rejected, so that its successor is kept.
     number: u64,
     last_failure: Option<Instant>,
 }
 
-/// A token as it is handed out.
+/// A token from the cache.
 pub(super) struct CachedToken {
     pub(super) token: Arc<Token>,
-    /// Which one it is.
+    /// The number of the token.
     pub(super) number: u64,
-    /// Whether it was fetched for this very call.
+    /// Whether the token was requested for this call.
     pub(super) is_new: bool,
 }
 
 impl TokenCache {
-    /// The token, fetched when there is none, or none that lives long enough. Callers that come meanwhile wait for it.
+    /// The token. Requests one if there is none or if it has expired. Concurrent callers wait for the request.
     pub(super) async fn token(
         &self,
         fetch: impl AsyncFn() -> Result<Token, CloudError>,
     ) -> Result<CachedToken, CloudError> {
-        let mut held = self.held.lock().await;
-        let kept = held.token.clone().filter(|token| token.age() != TokenAge::Dead);
+        let mut state = self.state.lock().await;
+        let kept = state.token.clone().filter(|token| token.age() != TokenAge::Expired);
         if let Some(token) = kept {
-            let paused = held.last_failure.is_some_and(|failure| failure.elapsed() < PAUSE);
+            let paused = state.last_failure.is_some_and(|failure| failure.elapsed() < RETRY_PAUSE);
             if token.age() == TokenAge::Fresh || paused {
-                return Ok(CachedToken { token, number: held.number, is_new: false });
+                return Ok(CachedToken { token, number: state.number, is_new: false });
             }
             if let Ok(next) = fetch().await {
-                return Ok(held.take(next));
+                return Ok(state.take(next));
             }
-            // It is still good: the next call may have more luck.
-            held.last_failure = Some(Instant::now());
-            return Ok(CachedToken { token, number: held.number, is_new: false });
+            // The old token is still valid. A later call repeats the renewal.
+            state.last_failure = Some(Instant::now());
+            return Ok(CachedToken { token, number: state.number, is_new: false });
         }
-        Ok(held.take(fetch().await?))
+        Ok(state.take(fetch().await?))
     }
 
-    /// Throws a token away that the service rejected, unless another one has taken its place.
+    /// Drops a token that a service rejected, unless it was already replaced.
     pub(super) async fn forget(&self, number: u64) {
-        let mut held = self.held.lock().await;
-        if held.number == number {
-            held.token = None;
+        let mut state = self.state.lock().await;
+        if state.number == number {
+            state.token = None;
         }
     }
 }
@@ -142,24 +142,24 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    fn token(lives: Option<Duration>) -> Token {
-        Token::bearer(&Secret::new(b"t".to_vec()), Instant::now(), lives)
+    fn token(lifetime: Option<Duration>) -> Token {
+        Token::bearer(&Secret::new(b"t".to_vec()), Instant::now(), lifetime)
     }
 
     #[test]
-    fn a_token_is_renewed_in_its_last_twenty_minutes_or_half_its_life_and_dead_forty_seconds_early() {
+    fn a_token_is_renewed_twenty_minutes_or_half_its_lifetime_early_and_expires_forty_seconds_early() {
         let minutes = |count: u64| Duration::from_secs(count * 60);
         assert_eq!(age(HOUR, minutes(39)), TokenAge::Fresh);
         assert_eq!(age(HOUR, minutes(41)), TokenAge::Stale);
         assert_eq!(age(minutes(10), minutes(6)), TokenAge::Stale);
         assert_eq!(age(HOUR, Duration::from_secs(3600 - 41)), TokenAge::Stale);
-        assert_eq!(age(HOUR, Duration::from_secs(3600 - 40)), TokenAge::Dead);
-        assert_eq!(age(HOUR, HOUR * 2), TokenAge::Dead);
+        assert_eq!(age(HOUR, Duration::from_secs(3600 - 40)), TokenAge::Expired);
+        assert_eq!(age(HOUR, HOUR * 2), TokenAge::Expired);
         assert_eq!(token(None).age(), TokenAge::Fresh);
     }
 
     #[tokio::test]
-    async fn those_who_come_at_the_same_time_share_one_fetch() {
+    async fn concurrent_callers_share_one_request() {
         let (cache, fetched) = (TokenCache::default(), AtomicU64::new(0));
         let fetch = async || {
             fetched.fetch_add(1, Ordering::SeqCst);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_that_lives_too_short_is_used_once_and_not_kept() {
+    async fn a_token_with_a_short_lifetime_is_used_once() {
         let cache = TokenCache::default();
         let short = async || Ok(token(Some(Duration::from_secs(30))));
         let numbers = [cache.token(short).await, cache.token(short).await].map(|handed| handed.expect("one").number);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_renewal_that_fails_leaves_the_old_token_and_is_not_tried_again_at_once() {
+    async fn after_a_failed_renewal_the_old_token_is_used_for_a_while() {
         let (cache, tried) = (TokenCache::default(), AtomicU64::new(0));
         let old = Instant::now().checked_sub(Duration::from_secs(50)).expect("the machine is up for a minute");
         let stale = async || Ok(Token::bearer(&Secret::new(b"t".to_vec()), old, Some(Duration::from_secs(100))));
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_token_that_was_rejected_is_thrown_away() {
+    async fn only_the_rejected_token_is_dropped() {
         let cache = TokenCache::default();
         let fetch = async || Ok(token(None));
         let first = cache.token(fetch).await.expect("one").number;
@@ -209,8 +209,8 @@ mod tests {
     }
 
     #[test]
-    fn two_tokens_live_as_long_as_the_shorter_one() {
+    fn two_tokens_have_the_shorter_lifetime() {
         let both = token(Some(HOUR)).with_management(Secret::new(vec![b'm']), Some(Duration::from_secs(60)));
-        assert_eq!(both.lives, Some(Duration::from_secs(60)));
+        assert_eq!(both.lifetime, Some(Duration::from_secs(60)));
     }
 }

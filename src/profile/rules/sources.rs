@@ -6,7 +6,7 @@ use super::{Rules, place};
 use crate::{
     grammar::{
         document::Part,
-        secret_source::{self, SecretSpec, SourceName, SpecError},
+        secret_source::{self, SecretSpec, SpecError},
     },
     profile::raw::{RawLogin, RawSecretItem, RawSecrets},
     secrets::{Address, SecretScope},
@@ -69,7 +69,7 @@ impl Rules<'_> {
         place: &SecretScope,
         key: &str,
     ) -> Option<Address> {
-        self.foreign_keys(entry, SourceName::of(&place.source).foreign_to_secret());
+        self.foreign_keys(entry, place.source.name().foreign_to_secret());
         let name = self.expanded_if_written(entry, "name", raw.name)?;
         let version = self.expanded_if_written(entry, "version", raw.version)?;
         let env = raw.env.map(String::as_str);

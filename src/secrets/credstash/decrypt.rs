@@ -1,7 +1,7 @@
-//! Opening what credstash sealed: the MAC first, then AES-256 in counter mode. The ciphers are of the
-//! `RustCrypto` project.
+//! Decryption of an item of credstash: checks the MAC, then decrypts with AES-256 in counter mode. The ciphers are those
+//! of `RustCrypto`.
 //!
-//! The counter always begins at one: each item has a data key of its own, so no key stream is used twice.
+//! The counter always starts at one. This is safe, because each item has its own data key.
 
 use aes::{
     Aes256,
@@ -16,11 +16,11 @@ use sha2::{Sha224, Sha256, Sha384, Sha512};
 use super::item::StoredItem;
 use crate::redact::Secret;
 
-/// Bytes of the cipher's key, and of the MAC's.
+/// The length of the cipher key and of the MAC key, in bytes.
 const KEY: usize = 32;
 const FIRST_BLOCK: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 
-/// The digests that credstash 1.17 reads.
+/// The digests that credstash 1.17 supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Digest {
     Sha1,
@@ -32,7 +32,7 @@ pub(super) enum Digest {
 }
 
 impl Digest {
-    /// A digest by the name in an item.
+    /// The digest with a name in an item.
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "SHA" => Self::Sha1,
@@ -46,21 +46,21 @@ impl Digest {
     }
 }
 
-/// A digest's name as people know it.
+/// The usual name of a digest.
 pub(super) fn display_name(name: &str) -> &str {
     if name == "SHA" { "SHA-1" } else { name }
 }
 
-/// Why nothing was opened.
+/// A decryption failed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum DecryptError {
-    /// The data key is not of two halves of the right length.
+    /// The data key does not have the right length.
     Key,
-    /// The contents are not those that were written.
+    /// The MAC does not match the contents.
     Mac,
 }
 
-/// Opens an item with its data key: the first half is the cipher's, the second the MAC's.
+/// Decrypts an item. The first half of the data key is the cipher key, the second half the MAC key.
 pub(super) fn decrypt(digest: Digest, data_key: &Secret, stored: &StoredItem) -> Result<Secret, DecryptError> {
     let (key, mac_key) =
         data_key.reveal().split_at_checked(KEY).filter(|(_, rest)| rest.len() == KEY).ok_or(DecryptError::Key)?;
@@ -81,7 +81,7 @@ pub(super) fn decrypt(digest: Digest, data_key: &Secret, stored: &StoredItem) ->
     Ok(Secret::new(contents))
 }
 
-/// Whether the contents have this MAC. The comparison takes the same time wherever they differ.
+/// Whether the contents have the stored MAC. The comparison takes constant time.
 fn verify<D: EagerHash>(key: &[u8], stored: &StoredItem) -> bool {
     let Ok(mut mac) = Hmac::<D>::new_from_slice(key) else { return false };
     mac.update(&stored.contents);
@@ -116,18 +116,18 @@ mod tests {
     }
 
     #[test]
-    fn what_credstash_sealed_is_opened_by_every_digest() {
+    fn an_item_with_any_digest_is_decrypted() {
         for (name, mac) in MACS {
             let digest = Digest::named(name).expect("a digest");
-            let opened = decrypt(digest, &data_key(), &stored(mac)).expect(name);
-            assert_eq!(opened.reveal(), b"correct horse\n", "{name}");
+            let decrypted = decrypt(digest, &data_key(), &stored(mac)).expect(name);
+            assert_eq!(decrypted.reveal(), b"correct horse\n", "{name}");
         }
         assert_eq!(Digest::named("RIPEMD"), None);
         assert_eq!(Digest::named("WHIRLPOOL"), None);
     }
 
     #[test]
-    fn nothing_is_opened_that_is_not_what_was_written() {
+    fn a_changed_item_is_not_decrypted() {
         let (_, mac) = MACS[2];
         let mut changed = stored(mac);
         changed.contents[3] ^= 1;
@@ -136,12 +136,12 @@ mod tests {
         for broken in [changed, shortened, stored("")] {
             assert_eq!(decrypt(Digest::Sha256, &data_key(), &broken).err(), Some(DecryptError::Mac));
         }
-        // The MAC of another digest is another one.
+        // Another digest has another MAC.
         assert_eq!(decrypt(Digest::Sha512, &data_key(), &stored(mac)).err(), Some(DecryptError::Mac));
     }
 
     #[test]
-    fn a_data_key_of_another_length_is_none() {
+    fn a_data_key_with_another_length_is_refused() {
         for length in [0, 32, 63, 65] {
             let key = Secret::new(vec![7; length]);
             assert_eq!(decrypt(Digest::Sha256, &key, &stored(MACS[2].1)).err(), Some(DecryptError::Key), "{length}");

@@ -1,17 +1,17 @@
-//! An item of credstash's table, as DynamoDB writes it in JSON.
+//! An item in credstash's table, in the JSON of DynamoDB.
 
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 
-/// The digest of items that name none.
+/// The digest of an item without the attribute `digest`.
 const DEFAULT_DIGEST: &str = "SHA256";
 
-/// An item by the names of its attributes.
+/// The attributes of an item, by name.
 pub(super) type Attributes = BTreeMap<String, Attribute>;
 
-/// A value of DynamoDB of the two kinds that credstash writes. None of them is a secret: all are encrypted.
+/// A value of DynamoDB, of the two types that credstash writes. Values are not secret: they are encrypted.
 #[derive(Debug, Deserialize)]
 pub(super) struct Attribute {
     /// Text.
@@ -22,7 +22,7 @@ pub(super) struct Attribute {
     bytes: Option<String>,
 }
 
-/// What is stored for a secret.
+/// The stored form of a secret.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct StoredItem {
     /// The data key, encrypted by KMS.
@@ -33,7 +33,10 @@ pub(super) struct StoredItem {
 }
 
 impl StoredItem {
-    /// Reads an item; the error says what is wrong with it.
+    /// Parses an item.
+    ///
+    /// # Errors
+    /// A description of the first mistake.
     pub(super) fn read(attributes: &Attributes) -> Result<Self, String> {
         let attribute = |name: &str| attributes.get(name).ok_or_else(|| format!("it has no `{name}`"));
         let encoded = |name: &str| {
@@ -41,7 +44,7 @@ impl StoredItem {
             decoded(attribute(name)?.text.as_deref().ok_or_else(wrong)?.as_bytes()).ok_or_else(wrong)
         };
         let no_mac = || "its `hmac` is not hexadecimal".to_owned();
-        // Bytes that are hexadecimal text; older versions wrote the text itself.
+        // The MAC is hexadecimal text, stored as bytes. Older versions stored it as text.
         let mac = match attribute("hmac")? {
             Attribute { text: Some(text), .. } => text.clone().into_bytes(),
             Attribute { bytes: Some(bytes), .. } => decoded(bytes.as_bytes()).ok_or_else(no_mac)?,
@@ -56,7 +59,7 @@ impl StoredItem {
     }
 }
 
-/// An attribute's text.
+/// The text of an attribute.
 pub(super) fn text<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {
     attributes.get(name)?.text.as_deref()
 }
@@ -80,7 +83,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_mac_is_hexadecimal_text_as_bytes_or_as_text() {
+    fn a_mac_is_hexadecimal_text_stored_as_bytes_or_as_text() {
         let bytes = json!({ "key": { "S": "aw==" }, "contents": { "S": "" }, "hmac": { "B": "MGFmZg==" } });
         let text = json!({ "key": { "S": "aw==" }, "contents": { "S": "" }, "hmac": { "S": "0aff" }, "digest": { "S": "MD5" } });
         let expected = |digest: &str| StoredItem {
@@ -94,8 +97,8 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_an_item_is_said() {
-        for (item, said) in [
+    fn the_error_for_an_invalid_item_names_the_attribute() {
+        for (item, error) in [
             (json!({}), "it has no `hmac`"),
             (
                 json!({ "hmac": { "S": "zz" }, "key": { "S": "" }, "contents": { "S": "" } }),
@@ -109,7 +112,7 @@ pub(super) mod tests {
                 "its `contents` is not base64",
             ),
         ] {
-            assert_eq!(read(item), Err(said.to_owned()));
+            assert_eq!(read(item), Err(error.to_owned()));
         }
     }
 }

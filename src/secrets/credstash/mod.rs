@@ -1,5 +1,5 @@
-//! Secrets that credstash wrote (<https://github.com/fugue/credstash>): items of a DynamoDB table, each with a data key
-//! of its own that KMS decrypts.
+//! Secrets of credstash (<https://github.com/fugue/credstash>): items in a DynamoDB table. Each item has a data key that
+//! KMS decrypts.
 
 mod decrypt;
 mod item;
@@ -13,12 +13,12 @@ use self::item::{Attributes, StoredItem};
 use crate::{
     cloud::{
         CloudError, CloudErrorKind, Clouds, PageLimit,
-        aws::{Account, AwsError, Service, as_secret},
+        aws::{Account, AwsError, Service, deserialize_secret},
     },
     redact::Secret,
 };
 
-/// Which item of which table.
+/// A reference to an item.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ItemRef<'a> {
     pub(super) table: &'a str,
@@ -33,14 +33,14 @@ pub(super) struct ItemRef<'a> {
 pub struct SecretVersion {
     /// The name.
     pub name: String,
-    /// The version, as it is in the table.
+    /// The version, as stored in the table.
     pub version: String,
 }
 
-/// Digits that credstash pads a version to, so that the greatest number is also the last text.
+/// credstash pads version numbers to this many digits, so that they are sorted as text.
 const VERSION_DIGITS: usize = 19;
 
-/// What credstash calls a warning and reads all the same.
+/// Weak digests. credstash reads them with a warning.
 const WEAK: [&str; 2] = ["SHA", "MD5"];
 
 pub(super) async fn fetch(clouds: &Clouds, item: ItemRef<'_>) -> Result<Secret, CloudError> {
@@ -48,27 +48,27 @@ pub(super) async fn fetch(clouds: &Clouds, item: ItemRef<'_>) -> Result<Secret, 
     let stored = StoredItem::read(&attributes(account, item).await?).map_err(|what| unreadable(item, &what))?;
     if WEAK.contains(&stored.digest.as_str()) {
         clouds.warn(format!(
-            "`{}` in the table `{}` is guarded by {}, which is weak; put it again with `credstash put --digest SHA256`",
+            "`{}` in the table `{}` has a MAC with {}, which is weak; write it again with `credstash put --digest SHA256`",
             item.name,
             item.table,
             decrypt::display_name(&stored.digest),
         ));
     }
-    // Nothing is asked of KMS for what cannot be read anyway.
+    // Check the digest before calling KMS.
     let digest = decrypt::Digest::named(&stored.digest).ok_or_else(|| unknown_digest(item, &stored.digest))?;
     let saved = saved_region(clouds.environment.home.as_deref())?;
     let key = data_key(account, saved.as_deref().or(item.region), item, &stored).await?;
     decrypt::decrypt(digest, &key, &stored).map_err(|broken| match broken {
         decrypt::DecryptError::Key => unreadable(item, "its data key is too short"),
         decrypt::DecryptError::Mac => {
-            let failed = format!("{} is not what credstash wrote: its MAC does not match", place(item));
+            let failed = format!("{} was changed: its MAC does not match", description(item));
             CloudError::new(CloudErrorKind::Malformed, failed)
-                .hint("somebody or something changed it: write the secret again, and look who may write to the table")
+                .hint("write the secret again, and check which identities may write to the table")
         }
     })
 }
 
-/// The names and versions in a table; no value and no key is asked for.
+/// The names and versions in a table. Fetches no values and no keys.
 pub async fn list(clouds: &Clouds, table: &str, region: Option<&str>) -> Result<Vec<SecretVersion>, CloudError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -81,15 +81,15 @@ pub async fn list(clouds: &Clouds, table: &str, region: Option<&str>) -> Result<
     let (mut listed, mut from, mut pages) = (Vec::new(), None::<Value>, PageLimit::default());
     loop {
         pages.next_page()?;
-        let mut question = json!({
+        let mut request = json!({
             "TableName": table,
             "ProjectionExpression": "#n, #v",
             "ExpressionAttributeNames": { "#n": "name", "#v": "version" },
         });
         if let Some(from) = from {
-            question["ExclusiveStartKey"] = from;
+            request["ExclusiveStartKey"] = from;
         }
-        let page = account.call::<ScanPage>(Service::DynamoDb, "Scan", region, &question).await;
+        let page = account.call::<ScanPage>(Service::DynamoDb, "Scan", region, &request).await;
         let page = page.map_err(|refusal| no_table(table, refusal))?;
         listed.extend(page.items.iter().filter_map(|item| {
             Some(SecretVersion {
@@ -109,7 +109,7 @@ async fn attributes(account: &Account, item: ItemRef<'_>) -> Result<Attributes, 
     let Some(version) = item.version else {
         return latest(account, item).await?.ok_or_else(|| no_secret(item));
     };
-    // A number is padded as credstash does. Tables from before 2015 have bare numbers, and some people have words.
+    // Numbers are padded as credstash does. Tables from before 2015 contain plain numbers, and some contain words.
     let padded = format!("{version:0>VERSION_DIGITS$}");
     let written = [padded.as_str(), version];
     for version in if padded == version { &written[..1] } else { &written[..] } {
@@ -126,7 +126,7 @@ async fn attributes(account: &Account, item: ItemRef<'_>) -> Result<Attributes, 
     Err(failed.hint(format!("the latest is `{latest}`; leave `version` out to follow it")))
 }
 
-/// The item that comes last by its version as text, as credstash takes it.
+/// The item with the last version, sorted as text, as in credstash.
 async fn latest(account: &Account, item: ItemRef<'_>) -> Result<Option<Attributes>, CloudError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -134,7 +134,7 @@ async fn latest(account: &Account, item: ItemRef<'_>) -> Result<Option<Attribute
         #[serde(default)]
         items: Vec<Attributes>,
     }
-    let question = json!({
+    let request = json!({
         "TableName": item.table,
         "KeyConditionExpression": "#n = :n",
         "ExpressionAttributeNames": { "#n": "name" },
@@ -143,7 +143,7 @@ async fn latest(account: &Account, item: ItemRef<'_>) -> Result<Option<Attribute
         "Limit": 1,
         "ConsistentRead": true,
     });
-    let found = account.call::<QueryResponse>(Service::DynamoDb, "Query", item.region, &question).await;
+    let found = account.call::<QueryResponse>(Service::DynamoDb, "Query", item.region, &request).await;
     Ok(found.map_err(|refusal| no_table(item.table, refusal))?.items.into_iter().next())
 }
 
@@ -153,16 +153,16 @@ async fn get_item(account: &Account, item: ItemRef<'_>, version: &str) -> Result
     struct GetItemResponse {
         item: Option<Attributes>,
     }
-    let question = json!({
+    let request = json!({
         "TableName": item.table,
         "Key": { "name": { "S": item.name }, "version": { "S": version } },
         "ConsistentRead": true,
     });
-    let found = account.call::<GetItemResponse>(Service::DynamoDb, "GetItem", item.region, &question).await;
+    let found = account.call::<GetItemResponse>(Service::DynamoDb, "GetItem", item.region, &request).await;
     Ok(found.map_err(|refusal| no_table(item.table, refusal))?.item)
 }
 
-/// The data key of an item, as KMS gives it to who may decrypt in the item's context.
+/// The data key of an item. KMS decrypts it, if the identity may decrypt with the encryption context of the item.
 async fn data_key(
     account: &Account,
     region: Option<&str>,
@@ -172,19 +172,21 @@ async fn data_key(
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct DecryptResponse {
-        #[serde(deserialize_with = "as_secret")]
+        #[serde(deserialize_with = "deserialize_secret")]
         plaintext: Secret,
     }
-    let mut question = json!({ "CiphertextBlob": item::encoded(&stored.key) });
+    let mut request = json!({ "CiphertextBlob": item::encoded(&stored.key) });
     if !item.context.is_empty() {
-        question["EncryptionContext"] = json!(item.context);
+        request["EncryptionContext"] = json!(item.context);
     }
-    let decrypted = account.call::<DecryptResponse>(Service::Kms, "Decrypt", region, &question).await;
+    let decrypted = account.call::<DecryptResponse>(Service::Kms, "Decrypt", region, &request).await;
     let decrypted = decrypted.map_err(|refusal| no_key(item, refusal))?;
-    item::decoded(decrypted.plaintext.reveal()).map(Secret::new).ok_or_else(|| unreadable(item, "KMS gave no data key"))
+    item::decoded(decrypted.plaintext.reveal())
+        .map(Secret::new)
+        .ok_or_else(|| unreadable(item, "KMS returned no data key"))
 }
 
-/// The region of the keys, where `credstash setup --save-kms-region` noted another one in `~/.credstash`.
+/// The region of the KMS keys, if `credstash setup --save-kms-region` saved another one in `~/.credstash`.
 fn saved_region(home: Option<&Path>) -> Result<Option<String>, CloudError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "kebab-case")]
@@ -198,9 +200,9 @@ fn saved_region(home: Option<&Path>) -> Result<Option<String>, CloudError> {
         Err(error) => {
             let failed = CloudError::new(
                 CloudErrorKind::Invalid,
-                format!("`{}` is no configuration of credstash", path.display()),
+                format!("`{}` is not a valid configuration of credstash", path.display()),
             );
-            Err(failed.said(&error.to_string()).hint("write it anew with `credstash setup --save-kms-region REGION`"))
+            Err(failed.said(&error.to_string()).hint("write it again with `credstash setup --save-kms-region REGION`"))
         }
     }
 }
@@ -210,25 +212,28 @@ fn no_key(item: ItemRef<'_>, refusal: AwsError) -> CloudError {
     match (refusal.code.as_str(), error.kind) {
         ("InvalidCiphertextException", _) => {
             let given = if item.context.is_empty() {
-                "it was written with an encryption context and none is given: name it in `[secrets.context]`".to_owned()
+                "the secret was written with an encryption context: set it in `[secrets.context]`".to_owned()
             } else {
                 let pairs: Vec<String> = item.context.iter().map(|(key, value)| format!("{key}={value}")).collect();
-                format!("it must be the one it was written with, all of it; given is `{}`", pairs.join(" "))
+                format!(
+                    "use the complete context that the secret was written with; the given one is `{}`",
+                    pairs.join(" ")
+                )
             };
-            let failed = format!("KMS does not open {}: the encryption context does not match", place(item));
+            let failed = format!("KMS does not decrypt {}: the encryption context does not match", description(item));
             CloudError { kind: CloudErrorKind::Invalid, message: failed, hint: Some(given), ..error }
         }
-        // Who was denied is said already; the key's policy may ask for a context.
+        // The error names the denied identity already. The policy of the key may require a context.
         (_, CloudErrorKind::Denied) => {
             let hint = error.hint.unwrap_or_default();
             CloudError {
-                hint: Some(format!("{hint}, with the context that {} was written with", place(item))),
+                hint: Some(format!("{hint}, with the encryption context that {} was written with", description(item))),
                 ..error
             }
         }
         (_, CloudErrorKind::Absent | CloudErrorKind::BackendRefuses) => {
-            let failed = format!("the KMS key of {} cannot be used ({})", place(item), refusal.code);
-            let hint = "check that the key is enabled, and that it is in the region asked".to_owned();
+            let failed = format!("the KMS key of {} cannot be used ({})", description(item), refusal.code);
+            let hint = "check that the key is enabled, and that its region is correct".to_owned();
             CloudError { kind: CloudErrorKind::BackendRefuses, message: failed, hint: Some(hint), ..error }
         }
         _ => error,
@@ -245,21 +250,25 @@ fn no_table(table: &str, refusal: AwsError) -> CloudError {
 
 fn no_secret(item: ItemRef<'_>) -> CloudError {
     let failed = format!("there is no `{}` in the table `{}`", item.name, item.table);
-    CloudError::new(CloudErrorKind::Absent, failed).hint("check `name`, or ask whoever keeps the scope to put it there")
+    CloudError::new(CloudErrorKind::Absent, failed).hint("check `name`, or ask the owner of the scope to add it")
 }
 
 fn unknown_digest(item: ItemRef<'_>, digest: &str) -> CloudError {
-    let failed = format!("{} is guarded by the digest `{digest}`, which credstash no longer has", place(item));
+    let failed =
+        format!("{} has a MAC with the digest `{digest}`, which credstash no longer supports", description(item));
     CloudError::new(CloudErrorKind::Invalid, failed)
-        .hint("run credstash's `credstash_migrate_digests.py`, or put the secret again with the digest SHA256")
+        .hint("run credstash's `credstash_migrate_digests.py`, or write the secret again with the digest SHA256")
 }
 
 fn unreadable(item: ItemRef<'_>, what: &str) -> CloudError {
-    CloudError::new(CloudErrorKind::Malformed, format!("{} is no item of credstash: {what}", place(item)))
-        .hint("write the secret again with `credstash put`")
+    CloudError::new(
+        CloudErrorKind::Malformed,
+        format!("{} is not a valid item of credstash: {what}", description(item)),
+    )
+    .hint("write the secret again with `credstash put`")
 }
 
-fn place(item: ItemRef<'_>) -> String {
+fn description(item: ItemRef<'_>) -> String {
     let version = item.version.map(|version| format!(" (version {version})")).unwrap_or_default();
     format!("`{}`{version} in the table `{}`", item.name, item.table)
 }
@@ -269,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_region_of_the_keys_is_the_one_that_credstash_saved() {
+    fn the_saved_region_of_the_keys_is_used() {
         let home = tempfile::tempdir().expect("a temporary folder");
         let region = || saved_region(Some(home.path()));
         assert_eq!(region(), Ok(None));
@@ -282,7 +291,7 @@ mod tests {
         save("{}");
         assert_eq!(region(), Ok(None));
         save("no json");
-        assert_eq!(region().expect_err("a mistake").kind, CloudErrorKind::Invalid);
+        assert_eq!(region().expect_err("an invalid file").kind, CloudErrorKind::Invalid);
         assert_eq!(saved_region(None), Ok(None));
     }
 }

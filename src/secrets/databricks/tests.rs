@@ -1,4 +1,4 @@
-//! What each answer of a workspace becomes, against a server in this process.
+//! Secrets and errors of a workspace, against a server in this process.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ const ME: &str = r#"{"userName":"ada@lawfirms.example","groups":[]}"#;
 const SCOPES: &str = r#"{"scopes":[{"name":"family","backend_type":"DATABRICKS"},{"name":"vault",
     "backend_type":"AZURE_KEYVAULT","keyvault_metadata":{"resource_id":"/x","dns_name":"https://v.vault.azure.net/"}}]}"#;
 
-/// Answers `get` by the given function and everything else as a workspace of one scope with one key does.
+/// A workspace. `get` answers requests for a secret.
 fn workspace(get: impl Fn(&RecordedRequest) -> Reply + Send + Sync + 'static) -> (Clouds, TestServer) {
     let server = TestServer::start(move |asked, _| match asked.path() {
         "/api/2.0/secrets/get" => get(asked),
@@ -46,7 +46,7 @@ fn absent() -> Reply {
     error("404 Not Found", "RESOURCE_DOES_NOT_EXIST", "no such thing")
 }
 
-/// The failure, with the server's address as `HOST`.
+/// The error of a fetch, with `HOST` for the address of the server.
 async fn failure(
     scope: &str,
     key: &str,
@@ -59,7 +59,7 @@ async fn failure(
 }
 
 #[tokio::test]
-async fn a_value_comes_back_byte_for_byte() {
+async fn a_value_is_returned_unchanged() {
     let large = (0..128 << 10).map(|at| u8::try_from(at % 251).expect("small")).collect();
     for value in [b"line\nline\n".to_vec(), b"a\0b".to_vec(), vec![0xff, 0xfe, 0x80], Vec::new(), large] {
         let body = format!(r#"{{"key":"k","value":"{}"}}"#, STANDARD.encode(&value));
@@ -79,7 +79,7 @@ async fn names_are_encoded() {
 }
 
 #[tokio::test]
-async fn a_missing_key_is_told_from_a_missing_scope() {
+async fn a_missing_key_and_a_missing_scope_are_different_errors() {
     let error = failure("family", "analitics", |_| absent()).await;
     assert_eq!(
         (error.kind, &*error.message),
@@ -99,7 +99,7 @@ async fn a_missing_key_is_told_from_a_missing_scope() {
 }
 
 #[tokio::test]
-async fn who_may_not_read_is_named() {
+async fn a_denial_names_the_user() {
     let said = "ada does not have READ permission on scope criminal to perform this action.";
     let error = failure("criminal", "k", move |_| denied(said)).await;
     assert_eq!(error.kind, CloudErrorKind::Denied);
@@ -109,37 +109,37 @@ async fn who_may_not_read_is_named() {
 }
 
 #[tokio::test]
-async fn a_vault_that_refuses_the_workspace_is_not_the_nodes_fault() {
+async fn a_vault_that_refuses_the_workspace_is_reported_as_the_cause() {
     let error = failure("vault", "k", |_| denied("Access denied: KeyVault v refused Databricks")).await;
     assert_eq!(error.kind, CloudErrorKind::BackendRefuses);
     assert_eq!(error.message, "the Key Vault behind the scope `vault` of `HOST` refuses Databricks, not you");
     assert!(error.hint.expect("a hint").contains("2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"));
     let said = "KeyVault v. Client address is not authorized and caller is not a trusted service";
     let error = failure("vault", "k", move |_| denied(said)).await;
-    assert_eq!(error.hint.as_deref(), Some("let trusted Microsoft services through the vault's firewall"));
+    assert_eq!(error.hint.as_deref(), Some("allow trusted Microsoft services in the vault's firewall"));
 }
 
 #[tokio::test]
-async fn a_workspace_that_gives_values_in_notebooks_only_is_explained_with_the_way_out() {
+async fn a_user_that_may_read_in_notebooks_only_gets_a_hint() {
     let error = failure("family", "k", |_| error("400 Bad Request", "BAD_REQUEST", "only from DBUtils")).await;
     assert_eq!(error.kind, CloudErrorKind::Invalid);
-    assert_eq!(error.message, "`HOST` does not give `family/k` to `ada@lawfirms.example` outside of notebooks");
+    assert_eq!(error.message, "`HOST` returns `family/k` to `ada@lawfirms.example` in notebooks only");
     assert!(error.hint.expect("a hint").contains("`NAME={{secrets/family/k}}`"));
 }
 
 #[tokio::test]
-async fn a_name_that_no_vault_has_is_explained() {
+async fn an_invalid_name_is_reported() {
     for code in ["MALFORMED_REQUEST", "INVALID_PARAMETER_VALUE"] {
         let error = failure("vault", "a_b", move |_| error("400 Bad Request", code, "bad name")).await;
         assert_eq!(
             (error.kind, &*error.message),
-            (CloudErrorKind::Invalid, "`HOST` does not take the name `vault/a_b`")
+            (CloudErrorKind::Invalid, "`HOST` does not accept the name `vault/a_b`")
         );
     }
 }
 
 #[tokio::test]
-async fn a_rejected_token_is_not_a_missing_right() {
+async fn a_rejected_token_is_not_reported_as_a_denial() {
     let body = r#"{"error_code":403,"message":"Invalid access token."}"#;
     let error = failure("family", "k", move |_| reply("403 Forbidden", body)).await;
     assert_eq!((error.kind, &*error.message), (CloudErrorKind::TokenRejected, "`HOST` rejected the token (pat)"));
@@ -148,7 +148,7 @@ async fn a_rejected_token_is_not_a_missing_right() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_secret_is_not_quoted() {
+async fn a_malformed_answer_is_not_quoted() {
     for body in
         ["<html>dmFsdWU=</html>", r#"{"key":"k"}"#, r#"{"value":"no base64 "}"#, r#"{"value":7}"#, "{\"value\":\"dmF"]
     {
@@ -159,7 +159,7 @@ async fn an_answer_that_is_no_secret_is_not_quoted() {
 }
 
 #[tokio::test]
-async fn keys_are_listed_without_their_values_and_failures_are_told_as_of_the_scope() {
+async fn keys_are_listed_without_values_and_errors_name_the_scope() {
     let (clouds, server) = workspace(|_| absent());
     let keys = list(&clouds, "family").await.expect("keys");
     assert_eq!(keys.iter().map(|key| key.name.as_str()).collect::<Vec<_>>(), ["analytics", "b"]);

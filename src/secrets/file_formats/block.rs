@@ -1,21 +1,21 @@
-//! A marked block in a file that others also write to: what is between the marks is ours, all else stays byte for
-//! byte. A new block goes to the top: readers of these files take the first entry that matches.
+//! A marked block in a file that others also write to. Text outside the marks is not changed. A new block is added at the
+//! top, because readers of these files use the first matching entry.
 
-/// A begin or end mark stands alone: somebody edited the file, and guessing could lose lines.
+/// A start mark or an end mark has no counterpart. The file was edited, and a guess could remove lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a mark of nodeagent stands without its partner")]
+#[error("a mark of nodeagent has no counterpart")]
 pub struct UnpairedMarker;
 
-/// The marks of a name's block.
+/// The marks of a block.
 fn marks(name: &str) -> (String, String) {
     (format!("# >>> nodeagent {name} >>>"), format!("# <<< nodeagent {name} <<<"))
 }
 
-/// What is before a block and what is after it.
-type Around<'a> = (&'a [u8], &'a [u8]);
+/// The text before and after a block.
+type Surrounding<'a> = (&'a [u8], &'a [u8]);
 
-/// What is around the block; `None` when there is none.
-fn around<'a>(text: &'a [u8], name: &str) -> Result<Option<Around<'a>>, UnpairedMarker> {
+/// The text before and after the block. `None` without a block.
+fn surrounding<'a>(text: &'a [u8], name: &str) -> Result<Option<Surrounding<'a>>, UnpairedMarker> {
     let (begin, end) = marks(name);
     let (mut first, mut last, mut at) = (None, None, 0);
     for line in text.split_inclusive(|&byte| byte == b'\n') {
@@ -34,21 +34,21 @@ fn around<'a>(text: &'a [u8], name: &str) -> Result<Option<Around<'a>>, Unpaired
     }
 }
 
-/// Whether the text has a block of that name, or a half of one.
+/// Whether the text has a block with the name, or one of its marks.
 pub fn has_block(text: &[u8], name: &str) -> bool {
-    !matches!(around(text, name), Ok(None))
+    !matches!(surrounding(text, name), Ok(None))
 }
 
-/// The text with these lines as the block of that name.
+/// The text with the lines as the block with the name.
 pub fn with_block(text: &[u8], name: &str, lines: &[u8]) -> Result<Vec<u8>, UnpairedMarker> {
     let (begin, end) = marks(name);
-    let (before, after) = around(text, name)?.unwrap_or((&[], text));
+    let (before, after) = surrounding(text, name)?.unwrap_or((&[], text));
     Ok([before, begin.as_bytes(), b"\n", lines, end.as_bytes(), b"\n", after].concat())
 }
 
-/// The text without the block of that name.
+/// The text without the block with the name.
 pub fn without_block(text: &[u8], name: &str) -> Result<Vec<u8>, UnpairedMarker> {
-    let (before, after) = around(text, name)?.unwrap_or((&[], text));
+    let (before, after) = surrounding(text, name)?.unwrap_or((&[], text));
     Ok([before, after].concat())
 }
 
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_block_comes_first_is_replaced_in_place_and_goes_without_a_trace() {
+    fn a_block_is_added_at_the_top_replaced_in_place_and_removed_completely() {
         let others = b"db:5432:*:ann:caf\xe9\n";
         let once = with_block(others, "family", b"one\n").expect("paired");
         assert!(once.starts_with(b"# >>> nodeagent family >>>\none\n# <<< nodeagent family <<<\ndb:"));
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn each_profile_has_a_block_of_its_own() {
+    fn each_profile_has_its_own_block() {
         let one = with_block(b"", "family", b"one\n").expect("paired");
         let both = with_block(&one, "base", b"two\n").expect("paired");
         assert!(has_block(&both, "family") && has_block(&both, "base") && !has_block(&both, "fam"));
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_mark_is_not_guessed_at() {
+    fn a_mark_without_counterpart_is_an_error() {
         for text in [&b"# >>> nodeagent x >>>\n"[..], b"# <<< nodeagent x <<<\n# >>> nodeagent x >>>\n"] {
             assert_eq!(with_block(text, "x", b""), Err(UnpairedMarker));
             assert!(has_block(text, "x"));

@@ -1,18 +1,18 @@
-//! A file of variables that a shell reads with `. FILE` and systemd with `EnvironmentFile=`.
+//! An environment file, which a shell reads with `. FILE` and systemd with `EnvironmentFile=`.
 //!
-//! Both read double quotes alike: a backslash takes the meaning from `"`, `\`, `` ` `` and `$`, and a line break stands
-//! for itself (POSIX, Shell Command Language 2.2.3; systemd.exec(5)). Single quotes are another matter: older systemd
-//! takes a backslash in them for a sign.
+//! Both parse double quotes in the same way: a backslash escapes `"`, `\`, `` ` `` and `$`, and a line break is literal
+//! (POSIX, Shell Command Language 2.2.3; systemd.exec(5)). Single quotes differ: older versions of systemd interpret a
+//! backslash in them.
 
-use super::{FormatError, NUL};
+use super::format_error::{FormatError, NUL};
 
 const NOT_TEXT: FormatError = FormatError {
     what: "it is not UTF-8 text, and a variable must be",
-    hint: "deliver it with `file`, which takes any bytes",
+    hint: "deliver it with `file`, which accepts any bytes",
 };
 const CONTROL: FormatError = FormatError {
-    what: "it holds a control character, which systemd does not take in a variable",
-    hint: "deliver it with `file`, which takes any bytes",
+    what: "it contains a control character, which systemd does not accept in a variable",
+    hint: "deliver it with `file`, which accepts any bytes",
 };
 
 /// The line of one variable.
@@ -42,28 +42,28 @@ mod tests {
     use super::*;
     use crate::exec::{Cmd, Runner as _, SystemRunner};
 
-    /// What gives trouble in one shell or another.
-    const NASTY: &str = " a\"b'c\\d\\\\e$HOME`id`$(id)!!\n#f=g;h&|<>*?[]{}~ é \t";
+    /// Characters with a special meaning in shells.
+    const SPECIAL: &str = " a\"b'c\\d\\\\e$HOME`id`$(id)!!\n#f=g;h&|<>*?[]{}~ é \t";
 
     #[tokio::test]
-    async fn a_shell_reads_what_was_written() {
+    async fn a_shell_reads_the_same_value() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let file = temp.path().join("x.env");
         crate::fs::replace(
             &file,
-            &line("SECRET", NASTY.as_bytes()).expect("it fits"),
+            &line("SECRET", SPECIAL.as_bytes()).expect("it fits"),
             crate::fs::Attributes::mode(0o600),
         )
         .expect("written");
         for shell in ["sh", "bash"] {
             let script = format!(". {}; printf %s \"$SECRET\"", file.display());
             let read = SystemRunner::new(None, []).run(&Cmd::new(shell).args(["-c", &script])).await.expect("it runs");
-            assert_eq!(read.stdout, NASTY, "{shell}");
+            assert_eq!(read.stdout, SPECIAL, "{shell}");
         }
     }
 
     #[test]
-    fn what_systemd_would_drop_is_refused() {
+    fn values_that_systemd_ignores_are_refused() {
         assert_eq!(line("X", b"a\x1b[0m"), Err(CONTROL));
         assert_eq!(line("X", b"caf\xe9"), Err(NOT_TEXT));
         assert_eq!(line("X", b"a\0b"), Err(NUL));

@@ -1,45 +1,44 @@
-//! The file of git's own credential helper `store`: an address with user and password a line.
+//! The file of git's credential helper `store`. Each line is a URL with user and password.
 //!
-//! git rewrites the file at each use: it takes the line that matched out and puts it first, written in its own way
-//! (builtin/credential-store.c). So there are no marks: a line is ours by its server and user, and it is written as git
-//! writes it, byte for byte.
+//! git rewrites the file at each use and moves the matching line to the top (builtin/credential-store.c). Marks would not
+//! survive this. A line therefore belongs to nodeagent by its server and user, and has exactly the format of git.
 
 use std::fmt::Write as _;
 
 use url::{Position, Url};
 
-use super::{FormatError, one_line};
+use super::format_error::{FormatError, check_one_line};
 
-/// The line of one login.
+/// The line for a user of a server.
 pub(super) fn line(url: &Url, user: &str, value: &[u8]) -> Result<Vec<u8>, FormatError> {
-    one_line(value)?;
-    let (scheme, place) = place(url);
+    check_one_line(value)?;
+    let (scheme, server) = server(url);
     let mut line = format!("{scheme}://");
     encode(user.as_bytes(), &mut line);
     line.push(':');
     encode(value, &mut line);
     line.push('@');
-    line.push_str(&place);
+    line.push_str(&server);
     line.push('\n');
     Ok(line.into_bytes())
 }
 
-/// What a line of a login begins and ends with: all but the password. It is no secret.
+/// A line without its password. It is not secret.
 pub fn identity(url: &Url, user: &str) -> String {
-    let (scheme, place) = place(url);
+    let (scheme, server) = server(url);
     let mut name = format!("{scheme}://");
     encode(user.as_bytes(), &mut name);
-    format!("{name}@{place}")
+    format!("{name}@{server}")
 }
 
-/// Scheme and, encoded as git does, server with port.
-fn place(url: &Url) -> (&str, String) {
-    let mut place = String::new();
-    encode(url[Position::BeforeHost..Position::AfterPort].as_bytes(), &mut place);
-    (url.scheme(), place)
+/// The scheme, and the server with its port in git's encoding.
+fn server(url: &Url) -> (&str, String) {
+    let mut server = String::new();
+    encode(url[Position::BeforeHost..Position::AfterPort].as_bytes(), &mut server);
+    (url.scheme(), server)
 }
 
-/// Percent-encodes all but RFC 3986's unreserved characters, in small letters as git does.
+/// Percent-encodes all but the unreserved characters of RFC 3986, with lower-case digits as git does.
 fn encode(bytes: &[u8], text: &mut String) {
     for &byte in bytes {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -50,7 +49,7 @@ fn encode(bytes: &[u8], text: &mut String) {
     }
 }
 
-/// The identity of a line of the file, if it is a login.
+/// The identity of a line. `None` for a line that is not a URL with a user.
 fn identity_of(line: &[u8]) -> Option<String> {
     let line = std::str::from_utf8(line).ok()?.trim_end();
     let (scheme, rest) = line.split_once("://")?;
@@ -59,12 +58,12 @@ fn identity_of(line: &[u8]) -> Option<String> {
     Some(format!("{scheme}://{user}@{}", place.trim_end_matches('/')))
 }
 
-/// Whether one of these logins is in the file.
+/// Whether the file has a line with one of the identities.
 pub fn has_lines(text: &[u8], identities: &[String]) -> bool {
     lines(text).any(|line| identity_of(line).is_some_and(|identity| identities.contains(&identity)))
 }
 
-/// The file with these lines, and without other lines of these logins. What is as it shall be stays where it is.
+/// The file with the wanted lines, and without other lines of the identities. A line that is correct keeps its position.
 pub fn with_lines(text: &[u8], identities: &[String], wanted: &[u8]) -> Vec<u8> {
     let mut missing: Vec<&[u8]> = lines(wanted).collect();
     let mut kept = Vec::with_capacity(text.len() + wanted.len());
@@ -77,11 +76,11 @@ pub fn with_lines(text: &[u8], identities: &[String], wanted: &[u8]) -> Vec<u8> 
         }
         kept.extend(line);
     }
-    // git takes the first line that matches.
+    // git uses the first matching line.
     [missing.concat(), kept].concat()
 }
 
-/// The file without these logins.
+/// The file without lines of the identities.
 pub fn without_lines(text: &[u8], identities: &[String]) -> Vec<u8> {
     with_lines(text, identities, b"")
 }
@@ -99,14 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_written_as_git_writes_it() {
+    fn a_line_has_the_format_of_git() {
         let written = line(&url("http://127.0.0.1:8080"), "a@b", b"p:/@%\xe9 ~").expect("one line");
         assert_eq!(written, b"http://a%40b:p%3a%2f%40%25%e9%20~@127.0.0.1%3a8080\n");
         assert_eq!(identity_of(&written).as_deref(), Some(&*identity(&url("http://127.0.0.1:8080/"), "a@b")));
     }
 
     #[test]
-    fn logins_of_others_stay_and_ours_is_replaced_wherever_it_is() {
+    fn lines_of_others_are_kept_and_our_line_is_replaced() {
         let login = url("https://git.firm.example");
         let ours = [identity(&login, "bot")];
         let new = line(&login, "bot", b"new").expect("one line");

@@ -1,7 +1,8 @@
-//! How secrets stand in the files they go to, as those who read these files parse them. Pure: from values to bytes.
+//! The formats of the files that secrets are written to. Pure functions from values to bytes.
 
 mod block;
 mod env_file;
+mod format_error;
 mod git;
 mod netrc;
 mod pgpass;
@@ -14,53 +15,54 @@ use url::Url;
 
 pub use self::{
     block::{UnpairedMarker, has_block, with_block, without_block},
+    format_error::FormatError,
     git::{has_lines, identity, with_lines, without_lines},
     netrc::names_machine,
     template::{InvalidPlaceholder, TemplatePart, pieces},
 };
 
-/// How a secret stands in the file it goes to.
+/// The format of a secret in its file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SecretFormat {
-    /// The file is the value.
+    /// The file contains only the value.
     Whole,
-    /// A variable of a file that shells and systemd read.
+    /// A variable in an environment file of a shell or of systemd.
     Variable(String),
-    /// A line of a password file of PostgreSQL.
+    /// A line in a password file of PostgreSQL.
     Pgpass {
-        /// The server; `*` is any.
+        /// The host of the server. `*` matches any host.
         host: String,
-        /// Its port; `*` is any.
+        /// The port. `*` matches any port.
         port: String,
-        /// The database; `*` is any.
+        /// The database. `*` matches any database.
         database: String,
         /// The user of the database.
         user: String,
     },
-    /// An entry of a netrc.
+    /// An entry in a netrc.
     Netrc {
         /// The server.
         machine: String,
-        /// Who logs in there.
+        /// The user name.
         login: String,
     },
-    /// A line of a file that git's own credential helper `store` keeps.
+    /// A line in the file of git's credential helper `store`.
     GitCredentials {
-        /// The server, without user and password.
+        /// The address of the server, without user and password.
         url: Url,
-        /// Who logs in there.
+        /// The user name.
         user: String,
     },
-    /// A place in a template.
+    /// A placeholder in a template.
     Template,
 }
 
-/// What kind of file a form belongs to.
+/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FileFormat {
     /// One value.
     Whole,
-    /// Variables.
+    /// Environment variables.
     EnvFile,
     /// A password file of PostgreSQL.
     Pgpass,
@@ -68,12 +70,12 @@ pub enum FileFormat {
     Netrc,
     /// The file of git's credential helper `store`.
     GitCredentials,
-    /// A filled-in template.
+    /// A rendered template.
     Template,
 }
 
 impl FileFormat {
-    /// Whether others may have entries of their own in the file, which are kept.
+    /// Whether the file may contain entries of others, which are kept.
     pub fn is_shared(self) -> bool {
         matches!(self, Self::Pgpass | Self::Netrc | Self::GitCredentials)
     }
@@ -92,29 +94,11 @@ impl fmt::Display for FileFormat {
     }
 }
 
-/// A value that a format cannot hold, so that its readers would see another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{what}")]
-pub struct FormatError {
-    what: &'static str,
-    /// What to do.
-    pub hint: &'static str,
-}
-
-const LINE_BREAK: FormatError = FormatError {
-    what: "it holds a line break, and a line of this format cannot",
-    hint: "store the secret without (`printf %s` adds none), or deliver it with `file`",
-};
-const NUL: FormatError = FormatError {
-    what: "it holds a zero byte, and text cannot",
-    hint: "deliver it with `file`, which takes any bytes",
-};
-
-/// What goes into a file: it holds secrets, is not shown, and is wiped from memory when dropped.
+/// The content of a file with secrets. It is not printed, and it is wiped from memory when dropped.
 pub struct Rendered(Zeroizing<Vec<u8>>);
 
 impl Rendered {
-    /// Takes bytes in.
+    /// Wraps bytes.
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))
     }
@@ -132,7 +116,7 @@ impl fmt::Debug for Rendered {
 }
 
 impl SecretFormat {
-    /// The kind of file it belongs to.
+    /// The format of the file.
     pub fn kind(&self) -> FileFormat {
         match self {
             Self::Whole => FileFormat::Whole,
@@ -144,7 +128,10 @@ impl SecretFormat {
         }
     }
 
-    /// The value as it stands in its file, with the end of its line where it is one.
+    /// The value in its format, with a line end if the format has lines.
+    ///
+    /// # Errors
+    /// If the format cannot represent the value.
     pub fn written(&self, value: &[u8]) -> Result<Rendered, FormatError> {
         Ok(Rendered::new(match self {
             Self::Whole | Self::Template => value.to_vec(),
@@ -156,31 +143,26 @@ impl SecretFormat {
     }
 }
 
-/// Whether the value has a line break or a zero byte, which no format of lines can hold.
-fn one_line(value: &[u8]) -> Result<(), FormatError> {
-    if value.contains(&0) {
-        return Err(NUL);
-    }
-    if value.iter().any(|byte| matches!(byte, b'\n' | b'\r')) { Err(LINE_BREAK) } else { Ok(()) }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        format_error::{LINE_BREAK, NUL},
+        *,
+    };
 
     #[test]
-    fn a_file_in_the_making_is_not_shown() {
+    fn a_rendered_file_is_not_printed() {
         let written = SecretFormat::Variable("TOKEN".into()).written(b"hunter2").expect("it fits");
         assert_eq!(format!("{written:?}"), "Rendered([redacted])");
         assert_eq!(written.reveal(), b"TOKEN=\"hunter2\"\n");
     }
 
     #[test]
-    fn a_format_of_lines_holds_no_line_break() {
+    fn a_format_with_lines_refuses_line_breaks() {
         for form in [
             SecretFormat::Pgpass { host: "h".into(), port: "*".into(), database: "*".into(), user: "u".into() },
             SecretFormat::Netrc { machine: "m".into(), login: "l".into() },
-            SecretFormat::GitCredentials { url: "https://h".parse().expect("an address"), user: "u".into() },
+            SecretFormat::GitCredentials { url: "https://h".parse().expect("a URL"), user: "u".into() },
         ] {
             assert_eq!(form.written(b"hunter2\n").expect_err("a line break"), LINE_BREAK, "{form:?}");
             assert_eq!(form.written(b"hunter2\r").expect_err("a line break"), LINE_BREAK, "{form:?}");

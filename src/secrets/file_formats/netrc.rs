@@ -1,17 +1,17 @@
-//! An entry of a netrc: `machine HOST login NAME password VALUE`.
+//! An entry in a netrc: `machine HOST login NAME password VALUE`.
 //!
-//! Its readers (Python's `netrc` for pip, rust-netrc for uv, curl for git) do not agree on quotes and backslashes, and
-//! old ones break words at letters that are not ASCII. What they all read alike is taken; the rest is refused.
+//! Its readers (Python's `netrc` for pip, rust-netrc for uv, curl for git) differ in quotes and backslashes, and old ones
+//! split words at letters outside ASCII. Only values that all of them read in the same way are accepted.
 
-use super::{FormatError, one_line};
+use super::format_error::{FormatError, check_one_line};
 
 const NOT_ONE_WORD: FormatError = FormatError {
-    what: "it holds a character that readers of netrc do not agree on",
-    hint: "no space, no backslash, ASCII only, no `\"` or `#` at the beginning; or deliver it with `file`",
+    what: "it contains a character that readers of netrc interpret differently",
+    hint: "use ASCII without spaces and backslashes, and without `\"` or `#` at the start, or deliver it with `file`",
 };
 
 pub(super) fn line(machine: &str, login: &str, value: &[u8]) -> Result<Vec<u8>, FormatError> {
-    one_line(value)?;
+    check_one_line(value)?;
     let plain = value.iter().all(|&byte| byte.is_ascii_graphic() && byte != b'\\');
     if !plain || matches!(value.first(), None | Some(b'"' | b'#')) {
         return Err(NOT_ONE_WORD);
@@ -19,8 +19,8 @@ pub(super) fn line(machine: &str, login: &str, value: &[u8]) -> Result<Vec<u8>, 
     Ok([b"machine ", machine.as_bytes(), b" login ", login.as_bytes(), b" password ", value, b"\n"].concat())
 }
 
-/// Whether a netrc has an entry for a machine. Of two entries for one machine some readers take the first, others the
-/// last.
+/// Whether a netrc has an entry for a machine. If there are two entries for a machine, some readers use the first one and
+/// others the last one.
 pub fn names_machine(text: &[u8], machine: &str) -> bool {
     let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#"));
     let mut words = lines.flat_map(|line| line.split(u8::is_ascii_whitespace)).filter(|word| !word.is_empty());
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_readers_see_differently_is_refused() {
+    fn values_that_readers_interpret_differently_are_refused() {
         for value in [r"a\b", "a b", "\"a\"", "#a", "caf\u{e9}", "", "a\tb"] {
             assert_eq!(line("m", "l", value.as_bytes()), Err(NOT_ONE_WORD), "{value}");
         }
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_is_found_by_its_keyword_only() {
+    fn a_machine_is_recognized_by_its_keyword() {
         let text = b"# machine a\nmachine b\n\tlogin machine password c\ndefault login x password machine a\n";
         assert!(names_machine(text, "b"));
         assert!(!names_machine(text, "a") && !names_machine(text, "c") && !names_machine(text, "password"));

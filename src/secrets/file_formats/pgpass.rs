@@ -1,10 +1,10 @@
-//! A line of a password file of PostgreSQL: `host:port:database:user:password`, `:` and `\` behind a backslash
+//! A line in a password file of PostgreSQL: `host:port:database:user:password`. A backslash escapes `:` and `\`
 //! (PostgreSQL manual, "The Password File").
 
-use super::{FormatError, one_line};
+use super::format_error::{FormatError, check_one_line};
 
 pub(super) fn line(fields: [&String; 4], value: &[u8]) -> Result<Vec<u8>, FormatError> {
-    one_line(value)?;
+    check_one_line(value)?;
     let mut line = Vec::with_capacity(2 * value.len() + 256);
     for field in fields {
         escaped(field.as_bytes(), &mut line);

@@ -1,18 +1,18 @@
-//! Templates: text with `${secret.KEY}` in it, and nothing else. No logic, no other value, no name that is passed over.
+//! Templates: text with placeholders `${secret.KEY}`. There is no logic, and other placeholders are errors.
 
 use std::ops::Range;
 
 /// A part of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TemplatePart<S = String> {
-    /// Text as it is.
+    /// Literal text.
     Text(String),
-    /// The value of a secret: its key, or whatever stands for it.
+    /// A secret, by its key or another reference.
     Secret(S),
 }
 
 impl<S> TemplatePart<S> {
-    /// The secret, if it is one.
+    /// The secret. `None` for text.
     pub fn secret(&self) -> Option<&S> {
         match self {
             Self::Secret(secret) => Some(secret),
@@ -21,18 +21,18 @@ impl<S> TemplatePart<S> {
     }
 }
 
-/// A `${…}` that names no secret.
+/// A placeholder that names no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidPlaceholder {
-    /// Where it stands.
+    /// Its position in the template.
     pub place: Range<usize>,
-    /// What stands there.
+    /// Its text.
     pub found: String,
-    /// Whether its brace is never closed.
+    /// Whether the closing brace is missing.
     pub is_open: bool,
 }
 
-/// Takes a template apart; `is_key` knows what a key looks like. `$${` stands for `${`.
+/// Parses a template. `is_key` checks the syntax of a key. `$${` is a literal `${`.
 pub fn pieces(text: &str, is_key: impl Fn(&str) -> bool) -> Result<Vec<TemplatePart>, InvalidPlaceholder> {
     let mut pieces = Vec::new();
     let mut literal = String::new();
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_found_and_nothing_else_is_touched() {
+    fn placeholders_are_parsed_and_other_text_is_unchanged() {
         let found = pieces("user=ann $HOME $5\npw=${secret.db-pw}$${HOME}\n", is_key).expect("sound");
         let text = |text: &str| TemplatePart::Text(text.to_owned());
         assert_eq!(found, [text("user=ann $HOME $5\npw="), TemplatePart::Secret("db-pw".into()), text("${HOME}\n")]);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_no_secret_is_an_error_at_its_place() {
+    fn an_invalid_placeholder_is_an_error_with_its_position() {
         for (text, found, is_open) in [
             ("é ${vars.x}", "${vars.x}", false),
             ("${secret.}", "${secret.}", false),

@@ -1,4 +1,4 @@
-//! Credentials of a container: tasks of ECS, pods of EKS
+//! Credentials of a container: a task of ECS or a pod of EKS
 //! (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>).
 
 use std::{path::PathBuf, time::Duration};
@@ -7,12 +7,14 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use url::Url;
 
-use super::Credentials;
 use crate::{
     cloud::{
         CloudError, CloudErrorKind,
-        aws::{client::secret, settings::Settings},
-        read_token,
+        aws::{
+            credential_types::{Credentials, deserialize_secret},
+            settings::Settings,
+        },
+        client_environment::read_token,
     },
     http::{Client, Request, RetryPolicy, is_loopback},
     redact::Secret,
@@ -20,10 +22,10 @@ use crate::{
 
 const RELATIVE: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
 const FULL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
-/// Where a relative address is.
+/// The host of a relative address.
 const HOST: &str = "169.254.170.2";
-/// What plain http may be spoken to beside loopback: the endpoints of ECS and EKS on the machine's own link.
-const LINK: [&str; 3] = [HOST, "169.254.170.23", "[fd00:ec2::23]"];
+/// The hosts besides loopback that plain http is allowed for: the link-local endpoints of ECS and EKS.
+const LINK_LOCAL_HOSTS: [&str; 3] = [HOST, "169.254.170.23", "[fd00:ec2::23]"];
 const RETRYING: RetryPolicy = RetryPolicy {
     budget: Duration::from_secs(10),
     statuses: &[429, 500, 502, 503, 504],
@@ -31,49 +33,54 @@ const RETRYING: RetryPolicy = RetryPolicy {
 };
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An endpoint that gives out credentials.
+/// An endpoint that returns credentials.
 #[derive(Debug, Clone)]
 pub(super) struct ContainerEndpoint {
     url: Url,
-    token: Option<ContainerToken>,
+    token: Option<AuthorizationToken>,
 }
 
 #[derive(Debug, Clone)]
-enum ContainerToken {
-    /// Read anew each time: it is replaced under provider.
+/// The token that authorizes a request to the endpoint.
+enum AuthorizationToken {
+    /// A file, read for each request because the platform replaces it.
     File(PathBuf),
     Token(Secret),
 }
 
-/// What the endpoint answers.
+/// The answer of the endpoint.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct CredentialResponse {
     access_key_id: String,
-    #[serde(deserialize_with = "secret")]
+    #[serde(deserialize_with = "deserialize_secret")]
     secret_access_key: Secret,
-    #[serde(deserialize_with = "secret")]
+    #[serde(deserialize_with = "deserialize_secret")]
     token: Secret,
     expiration: Option<Timestamp>,
 }
 
 impl ContainerEndpoint {
-    /// The endpoint that variables name. One that anybody could stand behind is refused.
+    /// The endpoint that the variables configure.
+    ///
+    /// # Errors
+    /// If the address is not trusted: over plain http, another machine could answer.
     pub(super) fn find(settings: &Settings) -> Result<Option<Self>, CloudError> {
         let url = match (settings.variable(RELATIVE), settings.variable(FULL)) {
             (Some(path), _) => {
                 let url = Url::parse(&format!("http://{HOST}{path}")).ok();
                 url.filter(|url| path.starts_with('/') && url.host_str() == Some(HOST))
-                    .ok_or_else(|| wrong(RELATIVE))?
+                    .ok_or_else(|| untrusted(RELATIVE))?
             }
-            (None, Some(address)) => Url::parse(address).ok().filter(is_trusted).ok_or_else(|| wrong(FULL))?,
+            (None, Some(address)) => Url::parse(address).ok().filter(is_trusted).ok_or_else(|| untrusted(FULL))?,
             (None, None) => return Ok(None),
         };
-        let file =
-            settings.variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE").map(|path| ContainerToken::File(path.into()));
+        let file = settings
+            .variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
+            .map(|path| AuthorizationToken::File(path.into()));
         let token = || {
             let token = settings.variable("AWS_CONTAINER_AUTHORIZATION_TOKEN")?;
-            Some(ContainerToken::Token(Secret::from(token.to_owned())))
+            Some(AuthorizationToken::Token(Secret::from(token.to_owned())))
         };
         Ok(Some(Self { url, token: file.or_else(token) }))
     }
@@ -94,9 +101,9 @@ impl ContainerEndpoint {
             };
             return Err(CloudError::new(kind, failed).hint("check the task's or the pod's role and its agent"));
         }
-        // The parser's words may quote what it read.
+        // The parser's message is dropped: it may quote the answer.
         let given: CredentialResponse = answer.json().map_err(|_| {
-            CloudError::new(CloudErrorKind::Malformed, format!("{place} {} did not answer with credentials", self.url))
+            CloudError::new(CloudErrorKind::Malformed, format!("{place} {} returned no credentials", self.url))
         })?;
         Ok(Credentials {
             key: given.access_key_id,
@@ -107,7 +114,7 @@ impl ContainerEndpoint {
     }
 }
 
-impl ContainerToken {
+impl AuthorizationToken {
     fn token(&self) -> Result<Secret, CloudError> {
         let token = match self {
             Self::Token(token) => token.clone(),
@@ -129,29 +136,28 @@ impl ContainerToken {
 fn is_trusted(url: &Url) -> bool {
     match url.scheme() {
         "https" => true,
-        "http" => is_loopback(url) || url.host_str().is_some_and(|host| LINK.contains(&host)),
+        "http" => is_loopback(url) || url.host_str().is_some_and(|host| LINK_LOCAL_HOSTS.contains(&host)),
         _ => false,
     }
 }
 
-fn wrong(variable: &str) -> CloudError {
-    let failed = CloudError::new(
-        CloudErrorKind::Invalid,
-        format!("{variable} is not an address that credentials may come from"),
-    );
-    failed.hint("https, or http to loopback or to the endpoints of ECS and EKS")
+fn untrusted(variable: &str) -> CloudError {
+    let failed =
+        CloudError::new(CloudErrorKind::Invalid, format!("{variable} is not a trusted address for credentials"));
+    failed.hint("use https, or http to loopback or to the endpoints of ECS and EKS")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::settings::tests::settings, *};
+    use super::*;
+    use crate::cloud::aws::settings::tests::settings;
 
     fn found(variables: &[(&str, &str)]) -> Result<Option<ContainerEndpoint>, CloudError> {
         ContainerEndpoint::find(&settings(variables, "", ""))
     }
 
     #[test]
-    fn a_relative_address_is_of_ecs_and_counts_first() {
+    fn a_relative_address_belongs_to_ecs_and_is_preferred() {
         let both = [(RELATIVE, "/v2/credentials/x"), (FULL, "https://example.org/")];
         let url = found(&both).expect("trusted").expect("configured").url;
         assert_eq!(url.as_str(), "http://169.254.170.2/v2/credentials/x");
@@ -159,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_do_not_come_from_just_anybody() {
+    fn credentials_are_accepted_from_trusted_addresses_only() {
         for address in
             ["https://example.org/c", "http://127.0.0.1:1/c", "http://169.254.170.23/v1/c", "http://[fd00:ec2::23]/c"]
         {
@@ -168,12 +174,12 @@ mod tests {
         for address in ["http://example.org/c", "http://169.254.169.254/c", "file:///etc/passwd", "no address"] {
             assert_eq!(found(&[(FULL, address)]).expect_err(address).kind, CloudErrorKind::Invalid);
         }
-        // It would be a user name in front of another host.
+        // The part before `@` would be the user name, and the host another one.
         assert!(found(&[(RELATIVE, "@example.org/c")]).is_err());
     }
 
     #[test]
-    fn a_token_of_more_than_one_line_is_no_header() {
+    fn a_token_with_more_than_one_line_is_refused() {
         let variables = [(FULL, "http://127.0.0.1:1/c"), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "a\r\nb: c")];
         let token = found(&variables).expect("trusted").expect("configured").token.expect("a token");
         assert!(token.token().is_err());

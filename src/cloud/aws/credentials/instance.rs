@@ -7,11 +7,14 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use url::Url;
 
-use super::{Credentials, none};
+use super::error::not_configured;
 use crate::{
     cloud::{
         CloudError, CloudErrorKind,
-        aws::client::{AwsClient, secret},
+        aws::{
+            client::AwsClient,
+            credential_types::{Credentials, deserialize_secret},
+        },
     },
     http::{Answer, Client, HttpError, Request},
     redact::Secret,
@@ -19,13 +22,13 @@ use crate::{
 
 const DEFAULT: &str = "http://169.254.169.254";
 const DEFAULT_IPV6: &str = "http://[fd00:ec2::254]";
-/// A node that is no instance waits this long in all at most: nobody may answer at that address.
+/// On a machine that is not an instance, no server answers at the address. This limits the wait.
 const TIMEOUT: Duration = Duration::from_secs(1);
 const ATTEMPTS: u32 = 2;
 const PAUSE: Duration = Duration::from_millis(200);
 const ROLES: &str = "latest/meta-data/iam/security-credentials/";
 
-/// The service, and how patiently it is asked.
+/// The metadata service of the instance, with the limits of a request.
 pub(in crate::cloud::aws) struct InstanceMetadata<'a> {
     http: &'a Client,
     base: Url,
@@ -33,29 +36,29 @@ pub(in crate::cloud::aws) struct InstanceMetadata<'a> {
     attempts: u32,
 }
 
-/// What the service gives for a role.
+/// The answer of the service for a role.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct CredentialResponse {
     code: Option<String>,
     access_key_id: Option<String>,
-    #[serde(default, deserialize_with = "maybe_secret")]
+    #[serde(default, deserialize_with = "some_secret")]
     secret_access_key: Option<Secret>,
-    #[serde(default, deserialize_with = "maybe_secret")]
+    #[serde(default, deserialize_with = "some_secret")]
     token: Option<Secret>,
     expiration: Option<Timestamp>,
 }
 
-fn maybe_secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Secret>, D::Error> {
-    secret(from).map(Some)
+fn some_secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Secret>, D::Error> {
+    deserialize_secret(from).map(Some)
 }
 
 impl<'a> InstanceMetadata<'a> {
-    /// The service where variables and the profile say it is.
+    /// The service at the configured address.
     pub(in crate::cloud::aws) fn of(client: &'a AwsClient) -> Result<Self, CloudError> {
         let setting = |name: &str| {
             let key = name.trim_start_matches("AWS_").to_ascii_lowercase();
-            client.settings.variable(name).or_else(|| client.settings.of_profile(&key))
+            client.settings.variable(name).or_else(|| client.settings.profile_value(&key))
         };
         let ipv6 =
             setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE").is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6"));
@@ -80,40 +83,44 @@ impl<'a> InstanceMetadata<'a> {
         let role = text(&roles).and_then(|text| text.lines().next()).map(str::trim).filter(|role| !role.is_empty());
         let role = match (roles.status, role) {
             (200, Some(role)) => role.to_owned(),
-            (200 | 404, _) => return Err(none().said("the instance has no role")),
-            (status, _) => return Err(odd(&format!("answered with status {status} when asked for its role"))),
+            (200 | 404, _) => return Err(not_configured().said("the instance has no role")),
+            (status, _) => return Err(unexpected(&format!("answered with status {status} when asked for its role"))),
         };
         let answer = self.get(&format!("{ROLES}{role}"), &token).await?;
-        // The parser's words may quote what it read.
+        // The parser's message is dropped: it may quote the answer.
         let given: CredentialResponse =
-            answer.json().map_err(|_| odd(&format!("gave no credentials for the role `{role}`")))?;
+            answer.json().map_err(|_| unexpected(&format!("returned no credentials for the role `{role}`")))?;
         if let Some(code) = given.code.filter(|code| code != "Success") {
-            let failed = odd(&format!("gives no credentials for the role `{role}`")).said(&code);
+            let failed = unexpected(&format!("returns no credentials for the role `{role}`")).said(&code);
             return Err(failed.hint("check the role's trust in ec2.amazonaws.com"));
         }
         match (given.access_key_id, given.secret_access_key, given.token) {
             (Some(key), Some(secret), Some(token)) => {
                 Ok(Credentials { key, secret, token: Some(token), expires: given.expiration })
             }
-            _ => Err(odd(&format!("gave no credentials for the role `{role}`"))),
+            _ => Err(unexpected(&format!("returned no credentials for the role `{role}`"))),
         }
     }
 
-    /// The region the instance is in, if the service says.
+    /// The region of the instance, if the service returns it.
     pub(in crate::cloud::aws) async fn region(&self) -> Option<String> {
         let token = self.token().await.ok()?;
         let answer = self.get("latest/meta-data/placement/region", &token).await.ok()?;
         text(&answer).filter(|_| answer.status == 200).map(|region| region.trim().to_owned())
     }
 
-    /// The session that version 2 asks for. Nobody there means that nothing is configured.
+    /// The session token that version 2 requires. If no service answers, no credentials are configured.
     async fn token(&self) -> Result<Secret, CloudError> {
         let request =
             Request::put(self.url("latest/api/token")).header("x-aws-ec2-metadata-token-ttl-seconds", "21600");
         match self.ask(request).await {
             Ok(answer) if answer.status == 200 => Ok(Secret::new(answer.body.trim_ascii().to_vec())),
-            Ok(answer) => Err(none().said(&format!("the metadata service answered with status {}", answer.status))),
-            Err(error) => Err(none().said(&format!("no metadata service at {}: {}", error.url, error.problem))),
+            Ok(answer) => {
+                Err(not_configured().said(&format!("the metadata service answered with status {}", answer.status)))
+            }
+            Err(error) => {
+                Err(not_configured().said(&format!("no metadata service at {}: {}", error.url, error.problem)))
+            }
         }
     }
 
@@ -135,7 +142,7 @@ impl<'a> InstanceMetadata<'a> {
     }
 
     fn url(&self, path: &str) -> Url {
-        // A role's name needs no encoding; anything else stays below the base.
+        // The name of a role needs no encoding.
         self.base.join(path).unwrap_or_else(|_| self.base.clone())
     }
 }
@@ -144,6 +151,6 @@ fn text(answer: &Answer) -> Option<&str> {
     std::str::from_utf8(&answer.body).ok()
 }
 
-fn odd(what: &str) -> CloudError {
+fn unexpected(what: &str) -> CloudError {
     CloudError::new(CloudErrorKind::Malformed, format!("the instance's metadata service {what}"))
 }

@@ -1,31 +1,38 @@
-//! Credentials as a profile of the shared files names them, roles upon roles included.
+//! Credentials of a profile in the shared files, including chains of roles.
 
 use super::{
-    BaseProvider, ContainerEndpoint, CredentialProvider, Credentials, Role, SESSION, WebIdentity, environment, half,
+    container::ContainerEndpoint,
+    environment,
+    error::incomplete,
+    provider::{BaseProvider, CredentialProvider},
 };
 use crate::cloud::{
     CloudError, CloudErrorKind,
-    aws::settings::{Section, Settings},
+    aws::{
+        credential_types::{Credentials, DEFAULT_SESSION_NAME, RoleToAssume, WebIdentity},
+        settings::{Section, Settings},
+    },
 };
 
-/// The provider of the profile that counts; `None` when it has no credentials.
+/// The provider that the selected profile configures. `None` if the profile has no credentials.
 pub(super) fn provider(settings: &Settings) -> Result<Option<CredentialProvider>, CloudError> {
     let name = settings.profile_name();
-    if settings.profile(name).is_none() && settings.profile_asked_for().is_none() {
+    if settings.profile(name).is_none() && settings.requested_profile().is_none() {
         return Ok(None);
     }
-    Ok(of(settings, name, &mut Vec::new())?
-        .map(|provider| CredentialProvider { described: format!("the profile `{name}`"), ..provider }))
+    let provider = provider_of(settings, name, &mut Vec::new())?;
+    Ok(provider.map(|provider| CredentialProvider { description: format!("the profile `{name}`"), ..provider }))
 }
 
-fn of<'a>(
+/// The provider of a profile. `seen` contains the profiles that led to it through `source_profile`.
+fn provider_of<'a>(
     settings: &'a Settings,
     name: &'a str,
     seen: &mut Vec<&'a str>,
 ) -> Result<Option<CredentialProvider>, CloudError> {
     let section = settings.profile(name).ok_or_else(|| missing(settings, name))?;
     seen.push(name);
-    let plain = |base| Some(CredentialProvider { base, roles: Vec::new(), described: String::new() });
+    let plain = |base| Some(CredentialProvider::new(base, ""));
     let Some(arn) = section.text("role_arn") else {
         let keys = keys(section, name)?.map(BaseProvider::Keys);
         return if keys.is_none() {
@@ -35,32 +42,32 @@ fn of<'a>(
         };
     };
     if section.text("mfa_serial").is_some() {
-        let failed = mistake(name, "asks for a person's second factor (`mfa_serial`)");
-        return Err(failed.hint("a node has no person at hand: use a role without one"));
+        let error = invalid(name, "requires a second factor (`mfa_serial`)");
+        return Err(error.hint("nobody can enter it on a node: use a role without `mfa_serial`"));
     }
-    let session = section.text("role_session_name").unwrap_or(SESSION).to_owned();
+    let session = section.text("role_session_name").unwrap_or(DEFAULT_SESSION_NAME).to_owned();
     if let Some(file) = section.text("web_identity_token_file") {
         return Ok(plain(BaseProvider::WebIdentity(WebIdentity { file: file.into(), role: arn.to_owned(), session })));
     }
     let mut provider = match (section.text("source_profile"), section.text("credential_source")) {
         (Some(source), None) if source == name => keys(section, name)?.map(BaseProvider::Keys).and_then(plain),
         (Some(source), None) if seen.contains(&source) => {
-            let round = format!("has the source `{source}`, which has it as its source");
-            return Err(mistake(name, &round).hint("let one of them have keys of its own"));
+            let round = format!("has the source `{source}`, which in turn has it as its source");
+            return Err(invalid(name, &round).hint("give one of the two profiles keys of its own"));
         }
-        (Some(source), None) => of(settings, source, seen)?,
-        (None, Some(source)) => from(settings, name, source)?.and_then(plain),
+        (Some(source), None) => provider_of(settings, source, seen)?,
+        (None, Some(source)) => credential_source(settings, name, source)?.and_then(plain),
         (None, None) => {
-            let failed = mistake(name, "names a role and not with whose credentials it is assumed");
-            return Err(failed.hint("add `source_profile` or `credential_source`"));
+            let error = invalid(name, "names a role, but not the credentials to assume it with");
+            return Err(error.hint("add `source_profile` or `credential_source`"));
         }
         (Some(_), Some(_)) => {
-            let failed = mistake(name, "has both `source_profile` and `credential_source`");
-            return Err(failed.hint("leave one of them out"));
+            let error = invalid(name, "has both `source_profile` and `credential_source`");
+            return Err(error.hint("remove one of them"));
         }
     }
-    .ok_or_else(|| mistake(name, "takes on a role, and its source has no credentials").hint("give its source keys"))?;
-    provider.roles.push(Role {
+    .ok_or_else(|| invalid(name, "assumes a role, and its source has no credentials").hint("add keys to the source"))?;
+    provider.roles.push(RoleToAssume {
         arn: arn.to_owned(),
         session,
         external_id: section.text("external_id").map(str::to_owned),
@@ -69,13 +76,13 @@ fn of<'a>(
     Ok(Some(provider))
 }
 
-/// `credential_source`: what is there beside the shared files.
-fn from(settings: &Settings, name: &str, source: &str) -> Result<Option<BaseProvider>, CloudError> {
+/// The base credentials that `credential_source` names.
+fn credential_source(settings: &Settings, name: &str, source: &str) -> Result<Option<BaseProvider>, CloudError> {
     match source {
-        "Environment" => Ok(environment(settings)?.map(BaseProvider::Keys)),
+        "Environment" => Ok(environment::access_keys(settings)?.map(BaseProvider::Keys)),
         "EcsContainer" => Ok(ContainerEndpoint::find(settings)?.map(BaseProvider::Container)),
         "Ec2InstanceMetadata" => Ok(Some(BaseProvider::Instance)),
-        other => Err(mistake(name, &format!("has the unknown `credential_source` `{other}`"))
+        other => Err(invalid(name, &format!("has the unknown `credential_source` `{other}`"))
             .hint("the known ones are `Environment`, `EcsContainer` and `Ec2InstanceMetadata`")),
     }
 }
@@ -90,37 +97,38 @@ fn keys(section: &Section, name: &str) -> Result<Option<Credentials>, CloudError
             expires: None,
         })),
         (None, None) => Ok(None),
-        (Some(_), None) => Err(half(&of_profile("aws_access_key_id"), "`aws_secret_access_key`")),
-        (None, Some(_)) => Err(half(&of_profile("aws_secret_access_key"), "`aws_access_key_id`")),
+        (Some(_), None) => Err(incomplete(&of_profile("aws_access_key_id"), "`aws_secret_access_key`")),
+        (None, Some(_)) => Err(incomplete(&of_profile("aws_secret_access_key"), "`aws_access_key_id`")),
     }
 }
 
-/// Ways of the official clients that need a person or a program.
+/// Providers of the official clients that require a person or a program.
 fn unsupported(section: &Section, name: &str) -> Option<CloudError> {
     let key = ["sso_session", "sso_start_url", "credential_process", "login_session"];
     let key = key.into_iter().find(|key| section.text(key).is_some())?;
-    let failed = CloudError::new(
+    let error = CloudError::new(
         CloudErrorKind::NotConfigured,
-        format!("the profile `{name}` uses `{key}`, which a node cannot"),
+        format!("the profile `{name}` uses `{key}`, which does not work on a node"),
     );
-    Some(failed.hint("use an instance profile, a role with `source_profile`, or keys"))
+    Some(error.hint("use an instance profile, a role with `source_profile`, or keys"))
 }
 
 fn missing(settings: &Settings, name: &str) -> CloudError {
     let names: Vec<String> = settings.profile_names().map(|name| format!("`{name}`")).collect();
-    let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    let failed =
+    let list = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let error =
         CloudError::new(CloudErrorKind::Invalid, format!("there is no profile `{name}` in the shared files of AWS"));
-    failed.hint(format!("the profiles there: {there}"))
+    error.hint(format!("the profiles are: {list}"))
 }
 
-fn mistake(name: &str, what: &str) -> CloudError {
+fn invalid(name: &str, what: &str) -> CloudError {
     CloudError::new(CloudErrorKind::Invalid, format!("the profile `{name}` {what}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::settings::tests::settings, *};
+    use super::*;
+    use crate::cloud::aws::settings::tests::settings;
 
     const FILES: &str = "\
 [profile keys]
@@ -174,12 +182,12 @@ region = eu-west-1
     }
 
     #[test]
-    fn a_role_stands_on_the_roles_and_keys_of_its_source() {
+    fn a_role_is_assumed_with_the_roles_and_keys_of_its_source() {
         let second = way_of("second").expect("well-formed").expect("credentials");
         assert_eq!(roles(&second), ["first", "second"]);
         assert_eq!(second.roles[1].external_id.as_deref(), Some("abc"));
         assert!(matches!(&second.base, BaseProvider::Keys(keys) if keys.key == "AKID"));
-        assert!(second.renews());
+        assert!(second.is_renewable());
         let own = way_of("self").expect("well-formed").expect("credentials");
         assert!(matches!(&own.base, BaseProvider::Keys(keys) if keys.key == "OWN"));
     }
@@ -195,7 +203,7 @@ region = eu-west-1
     }
 
     #[test]
-    fn what_cannot_be_is_said_with_its_profile() {
+    fn an_invalid_profile_is_an_error_that_names_the_profile() {
         for (name, said) in [
             ("round", "the profile `trip` has the source `round`, which has it as its source"),
             ("alone", "the profile `alone` names a role and not with whose credentials it is assumed"),
@@ -211,7 +219,7 @@ region = eu-west-1
     }
 
     #[test]
-    fn a_profile_without_credentials_leaves_it_to_the_next_way() {
+    fn without_credentials_in_the_profile_the_next_provider_is_used() {
         assert!(way_of("region").expect("well-formed").is_none());
         assert!(provider(&settings(&[], FILES, "")).expect("no default profile").is_none());
     }

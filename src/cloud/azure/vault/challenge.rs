@@ -1,4 +1,5 @@
-//! Which token a vault is sent: one for the very service that its address is of, whatever the vault says.
+//! The resource of the token that a vault receives. It must be the service that the vault's address belongs to, even if
+//! the vault's challenge names another one.
 //!
 //! <https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses>
 
@@ -6,7 +7,7 @@ use url::Url;
 
 use crate::http::is_loopback;
 
-/// The resources of the clouds' Key Vaults. A vault's host is a name below the resource's.
+/// The resources of Key Vault in the Azure clouds. The host of a vault is a subdomain of the resource's host.
 const RESOURCES: [&str; 6] = [
     "https://vault.azure.net",
     "https://vault.usgovcloudapi.net",
@@ -17,11 +18,11 @@ const RESOURCES: [&str; 6] = [
 ];
 
 /// The resource of a vault of a known cloud.
-pub(super) fn usual(vault: &Url) -> Option<&'static str> {
-    RESOURCES.into_iter().find(|resource| is_below(vault, resource))
+pub(super) fn known_resource(vault: &Url) -> Option<&'static str> {
+    RESOURCES.into_iter().find(|resource| is_subdomain(vault, resource))
 }
 
-/// The resource that a challenge names: `Bearer authorization="…", resource="…"`, or a scope in its place.
+/// The resource in a challenge: `Bearer authorization="…", resource="…"`, or `scope` instead of `resource`.
 pub(super) fn resource(challenge: &str) -> Option<String> {
     let parts = challenge.strip_prefix("Bearer ")?;
     let value = |wanted: &str| {
@@ -33,16 +34,16 @@ pub(super) fn resource(challenge: &str) -> Option<String> {
     Some(named.trim_end_matches('/').to_owned())
 }
 
-/// Whether a token for a resource may be shown to a vault: its host is below the resource's, or it is a vault of this
-/// machine that names a known cloud.
-pub(super) fn is_of(vault: &Url, resource: &str) -> bool {
-    is_below(vault, resource) || is_loopback(vault) && RESOURCES.contains(&resource)
+/// Whether a vault may receive a token for a resource: its host is a subdomain of the resource's host, or the vault is on
+/// this machine and names the resource of a known cloud.
+pub(super) fn accepts(vault: &Url, resource: &str) -> bool {
+    is_subdomain(vault, resource) || is_loopback(vault) && RESOURCES.contains(&resource)
 }
 
-fn is_below(vault: &Url, resource: &str) -> bool {
+fn is_subdomain(vault: &Url, resource: &str) -> bool {
     let Some(resource) = Url::parse(resource).ok().filter(|url| url.scheme() == "https") else { return false };
     match (vault.host_str(), resource.host_str()) {
-        // A name of one part would stand for everything below it.
+        // A name with one label is a top-level domain, which contains the hosts of others.
         (Some(host), Some(above)) if above.contains('.') => {
             host.strip_suffix(above).is_some_and(|name| name.len() > 1 && name.ends_with('.'))
         }
@@ -60,12 +61,12 @@ mod tests {
 
     #[test]
     fn a_vault_of_a_known_cloud_needs_no_challenge() {
-        assert_eq!(usual(&vault("https://family.vault.azure.net/")), Some("https://vault.azure.net"));
-        assert_eq!(usual(&vault("https://family.vault.azure.cn")), Some("https://vault.azure.cn"));
+        assert_eq!(known_resource(&vault("https://family.vault.azure.net/")), Some("https://vault.azure.net"));
+        assert_eq!(known_resource(&vault("https://family.vault.azure.cn")), Some("https://vault.azure.cn"));
         for other in
             ["https://family.vault.azure.net.example.org", "https://vault.azure.net", "https://familyvault.azure.net"]
         {
-            assert_eq!(usual(&vault(other)), None, "{other}");
+            assert_eq!(known_resource(&vault(other)), None, "{other}");
         }
     }
 
@@ -83,8 +84,8 @@ mod tests {
     #[test]
     fn a_token_goes_only_to_a_host_of_its_own_service() {
         let stack = vault("https://family.vault.local.example.org");
-        assert!(is_of(&stack, "https://vault.local.example.org"));
-        assert!(is_of(&vault("https://127.0.0.1:5701"), "https://vault.azure.net"));
+        assert!(accepts(&stack, "https://vault.local.example.org"));
+        assert!(accepts(&vault("https://127.0.0.1:5701"), "https://vault.azure.net"));
         for (host, resource) in [
             ("https://evil.example.org", "https://vault.azure.net"),
             ("https://family.vault.azure.net", "https://management.azure.com"),
@@ -93,7 +94,7 @@ mod tests {
             ("https://family.example.org", "http://example.org"),
             ("https://127.0.0.1:5701", "https://management.azure.com"),
         ] {
-            assert!(!is_of(&vault(host), resource), "{host} {resource}");
+            assert!(!accepts(&vault(host), resource), "{host} {resource}");
         }
     }
 }

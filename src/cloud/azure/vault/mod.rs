@@ -1,16 +1,20 @@
-//! Azure Key Vault over its REST interface, version 7.4, which every vault speaks:
+//! Azure Key Vault over its REST API, version 7.4, which every vault supports:
 //! <https://learn.microsoft.com/rest/api/keyvault/secrets>.
 
 mod challenge;
 mod error;
+mod request;
 
 use std::time::Duration;
 
-use error::{refused, short};
 use serde::Deserialize;
 use url::Url;
 
-use super::Tenant;
+use self::{
+    error::refused,
+    request::{VaultRequest, display_name},
+};
+use super::tenant::Tenant;
 use crate::{
     cloud::{CloudError, CloudErrorKind, PageLimit},
     http::{Answer, Request, RetryPolicy},
@@ -18,23 +22,14 @@ use crate::{
 };
 
 const VERSION: (&str, &str) = ("api-version", "7.4");
-/// As the service asks for: one second, then two, four, eight.
+/// As the documentation of the service requires: 1 second, then 2, 4 and 8.
 const RETRYING: RetryPolicy = RetryPolicy {
     budget: Duration::from_secs(40),
     statuses: &[429, 500, 502, 503, 504],
     first: Duration::from_secs(1),
 };
-/// More bytes than a secret, or a page of names, has.
+/// No secret and no page of names is larger than this, in bytes.
 const LIMIT: usize = 1 << 20;
-
-/// What is asked of a vault.
-#[derive(Debug, Clone, Copy)]
-enum VaultRequest<'a> {
-    /// One secret's value.
-    Secret(&'a str),
-    /// The names of all.
-    Names,
-}
 
 #[derive(Deserialize)]
 struct SecretBundle {
@@ -54,23 +49,26 @@ struct SecretItem {
     id: Url,
 }
 
-/// A vault, as somebody of a tenant sees it.
+/// A vault, accessed with the identity of the node.
 pub(crate) struct Vault<'a> {
-    pub(super) tenant: &'a Tenant,
-    pub(super) vault: &'a Url,
+    tenant: &'a Tenant,
+    vault: &'a Url,
 }
 
-impl Vault<'_> {
-    /// A secret's value: the latest without a version.
+impl<'a> Vault<'a> {
+    pub(crate) fn new(tenant: &'a Tenant, vault: &'a Url) -> Self {
+        Self { tenant, vault }
+    }
+
+    /// The value of a secret: of its latest version if `version` is `None`.
     pub(crate) async fn secret(&self, name: &str, version: Option<&str>) -> Result<Secret, CloudError> {
         for (what, part) in [("name", Some(name)), ("version", version)] {
             let Some(part) = part else { continue };
             let is_plain = part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
             if !is_plain || !(1..=127).contains(&part.len()) {
                 let message = format!("`{part}` is not a valid {what} of a secret in a Key Vault");
-                return Err(
-                    CloudError::new(CloudErrorKind::Invalid, message).hint("letters, digits and dashes, at most 127")
-                );
+                return Err(CloudError::new(CloudErrorKind::Invalid, message)
+                    .hint("use letters, digits and dashes, at most 127"));
             }
         }
         let url = address(self.vault, [Some("secrets"), Some(name), version].into_iter().flatten());
@@ -79,7 +77,7 @@ impl Vault<'_> {
         Ok(bundle.value.into())
     }
 
-    /// The names of all secrets, in order, also of those that are disabled.
+    /// The names of all secrets, sorted, including disabled ones.
     pub(crate) async fn names(&self) -> Result<Vec<String>, CloudError> {
         let mut found = Vec::new();
         let (mut next, mut pages) = (Some(address(self.vault, ["secrets"])), PageLimit::default());
@@ -94,16 +92,16 @@ impl Vault<'_> {
         Ok(found)
     }
 
-    /// An answer of success.
+    /// Sends a request with a token. Returns a successful answer.
     async fn ask(&self, url: Url, asked: VaultRequest<'_>) -> Result<Answer, CloudError> {
-        let resource = match challenge::usual(self.vault) {
+        let resource = match challenge::known_resource(self.vault) {
             Some(resource) => resource.to_owned(),
             None => self.challenged(&url).await?,
         };
         let mut token = self.tenant.token(&resource).await?;
         let mut answer = self.call(Request::get(url.clone()).bearer(&token)).await?;
         if answer.status == 401 {
-            // It may have expired meanwhile, or the node's clock is wrong: once more with another one.
+            // The token may have expired, or the node's clock is wrong. Try once more with a new token.
             self.tenant.forget(&resource, &token).await;
             token = self.tenant.token(&resource).await?;
             answer = self.call(Request::get(url).bearer(&token)).await?;
@@ -111,39 +109,41 @@ impl Vault<'_> {
         if answer.is_success() {
             return Ok(answer);
         }
-        let who = self.tenant.principal().await.ok();
-        Err(refused(self.vault, asked, &answer, who.as_ref()))
+        let principal = self.tenant.principal().await.ok();
+        Err(refused(self.vault, asked, &answer, principal.as_ref()))
     }
 
-    /// What a vault of no known cloud wants a token for: it says so when asked without one.
+    /// The resource that a vault outside the known clouds requires a token for. Its answer to a request without a token
+    /// names the resource.
     async fn challenged(&self, url: &Url) -> Result<String, CloudError> {
         let answer = self.call(Request::get(url.clone())).await?;
         let named = answer.header("www-authenticate").and_then(challenge::resource);
         let Some(resource) = named.filter(|_| answer.status == 401) else {
-            let message = format!("`{}` does not answer as a Key Vault does", short(self.vault));
+            let message = format!("`{}` does not answer like a Key Vault", display_name(self.vault));
             return Err(CloudError::new(CloudErrorKind::Malformed, message).hint("check the vault's address"));
         };
-        if challenge::is_of(self.vault, &resource) {
+        if challenge::accepts(self.vault, &resource) {
             return Ok(resource);
         }
-        let message = format!("`{}` asks for a token of another service; it is not sent", short(self.vault));
-        let said = format!("the token is to be for {resource}");
+        let message = format!("`{}` requests a token for another service; no token was sent", display_name(self.vault));
+        let said = format!("the requested resource is {resource}");
         Err(CloudError::new(CloudErrorKind::Invalid, message)
             .said(&said)
-            .hint("check the vault's address: it may not be a vault"))
+            .hint("check the vault's address: the server may not be a vault"))
     }
 
     async fn call(&self, request: Request) -> Result<Answer, CloudError> {
         let request = request.limit(LIMIT).retrying(RETRYING);
-        let service = format!("the vault `{}`", short(self.vault));
+        let service = format!("the vault `{}`", display_name(self.vault));
         self.tenant.http.call(&request).await.map_err(|error| CloudError::unanswered(&service, &error))
     }
 
-    /// The next page, if it is of the same vault: no answer chooses who gets the token.
+    /// The address of the next page. It must be in the same vault, because the token is sent to it.
     fn next(&self, link: &str) -> Result<Url, CloudError> {
         let found = Url::parse(link).ok().filter(|url| url.origin() == self.vault.origin());
         found.ok_or_else(|| {
-            let message = format!("the vault `{}` names a next page that is elsewhere", short(self.vault));
+            let message =
+                format!("the vault `{}` returned a link to a page on another server", display_name(self.vault));
             CloudError::new(CloudErrorKind::Malformed, message).hint("check the vault's address")
         })
     }
@@ -162,7 +162,7 @@ fn address<'a>(vault: &Url, parts: impl IntoIterator<Item = &'a str>) -> Url {
 fn malformed(vault: &Url) -> CloudError {
     CloudError::new(
         CloudErrorKind::Malformed,
-        format!("the vault `{}` answered something that is no secret", short(vault)),
+        format!("the vault `{}` returned an answer that is not a secret", display_name(vault)),
     )
     .hint("check the vault's address and the proxy")
 }

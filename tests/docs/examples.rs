@@ -8,7 +8,7 @@ use regex::Regex;
 
 use crate::{
     pages::{nodeagent, page, pages, project, section},
-    support::entries,
+    support::{NodeTest, entries},
 };
 
 #[test]
@@ -139,4 +139,28 @@ fn the_example_answers_about_access_are_real() {
         seen += 1;
     }
     assert_eq!(seen, 3);
+}
+
+/// The text blocks of a page, in order.
+fn text_blocks(page: &str) -> Vec<&str> {
+    let blocks = page.split("```text\n").skip(1);
+    blocks.map(|rest| rest.split("\n```").next().expect("split gives one part at least")).collect()
+}
+
+#[test]
+fn the_outputs_in_the_tutorial_are_real() {
+    let page = page("docs/tutorial.md");
+    let [sound, broken, plan, ready] = text_blocks(&page)[..] else { panic!("four outputs") };
+    let profile = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a profile");
+    let node = NodeTest::new().file("root/.bashrc", &"#\n".repeat(7)).work("tutorial.toml", profile);
+    assert_eq!(node.agent(&["check", "tutorial.toml"]).ended(0).stderr.trim_end(), sound);
+    let planned = node.agent(&["plan", "--profile", "./tutorial.toml"]).ended(0).stdout;
+    assert_eq!(planned.replace(&node.root().display().to_string(), "").trim_end(), plan);
+    let node = node.debs(&[("jq", "1.6-2.1")]);
+    node.agent(&["run", "--profile", "./tutorial.toml"]).ended(0);
+    let second = node.agent(&["run", "--profile", "./tutorial.toml"]).ended(0).stderr;
+    let words = ready.split(" (").next().expect("a text");
+    assert!(second.contains(words), "{second}");
+    let node = node.work("tutorial.toml", &profile.replace("packages", "pakages"));
+    assert_eq!(node.agent(&["check", "tutorial.toml"]).ended(2).stderr.trim_end(), broken);
 }

@@ -214,7 +214,7 @@ fn can(env: &Env, options: &RequestOptions) -> Result<Exit, CommandError> {
     }
     if decision.allowed {
         let why = match (&decision.rule, &decision.granted) {
-            (Some(rule), Some(granted)) => format!("{rule} gives `{}` to {}", granted.what, granted.who.value),
+            (Some(rule), Some(granted)) => format!("{rule} grants `{}` to {}", granted.what, granted.who.value),
             _ => decision.exemption.map(|exemption| exemption.to_string()).unwrap_or_default(),
         };
         return print(&format!("yes: {why}\n"));

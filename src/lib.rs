@@ -19,6 +19,7 @@ pub mod http;
 pub mod inventory;
 pub mod kinds;
 pub mod lock;
+pub mod managed_block;
 pub mod plan;
 pub mod problem;
 pub mod profile;

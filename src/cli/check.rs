@@ -13,8 +13,9 @@ use crate::{
     auth::{Access, AccessRequest, Identity, decide, foreign_profile},
     diagnostic::Diagnostic,
     facts::NodeFacts,
+    kinds::Profile,
     lock::Lock,
-    profile::{ACCESS, Assets, FileStore, Profile, show},
+    profile::{ACCESS, Assets, FileStore, Sections as _, show},
     report::text::counted,
 };
 
@@ -180,7 +181,7 @@ fn to_json(mistake: &Diagnostic) -> serde_json::Value {
 fn missing_assets(env: &Env, profile: &Profile) -> Result<Vec<Diagnostic>, CommandError> {
     let store = env.filestore()?;
     let assets = Assets { store: &store, unit: profile.business_unit.as_deref() };
-    let missing = profile.assets().into_iter().filter_map(|named| {
+    let missing = profile.sections.assets().into_iter().filter_map(|named| {
         let asset = match assets.verified(named.file, named.origin) {
             Ok(asset) => asset,
             Err(missing) => return Some(missing),

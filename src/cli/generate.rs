@@ -8,7 +8,7 @@ use super::{CommandError, Exit, error::failed, print, print_json};
 use crate::{
     auth,
     fs::{Attributes, replace},
-    lock, profile,
+    kinds, lock,
 };
 
 /// Options of `schema`.
@@ -44,7 +44,7 @@ pub(super) struct Man {
 
 pub(super) fn schema(schema: &Schema) -> Result<Exit, CommandError> {
     print_json(&match schema.of {
-        Text::Profile => profile::json_schema(),
+        Text::Profile => kinds::json_schema(),
         Text::Access => auth::json_schema(),
         Text::Lock => lock::json_schema(),
     })

@@ -21,10 +21,11 @@ use crate::{
     facts::{AccessMode, ClusterName, NodeFacts, Role, os::Os},
     fs::{Attributes, replace},
     inventory::{Inventory, Vault},
+    kinds::Profile,
+    kinds::{Node, Upgrade},
     lock::{Difference, Lock, LockFile, Section, difference},
-    plan::asks,
-    profile::Profile,
-    run::{Job, Stop, Upgrade, resolve_lock},
+    profile::Sections as _,
+    run::{Job, Stop, resolve_lock},
 };
 
 /// Options of `lock`.
@@ -186,14 +187,15 @@ fn check(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let store = env.filestore()?;
     for section in &file.lock.sections {
         let profile = load(&as_of(section, here.clone()))?;
-        let inventory = Inventory::take(&profile, &store, &env.root, Vault::default())
+        let node = Node::look(&profile, &store, &env.root, Vault::default())
             .map_err(|error| failed(format!("the profile's files could not be read: {error}")))?;
         let runtime = &section.runtime;
         let only = Lock { sections: vec![section.clone()], ..file.lock.clone() };
-        let asked = only.section(runtime, &asks(&profile, &inventory)).err().unwrap_or_default();
+        let asked = only.section(runtime, &node.asks(&profile)).err().unwrap_or_default();
         reasons.extend(asked.into_iter().map(|why| format!("{runtime}: {why}")));
-        reasons
-            .extend(changed_assets(&profile, &inventory, section).into_iter().map(|why| format!("{runtime}: {why}")));
+        reasons.extend(
+            changed_assets(&profile, &node.inventory, section).into_iter().map(|why| format!("{runtime}: {why}")),
+        );
     }
     reasons.dedup();
     if reasons.is_empty() {
@@ -209,7 +211,7 @@ fn check(env: &Env, options: &Options) -> Result<Exit, CommandError> {
 
 fn changed_assets(profile: &Profile, inventory: &Inventory, section: &Section) -> Vec<String> {
     let mut reasons = Vec::new();
-    for named in profile.assets() {
+    for named in profile.sections.assets() {
         let Some(found) = inventory.asset(named.file) else {
             if !named.optional {
                 reasons.push(format!("the file `{}` is not in the file store", named.file.path));

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{CommandError, Env, error::failed};
 use crate::{
     facts::NodeFacts,
-    profile::{Profile, Secrets},
+    kinds::{Profile, secrets::Secrets},
     report::{observers, run_id},
     run::{Job, Stop},
 };
@@ -23,7 +23,9 @@ pub(super) fn work_on<T>(
     facts: NodeFacts,
     work: impl AsyncFnOnce(&Arc<Job>, &Stop) -> T,
 ) -> Result<T, CommandError> {
-    profile.secrets = Secrets { withheld: std::mem::take(&mut profile.secrets.withheld), ..Secrets::default() };
+    let secrets = std::mem::take(&mut profile.sections.secrets);
+    let (withheld, logins) = (secrets.withheld, secrets.logins);
+    profile.sections.secrets = Secrets { withheld, logins, ..Secrets::default() };
     let (events, _, _) = observers(&env.console, None);
     let logs = tempfile::Builder::new().prefix("nodeagent-").tempdir();
     let logs = logs.map_err(|error| failed(format!("there is no folder for logs: {error}")))?;
@@ -38,6 +40,7 @@ pub(super) fn work_on<T>(
         clouds: Arc::clone(env.clouds()),
         root: env.root.clone(),
         logs: logs.path().to_owned(),
+        keep_going: false,
         strict: false,
         events,
     });

@@ -14,11 +14,9 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     facts::NodeFacts,
-    inventory::Inventory,
-    kinds::describe,
-    plan::Plan,
+    kinds::{Node, Plan, Profile, describe},
     problem::Problem,
-    profile::{FileStore, Profile},
+    profile::FileStore,
     report::event::FORMAT,
     run::{Case, cache, fetch_logins},
 };
@@ -49,11 +47,11 @@ pub(super) fn show(env: &Env, profile: &Profile, facts: &NodeFacts, as_json: boo
     let case = Case { profile, facts, access: &access, clouds, root, audit: audit.as_ref() };
     let (mut granted, vault) = env.block_on(case.fetch())?.map_err(|denied| refused(&denied))?;
     let store = env.filestore()?;
-    let mut inventory = Inventory::take(profile, &store, &env.root, vault)
+    let mut node = Node::look(profile, &store, &env.root, vault)
         .map_err(|error| failed(format!("the node's package state could not be read: {error}")))?;
-    let mut plan = Plan::build(profile, facts, &inventory, &cache(&env.root));
-    env.block_on(fetch_logins(&mut plan, &mut inventory.vault, env.clouds()))?;
-    granted.write_down(&inventory.vault, audit.as_ref());
+    let mut plan = node.plan(profile, facts, &cache(&env.root));
+    env.block_on(fetch_logins(&mut plan, &mut node.inventory.vault, env.clouds()))?;
+    granted.write_down(&node.inventory.vault, audit.as_ref());
     if let Some(trouble) = &granted.trouble {
         env.console.stderr.print(&format!("warning: the audit log is incomplete: {trouble}\n"));
     }
@@ -123,9 +121,8 @@ fn page(profile: &Profile, plan: &Plan, store: &FileStore) -> String {
         if !places.is_empty() {
             lines.push(format!("         asked for at {}", places.join(", ")));
         }
-        if !step.needs.is_empty() {
-            let needs: Vec<String> = step.needs.iter().map(ToString::to_string).collect();
-            lines.push(format!("         after {}", needs.join(", ")));
+        for need in &step.needs {
+            lines.push(format!("         after {}: {}", need.step, need.reason));
         }
         lines.extend(describe(step, store).iter().map(|line| format!("         {line}")));
     }

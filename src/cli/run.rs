@@ -41,6 +41,9 @@ pub(super) struct Options {
     /// End the run after this time, such as 10m
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
     deadline: Duration,
+    /// Start further steps after a required step has failed
+    #[arg(long)]
+    keep_going: bool,
     /// Exit with status 3 if an optional step failed
     #[arg(long)]
     strict: bool,
@@ -97,6 +100,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
         clouds,
         root,
         logs,
+        keep_going: options.keep_going,
         strict,
         events,
     });

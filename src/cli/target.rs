@@ -11,8 +11,9 @@ use super::{CommandError, Env, env::variables};
 use crate::{
     diagnostic::Diagnostic,
     facts::{AccessMode, ClusterName, ENVIRONMENTS, NodeFacts, Role, os::Os},
+    kinds::{Profile, load},
     lock::{Lock, LockFile},
-    profile::{Profile, ProfileError, Request, load},
+    profile::{ProfileError, Request},
     trust::Trusted,
 };
 

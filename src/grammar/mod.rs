@@ -7,4 +7,5 @@ mod read;
 pub(crate) mod secret_source;
 mod shape;
 
-pub(crate) use read::{DocumentKind, json_schema, read, unknown_version};
+pub(crate) use read::Keys;
+pub(crate) use read::{DocumentKind, json_schema, json_schema_of, read, read_keys, unknown_version};

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use regex_lite::Regex;
-use schemars::{JsonSchema, generate::SchemaSettings};
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use toml::{
@@ -30,12 +30,78 @@ pub(crate) struct DocumentKind {
 
 /// The JSON Schema (draft 2020-12) of a grammar with one supported version.
 pub(crate) fn json_schema<T: JsonSchema>(version: u32) -> Value {
-    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value();
+    json_schema_of(version, T::json_schema)
+}
+
+/// The same for a grammar that is put together from parts.
+pub(crate) fn json_schema_of(version: u32, whole: impl FnOnce(&mut SchemaGenerator) -> Schema) -> Value {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let mut schema = whole(&mut generator).to_value();
+    let definitions = generator.take_definitions(true);
+    if let Some(object) = schema.as_object_mut() {
+        object.insert(
+            "$schema".to_owned(),
+            generator.settings().meta_schema.clone().map_or(Value::Null, |uri| uri.into_owned().into()),
+        );
+        object.insert("$defs".to_owned(), Value::Object(definitions));
+    }
+    // TOML has no null: a key that may be left out is not there.
+    without_null(&mut schema);
     // The supported version is a `const` in the schema.
     if let Some(known) = schema.pointer_mut("/properties/schema") {
         known["const"] = version.into();
     }
     schema
+}
+
+/// Takes `null` out of the types that schemars writes for optional keys.
+fn without_null(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            if let Some(Value::Array(types)) = object.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    object.insert("type".to_owned(), only);
+                }
+            }
+            if let Some(Value::Array(branches)) = object.get_mut("anyOf") {
+                branches.retain(|branch| branch.get("type").is_none_or(|name| name != "null"));
+                if let [Value::Object(only)] = branches.as_slice() {
+                    let only = only.clone();
+                    object.remove("anyOf");
+                    object.extend(only);
+                }
+            }
+            if object.get("default").is_some_and(Value::is_null) {
+                object.remove("default");
+            }
+            if let Some(Value::Array(values)) = object.get_mut("enum") {
+                values.retain(|value| !value.is_null());
+            }
+            object.values_mut().for_each(without_null);
+        }
+        Value::Array(list) => list.iter_mut().for_each(without_null),
+        _ => {}
+    }
+}
+
+/// The keys of a text that has the shape of its schema, to be read in parts.
+pub struct Keys<'t>(DeTable<'t>);
+
+impl Keys<'_> {
+    /// Reads the keys of these names.
+    pub fn take<T: DeserializeOwned>(&mut self, names: &[&str]) -> Result<T, toml::de::Error> {
+        let (taken, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.0).into_iter().partition(|(key, _)| names.contains(&key.get_ref().as_ref()));
+        self.0 = rest.into_iter().collect();
+        T::deserialize(Deserializer::from(Spanned::new(0..0, taken.into_iter().collect::<DeTable<'_>>())))
+    }
+
+    /// Reads all keys that are left.
+    pub fn rest<T: DeserializeOwned>(&mut self) -> Result<T, toml::de::Error> {
+        T::deserialize(Deserializer::from(Spanned::new(0..0, std::mem::take(&mut self.0))))
+    }
 }
 
 /// Reads a document. Invalid values are reported and left out. Returns `None` if nothing can be read.
@@ -45,6 +111,18 @@ pub(crate) fn read<T: DeserializeOwned>(
     label: &str,
     bytes: &[u8],
     found: &mut Vec<Diagnostic>,
+) -> Option<(Document, T)> {
+    read_keys(kind, schema, label, bytes, found, |keys| keys.rest())
+}
+
+/// The same for a text whose keys are read in parts.
+pub(crate) fn read_keys<T>(
+    kind: &DocumentKind,
+    schema: &Value,
+    label: &str,
+    bytes: &[u8],
+    found: &mut Vec<Diagnostic>,
+    parse: impl FnOnce(&mut Keys<'_>) -> Result<T, toml::de::Error>,
 ) -> Option<(Document, T)> {
     let content = match std::str::from_utf8(bytes) {
         Ok(content) => content.strip_prefix('\u{feff}').unwrap_or(content),
@@ -67,7 +145,7 @@ pub(crate) fn read<T: DeserializeOwned>(
     found.extend(shape::check(kind, &source, schema, &mut table));
     document.keep(&table);
     stand_in_for_missing(kind, &mut table);
-    match T::deserialize(Deserializer::from(table)) {
+    match parse(&mut Keys(table.into_inner())) {
         Ok(raw) => Some((document, raw)),
         Err(error) => {
             let span = error.span().unwrap_or(0..0);

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     cloud::Clouds,
-    profile::Secrets,
     secrets::{Address, Secret, SecretError, fetch_all},
 };
 
@@ -13,9 +12,9 @@ use crate::{
 pub struct Vault(BTreeMap<Address, Result<Secret, SecretError>>);
 
 impl Vault {
-    /// Fetches all secrets of a profile at the same time.
-    pub async fn fetch(secrets: &Secrets, clouds: &Clouds) -> Self {
-        Self(fetch_all(secrets.items.iter().map(|entry| &entry.value.from), clouds).await)
+    /// Fetches secrets at the same time.
+    pub async fn fetch<'a>(addresses: impl IntoIterator<Item = &'a Address>, clouds: &Clouds) -> Self {
+        Self(fetch_all(addresses, clouds).await)
     }
 
     /// Fetches more secrets, those that are here already left out.

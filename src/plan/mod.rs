@@ -1,46 +1,55 @@
-//! Decides what is to be done: pure functions from the profile and the node's facts to steps. Never runs, never prints.
+//! A plan as data: steps, their order, and the reasons for it. Pure: it runs nothing and prints nothing. The kinds of work make the
+//! steps; this module knows their actions as a type parameter only.
 
-mod action;
-mod apt;
-mod build;
-mod layers;
-mod locked;
+mod layer;
+mod lock;
 mod logins;
-mod place;
-mod python;
-mod r;
-mod satisfied;
-mod secrets;
-mod shell;
-mod title;
+mod order;
+mod planner;
+mod text_file;
+pub(crate) mod title;
+mod write_file;
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-pub use action::*;
-pub use layers::{Environment, Layer, LayerPackage, layers};
-pub use locked::{PlanLock, asks, runtime};
-pub use logins::Login;
-pub use place::{PlaceError, PlaceSecrets, RemoveSecrets, SecretPart};
-pub use satisfied::unsatisfied;
+pub use layer::{Environment, Layer, LayerPackage};
+pub use lock::{LockInUse, PlanLock, check_assets, not_fitting, runtime};
+pub use logins::{Address, Login, addresses_in_line};
+pub use order::{Need, Phase, Reason, Resource, into_order};
+pub use planner::{Asked, Common, Draft, Group, Planner, StepOptions};
+pub use text_file::{TextFile, text_of};
+pub use write_file::WriteFile;
 
-use crate::{diagnostic::Origin, digest::Digest, problem::Problem, profile::Asset, report::event::PlannedStep};
+use crate::{
+    diagnostic::Origin,
+    digest::Digest,
+    problem::Problem,
+    profile::{Asset, Order},
+    report::event::PlannedStep,
+};
 
-/// Who names the digest of a file.
+/// The profile names the digest of a file.
 pub const BY_PROFILE: &str = "the profile";
-/// The same, when it is the lock.
+/// The lock names the digest of a file.
 pub const BY_LOCK: &str = "the lock";
 
-/// What is to be done on a node, in profile order.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Plan {
-    /// What is missing.
-    pub steps: Vec<Step>,
-    /// What is there already, in words.
+/// The work to do on a node, in profile order. `A` is the action of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan<A> {
+    /// The steps.
+    pub steps: Vec<Step<A>>,
+    /// Entries that need no work, one line each.
     pub ready: Vec<String>,
     /// The lock that the plan was made by.
     pub lock: Option<PlanLock>,
     /// Why nothing may be done. A run with a refusal changes nothing.
     pub refusals: Vec<Problem>,
+}
+
+impl<A> Default for Plan<A> {
+    fn default() -> Self {
+        Self { steps: Vec::new(), ready: Vec::new(), lock: None, refusals: Vec::new() }
+    }
 }
 
 /// A step's name in a plan: its kind, and what sets it apart from others of its kind.
@@ -53,7 +62,7 @@ impl fmt::Display for StepId {
     }
 }
 
-/// What may not run twice at once.
+/// A resource that one step at a time may work on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
     /// dpkg and its locks.
@@ -66,19 +75,31 @@ pub enum Lane {
 
 /// One piece of work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct Step<A> {
     /// Its name.
     pub id: StepId,
-    /// What it does.
-    pub action: Action,
+    /// The work itself.
+    pub action: A,
+    /// The entries that it carries out, written as in `after`: `pip`, `files./etc/x`.
+    pub entries: Vec<String>,
     /// Files to bring to the agent's cache first, checked on the way.
     pub stage: Vec<Stage>,
     /// The logins it may need. Their passwords are fetched before anything is changed.
     pub logins: Vec<Login>,
     /// The profile lines that asked for it.
     pub origins: Vec<Origin>,
-    /// The steps that must be done before.
-    pub needs: Vec<StepId>,
+    /// Its place in the default order.
+    pub phase: Phase,
+    /// Entries that it follows or precedes by the profile.
+    pub order: Order,
+    /// A kind that it does not wait for, although the phases say so.
+    pub beside: Option<&'static str>,
+    /// Paths and accounts that it creates.
+    pub creates: Vec<Resource>,
+    /// Paths and accounts that it needs.
+    pub uses: Vec<Resource>,
+    /// The steps that must have ended before it acts.
+    pub needs: Vec<Need>,
     /// The lane it works in.
     pub lane: Option<Lane>,
     /// Whether the run goes on when it fails.
@@ -86,10 +107,10 @@ pub struct Step {
     /// How long it may take.
     pub timeout: Option<Duration>,
     /// Why it cannot be done, when that is known before it is tried.
-    pub doomed: Option<Problem>,
+    pub known_failure: Option<Problem>,
 }
 
-/// A file to copy to the agent's cache, so that what was checked is what is used.
+/// A file to copy to the agent's cache, so that the bytes that were checked are the bytes that are used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage {
     /// Where it is.
@@ -98,29 +119,54 @@ pub struct Stage {
     pub to: PathBuf,
     /// The digest it must have.
     pub digest: Digest,
-    /// Who says so: the profile or the lock.
+    /// Who names the digest: the profile or the lock.
     pub says: &'static str,
     /// The profile line that names it.
     pub origin: Origin,
 }
 
-impl Step {
-    /// The word for its kind.
-    pub fn kind(&self) -> &'static str {
-        match &self.action {
-            Action::AptSources(_) | Action::AptInstall(_) => "apt",
-            Action::PythonInstall(install) if install.is_only_wheels() => "wheel",
-            Action::PythonInstall(_) => "pip",
-            Action::RInstall(_) => "r",
-            Action::WriteFile(_) => "shell",
-            Action::PlaceSecrets(_) | Action::RemoveSecrets(_) => "secret",
-            Action::TakeFile(_) => "file",
+/// How an action is named in plans and reports.
+pub trait Describe {
+    /// The word for its kind, as in the profile: `apt`.
+    fn kind(&self) -> &'static str;
+
+    /// Its work in one line: `install jq`.
+    fn title(&self) -> String;
+}
+
+impl<A> Step<A> {
+    /// The same step with another type of action.
+    pub fn map<B>(self, action: impl FnOnce(A) -> B) -> Step<B> {
+        Step {
+            action: action(self.action),
+            id: self.id,
+            entries: self.entries,
+            stage: self.stage,
+            logins: self.logins,
+            origins: self.origins,
+            phase: self.phase,
+            order: self.order,
+            beside: self.beside,
+            creates: self.creates,
+            uses: self.uses,
+            needs: self.needs,
+            lane: self.lane,
+            optional: self.optional,
+            timeout: self.timeout,
+            known_failure: self.known_failure,
         }
     }
+}
 
-    /// What it does, in one line.
+impl<A: Describe> Step<A> {
+    /// The word for its kind.
+    pub fn kind(&self) -> &'static str {
+        self.action.kind()
+    }
+
+    /// Its work in one line.
     pub fn title(&self) -> String {
-        title::of(&self.action)
+        self.action.title()
     }
 
     /// The step as events and `plan --json` show it.
@@ -129,7 +175,7 @@ impl Step {
             id: self.id.to_string(),
             kind: self.kind().to_owned(),
             title: self.title(),
-            needs: self.needs.iter().map(ToString::to_string).collect(),
+            needs: self.needs.iter().map(|need| need.step.to_string()).collect(),
             optional: self.optional,
             origins: self.origins.clone(),
         }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{AssetRef, Content, FileStore, Profile, builtin};
+use super::{AssetRef, Entry, FileStore, builtin};
 use crate::{
     diagnostic::Origin,
     digest::Digest,
@@ -90,38 +90,16 @@ pub struct NamedAsset<'a> {
     pub has_fingerprint: bool,
 }
 
-impl Profile {
-    /// Every file of the file store that the profile names.
-    pub fn assets(&self) -> Vec<NamedAsset<'_>> {
-        let mut assets = Vec::new();
-        let mut add = |file, origin, optional, read_to_plan| {
-            let named = NamedAsset { file, origin, optional, read_to_plan, has_fingerprint: false };
-            assets.push(named);
-        };
-        for entry in self.apt.debs.iter().chain(&self.wheels).chain(&self.r.sources) {
-            add(&entry.value, &entry.origin, entry.optional, false);
-        }
-        for entry in &self.pip.requirements {
-            add(&entry.value, &entry.origin, entry.optional, true);
-        }
-        if let Some(uv) = &self.pip.uv {
-            add(&uv.value, &uv.origin, false, false);
-        }
-        for text in self.shell.bashrc.iter().chain(&self.shell.vimrc).chain(self.shell.profile_d.values()) {
-            if let Content::File(file) = &text.value.content {
-                add(file, &text.origin, text.optional, true);
-            }
-        }
-        for template in &self.secrets.templates {
-            if let Content::File(file) = &template.value.content {
-                add(file, &template.origin, template.optional, true);
-            }
-        }
-        for source in &self.apt.sources {
-            let (file, origin, optional) = (&source.value.key, &source.origin, source.optional);
-            assets.push(NamedAsset { file, origin, optional, read_to_plan: true, has_fingerprint: true });
-        }
-        assets
+impl<'a> NamedAsset<'a> {
+    /// A file of an entry, used as it is.
+    pub fn of(entry: &'a Entry<AssetRef>) -> Self {
+        let (file, origin, optional) = (&entry.value, &entry.origin, entry.optional);
+        Self { file, origin, optional, read_to_plan: false, has_fingerprint: false }
+    }
+
+    /// A file whose content is read to plan.
+    pub fn read_to_plan(file: &'a AssetRef, origin: &'a Origin, optional: bool) -> Self {
+        Self { file, origin, optional, read_to_plan: true, has_fingerprint: false }
     }
 }
 

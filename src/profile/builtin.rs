@@ -31,7 +31,7 @@ pub(super) fn file(name: &str) -> Option<&'static BuiltIn> {
 }
 
 /// The names of the profiles, without `.toml`.
-pub(super) fn profiles() -> impl Iterator<Item = &'static str> {
+pub(crate) fn profiles() -> impl Iterator<Item = &'static str> {
     FILES.iter().filter_map(|file| file.name.strip_suffix(".toml"))
 }
 

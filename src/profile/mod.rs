@@ -1,24 +1,26 @@
-//! A profile, from text to checked values. Never reads the node: what it needs to know of it is given as facts.
+//! A profile, from text to checked values. Never reads the node: facts of the node are given to it.
 //!
-//! Text → shape and raw types (`grammar`: every misfit at its place) → rules (every mistake at its place) → parts of a `Profile`,
-//! one for each file → merged.
+//! Text → shape and written types (`grammar`: every misfit at its place) → rules (every mistake at its place) → one checked part
+//! for each file → merged `Profile`. The sections of a profile belong to the kinds of work; this module knows them by the
+//! contract [`Section`] and [`Sections`] only.
 
 mod assets;
 mod builtin;
+mod contract;
 mod find;
-mod forms;
 mod load;
 mod merge;
-mod raw;
+mod page;
 pub mod requirements;
 mod rules;
 mod schema;
+pub(crate) mod shorthand;
 mod show;
-mod templates;
 mod trusted;
 mod values;
 mod vouch;
 mod when;
+pub(crate) mod written;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,40 +28,41 @@ use std::{
     time::Duration,
 };
 
-use url::Url;
-
+#[cfg(test)]
+pub(crate) use self::builtin::profiles as built_in_profiles;
 pub use self::{
     assets::{Asset, Assets, MissingAsset, NamedAsset},
+    contract::{Section, Sections, Whole},
     find::{ACCESS, FileStore},
     load::{Request, load},
+    page::Page,
+    rules::Rules,
     schema::json_schema,
     show::show,
+    trusted::FetchedByName,
+};
+pub(crate) use self::{
+    merge::united,
+    page::{array, asset, key, quoted},
+    rules::{Long, NO_CREDENTIALS, Terms, holds_credentials, place},
+    written::choices,
 };
 use crate::{
     diagnostic::{Diagnostic, Origin},
     digest::Digest,
-    grammar::{document, names},
     lock::{LockFile, LockedFile},
     redact::UrlPrefix,
     report::event::ProfileSource,
-    secrets::{
-        Address, SecretScope,
-        file_formats::{SecretFormat, TemplatePart},
-    },
+    secrets::Address,
 };
 
 /// The version of the grammar that this agent understands.
 pub const SCHEMA: u32 = 1;
-/// The environment's interpreter, unless the profile names another.
-pub const DEFAULT_PYTHON: &str = "/databricks/python/bin/python";
-/// The R library, unless the profile names another.
-pub const DEFAULT_R_LIBRARY: &str = "/databricks/spark/R/lib";
-/// The R repository, unless the profile names another.
-pub const DEFAULT_R_REPO: &str = "https://cloud.r-project.org/";
 
-/// A checked profile for one node: every rule passed, every `${…}` is replaced, every `when` is decided.
+/// A checked profile for one node: every rule passed, every `${…}` is replaced, every `when` is decided. `S` holds the sections
+/// of all kinds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Profile {
+pub struct Profile<S> {
     /// Its name.
     pub name: String,
     /// The unit it belongs to.
@@ -70,29 +73,17 @@ pub struct Profile {
     pub sources: Vec<ProfileSource>,
     /// The file it was loaded by; `None` when it is built in.
     pub path: Option<PathBuf>,
-    /// The same files by names that hold wherever the file store is, for a lock.
+    /// The same files by names that do not depend on the location of the file store, for a lock.
     pub files: Vec<LockedFile>,
-    /// The facts of a node, beside those of its runtime, that conditions of packages and files speak of.
+    /// The facts of a node, beside those of its runtime, that conditions of locked sections use.
     pub conditions: BTreeSet<&'static str>,
-    /// The lock that counts for this run.
+    /// The lock that applies to this run.
     pub lock: Option<LockFile>,
-    /// Debian packages.
-    pub apt: Apt,
-    /// Python distributions.
-    pub pip: Pip,
-    /// Wheel files.
-    pub wheels: Vec<Entry<AssetRef>>,
-    /// R packages.
-    pub r: R,
-    /// Shell configuration.
-    pub shell: Shell,
-    /// Secrets.
-    pub secrets: Secrets,
-    /// Logins for the servers that packages come from.
-    pub logins: Vec<Entry<Login>>,
-    /// Variables by name, with what they were when the profile was read.
+    /// The sections of all kinds.
+    pub sections: S,
+    /// Variables by name, with their values when the profile was read.
     pub vars: BTreeMap<String, Setting<String>>,
-    /// Whether nothing may be fetched by its name alone: there are trusted keys, and no lock that says what comes.
+    /// Whether every download needs a digest: there are trusted keys, and no lock that names the files.
     pub only_digests: bool,
 }
 
@@ -107,12 +98,34 @@ pub struct Entry<T> {
     pub optional: bool,
     /// How long it may take.
     pub timeout: Option<Duration>,
+    /// Entries that it follows or precedes.
+    pub order: Order,
+}
+
+/// The order that an entry asks for. Each name is that of a section or an entry: `pip`, `files./etc/x`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Order {
+    /// Its step acts after the steps of these.
+    pub after: Vec<Setting<String>>,
+    /// Its step acts before the steps of these.
+    pub before: Vec<Setting<String>>,
 }
 
 impl<T> Entry<T> {
     /// Something else that was asked for on the same terms.
     pub fn with<U>(&self, value: U) -> Entry<U> {
-        Entry { value, origin: self.origin.clone(), optional: self.optional, timeout: self.timeout }
+        Entry {
+            value,
+            origin: self.origin.clone(),
+            optional: self.optional,
+            timeout: self.timeout,
+            order: self.order.clone(),
+        }
+    }
+
+    /// An entry with no terms of its own.
+    pub fn plain(value: T, origin: Origin) -> Self {
+        Self { value, origin, optional: false, timeout: None, order: Order::default() }
     }
 }
 
@@ -136,139 +149,6 @@ pub struct AssetRef {
     pub sha256: Option<Digest>,
 }
 
-/// A Debian package by name, and its exact version when pinned.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct AptPackage {
-    /// The name, checked: it cannot be taken for an option.
-    pub name: String,
-    /// The exact version.
-    pub version: Option<String>,
-}
-
-/// An answer to a question a package would ask.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DebconfAnswer {
-    /// The package that asks.
-    pub package: String,
-    /// The question, such as `msodbcsql18/accept-eula`.
-    pub question: String,
-    /// Its type: `boolean`, `string`, `select`, …
-    pub kind: String,
-    /// The answer.
-    pub value: String,
-}
-
-/// An R package asked for by name, and its exact version when pinned.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RPackage {
-    /// The name, checked.
-    pub name: String,
-    /// The exact version.
-    pub version: Option<String>,
-}
-
-/// Debian packages and where they come from.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Apt {
-    /// By name.
-    pub packages: Vec<Entry<AptPackage>>,
-    /// Files.
-    pub debs: Vec<Entry<AssetRef>>,
-    /// Further sources.
-    pub sources: Vec<Entry<AptSource>>,
-    /// Answers to questions.
-    pub debconf: Vec<Entry<DebconfAnswer>>,
-    /// Whether recommended packages come along.
-    pub recommends: Option<Setting<bool>>,
-    /// Whether dpkg waits for the disk after each file.
-    pub wait_for_disk: Option<Setting<bool>>,
-}
-
-/// A package source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AptSource {
-    /// Its name, checked.
-    pub name: String,
-    /// Addresses.
-    pub uris: Vec<String>,
-    /// Suites.
-    pub suites: Vec<String>,
-    /// Components.
-    pub components: Vec<String>,
-    /// Architectures.
-    pub architectures: Vec<String>,
-    /// Key file.
-    pub key: AssetRef,
-    /// Its fingerprint: upper case, no spaces.
-    pub fingerprint: String,
-}
-
-/// Python distributions and how they are installed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Pip {
-    /// Requirements as pip reads them.
-    pub packages: Vec<Entry<String>>,
-    /// Requirements files.
-    pub requirements: Vec<Entry<AssetRef>>,
-    /// Whether what the runtime ships may not change.
-    pub guard: Option<Setting<bool>>,
-    /// Distributions that may change all the same, by normalised name.
-    pub allow_change: Vec<Entry<String>>,
-    /// The package index.
-    pub index_url: Option<Setting<Url>>,
-    /// Further indexes.
-    pub extra_index_urls: Vec<Entry<Url>>,
-    /// Modules to import at the end.
-    pub smoke: Vec<Entry<String>>,
-    /// The interpreter.
-    pub python: Option<Setting<PathBuf>>,
-    /// Whether only pip may be used.
-    pub only_pip: Option<Setting<bool>>,
-    /// Where uv comes from.
-    pub uv: Option<Setting<AssetRef>>,
-    /// Whether modules are byte-compiled.
-    pub compile: Option<Setting<bool>>,
-    /// Whether it may run while apt does.
-    pub beside_apt: Option<Setting<bool>>,
-}
-
-/// R packages and where they come from.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct R {
-    /// The library.
-    pub library: Option<Setting<PathBuf>>,
-    /// Repositories.
-    pub repos: Vec<Entry<Url>>,
-    /// By name.
-    pub packages: Vec<Entry<RPackage>>,
-    /// Archives.
-    pub sources: Vec<Entry<AssetRef>>,
-}
-
-/// Shell configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Shell {
-    /// Users who get it.
-    pub users: Option<Setting<Vec<String>>>,
-    /// For `~/.bashrc`.
-    pub bashrc: Option<Entry<Text>>,
-    /// For `~/.vimrc`.
-    pub vimrc: Option<Entry<Text>>,
-    /// For `/etc/profile.d`, by name.
-    pub profile_d: BTreeMap<String, Entry<Text>>,
-    /// Variables for login shells.
-    pub variables: BTreeMap<String, Entry<String>>,
-}
-
-/// A text and how it is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text {
-    /// Where it comes from.
-    pub content: Content,
-    /// Whether it replaces the file, or is a marked block in it.
-    pub whole: Option<bool>,
-}
-
 /// Where a text comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
@@ -276,60 +156,6 @@ pub enum Content {
     File(AssetRef),
     /// The profile.
     Inline(String),
-}
-
-/// Secrets and where each goes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Secrets {
-    /// The secrets, once for each place: also those that a template names.
-    pub items: Vec<Entry<SecretItem>>,
-    /// Files made from a text.
-    pub templates: Vec<Entry<Template>>,
-    /// Variables that hold secrets, also those that do not count on this node: no child of a run gets them.
-    pub withheld: BTreeSet<String>,
-    /// The scope they belong to, at its source.
-    pub place: Option<SecretScope>,
-}
-
-/// One secret in one place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecretItem {
-    /// Its scope.
-    pub scope: String,
-    /// Its key.
-    pub key: String,
-    /// Where it comes from.
-    pub from: Address,
-    /// How it stands in the file.
-    pub form: SecretFormat,
-    /// The file it goes to.
-    pub to: SecretFile,
-}
-
-/// A file that holds secrets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecretFile {
-    /// Where. One that begins with `~` is in the owner's home.
-    pub path: PathBuf,
-    /// Permission bits.
-    pub mode: u32,
-    /// `user` or `user:group`.
-    pub owner: String,
-}
-
-/// A file made from a text with secrets in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
-    /// The file.
-    pub to: SecretFile,
-    /// Where the text comes from.
-    pub content: Content,
-    /// The text, taken apart; empty when it could not be had.
-    pub pieces: Vec<TemplatePart>,
-    /// The scope its keys belong to.
-    place: SecretScope,
-    /// Keys that the profile gives an address of their own.
-    known: BTreeMap<String, Address>,
 }
 
 /// A login for what is below an address.

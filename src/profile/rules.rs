@@ -1,144 +1,117 @@
-//! The rules a profile must keep, applied to every entry of every file, with every mistake at its place.
-
-mod apt;
-mod deliveries;
-mod logins;
-mod python;
-mod r;
-mod secrets;
-mod shell;
-mod sources;
-mod whole;
+//! Rules that the kinds share: expansion, conditions, entries, files, addresses, with every mistake at its place.
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use url::Url;
-pub(super) use whole::check_whole;
 
 use super::{
-    AssetRef, Entry, Profile, Setting,
-    document::{Document, Part},
-    forms,
-    load::File,
-    names,
-    raw::{RawAptPackage, RawFile, RawRPackage, RawRequirement, RawWhen},
+    AssetRef, Entry, Order, Section, Setting,
+    shorthand::Shorthand,
     values::Values,
     when,
+    written::{File, Head, When},
 };
 use crate::{
-    diagnostic::{Diagnostic, Origin},
+    diagnostic::{Diagnostic, Origin, nearest},
     digest::Digest,
     facts::NodeFacts,
+    grammar::{
+        document::{Document, Part},
+        names,
+    },
 };
 
-/// Checks one file and turns it into a part of the profile. What is wrong is reported and left out.
-pub(super) fn check(file: &File, values: &Values, facts: &NodeFacts, found: &mut Vec<Diagnostic>) -> Profile {
-    let conditions = BTreeSet::new();
-    let mut rules = Rules { document: &file.document, folder: file.folder.as_ref(), values, facts, conditions, found };
-    let raw = &file.raw;
-    if !names::is_profile(&raw.name) {
-        rules.mistake(
-            &["name".into()],
-            format!("`{}` is not a profile name", raw.name),
-            "use lower-case letters, digits and dashes",
-        );
-    }
-    if let Some(unit) = raw.business_unit.as_deref().filter(|unit| !names::is_unit(unit)) {
-        let hint = "use the unit's name as in cluster names, such as `Family`";
-        rules.mistake(&["business-unit".into()], format!("`{unit}` is not a business unit"), hint);
-    }
-    let uses_secrets = !(raw.secrets.items.is_empty() && raw.secrets.templates.is_empty() && raw.logins.is_empty());
-    let place = if uses_secrets && rules.passwords_have_a_place(raw) { rules.ground(&raw.secrets) } else { None };
-    let mut secrets = rules.secrets(&raw.secrets, place.clone());
-    let logins = rules.logins(&raw.logins, place.as_ref(), &mut secrets.withheld);
-    let mut profile = Profile {
-        name: raw.name.clone(),
-        business_unit: raw.business_unit.clone(),
-        business_unit_at: raw.business_unit.as_ref().map(|_| rules.origin(&["business-unit".into()])),
-        sources: Vec::new(),
-        path: None,
-        files: Vec::new(),
-        conditions: BTreeSet::new(),
-        lock: None,
-        apt: rules.apt(&raw.apt),
-        pip: rules.pip(&raw.pip),
-        wheels: rules.wheels(&raw.wheel),
-        r: rules.r(&raw.r),
-        shell: rules.shell(&raw.shell),
-        secrets,
-        logins,
-        vars: std::collections::BTreeMap::new(),
-        only_digests: false,
-    };
-    profile.conditions = rules.conditions;
-    profile
-}
-
-struct Rules<'a> {
-    document: &'a Document,
+/// Checks the keys of one file of a profile, with every mistake at its place.
+#[derive(Debug)]
+pub struct Rules<'a> {
+    pub(crate) document: &'a Document,
     folder: Option<&'a PathBuf>,
     values: &'a Values,
     facts: &'a NodeFacts,
-    /// What the conditions of packages and files speak of.
-    conditions: BTreeSet<&'static str>,
-    found: &'a mut Vec<Diagnostic>,
+    /// The facts that conditions of locked sections use.
+    pub(super) conditions: BTreeSet<&'static str>,
+    /// Whether a lock depends on the section being checked.
+    is_locked: bool,
+    /// The names that `after` and `before` may use.
+    names: &'a BTreeSet<String>,
+    pub(crate) found: &'a mut Vec<Diagnostic>,
 }
 
 /// The parts that list entries have in common.
-struct Terms<'a> {
-    when: Option<&'a RawWhen>,
-    optional: bool,
-    timeout: Option<&'a str>,
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Terms<'a> {
+    pub(crate) when: Option<&'a When>,
+    pub(crate) optional: bool,
+    pub(crate) timeout: Option<&'a str>,
 }
 
 /// A list entry in its long form.
-trait Long {
+pub(crate) trait Long {
     /// The key that holds its name or path.
     const KEY: &'static str;
     fn name(&self) -> &str;
     fn terms(&self) -> Terms<'_>;
 }
 
-macro_rules! long {
-    ($($type:ty => $key:ident),+ $(,)?) => { $(
-        impl Long for $type {
-            const KEY: &'static str = stringify!($key);
-            fn name(&self) -> &str {
-                &self.$key
-            }
-            fn terms(&self) -> Terms<'_> {
-                Terms { when: self.when.as_ref(), optional: self.optional, timeout: self.timeout.as_deref() }
-            }
-        }
-    )+ };
-}
-long!(RawAptPackage => name, RawFile => path, RawRequirement => name, RawRPackage => name);
-
 /// A path of parts, from keys and indexes.
 macro_rules! place {
     ($($part:expr),+ $(,)?) => { [$($crate::grammar::document::Part::from($part)),+] };
 }
-use place;
+pub(crate) use place;
+
+impl<'a> Rules<'a> {
+    pub(super) fn new(
+        document: &'a Document,
+        folder: Option<&'a PathBuf>,
+        values: &'a Values,
+        facts: &'a NodeFacts,
+        names: &'a BTreeSet<String>,
+        found: &'a mut Vec<Diagnostic>,
+    ) -> Self {
+        Self { document, folder, values, facts, conditions: BTreeSet::new(), is_locked: false, names, found }
+    }
+
+    /// Checks the keys of one kind.
+    pub(crate) fn section<S: Section>(&mut self, written: &S::Written) -> S {
+        self.is_locked = S::LOCKED;
+        S::check(written, self)
+    }
+}
 
 impl Rules<'_> {
-    fn mistake(&mut self, path: &[Part], message: impl Into<String>, hint: impl Into<String>) {
+    /// Checks the name and the unit of a profile.
+    pub(super) fn head(&mut self, head: &Head) {
+        if !names::is_profile(&head.name) {
+            self.mistake(
+                &["name".into()],
+                format!("`{}` is not a profile name", head.name),
+                "use lower-case letters, digits and dashes",
+            );
+        }
+        if let Some(unit) = head.business_unit.as_deref().filter(|unit| !names::is_unit(unit)) {
+            let hint = "use the unit's name as in cluster names, such as `Family`";
+            self.mistake(&["business-unit".into()], format!("`{unit}` is not a business unit"), hint);
+        }
+    }
+
+    pub(crate) fn mistake(&mut self, path: &[Part], message: impl Into<String>, hint: impl Into<String>) {
         let message = message.into();
         let message = message.strip_prefix("``").map_or(message.clone(), |rest| format!("an empty text{rest}"));
         self.found.push(self.document.mistake(path, message).hint(hint));
     }
 
     /// A mistake in a key that the profile chose itself.
-    fn mistake_in_key(&mut self, path: &[Part], message: impl Into<String>, hint: impl Into<String>) {
+    pub(crate) fn mistake_in_key(&mut self, path: &[Part], message: impl Into<String>, hint: impl Into<String>) {
         let span = self.document.key_span(path);
         self.found.push(Diagnostic::at(&self.document.source, span, message).hint(hint));
     }
 
-    fn origin(&self, path: &[Part]) -> Origin {
+    pub(crate) fn origin(&self, path: &[Part]) -> Origin {
         self.document.origin(path)
     }
 
     /// The text with its `${…}` replaced.
-    fn expanded(&mut self, path: &[Part], text: &str) -> Option<String> {
+    pub(crate) fn expanded(&mut self, path: &[Part], text: &str) -> Option<String> {
         match self.values.expand(text) {
             Ok(text) => Some(text),
             Err(error) => {
@@ -149,10 +122,9 @@ impl Rules<'_> {
     }
 
     /// Whether an entry counts on this node.
-    fn counts(&mut self, path: &[Part], condition: Option<&RawWhen>) -> bool {
+    pub(crate) fn counts(&mut self, path: &[Part], condition: Option<&When>) -> bool {
         let Some(condition) = condition else { return true };
-        let is_locked = |part: &Part| !matches!(part, Part::Key(key) if key == "secrets" || key == "logins");
-        if path.first().is_some_and(is_locked) {
+        if self.is_locked {
             self.conditions.extend(when::speaks_of(condition));
         }
         when::holds(condition, self.facts).unwrap_or_else(|(below, message, hint)| {
@@ -162,7 +134,7 @@ impl Rules<'_> {
         })
     }
 
-    fn timeout(&mut self, path: &[Part], text: Option<&str>) -> Option<Duration> {
+    pub(crate) fn timeout(&mut self, path: &[Part], text: Option<&str>) -> Option<Duration> {
         let parsed = humantime::parse_duration(text?).ok().filter(|duration| !duration.is_zero());
         if parsed.is_some() {
             return parsed;
@@ -177,20 +149,19 @@ impl Rules<'_> {
     }
 
     /// Every entry of a list, each checked by `check`, which gets the place and the expanded name.
-    fn entries<L: Long, T: PartialEq>(
+    pub(crate) fn entries<L: Long, T: PartialEq>(
         &mut self,
         path: &[Part],
-        list: &[forms::Entry<L>],
+        list: &[Shorthand<L>],
         mut check: impl FnMut(&mut Self, &[Part], String, Option<&L>) -> Option<T>,
     ) -> Vec<Entry<T>> {
         let mut entries = Vec::new();
         for (index, entry) in list.iter().enumerate() {
             let path: Vec<Part> = path.iter().cloned().chain([index.into()]).collect();
             let named: Vec<Part> = path.iter().cloned().chain([L::KEY.into()]).collect();
-            let none = Terms { when: None, optional: false, timeout: None };
             let (name, long, terms) = match entry {
-                forms::Entry::Short(name) => (name.as_str(), None, none),
-                forms::Entry::Long(long) => (long.name(), Some(long), long.terms()),
+                Shorthand::Short(name) => (name.as_str(), None, Terms::default()),
+                Shorthand::Long(long) => (long.name(), Some(long), long.terms()),
             };
             let value = self.expanded(&named, name).and_then(|name| check(self, &named, name, long));
             let timeout = self.timeout(&path, terms.timeout);
@@ -201,21 +172,49 @@ impl Rules<'_> {
                     first.optional &= terms.optional;
                     continue;
                 }
-                entries.push(Entry { value, origin: self.origin(&named), optional: terms.optional, timeout });
+                let (origin, optional, order) = (self.origin(&named), terms.optional, Order::default());
+                entries.push(Entry { value, origin, optional, timeout, order });
             }
         }
         entries
     }
 
+    /// The order that an entry asks for.
+    pub(crate) fn order(&mut self, path: &[Part], after: &[String], before: &[String]) -> Order {
+        let [after, before] = [("after", after), ("before", before)].map(|(key, names)| {
+            let settings = names.iter().enumerate().filter_map(|(index, name)| {
+                let at = [path, &place![key, index]].concat();
+                self.known_name(&at, name).then(|| Setting { value: name.clone(), origin: self.origin(&at) })
+            });
+            settings.collect()
+        });
+        Order { after, before }
+    }
+
+    /// Whether a profile of the chain has a section or an entry of this name.
+    fn known_name(&mut self, at: &[Part], name: &str) -> bool {
+        let names = self.names;
+        if names.contains(name) {
+            return true;
+        }
+        let near = nearest(name, names.iter().map(String::as_str));
+        let hint = near.map_or_else(
+            || "name a section, such as `pip`, or an entry, such as `files./etc/x`".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        );
+        self.mistake(at, format!("`{name}` is no section and no entry of the profile"), hint);
+        false
+    }
+
     /// Files of the file store.
-    fn files(&mut self, path: &[Part], list: &[forms::Entry<RawFile>]) -> Vec<Entry<AssetRef>> {
+    pub(crate) fn files(&mut self, path: &[Part], list: &[Shorthand<File>]) -> Vec<Entry<AssetRef>> {
         self.entries(path, list, |rules, path, name, long| {
             rules.asset(path, name, long.and_then(|file| file.sha256.as_deref()))
         })
     }
 
     /// One file of the file store; `path` is the place of its name.
-    fn asset(&mut self, path: &[Part], name: String, sha256: Option<&str>) -> Option<AssetRef> {
+    pub(crate) fn asset(&mut self, path: &[Part], name: String, sha256: Option<&str>) -> Option<AssetRef> {
         let file = std::path::Path::new(&name);
         if name.is_empty()
             || name.contains('\0')
@@ -242,7 +241,7 @@ impl Rules<'_> {
     }
 
     /// A setting from an optional string.
-    fn setting<T>(
+    pub(crate) fn setting<T>(
         &mut self,
         path: &[Part],
         text: Option<&String>,
@@ -254,11 +253,11 @@ impl Rules<'_> {
     }
 
     /// A setting from a value that needs no check.
-    fn plain<T>(&self, path: &[Part], value: Option<T>) -> Option<Setting<T>> {
+    pub(crate) fn plain<T>(&self, path: &[Part], value: Option<T>) -> Option<Setting<T>> {
         value.map(|value| Setting { value, origin: self.origin(path) })
     }
 
-    fn absolute(&mut self, path: &[Part], text: &str) -> Option<PathBuf> {
+    pub(crate) fn absolute(&mut self, path: &[Part], text: &str) -> Option<PathBuf> {
         let file = PathBuf::from(text);
         let sound = file.is_absolute() && !file.components().any(|part| part == std::path::Component::ParentDir);
         if !sound || text == "/" {
@@ -268,7 +267,7 @@ impl Rules<'_> {
         Some(file)
     }
 
-    fn url(&mut self, path: &[Part], text: &str) -> Option<Url> {
+    pub(crate) fn url(&mut self, path: &[Part], text: &str) -> Option<Url> {
         let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https" | "file"));
         match url {
             Some(url) if holds_credentials(&url) => {
@@ -288,10 +287,20 @@ impl Rules<'_> {
     }
 }
 
-const NO_CREDENTIALS: &str = "anyone who may read a profile could use it; write the address without, and name the user \
+pub(crate) const NO_CREDENTIALS: &str = "anyone who may read a profile could use it; write the address without, and name the user \
                               and the key of the password under `[[logins]]`";
 
 /// Whether an address holds what a login is for. The user name of `ssh` is none: its keys are elsewhere.
-fn holds_credentials(url: &Url) -> bool {
+pub(crate) fn holds_credentials(url: &Url) -> bool {
     url.password().is_some() || !(url.username().is_empty() || url.scheme().ends_with("ssh"))
+}
+
+impl Long for File {
+    const KEY: &'static str = "path";
+    fn name(&self) -> &str {
+        &self.path
+    }
+    fn terms(&self) -> Terms<'_> {
+        Terms { when: self.when.as_ref(), optional: self.optional, timeout: self.timeout.as_deref() }
+    }
 }

@@ -1,26 +1,43 @@
-//! What a profile may not ask for under trusted keys: packages by their names, where nothing signed says what comes.
+//! Rejects, under trusted keys, packages that are fetched by their names alone when no signed text names the files.
 //!
-//! apt is the exception: its repositories are signed themselves, by keys that the node's image or, by fingerprint, the
-//! signed profile vouches for, down to the digest of each archive.
+//! apt is the exception: its repositories are signed down to the digest of each archive, by keys that the node's image or, by
+//! fingerprint, the signed profile names.
 
-use super::{Entry, Profile};
-use crate::diagnostic::Diagnostic;
+use super::{Profile, Sections};
+use crate::diagnostic::{Diagnostic, Origin};
 
 const HINT: &str = "a signed lock names what comes by digest; without one, put the files into the file store and name them with \
                     their `sha256`";
 
-/// Refuses what would be fetched by its name alone.
-pub(super) fn refuse_names(profile: &Profile, found: &mut Vec<Diagnostic>) {
-    let pip = &profile.pip;
-    found.extend(by_name("Python packages are asked for by their names", &pip.packages, |text| text));
-    found.extend(by_name("requirements files ask for packages by their names", &pip.requirements, |file| &file.path));
-    found.extend(by_name("R packages are asked for by their names", &profile.r.packages, |package| &package.name));
+/// Entries of one kind that are fetched by their names alone.
+#[derive(Debug)]
+pub struct FetchedByName<'a> {
+    /// The beginning of the message, such as `R packages are asked for by their names`.
+    pub message: &'static str,
+    /// The line of the first entry.
+    pub origin: &'a Origin,
+    /// The names.
+    pub names: Vec<&'a str>,
 }
 
-/// One mistake for all entries of a kind.
-fn by_name<T>(what: &str, entries: &[Entry<T>], name: impl Fn(&T) -> &String) -> Option<Diagnostic> {
-    let first = entries.first()?;
-    let names: Vec<String> = entries.iter().map(|entry| format!("`{}`", name(&entry.value))).collect();
-    let message = format!("{what}, and nothing signed says what comes (asked for at {})", first.origin);
-    Some(Diagnostic::nowhere(message).causes(vec![names.join(", ")]).hint(HINT))
+impl<'a> FetchedByName<'a> {
+    /// `None` when there are no entries.
+    pub fn of<T>(
+        message: &'static str,
+        entries: &'a [super::Entry<T>],
+        name: impl Fn(&'a T) -> &'a String,
+    ) -> Option<Self> {
+        let origin = &entries.first()?.origin;
+        Some(Self { message, origin, names: entries.iter().map(|entry| name(&entry.value).as_str()).collect() })
+    }
+}
+
+/// Rejects entries that would be fetched by their names alone.
+pub(super) fn reject_names<S: Sections>(profile: &Profile<S>, found: &mut Vec<Diagnostic>) {
+    found.extend(profile.sections.fetched_by_name().into_iter().map(|entries| {
+        let names: Vec<String> = entries.names.iter().map(|name| format!("`{name}`")).collect();
+        let message =
+            format!("{}, and nothing signed says what comes (asked for at {})", entries.message, entries.origin);
+        Diagnostic::nowhere(message).causes(vec![names.join(", ")]).hint(HINT)
+    }));
 }

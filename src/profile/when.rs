@@ -3,17 +3,19 @@
 use regex::Regex;
 
 use super::{
-    document::Part,
-    forms::{OneOrMany, Scalar},
-    raw::{RawAccessMode, RawArch, RawEnvironment, RawMode, RawRole, RawWhen},
+    shorthand::{OneOrMany, Scalar},
+    written::{self, When},
 };
-use crate::facts::{AccessMode, ENVIRONMENTS, NodeFacts, Role, os::Os, runtime::RuntimeCondition};
+use crate::{
+    facts::{AccessMode, ENVIRONMENTS, NodeFacts, Role, os::Os, runtime::RuntimeCondition},
+    grammar::document::Part,
+};
 
 /// A mistake in a condition: the key it is at, the message, the hint.
 pub(super) type Mistake = (Vec<Part>, String, String);
 
 /// Whether all conditions hold. A fact that is not known fits no condition.
-pub(super) fn holds(when: &RawWhen, facts: &NodeFacts) -> Result<bool, Mistake> {
+pub(super) fn holds(when: &When, facts: &NodeFacts) -> Result<bool, Mistake> {
     let runtime = when
         .runtime
         .as_deref()
@@ -63,7 +65,7 @@ pub(super) fn holds(when: &RawWhen, facts: &NodeFacts) -> Result<bool, Mistake> 
 }
 
 /// The facts that a condition speaks of and that a runtime alone does not decide.
-pub(super) fn speaks_of(when: &RawWhen) -> impl Iterator<Item = &'static str> {
+pub(super) fn speaks_of(when: &When) -> impl Iterator<Item = &'static str> {
     let spoken_of = [
         ("role", when.role.is_some()),
         ("environment", when.environment.is_some()),
@@ -87,41 +89,41 @@ fn variable_fits(value: Option<&String>, wanted: &Scalar) -> bool {
     }
 }
 
-fn role_of(role: RawRole) -> Role {
+fn role_of(role: written::Role) -> Role {
     match role {
-        RawRole::Driver => Role::Driver,
-        RawRole::Worker => Role::Worker,
+        written::Role::Driver => Role::Driver,
+        written::Role::Worker => Role::Worker,
     }
 }
 
-fn environment(environment: RawEnvironment) -> &'static str {
+fn environment(environment: written::Environment) -> &'static str {
     let [dev, pre_prod, prod] = ENVIRONMENTS;
     match environment {
-        RawEnvironment::Dev => dev,
-        RawEnvironment::PreProd => pre_prod,
-        RawEnvironment::Prod => prod,
+        written::Environment::Dev => dev,
+        written::Environment::PreProd => pre_prod,
+        written::Environment::Prod => prod,
     }
 }
 
-fn mode(mode: RawMode) -> &'static str {
+fn mode(mode: written::Mode) -> &'static str {
     match mode {
-        RawMode::Discovery => "Discovery",
-        RawMode::Operational => "Operational",
+        written::Mode::Discovery => "Discovery",
+        written::Mode::Operational => "Operational",
     }
 }
 
-fn arch(arch: RawArch) -> &'static str {
+fn arch(arch: written::Arch) -> &'static str {
     match arch {
-        RawArch::Amd64 => "amd64",
-        RawArch::Arm64 => "arm64",
+        written::Arch::Amd64 => "amd64",
+        written::Arch::Arm64 => "arm64",
     }
 }
 
-fn access_mode(mode: RawAccessMode) -> AccessMode {
+fn access_mode(mode: written::AccessMode) -> AccessMode {
     match mode {
-        RawAccessMode::Dedicated => AccessMode::Dedicated,
-        RawAccessMode::Standard => AccessMode::Standard,
-        RawAccessMode::NoIsolation => AccessMode::NoIsolation,
+        written::AccessMode::Dedicated => AccessMode::Dedicated,
+        written::AccessMode::Standard => AccessMode::Standard,
+        written::AccessMode::NoIsolation => AccessMode::NoIsolation,
     }
 }
 

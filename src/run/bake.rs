@@ -3,14 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Job, Stop, cache, case, context, in_own_thread, take_lock};
-use crate::{
-    kinds,
-    plan::{Action, Plan, layers},
-    problem::Problem,
-    report::event::Outcome,
-    steps::layer::Baked,
-    trust::SecretKey,
-};
+use crate::{kinds, problem::Problem, report::event::Outcome, steps::layer::Baked, trust::SecretKey};
 
 /// How long layers may take to be published: they are what the command is for.
 const PUBLISHING: Duration = Duration::from_secs(3600);
@@ -47,21 +40,21 @@ pub async fn bake(job: &Arc<Job>, signer: Option<&SecretKey>, stop: &Stop) -> Re
 
 async fn bake_all(job: &Arc<Job>, signer: Option<&SecretKey>, bakes: &mut Bakes) -> Result<(), Vec<Problem>> {
     let (mut granted, vault) = case(job).fetch().await?;
-    let mut inventory = in_own_thread(job, |job| super::inventory(job, vault)).await?;
-    granted.write_down(&inventory.vault, job.audit.as_ref());
-    let plan = Plan::build(&job.profile, &job.facts, &inventory, &cache(&job.root));
+    let mut node = in_own_thread(job, |job| super::node(job, vault)).await?;
+    granted.write_down(&node.inventory.vault, job.audit.as_ref());
+    let plan = node.plan(&job.profile, &job.facts, &cache(&job.root));
     if !plan.refusals.is_empty() {
         return Err(plan.refusals);
     }
     is_ready(job, &plan)?;
-    inventory.as_shipped();
-    let found = layers(&job.profile, &job.facts, &inventory).map_err(|drift| vec![drift])?;
+    node.as_shipped();
+    let found = node.layers(&job.profile, &job.facts).map_err(|drift| vec![drift])?;
     if found.is_empty() {
         let mut nothing = Problem::new("the lock adds nothing that a layer could hold".to_owned());
         nothing.hint = Some("layers hold what is required of Python and of R; apt's files are in the store".to_owned());
         return Err(vec![nothing]);
     }
-    let ctx = context(job, &plan, &inventory.vault);
+    let ctx = context(job, &plan, &node.inventory.vault);
     for layer in found {
         let done = match layer {
             Ok(layer) => kinds::bake(&ctx, &layer, signer).await,
@@ -77,13 +70,11 @@ async fn bake_all(job: &Arc<Job>, signer: Option<&SecretKey>, bakes: &mut Bakes)
 }
 
 /// A layer is made of what was installed by the lock, and of nothing less.
-fn is_ready(job: &Job, plan: &Plan) -> Result<(), Vec<Problem>> {
-    let fills =
-        |action: &Action| matches!(action, Action::AptInstall(_) | Action::PythonInstall(_) | Action::RInstall(_));
+fn is_ready(job: &Job, plan: &kinds::Plan) -> Result<(), Vec<Problem>> {
     let open: Vec<String> = plan
         .steps
         .iter()
-        .filter(|step| !step.optional && fills(&step.action))
+        .filter(|step| !step.optional && step.action.fills_layers())
         .map(|step| format!("{}: {}", step.id, step.title()))
         .collect();
     if open.is_empty() {

@@ -1,20 +1,29 @@
-//! Carries out a plan: everything prepares at once, then each step acts when what it needs is done and its lane is
-//! free. Nothing acts before every step that may refuse the run has been heard.
+//! Carries out a plan: all steps prepare at the same time, then each step acts when the steps it needs have ended and its lane is free.
+//! No step acts until every step that can refuse the run has finished preparing. Each step prepares and acts in a thread of its own,
+//! so that one that waits for the disk does not stall the others.
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
+    panic::resume_unwind,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use futures::future::join_all;
-use tokio::sync::{Mutex as Lock, watch};
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex as Lock, MutexGuard as LaneGuard, watch},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::Stop;
 use crate::{
     inventory::Vault,
-    kinds::{Prepared, act, clean_up_interrupted, may_refuse, prepare},
-    plan::{Lane, Plan, Step, StepId},
+    kinds::{Kind, Plan, Prepared, Step, clean_up_interrupted, journal_items},
+    plan::{Lane, StepId},
     problem::Problem,
     report::event::{Outcome, StepStatus},
     state::{Interrupted, Journal},
@@ -25,22 +34,31 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(8);
 const GRACE_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Carries out a plan. The error is why nothing was changed.
+/// What an execution needs beside its plan.
+pub(super) struct Terms {
+    /// The run's name.
+    pub(super) run: String,
+    /// The secrets, fetched.
+    pub(super) vault: Vault,
+    /// Whether steps still start after a required one has failed.
+    pub(super) keep_going: bool,
+}
+
+/// Carries out a plan. The error says why nothing was changed.
 pub(super) async fn execute(
-    plan: &Plan,
+    plan: &Arc<Plan>,
     ctx: &Context,
-    vault: &Vault,
-    journal: &mut Journal,
-    run: &str,
+    journal: &Arc<Mutex<Journal>>,
+    terms: Terms,
     stop: &Stop,
 ) -> Result<Outcome, Vec<Problem>> {
-    let board = Board::new(plan, journal, run);
-    let steps = join_all(plan.steps.iter().enumerate().map(|(index, step)| board.step(index, step, ctx, vault, stop)));
+    let state = Arc::new(RunState::new(Arc::clone(plan), Arc::clone(journal), terms));
+    let steps = join_all((0..plan.steps.len()).map(|index| state.step(index, ctx, stop)));
     tokio::pin!(steps);
     let stopped = tokio::select! {
         _ = &mut steps => None,
         // Downloads that are still under way have lost their purpose.
-        () = board.refused() => None,
+        () = state.refused() => None,
         outcome = stop.requested() => {
             ctx.runner.interrupt();
             let _ = tokio::time::timeout(GRACE, async {
@@ -53,17 +71,21 @@ pub(super) async fn execute(
             Some(outcome)
         }
     };
-    // Steps that see the request before we do leave the board unfinished.
-    if let Some(outcome) = stopped.or_else(|| stop.reason().filter(|_| !board.is_finished())) {
-        board.close(plan, ctx);
+    // Threads that are still at work give it up, and end the programs that they started.
+    state.cancelled.cancel();
+    state.threads.close();
+    state.threads.wait().await;
+    // Steps that see the request before this function does end without a status.
+    if let Some(outcome) = stopped.or_else(|| stop.reason().filter(|_| !state.is_finished())) {
+        state.close(ctx);
         return Ok(outcome);
     }
-    let refusals = std::mem::take(&mut *lock(&board.refusals));
-    if refusals.is_empty() { Ok(board.outcome(plan)) } else { Err(refusals) }
+    let refusals = std::mem::take(&mut *lock(&state.refusals));
+    if refusals.is_empty() { Ok(state.outcome()) } else { Err(refusals) }
 }
 
 async fn until_idle(ctx: &Context) {
-    // A child that just ended may be followed by what its step does next; two looks in a row tell.
+    // A child that just ended may be followed by the next program of its step; several looks in a row tell.
     let mut idle = 0;
     while idle < 4 {
         tokio::time::sleep(GRACE_INTERVAL).await;
@@ -71,93 +93,157 @@ async fn until_idle(ctx: &Context) {
     }
 }
 
-/// What the steps of a run tell each other.
-struct Board<'a> {
-    run: &'a str,
-    steps: &'a [Step],
-    journal: Mutex<&'a mut Journal>,
-    /// How each step ended, for those that need it.
+/// The state of a run that its steps share.
+struct RunState {
+    plan: Arc<Plan>,
+    terms: Terms,
+    journal: Arc<Mutex<Journal>>,
+    /// How each step ended.
     ended: Vec<watch::Sender<Option<StepStatus>>>,
-    begun: Vec<Mutex<bool>>,
-    /// Steps that may still refuse the run.
+    begun: Vec<AtomicBool>,
+    /// The number of steps that may still refuse the run.
     undecided: watch::Sender<usize>,
     refusals: Mutex<Vec<Problem>>,
+    /// Whether a required step has failed, so that no further step starts.
+    halted: watch::Sender<bool>,
     lanes: BTreeMap<Lane, Lock<()>>,
+    /// The threads of steps, and the order to give up their work.
+    threads: TaskTracker,
+    cancelled: CancellationToken,
 }
 
-impl<'a> Board<'a> {
-    fn new(plan: &'a Plan, journal: &'a mut Journal, run: &'a str) -> Self {
+impl RunState {
+    fn new(plan: Arc<Plan>, journal: Arc<Mutex<Journal>>, terms: Terms) -> Self {
         Self {
-            run,
-            steps: &plan.steps,
-            journal: Mutex::new(journal),
+            journal,
             ended: plan.steps.iter().map(|_| watch::Sender::new(None)).collect(),
-            begun: plan.steps.iter().map(|_| Mutex::new(false)).collect(),
+            begun: plan.steps.iter().map(|_| AtomicBool::new(false)).collect(),
             undecided: watch::Sender::new(plan.steps.iter().filter(|step| decides(step)).count()),
             refusals: Mutex::default(),
+            halted: watch::Sender::new(false),
             lanes: plan.steps.iter().filter_map(|step| Some((step.lane.clone()?, Lock::new(())))).collect(),
+            threads: TaskTracker::new(),
+            cancelled: CancellationToken::new(),
+            plan,
+            terms,
+        }
+    }
+
+    /// The context of one step.
+    fn context_of(step: &Step, ctx: &Context) -> Context {
+        let mut ctx = ctx.clone();
+        ctx.progress = ctx.progress.of_other_step(step.id.to_string());
+        ctx.logins = ctx.logins.of_step(&step.logins);
+        ctx
+    }
+
+    /// Works in a thread of its own until the work is done, or its time is over (`None`). Work that is given up never returns.
+    async fn in_thread<T: Send + 'static>(
+        self: &Arc<Self>,
+        ctx: &Context,
+        limit: Option<Duration>,
+        work: impl AsyncFnOnce(Arc<Self>, Context) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (state, ctx, cancelled) = (Arc::clone(self), ctx.clone(), self.cancelled.child_token());
+        // A caller that stops waiting gives the work up.
+        let _guard = cancelled.clone().drop_guard();
+        let runtime = Handle::current();
+        let thread = self.threads.spawn_blocking(move || {
+            runtime.block_on(async {
+                let limited = async {
+                    match limit {
+                        Some(limit) => tokio::time::timeout(limit, work(state, ctx)).await.ok(),
+                        None => Some(work(state, ctx).await),
+                    }
+                };
+                tokio::select! {
+                    done = limited => Some(done),
+                    () = cancelled.cancelled() => None,
+                }
+            })
+        });
+        match thread.await {
+            Ok(Some(done)) => done,
+            Ok(None) => std::future::pending().await,
+            Err(error) => resume_unwind(error.into_panic()),
         }
     }
 
     /// One step from preparation to its end.
-    async fn step(&self, index: usize, step: &Step, ctx: &Context, vault: &Vault, until: &Stop) {
-        let mut ctx = ctx.clone();
-        ctx.progress = ctx.progress.of_other_step(step.id.to_string());
-        ctx.logins = ctx.logins.of_step(&step.logins);
-        let ctx = &ctx;
-        let prepared = self.prepare(step, ctx).await;
+    async fn step(self: &Arc<Self>, index: usize, ctx: &Context, stop: &Stop) {
+        let step = &self.plan.steps[index];
+        let ctx = &Self::context_of(step, ctx);
+        let began = Instant::now();
+        let prepared = tokio::select! {
+            prepared = self.prepare(index, ctx) => Some(prepared),
+            () = self.halted() => None,
+        };
+        let limit = step.timeout.map(|limit| (limit, limit.saturating_sub(began.elapsed())));
         if self.wait_for_decisions().await.is_err() {
             return; // the run is refused; nothing has begun
         }
-        let (status, failure) = match self.turn(step).await {
+        let (status, problem) = match self.turn(step).await {
             Err(skipped) => (StepStatus::Skipped, Some(skipped)),
-            Ok(_) if until.reason().is_some() => return,
+            Ok(_) if stop.reason().is_some() => return,
             Ok(lane) => {
                 let result = match prepared {
-                    Ok(prepared) => self.act(index, step, ctx, prepared, vault).await,
-                    Err(error) => Err(error),
+                    Some(prepared) if !*self.halted.borrow() => match prepared {
+                        Ok(prepared) => self.act(index, ctx, prepared, limit).await,
+                        Err(error) => Err(error),
+                    },
+                    _ => return self.end(index, ctx, StepStatus::NotStarted, None),
                 };
                 drop(lane);
                 match result {
                     Ok(()) => (StepStatus::Done, None),
-                    Err(_) if until.reason().is_some() => return, // it was told to end: that is no failure of its own
-                    Err(error) => (StepStatus::Failed, Some(failure_of(step, error))),
+                    Err(_) if stop.reason().is_some() => return, // it was told to end: that is no failure of its own
+                    Err(error) => (StepStatus::Failed, Some(with_origin(step, error))),
                 }
             }
         };
-        self.end(index, step, ctx, status, failure);
+        self.end(index, ctx, status, problem);
     }
 
-    async fn prepare(&self, step: &Step, ctx: &Context) -> Result<Prepared, Problem> {
-        let staged = match &step.doomed {
-            Some(failure) => Err(failure.clone()),
-            None => stage(ctx, &step.stage).await,
+    async fn prepare(self: &Arc<Self>, index: usize, ctx: &Context) -> Result<Prepared, Problem> {
+        let step = &self.plan.steps[index];
+        let staged = match &step.known_failure {
+            Some(problem) => Err(problem.clone()),
+            None if step.stage.is_empty() => Ok(()),
+            None => {
+                let stage = async move |state: Arc<Self>, ctx| stage(&ctx, &state.plan.steps[index].stage).await;
+                self.in_thread(ctx, None, stage).await.unwrap_or(Ok(()))
+            }
         };
-        let early = !may_refuse(&step.action);
-        if early && decides(step) {
+        let is_early = !step.action.can_refuse();
+        if is_early && decides(step) {
             self.decide(step, staged.as_ref().err());
         }
         let prepared = match staged {
-            Ok(()) => within(step.timeout, prepare(ctx, &step.action)).await,
+            Ok(()) => {
+                let prepare = async move |state: Arc<Self>, ctx| state.plan.steps[index].action.prepare(&ctx).await;
+                let limit = step.timeout;
+                let too_late = || Err(too_late(limit.unwrap_or_default()));
+                self.in_thread(ctx, limit, prepare).await.unwrap_or_else(too_late)
+            }
             Err(error) => Err(error),
         };
-        if !early {
+        if !is_early {
             self.decide(step, prepared.as_ref().err());
         }
         prepared
     }
 
-    /// One step that may have refused the run has been heard.
+    /// Counts one step that may have refused the run as prepared.
     fn decide(&self, step: &Step, error: Option<&Problem>) {
         if let Some(error) = error.filter(|error| error.refused && !step.optional) {
-            lock(&self.refusals).push(failure_of(step, error.clone()));
+            lock(&self.refusals).push(with_origin(step, error.clone()));
         }
         self.undecided.send_modify(|count| *count -= 1);
     }
 
-    /// Waits until all that may refuse have been heard. The error: the run is refused.
+    /// Waits until every step that may refuse the run is prepared. The error: the run is refused.
     async fn wait_for_decisions(&self) -> Result<(), ()> {
-        // The sender is ours: it cannot go away.
+        // The sender belongs to this state: it cannot go away.
         let _ = self.undecided.subscribe().wait_for(|&count| count == 0).await;
         if lock(&self.refusals).is_empty() { Ok(()) } else { Err(()) }
     }
@@ -169,14 +255,22 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// Waits until the steps this one needs have ended and its lane is free. The error: a required one failed. An optional
-    /// step only comes first: a profile may be whole without it.
-    async fn turn(&self, step: &Step) -> Result<Option<tokio::sync::MutexGuard<'_, ()>>, Problem> {
+    /// Waits until no further step may start.
+    async fn halted(&self) {
+        let _ = self.halted.subscribe().wait_for(|halted| *halted).await;
+    }
+
+    /// Waits until the steps this one needs have ended and its lane is free. The error: a required one was not done. An optional
+    /// step only comes first: a profile may be complete without it.
+    async fn turn(&self, step: &Step) -> Result<Option<LaneGuard<'_, ()>>, Problem> {
         for need in &step.needs {
-            let Some((status, optional)) = self.status_of(need).await else { continue };
-            if status != StepStatus::Done && !optional {
-                let message = format!("not tried, because `{need}` was not done");
-                return Err(Problem { origin: step.origins.first().cloned(), ..Problem::new(message) });
+            let Some((status, optional)) = self.status_of(&need.step).await else { continue };
+            match status {
+                StepStatus::Failed | StepStatus::Skipped if !optional => {
+                    let problem = Problem::new(format!("not tried, because `{}` was not done", need.step));
+                    return Err(with_origin(step, problem));
+                }
+                _ => {}
             }
         }
         match &step.lane {
@@ -187,40 +281,49 @@ impl<'a> Board<'a> {
 
     /// How a step ended, once it has, and whether it was optional.
     async fn status_of(&self, need: &StepId) -> Option<(StepStatus, bool)> {
-        let index = self.steps.iter().position(|step| step.id == *need)?;
+        let index = self.plan.steps.iter().position(|step| step.id == *need)?;
         let status = self.ended[index].subscribe().wait_for(Option::is_some).await.ok().and_then(|status| *status)?;
-        Some((status, self.steps[index].optional))
+        Some((status, self.plan.steps[index].optional))
     }
 
+    /// Acts within the rest of the step's time: `limit` is the whole and the rest.
     async fn act(
-        &self,
+        self: &Arc<Self>,
         index: usize,
-        step: &Step,
         ctx: &Context,
         prepared: Prepared,
-        vault: &Vault,
+        limit: Option<(Duration, Duration)>,
     ) -> Result<(), Problem> {
-        let id = step.id.to_string();
-        let left =
-            Interrupted { run: self.run.to_owned(), step: id.clone(), items: prepared.journal_items(&step.action) };
-        lock(&self.journal).step_begins(self.run, &id, &left.items)?;
-        *lock(&self.begun[index]) = true;
+        let step = &self.plan.steps[index];
+        let left: Interrupted<Kind> = Interrupted {
+            run: self.terms.run.clone(),
+            step: step.id.to_string(),
+            kind: step.action.of_kind(),
+            items: journal_items(&step.action, &prepared),
+        };
+        lock(&self.journal).step_begins(&left)?;
+        self.begun[index].store(true, Ordering::Relaxed);
         ctx.progress.started();
-        let acting = act(ctx, &step.action, prepared, vault);
-        let Some(limit) = step.timeout else { return acting.await };
-        let Ok(result) = tokio::time::timeout(limit, acting).await else {
-            // What a child left when its time was up is half-done just as after a kill. That it could not be cleared
-            // away is not what the step failed for; the next run tries again.
+        let act = async move |state: Arc<Self>, ctx| {
+            state.plan.steps[index].action.act(&ctx, prepared, &state.terms.vault).await
+        };
+        let Some(result) = self.in_thread(ctx, limit.map(|(_, rest)| rest), act).await else {
+            // A child that was killed leaves half-done work just as after a kill of the run. When it cannot be cleared away now,
+            // the next run tries again.
             let _ = clean_up_interrupted(&ctx.root, &left);
-            return Err(too_late(limit));
+            return Err(too_late(limit.map(|(limit, _)| limit).unwrap_or_default()));
         };
         result
     }
 
-    fn end(&self, index: usize, step: &Step, ctx: &Context, status: StepStatus, failure: Option<Problem>) {
+    fn end(&self, index: usize, ctx: &Context, status: StepStatus, problem: Option<Problem>) {
+        let step = &self.plan.steps[index];
         // A journal that cannot be written costs the next run a second look, no more.
         let _ = lock(&self.journal).step_ended(&step.id.to_string());
-        ctx.progress.ended(status, failure);
+        ctx.progress.ended(status, problem);
+        if status == StepStatus::Failed && !step.optional && !self.terms.keep_going {
+            self.halted.send_replace(true);
+        }
         self.ended[index].send_replace(Some(status));
     }
 
@@ -228,21 +331,21 @@ impl<'a> Board<'a> {
         self.ended.iter().all(|ended| ended.borrow().is_some())
     }
 
-    /// Says of every step that has not ended whether it had begun.
-    fn close(&self, plan: &Plan, ctx: &Context) {
-        for (index, step) in plan.steps.iter().enumerate() {
+    /// Gives every step that has not ended the status of one that had begun, or that had not.
+    fn close(&self, ctx: &Context) {
+        for (index, step) in self.plan.steps.iter().enumerate() {
             if self.ended[index].borrow().is_none() {
-                let begun = *lock(&self.begun[index]);
+                let begun = self.begun[index].load(Ordering::Relaxed);
                 let status = if begun { StepStatus::Interrupted } else { StepStatus::NotStarted };
                 ctx.progress.of_other_step(step.id.to_string()).ended(status, None);
             }
         }
     }
 
-    fn outcome(&self, plan: &Plan) -> Outcome {
-        let done = |index: usize| *self.ended[index].borrow() == Some(StepStatus::Done);
-        let undone: Vec<&Step> =
-            plan.steps.iter().enumerate().filter(|(index, _)| !done(*index)).map(|(_, step)| step).collect();
+    fn outcome(&self) -> Outcome {
+        let is_done = |index: usize| *self.ended[index].borrow() == Some(StepStatus::Done);
+        let steps = self.plan.steps.iter().enumerate();
+        let undone: Vec<&Step> = steps.filter(|(index, _)| !is_done(*index)).map(|(_, step)| step).collect();
         match undone.iter().any(|step| !step.optional) {
             true => Outcome::Failed,
             false if undone.is_empty() => Outcome::Done,
@@ -251,18 +354,13 @@ impl<'a> Board<'a> {
     }
 }
 
-/// Whether a step must be heard before anything is changed.
+/// Whether a step must be prepared before anything is changed.
 fn decides(step: &Step) -> bool {
-    may_refuse(&step.action) || !step.stage.is_empty()
+    step.action.can_refuse() || !step.stage.is_empty()
 }
 
-fn failure_of(step: &Step, error: Problem) -> Problem {
-    Problem { origin: error.origin.clone().or_else(|| step.origins.first().cloned()), ..error }
-}
-
-async fn within<T>(limit: Option<Duration>, work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
-    let Some(limit) = limit else { return work.await };
-    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(too_late(limit)))
+fn with_origin(step: &Step, problem: Problem) -> Problem {
+    Problem { origin: problem.origin.clone().or_else(|| step.origins.first().cloned()), ..problem }
 }
 
 fn too_late(limit: Duration) -> Problem {
@@ -270,7 +368,7 @@ fn too_late(limit: Duration) -> Problem {
         .hint("raise its `timeout`, or look at the log for what it waited for".to_owned())
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -283,7 +381,9 @@ mod tests {
         diagnostic::Origin,
         exec::fake::FakeRunner,
         fs::Attributes,
-        plan::{Action, StepId, WriteFile},
+        kinds::Action,
+        plan::{Need, Phase, Reason, StepId, WriteFile},
+        profile::Order,
         report::{Collector, Report, event::Events},
     };
 
@@ -292,16 +392,28 @@ mod tests {
             WriteFile { path: path.to_owned(), bytes: b"x".to_vec(), before: None, attributes: Attributes::default() };
         Step {
             id: StepId(id.to_owned()),
-            action: Action::WriteFile(action),
+            action: Action::Shell(action),
+            entries: vec![format!("shell.{id}")],
             stage: Vec::new(),
             logins: Vec::new(),
             origins: vec![Origin { file: "x.toml".into(), line: 1, column: 1 }],
+            phase: Phase::Settings,
+            order: Order::default(),
+            beside: None,
+            creates: Vec::new(),
+            uses: Vec::new(),
             needs: Vec::new(),
             lane: None,
             optional: false,
             timeout: None,
-            doomed: None,
+            known_failure: None,
         }
+    }
+
+    fn after(mut step: Step, first: &str) -> Step {
+        let origin = step.origins[0].clone();
+        step.needs = vec![Need { step: StepId(first.to_owned()), reason: Reason::After(origin) }];
+        step
     }
 
     fn failure(message: &str) -> Problem {
@@ -326,13 +438,18 @@ mod tests {
         }
 
         async fn execute(&self, steps: Vec<Step>) -> (Result<Outcome, Vec<Problem>>, Report) {
+            self.execute_with(steps, false).await
+        }
+
+        async fn execute_with(&self, steps: Vec<Step>, keep_going: bool) -> (Result<Outcome, Vec<Problem>>, Report) {
             let events = Events::new(vec![Box::new(self.collector.clone())]);
-            let plan = Plan { steps, ..Plan::default() };
+            let plan = Arc::new(Plan { steps, ..Plan::default() });
             let steps = plan.steps.iter().map(Step::summary).collect();
             events.send(crate::report::event::EventKind::PlanMade { steps, ready: Vec::new() });
             let ctx = Context::for_tests(Arc::new(FakeRunner::new()), events.of_step(""));
-            let mut journal = Journal::begin(self.temp.path()).expect("a journal");
-            let outcome = execute(&plan, &ctx, &Vault::default(), &mut journal, "run", &self.stop).await;
+            let journal = Arc::new(Mutex::new(Journal::begin(self.temp.path()).expect("a journal")));
+            let terms = Terms { run: "run".to_owned(), vault: Vault::default(), keep_going };
+            let outcome = execute(&plan, &ctx, &journal, terms, &self.stop).await;
             (outcome, self.collector.report())
         }
     }
@@ -345,10 +462,10 @@ mod tests {
     async fn a_step_whose_need_failed_is_not_tried_and_others_are() {
         let bench = Bench::new();
         let mut broken = write("broken", &bench.path("broken"));
-        broken.doomed = Some(failure("it cannot be"));
-        let mut after = write("after", &bench.path("after"));
-        after.needs = vec![StepId("broken".into())];
-        let (outcome, report) = bench.execute(vec![broken, after, write("other", &bench.path("other"))]).await;
+        broken.known_failure = Some(failure("it cannot be"));
+        let after = after(write("after", &bench.path("after")), "broken");
+        let steps = vec![broken, after, write("other", &bench.path("other"))];
+        let (outcome, report) = bench.execute_with(steps, true).await;
         assert_eq!(outcome, Ok(Outcome::Failed));
         assert_eq!(status(&report, "broken"), StepStatus::Failed);
         assert_eq!(status(&report, "after"), StepStatus::Skipped);
@@ -360,9 +477,8 @@ mod tests {
     async fn a_failed_optional_step_orders_the_steps_after_it_and_fails_none_of_them() {
         let bench = Bench::new();
         let mut broken = write("broken", &bench.path("broken"));
-        (broken.doomed, broken.optional) = (Some(failure("it cannot be")), true);
-        let mut after = write("after", &bench.path("after"));
-        after.needs = vec![StepId("broken".into())];
+        (broken.known_failure, broken.optional) = (Some(failure("it cannot be")), true);
+        let after = after(write("after", &bench.path("after")), "broken");
         let (outcome, report) = bench.execute(vec![broken, after]).await;
         assert_eq!(outcome, Ok(Outcome::Degraded));
         assert_eq!(status(&report, "broken"), StepStatus::Failed);
@@ -371,10 +487,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn after_a_required_step_has_failed_no_further_step_starts() {
+        for keep_going in [false, true] {
+            let bench = Bench::new();
+            let mut broken = write("broken", &bench.path("broken"));
+            broken.known_failure = Some(failure("it cannot be"));
+            // An optional step that needs the broken one ends after it; the last one waits for it and needs nothing else.
+            let mut between = after(write("between", &bench.path("between")), "broken");
+            between.optional = true;
+            let last = after(write("last", &bench.path("last")), "between");
+            let (outcome, report) = bench.execute_with(vec![broken, between, last], keep_going).await;
+            assert_eq!(outcome, Ok(Outcome::Failed));
+            assert_eq!(status(&report, "between"), StepStatus::Skipped);
+            let expected = if keep_going { StepStatus::Done } else { StepStatus::NotStarted };
+            assert_eq!((status(&report, "last"), bench.path("last").exists()), (expected, keep_going));
+        }
+    }
+
+    #[tokio::test]
     async fn an_optional_step_that_fails_leaves_the_run_degraded() {
         let bench = Bench::new();
         let mut broken = write("broken", &bench.path("broken"));
-        (broken.doomed, broken.optional) = (Some(failure("it cannot be")), true);
+        (broken.known_failure, broken.optional) = (Some(failure("it cannot be")), true);
         let (outcome, _) = bench.execute(vec![broken, write("other", &bench.path("other"))]).await;
         assert_eq!(outcome, Ok(Outcome::Degraded));
     }

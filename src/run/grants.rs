@@ -14,8 +14,8 @@ use crate::{
     facts::NodeFacts,
     fs::FsError,
     inventory::Vault,
+    kinds::Profile,
     problem::Problem,
-    profile::Profile,
     secrets::Address,
 };
 
@@ -100,7 +100,8 @@ impl<'a> Case<'a> {
                 Some((asked.address?.clone(), (asked.origin.cloned(), (*decision).clone())))
             })
             .collect();
-        let vault = Vault::fetch(&self.profile.secrets, self.clouds).await;
+        let vault =
+            Vault::fetch(self.profile.sections.secrets.items.iter().map(|entry| &entry.value.from), self.clouds).await;
         let mut granted = Granted { identity, by_address, written: BTreeSet::new(), trouble };
         granted.write_down(&vault, self.audit);
         Ok((granted, vault))
@@ -124,12 +125,12 @@ impl<'a> Case<'a> {
             origin: self.profile.business_unit_at.as_ref(),
             address: None,
         });
-        let secrets = self.profile.secrets.items.iter().map(|entry| Asked {
+        let secrets = self.profile.sections.secrets.items.iter().map(|entry| Asked {
             request: AccessRequest::read_at(&entry.value.scope, &entry.value.key, &entry.value.from),
             origin: Some(&entry.origin),
             address: Some(&entry.value.from),
         });
-        let logins = self.profile.logins.iter().map(|entry| Asked {
+        let logins = self.profile.sections.secrets.logins.iter().map(|entry| Asked {
             request: AccessRequest::read_at(&entry.value.scope, &entry.value.key, &entry.value.from),
             origin: Some(&entry.origin),
             address: Some(&entry.value.from),

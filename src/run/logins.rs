@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use crate::{
     cloud::Clouds,
     inventory::Vault,
-    plan::{Action, Login, Plan, Step},
+    kinds::{LoginFile, Plan, Step},
+    plan::Login,
     problem::Problem,
     steps::logins::{misfit, password},
 };
@@ -23,7 +24,7 @@ pub async fn fetch_logins(plan: &mut Plan, vault: &mut Vault, clouds: &Clouds) {
     for step in &mut plan.steps {
         let Some(failure) = step.logins.iter().find_map(|login| trouble(login, step, vault)) else { continue };
         if step.optional {
-            step.doomed = step.doomed.take().or(Some(failure));
+            step.known_failure = step.known_failure.take().or(Some(failure));
         } else if told.insert(failure.message.clone()) {
             plan.refusals.push(failure);
         }
@@ -42,10 +43,10 @@ fn trouble(login: &Login, step: &Step, vault: &Vault) -> Option<Problem> {
             return Some(failure(message, error.hint()));
         }
     };
-    let in_netrc = match step.action {
-        Action::PythonInstall(_) => login.by_host,
-        Action::AptSources(_) | Action::AptInstall(_) => true,
-        _ => false,
+    let in_netrc = match step.action.login_file() {
+        LoginFile::Netrc => true,
+        LoginFile::NetrcByHost => login.by_host,
+        LoginFile::None => false,
     };
     let why = match password(value) {
         Ok(password) if in_netrc => misfit(&password)?,

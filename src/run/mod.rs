@@ -10,7 +10,7 @@ mod with_secrets;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -22,11 +22,10 @@ use crate::{
     exec::{Runner, SystemRunner},
     facts::NodeFacts,
     fs::{remove_partial_files_below, remove_tree},
-    inventory::{Inventory, Vault},
-    kinds::clean_up_interrupted,
-    plan::Plan,
+    inventory::Vault,
+    kinds::{Kind, Node, Plan, Profile, Step, clean_up_interrupted},
     problem::Problem,
-    profile::{FileStore, Profile},
+    profile::FileStore,
     report::event::{EventKind, Events, FORMAT, Outcome, StoreUse},
     state::{Journal, LockError, RunLock},
     steps::{
@@ -37,7 +36,7 @@ use crate::{
 };
 pub use bake::{Bakes, bake};
 pub use grants::{Case, Granted, use_of};
-pub use lock::{Upgrade, resolve_lock};
+pub use lock::resolve_lock;
 pub use logins::fetch_logins;
 pub use stop::Stop;
 pub use with_secrets::with_secrets;
@@ -71,6 +70,8 @@ pub struct Job {
     pub root: PathBuf,
     /// The folder for logs of programs. It exists.
     pub logs: PathBuf,
+    /// Whether steps still start after a required one has failed.
+    pub keep_going: bool,
     /// Whether an optional step that failed counts in the exit status.
     pub strict: bool,
     /// Where to say what happens.
@@ -120,11 +121,11 @@ pub async fn run(job: &Arc<Job>, stop: &Stop) -> Outcome {
 
 /// The run itself; the error is why nothing was changed.
 async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
-    let (mut inventory, mut plan) = match look(job, stop).await? {
+    let (mut node, mut plan) = match look(job, stop).await? {
         Ok(looked) => looked,
         Err(outcome) => return Ok(outcome),
     };
-    let interrupted = Journal::interrupted(&job.root);
+    let interrupted = Journal::interrupted::<Kind>(&job.root);
     if plan.steps.is_empty() && interrupted.is_empty() && !left_logins(&job.root) {
         // A ready node is not even locked: nothing is changed, and nobody has to wait.
         announce(job, &plan);
@@ -142,7 +143,7 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
     let waited_or_repaired = lock.waited | recover(job)?;
     if waited_or_repaired {
         match look(job, stop).await? {
-            Ok(looked) => (inventory, plan) = looked,
+            Ok(looked) => (node, plan) = looked,
             Err(outcome) => return Ok(outcome),
         }
     }
@@ -150,9 +151,12 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
     if plan.steps.is_empty() {
         return Ok(Outcome::Done);
     }
-    let mut journal = Journal::begin(&job.root).map_err(|error| vec![Problem::from(error)])?;
-    let ctx = context(job, &plan, &inventory.vault);
-    let outcome = engine::execute(&plan, &ctx, &inventory.vault, &mut journal, &job.run, stop).await;
+    let journal = Journal::begin(&job.root).map_err(|error| vec![Problem::from(error)])?;
+    let (journal, plan) = (Arc::new(Mutex::new(journal)), Arc::new(plan));
+    let ctx = context(job, &plan, &node.inventory.vault);
+    let vault = std::mem::take(&mut node.inventory.vault);
+    let terms = engine::Terms { run: job.run.clone(), vault, keep_going: job.keep_going };
+    let outcome = engine::execute(&plan, &ctx, &journal, terms, stop).await;
     let store = ctx.store.clone();
     // Whatever came of it, no password stays in a file.
     drop(ctx);
@@ -167,7 +171,7 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
     }
     // After an orderly end nothing is half-done; after an interruption the journal says what may be.
     if !matches!(outcome, Outcome::Interrupted | Outcome::DeadlinePassed)
-        && let Err(error) = journal.finish()
+        && let Err(error) = journal.lock().unwrap_or_else(PoisonError::into_inner).finish()
     {
         warn(job, error.to_string());
     }
@@ -176,19 +180,19 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
 }
 
 /// Looks at the node and plans. A file store that hangs must not outlast the deadline: the look has its own thread.
-async fn look(job: &Arc<Job>, stop: &Stop) -> Result<Result<(Inventory, Plan), Outcome>, Vec<Problem>> {
+async fn look(job: &Arc<Job>, stop: &Stop) -> Result<Result<(Node, Plan), Outcome>, Vec<Problem>> {
     let looking = Arc::clone(job);
     let looked = async {
         let (mut granted, vault) = case(&looking).fetch().await?;
         let clouds = Arc::clone(&looking.clouds);
-        let (mut inventory, mut plan) = in_own_thread(&looking, |job| look_now(job, vault)).await?;
-        fetch_logins(&mut plan, &mut inventory.vault, &clouds).await;
-        granted.write_down(&inventory.vault, looking.audit.as_ref());
+        let (mut node, mut plan) = in_own_thread(&looking, |job| look_now(job, vault)).await?;
+        fetch_logins(&mut plan, &mut node.inventory.vault, &clouds).await;
+        granted.write_down(&node.inventory.vault, looking.audit.as_ref());
         if let Some(trouble) = granted.trouble {
             warn(&looking, format!("the audit log is incomplete: {trouble}"));
         }
         clouds.take_warnings().into_iter().for_each(|warning| warn(&looking, warning));
-        if plan.refusals.is_empty() { Ok((inventory, plan)) } else { Err(plan.refusals) }
+        if plan.refusals.is_empty() { Ok((node, plan)) } else { Err(plan.refusals) }
     };
     tokio::select! {
         looked = looked => looked.map(Ok),
@@ -218,19 +222,19 @@ async fn in_own_thread<T: Send + 'static>(
     looked.map_err(|error| vec![Problem::new(format!("the look at the node ended by itself: {error}"))])?
 }
 
-fn inventory(job: &Job, vault: Vault) -> Result<Inventory, Vec<Problem>> {
-    Inventory::take(&job.profile, &job.filestore, &job.root, vault)
+fn node(job: &Job, vault: Vault) -> Result<Node, Vec<Problem>> {
+    Node::look(&job.profile, &job.filestore, &job.root, vault)
         .map_err(|error| vec![Problem::new(format!("the node's package state could not be read: {error}"))])
 }
 
-fn look_now(job: &Job, vault: Vault) -> Result<(Inventory, Plan), Vec<Problem>> {
-    let inventory = inventory(job, vault)?;
-    let plan = Plan::build(&job.profile, &job.facts, &inventory, &cache(&job.root));
-    if plan.refusals.is_empty() { Ok((inventory, plan)) } else { Err(plan.refusals) }
+fn look_now(job: &Job, vault: Vault) -> Result<(Node, Plan), Vec<Problem>> {
+    let node = node(job, vault)?;
+    let plan = node.plan(&job.profile, &job.facts, &cache(&job.root));
+    if plan.refusals.is_empty() { Ok((node, plan)) } else { Err(plan.refusals) }
 }
 
 fn announce(job: &Job, plan: &Plan) {
-    let steps = plan.steps.iter().map(crate::plan::Step::summary).collect();
+    let steps = plan.steps.iter().map(Step::summary).collect();
     let lock = plan.lock.iter().map(|lock| format!("lock: {}, serial {}", lock.file, lock.serial));
     let ready = lock.chain(plan.ready.iter().cloned()).collect();
     job.events.send(EventKind::PlanMade { steps, ready });
@@ -292,7 +296,7 @@ fn recover(job: &Job) -> Result<bool, Vec<Problem>> {
         }
     }
     remove_tree(&logins_folder(&job.root)).map_err(|error| vec![Problem::from(error)])?;
-    let left = Journal::interrupted(&job.root);
+    let left = Journal::interrupted::<Kind>(&job.root);
     for step in &left {
         let removed = clean_up_interrupted(&job.root, step).map_err(|error| vec![Problem::from(error)])?;
         let mut text =
@@ -303,7 +307,7 @@ fn recover(job: &Job) -> Result<bool, Vec<Problem>> {
         warn(job, text);
     }
     // Also a journal without open steps goes: its last line may be torn.
-    let cleared = Journal::begin(&job.root).and_then(Journal::finish);
+    let cleared = Journal::begin(&job.root).and_then(|journal| journal.finish());
     cleared.map_err(|error| vec![Problem::from(error)])?;
     Ok(!left.is_empty())
 }
@@ -312,9 +316,9 @@ fn context(job: &Arc<Job>, plan: &Plan, vault: &Vault) -> Context {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let build_slots = jobserver::Client::new(cores).ok();
     // What holds a secret is for nobody's eyes but the step's that delivers it.
-    let withheld = job.profile.secrets.withheld.iter().cloned();
+    let withheld = job.profile.sections.secrets.withheld.iter().cloned();
     let runner: Arc<dyn Runner> = Arc::new(SystemRunner::new(build_slots.clone(), withheld));
-    let logins = Logins::of_plan(plan, vault, &job.root);
+    let logins = Logins::of_steps(plan.steps.iter().flat_map(|step| &step.logins), vault, &job.root);
     job.clouds.http.set_logins(logins.for_http());
     Context {
         runner,

@@ -9,7 +9,7 @@ use crate::{
     diagnostic::Diagnostic,
     exec::{replace_process, withheld_variables},
     inventory::Vault,
-    profile::Profile,
+    kinds::Profile,
     secrets::{Secret, file_formats::SecretFormat, variable},
 };
 
@@ -25,7 +25,7 @@ pub fn with_secrets(
     let named = names(profile);
     let mut mistakes = Vec::new();
     let mut secrets: BTreeMap<String, &Secret> = BTreeMap::new();
-    for entry in &profile.secrets.items {
+    for entry in &profile.sections.secrets.items {
         let (item, origin) = (&entry.value, &entry.origin);
         let mistake = |message: String| Diagnostic::nowhere(format!("{message} (asked for at {origin})"));
         match vault.get(&item.from) {
@@ -52,8 +52,8 @@ pub fn with_secrets(
             None => {}
         }
     }
-    if profile.secrets.items.is_empty() {
-        let (message, hint) = if profile.logins.is_empty() {
+    if profile.sections.secrets.items.is_empty() {
+        let (message, hint) = if profile.sections.secrets.logins.is_empty() {
             (format!("the profile `{}` names no secrets", profile.name), "name them in `[[secrets.items]]`")
         } else {
             let message = format!("the profile `{}` names passwords of logins, and no other secrets", profile.name);
@@ -62,7 +62,7 @@ pub fn with_secrets(
         mistakes.push(Diagnostic::nowhere(message).hint(hint));
     }
     if mistakes.is_empty() {
-        let named = profile.secrets.withheld.clone();
+        let named = profile.sections.secrets.withheld.clone();
         let withheld = if keeps_credentials { named } else { withheld_variables(named) };
         let error = replace_process(program, args, &secrets, &withheld);
         let hint = "check the command after `--`, and that it is on the search path";
@@ -74,7 +74,7 @@ pub fn with_secrets(
 /// The variables of each secret, by scope and key.
 fn names(profile: &Profile) -> BTreeMap<(&str, &str), BTreeSet<String>> {
     let mut variables: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
-    for item in profile.secrets.items.iter().map(|entry| &entry.value) {
+    for item in profile.sections.secrets.items.iter().map(|entry| &entry.value) {
         let own = variables.entry((item.scope.as_str(), item.key.as_str())).or_default();
         if let SecretFormat::Variable(name) = &item.form {
             own.insert(name.clone());

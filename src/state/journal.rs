@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::folder;
 use crate::fs::{self, FsError, LineLog};
@@ -18,20 +18,28 @@ pub struct Journal {
 /// A step that began and did not end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Interrupted {
+pub struct Interrupted<K> {
     /// The run.
     pub run: String,
     /// The step.
     pub step: String,
+    /// The kind of its work; `None` in the journal of a version that did not write it.
+    #[serde(default = "none")]
+    pub kind: Option<K>,
     /// The items it worked on: R packages, or the folder of a Python environment.
     pub items: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "mark", rename_all = "kebab-case")]
-enum Line {
-    Begin(Interrupted),
+enum Line<K> {
+    Begin(Interrupted<K>),
     End { step: String },
+}
+
+/// The kind of a line that names none.
+fn none<K>() -> Option<K> {
+    None
 }
 
 impl Journal {
@@ -42,11 +50,11 @@ impl Journal {
     }
 
     /// The steps of an earlier run that began and did not end.
-    pub fn interrupted(root: &Path) -> Vec<Interrupted> {
+    pub fn interrupted<K: DeserializeOwned>(root: &Path) -> Vec<Interrupted<K>> {
         let text = std::fs::read_to_string(folder(root).join("journal.jsonl")).unwrap_or_default();
-        let mut open: Vec<Interrupted> = Vec::new();
+        let mut open: Vec<Interrupted<K>> = Vec::new();
         // The last line may be incomplete. Its step had not begun.
-        for line in text.lines().filter_map(|line| serde_json::from_str(line).ok()) {
+        for line in text.lines().filter_map(|line| serde_json::from_str::<Line<K>>(line).ok()) {
             match line {
                 Line::Begin(begun) => open.push(begun),
                 Line::End { step } => open.retain(|begun| begun.step != step),
@@ -56,23 +64,22 @@ impl Journal {
     }
 
     /// Records the beginning of a step. The line is on the disk before the step changes anything.
-    pub fn step_begins(&mut self, run: &str, step: &str, items: &[String]) -> Result<(), FsError> {
-        let begun = Interrupted { run: run.to_owned(), step: step.to_owned(), items: items.to_vec() };
-        self.line(&Line::Begin(begun))?;
+    pub fn step_begins<K: Serialize + Clone>(&mut self, begun: &Interrupted<K>) -> Result<(), FsError> {
+        self.line(&Line::Begin(begun.clone()))?;
         self.log.sync()
     }
 
     /// Records the end of a step, successful or not.
     pub fn step_ended(&mut self, step: &str) -> Result<(), FsError> {
-        self.line(&Line::End { step: step.to_owned() })
+        self.line(&Line::<()>::End { step: step.to_owned() })
     }
 
     /// Removes the journal at the end of a run.
-    pub fn finish(self) -> Result<(), FsError> {
+    pub fn finish(&self) -> Result<(), FsError> {
         fs::remove(&self.path)
     }
 
-    fn line(&mut self, line: &Line) -> Result<(), FsError> {
+    fn line<K: Serialize>(&mut self, line: &Line<K>) -> Result<(), FsError> {
         self.log.line(&serde_json::to_string(line).expect("text can be written"))
     }
 }
@@ -81,18 +88,37 @@ impl Journal {
 mod tests {
     use super::*;
 
+    fn begun(step: &str, items: &[&str]) -> Interrupted<u8> {
+        let items = items.iter().map(|item| (*item).to_owned()).collect();
+        Interrupted { run: "run".to_owned(), step: step.to_owned(), kind: Some(1), items }
+    }
+
+    #[test]
+    fn a_step_of_a_version_that_did_not_write_the_kind_is_known_without_it() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let line = r#"{"mark":"begin","run":"run","step":"bashrc","items":["/root/.bashrc"]}"#;
+        crate::fs::replace(
+            &folder(temp.path()).join("journal.jsonl"),
+            line.as_bytes(),
+            crate::fs::Attributes::default(),
+        )
+        .expect("written");
+        let left = Journal::interrupted::<u8>(temp.path());
+        assert_eq!((left[0].kind, left[0].items.len()), (None, 1));
+    }
+
     #[test]
     fn only_what_never_ended_is_distrusted() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let mut journal = Journal::begin(temp.path()).expect("begun");
-        journal.step_begins("run", "apt", &[]).expect("written");
+        journal.step_begins(&begun("apt", &[])).expect("written");
         journal.step_ended("apt").expect("written");
-        journal.step_begins("run", "r", &["stringi".into()]).expect("written");
+        journal.step_begins(&begun("r", &["stringi"])).expect("written");
         drop(journal);
-        let left = Journal::interrupted(temp.path());
+        let left = Journal::interrupted::<u8>(temp.path());
         assert_eq!(left.len(), 1);
         assert_eq!((left[0].step.as_str(), left[0].items.as_slice()), ("r", &["stringi".to_owned()][..]));
         Journal::begin(temp.path()).expect("begun").finish().expect("finished");
-        assert_eq!(Journal::interrupted(temp.path()), []);
+        assert_eq!(Journal::interrupted::<u8>(temp.path()), []);
     }
 }

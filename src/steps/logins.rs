@@ -17,7 +17,7 @@ use crate::{
     fs::{self, Attributes},
     http,
     inventory::Vault,
-    plan::{self, Plan},
+    plan,
     problem::Problem,
     redact::Secret,
 };
@@ -83,9 +83,9 @@ pub fn misfit(password: &Secret) -> Option<&'static str> {
 
 impl Logins {
     /// The logins of all steps of a plan, with their passwords. Writes no files.
-    pub fn of_plan(plan: &Plan, vault: &Vault, root: &Path) -> Self {
+    pub fn of_steps<'a>(logins: impl Iterator<Item = &'a plan::Login>, vault: &Vault, root: &Path) -> Self {
         let mut known: Vec<Known> = Vec::new();
-        for login in plan.steps.iter().flat_map(|step| &step.logins) {
+        for login in logins {
             let is_known = known.iter().any(|known| known.login.login == login.login);
             let found = vault.get(&login.login.from).and_then(Result::ok).and_then(|value| password(value).ok());
             // A missing password has already been reported, and its step has been refused or skipped.

@@ -13,11 +13,13 @@ pub(crate) mod scratch;
 mod stage;
 pub(crate) mod system_libraries;
 pub(crate) mod wait_budget;
+mod write_file;
 
 use std::{path::PathBuf, sync::Arc};
 
 use logins::Logins;
 pub use stage::stage;
+pub use write_file::write_file;
 
 use crate::{exec::Runner, http, profile::FileStore, report::event::Progress, store::Store};
 

@@ -13,7 +13,7 @@ use super::{
     authorize::{Authorization, authorize},
     target::{load_profile, this_node},
 };
-use crate::{auth::AccessRequest, diagnostic::Diagnostic, profile::Profile, run::use_of, secrets::SecretError};
+use crate::{auth::AccessRequest, diagnostic::Diagnostic, kinds::Profile, run::use_of, secrets::SecretError};
 
 /// What to do with secrets.
 #[derive(Debug, Subcommand)]

@@ -10,7 +10,7 @@ use crate::{
     cli::{CommandError, Env, target::assignment},
     diagnostic::Diagnostic,
     grammar::secret_source::{SecretName, SecretSpec, SourceName, SpecError, address},
-    profile::Profile,
+    kinds::Profile,
     secrets::{Address, SecretError, SecretScope},
 };
 
@@ -59,7 +59,7 @@ impl ScopeOptions {
         command: &'static str,
     ) -> Result<(String, Address), CommandError> {
         let profile = self.profile(env, command)?;
-        let items = profile.iter().flat_map(|profile| &profile.secrets.items);
+        let items = profile.iter().flat_map(|profile| &profile.sections.secrets.items);
         if let Some(entry) = items.map(|entry| &entry.value).find(|item| item.key == key) {
             return Ok((entry.scope.clone(), entry.from.clone()));
         }
@@ -92,7 +92,7 @@ impl ScopeOptions {
     fn place_in(&self, profile: Option<&Profile>) -> Result<SecretScope, CommandError> {
         if let Some(profile) = profile {
             let none = || Diagnostic::nowhere(format!("the profile `{}` has no `[secrets]`", profile.name)).into();
-            return profile.secrets.place.clone().ok_or_else(none);
+            return profile.sections.secrets.place.clone().ok_or_else(none);
         }
         let given = [
             ("path", self.path.is_some()),

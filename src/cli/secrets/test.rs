@@ -14,7 +14,7 @@ use crate::{
         target::{ProfileOptions, load_profile, this_node},
     },
     diagnostic::Diagnostic,
-    profile::Profile,
+    kinds::Profile,
     report::{render_columns, text::counted},
     run::use_of,
     secrets::{Address, probe_all},
@@ -79,9 +79,9 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
 
 /// Every secret that a profile asks for, once: what it delivers, and the passwords of its logins.
 fn secrets_of(profile: &Profile) -> Vec<SecretTest<'_>> {
-    let items = profile.secrets.items.iter().map(|entry| &entry.value);
+    let items = profile.sections.secrets.items.iter().map(|entry| &entry.value);
     let items = items.map(|item| (&item.scope, &item.key, &item.from));
-    let logins = profile.logins.iter().map(|entry| &entry.value);
+    let logins = profile.sections.secrets.logins.iter().map(|entry| &entry.value);
     let logins = logins.map(|login| (&login.scope, &login.key, &login.from));
     let mut seen = BTreeSet::new();
     let once = items.chain(logins).filter(|asked| seen.insert(*asked));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     exec::Cmd,
-    plan::{AptInstall, DebconfAnswer},
+    kinds::apt::{AptInstall, DebconfAnswer},
     problem::Problem,
 };
 
@@ -180,7 +180,7 @@ fn silent(program: &str) -> Cmd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::AptPackage;
+    use crate::kinds::apt::AptPackage;
 
     fn wanted() -> AptInstall {
         AptInstall {

@@ -156,7 +156,7 @@ fn essence(stdout: &str, stderr: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{AptInstall, AptPackage};
+    use crate::kinds::apt::{AptInstall, AptPackage};
 
     #[test]
     fn long_requests_are_shortened() {

@@ -22,8 +22,8 @@ use super::{
 use crate::{
     exec::LineWatcher,
     fs::{self, FsError},
+    kinds::apt::AptInstall,
     lock::LockedDeb,
-    plan::AptInstall,
     problem::Problem,
     report::event::{Amount, Progress, Unit},
     steps::{Context, logins::APT_AUTH},

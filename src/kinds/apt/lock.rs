@@ -15,8 +15,8 @@ use super::{
 use crate::{
     exec::Cmd,
     fs::{self, Attributes},
+    kinds::apt::{AptInstall, AptSources},
     lock::{LockedDeb, bare},
-    plan::{AptInstall, AptSources},
     problem::Problem,
     state,
     steps::Context,

@@ -10,25 +10,33 @@
 //!
 //! Packages are never removed. A request that would remove packages fails and names them.
 
+mod act;
+mod action;
 mod command;
 mod download;
 mod dpkg;
 mod dpkg_locks;
 mod error;
+mod grammar;
 mod hints;
 mod install;
 mod key;
 mod lock;
+mod plan;
 mod repair;
 mod resolve;
+mod rules;
 pub mod sources;
-#[cfg(test)]
-mod tests;
 mod update;
 mod uris;
 mod verify;
+mod written;
 
+#[cfg(test)]
+mod tests;
+pub use action::{Action, AptInstall, AptKey, AptSource, AptSources};
 use command::Request;
+pub use grammar::{Apt, AptPackage, DebconfAnswer};
 use hints::Diagnosis;
 use resolve::StateStamp;
 use uris::Archive;
@@ -39,7 +47,6 @@ pub use lock::lock;
 use crate::{
     fs::{self, Attributes},
     lock::LockedDeb,
-    plan::{AptInstall, DebconfAnswer},
     problem::Problem,
     steps::{
         Context,

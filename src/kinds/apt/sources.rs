@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     fs::{self, Attributes},
-    plan::{AptKey, AptSources},
+    kinds::apt::{AptKey, AptSources},
     problem::Problem,
     steps::Context,
 };

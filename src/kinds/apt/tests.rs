@@ -13,7 +13,7 @@ use crate::{
     exec::{Cmd, Finished, fake::FakeRunner},
     fs::{self, Attributes},
     http,
-    plan::{AptKey, AptPackage, AptSource, AptSources},
+    kinds::apt::{AptKey, AptPackage, AptSource, AptSources},
     report::event::{Event, EventKind, Events, Observer},
 };
 

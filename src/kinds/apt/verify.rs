@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::{command, error::AptError};
 use crate::{
     facts::dpkg::Dpkg,
+    kinds::apt::{AptInstall, AptPackage},
     lock::LockedDeb,
-    plan::{AptInstall, AptPackage},
     problem::Problem,
     steps::Context,
 };

@@ -4,7 +4,7 @@ use super::{
     Context, Problem, index_auth,
     installer::{Change, Installer, Request},
 };
-use crate::{diagnostic::Origin, plan::PythonInstall};
+use crate::{diagnostic::Origin, kinds::python::PythonInstall};
 
 /// The problem, if the resolution succeeds without the guard but would change guarded distributions. Otherwise
 /// `None`.
@@ -100,7 +100,7 @@ pub(super) mod tests {
     use super::*;
     use crate::{
         exec::{Finished, fake::FakeRunner},
-        plan::{PythonInstaller, PythonRequirement},
+        kinds::python::{PythonInstaller, PythonRequirement},
         report::event::Events,
     };
 

@@ -14,7 +14,7 @@ use url::Url;
 use super::Context;
 use crate::{
     http::{Client, HttpError},
-    plan::PythonInstall,
+    kinds::python::PythonInstall,
 };
 
 const DEFAULT_INDEX: &str = "https://pypi.org/simple/";

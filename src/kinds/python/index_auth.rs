@@ -6,7 +6,7 @@ use regex::Regex;
 use url::Url;
 
 use super::{Context, Problem, index::PipConfig};
-use crate::{exec::Cmd, facts::python::normalised, http::without_credentials, plan::PythonInstall};
+use crate::{exec::Cmd, facts::python::normalised, http::without_credentials, kinds::python::PythonInstall};
 
 /// The time limit for asking indexes about a refusal.
 const PATIENCE: Duration = Duration::from_secs(10);

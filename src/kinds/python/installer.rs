@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::text;
-use crate::{exec::Cmd, plan::PythonInstall};
+use crate::{exec::Cmd, kinds::python::PythonInstall};
 
 /// An installer of Python distributions.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -24,8 +24,8 @@ use crate::{
     facts::{PythonEnv, python::normalised},
     fs::{self, Attributes},
     http::Download,
+    kinds::python::PythonInstall,
     lock::{LockedDistribution, bare},
-    plan::PythonInstall,
 };
 
 /// Every distribution that would be installed, except the wheels that the profile names. Distributions in `keep` keep

@@ -7,8 +7,8 @@ use crate::{
     exec::Cmd,
     facts::PythonEnv,
     fs::{self, Attributes, FsError, Snapshot},
+    kinds::python::PythonInstall,
     lock::LockedDistribution,
-    plan::PythonInstall,
     steps::locked::{self, LockedFile},
     store::Visibility,
 };

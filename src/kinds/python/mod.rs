@@ -4,19 +4,31 @@
 //! The resolution runs while the step prepares, so that a request that would change a shipped distribution refuses
 //! the run before anything is changed.
 
+mod act;
+mod action;
 mod bytecode;
+mod grammar;
 mod guard;
 mod hints;
 mod index;
 mod index_auth;
 mod installer;
 mod interpreter;
+mod layer;
 mod lock;
 mod locked;
+mod plan;
 mod repair;
+mod requested;
+mod rules;
+mod satisfied;
 mod uv;
 mod wheel_builds;
+mod written;
 
+pub use action::{PythonInstall, PythonInstaller, PythonRequirement, Wheel};
+pub use grammar::{Pip, Python};
+use satisfied::unsatisfied;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -36,13 +48,13 @@ use crate::{
     exec::{Cmd, ExecError},
     facts::PythonEnv,
     fs::{self, Attributes},
-    plan::{Environment, PythonInstall, unsatisfied},
+    plan::Environment,
     problem::Problem,
     profile::requirements::Requirements,
     state::Receipt,
     steps::{
         Context,
-        layer::{self, Staged},
+        layer::{self as layers, Staged},
     },
 };
 
@@ -53,6 +65,16 @@ pub enum Prepared {
     Layer(Staged),
     /// Distributions to install.
     Installation(Installation),
+}
+
+impl Prepared {
+    /// The folder of a layer that is being unpacked.
+    pub(super) fn staging(&self) -> Option<PathBuf> {
+        match self {
+            Self::Layer(staged) => Some(staged.folder().to_owned()),
+            Self::Installation(_) => None,
+        }
+    }
 }
 
 /// A resolution that succeeded.
@@ -68,7 +90,7 @@ pub struct Installation {
 /// environment.
 pub async fn prepare(ctx: &Context, wanted: &PythonInstall) -> Result<Prepared, Problem> {
     if let Some(layer) = &wanted.layer
-        && let Some(staged) = layer::stage(ctx, layer).await
+        && let Some(staged) = layers::stage(ctx, layer).await
     {
         return Ok(Prepared::Layer(staged));
     }

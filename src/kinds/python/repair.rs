@@ -8,7 +8,7 @@ use crate::{
     exec::kill_orphans,
     facts::{PythonEnv, python::Distribution},
     fs::{self, FsError},
-    plan::PythonInstall,
+    kinds::python::PythonInstall,
     state::Receipt,
 };
 

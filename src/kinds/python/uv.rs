@@ -15,7 +15,7 @@ use crate::{
     exec::find_program,
     fs::{Attributes, FsError, PartialFile},
     http::Download,
-    plan::{PythonInstall, PythonInstaller},
+    kinds::python::{PythonInstall, PythonInstaller},
 };
 
 /// The release that is downloaded if the node has no uv.

@@ -24,8 +24,8 @@ use crate::{
     digest::Digest,
     facts::{os::Os, python::WheelName},
     fs::{self, Attributes, PartialFile},
+    kinds::python::PythonInstall,
     lock::LockedDistribution,
-    plan::PythonInstall,
     steps::{
         blocking::{Why, run_blocking, words},
         compilers,

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{exec::Cmd, fs, plan::RInstall, problem::Problem, steps::Context};
+use crate::{exec::Cmd, fs, kinds::r::RInstall, problem::Problem, steps::Context};
 
 /// The settings that all builds of a step share.
 #[derive(Debug)]

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     digest::Digest,
+    kinds::r::RInstall,
     lock::{self, LockedRPackage, bare},
-    plan::RInstall,
     problem::Problem,
     steps::{
         Context,

@@ -1,25 +1,35 @@
 //! Installs R packages: resolves versions from the indexes of repositories, downloads in parallel, builds packages
 //! along the dependency graph, and unpacks binaries without R. Exit statuses are never trusted.
 
+mod act;
+mod action;
 mod archive;
 mod build;
 mod build_log;
 mod builds;
 mod description;
 mod fetch;
+mod grammar;
 mod hints;
 mod index;
 mod install;
 mod library;
 mod lock;
 mod order;
+mod plan;
 mod queue;
 mod repository;
 mod resolve;
 mod resolve_error;
+mod rules;
 mod slots;
 mod version;
+mod written;
 
+#[cfg(test)]
+mod tests;
+pub use action::{RInstall, RInstalled};
+pub use grammar::{R, RPackage};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
@@ -43,7 +53,7 @@ use self::{
     version::{Requirement, Version, version},
 };
 use crate::{
-    plan::{Environment, LayerPackage, RInstall, RInstalled},
+    plan::{Environment, LayerPackage},
     problem::Problem,
     state::Receipt,
     steps::{
@@ -62,6 +72,14 @@ pub enum Prepared {
 }
 
 impl Prepared {
+    /// The folder of a layer that is being unpacked.
+    pub(super) fn staging(&self) -> Option<PathBuf> {
+        match self {
+            Self::Layer(staged) => Some(staged.folder().to_owned()),
+            Self::Packages(_) => None,
+        }
+    }
+
     /// The names of the packages that will be installed, in dependency order.
     pub fn package_names(&self) -> Vec<String> {
         match self {
@@ -401,6 +419,3 @@ fn shaped(failed: Vec<FailedPackage>) -> Problem {
     }
     error.hint(hints::joined(failed.into_iter().filter_map(|failure| failure.remedy)))
 }
-
-#[cfg(test)]
-mod tests;

@@ -15,7 +15,7 @@ use super::{
     resolve_error::{Demand, ResolveError},
     version::{Requirement, Version, version},
 };
-use crate::plan::{RInstall, RInstalled};
+use crate::kinds::r::{RInstall, RInstalled};
 
 /// The maximum number of rounds. A resolution that has not settled by then has a cycle of choices.
 const MOST_ROUNDS: usize = 50;

@@ -15,7 +15,7 @@ use super::{archive::tests::packed, *};
 use crate::{
     exec::{Cmd, ExecError, Finished, LineWatcher, Runner, fake::FakeRunner},
     fs::{self, Attributes, replace},
-    plan::RPackage,
+    kinds::r::RPackage,
     problem::Problem,
     report::event::Events,
 };

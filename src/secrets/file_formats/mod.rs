@@ -1,6 +1,5 @@
 //! The formats of the files that secrets are written to. Pure functions from values to bytes.
 
-mod block;
 mod env_file;
 mod format_error;
 mod git;
@@ -14,7 +13,6 @@ use secrecy::zeroize::Zeroizing;
 use url::Url;
 
 pub use self::{
-    block::{UnpairedMarker, has_block, with_block, without_block},
     format_error::FormatError,
     git::{has_lines, identity, with_lines, without_lines},
     netrc::names_machine,

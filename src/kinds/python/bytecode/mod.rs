@@ -24,7 +24,7 @@ use crate::{
     exec::Cmd,
     facts::{PythonEnv, python::Distribution},
     fs::{self, Attributes},
-    plan::PythonInstall,
+    kinds::python::PythonInstall,
     report::text::counted,
     steps::{
         blocking::{Why, run_blocking, words},

@@ -13,8 +13,8 @@ use crate::{
     digest::Digest,
     exec::{Finished, fake::FakeRunner},
     facts::python::bytecode_path,
+    kinds::python::Wheel as WheelFile,
     lock::LockedDistribution,
-    plan::Wheel as WheelFile,
     report::event::{Event, EventKind, Events, Observer},
     store::{Store, StoreLocations, StoreUrl},
 };

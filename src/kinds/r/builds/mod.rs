@@ -19,7 +19,7 @@ use super::{PackageInstall, archive, build::BuildEnvironment, library, version::
 use crate::{
     facts::os::Os,
     fs::{self, Attributes, PartialFile},
-    plan::RInstall,
+    kinds::r::RInstall,
     report::event::Progress,
     steps::{
         Context,

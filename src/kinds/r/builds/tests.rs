@@ -255,7 +255,7 @@ fn the_key_of_a_build_contains_the_keys_of_its_dependencies() {
     let unpacked = [PackageInstall { source: false, ..work("a", &[]) }, all[1].clone()];
     assert_ne!(keys(&wanted, &unpacked, ["01", "02"]), first[1..]);
     // Installed packages count with their version, except R's own.
-    let there = |base| crate::plan::RInstalled { version: "1.0".into(), library: "/site".into(), base };
+    let there = |base| crate::kinds::r::RInstalled { version: "1.0".into(), library: "/site".into(), base };
     wanted.installed.insert("stats".into(), there(true));
     assert_eq!(keys(&wanted, &all, ["01", "02"]), first);
     wanted.installed.insert("there".into(), there(false));

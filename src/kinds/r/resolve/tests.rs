@@ -1,5 +1,5 @@
 use super::*;
-use crate::{kinds::r::index::Index, plan::RPackage};
+use crate::{kinds::r::RPackage, kinds::r::index::Index};
 
 /// The inputs of a test: an R 4.2.2 with `tools`, some repositories and some installed packages.
 struct World {

@@ -1,0 +1,40 @@
+//! Files of the node as they are now, read before the plan is made.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use super::below;
+use crate::fs::{self, FsError, Snapshot};
+
+/// Files by their absolute path on the node. A file that is not there is `None`.
+#[derive(Debug, Default)]
+pub struct Snapshots(BTreeMap<PathBuf, Result<Option<Snapshot>, FsError>>);
+
+impl Snapshots {
+    /// Reads files below a root.
+    pub fn read(root: &Path, paths: impl IntoIterator<Item = PathBuf>) -> Self {
+        let read = |path: PathBuf| {
+            let found = fs::read(&below(root, &path));
+            (path, found)
+        };
+        Self(paths.into_iter().map(read).collect())
+    }
+
+    /// A file as it was read.
+    ///
+    /// # Errors
+    /// When it could not be read.
+    pub fn get(&self, path: &Path) -> Result<Option<&Snapshot>, &FsError> {
+        match self.0.get(path) {
+            Some(found) => found.as_ref().map(Option::as_ref),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether a file is there and has this content.
+    pub fn holds(&self, path: &Path, content: &[u8]) -> bool {
+        self.get(path).ok().flatten().and_then(|found| found.bytes.as_deref()) == Some(content)
+    }
+}

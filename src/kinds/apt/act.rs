@@ -1,0 +1,122 @@
+//! How apt changes the node, by the contract of kinds.
+
+use std::path::Path;
+
+use super::{
+    action::{Action, AptInstall, AptSources},
+    grammar::Apt,
+    sources,
+};
+use crate::{
+    fs::FsError,
+    inventory::Vault,
+    kinds::{
+        contract::{Acting, LeftBehind, LockGroup, LoginFile},
+        lock::{Identity, LockWork},
+    },
+    lock::{self, LockedDeb},
+    problem::Problem,
+    profile::FileStore,
+    steps::Context,
+};
+
+/// What an apt step found out and fetched.
+pub enum Prepared {
+    /// The keys of sources were checked.
+    Sources,
+    /// A transaction.
+    Install(super::Prepared),
+}
+
+impl Acting for Apt {
+    type Prepared = Prepared;
+
+    fn word(_: &Action) -> &'static str {
+        "apt"
+    }
+
+    fn title(action: &Action) -> String {
+        action.title()
+    }
+
+    fn describe(action: &Action, store: &FileStore) -> Vec<String> {
+        action.describe(store)
+    }
+
+    fn can_refuse(action: &Action) -> bool {
+        match action {
+            Action::Sources(_) => true,
+            // A locked file that is gone, or is another one, is a reason.
+            Action::Install(install) => !install.debs.is_empty() || install.locked.is_some(),
+        }
+    }
+
+    fn fills_layers(action: &Action) -> bool {
+        match action {
+            Action::Sources(_) => false,
+            Action::Install(_) => true,
+        }
+    }
+
+    fn login_file(_: &Action) -> LoginFile {
+        LoginFile::Netrc
+    }
+
+    async fn prepare(ctx: &Context, action: &Action) -> Result<Prepared, Problem> {
+        match action {
+            Action::Sources(wanted) => sources::prepare(wanted).map(|()| Prepared::Sources),
+            Action::Install(wanted) => super::prepare(ctx, wanted).await.map(Prepared::Install),
+        }
+    }
+
+    async fn act(ctx: &Context, action: &Action, prepared: Prepared, _: &Vault) -> Result<(), Problem> {
+        match (action, prepared) {
+            (Action::Sources(wanted), _) => sources::act(ctx, wanted).await,
+            (Action::Install(wanted), Prepared::Install(prepared)) => super::act(ctx, wanted, prepared).await,
+            (Action::Install(_), Prepared::Sources) => {
+                Err(Problem::new("packages were prepared as sources; this is a bug in nodeagent, please report it"))
+            }
+        }
+    }
+
+    fn leaves_behind(_: &Action, _: &Prepared) -> LeftBehind {
+        // dpkg repairs itself when apt next acts.
+        LeftBehind::default()
+    }
+
+    fn clean_up(_: &Path, _: &str, _: &[String]) -> Result<Vec<String>, FsError> {
+        Ok(Vec::new())
+    }
+
+    async fn lock(
+        &self,
+        work: &LockWork<'_>,
+        groups: Vec<LockGroup<'_, Action>>,
+        section: &mut lock::Section,
+    ) -> Result<(), Problem> {
+        if work.is_unchanged(&["apt ", "deb "]) {
+            section.apt.clone_from(&work.base.apt);
+            return Ok(());
+        }
+        let sources: Option<&AptSources> = groups.iter().find_map(|group| match group.action {
+            Action::Sources(sources) => Some(sources),
+            Action::Install(_) => None,
+        });
+        let installs = groups.iter().filter_map(|group| match group.action {
+            Action::Sources(_) => None,
+            Action::Install(action) => {
+                Some(LockGroup { optional: group.optional.clone(), action, context: group.context })
+            }
+        });
+        let keep: Vec<LockedDeb> = work.base.apt.iter().filter(|deb| !work.upgrade.moves(&deb.name)).cloned().collect();
+        let identity = Identity { key: |deb: &LockedDeb| (&deb.name, &deb.arch), only_for: |deb| &mut deb.only_for };
+        let together = |required: &AptInstall, wanted: &AptInstall| AptInstall {
+            packages: [required.packages.clone(), wanted.packages.clone()].concat(),
+            debs: [required.debs.clone(), wanted.debs.clone()].concat(),
+            ..wanted.clone()
+        };
+        let resolve = async |ctx: &Context, both: &AptInstall, _: bool| super::lock(ctx, both, sources, &keep).await;
+        section.apt = work.resolve(installs.collect(), &identity, together, resolve).await?;
+        Ok(())
+    }
+}

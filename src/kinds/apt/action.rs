@@ -1,0 +1,117 @@
+//! The work of an apt step, as data.
+
+use std::path::PathBuf;
+
+use super::grammar::{AptPackage, DebconfAnswer};
+use crate::{
+    lock::LockedDeb,
+    plan::title::{file_name, listed, pinned},
+    profile::FileStore,
+};
+
+/// The work of an apt step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Write package sources and fetch their lists.
+    Sources(AptSources),
+    /// Install packages and local debs in one transaction.
+    Install(AptInstall),
+}
+
+/// Package sources to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AptSources {
+    /// The sources, in profile order.
+    pub sources: Vec<AptSource>,
+    /// Whether their lists are fetched: a lock needs none.
+    pub fetch_lists: bool,
+}
+
+/// One package source: a deb822 file and the key its index is signed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AptSource {
+    /// Its name, that of the file without `.sources`.
+    pub name: String,
+    /// The deb822 stanza to write to `/etc/apt/sources.list.d/NAME.sources`.
+    pub stanza: String,
+    /// The key to write to `/etc/apt/keyrings/NAME.{asc,gpg}`, armoured or not, when there is one.
+    pub key: Option<AptKey>,
+}
+
+/// An OpenPGP key file, and the fingerprint it must have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AptKey {
+    /// The bytes of the key file.
+    pub bytes: Vec<u8>,
+    /// Where it is written.
+    pub path: PathBuf,
+    /// Its fingerprint: 40 (or 64) hexadecimal digits, upper case, no spaces.
+    pub fingerprint: String,
+}
+
+/// Packages to install in one transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AptInstall {
+    /// Packages by name, those already there left out.
+    pub packages: Vec<AptPackage>,
+    /// Package files, as absolute paths.
+    pub debs: Vec<PathBuf>,
+    /// Answers given to debconf before.
+    pub debconf: Vec<DebconfAnswer>,
+    /// Whether recommended packages come along.
+    pub recommends: bool,
+    /// Whether dpkg waits for the disk after each file.
+    pub wait_for_disk: bool,
+    /// The files to install, and no others, when there is a lock.
+    pub locked: Option<Vec<LockedDeb>>,
+}
+
+impl Action {
+    /// The work in one line.
+    pub fn title(&self) -> String {
+        match self {
+            Self::Sources(sources) => {
+                format!("add {}", listed(sources.sources.iter().map(|source| source.name.clone())))
+            }
+            Self::Install(install) => format!("install {}", listed(install.names())),
+        }
+    }
+
+    /// The work as commands and files, one line each.
+    pub fn describe(&self, store: &FileStore) -> Vec<String> {
+        match self {
+            Self::Sources(sources) => sources.sources.iter().flat_map(AptSource::describe).collect(),
+            Self::Install(install) => install.describe(store),
+        }
+    }
+}
+
+impl AptSource {
+    fn describe(&self) -> Vec<String> {
+        let file = format!("write /etc/apt/sources.list.d/{}.sources:", self.name);
+        std::iter::once(file).chain(self.stanza.lines().map(|line| format!("+{line}"))).collect()
+    }
+}
+
+impl AptInstall {
+    fn names(&self) -> impl Iterator<Item = String> {
+        let packages = self.packages.iter().map(AptPackage::pinned);
+        packages.chain(self.debs.iter().map(|deb| file_name(deb)))
+    }
+
+    fn describe(&self, store: &FileStore) -> Vec<String> {
+        let names = self.packages.iter().map(AptPackage::pinned);
+        let names: Vec<String> = names.chain(self.debs.iter().map(|deb| store.shown(deb))).collect();
+        let recommends = if self.recommends { "--install-recommends" } else { "--no-install-recommends" };
+        let mut lines = vec![format!("apt-get install {recommends} -- {}", names.join(" "))];
+        lines.extend(self.locked.as_ref().map(|locked| crate::kinds::by_lock(locked.len(), "package")));
+        lines
+    }
+}
+
+impl AptPackage {
+    /// The package with its pin, as people write it: `jq=1.6-2.1`.
+    pub fn pinned(&self) -> String {
+        pinned(&self.name, "=", self.version.as_deref())
+    }
+}

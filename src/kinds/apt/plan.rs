@@ -1,0 +1,238 @@
+//! Plans apt: sources that differ, packages and debs that are not there.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    action::{self, Action, AptInstall, AptKey, AptSources},
+    grammar::{Apt, AptPackage, AptSource},
+};
+use crate::{
+    inventory::{Inventory, Snapshots},
+    kinds::contract::{Asks, LookAt, Planning},
+    lock::{LockedDeb, Runtime, bare, is_own},
+    plan::{Address, Asked, Common, Group, Lane, Layer, Phase, Planner, StepOptions},
+    problem::Problem,
+    profile::{AssetRef, Entry, Section as _},
+    state::Receipt,
+};
+
+/// One entry: a package by name, or a file.
+#[derive(Debug, Clone)]
+enum Wanted {
+    Package(AptPackage),
+    Deb(AssetRef),
+}
+
+impl Planning for Apt {
+    type Look = Snapshots;
+    type Action = Action;
+
+    fn look(&self, at: &LookAt<'_>) -> Snapshots {
+        let files = |entry: &Entry<AptSource>| {
+            let name = &entry.value.name;
+            [source_file(name), key_file(name, "asc"), key_file(name, "gpg")]
+        };
+        Snapshots::read(at.root, self.sources.iter().flat_map(files))
+    }
+
+    fn as_shipped(_: &mut Snapshots, _: &Receipt) {}
+
+    fn runtime(_: &Snapshots, _: &mut Runtime) {}
+
+    fn lacks(&self, _: &Snapshots, inventory: &Inventory) -> Option<String> {
+        let is_used = !(self.packages.is_empty() && self.debs.is_empty());
+        (is_used && inventory.dpkg.installed_version("dpkg").is_none())
+            .then(|| "the profile asks for apt packages, and dpkg is not here".to_owned())
+    }
+
+    fn asks(&self, _: &Inventory, asks: &mut Asks) {
+        for entry in &self.packages {
+            asks.add("apt", &entry.value.pinned(), entry.optional);
+        }
+        for entry in &self.debs {
+            asks.add("deb", &entry.value.path, entry.optional);
+        }
+        for source in &self.sources {
+            let source = &source.value;
+            let uris: Vec<String> = source
+                .uris
+                .iter()
+                .map(|uri| uri.parse().map_or_else(|_| uri.clone(), |uri| bare(&uri).to_string()))
+                .collect();
+            let words = [&uris, &source.suites, &source.components, &source.architectures].map(|words| words.join(" "));
+            asks.add("apt source", &format!("{} {}", words.join(" ").trim_end(), source.fingerprint), false);
+        }
+        if self.recommends.as_ref().is_some_and(|setting| setting.value) {
+            asks.add("apt", "with recommended packages", false);
+        }
+    }
+
+    fn addresses(&self, _: &Inventory) -> Vec<Address> {
+        let uris = self.sources.iter().flat_map(|source| &source.value.uris);
+        uris.filter_map(|uri| uri.parse().ok()).map(|uri| Address::plain(Self::KEYS[0], uri)).collect()
+    }
+
+    fn plan(&self, look: &Snapshots, planner: &mut Planner<'_, Action>) {
+        plan_sources(self, look, planner);
+        let common = planner.common;
+        let packages = self.packages.iter().map(|entry| {
+            let label = installed(common, &entry.value).map(|version| format!("{} {version}", entry.value.name));
+            (entry.with(Wanted::Package(entry.value.clone())), label)
+        });
+        let debs = self
+            .debs
+            .iter()
+            .map(|entry| (entry.with(Wanted::Deb(entry.value.clone())), installed_deb(common, &entry.value)));
+        let asked = packages.chain(debs).map(|(entry, label)| {
+            let name = name(&entry.value).to_owned();
+            // The installed version may differ from the locked one, or a package that came with it may be missing.
+            let of = entry.optional.then_some(name.as_str());
+            let differs =
+                locked_debs(common, of).is_some_and(|missing| missing.iter().any(|deb| is_own(&deb.only_for, of)));
+            Asked { ready: label.filter(|_| !differs), entry, name }
+        });
+        let asked: Vec<Asked<Wanted>> = asked.collect();
+        for group in planner.groups("apt", Phase::Packages, &Lane::Apt, asked) {
+            plan_group(self, group, planner);
+        }
+    }
+
+    fn layer(&self, _: &Snapshots, _: &Common<'_>) -> Option<Result<Layer, String>> {
+        None
+    }
+}
+
+fn plan_group(apt: &Apt, group: Group<Wanted>, planner: &mut Planner<'_, Action>) {
+    let Group { entries, optional, id, mut options } = group;
+    options.logins = planner.logins();
+    let (mut packages, mut debs) = (Vec::new(), Vec::new());
+    for entry in &entries {
+        match &entry.value {
+            Wanted::Package(package) => packages.push(package.clone()),
+            Wanted::Deb(deb) => debs.extend(planner.common.usable(deb, &entry.origin, &mut options.stage)),
+        }
+    }
+    if packages.is_empty() && debs.is_empty() {
+        return; // its file is among the missing
+    }
+    let locked = locked_debs(planner.common, optional.as_deref());
+    let uncovered = locked.as_ref().and_then(|locked| uncovered(planner.common, &entries, locked));
+    let install = AptInstall {
+        packages,
+        debs,
+        debconf: apt.debconf.iter().map(|answer| answer.value.clone()).collect(),
+        recommends: apt.recommends.as_ref().is_some_and(|setting| setting.value),
+        wait_for_disk: apt.wait_for_disk.as_ref().is_some_and(|setting| setting.value),
+        locked,
+    };
+    planner.step_of_group(id, Action::Install(install), options, uncovered);
+}
+
+/// The locked packages of a group that are not installed as they were locked; `None` without a lock.
+fn locked_debs(common: &Common<'_>, group: Option<&str>) -> Option<Vec<LockedDeb>> {
+    let is_there = |deb: &LockedDeb| {
+        let name = if deb.arch == "all" { deb.name.clone() } else { format!("{}:{}", deb.name, deb.arch) };
+        common.inventory.dpkg.installed_version(&name) == Some(deb.version.as_str())
+    };
+    common.locked_and_missing(|section| &section.apt, |deb| &deb.only_for, group, is_there)
+}
+
+/// The problem of a package that the lock has nothing for.
+fn uncovered(common: &Common<'_>, entries: &[Entry<Wanted>], locked: &[LockedDeb]) -> Option<Problem> {
+    let section = common.locked()?;
+    let missing = entries.iter().find(|entry| {
+        let Wanted::Package(package) = &entry.value else { return false };
+        let is_named = section.apt.iter().any(|deb| deb.name == package.name || deb.only_for.contains(&package.name));
+        // A virtual package is looked for after the packages that provide it are installed.
+        let may_be_provided = !entry.optional && !locked.is_empty();
+        installed(common, package).is_none() && !is_named && !may_be_provided
+    })?;
+    Some(common.not_locked(missing, name(&missing.value)))
+}
+
+/// The version of a package that is installed as asked for.
+fn installed(common: &Common<'_>, package: &AptPackage) -> Option<String> {
+    let dpkg = &common.inventory.dpkg;
+    match (dpkg.installed_version(&package.name), &package.version) {
+        (Some(installed), Some(pinned)) => (installed == pinned).then(|| installed.to_owned()),
+        (Some(installed), None) => Some(installed.to_owned()),
+        (None, Some(_)) => None,
+        (None, None) => dpkg.provides(&package.name).then(|| "(provided)".to_owned()),
+    }
+}
+
+/// Name and version of an installed deb, when its file name has both (`name_version_arch.deb`).
+fn installed_deb(common: &Common<'_>, deb: &AssetRef) -> Option<String> {
+    let stem = Path::new(&deb.path).file_name()?.to_str()?.strip_suffix(".deb")?;
+    let mut parts = stem.splitn(3, '_');
+    let (name, version) = (parts.next()?, parts.next()?.replace("%3a", ":"));
+    let installed = common.inventory.dpkg.installed_version(name)?;
+    // File names leave the epoch out.
+    let same = installed == version || installed.split_once(':').is_some_and(|(_, rest)| rest == version);
+    same.then(|| format!("{name} {installed}"))
+}
+
+fn plan_sources(apt: &Apt, look: &Snapshots, planner: &mut Planner<'_, Action>) {
+    let mut differing = Vec::new();
+    let mut origins = Vec::new();
+    for entry in &apt.sources {
+        let inventory = planner.common.inventory;
+        let Some(bytes) = inventory.asset(&entry.value.key).and_then(|key| key.bytes.as_deref()) else {
+            continue;
+        };
+        let ending = if bytes.starts_with(b"-----BEGIN") { "asc" } else { "gpg" };
+        let path = key_file(&entry.value.name, ending);
+        let stanza = stanza(&entry.value, &path);
+        if look.holds(&path, bytes) && look.holds(&source_file(&entry.value.name), stanza.as_bytes()) {
+            planner.ready(format!("apt source: {}", entry.value.name));
+            continue;
+        }
+        let key = AptKey { bytes: bytes.to_vec(), path, fingerprint: entry.value.fingerprint.clone() };
+        differing.push(action::AptSource { name: entry.value.name.clone(), stanza, key: Some(key) });
+        origins.push(entry.origin.clone());
+    }
+    if differing.is_empty() {
+        return;
+    }
+    let options = StepOptions {
+        logins: planner.logins(),
+        lane: Some(Lane::Apt),
+        ..StepOptions::for_origins(origins, "apt.sources".to_owned(), Phase::Sources)
+    };
+    let fetch_lists = planner.common.lock.is_none();
+    planner.step("apt-sources", Action::Sources(AptSources { sources: differing, fetch_lists }), options);
+}
+
+/// A deb822 source, as sources.list(5) describes it.
+fn stanza(source: &AptSource, key: &Path) -> String {
+    let mut lines = vec![
+        "# Written by nodeagent.".to_owned(),
+        "Types: deb".to_owned(),
+        format!("URIs: {}", source.uris.join(" ")),
+        format!("Suites: {}", source.suites.join(" ")),
+    ];
+    for (name, words) in [("Components", &source.components), ("Architectures", &source.architectures)] {
+        if !words.is_empty() {
+            lines.push(format!("{name}: {}", words.join(" ")));
+        }
+    }
+    lines.push(format!("Signed-By: {}", key.display()));
+    lines.join("\n") + "\n"
+}
+
+fn name(wanted: &Wanted) -> &str {
+    match wanted {
+        Wanted::Package(package) => &package.name,
+        Wanted::Deb(deb) => &deb.path,
+    }
+}
+
+/// The file of a source.
+fn source_file(name: &str) -> PathBuf {
+    Path::new("/etc/apt/sources.list.d").join(format!("{name}.sources"))
+}
+
+/// The key file of a source; armoured keys end in `asc`, others in `gpg`.
+fn key_file(name: &str, ending: &str) -> PathBuf {
+    Path::new("/etc/apt/keyrings").join(format!("{name}.{ending}"))
+}

@@ -1,0 +1,160 @@
+//! Rules of `[apt]`.
+
+use super::{
+    grammar::{Apt, AptPackage, AptSource, DebconfAnswer},
+    written,
+};
+use crate::{
+    grammar::{document::Part, names},
+    profile::{Entry, Long, Rules, Terms, place},
+};
+
+impl Rules<'_> {
+    pub(super) fn apt(&mut self, raw: &written::Apt) -> Apt {
+        Apt {
+            packages: self.entries(&place!["apt", "packages"], &raw.packages, |rules, path, name, _| {
+                rules.apt_package(path, &name)
+            }),
+            debs: self.entries(&place!["apt", "debs"], &raw.debs, |rules, path, name, long| {
+                if !name.ends_with(".deb") {
+                    let hint = "its name ends in `.deb`; list package names under `packages`";
+                    rules.mistake(path, format!("`{name}` is not a Debian package file"), hint);
+                    return None;
+                }
+                rules.asset(path, name, long.and_then(|file| file.sha256.as_deref()))
+            }),
+            sources: raw
+                .sources
+                .iter()
+                .enumerate()
+                .filter_map(|(index, source)| self.apt_source(index, source))
+                .collect(),
+            debconf: self.debconf(raw),
+            recommends: self.plain(&place!["apt", "recommends"], raw.recommends),
+            wait_for_disk: self.plain(&place!["apt", "wait-for-disk"], raw.wait_for_disk),
+        }
+    }
+
+    fn apt_package(&mut self, path: &[Part], text: &str) -> Option<AptPackage> {
+        let (name, version) = text.split_once('=').map_or((text, None), |(name, version)| (name, Some(version)));
+        if !names::is_apt(name) {
+            let hint = match name {
+                _ if name.starts_with('-') => "apt options are not allowed here; list package names only".to_owned(),
+                _ if name.contains(char::is_whitespace) => "one package a string: `[\"a\", \"b\"]`".to_owned(),
+                _ if text.contains("==") => "pin an apt package with one `=`".to_owned(),
+                _ if names::is_apt(&name.to_lowercase()) => format!("did you mean `{}`?", name.to_lowercase()),
+                _ if name.chars().count() == 1 => "a package's name has at least two characters".to_owned(),
+                _ => "lower-case letters, digits and `+-.`; `name=version` pins a version".to_owned(),
+            };
+            self.mistake(path, format!("`{name}` is not an apt package name"), hint);
+            return None;
+        }
+        if let Some(version) = version.filter(|version| !names::is_apt_version(version)) {
+            if version.is_empty() {
+                let hint = "name a version after `=`, or leave `=` out";
+                self.mistake(path, format!("`{text}` names no version"), hint);
+                return None;
+            }
+            let hint = match version {
+                _ if version.starts_with('=') => "pin an apt package with one `=`",
+                _ => "`apt-cache madison NAME` lists versions; a pin names one exactly",
+            };
+            self.mistake(path, format!("`{version}` is not an apt version"), hint);
+            return None;
+        }
+        Some(AptPackage { name: name.to_owned(), version: version.map(str::to_owned) })
+    }
+
+    fn apt_source(&mut self, index: usize, raw: &written::AptSource) -> Option<Entry<AptSource>> {
+        let at = |key: &str| place!["apt", "sources", index, key];
+        let before = self.found.len();
+        if !names::is_file_name(&raw.name) {
+            self.mistake(
+                &at("name"),
+                format!("`{}` is not a source name", raw.name),
+                "it becomes a file name: letters, digits and `_.-`",
+            );
+        }
+        let uris: Vec<String> = raw.uris.0.iter().filter_map(|uri| self.expanded(&at("uris"), uri)).collect();
+        for uri in &uris {
+            self.url(&at("uris"), uri);
+        }
+        let suites: Vec<String> = raw.suites.0.iter().filter_map(|suite| self.expanded(&at("suites"), suite)).collect();
+        let words = suites.iter().map(|suite| ("suites", suite));
+        let words = words.chain(raw.components.iter().map(|component| ("components", component)));
+        for (key, word) in words.chain(raw.architectures.iter().map(|arch| ("architectures", arch))) {
+            if word.is_empty() || word.contains(|c: char| c.is_whitespace() || c.is_control()) {
+                self.mistake(&at(key), format!("`{word}` is not one word"), "one word a string");
+            }
+        }
+        let flat = suites.iter().all(|suite| suite.ends_with('/'));
+        if flat != raw.components.is_empty() {
+            let hint = "a flat repository has a suite that ends in `/` and no components; any other has both";
+            self.mistake(&at("components"), "suites and components do not fit together", hint);
+        }
+        let fingerprint: String =
+            raw.fingerprint.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_uppercase();
+        if !names::is_fingerprint(&fingerprint) {
+            let hint = "40 hexadecimal digits; `gpg --show-keys FILE` prints it";
+            self.mistake(&at("fingerprint"), format!("`{}` is not a fingerprint", raw.fingerprint), hint);
+        }
+        let key = self.expanded(&at("key"), &raw.key).and_then(|name| self.asset(&at("key"), name, None));
+        let counts = self.counts(&place!["apt", "sources", index], raw.when.as_ref());
+        if self.found.len() > before || !counts {
+            return None;
+        }
+        let (name, components, architectures) = (raw.name.clone(), raw.components.clone(), raw.architectures.clone());
+        let value = AptSource { name, uris, suites, components, architectures, key: key?, fingerprint };
+        Some(Entry::plain(value, self.origin(&at("name"))))
+    }
+
+    fn debconf(&mut self, raw: &written::Apt) -> Vec<Entry<DebconfAnswer>> {
+        let mut answers = Vec::new();
+        for (index, answer) in raw.debconf.iter().enumerate() {
+            let at = |key: &str| place!["apt", "debconf", index, key];
+            let before = self.found.len();
+            if !names::is_apt(&answer.package) {
+                self.mistake(
+                    &at("package"),
+                    format!("`{}` is not an apt package name", answer.package),
+                    "name the package that asks",
+                );
+            }
+            for (key, word) in [("question", &answer.question), ("type", &answer.r#type)] {
+                if word.is_empty() || word.contains(char::is_whitespace) {
+                    self.mistake(
+                        &at(key),
+                        format!("`{word}` is not one word"),
+                        "`debconf-show PACKAGE` lists questions; types are `boolean`, `string`, `select`, …",
+                    );
+                }
+            }
+            let value = self.expanded(&at("value"), &answer.value.to_string());
+            if value.as_deref().is_some_and(|value| value.contains(char::is_control)) {
+                self.mistake(
+                    &at("value"),
+                    "the answer is not one line of text",
+                    "an answer is one line without control characters",
+                );
+            }
+            let counts = self.counts(&place!["apt", "debconf", index], answer.when.as_ref());
+            if let (Some(value), true, true) = (value, counts, self.found.len() == before) {
+                let (package, question, kind) =
+                    (answer.package.clone(), answer.question.clone(), answer.r#type.clone());
+                let value = DebconfAnswer { package, question, kind, value };
+                answers.push(Entry::plain(value, self.origin(&at("question"))));
+            }
+        }
+        answers
+    }
+}
+
+impl Long for written::AptPackage {
+    const KEY: &'static str = "name";
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn terms(&self) -> Terms<'_> {
+        Terms { when: self.when.as_ref(), optional: self.optional, timeout: self.timeout.as_deref() }
+    }
+}

@@ -1,0 +1,317 @@
+//! The list of all kinds of work, and everything that is made from it. A new kind is one row at the end of this file.
+
+use std::{
+    panic::resume_unwind,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use schemars::{JsonSchema as _, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{
+    apt,
+    contract::{Acting, Asks, LeftBehind, LockGroup, LoginFile, LookAt, Planning},
+    lock::LockWork,
+    python, r, secrets, shell,
+};
+use crate::{
+    diagnostic::{Diagnostic, Origin},
+    fs::FsError,
+    grammar::Keys,
+    inventory::{Inventory, Vault},
+    lock::{self, Runtime},
+    plan::{self, Address, Common, Layer, Planner, Step},
+    problem::Problem,
+    profile::{self, Assets, Entry, FetchedByName, FileStore, Login, NamedAsset, Page, Rules, Section as _, Whole},
+    state::Receipt,
+    steps::Context,
+};
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident: $Kind:ident),+ $(,)?) => {
+        /// The sections of all kinds, as checked.
+        #[derive(Debug, Clone, PartialEq, Eq, Default)]
+        pub struct Sections { $($(#[$doc])* pub $name: $name::$Kind),+ }
+
+        /// The keys of all kinds, as written.
+        #[derive(Debug, Clone, Default)]
+        pub struct Written { $($name: <$name::$Kind as profile::Section>::Written),+ }
+
+        /// The state of the node that all kinds need to plan.
+        #[derive(Debug)]
+        pub struct Looks { $($name: <$name::$Kind as Planning>::Look),+ }
+
+        /// The work of one step.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Action {
+            $($(#[$doc])* $Kind(<$name::$Kind as Planning>::Action),)+
+            /// An optional file of the file store that is missing. The step always fails.
+            MissingFile(PathBuf),
+        }
+
+        /// What a step found out and fetched before anything was changed.
+        pub enum Prepared { $($(#[$doc])* $Kind(<$name::$Kind as Acting>::Prepared)),+ }
+
+        /// A kind of work, by name. The journal of a run keeps it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Kind { $($(#[$doc])* $Kind),+ }
+
+        impl profile::Sections for Sections {
+            type Written = Written;
+
+            fn read(keys: &mut Keys<'_>) -> Result<Written, toml::de::Error> {
+                Ok(Written { $($name: keys.take($name::$Kind::KEYS)?),+ })
+            }
+            fn schemas(generator: &mut SchemaGenerator) -> Vec<Schema> {
+                vec![$(<$name::$Kind as profile::Section>::Written::json_schema(generator)),+]
+            }
+            fn inherit(written: &mut Written, parent: &Written) {
+                $($name::$Kind::inherit(&mut written.$name, &parent.$name);)+
+            }
+            fn entry_names(written: &Written) -> Vec<String> {
+                let keys = [$($name::$Kind::KEYS),+].concat().into_iter().map(str::to_owned);
+                keys.chain([$($name::$Kind::entry_names(&written.$name)),+].concat()).collect()
+            }
+            fn check(written: &Written, rules: &mut Rules<'_>) -> Self {
+                Self { $($name: rules.section(&written.$name)),+ }
+            }
+            fn merge(parent: Self, child: Self) -> Self {
+                Self { $($name: profile::Section::merge(parent.$name, child.$name)),+ }
+            }
+            fn complete(&mut self, assets: &Assets<'_>, found: &mut Vec<Diagnostic>) {
+                $(self.$name.complete(assets, found);)+
+            }
+            fn check_whole(&self, whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
+                $(self.$name.check_whole(whole, found);)+
+            }
+            fn show(&self, page: &mut Page) {
+                $(self.$name.show(page);)+
+            }
+            fn assets(&self) -> Vec<NamedAsset<'_>> {
+                [$(self.$name.assets()),+].concat()
+            }
+            fn indexes(&self) -> Vec<(&Url, &Origin)> {
+                [$(self.$name.indexes()),+].concat()
+            }
+            fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
+                [$(self.$name.fetched_by_name()),+].into_iter().flatten().collect()
+            }
+            fn logins(&self) -> Vec<&Entry<Login>> {
+                [$(self.$name.logins()),+].into_iter().flatten().collect()
+            }
+        }
+
+        impl Sections {
+            /// Looks at the node: each kind, and `other`, in a thread of its own, since a look reads hundreds of small files.
+            pub(super) fn look<T>(&self, at: &LookAt<'_>, other: impl FnOnce() -> T) -> (Looks, T) {
+                thread::scope(|scope| {
+                    $(let $name = scope.spawn(|| self.$name.look(at));)+
+                    let other = other();
+                    let looks = Looks { $($name: $name.join().unwrap_or_else(|panic| resume_unwind(panic))),+ };
+                    (looks, other)
+                })
+            }
+
+            /// The requests to package tools, one line each.
+            pub(super) fn asks(&self, inventory: &Inventory) -> Vec<String> {
+                let mut asks = Asks::default();
+                $(self.$name.asks(inventory, &mut asks);)+
+                asks.into_lines()
+            }
+
+            /// What this machine lacks for a lock to be made here.
+            pub(super) fn lacks(&self, looks: &Looks, inventory: &Inventory) -> Vec<String> {
+                [$(self.$name.lacks(&looks.$name, inventory)),+].into_iter().flatten().collect()
+            }
+
+            pub(super) fn addresses(&self, inventory: &Inventory) -> Vec<Address> {
+                [$(self.$name.addresses(inventory)),+].concat()
+            }
+
+            pub(super) fn plan(&self, looks: &Looks, common: &Common<'_>, plan: &mut plan::Plan<Action>) {
+                $(
+                    let mut planner = Planner::new(common, $name::$Kind::KEYS[0]);
+                    Planning::plan(&self.$name, &looks.$name, &mut planner);
+                    let draft = planner.finish();
+                    plan.steps.extend(draft.steps.into_iter().map(|step| step.map(Action::$Kind)));
+                    plan.ready.extend(draft.ready);
+                    plan.refusals.extend(draft.refusals);
+                )+
+            }
+
+            pub(super) fn layers(&self, looks: &Looks, common: &Common<'_>) -> Vec<Result<Layer, String>> {
+                [$(self.$name.layer(&looks.$name, common)),+].into_iter().flatten().collect()
+            }
+
+            /// Resolves the packages of all kinds for a lock.
+            ///
+            /// # Errors
+            /// The first required entry that cannot be resolved.
+            pub async fn lock(
+                &self,
+                work: &LockWork<'_>,
+                steps: &[Step<Action>],
+                section: &mut lock::Section,
+            ) -> Result<(), Problem> {
+                $(
+                    let groups = steps.iter().filter_map(|step| match &step.action {
+                        Action::$Kind(action) => Some(LockGroup { optional: optional_entry(step), action, context: step }),
+                        #[allow(unreachable_patterns, reason = "a list of one kind")]
+                        _ => None,
+                    });
+                    self.$name.lock(work, groups.collect(), section).await?;
+                )+
+                Ok(())
+            }
+        }
+
+        impl Looks {
+            pub(super) fn as_shipped(&mut self, receipt: &Receipt) {
+                $($name::$Kind::as_shipped(&mut self.$name, receipt);)+
+            }
+
+            pub(super) fn runtime(&self, runtime: &mut Runtime) {
+                $($name::$Kind::runtime(&self.$name, runtime);)+
+            }
+        }
+
+        impl plan::Describe for Action {
+            fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$Kind(action) => $name::$Kind::word(action),)+
+                    Self::MissingFile(_) => "file",
+                }
+            }
+
+            fn title(&self) -> String {
+                match self {
+                    $(Self::$Kind(action) => $name::$Kind::title(action),)+
+                    Self::MissingFile(path) => format!("take {} from the file store", path.display()),
+                }
+            }
+        }
+
+        impl Action {
+            /// Its kind; `None` for a missing file.
+            pub fn of_kind(&self) -> Option<Kind> {
+                match self {
+                    $(Self::$Kind(_) => Some(Kind::$Kind),)+
+                    Self::MissingFile(_) => None,
+                }
+            }
+
+            pub(super) fn describe(&self, store: &FileStore) -> Vec<String> {
+                match self {
+                    $(Self::$Kind(action) => $name::$Kind::describe(action, store),)+
+                    Self::MissingFile(path) => vec![format!("{} is not there; it may be missing", path.display())],
+                }
+            }
+
+            /// Whether preparing may find a reason to refuse the whole run.
+            pub fn can_refuse(&self) -> bool {
+                match self {
+                    $(Self::$Kind(action) => $name::$Kind::can_refuse(action),)+
+                    Self::MissingFile(_) => false,
+                }
+            }
+
+            /// Whether a layer holds the files that it installs, or depends on them.
+            pub fn fills_layers(&self) -> bool {
+                match self {
+                    $(Self::$Kind(action) => $name::$Kind::fills_layers(action),)+
+                    Self::MissingFile(_) => false,
+                }
+            }
+
+            /// Where passwords of logins are written for its tools.
+            pub fn login_file(&self) -> LoginFile {
+                match self {
+                    $(Self::$Kind(action) => $name::$Kind::login_file(action),)+
+                    Self::MissingFile(_) => LoginFile::None,
+                }
+            }
+
+            /// Resolves and downloads; changes nothing outside the agent's cache.
+            ///
+            /// # Errors
+            /// When the step cannot be done, or the run must be refused.
+            pub async fn prepare(&self, ctx: &Context) -> Result<Prepared, Problem> {
+                match self {
+                    $(Self::$Kind(action) => $name::$Kind::prepare(ctx, action).await.map(Prepared::$Kind),)+
+                    Self::MissingFile(path) => {
+                        Err(Problem::new(format!("the file `{}` is not in the file store", path.display())))
+                    }
+                }
+            }
+
+            /// Changes the node, and looks again.
+            ///
+            /// # Errors
+            /// When the node is not as asked for afterwards.
+            pub async fn act(&self, ctx: &Context, prepared: Prepared, vault: &Vault) -> Result<(), Problem> {
+                match (self, prepared) {
+                    $((Self::$Kind(action), Prepared::$Kind(prepared)) => {
+                        $name::$Kind::act(ctx, action, prepared, vault).await
+                    })+
+                    ($(Self::$Kind(_))|+ | Self::MissingFile(_), _) => Err(Problem::new(
+                        "this step was prepared as another kind; this is a bug in nodeagent, please report it",
+                    )),
+                }
+            }
+
+            pub(super) fn leaves_behind(&self, prepared: &Prepared) -> LeftBehind {
+                match (self, prepared) {
+                    $((Self::$Kind(action), Prepared::$Kind(prepared)) => {
+                        $name::$Kind::leaves_behind(action, prepared)
+                    })+
+                    ($(Self::$Kind(_))|+ | Self::MissingFile(_), _) => LeftBehind::default(),
+                }
+            }
+        }
+
+        impl Kind {
+            pub(super) fn clean_up(self, root: &Path, run: &str, items: &[String]) -> Result<Vec<String>, FsError> {
+                match self {
+                    $(Self::$Kind => $name::$Kind::clean_up(root, run, items),)+
+                }
+            }
+        }
+
+        #[cfg(test)]
+        mod tests {
+            use super::*;
+
+            #[test]
+            fn each_kind_names_the_keys_that_it_reads() {
+                $(
+                    let schema = schemars::schema_for!(<$name::$Kind as profile::Section>::Written).to_value();
+                    let properties = schema["properties"].as_object().expect("a table").keys();
+                    let mut keys = $name::$Kind::KEYS.to_vec();
+                    keys.sort_unstable();
+                    assert_eq!(properties.map(String::as_str).collect::<Vec<_>>(), keys);
+                )+
+            }
+        }
+    };
+}
+
+/// The optional entry that a step is for.
+fn optional_entry(step: &Step<Action>) -> Option<String> {
+    step.optional.then(|| step.id.0.split_once(':').map_or_else(|| step.id.0.clone(), |(_, name)| name.to_owned()))
+}
+
+kinds! {
+    /// Debian packages and their sources.
+    apt: Apt,
+    /// Python distributions.
+    python: Python,
+    /// R packages.
+    r: R,
+    /// Shell configuration.
+    shell: Shell,
+    /// Secrets, and logins for package servers.
+    secrets: Secrets,
+}

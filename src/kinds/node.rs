@@ -1,0 +1,151 @@
+//! A node as a profile needs it: the inventory and the looks of all kinds; and the plan that is made from them.
+
+use std::{io, path::Path};
+
+use super::{Action, Looks, Plan, Profile, contract::LookAt};
+use crate::{
+    facts::{Dpkg, NodeFacts, users::Users},
+    inventory::{Inventory, Vault},
+    lock::{Drift, LockFile, Runtime, Section},
+    plan::{self, Common, Layer, LockInUse, Phase, Planner, StepOptions},
+    problem::Problem,
+    profile::{Assets, FileStore, Sections as _},
+    state::Receipt,
+};
+
+/// A node as a profile needs it.
+#[derive(Debug)]
+pub struct Node {
+    /// Packages, users, files of the file store, the receipt, secrets.
+    pub inventory: Inventory,
+    looks: Looks,
+}
+
+impl Node {
+    /// Looks at the node below a root. The secrets were fetched before.
+    ///
+    /// # Errors
+    /// When dpkg's state cannot be read.
+    pub fn look(profile: &Profile, store: &FileStore, root: &Path, vault: Vault) -> io::Result<Self> {
+        let (users, receipt) = (Users::read(root), Receipt::read(root));
+        let at = LookAt { root, users: &users, receipt: &receipt, profile: &profile.name };
+        let (looks, dpkg) = profile.sections.look(&at, || Dpkg::read(root));
+        let mut inventory = Inventory::new(root, dpkg?, users, receipt, vault);
+        let assets = Assets { store, unit: profile.business_unit.as_deref() };
+        inventory.find_assets(&profile.sections.assets(), &assets);
+        Ok(Self { inventory, looks })
+    }
+
+    /// Forgets packages that runs and people added, as far as the packages of the runtime are known: a lock is made for a fresh
+    /// node.
+    pub fn as_shipped(&mut self) {
+        self.inventory.as_shipped();
+        self.looks.as_shipped(&self.inventory.receipt);
+    }
+
+    /// The runtime that a resolution depends on.
+    pub fn runtime(&self, facts: &NodeFacts) -> Runtime {
+        let mut runtime = plan::runtime(facts);
+        self.looks.runtime(&mut runtime);
+        runtime
+    }
+
+    /// The requests of a profile to package tools, one line each, sorted: the same lines have the same resolution.
+    pub fn asks(&self, profile: &Profile) -> Vec<String> {
+        profile.sections.asks(&self.inventory)
+    }
+
+    /// What this machine lacks for a lock of the profile to be made here.
+    pub fn lacks(&self, profile: &Profile) -> Vec<String> {
+        profile.sections.lacks(&self.looks, &self.inventory)
+    }
+
+    /// The steps that bring the node to the state of a profile, in order. `cache` is the agent's cache, where checked copies of files
+    /// go.
+    pub fn plan(&self, profile: &Profile, facts: &NodeFacts, cache: &Path) -> Plan {
+        let mut plan = Plan::default();
+        let lock = match self.lock_in_use(profile, facts) {
+            Ok(lock) => lock,
+            Err(drift) => {
+                plan.refusals.push(plan::not_fitting(&drift));
+                return plan;
+            }
+        };
+        plan.lock = lock.map(Into::into);
+        let common = self.common(profile, facts, cache, lock);
+        missing_files(&common, &mut plan);
+        profile.sections.plan(&self.looks, &common, &mut plan);
+        match plan::into_order(std::mem::take(&mut plan.steps)) {
+            Ok(steps) => plan.steps = steps,
+            Err(cycle) => plan.refusals.push(cycle),
+        }
+        plan
+    }
+
+    /// The layers of a profile on this node: what can be kept of it, or why not.
+    ///
+    /// # Errors
+    /// When the lock does not fit.
+    pub fn layers(&self, profile: &Profile, facts: &NodeFacts) -> Result<Vec<Result<Layer, String>>, Problem> {
+        let lock = self.lock_in_use(profile, facts).map_err(|drift| plan::not_fitting(&drift))?;
+        Ok(profile.sections.layers(&self.looks, &self.common(profile, facts, Path::new(""), lock)))
+    }
+
+    fn common<'a>(
+        &'a self,
+        profile: &'a Profile,
+        facts: &'a NodeFacts,
+        cache: &'a Path,
+        lock: Option<LockInUse<'a>>,
+    ) -> Common<'a> {
+        let logins = profile.sections.logins();
+        // Without logins the addresses are not needed, and reading them costs time.
+        let addresses = if logins.is_empty() { Vec::new() } else { profile.sections.addresses(&self.inventory) };
+        Common {
+            profile: &profile.name,
+            only_digests: profile.only_digests,
+            facts,
+            inventory: &self.inventory,
+            cache,
+            lock,
+            logins,
+            addresses,
+        }
+    }
+
+    /// The lock with its section for this node.
+    fn lock_in_use<'a>(&self, profile: &'a Profile, facts: &NodeFacts) -> Result<Option<LockInUse<'a>>, Drift> {
+        let Some(file) = &profile.lock else { return Ok(None) };
+        let section = self.fitting(profile, facts, file)?;
+        Ok(Some(LockInUse { label: &file.label, serial: file.lock.serial, section }))
+    }
+
+    /// The section of a lock that is for this node.
+    fn fitting<'a>(&self, profile: &Profile, facts: &NodeFacts, file: &'a LockFile) -> Result<&'a Section, Drift> {
+        let section = file.fitting(&profile.files, &self.runtime(facts), &self.asks(profile))?;
+        plan::check_assets(file, section, &profile.sections.assets(), &self.inventory)?;
+        Ok(section)
+    }
+}
+
+/// Refuses the run for each missing file, or plans a step that fails where the file is optional.
+fn missing_files(common: &Common<'_>, plan: &mut Plan) {
+    let mut planner = Planner::<Action>::new(common, "file");
+    for (missing, optional) in &common.inventory.missing {
+        let problem = Problem::new(missing.message.clone()).hint(missing.hint.clone()).asked_at(missing.origin.clone());
+        if !*optional {
+            planner.refuse_with(problem);
+            continue;
+        }
+        let id = format!("file:{}", missing.path.display());
+        let options = StepOptions {
+            optional: true,
+            ..StepOptions::for_origins(vec![missing.origin.clone()], id.clone(), Phase::Settings)
+        };
+        planner.step(id, Action::MissingFile(missing.path.clone()), options);
+        planner.known_failure(problem);
+    }
+    let draft = planner.finish();
+    plan.steps.extend(draft.steps);
+    plan.refusals.extend(draft.refusals);
+}

@@ -1,0 +1,127 @@
+//! The work of a Python step, as data.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use url::Url;
+
+use crate::{
+    diagnostic::Origin,
+    lock::LockedDistribution,
+    plan::{
+        Layer,
+        title::{file_name, listed},
+    },
+    profile::FileStore,
+    report::text::counted,
+};
+
+/// Python distributions to install.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PythonInstall {
+    /// The environment's interpreter.
+    pub interpreter: PathBuf,
+    /// The folder that receives the distributions.
+    pub site_packages: PathBuf,
+    /// Whether the environment is a virtualenv; the system's own wants to be asked twice.
+    pub virtualenv: bool,
+    /// Requirements as pip reads them.
+    pub requirements: Vec<PythonRequirement>,
+    /// Requirements files, as absolute paths.
+    pub requirement_files: Vec<PathBuf>,
+    /// Wheel files, as absolute paths.
+    pub wheels: Vec<Wheel>,
+    /// SHA-256 of lines of requirements files that have no name; remembered when they are installed.
+    pub opaque: Vec<String>,
+    /// The package index; the tool's own default when `None`.
+    pub index_url: Option<Url>,
+    /// Further indexes.
+    pub extra_index_urls: Vec<Url>,
+    /// Distributions that may not change, with their versions.
+    pub guarded: BTreeMap<String, String>,
+    /// What the runtime shipped, by normalised name.
+    pub shipped: BTreeMap<String, String>,
+    /// Modules to import at the end.
+    pub smoke: Vec<String>,
+    /// Where the installer comes from.
+    pub installer: PythonInstaller,
+    /// Whether modules are byte-compiled at install time.
+    pub compile: bool,
+    /// Whether nothing but the files named here may be installed: no index is asked, not for what they need either.
+    pub only_files: bool,
+    /// The files to install beside the wheels, and no others, when there is a lock.
+    pub locked: Option<Vec<LockedDistribution>>,
+    /// What all of it is as a whole, when there is a lock.
+    pub layer: Option<Layer>,
+}
+
+impl PythonInstall {
+    /// Whether it asks for nothing but wheel files.
+    pub fn is_only_wheels(&self) -> bool {
+        self.requirements.is_empty() && self.requirement_files.is_empty()
+    }
+}
+
+/// A requirement and where it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PythonRequirement {
+    /// The requirement, such as `spacy>=3.7`.
+    pub text: String,
+    /// The profile line.
+    pub origin: Origin,
+}
+
+/// A wheel file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wheel {
+    /// The file.
+    pub path: PathBuf,
+    /// The distribution's normalised name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The SHA-256 the profile names.
+    pub sha256: Option<String>,
+    /// The profile line.
+    pub origin: Origin,
+}
+
+/// Which program installs Python distributions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PythonInstaller {
+    /// uv from the search path, this file, or the index; else pip.
+    Automatic {
+        /// A uv binary or wheel from the file store.
+        uv: Option<PathBuf>,
+    },
+    /// The environment's own pip.
+    Pip,
+}
+
+impl PythonInstall {
+    /// The work in one line.
+    pub fn title(&self) -> String {
+        let files = self.requirement_files.iter().map(|file| file_name(file));
+        let wheels = self.wheels.iter().map(|wheel| format!("{} {}", wheel.name, wheel.version));
+        let requirements = self.requirements.iter().map(|requirement| requirement.text.clone());
+        format!("install {}", listed(requirements.chain(files).chain(wheels)))
+    }
+
+    /// The work as commands, one line each.
+    pub fn describe(&self, store: &FileStore) -> Vec<String> {
+        let tool = if self.installer == PythonInstaller::Pip { "pip install" } else { "uv pip install" };
+        let files = self.requirement_files.iter().map(|file| format!("--requirement {}", store.shown(file)));
+        let names = self.requirements.iter().map(|requirement| requirement.text.clone());
+        let wheels = self.wheels.iter().map(|wheel| store.shown(&wheel.path));
+        let words: Vec<String> = files.chain(names).chain(wheels).collect();
+        let mut lines = vec![format!("{tool} --python {} {}", self.interpreter.display(), words.join(" "))];
+        if let Some(locked) = &self.locked {
+            lines.push(crate::kinds::by_lock(locked.len(), "distribution"));
+        } else if !self.guarded.is_empty() {
+            lines.push(format!(
+                "with {} that the runtime ships held fixed",
+                counted(self.guarded.len(), "distribution")
+            ));
+        }
+        lines
+    }
+}

@@ -1,0 +1,426 @@
+//! Plans Python: requirements and wheels that are not there, and the guard over the packages of the runtime.
+
+use std::collections::BTreeMap;
+
+use super::{
+    action::{PythonInstall, PythonInstaller, PythonRequirement, Wheel},
+    grammar::{DEFAULT_PYTHON, Pip, Python},
+    requested::{Request, Wanted},
+    satisfied::{Satisfied, fits},
+};
+use crate::{
+    diagnostic::Origin,
+    digest::Digest,
+    facts::{PythonEnv, python::PythonError},
+    inventory::{Inventory, below},
+    kinds::contract::{Asks, LookAt, Planning},
+    lock::{LockedDistribution, Runtime, bare, is_own},
+    plan::{Address, Asked, Common, Group, Lane, Layer, Login, Phase, Planner, StepOptions, addresses_in_line},
+    problem::Problem,
+    profile::{Entry, Section as _, requirements::Requirements},
+    state::{PythonReceipt, Receipt},
+};
+
+/// The environment, and what is known of it beside its files.
+struct Node<'a> {
+    env: &'a PythonEnv,
+    markers: pep508_rs::MarkerEnvironment,
+    receipt: PythonReceipt,
+    /// The packages that the runtime shipped: as recorded before the first change, else those that are there now.
+    shipped: BTreeMap<String, String>,
+}
+
+/// The locked distributions that are missing, by optional entry; `None` stands for the required entries.
+type Lacking = BTreeMap<Option<String>, Vec<LockedDistribution>>;
+
+impl Planning for Python {
+    type Look = Option<Result<PythonEnv, PythonError>>;
+    type Action = PythonInstall;
+
+    fn look(&self, at: &LookAt<'_>) -> Self::Look {
+        self.first()?;
+        let interpreter = self.pip.python.as_ref().map_or(DEFAULT_PYTHON.as_ref(), |python| python.value.as_path());
+        Some(PythonEnv::read(&below(at.root, interpreter)))
+    }
+
+    fn as_shipped(look: &mut Self::Look, receipt: &Receipt) {
+        let Some(Ok(env)) = look else { return };
+        let known = receipt.python.get(&env.site_packages.display().to_string());
+        if let Some(known) = known.filter(|known| !known.shipped.is_empty()) {
+            env.distributions.retain(|name, found| known.shipped.get(name) == Some(&found.version));
+        }
+    }
+
+    fn runtime(look: &Self::Look, runtime: &mut Runtime) {
+        let env = look.as_ref().and_then(|env| env.as_ref().ok());
+        runtime.python = env.map(|env| format!("{}.{}", env.version.0, env.version.1));
+    }
+
+    fn lacks(&self, look: &Self::Look, _: &Inventory) -> Option<String> {
+        look.as_ref().and_then(|env| env.as_ref().err()).map(ToString::to_string)
+    }
+
+    fn asks(&self, inventory: &Inventory, asks: &mut Asks) {
+        let pip = &self.pip;
+        for entry in &pip.packages {
+            asks.add("pip", &entry.value, entry.optional);
+        }
+        for entry in &pip.requirements {
+            let digest = digest_of_lines(inventory, entry);
+            asks.add("pip", &format!("{} {digest}", entry.value.path), entry.optional);
+        }
+        for entry in &self.wheels {
+            asks.add("wheel", &entry.value.path, entry.optional);
+        }
+        if pip.guard.as_ref().is_some_and(|guard| !guard.value) {
+            asks.add("pip", "without a guard", false);
+        }
+        for entry in &pip.allow_change {
+            asks.add("pip may change", &entry.value, false);
+        }
+        if let Some(index) = &pip.index_url {
+            asks.add("pip index", bare(&index.value).as_str(), false);
+        }
+        if let Some(python) = &pip.python {
+            asks.add("pip into", &python.value.display().to_string(), false);
+        }
+        if !pip.extra_index_urls.is_empty() {
+            let urls: Vec<String> = pip.extra_index_urls.iter().map(|url| bare(&url.value).to_string()).collect();
+            asks.add("pip extra index", &urls.join(" "), false);
+        }
+    }
+
+    fn addresses(&self, inventory: &Inventory) -> Vec<Address> {
+        let kind = Self::KEYS[0];
+        let indexes = self.indexes().into_iter().map(|(url, _)| Address::plain(kind, url.clone()));
+        let mut all: Vec<Address> = indexes.collect();
+        let mut lines: Vec<String> = self.pip.packages.iter().map(|entry| entry.value.clone()).collect();
+        for entry in &self.pip.requirements {
+            let Some(found) = inventory.asset(&entry.value) else { continue };
+            let text = String::from_utf8_lossy(found.bytes.as_deref().unwrap_or_default());
+            // A file that cannot be read is refused when it is planned.
+            let read = Requirements::read(&found.asset.label(), &text, found.asset.folder());
+            lines.extend(read.into_iter().flat_map(|read| read.lines).map(|line| line.text));
+        }
+        all.extend(lines.iter().flat_map(|line| addresses_in_line(kind, line)));
+        all
+    }
+
+    fn plan(&self, look: &Self::Look, planner: &mut Planner<'_, PythonInstall>) {
+        let Some(node) = self.node(look, planner) else { return };
+        let requests = self.requests(node.env, planner);
+        self.guard(&node, &requests, planner);
+        let lacking = lacking(planner.common, &node, &requests);
+        let logins = planner.logins();
+        let asked: Vec<(Asked<Wanted>, Requirements)> = requests
+            .into_iter()
+            .map(|request| {
+                let is_ready = is_ready(planner.common, &node, &lacking, &request);
+                let name = request.entry.value.name();
+                let ready = is_ready.then(|| name.clone());
+                (Asked { entry: request.entry, name, ready }, request.requirements)
+            })
+            .collect();
+        if asked.iter().any(|(asked, _)| asked.ready.is_none()) {
+            one_login_a_host(&logins, planner);
+        }
+        let missing: Vec<(String, Requirements, Origin)> = asked
+            .iter()
+            .filter(|(asked, _)| asked.ready.is_none())
+            .map(|(asked, requirements)| (asked.name.clone(), requirements.clone(), asked.entry.origin.clone()))
+            .collect();
+        let asked = asked.into_iter().map(|(asked, _)| asked).collect();
+        for group in planner.groups("pip", Phase::Environments, &Lane::Python, asked) {
+            self.plan_group(&node, group, &lacking, &missing, &logins, planner);
+        }
+    }
+
+    fn layer(&self, look: &Self::Look, common: &Common<'_>) -> Option<Result<Layer, String>> {
+        let planner = Planner::<PythonInstall>::new(common, Self::KEYS[0]);
+        self.make_layer(look.as_ref()?.as_ref().ok()?, common, !planner.logins().is_empty())
+    }
+}
+
+impl Python {
+    /// The line of the first entry.
+    fn first(&self) -> Option<&Origin> {
+        let pip = &self.pip;
+        let first = pip.packages.first().map(|entry| &entry.origin);
+        let first = first.or(pip.requirements.first().map(|entry| &entry.origin));
+        first.or(self.wheels.first().map(|entry| &entry.origin))
+    }
+
+    /// The environment. One that cannot be read is refused.
+    fn node<'n>(
+        &self,
+        look: &'n Option<Result<PythonEnv, PythonError>>,
+        planner: &mut Planner<'_, PythonInstall>,
+    ) -> Option<Node<'n>> {
+        let first = self.first()?;
+        let env = match look.as_ref()? {
+            Ok(env) => env,
+            Err(error) => {
+                let origin = self.pip.python.as_ref().map_or(first, |python| &python.origin);
+                let hint = "name the interpreter of the environment with `python` in `[pip]`".to_owned();
+                planner.refuse(origin, error.to_string(), hint);
+                return None;
+            }
+        };
+        let Some(markers) = env.markers(&planner.common.facts.arch) else {
+            let message = format!("the version of `{}` cannot be told", env.interpreter.display());
+            planner.refuse(first, message, None);
+            return None;
+        };
+        let receipts = &planner.common.inventory.receipt.python;
+        let receipt = receipts.get(&env.site_packages.display().to_string()).cloned().unwrap_or_default();
+        let shipped = if receipt.shipped.is_empty() { versions(env) } else { receipt.shipped.clone() };
+        Some(Node { env, markers, receipt, shipped })
+    }
+
+    fn plan_group(
+        &self,
+        node: &Node<'_>,
+        group: Group<Wanted>,
+        lacking: &Lacking,
+        missing: &[(String, Requirements, Origin)],
+        logins: &[Login],
+        planner: &mut Planner<'_, PythonInstall>,
+    ) {
+        let Group { entries, optional, mut id, mut options } = group;
+        let common = planner.common;
+        options.logins = logins.to_vec();
+        if self.pip.beside_apt.as_ref().is_some_and(|setting| setting.value) {
+            options.beside = Some("apt");
+        }
+        let mut install = self.install(node, common, &mut options);
+        for entry in &entries {
+            let requirements = missing.iter().filter(|(name, ..)| *name == entry.value.name());
+            let lines = requirements.flat_map(|(_, requirements, _)| &requirements.opaque);
+            install.opaque.extend(lines.map(|line| mark(&line.text)));
+            add(common, &mut install, entry, &mut options);
+        }
+        install.locked = lacking.get(&optional).cloned();
+        // An optional entry is not part of the layer.
+        install.layer = match optional {
+            None => self.make_layer(node.env, common, !logins.is_empty()).and_then(Result::ok),
+            Some(_) => None,
+        };
+        if install.is_only_wheels() && install.wheels.is_empty() {
+            return; // its file is among the missing
+        }
+        if install.is_only_wheels() && optional.is_none() {
+            options.entries = vec!["wheel".to_owned(), "pip".to_owned()];
+        }
+        let uncovered = uncovered(common, node, &entries, missing, &install);
+        planner.step_of_group(std::mem::take(&mut id), install, options, uncovered);
+    }
+
+    /// The action of this profile, with no entries yet.
+    fn install(&self, node: &Node<'_>, common: &Common<'_>, options: &mut StepOptions) -> PythonInstall {
+        let pip = &self.pip;
+        let only_pip = pip.only_pip.as_ref().is_some_and(|setting| setting.value);
+        let uv = pip.uv.as_ref().filter(|_| !only_pip);
+        PythonInstall {
+            interpreter: node.env.interpreter.clone(),
+            site_packages: node.env.site_packages.clone(),
+            virtualenv: node.env.virtualenv,
+            requirements: Vec::new(),
+            requirement_files: Vec::new(),
+            wheels: Vec::new(),
+            opaque: Vec::new(),
+            index_url: pip.index_url.as_ref().map(|url| url.value.clone()),
+            extra_index_urls: pip.extra_index_urls.iter().map(|url| url.value.clone()).collect(),
+            guarded: pip.guarded(&node.shipped),
+            shipped: node.shipped.clone(),
+            smoke: pip.smoke.iter().map(|module| module.value.clone()).collect(),
+            installer: if only_pip {
+                PythonInstaller::Pip
+            } else {
+                let uv = uv.and_then(|uv| common.usable(&uv.value, &uv.origin, &mut options.stage));
+                PythonInstaller::Automatic { uv }
+            },
+            compile: pip.compile.as_ref().is_none_or(|setting| setting.value),
+            only_files: common.only_digests,
+            locked: None,
+            layer: None,
+        }
+    }
+
+    /// Refuses changes to a distribution that the runtime ships, as far as the requirements themselves tell. Changes that only a
+    /// resolution shows are refused when the step prepares.
+    fn guard(&self, node: &Node<'_>, requests: &[Request], planner: &mut Planner<'_, PythonInstall>) {
+        let guarded = self.pip.guarded(&node.shipped);
+        let satisfied = Satisfied::new(node.env, &node.markers, &[]);
+        let mut refuse = |origin: &Origin, message: String, name: &str| {
+            let hint = format!("ask for a version that fits, or list `{name}` under `allow-change` in `[pip]`");
+            planner.refuse(origin, message, hint);
+        };
+        for request in requests {
+            for named in &request.requirements.named {
+                let (requirement, name) = (&named.requirement, named.requirement.name.to_string());
+                let Some(version) = guarded.get(&name).filter(|_| satisfied.counts(requirement)) else { continue };
+                if !fits(requirement, version, || None) {
+                    let message = format!("`{requirement}` would change `{name}` {version}, which the runtime ships");
+                    refuse(&named.origin, message, &name);
+                }
+            }
+            if let Wanted::Wheel(_, wheel) = &request.entry.value
+                && let Some(version) = guarded.get(&wheel.name).filter(|version| **version != wheel.version)
+            {
+                let (name, other) = (&wheel.name, &wheel.version);
+                let message =
+                    format!("the wheel {name} {other} would change `{name}` {version}, which the runtime ships");
+                refuse(&request.entry.origin, message, name);
+            }
+        }
+    }
+}
+
+impl Pip {
+    /// The distributions that may not change, with their versions.
+    fn guarded(&self, shipped: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let is_on = self.guard.as_ref().is_none_or(|guard| guard.value);
+        let is_guarded = |name: &String| is_on && self.allow_change.iter().all(|entry| entry.value != *name);
+        let guarded = shipped.iter().filter(|(name, _)| is_guarded(name));
+        guarded.map(|(name, version)| (name.clone(), version.clone())).collect()
+    }
+}
+
+fn add(common: &Common<'_>, install: &mut PythonInstall, entry: &Entry<Wanted>, options: &mut StepOptions) {
+    let origin = entry.origin.clone();
+    match &entry.value {
+        Wanted::Requirement(text) => install.requirements.push(PythonRequirement { text: text.clone(), origin }),
+        // The lock has the packages that it asks for; the file itself is not needed.
+        Wanted::File(file) if common.lock.is_some() => install
+            .requirement_files
+            .extend(common.inventory.asset(file).map(|found| std::path::PathBuf::from(found.asset.label()))),
+        Wanted::File(file) => {
+            install.requirement_files.extend(common.usable(file, &entry.origin, &mut options.stage));
+        }
+        Wanted::Wheel(file, name) => {
+            if let Some(path) = common.usable(file, &entry.origin, &mut options.stage) {
+                let (name, version) = (name.name.clone(), name.version.clone());
+                let sha256 = common.locked_asset(file).or(file.sha256.as_ref());
+                let sha256 = sha256.map(|digest| digest.hex().to_owned());
+                install.wheels.push(Wheel { path, name, version, sha256, origin });
+            }
+        }
+    }
+}
+
+/// The locked distributions that are missing; empty without a lock.
+fn lacking(common: &Common<'_>, node: &Node<'_>, requests: &[Request]) -> Lacking {
+    let mut lacking = Lacking::new();
+    if common.lock.is_none() {
+        return lacking;
+    }
+    let is_there = |locked: &LockedDistribution| {
+        let found = node.env.distributions.get(&locked.name);
+        found.is_some_and(|found| found.is_complete && found.version == locked.version)
+    };
+    for request in requests {
+        let group = request.entry.optional.then(|| request.entry.value.name());
+        let missing =
+            common.locked_and_missing(|section| &section.python, |locked| &locked.only_for, group.as_deref(), is_there);
+        lacking.insert(group, missing.unwrap_or_default());
+    }
+    lacking
+}
+
+/// Whether an entry needs no work.
+fn is_ready(common: &Common<'_>, node: &Node<'_>, lacking: &Lacking, request: &Request) -> bool {
+    let group = request.entry.optional.then(|| request.entry.value.name());
+    match lacking.get(&group) {
+        None => is_there(node, request, None),
+        Some(lacking) => {
+            let lacks = lacking.iter().any(|file| is_own(&file.only_for, group.as_deref()));
+            !lacks && is_locked(common, node, request)
+        }
+    }
+}
+
+/// Whether an entry is there as the lock wants it, when all that was locked is: a wheel by itself, names by any distribution of
+/// that name.
+fn is_locked(common: &Common<'_>, node: &Node<'_>, request: &Request) -> bool {
+    if let Wanted::Wheel(file, _) = &request.entry.value {
+        return is_there(node, request, common.locked_asset(file));
+    }
+    let satisfied = Satisfied::new(node.env, &node.markers, &[]);
+    let mut named = request.requirements.named.iter().map(|named| &named.requirement);
+    named.all(|wanted| !satisfied.counts(wanted) || node.env.distributions.contains_key(wanted.name.as_ref() as &str))
+}
+
+fn is_there(node: &Node<'_>, request: &Request, locked: Option<&Digest>) -> bool {
+    let requirements = &request.requirements;
+    let satisfied = Satisfied::new(node.env, &node.markers, &requirements.constraints);
+    let Wanted::Wheel(file, wheel) = &request.entry.value else {
+        let known = |text: &String| node.receipt.opaque.contains(&mark(text));
+        return requirements.named.iter().all(|named| satisfied.is(&named.requirement))
+            && requirements.opaque.iter().all(|line| known(&line.text));
+    };
+    let wanted = format!("{}=={}", wheel.name, wheel.version).parse();
+    let is_installed = wanted.is_ok_and(|wanted| satisfied.is(&wanted));
+    let same_bytes = locked
+        .or(file.sha256.as_ref())
+        .is_none_or(|wanted| node.receipt.wheels.get(&wheel.name).is_none_or(|known| known == wanted.hex()));
+    is_installed && same_bytes
+}
+
+/// The problem of a distribution that the lock has nothing for.
+fn uncovered(
+    common: &Common<'_>,
+    node: &Node<'_>,
+    entries: &[Entry<Wanted>],
+    missing: &[(String, Requirements, Origin)],
+    install: &PythonInstall,
+) -> Option<Problem> {
+    let section = common.locked()?;
+    let satisfied = Satisfied::new(node.env, &node.markers, &[]);
+    let is_there = |name: &String| {
+        node.env.distributions.contains_key(name)
+            || section.python.iter().any(|file| file.name == *name)
+            || install.wheels.iter().any(|wheel| wheel.name == *name)
+    };
+    let of_group = missing.iter().filter(|(_, _, origin)| entries.iter().any(|entry| entry.origin == *origin));
+    let named = of_group.flat_map(|(_, requirements, _)| &requirements.named);
+    let mut names =
+        named.filter(|named| satisfied.counts(&named.requirement)).map(|named| named.requirement.name.to_string());
+    let name = names.find(|name| !is_there(name))?;
+    Some(common.not_locked(&entries[0], &name))
+}
+
+/// Refuses two logins for one host where the tools can have one only. A netrc file knows hosts, no paths or ports.
+fn one_login_a_host(logins: &[Login], planner: &mut Planner<'_, PythonInstall>) {
+    for (index, second) in logins.iter().enumerate().filter(|(_, login)| login.by_host) {
+        let host = second.login.site.host();
+        let same_host = |first: &&Login| first.by_host && first.login.site.host() == host;
+        let differs =
+            |first: &&Login| (&first.login.user, &first.login.from) != (&second.login.user, &second.login.from);
+        if let Some(first) = logins[..index].iter().filter(same_host).find(differs) {
+            let message = format!(
+                "pip and uv can have one login for a host, and `{host}` has two: at {} and at {}",
+                first.origin, second.origin
+            );
+            let hint = "give one user the rights to both, or limit one of them with `when`".to_owned();
+            planner.refuse(&second.origin, message, hint);
+        }
+    }
+}
+
+/// A digest over the lines of a requirements file and of the files that it names: a line may hold a secret.
+fn digest_of_lines(inventory: &Inventory, entry: &Entry<crate::profile::AssetRef>) -> String {
+    let Some(found) = inventory.asset(&entry.value) else { return "missing".to_owned() };
+    let text = String::from_utf8_lossy(found.bytes.as_deref().unwrap_or_default());
+    let read = Requirements::read(&found.asset.label(), &text, found.asset.folder()).unwrap_or_default();
+    let lines: Vec<String> = read.lines.into_iter().map(|line| line.text).collect();
+    Digest::sha256(lines.join("\n").as_bytes()).hex()[..16].to_owned()
+}
+
+/// The digest by which a line without a name is remembered. The line itself may hold a password.
+fn mark(line: &str) -> String {
+    Digest::sha256(line.as_bytes()).hex().to_owned()
+}
+
+fn versions(env: &PythonEnv) -> BTreeMap<String, String> {
+    env.distributions.values().map(|found| (found.name.clone(), found.version.clone())).collect()
+}

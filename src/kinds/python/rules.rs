@@ -1,0 +1,170 @@
+//! Rules of `[pip]` and `[wheel]`.
+
+use pep508_rs::{Requirement, VersionOrUrl};
+
+use super::{
+    grammar::{Pip, requirement_name},
+    written,
+};
+use crate::{
+    facts::python::normalised,
+    grammar::{document::Part, names},
+    profile::{
+        AssetRef, Entry, Long, NO_CREDENTIALS, Rules, Setting, Terms, holds_credentials, place, shorthand::Shorthand,
+    },
+};
+
+const REQUIREMENTS_FILE: &str = "list requirements files under `requirements`";
+
+impl Rules<'_> {
+    pub(super) fn pip(&mut self, raw: &written::Pip) -> Pip {
+        Pip {
+            packages: self.entries(&place!["pip", "packages"], &raw.packages, |rules, path, text, _| {
+                rules.requirement(path, text)
+            }),
+            requirements: self.files(&place!["pip", "requirements"], &raw.requirements),
+            guard: self.plain(&place!["pip", "guard"], raw.guard.map(|guard| guard == written::Guard::Runtime)),
+            allow_change: self.words("allow-change", &raw.allow_change, |rules, path, name| {
+                let plain = requirement_name(&name) == normalised(&name) && !name.is_empty();
+                if !plain {
+                    rules.mistake(path, format!("`{name}` is not a distribution name"), "name it without a version");
+                }
+                plain.then(|| normalised(&name))
+            }),
+            index_url: self.setting(&place!["pip", "index-url"], raw.index_url.as_ref(), |rules, text| {
+                rules.url(&place!["pip", "index-url"], &text)
+            }),
+            extra_index_urls: self
+                .words("extra-index-urls", &raw.extra_index_urls, |rules, path, text| rules.url(path, &text)),
+            smoke: self.words("smoke", &raw.smoke, |rules, path, name| {
+                let sound = names::is_module(&name);
+                if !sound {
+                    rules.mistake(path, format!("`{name}` is not a module name"), "name it as in `import NAME`");
+                }
+                sound.then_some(name)
+            }),
+            python: self.setting(&place!["pip", "python"], raw.python.as_ref(), |rules, text| {
+                rules.absolute(&place!["pip", "python"], &text)
+            }),
+            only_pip: self.plain(
+                &place!["pip", "installer"],
+                raw.installer.map(|installer| installer == written::Installer::Pip),
+            ),
+            uv: self.uv(raw),
+            compile: self.plain(&place!["pip", "compile"], raw.compile),
+            beside_apt: self.plain(&place!["pip", "beside-apt"], raw.beside_apt),
+        }
+    }
+
+    pub(super) fn wheels(&mut self, raw: &written::Wheel) -> Vec<Entry<AssetRef>> {
+        self.entries(&place!["wheel", "files"], &raw.files, |rules, path, name, long| {
+            let file = name.rsplit('/').next().unwrap_or_default();
+            if !file.strip_suffix(".whl").is_some_and(|stem| matches!(stem.split('-').count(), 5 | 6)) {
+                let hint = "a wheel is called `name-version-python-abi-platform.whl`; keep the name it was built with";
+                rules.mistake(path, format!("`{file}` is not a wheel's file name"), hint);
+                return None;
+            }
+            rules.asset(path, name, long.and_then(|file| file.sha256.as_deref()))
+        })
+    }
+
+    fn requirement(&mut self, path: &[Part], text: String) -> Option<String> {
+        let error = match text.parse::<Requirement>() {
+            Ok(requirement) => return self.sound_requirement(path, text, &requirement),
+            Err(error) => error,
+        };
+        let mut reason = error.message.to_string().lines().next().map(lower_case);
+        let hint = match text.as_str() {
+            _ if text.starts_with('-') => {
+                reason = None;
+                "pip options are not allowed here; list requirements only, a file of them under `requirements`"
+                    .to_owned()
+            }
+            _ if text.ends_with(".whl") => {
+                reason = None;
+                "list wheel files under `files` in `[wheel]`".to_owned()
+            }
+            _ if text.ends_with(".txt") => {
+                reason = None;
+                REQUIREMENTS_FILE.to_owned()
+            }
+            _ if has_single_equals(&text) => "pin a distribution with `==`".to_owned(),
+            _ => "write it as pip does: `name`, `name>=1.2`, `name[extra]==1.2`, `name @ https://…`".to_owned(),
+        };
+        let mut mistake = self.document.mistake(path, format!("`{text}` is not a requirement")).hint(hint);
+        mistake.label = reason;
+        self.found.push(mistake);
+        None
+    }
+
+    /// A requirement that pip would read, unless it means something else here.
+    fn sound_requirement(&mut self, path: &[Part], text: String, requirement: &Requirement) -> Option<String> {
+        match &requirement.version_or_url {
+            None if text.ends_with(".txt") => {
+                self.mistake(path, format!("`{text}` is a file, not a requirement"), REQUIREMENTS_FILE);
+                None
+            }
+            Some(VersionOrUrl::Url(url)) if holds_credentials(&url.to_url()) => {
+                self.mistake(path, "the address holds a user name or password", NO_CREDENTIALS);
+                None
+            }
+            _ => Some(text),
+        }
+    }
+
+    fn words<T>(
+        &mut self,
+        key: &str,
+        list: &[String],
+        mut check: impl FnMut(&mut Self, &[Part], String) -> Option<T>,
+    ) -> Vec<Entry<T>> {
+        let mut entries = Vec::new();
+        for (index, text) in list.iter().enumerate() {
+            let path = place!["pip", key, index];
+            if let Some(value) = self.expanded(&path, text).and_then(|text| check(self, &path, text)) {
+                entries.push(Entry::plain(value, self.origin(&path)));
+            }
+        }
+        entries
+    }
+
+    fn uv(&mut self, raw: &written::Pip) -> Option<Setting<AssetRef>> {
+        let (path, sha256) = match raw.uv.as_ref()? {
+            Shorthand::Short(path) => (path, None),
+            Shorthand::Long(file) => (&file.path, file.sha256.as_deref()),
+        };
+        let at = place!["pip", "uv", "path"];
+        let path = self.expanded(&at, path)?;
+        if sha256.is_none() {
+            self.mistake(
+                &at,
+                "uv has no digest",
+                "write `uv = { path = \"…\", sha256 = \"…\" }`: a program from a shared folder is not run unchecked",
+            );
+            return None;
+        }
+        let value = self.asset(&at, path, sha256)?;
+        Some(Setting { value, origin: self.origin(&at) })
+    }
+}
+
+/// A message of the parser in our own style: no capital at the beginning, no full stop at the end.
+fn lower_case(message: &str) -> String {
+    let mut letters = message.trim_end_matches('.').chars();
+    let first = letters.next().map(|first| first.to_ascii_lowercase());
+    first.into_iter().chain(letters).collect()
+}
+
+fn has_single_equals(text: &str) -> bool {
+    text.contains('=') && !["==", ">=", "<=", "~=", "!="].iter().any(|sign| text.contains(sign))
+}
+
+impl Long for written::Requirement {
+    const KEY: &'static str = "name";
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn terms(&self) -> Terms<'_> {
+        Terms { when: self.when.as_ref(), optional: self.optional, timeout: self.timeout.as_deref() }
+    }
+}

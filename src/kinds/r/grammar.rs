@@ -1,0 +1,118 @@
+//! `[r]` as checked: R packages, archives, and where they come from.
+
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::written::Written;
+use crate::{
+    diagnostic::{Diagnostic, Origin},
+    facts::AccessMode,
+    profile::{
+        AssetRef, Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, Section, Setting, Whole, array, asset,
+        quoted, united,
+    },
+};
+
+/// The R library, unless the profile names another.
+pub(super) const DEFAULT_R_LIBRARY: &str = "/databricks/spark/R/lib";
+/// The R repository, unless the profile names another.
+pub(super) const DEFAULT_R_REPO: &str = "https://cloud.r-project.org/";
+
+/// R packages and where they come from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct R {
+    /// The library.
+    pub library: Option<Setting<PathBuf>>,
+    /// Repositories.
+    pub repos: Vec<Entry<Url>>,
+    /// By name.
+    pub packages: Vec<Entry<RPackage>>,
+    /// Archives.
+    pub sources: Vec<Entry<AssetRef>>,
+}
+
+/// An R package asked for by name, and its exact version when pinned.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RPackage {
+    /// The name, checked.
+    pub name: String,
+    /// The exact version.
+    pub version: Option<String>,
+}
+
+impl R {
+    /// The line of the first package or archive that the profile asks for.
+    pub fn first(&self) -> Option<&Origin> {
+        self.packages.first().map(|entry| &entry.origin).or(self.sources.first().map(|entry| &entry.origin))
+    }
+}
+
+impl Section for R {
+    type Written = Written;
+    const KEYS: &'static [&'static str] = &["r"];
+    const LOCKED: bool = true;
+
+    fn inherit(_: &mut Written, _: &Written) {}
+
+    fn entry_names(_: &Written) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn check(written: &Written, rules: &mut Rules<'_>) -> Self {
+        rules.r(&written.r)
+    }
+
+    fn merge(parent: Self, child: Self) -> Self {
+        Self {
+            library: child.library.or(parent.library),
+            // The child's repositories come first.
+            repos: united(child.repos, parent.repos, Clone::clone),
+            packages: united(parent.packages, child.packages, |package| package.name.clone()),
+            sources: united(parent.sources, child.sources, |source| source.path.clone()),
+        }
+    }
+
+    fn complete(&mut self, _: &Assets<'_>, _: &mut Vec<Diagnostic>) {}
+
+    fn check_whole(&self, whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
+        if let (Some(AccessMode::Standard), Some(origin)) = (whole.facts.access_mode, self.first()) {
+            let message = format!("R packages are asked for at {origin}, but standard access mode has no R");
+            let hint = "use a cluster in dedicated access mode, or add `when = { access-mode = \"dedicated\" }`";
+            found.push(Diagnostic::nowhere(message).hint(hint));
+        }
+    }
+
+    fn show(&self, page: &mut Page) {
+        page.section("r");
+        let path = |path: &std::path::PathBuf| quoted(&path.display().to_string());
+        page.setting("library", self.library.as_ref(), &quoted(DEFAULT_R_LIBRARY), path);
+        if self.repos.is_empty() {
+            page.default_value("repos", &array(&[DEFAULT_R_REPO.to_owned()]));
+        }
+        page.list("repos", &self.repos, |url| quoted(url.as_str()));
+        page.list("packages", &self.packages, |package| {
+            quoted(
+                &package.version.as_ref().map_or(package.name.clone(), |version| format!("{}@{version}", package.name)),
+            )
+        });
+        page.list("sources", &self.sources, asset);
+    }
+
+    fn assets(&self) -> Vec<NamedAsset<'_>> {
+        self.sources.iter().map(NamedAsset::of).collect()
+    }
+
+    fn indexes(&self) -> Vec<(&Url, &Origin)> {
+        Vec::new()
+    }
+
+    fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
+        let message = "R packages are asked for by their names";
+        FetchedByName::of(message, &self.packages, |package| &package.name).into_iter().collect()
+    }
+
+    fn logins(&self) -> &[Entry<Login>] {
+        &[]
+    }
+}

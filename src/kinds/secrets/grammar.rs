@@ -1,0 +1,214 @@
+//! `[secrets]` and `[[logins]]` as checked: secrets, the files that they go to, and logins for package servers.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use url::Url;
+
+use super::{deliveries::check_deliveries, templates, written::Written};
+use crate::{
+    diagnostic::{Diagnostic, Origin},
+    profile::{Assets, Content, Entry, FetchedByName, Login, NamedAsset, Page, Rules, Section, Whole, quoted, united},
+    redact::is_loopback,
+    secrets::{
+        Address, SecretScope,
+        file_formats::{SecretFormat, TemplatePart},
+    },
+};
+
+/// Secrets and where each goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Secrets {
+    /// The secrets, once for each place: also those that a template names.
+    pub items: Vec<Entry<SecretItem>>,
+    /// Files made from a text.
+    pub templates: Vec<Entry<Template>>,
+    /// Variables that hold secrets, also those that do not count on this node: no child of a run gets them.
+    pub withheld: BTreeSet<String>,
+    /// The scope they belong to, at its source.
+    pub place: Option<SecretScope>,
+    /// The logins of `[[logins]]`, whose passwords are secrets of the scope.
+    pub logins: Vec<Entry<Login>>,
+}
+
+/// One secret in one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretItem {
+    /// Its scope.
+    pub scope: String,
+    /// Its key.
+    pub key: String,
+    /// Where it comes from.
+    pub from: Address,
+    /// How it stands in the file.
+    pub form: SecretFormat,
+    /// The file it goes to.
+    pub to: SecretFile,
+}
+
+/// A file that holds secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretFile {
+    /// Where. One that begins with `~` is in the owner's home.
+    pub path: PathBuf,
+    /// Permission bits.
+    pub mode: u32,
+    /// `user` or `user:group`.
+    pub owner: String,
+}
+
+/// A file made from a text with secrets in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// The file.
+    pub to: SecretFile,
+    /// Where the text comes from.
+    pub content: Content,
+    /// The text, taken apart; empty when it could not be had.
+    pub pieces: Vec<TemplatePart>,
+    /// The scope its keys belong to.
+    pub(super) place: SecretScope,
+    /// Keys that the profile gives an address of their own.
+    pub(super) known: BTreeMap<String, Address>,
+}
+
+impl Section for Secrets {
+    type Written = Written;
+    const KEYS: &'static [&'static str] = &["secrets", "logins"];
+    const LOCKED: bool = false;
+
+    /// The source and the scope of secrets are named once, for all profiles that extend the one that names them: the source with
+    /// its keys, the scope by itself.
+    fn inherit(written: &mut Written, parent: &Written) {
+        let (child, parent) = (&mut written.secrets, &parent.secrets);
+        if !child.names_a_place() {
+            let scope = child.scope.take();
+            let (items, templates) = (std::mem::take(&mut child.items), std::mem::take(&mut child.templates));
+            *child = super::written::Secrets { scope, items, templates, ..parent.without_items() };
+        }
+        if child.scope.is_none() {
+            child.scope.clone_from(&parent.scope);
+        }
+    }
+
+    fn entry_names(written: &Written) -> Vec<String> {
+        let keys = written.secrets.items.iter().map(|item| format!("secrets.{}", item.key));
+        keys.chain(written.secrets.templates.iter().map(|template| format!("secrets.{}", template.file))).collect()
+    }
+
+    fn check(written: &Written, rules: &mut Rules<'_>) -> Self {
+        rules.secrets(written)
+    }
+
+    fn merge(parent: Self, child: Self) -> Self {
+        Self {
+            items: merge_items(parent.items, child.items),
+            templates: united(parent.templates, child.templates, |template| template.to.path.clone()),
+            withheld: parent.withheld.into_iter().chain(child.withheld).collect(),
+            place: child.place.or(parent.place),
+            logins: united(parent.logins, child.logins, |login| login.site.clone()),
+        }
+    }
+
+    fn complete(&mut self, assets: &Assets<'_>, found: &mut Vec<Diagnostic>) {
+        templates::fill(self, assets, found);
+    }
+
+    fn check_whole(&self, whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
+        check_deliveries(&self.items, found);
+        no_password_in_plain_text(&self.logins, whole, found);
+    }
+
+    fn show(&self, page: &mut Page) {
+        let secrets = self;
+        page.top_list("logins", &self.logins, |login| {
+            let (url, user) = (quoted(login.site.url().as_str()), quoted(&login.user));
+            format!("{{ url = {url}, user = {user}, key = {} }}", quoted(&login.key))
+        });
+        page.section("secrets");
+        let items: Vec<_> =
+            secrets.items.iter().filter(|item| item.value.form != SecretFormat::Template).cloned().collect();
+        page.list("items", &items, |item| {
+            let (scope, name, from) = (quoted(&item.scope), quoted(&item.key), quoted(&item.from.to_string()));
+            format!("{{ scope = {scope}, key = {name}, from = {from}, to = {{ {} }} }}", delivery(item))
+        });
+        page.list("templates", &secrets.templates, |template| {
+            let content = match &template.content {
+                Content::File(file) => format!("template = {}", quoted(&file.path)),
+                Content::Inline(text) => format!("text = {}", quoted(text)),
+            };
+            let file = quoted(&template.to.path.display().to_string());
+            format!("{{ file = {file}, {content}, {} }}", mode_and_owner(&template.to))
+        });
+    }
+
+    fn assets(&self) -> Vec<NamedAsset<'_>> {
+        let files = self.templates.iter().filter_map(|entry| match &entry.value.content {
+            Content::File(file) => Some(NamedAsset::read_to_plan(file, &entry.origin, entry.optional)),
+            Content::Inline(_) => None,
+        });
+        files.collect()
+    }
+
+    fn indexes(&self) -> Vec<(&Url, &Origin)> {
+        Vec::new()
+    }
+
+    fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
+        Vec::new()
+    }
+
+    fn logins(&self) -> &[Entry<Login>] {
+        &self.logins
+    }
+}
+
+/// A secret may go to several places: what a child says of one takes the place of all that is inherited of it.
+fn merge_items(mut parent: Vec<Entry<SecretItem>>, child: Vec<Entry<SecretItem>>) -> Vec<Entry<SecretItem>> {
+    let name = |entry: &Entry<SecretItem>| (entry.value.scope.clone(), entry.value.key.clone());
+    let said: Vec<_> = child.iter().map(name).collect();
+    parent.retain(|entry| !said.contains(&name(entry)));
+    parent.extend(child);
+    parent
+}
+
+/// pip and uv show a login to its host, also where an address says plain http.
+fn no_password_in_plain_text(logins: &[Entry<Login>], whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
+    for (index, origin) in whole.indexes.iter().filter(|(index, _)| index.scheme() == "http" && !is_loopback(index)) {
+        if let Some(login) = logins.iter().find(|login| login.value.site.url().host() == index.host()) {
+            let message = format!(
+                "`{index}` (at {origin}) is asked in plain text, and its host has a login (at {})",
+                login.origin
+            );
+            found.push(Diagnostic::nowhere(message).hint("use `https://` for both"));
+        }
+    }
+}
+
+fn delivery(item: &SecretItem) -> String {
+    let to = &item.to;
+    let file = quoted(&to.path.display().to_string());
+    let owner = format!("owner = {}", quoted(&to.owner));
+    match &item.form {
+        SecretFormat::Whole | SecretFormat::Template => format!("file = {file}, {}", mode_and_owner(to)),
+        SecretFormat::Variable(name) => {
+            format!("env-file = {file}, variable = {}, {}", quoted(name), mode_and_owner(to))
+        }
+        SecretFormat::Pgpass { host, port, database, user } => {
+            let [host, port, database, user] = [host, port, database, user].map(|field| quoted(field));
+            format!("pgpass = {file}, host = {host}, port = {port}, database = {database}, user = {user}, {owner}")
+        }
+        SecretFormat::Netrc { machine, login } => {
+            format!("netrc = {file}, machine = {}, login = {}, {owner}", quoted(machine), quoted(login))
+        }
+        SecretFormat::GitCredentials { url, user } => {
+            format!("git-credentials = {file}, url = {}, user = {}, {owner}", quoted(url.as_str()), quoted(user))
+        }
+    }
+}
+
+fn mode_and_owner(to: &SecretFile) -> String {
+    format!("mode = \"{:04o}\", owner = {}", to.mode, quoted(&to.owner))
+}

@@ -1,0 +1,131 @@
+//! `[shell]` as checked: shell configuration of users and of all login shells.
+
+use std::collections::BTreeMap;
+
+use url::Url;
+
+use super::written::Written;
+use crate::{
+    diagnostic::{Diagnostic, Origin},
+    profile::{
+        Assets, Content, Entry, FetchedByName, Login, NamedAsset, Page, Rules, Section, Setting, Whole, array, key,
+        quoted,
+    },
+};
+
+/// Shell configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shell {
+    /// Users who get it.
+    pub users: Option<Setting<Vec<String>>>,
+    /// For `~/.bashrc`.
+    pub bashrc: Option<Entry<Text>>,
+    /// For `~/.vimrc`.
+    pub vimrc: Option<Entry<Text>>,
+    /// For `/etc/profile.d`, by name.
+    pub profile_d: BTreeMap<String, Entry<Text>>,
+    /// Variables for login shells.
+    pub variables: BTreeMap<String, Entry<String>>,
+}
+
+/// A text and how it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// Where it comes from.
+    pub content: Content,
+    /// Whether it replaces the file, or is a marked block in it.
+    pub whole: Option<bool>,
+}
+
+impl Shell {
+    /// Every text that the section names.
+    fn texts(&self) -> impl Iterator<Item = &Entry<Text>> {
+        self.bashrc.iter().chain(&self.vimrc).chain(self.profile_d.values())
+    }
+}
+
+impl Section for Shell {
+    type Written = Written;
+    const KEYS: &'static [&'static str] = &["shell"];
+    const LOCKED: bool = true;
+
+    fn inherit(_: &mut Written, _: &Written) {}
+
+    fn entry_names(written: &Written) -> Vec<String> {
+        let shell = &written.shell;
+        let one = |name: &str, is_there: bool| is_there.then(|| format!("shell.{name}"));
+        let files = shell.profile_d.keys().map(|name| format!("shell.profile-d.{name}"));
+        let texts = [one("bashrc", shell.bashrc.is_some()), one("vimrc", shell.vimrc.is_some())];
+        let variables = one("variables", !shell.variables.is_empty());
+        texts.into_iter().flatten().chain(files).chain(variables).collect()
+    }
+
+    fn check(written: &Written, rules: &mut Rules<'_>) -> Self {
+        rules.shell(&written.shell)
+    }
+
+    fn merge(parent: Self, child: Self) -> Self {
+        let (mut profile_d, mut variables) = (parent.profile_d, parent.variables);
+        profile_d.extend(child.profile_d);
+        variables.extend(child.variables);
+        Self {
+            users: child.users.or(parent.users),
+            bashrc: child.bashrc.or(parent.bashrc),
+            vimrc: child.vimrc.or(parent.vimrc),
+            profile_d,
+            variables,
+        }
+    }
+
+    fn complete(&mut self, _: &Assets<'_>, _: &mut Vec<Diagnostic>) {}
+
+    fn check_whole(&self, _: &Whole<'_>, _: &mut Vec<Diagnostic>) {}
+
+    fn show(&self, page: &mut Page) {
+        let shell = self;
+        page.section("shell");
+        page.setting("users", shell.users.as_ref(), "[\"root\"]", |users| array(users));
+        for (name, entry) in [("bashrc", &shell.bashrc), ("vimrc", &shell.vimrc)] {
+            if let Some(entry) = entry {
+                page.value(name, &text(&entry.value), &entry.origin);
+            }
+        }
+        for (name, entry) in &shell.profile_d {
+            page.value(&format!("profile-d.{}", key(name)), &text(&entry.value), &entry.origin);
+        }
+        for (name, entry) in &shell.variables {
+            page.value(&format!("variables.{}", key(name)), &quoted(&entry.value), &entry.origin);
+        }
+    }
+
+    fn assets(&self) -> Vec<NamedAsset<'_>> {
+        let files = self.texts().filter_map(|entry| match &entry.value.content {
+            Content::File(file) => Some(NamedAsset::read_to_plan(file, &entry.origin, entry.optional)),
+            Content::Inline(_) => None,
+        });
+        files.collect()
+    }
+
+    fn indexes(&self) -> Vec<(&Url, &Origin)> {
+        Vec::new()
+    }
+
+    fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
+        Vec::new()
+    }
+
+    fn logins(&self) -> &[Entry<Login>] {
+        &[]
+    }
+}
+
+fn text(text: &Text) -> String {
+    let content = match &text.content {
+        Content::File(file) => format!("file = {}", quoted(&file.path)),
+        Content::Inline(text) => format!("text = {}", quoted(text)),
+    };
+    match text.whole {
+        Some(whole) => format!("{{ {content}, style = \"{}\" }}", if whole { "whole" } else { "block" }),
+        None => format!("{{ {content} }}"),
+    }
+}

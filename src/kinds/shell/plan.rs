@@ -1,0 +1,130 @@
+//! Plans shell configuration: makes each file as it shall be, and leaves alone each file that is so already.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
+
+use super::grammar::{Shell, Text};
+use crate::{
+    fs::Attributes,
+    inventory::{Inventory, Snapshots},
+    kinds::contract::{Asks, LookAt, Planning},
+    lock::Runtime,
+    managed_block::{ManagedBlock, Position},
+    plan::{Address, Common, Layer, Phase, Planner, Resource, StepOptions, TextFile, WriteFile, text_of},
+    profile::Entry,
+    state::Receipt,
+};
+
+const VARIABLES: &str = "nodeagent-variables";
+
+/// The signs that begin a comment.
+const SHELL: &str = "#";
+const VIM: &str = "\"";
+
+impl Planning for Shell {
+    type Look = Snapshots;
+    type Action = WriteFile;
+
+    fn look(&self, at: &LookAt<'_>) -> Snapshots {
+        let homes = self.user_names().into_iter().filter_map(|user| at.users.user(user));
+        let files = homes.flat_map(|user| [".bashrc", ".vimrc"].map(|name| user.home.join(name)));
+        let files = files.chain(self.profile_d.keys().map(|name| profile_d(name)));
+        Snapshots::read(at.root, files.chain([profile_d(VARIABLES)]))
+    }
+
+    fn as_shipped(_: &mut Snapshots, _: &Receipt) {}
+
+    fn runtime(_: &Snapshots, _: &mut Runtime) {}
+
+    fn lacks(&self, _: &Snapshots, _: &Inventory) -> Option<String> {
+        None
+    }
+
+    fn asks(&self, _: &Inventory, _: &mut Asks) {}
+
+    fn addresses(&self, _: &Inventory) -> Vec<Address> {
+        Vec::new()
+    }
+
+    fn plan(&self, look: &Snapshots, planner: &mut Planner<'_, WriteFile>) {
+        for (name, text, sign) in [("bashrc", &self.bashrc, SHELL), ("vimrc", &self.vimrc, VIM)] {
+            let Some(entry) = text else { continue };
+            for user in self.user_names() {
+                self.file_of_user((name, sign), entry, user, look, planner);
+            }
+        }
+        for (name, entry) in &self.profile_d {
+            let Some(text) = text_of(&entry.value.content, entry, planner) else { continue };
+            let block = (!entry.value.whole.unwrap_or(true)).then(|| ManagedBlock::only(SHELL, Position::End));
+            let (id, path) = (format!("profile-d:{name}"), profile_d(name));
+            let options = StepOptions::new(entry, format!("shell.profile-d.{name}"), Phase::Settings);
+            let options = StepOptions { creates: vec![Resource::Path(path.clone())], ..options };
+            let file = TextFile { id, path, text: &text, block, attributes: Attributes::mode(0o644), mode: None };
+            file.plan("shell", look, planner, options);
+        }
+        self.plan_variables(look, planner);
+    }
+
+    fn layer(&self, _: &Snapshots, _: &Common<'_>) -> Option<Result<Layer, String>> {
+        None
+    }
+}
+
+impl Shell {
+    /// The users who get `bashrc` and `vimrc`.
+    fn user_names(&self) -> Vec<&str> {
+        self.users.as_ref().map_or_else(|| vec!["root"], |users| users.value.iter().map(String::as_str).collect())
+    }
+
+    fn file_of_user(
+        &self,
+        (name, sign): (&str, &str),
+        entry: &Entry<Text>,
+        user: &str,
+        look: &Snapshots,
+        planner: &mut Planner<'_, WriteFile>,
+    ) {
+        let users = &planner.common.inventory.users;
+        let Some(found) = users.user(user).cloned() else {
+            let origin = self.users.as_ref().map_or(&entry.origin, |users| &users.origin);
+            let near = crate::diagnostic::nearest(user, users.names()).map(|near| format!("did you mean `{near}`?"));
+            return planner.refuse(origin, format!("there is no user `{user}` on this node"), near);
+        };
+        let Some(text) = text_of(&entry.value.content, entry, planner) else { return };
+        let id = if user == "root" { name.to_owned() } else { format!("{name}:{user}") };
+        let block = (!entry.value.whole.unwrap_or(false)).then(|| ManagedBlock::only(sign, Position::End));
+        let attributes = Attributes { mode: None, owner: Some((found.uid, found.gid)) };
+        let path = found.home.join(format!(".{name}"));
+        let options = StepOptions {
+            creates: vec![Resource::Path(path.clone())],
+            uses: vec![Resource::User(user.to_owned()), Resource::Path(found.home.clone())],
+            ..StepOptions::new(entry, format!("shell.{name}"), Phase::Settings)
+        };
+        let file = TextFile { id, path, text: &text, block, attributes, mode: None };
+        file.plan("shell", look, planner, options);
+    }
+
+    fn plan_variables(&self, look: &Snapshots, planner: &mut Planner<'_, WriteFile>) {
+        let Some(first) = self.variables.values().next() else { return };
+        let mut text = "# Written by nodeagent from [shell.variables].\n".to_owned();
+        for (name, entry) in &self.variables {
+            let _ = writeln!(text, "export {name}='{}'", entry.value.replace('\'', r"'\''"));
+        }
+        let path = profile_d(VARIABLES);
+        let options = StepOptions {
+            origins: self.variables.values().map(|entry| entry.origin.clone()).collect(),
+            creates: vec![Resource::Path(path.clone())],
+            ..StepOptions::new(first, "shell.variables".to_owned(), Phase::Settings)
+        };
+        let attributes = Attributes::mode(0o644);
+        let file = TextFile { id: "variables".into(), path, text: &text, block: None, attributes, mode: None };
+        file.plan("shell", look, planner, options);
+    }
+}
+
+/// The file of `/etc/profile.d` for a name.
+fn profile_d(name: &str) -> PathBuf {
+    Path::new("/etc/profile.d").join(format!("{name}.sh"))
+}

@@ -1,0 +1,64 @@
+//! `[shell]` as written.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::profile::{
+    choices,
+    shorthand::{Scalar, Shorthand},
+    written::When,
+};
+
+/// The keys of this kind.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+pub struct Written {
+    /// Shell configuration.
+    #[serde(default)]
+    pub shell: Shell,
+}
+
+choices!(Style, "kebab-case" { Block, Whole });
+
+/// Shell configuration.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Shell {
+    /// Users who get `bashrc` and `vimrc`. Default: root.
+    pub users: Option<Vec<String>>,
+    /// Added to each user's `~/.bashrc`.
+    pub bashrc: Option<Shorthand<Text>>,
+    /// Added to each user's `~/.vimrc`.
+    pub vimrc: Option<Shorthand<Text>>,
+    /// Files of `/etc/profile.d`, by name without `.sh`.
+    #[serde(default)]
+    pub profile_d: BTreeMap<String, Shorthand<Text>>,
+    /// Variables for every login shell, exported from `/etc/profile.d/nodeagent-variables.sh`.
+    #[serde(default)]
+    pub variables: BTreeMap<String, Scalar>,
+}
+
+/// A text, from a file of the file store or from the profile itself. A plain string names a file.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Text {
+    /// A file of the file store that holds the text.
+    pub file: Option<String>,
+    /// The text itself.
+    pub text: Option<String>,
+    /// `block` keeps the user's own lines around a marked block; `whole` replaces the file. Default: block for `bashrc`
+    /// and `vimrc`, whole for `profile-d`.
+    pub style: Option<Style>,
+    /// On which nodes.
+    pub when: Option<When>,
+    /// Whether the run goes on when it fails. Default: false.
+    #[serde(default)]
+    pub optional: bool,
+    /// Sections and entries that come first, such as `pip` or `files./etc/x`.
+    #[serde(default)]
+    pub after: Vec<String>,
+    /// Sections and entries that come later.
+    #[serde(default)]
+    pub before: Vec<String>,
+}

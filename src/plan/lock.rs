@@ -1,0 +1,82 @@
+//! The lock that a plan is made by.
+
+use crate::{
+    digest::Digest,
+    facts::NodeFacts,
+    inventory::Inventory,
+    lock::{Drift, LockFile, Runtime, Section},
+    problem::Problem,
+    profile::NamedAsset,
+};
+
+/// A lock, with its section for this node.
+#[derive(Debug, Clone, Copy)]
+pub struct LockInUse<'a> {
+    /// The file, as people write it.
+    pub label: &'a str,
+    /// Its serial.
+    pub serial: u64,
+    /// The section.
+    pub section: &'a Section,
+}
+
+/// The lock that a plan was made by.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PlanLock {
+    /// Its file, as shown to people.
+    pub file: String,
+    /// Its serial.
+    pub serial: u64,
+    /// The section's runtime.
+    pub runtime: String,
+}
+
+impl From<LockInUse<'_>> for PlanLock {
+    fn from(lock: LockInUse<'_>) -> Self {
+        Self { file: lock.label.to_owned(), serial: lock.serial, runtime: lock.section.runtime.to_string() }
+    }
+}
+
+/// What a resolution depends on beside the profile. The kinds add the versions of their languages.
+pub fn runtime(facts: &NodeFacts) -> Runtime {
+    let number = |text: &str| {
+        let numbers: Vec<&str> =
+            text.split(['.', '-']).take_while(|part| part.parse::<u32>().is_ok()).take(2).collect();
+        (!numbers.is_empty()).then(|| numbers.join("."))
+    };
+    Runtime {
+        os: format!("{} {}", facts.os.id, facts.os.version).trim().to_owned(),
+        arch: facts.arch.clone(),
+        version: facts.runtime.as_deref().and_then(number),
+        python: None,
+        r: None,
+    }
+}
+
+/// The refusal of a lock that does not fit.
+pub fn not_fitting(drift: &Drift) -> Problem {
+    Problem { causes: drift.reasons.clone(), ..Problem::new(drift.to_string()).hint(drift.hint()) }
+}
+
+/// Compares the files that were read to plan with the lock. Other files are compared when they are staged.
+pub fn check_assets(
+    file: &LockFile,
+    section: &Section,
+    assets: &[NamedAsset<'_>],
+    inventory: &Inventory,
+) -> Result<(), Drift> {
+    let mut reasons = Vec::new();
+    for named in assets {
+        let Some(found) = inventory.asset(named.file) else { continue };
+        let path = &named.file.path;
+        match (section.asset(path), &found.bytes) {
+            (None, _) => reasons.push(format!("the file `{path}` is not in it")),
+            (Some(locked), Some(bytes)) if Digest::sha256(bytes) != locked.sha256 => {
+                reasons.push(format!("the file `{path}` was changed since"));
+            }
+            _ => {}
+        }
+    }
+    if reasons.is_empty() { Ok(()) } else { Err(file.drift(reasons)) }
+}

@@ -1,0 +1,344 @@
+//! The order of steps: default phases, `after` and `before` of the profile, and paths and accounts that one step creates for another.
+
+use std::{fmt, path::PathBuf};
+
+use super::{Step, StepId};
+use crate::{diagnostic::Origin, problem::Problem};
+
+/// A place in the default order. A step of a phase needs the steps of certain earlier phases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Certificates, users and groups.
+    Accounts,
+    /// Package sources, and files that package tools read.
+    Sources,
+    /// Packages of the operating system.
+    Packages,
+    /// Packages of Python and R.
+    Environments,
+    /// Shell configuration and secrets: they wait for nothing.
+    Settings,
+    /// Files, jars and scheduled jobs.
+    Files,
+    /// Programs with installers of their own.
+    Installers,
+    /// Services.
+    Services,
+    /// Hooks: they wait for everything.
+    Hooks,
+}
+
+impl Phase {
+    /// The phases whose steps must have ended before a step of this phase acts.
+    fn needs(self) -> &'static [Self] {
+        use Phase::{Accounts, Environments, Files, Installers, Packages, Services, Settings, Sources};
+        match self {
+            Accounts | Settings => &[],
+            Sources => &[Accounts],
+            Packages => &[Accounts, Sources],
+            Environments | Files => &[Accounts, Sources, Packages],
+            Installers => &[Accounts, Sources, Packages, Files],
+            Services => &[Accounts, Sources, Packages, Files, Installers],
+            Self::Hooks => &[Accounts, Sources, Packages, Environments, Settings, Files, Installers, Services],
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Accounts => "accounts",
+            Self::Sources => "sources",
+            Self::Packages => "system packages",
+            Self::Environments => "Python and R packages",
+            Self::Settings => "settings",
+            Self::Files => "files",
+            Self::Installers => "installers",
+            Self::Services => "services",
+            Self::Hooks => "hooks",
+        })
+    }
+}
+
+/// A thing on the node that one step creates and another needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resource {
+    /// A file or folder, by its absolute path on the node.
+    Path(PathBuf),
+    /// A user.
+    User(String),
+    /// A group.
+    Group(String),
+}
+
+impl Resource {
+    /// Whether a step that creates this resource must come before a step that uses `used`: the same account, the same path, or a
+    /// folder above the path.
+    fn is_needed_for(&self, used: &Self) -> bool {
+        match (self, used) {
+            (Self::Path(created), Self::Path(used)) => used.starts_with(created),
+            _ => self == used,
+        }
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => write!(f, "`{}`", path.display()),
+            Self::User(name) => write!(f, "the user `{name}`"),
+            Self::Group(name) => write!(f, "the group `{name}`"),
+        }
+    }
+}
+
+/// A step that must have ended before another one acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// The step that comes first.
+    pub step: StepId,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why one step comes before another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// Steps of the first phase come before steps of the second by default.
+    Phase(Phase, Phase),
+    /// `after` of the later step, at this line.
+    After(Origin),
+    /// `before` of the earlier step, at this line.
+    Before(Origin),
+    /// The earlier step creates a thing that the later step uses.
+    Creates(Resource),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Phase(first, second) => write!(f, "{first} come before {second}"),
+            Self::After(origin) => write!(f, "`after` at {origin}"),
+            Self::Before(origin) => write!(f, "`before` at {origin}"),
+            Self::Creates(resource) => write!(f, "it creates {resource}"),
+        }
+    }
+}
+
+/// Gives each step its needs. The error names every member of a cycle.
+pub fn into_order<A>(mut steps: Vec<Step<A>>) -> Result<Vec<Step<A>>, Problem> {
+    let defaults: Vec<Vec<usize>> = (0..steps.len()).map(|index| by_phase(&steps, index)).collect();
+    let needs: Vec<Vec<Need>> = (0..steps.len()).map(|index| needs_of(&steps, &defaults, index)).collect();
+    for (step, needs) in steps.iter_mut().zip(needs) {
+        step.needs = needs;
+    }
+    match cycle(&steps) {
+        Some(members) => Err(cyclic(&steps, &members)),
+        None => Ok(steps),
+    }
+}
+
+/// The steps that come before a step by default, by their indexes.
+fn by_phase<A>(steps: &[Step<A>], index: usize) -> Vec<usize> {
+    let step = &steps[index];
+    let comes_first = |other: &Step<A>| {
+        let is_beside = step.beside.is_some_and(|kind| is_named(other, kind));
+        step.phase.needs().contains(&other.phase) && !is_beside
+    };
+    (0..steps.len()).filter(|&other| other != index && comes_first(&steps[other])).collect()
+}
+
+fn needs_of<A>(steps: &[Step<A>], defaults: &[Vec<usize>], index: usize) -> Vec<Need> {
+    let step = &steps[index];
+    let mut needs: Vec<Need> = Vec::new();
+    let mut add = |other: usize, reason: Reason| {
+        let id = &steps[other].id;
+        if other != index && needs.iter().all(|need| need.step != *id) {
+            needs.push(Need { step: id.clone(), reason });
+        }
+    };
+    for (other, first) in steps.iter().enumerate() {
+        let created = first.creates.iter().find(|created| step.uses.iter().any(|used| created.is_needed_for(used)));
+        if let Some(resource) = created {
+            add(other, Reason::Creates(resource.clone()));
+        }
+        if let Some(after) = step.order.after.iter().find(|after| is_named(first, &after.value)) {
+            add(other, Reason::After(after.origin.clone()));
+        }
+        if let Some(before) = first.order.before.iter().find(|before| is_named(step, &before.value)) {
+            add(other, Reason::Before(before.origin.clone()));
+        }
+    }
+    // A step that comes before another by the profile keeps only the default needs that the other one has as well.
+    let later: Vec<usize> = (0..steps.len())
+        .filter(|&other| {
+            step.order.before.iter().any(|before| other != index && is_named(&steps[other], &before.value))
+        })
+        .collect();
+    for &other in &defaults[index] {
+        if later.iter().all(|&later| defaults[later].contains(&other)) {
+            add(other, Reason::Phase(steps[other].phase, step.phase));
+        }
+    }
+    needs
+}
+
+/// Whether a step carries out an entry, or any entry of a section.
+fn is_named<A>(step: &Step<A>, name: &str) -> bool {
+    step.entries.iter().any(|entry| entry == name || entry.split_once('.').is_some_and(|(section, _)| section == name))
+}
+
+/// The members of a cycle, if there is one: each needs the next one, and the last one needs the first.
+fn cycle<A>(steps: &[Step<A>]) -> Option<Vec<usize>> {
+    #[derive(Clone, Copy, PartialEq)]
+    enum State {
+        New,
+        Open,
+        Done,
+    }
+    fn visit<A>(steps: &[Step<A>], index: usize, states: &mut [State], path: &mut Vec<usize>) -> Option<Vec<usize>> {
+        match states[index] {
+            State::Done => return None,
+            State::Open => {
+                let begin = path.iter().position(|&open| open == index).unwrap_or(0);
+                return Some(path[begin..].to_vec());
+            }
+            State::New => {}
+        }
+        states[index] = State::Open;
+        path.push(index);
+        for need in &steps[index].needs {
+            let Some(next) = steps.iter().position(|step| step.id == need.step) else { continue };
+            if let Some(found) = visit(steps, next, states, path) {
+                return Some(found);
+            }
+        }
+        path.pop();
+        states[index] = State::Done;
+        None
+    }
+    let mut states = vec![State::New; steps.len()];
+    (0..steps.len()).find_map(|index| visit(steps, index, &mut states, &mut Vec::new()))
+}
+
+fn cyclic<A>(steps: &[Step<A>], members: &[usize]) -> Problem {
+    let next = |position: usize| &steps[members[(position + 1) % members.len()]];
+    let lines = members.iter().enumerate().map(|(position, &index)| {
+        let step = &steps[index];
+        let need = step.needs.iter().find(|need| need.step == next(position).id);
+        let why = need.map(|need| format!(" ({})", need.reason)).unwrap_or_default();
+        let line = step.origins.first().map(|origin| format!(", asked for at {origin}")).unwrap_or_default();
+        format!("`{}`{line}, waits for `{}`{why}", step.id, next(position).id)
+    });
+    let origin = members.iter().find_map(|&index| steps[index].origins.first().cloned());
+    let problem = Problem::refused("the order of steps has a cycle")
+        .hint("remove one of the `after` and `before` keys that the causes name".to_owned());
+    Problem { causes: lines.collect(), origin, ..problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::{Order, Setting};
+
+    fn step(entry: &str, phase: Phase) -> Step<()> {
+        Step {
+            id: StepId(entry.to_owned()),
+            action: (),
+            entries: vec![entry.to_owned()],
+            stage: Vec::new(),
+            logins: Vec::new(),
+            origins: vec![origin(1)],
+            phase,
+            order: Order::default(),
+            beside: None,
+            creates: Vec::new(),
+            uses: Vec::new(),
+            needs: Vec::new(),
+            lane: None,
+            optional: false,
+            timeout: None,
+            known_failure: None,
+        }
+    }
+
+    fn origin(line: usize) -> Origin {
+        Origin { file: "x.toml".into(), line, column: 1 }
+    }
+
+    fn named(entries: &[&str]) -> Vec<Setting<String>> {
+        entries.iter().map(|entry| Setting { value: (*entry).to_owned(), origin: origin(7) }).collect()
+    }
+
+    fn needs(steps: Vec<Step<()>>, of: &str) -> Vec<String> {
+        let steps = into_order(steps).expect("no cycle");
+        let step = steps.iter().find(|step| step.id.0 == of).expect("planned");
+        step.needs.iter().map(|need| format!("{}: {}", need.step, need.reason)).collect()
+    }
+
+    #[test]
+    fn phases_give_the_default_order() {
+        let steps = || {
+            let phases = [("apt", Phase::Packages), ("pip", Phase::Environments), ("r", Phase::Environments)];
+            let all = [&phases[..], &[("files./x", Phase::Files), ("shell.bashrc", Phase::Settings)]].concat();
+            all.into_iter().map(|(entry, phase)| step(entry, phase)).collect::<Vec<_>>()
+        };
+        assert_eq!(needs(steps(), "pip"), ["apt: system packages come before Python and R packages"]);
+        assert_eq!(needs(steps(), "r"), ["apt: system packages come before Python and R packages"]);
+        assert_eq!(needs(steps(), "files./x"), ["apt: system packages come before files"]);
+        assert_eq!(needs(steps(), "shell.bashrc"), [""; 0]);
+    }
+
+    #[test]
+    fn after_names_an_entry_or_a_section() {
+        let mut late = step("shell.bashrc", Phase::Settings);
+        late.order.after = named(&["files", "pip"]);
+        let steps = vec![step("files./a", Phase::Files), step("files./b", Phase::Files), late];
+        let expected = ["files./a: `after` at x.toml:7", "files./b: `after` at x.toml:7"];
+        assert_eq!(needs(steps, "shell.bashrc"), expected);
+    }
+
+    #[test]
+    fn before_gives_the_other_step_a_need_and_drops_default_needs_that_it_does_not_have() {
+        let steps = || {
+            let mut early = step("files./etc/apt/x", Phase::Files);
+            early.order.before = named(&["apt"]);
+            vec![step("apt", Phase::Packages), early]
+        };
+        assert_eq!(needs(steps(), "apt"), ["files./etc/apt/x: `before` at x.toml:7"]);
+        assert_eq!(needs(steps(), "files./etc/apt/x"), [""; 0]);
+    }
+
+    #[test]
+    fn a_step_waits_for_the_step_that_creates_its_folder_or_its_owner() {
+        let (mut folder, mut user) = (step("files./opt/x", Phase::Files), step("users.eve", Phase::Accounts));
+        folder.creates = vec![Resource::Path("/opt/x".into())];
+        user.creates = vec![Resource::User("eve".into())];
+        let mut file = step("shell.bashrc", Phase::Settings);
+        file.uses = vec![Resource::Path("/opt/x/y".into()), Resource::User("eve".into())];
+        let expected = ["files./opt/x: it creates `/opt/x`", "users.eve: it creates the user `eve`"];
+        assert_eq!(needs(vec![file, folder, user], "shell.bashrc"), expected);
+    }
+
+    #[test]
+    fn a_cycle_is_refused_with_the_line_of_every_member() {
+        let (mut one, mut other) = (step("files./a", Phase::Files), step("files./b", Phase::Files));
+        one.order.after = named(&["files./b"]);
+        other.order.after = named(&["files./a"]);
+        other.origins = vec![origin(9)];
+        let problem = into_order(vec![one, other]).expect_err("a cycle");
+        assert!(problem.refused);
+        let expected = [
+            "`files./a`, asked for at x.toml:1, waits for `files./b` (`after` at x.toml:7)",
+            "`files./b`, asked for at x.toml:9, waits for `files./a` (`after` at x.toml:7)",
+        ];
+        assert_eq!(problem.causes, expected);
+    }
+
+    #[test]
+    fn a_kind_that_works_beside_another_does_not_wait_for_it() {
+        let mut pip = step("pip", Phase::Environments);
+        pip.beside = Some("apt");
+        assert_eq!(needs(vec![step("apt", Phase::Packages), pip], "pip"), [""; 0]);
+    }
+}

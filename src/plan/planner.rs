@@ -1,0 +1,323 @@
+//! Collects the steps of one kind: what all kinds share when they plan.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{
+    BY_LOCK, BY_PROFILE, Lane, Stage, Step, StepId,
+    lock::LockInUse,
+    logins::{Address, Login},
+    order::{Phase, Resource},
+};
+use crate::{
+    diagnostic::Origin,
+    digest::Digest,
+    facts::NodeFacts,
+    inventory::Inventory,
+    lock::{Section, is_for},
+    problem::Problem,
+    profile::{self, Asset, AssetRef, Entry, Order},
+};
+
+/// What every kind may look at when it plans.
+#[derive(Debug)]
+pub struct Common<'a> {
+    /// The profile's name.
+    pub profile: &'a str,
+    /// Whether every download needs a digest.
+    pub only_digests: bool,
+    /// The node as conditions see it.
+    pub facts: &'a NodeFacts,
+    /// The node's packages, users and files of the file store.
+    pub inventory: &'a Inventory,
+    /// The agent's cache, where checked copies of files go.
+    pub cache: &'a Path,
+    /// The lock that the plan is made by.
+    pub lock: Option<LockInUse<'a>>,
+    /// The logins of the profile.
+    pub logins: Vec<&'a Entry<profile::Login>>,
+    /// The addresses that the profile names.
+    pub addresses: Vec<Address>,
+}
+
+/// The steps of one kind.
+#[derive(Debug)]
+pub struct Draft<A> {
+    /// The steps, without their needs.
+    pub steps: Vec<Step<A>>,
+    /// Entries that need no work.
+    pub ready: Vec<String>,
+    /// Why nothing may be done.
+    pub refusals: Vec<Problem>,
+}
+
+/// Plans one kind of work.
+#[derive(Debug)]
+pub struct Planner<'a, A> {
+    /// What every kind may look at.
+    pub common: &'a Common<'a>,
+    /// The first top-level key of the kind.
+    kind: &'static str,
+    draft: Draft<A>,
+}
+
+/// What a new step has beside its action.
+#[derive(Debug)]
+pub struct StepOptions {
+    /// The entries that it carries out.
+    pub entries: Vec<String>,
+    /// Its place in the default order.
+    pub phase: Phase,
+    /// See [`Step::order`].
+    pub order: Order,
+    /// See [`Step::beside`].
+    pub beside: Option<&'static str>,
+    /// See [`Step::creates`].
+    pub creates: Vec<Resource>,
+    /// See [`Step::uses`].
+    pub uses: Vec<Resource>,
+    /// Files to stage.
+    pub stage: Vec<Stage>,
+    /// Logins it may need.
+    pub logins: Vec<Login>,
+    /// Profile lines.
+    pub origins: Vec<Origin>,
+    /// Its lane.
+    pub lane: Option<Lane>,
+    /// Whether the run goes on when it fails.
+    pub optional: bool,
+    /// Its time limit.
+    pub timeout: Option<Duration>,
+}
+
+/// An entry of a list of packages or files.
+#[derive(Debug)]
+pub struct Asked<T> {
+    /// The entry.
+    pub entry: Entry<T>,
+    /// Its name for people.
+    pub name: String,
+    /// How it is listed when it is there as asked for; `None` when there is work to do.
+    pub ready: Option<String>,
+}
+
+/// Entries that act together: all required ones, or one optional one.
+#[derive(Debug)]
+pub struct Group<T> {
+    /// The entries.
+    pub entries: Vec<Entry<T>>,
+    /// The name of the optional entry; `None` for the required ones.
+    pub optional: Option<String>,
+    /// The id of the step.
+    pub id: String,
+    /// The options of the step.
+    pub options: StepOptions,
+}
+
+impl StepOptions {
+    /// The options of a step that carries out one entry.
+    pub fn new<T>(entry: &Entry<T>, name: String, phase: Phase) -> Self {
+        Self {
+            optional: entry.optional,
+            timeout: entry.timeout,
+            order: entry.order.clone(),
+            ..Self::for_origins(vec![entry.origin.clone()], name, phase)
+        }
+    }
+
+    /// The options of a step that profile lines ask for.
+    pub fn for_origins(origins: Vec<Origin>, name: String, phase: Phase) -> Self {
+        Self {
+            entries: vec![name],
+            phase,
+            order: Order::default(),
+            beside: None,
+            creates: Vec::new(),
+            uses: Vec::new(),
+            stage: Vec::new(),
+            logins: Vec::new(),
+            origins,
+            lane: None,
+            optional: false,
+            timeout: None,
+        }
+    }
+}
+
+impl<'a> Common<'a> {
+    /// The section of the lock for this node.
+    pub fn locked(&self) -> Option<&'a Section> {
+        self.lock.as_ref().map(|lock| lock.section)
+    }
+
+    /// The digest that the lock has for a file.
+    pub fn locked_asset(&self, asset: &AssetRef) -> Option<&'a Digest> {
+        Some(&self.locked()?.asset(&asset.path)?.sha256)
+    }
+
+    /// The locked packages of a group that are not there as they were locked; `None` without a lock. `group` is the name of an
+    /// optional entry.
+    pub fn locked_and_missing<T: Clone + 'a>(
+        &self,
+        packages: impl Fn(&'a Section) -> &'a [T],
+        only_for: impl Fn(&T) -> &BTreeSet<String>,
+        group: Option<&str>,
+        is_there: impl Fn(&T) -> bool,
+    ) -> Option<Vec<T>> {
+        let all = packages(self.locked()?).iter();
+        Some(all.filter(|package| is_for(only_for(package), group) && !is_there(package)).cloned().collect())
+    }
+
+    /// The problem of an entry that is neither on the node nor in the lock: the runtime of the lock shipped it, or the lock could
+    /// not find an optional entry.
+    pub fn not_locked<T>(&self, entry: &Entry<T>, name: &str) -> Problem {
+        let file = self.lock.as_ref().map(|lock| lock.label).unwrap_or_default();
+        let hint = format!(
+            "this node ships less than the one the lock was made on, or it could not be had then; run `nodeagent lock \
+             --profile {}` here",
+            self.profile
+        );
+        Problem::new(format!("`{name}` is not on this node, and the lock `{file}` has nothing for it"))
+            .hint(hint)
+            .asked_at(entry.origin.clone())
+    }
+
+    /// Where a file of the file store can be used from. One with a digest, or from the binary, is staged first. `None` when the
+    /// file is missing, which is reported elsewhere.
+    pub fn usable(&self, wanted: &AssetRef, origin: &Origin, stage: &mut Vec<Stage>) -> Option<PathBuf> {
+        let found = self.inventory.asset(wanted)?;
+        let (digest, says) = match (&found.asset, &found.digest, self.locked_asset(wanted)) {
+            (_, _, Some(digest)) => (digest.clone(), BY_LOCK),
+            (_, Some(digest), None) => (digest.clone(), BY_PROFILE),
+            (Asset::File { path, .. }, None, None) => return Some(path.clone()),
+            (Asset::BuiltIn { bytes, .. }, None, None) => (Digest::sha256(bytes), BY_PROFILE),
+        };
+        let name = Path::new(&wanted.path).file_name().unwrap_or_default();
+        let to = self.cache.join("assets").join(digest.hex()).join(name);
+        stage.push(Stage { from: found.asset.clone(), to: to.clone(), digest, says, origin: origin.clone() });
+        Some(to)
+    }
+}
+
+impl<'a, A> Planner<'a, A> {
+    /// A planner for the kind with this first key.
+    pub fn new(common: &'a Common<'a>, kind: &'static str) -> Self {
+        Self { common, kind, draft: Draft { steps: Vec::new(), ready: Vec::new(), refusals: Vec::new() } }
+    }
+
+    /// All that was planned.
+    pub fn finish(self) -> Draft<A> {
+        self.draft
+    }
+
+    /// The logins that the steps of this kind may need.
+    pub fn logins(&self) -> Vec<Login> {
+        super::logins::of_kind(&self.common.logins, &self.common.addresses, self.kind)
+    }
+
+    /// Plans a step.
+    pub fn step(&mut self, id: impl Into<String>, action: A, options: StepOptions) {
+        let StepOptions {
+            entries,
+            phase,
+            order,
+            beside,
+            creates,
+            uses,
+            stage,
+            logins,
+            origins,
+            lane,
+            optional,
+            timeout,
+        } = options;
+        self.draft.steps.push(Step {
+            id: StepId(id.into()),
+            action,
+            entries,
+            stage,
+            logins,
+            origins,
+            phase,
+            order,
+            beside,
+            creates,
+            uses,
+            needs: Vec::new(),
+            lane,
+            optional,
+            timeout,
+            known_failure: None,
+        });
+    }
+
+    /// The step planned last cannot be done, and the reason is known already.
+    pub fn known_failure(&mut self, problem: Problem) {
+        if let Some(step) = self.draft.steps.last_mut() {
+            step.known_failure = Some(problem);
+        }
+    }
+
+    /// Whether no step has this id yet.
+    pub fn is_free(&self, id: &str) -> bool {
+        self.draft.steps.iter().all(|step| step.id.0 != id)
+    }
+
+    /// Lists an entry that needs no work.
+    pub fn ready(&mut self, text: impl Into<String>) {
+        self.draft.ready.push(text.into());
+    }
+
+    /// Refuses the run because of a profile line.
+    pub fn refuse(&mut self, origin: &Origin, message: impl Into<String>, hint: impl Into<Option<String>>) {
+        self.refuse_with(Problem::new(message).hint(hint).asked_at(origin.clone()));
+    }
+
+    /// Refuses the run.
+    pub fn refuse_with(&mut self, problem: Problem) {
+        self.draft.refusals.push(problem);
+    }
+
+    /// Splits entries into groups that act together, and lists those that need no work. `tool` is the section that the entries
+    /// belong to.
+    pub fn groups<T>(&mut self, tool: &str, phase: Phase, lane: &Lane, asked: Vec<Asked<T>>) -> Vec<Group<T>> {
+        let (ready, open): (Vec<_>, Vec<_>) = asked.into_iter().partition(|asked| asked.ready.is_some());
+        if !ready.is_empty() {
+            let labels: Vec<String> = ready.into_iter().filter_map(|asked| asked.ready).collect();
+            self.ready(format!("{tool}: {}", labels.join(", ")));
+        }
+        let (optional, required): (Vec<_>, Vec<_>) = open.into_iter().partition(|asked| asked.entry.optional);
+        let group = |name: Option<String>, asked: Vec<Asked<T>>| {
+            let entries: Vec<Entry<T>> = asked.into_iter().map(|asked| asked.entry).collect();
+            let origins = entries.iter().map(|entry| entry.origin.clone()).collect();
+            let id = name.as_ref().map_or_else(|| tool.to_owned(), |name| format!("{tool}:{name}"));
+            let entry_name = name.as_ref().map_or_else(|| tool.to_owned(), |name| format!("{tool}.{name}"));
+            let options = StepOptions {
+                optional: name.is_some(),
+                timeout: entries.iter().filter_map(|entry| entry.timeout).max(),
+                lane: Some(lane.clone()),
+                ..StepOptions::for_origins(origins, entry_name, phase)
+            };
+            Group { entries, optional: name, id, options }
+        };
+        let required = (!required.is_empty()).then(|| group(None, required));
+        required
+            .into_iter()
+            .chain(optional.into_iter().map(|asked| group(Some(asked.name.clone()), vec![asked])))
+            .collect()
+    }
+
+    /// Plans the step of a group. `uncovered` is the problem of an entry that the lock has nothing for: it refuses the run, or, for
+    /// an optional entry, fails the step.
+    pub fn step_of_group(&mut self, id: String, action: A, options: StepOptions, uncovered: Option<Problem>) {
+        let optional = options.optional;
+        self.step(id, action, options);
+        match uncovered {
+            Some(problem) if optional => self.known_failure(problem),
+            problem => self.draft.refusals.extend(problem),
+        }
+    }
+}

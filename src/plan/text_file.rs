@@ -1,0 +1,106 @@
+//! A text file that the profile writes, whole or as a block in it: the step that is left to do.
+
+use std::path::PathBuf;
+
+use super::{Planner, StepOptions, WriteFile};
+use crate::{
+    fs::{Attributes, Snapshot},
+    inventory::{Snapshots, below},
+    managed_block::ManagedBlock,
+    profile::{Content, Entry},
+};
+
+/// A text file that the profile writes.
+#[derive(Debug)]
+pub struct TextFile<'a> {
+    /// The id of its step.
+    pub id: String,
+    /// Its absolute path on the node.
+    pub path: PathBuf,
+    /// Its text, or that of the block.
+    pub text: &'a str,
+    /// The block that holds the text; `None` when the text is the whole file.
+    pub block: Option<ManagedBlock>,
+    /// Permissions and owner of a new file.
+    pub attributes: Attributes,
+    /// Permissions that an existing file gets as well.
+    pub mode: Option<u32>,
+}
+
+impl TextFile<'_> {
+    /// Plans the step that writes the file, unless it is as asked for. `label` begins the line of a file that needs no work.
+    pub fn plan<A: From<WriteFile>>(
+        self,
+        label: &str,
+        look: &Snapshots,
+        planner: &mut Planner<'_, A>,
+        options: StepOptions,
+    ) {
+        let origin = options.origins[0].clone();
+        let (content, attributes, before) = match self.wanted(look) {
+            Ok(wanted) => wanted,
+            Err((message, hint)) => return planner.refuse(&origin, message, hint),
+        };
+        if before.is_some_and(|before| self.is_as_wanted(before, &content)) {
+            return planner.ready(format!("{label}: {}", self.path.display()));
+        }
+        let path = below(&planner.common.inventory.root, &self.path);
+        let before = before.and_then(|before| before.bytes.clone());
+        let action = WriteFile { path, bytes: content, before, attributes };
+        planner.step(self.id, A::from(action), options);
+    }
+
+    fn is_as_wanted(&self, before: &Snapshot, content: &[u8]) -> bool {
+        before.bytes.as_deref() == Some(content) && self.mode.is_none_or(|mode| mode == before.mode)
+    }
+
+    /// The content, the attributes and the file as it is. The error is a message and a hint.
+    fn wanted<'l>(
+        &self,
+        look: &'l Snapshots,
+    ) -> Result<(Vec<u8>, Attributes, Option<&'l Snapshot>), (String, Option<String>)> {
+        let before = look.get(&self.path).map_err(|error| {
+            let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+            (format!("{error}{}", cause.unwrap_or_default()), error.hint())
+        })?;
+        if before.is_some_and(|before| before.bytes.is_none()) {
+            let message = format!("`{}` is not a file", self.path.display());
+            return Err((message, Some("move it out of the way".to_owned())));
+        }
+        let old = before.and_then(|before| before.bytes.as_deref()).unwrap_or_default();
+        let text = with_last_line_feed(self.text);
+        let content = match &self.block {
+            None => text.into_bytes(),
+            Some(block) => block.put(old, text.as_bytes()).map_err(|_| {
+                let [begin, end] = block.marks().map(|mark| mark.split_once(' ').map_or(mark, |(_, mark)| mark));
+                let message = format!("`{}` has a mark of nodeagent without its partner", self.path.display());
+                (message, Some(format!("keep both `{begin}` and `{end}`, or remove both")))
+            })?,
+        };
+        // An existing file keeps its permissions and owner.
+        let attributes = match before {
+            Some(_) => Attributes { mode: self.mode, owner: None },
+            None => self.attributes,
+        };
+        Ok((content, attributes, before))
+    }
+}
+
+/// The text of an entry, from a file of the file store or from the profile. `None` when it is refused or missing.
+pub fn text_of<A, T>(content: &Content, entry: &Entry<T>, planner: &mut Planner<'_, A>) -> Option<String> {
+    let file = match content {
+        Content::Inline(text) => return Some(text.clone()),
+        Content::File(file) => planner.common.inventory.asset(file)?,
+    };
+    let bytes = file.bytes.as_deref().unwrap_or_default();
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        let message = format!("`{}` is not UTF-8 text", file.asset.label());
+        planner.refuse(&entry.origin, message, "save the file as UTF-8".to_owned());
+        return None;
+    };
+    Some(text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n"))
+}
+
+fn with_last_line_feed(text: &str) -> String {
+    if text.is_empty() || text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") }
+}

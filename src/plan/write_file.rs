@@ -1,0 +1,38 @@
+//! A file that a step writes whole.
+
+use std::path::PathBuf;
+
+use similar::TextDiff;
+
+use crate::fs::Attributes;
+
+/// A file, as it shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteFile {
+    /// Where it is, below the root of the file system.
+    pub path: PathBuf,
+    /// The whole new content.
+    pub bytes: Vec<u8>,
+    /// The content it replaces, for showing the difference; `None` for a new file.
+    pub before: Option<Vec<u8>>,
+    /// Permissions and owner.
+    pub attributes: Attributes,
+}
+
+impl WriteFile {
+    /// The work in one line.
+    pub fn title(&self) -> String {
+        let verb = if self.before.is_some() { "change" } else { "write" };
+        format!("{verb} {}", self.path.display())
+    }
+
+    /// The difference to the file as it is, as a unified diff.
+    pub fn describe(&self) -> Vec<String> {
+        let before = String::from_utf8_lossy(self.before.as_deref().unwrap_or_default());
+        let after = String::from_utf8_lossy(&self.bytes);
+        let path = self.path.display().to_string();
+        let old = if self.before.is_some() { path.as_str() } else { "/dev/null" };
+        let diff = TextDiff::from_lines(before.as_ref(), after.as_ref());
+        diff.unified_diff().context_radius(0).header(old, &path).to_string().lines().map(str::to_owned).collect()
+    }
+}

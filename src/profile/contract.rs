@@ -1,0 +1,119 @@
+//! The contract between the profile and the kinds of work: the grammar of one kind, and of all kinds together.
+//!
+//! The traits have no default methods, so that a kind that leaves out a part does not compile.
+
+use std::fmt::Debug;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::{Assets, Entry, Login, NamedAsset, assets, page::Page, rules::Rules, trusted::FetchedByName};
+use crate::{
+    diagnostic::{Diagnostic, Origin},
+    facts::NodeFacts,
+    grammar::Keys,
+};
+
+/// The grammar of one kind: its top-level keys of a profile, as written and as checked.
+pub trait Section: Clone + Debug + Default + PartialEq + Eq {
+    /// The keys as written: each field is a top-level key of the profile.
+    type Written: Clone + Default + DeserializeOwned + JsonSchema;
+    /// The names of the top-level keys.
+    const KEYS: &'static [&'static str];
+    /// Whether a lock depends on these keys, and so on the facts that their conditions use.
+    const LOCKED: bool;
+
+    /// Takes from an extended file what a file itself leaves open, before either is checked.
+    fn inherit(written: &mut Self::Written, parent: &Self::Written);
+
+    /// The names of all entries, whether or not they apply to this node. `after` and `before` may use them.
+    fn entry_names(written: &Self::Written) -> Vec<String>;
+
+    /// Checks the keys of one file. Mistakes are reported and left out.
+    fn check(written: &Self::Written, rules: &mut Rules<'_>) -> Self;
+
+    /// The section of a profile laid over that of the profile it extends.
+    fn merge(parent: Self, child: Self) -> Self;
+
+    /// Adds to the merged section what only files of the file store say.
+    fn complete(&mut self, assets: &Assets<'_>, found: &mut Vec<Diagnostic>);
+
+    /// Checks the rules about the merged profile, where entries of different files or kinds meet.
+    fn check_whole(&self, whole: &Whole<'_>, found: &mut Vec<Diagnostic>);
+
+    /// Prints the section for `check --show`.
+    fn show(&self, page: &mut Page);
+
+    /// Every file of the file store that the section names.
+    fn assets(&self) -> Vec<NamedAsset<'_>>;
+
+    /// The package indexes of tools that know one login for each host.
+    fn indexes(&self) -> Vec<(&Url, &Origin)>;
+
+    /// The entries that are fetched by their names alone.
+    fn fetched_by_name(&self) -> Vec<FetchedByName<'_>>;
+
+    /// The logins that the section defines.
+    fn logins(&self) -> &[Entry<Login>];
+}
+
+/// The grammar of all kinds together. The list of kinds implements it.
+pub trait Sections: Clone + Debug + Default + PartialEq + Eq {
+    /// All keys as written.
+    type Written: Clone + Default;
+
+    /// Reads the keys of all kinds from a text of the right shape.
+    ///
+    /// # Errors
+    /// When a value does not fit its type.
+    fn read(keys: &mut Keys<'_>) -> Result<Self::Written, toml::de::Error>;
+
+    /// The JSON Schema of each kind's keys.
+    fn schemas(generator: &mut SchemaGenerator) -> Vec<Schema>;
+
+    /// See [`Section::inherit`].
+    fn inherit(written: &mut Self::Written, parent: &Self::Written);
+
+    /// See [`Section::entry_names`].
+    fn entry_names(written: &Self::Written) -> Vec<String>;
+
+    /// See [`Section::check`].
+    fn check(written: &Self::Written, rules: &mut Rules<'_>) -> Self;
+
+    /// See [`Section::merge`].
+    #[must_use]
+    fn merge(parent: Self, child: Self) -> Self;
+
+    /// See [`Section::complete`].
+    fn complete(&mut self, assets: &assets::Assets<'_>, found: &mut Vec<Diagnostic>);
+
+    /// See [`Section::check_whole`].
+    fn check_whole(&self, whole: &Whole<'_>, found: &mut Vec<Diagnostic>);
+
+    /// See [`Section::show`].
+    fn show(&self, page: &mut Page);
+
+    /// See [`Section::assets`].
+    fn assets(&self) -> Vec<NamedAsset<'_>>;
+
+    /// See [`Section::indexes`].
+    fn indexes(&self) -> Vec<(&Url, &Origin)>;
+
+    /// See [`Section::fetched_by_name`].
+    fn fetched_by_name(&self) -> Vec<FetchedByName<'_>>;
+
+    /// See [`Section::logins`].
+    fn logins(&self) -> Vec<&Entry<Login>>;
+}
+
+/// What rules about the merged profile may look at beside their own section.
+#[derive(Debug)]
+pub struct Whole<'a> {
+    /// The node.
+    pub facts: &'a NodeFacts,
+    /// The logins of all sections.
+    pub logins: Vec<&'a Entry<Login>>,
+    /// The package indexes of all sections.
+    pub indexes: Vec<(&'a Url, &'a Origin)>,
+}

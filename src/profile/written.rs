@@ -1,0 +1,104 @@
+//! The part of the grammar that belongs to no kind, as written: the head of a profile, conditions, files.
+//!
+//! The JSON Schema, the shape check and the parser all come from these types, so they cannot disagree.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::shorthand::{OneOrMany, Scalar};
+
+/// What one kind of node is to be: packages, shell configuration and secrets of a business unit.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(title = "nodeagent profile")]
+pub(crate) struct Head {
+    /// Version of the grammar; this is 1.
+    pub(crate) schema: u32,
+    /// The profile's name: lower-case letters, digits and dashes.
+    pub(crate) name: String,
+    /// The business unit it belongs to; a cluster of another unit refuses it. Without it, any cluster may use it.
+    pub(crate) business_unit: Option<String>,
+    /// One line for people.
+    #[expect(dead_code, reason = "part of the grammar, read by people only")]
+    pub(crate) description: Option<String>,
+    /// Profiles this one builds on, by name or path, first to last; what is said here wins.
+    #[serde(default)]
+    pub(crate) extends: Vec<String>,
+    /// Values for `${vars.NAME}`; `--set NAME=VALUE` overrides them.
+    #[serde(default)]
+    pub(crate) vars: BTreeMap<String, Scalar>,
+}
+
+/// On which nodes an entry counts. All conditions must hold; a list holds when one of its values does.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct When {
+    /// Driver or worker.
+    pub role: Option<OneOrMany<Role>>,
+    /// Environment, from the cluster's name.
+    pub environment: Option<OneOrMany<Environment>>,
+    /// Mode, from the cluster's name.
+    pub mode: Option<OneOrMany<Mode>>,
+    /// A regular expression that must match somewhere in the cluster's name.
+    pub cluster_name: Option<String>,
+    /// The cluster's business unit, without case.
+    pub business_unit: Option<OneOrMany<String>>,
+    /// Operating system: `ubuntu`, `debian`, `ubuntu-22.04`, or a code name such as `bookworm`.
+    pub os: Option<OneOrMany<String>>,
+    /// Processor.
+    pub arch: Option<OneOrMany<Arch>>,
+    /// Runtime version with a comparison, such as `>=14.3` or `>=14.3, <16`.
+    pub runtime: Option<String>,
+    /// Access mode of the cluster.
+    pub access_mode: Option<OneOrMany<AccessMode>>,
+    /// Environment variables: a text must be equal, `true` means set, `false` means not set.
+    #[serde(default)]
+    pub env: BTreeMap<String, Scalar>,
+}
+
+/// An enumeration of the grammar: its values are the variant names in the given case.
+macro_rules! choices {
+    ($(#[$doc:meta])* $name:ident, $case:literal { $($(#[$variant_doc:meta])* $variant:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+        #[serde(rename_all = $case)]
+        #[schemars(inline)]
+        pub enum $name { $($(#[$variant_doc])* $variant),+ }
+    };
+}
+pub(crate) use choices;
+
+choices!(Role, "kebab-case" { Driver, Worker });
+choices!(Environment, "PascalCase" { Dev, PreProd, Prod });
+choices!(Mode, "PascalCase" { Discovery, Operational });
+choices!(Arch, "kebab-case" { Amd64, Arm64 });
+choices!(AccessMode, "kebab-case" { Dedicated, Standard, NoIsolation });
+
+/// A file from the file store.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct File {
+    /// Its path: beside the profile, in the unit's tree or in Admin's, or absolute.
+    pub path: String,
+    /// The SHA-256 it must have, 64 hexadecimal digits.
+    pub sha256: Option<String>,
+    /// On which nodes.
+    pub when: Option<When>,
+    /// Whether the run goes on when it fails. Default: false.
+    #[serde(default)]
+    pub optional: bool,
+    /// How long it may take, such as `90s` or `5m`.
+    pub timeout: Option<String>,
+}
+
+/// A file from the file store with its digest.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PinnedFile {
+    /// Its path.
+    pub path: String,
+    /// The SHA-256 it must have, 64 hexadecimal digits.
+    pub sha256: Option<String>,
+}

@@ -1,0 +1,19 @@
+//! Writes one file whole, as the plan made it.
+
+use crate::{fs, plan::WriteFile, problem::Problem};
+
+/// Writes the file and looks again.
+pub fn write_file(wanted: &WriteFile) -> Result<(), Problem> {
+    // Between the plan and now somebody may have edited the file; their lines must not be lost.
+    let now = fs::read(&wanted.path).ok().flatten().and_then(|found| found.bytes);
+    if now != wanted.before {
+        return Err(Problem::new(format!("`{}` was changed by somebody else during the run", wanted.path.display()))
+            .hint("run nodeagent again".to_owned()));
+    }
+    fs::replace(&wanted.path, &wanted.bytes, wanted.attributes)?;
+    let now = fs::read(&wanted.path).ok().flatten().and_then(|found| found.bytes);
+    if now.as_deref() == Some(&wanted.bytes) {
+        return Ok(());
+    }
+    Err(Problem::new(format!("`{}` does not hold what was written", wanted.path.display())))
+}

@@ -9,13 +9,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::lock::LockWork;
+use super::lock::{LockGroup, LockWork};
 use crate::{
     facts::users::Users,
     fs::FsError,
     inventory::{Inventory, Vault},
     lock::{self, Runtime},
-    plan::{Address, Common, Layer, Planner, Step},
+    plan::{Address, Common, Layer, Planner},
     problem::Problem,
     profile::{FileStore, Section},
     state::Receipt,
@@ -155,14 +155,4 @@ impl LeftBehind {
     pub fn items(items: Vec<String>) -> Self {
         Self { items, staging: None }
     }
-}
-
-/// A step whose packages are to be locked.
-pub struct LockGroup<'a, A> {
-    /// The optional entry that it is for; `None` for the required entries.
-    pub optional: Option<String>,
-    /// Its work.
-    pub action: &'a A,
-    /// Brings the files of the step to the cache and gives its context.
-    pub context: &'a Step<super::Action>,
 }

@@ -12,8 +12,8 @@ use url::Url;
 
 use super::{
     apt,
-    contract::{Acting, Asks, LeftBehind, LockGroup, LoginFile, LookAt, Planning},
-    lock::LockWork,
+    contract::{Acting, Asks, LeftBehind, LoginFile, LookAt, Planning},
+    lock::{LockGroup, LockWork},
     python, r, secrets, shell,
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     grammar::Keys,
     inventory::{Inventory, Vault},
     lock::{self, Runtime},
-    plan::{self, Address, Common, Layer, Planner, Step},
+    plan::{self, Address, Common, Layer, Planner},
     problem::Problem,
     profile::{self, Assets, Entry, FetchedByName, FileStore, Login, NamedAsset, Page, Rules, Section as _, Whole},
     state::Receipt,
@@ -76,7 +76,10 @@ macro_rules! kinds {
                 keys.chain([$($name::$Kind::entry_names(&written.$name)),+].concat()).collect()
             }
             fn check(written: &Written, rules: &mut Rules<'_>) -> Self {
-                Self { $($name: rules.section(&written.$name)),+ }
+                Self { $($name: {
+                    rules.begin_section($name::$Kind::LOCKED);
+                    $name::$Kind::check(&written.$name, rules)
+                }),+ }
             }
             fn merge(parent: Self, child: Self) -> Self {
                 Self { $($name: profile::Section::merge(parent.$name, child.$name)),+ }
@@ -153,12 +156,18 @@ macro_rules! kinds {
             pub async fn lock(
                 &self,
                 work: &LockWork<'_>,
-                steps: &[Step<Action>],
+                steps: &[Step],
                 section: &mut lock::Section,
             ) -> Result<(), Problem> {
                 $(
                     let groups = steps.iter().filter_map(|step| match &step.action {
-                        Action::$Kind(action) => Some(LockGroup { optional: optional_entry(step), action, context: step }),
+                        Action::$Kind(action) => Some(LockGroup {
+                            optional: optional_entry(step),
+                            action,
+                            id: &step.id,
+                            stage: &step.stage,
+                            logins: &step.logins,
+                        }),
                         #[allow(unreachable_patterns, reason = "a list of one kind")]
                         _ => None,
                     });
@@ -299,9 +308,16 @@ macro_rules! kinds {
 }
 
 /// The optional entry that a step is for.
-fn optional_entry(step: &Step<Action>) -> Option<String> {
+fn optional_entry(step: &Step) -> Option<String> {
     step.optional.then(|| step.id.0.split_once(':').map_or_else(|| step.id.0.clone(), |(_, name)| name.to_owned()))
 }
+
+/// A checked profile with the sections of all kinds.
+pub type Profile = profile::Profile<Sections>;
+/// A plan of steps of all kinds.
+pub type Plan = plan::Plan<Action>;
+/// A step of any kind.
+pub type Step = plan::Step<Action>;
 
 kinds! {
     /// Debian packages and their sources.

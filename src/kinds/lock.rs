@@ -2,11 +2,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::contract::LockGroup;
 use crate::{
     digest::Digest,
     lock::Section,
-    plan::Step,
+    plan::{Login, Stage, StepId},
     problem::Problem,
     steps::{Context, stage},
 };
@@ -30,6 +29,29 @@ impl Upgrade {
             Self::Names(names) => names.contains(name),
             Self::All => true,
         }
+    }
+}
+
+/// A step whose packages are to be locked.
+#[derive(Debug)]
+pub struct LockGroup<'a, A> {
+    /// The optional entry that it is for; `None` for the required entries.
+    pub optional: Option<String>,
+    /// Its work.
+    pub action: &'a A,
+    /// Its name.
+    pub id: &'a StepId,
+    /// The files to bring to the cache first.
+    pub stage: &'a [Stage],
+    /// The logins it may need.
+    pub logins: &'a [Login],
+}
+
+impl<'a, A> LockGroup<'a, A> {
+    /// The same step with another view of its work.
+    pub(super) fn with<B>(&self, action: &'a B) -> LockGroup<'a, B> {
+        let Self { optional, id, stage, logins, .. } = self;
+        LockGroup { optional: optional.clone(), action, id, stage, logins }
     }
 }
 
@@ -69,11 +91,11 @@ impl LockWork<'_> {
     }
 
     /// A step's context, with the files of the step brought to the cache.
-    async fn of_step<A>(&self, step: &Step<A>) -> Result<Context, Problem> {
+    async fn context_of<A>(&self, group: &LockGroup<'_, A>) -> Result<Context, Problem> {
         let mut ctx = self.ctx.clone();
-        ctx.progress = ctx.progress.of_other_step(step.id.to_string());
-        ctx.logins = ctx.logins.of_step(&step.logins);
-        stage(&ctx, &step.stage).await?;
+        ctx.progress = ctx.progress.of_other_step(group.id.to_string());
+        ctx.logins = ctx.logins.of_step(group.logins);
+        stage(&ctx, group.stage).await?;
         Ok(ctx)
     }
 
@@ -90,7 +112,7 @@ impl LockWork<'_> {
         let mut all: Vec<L> = Vec::new();
         let mut required: Option<A> = None;
         for group in groups {
-            let ctx = self.of_step(group.context).await?;
+            let ctx = self.context_of(&group).await?;
             let both = required.as_ref().map_or_else(|| group.action.clone(), |first| together(first, group.action));
             match (resolve(&ctx, &both, group.optional.is_some()).await, group.optional) {
                 (Ok(found), None) => (all, required) = (found, Some(both)),

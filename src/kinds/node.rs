@@ -2,7 +2,10 @@
 
 use std::{io, path::Path};
 
-use super::{Action, Looks, Plan, Profile, contract::LookAt};
+use super::{
+    contract::LookAt,
+    list::{Action, Looks, Plan, Profile},
+};
 use crate::{
     facts::{Dpkg, NodeFacts, users::Users},
     inventory::{Inventory, Vault},

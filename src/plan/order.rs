@@ -1,129 +1,10 @@
 //! The order of steps: default phases, `after` and `before` of the profile, and paths and accounts that one step creates for another.
 
-use std::{fmt, path::PathBuf};
-
-use super::{Step, StepId};
-use crate::{diagnostic::Origin, problem::Problem};
-
-/// A place in the default order. A step of a phase needs the steps of certain earlier phases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
-    /// Certificates, users and groups.
-    Accounts,
-    /// Package sources, and files that package tools read.
-    Sources,
-    /// Packages of the operating system.
-    Packages,
-    /// Packages of Python and R.
-    Environments,
-    /// Shell configuration and secrets: they wait for nothing.
-    Settings,
-    /// Files, jars and scheduled jobs.
-    Files,
-    /// Programs with installers of their own.
-    Installers,
-    /// Services.
-    Services,
-    /// Hooks: they wait for everything.
-    Hooks,
-}
-
-impl Phase {
-    /// The phases whose steps must have ended before a step of this phase acts.
-    fn needs(self) -> &'static [Self] {
-        use Phase::{Accounts, Environments, Files, Installers, Packages, Services, Settings, Sources};
-        match self {
-            Accounts | Settings => &[],
-            Sources => &[Accounts],
-            Packages => &[Accounts, Sources],
-            Environments | Files => &[Accounts, Sources, Packages],
-            Installers => &[Accounts, Sources, Packages, Files],
-            Services => &[Accounts, Sources, Packages, Files, Installers],
-            Self::Hooks => &[Accounts, Sources, Packages, Environments, Settings, Files, Installers, Services],
-        }
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Accounts => "accounts",
-            Self::Sources => "sources",
-            Self::Packages => "system packages",
-            Self::Environments => "Python and R packages",
-            Self::Settings => "settings",
-            Self::Files => "files",
-            Self::Installers => "installers",
-            Self::Services => "services",
-            Self::Hooks => "hooks",
-        })
-    }
-}
-
-/// A thing on the node that one step creates and another needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resource {
-    /// A file or folder, by its absolute path on the node.
-    Path(PathBuf),
-    /// A user.
-    User(String),
-    /// A group.
-    Group(String),
-}
-
-impl Resource {
-    /// Whether a step that creates this resource must come before a step that uses `used`: the same account, the same path, or a
-    /// folder above the path.
-    fn is_needed_for(&self, used: &Self) -> bool {
-        match (self, used) {
-            (Self::Path(created), Self::Path(used)) => used.starts_with(created),
-            _ => self == used,
-        }
-    }
-}
-
-impl fmt::Display for Resource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Path(path) => write!(f, "`{}`", path.display()),
-            Self::User(name) => write!(f, "the user `{name}`"),
-            Self::Group(name) => write!(f, "the group `{name}`"),
-        }
-    }
-}
-
-/// A step that must have ended before another one acts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Need {
-    /// The step that comes first.
-    pub step: StepId,
-    /// Why.
-    pub reason: Reason,
-}
-
-/// Why one step comes before another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
-    /// Steps of the first phase come before steps of the second by default.
-    Phase(Phase, Phase),
-    /// `after` of the later step, at this line.
-    After(Origin),
-    /// `before` of the earlier step, at this line.
-    Before(Origin),
-    /// The earlier step creates a thing that the later step uses.
-    Creates(Resource),
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Phase(first, second) => write!(f, "{first} come before {second}"),
-            Self::After(origin) => write!(f, "`after` at {origin}"),
-            Self::Before(origin) => write!(f, "`before` at {origin}"),
-            Self::Creates(resource) => write!(f, "it creates {resource}"),
-        }
-    }
-}
+use super::{
+    phase::{Need, Reason},
+    step::Step,
+};
+use crate::problem::Problem;
 
 /// Gives each step its needs. The error names every member of a cycle.
 pub fn into_order<A>(mut steps: Vec<Step<A>>) -> Result<Vec<Step<A>>, Problem> {
@@ -239,7 +120,11 @@ fn cyclic<A>(steps: &[Step<A>], members: &[usize]) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::{Order, Setting};
+    use crate::{
+        diagnostic::Origin,
+        plan::{Phase, Resource, StepId},
+        profile::{Order, Setting},
+    };
 
     fn step(entry: &str, phase: Phase) -> Step<()> {
         Step {

@@ -7,10 +7,11 @@ use std::{
 };
 
 use super::{
-    BY_LOCK, BY_PROFILE, Lane, Stage, Step, StepId,
     lock::LockInUse,
-    logins::{Address, Login},
-    order::{Phase, Resource},
+    logins::{self, Address, Login},
+    phase::{Phase, Resource},
+    step::{BY_LOCK, BY_PROFILE, Lane, Stage, Step},
+    step_id::StepId,
 };
 use crate::{
     diagnostic::Origin,
@@ -215,7 +216,7 @@ impl<'a, A> Planner<'a, A> {
 
     /// The logins that the steps of this kind may need.
     pub fn logins(&self) -> Vec<Login> {
-        super::logins::of_kind(&self.common.logins, &self.common.addresses, self.kind)
+        logins::of_kind(&self.common.logins, &self.common.addresses, self.kind)
     }
 
     /// Plans a step.

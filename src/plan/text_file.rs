@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{Planner, StepOptions, WriteFile};
+use super::{
+    planner::{Planner, StepOptions},
+    write_file::WriteFile,
+};
 use crate::{
     fs::{Attributes, Snapshot},
     inventory::{Snapshots, below},

@@ -1,5 +1,7 @@
 //! Names in the one-line title of a step.
 
+use crate::report::text::counted;
+
 const NAMED: usize = 3;
 
 /// Names joined by commas; of a long list the first three and the number of the others.
@@ -19,4 +21,9 @@ pub(crate) fn pinned(name: &str, sign: &str, version: Option<&str>) -> String {
 /// The last part of a path.
 pub(crate) fn file_name(path: &std::path::Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The line that says that the lock names the packages.
+pub(crate) fn by_lock(count: usize, what: &str) -> String {
+    format!("{} by the lock, and no other", counted(count, what))
 }

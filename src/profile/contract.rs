@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::{Assets, Entry, Login, NamedAsset, assets, page::Page, rules::Rules, trusted::FetchedByName};
+use super::{Assets, Entry, Login, NamedAsset, assets, fetched_by_name::FetchedByName, page::Page, rules::Rules};
 use crate::{
     diagnostic::{Diagnostic, Origin},
     facts::NodeFacts,

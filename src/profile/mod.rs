@@ -7,6 +7,7 @@
 mod assets;
 mod builtin;
 mod contract;
+mod fetched_by_name;
 mod find;
 mod load;
 mod merge;
@@ -33,13 +34,13 @@ pub(crate) use self::builtin::profiles as built_in_profiles;
 pub use self::{
     assets::{Asset, Assets, MissingAsset, NamedAsset},
     contract::{Section, Sections, Whole},
+    fetched_by_name::FetchedByName,
     find::{ACCESS, FileStore},
     load::{Request, load},
     page::Page,
     rules::Rules,
     schema::json_schema,
     show::show,
-    trusted::FetchedByName,
 };
 pub(crate) use self::{
     merge::united,

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use url::Url;
 
 use super::{
-    AssetRef, Entry, Order, Section, Setting,
+    AssetRef, Entry, Order, Setting,
     shorthand::Shorthand,
     values::Values,
     when,
@@ -71,10 +71,9 @@ impl<'a> Rules<'a> {
         Self { document, folder, values, facts, conditions: BTreeSet::new(), is_locked: false, names, found }
     }
 
-    /// Checks the keys of one kind.
-    pub(crate) fn section<S: Section>(&mut self, written: &S::Written) -> S {
-        self.is_locked = S::LOCKED;
-        S::check(written, self)
+    /// The section that is checked next is one that a lock depends on, or not.
+    pub(crate) fn begin_section(&mut self, is_locked: bool) {
+        self.is_locked = is_locked;
     }
 }
 

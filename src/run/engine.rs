@@ -4,7 +4,6 @@
 
 use std::{
     collections::BTreeMap,
-    panic::resume_unwind,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -13,11 +12,7 @@ use std::{
 };
 
 use futures::future::join_all;
-use tokio::{
-    runtime::Handle,
-    sync::{Mutex as Lock, MutexGuard as LaneGuard, watch},
-};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::sync::{Mutex as Lock, MutexGuard as LaneGuard, watch};
 
 use super::Stop;
 use crate::{
@@ -28,6 +23,7 @@ use crate::{
     report::event::{Outcome, StepStatus},
     state::{Interrupted, Journal},
     steps::{Context, stage},
+    task::Threads,
 };
 
 /// How long children may take to end after they were asked to.
@@ -72,9 +68,7 @@ pub(super) async fn execute(
         }
     };
     // Threads that are still at work give it up, and end the programs that they started.
-    state.cancelled.cancel();
-    state.threads.close();
-    state.threads.wait().await;
+    state.threads.end().await;
     // Steps that see the request before this function does end without a status.
     if let Some(outcome) = stopped.or_else(|| stop.reason().filter(|_| !state.is_finished())) {
         state.close(ctx);
@@ -107,9 +101,8 @@ struct RunState {
     /// Whether a required step has failed, so that no further step starts.
     halted: watch::Sender<bool>,
     lanes: BTreeMap<Lane, Lock<()>>,
-    /// The threads of steps, and the order to give up their work.
-    threads: TaskTracker,
-    cancelled: CancellationToken,
+    /// The threads of steps.
+    threads: Threads,
 }
 
 impl RunState {
@@ -122,8 +115,7 @@ impl RunState {
             refusals: Mutex::default(),
             halted: watch::Sender::new(false),
             lanes: plan.steps.iter().filter_map(|step| Some((step.lane.clone()?, Lock::new(())))).collect(),
-            threads: TaskTracker::new(),
-            cancelled: CancellationToken::new(),
+            threads: Threads::default(),
             plan,
             terms,
         }
@@ -137,36 +129,15 @@ impl RunState {
         ctx
     }
 
-    /// Works in a thread of its own until the work is done, or its time is over (`None`). Work that is given up never returns.
+    /// Works in a thread of its own until the work is done, or its time is over (`None`).
     async fn in_thread<T: Send + 'static>(
         self: &Arc<Self>,
         ctx: &Context,
         limit: Option<Duration>,
         work: impl AsyncFnOnce(Arc<Self>, Context) -> T + Send + 'static,
     ) -> Option<T> {
-        let (state, ctx, cancelled) = (Arc::clone(self), ctx.clone(), self.cancelled.child_token());
-        // A caller that stops waiting gives the work up.
-        let _guard = cancelled.clone().drop_guard();
-        let runtime = Handle::current();
-        let thread = self.threads.spawn_blocking(move || {
-            runtime.block_on(async {
-                let limited = async {
-                    match limit {
-                        Some(limit) => tokio::time::timeout(limit, work(state, ctx)).await.ok(),
-                        None => Some(work(state, ctx).await),
-                    }
-                };
-                tokio::select! {
-                    done = limited => Some(done),
-                    () = cancelled.cancelled() => None,
-                }
-            })
-        });
-        match thread.await {
-            Ok(Some(done)) => done,
-            Ok(None) => std::future::pending().await,
-            Err(error) => resume_unwind(error.into_panic()),
-        }
+        let (state, ctx) = (Arc::clone(self), ctx.clone());
+        self.threads.run(limit, async move || work(state, ctx).await).await
     }
 
     /// One step from preparation to its end.

@@ -9,6 +9,7 @@ mod fetch;
 pub mod layer;
 pub(crate) mod locked;
 pub mod logins;
+mod partial_files;
 pub(crate) mod scratch;
 mod stage;
 pub(crate) mod system_libraries;
@@ -18,6 +19,7 @@ mod write_file;
 use std::{path::PathBuf, sync::Arc};
 
 use logins::Logins;
+pub use partial_files::remove_partial_files;
 pub use stage::stage;
 pub use write_file::write_file;
 

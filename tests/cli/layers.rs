@@ -40,6 +40,7 @@ const ORDER: &[&str] = &[
     "digest",
     "diagnostic",
     "redact",
+    "managed_block",
     "task",
 ];
 
@@ -81,7 +82,7 @@ const SINGLE_OWNERS: [(&str, &[&str], &str); 5] = [
         &[
             "fs::write(",
             "fs::copy(",
-            "File::create",
+            " File::create", "fs::File::create",
             "OpenOptions",
             "std::fs::rename",
             "std::fs::hard_link",
@@ -119,8 +120,6 @@ struct Role {
 /// The import cycles that are not removed yet. An entry that is no longer a cycle fails the test: delete it.
 const KNOWN_CYCLES: &[&[&str]] = &[
     &["grammar/read.rs", "grammar/shape.rs"],
-    &["plan/action.rs", "plan/build.rs", "plan/layers.rs", "plan/locked.rs", "plan/logins.rs"],
-    &["profile/load.rs", "profile/rules.rs"],
 ];
 
 /// The files that use their child modules while a child imports an item that they define. Like [`KNOWN_CYCLES`], the list may
@@ -130,8 +129,6 @@ const KNOWN_PARENTS: &[&str] = &[
     "kinds/apt/mod.rs",
     "kinds/python/mod.rs",
     "kinds/r/mod.rs",
-    "plan/mod.rs",
-    "profile/rules.rs",
     "store/mod.rs",
 ];
 

@@ -4,15 +4,15 @@ use std::path::Path;
 
 use super::{
     action::{Action, AptInstall, AptSources},
-    grammar::Apt,
+    checked::Apt,
     sources,
 };
 use crate::{
     fs::FsError,
     inventory::Vault,
     kinds::{
-        contract::{Acting, LeftBehind, LockGroup, LoginFile},
-        lock::{Identity, LockWork},
+        contract::{Acting, LeftBehind, LoginFile},
+        lock::{Identity, LockGroup, LockWork},
     },
     lock::{self, LockedDeb},
     problem::Problem,
@@ -104,9 +104,7 @@ impl Acting for Apt {
         });
         let installs = groups.iter().filter_map(|group| match group.action {
             Action::Sources(_) => None,
-            Action::Install(action) => {
-                Some(LockGroup { optional: group.optional.clone(), action, context: group.context })
-            }
+            Action::Install(install) => Some(group.with(install)),
         });
         let keep: Vec<LockedDeb> = work.base.apt.iter().filter(|deb| !work.upgrade.moves(&deb.name)).cloned().collect();
         let identity = Identity { key: |deb: &LockedDeb| (&deb.name, &deb.arch), only_for: |deb| &mut deb.only_for };

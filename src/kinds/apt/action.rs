@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::grammar::{AptPackage, DebconfAnswer};
+use super::checked::{AptPackage, DebconfAnswer};
 use crate::{
     lock::LockedDeb,
-    plan::title::{file_name, listed, pinned},
+    plan::title::{by_lock, file_name, listed, pinned},
     profile::FileStore,
 };
 
@@ -104,7 +104,7 @@ impl AptInstall {
         let names: Vec<String> = names.chain(self.debs.iter().map(|deb| store.shown(deb))).collect();
         let recommends = if self.recommends { "--install-recommends" } else { "--no-install-recommends" };
         let mut lines = vec![format!("apt-get install {recommends} -- {}", names.join(" "))];
-        lines.extend(self.locked.as_ref().map(|locked| crate::kinds::by_lock(locked.len(), "package")));
+        lines.extend(self.locked.as_ref().map(|locked| by_lock(locked.len(), "package")));
         lines
     }
 }

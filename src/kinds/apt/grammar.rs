@@ -1,4 +1,4 @@
-//! `[apt]` as checked: Debian packages, package files, sources, answers to debconf.
+//! The grammar of `[apt]` by the contract of kinds: merging, printing, files and addresses.
 
 use url::Url;
 
@@ -6,68 +6,11 @@ use super::written::Written;
 use crate::{
     diagnostic::{Diagnostic, Origin},
     profile::{
-        AssetRef, Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, Section, Setting, Whole, array, asset,
-        quoted, united,
+        Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, Section, Whole, array, asset, quoted, united,
     },
 };
 
-/// Debian packages and where they come from.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Apt {
-    /// By name.
-    pub packages: Vec<Entry<AptPackage>>,
-    /// Files.
-    pub debs: Vec<Entry<AssetRef>>,
-    /// Further sources.
-    pub sources: Vec<Entry<AptSource>>,
-    /// Answers to questions.
-    pub debconf: Vec<Entry<DebconfAnswer>>,
-    /// Whether recommended packages come along.
-    pub recommends: Option<Setting<bool>>,
-    /// Whether dpkg waits for the disk after each file.
-    pub wait_for_disk: Option<Setting<bool>>,
-}
-
-/// A Debian package by name, and its exact version when pinned.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct AptPackage {
-    /// The name, checked: it cannot be taken for an option.
-    pub name: String,
-    /// The exact version.
-    pub version: Option<String>,
-}
-
-/// A package source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AptSource {
-    /// Its name, checked.
-    pub name: String,
-    /// Addresses.
-    pub uris: Vec<String>,
-    /// Suites.
-    pub suites: Vec<String>,
-    /// Components.
-    pub components: Vec<String>,
-    /// Architectures.
-    pub architectures: Vec<String>,
-    /// Key file.
-    pub key: AssetRef,
-    /// Its fingerprint: upper case, no spaces.
-    pub fingerprint: String,
-}
-
-/// An answer to a question a package would ask.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DebconfAnswer {
-    /// The package that asks.
-    pub package: String,
-    /// The question, such as `msodbcsql18/accept-eula`.
-    pub question: String,
-    /// Its type: `boolean`, `string`, `select`, …
-    pub kind: String,
-    /// The answer.
-    pub value: String,
-}
+use super::checked::Apt;
 
 impl Section for Apt {
     type Written = Written;

@@ -12,6 +12,7 @@
 
 mod act;
 mod action;
+mod checked;
 mod command;
 mod download;
 mod dpkg;
@@ -35,8 +36,8 @@ mod written;
 #[cfg(test)]
 mod tests;
 pub use action::{Action, AptInstall, AptKey, AptSource, AptSources};
+pub use checked::{Apt, AptPackage, DebconfAnswer};
 use command::Request;
-pub use grammar::{Apt, AptPackage, DebconfAnswer};
 use hints::Diagnosis;
 use resolve::StateStamp;
 use uris::Archive;

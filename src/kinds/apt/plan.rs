@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     action::{self, Action, AptInstall, AptKey, AptSources},
-    grammar::{Apt, AptPackage, AptSource},
+    checked::{Apt, AptPackage, AptSource},
 };
 use crate::{
     inventory::{Inventory, Snapshots},

@@ -1,7 +1,7 @@
 //! Rules of `[apt]`.
 
 use super::{
-    grammar::{Apt, AptPackage, AptSource, DebconfAnswer},
+    checked::{Apt, AptPackage, AptSource, DebconfAnswer},
     written,
 };
 use crate::{

@@ -2,14 +2,13 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{COMPILED, Prepared, action::PythonInstall, grammar::Python};
+use super::{COMPILED, Prepared, action::PythonInstall, checked::Python};
 use crate::{
     fs::FsError,
     inventory::Vault,
     kinds::{
-        Upgrade,
-        contract::{Acting, LeftBehind, LockGroup, LoginFile},
-        lock::{Identity, LockWork},
+        contract::{Acting, LeftBehind, LoginFile},
+        lock::{Identity, LockGroup, LockWork, Upgrade},
     },
     lock::{self, LockedDistribution},
     problem::Problem,

@@ -9,7 +9,7 @@ use crate::{
     lock::LockedDistribution,
     plan::{
         Layer,
-        title::{file_name, listed},
+        title::{by_lock, file_name, listed},
     },
     profile::FileStore,
     report::text::counted,
@@ -115,7 +115,7 @@ impl PythonInstall {
         let words: Vec<String> = files.chain(names).chain(wheels).collect();
         let mut lines = vec![format!("{tool} --python {} {}", self.interpreter.display(), words.join(" "))];
         if let Some(locked) = &self.locked {
-            lines.push(crate::kinds::by_lock(locked.len(), "distribution"));
+            lines.push(by_lock(locked.len(), "distribution"));
         } else if !self.guarded.is_empty() {
             lines.push(format!(
                 "with {} that the runtime ships held fixed",

@@ -1,59 +1,14 @@
-//! `[pip]` and `[wheel]` as checked: Python requirements, requirements files, wheels, and how they are installed.
-
-use std::path::PathBuf;
+//! The grammar of `[pip]` and `[wheel]` by the contract of kinds: merging, printing, files and addresses.
 
 use url::Url;
 
 use super::written::Written;
 use crate::{
     diagnostic::{Diagnostic, Origin},
-    facts::python::normalised,
-    profile::{
-        AssetRef, Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, Section, Setting, Whole, asset, quoted,
-        united,
-    },
+    profile::{Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, Section, Whole, asset, quoted, united},
 };
 
-/// The environment's interpreter, unless the profile names another.
-pub(super) const DEFAULT_PYTHON: &str = "/databricks/python/bin/python";
-
-/// Python distributions: what `[pip]` and `[wheel]` ask for together.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Python {
-    /// `[pip]`.
-    pub pip: Pip,
-    /// The files of `[wheel]`.
-    pub wheels: Vec<Entry<AssetRef>>,
-}
-
-/// Python distributions and how they are installed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Pip {
-    /// Requirements as pip reads them.
-    pub packages: Vec<Entry<String>>,
-    /// Requirements files.
-    pub requirements: Vec<Entry<AssetRef>>,
-    /// Whether what the runtime ships may not change.
-    pub guard: Option<Setting<bool>>,
-    /// Distributions that may change all the same, by normalised name.
-    pub allow_change: Vec<Entry<String>>,
-    /// The package index.
-    pub index_url: Option<Setting<Url>>,
-    /// Further indexes.
-    pub extra_index_urls: Vec<Entry<Url>>,
-    /// Modules to import at the end.
-    pub smoke: Vec<Entry<String>>,
-    /// The interpreter.
-    pub python: Option<Setting<PathBuf>>,
-    /// Whether only pip may be used.
-    pub only_pip: Option<Setting<bool>>,
-    /// Where uv comes from.
-    pub uv: Option<Setting<AssetRef>>,
-    /// Whether modules are byte-compiled.
-    pub compile: Option<Setting<bool>>,
-    /// Whether it may run while apt does.
-    pub beside_apt: Option<Setting<bool>>,
-}
+use super::checked::{DEFAULT_PYTHON, Pip, Python, requirement_name};
 
 impl Section for Python {
     type Written = Written;
@@ -140,22 +95,5 @@ impl Section for Python {
 
     fn logins(&self) -> &[Entry<Login>] {
         &[]
-    }
-}
-
-/// The distribution a requirement is about, normalised: what a child overrides it by.
-pub(super) fn requirement_name(text: &str) -> String {
-    let end = text.find(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))).unwrap_or(text.len());
-    normalised(&text[..end])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distributions_are_compared_by_normalised_name() {
-        assert_eq!(requirement_name("Scikit_Learn[x]>=1"), "scikit-learn");
-        assert_eq!(requirement_name("a.b--c @ https://x"), "a-b-c");
     }
 }

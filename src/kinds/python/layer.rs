@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::grammar::Python;
+use super::checked::Python;
 use crate::{
     facts::{PythonEnv, python::WheelName},
     lock::is_for,

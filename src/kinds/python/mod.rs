@@ -7,6 +7,7 @@
 mod act;
 mod action;
 mod bytecode;
+mod checked;
 mod grammar;
 mod guard;
 mod hints;
@@ -27,7 +28,7 @@ mod wheel_builds;
 mod written;
 
 pub use action::{PythonInstall, PythonInstaller, PythonRequirement, Wheel};
-pub use grammar::{Pip, Python};
+pub use checked::{Pip, Python};
 use satisfied::unsatisfied;
 use std::{
     collections::BTreeSet,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     action::{PythonInstall, PythonInstaller, PythonRequirement, Wheel},
-    grammar::{DEFAULT_PYTHON, Pip, Python},
+    checked::{DEFAULT_PYTHON, Pip, Python},
     requested::{Request, Wanted},
     satisfied::{Satisfied, fits},
 };

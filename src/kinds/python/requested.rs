@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::LazyLock};
 
 use regex::Regex;
 
-use super::{action::PythonInstall, grammar::Python};
+use super::{action::PythonInstall, checked::Python};
 use crate::{
     diagnostic::Origin,
     facts::{PythonEnv, python::WheelName},

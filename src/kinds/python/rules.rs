@@ -3,7 +3,7 @@
 use pep508_rs::{Requirement, VersionOrUrl};
 
 use super::{
-    grammar::{Pip, requirement_name},
+    checked::{Pip, requirement_name},
     written,
 };
 use crate::{

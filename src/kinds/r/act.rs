@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{Prepared, action::RInstall, grammar::R};
+use super::{Prepared, action::RInstall, checked::R};
 use crate::{
     fs::FsError,
     inventory::Vault,
     kinds::{
-        contract::{Acting, LeftBehind, LockGroup, LoginFile},
-        lock::{Identity, LockWork},
+        contract::{Acting, LeftBehind, LoginFile},
+        lock::{Identity, LockGroup, LockWork},
     },
     lock::{self, LockedRPackage},
     problem::Problem,

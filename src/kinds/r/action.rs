@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use url::Url;
 
-use super::grammar::RPackage;
+use super::checked::RPackage;
 use crate::{
     lock::LockedRPackage,
     plan::{
         Layer,
-        title::{file_name, listed, pinned},
+        title::{by_lock, file_name, listed, pinned},
     },
     profile::FileStore,
 };
@@ -61,7 +61,7 @@ impl RInstall {
         let words: Vec<String> = packages.chain(self.archives.iter().map(|file| store.shown(file))).collect();
         let library = self.library.display();
         let mut lines = vec![format!("R CMD INSTALL --library={library} {} and what they require", words.join(" "))];
-        lines.extend(self.locked.as_ref().map(|locked| crate::kinds::by_lock(locked.len(), "package")));
+        lines.extend(self.locked.as_ref().map(|locked| by_lock(locked.len(), "package")));
         lines
     }
 }

@@ -1,6 +1,4 @@
-//! `[r]` as checked: R packages, archives, and where they come from.
-
-use std::path::PathBuf;
+//! The grammar of `[r]` by the contract of kinds: merging, printing, files and addresses.
 
 use url::Url;
 
@@ -9,44 +7,11 @@ use crate::{
     diagnostic::{Diagnostic, Origin},
     facts::AccessMode,
     profile::{
-        AssetRef, Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, Section, Setting, Whole, array, asset,
-        quoted, united,
+        Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, Section, Whole, array, asset, quoted, united,
     },
 };
 
-/// The R library, unless the profile names another.
-pub(super) const DEFAULT_R_LIBRARY: &str = "/databricks/spark/R/lib";
-/// The R repository, unless the profile names another.
-pub(super) const DEFAULT_R_REPO: &str = "https://cloud.r-project.org/";
-
-/// R packages and where they come from.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct R {
-    /// The library.
-    pub library: Option<Setting<PathBuf>>,
-    /// Repositories.
-    pub repos: Vec<Entry<Url>>,
-    /// By name.
-    pub packages: Vec<Entry<RPackage>>,
-    /// Archives.
-    pub sources: Vec<Entry<AssetRef>>,
-}
-
-/// An R package asked for by name, and its exact version when pinned.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RPackage {
-    /// The name, checked.
-    pub name: String,
-    /// The exact version.
-    pub version: Option<String>,
-}
-
-impl R {
-    /// The line of the first package or archive that the profile asks for.
-    pub fn first(&self) -> Option<&Origin> {
-        self.packages.first().map(|entry| &entry.origin).or(self.sources.first().map(|entry| &entry.origin))
-    }
-}
+use super::checked::{DEFAULT_R_LIBRARY, DEFAULT_R_REPO, R};
 
 impl Section for R {
     type Written = Written;

@@ -7,6 +7,7 @@ mod archive;
 mod build;
 mod build_log;
 mod builds;
+mod checked;
 mod description;
 mod fetch;
 mod grammar;
@@ -29,7 +30,7 @@ mod written;
 #[cfg(test)]
 mod tests;
 pub use action::{RInstall, RInstalled};
-pub use grammar::{R, RPackage};
+pub use checked::{R, RPackage};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},

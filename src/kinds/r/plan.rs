@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{
     action::{RInstall, RInstalled},
-    grammar::{DEFAULT_R_LIBRARY, DEFAULT_R_REPO, R, RPackage},
+    checked::{DEFAULT_R_LIBRARY, DEFAULT_R_REPO, R, RPackage},
 };
 use crate::{
     digest::Digest,

@@ -1,7 +1,7 @@
 //! Rules of `[r]`.
 
 use super::{
-    grammar::{R, RPackage},
+    checked::{R, RPackage},
     written,
 };
 use crate::{

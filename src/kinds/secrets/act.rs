@@ -2,19 +2,18 @@
 
 use std::path::Path;
 
-use super::{deliver, grammar::Secrets, secret_file::Action};
+use super::{checked::Secrets, deliver, secret_file::Action};
 use crate::{
     fs::FsError,
     inventory::Vault,
     kinds::{
-        contract::{Acting, LeftBehind, LockGroup, LoginFile},
-        lock::LockWork,
-        remove_partial_files,
+        contract::{Acting, LeftBehind, LoginFile},
+        lock::{LockGroup, LockWork},
     },
     lock,
     problem::Problem,
     profile::FileStore,
-    steps::Context,
+    steps::{Context, remove_partial_files},
 };
 
 impl Acting for Secrets {

@@ -8,7 +8,7 @@ use std::{
 use url::Url;
 
 use super::{
-    grammar::{SecretFile, SecretItem},
+    checked::{SecretFile, SecretItem},
     written::Delivery,
 };
 use crate::{

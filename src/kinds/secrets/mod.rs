@@ -1,6 +1,7 @@
 //! Secrets and where each goes: files, env-files, `.pgpass`, netrc, git credentials and templates; and logins for package servers.
 
 mod act;
+mod checked;
 mod deliver;
 mod deliveries;
 mod grammar;
@@ -12,5 +13,5 @@ mod sources;
 mod templates;
 mod written;
 
-pub use grammar::{SecretFile, SecretItem, Secrets, Template};
+pub use checked::{SecretFile, SecretItem, Secrets, Template};
 pub use secret_file::{Action, DeliverSecrets, DeliveryError, RemoveSecrets, SecretPart};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    grammar::{SecretItem, Secrets},
+    checked::{SecretItem, Secrets},
     secret_file::{Action, DeliverSecrets, RemoveSecrets, SecretPart, at_home},
 };
 use crate::{

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    grammar::{SecretItem, Secrets, Template},
+    checked::{SecretItem, Secrets, Template},
     templates,
     written::{self, Written},
 };

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, ops::Range};
 
-use super::grammar::{SecretItem, Secrets};
+use super::checked::{SecretItem, Secrets};
 use crate::{
     diagnostic::{Diagnostic, Source},
     grammar::names,

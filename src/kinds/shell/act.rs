@@ -2,20 +2,19 @@
 
 use std::path::Path;
 
-use super::grammar::Shell;
+use super::checked::Shell;
 use crate::{
     fs::FsError,
     inventory::Vault,
     kinds::{
-        contract::{Acting, LeftBehind, LockGroup, LoginFile},
-        lock::LockWork,
-        remove_partial_files,
+        contract::{Acting, LeftBehind, LoginFile},
+        lock::{LockGroup, LockWork},
     },
     lock,
     plan::WriteFile,
     problem::Problem,
     profile::FileStore,
-    steps::{Context, write_file},
+    steps::{Context, remove_partial_files, write_file},
 };
 
 impl Acting for Shell {

@@ -1,6 +1,4 @@
-//! `[shell]` as checked: shell configuration of users and of all login shells.
-
-use std::collections::BTreeMap;
+//! The grammar of `[shell]` by the contract of kinds: merging, printing, files and addresses.
 
 use url::Url;
 
@@ -8,41 +6,11 @@ use super::written::Written;
 use crate::{
     diagnostic::{Diagnostic, Origin},
     profile::{
-        Assets, Content, Entry, FetchedByName, Login, NamedAsset, Page, Rules, Section, Setting, Whole, array, key,
-        quoted,
+        Assets, Content, Entry, FetchedByName, Login, NamedAsset, Page, Rules, Section, Whole, array, key, quoted,
     },
 };
 
-/// Shell configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Shell {
-    /// Users who get it.
-    pub users: Option<Setting<Vec<String>>>,
-    /// For `~/.bashrc`.
-    pub bashrc: Option<Entry<Text>>,
-    /// For `~/.vimrc`.
-    pub vimrc: Option<Entry<Text>>,
-    /// For `/etc/profile.d`, by name.
-    pub profile_d: BTreeMap<String, Entry<Text>>,
-    /// Variables for login shells.
-    pub variables: BTreeMap<String, Entry<String>>,
-}
-
-/// A text and how it is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text {
-    /// Where it comes from.
-    pub content: Content,
-    /// Whether it replaces the file, or is a marked block in it.
-    pub whole: Option<bool>,
-}
-
-impl Shell {
-    /// Every text that the section names.
-    fn texts(&self) -> impl Iterator<Item = &Entry<Text>> {
-        self.bashrc.iter().chain(&self.vimrc).chain(self.profile_d.values())
-    }
-}
+use super::checked::{Shell, Text};
 
 impl Section for Shell {
     type Written = Written;

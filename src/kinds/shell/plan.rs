@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::grammar::{Shell, Text};
+use super::checked::{Shell, Text};
 use crate::{
     fs::Attributes,
     inventory::{Inventory, Snapshots},

@@ -1,7 +1,7 @@
 //! Rules of `[shell]`.
 
 use super::{
-    grammar::{Shell, Text},
+    checked::{Shell, Text},
     written,
 };
 use crate::{

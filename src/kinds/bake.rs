@@ -1,0 +1,29 @@
+//! Makes a layer of an environment, after the kind that fills it has checked that it can be kept.
+
+use super::{
+    python::{self, Trace},
+    r,
+};
+use crate::{
+    plan::{Environment, Layer},
+    problem::Problem,
+    steps::{
+        Context,
+        layer::{self, Baked},
+    },
+    trust::SecretKey,
+};
+
+/// Makes a layer of the installed files on this node and publishes it, signed with `signer` if there is one.
+///
+/// # Errors
+/// When the environment cannot be kept, or the layer cannot be packed or published.
+pub async fn bake(ctx: &Context, layer: &Layer, signer: Option<&SecretKey>) -> Result<Baked, Problem> {
+    match layer.of {
+        Environment::Python => {
+            python::usable(ctx, &layer.program, &layer.smoke, Trace::None).await?;
+        }
+        Environment::R => r::check_can_bake()?,
+    }
+    layer::bake(ctx, layer, signer).await
+}

@@ -21,7 +21,7 @@ use crate::{
 pub async fn bake(ctx: &Context, layer: &Layer, signer: Option<&SecretKey>) -> Result<Baked, Problem> {
     match layer.of {
         Environment::Python => {
-            python::usable(ctx, &layer.program, &layer.smoke, Trace::None).await?;
+            python::check_imports(ctx, &layer.program, &layer.smoke, Trace::None).await?;
         }
         Environment::R => r::check_can_bake()?,
     }

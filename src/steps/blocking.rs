@@ -1,13 +1,12 @@
-//! Runs blocking work on tokio's thread pool, for work whose failure does not fail the run.
+//! Blocking work of steps that returns a result of its own.
 
-pub(crate) use crate::diagnostic::in_words as words;
+use crate::task::{self, TaskError};
 
-/// The reason of a failure, for a warning.
-pub(crate) type Why = String;
-
-/// Runs file system work on a thread for blocking operations.
-pub(crate) async fn run_blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Why> + Send + 'static,
-) -> Result<T, Why> {
-    crate::task::blocking(work).await.unwrap_or_else(|error| Err(error.to_string()))
+/// Runs file system work on a thread for blocking operations. A panic of the work becomes an error.
+pub(crate) async fn run_blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<TaskError> + Send + 'static,
+{
+    task::blocking(work).await?
 }

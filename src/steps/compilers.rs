@@ -35,15 +35,15 @@ pub(crate) fn variables(
 }
 
 /// The version line of a compiler, such as `gcc (Debian 12.2.0-14) 12.2.0`. Empty if the compiler is missing.
-pub(crate) async fn called(ctx: &Context, line: &str) -> String {
+pub(crate) async fn version_line(ctx: &Context, line: &str) -> String {
     let mut words = line.split_ascii_whitespace();
     let Some(program) = words.next() else { return String::new() };
-    let asked = output(ctx, &Cmd::new(program).args(words).arg("--version")).await;
+    let asked = stdout_of(ctx, &Cmd::new(program).args(words).arg("--version")).await;
     asked.and_then(|said| Some(said.lines().next()?.trim().to_owned())).unwrap_or_default()
 }
 
 /// The standard output of a command. `None` if it fails.
-pub(crate) async fn output(ctx: &Context, cmd: &Cmd) -> Option<String> {
+pub(crate) async fn stdout_of(ctx: &Context, cmd: &Cmd) -> Option<String> {
     ctx.runner.run(cmd).await.ok().filter(|done| done.code == 0).map(|done| done.stdout)
 }
 

@@ -27,6 +27,36 @@ pub(crate) struct LinkedLibraries {
     pub(crate) files: BTreeMap<String, String>,
 }
 
+/// Why the libraries that files link to could not be determined.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LibraryError {
+    /// A file could not be read.
+    #[error("`{}` could not be read", path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// A library is in none of the loader's folders.
+    #[error("it links to `{0}`, which is in no library folder of the node")]
+    NotFound(String),
+}
+
+impl LibraryError {
+    fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        move |source| Self::Unreadable { path: path.to_owned(), source }
+    }
+}
+
+/// Libraries that are in none of the loader's folders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UnknownLibraries {
+    /// They are an error.
+    Refuse,
+    /// They are ignored: wheels contain libraries in folders of their own.
+    Ignore,
+}
+
 /// The system libraries of a node.
 #[derive(Debug)]
 pub(crate) struct SystemLibraries {
@@ -50,37 +80,37 @@ impl SystemLibraries {
     }
 
     /// The libraries that an installed R package links to.
-    pub(crate) fn links(&self, package: &Path) -> Result<LinkedLibraries, String> {
+    pub(crate) fn links_of_package(&self, package: &Path) -> Result<LinkedLibraries, LibraryError> {
         let entries: Result<Vec<_>, _> = walk(package).collect();
-        let entries = entries.map_err(|error| format!("`{}` could not be read: {error}", package.display()))?;
+        let entries = entries.map_err(|error| LibraryError::unreadable(package)(error))?;
         let files = entries.into_iter().filter(|entry| entry.file_type().is_file());
         let files: Vec<PathBuf> = files.map(DirEntry::into_path).collect();
-        self.links_of(&files, |name| Err(format!("it links to `{name}`, which is in no folder of libraries")))
+        self.links_of(&files, UnknownLibraries::Refuse)
     }
 
-    /// The libraries that a set of files links to, except those in the set itself. `absent` decides about libraries
-    /// that are in none of the loader's folders.
+    /// The libraries that a set of files links to, except those in the set itself.
     pub(crate) fn links_of(
         &self,
         files: &[PathBuf],
-        absent: impl Fn(&str) -> Result<(), String>,
-    ) -> Result<LinkedLibraries, String> {
-        let unread = |path: &Path, error: io::Error| format!("`{}` could not be read: {error}", path.display());
+        unknown: UnknownLibraries,
+    ) -> Result<LinkedLibraries, LibraryError> {
         let (mut needed, mut own) = (BTreeSet::new(), BTreeSet::new());
         for path in files {
             own.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
-            needed.extend(needed_by(path).map_err(|error| unread(path, error))?);
+            needed.extend(needed_by(path).map_err(LibraryError::unreadable(path))?);
         }
         let mut links = LinkedLibraries::default();
         for name in needed.difference(&own) {
             let Some(path) = self.find(name) else {
-                absent(name)?;
-                continue;
+                match unknown {
+                    UnknownLibraries::Refuse => return Err(LibraryError::NotFound(name.clone())),
+                    UnknownLibraries::Ignore => continue,
+                }
             };
             if let Some((package, version)) = self.owner(&path) {
                 links.packages.insert(package.to_owned(), version.to_owned());
             } else {
-                let digest = Digest::sha256_of_file(&self.on_node(&path)).map_err(|error| unread(&path, error))?;
+                let digest = Digest::sha256_of_file(&self.on_node(&path)).map_err(LibraryError::unreadable(&path))?;
                 links.files.insert(path.display().to_string(), digest.hex().to_owned());
             }
         }
@@ -194,8 +224,8 @@ mod tests {
             SystemLibraries::read(self.0.path(), None)
         }
 
-        fn links(&self) -> Result<LinkedLibraries, String> {
-            self.libraries().links(&self.0.path().join("lib/a"))
+        fn links(&self) -> Result<LinkedLibraries, LibraryError> {
+            self.libraries().links_of_package(&self.0.path().join("lib/a"))
         }
     }
 
@@ -204,7 +234,7 @@ mod tests {
         let Some(object) = linked() else { return };
         let node = Node::new(&object).packaged("2.36-9");
         let libc6 = BTreeMap::from([("libc6:amd64".to_owned(), "2.36-9".to_owned())]);
-        assert_eq!(node.links(), Ok(LinkedLibraries { packages: libc6, ..LinkedLibraries::default() }));
+        assert_eq!(node.links().expect("readable"), LinkedLibraries { packages: libc6, ..LinkedLibraries::default() });
     }
 
     #[test]
@@ -245,10 +275,10 @@ mod tests {
         let Some(object) = linked() else { return };
         let node = Node::new(&object);
         crate::fs::remove(&node.0.path().join(Node::library())).expect("removed");
-        assert!(node.links().is_err_and(|why| why.contains("which is in no folder of libraries")));
+        assert!(matches!(node.links(), Err(LibraryError::NotFound(name)) if name == "libc.so.6"));
         // A file that is not an ELF object links to nothing.
         node.write("lib/a/libs/a.so", b"\x7fEL");
-        assert_eq!(node.links(), Ok(LinkedLibraries::default()));
+        assert_eq!(node.links().expect("readable"), LinkedLibraries::default());
         node.write("lib/a/libs/a.so", b"\x7fELF and nonsense");
         assert!(node.links().is_err());
     }

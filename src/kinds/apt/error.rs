@@ -25,7 +25,7 @@ const SHOWN_NAMES: usize = 4;
 #[derive(Debug)]
 pub(super) struct AptError {
     pub(super) error: Problem,
-    pub(super) meaning: Option<Diagnosis>,
+    pub(super) diagnosis: Option<Diagnosis>,
     /// Whether newer package lists may resolve the problem.
     pub(super) update_may_help: bool,
 }
@@ -33,27 +33,27 @@ pub(super) struct AptError {
 impl AptError {
     /// The error of a command that exited with a non-zero status.
     pub(super) fn of(title: &str, done: &Finished) -> Self {
-        let meaning = hints::meaning(&format!("{}\n{}", done.stderr, done.stdout));
+        let diagnosis = hints::diagnose(&format!("{}\n{}", done.stderr, done.stdout));
         let mut error = Problem::new(format!("`{title}` exited with {}", done.code));
-        error.causes = essence(&done.stdout, &done.stderr);
-        let update_may_help = meaning.as_ref().is_some_and(Diagnosis::update_may_help);
-        Self { error, meaning, update_may_help }
+        error.causes = relevant_lines(&done.stdout, &done.stderr);
+        let update_may_help = diagnosis.as_ref().is_some_and(Diagnosis::update_may_help);
+        Self { error, diagnosis, update_may_help }
     }
 
     /// Whether the same command may succeed later.
     pub(super) fn is_transient(&self) -> bool {
-        self.meaning.as_ref().is_some_and(Diagnosis::is_transient)
+        self.diagnosis.as_ref().is_some_and(Diagnosis::is_transient)
     }
 
     /// Adds the hint. Names or versions that do exist are looked up for it.
     pub(super) async fn explained(self, ctx: &Context, folder: &Path) -> Problem {
-        let Some(meaning) = self.meaning else { return self.error };
-        if meaning == Diagnosis::Forbidden
+        let Some(diagnosis) = self.diagnosis else { return self.error };
+        if diagnosis == Diagnosis::Forbidden
             && let Some(remedy) = login_remedy(ctx, &self.error.causes.join("\n"))
         {
             return self.error.hint(remedy);
         }
-        let known = match &meaning {
+        let known = match &diagnosis {
             Diagnosis::UnknownPackage(package) => {
                 let names = look_up(ctx, folder, &["pkgnames"]).await;
                 similar(package, &names).map(str::to_owned).into_iter().collect()
@@ -62,7 +62,7 @@ impl AptError {
             Diagnosis::NoCandidate(package) => providers(&look_up(ctx, folder, &["showpkg", package]).await),
             _ => Vec::new(),
         };
-        self.error.hint(Some(meaning.hint(&known)))
+        self.error.hint(Some(diagnosis.hint(&known)))
     }
 }
 
@@ -70,21 +70,21 @@ impl From<ExecError> for AptError {
     fn from(error: ExecError) -> Self {
         let hint = matches!(error, ExecError::NotStarted { .. })
             .then(|| "apt packages need a Debian or Ubuntu node with apt".to_owned());
-        Self { error: Problem::from(error).hint(hint), meaning: None, update_may_help: false }
+        Self { error: Problem::from(error).hint(hint), diagnosis: None, update_may_help: false }
     }
 }
 
 impl From<Problem> for AptError {
     fn from(error: Problem) -> Self {
-        Self { error, meaning: None, update_may_help: false }
+        Self { error, diagnosis: None, update_may_help: false }
     }
 }
 
 /// The hint for a source that refused a login, from apt's output.
-pub(super) fn login_remedy(ctx: &Context, said: &str) -> Option<String> {
+pub(super) fn login_remedy(ctx: &Context, output: &str) -> Option<String> {
     static REFUSED: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"(https?://\S+)\s+(401|403)\s").expect("the pattern is fixed"));
-    let found = REFUSED.captures(said)?;
+    let found = REFUSED.captures(output)?;
     Some(ctx.http.remedy(found[2].parse().ok()?, &found[1].parse().ok()?))
 }
 
@@ -135,7 +135,7 @@ fn providers(showpkg: &str) -> Vec<String> {
 }
 
 /// The relevant output lines: errors from stderr, unmet dependencies from stdout.
-fn essence(stdout: &str, stderr: &str) -> Vec<String> {
+fn relevant_lines(stdout: &str, stderr: &str) -> Vec<String> {
     let unmet = stdout.lines().filter(|line| {
         line.starts_with(' ')
             && ["Depends:", "PreDepends:", "Conflicts:", "Breaks:"].iter().any(|word| line.contains(word))
@@ -172,7 +172,7 @@ mod tests {
         let stderr = "W: some warning\ndebconf: delaying package configuration, since apt-utils is not installed\n\
                       E: Unable to correct problems, you have held broken packages.\n";
         assert_eq!(
-            essence(stdout, stderr),
+            relevant_lines(stdout, stderr),
             [
                 "jq : Depends: libjq1 (= 1) but 2 is to be installed",
                 "E: Unable to correct problems, you have held broken packages."
@@ -185,7 +185,7 @@ mod tests {
         let stderr = "dpkg: error processing package x (--configure):\n installed x package post-installation script \
                       subprocess returned error exit status 7\nErrors were encountered while processing:\n x\nE: \
                       Sub-process /usr/bin/dpkg returned an error code (1)\n";
-        assert_eq!(essence("", stderr).len(), 3);
+        assert_eq!(relevant_lines("", stderr).len(), 3);
     }
 
     #[test]

@@ -53,8 +53,8 @@ pub(super) enum Diagnosis {
 }
 
 /// The diagnosis of a command's output, by its most specific message.
-pub(super) fn meaning(said: &str) -> Option<Diagnosis> {
-    fixed(said, FIRST).or_else(|| named(said)).or_else(|| fixed(said, LATER))
+pub(super) fn diagnose(output: &str) -> Option<Diagnosis> {
+    fixed(output, FIRST).or_else(|| named(output)).or_else(|| fixed(output, LATER))
 }
 
 /// Messages that take precedence over all others, most specific first.
@@ -99,12 +99,12 @@ const LATER: &[(&str, Diagnosis)] = &[
     ("At least one invalid signature", Diagnosis::NotSigned),
 ];
 
-fn fixed(said: &str, table: &[(&str, Diagnosis)]) -> Option<Diagnosis> {
-    table.iter().find(|(words, _)| said.contains(words)).map(|(_, meaning)| meaning.clone())
+fn fixed(output: &str, table: &[(&str, Diagnosis)]) -> Option<Diagnosis> {
+    table.iter().find(|(words, _)| output.contains(words)).map(|(_, diagnosis)| diagnosis.clone())
 }
 
-fn named(said: &str) -> Option<Diagnosis> {
-    said.lines().find_map(|line| {
+fn named(output: &str) -> Option<Diagnosis> {
+    output.lines().find_map(|line| {
         let quoted = |prefix: &str, suffix: &str| Some(line.strip_prefix(prefix)?.strip_suffix(suffix)?.to_owned());
         if let Some(package) = line.strip_prefix("E: Unable to locate package ") {
             Some(Diagnosis::UnknownPackage(package.trim_end().to_owned()))
@@ -118,10 +118,10 @@ fn named(said: &str) -> Option<Diagnosis> {
         {
             Some(Diagnosis::NoArchive(package))
         } else if line.starts_with("E: Packages need to be removed but remove is disabled") {
-            Some(Diagnosis::Removal(removals(said)))
+            Some(Diagnosis::Removal(removals(output)))
         } else if let Some(package) = line.strip_prefix("dpkg: error processing package ") {
             let package = package.split_ascii_whitespace().next()?;
-            said.contains("script subprocess").then(|| Diagnosis::Script { package: package.to_owned() })
+            output.contains("script subprocess").then(|| Diagnosis::Script { package: package.to_owned() })
         } else {
             let key = line.split_once("NO_PUBKEY ")?.1.split_ascii_whitespace().next()?;
             Some(Diagnosis::NoKey(key.to_owned()))
@@ -130,8 +130,8 @@ fn named(said: &str) -> Option<Diagnosis> {
 }
 
 /// The packages listed below apt's heading.
-fn removals(said: &str) -> Vec<String> {
-    let after = said.lines().skip_while(|line| !line.starts_with("The following packages will be REMOVED")).skip(1);
+fn removals(output: &str) -> Vec<String> {
+    let after = output.lines().skip_while(|line| !line.starts_with("The following packages will be REMOVED")).skip(1);
     let names = after.take_while(|line| line.starts_with(' ')).flat_map(str::split_ascii_whitespace);
     names.map(|name| name.trim_end_matches('*').to_owned()).collect()
 }
@@ -255,14 +255,14 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn means(said: &str, expected: Diagnosis) {
-        assert_eq!(meaning(said), Some(expected));
+    fn diagnoses(output: &str, expected: Diagnosis) {
+        assert_eq!(diagnose(output), Some(expected));
     }
 
     #[test]
     fn an_unknown_package_is_named() {
-        let said = "Reading package lists...\nE: Unable to locate package nosuchpkg\n";
-        means(said, Diagnosis::UnknownPackage("nosuchpkg".into()));
+        let output = "Reading package lists...\nE: Unable to locate package nosuchpkg\n";
+        diagnoses(output, Diagnosis::UnknownPackage("nosuchpkg".into()));
         let hint = Diagnosis::UnknownPackage("libsodum-dev".into()).hint(&["libsodium-dev".into()]);
         assert_eq!(hint, "no apt source of this node offers `libsodum-dev`; did you mean `libsodium-dev`");
     }
@@ -270,41 +270,41 @@ mod tests {
     #[test]
     fn an_unknown_version_is_named_with_its_package() {
         let (version, package) = ("9".into(), "jq".into());
-        means("E: Version '9' for 'jq' was not found\n", Diagnosis::UnknownVersion { version, package });
+        diagnoses("E: Version '9' for 'jq' was not found\n", Diagnosis::UnknownVersion { version, package });
     }
 
     #[test]
     fn a_virtual_package_is_not_reported_as_unknown() {
-        let said = "E: Package 'libcurl-dev' has no installation candidate\n";
-        means(said, Diagnosis::NoCandidate("libcurl-dev".into()));
+        let output = "E: Package 'libcurl-dev' has no installation candidate\n";
+        diagnoses(output, Diagnosis::NoCandidate("libcurl-dev".into()));
     }
 
     #[test]
     fn unmet_dependencies_differ_from_a_node_that_was_already_broken() {
-        let said = "The following packages have unmet dependencies:\n \
+        let output = "The following packages have unmet dependencies:\n \
                     jq : Depends: libjq1 (= 1.6-2.1+deb12u2) but 1.6-2.1+deb12u3 is to be installed\n\
                     E: Unable to correct problems, you have held broken packages.\n";
-        means(said, Diagnosis::Unmet);
-        let said = "E: Unmet dependencies. Try 'apt --fix-broken install' with no packages (or specify a solution).";
-        means(said, Diagnosis::BrokenBefore);
+        diagnoses(output, Diagnosis::Unmet);
+        let output = "E: Unmet dependencies. Try 'apt --fix-broken install' with no packages (or specify a solution).";
+        diagnoses(output, Diagnosis::BrokenBefore);
     }
 
     #[test]
     fn packages_that_would_be_removed_are_listed() {
-        let said = "The following packages will be REMOVED:\n  less libfoo*\nThe following held packages will be \
+        let output = "The following packages will be REMOVED:\n  less libfoo*\nThe following held packages will be \
                     changed:\n  less\nE: Packages need to be removed but remove is disabled.\n";
-        means(said, Diagnosis::Removal(vec!["less".into(), "libfoo".into()]));
+        diagnoses(output, Diagnosis::Removal(vec!["less".into(), "libfoo".into()]));
     }
 
     #[test]
     fn a_held_lock_differs_from_a_lock_without_permission() {
-        means(
+        diagnoses(
             "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 403 (perl)\nE: Unable to acquire \
              the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?",
             Diagnosis::Locked,
         );
-        means("dpkg: error: dpkg frontend lock was locked by another process with pid 403", Diagnosis::Locked);
-        means(
+        diagnoses("dpkg: error: dpkg frontend lock was locked by another process with pid 403", Diagnosis::Locked);
+        diagnoses(
             "E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)\nE: Unable to \
              acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), are you root?",
             Diagnosis::NotRoot,
@@ -313,48 +313,51 @@ mod tests {
 
     #[test]
     fn problems_of_the_node_are_recognised() {
-        means(
+        diagnoses(
             "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem. ",
             Diagnosis::Interrupted,
         );
-        means(
+        diagnoses(
             "E: The package probe needs to be reinstalled, but I can't find an archive for it.",
             Diagnosis::NoArchive("probe".into()),
         );
-        means("E: You don't have enough free space in /var/cache/apt/archives/.", Diagnosis::DiskFull);
-        means(
+        diagnoses("E: You don't have enough free space in /var/cache/apt/archives/.", Diagnosis::DiskFull);
+        diagnoses(
             "dpkg: error processing archive /x/a.deb (--unpack):\n cannot copy extracted data for './usr/bin/a' to \
              '/usr/bin/a.dpkg-new': failed to write (No space left on device)",
             Diagnosis::DiskFull,
         );
-        means("E: Could not open file /var/lib/dpkg/lock - open (30: Read-only file system)", Diagnosis::ReadOnly);
+        diagnoses("E: Could not open file /var/lib/dpkg/lock - open (30: Read-only file system)", Diagnosis::ReadOnly);
     }
 
     #[test]
     fn problems_of_a_source_are_recognised() {
-        means(
+        diagnoses(
             "W: GPG error: http://x bookworm-backports InRelease: The following signatures couldn't be verified because \
              the public key is not available: NO_PUBKEY 6ED0E7B82643E131 NO_PUBKEY 78DBA3BC47EF2265\nE: The repository \
              'http://x bookworm-backports InRelease' is not signed.",
             Diagnosis::NoKey("6ED0E7B82643E131".into()),
         );
-        means(
+        diagnoses(
             "E: Release file for http://x/dists/s/InRelease is not valid yet (invalid for another 3h 2min 1s). Updates \
              for this repository will not be applied.",
             Diagnosis::Clock,
         );
-        means(
+        diagnoses(
             "E: Release file for http://x/dists/s/InRelease is expired (invalid since 3d 1h). Updates for this \
              repository will not be applied.",
             Diagnosis::Clock,
         );
-        means("E: The repository 'http://x nosuchsuite Release' does not have a Release file.", Diagnosis::Gone);
-        means("E: Failed to fetch http://x/a.deb  404  Not Found [IP: 192.0.2.1 80]", Diagnosis::Gone);
-        means("E: Failed to fetch http://x/a.deb  403  Forbidden [IP: 127.0.0.1 80]", Diagnosis::Forbidden);
-        means("E: Failed to fetch file:/srv/repo/./p.deb  Hash Sum mismatch", Diagnosis::HashMismatch);
-        means("W: Failed to fetch http://x/InRelease  Temporary failure resolving 'x'", Diagnosis::Unresolved);
-        means("W: Failed to fetch http://nosuch.invalid/x  Could not resolve 'nosuch.invalid'", Diagnosis::Unresolved);
-        means(
+        diagnoses("E: The repository 'http://x nosuchsuite Release' does not have a Release file.", Diagnosis::Gone);
+        diagnoses("E: Failed to fetch http://x/a.deb  404  Not Found [IP: 192.0.2.1 80]", Diagnosis::Gone);
+        diagnoses("E: Failed to fetch http://x/a.deb  403  Forbidden [IP: 127.0.0.1 80]", Diagnosis::Forbidden);
+        diagnoses("E: Failed to fetch file:/srv/repo/./p.deb  Hash Sum mismatch", Diagnosis::HashMismatch);
+        diagnoses("W: Failed to fetch http://x/InRelease  Temporary failure resolving 'x'", Diagnosis::Unresolved);
+        diagnoses(
+            "W: Failed to fetch http://nosuch.invalid/x  Could not resolve 'nosuch.invalid'",
+            Diagnosis::Unresolved,
+        );
+        diagnoses(
             "W: Failed to fetch http://127.0.0.1:9/x/./InRelease  Could not connect to 127.0.0.1:9 (127.0.0.1). - \
              connect (111: Connection refused)",
             Diagnosis::Unreachable,
@@ -363,7 +366,7 @@ mod tests {
 
     #[test]
     fn a_failed_maintainer_script_is_reported_with_its_package() {
-        means(
+        diagnoses(
             "dpkg: error processing package probe (--configure):\n installed probe package post-installation script \
              subprocess returned error exit status 1\nErrors were encountered while processing:\n probe\nE: Sub-process \
              /usr/bin/dpkg returned an error code (1)\n",
@@ -381,6 +384,6 @@ mod tests {
 
     #[test]
     fn unknown_output_has_no_diagnosis() {
-        assert_eq!(meaning("E: Something nobody has seen before\n"), None);
+        assert_eq!(diagnose("E: An unknown message\n"), None);
     }
 }

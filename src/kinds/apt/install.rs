@@ -35,14 +35,14 @@ pub(super) async fn run(ctx: &Context, request: Request<'_>, mut archives: Vec<A
     let (mut renewed, mut repaired) = (false, false);
     loop {
         dpkg_locks::wait(ctx, &dpkg_locks::DPKG).await;
-        place(ctx, &archives)?;
+        fill_archive_folder(ctx, &archives)?;
         let started = Timestamp::now();
-        let Err(obstacle) = once(ctx, &folder, request, archives.len()).await else {
+        let Err(obstacle) = run_once(ctx, &folder, request, archives.len()).await else {
             ctx.progress.task_finished("install", started, true);
             clean(ctx, &archives);
             return Ok(());
         };
-        match obstacle.meaning {
+        match obstacle.diagnosis {
             Some(Diagnosis::Locked) => tokio::time::sleep(dpkg_locks::INTERVAL).await,
             Some(Diagnosis::Interrupted) if !repaired => {
                 repaired = true;
@@ -65,7 +65,7 @@ pub(super) async fn run(ctx: &Context, request: Request<'_>, mut archives: Vec<A
 pub(super) async fn run_locked(ctx: &Context, wanted: &AptInstall, locked: &[LockedDeb]) -> Result<(), Problem> {
     let before = dpkg::state(ctx)?;
     // Another step may already have installed shared dependencies.
-    let locked: Vec<LockedDeb> = locked.iter().filter(|deb| !verify::has(&before, deb)).cloned().collect();
+    let locked: Vec<LockedDeb> = locked.iter().filter(|deb| !verify::has_locked(&before, deb)).cloned().collect();
     let files: Vec<PathBuf> = locked.iter().map(|deb| folder(ctx).join("archives").join(&deb.file)).collect();
     run(ctx, Request::Locked(wanted, &files), locked.iter().map(Archive::of).collect()).await?;
     let asked = |deb: &&LockedDeb| wanted.packages.iter().any(|package| package.name == deb.name);
@@ -78,7 +78,7 @@ pub(super) async fn run_locked(ctx: &Context, wanted: &AptInstall, locked: &[Loc
     Ok(())
 }
 
-async fn once(ctx: &Context, folder: &Path, request: Request<'_>, archives: usize) -> Result<(), AptError> {
+async fn run_once(ctx: &Context, folder: &Path, request: Request<'_>, archives: usize) -> Result<(), AptError> {
     ctx.progress.now("installing", None);
     let cmd = ctx.logins.for_apt(command::install(folder, request), &ctx.on_node(APT_AUTH))?;
     let cmd = cmd.log(ctx.logs.join(super::LOG));
@@ -88,7 +88,7 @@ async fn once(ctx: &Context, folder: &Path, request: Request<'_>, archives: usiz
 
 /// Fills the archive folder with the checked archives of this transaction, and nothing else. apt does not check the
 /// digest of a file that already has the right name and size.
-fn place(ctx: &Context, archives: &[Archive]) -> Result<(), FsError> {
+fn fill_archive_folder(ctx: &Context, archives: &[Archive]) -> Result<(), FsError> {
     let (pool, folder) = (pool(ctx), folder(ctx).join("archives"));
     fs::remove_tree(&folder)?;
     fs::create_dirs(&folder.join("partial"), 0o755)?;
@@ -109,7 +109,7 @@ fn clean(ctx: &Context, archives: &[Archive]) {
 fn watcher(progress: Progress, archives: usize) -> LineWatcher {
     let done = AtomicU64::new(0);
     Arc::new(move |line: &str| {
-        let Some((verb, package)) = stage(line) else { return };
+        let Some((verb, package)) = dpkg_action(line) else { return };
         // Each package is unpacked once and set up once.
         let total = 2 * archives as u64;
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
@@ -119,7 +119,7 @@ fn watcher(progress: Progress, archives: usize) -> LineWatcher {
 }
 
 /// The action and the package of a line of dpkg's output.
-fn stage(line: &str) -> Option<(&'static str, &str)> {
+fn dpkg_action(line: &str) -> Option<(&'static str, &str)> {
     let (verb, rest) = match line.strip_prefix("Unpacking ") {
         Some(rest) => ("unpacking", rest),
         None => ("setting up", line.strip_prefix("Setting up ")?),
@@ -134,9 +134,9 @@ mod tests {
 
     #[test]
     fn progress_is_read_from_dpkg_output() {
-        assert_eq!(stage("Unpacking libonig5:amd64 (6.9.8-1) ..."), Some(("unpacking", "libonig5")));
-        assert_eq!(stage("Setting up jq (1.6-2.1+deb12u3) ..."), Some(("setting up", "jq")));
-        assert_eq!(stage("Preparing to unpack .../jq_1.6_amd64.deb ..."), None);
-        assert_eq!(stage("Setting up "), None);
+        assert_eq!(dpkg_action("Unpacking libonig5:amd64 (6.9.8-1) ..."), Some(("unpacking", "libonig5")));
+        assert_eq!(dpkg_action("Setting up jq (1.6-2.1+deb12u3) ..."), Some(("setting up", "jq")));
+        assert_eq!(dpkg_action("Preparing to unpack .../jq_1.6_amd64.deb ..."), None);
+        assert_eq!(dpkg_action("Setting up "), None);
     }
 }

@@ -38,7 +38,7 @@ pub async fn lock(
     bench.update(ctx).await?;
     let request = Request::Packages(wanted);
     ctx.progress.now("asking apt", None);
-    let printed = ctx.runner.run(&bench.apart(command::print_uris(&bench.folder, request))).await;
+    let printed = ctx.runner.run(&bench.isolated(command::print_uris(&bench.folder, request))).await;
     let printed = printed.map_err(|error| AptError::from(error).error)?;
     if printed.code != 0 {
         return Err(AptError::of(&title(request), &printed).explained(ctx, &resolve::folder(ctx)).await);
@@ -99,7 +99,7 @@ impl AptSandbox {
     }
 
     /// The command, changed to use these folders.
-    fn apart(&self, mut cmd: Cmd) -> Cmd {
+    fn isolated(&self, mut cmd: Cmd) -> Cmd {
         let options = self.options.iter().flat_map(|option| ["-o".to_owned(), option.clone()]);
         cmd.args.splice(0..0, options);
         cmd
@@ -117,7 +117,7 @@ impl AptSandbox {
     }
 
     async fn update(&self, ctx: &Context) -> Result<(), Problem> {
-        update::run(ctx, &self.apart(command::update(&self.folder))).await?.warn(ctx);
+        update::run(ctx, &self.isolated(command::update(&self.folder))).await?.warn(ctx);
         Ok(())
     }
 }

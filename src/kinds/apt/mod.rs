@@ -74,7 +74,7 @@ pub struct Prepared {
 /// changes nothing outside the agent's cache. A local file that is not a Debian package refuses the run.
 pub async fn prepare(ctx: &Context, wanted: &AptInstall) -> Result<Prepared, Problem> {
     command::set_selections(&wanted.debconf)?;
-    let debs = verify::debs(ctx, &wanted.debs).await?;
+    let debs = verify::control_fields(ctx, &wanted.debs).await?;
     let stamp = StateStamp::of_node(ctx);
     if let Some(locked) = &wanted.locked {
         fetch_locked(ctx, locked).await?;
@@ -150,7 +150,7 @@ async fn answer_debconf(ctx: &Context, answers: &[DebconfAnswer]) -> Result<(), 
     let cmd = command::set_selections(answers)?;
     loop {
         let done = ctx.runner.run(&cmd).await?;
-        if hints::meaning(&done.stderr) != Some(Diagnosis::Locked) {
+        if hints::diagnose(&done.stderr) != Some(Diagnosis::Locked) {
             return Ok(done.ok(&cmd).map(drop)?);
         }
         // debconf does not report the holder of its lock.

@@ -17,7 +17,7 @@ pub(super) async fn run(ctx: &Context, files: &[PathBuf], debs: &[DebControl]) -
     if state.broken().is_empty() {
         return Ok(());
     }
-    let again = again(&state, files, debs);
+    let again = packages_to_unpack(&state, files, debs);
     let repaired = async {
         let archives = resolve::resolve(ctx, Request::Repair(&again), false).await?;
         install::run(ctx, Request::Repair(&again), archives).await
@@ -31,7 +31,7 @@ pub(super) async fn run(ctx: &Context, files: &[PathBuf], debs: &[DebControl]) -
 }
 
 /// The packages that must be unpacked again: by file if this step has the file, otherwise by name.
-fn again(dpkg: &Dpkg, files: &[PathBuf], debs: &[DebControl]) -> Vec<String> {
+fn packages_to_unpack(dpkg: &Dpkg, files: &[PathBuf], debs: &[DebControl]) -> Vec<String> {
     let half = dpkg.half_unpacked().into_iter();
     half.map(|name| match files.iter().zip(debs).find(|(_, deb)| deb.package == name) {
         Some((file, _)) => file.display().to_string(),
@@ -51,6 +51,6 @@ mod tests {
         let deb =
             |package: &str| DebControl { package: package.into(), version: "1".into(), architecture: "all".into() };
         let files = ["/files/other.deb".into(), "/files/driver.deb".into()];
-        assert_eq!(again(&dpkg, &files, &[deb("other"), deb("driver")]), ["/files/driver.deb", "less"]);
+        assert_eq!(packages_to_unpack(&dpkg, &files, &[deb("other"), deb("driver")]), ["/files/driver.deb", "less"]);
     }
 }

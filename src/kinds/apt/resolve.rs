@@ -58,13 +58,13 @@ pub(super) async fn transaction(ctx: &Context, request: Request<'_>) -> Result<V
 }
 
 fn not_fetched(error: HttpError) -> AptError {
-    let meaning = download::staleness(&error);
+    let diagnosis = download::staleness(&error);
     let mut error = Problem::from(error);
-    if meaning.is_some() {
+    if diagnosis.is_some() {
         // The address comes from a package index, so the reader cannot correct it.
         error.hint = None;
     }
-    AptError { error, update_may_help: meaning.is_some(), meaning }
+    AptError { error, update_may_help: diagnosis.is_some(), diagnosis }
 }
 
 /// Computes a transaction, and updates the lists if the present ones are not sufficient. `tried` means that the

@@ -104,18 +104,18 @@ fn jq() -> AptInstall {
     AptInstall { packages, ..AptInstall::default() }
 }
 
-fn said(code: i32, stderr: &str) -> Finished {
+fn exits(code: i32, stderr: &str) -> Finished {
     Finished { code, stdout: String::new(), stderr: stderr.into() }
 }
 
 fn installs(root: &Path) -> Finished {
     write(&root.join(STATUS), &format!("{EMPTY}{WITH_JQ}"));
-    said(0, "")
+    exits(0, "")
 }
 
 #[tokio::test]
 async fn lists_that_have_the_package_are_not_updated() {
-    let node = Node::new(EMPTY, |root, verb, _| if verb == "install" { installs(root) } else { said(0, "") });
+    let node = Node::new(EMPTY, |root, verb, _| if verb == "install" { installs(root) } else { exits(0, "") });
     node.run(&jq()).await.expect("jq comes");
     assert_eq!(node.verbs(), ["print", "install"]);
 }
@@ -123,9 +123,9 @@ async fn lists_that_have_the_package_are_not_updated() {
 #[tokio::test]
 async fn lists_without_the_package_are_updated_once() {
     let node = Node::new(EMPTY, |root, verb, before| match (verb, before) {
-        ("print", 0) => said(100, UNKNOWN),
+        ("print", 0) => exits(100, UNKNOWN),
         ("install", _) => installs(root),
-        _ => said(0, ""),
+        _ => exits(0, ""),
     });
     node.run(&jq()).await.expect("jq comes");
     assert_eq!(node.verbs(), ["print", "update", "print", "install"]);
@@ -133,7 +133,7 @@ async fn lists_without_the_package_are_updated_once() {
 
 #[tokio::test]
 async fn an_unknown_package_fails_before_anything_is_installed() {
-    let node = Node::new(EMPTY, |_, verb, _| if verb == "print" { said(100, UNKNOWN) } else { said(0, "") });
+    let node = Node::new(EMPTY, |_, verb, _| if verb == "print" { exits(100, UNKNOWN) } else { exits(0, "") });
     let error = node.run(&jq()).await.expect_err("unknown");
     assert_eq!(error.causes, ["E: Unable to locate package jq"]);
     assert!(error.hint.expect("a hint").contains("no apt source of this node offers `jq`"));
@@ -143,12 +143,12 @@ async fn an_unknown_package_fails_before_anything_is_installed() {
 #[tokio::test]
 async fn an_unreachable_source_is_a_warning_if_others_are_sufficient() {
     let node = Node::new(EMPTY, |root, verb, before| match (verb, before) {
-        ("print", 0) => said(100, UNKNOWN),
+        ("print", 0) => exits(100, UNKNOWN),
         ("update", _) => {
-            said(0, "W: Failed to fetch http://dead.invalid/InRelease  Could not resolve 'dead.invalid'\n")
+            exits(0, "W: Failed to fetch http://dead.invalid/InRelease  Could not resolve 'dead.invalid'\n")
         }
         ("install", _) => installs(root),
-        _ => said(0, ""),
+        _ => exits(0, ""),
     });
     node.run(&jq()).await.expect("jq comes from elsewhere");
     let warnings = node.warnings.lock().expect("no panic while held");
@@ -157,7 +157,7 @@ async fn an_unreachable_source_is_a_warning_if_others_are_sufficient() {
 
 #[tokio::test]
 async fn exit_0_without_the_package_is_a_failure() {
-    let node = Node::new(EMPTY, |_, _, _| said(0, ""));
+    let node = Node::new(EMPTY, |_, _, _| exits(0, ""));
     let error = node.run(&jq()).await.expect_err("nothing came");
     assert_eq!(error.causes, ["`jq` is not installed"]);
 }
@@ -166,7 +166,7 @@ async fn exit_0_without_the_package_is_a_failure() {
 async fn a_failed_command_with_the_package_installed_is_only_a_warning() {
     let node = Node::new(EMPTY, |root, verb, _| match verb {
         "install" => Finished { code: 100, ..installs(root) },
-        _ => said(0, ""),
+        _ => exits(0, ""),
     });
     node.run(&jq()).await.expect("jq is there");
     assert_eq!(node.warnings.lock().expect("no panic while held").len(), 1);
@@ -179,10 +179,10 @@ async fn after_a_killed_dpkg_the_node_is_repaired_and_the_transaction_recomputed
         // A different length changes the file, whatever the resolution of its time.
         "configure" => {
             write(&root.join(STATUS), &format!("{EMPTY}\n"));
-            said(0, "")
+            exits(0, "")
         }
         "install" => installs(root),
-        _ => said(0, ""),
+        _ => exits(0, ""),
     });
     node.run(&jq()).await.expect("jq comes");
     assert_eq!(node.verbs(), ["print", "configure", "print", "install"]);
@@ -192,10 +192,10 @@ async fn after_a_killed_dpkg_the_node_is_repaired_and_the_transaction_recomputed
 async fn a_lock_taken_by_another_process_is_waited_for() {
     let node = Node::new(EMPTY, |root, verb, before| match (verb, before) {
         ("install", 0) => {
-            said(100, "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 403 (apt-get)\n")
+            exits(100, "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 403 (apt-get)\n")
         }
         ("install", _) => installs(root),
-        _ => said(0, ""),
+        _ => exits(0, ""),
     });
     node.run(&jq()).await.expect("jq comes at last");
     assert_eq!(node.verbs(), ["print", "install", "install"]);
@@ -203,7 +203,7 @@ async fn a_lock_taken_by_another_process_is_waited_for() {
 
 #[tokio::test]
 async fn packages_installed_by_another_process_are_not_installed_again() {
-    let node = Node::new(EMPTY, |_, _, _| said(0, ""));
+    let node = Node::new(EMPTY, |_, _, _| exits(0, ""));
     let prepared = prepare(&node.ctx, &jq()).await.expect("apt answers");
     installs(&node.ctx.root);
     act(&node.ctx, &jq(), prepared).await.expect("jq is there");
@@ -215,7 +215,7 @@ async fn debconf_answers_are_set_before_the_installation() {
     let mut wanted = jq();
     let (package, question) = ("jq".into(), "jq/licence".into());
     wanted.debconf.push(DebconfAnswer { package, question, kind: "boolean".into(), value: "true".into() });
-    let node = Node::new(EMPTY, |root, verb, _| if verb == "install" { installs(root) } else { said(0, "") });
+    let node = Node::new(EMPTY, |root, verb, _| if verb == "install" { installs(root) } else { exits(0, "") });
     node.run(&wanted).await.expect("jq comes");
     assert_eq!(node.verbs(), ["print", "answers", "install"]);
 }
@@ -227,7 +227,7 @@ async fn an_archive_not_checked_in_this_run_is_never_given_to_apt() {
             assert!(!root.join("cache/apt/archives/planted_1_all.deb").exists());
             installs(root)
         }
-        _ => said(0, ""),
+        _ => exits(0, ""),
     });
     write(&node.ctx.cache.join("apt/archives/planted_1_all.deb"), "planted");
     node.run(&jq()).await.expect("jq comes");
@@ -236,8 +236,8 @@ async fn an_archive_not_checked_in_this_run_is_never_given_to_apt() {
 #[tokio::test]
 async fn a_file_that_is_not_a_package_is_refused() {
     let node = Node::new(EMPTY, |_, verb, _| match verb {
-        "look up" => said(2, "dpkg-deb: error: '/x.deb' is not a Debian format archive\n"),
-        _ => said(0, ""),
+        "look up" => exits(2, "dpkg-deb: error: '/x.deb' is not a Debian format archive\n"),
+        _ => exits(0, ""),
     });
     let wanted = AptInstall { debs: vec!["/x.deb".into()], ..jq() };
     assert!(prepare(&node.ctx, &wanted).await.expect_err("no package").refused);
@@ -255,7 +255,7 @@ fn source(fingerprint: &str) -> AptSources {
 
 #[tokio::test]
 async fn a_source_is_written_once_and_only_its_lists_are_updated() {
-    let node = Node::new(EMPTY, |_, _, _| said(0, ""));
+    let node = Node::new(EMPTY, |_, _, _| exits(0, ""));
     let wanted = source(key::tests::FINGERPRINT);
     sources::act(&node.ctx, &wanted).await.expect("it is written");
     let file = node.folder.path().join("etc/apt/sources.list.d/example.sources");
@@ -270,7 +270,7 @@ async fn a_source_is_written_once_and_only_its_lists_are_updated() {
 
 #[tokio::test]
 async fn a_wrong_fingerprint_is_refused_and_nothing_is_written() {
-    let node = Node::new(EMPTY, |_, _, _| said(0, ""));
+    let node = Node::new(EMPTY, |_, _, _| exits(0, ""));
     let wanted = source("0123456789ABCDEF0123456789ABCDEF01234567");
     for error in [
         sources::prepare(&wanted).expect_err("another key"),

@@ -17,47 +17,47 @@ use crate::{
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Update {
     /// apt's message about each source that could not be read.
-    pub(super) troubles: Vec<String>,
+    pub(super) failures: Vec<String>,
     /// The diagnosis of these messages.
-    pub(super) meaning: Option<Diagnosis>,
+    pub(super) diagnosis: Option<Diagnosis>,
 }
 
 impl Update {
-    fn of(said: &str) -> Self {
-        let troubles: Vec<String> = said.lines().filter(|line| is_trouble(line)).map(str::to_owned).collect();
-        let meaning = hints::meaning(&troubles.join("\n"));
-        Self { troubles, meaning }
+    fn of(output: &str) -> Self {
+        let failures: Vec<String> = output.lines().filter(|line| is_failure(line)).map(str::to_owned).collect();
+        let diagnosis = hints::diagnose(&failures.join("\n"));
+        Self { failures, diagnosis }
     }
 
     /// Whether the same update may succeed later.
     pub(super) fn is_transient(&self) -> bool {
-        self.meaning.as_ref().is_some_and(Diagnosis::is_transient)
+        self.diagnosis.as_ref().is_some_and(Diagnosis::is_transient)
     }
 
     /// Reports failed sources as warnings, because other sources may be sufficient.
     pub(super) fn warn(&self, ctx: &Context) {
-        for trouble in &self.troubles {
-            let remedy = login_remedy(ctx, trouble).map(|remedy| format!("; {remedy}")).unwrap_or_default();
-            ctx.progress.warn(format!("apt: {}{remedy}", trouble.trim_start_matches(['E', 'W', ':', ' '])));
+        for failure in &self.failures {
+            let remedy = login_remedy(ctx, failure).map(|remedy| format!("; {remedy}")).unwrap_or_default();
+            ctx.progress.warn(format!("apt: {}{remedy}", failure.trim_start_matches(['E', 'W', ':', ' '])));
         }
     }
 
     /// Adds the messages of failed sources to an error, because they may be its cause.
     pub(super) fn add_to(self, ctx: &Context, mut error: Problem) -> Problem {
-        if self.troubles.is_empty() {
+        if self.failures.is_empty() {
             return error;
         }
         // The package may be unknown only because its source could not be read.
-        if let Some(meaning) = self.meaning {
-            let remedy = login_remedy(ctx, &self.troubles.join("\n")).unwrap_or_else(|| meaning.hint(&[]));
+        if let Some(diagnosis) = self.diagnosis {
+            let remedy = login_remedy(ctx, &self.failures.join("\n")).unwrap_or_else(|| diagnosis.hint(&[]));
             error.hint = Some(format!("not every package source could be read: {remedy}"));
         }
-        error.causes.extend(self.troubles);
+        error.causes.extend(self.failures);
         error
     }
 }
 
-fn is_trouble(line: &str) -> bool {
+fn is_failure(line: &str) -> bool {
     let summary = ["W: Some index files failed to download", "E: Some index files failed to download"];
     (line.starts_with("E: ") || line.starts_with("W: Failed to fetch") || line.starts_with("W: GPG error"))
         && !summary.iter().any(|summary| line.starts_with(summary))
@@ -73,14 +73,16 @@ pub(super) async fn run(ctx: &Context, cmd: &Cmd) -> Result<Update, Problem> {
         let started = Timestamp::now();
         let done = ctx.runner.run(&cmd).await.map_err(|error| AptError::from(error).error)?;
         let update = Update::of(&done.stderr);
-        match update.meaning {
+        match update.diagnosis {
             Some(Diagnosis::Locked) => tokio::time::sleep(dpkg_locks::INTERVAL).await,
-            Some(ref meaning @ (Diagnosis::NotRoot | Diagnosis::DiskFull | Diagnosis::ReadOnly)) if done.code != 0 => {
+            Some(ref diagnosis @ (Diagnosis::NotRoot | Diagnosis::DiskFull | Diagnosis::ReadOnly))
+                if done.code != 0 =>
+            {
                 ctx.progress.task_finished("update", started, false);
-                return Err(AptError::of("apt-get update", &done).error.hint(Some(meaning.hint(&[]))));
+                return Err(AptError::of("apt-get update", &done).error.hint(Some(diagnosis.hint(&[]))));
             }
             _ => {
-                ctx.progress.task_finished("update", started, update.troubles.is_empty());
+                ctx.progress.task_finished("update", started, update.failures.is_empty());
                 return Ok(update);
             }
         }
@@ -96,11 +98,11 @@ mod tests {
 
     #[test]
     fn an_unreachable_source_is_detected_although_apt_exits_with_0() {
-        let said = "W: Failed to fetch http://127.0.0.1:9/x/./InRelease  Could not connect to 127.0.0.1:9 (127.0.0.1). - \
+        let output = "W: Failed to fetch http://127.0.0.1:9/x/./InRelease  Could not connect to 127.0.0.1:9 (127.0.0.1). - \
                     connect (111: Connection refused)\nW: Some index files failed to download. They have been ignored, \
                     or old ones used instead.\n";
-        let update = Update::of(said);
-        assert_eq!(update.troubles.len(), 1);
+        let update = Update::of(output);
+        assert_eq!(update.failures.len(), 1);
         assert!(update.is_transient());
     }
 

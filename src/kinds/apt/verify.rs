@@ -20,7 +20,7 @@ pub(super) struct DebControl {
 }
 
 /// Reads the control fields of each file. A file that is not a Debian package refuses the run.
-pub(super) async fn debs(ctx: &Context, files: &[PathBuf]) -> Result<Vec<DebControl>, Problem> {
+pub(super) async fn control_fields(ctx: &Context, files: &[PathBuf]) -> Result<Vec<DebControl>, Problem> {
     let mut debs = Vec::with_capacity(files.len());
     for file in files {
         let cmd = command::control(file);
@@ -51,7 +51,7 @@ pub(super) fn verify(dpkg: &Dpkg, wanted: &AptInstall, debs: &[DebControl]) -> R
 }
 
 /// Whether a package is installed in its locked version.
-pub(super) fn has(dpkg: &Dpkg, LockedDeb { name, version, arch, .. }: &LockedDeb) -> bool {
+pub(super) fn has_locked(dpkg: &Dpkg, LockedDeb { name, version, arch, .. }: &LockedDeb) -> bool {
     let qualified = if arch == "all" { name.clone() } else { format!("{name}:{arch}") };
     dpkg.installed_version(&qualified) == Some(version)
 }
@@ -75,7 +75,7 @@ fn missing<'a>(dpkg: &'a Dpkg, wanted: &'a AptInstall, debs: &'a [DebControl]) -
             None => Some(format!("`{package}` is not installed")),
         }
     });
-    let locked = wanted.locked.iter().flatten().filter(|deb| !has(dpkg, deb)).map(|deb| {
+    let locked = wanted.locked.iter().flatten().filter(|deb| !has_locked(dpkg, deb)).map(|deb| {
         let LockedDeb { name, version, .. } = deb;
         match dpkg.installed_version(name) {
             Some(installed) => format!("`{name}` is installed as {installed}, but the lock has {version}"),

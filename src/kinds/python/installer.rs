@@ -75,7 +75,7 @@ impl Installer {
             cmd = cmd.arg("--break-system-packages");
         }
         if request.dry {
-            cmd = leaving_no_trace(cmd);
+            cmd = without_byte_code(cmd);
         }
         match (self, request.dry, install.compile) {
             (Self::Uv { .. }, true, _) => cmd = cmd.arg("--dry-run"),
@@ -136,8 +136,8 @@ impl Installer {
     /// The command that checks the installed distributions for conflicts.
     pub(super) fn check(&self, interpreter: &Path) -> Cmd {
         match self {
-            Self::Uv { .. } => leaving_no_trace(self.uv(&["pip", "check"], interpreter)),
-            Self::Pip => leaving_no_trace(pip("check", interpreter)),
+            Self::Uv { .. } => without_byte_code(self.uv(&["pip", "check"], interpreter)),
+            Self::Pip => without_byte_code(pip("check", interpreter)),
         }
     }
 
@@ -171,7 +171,7 @@ fn pip(verb: &str, interpreter: &Path) -> Cmd {
 }
 
 /// Prevents Python from rewriting stale byte code, because a check must not change the environment.
-pub(super) fn leaving_no_trace(cmd: Cmd) -> Cmd {
+pub(super) fn without_byte_code(cmd: Cmd) -> Cmd {
     cmd.env("PYTHONDONTWRITEBYTECODE", "1")
 }
 

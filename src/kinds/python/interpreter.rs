@@ -5,11 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Context;
-use crate::{
-    digest::Digest,
-    facts::PythonEnv,
-    steps::blocking::{run_blocking, words},
-};
+use crate::{digest::Digest, facts::PythonEnv, task};
 
 /// The identity of an interpreter. Renaming a field changes all keys that contain it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,10 +25,8 @@ impl Interpreter {
         let (major, minor, patch) = env.version;
         let folder = Path::new("/").join(env.site_packages.strip_prefix(&ctx.root).unwrap_or(&env.site_packages));
         let program = env.interpreter.clone();
-        let digest = move || {
-            program.canonicalize().and_then(|real| Digest::sha256_of_file(&real)).map_err(|error| words(&error))
-        };
-        let sha256 = run_blocking(digest).await.ok()?.hex().to_owned();
+        let digest = move || program.canonicalize().and_then(|real| Digest::sha256_of_file(&real));
+        let sha256 = task::blocking(digest).await.ok()?.ok()?.hex().to_owned();
         Some(Self { version: format!("{major}.{minor}.{patch}"), sha256, folder })
     }
 }

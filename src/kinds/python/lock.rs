@@ -12,11 +12,11 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
-    Context, Problem, cache, explained, guard,
+    Context, Problem, cache, guard,
     index::PipConfig,
     index_auth,
     installer::{Installer, Request},
-    text,
+    installer_problem, text,
 };
 use crate::{
     digest::Digest,
@@ -52,7 +52,7 @@ pub async fn lock(
             if let Some(refusal) = guard::explain(ctx, &Installer::Pip, wanted, &request).await {
                 return Err(refusal);
             }
-            let error = explained(ctx, wanted, "the Python requirements cannot be resolved", &error).await;
+            let error = installer_problem(ctx, wanted, "the Python requirements cannot be resolved", &error).await;
             let kept = (!keep.is_empty())
                 .then(|| "locked versions are kept; allow newer ones with `nodeagent lock --upgrade`".to_owned());
             return Err(error.hint(kept));

@@ -85,7 +85,7 @@ pub(super) fn command(
 pub(super) const UV_NOTE: &str = "uv_cache.json";
 
 /// Removes uv's note from installed distributions, so that the same lock gives the same files on every node.
-pub(super) fn forget_local_files<'a>(env: &PythonEnv, names: impl Iterator<Item = &'a String>) -> Result<(), FsError> {
+pub(super) fn remove_uv_notes<'a>(env: &PythonEnv, names: impl Iterator<Item = &'a String>) -> Result<(), FsError> {
     let installed = names.filter_map(|name| env.distributions.get(name));
     for folder in installed.map(|found| &found.folder).filter(|folder| folder.join(UV_NOTE).is_file()) {
         let record = folder.join("RECORD");
@@ -102,7 +102,7 @@ pub(super) fn forget_local_files<'a>(env: &PythonEnv, names: impl Iterator<Item 
 }
 
 /// The files of the lock that are not installed in their locked version.
-pub(super) fn lacking(env: &PythonEnv, files: &[LockedDistribution]) -> Vec<LockedDistribution> {
+pub(super) fn not_installed(env: &PythonEnv, files: &[LockedDistribution]) -> Vec<LockedDistribution> {
     files.iter().filter(|file| !missing(env, std::slice::from_ref(*file)).is_empty()).cloned().collect()
 }
 
@@ -150,7 +150,7 @@ mod tests {
             sha256: Digest::sha256(b""),
             only_for: BTreeSet::new(),
         };
-        forget_local_files(&env(), std::iter::once(&file.name)).expect("taken out");
+        remove_uv_notes(&env(), std::iter::once(&file.name)).expect("taken out");
         let record = std::fs::read_to_string(packages.join("a-1.dist-info/RECORD")).expect("there");
         assert_eq!(record, "a.py,,\na-1.dist-info/RECORD,,\n");
         assert!(!packages.join("a-1.dist-info/uv_cache.json").exists());

@@ -55,7 +55,7 @@ use crate::{
     state::Receipt,
     steps::{
         Context,
-        layer::{self as layers, Staged},
+        layer::{self as layers, LayerError, Staged},
     },
 };
 
@@ -95,14 +95,14 @@ pub async fn prepare(ctx: &Context, wanted: &PythonInstall) -> Result<Prepared, 
     {
         return Ok(Prepared::Layer(staged));
     }
-    prepare_installation(ctx, wanted).await.map(Prepared::Installation)
+    Box::pin(prepare_installation(ctx, wanted)).await.map(Prepared::Installation)
 }
 
 async fn prepare_installation(ctx: &Context, wanted: &PythonInstall) -> Result<Installation, Problem> {
     let tool = uv::find(ctx, wanted).await?;
     let _no_trace = no_trace(wanted);
     if let Some(files) = &wanted.locked {
-        wheel_builds::may_be_built(ctx, files)?;
+        wheel_builds::check_source_builds_allowed(ctx, files)?;
         locked::fetch(ctx, wanted, files).await?;
         let conflicts = conflicts(ctx, &tool, wanted).await?;
         return Ok(Installation { tool, constraints: None, conflicts });
@@ -121,7 +121,7 @@ async fn prepare_installation(ctx: &Context, wanted: &PythonInstall) -> Result<I
         if let Some(refusal) = guard::explain(ctx, &tool, wanted, &request).await {
             return Err(refusal);
         }
-        return Err(explained(ctx, wanted, "the Python requirements cannot be resolved", &error).await);
+        return Err(installer_problem(ctx, wanted, "the Python requirements cannot be resolved", &error).await);
     }
     let conflicts = conflicts(ctx, &tool, wanted).await?;
     Ok(Installation { tool, constraints, conflicts })
@@ -142,19 +142,19 @@ pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> R
         // The layer was made from a consistent environment of the same runtime, in which all smoke imports worked.
         Prepared::Layer(staged) => match restore(ctx, wanted, staged).await {
             Ok(()) => return remember_installed(ctx, wanted),
-            Err(why) => {
-                Staged::not_put(ctx, Environment::Python, &why);
-                prepare_installation(ctx, wanted).await?
+            Err(error) => {
+                Staged::warn_not_put(ctx, Environment::Python, &error);
+                Box::pin(prepare_installation(ctx, wanted)).await?
             }
         },
     };
     let _no_trace = no_trace(wanted);
-    for name in repair::forget_unreadable(&wanted.interpreter, &wanted.shipped)? {
+    for name in repair::remove_unreadable(&wanted.interpreter, &wanted.shipped)? {
         ctx.progress.warn(format!("`{name}` was damaged and is installed again if the profile requires it"));
     }
     let began = SystemTime::now();
     let made = install_all(ctx, wanted, &installation).await?;
-    if let Err(error) = look_again(ctx, wanted) {
+    if let Err(error) = verify_installed(ctx, wanted) {
         let _ = repair::clean_up_failed(&ctx.root, wanted, began);
         return Err(error);
     }
@@ -165,7 +165,7 @@ pub async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepared) -> R
         error.causes = new;
         return Err(error);
     }
-    usable(ctx, &wanted.interpreter, &wanted.smoke, Trace::ByteCode).await?;
+    check_imports(ctx, &wanted.interpreter, &wanted.smoke, Trace::ByteCode).await?;
     made.keep(ctx, wanted);
     remember_installed(ctx, wanted)
 }
@@ -180,7 +180,7 @@ async fn install_all(ctx: &Context, wanted: &PythonInstall, installation: &Insta
     // An earlier step may have installed some of them.
     let env = PythonEnv::read(&wanted.interpreter)
         .map_err(|error| Problem::new("the environment cannot be read").because(&error))?;
-    let files = locked::lacking(&env, files);
+    let files = locked::not_installed(&env, files);
     if files.is_empty() && wanted.wheels.is_empty() {
         return Ok(ByteCode::default());
     }
@@ -189,8 +189,8 @@ async fn install_all(ctx: &Context, wanted: &PythonInstall, installation: &Insta
     let built = site.wheels(&locked::sources(ctx, &files)).await?;
     let mut wheels = locked::wheels(ctx, &config, wanted, &files);
     wheels.extend(wheel_builds::to_install(&built).await);
-    let mut code = ByteCode::look(ctx, wanted, interpreter.as_ref(), wheels).await;
-    let compile = wanted.compile && !code.is_any();
+    let mut code = ByteCode::load(ctx, wanted, interpreter.as_ref(), wheels).await;
+    let compile = wanted.compile && !code.has_any();
     let built: Vec<&Path> = built.iter().map(|wheel| wheel.path.as_path()).collect();
     install(ctx, wanted, locked::command(ctx, tool, wanted, &files, &built, compile)?).await?;
     if wanted.compile && !compile {
@@ -202,10 +202,10 @@ async fn install_all(ctx: &Context, wanted: &PythonInstall, installation: &Insta
 }
 
 /// Moves a layer into place and verifies it. On an error the distributions must be installed instead.
-async fn restore(ctx: &Context, wanted: &PythonInstall, staged: Staged) -> Result<(), String> {
+async fn restore(ctx: &Context, wanted: &PythonInstall, staged: Staged) -> Result<(), LayerError> {
     staged.put(ctx).await?;
-    let faults = faults(ctx, wanted).map_err(|error| error.to_string())?;
-    if faults.is_empty() { Ok(()) } else { Err(faults.join("; ")) }
+    let faults = faults(ctx, wanted).unwrap_or_else(|problem| vec![problem.message]);
+    if faults.is_empty() { Ok(()) } else { Err(LayerError::Incomplete(faults)) }
 }
 
 async fn install(ctx: &Context, wanted: &PythonInstall, cmd: Cmd) -> Result<(), Problem> {
@@ -220,14 +220,14 @@ async fn install(ctx: &Context, wanted: &PythonInstall, cmd: Cmd) -> Result<(), 
         Err(error) => {
             // The next run would take half-installed distributions for complete ones.
             let _ = repair::clean_up_failed(&ctx.root, wanted, started.into());
-            Err(explained(ctx, wanted, "the Python distributions could not be installed", &error).await)
+            Err(installer_problem(ctx, wanted, "the Python distributions could not be installed", &error).await)
         }
     }
 }
 
 /// The problem of a failed installer, with a hint. A refused login takes precedence, because it explains other
 /// messages.
-async fn explained(ctx: &Context, wanted: &PythonInstall, message: &str, error: &ExecError) -> Problem {
+async fn installer_problem(ctx: &Context, wanted: &PythonInstall, message: &str, error: &ExecError) -> Problem {
     let failed = Problem::new(message).because(error);
     match index_auth::refusal(ctx, wanted, error.stderr()).await {
         Some((cause, hint)) => failed.cause(cause).hint(hint),
@@ -266,7 +266,7 @@ async fn conflicts(ctx: &Context, tool: &Installer, wanted: &PythonInstall) -> R
         .collect())
 }
 
-fn look_again(ctx: &Context, wanted: &PythonInstall) -> Result<(), Problem> {
+fn verify_installed(ctx: &Context, wanted: &PythonInstall) -> Result<(), Problem> {
     let faults = faults(ctx, wanted)?;
     if faults.is_empty() {
         return Ok(());
@@ -302,7 +302,7 @@ fn faults(ctx: &Context, wanted: &PythonInstall) -> Result<Vec<String>, Problem>
     }
     if let Some(files) = &wanted.locked {
         let names = files.iter().map(|file| &file.name).chain(wanted.wheels.iter().map(|wheel| &wheel.name));
-        locked::forget_local_files(&env, names)?;
+        locked::remove_uv_notes(&env, names)?;
         faults.extend(locked::missing(&env, files));
         return Ok(faults);
     }
@@ -336,7 +336,12 @@ pub(super) enum Trace {
 }
 
 /// Imports each module in a separate process, because an installed distribution may still be unusable.
-pub(super) async fn usable(ctx: &Context, interpreter: &Path, modules: &[String], trace: Trace) -> Result<(), Problem> {
+pub(super) async fn check_imports(
+    ctx: &Context,
+    interpreter: &Path,
+    modules: &[String],
+    trace: Trace,
+) -> Result<(), Problem> {
     const IMPORT: &str = "import importlib, sys\nfor name in sys.argv[1:]:\n    sys.stderr.write('importing ' + name + '\\n')\n    importlib.import_module(name)\n";
     if modules.is_empty() {
         return Ok(());
@@ -345,7 +350,7 @@ pub(super) async fn usable(ctx: &Context, interpreter: &Path, modules: &[String]
     ctx.progress.now("importing the installed modules", None);
     let cmd =
         Cmd::new(interpreter.to_string_lossy()).args(["-c", IMPORT]).args(modules.iter().map(String::as_str)).cwd("/");
-    let cmd = if trace == Trace::None { installer::leaving_no_trace(cmd) } else { cmd };
+    let cmd = if trace == Trace::None { installer::without_byte_code(cmd) } else { cmd };
     let done = ctx.runner.run(&cmd).await?;
     ctx.progress.task_finished("import", started, done.code == 0);
     if done.code == 0 {

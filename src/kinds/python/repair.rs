@@ -33,35 +33,36 @@ pub fn clean_up_interrupted(
     if let Ok(env) = PythonEnv::read(interpreter) {
         fs::remove_partial_files_below(&env.site_packages, Path::new(""))?;
     }
-    forget_torn(root, interpreter, start_of(run), compiled)
+    remove_incomplete(root, interpreter, start_of(run), compiled)
 }
 
 /// Does the same after a failed installation, for example on a full disk. Distributions that existed before are not
 /// checked.
 pub(super) fn clean_up_failed(root: &Path, wanted: &PythonInstall, since: SystemTime) -> Result<Vec<String>, FsError> {
     let receipt = Receipt::read(root);
-    forget(&wanted.interpreter, |env, found| {
+    remove_metadata(&wanted.interpreter, |env, found| {
         // In a locked run, uv's note is removed only after everything is installed.
         let has_note = wanted.locked.is_some() && found.folder.join(locked::UV_NOTE).is_file();
-        let is_torn = is_torn(found) || is_unfinished(env, found, wanted.compile) || has_note;
-        came_since(found, Some(since)) && is_torn && !is_shipped(&receipt, env, found)
+        let is_incomplete = is_incomplete(found) || is_unfinished(env, found, wanted.compile) || has_note;
+        installed_since(found, Some(since)) && is_incomplete && !is_shipped(&receipt, env, found)
     })
 }
 
-fn forget_torn(
+fn remove_incomplete(
     root: &Path,
     interpreter: &Path,
     since: Option<SystemTime>,
     compiled: bool,
 ) -> Result<Vec<String>, FsError> {
     let receipt = Receipt::read(root);
-    forget(interpreter, |env, found| {
-        let is_torn = is_torn(found) || came_since(found, since) && is_unfinished(env, found, compiled);
-        is_torn && !is_shipped(&receipt, env, found)
+    remove_metadata(interpreter, |env, found| {
+        let is_incomplete =
+            is_incomplete(found) || installed_since(found, since) && is_unfinished(env, found, compiled);
+        is_incomplete && !is_shipped(&receipt, env, found)
     })
 }
 
-fn is_torn(found: &Distribution) -> bool {
+fn is_incomplete(found: &Distribution) -> bool {
     !found.is_complete || !found.has_all_files()
 }
 
@@ -72,7 +73,7 @@ fn is_unfinished(env: &PythonEnv, found: &Distribution, compiled: bool) -> bool 
     !has_note || compiled && !found.is_compiled(&env.tag())
 }
 
-fn came_since(found: &Distribution, since: Option<SystemTime>) -> bool {
+fn installed_since(found: &Distribution, since: Option<SystemTime>) -> bool {
     let changed = found.folder.metadata().and_then(|folder| folder.modified());
     since.zip(changed.ok()).is_some_and(|(since, changed)| changed >= since)
 }
@@ -83,25 +84,28 @@ fn is_shipped(receipt: &Receipt, env: &PythonEnv, found: &Distribution) -> bool 
 }
 
 /// Removes the metadata of distributions without METADATA or RECORD, because no installer can replace or remove them.
-pub(super) fn forget_unreadable(
+pub(super) fn remove_unreadable(
     interpreter: &Path,
     shipped: &BTreeMap<String, String>,
 ) -> Result<Vec<String>, FsError> {
-    forget(interpreter, |_, found| !found.is_complete && !shipped.contains_key(&found.name))
+    remove_metadata(interpreter, |_, found| !found.is_complete && !shipped.contains_key(&found.name))
 }
 
 /// Whether the environment has a distribution without METADATA or RECORD.
 pub(super) fn has_unreadable(interpreter: &Path) -> bool {
-    PythonEnv::read(interpreter).is_ok_and(|env| own(&env).any(|found| !found.is_complete))
+    PythonEnv::read(interpreter).is_ok_and(|env| own_distributions(&env).any(|found| !found.is_complete))
 }
 
-fn forget(interpreter: &Path, is_torn: impl Fn(&PythonEnv, &Distribution) -> bool) -> Result<Vec<String>, FsError> {
+fn remove_metadata(
+    interpreter: &Path,
+    is_incomplete: impl Fn(&PythonEnv, &Distribution) -> bool,
+) -> Result<Vec<String>, FsError> {
     let Ok(env) = PythonEnv::read(interpreter) else { return Ok(Vec::new()) };
-    let torn: Vec<_> = own(&env).filter(|found| is_torn(&env, found)).collect();
-    for found in &torn {
+    let incomplete: Vec<_> = own_distributions(&env).filter(|found| is_incomplete(&env, found)).collect();
+    for found in &incomplete {
         fs::remove_tree(&found.folder)?;
     }
-    Ok(torn.iter().map(|found| found.name.clone()).collect())
+    Ok(incomplete.iter().map(|found| found.name.clone()).collect())
 }
 
 /// The start time of a run, from its identifier.
@@ -112,7 +116,7 @@ fn start_of(run: &str) -> Option<SystemTime> {
 }
 
 /// The distributions in the environment's own site-packages. Others are never changed.
-fn own(env: &PythonEnv) -> impl Iterator<Item = &Distribution> {
+fn own_distributions(env: &PythonEnv) -> impl Iterator<Item = &Distribution> {
     env.distributions.values().filter(|found| found.folder.starts_with(&env.site_packages))
 }
 
@@ -154,7 +158,7 @@ mod tests {
     fn only_incomplete_distributions_are_removed_after_a_failure() {
         let all = [
             ("whole", &WHOLE[..]),
-            ("torn", &WHOLE[1..]),
+            ("incomplete", &WHOLE[1..]),
             ("unsaid", &[WHOLE[0], WHOLE[2]]),
             ("uncompiled", &WHOLE[..2]),
             ("noted", &[WHOLE[0], WHOLE[1], WHOLE[2], "%-1.dist-info/uv_cache.json"]),
@@ -163,9 +167,9 @@ mod tests {
         let later = SystemTime::now() + std::time::Duration::from_secs(60);
         let forgotten =
             |wanted: &PythonInstall, since| clean_up_failed(temp.path(), wanted, since).expect("cleaned up");
-        assert_eq!(forgotten(&wanted, later), [""; 0], "what was there before is nobody's fault");
+        assert_eq!(forgotten(&wanted, later), [""; 0], "earlier distributions are not checked");
         let start = SystemTime::UNIX_EPOCH;
-        assert_eq!(forgotten(&wanted, start), ["torn", "uncompiled", "unsaid"]);
+        assert_eq!(forgotten(&wanted, start), ["incomplete", "uncompiled", "unsaid"]);
         wanted.locked = Some(Vec::new());
         assert_eq!(forgotten(&wanted, start), ["noted"]);
         assert_eq!(forgotten(&wanted, start), [""; 0], "the rest stays");
@@ -173,9 +177,10 @@ mod tests {
 
     #[test]
     fn after_a_kill_all_incomplete_distributions_are_removed() {
-        let (temp, wanted) = environment(&[("whole", &WHOLE), ("torn", &WHOLE[1..]), ("uncompiled", &WHOLE[..2])]);
+        let (temp, wanted) =
+            environment(&[("whole", &WHOLE), ("incomplete", &WHOLE[1..]), ("uncompiled", &WHOLE[..2])]);
         let cleaned = |run: &str, compiled| clean_up_interrupted(temp.path(), &wanted.interpreter, run, compiled);
-        assert_eq!(cleaned("unknown", true).expect("cleaned up"), ["torn"]);
+        assert_eq!(cleaned("unknown", true).expect("cleaned up"), ["incomplete"]);
         let run = crate::report::run_id(jiff::Timestamp::UNIX_EPOCH, 1);
         assert_eq!(cleaned(&run, false).expect("cleaned up"), [""; 0]);
         assert_eq!(cleaned(&run, true).expect("cleaned up"), ["uncompiled"]);

@@ -5,16 +5,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use url::Url;
+
 use super::{
     Context, Problem, cache,
     index::{PipConfig, find_file},
     installer::Installer,
 };
 use crate::{
+    diagnostic::in_words,
     digest::Digest,
     exec::find_program,
     fs::{Attributes, FsError, PartialFile},
-    http::Download,
+    http::{Download, HttpError},
     kinds::python::{PythonInstall, PythonInstaller},
 };
 
@@ -101,30 +104,48 @@ async fn from_index(ctx: &Context, wanted: &PythonInstall, config: &PipConfig) -
     }
     let index = wanted.index_url.clone().or_else(|| config.index())?;
     ctx.progress.now(format!("fetching uv {VERSION}"), None);
-    let fetched = async {
-        let url = match find_file(&ctx.http, &index, "uv", &file).await {
-            Ok(Some(url)) => url,
-            Ok(None) => return Err(format!("the index does not list {file}")),
-            Err(error) => return Err(error.to_string()),
-        };
-        let download = Download { url, to: to.clone(), size: None, digest: Some(digest) };
-        let started = jiff::Timestamp::now();
-        let done = ctx.fetch(&download, |_| {}).await;
-        ctx.progress.task_finished("download uv", started, done.is_ok());
-        done.map_err(|error| std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string))?;
-        let program = unpacked(ctx, VERSION);
-        unpack(&to, &program).map_err(|error| error.message)?;
-        // The wheel is no longer needed.
-        crate::fs::remove(&to).map_err(|error| error.to_string())?;
-        Ok(program)
-    };
-    match fetched.await {
+    match download(ctx, &index, &file, digest, to).await {
         Ok(program) => Some(program),
-        Err(why) => {
+        Err(error) => {
+            let why = in_words(&error);
             ctx.progress.warn(format!("uv {VERSION} is not available ({why}); using pip, which is slower"));
             None
         }
     }
+}
+
+/// Why uv could not be downloaded.
+#[derive(Debug, thiserror::Error)]
+enum DownloadError {
+    #[error("the index does not list {0}")]
+    NotListed(String),
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    #[error(transparent)]
+    Wheel(#[from] Problem),
+    #[error(transparent)]
+    Files(#[from] FsError),
+}
+
+/// Downloads uv's wheel `file` to `to`, extracts the program and removes the wheel.
+async fn download(
+    ctx: &Context,
+    index: &Url,
+    file: &str,
+    digest: Digest,
+    to: PathBuf,
+) -> Result<PathBuf, DownloadError> {
+    let found = find_file(&ctx.http, index, "uv", file).await?;
+    let url = found.ok_or_else(|| DownloadError::NotListed(file.to_owned()))?;
+    let started = jiff::Timestamp::now();
+    let download = Download { url, to, size: None, digest: Some(digest) };
+    let done = ctx.fetch(&download, |_| {}).await;
+    ctx.progress.task_finished("download uv", started, done.is_ok());
+    done?;
+    let program = unpacked(ctx, VERSION);
+    unpack(&download.to, &program)?;
+    crate::fs::remove(&download.to)?;
+    Ok(program)
 }
 
 /// Extracts the program from uv's wheel.

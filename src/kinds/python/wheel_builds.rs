@@ -14,27 +14,29 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
-use zip::ZipArchive;
+use zip::{ZipArchive, result::ZipError};
 
 use super::{
-    Context, Problem, bytecode::WheelToInstall, cache, explained, index::PipConfig, index_auth, installer::Installer,
-    interpreter::Interpreter, locked,
+    Context, Problem, bytecode::WheelToInstall, cache, index::PipConfig, index_auth, installer::Installer,
+    installer_problem, interpreter::Interpreter, locked,
 };
 use crate::{
+    diagnostic::in_words,
     digest::Digest,
     facts::{os::Os, python::WheelName},
-    fs::{self, Attributes, PartialFile},
+    fs::{self, Attributes, FsError, PartialFile},
     kinds::python::PythonInstall,
     lock::LockedDistribution,
     steps::{
-        blocking::{Why, run_blocking, words},
+        blocking::run_blocking,
         compilers,
         logins::Logins,
         scratch::ScratchFolder,
-        system_libraries::{LinkedLibraries, SystemLibraries},
+        system_libraries::{LibraryError, LinkedLibraries, SystemLibraries, UnknownLibraries},
         wait_budget::{LEASE, WaitBudget},
     },
-    store::{Entry, Key, Kind, Lease, LeaseGuard, Visibility},
+    store::{Entry, Key, Kind, Lease, LeaseGuard, StoreError, Visibility},
+    task::TaskError,
 };
 
 /// The role of a wheel in an entry.
@@ -80,7 +82,7 @@ struct KeyInputs<'a> {
 }
 
 /// With trusted keys, source builds are refused: the signature of the archive does not cover its build dependencies.
-pub(super) fn may_be_built(ctx: &Context, files: &[LockedDistribution]) -> Result<(), Problem> {
+pub(super) fn check_source_builds_allowed(ctx: &Context, files: &[LockedDistribution]) -> Result<(), Problem> {
     let source = files.iter().find(|file| file.is_source()).filter(|_| ctx.filestore.trusted().is_on());
     let Some(file) = source else { return Ok(()) };
     let refused = Problem::refused(format!("`{}` is locked as a source archive, `{}`", file.name, file.file));
@@ -120,8 +122,9 @@ impl WheelBuilder<'_> {
         let scratch = Arc::new(ScratchFolder::below(&cache(self.ctx).join("built")));
         let (keys, root) = (self.keys(sources).await, self.ctx.root.clone());
         // Read now, because the packages that wheels link to are installed by now.
-        let libraries = run_blocking(move || Ok(SystemLibraries::read(&root, None))).await;
-        let libraries = Arc::new(libraries.map_err(|why| Problem::new("dpkg's files could not be read").cause(why))?);
+        let libraries = run_blocking(move || Ok::<_, TaskError>(SystemLibraries::read(&root, None))).await;
+        let unread = |error| Problem::new("dpkg's files could not be read").because(&error);
+        let libraries = Arc::new(libraries.map_err(unread)?);
         let slots = Semaphore::new(self.ctx.cores);
         let maker = |((file, archive), key)| WheelBuild {
             site: *self,
@@ -131,15 +134,15 @@ impl WheelBuilder<'_> {
             scratch: &scratch,
             libraries: &libraries,
             slots: &slots,
-            of_no_use: Mutex::default(),
+            unusable: Mutex::default(),
         };
         let makers: Vec<WheelBuild<'_>> =
             sources.iter().map(|(file, path)| (*file, &**path)).zip(keys).map(maker).collect();
-        let ours = futures::stream::iter(makers.iter().map(WheelBuild::unless_elsewhere)).buffered(self.ctx.cores);
+        let ours = futures::stream::iter(makers.iter().map(WheelBuild::take_or_build)).buffered(self.ctx.cores);
         let ours: Vec<Option<BuiltWheel>> = ours.try_collect().await?;
         let all = makers.iter().zip(ours).map(async |(maker, built)| match built {
             Some(built) => Ok(built),
-            None => maker.after_others().await,
+            None => maker.wait_for_peer().await,
         });
         join_all(all).await.into_iter().collect()
     }
@@ -152,7 +155,7 @@ impl WheelBuilder<'_> {
         };
         let mut called = BTreeMap::new();
         for name in COMPILERS {
-            called.insert(name.to_owned(), compilers::called(ctx, name).await);
+            called.insert(name.to_owned(), compilers::version_line(ctx, name).await);
         }
         let variables = compilers::variables(&VARIABLES, |name| std::env::var_os(name));
         let os = Os::parse(&std::fs::read_to_string(ctx.on_node("/etc/os-release")).unwrap_or_default());
@@ -186,14 +189,14 @@ struct WheelBuild<'a> {
     /// Limits the number of simultaneous builds.
     slots: &'a Semaphore,
     /// Digests of objects that were missing or not valid wheels.
-    of_no_use: Mutex<BTreeSet<String>>,
+    unusable: Mutex<BTreeSet<String>>,
 }
 
 impl WheelBuild<'_> {
     /// Takes the wheel from the store or builds it. `None` if another node is building it.
-    async fn unless_elsewhere(&self) -> Result<Option<BuiltWheel>, Problem> {
+    async fn take_or_build(&self) -> Result<Option<BuiltWheel>, Problem> {
         let Some((key, reach)) = &self.key else { return self.build(None).await.map(Some) };
-        if let Some(path) = self.kept().await {
+        if let Some(path) = self.download_stored().await {
             return Ok(Some(self.built(path)));
         }
         if *reach == Visibility::NodeOnly {
@@ -201,7 +204,7 @@ impl WheelBuild<'_> {
         }
         match self.site.ctx.store.lease(key, LEASE).await {
             Lease::Held { .. } => Ok(None),
-            Lease::Taken(guard) => match self.kept().await {
+            Lease::Taken(guard) => match self.download_stored().await {
                 // The previous holder of the lease may have published it just now.
                 Some(path) => Ok(Some(self.built(path))),
                 None => self.build(Some(guard)).await.map(Some),
@@ -210,14 +213,14 @@ impl WheelBuild<'_> {
     }
 
     /// Waits for the other node, and builds the wheel if that node does not publish it in time.
-    async fn after_others(&self) -> Result<BuiltWheel, Problem> {
+    async fn wait_for_peer(&self) -> Result<BuiltWheel, Problem> {
         let (ctx, budget) = (self.site.ctx, WaitBudget::new(USUAL_COST, self.site.ctx.cores));
         while let Some((key, _)) = self.key.as_ref().filter(|_| !budget.is_exhausted()) {
             let started = Timestamp::now();
             budget.wait(&ctx.store, (Kind::Wheel, key), |entry| self.fits(entry).is_some()).await;
             let task = format!("wait for {}, which another node builds", self.file.name);
             ctx.progress.task_finished(task, started, true);
-            if let Some(built) = self.unless_elsewhere().await? {
+            if let Some(built) = self.take_or_build().await? {
                 return Ok(built);
             }
         }
@@ -230,7 +233,7 @@ impl WheelBuild<'_> {
     }
 
     /// Downloads the wheel from the store.
-    async fn kept(&self) -> Option<PathBuf> {
+    async fn download_stored(&self) -> Option<PathBuf> {
         let (ctx, name) = (self.site.ctx, &self.file.name);
         let (key, reach) = self.key.as_ref()?;
         for &which in reach.tiers() {
@@ -244,10 +247,13 @@ impl WheelBuild<'_> {
                         ctx.progress.task_finished(format!("take {name} from the store"), started, true);
                         return Some(to);
                     }
-                    Err(why) => ctx.progress.warn(format!("the wheel of `{name}` in the store is not used: {why}")),
+                    Err(error) => {
+                        let why = in_words(&error);
+                        ctx.progress.warn(format!("the wheel of `{name}` in the store is not used: {why}"));
+                    }
                 }
             }
-            self.of_no_use.lock().unwrap_or_else(PoisonError::into_inner).insert(member.sha256.clone());
+            self.unusable.lock().unwrap_or_else(PoisonError::into_inner).insert(member.sha256.clone());
         }
         None
     }
@@ -257,7 +263,7 @@ impl WheelBuild<'_> {
     fn fits<'e>(&self, entry: &'e Entry) -> Option<&'e str> {
         let (name, links) = facts(entry, &self.file.name, &self.file.version)?;
         let member = entry.object(ROLE)?;
-        let is_of_use = !self.of_no_use.lock().unwrap_or_else(PoisonError::into_inner).contains(&member.sha256);
+        let is_of_use = !self.unusable.lock().unwrap_or_else(PoisonError::into_inner).contains(&member.sha256);
         (is_of_use && self.libraries.fits(&links)).then_some(name)
     }
 
@@ -277,12 +283,12 @@ impl WheelBuild<'_> {
         ctx.progress.task_finished(format!("build {name}"), started, done.is_ok());
         let failed = format!("`{name}` could not be built from its source archive");
         if let Err(error) = done {
-            return Err(explained(ctx, wanted, &failed, &error).await);
+            return Err(installer_problem(ctx, wanted, &failed, &error).await);
         }
         let mut entries = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
         let is_it = |path: &PathBuf| {
             let file = path.file_name().and_then(|file| file.to_str());
-            file.is_some_and(|file| is_of(file, name, &self.file.version))
+            file.is_some_and(|file| is_wheel_of(file, name, &self.file.version))
         };
         let none = "the build succeeded but made no wheel of that name and version";
         let path = entries.find(is_it).ok_or_else(|| Problem::new(failed).cause(none))?;
@@ -302,13 +308,14 @@ impl WheelBuild<'_> {
             let (also, store) = (path.clone(), ctx.store.clone());
             let kept = async {
                 let links = run_blocking(move || links(&libraries, &also, &into)).await?;
-                let links = serde_json::to_value(links).map_err(|error| words(&error))?;
+                let links = serde_json::to_value(links)?;
                 let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 let facts = Map::from_iter([(FILE.to_owned(), Value::String(file)), (LINKS.to_owned(), links)]);
                 let published = store.publish_file((Kind::Wheel, &key), ROLE, &path, facts, reach).await;
-                published.map_err(|error| error.in_words())
+                Ok::<_, WheelError>(published?)
             };
-            if let Err(why) = kept.await {
+            if let Err(error) = kept.await {
+                let why = in_words(&error);
                 ctx.progress.warn(format!("the wheel of `{name}` was not stored: {why}"));
             }
             drop((guard, scratch));
@@ -324,12 +331,12 @@ impl WheelBuild<'_> {
 /// The file name of an entry's wheel and the libraries that it links to. An entry may contain any values, so the name
 /// is checked.
 fn facts<'e>(entry: &'e Entry, distribution: &str, version: &str) -> Option<(&'e str, LinkedLibraries)> {
-    let name = entry.facts.get(FILE)?.as_str().filter(|name| is_of(name, distribution, version))?;
+    let name = entry.facts.get(FILE)?.as_str().filter(|name| is_wheel_of(name, distribution, version))?;
     Some((name, serde_json::from_value(entry.facts.get(LINKS)?.clone()).ok()?))
 }
 
 /// Whether a file name is that of a wheel of this distribution and version, without a path.
-fn is_of(file: &str, distribution: &str, version: &str) -> bool {
+fn is_wheel_of(file: &str, distribution: &str, version: &str) -> bool {
     let is_version = |found: &str| {
         let same = |(one, other): (pep440_rs::Version, pep440_rs::Version)| one == other;
         found == version || found.parse().ok().zip(version.parse().ok()).is_some_and(same)
@@ -338,33 +345,55 @@ fn is_of(file: &str, distribution: &str, version: &str) -> bool {
     wheel.is_some_and(|wheel| wheel.name == distribution && is_version(&wheel.version))
 }
 
+/// Why a wheel cannot be used or stored.
+#[derive(Debug, thiserror::Error)]
+enum WheelError {
+    #[error(transparent)]
+    Unreadable(#[from] io::Error),
+    #[error(transparent)]
+    Archive(#[from] ZipError),
+    #[error("it has no metadata")]
+    NoMetadata,
+    #[error("it contains a path outside its folder")]
+    PathOutside,
+    #[error(transparent)]
+    Libraries(#[from] LibraryError),
+    #[error(transparent)]
+    Facts(#[from] serde_json::Error),
+    #[error(transparent)]
+    Files(#[from] FsError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("a worker thread failed")]
+    Thread(#[from] TaskError),
+}
+
 /// Checks that a file is a wheel.
-fn is_wheel(path: &Path) -> Result<(), Why> {
-    let archive = ZipArchive::new(File::open(path).map_err(|error| words(&error))?).map_err(|error| words(&error))?;
+fn is_wheel(path: &Path) -> Result<(), WheelError> {
+    let archive = ZipArchive::new(File::open(path)?)?;
     let mut names = archive.file_names().filter_map(Result::ok);
     let has_metadata = names.any(|name| name.ends_with(".dist-info/METADATA"));
-    has_metadata.then_some(()).ok_or_else(|| "it has no metadata".to_owned())
+    has_metadata.then_some(()).ok_or(WheelError::NoMetadata)
 }
 
 /// The libraries that a wheel's shared objects link to. They are unpacked into a folder to be read.
-fn links(libraries: &SystemLibraries, wheel: &Path, into: &Path) -> Result<LinkedLibraries, Why> {
-    let mut archive =
-        ZipArchive::new(File::open(wheel).map_err(|error| words(&error))?).map_err(|error| words(&error))?;
+fn links(libraries: &SystemLibraries, wheel: &Path, into: &Path) -> Result<LinkedLibraries, WheelError> {
+    let mut archive = ZipArchive::new(File::open(wheel)?)?;
     let mut objects = Vec::new();
     for index in 0..archive.len() {
-        let mut entry = archive.by_index(index).map_err(|error| words(&error))?;
-        let Some(name) = entry.enclosed_name() else { return Err("a name in it leads out of it".to_owned()) };
+        let mut entry = archive.by_index(index)?;
+        let Some(name) = entry.enclosed_name() else { return Err(WheelError::PathOutside) };
         let file = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if entry.is_dir() || !(file.ends_with(".so") || file.contains(".so.")) {
             continue;
         }
         let path = into.join(index.to_string()).join(file);
-        let mut partial = PartialFile::create(&path, Attributes::mode(0o600)).map_err(|error| words(&error))?;
-        io::copy(&mut entry, &mut partial).map_err(|error| words(&error))?;
-        partial.commit_unsynced().map_err(|error| words(&error))?;
+        let mut partial = PartialFile::create(&path, Attributes::mode(0o600))?;
+        io::copy(&mut entry, &mut partial)?;
+        partial.commit_unsynced()?;
         objects.push(path);
     }
-    libraries.links_of(&objects, |library| Err(format!("it links to `{library}`, which is in no folder of libraries")))
+    Ok(libraries.links_of(&objects, UnknownLibraries::Refuse)?)
 }
 
 /// Built wheels as wheels to install.
@@ -375,7 +404,7 @@ pub(super) async fn to_install(built: &[BuiltWheel]) -> Vec<WheelToInstall> {
             let sha256 = Digest::sha256_of_file(&path).ok()?.hex().to_owned();
             Some(WheelToInstall { name, sha256, reach })
         };
-        Ok(built.into_iter().filter_map(wheel).collect())
+        Ok::<_, TaskError>(built.into_iter().filter_map(wheel).collect())
     };
     run_blocking(reading).await.unwrap_or_default()
 }
@@ -418,6 +447,6 @@ mod tests {
         let mut archive = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
         archive.start_file("x.py", zip::write::SimpleFileOptions::default()).expect("begun");
         fs::replace(&path, archive.finish().expect("written").get_ref(), Attributes::default()).expect("written");
-        assert_eq!(is_wheel(&path), Err("it has no metadata".to_owned()));
+        assert!(matches!(is_wheel(&path), Err(WheelError::NoMetadata)));
     }
 }

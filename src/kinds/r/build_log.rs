@@ -4,7 +4,7 @@
 const MOST_LINES: usize = 6;
 
 /// The marks of relevant lines, most specific first.
-const TELLING: [&[&str]; 4] = [
+const MARKS: [&[&str]; 4] = [
     &[
         "fatal error:",
         "cannot find -l",
@@ -33,13 +33,13 @@ const TELLING: [&[&str]; 4] = [
 ];
 
 /// The relevant lines in their original order. If there are none, the last lines.
-pub(super) fn decisive(output: &str) -> Vec<String> {
+pub(super) fn relevant_lines(output: &str) -> Vec<String> {
     let lines: Vec<&str> = output.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let mut chosen: Vec<usize> = Vec::new();
-    for marks in TELLING {
+    for marks in MARKS {
         for (position, line) in lines.iter().enumerate() {
             let new = !chosen.iter().any(|&other| lines[other] == *line);
-            if new && chosen.len() < MOST_LINES && is_telling(line, marks) {
+            if new && chosen.len() < MOST_LINES && is_relevant(line, marks) {
                 chosen.push(position);
             }
         }
@@ -52,7 +52,7 @@ pub(super) fn decisive(output: &str) -> Vec<String> {
 }
 
 /// Commands and `configure` checks contain the same words, as in `checking for gcc... not found` and `-Werror=…`.
-fn is_telling(line: &str, marks: &[&str]) -> bool {
+fn is_relevant(line: &str, marks: &[&str]) -> bool {
     !line.starts_with("checking ") && marks.iter().any(|mark| line.contains(mark))
 }
 
@@ -70,7 +70,7 @@ mod tests {
              * removing ‘/lib/sodium’\n"
         );
         assert_eq!(
-            decisive(&log),
+            relevant_lines(&log),
             [
                 "sodium.c:1:10: fatal error: sodium.h: No such file or directory",
                 "ERROR: compilation failed for package ‘sodium’"
@@ -86,7 +86,7 @@ mod tests {
                    * deb: libcurl4-openssl-dev (Debian, Ubuntu, etc)\n * rpm: libcurl-devel (Fedora)\n\
                    ERROR: configuration failed for package ‘curl’\n";
         assert_eq!(
-            decisive(log),
+            relevant_lines(log),
             ["* deb: libcurl4-openssl-dev (Debian, Ubuntu, etc)", "ERROR: configuration failed for package ‘curl’"]
         );
     }
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn without_a_relevant_line_the_last_lines_are_shown() {
         let log = (0..20).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n");
-        assert_eq!(decisive(&log).last().map(String::as_str), Some("line 19"));
-        assert_eq!(decisive(""), Vec::<String>::new());
+        assert_eq!(relevant_lines(&log).last().map(String::as_str), Some("line 19"));
+        assert_eq!(relevant_lines(""), Vec::<String>::new());
     }
 }

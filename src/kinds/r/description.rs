@@ -3,7 +3,7 @@
 
 use deb822_fast::Paragraph;
 
-use super::version::{Requirement, Version, is_name, requirements, version};
+use super::version::{InvalidRequirement, Requirement, Version, is_name, requirements, version};
 use crate::digest::Digest;
 
 /// The fields that are used. All other fields are discarded while an index is read.
@@ -89,27 +89,46 @@ impl Built {
     }
 }
 
+/// Why a stanza is invalid, as a phrase that follows the name of the package or file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum StanzaError {
+    /// The text does not have the form of a stanza.
+    #[error("is not a stanza: {0}")]
+    Syntax(String),
+    /// `Package` is missing or not a valid name.
+    #[error("has an invalid package name: `{0}`")]
+    Name(String),
+    /// `Version` is missing or not a valid version.
+    #[error("has the invalid version `{0}`")]
+    Version(String),
+    /// A dependency field contains an invalid requirement.
+    #[error("requires `{}`, which is not a valid requirement", .0.0)]
+    Requirement(InvalidRequirement),
+    /// `Built` is invalid.
+    #[error("has an invalid `Built: {0}`")]
+    Built(String),
+}
+
 impl Description {
     /// Parses a stanza.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let fields: Paragraph = compact(text).parse().map_err(|error| format!("is not a stanza: {error}"))?;
+    pub(super) fn parse(text: &str) -> Result<Self, StanzaError> {
+        let parsed: Result<Paragraph, _> = compact(text).parse();
+        let fields = parsed.map_err(|error| StanzaError::Syntax(error.to_string()))?;
         let field = |name| fields.get(name).map(str::trim).filter(|value| !value.is_empty());
-        let (name, version_text) = identity(&fields)?;
+        let (name, version, version_text) = identity(&fields)?;
         let mut requires = Vec::new();
         // Compiled packages do not need headers.
         let kinds = if field("Built").is_some() { &KINDS[..2] } else { &KINDS[..] };
         for value in kinds.iter().filter_map(|kind| field(kind)) {
-            requires.extend(
-                requirements(value).map_err(|part| format!("requires `{part}`, which is not a valid requirement"))?,
-            );
+            requires.extend(requirements(value).map_err(StanzaError::Requirement)?);
         }
-        let built = field("Built").map(|value| Built::parse(value).ok_or(format!("has an invalid `Built: {value}`")));
+        let built = field("Built").map(|value| Built::parse(value).ok_or_else(|| StanzaError::Built(value.to_owned())));
         let hex = |value: &str, digits| value.len() == digits && value.bytes().all(|byte| byte.is_ascii_hexdigit());
         let sha256 = field("SHA256").filter(|value| hex(value, 64)).map(|value| Digest::Sha256(value.to_lowercase()));
         let md5 = field("MD5sum").filter(|value| hex(value, 32)).map(|value| Digest::Md5(value.to_lowercase()));
         Ok(Self {
-            version: version(&version_text).ok_or("has no version")?,
             name,
+            version,
             version_text,
             requires,
             needs_compilation: field("NeedsCompilation").map(|value| value.eq_ignore_ascii_case("yes")),
@@ -138,16 +157,16 @@ impl Description {
     }
 }
 
-/// The validated name and version of a stanza. Both become parts of paths.
-fn identity(fields: &Paragraph) -> Result<(String, String), String> {
+/// The validated name and version of a stanza, and the version as written. Name and version become parts of paths.
+fn identity(fields: &Paragraph) -> Result<(String, Version, String), StanzaError> {
     let name = fields.get("Package").map(str::trim).unwrap_or_default();
     if !is_name(name) {
-        return Err(format!("has an invalid package name: `{name}`"));
+        return Err(StanzaError::Name(name.to_owned()));
     }
     let number = fields.get("Version").map(str::trim).unwrap_or_default();
     match version(number) {
-        Some(_) => Ok((name.to_owned(), number.to_owned())),
-        None => Err(format!("`{name}` has the invalid version `{number}`")),
+        Some(version) => Ok((name.to_owned(), version, number.to_owned())),
+        None => Err(StanzaError::Version(number.to_owned())),
     }
 }
 

@@ -10,13 +10,14 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::{
-    archive,
+    archive::{self, ArchiveError},
     description::Description,
     repository::{shown, user_agent},
     resolve::{ArchiveLocation, Candidate, ResolvedPackage},
     version::Version,
 };
 use crate::{
+    diagnostic::in_words,
     digest::Digest,
     fs,
     http::Download,
@@ -93,8 +94,9 @@ async fn one(
                 let why = error.causes.first().unwrap_or(&error.message);
                 Box::new(UnusableArchive { url: url.clone(), why: format!("could not be fetched: {why}"), error })
             })?;
-            let read = look_into(path.clone(), wanted.digest.is_none()).await;
-            let description = read.and_then(|read| as_promised(read, wanted, r)).map_err(|why| {
+            let read = archive::read(path.clone(), wanted.digest.is_none()).await;
+            let description = read.and_then(|read| verify(read, wanted, r)).map_err(|error| {
+                let why = in_words(&error);
                 // An unusable archive must not stay in the cache.
                 let _ = fs::remove(&path);
                 let error = Problem::new(format!("R package `{}` cannot be used", wanted.name));
@@ -109,11 +111,11 @@ async fn one(
 }
 
 /// Checks that an archive contains the package of its index entry, for this version of R.
-fn as_promised(found: Description, wanted: &Description, r: &Version) -> Result<Description, String> {
-    if (&found.name, &found.version) != (&wanted.name, &wanted.version) {
-        return Err(format!("it holds {} {}", found.name, found.version_text));
+fn verify(found: Description, expected: &Description, r: &Version) -> Result<Description, ArchiveError> {
+    if (&found.name, &found.version) != (&expected.name, &expected.version) {
+        return Err(ArchiveError::other_package(found));
     }
-    found.misfit(r).map_or(Ok(found), |why| Err(format!("it {why}")))
+    found.misfit(r).map_or(Ok(found), |reason| Err(ArchiveError::Misfit(reason)))
 }
 
 /// Downloads an archive into the agent's cache.
@@ -143,17 +145,14 @@ fn key(url: &Url, digest: Option<&Digest>) -> String {
     digest.map_or_else(of_address, |digest| digest.hex().to_owned())
 }
 
-pub(super) async fn look_into(path: PathBuf, whole: bool) -> Result<Description, String> {
-    crate::task::blocking(move || archive::description(&path, whole)).await.map_err(|error| error.to_string())?
-}
-
 /// Reads the archives that the profile names.
 pub(super) async fn local(ctx: &Context, paths: &[PathBuf], r: &Version) -> Result<Vec<Candidate>, Problem> {
     let mut read = Vec::new();
     for path in paths {
         let shown = ctx.filestore.shown(path);
         let refused = |why: String| Problem::refused(format!("R archive `{shown}` cannot be used")).cause(why);
-        let description = look_into(path.clone(), true).await.map_err(refused)?;
+        let checked = archive::read(path.clone(), true).await;
+        let description = checked.map_err(|error| refused(in_words(&error)))?;
         if let Some(why) = description.misfit(r) {
             return Err(refused(format!("{} {} {why}", description.name, description.version_text)));
         }
@@ -164,7 +163,7 @@ pub(super) async fn local(ctx: &Context, paths: &[PathBuf], r: &Version) -> Resu
 
 /// Downloads a version that is no longer in the index from the repository's archive folder. `None` if the repository
 /// never had it.
-pub(super) async fn past(ctx: &Context, url: &Url, name: &str, r: &Version) -> Result<Option<Candidate>, Problem> {
+pub(super) async fn archived(ctx: &Context, url: &Url, name: &str, r: &Version) -> Result<Option<Candidate>, Problem> {
     let started = Timestamp::now();
     let to = ctx.cache.join("r").join(key(url, None)).join(format!("{name}.tar.gz"));
     let wanted = Download { url: url.clone(), to: to.clone(), size: None, digest: None };
@@ -175,10 +174,11 @@ pub(super) async fn past(ctx: &Context, url: &Url, name: &str, r: &Version) -> R
             fetched?;
         }
     }
-    let unusable = |why: String| Problem::new(format!("`{}` cannot be used", shown(url))).cause(why);
-    let description = look_into(to.clone(), true).await.map_err(unusable)?;
+    let unusable =
+        |error: ArchiveError| Problem::new(format!("`{}` cannot be used", shown(url))).cause(in_words(&error));
+    let description = archive::read(to.clone(), true).await.map_err(unusable)?;
     match description.misfit(r) {
-        Some(why) => Err(unusable(format!("it {why}"))),
+        Some(reason) => Err(unusable(ArchiveError::Misfit(reason))),
         None => Ok(Some(Candidate { description, location: ArchiveLocation::Archived(url.clone(), to) })),
     }
 }

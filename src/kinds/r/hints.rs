@@ -206,7 +206,7 @@ fn apt_packages(output: &str) -> BTreeSet<String> {
 }
 
 /// Combines the remedies of several packages into one hint.
-pub(super) fn joined(remedies: impl IntoIterator<Item = Remedy>) -> Option<String> {
+pub(super) fn combined(remedies: impl IntoIterator<Item = Remedy>) -> Option<String> {
     let (mut packages, mut words) = (BTreeSet::new(), Vec::new());
     for remedy in remedies {
         match remedy {
@@ -308,8 +308,8 @@ mod tests {
     fn remedies_of_several_packages_are_combined() {
         let one = Remedy::Apt(["libuv1-dev".to_owned()].into());
         let two = Remedy::Apt(["libcurl4-openssl-dev".to_owned()].into());
-        let hint = joined([one, two]).expect("a hint");
+        let hint = combined([one, two]).expect("a hint");
         assert_eq!(hint, "add \"libcurl4-openssl-dev\", \"libuv1-dev\" to `packages` under `[apt]`");
-        assert_eq!(joined([]), None);
+        assert_eq!(combined([]), None);
     }
 }

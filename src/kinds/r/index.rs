@@ -4,7 +4,7 @@
 use std::io::{self, BufRead};
 
 use super::{
-    description::{Description, compact},
+    description::{Description, StanzaError, compact},
     version::{is_name, version},
 };
 
@@ -80,7 +80,7 @@ impl Index {
     }
 
     /// Every version of a package. An invalid stanza is an error item.
-    pub(super) fn versions(&self, name: &str) -> impl Iterator<Item = Result<Description, String>> {
+    pub(super) fn versions(&self, name: &str) -> impl Iterator<Item = Result<Description, StanzaError>> {
         let start = self.entries.partition_point(|entry| slice(&self.text, entry.name) < name);
         let of_this_name = move |entry: &&Entry| slice(&self.text, entry.name) == name;
         let found = self.entries[start..].iter().take_while(of_this_name);

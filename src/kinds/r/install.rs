@@ -25,7 +25,8 @@ use crate::{
     exec::ExecError,
     fs,
     report::event::{Amount, Unit},
-    steps::{Context, wait_budget::WaitBudget},
+    steps::{Context, blocking::run_blocking, wait_budget::WaitBudget},
+    task::TaskError,
 };
 
 /// If less space than this is free, the disk was probably full during the build.
@@ -50,7 +51,7 @@ pub(super) struct FailedPackage {
 
 /// The outcome of installing a package.
 enum Outcome {
-    There,
+    Installed,
     Failed(FailedPackage),
     /// Another node is building it, so it must be looked up again later.
     Elsewhere,
@@ -90,7 +91,7 @@ impl PackageInstaller<'_> {
                     if let Some(work) = queue.take().and_then(|name| by_name.get(name.as_str()).copied()) {
                         begun += 1;
                         let may_wait = budgets.get(work.name.as_str()).is_none_or(|budget| !budget.is_exhausted());
-                        running.push(self.one(work, slot, (begun, tasks.len() as u64), may_wait));
+                        running.push(self.install_one(work, slot, (begun, tasks.len() as u64), may_wait));
                     }
                     None
                 }
@@ -98,7 +99,7 @@ impl PackageInstaller<'_> {
             };
             match ended {
                 None => {}
-                Some((work, Outcome::There)) => queue.succeeded(&work.name),
+                Some((work, Outcome::Installed)) => queue.succeeded(&work.name),
                 Some((work, Outcome::Elsewhere)) => {
                     begun -= 1;
                     let budget =
@@ -116,7 +117,7 @@ impl PackageInstaller<'_> {
     }
 
     /// Installs one package and verifies it.
-    async fn one<'w>(
+    async fn install_one<'w>(
         &self,
         work: &'w PackageInstall,
         slot: Slot,
@@ -133,7 +134,7 @@ impl PackageInstaller<'_> {
             None => self.timed(work, verb, "", number, self.unpack(&work.name, &work.archive)).await,
         };
         drop(slot);
-        let Err(InstallError { lines, remedy }) = done else { return (work, Outcome::There) };
+        let Err(InstallError { lines, remedy }) = done else { return (work, Outcome::Installed) };
         let log = Some(self.environment.log(&work.name)).filter(|log| work.source && log.exists());
         let package = work.name.clone();
         (work, Outcome::Failed(FailedPackage { package, built: work.source, lines, remedy, log, blocked: Vec::new() }))
@@ -147,7 +148,7 @@ impl PackageInstaller<'_> {
         may_wait: bool,
     ) -> Option<Result<(), InstallError>> {
         let way = match &self.builds {
-            Some(builds) => builds.way(&work.name, may_wait).await,
+            Some(builds) => builds.source_of(&work.name, may_wait).await,
             None => BuildSource::Build(None),
         };
         let guard = match way {
@@ -185,7 +186,10 @@ impl PackageInstaller<'_> {
         self.ctx.progress.now(format!("{verb}ing {}{how}", work.name), Some(amount));
         let started = Timestamp::now();
         // Exit statuses are not reliable, so the library is checked.
-        let look = || library::verify(&self.library, &work.name, &work.version, &self.r).map_err(InstallError::said);
+        let look = || {
+            library::verify(&self.library, &work.name, &work.version, &self.r)
+                .map_err(|error| InstallError::from_line(error.to_string()))
+        };
         let done = doing.await.and_then(|()| look());
         self.ctx.progress.task_finished(format!("{verb} {}{how}", work.name), started, done.is_ok());
         done
@@ -218,10 +222,10 @@ impl PackageInstaller<'_> {
                     // The installation is complete, or another process holds the lock.
                     in_work.ended();
                 }
-                if done.code == 0 { Ok(()) } else { Err(InstallError::told_by(&output).or_no_space(&places)) }
+                if done.code == 0 { Ok(()) } else { Err(InstallError::from_output(&output).or_disk_full(&places)) }
             }
             Err(error) => {
-                let mut trouble = InstallError::told_by(error.stderr());
+                let mut trouble = InstallError::from_output(error.stderr());
                 trouble.lines.insert(0, error.to_string());
                 if let ExecError::NotStarted { .. } = error {
                     let words = "install R (`r-base-core`), or name its program in the profile";
@@ -238,7 +242,7 @@ impl PackageInstaller<'_> {
             let staging = library::staging(&library, &package);
             fs::remove_tree(&staging)?;
             let stream = archive::open(&archive)
-                .map_err(|error| InstallError::said(format!("`{}` cannot be read: {error}", archive.display())))?;
+                .map_err(|error| InstallError::from_line(format!("`{}` cannot be read: {error}", archive.display())))?;
             let done = fs::unpack(stream, &staging).and_then(|()| library::swap_in(&library, &package));
             if done.is_err() {
                 // Only the first error matters.
@@ -246,7 +250,7 @@ impl PackageInstaller<'_> {
             }
             Ok(done?)
         };
-        crate::task::blocking(unpacking).await.unwrap_or_else(|error| Err(InstallError::said(error.to_string())))
+        run_blocking(unpacking).await
     }
 }
 
@@ -257,16 +261,16 @@ struct InstallError {
 }
 
 impl InstallError {
-    fn said(line: String) -> Self {
+    fn from_line(line: String) -> Self {
         Self { lines: vec![line], remedy: None }
     }
 
-    fn told_by(output: &str) -> Self {
-        Self { lines: build_log::decisive(output), remedy: hints::remedy(output) }
+    fn from_output(output: &str) -> Self {
+        Self { lines: build_log::relevant_lines(output), remedy: hints::remedy(output) }
     }
 
     /// R rarely reports a full disk. It has already cleaned up, so a nearly full disk counts as full.
-    fn or_no_space(mut self, places: &[&Path]) -> Self {
+    fn or_disk_full(mut self, places: &[&Path]) -> Self {
         let tight = |place: &&&Path| fs::free_bytes(place).is_some_and(|free| free < TIGHT);
         if let Some(place) = places.iter().find(tight).filter(|_| self.remedy.is_none()) {
             let free = fs::free_bytes(place).unwrap_or_default() / 1024;
@@ -279,6 +283,12 @@ impl InstallError {
     fn locked(lock: &Path) -> Self {
         let lock = lock.display().to_string();
         Self { lines: vec![format!("`{lock}` exists")], remedy: Some(Remedy::Words(hints::locked(&lock))) }
+    }
+}
+
+impl From<TaskError> for InstallError {
+    fn from(error: TaskError) -> Self {
+        Self::from_line(error.to_string())
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     build,
-    description::Description,
+    description::{Description, StanzaError},
     version::{Version, version},
 };
 use crate::{
@@ -18,24 +18,46 @@ use crate::{
 /// The prefix of the agent's folders in a library. R ignores names that start with a dot.
 const OURS: &str = ".nodeagent-";
 
+/// Why a package does not count as installed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NotInstalled {
+    /// The DESCRIPTION does not exist or cannot be read.
+    #[error("`{}` is missing", .0.display())]
+    Missing(PathBuf),
+    /// The DESCRIPTION is invalid.
+    #[error("`{package}` {error}")]
+    Stanza { package: String, error: StanzaError },
+    /// The folder contains sources.
+    #[error("`{}` has no `Built:` line: it was not installed", .0.display())]
+    Source(PathBuf),
+    /// Another version is installed.
+    #[error("`{package}` is installed as {found}, not {expected}")]
+    OtherVersion { package: String, found: String, expected: String },
+    /// The package cannot be used with this R, on this machine.
+    #[error("`{package}` {reason}")]
+    Misfit { package: String, reason: String },
+}
+
 /// Reads the DESCRIPTION of an installed package.
-pub(super) fn installed(library: &Path, package: &str) -> Result<Description, String> {
+pub(super) fn installed(library: &Path, package: &str) -> Result<Description, NotInstalled> {
     let path = library.join(package).join("DESCRIPTION");
-    let bytes = std::fs::read(&path).map_err(|_| format!("`{}` is missing", path.display()))?;
-    let read = Description::parse(&String::from_utf8_lossy(&bytes)).map_err(|why| format!("`{package}` {why}"))?;
-    match &read.built {
-        Some(_) => Ok(read),
-        None => Err(format!("`{}` has no `Built:` line: it was not installed", path.display())),
-    }
+    let Ok(bytes) = std::fs::read(&path) else { return Err(NotInstalled::Missing(path)) };
+    let read = Description::parse(&String::from_utf8_lossy(&bytes));
+    let read = read.map_err(|error| NotInstalled::Stanza { package: package.to_owned(), error })?;
+    if read.built.is_some() { Ok(read) } else { Err(NotInstalled::Source(path)) }
 }
 
 /// Verifies that a package is installed in this version, for this version of R.
-pub(super) fn verify(library: &Path, package: &str, wanted: &str, r: &Version) -> Result<(), String> {
+pub(super) fn verify(library: &Path, package: &str, expected: &str, r: &Version) -> Result<(), NotInstalled> {
     let found = installed(library, package)?;
-    if Some(&found.version) != version(wanted).as_ref() {
-        return Err(format!("`{package}` is installed as {}, not {wanted}", found.version_text));
+    if Some(&found.version) != version(expected).as_ref() {
+        let (package, expected) = (package.to_owned(), expected.to_owned());
+        return Err(NotInstalled::OtherVersion { package, found: found.version_text, expected });
     }
-    found.misfit(r).map_or(Ok(()), |why| Err(format!("`{package}` {why}")))
+    match found.misfit(r) {
+        Some(reason) => Err(NotInstalled::Misfit { package: package.to_owned(), reason }),
+        None => Ok(()),
+    }
 }
 
 /// A lock that keeps R from installing a package: of the package or of the whole library.
@@ -47,7 +69,7 @@ pub(super) fn lock(library: &Path, package: &str) -> Option<PathBuf> {
 }
 
 /// Checks that a library exists or can be created, and is writable. R's own messages about this are unclear.
-pub(super) fn open(library: &Path) -> Result<(), FsError> {
+pub(super) fn ensure_writable(library: &Path) -> Result<(), FsError> {
     let probe = library.join(format!("{OURS}probe"));
     fs::create_dirs(&probe, 0o755)?;
     fs::remove_tree(&probe)
@@ -87,10 +109,10 @@ pub fn clean_up_interrupted(library: &Path, packages: &[String]) -> Result<(), F
         let builds = |package: &String| args.last().is_some_and(|archive| build::is_archive_of(archive, package));
         args.windows(2).any(|pair| pair[0] == "-l" && pair[1] == library_text) && packages.iter().any(builds)
     });
-    put_right(library, packages)
+    repair(library, packages)
 }
 
-fn put_right(library: &Path, packages: &[String]) -> Result<(), FsError> {
+fn repair(library: &Path, packages: &[String]) -> Result<(), FsError> {
     for package in packages {
         let (place, lock) = (library.join(package), library.join(format!("00LOCK-{package}")));
         // R moves the older version into the lock folder, then works beside it (`00new`) or in place.
@@ -137,7 +159,7 @@ impl Drop for InstallGuard<'_> {
         let Some(package) = self.package.take() else { return };
         // Children that were just killed may still finish a write.
         for _ in 0..10 {
-            let done = put_right(self.library, std::slice::from_ref(&package)).is_ok();
+            let done = repair(self.library, std::slice::from_ref(&package)).is_ok();
             std::thread::sleep(Duration::from_millis(10));
             if done && !self.library.join(format!("00LOCK-{package}")).exists() {
                 return;
@@ -177,15 +199,15 @@ mod tests {
         let library = library(&[("a/DESCRIPTION", description("1.0"))]);
         let look = |wanted, r| verify(library.path(), "a", wanted, &version(r).expect("a version"));
         assert_eq!(look("1.0", "4.2.2"), Ok(()));
-        assert!(look("1.1", "4.2.2").is_err_and(|why| why.contains("is 1.0 after")));
-        assert!(look("1.0", "4.1.0").is_err_and(|why| why.contains("binary for R 4.2.2")));
+        assert!(look("1.1", "4.2.2").is_err_and(|why| why.to_string().contains("is installed as 1.0, not 1.1")));
+        assert!(look("1.0", "4.1.0").is_err_and(|why| why.to_string().contains("binary for R 4.2.2")));
         assert!(verify(library.path(), "b", "1.0", &version("4.2.2").expect("a version")).is_err());
     }
 
     #[test]
     fn a_source_folder_is_not_installed() {
         let library = library(&[("a/DESCRIPTION", "Package: a\nVersion: 1.0\n".into())]);
-        assert!(installed(library.path(), "a").is_err_and(|why| why.contains("Built")));
+        assert!(installed(library.path(), "a").is_err_and(|why| why.to_string().contains("Built")));
     }
 
     #[test]

@@ -7,14 +7,16 @@ use std::{
 };
 
 use super::{
-    FetchedPackage, Packages, checked_version, decide,
+    FetchedPackage, Packages,
+    archive::{self, ArchiveError},
+    checked_version, decide,
     description::Description,
-    fetch::look_into,
     repository::user_agent,
     resolve::{ArchiveLocation, Candidate, ResolvedPackage},
     version::{Version, version},
 };
 use crate::{
+    diagnostic::in_words,
     digest::Digest,
     kinds::r::RInstall,
     lock::{self, LockedRPackage, bare},
@@ -63,7 +65,8 @@ pub(super) async fn prepare(
     packages: &[(LockedRPackage, Option<PathBuf>)],
 ) -> Result<Packages, Problem> {
     let r = checked_version(wanted)?;
-    let archives: Vec<PathBuf> = packages.iter().map(|(package, file)| archive(ctx, package, file.as_ref())).collect();
+    let archives: Vec<PathBuf> =
+        packages.iter().map(|(package, file)| archive_path(ctx, package, file.as_ref())).collect();
     let of_servers = packages.iter().zip(&archives).filter_map(|((package, _), to)| match &package.from {
         lock::ArchiveSource::Url(url) => Some(LockedFile {
             title: format!("{} {}", package.name, package.version),
@@ -78,10 +81,10 @@ pub(super) async fn prepare(
     let names: BTreeSet<&String> = packages.iter().map(|(package, _)| &package.name).collect();
     let mut fetched = Vec::new();
     for ((package, _), archive) in packages.iter().zip(archives) {
-        let description = look_into(archive.clone(), false).await.and_then(|found| as_locked(found, package, &r));
-        let description = description.map_err(|why| {
+        let description = archive::read(archive.clone(), false).await;
+        let description = description.and_then(|found| verify(found, package, &r)).map_err(|error| {
             let refused = Problem::refused(format!("R package `{}` of the lock cannot be used", package.name));
-            refused.cause(format!("`{}`: {why}", ctx.filestore.shown(&archive)))
+            refused.cause(format!("`{}`: {}", ctx.filestore.shown(&archive), in_words(&error)))
         })?;
         let bytes = std::fs::metadata(&archive).map_or(0, |found| found.len());
         let location = match &package.from {
@@ -99,7 +102,7 @@ pub(super) async fn prepare(
 }
 
 /// The path of a package's archive on this node.
-fn archive(ctx: &Context, package: &LockedRPackage, file: Option<&PathBuf>) -> PathBuf {
+fn archive_path(ctx: &Context, package: &LockedRPackage, file: Option<&PathBuf>) -> PathBuf {
     if let (lock::ArchiveSource::Asset(_), Some(file)) = (&package.from, file) {
         return file.clone();
     }
@@ -107,9 +110,10 @@ fn archive(ctx: &Context, package: &LockedRPackage, file: Option<&PathBuf>) -> P
     ctx.cache.join("r").join(package.sha256.hex()).join(name)
 }
 
-fn as_locked(found: Description, wanted: &LockedRPackage, r: &Version) -> Result<Description, String> {
-    if found.name != wanted.name || Some(&found.version) != version(&wanted.version).as_ref() {
-        return Err(format!("it holds {} {}", found.name, found.version_text));
+/// Checks that an archive contains the locked package, for this version of R.
+fn verify(found: Description, locked: &LockedRPackage, r: &Version) -> Result<Description, ArchiveError> {
+    if found.name != locked.name || Some(&found.version) != version(&locked.version).as_ref() {
+        return Err(ArchiveError::other_package(found));
     }
-    found.misfit(r).map_or(Ok(found), |why| Err(format!("it {why}")))
+    found.misfit(r).map_or(Ok(found), |reason| Err(ArchiveError::Misfit(reason)))
 }

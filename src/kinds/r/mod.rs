@@ -59,7 +59,7 @@ use crate::{
     state::Receipt,
     steps::{
         Context,
-        layer::{self, Staged},
+        layer::{self, LayerError, Staged},
     },
 };
 
@@ -167,7 +167,7 @@ pub async fn prepare(ctx: &Context, wanted: &RInstall) -> Result<Prepared, Probl
     {
         return Ok(Prepared::Layer(staged));
     }
-    prepare_packages(ctx, wanted).await.map(Prepared::Packages)
+    Box::pin(prepare_packages(ctx, wanted)).await.map(Prepared::Packages)
 }
 
 async fn prepare_packages(ctx: &Context, wanted: &RInstall) -> Result<Packages, Problem> {
@@ -200,7 +200,7 @@ async fn decide(
     }
     ctx.progress.now("reading R package indexes", None);
     (resolver.repositories, resolver.down) = repository::indexes(ctx, &wanted.repos, &r).await;
-    archives.extend(resolver.past_versions(ctx, &archives, &r).await?);
+    archives.extend(resolver.archived_versions(ctx, &archives, &r).await?);
     let mut first_failure = None;
     loop {
         let chosen = resolver.resolve(&archives).map_err(|why| resolver.explain(why, first_failure.take()))?;
@@ -267,7 +267,7 @@ impl Resolver<'_> {
     }
 
     /// Finds pinned versions that no index has any more in the archive folders of the repositories.
-    async fn past_versions(
+    async fn archived_versions(
         &self,
         ctx: &Context,
         archives: &[Candidate],
@@ -290,15 +290,15 @@ impl Resolver<'_> {
             };
             (!local && installed != number && !indexed()).then_some((package.name.as_str(), pin))
         });
-        let found = join_all(missing.map(|(name, pin)| self.past_version(ctx, name, pin, r))).await;
+        let found = join_all(missing.map(|(name, pin)| self.archived_version(ctx, name, pin, r))).await;
         found.into_iter().collect()
     }
 
-    async fn past_version(&self, ctx: &Context, name: &str, pin: &str, r: &Version) -> Result<Candidate, Problem> {
+    async fn archived_version(&self, ctx: &Context, name: &str, pin: &str, r: &Version) -> Result<Candidate, Problem> {
         let mut error = Problem::new(format!("R package `{name}` {pin} is in none of the repositories"));
         for repository in &self.repositories {
-            let url = repository.past(name, pin);
-            match fetch::past(ctx, &url, name, r).await {
+            let url = repository.archived(name, pin);
+            match fetch::archived(ctx, &url, name, r).await {
                 Ok(Some(candidate)) if candidate.description.name == name => return Ok(candidate),
                 Ok(_) => {
                     error = error.cause(format!("it is neither in the index nor at `{}`", repository::shown(&url)));
@@ -315,16 +315,16 @@ impl Resolver<'_> {
         };
         let versions: Vec<String> = self.repositories.iter().flat_map(has).collect();
         let hint = (!versions.is_empty()).then(|| format!("the repositories have {name} {}", versions.join(", ")));
-        Err(self.with_those_down(error).hint(hint))
+        Err(self.with_unreachable(error).hint(hint))
     }
 
     /// The problem of a failed resolution. An unusable archive takes precedence, because it is the cause.
     fn explain(&self, why: ResolveError, failure: Option<Problem>) -> Problem {
         let looked_in: Vec<String> = self.repositories.iter().map(Repository::shown).collect();
-        self.with_those_down(failure.unwrap_or_else(|| why.into_error(&looked_in)))
+        self.with_unreachable(failure.unwrap_or_else(|| why.into_error(&looked_in)))
     }
 
-    fn with_those_down(&self, mut error: Problem) -> Problem {
+    fn with_unreachable(&self, mut error: Problem) -> Problem {
         for down in &self.down {
             error.causes.push(down.message.clone());
             error.causes.extend(down.causes.iter().cloned());
@@ -348,37 +348,37 @@ pub async fn act(ctx: &Context, wanted: &RInstall, prepared: Prepared) -> Result
         return Ok(());
     }
     remember_shipped(ctx, wanted)?;
-    library::open(&wanted.library)?;
+    library::ensure_writable(&wanted.library)?;
     let r = version(&wanted.r_version).unwrap_or_else(|| Version { components: Vec::new() });
     let packages = match prepared {
         Prepared::Packages(packages) => packages,
         Prepared::Layer(staged) => match restore(ctx, wanted, staged, &r).await {
             Ok(()) => return Ok(()),
-            Err(why) => {
-                Staged::not_put(ctx, Environment::R, &why);
-                prepare_packages(ctx, wanted).await?
+            Err(error) => {
+                Staged::warn_not_put(ctx, Environment::R, &error);
+                Box::pin(prepare_packages(ctx, wanted)).await?
             }
         },
     };
     let environment = BuildEnvironment::new(ctx, wanted)?;
-    let work = if wanted.locked.is_some() { still_to_do(packages.work, &wanted.library, &r) } else { packages.work };
+    let work = if wanted.locked.is_some() { remaining(packages.work, &wanted.library, &r) } else { packages.work };
     let builds = Builds::new(ctx, wanted, &environment, &work, &r).await;
     let site = PackageInstaller { ctx, environment: &environment, builds, library: wanted.library.clone(), r };
     let failed = site.install(&work).await;
-    if failed.is_empty() { Ok(()) } else { Err(shaped(failed)) }
+    if failed.is_empty() { Ok(()) } else { Err(combined_problem(failed)) }
 }
 
 /// Moves a layer into place and verifies it. On an error the packages must be installed instead.
-async fn restore(ctx: &Context, wanted: &RInstall, staged: Staged, r: &Version) -> Result<(), String> {
+async fn restore(ctx: &Context, wanted: &RInstall, staged: Staged, r: &Version) -> Result<(), LayerError> {
     staged.put(ctx).await?;
     let packages = wanted.layer.iter().flat_map(|layer| &layer.packages);
     let look = |(name, package): (&String, &LayerPackage)| library::verify(&wanted.library, name, &package.version, r);
-    let faults: Vec<String> = packages.filter_map(|package| look(package).err()).collect();
-    if faults.is_empty() { Ok(()) } else { Err(faults.join("; ")) }
+    let faults: Vec<String> = packages.filter_map(|package| Some(look(package).err()?.to_string())).collect();
+    if faults.is_empty() { Ok(()) } else { Err(LayerError::Incomplete(faults)) }
 }
 
 /// Removes packages that another step has installed in the meantime.
-fn still_to_do(mut work: Vec<PackageInstall>, library: &Path, r: &Version) -> Vec<PackageInstall> {
+fn remaining(mut work: Vec<PackageInstall>, library: &Path, r: &Version) -> Vec<PackageInstall> {
     work.retain(|one| library::verify(library, &one.name, &one.version, r).is_err());
     let names: BTreeSet<String> = work.iter().map(|one| one.name.clone()).collect();
     for one in &mut work {
@@ -400,7 +400,7 @@ fn remember_shipped(ctx: &Context, wanted: &RInstall) -> Result<(), Problem> {
 }
 
 /// Combines all failures into one problem.
-fn shaped(failed: Vec<FailedPackage>) -> Problem {
+fn combined_problem(failed: Vec<FailedPackage>) -> Problem {
     let verb = if failed.iter().any(|failure| failure.built) { "built" } else { "unpacked" };
     let names: Vec<String> = failed.iter().map(|failure| format!("`{}`", failure.package)).collect();
     let mut error = match &names[..] {
@@ -418,5 +418,5 @@ fn shaped(failed: Vec<FailedPackage>) -> Problem {
             error = error.cause(format!("{prefix}the full output is in `{}`", log.display()));
         }
     }
-    error.hint(hints::joined(failed.into_iter().filter_map(|failure| failure.remedy)))
+    error.hint(hints::combined(failed.into_iter().filter_map(|failure| failure.remedy)))
 }

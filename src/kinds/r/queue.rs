@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(queue.take().as_deref(), Some("big"));
         assert_eq!(queue.take(), None);
         queue.put_back("big");
-        assert_eq!(queue.take().as_deref(), Some("big"), "it waited for somebody else");
+        assert_eq!(queue.take().as_deref(), Some("big"), "its dependency is installed");
         queue.succeeded("small");
         assert_eq!(queue.take().as_deref(), Some("top"));
     }

@@ -16,6 +16,7 @@ use crate::{
     http::{Download, HttpError},
     problem::Problem,
     steps::Context,
+    task,
 };
 
 /// A repository whose index was read.
@@ -41,7 +42,7 @@ impl Repository {
     }
 
     /// The URL of the archive of a version that is no longer in the index.
-    pub(super) fn past(&self, name: &str, version: &str) -> Url {
+    pub(super) fn archived(&self, name: &str, version: &str) -> Url {
         below(&self.url, CONTRIB.into_iter().chain(["Archive", name, &format!("{name}_{version}.tar.gz")]))
     }
 }
@@ -122,7 +123,7 @@ fn absent(error: Problem, why: &HttpError) -> Problem {
     error.because(why).hint(hint)
 }
 
-async fn read(path: &Path) -> Result<Index, String> {
+async fn read(path: &Path) -> io::Result<Index> {
     let path = path.to_owned();
     let work = move || -> io::Result<Index> {
         let mut file = BufReader::new(File::open(path)?);
@@ -135,7 +136,7 @@ async fn read(path: &Path) -> Result<Index, String> {
         }
         Ok(index)
     };
-    crate::task::blocking(work).await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    task::blocking(work).await.map_err(io::Error::other)?
 }
 
 #[cfg(test)]
@@ -155,7 +156,7 @@ mod tests {
             let r = repository(base);
             assert_eq!(r.archive(&plain).as_str(), "https://r.example/cran/src/contrib/a_1.0-2.tar.gz");
             assert_eq!(r.archive(&moved).as_str(), "https://r.example/cran/src/contrib/4.2.2/Recommended/b.tar.gz");
-            assert_eq!(r.past("a", "0.9").as_str(), "https://r.example/cran/src/contrib/Archive/a/a_0.9.tar.gz");
+            assert_eq!(r.archived("a", "0.9").as_str(), "https://r.example/cran/src/contrib/Archive/a/a_0.9.tar.gz");
         }
     }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 use url::Url;
 
 use super::{
-    description::Description,
+    description::{Description, StanzaError},
     order::{Cycle, in_order},
     repository::Repository,
     resolve_error::{Demand, ResolveError},
@@ -70,6 +70,15 @@ pub(super) struct ResolvedPackage {
     pub(super) candidate: Candidate,
     /// The packages that must be installed before it.
     pub(super) needs: BTreeSet<String>,
+}
+
+/// A version in a repository that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{version} in `{repository}` {reason}")]
+struct UnusableVersion {
+    version: String,
+    repository: String,
+    reason: String,
 }
 
 /// The inputs of a resolution.
@@ -201,28 +210,36 @@ impl ResolverInput<'_> {
         Err(ResolveError::NoVersion { name: name.to_owned(), demands: demands.to_vec(), offers })
     }
 
-    /// The usable versions, of the preferred repository first, and the reasons why others are not usable.
+    /// The usable versions, of the preferred repository first, and the versions that are not usable.
     fn offers(&self, name: &str) -> (Vec<Candidate>, Vec<String>) {
         let r = version(&self.wanted.r_version).unwrap_or_else(|| Version { components: Vec::new() });
         let (mut offers, mut unusable) = (Vec::new(), Vec::new());
         for repository in self.repositories {
             for read in repository.index.versions(name) {
-                let (version, why) = match read {
-                    Err(why) => ("a version".to_owned(), Some(why)),
-                    Ok(description) => {
-                        let url = repository.archive(&description);
-                        let why = self.rejected.get(&url).cloned().or_else(|| description.misfit(&r));
-                        let version = description.version_text.clone();
-                        if why.is_none() {
-                            offers.push(Candidate { description, location: ArchiveLocation::Repository(url) });
-                        }
-                        (version, why)
-                    }
-                };
-                unusable.extend(why.map(|why| format!("{version} in `{}` {why}", repository.shown())));
+                match self.candidate(repository, read, &r) {
+                    Ok(candidate) => offers.push(candidate),
+                    Err(version) => unusable.push(version.to_string()),
+                }
             }
         }
         (offers, unusable)
+    }
+
+    /// A version of a repository as a candidate, if this R can use it.
+    fn candidate(
+        &self,
+        repository: &Repository,
+        read: Result<Description, StanzaError>,
+        r: &Version,
+    ) -> Result<Candidate, UnusableVersion> {
+        let unusable =
+            |version: String, reason: String| UnusableVersion { version, repository: repository.shown(), reason };
+        let description = read.map_err(|error| unusable("a version".to_owned(), error.to_string()))?;
+        let url = repository.archive(&description);
+        match self.rejected.get(&url).cloned().or_else(|| description.misfit(r)) {
+            Some(reason) => Err(unusable(description.version_text, reason)),
+            None => Ok(Candidate { description, location: ArchiveLocation::Repository(url) }),
+        }
     }
 
     fn unknown(&self, name: &str, demands: &Demands) -> ResolveError {

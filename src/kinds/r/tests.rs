@@ -234,7 +234,7 @@ async fn an_unreachable_repository_is_a_warning_if_others_have_the_packages() {
     wanted.repos.insert(0, Url::from_directory_path(node.path("dead")).expect("absolute"));
     assert_eq!(node.run(&wanted, r_that_fails(&[], "")).await.0, Ok(()));
     wanted.packages[0].name = "aa".into();
-    let error = node.run(&wanted, r_that_fails(&[], "")).await.0.expect_err("nobody has it");
+    let error = node.run(&wanted, r_that_fails(&[], "")).await.0.expect_err("no repository has it");
     assert!(error.hint.as_deref().is_some_and(|hint| hint.starts_with("did you mean `a`?; ")), "{error:?}");
     assert!(error.causes.iter().any(|cause| cause.contains("/dead/` cannot be used")), "{error:?}");
 }

@@ -53,13 +53,18 @@ impl fmt::Display for Requirement {
     }
 }
 
+/// A part of a dependency field that is not a requirement.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a valid requirement")]
+pub(super) struct InvalidRequirement(pub(super) String);
+
 /// Parses a dependency field.
-pub(super) fn requirements(field: &str) -> Result<Vec<Requirement>, String> {
+pub(super) fn requirements(field: &str) -> Result<Vec<Requirement>, InvalidRequirement> {
     field.split(',').map(str::trim).filter(|part| !part.is_empty()).map(requirement).collect()
 }
 
-fn requirement(part: &str) -> Result<Requirement, String> {
-    let bad = || part.to_owned();
+fn requirement(part: &str) -> Result<Requirement, InvalidRequirement> {
+    let bad = || InvalidRequirement(part.to_owned());
     let (name, bound) = match part.split_once('(') {
         None => (part, None),
         Some((name, rest)) => {
@@ -102,9 +107,9 @@ mod tests {
 
     #[test]
     fn an_invalid_dependency_is_reported() {
-        assert_eq!(requirements("a, b (>= )"), Err("b (>= )".into()));
-        assert_eq!(requirements("../evil"), Err("../evil".into()));
-        assert_eq!(requirements("a (~ 1.0)"), Err("a (~ 1.0)".into()));
+        assert_eq!(requirements("a, b (>= )"), Err(InvalidRequirement("b (>= )".into())));
+        assert_eq!(requirements("../evil"), Err(InvalidRequirement("../evil".into())));
+        assert_eq!(requirements("a (~ 1.0)"), Err(InvalidRequirement("a (~ 1.0)".into())));
     }
 
     #[test]

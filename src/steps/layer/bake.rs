@@ -9,15 +9,19 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 
 use super::{
-    Why, contents, key,
+    LayerError, contents, key,
     manifest::{Manifest, Part},
-    run_blocking, words,
 };
 use crate::{
+    diagnostic::in_words,
     fs,
     plan::{Environment, Layer},
     problem::Problem,
-    steps::{Context, system_libraries::SystemLibraries},
+    steps::{
+        Context,
+        blocking::run_blocking,
+        system_libraries::{SystemLibraries, UnknownLibraries},
+    },
     store::{Key, Kind, Tier},
     trust::{Prehash, SecretKey, trusted_comment},
 };
@@ -55,19 +59,21 @@ pub struct Baked {
 /// Makes a layer from this node and publishes it, signed if a key is given. The node must be in the state that a
 /// locked run installs: each file with a recorded digest is compared with that digest.
 pub async fn bake(ctx: &Context, layer: &Layer, signer: Option<&SecretKey>) -> Result<Baked, Problem> {
-    let failed = |why: Why| Problem::new(format!("the {} layer cannot be made", layer.of.name())).cause(why);
+    let failed = |error: LayerError| {
+        Problem::new(format!("the {} layer cannot be made", layer.of.name())).cause(in_words(&error))
+    };
     let (of, root) = (layer.clone(), ctx.root.clone());
     ctx.progress.now("checking every file", None);
-    let looking = move || {
+    let looking = move || -> Result<_, LayerError> {
         let files = contents::files(&of)?;
         let paths: Vec<PathBuf> = files.iter().map(|file| of.base.join(file)).filter(|path| path.is_file()).collect();
         // Wheels contain libraries of their own, in folders that the loader does not search.
-        let absent = |name: &str| match of.of {
-            Environment::Python => Ok(()),
-            Environment::R => Err(format!("it links to `{name}`, which is in no folder of libraries")),
+        let unknown = match of.of {
+            Environment::Python => UnknownLibraries::Ignore,
+            Environment::R => UnknownLibraries::Refuse,
         };
-        let links = SystemLibraries::read(&root, of.r_home()).links_of(&paths, absent)?;
-        Ok((key::of(&of, &root)?, cut(&of.base, files)?, links))
+        let links = SystemLibraries::read(&root, of.r_home()).links_of(&paths, unknown)?;
+        Ok((key::of(&of, &root)?, divide(&of.base, files)?, links))
     };
     let (key, pieces, links) = run_blocking(looking).await.map_err(failed)?;
     let parts = pack(ctx, layer, &key, pieces).await.map_err(failed)?;
@@ -80,7 +86,7 @@ pub async fn bake(ctx: &Context, layer: &Layer, signer: Option<&SecretKey>) -> R
     } else {
         ctx.store.republish(Kind::Layer, &key, &entry).await
     };
-    published.map_err(|error| failed(error.in_words()))?;
+    published.map_err(|error| failed(error.into()))?;
     // Other nodes can only use a layer that is in the shared store.
     if !layer.private && ctx.store.has_shared() {
         let seen = ctx.store.entry_in(Tier::Shared, Kind::Layer, &key).await;
@@ -102,10 +108,10 @@ pub async fn bake(ctx: &Context, layer: &Layer, signer: Option<&SecretKey>) -> R
     })
 }
 
-fn sign(signer: &SecretKey, manifest: &Manifest, key: &Key) -> Result<String, Why> {
+fn sign(signer: &SecretKey, manifest: &Manifest, key: &Key) -> Result<String, LayerError> {
     let comment = trusted_comment(Timestamp::now().as_second(), &Manifest::signed_name(key), None);
     let signature = signer.sign(&Prehash::of(manifest.to_text().as_bytes()), &comment);
-    signature.map(|signature| signature.to_file()).map_err(|error| words(&error))
+    Ok(signature?.to_file())
 }
 
 /// The files of one part.
@@ -115,12 +121,13 @@ struct Piece {
 }
 
 /// Divides files, sorted by name, into parts of about the same cost. Similar files stay together.
-fn cut(base: &Path, files: Vec<PathBuf>) -> Result<Vec<Piece>, Why> {
+fn divide(base: &Path, files: Vec<PathBuf>) -> Result<Vec<Piece>, LayerError> {
     let sized = files.into_iter().map(|name| {
-        let found = base.join(&name).symlink_metadata().map_err(|error| format!("`{}`: {error}", name.display()))?;
+        let path = base.join(&name);
+        let found = path.symlink_metadata().map_err(LayerError::unreadable(path))?;
         Ok((name, if found.is_file() { found.len() } else { 0 }))
     });
-    let sized: Vec<(PathBuf, u64)> = sized.collect::<Result<_, Why>>()?;
+    let sized: Vec<(PathBuf, u64)> = sized.collect::<Result<_, LayerError>>()?;
     let whole: u64 = sized.iter().map(|(_, bytes)| bytes + FILE).sum();
     let most = (whole / MOST_PARTS).max(LEAST);
     let (mut pieces, mut weight) = (vec![Piece { names: Vec::new(), bytes: 0 }], 0);
@@ -139,7 +146,7 @@ fn cut(base: &Path, files: Vec<PathBuf>) -> Result<Vec<Piece>, Why> {
 }
 
 /// Packs all parts, one per core at a time, and adds them to the store.
-async fn pack(ctx: &Context, layer: &Layer, key: &Key, pieces: Vec<Piece>) -> Result<Vec<Part>, Why> {
+async fn pack(ctx: &Context, layer: &Layer, key: &Key, pieces: Vec<Piece>) -> Result<Vec<Part>, LayerError> {
     ctx.progress.now(format!("packing {} parts", pieces.len()), None);
     let folder = ctx.cache.join("layers");
     let packing = pieces.into_iter().enumerate().map(|(index, piece)| {
@@ -148,13 +155,13 @@ async fn pack(ctx: &Context, layer: &Layer, key: &Key, pieces: Vec<Piece>) -> Re
             let (base, also) = (layer.base.clone(), to.clone());
             let packing = move || {
                 let packed = fs::compress_files(&base, &piece.names, LEVEL, &also);
-                packed.map(|entries| (piece.bytes, entries)).map_err(|error| words(&error))
+                Ok::<_, LayerError>((piece.bytes, packed?))
             };
             let (bytes, entries) = run_blocking(packing).await?;
             let added = if layer.private { ctx.store.add_local(&to).await } else { ctx.store.add(&to).await };
             // The store now has its own copy.
             let _ = fs::remove(&to);
-            let object = added.map_err(|error| error.in_words())?;
+            let object = added?;
             Ok(Part { sha256: object.digest.hex().to_owned(), size: object.size, bytes, entries })
         }
     });
@@ -176,11 +183,11 @@ mod tests {
             fs::replace(&temp.path().join(&name), &bytes, Attributes::mode(0o644)).expect("written");
             names.push(name);
         }
-        let pieces = cut(temp.path(), names.clone()).expect("readable");
+        let pieces = divide(temp.path(), names.clone()).expect("readable");
         let all: Vec<PathBuf> = pieces.iter().flat_map(|piece| piece.names.clone()).collect();
         assert_eq!(all, names, "in order, each once");
         assert!(pieces.iter().filter(|piece| piece.bytes > LEAST + (300 << 10)).count() == 1, "except the large one");
         assert!((4..=6).contains(&pieces.len()), "{}", pieces.len());
-        assert_eq!(cut(temp.path(), Vec::new()).expect("nothing").len(), 1);
+        assert_eq!(divide(temp.path(), Vec::new()).expect("nothing").len(), 1);
     }
 }

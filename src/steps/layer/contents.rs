@@ -5,15 +5,18 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use super::{Why, words};
+use super::LayerError;
 use crate::{
-    facts::{PythonEnv, python::bytecode_path},
+    facts::{
+        PythonEnv,
+        python::{RecordEntry, bytecode_path},
+    },
     fs::walk,
-    plan::{Environment, Layer},
+    plan::{Environment, Layer, LayerPackage},
 };
 
 /// The files, links and empty folders of a layer, as paths below its base. Files with a recorded digest are verified.
-pub(super) fn files(layer: &Layer) -> Result<Vec<PathBuf>, Why> {
+pub(super) fn files(layer: &Layer) -> Result<Vec<PathBuf>, LayerError> {
     let mut files = BTreeSet::new();
     match layer.of {
         Environment::Python => of_python(layer, &mut files)?,
@@ -27,37 +30,42 @@ pub(super) fn files(layer: &Layer) -> Result<Vec<PathBuf>, Why> {
 }
 
 /// Adds the files in each distribution's RECORD, and their byte code.
-fn of_python(layer: &Layer, files: &mut BTreeSet<PathBuf>) -> Result<(), Why> {
-    let env = PythonEnv::read(&layer.program).map_err(|error| words(&error))?;
-    let tag = env.tag();
-    let folder = layer.folder.strip_prefix(&layer.base).map_err(|error| error.to_string())?;
-    for (name, package) in &layer.packages {
-        let found = env.distributions.get(name).filter(|found| found.is_complete && found.version == package.version);
-        let found = found.ok_or_else(|| format!("`{name}` {} is not there", package.version))?;
+fn of_python(layer: &Layer, files: &mut BTreeSet<PathBuf>) -> Result<(), LayerError> {
+    let env = PythonEnv::read(&layer.program)?;
+    let folder = layer
+        .folder
+        .strip_prefix(&layer.base)
+        .map_err(|_| LayerError::OutsideBase { folder: layer.folder.clone(), base: layer.base.clone() })?;
+    for (name, LayerPackage { version, .. }) in &layer.packages {
+        let found = env.distributions.get(name).filter(|found| found.is_complete && found.version == *version);
+        let found = found.ok_or_else(|| LayerError::NotInstalled { name: name.clone(), version: version.clone() })?;
         if found.folder.parent() != Some(&*layer.folder) {
-            return Err(format!("`{name}` is in `{}`, not in `{}`", found.folder.display(), layer.folder.display()));
+            let (found, expected) = (found.folder.clone(), layer.folder.clone());
+            return Err(LayerError::OtherFolder { name: name.clone(), found, expected });
         }
-        for file in found.files().map_err(|error| format!("the RECORD of `{name}` could not be read: {error}"))? {
-            let path = below(folder, &file.path)
-                .ok_or_else(|| format!("`{name}` has `{}`, which is not in `{}`", file.path, layer.base.display()))?;
-            let on_node = layer.base.join(&path);
-            let is_there = on_node.is_file() || file.sha256.is_some();
-            let same = file.matches_record(&layer.folder);
-            let same =
-                same.map_err(|error| format!("`{}` of `{name}` could not be read: {error}", on_node.display()))?;
-            if !is_there {
-                return Err(format!("`{}` of `{name}` is not there", on_node.display()));
-            }
-            if !same {
-                return Err(format!("`{}` of `{name}` was changed after it was installed", on_node.display()));
-            }
-            let code = bytecode_path(&path, &tag);
-            let code = code.filter(|code| layer.compile && layer.base.join(code).is_file());
-            files.extend(code);
+        for file in found.files().map_err(LayerError::unreadable(found.folder.join("RECORD")))? {
+            let path = below(folder, &file.path).ok_or_else(|| LayerError::FileOutsideBase {
+                name: name.clone(),
+                file: file.path.clone(),
+                base: layer.base.clone(),
+            })?;
+            verify(name, &file, layer, &path)?;
+            let code = bytecode_path(&path, &env.tag());
+            files.extend(code.filter(|code| layer.compile && layer.base.join(code).is_file()));
             files.insert(path);
         }
     }
     Ok(())
+}
+
+/// Checks that a recorded file exists and has its recorded digest, if there is one. `path` is below the layer's base.
+fn verify(name: &str, entry: &RecordEntry, layer: &Layer, path: &Path) -> Result<(), LayerError> {
+    let file = layer.base.join(path);
+    let is_unchanged = entry.matches_record(&layer.folder).map_err(LayerError::unreadable(&file))?;
+    if !file.is_file() && entry.sha256.is_none() {
+        return Err(LayerError::MissingFile { name: name.to_owned(), file });
+    }
+    if is_unchanged { Ok(()) } else { Err(LayerError::ChangedFile { name: name.to_owned(), file }) }
 }
 
 /// Resolves a path of a RECORD to a path below the base. `None` if it points outside the base.
@@ -76,10 +84,10 @@ fn below(folder: &Path, path: &str) -> Option<PathBuf> {
     (!parts.is_empty()).then(|| parts.into_iter().collect())
 }
 
-fn all_below(base: &Path, name: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), Why> {
-    let unread = |error| format!("`{}` could not be read: {error}", base.join(name).display());
-    for entry in walk(&base.join(name)) {
-        let path = entry.map_err(unread)?.into_path();
+fn all_below(base: &Path, name: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), LayerError> {
+    let folder = base.join(name);
+    for entry in walk(&folder) {
+        let path = entry.map_err(|error| LayerError::unreadable(&folder)(error))?.into_path();
         files.extend(path.strip_prefix(base).ok().map(Path::to_owned));
     }
     Ok(())
@@ -90,7 +98,6 @@ mod tests {
     use super::*;
     use crate::{
         fs::{Attributes, replace},
-        plan::LayerPackage,
         steps::layer::key::tests::layer,
     };
 
@@ -103,7 +110,7 @@ mod tests {
         let packages = "lib/python3.11/site-packages";
         write(root, &format!("{packages}/x/a.py"), "hello");
         write(root, &format!("{packages}/x/__pycache__/a.cpython-311.pyc"), "code");
-        write(root, &format!("{packages}/x/stray.txt"), "nobody's");
+        write(root, &format!("{packages}/x/stray.txt"), "unrecorded");
         write(root, &format!("{packages}/x-1.dist-info/METADATA"), "Name: x\nVersion: 1\n");
         write(root, "bin/x", "#!/usr/bin/python3\n");
         let hello = "LPJNul-wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ";
@@ -133,14 +140,14 @@ mod tests {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let layer = environment(temp.path(), "");
         write(temp.path(), "lib/python3.11/site-packages/x/a.py", "evil!");
-        assert!(files(&layer).is_err_and(|why| why.contains("was changed after it was installed")));
-        for (extra, words) in [("x/gone.py,,\n", "is not there"), ("../../../../../etc/x,,\n", "which is not in")] {
+        assert!(matches!(files(&layer), Err(LayerError::ChangedFile { .. })));
+        for (extra, words) in [("x/gone.py,,\n", "is missing"), ("../../../../../etc/x,,\n", "which is not in")] {
             let temp = tempfile::tempdir().expect("a temporary folder");
             let layer = environment(temp.path(), extra);
-            assert!(files(&layer).is_err_and(|why| why.contains(words)), "{words}");
+            assert!(files(&layer).is_err_and(|error| error.to_string().contains(words)), "{words}");
         }
         let mut newer = layer;
         newer.packages.insert("x".into(), LayerPackage { version: "2".into(), sha256: String::new() });
-        assert_eq!(files(&newer), Err("`x` 2 is not there".to_owned()));
+        assert!(files(&newer).is_err_and(|error| error.to_string() == "`x` 2 is not installed"));
     }
 }

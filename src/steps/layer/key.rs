@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::Why;
+use super::LayerError;
 use crate::{
     digest::Digest,
     plan::{Environment, Layer, LayerPackage},
@@ -43,12 +43,8 @@ const ENGINE: [&str; 2] = ["bin/exec/R", "lib/libR.so"];
 const DESCRIPTIONS: [&str; 4] = ["RECORD", "METADATA", "PKG-INFO", "DESCRIPTION"];
 
 /// The key of a layer on the node below `root`. Paths in it are relative to the root. Reads the shipped packages.
-pub(super) fn of(layer: &Layer, root: &Path) -> Result<Key, Why> {
+pub(super) fn of(layer: &Layer, root: &Path) -> Result<Key, LayerError> {
     let own = |path: &Path| Path::new("/").join(path.strip_prefix(root).unwrap_or(path));
-    let unread = |path: &Path| {
-        let path = path.display().to_string();
-        move |error: std::io::Error| format!("`{path}` could not be read: {error}")
-    };
     let described = |folder: &Path| {
         let file = DESCRIPTIONS.iter().map(|name| folder.join(name)).find(|file| file.is_file());
         let file = file.unwrap_or_else(|| folder.to_owned());
@@ -56,7 +52,7 @@ pub(super) fn of(layer: &Layer, root: &Path) -> Result<Key, Why> {
         if file.is_dir() {
             return Ok(String::new());
         }
-        Digest::sha256_of_file(&file).map(|digest| digest.hex().to_owned()).map_err(unread(&file))
+        Digest::sha256_of_file(&file).map(|digest| digest.hex().to_owned()).map_err(LayerError::unreadable(file))
     };
     let shipped = layer.shipped.iter().map(|(name, folder)| Ok((name.as_str(), described(folder)?)));
     // R's program is a script, so the engine is hashed instead.
@@ -64,22 +60,22 @@ pub(super) fn of(layer: &Layer, root: &Path) -> Result<Key, Why> {
     let engine = std::iter::once(layer.program.clone()).chain(of_r.filter(|file| file.is_file()));
     let engine = engine.map(|file| {
         let digest = file.canonicalize().and_then(|real| Digest::sha256_of_file(&real));
-        digest.map(|digest| digest.hex().to_owned()).map_err(unread(&file))
+        digest.map(|digest| digest.hex().to_owned()).map_err(LayerError::unreadable(file))
     });
-    let decides = KeyInputs {
+    let inputs = KeyInputs {
         of: layer.of,
         runtime: &layer.runtime,
         version: &layer.version,
         program: own(&layer.program),
-        engine: engine.collect::<Result<_, Why>>()?,
+        engine: engine.collect::<Result<_, LayerError>>()?,
         base: own(&layer.base),
         folder: own(&layer.folder),
         packages: &layer.packages,
-        shipped: shipped.collect::<Result<_, Why>>()?,
+        shipped: shipped.collect::<Result<_, LayerError>>()?,
         compile: layer.compile,
         smoke: &layer.smoke,
     };
-    Ok(Key::of(Kind::Layer, &decides))
+    Ok(Key::of(Kind::Layer, &inputs))
 }
 
 #[cfg(test)]

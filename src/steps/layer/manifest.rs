@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Why;
+use super::LayerError;
 use crate::{
     digest::Digest,
     steps::system_libraries::LinkedLibraries,
@@ -79,28 +79,27 @@ impl Manifest {
     }
 
     /// Reads the manifest of an entry. With trusted keys, it must be signed for this key.
-    pub(super) fn of(entry: &Entry, key: &Key, trusted: &Trusted) -> Result<Self, Why> {
+    pub(super) fn of(entry: &Entry, key: &Key, trusted: &Trusted) -> Result<Self, LayerError> {
         let text = |name: &str| entry.facts.get(name).and_then(Value::as_str);
-        let manifest = text(MANIFEST).ok_or("it has no manifest")?;
+        let manifest = text(MANIFEST).ok_or(LayerError::NoManifest)?;
         if trusted.is_on() {
             let (name, signature) = (PathBuf::from(Self::signed_name(key)), text(SIGNATURE));
             let checked = trusted.keys().check(&name, manifest.as_bytes(), signature.map(str::as_bytes));
-            checked.map_err(|distrust| distrust.to_string())?;
+            checked?;
         }
-        let manifest: Self =
-            serde_json::from_str(manifest).map_err(|error| format!("its manifest is none: {error}"))?;
+        let manifest: Self = serde_json::from_str(manifest)?;
         if manifest.schema != SCHEMA {
-            return Err(format!("its format is {}, and this release knows {SCHEMA}", manifest.schema));
+            return Err(LayerError::UnknownFormat { found: manifest.schema, supported: SCHEMA });
         }
         if manifest.key != key.hex() {
-            return Err("its manifest is that of another layer".to_owned());
+            return Err(LayerError::OtherLayer);
         }
         let named = entry.objects.iter().map(|object| (&object.sha256, object.size));
         if !named.eq(manifest.parts.iter().map(|part| (&part.sha256, part.size))) {
-            return Err("its parts are not those of its manifest".to_owned());
+            return Err(LayerError::OtherParts);
         }
         if manifest.parts.is_empty() || manifest.parts.len() > MOST_PARTS {
-            return Err(format!("it has {} parts", manifest.parts.len()));
+            return Err(LayerError::PartCount(manifest.parts.len()));
         }
         Ok(manifest)
     }

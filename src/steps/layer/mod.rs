@@ -8,13 +8,13 @@
 
 mod bake;
 mod contents;
+mod error;
 mod key;
 mod manifest;
 mod restore;
 mod unpack;
 
 pub use bake::{Baked, bake};
+pub(crate) use error::LayerError;
 pub use restore::Staged;
 pub(crate) use restore::stage;
-
-use super::blocking::{Why, run_blocking, words};

@@ -10,18 +10,18 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Why, key,
+    LayerError, key,
     manifest::Manifest,
-    run_blocking,
     unpack::{StagingFolder, Unpacking},
-    words,
 };
 use crate::{
+    diagnostic::in_words,
     fs,
     plan::{Environment, Layer},
     report::text::counted,
     steps::{
         Context,
+        blocking::run_blocking,
         system_libraries::{LinkedLibraries, SystemLibraries},
     },
     store::{Kind, Visibility},
@@ -50,8 +50,8 @@ pub(crate) async fn stage(ctx: &Context, layer: &Layer) -> Option<Staged> {
     }
     let key = match run_blocking(move || key::of(&of, &root)).await {
         Ok(key) => key,
-        Err(why) => {
-            not_staged(ctx, layer, &why);
+        Err(error) => {
+            warn_not_staged(ctx, layer, &error);
             return None;
         }
     };
@@ -60,23 +60,23 @@ pub(crate) async fn stage(ctx: &Context, layer: &Layer) -> Option<Staged> {
         let started = Timestamp::now();
         let staged = match Manifest::of(&entry, &key, ctx.filestore.trusted()) {
             Ok(manifest) => fetched(ctx, layer, manifest, &place).await,
-            Err(why) => Err(why),
+            Err(error) => Err(error),
         };
         ctx.progress.task_finished("fetch a layer", started, staged.is_ok());
         match staged {
             Ok(staged) => return Some(staged),
-            Err(why) => not_staged(ctx, layer, &why),
+            Err(error) => warn_not_staged(ctx, layer, &error),
         }
     }
     None
 }
 
 /// Warns that the layer in the store is not used.
-fn not_staged(ctx: &Context, layer: &Layer, why: &str) {
-    ctx.progress.warn(format!("the {} layer in the store is not used: {why}", layer.of.name()));
+fn warn_not_staged(ctx: &Context, layer: &Layer, error: &LayerError) {
+    ctx.progress.warn(format!("the {} layer in the store is not used: {}", layer.of.name(), in_words(error)));
 }
 
-async fn fetched(ctx: &Context, layer: &Layer, manifest: Manifest, place: &StagingArea) -> Result<Staged, Why> {
+async fn fetched(ctx: &Context, layer: &Layer, manifest: Manifest, place: &StagingArea) -> Result<Staged, LayerError> {
     ctx.progress.now(format!("fetching a layer of {}", counted(manifest.packages.len(), "package")), None);
     let folder = Arc::new(place.folder(ctx));
     let unpacking = Unpacking::fetch(ctx, &folder, manifest.parts).await?;
@@ -86,7 +86,7 @@ async fn fetched(ctx: &Context, layer: &Layer, manifest: Manifest, place: &Stagi
 impl Staged {
     /// Moves the layer into place. The libraries that it links to must be present, and existing files must not
     /// change. On an error the packages must be installed instead.
-    pub(crate) async fn put(self, ctx: &Context) -> Result<(), Why> {
+    pub(crate) async fn put(self, ctx: &Context) -> Result<(), LayerError> {
         let Self { layer, folder, links, unpacking } = self;
         ctx.progress.now("unpacking a layer", None);
         unpacking.ended().await?;
@@ -94,15 +94,17 @@ impl Staged {
         let (root, packages) = (ctx.root.clone(), counted(layer.packages.len(), "package"));
         collides(&folder, &layer).await?;
         let r_home = layer.r_home().map(Path::to_owned);
-        let fits = run_blocking(move || Ok(SystemLibraries::read(&root, r_home.as_deref()).fits(&links))).await?;
+        let fits =
+            run_blocking(move || Ok::<_, LayerError>(SystemLibraries::read(&root, r_home.as_deref()).fits(&links)))
+                .await?;
         if !fits {
-            return Err("it links to libraries that are not here in the same versions".to_owned());
+            return Err(LayerError::OtherLibraries);
         }
         // Runs on this thread, because a blocking thread would continue after the step is cancelled. The work is only
         // renames.
-        let put = fs::merge(&folder.unpacked, &layer.base, rank).map_err(|error| words(&error));
+        let put = fs::merge(&folder.unpacked, &layer.base, rank);
         ctx.progress.task_finished(format!("restore {packages} from a layer"), started, put.is_ok());
-        put
+        Ok(put?)
     }
 
     /// The folder of the unpacked files.
@@ -116,17 +118,18 @@ impl Staged {
     }
 
     /// Warns that the layer is not used.
-    pub(crate) fn not_put(ctx: &Context, of: Environment, why: &str) {
+    pub(crate) fn warn_not_put(ctx: &Context, of: Environment, error: &LayerError) {
+        let why = in_words(error);
         ctx.progress.warn(format!("the {} layer is not used, its packages are installed: {why}", of.name()));
     }
 }
 
 /// A layer must not change existing files.
-async fn collides(folder: &Arc<StagingFolder>, layer: &Layer) -> Result<(), Why> {
+async fn collides(folder: &Arc<StagingFolder>, layer: &Layer) -> Result<(), LayerError> {
     let (from, to) = (Arc::clone(folder), layer.base.clone());
-    let looked = run_blocking(move || fs::first_conflict(&from.unpacked, &to).map_err(|error| words(&error))).await?;
+    let looked = run_blocking(move || Ok::<_, LayerError>(fs::first_conflict(&from.unpacked, &to)?)).await?;
     match looked {
-        Some(path) => Err(format!("`{}` is there already, and is another", path.display())),
+        Some(path) => Err(LayerError::Collision(path)),
         None => Ok(()),
     }
 }

@@ -14,10 +14,11 @@ use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use zstd::zstd_safe::DCtx;
 
-use super::{Why, manifest::Part, run_blocking, words};
+use super::{LayerError, manifest::Part};
 use crate::{
     fs::{self, Limits, UnpackedNames},
-    steps::Context,
+    steps::{Context, blocking::run_blocking},
+    task::TaskError,
 };
 
 /// The number of parts that are downloaded ahead of unpacking, in addition to one per core.
@@ -51,12 +52,16 @@ impl Drop for StagingFolder {
 #[derive(Debug)]
 pub(super) struct Unpacking {
     work: Arc<UnpackQueue>,
-    ended: JoinHandle<Result<(), Why>>,
+    ended: JoinHandle<Result<(), LayerError>>,
 }
 
 impl Unpacking {
     /// Downloads all parts. Parts are unpacked as they arrive, and unpacking continues after this returns.
-    pub(super) async fn fetch(ctx: &Context, folder: &Arc<StagingFolder>, parts: Vec<Part>) -> Result<Self, Why> {
+    pub(super) async fn fetch(
+        ctx: &Context,
+        folder: &Arc<StagingFolder>,
+        parts: Vec<Part>,
+    ) -> Result<Self, LayerError> {
         let (unpacking, arrived) = Self::begin(ctx, folder, parts.len());
         let work = &unpacking.work;
         let fetch = |part: Part| {
@@ -71,7 +76,7 @@ impl Unpacking {
             work.cancel();
             // A retry can use the folder only after all workers have finished.
             let unpacked = unpacking.ended().await;
-            return Err(fetched.and(unpacked).err().unwrap_or_else(|| "it was given up".to_owned()));
+            return Err(fetched.and(unpacked).err().unwrap_or(LayerError::Cancelled));
         }
         Ok(unpacking)
     }
@@ -92,10 +97,10 @@ impl Unpacking {
         let workers = join_all((0..ctx.cores.min(parts).min(MOST_WORKERS)).map(worker));
         let (progress, folder, of) = (ctx.progress.clone(), Arc::clone(folder), Arc::clone(&work));
         let ended = tokio::spawn(async move {
-            let ended = workers.await.into_iter().collect::<Result<(), Why>>();
+            let ended = workers.await.into_iter().collect::<Result<(), LayerError>>();
             if ended.is_err() {
                 // Other steps act now and may need the disk space.
-                let clear = move || {
+                let clear = move || -> Result<(), LayerError> {
                     folder.clear();
                     Ok(())
                 };
@@ -110,8 +115,8 @@ impl Unpacking {
     }
 
     /// Waits until all parts are unpacked.
-    pub(super) async fn ended(mut self) -> Result<(), Why> {
-        (&mut self.ended).await.unwrap_or_else(|error| Err(error.to_string()))
+    pub(super) async fn ended(mut self) -> Result<(), LayerError> {
+        (&mut self.ended).await.map_err(TaskError::from)?
     }
 }
 
@@ -124,10 +129,15 @@ impl Drop for Unpacking {
 /// A downloaded part.
 type FetchedPart = (PathBuf, Part);
 
-async fn fetch(ctx: &Context, archive: PathBuf, part: Part, arrived: mpsc::Sender<FetchedPart>) -> Result<(), Why> {
+async fn fetch(
+    ctx: &Context,
+    archive: PathBuf,
+    part: Part,
+    arrived: mpsc::Sender<FetchedPart>,
+) -> Result<(), LayerError> {
     let object = part.object();
     if !ctx.store.object(&object.digest, Some(object.size), &archive, |_| ()).await {
-        return Err(format!("its part {} is not there", &object.digest.hex()[..12]));
+        return Err(LayerError::MissingPart(object.digest.hex()[..12].to_owned()));
     }
     // The receiver is gone if unpacking was cancelled.
     let _ = arrived.send((archive, part));
@@ -154,7 +164,7 @@ impl UnpackQueue {
     }
 
     /// Unpacks parts as they arrive. All parts of a thread share one decompression context.
-    fn unpack_all(&self, into: &Path) -> Result<(), Why> {
+    fn unpack_all(&self, into: &Path) -> Result<(), LayerError> {
         let mut context = DCtx::create();
         loop {
             let next = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -166,11 +176,10 @@ impl UnpackQueue {
     }
 
     /// Unpacks one part within the limits of the manifest.
-    fn unpack(&self, archive: &Path, part: &Part, into: &Path, context: &mut DCtx<'static>) -> Result<(), Why> {
-        let unread = |error: std::io::Error| format!("`{}` could not be read: {error}", archive.display());
-        let packed = fs::open_compressed(archive, context).map_err(unread)?;
+    fn unpack(&self, archive: &Path, part: &Part, into: &Path, context: &mut DCtx<'static>) -> Result<(), LayerError> {
+        let packed = fs::open_compressed(archive, context).map_err(LayerError::unreadable(archive))?;
         let limits = Limits { bytes: part.bytes, entries: part.entries };
-        fs::unpack_sharing_names(packed, into, limits, &self.seen).map_err(|error| words(&error))
+        Ok(fs::unpack_sharing_names(packed, into, limits, &self.seen)?)
     }
 }
 
@@ -180,6 +189,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        diagnostic::in_words,
         exec::fake::FakeRunner,
         fs::{Attributes, replace},
         report::{Collector, event::Events},
@@ -229,12 +239,12 @@ mod tests {
     async fn a_damaged_part_is_removed_while_other_steps_act() {
         let bench = Bench::new();
         let (unpacking, arrived) = Unpacking::begin(&bench.ctx, &bench.folder, 1);
-        arrived.send(bench.arrived(&archive())).expect("somebody listens");
+        arrived.send(bench.arrived(&archive())).expect("the receiver is open");
         until("it is unpacked", || bench.folder.unpacked.join("x").exists()).await;
-        arrived.send(bench.arrived(b"no archive")).expect("somebody listens");
+        arrived.send(bench.arrived(b"no archive")).expect("the receiver is open");
         drop(arrived);
         until("it is gone", || !bench.folder.unpacked.exists() && !bench.folder.archives.exists()).await;
-        let why = unpacking.ended().await.expect_err("one part is none");
+        let why = in_words(&unpacking.ended().await.expect_err("one part is not an archive"));
         assert!(why.contains("could not be unpacked"), "{why}");
     }
 
@@ -244,7 +254,7 @@ mod tests {
         let (unpacking, arrived) = Unpacking::begin(&bench.ctx, &bench.folder, 1);
         drop(unpacking);
         let (archive, part) = bench.arrived(&archive());
-        arrived.send((archive.clone(), part)).expect("somebody listens");
+        arrived.send((archive.clone(), part)).expect("the receiver is open");
         drop(arrived);
         until("all have gone", || Arc::strong_count(&bench.folder) == 1).await;
         assert!(!archive.exists() && !bench.folder.unpacked.exists());
@@ -254,7 +264,7 @@ mod tests {
     async fn parts_are_unpacked_before_their_result_is_awaited() {
         let bench = Bench::new();
         let (unpacking, arrived) = Unpacking::begin(&bench.ctx, &bench.folder, 1);
-        arrived.send(bench.arrived(&archive())).expect("somebody listens");
+        arrived.send(bench.arrived(&archive())).expect("the receiver is open");
         drop(arrived);
         until("it is unpacked", || bench.folder.unpacked.join("x").exists()).await;
         unpacking.ended().await.expect("all is well");

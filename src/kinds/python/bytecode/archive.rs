@@ -48,7 +48,7 @@ pub(super) fn modules(found: &Distribution, interpreter: &str) -> io::Result<Mod
 /// Packs byte code with the time removed from its headers, so that equal code gives equal archives. Returns `false`
 /// without a usable archive if a module has no valid byte code or differs from the distribution's.
 pub(super) fn pack(below: &Path, modules: &Modules, to: &Path) -> Result<bool, FsError> {
-    if modules.is_empty() || !modules.iter().all(|(code, module)| counts(below, code, module)) {
+    if modules.is_empty() || !modules.iter().all(|(code, module)| is_valid(below, code, module)) {
         return Ok(false);
     }
     let timeless = modules.keys().map(|name| {
@@ -62,7 +62,7 @@ pub(super) fn pack(below: &Path, modules: &Modules, to: &Path) -> Result<bool, F
 }
 
 /// Whether byte code exists, has a supported header and belongs to the installed module.
-fn counts(below: &Path, code: &Path, module: &RecordEntry) -> bool {
+fn is_valid(below: &Path, code: &Path, module: &RecordEntry) -> bool {
     let read = || -> io::Result<bool> {
         let source = below.join(&module.path).symlink_metadata()?;
         let mut first = [0; 16];
@@ -74,7 +74,7 @@ fn counts(below: &Path, code: &Path, module: &RecordEntry) -> bool {
 
 /// Restores packed byte code beside its modules and replaces existing byte code. Nothing is written if any file
 /// belongs to no module or to another source. Stops when cancelled.
-pub(super) fn put(
+pub(super) fn restore(
     archive: &Path,
     (below, modules): (&Path, &Modules),
     context: &mut DCtx<'static>,
@@ -95,7 +95,7 @@ pub(super) fn put(
             if is_cancelled() {
                 return Err(io::Error::other("the step was cancelled"));
             }
-            let (source, header) = of_module((below, modules), name, packed)?;
+            let (source, header) = header_for_module((below, modules), name, packed)?;
             // The same mode that Python uses.
             let attributes = Attributes::mode(source.permissions().mode() & 0o666 | 0o200);
             let mut partial = PartialFile::create(&below.join(name), attributes).map_err(io::Error::other)?;
@@ -109,7 +109,9 @@ pub(super) fn put(
 
 /// Reads a whole archive and checks that all of it is byte code of present modules of the same size.
 fn check(archive: &Path, of: (&Path, &Modules), context: &mut DCtx<'static>) -> Result<(), FsError> {
-    fs::read_archive(open(archive, context)?, of.0, LIMITS, |name, _, packed| of_module(of, name, packed).map(drop))
+    fs::read_archive(open(archive, context)?, of.0, LIMITS, |name, _, packed| {
+        header_for_module(of, name, packed).map(drop)
+    })
 }
 
 fn open<'a>(archive: &Path, context: &'a mut DCtx<'static>) -> Result<impl Read + 'a, FsError> {
@@ -118,7 +120,7 @@ fn open<'a>(archive: &Path, context: &'a mut DCtx<'static>) -> Result<impl Read 
 }
 
 /// The source of packed byte code, and the header for it on this node.
-fn of_module(
+fn header_for_module(
     (below, modules): (&Path, &Modules),
     name: &Path,
     packed: &mut dyn Read,
@@ -203,12 +205,12 @@ mod tests {
             archive
         }
 
-        fn put(&self, archive: &Path) -> Result<(), RestoreError> {
-            put(archive, (self.0.path(), &self.modules()), &mut DCtx::create(), || false)
+        fn restore(&self, archive: &Path) -> Result<(), RestoreError> {
+            restore(archive, (self.0.path(), &self.modules()), &mut DCtx::create(), || false)
         }
 
         fn refused(&self, files: &[(&str, &[u8])]) -> String {
-            let Err(RestoreError::Archive(error)) = self.put(&self.packed(files)) else {
+            let Err(RestoreError::Archive(error)) = self.restore(&self.packed(files)) else {
                 panic!("it is the archive's fault")
             };
             error.source().map(ToString::to_string).unwrap_or_default()
@@ -226,7 +228,7 @@ mod tests {
     #[test]
     fn restored_byte_code_is_valid_for_the_source_on_the_node() {
         let bench = Bench::new();
-        bench.put(&bench.packed(&[(CODE, &code(5))])).expect("put");
+        bench.restore(&bench.packed(&[(CODE, &code(5))])).expect("put");
         let written = std::fs::read(bench.path(CODE)).expect("there");
         let time = bench.path("x/a.py").metadata().expect("there").mtime();
         assert_eq!(written[TIME], word(time.cast_unsigned()));
@@ -245,12 +247,12 @@ mod tests {
         one.write(CODE, &code(5));
         assert_eq!(packed(&one), None, "it is of another time");
         for bench in [&one, &two] {
-            bench.put(&bench.packed(&[(CODE, &code(5))])).expect("put");
+            bench.restore(&bench.packed(&[(CODE, &code(5))])).expect("put");
         }
         let past = std::time::UNIX_EPOCH + std::time::Duration::from_secs(99);
         File::open(two.path("x/a.py")).and_then(|file| file.set_modified(past)).expect("set");
         assert_eq!(packed(&two), None, "its source has another time now");
-        two.put(&two.packed(&[(CODE, &code(5))])).expect("put");
+        two.restore(&two.packed(&[(CODE, &code(5))])).expect("put");
         let archive = packed(&one);
         assert!(archive.is_some() && archive == packed(&two), "whenever the sources were installed");
     }
@@ -258,17 +260,17 @@ mod tests {
     #[test]
     fn a_module_of_another_distribution_is_neither_packed_nor_restored() {
         let bench = Bench::new();
-        bench.put(&bench.packed(&[(CODE, &code(5))])).expect("put");
+        bench.restore(&bench.packed(&[(CODE, &code(5))])).expect("put");
         bench.write("x-1.dist-info/RECORD", b"x/a.py,sha256=another,5\n");
         assert!(!pack(bench.0.path(), &bench.modules(), &bench.path("packed")).expect("readable"));
-        let put = bench.put(&bench.packed(&[(CODE, &code(5))]));
+        let put = bench.restore(&bench.packed(&[(CODE, &code(5))]));
         assert!(matches!(put, Err(RestoreError::Node(_))), "the archive may be right: {put:?}");
     }
 
     #[test]
     fn a_wheel_with_uncompiled_modules_is_not_packed() {
         let bench = Bench::new();
-        bench.put(&bench.packed(&[(CODE, &code(5))])).expect("put");
+        bench.restore(&bench.packed(&[(CODE, &code(5))])).expect("put");
         bench.write("x/b.py", b"hello");
         bench.write("x-1.dist-info/RECORD", b"x/a.py,,\nx/b.py,,\n");
         assert!(!pack(bench.0.path(), &bench.modules(), &bench.path("packed")).expect("readable"));
@@ -283,7 +285,7 @@ mod tests {
         assert_eq!(bench.refused(&[(CODE, &code(5)), (second, &code(6))]), "its source had another size");
         assert!(!bench.path(CODE).exists(), "the first is right, and not put either");
         let archive = bench.packed(&[(CODE, &code(5))]);
-        let cancelled = put(&archive, (bench.0.path(), &bench.modules()), &mut DCtx::create(), || true);
+        let cancelled = restore(&archive, (bench.0.path(), &bench.modules()), &mut DCtx::create(), || true);
         assert!(cancelled.is_err() && !bench.path(CODE).exists());
     }
 

@@ -21,17 +21,18 @@ use zstd::zstd_safe::DCtx;
 use self::archive::{Modules, RestoreError};
 use super::{Context, cache, interpreter::Interpreter, text};
 use crate::{
-    exec::Cmd,
-    facts::{PythonEnv, python::Distribution},
-    fs::{self, Attributes},
+    diagnostic::in_words,
+    exec::{Cmd, ExecError},
+    facts::{
+        PythonEnv,
+        python::{Distribution, PythonError},
+    },
+    fs::{self, Attributes, FsError},
     kinds::python::PythonInstall,
     report::text::counted,
-    steps::{
-        blocking::{Why, run_blocking, words},
-        logins::Logins,
-        scratch::ScratchFolder,
-    },
-    store::{Key, Kind, Visibility},
+    steps::{blocking::run_blocking, logins::Logins, scratch::ScratchFolder},
+    store::{Key, Kind, StoreError, Visibility},
+    task::TaskError,
 };
 
 /// The role of packed byte code in an entry.
@@ -99,12 +100,27 @@ enum StoredByteCode {
     Unusable,
 }
 
+/// Why byte code could not be restored, compiled or stored.
+#[derive(Debug, thiserror::Error)]
+enum ByteCodeError {
+    #[error(transparent)]
+    Environment(#[from] PythonError),
+    #[error(transparent)]
+    Files(#[from] FsError),
+    #[error(transparent)]
+    Program(#[from] ExecError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("a worker thread failed")]
+    Thread(#[from] TaskError),
+}
+
 /// A distribution's folder and its modules.
 type Installed = (PathBuf, Modules);
 
 impl ByteCode {
     /// Downloads the stored byte code of wheels that will be installed.
-    pub(super) async fn look(
+    pub(super) async fn load(
         ctx: &Context,
         wanted: &PythonInstall,
         interpreter: Option<&Interpreter>,
@@ -127,7 +143,7 @@ impl ByteCode {
     }
 
     /// Whether the store has any. The installer then does not compile.
-    pub(super) fn is_any(&self) -> bool {
+    pub(super) fn has_any(&self) -> bool {
         self.wheels.values().any(|wheel| matches!(wheel.found, StoredByteCode::Archive(_)))
     }
 
@@ -135,9 +151,9 @@ impl ByteCode {
     pub(super) async fn complete(&mut self, ctx: &Context, wanted: &PythonInstall, names: &[String]) {
         let all = match installed(wanted, names).await {
             Ok(all) => all,
-            Err(why) => return ctx.progress.warn(format!("byte code cannot be restored: {why}")),
+            Err(error) => return ctx.progress.warn(format!("byte code cannot be restored: {}", in_words(&error))),
         };
-        let done = self.put_all(ctx, &all).await;
+        let done = self.restore_all(ctx, &all).await;
         let rest = all.iter().filter(|(name, _)| !done.contains(*name));
         let rest: Vec<PathBuf> =
             rest.flat_map(|(_, (below, of))| of.values().map(|module| below.join(&module.path))).collect();
@@ -147,7 +163,7 @@ impl ByteCode {
     }
 
     /// Restores the downloaded byte code on all cores. Returns the distributions that are complete.
-    async fn put_all(&mut self, ctx: &Context, all: &BTreeMap<String, Installed>) -> BTreeSet<String> {
+    async fn restore_all(&mut self, ctx: &Context, all: &BTreeMap<String, Installed>) -> BTreeSet<String> {
         let started = Timestamp::now();
         let archives = self.wheels.iter().filter_map(|(name, wheel)| match &wheel.found {
             StoredByteCode::Archive(archive) => Some((name.clone(), archive.clone(), all.get(name)?.clone())),
@@ -157,7 +173,7 @@ impl ByteCode {
         let _guard = CancelOnDrop(&queue);
         let workers = (0..ctx.cores).map(|_| {
             let queue = Arc::clone(&queue);
-            run_blocking(move || Ok(queue.put_all()))
+            run_blocking(move || Ok::<_, TaskError>(queue.restore_all()))
         });
         let mut done = BTreeSet::new();
         for (name, put) in join_all(workers).await.into_iter().flatten().flatten() {
@@ -165,7 +181,8 @@ impl ByteCode {
                 Ok(()) => {
                     done.insert(name);
                 }
-                Err((found, why)) => {
+                Err((found, error)) => {
+                    let why = in_words(&error);
                     ctx.progress.warn(format!("the byte code of `{name}` in the store is not used: {why}"));
                     if let Some(wheel) = self.wheels.get_mut(&name) {
                         wheel.found = found;
@@ -192,12 +209,14 @@ impl ByteCode {
         let cmd = cmd.cwd("/").log(ctx.logs.join("pip.log"));
         let compiled = match fs::replace(&list, names.concat().as_bytes(), Attributes::mode(0o644)) {
             Ok(()) => {
-                ctx.runner.run(&cmd).await.and_then(|done| done.ok(&cmd)).map(drop).map_err(|error| words(&error))
+                let done = ctx.runner.run(&cmd).await.and_then(|done| done.ok(&cmd));
+                done.map(drop).map_err(ByteCodeError::from)
             }
-            Err(error) => Err(words(&error)),
+            Err(error) => Err(error.into()),
         };
         ctx.progress.task_finished("compile", started, compiled.is_ok());
-        if let Err(why) = compiled {
+        if let Err(error) = compiled {
+            let why = in_words(&error);
             ctx.progress.warn(format!("modules could not be compiled, so their first import takes longer: {why}"));
         }
     }
@@ -220,14 +239,15 @@ impl ByteCode {
                 let (to, also) = (scratch.path().join("new.tar.zst"), Arc::clone(&scratch));
                 let packing = move || {
                     let to = also.path().join("new.tar.zst");
-                    archive::pack(&below, &modules, &to).map_err(|error| words(&error))
+                    archive::pack(&below, &modules, &to).map_err(ByteCodeError::from)
                 };
                 let kept = match run_blocking(packing).await {
                     Ok(false) => Ok(()),
                     Ok(true) => publish(&ctx, &wheel, &to).await,
-                    Err(why) => Err(why),
+                    Err(error) => Err(error),
                 };
-                if let Err(why) = kept {
+                if let Err(error) = kept {
+                    let why = in_words(&error);
                     ctx.progress.warn(format!("the byte code of `{name}` was not stored: {why}"));
                 }
             }
@@ -237,7 +257,7 @@ impl ByteCode {
 
 /// A distribution, and the result of restoring its byte code. The error has the state of the stored byte code and the
 /// reason.
-type RestoreOutcome = (String, Result<(), (StoredByteCode, Why)>);
+type RestoreOutcome = (String, Result<(), (StoredByteCode, FsError)>);
 
 /// The archives to restore.
 struct RestoreQueue {
@@ -248,17 +268,17 @@ struct RestoreQueue {
 
 impl RestoreQueue {
     /// Restores archives until the queue is empty. All of them share one decompression context.
-    fn put_all(&self) -> Vec<RestoreOutcome> {
+    fn restore_all(&self) -> Vec<RestoreOutcome> {
         let (mut context, mut done) = (DCtx::create(), Vec::new());
         loop {
             let next = self.left.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let Some((name, archive, (below, modules))) = next else { return done };
             let put =
-                archive::put(&archive, (&below, &modules), &mut context, || self.cancelled.load(Ordering::Relaxed));
+                archive::restore(&archive, (&below, &modules), &mut context, || self.cancelled.load(Ordering::Relaxed));
             let _ = fs::remove(&archive);
             let put = put.map_err(|fault| match fault {
-                RestoreError::Archive(error) => (StoredByteCode::Unusable, words(&error)),
-                RestoreError::Node(error) => (StoredByteCode::Missing, words(&error)),
+                RestoreError::Archive(error) => (StoredByteCode::Unusable, error),
+                RestoreError::Node(error) => (StoredByteCode::Missing, error),
             });
             done.push((name, put));
         }
@@ -290,18 +310,20 @@ async fn fetch(ctx: &Context, key: &Key, reach: Visibility, to: PathBuf) -> Stor
 }
 
 /// The given distributions that are in the environment's own site-packages and have modules, by name.
-async fn installed(wanted: &PythonInstall, names: &[String]) -> Result<BTreeMap<String, Installed>, Why> {
+async fn installed(wanted: &PythonInstall, names: &[String]) -> Result<BTreeMap<String, Installed>, ByteCodeError> {
     let (interpreter, names) = (wanted.interpreter.clone(), names.to_vec());
     let reading = move || {
-        let env = PythonEnv::read(&interpreter).map_err(|error| words(&error))?;
+        let env = PythonEnv::read(&interpreter)?;
         let modules = |found: &Distribution| {
             let own = found.folder.parent().filter(|folder| *folder == env.site_packages)?.to_owned();
             Some((own, archive::modules(found, &env.tag()).ok().filter(|modules| !modules.is_empty())?))
         };
-        Ok(names
-            .into_iter()
-            .filter_map(|name| Some((modules(env.distributions.get(&name)?)?, name)))
-            .collect::<Vec<_>>())
+        Ok::<_, ByteCodeError>(
+            names
+                .into_iter()
+                .filter_map(|name| Some((modules(env.distributions.get(&name)?)?, name)))
+                .collect::<Vec<_>>(),
+        )
     };
     Ok(run_blocking(reading).await?.into_iter().map(|(found, name)| (name, found)).collect())
 }
@@ -317,11 +339,11 @@ async fn is_kept(ctx: &Context, Wheel { key, reach, found }: &Wheel) -> bool {
 }
 
 /// Publishes a packed archive and removes the file.
-async fn publish(ctx: &Context, wheel: &Wheel, packed: &Path) -> Result<(), Why> {
+async fn publish(ctx: &Context, wheel: &Wheel, packed: &Path) -> Result<(), ByteCodeError> {
     let of = (Kind::ByteCode, &wheel.key);
     let published = ctx.store.publish_file(of, ROLE, packed, Map::new(), wheel.reach).await;
     let _ = fs::remove(packed);
-    published.map_err(|error| error.in_words())
+    Ok(published?)
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ struct Heard(Arc<Mutex<Vec<String>>>);
 
 impl Observer for Heard {
     fn observe(&mut self, event: &Event) {
-        self.0.lock().expect("nobody panics").push(match &event.kind {
+        self.0.lock().expect("no panic while held").push(match &event.kind {
             EventKind::TaskFinished { task, .. } => task.clone(),
             EventKind::Warning { text } => format!("warning: {text}"),
             _ => return,
@@ -74,8 +74,8 @@ impl Cluster {
         fs::remove_tree(&self.path("node")).expect("removed");
         self.write("bin/python3.11", b"the interpreter");
         fs::create_dirs(&self.path("node").join(SITE), 0o755).expect("created");
-        self.heard.0.lock().expect("nobody panics").clear();
-        self.compiled.lock().expect("nobody panics").clear();
+        self.heard.0.lock().expect("no panic while held").clear();
+        self.compiled.lock().expect("no panic while held").clear();
         let compiled = Arc::clone(&self.compiled);
         let runner = FakeRunner::new().answer(move |cmd| {
             let names = std::fs::read_to_string(cmd.args.get(2)?).ok()?;
@@ -84,7 +84,7 @@ impl Cluster {
                 let code = bytecode_path(module, "cpython-311").expect("a module");
                 let text = [&counting(module)[..], b"compiled"].concat();
                 fs::replace(&code, &text, Attributes::mode(0o644)).expect("written");
-                compiled.lock().expect("nobody panics").push(name.to_owned());
+                compiled.lock().expect("no panic while held").push(name.to_owned());
             }
             Some(Finished::default())
         });
@@ -99,7 +99,7 @@ impl Cluster {
             ..StoreLocations::below(&self.path(cache))
         };
         let heard = self.heard.clone();
-        let warn = move |text: String| heard.0.lock().expect("nobody panics").push(format!("warning: {text}"));
+        let warn = move |text: String| heard.0.lock().expect("no panic while held").push(format!("warning: {text}"));
         ctx.store = Store::open(&places, &clouds, Arc::new(warn));
         ctx
     }
@@ -163,20 +163,20 @@ impl Cluster {
     }
 
     fn said(&self) -> Vec<String> {
-        std::mem::take(&mut *self.heard.0.lock().expect("nobody panics"))
+        std::mem::take(&mut *self.heard.0.lock().expect("no panic while held"))
     }
 
     fn compiled(&self) -> Vec<String> {
         let below = format!("{}/", self.path("node").join(SITE).display());
-        let compiled = self.compiled.lock().expect("nobody panics");
+        let compiled = self.compiled.lock().expect("no panic while held");
         compiled.iter().map(|path| path.replace(&below, "")).collect()
     }
 
     /// The first node, which compiles and publishes.
     async fn first(&self) {
         let (ctx, wanted) = (self.fresh("one"), self.wanted());
-        let code = look(&ctx, &wanted).await;
-        assert!(!code.is_any(), "nobody compiled anything yet");
+        let code = load(&ctx, &wanted).await;
+        assert!(!code.has_any(), "nothing was compiled yet");
         self.install(true);
         code.keep(&ctx, &wanted);
         ctx.store.settle(Duration::from_secs(20)).await;
@@ -186,8 +186,8 @@ impl Cluster {
     /// Another node. Returns whether it found byte code, and the recorded events.
     async fn another(&self, cache: &str) -> (bool, Vec<String>) {
         let (ctx, wanted) = (self.fresh(cache), self.wanted());
-        let mut code = look(&ctx, &wanted).await;
-        let is_any = code.is_any();
+        let mut code = load(&ctx, &wanted).await;
+        let is_any = code.has_any();
         self.install(!is_any);
         if is_any {
             code.complete(&ctx, &wanted, &["x".to_owned(), "y".to_owned()]).await;
@@ -218,12 +218,12 @@ impl Cluster {
     }
 }
 
-async fn look(ctx: &Context, wanted: &PythonInstall) -> ByteCode {
+async fn load(ctx: &Context, wanted: &PythonInstall) -> ByteCode {
     let config = super::super::index::PipConfig::of(ctx, wanted);
     let wheels = super::super::locked::wheels(ctx, &config, wanted, wanted.locked.as_deref().expect("a lock"));
     let env = PythonEnv::read(&wanted.interpreter).expect("an environment");
     let interpreter = Interpreter::read(ctx, &env).await;
-    ByteCode::look(ctx, wanted, interpreter.as_ref(), wheels).await
+    ByteCode::load(ctx, wanted, interpreter.as_ref(), wheels).await
 }
 
 #[tokio::test]
@@ -236,7 +236,7 @@ async fn the_next_node_uses_the_compiled_byte_code() {
         assert!(["x/a", "x/b", "y"].iter().all(|module| cluster.has(module)));
         assert!(cluster.compiled().is_empty());
     }
-    assert_eq!(cluster.objects().len(), 2, "nobody keeps it again");
+    assert_eq!(cluster.objects().len(), 2, "it is not stored again");
 }
 
 #[tokio::test]
@@ -291,12 +291,12 @@ async fn other_interpreters_and_wheels_have_other_keys() {
     let found = async |change: fn(&Cluster, &mut PythonInstall)| {
         let (ctx, mut wanted) = (cluster.fresh("two"), cluster.wanted());
         change(&cluster, &mut wanted);
-        let code = look(&ctx, &wanted).await;
+        let code = load(&ctx, &wanted).await;
         code.wheels.values().filter(|wheel| matches!(wheel.found, StoredByteCode::Archive(_))).count()
     };
     assert_eq!(found(|_, _| ()).await, 2);
     assert_eq!(found(|cluster, _| cluster.write("bin/python3.11", b"patched")).await, 0);
     assert_eq!(found(|_, wanted| wanted.wheels[0].sha256 = Some(Digest::sha256(b"z").hex().to_owned())).await, 1);
-    assert_eq!(found(|_, wanted| wanted.wheels[0].sha256 = None).await, 1, "nobody says what it is");
+    assert_eq!(found(|_, wanted| wanted.wheels[0].sha256 = None).await, 1, "the wheel has no digest");
     assert_eq!(found(|_, wanted| wanted.compile = false).await, 0);
 }

@@ -15,19 +15,27 @@ use flate2::{Compression, write::GzEncoder};
 use serde_json::{Map, Value};
 
 use self::key::{Dependency, KeyInputs};
-use super::{PackageInstall, archive, build::BuildEnvironment, library, version::Version};
+use super::{
+    PackageInstall,
+    archive::{self, ArchiveError},
+    build::BuildEnvironment,
+    library,
+    version::Version,
+};
 use crate::{
+    diagnostic::in_words,
     facts::os::Os,
     fs::{self, Attributes, PartialFile},
     kinds::r::RInstall,
     report::event::Progress,
     steps::{
         Context,
-        blocking::{run_blocking, words},
-        system_libraries::{LinkedLibraries, SystemLibraries},
+        blocking::run_blocking,
+        system_libraries::{LibraryError, LinkedLibraries, SystemLibraries},
         wait_budget::{LEASE, WaitBudget},
     },
-    store::{Entry, Key, Kind, Lease, LeaseGuard, Store, Visibility},
+    store::{Entry, Key, Kind, Lease, LeaseGuard, Store, StoreError, Visibility},
+    task::TaskError,
 };
 
 /// The role of a packed package in an entry.
@@ -120,7 +128,7 @@ impl Builds {
 
     /// Selects how a package gets installed. With `may_wait`, the build may be left to another node that has started
     /// it.
-    pub(super) async fn way(&self, package: &str, may_wait: bool) -> BuildSource {
+    pub(super) async fn source_of(&self, package: &str, may_wait: bool) -> BuildSource {
         let Some(known) = self.0.known.get(package) else { return BuildSource::Build(None) };
         if let Some(archive) = self.look(package, known).await {
             return BuildSource::FromStore(archive);
@@ -161,18 +169,18 @@ impl Builds {
                 continue;
             }
             let (path, wanted, r) = (to.clone(), (package.to_owned(), known.version.clone()), self.0.r.clone());
-            let read = move || -> Result<(), String> {
+            let check = move || {
                 let found = archive::description(&path, false)?;
                 if (&found.name, &found.version_text) != (&wanted.0, &wanted.1) || found.built.is_none() {
-                    return Err(format!("it holds {} {}", found.name, found.version_text));
+                    return Err(ArchiveError::other_package(found));
                 }
-                found.misfit(&r).map_or(Ok(()), |why| Err(format!("it {why}")))
+                found.misfit(&r).map_or(Ok(()), |reason| Err(ArchiveError::Misfit(reason)))
             };
-            match run_blocking(read).await {
+            match run_blocking(check).await {
                 Ok(()) => return Some(to),
-                Err(why) => {
+                Err(error) => {
                     let _ = fs::remove(&to);
-                    self.warn(package, &why);
+                    self.warn(package, &in_words(&error));
                 }
             }
         }
@@ -194,14 +202,15 @@ impl Builds {
     pub(super) fn keep(&self, package: &str, guard: Option<LeaseGuard>) {
         let (this, package) = (self.clone(), package.to_owned());
         self.0.store.spawn_background(async move {
-            if let Err(why) = this.keep_now(&package).await {
+            if let Err(error) = this.keep_now(&package).await {
+                let why = in_words(&error);
                 this.0.progress.warn(format!("the build of `{package}` was not stored: {why}"));
             }
             drop(guard);
         });
     }
 
-    async fn keep_now(&self, package: &str) -> Result<(), String> {
+    async fn keep_now(&self, package: &str) -> Result<(), PublishError> {
         let Some(known) = self.0.known.get(package) else { return Ok(()) };
         let to = self.0.folder.join(format!("{package}-{}.tar.gz", known.key.hex()));
         let (this, name, path) = (self.clone(), package.to_owned(), to.clone());
@@ -210,12 +219,12 @@ impl Builds {
         let published = self.publish(known, &to, links).await;
         // The store now has its own copy.
         let _ = fs::remove(&to);
-        published.map_err(|error| error.in_words())
+        Ok(published?)
     }
 
-    fn pack(&self, package: &str, to: &Path) -> Result<LinkedLibraries, String> {
+    fn pack(&self, package: &str, to: &Path) -> Result<LinkedLibraries, PublishError> {
         let folder = self.0.library.join(package);
-        let links = self.0.libraries.links(&folder)?;
+        let links = self.0.libraries.links_of_package(&folder)?;
         let built = folder.join("DESCRIPTION").metadata().and_then(|found| found.modified());
         let built = built.unwrap_or(SystemTime::UNIX_EPOCH).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let packed = || -> Result<(), fs::FsError> {
@@ -225,20 +234,28 @@ impl Builds {
                 .map_err(|source| fs::FsError::Io { path: to.to_owned(), verb: "written", source })?
                 .commit()
         };
-        packed().map_err(|error| words(&error))?;
+        packed()?;
         Ok(links)
     }
 
-    async fn publish(
-        &self,
-        known: &KnownBuild,
-        file: &Path,
-        links: LinkedLibraries,
-    ) -> Result<(), crate::store::StoreError> {
+    async fn publish(&self, known: &KnownBuild, file: &Path, links: LinkedLibraries) -> Result<(), StoreError> {
         let links = serde_json::to_value(links).unwrap_or(Value::Null);
         let facts = Map::from_iter([(LINKS.to_owned(), links)]);
         self.0.store.publish_file((Kind::RBuild, &known.key), ROLE, file, facts, known.reach).await
     }
+}
+
+/// Why a build was not published.
+#[derive(Debug, thiserror::Error)]
+enum PublishError {
+    #[error(transparent)]
+    Libraries(#[from] LibraryError),
+    #[error(transparent)]
+    Files(#[from] fs::FsError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("a worker thread failed")]
+    Thread(#[from] TaskError),
 }
 
 /// The platform of R, from the metadata of one of its compiled packages.

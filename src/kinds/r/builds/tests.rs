@@ -55,7 +55,7 @@ impl Sharing {
         let clouds = Arc::new(Clouds::new(Arc::default(), ClientEnvironment::default()));
         let shared = Some(StoreUrl::Folder(self.node.path("shared")));
         let heard = self.heard.clone();
-        let warn = move |text: String| heard.0.lock().expect("nobody panics").push(format!("warning: {text}"));
+        let warn = move |text: String| heard.0.lock().expect("no panic while held").push(format!("warning: {text}"));
         Store::open(&StoreLocations { shared, ..StoreLocations::below(&self.node.path(name)) }, &clouds, Arc::new(warn))
     }
 
@@ -119,7 +119,7 @@ async fn the_next_node_unpacks_the_build_of_the_first() {
     let cluster = Sharing::new(Node::new().serves("a", "b").serves("b", ""));
     assert_eq!(cluster.installs("one", &["a"]).await, ["b", "a"]);
     assert_eq!(cluster.heard.all(), ["build b", "build a"]);
-    assert_eq!(cluster.files("shared/v1/leases"), Vec::<PathBuf>::new(), "nobody is at work any more");
+    assert_eq!(cluster.files("shared/v1/leases"), Vec::<PathBuf>::new(), "all leases are released");
     let built = std::fs::read(cluster.node.path("lib/a/DESCRIPTION")).expect("there");
     for again in ["two", "two", "one"] {
         assert_eq!(cluster.installs(again, &["a"]).await, Vec::<String>::new());
@@ -153,7 +153,7 @@ async fn a_damaged_build_is_reported_and_the_package_built() {
     assert_eq!(cluster.installs("two", &["a"]).await, ["a"]);
     let heard = cluster.heard.all();
     assert!(heard[0].starts_with("warning: ") && heard[0].contains("is refused"), "{heard:?}");
-    assert_eq!(cluster.installs("three", &["a"]).await, Vec::<String>::new(), "what two built is there in its place");
+    assert_eq!(cluster.installs("three", &["a"]).await, Vec::<String>::new(), "the build of node two is used");
 
     // An object with a correct digest but other content.
     let other = cluster.node.path("other");
@@ -186,7 +186,7 @@ async fn other_packages_are_built_while_another_node_builds_one() {
         while !cluster.node.path("lib/b").exists() && started.elapsed() < Duration::from_secs(20) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        assert!(!cluster.node.path("lib/a").exists(), "somebody else is at it");
+        assert!(!cluster.node.path("lib/a").exists(), "another node is building it");
         drop(held);
         other.settle(Duration::from_secs(20)).await;
     };
@@ -202,8 +202,8 @@ async fn the_wait_is_limited_by_the_build_time() {
     let builds = cluster.builds("other", &["a"]).await;
     let other = cluster.store("other");
     let _held = other.lease(&builds.0.known["a"].key, LEASE).await;
-    assert!(matches!(builds.way("a", true).await, BuildSource::Elsewhere));
-    assert!(matches!(builds.way("a", false).await, BuildSource::Build(None)), "its wait budget is exhausted");
+    assert!(matches!(builds.source_of("a", true).await, BuildSource::Elsewhere));
+    assert!(matches!(builds.source_of("a", false).await, BuildSource::Build(None)), "its wait budget is exhausted");
     // An exhausted budget means no wait.
     let over = WaitBudget::until(Instant::now());
     builds.wait("a", &over).await;
@@ -285,9 +285,9 @@ async fn with_trusted_keys_builds_of_other_nodes_are_not_used() {
     let environment = BuildEnvironment::new(&ctx, &wanted).expect("writable");
     let r = super::super::checked_version(&wanted).expect("a version");
     let open = Builds::new(&ctx, &wanted, &environment, &prepared.work, &r).await.expect("there is a store");
-    assert!(matches!(open.way("a", true).await, BuildSource::FromStore(_)));
+    assert!(matches!(open.source_of("a", true).await, BuildSource::FromStore(_)));
     ctx.filestore = ctx.filestore.trusting(Arc::new(trusted));
     ctx.store = cluster.store("third");
     let closed = Builds::new(&ctx, &wanted, &environment, &prepared.work, &r).await.expect("there is a store");
-    assert!(matches!(closed.way("a", true).await, BuildSource::Build(None)));
+    assert!(matches!(closed.source_of("a", true).await, BuildSource::Build(None)));
 }

@@ -18,10 +18,10 @@ const OF_OTHERS: [&str; 3] = ["JAVA", "JAR", "TCLTK_"];
 /// settings.
 pub(super) async fn ask(ctx: &Context, environment: &BuildEnvironment) -> Option<Toolchain> {
     let added = environment.added_settings()?;
-    let settings = compilers::output(ctx, &environment.settings()).await?;
+    let settings = compilers::stdout_of(ctx, &environment.settings()).await?;
     let called = COMPILERS.map(|name| {
         let line = setting(&settings, name).unwrap_or_default();
-        async move { (name.to_owned(), compilers::called(ctx, line).await) }
+        async move { (name.to_owned(), compilers::version_line(ctx, line).await) }
     });
     let compilers = join_all(called).await.into_iter().collect();
     let settings = Digest::sha256(format!("{}{added}", of_builds(&settings)).as_bytes()).hex().to_owned();

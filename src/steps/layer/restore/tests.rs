@@ -75,11 +75,11 @@ impl Bench {
     /// Runs the step. The error contains its warnings if no layer was restored.
     async fn restore(&self) -> Result<(), String> {
         let done = match stage(&self.ctx, &self.layer).await {
-            Some(staged) => staged.put(&self.ctx).await,
+            Some(staged) => staged.put(&self.ctx).await.map_err(|error| in_words(&error)),
             None => Err(self.collector.report().warnings.join("; ")),
         };
         let left = staging_area(&self.ctx, &self.layer).expect("a place").left();
-        assert_eq!(left, [""; 0].map(PathBuf::from), "nothing is left of what was unpacked");
+        assert_eq!(left, [""; 0].map(PathBuf::from), "no staging folder is left");
         done
     }
 
@@ -167,7 +167,7 @@ async fn files_of_the_runtime_are_never_changed() {
         let parts = vec![bench.part(&plain(shipped)).await];
         bench.publish(&bench.manifest(parts).entry(None)).await;
         let why = bench.restore().await.expect_err("it is there");
-        assert!(why.contains("is there already, and is another"), "{why}");
+        assert!(why.contains("exists and differs"), "{why}");
         assert_eq!(bench.on_node(), SHIPPED);
     }
 }
@@ -279,7 +279,7 @@ async fn damaged_and_missing_parts_are_detected() {
         }
         bench.publish(&bench.manifest(vec![part]).entry(None)).await;
         let why = bench.restore().await.expect_err(what);
-        assert!(why.contains("is not there"), "{what}: {why}");
+        assert!(why.contains("is missing"), "{what}: {why}");
         assert_eq!(bench.on_node(), SHIPPED);
     }
 }
@@ -298,12 +298,12 @@ async fn invalid_entries_are_refused() {
         Entry::new(Kind::Layer, Vec::new(), facts.as_object().expect("a map").clone())
     };
     for (entry, words) in [
-        (other.entry(None), "that of another layer"),
-        (lying, "are not those of its manifest"),
+        (other.entry(None), "belongs to another layer"),
+        (lying, "differ from those in its manifest"),
         (bench.manifest(Vec::new()).entry(None), "it has 0 parts"),
         (bench.manifest(vec![part; 1025]).entry(None), "it has 1025 parts"),
-        (of_text(&newer), "its format is 2"),
-        (of_text("{}"), "its manifest is none"),
+        (of_text(&newer), "has format 2"),
+        (of_text("{}"), "its manifest is invalid"),
         (Entry::new(Kind::Layer, Vec::new(), serde_json::Map::new()), "it has no manifest"),
     ] {
         bench.publish(&entry).await;
@@ -347,7 +347,7 @@ async fn with_trusted_keys_only_a_layer_signed_for_this_key_is_used() {
         assert_eq!(bench.on_node(), SHIPPED, "{what}");
     }
     bench.publish(&manifest.entry(Some(good))).await;
-    bench.restore().await.expect("it is ours");
+    bench.restore().await.expect("the signature is trusted");
     assert_eq!(bench.on_node(), [SHIPPED[0], SHIPPED[1], X]);
 }
 

@@ -13,45 +13,57 @@ const ENOUGH: usize = 12;
 
 /// The values of a search.
 pub(super) struct Hunt {
-    /// Every piece of every value, with the name of the value.
-    pieces: BTreeMap<Vec<u8>, &'static str>,
-    /// The same without quotes and backslashes.
-    bare: BTreeMap<Vec<u8>, &'static str>,
+    plain: Pieces,
+    /// For views without quotes and backslashes.
+    bare: Pieces,
+}
+
+/// Every piece of every value.
+struct Pieces {
+    /// The name of the value of each piece.
+    names: BTreeMap<Vec<u8>, &'static str>,
+    /// For each pair of bytes, whether a piece starts with it. This check avoids most lookups.
+    starts: Vec<bool>,
+}
+
+impl Pieces {
+    fn new(values: &[(&'static str, Vec<u8>)], shape: fn(&[u8]) -> Vec<u8>) -> Self {
+        let of = |(name, value): &(&'static str, Vec<u8>)| {
+            assert!(value.len() >= ENOUGH, "{name} is too short for a search");
+            // A program that reads the value as text prints a replacement character for invalid bytes.
+            let as_text = String::from_utf8_lossy(value).into_owned().into_bytes();
+            let both = [shape(value), shape(&as_text)].concat();
+            both.windows(ENOUGH).map(|piece| (piece.to_vec(), *name)).collect::<Vec<_>>()
+        };
+        let names: BTreeMap<_, _> = values.iter().flat_map(of).collect();
+        let mut starts = vec![false; 1 << 16];
+        names.keys().for_each(|piece| starts[start(piece)] = true);
+        Self { names, starts }
+    }
+
+    fn find(&self, bytes: &[u8]) -> Option<&'static str> {
+        let mut windows = bytes.windows(ENOUGH);
+        windows.find_map(|window| self.starts[start(window)].then(|| self.names.get(window).copied()).flatten())
+    }
+}
+
+/// The first two bytes as a number.
+fn start(piece: &[u8]) -> usize {
+    usize::from(piece[0]) << 8 | usize::from(piece[1])
 }
 
 impl Hunt {
     pub(super) fn new(values: &[(&'static str, Vec<u8>)]) -> Self {
-        let pieces = |shape: fn(&[u8]) -> Vec<u8>| {
-            let of = |(name, value): &(&'static str, Vec<u8>)| {
-                assert!(value.len() >= ENOUGH, "{name} is too short to be hunted");
-                // A program that reads the value as text prints a replacement character for invalid bytes.
-                let as_text = String::from_utf8_lossy(value).into_owned().into_bytes();
-                let both = [shape(value), shape(&as_text)].concat();
-                both.windows(ENOUGH).map(|piece| (piece.to_vec(), *name)).collect::<Vec<_>>()
-            };
-            values.iter().flat_map(of).collect()
-        };
-        Self { pieces: pieces(<[u8]>::to_vec), bare: pieces(bare) }
+        Self { plain: Pieces::new(values, <[u8]>::to_vec), bare: Pieces::new(values, bare) }
     }
 
     /// The values in some bytes, each with the decoding that shows it.
     pub(super) fn find(&self, bytes: &[u8]) -> Vec<String> {
-        let mut found = Vec::new();
-        for (view, bytes) in views(bytes) {
-            let pieces = if view == "without quotes" { &self.bare } else { &self.pieces };
-            // A comparison of two bytes avoids most comparisons of twelve.
-            let mut begins = vec![false; 1 << 16];
-            for piece in pieces.keys() {
-                begins[usize::from(piece[0]) << 8 | usize::from(piece[1])] = true;
-            }
-            let mut windows = bytes.windows(ENOUGH);
-            let hit = windows.find_map(|window| {
-                let may = begins[usize::from(window[0]) << 8 | usize::from(window[1])];
-                may.then(|| pieces.get(window)).flatten()
-            });
-            found.extend(hit.map(|name| format!("`{name}` ({view})")));
-        }
-        found
+        let hit = |(view, bytes): (&str, Vec<u8>)| {
+            let pieces = if view == "without quotes" { &self.bare } else { &self.plain };
+            pieces.find(&bytes).map(|name| format!("`{name}` ({view})"))
+        };
+        views(bytes).into_iter().filter_map(hit).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The environment of the canary: a node, its tools, its sources of secrets, and the counts of the search.
 
 use std::{
+    collections::HashSet,
     ffi::OsStr,
     fs,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
@@ -11,6 +12,7 @@ use std::{
 
 use flate2::{Compression, write::GzEncoder};
 use nodeagent::{
+    digest::Digest,
     fs::{Attributes, replace},
     redact::REDACTED,
 };
@@ -84,6 +86,8 @@ pub(super) struct Scene {
     pub(super) own: Vec<&'static str>,
     /// Files that have not changed since this time are not searched: the test wrote them before.
     since: SystemTime,
+    /// The digests of everything that was searched and had no leak.
+    clean: HashSet<Digest>,
     workspace: Option<Workspace>,
 }
 
@@ -105,7 +109,7 @@ impl Scene {
     pub(super) fn of(node: NodeTest, values: &[(&'static str, Vec<u8>)]) -> Self {
         let (hunt, counted, own) = (Hunt::new(values), Counted::default(), vec!["tools/", "values/"]);
         let (path, since) = ("/usr/bin:/bin".into(), SystemTime::UNIX_EPOCH);
-        Self { node, hunt, delivered: true, counted, path, own, since, workspace: None }
+        Self { node, hunt, delivered: true, counted, path, own, since, clean: HashSet::new(), workspace: None }
     }
 
     /// A node with a workspace and tools, and a marker for each kind of value.
@@ -251,9 +255,18 @@ impl Scene {
 
     pub(super) fn look(&mut self, place: &str, bytes: &[u8]) {
         self.counted.bytes += bytes.len();
-        for found in self.hunt.find(bytes) {
+        // Most files and environments are the same after every command.
+        let digest = Digest::sha256(bytes);
+        if self.clean.contains(&digest) {
+            return;
+        }
+        let leaks = self.hunt.find(bytes);
+        for found in &leaks {
             let at = String::from_utf8_lossy(bytes);
             self.counted.leaks.push(format!("{found} in {place}: {}", at.chars().take(2000).collect::<String>()));
+        }
+        if leaks.is_empty() {
+            self.clean.insert(digest);
         }
     }
 

@@ -15,6 +15,7 @@ use crate::{
     diagnostic::Diagnostic,
     facts::NodeFacts,
     kinds::{Node, Plan, Profile, describe},
+    plan::{GraphFormat, Need, graph},
     problem::Problem,
     profile::FileStore,
     report::event::FORMAT,
@@ -31,16 +32,48 @@ pub(super) struct Options {
     /// Print the plan as JSON
     #[arg(long)]
     json: bool,
+    /// Print the order of the steps as a graph
+    #[arg(long, value_name = "FORMAT", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "mermaid", conflicts_with = "json")]
+    graph: Option<Graph>,
+}
+
+/// A language for graphs.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Graph {
+    /// Mermaid, for a page of Markdown
+    Mermaid,
+    /// DOT, for Graphviz
+    Dot,
+}
+
+/// How a plan is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Text,
+    Json,
+    Graph(GraphFormat),
+}
+
+impl Format {
+    /// JSON, or text for people.
+    pub(super) fn json_or_text(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text }
+    }
 }
 
 pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let facts = this_node(env);
     let profile = load_locked(env, &options.profile, &options.lock, &facts)?;
-    show(env, &profile, &facts, options.json)
+    let format = match options.graph {
+        Some(Graph::Mermaid) => Format::Graph(GraphFormat::Mermaid),
+        Some(Graph::Dot) => Format::Graph(GraphFormat::Dot),
+        None => Format::json_or_text(options.json),
+    };
+    show(env, &profile, &facts, format)
 }
 
 /// Plans and prints. `run --dry-run` does the same.
-pub(super) fn show(env: &Env, profile: &Profile, facts: &NodeFacts, as_json: bool) -> Result<Exit, CommandError> {
+pub(super) fn show(env: &Env, profile: &Profile, facts: &NodeFacts, format: Format) -> Result<Exit, CommandError> {
     let access = env.access()?;
     let audit = env.audit_if_kept("plan").map(Mutex::new);
     let (clouds, root) = (env.clouds(), env.root.as_path());
@@ -55,11 +88,11 @@ pub(super) fn show(env: &Env, profile: &Profile, facts: &NodeFacts, as_json: boo
     if let Some(trouble) = &granted.trouble {
         env.console.stderr.print(&format!("warning: the audit log is incomplete: {trouble}\n"));
     }
-    if as_json {
-        print_json(&to_json(profile, facts, &plan, &store))?;
-    } else {
-        print(&page(profile, &plan, &store))?;
-    }
+    match format {
+        Format::Json => print_json(&to_json(profile, facts, &plan, &store)),
+        Format::Text => print(&page(profile, &plan, &store)),
+        Format::Graph(format) => print(&graph(&plan, format)),
+    }?;
     if plan.refusals.is_empty() {
         return Ok(Exit::Done);
     }
@@ -82,6 +115,8 @@ fn to_json(profile: &Profile, facts: &NodeFacts, plan: &Plan, store: &FileStore)
         .iter()
         .map(|step| {
             let mut value = serde_json::to_value(step.summary()).unwrap_or_default();
+            let order = |need: &Need| json!({ "step": need.step.0, "reason": need.reason.to_string() });
+            value["order"] = step.needs.iter().map(order).collect();
             value["does"] = json!(describe(step, store));
             value
         })

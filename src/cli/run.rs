@@ -59,7 +59,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let facts = this_node(env);
     let profile = load_locked(env, &options.profile, &options.lock, &facts);
     if options.dry_run {
-        return plan::show(env, &profile?, &facts, options.json);
+        return plan::show(env, &profile?, &facts, plan::Format::json_or_text(options.json));
     }
     let run = run_id(Timestamp::now(), std::process::id());
     let runs = RunFolders::of_node(&env.root);

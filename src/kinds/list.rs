@@ -11,10 +11,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
-    apt,
     contract::{Acting, Asks, LeftBehind, LoginFile, LookAt, Planning},
     lock::{LockGroup, LockWork},
-    python, r, secrets, shell,
 };
 use crate::{
     diagnostic::{Diagnostic, Origin},
@@ -33,26 +31,26 @@ macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident: $Kind:ident),+ $(,)?) => {
         /// The sections of all kinds, as checked.
         #[derive(Debug, Clone, PartialEq, Eq, Default)]
-        pub struct Sections { $($(#[$doc])* pub $name: $name::$Kind),+ }
+        pub struct Sections { $($(#[$doc])* pub $name: super::$name::$Kind),+ }
 
         /// The keys of all kinds, as written.
         #[derive(Debug, Clone, Default)]
-        pub struct Written { $($name: <$name::$Kind as profile::Section>::Written),+ }
+        pub struct Written { $($name: <super::$name::$Kind as profile::Section>::Written),+ }
 
         /// The state of the node that all kinds need to plan.
         #[derive(Debug)]
-        pub struct Looks { $($name: <$name::$Kind as Planning>::Look),+ }
+        pub struct Looks { $($name: <super::$name::$Kind as Planning>::Look),+ }
 
         /// The work of one step.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Action {
-            $($(#[$doc])* $Kind(<$name::$Kind as Planning>::Action),)+
+            $($(#[$doc])* $Kind(<super::$name::$Kind as Planning>::Action),)+
             /// An optional file of the file store that is missing. The step always fails.
             MissingFile(PathBuf),
         }
 
         /// What a step found out and fetched before anything was changed.
-        pub enum Prepared { $($(#[$doc])* $Kind(<$name::$Kind as Acting>::Prepared)),+ }
+        pub enum Prepared { $($(#[$doc])* $Kind(<super::$name::$Kind as Acting>::Prepared)),+ }
 
         /// A kind of work, by name. The journal of a run keeps it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,22 +61,22 @@ macro_rules! kinds {
             type Written = Written;
 
             fn read(keys: &mut Keys<'_>) -> Result<Written, toml::de::Error> {
-                Ok(Written { $($name: keys.take($name::$Kind::KEYS)?),+ })
+                Ok(Written { $($name: keys.take(super::$name::$Kind::KEYS)?),+ })
             }
             fn schemas(generator: &mut SchemaGenerator) -> Vec<Schema> {
-                vec![$(<$name::$Kind as profile::Section>::Written::json_schema(generator)),+]
+                vec![$(<super::$name::$Kind as profile::Section>::Written::json_schema(generator)),+]
             }
             fn inherit(written: &mut Written, parent: &Written) {
-                $($name::$Kind::inherit(&mut written.$name, &parent.$name);)+
+                $(super::$name::$Kind::inherit(&mut written.$name, &parent.$name);)+
             }
             fn entry_names(written: &Written) -> Vec<String> {
-                let keys = [$($name::$Kind::KEYS),+].concat().into_iter().map(str::to_owned);
-                keys.chain([$($name::$Kind::entry_names(&written.$name)),+].concat()).collect()
+                let keys = [$(super::$name::$Kind::KEYS),+].concat().into_iter().map(str::to_owned);
+                keys.chain([$(super::$name::$Kind::entry_names(&written.$name)),+].concat()).collect()
             }
             fn check(written: &Written, rules: &mut Rules<'_>) -> Self {
                 Self { $($name: {
-                    rules.begin_section($name::$Kind::LOCKED);
-                    $name::$Kind::check(&written.$name, rules)
+                    rules.begin_section(super::$name::$Kind::LOCKED);
+                    super::$name::$Kind::check(&written.$name, rules)
                 }),+ }
             }
             fn merge(parent: Self, child: Self) -> Self {
@@ -136,7 +134,7 @@ macro_rules! kinds {
 
             pub(super) fn plan(&self, looks: &Looks, common: &Common<'_>, plan: &mut plan::Plan<Action>) {
                 $(
-                    let mut planner = Planner::new(common, $name::$Kind::KEYS[0]);
+                    let mut planner = Planner::new(common, super::$name::$Kind::KEYS[0]);
                     Planning::plan(&self.$name, &looks.$name, &mut planner);
                     let draft = planner.finish();
                     plan.steps.extend(draft.steps.into_iter().map(|step| step.map(Action::$Kind)));
@@ -179,25 +177,25 @@ macro_rules! kinds {
 
         impl Looks {
             pub(super) fn as_shipped(&mut self, receipt: &Receipt) {
-                $($name::$Kind::as_shipped(&mut self.$name, receipt);)+
+                $(super::$name::$Kind::as_shipped(&mut self.$name, receipt);)+
             }
 
             pub(super) fn runtime(&self, runtime: &mut Runtime) {
-                $($name::$Kind::runtime(&self.$name, runtime);)+
+                $(super::$name::$Kind::runtime(&self.$name, runtime);)+
             }
         }
 
         impl plan::Describe for Action {
             fn kind(&self) -> &'static str {
                 match self {
-                    $(Self::$Kind(action) => $name::$Kind::word(action),)+
+                    $(Self::$Kind(action) => super::$name::$Kind::word(action),)+
                     Self::MissingFile(_) => "file",
                 }
             }
 
             fn title(&self) -> String {
                 match self {
-                    $(Self::$Kind(action) => $name::$Kind::title(action),)+
+                    $(Self::$Kind(action) => super::$name::$Kind::title(action),)+
                     Self::MissingFile(path) => format!("take {} from the file store", path.display()),
                 }
             }
@@ -214,7 +212,7 @@ macro_rules! kinds {
 
             pub(super) fn describe(&self, store: &FileStore) -> Vec<String> {
                 match self {
-                    $(Self::$Kind(action) => $name::$Kind::describe(action, store),)+
+                    $(Self::$Kind(action) => super::$name::$Kind::describe(action, store),)+
                     Self::MissingFile(path) => vec![format!("{} is not there; it may be missing", path.display())],
                 }
             }
@@ -222,7 +220,7 @@ macro_rules! kinds {
             /// Whether preparing may find a reason to refuse the whole run.
             pub fn can_refuse(&self) -> bool {
                 match self {
-                    $(Self::$Kind(action) => $name::$Kind::can_refuse(action),)+
+                    $(Self::$Kind(action) => super::$name::$Kind::can_refuse(action),)+
                     Self::MissingFile(_) => false,
                 }
             }
@@ -230,7 +228,7 @@ macro_rules! kinds {
             /// Whether a layer holds the files that it installs, or depends on them.
             pub fn fills_layers(&self) -> bool {
                 match self {
-                    $(Self::$Kind(action) => $name::$Kind::fills_layers(action),)+
+                    $(Self::$Kind(action) => super::$name::$Kind::fills_layers(action),)+
                     Self::MissingFile(_) => false,
                 }
             }
@@ -238,7 +236,7 @@ macro_rules! kinds {
             /// Where passwords of logins are written for its tools.
             pub fn login_file(&self) -> LoginFile {
                 match self {
-                    $(Self::$Kind(action) => $name::$Kind::login_file(action),)+
+                    $(Self::$Kind(action) => super::$name::$Kind::login_file(action),)+
                     Self::MissingFile(_) => LoginFile::None,
                 }
             }
@@ -249,7 +247,7 @@ macro_rules! kinds {
             /// When the step cannot be done, or the run must be refused.
             pub async fn prepare(&self, ctx: &Context) -> Result<Prepared, Problem> {
                 match self {
-                    $(Self::$Kind(action) => $name::$Kind::prepare(ctx, action).await.map(Prepared::$Kind),)+
+                    $(Self::$Kind(action) => super::$name::$Kind::prepare(ctx, action).await.map(Prepared::$Kind),)+
                     Self::MissingFile(path) => {
                         Err(Problem::new(format!("the file `{}` is not in the file store", path.display())))
                     }
@@ -263,7 +261,7 @@ macro_rules! kinds {
             pub async fn act(&self, ctx: &Context, prepared: Prepared, vault: &Vault) -> Result<(), Problem> {
                 match (self, prepared) {
                     $((Self::$Kind(action), Prepared::$Kind(prepared)) => {
-                        $name::$Kind::act(ctx, action, prepared, vault).await
+                        super::$name::$Kind::act(ctx, action, prepared, vault).await
                     })+
                     ($(Self::$Kind(_))|+ | Self::MissingFile(_), _) => Err(Problem::new(
                         "this step was prepared as another kind; this is a bug in nodeagent, please report it",
@@ -274,7 +272,7 @@ macro_rules! kinds {
             pub(super) fn leaves_behind(&self, prepared: &Prepared) -> LeftBehind {
                 match (self, prepared) {
                     $((Self::$Kind(action), Prepared::$Kind(prepared)) => {
-                        $name::$Kind::leaves_behind(action, prepared)
+                        super::$name::$Kind::leaves_behind(action, prepared)
                     })+
                     ($(Self::$Kind(_))|+ | Self::MissingFile(_), _) => LeftBehind::default(),
                 }
@@ -284,7 +282,7 @@ macro_rules! kinds {
         impl Kind {
             pub(super) fn clean_up(self, root: &Path, run: &str, items: &[String]) -> Result<Vec<String>, FsError> {
                 match self {
-                    $(Self::$Kind => $name::$Kind::clean_up(root, run, items),)+
+                    $(Self::$Kind => super::$name::$Kind::clean_up(root, run, items),)+
                 }
             }
         }
@@ -296,9 +294,9 @@ macro_rules! kinds {
             #[test]
             fn each_kind_names_the_keys_that_it_reads() {
                 $(
-                    let schema = schemars::schema_for!(<$name::$Kind as profile::Section>::Written).to_value();
+                    let schema = schemars::schema_for!(<crate::kinds::$name::$Kind as profile::Section>::Written).to_value();
                     let properties = schema["properties"].as_object().expect("a table").keys();
-                    let mut keys = $name::$Kind::KEYS.to_vec();
+                    let mut keys = crate::kinds::$name::$Kind::KEYS.to_vec();
                     keys.sort_unstable();
                     assert_eq!(properties.map(String::as_str).collect::<Vec<_>>(), keys);
                 )+

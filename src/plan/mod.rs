@@ -1,6 +1,7 @@
 //! A plan as data: steps, their order, and the reasons for it. Pure: it runs nothing and prints nothing. The kinds of work make the
 //! steps; this module knows their actions as a type parameter only.
 
+mod graph;
 mod layer;
 mod lock;
 mod logins;
@@ -13,6 +14,7 @@ mod text_file;
 pub(crate) mod title;
 mod write_file;
 
+pub use graph::{GraphFormat, graph};
 pub use layer::{Environment, Layer, LayerPackage};
 pub use lock::{LockInUse, PlanLock, check_assets, not_fitting, runtime};
 pub use logins::{Address, Login, addresses_in_line};

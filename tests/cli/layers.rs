@@ -82,7 +82,8 @@ const SINGLE_OWNERS: [(&str, &[&str], &str); 5] = [
         &[
             "fs::write(",
             "fs::copy(",
-            " File::create", "fs::File::create",
+            " File::create",
+            "fs::File::create",
             "OpenOptions",
             "std::fs::rename",
             "std::fs::hard_link",
@@ -118,19 +119,12 @@ struct Role {
 }
 
 /// The import cycles that are not removed yet. An entry that is no longer a cycle fails the test: delete it.
-const KNOWN_CYCLES: &[&[&str]] = &[
-    &["grammar/read.rs", "grammar/shape.rs"],
-];
+const KNOWN_CYCLES: &[&[&str]] = &[&["grammar/read.rs", "grammar/shape.rs"]];
 
 /// The files that use their child modules while a child imports an item that they define. Like [`KNOWN_CYCLES`], the list may
 /// only become shorter: move the item to a file of its own, and re-export it.
-const KNOWN_PARENTS: &[&str] = &[
-    "cli/secrets/mod.rs",
-    "kinds/apt/mod.rs",
-    "kinds/python/mod.rs",
-    "kinds/r/mod.rs",
-    "store/mod.rs",
-];
+const KNOWN_PARENTS: &[&str] =
+    &["cli/secrets/mod.rs", "kinds/apt/mod.rs", "kinds/python/mod.rs", "kinds/r/mod.rs", "store/mod.rs"];
 
 #[test]
 fn a_module_imports_only_modules_below_it() {

@@ -324,6 +324,8 @@ kinds! {
     python: Python,
     /// R packages.
     r: R,
+    /// Files.
+    files: Files,
     /// Shell configuration.
     shell: Shell,
     /// Secrets, and logins for package servers.

@@ -22,7 +22,7 @@ use crate::{
     problem::Problem,
     report::event::{Outcome, StepStatus},
     state::{Interrupted, Journal},
-    steps::{Context, stage},
+    steps::{Context, Decided, stage},
     task::Threads,
 };
 
@@ -95,6 +95,8 @@ struct RunState {
     /// How each step ended.
     ended: Vec<watch::Sender<Option<StepStatus>>>,
     begun: Vec<AtomicBool>,
+    /// The steps that can no longer refuse the run.
+    decided: Vec<AtomicBool>,
     /// The number of steps that may still refuse the run.
     undecided: watch::Sender<usize>,
     refusals: Mutex<Vec<Problem>>,
@@ -111,6 +113,7 @@ impl RunState {
             journal,
             ended: plan.steps.iter().map(|_| watch::Sender::new(None)).collect(),
             begun: plan.steps.iter().map(|_| AtomicBool::new(false)).collect(),
+            decided: plan.steps.iter().map(|step| AtomicBool::new(!decides(step))).collect(),
             undecided: watch::Sender::new(plan.steps.iter().filter(|step| decides(step)).count()),
             refusals: Mutex::default(),
             halted: watch::Sender::new(false),
@@ -177,42 +180,48 @@ impl RunState {
 
     async fn prepare(self: &Arc<Self>, index: usize, ctx: &Context) -> Result<Prepared, Problem> {
         let step = &self.plan.steps[index];
-        let staged = match &step.known_failure {
-            Some(problem) => Err(problem.clone()),
-            None if step.stage.is_empty() => Ok(()),
-            None => {
-                let stage = async move |state: Arc<Self>, ctx| stage(&ctx, &state.plan.steps[index].stage).await;
-                self.in_thread(ctx, None, stage).await.unwrap_or(Ok(()))
-            }
-        };
-        let is_early = !step.action.can_refuse();
-        if is_early && decides(step) {
-            self.decide(step, staged.as_ref().err());
+        let prepared = self.stage_and_prepare(index, ctx).await;
+        if let Err(error) = &prepared
+            && error.refused
+            && !step.optional
+            && !self.decided[index].load(Ordering::Acquire)
+        {
+            lock(&self.refusals).push(with_origin(step, error.clone()));
         }
-        let prepared = match staged {
-            Ok(()) => {
-                let prepare = async move |state: Arc<Self>, ctx| state.plan.steps[index].action.prepare(&ctx).await;
-                let limit = step.timeout;
-                let too_late = || Err(too_late(limit.unwrap_or_default()));
-                self.in_thread(ctx, limit, prepare).await.unwrap_or_else(too_late)
-            }
-            Err(error) => Err(error),
-        };
-        if !is_early {
-            self.decide(step, prepared.as_ref().err());
-        }
+        self.decide(index);
         prepared
     }
 
-    /// Counts one step that may have refused the run as prepared.
-    fn decide(&self, step: &Step, error: Option<&Problem>) {
-        if let Some(error) = error.filter(|error| error.refused && !step.optional) {
-            lock(&self.refusals).push(with_origin(step, error.clone()));
+    async fn stage_and_prepare(self: &Arc<Self>, index: usize, ctx: &Context) -> Result<Prepared, Problem> {
+        let step = &self.plan.steps[index];
+        if let Some(problem) = &step.known_failure {
+            return Err(problem.clone());
         }
-        self.undecided.send_modify(|count| *count -= 1);
+        if !step.stage.is_empty() {
+            let stage = async move |state: Arc<Self>, ctx| stage(&ctx, &state.plan.steps[index].stage).await;
+            self.in_thread(ctx, None, stage).await.unwrap_or(Ok(()))?;
+        }
+        if !step.action.can_refuse() {
+            self.decide(index);
+        }
+        let prepare = async move |state: Arc<Self>, mut ctx: Context| {
+            let also = Arc::clone(&state);
+            ctx.decided = Decided::to(move || also.decide(index));
+            state.plan.steps[index].action.prepare(&ctx).await
+        };
+        let limit = step.timeout;
+        let too_late = || Err(too_late(limit.unwrap_or_default()));
+        self.in_thread(ctx, limit, prepare).await.unwrap_or_else(too_late)
     }
 
-    /// Waits until every step that may refuse the run is prepared. The error: the run is refused.
+    /// Notes that a step can no longer refuse the run.
+    fn decide(&self, index: usize) {
+        if !self.decided[index].swap(true, Ordering::AcqRel) {
+            self.undecided.send_modify(|count| *count -= 1);
+        }
+    }
+
+    /// Waits until no step can refuse the run any more. The error: the run is refused.
     async fn wait_for_decisions(&self) -> Result<(), ()> {
         // The sender belongs to this state: it cannot go away.
         let _ = self.undecided.subscribe().wait_for(|&count| count == 0).await;

@@ -29,7 +29,7 @@ use crate::{
     report::event::{EventKind, Events, FORMAT, Outcome, StoreUse},
     state::{Journal, LockError, RunLock},
     steps::{
-        Context,
+        Context, Decided,
         logins::{Logins, folder as logins_folder},
     },
     store::{Store, StoreLocations},
@@ -331,6 +331,7 @@ fn context(job: &Arc<Job>, plan: &Plan, vault: &Vault) -> Context {
         cores,
         build_slots,
         logins,
+        decided: Decided::default(),
         progress: job.events.of_step(""),
     }
 }

@@ -25,6 +25,24 @@ pub use write_file::write_file;
 
 use crate::{exec::Runner, http, profile::FileStore, report::event::Progress, store::Store};
 
+/// The message of a step that it can no longer refuse the run: its resolution succeeded, and downloads follow.
+#[derive(Clone, Default)]
+pub struct Decided(Option<Arc<dyn Fn() + Send + Sync>>);
+
+impl Decided {
+    /// A message that is passed on to a function.
+    pub fn to(listener: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(listener)))
+    }
+
+    /// Sends the message. The second and later ones are ignored.
+    pub fn send(&self) {
+        if let Some(listener) = &self.0 {
+            listener();
+        }
+    }
+}
+
 /// What every step works with.
 #[derive(Clone)]
 pub struct Context {
@@ -48,6 +66,8 @@ pub struct Context {
     pub build_slots: Option<jobserver::Client>,
     /// The logins that may be used.
     pub logins: Logins,
+    /// Called when a step can no longer refuse the run.
+    pub decided: Decided,
     /// How to say what is going on.
     pub progress: Progress,
 }
@@ -72,6 +92,7 @@ impl Context {
             cores: 2,
             build_slots: None,
             logins: Logins::default(),
+            decided: Decided::default(),
             progress,
         }
     }

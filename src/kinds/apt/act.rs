@@ -46,8 +46,7 @@ impl Acting for Apt {
     fn can_refuse(action: &Action) -> bool {
         match action {
             Action::Sources(_) => true,
-            // A locked file that is gone, or is another one, is a reason.
-            Action::Install(install) => !install.debs.is_empty() || install.locked.is_some(),
+            Action::Install(_) => true,
         }
     }
 

@@ -45,6 +45,11 @@ impl AptError {
         self.diagnosis.as_ref().is_some_and(Diagnosis::is_transient)
     }
 
+    /// Whether no later try of the same request can succeed.
+    pub(super) fn is_final(&self) -> bool {
+        self.diagnosis == Some(Diagnosis::Held)
+    }
+
     /// Adds the hint. Names or versions that do exist are looked up for it.
     pub(super) async fn explained(self, ctx: &Context, folder: &Path) -> Problem {
         let Some(diagnosis) = self.diagnosis else { return self.error };

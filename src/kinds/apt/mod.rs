@@ -83,6 +83,10 @@ pub async fn prepare(ctx: &Context, wanted: &AptInstall) -> Result<Prepared, Pro
     let archives = match resolve::transaction(ctx, Request::Packages(wanted)).await {
         Ok(archives) => Some(archives),
         Err(obstacle) if obstacle.update_may_help => None,
+        // The lists are complete, and the request contradicts them or the installed packages.
+        Err(obstacle) if obstacle.is_final() => {
+            return Err(obstacle.explained(ctx, &resolve::folder(ctx)).await.refusing());
+        }
         Err(obstacle) => return Err(obstacle.explained(ctx, &resolve::folder(ctx)).await),
     };
     Ok(Prepared { archives, stamp, debs })

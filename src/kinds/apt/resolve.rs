@@ -50,6 +50,7 @@ pub(super) async fn transaction(ctx: &Context, request: Request<'_>) -> Result<V
     if printed.code != 0 {
         return Err(AptError::of(&title(request), &printed));
     }
+    ctx.decided.send();
     let mut archives = uris::parse(&printed.stdout);
     download::respect_apt_settings(&mut archives, &settings.map(|done| done.stdout).unwrap_or_default());
     let fetched = download::fetch(ctx, &pool(ctx), &archives).await;

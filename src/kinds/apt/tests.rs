@@ -65,6 +65,7 @@ impl Node {
             cores: 2,
             build_slots: None,
             logins: crate::steps::logins::Logins::default(),
+            decided: crate::steps::Decided::default(),
             progress: Events::new(vec![Box::new(Warnings(Arc::clone(&warnings)))]).of_step("apt"),
         };
         Self { folder, runner, warnings, ctx }

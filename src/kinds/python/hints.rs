@@ -44,6 +44,22 @@ static TABLE: LazyLock<Vec<(Regex, Remedy)>> = LazyLock::new(|| {
     table.map(|(pattern, remedy)| (Regex::new(pattern).expect("the pattern is fixed"), remedy)).into()
 });
 
+/// Whether the output says that no choice of versions satisfies the requirements, as opposed to a failure that another try may not
+/// have: an index that cannot be reached, a full disk.
+pub(super) fn is_final(words: &str) -> bool {
+    static UNSATISFIABLE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"No solution found when resolving|No matching distribution found for|ResolutionImpossible")
+            .expect("the pattern is fixed")
+    });
+    // pip reports no distribution when it could not reach the index, too.
+    static UNREACHABLE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?i)Retrying \(Retry|connection (?:error|refused|broken|reset)|name resolution|timed out|network")
+            .expect("the pattern is fixed")
+    });
+    let flat = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    UNSATISFIABLE.is_match(&flat) && !UNREACHABLE.is_match(&flat)
+}
+
 /// The hint for the output of an installer.
 pub(super) fn of(words: &str) -> Option<String> {
     // Messages are wrapped at the width of a terminal.
@@ -54,6 +70,18 @@ pub(super) fn of(words: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_resolution_that_cannot_succeed_is_final() {
+        let uv = "  × No solution found when resolving dependencies:\n  ╰─▶ Because nltkk was not found in the package registry";
+        assert!(is_final(uv));
+        assert!(is_final("ERROR: No matching distribution found for spacy==99"));
+        assert!(is_final("ERROR: ResolutionImpossible: for help visit https://pip.pypa.io/"));
+        let down = "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after connection \
+                    broken by 'NewConnectionError'\nERROR: No matching distribution found for nltk";
+        assert!(!is_final(down));
+        assert!(!is_final("error: Failed to fetch: `https://pypi.org/simple/nltk/`\n  Caused by: dns error"));
+    }
 
     #[test]
     fn real_messages_have_hints() {

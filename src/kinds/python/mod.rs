@@ -121,7 +121,8 @@ async fn prepare_installation(ctx: &Context, wanted: &PythonInstall) -> Result<I
         if let Some(refusal) = guard::explain(ctx, &tool, wanted, &request).await {
             return Err(refusal);
         }
-        return Err(installer_problem(ctx, wanted, "the Python requirements cannot be resolved", &error).await);
+        let problem = installer_problem(ctx, wanted, "the Python requirements cannot be resolved", &error).await;
+        return Err(if hints::is_final(error.stderr()) { problem.refusing() } else { problem });
     }
     let conflicts = conflicts(ctx, &tool, wanted).await?;
     Ok(Installation { tool, constraints, conflicts })

@@ -31,8 +31,8 @@ impl Acting for R {
         action.describe(store)
     }
 
-    fn can_refuse(action: &RInstall) -> bool {
-        !action.archives.is_empty() || action.locked.is_some()
+    fn can_refuse(_: &RInstall) -> bool {
+        true
     }
 
     fn fills_layers(_: &RInstall) -> bool {

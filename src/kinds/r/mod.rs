@@ -195,6 +195,7 @@ async fn decide(
     let mut resolver = Resolver { wanted, keep, repositories, down, rejected };
     // Repositories are contacted only if installed packages and local archives are not sufficient.
     if let Ok(chosen) = resolver.resolve(&archives) {
+        ctx.decided.send();
         let (fetched, _) = fetch::all(ctx, chosen, &r).await;
         return Ok(fetched);
     }
@@ -204,6 +205,7 @@ async fn decide(
     let mut first_failure = None;
     loop {
         let chosen = resolver.resolve(&archives).map_err(|why| resolver.explain(why, first_failure.take()))?;
+        ctx.decided.send();
         let (fetched, unusable) = fetch::all(ctx, chosen, &r).await;
         if unusable.is_empty() {
             for error in &resolver.down {
@@ -321,7 +323,13 @@ impl Resolver<'_> {
     /// The problem of a failed resolution. An unusable archive takes precedence, because it is the cause.
     fn explain(&self, why: ResolveError, failure: Option<Problem>) -> Problem {
         let looked_in: Vec<String> = self.repositories.iter().map(Repository::shown).collect();
-        self.with_unreachable(failure.unwrap_or_else(|| why.into_error(&looked_in)))
+        let problem = match failure {
+            Some(failure) => failure,
+            // With every repository at hand, another try gives the same answer.
+            None if self.down.is_empty() => why.into_error(&looked_in).refusing(),
+            None => why.into_error(&looked_in),
+        };
+        self.with_unreachable(problem)
     }
 
     fn with_unreachable(&self, mut error: Problem) -> Problem {

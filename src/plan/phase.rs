@@ -1,6 +1,9 @@
 //! Phases of the default order, and the reasons for which one step comes before another.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use super::step_id::StepId;
 use crate::diagnostic::Origin;
@@ -72,6 +75,11 @@ pub enum Resource {
 }
 
 impl Resource {
+    /// The folder of a file that a step writes.
+    pub fn folder_of(file: &Path) -> Self {
+        Self::Path(file.parent().unwrap_or(file).to_owned())
+    }
+
     /// Whether a step that creates this resource must come before a step that uses `used`: the same account, the same path, or a
     /// folder above the path.
     pub(super) fn is_needed_for(&self, used: &Self) -> bool {

@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use serde::{Deserialize, Serialize};
@@ -96,8 +97,21 @@ impl Receipt {
         known.reduce(|one, other| [one, other].concat())
     }
 
-    /// Writes the receipt.
-    pub fn write(&self, root: &Path) -> Result<(), FsError> {
+    /// Changes the receipt. Steps that act at the same time change it one after another, so that no change is lost. Nothing is
+    /// written when nothing changed.
+    ///
+    /// # Errors
+    /// When the receipt cannot be written.
+    pub fn update(root: &Path, change: impl FnOnce(&mut Self)) -> Result<(), FsError> {
+        static CHANGES: Mutex<()> = Mutex::new(());
+        let _one_at_a_time = CHANGES.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = Self::read(root);
+        let mut receipt = before.clone();
+        change(&mut receipt);
+        if receipt == before { Ok(()) } else { receipt.write(root) }
+    }
+
+    fn write(&self, root: &Path) -> Result<(), FsError> {
         let current = Self { format: FORMAT, ..self.clone() };
         let mut text = serde_json::to_string_pretty(&current).expect("maps with text keys can be written");
         text.push('\n');
@@ -108,6 +122,21 @@ impl Receipt {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn changes_of_steps_that_act_at_the_same_time_are_all_kept() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        std::thread::scope(|scope| {
+            for number in 0..16 {
+                let (root, name) = (temp.path(), format!("/etc/{number}"));
+                scope.spawn(move || {
+                    Receipt::update(root, |receipt| receipt.deliver("x", Path::new(&name), Delivered::Block))
+                        .expect("written");
+                });
+            }
+        });
+        assert_eq!(Receipt::read(temp.path()).delivered["x"].len(), 16);
+    }
 
     #[test]
     fn a_receipt_comes_back_as_it_was_written() {

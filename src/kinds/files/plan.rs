@@ -42,7 +42,7 @@ impl Planning for Files {
             let name = format!("files.{}", path.display());
             let options = StepOptions {
                 creates: vec![Resource::Path(path.clone())],
-                uses: vec![Resource::Path(path.clone())],
+                uses: vec![Resource::folder_of(path)],
                 ..StepOptions::new(entry, name, phase(path))
             };
             let file = TextFile {

@@ -367,29 +367,24 @@ pub(super) async fn check_imports(
 
 /// Records the shipped distributions in the receipt, before the first change makes them indistinguishable.
 fn remember_shipped(ctx: &Context, wanted: &PythonInstall) -> Result<(), Problem> {
-    let mut receipt = Receipt::read(&ctx.root);
-    let entry = receipt.python.entry(wanted.site_packages.display().to_string()).or_default();
-    if entry.shipped.is_empty() {
-        entry.shipped.clone_from(&wanted.shipped);
-        receipt.write(&ctx.root)?;
-    }
-    Ok(())
+    let site = wanted.site_packages.display().to_string();
+    Ok(Receipt::update(&ctx.root, |receipt| {
+        let entry = receipt.python.entry(site).or_default();
+        if entry.shipped.is_empty() {
+            entry.shipped.clone_from(&wanted.shipped);
+        }
+    })?)
 }
 
 fn remember_installed(ctx: &Context, wanted: &PythonInstall) -> Result<(), Problem> {
-    let mut receipt = Receipt::read(&ctx.root);
-    let before = receipt.clone();
-    let entry = receipt.python.entry(wanted.site_packages.display().to_string()).or_default();
-    for wheel in &wanted.wheels {
-        if let Some(sha256) = &wheel.sha256 {
-            entry.wheels.insert(wheel.name.clone(), sha256.clone());
-        }
-    }
-    entry.opaque.extend(wanted.opaque.iter().filter(|line| !entry.opaque.contains(line)).cloned().collect::<Vec<_>>());
-    if receipt != before {
-        receipt.write(&ctx.root)?;
-    }
-    Ok(())
+    let site = wanted.site_packages.display().to_string();
+    Ok(Receipt::update(&ctx.root, |receipt| {
+        let entry = receipt.python.entry(site).or_default();
+        let wheels = wanted.wheels.iter().filter_map(|wheel| Some((wheel.name.clone(), wheel.sha256.clone()?)));
+        entry.wheels.extend(wheels);
+        let lines = wanted.opaque.iter().filter(|line| !entry.opaque.contains(line)).cloned().collect::<Vec<_>>();
+        entry.opaque.extend(lines);
+    })?)
 }
 
 /// The agent's cache folder for Python tools and downloads.

@@ -397,14 +397,12 @@ fn remaining(mut work: Vec<PackageInstall>, library: &Path, r: &Version) -> Vec<
 
 /// Records the shipped packages in the receipt, before the first change makes them indistinguishable.
 fn remember_shipped(ctx: &Context, wanted: &RInstall) -> Result<(), Problem> {
-    let mut receipt = Receipt::read(&ctx.root);
     let library = wanted.library.display().to_string();
-    if receipt.r.contains_key(&library) {
-        return Ok(());
-    }
     let here = wanted.installed.iter().filter(|(_, found)| found.library == wanted.library);
-    receipt.r.insert(library, here.map(|(name, found)| (name.clone(), found.version.clone())).collect());
-    Ok(receipt.write(&ctx.root)?)
+    let shipped = here.map(|(name, found)| (name.clone(), found.version.clone())).collect();
+    Ok(Receipt::update(&ctx.root, |receipt| {
+        receipt.r.entry(library).or_insert(shipped);
+    })?)
 }
 
 /// Combines all failures into one problem.

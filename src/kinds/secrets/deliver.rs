@@ -40,12 +40,7 @@ pub(super) fn deliver(ctx: &Context, wanted: &DeliverSecrets, vault: &Vault) -> 
 
 /// Writes down what is delivered.
 fn note(ctx: &Context, wanted: &DeliverSecrets, delivered: Delivered) -> Result<(), Problem> {
-    let mut receipt = Receipt::read(&ctx.root);
-    if receipt.delivered(&wanted.profile, &wanted.file) != Some(&delivered) {
-        receipt.deliver(&wanted.profile, &wanted.file, delivered);
-        receipt.write(&ctx.root)?;
-    }
-    Ok(())
+    Ok(Receipt::update(&ctx.root, |receipt| receipt.deliver(&wanted.profile, &wanted.file, delivered))?)
 }
 
 /// The file as it is now. One of others must be theirs whom the secret is for: what it holds goes into the new file.
@@ -88,7 +83,5 @@ pub(super) fn take_back(ctx: &Context, wanted: &RemoveSecrets) -> Result<(), Pro
             }
         }
     }
-    let mut receipt = Receipt::read(&ctx.root);
-    receipt.take_back(&wanted.profile, &wanted.file);
-    Ok(receipt.write(&ctx.root)?)
+    Ok(Receipt::update(&ctx.root, |receipt| receipt.take_back(&wanted.profile, &wanted.file))?)
 }

@@ -248,7 +248,7 @@ impl Files<'_, '_> {
             entries: names.chain([file.clone()]).collect(),
             order,
             creates: vec![Resource::Path(action.file.clone())],
-            uses: vec![Resource::Path(action.file.clone()), Resource::User(user.to_owned())],
+            uses: vec![Resource::folder_of(&action.file), Resource::User(user.to_owned())],
             optional: entries.iter().all(|entry| entry.optional),
             ..StepOptions::for_origins(origins, file, Phase::Settings)
         }

@@ -60,7 +60,11 @@ impl Planning for Shell {
             let block = (!entry.value.whole.unwrap_or(true)).then(|| ManagedBlock::only(SHELL, Position::End));
             let (id, path) = (format!("profile-d:{name}"), profile_d(name));
             let options = StepOptions::new(entry, format!("shell.profile-d.{name}"), Phase::Settings);
-            let options = StepOptions { creates: vec![Resource::Path(path.clone())], ..options };
+            let options = StepOptions {
+                creates: vec![Resource::Path(path.clone())],
+                uses: vec![Resource::folder_of(&path)],
+                ..options
+            };
             let file = TextFile { id, path, text: &text, block, attributes: Attributes::mode(0o644), mode: None };
             file.plan("shell", look, planner, options);
         }

@@ -293,3 +293,17 @@ fn connection(text: &str, databases: &DatabaseNames<'_>) -> Result<(String, Stri
     );
     Err((unknown.message, hint))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_names_its_definitions_after_sections_and_allows_no_null() {
+        let schema = json_schema();
+        let mut definitions: Vec<&String> = schema["$defs"].as_object().expect("definitions").keys().collect();
+        definitions.sort_unstable();
+        assert_eq!(definitions, ["Database", "DatabaseUser", "Grant", "Secret"]);
+        assert!(!schema.to_string().contains("null"), "{schema:#}");
+    }
+}

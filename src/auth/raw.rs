@@ -96,8 +96,9 @@ pub(super) struct RawSecret {
 #[schemars(rename = "Grant")]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawGrant {
-    /// The principals: groups, service principals, users, AWS roles, Azure objects, clusters and local users. The grant
-    /// applies to an identity that matches one of them.
+    /// The principals: groups, service principals, users, AWS roles, Azure objects, clusters, local users.
+    ///
+    /// The grant applies to an identity that matches one of them.
     pub(super) who: Vec<String>,
     /// The secrets to read: `SCOPE`, `SCOPE/KEY` (a `*` in the key matches any characters), or `SOURCE:PLACE` for a secret
     /// that is not at the default address of its scope and key.

@@ -1,4 +1,4 @@
-//! `nodeagent auth`: who the node is, what it may use and why, and whether exposures that should be closed are.
+//! `nodeagent auth`: the identity of the node, its permissions, and an audit of what it can read.
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
@@ -19,17 +19,17 @@ use crate::{
 /// Commands of `auth`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Options {
-    /// Show who the node is: in each cloud, by its cluster, by itself
+    /// Show the identity of the node: in each cloud, by its cluster, and as a local user
     Whoami(ShowOptions),
-    /// Say whether something may be used: status 0 or 2
+    /// Test whether a secret, a database or a profile may be used: status 0 or 2
     Can(RequestOptions),
-    /// Say why something may be used or not, with the line that decides
+    /// Explain why a secret, a database or a profile may be used or not, with the deciding line
     Explain(RequestOptions),
-    /// Try every scope and tree: status 1 when one is open that should be closed
+    /// Test every scope and tree: status 1 if the node can read one that it should not
     Audit(ShowOptions),
 }
 
-/// Options of a command that only shows.
+/// Options of a command without other options.
 #[derive(Debug, Args)]
 pub(super) struct ShowOptions {
     /// Print the answer as JSON
@@ -37,7 +37,7 @@ pub(super) struct ShowOptions {
     json: bool,
 }
 
-/// What somebody wants to use.
+/// A request to test or explain.
 #[derive(Debug, Args)]
 pub(super) struct RequestOptions {
     /// `read` a secret, `connect` to a database, `use` the profiles of a unit
@@ -72,7 +72,7 @@ fn whoami(env: &Env, as_json: bool) -> Result<Exit, CommandError> {
     let facts = this_node(env);
     let all = IdentityProvider::ALL.into_iter().collect();
     let identity = env.block_on(Identity::resolve(env.clouds(), &facts, &env.root, &all))?;
-    // A file with mistakes changes nothing about who somebody is.
+    // Mistakes in the access file do not change the identity.
     let access = env.access();
     if as_json {
         let unknown = identity.unknown.iter().map(|(cloud, error)| {
@@ -99,15 +99,15 @@ fn trouble(error: &CloudError) -> Diagnostic {
 fn page(identity: &Identity, facts: &NodeFacts, access: Option<&Access>) -> String {
     let mut rows: Vec<[String; 2]> = Vec::new();
     let mut row = |what: &str, text: String| rows.push([what.to_owned(), text]);
-    let nobody = |cloud: IdentityProvider| {
+    let no_identity = |cloud: IdentityProvider| {
         let asked = identity.unknown.iter().any(|(unknown, _)| *unknown == cloud);
-        if asked { "not known, see below" } else { "nobody: not configured" }.to_owned()
+        if asked { "not known, see below" } else { "no identity: not configured" }.to_owned()
     };
     let me = identity.databricks.as_ref();
     row(
         "databricks",
         me.map_or_else(
-            || nobody(IdentityProvider::Databricks),
+            || no_identity(IdentityProvider::Databricks),
             |me| {
                 let kind = if me.service_principal { "service-principal" } else { "user" };
                 let name = me.display_name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
@@ -118,11 +118,11 @@ fn page(identity: &Identity, facts: &NodeFacts, access: Option<&Access>) -> Stri
     for group in identity.groups() {
         row("", format!("group:{group}"));
     }
-    row("aws", identity.aws.as_ref().map_or_else(|| nobody(IdentityProvider::Aws), |caller| caller.arn.clone()));
+    row("aws", identity.aws.as_ref().map_or_else(|| no_identity(IdentityProvider::Aws), |caller| caller.arn.clone()));
     row(
         "azure",
         identity.azure.as_ref().map_or_else(
-            || nobody(IdentityProvider::Azure),
+            || no_identity(IdentityProvider::Azure),
             |found| format!("azure:{}, by {} in tenant {}", found.object_id, found.auth_type, found.tenant),
         ),
     );
@@ -141,7 +141,7 @@ fn page(identity: &Identity, facts: &NodeFacts, access: Option<&Access>) -> Stri
     row(
         "access",
         match access {
-            None => "the access file cannot be used: `nodeagent check` says why".to_owned(),
+            None => "the access file is invalid: run `nodeagent check` for the mistakes".to_owned(),
             Some(Access { file: None, .. }) => Exemption::NoAccessFile.to_string(),
             Some(access @ Access { file: Some(file), .. }) => {
                 let mine = access.grants_of(identity).count();
@@ -154,12 +154,12 @@ fn page(identity: &Identity, facts: &NodeFacts, access: Option<&Access>) -> Stri
 
 impl RequestOptions {
     fn request(&self) -> Result<AccessRequest, CommandError> {
-        let not_for_it = |what: &str| Diagnostic::nowhere(format!("--as is for `connect`, not for {what}"));
+        let unexpected_user = |what: &str| Diagnostic::nowhere(format!("--as is for `connect`, not for {what}"));
         Ok(match (self.verb, &self.user) {
             (Verb::Connect, Some(user)) => AccessRequest::connect(&self.name, user),
-            (Verb::Read, Some(_)) => return Err(not_for_it("secrets").into()),
-            (Verb::Use, Some(_)) => return Err(not_for_it("profiles").into()),
-            // clap asks for the user.
+            (Verb::Read, Some(_)) => return Err(unexpected_user("secrets").into()),
+            (Verb::Use, Some(_)) => return Err(unexpected_user("profiles").into()),
+            // clap requires the user.
             (Verb::Connect, None) => AccessRequest::connect(&self.name, ""),
             (Verb::Use, None) => AccessRequest::UseProfile { unit: self.name.clone() },
             (Verb::Read, None) if self.name.contains(':') => AccessRequest::at_address(&self.name)?,
@@ -171,7 +171,7 @@ impl RequestOptions {
     }
 }
 
-/// A options, and what was decided of it.
+/// A request with its decision.
 struct Answer {
     access: Access,
     identity: Identity,
@@ -259,18 +259,18 @@ fn audit(env: &Env, as_json: bool) -> Result<Exit, CommandError> {
     let mut found = Vec::new();
     match scopes {
         Ok(exposures) => found.extend(exposures),
-        // On a node of a workspace, not to have tried is not to have shown that they are closed.
+        // On a node with a runtime, scopes that were not tested are a failure of the audit.
         Err(error) if error.kind == CloudErrorKind::NotConfigured && facts.runtime.is_none() => {
-            env.console.stderr.print("warning: no Databricks workspace is configured: no scope was tried\n");
+            env.console.stderr.print("warning: no Databricks workspace is configured: no scope was tested\n");
         }
         Err(error) => troubles.push(trouble(&error)),
     }
     match store.trees() {
-        // What the mirror matches is what was asked for, not what there is.
+        // The mirror contains the files that were requested, not all files of the store.
         Ok(_) if !store.lists() => {
             env.console
                 .stderr
-                .print("warning: the file store is a web server, which lists nothing: no tree was tried\n");
+                .print("warning: the file store is a web server, which has no listings: no tree was tested\n");
         }
         Ok(trees) => found.extend(exposure::trees(&access, &identity, trees, |tree| store.probe(tree))),
         Err(error) => {
@@ -297,10 +297,10 @@ fn table(access: &Access, identity: &Identity, found: &[Exposure]) -> String {
     let rows: Vec<[String; 4]> = found.iter().map(row).collect();
     let who = identity.names().join(", ");
     let file = access.file.clone().unwrap_or_else(|| Exemption::NoAccessFile.to_string());
-    format!("you are {who}\naccess: {file}\n\n{}", render_columns(&["kind", "name", "door", "rule"], &rows))
+    format!("you are {who}\naccess: {file}\n\n{}", render_columns(&["kind", "name", "access", "rule"], &rows))
 }
 
-/// What is wrong with the exposure, if anything.
+/// The failures of an audit.
 fn summary(found: &[Exposure]) -> Vec<Diagnostic> {
     let names = |wanted: &dyn Fn(&Exposure) -> bool| {
         let names = found
@@ -310,20 +310,20 @@ fn summary(found: &[Exposure]) -> Vec<Diagnostic> {
         names.collect::<Vec<_>>()
     };
     let (breaches, unknown) = (names(&Exposure::is_breach), names(&|exposure| exposure.found == ProbeOutcome::Unknown));
-    let mut said = Vec::new();
+    let mut failures = Vec::new();
     if !breaches.is_empty() {
-        let message = format!("{} open and should be closed: {}", is_or_are(&breaches), breaches.join(", "));
-        let hint = "the access list of the scope or the permissions of the tree are the wall: close them there";
-        said.push(Diagnostic::nowhere(message).hint(hint));
+        let message = format!("{} open and should be closed: {}", count_with_verb(&breaches), breaches.join(", "));
+        let hint = "remove the access in the ACL of the scope or in the permissions of the tree";
+        failures.push(Diagnostic::nowhere(message).hint(hint));
     }
     if !unknown.is_empty() {
-        let message = format!("{} not known to be closed: {}", is_or_are(&unknown), unknown.join(", "));
-        said.push(Diagnostic::nowhere(message).hint("the table says why; try again when that is mended"));
+        let message = format!("{} not known to be closed: {}", count_with_verb(&unknown), unknown.join(", "));
+        failures.push(Diagnostic::nowhere(message).hint("the table has the reasons; correct them and try again"));
     }
-    said
+    failures
 }
 
-fn is_or_are(exposures: &[String]) -> String {
-    let verb = if exposures.len() == 1 { "is" } else { "are" };
-    format!("{} {verb}", counted(exposures.len(), "door"))
+fn count_with_verb(names: &[String]) -> String {
+    let verb = if names.len() == 1 { "is" } else { "are" };
+    format!("{} {verb}", counted(names.len(), "resource"))
 }

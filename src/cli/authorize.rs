@@ -1,4 +1,4 @@
-//! Decides what a command outside a run wants to use, and writes that down: the same way for all of them.
+//! Authorization of commands outside a run. Decisions and fetches are recorded in the audit log.
 
 use super::{CommandError, Env, target::this_node};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     secrets::{Address, SecretError},
 };
 
-/// Wishes, and what was decided of each.
+/// Requests with their decisions.
 pub(super) struct Authorization {
     pub(super) access: Access,
     pub(super) identity: Identity,
@@ -17,7 +17,7 @@ pub(super) struct Authorization {
     log: Option<AuditLog>,
 }
 
-/// Decides requests, all at once. A log that cannot be written is told, and nothing more.
+/// Decides about requests. If the audit log cannot be written, prints a warning.
 pub(super) fn authorize(
     env: &Env,
     access: Access,
@@ -30,34 +30,34 @@ pub(super) fn authorize(
     if let Some(log) = &mut authorization.log {
         let decided = authorization.requests.iter().zip(&authorization.decisions);
         let written = decided.map(|(request, decision)| log.decided(&authorization.identity, request, None, decision));
-        tell(env, written.collect::<Result<(), _>>());
+        warn_if_incomplete(env, written.collect::<Result<(), _>>());
     }
     Ok(authorization)
 }
 
 impl Authorization {
-    /// Why a request was denied, if it was.
+    /// The denial of a request. `None` if it is allowed.
     pub(super) fn denial(&self, index: usize) -> Option<Denial> {
         let denied = || Denial::new(&self.access, &self.identity, &self.requests[index]);
         (!self.decisions[index].allowed).then(denied)
     }
 
-    /// Ends the command unless every request is granted.
-    pub(super) fn granted(self) -> Result<Self, CommandError> {
+    /// Fails unless all requests are allowed.
+    pub(super) fn require_all(self) -> Result<Self, CommandError> {
         let denied: Vec<Diagnostic> =
             (0..self.requests.len()).filter_map(|index| self.denial(index)).map(Diagnostic::from).collect();
         if denied.is_empty() { Ok(self) } else { Err(CommandError::Refused(denied)) }
     }
 
-    /// Writes down that a secret was fetched for a request, or why not.
+    /// Records the fetch of a secret for a request.
     pub(super) fn fetched(&mut self, env: &Env, index: usize, address: &Address, failure: Option<&SecretError>) {
         if let Some(log) = &mut self.log {
-            tell(env, log.fetched(&self.identity, address, None, self.decisions.get(index), failure));
+            warn_if_incomplete(env, log.fetched(&self.identity, address, None, self.decisions.get(index), failure));
         }
     }
 }
 
-fn tell(env: &Env, written: Result<(), FsError>) {
+fn warn_if_incomplete(env: &Env, written: Result<(), FsError>) {
     if let Err(error) = written {
         env.console.stderr.print(&format!("warning: the audit log is incomplete: {error}\n"));
     }

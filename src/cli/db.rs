@@ -1,4 +1,4 @@
-//! `nodeagent db`: connections to databases, as a user that the access file allows.
+//! `nodeagent db`: connections to databases, as users that the access file allows.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -20,19 +20,19 @@ use crate::{
 /// Commands of `db`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Options {
-    /// Open psql, the terminal of the database
+    /// Open psql, the interactive client
     Connect(Connect),
-    /// Run statements and print what they give
+    /// Run statements and print their results
     Query(Query),
 }
 
-/// Which database, and as whom.
+/// The database and the user.
 #[derive(Debug, Args)]
 struct Target {
-    /// The database, by its name in the access file
+    /// The name of the database in the access file
     #[arg(value_name = "DATABASE")]
     database: String,
-    /// Principal to be there
+    /// The database user
     #[arg(long = "as", value_name = "USER")]
     user: String,
 }
@@ -42,7 +42,7 @@ struct Target {
 pub(super) struct Connect {
     #[command(flatten)]
     target: Target,
-    /// End each statement that takes longer than this, such as 10m
+    /// Cancel each statement that takes longer than this, such as 10m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
 }
@@ -52,10 +52,10 @@ pub(super) struct Connect {
 pub(super) struct Query {
     #[command(flatten)]
     target: Target,
-    /// End each statement that takes longer than this
+    /// Cancel each statement that takes longer than this
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
-    /// A statement; may be given several times
+    /// A statement; can be repeated
     #[arg(short = 'c', long = "command", value_name = "SQL", required = true)]
     commands: Vec<String>,
     /// Print comma-separated values
@@ -72,11 +72,11 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
             Ok(if status == 0 { Exit::Done } else { Exit::Failed })
         }
         Options::Query(options) => {
-            // psql's own commands start programs and read files, and the password is open to those.
+            // Meta-commands of psql can start programs and read files, and so read the password.
             if let Some(command) = options.commands.iter().find(|command| command.trim_start().starts_with('\\')) {
                 let word = command.split_whitespace().next().unwrap_or_default();
-                let refused = Diagnostic::nowhere(format!("`{word}` is a command of psql, not of the database"));
-                return Err(refused.hint("write it as SQL, or use `nodeagent db connect`").into());
+                let refused = Diagnostic::nowhere(format!("`{word}` is a meta-command of psql, not SQL"));
+                return Err(refused.hint("write SQL, or use `nodeagent db connect`").into());
             }
             let session = Session::open(env, &options.target, "db query")?;
             let session = session.session(&options.target, Some(options.timeout));
@@ -88,28 +88,28 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     }
 }
 
-/// What it takes to be a user of a database, after it was found to be allowed.
+/// An authorized connection.
 struct Session {
     database: Database,
     password: Secret,
     ca: Option<Authorities>,
 }
 
-/// The file of a server's authorities; under trusted keys a copy of the bytes that were checked.
+/// The file with the certificates of a server's authorities. With trusted keys, a copy of the verified bytes.
 struct Authorities {
     path: PathBuf,
-    #[expect(dead_code, reason = "held, not used: the copy goes with it")]
+    #[expect(dead_code, reason = "the copy is removed when this is dropped")]
     copy: Option<TempDir>,
 }
 
 impl Session {
-    /// Decides, then fetches the password. Both are written down.
+    /// Authorizes the connection, then fetches the password. The audit log has both.
     fn open(env: &Env, target: &Target, command: &'static str) -> Result<Self, CommandError> {
         let access = env.access()?;
         known(&access, target)?;
         let request = AccessRequest::connect(&target.database, &target.user);
-        let mut authorization = authorize(env, access, vec![request], command)?.granted()?;
-        // The grant to connect is one to use the password for that, and for nothing else.
+        let mut authorization = authorize(env, access, vec![request], command)?.require_all()?;
+        // A grant to connect permits the use of the password for the connection only.
         let database = authorization.access.databases.get(&target.database).cloned();
         let user = database.and_then(|database| Some((database.users.get(&target.user)?.clone(), database)));
         let (address, database) = user.expect("a grant names a database and a user of it");
@@ -117,7 +117,8 @@ impl Session {
         let fetched = env.block_on(fetch(&address, env.clouds()))?;
         authorization.fetched(env, 0, &address, fetched.as_ref().err());
         let password = fetched.map_err(|error| {
-            let message = format!("the password of `{}` for `{}` cannot be had: {error}", target.user, database.name);
+            let message =
+                format!("the password of `{}` for `{}` could not be fetched: {error}", target.user, database.name);
             Diagnostic::nowhere(message).hint(error.hint())
         })?;
         Ok(Self { database, password, ca })
@@ -130,7 +131,7 @@ impl Session {
     }
 }
 
-/// A mistyped name is no matter of grants.
+/// Checks the names, so that a typing error is not reported as a denial.
 fn known(access: &Access, target: &Target) -> Result<(), Diagnostic> {
     match access.unknown_database(&target.database, &target.user) {
         Some(UnknownDatabase { message, near: Some(near), .. }) if !access.is_off() => {
@@ -140,7 +141,7 @@ fn known(access: &Access, target: &Target) -> Result<(), Diagnostic> {
     }
 }
 
-/// The file of the server's authorities, when the access file names one.
+/// The file with the server's authorities, if the access file names one.
 fn authorities(env: &Env, database: &Database) -> Result<Option<Authorities>, CommandError> {
     let Some(path) = &database.ca else { return Ok(None) };
     let wanted = AssetRef { path: path.clone(), beside: None, sha256: None };
@@ -154,7 +155,7 @@ fn authorities(env: &Env, database: &Database) -> Result<Option<Authorities>, Co
         Ok((Asset::File { path, .. }, None)) => Ok(Some(Authorities { path, copy: None })),
         Ok((Asset::File { .. }, Some(bytes))) => copied(&bytes).map(Some),
         Ok((Asset::BuiltIn { name, .. }, _)) => {
-            Err(Diagnostic::nowhere(format!("`{name}` is not a file of authorities")).into())
+            Err(Diagnostic::nowhere(format!("`{name}` is not a file with certificates of authorities")).into())
         }
         Err(missing) => Err(Diagnostic::nowhere(format!("{} (asked for at {})", missing.message, missing.origin))
             .hint(missing.hint)
@@ -162,10 +163,11 @@ fn authorities(env: &Env, database: &Database) -> Result<Option<Authorities>, Co
     }
 }
 
-/// The authorities in a folder of our own: what psql reads is what was checked.
+/// Copies the authorities to a private folder, so that psql reads the verified bytes.
 fn copied(bytes: &[u8]) -> Result<Authorities, CommandError> {
     let folder = tempfile::Builder::new().prefix("nodeagent-").tempdir();
-    let folder = folder.map_err(|error| error::failed(format!("there is no folder for the authorities: {error}")))?;
+    let folder = folder
+        .map_err(|error| error::failed(format!("the folder for the authorities could not be created: {error}")))?;
     let path = folder.path().join("authorities.pem");
     replace(&path, bytes, Attributes::mode(0o600)).map_err(|error| error::failed(error.to_string()))?;
     Ok(Authorities { path, copy: Some(folder) })

@@ -1,4 +1,4 @@
-//! A password that a person types, or that a file or another program hands over. Never an argument, never a variable.
+//! The password of a key: from the terminal, a file or standard input. It is never an argument or an environment variable.
 
 use std::{
     io::{self, IsTerminal as _, Read},
@@ -12,10 +12,10 @@ use secrecy::zeroize::Zeroizing;
 use super::{CommandError, Env};
 use crate::{diagnostic::Diagnostic, redact::Secret};
 
-/// The longest that tools of minisign take.
-const MOST: usize = 1024;
+/// The maximum length in minisign, in bytes.
+const MAX_BYTES: usize = 1024;
 
-/// Where a key's password comes from.
+/// The source of the password.
 #[derive(Debug, Args)]
 pub(super) struct PasswordOptions {
     /// Read the key's password from the first line of this file, `-` for standard input
@@ -24,7 +24,7 @@ pub(super) struct PasswordOptions {
 }
 
 impl PasswordOptions {
-    /// The password of a key that is there.
+    /// The password of an existing key.
     pub(super) fn ask(&self, env: &Env) -> Result<Secret, CommandError> {
         match &self.password_file {
             Some(file) => of_file(file),
@@ -32,13 +32,13 @@ impl PasswordOptions {
         }
     }
 
-    /// The password of a new key: a person types it twice.
+    /// The password of a new key. On a terminal it is entered twice.
     pub(super) fn choose(&self, env: &Env) -> Result<Secret, CommandError> {
         let chosen = match &self.password_file {
             Some(file) => return of_file(file),
             None => typed(env, "password for the new key: ")?,
         };
-        if typed(env, "once more: ")?.reveal() == chosen.reveal() {
+        if typed(env, "repeat the password: ")?.reveal() == chosen.reveal() {
             return Ok(chosen);
         }
         Err(Diagnostic::nowhere("the two passwords are not the same").hint("try again").into())
@@ -56,12 +56,12 @@ fn of_file(path: &Path) -> Result<Secret, CommandError> {
     line(std::fs::File::open(path).map_err(unread)?).map_err(unread)
 }
 
-/// One line from the terminal, which shows none of it.
+/// Reads a line from the terminal without echo.
 fn typed(env: &Env, question: &str) -> Result<Secret, CommandError> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
-        let mistake = Diagnostic::nowhere("the key's password is needed, and there is no terminal to ask on");
-        return Err(mistake.hint("give it by `--password-file FILE`, `-` for standard input").into());
+        let mistake = Diagnostic::nowhere("the password of the key is required, and there is no terminal");
+        return Err(mistake.hint("use `--password-file FILE`, with `-` for standard input").into());
     }
     let failed = |error: io::Error| {
         CommandError::from(Diagnostic::nowhere(format!("the password could not be read from the terminal: {error}")))
@@ -74,13 +74,13 @@ fn typed(env: &Env, question: &str) -> Result<Secret, CommandError> {
     line.map_err(failed)
 }
 
-/// The bytes up to the first end of a line, read one by one: what follows is not ours.
+/// Reads one line, byte by byte, so that the rest of the input is not consumed.
 fn line(mut from: impl Read) -> io::Result<Secret> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MOST + 1));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 1));
     let mut byte = Zeroizing::new([0; 1]);
     while from.read(&mut byte[..])? == 1 && byte[0] != b'\n' {
-        if bytes.len() == MOST {
-            return Err(io::Error::other(format!("it is longer than {MOST} bytes")));
+        if bytes.len() == MAX_BYTES {
+            return Err(io::Error::other(format!("it is longer than {MAX_BYTES} bytes")));
         }
         bytes.push(byte[0]);
     }
@@ -90,7 +90,7 @@ fn line(mut from: impl Read) -> io::Result<Secret> {
     Ok(Secret::new(bytes.to_vec()))
 }
 
-/// A terminal that shows nothing of what is typed, until this value is dropped.
+/// Disables the echo of the terminal until it is dropped.
 struct EchoOff(Termios);
 
 impl EchoOff {
@@ -98,7 +98,7 @@ impl EchoOff {
         let before = tcgetattr(io::stdin())?;
         let mut echo_off = before.clone();
         echo_off.local_flags.remove(LocalFlags::ECHO);
-        // What was typed too early was shown; it is no part of a password.
+        // Discard earlier input: the terminal has shown it.
         tcsetattr(io::stdin(), SetArg::TCSAFLUSH, &echo_off)?;
         Ok(Self(before))
     }
@@ -115,12 +115,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_the_first_line_and_nothing_else() {
+    fn a_password_is_the_first_line() {
         let read = |bytes: &[u8]| line(bytes).map(|secret| secret.reveal().to_vec());
         assert_eq!(read(b"hunter22\nmore").expect("a line"), b"hunter22");
         assert_eq!(read(b"hunter22\r\n").expect("a line"), b"hunter22");
         assert_eq!(read(b"with space ").expect("a line"), b"with space ");
         assert_eq!(read(b"").expect("an empty line"), b"");
-        assert!(read(&[b'x'; MOST + 1]).is_err());
+        assert!(read(&[b'x'; MAX_BYTES + 1]).is_err());
     }
 }

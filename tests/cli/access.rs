@@ -1,4 +1,4 @@
-//! Access files: what `check` says of them, what they allow, and what somebody reads who is refused.
+//! Access files: the messages of `check`, the permissions, and the text of denials.
 
 use std::{
     fs,
@@ -51,7 +51,7 @@ fn node_of(unit: &str) -> NodeTest {
         .var("DB_CLUSTER_NAME", &format!("Prod-Operational-{unit}-15.4-x-1"))
 }
 
-/// A profile that asks for one secret of a scope in the environment, where scope and key say.
+/// A profile with one secret of a scope, in the environment at its default address.
 fn profile_of(scope: &str) -> String {
     format!(
         "[secrets]\nsource = \"env\"\nscope = \"{scope}\"\n\
@@ -60,7 +60,7 @@ fn profile_of(scope: &str) -> String {
 }
 
 #[test]
-fn every_mistake_in_an_access_file_is_named_with_its_place() {
+fn every_mistake_in_an_access_file_has_its_position() {
     let folder = project().join("tests/fixtures/access/bad");
     let mut seen = 0;
     for path in entries(&folder) {
@@ -77,7 +77,7 @@ fn every_mistake_in_an_access_file_is_named_with_its_place() {
 }
 
 #[test]
-fn a_sound_access_file_is_sound_and_its_schema_accepts_it() {
+fn a_valid_access_file_passes_the_check_and_the_schema() {
     let folder = project().join("tests/fixtures/access/good");
     let said = agent_in(&folder, &["check", "access.toml"]).ended(0);
     assert_eq!(said.stderr, "1 access file sound\n");
@@ -92,7 +92,7 @@ fn a_sound_access_file_is_sound_and_its_schema_accepts_it() {
 }
 
 #[test]
-fn a_bad_access_file_of_the_store_stops_all_that_would_have_to_obey_it() {
+fn an_invalid_access_file_stops_all_commands_that_need_it() {
     let node = node_of("Family").profile("").store("Admin/init_scripts/access.toml", "schema = 1\n[[grant]]\n");
     for command in [
         &["check", "x.toml"][..],
@@ -115,10 +115,10 @@ fn a_unit_cannot_write_its_own_grants() {
     node.agent(&["auth", "can", "read", "criminal"]).ended(2);
 }
 
-// The five situations in which somebody reads a denial.
+// Five situations with a denial.
 
 #[test]
-fn a_run_that_asks_for_another_units_secret_is_refused_before_it_is_read() {
+fn a_run_with_another_units_secret_is_refused_before_the_secret_is_read() {
     let node = node_of("Family").profile(&profile_of("criminal")).var("CRIMINAL_TOKEN", MARKER);
     let before = node.listing();
     let planned = node.agent(&["plan", "--profile", "x.toml"]).ended(2);
@@ -134,7 +134,7 @@ fn a_run_that_asks_for_another_units_secret_is_refused_before_it_is_read() {
 }
 
 #[test]
-fn another_user_of_a_database_may_not_be_connected_as() {
+fn a_database_user_without_a_grant_is_denied() {
     let node = node_of("Family");
     let said = node.agent(&["auth", "can", "connect", "analytics", "--as", "read_write"]).ended(2);
     assert_eq!(said.stdout, "no\n");
@@ -146,7 +146,7 @@ fn another_user_of_a_database_may_not_be_connected_as() {
 }
 
 #[test]
-fn a_profile_of_another_unit_is_refused_unless_a_grant_lifts_it() {
+fn a_profile_of_another_unit_requires_a_grant() {
     let node = node_of("Criminal").profile("business-unit = \"Family\"\n");
     let said = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
     node.frozen(|| insta::assert_snapshot!("profile_run", said.stderr));
@@ -154,29 +154,33 @@ fn a_profile_of_another_unit_is_refused_unless_a_grant_lifts_it() {
     granted.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(0);
     let elsewhere = granted.var("DB_CLUSTER_NAME", "Dev-Operational-Consumer-15.4-x-1");
     elsewhere.agent(&["plan", "--profile", "x.toml"]).ended(2);
-    // What is open to somebody is not a mistake of the profile.
+    // A profile that some principal may use is valid.
     elsewhere.agent(&["check", "x.toml"]).ended(0);
 }
 
 #[test]
-fn a_clusters_own_unit_may_be_used_and_a_node_of_no_unit_may_use_any() {
+fn profiles_of_the_own_unit_are_allowed_and_a_node_without_a_unit_may_use_all() {
     let node = node_of("Family");
     let own = node.agent(&["auth", "can", "use", "family"]).ended(0);
-    assert_eq!(own.stdout, "yes: it is this cluster's own unit\n");
+    assert_eq!(own.stdout, "yes: the unit is the unit of this cluster\n");
     let explained = node.agent(&["auth", "explain", "use", "Family"]).ended(0);
-    assert!(explained.stdout.contains("rule: none is needed: it is this cluster's own unit"), "{}", explained.stdout);
+    assert!(
+        explained.stdout.contains("rule: none is required: the unit is the unit of this cluster"),
+        "{}",
+        explained.stdout
+    );
     node.agent(&["auth", "can", "use", "Criminal"]).ended(2);
     let nobodys = node.var("DB_CLUSTER_NAME", "somebodys cluster");
     let any = nobodys.agent(&["auth", "can", "use", "Criminal"]).ended(0);
-    assert!(any.stdout.starts_with("yes: this node is no unit's"), "{}", any.stdout);
+    assert!(any.stdout.starts_with("yes: this node has no unit"), "{}", any.stdout);
 }
 
 #[test]
-fn a_place_is_decided_as_the_scope_and_key_that_are_usually_there() {
+fn a_default_address_is_decided_as_its_scope_and_key() {
     let node = node_of("Family").var("FAMILY_TOKEN", MARKER);
     node.agent(&["secrets", "get", "token", "--source", "env", "--scope", "family"]).ended(0);
     let said = node.agent(&["auth", "can", "read", "env:FAMILY_TOKEN"]).ended(0);
-    assert!(said.stdout.contains("gives `family` to cluster:Family"), "{}", said.stdout);
+    assert!(said.stdout.contains("grants `family` to cluster:Family"), "{}", said.stdout);
     let said = node.agent(&["auth", "can", "read", "env:CRIMINAL_TOKEN"]).ended(2);
     assert!(said.stderr.contains("the secret `env:CRIMINAL_TOKEN` may not be read"), "{}", said.stderr);
     let said = node.agent(&["auth", "can", "read", "vault:x"]).ended(2);
@@ -184,22 +188,22 @@ fn a_place_is_decided_as_the_scope_and_key_that_are_usually_there() {
 }
 
 #[test]
-fn an_access_file_of_any_name_is_checked_as_one() {
+fn an_access_file_is_recognized_with_any_name() {
     let node = NodeTest::new().work("acc/ex.toml", ACCESS);
     assert_eq!(node.agent(&["check", "acc/ex.toml"]).ended(0).stderr, "1 access file sound\n");
     let node = node.work("acc/ex.toml", "schema = 1\n[[grants]]\nwho = [\"cluster:Family\"]\n");
-    assert!(node.agent(&["check", "acc/ex.toml"]).ended(2).stderr.contains("the grant gives nothing"));
+    assert!(node.agent(&["check", "acc/ex.toml"]).ended(2).stderr.contains("the grant permits nothing"));
 }
 
 #[test]
-fn what_no_grant_gives_to_anybody_is_a_matter_for_the_contact() {
+fn without_a_covering_grant_the_denial_names_the_contact() {
     let node = node_of("Family");
     let said = node.agent(&["auth", "can", "read", "finance/payroll"]).ended(2);
     node.frozen(|| insta::assert_snapshot!("nobody_can", said.stderr));
 }
 
 #[test]
-fn a_secret_of_others_under_a_name_of_ones_own_is_still_theirs() {
+fn a_secret_of_another_unit_is_denied_under_any_name() {
     let profile = profile_of("family").replace("key = \"token\"", "key = \"token\", env = \"CRIMINAL_TOKEN\"");
     let node = node_of("Family").profile(&profile).var("CRIMINAL_TOKEN", MARKER);
     let said = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
@@ -208,7 +212,7 @@ fn a_secret_of_others_under_a_name_of_ones_own_is_still_theirs() {
 }
 
 #[test]
-fn what_is_granted_is_explained_with_its_line() {
+fn a_granted_request_is_explained_with_its_line() {
     let node = node_of("Family");
     let said = node.agent(&["auth", "can", "read", "family/token"]).ended(0);
     let explained = node.agent(&["auth", "explain", "read", "shared/geo-au"]).ended(0);
@@ -223,7 +227,7 @@ fn what_is_granted_is_explained_with_its_line() {
 }
 
 #[test]
-fn a_question_that_makes_no_sense_is_refused() {
+fn an_invalid_request_is_refused() {
     let node = node_of("Family");
     for question in [
         &["auth", "can", "connect", "analytics"][..],
@@ -235,7 +239,7 @@ fn a_question_that_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn without_an_access_file_the_layer_is_off_and_says_so() {
+fn without_an_access_file_the_output_says_so() {
     let node = NodeTest::new().profile(&profile_of("family")).var("FAMILY_TOKEN", MARKER);
     node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(0);
     let said = node.agent(&["auth", "can", "read", "family"]).ended(0);
@@ -249,7 +253,7 @@ fn without_an_access_file_the_layer_is_off_and_says_so() {
 }
 
 #[test]
-fn whoami_names_the_node_as_access_files_do() {
+fn whoami_prints_the_names_of_access_files() {
     let node = node_of("Family").file("etc/passwd", &passwd());
     let said = node.agent(&["auth", "whoami"]).ended(0);
     node.frozen(|| insta::assert_snapshot!("whoami", without_uid(&said.stdout)));
@@ -262,13 +266,13 @@ fn without_uid(text: &str) -> String {
     text.replace(&format!("(uid {})", nix::unistd::Uid::effective()), "(uid [UID])")
 }
 
-/// Whoever runs the test, by a name of our own.
+/// A user name for the user id of the test.
 fn passwd() -> String {
     format!("somebody:x:{}:0::/root:/bin/sh\n", nix::unistd::Uid::effective())
 }
 
 #[test]
-fn every_decision_and_every_fetch_is_written_down_without_values() {
+fn every_decision_and_every_fetch_is_logged_without_values() {
     let node = node_of("Family")
         .file("etc/passwd", &format!("{}root:x:{}:0::/root:/bin/sh\n", passwd(), nix::unistd::Uid::effective()))
         .profile(&profile_of("family"))
@@ -283,7 +287,7 @@ fn every_decision_and_every_fetch_is_written_down_without_values() {
     let text = node.read(&log);
     let copy = entries(&target).into_iter().next().expect("a copy").join("audit.jsonl");
     assert_eq!(fs::read_to_string(copy).expect("it was copied"), text);
-    // Outside a run.
+    // A command outside a run.
     node.agent(&["auth", "can", "read", "criminal"]).ended(2);
     node.agent(&["plan", "--profile", "x.toml"]).ended(0);
     let outside = node.read("var/log/nodeagent/audit.jsonl");
@@ -297,7 +301,7 @@ fn every_decision_and_every_fetch_is_written_down_without_values() {
 }
 
 #[test]
-fn a_fetch_that_fails_is_written_down_too() {
+fn a_failed_fetch_is_logged() {
     let node = node_of("Family").profile(&profile_of("family"));
     node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
     let runs = entries(&node.root().join("var/log/nodeagent"));
@@ -308,7 +312,7 @@ fn a_fetch_that_fails_is_written_down_too() {
 }
 
 #[test]
-fn a_tree_of_another_unit_that_can_be_read_is_an_open_door() {
+fn a_readable_tree_of_another_unit_fails_the_audit() {
     let node = node_of("Family");
     let said = node.agent(&["auth", "audit"]).ended(1);
     node.frozen(|| {
@@ -320,7 +324,7 @@ fn a_tree_of_another_unit_that_can_be_read_is_an_open_door() {
 }
 
 #[test]
-fn a_closed_tree_is_no_open_door() {
+fn a_closed_tree_passes_the_audit() {
     let node = node_of("Family");
     let store = node.beside("store");
     let store = store.to_str().expect("UTF-8");
@@ -331,7 +335,7 @@ fn a_closed_tree_is_no_open_door() {
     let Some(said) = node.agent_as_nobody(&["--root", root, "--filestore", store, "auth", "audit"]) else {
         return; // only root can become nobody
     };
-    // Nobody can ask the workspace here, and what was not tried is not known to be closed.
+    // Without a configured workspace, scopes were not tested and are not reported as closed.
     let said = said.ended(1);
     assert!(said.stdout.contains("tree  Criminal  closed"), "{}", said.stdout);
     assert!(said.stderr.starts_with("error: no Databricks workspace is configured"), "{}", said.stderr);
@@ -339,7 +343,7 @@ fn a_closed_tree_is_no_open_door() {
 }
 
 #[test]
-fn a_node_that_wants_an_access_file_allows_nothing_without_one() {
+fn a_node_that_requires_an_access_file_allows_nothing_without_one() {
     let node = NodeTest::new().var("FAMILY_TOKEN", "hunter2").store("Family/x", "");
     let get = ["secrets", "get", "token", "--source", "env", "--scope", "family"];
     node.agent(&get).ended(0);
@@ -352,7 +356,7 @@ fn a_node_that_wants_an_access_file_allows_nothing_without_one() {
 }
 
 #[test]
-fn what_root_wrote_on_the_node_counts_for_more_than_a_variable() {
+fn the_node_file_has_precedence_over_a_variable() {
     let node = NodeTest::new().store("Admin/init_scripts/nightly.toml", "schema = 1\nname = \"nightly\"\n");
     let line = format!("filestore = \"{}\"\n", node.beside("store").display());
     let node = node.var("NODEAGENT_FILESTORE", "/nonexistent/store");
@@ -362,7 +366,7 @@ fn what_root_wrote_on_the_node_counts_for_more_than_a_variable() {
 }
 
 #[test]
-fn the_names_in_another_place_need_a_grant_for_that_place() {
+fn the_names_at_another_address_require_a_grant_for_that_address() {
     const LIST: [&str; 4] = ["secrets", "list", "--scope", "family"];
     let node = node_of("Family").var("FAMILY_TOKEN", "hunter2");
     node.agent(&[&LIST[..], &["--source", "env"]].concat()).ended(0);

@@ -1,4 +1,4 @@
-//! The value of a secret appears in the file it is for, and nowhere else: one marker, every command, every file.
+//! The value of a secret appears only in its file: one marker, every command, every file.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ to = { file = "/run/blocked" }
 "#;
 
 fn node() -> NodeTest {
-    // A folder stands where the second secret should go: that step fails.
+    // A folder has the path of the second secret: that step fails.
     NodeTest::new()
         .profile(&format!("{SHELL}{TOKEN_OF_FAMILY}{BLOCKED}"))
         .var("FAMILY_TOKEN", MARKER)
@@ -29,7 +29,7 @@ fn node() -> NodeTest {
 }
 
 #[test]
-fn no_command_says_a_secret_and_no_file_but_its_own_holds_it() {
+fn no_output_and_no_other_file_contains_a_secret() {
     let node = node();
     let target = node.beside("reports");
     let target = target.to_str().expect("UTF-8");
@@ -52,14 +52,14 @@ fn no_command_says_a_secret_and_no_file_but_its_own_holds_it() {
 }
 
 #[test]
-fn a_profile_cannot_reach_into_the_environment() {
+fn a_profile_cannot_read_the_environment() {
     let node = node().profile("[shell.variables]\nTOKEN = \"${env.FAMILY_TOKEN}\"\n");
     let said = node.agent(&["plan", "--profile", "x.toml"]).ended(2);
     assert!(said.stderr.contains("is not a known value") && !said.all().contains(MARKER), "{}", said.stderr);
 }
 
 #[test]
-fn a_secret_from_a_file_is_delivered_byte_for_byte() {
+fn a_secret_from_a_file_is_delivered_unchanged() {
     let node = NodeTest::new().store("vault/family/token", "marker-hunter2\n");
     let path = node.beside("store/vault").display().to_string();
     let node = node.profile(&format!(
@@ -71,7 +71,7 @@ fn a_secret_from_a_file_is_delivered_byte_for_byte() {
 }
 
 #[test]
-fn a_secret_that_changed_is_delivered_again() {
+fn a_changed_secret_is_delivered_again() {
     let node = node();
     node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(0);
     let node = node.var("FAMILY_TOKEN", "rotated");
@@ -81,8 +81,8 @@ fn a_secret_that_changed_is_delivered_again() {
 }
 
 #[test]
-fn a_failure_of_the_agent_itself_shows_no_secret() {
-    // The reports' folder is a file: nothing can be kept, and all is said on standard error.
+fn a_failure_of_nodeagent_itself_shows_no_secret() {
+    // The report folder is a file: no report can be written, and everything is printed on standard error.
     let node = node().file("var/log/nodeagent", "");
     let said = node.agent(&["run", "--profile", "x.toml", "-v"]).ended(0);
     assert!(said.stderr.contains("warning: "), "{}", said.stderr);

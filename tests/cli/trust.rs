@@ -338,7 +338,7 @@ fn the_authorities_of_a_database_count_only_signed() {
     case.sign("Admin/init_scripts/ca.pem");
     // The next thing that is missing.
     let said = query();
-    assert!(said.stderr.contains("the password of `reader` for `analytics` cannot be had"), "{}", said.stderr);
+    assert!(said.stderr.contains("the password of `reader` for `analytics` could not be fetched"), "{}", said.stderr);
 }
 
 #[test]

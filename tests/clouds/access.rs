@@ -1,4 +1,4 @@
-//! Grants by groups of a workspace, from the identity to the delivered secret; and its closed doors, tried.
+//! Grants for groups of a workspace, and the audit of scopes and trees.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ who = ["group:LawFirms-*-Databricks-Criminal-*"]
 read = ["criminal"]
 "#;
 
-/// A node that acts as the owner of a token.
+/// A node that authenticates with a token.
 fn node(workspace: &Workspace, token: &str) -> NodeTest {
     NodeTest::new()
         .store("Admin/init_scripts/access.toml", ACCESS)
@@ -41,7 +41,7 @@ fn asked(workspace: &Workspace) -> Vec<String> {
 }
 
 #[test]
-fn a_group_of_the_workspace_opens_its_own_scope_and_no_other() {
+fn a_group_of_the_workspace_grants_its_own_scope_only() {
     let workspace = Workspace::start();
     let node = node(&workspace, "token-of-family").profile(&profile_of("family"));
     node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(0);
@@ -58,7 +58,7 @@ fn a_group_of_the_workspace_opens_its_own_scope_and_no_other() {
 }
 
 #[test]
-fn who_a_node_is_costs_one_request_and_only_where_a_rule_needs_it() {
+fn the_identity_costs_one_request_and_only_if_a_rule_needs_it() {
     let workspace = Workspace::start();
     let by_cluster = ACCESS.replace("\"group:LawFirms-*-Databricks-Family-*\"", "\"cluster:Family\"");
     let node = node(&workspace, "token-of-family")
@@ -72,11 +72,11 @@ fn who_a_node_is_costs_one_request_and_only_where_a_rule_needs_it() {
 }
 
 #[test]
-fn a_token_that_is_rejected_is_named_in_the_denial() {
+fn a_rejected_token_is_named_in_the_denial() {
     let workspace = Workspace::start();
     let node = node(&workspace, "token-of-nobody");
     let said = node.agent(&["auth", "can", "read", "family"]).ended(2);
-    assert!(said.stderr.contains("databricks could not be asked who you are"), "{}", said.stderr);
+    assert!(said.stderr.contains("databricks could not identify you"), "{}", said.stderr);
     assert!(!said.all().contains("token-of-nobody"));
     let who = node.agent(&["auth", "whoami", "--json"]).ended(1).json();
     assert_eq!(who["unknown"][0]["cloud"], "databricks", "{who:#}");
@@ -90,13 +90,13 @@ fn whoami_names_the_groups_of_the_workspace() {
     assert!(said.stdout.contains("1 of 2 grants for you"), "{}", said.stdout);
 }
 
-/// The verdict on each scope.
+/// The verdict for each scope.
 fn doors(audit: &Value) -> Vec<String> {
     let doors = audit["doors"].as_array().expect("a list").iter().filter(|door| door["kind"] == "scope");
     doors.map(|door| format!("{} {} {}", door["name"], door["own"], door["found"]).replace('"', "")).collect()
 }
 
-/// The verdict on each tree of a remote store, by a node of Family.
+/// The verdict for each tree of a remote store, on a node of Family.
 fn trees(workspace: &Workspace, store: &str, code: i32) -> (Vec<String>, String) {
     let node = NodeTest::new()
         .var("DATABRICKS_HOST", &workspace.url())
@@ -112,7 +112,7 @@ fn trees(workspace: &Workspace, store: &str, code: i32) -> (Vec<String>, String)
 }
 
 #[test]
-fn trees_of_a_remote_store_are_tried_like_any_other_door() {
+fn trees_of_a_remote_store_are_tested() {
     const VOLUME: &str = "/Volumes/lawfirms/platform/filestore";
     const CLOSED: [&str; 5] = [
         "Admin true open",
@@ -128,14 +128,14 @@ fn trees_of_a_remote_store_are_tried_like_any_other_door() {
     }
     let asked = asked(&workspace);
     assert!(!asked.iter().any(|path| path.contains("/Criminal/")), "names only, and of the tree itself: {asked:?}");
-    // DBFS has no access lists: whoever may use it may read all of it.
+    // DBFS has no access control: every user can read all files.
     let (doors, stderr) = trees(&workspace, "dbfs:/FileStore", 1);
     assert_eq!(doors.iter().filter(|door| door.ends_with("false open")).count(), 3, "{doors:?}");
     assert!(
         stderr.contains("3 doors are open and should be closed: tree Consumer, tree Criminal, tree People"),
         "{stderr}"
     );
-    // A wall with one hole.
+    // The permissions of one tree are too wide.
     let mut story: Value = serde_json::from_str(include_str!("../workspace/story.json")).expect("it is JSON");
     story["closed"].as_object_mut().expect("by folder").remove(&format!("{VOLUME}/Criminal")).expect("it was closed");
     let temp = tempfile::tempdir().expect("a temporary folder");
@@ -143,11 +143,11 @@ fn trees_of_a_remote_store_are_tried_like_any_other_door() {
     let breached = Workspace::of(&temp.path().join("state.json"));
     let (doors, stderr) = trees(&breached, VOLUME, 1);
     assert_eq!(doors[2], "Criminal false open");
-    assert!(stderr.contains("1 door is open and should be closed: tree Criminal"), "{stderr}");
+    assert!(stderr.contains("1 resource is open and should be closed: tree Criminal"), "{stderr}");
 }
 
 #[test]
-fn a_tree_that_is_not_shown_is_closed_and_one_that_cannot_be_asked_is_not_known() {
+fn a_hidden_tree_is_closed_and_one_without_an_answer_is_unknown() {
     let workspace = Workspace::start();
     let folder = "/api/2.0/fs/directories/Volumes/lawfirms/platform/filestore";
     for (status, error_code, found, code) in [(404, "NOT_FOUND", "closed", 0), (400, "INVALID_STATE", "unknown", 1)] {
@@ -158,11 +158,11 @@ fn a_tree_that_is_not_shown_is_closed_and_one_that_cannot_be_asked_is_not_known(
         let (doors, stderr) = trees(&workspace, "/Volumes/lawfirms/platform/filestore", code);
         assert_eq!(doors[2], format!("Criminal false {found}"), "{stderr}");
     }
-    // What was fetched of a web server says nothing of its doors.
+    // Fetched files of a web server do not show which trees can be read.
     let server = TestServer::start(|_, _| reply("404 Not Found", ""));
     let (doors, stderr) = trees(&workspace, &server.at("store"), 0);
     assert_eq!(doors, [""; 0]);
-    assert!(stderr.contains("no tree was tried"), "{stderr}");
+    assert!(stderr.contains("no tree was tested"), "{stderr}");
 }
 
 #[test]
@@ -174,15 +174,15 @@ fn closed_doors_are_shown_to_be_closed_and_open_ones_end_with_1() {
     assert_eq!(doors(&audit)[..3], expected);
     assert_eq!(doors(&audit)[3..], ["family true open", "people false closed"]);
     assert!(!asked(&workspace).iter().any(|path| path.ends_with("/secrets/get")), "no value is read");
-    // A scope that could not be tried is not shown to be closed.
+    // A scope that could not be tested is not reported as closed.
     let broken = json!({ "path": "/api/2.0/secrets/list", "kind": "error", "count": 5, "status": 500,
         "error_code": "INTERNAL_ERROR", "message": "it broke" });
     workspace.fault(&broken);
     let said = family.agent(&["auth", "audit"]).ended(1);
     assert!(said.stderr.contains("5 doors are not known to be closed"), "{}", said.stderr);
-    // The sign says that nobody of Family may read it; the wall has a hole.
+    // The access file grants Family nothing, but the ACL permits it.
     let stricter = ACCESS.replace("LawFirms-*-Databricks-Family-*", "LawFirms-*-Databricks-Finance-*");
     let breached = family.store("Admin/init_scripts/access.toml", &stricter);
     let said = breached.agent(&["auth", "audit"]).ended(1);
-    assert!(said.stderr.contains("1 door is open and should be closed: scope family"), "{}", said.stderr);
+    assert!(said.stderr.contains("1 resource is open and should be closed: scope family"), "{}", said.stderr);
 }

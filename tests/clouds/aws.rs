@@ -1,4 +1,4 @@
-//! AWS: moto with IAM enforcement on; the official clients write and read, and we read the same.
+//! AWS: moto with IAM enforcement. The official clients write and read, and nodeagent reads the same bytes.
 
 use std::{
     collections::BTreeMap,
@@ -23,14 +23,14 @@ use crate::{
 
 pub(crate) const REGION: &str = "ap-southeast-2";
 
-/// A key of a user, or a session's.
+/// An access key of a user or of a session.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Key {
     pub(crate) key: String,
     pub(crate) secret: String,
 }
 
-/// A secret as the official reader reads it, and where it is.
+/// A secret as the official client reads it, and its address.
 #[derive(Debug, Deserialize)]
 struct Row {
     source: String,
@@ -70,10 +70,10 @@ struct Lists {
     secrets_manager: Vec<String>,
 }
 
-/// An AWS of our own, filled by the official clients.
+/// A local AWS that the official clients filled.
 pub(crate) struct Aws {
     pub(crate) server: Server,
-    /// For what the writer reads, and whose home it is.
+    /// The folder of the writer, which is also the home folder.
     pub(crate) folder: tempfile::TempDir,
 }
 
@@ -95,7 +95,7 @@ impl Aws {
         serde_json::from_slice(&done.stdout).expect("the script writes JSON")
     }
 
-    /// From now on moto checks signatures and policies.
+    /// Enables the checks of signatures and policies in moto.
     pub(crate) fn enforce(&self) {
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", self.server.port)).expect("moto listens");
         let request = "POST /moto-api/reset-auth HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\n\
@@ -145,7 +145,7 @@ async fn refusal(address: &Address, clouds: &Clouds) -> CloudError {
 }
 
 #[tokio::test]
-async fn what_the_official_clients_wrote_is_read_byte_for_byte() {
+async fn secrets_of_the_official_clients_are_read_unchanged() {
     let aws = Aws::start();
     let written: Written = aws.written("secrets");
     aws.enforce();
@@ -191,7 +191,7 @@ async fn each_refusal_has_its_cause(clouds: &Clouds) {
     };
     let version = |version: &str| credstash("credential-store", "versions", Some(version.to_owned()), BTreeMap::new());
     let of = |name: &str| format!("`{name}` in the table `credential-store`");
-    let no_context = format!("KMS does not open {}: the encryption context does not match", of("context/one"));
+    let no_context = format!("KMS does not decrypt {}: the encryption context does not match", of("context/one"));
     for (address, kind, message) in [
         (item("absent"), CloudErrorKind::Absent, "there is no `absent` in the table `credential-store`".to_owned()),
         (
@@ -209,17 +209,17 @@ async fn each_refusal_has_its_cause(clouds: &Clouds) {
         (
             item("broken/changed"),
             CloudErrorKind::Malformed,
-            format!("{} is not what credstash wrote: its MAC does not match", of("broken/changed")),
+            format!("{} was changed: its MAC does not match", of("broken/changed")),
         ),
         (
             item("broken/digest"),
             CloudErrorKind::Invalid,
-            format!("{} is guarded by the digest `RIPEMD`, which credstash no longer has", of("broken/digest")),
+            format!("{} has a MAC with the digest `RIPEMD`, which credstash no longer supports", of("broken/digest")),
         ),
         (
             item("broken/item"),
             CloudErrorKind::Malformed,
-            format!("{} is no item of credstash: its `hmac` is not hexadecimal", of("broken/item")),
+            format!("{} is not a valid item of credstash: its `hmac` is not hexadecimal", of("broken/item")),
         ),
         (
             secret("family/absent"),
@@ -229,7 +229,7 @@ async fn each_refusal_has_its_cause(clouds: &Clouds) {
         (
             secret("family/deleted"),
             CloudErrorKind::Absent,
-            "Secrets Manager does not give out `family/deleted`".to_owned(),
+            "Secrets Manager does not return `family/deleted`".to_owned(),
         ),
         (parameter("/family/absent"), CloudErrorKind::Absent, "there is no parameter `/family/absent`".to_owned()),
     ] {
@@ -256,7 +256,7 @@ async fn who_may_not_is_told_what_and_who(aws: &Aws, written: &Written) {
     assert_eq!(error.message, "AWS denies `kms:Decrypt` to the user `keyless` of the account 123456789012");
 }
 
-/// A server of credentials, as ECS and EKS run it for a container. It answers only requests with the token.
+/// A credentials endpoint like those of ECS and EKS. It answers only requests with the token.
 fn container(credentials: String) -> TestServer {
     TestServer::start(move |request, _| match request.header("authorization") {
         "the-pods-token" => reply("200 OK", &credentials),
@@ -265,7 +265,7 @@ fn container(credentials: String) -> TestServer {
 }
 
 #[tokio::test]
-async fn every_kind_of_credentials_is_somebody() {
+async fn every_kind_of_credentials_has_an_identity() {
     #[derive(Deserialize)]
     struct Made {
         alice: Key,
@@ -282,7 +282,7 @@ async fn every_kind_of_credentials_is_somebody() {
         path.display().to_string()
     };
 
-    // The instance's role, by version 2 of the metadata service. Only moto without enforcement knows its keys.
+    // The role of the instance, by version 2 of the metadata service. Only moto without enforcement knows its keys.
     let url = aws.server.url();
     let instance = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.as_str()), ("AWS_EC2_METADATA_DISABLED", "")];
     let clouds = aws.clouds(&[&instance[..], &[("AWS_REGION", "")]].concat());
@@ -290,7 +290,7 @@ async fn every_kind_of_credentials_is_somebody() {
     let account = clouds.aws().await.expect("credentials");
     assert_eq!((account.source(), account.region(None).await), ("the instance's role", Ok("us-east-1".to_owned())));
 
-    // A role by a token in a file.
+    // A role that is assumed with a token in a file.
     let token = place("web-token", "a.web.token\n");
     let web = [("AWS_WEB_IDENTITY_TOKEN_FILE", token.as_str()), ("AWS_ROLE_ARN", made.role.as_str())];
     let web = aws.clouds(&[&web[..], &[("AWS_ROLE_SESSION_NAME", "pod")]].concat());
@@ -311,7 +311,7 @@ async fn every_kind_of_credentials_is_somebody() {
     let stolen = Key { secret: "not hers".to_owned(), ..made.alice.clone() };
     assert_eq!(who(&aws.as_user(&stolen)).await.expect_err("rejected").kind, CloudErrorKind::TokenRejected);
 
-    // A profile whose role stands on another profile's keys. The role's path is lost in what STS says.
+    // A profile with a role that is assumed with the keys of another profile. STS does not return the path of the role.
     place(".aws/config", &format!("[profile family]\nrole_arn = {}\nsource_profile = alice\n", made.role));
     let keys = format!("aws_access_key_id = {}\naws_secret_access_key = {}", made.alice.key, made.alice.secret);
     place(".aws/credentials", &format!("[alice]\n{keys}\n"));

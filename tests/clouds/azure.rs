@@ -1,5 +1,5 @@
-//! Azure identity and Key Vault: tokens and secrets on loopback, as the official clients get them and as we do, and the
-//! faults that the services document.
+//! Azure identities and Key Vault: tokens and secrets on loopback, as the official clients get them and as nodeagent does,
+//! and the documented errors of the services.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ use crate::{
 
 pub(crate) const SECRET: &str = "secret-of-the-application";
 
-/// Sign-in, metadata service, App Service and a vault, over TLS and plainly.
+/// The sign-in server, the metadata service, App Service and a vault, with and without TLS.
 pub(crate) struct Azure {
     folder: TempDir,
     pub(crate) tls: u16,
@@ -53,7 +53,7 @@ impl Azure {
         format!("http://127.0.0.1:{}", self.plain)
     }
 
-    /// What was asked of all ports, oldest first.
+    /// The requests to all ports, oldest first.
     fn log(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.path("log")).expect("the log");
         text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
@@ -63,7 +63,7 @@ impl Azure {
         self.log().iter().filter(|request| request["path"] == path).count()
     }
 
-    /// Variables that name an application, with its secret.
+    /// Variables for an application with a client secret.
     pub(crate) fn application(tenant: &str, client: &str, authority: &str) -> Variables {
         variables(&[
             ("AZURE_TENANT_ID", tenant),
@@ -73,12 +73,12 @@ impl Azure {
         ])
     }
 
-    /// Clouds over plain http, as an application.
+    /// Clouds over plain http, with an application.
     fn clouds(&self, client: &str) -> Clouds {
         clouds(Self::application("tenant", client, &self.plain_url()))
     }
 
-    /// The machine's identity, by its client id.
+    /// The managed identity of the machine, by client id.
     fn machine(&self, client: &str) -> Clouds {
         clouds(variables(&[("AZURE_POD_IDENTITY_AUTHORITY_HOST", &self.plain_url()), ("AZURE_CLIENT_ID", client)]))
     }
@@ -133,7 +133,7 @@ fn text(secret: &Secret) -> &str {
 }
 
 #[tokio::test]
-async fn the_official_clients_find_the_same_identity_by_the_same_variables() {
+async fn the_official_clients_find_the_same_identity_with_the_same_variables() {
     let azure = Azure::start();
     let file = azure.path("assertion");
     put(&file, "token-of-the-cluster");
@@ -155,7 +155,7 @@ async fn the_official_clients_find_the_same_identity_by_the_same_variables() {
         let mut given = variables(given);
         given.insert("AZURE_AUTHORITY_HOST".into(), tls.clone());
         let theirs = azure.official("whoami", &[], &given, "");
-        // The environment of this test names no authority of its own: we sign in plainly, on loopback.
+        // The variables contain no authority: this test uses plain http on loopback.
         given.insert("AZURE_AUTHORITY_HOST".into(), plain.clone());
         let ours = principal(&clouds(given)).await.expect("an identity");
         assert_eq!(
@@ -166,9 +166,9 @@ async fn the_official_clients_find_the_same_identity_by_the_same_variables() {
     }
 }
 
-/// The official client writes over TLS, both read all; the agent as a whole process, which trusts `SSL_CERT_FILE`.
+/// The official client writes over TLS, and both read all secrets. nodeagent runs as a process that trusts `SSL_CERT_FILE`.
 #[test]
-fn what_the_official_client_writes_arrives_byte_for_byte() {
+fn secrets_of_the_official_client_are_delivered_unchanged() {
     let azure = Azure::start();
     let tls = format!("https://127.0.0.1:{}", azure.tls);
     let long = "0123456789abcdef".repeat(1600);
@@ -203,7 +203,7 @@ fn what_the_official_client_writes_arrives_byte_for_byte() {
     assert!(!said.all().contains(SECRET) && !said.all().contains("hunter2"), "{}", said.all());
     assert_eq!(node.files_with(SECRET), Vec::<PathBuf>::new());
 
-    // A grant is for the identity that the official client finds, too.
+    // A grant for the identity that the official client finds applies, too.
     let theirs = azure.official("whoami", &[], &as_application, "");
     let grant = |who: &Value| {
         let (who, port) = (who.as_str().expect("an id"), azure.tls);
@@ -215,7 +215,7 @@ fn what_the_official_client_writes_arrives_byte_for_byte() {
     let node = node.store("Admin/init_scripts/access.toml", &grant(&json!("5b1c8c5e-0000-4000-8000-000000000001")));
     node.agent(&["run", "--profile", "x.toml"]).ended(2);
 
-    // Who does not trust the authority sends nothing.
+    // A client that does not trust the authority sends nothing.
     let before = azure.log().len();
     let mut node = NodeTest::new().profile(&profile);
     for (name, value) in Azure::application("tenant", "busy", &tls) {
@@ -226,7 +226,7 @@ fn what_the_official_client_writes_arrives_byte_for_byte() {
     assert_eq!(azure.log().len(), before, "{}", said.all());
 }
 
-/// Runs a script in a network of its own, where `serving` waits for the server that was started before.
+/// Runs a script in a network namespace. `serving` waits for the server that was started before.
 fn alone(script_text: &str, folder: &Path, node: &NodeTest) {
     const BEGIN: &str = r#"
         set -eu
@@ -249,10 +249,10 @@ fn alone(script_text: &str, folder: &Path, node: &NodeTest) {
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
 }
 
-/// A node in Azure as it is: nothing is configured, and every service has its real name. `unshare` gives the test a
-/// network, and a file of hosts, of its own.
+/// A node in Azure without configuration, where every service has its real name. `unshare` gives the test its own network
+/// and its own file of hosts.
 #[test]
-fn under_their_real_names_nothing_has_to_be_configured() {
+fn with_the_real_names_no_configuration_is_required() {
     const ALONE: &str = r#"
         ip addr add 169.254.169.254/32 dev lo
         mount --bind "$FOLDER/hosts" /etc/hosts
@@ -295,10 +295,10 @@ fn under_their_real_names_nothing_has_to_be_configured() {
     );
 }
 
-/// App Service has its endpoint on the machine's own link, over plain http. Elsewhere nothing is shown to anybody. The
-/// test has a network of its own, with a proxy that must hear nothing.
+/// The endpoint of App Service is link-local and uses plain http. At other addresses no credential is sent. The test has
+/// its own network, with a proxy that must receive no request.
 #[test]
-fn an_identity_endpoint_is_asked_on_the_machines_own_link_and_nowhere_else() {
+fn an_identity_endpoint_must_be_link_local() {
     const ALONE: &str = r#"
         ip addr add 169.254.129.3/32 dev lo
         ip addr add 198.51.100.7/32 dev lo
@@ -327,7 +327,7 @@ fn an_identity_endpoint_is_asked_on_the_machines_own_link_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn versions_are_told_apart_and_names_come_from_all_pages() {
+async fn versions_are_selected_and_names_are_read_from_all_pages() {
     let azure = Azure::start();
     let tls = format!("https://127.0.0.1:{}", azure.tls);
     let as_application = Azure::application("tenant", "application", &tls);
@@ -347,7 +347,7 @@ async fn versions_are_told_apart_and_names_come_from_all_pages() {
 }
 
 #[tokio::test]
-async fn each_refusal_of_a_vault_is_named_by_its_cause() {
+async fn each_error_of_a_vault_names_its_cause() {
     let azure = Azure::start();
     let clouds = azure.clouds("application");
     for (name, kind, message, hint) in [
@@ -361,13 +361,13 @@ async fn each_refusal_of_a_vault_is_named_by_its_cause() {
         ("policy", CloudErrorKind::Denied, "no access policy allows it", "access policy"),
         ("firewall", CloudErrorKind::Denied, "its firewall refuses this node", "network"),
         ("disabled", CloudErrorKind::Denied, "it is disabled", "enable"),
-        ("foreign", CloudErrorKind::TokenRejected, "rejected the token", "another tenant"),
+        ("foreign", CloudErrorKind::TokenRejected, "rejected the token", "different tenants"),
         ("throttled", CloudErrorKind::Limited, "too many requests", "later"),
-        ("html", CloudErrorKind::Malformed, "no secret", "proxy"),
-        ("endless", CloudErrorKind::Malformed, "cannot be asked", ""),
-        ("redirected", CloudErrorKind::Malformed, "leads elsewhere", "address"),
-        ("elsewhere", CloudErrorKind::Invalid, "asks for a token of another service", "may not be a vault"),
-        ("unchallenged", CloudErrorKind::Malformed, "does not answer as a Key Vault does", "address"),
+        ("html", CloudErrorKind::Malformed, "not a secret", "proxy"),
+        ("endless", CloudErrorKind::Malformed, "cannot be called", ""),
+        ("redirected", CloudErrorKind::Malformed, "redirects to another address", "address"),
+        ("elsewhere", CloudErrorKind::Invalid, "requests a token for another service", "may not be a vault"),
+        ("unchallenged", CloudErrorKind::Malformed, "does not answer like a Key Vault", "address"),
         ("no_name", CloudErrorKind::Invalid, "is not a valid name", "dashes"),
     ] {
         let began = Instant::now();
@@ -382,15 +382,15 @@ async fn each_refusal_of_a_vault_is_named_by_its_cause() {
 }
 
 #[tokio::test]
-async fn no_answer_chooses_who_gets_a_token() {
+async fn an_answer_cannot_redirect_a_token() {
     let azure = Azure::start();
-    // Under its other name the vault names a next page that is elsewhere.
+    // With its other name, the vault returns a link to a page on another server.
     let vault = format!("http://localhost:{}", azure.plain).parse().expect("an address");
     let error = key_vault_names(&azure.clouds("application"), &vault).await.expect_err("led astray");
     assert!(error.message.contains("next page that is elsewhere"), "{error:?}");
     azure.refusal(&azure.clouds("application"), "redirected").await;
     azure.refusal(&azure.clouds("application"), "elsewhere").await;
-    // Neither does sign-in: the secret stays where it was sent.
+    // The same holds for sign-in: the secret is sent to the configured server only.
     let error = principal(&azure.clouds("redirected")).await.expect_err("led astray");
     assert_eq!(error.kind, CloudErrorKind::Malformed, "{error:?}");
     no_token_went_astray(&azure);
@@ -406,7 +406,7 @@ fn no_token_went_astray(azure: &Azure) {
 }
 
 #[tokio::test]
-async fn what_passes_is_waited_for_and_a_token_that_ended_is_replaced() {
+async fn temporary_errors_are_retried_and_an_expired_token_is_renewed() {
     let azure = Azure::start();
     for (clouds, name) in [
         (azure.clouds("busy"), "busy"),
@@ -422,7 +422,7 @@ async fn what_passes_is_waited_for_and_a_token_that_ended_is_replaced() {
 }
 
 #[tokio::test]
-async fn many_at_once_share_one_token_and_it_is_renewed_before_its_end() {
+async fn concurrent_callers_share_one_token_that_is_renewed_early() {
     let azure = Azure::start();
     let clouds = azure.clouds("slow");
     let addresses = ["analytics", "token", "x", "busy", "rbac"].map(|name| azure.address(name));
@@ -431,7 +431,7 @@ async fn many_at_once_share_one_token_and_it_is_renewed_before_its_end() {
     assert_eq!(principal(&clouds).await.expect("known by now").object_id, "object-of-slow");
     assert_eq!(azure.asked("/tenant/oauth2/v2.0/token"), 1);
 
-    // A token of eight seconds is used for half of them.
+    // A token with a lifetime of eight seconds is used for four.
     let clouds = azure.machine("short");
     let asked = || azure.asked("/metadata/identity/oauth2/token");
     for _ in 0..3 {
@@ -444,7 +444,7 @@ async fn many_at_once_share_one_token_and_it_is_renewed_before_its_end() {
 }
 
 #[tokio::test]
-async fn each_refusal_of_sign_in_says_what_to_do() {
+async fn each_error_of_sign_in_has_a_hint() {
     let azure = Azure::start();
     let mut wrong = Azure::application("tenant", "application", &azure.plain_url());
     wrong.insert("AZURE_CLIENT_SECRET".into(), "hunter2".into());
@@ -466,7 +466,7 @@ async fn each_refusal_of_sign_in_says_what_to_do() {
             wrong,
             CloudErrorKind::TokenRejected,
             "AADSTS7000215: Invalid client secret provided",
-            "take the secret's value",
+            "use the secret's value",
         ),
         (nowhere, CloudErrorKind::TokenRejected, "AADSTS90002: Tenant 'nowhere' not found", "AZURE_TENANT_ID"),
         (html, CloudErrorKind::Malformed, "", "endpoint and the proxy"),

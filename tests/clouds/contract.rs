@@ -2,7 +2,7 @@
 
 use crate::{server::client, workspace::Workspace};
 
-/// Checks of each way to log in, and a wrong credential for each.
+/// Checks of each login method, and of a wrong credential for each.
 const CHECKS: usize = WAYS * 73 + WAYS;
 const WAYS: usize = 3;
 

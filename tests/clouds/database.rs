@@ -1,4 +1,4 @@
-//! `nodeagent db` against a real server: two users, grants, refusals, and where the password is while psql runs.
+//! `nodeagent db` with a real server: two users, grants, errors, and the password while psql runs.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use crate::{
     support::{NodeTest, Said, put},
 };
 
-/// A password with all that a password file escapes, and something to look for.
+/// A password with all characters that a password file escapes, and a marker.
 pub(crate) const READ_ONLY: &str = r"hunter2:ro\:\\ 'x'";
 pub(crate) const READ_WRITE: &str = "hunter2-read-write";
 
@@ -34,7 +34,7 @@ grant select on matters to read_only, read_write;
 grant insert on matters to read_only, read_write;
 ";
 
-/// A server of its own, gone with the test.
+/// A server for one test.
 pub(crate) struct Postgres {
     folder: TempDir,
     port: u16,
@@ -101,14 +101,14 @@ impl Postgres {
             if output.status.success() {
                 break;
             }
-            // It listens before it answers.
+            // The server listens before it answers.
             assert!(began.elapsed() < Duration::from_secs(30), "{}", String::from_utf8_lossy(&output.stderr));
             sleep(Duration::from_millis(100));
         }
         Self { folder, port, _server: server }
     }
 
-    /// A node that may be `read_only`; only one of Criminal may be `read_write`.
+    /// A node that may connect as `read_only`. Only a principal of Criminal may connect as `read_write`.
     fn node(&self) -> NodeTest {
         self.node_with("")
     }
@@ -117,7 +117,7 @@ impl Postgres {
         NodeTest::new().store("Admin/init_scripts/access.toml", &self.access(more))
     }
 
-    /// An access file for a node that may be `read_only`; the passwords are in the server's folder.
+    /// An access file for a node that may connect as `read_only`. The passwords are in the folder of the server.
     pub(crate) fn access(&self, more: &str) -> String {
         let port = self.port;
         let secrets = self.folder.path().join("secrets").display().to_string();
@@ -151,14 +151,14 @@ impl Postgres {
         for (key, value) in [("ro", READ_ONLY), ("rw", READ_WRITE)] {
             let folder = self.folder.path().join("secrets/family");
             fs::create_dir_all(&folder).expect("it is ours");
-            // An editor ends the line.
+            // Editors add a line end.
             put(&folder.join(key), &format!("{value}\n"));
         }
         access.concat()
     }
 }
 
-/// Where the servers' programs are on Debian and Ubuntu.
+/// The folder with the programs of the server, on Debian and Ubuntu.
 fn programs() -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed: run scripts/clients");
     let mut found: Vec<PathBuf> = versions.filter_map(|version| Some(version.ok()?.path().join("bin"))).collect();
@@ -192,13 +192,19 @@ fn says(said: &Said, parts: &[&str]) {
 }
 
 #[test]
-fn each_user_is_who_the_grants_and_the_server_let_them_be() {
+fn grants_and_the_server_decide_which_users_can_connect() {
     let postgres = Postgres::start();
     let node = postgres.node_with("[[grants]]\nwho = [\"cluster:Family\"]\nconnect = [\"analytics:read_write\"]\n");
     let said = query(&node, "analytics", "read_only", "select current_user, client from matters order by id").ended(0);
     assert_eq!(said.stdout, "current_user,client\nread_only,Ann\nread_only,P\u{e4}r\n");
     let refused = query(&node, "analytics", "read_only", "insert into matters values (3, 'x')").ended(1);
-    says(&refused, &["`read_only` may not do that in `analytics`", "cannot execute INSERT in a read-only transaction"]);
+    says(
+        &refused,
+        &[
+            "`read_only` does not have the permission in `analytics`",
+            "cannot execute INSERT in a read-only transaction",
+        ],
+    );
 
     let audit = node.read("var/log/nodeagent/audit.jsonl");
     let lines: Vec<serde_json::Value> = audit.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -219,7 +225,7 @@ fn each_user_is_who_the_grants_and_the_server_let_them_be() {
 }
 
 #[test]
-fn what_the_server_refuses_is_said_by_its_cause() {
+fn each_error_of_the_server_names_its_cause() {
     let postgres = Postgres::start();
     let node = postgres.node();
     for (database, user, code, parts) in [
@@ -227,12 +233,12 @@ fn what_the_server_refuses_is_said_by_its_cause() {
             "stale",
             "read_only",
             1,
-            &["does not take the password of `read_only`", "password authentication failed", "hint:"][..],
+            &["rejects the password of `read_only`", "password authentication failed", "hint:"][..],
         ),
         ("elsewhere", "read_only", 1, &["has no database `nowhere`", "check `database`"]),
-        ("secured", "read_only", 1, &["cannot be secured by TLS", "server does not support SSL", "check `sslmode`"]),
+        ("secured", "read_only", 1, &["cannot use TLS", "server does not support SSL", "check `sslmode`"]),
         ("down", "read_only", 1, &["cannot be reached at 127.0.0.1:", "Connection refused", "check `host` and `port`"]),
-        ("stale", "gone", 2, &["the password of `gone` for `stale` cannot be had", "there is no key `no`"]),
+        ("stale", "gone", 2, &["the password of `gone` for `stale` could not be fetched", "there is no key `no`"]),
         ("analytcs", "read_only", 2, &["there is no database `analytcs`", "did you mean `analytics`?"]),
         ("analytics", "read_onyl", 2, &["has no user `read_onyl`", "did you mean `read_only`?"]),
         ("analytics", "read_write", 2, &["may not be connected to as `read_write`", "data-platform@lawfirms.example"]),
@@ -246,7 +252,7 @@ fn what_the_server_refuses_is_said_by_its_cause() {
 }
 
 #[test]
-fn statements_end_at_their_time_limit_and_the_first_that_fails_is_the_last() {
+fn statements_have_a_time_limit_and_the_first_error_ends_the_command() {
     let postgres = Postgres::start();
     let node = postgres.node();
     let began = Instant::now();
@@ -264,9 +270,9 @@ fn statements_end_at_their_time_limit_and_the_first_that_fails_is_the_last() {
 }
 
 #[test]
-fn the_password_is_in_no_argument_no_variable_and_no_file_while_psql_runs() {
+fn the_password_is_not_in_arguments_variables_or_files_while_psql_runs() {
     let postgres = Postgres::start();
-    // A variable that holds a secret, and others that would lead psql elsewhere.
+    // A secret variable, and variables that would change the connection of psql.
     let node = postgres
         .node_with(
             "[[databases]]\nname = \"by-variable\"\nhost = \"127.0.0.1\"\ndatabase = \"analytics\"\nsslmode = \"disable\"\nport = PORT\n\
@@ -294,14 +300,14 @@ fn the_password_is_in_no_argument_no_variable_and_no_file_while_psql_runs() {
     assert_eq!(node.files_with("hunter2"), Vec::<PathBuf>::new());
 }
 
-/// Looks at every psql below a node of this test for the password; says how many there were.
+/// Searches all psql processes of this test for the password. Returns the number of processes.
 fn search_psql() -> usize {
     let mut seen = 0;
     for process in fs::read_dir("/proc").expect("there are processes").filter_map(Result::ok) {
         let read = |name: &str| fs::read(process.path().join(name)).unwrap_or_default();
         let (arguments, variables) = (read("cmdline"), read("environ"));
         let contains = |text: &[u8], words: &str| text.windows(words.len()).any(|window| window == words.as_bytes());
-        // Debian's psql is a script that becomes the real one.
+        // Debian's psql is a script that executes the real program.
         let is_psql = arguments.split(|byte| *byte == 0).next().is_some_and(|program| program.ends_with(b"psql"));
         if !is_psql || !contains(&arguments, "pg_sleep(1.5)") || variables.is_empty() {
             continue;
@@ -313,7 +319,7 @@ fn search_psql() -> usize {
     seen
 }
 
-/// psql has the terminal: what is typed arrives, and an interrupt is its own affair.
+/// psql has the terminal: it gets the input and handles an interrupt itself.
 #[test]
 fn a_session_has_the_terminal() {
     let postgres = Postgres::start();
@@ -328,12 +334,12 @@ fn a_session_has_the_terminal() {
     assert!(said.contains("user is read_only") && said.contains("canceling statement due to user request"), "{said}");
 
     let said = node.agent(&["db", "connect", "stale", "--as", "read_only"]).ended(1);
-    says(&said, &["does not take the password of `read_only`"]);
+    says(&said, &["rejects the password of `read_only`"]);
     let said = node.agent(&["db", "connect", "analytics", "--as", "read_write"]).ended(2);
     says(&said, &["may not be connected to as `read_write`"]);
 }
 
-/// Types into a terminal of its own, interrupts a statement, and leaves.
+/// Types into a terminal, interrupts a statement, and quits.
 const TYPIST: &str = r#"
 import os, pty, sys, time, select
 pid, terminal = pty.fork()
@@ -363,9 +369,8 @@ print(said.decode())
 sys.exit(os.waitstatus_to_exitcode(status))
 "#;
 
-/// A node without psql says what to install.
 #[test]
-fn a_node_without_psql_says_what_to_install() {
+fn without_psql_the_hint_names_the_package() {
     let access = r#"
 schema = 1
 [[databases]]

@@ -1,5 +1,5 @@
-//! A Databricks workspace, as nodeagent and the official client see it: the same identity from the same environment,
-//! the same bytes of what the official client wrote, and what becomes of faults.
+//! A Databricks workspace with nodeagent and with the official client: the same identity in the same environment, the
+//! same secrets, and errors.
 
 use std::{collections::BTreeMap, io::Write as _, net::TcpListener, process::Stdio, sync::Arc};
 
@@ -37,7 +37,7 @@ impl Node {
         Self::with(&vec![("DATABRICKS_HOST", workspace.url()), ("DATABRICKS_TOKEN", token.to_owned())])
     }
 
-    /// A principal that has to ask for its tokens.
+    /// A principal that requests tokens.
     fn client(workspace: &Workspace) -> Self {
         Self::with(&client_of_family(workspace))
     }
@@ -71,7 +71,7 @@ fn client_of_family(workspace: &Workspace) -> Variables<'static> {
     ]
 }
 
-/// What the official client answers.
+/// The answer of the official client.
 fn official(arguments: &[&str], told: &Value) -> Value {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clouds/official_databricks.py");
     let mut command = client("python");
@@ -83,7 +83,7 @@ fn official(arguments: &[&str], told: &Value) -> Value {
     serde_json::from_slice(&ended.stdout).expect("JSON")
 }
 
-/// A token of the issuer that the workspace trusts for family.
+/// A token of the issuer that the workspace trusts for the principal of Family.
 fn id_token(workspace: &Workspace) -> String {
     let claims = json!({
         "iss": "https://issuer.lawfirms.example",
@@ -94,7 +94,7 @@ fn id_token(workspace: &Workspace) -> String {
     format!("{}.{}.signature", part(json!({ "alg": "RS256" })), part(claims))
 }
 
-/// ClientEnvironment that both clients are put in.
+/// The environment of both clients.
 fn environment<'a>(workspace: &Workspace, folder: &std::path::Path) -> Vec<(&'static str, Variables<'a>)> {
     let url = workspace.url();
     let at = |rest: &[(&'a str, &str)]| -> Variables<'a> {
@@ -161,12 +161,12 @@ fn environment<'a>(workspace: &Workspace, folder: &std::path::Path) -> Vec<(&'st
             "variables, and a file that is not asked for",
             [profile(&file, &[]), at(&[("DATABRICKS_TOKEN", "token-of-bob")])].concat(),
         ),
-        // Who is nobody.
+        // Environments without an identity.
         ("nothing", Vec::new()),
         ("a workspace only", at(&[])),
         ("a wrong token", at(&[("DATABRICKS_TOKEN", "token-of-nobody")])),
         ("a wrong secret", at(&[("DATABRICKS_CLIENT_ID", FAMILY), ("DATABRICKS_CLIENT_SECRET", "wrong")])),
-        ("two ways at once", at(&[("DATABRICKS_TOKEN", "token-of-ada"), ("DATABRICKS_CLIENT_ID", FAMILY)])),
+        ("two methods at once", at(&[("DATABRICKS_TOKEN", "token-of-ada"), ("DATABRICKS_CLIENT_ID", FAMILY)])),
         (
             "two ways at once, one by file",
             at(&[("DATABRICKS_OIDC_TOKEN_FILEPATH", "/x"), ("DATABRICKS_CLIENT_ID", FAMILY)]),
@@ -175,14 +175,14 @@ fn environment<'a>(workspace: &Workspace, folder: &std::path::Path) -> Vec<(&'st
         ("the reserved profile", profile(&file, &[("DATABRICKS_CONFIG_PROFILE", "__settings__")])),
         ("a profile that does not inherit", profile(&file, &[("DATABRICKS_CONFIG_PROFILE", "nowhere")])),
         (
-            "a way that is named and lacks something",
+            "a named method with a missing variable",
             at(&[("DATABRICKS_TOKEN", "token-of-ada"), ("DATABRICKS_AUTH_TYPE", "oauth-m2m")]),
         ),
     ]
 }
 
 #[test]
-fn the_same_surroundings_make_the_same_identity_as_with_the_official_client() {
+fn the_same_environment_gives_the_same_identity_as_with_the_official_client() {
     let workspace = Workspace::start();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let all = environment(&workspace, folder.path());
@@ -211,7 +211,7 @@ fn the_same_surroundings_make_the_same_identity_as_with_the_official_client() {
 }
 
 #[test]
-fn each_reason_to_be_nobody_is_told() {
+fn each_failed_authentication_has_its_reason() {
     let workspace = Workspace::start();
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (what, variables) in environment(&workspace, folder.path()) {
@@ -219,10 +219,10 @@ fn each_reason_to_be_nobody_is_told() {
             "nothing" | "a profile that does not inherit" => {
                 (CloudErrorKind::NotConfigured, "no Databricks workspace is configured")
             }
-            "a workspace only" => (CloudErrorKind::NotConfigured, "nothing says who the node is at"),
+            "a workspace only" => (CloudErrorKind::NotConfigured, "no authentication is configured for"),
             "a wrong token" => (CloudErrorKind::TokenRejected, "rejected the token (pat)"),
             "a wrong secret" => (CloudErrorKind::TokenRejected, "issued no token (oauth-m2m)"),
-            "two ways at once" => {
+            "two methods at once" => {
                 (CloudErrorKind::Ambiguous, "more than one authorization method configured: oauth and pat")
             }
             "two ways at once, one by file" => {
@@ -230,7 +230,7 @@ fn each_reason_to_be_nobody_is_told() {
             }
             "a profile that is not there" => (CloudErrorKind::Invalid, "has no profile `missing`"),
             "the reserved profile" => (CloudErrorKind::Invalid, "has no profile `__settings__`"),
-            "a way that is named and lacks something" => {
+            "a named method with a missing variable" => {
                 (CloudErrorKind::NotConfigured, "which needs `DATABRICKS_CLIENT_ID`")
             }
             _ => continue,
@@ -242,7 +242,7 @@ fn each_reason_to_be_nobody_is_told() {
 }
 
 #[test]
-fn azures_principals_and_identities_are_admitted_with_two_tokens() {
+fn azure_principals_and_managed_identities_send_two_tokens() {
     let workspace = Workspace::start();
     let resource = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/lawfirms/providers/\
                     Microsoft.Databricks/workspaces/lawfirms-prod";
@@ -275,7 +275,7 @@ fn azures_principals_and_identities_are_admitted_with_two_tokens() {
 }
 
 #[test]
-fn what_the_official_client_wrote_is_read_byte_for_byte() {
+fn secrets_of_the_official_client_are_read_unchanged() {
     let workspace = Workspace::start();
     let large: Vec<u8> = (0..128 << 10).map(|at| u8::try_from(at * 7 % 256).expect("a byte")).collect();
     let values: [(&str, Vec<u8>); 8] = [
@@ -324,7 +324,7 @@ fn a_scope_of_a_thousand_keys_is_listed_and_read() {
 }
 
 #[test]
-fn each_refusal_of_a_secret_is_told_by_its_cause() {
+fn each_error_for_a_secret_names_its_cause() {
     let workspace = Workspace::start();
     let url = workspace.url();
     let family = Node::token(&workspace, "token-of-family");
@@ -350,7 +350,7 @@ fn each_refusal_of_a_secret_is_told_by_its_cause() {
 }
 
 #[test]
-fn a_vault_that_refuses_the_workspace_is_told_from_a_person_who_may_not() {
+fn a_vault_that_refuses_the_workspace_is_not_reported_as_a_denial() {
     let workspace = Workspace::start();
     let people = Node::token(&workspace, "token-of-people");
     assert_eq!(people.secret("people", "git-token").expect("open").reveal(), b"people: git");
@@ -360,18 +360,18 @@ fn a_vault_that_refuses_the_workspace_is_told_from_a_person_who_may_not() {
         assert_eq!(error.kind, CloudErrorKind::BackendRefuses);
         assert!(error.message.contains("refuses Databricks, not you"), "{error:?}");
         assert!(error.hint.as_deref().is_some_and(|text| text.contains(hint)), "{error:?}");
-        // Who may not read the scope hears of that, not of the vault.
+        // A caller that may not read the scope gets that error, not the error of the vault.
         let error = Node::token(&workspace, "token-of-family").refusal("people", "git-token");
         assert_eq!(error.kind, CloudErrorKind::Denied);
     }
     workspace.ask("POST", "/_vault", Some(&json!({ "scope": "people", "refuses": null })));
     let error = people.refusal("people", "not_a_name");
     assert_eq!(error.kind, CloudErrorKind::Invalid);
-    assert!(error.message.contains("does not take the name `people/not_a_name`"), "{error:?}");
+    assert!(error.message.contains("does not accept the name `people/not_a_name`"), "{error:?}");
 }
 
 #[test]
-fn what_passes_is_waited_for() {
+fn temporary_errors_are_retried() {
     let workspace = Workspace::start();
     let node = Node::token(&workspace, "token-of-family");
     for fault in [
@@ -394,7 +394,7 @@ fn what_passes_is_waited_for() {
 }
 
 #[test]
-fn what_does_not_pass_is_told_at_once() {
+fn permanent_errors_are_not_retried() {
     let workspace = Workspace::start();
     let node = Node::token(&workspace, "token-of-family");
     for (fault, kind, said) in [
@@ -447,7 +447,7 @@ fn a_redirect_does_not_get_the_token() {
 }
 
 #[test]
-fn a_token_that_dies_in_mid_run_is_renewed_once_and_for_all_who_use_it() {
+fn a_token_that_expires_during_a_run_is_renewed_once() {
     let workspace = Workspace::start();
     let node = Node::client(&workspace);
     node.secret("family", "git-token").expect("the first");
@@ -463,11 +463,11 @@ fn a_token_that_dies_in_mid_run_is_renewed_once_and_for_all_who_use_it() {
 }
 
 #[test]
-fn a_clock_that_is_wrong_costs_requests_and_nothing_else() {
+fn a_wrong_clock_costs_only_additional_requests() {
     let workspace = Workspace::start();
     let metadata = format!("{}/_metadata/{FAMILY}", workspace.url());
     let node = Node::with(&vec![("DATABRICKS_HOST", workspace.url()), ("DATABRICKS_METADATA_SERVICE_URL", metadata)]);
-    // By the node's clock the token died long ago; by the workspace's it lives. It is used for what it was asked for.
+    // By the node's clock the token has expired, by the workspace's clock it is valid. It is used for the current request.
     let token = json!({ "access_token": "token-of-family", "token_type": "Bearer", "expires_on": 1_000_000_000 });
     workspace.fault(
         &json!({ "path": "/_metadata", "kind": "answer", "status": 200, "body": token.to_string(), "count": 2 }),

@@ -1,4 +1,4 @@
-//! Refusals in the workspace's own form: a status, a code, a message.
+//! Errors in the format of the workspace: a status, a code and a message.
 
 use axum::{
     Json,
@@ -7,10 +7,10 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-/// What a handler answers.
+/// The result of a handler.
 pub(crate) type Answer = Result<Json<Value>, Refusal>;
 
-/// A call that is refused.
+/// An error answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     status: u16,
@@ -18,7 +18,7 @@ pub(crate) struct Refusal {
     message: String,
 }
 
-/// An error's code: most are words, some of the real service's are numbers.
+/// An error code. Most are words; the real service also has numbers.
 #[derive(Debug, PartialEq, Eq)]
 enum Code {
     Word(&'static str),
@@ -26,27 +26,27 @@ enum Code {
 }
 
 impl Refusal {
-    /// A refusal with a status of its own.
+    /// An error with its own status.
     pub(crate) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code: Code::Word(code), message: message.into() }
     }
 
-    /// A refusal whose code is its status, as a number.
+    /// An error with its status as a numeric code.
     pub(crate) fn numbered(status: u16, message: impl Into<String>) -> Self {
         Self { status, code: Code::Number(status), message: message.into() }
     }
 
-    /// The caller may not.
+    /// The caller has no permission.
     pub(crate) fn denied(message: impl Into<String>) -> Self {
         Self::new(403, "PERMISSION_DENIED", message)
     }
 
-    /// There is no such thing.
+    /// The resource does not exist.
     pub(crate) fn absent(message: impl Into<String>) -> Self {
         Self::new(404, "RESOURCE_DOES_NOT_EXIST", message)
     }
 
-    /// A parameter that is not one.
+    /// A parameter is invalid.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(400, "INVALID_PARAMETER_VALUE", message)
     }

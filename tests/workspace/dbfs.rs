@@ -1,4 +1,4 @@
-//! DBFS: status, pages of at most 1 MB, lists. Everybody in the workspace may read it all, as in the real one.
+//! DBFS: status, pages of at most 1 MB, and lists. As in the real service, all users of the workspace can read it.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     world::World,
 };
 
-/// The largest page.
+/// The largest page, in bytes.
 const PAGE: i64 = 1 << 20;
 
 pub(crate) fn routes() -> Router<Arc<World>> {
@@ -25,7 +25,7 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/api/2.0/dbfs/list", get(list))
 }
 
-/// The path asked for, without its scheme.
+/// The requested path, without its scheme.
 fn path(asked: &Asked) -> Result<String, Refusal> {
     let path = asked.text("path")?;
     let path = path.strip_prefix("dbfs:").unwrap_or(path);

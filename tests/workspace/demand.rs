@@ -1,4 +1,4 @@
-//! What a request asks for: its query, or its body as JSON, read with the workspace's own complaints.
+//! The parameters of a request: its query, or its JSON body. Errors have the format of the workspace.
 
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -11,11 +11,11 @@ use serde::de::DeserializeOwned;
 
 use crate::answer::Refusal;
 
-/// The parameters behind the `?`.
+/// The parameters in the query.
 pub(crate) struct Asked(BTreeMap<String, String>);
 
 impl Asked {
-    /// A parameter that must be there.
+    /// A required parameter.
     pub(crate) fn text(&self, name: &str) -> Result<&str, Refusal> {
         match self.0.get(name).map(String::as_str) {
             Some(value) if !value.is_empty() => Ok(value),
@@ -23,12 +23,12 @@ impl Asked {
         }
     }
 
-    /// A parameter that may be there.
+    /// An optional parameter.
     pub(crate) fn maybe(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// A number that may be there.
+    /// An optional number.
     pub(crate) fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>, Refusal> {
         let number = |text: &str| text.parse().map_err(|_| Refusal::invalid(format!("{name} is not a number: {text}")));
         self.maybe(name).map(number).transpose()
@@ -44,7 +44,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
     }
 }
 
-/// A body of JSON.
+/// A JSON body.
 pub(crate) struct Told<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Told<T> {

@@ -1,5 +1,5 @@
-//! Entra and the machine's own metadata service, as far as a workspace needs them: tokens of a service principal and of
-//! a managed identity, the tenant of a workspace, the address of one.
+//! Entra and the metadata service of the machine, as far as a workspace needs them: tokens of a service principal and of
+//! a managed identity, the tenant of a workspace, and the address of a workspace.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -33,7 +33,7 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/arm/{*resource}", get(resource))
 }
 
-/// A refusal as Entra writes it: error, number, description.
+/// An error in the format of Entra: error, number, description.
 type Refused = (StatusCode, &'static str, u32, String);
 type Fields = BTreeMap<String, String>;
 
@@ -57,7 +57,7 @@ async fn second_version(
     answer(&world, by_secret(&world, &tenant, &form), resource, clock, false)
 }
 
-/// The principal whose client id and secret a form shows.
+/// The principal with the client id and the client secret of a form.
 fn by_secret(world: &World, tenant: &str, form: &Fields) -> Result<Principal, Refused> {
     let field = |name: &str| form.get(name).map_or("", String::as_str);
     let story = world.story();
@@ -85,7 +85,7 @@ fn by_secret(world: &World, tenant: &str, form: &Fields) -> Result<Principal, Re
     Ok(client.clone())
 }
 
-/// Gives out a token, or says why not. The first version writes numbers as text.
+/// Issues a token, or returns an error. Version 1 writes numbers as strings.
 fn answer(
     world: &World,
     who: Result<Principal, Refused>,
@@ -139,7 +139,7 @@ fn issue(world: &World, principal: &Principal, resource: &str, offset: i64) -> (
     (token, expires)
 }
 
-/// Where a person would sign in: the way clients learn a workspace's tenant.
+/// The login page of a workspace. Clients learn the tenant from its redirect.
 async fn sign_in(
     State(world): State<Arc<World>>,
     Extension(scheme): Extension<Scheme>,
@@ -149,8 +149,8 @@ async fn sign_in(
     (StatusCode::FOUND, [(header::LOCATION, place)]).into_response()
 }
 
-/// A token of the machine's managed identity: the principal of the story that has an object id and no secret, or the one
-/// asked for.
+/// A token of the machine's managed identity: the requested principal, or the one that has an object id and no secret
+/// in the story.
 async fn managed(
     State(world): State<Arc<World>>,
     clock: Option<Extension<Clock>>,
@@ -184,7 +184,7 @@ async fn managed(
     .into_response()
 }
 
-/// The workspace as a resource of Azure: its address.
+/// The workspace as an Azure resource, with its address.
 async fn resource(
     State(world): State<Arc<World>>,
     Extension(scheme): Extension<Scheme>,

@@ -1,4 +1,4 @@
-//! Files of the workspace tree: status, lists, export as base64 or as they are.
+//! Files in the workspace tree: status, lists, and export as base64 or as bytes.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::{
     world::World,
 };
 
-/// The largest export.
+/// The largest export, in bytes.
 const LARGEST: usize = 10 << 20;
 
 pub(crate) fn routes() -> Router<Arc<World>> {
@@ -31,7 +31,7 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/api/2.0/workspace/list", get(list))
 }
 
-/// The path asked for. `/Workspace` in front is another way to write the same.
+/// The requested path. The prefix `/Workspace` is optional.
 fn path(asked: &Asked) -> Result<String, Refusal> {
     let path = asked.text("path")?;
     let inner = path.strip_prefix("/Workspace").filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(path);
@@ -48,7 +48,7 @@ fn found<'a>(story: &'a Story, caller: &Principal, path: &str) -> Result<Node<'a
     node(&story.workspace, path).ok_or_else(|| Refusal::absent(format!("Path ({}) doesn't exist.", shown(path))))
 }
 
-/// A path as the service itself writes it.
+/// A path in the format of the service.
 fn shown(path: &str) -> &str {
     path.strip_prefix("/Workspace").filter(|rest| !rest.is_empty()).unwrap_or("/")
 }
@@ -97,6 +97,6 @@ async fn list(State(world): State<Arc<World>>, Caller(caller): Caller, asked: As
         Node::File(_) => vec![describe(&story, &path)],
         Node::Folder => children(&story.workspace, &path).iter().map(|child| describe(&story, child)).collect(),
     };
-    // The real service leaves an empty list out.
+    // The real service omits an empty list.
     Ok(Json(if objects.is_empty() { json!({}) } else { json!({ "objects": objects }) }))
 }

@@ -1,4 +1,4 @@
-//! Faults on demand: the next requests to a path meet what real networks and services do.
+//! Fault injection: the next requests to a path fail as in real networks and services.
 
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
@@ -31,17 +31,17 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/_ready", get(|| async { "ready" }))
 }
 
-/// What is to happen, to which requests, how often.
+/// A fault, the requests that it applies to, and their number.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub(crate) struct Fault {
-    /// The beginning of the paths it meets.
+    /// The prefix of the paths.
     path: String,
-    /// Only this method.
+    /// The method. `None` applies to all methods.
     method: Option<String>,
-    /// How many requests meet it.
+    /// The number of requests that fail.
     #[serde(default = "once")]
     count: usize,
-    /// How many requests it lets pass before.
+    /// The number of requests that succeed before.
     #[serde(default)]
     after: usize,
     #[serde(flatten)]
@@ -52,7 +52,7 @@ fn once() -> usize {
     1
 }
 
-/// What happens.
+/// The kind of a fault.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 enum Kind {
@@ -60,15 +60,15 @@ enum Kind {
     Limited { retry_after: Option<String> },
     /// 503, with or without `Retry-After`.
     Overloaded { retry_after: Option<String> },
-    /// The real answer's head and the first half of its body, or so many bytes.
+    /// The head of the real answer and the first half of its body, or a number of bytes.
     Truncated { bytes: Option<usize> },
     /// A body that never ends.
     Endless,
-    /// The real answer in pieces, with a pause before each.
+    /// The real answer in pieces, with a pause before each piece.
     Slow { milliseconds: u64, piece: Option<usize> },
     /// No answer at all.
     Silent,
-    /// An error whose code is a number.
+    /// An error with a numeric code.
     IntegerCode { status: Option<u16> },
     /// An error page.
     Html { status: Option<u16> },
@@ -76,19 +76,19 @@ enum Kind {
     Text { status: Option<u16> },
     /// An error without a body.
     Empty { status: Option<u16> },
-    /// The token that the request shows is worthless from now on.
+    /// The token of the request is invalid from now on.
     Expired,
-    /// The server's clock is off by so many seconds: in the answer's date, and for tokens it gives out.
+    /// The clock of the server is wrong by a number of seconds, in the date of the answer and for issued tokens.
     WrongClock { seconds: i64 },
     /// A redirect.
     Redirect { to: String },
-    /// An error of the workspace's own form.
+    /// An error in the format of the workspace.
     Error { status: u16, error_code: String, message: String },
-    /// Anything.
+    /// Any answer.
     Answer { status: u16, body: String, content_type: Option<String> },
 }
 
-/// How many seconds the clock of a request's handler is off.
+/// The error of the clock in a request handler, in seconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock(pub(crate) i64);
 
@@ -105,19 +105,19 @@ async fn clear(State(world): State<Arc<World>>) -> Json<Vec<Fault>> {
     Json(std::mem::take(&mut *world.faults()))
 }
 
-/// The page that a workspace behind a Private Link shows to the outside.
+/// The page that a workspace with a Private Link shows to other networks.
 async fn private_link() -> Html<&'static str> {
     Html("<!doctype html><html><head><title>Sign in</title></head><body>private-link-validation-error</body></html>")
 }
 
-/// Stands between the network and the handlers: remembers each request, and lets the next fault have it.
+/// The middleware before the handlers: records each request and applies the next fault.
 pub(crate) async fn between(State(world): State<Arc<World>>, request: Request, next: Next) -> Response {
     if request.uri().path().starts_with("/_") && !request.uri().path().starts_with("/_metadata") {
         return next.run(request).await;
     }
     let place = {
         let mut seen = world.seen();
-        // Whoever never reads the log does not fill the memory with it.
+        // Limits the memory of a server whose log is never read.
         if seen.len() == 100_000 {
             seen.clear();
         }
@@ -137,7 +137,7 @@ pub(crate) async fn between(State(world): State<Arc<World>>, request: Request, n
     answer
 }
 
-/// The fault that a request meets. What has met all its requests is gone.
+/// The fault for a request. A fault that has been used up is removed.
 fn take(world: &World, request: &Request) -> Option<Kind> {
     let mut faults = world.faults();
     let meets = |fault: &&mut Fault| {
@@ -229,7 +229,7 @@ fn waiting(refusal: Refusal, retry_after: Option<String>) -> Response {
     }
 }
 
-/// The whole answer in memory: what is served here is small.
+/// The complete answer in memory. The answers of this server are small.
 async fn whole(answer: Response) -> (axum::http::response::Parts, Bytes) {
     let (parts, body) = answer.into_parts();
     (parts, to_bytes(body, usize::MAX).await.unwrap_or_default())
@@ -240,7 +240,7 @@ async fn truncated(answer: Response, bytes: Option<usize>) -> Response {
     parts.headers.insert(header::CONTENT_LENGTH, body.len().into());
     let end = bytes.unwrap_or(body.len() / 2).min(body.len());
     let broken = io::Error::new(io::ErrorKind::ConnectionReset, "as asked for");
-    // The pause lets the first half go out before the connection breaks.
+    // The pause lets the first half be sent before the connection breaks.
     let pieces = stream::iter([Ok(body.slice(..end)), Err(broken)]).enumerate().then(|(index, piece)| async move {
         if index > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;

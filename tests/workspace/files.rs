@@ -1,4 +1,4 @@
-//! The Files API: files of Volumes, whole or in ranges, and their folders.
+//! The Files API: files in Volumes, complete or in ranges, and their folders.
 
 use std::{ops::Range, sync::Arc};
 
@@ -26,7 +26,7 @@ pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new().route("/api/2.0/fs/files/{*path}", get(file)).route("/api/2.0/fs/directories/{*path}", get(folder))
 }
 
-/// What is at a path that the caller may read.
+/// The node at a path that the caller can read.
 fn found<'a>(story: &'a Story, caller: &Principal, path: &str) -> Result<Node<'a>, Refusal> {
     if !path.starts_with("/Volumes/") {
         return Err(Refusal::invalid(format!("Invalid path: {path} does not begin with /Volumes/")));
@@ -83,7 +83,7 @@ fn last_modified(content: &Content) -> String {
     rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&time).unwrap_or_default()
 }
 
-/// What a `Range` asks for.
+/// The requested range.
 #[derive(Debug, PartialEq, Eq)]
 enum Wanted {
     Whole,
@@ -91,7 +91,7 @@ enum Wanted {
     Nothing,
 }
 
-/// Reads `bytes=A-B`, `bytes=A-` and `bytes=-N`; what it does not understand asks for the whole.
+/// Parses `bytes=A-B`, `bytes=A-` and `bytes=-N`. Any other value requests the complete file.
 fn range(text: &str, size: usize) -> Wanted {
     let Some((first, last)) = text.strip_prefix("bytes=").and_then(|text| text.split_once('-')) else {
         return Wanted::Whole;
@@ -105,7 +105,7 @@ fn range(text: &str, size: usize) -> Wanted {
     if part.start < part.end { Wanted::Part(part) } else { Wanted::Nothing }
 }
 
-/// A page of a folder's content.
+/// A page of the contents of a folder.
 async fn folder(
     State(world): State<Arc<World>>,
     Caller(caller): Caller,

@@ -1,17 +1,17 @@
-//! Tokens with claims. Nobody checks their signature here: a test needs what they say, not a proof.
+//! Tokens with claims. Their signatures are not verified: the tests need only the claims.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::world::random;
 
-/// A token that says this.
+/// A token with claims.
 pub(crate) fn sign(claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}.{}", part(&json!({ "typ": "JWT", "alg": "RS256" })), part(claims), random())
 }
 
-/// What a token says.
+/// The claims of a token.
 pub(crate) fn claims(token: &str) -> Option<Value> {
     let bytes = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     serde_json::from_slice(&bytes).ok()

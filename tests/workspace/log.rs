@@ -1,4 +1,4 @@
-//! The requests seen. A credential is replaced by whose it is: a test can ask what was sent, and what was not.
+//! The request log. A credential is replaced by its owner, so that a test can check which credentials were sent.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,21 +15,21 @@ pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new().route("/_log", get(all).delete(forget))
 }
 
-/// One request.
+/// A logged request.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Seen {
     method: String,
     path: String,
     query: String,
     headers: BTreeMap<String, String>,
-    /// The status of the answer, once there is one.
+    /// The status of the answer, if there is one.
     pub(crate) status: Option<u16>,
-    /// The fault that met it.
+    /// The fault that was applied.
     pub(crate) fault: Option<String>,
 }
 
 impl Seen {
-    /// A request, without its credentials.
+    /// A request without its credentials.
     pub(crate) fn new(world: &World, request: &Request) -> Self {
         let headers = request.headers();
         let mut shown = BTreeMap::new();

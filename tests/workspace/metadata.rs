@@ -1,4 +1,4 @@
-//! Databricks' metadata service: a local address that hands out tokens to whoever may reach it.
+//! The metadata service of Databricks: a local address that issues tokens without authentication.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new().route("/_metadata/{principal}", get(token))
 }
 
-/// A token of the principal that the address names.
+/// A token of the principal in the address.
 async fn token(
     State(world): State<Arc<World>>,
     clock: Option<Extension<Clock>>,

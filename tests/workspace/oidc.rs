@@ -1,4 +1,4 @@
-//! The workspace's own tokens: discovery, client credentials, exchange of another issuer's token.
+//! Tokens of the workspace: discovery, client credentials, and token exchange.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -27,7 +27,7 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/oidc/v1/token", post(token))
 }
 
-/// The workspace's own address, as whoever asks knows it.
+/// The address of the workspace, as the client uses it.
 pub(crate) fn origin(Scheme(scheme): Scheme, headers: &HeaderMap) -> String {
     let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1");
     format!("{scheme}://{host}")
@@ -58,7 +58,7 @@ async fn server(Extension(scheme): Extension<Scheme>, headers: HeaderMap) -> Jso
     }))
 }
 
-/// A refusal as OAuth writes it.
+/// An error in the format of OAuth.
 type Refused = (StatusCode, &'static str, &'static str);
 
 async fn token(
@@ -94,7 +94,7 @@ async fn token(
     }
 }
 
-/// The principal whose client id and secret the request shows.
+/// The principal with the client id and the client secret of the request.
 fn by_secret(world: &World, headers: &HeaderMap) -> Result<Principal, Refused> {
     let failed = (StatusCode::UNAUTHORIZED, "invalid_client", "Client authentication failed");
     let shown = basic(headers).ok_or(failed)?;
@@ -103,7 +103,7 @@ fn by_secret(world: &World, headers: &HeaderMap) -> Result<Principal, Refused> {
     client.cloned().ok_or(failed)
 }
 
-/// User name and password of a request.
+/// The user name and the password of a request.
 pub(crate) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let shown = headers.get("authorization")?.to_str().ok()?.strip_prefix("Basic ")?;
     let text = String::from_utf8(STANDARD.decode(shown).ok()?).ok()?;
@@ -111,7 +111,7 @@ pub(crate) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     Some((user.to_owned(), password.to_owned()))
 }
 
-/// The principal that trusts the issuer of the token shown.
+/// The principal that trusts the issuer of the token.
 fn by_exchange(world: &World, form: &BTreeMap<String, String>, audience: &str) -> Result<Principal, Refused> {
     let invalid = |why| (StatusCode::BAD_REQUEST, "invalid_grant", why);
     let field = |name: &str| form.get(name).map_or("", String::as_str);

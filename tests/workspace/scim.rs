@@ -1,4 +1,4 @@
-//! People and groups: who asks, and the groups of the workspace.
+//! Users and groups: the current user, and the groups of the workspace.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ async fn me(State(world): State<Arc<World>>, Caller(caller): Caller, asked: Aske
     (workspace, Json(answer)).into_response()
 }
 
-/// The attributes asked for; an id is always there.
+/// The requested attributes. The id is always included.
 fn only(whole: Value, attributes: &str) -> Value {
     let wanted: Vec<&str> = attributes.split(',').map(str::trim).chain(["id", "schemas"]).collect();
     let Value::Object(fields) = whole else { return whole };
@@ -81,7 +81,7 @@ async fn groups(State(world): State<Arc<World>>, _: Caller, asked: Asked) -> Ans
     })))
 }
 
-/// The name in a filter `displayName eq "NAME"`, the one kind that is understood.
+/// The name in a filter `displayName eq "NAME"`. Other filters are not supported.
 fn wanted_name(filter: &str) -> Result<&str, Refusal> {
     let name = filter.trim().strip_prefix("displayName eq ").map(|name| name.trim().trim_matches('"'));
     name.ok_or_else(|| Refusal::invalid(format!("Unsupported filter: {filter}")))

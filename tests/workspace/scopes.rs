@@ -1,4 +1,4 @@
-//! Scopes, and who may do what with them.
+//! Scopes and their ACLs.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,7 +19,7 @@ use crate::{
     world::{AZURE_DATABRICKS, World},
 };
 
-/// Scopes of one workspace.
+/// The maximum number of scopes in a workspace.
 const MOST: usize = 1000;
 
 pub(crate) fn routes() -> Router<Arc<World>> {
@@ -33,13 +33,13 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/api/2.0/secrets/acls/delete", post(delete_acl))
 }
 
-/// Whether a scope or key may be called this.
+/// Whether a name is valid for a scope or a key.
 pub(crate) fn is_name(name: &str) -> bool {
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || "._-@".contains(letter);
     (1..=128).contains(&name.len()) && name.chars().all(allowed)
 }
 
-/// Names of scopes are no secret: everybody in the workspace may see them.
+/// All users of the workspace can list the names of scopes.
 async fn list(State(world): State<Arc<World>>, _: Caller) -> Answer {
     let story = world.story();
     let scopes: Vec<Value> = story

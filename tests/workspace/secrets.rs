@@ -1,4 +1,4 @@
-//! Secrets of a scope: get, list, put, delete, with the documented limits.
+//! Secrets of a scope: get, list, put and delete, with the documented limits.
 
 use std::sync::Arc;
 
@@ -21,9 +21,9 @@ use crate::{
     world::{World, now},
 };
 
-/// The largest value.
+/// The largest value, in bytes.
 const LARGEST: usize = 128 << 10;
-/// Secrets of one scope.
+/// The maximum number of secrets in a scope.
 const MOST: usize = 1000;
 
 pub(crate) fn routes() -> Router<Arc<World>> {
@@ -55,7 +55,7 @@ async fn list(State(world): State<Arc<World>>, Caller(caller): Caller, asked: As
     let secret =
         |(key, content): (&String, &Content)| json!({ "key": key, "last_updated_timestamp": content.modified });
     let secrets: Vec<Value> = scope.secrets.iter().map(secret).collect();
-    // The real service leaves an empty list out.
+    // The real service omits an empty list.
     Ok(Json(if secrets.is_empty() { json!({}) } else { json!({ "secrets": secrets }) }))
 }
 
@@ -114,7 +114,7 @@ async fn delete(
     Ok(Json(json!({})))
 }
 
-/// A secret; its name matches without case.
+/// Finds a secret. Names are compared without case.
 fn find<'a>(scope: &'a Scope, key: &str) -> Option<(&'a String, &'a Content)> {
     scope.secrets.iter().find(|(known, _)| known.eq_ignore_ascii_case(key))
 }

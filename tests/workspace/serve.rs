@@ -1,5 +1,5 @@
-//! All interfaces at one address, with TLS or without. Small answers leave at once: a delayed packet would be the larger
-//! part of what a client measures.
+//! All endpoints at one address, with or without TLS. Small packets are sent at once, because a delay would dominate the
+//! latency that clients measure.
 
 use std::{error::Error, io, net::SocketAddr, path::Path, sync::Arc};
 
@@ -53,13 +53,13 @@ async fn no_such_interface(request: Request) -> Refusal {
     Refusal::new(404, "ENDPOINT_NOT_FOUND", what)
 }
 
-/// Serves for ever.
+/// Serves plain http. Does not return.
 pub(crate) async fn plain(listener: TcpListener, world: Arc<World>) -> io::Result<()> {
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     axum::serve(listener, router(world, "http")).await
 }
 
-/// The same over TLS.
+/// Serves https. Does not return.
 pub(crate) async fn tls(
     listener: TcpListener,
     world: Arc<World>,
@@ -87,7 +87,7 @@ impl Listener for Tls {
         loop {
             let Ok((stream, from)) = self.listener.accept().await else { continue };
             let _ = stream.set_nodelay(true);
-            // A client that does not trust the certificate goes away; the next one is served.
+            // A client that does not trust the certificate disconnects. Continue with the next one.
             if let Ok(stream) = self.acceptor.accept(stream).await {
                 return (stream, from);
             }

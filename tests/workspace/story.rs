@@ -1,4 +1,4 @@
-//! The state as it is written: who there is, what they may read, and the files. `story.json` is the default.
+//! The initial state in its file format: principals, permissions and files. `story.json` is the default.
 
 use std::{collections::BTreeMap, error::Error, path::Path};
 
@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 
-/// The whole state.
+/// The complete state.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Story {
@@ -14,24 +14,24 @@ pub(crate) struct Story {
     pub(crate) account_id: String,
     /// The Entra tenant.
     pub(crate) tenant: String,
-    /// The workspace as Azure names it.
+    /// The Azure resource of the workspace.
     pub(crate) azure_resource_id: String,
-    /// How long a token lives.
+    /// The lifetime of a token.
     #[serde(default = "one_hour")]
     pub(crate) token_seconds: i64,
     pub(crate) principals: Vec<Principal>,
-    /// Groups by name, with the groups each is in.
+    /// Groups by name, each with its parent groups.
     #[serde(default)]
     pub(crate) groups: BTreeMap<String, Vec<String>>,
     pub(crate) scopes: BTreeMap<String, Scope>,
-    /// Files by whole path.
+    /// Files by complete path.
     #[serde(default)]
     pub(crate) dbfs: BTreeMap<String, Content>,
     #[serde(default)]
     pub(crate) volumes: BTreeMap<String, Content>,
     #[serde(default)]
     pub(crate) workspace: BTreeMap<String, Content>,
-    /// Folders of Volumes and the workspace that only some may read: path and principals.
+    /// Folders in Volumes and in the workspace with restricted access: path and principals.
     #[serde(default)]
     pub(crate) closed: BTreeMap<String, Vec<String>>,
 }
@@ -40,7 +40,7 @@ pub(crate) struct Story {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Principal {
-    /// The user's name; of a service principal its application id, which is its client id too.
+    /// The user name. For a service principal, the application id, which is also the client id.
     pub(crate) name: String,
     pub(crate) id: String,
     pub(crate) display_name: String,
@@ -49,16 +49,16 @@ pub(crate) struct Principal {
     /// Personal access tokens.
     #[serde(default)]
     pub(crate) tokens: Vec<String>,
-    /// The secret of its client in the workspace.
+    /// The client secret in the workspace.
     #[serde(default)]
     pub(crate) client_secret: Option<String>,
-    /// The secret of its client in the tenant.
+    /// The client secret in the tenant.
     #[serde(default)]
     pub(crate) azure_secret: Option<String>,
-    /// Its id in the tenant. A managed identity has one and no secret.
+    /// The object id in the tenant. A managed identity has one and no secret.
     #[serde(default)]
     pub(crate) azure_object_id: Option<String>,
-    /// Whose tokens of another issuer count as its own.
+    /// The tokens of another issuer that authenticate this principal.
     #[serde(default)]
     pub(crate) federation: Option<Federation>,
 }
@@ -75,12 +75,12 @@ pub(crate) struct Federation {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Scope {
-    /// Who may: `READ`, `WRITE`, `MANAGE` by principal or group.
+    /// The ACL: `READ`, `WRITE` or `MANAGE` by principal or group.
     #[serde(default)]
     pub(crate) acls: BTreeMap<String, Permission>,
     #[serde(default)]
     pub(crate) secrets: BTreeMap<String, Content>,
-    /// The vault that holds the secrets in the workspace's place.
+    /// The vault that contains the secrets.
     #[serde(default)]
     pub(crate) key_vault: Option<KeyVault>,
 }
@@ -91,22 +91,22 @@ pub(crate) struct Scope {
 pub(crate) struct KeyVault {
     pub(crate) resource_id: String,
     pub(crate) dns_name: String,
-    /// What in the vault keeps the workspace out.
+    /// The reason why the vault refuses the workspace.
     #[serde(default)]
     pub(crate) refuses: Option<Refuses>,
 }
 
-/// Why a vault refuses the workspace.
+/// A reason why a vault refuses the workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Refuses {
-    /// No access policy for the workspace.
+    /// The workspace has no access policy.
     Policy,
-    /// The workspace's address is not let in.
+    /// The firewall blocks the address of the workspace.
     Firewall,
 }
 
-/// What somebody may do with a scope; each holds those before it.
+/// Permissions for a scope. Each includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, serde::Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum Permission {
@@ -115,13 +115,13 @@ pub(crate) enum Permission {
     Manage,
 }
 
-/// Bytes as a state writes them: text, `{"base64": …}`, `{"file": PATH}` (beside the state), or `{"size": N}`: that many
-/// bytes which are always the same.
+/// Bytes in the file format: text, `{"base64": …}`, `{"file": PATH}` (relative to the state), or `{"size": N}` for N
+/// reproducible bytes.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "Written")]
 pub(crate) struct Content {
     pub(crate) bytes: Bytes,
-    /// Read when the whole state is known.
+    /// Read after the complete state was parsed.
     file: Option<String>,
     /// Milliseconds since 1970.
     pub(crate) modified: i64,
@@ -144,11 +144,11 @@ struct Other {
     modified: Option<i64>,
 }
 
-/// When everything was last changed, unless the state says otherwise.
+/// The default time of the last change.
 const MODIFIED: i64 = 1_760_000_000_000;
 
 impl Content {
-    /// Bytes that were written at a time.
+    /// Bytes with the time of their change.
     pub(crate) fn new(bytes: impl Into<Bytes>, modified: i64) -> Self {
         Self { bytes: bytes.into(), file: None, modified }
     }
@@ -182,7 +182,7 @@ impl TryFrom<Written> for Content {
     }
 }
 
-/// Bytes that differ from place to place, so that pieces in the wrong order are seen.
+/// Bytes that differ at each position, so that pieces in the wrong order are detected.
 pub(crate) fn filling(size: usize) -> Vec<u8> {
     const BLOCK: usize = 512;
     let word = |index: usize| (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29).to_le_bytes();
@@ -198,7 +198,7 @@ fn one_hour() -> i64 {
     3600
 }
 
-/// Reads a state; without a file the default one.
+/// Reads a state. Without a file, reads the default one.
 pub(crate) fn load(path: Option<&Path>) -> Result<Story, Box<dyn Error>> {
     let text = match path {
         Some(path) => std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?,

@@ -1,16 +1,16 @@
-//! Files by whole path, seen as a tree of folders.
+//! Files by complete path, presented as a tree of folders.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::story::Content;
 
-/// A file or folder.
+/// A file or a folder.
 pub(crate) enum Node<'a> {
     File(&'a Content),
     Folder,
 }
 
-/// What is at a path.
+/// The node at a path.
 pub(crate) fn node<'a>(files: &'a BTreeMap<String, Content>, path: &str) -> Option<Node<'a>> {
     let path = path.trim_end_matches('/');
     if let Some(content) = files.get(path) {

@@ -1,4 +1,4 @@
-//! Scopes with an Azure Key Vault behind them: what the vault refuses, in the words that the workspace wraps it in.
+//! Scopes backed by an Azure Key Vault, and the errors of a vault, as the workspace wraps them.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ struct Set {
     refuses: Option<Refuses>,
 }
 
-/// Opens or closes a vault to the workspace: for tests.
+/// Makes a vault refuse or accept the workspace, for tests.
 async fn set(State(world): State<Arc<World>>, Told(set): Told<Set>) -> Answer {
     let mut story = world.story();
     let vault = story.scopes.get_mut(&set.scope).and_then(|scope| scope.key_vault.as_mut());
@@ -31,7 +31,7 @@ async fn set(State(world): State<Arc<World>>, Told(set): Told<Set>) -> Answer {
     Ok(Json(json!({})))
 }
 
-/// Whether the vault lets the workspace read this name; an empty one stands for the list.
+/// Whether the workspace can read a name in the vault. An empty name stands for the list.
 pub(crate) fn admits(vault: &KeyVault, tenant: &str, name: &str) -> Result<(), Refusal> {
     let short = vault.dns_name.trim_start_matches("https://").split('.').next().unwrap_or_default();
     let caller = format!(
@@ -73,7 +73,7 @@ pub(crate) fn admits(vault: &KeyVault, tenant: &str, name: &str) -> Result<(), R
     )))
 }
 
-/// Secrets of a vault are written in the vault.
+/// Secrets of a vault cannot be written through the workspace.
 pub(crate) fn refuses_writing(scope: &Scope) -> Result<(), Refusal> {
     match &scope.key_vault {
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! Who asks: a bearer token to a principal.
+//! Authentication: from a bearer token to a principal.
 
 use std::sync::Arc;
 
@@ -13,24 +13,24 @@ use crate::{
     world::{AZURE_DATABRICKS, WORKSPACE, World, now},
 };
 
-/// A principal whose token is good.
+/// An authenticated principal.
 pub(crate) struct Caller(pub(crate) Principal);
 
-/// What a token turns out to be.
+/// A verified token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Holder {
-    /// Whose it is.
+    /// The owner.
     pub(crate) principal: String,
-    /// `pat`, or the resource it was given out for.
+    /// `pat`, or the resource that the token was issued for.
     pub(crate) resource: String,
     is_expired: bool,
 }
 
-/// Azure's own interface for resources: a second token names who may act for the workspace's owner.
+/// The header for a second token, which authorizes a principal that may manage the Azure resource.
 const MANAGEMENT: &str = "x-databricks-azure-sp-management-token";
 
 impl World {
-    /// Whose a token is.
+    /// The owner of a token.
     pub(crate) fn holder(&self, token: &str) -> Option<Holder> {
         let story = self.story();
         let personal = story.principals.iter().find(|principal| principal.tokens.iter().any(|known| known == token));
@@ -42,7 +42,7 @@ impl World {
         Some(Holder { principal: issued.principal, resource: issued.resource, is_expired })
     }
 
-    /// Makes a token worthless.
+    /// Invalidates a token.
     pub(crate) fn expire(&self, token: &str) {
         for principal in &mut self.story().principals {
             principal.tokens.retain(|known| known != token);
@@ -71,7 +71,7 @@ impl World {
     }
 }
 
-/// The token that a request shows.
+/// The token of a request.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ")
 }

@@ -1,5 +1,5 @@
-//! A Databricks workspace for tests and demonstrations: secrets, people, tokens and files over the REST interfaces that
-//! the official clients speak, on loopback only. `README.md` beside this file has its state and its faults.
+//! A Databricks workspace for tests and demonstrations: secrets, users, tokens and files over the REST APIs that the
+//! official clients use, on loopback only. `README.md` in this folder describes its state and its faults.
 
 mod answer;
 mod dbfs;

@@ -1,4 +1,4 @@
-//! The state as it is now: the story, the tokens given out, the faults to come, the requests seen.
+//! The current state: the story, the issued tokens, the pending faults and the request log.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,18 +13,18 @@ use crate::{
     story::{Permission, Principal, Scope, Story},
 };
 
-/// What a token was given out for.
+/// An issued token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Issued {
-    /// Whose it is.
+    /// The owner.
     pub(crate) principal: String,
-    /// What it is good for: the workspace, or a resource of Azure.
+    /// The audience: the workspace, or an Azure resource.
     pub(crate) resource: String,
     /// Seconds since 1970.
     pub(crate) expires: i64,
 }
 
-/// All there is.
+/// The complete state.
 pub(crate) struct World {
     story: Mutex<Story>,
     issued: Mutex<BTreeMap<String, Issued>>,
@@ -32,9 +32,9 @@ pub(crate) struct World {
     seen: Mutex<Vec<Seen>>,
 }
 
-/// The resource of a token of the workspace itself.
+/// The audience of a token of the workspace itself.
 pub(crate) const WORKSPACE: &str = "workspace";
-/// The workspace, as Azure names the resource.
+/// The Azure resource of the workspace.
 pub(crate) const AZURE_DATABRICKS: &str = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d";
 
 impl World {
@@ -42,27 +42,27 @@ impl World {
         Self { story: Mutex::new(story), issued: Mutex::default(), faults: Mutex::default(), seen: Mutex::default() }
     }
 
-    /// The story; keep it no longer than a look takes.
+    /// The story. Keep the lock only while reading.
     pub(crate) fn story(&self) -> MutexGuard<'_, Story> {
         self.story.lock().expect("nobody panics with it")
     }
 
-    /// The tokens given out.
+    /// The issued tokens.
     pub(crate) fn issued(&self) -> MutexGuard<'_, BTreeMap<String, Issued>> {
         self.issued.lock().expect("nobody panics with it")
     }
 
-    /// The faults to come.
+    /// The pending faults.
     pub(crate) fn faults(&self) -> MutexGuard<'_, Vec<Fault>> {
         self.faults.lock().expect("nobody panics with it")
     }
 
-    /// The requests seen.
+    /// The logged requests.
     pub(crate) fn seen(&self) -> MutexGuard<'_, Vec<Seen>> {
         self.seen.lock().expect("nobody panics with it")
     }
 
-    /// Gives out a token.
+    /// Issues a token.
     pub(crate) fn issue(&self, token: String, principal: &str, resource: &str, expires: i64) {
         let issued = Issued { principal: principal.to_owned(), resource: resource.to_owned(), expires };
         self.issued().insert(token, issued);
@@ -70,12 +70,12 @@ impl World {
 }
 
 impl Story {
-    /// A principal by its name.
+    /// A principal by name.
     pub(crate) fn principal(&self, name: &str) -> Option<&Principal> {
         self.principals.iter().find(|principal| principal.name == name)
     }
 
-    /// All groups a principal is in, the direct ones first.
+    /// All groups of a principal, direct groups first.
     pub(crate) fn groups_of(&self, principal: &Principal) -> Vec<(String, bool)> {
         let mut all: Vec<(String, bool)> = principal.groups.iter().map(|group| (group.clone(), true)).collect();
         let mut next = 0;
@@ -90,18 +90,18 @@ impl Story {
         all
     }
 
-    /// The names under which a rule may speak of a principal.
+    /// The names of a principal in an ACL.
     pub(crate) fn names_of(&self, principal: &Principal) -> BTreeSet<String> {
         let groups = self.groups_of(principal).into_iter().map(|(group, _)| group);
         groups.chain([principal.name.clone(), "users".to_owned()]).collect()
     }
 
-    /// Whether a principal administrates the workspace: it may everything.
+    /// Whether a principal is an administrator of the workspace, with all permissions.
     pub(crate) fn is_admin(&self, principal: &Principal) -> bool {
         self.names_of(principal).contains("admins")
     }
 
-    /// What a principal may do with a scope.
+    /// The permission of a principal for a scope.
     fn permission(&self, principal: &Principal, scope: &Scope) -> Option<Permission> {
         if self.is_admin(principal) {
             return Some(Permission::Manage);
@@ -110,7 +110,7 @@ impl Story {
         scope.acls.iter().filter(|(name, _)| names.contains(*name)).map(|(_, &permission)| permission).max()
     }
 
-    /// A scope in which a principal may do something; whether it exists is for all to know.
+    /// A scope for which a principal has a permission. Whether a scope exists is not secret.
     pub(crate) fn scope(&self, principal: &Principal, name: &str, needed: Permission) -> Result<&Scope, Refusal> {
         let scope = self.scopes.get(name).ok_or_else(|| Refusal::absent(format!("Scope {name} does not exist!")))?;
         if self.permission(principal, scope) >= Some(needed) {
@@ -124,7 +124,7 @@ impl Story {
         )))
     }
 
-    /// Whether a principal may read a path of a Volume or the workspace.
+    /// Whether a principal can read a path in a Volume or in the workspace.
     pub(crate) fn may_read(&self, principal: &Principal, path: &str) -> bool {
         let names = self.names_of(principal);
         let is_below =
@@ -140,7 +140,7 @@ pub(crate) fn now() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// Words that nobody guesses, for tokens.
+/// Random words, for tokens.
 pub(crate) fn random() -> String {
     std::iter::repeat_with(fastrand::alphanumeric).take(36).collect()
 }

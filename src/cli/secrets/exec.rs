@@ -1,4 +1,4 @@
-//! `nodeagent secrets exec`: a command with a profile's secrets in its environment.
+//! `nodeagent secrets exec`: runs a command with the secrets of a profile in its environment.
 
 use std::{ffi::OsString, sync::Mutex};
 
@@ -12,13 +12,13 @@ use super::super::{
 use crate::run::{Case, with_secrets};
 
 const AFTER_HELP: &str = "\
-The command takes this process's place: it gets the terminal and the signals, and its exit status is what you see.
+The command replaces this process: it gets the terminal and the signals, and its exit status is returned.
 
-This is the weaker way: whoever may run programs as the same user can read a program's environment. Where the program
-can read a file, deliver the secret to one.
+Other programs of the same user can read the environment of the command. If the command can read a file, deliver the
+secret to a file instead.
 
-The command gets the secrets of the profile and not the means to fetch others: the variables that hold the agent's own
-credentials, such as DATABRICKS_TOKEN and AWS_SECRET_ACCESS_KEY, are taken out of its environment.";
+The command gets the secrets of the profile, but not the credentials to fetch others: variables such as DATABRICKS_TOKEN
+and AWS_SECRET_ACCESS_KEY are removed from its environment.";
 
 /// Options of `secrets exec`.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ credentials, such as DATABRICKS_TOKEN and AWS_SECRET_ACCESS_KEY, are taken out o
 pub(in crate::cli) struct Options {
     #[command(flatten)]
     profile: ProfileOptions,
-    /// Leave the credentials of clouds in the command's environment, for one that logs in as the agent does
+    /// Keep the cloud credentials of nodeagent in the environment of the command
     #[arg(long)]
     keep_credentials: bool,
     /// The command and its arguments, after `--`

@@ -1,17 +1,17 @@
-//! `nodeagent secrets get`: the value of one secret, on standard output as it is.
+//! `nodeagent secrets get`: writes the value of a secret to standard output.
 
 use clap::Args;
 
-use super::{CommandError, Env, Exit, granted, scope::ScopeOptions};
+use super::{scope::ScopeOptions, shared::require};
 use crate::{
     auth::AccessRequest,
-    cli::error::failed,
+    cli::{CommandError, Env, Exit, error::failed},
     diagnostic::Diagnostic,
     report::{stdout_is_terminal, write_secret},
     secrets,
 };
 
-/// This command, as the audit log names it.
+/// The name of the command in the audit log.
 const COMMAND: &str = "secrets get";
 
 /// Options of `secrets get`.
@@ -21,21 +21,21 @@ pub(in crate::cli) struct Options {
     key: String,
     #[command(flatten)]
     place: ScopeOptions,
-    /// Print it although standard output is a terminal
+    /// Print the value even if standard output is a terminal
     #[arg(long)]
     show: bool,
 }
 
 pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     if stdout_is_terminal() && !options.show {
-        let refused = Diagnostic::nowhere("a secret is not printed on a terminal, where others may read it");
-        return Err(refused.hint("send it to a file or a program, or add --show").into());
+        let refused = Diagnostic::nowhere("a secret is not printed on a terminal, because others may see it");
+        return Err(refused.hint("redirect the output to a file or a program, or add --show").into());
     }
     let (scope, address) = options.place.address(env, &options.key, COMMAND)?;
     let request = AccessRequest::read_at(&scope, &options.key, &address);
-    let mut granted = granted(env, request, COMMAND)?;
+    let mut authorization = require(env, request, COMMAND)?;
     let value = env.block_on(secrets::fetch(&address, env.clouds()))?;
-    granted.fetched(env, 0, &address, value.as_ref().err());
+    authorization.fetched(env, 0, &address, value.as_ref().err());
     let value = value.map_err(|error| options.place.missing(&error))?;
     write_secret(&value).map_err(|error| failed(format!("the value could not be written: {error}")))?;
     Ok(Exit::Done)

@@ -1,15 +1,18 @@
-//! `nodeagent secrets list`: what a scope holds, by name.
+//! `nodeagent secrets list`: lists the keys of a scope.
 
 use clap::Args;
 
-use super::{CommandError, Env, Exit, granted, missing, scope::ScopeOptions};
+use super::{
+    scope::ScopeOptions,
+    shared::{diagnostic, require},
+};
 use crate::{
     auth::AccessRequest,
-    cli::{print, print_json},
+    cli::{CommandError, Env, Exit, print, print_json},
     secrets::{self, Source},
 };
 
-/// This command, as the audit log names it.
+/// The name of the command in the audit log.
 const COMMAND: &str = "secrets list";
 
 /// Options of `secrets list`.
@@ -24,14 +27,14 @@ pub(in crate::cli) struct Options {
 
 pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let place = options.place.place(env, COMMAND)?;
-    granted(env, AccessRequest::list(&place), COMMAND)?;
-    let keys = env.block_on(secrets::keys(&place, env.clouds()))?.map_err(|error| missing(&error))?;
+    require(env, AccessRequest::list(&place), COMMAND)?;
+    let keys = env.block_on(secrets::keys(&place, env.clouds()))?.map_err(|error| diagnostic(&error))?;
     if keys.is_empty() {
-        env.console.stderr.print(&format!("there is no secret of the scope `{}` at this source\n", place.scope));
+        env.console.stderr.print(&format!("the scope `{}` has no secrets at this source\n", place.scope));
     } else if place.source == Source::Env && keys.iter().any(|key| key.contains('_')) {
         env.console
             .stderr
-            .print("a `_` may stand for another sign of the key, such as `-`: a variable does not tell\n");
+            .print("a `_` may be another character in the key, such as `-`: the name of a variable does not show it\n");
     }
     if options.json {
         return print_json(&keys);

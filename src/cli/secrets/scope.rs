@@ -1,11 +1,11 @@
-//! Which scope of which source: by a profile, or by options that say it all.
+//! The scope and its source: from a profile, or from options.
 
 use clap::{
     ArgGroup, Args,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
-use super::{missing, profile_of};
+use super::shared::{diagnostic, profile_of};
 use crate::{
     cli::{CommandError, Env, target::assignment},
     diagnostic::Diagnostic,
@@ -21,7 +21,7 @@ pub(super) struct ScopeOptions {
     /// Take source and scope from this profile
     #[arg(short, long, value_name = "NAME|PATH", conflicts_with = "source")]
     profile: Option<String>,
-    /// Where the secrets come from
+    /// The source of the secrets
     #[arg(long, value_name = "SOURCE", default_value = "databricks", value_parser = source_names())]
     source: SourceName,
     /// The scope
@@ -30,13 +30,13 @@ pub(super) struct ScopeOptions {
     /// For `file`: the folder of all scopes
     #[arg(long, value_name = "DIR")]
     path: Option<String>,
-    /// For `azure-key-vault`: the vault's name or address
+    /// For `azure-key-vault`: the name or address of the vault
     #[arg(long)]
     vault: Option<String>,
     /// For `credstash`: the table
     #[arg(long)]
     table: Option<String>,
-    /// For the sources of AWS: the region
+    /// For sources of AWS: the region
     #[arg(long)]
     region: Option<String>,
     /// For `credstash`: the encryption context
@@ -44,14 +44,14 @@ pub(super) struct ScopeOptions {
     context: Vec<(String, String)>,
 }
 
-/// The sources by the names that profiles use.
+/// The source names, as in profiles.
 fn source_names() -> impl TypedValueParser<Value = SourceName> {
     let parse = |name: String| SourceName::named(&name).expect("clap knows the names");
     PossibleValuesParser::new(SourceName::ALL.map(SourceName::name)).map(parse)
 }
 
 impl ScopeOptions {
-    /// The scope of a key, and where the key is. A profile may have given it another name at its source.
+    /// The scope and the address of a key. An entry of the profile can set another name at the source.
     pub(super) fn address(
         &self,
         env: &Env,
@@ -69,14 +69,14 @@ impl ScopeOptions {
         Ok((place.scope, address))
     }
 
-    /// Why a secret of this place cannot be had.
+    /// The diagnostic for a secret of this scope that could not be fetched.
     pub(super) fn missing(&self, error: &SecretError) -> Diagnostic {
         match error {
-            // Only an entry of a profile has an `env` that could name another.
+            // Only an entry of a profile can select another variable, with `env`.
             SecretError::NotSet(variable) if self.profile.is_none() => {
                 Diagnostic::nowhere(error.to_string()).hint(format!("set `{variable}` in the environment of nodeagent"))
             }
-            _ => missing(error),
+            _ => diagnostic(error),
         }
     }
 
@@ -120,11 +120,11 @@ impl ScopeOptions {
     }
 }
 
-/// What is wrong with an option, in the words for the key of a profile.
+/// The diagnostic for an option. Its message is that of the profile's key.
 fn mistake(misfit: &SpecError) -> CommandError {
     let option = match misfit.key {
         "key" => String::new(),
-        // Of all sources, only `file` cannot do without an option of its own.
+        // Only the source `file` requires an option.
         "source" => " (`--path DIR`)".to_owned(),
         key => format!(" (`--{key}`)"),
     };

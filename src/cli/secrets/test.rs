@@ -1,14 +1,15 @@
-//! `nodeagent secrets test`: whether a profile's secrets can be had, delivering none.
+//! `nodeagent secrets test`: tests whether the secrets of a profile can be read, without delivering them.
 
 use std::collections::BTreeSet;
 
 use clap::Args;
 use serde_json::json;
 
-use super::{CommandError, Env, Exit, missing};
+use super::shared::diagnostic;
 use crate::{
     auth::AccessRequest,
     cli::{
+        CommandError, Env, Exit,
         authorize::authorize,
         print, print_json,
         target::{ProfileOptions, load_profile, this_node},
@@ -20,7 +21,7 @@ use crate::{
     secrets::{Address, probe_all},
 };
 
-/// This command, as the audit log names it.
+/// The name of the command in the audit log.
 const COMMAND: &str = "secrets test";
 
 /// Options of `secrets test`.
@@ -33,13 +34,13 @@ pub(in crate::cli) struct Options {
     json: bool,
 }
 
-/// One secret, and what became of it.
+/// A tested secret.
 struct SecretTest<'a> {
     name: String,
     request: AccessRequest,
     from: &'a Address,
-    /// Why it cannot be had, and what to do.
-    trouble: Option<Diagnostic>,
+    /// The reason why it cannot be read.
+    failure: Option<Diagnostic>,
 }
 
 pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
@@ -53,31 +54,31 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
         return Err(Diagnostic::from(denial).into());
     }
     for (index, secret) in tested.iter_mut().enumerate() {
-        secret.trouble = authorization.denial(index).map(Diagnostic::from);
+        secret.failure = authorization.denial(index).map(Diagnostic::from);
     }
-    let allowed = tested.iter().filter(|secret| secret.trouble.is_none()).map(|secret| secret.from);
+    let allowed = tested.iter().filter(|secret| secret.failure.is_none()).map(|secret| secret.from);
     let probed = env.block_on(probe_all(allowed, env.clouds()))?;
-    for (index, secret) in tested.iter_mut().enumerate().filter(|(_, secret)| secret.trouble.is_none()) {
+    for (index, secret) in tested.iter_mut().enumerate().filter(|(_, secret)| secret.failure.is_none()) {
         let Some(found) = probed.get(secret.from) else { continue };
         authorization.fetched(env, index, secret.from, found.as_ref().err());
-        secret.trouble = found.as_ref().err().map(missing);
+        secret.failure = found.as_ref().err().map(diagnostic);
     }
     if options.json {
         print_json(&tested.iter().map(to_json).collect::<Vec<_>>())?;
-        let all = tested.iter().all(|secret| secret.trouble.is_none());
+        let all = tested.iter().all(|secret| secret.failure.is_none());
         return Ok(if all { Exit::Done } else { Exit::Refused });
     }
     let row = |secret: &SecretTest<'_>| {
-        let state = secret.trouble.as_ref().map_or_else(|| "readable".to_owned(), |trouble| trouble.message.clone());
+        let state = secret.failure.as_ref().map_or_else(|| "readable".to_owned(), |failure| failure.message.clone());
         [secret.name.clone(), secret.from.to_string(), state]
     };
     print(&render_columns(&["secret", "from", "state"], &tested.iter().map(row).collect::<Vec<_>>()))?;
-    let troubles: Vec<Diagnostic> = tested.into_iter().filter_map(|secret| secret.trouble).collect();
-    env.console.stderr.print(&format!("{} tested, {} cannot be had\n", counted(count, "secret"), troubles.len()));
-    if troubles.is_empty() { Ok(Exit::Done) } else { Err(CommandError::Refused(troubles)) }
+    let failures: Vec<Diagnostic> = tested.into_iter().filter_map(|secret| secret.failure).collect();
+    env.console.stderr.print(&format!("{} tested, {} not readable\n", counted(count, "secret"), failures.len()));
+    if failures.is_empty() { Ok(Exit::Done) } else { Err(CommandError::Refused(failures)) }
 }
 
-/// Every secret that a profile asks for, once: what it delivers, and the passwords of its logins.
+/// The secrets of a profile, each once: those that it delivers, and the passwords of its logins.
 fn secrets_of(profile: &Profile) -> Vec<SecretTest<'_>> {
     let items = profile.sections.secrets.items.iter().map(|entry| &entry.value);
     let items = items.map(|item| (&item.scope, &item.key, &item.from));
@@ -89,19 +90,19 @@ fn secrets_of(profile: &Profile) -> Vec<SecretTest<'_>> {
         name: format!("{scope}/{key}"),
         request: AccessRequest::read_at(scope, key, from),
         from,
-        trouble: None,
+        failure: None,
     });
     tested.collect()
 }
 
 fn to_json(secret: &SecretTest<'_>) -> serde_json::Value {
-    let trouble = secret.trouble.as_ref();
+    let failure = secret.failure.as_ref();
     json!({
         "secret": secret.name,
         "from": secret.from.to_string(),
-        "readable": trouble.is_none(),
-        "error": trouble.map(|trouble| &trouble.message),
-        "causes": trouble.map(|trouble| &trouble.causes),
-        "hint": trouble.and_then(|trouble| trouble.hint.as_ref()),
+        "readable": failure.is_none(),
+        "error": failure.map(|failure| &failure.message),
+        "causes": failure.map(|failure| &failure.causes),
+        "hint": failure.and_then(|failure| failure.hint.as_ref()),
     })
 }

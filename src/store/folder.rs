@@ -2,7 +2,7 @@
 //! them in a blocking thread and watch for stalls.
 
 use std::{
-    io::Read as _,
+    io::{self, Read as _},
     path::Path,
     time::{Duration, SystemTime},
 };
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     digest::Digest,
-    fs::{FsError, OpenFile, Tree},
+    fs::{FsError, OpenFile, Tree, create_dirs},
 };
 
 /// A lock file that is older than this was left by a killed process.
@@ -28,10 +28,14 @@ pub(super) struct FolderBackend {
 }
 
 impl FolderBackend {
-    /// Checks that the folder exists.
+    /// Checks that the folder exists. Creates it if its parent exists.
     pub(super) fn look(&self) -> Result<(), BackendError> {
-        match std::fs::metadata(self.tree.root()) {
+        let root = self.tree.root();
+        match std::fs::metadata(root) {
             Ok(found) if found.is_dir() => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && may_be_created(root) => {
+                create_dirs(root, 0o755).map_err(|error| BackendError::writing(&error))
+            }
             Ok(_) => Err(BackendError::Unusable("it is no folder".to_owned())),
             Err(error) => Err(BackendError::Unusable(error.to_string())),
         }
@@ -158,7 +162,37 @@ impl FolderBackend {
     }
 }
 
+/// Whether a missing folder may be created: its parent exists, and the folder is not a mount point of the platform. A
+/// folder in place of DBFS or a Volume would hide that it is not mounted.
+fn may_be_created(root: &Path) -> bool {
+    !is_mount_point(root) && root.parent().is_some_and(Path::is_dir)
+}
+
+/// Whether a path is `/dbfs`, `/Workspace`, or a Volume (`/Volumes/CATALOG/SCHEMA/VOLUME`) or above one.
+fn is_mount_point(path: &Path) -> bool {
+    let inner = path.strip_prefix("/dbfs").map_or_else(|_| path.to_owned(), |rest| Path::new("/").join(rest));
+    let depth = inner.iter().count();
+    depth == 1 || inner == Path::new("/Workspace") || inner.starts_with("/Volumes") && depth <= 5
+}
+
 /// The age of a file. The time stamp may come from another clock, so a time in the future counts as now.
 pub(super) fn age(modified: SystemTime) -> Duration {
     SystemTime::now().duration_since(modified).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_points_of_the_platform_are_recognized() {
+        for path in
+            ["/", "/dbfs", "/dbfs/", "/Workspace", "/Volumes", "/Volumes/a/b", "/Volumes/a/b/c", "/dbfs/Volumes/a/b/c"]
+        {
+            assert!(is_mount_point(Path::new(path)), "{path}");
+        }
+        for path in ["/store", "/dbfs/store", "/Workspace/store", "/Volumes/a/b/c/store", "/mnt/Volumes/a"] {
+            assert!(!is_mount_point(Path::new(path)), "{path}");
+        }
+    }
 }

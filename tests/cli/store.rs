@@ -105,6 +105,17 @@ fn a_place_that_is_not_there_is_one_warning() {
 }
 
 #[test]
+fn a_missing_folder_is_created_if_its_parent_exists() {
+    let node = node_with(&[b"hello"]);
+    let missing = node.beside("missing");
+    let said = store(&node, &missing, &["push"]).ended(0);
+    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("published: 1 object (5 B), 0 entries\n", ""));
+    assert!(missing.join(object(b"hello")).is_file());
+    store(&node, &node.beside("absent/store"), &["push"]).ended(1);
+    assert!(!node.beside("absent").exists());
+}
+
+#[test]
 fn a_ready_node_does_not_open_the_store() {
     let node = NodeTest::new().debs(&[("jq", "1.6-2.1")]).profile("[apt]\npackages = [\"jq\"]\n");
     let before = node.listing();

@@ -105,7 +105,7 @@ async fn what_does_not_pay_is_not_waited_for() {
     two.shared().expect("shared").count_expired_wait(2);
     assert!(matches!(turn(&bench, &two, &digest).await, SingleFlight::Fetch(_)));
     // The shared store fails.
-    let place = Backend::Folder(FolderBackend { tree: Tree::shared(bench.path("absent")) });
+    let place = Backend::Folder(FolderBackend { tree: Tree::shared(bench.path("absent/store")) });
     assert!(matches!(turn(&bench, &bench.node_with("three", place), &digest).await, SingleFlight::Fetch(_)));
     assert!(matches!(turn(&bench, &bench.store(), &digest).await, SingleFlight::Fetch(_)), "nothing is shared");
 }
@@ -123,7 +123,7 @@ async fn a_lease_that_says_for_ever_ends_like_any_other() {
 #[tokio::test]
 async fn where_no_lease_can_be_written_everybody_works() {
     let bench = Bench::new();
-    let place = Backend::Folder(FolderBackend { tree: Tree::shared(bench.path("absent")) });
+    let place = Backend::Folder(FolderBackend { tree: Tree::shared(bench.path("absent/store")) });
     let key = Key::of_object(&Digest::sha256(b"x"));
     assert!(is_taken(&bench.node_with("one", place).lease(&key, Duration::from_secs(60)).await));
     assert!(is_taken(&bench.store().lease(&key, Duration::from_secs(60)).await));

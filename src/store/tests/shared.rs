@@ -144,7 +144,7 @@ async fn names_that_differ_in_case_are_other_names() {
 #[tokio::test]
 async fn a_place_that_is_not_there_is_told_of_once_and_left_alone() {
     let bench = Bench::new();
-    let place = Backend::Folder(FolderBackend { tree: Tree::shared(bench.path("absent")) });
+    let place = Backend::Folder(FolderBackend { tree: Tree::shared(bench.path("absent/store")) });
     let node = bench.node_with("one", place);
     assert!(!has(&node, &Digest::sha256(b"x"), &bench.path("y")).await);
     assert!(!has(&node, &Digest::sha256(b"y"), &bench.path("y")).await);

@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Job, Stop, cache, case, context, in_own_thread, take_lock};
-use crate::{kinds, problem::Problem, report::event::Outcome, steps::layer::Baked, trust::SecretKey};
+use crate::{
+    kinds, problem::Problem, report::event::Outcome, steps::layer::Baked, store::StoreError, trust::SecretKey,
+};
 
 /// How long layers may take to be published: they are what the command is for.
 const PUBLISHING: Duration = Duration::from_secs(3600);
@@ -55,6 +57,13 @@ async fn bake_all(job: &Arc<Job>, signer: Option<&SecretKey>, bakes: &mut Bakes)
         return Err(vec![nothing]);
     }
     let ctx = context(job, &plan, &node.inventory.vault);
+    // Packing takes minutes, so a store that cannot be written is reported first.
+    if found.iter().flatten().any(|layer| !layer.private) {
+        let failed = |error: StoreError| {
+            vec![Problem::new("the layers cannot be published").cause(error.to_string()).hint(error.hint())]
+        };
+        ctx.store.check_writable().await.map_err(failed)?;
+    }
     for layer in found {
         let done = match layer {
             Ok(layer) => kinds::bake(&ctx, &layer, signer).await,

@@ -43,6 +43,14 @@ pub enum StoreError {
         /// The store's folder or address.
         name: String,
     },
+    /// The shared store cannot be written.
+    #[error("the shared store `{name}` cannot be written: {why}")]
+    NotWritable {
+        /// The store's folder or address.
+        name: String,
+        /// The reason.
+        why: String,
+    },
     /// No shared store is configured.
     #[error("no shared store is named")]
     NothingShared,
@@ -69,6 +77,9 @@ impl StoreError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Local(error) => error.hint(),
+            Self::NotWritable { .. } => {
+                Some("check that the folder or bucket exists and that you may write to it".to_owned())
+            }
             Self::NothingShared => {
                 Some("name it by --store, NODEAGENT_STORE, or `store = …` in /etc/nodeagent.toml".to_owned())
             }

@@ -70,6 +70,11 @@ pub(super) fn lease(key: &Key) -> String {
     format!("{LEASES}/{}", key.hex())
 }
 
+/// A new name for a temporary file.
+pub(super) fn probe() -> String {
+    format!("{TOP}/.{:016x}.nodeagent", fastrand::u64(..))
+}
+
 /// Spreads names over 256 folders: some file systems are slow with many names in one folder.
 fn spread(folder: &str, hex: &str) -> String {
     format!("{folder}/{}/{hex}", &hex[..2])
@@ -95,6 +100,7 @@ mod tests {
         assert_eq!(name(&entry(Kind::Layer, &key)), Some(Name::Entry(Kind::Layer, key.clone())));
         assert_eq!(name(&lease(&key)), Some(Name::Lease));
         assert_eq!(name("v1/objects/ab/.abc.1-2-3.nodeagent"), Some(Name::LeftOver));
+        assert_eq!(name(&probe()), Some(Name::LeftOver));
         let upper = digest.hex().to_uppercase();
         let elsewhere = format!("v1/objects/zz/{}", digest.hex());
         for text in ["v1/objects/ab/x", &format!("v1/objects/{}/{upper}", &upper[..2]), &elsewhere, "x"] {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{
     Entry, Key, Kind, Store, StoreError,
+    backend_error::BackendError,
     folder::{FolderBackend, age},
     layout::{self, Name},
     local::LocalStore,
@@ -160,6 +161,14 @@ impl Store {
             self.discard(tier, &held.name).await?;
         }
         Ok(done)
+    }
+
+    /// Checks that the shared store, if there is one, can be written. For commands that prepare for a long time before
+    /// they publish.
+    pub async fn check_writable(&self) -> Result<(), StoreError> {
+        let Some(shared) = &self.0.shared else { return Ok(()) };
+        let failed = |error: BackendError| StoreError::NotWritable { name: shared.name.clone(), why: error.in_words() };
+        shared.check_writable().await.map_err(failed)
     }
 
     /// Publishes everything in the local store to the shared store.

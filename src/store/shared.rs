@@ -242,6 +242,17 @@ impl Shared {
         written.map_err(|error| self.record_only(error, Operation::Write, name))
     }
 
+    /// Checks that files can be written, by writing and removing an empty one.
+    pub(super) async fn check_writable(&self) -> Result<(), BackendError> {
+        let (name, limits) = (layout::probe(), self.limits.of_writing());
+        let writing = self.backend.write(&name, b"", WriteCondition::Always);
+        self.guarded(limits, &TransferProgress::default(), writing, |_| ()).await?;
+        // Without permission to remove, publishing still works; `gc` removes the file later.
+        let removing = self.backend.remove(&name);
+        let _ = self.guarded(limits, &TransferProgress::default(), removing, |_| ()).await;
+        Ok(())
+    }
+
     pub(super) async fn remove(&self, name: &str) -> Result<(), ()> {
         let removing = self.backend.remove(name);
         let removed = self.guarded(self.limits.of_writing(), &TransferProgress::default(), removing, |_| ()).await;

@@ -224,6 +224,27 @@ fn a_lock_that_does_not_fit_is_refused_with_what_differs_and_nothing_is_changed(
 }
 
 #[test]
+fn a_bake_that_cannot_publish_ends_before_it_packs() {
+    let node = node()
+        .debs(&[("jq", "1.6-2.1"), ("libjq1", "1.6-2.1"), ("tree", "2.1.0-1"), ("gdal-bin", "3.6.2")])
+        .python(&[("nltk", "3.9.1"), ("inhouse", "1.0")])
+        .r(&[("later", "1.3.0")]);
+    let file = node.beside("file");
+    put(&file, "not a folder");
+    let before = node.listing();
+    for (place, why) in [
+        ("/nonexistent/store", "No such file or directory (os error 2)"),
+        (file.to_str().expect("UTF-8"), "it is not a folder"),
+    ] {
+        let said = node.agent(&["store", "bake", "--profile", "x.toml", "--store", place]).ended(2);
+        let message =
+            format!("the layers cannot be published\n  caused by: the shared store `{place}` cannot be written: {why}");
+        assert!(said.stderr.contains(&message), "{}", said.stderr);
+        assert_eq!(node.changes_since(&before), [""; 0]);
+    }
+}
+
+#[test]
 fn what_does_not_change_what_is_asked_for_is_free() {
     // The value of a variable that no package depends on.
     node().agent(&[&PLAN[..], &["--set", "editor=nano"]].concat()).ended(0);

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn nearest_offers_a_slip_and_not_a_guess() {
+    fn nearest_suggests_typing_errors_only() {
         assert_eq!(nearest("packges", ["packages", "debs"]), Some("packages"));
         assert_eq!(nearest("zzz", ["packages", "debs"]), None);
         assert_eq!(nearest("jars", ["vars"]), None);

@@ -41,8 +41,8 @@ pub(super) struct Options {
 
 pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     if options.key.is_some() && !env.trusted()?.is_on() {
-        let mistake = Diagnostic::nowhere("what is here cannot be signed: this node trusts no key");
-        let hint = "name the key by `--trusted-key`, in the run before as well: what is signed must have come from what is signed";
+        let mistake = Diagnostic::nowhere("the layers cannot be signed: this node has no trusted keys");
+        let hint = "use `--trusted-key`, in the earlier run too: only packages from signed files can be signed";
         return Err(mistake.hint(hint).into());
     }
     let signer = options.key.as_deref().map(|path| unlocked(env, &options.password, path)).transpose()?;
@@ -65,11 +65,11 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
 fn table(made: &[Baked], is_shared: bool) -> String {
     let row = |baked: &Baked| {
         let place = if baked.private {
-            "this node: logins are used for it"
+            "this node: its packages need a login"
         } else if is_shared {
-            "this node and the shared place"
+            "this node and the shared store"
         } else {
-            "this node: no shared place is named"
+            "this node: no shared store is configured"
         };
         [
             baked.of.name().to_owned(),

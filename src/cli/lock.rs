@@ -55,8 +55,8 @@ pub(super) struct Options {
 
 pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     if options.node.is_of_another_runtime() {
-        let mistake = Diagnostic::nowhere("a lock is made on a node of its runtime, not for one that is elsewhere");
-        let hint = "`--role`, `--environment`, `--mode`, `--cluster-name` and `--access-mode` may be another node's";
+        let mistake = Diagnostic::nowhere("a lock is made on a node with its runtime, not for another node");
+        let hint = "`--role`, `--environment`, `--mode`, `--cluster-name` and `--access-mode` are the only facts that may differ from this node";
         return Err(mistake.hint(hint).into());
     }
     if options.check {
@@ -76,8 +76,8 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let section = resolve(env, profile, facts, before.as_ref(), &upgrade(options))?;
     let (lock, gone) = Lock::with(before.as_ref(), &name, files, section);
     for gone in gone {
-        let text = "the profile changed; lock it again where it asks for these other things";
-        env.console.stderr.print(&format!("warning: another section for {} went: {text}\n", gone.runtime));
+        let text = "the profile changed; run `nodeagent lock` again on such a node";
+        env.console.stderr.print(&format!("warning: another section for {} was removed: {text}\n", gone.runtime));
     }
     let difference = difference(before.as_ref(), &lock);
     if options.diff.is_none() && (before.as_ref() != Some(&lock) || !path.exists()) {
@@ -105,18 +105,18 @@ fn place(env: &Env, profile: &Profile, options: &Options) -> Result<PathBuf, Com
         return Ok(output.clone());
     }
     let no_place = |why: &str, hint: String| {
-        let mistake = Diagnostic::nowhere(format!("there is no place beside the profile `{}`: {why}", profile.name));
+        let mistake = Diagnostic::nowhere(format!("the lock cannot be beside the profile `{}`: {why}", profile.name));
         CommandError::from(mistake.hint(hint))
     };
     let Some(path) = &profile.path else {
-        let hint = "name a file with `--output`; `run --lock FILE` reads it from there";
-        return Err(no_place("it is built into the program", hint.to_owned()));
+        let hint = "use `--output FILE`; `run --lock FILE` reads the lock from there";
+        return Err(no_place("the profile is built into nodeagent", hint.to_owned()));
     };
     let (store, beside) = (env.filestore()?, path.with_extension("lock"));
     let writes = !options.check && options.diff.is_none();
     if writes && store.is_remote(&beside) {
-        let hint = format!("name a file with `--output`, and copy it to `{}`", store.shown(&beside));
-        return Err(no_place("the file store is reached over the network", hint));
+        let hint = format!("use `--output FILE`, and copy the file to `{}`", store.shown(&beside));
+        return Err(no_place("the file store is remote", hint));
     }
     Ok(beside)
 }
@@ -148,7 +148,7 @@ fn read(path: &Path) -> Result<Option<LockFile>, CommandError> {
 
 fn not_there(label: &str) -> CommandError {
     let mistake = Diagnostic::nowhere(format!("there is no lock `{label}`"));
-    mistake.hint("`nodeagent lock --profile NAME` makes one, on a node of the runtime").into()
+    mistake.hint("run `nodeagent lock --profile NAME` on a node with the runtime").into()
 }
 
 fn resolve(
@@ -179,10 +179,10 @@ fn check(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let file = file.map_or_else(|| Err(not_there(&env.filestore()?.shown(&path))), Ok)?;
     let mut reasons = file.lock.changed_files(&profile.files);
     if file.lock.profile != profile.name {
-        reasons.push(format!("it is for the profile `{}`", file.lock.profile));
+        reasons.push(format!("the lock is for the profile `{}`", file.lock.profile));
     }
     if file.lock.sections.is_empty() {
-        reasons.push("it has no section".to_owned());
+        reasons.push("the lock has no section".to_owned());
     }
     let store = env.filestore()?;
     for section in &file.lock.sections {
@@ -200,12 +200,14 @@ fn check(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     reasons.dedup();
     if reasons.is_empty() {
         let sections = crate::report::text::counted(file.lock.sections.len(), "section");
-        env.console.stderr.print(&format!("the lock {} fits: serial {}, {sections}\n", file.label, file.lock.serial));
+        env.console
+            .stderr
+            .print(&format!("the lock {} matches: serial {}, {sections}\n", file.label, file.lock.serial));
         return Ok(Exit::Done);
     }
     let drift = file.drift(reasons);
     let hint =
-        format!("look at what changed, then run `nodeagent lock --profile {}` on a node of the runtime", profile.name);
+        format!("review the changes, then run `nodeagent lock --profile {}` on a node with the runtime", profile.name);
     Err(Diagnostic::nowhere(drift.to_string()).causes(drift.reasons).hint(hint).into())
 }
 
@@ -220,10 +222,10 @@ fn changed_assets(profile: &Profile, inventory: &Inventory, section: &Section) -
         };
         let path = &named.file.path;
         match (section.asset(path), found.asset.bytes()) {
-            (None, _) => reasons.push(format!("the file `{path}` is not in it")),
+            (None, _) => reasons.push(format!("the file `{path}` is not in the lock")),
             (_, Err(error)) => reasons.push(format!("the file `{path}` could not be read: {error}")),
             (Some(locked), Ok(bytes)) if Digest::sha256(&bytes) != locked.sha256 => {
-                reasons.push(format!("the file `{path}` was changed since"));
+                reasons.push(format!("the file `{path}` has changed"));
             }
             _ => {}
         }

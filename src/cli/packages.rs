@@ -28,7 +28,7 @@ pub(super) fn work_on<T>(
     profile.sections.secrets = Secrets { withheld, logins, ..Secrets::default() };
     let (events, _, _) = observers(&env.console, None);
     let logs = tempfile::Builder::new().prefix("nodeagent-").tempdir();
-    let logs = logs.map_err(|error| failed(format!("there is no folder for logs: {error}")))?;
+    let logs = logs.map_err(|error| failed(format!("the folder for logs could not be created: {error}")))?;
     let job = Arc::new(Job {
         run: run_id(Timestamp::now(), std::process::id()),
         profile,

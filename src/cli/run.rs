@@ -156,7 +156,8 @@ fn refused(run: String, profile: &str, facts: &NodeFacts, stopped: &CommandError
 /// A folder for the logs of programs that only this user can write to, if the run has no folder of its own.
 fn private_folder() -> Result<PathBuf, CommandError> {
     let made = tempfile::Builder::new().prefix("nodeagent-").tempdir();
-    made.map(tempfile::TempDir::keep).map_err(|error| failed(format!("there is no folder for logs: {error}")))
+    made.map(tempfile::TempDir::keep)
+        .map_err(|error| failed(format!("the folder for logs could not be created: {error}")))
 }
 
 /// A name that distinguishes this node's report from those of other nodes.

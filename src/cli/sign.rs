@@ -56,7 +56,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     match (&options.generate, &options.key) {
         (Some(path), _) => generate(env, options, path),
         (None, Some(key)) => sign(env, options, key),
-        (None, None) => Err(Diagnostic::nowhere("no key was named").hint("name the secret key with `--key`").into()),
+        (None, None) => Err(Diagnostic::nowhere("no key is given").hint("use `--key FILE`").into()),
     }
 }
 
@@ -64,8 +64,8 @@ fn generate(env: &Env, options: &Options, path: &Path) -> Result<Exit, CommandEr
     let public_path = PathBuf::from(format!("{}.pub", path.display()));
     for path in [path, &public_path] {
         if path.symlink_metadata().is_ok() {
-            let mistake = Diagnostic::nowhere(format!("`{}` is there already", path.display()));
-            return Err(mistake.hint("name another path: a key that is written over cannot be restored").into());
+            let mistake = Diagnostic::nowhere(format!("`{}` exists already", path.display()));
+            return Err(mistake.hint("use another path: an overwritten key cannot be recovered").into());
         }
     }
     let password = if options.no_password { None } else { Some(options.password.choose(env)?) };
@@ -80,7 +80,7 @@ fn generate(env: &Env, options: &Options, path: &Path) -> Result<Exit, CommandEr
         }));
     }
     env.console.stderr.print(&format!(
-        "`{}` signs: keep it to yourself; `{}` checks: its key is\n",
+        "secret key: `{}` (keep it private); public key: `{}`:\n",
         path.display(),
         public_path.display()
     ));
@@ -89,7 +89,7 @@ fn generate(env: &Env, options: &Options, path: &Path) -> Result<Exit, CommandEr
 
 fn sign(env: &Env, options: &Options, key_path: &Path) -> Result<Exit, CommandError> {
     if options.path.is_some() && options.files.len() > 1 {
-        let mistake = Diagnostic::nowhere("`--for` names one path, and there are several files");
+        let mistake = Diagnostic::nowhere("`--for` needs exactly one file");
         return Err(mistake.hint("sign each file by itself").into());
     }
     let key = unlocked(env, &options.password, key_path)?;
@@ -125,14 +125,14 @@ fn signed_name(file: &Path, path: Option<&str>) -> Result<String, CommandError> 
         return Ok(name.to_owned());
     }
     let mistake = Diagnostic::nowhere(format!("`{}` cannot be signed for `{name}`", file.display()));
-    Err(mistake.hint("name a path of the file store that ends in the file's own name").into())
+    Err(mistake.hint("use a path in the file store that ends with the file's own name").into())
 }
 
 /// Reads a secret key and asks for its password if it has one.
 pub(super) fn unlocked(env: &Env, password: &PasswordOptions, path: &Path) -> Result<SecretKey, CommandError> {
     let bytes = read_bounded(path, MOST_KEY).map_err(|error| {
         let mistake = Diagnostic::nowhere(format!("the key `{}` could not be read: {error}", path.display()));
-        CommandError::from(mistake.hint("check the path; `nodeagent sign --generate PATH` makes a key"))
+        CommandError::from(mistake.hint("check the path; `nodeagent sign --generate PATH` creates a key"))
     })?;
     let locked = LockedKey::parse(bytes).map_err(|error| unusable(path, error))?;
     let password = if locked.has_password() { Some(password.ask(env)?) } else { None };

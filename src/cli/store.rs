@@ -87,9 +87,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
         Options::Push(answer) => {
             told("published", &env.block_on(store.push())?.map_err(|error| stopped(&error))?, answer)
         }
-        Options::Pull(answer) => {
-            told("taken over", &env.block_on(store.pull())?.map_err(|error| stopped(&error))?, answer)
-        }
+        Options::Pull(answer) => told("copied", &env.block_on(store.pull())?.map_err(|error| stopped(&error))?, answer),
     }
 }
 
@@ -135,8 +133,8 @@ fn verify(verdict: &VerifyReport, answer: &Answer) -> Result<Exit, CommandError>
         }))?;
     } else {
         let mut lines = vec![sound(verdict)];
-        lines.extend(verdict.damaged.iter().map(|name| format!("damaged, and removed: {name}")));
-        lines.extend(verdict.foreign.iter().map(|name| format!("not of the store: {name}")));
+        lines.extend(verdict.damaged.iter().map(|name| format!("damaged and removed: {name}")));
+        lines.extend(verdict.foreign.iter().map(|name| format!("not part of the store: {name}")));
         print(&crate::report::text::lines(lines.iter().map(|line| crate::report::text::clean(line))))?;
     }
     Ok(if verdict.damaged.is_empty() { Exit::Done } else { Exit::Failed })
@@ -163,8 +161,8 @@ fn told(verb: &str, done: &MaintenanceReport, answer: &Answer) -> Result<Exit, C
 fn sound(verdict: &VerifyReport) -> String {
     let size = bytes(verdict.sound.bytes);
     match verdict.sound.objects {
-        1 => format!("1 object ({size}) is what its name says"),
-        count => format!("{count} objects ({size}) are what their names say"),
+        1 => format!("1 object ({size}) matches its digest"),
+        count => format!("{count} objects ({size}) match their digests"),
     }
 }
 

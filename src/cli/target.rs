@@ -183,7 +183,7 @@ pub(super) fn load_locked(
     if file.is_none()
         && let Err(why) = env.trusted()?.check_absence(&serial_of(&profile.name))
     {
-        let missing = format!("the lock of the profile `{}` does not count: {why}", profile.name);
+        let missing = format!("the lock of the profile `{}` is not trusted: {why}", profile.name);
         return Err(Diagnostic::nowhere(missing).hint(why.hint("the lock")).into());
     }
     if file.is_none() && options.locked {
@@ -214,7 +214,7 @@ fn believe(trusted: &Trusted, file: &LockFile) -> Result<(), CommandError> {
     }
     trusted
         .check_serial(&serial_of(&lock.profile), Some(lock.serial))
-        .map_err(|why| Diagnostic::nowhere(format!("`{label}` does not count: {why}")).hint(why.hint(label)))?;
+        .map_err(|why| Diagnostic::nowhere(format!("`{label}` is not trusted: {why}")).hint(why.hint(label)))?;
     lock.digests().for_each(|digest| trusted.digests().add(digest.clone(), label));
     trusted.packages_are_locked();
     Ok(())

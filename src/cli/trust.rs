@@ -1,8 +1,7 @@
 //! The trust settings, from the options and the node's file.
 //!
 //! `--trusted-key` chooses among the keys in /etc/nodeagent.toml and cannot add any. A user who can set options but
-//! cannot
-//! write below /etc therefore cannot make the node trust another key.
+//! cannot write below /etc therefore cannot make the node trust another key.
 
 use std::path::Path;
 
@@ -25,7 +24,7 @@ pub(super) fn key(text: &str) -> Result<PublicKey, String> {
         return PublicKey::parse(text).map_err(said);
     }
     let bytes = read_bounded(Path::new(text), MOST_KEY).map_err(|error| {
-        format!("it is neither a key (56 characters that begin with `RW`) nor a file of one: {error}")
+        format!("it is neither a key (56 characters that begin with `RW`) nor a file with a key: {error}")
     })?;
     PublicKey::parse(&String::from_utf8_lossy(&bytes)).map_err(said)
 }
@@ -34,17 +33,16 @@ pub(super) fn key(text: &str) -> Result<PublicKey, String> {
 pub(super) fn trusted(given: &[PublicKey], node: &NodeFile, root: &Path) -> Result<Trusted, CommandError> {
     let foreign = given.iter().find(|key| !node.trusted_keys.is_empty() && !node.trusted_keys.contains(key));
     if let Some(key) = foreign {
-        let message = format!("the key {} of `--trusted-key` is not among those of /etc/nodeagent.toml", key.id());
-        let hint =
-            "the node's file says whom the node trusts, and an option may only choose among them: add the key there";
+        let message = format!("the key {} of `--trusted-key` is not in /etc/nodeagent.toml", key.id());
+        let hint = "`--trusted-key` can only choose among the keys in that file: add the key there";
         return Err(Diagnostic::nowhere(message).hint(hint).into());
     }
     let keys = TrustedKeys::new(if given.is_empty() { node.trusted_keys.clone() } else { given.to_vec() });
     if keys.is_empty() {
         if node.minimum_serial > 0 {
             let mistake =
-                Diagnostic::nowhere("`minimum-serial` in /etc/nodeagent.toml says nothing without trusted keys");
-            return Err(mistake.hint("add `trusted-keys`: a serial that nobody signed can be anything").into());
+                Diagnostic::nowhere("`minimum-serial` in /etc/nodeagent.toml has no effect without trusted keys");
+            return Err(mistake.hint("add `trusted-keys`: only a signed serial can be relied on").into());
         }
         return Ok(Trusted::default());
     }

@@ -33,8 +33,8 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let keys =
         if options.keys.is_empty() { env.trusted()?.keys().clone() } else { TrustedKeys::new(options.keys.clone()) };
     if keys.is_empty() {
-        let mistake = Diagnostic::nowhere("there is no key to check with");
-        return Err(mistake.hint("name one with `--key`, or in `trusted-keys` of /etc/nodeagent.toml").into());
+        let mistake = Diagnostic::nowhere("there is no public key");
+        return Err(mistake.hint("use `--key`, or set `trusted-keys` in /etc/nodeagent.toml").into());
     }
     let found: Vec<(&PathBuf, Result<Signed, Distrust>)> =
         options.files.iter().map(|file| (file, check(&keys, file))).collect();
@@ -52,7 +52,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let mistakes: Vec<Diagnostic> = mistakes
         .map(|(file, why)| {
             let file = file.display().to_string();
-            Diagnostic::nowhere(format!("`{file}` does not count: {why}")).hint(why.hint(&file))
+            Diagnostic::nowhere(format!("`{file}` is not trusted: {why}")).hint(why.hint(&file))
         })
         .collect();
     if mistakes.is_empty() { Ok(Exit::Done) } else { Err(CommandError::Mistakes(mistakes)) }

@@ -43,8 +43,8 @@ impl FileStoreAddress {
             Some(path) => path,
             None if text.contains(":/") => {
                 return wrong(
-                    "is not a file store that nodeagent can read",
-                    "name a folder, `dbfs:/…`, `/Volumes/…`, `/Workspace/…` or `https://…`",
+                    "is not a supported file store",
+                    "use a folder, `dbfs:/…`, `/Volumes/…`, `/Workspace/…` or `https://…`",
                 );
             }
             None => text,
@@ -56,13 +56,13 @@ impl FileStoreAddress {
             return Ok(None);
         }
         if !path.starts_with('/') || path.split('/').any(|part| part == "..") {
-            return wrong("is not a whole path", "begin it with `dbfs:/`, without `..`");
+            return wrong("is not an absolute path", "start it with `dbfs:/` and do not use `..`");
         }
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         let path = if parts.is_empty() { String::new() } else { format!("/{}", parts.join("/")) };
         if is_below("/Volumes") {
             if path.split('/').count() < 5 {
-                return wrong("is not a folder of a Volume", "write it as `/Volumes/CATALOG/SCHEMA/VOLUME/…`");
+                return wrong("is not a folder in a Volume", "write it as `/Volumes/CATALOG/SCHEMA/VOLUME/…`");
             }
             return Ok(Some(Self::Volume(path)));
         }
@@ -77,13 +77,13 @@ impl FileStoreAddress {
         if url.password().is_some() || !url.username().is_empty() {
             let shown = format!("{}://…@{}", url.scheme(), url.host_str().unwrap_or_default());
             let why = "holds a user name or password";
-            return Err(AddressError { text: shown, why, hint: "an address is shown in reports; leave them out" });
+            return Err(AddressError { text: shown, why, hint: "remove them: addresses appear in reports" });
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return wrong("has a query", "name a folder of a web server that needs none");
+            return wrong("has a query", "use the address of a folder, without a query");
         }
         if url.scheme() == "http" && !is_loopback(&url) {
-            return wrong("is read in plain text, which anybody on the way could change", "write it with https");
+            return wrong("uses plain http, so anyone on the network could change the files", "use https");
         }
         let folder = format!("{}/", url.path().trim_end_matches('/'));
         url.set_path(&folder);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_is_told_by_its_beginning() {
+    fn the_prefix_decides_the_kind_of_address() {
         assert_eq!(parsed("dbfs:/FileStore//x/"), "Dbfs(\"/FileStore/x\") dbfs:/FileStore/x");
         assert_eq!(parsed("dbfs:/Volumes/a/b/c"), "Volume(\"/Volumes/a/b/c\") /Volumes/a/b/c");
         assert_eq!(parsed("/Workspace/Shared"), "Workspace(\"/Workspace/Shared\") /Workspace/Shared");
@@ -140,9 +140,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_store_is_refused_with_a_reason() {
+    fn invalid_addresses_are_refused_with_a_reason() {
         assert!(parsed("s3://bucket/x").contains("is not a file store"));
-        assert!(parsed("/Volumes/a/b").contains("not a folder of a Volume"));
+        assert!(parsed("/Volumes/a/b").contains("not a folder in a Volume"));
         assert!(parsed("dbfs:/a/../b").contains("not a whole path"));
         assert!(parsed("dbfs:a").contains("not a whole path"));
         assert!(parsed("http://files.example.org/").contains("plain text"));
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_platform_mounts_all_but_the_web() {
+    fn the_platform_mounts_all_kinds_except_web_servers() {
         let mounted = |text: &str| FileStoreAddress::parse(text).expect("sound").expect("no folder").mounted();
         assert_eq!(mounted("dbfs:/FileStore"), Some("/dbfs/FileStore".into()));
         assert_eq!(mounted("/Volumes/a/b/c"), Some("/Volumes/a/b/c".into()));

@@ -18,7 +18,7 @@ pub enum FileStoreError {
         error: CloudError,
     },
     /// The file exceeds the limit of the API, or of files in a profile.
-    #[error("`{what}` has {size} bytes, and at most {most} are read from there over the network")]
+    #[error("`{what}` has {size} bytes; the limit over the network is {most}")]
     TooLarge {
         /// The file.
         what: String,
@@ -38,7 +38,7 @@ pub enum FileStoreError {
         received: u64,
     },
     /// The file was written while it was read.
-    #[error("`{0}` was changed while it was read")]
+    #[error("`{0}` changed while it was read")]
     Changed(String),
     /// A path outside the file store.
     #[error("`{0}` is not a path in the file store")]
@@ -63,18 +63,17 @@ impl FileStoreError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Refused { error, .. } => error.hint.clone().or_else(|| match error.kind {
-                CloudErrorKind::NotConfigured => Some(
-                    "set `DATABRICKS_HOST` and a way to log in, or name a file store that is a folder of this node"
-                        .into(),
-                ),
-                CloudErrorKind::Denied => {
-                    Some("ask for READ on the folder for the identity that the node acts as".into())
+                CloudErrorKind::NotConfigured => {
+                    Some("set `DATABRICKS_HOST` and credentials, or use a local folder as the file store".into())
                 }
+                CloudErrorKind::Denied => Some("ask for READ permission on the folder for the node's identity".into()),
                 _ => None,
             }),
             Self::TooLarge { .. } => Some("keep large files in a Volume".into()),
-            Self::WrongSize { .. } | Self::Changed(_) => Some("run nodeagent again when nobody writes the file".into()),
-            Self::Outside(_) => Some("name a file below the profile's folder, without `..`".into()),
+            Self::WrongSize { .. } | Self::Changed(_) => {
+                Some("run nodeagent again when the file is no longer being written".into())
+            }
+            Self::Outside(_) => Some("use a path below the profile's folder, without `..`".into()),
             Self::Disk(error) => error.hint(),
         }
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::remote_client::RemoteEntry;
+use super::remote_entry::RemoteEntry;
 use crate::{
     digest::Digest,
     fs::{self, Attributes, FsError},
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_that_is_none_knows_nothing() {
+    fn a_damaged_index_is_empty() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         fs::replace(&temp.path().join("index"), b"{", Attributes::default()).expect("written");
         assert!(Index::read(&temp.path().join("index")).0.is_empty());

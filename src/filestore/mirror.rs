@@ -11,10 +11,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::runtime::Handle;
 
 use super::{
-    FileStoreAddress, FileStoreError,
-    index::Index,
-    remote_client::{RemoteClient, RemoteEntry},
-    transfer,
+    FileStoreAddress, FileStoreError, index::Index, remote_client::RemoteClient, remote_entry::RemoteEntry, transfer,
 };
 use crate::{cloud::Clouds, digest::Digest, fs};
 
@@ -43,8 +40,7 @@ impl fmt::Debug for Mirror {
 
 impl Mirror {
     /// Opens the mirror of a file store below the agent's cache and lists its top folders. If the cache cannot be
-    /// written, as
-    /// on a laptop, the mirror is in a temporary folder.
+    /// written, as on a laptop, the mirror is in a temporary folder.
     ///
     /// The methods block on the network. Call them in a blocking thread, not in a task of the async runtime.
     ///
@@ -105,8 +101,7 @@ impl Mirror {
     }
 
     /// Fetches a file into the mirror, unless it is there with the same version. Returns whether the file exists. A
-    /// path
-    /// outside the mirror is checked on the node.
+    /// path outside the mirror is checked on the node.
     ///
     /// # Errors
     /// When the file store does not answer or refuses the file. An older copy in the mirror is not used then.
@@ -169,11 +164,11 @@ impl Mirror {
     }
 
     async fn bring_now(&self, file: &str) -> Result<bool, FileStoreError> {
-        if let Some(&known) = self.brought.lock().expect("nobody panics with it").get(file) {
+        if let Some(&known) = self.brought.lock().expect("no thread panics while it holds the lock").get(file) {
             return Ok(known);
         }
         let is_there = self.refresh(file).await?;
-        self.brought.lock().expect("nobody panics with it").insert(file.to_owned(), is_there);
+        self.brought.lock().expect("no thread panics while it holds the lock").insert(file.to_owned(), is_there);
         Ok(is_there)
     }
 
@@ -182,25 +177,29 @@ impl Mirror {
         // A file that changed while it was read is read once more.
         for last in [false, true] {
             let Some(entry) = self.entry(file).await? else {
-                self.index.lock().expect("nobody panics with it").remove(file);
+                self.index.lock().expect("no thread panics while it holds the lock").remove(file);
                 if copy.is_file() {
                     fs::remove(&copy)?;
                 }
                 return Ok(false);
             };
-            if self.index.lock().expect("nobody panics with it").is_fresh(file, &entry, &copy) {
+            if self.index.lock().expect("no thread panics while it holds the lock").is_fresh(file, &entry, &copy) {
                 return Ok(true);
             }
             match transfer::fetch(&self.client, file, &entry, &copy, &self.folder.join(PIECES)).await {
                 Ok(digest) => {
-                    let mut index = self.index.lock().expect("nobody panics with it");
+                    let mut index = self.index.lock().expect("no thread panics while it holds the lock");
                     index.insert(file, &entry, &copy, &digest);
                     index.write(&self.folder.with_extension("json"))?;
                     return Ok(true);
                 }
-                Err(FileStoreError::Changed(_)) if !last => self.listed.lock().expect("nobody panics with it").clear(),
+                Err(FileStoreError::Changed(_)) if !last => {
+                    self.listed.lock().expect("no thread panics while it holds the lock").clear()
+                }
                 // The listing was older than the removal of the file.
-                Err(error) if error.is_absent() && !last => self.listed.lock().expect("nobody panics with it").clear(),
+                Err(error) if error.is_absent() && !last => {
+                    self.listed.lock().expect("no thread panics while it holds the lock").clear()
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -217,11 +216,14 @@ impl Mirror {
     }
 
     async fn list(&self, folder: &str) -> Result<Option<Arc<Vec<RemoteEntry>>>, FileStoreError> {
-        if let Some(known) = self.listed.lock().expect("nobody panics with it").get(folder) {
+        if let Some(known) = self.listed.lock().expect("no thread panics while it holds the lock").get(folder) {
             return Ok(Some(Arc::clone(known)));
         }
         let Some(entries) = self.client.list(folder).await?.map(Arc::new) else { return Ok(None) };
-        self.listed.lock().expect("nobody panics with it").insert(folder.to_owned(), Arc::clone(&entries));
+        self.listed
+            .lock()
+            .expect("no thread panics while it holds the lock")
+            .insert(folder.to_owned(), Arc::clone(&entries));
         Ok(Some(entries))
     }
 

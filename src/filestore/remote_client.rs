@@ -5,11 +5,14 @@
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use jiff::{Timestamp, fmt::rfc2822};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::{FileStoreAddress, FileStoreError};
+use super::{
+    FileStoreAddress, FileStoreError,
+    http_range::{as_date, is_strong, malformed, part_of, ranged},
+    remote_entry::{DbfsFile, DbfsFolder, DbfsPage, RemoteEntry, VolumePage, WorkspaceFolder},
+};
 use crate::{
     cloud::{CloudError, CloudErrorKind, Clouds, PageLimit},
     http::{Answer, Request, RetryPolicy},
@@ -33,16 +36,6 @@ const PATIENT: RetryPolicy = RetryPolicy {
     statuses: &[429, 500, 502, 503, 504],
     first: Duration::from_millis(300),
 };
-
-/// A file or folder of a listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RemoteEntry {
-    pub(super) name: String,
-    pub(super) is_folder: bool,
-    pub(super) size: Option<u64>,
-    /// Changes when the file changes.
-    pub(super) version: Option<String>,
-}
 
 /// A client for one remote file store.
 pub(super) struct RemoteClient {
@@ -246,9 +239,9 @@ impl RemoteClient {
                 let to = answer.header("location").and_then(|to| to.split('?').next()).unwrap_or_default();
                 let error = CloudError::new(
                     CloudErrorKind::Invalid,
-                    "the server answers with a redirect, which is not followed",
+                    "the server answered with a redirect, which is not followed",
                 );
-                return Err(error.said(&format!("to {to}")).hint("name the address that it leads to"));
+                return Err(error.said(&format!("to {to}")).hint("use the address that it leads to"));
             }
             401 | 403 => CloudErrorKind::Denied,
             404 | 410 => CloudErrorKind::Absent,
@@ -266,41 +259,7 @@ impl RemoteClient {
 }
 
 fn changed() -> CloudError {
-    CloudError::new(CloudErrorKind::Changed, "the file was changed while it was read")
-}
-
-fn malformed(message: &str) -> CloudError {
-    CloudError::new(CloudErrorKind::Malformed, message)
-}
-
-fn ranged(request: Request, part: Option<(u64, u64)>) -> Request {
-    match part {
-        Some((from, length)) => request.header("range", &format!("bytes={from}-{}", from + length - 1)),
-        None => request,
-    }
-}
-
-/// Whether the version identifies the content (RFC 9110, 8.8.1 and 8.8.2.2): a strong ETag, or a modification time in
-/// the past at the time of the answer.
-fn is_strong(version: &str, answer: &Answer) -> bool {
-    let date = |text: &str| rfc2822::parse(text).ok().map(|date| date.timestamp());
-    match (date(version), answer.header("date").and_then(date)) {
-        (Some(modified), Some(now)) => modified < now,
-        (Some(_), None) => false,
-        (None, _) => version.starts_with('"'),
-    }
-}
-
-/// The body of an answer, which must be the requested range. A server may send the whole file instead.
-fn part_of(answer: Answer, part: Option<(u64, u64)>) -> Result<Vec<u8>, CloudError> {
-    let Some((from, _)) = part else { return Ok(answer.into_body()) };
-    let begins =
-        answer.header("content-range").and_then(|range| range.strip_prefix("bytes ")?.split('-').next()?.parse().ok());
-    if answer.status == 206 && begins == Some(from) {
-        Ok(answer.into_body())
-    } else {
-        Err(malformed("the server did not send the part of the file that was asked for"))
-    }
+    CloudError::new(CloudErrorKind::Changed, "the file changed while it was read")
 }
 
 /// A path in a file store. An empty path is the file store itself.
@@ -325,121 +284,15 @@ fn web(root: &Url, file: &str) -> Url {
     url
 }
 
-/// The modification time as an HTTP date, in whole seconds.
-fn as_date(milliseconds: &str) -> Option<String> {
-    let time = Timestamp::from_millisecond(milliseconds.parse().ok()?).ok()?;
-    rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&time).ok()
-}
-
-#[derive(Deserialize)]
-struct DbfsFolder {
-    #[serde(default)]
-    files: Vec<DbfsFile>,
-}
-
-#[derive(Deserialize)]
-struct DbfsFile {
-    path: String,
-    is_dir: bool,
-    #[serde(default)]
-    file_size: u64,
-    modification_time: Option<i64>,
-}
-
-#[derive(Deserialize)]
-struct DbfsPage {
-    #[serde(default)]
-    data: String,
-}
-
-#[derive(Deserialize)]
-struct VolumePage {
-    #[serde(default)]
-    contents: Vec<VolumeFile>,
-    next_page_token: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct VolumeFile {
-    path: String,
-    #[serde(default)]
-    is_directory: bool,
-    file_size: Option<u64>,
-    last_modified: Option<i64>,
-}
-
-#[derive(Deserialize)]
-struct WorkspaceFolder {
-    #[serde(default)]
-    objects: Vec<WorkspaceObject>,
-}
-
-#[derive(Deserialize)]
-struct WorkspaceObject {
-    path: String,
-    object_type: String,
-    size: Option<u64>,
-    modified_at: Option<i64>,
-}
-
-fn last(path: &str) -> String {
-    path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
-}
-
-impl From<DbfsFile> for RemoteEntry {
-    fn from(file: DbfsFile) -> Self {
-        let version = file.modification_time.map(|time| time.to_string());
-        Self { name: last(&file.path), is_folder: file.is_dir, size: Some(file.file_size), version }
-    }
-}
-
-impl From<VolumeFile> for RemoteEntry {
-    fn from(file: VolumeFile) -> Self {
-        let version = file.last_modified.map(|time| time.to_string());
-        Self { name: last(&file.path), is_folder: file.is_directory, size: file.file_size, version }
-    }
-}
-
-impl RemoteEntry {
-    /// Notebooks and other objects are not files.
-    fn of_workspace(object: &WorkspaceObject) -> Option<Self> {
-        let is_folder = match object.object_type.as_str() {
-            "DIRECTORY" | "REPO" => true,
-            "FILE" => false,
-            _ => return None,
-        };
-        let version = object.modified_at.map(|time| time.to_string());
-        Some(Self { name: last(&object.path), is_folder, size: object.size, version })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_put_together_without_losing_or_doubling_a_slash() {
+    fn paths_are_joined_with_exactly_one_slash() {
         assert_eq!([below("", ""), below("/a", ""), below("/a", "b/c"), below("", "b")], ["/", "/a", "/a/b/c", "/b"]);
         assert_eq!([inner("/Workspace/Shared/x"), inner("/Workspace")], ["/Shared/x", "/"]);
         let root = Url::parse("https://h/store/").expect("an address");
         assert_eq!(web(&root, "a b/c%2F.toml").as_str(), "https://h/store/a%20b/c%252F.toml");
-    }
-
-    #[test]
-    fn a_time_becomes_a_date_of_http() {
-        assert_eq!(as_date("1760000000999").as_deref(), Some("Thu, 09 Oct 2025 08:53:20 GMT"));
-        assert_eq!(as_date("\"a-tag\""), None);
-    }
-
-    #[test]
-    fn a_notebook_is_not_a_file() {
-        let object = |kind: &str| WorkspaceObject {
-            path: "/Shared/x".into(),
-            object_type: kind.into(),
-            size: None,
-            modified_at: None,
-        };
-        assert_eq!(RemoteEntry::of_workspace(&object("NOTEBOOK")), None);
-        assert_eq!(RemoteEntry::of_workspace(&object("FILE")).map(|entry| entry.name), Some("x".into()));
     }
 }

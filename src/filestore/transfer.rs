@@ -8,10 +8,7 @@ use std::{
 
 use futures::{StreamExt as _, stream};
 
-use super::{
-    FileStoreError,
-    remote_client::{RemoteClient, RemoteEntry},
-};
+use super::{FileStoreError, remote_client::RemoteClient, remote_entry::RemoteEntry};
 use crate::{
     digest::{Digest, Hasher},
     fs::{self, Attributes, PartialFile},

@@ -14,9 +14,9 @@ macro_rules! pattern {
     };
 }
 
-pattern!(/// A profile's own name.
+pattern!(/// The name of a profile.
     is_profile, r"^[a-z0-9][a-z0-9-]{0,62}$");
-pattern!(/// A Debian package name, with an architecture or not: Debian policy 5.6.1.
+pattern!(/// A Debian package name with an optional architecture: Debian policy 5.6.1.
     is_apt, r"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?$");
 pattern!(/// A Debian version: Debian policy 5.6.12.
     is_apt_version, r"^([0-9]+:)?[0-9A-Za-z][0-9A-Za-z.+~-]*$");
@@ -24,27 +24,27 @@ pattern!(/// An R package name: Writing R Extensions 1.1.1.
     is_r, r"^[A-Za-z][A-Za-z0-9.]*[A-Za-z0-9]$");
 pattern!(/// An R package version.
     is_r_version, r"^[0-9]+([.-][0-9]+)+$");
-pattern!(/// A distribution's name, normalised as PEP 503 does.
+pattern!(/// The name of a Python distribution, normalised by PEP 503.
     is_distribution, r"^[a-z0-9]+(-[a-z0-9]+)*$");
-pattern!(/// A version of a distribution: PEP 440, loosely, for those of the operating system.
+pattern!(/// The version of a Python distribution: like PEP 440, but also accepts versions of the operating system's packages.
     is_python_version, r"^[0-9A-Za-z][0-9A-Za-z.+!_-]*$");
-pattern!(/// A module name that can be imported.
+pattern!(/// The name of a Python module.
     is_module, r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$");
 pattern!(/// A Linux user name: useradd(8).
     is_user, r"^[a-z_][a-z0-9_.-]{0,31}\$?$");
 pattern!(/// A file name without a path, for sources, keys and profile.d.
     is_file_name, r"^[A-Za-z0-9][A-Za-z0-9_.-]*$");
-pattern!(/// A business unit, as the names of clusters have it.
+pattern!(/// A business unit, as in cluster names.
     is_unit, r"^[A-Za-z][A-Za-z0-9_]*$");
-pattern!(/// An environment variable.
+pattern!(/// The name of an environment variable.
     is_variable, r"^[A-Za-z_][A-Za-z0-9_]*$");
-pattern!(/// A scope or key of secrets: what Databricks allows, but for a leading dot or dash.
+pattern!(/// A scope or key of secrets: as in Databricks, but without a leading dot or dash.
     is_secret, r"^[A-Za-z0-9_@][A-Za-z0-9_.@-]{0,127}$");
-pattern!(/// A server's name, as netrc names one.
+pattern!(/// A server name in a netrc file.
     is_host, r"^[A-Za-z0-9][A-Za-z0-9.-]*$");
-pattern!(/// A name that every reader of netrc takes for one word.
+pattern!(/// A user name that every netrc parser reads as one word.
     is_login, r"^[!$-\[\]-~][!-\[\]-~]*$");
-pattern!(/// A field of a line: no sign that could end the line, or make a remark of it.
+pattern!(/// A field of a line: no control characters, which could end the line, and no `#` at the beginning.
     is_field, r"^[^#\x00-\x1f\x7f][^\x00-\x1f\x7f]*$");
 pattern!(/// Permission bits in octal.
     is_mode, r"^0?[0-7]{3}$");
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_option_is_no_name_of_anything() {
+    fn options_are_not_valid_names() {
         for name in ["--force-yes", "-y", "", "a b", "../x", "x;y"] {
             assert!(!is_apt(name) && !is_r(name) && !is_user(name) && !is_file_name(name), "{name}");
             assert!(!is_module(name) && !is_variable(name) && !is_secret(name), "{name}");

@@ -69,8 +69,8 @@ impl SourceName {
     fn foreign(self, keys: &'static [KeySupport]) -> impl Iterator<Item = SpecError> {
         keys.iter().filter(move |(_, takers)| !takers.contains(&self)).map(move |(key, takers)| {
             let takers: Vec<String> = takers.iter().map(|taker| format!("`source = \"{}\"`", taker.name())).collect();
-            let hint = format!("leave `{key}` out, or write {}", takers.join(" or "));
-            SpecError::new(key, format!("the source `{}` has no `{key}`", self.name()), hint)
+            let hint = format!("remove `{key}`, or use {}", takers.join(" or "));
+            SpecError::new(key, format!("the source `{}` does not support `{key}`", self.name()), hint)
         })
     }
 
@@ -90,7 +90,7 @@ impl SourceName {
             AzureKeyVault => {
                 let (at, vault) = spec.vault.map_or(("scope", spec.scope), |vault| ("vault", vault));
                 let vault = key_vault(vault).ok_or_else(|| {
-                    let hint = "write its name, or its whole address: `https://NAME.vault.azure.net`";
+                    let hint = "use its name or its full address: `https://NAME.vault.azure.net`";
                     SpecError::new(at, format!("`{vault}` is not a Key Vault"), hint)
                 })?;
                 Source::KeyVault { vault }
@@ -123,11 +123,11 @@ pub(crate) fn address(place: &SecretScope, key: &str, named: SecretName<'_>) -> 
     let address = place.address(key, name, named.version);
     match &address {
         Address::Variable(variable) if !names::is_variable(variable) => {
-            let hint = "letters, digits and `_`, not beginning with a digit";
+            let hint = "use letters, digits and `_`, and begin with a letter or `_`";
             Err(SpecError::new(at, format!("`{variable}` is not a variable name"), hint))
         }
         Address::KeyVault { name, .. } if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') => {
-            let hint = "letters, digits and dashes; give the secret the `name` it has there";
+            let hint = "use letters, digits and dashes, or set `name` to the secret's name in the Key Vault";
             Err(SpecError::new(at, format!("`{name}` is not a valid name in a Key Vault"), hint))
         }
         _ => Ok(address),
@@ -137,8 +137,7 @@ pub(crate) fn address(place: &SecretScope, key: &str, named: SecretName<'_>) -> 
 /// The address of a secret, if it differs from the default address for its scope and key.
 ///
 /// Grants name a scope and a key, but the address decides which secret is read. An author who can choose another
-/// address
-/// for a granted name could read any secret.
+/// address for a granted name could read any secret.
 pub(crate) fn nonstandard_address(scope: &str, key: &str, address: &Address) -> Option<String> {
     let usual = match address {
         Address::Databricks { .. } => Some(Source::Databricks),
@@ -182,13 +181,13 @@ pub(crate) fn default_addresses(scope: &str, keys: &str) -> Vec<String> {
 /// The folder of the source `file`.
 fn folder(spec: &SecretSpec<'_>) -> Result<PathBuf, SpecError> {
     let Some(path) = spec.path else {
-        let hint = "name the folder that holds SCOPE/KEY, such as `/run/secrets`";
+        let hint = "set `path` to the folder that contains SCOPE/KEY, such as `/run/secrets`";
         return Err(SpecError::new("source", "the source `file` has no `path`".into(), hint));
     };
     let folder = PathBuf::from(path);
     if !folder.is_absolute() || path == "/" || folder.components().any(|part| part == std::path::Component::ParentDir) {
         let message = format!("`{path}` is not an absolute path");
-        return Err(SpecError::new("path", message, "begin it with `/`, without `..`"));
+        return Err(SpecError::new("path", message, "start it with `/` and do not use `..`"));
     }
     Ok(folder)
 }
@@ -224,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn scope_and_key_alone_say_where_a_secret_is_at_every_source() {
+    fn scope_and_key_determine_the_default_address_at_every_source() {
         let written = SourceName::ALL.map(|source| source.address(&spec()).expect("an address").to_string());
         insta::assert_snapshot!(written.join("\n"), @"
         databricks:family/api-token
@@ -243,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_under_another_name_or_in_another_place_is_elsewhere() {
+    fn a_secret_with_another_name_or_scope_has_a_nonstandard_address() {
         let of = |source: SourceName, spec: SecretSpec<'_>| {
             nonstandard_address("family", "api-token", &source.address(&spec).expect("an address"))
         };
@@ -259,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_named_with_its_key() {
+    fn an_invalid_value_is_reported_with_its_key() {
         let misfit = |source: SourceName, spec: SecretSpec<'_>| source.address(&spec).expect_err("it cannot be").key;
         assert_eq!(misfit(File, SecretSpec { path: None, ..spec() }), "source");
         assert_eq!(misfit(File, SecretSpec { path: Some("secrets"), ..spec() }), "path");

@@ -1,8 +1,7 @@
 //! Compares a parsed document with the JSON Schema of its grammar and reports every mistake with its location.
 //!
 //! Invalid values are removed from the table, so that the rest can be read and checked. Only the parts of JSON Schema
-//! that
-//! the raw types use are supported: object, array, scalar types, `enum`, `const`, `anyOf` and `$ref`.
+//! that the raw types use are supported: object, array, scalar types, `enum`, `const`, `anyOf` and `$ref`.
 
 use std::{borrow::Cow, ops::Range, sync::Arc};
 
@@ -133,7 +132,7 @@ impl<'a> Walk<'a> {
                 if let (false, Some(last)) = (is_whole, self.found.last_mut()) {
                     // The entry is removed because a required key is missing, so no rule checks its other keys.
                     let hint = last.hint.take().map(|hint| hint + "; ").unwrap_or_default();
-                    last.hint = Some(hint + "more about this entry may follow when that is mended");
+                    last.hint = Some(hint + "fix this first: the entry may have more mistakes");
                 }
                 is_whole
             }

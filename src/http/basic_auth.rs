@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_login_shows_nothing_of_its_password() {
+    fn debug_of_a_login_does_not_contain_its_password() {
         let prefix = UrlPrefix::parse("https://x.example/").expect("a site");
         let login = BasicAuth::new(prefix, "reader", &Secret::from("hunter2".to_owned()), "`reader`");
         let shown = format!("{login:?}");

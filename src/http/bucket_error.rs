@@ -16,7 +16,7 @@ pub enum BucketError {
     #[error("{0}")]
     Invalid(String),
     /// The identity has no permission.
-    #[error("it denies us: {0}")]
+    #[error("access denied: {0}")]
     Denied(String),
     /// Any other error.
     #[error("{0}")]
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_told_by_its_status_and_its_code() {
+    fn an_error_has_the_status_and_the_code_of_the_answer() {
         let answer = "Server returned non-2xx status code: 404 Not Found: \u{feff}<?xml version=\"1.0\"?><Error>\n<Code>NoSuchBucket</Code>";
         assert_eq!(said(answer), BucketError::Failed("404 Not Found NoSuchBucket".to_owned()));
         let bare = "Server returned non-2xx status code: 503 Service Unavailable: ";
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_not_list_or_remove_is_denied_and_the_place_has_not_failed() {
+    fn a_denied_listing_or_removal_is_an_access_error() {
         let list =
             "Server returned non-2xx status code: 403 Forbidden: <Error><Code>AuthenticationFailed</Code></Error>";
         assert_eq!(said(list), BucketError::Denied("403 Forbidden AuthenticationFailed".to_owned()));
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_make_no_sense_are_told_whole() {
+    fn an_error_in_the_settings_keeps_its_details() {
         let source = MicrosoftAzureBuilder::new().with_url("az://x/y").build().expect_err("no account is named");
         assert_eq!(invalid(&source), BucketError::Invalid("Account must be specified".to_owned()));
     }

@@ -1,8 +1,7 @@
 //! API calls: one request, one complete answer with any status, retried as the service documents it.
 //!
 //! A credential is never sent in plain text to another machine. Redirects are not followed, so an answer cannot decide
-//! which
-//! server receives a token.
+//! which server receives a token.
 
 use std::time::{Duration, Instant};
 
@@ -105,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_overloaded_server_is_asked_again_and_an_answer_is_an_answer_whatever_its_status() {
+    async fn an_overloaded_server_is_retried_and_other_statuses_are_returned() {
         let server = server(&["503 Busy", "429 Slow down\r\nretry-after: 0", "403 Forbidden"]);
         let answer =
             Client::default().call(&Request::get(server.url.clone()).retrying(PATIENT)).await.expect("an answer");
@@ -113,7 +112,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wait_beyond_the_budget_is_not_begun() {
+    async fn a_wait_longer_than_the_budget_ends_the_retries() {
         let server = server(&["429 Slow down\r\nretry-after: 3600"]);
         let answer =
             Client::default().call(&Request::get(server.url.clone()).retrying(PATIENT)).await.expect("an answer");
@@ -121,7 +120,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wait_that_no_clock_can_hold_is_no_panic() {
+    async fn a_very_large_retry_after_does_not_overflow() {
         let server = server(&["429 Slow down\r\nretry-after: 18446744073709551615"]);
         let answer =
             Client::default().call(&Request::get(server.url.clone()).retrying(PATIENT)).await.expect("an answer");
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_no_header_can_hold_is_not_left_out_in_silence() {
+    async fn a_header_with_an_invalid_value_is_an_error() {
         let server = server(&["200 OK"]);
         let request = Request::get(server.url.clone()).bearer(&Secret::new(b"two\nlines".to_vec()));
         let error = Client::default().call(&request).await.expect_err("not sent");
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_redirect_is_an_answer_and_is_not_followed() {
+    async fn calls_do_not_follow_redirects() {
         let server = server(&["302 Found\r\nlocation: http://example.org/"]);
         let answer = Client::default().call(&Request::get(server.url.clone())).await.expect("an answer");
         assert_eq!((answer.status, answer.header("location")), (302, Some("http://example.org/")));
@@ -168,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_endless_answer_is_cut_off() {
+    async fn an_answer_over_the_limit_is_an_error() {
         let server = server(&["200 OK"]);
         let error = Client::default().call(&Request::get(server.url.clone()).limit(1)).await.expect_err("too large");
         assert!(matches!(error.problem, HttpProblem::TooLarge { limit: 1 }));

@@ -50,7 +50,7 @@ impl CredentialProvider for Provider {
     async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
         let failed = |why: String| Error::Generic { store: "S3", source: why.into() };
         let text = |secret: &Secret| {
-            String::from_utf8(secret.reveal().to_vec()).map_err(|_| failed("a key is no text".to_owned()))
+            String::from_utf8(secret.reveal().to_vec()).map_err(|_| failed("a key is not UTF-8 text".to_owned()))
         };
         let keys = (self.0)().await.map_err(failed)?;
         let token = keys.token.as_ref().map(text).transpose()?;

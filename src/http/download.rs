@@ -178,7 +178,7 @@ mod tests {
     use crate::test_server::{TestServer, ok};
 
     #[tokio::test]
-    async fn a_download_may_present_itself_under_another_name() {
+    async fn a_download_can_set_the_user_agent() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let server = TestServer::start(|_, _| ok("{}"));
         let wanted = Download { url: server.url.clone(), to: temp.path().join("x"), size: None, digest: None };

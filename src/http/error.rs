@@ -130,21 +130,20 @@ impl HttpError {
         match &self.problem {
             HttpProblem::Status(status @ (401 | 403)) => Some(login_hint(*status, &self.url, self.login.as_deref())),
             HttpProblem::Status(404) => Some("check the address".into()),
-            HttpProblem::Untrusted(_) => Some(
-                "the server's certificate is not trusted here; add the authority to the node's CA certificates".into(),
-            ),
+            HttpProblem::Untrusted(_) => {
+                Some("the server's certificate is not trusted; add its authority to the node's CA certificates".into())
+            }
             HttpProblem::Connection(_) | HttpProblem::Silence => {
                 Some("check that the node reaches the server (address, proxy, firewall)".into())
             }
-            HttpProblem::WrongDigest { .. } => Some(
-                "what the server sends is not what its index or the profile names; check the source before trusting it"
-                    .into(),
-            ),
+            HttpProblem::WrongDigest { .. } => {
+                Some("the file is not the one in the index or the profile; check the source before you trust it".into())
+            }
             HttpProblem::PlainText => Some("write the address with https".into()),
             HttpProblem::Unsendable(_) => {
                 Some("check the token or password: it must be one line without control characters".into())
             }
-            HttpProblem::Redirect(_) => Some("name the address where it is in the end, if you trust it".into()),
+            HttpProblem::Redirect(_) => Some("use the final address, if you trust it".into()),
             HttpProblem::Disk(error) => error.hint(),
             _ => None,
         }
@@ -178,16 +177,16 @@ pub(super) fn cause_chain(error: &reqwest::Error) -> String {
 /// A hint for a request that the server refused, for the login that was used.
 pub(super) fn login_hint(status: u16, url: &str, login: Option<&str>) -> String {
     match (login, status) {
-        (Some(login), 401) => format!("the server refuses the login {login}; check its user and its password"),
+        (Some(login), 401) => format!("the server rejected the login {login}; check its user and its password"),
         (Some(login), _) => {
-            format!("the server knows the login {login} or refuses it; check its password and what its user may read")
+            format!("the server denied access to the login {login}; check its password and the permissions of its user")
         }
         (None, _) => {
             let site = Url::parse(url).ok().and_then(|url| url.join("/").ok());
             let site = site.map_or_else(|| "https://…/".to_owned(), String::from);
             format!(
-                "the server wants a login and no `[[logins]]` of the profile covers the address: add one with \
-                 `url = \"{site}\"`, a `user` and the `key` of the password in `[secrets]`; or a proxy refuses it"
+                "the server requires a login, and no entry of `[[logins]]` matches the address: add one with \
+                 `url = \"{site}\"`, a `user` and the `key` of the password in `[secrets]`; or a proxy refused the request"
             )
         }
     }
@@ -204,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_nobody_has_is_named_and_nothing_else() {
+    fn an_unknown_host_name_is_extracted_from_the_resolver_error() {
         let said = "no records found for Query { name: Name(\"x.invalid.\"), query_type: AAAA, query_class: IN }";
         assert_eq!(unknown_name(said), Some("x.invalid"));
         assert_eq!(unknown_name("connection refused"), None);
@@ -221,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn only_failures_that_may_pass_are_tried_again() {
+    fn only_transient_errors_are_retried() {
         let url = Url::parse("https://example.org/").expect("an address");
         let transient = |status| HttpError::new(&url, HttpProblem::Status(status)).is_transient();
         assert!(transient(503) && transient(429));

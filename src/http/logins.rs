@@ -117,7 +117,7 @@ mod tests {
     const SHOWN: &str = "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==";
 
     #[tokio::test]
-    async fn a_login_is_shown_below_its_address_only() {
+    async fn a_login_is_sent_only_to_addresses_with_its_prefix() {
         let server = server(&["200 OK", "200 OK"]);
         let client = client(&server.url, "team");
         for path in ["team/x", "teams"] {
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_redirect_takes_a_login_along_on_its_own_site_only() {
+    async fn a_redirect_keeps_the_login_only_within_its_prefix() {
         let there = server(&["302 Found\r\nlocation: /more", "200 OK"]);
         let away = format!("307 Away\r\nlocation: {}team/x", there.url);
         let here = server(&["302 Found\r\nlocation: /team/y", &away]);
@@ -140,13 +140,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_says_which_login_was_used_or_that_none_fits() {
+    async fn a_refusal_names_the_login_that_was_used() {
         let server = server(&["401 Unauthorized", "401 Unauthorized"]);
         let (client, url) = (client(&server.url, "team/"), &server.url);
         let with = client.bytes(&url.join("team/x").expect("below"), 10).await.expect_err("refused");
         assert_eq!(
             with.hint().as_deref(),
-            Some("the server refuses the login `Aladdin`; check its user and its password")
+            Some("the server rejected the login `Aladdin`; check its user and its password")
         );
         let without = client.bytes(&url.join("x").expect("below"), 10).await.expect_err("refused");
         let hint = without.hint().expect("a hint");

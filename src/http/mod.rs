@@ -1,8 +1,7 @@
 //! HTTP. No other module opens network connections.
 //!
 //! Transient errors are retried with exponential back-off and jitter, permanent errors are not. The deadline of the run
-//! also
-//! ends retries. `file:` addresses are supported too, so that a package index can be a plain folder.
+//! also ends retries. `file:` addresses are supported too, so that a package index can be a plain folder.
 
 mod address;
 mod answer;

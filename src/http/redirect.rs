@@ -12,13 +12,13 @@ pub(super) const MOST: usize = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RedirectError {
     /// Too many redirects.
-    #[error("the server sends from one address to the next without an end")]
+    #[error("there are too many redirects")]
     TooMany,
     /// From https to http: the content could be changed on its way.
-    #[error("the server sends from https to plain http")]
+    #[error("the server redirects from https to plain http")]
     Downgrade,
     /// To an address that only this machine can reach.
-    #[error("the server sends to an address of this machine or its own link")]
+    #[error("the server redirects to an address of this machine or its own link")]
     LocalAddress,
 }
 
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_redirect_stays_protected_and_outside() {
+    fn redirects_to_plain_http_and_to_local_addresses_are_refused() {
         let judged = |from: &str, to: &str| {
             allowed(&Url::parse(from).expect("an address"), &Url::parse(to).expect("an address"))
         };

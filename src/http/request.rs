@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_asked_is_shown_without_credentials() {
+    fn debug_of_a_request_does_not_contain_credentials() {
         let request =
             Request::get("https://u:p@example.org/x".parse().expect("an address")).bearer(&Secret::new(vec![1]));
         assert_eq!(format!("{request:?}"), "Request(GET https://example.org/x)");

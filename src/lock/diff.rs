@@ -93,7 +93,7 @@ fn rows(changes: &[Change]) -> Vec<String> {
     let width = changes.iter().map(|change| change.name.chars().count()).max().unwrap_or_default();
     let row = |change: &Change| {
         let (sign, what) = match (&change.old, &change.new) {
-            (Some(old), Some(_)) if change.other_bytes => ("~", format!("{old}, with other bytes")),
+            (Some(old), Some(_)) if change.other_bytes => ("~", format!("{old}, different bytes")),
             (Some(old), Some(new)) => ("~", format!("{old} -> {new}")),
             (None, Some(new)) => ("+", new.clone()),
             (Some(old), None) => ("-", old.clone()),

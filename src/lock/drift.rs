@@ -10,7 +10,7 @@ const SHOWN: usize = 6;
 
 /// A lock that does not match, with one reason a line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the lock `{label}` does not fit")]
+#[error("the lock `{label}` does not match")]
 pub struct Drift {
     /// The path of the lock, as shown to people.
     pub label: String,
@@ -24,7 +24,7 @@ impl Drift {
     /// A hint for the user.
     pub fn hint(&self) -> String {
         format!(
-            "when that is meant, run `nodeagent lock --profile {}` on a node of this runtime; `--unlocked` runs without \
+            "if the change is intended, run `nodeagent lock --profile {}` on a node with this runtime; `--unlocked` runs without \
              the lock",
             self.profile
         )
@@ -58,8 +58,8 @@ impl Lock {
         let (locked, now) = (by_path(&self.files), by_path(files));
         let changed = now.iter().filter_map(|(path, digest)| match locked.get(path) {
             Some(locked) if locked == digest => None,
-            Some(_) => Some(format!("`{path}` was changed since")),
-            None => Some(format!("`{path}` is not in it")),
+            Some(_) => Some(format!("`{path}` has changed")),
+            None => Some(format!("`{path}` is not in the lock")),
         });
         let gone = locked.keys().filter(|path| !now.contains_key(*path));
         changed.chain(gone.map(|path| format!("`{path}` no longer belongs to the profile"))).collect()
@@ -85,8 +85,8 @@ impl Lock {
                 let said =
                     |what: &str, names: Vec<String>| (!names.is_empty()).then(|| format!("{what} {}", few(&names)));
                 let reasons = [
-                    said("the profile asks here for what it has nothing for:", more.collect()),
-                    said("the profile does not ask here for what it was made for:", less.collect()),
+                    said("the profile requests entries that the lock does not have:", more.collect()),
+                    said("the lock has entries that the profile does not request:", less.collect()),
                 ];
                 Err(reasons.into_iter().flatten().collect())
             }
@@ -94,9 +94,9 @@ impl Lock {
                 let known: BTreeSet<String> = self.sections.iter().map(|section| section.runtime.to_string()).collect();
                 let known: Vec<String> = known.into_iter().collect();
                 let has = if known.is_empty() {
-                    "it has no section".to_owned()
+                    "the lock has no section".to_owned()
                 } else {
-                    format!("it is for {}", known.join("; "))
+                    format!("the lock is for {}", known.join("; "))
                 };
                 Err(vec![format!("this node is {runtime}"), has])
             }

@@ -31,7 +31,7 @@ pub(super) const KIND: DocumentKind = DocumentKind {
     missed: &[],
 };
 /// The hint for all errors.
-const ANEW: &str = "a lock is not written by hand: take the last good one, or make it anew with `nodeagent lock`";
+const ANEW: &str = "do not edit a lock by hand: restore the last valid one, or create it again with `nodeagent lock`";
 
 /// The JSON Schema (draft 2020-12) of a lock.
 pub fn json_schema() -> Value {
@@ -98,7 +98,7 @@ impl Rules<'_> {
     pub(super) fn lock(&mut self, raw: RawLock) -> Lock {
         self.check(names::is_profile(&raw.profile), &[], "profile", &raw.profile, "a profile name");
         if raw.serial == 0 {
-            self.mistake(&["serial".into()], || "serials begin with 1".to_owned());
+            self.mistake(&["serial".into()], || "serials start at 1".to_owned());
         }
         let files = raw.files.into_iter().enumerate().map(|(index, file)| {
             let path = ["files".into(), index.into()];
@@ -112,7 +112,7 @@ impl Rules<'_> {
             let path = ["runtimes".into(), index.into()];
             let section = self.section(&path, raw);
             if seen.insert((section.runtime.clone(), section.asks.clone()), index).is_some() {
-                let message = || format!("{} is there twice, for the same things asked for", section.runtime);
+                let message = || format!("{} is there twice, with the same requests", section.runtime);
                 self.mistake(&at(&path, "os"), message);
             }
             sections.push(section);
@@ -153,7 +153,7 @@ impl Rules<'_> {
         let tables = tables.into_iter().enumerate().map(|(index, table)| {
             let path = at(&path, index);
             if !seen.insert(key(&table)) {
-                self.mistake(&path, || "this is there twice".to_owned());
+                self.mistake(&path, || "this entry is there twice".to_owned());
             }
             check(self, &path, table)
         });
@@ -186,12 +186,12 @@ impl Rules<'_> {
             (Some(url), None) => ArchiveSource::Url(self.url(path, url)),
             (None, Some(file)) => ArchiveSource::Asset(file),
             _ => {
-                self.mistake(path, || "either `url` or `file` says where an archive is".to_owned());
+                self.mistake(path, || "an archive needs exactly one of `url` and `file`".to_owned());
                 ArchiveSource::Asset(String::new())
             }
         };
         if let Some(unknown) = raw.needs.iter().find(|name| !known.contains(*name)) {
-            self.mistake(&at(path, "needs"), || format!("`{unknown}` is no R package of this section"));
+            self.mistake(&at(path, "needs"), || format!("`{unknown}` is not an R package of this section"));
         }
         let sha256 = self.digest(path, &raw.sha256);
         let RawRPackage { name, version, binary, needs, only_for, .. } = raw;
@@ -211,10 +211,10 @@ impl Rules<'_> {
         let url = self.read(path, "url", Url::parse(text));
         if let Some(url) = &url {
             let is_known = matches!(url.scheme(), "http" | "https" | "file");
-            self.check(is_known, path, "url", text, "an address that files are fetched from");
+            self.check(is_known, path, "url", text, "an http, https or file address");
             if !is_bare(url) {
                 // The address is not repeated in the message, because it contains a credential.
-                self.mistake(&at(path, "name"), || "its address holds a login".to_owned());
+                self.mistake(&at(path, "name"), || "its address contains a login".to_owned());
             }
         }
         url.unwrap_or_else(|| Url::parse("file:///").expect("a constant"))

@@ -5,8 +5,7 @@ use std::{collections::BTreeSet, fmt::Write as _};
 use super::{ArchiveSource, Lock, LockedDeb, LockedDistribution, LockedRPackage, SCHEMA, Section};
 use crate::digest::Digest;
 
-const HEAD: &str =
-    "# The exact files that the profile stands for. Written by `nodeagent lock`; not for editing by hand.\n";
+const HEAD: &str = "# The exact files of the profile. Written by `nodeagent lock`; do not edit.\n";
 
 impl Lock {
     /// The text of the lock file.

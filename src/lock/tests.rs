@@ -84,7 +84,7 @@ fn file() -> LockFile {
 }
 
 #[test]
-fn a_lock_comes_back_as_it_was_written() {
+fn a_rendered_lock_parses_to_the_same_lock() {
     let text = lock().render();
     assert_eq!(Lock::parse("family.lock", text.as_bytes()), Ok(lock()));
     assert_eq!(lock().render(), text, "the same lock is the same text");
@@ -92,7 +92,7 @@ fn a_lock_comes_back_as_it_was_written() {
 }
 
 #[test]
-fn the_quick_way_and_the_way_with_places_read_the_same() {
+fn the_quick_parser_and_the_locating_parser_agree() {
     let text = lock().render();
     let mut found = Vec::new();
     let (document, raw) =
@@ -104,12 +104,12 @@ fn the_quick_way_and_the_way_with_places_read_the_same() {
 }
 
 #[test]
-fn an_address_in_a_lock_has_nothing_that_is_nobodys_business() {
+fn addresses_in_a_lock_contain_no_credentials() {
     let secret = url("https://user:hunter2@pypi.example/x.whl?token=hunter2#sha256=0");
     assert_eq!(bare(&secret).as_str(), "https://pypi.example/x.whl");
     let text = lock().render().replace("https://deb.example/pool/jq", "https://user:hunter2@deb.example/pool/jq");
     let found = Lock::parse("family.lock", text.as_bytes()).expect_err("a login");
-    assert_eq!(found[0].message, "its address holds a login");
+    assert_eq!(found[0].message, "its address contains a login");
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn names_that_could_lead_out_of_a_folder_or_become_options_are_refused() {
 }
 
 #[test]
-fn what_differs_is_named() {
+fn drift_names_the_differences() {
     let (asks, runtime) = (section().asks, section().runtime);
     let (of, known) = (file(), files());
     assert_eq!(of.fitting(&known, &runtime, &asks).map(|found| found.apt.len()), Ok(2));
@@ -142,7 +142,7 @@ fn what_differs_is_named() {
     let asks: Vec<&str> = asks.iter().map(String::as_str).collect();
     let mut changed = known.clone();
     changed[1].sha256 = digest("another");
-    assert_eq!(reasons(&changed, &runtime, &asks), ["`Family/init_scripts/family.toml` was changed since"]);
+    assert_eq!(reasons(&changed, &runtime, &asks), ["`Family/init_scripts/family.toml` has changed"]);
     assert_eq!(
         reasons(&known[1..], &runtime, &asks),
         ["`Admin/init_scripts/base.toml` no longer belongs to the profile"]
@@ -153,13 +153,13 @@ fn what_differs_is_named() {
     it is for debian 12 amd64, runtime 15.4, Python 3.11, R 4.2.2
     ");
     insta::assert_snapshot!(reasons(&known, &runtime, &["apt jq", "apt curl"]).join("\n"), @r#"
-    the profile asks here for what it has nothing for: `apt curl`
-    the profile does not ask here for what it was made for: `apt tree (optional)`, `pip nltk; python_version > "3"`
+    the profile requests entries that the lock does not have: `apt curl`
+    the lock has entries that the profile does not request: `apt tree (optional)`, `pip nltk; python_version > "3"`
     "#);
 }
 
 #[test]
-fn a_second_runtime_is_added_and_the_first_is_left() {
+fn a_new_section_keeps_sections_of_other_runtimes() {
     let ubuntu = Section { runtime: Runtime { os: "ubuntu 22.04".into(), ..section().runtime }, ..section() };
     let (both, gone) = Lock::with(Some(&lock()), "family", files(), ubuntu.clone());
     assert_eq!((both.serial, both.sections.len(), gone.len()), (2, 2, 0));
@@ -168,7 +168,7 @@ fn a_second_runtime_is_added_and_the_first_is_left() {
 }
 
 #[test]
-fn sections_of_a_changed_profile_go_when_nobody_can_tell_whether_they_still_hold() {
+fn sections_of_the_same_runtime_are_removed_when_the_profile_changed() {
     let conditions = vec![("role".into(), "worker".into())];
     let worker = Section { asks: vec!["apt jq".into()], conditions, ..section() };
     let (both, _) = Lock::with(Some(&lock()), "family", files(), worker.clone());
@@ -178,11 +178,11 @@ fn sections_of_a_changed_profile_go_when_nobody_can_tell_whether_they_still_hold
     assert_eq!((&one.sections, gone.len(), one.serial), (&vec![worker.clone()], 1, 3));
     let renewed = Section { asks: vec!["apt yq".into()], ..worker };
     let (renewed, gone) = Lock::with(Some(&one), "family", files(), renewed);
-    assert_eq!((renewed.sections.len(), gone.len()), (1, 0), "one that is renewed is nothing to warn of");
+    assert_eq!((renewed.sections.len(), gone.len()), (1, 0), "a renewed section is not reported");
 }
 
 #[test]
-fn a_difference_is_readable() {
+fn a_difference_renders_as_text() {
     let mut new = lock();
     new.serial = 2;
     new.sections[0].apt[0] = deb("jq", "1.7-1");

@@ -244,7 +244,7 @@ impl Assets<'_> {
 fn unbelieved(wanted: &AssetRef, asset: &Asset, origin: &Origin, why: &Distrust) -> MissingAsset {
     let label = asset.label();
     MissingAsset {
-        message: format!("`{label}` does not count: {why}"),
+        message: format!("`{label}` is not trusted: {why}"),
         hint: why.hint(&label),
         origin: origin.clone(),
         path: PathBuf::from(&wanted.path),

@@ -260,7 +260,7 @@ impl Rules<'_> {
         let file = PathBuf::from(text);
         let sound = file.is_absolute() && !file.components().any(|part| part == std::path::Component::ParentDir);
         if !sound || text == "/" {
-            self.mistake(path, format!("`{text}` is not an absolute path"), "begin it with `/`, without `..`");
+            self.mistake(path, format!("`{text}` is not an absolute path"), "start it with `/` and do not use `..`");
             return None;
         }
         Some(file)

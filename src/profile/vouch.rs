@@ -55,7 +55,7 @@ impl FileStore {
         match self.vouched(path, &text.bytes) {
             Ok(()) => Ok(text),
             Err(why) => Err(NotFound {
-                message: format!("`{}` does not count: {why}", text.label),
+                message: format!("`{}` is not trusted: {why}", text.label),
                 causes: Vec::new(),
                 hint: why.hint(&text.label),
             }),
@@ -116,7 +116,7 @@ impl FileStore {
 
 /// A file that somebody changed, exchanged or never signed.
 fn not_counting(label: &str, why: &Distrust) -> Diagnostic {
-    Diagnostic::nowhere(format!("`{label}` does not count: {why}")).hint(why.hint(label))
+    Diagnostic::nowhere(format!("`{label}` is not trusted: {why}")).hint(why.hint(label))
 }
 
 #[cfg(test)]

@@ -201,7 +201,7 @@ mod tests {
     const VALUE: &str = "p&ss: \"w/rd\" it's 100% <é>\\+~";
 
     #[test]
-    fn a_value_is_found_however_it_is_written() {
+    fn all_encodings_of_a_value_are_redacted() {
         drop(Secret::from(VALUE.to_owned()));
         // As written by Python's urllib, json, shlex and repr; by bash, JavaScript, jq and Go.
         for written in [
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_is_found_by_itself_and_inside_of_more_in_both_alphabets() {
+    fn base64_is_redacted_alone_and_inside_of_longer_data_in_both_alphabets() {
         // `?` and `>` give `/` and `+`, or `_` and `-`.
         let value = "secret???>>>~~~value";
         drop(Secret::from(value.to_owned()));
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_in_lines_is_found_line_by_line() {
+    fn base64_broken_into_lines_is_redacted() {
         let value: String = (0..120).map(|n| char::from(b'a' + n % 26)).collect();
         drop(Secret::from(value.clone()));
         for width in WIDTHS {
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_found_in_what_is_made_of_them() {
+    fn escapes_of_bytes_that_are_not_utf8_are_redacted() {
         drop(Secret::new(b"ab\xffcd\x00ef\n".to_vec()));
         for written in
             [r"ab\xffcd\x00ef", "ab\u{fffd}cd\\x00ef", "ab\u{fffd}cd\u{0}ef", "6162ff6364006566", "6162FF6364006566"]
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn white_space_around_a_value_does_not_hide_it() {
+    fn a_trimmed_value_is_redacted() {
         drop(Secret::from("  hunter22\n".to_owned()));
         assert_eq!(text("it is hunter22."), "it is [redacted].");
         assert_eq!(text(&STANDARD.encode("  hunter22\n")), REDACTED);

@@ -95,7 +95,7 @@ mod tests {
     use crate::redact::text;
 
     #[test]
-    fn credentials_in_the_environment_are_known_and_settings_are_not() {
+    fn credentials_in_the_environment_are_redacted_and_settings_are_not() {
         let variables = [
             ("DATABRICKS_TOKEN", "dapi-4711"),
             ("FAMILY_TOKEN", "token-of-family"),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_opens_a_shared_store_is_a_credential_and_what_names_it_is_none() {
+    fn keys_of_object_stores_are_credentials_and_their_names_are_not() {
         let keys = [
             ("AZURE_STORAGE_ACCOUNT_KEY", "a2V5LW9mLXN0b3Jl"),
             ("GOOGLE_SERVICE_ACCOUNT_KEY", "{\"private_key\":\"-----BEGIN\\nkey-of-google\\n\"}"),

@@ -1,10 +1,8 @@
 //! Secret values: a type that cannot be printed by accident, and redaction of all texts that leave the process, for all
-//! usual
-//! encodings of a value.
+//! usual encodings of a value.
 //!
 //! A [`Secret`] is registered when it is created, and redacted until [`forget`]. Values shorter than [`SHORTEST`] bytes
-//! are
-//! not redacted, because they occur in ordinary text.
+//! are not redacted, because they occur in ordinary text.
 
 mod encodings;
 mod environment;

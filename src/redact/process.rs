@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_will_be_no_core_dump() {
+    fn core_dumps_are_disabled() {
         keep_memory_private();
         assert_eq!(getrlimit(Resource::RLIMIT_CORE), Ok((0, 0)));
         assert_eq!(prctl::get_dumpable(), Ok(false));

@@ -1,10 +1,8 @@
 //! Searches a text for many needles at once, without copies of them in memory that is not wiped.
 //!
 //! A bit table of the first four bytes of each needle rules out nearly every position; the others are compared. An
-//! automaton
-//! such as Aho-Corasick would hold copies of the needles, need about thirty times their memory, and be rebuilt for each
-//! new
-//! value.
+//! automaton such as Aho-Corasick would hold copies of the needles, need about thirty times their memory, and be
+//! rebuilt for each new value.
 
 use secrecy::zeroize::Zeroizing;
 
@@ -134,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_needle_at_a_place_counts_and_a_longer_one_may_be_on_its_way() {
+    fn the_longest_needle_matches_and_a_longer_one_may_continue() {
         let index = index(&["hunter", "hunter22"]);
         assert_eq!(index.at(b"a hunter22", 2), NeedleMatch { end: Some(10), may_continue: false });
         assert_eq!(index.at(b"a hunter2", 2), NeedleMatch { end: Some(8), may_continue: true });
@@ -143,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_where_a_needle_begins_is_never_passed_over() {
+    fn no_position_where_a_needle_begins_is_skipped() {
         let index = index(&["hunter22"]);
         assert_eq!(index.next_candidate(b"all my hunter22", 0), 7);
         assert!(index.is_in(b"all my hunter22") && !index.is_in(b"all my hunters"));

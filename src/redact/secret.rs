@@ -55,14 +55,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_end_of_an_editor_is_not_the_passwords() {
+    fn one_line_end_is_removed_from_a_password() {
         for (written, password) in [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a\r", "a\r"), ("a", "a")] {
             assert_eq!(Secret::from(written.to_owned()).without_line_end(), password.as_bytes(), "{written:?}");
         }
     }
 
     #[test]
-    fn a_value_comes_out_only_by_reveal() {
+    fn only_reveal_returns_a_value() {
         let secret = Secret::from("hunter22".to_owned());
         assert_eq!(format!("{secret:?} {:?}", Some(&secret)), "Secret([redacted]) Some(Secret([redacted]))");
         assert_eq!(secret.clone().reveal(), b"hunter22");

@@ -1,8 +1,7 @@
 //! Redaction of a stream: a value that is split between two reads is found too.
 //!
 //! Bytes that may be the beginning of a value are held back until the next piece decides. A line end or a timeout does
-//! not
-//! release them: the last line of a piece may be the first line of a key.
+//! not release them: the last line of a piece may be the first line of a key.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_split_anywhere_is_found() {
+    fn a_value_split_at_any_position_is_redacted() {
         learn(&["hunter22", "s3cret with spaces"]);
         let text = b"a hunter22 b s3cret with spaces, hunter2 and hunter22hunter22\n";
         for first in 1..text.len() {
@@ -153,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_larger_part_of_a_value_at_the_end_is_not_shown() {
+    fn the_larger_part_of_a_value_at_the_end_of_a_stream_is_redacted() {
         learn(&["hunter22hunter22"]);
         for (text, wanted) in
             [("x hunt", "x hunt"), ("x hunter22hu", "x [redacted]"), ("x hunter22hunter22", "x [redacted]")]
@@ -163,14 +162,14 @@ mod tests {
     }
 
     #[test]
-    fn a_value_at_the_end_that_could_have_gone_on_is_not_shown() {
+    fn a_complete_value_at_the_end_is_redacted_even_if_a_longer_one_begins_with_it() {
         learn(&["hunter22", "hunter22 and a much longer value that begins alike"]);
         assert_eq!(in_pieces(b"x hunter22", || 3), b"x [redacted]");
         assert_eq!(crate::redact::text("x hunter22"), "x [redacted]");
     }
 
     #[test]
-    fn a_value_that_becomes_known_while_a_stream_runs_is_found_from_then_on() {
+    fn a_value_registered_during_a_stream_is_redacted_from_then_on() {
         let mut stream = Stream::default();
         assert_eq!(stream.push(b"hunter22 ").as_ref(), b"hunter22 ");
         learn(&["hunter22"]);
@@ -178,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_several_lines_are_found_whole_and_line_by_line() {
+    fn multi_line_values_are_redacted_whole_and_line_by_line() {
         learn(&["-----BEGIN KEY-----\nMIIEvQIBADANBg\nab\n-----END KEY-----\n"]);
         let whole = in_pieces(b"-----BEGIN KEY-----\nMIIEvQIBADANBg\nab\n-----END KEY-----\nend\n", || 7);
         assert_eq!(String::from_utf8_lossy(&whole), "[redacted]\nend\n");
@@ -207,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn however_a_stream_is_split_the_same_is_shown() {
+    fn the_result_does_not_depend_on_how_a_stream_is_split() {
         // Few letters, so that values overlap, repeat and have common beginnings.
         let random = &mut fastrand::Rng::with_seed(4711);
         let word = |random: &mut fastrand::Rng, length: usize| -> Vec<u8> {

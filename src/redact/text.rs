@@ -24,7 +24,7 @@ mod tests {
     use crate::redact::{REDACTED, Secret, forget};
 
     #[test]
-    fn a_value_is_known_from_its_creation_until_it_is_forgotten() {
+    fn a_value_is_redacted_from_its_creation_until_forget() {
         assert_eq!(text("the password is hunter22"), "the password is hunter22");
         drop(Secret::from("hunter22".to_owned()));
         assert_eq!(text("the password is hunter22"), format!("the password is {REDACTED}"));
@@ -34,20 +34,20 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_too_short_is_not_searched_for() {
+    fn short_values_are_not_redacted() {
         drop(Secret::from("abc".to_owned()));
         assert_eq!((text("abc"), count()), ("abc".into(), 0));
     }
 
     #[test]
-    fn the_same_value_is_known_once() {
+    fn equal_values_are_registered_once() {
         let secret = Secret::from("hunter22".to_owned());
         drop((secret.clone(), Secret::from("hunter22".to_owned())));
         assert_eq!(count(), 1);
     }
 
     #[test]
-    fn the_beginning_of_a_value_at_the_end_of_a_text_is_only_a_text() {
+    fn a_partial_value_at_the_end_of_a_whole_text_is_kept() {
         drop(Secret::from("family-4711".to_owned()));
         assert_eq!(text("there is no scope family"), "there is no scope family");
     }

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_covers_what_is_below_it_and_nothing_beside() {
+    fn a_prefix_covers_only_addresses_below_it() {
         for url in ["https://x.example/team", "https://x.example/team/", "https://x.example:443/team/a/b?c"] {
             assert!(covers("https://x.example/team", url), "{url}");
         }
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_read_on_the_way_is_no_site() {
+    fn prefixes_that_could_leak_a_credential_are_refused() {
         let why = |text| UrlPrefix::parse(text).expect_err("an error");
         assert_eq!(why("http://pypi.example.org/"), UrlPrefixError::PlainText);
         assert_eq!(why("https://reader:x@pypi.example.org/"), UrlPrefixError::HoldsCredentials);

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_never_ended_is_distrusted() {
+    fn only_steps_without_an_end_are_interrupted() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let mut journal = Journal::begin(temp.path()).expect("begun");
         journal.step_begins(&begun("apt", &[])).expect("written");

@@ -26,7 +26,7 @@ pub struct RunLock {
 #[non_exhaustive]
 pub enum LockError {
     /// Another run holds it.
-    #[error("another run is under way: {holder}")]
+    #[error("another run is in progress: {holder}")]
     Held {
         /// The holder, such as `nodeagent (pid 812)`.
         holder: String,
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_run_is_told_who_has_the_lock_and_gets_it_afterwards() {
+    fn a_second_run_gets_the_lock_after_the_first() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let first = RunLock::take(temp.path()).expect("free");
         let error = RunLock::take(temp.path()).expect_err("held");

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_delivered_is_known_by_profile_and_file() {
+    fn deliveries_are_recorded_by_profile_and_file() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let (file, mut receipt) = (Path::new("/run/x"), Receipt::default());
         receipt.deliver("family", file, Delivered::File { stamps: Vec::new() });
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_or_damaged_receipt_does_no_harm() {
+    fn old_and_damaged_receipts_are_accepted() {
         let old: Receipt = serde_json::from_str(r#"{"format":1,"python":{"/x":{}},"gone":1}"#).expect("it parses");
         assert!(old.python.contains_key("/x"));
         assert_eq!(Receipt::read(Path::new("/nowhere")), Receipt::default());

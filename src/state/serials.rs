@@ -34,8 +34,7 @@ pub struct UnreadSerials {
 impl UnreadSerials {
     /// A hint for the user.
     pub fn hint(&self) -> String {
-        "restore the file, or remove it to begin anew: until the next run nothing guards then against older signed files"
-            .to_owned()
+        "restore the file, or remove it: then older signed files are accepted until the next run".to_owned()
     }
 }
 
@@ -87,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_memory_is_not_taken_for_none() {
+    fn damaged_serials_are_an_error() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let path = folder(temp.path()).join("serials.json");
         fs::replace(&path, b"{", Attributes::default()).expect("written");

@@ -37,7 +37,7 @@ impl BackendError {
         let FsError::Io { source, .. } = error else { return Self::NotWritable(error.to_string()) };
         match source.kind() {
             io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
-                Self::NotWritable("it can only be read".to_owned())
+                Self::NotWritable("it is read-only for this user".to_owned())
             }
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NotWritable("it is full".to_owned()),
             io::ErrorKind::Other | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
@@ -54,7 +54,7 @@ impl BackendError {
         match self {
             Self::Unusable(why) | Self::NotWritable(why) | Self::BadContent(why) => why,
             Self::LocalDisk(error) => error.to_string(),
-            Self::Disabled => "it was given up before".to_owned(),
+            Self::Disabled => "it was disabled before".to_owned(),
         }
     }
 }

@@ -107,7 +107,7 @@ impl BucketBackend {
                 hasher.update(bytes);
                 progress.moved(bytes.len());
             } else if hasher.take().is_some_and(|hasher| hasher.finish() != *digest) {
-                return Err(BackendError::BadContent("it was damaged on this node".to_owned()));
+                return Err(BackendError::BadContent("the local copy is damaged".to_owned()));
             }
             Ok(())
         };

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_entry_is_none() {
+    fn invalid_entries_are_rejected() {
         let lying = |text: &str| Entry::parse(Kind::Layer, text.as_bytes());
         let of = |sha256: &str, schema| {
             let objects = format!(r#"[{{"role":"part","sha256":"{sha256}","size":1}}]"#);

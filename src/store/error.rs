@@ -17,7 +17,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// An object whose bytes do not match its digest.
-    #[error("the object `{name}` in {place} does not hold what its name says; it was {done}")]
+    #[error("the object `{name}` in {place} does not match its digest; it was {done}")]
     Corrupt {
         /// The first digits of the object's name.
         name: String,
@@ -27,15 +27,13 @@ pub enum StoreError {
         done: &'static str,
     },
     /// An entry that cannot be parsed.
-    #[error(
-        "the entry `{name}` of the store's place on this node is no entry that this release can read; it was removed"
-    )]
+    #[error("this version of nodeagent cannot read the entry `{name}` of the local store; it was removed")]
     NoEntry {
         /// The first digits of the entry's key.
         name: String,
     },
     /// The local store cannot be listed.
-    #[error("the store's place on this node cannot be listed: {0}")]
+    #[error("the local store cannot be listed: {0}")]
     Unlisted(String),
     /// The shared store was disabled. The reason was in an earlier warning.
     #[error("the shared store `{name}` cannot be used")]
@@ -52,10 +50,10 @@ pub enum StoreError {
         why: String,
     },
     /// No shared store is configured.
-    #[error("no shared store is named")]
+    #[error("no shared store is configured")]
     NothingShared,
     /// A file system error in the local store.
-    #[error("the store's place on this node cannot be used")]
+    #[error("the local store cannot be used")]
     Local(#[source] FsError),
 }
 
@@ -81,7 +79,7 @@ impl StoreError {
                 Some("check that the folder or bucket exists and that you may write to it".to_owned())
             }
             Self::NothingShared => {
-                Some("name it by --store, NODEAGENT_STORE, or `store = …` in /etc/nodeagent.toml".to_owned())
+                Some("set `--store`, `NODEAGENT_STORE`, or `store` in /etc/nodeagent.toml".to_owned())
             }
             _ => None,
         }

@@ -36,7 +36,7 @@ impl FolderBackend {
             Err(error) if error.kind() == io::ErrorKind::NotFound && may_be_created(root) => {
                 create_dirs(root, 0o755).map_err(|error| BackendError::writing(&error))
             }
-            Ok(_) => Err(BackendError::Unusable("it is no folder".to_owned())),
+            Ok(_) => Err(BackendError::Unusable("it is not a folder".to_owned())),
             Err(error) => Err(BackendError::Unusable(error.to_string())),
         }
     }
@@ -100,7 +100,7 @@ impl FolderBackend {
             }
         }
         if hasher.finish() != *digest {
-            return Err(BackendError::BadContent("it was damaged on this node".to_owned()));
+            return Err(BackendError::BadContent("the local copy is damaged".to_owned()));
         }
         partial.commit().map_err(writing)
     }

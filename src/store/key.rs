@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_kinds_are_those_of_the_json() {
+    fn names_of_kinds_equal_their_json_names() {
         for kind in Kind::ALL {
             assert_eq!(serde_json::to_value(kind).expect("written"), kind.name());
         }

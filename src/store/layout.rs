@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_of_ours_is_read_again_and_no_other() {
+    fn only_names_of_the_layout_are_parsed() {
         let (digest, key) = (Digest::sha256(b"x"), Key::of(Kind::Layer, &"x"));
         assert_eq!(name(&object(&digest)), Some(Name::Object(digest.clone())));
         assert_eq!(name(&entry(Kind::Layer, &key)), Some(Name::Entry(Kind::Layer, key.clone())));

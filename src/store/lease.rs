@@ -1,8 +1,7 @@
 //! Leases: one node fetches or builds an artefact, and the others wait for its result.
 //!
 //! A lease only saves work. Two nodes that both believe to hold it publish the same artefact twice, which does no harm.
-//! If a
-//! lease cannot be written, each node acts as if it held it.
+//! If a lease cannot be written, each node acts as if it held it.
 
 use std::{
     sync::Arc,
@@ -194,7 +193,7 @@ async fn renew(store: Store, name: String, holder: String, for_: Duration) {
         tokio::time::sleep(for_ / 3).await;
         let Ok(Some(content)) = shared.content(&name).await else { return };
         if read(&content).is_none_or(|lease| lease.holder != holder) {
-            return; // it is somebody else's by now
+            return; // another process holds the lease now
         }
         let how = match content.version {
             // A folder cannot compare and swap. Removing the lease first would leave a gap without a lease.

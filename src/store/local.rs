@@ -15,7 +15,7 @@ use crate::{
 /// The size of a read, in bytes.
 pub(super) const PIECE: usize = 256 << 10;
 /// The name of the local store in messages.
-const NAME: &str = "the store's place on this node";
+const NAME: &str = "the local store";
 
 #[derive(Debug, Clone)]
 pub(super) struct LocalStore {

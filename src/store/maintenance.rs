@@ -316,7 +316,7 @@ impl MaintenanceReport {
 }
 
 /// Splits files into objects and entries, and drops files that are not regular files.
-#[expect(clippy::type_complexity, reason = "two lists, each of what was listed and what its name says")]
+#[expect(clippy::type_complexity, reason = "two lists of files, each with its parsed name")]
 fn split(held: Vec<StoredFile>) -> (Vec<(StoredFile, Digest)>, Vec<(StoredFile, Kind, Key)>) {
     let (mut objects, mut entries) = (Vec::new(), Vec::new());
     for held in held.into_iter().filter(|held| held.is_plain) {

@@ -33,9 +33,11 @@ impl Receiver {
     pub(super) fn announce(&mut self, size: u64) -> Result<(), BackendError> {
         match self.expected {
             Some(expected) if expected != size => {
-                return Err(BackendError::BadContent(format!("it has {size} bytes in the place of {expected}")));
+                return Err(BackendError::BadContent(format!("it has {size} bytes instead of {expected}")));
             }
-            None if size > MOST_BYTES => return Err(BackendError::BadContent(format!("it has {size} bytes"))),
+            None if size > MOST_BYTES => {
+                return Err(BackendError::BadContent(format!("it has {size} bytes, more than {MOST_BYTES}")));
+            }
             _ => {}
         }
         self.expected = Some(size);
@@ -49,7 +51,7 @@ impl Receiver {
     pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), BackendError> {
         self.received += bytes.len() as u64;
         if self.received > self.expected.unwrap_or(MOST_BYTES) {
-            return Err(BackendError::BadContent("it is longer than it says".to_owned()));
+            return Err(BackendError::BadContent("it is longer than announced".to_owned()));
         }
         self.hasher.update(bytes);
         self.partial.as_mut().map_or(Ok(()), |partial| partial.write(bytes)).map_err(BackendError::LocalDisk)
@@ -59,7 +61,7 @@ impl Receiver {
     pub(super) fn finish(self, digest: &Digest) -> Result<u64, BackendError> {
         let found = self.hasher.finish();
         if found != *digest {
-            return Err(BackendError::BadContent(format!("its bytes have {found}")));
+            return Err(BackendError::BadContent(format!("its digest is {found}")));
         }
         self.partial.map_or(Ok(()), PartialFile::commit).map_err(BackendError::LocalDisk)?;
         Ok(self.received)

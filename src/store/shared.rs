@@ -208,7 +208,7 @@ impl Shared {
         let content = self.content(&name).await.ok()??;
         Entry::parse(kind, &content.bytes).or_else(|| {
             self.record(
-                BackendError::BadContent("it is no entry that this release can read".to_owned()),
+                BackendError::BadContent("this version of nodeagent cannot read the entry".to_owned()),
                 Operation::Read,
                 &name,
             )
@@ -297,19 +297,19 @@ impl Shared {
         match (error, operation) {
             (BackendError::Unusable(why), _) | (BackendError::NotWritable(why), Operation::Read) => {
                 if !self.disabled.swap(true, Ordering::Relaxed) {
-                    (self.warn)(format!("the shared store `{}` is left alone from here on: {why}", self.name));
+                    (self.warn)(format!("the shared store `{}` is not used any more: {why}", self.name));
                 }
             }
             (BackendError::NotWritable(why), Operation::Write) => {
                 if !self.read_only.swap(true, Ordering::Relaxed) {
-                    (self.warn)(format!("nothing is published in the shared store `{}`: {why}", self.name));
+                    (self.warn)(format!("nothing is published to the shared store `{}`: {why}", self.name));
                 }
             }
             (BackendError::BadContent(why), _) => {
                 if lock(&self.refused).insert(name.to_owned()) {
                     let last = name.rsplit('/').next().unwrap_or(name);
                     let short = last.get(..12).unwrap_or(last);
-                    (self.warn)(format!("what the shared store `{}` has as `{short}` is refused: {why}", self.name));
+                    (self.warn)(format!("the file `{short}` in the shared store `{}` is not used: {why}", self.name));
                 }
             }
             // The next operation on the local disk reports its error in more detail.

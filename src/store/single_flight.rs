@@ -1,10 +1,8 @@
 //! Single flight: when many nodes start at once, one node fetches each file from its origin, and the others wait for
-//! the copy
-//! that it publishes.
+//! the copy that it publishes.
 //!
 //! Waiting must be faster than fetching. A node does not wait for small files, for a slow store, or longer than a fetch
-//! would
-//! take. If the holder of a lease dies, its lease expires and another node takes over.
+//! would take. If the holder of a lease dies, its lease expires and another node takes over.
 
 use std::{
     path::Path,
@@ -164,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patience_grows_with_size_and_has_an_end() {
+    fn the_wait_limit_grows_with_the_size_up_to_a_maximum() {
         assert_eq!(limit(Some(LEAST_SIZE)), LEASE);
         assert_eq!(limit(Some(40 << 20)), Duration::from_secs(52));
         assert_eq!(limit(Some(4 << 30)), Duration::from_secs(180));

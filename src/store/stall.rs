@@ -55,7 +55,7 @@ pub(super) enum StallError {
     NoProgress(Duration),
     #[error("it is too slow: {0} bytes a second")]
     TooSlow(u64),
-    #[error("it was given up meanwhile")]
+    #[error("it was disabled meanwhile")]
     Disabled,
 }
 
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn silence_is_waited_for_so_long_and_no_longer() {
+    async fn no_progress_ends_the_wait_after_the_limit() {
         let progress = TransferProgress::default();
         let ended = watch(&progress, std::future::pending()).await;
         assert_eq!(ended, Err(StallError::NoProgress(SHORT.silence)));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_trickles_is_too_slow() {
+    async fn a_slow_transfer_is_an_error() {
         let progress = TransferProgress::default();
         let trickle = async {
             loop {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_ends_is_heard_of_to_the_last_byte() {
+    async fn progress_is_reported_to_the_last_byte() {
         let progress = TransferProgress::default();
         let heard = AtomicU64::new(0);
         let work = async { progress.moved(7) };

@@ -15,7 +15,7 @@ pub enum StoreUrl {
 
 /// A text that is not the address of a shared store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no place for a store: {why}")]
+#[error("`{text}` is not a valid shared store: {why}")]
 pub struct StoreUrlError {
     text: String,
     why: &'static str,
@@ -24,7 +24,7 @@ pub struct StoreUrlError {
 impl StoreUrlError {
     /// A hint for the user.
     pub fn hint(&self) -> String {
-        "name a folder such as /Volumes/admin/tools/store, or an address such as s3://bucket/store, \
+        "use a folder such as /Volumes/admin/tools/store, or an address such as s3://bucket/store, \
          abfss://container@account.dfs.core.windows.net/store or gs://bucket/store"
             .to_owned()
     }
@@ -42,16 +42,16 @@ impl FromStr for StoreUrl {
         if text.starts_with('/') {
             return Ok(Self::Folder(text.into()));
         }
-        let Ok(url) = Url::parse(text) else { return failed("a folder begins with `/`") };
+        let Ok(url) = Url::parse(text) else { return failed("a folder must begin with `/`") };
         match url.scheme() {
             "s3" | "s3a" | "gs" | "az" | "abfs" | "abfss" => {}
-            _ => return failed("an address begins with `s3:`, `abfss:`, `az:` or `gs:`"),
+            _ => return failed("an address must begin with `s3:`, `abfss:`, `az:` or `gs:`"),
         }
         if url.host_str().is_none_or(str::is_empty) {
-            return failed("it names no bucket");
+            return failed("the bucket is missing");
         }
         if url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-            return failed("a credential does not belong in it, nor a query");
+            return failed("it must not contain a password, a query or a fragment");
         }
         Ok(Self::Bucket(url))
     }
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folders_and_addresses_are_places() {
+    fn folders_and_bucket_addresses_are_valid() {
         for (text, shown) in [
             ("/mnt/store", "/mnt/store"),
             ("dbfs:/FileStore/store", "/dbfs/FileStore/store"),
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_place_is_said() {
+    fn invalid_store_addresses_are_refused() {
         for text in ["store", "./store", "https://example.org/x", "s3://", "s3://key:secret@bucket/x", "s3://b/x?a=1"] {
             assert!(text.parse::<StoreUrl>().is_err(), "{text}");
         }

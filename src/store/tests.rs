@@ -7,7 +7,8 @@ mod shared;
 
 use std::{
     os::unix::fs::{MetadataExt as _, symlink},
-    time::Instant,
+    sync::PoisonError,
+    time::{Duration, Instant},
 };
 
 use object_store::{

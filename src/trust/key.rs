@@ -38,13 +38,13 @@ pub struct PublicKey {
 #[non_exhaustive]
 pub enum BadKey {
     /// Something else, or damaged.
-    #[error("it is not a public key of minisign")]
+    #[error("it is not a minisign public key")]
     NotAKey,
     /// A secret key.
     #[error("it is a secret key")]
     Secret,
     /// Another algorithm.
-    #[error("it is a key of a kind that is not known here")]
+    #[error("its algorithm is not supported")]
     Algorithm,
 }
 
@@ -55,7 +55,7 @@ impl BadKey {
             Self::NotAKey => "a public key is 56 characters that begin with `RW`; `nodeagent sign --generate` and \
                               `minisign -G` print it"
                 .to_owned(),
-            Self::Secret => "name the file that ends in `.pub`, and keep the secret key to yourself".to_owned(),
+            Self::Secret => "use the file that ends in `.pub`, and keep the secret key private".to_owned(),
             Self::Algorithm => "make a key with `nodeagent sign --generate` or `minisign -G`".to_owned(),
         }
     }
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_public_key_is_told_apart() {
+    fn each_kind_of_invalid_public_key_has_its_error() {
         let secret = format!("untrusted comment: minisign encrypted secret key\n{}\n", STANDARD.encode([69_u8; 158]));
         for (text, wanted) in [
             ("", BadKey::NotAKey),

@@ -3,9 +3,8 @@
 //!
 //! The cryptography comes from crates that TLS and the digests use already (Ed25519 of AWS-LC, `BLAKE2b` and scrypt of
 //! `RustCrypto`). The `minisign` crate is not used: it leaves secret keys and passwords in memory, prints keys in
-//! `Debug`, and
-//! cannot read keys without a password that minisign made. Both it and `minisign-verify` accept signatures with
-//! trailing data.
+//! `Debug`, and cannot read keys without a password that minisign made. Both it and `minisign-verify` accept signatures
+//! with trailing data.
 //!
 //! This module reads no files. Callers pass the bytes, so that the verified bytes are the ones that are used.
 

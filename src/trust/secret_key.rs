@@ -74,16 +74,16 @@ impl fmt::Debug for SecretKey {
 #[non_exhaustive]
 pub enum BadSecretKey {
     /// Something else.
-    #[error("it is not a secret key of minisign")]
+    #[error("it is not a minisign secret key")]
     NotAKey,
     /// A public key.
     #[error("it is a public key")]
     Public,
     /// Another cipher or checksum.
-    #[error("it is a key of a kind that is not known here")]
+    #[error("its algorithm is not supported")]
     Kind,
     /// The password hash costs more than for any key of minisign.
-    #[error("its password asks for more work than any key of minisign")]
+    #[error("its password hash costs more than that of any minisign key")]
     TooMuchWork,
     /// The password is wrong, or the bytes are damaged.
     #[error("the password is wrong, or the key is damaged")]
@@ -95,7 +95,7 @@ pub enum BadSecretKey {
     #[error("the key has a password")]
     NeedsPassword,
     /// The operating system returned no random bytes.
-    #[error("the system has no random numbers")]
+    #[error("the operating system returned no random numbers")]
     NoRandom,
 }
 
@@ -103,11 +103,11 @@ impl BadSecretKey {
     /// A hint for the user.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NotAKey => "name the secret key's file: `nodeagent sign --generate PATH` makes one",
-            Self::Public => "name the file without `.pub`: only the secret key signs",
-            Self::WrongPassword => "try again; nobody can restore a password that is lost",
+            Self::NotAKey => "use the file of a secret key: `nodeagent sign --generate PATH` creates one",
+            Self::Public => "use the file without `.pub`: only the secret key can sign",
+            Self::WrongPassword => "try again; a lost password cannot be recovered",
             Self::Damaged => "restore the file from your backup",
-            Self::NeedsPassword => "run it on a terminal, or give the password by `--password-file`",
+            Self::NeedsPassword => "run the command in a terminal, or use `--password-file`",
             Self::Kind | Self::TooMuchWork | Self::NoRandom => return None,
         };
         Some(hint.to_owned())
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_comes_back_from_its_file_with_its_password_only() {
+    fn an_encrypted_key_needs_its_password() {
         let key = SecretKey::generate().expect("random numbers");
         let file = key.to_file(Some(&password("hunter22"))).expect("it can be hidden");
         let read = || LockedKey::parse(file.as_bytes().to_vec()).expect("a key");
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_in_the_open_is_checked_too() {
+    fn an_unencrypted_key_is_verified() {
         let key = SecretKey::generate().expect("random numbers");
         let file = key.to_file(None).expect("it can be written");
         let again = LockedKey::parse(file.as_bytes().to_vec()).expect("a key").unlock(None).expect("no password");
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn no_key_is_printed_and_its_file_is_taken_out_of_texts() {
+    fn secret_keys_are_not_printed_and_are_redacted() {
         let key = SecretKey::generate().expect("random numbers");
         let file = key.to_file(None).expect("it can be written");
         let line = file.lines().nth(1).expect("two lines");
@@ -319,18 +319,18 @@ mod tests {
     }
 
     #[test]
-    fn the_work_is_the_one_that_libsodium_chooses() {
+    fn the_scrypt_parameters_equal_those_of_libsodium() {
         let parameters = |work, memory| cost(work, memory).map(|found| (found.log_n(), found.r(), found.p()));
         assert_eq!(parameters(33_554_432, 1 << 30), Ok((20, 8, 1)), "minisign's own keys");
         assert_eq!(parameters(1 << 20, 32 << 20), Ok((15, 8, 1)), "those of rsign");
         assert_eq!(parameters(WORK, MEMORY), Ok((17, 8, 1)), "ours");
-        assert_eq!(parameters(32_768, 16 << 20), Ok((10, 8, 1)), "where the work is the limit");
+        assert_eq!(parameters(32_768, 16 << 20), Ok((10, 8, 1)), "limited by the work");
         assert_eq!(parameters(1 << 40, 1 << 20), Err(BadSecretKey::TooMuchWork));
         assert_eq!(parameters(1 << 20, 1 << 40), Err(BadSecretKey::TooMuchWork));
     }
 
     #[test]
-    fn the_halves_of_two_keys_sign_nothing() {
+    fn a_key_with_mismatched_halves_is_refused() {
         let (one, other) = (SecretKey::generate().expect("random"), SecretKey::generate().expect("random"));
         let mut mixed = SecretKey { id: one.id, bytes: one.bytes.clone() };
         mixed.bytes[32..].copy_from_slice(&other.bytes[32..]);
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_key_is_told_apart() {
+    fn each_kind_of_invalid_secret_key_has_its_error() {
         let public = SecretKey::generate().expect("random").public().to_file();
         let parse = |text: &str| LockedKey::parse(text.as_bytes().to_vec()).err();
         assert_eq!(parse(&public), Some(BadSecretKey::Public));

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 #[non_exhaustive]
 pub enum OldSerial {
     /// The serial is missing.
-    #[error("it has no `serial`, and one of at least {least} is needed")]
+    #[error("it has no `serial`; at least {least} is required")]
     Missing {
         /// The lowest accepted serial.
         least: u64,
@@ -15,7 +15,7 @@ pub enum OldSerial {
         seen: bool,
     },
     /// The serial is too low.
-    #[error("its serial is {found}, and one of at least {least} is needed")]
+    #[error("its serial is {found}; at least {least} is required")]
     TooLow {
         /// The serial of the file.
         found: u64,
@@ -25,20 +25,20 @@ pub enum OldSerial {
         seen: bool,
     },
     /// The file was removed.
-    #[error("it is not there, and this node has seen one with serial {0}")]
+    #[error("it is missing, but this node has seen serial {0} of it")]
     Gone(u64),
 }
 
 impl OldSerial {
     /// A hint for the user.
     pub fn hint(&self) -> String {
-        let mut hint = "somebody put an older file back: restore the latest signed one".to_owned();
+        let mut hint = "an older file was put back: restore the latest signed one".to_owned();
         match self {
             Self::Missing { seen, .. } | Self::TooLow { seen, .. } => {
-                let why = if *seen { "this node has seen a later one" } else { "`minimum-serial` says so" };
-                let _ = write!(hint, " ({why}); after a deliberate step back raise its `serial` and sign it again");
+                let why = if *seen { "this node has seen a later one" } else { "`minimum-serial` requires it" };
+                let _ = write!(hint, " ({why}); to go back on purpose, raise its `serial` and sign it again");
             }
-            Self::Gone(_) => hint.push_str(", or sign one that grants what you want"),
+            Self::Gone(_) => hint.push_str(", or sign a new one"),
         }
         hint
     }
@@ -61,9 +61,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_serial_may_stay_or_grow_and_never_fall() {
+    fn a_serial_may_not_decrease() {
         let too_low = |found, least, seen| Err(OldSerial::TooLow { found, least, seen });
-        assert_eq!(check(None, 0, None), Ok(()), "nobody asked for one");
+        assert_eq!(check(None, 0, None), Ok(()), "no serial is required");
         assert_eq!(check(None, 0, Some(0)), Ok(()));
         assert_eq!(check(Some(7), 0, Some(7)), Ok(()), "the same file at the next run");
         assert_eq!(check(Some(8), 3, Some(7)), Ok(()));

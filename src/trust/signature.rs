@@ -1,10 +1,8 @@
 //! Signatures: four lines in a file with the suffix `.minisig`, beside the signed file.
 //!
 //! Only prehashed signatures (`ED`) are accepted; minisign makes them since 0.11, and `nodeagent sign` always does. A
-//! legacy
-//! signature (`Ed`) covers the bytes themselves, and the kind is not part of the signed data. The signature of a
-//! 64-byte file
-//! could therefore be presented as the signature of a file with that hash.
+//! legacy signature (`Ed`) covers the bytes themselves, and the kind is not part of the signed data. The signature of a
+//! 64-byte file could therefore be presented as the signature of a file with that hash.
 
 use std::path::{Path, PathBuf};
 
@@ -58,16 +56,16 @@ pub enum Malformed {
     #[error("it does not have the four lines of a signature")]
     Lines,
     /// A comment without its prefix, or with control characters.
-    #[error("a comment in it is not one of minisign")]
+    #[error("it has an invalid comment")]
     Comment,
     /// Invalid base64, or a wrong length.
-    #[error("a line of it is damaged")]
+    #[error("one of its lines is damaged")]
     Damaged,
     /// An unknown algorithm.
-    #[error("it is of a kind that is not known here")]
+    #[error("its algorithm is not supported")]
     Algorithm,
     /// A legacy signature.
-    #[error("it is of minisign's old kind, which is not accepted")]
+    #[error("it is a legacy minisign signature, which is not accepted")]
     Legacy,
 }
 
@@ -172,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signature_is_for_the_path_that_it_names() {
+    fn a_signature_is_valid_only_for_its_path() {
         let path = Path::new("/dbfs/FileStore/Family/init_scripts/family.toml");
         for name in ["family.toml", "init_scripts/family.toml", "FAMILY/init_scripts/family.toml"] {
             assert!(is_named(path, name), "{name}");

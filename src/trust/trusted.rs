@@ -38,7 +38,7 @@ pub enum Distrust {
     #[error("it has no signature")]
     NoSignature,
     /// Neither a signature nor a digest in a signed file.
-    #[error("it has neither a digest in something signed nor a signature of its own")]
+    #[error("it has no signature, and no signed file contains its digest")]
     NoDigest,
     /// The signature could not be read.
     #[error("its signature could not be read: {0}")]
@@ -47,25 +47,25 @@ pub enum Distrust {
     #[error("it could not be read: {0}")]
     UnreadFile(String),
     /// The signature is malformed.
-    #[error("its signature does not count: {0}")]
+    #[error("its signature is invalid: {0}")]
     Malformed(Malformed),
     /// The key is not trusted.
     #[error("it is signed with the key {0}, which is not trusted")]
     UnknownKey(KeyId),
     /// The bytes are not the signed ones.
-    #[error("it is not what was signed with the key {0}")]
+    #[error("its content does not match its signature with the key {0}")]
     BadSignature(KeyId),
     /// The bytes differ from the signed ones in their line ends only.
-    #[error("the ends of its lines are not those that were signed with the key {0}")]
+    #[error("its line ends are not those that were signed with the key {0}")]
     LineEnds(KeyId),
     /// The trusted comment was changed.
-    #[error("the comment of its signature is not what was signed with the key {0}")]
+    #[error("the comment of its signature is not the one that was signed with the key {0}")]
     BadComment(KeyId),
     /// The signature is for another file.
     #[error("its signature is for `{0}`")]
     OtherFile(String),
     /// The digest differs from the one in a signed file.
-    #[error("it has {found}, and {named} is named for it")]
+    #[error("its digest is {found}, but {named} is expected")]
     WrongDigest {
         /// The digest of the file.
         found: Digest,
@@ -81,29 +81,33 @@ impl Distrust {
     /// A hint for the user, for a file of this name.
     pub fn hint(&self, file: &str) -> String {
         match self {
-            Self::NoSignature => format!("`nodeagent sign {file} --key KEY` makes `{file}.minisig`; put it beside the file"),
-            Self::NoDigest => "write its `sha256` into the profile and sign that, or sign the file itself".to_owned(),
-            Self::Unread(_) => format!("`{file}.minisig` must be a small plain file that the agent may read"),
+            Self::NoSignature => {
+                format!("run `nodeagent sign {file} --key KEY`, and put `{file}.minisig` beside the file")
+            }
+            Self::NoDigest => {
+                "add its `sha256` to the profile and sign the profile, or sign the file itself".to_owned()
+            }
+            Self::Unread(_) => format!("`{file}.minisig` must be a small regular file that nodeagent can read"),
             Self::UnreadFile(_) => "check the path and the file's permissions".to_owned(),
             Self::Malformed(Malformed::Legacy) => {
                 "sign it again with `nodeagent sign`, or with minisign 0.11 or later and without `-l`".to_owned()
             }
             Self::Malformed(_) => "sign the file again".to_owned(),
             Self::UnknownKey(_) => {
-                "ask who signed it; if the key is theirs, name it by `--trusted-key` or in /etc/nodeagent.toml".to_owned()
+                "ask the signer; if the key is right, add it with `--trusted-key` or in /etc/nodeagent.toml".to_owned()
             }
             Self::LineEnds(_) => {
-                "something turned line feeds into CR LF on the way, such as git's `autocrlf`: copy the file as it was signed"
+                "line feeds were converted to CR LF, for example by git's `autocrlf`: copy the file unchanged"
                     .to_owned()
             }
             Self::BadSignature(_) | Self::BadComment(_) => {
-                "the file or its signature was changed after it was signed: restore both, or look at the change and sign \
+                "the file or its signature was changed after signing: restore both, or review the change and sign \
                  it again"
                     .to_owned()
             }
-            Self::OtherFile(_) => "a signed file was put in the place of another: restore the one that belongs here".to_owned(),
+            Self::OtherFile(_) => "another signed file is in its place: restore the right file".to_owned(),
             Self::WrongDigest { .. } => {
-                "the file was changed or damaged; restore it, or name its new digest after checking it".to_owned()
+                "the file was changed or damaged: restore it, or review it and update the digest".to_owned()
             }
             Self::Old(old) => old.hint(),
         }

@@ -1,4 +1,5 @@
-//! Where secrets go: every place, what others have there, what is taken back, and what cannot be written.
+//! Deliveries of secrets: every destination, entries of others in the same file, removal, and values that a format
+//! cannot represent.
 
 use std::path::PathBuf;
 
@@ -6,7 +7,7 @@ use crate::support::NodeTest;
 
 const HEAD: &str = "[secrets]\nsource = \"env\"\nscope = \"family\"\n";
 
-/// An entry that sends a secret somewhere.
+/// An entry that delivers a secret.
 fn item(key: &str, to: &str) -> String {
     format!("[[secrets.items]]\nkey = \"{key}\"\nto = {{ {to} }}\n")
 }
@@ -19,7 +20,7 @@ const PGPASS: &str = r#"pgpass = "~/.pgpass", host = "db", port = 5432, user = "
 const NETRC: &str = r#"netrc = "~/.netrc", machine = "artefacts.example", login = "reader""#;
 const GIT: &str = r#"git-credentials = "~/.git-credentials", url = "https://git.example", user = "bot""#;
 
-/// Every kind of place, with secrets that each format has to treat with care.
+/// Every kind of destination, with secrets that each format has to escape.
 fn everywhere() -> NodeTest {
     NodeTest::new()
         .var("FAMILY_TOKEN", "marker-a$b`c\"d\\e")
@@ -45,7 +46,7 @@ fn run(node: &NodeTest) -> crate::support::Said {
 }
 
 #[test]
-fn every_place_gets_its_secret_and_others_keep_theirs() {
+fn every_destination_gets_its_secret_and_other_entries_are_kept() {
     let node = everywhere();
     run(&node).ended(0);
     assert_eq!(node.read("run/nodeagent/secrets/family/token"), "marker-a$b`c\"d\\e");
@@ -78,7 +79,7 @@ fn every_place_gets_its_secret_and_others_keep_theirs() {
 }
 
 #[test]
-fn a_second_run_changes_nothing_and_no_plan_shows_a_value() {
+fn a_second_run_changes_nothing_and_plans_show_no_value() {
     let node = everywhere();
     let planned = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
     node.frozen(|| insta::assert_snapshot!(planned.stdout));
@@ -91,7 +92,7 @@ fn a_second_run_changes_nothing_and_no_plan_shows_a_value() {
         assert!(!said.all().contains("marker"), "{}", said.all());
     }
     assert!(ready.stdout.contains("nothing to do"), "{}", ready.stdout);
-    // Percent signs and backslashes hide no value from the search: the marker itself has none.
+    // Escapes do not hide a value from the search, because the marker contains no character that is escaped.
     let holders: Vec<PathBuf> = node.files_with("marker").into_iter().filter(|path| path.starts_with("node")).collect();
     assert_eq!(
         holders,
@@ -108,7 +109,7 @@ fn a_second_run_changes_nothing_and_no_plan_shows_a_value() {
 }
 
 #[test]
-fn what_the_profile_no_longer_names_is_taken_back() {
+fn secrets_removed_from_the_profile_are_removed_from_the_node() {
     let node = everywhere();
     run(&node).ended(0);
     let node = node.profile("");
@@ -129,7 +130,7 @@ fn what_the_profile_no_longer_names_is_taken_back() {
 }
 
 #[test]
-fn a_file_that_only_we_had_entries_in_goes_with_them() {
+fn a_file_with_only_our_entries_is_removed_with_them() {
     let node = NodeTest::new().var("FAMILY_DB", "one").profile(&profile(&[item("db", PGPASS)]));
     run(&node).ended(0);
     let node = node.profile("");
@@ -138,7 +139,7 @@ fn a_file_that_only_we_had_entries_in_goes_with_them() {
 }
 
 #[test]
-fn one_entry_goes_and_the_others_of_the_file_stay() {
+fn removing_one_entry_keeps_the_others() {
     let git =
         |user: &str| format!(r#"git-credentials = "~/.git-credentials", url = "https://git.example", user = "{user}""#);
     let other = r#"netrc = "~/.netrc", machine = "other.example", login = "reader""#;
@@ -159,20 +160,20 @@ fn one_entry_goes_and_the_others_of_the_file_stay() {
 }
 
 #[test]
-fn what_somebody_else_made_of_a_file_is_left_with_a_warning() {
+fn a_file_changed_by_others_is_kept_with_a_warning() {
     let node = everywhere();
     run(&node).ended(0);
     let node = node.file_of_mode("etc/inhouse/x.env", "MINE=1\n", 0o600).profile("");
     let said = run(&node).ended(0);
     assert!(said.stderr.contains("etc/inhouse/x.env` was left where it is"), "{}", said.stderr);
     assert_eq!(node.read("etc/inhouse/x.env"), "MINE=1\n");
-    // It was said once; from now on the file is somebody else's.
+    // The warning is given once. After that the file belongs to others.
     let again = run(&node).ended(0);
     assert!(!again.stderr.contains("warning"), "{}", again.stderr);
 }
 
 #[test]
-fn a_file_that_was_there_as_wanted_is_not_ours_to_take_away() {
+fn a_file_that_already_had_the_content_is_never_removed() {
     let node = NodeTest::new()
         .var("FAMILY_TOKEN", "theirs")
         .file_of_mode("run/token", "theirs", 0o400)
@@ -184,7 +185,7 @@ fn a_file_that_was_there_as_wanted_is_not_ours_to_take_away() {
 }
 
 #[test]
-fn a_secret_that_changed_is_delivered_everywhere_again() {
+fn a_changed_secret_is_delivered_to_all_destinations() {
     let node = everywhere();
     run(&node).ended(0);
     let node = node.var("FAMILY_PYPI", "rotated").var("FAMILY_GIT", "rotated-too");
@@ -193,14 +194,14 @@ fn a_secret_that_changed_is_delivered_everywhere_again() {
     assert!(node.read("etc/inhouse/x.env").ends_with("PYPI=\"rotated\"\n"));
     assert!(node.read("root/.netrc").contains("password rotated\n"));
     assert_eq!(node.read("root/.git-credentials").matches("https://bot:").count(), 1);
-    // And what was delivered anew is still known as ours.
+    // The new delivery is recorded as ours.
     let node = node.profile("");
     run(&node).ended(0);
     assert!(!node.root().join("etc/inhouse/x.env").exists());
 }
 
 #[test]
-fn each_profile_takes_back_its_own_only() {
+fn each_profile_removes_only_its_own_deliveries() {
     let two = |name: &str, machine: &str| {
         let to = format!(r#"netrc = "~/.netrc", machine = "{machine}", login = "reader""#);
         format!(
@@ -228,7 +229,7 @@ fn each_profile_takes_back_its_own_only() {
 }
 
 #[test]
-fn what_a_format_cannot_hold_is_refused_before_anything_is_changed() {
+fn a_value_that_a_format_cannot_represent_refuses_the_run() {
     for (value, to, why) in [
         ("two\nlines", NETRC, "it holds a line break"),
         ("ends with one\n", PGPASS, "it holds a line break"),
@@ -247,7 +248,7 @@ fn what_a_format_cannot_hold_is_refused_before_anything_is_changed() {
 }
 
 #[test]
-fn a_netrc_that_has_an_entry_for_the_machine_is_not_written_to() {
+fn a_netrc_with_an_entry_for_the_machine_is_not_changed() {
     let node = NodeTest::new()
         .var("FAMILY_TOKEN", "ours")
         .file("root/.netrc", "machine artefacts.example login ann password hers\n")
@@ -261,7 +262,7 @@ fn a_netrc_that_has_an_entry_for_the_machine_is_not_written_to() {
 }
 
 #[test]
-fn an_optional_secret_that_is_missing_leaves_the_rest_of_its_file() {
+fn a_missing_optional_secret_keeps_the_other_entries() {
     let node = NodeTest::new().var("FAMILY_A", "one").profile(&profile(&[
         item("a", r#"env-file = "/etc/x.env", variable = "A""#),
         item("b", r#"env-file = "/etc/x.env", variable = "B""#) + "optional = true\n",
@@ -274,7 +275,7 @@ fn an_optional_secret_that_is_missing_leaves_the_rest_of_its_file() {
 }
 
 #[test]
-fn a_template_may_be_a_file_and_its_secrets_are_fetched_with_the_others() {
+fn secrets_in_a_template_file_are_delivered() {
     let asks = "[[secrets.templates]]\nfile = \"x.conf\"\ntemplate = \"x.conf\"\n".to_owned();
     let node = NodeTest::new()
         .var("FAMILY_TOKEN", "one")
@@ -297,14 +298,14 @@ fn a_template_may_be_a_file_and_its_secrets_are_fetched_with_the_others() {
 }
 
 #[test]
-fn what_a_killed_run_was_about_to_replace_is_still_known() {
+fn a_file_left_by_a_killed_run_is_recognized() {
     let node = NodeTest::new().var("FAMILY_TOKEN", "one").profile(&profile(&[item("token", r#"file = "/run/token""#)]));
     run(&node).ended(0);
     let (file, kept) = (node.root().join("run/token"), node.beside("kept"));
     std::fs::hard_link(&file, &kept).expect("linked");
     let node = node.var("FAMILY_TOKEN", "two");
     run(&node).ended(0);
-    // As if the run had ended between its note in the receipt and the new file: the old one is in place.
+    // As if the run had been killed between writing the receipt and the new file.
     std::fs::rename(&kept, &file).expect("renamed");
     let node = node.profile("");
     let said = run(&node).ended(0);
@@ -312,7 +313,7 @@ fn what_a_killed_run_was_about_to_replace_is_still_known() {
 }
 
 #[test]
-fn a_receipt_of_another_time_does_no_harm() {
+fn an_outdated_receipt_does_no_harm() {
     let node =
         everywhere().file("var/lib/nodeagent/receipt.json", "{\"format\":1,\"delivered\":{\"x\":{\"/run/gone\":");
     run(&node).ended(0);
@@ -322,7 +323,7 @@ fn a_receipt_of_another_time_does_no_harm() {
 }
 
 #[test]
-fn a_command_gets_the_secrets_and_its_status_is_the_end() {
+fn exec_passes_secrets_and_returns_the_status_of_the_command() {
     let node = everywhere();
     let script = r#"[ "$TOKEN" = 'marker-a$b`c"d\e' ] && [ "$FAMILY_DB" = 'marker:p\w' ] && [ "$PYPI" = marker-pypi ] \
         && [ -z "${FAMILY_TOKEN+set}" ] && [ "$1" = --quiet ] && cat && exit 7"#;
@@ -335,7 +336,7 @@ fn a_command_gets_the_secrets_and_its_status_is_the_end() {
 }
 
 #[test]
-fn a_command_gets_the_secrets_of_the_profile_and_not_the_credentials_they_are_fetched_with() {
+fn exec_does_not_pass_the_credentials_of_the_sources() {
     const TELL: &str =
         r#"echo "${DATABRICKS_TOKEN-none} ${AWS_SECRET_ACCESS_KEY-none} ${GOOGLE_CREDENTIALS-none} $AWS_REGION""#;
     let to_variable = item("token", r#"env-file = "x.env", variable = "AWS_SECRET_ACCESS_KEY""#);
@@ -355,7 +356,7 @@ fn a_command_gets_the_secrets_of_the_profile_and_not_the_credentials_they_are_fe
 }
 
 #[test]
-fn a_command_that_cannot_be_had_is_an_error_and_so_is_a_missing_secret() {
+fn exec_fails_without_the_command_or_a_secret() {
     let node = everywhere();
     let exec = |node: &NodeTest, program: &str| node.agent(&["secrets", "exec", "--profile", "x.toml", "--", program]);
     let said = exec(&node, "no-such-program").ended(2);

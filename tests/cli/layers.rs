@@ -123,7 +123,7 @@ const KNOWN_CYCLES: &[&[&str]] = &[&["grammar/read.rs", "grammar/shape.rs"]];
 
 /// The files that use their child modules while a child imports an item that they define. Like [`KNOWN_CYCLES`], the list may
 /// only become shorter: move the item to a file of its own, and re-export it.
-const KNOWN_PARENTS: &[&str] =
+const KNOWN_PARENTS: &[&str] = &["kinds/apt/mod.rs", "kinds/python/mod.rs", "kinds/r/mod.rs", "store/mod.rs"];
 
 #[test]
 fn a_module_imports_only_modules_below_it() {

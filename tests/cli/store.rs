@@ -1,4 +1,4 @@
-//! The store by hand, in folders: what is said, what survives a kill, a full disk, a place that can only be read.
+//! The `store` commands with folders as stores: output, kills, full disks and read-only folders.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use crate::support::{NodeTest, Said, put};
 
 const LOCAL: &str = "var/cache/nodeagent/store";
 
-/// A node whose own place has these objects.
+/// A node with these objects in its local store.
 fn node_with(objects: &[&[u8]]) -> NodeTest {
     let node = NodeTest::new();
     for bytes in objects {
@@ -35,7 +35,7 @@ fn write(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).expect("the file can be written");
 }
 
-/// An empty folder that nodes share.
+/// An empty folder as the shared store.
 fn shared(node: &NodeTest) -> PathBuf {
     let folder = node.beside("shared");
     fs::create_dir(&folder).expect("it can be made");
@@ -48,13 +48,13 @@ fn store(node: &NodeTest, shared: &Path, arguments: &[&str]) -> Said {
 }
 
 #[test]
-fn a_place_is_filled_by_one_node_and_emptied_into_another() {
+fn one_node_pushes_and_another_pulls() {
     let (one, two) = (node_with(&[b"hello", b"world and all"]), NodeTest::new());
     let place = shared(&one);
     let said = store(&one, &place, &["push"]).ended(0);
     assert_eq!(said.stdout, "published: 2 objects (18 B), 0 entries\n");
     assert_eq!(store(&one, &place, &["push"]).ended(0).stdout, "published: 0 objects (0 B), 0 entries\n");
-    assert_eq!(store(&two, &place, &["pull"]).ended(0).stdout, "taken over: 2 objects (18 B), 0 entries\n");
+    assert_eq!(store(&two, &place, &["pull"]).ended(0).stdout, "copied: 2 objects (18 B), 0 entries\n");
     assert_eq!(two.read(&format!("{LOCAL}/{}", object(b"hello"))), "hello");
     let said = store(&two, &place, &["stat"]).ended(0);
     one.frozen(|| two.frozen(|| insta::assert_snapshot!("stat", said.stdout)));
@@ -65,11 +65,11 @@ fn a_place_is_filled_by_one_node_and_emptied_into_another() {
 }
 
 #[test]
-fn what_is_damaged_is_named_and_removed() {
+fn damaged_objects_are_reported_and_removed() {
     let node = node_with(&[b"hello", b"world"]);
     let place = shared(&node);
     store(&node, &place, &["push"]).ended(0);
-    assert_eq!(store(&node, &place, &["verify"]).ended(0).stdout, "2 objects (10 B) are what their names say\n");
+    assert_eq!(store(&node, &place, &["verify"]).ended(0).stdout, "2 objects (10 B) match their digests\n");
     for (root, options) in [(node.root().join(LOCAL), &["verify"][..]), (place.clone(), &["verify", "--shared"])] {
         write(&root.join(object(b"hello")), b"hellp");
         put(&root.join("v1/objects/README"), "not ours");
@@ -81,14 +81,14 @@ fn what_is_damaged_is_named_and_removed() {
 }
 
 #[test]
-fn without_a_shared_place_there_is_nothing_to_push_to() {
+fn push_without_a_shared_store_is_refused() {
     let node = NodeTest::new();
     let said = node.agent_without_store(&["store", "push"]).ended(2);
     insta::assert_snapshot!(said.stderr);
 }
 
 #[test]
-fn what_is_no_place_and_what_is_no_size_is_said() {
+fn invalid_store_addresses_and_sizes_are_refused() {
     let node = NodeTest::new();
     let said = node.agent_without_store(&["store", "stat", "--store", "https://example.org/store"]).ended(2);
     insta::assert_snapshot!("no_place", said.stderr);
@@ -98,7 +98,7 @@ fn what_is_no_place_and_what_is_no_size_is_said() {
 }
 
 #[test]
-fn a_place_that_is_not_there_is_one_warning() {
+fn a_missing_shared_store_is_one_warning() {
     let node = node_with(&[b"hello"]);
     let said = store(&node, Path::new("/nonexistent/store"), &["push"]).ended(1);
     insta::assert_snapshot!(said.stderr);
@@ -125,7 +125,7 @@ fn a_ready_node_does_not_open_the_store() {
 }
 
 #[test]
-fn the_nodes_file_names_the_place() {
+fn the_nodes_file_can_set_the_shared_store() {
     let node = node_with(&[b"hello"]);
     let place = shared(&node);
     let node = node.file("etc/nodeagent.toml", &format!("store = \"{}\"\n", place.display()));
@@ -133,9 +133,9 @@ fn the_nodes_file_names_the_place() {
     assert!(place.join(object(b"hello")).is_file());
 }
 
-/// Killed at any instant, a publication leaves a place that is sound, and the next one completes it.
+/// A push that is killed at any time leaves a valid store, and the next push completes it.
 #[test]
-fn a_publication_that_is_killed_leaves_a_sound_place() {
+fn a_killed_push_leaves_a_valid_store() {
     let objects: Vec<Vec<u8>> = (0..24).map(|index: u8| vec![index; 3 << 20]).collect();
     let node = node_with(&objects.iter().map(Vec::as_slice).collect::<Vec<_>>());
     let place = shared(&node);
@@ -166,10 +166,10 @@ fn start(node: &NodeTest, place: &Path) -> std::process::Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the agent starts")
 }
 
-/// In a mount namespace of its own: a file system of 2 MiB, then the same for reading only.
+/// In a mount namespace of its own: a file system of 2 MiB, then the same read-only.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a test sets its scene without the code it tests")]
-fn a_full_place_and_one_that_can_only_be_read_are_one_warning_each() {
+fn full_and_read_only_stores_are_one_warning_each() {
     let node = node_with(
         &(1..5).map(|index| vec![index; 900_000]).collect::<Vec<_>>().iter().map(Vec::as_slice).collect::<Vec<_>>(),
     );
@@ -184,13 +184,17 @@ fn a_full_place_and_one_that_can_only_be_read_are_one_warning_each() {
     command.args(["--mount", "--map-root-user", "sh", "-c", script, "sh"]).arg(&place).arg(agent).arg(node.root());
     let output = command.output().expect("unshare is in every Debian");
     if !output.status.success() && !String::from_utf8_lossy(&output.stdout).contains("status") {
-        return; // this machine gives nobody a namespace
+        return; // this machine does not allow mount namespaces
     }
     let said = String::from_utf8_lossy(&output.stdout).replace(place.to_str().expect("UTF-8"), "[PLACE]");
     let words = |words: &str| said.matches(words).count();
-    assert_eq!(words("warning: nothing is published in the shared store `[PLACE]`: it is full"), 1, "{said}");
-    assert_eq!(words("warning: nothing is published in the shared store `[PLACE]`: it can only be read"), 1, "{said}");
+    assert_eq!(words("warning: nothing is published to the shared store `[PLACE]`: it is full"), 1, "{said}");
+    assert_eq!(
+        words("warning: nothing is published to the shared store `[PLACE]`: it is read-only for this user"),
+        1,
+        "{said}"
+    );
     assert_eq!((words("warning: "), words("status 1")), (2, 2), "{said}");
-    // How many have room depends on how many come at once.
-    assert!(words("published: 0 ") == 1 && said.contains("what "), "{said}");
+    // How many objects fit depends on how many are written at the same time.
+    assert!(words("published: 0 ") == 1 && said.contains(" match"), "{said}");
 }

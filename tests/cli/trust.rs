@@ -1,5 +1,5 @@
-//! Trusted keys: what is signed is used, and everything else is refused. The table of attacks is here; each row names the
-//! check that catches it. What can be done to a signature itself is in `src/trust/trusted/tests.rs`, to an archive in
+//! Trusted keys: signed files are used, all others are refused. Each row of the table of attacks names the check that
+//! detects it. Attacks on a signature are in `src/trust/trusted/tests.rs`, attacks on an archive in
 //! `src/fs/unpack/tests.rs`.
 
 use std::{fs, os::unix::fs::symlink};
@@ -21,7 +21,7 @@ const ACCESS: &str = "Admin/init_scripts/access.toml";
 const PROFILE: &str = "schema = 1\nname = \"family\"\nbusiness-unit = \"Family\"\nextends = [\"parent\"]\n\
     [shell]\nbashrc = { file = \"prompt.sh\" }\n[apt]\ndebs = [{ path = \"lib/driver_1.0_amd64.deb\", sha256 = \"DIGEST\" }]\n";
 
-/// A node that trusts one key, and a file store of which everything is signed with it.
+/// A node that trusts one key, and a file store in which every file is signed with it.
 struct Case {
     node: NodeTest,
     key: SecretKey,
@@ -81,7 +81,7 @@ impl Case {
         put_new(&to, &fs::read_to_string(from).expect("a signature"));
     }
 
-    /// What plan, dry run and run say: all the same, and none of them changes the node.
+    /// Runs plan, dry run and run. All three must print the same and change nothing.
     fn refused(&self, profile: &str) -> Said {
         let before = self.node.listing();
         let planned = self.node.agent(&["plan", "--profile", profile]).ended(2);
@@ -99,31 +99,31 @@ fn put_new(path: &std::path::Path, text: &str) {
 }
 
 #[test]
-fn what_is_signed_or_named_by_digest_is_used() {
+fn signed_files_and_files_with_a_signed_digest_are_used() {
     let case = Case::new();
     let said = case.node.agent(&["plan", "--profile", "family"]).ended(0);
     assert!(said.stdout.contains("PS1=family") && said.stdout.contains("driver_1.0_amd64.deb"), "{}", said.stdout);
     case.node.agent(&["check", "family", "nightly", "--assets"]).ended(0);
     let key = case.key.public().to_string();
     case.node.agent(&["check", "family", "--trusted-key", &key]).ended(0);
-    // What is in the binary is as good as the binary.
+    // Built-in profiles are as trusted as the binary.
     case.node.agent(&["check", "starter", "--root", "/nowhere"]).ended(0);
 }
 
 type Attack = fn(&Case);
 
-/// What somebody does who may write to the file store, and the words of the check that catches it.
+/// Attacks by a user who can write to the file store, each with the message of the check that detects it.
 const ATTACKS: [(&str, Attack, &str); 27] = [
     // Signatures.
     (
         "a changed profile",
         |case| case.change(FAMILY, "\"parent\"", "\"Parent\""),
-        "family.toml` does not count: it is not what was signed",
+        "family.toml` is not trusted: its content does not match its signature",
     ),
     (
         "an unsigned profile",
         |case| fs::remove_file(beside(&case.path(FAMILY))).expect("gone"),
-        "family.toml` does not count: it has no signature",
+        "family.toml` is not trusted: it has no signature",
     ),
     ("an empty signature", |case| put(&beside(&case.path(FAMILY)), ""), "does not have the four lines"),
     (
@@ -140,24 +140,28 @@ const ATTACKS: [(&str, Attack, &str); 27] = [
     (
         "line ends",
         |case| case.write(FAMILY, &case.read(FAMILY).replace('\n', "\r\n")),
-        "the ends of its lines are not those that were signed",
+        "its line ends are not those that were signed",
     ),
     (
         "a byte order mark",
         |case| case.write(FAMILY, &format!("\u{feff}{}", case.read(FAMILY))),
-        "it is not what was signed",
+        "its content does not match its signature",
     ),
-    ("a line at the end", |case| case.write(FAMILY, &format!("{}\n", case.read(FAMILY))), "it is not what was signed"),
-    // What it extends.
+    (
+        "a line at the end",
+        |case| case.write(FAMILY, &format!("{}\n", case.read(FAMILY))),
+        "its content does not match its signature",
+    ),
+    // Parent profiles.
     (
         "a changed parent",
         |case| case.change(PARENT, "\"1\"", "\"2\""),
-        "parent.toml` does not count: it is not what was signed",
+        "parent.toml` is not trusted: its content does not match its signature",
     ),
     (
         "an unsigned parent",
         |case| fs::remove_file(beside(&case.path(PARENT))).expect("gone"),
-        "parent.toml` does not count: it has no signature",
+        "parent.toml` is not trusted: it has no signature",
     ),
     (
         "an unsigned file in front of the signed one",
@@ -167,9 +171,9 @@ const ATTACKS: [(&str, Attack, &str); 27] = [
             case.write(PARENT, "schema = 1\nname = \"parent\"\n");
             fs::remove_file(beside(&case.path(PARENT))).expect("gone");
         },
-        "Family/init_scripts/parent.toml` does not count: it has no signature",
+        "Family/init_scripts/parent.toml` is not trusted: it has no signature",
     ),
-    // Files that never end, or are somewhere else.
+    // Files that are too large, or links to other files.
     ("a huge signature", |case| put(&beside(&case.path(FAMILY)), &"x".repeat(1 << 20)), "it has more than 16384 bytes"),
     (
         "an endless signature",
@@ -184,22 +188,22 @@ const ATTACKS: [(&str, Attack, &str); 27] = [
     ("an endless profile", |case| link(case, "/dev/zero", FAMILY), "it is not a plain file"),
     ("a profile that keeps its reader waiting", |case| pipe(case, FAMILY), "it is not a plain file"),
     ("a huge profile", |case| case.write(FAMILY, &"#".repeat((8 << 20) + 1)), "it has more than 8388608 bytes"),
-    ("a link to a file outside", |case| link(case, "/etc/passwd", FAMILY), "it is not what was signed"),
+    ("a link to a file outside", |case| link(case, "/etc/passwd", FAMILY), "its content does not match its signature"),
     // Assets.
     (
         "a changed asset",
         |case| case.write(PROMPT, "PS1=evil\n"),
-        "prompt.sh` does not count: it is not what was signed",
+        "prompt.sh` is not trusted: its content does not match its signature",
     ),
     (
-        "an asset that nobody vouches for",
+        "an asset without signature or digest",
         |case| fs::remove_file(beside(&case.path(PROMPT))).expect("gone"),
-        "prompt.sh` does not count: it has neither a digest in something signed nor a signature",
+        "prompt.sh` is not trusted: it has no signature, and no signed file contains its digest",
     ),
     (
         "a link to an asset outside",
         |case| link(case, "/etc/hostname", PROMPT),
-        "prompt.sh` does not count: it is not what was signed",
+        "prompt.sh` is not trusted: its content does not match its signature",
     ),
     (
         "a way up in an asset's name",
@@ -213,15 +217,15 @@ const ATTACKS: [(&str, Attack, &str); 27] = [
     (
         "a changed access file",
         |case| case.change(ACCESS, "3", "4"),
-        "access.toml` does not count: it is not what was signed",
+        "access.toml` is not trusted: its content does not match its signature",
     ),
     (
         "an unsigned access file",
         |case| fs::remove_file(beside(&case.path(ACCESS))).expect("gone"),
-        "access.toml` does not count: it has no signature",
+        "access.toml` is not trusted: it has no signature",
     ),
     ("an access file from elsewhere", |case| case.copy(FAMILY, ACCESS), "its signature is for `family.toml`"),
-    // Names in another case.
+    // Names with another case.
     (
         "a signature of a name in another case",
         |case| case.sign_as(&case.key, FAMILY, "Family.toml"),
@@ -259,21 +263,21 @@ fn every_changed_byte_of_a_profile_is_refused_by_the_whole_program() {
         bytes[at] ^= 1;
         put(&case.path(OTHER), &String::from_utf8(bytes).expect("ASCII stays ASCII"));
         let said = case.node.agent(&["check", "nightly"]).ended(2);
-        assert!(said.stderr.contains("is not what was signed"), "byte {at}: {}", said.stderr);
+        assert!(said.stderr.contains("does not match its signature"), "byte {at}: {}", said.stderr);
     }
 }
 
 #[test]
-fn an_asset_that_changes_after_the_plan_is_refused_by_its_digest() {
+fn an_asset_changed_after_the_plan_is_refused() {
     let case = Case::new();
     case.write(DEB, "another");
-    // The plan names the digest; the copy that is used is checked against it.
+    // The plan has the digest of the asset, and the copy that is used is compared with it.
     let said = case.node.agent(&["check", "family", "--assets"]).ended(2);
     assert!(said.stderr.contains("the profile has sha256:"), "{}", said.stderr);
 }
 
 #[test]
-fn what_is_fetched_by_its_name_alone_is_refused_and_apt_is_not() {
+fn packages_without_a_digest_are_refused_except_apt() {
     let case = Case::new();
     let body = "schema = 1\nname = \"nightly\"\n[apt]\npackages = [\"jq\"]\n[pip]\npackages = [\"nltk\", \"spacy\"]\n\
                 requirements = [{ path = \"more.txt\", optional = true }]\n[r]\npackages = [\"plumber\"]\n";
@@ -287,19 +291,19 @@ fn what_is_fetched_by_its_name_alone_is_refused_and_apt_is_not() {
 }
 
 #[test]
-fn an_optional_file_that_nobody_vouches_for_refuses_the_run_all_the_same() {
+fn an_untrusted_optional_file_refuses_the_run() {
     let case = Case::new();
     let body = "schema = 1\nname = \"nightly\"\nbusiness-unit = \"Family\"\n[apt]\ndebs = [{ path = \"lib/driver_1.0_amd64.deb\", optional = true }]\n";
     case.write(OTHER, body);
     case.sign(OTHER);
     let said = case.refused("nightly");
-    assert!(said.stderr.contains("neither a digest in something signed nor a signature"), "{}", said.stderr);
+    assert!(said.stderr.contains("no signed file contains its digest"), "{}", said.stderr);
     case.sign(DEB);
     case.node.agent(&["plan", "--profile", "nightly"]).ended(0);
 }
 
 #[test]
-fn a_template_counts_only_signed() {
+fn an_unsigned_template_is_refused() {
     let case = Case::new();
     let body = "schema = 1\nname = \"nightly\"\n[secrets]\nsource = \"env\"\nscope = \"family\"\n\
                 [[secrets.templates]]\ntemplate = \"t.txt\"\nfile = \"/run/t\"\n";
@@ -307,13 +311,13 @@ fn a_template_counts_only_signed() {
     case.sign(OTHER);
     case.write("Family/init_scripts/t.txt", "x ${secret.token}\n");
     let said = case.node.agent(&["check", "nightly"]).ended(2);
-    assert!(said.stderr.contains("t.txt` does not count"), "{}", said.stderr);
+    assert!(said.stderr.contains("t.txt` is not trusted"), "{}", said.stderr);
     case.sign("Family/init_scripts/t.txt");
     case.node.agent(&["check", "nightly"]).ended(0);
 }
 
 #[test]
-fn a_run_writes_what_was_signed() {
+fn a_run_writes_the_signed_content() {
     let case = Case::new();
     let body = "schema = 1\nname = \"nightly\"\n[shell]\nbashrc = { file = \"prompt.sh\" }\n";
     case.write(OTHER, body);
@@ -323,7 +327,7 @@ fn a_run_writes_what_was_signed() {
 }
 
 #[test]
-fn the_authorities_of_a_database_count_only_signed() {
+fn an_unsigned_ca_file_of_a_database_is_refused() {
     let case = Case::new();
     let body = "schema = 1\nserial = 4\n[[databases]]\nname = \"analytics\"\nhost = \"db.example\"\nca = \"ca.pem\"\n\
                 [[databases.users]]\nname = \"reader\"\n\
@@ -334,15 +338,15 @@ fn the_authorities_of_a_database_count_only_signed() {
     case.write("Admin/init_scripts/ca.pem", "authorities\n");
     let query = || case.node.agent(&["db", "query", "analytics", "--as", "reader", "-c", "select 1"]).ended(2);
     let said = query();
-    assert!(said.stderr.contains("ca.pem` does not count"), "{}", said.stderr);
+    assert!(said.stderr.contains("ca.pem` is not trusted"), "{}", said.stderr);
     case.sign("Admin/init_scripts/ca.pem");
-    // The next thing that is missing.
+    // The next missing file.
     let said = query();
     assert!(said.stderr.contains("the password of `reader` for `analytics` could not be fetched"), "{}", said.stderr);
 }
 
 #[test]
-fn an_older_access_file_does_not_come_back() {
+fn an_older_access_file_is_refused() {
     let case = Case::new();
     case.write(OTHER, "schema = 1\nname = \"nightly\"\n");
     case.sign(OTHER);
@@ -354,8 +358,8 @@ fn an_older_access_file_does_not_come_back() {
     let changed = case.node.changes_since(&before);
     assert!(changed.iter().all(|line| !line.contains("serials")), "a second run remembers nothing new: {changed:?}");
     for (older, check) in [
-        ("schema = 1\nserial = 2\n", "its serial is 2, and one of at least 3 is needed"),
-        ("schema = 1\n", "it has no `serial`, and one of at least 3 is needed"),
+        ("schema = 1\nserial = 2\n", "its serial is 2; at least 3 is required"),
+        ("schema = 1\n", "it has no `serial`; at least 3 is required"),
     ] {
         case.write(ACCESS, older);
         case.sign(ACCESS);
@@ -376,13 +380,13 @@ fn an_older_access_file_does_not_come_back() {
 }
 
 #[test]
-fn a_new_node_knows_the_least_serial_from_its_own_file() {
+fn minimum_serial_applies_on_a_new_node() {
     let case = Case::new();
     let file = case.node.root().join("etc/nodeagent.toml");
     let keys = fs::read_to_string(&file).expect("there");
     put(&file, &format!("{keys}minimum-serial = 4\n"));
     let said = case.refused("family");
-    assert!(said.stderr.contains("its serial is 3, and one of at least 4") && said.stderr.contains("minimum-serial"));
+    assert!(said.stderr.contains("its serial is 3; at least 4") && said.stderr.contains("minimum-serial"));
     put(&file, &format!("{keys}minimum-serial = 3\naccess = \"required\"\n"));
     case.node.agent(&["plan", "--profile", "family"]).ended(0);
     fs::remove_file(case.path(ACCESS)).expect("gone");
@@ -391,12 +395,12 @@ fn a_new_node_knows_the_least_serial_from_its_own_file() {
 }
 
 #[test]
-fn an_option_chooses_among_the_nodes_keys_and_adds_none() {
+fn trusted_key_cannot_add_keys_to_the_nodes_file() {
     let case = Case::new();
     let stranger = SecretKey::generate().expect("random").public().to_string();
     let said = case.node.agent(&["plan", "--profile", "family", "--trusted-key", &stranger]).ended(2);
     assert!(said.stderr.contains("is not among those of /etc/nodeagent.toml"), "{}", said.stderr);
-    // Without the node's file the option alone decides, and is no weaker.
+    // Without the node's file, the option alone sets the trusted keys.
     fs::remove_file(case.node.root().join("etc/nodeagent.toml")).expect("gone");
     let said = case.node.agent(&["plan", "--profile", "family", "--trusted-key", &stranger]).ended(2);
     assert!(said.stderr.contains("which is not trusted"), "{}", said.stderr);
@@ -408,7 +412,7 @@ fn an_option_chooses_among_the_nodes_keys_and_adds_none() {
 }
 
 #[test]
-fn a_mistake_in_the_nodes_file_is_named_with_its_place() {
+fn mistakes_in_the_nodes_file_are_reported_with_their_location() {
     let case = Case::new();
     let key = case.key.public().to_string();
     for (name, text) in [
@@ -424,11 +428,11 @@ fn a_mistake_in_the_nodes_file_is_named_with_its_place() {
     fs::remove_file(case.node.root().join("etc/nodeagent.toml")).expect("gone");
     fs::create_dir(case.node.root().join("etc/nodeagent.toml")).expect("made");
     let said = case.node.agent(&["plan", "--profile", "family"]).ended(2);
-    assert!(said.stderr.contains("could not be read"), "what cannot be read may name keys: {}", said.stderr);
+    assert!(said.stderr.contains("could not be read"), "an unreadable file may contain keys: {}", said.stderr);
 }
 
 #[test]
-fn without_trusted_keys_nothing_is_asked_for() {
+fn without_trusted_keys_no_signature_is_required() {
     let case = Case::new();
     fs::remove_file(case.node.root().join("etc/nodeagent.toml")).expect("gone");
     for file in [FAMILY, PARENT, PROMPT, ACCESS] {

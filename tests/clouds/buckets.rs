@@ -1,5 +1,4 @@
-//! The store in Azure's and in Google's object store: servers of our own, which the official clients hold to the truth, and
-//! into which they look from outside.
+//! Shared stores in Azure and Google: servers of the test suite, which the official clients check and read.
 
 use std::{
     collections::BTreeMap,
@@ -26,11 +25,11 @@ use crate::{
     support::{NodeTest, Said},
 };
 
-/// `marker-of-the-key-of-the-account`, as Azure shows keys.
+/// `marker-of-the-key-of-the-account` in base64, as Azure shows keys.
 const KEY: &str = "bWFya2VyLW9mLXRoZS1rZXktb2YtdGhlLWFjY291bnQ=";
 const ANOTHER_KEY: &str = "bWFya2VyLW9mLWFub3RoZXIta2V5";
 
-/// How long a node that waits for another one's lease waits at the least.
+/// The shortest time that a node waits for a lease of another node.
 const LEASE: Duration = Duration::from_secs(12);
 
 /// An object store with the bucket `tools`.
@@ -38,7 +37,7 @@ struct Bucket {
     server: Server,
     script: &'static str,
     place: &'static str,
-    /// Who the official client is, and a node that has an account.
+    /// Environment variables with an identity for the official client and for a node.
     variables: BTreeMap<&'static str, String>,
     folder: TempDir,
 }
@@ -77,20 +76,20 @@ impl Bucket {
         bucket
     }
 
-    /// What the official client says.
+    /// The output of the official client.
     fn official(&self, words: &[&str], input: &[u8]) -> String {
         let mut python = client("python");
         python.arg(path_of(self.script)).args(words).envs(&self.variables);
         let piped = python.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut python = piped.spawn().expect("Python runs");
-        // One that ends early does not listen; its status tells.
+        // A program that ends early does not read its input. Its status tells.
         let _ = python.stdin.take().expect("it is piped").write_all(input);
         let output = python.wait_with_output().expect("it ends");
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("text").trim().to_owned()
     }
 
-    /// The names in the bucket and the SHA-256 of what they name, as the official client has them.
+    /// The names in the bucket with the SHA-256 of their objects, from the official client.
     fn seen(&self) -> BTreeMap<String, String> {
         serde_json::from_str(&self.official(&["list", "tools"], b"")).expect("JSON")
     }
@@ -107,7 +106,7 @@ impl Bucket {
         agent(node, &[arguments, &["--store", self.place]].concat())
     }
 
-    /// A store of this process, and what it warns of.
+    /// A store of this process, and its warnings.
     fn store(&self, place: &str) -> (Store, Arc<Mutex<Vec<String>>>) {
         let variables = self.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let environment = ClientEnvironment { variables, home: None };
@@ -132,7 +131,7 @@ fn agent(node: &NodeTest, arguments: &[&str]) -> Said {
     said
 }
 
-/// Nothing that opens a door is in a text.
+/// Checks that a text contains no credential.
 fn says_no_credential(text: &str) {
     for secret in ["marker-of-", KEY, ANOTHER_KEY, "sig=", "PRIVATE KEY", "Bearer ", "eyJ"] {
         assert!(!text.contains(secret), "`{secret}` is in {text}");
@@ -140,7 +139,7 @@ fn says_no_credential(text: &str) {
 }
 
 #[test]
-fn the_official_clients_agree_with_the_servers_of_these_tests() {
+fn the_official_clients_accept_the_test_servers() {
     let said: Value = serde_json::from_str(&Bucket::azure().official(&["agree"], b"")).expect("JSON");
     let refused = json!({
         "nowhere": "ContainerNotFound", "there": "BlobAlreadyExists", "stale": "ConditionNotMet", "gone": "BlobNotFound",
@@ -156,16 +155,16 @@ fn the_official_clients_agree_with_the_servers_of_these_tests() {
 }
 
 #[test]
-fn a_container_of_azure_is_filled_by_one_node_read_by_the_official_client_and_emptied_into_another() {
-    is_filled_read_and_emptied(&Bucket::azure());
+fn objects_in_an_azure_container_are_shared_and_readable_by_the_official_client() {
+    check_sharing_of_objects(&Bucket::azure());
 }
 
 #[test]
-fn a_bucket_of_google_is_filled_by_one_node_read_by_the_official_client_and_emptied_into_another() {
-    is_filled_read_and_emptied(&Bucket::google());
+fn objects_in_a_google_bucket_are_shared_and_readable_by_the_official_client() {
+    check_sharing_of_objects(&Bucket::google());
 }
 
-fn is_filled_read_and_emptied(bucket: &Bucket) {
+fn check_sharing_of_objects(bucket: &Bucket) {
     let (one, two) = (bucket.node(), bucket.node());
     let large: Vec<u8> = (0..5_500_000_u32).map(|index| (index % 251) as u8).collect();
     for bytes in [&b"hello"[..], b"", &large] {
@@ -183,7 +182,7 @@ fn is_filled_read_and_emptied(bucket: &Bucket) {
     let stat = bucket.agent(&two, &["stat", "--json"]).ended(0).json();
     assert_eq!((&stat["shared"]["objects"], &stat["shared"]["place"]), (&all, &json!(bucket.place)));
     assert_eq!(bucket.agent(&two, &["verify", "--shared", "--json"]).ended(0).json()["sound"], all);
-    // Somebody changes one behind our back.
+    // Another client overwrites an object.
     let name = object(b"hello");
     bucket.put(&name, b"hellp");
     let three = bucket.node();
@@ -197,12 +196,12 @@ fn is_filled_read_and_emptied(bucket: &Bucket) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_hold_leases_in_a_container_of_azure() {
+async fn nodes_hold_leases_in_an_azure_container() {
     nodes_hold_leases(&Bucket::azure()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_hold_leases_in_a_bucket_of_google() {
+async fn nodes_hold_leases_in_a_google_bucket() {
     nodes_hold_leases(&Bucket::google()).await;
 }
 
@@ -224,18 +223,18 @@ async fn nodes_hold_leases(bucket: &Bucket) {
     let taken = |asked: &[Lease]| asked.iter().filter(|lease| matches!(lease, Lease::Taken(_))).count();
     let all = [&one, &two, &three];
     let asked = futures::future::join_all(all.map(|store| store.lease(&key, short))).await;
-    assert_eq!(taken(&asked), 1, "of those who find none");
-    // Its holder died.
+    assert_eq!(taken(&asked), 1, "exactly one takes a free lease");
+    // The holder was killed.
     let other = Key::of_object(&Digest::sha256(b"y"));
     let dead = br#"{"holder":"dead-1-1","expires":"2026-01-01T00:00:00Z"}"#;
     bucket.put(&format!("v1/leases/{}", other.hex()), dead);
     let asked = futures::future::join_all(all.map(|store| store.lease(&other, short))).await;
-    assert_eq!(taken(&asked), 1, "of those who find one that ended");
+    assert_eq!(taken(&asked), 1, "exactly one takes an expired lease");
     assert!(warnings.lock().expect("sound").is_empty(), "{warnings:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_not_remove_from_a_container_of_azure_goes_on_reading() {
+async fn without_permission_to_remove_an_azure_container_is_still_read() {
     let mut bucket = Bucket::azure();
     let sas = bucket.official(&["sas", "tools", "rwl"], b"");
     bucket.put(&object(b"hello"), b"hello");
@@ -247,17 +246,17 @@ async fn who_may_not_remove_from_a_container_of_azure_goes_on_reading() {
     drop(store.lease(&Key::of_object(&digest), Duration::from_secs(3)).await);
     store.settle(Duration::from_secs(30)).await;
     assert!(store.object(&digest, Some(5), &bucket.folder.path().join("to"), |_| ()).await);
-    let warning = format!("nothing is published in the shared store `{}`: it denies us: 403 Forbidden", bucket.place);
+    let warning = format!("nothing is published to the shared store `{}`: access denied: 403 Forbidden", bucket.place);
     assert_eq!(*warnings.lock().expect("sound"), [warning]);
 }
 
 #[test]
-fn a_container_that_is_not_there_is_one_warning_and_no_failure_of_a_run() {
+fn a_missing_azure_container_is_one_warning() {
     is_not_there(&Bucket::azure(), "az://nobodys/a/store", "404 Not Found ContainerNotFound");
 }
 
 #[test]
-fn a_bucket_of_google_that_is_not_there_is_one_warning_and_no_failure_of_a_run() {
+fn a_missing_google_bucket_is_one_warning() {
     is_not_there(&Bucket::google(), "gs://nobodys/a/store", "404 Not Found NoSuchBucket");
 }
 
@@ -265,32 +264,32 @@ fn is_not_there(bucket: &Bucket, place: &str, why: &str) {
     let node = bucket.node();
     keep(&node, b"hello");
     let said = agent(&node, &["push", "--store", place]).ended(1);
-    assert_eq!(warnings(&said.stderr), [format!("the shared store `{place}` is left alone from here on: {why}")]);
-    // Nobody waits for a lease that nobody can have written.
+    assert_eq!(warnings(&said.stderr), [format!("the shared store `{place}` is not used any more: {why}")]);
+    // Without a writable store, no lease can exist and no node waits.
     let said = run_with(place, &bucket.variables);
-    assert_eq!(warnings(&said), [format!("the shared store `{place}` is left alone from here on: {why}")]);
+    assert_eq!(warnings(&said), [format!("the shared store `{place}` is not used any more: {why}")]);
 }
 
 #[test]
-fn a_wrong_key_of_azure_is_one_warning_and_no_failure_of_a_run() {
+fn a_wrong_azure_key_is_one_warning() {
     let bucket = Bucket::azure();
     let mut variables = bucket.variables.clone();
     variables.insert("AZURE_STORAGE_ACCOUNT_KEY", ANOTHER_KEY.to_owned());
-    is_wrong(&bucket, &variables, "it denies us: 403 Forbidden AuthenticationFailed");
+    is_wrong(&bucket, &variables, "access denied: 403 Forbidden AuthenticationFailed");
     variables.insert("AZURE_STORAGE_ACCOUNT_KEY", "marker-of-no-key".to_owned());
     is_wrong(&bucket, &variables, "Invalid Access Key: Invalid symbol 45, offset 6.");
     variables.remove("AZURE_STORAGE_ACCOUNT_KEY");
     variables.insert("AZURE_STORAGE_SAS_TOKEN", format!("{}x", bucket.official(&["sas", "tools", "rwdl"], b"")));
-    is_wrong(&bucket, &variables, "it denies us: 403 Forbidden AuthenticationFailed");
+    is_wrong(&bucket, &variables, "access denied: 403 Forbidden AuthenticationFailed");
 }
 
 #[test]
-fn a_wrong_key_of_google_is_one_warning_and_no_failure_of_a_run() {
+fn a_wrong_google_key_is_one_warning() {
     let bucket = Bucket::google();
     let mut variables = bucket.variables.clone();
     let folder = bucket.folder.path().display();
     variables.insert("GOOGLE_APPLICATION_CREDENTIALS", format!("{folder}/stranger.json"));
-    is_wrong(&bucket, &variables, "it denies us: 401 Unauthorized AuthenticationRequired");
+    is_wrong(&bucket, &variables, "access denied: 401 Unauthorized AuthenticationRequired");
     variables.insert("GOOGLE_APPLICATION_CREDENTIALS", format!("{folder}/absent.json"));
     let why = format!(
         "Unable to open service account file from {folder}/absent.json: No such file or directory (os error 2)"
@@ -301,7 +300,7 @@ fn a_wrong_key_of_google_is_one_warning_and_no_failure_of_a_run() {
 fn is_wrong(bucket: &Bucket, variables: &BTreeMap<&'static str, String>, why: &str) {
     let node = variables.iter().fold(NodeTest::new(), |node, (name, value)| node.var(name, value));
     let said = bucket.agent(&node, &["pull"]).ended(1);
-    let warning = format!("the shared store `{}` is left alone from here on: {why}", bucket.place);
+    let warning = format!("the shared store `{}` is not used any more: {why}", bucket.place);
     assert_eq!(warnings(&said.stderr), [warning.as_str()]);
     assert_eq!(warnings(&run_with(bucket.place, variables)), [warning]);
 }
@@ -310,7 +309,7 @@ fn warnings(said: &str) -> Vec<&str> {
     said.lines().filter_map(|line| line.split_once("warning: ")).map(|(_, warning)| warning).collect()
 }
 
-/// What a run says that fetches packages and shares them at a place: it succeeds.
+/// Runs a profile that fetches packages, with this shared store. Must succeed; returns the output.
 fn run_with(place: &str, variables: &BTreeMap<&'static str, String>) -> String {
     let packages = [("one".to_owned(), 200_000), ("two".to_owned(), 300_000)];
     let quick = Pace { latency: Duration::from_millis(1), connection: 64 << 20, line: 64 << 20 };
@@ -326,7 +325,7 @@ fn run_with(place: &str, variables: &BTreeMap<&'static str, String>) -> String {
 }
 
 #[test]
-fn a_node_of_azure_needs_no_key_where_it_has_an_identity_or_a_signature_that_grants_access() {
+fn an_azure_node_can_use_its_identity_or_a_sas_token() {
     let bucket = Bucket::azure();
     bucket.put(&object(b"hello"), b"hello");
     let endpoint = bucket.variables["AZURE_STORAGE_ENDPOINT"].as_str();
@@ -334,13 +333,13 @@ fn a_node_of_azure_needs_no_key_where_it_has_an_identity_or_a_signature_that_gra
     let sas = bucket.official(&["sas", "tools", "rwdl"], b"");
     for (name, value) in [("AZURE_MSI_ENDPOINT", &metadata), ("AZURE_STORAGE_SAS_TOKEN", &sas)] {
         let node = NodeTest::new().var("AZURE_STORAGE_ENDPOINT", endpoint).var(name, value);
-        // The agent starts no other program to be somebody.
+        // nodeagent starts no other program to get an identity.
         let node = node.var("AZURE_USE_AZURE_CLI", "true").var("AZURE_CREDENTIAL_TYPE", "azure_cli");
         let pulled = bucket.agent(&node, &["pull", "--json"]).ended(0).json();
         assert_eq!(pulled["objects"], json!({ "objects": 1, "bytes": 5 }));
         let removed = bucket.agent(&node, &["gc", "--shared", "--limit", "0 B", "--json"]).ended(0).json();
         assert_eq!((&removed["objects"]["objects"], bucket.seen().len()), (&json!(1), 0));
-        // The other way to write the address leaves the account to a variable.
+        // The other form of the address takes the account from a variable.
         let node = node.var("AZURE_STORAGE_ACCOUNT_NAME", "lawfirm");
         let pushed = agent(&node, &["push", "--json", "--store", "az://tools/a/store"]).ended(0).json();
         assert_eq!(pushed["objects"], json!({ "objects": 1, "bytes": 5 }));
@@ -349,7 +348,7 @@ fn a_node_of_azure_needs_no_key_where_it_has_an_identity_or_a_signature_that_gra
 }
 
 #[test]
-fn a_node_of_google_needs_no_key_where_it_has_a_service_account() {
+fn a_google_node_can_use_its_service_account() {
     let bucket = Bucket::google();
     bucket.put(&object(b"hello"), b"hello");
     let host = format!("127.0.0.1:{}", bucket.server.port);

@@ -1,4 +1,4 @@
-//! A web server whose file changes while it is fetched: what arrives is one version of it, whole, or nothing.
+//! A web server whose file changes during the download: the result is one complete version or nothing.
 
 use std::{
     fmt::Write as _,
@@ -16,36 +16,36 @@ use crate::{
 /// More than two pieces.
 const SIZE: usize = 9_000_000;
 
-/// What the server says of a version, and whether it minds.
+/// How the server identifies versions, and whether it checks conditions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
-    /// A strong tag, which `If-Match` may name.
+    /// A strong ETag, which `If-Match` supports.
     Tag,
-    /// A strong tag; conditions are not heard.
+    /// A strong ETag, but conditions are ignored.
     DeafTag,
-    /// A tag that two versions may share.
+    /// A weak ETag, the same for two versions.
     WeakTag,
-    /// A time an hour ago, and one hour less with each version.
+    /// A modification time of one hour ago, and one hour less with each version.
     Time,
-    /// The same; conditions are not heard.
+    /// The same, but conditions are ignored.
     DeafTime,
-    /// The time of the answer itself: a change within the second does not show.
+    /// The time of the answer: a change within the same second is not visible.
     TimeOfNow,
-    /// Nothing at all.
+    /// Neither ETag nor time.
     Nothing,
-    /// A strong tag, and other pieces than those that were asked for.
+    /// A strong ETag, and other ranges than the requested ones.
     OtherPieces,
 }
 
 #[derive(Debug)]
 struct Server {
     kind: Kind,
-    /// The file is another one after this many requests for its bytes, so often.
+    /// The file changes after this many requests for its content.
     change_after: usize,
     changes: usize,
-    /// When the server was started: the times of its versions are told from here, whatever hour it becomes meanwhile.
+    /// The start of the server. The times of all versions are relative to it.
     since: Timestamp,
-    /// One lock for all: of requests that come at the same time, one sees what the other did.
+    /// One lock for the whole state, so that concurrent requests see each other's changes.
     state: Mutex<State>,
 }
 
@@ -53,7 +53,7 @@ struct Server {
 struct State {
     version: usize,
     gets: usize,
-    /// `Range` of each request for bytes and the status it got.
+    /// `Range` and status of each request for content.
     answered: Vec<(Option<String>, u16)>,
 }
 
@@ -97,7 +97,7 @@ impl Server {
         let range = header("range").and_then(|range| Some(range.strip_prefix("bytes=")?.to_owned()));
         let is_other = match self.kind {
             Kind::Tag => header("if-match").is_some_and(|wanted| wanted != tag),
-            // Times of this server are of one minute: the hour tells versions apart.
+            // All times of this server differ by whole hours, so the hour identifies the version.
             Kind::Time => header("if-unmodified-since").is_some_and(|wanted| wanted[..19] != modified[..19]),
             _ => false,
         };
@@ -128,11 +128,11 @@ impl Server {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nobody panics with it")
+        self.state.lock().expect("no thread panics while it holds the lock")
     }
 }
 
-/// The letters of the versions that are in the copy; `None` when there is no copy.
+/// The letters of the versions in the copy; `None` if there is no copy.
 fn copy(node: &NodeTest) -> Option<String> {
     let mirrors = fs::read_dir(node.root().join("var/cache/nodeagent/filestore")).expect("the mirror is there");
     let mirror = mirrors.flatten().map(|entry| entry.path()).find(|path| path.is_dir()).expect("a folder");
@@ -144,7 +144,7 @@ fn copy(node: &NodeTest) -> Option<String> {
 }
 
 #[test]
-fn a_file_that_changes_on_the_way_is_never_put_together_from_two_versions() {
+fn a_file_that_changes_while_it_is_read_never_mixes_two_versions() {
     for (kind, changes, pieces) in [
         (Kind::Tag, 1, true),
         (Kind::DeafTag, 1, true),
@@ -172,7 +172,7 @@ fn a_file_that_changes_on_the_way_is_never_put_together_from_two_versions() {
 }
 
 #[test]
-fn a_file_that_never_stands_still_or_comes_otherwise_than_asked_for_is_refused() {
+fn a_file_that_keeps_changing_or_has_wrong_ranges_is_refused() {
     for (kind, changes, words) in [
         (Kind::Tag, 25, "was changed while it was read"),
         (Kind::DeafTag, 25, "was changed while it was read"),

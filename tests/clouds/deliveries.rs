@@ -1,4 +1,4 @@
-//! What nodeagent delivers, read by the programs it is for: git, curl, pip, Python, a shell and psql.
+//! Delivered secrets, read by the programs that use them: git, curl, pip, Python, a shell and psql.
 
 use std::{
     io::Write as _,
@@ -34,14 +34,14 @@ fn text(output: Output) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Says something to a program, and hears what it says.
+/// Runs a program with this input and returns its output.
 fn tell(mut command: Command, input: &str) -> String {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it is there");
     child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it listens");
     text(child.wait_with_output().expect("it ends"))
 }
 
-/// A server that has no file for any user.
+/// A server that returns no file to any user.
 fn empty_server() -> TestServer {
     TestServer::start(|_, _| reply("404 Not Found", ""))
 }
@@ -63,7 +63,7 @@ fn git(file: &Path, verb: &str) -> Command {
 }
 
 #[test]
-fn git_finds_its_login_and_what_it_does_to_the_file_is_undone_in_the_end() {
+fn git_uses_its_login_and_its_changes_to_the_file_are_undone() {
     const PASSWORD: &str = "p@ss:w/o rd%41#ü";
     let to = |user: &str| {
         format!("git-credentials = \"/root/.git-credentials\", url = \"https://git.example:8443\", user = \"{user}\"")
@@ -75,7 +75,7 @@ fn git_finds_its_login_and_what_it_does_to_the_file_is_undone_in_the_end() {
     let asked = "protocol=https\nhost=git.example:8443\nusername=bot@firm\n";
     let filled = tell(git(&file, "fill"), &format!("{asked}\n"));
     assert!(filled.contains(&format!("password={PASSWORD}\n")), "{filled}");
-    // A login that worked is written again by git, in its own way and place.
+    // After a successful login, git writes the credentials again, in its own format and order.
     tell(git(&file, "approve"), &format!("{asked}path=team\npassword={PASSWORD}\n\n"));
     let before = node.listing();
     run(&node);
@@ -138,7 +138,7 @@ fn every_reader_of_netrc_sees_the_same_login() {
 }
 
 #[test]
-fn psql_logs_in_with_the_password_file() {
+fn psql_uses_the_password_file() {
     const PASSWORD: &str = r"p:a\ss w'ord ü";
     let bin = Path::new("/usr/lib/postgresql/15/bin");
     let data = tempfile::tempdir_in("/tmp").expect("a temporary folder");
@@ -170,7 +170,7 @@ fn psql_logs_in_with_the_password_file() {
     assert_eq!(text(psql.output().expect("psql runs")), "read:only\n");
 }
 
-/// A PostgreSQL in a folder.
+/// A PostgreSQL server in a folder.
 struct Database<'a> {
     bin: &'a Path,
     folder: PathBuf,
@@ -178,7 +178,7 @@ struct Database<'a> {
 }
 
 impl Database<'_> {
-    /// A command of the server; as the user `postgres` where the test is root, whom the server refuses.
+    /// A command of the server. If the test runs as root, it runs as `postgres`, because the server refuses root.
     fn command(&self, name: &str) -> Command {
         let path = self.bin.join(name);
         if !nix::unistd::Uid::effective().is_root() {
@@ -197,7 +197,7 @@ impl Database<'_> {
         }
         let mut init = self.command("initdb");
         init.arg("-D").arg(&self.folder).args(["-A", "scram-sha-256", "-U", "postgres", "-E", "UTF8", "--locale=C"]);
-        // The superuser has no password: only the single-user server below is theirs.
+        // The superuser has no password and is only used by the single-user server below.
         init.args(["--auth-local=trust", "--no-sync"]);
         text(init.current_dir(around).output().expect("initdb runs"));
         let mut single = self.command("postgres");

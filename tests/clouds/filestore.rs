@@ -1,5 +1,5 @@
-//! Remote file stores against the workspace on loopback: the same profile from each kind of store, large files in pieces,
-//! connections that break, trees that are closed.
+//! Remote file stores against the test workspace: the same profile from each kind of file store, large files in pieces,
+//! broken connections, denied folders.
 
 use std::{collections::BTreeMap, path::Path, process::Command};
 
@@ -14,7 +14,7 @@ use crate::{
 
 const VOLUME: &str = "/Volumes/lawfirms/platform/filestore";
 
-/// A node that acts as one of the workspace's service principals.
+/// A node with the identity of a service principal of the workspace.
 fn node(workspace: &Workspace, unit: &str) -> NodeTest {
     NodeTest::new().var("DATABRICKS_HOST", &workspace.url()).var("DATABRICKS_TOKEN", &format!("token-of-{unit}"))
 }
@@ -30,7 +30,7 @@ fn put(path: &Path, bytes: &[u8]) {
 }
 
 impl Said {
-    /// Both streams hold these words; lines may be broken between them.
+    /// Checks that the output contains this text, ignoring line breaks.
     fn says(&self, words: &str) {
         let all = self.all().split_whitespace().collect::<Vec<_>>().join(" ");
         let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -38,7 +38,7 @@ impl Said {
     }
 }
 
-/// The requests for content: path and query of those that are no lists.
+/// Path and query of the requests for content, without listings.
 fn reads(workspace: &Workspace) -> Vec<String> {
     let asked =
         |seen: &Value| format!("{}?{}", seen["path"].as_str().unwrap_or(""), seen["query"].as_str().unwrap_or(""));
@@ -46,7 +46,7 @@ fn reads(workspace: &Workspace) -> Vec<String> {
     workspace.seen().iter().map(asked).filter(is_read).collect()
 }
 
-/// A workspace with one large file, and what the file is.
+/// A workspace with one large file, and the digest of the file.
 fn with_large_file(folder: &Path, size: usize) -> (Workspace, String) {
     let byte = |index: usize| u8::try_from((index * 31 + index / 65_521) % 251).expect("it is small");
     let bytes: Vec<u8> = (0..size).map(byte).collect();
@@ -70,7 +70,7 @@ fn with_large_file(folder: &Path, size: usize) -> (Workspace, String) {
 }
 
 #[test]
-fn a_profile_is_the_same_from_every_kind_of_store() {
+fn a_profile_is_the_same_from_every_kind_of_file_store() {
     let workspace = Workspace::start();
     let node = node(&workspace, "family");
     let mut plans = BTreeMap::new();
@@ -91,7 +91,7 @@ fn a_profile_is_the_same_from_every_kind_of_store() {
 }
 
 #[test]
-fn the_nodes_own_file_may_name_a_remote_store_and_what_is_known_is_not_fetched_again() {
+fn the_nodes_file_can_set_a_remote_file_store_and_unchanged_files_are_not_fetched_again() {
     let workspace = Workspace::start();
     let node = node(&workspace, "family").file("etc/nodeagent.toml", "filestore = \"dbfs:/FileStore\"\n");
     node.agent_without_store(&["check", "--assets", "family"]).ended(0);
@@ -102,11 +102,11 @@ fn the_nodes_own_file_may_name_a_remote_store_and_what_is_known_is_not_fetched_a
     let mirror = found.flatten().map(|entry| entry.path()).find(|path| path.is_dir()).expect("a folder");
     put(&mirror.join("Family/lib/vimrc"), b"set number!\n");
     let said = node.agent_without_store(&["plan", "--profile", "family"]).ended(0);
-    assert!(said.stdout.contains("set number\n"), "what was damaged here is fetched anew: {}", said.stdout);
+    assert!(said.stdout.contains("set number\n"), "a damaged copy is fetched again: {}", said.stdout);
 }
 
 #[test]
-fn a_run_uses_a_remote_store_and_a_second_one_finds_nothing_to_do() {
+fn a_second_run_from_a_remote_file_store_has_nothing_to_do() {
     let workspace = Workspace::start();
     let node = node(&workspace, "family");
     agent(&node, VOLUME, &["run", "--profile", "family"]).ended(0);
@@ -118,7 +118,7 @@ fn a_run_uses_a_remote_store_and_a_second_one_finds_nothing_to_do() {
 }
 
 #[test]
-fn the_trees_name_matches_without_case_and_a_closed_one_is_a_refusal() {
+fn unit_folders_match_without_case_and_a_denied_one_refuses_the_run() {
     let workspace = Workspace::start();
     let criminal = node(&workspace, "criminal");
     agent(&criminal, VOLUME, &["check", "CRIMINAL"]).ended(2).says("there is no profile `CRIMINAL`");
@@ -130,18 +130,16 @@ fn the_trees_name_matches_without_case_and_a_closed_one_is_a_refusal() {
 }
 
 #[test]
-fn a_store_that_cannot_be_asked_is_a_refusal_and_not_an_empty_one() {
+fn an_unreachable_file_store_refuses_the_run() {
     let workspace = Workspace::start();
     let node = node(&workspace, "nobody");
-    // A profile of this name is built in, too: it must not be taken in the store's place.
+    // A built-in profile with the same name must not replace the one in the file store.
     let said = agent(&node, "dbfs:/FileStore", &["check", "starter"]).ended(2);
     said.says("`dbfs:/FileStore` could not be read");
     said.says("rejected the token");
     let stranger = NodeTest::new();
     agent(&stranger, VOLUME, &["check", "starter"]).ended(2).says("no Databricks workspace is configured");
-    agent(&stranger, "s3://bucket/store", &["check", "starter"])
-        .ended(2)
-        .says("is not a file store that nodeagent can read");
+    agent(&stranger, "s3://bucket/store", &["check", "starter"]).ended(2).says("is not a supported file store");
     assert!(!stranger.root().join("var/cache/nodeagent/filestore").join("x").exists());
 }
 
@@ -154,7 +152,7 @@ fn a_large_file_survives_broken_and_slow_answers_and_is_fetched_piece_by_piece()
         (VOLUME, "/api/2.0/fs/files/Volumes/lawfirms/platform/filestore/Admin/lib", 3),
     ] {
         let node = node(&workspace, "family");
-        // The first is the profile itself where pages are read.
+        // The first read is the profile itself, for file stores with pages.
         let before = usize::from(pieces == 10);
         workspace.fault(&json!({ "path": path, "kind": "truncated", "after": before, "count": 2 }));
         workspace.fault(&json!({ "path": path, "kind": "slow", "milliseconds": 20, "piece": 262_144, "count": 1 }));
@@ -165,7 +163,7 @@ fn a_large_file_survives_broken_and_slow_answers_and_is_fetched_piece_by_piece()
 }
 
 #[test]
-fn what_has_come_before_a_failure_is_not_asked_for_again() {
+fn pieces_fetched_before_a_failure_are_kept() {
     let temp = tempfile::tempdir().expect("a temporary folder");
     let (workspace, _) = with_large_file(temp.path(), 9_500_000);
     let node = node(&workspace, "family");
@@ -183,7 +181,7 @@ fn what_has_come_before_a_failure_is_not_asked_for_again() {
 }
 
 #[test]
-fn a_file_that_is_not_what_the_profile_says_is_refused() {
+fn a_file_with_another_digest_is_refused() {
     let temp = tempfile::tempdir().expect("a temporary folder");
     let (workspace, digest) = with_large_file(temp.path(), 5_000_000);
     let other = digest.chars().rev().collect::<String>();
@@ -197,7 +195,7 @@ fn a_file_that_is_not_what_the_profile_says_is_refused() {
 }
 
 #[test]
-fn endless_and_misplaced_answers_are_cut_off() {
+fn endless_answers_and_wrong_ranges_are_refused() {
     let workspace = Workspace::start();
     let node = node(&workspace, "family");
     for (kind, words) in [
@@ -214,7 +212,7 @@ fn endless_and_misplaced_answers_are_cut_off() {
     agent(&node, VOLUME, &["check", "family"]).ended(0);
 }
 
-/// The default workspace with these files in DBFS, below the folder of a test.
+/// The default workspace with these files in DBFS.
 fn with_dbfs(folder: &Path, files: &Value) -> Workspace {
     let mut story: Value = serde_json::from_str(include_str!("../workspace/story.json")).expect("it is JSON");
     story["dbfs"] = files.clone();
@@ -224,7 +222,7 @@ fn with_dbfs(folder: &Path, files: &Value) -> Workspace {
 }
 
 #[test]
-fn a_file_is_called_what_it_is_called_in_the_store_and_not_by_its_copy() {
+fn messages_name_the_file_in_the_file_store_and_not_its_copy() {
     const DEB: &str = "[apt]\ndebs = [\"lib/debs/driver.deb\"]\n";
     let temp = tempfile::tempdir().expect("a temporary folder");
     let wrong = format!("[apt]\ndebs = [{{ path = \"lib/debs/driver.deb\", sha256 = \"{}\" }}]\n", "0".repeat(64));
@@ -257,7 +255,7 @@ fn a_file_is_called_what_it_is_called_in_the_store_and_not_by_its_copy() {
     ] {
         let said = agent(&family, store, arguments).ended(code);
         said.says(&words);
-        // A program's own command line and words are what they are.
+        // The command line and the output of a program are shown unchanged.
         let all = said.all();
         let ours: Vec<&str> = all.lines().filter(|line| !line.contains("dpkg-deb")).collect();
         assert!(!ours.join("\n").contains("cache/nodeagent/filestore"), "{arguments:?}: {all}");
@@ -265,7 +263,7 @@ fn a_file_is_called_what_it_is_called_in_the_store_and_not_by_its_copy() {
 }
 
 #[test]
-fn a_requirements_file_brings_those_it_names() {
+fn files_named_by_a_requirements_file_are_fetched_too() {
     let temp = tempfile::tempdir().expect("a temporary folder");
     let files = json!({
         "/FileStore/Admin/init_scripts/py.toml": "schema = 1\nname = \"py\"\npip.requirements = [\"lib/python/all.txt\"]\n",
@@ -294,7 +292,7 @@ fn a_plain_web_server_is_a_file_store() {
     let said = agent(&node, &server.url(), &["plan", "--profile", "family"]).ended(0);
     said.says(&format!("profile  {}/Family/init_scripts/family.toml", server.url()));
     said.says("set number");
-    // A lock that lies there is gone by as soon as it is there.
+    // A lock in the file store is used as soon as it exists.
     let said = agent(&node, &server.url(), &["lock", "--profile", "family", "--output", "family.lock"]).ended(0);
     said.says("(serial 1)");
     agent(&node, &server.url(), &["plan", "--profile", "family", "--locked"]).ended(2);
@@ -306,7 +304,7 @@ fn a_plain_web_server_is_a_file_store() {
     agent(&node, "http://files.lawfirms.example/store", &["check", "family"]).ended(2).says("plain text");
 }
 
-/// A workspace whose folders of every kind have a lock beside the family's profile, if there is one.
+/// A workspace whose folders of every kind have a lock beside the profile, if one is given.
 fn with_lock(folder: &Path, lock: Option<&str>) -> Workspace {
     let mut story: Value = serde_json::from_str(include_str!("../workspace/story.json")).expect("it is JSON");
     for (kind, root) in [("dbfs", "/FileStore"), ("volumes", VOLUME), ("workspace", "/Workspace/Shared/filestore")] {
@@ -319,7 +317,7 @@ fn with_lock(folder: &Path, lock: Option<&str>) -> Workspace {
     Workspace::of(&state)
 }
 
-/// The lock of the family's profile, made on a node.
+/// The lock of the family profile, made on a node.
 fn family_lock(temp: &Path) -> String {
     let workspace = with_lock(temp, None);
     let node = node(&workspace, "family");
@@ -327,7 +325,7 @@ fn family_lock(temp: &Path) -> String {
     std::fs::read_to_string(node.beside("desk/family.lock")).expect("it was written")
 }
 
-/// The lock as it would be for another runtime, and later.
+/// A later lock for another runtime.
 fn of_another_runtime(lock: &str) -> String {
     let later = lock.replace("serial = 1\n", "serial = 7\n");
     assert_ne!(later, lock);
@@ -335,7 +333,7 @@ fn of_another_runtime(lock: &str) -> String {
 }
 
 #[test]
-fn a_run_finds_the_lock_beside_a_profile_of_a_remote_store_and_goes_by_it() {
+fn a_run_uses_the_lock_beside_a_profile_in_a_remote_file_store() {
     let temp = tempfile::tempdir().expect("a temporary folder");
     let lock = family_lock(temp.path());
     let unlocked = with_lock(temp.path(), None);
@@ -367,7 +365,7 @@ fn a_run_finds_the_lock_beside_a_profile_of_a_remote_store_and_goes_by_it() {
 }
 
 #[test]
-fn a_lock_is_written_beside_a_profile_and_never_into_a_remote_store() {
+fn a_lock_is_never_written_to_a_remote_file_store() {
     let temp = tempfile::tempdir().expect("a temporary folder");
     let lock = family_lock(temp.path());
     let workspace = with_lock(temp.path(), Some(&of_another_runtime(&lock)));
@@ -375,16 +373,16 @@ fn a_lock_is_written_beside_a_profile_and_never_into_a_remote_store() {
     let store = "dbfs:/FileStore";
     let beside = "dbfs:/FileStore/Family/init_scripts/family.lock";
     let said = agent(&node, store, &["lock", "--profile", "family"]).ended(2);
-    said.says("there is no place beside the profile `family`: the file store is reached over the network");
-    said.says(&format!("name a file with `--output`, and copy it to `{beside}`"));
-    // What would change can be asked for all the same.
+    said.says("there is no place beside the profile `family`: the file store is remote");
+    said.says(&format!("use `--output FILE`, and copy the file to `{beside}`"));
+    // The difference can still be shown.
     let said = agent(&node, store, &["lock", "--profile", "family", "--diff"]).ended(0);
     said.says("debian 12");
     assert!(!said.all().contains("ubuntu"), "{}", said.all());
     let old = node.work("old.lock", &lock);
     let json = agent(&old, store, &["lock", "--profile", "family", "--diff", "old.lock", "--json"]).ended(0).json();
     assert_eq!(json["serial"], json!([1, 7]));
-    // The sections of other runtimes and the serial go on from what is in the store.
+    // The new lock keeps the serial and the sections of other runtimes from the file store.
     agent(&old, store, &["lock", "--profile", "family", "--output", "new.lock"]).ended(0).says("(serial 8)");
     let both = std::fs::read_to_string(old.beside("desk/new.lock")).expect("it was written");
     assert!(both.contains("debian 12") && both.contains("ubuntu 22.04"), "{both}");
@@ -393,10 +391,10 @@ fn a_lock_is_written_beside_a_profile_and_never_into_a_remote_store() {
     let said = agent(&node, store, &["lock", "--profile", "family", "--output", "new.lock"]).ended(0);
     said.says("wrote new.lock (serial 8)");
     assert_eq!(std::fs::read_to_string(node.beside("desk/new.lock")).expect("it was written"), both);
-    // A file that is there already is what counts.
+    // An existing local file takes precedence.
     agent(&old, store, &["lock", "--profile", "family", "--output", "old.lock"]).ended(0).says("nothing changed");
 
-    // A profile of the node has a place beside it, wherever the file store is.
+    // The lock of a local profile is beside it, with any file store.
     let own = old.profile("");
     agent(&own, store, &["lock", "--profile", "x.toml"]).ended(0).says("x.lock (serial 1)");
     agent(&own, store, &["run", "--profile", "x.toml", "--locked"]).ended(0);

@@ -1,4 +1,5 @@
-//! Layers in S3, on a line that is cut at any instant: the bucket stays sound, a node is made or left as it was.
+//! Layers in S3 over a connection that is cut at any time: the bucket stays valid, and a node is either complete or
+//! unchanged.
 
 use std::{fs, path::Path};
 
@@ -8,10 +9,10 @@ use crate::{
     support::{NodeTest, Said, entries},
 };
 
-/// Cuts of each kind.
+/// The number of cuts of each kind.
 const CUTS: u64 = 20;
 const SITE: &str = "databricks/python/lib/python3.11/site-packages";
-/// Bytes of each of the files: more than goes into one part with another.
+/// The size of each file in bytes, so that two of them do not fit into one part.
 const SIZE: usize = 3_000_000;
 
 const PROFILE: &str = "schema = 1\nname = \"x\"\n[pip]\ninstaller = \"pip\"\npackages = [\"x\"]\n";
@@ -20,7 +21,7 @@ fn hex(bytes: &[u8]) -> String {
     nodeagent::digest::Digest::sha256(bytes).hex().to_owned()
 }
 
-/// A node of the runtime, with the profile and its lock; nothing can be had where the lock says it was.
+/// A node with the profile and its lock. The addresses in the lock cannot be reached.
 fn fresh(s3: &S3, line: &Line) -> NodeTest {
     let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
     let lock = format!(
@@ -35,7 +36,7 @@ fn fresh(s3: &S3, line: &Line) -> NodeTest {
     node.debs(&[("bash", "5")]).work("x.toml", PROFILE).work("x.lock", &lock)
 }
 
-/// The same on which `x` was installed by a run.
+/// A node on which a run installed `x`.
 fn installed(s3: &S3, line: &Line) -> NodeTest {
     let mut node = fresh(s3, line);
     let folder = format!("{SITE}/x-1.0.dist-info");
@@ -65,7 +66,7 @@ fn is_sound(node: &NodeTest) {
     node.agent(&["store", "verify", "--shared", "--store", PLACE]).ended(0);
 }
 
-/// Every file of the environment with its bytes, by their digest.
+/// Every file of the environment with its digest.
 fn files(node: &NodeTest) -> Vec<String> {
     fn below(folder: &Path, of: &Path, into: &mut Vec<String>) {
         for path in entries(folder) {
@@ -84,7 +85,7 @@ fn files(node: &NodeTest) -> Vec<String> {
 
 #[test]
 #[expect(clippy::print_stderr, reason = "a failure must be repeatable")]
-fn a_line_that_is_cut_while_a_layer_is_baked_or_restored_does_no_harm() {
+fn a_connection_lost_while_baking_or_restoring_does_no_harm() {
     let s3 = S3::start();
     let line = Line::to(s3.port());
     let baker = installed(&s3, &line);
@@ -99,7 +100,7 @@ fn a_line_that_is_cut_while_a_layer_is_baked_or_restored_does_no_harm() {
         line.cut_after(after);
         let said = bake(&baker);
         line.mend();
-        assert!(said.all().contains("s3://"), "it is told: {}", said.all());
+        assert!(said.all().contains("s3://"), "the warning names the store: {}", said.all());
         said.ended(1);
         is_sound(&baker);
     }
@@ -119,7 +120,7 @@ fn a_line_that_is_cut_while_a_layer_is_baked_or_restored_does_no_harm() {
         let after = (whole * cut + fastrand::u64(..whole)) / (CUTS + 2);
         eprintln!("cut after {after} of {whole} bytes");
         line.cut_after(after);
-        // There is no other way to the package here.
+        // There is no other source of the package.
         let said = run(&node).ended(2);
         line.mend();
         assert!(said.all().contains("nothing was changed"), "{}", said.all());

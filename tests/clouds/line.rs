@@ -1,4 +1,4 @@
-//! A proxy to a server of this machine that cuts the connections after a number of bytes, as a network does.
+//! A proxy to a local server that cuts its connections after a number of bytes, as a network may.
 
 use std::{
     io::{Read as _, Write as _},
@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-/// Forwards connections to a port of loopback, and counts what passes.
+/// Forwards connections to a local port and counts the bytes.
 pub(crate) struct Line {
     port: u16,
     state: Arc<State>,
@@ -22,7 +22,7 @@ struct State {
 }
 
 impl Line {
-    /// A line to this port, whole.
+    /// A proxy to this port, without cuts.
     pub(crate) fn to(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("bound").port();
@@ -30,7 +30,7 @@ impl Line {
         let line = Self { port, state: Arc::clone(&state) };
         thread::spawn(move || {
             for here in listener.incoming().map_while(Result::ok) {
-                // One that comes to a cut line is closed at once.
+                // New connections of a cut proxy are closed at once.
                 if state.is_cut() {
                     continue;
                 }
@@ -49,13 +49,13 @@ impl Line {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Cuts it after this many bytes from now on, in both directions together.
+    /// Cuts the connections after this many more bytes in both directions.
     pub(crate) fn cut_after(&self, bytes: u64) {
         self.state.passed.store(0, SeqCst);
         self.state.most.store(bytes, SeqCst);
     }
 
-    /// Makes it whole again. Returns what passed since the last time.
+    /// Ends the cut. Returns the bytes since the last call.
     pub(crate) fn mend(&self) -> u64 {
         self.state.most.store(u64::MAX, SeqCst);
         self.state.passed.swap(0, SeqCst)

@@ -1,4 +1,4 @@
-//! Locks of what is not for everybody: made from a private index with a login, gone by with a login, and shared with nobody.
+//! Locks with packages from private servers: made with a login, used with a login, and not shared.
 
 use std::{
     fs,
@@ -17,7 +17,8 @@ const LOCK: [&str; 3] = ["lock", "--profile", "x.toml"];
 const RUN: [&str; 4] = ["run", "--profile", "x.toml", "--locked"];
 
 impl Private {
-    /// Goes on with another node, which has the first one's profile and lock, and is returned: the vault is there.
+    /// Continues with another node that has the profile, the lock and the vault of the first one. Returns the first
+    /// node.
     fn move_on(&mut self, prepare: impl Fn(NodeTest) -> NodeTest) -> NodeTest {
         let path = std::env::var("PATH").expect("a search path");
         let read = |name: &str| fs::read_to_string(self.node.beside("desk").join(name)).expect("it is there");
@@ -29,7 +30,7 @@ impl Private {
         fs::read_to_string(self.node.beside("desk/x.lock")).expect("it was made")
     }
 
-    /// The lock has a file of the server with its digest.
+    /// Checks that the lock contains a file of the server with its digest.
     fn has_locked(&self, kind: &str, file: &Path) {
         let name = file.file_name().expect("a name").to_str().expect("UTF-8");
         let digest = Digest::sha256_of_file(file).expect("readable");
@@ -40,7 +41,7 @@ impl Private {
         assert!(found.contains(digest.hex()), "{found}");
     }
 
-    /// A run by the lock is refused, with these words, and changes nothing but the agent's own folders.
+    /// Checks that a locked run is refused with this message and changes only the agent's own folders.
     fn refuses(&self, words: &str) {
         let before = self.node.listing();
         let said = self.node.agent(&RUN).ended(2);
@@ -52,7 +53,7 @@ impl Private {
     }
 }
 
-/// A folder that nodes share as a store.
+/// A folder as the shared store.
 fn place_in(scene: &Path) -> PathBuf {
     let place = scene.join("shared");
     fs::create_dir(&place).expect("created");
@@ -68,7 +69,7 @@ fn files(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_private_index_is_locked_with_a_login_and_what_it_gave_is_on_that_node_alone() {
+fn packages_from_a_private_index_stay_on_the_node() {
     let scene = temp();
     let packages = scene.path().join("packages");
     let body = format!("{FROM_INDEX}installer = \"pip\"\n");
@@ -86,7 +87,7 @@ fn a_private_index_is_locked_with_a_login_and_what_it_gave_is_on_that_node_alone
         private.has_locked("python", wheel);
     }
 
-    // Another node shares a place with others, and does not share this.
+    // Another node with a shared store does not publish these packages.
     let shared = place_in(scene.path());
     let place = shared.display().to_string();
     let stored = |wheel: &Path| {
@@ -110,7 +111,7 @@ fn a_private_index_is_locked_with_a_login_and_what_it_gave_is_on_that_node_alone
     assert_eq!(files(&shared).into_iter().filter(|name| name.contains("/v1/objects/")).collect::<Vec<_>>(), [""; 0]);
     assert!(private.node.agent(&with_store).ended(0).all().contains("nothing to do"));
 
-    // A node that may not have it: no password, no login.
+    // A node without access: no password, no login.
     let second = private.move_on(with_env);
     let vault = first.beside("store").join(VAULT);
     put(&vault, "guessed");
@@ -118,9 +119,9 @@ fn a_private_index_is_locked_with_a_login_and_what_it_gave_is_on_that_node_alone
     fs::remove_file(&vault).expect("it was there");
     private.refuses("the password `packages` of scope `family` for");
     private = private.profile(&body, false);
-    private.refuses("`x.toml` was changed since");
+    private.refuses("`x.toml` has changed");
 
-    // The same files, where they are for everybody, are shared.
+    // The same files on a public server are shared.
     let port = free_port();
     let mut command = client("python");
     command.args(["-m", "http.server", "--bind", "127.0.0.1", &port.to_string(), "--directory"]).arg(scene.path());
@@ -135,7 +136,7 @@ fn a_private_index_is_locked_with_a_login_and_what_it_gave_is_on_that_node_alone
 }
 
 #[test]
-fn a_private_repository_of_r_is_locked_with_a_login() {
+fn a_private_r_repository_is_locked_with_a_login() {
     let scene = temp();
     let folder = scene.path().join("files");
     cran(&folder, scene.path());
@@ -146,7 +147,7 @@ fn a_private_repository_of_r_is_locked_with_a_login() {
 }
 
 #[test]
-fn a_private_source_of_apt_is_locked_with_a_login() {
+fn a_private_apt_source_is_locked_with_a_login() {
     let scene = temp();
     let folder = scene.path().join("files/debian");
     debian(&folder, scene.path());
@@ -157,7 +158,7 @@ fn a_private_source_of_apt_is_locked_with_a_login() {
     locked_and_installed(private, scene.path(), prepare, ("apt", &folder.join("firmtool_1.0_all.deb")));
 }
 
-/// A node makes the lock, another one goes by it and shares nothing, a third one lacks the password.
+/// One node makes the lock, a second one uses it without sharing, a third one has no password.
 fn locked_and_installed(
     mut private: Private,
     scene: &Path,

@@ -1,4 +1,4 @@
-//! Keys and signatures against the minisign program itself, both ways.
+//! Keys and signatures exchanged with the minisign program in both directions.
 
 use std::{
     fs,
@@ -32,7 +32,7 @@ impl Desk {
         fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// The official program; `typed` is what it asks for.
+    /// Runs minisign; `typed` is its input.
     fn minisign(&self, arguments: &[&str], typed: &str) -> Output {
         let mut program = Command::new("minisign");
         program.args(arguments).current_dir(self.0.path()).write_stdin(typed);
@@ -95,18 +95,18 @@ fn what_minisign_signs_nodeagent_verifies() {
     let said = good(&desk.agent(&["verify", "family.toml", "--key", "k.pub", "--json"]));
     let found: serde_json::Value = serde_json::from_str(&said).expect("JSON");
     assert!(found[0]["comment"].as_str().is_some_and(|comment| comment.contains("file:family.toml")), "{found:#}");
-    // The old kind, which is refused.
+    // A legacy signature, which is refused.
     good(&desk.minisign(&["-S", "-l", "-s", "k.key", "-m", "family.toml"], ""));
     let refused = desk.agent(&["verify", "family.toml", "--key", "k.pub"]);
     assert_eq!(refused.status.code(), Some(2));
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(said.contains("minisign's old kind") && said.contains("without `-l`"), "{said}");
+    assert!(said.contains("legacy minisign signature") && said.contains("without `-l`"), "{said}");
 }
 
 #[test]
 fn each_signs_with_the_keys_of_the_other() {
     let desk = Desk::new();
-    // minisign's key, with its password and its gigabyte of work; then without.
+    // A key of minisign with a password, whose hash takes 1 GiB, then one without.
     let typed = format!("{PASSWORD}\n{PASSWORD}\n");
     good(&desk.minisign(&["-G", "-p", "theirs.pub", "-s", "theirs.key"], &typed));
     good(&desk.minisign(&["-G", "-W", "-p", "open.pub", "-s", "open.key"], ""));
@@ -116,7 +116,7 @@ fn each_signs_with_the_keys_of_the_other() {
         good(&desk.minisign(&["-V", "-p", &public, "-m", "family.toml"], ""));
         good(&desk.agent(&["verify", "family.toml", "--key", &public]));
     }
-    // Ours, read by minisign.
+    // Keys of nodeagent, read by minisign.
     good(&desk.agent(&["sign", "--generate", "shut.key", "--password-file", "password"]));
     good(&desk.agent(&["sign", "--generate", "ours.key", "--no-password"]));
     for (key, typed) in [("shut.key", typed.as_str()), ("ours.key", "")] {
@@ -126,7 +126,7 @@ fn each_signs_with_the_keys_of_the_other() {
 }
 
 #[test]
-fn a_wrong_password_signs_nothing_and_says_so() {
+fn a_wrong_password_is_an_error() {
     let desk = Desk::new();
     good(&desk.agent(&["sign", "--generate", "shut.key", "--password-file", "password"]));
     put(&desk.path("other"), "wrong horse battery staple\n");

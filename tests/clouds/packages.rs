@@ -1,5 +1,5 @@
-//! Private packages, by the tools themselves: pip and uv from an index and from git, R and apt from repositories, all
-//! behind a login. The password reaches each of them, and is nowhere else.
+//! Private packages with real tools: pip and uv from an index and from git, R and apt from repositories, all with a
+//! login. The password reaches each tool and appears nowhere else.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[test]
-fn uv_installs_from_a_private_index_and_comes_from_there_itself() {
+fn uv_is_installed_from_a_private_index_and_installs_from_it() {
     let scene = temp();
     let private = Private::new(index(scene.path())).profile(FROM_INDEX, true).venv(false);
     let plan = private.node.agent(&["plan", "--profile", "x.toml"]).ended(0);
@@ -23,10 +23,10 @@ fn uv_installs_from_a_private_index_and_comes_from_there_itself() {
     private.run_in_secret(true);
     assert!(private.site_packages("firmhelper.py").is_file() && private.site_packages("firmbase.py").is_file());
     assert!(private.node.root().join("var/cache/nodeagent/python/uv-0.13.9/uv").is_file(), "pip did the work");
-    // A node that is ready asks nobody for a password.
+    // A ready node needs no password.
     fs::remove_file(private.node.beside("store").join(VAULT)).expect("it was there");
     private.run().ended(0);
-    // What a run that was killed left behind goes, although there is nothing else to do.
+    // Files of a killed run are removed even if there is nothing else to do.
     let left = private.node.root().join(LOGINS);
     fs::create_dir_all(&left).expect("created");
     put(&left.join("netrc"), PASSWORD);
@@ -44,7 +44,7 @@ fn pip_installs_from_a_private_index() {
 }
 
 #[test]
-fn an_index_that_refuses_is_explained() {
+fn a_refusal_of_the_index_has_a_hint() {
     let scene = temp();
     let server = index(scene.path());
     let url = server.url();
@@ -66,7 +66,7 @@ fn an_index_that_refuses_is_explained() {
 }
 
 #[test]
-fn a_password_that_is_not_there_refuses_the_run() {
+fn a_missing_password_refuses_the_run() {
     let scene = temp();
     let private = Private::new(index(scene.path())).profile(FROM_INDEX, true).venv(false);
     fs::remove_file(private.node.beside("store").join(VAULT)).expect("it was there");
@@ -79,7 +79,7 @@ fn a_password_that_is_not_there_refuses_the_run() {
     assert_eq!(private.node.changes_since(&before), [""; 0]);
 }
 
-/// The keys of `[pip]` that choose each installer: uv from a wheel of its own, and pip.
+/// The `[pip]` keys for each installer: uv from its own wheel, and pip.
 fn installers() -> [String; 2] {
     let uv = uv_wheel();
     let digest = Digest::sha256_of_file(&uv).expect("readable");
@@ -88,7 +88,7 @@ fn installers() -> [String; 2] {
 }
 
 #[test]
-fn uv_and_pip_install_from_a_private_repository_of_git() {
+fn uv_and_pip_install_from_a_private_git_repository() {
     for installer in installers() {
         let scene = temp();
         let folder = scene.path().join("files");
@@ -100,19 +100,19 @@ fn uv_and_pip_install_from_a_private_repository_of_git() {
         assert!(flat(&said.stderr).contains("no `[[logins]]` of the profile covers"), "{}", said.stderr);
         let private = private.profile(&body, true).wrong_password();
         let said = private.run().ended(1);
-        assert!(flat(&said.stderr).contains("the server refuses the login `reader`"), "{}", said.stderr);
+        assert!(flat(&said.stderr).contains("the server rejected the login `reader`"), "{}", said.stderr);
         let mut private = private;
         private.node = private.node.store(VAULT, PASSWORD);
         private.run_in_secret(true);
         assert!(private.site_packages("firmhelper.py").is_file());
         let origin = private.site_packages("firmhelper-1.0.dist-info/direct_url.json");
-        let origin = fs::read_to_string(origin).expect("it says where it is from");
+        let origin = fs::read_to_string(origin).expect("the file with the origin is readable");
         assert!(origin.contains("/git/team/firmhelper.git") && !origin.contains('@'), "{origin}");
     }
 }
 
 #[test]
-fn uv_and_pip_install_by_an_address_and_what_a_requirements_file_names() {
+fn uv_and_pip_install_from_an_address_and_from_a_requirements_file() {
     for installer in installers() {
         let scene = temp();
         let folder = scene.path().join("files");
@@ -129,7 +129,7 @@ fn uv_and_pip_install_by_an_address_and_what_a_requirements_file_names() {
         for name in ["firmbase", "firmhelper"] {
             assert!(private.site_packages(&format!("{name}.py")).is_file(), "{name}");
             let origin = private.site_packages(&format!("{name}-1.0.dist-info/direct_url.json"));
-            let origin = fs::read_to_string(origin).expect("it says where it is from");
+            let origin = fs::read_to_string(origin).expect("the file with the origin is readable");
             assert!(!origin.contains('@'), "{origin}");
         }
     }
@@ -166,7 +166,7 @@ fn apt_installs_from_a_private_source() {
     assert!(flat(&said.stderr).contains("no `[[logins]]` of the profile covers"), "{}", said.stderr);
     let private = private.profile(body, true).wrong_password();
     let said = private.run().ended(1);
-    assert!(flat(&said.stderr).contains("the server refuses the login `reader`"), "{}", said.stderr);
+    assert!(flat(&said.stderr).contains("the server rejected the login `reader`"), "{}", said.stderr);
     let mut private = private;
     private.node = private.node.store(VAULT, PASSWORD);
     private.run_in_secret(true);

@@ -1,5 +1,5 @@
-//! The scene of tests of what is private: servers of packages behind a login, and a watch that looks for its password
-//! everywhere.
+//! The scene for tests of private packages: servers with a login, and a watch that searches for the password in all
+//! processes and files.
 
 use std::{
     fs,
@@ -23,14 +23,14 @@ use crate::{
 
 pub(crate) const PASSWORD: &str = "marker-Zq8!%pw";
 
-/// The same as it stands in a header and in an address.
+/// The password, and its encodings in a header and in an address.
 const ITS_FORMS: [&str; 3] = [PASSWORD, "cmVhZGVyOm1hcmtlci1acTghJXB3", "marker-Zq8%21%25pw"];
 
 pub(crate) const VAULT: &str = "vault/family/packages";
 
 pub(crate) const LOGINS: &str = "run/nodeagent/logins";
 
-/// What was seen of all processes while something ran.
+/// Observations of all processes while a command ran.
 struct Watch {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Seen>,
@@ -38,11 +38,11 @@ struct Watch {
 
 #[derive(Default)]
 struct Seen {
-    /// Looks at a process.
+    /// The number of observed processes.
     looks: usize,
-    /// Command lines or environments with the password in them.
+    /// Command lines and environments with the password.
     leaks: Vec<String>,
-    /// Environments that name our netrc file or a helper of git: proof that the look sees what it should.
+    /// Environments with our netrc file or git helper: they prove that the watch sees the right processes.
     equipped: usize,
 }
 
@@ -71,7 +71,7 @@ impl Seen {
     fn look(&mut self) {
         let ours = session("self");
         for entry in fs::read_dir("/proc").expect("Linux").flatten() {
-            // All that the agent starts is of the session that this test is of.
+            // All processes that the agent starts belong to the session of this test.
             if session(&entry.file_name().to_string_lossy()) != ours {
                 continue;
             }
@@ -88,13 +88,13 @@ impl Seen {
     }
 }
 
-/// The session of a process, from its `stat` line, whose second field is a name in parentheses.
+/// The session of a process from its `stat` line, in which the second field is a name in parentheses.
 fn session(process: &str) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(3).map(str::to_owned)
 }
 
-/// A node whose profile names one login, and a server that wants it.
+/// A node whose profile has one login, and a server that requires it.
 pub(crate) struct Private {
     pub(crate) node: NodeTest,
     pub(crate) server: Server,
@@ -107,7 +107,7 @@ impl Private {
         Self { node, server }
     }
 
-    /// The profile, with its login for the server or without.
+    /// Sets the profile, with or without the login.
     pub(crate) fn profile(mut self, body: &str, login: bool) -> Self {
         let vault = self.node.beside("store/vault").display().to_string();
         let url = self.server.url();
@@ -124,7 +124,7 @@ impl Private {
         self
     }
 
-    /// The runtime's environment, a real one.
+    /// Adds a real Python environment.
     pub(crate) fn venv(self, pip: bool) -> Self {
         let mut command = client("python");
         command.args(["-m", "venv"]).args((!pip).then_some("--without-pip"));
@@ -137,12 +137,12 @@ impl Private {
         self.node.agent(&["run", "--profile", "x.toml", "-v"])
     }
 
-    /// Runs, and finds the password nowhere but in its vault.
+    /// Runs the profile and checks that the password is only in the vault.
     pub(crate) fn run_in_secret(&self, starts_tools: bool) {
         self.in_secret(&["run", "--profile", "x.toml", "-v"], starts_tools);
     }
 
-    /// Has the agent do something, and finds the password nowhere but in its vault: no process, no output, no file.
+    /// Runs nodeagent and checks that the password is only in the vault: in no process, output or file.
     pub(crate) fn in_secret(&self, arguments: &[&str], starts_tools: bool) -> Said {
         let watch = Watch::begin();
         let said = self.node.agent(arguments);
@@ -165,7 +165,7 @@ impl Private {
         assert!(!self.node.root().join(LOGINS).exists(), "the files live as long as the run");
     }
 
-    /// The password is another one now.
+    /// Changes the password.
     pub(crate) fn wrong_password(mut self) -> Self {
         self.node = self.node.store(VAULT, "guessed");
         self
@@ -217,7 +217,7 @@ pub(crate) fn wheel(folder: &Path, name: &str, requires: &[&str]) {
     archive.finish().expect("written");
 }
 
-/// The wheel of the uv that the agent fetches by itself, downloaded once.
+/// The wheel of the uv version that nodeagent fetches, downloaded once.
 pub(crate) fn uv_wheel() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("uv");
     let find = || {
@@ -274,7 +274,7 @@ pub(crate) fn temp() -> tempfile::TempDir {
 
 pub(crate) const FROM_INDEX: &str = "[pip]\npackages = [\"firmhelper\"]\nindex-url = \"SERVER/simple/\"\n";
 
-/// A repository with a project that builds by itself, with nothing from anywhere.
+/// A repository with a Python project whose build needs no other package.
 pub(crate) fn repository(folder: &Path, scene: &Path) {
     let (bare, work) = (folder.join("git/team/firmhelper.git"), scene.join("project"));
     fs::create_dir_all(&work).expect("created");
@@ -297,7 +297,7 @@ pub(crate) fn repository(folder: &Path, scene: &Path) {
     git(&["clone", "--quiet", "--bare", ".", bare.to_str().expect("UTF-8")]);
 }
 
-/// A repository of R packages with one that is built already.
+/// An R repository with one built package.
 pub(crate) fn cran(folder: &Path, scene: &Path) {
     let contrib = folder.join("src/contrib");
     fs::create_dir_all(&contrib).expect("created");
@@ -310,7 +310,7 @@ pub(crate) fn cran(folder: &Path, scene: &Path) {
     done(tar);
 }
 
-/// A package and its index, of a repository that is trusted as it is.
+/// An apt repository with one package, marked as trusted.
 pub(crate) fn debian(folder: &Path, scene: &Path) {
     let control = scene.join("firmtool/DEBIAN");
     fs::create_dir_all(&control).expect("created");
@@ -326,7 +326,7 @@ pub(crate) fn debian(folder: &Path, scene: &Path) {
     put(&folder.join("Packages"), &index);
 }
 
-/// A node for apt and dpkg in a folder: their settings lead them there.
+/// A node with its own folders for apt and dpkg.
 pub(crate) fn with_apt(node: NodeTest, source: &str) -> NodeTest {
     let root = node.root();
     for folder in ["etc/apt/preferences.d", "var/lib/apt/lists/partial", "var/lib/dpkg/info", "var/lib/dpkg/updates"] {
@@ -344,7 +344,7 @@ pub(crate) fn with_apt(node: NodeTest, source: &str) -> NodeTest {
     node.var("APT_CONFIG", &path)
 }
 
-/// Text without the breaks of lines.
+/// A text without line breaks.
 pub(crate) fn flat(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,4 @@
-//! The store in S3: moto as the bucket, boto3 as who looks at it from outside.
+//! A shared store in S3: moto is the server, and boto3 checks the bucket.
 
 use std::{fs, path::Path, process::Output, sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ const KEYS: [(&str, &str); 4] = [
     ("AWS_EC2_METADATA_DISABLED", "true"),
 ];
 
-/// An S3 with one bucket.
+/// An S3 server with one bucket.
 pub(crate) struct S3(Server);
 
 impl S3 {
@@ -42,7 +42,7 @@ impl S3 {
         s3
     }
 
-    /// What the official client says.
+    /// Runs a script with the official client and returns its output.
     fn python(&self, script: &str) -> String {
         let head = "import boto3, hashlib, json\ns3 = boto3.client('s3')\nbucket = 'lawfirm-tools'\n";
         let mut python = client("python");
@@ -56,7 +56,7 @@ impl S3 {
         self.0.port
     }
 
-    /// Takes everything out of the bucket.
+    /// Empties the bucket.
     pub(crate) fn clear(&self) {
         self.python(
             "for o in s3.list_objects_v2(Bucket=bucket).get('Contents', []):\n    \
@@ -101,7 +101,7 @@ fn agent(node: &NodeTest, arguments: &[&str]) -> Said {
 }
 
 #[test]
-fn a_bucket_is_filled_by_one_node_read_by_the_official_client_and_emptied_into_another() {
+fn objects_in_an_s3_bucket_are_shared_and_readable_by_the_official_client() {
     let s3 = S3::start();
     let (one, two) = (s3.node(), s3.node());
     let large: Vec<u8> = (0..12_000_000_u32).map(|index| (index % 251) as u8).collect();
@@ -123,7 +123,7 @@ fn a_bucket_is_filled_by_one_node_read_by_the_official_client_and_emptied_into_a
     for options in [&["verify", "--json"][..], &["verify", "--shared", "--json"]] {
         assert_eq!(agent(&two, options).ended(0).json()["sound"]["objects"], 3);
     }
-    // Somebody changes one behind our back.
+    // Another client overwrites an object.
     let name = object(b"hello");
     s3.python(&format!("s3.put_object(Bucket=bucket, Key='a/store/{name}', Body=b'hellp')"));
     let three = s3.node();
@@ -137,7 +137,7 @@ fn a_bucket_is_filled_by_one_node_read_by_the_official_client_and_emptied_into_a
 }
 
 #[test]
-fn a_bucket_that_is_not_there_or_does_not_answer_is_one_warning() {
+fn a_missing_or_silent_s3_bucket_is_one_warning() {
     let s3 = S3::start();
     let node = s3.node();
     keep(&node, b"hello");
@@ -146,14 +146,14 @@ fn a_bucket_that_is_not_there_or_does_not_answer_is_one_warning() {
     let node = node.var("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
     let said = agent(&node, &["push"]).ended(1);
     assert_eq!(said.stderr.matches("warning: ").count(), 1, "{}", said.stderr);
-    // Keys do not go in plain text to another machine.
+    // Keys are not sent in plain text to another machine.
     let node = node.var("AWS_ENDPOINT_URL", "http://192.0.2.1:9000");
     let said = agent(&node, &["push"]).ended(1);
     assert!(said.stderr.contains("a credential is not sent over plain http"), "{}", said.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_take_from_the_bucket_and_hold_leases_in_it() {
+async fn nodes_hold_leases_in_an_s3_bucket() {
     let s3 = S3::start();
     let temp = tempfile::tempdir().expect("a temporary folder");
     let (one, two) = (s3.store(&temp.path().join("one")), s3.store(&temp.path().join("two")));
@@ -177,7 +177,7 @@ async fn nodes_take_from_the_bucket_and_hold_leases_in_it() {
 }
 
 #[test]
-fn nodes_that_start_together_fetch_each_file_once_and_take_it_from_the_bucket() {
+fn nodes_that_start_together_fetch_each_file_once() {
     const NODES: usize = 5;
     let s3 = S3::start();
     let url = s3.0.url();

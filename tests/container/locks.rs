@@ -151,7 +151,7 @@ fn changed_and_missing_files_are_refused_unless_the_store_has_them() {
     node.sh("cp -r /tmp/srv/cran /srv/");
     // A profile with one more package.
     node.profile(&profile().replace("\"jq\"", "\"jq\", \"less\""));
-    node.run(&[]).exits(2).prints("ring.toml` was changed since").prints("`apt less`").prints("nodeagent lock");
+    node.run(&[]).exits(2).prints("ring.toml` has changed").prints("`apt less`").prints("nodeagent lock");
     node.profile(&profile());
     let after = node.listing();
     let kept = |listing: &str| listing.lines().filter(|line| !line.contains("/srv/")).collect::<Vec<_>>().join("\n");
@@ -229,7 +229,7 @@ fn each_runtime_has_a_section_in_the_lock_and_other_runtimes_are_refused() {
     for node in [&older, &newer] {
         node.profile(&profile("guard = \"runtime\"\nsmoke = [\"inhouse_web\"]\n"));
     }
-    as_runtime(&older, "14.3", &["run"]).exits(2).prints("ring.toml` was changed since");
+    as_runtime(&older, "14.3", &["run"]).exits(2).prints("ring.toml` has changed");
     as_runtime(&older, "14.3", &["lock"]).exits(0).prints("(serial 3)");
     let third = older.sh(&format!("cat {LOCK}"));
     assert_eq!(sections(&third), after, "only the digest of the profile has changed");

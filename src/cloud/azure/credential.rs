@@ -88,8 +88,7 @@ pub(super) fn authority(environment: &ClientEnvironment) -> Result<Url, CloudErr
     if found.scheme() == "https" || is_loopback(&found) {
         return Ok(found);
     }
-    Err(CloudError::new(CloudErrorKind::Invalid, format!("`{NAME}` is not an https address"))
-        .hint("write it with https"))
+    Err(CloudError::new(CloudErrorKind::Invalid, format!("`{NAME}` is not an https address")).hint("use https"))
 }
 
 /// The missing variable of a partly configured application. The other variables of the application have no effect.

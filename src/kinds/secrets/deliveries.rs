@@ -84,7 +84,7 @@ impl Rules<'_> {
         let (form, file, mode) = match place.key {
             "file" => (SecretFormat::Whole, raw.file.clone(), mode),
             "env-file" => {
-                let hint = "letters, digits and `_`, not beginning with a digit";
+                let hint = "use letters, digits and `_`, and begin with a letter or `_`";
                 let variable = field(self, "variable", &needed(&raw.variable), names::is_variable, hint)?;
                 (SecretFormat::Variable(variable), raw.env_file.clone(), mode)
             }

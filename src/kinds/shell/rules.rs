@@ -49,7 +49,7 @@ impl Rules<'_> {
                         self.mistake_in_key(
                             &path,
                             format!("`{name}` is not a variable name"),
-                            "letters, digits and `_`, not beginning with a digit",
+                            "use letters, digits and `_`, and begin with a letter or `_`",
                         );
                         return None;
                     }

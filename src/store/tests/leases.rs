@@ -7,7 +7,7 @@ fn is_taken(lease: &Lease) -> bool {
 }
 
 #[tokio::test]
-async fn a_lease_is_held_by_one_renewed_while_it_is_held_and_given_back() {
+async fn a_lease_has_one_holder_is_renewed_and_is_released() {
     let bench = Bench::new();
     let bucket: Arc<dyn object_store::ObjectStore> = Arc::new(InMemory::new());
     for of_bucket in [false, true] {
@@ -17,7 +17,7 @@ async fn a_lease_is_held_by_one_renewed_while_it_is_held_and_given_back() {
         let long = Duration::from_secs(2);
         let held = one.lease(&key, long).await;
         assert!(is_taken(&held));
-        assert!(!is_taken(&two.lease(&key, long).await), "somebody has it");
+        assert!(!is_taken(&two.lease(&key, long).await), "another node holds it");
         assert!(two.is_leased(&key, long).await);
         tokio::time::sleep(long + Duration::from_millis(500)).await;
         assert!(!is_taken(&two.lease(&key, long).await), "it was renewed");
@@ -30,7 +30,7 @@ async fn a_lease_is_held_by_one_renewed_while_it_is_held_and_given_back() {
 }
 
 #[tokio::test]
-async fn a_dead_holder_blocks_nobody_for_long() {
+async fn a_lease_of_a_dead_holder_expires() {
     let bench = Bench::new();
     let bucket: Arc<dyn object_store::ObjectStore> = Arc::new(InMemory::new());
     for of_bucket in [false, true] {
@@ -44,7 +44,7 @@ async fn a_dead_holder_blocks_nobody_for_long() {
         tokio::time::sleep(short + Duration::from_millis(300)).await;
         let nodes: Vec<Store> = (0..6).map(|index| node(&format!("node-{index}"))).collect();
         let asked = futures::future::join_all(nodes.iter().map(|node| node.lease(&key, short))).await;
-        assert_eq!(asked.iter().filter(|lease| is_taken(lease)).count(), 1, "of many who see it one takes it over");
+        assert_eq!(asked.iter().filter(|lease| is_taken(lease)).count(), 1, "exactly one node takes it over");
     }
 }
 
@@ -54,7 +54,7 @@ async fn turn(bench: &Bench, node: &Store, digest: &Digest) -> SingleFlight {
 }
 
 #[tokio::test]
-async fn one_goes_to_the_origin_and_the_other_takes_what_it_brings() {
+async fn one_node_fetches_and_the_other_takes_the_published_object() {
     let bench = Bench::new();
     let bucket: Arc<dyn object_store::ObjectStore> = Arc::new(InMemory::new());
     for of_bucket in [false, true] {
@@ -63,7 +63,7 @@ async fn one_goes_to_the_origin_and_the_other_takes_what_it_brings() {
         let name = |name: &str| format!("{name}-{of_bucket}");
         let node = |name: &str| if of_bucket { bench.node_of_bucket(name, &bucket) } else { bench.node(name) };
         let (one, two) = (node(&name("one")), node(&name("two")));
-        let SingleFlight::Fetch(permit) = turn(&bench, &one, &digest).await else { panic!("nobody has it") };
+        let SingleFlight::Fetch(permit) = turn(&bench, &one, &digest).await else { panic!("the lease is free") };
         let (served, ()) = tokio::join!(turn(&bench, &two, &digest), async {
             tokio::time::sleep(Duration::from_millis(400)).await;
             one.keep(&digest, &file, permit).await;
@@ -78,20 +78,20 @@ async fn one_goes_to_the_origin_and_the_other_takes_what_it_brings() {
 }
 
 #[tokio::test]
-async fn who_does_not_bring_it_makes_room_for_the_next() {
+async fn a_holder_that_fails_releases_the_lease() {
     let bench = Bench::new();
     let (one, two, digest) = (bench.node("one"), bench.node("two"), Digest::sha256(b"x"));
-    let SingleFlight::Fetch(failed) = turn(&bench, &one, &digest).await else { panic!("nobody has it") };
+    let SingleFlight::Fetch(failed) = turn(&bench, &one, &digest).await else { panic!("the lease is free") };
     let (next, ()) = tokio::join!(turn(&bench, &two, &digest), async {
         tokio::time::sleep(Duration::from_millis(400)).await;
         drop(failed);
     });
-    let SingleFlight::Fetch(permit) = next else { panic!("nobody brought it") };
+    let SingleFlight::Fetch(permit) = next else { panic!("the object is missing") };
     assert!(permit.into_guard().is_some(), "it is for us to bring it to others");
 }
 
 #[tokio::test]
-async fn what_does_not_pay_is_not_waited_for() {
+async fn nodes_do_not_wait_if_fetching_is_faster() {
     let bench = Bench::new();
     let digest = Digest::sha256(b"x");
     let (one, two) = (bench.node("one"), bench.node("two"));
@@ -111,7 +111,7 @@ async fn what_does_not_pay_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_lease_that_says_for_ever_ends_like_any_other() {
+async fn a_lease_with_a_distant_expiry_is_cut_to_the_usual_duration() {
     let bench = Bench::new();
     let key = Key::of_object(&Digest::sha256(b"x"));
     let lying = r#"{"holder":"me","expires":"2999-01-01T00:00:00Z"}"#;
@@ -121,7 +121,7 @@ async fn a_lease_that_says_for_ever_ends_like_any_other() {
 }
 
 #[tokio::test]
-async fn where_no_lease_can_be_written_everybody_works() {
+async fn without_a_writable_store_every_node_gets_the_lease() {
     let bench = Bench::new();
     let place = Backend::Folder(FolderBackend { tree: Tree::shared(bench.path("absent/store")) });
     let key = Key::of_object(&Digest::sha256(b"x"));

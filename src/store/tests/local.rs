@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn what_was_added_comes_back_as_the_same_file() {
+async fn an_added_object_is_returned_as_a_hard_link() {
     let bench = Bench::new();
     let store = bench.store();
     let (file, to) = (bench.file("x", b"hello"), bench.path("cache/deep/y"));
@@ -12,12 +12,12 @@ async fn what_was_added_comes_back_as_the_same_file() {
     assert!(has(&store, &object.digest, &to).await);
     assert_eq!(to.metadata().expect("there").ino(), file.metadata().expect("there").ino(), "nothing was copied");
     assert_eq!(store.used().local, Served { objects: 1, bytes: 5 });
-    assert!(has(&store, &object.digest, &to).await, "what is there already is right");
+    assert!(has(&store, &object.digest, &to).await, "the existing file is kept");
     assert_eq!(store.used().local.objects, 1, "and was not asked for");
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_given_and_nothing_is_made() {
+async fn a_missing_object_is_not_found_and_nothing_is_created() {
     let bench = Bench::new();
     assert!(!has(&bench.store(), &Digest::sha256(b"hello"), &bench.path("y")).await);
     assert!(!has(&bench.store(), &Digest::Sha256("../../x".into()), &bench.path("y")).await);
@@ -35,15 +35,13 @@ async fn a_damaged_object_is_refused_and_removed() {
         assert!(!path.exists() && !bench.path("y").exists());
         assert_eq!(
             bench.warnings(),
-            [
-                "the object `2cf24dba5fb0` in the store's place on this node does not hold what its name says; it was removed"
-            ]
+            ["the object `2cf24dba5fb0` in the local store does not match its digest; it was removed"]
         );
     }
 }
 
 #[tokio::test]
-async fn an_entry_is_kept_and_what_is_none_is_forgotten() {
+async fn an_invalid_entry_is_removed() {
     let bench = Bench::new();
     let store = bench.store();
     let key = Key::of(Kind::RBuild, &"facts");

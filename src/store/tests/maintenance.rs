@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_sound_store_verifies_clean_and_what_is_not_is_named_and_removed() {
+async fn verify_reports_and_removes_damaged_files() {
     let bench = Bench::new();
     let node = bench.node("one");
     let (good, bad) = (published(&bench, &node, b"good").await, published(&bench, &node, b"bad").await);
@@ -27,7 +27,7 @@ async fn a_sound_store_verifies_clean_and_what_is_not_is_named_and_removed() {
 }
 
 #[tokio::test]
-async fn what_was_not_used_for_the_longest_time_goes_first() {
+async fn gc_removes_the_least_recently_used_objects_first() {
     let bench = Bench::new();
     let store = bench.store();
     let mut objects = Vec::new();
@@ -47,13 +47,13 @@ async fn what_was_not_used_for_the_longest_time_goes_first() {
     let done = store.gc(Tier::Local, 8).await.expect("cleaned");
     assert_eq!((done.objects, done.entries), (Served { objects: 1, bytes: 4 }, 1));
     assert!(!has(&store, &objects[1].digest, &bench.path("z")).await, "the oldest is gone");
-    assert_eq!(store.entry(Kind::Wheel, &key(1)).await, None, "and what led to it");
+    assert_eq!(store.entry(Kind::Wheel, &key(1)).await, None, "its entry is removed too");
     assert!(store.entry(Kind::Wheel, &key(0)).await.is_some());
     assert_eq!(store.stat(Tier::Local).await.expect("readable").objects, Served { objects: 2, bytes: 8 });
 }
 
 #[tokio::test]
-async fn everything_is_pushed_and_pulled_once() {
+async fn push_and_pull_copy_each_file_once() {
     let bench = Bench::new();
     let alone = bench.store();
     let object = alone.add(&bench.file("x", b"hello")).await.expect("added");

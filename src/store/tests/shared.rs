@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn an_entry_of_no_use_is_replaced_where_nodes_share_it() {
+async fn republish_replaces_the_shared_entry() {
     let bench = Bench::new();
     let (one, two) = (bench.node("one"), bench.node("two"));
     let key = Key::of(Kind::RBuild, &"facts");
@@ -14,9 +14,9 @@ async fn an_entry_of_no_use_is_replaced_where_nodes_share_it() {
     let second = entry(&two.add(&bench.file("y", b"other")).await.expect("added"));
     two.publish(Kind::RBuild, &key, &second).await.expect("published");
     two.settle(Duration::from_secs(20)).await;
-    assert_eq!(two.entry_in(Tier::Shared, Kind::RBuild, &key).await, Some(first.clone()), "what is there stays");
+    assert_eq!(two.entry_in(Tier::Shared, Kind::RBuild, &key).await, Some(first.clone()), "an existing entry is kept");
     two.republish(Kind::RBuild, &key, &second).await.expect("published");
-    assert_eq!(two.entry_in(Tier::Shared, Kind::RBuild, &key).await, Some(second), "unless it was of no use");
+    assert_eq!(two.entry_in(Tier::Shared, Kind::RBuild, &key).await, Some(second), "unless it was unusable");
     assert_eq!(one.entry_in(Tier::Local, Kind::RBuild, &key).await, Some(first), "each has its own");
     bench.file(&format!("shared/{}", layout::entry(Kind::RBuild, &key)), b"not an entry");
     assert_eq!(one.entry_in(Tier::Shared, Kind::RBuild, &key).await, None);
@@ -24,7 +24,7 @@ async fn an_entry_of_no_use_is_replaced_where_nodes_share_it() {
 }
 
 #[tokio::test]
-async fn what_is_begun_behind_a_run_is_waited_for_and_what_that_begins() {
+async fn settle_waits_for_background_tasks_and_for_those_they_spawn() {
     let bench = Bench::new();
     let (store, other) = (bench.node("one"), bench.node("two"));
     let (also, file) = (store.clone(), bench.file("x", b"hello"));
@@ -37,7 +37,7 @@ async fn what_is_begun_behind_a_run_is_waited_for_and_what_that_begins() {
 }
 
 #[tokio::test]
-async fn what_one_node_has_the_next_one_takes_from_the_shared_place_and_keeps() {
+async fn a_second_node_takes_objects_from_the_shared_store_and_keeps_them() {
     let bench = Bench::new();
     let bucket: Arc<dyn object_store::ObjectStore> = Arc::new(InMemory::new());
     // One PUT, several parts, no bytes.
@@ -60,7 +60,7 @@ async fn what_one_node_has_the_next_one_takes_from_the_shared_place_and_keeps() 
 }
 
 #[tokio::test]
-async fn an_entry_is_shared_after_its_objects() {
+async fn an_entry_is_published_after_its_objects() {
     let bench = Bench::new();
     let (one, two) = (bench.node("one"), bench.node("two"));
     let key = Key::of(Kind::Layer, &"facts");
@@ -74,7 +74,7 @@ async fn an_entry_is_shared_after_its_objects() {
 }
 
 #[tokio::test]
-async fn a_damaged_object_of_the_shared_place_is_refused_and_replaced() {
+async fn a_damaged_object_in_the_shared_store_is_refused_and_replaced() {
     for damaged in [&b"hellp"[..], b"hell", b"", b"hello and more"] {
         for size in [None, Some(5)] {
             let bench = Bench::new();
@@ -83,10 +83,10 @@ async fn a_damaged_object_of_the_shared_place_is_refused_and_replaced() {
             let path = bench.file(&format!("shared/{}", layout::object(&object.digest)), damaged);
             let two = bench.node("two");
             assert!(!two.object(&object.digest, size, &bench.path("y"), |_| ()).await);
-            assert!(!bench.path("y").exists() && path.exists(), "what others have is not ours to remove");
+            assert!(!bench.path("y").exists() && path.exists(), "files of others are not removed");
             let warnings = bench.warnings();
             assert_eq!(warnings.len(), 1, "{warnings:?}");
-            assert!(warnings[0].starts_with("what the shared store `/shared` has as `2cf24dba5fb0` is refused: it"));
+            assert!(warnings[0].starts_with("the file `2cf24dba5fb0` in the shared store `/shared` is not used: it"));
             // In a run, these bytes came from the origin.
             published(&bench, &two, b"hello").await;
             assert_eq!(std::fs::read(&path).expect("there"), b"hello");
@@ -95,7 +95,7 @@ async fn a_damaged_object_of_the_shared_place_is_refused_and_replaced() {
 }
 
 #[tokio::test]
-async fn what_somebody_planted_is_neither_followed_nor_believed() {
+async fn links_and_pipes_in_the_shared_store_are_refused() {
     let bench = Bench::new();
     let digest = Digest::sha256(b"secret");
     let outside = bench.file("outside", b"secret");
@@ -130,7 +130,7 @@ async fn what_somebody_planted_is_neither_followed_nor_believed() {
 }
 
 #[tokio::test]
-async fn names_that_differ_in_case_are_other_names() {
+async fn names_with_another_case_are_not_found() {
     let bench = Bench::new();
     let object = published(&bench, &bench.node("one"), b"hello").await;
     let name = layout::object(&object.digest);
@@ -142,7 +142,7 @@ async fn names_that_differ_in_case_are_other_names() {
 }
 
 #[tokio::test]
-async fn a_place_that_is_not_there_is_told_of_once_and_left_alone() {
+async fn a_missing_shared_store_is_one_warning() {
     let bench = Bench::new();
     let place = Backend::Folder(FolderBackend { tree: Tree::shared(bench.path("absent/store")) });
     let node = bench.node_with("one", place);
@@ -150,12 +150,12 @@ async fn a_place_that_is_not_there_is_told_of_once_and_left_alone() {
     assert!(!has(&node, &Digest::sha256(b"y"), &bench.path("y")).await);
     published(&bench, &node, b"hello").await;
     let why = "No such file or directory (os error 2)";
-    assert_eq!(bench.warnings(), [format!("the shared store `/shared` is left alone from here on: {why}")]);
+    assert_eq!(bench.warnings(), [format!("the shared store `/shared` is not used any more: {why}")]);
     assert!(!bench.path("absent").exists());
 }
 
 #[tokio::test]
-async fn a_place_that_can_only_be_read_is_read() {
+async fn a_read_only_shared_store_is_still_read() {
     use std::os::unix::fs::PermissionsExt as _;
     let bench = Bench::new();
     let object = published(&bench, &bench.node("one"), b"hello").await;
@@ -167,14 +167,17 @@ async fn a_place_that_can_only_be_read_is_read() {
     published(&bench, &node, b"a third").await;
     let is_root = nix::unistd::Uid::effective().is_root();
     if !is_root {
-        assert_eq!(bench.warnings(), ["nothing is published in the shared store `/shared`: it can only be read"]);
+        assert_eq!(
+            bench.warnings(),
+            ["nothing is published to the shared store `/shared`: it is read-only for this user"]
+        );
     }
     assert!(has(&node, &object.digest, &bench.path("y")).await);
     permit(0o755);
 }
 
 #[tokio::test]
-async fn a_place_that_stalls_is_waited_for_once() {
+async fn a_stalled_shared_store_is_waited_for_once() {
     let bench = Bench::new();
     let slow = ThrottleConfig { wait_get_per_call: Duration::from_secs(600), ..ThrottleConfig::default() };
     let bucket: Arc<dyn object_store::ObjectStore> = Arc::new(ThrottledStore::new(InMemory::new(), slow));
@@ -184,12 +187,12 @@ async fn a_place_that_stalls_is_waited_for_once() {
         assert!(!has(&node, &Digest::sha256(bytes), &bench.path("y")).await);
     }
     assert!(began.elapsed() < SHORT.silence * 5, "only the first one waits");
-    let warning = "the shared store `/shared` is left alone from here on: it did not answer for 2s";
+    let warning = "the shared store `/shared` is not used any more: it did not answer for 2s";
     assert_eq!(bench.warnings(), [warning]);
 }
 
 #[tokio::test]
-async fn a_place_that_trickles_is_slower_than_the_origin_and_left_alone() {
+async fn a_slow_shared_store_is_disabled() {
     let bench = Bench::new();
     let memory = InMemory::new();
     let digest = Digest::sha256(&[1; 400]);
@@ -206,7 +209,7 @@ async fn a_place_that_trickles_is_slower_than_the_origin_and_left_alone() {
 }
 
 #[tokio::test]
-async fn an_object_that_grows_for_ever_ends_where_it_said_it_would() {
+async fn an_object_longer_than_announced_is_refused() {
     let mut receiver = receiver::Receiver::new(None, Some(5));
     assert!(matches!(receiver.announce(6), Err(backend_error::BackendError::BadContent(_))));
     let mut receiver = receiver::Receiver::new(None, None);
@@ -235,7 +238,7 @@ async fn many_writers_of_one_object_leave_one_object() {
 }
 
 #[tokio::test]
-async fn a_bucket_is_not_looked_for_before_it_is_needed() {
+async fn a_bucket_is_opened_at_its_first_use() {
     let bench = Bench::new();
     let clouds = Arc::new(Clouds::new(Arc::default(), ClientEnvironment::default()));
     let shared = Some("s3://bucket/store".parse().expect("a place"));

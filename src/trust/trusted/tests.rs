@@ -33,9 +33,9 @@ impl Case {
 }
 
 #[test]
-fn what_was_signed_counts_and_says_who_and_what() {
+fn a_valid_signature_returns_its_key_and_comment() {
     let case = Case::new();
-    let signed = case.check(TEXT, case.signature().as_bytes()).expect("it is what was signed");
+    let signed = case.check(TEXT, case.signature().as_bytes()).expect("a valid signature");
     assert_eq!(signed.key, case.key.public().id());
     assert_eq!(signed.comment, "timestamp:1700000000\tfile:family.toml\thashed\tlooked at");
     let from_windows = case.signature().replace('\n', "\r\n");
@@ -59,7 +59,7 @@ fn every_changed_byte_of_the_file_is_refused() {
 }
 
 #[test]
-fn every_changed_byte_of_the_signature_is_refused_or_means_nothing() {
+fn every_changed_byte_of_the_signature_is_refused_or_has_no_effect() {
     let case = Case::new();
     let signature = case.signature();
     // The untrusted comment is not signed. It is neither shown nor used.
@@ -113,7 +113,7 @@ fn every_changed_bit_of_the_key_is_refused() {
 }
 
 #[test]
-fn each_attack_is_caught_by_its_check() {
+fn each_attack_is_detected_by_its_check() {
     let (case, other) = (Case::new(), Case::new());
     let id = case.key.public().id();
     let good = case.signature();
@@ -154,7 +154,7 @@ fn each_attack_is_caught_by_its_check() {
             Distrust::BadComment(id),
         ),
         ("a legacy signature", with(1, &to_base64(&legacy)), Distrust::Malformed(Malformed::Legacy)),
-        ("a kind that nobody knows", with(1, &to_base64(&unknown)), Distrust::Malformed(Malformed::Algorithm)),
+        ("an unknown algorithm", with(1, &to_base64(&unknown)), Distrust::Malformed(Malformed::Algorithm)),
         ("a fifth line", format!("{good}more\n"), Distrust::Malformed(Malformed::Lines)),
         ("no comment", with(0, "x"), Distrust::Malformed(Malformed::Comment)),
         (
@@ -177,7 +177,7 @@ fn each_attack_is_caught_by_its_check() {
 
 /// A file and its hash as a second file: a legacy signature would be valid for one of them.
 #[test]
-fn a_signature_of_a_file_is_none_of_its_hash() {
+fn a_signature_of_a_file_is_not_valid_for_its_hash() {
     let case = Case::new();
     let hash = Prehash::of(TEXT.as_bytes());
     let good = case.signature_for(TEXT, "family.toml");
@@ -190,7 +190,7 @@ fn a_signature_of_a_file_is_none_of_its_hash() {
 }
 
 #[test]
-fn serials_that_counted_are_remembered_only_when_they_are_new() {
+fn only_higher_serials_are_remembered() {
     let keys = TrustedKeys::new(vec![SecretKey::generate().expect("random").public()]);
     let seen = BTreeMap::from([("access".to_owned(), 7)]);
     let trusted = Trusted::new(keys, 0, seen);

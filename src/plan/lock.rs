@@ -71,9 +71,9 @@ pub fn check_assets(
         let Some(found) = inventory.asset(named.file) else { continue };
         let path = &named.file.path;
         match (section.asset(path), &found.bytes) {
-            (None, _) => reasons.push(format!("the file `{path}` is not in it")),
+            (None, _) => reasons.push(format!("the file `{path}` is not in the lock")),
             (Some(locked), Some(bytes)) if Digest::sha256(bytes) != locked.sha256 => {
-                reasons.push(format!("the file `{path}` was changed since"));
+                reasons.push(format!("the file `{path}` has changed"));
             }
             _ => {}
         }

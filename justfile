@@ -1,4 +1,4 @@
-# Every job by its name. `just ci` is what CI runs.
+# The jobs of the project. `just ci` runs the same checks as CI.
 
 # List the jobs
 default:
@@ -12,15 +12,15 @@ try:
 test *NAME:
     scripts/test {{ NAME }}
 
-# Everything that must pass before a change lands
+# All checks that a change must pass
 ci:
     .ci/run
 
-# Unit tests only: no node, no network
+# Unit tests only, without node and network
 unit:
     cargo test --locked --lib
 
-# Everything but real nodes
+# All tests except those on real nodes
 quick:
     NODEAGENT_SKIP_CONTAINERS=1 scripts/test
 
@@ -32,7 +32,7 @@ instants:
 fmt:
     cargo fmt
 
-# Lints, as strict as CI
+# Lints, with the options of CI
 clippy:
     cargo clippy --locked --all-targets -- -D warnings
 

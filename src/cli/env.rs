@@ -186,7 +186,7 @@ impl Env {
         let access = Access::parse(label, bytes).map_err(CommandError::Mistakes)?;
         self.trusted()?
             .check_serial("access", access.serial)
-            .map_err(|why| Diagnostic::nowhere(format!("`{label}` is not used: {why}")).hint(why.hint(label)))?;
+            .map_err(|why| Diagnostic::nowhere(format!("`{label}` is not trusted: {why}")).hint(why.hint(label)))?;
         Ok(access)
     }
 
@@ -194,7 +194,7 @@ impl Env {
         let store = self.filestore()?;
         let label = store.access_label();
         if let Err(why) = self.trusted()?.check_absence("access") {
-            return Err(Diagnostic::nowhere(format!("`{label}` is not used: {why}")).hint(why.hint(&label)).into());
+            return Err(Diagnostic::nowhere(format!("`{label}` is not trusted: {why}")).hint(why.hint(&label)).into());
         }
         if self.node_file()?.access == AccessFile::Required {
             let missing =

@@ -74,10 +74,10 @@ impl FromStr for Size {
             "GB" => 1_000_000_000,
             "GiB" => 1 << 30,
             "TiB" => 1 << 40,
-            _ => return Err(format!("`{text}` is no size; write it as 500 MiB or 10 GiB")),
+            _ => return Err(format!("`{text}` is not a size; write it as 500 MiB or 10 GiB")),
         };
         let size = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
-        size.map(Self).ok_or_else(|| format!("`{text}` is no size; write it as 500 MiB or 10 GiB"))
+        size.map(Self).ok_or_else(|| format!("`{text}` is not a size; write it as 500 MiB or 10 GiB"))
     }
 }
 
@@ -103,7 +103,7 @@ pub(super) fn read(root: &Path) -> Result<NodeFile, CommandError> {
         }
         Err(error) => {
             let mistake = Diagnostic::nowhere(format!("`{}` could not be read: {error}", path.display()));
-            return Err(mistake.hint("make it readable for everybody (mode 0644): it holds no secrets").into());
+            return Err(mistake.hint("make it readable for all users (mode 0644); it contains no secrets").into());
         }
     };
     let source = Source::new(path.display().to_string(), text.as_str());
@@ -116,7 +116,7 @@ pub(super) fn read(root: &Path) -> Result<NodeFile, CommandError> {
     if let Some(keys) = &raw.trusted_keys {
         if keys.get_ref().is_empty() {
             let mistake = Diagnostic::at(&source, keys.span(), "`trusted-keys` names no key");
-            mistakes.push(mistake.hint("name one, or remove the line: then everything in the file store counts"));
+            mistakes.push(mistake.hint("name a key, or remove the line to accept unsigned files"));
         }
         for key in keys.get_ref() {
             match PublicKey::parse(key.get_ref()) {

@@ -45,7 +45,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
             // Runs without a readable report are skipped, so that the others are listed.
             let reports: Vec<Report> = folders.filter_map(|folder| folder.read_report().ok()).collect();
             if reports.is_empty() {
-                env.console.stderr.print("no run is kept on this node yet\n");
+                env.console.stderr.print("this node has no runs yet\n");
             }
             print(&render_list(&reports, state::holder(&env.root)))
         }

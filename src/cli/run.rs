@@ -63,7 +63,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     }
     let run = run_id(Timestamp::now(), std::process::id());
     let runs = RunFolders::of_node(&env.root);
-    let (folder, trouble) = match runs.create(&run) {
+    let (folder, no_folder) = match runs.create(&run) {
         Ok(folder) => (Some(folder), None),
         Err(error) => (None, Some(error.to_string())),
     };
@@ -110,13 +110,13 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     })?;
     let outcome = outcome.map_err(|error| failed(format!("the run could not be started: {error}")))?;
     let unopened = no_log.into_iter().chain(no_audit).map(|error| error.to_string());
-    let mut troubles: Vec<String> = trouble.into_iter().chain(unopened).collect();
+    let mut warnings: Vec<String> = no_folder.into_iter().chain(unopened).collect();
     if outcome != Outcome::Refused
         && let Err(error) = Serials::remember(&env.root, &env.trusted()?.news())
     {
-        troubles.push(format!("{error}: an older access file would be taken for the latest"));
+        warnings.push(format!("{error}: the next command would accept an older access file"));
     }
-    where_to.finish(&collector, troubles)?;
+    where_to.finish(&collector, warnings)?;
     Ok(exit(outcome, options.strict))
 }
 
@@ -178,32 +178,32 @@ struct Reporting<'a> {
 
 impl Reporting<'_> {
     /// Writes the report and copies it. Errors are printed as warnings. Returns the path of the report.
-    fn keep(&self, report: &Report, mut troubles: Vec<String>) -> Option<PathBuf> {
+    fn keep(&self, report: &Report, mut warnings: Vec<String>) -> Option<PathBuf> {
         let mut path = None;
         if let Some(folder) = &self.folder {
             match folder.write_report(report) {
                 Ok(()) => path = Some(folder.report()),
-                Err(error) => troubles.push(error.to_string()),
+                Err(error) => warnings.push(error.to_string()),
             }
             if let Some(target) = &self.options.report_to
                 && let Err(error) = folder.copy_to(target, &self.node)
             {
-                troubles.push(format!("the report was not copied to `{}`: {error}", target.display()));
+                warnings.push(format!("the report was not copied to `{}`: {error}", target.display()));
             }
             if let Err(error) = self.runs.prune(KEPT_RUNS) {
-                troubles.push(error.to_string());
+                warnings.push(error.to_string());
             }
         }
-        for trouble in troubles {
-            self.env.console.stderr.print(&format!("warning: {trouble}\n"));
+        for warning in warnings {
+            self.env.console.stderr.print(&format!("warning: {warning}\n"));
         }
         path
     }
 
     /// Writes the report and prints the summary.
-    fn finish(self, collector: &Collector, troubles: Vec<String>) -> Result<(), CommandError> {
+    fn finish(self, collector: &Collector, warnings: Vec<String>) -> Result<(), CommandError> {
         let report = collector.report();
-        let path = self.keep(&report, troubles);
+        let path = self.keep(&report, warnings);
         let console = &self.env.console;
         let failure = render_failure(&report, path.as_deref());
         if console.verbosity != Verbosity::Quiet {

@@ -46,7 +46,7 @@ pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
 
 fn runtime(text: &str) -> Result<String, String> {
     let numbers = text.split(['.', '-']).map_while(|part| part.parse::<u32>().ok()).count();
-    if numbers > 0 { Ok(text.to_owned()) } else { Err("write it in numbers, such as 17.3".to_owned()) }
+    if numbers > 0 { Ok(text.to_owned()) } else { Err("write it as numbers, such as 17.3".to_owned()) }
 }
 
 fn system(text: &str) -> Result<String, String> {
@@ -188,12 +188,14 @@ pub(super) fn load_locked(
     }
     if file.is_none() && options.locked {
         let mistake = Diagnostic::nowhere(format!("there is no lock for the profile `{}`", profile.name));
-        let hint = "make one with `nodeagent lock` on a node of this runtime, or run without `--locked`";
+        let hint = "create one with `nodeagent lock` on a node with this runtime, or run without `--locked`";
         return Err(mistake.hint(hint).into());
     }
     if let Some(file) = file.as_ref().filter(|file| file.lock.profile != profile.name) {
         let message = format!("the lock `{}` is for the profile `{}`", file.label, file.lock.profile);
-        return Err(Diagnostic::nowhere(message).hint(format!("this is `{}`; name its own lock", profile.name)).into());
+        return Err(Diagnostic::nowhere(message)
+            .hint(format!("name the lock of the profile `{}`", profile.name))
+            .into());
     }
     profile.lock = file;
     Ok(profile)
@@ -228,5 +230,5 @@ fn serial_of(profile: &str) -> String {
 /// Parses a duration option.
 pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|_| "write it as 90s, 10m or 1h 30m".to_owned())?;
-    if duration.is_zero() { Err("it must be longer than nothing".to_owned()) } else { Ok(duration) }
+    if duration.is_zero() { Err("it must be longer than zero".to_owned()) } else { Ok(duration) }
 }

@@ -80,7 +80,7 @@ impl Foreground<'_> {
     }
 
     fn spawn(&self) -> std::io::Result<Child> {
-        #[expect(clippy::disallowed_methods, reason = "this is the door")]
+        #[expect(clippy::disallowed_methods, reason = "only `exec` starts programs")]
         let mut command = Command::new(&self.cmd.program);
         command.args(&self.cmd.args).env_clear().kill_on_drop(true);
         command.envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(self.inherits)));

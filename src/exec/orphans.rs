@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_name_with_parentheses_does_not_confuse() {
+    fn a_process_name_may_contain_parentheses() {
         let read = parse_stat(42, "42 (a (b) c) S 1 40 40 0").expect("good");
         assert_eq!((read.state, read.parent, read.group), ('S', 1, 40));
         assert!(parse_stat(42, "").is_none());
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "it must not be a child that dies with us")]
-    fn an_orphan_is_ended_and_nobody_else() {
+    fn only_orphans_are_killed() {
         use std::os::unix::process::CommandExt as _;
         let mark = format!("{}.25", 100_000 + std::process::id());
         let temp = tempfile::tempdir().expect("a temporary folder");

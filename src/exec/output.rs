@@ -38,18 +38,18 @@ impl Tail {
 
 /// The consumer of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Read {
+pub(super) enum Consumer {
     /// People: secrets are redacted.
-    ByPeople,
+    People,
     /// A parser: the text stays unchanged. If a password equals a host or package name, redaction would corrupt the
     /// parsed data. Whatever is displayed later is redacted by `report`.
-    ByParser,
+    Parser,
 }
 
 /// One output stream of a child.
 pub(super) struct Sink<'a> {
     clean: redact::Stream,
-    read: Read,
+    consumer: Consumer,
     tail: &'a mut Tail,
     log: Option<&'a File>,
     watcher: Option<LineWatcher>,
@@ -57,14 +57,19 @@ pub(super) struct Sink<'a> {
 }
 
 impl<'a> Sink<'a> {
-    pub(super) fn new(read: Read, tail: &'a mut Tail, log: Option<&'a File>, watcher: Option<LineWatcher>) -> Self {
-        Self { clean: redact::Stream::default(), read, tail, log, watcher, line: Vec::new() }
+    pub(super) fn new(
+        consumer: Consumer,
+        tail: &'a mut Tail,
+        log: Option<&'a File>,
+        watcher: Option<LineWatcher>,
+    ) -> Self {
+        Self { clean: redact::Stream::default(), consumer, tail, log, watcher, line: Vec::new() }
     }
 
     /// Receives bytes of the child.
     pub(super) fn take(&mut self, bytes: &[u8]) {
         let shown = self.clean.push(bytes).into_owned();
-        if self.read == Read::ByParser {
+        if self.consumer == Consumer::Parser {
             self.tail.push(bytes);
         }
         self.show(&shown);
@@ -80,7 +85,7 @@ impl<'a> Sink<'a> {
     }
 
     fn show(&mut self, shown: &[u8]) {
-        if self.read == Read::ByPeople {
+        if self.consumer == Consumer::People {
             self.tail.push(shown);
         }
         if let Some(mut log) = self.log {
@@ -116,12 +121,12 @@ mod tests {
     use crate::redact::Secret;
 
     /// The content of the tail and the lines of the watcher for these pieces.
-    fn given(read: Read, pieces: &[&str]) -> (String, Vec<String>) {
+    fn given(consumer: Consumer, pieces: &[&str]) -> (String, Vec<String>) {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&lines);
         let watcher: LineWatcher = Arc::new(move |line: &str| kept.lock().expect("unused").push(line.to_owned()));
         let mut tail = Tail::new(100);
-        let mut sink = Sink::new(read, &mut tail, None, Some(watcher));
+        let mut sink = Sink::new(consumer, &mut tail, None, Some(watcher));
         for piece in pieces {
             sink.take(piece.as_bytes());
         }
@@ -130,9 +135,9 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_reaches_neither_the_memory_nor_the_watcher() {
+    fn a_secret_reaches_neither_the_tail_nor_the_watcher() {
         drop(Secret::from("hunter22".to_owned()));
-        let (tail, lines) = given(Read::ByPeople, &["one\ntoken hun", "ter22\n", "last"]);
+        let (tail, lines) = given(Consumer::People, &["one\ntoken hun", "ter22\n", "last"]);
         assert_eq!(
             (tail.as_str(), lines),
             ("one\ntoken [redacted]\nlast", ["one", "token [redacted]", "last"].map(str::to_owned).to_vec())
@@ -140,9 +145,9 @@ mod tests {
     }
 
     #[test]
-    fn data_stays_as_it_was_written_and_is_watched_clean() {
+    fn parsers_get_unchanged_data_and_watchers_redacted_data() {
         drop(Secret::from("main".to_owned()));
-        let (tail, lines) = given(Read::ByParser, &["http://deb.example.org/ main\n"]);
+        let (tail, lines) = given(Consumer::Parser, &["http://deb.example.org/ main\n"]);
         assert_eq!(
             (tail.as_str(), lines[0].as_str()),
             ("http://deb.example.org/ main\n", "http://deb.example.org/ [redacted]")

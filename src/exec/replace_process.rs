@@ -18,7 +18,7 @@ pub fn replace_process(
     secrets: &BTreeMap<String, &Secret>,
     withheld: &BTreeSet<String>,
 ) -> ExecError {
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    #[expect(clippy::disallowed_methods, reason = "only `exec` starts programs")]
     let mut command = Command::new(program);
     command.args(args);
     for name in withheld {

@@ -20,7 +20,7 @@ use tokio::{
 
 use super::{
     Cmd, ExecError, Finished, LineWatcher, Runner, Tail,
-    output::{Read, Sink},
+    output::{Consumer, Sink},
     tail_lines,
 };
 use crate::fs::append;
@@ -51,7 +51,7 @@ impl SystemRunner {
     }
 
     fn command(&self, cmd: &Cmd) -> Command {
-        #[expect(clippy::disallowed_methods, reason = "this is the door")]
+        #[expect(clippy::disallowed_methods, reason = "only `exec` starts programs")]
         let mut command = Command::new(&cmd.program);
         command.args(&cmd.args).env("LC_ALL", "C").process_group(0).kill_on_drop(true);
         for name in &self.withheld {
@@ -88,8 +88,8 @@ impl SystemRunner {
                 }
             };
             tokio::join!(
-                drain(stdout, Sink::new(Read::ByParser, &mut out, log.as_ref(), watcher.clone())),
-                drain(stderr, Sink::new(Read::ByPeople, &mut err, log.as_ref(), watcher.clone())),
+                drain(stdout, Sink::new(Consumer::Parser, &mut out, log.as_ref(), watcher.clone())),
+                drain(stderr, Sink::new(Consumer::People, &mut err, log.as_ref(), watcher.clone())),
                 write,
             );
         };
@@ -212,13 +212,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn output_streams_are_kept_apart_and_the_status_is_honest() {
+    async fn output_streams_are_separate_and_the_status_is_returned() {
         let done = run(&Cmd::new("sh").args(["-c", "echo out; echo err >&2; exit 3"])).await.expect("sh runs");
         assert_eq!(done, Finished { code: 3, stdout: "out\n".into(), stderr: "err\n".into() });
     }
 
     #[tokio::test]
-    async fn a_missing_program_is_not_a_failed_one() {
+    async fn a_missing_program_has_its_own_error() {
         let error = run(&Cmd::new("no-such-program")).await.expect_err("it is not there");
         assert!(matches!(error, ExecError::NotStarted { .. }), "{error:?}");
     }
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_timeout_ends_grandchildren_too() {
+    async fn a_timeout_kills_grandchildren() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let cmd = Cmd::new("sh")
             .args(["-c", "sleep 300 & echo $!; wait"])
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_daemon_left_behind_does_not_hold_up_the_run() {
+    async fn a_daemon_that_stays_does_not_delay_the_run() {
         let began = std::time::Instant::now();
         let done = run(&Cmd::new("sh").args(["-c", "echo started; sleep 30 &"])).await.expect("sh runs");
         assert_eq!(done.stdout, "started\n");
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_child_may_say_a_secret_and_nobody_hears_it() {
+    async fn secrets_in_the_output_of_a_child_are_redacted() {
         drop(crate::redact::Secret::from("hunter22".to_owned()));
         let temp = tempfile::tempdir().expect("a temporary folder");
         let log = temp.path().join("log");

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_name_has_all_its_parts() {
+    fn a_complete_name_has_all_parts() {
         let name =
             ClusterName::parse("PreProd-Discovery-Family-14.3-case-search-2").expect("it follows the convention");
         assert_eq!((&*name.environment, &*name.mode, &*name.business_unit), ("PreProd", "Discovery", "Family"));
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn another_convention_is_no_cluster_name() {
+    fn a_name_of_another_convention_is_not_parsed() {
         for name in ["", "my cluster", "Test-Operational-Family", "Dev-Family-14.3"] {
             assert_eq!(ClusterName::parse(name), None, "{name}");
         }

@@ -254,7 +254,7 @@ Version: 6.9
 ";
 
     #[test]
-    fn only_packages_that_are_ready_count_as_installed() {
+    fn only_completely_installed_packages_count() {
         let dpkg = Dpkg::parse(STATUS.as_bytes());
         assert_eq!(dpkg.installed_version("mawk"), Some("1.3.4.20200120-3.1"));
         for absent in ["vim", "libjq1", "libonig5", "nothing"] {
@@ -263,7 +263,7 @@ Version: 6.9
     }
 
     #[test]
-    fn the_nodes_own_architecture_is_preferred_and_another_can_be_asked_for() {
+    fn the_own_architecture_is_preferred_and_another_can_be_named() {
         let dpkg = Dpkg::parse(STATUS.as_bytes());
         assert_eq!(dpkg.installed_version("libc6"), Some("2.36-9"));
         assert_eq!(
@@ -283,7 +283,7 @@ Version: 6.9
     }
 
     #[test]
-    fn what_was_begun_and_not_ended_is_found() {
+    fn interrupted_installations_are_found() {
         let dpkg = Dpkg::parse(STATUS.as_bytes());
         assert_eq!(dpkg.broken(), ["libjq1", "libonig5", "man-db"]);
         assert_eq!(dpkg.half_unpacked(), ["libonig5"]);
@@ -292,7 +292,7 @@ Version: 6.9
     }
 
     #[test]
-    fn a_journal_that_was_left_behind_is_unfinished_work() {
+    fn a_remaining_journal_of_dpkg_is_unfinished_work() {
         let root = tempfile::tempdir().expect("a temporary folder");
         let updates = root.path().join("var/lib/dpkg/updates");
         std::fs::create_dir_all(&updates).expect("created");
@@ -306,7 +306,7 @@ Version: 6.9
     }
 
     #[test]
-    fn odd_texts_do_no_harm() {
+    fn invalid_status_files_are_accepted() {
         for text in ["", "\n\n", "Package\nStatus", ":", "Package: a\r\nStatus: install\r\n", "é: x\n é"] {
             assert!(Dpkg::parse(text.as_bytes()).broken().is_empty(), "{text:?}");
         }

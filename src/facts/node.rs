@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_platforms_variables_tell_role_and_cluster() {
+    fn role_and_cluster_come_from_variables_of_the_platform() {
         let facts = node(&[("DB_IS_DRIVER", "TRUE"), ("DB_CLUSTER_NAME", "Dev-Operational-Family-14.3-x-1")]);
         assert_eq!(facts.role, Some(Role::Driver));
         assert_eq!(facts.business_unit.as_deref(), Some("Family"));
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_access_mode_is_read_where_the_platform_writes_it() {
+    fn the_access_mode_is_read_from_the_platforms_file() {
         let text =
             "databricks.common = {\n  spark.databricks.clusterUsageTags.clusterDataSecurityMode = \"USER_ISOLATION\"\n";
         assert_eq!(access_mode_of_deploy_conf(text), Some(AccessMode::Standard));

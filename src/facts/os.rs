@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_that_names_no_system_is_told_with_the_nearest() {
+    fn an_unknown_system_gets_a_hint_with_the_nearest_name() {
         for word in ["ubuntu", "Ubuntu-22.04", "jammy", "debian-14", "ubuntu-25.10"] {
             assert_eq!(Os::spelling_hint(word), None, "{word}");
         }

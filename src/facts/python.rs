@@ -38,7 +38,7 @@ pub enum PythonError {
     #[error("there is no Python interpreter at `{0}`")]
     NoInterpreter(PathBuf),
     /// Its version or its folder for packages is unknown.
-    #[error("`{0}` does not look like a Python environment: no `lib/python3.x/site-packages` belongs to it")]
+    #[error("`{0}` is not in a Python environment: there is no `lib/python3.x/site-packages`")]
     NoSitePackages(PathBuf),
     /// A folder could not be read.
     #[error("the Python environment of `{path}` could not be read")]

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_whose_needs_are_gone_is_not_loadable() {
+    fn a_package_with_missing_dependencies_is_not_loadable() {
         let package = |needs: &[&str]| InstalledPackage {
             version: "1.0".into(),
             library: "/lib".into(),

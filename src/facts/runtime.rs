@@ -18,7 +18,7 @@ enum Operator {
 
 /// The text is not a condition on a version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a comparison with a runtime version")]
+#[error("`{0}` is not a condition on a runtime version")]
 pub struct InvalidRuntimeCondition(String);
 
 const OPERATORS: [(&str, Operator); 7] = [
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_not_a_condition() {
+    fn an_invalid_condition_is_an_error() {
         for text in ["", "latest", ">=", "14.x"] {
             assert!(text.parse::<RuntimeCondition>().is_err(), "{text}");
         }

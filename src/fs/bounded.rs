@@ -19,7 +19,7 @@ pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let found = file.metadata()?;
     if !found.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a plain file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(found.len().min(limit)).unwrap_or_default());
     file.take(limit + 1).read_to_end(&mut bytes)?;
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_read_whole_and_nothing_else_is_waited_for() {
+    fn a_file_is_read_completely_and_other_kinds_do_not_block() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let (file, pipe) = (temp.path().join("file"), temp.path().join("pipe"));
         super::super::replace(&file, b"12345", super::super::Attributes::default()).expect("written");

@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_in_memory_can_be_opened_again_and_never_changed() {
+    fn a_file_in_memory_can_be_reopened_but_not_changed() {
         let mut file = memory_file("test", b"content").expect("created");
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         assert_eq!(std::fs::read(&path).expect("opened again"), b"content");

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_new_comes_and_what_is_there_stays() {
+    fn new_files_are_moved_and_existing_files_stay() {
         let (_temp, from, to) = trees();
         write(&to.join("lib/b"), "b");
         assert_eq!(first_conflict(&from, &to).expect("looked"), None);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_is_there_is_changed() {
+    fn existing_files_are_never_changed() {
         for other in ["B", "longer"] {
             let (_temp, from, to) = trees();
             write(&to.join("lib/b"), other);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_modes_and_links_count() {
+    fn a_different_kind_mode_or_link_is_a_conflict() {
         let (_temp, from, to) = trees();
         replace(&to.join("lib/b"), b"b", Attributes::mode(0o755)).expect("written");
         assert!(first_conflict(&from, &to).expect("looked").is_some(), "another mode");
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_that_something_is_installed_comes_last() {
+    fn entries_with_the_highest_rank_are_moved_last() {
         let (_temp, from, to) = trees();
         write(&from.join("lib/a.dist-info/RECORD"), "");
         write(&to.join("lib/b"), "other");

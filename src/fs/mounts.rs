@@ -52,13 +52,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mount_points_are_the_fifth_field_with_odd_characters_escaped() {
+    fn mount_points_are_the_fifth_field_with_octal_escapes() {
         let text = b"22 28 0:21 / /proc rw - proc proc rw\n36 35 98:0 /mnt1 /a\\040b rw,noatime master:1 - ext3 /dev/root rw\n";
         assert_eq!(points(text), [PathBuf::from("/proc"), PathBuf::from("/a b")]);
     }
 
     #[test]
-    fn a_folder_is_in_one_mount_with_itself_and_not_with_proc() {
+    fn a_folder_is_on_the_same_mount_as_itself_but_not_as_proc() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         assert!(on_same_mount(temp.path(), &temp.path().join("not/there/yet")));
         assert!(!on_same_mount(temp.path(), Path::new("/proc/self")));

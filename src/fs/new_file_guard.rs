@@ -36,7 +36,7 @@ mod tests {
     use crate::fs::{Attributes, replace};
 
     #[test]
-    fn what_only_looked_leaves_no_trace() {
+    fn a_new_file_is_removed_and_an_existing_file_stays() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let time = || temp.path().metadata().expect("there").modified().expect("a time");
         let (before, path) = (time(), temp.path().join(".lock"));

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_is_the_same_after_unpacking() {
+    fn a_packed_folder_is_equal_after_unpacking() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let folder = folder(temp.path());
         let bytes = pack(&folder, 5, Vec::new()).expect("packed");
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_folders_are_equal_archives_whenever_and_by_whomever_they_were_made() {
+    fn equal_folders_give_equal_archives_regardless_of_time_and_owner() {
         let (one, two) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
         let (first, second) = (folder(one.path()), folder(two.path()));
         let old = std::fs::FileTimes::new().set_modified(std::time::SystemTime::UNIX_EPOCH);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn some_files_are_packed_with_their_folders_and_times() {
+    fn selected_files_are_packed_with_their_folders_and_times() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         folder(temp.path());
         let old = std::fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(7));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_not_packed() {
+    fn special_files_are_not_packed() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let folder = folder(temp.path());
         nix::unistd::mkfifo(&folder.join("pipe"), nix::sys::stat::Mode::S_IRWXU).expect("made");

@@ -41,7 +41,7 @@ mod tests {
     use crate::fs::{Attributes, PartialFile, read, remove_if, replace};
 
     #[test]
-    fn a_stamp_is_known_before_the_file_has_its_name() {
+    fn a_stamp_is_known_before_the_commit() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let path = temp.path().join("x");
         let mut partial = PartialFile::create(&path, Attributes::mode(0o400)).expect("begun");
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_changed_since_is_not_removed() {
+    fn a_changed_file_is_not_removed() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let path = temp.path().join("x");
         let write = |bytes: &[u8]| {

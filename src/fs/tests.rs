@@ -14,7 +14,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn what_killed_runs_left_is_swept_away_and_nothing_else() {
+fn only_temporary_files_of_killed_runs_are_removed() {
     let temp = tempfile::tempdir().expect("a temporary folder");
     let put = |name: &str| replace(&temp.path().join(name), b"", Attributes::default()).expect("written");
     let is_there = |name: &str| temp.path().join(name).exists();
@@ -42,7 +42,7 @@ fn a_temporary_file_stays_while_its_process_runs() {
 }
 
 #[test]
-fn a_new_file_is_whole_and_leaves_no_temporary_file() {
+fn a_new_file_is_complete_and_leaves_no_temporary_file() {
     let temp = tempfile::tempdir().expect("a temporary folder");
     let path = temp.path().join("deep/er/x");
     replace(&path, b"hello", Attributes::mode(0o400)).expect("it can be written");
@@ -52,7 +52,7 @@ fn a_new_file_is_whole_and_leaves_no_temporary_file() {
 }
 
 #[test]
-fn a_file_that_is_there_keeps_its_permissions() {
+fn an_existing_file_keeps_its_permissions() {
     let temp = tempfile::tempdir().expect("a temporary folder");
     let path = temp.path().join("x");
     replace(&path, b"1", Attributes::mode(0o640)).expect("it can be written");
@@ -61,7 +61,7 @@ fn a_file_that_is_there_keeps_its_permissions() {
 }
 
 #[test]
-fn a_file_in_the_making_is_invisible_and_vanishes_when_dropped() {
+fn a_partial_file_is_invisible_and_is_removed_on_drop() {
     let temp = tempfile::tempdir().expect("a temporary folder");
     let path = temp.path().join("x");
     let mut partial = PartialFile::create(&path, Attributes::default()).expect("it can be begun");
@@ -72,7 +72,7 @@ fn a_file_in_the_making_is_invisible_and_vanishes_when_dropped() {
 }
 
 #[test]
-fn our_own_links_are_followed_and_stay_links() {
+fn own_links_are_followed_and_kept() {
     let temp = tempfile::tempdir().expect("a temporary folder");
     std::fs::create_dir(temp.path().join("real")).expect("created");
     symlink("real", temp.path().join("alias")).expect("linked");
@@ -83,7 +83,7 @@ fn our_own_links_are_followed_and_stay_links() {
 }
 
 #[test]
-fn a_foreign_link_is_not_followed() {
+fn a_link_of_another_user_is_not_followed() {
     if !nix::unistd::Uid::effective().is_root() {
         return; // only root can give a link away
     }
@@ -98,7 +98,7 @@ fn a_foreign_link_is_not_followed() {
 }
 
 #[test]
-fn removing_what_is_not_there_is_fine() {
+fn removing_a_missing_file_is_accepted() {
     let temp = tempfile::tempdir().expect("a temporary folder");
     remove(&temp.path().join("x")).expect("fine");
     remove_tree(&temp.path().join("x")).expect("fine");

@@ -219,8 +219,8 @@ impl Tree {
         let path = self.path(name);
         move |error| {
             let source = match error {
-                Errno::EINVAL if verb == "read" => io::Error::other("it is not a plain file"),
-                Errno::ELOOP => io::Error::other("a symbolic link is on the way"),
+                Errno::EINVAL if verb == "read" => io::Error::other("it is not a regular file"),
+                Errno::ELOOP => io::Error::other("the path contains a symbolic link"),
                 error => error.into(),
             };
             FsError::new(&path, verb)(source)
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn files_appear_whole_below_the_folder() {
+    fn complete_files_appear_below_the_folder() {
         let (_temp, tree) = tree();
         put(&tree, "a/b/x", b"one").expect("written");
         put(&tree, "a/b/x", b"two").expect("replaced");
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn no_link_is_followed_whoever_made_it() {
+    fn no_link_is_followed_regardless_of_its_owner() {
         let (temp, tree) = tree();
         let outside = temp.path().join("outside");
         std::fs::create_dir(&outside).expect("created");
@@ -300,22 +300,22 @@ mod tests {
         assert!(tree.list("a/b").is_err() && tree.open("a/b/x").is_err() && tree.remove("a/b/x").is_err());
         assert!(std::fs::read_dir(&outside).expect("there").next().is_none(), "nothing was written through the link");
         symlink("/etc/passwd", tree.path("a/passwd")).expect("linked");
-        assert!(tree.open("a/passwd").is_err(), "a link is no plain file");
+        assert!(tree.open("a/passwd").is_err(), "a link is not a regular file");
         assert!(!tree.create_new("a/passwd", b"x").expect("looked"), "a link has the name");
         put(&tree, "a/passwd", b"mine").expect("the link itself is replaced");
         assert_eq!(content(&tree, "a/passwd").as_deref(), Some("mine"));
     }
 
     #[test]
-    fn what_is_no_plain_file_is_not_opened() {
+    fn only_regular_files_are_opened() {
         let (_temp, tree) = tree();
         nix::unistd::mkfifo(&tree.path("pipe"), Mode::S_IRUSR).expect("made");
         let error = tree.open("pipe").expect_err("a pipe would never end");
-        assert_eq!(std::error::Error::source(&error).expect("a cause").to_string(), "it is not a plain file");
+        assert_eq!(std::error::Error::source(&error).expect("a cause").to_string(), "it is not a regular file");
     }
 
     #[test]
-    fn names_do_not_lead_out() {
+    fn names_cannot_escape_the_folder() {
         let (_temp, tree) = tree();
         for name in ["../x", "a/../../x", "/etc/x", ".."] {
             assert!(tree.create(name).is_err() || tree.open(name).is_err(), "{name}");
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn links_in_and_out_share_the_bytes() {
+    fn hard_links_share_the_content() {
         let (temp, tree) = tree();
         let (from, to) = (temp.path().join("from"), temp.path().join("new/to"));
         super::super::replace(&from, b"x", super::super::Attributes::mode(0o600)).expect("written");
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shared_folder_that_is_not_there_is_not_made() {
+    fn a_missing_shared_folder_is_not_created() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let tree = Tree::shared(temp.path().join("place"));
         assert!(put(&tree, "a/x", b"").is_err() && !tree.root().exists());

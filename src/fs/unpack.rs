@@ -68,12 +68,12 @@ pub fn read_archive(
     archive: impl Read,
     below: &Path,
     limits: Limits,
-    mut hear: impl FnMut(&Path, u64, &mut dyn Read) -> io::Result<()>,
+    mut read: impl FnMut(&Path, u64, &mut dyn Read) -> io::Result<()>,
 ) -> Result<(), FsError> {
     for_each_valid_entry(archive, below, limits, &UnpackedNames::default(), |entry, path| {
         match entry.header().entry_type() {
             EntryType::Directory => Ok(()),
-            EntryType::Regular => hear(path, entry.size(), entry),
+            EntryType::Regular => read(path, entry.size(), entry),
             _ => Err(io::Error::other(UnsafeArchive::UnknownKind)),
         }
     })

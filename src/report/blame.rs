@@ -22,7 +22,7 @@ pub fn render_blame(report: &Report, width: usize) -> String {
     let spans = spans(report);
     let title = format!("run {}: {} in {}", clean(&report.run), word(report.outcome), duration(report.seconds));
     if spans.is_empty() {
-        return lines([title.as_str(), "no step was begun"]);
+        return lines([title.as_str(), "no step was started"]);
     }
     lines([
         title.as_str(),
@@ -41,7 +41,11 @@ fn chain(report: &Report) -> String {
     let (steps, seconds) = longest_chain(report);
     let steps = steps.iter().map(|step| format!("{} ({})", clean(&step.id), duration(step.seconds)));
     let steps = steps.collect::<Vec<_>>().join(" -> ");
-    format!("longest chain of needs: {}, {} of the run\n  {steps}", duration(seconds), share(seconds, report.seconds))
+    format!(
+        "longest chain of dependencies: {}, {} of the run\n  {steps}",
+        duration(seconds),
+        share(seconds, report.seconds)
+    )
 }
 
 /// The chain of dependent steps that took longest, and its time in seconds. No run with these dependencies can be
@@ -168,7 +172,7 @@ fn timeline(report: &Report, spans: &[Span], width: usize) -> String {
     let names = spans.iter().map(|span| cut_right(&span.name).chars().count()).max().unwrap_or(0);
     let room = width.saturating_sub(names + 6).max(10);
     let column = duration(report.seconds / f64::from(u32::try_from(room).unwrap_or(u32::MAX)));
-    let title = format!("what ran beside what (steps #, their parts =; a column is {column})");
+    let title = format!("timeline (steps #, their parts =; a column is {column})");
     let rows = spans.iter().map(|span| {
         let from = columns(span.from, report.seconds, room).min(room - 1);
         let length = columns(span.seconds(), report.seconds, room).clamp(1, room - from);
@@ -200,7 +204,7 @@ mod tests {
     use crate::report::{event::StepStatus, sample};
 
     #[test]
-    fn the_time_of_a_run_is_told_from_slowest_to_fastest() {
+    fn steps_are_listed_from_slowest_to_fastest() {
         insta::assert_snapshot!(render_blame(&sample::done(), 80), @r#"
         run 20261121T120304Z-4711: done in 40.0 s
         4 steps with 49.0 s of work: 1.3 at a time; 2.0 s without any
@@ -214,10 +218,10 @@ mod tests {
             r: build httpuv    6.0 s  15 %  ####
           shell                 0 ms   0 %  #
 
-        longest chain of needs: 37.0 s, 93 % of the run
+        longest chain of dependencies: 37.0 s, 93 % of the run
           apt (8.0 s) -> r (29.0 s)
 
-        what ran beside what (steps #, their parts =; a column is 690 ms)
+        timeline (steps #, their parts =; a column is 690 ms)
           apt               |############                                              |
           pip               |#################                                         |
           r                 |             ##########################################   |
@@ -237,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn needs_that_go_in_a_circle_end_too() {
+    fn cyclic_dependencies_terminate() {
         let mut report = sample::done();
         report.steps[0].needs = vec!["r".into(), "apt".into(), "unknown".into()];
         assert!(longest_chain(&report).0.len() <= report.steps.len());
@@ -245,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_fits_the_width_and_odd_reports_do_no_harm() {
+    fn every_line_fits_the_width_also_for_invalid_reports() {
         let mut report = sample::done();
         report.tasks[0].task = "build a package with a very long name ".repeat(5);
         report.tasks[1].seconds = 1e12;
@@ -262,11 +266,11 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_steps_has_nobody_to_blame() {
+    fn a_run_without_steps_has_no_timing() {
         let mut report = sample::done();
         report.steps.clear();
         report.tasks.clear();
-        assert_eq!(render_blame(&report, 80), "run 20261121T120304Z-4711: done in 40.0 s\nno step was begun\n");
+        assert_eq!(render_blame(&report, 80), "run 20261121T120304Z-4711: done in 40.0 s\nno step was started\n");
         assert_eq!(report.count(StepStatus::Done), 0);
     }
 }

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_in_addresses_are_not_shown() {
+    fn passwords_in_urls_are_not_shown() {
         let text = "repos = [\"https://ann:hunter2@example.org/x\", \"https://example.org/?a@b\", 'ftp://t0ken@h']\n";
         let shown = render(&[Diagnostic::at(&Source::new("x.toml", text), at(text, "'ftp://t0ken@h'"), "no")], false);
         insta::assert_snapshot!(shown, @r#"
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_outside_the_text_does_no_harm() {
+    fn a_position_outside_the_text_is_accepted() {
         let source = Source::new("x.toml", "é = 1");
         let reversed = Range { start: 5, end: 2 };
         for span in [0..1, 1..99, 99..100, reversed, 6..6] {
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn causes_stand_between_the_mistake_and_the_remedy() {
+    fn causes_are_between_the_message_and_the_hint() {
         let mistake = Diagnostic::nowhere("no").causes(vec!["first".into(), "then\nmore".into()]).hint("ask");
         insta::assert_snapshot!(render(&[mistake], false), @r"
         error: no
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn colour_adds_nothing_but_colour() {
+    fn colour_does_not_change_the_text() {
         let source = Source::new("x.toml", "a = 1\n");
         let mistakes = [Diagnostic::at(&source, 0..1, "unknown key `a`").hint("remove it"), Diagnostic::nowhere("x")];
         let coloured = render(&mistakes, true);

@@ -12,26 +12,26 @@ use super::{
 /// The maximum number of lines.
 pub const MAX_LINES: usize = 10;
 /// The maximum length of a line in characters.
-const MOST_CHARACTERS: usize = 200;
+const MAX_LINE_CHARACTERS: usize = 200;
 /// With more entries than this, each entry is one line that includes its cause.
-const MOST_SPREAD_OUT: usize = 4;
+const MAX_DETAILED_ENTRIES: usize = 4;
 
 /// Renders the end of a run that did not succeed, in at most [`MAX_LINES`] lines. Empty if the run succeeded.
 pub fn render_failure(report: &Report, report_path: Option<&Path>) -> String {
     if report.outcome == Outcome::Done {
         return String::new();
     }
-    let mut after = vec![cut(&format!("state: {}", state(report)), MOST_CHARACTERS)];
-    after.extend(report_path.map(|path| cut(&format!("report: {}", path.display()), MOST_CHARACTERS)));
-    let mut lines: Vec<String> = opening(report).map(|line| cut(&line, MOST_CHARACTERS)).into_iter().collect();
+    let mut after = vec![cut(&format!("state: {}", state(report)), MAX_LINE_CHARACTERS)];
+    after.extend(report_path.map(|path| cut(&format!("report: {}", path.display()), MAX_LINE_CHARACTERS)));
+    let mut lines: Vec<String> = outcome_line(report).map(|line| cut(&line, MAX_LINE_CHARACTERS)).into_iter().collect();
     let room = MAX_LINES - lines.len() - after.len();
-    lines.extend(spread(&troubles(report), room));
+    lines.extend(render_entries(&entries(report), room));
     lines.extend(after);
     text::lines(lines)
 }
 
 /// The first line, if the deadline or a signal ended the run.
-fn opening(report: &Report) -> Option<String> {
+fn outcome_line(report: &Report) -> Option<String> {
     let after = duration(report.seconds);
     match report.outcome {
         Outcome::DeadlinePassed => Some(format!("error: the deadline passed after {after}")),
@@ -49,7 +49,7 @@ struct SummaryEntry {
     hint: Option<String>,
 }
 
-fn troubles(report: &Report) -> Vec<SummaryEntry> {
+fn entries(report: &Report) -> Vec<SummaryEntry> {
     let failed = |optional| {
         let steps = report.steps.iter();
         steps.filter(move |step| step.status == StepStatus::Failed && step.optional == optional).map(of_step)
@@ -59,7 +59,7 @@ fn troubles(report: &Report) -> Vec<SummaryEntry> {
     let ended = matches!(report.outcome, Outcome::DeadlinePassed | Outcome::Interrupted);
     let working = report.steps.iter().filter(|step| ended && step.status == StepStatus::Interrupted);
     let refused = report.refusals.iter().map(of_refusal);
-    working.map(|step| of_working(report, step)).chain(refused).chain(failed(false)).chain(failed(true)).collect()
+    working.map(|step| of_running_step(report, step)).chain(refused).chain(failed(false)).chain(failed(true)).collect()
 }
 
 fn of_refusal(refusal: &Problem) -> SummaryEntry {
@@ -84,7 +84,7 @@ fn of_step(step: &StepReport) -> SummaryEntry {
     }
 }
 
-fn of_working(report: &Report, step: &StepReport) -> SummaryEntry {
+fn of_running_step(report: &Report, step: &StepReport) -> SummaryEntry {
     let failure = step.failure.as_ref();
     let wait = report.waits.iter().find(|wait| wait.finished.is_none() && wait.step.as_ref() == Some(&step.id));
     let why = match (wait, failure) {
@@ -105,72 +105,74 @@ fn lines_of(causes: &[String]) -> Vec<String> {
 }
 
 /// Divides `room` lines between all entries.
-fn spread(troubles: &[SummaryEntry], room: usize) -> Vec<String> {
-    if troubles.len() > MOST_SPREAD_OUT {
-        return one_line_each(troubles, room);
+fn render_entries(entries: &[SummaryEntry], room: usize) -> Vec<String> {
+    if entries.len() > MAX_DETAILED_ENTRIES {
+        return one_line_each(entries, room);
     }
     // Lines are assigned in turn: first the heads, then the messages, the hints and the causes.
     let mut left = room;
-    let mut deal = |wanted: bool| {
+    let mut take_line = |wanted: bool| {
         let given = wanted && left > 0;
         left -= usize::from(given);
         given
     };
-    let heads: Vec<bool> = troubles.iter().map(|_| deal(true)).collect();
-    let messages: Vec<bool> = troubles.iter().map(|trouble| deal(trouble.message.is_some())).collect();
-    let hints: Vec<bool> = troubles.iter().map(|trouble| deal(trouble.hint.is_some())).collect();
-    let mut causes = vec![0; troubles.len()];
+    let heads: Vec<bool> = entries.iter().map(|_| take_line(true)).collect();
+    let messages: Vec<bool> = entries.iter().map(|entry| take_line(entry.message.is_some())).collect();
+    let hints: Vec<bool> = entries.iter().map(|entry| take_line(entry.hint.is_some())).collect();
+    let mut causes = vec![0; entries.len()];
     for round in 0..room {
-        for (trouble, given) in troubles.iter().zip(&mut causes) {
-            *given += usize::from(deal(round < trouble.causes.len()));
+        for (entry, given) in entries.iter().zip(&mut causes) {
+            *given += usize::from(take_line(round < entry.causes.len()));
         }
     }
-    let blank = troubles.len() == 1 && hints[0] && deal(true);
+    let blank = entries.len() == 1 && hints[0] && take_line(true);
     let mut lines = Vec::new();
-    for (at, trouble) in troubles.iter().enumerate().filter(|(at, _)| heads[*at]) {
-        lines.push(cut(&trouble.head, MOST_CHARACTERS));
-        let shown = decisive(&trouble.causes, causes[at]);
-        let (first, below) = match &trouble.message {
+    for (at, entry) in entries.iter().enumerate().filter(|(at, _)| heads[*at]) {
+        lines.push(cut(&entry.head, MAX_LINE_CHARACTERS));
+        let shown = most_informative(&entry.causes, causes[at]);
+        let (first, below) = match &entry.message {
             Some(message) if messages[at] => (Some(message), shown.as_slice()),
             _ => (shown.first(), shown.get(1..).unwrap_or_default()),
         };
-        lines.extend(first.map(|cause| cut(&format!("  caused by: {cause}"), MOST_CHARACTERS)));
-        lines.extend(below.iter().map(|cause| cut(&format!("    {cause}"), MOST_CHARACTERS)));
+        lines.extend(first.map(|cause| cut(&format!("  caused by: {cause}"), MAX_LINE_CHARACTERS)));
+        lines.extend(below.iter().map(|cause| cut(&format!("    {cause}"), MAX_LINE_CHARACTERS)));
         if blank {
             lines.push(String::new());
         }
         lines.extend(
-            trouble.hint.iter().filter(|_| hints[at]).map(|hint| cut(&format!("hint: {hint}"), MOST_CHARACTERS)),
+            entry.hint.iter().filter(|_| hints[at]).map(|hint| cut(&format!("hint: {hint}"), MAX_LINE_CHARACTERS)),
         );
     }
     lines
 }
 
 /// Many entries: one line each, including the cause. Hints follow if lines are left.
-fn one_line_each(troubles: &[SummaryEntry], room: usize) -> Vec<String> {
-    let shown = if troubles.len() > room { room - 1 } else { troubles.len() };
+fn one_line_each(entries: &[SummaryEntry], room: usize) -> Vec<String> {
+    let shown = if entries.len() > room { room - 1 } else { entries.len() };
     let mut hints = room - shown;
     let mut lines = Vec::new();
-    for trouble in &troubles[..shown] {
-        let cause = trouble.message.clone().or_else(|| decisive(&trouble.causes, 1).pop());
+    for entry in &entries[..shown] {
+        let cause = entry.message.clone().or_else(|| most_informative(&entry.causes, 1).pop());
         lines.push(match cause {
-            Some(cause) => cut(&format!("{}: {cause}", cut(&trouble.head, MOST_CHARACTERS * 2 / 3)), MOST_CHARACTERS),
-            None => cut(&trouble.head, MOST_CHARACTERS),
+            Some(cause) => {
+                cut(&format!("{}: {cause}", cut(&entry.head, MAX_LINE_CHARACTERS * 2 / 3)), MAX_LINE_CHARACTERS)
+            }
+            None => cut(&entry.head, MAX_LINE_CHARACTERS),
         });
-        if let Some(hint) = trouble.hint.as_ref().filter(|_| hints > 0 && shown == troubles.len()) {
-            lines.push(cut(&format!("hint: {hint}"), MOST_CHARACTERS));
+        if let Some(hint) = entry.hint.as_ref().filter(|_| hints > 0 && shown == entries.len()) {
+            lines.push(cut(&format!("hint: {hint}"), MAX_LINE_CHARACTERS));
             hints -= 1;
         }
     }
-    if shown < troubles.len() {
-        lines.push(format!("... and {}, all in the report", counted(troubles.len() - shown, "more failure")));
+    if shown < entries.len() {
+        lines.push(format!("... and {}; the report has all of them", counted(entries.len() - shown, "more failure")));
     }
     lines
 }
 
 /// The `most` most informative lines, in their original order: the last line that contains an error, the first line,
 /// then other lines with errors, then the rest, later lines first.
-fn decisive(causes: &[String], most: usize) -> Vec<String> {
+fn most_informative(causes: &[String], most: usize) -> Vec<String> {
     let speaks = |line: &str| {
         let line = line.to_lowercase();
         line.starts_with("e:") || ["error", "fatal", "denied", "not found"].iter().any(|word| line.contains(word))
@@ -200,18 +202,18 @@ fn state(report: &Report) -> String {
         (StepStatus::Skipped, "skipped"),
         (StepStatus::NotStarted, "not started"),
     ];
-    let mut said = Vec::new();
+    let mut parts = Vec::new();
     for (status, word) in counts {
         match report.count(status) {
             0 => {}
-            number if said.is_empty() => said.push(format!("{} {word}", counted(number, "step"))),
-            number => said.push(format!("{number} {word}")),
+            number if parts.is_empty() => parts.push(format!("{} {word}", counted(number, "step"))),
+            number => parts.push(format!("{number} {word}")),
         }
     }
-    let counts = if said.is_empty() { "no step was begun".into() } else { said.join(", ") };
+    let counts = if parts.is_empty() { "no step was started".into() } else { parts.join(", ") };
     match report.outcome {
-        Outcome::Degraded => format!("{counts}; everything required is there"),
-        Outcome::Interrupted | Outcome::DeadlinePassed => format!("{counts}; run `nodeagent run` again to go on"),
+        Outcome::Degraded => format!("{counts}; all required steps succeeded"),
+        Outcome::Interrupted | Outcome::DeadlinePassed => format!("{counts}; run `nodeagent run` again to continue"),
         _ => format!("{counts}; run `nodeagent run` again after the fix"),
     }
 }
@@ -226,7 +228,7 @@ mod tests {
     fn rendered(report: &Report) -> String {
         let text = render_failure(report, Some(Path::new(PATH)));
         assert!(text.lines().count() <= MAX_LINES, "{text}");
-        assert!(text.lines().all(|line| line.chars().count() <= MOST_CHARACTERS), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= MAX_LINE_CHARACTERS), "{text}");
         assert!(text.lines().all(|line| !line.chars().any(char::is_control)), "{text:?}");
         text
     }
@@ -241,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_step_is_told_with_place_cause_hint_state_and_report() {
+    fn a_failed_step_is_shown_with_line_cause_hint_state_and_report() {
         insta::assert_snapshot!(rendered(&sample::failed()), @r#"
         error: step `apt: install git, libfoo-dev` failed (asked for at profiles/ml.toml:14)
           caused by: `apt-get install -y --no-install-recommends -- git libfoo-dev` exited with 100
@@ -254,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_lines_are_enough_whatever_fails() {
+    fn a_summary_has_at_most_ten_lines() {
         for count in [0, 1, 2, 3, 4, 5, 8, 9, 20] {
             for causes in [0, 1, 2, 7, 50] {
                 let mut report = with_failures(count, causes);
@@ -282,23 +284,23 @@ mod tests {
     fn many_failed_steps_get_a_line_each_and_the_rest_is_counted() {
         let text = rendered(&with_failures(20, 4));
         assert!(text.contains("exited with 100\n"), "{text}");
-        assert!(text.contains("... and 13 more failures, all in the report\n"), "{text}");
+        assert!(text.contains("... and 13 more failures; the report has all of them\n"), "{text}");
         let text = rendered(&with_failures(8, 4));
         assert!(!text.contains("more"), "{text}");
     }
 
     #[test]
-    fn of_many_causes_the_decisive_ones_are_shown() {
-        let said = |lines: &[&str], most| {
-            decisive(&lines.iter().map(|&line| line.to_owned()).collect::<Vec<_>>(), most).join("|")
+    fn the_most_informative_causes_are_shown() {
+        let shown = |lines: &[&str], most| {
+            most_informative(&lines.iter().map(|&line| line.to_owned()).collect::<Vec<_>>(), most).join("|")
         };
         let pip =
             ["collecting", "building", "ERROR: No matching distribution found for nltkk", "[notice] a new release"];
-        assert_eq!(said(&pip, 1), pip[2]);
-        assert_eq!(said(&pip, 2), [pip[0], pip[2]].join("|"));
-        assert_eq!(said(&pip, 9), pip.join("|"));
-        assert_eq!(said(&["cannot be written", "disk full"], 1), "disk full");
-        assert_eq!(said(&[], 3), "");
+        assert_eq!(shown(&pip, 1), pip[2]);
+        assert_eq!(shown(&pip, 2), [pip[0], pip[2]].join("|"));
+        assert_eq!(shown(&pip, 9), pip.join("|"));
+        assert_eq!(shown(&["cannot be written", "disk full"], 1), "disk full");
+        assert_eq!(shown(&[], 3), "");
     }
 
     #[test]
@@ -334,13 +336,13 @@ mod tests {
             E: Unable to locate package libfoo-dev
 
         hint: no apt source on this node offers `libfoo-dev`; check the name
-        state: 2 steps done, 1 failed, 1 skipped; everything required is there
+        state: 2 steps done, 1 failed, 1 skipped; all required steps succeeded
         report: /var/log/nodeagent/20261121T120304Z-4711/report.json
         "#);
     }
 
     #[test]
-    fn a_deadline_names_the_step_that_waited_and_for_whom() {
+    fn a_passed_deadline_names_the_waiting_step_and_the_holder_of_the_lock() {
         let mut report = sample::replay(&sample::events()[..7]);
         report.outcome = Outcome::DeadlinePassed;
         report.end_open_steps(sample::at(600));
@@ -349,13 +351,13 @@ mod tests {
         error: the deadline passed after 10 min 00 s
           step `apt: install git, libfoo-dev` was still working after 10 min 00 s; it waited for `/var/lib/dpkg/lock-frontend`, held by unattended-upgr (pid 812)
           step `pip: install nltk, spacy` was still working after 9 min 58 s
-        state: 2 steps interrupted, 2 not started; run `nodeagent run` again to go on
+        state: 2 steps interrupted, 2 not started; run `nodeagent run` again to continue
         report: /var/log/nodeagent/20261121T120304Z-4711/report.json
         "#);
     }
 
     #[test]
-    fn a_run_that_went_well_has_nothing_to_say() {
+    fn a_successful_run_has_no_failure_summary() {
         assert_eq!(rendered(&sample::done()), "");
     }
 }

@@ -30,13 +30,13 @@ pub fn node_label(cluster: Option<&str>, address: Option<&str>, host: Option<&st
 #[non_exhaustive]
 pub enum ReportError {
     /// This node has no runs.
-    #[error("no run is kept under `{}`", folder.display())]
+    #[error("there are no runs in `{}`", folder.display())]
     NoRun {
         /// The folder of all runs.
         folder: PathBuf,
     },
     /// No run has this name.
-    #[error("no run is named `{name}`")]
+    #[error("there is no run `{name}`")]
     UnknownRun {
         /// The requested name.
         name: String,
@@ -44,7 +44,7 @@ pub enum ReportError {
         meant: Option<String>,
     },
     /// The prefix fits more than one run.
-    #[error("the names of {count} runs begin with `{name}`")]
+    #[error("`{name}` is the prefix of {count} runs")]
     Ambiguous {
         /// The requested prefix.
         name: String,
@@ -60,7 +60,7 @@ pub enum ReportError {
         source: io::Error,
     },
     /// The file is not a report.
-    #[error("`{}` is not a report of nodeagent", path.display())]
+    #[error("`{}` is not a nodeagent report", path.display())]
     NotAReport {
         /// The file.
         path: PathBuf,
@@ -68,7 +68,7 @@ pub enum ReportError {
         source: serde_json::Error,
     },
     /// A later version of nodeagent wrote the report.
-    #[error("`{}` has format {format}, and this nodeagent reads up to {FORMAT}", path.display())]
+    #[error("`{}` has format {format}; this version of nodeagent reads formats up to {FORMAT}", path.display())]
     LaterFormat {
         /// The file.
         path: PathBuf,
@@ -82,11 +82,13 @@ impl ReportError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoRun { .. } => {
-                Some("a run is kept by `nodeagent run`; name a folder to see one from elsewhere".into())
+                Some("`nodeagent run` writes a report; to show a report of another node, name its folder".into())
             }
             Self::UnknownRun { meant, .. } => meant.as_ref().map(|meant| format!("did you mean `{meant}`?")),
-            Self::Ambiguous { .. } => Some("type more of the name".into()),
-            Self::LaterFormat { .. } => Some("read it with the nodeagent that wrote it, or a later one".into()),
+            Self::Ambiguous { .. } => Some("give a longer prefix".into()),
+            Self::LaterFormat { .. } => {
+                Some("read it with the version of nodeagent that wrote it, or a later one".into())
+            }
             Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("run nodeagent as root".into())
             }
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_killed_run_is_told_from_its_events() {
+    fn the_report_of_a_killed_run_is_built_from_its_events() {
         let (_temp, folder) = run();
         let mut log = EventLog::open(&folder.events()).expect("opened");
         for event in sample::events().iter().take(8) {
@@ -256,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_report_is_refused_with_its_reason() {
+    fn an_invalid_report_is_refused_with_the_reason() {
         let (_temp, folder) = run();
         assert!(matches!(folder.read_report(), Err(ReportError::Unreadable { .. })));
         let read = |text: &str| {

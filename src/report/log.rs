@@ -42,7 +42,7 @@ mod tests {
     use crate::report::sample;
 
     #[test]
-    fn every_event_but_progress_is_kept_and_can_be_read_again() {
+    fn every_event_except_progress_is_logged_and_can_be_parsed() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let path = temp.path().join("run/events.jsonl");
         let mut log = EventLog::open(&path).expect("it can be opened");
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_line_costs_only_itself() {
+    fn only_an_incomplete_line_is_skipped() {
         let line = r#"{"time":"2026-11-21T12:03:04Z","event":"warning","text":"x"}"#;
         assert_eq!(parse(&format!("{line}\n{}\n{line}", &line[..30])).len(), 2);
         assert_eq!(parse(r#"{"time":"2026-11-21T12:03:04Z","event":"of-the-future"}"#), []);

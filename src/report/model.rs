@@ -336,7 +336,7 @@ mod tests {
     use crate::report::sample;
 
     #[test]
-    fn the_events_of_a_run_make_its_report() {
+    fn a_report_is_built_from_the_events() {
         let collector = Collector::default();
         let mut observer = collector.clone();
         for event in sample::events() {
@@ -347,12 +347,12 @@ mod tests {
         assert_eq!((report.seconds, report.exit_code, report.outcome), (20.0, Some(1), Outcome::Failed));
         assert_eq!(report.step("apt").map(|step| (step.status, step.seconds)), Some((StepStatus::Failed, 8.0)));
         assert_eq!(report.step("r").map(|step| step.status), Some(StepStatus::Skipped));
-        assert_eq!(report.waits.len(), 1, "a wait that is said twice is one wait");
+        assert_eq!(report.waits.len(), 1, "a repeated wait is one wait");
         assert_eq!(report.waits[0].finished, Some(sample::at(8)));
     }
 
     #[test]
-    fn a_run_that_ended_without_a_word_was_interrupted() {
+    fn a_run_without_a_final_event_was_interrupted() {
         let mut report = Report::default();
         for event in sample::events().into_iter().take(4) {
             report.take(&event);
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_a_later_agent_are_no_obstacle() {
+    fn unknown_fields_of_a_later_version_are_ignored() {
         let text = r#"{ "format": 1, "run": "x", "started": "2026-11-21T12:03:04Z", "outcome": "done", "new": [1] }"#;
         serde_json::from_str::<Report>(text).expect("it parses");
     }

@@ -94,13 +94,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reader_that_went_away_is_fine_and_a_full_disk_is_not() {
+    fn a_broken_pipe_is_accepted_and_a_full_disk_is_an_error() {
         assert!(forgiving(Err(io::ErrorKind::BrokenPipe.into())).is_ok());
         assert!(forgiving(Err(io::ErrorKind::StorageFull.into())).is_err());
     }
 
     #[test]
-    fn talk_says_no_secret() {
+    fn secrets_are_redacted_on_standard_error() {
         drop(Secret::from("hunter22".to_owned()));
         let (stderr, kept) = Stderr::kept(Palette::PLAIN);
         stderr.print("warning: hunter22");
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn talk_ends_with_exactly_one_line_end() {
+    fn a_text_ends_with_exactly_one_line_end() {
         let (stderr, kept) = Stderr::kept(Palette::PLAIN);
         stderr.print("a");
         stderr.print("");

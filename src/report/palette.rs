@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_gets_colour_unless_it_is_refused() {
+    fn a_terminal_has_colour_unless_it_is_disabled() {
         assert!(chosen(true, &[("TERM", "xterm")]).colour);
         assert!(chosen(true, &[("TERM", "xterm"), ("NO_COLOR", "")]).colour, "an empty NO_COLOR refuses nothing");
         assert!(!chosen(true, &[("TERM", "xterm"), ("NO_COLOR", "1")]).colour);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_word_that_opens_a_line_is_coloured() {
+    fn only_the_first_word_of_a_line_is_coloured() {
         let palette = Palette { colour: true, unicode: true, live: true };
         assert_eq!(palette.highlight("error: an error: x\n  y"), "\u{1b}[1m\u{1b}[91merror:\u{1b}[0m an error: x\n  y");
         assert_eq!(Palette::PLAIN.highlight("error: x"), "error: x");

@@ -9,10 +9,10 @@ use super::Stderr;
 
 /// Installs a panic hook that prints the panic to this stream with secrets redacted, and asks the user to report it.
 pub fn install_panic_hook(stderr: Stderr) {
-    panic::set_hook(Box::new(move |panic| stderr.print(&told(panic))));
+    panic::set_hook(Box::new(move |panic| stderr.print(&describe(panic))));
 }
 
-fn told(panic: &PanicHookInfo<'_>) -> String {
+fn describe(panic: &PanicHookInfo<'_>) -> String {
     let payload = panic.payload();
     let words = payload.downcast_ref::<&str>().copied();
     let words = words.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words were given");

@@ -43,7 +43,7 @@ impl Plain {
         Self { stderr, verbosity, run_started: Timestamp::UNIX_EPOCH, steps: BTreeMap::new(), waiting: BTreeMap::new() }
     }
 
-    fn say(&self, time: Timestamp, text: &str) {
+    fn print_line(&self, time: Timestamp, text: &str) {
         self.stderr.print(&format!("{} {text}", time.strftime("%H:%M:%S")));
     }
 
@@ -60,7 +60,7 @@ impl Plain {
             return;
         }
         step.spoke = Some(time);
-        self.say(time, &format!("{}: {}{}", clean(id), short(text), how_far(amount)));
+        self.print_line(time, &format!("{}: {}{}", clean(id), short(text), how_far(amount)));
     }
 
     fn print(&mut self, event: &Event) {
@@ -68,18 +68,21 @@ impl Plain {
         match &event.kind {
             EventKind::RunStarted { run, version, profile, .. } => {
                 self.run_started = time;
-                self.say(time, &format!("nodeagent {version}: profile {}, run {}", clean(profile), clean(run)));
+                self.print_line(time, &format!("nodeagent {version}: profile {}, run {}", clean(profile), clean(run)));
             }
             EventKind::PlanMade { steps, ready } => {
                 for step in steps {
                     self.steps.insert(step.id.clone(), Step { title: short(&step.title), ..Step::default() });
                 }
-                self.say(time, &format!("plan: {}, {} there already", counted(steps.len(), "step"), ready.len()));
+                self.print_line(
+                    time,
+                    &format!("plan: {}, {} already present", counted(steps.len(), "step"), ready.len()),
+                );
             }
             EventKind::Waiting { step, lock, holder } => {
                 let words = waiting(lock, holder);
                 if self.waiting.insert(step.clone(), words.clone()).as_ref() != Some(&words) {
-                    self.say(time, &format!("{}: {words}", clean(step.as_deref().unwrap_or("run"))));
+                    self.print_line(time, &format!("{}: {words}", clean(step.as_deref().unwrap_or("run"))));
                 }
             }
             EventKind::StepStarted { step: id } => {
@@ -87,14 +90,14 @@ impl Plain {
                 let step = self.step(id, time);
                 step.started.get_or_insert(time);
                 let title = step.title.clone();
-                self.say(time, &format!("{}: started {dash} {title}", clean(id)));
+                self.print_line(time, &format!("{}: started {dash} {title}", clean(id)));
             }
             EventKind::StepProgress { step, text, amount } => self.progress(time, step, text, *amount),
             EventKind::TaskFinished { step, task, started, succeeded } => {
                 if self.verbosity >= Verbosity::Verbose || !succeeded {
                     let word = if *succeeded { "done" } else { "failed" };
                     let took = duration(seconds_between(*started, time));
-                    self.say(time, &format!("{}: {} {word} in {took}", clean(step), short(task)));
+                    self.print_line(time, &format!("{}: {} {word} in {took}", clean(step), short(task)));
                 }
             }
             EventKind::StepFinished { step: id, status, failure } => {
@@ -105,14 +108,14 @@ impl Plain {
                     _ => took.map_or_else(String::new, |took| format!(" after {took}")),
                 };
                 let why = failure.as_ref().map_or_else(String::new, |failure| format!(": {}", short(&failure.message)));
-                self.say(time, &format!("{}: {word}{took}{why}", clean(id)));
+                self.print_line(time, &format!("{}: {word}{took}{why}", clean(id)));
             }
             // The summary includes it.
             EventKind::StoreUsed { .. } => {}
-            EventKind::Warning { text } => self.say(time, &warning(text)),
+            EventKind::Warning { text } => self.print_line(time, &warning(text)),
             EventKind::RunFinished { outcome, .. } => {
                 let took = duration(seconds_between(self.run_started, time));
-                self.say(time, &format!("run: {} after {took}", table::word(*outcome)));
+                self.print_line(time, &format!("run: {} after {took}", table::word(*outcome)));
             }
         }
     }
@@ -145,7 +148,7 @@ mod tests {
     use super::*;
     use crate::report::{Palette, sample};
 
-    fn said(verbosity: Verbosity, events: &[Event]) -> String {
+    fn printed(verbosity: Verbosity, events: &[Event]) -> String {
         let (stderr, kept) = Stderr::kept(Palette::PLAIN);
         let mut plain = Plain::new(stderr, verbosity);
         for event in events {
@@ -155,10 +158,10 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_told_in_lines_with_the_time() {
-        insta::assert_snapshot!(said(Verbosity::Normal, &sample::events()), @r#"
+    fn a_run_is_printed_as_lines_with_the_time() {
+        insta::assert_snapshot!(printed(Verbosity::Normal, &sample::events()), @r#"
         12:03:04 nodeagent 0.1.0: profile family, run 20261121T120304Z-4711
-        12:03:04 plan: 4 steps, 1 there already
+        12:03:04 plan: 4 steps, 1 already present
         12:03:04 apt: started - install git, libfoo-dev
         12:03:05 apt: waits for /var/lib/dpkg/lock-frontend, held by unattended-upgr (pid 812)
         12:03:06 pip: started - install nltk, spacy
@@ -173,17 +176,19 @@ mod tests {
     }
 
     #[test]
-    fn verbose_tells_the_parts_of_steps() {
-        assert!(said(Verbosity::Verbose, &sample::events()).contains("12:03:11 pip: download spacy done in 4.0 s\n"));
+    fn verbose_prints_the_parts_of_steps() {
+        assert!(
+            printed(Verbosity::Verbose, &sample::events()).contains("12:03:11 pip: download spacy done in 4.0 s\n")
+        );
     }
 
     #[test]
-    fn quiet_tells_warnings_only() {
-        assert_eq!(said(Verbosity::Quiet, &sample::events()), "12:03:13 warning: the disk is nearly full\n");
+    fn quiet_prints_only_warnings() {
+        assert_eq!(printed(Verbosity::Quiet, &sample::events()), "12:03:13 warning: the disk is nearly full\n");
     }
 
     #[test]
-    fn progress_is_said_every_ten_seconds_at_most() {
+    fn progress_is_printed_every_ten_seconds_at_most() {
         let amount = |done| Some(Amount { done, total: 12_000_000, unit: Unit::Bytes });
         let events: Vec<Event> = (0..30)
             .map(|second: i64| {
@@ -194,7 +199,7 @@ mod tests {
             })
             .collect();
         assert_eq!(
-            said(Verbosity::Normal, &events),
+            printed(Verbosity::Normal, &events),
             "12:03:14 pip: downloading (4.00 MB of 12.00 MB)\n12:03:24 pip: downloading (8.00 MB of 12.00 MB)\n"
         );
     }

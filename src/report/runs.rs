@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_runs_sort_by_time() {
+    fn run_ids_sort_by_time() {
         assert_eq!(run_id(sample::at(0), 4711), "20261121T120304Z-4711");
         let (_temp, folders) = runs(&["20261121T120304Z-1002", "20261121T120304Z-998", "20251121T120304Z-5"]);
         assert_eq!(folders.names(), ["20251121T120304Z-5", "20261121T120304Z-998", "20261121T120304Z-1002"]);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_found_by_the_beginning_of_its_name() {
+    fn a_run_is_found_by_a_prefix_of_its_id() {
         let (_temp, folders) = runs(&["20261121T120304Z-1", "20261122T120304Z-1", "20261122T120304Z-12"]);
         let found = |name| folders.find(name).map(|folder| folder.name());
         assert_eq!(found("20261121").expect("only one"), "20261121T120304Z-1");

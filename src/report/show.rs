@@ -27,7 +27,7 @@ pub fn render_show(report: &Report, width: usize) -> String {
     section(&mut page, "failures", &failures.collect::<String>());
     section(&mut page, "warnings", &indented(&report.warnings));
     section(&mut page, "waits", &lines(report.waits.iter().map(wait)));
-    section(&mut page, "there already", &indented(&report.ready));
+    section(&mut page, "already present", &indented(&report.ready));
     page
 }
 
@@ -47,7 +47,7 @@ fn head(report: &Report) -> String {
     let time = duration(report.seconds);
     let status = report.exit_code.map_or_else(String::new, |code| format!(", exit status {code}"));
     let ended = match (report.outcome, report.finished) {
-        (Outcome::Interrupted, None) => format!("ended without a word; last heard of after {time}"),
+        (Outcome::Interrupted, None) => format!("killed; the last event came after {time}"),
         (outcome, _) => format!("{} in {time}{status}", word(outcome)),
     };
     let mut facts = vec![
@@ -159,19 +159,19 @@ mod tests {
         waits
           apt waited 7.0 s for /var/lib/dpkg/lock-frontend, held by unattended-upgr (pid 812)
 
-        there already
+        already present
           apt: jq 1.6-2.1
         "#);
     }
 
     #[test]
-    fn a_report_of_which_little_is_known_is_shown_too() {
+    fn an_incomplete_report_is_shown() {
         let shown = render_show(&Report { run: "x\u{1b}[2J".into(), ..Report::default() }, 0);
         assert!(shown.starts_with("run      x ended without a word"), "{shown}");
     }
 
     #[test]
-    fn runs_are_listed_a_line_each() {
+    fn each_run_is_one_line_of_the_list() {
         let open = crate::report::Report { finished: None, ..sample::failed() };
         assert!(render_list(std::slice::from_ref(&open), Some(4711)).contains("4711   running "));
         assert!(!render_list(&[open, sample::done()], Some(471)).contains("running"));

@@ -37,14 +37,14 @@ pub fn render_summary(report: &Report, report_path: Option<&Path>) -> String {
     let ready = report.ready.len();
     let text = match report.outcome {
         Outcome::Done if report.steps.is_empty() => {
-            format!("nothing to do: {} {} there already ({time})", counted(ready, "thing"), is_or_are(ready))
+            format!("nothing to do: {} {} already present ({time})", counted(ready, "item"), is_or_are(ready))
         }
         Outcome::Refused => format!("{} after {time}: nothing was changed", word(report.outcome)),
         outcome => {
             let done = report.count(StepStatus::Done);
             let steps = counted(report.steps.len(), "step");
-            let there = if ready > 0 { format!(", {ready} there already") } else { String::new() };
-            format!("{} in {time}: {done} of {steps} done{there}", word(outcome))
+            let present = if ready > 0 { format!(", {ready} already present") } else { String::new() };
+            format!("{} in {time}: {done} of {steps} done{present}", word(outcome))
         }
     };
     let store = report.store.map_or_else(String::new, |store| format!("{}\n", fetched(&store)));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_narrow_terminal_wraps_what_a_step_does() {
+    fn a_narrow_terminal_wraps_the_action_of_a_step() {
         let mut report = sample::done();
         report.steps[0].title = "install libcurl4-openssl-dev, libssl-dev, libxml2-dev, zlib1g-dev ".repeat(4);
         for width in [0, 40, 60, 80] {
@@ -151,19 +151,19 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_says_how_it_ended_and_where_the_report_is() {
+    fn a_summary_has_the_outcome_and_the_path_of_the_report() {
         let path = Some(Path::new("/var/log/nodeagent/x/report.json"));
-        let said = render_summary(&sample::done(), path);
+        let summary = render_summary(&sample::done(), path);
         assert_eq!(
-            said,
-            "done in 40.0 s: 4 of 4 steps done, 1 there already\nreport: /var/log/nodeagent/x/report.json\n"
+            summary,
+            "done in 40.0 s: 4 of 4 steps done, 1 already present\nreport: /var/log/nodeagent/x/report.json\n"
         );
         let mut fetched = sample::done();
         let origin = Served { objects: 1, bytes: 4_000_000 };
         fetched.take(&sample::event(40, EventKind::StoreUsed { store: StoreUse { origin, ..StoreUse::default() } }));
-        let said = render_summary(&fetched, None);
-        assert_eq!(said.lines().last(), Some("fetched 4.00 MB: 4.00 MB from the origin"));
-        assert_eq!(render_summary(&sample::failed(), None), "failed in 20.0 s: 2 of 4 steps done, 1 there already\n");
+        let summary = render_summary(&fetched, None);
+        assert_eq!(summary.lines().last(), Some("fetched 4.00 MB: 4.00 MB from the origin"));
+        assert_eq!(render_summary(&sample::failed(), None), "failed in 20.0 s: 2 of 4 steps done, 1 already present\n");
     }
 
     #[test]
@@ -172,6 +172,6 @@ mod tests {
         report.steps.clear();
         report.seconds = 0.021;
         assert_eq!(render_table(&report, DEFAULT_WIDTH), "");
-        assert_eq!(render_summary(&report, None), "nothing to do: 1 thing is there already (21 ms)\n");
+        assert_eq!(render_summary(&report, None), "nothing to do: 1 item is already present (21 ms)\n");
     }
 }

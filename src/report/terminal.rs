@@ -71,7 +71,7 @@ impl Terminal {
     }
 
     /// Prints a permanent line above the running steps.
-    fn stay(&self, line: &str) {
+    fn print_permanent(&self, line: &str) {
         // If standard error is closed, the error cannot be reported.
         let _ = self.bars.println(self.palette.highlight(line));
     }
@@ -162,7 +162,7 @@ impl Terminal {
             other => format!("  {}", table::status(other)),
         };
         let title = short(&step.title);
-        self.stay(&format!("{mark} {:width$}  {title}{word}{took}", clean(id), width = self.id_width));
+        self.print_permanent(&format!("{mark} {:width$}  {title}{word}{took}", clean(id), width = self.id_width));
     }
 
     fn clear(&mut self) {
@@ -203,11 +203,11 @@ impl Observer for Terminal {
                     let mark = if *succeeded { self.palette.tick() } else { self.palette.cross() };
                     let took = duration(seconds_between(*started, time));
                     let id = format!("{:width$}", clean(step), width = self.id_width);
-                    self.stay(&format!("  {mark} {id}  {}  {took}", short(task)));
+                    self.print_permanent(&format!("  {mark} {id}  {}  {took}", short(task)));
                 }
             }
             EventKind::StepFinished { step, status, .. } => self.finish(time, step, *status),
-            EventKind::Warning { text } => self.stay(&warning(text)),
+            EventKind::Warning { text } => self.print_permanent(&warning(text)),
             EventKind::RunFinished { .. } => self.clear(),
             EventKind::RunStarted { .. } | EventKind::StoreUsed { .. } => {}
         }
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_ended_leaves_a_line() {
+    fn a_step_that_ended_has_a_permanent_line() {
         let palette = Palette { unicode: true, ..Palette::PLAIN };
         let text = drawn(palette, Verbosity::Normal, &sample::events());
         assert!(text.contains("✗ apt    install git, libfoo-dev  8.0 s"), "{text}");
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_working_step_shows_what_it_is_at() {
+    fn a_running_step_shows_its_progress() {
         let text = drawn(Palette::PLAIN, Verbosity::Normal, &sample::events()[..7]);
         assert!(text.contains("waits for /var/lib/dpkg/lock-frontend, held by unattended-upgr (pid 812)"), "{text}");
         assert!(text.contains("3.00 MB of 12.00 MB"), "{text}");

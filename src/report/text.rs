@@ -39,7 +39,7 @@ pub fn fetched(store: &StoreUse) -> String {
     ];
     let total = all.iter().map(|(served, _)| served.bytes).sum();
     let parts = all.iter().filter(|(served, _)| served.objects > 0);
-    let parts: Vec<String> = parts.map(|(served, whence)| format!("{} {whence}", bytes(served.bytes))).collect();
+    let parts: Vec<String> = parts.map(|(served, source)| format!("{} {source}", bytes(served.bytes))).collect();
     format!("fetched {}: {}", bytes(total), parts.join(", "))
 }
 
@@ -108,44 +108,44 @@ mod tests {
 
     #[test]
     fn durations_have_two_or_three_figures() {
-        let said = [0.0, 0.0431, 0.9996, 8.24, 59.96, 125.0, 3599.6, 3725.0].map(duration);
-        assert_eq!(said, ["0 ms", "43 ms", "1.0 s", "8.2 s", "1 min 00 s", "2 min 05 s", "1 h 00 min", "1 h 02 min"]);
+        let texts = [0.0, 0.0431, 0.9996, 8.24, 59.96, 125.0, 3599.6, 3725.0].map(duration);
+        assert_eq!(texts, ["0 ms", "43 ms", "1.0 s", "8.2 s", "1 min 00 s", "2 min 05 s", "1 h 00 min", "1 h 02 min"]);
     }
 
     #[test]
-    fn odd_durations_do_no_harm() {
+    fn invalid_durations_are_formatted() {
         assert_eq!([f64::NAN, -3.0].map(duration), ["0 ms", "0 ms"]);
         assert!(duration(f64::INFINITY).ends_with("min"));
     }
 
     #[test]
-    fn what_came_from_where_is_one_line() {
+    fn fetched_bytes_by_source_are_one_line() {
         let served = |objects, bytes| Served { objects, bytes };
         let store = StoreUse { local: served(3, 8_000_000), shared: served(0, 0), origin: served(1, 4_000_000) };
         assert_eq!(fetched(&store), "fetched 12.00 MB: 8.00 MB from this node's store, 4.00 MB from the origin");
     }
 
     #[test]
-    fn one_thing_is_singular() {
+    fn a_count_of_one_is_singular() {
         assert_eq!([0, 1, 3].map(|n| counted(n, "package")), ["0 packages", "1 package", "3 packages"]);
     }
 
     #[test]
-    fn nothing_in_a_cleaned_line_steers_a_terminal() {
+    fn a_sanitized_line_contains_no_terminal_control() {
         assert_eq!(clean("\u{1b}[1;31mERROR\u{1b}[0m: x\ty\r\nz\n"), "ERROR: x y z");
         assert_eq!(clean("a\u{7}\u{9b}2J\u{1b}c\u{202e}b"), "a\u{fffd}\u{fffd}2J\u{fffd}c\u{fffd}b");
         assert_eq!(clean("cut off \u{1b}[3"), "cut off ");
     }
 
     #[test]
-    fn a_secret_is_neither_said_in_colours_nor_cut_in_two() {
+    fn a_secret_is_redacted_across_colours_and_before_shortening() {
         drop(redact::Secret::from("hunter22hunter22".to_owned()));
         assert_eq!(clean("x \u{1b}[31mhunter22\u{1b}[0mhunter22"), "x [redacted]");
         assert_eq!(cut("the password hunter22hunter22 is wrong", 26), "the password [redacted]...");
     }
 
     #[test]
-    fn a_long_line_is_cut_between_characters() {
+    fn a_long_line_is_shortened_between_characters() {
         assert_eq!(cut("äöüäöüäöü", 6), "äöü...");
         assert_eq!(cut("short", 6), "short");
     }

@@ -30,7 +30,7 @@ fn a_scope_is_listed_by_name_and_never_by_value() {
 }
 
 #[test]
-fn an_option_that_the_source_does_not_take_is_named_with_the_sources_that_do() {
+fn an_option_of_another_source_is_named_with_its_sources() {
     let node = node();
     let said = node.agent(&["secrets", "get", "token", "--scope", "family", "--table", "x"]).ended(2);
     assert!(said.stderr.contains("the source `databricks` has no `table` (`--table`)"), "{}", said.stderr);
@@ -42,7 +42,7 @@ fn an_option_that_the_source_does_not_take_is_named_with_the_sources_that_do() {
 }
 
 #[test]
-fn a_value_comes_out_as_it_is_and_a_missing_one_is_named() {
+fn a_value_is_printed_unchanged_and_a_missing_one_is_named() {
     let node = node();
     let said = node.agent(&["secrets", "get", "token", "--profile", "x.toml"]).ended(0);
     assert_eq!((said.stdout.as_str(), said.stderr.as_str()), (VALUE, ""));
@@ -51,7 +51,7 @@ fn a_value_comes_out_as_it_is_and_a_missing_one_is_named() {
 }
 
 #[test]
-fn each_secret_of_a_profile_is_tested_and_none_is_delivered() {
+fn all_secrets_of_a_profile_are_tested_and_none_is_delivered() {
     let node = node();
     let said = node.agent(&["secrets", "test", "--profile", "x.toml"]).ended(2);
     assert!(said.stdout.contains("family/token") && said.stdout.contains("readable"), "{}", said.stdout);
@@ -62,7 +62,7 @@ fn each_secret_of_a_profile_is_tested_and_none_is_delivered() {
 }
 
 #[test]
-fn what_no_grant_gives_is_refused_by_each_command_and_written_down() {
+fn each_command_refuses_access_without_a_grant_and_logs_it() {
     let node = node().store("Admin/init_scripts/access.toml", ACCESS);
     node.agent(&["secrets", "get", "token", "--profile", "x.toml"]).ended(0);
     for arguments in
@@ -84,7 +84,7 @@ fn what_no_grant_gives_is_refused_by_each_command_and_written_down() {
 }
 
 #[test]
-fn the_passwords_of_logins_are_tested_too_and_a_secret_once() {
+fn passwords_of_logins_are_tested_and_each_secret_once() {
     let login = "[[logins]]\nurl = \"https://pypi.example.org/\"\nuser = \"reader\"\nkey = \"pypi\"\n";
     let item = "[[secrets.items]]\nkey = \"pypi\"\nto = { file = \"/run/pypi\" }\n";
     let of = |more: &str| format!("[secrets]\nsource = \"env\"\nscope = \"family\"\n{more}{login}");
@@ -99,7 +99,7 @@ fn the_passwords_of_logins_are_tested_too_and_a_secret_once() {
 }
 
 #[test]
-fn variables_are_listed_by_keys_that_lead_to_them() {
+fn variables_are_listed_by_the_keys_that_match_them() {
     const WHERE: [&str; 4] = ["--source", "env", "--scope", "family"];
     let node = NodeTest::new().var("FAMILY_TOKEN", VALUE).var("FAMILYX", "x");
     let said = node.agent(&[&["secrets", "list"], &WHERE[..]].concat()).ended(0);
@@ -123,7 +123,7 @@ fn variables_are_listed_by_keys_that_lead_to_them() {
 }
 
 #[test]
-fn a_terminal_gets_no_value_unless_it_is_asked_for() {
+fn a_terminal_shows_a_value_only_on_request() {
     let node = node();
     let said = node.agent_on_terminal(&["secrets", "get", "token", "--profile", "x.toml"]);
     assert!(!said.contains("hunter2") && said.contains("--show"), "{said}");

@@ -32,13 +32,13 @@ fn a_profile_is_named_with_or_without_the_option() {
 }
 
 #[test]
-fn what_the_hint_about_standard_access_mode_says_helps() {
+fn the_hint_about_standard_access_mode_works() {
     let node = NodeTest::new().profile(R_WHEN_DEDICATED);
     node.agent(&["check", "x.toml", "--access-mode", "standard"]).ended(0);
 }
 
 #[test]
-fn a_node_elsewhere_is_described_by_options() {
+fn options_describe_another_node() {
     let node = NodeTest::new().profile(
         "[apt]\npackages = [\n\
          { name = \"on-drivers\", when = { role = \"driver\" } },\n\
@@ -64,7 +64,7 @@ fn a_node_elsewhere_is_described_by_options() {
 }
 
 #[test]
-fn a_node_that_cannot_be_is_refused_with_the_words_that_can() {
+fn an_impossible_node_is_refused_with_the_valid_values() {
     let node = NodeTest::new().profile("");
     for (option, value, known) in [
         ("--role", "boss", "driver, worker"),
@@ -99,7 +99,7 @@ fn a_profile_of_another_unit_than_the_clusters_is_refused() {
 }
 
 #[test]
-fn a_unit_that_extends_another_units_profile_is_told_so() {
+fn a_profile_that_extends_a_units_profile_belongs_to_that_unit() {
     let node = NodeTest::new()
         .store("Family/init_scripts/family.toml", "schema = 1\nname = \"family\"\nbusiness-unit = \"Family\"\n")
         .profile("extends = [\"family\"]\n");
@@ -123,7 +123,7 @@ fn a_variable_that_the_profile_does_not_declare_cannot_be_set() {
 }
 
 #[test]
-fn an_unknown_profile_is_answered_with_the_nearest_and_all_that_are_known() {
+fn an_unknown_profile_gets_the_nearest_name_and_a_list() {
     let node = NodeTest::new().store("Admin/init_scripts/nightly.toml", "schema = 1\nname = \"nightly\"\n");
     let said = node.agent(&["check", "famly"]).ended(2);
     node.frozen(|| {
@@ -144,7 +144,7 @@ fn an_unknown_profile_is_answered_with_the_nearest_and_all_that_are_known() {
 }
 
 #[test]
-fn a_profile_of_a_unit_that_the_node_does_not_know_is_named_by_its_path() {
+fn without_a_unit_a_units_profile_needs_its_path() {
     let node = NodeTest::new().store("Family/init_scripts/nightly.toml", "schema = 1\nname = \"nightly\"\n");
     let said = node.agent(&["check", "nightly"]).ended(2);
     node.frozen(|| insta::assert_snapshot!(said.stderr, @"
@@ -159,7 +159,7 @@ fn a_profile_of_a_unit_that_the_node_does_not_know_is_named_by_its_path() {
 }
 
 #[test]
-fn a_units_own_profile_comes_before_the_one_that_is_built_in() {
+fn a_units_own_profile_precedes_the_built_in_one() {
     let node = NodeTest::new()
         .store("FAMILY/init_scripts/family.toml", "schema = 1\nname = \"family\"\ndescription = \"our own\"\n");
     let shown = node.agent(&["check", "--show", "family"]).ended(0).stdout;
@@ -167,7 +167,7 @@ fn a_units_own_profile_comes_before_the_one_that_is_built_in() {
 }
 
 #[test]
-fn files_that_a_profile_names_are_looked_for_when_asked() {
+fn files_of_a_profile_are_checked_on_request() {
     let node = NodeTest::new()
         .store("Admin/lib/debs/there.deb", "x")
         .store("Admin/lib/python/changed-1.0-py3-none-any.whl", "x")
@@ -182,7 +182,7 @@ fn files_that_a_profile_names_are_looked_for_when_asked() {
 }
 
 #[test]
-fn a_page_of_check_show_is_toml_again() {
+fn the_output_of_check_show_is_toml() {
     for path in crate::support::entries(&project().join("tests/fixtures/profiles/good")) {
         let name = path.to_str().expect("UTF-8");
         let shown = agent_in(project(), &["check", "--show", name, "--cluster-name", "Prod-Discovery-Family-15.4"]);

@@ -3,7 +3,7 @@
 use crate::support::{NodeTest, agent_in, entries, project};
 
 #[test]
-fn help_and_version_are_data_and_end_with_0() {
+fn help_and_version_are_data_with_status_0() {
     for arguments in [&["--help"][..], &["-h"], &["--version"], &["help", "run"], &["run", "--help"], &["check", "-h"]]
     {
         let said = agent_in(project(), arguments).ended(0);
@@ -18,7 +18,7 @@ fn the_help_names_every_command_and_every_exit_status() {
 }
 
 #[test]
-fn arguments_that_are_not_understood_end_with_2() {
+fn invalid_arguments_end_with_status_2() {
     for arguments in [
         &[][..],
         &["prepare"],
@@ -37,7 +37,7 @@ fn arguments_that_are_not_understood_end_with_2() {
 }
 
 #[test]
-fn a_mistyped_command_or_option_is_answered_with_the_right_one() {
+fn a_mistyped_command_or_option_gets_a_suggestion() {
     let said = agent_in(project(), &["chekc", "starter"]).ended(2);
     assert!(said.stderr.contains("'check'"), "{}", said.stderr);
     let said = agent_in(project(), &["run", "--profile", "starter", "--dryrun"]).ended(2);
@@ -55,7 +55,7 @@ fn completions_know_commands_and_options_in_each_shell() {
 }
 
 #[test]
-fn the_manual_is_a_page_and_on_request_a_page_for_each_command() {
+fn the_manual_is_one_page_or_a_page_for_each_command() {
     let page = agent_in(project(), &["man"]).ended(0).stdout;
     assert!(page.contains(".TH nodeagent 1") && page.contains("deadline passed"), "{page}");
     let node = NodeTest::new();
@@ -69,7 +69,7 @@ fn the_manual_is_a_page_and_on_request_a_page_for_each_command() {
 }
 
 #[test]
-fn the_nodes_own_file_names_the_file_store() {
+fn the_node_file_names_the_file_store() {
     let node = NodeTest::new()
         .store("Admin/init_scripts/nightly.toml", "schema = 1\nname = \"nightly\"\n")
         .file("etc/nodeagent.toml", "filestroe = \"/x\"\n");
@@ -80,7 +80,7 @@ fn the_nodes_own_file_names_the_file_store() {
     // A missing file store must not disable access control.
     let node = node.file("etc/nodeagent.toml", "filestore = \"/nonexistent/store\"\n");
     let said = node.agent_without_store(&["check", "starter"]).ended(2);
-    assert!(said.stderr.contains("the file store `/nonexistent/store` is not there"), "{}", said.stderr);
+    assert!(said.stderr.contains("the file store `/nonexistent/store` is missing"), "{}", said.stderr);
     let line = format!("filestore = \"{}\"\n", node.beside("store").display());
     let node = node.file("etc/nodeagent.toml", &line);
     node.agent_without_store(&["check", "nightly"]).ended(0);

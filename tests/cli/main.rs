@@ -16,6 +16,7 @@ mod locks;
 mod plan;
 mod refusals;
 mod report;
+mod roles;
 mod run;
 mod schema;
 mod secrets;

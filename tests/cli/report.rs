@@ -20,17 +20,17 @@ fn a_node_without_runs_says_so() {
     let said = node.agent(&["report", "show"]).ended(2);
     node.frozen(|| {
         insta::assert_snapshot!(said.stderr, @r"
-        error: no run is kept under `[ROOT]/var/log/nodeagent`
+        error: there are no runs in `[ROOT]/var/log/nodeagent`
 
-        hint: a run is kept by `nodeagent run`; name a folder to see one from elsewhere
+        hint: `nodeagent run` writes a report; to show a report of another node, name its folder
         ");
     });
     let said = node.agent(&["report", "list"]).ended(0);
-    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("", "no run is kept on this node yet\n"));
+    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("", "this node has no runs yet\n"));
 }
 
 #[test]
-fn a_run_is_shown_with_its_steps_and_what_went_wrong() {
+fn a_run_is_shown_with_its_steps_and_failures() {
     let node = node_with_a_run();
     let said = node.agent(&["report", "show"]).ended(0);
     assert_eq!(said.stderr, "");
@@ -38,7 +38,7 @@ fn a_run_is_shown_with_its_steps_and_what_went_wrong() {
 }
 
 #[test]
-fn a_run_is_found_by_name_by_its_beginning_and_by_path() {
+fn a_run_is_found_by_id_by_prefix_and_by_path() {
     let node = node_with_a_run();
     let report = node.agent(&["report", "show", "--json"]).ended(0).json();
     let run = report["run"].as_str().expect("a run has a name").to_owned();
@@ -51,7 +51,7 @@ fn a_run_is_found_by_name_by_its_beginning_and_by_path() {
 }
 
 #[test]
-fn where_the_time_went_is_told_in_words_and_as_data() {
+fn the_timing_is_shown_as_text_and_as_json() {
     let node = node_with_a_run();
     let said = node.agent(&["report", "blame"]).ended(0);
     assert!(said.stdout.contains("slowest first\n  variables"), "{}", said.stdout);
@@ -67,7 +67,7 @@ fn all_runs_are_listed() {
 }
 
 #[test]
-fn only_so_many_runs_are_kept() {
+fn only_the_last_runs_are_kept() {
     let node = NodeTest::new().profile("");
     for number in 0..25 {
         let _ = std::fs::create_dir_all(node.root().join(format!("var/log/nodeagent/20250101T0000{number:02}Z-1")));
@@ -79,16 +79,16 @@ fn only_so_many_runs_are_kept() {
 }
 
 #[test]
-fn a_file_that_is_no_report_is_refused() {
+fn an_invalid_report_file_is_refused() {
     let node = NodeTest::new().work("other/report.json", "{\"format\": 99}").work("torn/report.json", "{");
     let said = node.agent(&["report", "show", "./other"]).ended(2);
     assert!(said.stderr.contains("has format 99"), "{}", said.stderr);
     let said = node.agent(&["report", "show", "./torn/report.json"]).ended(2);
-    assert!(said.stderr.contains("is not a report of nodeagent"), "{}", said.stderr);
+    assert!(said.stderr.contains("is not a nodeagent report"), "{}", said.stderr);
 }
 
 #[test]
-fn a_run_whose_profile_has_mistakes_leaves_a_report_of_them() {
+fn a_run_with_an_invalid_profile_writes_a_report() {
     let node = NodeTest::new().profile("[apt]\npackages = [\"--yes\"]\n");
     let before = node.listing();
     let target = node.beside("reports");

@@ -28,7 +28,7 @@ fn the_schema_accepts_every_good_profile() {
 }
 
 #[test]
-fn the_schema_refuses_every_profile_of_a_bad_shape_and_no_other() {
+fn the_schema_rejects_every_profile_of_invalid_shape_and_no_other() {
     let validator = validator();
     let beyond: Vec<&str> = BEYOND_SHAPE.lines().filter(|line| !line.starts_with('#')).collect();
     let (mut refused, mut accepted, mut wrong) = (0, Vec::new(), Vec::new());
@@ -49,7 +49,7 @@ fn the_schema_refuses_every_profile_of_a_bad_shape_and_no_other() {
 }
 
 #[test]
-fn the_schema_is_one_that_editors_understand() {
+fn editors_can_use_the_schema() {
     let schema = agent_in(project(), &["schema"]).ended(0).json();
     jsonschema::meta::validate(&schema).expect("it follows its own meta-schema");
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");

@@ -178,15 +178,15 @@ const ATTACKS: [(&str, Attack, &str); 27] = [
     (
         "an endless signature",
         |case| link(case, "/dev/zero", "Family/init_scripts/family.toml.minisig"),
-        "it is not a plain file",
+        "it is not a regular file",
     ),
     (
         "a signature that keeps its reader waiting",
         |case| pipe(case, "Family/init_scripts/family.toml.minisig"),
-        "it is not a plain file",
+        "it is not a regular file",
     ),
-    ("an endless profile", |case| link(case, "/dev/zero", FAMILY), "it is not a plain file"),
-    ("a profile that keeps its reader waiting", |case| pipe(case, FAMILY), "it is not a plain file"),
+    ("an endless profile", |case| link(case, "/dev/zero", FAMILY), "it is not a regular file"),
+    ("a profile that keeps its reader waiting", |case| pipe(case, FAMILY), "it is not a regular file"),
     ("a huge profile", |case| case.write(FAMILY, &"#".repeat((8 << 20) + 1)), "it has more than 8388608 bytes"),
     ("a link to a file outside", |case| link(case, "/etc/passwd", FAMILY), "its content does not match its signature"),
     // Assets.
@@ -391,7 +391,7 @@ fn minimum_serial_applies_on_a_new_node() {
     case.node.agent(&["plan", "--profile", "family"]).ended(0);
     fs::remove_file(case.path(ACCESS)).expect("gone");
     let said = case.refused("family");
-    assert!(said.stderr.contains("this node wants one"), "{}", said.stderr);
+    assert!(said.stderr.contains("this node requires one"), "{}", said.stderr);
 }
 
 #[test]

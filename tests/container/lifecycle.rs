@@ -31,7 +31,7 @@ fn a_node_becomes_ready_stays_untouched_and_is_repaired() {
     announced.never_prints("s3cret");
     assert_same(&before, &node.listing_but_log(), "a dry run changes nothing");
 
-    node.run(&[]).exits(0).prints("0 there already").prints("6 of 6 steps done").never_prints("s3cret");
+    node.run(&[]).exits(0).prints("0 already present").prints("6 of 6 steps done").never_prints("s3cret");
     is_ready(&node);
     let ready = node.listing_but_log();
     node.run(&[]).exits(0).prints("nothing to do");

@@ -80,10 +80,10 @@ impl NodeTest {
     pub(crate) fn file_of_mode(self, path: &str, text: &str, mode: u32) -> Self {
         let whole = self.root().join(path);
         if whole.exists() {
-            fs::set_permissions(&whole, fs::Permissions::from_mode(0o600)).expect("the file is ours");
+            fs::set_permissions(&whole, fs::Permissions::from_mode(0o600)).expect("the test owns the file");
         }
         let node = self.file(path, text);
-        fs::set_permissions(whole, fs::Permissions::from_mode(mode)).expect("the file is ours");
+        fs::set_permissions(whole, fs::Permissions::from_mode(mode)).expect("the test owns the file");
         node
     }
 
@@ -192,7 +192,7 @@ impl NodeTest {
         if !nix::unistd::Uid::effective().is_root() || !setpriv.exists() {
             return None;
         }
-        fs::set_permissions(self.temp.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
+        fs::set_permissions(self.temp.path(), fs::Permissions::from_mode(0o755)).expect("the test owns the file");
         // Other users may have no access to the build folder, so the program is copied.
         let program = self.beside("nodeagent");
         copy(assert_cmd::cargo::cargo_bin!("nodeagent"), &program);

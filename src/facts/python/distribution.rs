@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn modules_without_byte_code_are_noticed() {
+    fn modules_without_byte_code_are_detected() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let write = |name: &str, text: &str| {
             crate::fs::replace(&temp.path().join(name), text.as_bytes(), crate::fs::Attributes::default())
@@ -184,18 +184,18 @@ mod tests {
     }
 
     #[test]
-    fn the_origin_of_a_distribution_is_told_as_a_requirement_writes_it() {
-        let told = |record: serde_json::Value| direct_url(&record).expect("an address");
-        assert_eq!(told(serde_json::json!({ "url": "https://x/a.whl", "archive_info": {} })), "https://x/a.whl");
+    fn the_direct_url_has_the_form_of_a_requirement() {
+        let url = |record: serde_json::Value| direct_url(&record).expect("an address");
+        assert_eq!(url(serde_json::json!({ "url": "https://x/a.whl", "archive_info": {} })), "https://x/a.whl");
         let git = serde_json::json!({
             "url": "https://x/a.git", "subdirectory": "python",
             "vcs_info": { "vcs": "git", "requested_revision": "v1", "commit_id": "0123" },
         });
-        assert_eq!(told(git), "git+https://x/a.git@v1#subdirectory=python");
+        assert_eq!(url(git), "git+https://x/a.git@v1#subdirectory=python");
     }
 
     #[test]
-    fn a_record_line_names_its_file_quoted_or_not() {
+    fn the_path_of_a_record_line_may_be_quoted() {
         assert_eq!(record_path("six.py,sha256=x,1"), Some("six.py"));
         assert_eq!(record_path("\"a,b.py\",sha256=x,1"), Some("a,b.py"));
         assert_eq!(record_path("__pycache__/six.cpython-311.pyc,,"), None, "byte code may be made later");

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn pure_stable_and_exact_wheels_fit() {
+    fn pure_stable_and_exact_wheels_match() {
         for file in [
             "en_core_web_md-3.1.0-py3-none-any.whl",
             "six-1.16.0-py2.py3-none-any.whl",
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misfit_says_what_for_and_what_is_there() {
+    fn a_mismatch_names_wheel_and_node() {
         let python = fits("numpy-2.1.3-cp312-cp312-manylinux_2_17_x86_64.whl").expect_err("another Python");
         assert_eq!(
             python.to_string(),

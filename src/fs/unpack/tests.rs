@@ -29,14 +29,14 @@ fn archive(entries: &[Written<'_>]) -> Vec<u8> {
 }
 
 /// The reason for a rejection; `None` if the archive was unpacked.
-fn judged(archive: impl Read, into: &Path, limits: Limits) -> Option<UnsafeArchive> {
+fn rejection(archive: impl Read, into: &Path, limits: Limits) -> Option<UnsafeArchive> {
     let error = unpack_with_limits(archive, into, limits).err()?;
     let FsError::Io { source, .. } = &error else { panic!("{error:?}") };
     // The tar reader wraps errors of the stream.
     let mut cause: Option<&dyn std::error::Error> = source.get_ref().map(|cause| cause as _);
     while let Some(next) = cause {
-        if let Some(hostile) = next.downcast_ref::<UnsafeArchive>() {
-            return Some(hostile.clone());
+        if let Some(rejection) = next.downcast_ref::<UnsafeArchive>() {
+            return Some(rejection.clone());
         }
         let inner = next.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
         cause = inner.map(|cause| cause as _).or_else(|| next.source());
@@ -46,13 +46,13 @@ fn judged(archive: impl Read, into: &Path, limits: Limits) -> Option<UnsafeArchi
 
 fn unpacked(entries: &[Written<'_>]) -> (tempfile::TempDir, Option<UnsafeArchive>) {
     let temp = tempfile::tempdir().expect("a temporary folder");
-    let hostile = judged(&archive(entries)[..], &temp.path().join("in"), Limits::default());
-    (temp, hostile)
+    let rejection = rejection(&archive(entries)[..], &temp.path().join("in"), Limits::default());
+    (temp, rejection)
 }
 
 #[test]
 fn files_folders_and_links_inside_are_unpacked() {
-    let (temp, hostile) = unpacked(&[
+    let (temp, rejection) = unpacked(&[
         ("./", EntryType::Directory, ""),
         ("a/", EntryType::Directory, ""),
         ("a/", EntryType::Directory, ""),
@@ -62,7 +62,7 @@ fn files_folders_and_links_inside_are_unpacked() {
         ("a/hard", EntryType::Link, "a/x"),
         ("./a/harder", EntryType::Link, "./a/hard"),
     ]);
-    assert_eq!(hostile, None);
+    assert_eq!(rejection, None);
     for name in ["a/x", "a/b/soft", "a/hard", "a/harder"] {
         assert_eq!(std::fs::read(temp.path().join("in").join(name)).expect("there"), b"hello");
     }
@@ -71,7 +71,7 @@ fn files_folders_and_links_inside_are_unpacked() {
 }
 
 #[test]
-fn each_trick_is_refused_by_its_check() {
+fn each_attack_is_rejected_by_its_check() {
     use EntryType as Is;
     let only_case = |name: &str| UnsafeArchive::OnlyCase(name.into());
     let tricks: [(&[Written<'_>], UnsafeArchive); 29] = [
@@ -108,19 +108,20 @@ fn each_trick_is_refused_by_its_check() {
         (&[("\u{e9}", Is::Regular, "1"), ("\u{c9}", Is::Regular, "2")], only_case("\u{e9}")),
     ];
     for (entries, wanted) in tricks {
-        let (temp, hostile) = unpacked(entries);
-        assert_eq!(hostile, Some(wanted), "{entries:?}");
+        let (temp, rejection) = unpacked(entries);
+        assert_eq!(rejection, Some(wanted), "{entries:?}");
         let beside: Vec<_> = std::fs::read_dir(temp.path()).expect("there").flatten().collect();
         assert_eq!(beside.len(), 1, "{entries:?}: {beside:?}");
     }
 }
 
 #[test]
-fn one_name_may_not_be_many_entries_or_many_bytes() {
+fn the_limits_on_entries_and_bytes_hold() {
     let temp = tempfile::tempdir().expect("a temporary folder");
     let five = archive(&[("a", EntryType::Regular, "12345"), ("b", EntryType::Regular, "67890")]);
-    let validator =
-        |bytes, entries| judged(&five[..], &temp.path().join(format!("{bytes}-{entries}")), Limits { bytes, entries });
+    let validator = |bytes, entries| {
+        rejection(&five[..], &temp.path().join(format!("{bytes}-{entries}")), Limits { bytes, entries })
+    };
     assert_eq!(validator(10, 2), None);
     assert_eq!(validator(9, 2), Some(UnsafeArchive::TooLarge(9)));
     assert_eq!(validator(10, 1), Some(UnsafeArchive::TooMany(1)));
@@ -137,18 +138,21 @@ fn endless(kind: EntryType) -> impl Read {
 }
 
 #[test]
-fn what_does_not_end_is_refused_before_it_fills_disk_or_memory() {
+fn endless_archives_are_rejected_before_they_fill_disk_or_memory() {
     let temp = tempfile::tempdir().expect("a temporary folder");
     let limits = Limits::default();
-    assert_eq!(judged(endless(EntryType::Regular), temp.path(), limits), Some(UnsafeArchive::TooLarge(limits.bytes)));
+    assert_eq!(
+        rejection(endless(EntryType::Regular), temp.path(), limits),
+        Some(UnsafeArchive::TooLarge(limits.bytes))
+    );
     for kind in [EntryType::GNULongName, EntryType::GNULongLink, EntryType::XHeader, EntryType::XGlobalHeader] {
-        assert_eq!(judged(endless(kind), temp.path(), limits), Some(UnsafeArchive::LongHeader(1 << 20)), "{kind:?}");
+        assert_eq!(rejection(endless(kind), temp.path(), limits), Some(UnsafeArchive::LongHeader(1 << 20)), "{kind:?}");
     }
     // An endless sequence of folders.
     let block = archive(&[("a/", EntryType::Directory, "")])[..512].to_vec();
     let forever = (0..u64::MAX).map(|_| block.clone());
     let few = Limits { entries: 1000, ..limits };
-    assert_eq!(judged(Blocks(forever, Vec::new()), temp.path(), few), Some(UnsafeArchive::TooMany(1000)));
+    assert_eq!(rejection(Blocks(forever, Vec::new()), temp.path(), few), Some(UnsafeArchive::TooMany(1000)));
 }
 
 /// A stream of blocks.
@@ -167,12 +171,12 @@ impl<I: Iterator<Item = Vec<u8>>> Read for Blocks<I> {
 }
 
 #[test]
-fn a_long_name_is_judged_like_a_short_one() {
+fn a_long_name_is_validated_like_a_short_one() {
     let long = format!("{}/x", "d".repeat(150));
     for (name, wanted) in [(long.clone(), None), (format!("../{long}"), Some(UnsafeArchive::Outside))] {
-        let (_temp, hostile) =
+        let (_temp, rejection) =
             unpacked(&[("././@LongLink", EntryType::GNULongName, &name), ("short", EntryType::Regular, "hello")]);
-        assert_eq!(hostile, wanted);
+        assert_eq!(rejection, wanted);
     }
 }
 

@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn an_incomplete_report_is_shown() {
         let shown = render_show(&Report { run: "x\u{1b}[2J".into(), ..Report::default() }, 0);
-        assert!(shown.starts_with("run      x ended without a word"), "{shown}");
+        assert!(shown.starts_with("run      x killed; the last event"), "{shown}");
     }
 
     #[test]

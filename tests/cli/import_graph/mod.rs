@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use reader::{Module, Modules, read_module};
+use reader::{Modules, read_module};
 
 /// A path through more re-exports than this is a loop.
 const MAX_REEXPORTS: usize = 20;

@@ -1,7 +1,7 @@
 //! Records the command line, the environment and the limits of every descendant of a process, many times a second.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs,
     process::{Command, Stdio},
     sync::{
@@ -78,25 +78,15 @@ fn read(pid: u32, name: &str) -> Vec<u8> {
     fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default()
 }
 
-/// All descendants of a process.
+/// All descendants of a process. The kernel lists the children of each thread.
 fn below(top: u32) -> BTreeSet<u32> {
-    let entries = fs::read_dir("/proc").expect("processes can be listed").flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let parents: BTreeMap<u32, u32> = pids.filter_map(|pid| Some((pid, parent(pid)?))).collect();
-    let is_below = |pid: &&u32| {
-        let mut above = **pid;
-        while let Some(&parent) = parents.get(&above) {
-            if parent == top {
-                return true;
-            }
-            above = parent;
+    let (mut found, mut left) = (BTreeSet::new(), vec![top]);
+    while let Some(pid) = left.pop() {
+        for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+            let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            let children = children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok());
+            left.extend(children.filter(|&pid| found.insert(pid)));
         }
-        false
-    };
-    parents.keys().filter(is_below).copied().collect()
-}
-
-fn parent(pid: u32) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
+    }
+    found
 }

@@ -17,15 +17,19 @@ pub(crate) struct Workspace {
     server: Server,
 }
 
-/// The program, built once: who runs these tests alone has not built the examples.
+/// The program. `scripts/test` builds it and sets `NODEAGENT_WORKSPACE`; else it is built here, with the profile of the test.
 static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+    if let Some(built) = std::env::var_os("NODEAGENT_WORKSPACE") {
+        return built.into();
+    }
+    let ours = std::env::current_exe().expect("the path of the test");
+    let folder = ours.ancestors().nth(2).expect("the test is in `target/PROFILE/deps`");
+    let profile = folder.file_name().filter(|name| *name != "debug").unwrap_or(OsStr::new("dev"));
     let mut build = command(env!("CARGO"));
-    build.args(["build", "--quiet", "--example", "workspace"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-    let built = build.output().expect("cargo is there");
+    build.args(["build", "--quiet", "--example", "workspace", "--profile"]).arg(profile);
+    let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    let ours = std::env::current_exe().expect("a test is a file");
-    let target = ours.ancestors().nth(3).expect("it lies in `target/debug/deps`");
-    target.join("debug/examples/workspace")
+    folder.join("examples/workspace")
 });
 
 #[expect(clippy::disallowed_methods, reason = "a test starts what it tests against")]

@@ -132,7 +132,7 @@ fn trees_of_a_remote_store_are_tested() {
     let (doors, stderr) = trees(&workspace, "dbfs:/FileStore", 1);
     assert_eq!(doors.iter().filter(|door| door.ends_with("false open")).count(), 3, "{doors:?}");
     assert!(
-        stderr.contains("3 doors are open and should be closed: tree Consumer, tree Criminal, tree People"),
+        stderr.contains("3 resources are open and should be closed: tree Consumer, tree Criminal, tree People"),
         "{stderr}"
     );
     // The permissions of one tree are too wide.
@@ -166,7 +166,7 @@ fn a_hidden_tree_is_closed_and_one_without_an_answer_is_unknown() {
 }
 
 #[test]
-fn closed_doors_are_shown_to_be_closed_and_open_ones_end_with_1() {
+fn the_audit_shows_closed_scopes_and_ends_with_1_for_an_open_one() {
     let workspace = Workspace::start();
     let family = node(&workspace, "token-of-family");
     let audit = family.agent(&["auth", "audit", "--json"]).ended(0).json();
@@ -179,7 +179,7 @@ fn closed_doors_are_shown_to_be_closed_and_open_ones_end_with_1() {
         "error_code": "INTERNAL_ERROR", "message": "it broke" });
     workspace.fault(&broken);
     let said = family.agent(&["auth", "audit"]).ended(1);
-    assert!(said.stderr.contains("5 doors are not known to be closed"), "{}", said.stderr);
+    assert!(said.stderr.contains("5 resources are not known to be closed"), "{}", said.stderr);
     // The access file grants Family nothing, but the ACL permits it.
     let stricter = ACCESS.replace("LawFirms-*-Databricks-Family-*", "LawFirms-*-Databricks-Finance-*");
     let breached = family.store("Admin/init_scripts/access.toml", &stricter);

@@ -2,6 +2,7 @@
 
 use super::{
     backend_error::BackendError,
+    blocking::blocking,
     bucket::BucketBackend,
     folder::FolderBackend,
     receiver::Receiver,
@@ -100,5 +101,5 @@ async fn beside<T: Send + 'static>(
     work: impl FnOnce(&FolderBackend) -> Result<T, BackendError> + Send + 'static,
 ) -> Result<T, BackendError> {
     let folder = folder.clone();
-    super::blocking(move || work(&folder)).await
+    blocking(move || work(&folder)).await
 }

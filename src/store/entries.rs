@@ -5,7 +5,8 @@ use std::{path::Path, sync::Arc};
 use serde_json::{Map, Value};
 
 use super::{
-    Entry, Key, Kind, Member, Store, StoreError, Tier, Visibility, blocking,
+    Entry, Key, Kind, Member, Store, StoreError, Tier, Visibility,
+    blocking::blocking,
     shared::{Existing, Urgency},
 };
 

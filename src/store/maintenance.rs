@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{
     Entry, Key, Kind, Store, StoreError,
     backend_error::BackendError,
+    blocking::blocking,
     folder::{FolderBackend, age},
     layout::{self, Name},
     local::LocalStore,
@@ -244,7 +245,7 @@ impl Store {
         match tier {
             Tier::Local => {
                 let Some(LocalStore { tree }) = self.0.local.clone() else { return Ok(Vec::new()) };
-                let listed = super::blocking(move || FolderBackend { tree }.list(layout::TOP)).await;
+                let listed = blocking(move || FolderBackend { tree }.list(layout::TOP)).await;
                 listed.map_err(|error| StoreError::Unlisted(error.in_words()))
             }
             Tier::Shared => self.shared_or_gone()?.list(layout::TOP).await.map_err(|()| self.gone()),
@@ -260,7 +261,7 @@ impl Store {
         match (tier, &self.0.local) {
             (Tier::Local, Some(local)) => {
                 let (local, digest) = (local.clone(), digest.clone());
-                super::blocking(move || local.is_sound(&digest)).await
+                blocking(move || local.is_sound(&digest)).await
             }
             (Tier::Local, None) => true,
             // If the shared store cannot be read, nothing is known about the object.
@@ -276,7 +277,7 @@ impl Store {
             Tier::Shared => self.shared()?.entry(kind, key).await,
             Tier::Local => {
                 let (local, key) = (self.0.local.clone()?, key.clone());
-                super::blocking(move || local.look_at_entry(kind, &key)).await
+                blocking(move || local.look_at_entry(kind, &key)).await
             }
         }
     }
@@ -286,7 +287,7 @@ impl Store {
             Tier::Shared => self.shared_or_gone()?.remove(name).await.map_err(|()| self.gone()),
             Tier::Local => {
                 let (local, name) = (self.0.local.clone(), name.to_owned());
-                super::blocking(move || local.map_or(Ok(()), |local| local.tree.remove(&name))).await?;
+                blocking(move || local.map_or(Ok(()), |local| local.tree.remove(&name))).await?;
                 Ok(())
             }
         }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use super::{FetchPermit, LeaseGuard, Object, Store, StoreError, blocking, layout, shared::Urgency};
+use super::{FetchPermit, LeaseGuard, Object, Store, StoreError, blocking::blocking, layout, shared::Urgency};
 use crate::{digest::Digest, fs::OpenFile};
 
 impl Store {

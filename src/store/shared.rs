@@ -16,6 +16,7 @@ use super::{
     Entry, Key, Kind, Warn,
     backend::Backend,
     backend_error::BackendError,
+    blocking::blocking,
     layout,
     receiver::Receiver,
     stall::{StallError, StallLimits, TransferProgress},
@@ -144,7 +145,7 @@ impl Shared {
         let received = match self.guarded(self.limits, &progress, reading, on_bytes).await {
             Ok(Some(receiver)) => {
                 let digest = digest.clone();
-                super::blocking(move || receiver.finish(&digest)).await.map(Some)
+                blocking(move || receiver.finish(&digest)).await.map(Some)
             }
             Ok(None) => Ok(None),
             Err(error) => Err(error),

@@ -35,8 +35,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const SLOW: Duration = Duration::from_secs(8);
 /// After this many waits without a result, the node stops waiting for others.
 const MOST_IN_VAIN: u32 = 3;
-/// Operations on the store and downloads that run at the same time. A wait does not count.
-pub(super) const AT_ONCE: usize = 12;
 
 /// The result of asking for an object that several nodes may want.
 pub enum SingleFlight {

@@ -7,7 +7,8 @@ mod shared;
 
 use std::{
     os::unix::fs::{MetadataExt as _, symlink},
-    sync::PoisonError,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -17,8 +18,17 @@ use object_store::{
 };
 use serde_json::Map;
 
-use super::*;
-use crate::{cloud::ClientEnvironment, http::Bucket, report::event::Served};
+use super::{
+    backend::Backend, bucket::BucketBackend, folder::FolderBackend, local::LocalStore, shared::Shared,
+    stall::StallLimits, *,
+};
+use crate::{
+    cloud::{ClientEnvironment, Clouds},
+    digest::Digest,
+    fs::Tree,
+    http::Bucket,
+    report::event::Served,
+};
 
 /// Short enough for a test, long enough for a busy machine.
 const SHORT: StallLimits =

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{
     action::{Action, AptInstall, AptSources},
     checked::Apt,
-    sources,
+    sources, transaction,
 };
 use crate::{
     fs::FsError,
@@ -25,7 +25,7 @@ pub enum Prepared {
     /// The keys of sources were checked.
     Sources,
     /// A transaction.
-    Install(super::Prepared),
+    Install(transaction::Prepared),
 }
 
 impl Acting for Apt {
@@ -64,14 +64,14 @@ impl Acting for Apt {
     async fn prepare(ctx: &Context, action: &Action) -> Result<Prepared, Problem> {
         match action {
             Action::Sources(wanted) => sources::prepare(wanted).map(|()| Prepared::Sources),
-            Action::Install(wanted) => super::prepare(ctx, wanted).await.map(Prepared::Install),
+            Action::Install(wanted) => transaction::prepare(ctx, wanted).await.map(Prepared::Install),
         }
     }
 
     async fn act(ctx: &Context, action: &Action, prepared: Prepared, _: &Vault) -> Result<(), Problem> {
         match (action, prepared) {
             (Action::Sources(wanted), _) => sources::act(ctx, wanted).await,
-            (Action::Install(wanted), Prepared::Install(prepared)) => super::act(ctx, wanted, prepared).await,
+            (Action::Install(wanted), Prepared::Install(prepared)) => transaction::act(ctx, wanted, prepared).await,
             (Action::Install(_), Prepared::Sources) => {
                 Err(Problem::new("packages were prepared as sources; this is a bug in nodeagent, please report it"))
             }

@@ -8,6 +8,9 @@ use crate::{
     problem::Problem,
 };
 
+/// The full log of apt and dpkg, in the log folder of the run.
+pub(super) const LOG: &str = "apt.log";
+
 /// A request to apt.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Request<'a> {

@@ -13,6 +13,6 @@ pub(super) fn state(ctx: &Context) -> Result<Dpkg, Problem> {
 pub(super) async fn configure(ctx: &Context) -> Result<(), Problem> {
     ctx.progress.now("finishing an earlier installation", None);
     dpkg_locks::wait(ctx, &dpkg_locks::DPKG).await;
-    ctx.runner.run(&command::configure_all().log(ctx.logs.join(super::LOG))).await?;
+    ctx.runner.run(&command::configure_all().log(ctx.logs.join(command::LOG))).await?;
     Ok(())
 }

@@ -81,7 +81,7 @@ pub(super) async fn run_locked(ctx: &Context, wanted: &AptInstall, locked: &[Loc
 async fn run_once(ctx: &Context, folder: &Path, request: Request<'_>, archives: usize) -> Result<(), AptError> {
     ctx.progress.now("installing", None);
     let cmd = ctx.logins.for_apt(command::install(folder, request), &ctx.on_node(APT_AUTH))?;
-    let cmd = cmd.log(ctx.logs.join(super::LOG));
+    let cmd = cmd.log(ctx.logs.join(command::LOG));
     let done = ctx.runner.watch(&cmd, Some(watcher(ctx.progress.clone(), archives))).await?;
     if done.code == 0 { Ok(()) } else { Err(AptError::of(&title(request), &done)) }
 }

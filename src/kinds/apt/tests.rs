@@ -8,13 +8,20 @@ use std::{
     },
 };
 
-use super::*;
+use super::{
+    action::AptInstall,
+    checked::DebconfAnswer,
+    key, sources,
+    transaction::{act, prepare},
+};
 use crate::{
     exec::{Cmd, Finished, fake::FakeRunner},
     fs::{self, Attributes},
     http,
     kinds::apt::{AptKey, AptPackage, AptSource, AptSources},
+    problem::Problem,
     report::event::{Event, EventKind, Events, Observer},
+    steps::Context,
 };
 
 const STATUS: &str = "var/lib/dpkg/status";

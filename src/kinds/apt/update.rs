@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    dpkg_locks,
+    command, dpkg_locks,
     error::{AptError, login_remedy},
     hints::{self, Diagnosis},
 };
@@ -66,7 +66,7 @@ fn is_failure(line: &str) -> bool {
 /// Runs an update and waits for the lock of the lists. Returns an error only for problems of the node itself: a full
 /// disk, a read-only file system or missing root rights.
 pub(super) async fn run(ctx: &Context, cmd: &Cmd) -> Result<Update, Problem> {
-    let cmd = ctx.logins.for_apt(cmd.clone(), &ctx.on_node(APT_AUTH))?.log(ctx.logs.join(super::LOG));
+    let cmd = ctx.logins.for_apt(cmd.clone(), &ctx.on_node(APT_AUTH))?.log(ctx.logs.join(command::LOG));
     loop {
         dpkg_locks::wait(ctx, &dpkg_locks::LISTS).await;
         ctx.progress.now("fetching package lists", None);

@@ -2,7 +2,12 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{COMPILED, Prepared, action::PythonInstall, checked::Python};
+use super::{
+    COMPILED,
+    action::PythonInstall,
+    checked::Python,
+    installation::{self, Prepared},
+};
 use crate::{
     fs::FsError,
     inventory::Vault,
@@ -44,11 +49,11 @@ impl Acting for Python {
     }
 
     async fn prepare(ctx: &Context, action: &PythonInstall) -> Result<Prepared, Problem> {
-        super::prepare(ctx, action).await
+        installation::prepare(ctx, action).await
     }
 
     async fn act(ctx: &Context, action: &PythonInstall, prepared: Prepared, _: &Vault) -> Result<(), Problem> {
-        super::act(ctx, action, prepared).await
+        installation::act(ctx, action, prepared).await
     }
 
     fn leaves_behind(action: &PythonInstall, prepared: &Prepared) -> LeftBehind {

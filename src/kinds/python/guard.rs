@@ -1,9 +1,11 @@
 //! Explains a resolution that failed because of shipped distributions: names the requirement and the distribution.
 
 use super::{
-    Context, Problem, index_auth,
+    index_auth,
     installer::{Change, Installer, Request},
 };
+use crate::problem::Problem;
+use crate::steps::Context;
 use crate::{diagnostic::Origin, kinds::python::PythonInstall};
 
 /// The problem, if the resolution succeeds without the guard but would change guarded distributions. Otherwise

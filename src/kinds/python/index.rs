@@ -11,10 +11,10 @@ use configparser::ini::Ini;
 use regex::Regex;
 use url::Url;
 
-use super::Context;
 use crate::{
     http::{Client, HttpError},
     kinds::python::PythonInstall,
+    steps::Context,
 };
 
 const DEFAULT_INDEX: &str = "https://pypi.org/simple/";

@@ -5,7 +5,9 @@ use std::{path::PathBuf, sync::LazyLock, time::Duration};
 use regex::Regex;
 use url::Url;
 
-use super::{Context, Problem, index::PipConfig};
+use super::index::PipConfig;
+use crate::problem::Problem;
+use crate::steps::Context;
 use crate::{exec::Cmd, facts::python::normalised, http::without_credentials, kinds::python::PythonInstall};
 
 /// The time limit for asking indexes about a refusal.

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::text;
 use crate::{exec::Cmd, kinds::python::PythonInstall};
 
 /// An installer of Python distributions.
@@ -193,6 +192,11 @@ fn pip_changes(report: &str) -> Vec<Change> {
             Some(Change { name, version: metadata.get("version")?.as_str()?.to_owned() })
         })
         .collect()
+}
+
+/// A path as an argument of a command.
+pub(super) fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
 #[cfg(test)]

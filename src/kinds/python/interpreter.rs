@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::Context;
+use crate::steps::Context;
 use crate::{digest::Digest, facts::PythonEnv, task};
 
 /// The identity of an interpreter. Renaming a field changes all keys that contain it.

@@ -12,11 +12,12 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
-    Context, Problem, cache, guard,
+    cache::cache,
+    guard,
     index::PipConfig,
     index_auth,
-    installer::{Installer, Request},
-    installer_problem, text,
+    installer::{Installer, Request, text},
+    installer_problem::installer_problem,
 };
 use crate::{
     digest::Digest,
@@ -26,6 +27,8 @@ use crate::{
     http::Download,
     kinds::python::PythonInstall,
     lock::{LockedDistribution, bare},
+    problem::Problem,
+    steps::Context,
 };
 
 /// Every distribution that would be installed, except the wheels that the profile names. Distributions in `keep` keep

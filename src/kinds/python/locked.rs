@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Context, Problem, bytecode::WheelToInstall, cache, index::PipConfig, installer::Installer};
+use super::{bytecode::WheelToInstall, cache::cache, index::PipConfig, installer::Installer};
 use crate::{
     exec::Cmd,
     facts::PythonEnv,
     fs::{self, Attributes, FsError, Snapshot},
     kinds::python::PythonInstall,
     lock::LockedDistribution,
+    problem::Problem,
+    steps::Context,
     steps::locked::{self, LockedFile},
     store::Visibility,
 };

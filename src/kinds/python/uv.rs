@@ -8,7 +8,7 @@ use std::{
 use url::Url;
 
 use super::{
-    Context, Problem, cache,
+    cache::cache,
     index::{PipConfig, find_file},
     installer::Installer,
 };
@@ -19,6 +19,8 @@ use crate::{
     fs::{Attributes, FsError, PartialFile},
     http::{Download, HttpError},
     kinds::python::{PythonInstall, PythonInstaller},
+    problem::Problem,
+    steps::Context,
 };
 
 /// The release that is downloaded if the node has no uv.

@@ -17,8 +17,8 @@ use tokio::sync::Semaphore;
 use zip::{ZipArchive, result::ZipError};
 
 use super::{
-    Context, Problem, bytecode::WheelToInstall, cache, index::PipConfig, index_auth, installer::Installer,
-    installer_problem, interpreter::Interpreter, locked,
+    bytecode::WheelToInstall, cache::cache, index::PipConfig, index_auth, installer::Installer,
+    installer_problem::installer_problem, interpreter::Interpreter, locked,
 };
 use crate::{
     diagnostic::in_words,
@@ -27,6 +27,8 @@ use crate::{
     fs::{self, Attributes, FsError, PartialFile},
     kinds::python::PythonInstall,
     lock::LockedDistribution,
+    problem::Problem,
+    steps::Context,
     steps::{
         blocking::run_blocking,
         compilers,

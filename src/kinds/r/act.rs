@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{Prepared, action::RInstall, checked::R};
+use super::{
+    action::RInstall,
+    checked::R,
+    library_install::{self, Prepared},
+};
 use crate::{
     fs::FsError,
     inventory::Vault,
@@ -44,11 +48,11 @@ impl Acting for R {
     }
 
     async fn prepare(ctx: &Context, action: &RInstall) -> Result<Prepared, Problem> {
-        super::prepare(ctx, action).await
+        library_install::prepare(ctx, action).await
     }
 
     async fn act(ctx: &Context, action: &RInstall, prepared: Prepared, _: &Vault) -> Result<(), Problem> {
-        super::act(ctx, action, prepared).await
+        library_install::act(ctx, action, prepared).await
     }
 
     fn leaves_behind(action: &RInstall, prepared: &Prepared) -> LeftBehind {

@@ -11,12 +11,13 @@ use futures::{StreamExt as _, stream::FuturesUnordered};
 use jiff::Timestamp;
 
 use super::{
-    PackageInstall, archive,
+    archive,
     build::BuildEnvironment,
     build_log,
     builds::{BuildSource, Builds},
     hints::{self, Remedy},
     library::{self, InstallGuard},
+    package_install::PackageInstall,
     queue::{Queue, Task},
     slots::{Slot, Slots},
     version::Version,

@@ -7,12 +7,13 @@ use std::{
 };
 
 use super::{
-    FetchedPackage, Packages,
     archive::{self, ArchiveError},
-    checked_version, decide,
     description::Description,
+    fetch::FetchedPackage,
+    package_install::Packages,
     repository::user_agent,
     resolve::{ArchiveLocation, Candidate, ResolvedPackage},
+    selection::{checked_version, decide},
     version::{Version, version},
 };
 use crate::{

@@ -1,7 +1,8 @@
 //! Tests the whole step with a fake runner and repositories that are folders.
 
 use std::{
-    path::Path,
+    collections::BTreeMap,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -10,14 +11,20 @@ use std::{
 };
 
 use futures::future::BoxFuture;
+use url::Url;
 
-use super::{archive::tests::packed, *};
+use super::{
+    action::{RInstall, RInstalled},
+    archive::tests::packed,
+    library_install::{Prepared, act, prepare},
+};
 use crate::{
     exec::{Cmd, ExecError, Finished, LineWatcher, Runner, fake::FakeRunner},
     fs::{self, Attributes, replace},
     kinds::r::RPackage,
     problem::Problem,
     report::event::Events,
+    steps::Context,
 };
 
 /// A node with an empty library, a repository in a folder, and a fake R.

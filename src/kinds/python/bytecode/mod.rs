@@ -19,7 +19,7 @@ use serde_json::Map;
 use zstd::zstd_safe::DCtx;
 
 use self::archive::{Modules, RestoreError};
-use super::{Context, cache, interpreter::Interpreter, text};
+use super::{cache::cache, installer::text, interpreter::Interpreter};
 use crate::{
     diagnostic::in_words,
     exec::{Cmd, ExecError},
@@ -30,6 +30,7 @@ use crate::{
     fs::{self, Attributes, FsError},
     kinds::python::PythonInstall,
     report::text::counted,
+    steps::Context,
     steps::{blocking::run_blocking, logins::Logins, scratch::ScratchFolder},
     store::{Key, Kind, StoreError, Visibility},
     task::TaskError,

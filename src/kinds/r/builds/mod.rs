@@ -16,10 +16,10 @@ use serde_json::{Map, Value};
 
 use self::key::{Dependency, KeyInputs};
 use super::{
-    PackageInstall,
     archive::{self, ArchiveError},
     build::BuildEnvironment,
     library,
+    package_install::PackageInstall,
     version::Version,
 };
 use crate::{

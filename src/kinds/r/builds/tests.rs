@@ -10,7 +10,7 @@ use crate::{
     cloud::{ClientEnvironment, Clouds},
     exec::fake::FakeRunner,
     kinds::r::{
-        Prepared, act, prepare_packages,
+        library_install::{Prepared, act, prepare_packages},
         tests::{Node, package, r_that_fails},
     },
     report::event::{Event, EventKind, Events, Observer},
@@ -86,7 +86,7 @@ impl Sharing {
         let wanted = self.node.wants(packages);
         let prepared = prepare_packages(&ctx, &wanted).await.expect("prepared");
         let environment = BuildEnvironment::new(&ctx, &wanted).expect("writable");
-        let r = super::super::checked_version(&wanted).expect("a version");
+        let r = crate::kinds::r::selection::checked_version(&wanted).expect("a version");
         Builds::new(&ctx, &wanted, &environment, &prepared.work, &r).await.expect("there is a store")
     }
 
@@ -283,7 +283,7 @@ async fn with_trusted_keys_builds_of_other_nodes_are_not_used() {
     let wanted = cluster.node.wants(&["a"]);
     let prepared = prepare_packages(&ctx, &wanted).await.expect("prepared");
     let environment = BuildEnvironment::new(&ctx, &wanted).expect("writable");
-    let r = super::super::checked_version(&wanted).expect("a version");
+    let r = crate::kinds::r::selection::checked_version(&wanted).expect("a version");
     let open = Builds::new(&ctx, &wanted, &environment, &prepared.work, &r).await.expect("there is a store");
     assert!(matches!(open.source_of("a", true).await, BuildSource::FromStore(_)));
     ctx.filestore = ctx.filestore.trusting(Arc::new(trusted));

@@ -1,0 +1,19 @@
+//! The problem of a failed installer.
+
+use super::{action::PythonInstall, hints, index_auth};
+use crate::{exec::ExecError, problem::Problem, steps::Context};
+
+/// The problem of a failed installer, with a hint. A refused login takes precedence, because it explains other
+/// messages.
+pub(super) async fn installer_problem(
+    ctx: &Context,
+    wanted: &PythonInstall,
+    message: &str,
+    error: &ExecError,
+) -> Problem {
+    let failed = Problem::new(message).because(error);
+    match index_auth::refusal(ctx, wanted, error.stderr()).await {
+        Some((cause, hint)) => failed.cause(cause).hint(hint),
+        None => failed.hint(hints::of(error.stderr())),
+    }
+}

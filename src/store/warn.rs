@@ -1,0 +1,6 @@
+//! Warnings of the store.
+
+use std::sync::Arc;
+
+/// Receives warnings.
+pub type Warn = Arc<dyn Fn(String) + Send + Sync>;

@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{AssetRef, Entry, FileStore, builtin};
+use super::{
+    AssetRef, Entry, FileStore, builtin,
+    missing_asset::{Reason, Search},
+};
 use crate::{
     diagnostic::Origin,
     digest::Digest,
@@ -142,23 +145,9 @@ impl Assets<'_> {
         if let Some(file) = builtin::file(&wanted.path) {
             return Ok(Asset::BuiltIn { name: file.name, bytes: file.text.as_bytes() });
         }
-        let whole = |place: &PathBuf| std::path::absolute(place).unwrap_or_else(|_| place.clone());
-        let searched: Vec<String> =
-            places.iter().map(|place| format!("`{}`", self.store.shown(&whole(place)))).collect();
-        let searched = if searched.is_empty() {
-            // None of the trees is there yet.
-            let tree = |unit: &str| format!("`{}`", self.store.shown(&self.store.root.join(unit)));
-            self.unit.into_iter().chain(["Admin"]).map(tree).collect::<Vec<_>>().join(", ")
-        } else {
-            searched.join(", ")
-        };
-        Err(MissingAsset {
-            message: format!("the file `{}` is not in the file store", wanted.path),
-            hint: format!("put it in one of {searched}"),
-            origin: origin.clone(),
-            path: PathBuf::from(&wanted.path),
-            untrusted: false,
-        })
+        let search = Search { store: self.store, unit: self.unit, folders: &places };
+        let Reason { message, hint } = search.reason(wanted);
+        Err(MissingAsset { message, hint, origin: origin.clone(), path: PathBuf::from(&wanted.path), untrusted: false })
     }
 
     /// The digest that a file must have where it is used: the one that the profile names; under trusted keys else the one

@@ -57,6 +57,11 @@ pub(super) struct NotFound {
     pub(super) hint: String,
 }
 
+/// The folders of one unit's tree that are searched for an asset.
+pub(super) fn asset_folders(tree: &Path) -> [PathBuf; 2] {
+    [tree.to_owned(), tree.join(SCRIPTS)]
+}
+
 impl FileStore {
     /// A store that is a folder of the node.
     pub fn local(root: impl Into<PathBuf>) -> Self {
@@ -297,7 +302,7 @@ impl FileStore {
         let mut places: Vec<PathBuf> = beside.map(Path::to_owned).into_iter().collect();
         for unit in unit.into_iter().chain([ADMIN]) {
             if let Some(tree) = self.find_tree(unit)? {
-                places.extend([tree.clone(), tree.join(SCRIPTS)]);
+                places.extend(asset_folders(&tree));
             }
         }
         Ok(places)

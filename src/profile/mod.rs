@@ -11,6 +11,7 @@ mod fetched_by_name;
 mod find;
 mod load;
 mod merge;
+mod missing_asset;
 mod page;
 pub mod requirements;
 mod rules;

@@ -29,6 +29,31 @@ fn a_file_that_is_not_in_the_file_store() {
 }
 
 #[test]
+fn a_file_that_only_another_unit_has() {
+    let with_prompt = |unit: &str| {
+        NodeTest::new()
+            .store("Criminal/lib/prompt.sh", "true")
+            .store("Family/lib/motd.sh", "true")
+            .profile(&format!("{unit}[shell]\nbashrc = \"lib/prompt.sh\"\n"))
+    };
+    let family = with_prompt("business-unit = \"Family\"\n");
+    let said = refused(&family);
+    family.frozen(|| insta::assert_snapshot!(said.stderr));
+    let no_unit = with_prompt("");
+    let said = refused(&no_unit);
+    no_unit.frozen(|| insta::assert_snapshot!("a_file_of_a_unit_and_a_profile_without_one", said.stderr));
+}
+
+#[test]
+fn a_file_whose_name_has_a_typo() {
+    let node = NodeTest::new()
+        .store("Family/lib/prompt.sh", "true")
+        .profile("business-unit = \"Family\"\n[shell]\nbashrc = \"lib/promt.sh\"\n");
+    let said = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(said.stderr));
+}
+
+#[test]
 fn an_optional_file_that_is_missing_degrades_the_run() {
     let node = NodeTest::new().profile("[apt]\ndebs = [{ path = \"lib/debs/driver.deb\", optional = true }]\n");
     let said = node.agent(&["plan", "--profile", "x.toml"]).ended(0);

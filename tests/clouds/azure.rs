@@ -387,7 +387,7 @@ async fn an_answer_cannot_redirect_a_token() {
     // With its other name, the vault returns a link to a page on another server.
     let vault = format!("http://localhost:{}", azure.plain).parse().expect("an address");
     let error = key_vault_names(&azure.clouds("application"), &vault).await.expect_err("led astray");
-    assert!(error.message.contains("next page that is elsewhere"), "{error:?}");
+    assert!(error.message.contains("page on another server"), "{error:?}");
     azure.refusal(&azure.clouds("application"), "redirected").await;
     azure.refusal(&azure.clouds("application"), "elsewhere").await;
     // The same holds for sign-in: the secret is sent to the configured server only.

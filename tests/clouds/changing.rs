@@ -176,7 +176,7 @@ fn a_file_that_keeps_changing_or_has_wrong_ranges_is_refused() {
     for (kind, changes, words) in [
         (Kind::Tag, 25, "was changed while it was read"),
         (Kind::DeafTag, 25, "was changed while it was read"),
-        (Kind::OtherPieces, 0, "did not send the part of the file that was asked for"),
+        (Kind::OtherPieces, 0, "did not send the requested part of the file"),
     ] {
         let (server, url) = Server::start(kind, changes);
         let node = NodeTest::new();

@@ -417,7 +417,7 @@ fn permanent_errors_are_not_retried() {
         (
             json!({ "kind": "answer", "status": 200, "body": "<html>Sign in</html>" }),
             CloudErrorKind::Malformed,
-            Some("not the JSON that was expected"),
+            Some("parse error at line 1 column 1"),
         ),
     ] {
         let mut told = fault.clone();

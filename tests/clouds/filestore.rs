@@ -126,7 +126,7 @@ fn unit_folders_match_without_case_and_a_denied_one_refuses_the_run() {
     let said = agent(&criminal, VOLUME, &["check", "family"]).ended(2);
     said.says("`/Volumes/lawfirms/platform/filestore/Family/init_scripts` could not be read");
     said.says("User does not have READ VOLUME");
-    said.says("ask for READ on the folder");
+    said.says("ask for READ permission on the folder");
 }
 
 #[test]
@@ -373,7 +373,7 @@ fn a_lock_is_never_written_to_a_remote_file_store() {
     let store = "dbfs:/FileStore";
     let beside = "dbfs:/FileStore/Family/init_scripts/family.lock";
     let said = agent(&node, store, &["lock", "--profile", "family"]).ended(2);
-    said.says("there is no place beside the profile `family`: the file store is remote");
+    said.says("the lock cannot be beside the profile `family`: the file store is remote");
     said.says(&format!("use `--output FILE`, and copy the file to `{beside}`"));
     // The difference can still be shown.
     let said = agent(&node, store, &["lock", "--profile", "family", "--diff"]).ended(0);

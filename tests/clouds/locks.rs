@@ -75,7 +75,7 @@ fn packages_from_a_private_index_stay_on_the_node() {
     let body = format!("{FROM_INDEX}installer = \"pip\"\n");
     let mut private = Private::new(index(scene.path())).profile(&body, false).venv(true);
     let refused = private.node.agent(&LOCK).ended(2);
-    assert!(flat(&refused.stderr).contains("no `[[logins]]` of the profile covers"), "{}", refused.stderr);
+    assert!(flat(&refused.stderr).contains("no entry of `[[logins]]` matches"), "{}", refused.stderr);
     private = private.profile(&body, true).wrong_password();
     let refused = private.node.agent(&LOCK).ended(2);
     assert!(flat(&refused.stderr).contains("the login `reader` for"), "{}", refused.stderr);

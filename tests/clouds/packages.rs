@@ -56,7 +56,7 @@ fn a_refusal_of_the_index_has_a_hint() {
         let body = format!("{FROM_INDEX}{installer}");
         private = private.profile(&body, false);
         let said = private.run().ended(1);
-        let wanted = format!("no `[[logins]]` of the profile covers the address: add one with `url = \"{url}/\"`");
+        let wanted = format!("no entry of `[[logins]]` matches the address: add one with `url = \"{url}/\"`");
         assert!(flat(&said.stderr).contains(&wanted), "{}", said.stderr);
         private = private.profile(&body, true).wrong_password();
         let said = private.run().ended(1);
@@ -97,7 +97,7 @@ fn uv_and_pip_install_from_a_private_git_repository() {
         let body = format!("[pip]\npackages = [\"firmhelper @ git+SERVER/git/team/firmhelper.git@main\"]\n{installer}");
         let private = Private::new(server).profile(&body, false).venv(true);
         let said = private.run().ended(1);
-        assert!(flat(&said.stderr).contains("no `[[logins]]` of the profile covers"), "{}", said.stderr);
+        assert!(flat(&said.stderr).contains("no entry of `[[logins]]` matches"), "{}", said.stderr);
         let private = private.profile(&body, true).wrong_password();
         let said = private.run().ended(1);
         assert!(flat(&said.stderr).contains("the server rejected the login `reader`"), "{}", said.stderr);
@@ -145,7 +145,7 @@ fn r_packages_come_from_a_private_repository() {
     let body = "[r]\npackages = [\"firmtools\"]\nrepos = [\"SERVER/\"]\n";
     let private = private.profile(body, false);
     let said = private.run().ended(1);
-    assert!(flat(&said.stderr).contains("no `[[logins]]` of the profile covers"), "{}", said.stderr);
+    assert!(flat(&said.stderr).contains("no entry of `[[logins]]` matches"), "{}", said.stderr);
     let private = private.profile(body, true);
     private.run_in_secret(false);
     assert!(private.node.root().join("databricks/spark/R/lib/firmtools/DESCRIPTION").is_file());
@@ -163,7 +163,7 @@ fn apt_installs_from_a_private_source() {
     let body = "[apt]\npackages = [\"firmtool\"]\n";
     let private = private.profile(body, false);
     let said = private.run().ended(1);
-    assert!(flat(&said.stderr).contains("no `[[logins]]` of the profile covers"), "{}", said.stderr);
+    assert!(flat(&said.stderr).contains("no entry of `[[logins]]` matches"), "{}", said.stderr);
     let private = private.profile(body, true).wrong_password();
     let said = private.run().ended(1);
     assert!(flat(&said.stderr).contains("the server rejected the login `reader`"), "{}", said.stderr);

@@ -142,7 +142,7 @@ fn a_missing_or_silent_s3_bucket_is_one_warning() {
     let node = s3.node();
     keep(&node, b"hello");
     let said = node.agent_without_store(&["store", "push", "--store", "s3://nobodys-bucket/x"]).ended(1);
-    assert!(said.stderr.contains("the shared store `s3://nobodys-bucket/x` is left alone"), "{}", said.stderr);
+    assert!(said.stderr.contains("the shared store `s3://nobodys-bucket/x` is not used any more"), "{}", said.stderr);
     let node = node.var("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
     let said = agent(&node, &["push"]).ended(1);
     assert_eq!(said.stderr.matches("warning: ").count(), 1, "{}", said.stderr);

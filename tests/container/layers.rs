@@ -95,7 +95,7 @@ fn a_changed_runtime_gets_no_layer_and_existing_files_stay() {
     taken.sh(&format!(
         "mkdir -p {site}/humanize && echo mine > {site}/humanize/mine && echo mine > {site}/humanize/__init__.py"
     ));
-    taken.run(&STORE).exits(0).prints("humanize/__init__.py` is there already, and is another");
+    taken.run(&STORE).exits(0).prints("humanize/__init__.py` exists and differs");
     assert_eq!(taken.sh(&format!("cat {site}/humanize/mine")), "mine\n");
     taken.sh("/databricks/python3/bin/python -c 'import humanize; humanize.naturalsize(1)'");
 
@@ -135,7 +135,7 @@ fn a_layer_has_exactly_the_packages_of_the_lock() {
     node.run(&STORE).exits(0);
     let site = "/databricks/python3/lib/python3.11/site-packages";
     node.sh(&format!("cp {site}/humanize/i18n.py /tmp/kept && echo '# mine' >> {site}/humanize/i18n.py"));
-    bake(&node, &[]).exits(1).prints("humanize/i18n.py` of `humanize` was changed after it was installed");
+    bake(&node, &[]).exits(1).prints("humanize/i18n.py` of `humanize` was changed after the installation");
     node.sh(&format!("cp /tmp/kept {site}/humanize/i18n.py"));
     let output = bake(&node, &["--json"]);
     for words in ["\"of\":\"python\"", "\"of\":\"r\"", "\"packages\":2", "\"private\":false"] {
@@ -220,7 +220,7 @@ fn under_trusted_keys_only_a_signed_layer_is_restored() {
     one.sh(&format!("nodeagent sign --key /tmp/key {PROFILE} {LOCK}"));
     let run = [&STORE[..], &["--trusted-key", "/tmp/key.pub"]].concat();
     one.run(&run).exits(0);
-    bake(&one, &["--key", "/tmp/key"]).exits(2).prints("this node trusts no key");
+    bake(&one, &["--key", "/tmp/key"]).exits(2).prints("this node has no trusted keys");
     bake(&one, &[]).exits(0);
     let lock = one.sh(&format!("cat {LOCK}"));
     let (public, of_profile, of_lock) =

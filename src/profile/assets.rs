@@ -1,4 +1,4 @@
-//! Finds the files a profile names: beside the profile, in the unit's tree, in Admin's tree, in the binary.
+//! Finds the files that a profile names: next to the profile, in the unit's tree, in Admin's tree, or in the binary.
 
 use std::{
     borrow::Cow,
@@ -22,9 +22,9 @@ use crate::{
 pub enum Asset {
     /// In the file store.
     File {
-        /// Its absolute path on the node. Of a remote store, in the mirror.
+        /// The absolute path on the node. A file of a remote store is in the mirror.
         path: PathBuf,
-        /// The same as people write it: of a remote store its address there.
+        /// The path for messages. For a remote store it is the remote address.
         shown: String,
     },
     /// In the binary.
@@ -45,7 +45,7 @@ impl Asset {
         }
     }
 
-    /// The folder it is in, where names beside it begin.
+    /// The folder of the file. Relative names in the file start there.
     pub fn folder(&self) -> Option<&Path> {
         match self {
             Self::File { path, .. } => path.parent(),
@@ -53,7 +53,7 @@ impl Asset {
         }
     }
 
-    /// Its name for people.
+    /// The name for messages.
     pub fn label(&self) -> String {
         match self {
             Self::File { shown, .. } => shown.clone(),
@@ -62,7 +62,7 @@ impl Asset {
     }
 }
 
-/// A file that was not found, or is not what it should be.
+/// A file that was not found, is damaged or is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct MissingAsset {
@@ -74,7 +74,7 @@ pub struct MissingAsset {
     pub origin: Origin,
     /// The path as the profile writes it.
     pub path: PathBuf,
-    /// Whether it is there and nobody vouches for it: no run goes on with that, even where it could without the file.
+    /// Whether the file exists but is not trusted. Such a file fails the run, even if the entry is optional.
     pub untrusted: bool,
 }
 
@@ -89,7 +89,7 @@ pub struct NamedAsset<'a> {
     pub optional: bool,
     /// Whether its content is read to plan.
     pub read_to_plan: bool,
-    /// Whether the profile says otherwise than by a digest what is in it: by a key's fingerprint, which the step checks.
+    /// Whether the profile authenticates the content by a key's fingerprint instead of a digest. The step checks it.
     pub has_fingerprint: bool,
 }
 
@@ -106,7 +106,7 @@ impl<'a> NamedAsset<'a> {
     }
 }
 
-/// Where a profile's files are looked for.
+/// The locations of a profile's files.
 #[derive(Debug, Clone)]
 pub struct Assets<'a> {
     /// The file store.
@@ -116,7 +116,7 @@ pub struct Assets<'a> {
 }
 
 impl Assets<'_> {
-    /// Finds a file; a digest, when one is named, is not checked yet.
+    /// Finds a file. Does not check its digest.
     pub fn find(&self, wanted: &AssetRef, origin: &Origin) -> Result<Asset, MissingAsset> {
         let unread = |error: FileStoreError| MissingAsset {
             message: format!("the file `{}` could not be looked for: {error}", wanted.path),
@@ -150,8 +150,8 @@ impl Assets<'_> {
         Err(MissingAsset { message, hint, origin: origin.clone(), path: PathBuf::from(&wanted.path), untrusted: false })
     }
 
-    /// The digest that a file must have where it is used: the one that the profile names; under trusted keys else the one
-    /// it has now, when something signed names it or the file is signed itself.
+    /// The digest that a file must have when it is used. Without a digest in the profile, trusted keys require that the
+    /// file is signed or that a signed text contains its digest. The result is then the current digest.
     pub fn digest(&self, wanted: &AssetRef, asset: &Asset, origin: &Origin) -> Result<Option<Digest>, MissingAsset> {
         let (Asset::File { path, .. }, None, true) = (asset, &wanted.sha256, self.store.trusted().is_on()) else {
             return Ok(wanted.sha256.clone());
@@ -165,7 +165,7 @@ impl Assets<'_> {
         }
     }
 
-    /// The content of a file as it is, for what is judged by other means.
+    /// Reads a file without checking that it is trusted. The caller checks the content.
     pub fn read_unchecked(
         &self,
         wanted: &AssetRef,
@@ -185,7 +185,7 @@ impl Assets<'_> {
         })
     }
 
-    /// The content of a file, read once; under trusted keys these bytes are those that somebody vouches for.
+    /// Reads a file once. If trusted keys are set, exactly these bytes are verified.
     pub fn read(&self, wanted: &AssetRef, asset: &Asset, origin: &Origin) -> Result<Cow<'static, [u8]>, MissingAsset> {
         let bytes = self.read_unchecked(wanted, asset, origin)?;
         let Asset::File { path, .. } = asset else { return Ok(bytes) };
@@ -201,7 +201,7 @@ impl Assets<'_> {
         vouched.map(|()| bytes).map_err(|why| unbelieved(wanted, asset, origin, &why))
     }
 
-    /// Finds a file and checks its digest, when one is named.
+    /// Finds a file and checks its digest, if the profile has one.
     pub fn verified(&self, wanted: &AssetRef, origin: &Origin) -> Result<Asset, MissingAsset> {
         let asset = self.find(wanted, origin)?;
         let Some(expected) = &wanted.sha256 else { return Ok(asset) };
@@ -229,7 +229,7 @@ impl Assets<'_> {
     }
 }
 
-/// A file that nobody vouches for.
+/// The error of a file that is not trusted.
 fn unbelieved(wanted: &AssetRef, asset: &Asset, origin: &Origin, why: &Distrust) -> MissingAsset {
     let label = asset.label();
     MissingAsset {

@@ -24,7 +24,7 @@ pub trait Section: Clone + Debug + Default + PartialEq + Eq {
     /// Whether a lock depends on these keys, and so on the facts that their conditions use.
     const LOCKED: bool;
 
-    /// Takes from an extended file what a file itself leaves open, before either is checked.
+    /// Adds to a file the values that it omits and the extended file has. Runs before either file is checked.
     fn inherit(written: &mut Self::Written, parent: &Self::Written);
 
     /// The names of all entries, whether or not they apply to this node. `after` and `before` may use them.
@@ -33,13 +33,13 @@ pub trait Section: Clone + Debug + Default + PartialEq + Eq {
     /// Checks the keys of one file. Mistakes are reported and left out.
     fn check(written: &Self::Written, rules: &mut Rules<'_>) -> Self;
 
-    /// The section of a profile laid over that of the profile it extends.
+    /// Merges the section of a profile into that of the profile that it extends. The child takes precedence.
     fn merge(parent: Self, child: Self) -> Self;
 
-    /// Adds to the merged section what only files of the file store say.
+    /// Adds values to the merged section that come from files of the file store.
     fn complete(&mut self, assets: &Assets<'_>, found: &mut Vec<Diagnostic>);
 
-    /// Checks the rules about the merged profile, where entries of different files or kinds meet.
+    /// Checks rules of the merged profile that involve entries of several files or kinds.
     fn check_whole(&self, whole: &Whole<'_>, found: &mut Vec<Diagnostic>);
 
     /// Prints the section for `check --show`.
@@ -48,10 +48,10 @@ pub trait Section: Clone + Debug + Default + PartialEq + Eq {
     /// Every file of the file store that the section names.
     fn assets(&self) -> Vec<NamedAsset<'_>>;
 
-    /// The package indexes of tools that know one login for each host.
+    /// The package indexes of tools that support only one login for each host.
     fn indexes(&self) -> Vec<(&Url, &Origin)>;
 
-    /// The entries that are fetched by their names alone.
+    /// The entries that are fetched by name, without a digest.
     fn fetched_by_name(&self) -> Vec<FetchedByName<'_>>;
 
     /// The logins that the section defines.
@@ -66,7 +66,7 @@ pub trait Sections: Clone + Debug + Default + PartialEq + Eq {
     /// Reads the keys of all kinds from a text of the right shape.
     ///
     /// # Errors
-    /// When a value does not fit its type.
+    /// If a value does not fit its type.
     fn read(keys: &mut Keys<'_>) -> Result<Self::Written, toml::de::Error>;
 
     /// The JSON Schema of each kind's keys.
@@ -107,7 +107,7 @@ pub trait Sections: Clone + Debug + Default + PartialEq + Eq {
     fn logins(&self) -> Vec<&Entry<Login>>;
 }
 
-/// What rules about the merged profile may look at beside their own section.
+/// The other data that rules of the merged profile may read, besides their own section.
 #[derive(Debug)]
 pub struct Whole<'a> {
     /// The node.

@@ -1,9 +1,9 @@
-//! Entries that are fetched by their names alone: no digest says which bytes come.
+//! Entries that are fetched by name, without a digest.
 
 use super::Entry;
 use crate::diagnostic::Origin;
 
-/// Entries of one kind that are fetched by their names alone.
+/// Entries of one kind that are fetched by name, without a digest.
 #[derive(Debug)]
 pub struct FetchedByName<'a> {
     /// The beginning of the message, such as `R packages are asked for by their names`.

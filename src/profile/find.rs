@@ -1,4 +1,4 @@
-//! Where profiles are: the conventional tree of the file store, then the binary itself.
+//! Finds profiles: in the trees of the file store, then in the binary.
 
 use std::{
     collections::BTreeSet,
@@ -17,42 +17,43 @@ use crate::{
 
 /// The folder of a unit that holds its profiles.
 pub(super) const SCRIPTS: &str = "init_scripts";
-/// The unit of the platform's administrators: what they keep there is for all.
+/// The unit of the platform's administrators. Its files apply to all units.
 pub(super) const ADMIN: &str = "Admin";
-/// The file beside the admin profiles that says who may use what.
+/// The access file, in the folder of the admin profiles. It defines permissions.
 pub const ACCESS: &str = "access.toml";
-/// The largest text that is read under trusted keys: who may write to the store may not fill the memory.
+/// The largest text that is read under trusted keys. The limit protects the memory from users with write access to the
+/// store.
 const MOST_TEXT: u64 = 8 << 20;
 
-/// The shared file store of a company: a folder with one tree a unit.
+/// The shared file store of a company: a folder with one tree for each unit.
 #[derive(Debug, Clone)]
 pub struct FileStore {
-    /// The folder above the units' trees. Of a remote store, the mirror's.
+    /// The folder that contains the units' trees. For a remote store it is the mirror's folder.
     pub root: PathBuf,
-    /// What brings files of a remote store into that folder.
+    /// Copies files of a remote store into that folder.
     pub(super) mirror: Option<Arc<Mirror>>,
-    /// Whose word counts for what is in it.
+    /// The keys and digests that decide which files are trusted.
     pub(super) trusted: Arc<Trusted>,
 }
 
-/// A profile's bytes and where they come from.
+/// A profile's bytes and their origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Text {
-    /// Shown to people.
+    /// The name for messages.
     pub(super) label: String,
-    /// The folder it lies in; `None` when it is built in.
+    /// The profile's folder. `None` for a built-in profile.
     pub(super) folder: Option<PathBuf>,
-    /// The same for every path that leads to it.
+    /// The identity of the file: equal for all paths that lead to it.
     pub(super) identity: PathBuf,
     pub(super) bytes: Vec<u8>,
 }
 
-/// Why there is no such profile.
+/// The error of a profile that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub(super) struct NotFound {
     pub(super) message: String,
-    /// Where it was looked for.
+    /// The searched locations.
     pub(super) causes: Vec<String>,
     pub(super) hint: String,
 }
@@ -68,10 +69,10 @@ impl FileStore {
         Self { root: root.into(), mirror: None, trusted: Arc::default() }
     }
 
-    /// A store that is elsewhere. What admins keep in their folder is brought at once: nothing is decided without it.
+    /// A remote store. Copies the admin folder at once, because every decision needs it.
     ///
     /// # Errors
-    /// When that folder is there and cannot be read.
+    /// If the admin folder exists but cannot be read.
     pub fn remote(mirror: Mirror) -> Result<Self, FileStoreError> {
         let root = mirror.folder().to_owned();
         let store = Self { root, mirror: Some(Arc::new(mirror)), trusted: Arc::default() };
@@ -79,22 +80,22 @@ impl FileStore {
         Ok(store)
     }
 
-    /// Whether a file of it is reached over the network: the one that is here is a copy, and nothing is written to it.
+    /// Whether a file is fetched over the network. The local file is then a copy, and nothing is written to it.
     pub fn is_remote(&self, path: &Path) -> bool {
         self.mirror.is_some() && path.starts_with(&self.root)
     }
 
-    /// The store's root, as people write it.
+    /// The store's root, for messages.
     pub fn label(&self) -> String {
         self.shown(&self.root)
     }
 
-    /// A path, as people write it: of a remote store its own name there.
+    /// A path, for messages. For a remote store it is the remote name.
     pub fn shown(&self, path: &Path) -> String {
         self.mirror.as_ref().and_then(|mirror| mirror.shown(path)).unwrap_or_else(|| label(path))
     }
 
-    /// Makes sure that a file of the store is on the node, if there is one. Returns whether it is.
+    /// Copies a file of a remote store to the node. Returns whether the file exists.
     pub(super) fn bring(&self, path: &Path) -> Result<bool, FileStoreError> {
         match &self.mirror {
             Some(mirror) => mirror.bring(path),
@@ -102,7 +103,7 @@ impl FileStore {
         }
     }
 
-    /// Brings what a requirements file of a remote store names beside itself: it is read, and used, from there.
+    /// Copies the files that a requirements file of a remote store refers to by relative names.
     pub(super) fn bring_named_by(&self, path: &Path) -> Result<(), FileStoreError> {
         if self.mirror.is_none() || path.extension().is_none_or(|ending| ending != "txt" && ending != "in") {
             return Ok(());
@@ -120,15 +121,15 @@ impl FileStore {
         Ok(())
     }
 
-    /// Whether its trees can be told. A web server does not list them.
+    /// Whether the trees can be listed. A web server does not list them.
     pub fn lists(&self) -> bool {
         self.mirror.as_ref().is_none_or(|mirror| mirror.lists())
     }
 
-    /// Whether the node may read a tree: its names are asked for, and nothing else.
+    /// Whether the node may read a tree. Lists the tree and reads no file.
     ///
     /// # Errors
-    /// Why it is not known, in one line.
+    /// The reason why the check failed, in one line.
     pub fn probe(&self, tree: &Path) -> Result<bool, String> {
         if let Some(mirror) = &self.mirror {
             return match mirror.probe(tree) {
@@ -141,7 +142,7 @@ impl FileStore {
                 Err(error) => Err(error.to_string()),
             };
         }
-        // A folder that cannot be listed may still let through to those whose name is known.
+        // A folder without list permission may still permit access to its files.
         for folder in [tree.to_owned(), tree.join(SCRIPTS)] {
             match std::fs::read_dir(&folder) {
                 Ok(_) => return Ok(true),
@@ -153,12 +154,12 @@ impl FileStore {
         Ok(false)
     }
 
-    /// Finds a profile by name or path. `unit` is the cluster's; `beside` the folder of a profile that extends it.
+    /// Finds a profile by name or path. `unit` is the cluster's unit, `beside` the folder of a profile that extends it.
     pub(super) fn profile(&self, name: &str, unit: Option<&str>, beside: Option<&Path>) -> Result<Text, NotFound> {
         let file = format!("{name}.toml");
         match self.locate(name, unit, beside)? {
             Some(path) => match self.read(&path) {
-                // An unsigned one ends the search, too: somebody put it in front of the one that is meant.
+                // An untrusted file ends the search: a later file must not hide that someone placed it.
                 Ok(text) => self.believed(&path, text),
                 Err(error) => Err(NotFound {
                     message: format!("`{}` could not be read: {error}", self.shown(&path)),
@@ -181,11 +182,11 @@ impl FileStore {
         }
     }
 
-    /// Where the lock of a profile is, or would be, that is asked for by name or path; `None` for a profile that is not in
-    /// the file store.
+    /// The path of a profile's lock, which may not exist. The profile is requested by name or path. `None` for a
+    /// profile that is not in the file store.
     ///
     /// # Errors
-    /// When the store does not say.
+    /// If the store cannot be read.
     pub fn lock_path(&self, name: &str, unit: Option<&str>) -> Result<Option<PathBuf>, Diagnostic> {
         let located = self.locate(name, unit, None);
         let located = located
@@ -193,7 +194,7 @@ impl FileStore {
         Ok(located.map(|path| path.with_extension("lock")))
     }
 
-    /// The file of a profile, whether it counts or not; `None` when only the binary may have it.
+    /// The file of a profile, whether or not it is trusted. `None` if only the binary may have the profile.
     fn locate(&self, name: &str, unit: Option<&str>, beside: Option<&Path>) -> Result<Option<PathBuf>, NotFound> {
         if name.contains("://") || name.starts_with("dbfs:/") {
             let hint =
@@ -209,7 +210,7 @@ impl FileStore {
             self.bring(&path).map_err(|error| unread(&error))?;
             return Ok(Some(path));
         }
-        // A place that cannot be read ends the search: what lies there might be what is meant.
+        // An unreadable folder ends the search, because it may contain the requested profile.
         for place in self.search(name, unit, beside) {
             let path = place.map_err(|error| unread(&error))?.join(format!("{name}.toml"));
             self.bring(&path).map_err(|error| unread(&error))?;
@@ -221,10 +222,10 @@ impl FileStore {
         Ok(None)
     }
 
-    /// The trees of all units, by their folders' names.
+    /// The trees of all units, by their folder names.
     ///
     /// # Errors
-    /// When the file store cannot be listed.
+    /// If the file store cannot be listed.
     pub fn trees(&self) -> std::io::Result<Vec<(String, PathBuf)>> {
         let mut trees = Vec::new();
         for entry in std::fs::read_dir(&self.root)? {
@@ -238,7 +239,7 @@ impl FileStore {
         Ok(trees)
     }
 
-    /// The folders that are searched for a profile, in order; each is looked for when it is its turn.
+    /// The folders that are searched for a profile, in order.
     fn search<'a>(
         &'a self,
         name: &'a str,
@@ -250,7 +251,7 @@ impl FileStore {
         beside.map(|folder| Ok(folder.to_owned())).into_iter().chain(folders)
     }
 
-    /// The tree of a unit; folder names match without case. Of a remote store, its profiles are there, too.
+    /// The tree of a unit. Folder names match without case. For a remote store, its profiles are copied.
     fn find_tree(&self, unit: &str) -> Result<Option<PathBuf>, FileStoreError> {
         let Some(mirror) = &self.mirror else { return Ok(self.tree(unit)) };
         let tree = if mirror.lists() { self.tree(unit) } else { self.unlisted_tree(mirror, unit)? };
@@ -260,14 +261,14 @@ impl FileStore {
         Ok(tree)
     }
 
-    /// The tree of a unit on a server that lists nothing: as it is written if its profile is there, else with a capital.
+    /// The tree of a unit on a server without listings: as written if its profile exists, else capitalised.
     fn unlisted_tree(&self, mirror: &Mirror, unit: &str) -> Result<Option<PathBuf>, FileStoreError> {
         let written = self.root.join(unit);
         if unit.is_empty() || unit.contains('/') {
             return Ok(None);
         }
         if unit == ADMIN {
-            // The names that the agent itself asks for, without being told.
+            // Names that the agent itself adds to the search.
             mirror.bring(&written.join(SCRIPTS).join("access.toml"))?;
             return Ok(Some(written));
         }
@@ -278,7 +279,7 @@ impl FileStore {
         Ok(Some(self.root.join(first.to_uppercase() + rest)))
     }
 
-    /// The tree of a unit, among the folders that there are.
+    /// The tree of a unit among the existing folders.
     pub(super) fn tree(&self, unit: &str) -> Option<PathBuf> {
         let exact = self.root.join(unit);
         if exact.is_dir() {
@@ -315,7 +316,7 @@ impl FileStore {
         Ok(Text { label: self.shown(path), folder: folder.map(Path::to_owned), identity, bytes })
     }
 
-    /// The bytes of a text. Under trusted keys it is a plain file and not a huge one: who may write there might want more.
+    /// Reads the bytes of a text. Under trusted keys it must be a regular file below the size limit.
     pub(super) fn read_bytes(&self, path: &Path) -> std::io::Result<Vec<u8>> {
         if self.trusted.is_on() { read_bounded(path, MOST_TEXT) } else { std::fs::read(path) }
     }
@@ -342,7 +343,7 @@ impl FileStore {
         if unit.is_none() {
             causes.push("the unit of this node is not known, so that no unit's own folder was searched".to_owned());
         }
-        // It may lie in the tree of a unit that is not the node's.
+        // The profile may be in the tree of another unit.
         let elsewhere = self.trees().unwrap_or_default().into_iter().map(|(unit, tree)| (unit, tree.join(SCRIPTS)));
         let elsewhere = elsewhere.map(|(unit, folder)| (unit, folder.join(format!("{name}.toml"))));
         let elsewhere: Vec<(String, PathBuf)> = elsewhere.filter(|(_, path)| path.is_file()).collect();
@@ -361,7 +362,7 @@ impl FileStore {
     }
 }
 
-/// Whether a profile is asked for by its path, and not by its name.
+/// Whether a profile is requested by path instead of by name.
 fn is_path(name: &str) -> bool {
     name.contains('/') || Path::new(name).extension().is_some_and(|ending| ending == "toml")
 }
@@ -370,7 +371,7 @@ fn unread(error: &FileStoreError) -> NotFound {
     NotFound { message: error.to_string(), causes: Vec::new(), hint: error.hint().unwrap_or_default() }
 }
 
-/// A path as people write it: what lies beside a profile of the current folder needs no `./`.
+/// A path for messages. A path below the current folder has no leading `./`.
 fn label(path: &Path) -> String {
     path.components().skip_while(|part| *part == Component::CurDir).collect::<PathBuf>().display().to_string()
 }

@@ -1,4 +1,4 @@
-//! From a profile's name to a checked `Profile`: reads it and all it extends, checks each file, merges.
+//! Loads a profile: reads the file and all files that it extends, checks each one and merges them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,22 +30,22 @@ const KIND: DocumentKind = DocumentKind {
     ],
 };
 
-/// What to load, for which node.
+/// The profile to load and the node to load it for.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// Name or path of the profile.
     pub name: &'a str,
-    /// Where profiles are.
+    /// The file store.
     pub store: &'a FileStore,
-    /// The node it is for.
+    /// The node.
     pub facts: &'a NodeFacts,
     /// Variables from the command line.
     pub sets: &'a BTreeMap<String, String>,
-    /// Whether a fact that is not known may stay unreplaced: for checking away from the node.
+    /// Whether unknown facts may stay unreplaced. Used to check a profile away from the node.
     pub lenient: bool,
 }
 
-/// One file of the chain, read and of the right shape.
+/// One file of the chain, parsed.
 struct File<W> {
     document: Document,
     head: Head,
@@ -57,7 +57,7 @@ struct File<W> {
     source: ProfileSource,
 }
 
-/// Loads and checks a profile. All mistakes of all its files are reported at once.
+/// Loads and checks a profile. Reports all mistakes of all files at once.
 pub fn load<S: Sections>(request: &Request<'_>) -> Result<Profile<S>, ProfileError> {
     let schema = schema::json_schema::<S>();
     let mut chain = Chain::<S> { request, schema, files: Vec::new(), open: Vec::new(), found: Vec::new() };
@@ -116,8 +116,8 @@ fn check<S: Sections>(
     }
 }
 
-/// The file that was asked for, and all files by names that are the same wherever the file store is: below it, else
-/// beside the profile.
+/// The requested file, and all files by names that do not depend on the location of the file store: relative to the
+/// store, or else to the profile.
 fn locked_files<W>(store: &FileStore, files: &[File<W>]) -> (Option<PathBuf>, Vec<LockedFile>) {
     let asked_for =
         files.last().and_then(|file| Some(file.folder.as_ref()?.join(Path::new(&file.source.file).file_name()?)));
@@ -137,7 +137,7 @@ fn locked_files<W>(store: &FileStore, files: &[File<W>]) -> (Option<PathBuf>, Ve
     (asked_for, locked)
 }
 
-/// Lets each file take from the files that it extends. Of several extended profiles the last one that has a value counts.
+/// Passes values of extended files to each file. If several extended profiles have a value, the last one applies.
 fn inherit<S: Sections>(files: &mut [File<S::Written>]) {
     for index in 1..files.len() {
         let (before, from) = files.split_at_mut(index);
@@ -152,13 +152,13 @@ struct Chain<'a, S: Sections> {
     request: &'a Request<'a>,
     schema: serde_json::Value,
     files: Vec<File<S::Written>>,
-    /// The files that are being read, each inside the one before: identity and label.
+    /// The files that are being read, outermost first: identity and label.
     open: Vec<(PathBuf, String)>,
     found: Vec<Diagnostic>,
 }
 
 impl<S: Sections> Chain<'_, S> {
-    /// Reads one file, after the files it extends.
+    /// Reads one file, after the files that it extends.
     fn read(&mut self, text: Text) {
         if self.files.iter().any(|file| file.identity == text.identity) {
             return; // two parents share it; once is enough
@@ -175,7 +175,7 @@ impl<S: Sections> Chain<'_, S> {
         self.files.push(File { document, head, written, folder, identity, parents, source });
     }
 
-    /// Reads a file that another extends. Returns which it is.
+    /// Reads a file that another file extends. Returns its index.
     fn extend(&mut self, document: &Document, index: usize, parent: &str, folder: Option<&Path>) -> Option<PathBuf> {
         let path = ["extends".into(), index.into()];
         let unit = self.request.facts.business_unit.as_deref();
@@ -211,7 +211,7 @@ impl<S: Sections> Chain<'_, S> {
     }
 }
 
-/// All values that `${…}` may name. A variable may use facts and what the extended profiles declare.
+/// All values that `${…}` may refer to. A variable may use facts and the variables of extended profiles.
 fn variables<W>(
     request: &Request<'_>,
     files: &[File<W>],
@@ -243,7 +243,7 @@ fn variables<W>(
                         None => error.hint,
                     };
                     found.push(file.document.mistake(&path, error.message).hint(hint));
-                    // It exists: those who use it make no second mistake.
+                    // The variable exists, so that its uses cause no further errors.
                     expanded.push((name.clone(), Setting { value: String::new(), origin }));
                 }
             }

@@ -1,8 +1,8 @@
-//! Lays a profile over the one it extends: the child wins, lists are united by identity.
+//! Merges a profile into the profile that it extends: the child takes precedence, lists are merged by identity.
 
 use super::{Entry, Profile, Sections};
 
-/// `child` over `parent`.
+/// Merges `child` into `parent`.
 pub(super) fn over<S: Sections>(parent: Profile<S>, child: Profile<S>) -> Profile<S> {
     Profile {
         name: child.name,
@@ -19,15 +19,15 @@ pub(super) fn over<S: Sections>(parent: Profile<S>, child: Profile<S>) -> Profil
     }
 }
 
-/// The parent's entries, each replaced by the child's of the same identity, then the child's own.
+/// The parent's entries, with replacements by the child's entries of the same identity, then the child's new entries.
 pub(crate) fn united<T, K: PartialEq>(
     parent: Vec<Entry<T>>,
     child: Vec<Entry<T>>,
     key: impl Fn(&T) -> K,
 ) -> Vec<Entry<T>> {
     let mut all = parent;
-    // Only what was inherited is replaced, and each of it once: a file may say two things about one package, as
-    // requirements with different markers do.
+    // Only inherited entries are replaced, each of them once. One file may have several entries for a package, such as
+    // requirements with different markers.
     let mut inherited: Vec<Option<K>> = all.iter().map(|entry| Some(key(&entry.value))).collect();
     for entry in child {
         let identity = Some(key(&entry.value));

@@ -1,8 +1,8 @@
-//! A profile, from text to checked values. Never reads the node: facts of the node are given to it.
+//! A profile, from text to checked values. It never reads the node: its callers pass the node's facts.
 //!
-//! Text → shape and written types (`grammar`: every misfit at its place) → rules (every mistake at its place) → one checked part
-//! for each file → merged `Profile`. The sections of a profile belong to the kinds of work; this module knows them by the
-//! contract [`Section`] and [`Sections`] only.
+//! Loading has four stages: `grammar` parses the text into written types; rules check each file; each file becomes one
+//! checked part; the parts merge into a `Profile`. Errors contain the position in the file. The sections belong to the
+//! kinds of work. This module uses them only through [`Section`] and [`Sections`].
 
 mod assets;
 mod builtin;
@@ -61,23 +61,23 @@ use crate::{
 /// The version of the grammar that this agent understands.
 pub const SCHEMA: u32 = 1;
 
-/// A checked profile for one node: every rule passed, every `${…}` is replaced, every `when` is decided. `S` holds the sections
-/// of all kinds.
+/// A checked profile for one node: all `${…}` are replaced and all `when` conditions are decided. `S` contains the
+/// sections of all kinds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile<S> {
     /// Its name.
     pub name: String,
-    /// The unit it belongs to.
+    /// The unit that it belongs to.
     pub business_unit: Option<String>,
-    /// The line that says so.
+    /// The line that sets the unit.
     pub business_unit_at: Option<Origin>,
-    /// The files it was read from, parents first.
+    /// The files that it was read from, parents first.
     pub sources: Vec<ProfileSource>,
-    /// The file it was loaded by; `None` when it is built in.
+    /// The file that it was loaded from. `None` if it is built in.
     pub path: Option<PathBuf>,
     /// The same files by names that do not depend on the location of the file store, for a lock.
     pub files: Vec<LockedFile>,
-    /// The facts of a node, beside those of its runtime, that conditions of locked sections use.
+    /// The facts, other than those of the runtime, that conditions of locked sections use.
     pub conditions: BTreeSet<&'static str>,
     /// The lock that applies to this run.
     pub lock: Option<LockFile>,
@@ -89,32 +89,32 @@ pub struct Profile<S> {
     pub only_digests: bool,
 }
 
-/// Something asked for, and where.
+/// A requested value and its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry<T> {
-    /// What.
+    /// The value.
     pub value: T,
     /// The profile line.
     pub origin: Origin,
-    /// Whether the run goes on when it fails.
+    /// Whether the run continues if it fails.
     pub optional: bool,
-    /// How long it may take.
+    /// The time limit.
     pub timeout: Option<Duration>,
-    /// Entries that it follows or precedes.
+    /// The entries that it follows or precedes.
     pub order: Order,
 }
 
-/// The order that an entry asks for. Each name is that of a section or an entry: `pip`, `files./etc/x`.
+/// The requested order of an entry. Each name is that of a section or an entry: `pip`, `files./etc/x`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Order {
-    /// Its step acts after the steps of these.
+    /// Its step acts after the steps of these sections and entries.
     pub after: Vec<Setting<String>>,
-    /// Its step acts before the steps of these.
+    /// Its step acts before the steps of these sections and entries.
     pub before: Vec<Setting<String>>,
 }
 
 impl<T> Entry<T> {
-    /// Something else that was asked for on the same terms.
+    /// Another value with the same options and origin.
     pub fn with<U>(&self, value: U) -> Entry<U> {
         Entry {
             value,
@@ -125,13 +125,13 @@ impl<T> Entry<T> {
         }
     }
 
-    /// An entry with no terms of its own.
+    /// An entry without options.
     pub fn plain(value: T, origin: Origin) -> Self {
         Self { value, origin, optional: false, timeout: None, order: Order::default() }
     }
 }
 
-/// One value, and where it was set.
+/// A value and its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting<T> {
     /// The value.
@@ -145,13 +145,13 @@ pub struct Setting<T> {
 pub struct AssetRef {
     /// The path as written.
     pub path: String,
-    /// The folder of the profile that names it; `None` for one built into the binary.
+    /// The folder of the profile that names the file. `None` for a built-in profile.
     pub beside: Option<PathBuf>,
-    /// The digest it must have.
+    /// The expected digest.
     pub sha256: Option<Digest>,
 }
 
-/// Where a text comes from.
+/// The origin of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// A file of the file store.
@@ -160,22 +160,22 @@ pub enum Content {
     Inline(String),
 }
 
-/// A login for what is below an address.
+/// A login for all addresses below one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
-    /// What it is for.
+    /// The address.
     pub site: UrlPrefix,
-    /// The user name: one word of plain signs.
+    /// The user name: one word of plain characters.
     pub user: String,
     /// The password's scope.
     pub scope: String,
-    /// Its key.
+    /// The password's key.
     pub key: String,
-    /// Where it comes from.
+    /// The profile line.
     pub from: Address,
 }
 
-/// A profile that cannot be used, with everything that is wrong with it.
+/// A profile that cannot be used, with all its mistakes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the profile has {} mistake(s)", .0.len())]
 pub struct ProfileError(pub Vec<Diagnostic>);

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use super::{AssetRef, Entry, Setting};
 use crate::diagnostic::Origin;
 
-/// A merged profile in the making, as TOML.
+/// A merged profile that is being written as TOML.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// The top-level keys, which stand before the first section.
+    /// The top-level keys, which precede the first section.
     head: String,
     text: String,
     /// The section to open before the next value.
@@ -29,7 +29,7 @@ impl Page {
         self.head + &self.text
     }
 
-    /// Begins a section. It is opened by its first value.
+    /// Begins a section. Its header is written with its first value.
     pub(crate) fn section(&mut self, name: &'static str) {
         self.section = Some(name);
     }

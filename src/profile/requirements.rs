@@ -1,7 +1,7 @@
-//! Requirements files (pip's format): what they ask for, so that a look at the node can tell whether it is there.
+//! Reads requirements files in pip's format, to check whether the node satisfies them.
 //!
-//! The files themselves go to the installer as they are; this reading only decides whether there is work to do. What
-//! it does not understand it keeps as opaque, and the installer has the last word on it.
+//! The installer gets the unchanged files. This module only decides whether there is work to do. Lines that it does not
+//! understand are opaque: the installer decides about them.
 //! <https://pip.pypa.io/en/stable/reference/requirements-file-format/>
 
 use std::path::{Path, PathBuf};
@@ -10,18 +10,18 @@ use pep508_rs::{Requirement, VerbatimUrl};
 
 use crate::diagnostic::Origin;
 
-/// What a requirements file and those it names ask for.
+/// The content of a requirements file and of the files that it includes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Requirements {
     /// Named requirements.
     pub named: Vec<Named>,
     /// Constraints from `-c` files.
     pub constraints: Vec<Named>,
-    /// Lines whose name cannot be told without the installer: paths, addresses, editable projects.
+    /// Lines whose package name only the installer can find: paths, addresses, editable projects.
     pub opaque: Vec<Opaque>,
     /// Lines that name other files relative to this one.
     pub relative: Vec<Origin>,
-    /// Every line as it is written, also those with options.
+    /// Every line as written, including options.
     pub lines: Vec<Opaque>,
 }
 
@@ -34,30 +34,30 @@ pub struct Named {
     pub origin: Origin,
 }
 
-/// A line that is not understood, or not yet: a requirement without a name.
+/// A line that is not understood, or a requirement without a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opaque {
     /// The line.
     pub text: String,
-    /// Its place.
+    /// Its position.
     pub origin: Origin,
 }
 
-/// A file that a requirements file names could not be read.
+/// A file that a requirements file refers to and that could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("`{path}` could not be read: {reason}")]
 pub struct Unreadable {
-    /// The file, as people write it.
+    /// The file, for messages.
     pub path: String,
-    /// The line that names it.
+    /// The line that refers to it.
     pub origin: Origin,
-    /// The operating system's words.
+    /// The operating system's error.
     pub reason: String,
 }
 
 impl Requirements {
-    /// Reads a file's text and every file it names. `folder` is where relative names begin; those files are shown beside
-    /// `label`, as the file is.
+    /// Reads the text of a file and all files that it refers to. `folder` is the base of relative names. Messages show
+    /// those files relative to `label`.
     pub fn read(label: &str, text: &str, folder: Option<&Path>) -> Result<Self, Unreadable> {
         let mut all = Self::default();
         all.add(label, text, folder, false, &mut vec![label.to_owned()])?;
@@ -129,7 +129,7 @@ impl Requirements {
     }
 }
 
-/// The files that a requirements file names, as it writes them.
+/// The files that a requirements file refers to, as written.
 pub fn named_files(text: &str) -> Vec<String> {
     let named = |line: &str| {
         let name = option(line, "-r", "--requirement").or_else(|| option(line, "-c", "--constraint"))?;

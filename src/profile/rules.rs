@@ -1,4 +1,4 @@
-//! Rules that the kinds share: expansion, conditions, entries, files, addresses, with every mistake at its place.
+//! Rules that the kinds share: expansion, conditions, entries, files, addresses. Errors contain the position.
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// Checks the keys of one file of a profile, with every mistake at its place.
+/// Checks the keys of one profile file. Errors contain the position.
 #[derive(Debug)]
 pub struct Rules<'a> {
     pub(crate) document: &'a Document,
@@ -47,7 +47,7 @@ pub(crate) struct Terms<'a> {
 
 /// A list entry in its long form.
 pub(crate) trait Long {
-    /// The key that holds its name or path.
+    /// The key of its name or path.
     const KEY: &'static str;
     fn name(&self) -> &str;
     fn terms(&self) -> Terms<'_>;
@@ -71,7 +71,7 @@ impl<'a> Rules<'a> {
         Self { document, folder, values, facts, conditions: BTreeSet::new(), is_locked: false, names, found }
     }
 
-    /// The section that is checked next is one that a lock depends on, or not.
+    /// Sets whether a lock depends on the section that is checked next.
     pub(crate) fn begin_section(&mut self, is_locked: bool) {
         self.is_locked = is_locked;
     }
@@ -99,7 +99,7 @@ impl Rules<'_> {
         self.found.push(self.document.mistake(path, message).hint(hint));
     }
 
-    /// A mistake in a key that the profile chose itself.
+    /// A mistake in a key that the profile defines, such as a variable name.
     pub(crate) fn mistake_in_key(&mut self, path: &[Part], message: impl Into<String>, hint: impl Into<String>) {
         let span = self.document.key_span(path);
         self.found.push(Diagnostic::at(&self.document.source, span, message).hint(hint));
@@ -120,7 +120,7 @@ impl Rules<'_> {
         }
     }
 
-    /// Whether an entry counts on this node.
+    /// Whether an entry applies to this node.
     pub(crate) fn counts(&mut self, path: &[Part], condition: Option<&When>) -> bool {
         let Some(condition) = condition else { return true };
         if self.is_locked {
@@ -147,7 +147,7 @@ impl Rules<'_> {
         None
     }
 
-    /// Every entry of a list, each checked by `check`, which gets the place and the expanded name.
+    /// Every entry of a list. `check` gets the position and the expanded name.
     pub(crate) fn entries<L: Long, T: PartialEq>(
         &mut self,
         path: &[Part],
@@ -166,7 +166,7 @@ impl Rules<'_> {
             let timeout = self.timeout(&path, terms.timeout);
             let counts = self.counts(&path, terms.when);
             if let (Some(value), true) = (value, counts) {
-                // What is written twice is asked for once; it is optional when it is so both times.
+                // Duplicate entries become one. It is optional only if all of them are.
                 if let Some(first) = entries.iter_mut().find(|entry: &&mut Entry<T>| entry.value == value) {
                     first.optional &= terms.optional;
                     continue;
@@ -178,7 +178,7 @@ impl Rules<'_> {
         entries
     }
 
-    /// The order that an entry asks for.
+    /// The requested order of an entry.
     pub(crate) fn order(&mut self, path: &[Part], after: &[String], before: &[String]) -> Order {
         let [after, before] = [("after", after), ("before", before)].map(|(key, names)| {
             let settings = names.iter().enumerate().filter_map(|(index, name)| {
@@ -212,7 +212,7 @@ impl Rules<'_> {
         })
     }
 
-    /// One file of the file store; `path` is the place of its name.
+    /// One file of the file store. `path` is the position of its name.
     pub(crate) fn asset(&mut self, path: &[Part], name: String, sha256: Option<&str>) -> Option<AssetRef> {
         let file = std::path::Path::new(&name);
         if name.is_empty()
@@ -289,7 +289,7 @@ impl Rules<'_> {
 pub(crate) const NO_CREDENTIALS: &str = "anyone who may read a profile could use it; write the address without, and name the user \
                               and the key of the password under `[[logins]]`";
 
-/// Whether an address holds what a login is for. The user name of `ssh` is none: its keys are elsewhere.
+/// Whether an address contains a login. The user name of `ssh` is not one: its keys are stored elsewhere.
 pub(crate) fn holds_credentials(url: &Url) -> bool {
     url.password().is_some() || !(url.username().is_empty() || url.scheme().ends_with("ssh"))
 }

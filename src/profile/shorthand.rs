@@ -1,4 +1,4 @@
-//! The three short forms a profile allows: an entry as a string or a table, one value or a list, a plain value.
+//! The short forms that a profile permits: an entry as a string or a table, one value or a list, a plain value.
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
@@ -11,7 +11,7 @@ use serde::{
     },
 };
 
-/// An entry of a list: its name alone, or a table with more to say.
+/// An entry of a list: a name, or a table with options.
 #[derive(Debug, Clone)]
 pub enum Shorthand<T> {
     /// A string.

@@ -1,7 +1,7 @@
-//! Rejects, under trusted keys, packages that are fetched by their names alone when no signed text names the files.
+//! Under trusted keys, rejects packages that are fetched by name if no signed text contains their digests.
 //!
-//! apt is the exception: its repositories are signed down to the digest of each archive, by keys that the node's image or, by
-//! fingerprint, the signed profile names.
+//! apt is the exception: its repositories are signed, including the digest of each archive. The keys come from the
+//! node's image or, by fingerprint, from the signed profile.
 
 use super::{Profile, Sections};
 use crate::diagnostic::Diagnostic;
@@ -9,7 +9,7 @@ use crate::diagnostic::Diagnostic;
 const HINT: &str = "a signed lock names what comes by digest; without one, put the files into the file store and name them with \
                     their `sha256`";
 
-/// Rejects entries that would be fetched by their names alone.
+/// Rejects entries that would be fetched by name, without a digest.
 pub(super) fn reject_names<S: Sections>(profile: &Profile<S>, found: &mut Vec<Diagnostic>) {
     found.extend(profile.sections.fetched_by_name().into_iter().map(|entries| {
         let names: Vec<String> = entries.names.iter().map(|name| format!("`{name}`")).collect();

@@ -1,10 +1,10 @@
-//! `${…}` in a profile's strings: variables and facts, and an error for anything else.
+//! Replaces `${…}` in a profile's strings by variables and facts. Any other name is an error.
 
 use std::collections::BTreeMap;
 
 use crate::diagnostic::nearest;
 
-/// The values that `${…}` may name. A value that exists but is not known on this node is `None`.
+/// The values that `${…}` may refer to. `None` is a value that exists but is unknown on this node.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Values {
     known: BTreeMap<String, Option<String>>,
@@ -19,7 +19,7 @@ pub(super) struct Unexpandable {
 }
 
 impl Values {
-    /// Values of facts; `lenient` lets one that is not known here stand as it is written (for `check` on a laptop).
+    /// The values of facts. If `lenient` is set, unknown values stay as written (for `check` on a laptop).
     pub(super) fn new(facts: impl IntoIterator<Item = (String, Option<String>)>, lenient: bool) -> Self {
         Self { known: facts.into_iter().collect(), lenient }
     }
@@ -34,7 +34,7 @@ impl Values {
         self.known.insert(format!("vars.{name}"), Some(value));
     }
 
-    /// The text with every `${name}` replaced; `$${` stands for `${`.
+    /// Replaces every `${name}` in a text. `$${` stands for `${`.
     pub(super) fn expand(&self, text: &str) -> Result<String, Unexpandable> {
         let mut expanded = String::with_capacity(text.len());
         let mut rest = text;

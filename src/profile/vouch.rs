@@ -1,4 +1,4 @@
-//! Whose word counts for what is in the file store: texts that are read here were judged where they were read.
+//! Decides which texts of the file store are trusted.
 
 use std::{path::Path, sync::Arc};
 
@@ -12,18 +12,18 @@ use crate::{
 };
 
 impl FileStore {
-    /// The same store, of which only what is signed counts.
+    /// The same store, restricted to trusted files.
     #[must_use]
     pub fn trusting(self, trusted: Arc<Trusted>) -> Self {
         Self { trusted, ..self }
     }
 
-    /// Whose word counts for what is in the store.
+    /// The keys and digests that decide which files are trusted.
     pub fn trusted(&self) -> &Trusted {
         &self.trusted
     }
 
-    /// Judges bytes that were read from a path, by what something signed says of them or by the signature beside it.
+    /// Verifies the bytes of a file: by a digest in a signed text, or by the signature file next to it.
     fn vouched(&self, path: &Path, bytes: &[u8]) -> Result<(), Distrust> {
         if !self.trusted.is_on() || self.trusted.digests().named_by(&Digest::sha256(bytes)).is_some() {
             return Ok(());
@@ -32,7 +32,7 @@ impl FileStore {
         self.trusted.keys().check(path, bytes, signature.as_deref()).map(drop)
     }
 
-    /// The same for a file of any size, of which only the hashes are at hand.
+    /// Verifies a file of any size by its hashes.
     pub(super) fn vouched_by_hash(&self, path: &Path, hashes: &Hashes) -> Result<(), Distrust> {
         if self.trusted.digests().named_by(&hashes.sha256).is_some() {
             return Ok(());
@@ -41,7 +41,7 @@ impl FileStore {
         self.trusted.keys().check_hashed(path, &hashes.prehash, Some(&signature)).map(drop)
     }
 
-    /// The signature beside a file.
+    /// The signature of a file.
     fn signature(&self, path: &Path) -> Result<Option<Vec<u8>>, Distrust> {
         let path = beside(path);
         if !self.bring(&path).map_err(|error| Distrust::Unread(error.to_string()))? && !path.exists() {
@@ -50,7 +50,7 @@ impl FileStore {
         read_bounded(&path, MOST_SIGNATURE).map(Some).map_err(|error| Distrust::Unread(error.to_string()))
     }
 
-    /// A text, if it counts.
+    /// Returns a text if it is trusted.
     pub(super) fn believed(&self, path: &Path, text: Text) -> Result<Text, NotFound> {
         match self.vouched(path, &text.bytes) {
             Ok(()) => Ok(text),
@@ -62,37 +62,36 @@ impl FileStore {
         }
     }
 
-    /// Where the access file is, or would be, as people write it.
+    /// The path of the access file, which may not exist, for messages.
     pub fn access_label(&self) -> String {
         let tree = self.tree(ADMIN).unwrap_or_else(|| self.root.join(ADMIN));
         self.shown(&tree.join(SCRIPTS).join(ACCESS))
     }
 
-    /// The access file, by its name for people and its bytes; `None` when there is none. Only the one in Admin's folder
-    /// counts: a unit does not write its own grants.
+    /// The access file: its name for messages and its bytes. `None` if there is none. Only the file in Admin's folder
+    /// applies: a unit must not write its own grants.
     ///
     /// # Errors
-    /// When there is one and it cannot be read: nobody knows then what it would refuse.
+    /// If the file exists but cannot be read or is not trusted. Its restrictions are then unknown.
     pub fn access(&self) -> Result<Option<(String, Vec<u8>)>, Diagnostic> {
-        // Of a remote store it was brought with all that admins keep there.
+        // A remote store has copied it with the admin folder.
         let Some(tree) = self.tree(ADMIN) else { return Ok(None) };
         let path = tree.join(SCRIPTS).join(ACCESS);
         self.access_at(&path)
     }
 
-    /// The access file at a path, of which only what is signed counts, too.
+    /// The access file at a path. It must be trusted, too.
     ///
     /// # Errors
-    /// As of [`FileStore::access`].
+    /// See [`FileStore::access`].
     pub fn access_at(&self, path: &Path) -> Result<Option<(String, Vec<u8>)>, Diagnostic> {
         self.judged(path, "nothing is allowed before it is known what is; check the file's permissions")
     }
 
-    /// Another file that says what to do, such as a lock: by its name for people and its bytes, `None` when there is none.
-    /// Under trusted keys only what is signed counts.
+    /// Another file with instructions, such as a lock: its name for messages and its bytes. `None` if there is none.
     ///
     /// # Errors
-    /// When there is one that cannot be read or does not count.
+    /// If the file exists but cannot be read or is not trusted.
     pub fn signed_text(&self, path: &Path) -> Result<Option<(String, Vec<u8>)>, Diagnostic> {
         let unread = |error: FileStoreError| Diagnostic::nowhere(error.to_string()).maybe_hint(error.hint());
         self.bring(path).map_err(unread)?;
@@ -114,7 +113,7 @@ impl FileStore {
     }
 }
 
-/// A file that somebody changed, exchanged or never signed.
+/// The error of a file that is not trusted.
 fn not_counting(label: &str, why: &Distrust) -> Diagnostic {
     Diagnostic::nowhere(format!("`{label}` is not trusted: {why}")).hint(why.hint(label))
 }

@@ -1,4 +1,4 @@
-//! Decides a `when`: whether an entry counts on this node.
+//! Decides whether a `when` condition applies to this node.
 
 use regex::Regex;
 
@@ -11,10 +11,10 @@ use crate::{
     grammar::document::Part,
 };
 
-/// A mistake in a condition: the key it is at, the message, the hint.
+/// A mistake in a condition: its key, the message, the hint.
 pub(super) type Mistake = (Vec<Part>, String, String);
 
-/// Whether all conditions hold. A fact that is not known fits no condition.
+/// Whether all conditions hold. No condition holds for an unknown fact.
 pub(super) fn holds(when: &When, facts: &NodeFacts) -> Result<bool, Mistake> {
     let runtime = when
         .runtime
@@ -64,7 +64,7 @@ pub(super) fn holds(when: &When, facts: &NodeFacts) -> Result<bool, Mistake> {
         && when.env.iter().all(|(name, wanted)| variable_fits(facts.env.get(name), wanted)))
 }
 
-/// The facts that a condition speaks of and that a runtime alone does not decide.
+/// The facts that a condition uses, apart from those that the runtime determines.
 pub(super) fn speaks_of(when: &When) -> impl Iterator<Item = &'static str> {
     let spoken_of = [
         ("role", when.role.is_some()),

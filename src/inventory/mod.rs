@@ -1,5 +1,5 @@
-//! The node as it is now, as far as all kinds need it: packages, users, files of the file store, the receipt, secrets. Reads; never
-//! changes anything, starts no program and sends no request.
+//! The present state of the node that all kinds need: packages, users, files of the file store, the receipt, secrets.
+//! This module only reads: it changes nothing, starts no program and sends no request.
 
 mod secrets;
 mod snapshots;
@@ -18,7 +18,7 @@ use crate::{
     state::{Receipt, shipped_dpkg},
 };
 
-/// The node, as far as all kinds need it.
+/// The present state of the node that all kinds need.
 #[derive(Debug)]
 pub struct Inventory {
     /// The root of the node's file system.
@@ -31,9 +31,9 @@ pub struct Inventory {
     pub glibc: Option<u32>,
     /// Files of the file store that the profile names.
     assets: BTreeMap<AssetRef, FoundAsset>,
-    /// Files of the file store that are not there, and whether the run goes on without each.
+    /// Files that are missing in the file store, and whether each is optional.
     pub missing: Vec<(MissingAsset, bool)>,
-    /// The state that earlier runs left.
+    /// The receipt of earlier runs.
     pub receipt: Receipt,
     /// The secrets, fetched.
     pub vault: Vault,
@@ -42,36 +42,36 @@ pub struct Inventory {
 /// A file of the file store.
 #[derive(Debug)]
 pub struct FoundAsset {
-    /// Where it is.
+    /// The path.
     pub asset: Asset,
-    /// Its content, for the kinds that are read to plan.
+    /// The content, for kinds that need it to plan.
     pub bytes: Option<Cow<'static, [u8]>>,
-    /// The digest it must have where it is used.
+    /// The digest that it must have when it is used.
     pub digest: Option<Digest>,
 }
 
 impl Inventory {
-    /// Puts together the state of a node below a root, with no files of the file store yet.
+    /// Collects the state of a node below a root, without files of the file store.
     pub fn new(root: &Path, dpkg: Dpkg, users: Users, receipt: Receipt, vault: Vault) -> Self {
         let glibc = glibc_of(&dpkg).or_else(|| glibc(root));
         let (assets, missing) = (BTreeMap::new(), Vec::new());
         Self { root: root.to_owned(), dpkg, users, glibc, assets, missing, receipt, vault }
     }
 
-    /// Forgets packages that runs and people added, as far as the packages of the runtime are known: a lock is made for a fresh
-    /// node.
+    /// Removes the packages that runs and users added, if the packages of the runtime are known. A lock is made for a
+    /// fresh node.
     pub fn as_shipped(&mut self) {
         if let Ok(bytes) = std::fs::read(shipped_dpkg(&self.root)) {
             self.dpkg = Dpkg::parse(&bytes);
         }
     }
 
-    /// A file of the file store; `None` when it is among the missing.
+    /// A file of the file store. `None` if it is missing.
     pub fn asset(&self, wanted: &AssetRef) -> Option<&FoundAsset> {
         self.assets.get(wanted)
     }
 
-    /// Finds the files of the file store that a profile names.
+    /// Finds the files of the file store that a profile refers to.
     pub fn find_assets(&mut self, named: &[NamedAsset<'_>], assets: &Assets<'_>) {
         let store = assets.store;
         for &NamedAsset { file, origin, optional, read_to_plan, has_fingerprint } in named {
@@ -85,7 +85,7 @@ impl Inventory {
                 } else {
                     assets.read(file, &asset, origin)?
                 };
-                // What was judged here is what may be used later, also where it is read again from its copy.
+                // The digest ensures that a later read of the copy returns the bytes that were verified here.
                 let digest = file.sha256.clone().or_else(|| store.trusted().is_on().then(|| Digest::sha256(&bytes)));
                 Ok(FoundAsset { asset, bytes: Some(bytes), digest })
             });

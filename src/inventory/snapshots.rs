@@ -1,4 +1,4 @@
-//! Files of the node as they are now, read before the plan is made.
+//! Contents of files on the node, read before planning.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,7 @@ use std::{
 use super::below;
 use crate::fs::{self, FsError, Snapshot};
 
-/// Files by their absolute path on the node. A file that is not there is `None`.
+/// Files by their absolute paths on the node. `None` is a file that does not exist.
 #[derive(Debug, Default)]
 pub struct Snapshots(BTreeMap<PathBuf, Result<Option<Snapshot>, FsError>>);
 
@@ -22,10 +22,10 @@ impl Snapshots {
         Self(paths.into_iter().map(read).collect())
     }
 
-    /// A file as it was read.
+    /// The content of a file at the time of the snapshot.
     ///
     /// # Errors
-    /// When it could not be read.
+    /// If it could not be read.
     pub fn get(&self, path: &Path) -> Result<Option<&Snapshot>, &FsError> {
         match self.0.get(path) {
             Some(found) => found.as_ref().map(Option::as_ref),
@@ -33,7 +33,7 @@ impl Snapshots {
         }
     }
 
-    /// Whether a file is there and has this content.
+    /// Whether a file exists with this content.
     pub fn holds(&self, path: &Path, content: &[u8]) -> bool {
         self.get(path).ok().flatten().and_then(|found| found.bytes.as_deref()) == Some(content)
     }

@@ -1,4 +1,4 @@
-//! The order of steps as a graph, for people: Mermaid for a page of Markdown, DOT for Graphviz.
+//! The order of steps as a graph: Mermaid for Markdown pages, DOT for Graphviz.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ pub enum GraphFormat {
     Dot,
 }
 
-/// The steps of a plan as nodes, and an edge with its reason from each step to each step that waits for it.
+/// The steps of a plan as nodes. Each edge leads from a step to a step that waits for it, and states the reason.
 pub fn graph<A: Describe>(plan: &Plan<A>, format: GraphFormat) -> String {
     let mut text = match format {
         GraphFormat::Mermaid => "graph LR\n".to_owned(),
@@ -47,12 +47,12 @@ fn label<A: Describe>(step: &Step<A>) -> String {
     format!("{}: {}{optional}", step.id, step.title())
 }
 
-/// A text inside the quotes of a Mermaid label.
+/// Escapes a text for a Mermaid label.
 fn mermaid(text: &str) -> String {
     text.replace('#', "#35;").replace('"', "#quot;").replace('`', "'")
 }
 
-/// A text inside the quotes of a DOT label.
+/// Escapes a text for a DOT label.
 fn dot(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
 }

@@ -1,4 +1,4 @@
-//! The packages that a lock adds to one environment, as a unit that can be kept and restored.
+//! The packages that a lock adds to one environment, as a unit that the store keeps and a node restores.
 
 use std::{
     collections::BTreeMap,
@@ -7,30 +7,30 @@ use std::{
 
 use serde::Serialize;
 
-/// What the required entries of a profile add to one environment by a lock.
+/// The locked packages that the required entries of a profile add to one environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
     /// The kind of environment.
     pub of: Environment,
-    /// The lock's runtime, in words.
+    /// The name of the lock's runtime.
     pub runtime: String,
     /// Version of Python, `3.11.2`, or R, `4.2.2`.
     pub version: String,
     /// The interpreter.
     pub program: PathBuf,
-    /// The folder below which all its files are.
+    /// The folder that contains all its files.
     pub base: PathBuf,
     /// The folder of packages: `site-packages`, or R's library.
     pub folder: PathBuf,
-    /// What it holds, by name.
+    /// The packages by name.
     pub packages: BTreeMap<String, LayerPackage>,
-    /// What the runtime brings, by name, each with the folder that describes it.
+    /// The packages of the runtime by name, each with the folder of its metadata.
     pub shipped: BTreeMap<String, PathBuf>,
-    /// Whether byte code belongs to it.
+    /// Whether byte code is part of it.
     pub compile: bool,
-    /// Modules that can be imported where it is.
+    /// Modules whose import must succeed after a restore.
     pub smoke: Vec<String>,
-    /// Whether some of it may have come with a login: that is not for everybody who can read a shared store.
+    /// Whether a download may have used a login. Such a layer must not be published to a shared store.
     pub private: bool,
 }
 
@@ -45,7 +45,7 @@ pub enum Environment {
 }
 
 impl Environment {
-    /// Its name for people.
+    /// The name for messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Python => "Python",
@@ -59,12 +59,12 @@ impl Environment {
 pub struct LayerPackage {
     /// Its version.
     pub version: String,
-    /// SHA-256 of the file that it is installed from.
+    /// The SHA-256 of the file that it is installed from.
     pub sha256: String,
 }
 
 impl Layer {
-    /// R's own folder, by the package that is always there.
+    /// The folder of R itself, found by a package that R always contains.
     pub fn r_home(&self) -> Option<&Path> {
         self.shipped.get("base").filter(|_| self.of == Environment::R)?.parent()?.parent()
     }

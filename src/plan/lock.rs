@@ -1,4 +1,4 @@
-//! The lock that a plan is made by.
+//! The lock that a plan uses.
 
 use crate::{
     digest::Digest,
@@ -12,7 +12,7 @@ use crate::{
 /// A lock, with its section for this node.
 #[derive(Debug, Clone, Copy)]
 pub struct LockInUse<'a> {
-    /// The file, as people write it.
+    /// The file, for messages.
     pub label: &'a str,
     /// Its serial.
     pub serial: u64,
@@ -20,11 +20,11 @@ pub struct LockInUse<'a> {
     pub section: &'a Section,
 }
 
-/// The lock that a plan was made by.
+/// The lock that a plan used.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PlanLock {
-    /// Its file, as shown to people.
+    /// The file, for messages.
     pub file: String,
     /// Its serial.
     pub serial: u64,
@@ -38,7 +38,7 @@ impl From<LockInUse<'_>> for PlanLock {
     }
 }
 
-/// What a resolution depends on beside the profile. The kinds add the versions of their languages.
+/// The inputs of a resolution besides the profile. The kinds add the versions of their languages.
 pub fn runtime(facts: &NodeFacts) -> Runtime {
     let number = |text: &str| {
         let numbers: Vec<&str> =
@@ -54,12 +54,12 @@ pub fn runtime(facts: &NodeFacts) -> Runtime {
     }
 }
 
-/// The refusal of a lock that does not fit.
+/// The refusal of a lock that does not match.
 pub fn not_fitting(drift: &Drift) -> Problem {
     Problem { causes: drift.reasons.clone(), ..Problem::new(drift.to_string()).hint(drift.hint()) }
 }
 
-/// Compares the files that were read to plan with the lock. Other files are compared when they are staged.
+/// Compares the files that planning has read with the lock. Other files are compared when they are staged.
 pub fn check_assets(
     file: &LockFile,
     section: &Section,

@@ -1,7 +1,7 @@
-//! Which steps may need which logins.
+//! Decides which steps receive which logins.
 //!
-//! A login that covers an address of a section is for the steps of that section. One that covers no address of the
-//! profile is for all of them: the node's own configuration, or an index, may name its server.
+//! A login that matches an address of a section is passed to the steps of that section. A login that matches no address
+//! of the profile is passed to every step: the node's configuration or an index may refer to its server.
 
 use std::sync::LazyLock;
 
@@ -18,16 +18,16 @@ use crate::{
 pub struct Login {
     /// The login.
     pub login: profile::Login,
-    /// Whether the tools that know one login a host are given it: not where it is for repositories of git alone.
+    /// Whether tools that support one login for each host receive it. False for a login that only git repositories use.
     pub by_host: bool,
     /// The profile line.
     pub origin: Origin,
 }
 
-/// An address that a profile names.
+/// An address in a profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
-    /// The first top-level key of the kind whose steps ask it.
+    /// The first top-level key of the kind whose steps use the address.
     pub kind: &'static str,
     /// Whether it is a git repository.
     pub is_git: bool,

@@ -1,5 +1,5 @@
-//! A plan as data: steps, their order, and the reasons for it. Pure: it runs nothing and prints nothing. The kinds of work make the
-//! steps; this module knows their actions as a type parameter only.
+//! A plan as data: steps, their order and the reasons. Pure: it runs and prints nothing. The kinds of work create the
+//! steps. This module knows their actions only as a type parameter.
 
 mod graph;
 mod layer;

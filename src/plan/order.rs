@@ -1,4 +1,5 @@
-//! The order of steps: default phases, `after` and `before` of the profile, and paths and accounts that one step creates for another.
+//! The order of steps: default phases, `after` and `before` in the profile, and resources that one step creates for
+//! another.
 
 use super::{
     phase::{Need, Reason},
@@ -6,7 +7,7 @@ use super::{
 };
 use crate::problem::Problem;
 
-/// Gives each step its needs. The error names every member of a cycle.
+/// Sets the dependencies of each step. The error lists every member of a cycle.
 pub fn into_order<A>(mut steps: Vec<Step<A>>) -> Result<Vec<Step<A>>, Problem> {
     let defaults: Vec<Vec<usize>> = (0..steps.len()).map(|index| by_phase(&steps, index)).collect();
     let needs: Vec<Vec<Need>> = (0..steps.len()).map(|index| needs_of(&steps, &defaults, index)).collect();
@@ -19,7 +20,7 @@ pub fn into_order<A>(mut steps: Vec<Step<A>>) -> Result<Vec<Step<A>>, Problem> {
     }
 }
 
-/// The steps that come before a step by default, by their indexes.
+/// The indexes of the steps that precede a step by default.
 fn by_phase<A>(steps: &[Step<A>], index: usize) -> Vec<usize> {
     let step = &steps[index];
     let comes_first = |other: &Step<A>| {
@@ -50,7 +51,7 @@ fn needs_of<A>(steps: &[Step<A>], defaults: &[Vec<usize>], index: usize) -> Vec<
             add(other, Reason::Before(before.origin.clone()));
         }
     }
-    // A step that comes before another by the profile keeps only the default needs that the other one has as well.
+    // If the profile puts a step before another, it keeps only the default dependencies that the other one has as well.
     let later: Vec<usize> = (0..steps.len())
         .filter(|&other| {
             step.order.before.iter().any(|before| other != index && is_named(&steps[other], &before.value))
@@ -69,7 +70,7 @@ fn is_named<A>(step: &Step<A>, name: &str) -> bool {
     step.entries.iter().any(|entry| entry == name || entry.split_once('.').is_some_and(|(section, _)| section == name))
 }
 
-/// The members of a cycle, if there is one: each needs the next one, and the last one needs the first.
+/// The members of a cycle, if one exists: each depends on the next, and the last one on the first.
 fn cycle<A>(steps: &[Step<A>]) -> Option<Vec<usize>> {
     #[derive(Clone, Copy, PartialEq)]
     enum State {

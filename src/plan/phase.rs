@@ -1,4 +1,4 @@
-//! Phases of the default order, and the reasons for which one step comes before another.
+//! The phases of the default order, and the reasons why one step precedes another.
 
 use std::{
     fmt,
@@ -8,7 +8,7 @@ use std::{
 use super::step_id::StepId;
 use crate::diagnostic::Origin;
 
-/// A place in the default order. A step of a phase needs the steps of certain earlier phases.
+/// A phase of the default order. Its steps depend on the steps of certain earlier phases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// Certificates, users and groups.
@@ -19,7 +19,7 @@ pub enum Phase {
     Packages,
     /// Packages of Python and R.
     Environments,
-    /// Shell configuration and secrets: they wait for nothing.
+    /// Shell configuration and secrets. They depend on nothing.
     Settings,
     /// Files, jars and scheduled jobs.
     Files,
@@ -27,12 +27,12 @@ pub enum Phase {
     Installers,
     /// Services.
     Services,
-    /// Hooks: they wait for everything.
+    /// Hooks. They depend on everything.
     Hooks,
 }
 
 impl Phase {
-    /// The phases whose steps must have ended before a step of this phase acts.
+    /// The phases whose steps must end before a step of this phase acts.
     pub(super) fn needs(self) -> &'static [Self] {
         use Phase::{Accounts, Environments, Files, Installers, Packages, Services, Settings, Sources};
         match self {
@@ -63,7 +63,7 @@ impl fmt::Display for Phase {
     }
 }
 
-/// A thing on the node that one step creates and another needs.
+/// A resource of the node that one step creates and another uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resource {
     /// A file or folder, by its absolute path on the node.
@@ -80,8 +80,8 @@ impl Resource {
         Self::Path(file.parent().unwrap_or(file).to_owned())
     }
 
-    /// Whether a step that creates this resource must come before a step that uses `used`: the same account, the same path, or a
-    /// folder above the path.
+    /// Whether a step that creates this resource must precede a step that uses `used`. True for the same account, the
+    /// same path, and a folder that contains the path.
     pub(super) fn is_needed_for(&self, used: &Self) -> bool {
         match (self, used) {
             (Self::Path(created), Self::Path(used)) => used.starts_with(created),
@@ -100,16 +100,16 @@ impl fmt::Display for Resource {
     }
 }
 
-/// A step that must have ended before another one acts.
+/// A step that must end before another one acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
     /// The step that comes first.
     pub step: StepId,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }
 
-/// Why one step comes before another.
+/// The reason why one step precedes another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     /// Steps of the first phase come before steps of the second by default.
@@ -118,7 +118,7 @@ pub enum Reason {
     After(Origin),
     /// `before` of the earlier step, at this line.
     Before(Origin),
-    /// The earlier step creates a thing that the later step uses.
+    /// The earlier step creates a resource that the later step uses.
     Creates(Resource),
 }
 

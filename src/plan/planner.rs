@@ -1,4 +1,4 @@
-//! Collects the steps of one kind: what all kinds share when they plan.
+//! Collects the steps of one kind. All kinds plan with it.
 
 use std::{
     collections::BTreeSet,
@@ -23,54 +23,54 @@ use crate::{
     profile::{self, Asset, AssetRef, Entry, Order},
 };
 
-/// What every kind may look at when it plans.
+/// The inputs that every kind may use for planning.
 #[derive(Debug)]
 pub struct Common<'a> {
     /// The profile's name.
     pub profile: &'a str,
     /// Whether every download needs a digest.
     pub only_digests: bool,
-    /// The node as conditions see it.
+    /// The node's facts, for conditions.
     pub facts: &'a NodeFacts,
     /// The node's packages, users and files of the file store.
     pub inventory: &'a Inventory,
-    /// The agent's cache, where checked copies of files go.
+    /// The agent's cache. Verified copies of files are stored there.
     pub cache: &'a Path,
-    /// The lock that the plan is made by.
+    /// The lock that the plan uses.
     pub lock: Option<LockInUse<'a>>,
     /// The logins of the profile.
     pub logins: Vec<&'a Entry<profile::Login>>,
-    /// The addresses that the profile names.
+    /// The addresses in the profile.
     pub addresses: Vec<Address>,
 }
 
 /// The steps of one kind.
 #[derive(Debug)]
 pub struct Draft<A> {
-    /// The steps, without their needs.
+    /// The steps, without their dependencies.
     pub steps: Vec<Step<A>>,
     /// Entries that need no work.
     pub ready: Vec<String>,
-    /// Why nothing may be done.
+    /// The reasons to refuse the run.
     pub refusals: Vec<Problem>,
 }
 
 /// Plans one kind of work.
 #[derive(Debug)]
 pub struct Planner<'a, A> {
-    /// What every kind may look at.
+    /// The inputs of planning.
     pub common: &'a Common<'a>,
     /// The first top-level key of the kind.
     kind: &'static str,
     draft: Draft<A>,
 }
 
-/// What a new step has beside its action.
+/// The properties of a new step besides its action.
 #[derive(Debug)]
 pub struct StepOptions {
     /// The entries that it carries out.
     pub entries: Vec<String>,
-    /// Its place in the default order.
+    /// Its phase in the default order.
     pub phase: Phase,
     /// See [`Step::order`].
     pub order: Order,
@@ -82,13 +82,13 @@ pub struct StepOptions {
     pub uses: Vec<Resource>,
     /// Files to stage.
     pub stage: Vec<Stage>,
-    /// Logins it may need.
+    /// Logins that it may need.
     pub logins: Vec<Login>,
     /// Profile lines.
     pub origins: Vec<Origin>,
     /// Its lane.
     pub lane: Option<Lane>,
-    /// Whether the run goes on when it fails.
+    /// Whether the run continues if it fails.
     pub optional: bool,
     /// Its time limit.
     pub timeout: Option<Duration>,
@@ -99,9 +99,9 @@ pub struct StepOptions {
 pub struct Asked<T> {
     /// The entry.
     pub entry: Entry<T>,
-    /// Its name for people.
+    /// The name for messages.
     pub name: String,
-    /// How it is listed when it is there as asked for; `None` when there is work to do.
+    /// The report line of an entry that needs no work. `None` if there is work to do.
     pub ready: Option<String>,
 }
 
@@ -129,7 +129,7 @@ impl StepOptions {
         }
     }
 
-    /// The options of a step that profile lines ask for.
+    /// The options of a step that profile lines request.
     pub fn for_origins(origins: Vec<Origin>, name: String, phase: Phase) -> Self {
         Self {
             entries: vec![name],
@@ -159,8 +159,8 @@ impl<'a> Common<'a> {
         Some(&self.locked()?.asset(&asset.path)?.sha256)
     }
 
-    /// The locked packages of a group that are not there as they were locked; `None` without a lock. `group` is the name of an
-    /// optional entry.
+    /// The locked packages of a group that are not installed as locked. `None` without a lock. `group` is the name of
+    /// an optional entry.
     pub fn locked_and_missing<T: Clone + 'a>(
         &self,
         packages: impl Fn(&'a Section) -> &'a [T],
@@ -172,8 +172,8 @@ impl<'a> Common<'a> {
         Some(all.filter(|package| is_for(only_for(package), group) && !is_there(package)).cloned().collect())
     }
 
-    /// The problem of an entry that is neither on the node nor in the lock: the runtime of the lock shipped it, or the lock could
-    /// not find an optional entry.
+    /// The problem of an entry that is neither on the node nor in the lock. Either the runtime of the lock shipped it,
+    /// or `nodeagent lock` could not resolve an optional entry.
     pub fn not_locked<T>(&self, entry: &Entry<T>, name: &str) -> Problem {
         let file = self.lock.as_ref().map(|lock| lock.label).unwrap_or_default();
         let hint = format!(
@@ -186,8 +186,8 @@ impl<'a> Common<'a> {
             .asked_at(entry.origin.clone())
     }
 
-    /// Where a file of the file store can be used from. One with a digest, or from the binary, is staged first. `None` when the
-    /// file is missing, which is reported elsewhere.
+    /// The path at which a step can use a file of the file store. A file with a digest or from the binary is staged
+    /// first. `None` if the file is missing; another check reports that.
     pub fn usable(&self, wanted: &AssetRef, origin: &Origin, stage: &mut Vec<Stage>) -> Option<PathBuf> {
         let found = self.inventory.asset(wanted)?;
         let (digest, says) = match (&found.asset, &found.digest, self.locked_asset(wanted)) {
@@ -209,7 +209,7 @@ impl<'a, A> Planner<'a, A> {
         Self { common, kind, draft: Draft { steps: Vec::new(), ready: Vec::new(), refusals: Vec::new() } }
     }
 
-    /// All that was planned.
+    /// The result of planning.
     pub fn finish(self) -> Draft<A> {
         self.draft
     }
@@ -255,7 +255,7 @@ impl<'a, A> Planner<'a, A> {
         });
     }
 
-    /// The step planned last cannot be done, and the reason is known already.
+    /// Marks the step planned last as impossible, with a reason that is known before the run.
     pub fn known_failure(&mut self, problem: Problem) {
         if let Some(step) = self.draft.steps.last_mut() {
             step.known_failure = Some(problem);
@@ -282,8 +282,8 @@ impl<'a, A> Planner<'a, A> {
         self.draft.refusals.push(problem);
     }
 
-    /// Splits entries into groups that act together, and lists those that need no work. `tool` is the section that the entries
-    /// belong to.
+    /// Splits entries into groups that act together, and lists the entries that need no work. `tool` is the section of
+    /// the entries.
     pub fn groups<T>(&mut self, tool: &str, phase: Phase, lane: &Lane, asked: Vec<Asked<T>>) -> Vec<Group<T>> {
         let (ready, open): (Vec<_>, Vec<_>) = asked.into_iter().partition(|asked| asked.ready.is_some());
         if !ready.is_empty() {
@@ -311,8 +311,8 @@ impl<'a, A> Planner<'a, A> {
             .collect()
     }
 
-    /// Plans the step of a group. `uncovered` is the problem of an entry that the lock has nothing for: it refuses the run, or, for
-    /// an optional entry, fails the step.
+    /// Plans the step of a group. `uncovered` is the problem of an entry that is missing in the lock. It refuses the
+    /// run, or fails the step if the entry is optional.
     pub fn step_of_group(&mut self, id: String, action: A, options: StepOptions, uncovered: Option<Problem>) {
         let optional = options.optional;
         self.step(id, action, options);

@@ -16,9 +16,9 @@ use crate::{
     report::event::PlannedStep,
 };
 
-/// The profile names the digest of a file.
+/// The profile contains the digest of a file.
 pub const BY_PROFILE: &str = "the profile";
-/// The lock names the digest of a file.
+/// The lock contains the digest of a file.
 pub const BY_LOCK: &str = "the lock";
 
 /// The work to do on a node, in profile order. `A` is the action of a step.
@@ -28,9 +28,9 @@ pub struct Plan<A> {
     pub steps: Vec<Step<A>>,
     /// Entries that need no work, one line each.
     pub ready: Vec<String>,
-    /// The lock that the plan was made by.
+    /// The lock that the plan used.
     pub lock: Option<PlanLock>,
-    /// Why nothing may be done. A run with a refusal changes nothing.
+    /// The reasons to refuse the run. A refused run changes nothing.
     pub refusals: Vec<Problem>,
 }
 
@@ -40,7 +40,7 @@ impl<A> Default for Plan<A> {
     }
 }
 
-/// A resource that one step at a time may work on.
+/// A resource that only one step at a time may change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
     /// dpkg and its locks.
@@ -56,54 +56,54 @@ pub enum Lane {
 pub struct Step<A> {
     /// Its name.
     pub id: StepId,
-    /// The work itself.
+    /// The action.
     pub action: A,
     /// The entries that it carries out, written as in `after`: `pip`, `files./etc/x`.
     pub entries: Vec<String>,
-    /// Files to bring to the agent's cache first, checked on the way.
+    /// Files to copy to the agent's cache and to verify before the step acts.
     pub stage: Vec<Stage>,
-    /// The logins it may need. Their passwords are fetched before anything is changed.
+    /// The logins that it may need. Their passwords are fetched before anything is changed.
     pub logins: Vec<Login>,
-    /// The profile lines that asked for it.
+    /// The profile lines that request it.
     pub origins: Vec<Origin>,
-    /// Its place in the default order.
+    /// Its phase in the default order.
     pub phase: Phase,
-    /// Entries that it follows or precedes by the profile.
+    /// Entries that the profile puts before or after it.
     pub order: Order,
-    /// A kind that it does not wait for, although the phases say so.
+    /// A kind that it does not wait for, despite the phases.
     pub beside: Option<&'static str>,
     /// Paths and accounts that it creates.
     pub creates: Vec<Resource>,
     /// Paths and accounts that it needs.
     pub uses: Vec<Resource>,
-    /// The steps that must have ended before it acts.
+    /// The steps that must end before it acts.
     pub needs: Vec<Need>,
-    /// The lane it works in.
+    /// The lane that it acts in.
     pub lane: Option<Lane>,
-    /// Whether the run goes on when it fails.
+    /// Whether the run continues if it fails.
     pub optional: bool,
-    /// How long it may take.
+    /// The time limit.
     pub timeout: Option<Duration>,
-    /// Why it cannot be done, when that is known before it is tried.
+    /// The reason why it cannot succeed, if that is known before the run.
     pub known_failure: Option<Problem>,
 }
 
-/// A file to copy to the agent's cache, so that the bytes that were checked are the bytes that are used.
+/// A file to copy to the agent's cache. The step uses exactly the bytes that were verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage {
-    /// Where it is.
+    /// The source.
     pub from: Asset,
-    /// Where it goes.
+    /// The destination.
     pub to: PathBuf,
-    /// The digest it must have.
+    /// The expected digest.
     pub digest: Digest,
-    /// Who names the digest: the profile or the lock.
+    /// The origin of the digest: the profile or the lock.
     pub says: &'static str,
-    /// The profile line that names it.
+    /// The profile line that refers to it.
     pub origin: Origin,
 }
 
-/// How an action is named in plans and reports.
+/// The name of an action in plans and reports.
 pub trait Describe {
     /// The word for its kind, as in the profile: `apt`.
     fn kind(&self) -> &'static str;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A step's name in a plan: its kind, and what sets it apart from others of its kind.
+/// A step's name in a plan: its kind, and a suffix that distinguishes it from other steps of that kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StepId(pub String);
 

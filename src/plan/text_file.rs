@@ -1,4 +1,4 @@
-//! A text file that the profile writes, whole or as a block in it: the step that is left to do.
+//! A text file that the profile writes, whole or as a managed block, and the step that writes it.
 
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ pub struct TextFile<'a> {
     pub path: PathBuf,
     /// Its text, or that of the block.
     pub text: &'a str,
-    /// The block that holds the text; `None` when the text is the whole file.
+    /// The block that contains the text. `None` if the text is the whole file.
     pub block: Option<ManagedBlock>,
     /// Permissions and owner of a new file.
     pub attributes: Attributes,
@@ -31,7 +31,8 @@ pub struct TextFile<'a> {
 }
 
 impl TextFile<'_> {
-    /// Plans the step that writes the file, unless it is as asked for. `label` begins the line of a file that needs no work.
+    /// Plans the step that writes the file if the file differs. `label` is the start of the report line of an unchanged
+    /// file.
     pub fn plan<A: From<WriteFile>>(
         self,
         label: &str,
@@ -57,7 +58,7 @@ impl TextFile<'_> {
         before.bytes.as_deref() == Some(content) && self.mode.is_none_or(|mode| mode == before.mode)
     }
 
-    /// The content, the attributes and the file as it is. The error is a message and a hint.
+    /// The new content, the attributes and the current content. The error is a message and a hint.
     fn wanted<'l>(
         &self,
         look: &'l Snapshots,
@@ -89,7 +90,7 @@ impl TextFile<'_> {
     }
 }
 
-/// The text of an entry, from a file of the file store or from the profile. `None` when it is refused or missing.
+/// The text of an entry, from a file of the file store or from the profile. `None` if it is refused or missing.
 pub fn text_of<A, T>(content: &Content, entry: &Entry<T>, planner: &mut Planner<'_, A>) -> Option<String> {
     let file = match content {
         Content::Inline(text) => return Some(text.clone()),

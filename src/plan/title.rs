@@ -4,7 +4,7 @@ use crate::report::text::counted;
 
 const NAMED: usize = 3;
 
-/// Names joined by commas; of a long list the first three and the number of the others.
+/// Names joined by commas. A long list is shortened to its first three names and the number of the others.
 pub(crate) fn listed(names: impl Iterator<Item = String>) -> String {
     let names: Vec<String> = names.collect();
     match names.len() {
@@ -23,7 +23,7 @@ pub(crate) fn file_name(path: &std::path::Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// The line that says that the lock names the packages.
+/// The line that says that the versions come from the lock.
 pub(crate) fn by_lock(count: usize, what: &str) -> String {
     format!("{} by the lock, and no other", counted(count, what))
 }

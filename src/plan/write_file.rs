@@ -6,14 +6,14 @@ use similar::TextDiff;
 
 use crate::fs::Attributes;
 
-/// A file, as it shall be.
+/// The desired state of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteFile {
-    /// Where it is, below the root of the file system.
+    /// The path, below the root of the file system.
     pub path: PathBuf,
-    /// The whole new content.
+    /// The complete new content.
     pub bytes: Vec<u8>,
-    /// The content it replaces, for showing the difference; `None` for a new file.
+    /// The present content, for the diff. `None` for a new file.
     pub before: Option<Vec<u8>>,
     /// Permissions and owner.
     pub attributes: Attributes,
@@ -26,7 +26,7 @@ impl WriteFile {
         format!("{verb} {}", self.path.display())
     }
 
-    /// The difference to the file as it is, as a unified diff.
+    /// The difference to the present content, as a unified diff.
     pub fn describe(&self) -> Vec<String> {
         let before = String::from_utf8_lossy(self.before.as_deref().unwrap_or_default());
         let after = String::from_utf8_lossy(&self.bytes);

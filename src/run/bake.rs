@@ -1,4 +1,4 @@
-//! Makes layers of what a locked run brought to this node, for nodes that have the same runtime and the same lock.
+//! Makes layers of the packages that a locked run installed on this node, for nodes with the same runtime and lock.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,28 +7,28 @@ use crate::{
     kinds, problem::Problem, report::event::Outcome, steps::layer::Baked, store::StoreError, trust::SecretKey,
 };
 
-/// How long layers may take to be published: they are what the command is for.
+/// The time limit of publishing layers. It is long, because publishing is the purpose of the command.
 const PUBLISHING: Duration = Duration::from_secs(3600);
 
-/// What became of the layers of a profile.
+/// The result of baking a profile.
 #[derive(Debug, Default)]
 pub struct Bakes {
-    /// Those that were made.
+    /// The layers that were made.
     pub made: Vec<Baked>,
-    /// Why others were not.
+    /// The reasons why others were not made.
     pub failed: Vec<Problem>,
 }
 
-/// Makes the layers of a profile and publishes them, signed with a key if there is one. Changes nothing but the store.
+/// Makes the layers of a profile and publishes them, signed if there is a key. Changes nothing but the store.
 ///
 /// # Errors
-/// Why nothing was begun.
+/// If no layer was begun.
 pub async fn bake(job: &Arc<Job>, signer: Option<&SecretKey>, stop: &Stop) -> Result<Bakes, Vec<Problem>> {
     let interrupted = |outcome: Outcome| {
         let why = if outcome == Outcome::DeadlinePassed { "the deadline passed" } else { "it was interrupted" };
         Problem::new(format!("not all layers were made: {why}"))
     };
-    // What a run changes meanwhile would be packed half.
+    // A run at the same time would change files while they are packed.
     let _lock = take_lock(job, stop).await?.map_err(|outcome| vec![interrupted(outcome)])?;
     let mut bakes = Bakes::default();
     tokio::select! {
@@ -78,7 +78,7 @@ async fn bake_all(job: &Arc<Job>, signer: Option<&SecretKey>, bakes: &mut Bakes)
     Ok(())
 }
 
-/// A layer is made of what was installed by the lock, and of nothing less.
+/// A layer must contain exactly the packages of the lock.
 fn is_ready(job: &Job, plan: &kinds::Plan) -> Result<(), Vec<Problem>> {
     let open: Vec<String> = plan
         .steps

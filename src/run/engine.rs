@@ -1,6 +1,6 @@
-//! Carries out a plan: all steps prepare at the same time, then each step acts when the steps it needs have ended and its lane is free.
-//! No step acts until every step that can refuse the run has finished preparing. Each step prepares and acts in a thread of its own,
-//! so that one that waits for the disk does not stall the others.
+//! Executes a plan. All steps prepare concurrently. A step acts when its dependencies have ended and its lane is free.
+//! No step acts until every step that can refuse the run is prepared. Each step has its own thread, so that a step that
+//! waits for the disk does not stall the others.
 
 use std::{
     collections::BTreeMap,
@@ -26,21 +26,21 @@ use crate::{
     task::Threads,
 };
 
-/// How long children may take to end after they were asked to.
+/// The time that child processes have to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(8);
 const GRACE_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What an execution needs beside its plan.
+/// The inputs of an execution besides the plan.
 pub(super) struct Terms {
     /// The run's name.
     pub(super) run: String,
     /// The secrets, fetched.
     pub(super) vault: Vault,
-    /// Whether steps still start after a required one has failed.
+    /// Whether further steps start after a required step has failed.
     pub(super) keep_going: bool,
 }
 
-/// Carries out a plan. The error says why nothing was changed.
+/// Executes a plan. The error is the reason why nothing was changed.
 pub(super) async fn execute(
     plan: &Arc<Plan>,
     ctx: &Context,
@@ -53,7 +53,7 @@ pub(super) async fn execute(
     tokio::pin!(steps);
     let stopped = tokio::select! {
         _ = &mut steps => None,
-        // Downloads that are still under way have lost their purpose.
+        // Downloads that are still running are no longer needed.
         () = state.refused() => None,
         outcome = stop.requested() => {
             ctx.runner.interrupt();
@@ -67,7 +67,7 @@ pub(super) async fn execute(
             Some(outcome)
         }
     };
-    // Threads that are still at work give it up, and end the programs that they started.
+    // Running threads stop and end the programs that they started.
     state.threads.end().await;
     // Steps that see the request before this function does end without a status.
     if let Some(outcome) = stopped.or_else(|| stop.reason().filter(|_| !state.is_finished())) {
@@ -79,7 +79,7 @@ pub(super) async fn execute(
 }
 
 async fn until_idle(ctx: &Context) {
-    // A child that just ended may be followed by the next program of its step; several looks in a row tell.
+    // The next program of a step may follow a child that just ended, so the check is repeated.
     let mut idle = 0;
     while idle < 4 {
         tokio::time::sleep(GRACE_INTERVAL).await;
@@ -87,12 +87,12 @@ async fn until_idle(ctx: &Context) {
     }
 }
 
-/// The state of a run that its steps share.
+/// The state that the steps of a run share.
 struct RunState {
     plan: Arc<Plan>,
     terms: Terms,
     journal: Arc<Mutex<Journal>>,
-    /// How each step ended.
+    /// The results of steps that ended.
     ended: Vec<watch::Sender<Option<StepStatus>>>,
     begun: Vec<AtomicBool>,
     /// The steps that can no longer refuse the run.
@@ -132,7 +132,7 @@ impl RunState {
         ctx
     }
 
-    /// Works in a thread of its own until the work is done, or its time is over (`None`).
+    /// Runs work in a separate thread until it is done. `None` if the time limit was exceeded.
     async fn in_thread<T: Send + 'static>(
         self: &Arc<Self>,
         ctx: &Context,
@@ -143,7 +143,7 @@ impl RunState {
         self.threads.run(limit, async move || work(state, ctx).await).await
     }
 
-    /// One step from preparation to its end.
+    /// Runs one step from preparation to its end.
     async fn step(self: &Arc<Self>, index: usize, ctx: &Context, stop: &Stop) {
         let step = &self.plan.steps[index];
         let ctx = &Self::context_of(step, ctx);
@@ -214,16 +214,16 @@ impl RunState {
         self.in_thread(ctx, limit, prepare).await.unwrap_or_else(too_late)
     }
 
-    /// Notes that a step can no longer refuse the run.
+    /// Records that a step can no longer refuse the run.
     fn decide(&self, index: usize) {
         if !self.decided[index].swap(true, Ordering::AcqRel) {
             self.undecided.send_modify(|count| *count -= 1);
         }
     }
 
-    /// Waits until no step can refuse the run any more. The error: the run is refused.
+    /// Waits until no step can refuse the run. The error means that the run is refused.
     async fn wait_for_decisions(&self) -> Result<(), ()> {
-        // The sender belongs to this state: it cannot go away.
+        // The sender is part of this state, so the channel cannot close.
         let _ = self.undecided.subscribe().wait_for(|&count| count == 0).await;
         if lock(&self.refusals).is_empty() { Ok(()) } else { Err(()) }
     }
@@ -240,8 +240,8 @@ impl RunState {
         let _ = self.halted.subscribe().wait_for(|halted| *halted).await;
     }
 
-    /// Waits until the steps this one needs have ended and its lane is free. The error: a required one was not done. An optional
-    /// step only comes first: a profile may be complete without it.
+    /// Waits until the dependencies of a step have ended and its lane is free. The error means that a required
+    /// dependency failed. The failure of an optional dependency does not block the step.
     async fn turn(&self, step: &Step) -> Result<Option<LaneGuard<'_, ()>>, Problem> {
         for need in &step.needs {
             let Some((status, optional)) = self.status_of(&need.step).await else { continue };
@@ -259,14 +259,14 @@ impl RunState {
         }
     }
 
-    /// How a step ended, once it has, and whether it was optional.
+    /// The result of a step that ended, and whether the step was optional.
     async fn status_of(&self, need: &StepId) -> Option<(StepStatus, bool)> {
         let index = self.plan.steps.iter().position(|step| step.id == *need)?;
         let status = self.ended[index].subscribe().wait_for(Option::is_some).await.ok().and_then(|status| *status)?;
         Some((status, self.plan.steps[index].optional))
     }
 
-    /// Acts within the rest of the step's time: `limit` is the whole and the rest.
+    /// Acts within the remaining time of the step. `limit` is the total and the remaining time.
     async fn act(
         self: &Arc<Self>,
         index: usize,
@@ -288,8 +288,7 @@ impl RunState {
             state.plan.steps[index].action.act(&ctx, prepared, &state.terms.vault).await
         };
         let Some(result) = self.in_thread(ctx, limit.map(|(_, rest)| rest), act).await else {
-            // A child that was killed leaves half-done work just as after a kill of the run. When it cannot be cleared away now,
-            // the next run tries again.
+            // A killed child leaves partial work, as a killed run does. If the cleanup fails, the next run repeats it.
             let _ = clean_up_interrupted(&ctx.root, &left);
             return Err(too_late(limit.map(|(limit, _)| limit).unwrap_or_default()));
         };
@@ -298,7 +297,7 @@ impl RunState {
 
     fn end(&self, index: usize, ctx: &Context, status: StepStatus, problem: Option<Problem>) {
         let step = &self.plan.steps[index];
-        // A journal that cannot be written costs the next run a second look, no more.
+        // Without this journal entry the next run only repeats a check.
         let _ = lock(&self.journal).step_ended(&step.id.to_string());
         ctx.progress.ended(status, problem);
         if status == StepStatus::Failed && !step.optional && !self.terms.keep_going {
@@ -311,7 +310,7 @@ impl RunState {
         self.ended.iter().all(|ended| ended.borrow().is_some())
     }
 
-    /// Gives every step that has not ended the status of one that had begun, or that had not.
+    /// Sets the status of every step that has not ended: interrupted if it has begun, else not run.
     fn close(&self, ctx: &Context) {
         for (index, step) in self.plan.steps.iter().enumerate() {
             if self.ended[index].borrow().is_none() {
@@ -472,7 +471,8 @@ mod tests {
             let bench = Bench::new();
             let mut broken = write("broken", &bench.path("broken"));
             broken.known_failure = Some(failure("it cannot be"));
-            // An optional step that needs the broken one ends after it; the last one waits for it and needs nothing else.
+            // An optional step that depends on the failed one ends after it. The last step waits for it and depends on
+            // nothing else.
             let mut between = after(write("between", &bench.path("between")), "broken");
             between.optional = true;
             let last = after(write("last", &bench.path("last")), "between");

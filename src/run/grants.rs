@@ -1,5 +1,5 @@
-//! Decides, before anything is fetched, whether all that a profile asks for may be used; then fetches it. Each decision
-//! and each fetch is written down.
+//! Decides, before anything is fetched, whether a profile may use everything that it requests. Then fetches the
+//! secrets. Each decision and each fetch is recorded in the audit log.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,40 +19,40 @@ use crate::{
     secrets::Address,
 };
 
-/// The leave that a profile of a unit needs.
+/// The permission that a profile of a unit requires.
 pub fn use_of(profile: &Profile) -> Option<AccessRequest> {
     profile.business_unit.clone().map(|unit| AccessRequest::UseProfile { unit })
 }
 
-/// A profile that is to be used on a node.
+/// The profile, the node and the rules of a decision.
 #[derive(Clone, Copy)]
 pub struct Case<'a> {
-    /// What is asked for.
+    /// The profile.
     pub profile: &'a Profile,
     /// The node.
     pub facts: &'a NodeFacts,
-    /// What is allowed.
+    /// The access rules.
     pub access: &'a Access,
-    /// Who knows who the node is, and what it may read.
+    /// The source of the node's identity and of its secrets.
     pub clouds: &'a Clouds,
     /// The root of the node's file system.
     pub root: &'a Path,
-    /// Where decisions and fetches are written down.
+    /// The audit log.
     pub audit: Option<&'a Mutex<AuditLog>>,
 }
 
-/// What was granted, and what became of it.
+/// The granted secrets and the results of the fetches.
 pub struct Granted {
     identity: Identity,
     by_address: BTreeMap<Address, (Option<Origin>, Decision)>,
-    /// Fetches that are in the audit log.
+    /// Fetches that are recorded in the audit log.
     written: BTreeSet<Address>,
     /// Why the audit log is incomplete.
     pub trouble: Option<FsError>,
 }
 
 impl Granted {
-    /// Writes down every fetch that was not written down before.
+    /// Records every fetch that is not recorded yet.
     pub fn write_down(&mut self, vault: &Vault, audit: Option<&Mutex<AuditLog>>) {
         let Some(audit) = audit else { return };
         let mut log = audit.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,7 +69,7 @@ impl Granted {
     }
 }
 
-/// Something a profile asks for, and where.
+/// A requested resource and its origin.
 struct Asked<'a> {
     request: AccessRequest,
     origin: Option<&'a Origin>,
@@ -77,11 +77,11 @@ struct Asked<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// Decides all that the profile asks for, and fetches its secrets; those of logins are fetched by whoever knows that
-    /// they are needed, and written down then.
+    /// Decides about all requests of the profile, and fetches its secrets. Passwords of logins are fetched and recorded
+    /// later, when a step needs them.
     ///
     /// # Errors
-    /// Every denial; then nothing was fetched.
+    /// Every denial. Nothing was fetched then.
     pub async fn fetch(&self) -> Result<(Granted, Vault), Vec<Problem>> {
         let asked = self.asked();
         let requests: Vec<AccessRequest> = asked.iter().map(|asked| asked.request.clone()).collect();
@@ -110,7 +110,7 @@ impl<'a> Case<'a> {
     fn write_decisions(&self, identity: &Identity, decided: &[(&Asked<'_>, &Decision)]) -> Option<FsError> {
         let mut log = self.audit?.lock().unwrap_or_else(PoisonError::into_inner);
         let mut trouble = None;
-        // Where there is no access file nothing is decided, but for other units' profiles.
+        // Without an access file there are no decisions, except about profiles of other units.
         for (asked, decision) in decided.iter().filter(|(_, decision)| !decision.allowed || decision.rule.is_some()) {
             if let Err(error) = log.decided(identity, &asked.request, asked.origin, decision) {
                 trouble.get_or_insert(error);
@@ -135,7 +135,7 @@ impl<'a> Case<'a> {
             origin: Some(&entry.origin),
             address: Some(&entry.value.from),
         });
-        // A secret that goes to several places is asked for once.
+        // A secret with several destinations is requested once.
         let mut seen = BTreeSet::new();
         let mut asked: Vec<Asked<'a>> = use_profile.into_iter().chain(secrets).chain(logins).collect();
         asked.retain(|asked| seen.insert(asked.request.clone()));

@@ -1,5 +1,5 @@
-//! Finds out the exact files that a profile stands for on this node, as its runtime ships it: a section of a lock. Changes only the
-//! agent's cache.
+//! Resolves the exact files of a profile for this node's runtime: one section of a lock. Changes only the agent's
+//! cache.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -14,10 +14,10 @@ use crate::{
     report::event::Outcome,
 };
 
-/// The section of this node. `before` is the lock that there is.
+/// Makes the section for this node. `before` is the existing lock.
 ///
 /// # Errors
-/// Why there is none.
+/// If the section cannot be made.
 pub async fn resolve_lock(
     job: &Arc<Job>,
     before: Option<&Lock>,
@@ -57,7 +57,7 @@ async fn resolve(job: &Arc<Job>, before: Option<&Lock>, upgrade: &Upgrade) -> Re
     Ok(section)
 }
 
-/// Refuses a machine on which the profile cannot be locked: a lock is made on a node of the runtime.
+/// Refuses a node on which the profile cannot be locked. A lock must be made on a node of the runtime.
 fn can_be_locked_here(job: &Job, node: &Node) -> Result<(), Vec<Problem>> {
     let causes = node.lacks(&job.profile);
     if causes.is_empty() {
@@ -69,7 +69,7 @@ fn can_be_locked_here(job: &Job, node: &Node) -> Result<(), Vec<Problem>> {
     Err(vec![Problem { causes, ..problem }])
 }
 
-/// A name that is to move must be one that could.
+/// Checks that every name to upgrade is a name in the lock.
 fn known(upgrade: &Upgrade, base: &Section) -> Result<(), Vec<Problem>> {
     let Upgrade::Names(names) = upgrade else { return Ok(()) };
     let locked: BTreeSet<&str> = (base.apt.iter().map(|deb| deb.name.as_str()))
@@ -86,7 +86,7 @@ fn known(upgrade: &Upgrade, base: &Section) -> Result<(), Vec<Problem>> {
     if unknown.is_empty() { Ok(()) } else { Err(unknown) }
 }
 
-/// Every file of the file store that the profile names, as it is.
+/// The present state of every file of the file store that the profile refers to.
 fn assets(job: &Job, inventory: &Inventory) -> Result<Vec<LockedAsset>, Vec<Problem>> {
     let mut assets = BTreeSet::new();
     for named in job.profile.sections.assets() {
@@ -106,7 +106,7 @@ fn assets(job: &Job, inventory: &Inventory) -> Result<Vec<LockedAsset>, Vec<Prob
     Ok(assets.into_iter().collect())
 }
 
-/// What the profile's conditions speak of, as it is here.
+/// The values of the facts that the profile's conditions use.
 fn conditions(job: &Job) -> Vec<(String, String)> {
     let facts = &job.facts;
     let value = |name: &str| match name {

@@ -1,5 +1,5 @@
-//! Fetches the passwords of the logins that the steps of a plan may need: before anything is changed, and only when
-//! there is something to do.
+//! Fetches the passwords of the logins that the steps of a plan may need. This happens before anything is changed, and
+//! only if there is work to do.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +12,8 @@ use crate::{
     steps::logins::{misfit, password},
 };
 
-/// Adds the passwords of a plan's logins to the secrets of the run. What cannot be had is refused, or dooms the steps
-/// that need it when all of them are optional.
+/// Adds the passwords of a plan's logins to the secrets of the run. A password that cannot be fetched refuses the run.
+/// If only optional steps need it, it fails these steps.
 pub async fn fetch_logins(plan: &mut Plan, vault: &mut Vault, clouds: &Clouds) {
     let wanted: Vec<_> = plan.steps.iter().flat_map(|step| &step.logins).map(|login| &login.login.from).collect();
     if wanted.is_empty() {
@@ -31,7 +31,7 @@ pub async fn fetch_logins(plan: &mut Plan, vault: &mut Vault, clouds: &Clouds) {
     }
 }
 
-/// What is wrong with a login's password, for a step.
+/// The reason why a step cannot use a login.
 fn trouble(login: &Login, step: &Step, vault: &Vault) -> Option<Problem> {
     let (key, scope) = (&login.login.key, &login.login.scope);
     let failure = |message: String, hint: String| Problem::new(message).hint(hint).asked_at(login.origin.clone());

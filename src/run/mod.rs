@@ -1,4 +1,4 @@
-//! One execution: look, plan, take the lock, prepare, act, and say how it ended.
+//! One run: inspect the node, plan, take the lock, prepare, act, and report the result.
 
 mod bake;
 mod engine;
@@ -43,26 +43,26 @@ pub use with_secrets::with_secrets;
 
 /// Where the agent keeps downloads and tools, below the root.
 const CACHE: &str = "var/cache/nodeagent";
-/// How long a run waits at its end for what other nodes are to have.
+/// The time that a run waits at its end for uploads to the shared store.
 const SETTLING: Duration = Duration::from_secs(20);
-/// How often a lock that somebody else has is looked at.
+/// The interval between attempts to take a lock that another process has.
 const LOCK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// What to run, where, and for how long.
+/// The options of a run.
 pub struct Job {
     /// The run's name.
     pub run: String,
-    /// What the node is to be.
+    /// The profile.
     pub profile: Profile,
-    /// The node as conditions see it.
+    /// The node's facts, for conditions.
     pub facts: NodeFacts,
-    /// Where assets are.
+    /// The file store.
     pub filestore: FileStore,
-    /// Where artefacts are kept.
+    /// The artefact store.
     pub store_locations: StoreLocations,
-    /// Who may use what.
+    /// The access rules.
     pub access: Access,
-    /// Where decisions and fetches of secrets are written down.
+    /// The audit log.
     pub audit: Option<Mutex<AuditLog>>,
     /// The clouds that secrets come from.
     pub clouds: Arc<Clouds>,
@@ -70,11 +70,11 @@ pub struct Job {
     pub root: PathBuf,
     /// The folder for logs of programs. It exists.
     pub logs: PathBuf,
-    /// Whether steps still start after a required one has failed.
+    /// Whether further steps start after a required step has failed.
     pub keep_going: bool,
-    /// Whether an optional step that failed counts in the exit status.
+    /// Whether a failed optional step changes the exit status.
     pub strict: bool,
-    /// Where to say what happens.
+    /// The receiver of events.
     pub events: Events,
 }
 
@@ -100,7 +100,7 @@ pub fn exit_code(outcome: Outcome, strict: bool) -> u8 {
     }
 }
 
-/// Brings the node to the state the profile names, until `stop` says otherwise.
+/// Brings the node to the state of the profile, unless `stop` ends the run earlier.
 pub async fn run(job: &Arc<Job>, stop: &Stop) -> Outcome {
     let events = &job.events;
     events.send(EventKind::RunStarted {
@@ -119,7 +119,7 @@ pub async fn run(job: &Arc<Job>, stop: &Stop) -> Outcome {
     outcome
 }
 
-/// The run itself; the error is why nothing was changed.
+/// The run. The error is the reason why nothing was changed.
 async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
     let (mut node, mut plan) = match look(job, stop).await? {
         Ok(looked) => looked,
@@ -127,7 +127,7 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
     };
     let interrupted = Journal::interrupted::<Kind>(&job.root);
     if plan.steps.is_empty() && interrupted.is_empty() && !left_logins(&job.root) {
-        // A ready node is not even locked: nothing is changed, and nobody has to wait.
+        // A ready node needs no lock: nothing is changed, and no other run has to wait.
         announce(job, &plan);
         return Ok(Outcome::Done);
     }
@@ -158,7 +158,7 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
     let terms = engine::Terms { run: job.run.clone(), vault, keep_going: job.keep_going };
     let outcome = engine::execute(&plan, &ctx, &journal, terms, stop).await;
     let store = ctx.store.clone();
-    // Whatever came of it, no password stays in a file.
+    // No password may stay in a file, whatever the result.
     drop(ctx);
     let outcome = outcome?;
     tokio::select! {
@@ -169,7 +169,7 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
     if used != StoreUse::default() {
         job.events.send(EventKind::StoreUsed { store: used });
     }
-    // After an orderly end nothing is half-done; after an interruption the journal says what may be.
+    // After an orderly end no work is partial. After an interruption the journal lists the work that may be.
     if !matches!(outcome, Outcome::Interrupted | Outcome::DeadlinePassed)
         && let Err(error) = journal.lock().unwrap_or_else(PoisonError::into_inner).finish()
     {
@@ -179,7 +179,7 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
     Ok(outcome)
 }
 
-/// Looks at the node and plans. A file store that hangs must not outlast the deadline: the look has its own thread.
+/// Inspects the node and plans. A file store that hangs must not outlast the deadline, so this has its own thread.
 async fn look(job: &Arc<Job>, stop: &Stop) -> Result<Result<(Node, Plan), Outcome>, Vec<Problem>> {
     let looking = Arc::clone(job);
     let looked = async {
@@ -211,8 +211,8 @@ fn case(job: &Job) -> Case<'_> {
     }
 }
 
-/// Looks where a look may wait: the file store is asked, and one that is reached over the network is asked by a thread that is
-/// not the runtime's.
+/// Inspects the node. Reading the file store may block, so a remote store is read in a thread that is not the
+/// runtime's.
 async fn in_own_thread<T: Send + 'static>(
     job: &Arc<Job>,
     look: impl FnOnce(&Job) -> Result<T, Vec<Problem>> + Send + 'static,
@@ -240,14 +240,14 @@ fn announce(job: &Job, plan: &Plan) {
     job.events.send(EventKind::PlanMade { steps, ready });
 }
 
-/// The lock, and whether somebody else had it before.
+/// The lock, and whether another process had it before.
 struct Locked {
     #[expect(dead_code, reason = "held, not used")]
     lock: RunLock,
     waited: bool,
 }
 
-/// Takes the run lock; waits for another run, which may have done all there is to do.
+/// Takes the run lock. Waits for another run, which may have done all the work.
 async fn take_lock(job: &Job, stop: &Stop) -> Result<Result<Locked, Outcome>, Vec<Problem>> {
     let mut told = None;
     loop {
@@ -275,21 +275,21 @@ async fn take_lock(job: &Job, stop: &Stop) -> Result<Result<Locked, Outcome>, Ve
     }
 }
 
-/// Whether a run that was killed left logins behind, and we may take them away.
+/// Whether a killed run left logins behind and this process may remove them.
 fn left_logins(root: &Path) -> bool {
     logins_folder(root).exists() && (root != Path::new("/") || Uid::effective().is_root())
 }
 
-/// Clears away what a killed run left half-done. Says whether there was anything.
+/// Removes the partial work of a killed run. Returns whether there was any.
 fn recover(job: &Job) -> Result<bool, Vec<Problem>> {
-    // Downloads that were under way. What uv keeps is its own affair.
+    // Unfinished downloads. uv cleans its own cache.
     let cache = cache(&job.root);
     let swept = remove_partial_files_below(&cache, &cache.join("python/uv"))
         .and_then(|()| remove_partial_files_below(&crate::state::folder(&job.root), Path::new("")));
     if let Err(error) = swept {
         warn(job, error.to_string());
     }
-    // What is on its way, to this node or from it.
+    // Unfinished transfers from and to the store.
     for folder in ["layers", "python/byte-code", "python/built"] {
         if let Err(error) = remove_tree(&cache.join(folder)) {
             warn(job, error.to_string());
@@ -306,7 +306,7 @@ fn recover(job: &Job) -> Result<bool, Vec<Problem>> {
         }
         warn(job, text);
     }
-    // Also a journal without open steps goes: its last line may be torn.
+    // A journal without open steps is removed, too, because its last line may be incomplete.
     let cleared = Journal::begin(&job.root).and_then(|journal| journal.finish());
     cleared.map_err(|error| vec![Problem::from(error)])?;
     Ok(!left.is_empty())
@@ -315,7 +315,7 @@ fn recover(job: &Job) -> Result<bool, Vec<Problem>> {
 fn context(job: &Arc<Job>, plan: &Plan, vault: &Vault) -> Context {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let build_slots = jobserver::Client::new(cores).ok();
-    // What holds a secret is for nobody's eyes but the step's that delivers it.
+    // Only the step that delivers a secret may read the content of its file.
     let withheld = job.profile.sections.secrets.withheld.iter().cloned();
     let runner: Arc<dyn Runner> = Arc::new(SystemRunner::new(build_slots.clone(), withheld));
     let logins = Logins::of_steps(plan.steps.iter().flat_map(|step| &step.logins), vault, &job.root);
@@ -336,7 +336,7 @@ fn context(job: &Arc<Job>, plan: &Plan, vault: &Vault) -> Context {
     }
 }
 
-/// The node's store. Nothing is opened before a step asks for something.
+/// Opens the node's store. Files and connections are opened at the first use.
 fn store(job: &Arc<Job>) -> Store {
     let also = Arc::clone(job);
     Store::open(&job.store_locations, &job.clouds, Arc::new(move |text| warn(&also, text)))

@@ -1,4 +1,4 @@
-//! What ends a run from outside: its deadline, Ctrl-C, SIGTERM.
+//! The events that end a run from outside: its deadline, Ctrl-C, SIGTERM.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::report::event::Outcome;
 
-/// Says when a run must end, and as what.
+/// Signals when a run must end, and the reason.
 #[derive(Debug, Clone)]
 pub struct Stop {
     reason: watch::Receiver<Option<Outcome>>,
@@ -20,7 +20,7 @@ impl Stop {
     /// Watches the signals of this process and a deadline, counted from now.
     ///
     /// # Errors
-    /// When the operating system does not let us hear of signals.
+    /// If the operating system refuses the signal handlers.
     pub fn watch(deadline: Duration) -> std::io::Result<Self> {
         let (tell, reason) = watch::channel(None);
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -31,7 +31,7 @@ impl Stop {
                 _ = terminate.recv() => Outcome::Interrupted,
                 () = tokio::time::sleep_until(deadline) => Outcome::DeadlinePassed,
             };
-            // Nobody may be listening any more: the run has ended.
+            // The run may have ended, so the channel may have no receiver.
             let _ = tell.send(Some(outcome));
         });
         Ok(Self { reason })
@@ -50,12 +50,12 @@ impl Stop {
         let told = reason.wait_for(Option::is_some).await.ok().and_then(|reason| *reason);
         match told {
             Some(outcome) => outcome,
-            // The watcher is gone, and with it every reason to stop.
+            // Without the watcher no stop can arrive.
             None => std::future::pending().await,
         }
     }
 
-    /// Why the run must end, if it must.
+    /// The reason why the run must end, if it must.
     pub fn reason(&self) -> Option<Outcome> {
         *self.reason.borrow()
     }

@@ -1,4 +1,4 @@
-//! A command with a profile's secrets in its environment: the weaker way, for programs that take them in no other.
+//! A command with a profile's secrets in its environment, for programs that accept them in no safer way.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,9 +13,9 @@ use crate::{
     secrets::{Secret, file_formats::SecretFormat, variable},
 };
 
-/// Becomes the command, with the profile's secrets in its environment: under the names that `env-file` gives them, else
-/// under scope and key. An optional secret that cannot be had is left out. The agent's own credentials stay behind unless
-/// the command `keeps_credentials`. Returns only why it did not come to that.
+/// Replaces this process by the command, with the profile's secrets in its environment. The names come from `env-file`,
+/// or else from scope and key. An optional secret that cannot be fetched is omitted. The agent's own credentials are
+/// removed, unless `keeps_credentials` is set. Returns only on an error.
 pub fn with_secrets(
     profile: &Profile,
     vault: &Vault,

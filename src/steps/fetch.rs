@@ -1,6 +1,6 @@
-//! The one way of steps to a file of somebody else: the store first, when it is known what the bytes must be, else where
-//! it is made. What comes from there is kept for the next time and for other nodes, who wait for it rather than go to the
-//! origin as well.
+//! Downloads files for steps. A file with a known digest comes from the store if possible, else from its origin. The
+//! store keeps the downloaded file for later runs and other nodes. Other nodes wait for it instead of downloading it as
+//! well.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,19 +11,19 @@ use crate::{
     store::{FetchPermit, SingleFlight},
 };
 
-/// Downloads of a step that are under way at once; the HTTP client has its own limit for all steps together.
+/// The number of concurrent downloads of a step. The HTTP client has its own limit for all steps.
 const AT_ONCE: usize = 12;
-/// The same where most may only be waiting for other nodes, and the store sees to the limit.
+/// The same limit if most downloads may only wait for other nodes. The store then limits the requests.
 const AT_ONCE_OR_AWAITED: usize = 96;
 
 impl Context {
-    /// How many files of a step are under way at once.
+    /// The number of concurrent downloads of a step.
     pub(crate) fn downloads_at_once(&self) -> usize {
         if self.store.is_shared() { AT_ONCE_OR_AWAITED } else { AT_ONCE }
     }
 
-    /// Files in the order in which they are fetched. Nodes that start together and share a store begin at different ends:
-    /// each fetches some files for all, and few are wanted by two at the same instant.
+    /// The order in which files are fetched. Nodes that start together and share a store begin at different files. Each
+    /// node then fetches some files for all, and two nodes rarely need the same file at the same time.
     pub(crate) fn in_order_of_fetching<T>(&self, mut files: Vec<T>) -> Vec<T> {
         if self.store.is_shared() {
             fastrand::shuffle(&mut files);
@@ -31,12 +31,12 @@ impl Context {
         files
     }
 
-    /// Fetches a file, checks size and digest, then makes it appear. `on_bytes` hears of each piece.
+    /// Downloads a file, checks size and digest, then moves it into place. `on_bytes` receives the size of each chunk.
     pub async fn fetch(&self, wanted: &Download, on_bytes: impl Fn(u64)) -> Result<(), HttpError> {
         self.fetch_as(None, wanted, on_bytes).await
     }
 
-    /// The same under another name than our own: some servers choose what they send by who asks.
+    /// The same with another user agent, because some servers select the file by it.
     pub async fn fetch_as(
         &self,
         user_agent: Option<&str>,
@@ -45,7 +45,7 @@ impl Context {
     ) -> Result<(), HttpError> {
         let digest = wanted.digest.as_ref().filter(|digest| matches!(digest, Digest::Sha256(_)));
         let ours = match digest {
-            // What is not published, and what is on the machine anyhow, is nothing to wait for.
+            // Other nodes need not wait for a file that is not published or is local.
             Some(digest) if self.http.has_login(&wanted.url) || wanted.url.scheme() == "file" => {
                 let found = self.store.object(digest, wanted.size, &wanted.to, &on_bytes).await;
                 if found { SingleFlight::Served } else { SingleFlight::Fetch(FetchPermit::default()) }
@@ -66,7 +66,7 @@ impl Context {
         }
         if let Some(digest) = digest {
             if self.http.has_login(&wanted.url) {
-                // Whoever has the digest could have it from the shared place, without the login.
+                // Every user of the shared store could read the file without the login.
                 self.store.keep_local(digest, &wanted.to).await;
             } else {
                 self.store.keep(digest, &wanted.to, permit).await;

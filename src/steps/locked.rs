@@ -1,5 +1,5 @@
-//! Files by a lock: fetched by their digest, from wherever they are; what is gone or has become something else is a
-//! refusal, before anything is changed.
+//! Downloads the files of a lock by their digests. A file that is gone or has changed refuses the run before anything
+//! is changed.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ pub(crate) struct LockedFile<'a> {
     pub(crate) to: PathBuf,
 }
 
-/// Fetches all files, at the same time.
+/// Fetches all files concurrently.
 pub(crate) async fn fetch(ctx: &Context, user_agent: Option<&str>, files: Vec<LockedFile<'_>>) -> Result<(), Problem> {
     let count = files.len();
     if count == 0 {

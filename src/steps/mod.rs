@@ -1,7 +1,7 @@
 //! Shared by the acting code of all kinds: the context of a step, staged files, downloads, logins, layers.
 //!
-//! A step has two halves. `prepare` resolves and downloads: it changes nothing on the node outside the agent's cache,
-//! and all steps prepare at the same time. `act` changes the node and ends with a second look.
+//! A step has two halves. `prepare` resolves and downloads. It changes nothing outside the agent's cache, and all steps
+//! prepare concurrently. `act` changes the node and then verifies the result.
 
 pub(crate) mod blocking;
 pub(crate) mod compilers;
@@ -43,32 +43,32 @@ impl Decided {
     }
 }
 
-/// What every step works with.
+/// The inputs and services that every step uses.
 #[derive(Clone)]
 pub struct Context {
     /// Starts programs.
     pub runner: Arc<dyn Runner>,
-    /// Fetches things.
+    /// Sends requests.
     pub http: Arc<http::Client>,
-    /// What was fetched and built before, here or by other nodes.
+    /// The artefact store.
     pub store: Store,
     /// The root of the node's file system: `/`, or a folder in a test.
     pub root: PathBuf,
-    /// The agent's cache: what is in it may be lost at any time. Created on demand.
+    /// The agent's cache. Its content may be deleted at any time. It is created on demand.
     pub cache: PathBuf,
-    /// Where the profile's files are from, for their names.
+    /// The file store, for the names of its files.
     pub filestore: FileStore,
-    /// The folder for full logs of programs, one file each. It exists.
+    /// The folder for full logs of programs. It exists.
     pub logs: PathBuf,
-    /// Processors to use.
+    /// The number of processors to use.
     pub cores: usize,
-    /// The run's pool of build slots, shared with `make`; one slot a core.
+    /// The run's pool of build slots, shared with `make`. It has one slot for each core.
     pub build_slots: Option<jobserver::Client>,
-    /// The logins that may be used.
+    /// The available logins.
     pub logins: Logins,
-    /// Called when a step can no longer refuse the run.
+    /// Notified when the step can no longer refuse the run.
     pub decided: Decided,
-    /// How to say what is going on.
+    /// The receiver of progress reports.
     pub progress: Progress,
 }
 
@@ -78,7 +78,7 @@ impl Context {
         self.root.join(path.trim_start_matches('/'))
     }
 
-    /// A context for unit tests: nothing of the machine is used but what the runner answers.
+    /// A context for unit tests. It uses nothing of the machine; the runner gives all answers.
     #[cfg(test)]
     pub(crate) fn for_tests(runner: Arc<dyn Runner>, progress: Progress) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Brings files to the agent's cache and checks them on the way: what was checked is what is used.
+//! Copies files to the agent's cache and verifies them. Steps use exactly the verified bytes.
 
 use url::Url;
 
@@ -11,7 +11,7 @@ use crate::{
     profile::Asset,
 };
 
-/// Stages the files of a step. A file that is not what the profile says is refused.
+/// Stages the files of a step. A file with another digest is refused.
 pub async fn stage(ctx: &Context, files: &[Stage]) -> Result<(), Problem> {
     for file in files {
         one(ctx, file).await.map_err(|error| Problem { refused: true, ..error.asked_at(file.origin.clone()) })?;

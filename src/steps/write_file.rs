@@ -2,9 +2,9 @@
 
 use crate::{fs, plan::WriteFile, problem::Problem};
 
-/// Writes the file and looks again.
+/// Writes the file and verifies it.
 pub fn write_file(wanted: &WriteFile) -> Result<(), Problem> {
-    // Between the plan and now somebody may have edited the file; their lines must not be lost.
+    // A user may have edited the file since it was planned. The edits must not be lost.
     let now = fs::read(&wanted.path).ok().flatten().and_then(|found| found.bytes);
     if now != wanted.before {
         return Err(Problem::new(format!("`{}` was changed by somebody else during the run", wanted.path.display()))

@@ -2,10 +2,11 @@
 //! modules above define the meaning of a file.
 
 pub(crate) mod document;
+mod document_kind;
 pub(crate) mod names;
 mod read;
 pub(crate) mod secret_source;
 mod shape;
 
-pub(crate) use read::Keys;
-pub(crate) use read::{DocumentKind, json_schema, json_schema_of, read, read_keys, unknown_version};
+pub(crate) use document_kind::DocumentKind;
+pub(crate) use read::{Keys, json_schema, json_schema_of, read, read_keys, unknown_version};

@@ -11,22 +11,8 @@ use toml::{
     de::{DeTable, DeValue, Deserializer},
 };
 
-use super::{document::Document, shape};
+use super::{document::Document, document_kind::DocumentKind, shape};
 use crate::diagnostic::{Diagnostic, Source};
-
-/// A kind of document, for messages.
-#[derive(Debug)]
-pub(crate) struct DocumentKind {
-    /// Definite: `the profile`.
-    pub(crate) the: &'static str,
-    /// Indefinite: `a profile`.
-    pub(crate) a: &'static str,
-    /// Required keys, each with a TOML value that replaces it when it is missing. The missing key is reported, and the
-    /// rest of the document is still checked.
-    pub(crate) stand_ins: &'static [(&'static str, &'static str)],
-    /// Keys that people expect but that do not exist, each with a hint.
-    pub(crate) missed: &'static [(&'static str, &'static str)],
-}
 
 /// The JSON Schema (draft 2020-12) of a grammar with one supported version.
 pub(crate) fn json_schema<T: JsonSchema>(version: u32) -> Value {
@@ -105,6 +91,7 @@ impl Keys<'_> {
 }
 
 /// Reads a document. Invalid values are reported and left out. Returns `None` if nothing can be read.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the path of the method has one lifetime, not any")]
 pub(crate) fn read<T: DeserializeOwned>(
     kind: &DocumentKind,
     schema: &Value,

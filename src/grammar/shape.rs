@@ -11,7 +11,7 @@ use toml::{
     de::{DeArray, DeTable, DeValue},
 };
 
-use super::DocumentKind;
+use super::document_kind::DocumentKind;
 use crate::diagnostic::{Diagnostic, Source, nearest};
 
 /// Removes invalid values from the table and returns the mistakes.

@@ -8,7 +8,7 @@ use std::{path::Path, time::Duration};
 use secrecy::zeroize::Zeroizing;
 use url::Url;
 
-use super::{VariableNames, refusal};
+use super::{VariableNames, application::Application, refusal};
 use crate::{
     cloud::{CloudError, CloudErrorKind, client_environment::read_token},
     http::{Answer, Client, Request, RetryPolicy},
@@ -24,15 +24,6 @@ const RETRYING: RetryPolicy = RetryPolicy {
     statuses: &[429, 500, 502, 503, 504],
     first: Duration::from_millis(500),
 };
-
-/// An application that is registered in a tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cloud) struct Application {
-    /// The tenant's id or domain.
-    pub(in crate::cloud) tenant: String,
-    /// The application's client id.
-    pub(in crate::cloud) client: String,
-}
 
 /// How the application proves its identity.
 #[derive(Clone, Copy)]

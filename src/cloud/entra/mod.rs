@@ -3,12 +3,14 @@
 //! Azure and Databricks use the same client, so that an AADSTS error code has the same hint for both. Each of them names
 //! its own environment variables in the hints.
 
+mod application;
 mod client_credentials;
 mod managed_identity;
 mod refusal;
 
 pub(super) use self::{
-    client_credentials::{Application, Audience, Proof, TokenRequest},
+    application::Application,
+    client_credentials::{Audience, Proof, TokenRequest},
     managed_identity::{METADATA_PATH, MetadataToken, app_service_token, probe},
 };
 

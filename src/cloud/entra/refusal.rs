@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Application, VariableNames};
+use super::{VariableNames, application::Application};
 use crate::{
     cloud::{CloudError, CloudErrorKind},
     http::Answer,

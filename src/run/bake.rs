@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Job, Stop, cache, case, context, in_own_thread, take_lock};
 use crate::{
-    kinds, problem::Problem, report::event::Outcome, steps::layer::Baked, store::StoreError, trust::SecretKey,
+    inventory::Vault, kinds, problem::Problem, report::event::Outcome, steps::layer::Baked, store::StoreError,
+    trust::SecretKey,
 };
 
 /// The time limit of publishing layers. It is long, because publishing is the purpose of the command.
@@ -28,11 +29,18 @@ pub async fn bake(job: &Arc<Job>, signer: Option<&SecretKey>, stop: &Stop) -> Re
         let why = if outcome == Outcome::DeadlinePassed { "the deadline passed" } else { "it was interrupted" };
         Problem::new(format!("not all layers were made: {why}"))
     };
+    let mut bakes = Bakes::default();
+    let vault = tokio::select! {
+        vault = prepare(job) => vault?,
+        outcome = stop.requested() => {
+            bakes.failed.push(interrupted(outcome));
+            return Ok(bakes);
+        }
+    };
     // A run at the same time would change files while they are packed.
     let _lock = take_lock(job, stop).await?.map_err(|outcome| vec![interrupted(outcome)])?;
-    let mut bakes = Bakes::default();
     tokio::select! {
-        done = bake_all(job, signer, &mut bakes) => done?,
+        done = bake_all(job, vault, signer, &mut bakes) => done?,
         outcome = stop.requested() => {
             bakes.failed.push(interrupted(outcome));
         }
@@ -40,7 +48,9 @@ pub async fn bake(job: &Arc<Job>, signer: Option<&SecretKey>, stop: &Stop) -> Re
     Ok(bakes)
 }
 
-async fn bake_all(job: &Arc<Job>, signer: Option<&SecretKey>, bakes: &mut Bakes) -> Result<(), Vec<Problem>> {
+/// Fetches the secrets and checks that the layers can be published. Packing takes minutes, so a store that cannot be written is
+/// reported first, and before the run lock is taken: a refused command writes no file.
+async fn prepare(job: &Arc<Job>) -> Result<Vault, Vec<Problem>> {
     let (mut granted, vault) = case(job).fetch().await?;
     let mut node = in_own_thread(job, |job| super::node(job, vault)).await?;
     granted.write_down(&node.inventory.vault, job.audit.as_ref());
@@ -48,6 +58,25 @@ async fn bake_all(job: &Arc<Job>, signer: Option<&SecretKey>, bakes: &mut Bakes)
     if !plan.refusals.is_empty() {
         return Err(plan.refusals);
     }
+    node.as_shipped();
+    let found = node.layers(&job.profile, &job.facts).map_err(|drift| vec![drift])?;
+    if found.iter().flatten().any(|layer| !layer.private) {
+        let failed = |error: StoreError| {
+            vec![Problem::new("the layers cannot be published").cause(error.to_string()).hint(error.hint())]
+        };
+        context(job, &plan, &node.inventory.vault).store.check_writable().await.map_err(failed)?;
+    }
+    Ok(node.inventory.vault)
+}
+
+async fn bake_all(
+    job: &Arc<Job>,
+    vault: Vault,
+    signer: Option<&SecretKey>,
+    bakes: &mut Bakes,
+) -> Result<(), Vec<Problem>> {
+    // The node may have changed until the run lock was taken.
+    let (mut node, plan) = in_own_thread(job, |job| super::look_now(job, vault)).await?;
     is_ready(job, &plan)?;
     node.as_shipped();
     let found = node.layers(&job.profile, &job.facts).map_err(|drift| vec![drift])?;
@@ -57,13 +86,6 @@ async fn bake_all(job: &Arc<Job>, signer: Option<&SecretKey>, bakes: &mut Bakes)
         return Err(vec![nothing]);
     }
     let ctx = context(job, &plan, &node.inventory.vault);
-    // Packing takes minutes, so a store that cannot be written is reported first.
-    if found.iter().flatten().any(|layer| !layer.private) {
-        let failed = |error: StoreError| {
-            vec![Problem::new("the layers cannot be published").cause(error.to_string()).hint(error.hint())]
-        };
-        ctx.store.check_writable().await.map_err(failed)?;
-    }
     for layer in found {
         let done = match layer {
             Ok(layer) => kinds::bake(&ctx, &layer, signer).await,

@@ -141,11 +141,11 @@ mod tests {
 
     #[test]
     fn invalid_addresses_are_refused_with_a_reason() {
-        assert!(parsed("s3://bucket/x").contains("is not a file store"));
+        assert!(parsed("s3://bucket/x").contains("is not a supported file store"));
         assert!(parsed("/Volumes/a/b").contains("not a folder in a Volume"));
-        assert!(parsed("dbfs:/a/../b").contains("not a whole path"));
-        assert!(parsed("dbfs:a").contains("not a whole path"));
-        assert!(parsed("http://files.example.org/").contains("plain text"));
+        assert!(parsed("dbfs:/a/../b").contains("is not an absolute path"));
+        assert!(parsed("dbfs:a").contains("is not an absolute path"));
+        assert!(parsed("http://files.example.org/").contains("uses plain http"));
         assert!(parsed("https://h/x?sig=1").contains("has a query"));
         assert_eq!(parsed("https://u:secret@h/x"), "`https://…@h` holds a user name or password");
     }

@@ -150,6 +150,10 @@ mod tests {
         );
         let without = client.bytes(&url.join("x").expect("below"), 10).await.expect_err("refused");
         let hint = without.hint().expect("a hint");
-        assert!(hint.contains("no `[[logins]]`") && hint.contains(&format!("`url = \"{url}\"`")), "{hint}");
+        assert!(
+            hint.contains("no entry of `[[logins]]` matches the address")
+                && hint.contains(&format!("`url = \"{url}\"`")),
+            "{hint}"
+        );
     }
 }

@@ -83,7 +83,7 @@ fn a_mistake_hides_none_of_its_neighbours_and_moves_none() {
     assert_eq!(line("`-y` is not an apt package").0, 6);
     assert_eq!(line("`x` is not a value of `source`").0, 9);
     assert_eq!(line("`../x` is not an absolute path").0, 13);
-    assert!(line("`to` is missing").1.contains("may follow"));
+    assert!(line("`to` is missing").1.contains("the entry may have more mistakes"));
     assert_eq!(found.len(), 5, "{found:#?}");
 }
 

@@ -150,7 +150,7 @@ fn drift_names_the_differences() {
     let other = Runtime { r: Some("4.3.1".into()), ..runtime.clone() };
     insta::assert_snapshot!(reasons(&known, &other, &asks).join("\n"), @r"
     this node is debian 12 amd64, runtime 15.4, Python 3.11, R 4.3.1
-    it is for debian 12 amd64, runtime 15.4, Python 3.11, R 4.2.2
+    the lock is for debian 12 amd64, runtime 15.4, Python 3.11, R 4.2.2
     ");
     insta::assert_snapshot!(reasons(&known, &runtime, &["apt jq", "apt curl"]).join("\n"), @r#"
     the profile requests entries that the lock does not have: `apt curl`

@@ -349,7 +349,7 @@ fn a_node_that_requires_an_access_file_allows_nothing_without_one() {
     node.agent(&get).ended(0);
     let node = node.file("etc/nodeagent.toml", "access = \"required\"\n");
     let said = node.agent(&get).ended(2);
-    assert!(said.stderr.contains("there is no access file `"), "{}", said.stderr);
+    assert!(said.stderr.contains("access.toml` is missing, and this node requires one"), "{}", said.stderr);
     let node = node.file("etc/nodeagent.toml", "access = \"never\"\n");
     let said = node.agent(&get).ended(2);
     assert!(said.stderr.contains("etc/nodeagent.toml:1:10"), "{}", said.stderr);

@@ -231,11 +231,11 @@ fn each_profile_removes_only_its_own_deliveries() {
 #[test]
 fn a_value_that_a_format_cannot_represent_refuses_the_run() {
     for (value, to, why) in [
-        ("two\nlines", NETRC, "it holds a line break"),
-        ("ends with one\n", PGPASS, "it holds a line break"),
-        ("marker\n", GIT, "it holds a line break"),
-        ("two words", NETRC, "readers of netrc do not agree on"),
-        ("bell\u{7}", r#"env-file = "/etc/x.env", variable = "X""#, "it holds a control character"),
+        ("two\nlines", NETRC, "it contains a line break"),
+        ("ends with one\n", PGPASS, "it contains a line break"),
+        ("marker\n", GIT, "it contains a line break"),
+        ("two words", NETRC, "a character that readers of netrc interpret differently"),
+        ("bell\u{7}", r#"env-file = "/etc/x.env", variable = "X""#, "it contains a control character"),
     ] {
         let node = NodeTest::new().var("FAMILY_TOKEN", value).profile(&profile(&[item("token", to)]));
         let before = node.listing();

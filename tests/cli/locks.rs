@@ -296,7 +296,7 @@ fn lock_check_needs_no_node_and_reports_differences() {
     fs::remove_dir_all(ci.root().join("usr/lib/R")).expect("it is ours");
     let check = ["lock", "--check", "--profile", "x.toml"];
     let fits = ci.agent(&check).ended(0);
-    assert_eq!(fits.stderr, "the lock x.lock fits: serial 7, 1 section\n");
+    assert_eq!(fits.stderr, "the lock x.lock matches: serial 7, 1 section\n");
     let changed = ci.profile(&PROFILE.replace("\"jq\"", "\"yq\"")).store(&format!("Admin/{WHEEL}"), "another wheel");
     let said = changed.agent(&check).ended(2);
     changed.frozen(|| insta::assert_snapshot!("check_differs", said.stderr));

@@ -372,7 +372,7 @@ fn an_older_access_file_is_refused() {
     }
     fs::remove_file(case.path(ACCESS)).expect("gone");
     let said = case.refused("nightly");
-    assert!(said.stderr.contains("it is not there, and this node has seen one with serial 3"), "{}", said.stderr);
+    assert!(said.stderr.contains("it is missing, but this node has seen serial 3 of it"), "{}", said.stderr);
     case.write(ACCESS, "schema = 1\nserial = 4\n");
     case.sign(ACCESS);
     run().ended(0);
@@ -399,7 +399,7 @@ fn trusted_key_cannot_add_keys_to_the_nodes_file() {
     let case = Case::new();
     let stranger = SecretKey::generate().expect("random").public().to_string();
     let said = case.node.agent(&["plan", "--profile", "family", "--trusted-key", &stranger]).ended(2);
-    assert!(said.stderr.contains("is not among those of /etc/nodeagent.toml"), "{}", said.stderr);
+    assert!(said.stderr.contains("of `--trusted-key` is not in /etc/nodeagent.toml"), "{}", said.stderr);
     // Without the node's file, the option alone sets the trusted keys.
     fs::remove_file(case.node.root().join("etc/nodeagent.toml")).expect("gone");
     let said = case.node.agent(&["plan", "--profile", "family", "--trusted-key", &stranger]).ended(2);

@@ -259,7 +259,7 @@ fn statements_have_a_time_limit_and_the_first_error_ends_the_command() {
     let said = node
         .agent(&["db", "query", "analytics", "--as", "read_only", "--timeout", "300ms", "-c", "select pg_sleep(20)"])
         .ended(1);
-    says(&said, &["ended at its time limit of 300ms", "--timeout"]);
+    says(&said, &["cancelled at its time limit of 300ms", "--timeout"]);
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     let several = ["db", "query", "analytics", "--as", "read_only", "--csv"];
     let said =

@@ -53,5 +53,5 @@ async fn an_invalid_entry_is_removed() {
     let path = bench.file(&format!("local/{}", layout::entry(Kind::RBuild, &key)), b"{}");
     assert_eq!(store.entry(Kind::RBuild, &key).await, None);
     assert!(!path.exists());
-    assert!(bench.warnings().iter().any(|text| text.contains("is no entry")), "{:?}", bench.warnings());
+    assert!(bench.warnings().iter().any(|text| text.contains("cannot read the entry")), "{:?}", bench.warnings());
 }

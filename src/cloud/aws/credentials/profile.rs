@@ -205,10 +205,10 @@ region = eu-west-1
     #[test]
     fn an_invalid_profile_is_an_error_that_names_the_profile() {
         for (name, said) in [
-            ("round", "the profile `trip` has the source `round`, which has it as its source"),
-            ("alone", "the profile `alone` names a role and not with whose credentials it is assumed"),
-            ("factor", "the profile `factor` asks for a person's second factor (`mfa_serial`)"),
-            ("person", "the profile `person` uses `sso_start_url`, which a node cannot"),
+            ("round", "the profile `trip` has the source `round`, which in turn has it as its source"),
+            ("alone", "the profile `alone` names a role, but not the credentials to assume it with"),
+            ("factor", "the profile `factor` requires a second factor (`mfa_serial`)"),
+            ("person", "the profile `person` uses `sso_start_url`, which does not work on a node"),
             ("odd", "the profile `odd` has the unknown `credential_source` `Elsewhere`"),
             ("nobody", "there is no profile `nobody` in the shared files of AWS"),
         ] {

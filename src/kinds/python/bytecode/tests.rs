@@ -281,7 +281,7 @@ async fn a_changed_object_is_not_used() {
         fs::replace(&object, &bytes, Attributes::default()).expect("written");
     }
     let (is_any, said) = cluster.another("two").await;
-    assert!(!is_any && said.iter().any(|text| text.contains("is refused")), "{said:?}");
+    assert!(!is_any && said.iter().any(|text| text.contains("is not used: its digest is")), "{said:?}");
 }
 
 #[tokio::test]

@@ -152,7 +152,7 @@ async fn a_damaged_build_is_reported_and_the_package_built() {
     fs::replace(object, b"broken", Attributes::default()).expect("written");
     assert_eq!(cluster.installs("two", &["a"]).await, ["a"]);
     let heard = cluster.heard.all();
-    assert!(heard[0].starts_with("warning: ") && heard[0].contains("is refused"), "{heard:?}");
+    assert!(heard[0].starts_with("warning: ") && heard[0].contains("is not used: it has 6 bytes"), "{heard:?}");
     assert_eq!(cluster.installs("three", &["a"]).await, Vec::<String>::new(), "the build of node two is used");
 
     // An object with a correct digest but other content.

@@ -176,17 +176,21 @@ async fn files_of_the_runtime_are_never_changed() {
 async fn hostile_archives_are_refused_by_the_responsible_check() {
     use EntryType::{Block, Char, Fifo, Link, Regular, Symlink};
     let cases: [(&str, Vec<u8>, &str); 12] = [
-        ("a way up", tar(&[("../x", Regular, "", b"")]), "tries to write outside its folder"),
-        ("absolute", tar(&[("/etc/x", Regular, "", b"")]), "names an absolute path"),
-        ("a link out", tar(&[("lib/l", Symlink, "../../x", b"")]), "a link that leads out"),
-        ("an absolute link", tar(&[("lib/l", Symlink, "/etc", b"")]), "a link that leads out"),
-        ("through a link", tar(&[("l", Symlink, "lib", b""), ("l/x", Regular, "", b"")]), "write through a link"),
-        ("a hard link out", tar(&[("lib/h", Link, "/etc/passwd", b"")]), "a link that leads out"),
-        ("a device", tar(&[("lib/d", Char, "", b"")]), "a device in it"),
-        ("a disk", tar(&[("lib/d", Block, "", b"")]), "a device in it"),
-        ("a pipe", tar(&[("lib/p", Fifo, "", b"")]), "a pipe in it"),
-        ("twice", tar(&[("lib/x", Regular, "", b"1"), ("lib/x", Regular, "", b"2")]), "the name twice"),
-        ("only case", tar(&[("lib/x", Regular, "", b"1"), ("lib/X", Regular, "", b"2")]), "differs in case only"),
+        ("a way up", tar(&[("../x", Regular, "", b"")]), "contains a path outside its folder"),
+        ("absolute", tar(&[("/etc/x", Regular, "", b"")]), "contains an absolute path"),
+        ("a link out", tar(&[("lib/l", Symlink, "../../x", b"")]), "a link to a path outside its folder"),
+        ("an absolute link", tar(&[("lib/l", Symlink, "/etc", b"")]), "a link to a path outside its folder"),
+        (
+            "through a link",
+            tar(&[("l", Symlink, "lib", b""), ("l/x", Regular, "", b"")]),
+            "a path below one of its links",
+        ),
+        ("a hard link out", tar(&[("lib/h", Link, "/etc/passwd", b"")]), "a link to a path outside its folder"),
+        ("a device", tar(&[("lib/d", Char, "", b"")]), "contains a device"),
+        ("a disk", tar(&[("lib/d", Block, "", b"")]), "contains a device"),
+        ("a pipe", tar(&[("lib/p", Fifo, "", b"")]), "contains a named pipe"),
+        ("twice", tar(&[("lib/x", Regular, "", b"1"), ("lib/x", Regular, "", b"2")]), "this name twice"),
+        ("only case", tar(&[("lib/x", Regular, "", b"1"), ("lib/X", Regular, "", b"2")]), "differs only in case"),
         ("no archive", vec![7; 2048], "could not be unpacked"),
     ];
     for (what, archive, words) in cases {
@@ -204,9 +208,13 @@ async fn two_archives_cannot_do_together_what_one_may_not_do() {
     use EntryType::{Regular, Symlink};
     let link = tar(&[("d/e/f", Symlink, "../..", b"")]);
     let cases: [(&str, [Vec<u8>; 2], &str); 3] = [
-        ("through a link", [link, tar(&[("d/e/f/l", Symlink, "../../../x", b"")])], "write through a link"),
-        ("twice", [tar(&[("lib/x", Regular, "", b"1")]), tar(&[("lib/x", Regular, "", b"2")])], "the name twice"),
-        ("only case", [tar(&[("lib/x", Regular, "", b"1")]), tar(&[("lib/X", Regular, "", b"2")])], "in case only"),
+        ("through a link", [link, tar(&[("d/e/f/l", Symlink, "../../../x", b"")])], "a path below one of its links"),
+        ("twice", [tar(&[("lib/x", Regular, "", b"1")]), tar(&[("lib/x", Regular, "", b"2")])], "this name twice"),
+        (
+            "only case",
+            [tar(&[("lib/x", Regular, "", b"1")]), tar(&[("lib/X", Regular, "", b"2")])],
+            "differs only in case",
+        ),
     ];
     for (what, [one, two], words) in cases {
         // Both orders, because the order of unpacking is not defined.
@@ -337,7 +345,7 @@ async fn with_trusted_keys_only_a_layer_signed_for_this_key_is_used() {
     for (what, entry, words) in [
         ("none", manifest.entry(None), "has no signature"),
         ("another key", manifest.entry(Some(sign(&theirs, &manifest, &name))), "which is not trusted"),
-        ("another manifest", evil.entry(Some(good.clone())), "is not what was signed"),
+        ("another manifest", evil.entry(Some(good.clone())), "its content does not match its signature"),
         ("another layer's", other.entry(Some(sign(&ours, &other, "layer-other"))), "its signature is for"),
         ("nonsense", manifest.entry(Some("x".to_owned())), "its signature is invalid"),
     ] {

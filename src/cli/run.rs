@@ -30,6 +30,7 @@ use crate::{
 
 /// Options of `run`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each flag of the command is a field")]
 pub(super) struct Options {
     #[command(flatten)]
     profile: ProfileOptions,

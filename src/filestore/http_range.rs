@@ -18,7 +18,7 @@ pub(super) fn ranged(request: Request, part: Option<(u64, u64)>) -> Request {
     }
 }
 
-/// Whether the version identifies the content (RFC 9110, 8.8.1 and 8.8.2.2): a strong ETag, or a modification time in
+/// Whether the version identifies the content (RFC 9110, 8.8.1 and 8.8.2.2): a strong `ETag`, or a modification time in
 /// the past at the time of the answer.
 pub(super) fn is_strong(version: &str, answer: &Answer) -> bool {
     let date = |text: &str| rfc2822::parse(text).ok().map(|date| date.timestamp());

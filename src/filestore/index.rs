@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct IndexedFile {
     size: u64,
-    /// The version in the file store: a modification time or an ETag.
+    /// The version in the file store: a modification time or an `ETag`.
     version: String,
     sha256: String,
 }

@@ -194,11 +194,11 @@ impl Mirror {
                     return Ok(true);
                 }
                 Err(FileStoreError::Changed(_)) if !last => {
-                    self.listed.lock().expect("no thread panics while it holds the lock").clear()
+                    self.listed.lock().expect("no thread panics while it holds the lock").clear();
                 }
                 // The listing was older than the removal of the file.
                 Err(error) if error.is_absent() && !last => {
-                    self.listed.lock().expect("no thread panics while it holds the lock").clear()
+                    self.listed.lock().expect("no thread panics while it holds the lock").clear();
                 }
                 Err(error) => return Err(error),
             }

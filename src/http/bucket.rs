@@ -71,7 +71,7 @@ pub struct SmallObject {
     pub modified: SystemTime,
 }
 
-/// The version of an object: the ETag for S3 and Azure, the generation for Google.
+/// The version of an object: the `ETag` for S3 and Azure, the generation for Google.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionTag(UpdateVersion);
 

@@ -166,7 +166,6 @@ macro_rules! kinds {
                             stage: &step.stage,
                             logins: &step.logins,
                         }),
-                        #[allow(unreachable_patterns, reason = "a list of one kind")]
                         _ => None,
                     });
                     self.$name.lock(work, groups.collect(), section).await?;

@@ -30,6 +30,9 @@ pub struct TextFile<'a> {
     pub mode: Option<u32>,
 }
 
+/// A message and a hint.
+type Refusal = (String, Option<String>);
+
 impl TextFile<'_> {
     /// Plans the step that writes the file if the file differs. `label` is the start of the report line of an unchanged
     /// file.
@@ -59,10 +62,7 @@ impl TextFile<'_> {
     }
 
     /// The new content, the attributes and the current content. The error is a message and a hint.
-    fn wanted<'l>(
-        &self,
-        look: &'l Snapshots,
-    ) -> Result<(Vec<u8>, Attributes, Option<&'l Snapshot>), (String, Option<String>)> {
+    fn wanted<'l>(&self, look: &'l Snapshots) -> Result<(Vec<u8>, Attributes, Option<&'l Snapshot>), Refusal> {
         let before = look.get(&self.path).map_err(|error| {
             let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
             (format!("{error}{}", cause.unwrap_or_default()), error.hint())

@@ -24,6 +24,38 @@ impl Registry {
     }
 }
 
+/// Registers a value.
+pub(super) fn add(value: &Arc<SecretSlice<u8>>) {
+    if value.expose_secret().len() >= HEAD {
+        storage::with(|known| known.add(value));
+    }
+}
+
+/// The number of registered values.
+pub(super) fn count() -> usize {
+    storage::count()
+}
+
+/// The search index for all registered values.
+pub(super) fn index() -> Arc<Index> {
+    let built = storage::with(|known| known.index.clone().ok_or_else(|| known.values.clone()));
+    // Built outside the lock: other threads need the lock too, and a panic here would be redacted under it.
+    built.unwrap_or_else(|values| {
+        let index = Arc::new(Index::of_values(values.iter().map(|value| value.expose_secret())));
+        storage::with(|known| {
+            if known.values.len() == values.len() {
+                known.index = Some(Arc::clone(&index));
+            }
+        });
+        index
+    })
+}
+
+/// Forgets all values and wipes those that no other reference holds. Call it at the end of the process.
+pub fn forget() {
+    storage::with(|known| *known = Registry::NOTHING);
+}
+
 #[cfg(not(test))]
 mod storage {
     use std::sync::{
@@ -65,36 +97,4 @@ mod storage {
     pub(super) fn count() -> usize {
         with(|known| known.values.len())
     }
-}
-
-/// Registers a value.
-pub(super) fn add(value: &Arc<SecretSlice<u8>>) {
-    if value.expose_secret().len() >= HEAD {
-        storage::with(|known| known.add(value));
-    }
-}
-
-/// The number of registered values.
-pub(super) fn count() -> usize {
-    storage::count()
-}
-
-/// The search index for all registered values.
-pub(super) fn index() -> Arc<Index> {
-    let built = storage::with(|known| known.index.clone().ok_or_else(|| known.values.clone()));
-    // Built outside the lock: other threads need the lock too, and a panic here would be redacted under it.
-    built.unwrap_or_else(|values| {
-        let index = Arc::new(Index::of_values(values.iter().map(|value| value.expose_secret())));
-        storage::with(|known| {
-            if known.values.len() == values.len() {
-                known.index = Some(Arc::clone(&index));
-            }
-        });
-        index
-    })
-}
-
-/// Forgets all values and wipes those that no other reference holds. Call it at the end of the process.
-pub fn forget() {
-    storage::with(|known| *known = Registry::NOTHING);
 }

@@ -145,18 +145,18 @@ impl RunState {
 
     /// Runs one step from preparation to its end.
     async fn step(self: &Arc<Self>, index: usize, ctx: &Context, stop: &Stop) {
-        let step = &self.plan.steps[index];
-        let ctx = &Self::context_of(step, ctx);
+        let planned = &self.plan.steps[index];
+        let ctx = &Self::context_of(planned, ctx);
         let began = Instant::now();
         let prepared = tokio::select! {
             prepared = self.prepare(index, ctx) => Some(prepared),
             () = self.halted() => None,
         };
-        let limit = step.timeout.map(|limit| (limit, limit.saturating_sub(began.elapsed())));
+        let limit = planned.timeout.map(|limit| (limit, limit.saturating_sub(began.elapsed())));
         if self.wait_for_decisions().await.is_err() {
             return; // the run is refused; nothing has begun
         }
-        let (status, problem) = match self.turn(step).await {
+        let (status, problem) = match self.turn(planned).await {
             Err(skipped) => (StepStatus::Skipped, Some(skipped)),
             Ok(_) if stop.reason().is_some() => return,
             Ok(lane) => {
@@ -171,7 +171,7 @@ impl RunState {
                 match result {
                     Ok(()) => (StepStatus::Done, None),
                     Err(_) if stop.reason().is_some() => return, // it was told to end: that is no failure of its own
-                    Err(error) => (StepStatus::Failed, Some(with_origin(step, error))),
+                    Err(error) => (StepStatus::Failed, Some(with_origin(planned, error))),
                 }
             }
         };

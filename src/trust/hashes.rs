@@ -1,4 +1,4 @@
-//! The two hashes of a file from one read: BLAKE2b for the signature, SHA-256 for all other purposes.
+//! The two hashes of a file from one read: `BLAKE2b` for the signature, SHA-256 for all other purposes.
 
 use std::io::{self, Read};
 

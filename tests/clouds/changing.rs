@@ -19,11 +19,11 @@ const SIZE: usize = 9_000_000;
 /// How the server identifies versions, and whether it checks conditions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
-    /// A strong ETag, which `If-Match` supports.
+    /// A strong `ETag`, which `If-Match` supports.
     Tag,
-    /// A strong ETag, but conditions are ignored.
+    /// A strong `ETag`, but conditions are ignored.
     DeafTag,
-    /// A weak ETag, the same for two versions.
+    /// A weak `ETag`, the same for two versions.
     WeakTag,
     /// A modification time of one hour ago, and one hour less with each version.
     Time,
@@ -31,9 +31,9 @@ enum Kind {
     DeafTime,
     /// The time of the answer: a change within the same second is not visible.
     TimeOfNow,
-    /// Neither ETag nor time.
+    /// Neither `ETag` nor time.
     Nothing,
-    /// A strong ETag, and other ranges than the requested ones.
+    /// A strong `ETag`, and other ranges than the requested ones.
     OtherPieces,
 }
 

@@ -45,8 +45,7 @@ impl Acting for Apt {
 
     fn can_refuse(action: &Action) -> bool {
         match action {
-            Action::Sources(_) => true,
-            Action::Install(_) => true,
+            Action::Sources(_) | Action::Install(_) => true,
         }
     }
 

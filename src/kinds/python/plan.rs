@@ -107,7 +107,7 @@ impl Planning for Python {
     }
 
     fn plan(&self, look: &Self::Look, planner: &mut Planner<'_, PythonInstall>) {
-        let Some(node) = self.node(look, planner) else { return };
+        let Some(node) = self.node(look.as_ref(), planner) else { return };
         let requests = self.requests(node.env, planner);
         self.guard(&node, &requests, planner);
         let lacking = lacking(planner.common, &node, &requests);
@@ -153,11 +153,11 @@ impl Python {
     /// The environment. One that cannot be read is refused.
     fn node<'n>(
         &self,
-        look: &'n Option<Result<PythonEnv, PythonError>>,
+        look: Option<&'n Result<PythonEnv, PythonError>>,
         planner: &mut Planner<'_, PythonInstall>,
     ) -> Option<Node<'n>> {
         let first = self.first()?;
-        let env = match look.as_ref()? {
+        let env = match look? {
             Ok(env) => env,
             Err(error) => {
                 let origin = self.pip.python.as_ref().map_or(first, |python| &python.origin);
@@ -382,10 +382,11 @@ fn uncovered(
             || install.wheels.iter().any(|wheel| wheel.name == *name)
     };
     let of_group = missing.iter().filter(|(_, _, origin)| entries.iter().any(|entry| entry.origin == *origin));
-    let named = of_group.flat_map(|(_, requirements, _)| &requirements.named);
-    let mut names =
-        named.filter(|named| satisfied.counts(&named.requirement)).map(|named| named.requirement.name.to_string());
-    let name = names.find(|name| !is_there(name))?;
+    let name = of_group
+        .flat_map(|(_, requirements, _)| &requirements.named)
+        .filter(|named| satisfied.counts(&named.requirement))
+        .map(|named| named.requirement.name.to_string())
+        .find(|name| !is_there(name))?;
     Some(common.not_locked(&entries[0], &name))
 }
 

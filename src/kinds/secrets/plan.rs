@@ -150,7 +150,7 @@ impl Files<'_, '_> {
             Some(failure) if !optional => self.planner.refuse_with(failure),
             failure => {
                 let origins = there.iter().map(|entry| entry.origin.clone()).collect();
-                let options = self.options(there, &action, origins);
+                let options = Self::options(there, &action, origins);
                 let id = self.id_of(&action);
                 self.planner.step(id, Action::Deliver(action), options);
                 if let Some(failure) = failure {
@@ -167,7 +167,7 @@ impl Files<'_, '_> {
         let failure = Problem::new(message).hint(error.hint()).asked_at(entry.origin.clone());
         if entry.optional {
             let action = self.action(group, &[entry]);
-            let options = self.options(&[entry], &action, vec![entry.origin.clone()]);
+            let options = Self::options(&[entry], &action, vec![entry.origin.clone()]);
             let id = self.id_of(&action);
             self.planner.step(id, Action::Deliver(action), options);
             self.planner.known_failure(failure);
@@ -236,7 +236,7 @@ impl Files<'_, '_> {
         }
     }
 
-    fn options(&self, entries: &[&Entry<SecretItem>], action: &DeliverSecrets, origins: Vec<Origin>) -> StepOptions {
+    fn options(entries: &[&Entry<SecretItem>], action: &DeliverSecrets, origins: Vec<Origin>) -> StepOptions {
         let names = action.parts.iter().map(|part| format!("secrets.{}", part.key));
         let file = format!("secrets.{}", action.file.display());
         let order = Order {

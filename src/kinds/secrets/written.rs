@@ -135,6 +135,7 @@ pub struct Delivery {
 /// A file made from a text with secrets in it.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(clippy::struct_field_names, reason = "the fields are keys of the grammar")]
 pub struct Template {
     /// The file. A bare name is one in `/run/nodeagent/secrets/SCOPE`; `~/` is the owner's home.
     pub file: String,

@@ -42,6 +42,7 @@ pub struct Shell {
 /// A text, from a file of the file store or from the profile itself. A plain string names a file.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(clippy::struct_field_names, reason = "the fields are keys of the grammar")]
 pub struct Text {
     /// A file of the file store that holds the text.
     pub file: Option<String>,

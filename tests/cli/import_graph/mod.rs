@@ -80,14 +80,14 @@ impl ImportGraph {
 
     /// The imports between the files of a group, one a line.
     pub(crate) fn describe(&self, group: &BTreeSet<PathBuf>) -> String {
-        let mut text = String::new();
+        let mut lines = Vec::new();
         for file in group {
             for import in self.imports[file].iter().filter(|import| group.contains(&import.file)) {
                 let (from, to) = (file.display(), import.file.display());
-                text.push_str(&format!("    {from} imports `{}` from {to}\n", import.path));
+                lines.push(format!("    {from} imports `{}` from {to}\n", import.path));
             }
         }
-        text
+        lines.concat()
     }
 
     fn reached_from(&self, file: &Path, admits: &dyn Fn(&Path, &Path) -> bool) -> BTreeSet<&Path> {
@@ -168,7 +168,7 @@ fn through_alias(modules: &Modules, at: &[String], name: &str, after: &[String],
         }
         return match resolve(modules, at, target, depth + 1)? {
             Resolved::Module(target) => resolve_in(modules, &target, after, depth + 1),
-            item => Some(item),
+            item @ Resolved::Item { .. } => Some(item),
         };
     }
     let mut named = vec![name.to_owned()];

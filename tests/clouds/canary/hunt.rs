@@ -37,7 +37,9 @@ impl Pieces {
         };
         let names: BTreeMap<_, _> = values.iter().flat_map(of).collect();
         let mut starts = vec![false; 1 << 16];
-        names.keys().for_each(|piece| starts[start(piece)] = true);
+        for piece in names.keys() {
+            starts[start(piece)] = true;
+        }
         Self { names, starts }
     }
 

@@ -76,7 +76,7 @@ fn whoami(env: &Env, as_json: bool) -> Result<Exit, CommandError> {
     let access = env.access();
     if as_json {
         let unknown = identity.unknown.iter().map(|(cloud, error)| {
-            json!({ "cloud": cloud, "kind": error.kind, "message": error.message, "said": error.said, "hint": error.hint })
+            json!({ "cloud": cloud, "kind": error.kind, "message": error.message, "detail": error.said, "hint": error.hint })
         });
         let mut answer = serde_json::to_value(&identity).unwrap_or_default();
         answer["names"] = json!(identity.names());
@@ -89,10 +89,10 @@ fn whoami(env: &Env, as_json: bool) -> Result<Exit, CommandError> {
     if identity.unknown.is_empty() {
         return Ok(Exit::Done);
     }
-    Err(CommandError::Failed(identity.unknown.iter().map(|(_, error)| trouble(error)).collect()))
+    Err(CommandError::Failed(identity.unknown.iter().map(|(_, error)| diagnostic(error)).collect()))
 }
 
-fn trouble(error: &CloudError) -> Diagnostic {
+fn diagnostic(error: &CloudError) -> Diagnostic {
     Diagnostic::nowhere(error.to_string()).causes(error.said.iter().cloned().collect()).maybe_hint(error.hint.clone())
 }
 
@@ -191,11 +191,11 @@ impl Answer {
         let Self { access, identity, request, decision } = self;
         let denial = (!decision.allowed).then(|| Denial::new(access, identity, request));
         json!({
-            "wish": request.to_string(),
+            "request": request.to_string(),
             "allowed": decision.allowed,
             "access-file": access.file,
             "rule": decision.rule,
-            "who": decision.granted.as_ref().map(|granted| granted.who.value.to_string()),
+            "principal": decision.granted.as_ref().map(|granted| granted.who.value.to_string()),
             "what": decision.granted.as_ref().map(|granted| &granted.what),
             "identity": identity.names(),
             "message": denial.as_ref().map(|denial| &denial.message),
@@ -255,7 +255,7 @@ fn audit(env: &Env, as_json: bool) -> Result<Exit, CommandError> {
         };
         (identity, scopes)
     })?;
-    let mut troubles = Vec::new();
+    let mut failures = Vec::new();
     let mut found = Vec::new();
     match scopes {
         Ok(exposures) => found.extend(exposures),
@@ -263,7 +263,7 @@ fn audit(env: &Env, as_json: bool) -> Result<Exit, CommandError> {
         Err(error) if error.kind == CloudErrorKind::NotConfigured && facts.runtime.is_none() => {
             env.console.stderr.print("warning: no Databricks workspace is configured: no scope was tested\n");
         }
-        Err(error) => troubles.push(trouble(&error)),
+        Err(error) => failures.push(diagnostic(&error)),
     }
     match store.trees() {
         // The mirror contains the files that were requested, not all files of the store.
@@ -275,17 +275,17 @@ fn audit(env: &Env, as_json: bool) -> Result<Exit, CommandError> {
         Ok(trees) => found.extend(exposure::trees(&access, &identity, trees, |tree| store.probe(tree))),
         Err(error) => {
             let message = format!("the file store `{}` could not be listed: {error}", store.label());
-            troubles.push(Diagnostic::nowhere(message));
+            failures.push(Diagnostic::nowhere(message));
         }
     }
     if as_json {
-        let answer = json!({ "identity": identity.names(), "access-file": access.file, "doors": found });
+        let answer = json!({ "identity": identity.names(), "access-file": access.file, "resources": found });
         print_json(&answer)?;
     } else {
         print(&table(&access, &identity, &found))?;
     }
-    troubles.extend(summary(&found));
-    if troubles.is_empty() { Ok(Exit::Done) } else { Err(CommandError::Failed(troubles)) }
+    failures.extend(summary(&found));
+    if failures.is_empty() { Ok(Exit::Done) } else { Err(CommandError::Failed(failures)) }
 }
 
 fn table(access: &Access, identity: &Identity, found: &[Exposure]) -> String {

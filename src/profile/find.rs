@@ -339,7 +339,7 @@ impl FileStore {
         known.dedup();
         let nowhere = || format!("no tree below `{}`", self.label());
         let searched = if searched.is_empty() { nowhere() } else { format!("`{}`", searched.join("`, `")) };
-        let mut causes = vec![format!("searched: {searched}, and what is built in")];
+        let mut causes = vec![format!("searched: {searched}, and the built-in profiles")];
         if unit.is_none() {
             causes.push("the unit of this node is not known, so that no unit's own folder was searched".to_owned());
         }

@@ -39,7 +39,7 @@ pub struct Rules<'a> {
 
 /// The parts that list entries have in common.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Terms<'a> {
+pub(crate) struct EntryOptions<'a> {
     pub(crate) when: Option<&'a When>,
     pub(crate) optional: bool,
     pub(crate) timeout: Option<&'a str>,
@@ -50,7 +50,7 @@ pub(crate) trait Long {
     /// The key of its name or path.
     const KEY: &'static str;
     fn name(&self) -> &str;
-    fn terms(&self) -> Terms<'_>;
+    fn options(&self) -> EntryOptions<'_>;
 }
 
 /// A path of parts, from keys and indexes.
@@ -158,20 +158,20 @@ impl Rules<'_> {
         for (index, entry) in list.iter().enumerate() {
             let path: Vec<Part> = path.iter().cloned().chain([index.into()]).collect();
             let named: Vec<Part> = path.iter().cloned().chain([L::KEY.into()]).collect();
-            let (name, long, terms) = match entry {
-                Shorthand::Short(name) => (name.as_str(), None, Terms::default()),
-                Shorthand::Long(long) => (long.name(), Some(long), long.terms()),
+            let (name, long, options) = match entry {
+                Shorthand::Short(name) => (name.as_str(), None, EntryOptions::default()),
+                Shorthand::Long(long) => (long.name(), Some(long), long.options()),
             };
             let value = self.expanded(&named, name).and_then(|name| check(self, &named, name, long));
-            let timeout = self.timeout(&path, terms.timeout);
-            let counts = self.counts(&path, terms.when);
+            let timeout = self.timeout(&path, options.timeout);
+            let counts = self.counts(&path, options.when);
             if let (Some(value), true) = (value, counts) {
                 // Duplicate entries become one. It is optional only if all of them are.
                 if let Some(first) = entries.iter_mut().find(|entry: &&mut Entry<T>| entry.value == value) {
-                    first.optional &= terms.optional;
+                    first.optional &= options.optional;
                     continue;
                 }
-                let (origin, optional, order) = (self.origin(&named), terms.optional, Order::default());
+                let (origin, optional, order) = (self.origin(&named), options.optional, Order::default());
                 entries.push(Entry { value, origin, optional, timeout, order });
             }
         }
@@ -299,7 +299,7 @@ impl Long for File {
     fn name(&self) -> &str {
         &self.path
     }
-    fn terms(&self) -> Terms<'_> {
-        Terms { when: self.when.as_ref(), optional: self.optional, timeout: self.timeout.as_deref() }
+    fn options(&self) -> EntryOptions<'_> {
+        EntryOptions { when: self.when.as_ref(), optional: self.optional, timeout: self.timeout.as_deref() }
     }
 }

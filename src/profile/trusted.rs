@@ -14,7 +14,7 @@ pub(super) fn reject_names<S: Sections>(profile: &Profile<S>, found: &mut Vec<Di
     found.extend(profile.sections.fetched_by_name().into_iter().map(|entries| {
         let names: Vec<String> = entries.names.iter().map(|name| format!("`{name}`")).collect();
         let message =
-            format!("{}, and nothing signed says what comes (asked for at {})", entries.message, entries.origin);
+            format!("{}, and no signed file has their digests (asked for at {})", entries.message, entries.origin);
         Diagnostic::nowhere(message).causes(vec![names.join(", ")]).hint(HINT)
     }));
 }

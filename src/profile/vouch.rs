@@ -85,7 +85,7 @@ impl FileStore {
     /// # Errors
     /// See [`FileStore::access`].
     pub fn access_at(&self, path: &Path) -> Result<Option<(String, Vec<u8>)>, Diagnostic> {
-        self.judged(path, "nothing is allowed before it is known what is; check the file's permissions")
+        self.judged(path, "without the access file nobody has access; check the file's permissions")
     }
 
     /// Another file with instructions, such as a lock: its name for messages and its bytes. `None` if there is none.

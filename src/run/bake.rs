@@ -82,7 +82,9 @@ async fn bake_all(
     let found = node.layers(&job.profile, &job.facts).map_err(|drift| vec![drift])?;
     if found.is_empty() {
         let mut nothing = Problem::new("the lock adds nothing that a layer could hold".to_owned());
-        nothing.hint = Some("layers hold what is required of Python and of R; apt's files are in the store".to_owned());
+        nothing.hint = Some(
+            "layers contain only required Python and R packages; files of apt packages are in the store".to_owned(),
+        );
         return Err(vec![nothing]);
     }
     let ctx = context(job, &plan, &node.inventory.vault);
@@ -111,7 +113,7 @@ fn is_ready(job: &Job, plan: &kinds::Plan) -> Result<(), Vec<Problem>> {
     if open.is_empty() {
         return Ok(());
     }
-    let mut failure = Problem::new("this node is not yet what the lock says".to_owned());
+    let mut failure = Problem::new("this node does not match the lock yet".to_owned());
     failure.causes = open;
     failure.hint = Some(format!("first run `nodeagent run --locked --profile {}` here", job.profile.name));
     Err(vec![failure])

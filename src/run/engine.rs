@@ -31,7 +31,7 @@ const GRACE: Duration = Duration::from_secs(8);
 const GRACE_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The inputs of an execution besides the plan.
-pub(super) struct Terms {
+pub(super) struct ExecutionOptions {
     /// The run's name.
     pub(super) run: String,
     /// The secrets, fetched.
@@ -45,10 +45,10 @@ pub(super) async fn execute(
     plan: &Arc<Plan>,
     ctx: &Context,
     journal: &Arc<Mutex<Journal>>,
-    terms: Terms,
+    options: ExecutionOptions,
     stop: &Stop,
 ) -> Result<Outcome, Vec<Problem>> {
-    let state = Arc::new(RunState::new(Arc::clone(plan), Arc::clone(journal), terms));
+    let state = Arc::new(RunState::new(Arc::clone(plan), Arc::clone(journal), options));
     let steps = join_all((0..plan.steps.len()).map(|index| state.step(index, ctx, stop)));
     tokio::pin!(steps);
     let stopped = tokio::select! {
@@ -90,7 +90,7 @@ async fn until_idle(ctx: &Context) {
 /// The state that the steps of a run share.
 struct RunState {
     plan: Arc<Plan>,
-    terms: Terms,
+    options: ExecutionOptions,
     journal: Arc<Mutex<Journal>>,
     /// The results of steps that ended.
     ended: Vec<watch::Sender<Option<StepStatus>>>,
@@ -108,7 +108,7 @@ struct RunState {
 }
 
 impl RunState {
-    fn new(plan: Arc<Plan>, journal: Arc<Mutex<Journal>>, terms: Terms) -> Self {
+    fn new(plan: Arc<Plan>, journal: Arc<Mutex<Journal>>, options: ExecutionOptions) -> Self {
         Self {
             journal,
             ended: plan.steps.iter().map(|_| watch::Sender::new(None)).collect(),
@@ -120,7 +120,7 @@ impl RunState {
             lanes: plan.steps.iter().filter_map(|step| Some((step.lane.clone()?, Lock::new(())))).collect(),
             threads: Threads::default(),
             plan,
-            terms,
+            options,
         }
     }
 
@@ -276,7 +276,7 @@ impl RunState {
     ) -> Result<(), Problem> {
         let step = &self.plan.steps[index];
         let left: Interrupted<Kind> = Interrupted {
-            run: self.terms.run.clone(),
+            run: self.options.run.clone(),
             step: step.id.to_string(),
             kind: step.action.of_kind(),
             items: journal_items(&step.action, &prepared),
@@ -285,7 +285,7 @@ impl RunState {
         self.begun[index].store(true, Ordering::Relaxed);
         ctx.progress.started();
         let act = async move |state: Arc<Self>, ctx| {
-            state.plan.steps[index].action.act(&ctx, prepared, &state.terms.vault).await
+            state.plan.steps[index].action.act(&ctx, prepared, &state.options.vault).await
         };
         let Some(result) = self.in_thread(ctx, limit.map(|(_, rest)| rest), act).await else {
             // A killed child leaves partial work, as a killed run does. If the cleanup fails, the next run repeats it.
@@ -300,7 +300,7 @@ impl RunState {
         // Without this journal entry the next run only repeats a check.
         let _ = lock(&self.journal).step_ended(&step.id.to_string());
         ctx.progress.ended(status, problem);
-        if status == StepStatus::Failed && !step.optional && !self.terms.keep_going {
+        if status == StepStatus::Failed && !step.optional && !self.options.keep_going {
             self.halted.send_replace(true);
         }
         self.ended[index].send_replace(Some(status));
@@ -427,8 +427,8 @@ mod tests {
             events.send(crate::report::event::EventKind::PlanMade { steps, ready: Vec::new() });
             let ctx = Context::for_tests(Arc::new(FakeRunner::new()), events.of_step(""));
             let journal = Arc::new(Mutex::new(Journal::begin(self.temp.path()).expect("a journal")));
-            let terms = Terms { run: "run".to_owned(), vault: Vault::default(), keep_going };
-            let outcome = execute(&plan, &ctx, &journal, terms, &self.stop).await;
+            let options = ExecutionOptions { run: "run".to_owned(), vault: Vault::default(), keep_going };
+            let outcome = execute(&plan, &ctx, &journal, options, &self.stop).await;
             (outcome, self.collector.report())
         }
     }

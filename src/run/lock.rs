@@ -65,7 +65,7 @@ fn can_be_locked_here(job: &Job, node: &Node) -> Result<(), Vec<Problem>> {
     }
     let hint =
         "run it on a fresh node of the runtime, or in a container of its image; the lock goes beside the profile";
-    let problem = Problem::new("this is no node that the profile could be locked for").hint(hint.to_owned());
+    let problem = Problem::new("the profile cannot be locked on this node").hint(hint.to_owned());
     Err(vec![Problem { causes, ..problem }])
 }
 

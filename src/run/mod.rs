@@ -133,7 +133,7 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
     }
     if job.root == Path::new("/") && !Uid::effective().is_root() {
         let mut failure = Problem::new("the node is not ready, and only root may change it".to_owned());
-        failure.hint = Some("run nodeagent as root; `nodeagent plan` shows what is missing to anybody".into());
+        failure.hint = Some("run nodeagent as root; `nodeagent plan` does not need root".into());
         return Err(vec![failure]);
     }
     let lock = match take_lock(job, stop).await? {
@@ -155,8 +155,8 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
     let (journal, plan) = (Arc::new(Mutex::new(journal)), Arc::new(plan));
     let ctx = context(job, &plan, &node.inventory.vault);
     let vault = std::mem::take(&mut node.inventory.vault);
-    let terms = engine::Terms { run: job.run.clone(), vault, keep_going: job.keep_going };
-    let outcome = engine::execute(&plan, &ctx, &journal, terms, stop).await;
+    let options = engine::ExecutionOptions { run: job.run.clone(), vault, keep_going: job.keep_going };
+    let outcome = engine::execute(&plan, &ctx, &journal, options, stop).await;
     let store = ctx.store.clone();
     // No password may stay in a file, whatever the result.
     drop(ctx);
@@ -219,7 +219,7 @@ async fn in_own_thread<T: Send + 'static>(
 ) -> Result<T, Vec<Problem>> {
     let job = Arc::clone(job);
     let looked = crate::task::blocking(move || look(&job)).await;
-    looked.map_err(|error| vec![Problem::new(format!("the look at the node ended by itself: {error}"))])?
+    looked.map_err(|error| vec![Problem::new(format!("the inspection of the node stopped unexpectedly: {error}"))])?
 }
 
 fn node(job: &Job, vault: Vault) -> Result<Node, Vec<Problem>> {
@@ -300,7 +300,7 @@ fn recover(job: &Job) -> Result<bool, Vec<Problem>> {
     for step in &left {
         let removed = clean_up_interrupted(&job.root, step).map_err(|error| vec![Problem::from(error)])?;
         let mut text =
-            format!("run {} was ended while `{}` worked; what it left half-done was cleared away", step.run, step.step);
+            format!("run {} was ended while `{}` worked; its incomplete work was removed", step.run, step.step);
         if !removed.is_empty() {
             text = format!("{text} ({})", removed.join(", "));
         }

@@ -46,7 +46,8 @@ pub fn with_secrets(
             }
             Some(Err(_)) if entry.optional => {}
             Some(Err(error)) => {
-                let message = format!("the secret `{}` of scope `{}` cannot be had: {error}", item.key, item.scope);
+                let message =
+                    format!("the secret `{}` of scope `{}` could not be fetched: {error}", item.key, item.scope);
                 mistakes.push(mistake(message).hint(error.hint()));
             }
             None => {}

@@ -52,7 +52,7 @@ fn explained(error: HttpError, title: &str, place: &Url) -> Problem {
         let error =
             Problem::refused(format!("{title}, as it was locked, is no longer at `{place}`, and not in the store"));
         return error.hint(format!(
-            "bring it into the store from a node that has it, or lock what is there now: `nodeagent lock --upgrade {name}`"
+            "bring it into the store from a node that has it, or lock the current file: `nodeagent lock --upgrade {name}`"
         ));
     }
     match &error.problem {

@@ -7,7 +7,7 @@ pub fn write_file(wanted: &WriteFile) -> Result<(), Problem> {
     // A user may have edited the file since it was planned. The edits must not be lost.
     let now = fs::read(&wanted.path).ok().flatten().and_then(|found| found.bytes);
     if now != wanted.before {
-        return Err(Problem::new(format!("`{}` was changed by somebody else during the run", wanted.path.display()))
+        return Err(Problem::new(format!("`{}` was changed by another program during the run", wanted.path.display()))
             .hint("run nodeagent again".to_owned()));
     }
     fs::replace(&wanted.path, &wanted.bytes, wanted.attributes)?;
@@ -15,5 +15,5 @@ pub fn write_file(wanted: &WriteFile) -> Result<(), Problem> {
     if now.as_deref() == Some(&wanted.bytes) {
         return Ok(());
     }
-    Err(Problem::new(format!("`{}` does not hold what was written", wanted.path.display())))
+    Err(Problem::new(format!("`{}` does not have the written content", wanted.path.display())))
 }

@@ -65,10 +65,10 @@ impl Bench {
     }
 
     fn node_with(&self, name: &str, backend: Backend) -> Store {
-        self.node_of_patience(name, backend, StallLimits::default())
+        self.node_with_limits(name, backend, StallLimits::default())
     }
 
-    fn node_of_patience(&self, name: &str, backend: Backend, limits: StallLimits) -> Store {
+    fn node_with_limits(&self, name: &str, backend: Backend, limits: StallLimits) -> Store {
         let shared = Shared::new("/shared".into(), backend, limits, self.warn());
         Store::of(Some(LocalStore::new(self.path(name))), DEFAULT_LIMIT, Some(shared), self.warn())
     }
@@ -79,8 +79,8 @@ impl Bench {
     }
 
     /// Like `node_of_bucket`, with short limits.
-    fn hasty_node(&self, name: &str, bucket: &Arc<dyn object_store::ObjectStore>) -> Store {
-        self.node_of_patience(name, Backend::Bucket(BucketBackend::of(Bucket::of(Arc::clone(bucket)))), SHORT)
+    fn node_with_short_limits(&self, name: &str, bucket: &Arc<dyn object_store::ObjectStore>) -> Store {
+        self.node_with_limits(name, Backend::Bucket(BucketBackend::of(Bucket::of(Arc::clone(bucket)))), SHORT)
     }
 
     fn warnings(&self) -> Vec<String> {

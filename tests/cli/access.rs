@@ -66,7 +66,7 @@ fn every_mistake_in_an_access_file_has_its_position() {
     for path in entries(&folder) {
         let name = path.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_owned();
         let said = agent_in(&path, &["check", "access.toml"]).ended(2);
-        assert_eq!(said.stdout, "", "mistakes are talk, not data");
+        assert_eq!(said.stdout, "", "errors go to standard error only");
         assert!(said.stderr.contains("access.toml:"), "{name} has no place: {}", said.stderr);
         let mut settings = snapshots();
         settings.set_snapshot_suffix(name);
@@ -320,7 +320,7 @@ fn a_readable_tree_of_another_unit_fails_the_audit() {
         insta::assert_snapshot!("audit_said", said.stderr);
     });
     let json = node.agent(&["auth", "audit", "--json"]).ended(1).json();
-    assert_eq!(json["doors"].as_array().map(Vec::len), Some(3), "{json:#}");
+    assert_eq!(json["resources"].as_array().map(Vec::len), Some(3), "{json:#}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn a_broken_rule_is_named_with_its_place() {
             let folder = path.parent().expect("it lies in a folder");
             let name = path.file_name().and_then(|name| name.to_str()).expect("the name is UTF-8");
             let said = agent_in(folder, &["check", name]).ended(2);
-            assert_eq!(said.stdout, "", "mistakes are talk, not data");
+            assert_eq!(said.stdout, "", "errors go to standard error only");
             let mistakes = said.stderr.lines().filter(|line| line.starts_with("error: ")).count();
             assert_eq!(mistakes == 1, !SEVERAL_MISTAKES.contains(&name), "{name}: {}", said.stderr);
             insta::assert_snapshot!(said.stderr);

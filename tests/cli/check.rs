@@ -129,7 +129,7 @@ fn an_unknown_profile_gets_the_nearest_name_and_a_list() {
     node.frozen(|| {
         insta::assert_snapshot!(said.stderr, @"
         error: there is no profile `famly`
-          caused by: searched: `[STORE]/Admin/init_scripts`, and what is built in
+          caused by: searched: `[STORE]/Admin/init_scripts`, and the built-in profiles
             the unit of this node is not known, so that no unit's own folder was searched
 
         hint: did you mean `family`? known profiles: admin, base, consumer, criminal, family, it, nightly, starter
@@ -149,7 +149,7 @@ fn without_a_unit_a_units_profile_needs_its_path() {
     let said = node.agent(&["check", "nightly"]).ended(2);
     node.frozen(|| insta::assert_snapshot!(said.stderr, @"
     error: there is no profile `nightly`
-      caused by: searched: `[STORE]/Admin/init_scripts`, and what is built in
+      caused by: searched: `[STORE]/Admin/init_scripts`, and the built-in profiles
         the unit of this node is not known, so that no unit's own folder was searched
 
     hint: the unit Family has one: name it by its path `[STORE]/Family/init_scripts/nightly.toml`, or check it with a `--cluster-name` of the unit

@@ -39,7 +39,7 @@ fn every_mistake_in_a_lock_is_reported_with_its_location() {
             let folder = path.parent().expect("it lies in a folder");
             let name = path.file_name().and_then(|name| name.to_str()).expect("the name is UTF-8");
             let said = agent_in(folder, &["check", name]).ended(2);
-            assert_eq!(said.stdout, "", "mistakes are talk, not data");
+            assert_eq!(said.stdout, "", "errors go to standard error only");
             assert!(
                 !said.stderr.contains("hunter2") || name != "login_in_an_address.lock" || said.stderr.contains("| ")
             );

@@ -92,7 +92,7 @@ fn whoami_names_the_groups_of_the_workspace() {
 
 /// The verdict for each scope.
 fn doors(audit: &Value) -> Vec<String> {
-    let doors = audit["doors"].as_array().expect("a list").iter().filter(|door| door["kind"] == "scope");
+    let doors = audit["resources"].as_array().expect("a list").iter().filter(|door| door["kind"] == "scope");
     doors.map(|door| format!("{} {} {}", door["name"], door["own"], door["found"]).replace('"', "")).collect()
 }
 
@@ -103,7 +103,7 @@ fn trees(workspace: &Workspace, store: &str, code: i32) -> (Vec<String>, String)
         .var("DATABRICKS_TOKEN", "token-of-family")
         .var("DB_CLUSTER_NAME", "Prod-Operational-Family-15.4-x-1");
     let said = node.agent_without_store(&["--filestore", store, "auth", "audit", "--json"]).ended(code);
-    let doors = said.json()["doors"].as_array().expect("a list").clone();
+    let doors = said.json()["resources"].as_array().expect("a list").clone();
     let trees = doors.iter().filter(|door| door["kind"] == "tree");
     (
         trees.map(|door| format!("{} {} {}", door["name"], door["own"], door["found"]).replace('"', "")).collect(),

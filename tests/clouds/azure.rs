@@ -355,7 +355,7 @@ async fn each_error_of_a_vault_names_its_cause() {
         (
             "rbac",
             CloudErrorKind::Denied,
-            "`object-of-application` the secret `rbac`: no role allows it",
+            "the secret `rbac` to the identity `object-of-application`: no role allows it",
             "Key Vault Secrets User",
         ),
         ("policy", CloudErrorKind::Denied, "no access policy allows it", "access policy"),
@@ -378,7 +378,7 @@ async fn each_error_of_a_vault_names_its_cause() {
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         assert!(began.elapsed() < Duration::from_secs(30), "{name} took {:?}", began.elapsed());
     }
-    no_token_went_astray(&azure);
+    no_token_left_the_vault(&azure);
 }
 
 #[tokio::test]
@@ -386,21 +386,21 @@ async fn an_answer_cannot_redirect_a_token() {
     let azure = Azure::start();
     // With its other name, the vault returns a link to a page on another server.
     let vault = format!("http://localhost:{}", azure.plain).parse().expect("an address");
-    let error = key_vault_names(&azure.clouds("application"), &vault).await.expect_err("led astray");
+    let error = key_vault_names(&azure.clouds("application"), &vault).await.expect_err("a redirect to another server");
     assert!(error.message.contains("page on another server"), "{error:?}");
     azure.refusal(&azure.clouds("application"), "redirected").await;
     azure.refusal(&azure.clouds("application"), "elsewhere").await;
     // The same holds for sign-in: the secret is sent to the configured server only.
-    let error = principal(&azure.clouds("redirected")).await.expect_err("led astray");
+    let error = principal(&azure.clouds("redirected")).await.expect_err("a redirect to another server");
     assert_eq!(error.kind, CloudErrorKind::Malformed, "{error:?}");
-    no_token_went_astray(&azure);
+    no_token_left_the_vault(&azure);
 }
 
-fn no_token_went_astray(azure: &Azure) {
+fn no_token_left_the_vault(azure: &Azure) {
     let log = azure.log();
     assert!(log.iter().any(|request| !request["headers"]["authorization"].is_null()), "nothing was shown at all");
-    let astray: Vec<_> = log.iter().filter(|request| request["port"] == "other").collect();
-    assert!(astray.is_empty(), "{astray:?}");
+    let sent_elsewhere: Vec<_> = log.iter().filter(|request| request["port"] == "other").collect();
+    assert!(sent_elsewhere.is_empty(), "{sent_elsewhere:?}");
     let foreign = |request: &&Value| request["body"].as_str().is_some_and(|body| body.contains("evil"));
     assert_eq!(log.iter().find(foreign), None, "a token for another service was asked for");
 }

@@ -131,7 +131,7 @@ fn a_layer_has_exactly_the_packages_of_the_lock() {
     let node = shared.with_profile("layers-made", &small(), None).expect("nodes are not skipped");
     bake(&node, &[]).exits(2).prints("there is no lock");
     node.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
-    bake(&node, &[]).exits(2).prints("this node is not yet what the lock says").prints("nodeagent run --locked");
+    bake(&node, &[]).exits(2).prints("this node does not match the lock yet").prints("nodeagent run --locked");
     node.run(&STORE).exits(0);
     let site = "/databricks/python3/lib/python3.11/site-packages";
     node.sh(&format!("cp {site}/humanize/i18n.py /tmp/kept && echo '# mine' >> {site}/humanize/i18n.py"));

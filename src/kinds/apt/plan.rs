@@ -18,7 +18,7 @@ use crate::{
 
 /// One entry: a package by name, or a file.
 #[derive(Debug, Clone)]
-enum Wanted {
+enum PackageRequest {
     Package(AptPackage),
     Deb(AssetRef),
 }
@@ -77,12 +77,12 @@ impl Planning for Apt {
         let common = planner.common;
         let packages = self.packages.iter().map(|entry| {
             let label = installed(common, &entry.value).map(|version| format!("{} {version}", entry.value.name));
-            (entry.with(Wanted::Package(entry.value.clone())), label)
+            (entry.with(PackageRequest::Package(entry.value.clone())), label)
         });
         let debs = self
             .debs
             .iter()
-            .map(|entry| (entry.with(Wanted::Deb(entry.value.clone())), installed_deb(common, &entry.value)));
+            .map(|entry| (entry.with(PackageRequest::Deb(entry.value.clone())), installed_deb(common, &entry.value)));
         let asked = packages.chain(debs).map(|(entry, label)| {
             let name = name(&entry.value).to_owned();
             // The installed version may differ from the locked one, or a package that came with it may be missing.
@@ -91,7 +91,7 @@ impl Planning for Apt {
                 locked_debs(common, of).is_some_and(|missing| missing.iter().any(|deb| is_own(&deb.only_for, of)));
             Asked { ready: label.filter(|_| !differs), entry, name }
         });
-        let asked: Vec<Asked<Wanted>> = asked.collect();
+        let asked: Vec<Asked<PackageRequest>> = asked.collect();
         for group in planner.groups("apt", Phase::Packages, &Lane::Apt, asked) {
             plan_group(self, group, planner);
         }
@@ -102,14 +102,14 @@ impl Planning for Apt {
     }
 }
 
-fn plan_group(apt: &Apt, group: Group<Wanted>, planner: &mut Planner<'_, Action>) {
+fn plan_group(apt: &Apt, group: Group<PackageRequest>, planner: &mut Planner<'_, Action>) {
     let Group { entries, optional, id, mut options } = group;
     options.logins = planner.logins();
     let (mut packages, mut debs) = (Vec::new(), Vec::new());
     for entry in &entries {
         match &entry.value {
-            Wanted::Package(package) => packages.push(package.clone()),
-            Wanted::Deb(deb) => debs.extend(planner.common.usable(deb, &entry.origin, &mut options.stage)),
+            PackageRequest::Package(package) => packages.push(package.clone()),
+            PackageRequest::Deb(deb) => debs.extend(planner.common.usable(deb, &entry.origin, &mut options.stage)),
         }
     }
     if packages.is_empty() && debs.is_empty() {
@@ -138,10 +138,10 @@ fn locked_debs(common: &Common<'_>, group: Option<&str>) -> Option<Vec<LockedDeb
 }
 
 /// The problem of a package that the lock has nothing for.
-fn uncovered(common: &Common<'_>, entries: &[Entry<Wanted>], locked: &[LockedDeb]) -> Option<Problem> {
+fn uncovered(common: &Common<'_>, entries: &[Entry<PackageRequest>], locked: &[LockedDeb]) -> Option<Problem> {
     let section = common.locked()?;
     let missing = entries.iter().find(|entry| {
-        let Wanted::Package(package) = &entry.value else { return false };
+        let PackageRequest::Package(package) = &entry.value else { return false };
         let is_named = section.apt.iter().any(|deb| deb.name == package.name || deb.only_for.contains(&package.name));
         // A virtual package is looked for after the packages that provide it are installed.
         let may_be_provided = !entry.optional && !locked.is_empty();
@@ -220,10 +220,10 @@ fn stanza(source: &AptSource, key: &Path) -> String {
     lines.join("\n") + "\n"
 }
 
-fn name(wanted: &Wanted) -> &str {
+fn name(wanted: &PackageRequest) -> &str {
     match wanted {
-        Wanted::Package(package) => &package.name,
-        Wanted::Deb(deb) => &deb.path,
+        PackageRequest::Package(package) => &package.name,
+        PackageRequest::Deb(deb) => &deb.path,
     }
 }
 

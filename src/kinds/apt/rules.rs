@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     grammar::{document::Part, names},
-    profile::{Entry, Long, Rules, Terms, place},
+    profile::{Entry, EntryOptions, Long, Rules, place},
 };
 
 impl Rules<'_> {
@@ -154,7 +154,7 @@ impl Long for written::AptPackage {
     fn name(&self) -> &str {
         &self.name
     }
-    fn terms(&self) -> Terms<'_> {
-        Terms { when: self.when.as_ref(), optional: self.optional, timeout: self.timeout.as_deref() }
+    fn options(&self) -> EntryOptions<'_> {
+        EntryOptions { when: self.when.as_ref(), optional: self.optional, timeout: self.timeout.as_deref() }
     }
 }

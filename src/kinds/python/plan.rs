@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     action::{PythonInstall, PythonInstaller, PythonRequirement, Wheel},
     checked::{DEFAULT_PYTHON, Pip, Python},
-    requested::{Request, Wanted},
+    requested::{PackageRequest, Request},
     satisfied::{Satisfied, fits},
 };
 use crate::{
@@ -112,7 +112,7 @@ impl Planning for Python {
         self.guard(&node, &requests, planner);
         let lacking = lacking(planner.common, &node, &requests);
         let logins = planner.logins();
-        let asked: Vec<(Asked<Wanted>, Requirements)> = requests
+        let asked: Vec<(Asked<PackageRequest>, Requirements)> = requests
             .into_iter()
             .map(|request| {
                 let is_ready = is_ready(planner.common, &node, &lacking, &request);
@@ -180,7 +180,7 @@ impl Python {
     fn plan_group(
         &self,
         node: &Node<'_>,
-        group: Group<Wanted>,
+        group: Group<PackageRequest>,
         lacking: &Lacking,
         missing: &[(String, Requirements, Origin)],
         logins: &[Login],
@@ -264,7 +264,7 @@ impl Python {
                     refuse(&named.origin, message, &name);
                 }
             }
-            if let Wanted::Wheel(_, wheel) = &request.entry.value
+            if let PackageRequest::Wheel(_, wheel) = &request.entry.value
                 && let Some(version) = guarded.get(&wheel.name).filter(|version| **version != wheel.version)
             {
                 let (name, other) = (&wheel.name, &wheel.version);
@@ -286,18 +286,20 @@ impl Pip {
     }
 }
 
-fn add(common: &Common<'_>, install: &mut PythonInstall, entry: &Entry<Wanted>, options: &mut StepOptions) {
+fn add(common: &Common<'_>, install: &mut PythonInstall, entry: &Entry<PackageRequest>, options: &mut StepOptions) {
     let origin = entry.origin.clone();
     match &entry.value {
-        Wanted::Requirement(text) => install.requirements.push(PythonRequirement { text: text.clone(), origin }),
+        PackageRequest::Requirement(text) => {
+            install.requirements.push(PythonRequirement { text: text.clone(), origin })
+        }
         // The lock has the packages that it asks for; the file itself is not needed.
-        Wanted::File(file) if common.lock.is_some() => install
+        PackageRequest::File(file) if common.lock.is_some() => install
             .requirement_files
             .extend(common.inventory.asset(file).map(|found| std::path::PathBuf::from(found.asset.label()))),
-        Wanted::File(file) => {
+        PackageRequest::File(file) => {
             install.requirement_files.extend(common.usable(file, &entry.origin, &mut options.stage));
         }
-        Wanted::Wheel(file, name) => {
+        PackageRequest::Wheel(file, name) => {
             if let Some(path) = common.usable(file, &entry.origin, &mut options.stage) {
                 let (name, version) = (name.name.clone(), name.version.clone());
                 let sha256 = common.locked_asset(file).or(file.sha256.as_ref());
@@ -342,7 +344,7 @@ fn is_ready(common: &Common<'_>, node: &Node<'_>, lacking: &Lacking, request: &R
 /// Whether an entry is there as the lock wants it, when all that was locked is: a wheel by itself, names by any distribution of
 /// that name.
 fn is_locked(common: &Common<'_>, node: &Node<'_>, request: &Request) -> bool {
-    if let Wanted::Wheel(file, _) = &request.entry.value {
+    if let PackageRequest::Wheel(file, _) = &request.entry.value {
         return is_there(node, request, common.locked_asset(file));
     }
     let satisfied = Satisfied::new(node.env, &node.markers, &[]);
@@ -353,7 +355,7 @@ fn is_locked(common: &Common<'_>, node: &Node<'_>, request: &Request) -> bool {
 fn is_there(node: &Node<'_>, request: &Request, locked: Option<&Digest>) -> bool {
     let requirements = &request.requirements;
     let satisfied = Satisfied::new(node.env, &node.markers, &requirements.constraints);
-    let Wanted::Wheel(file, wheel) = &request.entry.value else {
+    let PackageRequest::Wheel(file, wheel) = &request.entry.value else {
         let known = |text: &String| node.receipt.opaque.contains(&mark(text));
         return requirements.named.iter().all(|named| satisfied.is(&named.requirement))
             && requirements.opaque.iter().all(|line| known(&line.text));
@@ -370,7 +372,7 @@ fn is_there(node: &Node<'_>, request: &Request, locked: Option<&Digest>) -> bool
 fn uncovered(
     common: &Common<'_>,
     node: &Node<'_>,
-    entries: &[Entry<Wanted>],
+    entries: &[Entry<PackageRequest>],
     missing: &[(String, Requirements, Origin)],
     install: &PythonInstall,
 ) -> Option<Problem> {

@@ -17,13 +17,13 @@ use crate::{
 
 /// One entry: a requirement, a requirements file, or a wheel.
 #[derive(Debug, Clone)]
-pub(super) enum Wanted {
+pub(super) enum PackageRequest {
     Requirement(String),
     File(AssetRef),
     Wheel(AssetRef, WheelName),
 }
 
-impl Wanted {
+impl PackageRequest {
     /// Its name for people.
     pub(super) fn name(&self) -> String {
         match self {
@@ -37,7 +37,7 @@ impl Wanted {
 /// An entry with its requirements.
 #[derive(Debug)]
 pub(super) struct Request {
-    pub(super) entry: Entry<Wanted>,
+    pub(super) entry: Entry<PackageRequest>,
     pub(super) requirements: Requirements,
 }
 
@@ -49,11 +49,11 @@ impl Python {
             let text = &entry.value;
             let named = text.parse().map(|requirement| Named { requirement, origin: entry.origin.clone() });
             let requirements = Requirements { named: named.into_iter().collect(), ..Requirements::default() };
-            all.push(Request { entry: entry.with(Wanted::Requirement(text.clone())), requirements });
+            all.push(Request { entry: entry.with(PackageRequest::Requirement(text.clone())), requirements });
         }
         for entry in &self.pip.requirements {
             if let Some(requirements) = read_file(entry, planner) {
-                all.push(Request { entry: entry.with(Wanted::File(entry.value.clone())), requirements });
+                all.push(Request { entry: entry.with(PackageRequest::File(entry.value.clone())), requirements });
             }
         }
         for entry in &self.wheels {
@@ -66,7 +66,7 @@ impl Python {
                 planner.refuse(&entry.origin, format!("`{file}` does not fit: {misfit}"), hint);
                 continue;
             }
-            let entry = entry.with(Wanted::Wheel(entry.value.clone(), name));
+            let entry = entry.with(PackageRequest::Wheel(entry.value.clone(), name));
             all.push(Request { entry, requirements: Requirements::default() });
         }
         all

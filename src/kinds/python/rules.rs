@@ -10,7 +10,8 @@ use crate::{
     facts::python::normalised,
     grammar::{document::Part, names},
     profile::{
-        AssetRef, Entry, Long, NO_CREDENTIALS, Rules, Setting, Terms, holds_credentials, place, shorthand::Shorthand,
+        AssetRef, Entry, EntryOptions, Long, NO_CREDENTIALS, Rules, Setting, holds_credentials, place,
+        shorthand::Shorthand,
     },
 };
 
@@ -164,7 +165,7 @@ impl Long for written::Requirement {
     fn name(&self) -> &str {
         &self.name
     }
-    fn terms(&self) -> Terms<'_> {
-        Terms { when: self.when.as_ref(), optional: self.optional, timeout: self.timeout.as_deref() }
+    fn options(&self) -> EntryOptions<'_> {
+        EntryOptions { when: self.when.as_ref(), optional: self.optional, timeout: self.timeout.as_deref() }
     }
 }

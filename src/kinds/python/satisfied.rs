@@ -14,13 +14,13 @@ use crate::{
     profile::requirements::{Named, Requirements},
 };
 
-type Wanted = Requirement<VerbatimUrl>;
+type WantedRequirement = Requirement<VerbatimUrl>;
 
 /// An environment to compare requirements with.
 pub(super) struct Satisfied<'a> {
     env: &'a PythonEnv,
     markers: &'a MarkerEnvironment,
-    constraints: BTreeMap<String, &'a Wanted>,
+    constraints: BTreeMap<String, &'a WantedRequirement>,
 }
 
 impl<'a> Satisfied<'a> {
@@ -34,16 +34,21 @@ impl<'a> Satisfied<'a> {
     }
 
     /// Whether a requirement counts on this interpreter at all.
-    pub(super) fn counts(&self, wanted: &Wanted) -> bool {
+    pub(super) fn counts(&self, wanted: &WantedRequirement) -> bool {
         wanted.evaluate_markers(self.markers, &[])
     }
 
     /// Whether it is there with all that it requires.
-    pub(super) fn is(&self, wanted: &Wanted) -> bool {
+    pub(super) fn is(&self, wanted: &WantedRequirement) -> bool {
         self.closure(wanted, &[], &mut BTreeSet::new())
     }
 
-    fn closure(&self, wanted: &Wanted, extras: &[ExtraName], seen: &mut BTreeSet<(String, Vec<String>)>) -> bool {
+    fn closure(
+        &self,
+        wanted: &WantedRequirement,
+        extras: &[ExtraName],
+        seen: &mut BTreeSet<(String, Vec<String>)>,
+    ) -> bool {
         if !wanted.evaluate_markers(self.markers, extras) {
             return true;
         }
@@ -65,7 +70,7 @@ impl<'a> Satisfied<'a> {
             .iter()
             // Most lines belong to extras that nobody asked for; parsing them would cost more than all the rest.
             .filter(|line| !wanted.extras.is_empty() || !line.contains("extra =="))
-            .filter_map(|line| Wanted::from_str(line).ok())
+            .filter_map(|line| WantedRequirement::from_str(line).ok())
             .all(|required| self.closure(&required, &wanted.extras, seen))
     }
 }
@@ -79,7 +84,7 @@ pub(super) fn unsatisfied(env: &PythonEnv, arch: &str, requirements: &Requiremen
 }
 
 /// Whether a version is one that a requirement accepts.
-pub(super) fn fits(wanted: &Wanted, version: &str, url: impl FnOnce() -> Option<String>) -> bool {
+pub(super) fn fits(wanted: &WantedRequirement, version: &str, url: impl FnOnce() -> Option<String>) -> bool {
     match &wanted.version_or_url {
         None => true,
         Some(VersionOrUrl::Url(address)) => url().is_some_and(|url| same_address(&url, &address.to_url())),

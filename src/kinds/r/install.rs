@@ -161,7 +161,7 @@ impl PackageInstaller<'_> {
                 // The store keeps its own copy.
                 let _ = fs::remove(&archive);
                 match (done, &self.builds) {
-                    (Err(trouble), Some(builds)) => builds.warn(&work.name, &trouble.lines.join(": ")),
+                    (Err(failure), Some(builds)) => builds.warn(&work.name, &failure.lines.join(": ")),
                     (done, _) => return Some(done),
                 }
                 None
@@ -226,13 +226,13 @@ impl PackageInstaller<'_> {
                 if done.code == 0 { Ok(()) } else { Err(InstallError::from_output(&output).or_disk_full(&places)) }
             }
             Err(error) => {
-                let mut trouble = InstallError::from_output(error.stderr());
-                trouble.lines.insert(0, error.to_string());
+                let mut failure = InstallError::from_output(error.stderr());
+                failure.lines.insert(0, error.to_string());
                 if let ExecError::NotStarted { .. } = error {
                     let words = "install R (`r-base-core`), or name its program in the profile";
-                    trouble.remedy = Some(Remedy::Words(words.into()));
+                    failure.remedy = Some(Remedy::Words(words.into()));
                 }
-                Err(trouble)
+                Err(failure)
             }
         }
     }

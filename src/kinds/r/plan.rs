@@ -25,7 +25,7 @@ use crate::{
 
 /// One entry: a package by name, or an archive.
 #[derive(Debug, Clone)]
-enum Wanted {
+enum PackageRequest {
     Package(RPackage),
     Archive(AssetRef),
 }
@@ -36,19 +36,19 @@ impl R {
     }
 
     /// Packages that are loadable as asked for, and archives whose file name says that they are.
-    fn asked(&self, common: &Common<'_>, facts: &RFacts) -> Vec<Asked<Wanted>> {
+    fn asked(&self, common: &Common<'_>, facts: &RFacts) -> Vec<Asked<PackageRequest>> {
         let packages = self.packages.iter().map(|entry| {
             let fits = |version: &str| entry.value.version.as_ref().is_none_or(|pinned| same_version(pinned, version));
             let found = facts.loadable(&entry.value.name).filter(|found| fits(&found.version));
             let label = found.map(|found| format!("{} {}", entry.value.name, found.version));
-            (entry.with(Wanted::Package(entry.value.clone())), label)
+            (entry.with(PackageRequest::Package(entry.value.clone())), label)
         });
         let archives = self.sources.iter().map(|entry| {
             let found = archive_name(&entry.value.path).filter(|(name, version)| {
                 facts.loadable(name).is_some_and(|found| same_version(version, &found.version))
             });
             let label = found.map(|(name, version)| format!("{name} {version}"));
-            (entry.with(Wanted::Archive(entry.value.clone())), label)
+            (entry.with(PackageRequest::Archive(entry.value.clone())), label)
         });
         let asked = packages.chain(archives).map(|(entry, label)| {
             let name = name(&entry.value).to_owned();
@@ -72,15 +72,17 @@ impl R {
         self.repos.iter().map(|repo| repo.value.clone()).collect()
     }
 
-    fn plan_group(&self, facts: &RFacts, group: Group<Wanted>, planner: &mut Planner<'_, RInstall>) {
+    fn plan_group(&self, facts: &RFacts, group: Group<PackageRequest>, planner: &mut Planner<'_, RInstall>) {
         let Group { entries, optional, id, mut options } = group;
         let common = planner.common;
         options.logins = planner.logins();
         let (mut packages, mut archives) = (Vec::new(), Vec::new());
         for entry in &entries {
             match &entry.value {
-                Wanted::Package(package) => packages.push(package.clone()),
-                Wanted::Archive(archive) => archives.extend(common.usable(archive, &entry.origin, &mut options.stage)),
+                PackageRequest::Package(package) => packages.push(package.clone()),
+                PackageRequest::Archive(archive) => {
+                    archives.extend(common.usable(archive, &entry.origin, &mut options.stage))
+                }
             }
         }
         if packages.is_empty() && archives.is_empty() {
@@ -236,10 +238,10 @@ fn locked_and_missing(common: &Common<'_>, facts: &RFacts, group: Option<&str>) 
 }
 
 /// The problem of a package that the lock has nothing for.
-fn uncovered(common: &Common<'_>, facts: &RFacts, entries: &[Entry<Wanted>]) -> Option<Problem> {
+fn uncovered(common: &Common<'_>, facts: &RFacts, entries: &[Entry<PackageRequest>]) -> Option<Problem> {
     let section = common.locked()?;
     let missing = entries.iter().find(|entry| {
-        let Wanted::Package(package) = &entry.value else { return false };
+        let PackageRequest::Package(package) = &entry.value else { return false };
         let is_named = section.r.iter().any(|locked| locked.name == package.name);
         !is_named && facts.loadable(&package.name).is_none()
     })?;
@@ -264,10 +266,10 @@ fn archive_name(path: &str) -> Option<(&str, &str)> {
     Some((name, rest.split('_').next()?))
 }
 
-fn name(wanted: &Wanted) -> &str {
+fn name(wanted: &PackageRequest) -> &str {
     match wanted {
-        Wanted::Package(package) => &package.name,
-        Wanted::Archive(archive) => &archive.path,
+        PackageRequest::Package(package) => &package.name,
+        PackageRequest::Archive(archive) => &archive.path,
     }
 }
 

@@ -181,7 +181,7 @@ async fn a_stalled_shared_store_is_waited_for_once() {
     let bench = Bench::new();
     let slow = ThrottleConfig { wait_get_per_call: Duration::from_secs(600), ..ThrottleConfig::default() };
     let bucket: Arc<dyn object_store::ObjectStore> = Arc::new(ThrottledStore::new(InMemory::new(), slow));
-    let node = bench.hasty_node("one", &bucket);
+    let node = bench.node_with_short_limits("one", &bucket);
     let began = Instant::now();
     for bytes in [b"a", b"b", b"c", b"d", b"e", b"f"] {
         assert!(!has(&node, &Digest::sha256(bytes), &bench.path("y")).await);
@@ -202,7 +202,7 @@ async fn a_slow_shared_store_is_disabled() {
     let chunked = object_store::chunked::ChunkedStore::new(Arc::new(memory), 1);
     let slow = ThrottleConfig { wait_get_per_byte: Duration::from_millis(20), ..ThrottleConfig::default() };
     let bucket: Arc<dyn object_store::ObjectStore> = Arc::new(ThrottledStore::new(chunked, slow));
-    assert!(!has(&bench.hasty_node("one", &bucket), &digest, &bench.path("y")).await);
+    assert!(!has(&bench.node_with_short_limits("one", &bucket), &digest, &bench.path("y")).await);
     let warnings = bench.warnings();
     assert!(warnings.len() == 1 && warnings[0].contains("it is too slow: "), "{warnings:?}");
     assert!(!bench.path("y").exists());

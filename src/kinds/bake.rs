@@ -1,4 +1,4 @@
-//! Makes a layer of an environment, after the kind that fills it has checked that it can be kept.
+//! Makes a layer of an environment, after the environment's kind has checked that a layer is possible.
 
 use super::{
     python::{self, Trace},
@@ -17,7 +17,7 @@ use crate::{
 /// Makes a layer of the installed files on this node and publishes it, signed with `signer` if there is one.
 ///
 /// # Errors
-/// When the environment cannot be kept, or the layer cannot be packed or published.
+/// If the environment cannot be packed, or the layer cannot be published.
 pub async fn bake(ctx: &Context, layer: &Layer, signer: Option<&SecretKey>) -> Result<Baked, Problem> {
     match layer.of {
         Environment::Python => {

@@ -1,4 +1,4 @@
-//! The contract of a kind of work: how it looks, plans, acts and is locked.
+//! The contract of a kind of work: how it inspects the node, plans, acts and is locked.
 //!
 //! A kind implements three traits, one for each role of its files: [`Section`](crate::profile::Section) (the grammar), [`Planning`]
 //! (pure: it reads the node and decides) and [`Acting`] (it changes the node). The traits have no default methods, so that a kind that
@@ -22,7 +22,7 @@ use crate::{
     steps::Context,
 };
 
-/// What a look at the node may use.
+/// The inputs of an inspection of the node.
 #[derive(Debug, Clone, Copy)]
 pub struct LookAt<'a> {
     /// The root of the node's file system.
@@ -35,7 +35,7 @@ pub struct LookAt<'a> {
     pub profile: &'a str,
 }
 
-/// The requests of a profile to package tools, one line each: the same lines have the same resolution.
+/// The requests of a profile to package tools, one line each. Equal lines have equal resolutions.
 #[derive(Debug, Default)]
 pub struct Asks(Vec<String>);
 
@@ -53,71 +53,71 @@ impl Asks {
     }
 }
 
-/// How a kind looks at the node and plans. Pure but for reading files in `look`.
+/// Inspects the node and plans for a kind. Pure, except that `look` reads files.
 pub trait Planning: Section {
     /// The state of the node that the kind needs to plan.
     type Look: Debug + Send;
-    /// The work of one step.
+    /// The action of a step.
     type Action: Clone + Debug + PartialEq + Eq;
 
     /// Reads the state of the node.
     fn look(&self, at: &LookAt<'_>) -> Self::Look;
 
-    /// Forgets packages that runs and people added, as far as the packages of the runtime are known.
+    /// Removes the packages that runs and users added, if the packages of the runtime are known.
     fn as_shipped(look: &mut Self::Look, receipt: &Receipt);
 
     /// Adds the versions that a resolution depends on.
     fn runtime(look: &Self::Look, runtime: &mut Runtime);
 
-    /// What this machine lacks for a lock of the profile to be made here.
+    /// The reasons why a lock of the profile cannot be made on this node.
     fn lacks(&self, look: &Self::Look, inventory: &Inventory) -> Option<String>;
 
     /// Adds the requests to package tools that a lock answers.
     fn asks(&self, inventory: &Inventory, asks: &mut Asks);
 
-    /// The addresses that steps of the kind ask, for logins.
+    /// The addresses that steps of the kind use, to select their logins.
     fn addresses(&self, inventory: &Inventory) -> Vec<Address>;
 
     /// Plans the steps.
     fn plan(&self, look: &Self::Look, planner: &mut Planner<'_, Self::Action>);
 
-    /// The layer of installed files that the lock adds. The error says why it cannot be kept.
+    /// The layer of the packages that the lock adds. The error is the reason why no layer is possible.
     fn layer(&self, look: &Self::Look, common: &Common<'_>) -> Option<Result<Layer, String>>;
 }
 
-/// Where a password of a login is written for the tools of a step.
+/// The file in which the tools of a step find the password of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoginFile {
     /// Nowhere: the agent's own requests carry it.
     None,
     /// A netrc file, for every login.
     Netrc,
-    /// A netrc file, for logins of tools that know one login for each host.
+    /// A netrc file, for tools that support one login for each host.
     NetrcByHost,
 }
 
-/// How a kind changes the node.
+/// Changes the node for a kind.
 #[expect(async_fn_in_trait, reason = "only this crate implements and calls it, and its futures stay in one thread")]
 pub trait Acting: Planning {
-    /// What a step found out and fetched before anything was changed.
+    /// The result of `prepare`.
     type Prepared: Send;
 
     /// The word for the kind of an action, as in the profile.
     fn word(action: &Self::Action) -> &'static str;
 
-    /// The work of an action in one line.
+    /// The title of an action: one line.
     fn title(action: &Self::Action) -> String;
 
-    /// The work of an action as commands and differences, one line each. Files are shown as they are called in the file store.
+    /// The commands and diffs of an action, one line each. Files have their names in the file store.
     fn describe(action: &Self::Action, store: &FileStore) -> Vec<String>;
 
-    /// Whether preparing may find a reason to refuse the whole run: nothing is changed before that is known.
+    /// Whether `prepare` may refuse the whole run. Nothing is changed before all such steps are prepared.
     fn can_refuse(action: &Self::Action) -> bool;
 
-    /// Whether a layer holds the files that the action installs, or depends on them.
+    /// Whether a layer contains the files that the action installs, or depends on them.
     fn fills_layers(action: &Self::Action) -> bool;
 
-    /// Where passwords of logins are written for the tools of an action.
+    /// The file in which the tools of an action find passwords of logins.
     fn login_file(action: &Self::Action) -> LoginFile;
 
     /// Resolves and downloads; changes nothing outside the agent's cache.
@@ -126,10 +126,10 @@ pub trait Acting: Planning {
     /// Changes the node, and looks again.
     async fn act(ctx: &Context, action: &Self::Action, prepared: Self::Prepared, vault: &Vault) -> Result<(), Problem>;
 
-    /// What a killed run would leave half-done: written to the journal before the step acts.
+    /// The partial work that a killed run would leave. The journal records it before the step acts.
     fn leaves_behind(action: &Self::Action, prepared: &Self::Prepared) -> LeftBehind;
 
-    /// Removes what a killed or timed-out step left half-done. Returns the names of what was removed, for a warning.
+    /// Removes the partial work of a killed or timed-out step. Returns the names of the removed items, for a warning.
     fn clean_up(root: &Path, run: &str, items: &[String]) -> Result<Vec<String>, FsError>;
 
     /// Resolves the kind's packages for a lock, into its part of the section.
@@ -141,10 +141,10 @@ pub trait Acting: Planning {
     ) -> Result<(), Problem>;
 }
 
-/// What a step leaves half-done when it is killed.
+/// The partial work of a killed step.
 #[derive(Debug, Default)]
 pub struct LeftBehind {
-    /// Items that the kind itself knows how to clean up.
+    /// Items that only the kind can clean up.
     pub items: Vec<String>,
     /// The folder of a layer that is being unpacked.
     pub staging: Option<PathBuf>,

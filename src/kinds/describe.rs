@@ -3,7 +3,7 @@
 use super::list::Step;
 use crate::{plan, profile::FileStore};
 
-/// The work of a step as commands and differences, one line each.
+/// The commands and diffs of a step, one line each.
 pub fn describe(step: &Step, store: &FileStore) -> Vec<String> {
     let login = |used: &plan::Login| {
         let login = &used.login;

@@ -1,4 +1,4 @@
-//! What a killed run leaves half-done: the items that the journal keeps of each step, and how they are removed.
+//! The partial work of a killed run: the items that the journal keeps for each step, and their removal.
 
 use std::path::Path;
 
@@ -9,27 +9,27 @@ use crate::{
     steps::remove_partial_files,
 };
 
-/// The beginning of a journal's item that is the folder of a layer.
+/// The prefix of a journal item that is the folder of a layer.
 const STAGED: &str = "staged:";
 
-/// The journal's items for what a killed run would leave half-done.
+/// The journal items for the partial work that a killed run would leave.
 pub fn journal_items(action: &Action, prepared: &Prepared) -> Vec<String> {
     let left = action.leaves_behind(prepared);
     let staging = left.staging.map(|folder| format!("{STAGED}{}", folder.display()));
     left.items.into_iter().chain(staging).collect()
 }
 
-/// Removes what a killed or timed-out step left half-done. Returns the names of what was removed, for a warning.
+/// Removes the partial work of a killed or timed-out step. Returns the names of the removed items, for a warning.
 ///
 /// # Errors
-/// When a file cannot be removed.
+/// If a file cannot be removed.
 pub fn clean_up_interrupted(root: &Path, left: &Interrupted<Kind>) -> Result<Vec<String>, FsError> {
     let (staged, items): (Vec<_>, Vec<_>) = left.items.iter().cloned().partition(|item| item.starts_with(STAGED));
-    // A thread of the step may still be at work there; the other items are cleared away all the same.
+    // A thread of the step may still use the folder. The other items are removed in any case.
     let swept = staged.iter().try_for_each(|item| remove_tree(Path::new(&item[STAGED.len()..])));
     let removed = match left.kind {
         Some(kind) => kind.clean_up(root, &left.run, &items)?,
-        // The journal of a version that did not write the kind: its files are whole or absent.
+        // An older version wrote the journal without the kind. Its files are complete or absent.
         None => remove_partial_files(&items)?,
     };
     swept.map(|()| removed)

@@ -1,4 +1,5 @@
-//! The list of all kinds of work, and everything that is made from it. A new kind is one row at the end of this file.
+//! The list of all kinds of work, and the code that is generated from it. A new kind is one row at the end of this
+//! file.
 
 use std::{
     panic::resume_unwind,
@@ -41,7 +42,7 @@ macro_rules! kinds {
         #[derive(Debug)]
         pub struct Looks { $($name: <super::$name::$Kind as Planning>::Look),+ }
 
-        /// The work of one step.
+        /// The action of a step.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Action {
             $($(#[$doc])* $Kind(<super::$name::$Kind as Planning>::Action),)+
@@ -49,10 +50,10 @@ macro_rules! kinds {
             MissingFile(PathBuf),
         }
 
-        /// What a step found out and fetched before anything was changed.
+        /// The result of preparing a step.
         pub enum Prepared { $($(#[$doc])* $Kind(<super::$name::$Kind as Acting>::Prepared)),+ }
 
-        /// A kind of work, by name. The journal of a run keeps it.
+        /// A kind of work, by name. The journal of a run stores it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum Kind { $($(#[$doc])* $Kind),+ }
@@ -106,7 +107,8 @@ macro_rules! kinds {
         }
 
         impl Sections {
-            /// Looks at the node: each kind, and `other`, in a thread of its own, since a look reads hundreds of small files.
+            /// Inspects the node. Each kind and `other` have a separate thread, because an inspection reads hundreds of
+            /// small files.
             pub(super) fn look<T>(&self, at: &LookAt<'_>, other: impl FnOnce() -> T) -> (Looks, T) {
                 thread::scope(|scope| {
                     $(let $name = scope.spawn(|| self.$name.look(at));)+
@@ -123,7 +125,7 @@ macro_rules! kinds {
                 asks.into_lines()
             }
 
-            /// What this machine lacks for a lock to be made here.
+            /// The reasons why a lock cannot be made on this node.
             pub(super) fn lacks(&self, looks: &Looks, inventory: &Inventory) -> Vec<String> {
                 [$(self.$name.lacks(&looks.$name, inventory)),+].into_iter().flatten().collect()
             }
@@ -150,7 +152,7 @@ macro_rules! kinds {
             /// Resolves the packages of all kinds for a lock.
             ///
             /// # Errors
-            /// The first required entry that cannot be resolved.
+            /// If a required entry cannot be resolved.
             pub async fn lock(
                 &self,
                 work: &LockWork<'_>,
@@ -201,7 +203,7 @@ macro_rules! kinds {
         }
 
         impl Action {
-            /// Its kind; `None` for a missing file.
+            /// Its kind. `None` for a missing file.
             pub fn of_kind(&self) -> Option<Kind> {
                 match self {
                     $(Self::$Kind(_) => Some(Kind::$Kind),)+
@@ -216,7 +218,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// Whether preparing may find a reason to refuse the whole run.
+            /// Whether preparing may refuse the whole run.
             pub fn can_refuse(&self) -> bool {
                 match self {
                     $(Self::$Kind(action) => super::$name::$Kind::can_refuse(action),)+
@@ -224,7 +226,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// Whether a layer holds the files that it installs, or depends on them.
+            /// Whether a layer contains the files that it installs, or depends on them.
             pub fn fills_layers(&self) -> bool {
                 match self {
                     $(Self::$Kind(action) => super::$name::$Kind::fills_layers(action),)+
@@ -232,7 +234,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// Where passwords of logins are written for its tools.
+            /// The file in which its tools find passwords of logins.
             pub fn login_file(&self) -> LoginFile {
                 match self {
                     $(Self::$Kind(action) => super::$name::$Kind::login_file(action),)+
@@ -243,7 +245,7 @@ macro_rules! kinds {
             /// Resolves and downloads; changes nothing outside the agent's cache.
             ///
             /// # Errors
-            /// When the step cannot be done, or the run must be refused.
+            /// If the step cannot be done, or the run must be refused.
             pub async fn prepare(&self, ctx: &Context) -> Result<Prepared, Problem> {
                 match self {
                     $(Self::$Kind(action) => super::$name::$Kind::prepare(ctx, action).await.map(Prepared::$Kind),)+
@@ -253,10 +255,10 @@ macro_rules! kinds {
                 }
             }
 
-            /// Changes the node, and looks again.
+            /// Changes the node and verifies the result.
             ///
             /// # Errors
-            /// When the node is not as asked for afterwards.
+            /// If the node differs from the request afterwards.
             pub async fn act(&self, ctx: &Context, prepared: Prepared, vault: &Vault) -> Result<(), Problem> {
                 match (self, prepared) {
                     $((Self::$Kind(action), Prepared::$Kind(prepared)) => {

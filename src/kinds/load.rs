@@ -8,7 +8,7 @@ use crate::profile::{self, ProfileError, Request};
 /// Loads and checks a profile.
 ///
 /// # Errors
-/// All mistakes of all its files.
+/// All mistakes of all files.
 pub fn load(request: &Request<'_>) -> Result<Profile, ProfileError> {
     profile::load(request)
 }

@@ -1,4 +1,4 @@
-//! Finds out the exact files that a profile stands for: one way for all kinds of packages.
+//! Resolves the exact files of a profile, in the same way for all kinds of packages.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -10,7 +10,7 @@ use crate::{
     steps::{Context, stage},
 };
 
-/// The packages that may take another version than the locked one.
+/// The packages whose locked versions may change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Upgrade {
     /// None that need not.
@@ -22,7 +22,7 @@ pub enum Upgrade {
 }
 
 impl Upgrade {
-    /// Whether a package may take another version.
+    /// Whether the version of a package may change.
     pub fn moves(&self, name: &str) -> bool {
         match self {
             Self::Nothing => false,
@@ -37,25 +37,25 @@ impl Upgrade {
 pub struct LockGroup<'a, A> {
     /// The optional entry that it is for; `None` for the required entries.
     pub optional: Option<String>,
-    /// Its work.
+    /// Its action.
     pub action: &'a A,
     /// Its name.
     pub id: &'a StepId,
-    /// The files to bring to the cache first.
+    /// The files to stage first.
     pub stage: &'a [Stage],
     /// The logins it may need.
     pub logins: &'a [Login],
 }
 
 impl<'a, A> LockGroup<'a, A> {
-    /// The same step with another view of its work.
+    /// The same step with another type of action.
     pub(super) fn with<B>(&self, action: &'a B) -> LockGroup<'a, B> {
         let Self { optional, id, stage, logins, .. } = self;
         LockGroup { optional: optional.clone(), action, id, stage, logins }
     }
 }
 
-/// What a resolution works with.
+/// The inputs of a resolution.
 pub struct LockWork<'a> {
     /// The context of all steps.
     pub ctx: &'a Context,
@@ -65,21 +65,21 @@ pub struct LockWork<'a> {
     pub base: &'a Section,
     /// The requests and files of the new section.
     pub section: &'a Section,
-    /// Tells the user about an entry that was left out.
+    /// Warns the user about an omitted entry.
     pub warn: Arc<dyn Fn(String) + Send + Sync>,
 }
 
-/// How the packages of one kind are told apart.
+/// The identity of a kind's packages.
 pub(super) struct Identity<L> {
-    /// The name and what else sets a package apart.
+    /// The name and the suffix that identify a package.
     pub(super) key: fn(&L) -> (&str, &str),
     /// The optional entries that it is for.
     pub(super) only_for: fn(&mut L) -> &mut BTreeSet<String>,
 }
 
 impl LockWork<'_> {
-    /// Whether the requests to a tool are the same as before, so that nothing needs to be resolved. `tools` are the first words of
-    /// the requests.
+    /// Whether the requests to a tool are unchanged, so that the locked packages remain valid. `tools` are the first
+    /// words of the requests.
     pub(super) fn is_unchanged(&self, tools: &[&str]) -> bool {
         let of = |section: &Section| -> Vec<(String, Option<Digest>)> {
             let asks = section.asks.iter().filter(|ask| tools.iter().any(|tool| ask.starts_with(tool)));
@@ -90,7 +90,7 @@ impl LockWork<'_> {
         *self.upgrade == Upgrade::Nothing && of(self.base) == of(self.section)
     }
 
-    /// A step's context, with the files of the step brought to the cache.
+    /// A step's context, after its files are staged.
     async fn context_of<A>(&self, group: &LockGroup<'_, A>) -> Result<Context, Problem> {
         let mut ctx = self.ctx.clone();
         ctx.progress = ctx.progress.of_other_step(group.id.to_string());
@@ -99,8 +99,8 @@ impl LockWork<'_> {
         Ok(ctx)
     }
 
-    /// Resolves the required entries, then each optional entry together with the required ones. An optional entry that cannot be
-    /// resolved is left out with a warning. `together` adds the required work to that of an optional entry.
+    /// Resolves the required entries, then each optional entry together with the required ones. An optional entry that
+    /// cannot be resolved is omitted with a warning. `together` adds the required work to that of an optional entry.
     pub(super) async fn resolve<A: Clone, L>(
         &self,
         mut groups: Vec<LockGroup<'_, A>>,
@@ -132,7 +132,7 @@ impl LockWork<'_> {
     }
 }
 
-/// Adds the packages that an optional entry brings beyond those that are there.
+/// Adds the packages that only an optional entry needs.
 fn add<L>(all: &mut Vec<L>, found: Vec<L>, name: &str, identity: &Identity<L>) {
     for mut one in found {
         if let Some(known) = all.iter_mut().find(|known| (identity.key)(known) == (identity.key)(&one)) {

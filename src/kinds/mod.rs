@@ -1,5 +1,5 @@
-//! Each kind of work in a folder of its own: the grammar as written (`written`), its checked form (`checked`, `grammar`) and its rules, the
-//! plan (pure), the acting code with its second look, the hints and the tests. `list` has one row for each kind.
+//! The kinds of work, each in a folder of its own: the grammar (`written`, `checked`, `grammar`), its rules, planning
+//! (pure), the acting code with its verification, the hints and the tests. `list` has one row for each kind.
 
 pub mod apt;
 mod bake;

@@ -1,4 +1,4 @@
-//! A node as a profile needs it: the inventory and the looks of all kinds; and the plan that is made from them.
+//! The node for planning: the inventory and the state that each kind needs. Makes the plan.
 
 use std::{io, path::Path};
 
@@ -25,10 +25,10 @@ pub struct Node {
 }
 
 impl Node {
-    /// Looks at the node below a root. The secrets were fetched before.
+    /// Inspects the node below a root. The secrets are fetched already.
     ///
     /// # Errors
-    /// When dpkg's state cannot be read.
+    /// If dpkg's state cannot be read.
     pub fn look(profile: &Profile, store: &FileStore, root: &Path, vault: Vault) -> io::Result<Self> {
         let (users, receipt) = (Users::read(root), Receipt::read(root));
         let at = LookAt { root, users: &users, receipt: &receipt, profile: &profile.name };
@@ -39,8 +39,8 @@ impl Node {
         Ok(Self { inventory, looks })
     }
 
-    /// Forgets packages that runs and people added, as far as the packages of the runtime are known: a lock is made for a fresh
-    /// node.
+    /// Removes the packages that runs and users added, if the packages of the runtime are known. A lock is made for a
+    /// fresh node.
     pub fn as_shipped(&mut self) {
         self.inventory.as_shipped();
         self.looks.as_shipped(&self.inventory.receipt);
@@ -53,18 +53,18 @@ impl Node {
         runtime
     }
 
-    /// The requests of a profile to package tools, one line each, sorted: the same lines have the same resolution.
+    /// The requests of a profile to package tools, one line each, sorted. Equal lines have equal resolutions.
     pub fn asks(&self, profile: &Profile) -> Vec<String> {
         profile.sections.asks(&self.inventory)
     }
 
-    /// What this machine lacks for a lock of the profile to be made here.
+    /// The reasons why a lock of the profile cannot be made on this node.
     pub fn lacks(&self, profile: &Profile) -> Vec<String> {
         profile.sections.lacks(&self.looks, &self.inventory)
     }
 
-    /// The steps that bring the node to the state of a profile, in order. `cache` is the agent's cache, where checked copies of files
-    /// go.
+    /// The steps that bring the node to the state of a profile, in order. `cache` is the agent's cache, which receives
+    /// verified copies of files.
     pub fn plan(&self, profile: &Profile, facts: &NodeFacts, cache: &Path) -> Plan {
         let mut plan = Plan::default();
         let lock = match self.lock_in_use(profile, facts) {
@@ -85,10 +85,10 @@ impl Node {
         plan
     }
 
-    /// The layers of a profile on this node: what can be kept of it, or why not.
+    /// The layers of a profile on this node, or the reasons why none is possible.
     ///
     /// # Errors
-    /// When the lock does not fit.
+    /// If the lock does not match.
     pub fn layers(&self, profile: &Profile, facts: &NodeFacts) -> Result<Vec<Result<Layer, String>>, Problem> {
         let lock = self.lock_in_use(profile, facts).map_err(|drift| plan::not_fitting(&drift))?;
         Ok(profile.sections.layers(&self.looks, &self.common(profile, facts, Path::new(""), lock)))
@@ -123,7 +123,7 @@ impl Node {
         Ok(Some(LockInUse { label: &file.label, serial: file.lock.serial, section }))
     }
 
-    /// The section of a lock that is for this node.
+    /// The section of a lock for this node.
     fn fitting<'a>(&self, profile: &Profile, facts: &NodeFacts, file: &'a LockFile) -> Result<&'a Section, Drift> {
         let section = file.fitting(&profile.files, &self.runtime(facts), &self.asks(profile))?;
         plan::check_assets(file, section, &profile.sections.assets(), &self.inventory)?;
@@ -131,7 +131,7 @@ impl Node {
     }
 }
 
-/// Refuses the run for each missing file, or plans a step that fails where the file is optional.
+/// Refuses the run for each missing file. If the file is optional, plans a step that fails.
 fn missing_files(common: &Common<'_>, plan: &mut Plan) {
     let mut planner = Planner::<Action>::new(common, "file");
     for (missing, optional) in &common.inventory.missing {

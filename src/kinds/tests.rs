@@ -69,7 +69,7 @@ fn every_mistake_is_found_at_once() {
 }
 
 #[test]
-fn a_mistake_hides_none_of_its_neighbours_and_moves_none() {
+fn a_mistake_does_not_hide_or_move_other_mistakes() {
     let text = "schema = 1\nname = 'x'\n[apt]\npackages = [\n5,\n'-y',\n]\n[secrets]\nsource = 'x'\nscope = 'a'\n\
                 [[secrets.items]]\nkey = 'b'\nto = { file = '../x' }\n\
                 [[secrets.items]]\nkey = 'c'\n";
@@ -88,7 +88,7 @@ fn a_mistake_hides_none_of_its_neighbours_and_moves_none() {
 }
 
 #[test]
-fn what_is_written_twice_is_asked_for_once() {
+fn duplicate_entries_become_one() {
     let twice = "'jq', 'yq', { name = 'jq', optional = true }";
     let profile = load_text(&format!("schema = 1\nname = 'x'\n[apt]\npackages = [{twice}]\n"), &[]).expect("sound");
     let names: Vec<_> =
@@ -109,7 +109,7 @@ fn a_system_that_cannot_be_is_a_mistake() {
 }
 
 #[test]
-fn a_missing_name_is_reported_beside_the_rest() {
+fn a_missing_name_does_not_hide_other_mistakes() {
     let found = messages(load_text("schema = 1\n[apt]\npackages = ['-y']\n", &[]));
     assert_eq!(found.len(), 2, "{found:#?}");
 }

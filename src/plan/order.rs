@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_that_works_beside_another_does_not_wait_for_it() {
+    fn a_kind_that_may_run_at_the_same_time_does_not_wait() {
         let mut pip = step("pip", Phase::Environments);
         pip.beside = Some("apt");
         assert_eq!(needs(vec![step("apt", Phase::Packages), pip], "pip"), [""; 0]);

@@ -133,7 +133,7 @@ impl Assets<'_> {
         let mut found = None;
         for path in places.iter().map(|place| place.join(&wanted.path)) {
             if self.store.bring(&path).map_err(unread)? {
-                self.store.bring_named_by(&path).map_err(unread)?;
+                self.store.fetch_included(&path).map_err(unread)?;
                 found = Some(path);
                 break;
             }
@@ -158,10 +158,10 @@ impl Assets<'_> {
         };
         let hashes = std::fs::File::open(path)
             .and_then(Hashes::of)
-            .map_err(|error| unbelieved(wanted, asset, origin, &Distrust::UnreadFile(error.to_string())))?;
-        match self.store.vouched_by_hash(path, &hashes) {
+            .map_err(|error| untrusted_asset(wanted, asset, origin, &Distrust::UnreadFile(error.to_string())))?;
+        match self.store.verify_hashes(path, &hashes) {
             Ok(()) => Ok(Some(hashes.sha256)),
-            Err(why) => Err(unbelieved(wanted, asset, origin, &why)),
+            Err(why) => Err(untrusted_asset(wanted, asset, origin, &why)),
         }
     }
 
@@ -193,12 +193,12 @@ impl Assets<'_> {
             return Ok(bytes);
         }
         let hashes = Hashes::of(&*bytes).expect("memory");
-        let vouched = match &wanted.sha256 {
+        let verified = match &wanted.sha256 {
             Some(named) if *named == hashes.sha256 => Ok(()),
             Some(named) => Err(Distrust::WrongDigest { found: hashes.sha256.clone(), named: named.clone() }),
-            None => self.store.vouched_by_hash(path, &hashes),
+            None => self.store.verify_hashes(path, &hashes),
         };
-        vouched.map(|()| bytes).map_err(|why| unbelieved(wanted, asset, origin, &why))
+        verified.map(|()| bytes).map_err(|why| untrusted_asset(wanted, asset, origin, &why))
     }
 
     /// Finds a file and checks its digest, if the profile has one.
@@ -230,7 +230,7 @@ impl Assets<'_> {
 }
 
 /// The error of a file that is not trusted.
-fn unbelieved(wanted: &AssetRef, asset: &Asset, origin: &Origin, why: &Distrust) -> MissingAsset {
+fn untrusted_asset(wanted: &AssetRef, asset: &Asset, origin: &Origin, why: &Distrust) -> MissingAsset {
     let label = asset.label();
     MissingAsset {
         message: format!("`{label}` is not trusted: {why}"),

@@ -6,7 +6,7 @@ use crate::diagnostic::Origin;
 /// Entries of one kind that are fetched by name, without a digest.
 #[derive(Debug)]
 pub struct FetchedByName<'a> {
-    /// The beginning of the message, such as `R packages are asked for by their names`.
+    /// The beginning of the message, such as `R packages are requested by name`.
     pub message: &'static str,
     /// The line of the first entry.
     pub origin: &'a Origin,

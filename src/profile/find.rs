@@ -104,7 +104,7 @@ impl FileStore {
     }
 
     /// Copies the files that a requirements file of a remote store refers to by relative names.
-    pub(super) fn bring_named_by(&self, path: &Path) -> Result<(), FileStoreError> {
+    pub(super) fn fetch_included(&self, path: &Path) -> Result<(), FileStoreError> {
         if self.mirror.is_none() || path.extension().is_none_or(|ending| ending != "txt" && ending != "in") {
             return Ok(());
         }
@@ -160,7 +160,7 @@ impl FileStore {
         match self.locate(name, unit, beside)? {
             Some(path) => match self.read(&path) {
                 // An untrusted file ends the search: a later file must not hide that someone placed it.
-                Ok(text) => self.believed(&path, text),
+                Ok(text) => self.verify_text(&path, text),
                 Err(error) => Err(NotFound {
                     message: format!("`{}` could not be read: {error}", self.shown(&path)),
                     causes: Vec::new(),

@@ -19,8 +19,8 @@ mod schema;
 pub(crate) mod shorthand;
 mod show;
 mod trusted;
+mod trusted_text;
 mod values;
-mod vouch;
 mod when;
 pub(crate) mod written;
 

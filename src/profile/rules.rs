@@ -124,7 +124,7 @@ impl Rules<'_> {
     pub(crate) fn counts(&mut self, path: &[Part], condition: Option<&When>) -> bool {
         let Some(condition) = condition else { return true };
         if self.is_locked {
-            self.conditions.extend(when::speaks_of(condition));
+            self.conditions.extend(when::used_facts(condition));
         }
         when::holds(condition, self.facts).unwrap_or_else(|(below, message, hint)| {
             let path: Vec<Part> = path.iter().cloned().chain(["when".into()]).chain(below).collect();

@@ -65,8 +65,8 @@ pub(super) fn holds(when: &When, facts: &NodeFacts) -> Result<bool, Mistake> {
 }
 
 /// The facts that a condition uses, apart from those that the runtime determines.
-pub(super) fn speaks_of(when: &When) -> impl Iterator<Item = &'static str> {
-    let spoken_of = [
+pub(super) fn used_facts(when: &When) -> impl Iterator<Item = &'static str> {
+    let used = [
         ("role", when.role.is_some()),
         ("environment", when.environment.is_some()),
         ("mode", when.mode.is_some()),
@@ -74,7 +74,7 @@ pub(super) fn speaks_of(when: &When) -> impl Iterator<Item = &'static str> {
         ("business-unit", when.business_unit.is_some()),
         ("access-mode", when.access_mode.is_some()),
     ];
-    spoken_of.into_iter().filter(|(_, spoken_of)| *spoken_of).map(|(name, _)| name)
+    used.into_iter().filter(|(_, used)| *used).map(|(name, _)| name)
 }
 
 fn one_of<T>(wanted: Option<&OneOrMany<T>>, fits: impl Fn(&T) -> bool) -> bool {

@@ -1,4 +1,4 @@
-//! The part of the grammar that belongs to no kind, as written: the head of a profile, conditions, files.
+//! The part of the grammar that is common to all kinds, as written: the head of a profile, conditions, files.
 //!
 //! The JSON Schema, the shape check and the parser all come from these types, so they cannot disagree.
 
@@ -9,21 +9,21 @@ use serde::Deserialize;
 
 use super::shorthand::{OneOrMany, Scalar};
 
-/// What one kind of node is to be: packages, shell configuration and secrets of a business unit.
+/// A profile of a node: the packages, shell configuration and secrets of a business unit.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(title = "nodeagent profile")]
 pub(crate) struct Head {
-    /// Version of the grammar; this is 1.
+    /// Version of the grammar. It must be 1.
     pub(crate) schema: u32,
     /// The profile's name: lower-case letters, digits and dashes.
     pub(crate) name: String,
-    /// The business unit it belongs to; a cluster of another unit refuses it. Without it, any cluster may use it.
+    /// The business unit. A cluster of another unit refuses the profile. Default: any cluster may use it.
     pub(crate) business_unit: Option<String>,
-    /// One line for people.
+    /// A description in one line.
     #[expect(dead_code, reason = "part of the grammar, read by people only")]
     pub(crate) description: Option<String>,
-    /// Profiles this one builds on, by name or path, first to last; what is said here wins.
+    /// Profiles that this one extends, by name or path, in order. Values of this profile take precedence.
     #[serde(default)]
     pub(crate) extends: Vec<String>,
     /// Values for `${vars.NAME}`; `--set NAME=VALUE` overrides them.
@@ -31,7 +31,7 @@ pub(crate) struct Head {
     pub(crate) vars: BTreeMap<String, Scalar>,
 }
 
-/// On which nodes an entry counts. All conditions must hold; a list holds when one of its values does.
+/// The nodes to which an entry applies. All conditions must hold. A list holds if one of its values does.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct When {
@@ -43,7 +43,7 @@ pub struct When {
     pub mode: Option<OneOrMany<Mode>>,
     /// A regular expression that must match somewhere in the cluster's name.
     pub cluster_name: Option<String>,
-    /// The cluster's business unit, without case.
+    /// The cluster's business unit. Upper and lower case are equal.
     pub business_unit: Option<OneOrMany<String>>,
     /// Operating system: `ubuntu`, `debian`, `ubuntu-22.04`, or a code name such as `bookworm`.
     pub os: Option<OneOrMany<String>>,
@@ -58,7 +58,7 @@ pub struct When {
     pub env: BTreeMap<String, Scalar>,
 }
 
-/// An enumeration of the grammar: its values are the variant names in the given case.
+/// An enumeration of the grammar. Its values are the variant names in the given case.
 macro_rules! choices {
     ($(#[$doc:meta])* $name:ident, $case:literal { $($(#[$variant_doc:meta])* $variant:ident),+ $(,)? }) => {
         $(#[$doc])*
@@ -80,16 +80,16 @@ choices!(AccessMode, "kebab-case" { Dedicated, Standard, NoIsolation });
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct File {
-    /// Its path: beside the profile, in the unit's tree or in Admin's, or absolute.
+    /// Its path: next to the profile, in the unit's tree or in Admin's, or absolute.
     pub path: String,
-    /// The SHA-256 it must have, 64 hexadecimal digits.
+    /// The expected SHA-256, 64 hexadecimal digits.
     pub sha256: Option<String>,
-    /// On which nodes.
+    /// The nodes to which it applies.
     pub when: Option<When>,
-    /// Whether the run goes on when it fails. Default: false.
+    /// Whether the run continues if it fails. Default: false.
     #[serde(default)]
     pub optional: bool,
-    /// How long it may take, such as `90s` or `5m`.
+    /// The time limit, such as `90s` or `5m`.
     pub timeout: Option<String>,
 }
 
@@ -99,6 +99,6 @@ pub struct File {
 pub struct PinnedFile {
     /// Its path.
     pub path: String,
-    /// The SHA-256 it must have, 64 hexadecimal digits.
+    /// The expected SHA-256, 64 hexadecimal digits.
     pub sha256: Option<String>,
 }

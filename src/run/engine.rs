@@ -438,7 +438,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_step_whose_need_failed_is_not_tried_and_others_are() {
+    async fn a_failed_dependency_blocks_only_its_dependents() {
         let bench = Bench::new();
         let mut broken = write("broken", &bench.path("broken"));
         broken.known_failure = Some(failure("it cannot be"));
@@ -512,7 +512,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_run_that_is_told_to_stop_says_what_was_not_begun() {
+    async fn a_stopped_run_lists_the_steps_that_did_not_begin() {
         let bench = Bench::new();
         bench.tell.send(Some(Outcome::DeadlinePassed)).expect("somebody listens");
         let (outcome, report) = bench.execute(vec![write("a", &bench.path("a"))]).await;

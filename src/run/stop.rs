@@ -47,8 +47,8 @@ impl Stop {
     /// Waits until the run must end.
     pub async fn requested(&self) -> Outcome {
         let mut reason = self.reason.clone();
-        let told = reason.wait_for(Option::is_some).await.ok().and_then(|reason| *reason);
-        match told {
+        let reason = reason.wait_for(Option::is_some).await.ok().and_then(|reason| *reason);
+        match reason {
             Some(outcome) => outcome,
             // Without the watcher no stop can arrive.
             None => std::future::pending().await,

@@ -75,4 +75,4 @@ fn explained(error: HttpError, title: &str, place: &Url) -> Problem {
 }
 
 const AFTER_CHECKING: &str =
-    "find out who changed the file before you trust it; to take it as it is now, run `nodeagent lock --upgrade`";
+    "find out why the file changed before you trust it; to accept its present content, run `nodeagent lock --upgrade`";

@@ -22,8 +22,8 @@ pub async fn stage(ctx: &Context, files: &[Stage]) -> Result<(), Problem> {
 async fn one(ctx: &Context, file: &Stage) -> Result<(), Problem> {
     let path = match &file.from {
         Asset::BuiltIn { bytes, .. } => {
-            let is_there = file.digest.of_file(&file.to).is_ok_and(|found| found == file.digest);
-            return if is_there { Ok(()) } else { Ok(fs::replace(&file.to, bytes, Attributes::mode(0o644))?) };
+            let is_staged = file.digest.of_file(&file.to).is_ok_and(|found| found == file.digest);
+            return if is_staged { Ok(()) } else { Ok(fs::replace(&file.to, bytes, Attributes::mode(0o644))?) };
         }
         Asset::File { path, .. } => path,
     };
@@ -54,7 +54,7 @@ mod tests {
     use crate::{diagnostic::Origin, digest::Digest, exec::fake::FakeRunner, report::event::Events};
 
     #[tokio::test]
-    async fn a_file_exchanged_after_it_was_judged_is_refused() {
+    async fn a_file_replaced_after_its_verification_is_refused() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let from = temp.path().join("x.deb");
         let write = |text: &str| fs::replace(&from, text.as_bytes(), Attributes::default()).expect("written");

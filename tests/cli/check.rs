@@ -11,7 +11,7 @@ fn r_packages_are_an_error_in_standard_access_mode() {
     node.agent(&["check", "x.toml", "--access-mode", "dedicated"]).ended(0);
     let said = node.agent(&["check", "x.toml", "--access-mode", "standard"]).ended(2);
     insta::assert_snapshot!(said.stderr, @r#"
-    error: R packages are asked for at x.toml:4, but standard access mode has no R
+    error: R packages are requested at x.toml:4, but standard access mode has no R
 
     hint: use a cluster in dedicated access mode, or add `when = { access-mode = "dedicated" }`
     "#);

@@ -1,4 +1,4 @@
-//! How apt changes the node, by the contract of kinds.
+//! Implements the contract of kinds for apt: acting and locking.
 
 use std::path::Path;
 
@@ -20,9 +20,9 @@ use crate::{
     steps::Context,
 };
 
-/// What an apt step found out and fetched.
+/// The result of preparing an apt step.
 pub enum Prepared {
-    /// The keys of sources were checked.
+    /// The keys of sources are verified.
     Sources,
     /// A transaction.
     Install(transaction::Prepared),
@@ -78,7 +78,7 @@ impl Acting for Apt {
     }
 
     fn leaves_behind(_: &Action, _: &Prepared) -> LeftBehind {
-        // dpkg repairs itself when apt next acts.
+        // dpkg repairs itself when apt acts again.
         LeftBehind::default()
     }
 

@@ -1,4 +1,4 @@
-//! The work of an apt step, as data.
+//! The action of an apt step, as data.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::{
     profile::FileStore,
 };
 
-/// The work of an apt step.
+/// The action of an apt step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Write package sources and fetch their lists.
@@ -27,14 +27,14 @@ pub struct AptSources {
     pub fetch_lists: bool,
 }
 
-/// One package source: a deb822 file and the key its index is signed with.
+/// A package source: a deb822 file and the key that signs its index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AptSource {
-    /// Its name, that of the file without `.sources`.
+    /// The name of its file without `.sources`.
     pub name: String,
     /// The deb822 stanza to write to `/etc/apt/sources.list.d/NAME.sources`.
     pub stanza: String,
-    /// The key to write to `/etc/apt/keyrings/NAME.{asc,gpg}`, armoured or not, when there is one.
+    /// The key for `/etc/apt/keyrings/NAME.{asc,gpg}`, armoured or not, if there is one.
     pub key: Option<AptKey>,
 }
 
@@ -43,7 +43,7 @@ pub struct AptSource {
 pub struct AptKey {
     /// The bytes of the key file.
     pub bytes: Vec<u8>,
-    /// Where it is written.
+    /// The path of the key file.
     pub path: PathBuf,
     /// Its fingerprint: 40 (or 64) hexadecimal digits, upper case, no spaces.
     pub fingerprint: String,
@@ -52,17 +52,17 @@ pub struct AptKey {
 /// Packages to install in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AptInstall {
-    /// Packages by name, those already there left out.
+    /// Packages by name, without those that are installed already.
     pub packages: Vec<AptPackage>,
     /// Package files, as absolute paths.
     pub debs: Vec<PathBuf>,
-    /// Answers given to debconf before.
+    /// Answers for debconf.
     pub debconf: Vec<DebconfAnswer>,
     /// Whether recommended packages come along.
     pub recommends: bool,
     /// Whether dpkg waits for the disk after each file.
     pub wait_for_disk: bool,
-    /// The files to install, and no others, when there is a lock.
+    /// The files to install if there is a lock. No others are installed.
     pub locked: Option<Vec<LockedDeb>>,
 }
 
@@ -110,7 +110,7 @@ impl AptInstall {
 }
 
 impl AptPackage {
-    /// The package with its pin, as people write it: `jq=1.6-2.1`.
+    /// The package with its pin: `jq=1.6-2.1`.
     pub fn pinned(&self) -> String {
         pinned(&self.name, "=", self.version.as_deref())
     }

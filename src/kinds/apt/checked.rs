@@ -2,7 +2,7 @@
 
 use crate::profile::{AssetRef, Entry, Setting};
 
-/// Debian packages and where they come from.
+/// Debian packages and their sources.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Apt {
     /// By name.
@@ -31,7 +31,7 @@ pub struct AptPackage {
 /// A package source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AptSource {
-    /// Its name, checked.
+    /// Its name, validated.
     pub name: String,
     /// Addresses.
     pub uris: Vec<String>,
@@ -50,7 +50,7 @@ pub struct AptSource {
 /// An answer to a question a package would ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DebconfAnswer {
-    /// The package that asks.
+    /// The package that owns the question.
     pub package: String,
     /// The question, such as `msodbcsql18/accept-eula`.
     pub question: String,

@@ -1,4 +1,4 @@
-//! The grammar of `[apt]` by the contract of kinds: merging, printing, files and addresses.
+//! Implements the contract of kinds for `[apt]`: merging, printing, files and addresses.
 
 use url::Url;
 
@@ -87,7 +87,7 @@ impl Section for Apt {
     }
 
     fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
-        // apt's repositories are signed down to the digest of each archive.
+        // apt's repositories are signed, including the digest of each archive.
         Vec::new()
     }
 

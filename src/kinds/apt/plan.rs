@@ -1,4 +1,4 @@
-//! Plans apt: sources that differ, packages and debs that are not there.
+//! Plans apt: sources that differ, packages and debs that are missing.
 
 use std::path::{Path, PathBuf};
 
@@ -128,16 +128,16 @@ fn plan_group(apt: &Apt, group: Group<PackageRequest>, planner: &mut Planner<'_,
     planner.step_of_group(id, Action::Install(install), options, uncovered);
 }
 
-/// The locked packages of a group that are not installed as they were locked; `None` without a lock.
+/// The locked packages of a group that are not installed as locked. `None` without a lock.
 fn locked_debs(common: &Common<'_>, group: Option<&str>) -> Option<Vec<LockedDeb>> {
-    let is_there = |deb: &LockedDeb| {
+    let is_installed = |deb: &LockedDeb| {
         let name = if deb.arch == "all" { deb.name.clone() } else { format!("{}:{}", deb.name, deb.arch) };
         common.inventory.dpkg.installed_version(&name) == Some(deb.version.as_str())
     };
-    common.locked_and_missing(|section| &section.apt, |deb| &deb.only_for, group, is_there)
+    common.locked_and_missing(|section| &section.apt, |deb| &deb.only_for, group, is_installed)
 }
 
-/// The problem of a package that the lock has nothing for.
+/// The problem of a package that is missing in the lock.
 fn uncovered(common: &Common<'_>, entries: &[Entry<PackageRequest>], locked: &[LockedDeb]) -> Option<Problem> {
     let section = common.locked()?;
     let missing = entries.iter().find(|entry| {
@@ -150,7 +150,7 @@ fn uncovered(common: &Common<'_>, entries: &[Entry<PackageRequest>], locked: &[L
     Some(common.not_locked(missing, name(&missing.value)))
 }
 
-/// The version of a package that is installed as asked for.
+/// The version of a package that satisfies the request.
 fn installed(common: &Common<'_>, package: &AptPackage) -> Option<String> {
     let dpkg = &common.inventory.dpkg;
     match (dpkg.installed_version(&package.name), &package.version) {
@@ -161,7 +161,7 @@ fn installed(common: &Common<'_>, package: &AptPackage) -> Option<String> {
     }
 }
 
-/// Name and version of an installed deb, when its file name has both (`name_version_arch.deb`).
+/// Name and version of an installed deb, if its file name contains both (`name_version_arch.deb`).
 fn installed_deb(common: &Common<'_>, deb: &AssetRef) -> Option<String> {
     let stem = Path::new(&deb.path).file_name()?.to_str()?.strip_suffix(".deb")?;
     let mut parts = stem.splitn(3, '_');
@@ -232,7 +232,7 @@ fn source_file(name: &str) -> PathBuf {
     Path::new("/etc/apt/sources.list.d").join(format!("{name}.sources"))
 }
 
-/// The key file of a source; armoured keys end in `asc`, others in `gpg`.
+/// The key file of a source. Armoured keys end in `asc`, others in `gpg`.
 fn key_file(name: &str, ending: &str) -> PathBuf {
     Path::new("/etc/apt/keyrings").join(format!("{name}.{ending}"))
 }

@@ -29,12 +29,12 @@ pub struct Apt {
     /// Further package sources.
     #[serde(default)]
     pub sources: Vec<AptSource>,
-    /// Answers to questions that packages ask.
+    /// Answers to debconf questions of packages.
     #[serde(default)]
     pub debconf: Vec<Debconf>,
     /// Whether recommended packages are installed too. Default: false.
     pub recommends: Option<bool>,
-    /// Whether dpkg waits for the disk after each file, so that a crash of the machine loses nothing. Default: false.
+    /// Whether dpkg calls fsync after each file, so that a crash of the machine loses no data. Default: false.
     pub wait_for_disk: Option<bool>,
 }
 
@@ -44,12 +44,12 @@ pub struct Apt {
 pub struct AptPackage {
     /// The package, `name` or `name=version`.
     pub name: String,
-    /// On which nodes.
+    /// The nodes to which it applies.
     pub when: Option<When>,
-    /// Whether the run goes on when it fails. Default: false.
+    /// Whether the run continues if it fails. Default: false.
     #[serde(default)]
     pub optional: bool,
-    /// How long it may take, such as `90s` or `5m`.
+    /// The time limit, such as `90s` or `5m`.
     pub timeout: Option<String>,
 }
 
@@ -57,7 +57,7 @@ pub struct AptPackage {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct AptSource {
-    /// Its name, that of the file in `/etc/apt/sources.list.d`.
+    /// The name of its file in `/etc/apt/sources.list.d`.
     pub name: String,
     /// Addresses of the repository.
     pub uris: OneOrMany<String>,
@@ -66,22 +66,22 @@ pub struct AptSource {
     /// Components, such as `main`; none for a flat repository.
     #[serde(default)]
     pub components: Vec<String>,
-    /// Architectures; the node's own when not given.
+    /// Architectures. Default: the node's own.
     #[serde(default)]
     pub architectures: Vec<String>,
     /// The key file from the file store.
     pub key: String,
     /// The key's fingerprint, 40 hexadecimal digits; spaces are ignored.
     pub fingerprint: String,
-    /// On which nodes.
+    /// The nodes to which it applies.
     pub when: Option<When>,
 }
 
-/// An answer to a question that a package asks.
+/// An answer to a debconf question of a package.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Debconf {
-    /// The package that asks.
+    /// The package that owns the question.
     pub package: String,
     /// The question, such as `msodbcsql18/accept-eula`.
     pub question: String,
@@ -89,6 +89,6 @@ pub struct Debconf {
     pub r#type: String,
     /// The answer.
     pub value: Scalar,
-    /// On which nodes.
+    /// The nodes to which it applies.
     pub when: Option<When>,
 }

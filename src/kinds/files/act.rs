@@ -1,4 +1,4 @@
-//! How `[files]` changes the node: it writes each file whole.
+//! Implements the contract of kinds for `[files]`: replaces each file atomically.
 
 use std::path::Path;
 
@@ -57,7 +57,7 @@ impl Acting for Files {
     }
 
     fn clean_up(_: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
-        // Files are whole or absent, but one in the making may lie beside.
+        // Files are complete or absent, but a partial file may be next to them.
         remove_partial_files(items)
     }
 

@@ -11,8 +11,8 @@ pub struct Files(pub BTreeMap<PathBuf, Entry<File>>);
 /// A file that the profile writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
-    /// The whole content.
+    /// The complete content.
     pub text: String,
-    /// Permission bits; `None` leaves those of an existing file.
+    /// Permission bits. `None` keeps those of an existing file.
     pub mode: Option<u32>,
 }

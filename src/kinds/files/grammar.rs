@@ -1,4 +1,4 @@
-//! The grammar of `[files]` by the contract of kinds: merging, printing, files and addresses.
+//! Implements the contract of kinds for `[files]`: merging, printing, files and addresses.
 
 use url::Url;
 

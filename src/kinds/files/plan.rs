@@ -1,4 +1,4 @@
-//! Plans files: one step for each file that is not as asked for.
+//! Plans files: one step for each file that differs.
 
 use std::path::Path;
 

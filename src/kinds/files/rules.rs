@@ -11,7 +11,7 @@ use crate::{
     profile::{Entry, Rules, place},
 };
 
-/// Folders that the kernel makes.
+/// Folders of the kernel's virtual file systems.
 const KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 impl Rules<'_> {

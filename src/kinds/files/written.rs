@@ -19,16 +19,16 @@ pub struct Written {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct File {
-    /// The whole content.
+    /// The complete content.
     pub text: String,
-    /// Its permissions, in octal. Default: 0644 for a new file; an existing file keeps its own.
+    /// Its permissions, in octal. Default: 0644 for a new file. An existing file keeps its own.
     pub mode: Option<String>,
-    /// On which nodes.
+    /// The nodes to which it applies.
     pub when: Option<When>,
-    /// Whether the run goes on when it fails. Default: false.
+    /// Whether the run continues if it fails. Default: false.
     #[serde(default)]
     pub optional: bool,
-    /// How long it may take, such as `90s` or `5m`.
+    /// The time limit, such as `90s` or `5m`.
     pub timeout: Option<String>,
     /// Sections and entries that come first, such as `pip` or `files./etc/x`.
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! How Python changes the node, by the contract of kinds.
+//! Implements the contract of kinds for Python: acting and locking.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -92,7 +92,8 @@ impl Acting for Python {
         let resolve = async |ctx: &Context, both: &PythonInstall, is_optional: bool| {
             let mut found = super::lock(ctx, both, &keep).await;
             if found.is_err() && !keep.is_empty() && *work.upgrade == Upgrade::Nothing && !is_optional {
-                let text = "what is asked for now does not go with the Python versions that were locked; all may move";
+                let text =
+                    "the requirements conflict with the locked Python versions, so all locked versions may change";
                 (work.warn)(text.to_owned());
                 keep.clear();
                 found = super::lock(ctx, both, &keep).await;

@@ -1,4 +1,4 @@
-//! The work of a Python step, as data.
+//! The action of a Python step, as data.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -22,7 +22,7 @@ pub struct PythonInstall {
     pub interpreter: PathBuf,
     /// The folder that receives the distributions.
     pub site_packages: PathBuf,
-    /// Whether the environment is a virtualenv; the system's own wants to be asked twice.
+    /// Whether the environment is a virtualenv. Installers need extra options for the system's environment.
     pub virtualenv: bool,
     /// Requirements as pip reads them.
     pub requirements: Vec<PythonRequirement>,
@@ -30,38 +30,38 @@ pub struct PythonInstall {
     pub requirement_files: Vec<PathBuf>,
     /// Wheel files, as absolute paths.
     pub wheels: Vec<Wheel>,
-    /// SHA-256 of lines of requirements files that have no name; remembered when they are installed.
+    /// The SHA-256 of requirement lines without a package name. The receipt stores them after the installation.
     pub opaque: Vec<String>,
-    /// The package index; the tool's own default when `None`.
+    /// The package index. `None` is the default of the tool.
     pub index_url: Option<Url>,
     /// Further indexes.
     pub extra_index_urls: Vec<Url>,
-    /// Distributions that may not change, with their versions.
+    /// Distributions that must not change, with their versions.
     pub guarded: BTreeMap<String, String>,
-    /// What the runtime shipped, by normalised name.
+    /// The distributions of the runtime, by normalised name.
     pub shipped: BTreeMap<String, String>,
     /// Modules to import at the end.
     pub smoke: Vec<String>,
-    /// Where the installer comes from.
+    /// The source of the installer.
     pub installer: PythonInstaller,
     /// Whether modules are byte-compiled at install time.
     pub compile: bool,
-    /// Whether nothing but the files named here may be installed: no index is asked, not for what they need either.
+    /// Whether only the listed files may be installed, without an index, not even for dependencies.
     pub only_files: bool,
-    /// The files to install beside the wheels, and no others, when there is a lock.
+    /// The files to install besides the wheels if there is a lock. No others are installed.
     pub locked: Option<Vec<LockedDistribution>>,
-    /// What all of it is as a whole, when there is a lock.
+    /// The layer of all locked packages, if there is a lock.
     pub layer: Option<Layer>,
 }
 
 impl PythonInstall {
-    /// Whether it asks for nothing but wheel files.
+    /// Whether it installs wheel files only.
     pub fn is_only_wheels(&self) -> bool {
         self.requirements.is_empty() && self.requirement_files.is_empty()
     }
 }
 
-/// A requirement and where it was asked for.
+/// A requirement and its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PythonRequirement {
     /// The requirement, such as `spacy>=3.7`.
@@ -79,16 +79,16 @@ pub struct Wheel {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// The SHA-256 the profile names.
+    /// The SHA-256 in the profile.
     pub sha256: Option<String>,
     /// The profile line.
     pub origin: Origin,
 }
 
-/// Which program installs Python distributions.
+/// The program that installs Python distributions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PythonInstaller {
-    /// uv from the search path, this file, or the index; else pip.
+    /// uv from the search path, this file or the index, else pip.
     Automatic {
         /// A uv binary or wheel from the file store.
         uv: Option<PathBuf>,
@@ -98,7 +98,7 @@ pub enum PythonInstaller {
 }
 
 impl PythonInstall {
-    /// The work in one line.
+    /// The title: one line.
     pub fn title(&self) -> String {
         let files = self.requirement_files.iter().map(|file| file_name(file));
         let wheels = self.wheels.iter().map(|wheel| format!("{} {}", wheel.name, wheel.version));
@@ -106,7 +106,7 @@ impl PythonInstall {
         format!("install {}", listed(requirements.chain(files).chain(wheels)))
     }
 
-    /// The work as commands, one line each.
+    /// The commands, one line each.
     pub fn describe(&self, store: &FileStore) -> Vec<String> {
         let tool = if self.installer == PythonInstaller::Pip { "pip install" } else { "uv pip install" };
         let files = self.requirement_files.iter().map(|file| format!("--requirement {}", store.shown(file)));

@@ -1,4 +1,4 @@
-//! `[pip]` and `[wheel]` as checked: Python requirements, requirements files, wheels, and how they are installed.
+//! `[pip]` and `[wheel]` as checked: Python requirements, requirements files, wheels and settings.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::{
 /// The environment's interpreter, unless the profile names another.
 pub(super) const DEFAULT_PYTHON: &str = "/databricks/python/bin/python";
 
-/// Python distributions: what `[pip]` and `[wheel]` ask for together.
+/// Python distributions: the entries of `[pip]` and `[wheel]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Python {
     /// `[pip]`.
@@ -28,7 +28,7 @@ pub struct Pip {
     pub packages: Vec<Entry<String>>,
     /// Requirements files.
     pub requirements: Vec<Entry<AssetRef>>,
-    /// Whether what the runtime ships may not change.
+    /// Whether the distributions of the runtime must not change.
     pub guard: Option<Setting<bool>>,
     /// Distributions that may change all the same, by normalised name.
     pub allow_change: Vec<Entry<String>>,
@@ -42,7 +42,7 @@ pub struct Pip {
     pub python: Option<Setting<PathBuf>>,
     /// Whether only pip may be used.
     pub only_pip: Option<Setting<bool>>,
-    /// Where uv comes from.
+    /// The source of uv.
     pub uv: Option<Setting<AssetRef>>,
     /// Whether modules are byte-compiled.
     pub compile: Option<Setting<bool>>,
@@ -50,7 +50,7 @@ pub struct Pip {
     pub beside_apt: Option<Setting<bool>>,
 }
 
-/// The distribution a requirement is about, normalised: what a child overrides it by.
+/// The normalised distribution name of a requirement. A child overrides its parent's entries by this name.
 pub(super) fn requirement_name(text: &str) -> String {
     let end = text.find(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))).unwrap_or(text.len());
     normalised(&text[..end])

@@ -1,4 +1,4 @@
-//! The grammar of `[pip]` and `[wheel]` by the contract of kinds: merging, printing, files and addresses.
+//! Implements the contract of kinds for `[pip]` and `[wheel]`: merging, printing, files and addresses.
 
 use url::Url;
 
@@ -88,7 +88,7 @@ impl Section for Python {
 
     fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
         let (packages, files) =
-            ("Python packages are asked for by their names", "requirements files ask for packages by their names");
+            ("Python packages are requested by name", "requirements files request packages by name");
         let packages = FetchedByName::of(packages, &self.pip.packages, |text| text);
         packages.into_iter().chain(FetchedByName::of(files, &self.pip.requirements, |file| &file.path)).collect()
     }

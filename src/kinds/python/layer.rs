@@ -10,7 +10,8 @@ use crate::{
 };
 
 impl Python {
-    /// The packages that the lock adds to the environment; `None` when it adds none. The error says why they cannot be kept.
+    /// The packages that the lock adds to the environment. `None` if it adds none. The error lists the reasons why no
+    /// layer is possible.
     pub(super) fn make_layer(
         &self,
         env: &PythonEnv,

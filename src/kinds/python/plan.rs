@@ -1,4 +1,4 @@
-//! Plans Python: requirements and wheels that are not there, and the guard over the packages of the runtime.
+//! Plans Python: missing requirements and wheels, and the guard of the runtime's packages.
 
 use std::collections::BTreeMap;
 
@@ -21,16 +21,16 @@ use crate::{
     state::{PythonReceipt, Receipt},
 };
 
-/// The environment, and what is known of it beside its files.
+/// The environment and its metadata.
 struct Node<'a> {
     env: &'a PythonEnv,
     markers: pep508_rs::MarkerEnvironment,
     receipt: PythonReceipt,
-    /// The packages that the runtime shipped: as recorded before the first change, else those that are there now.
+    /// The packages that the runtime shipped: from the receipt, or the present ones before the first change.
     shipped: BTreeMap<String, String>,
 }
 
-/// The locked distributions that are missing, by optional entry; `None` stands for the required entries.
+/// The locked distributions that are missing, by optional entry. `None` is the key of the required entries.
 type Lacking = BTreeMap<Option<String>, Vec<LockedDistribution>>;
 
 impl Planning for Python {
@@ -98,7 +98,7 @@ impl Planning for Python {
         for entry in &self.pip.requirements {
             let Some(found) = inventory.asset(&entry.value) else { continue };
             let text = String::from_utf8_lossy(found.bytes.as_deref().unwrap_or_default());
-            // A file that cannot be read is refused when it is planned.
+            // Planning refuses a file that cannot be read.
             let read = Requirements::read(&found.asset.label(), &text, found.asset.folder());
             lines.extend(read.into_iter().flat_map(|read| read.lines).map(|line| line.text));
         }
@@ -150,7 +150,7 @@ impl Python {
         first.or(self.wheels.first().map(|entry| &entry.origin))
     }
 
-    /// The environment. One that cannot be read is refused.
+    /// The environment. An unreadable environment refuses the run.
     fn node<'n>(
         &self,
         look: Option<&'n Result<PythonEnv, PythonError>>,
@@ -215,7 +215,7 @@ impl Python {
         planner.step_of_group(std::mem::take(&mut id), install, options, uncovered);
     }
 
-    /// The action of this profile, with no entries yet.
+    /// The action of this profile, without entries.
     fn install(&self, node: &Node<'_>, common: &Common<'_>, options: &mut StepOptions) -> PythonInstall {
         let pip = &self.pip;
         let only_pip = pip.only_pip.as_ref().is_some_and(|setting| setting.value);
@@ -246,8 +246,8 @@ impl Python {
         }
     }
 
-    /// Refuses changes to a distribution that the runtime ships, as far as the requirements themselves tell. Changes that only a
-    /// resolution shows are refused when the step prepares.
+    /// Refuses requirements that would change a distribution of the runtime. Changes that only a resolution reveals are
+    /// refused when the step prepares.
     fn guard(&self, node: &Node<'_>, requests: &[Request], planner: &mut Planner<'_, PythonInstall>) {
         let guarded = self.pip.guarded(&node.shipped);
         let satisfied = Satisfied::new(node.env, &node.markers, &[]);
@@ -292,7 +292,7 @@ fn add(common: &Common<'_>, install: &mut PythonInstall, entry: &Entry<PackageRe
         PackageRequest::Requirement(text) => {
             install.requirements.push(PythonRequirement { text: text.clone(), origin })
         }
-        // The lock has the packages that it asks for; the file itself is not needed.
+        // The lock contains its packages, so the file itself is not needed.
         PackageRequest::File(file) if common.lock.is_some() => install
             .requirement_files
             .extend(common.inventory.asset(file).map(|found| std::path::PathBuf::from(found.asset.label()))),
@@ -316,14 +316,18 @@ fn lacking(common: &Common<'_>, node: &Node<'_>, requests: &[Request]) -> Lackin
     if common.lock.is_none() {
         return lacking;
     }
-    let is_there = |locked: &LockedDistribution| {
+    let is_installed = |locked: &LockedDistribution| {
         let found = node.env.distributions.get(&locked.name);
         found.is_some_and(|found| found.is_complete && found.version == locked.version)
     };
     for request in requests {
         let group = request.entry.optional.then(|| request.entry.value.name());
-        let missing =
-            common.locked_and_missing(|section| &section.python, |locked| &locked.only_for, group.as_deref(), is_there);
+        let missing = common.locked_and_missing(
+            |section| &section.python,
+            |locked| &locked.only_for,
+            group.as_deref(),
+            is_installed,
+        );
         lacking.insert(group, missing.unwrap_or_default());
     }
     lacking
@@ -333,7 +337,7 @@ fn lacking(common: &Common<'_>, node: &Node<'_>, requests: &[Request]) -> Lackin
 fn is_ready(common: &Common<'_>, node: &Node<'_>, lacking: &Lacking, request: &Request) -> bool {
     let group = request.entry.optional.then(|| request.entry.value.name());
     match lacking.get(&group) {
-        None => is_there(node, request, None),
+        None => is_installed(node, request, None),
         Some(lacking) => {
             let lacks = lacking.iter().any(|file| is_own(&file.only_for, group.as_deref()));
             !lacks && is_locked(common, node, request)
@@ -345,14 +349,14 @@ fn is_ready(common: &Common<'_>, node: &Node<'_>, lacking: &Lacking, request: &R
 /// that name.
 fn is_locked(common: &Common<'_>, node: &Node<'_>, request: &Request) -> bool {
     if let PackageRequest::Wheel(file, _) = &request.entry.value {
-        return is_there(node, request, common.locked_asset(file));
+        return is_installed(node, request, common.locked_asset(file));
     }
     let satisfied = Satisfied::new(node.env, &node.markers, &[]);
     let mut named = request.requirements.named.iter().map(|named| &named.requirement);
     named.all(|wanted| !satisfied.counts(wanted) || node.env.distributions.contains_key(wanted.name.as_ref() as &str))
 }
 
-fn is_there(node: &Node<'_>, request: &Request, locked: Option<&Digest>) -> bool {
+fn is_installed(node: &Node<'_>, request: &Request, locked: Option<&Digest>) -> bool {
     let requirements = &request.requirements;
     let satisfied = Satisfied::new(node.env, &node.markers, &requirements.constraints);
     let PackageRequest::Wheel(file, wheel) = &request.entry.value else {
@@ -368,7 +372,7 @@ fn is_there(node: &Node<'_>, request: &Request, locked: Option<&Digest>) -> bool
     is_installed && same_bytes
 }
 
-/// The problem of a distribution that the lock has nothing for.
+/// The problem of a distribution that is missing in the lock.
 fn uncovered(
     common: &Common<'_>,
     node: &Node<'_>,
@@ -378,7 +382,7 @@ fn uncovered(
 ) -> Option<Problem> {
     let section = common.locked()?;
     let satisfied = Satisfied::new(node.env, &node.markers, &[]);
-    let is_there = |name: &String| {
+    let is_installed = |name: &String| {
         node.env.distributions.contains_key(name)
             || section.python.iter().any(|file| file.name == *name)
             || install.wheels.iter().any(|wheel| wheel.name == *name)
@@ -388,11 +392,11 @@ fn uncovered(
         .flat_map(|(_, requirements, _)| &requirements.named)
         .filter(|named| satisfied.counts(&named.requirement))
         .map(|named| named.requirement.name.to_string())
-        .find(|name| !is_there(name))?;
+        .find(|name| !is_installed(name))?;
     Some(common.not_locked(&entries[0], &name))
 }
 
-/// Refuses two logins for one host where the tools can have one only. A netrc file knows hosts, no paths or ports.
+/// Refuses two logins for one host if the tools support only one. A netrc file has hosts, but no paths or ports.
 fn one_login_a_host(logins: &[Login], planner: &mut Planner<'_, PythonInstall>) {
     for (index, second) in logins.iter().enumerate().filter(|(_, login)| login.by_host) {
         let host = second.login.site.host();
@@ -410,7 +414,8 @@ fn one_login_a_host(logins: &[Login], planner: &mut Planner<'_, PythonInstall>) 
     }
 }
 
-/// A digest over the lines of a requirements file and of the files that it names: a line may hold a secret.
+/// A digest of the lines of a requirements file and of its included files. Only the digest is stored, because a line
+/// may contain a secret.
 fn digest_of_lines(inventory: &Inventory, entry: &Entry<crate::profile::AssetRef>) -> String {
     let Some(found) = inventory.asset(&entry.value) else { return "missing".to_owned() };
     let text = String::from_utf8_lossy(found.bytes.as_deref().unwrap_or_default());

@@ -1,4 +1,4 @@
-//! The entries of `[pip]` and `[wheel]`, read: what each of them asks for, and the mistakes that only its file shows.
+//! The parsed entries of `[pip]` and `[wheel]`, and the mistakes that only their files reveal.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
@@ -24,7 +24,7 @@ pub(super) enum PackageRequest {
 }
 
 impl PackageRequest {
-    /// Its name for people.
+    /// The name for messages.
     pub(super) fn name(&self) -> String {
         match self {
             Self::Requirement(text) => text.clone(),
@@ -42,7 +42,7 @@ pub(super) struct Request {
 }
 
 impl Python {
-    /// Reads every entry. Entries that cannot be read, or do not fit the interpreter, are refused.
+    /// Reads every entry. Entries that cannot be read or do not match the interpreter are refused.
     pub(super) fn requests(&self, env: &PythonEnv, planner: &mut Planner<'_, PythonInstall>) -> Vec<Request> {
         let mut all = Vec::new();
         for entry in &self.pip.packages {
@@ -84,7 +84,7 @@ fn read_file(entry: &Entry<AssetRef>, planner: &mut Planner<'_, PythonInstall>) 
     let requirements = match Requirements::read(&found.asset.label(), text, found.asset.folder()) {
         Ok(requirements) => requirements,
         Err(error) => {
-            let hint = "put the file beside the one that names it".to_owned();
+            let hint = "put the file next to the file that refers to it".to_owned();
             planner.refuse(&error.origin, error.to_string(), hint);
             return None;
         }
@@ -106,7 +106,7 @@ fn read_file(entry: &Entry<AssetRef>, planner: &mut Planner<'_, PythonInstall>) 
     passwords.is_empty().then_some(requirements)
 }
 
-/// The lines of requirements files that hold a password: not what stands for one, as `${TOKEN}` does.
+/// The lines of requirements files that contain a password. Placeholders such as `${TOKEN}` are permitted.
 fn with_passwords(requirements: &Requirements) -> BTreeSet<Origin> {
     static PASSWORD: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"(?i)https?://[^\s/@:]*:([^\s/@]+)@").expect("the pattern is fixed"));

@@ -149,7 +149,7 @@ impl Rules<'_> {
     }
 }
 
-/// A message of the parser in our own style: no capital at the beginning, no full stop at the end.
+/// A message of the parser in the project's style: lower case, no final period.
 fn lower_case(message: &str) -> String {
     let mut letters = message.trim_end_matches('.').chars();
     let first = letters.next().map(|first| first.to_ascii_lowercase());

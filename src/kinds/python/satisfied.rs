@@ -1,4 +1,4 @@
-//! Whether requirements are there already: each one, and all that it requires, at versions that fit.
+//! Checks whether requirements are satisfied, including their dependencies.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -33,12 +33,12 @@ impl<'a> Satisfied<'a> {
         Self { env, markers, constraints }
     }
 
-    /// Whether a requirement counts on this interpreter at all.
+    /// Whether a requirement applies to this interpreter.
     pub(super) fn counts(&self, wanted: &WantedRequirement) -> bool {
         wanted.evaluate_markers(self.markers, &[])
     }
 
-    /// Whether it is there with all that it requires.
+    /// Whether a requirement and all its dependencies are installed.
     pub(super) fn is(&self, wanted: &WantedRequirement) -> bool {
         self.closure(wanted, &[], &mut BTreeSet::new())
     }
@@ -68,14 +68,14 @@ impl<'a> Satisfied<'a> {
         found
             .requires
             .iter()
-            // Most lines belong to extras that nobody asked for; parsing them would cost more than all the rest.
+            // Most lines belong to unused extras, and parsing them would take most of the time.
             .filter(|line| !wanted.extras.is_empty() || !line.contains("extra =="))
             .filter_map(|line| WantedRequirement::from_str(line).ok())
             .all(|required| self.closure(&required, &wanted.extras, seen))
     }
 }
 
-/// The requirements that are not there, as written.
+/// The unsatisfied requirements, as written.
 pub(super) fn unsatisfied(env: &PythonEnv, arch: &str, requirements: &Requirements) -> Vec<String> {
     let Some(markers) = env.markers(arch) else { return Vec::new() };
     let satisfied = Satisfied::new(env, &markers, &requirements.constraints);
@@ -83,7 +83,7 @@ pub(super) fn unsatisfied(env: &PythonEnv, arch: &str, requirements: &Requiremen
     missing.map(|named| named.requirement.to_string()).collect()
 }
 
-/// Whether a version is one that a requirement accepts.
+/// Whether a requirement accepts a version.
 pub(super) fn fits(wanted: &WantedRequirement, version: &str, url: impl FnOnce() -> Option<String>) -> bool {
     match &wanted.version_or_url {
         None => true,
@@ -94,8 +94,8 @@ pub(super) fn fits(wanted: &WantedRequirement, version: &str, url: impl FnOnce()
     }
 }
 
-/// Whether a distribution comes from the address that is asked for. Of what stands behind `#` only the folder counts: a
-/// digest was checked when it was installed, a name (`egg=`) says nothing new.
+/// Whether a distribution was installed from the requested address. After `#`, only the subfolder is compared: digests
+/// were checked at the installation, and a name (`egg=`) adds nothing.
 fn same_address(found: &str, wanted: &Url) -> bool {
     let part = |url: &Url| {
         let fragments = url.fragment().unwrap_or_default().split('&');
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_distribution_requires_must_be_there_too() {
+    fn dependencies_of_a_distribution_must_be_installed() {
         let whole = env(&[("spacy", "3.8.1", &["thinc>=8.3", "cupy; extra == 'cuda'"]), ("thinc", "8.3.2", &[])]);
         assert!(is(&whole, "spacy") && is(&whole, "spacy>=3.8,<4"));
         assert!(!is(&whole, "spacy>=3.9") && !is(&whole, "spacy[cuda]") && !is(&whole, "nltk"));

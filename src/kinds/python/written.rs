@@ -33,28 +33,29 @@ pub struct Pip {
     /// Requirements files from the file store.
     #[serde(default)]
     pub requirements: Vec<Shorthand<File>>,
-    /// What may not change: `runtime`, all that the runtime ships; or `off`. Default: runtime.
+    /// The distributions that must not change: `runtime`, all distributions of the runtime, or `off`. Default: runtime.
     pub guard: Option<Guard>,
-    /// Distributions that may change although the runtime ships them.
+    /// Distributions that may change although the runtime contains them.
     #[serde(default)]
     pub allow_change: Vec<String>,
-    /// The package index. Default: what the node is configured for.
+    /// The package index. Default: the index in the node's configuration.
     pub index_url: Option<String>,
     /// Further package indexes.
     #[serde(default)]
     pub extra_index_urls: Vec<String>,
-    /// Modules to import when all is installed; one that cannot be imported fails the step.
+    /// Modules to import after the installation. The step fails if an import fails.
     #[serde(default)]
     pub smoke: Vec<String>,
     /// The environment's interpreter. Default: /databricks/python/bin/python.
     pub python: Option<String>,
-    /// Which program installs: `auto` takes uv when it can be had, else pip; `pip`. Default: auto.
+    /// The installer: `auto` uses uv if available, else pip; `pip` uses pip. Default: auto.
     pub installer: Option<Installer>,
-    /// A uv binary or wheel from the file store, to be used when the node has none.
+    /// A uv binary or wheel from the file store, used if the node has no uv.
     pub uv: Option<Shorthand<PinnedFile>>,
     /// Whether modules are byte-compiled when installed. Default: true.
     pub compile: Option<bool>,
-    /// Whether nothing of this section needs what apt installs, so that both may run at once. Default: false.
+    /// Whether this section is independent of the packages that apt installs, so that both may run at once. Default:
+    /// false.
     pub beside_apt: Option<bool>,
 }
 
@@ -64,12 +65,12 @@ pub struct Pip {
 pub struct Requirement {
     /// The requirement, such as `spacy>=3.7`.
     pub name: String,
-    /// On which nodes.
+    /// The nodes to which it applies.
     pub when: Option<When>,
-    /// Whether the run goes on when it fails. Default: false.
+    /// Whether the run continues if it fails. Default: false.
     #[serde(default)]
     pub optional: bool,
-    /// How long it may take, such as `90s` or `5m`.
+    /// The time limit, such as `90s` or `5m`.
     pub timeout: Option<String>,
 }
 
@@ -77,7 +78,7 @@ pub struct Requirement {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Wheel {
-    /// The files, resolved together with what `pip` asks for.
+    /// The files. They are resolved together with the requirements of `pip`.
     #[serde(default)]
     pub files: Vec<Shorthand<File>>,
 }

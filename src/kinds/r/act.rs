@@ -1,4 +1,4 @@
-//! How R changes the node, by the contract of kinds.
+//! Implements the contract of kinds for R: acting and locking.
 
 use std::{collections::BTreeMap, path::Path};
 

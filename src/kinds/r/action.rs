@@ -1,4 +1,4 @@
-//! The work of an R step, as data.
+//! The action of an R step, as data.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -25,15 +25,16 @@ pub struct RInstall {
     pub library: PathBuf,
     /// Every package that is installed in any library R searches, the receiving library first.
     pub installed: BTreeMap<String, RInstalled>,
-    /// Repositories, in order of preference; `contrib.url` is `REPO/src/contrib`.
+    /// Repositories, in order of preference. Packages are at `REPO/src/contrib`.
     pub repos: Vec<Url>,
     /// Packages by name.
     pub packages: Vec<RPackage>,
     /// Local archives: source or binary packages.
     pub archives: Vec<PathBuf>,
-    /// The archives to install, and no others, when there is a lock; those of the file store with their files.
+    /// The archives to install if there is a lock, with their files if they are in the file store. No others are
+    /// installed.
     pub locked: Option<Vec<(LockedRPackage, Option<PathBuf>)>>,
-    /// What all of it is as a whole, when there is a lock.
+    /// The layer of all locked packages, if there is a lock.
     pub layer: Option<Layer>,
 }
 
@@ -44,7 +45,7 @@ pub struct RInstalled {
     pub version: String,
     /// The library it is in.
     pub library: PathBuf,
-    /// Whether it belongs to R itself (priority base).
+    /// Whether it is part of R itself (priority base).
     pub base: bool,
 }
 
@@ -67,7 +68,7 @@ impl RInstall {
 }
 
 impl RPackage {
-    /// The package with its pin, as people write it: `plumber@1.2.1`.
+    /// The package with its pin: `plumber@1.2.1`.
     pub fn pinned(&self) -> String {
         pinned(&self.name, "@", self.version.as_deref())
     }

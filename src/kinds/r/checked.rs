@@ -1,4 +1,4 @@
-//! `[r]` as checked: R packages, archives, and where they come from.
+//! `[r]` as checked: R packages, archives and repositories.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ pub(super) const DEFAULT_R_LIBRARY: &str = "/databricks/spark/R/lib";
 /// The R repository, unless the profile names another.
 pub(super) const DEFAULT_R_REPO: &str = "https://cloud.r-project.org/";
 
-/// R packages and where they come from.
+/// R packages and their repositories.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct R {
     /// The library.
@@ -27,7 +27,7 @@ pub struct R {
     pub sources: Vec<Entry<AssetRef>>,
 }
 
-/// An R package asked for by name, and its exact version when pinned.
+/// A requested R package, and its exact version if pinned.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RPackage {
     /// The name, checked.
@@ -37,7 +37,7 @@ pub struct RPackage {
 }
 
 impl R {
-    /// The line of the first package or archive that the profile asks for.
+    /// The line of the first requested package or archive.
     pub fn first(&self) -> Option<&Origin> {
         self.packages.first().map(|entry| &entry.origin).or(self.sources.first().map(|entry| &entry.origin))
     }

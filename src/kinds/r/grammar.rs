@@ -1,4 +1,4 @@
-//! The grammar of `[r]` by the contract of kinds: merging, printing, files and addresses.
+//! Implements the contract of kinds for `[r]`: merging, printing, files and addresses.
 
 use url::Url;
 
@@ -42,7 +42,7 @@ impl Section for R {
 
     fn check_whole(&self, whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
         if let (Some(AccessMode::Standard), Some(origin)) = (whole.facts.access_mode, self.first()) {
-            let message = format!("R packages are asked for at {origin}, but standard access mode has no R");
+            let message = format!("R packages are requested at {origin}, but standard access mode has no R");
             let hint = "use a cluster in dedicated access mode, or add `when = { access-mode = \"dedicated\" }`";
             found.push(Diagnostic::nowhere(message).hint(hint));
         }
@@ -73,7 +73,7 @@ impl Section for R {
     }
 
     fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
-        let message = "R packages are asked for by their names";
+        let message = "R packages are requested by name";
         FetchedByName::of(message, &self.packages, |package| &package.name).into_iter().collect()
     }
 

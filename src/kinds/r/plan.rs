@@ -35,7 +35,7 @@ impl R {
         self.library.as_ref().map_or(Path::new(DEFAULT_R_LIBRARY), |library| &library.value)
     }
 
-    /// Packages that are loadable as asked for, and archives whose file name says that they are.
+    /// Packages that are installed as requested, and archives whose file name matches an installed package.
     fn asked(&self, common: &Common<'_>, facts: &RFacts) -> Vec<Asked<PackageRequest>> {
         let packages = self.packages.iter().map(|entry| {
             let fits = |version: &str| entry.value.version.as_ref().is_none_or(|pinned| same_version(pinned, version));
@@ -63,7 +63,7 @@ impl R {
 
     fn repositories(&self, common: &Common<'_>) -> Vec<Url> {
         if common.only_digests {
-            // Dependencies of an archive would come by their names alone.
+            // Dependencies of an archive would be fetched by name, without a digest.
             return Vec::new();
         }
         if self.repos.is_empty() {
@@ -119,7 +119,8 @@ impl R {
         planner.step_of_group(id, install, options, uncovered);
     }
 
-    /// The packages that the lock adds to the library; `None` when it adds none. The error says why they cannot be kept.
+    /// The packages that the lock adds to the library. `None` if it adds none. The error lists the reasons why no layer
+    /// is possible.
     fn make_layer(&self, facts: &RFacts, common: &Common<'_>, may_log_in: bool) -> Option<Result<Layer, String>> {
         let section = common.locked()?;
         let required = section.r.iter().filter(|package| is_for(&package.only_for, None));
@@ -215,7 +216,7 @@ impl Planning for R {
         let Some(first) = self.first() else { return };
         let Some(facts) = look else {
             let hint = "R comes with the runtime or its image; standard access mode has none".to_owned();
-            return planner.refuse(first, "R packages are asked for, but there is no R on this node", hint);
+            return planner.refuse(first, "R packages are requested, but there is no R on this node", hint);
         };
         let asked = self.asked(planner.common, facts);
         for group in planner.groups("r", Phase::Environments, &Lane::RLibrary, asked) {
@@ -229,15 +230,15 @@ impl Planning for R {
     }
 }
 
-/// The locked packages of a group that are not there as they were locked; `None` without a lock.
+/// The locked packages of a group that are not installed as locked. `None` without a lock.
 fn locked_and_missing(common: &Common<'_>, facts: &RFacts, group: Option<&str>) -> Option<Vec<LockedRPackage>> {
-    let is_there = |locked: &LockedRPackage| {
+    let is_installed = |locked: &LockedRPackage| {
         facts.packages.get(&locked.name).is_some_and(|found| same_version(&locked.version, &found.version))
     };
-    common.locked_and_missing(|section| &section.r, |package| &package.only_for, group, is_there)
+    common.locked_and_missing(|section| &section.r, |package| &package.only_for, group, is_installed)
 }
 
-/// The problem of a package that the lock has nothing for.
+/// The problem of a package that is missing in the lock.
 fn uncovered(common: &Common<'_>, facts: &RFacts, entries: &[Entry<PackageRequest>]) -> Option<Problem> {
     let section = common.locked()?;
     let missing = entries.iter().find(|entry| {
@@ -248,7 +249,7 @@ fn uncovered(common: &Common<'_>, facts: &RFacts, entries: &[Entry<PackageReques
     Some(common.not_locked(missing, name(&missing.value)))
 }
 
-/// The file of the cache that a locked archive of the file store is staged to.
+/// The path in the cache to which a locked archive of the file store is staged.
 fn staged(archives: &[PathBuf], sha256: &Digest) -> Option<PathBuf> {
     let is_it = |path: &&PathBuf| path.parent().and_then(Path::file_name).is_some_and(|folder| folder == sha256.hex());
     archives.iter().find(is_it).cloned()

@@ -13,7 +13,7 @@ pub(super) struct Demand {
 }
 
 impl Demand {
-    fn said(&self) -> String {
+    fn describe(&self) -> String {
         match &self.by {
             Some(by) => format!("`{by}` needs {}", self.needed),
             None => format!("the profile asks for {}", self.needed),
@@ -99,5 +99,5 @@ fn linked(names: &[String]) -> String {
 }
 
 fn bounds(demands: &[Demand]) -> impl Iterator<Item = String> {
-    demands.iter().filter(|demand| demand.needed.bound.is_some()).map(Demand::said)
+    demands.iter().filter(|demand| demand.needed.bound.is_some()).map(Demand::describe)
 }

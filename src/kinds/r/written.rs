@@ -39,11 +39,11 @@ pub struct R {
 pub struct RPackage {
     /// The package, `name` or `name@version`.
     pub name: String,
-    /// On which nodes.
+    /// The nodes to which it applies.
     pub when: Option<When>,
-    /// Whether the run goes on when it fails. Default: false.
+    /// Whether the run continues if it fails. Default: false.
     #[serde(default)]
     pub optional: bool,
-    /// How long it may take, such as `90s` or `5m`.
+    /// The time limit, such as `90s` or `5m`.
     pub timeout: Option<String>,
 }

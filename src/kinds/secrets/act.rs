@@ -1,4 +1,4 @@
-//! How secrets change the node, by the contract of kinds.
+//! Implements the contract of kinds for secrets: acting.
 
 use std::path::Path;
 
@@ -50,7 +50,7 @@ impl Acting for Secrets {
     async fn act(ctx: &Context, action: &Action, (): (), vault: &Vault) -> Result<(), Problem> {
         match action {
             Action::Deliver(wanted) => deliver::deliver(ctx, wanted, vault),
-            Action::Remove(wanted) => deliver::take_back(ctx, wanted),
+            Action::Remove(wanted) => deliver::remove_delivered(ctx, wanted),
         }
     }
 
@@ -59,7 +59,7 @@ impl Acting for Secrets {
     }
 
     fn clean_up(_: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
-        // Files are whole or absent, but one in the making may lie beside.
+        // Files are complete or absent, but a partial file may be next to them.
         remove_partial_files(items)
     }
 

@@ -13,40 +13,41 @@ use crate::{
     },
 };
 
-/// Secrets and where each goes.
+/// Secrets and their destinations.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Secrets {
-    /// The secrets, once for each place: also those that a template names.
+    /// The secrets, once for each destination, including those in templates.
     pub items: Vec<Entry<SecretItem>>,
     /// Files made from a text.
     pub templates: Vec<Entry<Template>>,
-    /// Variables that hold secrets, also those that do not count on this node: no child of a run gets them.
+    /// Variables that contain secrets, including those of other nodes' entries. Child processes of a run do not receive
+    /// them.
     pub withheld: BTreeSet<String>,
-    /// The scope they belong to, at its source.
+    /// The scope at the source.
     pub place: Option<SecretScope>,
-    /// The logins of `[[logins]]`, whose passwords are secrets of the scope.
+    /// The logins of `[[logins]]`. Their passwords are secrets of the scope.
     pub logins: Vec<Entry<Login>>,
 }
 
-/// One secret in one place.
+/// One secret in one destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretItem {
     /// Its scope.
     pub scope: String,
     /// Its key.
     pub key: String,
-    /// Where it comes from.
+    /// Its source.
     pub from: Address,
-    /// How it stands in the file.
+    /// Its form in the file.
     pub form: SecretFormat,
-    /// The file it goes to.
+    /// The destination.
     pub to: SecretFile,
 }
 
-/// A file that holds secrets.
+/// A file that contains secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretFile {
-    /// Where. One that begins with `~` is in the owner's home.
+    /// The path. `~` is the owner's home.
     pub path: PathBuf,
     /// Permission bits.
     pub mode: u32,
@@ -59,12 +60,12 @@ pub struct SecretFile {
 pub struct Template {
     /// The file.
     pub to: SecretFile,
-    /// Where the text comes from.
+    /// The source of the text.
     pub content: Content,
-    /// The text, taken apart; empty when it could not be had.
+    /// The parsed text. Empty if it could not be read.
     pub pieces: Vec<TemplatePart>,
-    /// The scope its keys belong to.
+    /// The scope of its keys.
     pub(super) place: SecretScope,
-    /// Keys that the profile gives an address of their own.
+    /// Keys that have a separate source address in the profile.
     pub(super) known: BTreeMap<String, Address>,
 }

@@ -1,5 +1,5 @@
-//! Delivers secrets to a file, and takes them back: whole or absent, with the mode and owner it shall have from its
-//! first byte on, and in the receipt before it has its name.
+//! Delivers secrets to a file, and removes them. Files are complete or absent. They have their mode and owner from the
+//! first byte, and the receipt records them before they get their names.
 
 use super::secret_file::{DeliverSecrets, DeliveryError, RemoveSecrets};
 use crate::{
@@ -23,13 +23,13 @@ pub(super) fn deliver(ctx: &Context, wanted: &DeliverSecrets, vault: &Vault) -> 
         return note(ctx, wanted, wanted.delivered(found.stamp));
     }
     if let Some(folder) = wanted.path.parent() {
-        // A folder that is not there yet is made passable, not listable.
+        // A missing folder is created so that users can pass through it but not list it.
         fs::create_dirs(folder, 0o711)?;
     }
     let mut file =
         PartialFile::create(&wanted.path, Attributes { mode: Some(wanted.mode), owner: Some(wanted.owner) })?;
     file.write(content.reveal())?;
-    // Killed from here on, the next run still knows what is ours.
+    // If the process is killed after this, the next run still knows what was delivered.
     note(ctx, wanted, wanted.delivered(Some(file.stamp()?)))?;
     file.commit()?;
     if fs::read(&wanted.path)?.is_some_and(|found| wanted.is_as_wanted(&found, &content)) {
@@ -38,12 +38,12 @@ pub(super) fn deliver(ctx: &Context, wanted: &DeliverSecrets, vault: &Vault) -> 
     Err(Problem::new(format!("`{}` is not as it was written", wanted.path.display())))
 }
 
-/// Writes down what is delivered.
+/// Records the delivery.
 fn note(ctx: &Context, wanted: &DeliverSecrets, delivered: Delivered) -> Result<(), Problem> {
     Ok(Receipt::update(&ctx.root, |receipt| receipt.deliver(&wanted.profile, &wanted.file, delivered))?)
 }
 
-/// The file as it is now. One of others must be theirs whom the secret is for: what it holds goes into the new file.
+/// The present file. A shared file must belong to the secret's owner, because its content is copied to the new file.
 fn readable(wanted: &DeliverSecrets) -> Result<Option<Snapshot>, Problem> {
     let found = fs::read(&wanted.path)?;
     match &found {
@@ -61,15 +61,15 @@ impl From<DeliveryError> for Problem {
     }
 }
 
-/// Takes back what an earlier run delivered. What somebody else made of it since is left, with a warning.
-pub(super) fn take_back(ctx: &Context, wanted: &RemoveSecrets) -> Result<(), Problem> {
+/// Removes the secrets of an earlier delivery. A file that was changed since then is left, with a warning.
+pub(super) fn remove_delivered(ctx: &Context, wanted: &RemoveSecrets) -> Result<(), Problem> {
     let path = wanted.path.display();
     let warn = |why: &str| ctx.progress.warn(format!("`{path}` was left where it is: {why}"));
     if let Some(found) = fs::read(&wanted.path)? {
         match (&wanted.known, wanted.rest(&found)) {
             (Delivered::File { stamps }, _) => {
                 if !fs::remove_if(&wanted.path, stamps)? {
-                    warn("nodeagent delivered a secret there, and somebody else has changed the file since");
+                    warn("nodeagent delivered a secret there, and the file was changed since");
                 }
             }
             (_, Err(unpaired)) => warn(&unpaired.to_string()),

@@ -1,4 +1,4 @@
-//! Rules about where secrets go: which keys belong to which kind of place, and that no two get in each other's way.
+//! Rules about destinations of secrets: the keys of each kind of destination, and conflicts between destinations.
 
 use std::{
     collections::BTreeMap,
@@ -21,13 +21,13 @@ use crate::{
 
 const DEFAULT_MODE: &str = "0400";
 const DEFAULT_OWNER: &str = "root";
-/// The mode of files that hold entries of others too: what their readers ask for.
+/// The mode of shared files, which their readers require.
 const SHARED_MODE: u32 = 0o600;
-/// Where files with bare names go, in a folder of their scope: in memory, where `/run` is.
+/// The folder of files with bare names. Each scope has a subfolder. `/run` is in memory.
 const FOLDER: &str = "/run/nodeagent/secrets";
 const DEFAULT_NETRC: &str = "~/.netrc";
 
-/// A kind of place: the key that names it, the keys that must be with it, and those that may.
+/// A kind of destination: the key that names it, its required keys and its optional keys.
 struct Destination {
     key: &'static str,
     needs: &'static [&'static str],
@@ -44,7 +44,7 @@ const DESTINATIONS: [Destination; 6] = [
 ];
 
 impl Rules<'_> {
-    /// Where one secret goes, and how it stands there. `at` is the place of `to`.
+    /// The destination of one secret, and its form there. `at` is the position of `to`.
     pub(super) fn delivery(&mut self, at: &[Part], raw: &Delivery, scope: &str) -> Option<(SecretFormat, SecretFile)> {
         let below = |key: &str| at.iter().cloned().chain([key.into()]).collect::<Vec<Part>>();
         let has = |rules: &Self, key: &str| rules.document.has(&below(key));
@@ -117,7 +117,7 @@ impl Rules<'_> {
                 let user = field(self, "user", &needed(&raw.user), names::is_field, one_line)?;
                 let url = self.login_page(&below("url"), raw.url.as_deref().unwrap_or_default())?;
                 if url.path() != "/" {
-                    // It stores what it was given again without the path, in a line of its own.
+                    // git stores the login again without the path, on a separate line.
                     let hint = "name the server alone: git looks for a login by its server";
                     self.mistake(&below("url"), format!("`{url}` has a path"), hint);
                 }
@@ -161,7 +161,7 @@ impl Rules<'_> {
         }
     }
 
-    /// A file that is to hold secrets; `at` is the place of its path.
+    /// A file for secrets. `at` is the position of its path.
     pub(super) fn secret_file(
         &mut self,
         at: &[Part],
@@ -200,7 +200,7 @@ impl Rules<'_> {
         Some(SecretFile { path, mode: u32::from_str_radix(mode, 8).ok()?, owner: owner.to_owned() })
     }
 
-    /// An address that somebody logs in at: not in the clear, unless it is this very node.
+    /// An address for a login. It must be encrypted, unless it is this node.
     fn login_page(&mut self, at: &[Part], text: &str) -> Option<Url> {
         if text.is_empty() && !self.document.has(at) {
             return None;
@@ -218,19 +218,19 @@ impl Rules<'_> {
     }
 }
 
-/// What a missing key is.
+/// The description of a missing key.
 fn meaning(key: &str) -> &'static str {
     match key {
         "variable" => "`variable = \"NAME\"`: the variable that holds the value",
         "host" => "`host`: the server's name, as clients write it",
         "machine" => "`machine`: the server's name, without scheme and port",
-        "login" => "`login`: who logs in there",
+        "login" => "`login`: the user name",
         "url" => "`url`: the server's address, such as `https://git.firm.example`",
-        _ => "`user`: who logs in there",
+        _ => "`user`: the user name",
     }
 }
 
-/// Two secrets may share a file only as entries of one kind, each with a name of its own.
+/// Two secrets may share a file only as entries of one kind with different names.
 pub(super) fn check_deliveries(items: &[Entry<SecretItem>], found: &mut Vec<Diagnostic>) {
     let mut files: BTreeMap<&Path, (&SecretFile, FileFormat, &Origin)> = BTreeMap::new();
     let mut entries: BTreeMap<(&Path, String), &Origin> = BTreeMap::new();
@@ -266,7 +266,7 @@ pub(super) fn check_deliveries(items: &[Entry<SecretItem>], found: &mut Vec<Diag
     }
 }
 
-/// What tells an entry of a file from the others in it.
+/// The identity of an entry in its file.
 fn entry_name(form: &SecretFormat) -> String {
     match form {
         SecretFormat::Whole => "the content".to_owned(),
@@ -275,7 +275,7 @@ fn entry_name(form: &SecretFormat) -> String {
         SecretFormat::Pgpass { host, port, database, user } => {
             format!("the password of `{host}:{port}:{database}:{user}`")
         }
-        // Some readers take the first entry of a machine, others the last.
+        // Some readers use the first entry of a machine, others the last.
         SecretFormat::Netrc { machine, .. } => format!("the entry for `{machine}`"),
         SecretFormat::GitCredentials { url, user } => {
             format!("the password of `{}`", crate::secrets::file_formats::identity(url, user))

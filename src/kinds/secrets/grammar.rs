@@ -1,4 +1,4 @@
-//! The grammar of `[secrets]` by the contract of kinds: merging, printing, files and addresses.
+//! Implements the contract of kinds for `[secrets]`: merging, printing, files and addresses.
 
 use url::Url;
 
@@ -17,11 +17,10 @@ impl Section for Secrets {
     const KEYS: &'static [&'static str] = &["secrets", "logins"];
     const LOCKED: bool = false;
 
-    /// The source and the scope of secrets are named once, for all profiles that extend the one that names them: the source with
-    /// its keys, the scope by itself.
+    /// A profile inherits the source of secrets, with its keys, and the scope. Each is inherited separately.
     fn inherit(written: &mut Written, parent: &Written) {
         let (child, parent) = (&mut written.secrets, &parent.secrets);
-        if !child.names_a_place() {
+        if !child.has_source_keys() {
             let scope = child.scope.take();
             let (items, templates) = (std::mem::take(&mut child.items), std::mem::take(&mut child.templates));
             *child = super::written::Secrets { scope, items, templates, ..parent.without_items() };
@@ -103,16 +102,16 @@ impl Section for Secrets {
     }
 }
 
-/// A secret may go to several places: what a child says of one takes the place of all that is inherited of it.
+/// A secret may have several destinations. A child's destinations replace all inherited ones.
 fn merge_items(mut parent: Vec<Entry<SecretItem>>, child: Vec<Entry<SecretItem>>) -> Vec<Entry<SecretItem>> {
     let name = |entry: &Entry<SecretItem>| (entry.value.scope.clone(), entry.value.key.clone());
-    let said: Vec<_> = child.iter().map(name).collect();
-    parent.retain(|entry| !said.contains(&name(entry)));
+    let overridden: Vec<_> = child.iter().map(name).collect();
+    parent.retain(|entry| !overridden.contains(&name(entry)));
     parent.extend(child);
     parent
 }
 
-/// pip and uv show a login to its host, also where an address says plain http.
+/// pip and uv send a login to its host, even if an address uses plain http.
 fn no_password_in_plain_text(logins: &[Entry<Login>], whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
     for (index, origin) in whole.indexes.iter().filter(|(index, _)| index.scheme() == "http" && !is_loopback(index)) {
         if let Some(login) = logins.iter().find(|login| login.value.site.url().host() == index.host()) {

@@ -1,4 +1,4 @@
-//! Rules of `[[logins]]`: for whom, as whom, and where the password is.
+//! Rules of `[[logins]]`: the addresses, the user name and the source of the password.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +11,10 @@ use crate::{
 };
 
 impl Rules<'_> {
-    /// Whether anything says where the passwords of logins are; what is missing there is reported as such.
+    /// Whether the profile has a source for passwords of logins. Another rule reports missing values of a source.
     pub(super) fn passwords_have_a_scope(&mut self, written: &Written) -> bool {
         let secrets = &written.secrets;
-        let named = secrets.names_a_place() || secrets.scope.is_some() || self.document.has(&place!["secrets"]);
+        let named = secrets.has_source_keys() || secrets.scope.is_some() || self.document.has(&place!["secrets"]);
         if !named {
             self.mistake(
                 &place!["logins", 0, "key"],

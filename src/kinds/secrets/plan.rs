@@ -1,4 +1,4 @@
-//! Plans secrets: a step for each file that is not as it shall be, and one for each file that is no longer asked for.
+//! Plans secrets: one step for each file that differs, and one for each file that is no longer requested.
 
 use std::path::PathBuf;
 
@@ -81,7 +81,7 @@ impl Planning for Secrets {
     }
 }
 
-/// The file a secret goes to, and the ids of its owner; `None` when the node has no such owner.
+/// The destination file of a secret, and the ids of its owner. `None` if the owner does not exist on the node.
 fn file_of(users: &Users, item: &SecretItem) -> Option<(PathBuf, (u32, u32))> {
     let user = item.to.owner.split(':').next().unwrap_or_default();
     let home = users.user(user).map(|user| user.home.as_path());
@@ -100,9 +100,9 @@ impl Files<'_, '_> {
         let first = group.entries[0];
         let kind = first.value.form.kind();
         if let Some(other) = group.entries.iter().find(|entry| !go_together(first, entry)) {
-            // Two ways to write one path, which only the node's users could tell.
+            // Two spellings of one path, which only the node's users and homes reveal.
             let (file, line) = (group.file.display(), &first.origin);
-            let message = format!("`{file}` is asked for in another way at {line}");
+            let message = format!("`{file}` is requested with other settings at {line}");
             return self.planner.refuse(&other.origin, message, "give it another path".to_owned());
         }
         let mut there = Vec::new();
@@ -112,7 +112,7 @@ impl Files<'_, '_> {
                 Some(Err(_)) | None => self.secret_that_is_missing(group, entry),
             }
         }
-        // A template with a hole in it is no file; of entries, those that are there are delivered.
+        // An incomplete template is not written. For files with entries, the available entries are delivered.
         if there.is_empty() || kind == FileFormat::Template && there.len() < group.entries.len() {
             return;
         }
@@ -135,7 +135,7 @@ impl Files<'_, '_> {
         }
         let value = |from: &_| self.planner.common.inventory.vault.get(from).and_then(Result::ok);
         match action.content(found, value) {
-            Ok(content) if failure.is_none() && action.is_there(found, &content) => {
+            Ok(content) if failure.is_none() && action.is_as_delivered(found, &content) => {
                 let file = if action.kind == FileFormat::Whole {
                     String::new()
                 } else {
@@ -205,7 +205,7 @@ impl Files<'_, '_> {
         }
     }
 
-    /// A secret with a file of its own gives the step its name; what shares one is named by the file.
+    /// A step is named by its secret if the secret has a separate file, else by the file.
     fn id_of(&self, action: &DeliverSecrets) -> String {
         let short = format!("secret:{}", action.names());
         let is_free = |id: &str| self.planner.is_free(id);
@@ -217,7 +217,7 @@ impl Files<'_, '_> {
         }
     }
 
-    /// Files that an earlier run of this profile delivered secrets to, and that it does not name any more.
+    /// Files to which an earlier run of this profile delivered secrets, and that the profile does not contain any more.
     fn no_longer_named(&mut self, groups: &[Group<'_>]) {
         let (name, receipt) = (self.planner.common.profile, &self.planner.common.inventory.receipt);
         let Some(files) = receipt.delivered.get(name) else { return };
@@ -262,7 +262,7 @@ fn go_together(one: &Entry<SecretItem>, other: &Entry<SecretItem>) -> bool {
         && (std::ptr::eq(one, other) || one.form != other.form || one.form.kind() == FileFormat::Template)
 }
 
-/// Whether a part of a delivery may still be there. A file that cannot be read is left to the step.
+/// Whether a part of a delivery may still exist. The step reports a file that cannot be read.
 fn is_left(look: &Snapshots, action: &RemoveSecrets) -> bool {
     look.get(&action.file).map_or(true, |found| found.is_some_and(|found| action.concerns(found)))
 }

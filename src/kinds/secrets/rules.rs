@@ -24,7 +24,7 @@ impl Rules<'_> {
         secrets
     }
 
-    /// Where the secrets of the section are. What is missing or wrong is reported.
+    /// The source of the section's secrets. Missing and invalid values are reported.
     pub(super) fn scope(&mut self, raw: &written::Secrets) -> Option<SecretScope> {
         if raw.source.is_none() && !self.document.has(&place!["secrets", "source"]) {
             self.mistake(
@@ -143,15 +143,15 @@ impl Rules<'_> {
     }
 }
 
-/// The scope; where the place is a mistake of its own, the rest is looked at all the same.
+/// The scope. If the source is invalid, the other values are checked nevertheless.
 fn scope_of(place: Option<&SecretScope>) -> &str {
     place.map_or("scope", |place| &place.scope)
 }
 
-/// What the secrets of one file have said so far.
+/// The secrets of one file that were checked so far.
 #[derive(Default)]
 struct Known {
-    /// Where each key is.
+    /// The source of each key.
     addresses: BTreeMap<String, Address>,
     /// Variables that hold secrets.
     withheld: BTreeSet<String>,

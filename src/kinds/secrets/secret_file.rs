@@ -1,4 +1,4 @@
-//! A file that holds secrets, as a step writes it: what goes into it, and how it looks when it is there.
+//! A file that contains secrets, as a step writes it: its content and its expected state.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ use crate::{
 /// Secrets to deliver to one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliverSecrets {
-    /// The profile that asks for it: its part of a file of others is told from those of other profiles.
+    /// The profile that requests it. Its part of a shared file is kept apart from those of other profiles.
     pub profile: String,
     /// The file, as the node calls it.
     pub file: PathBuf,
@@ -29,24 +29,24 @@ pub struct DeliverSecrets {
     pub mode: u32,
     /// User and group ids.
     pub owner: (u32, u32),
-    /// What kind of file it is.
+    /// The format of the file.
     pub kind: FileFormat,
     /// The secrets, in profile order.
     pub parts: Vec<SecretPart>,
-    /// For a template: its text, with the keys of the parts.
+    /// For a template: its text, with the keys in it.
     pub template: Vec<TemplatePart>,
-    /// What the receipt says of the file.
+    /// The receipt of the file.
     pub known: Option<Delivered>,
-    /// What the file is known by to other profiles.
+    /// The receipts of the file by other profiles.
     pub elsewhere: Vec<Stamp>,
 }
 
-/// The work of a secrets step.
+/// The action of a secrets step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Deliver secrets to a file.
     Deliver(DeliverSecrets),
-    /// Take back secrets that the profile no longer names.
+    /// Remove secrets that the profile no longer contains.
     Remove(RemoveSecrets),
 }
 
@@ -88,9 +88,9 @@ pub struct SecretPart {
     pub scope: String,
     /// Its key.
     pub key: String,
-    /// Where it comes from.
+    /// Its source.
     pub from: Address,
-    /// How it stands in the file.
+    /// Its form in the file.
     pub form: SecretFormat,
 }
 
@@ -108,10 +108,10 @@ pub enum DeliveryError {
         file: PathBuf,
         /// The file's kind.
         kind: FileFormat,
-        /// What of it does not fit.
+        /// The reason why the value does not fit the format.
         why: FormatError,
     },
-    /// Somebody else has an entry for the same server.
+    /// Another owner has an entry for the same server.
     #[error("`{file}` has an entry for `{machine}` that nodeagent did not write")]
     Taken {
         /// The file.
@@ -119,12 +119,12 @@ pub enum DeliveryError {
         /// The server.
         machine: String,
     },
-    /// A mark of ours stands alone.
+    /// A marker of nodeagent has no counterpart.
     #[error("`{file}`: {why}")]
     Unpaired {
         /// The file.
         file: PathBuf,
-        /// What is wrong.
+        /// The mistake.
         why: UnpairedMarker,
     },
     /// A secret was not fetched.
@@ -152,7 +152,7 @@ impl DeliveryError {
 }
 
 impl SecretPart {
-    /// Its name for people: `family/token`.
+    /// The name for messages: `family/token`.
     pub fn name(&self) -> String {
         format!("{}/{}", self.scope, self.key)
     }
@@ -164,7 +164,7 @@ impl DeliverSecrets {
         self.parts.iter().map(SecretPart::name).collect::<Vec<_>>().join(", ")
     }
 
-    /// The whole file as it shall be, made from what is there now.
+    /// The complete content, made from the present content.
     pub fn content<'v>(
         &self,
         found: Option<&Snapshot>,
@@ -185,7 +185,7 @@ impl DeliverSecrets {
             lines = Rendered::new([lines.reveal(), text.reveal()].concat());
             written.insert(part.key.as_str(), text);
         }
-        // A whole file of ours that becomes one shared with others: it is not theirs.
+        // A file that was delivered whole and is now shared. Its old content is removed.
         let before = found.filter(|found| !self.is_ours_whole(found)).and_then(|found| found.bytes.as_deref());
         let before = before.unwrap_or_default();
         let unpaired = |why| DeliveryError::Unpaired { file: self.file.clone(), why };
@@ -223,19 +223,19 @@ impl DeliverSecrets {
         })
     }
 
-    /// Whether a file is there as it shall be, and known to be ours where it must be.
-    pub fn is_there(&self, found: Option<&Snapshot>, content: &Rendered) -> bool {
+    /// Whether a file has the expected state and the receipt records it as delivered if necessary.
+    pub fn is_as_delivered(&self, found: Option<&Snapshot>, content: &Rendered) -> bool {
         let Some(found) = found.filter(|found| self.is_as_wanted(found, content)) else { return false };
         match (&self.known, self.kind.is_shared()) {
             (Some(known), true) => *known == self.delivered(None),
             (None, true) => false,
             (Some(_), false) => self.is_ours_whole(found),
-            // A file that was like this before us is nobody's to take away.
+            // A file that had this content before the delivery must not be removed later.
             (None, false) => !self.is_also_of_others(found),
         }
     }
 
-    /// Whether a file has the content, the permissions and the owner that it shall have.
+    /// Whether a file has the expected content, permissions and owner.
     pub fn is_as_wanted(&self, found: &Snapshot, content: &Rendered) -> bool {
         found.bytes.as_deref() == Some(content.reveal()) && found.mode == self.mode && found.owner == self.owner
     }
@@ -245,7 +245,7 @@ impl DeliverSecrets {
         found.stamp.is_some_and(|stamp| self.elsewhere.contains(&stamp))
     }
 
-    /// What the receipt is to say of the file when it has this stamp.
+    /// The receipt of the file if it has this stamp.
     pub fn delivered(&self, stamp: Option<Stamp>) -> Delivered {
         match self.kind {
             FileFormat::Whole | FileFormat::EnvFile | FileFormat::Template => {
@@ -260,7 +260,7 @@ impl DeliverSecrets {
         }
     }
 
-    /// Whether the file holds what we delivered as a whole, and nothing of others.
+    /// Whether the whole file was delivered by nodeagent and contains nothing else.
     fn is_ours_whole(&self, found: &Snapshot) -> bool {
         match &self.known {
             Some(Delivered::File { stamps }) => found.stamp.is_some_and(|stamp| stamps.contains(&stamp)),
@@ -277,21 +277,21 @@ impl DeliverSecrets {
     }
 }
 
-/// A file with secrets that the profile no longer asks for.
+/// A file with secrets that the profile no longer requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoveSecrets {
-    /// The profile that asked for it.
+    /// The profile that requested it.
     pub profile: String,
     /// The file, as the node calls it.
     pub file: PathBuf,
     /// The file, below the root.
     pub path: PathBuf,
-    /// What of it is ours.
+    /// The delivered part.
     pub known: Delivered,
 }
 
 impl RemoveSecrets {
-    /// Whether anything of ours may still be in a file that is there.
+    /// Whether an existing file may still contain a delivered part.
     pub fn concerns(&self, found: &Snapshot) -> bool {
         let text = found.bytes.as_deref().unwrap_or_default();
         match &self.known {
@@ -301,7 +301,7 @@ impl RemoveSecrets {
         }
     }
 
-    /// The file without what is ours; `None` when the whole file is.
+    /// The content without the delivered part. `None` if the whole file was delivered.
     pub fn rest(&self, found: &Snapshot) -> Result<Option<Rendered>, UnpairedMarker> {
         let text = found.bytes.as_deref().unwrap_or_default();
         Ok(match &self.known {
@@ -312,12 +312,12 @@ impl RemoveSecrets {
     }
 }
 
-/// The part of a profile in a file that others also write to.
+/// The part of a profile in a shared file.
 fn block_of(profile: &str) -> ManagedBlock {
     ManagedBlock::of_profile(profile, Position::Start)
 }
 
-/// The home of a file that begins with `~`, put in its place.
+/// Replaces `~` by the home of a file's owner.
 pub(super) fn at_home(path: &Path, home: Option<&Path>) -> Option<PathBuf> {
     match path.strip_prefix("~") {
         Ok(below) => home.map(|home| home.join(below)),

@@ -1,4 +1,4 @@
-//! Where a profile's secrets come from: what it writes, with its `${…}` replaced, as `grammar` reads it.
+//! Parses the sources of a profile's secrets, after `${…}` is replaced.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::{
     secrets::{Address, SecretScope},
 };
 
-/// What an entry says of a secret at its source, beside its key.
+/// The values of an entry about a secret's source, besides the key.
 #[derive(Clone, Copy)]
 pub(super) struct Named<'a> {
     env: Option<&'a String>,
@@ -61,7 +61,7 @@ impl Rules<'_> {
         self.fitting(&section, place)
     }
 
-    /// Where one secret is at its source; `entry` is the place of what names it.
+    /// The source of one secret. `entry` is the position of its entry.
     pub(super) fn address(
         &mut self,
         entry: &[Part],

@@ -1,5 +1,5 @@
-//! Templates of files that hold secrets: takes them apart, and adds what they name to the profile's secrets, so that
-//! all that is fetched and decided stands in one list.
+//! Templates of files that contain secrets. Parses them and adds their secrets to those of the profile, so that one
+//! list contains everything to decide and fetch.
 
 use std::{collections::BTreeSet, ops::Range};
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// Takes a template apart. The error: where, what is wrong, what to do.
+/// Parses a template. The error contains the position, the mistake and the hint.
 pub(super) fn parse(text: &str) -> Result<Vec<TemplatePart>, (Range<usize>, String, String)> {
     let pieces =
         file_formats::pieces(text, names::is_secret).map_err(|InvalidPlaceholder { place, found, is_open }| {
@@ -38,15 +38,14 @@ pub(super) fn parse(text: &str) -> Result<Vec<TemplatePart>, (Range<usize>, Stri
     Err((0..0, "the template names no secret".to_owned(), hint.to_owned()))
 }
 
-/// Reads the templates that are files, and lists every secret that a template names. A file that is not there is the
-/// business of those who look for all files.
+/// Reads the template files and lists the secrets in them. Another check reports missing files.
 pub(super) fn fill(secrets: &mut Secrets, assets: &Assets<'_>, found: &mut Vec<Diagnostic>) {
     for entry in &mut secrets.templates {
         let Content::File(file) = &entry.value.content else { continue };
         let Ok(asset) = assets.find(file, &entry.origin) else { continue };
         let bytes = match assets.read(file, &asset, &entry.origin) {
             Ok(bytes) => bytes,
-            // The one time that it is read for its text: nobody looks at these bytes again.
+            // These bytes are used as they are: the text is read only here.
             Err(error) if error.untrusted => {
                 let message = format!("{} (asked for at {})", error.message, error.origin);
                 found.push(Diagnostic::nowhere(message).hint(error.hint));

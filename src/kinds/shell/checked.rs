@@ -7,7 +7,7 @@ use crate::profile::{Content, Entry, Setting};
 /// Shell configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shell {
-    /// Users who get it.
+    /// Users who receive it.
     pub users: Option<Setting<Vec<String>>>,
     /// For `~/.bashrc`.
     pub bashrc: Option<Entry<Text>>,
@@ -19,10 +19,10 @@ pub struct Shell {
     pub variables: BTreeMap<String, Entry<String>>,
 }
 
-/// A text and how it is written.
+/// A text and the mode of writing it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text {
-    /// Where it comes from.
+    /// The source of the text.
     pub content: Content,
     /// Whether it replaces the file, or is a marked block in it.
     pub whole: Option<bool>,

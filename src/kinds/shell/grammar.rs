@@ -1,4 +1,4 @@
-//! The grammar of `[shell]` by the contract of kinds: merging, printing, files and addresses.
+//! Implements the contract of kinds for `[shell]`: merging, printing, files and addresses.
 
 use url::Url;
 

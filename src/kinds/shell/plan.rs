@@ -1,4 +1,4 @@
-//! Plans shell configuration: makes each file as it shall be, and leaves alone each file that is so already.
+//! Plans shell configuration: one step for each file that differs.
 
 use std::{
     fmt::Write as _,
@@ -77,7 +77,7 @@ impl Planning for Shell {
 }
 
 impl Shell {
-    /// The users who get `bashrc` and `vimrc`.
+    /// The users who receive `bashrc` and `vimrc`.
     fn user_names(&self) -> Vec<&str> {
         self.users.as_ref().map_or_else(|| vec!["root"], |users| users.value.iter().map(String::as_str).collect())
     }
@@ -128,7 +128,7 @@ impl Shell {
     }
 }
 
-/// The file of `/etc/profile.d` for a name.
+/// The path in `/etc/profile.d` for a name.
 fn profile_d(name: &str) -> PathBuf {
     Path::new("/etc/profile.d").join(format!("{name}.sh"))
 }

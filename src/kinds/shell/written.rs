@@ -25,7 +25,7 @@ choices!(Style, "kebab-case" { Block, Whole });
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Shell {
-    /// Users who get `bashrc` and `vimrc`. Default: root.
+    /// Users whose `bashrc` and `vimrc` are written. Default: root.
     pub users: Option<Vec<String>>,
     /// Added to each user's `~/.bashrc`.
     pub bashrc: Option<Shorthand<Text>>,
@@ -39,21 +39,21 @@ pub struct Shell {
     pub variables: BTreeMap<String, Scalar>,
 }
 
-/// A text, from a file of the file store or from the profile itself. A plain string names a file.
+/// A text, from the file store or from the profile. A plain string names a file of the file store.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[expect(clippy::struct_field_names, reason = "the fields are keys of the grammar")]
 pub struct Text {
-    /// A file of the file store that holds the text.
+    /// A file of the file store with the text.
     pub file: Option<String>,
-    /// The text itself.
+    /// The text.
     pub text: Option<String>,
     /// `block` keeps the user's own lines around a marked block; `whole` replaces the file. Default: block for `bashrc`
     /// and `vimrc`, whole for `profile-d`.
     pub style: Option<Style>,
-    /// On which nodes.
+    /// The nodes to which it applies.
     pub when: Option<When>,
-    /// Whether the run goes on when it fails. Default: false.
+    /// Whether the run continues if it fails. Default: false.
     #[serde(default)]
     pub optional: bool,
     /// Sections and entries that come first, such as `pip` or `files./etc/x`.

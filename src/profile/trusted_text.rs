@@ -24,7 +24,7 @@ impl FileStore {
     }
 
     /// Verifies the bytes of a file: by a digest in a signed text, or by the signature file next to it.
-    fn vouched(&self, path: &Path, bytes: &[u8]) -> Result<(), Distrust> {
+    fn verify(&self, path: &Path, bytes: &[u8]) -> Result<(), Distrust> {
         if !self.trusted.is_on() || self.trusted.digests().named_by(&Digest::sha256(bytes)).is_some() {
             return Ok(());
         }
@@ -33,7 +33,7 @@ impl FileStore {
     }
 
     /// Verifies a file of any size by its hashes.
-    pub(super) fn vouched_by_hash(&self, path: &Path, hashes: &Hashes) -> Result<(), Distrust> {
+    pub(super) fn verify_hashes(&self, path: &Path, hashes: &Hashes) -> Result<(), Distrust> {
         if self.trusted.digests().named_by(&hashes.sha256).is_some() {
             return Ok(());
         }
@@ -51,8 +51,8 @@ impl FileStore {
     }
 
     /// Returns a text if it is trusted.
-    pub(super) fn believed(&self, path: &Path, text: Text) -> Result<Text, NotFound> {
-        match self.vouched(path, &text.bytes) {
+    pub(super) fn verify_text(&self, path: &Path, text: Text) -> Result<Text, NotFound> {
+        match self.verify(path, &text.bytes) {
             Ok(()) => Ok(text),
             Err(why) => Err(NotFound {
                 message: format!("`{}` is not trusted: {why}", text.label),
@@ -85,7 +85,7 @@ impl FileStore {
     /// # Errors
     /// See [`FileStore::access`].
     pub fn access_at(&self, path: &Path) -> Result<Option<(String, Vec<u8>)>, Diagnostic> {
-        self.judged(path, "without the access file nobody has access; check the file's permissions")
+        self.read_trusted(path, "without the access file nobody has access; check the file's permissions")
     }
 
     /// Another file with instructions, such as a lock: its name for messages and its bytes. `None` if there is none.
@@ -95,15 +95,15 @@ impl FileStore {
     pub fn signed_text(&self, path: &Path) -> Result<Option<(String, Vec<u8>)>, Diagnostic> {
         let unread = |error: FileStoreError| Diagnostic::nowhere(error.to_string()).maybe_hint(error.hint());
         self.bring(path).map_err(unread)?;
-        self.judged(path, "check the file's permissions")
+        self.read_trusted(path, "check the file's permissions")
     }
 
-    fn judged(&self, path: &Path, unread: &str) -> Result<Option<(String, Vec<u8>)>, Diagnostic> {
+    fn read_trusted(&self, path: &Path, unread: &str) -> Result<Option<(String, Vec<u8>)>, Diagnostic> {
         let label = self.shown(path);
         match self.read_bytes(path) {
-            Ok(bytes) => match self.vouched(path, &bytes) {
+            Ok(bytes) => match self.verify(path, &bytes) {
                 Ok(()) => Ok(Some((label, bytes))),
-                Err(why) => Err(not_counting(&label, &why)),
+                Err(why) => Err(untrusted(&label, &why)),
             },
             Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
                 Ok(None)
@@ -114,7 +114,7 @@ impl FileStore {
 }
 
 /// The error of a file that is not trusted.
-fn not_counting(label: &str, why: &Distrust) -> Diagnostic {
+fn untrusted(label: &str, why: &Distrust) -> Diagnostic {
     Diagnostic::nowhere(format!("`{label}` is not trusted: {why}")).hint(why.hint(label))
 }
 
@@ -124,7 +124,7 @@ mod tests {
     use crate::profile::find::tests::store;
 
     #[test]
-    fn only_the_access_file_of_admin_counts() {
+    fn only_the_access_file_of_admin_applies() {
         let (_temp, nothing) = store(&[("Family/init_scripts/access.toml", "unit"), ("access.toml", "top")]);
         assert_eq!(nothing.access(), Ok(None));
         assert_eq!(nothing.probe(&nothing.root.join("Family")), Ok(true));
@@ -133,18 +133,18 @@ mod tests {
         let (_temp, found) = store(&[("ADMIN/init_scripts/access.toml", "admin")]);
         assert_eq!(found.access().expect("readable").expect("there").1, b"admin");
         let (_temp, folder) = store(&[("Admin/init_scripts/access.toml/x", "")]);
-        assert!(folder.access().is_err(), "what cannot be read may not count as nothing");
+        assert!(folder.access().is_err(), "an unreadable file is an error");
     }
 
     #[test]
-    fn a_digest_that_something_signed_names_is_as_good_as_a_signature() {
+    fn a_digest_in_a_signed_text_is_sufficient() {
         use crate::trust::{SecretKey, TrustedKeys};
         let text = "schema = 1\nname = 'nightly'\n";
         let (_temp, store) = store(&[("Admin/init_scripts/nightly.toml", text)]);
         let keys = TrustedKeys::new(vec![SecretKey::generate().expect("random").public()]);
         let trusted = Arc::new(Trusted::new(keys, 0, std::collections::BTreeMap::new()));
         let store = store.trusting(Arc::clone(&trusted));
-        let refused = store.profile("nightly", None, None).expect_err("nobody signed it");
+        let refused = store.profile("nightly", None, None).expect_err("it has no signature");
         assert!(refused.message.contains("it has no signature"), "{refused:?}");
         let path = store.root.join("Admin/init_scripts/nightly.toml");
         assert!(store.signed_text(&path).is_err() && store.signed_text(Path::new("/nowhere")) == Ok(None));

@@ -290,7 +290,7 @@ fn add(common: &Common<'_>, install: &mut PythonInstall, entry: &Entry<PackageRe
     let origin = entry.origin.clone();
     match &entry.value {
         PackageRequest::Requirement(text) => {
-            install.requirements.push(PythonRequirement { text: text.clone(), origin })
+            install.requirements.push(PythonRequirement { text: text.clone(), origin });
         }
         // The lock contains its packages, so the file itself is not needed.
         PackageRequest::File(file) if common.lock.is_some() => install

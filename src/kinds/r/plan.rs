@@ -81,7 +81,7 @@ impl R {
             match &entry.value {
                 PackageRequest::Package(package) => packages.push(package.clone()),
                 PackageRequest::Archive(archive) => {
-                    archives.extend(common.usable(archive, &entry.origin, &mut options.stage))
+                    archives.extend(common.usable(archive, &entry.origin, &mut options.stage));
                 }
             }
         }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Assets, FileStore, Profile, ProfileError, Rules, SCHEMA, Sections, Setting, Whole, find::Text, merge, schema,
-    trusted, values::Values, written::Head,
+    shorthand::Scalar, trusted, values::Values, written::Head,
 };
 use crate::{
     diagnostic::{Diagnostic, nearest},
@@ -234,14 +234,7 @@ fn variables<W>(
             match request.sets.get(name).map_or_else(|| values.expand(&value.to_string()), |set| Ok(set.clone())) {
                 Ok(value) => expanded.push((name.clone(), Setting { value, origin })),
                 Err(error) => {
-                    let text = value.to_string();
-                    let neighbour = file.head.vars.keys().find(|other| text.contains(&format!("${{vars.{other}}}")));
-                    let hint = match neighbour {
-                        Some(other) => format!(
-                            "a variable may use facts and what extended profiles declare; write the value of `{other}` out"
-                        ),
-                        None => error.hint,
-                    };
+                    let hint = variable_hint(&file.head.vars, &value.to_string(), error.hint);
                     found.push(file.document.mistake(&path, error.message).hint(hint));
                     // The variable exists, so that its uses cause no further errors.
                     expanded.push((name.clone(), Setting { value: String::new(), origin }));
@@ -253,13 +246,31 @@ fn variables<W>(
             vars.insert(name, setting);
         }
     }
-    for name in request.sets.keys().filter(|name| !files.is_empty() && !vars.contains_key(*name)) {
+    if !files.is_empty() {
+        found.extend(unknown_sets(request, &vars));
+    }
+    (values, vars)
+}
+
+/// The hint of a variable that cannot be expanded. `hint` applies unless the text refers to a variable of the same file.
+fn variable_hint(vars: &BTreeMap<String, Scalar>, text: &str, hint: String) -> String {
+    match vars.keys().find(|other| text.contains(&format!("${{vars.{other}}}"))) {
+        Some(other) => {
+            format!("a variable may use facts and the variables of extended profiles; write the value of `{other}` out")
+        }
+        None => hint,
+    }
+}
+
+/// The mistakes of `--set` options that match no variable.
+fn unknown_sets(request: &Request<'_>, vars: &BTreeMap<String, Setting<String>>) -> Vec<Diagnostic> {
+    let mistake = |name: &String| {
         let hint = match nearest(name, vars.keys().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None if vars.is_empty() => "the profile declares no variables in `[vars]`".to_owned(),
             None => format!("declared variables: {}", vars.keys().cloned().collect::<Vec<_>>().join(", ")),
         };
-        found.push(Diagnostic::nowhere(format!("`--set {name}=…` names no variable of the profile")).hint(hint));
-    }
-    (values, vars)
+        Diagnostic::nowhere(format!("`--set {name}=…` names no variable of the profile")).hint(hint)
+    };
+    request.sets.keys().filter(|name| !vars.contains_key(*name)).map(mistake).collect()
 }

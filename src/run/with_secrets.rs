@@ -22,37 +22,7 @@ pub fn with_secrets(
     (program, args): (&OsString, &[OsString]),
     keeps_credentials: bool,
 ) -> Vec<Diagnostic> {
-    let named = names(profile);
-    let mut mistakes = Vec::new();
-    let mut secrets: BTreeMap<String, &Secret> = BTreeMap::new();
-    for entry in &profile.sections.secrets.items {
-        let (item, origin) = (&entry.value, &entry.origin);
-        let mistake = |message: String| Diagnostic::nowhere(format!("{message} (asked for at {origin})"));
-        match vault.get(&item.from) {
-            Some(Ok(value)) if value.reveal().contains(&0) => {
-                let message = format!("the secret `{}` of scope `{}` holds a zero byte", item.key, item.scope);
-                mistakes.push(mistake(message).hint("a variable cannot hold one; deliver it with `file`"));
-            }
-            Some(Ok(value)) => {
-                for name in &named[&(item.scope.as_str(), item.key.as_str())] {
-                    let others = secrets.insert(name.clone(), value);
-                    if others.is_some_and(|other| !std::ptr::eq(other, value)) {
-                        mistakes.push(
-                            mistake(format!("two secrets are to be the variable `{name}`"))
-                                .hint("give one of them another name with `env-file` and `variable`"),
-                        );
-                    }
-                }
-            }
-            Some(Err(_)) if entry.optional => {}
-            Some(Err(error)) => {
-                let message =
-                    format!("the secret `{}` of scope `{}` could not be fetched: {error}", item.key, item.scope);
-                mistakes.push(mistake(message).hint(error.hint()));
-            }
-            None => {}
-        }
-    }
+    let (secrets, mut mistakes) = secret_variables(profile, vault);
     if profile.sections.secrets.items.is_empty() {
         let (message, hint) = if profile.sections.secrets.logins.is_empty() {
             (format!("the profile `{}` names no secrets", profile.name), "name them in `[[secrets.items]]`")
@@ -70,6 +40,40 @@ pub fn with_secrets(
         mistakes.push(Diagnostic::nowhere(error.to_string()).hint(hint));
     }
     mistakes
+}
+
+/// The variables with their secrets, and the mistakes.
+fn secret_variables<'v>(profile: &Profile, vault: &'v Vault) -> (BTreeMap<String, &'v Secret>, Vec<Diagnostic>) {
+    let named = names(profile);
+    let mut mistakes = Vec::new();
+    let mut secrets: BTreeMap<String, &Secret> = BTreeMap::new();
+    for entry in &profile.sections.secrets.items {
+        let (item, origin) = (&entry.value, &entry.origin);
+        let mistake = |message: String| Diagnostic::nowhere(format!("{message} (asked for at {origin})"));
+        let value = match vault.get(&item.from) {
+            Some(Ok(value)) => value,
+            Some(Err(error)) if !entry.optional => {
+                let message =
+                    format!("the secret `{}` of scope `{}` could not be fetched: {error}", item.key, item.scope);
+                mistakes.push(mistake(message).hint(error.hint()));
+                continue;
+            }
+            Some(Err(_)) | None => continue,
+        };
+        if value.reveal().contains(&0) {
+            let message = format!("the secret `{}` of scope `{}` holds a zero byte", item.key, item.scope);
+            mistakes.push(mistake(message).hint("a variable cannot hold one; deliver it with `file`"));
+            continue;
+        }
+        for name in &named[&(item.scope.as_str(), item.key.as_str())] {
+            let other = secrets.insert(name.clone(), value);
+            if other.is_some_and(|other| !std::ptr::eq(other, value)) {
+                let hint = "give one of them another name with `env-file` and `variable`";
+                mistakes.push(mistake(format!("two secrets are to be the variable `{name}`")).hint(hint));
+            }
+        }
+    }
+    (secrets, mistakes)
 }
 
 /// The variables of each secret, by scope and key.

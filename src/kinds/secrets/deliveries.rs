@@ -46,32 +46,54 @@ const DESTINATIONS: [Destination; 6] = [
 impl Rules<'_> {
     /// The destination of one secret, and its form there. `at` is the position of `to`.
     pub(super) fn delivery(&mut self, at: &[Part], raw: &Delivery, scope: &str) -> Option<(SecretFormat, SecretFile)> {
-        let below = |key: &str| at.iter().cloned().chain([key.into()]).collect::<Vec<Part>>();
-        let has = |rules: &Self, key: &str| rules.document.has(&below(key));
-        let mut named: Vec<&Destination> = DESTINATIONS.iter().filter(|place| has(self, place.key)).collect();
+        let place = self.destination(at)?;
+        let before = self.found.len();
+        self.only_its_own_keys(at, place);
+        let (form, file) = self.secret_format(at, raw, place)?;
+        let takes_mode = matches!(place.key, "file" | "env-file");
+        let mode = raw.mode.as_deref().filter(|_| takes_mode);
+        let key = if place.key == "index" { "netrc" } else { place.key };
+        let mut to = self.secret_file(&position(at, key), &file?, scope, (mode, raw.owner.as_deref()))?;
+        if form.kind().is_shared() {
+            to.mode = SHARED_MODE;
+        }
+        (self.found.len() == before).then_some((form, to))
+    }
+
+    /// The kind of destination that the keys of `to` name.
+    fn destination(&mut self, at: &[Part]) -> Option<&'static Destination> {
+        let has = |rules: &Self, key: &str| rules.document.has(&position(at, key));
+        let mut named: Vec<&'static Destination> = DESTINATIONS.iter().filter(|place| has(self, place.key)).collect();
         if has(self, "index") {
             named.retain(|place| place.key != "netrc");
         }
-        let place = match named[..] {
-            [place] => place,
+        match named[..] {
+            [place] => Some(place),
             [] => {
                 if self.document.has(at) {
                     let known: Vec<String> = DESTINATIONS.iter().map(|place| format!("`{}`", place.key)).collect();
                     self.mistake(at, "`to` names no place", format!("name one of {}", known.join(", ")));
                 }
-                return None;
+                None
             }
             [first, second, ..] => {
                 let hint = "a secret goes to one place; add an entry with the same `key` for another";
                 let message = format!("both `{}` and `{}` are given", first.key, second.key);
-                self.mistake(&below(second.key), message, hint);
-                return None;
+                self.mistake(&position(at, second.key), message, hint);
+                None
             }
-        };
-        let before = self.found.len();
-        self.only_its_own_keys(at, place);
-        let mode = raw.mode.as_deref();
-        let owner = raw.owner.as_deref();
+        }
+    }
+
+    /// The form of a secret at a kind of destination, and the path of the file as written.
+    fn secret_format(
+        &mut self,
+        at: &[Part],
+        raw: &Delivery,
+        place: &Destination,
+    ) -> Option<(SecretFormat, Option<String>)> {
+        let below = |key: &str| position(at, key);
+        let has = |rules: &Self, key: &str| rules.document.has(&below(key));
         let needed = |text: &Option<String>| text.clone().unwrap_or_default();
         let field = |rules: &mut Self, key: &str, text: &str, check: fn(&str) -> bool, hint: &str| {
             let text = rules.expanded(&below(key), text)?;
@@ -81,12 +103,12 @@ impl Rules<'_> {
             Some(text)
         };
         let one_line = "one line, without control characters";
-        let (form, file, mode) = match place.key {
-            "file" => (SecretFormat::Whole, raw.file.clone(), mode),
+        match place.key {
+            "file" => Some((SecretFormat::Whole, raw.file.clone())),
             "env-file" => {
                 let hint = "use letters, digits and `_`, and begin with a letter or `_`";
                 let variable = field(self, "variable", &needed(&raw.variable), names::is_variable, hint)?;
-                (SecretFormat::Variable(variable), raw.env_file.clone(), mode)
+                Some((SecretFormat::Variable(variable), raw.env_file.clone()))
             }
             "pgpass" => {
                 let any = || "*".to_owned();
@@ -104,14 +126,14 @@ impl Rules<'_> {
                     )?,
                     user: field(self, "user", &needed(&raw.user), names::is_field, one_line)?,
                 };
-                (form, raw.pgpass.clone(), None)
+                Some((form, raw.pgpass.clone()))
             }
             "netrc" => {
                 let hint = "the name of a server, without scheme, port and path";
                 let machine = field(self, "machine", &needed(&raw.machine), names::is_host, hint)?;
                 let login =
                     field(self, "login", &needed(&raw.login), names::is_login, "one word, without backslashes")?;
-                (SecretFormat::Netrc { machine, login }, raw.netrc.clone(), None)
+                Some((SecretFormat::Netrc { machine, login }, raw.netrc.clone()))
             }
             "git-credentials" => {
                 let user = field(self, "user", &needed(&raw.user), names::is_field, one_line)?;
@@ -121,22 +143,16 @@ impl Rules<'_> {
                     let hint = "name the server alone: git looks for a login by its server";
                     self.mistake(&below("url"), format!("`{url}` has a path"), hint);
                 }
-                (SecretFormat::GitCredentials { url, user }, raw.git_credentials.clone(), None)
+                Some((SecretFormat::GitCredentials { url, user }, raw.git_credentials.clone()))
             }
             _ => {
                 let login = field(self, "user", &needed(&raw.user), names::is_login, "one word, without backslashes")?;
                 let url = self.login_page(&below("index"), raw.index.as_deref().unwrap_or_default())?;
                 let machine = url.host_str().unwrap_or_default().to_owned();
                 let file = raw.netrc.clone().unwrap_or_else(|| DEFAULT_NETRC.to_owned());
-                (SecretFormat::Netrc { machine, login }, Some(file), None)
+                Some((SecretFormat::Netrc { machine, login }, Some(file)))
             }
-        };
-        let key = if place.key == "index" { "netrc" } else { place.key };
-        let mut to = self.secret_file(&below(key), &file?, scope, (mode, owner))?;
-        if form.kind().is_shared() {
-            to.mode = SHARED_MODE;
         }
-        (self.found.len() == before).then_some((form, to))
     }
 
     fn only_its_own_keys(&mut self, at: &[Part], place: &Destination) {
@@ -216,6 +232,11 @@ impl Rules<'_> {
         }
         Some(url)
     }
+}
+
+/// The position of a key in the table at `at`.
+fn position(at: &[Part], key: &str) -> Vec<Part> {
+    at.iter().cloned().chain([key.into()]).collect()
 }
 
 /// The description of a missing key.

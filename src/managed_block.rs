@@ -3,7 +3,7 @@
 
 /// A begin or end mark without its partner: somebody edited the file, and a guess could lose lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a mark of nodeagent stands without its partner")]
+#[error("a marker of nodeagent has no partner, or occurs twice")]
 pub struct UnpairedMarker;
 
 /// A block, known by its marks.
@@ -73,19 +73,19 @@ impl ManagedBlock {
 
     /// The text around the block; `None` when there is no block.
     fn around<'a>(&self, text: &'a [u8]) -> Result<Option<Around<'a>>, UnpairedMarker> {
-        let (mut first, mut last, mut at) = (None, None, 0);
+        let (mut begins, mut ends, mut at) = (Vec::new(), Vec::new(), 0);
         for line in text.split_inclusive(|&byte| byte == b'\n') {
             if line.trim_ascii_end() == self.begin.as_bytes() {
-                first.get_or_insert(at);
+                begins.push(at);
             }
             at += line.len();
             if line.trim_ascii_end() == self.end.as_bytes() {
-                last.get_or_insert(at);
+                ends.push(at);
             }
         }
-        match (first, last) {
-            (Some(first), Some(last)) if first < last => Ok(Some((&text[..first], &text[last..]))),
-            (None, None) => Ok(None),
+        match (begins.as_slice(), ends.as_slice()) {
+            (&[first], &[last]) if first < last => Ok(Some((&text[..first], &text[last..]))),
+            ([], []) => Ok(None),
             _ => Err(UnpairedMarker),
         }
     }

@@ -1,6 +1,8 @@
 //! The order of steps: default phases, `after` and `before` in the profile, and resources that one step creates for
 //! another.
 
+use std::collections::BTreeSet;
+
 use super::{
     phase::{Need, Reason},
     step::Step,
@@ -10,7 +12,8 @@ use crate::problem::Problem;
 /// Sets the dependencies of each step. The error lists every member of a cycle.
 pub fn into_order<A>(mut steps: Vec<Step<A>>) -> Result<Vec<Step<A>>, Problem> {
     let defaults: Vec<Vec<usize>> = (0..steps.len()).map(|index| by_phase(&steps, index)).collect();
-    let needs: Vec<Vec<Need>> = (0..steps.len()).map(|index| needs_of(&steps, &defaults, index)).collect();
+    let explicit: Vec<Vec<(usize, Reason)>> = (0..steps.len()).map(|index| explicit_needs(&steps, index)).collect();
+    let needs: Vec<Vec<Need>> = (0..steps.len()).map(|index| needs_of(&steps, &defaults, &explicit, index)).collect();
     for (step, needs) in steps.iter_mut().zip(needs) {
         step.needs = needs;
     }
@@ -30,39 +33,62 @@ fn by_phase<A>(steps: &[Step<A>], index: usize) -> Vec<usize> {
     (0..steps.len()).filter(|&other| other != index && comes_first(&steps[other])).collect()
 }
 
-fn needs_of<A>(steps: &[Step<A>], defaults: &[Vec<usize>], index: usize) -> Vec<Need> {
+/// The needs of a step that the profile or a resource demands.
+fn explicit_needs<A>(steps: &[Step<A>], index: usize) -> Vec<(usize, Reason)> {
     let step = &steps[index];
-    let mut needs: Vec<Need> = Vec::new();
-    let mut add = |other: usize, reason: Reason| {
-        let id = &steps[other].id;
-        if other != index && needs.iter().all(|need| need.step != *id) {
-            needs.push(Need { step: id.clone(), reason });
-        }
-    };
-    for (other, first) in steps.iter().enumerate() {
+    let mut needs = Vec::new();
+    for (other, first) in steps.iter().enumerate().filter(|(other, _)| *other != index) {
         let created = first.creates.iter().find(|created| step.uses.iter().any(|used| created.is_needed_for(used)));
         if let Some(resource) = created {
-            add(other, Reason::Creates(resource.clone()));
+            needs.push((other, Reason::Creates(resource.clone())));
         }
         if let Some(after) = step.order.after.iter().find(|after| is_named(first, &after.value)) {
-            add(other, Reason::After(after.origin.clone()));
+            needs.push((other, Reason::After(after.origin.clone())));
         }
         if let Some(before) = first.order.before.iter().find(|before| is_named(step, &before.value)) {
-            add(other, Reason::Before(before.origin.clone()));
-        }
-    }
-    // If the profile puts a step before another, it keeps only the default dependencies that the other one has as well.
-    let later: Vec<usize> = (0..steps.len())
-        .filter(|&other| {
-            step.order.before.iter().any(|before| other != index && is_named(&steps[other], &before.value))
-        })
-        .collect();
-    for &other in &defaults[index] {
-        if later.iter().all(|&later| defaults[later].contains(&other)) {
-            add(other, Reason::Phase(steps[other].phase, step.phase));
+            needs.push((other, Reason::Before(before.origin.clone())));
         }
     }
     needs
+}
+
+/// All needs of a step, each with its first reason.
+fn needs_of<A>(
+    steps: &[Step<A>],
+    defaults: &[Vec<usize>],
+    explicit: &[Vec<(usize, Reason)>],
+    index: usize,
+) -> Vec<Need> {
+    let step = &steps[index];
+    // If the profile puts a step before another, it keeps only the default dependencies that the other one has as well.
+    let is_later = |other: usize| step.order.before.iter().any(|before| is_named(&steps[other], &before.value));
+    let later: Vec<usize> = (0..steps.len()).filter(|&other| other != index && is_later(other)).collect();
+    let by_phase = defaults[index].iter().filter(|&&other| {
+        later.iter().all(|&later| defaults[later].contains(&other)) && !is_before(explicit, index, other)
+    });
+    let by_phase = by_phase.map(|&other| (other, Reason::Phase(steps[other].phase, step.phase)));
+    let mut needs: Vec<Need> = Vec::new();
+    for (other, reason) in explicit[index].iter().cloned().chain(by_phase) {
+        let id = &steps[other].id;
+        if needs.iter().all(|need| need.step != *id) {
+            needs.push(Need { step: id.clone(), reason });
+        }
+    }
+    needs
+}
+
+/// Whether the explicit needs put a step before another one. They take precedence over the default order.
+fn is_before(explicit: &[Vec<(usize, Reason)>], first: usize, later: usize) -> bool {
+    let (mut open, mut seen) = (vec![later], BTreeSet::new());
+    while let Some(index) = open.pop() {
+        if index == first {
+            return true;
+        }
+        if seen.insert(index) {
+            open.extend(explicit[index].iter().map(|(need, _)| *need));
+        }
+    }
+    false
 }
 
 /// Whether a step carries out an entry, or any entry of a section.
@@ -173,6 +199,16 @@ mod tests {
         assert_eq!(needs(steps(), "r"), ["apt: system packages come before Python and R packages"]);
         assert_eq!(needs(steps(), "files./x"), ["apt: system packages come before files"]);
         assert_eq!(needs(steps(), "shell.bashrc"), [""; 0]);
+    }
+
+    #[test]
+    fn the_profile_takes_precedence_over_phases_also_through_other_steps() {
+        let mut late = step("files./b", Phase::Files);
+        late.order = Order { after: named(&["files./a"]), before: named(&["apt"]) };
+        let steps = vec![step("apt", Phase::Packages), step("files./a", Phase::Files), late];
+        assert_eq!(needs(steps.clone(), "apt"), ["files./b: `before` at x.toml:7"]);
+        assert_eq!(needs(steps.clone(), "files./b"), ["files./a: `after` at x.toml:7"]);
+        assert_eq!(needs(steps, "files./a"), [""; 0]);
     }
 
     #[test]

@@ -68,7 +68,8 @@ pub(super) async fn execute(
         }
     };
     // Running threads stop and end the programs that they started.
-    state.threads.end().await;
+    // A thread that blocks in the kernel must not outlast the deadline. The journal names its step.
+    let _ = tokio::time::timeout(GRACE, state.threads.end()).await;
     // Steps that see the request before this function does end without a status.
     if let Some(outcome) = stopped.or_else(|| stop.reason().filter(|_| !state.is_finished())) {
         state.close(ctx);
@@ -87,6 +88,9 @@ async fn until_idle(ctx: &Context) {
     }
 }
 
+/// The result of a preparation, and the total and the remaining time of the step. No result if the run was halted.
+type Preparation = (Option<Result<Prepared, Problem>>, Option<(Duration, Duration)>);
+
 /// The state that the steps of a run share.
 struct RunState {
     plan: Arc<Plan>,
@@ -103,6 +107,8 @@ struct RunState {
     /// Whether a required step has failed, so that no further step starts.
     halted: watch::Sender<bool>,
     lanes: BTreeMap<Lane, Lock<()>>,
+    /// The steps whose partial work could not be removed. The journal keeps them.
+    unclean: Vec<AtomicBool>,
     /// The threads of steps.
     threads: Threads,
 }
@@ -113,8 +119,9 @@ impl RunState {
             journal,
             ended: plan.steps.iter().map(|_| watch::Sender::new(None)).collect(),
             begun: plan.steps.iter().map(|_| AtomicBool::new(false)).collect(),
-            decided: plan.steps.iter().map(|step| AtomicBool::new(!decides(step))).collect(),
-            undecided: watch::Sender::new(plan.steps.iter().filter(|step| decides(step)).count()),
+            decided: plan.steps.iter().map(|step| AtomicBool::new(!decides(&plan, step))).collect(),
+            undecided: watch::Sender::new(plan.steps.iter().filter(|step| decides(&plan, step)).count()),
+            unclean: plan.steps.iter().map(|_| AtomicBool::new(false)).collect(),
             refusals: Mutex::default(),
             halted: watch::Sender::new(false),
             lanes: plan.steps.iter().filter_map(|step| Some((step.lane.clone()?, Lock::new(())))).collect(),
@@ -147,12 +154,13 @@ impl RunState {
     async fn step(self: &Arc<Self>, index: usize, ctx: &Context, stop: &Stop) {
         let planned = &self.plan.steps[index];
         let ctx = &Self::context_of(planned, ctx);
-        let began = Instant::now();
-        let prepared = tokio::select! {
-            prepared = self.prepare(index, ctx) => Some(prepared),
-            () = self.halted() => None,
+        let early = match self.stage(index, ctx).await {
+            Err(error) => Some((Some(Err(error)), None)),
+            Ok(()) if waits_for_files(&self.plan, planned) => None,
+            Ok(()) => Some(self.prepare(index, ctx).await),
         };
-        let limit = planned.timeout.map(|limit| (limit, limit.saturating_sub(began.elapsed())));
+        let problem = early.as_ref().and_then(|(prepared, _)| prepared.as_ref()?.as_ref().err());
+        self.conclude(index, problem);
         if self.wait_for_decisions().await.is_err() {
             return; // the run is refused; nothing has begun
         }
@@ -160,11 +168,13 @@ impl RunState {
             Err(skipped) => (StepStatus::Skipped, Some(skipped)),
             Ok(_) if stop.reason().is_some() => return,
             Ok(lane) => {
+                let (prepared, limit) = match early {
+                    Some(early) => early,
+                    None => self.prepare(index, ctx).await,
+                };
                 let result = match prepared {
-                    Some(prepared) if !*self.halted.borrow() => match prepared {
-                        Ok(prepared) => self.act(index, ctx, prepared, limit).await,
-                        Err(error) => Err(error),
-                    },
+                    Some(Err(error)) => Err(error),
+                    Some(Ok(prepared)) if !*self.halted.borrow() => self.act(index, ctx, prepared, limit).await,
                     _ => return self.end(index, ctx, StepStatus::NotStarted, None),
                 };
                 drop(lane);
@@ -178,29 +188,22 @@ impl RunState {
         self.end(index, ctx, status, problem);
     }
 
-    async fn prepare(self: &Arc<Self>, index: usize, ctx: &Context) -> Result<Prepared, Problem> {
-        let step = &self.plan.steps[index];
-        let prepared = self.stage_and_prepare(index, ctx).await;
-        if let Err(error) = &prepared
-            && error.refused
-            && !step.optional
-            && !self.decided[index].load(Ordering::Acquire)
-        {
-            lock(&self.refusals).push(with_origin(step, error.clone()));
-        }
-        self.decide(index);
-        prepared
-    }
-
-    async fn stage_and_prepare(self: &Arc<Self>, index: usize, ctx: &Context) -> Result<Prepared, Problem> {
+    /// Copies the files that a step uses from the file store. A wrong digest refuses the run.
+    async fn stage(self: &Arc<Self>, index: usize, ctx: &Context) -> Result<(), Problem> {
         let step = &self.plan.steps[index];
         if let Some(problem) = &step.known_failure {
             return Err(problem.clone());
         }
-        if !step.stage.is_empty() {
-            let stage = async move |state: Arc<Self>, ctx| stage(&ctx, &state.plan.steps[index].stage).await;
-            self.in_thread(ctx, None, stage).await.unwrap_or(Ok(()))?;
+        if step.stage.is_empty() {
+            return Ok(());
         }
+        let stage = async move |state: Arc<Self>, ctx| stage(&ctx, &state.plan.steps[index].stage).await;
+        self.in_thread(ctx, None, stage).await.unwrap_or(Ok(()))
+    }
+
+    /// Prepares a step, unless the run is halted meanwhile.
+    async fn prepare(self: &Arc<Self>, index: usize, ctx: &Context) -> Preparation {
+        let step = &self.plan.steps[index];
         if !step.action.can_refuse() {
             self.decide(index);
         }
@@ -209,9 +212,26 @@ impl RunState {
             ctx.decided = Decided::to(move || also.decide(index));
             state.plan.steps[index].action.prepare(&ctx).await
         };
-        let limit = step.timeout;
+        let (began, limit) = (Instant::now(), step.timeout);
+        let prepared = tokio::select! {
+            biased;
+            () = self.halted() => None,
+            prepared = self.in_thread(ctx, limit, prepare) => Some(prepared),
+        };
         let too_late = || Err(too_late(limit.unwrap_or_default()));
-        self.in_thread(ctx, limit, prepare).await.unwrap_or_else(too_late)
+        let prepared = prepared.map(|prepared| prepared.unwrap_or_else(too_late));
+        (prepared, limit.map(|limit| (limit, limit.saturating_sub(began.elapsed()))))
+    }
+
+    /// Records a refusal, unless the step could no longer refuse the run. After this it cannot.
+    fn conclude(&self, index: usize, problem: Option<&Problem>) {
+        let step = &self.plan.steps[index];
+        if let Some(problem) = problem.filter(|problem| problem.refused && !step.optional)
+            && !self.decided[index].load(Ordering::Acquire)
+        {
+            lock(&self.refusals).push(with_origin(step, problem.clone()));
+        }
+        self.decide(index);
     }
 
     /// Records that a step can no longer refuse the run.
@@ -289,7 +309,9 @@ impl RunState {
         };
         let Some(result) = self.in_thread(ctx, limit.map(|(_, rest)| rest), act).await else {
             // A killed child leaves partial work, as a killed run does. If the cleanup fails, the next run repeats it.
-            let _ = clean_up_interrupted(&ctx.root, &left);
+            if clean_up_interrupted(&ctx.root, &left).is_err() {
+                self.unclean[index].store(true, Ordering::Relaxed);
+            }
             return Err(too_late(limit.map(|(limit, _)| limit).unwrap_or_default()));
         };
         result
@@ -297,8 +319,10 @@ impl RunState {
 
     fn end(&self, index: usize, ctx: &Context, status: StepStatus, problem: Option<Problem>) {
         let step = &self.plan.steps[index];
-        // Without this journal entry the next run only repeats a check.
-        let _ = lock(&self.journal).step_ended(&step.id.to_string());
+        if !self.unclean[index].load(Ordering::Relaxed) {
+            // Without this journal entry the next run only repeats a check.
+            let _ = lock(&self.journal).step_ended(&step.id.to_string());
+        }
         ctx.progress.ended(status, problem);
         if status == StepStatus::Failed && !step.optional && !self.options.keep_going {
             self.halted.send_replace(true);
@@ -334,8 +358,15 @@ impl RunState {
 }
 
 /// Whether a step must be prepared before anything is changed.
-fn decides(step: &Step) -> bool {
-    step.action.can_refuse() || !step.stage.is_empty()
+fn decides(plan: &Plan, step: &Step) -> bool {
+    !step.stage.is_empty() || (step.action.can_refuse() && !waits_for_files(plan, step))
+}
+
+/// Whether a step waits for a file that this run writes, such as `/etc/pip.conf`. Its tool may read the file, so the
+/// step prepares when the file exists. At that time it can no longer refuse the run.
+fn waits_for_files(plan: &Plan, step: &Step) -> bool {
+    let needed = plan.steps.iter().filter(|other| step.needs.iter().any(|need| need.step == other.id));
+    step.action.can_refuse() && needed.into_iter().any(|other| !other.action.can_refuse())
 }
 
 fn with_origin(step: &Step, problem: Problem) -> Problem {
@@ -509,6 +540,21 @@ mod tests {
         let refusals = outcome.expect_err("the digest is wrong");
         assert_eq!(refusals[0].origin.as_ref().map(|origin| origin.line), Some(7));
         assert!(!bench.path("other").exists() && !bench.path("staged").exists());
+    }
+
+    #[test]
+    fn a_step_that_waits_for_a_file_prepares_after_it_and_cannot_refuse() {
+        use crate::kinds::apt::{Action as Apt, AptInstall};
+
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let mut apt = write("apt", &temp.path().join("unused"));
+        apt.action = Action::Apt(Apt::Install(AptInstall::default()));
+        let proxy = write("proxy", &temp.path().join("proxy"));
+        let plan = |apt: Step| Plan { steps: vec![proxy.clone(), apt], ..Plan::default() };
+        let alone = plan(apt.clone());
+        assert!(decides(&alone, &alone.steps[1]));
+        let ordered = plan(after(apt, "proxy"));
+        assert!(!decides(&ordered, &ordered.steps[1]));
     }
 
     #[tokio::test]

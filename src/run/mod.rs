@@ -160,7 +160,14 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
     let store = ctx.store.clone();
     // No password may stay in a file, whatever the result.
     drop(ctx);
-    let outcome = outcome?;
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(refusals) => {
+            // Nothing has begun. A journal that cannot be removed has no entry, so the next run ignores it.
+            let _ = journal.lock().unwrap_or_else(PoisonError::into_inner).finish();
+            return Err(refusals);
+        }
+    };
     tokio::select! {
         () = store.settle(SETTLING) => {}
         _ = stop.requested() => {}
@@ -169,10 +176,8 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
     if used != StoreUse::default() {
         job.events.send(EventKind::StoreUsed { store: used });
     }
-    // After an orderly end no work is partial. After an interruption the journal lists the work that may be.
-    if !matches!(outcome, Outcome::Interrupted | Outcome::DeadlinePassed)
-        && let Err(error) = journal.lock().unwrap_or_else(PoisonError::into_inner).finish()
-    {
+    // After an interruption the journal stays: it lists the work that may be partial.
+    if let Err(error) = journal.lock().unwrap_or_else(PoisonError::into_inner).finish() {
         warn(job, error.to_string());
     }
     drop(lock);

@@ -1,7 +1,10 @@
 //! The journal: the step in progress, written before the step begins. After a kill, the next run knows which results
 //! are unreliable.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -13,6 +16,8 @@ use crate::fs::{self, FsError, LineLog};
 pub struct Journal {
     path: PathBuf,
     log: LineLog,
+    /// The steps that began and did not end.
+    open: BTreeSet<String>,
 }
 
 /// A step that began and did not end.
@@ -46,7 +51,7 @@ impl Journal {
     /// Begins the journal of a run. Read the journal of an earlier run first, with [`Journal::interrupted`].
     pub fn begin(root: &Path) -> Result<Self, FsError> {
         let path = folder(root).join("journal.jsonl");
-        Ok(Self { log: LineLog::open(&path)?, path })
+        Ok(Self { log: LineLog::open(&path)?, path, open: BTreeSet::new() })
     }
 
     /// The steps of an earlier run that began and did not end.
@@ -66,17 +71,20 @@ impl Journal {
     /// Records the beginning of a step. The line is on the disk before the step changes anything.
     pub fn step_begins<K: Serialize + Clone>(&mut self, begun: &Interrupted<K>) -> Result<(), FsError> {
         self.line(&Line::Begin(begun.clone()))?;
+        self.open.insert(begun.step.clone());
         self.log.sync()
     }
 
     /// Records the end of a step, successful or not.
     pub fn step_ended(&mut self, step: &str) -> Result<(), FsError> {
-        self.line(&Line::<()>::End { step: step.to_owned() })
+        self.line(&Line::<()>::End { step: step.to_owned() })?;
+        self.open.remove(step);
+        Ok(())
     }
 
-    /// Removes the journal at the end of a run.
+    /// Removes the journal at the end of a run, unless a step may have left partial work.
     pub fn finish(&self) -> Result<(), FsError> {
-        fs::remove(&self.path)
+        if self.open.is_empty() { fs::remove(&self.path) } else { Ok(()) }
     }
 
     fn line<K: Serialize>(&mut self, line: &Line<K>) -> Result<(), FsError> {

@@ -5,13 +5,13 @@ use crate::{fs, plan::WriteFile, problem::Problem};
 /// Writes the file and verifies it.
 pub fn write_file(wanted: &WriteFile) -> Result<(), Problem> {
     // A user may have edited the file since it was planned. The edits must not be lost.
-    let now = fs::read(&wanted.path).ok().flatten().and_then(|found| found.bytes);
+    let now = fs::read(&wanted.path)?.and_then(|found| found.bytes);
     if now != wanted.before {
         return Err(Problem::new(format!("`{}` was changed by another program during the run", wanted.path.display()))
             .hint("run nodeagent again".to_owned()));
     }
     fs::replace(&wanted.path, &wanted.bytes, wanted.attributes)?;
-    let now = fs::read(&wanted.path).ok().flatten().and_then(|found| found.bytes);
+    let now = fs::read(&wanted.path)?.and_then(|found| found.bytes);
     if now.as_deref() == Some(&wanted.bytes) {
         return Ok(());
     }

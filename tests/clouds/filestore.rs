@@ -301,7 +301,7 @@ fn a_plain_web_server_is_a_file_store() {
     let plan = agent(&node, &server.url(), &["plan", "--profile", "family", "--locked", "--json"]).ended(0).json();
     assert_eq!(plan["lock"]["file"], format!("{}/Family/init_scripts/family.lock", server.url()));
     agent(&node, &server.url(), &["check", "nightly"]).ended(2).says("there is no profile `nightly`");
-    agent(&node, "http://files.lawfirms.example/store", &["check", "family"]).ended(2).says("plain text");
+    agent(&node, "http://files.lawfirms.example/store", &["check", "family"]).ended(2).says("plain http");
 }
 
 /// A workspace whose folders of every kind have a lock beside the profile, if one is given.
@@ -348,7 +348,7 @@ fn a_run_uses_the_lock_beside_a_profile_in_a_remote_file_store() {
         let beside = format!("{store}/Family/init_scripts/family.lock");
         let plan = agent(&node, store, &["plan", "--profile", "family", "--json"]).ended(0).json();
         assert_eq!(plan["lock"]["file"], beside.as_str(), "{plan:#}");
-        agent(&node, store, &["lock", "--check", "family"]).ended(0).says(&format!("the lock {beside} fits"));
+        agent(&node, store, &["lock", "--check", "family"]).ended(0).says(&format!("the lock {beside} matches"));
         agent(&node, store, &["run", "--profile", "family", "--locked"]).ended(0);
         assert!(node.read("root/.vimrc").contains("set number"));
         let baked = agent(&node, store, &["store", "bake", "--profile", "family"]).ended(2);

@@ -100,7 +100,8 @@ async fn prepare_installation(ctx: &Context, wanted: &PythonInstall) -> Result<I
             return Err(refusal);
         }
         let problem = installer_problem(ctx, wanted, "the Python requirements cannot be resolved", &error).await;
-        return Err(if hints::is_final(error.stderr()) { problem.refusing() } else { problem });
+        let is_final = hints::is_final(&format!("{}\n{}", error.stderr(), problem.causes.join("\n")));
+        return Err(if is_final { problem.refusing() } else { problem });
     }
     let conflicts = conflicts(ctx, &tool, wanted).await?;
     Ok(Installation { tool, constraints, conflicts })

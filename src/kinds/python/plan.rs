@@ -208,8 +208,8 @@ impl Python {
         if install.is_only_wheels() && install.wheels.is_empty() {
             return; // its file is among the missing
         }
-        if install.is_only_wheels() && optional.is_none() {
-            options.entries = vec!["wheel".to_owned(), "pip".to_owned()];
+        if !install.wheels.is_empty() {
+            options.entries.push("wheel".to_owned());
         }
         let uncovered = uncovered(common, node, &entries, missing, &install);
         planner.step_of_group(std::mem::take(&mut id), install, options, uncovered);

@@ -238,20 +238,21 @@ impl PackageInstaller<'_> {
     }
 
     async fn unpack(&self, package: &str, archive: &Path) -> Result<(), InstallError> {
-        let (library, package, archive) = (self.library.clone(), package.to_owned(), archive.to_owned());
+        let (staging, archive) = (library::staging(&self.library, package), archive.to_owned());
         let unpacking = move || {
-            let staging = library::staging(&library, &package);
             fs::remove_tree(&staging)?;
             let stream = archive::open(&archive)
                 .map_err(|error| InstallError::from_line(format!("`{}` cannot be read: {error}", archive.display())))?;
-            let done = fs::unpack(stream, &staging).and_then(|()| library::swap_in(&library, &package));
+            let done = fs::unpack(stream, &staging);
             if done.is_err() {
                 // Only the first error matters.
                 let _ = fs::remove_tree(&staging);
             }
-            Ok(done?)
+            done.map_err(InstallError::from)
         };
-        run_blocking(unpacking).await
+        run_blocking(unpacking).await?;
+        // On this thread: a blocking thread would continue after the step is cancelled.
+        Ok(library::swap_in(&self.library, package)?)
     }
 }
 

@@ -39,7 +39,7 @@ fn trouble(login: &Login, step: &Step, vault: &Vault) -> Option<Problem> {
         Ok(value) => value,
         Err(error) => {
             let message = format!(
-                "the password `{key}` of scope `{scope}` for `{}` could not be fetched: {error}",
+                "the password `{key}` of scope `{scope}` for `{}` is not available: {error}",
                 login.login.site
             );
             return Some(failure(message, error.hint()));

@@ -54,7 +54,7 @@ fn secret_variables<'v>(profile: &Profile, vault: &'v Vault) -> (BTreeMap<String
             Some(Ok(value)) => value,
             Some(Err(error)) if !entry.optional => {
                 let message =
-                    format!("the secret `{}` of scope `{}` could not be fetched: {error}", item.key, item.scope);
+                    format!("the secret `{}` of scope `{}` is not available: {error}", item.key, item.scope);
                 mistakes.push(mistake(message).hint(error.hint()));
                 continue;
             }

@@ -163,7 +163,7 @@ impl Files<'_, '_> {
     fn secret_that_is_missing(&mut self, group: &Group<'_>, entry: &Entry<SecretItem>) {
         let item = &entry.value;
         let Some(Err(error)) = self.planner.common.inventory.vault.get(&item.from) else { return };
-        let message = format!("the secret `{}` of scope `{}` could not be fetched: {error}", item.key, item.scope);
+        let message = format!("the secret `{}` of scope `{}` is not available: {error}", item.key, item.scope);
         let failure = Problem::new(message).hint(error.hint()).asked_at(entry.origin.clone());
         if entry.optional {
             let action = self.action(group, &[entry]);

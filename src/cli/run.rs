@@ -42,7 +42,7 @@ pub(super) struct Options {
     /// End the run after this time, such as 10m
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
     deadline: Duration,
-    /// Start further steps after a required step has failed
+    /// After a required step has failed, still start the steps that do not need it
     #[arg(long)]
     keep_going: bool,
     /// Exit with status 3 if an optional step failed

@@ -13,7 +13,9 @@ use crate::diagnostic::Origin;
 pub enum Phase {
     /// Certificates, users and groups.
     Accounts,
-    /// Package sources, and files that package tools read.
+    /// Files that package tools read.
+    Configuration,
+    /// Package sources.
     Sources,
     /// Packages of the operating system.
     Packages,
@@ -34,15 +36,18 @@ pub enum Phase {
 impl Phase {
     /// The phases whose steps must end before a step of this phase acts.
     pub(super) fn needs(self) -> &'static [Self] {
-        use Phase::{Accounts, Environments, Files, Installers, Packages, Services, Settings, Sources};
+        use Phase::{Accounts, Configuration, Environments, Files, Installers, Packages, Services, Settings, Sources};
         match self {
             Accounts | Settings => &[],
-            Sources => &[Accounts],
-            Packages => &[Accounts, Sources],
-            Environments | Files => &[Accounts, Sources, Packages],
-            Installers => &[Accounts, Sources, Packages, Files],
-            Services => &[Accounts, Sources, Packages, Files, Installers],
-            Self::Hooks => &[Accounts, Sources, Packages, Environments, Settings, Files, Installers, Services],
+            Configuration => &[Accounts],
+            Sources => &[Accounts, Configuration],
+            Packages => &[Accounts, Configuration, Sources],
+            Environments | Files => &[Accounts, Configuration, Sources, Packages],
+            Installers => &[Accounts, Configuration, Sources, Packages, Files],
+            Services => &[Accounts, Configuration, Sources, Packages, Files, Installers],
+            Self::Hooks => {
+                &[Accounts, Configuration, Sources, Packages, Environments, Settings, Files, Installers, Services]
+            }
         }
     }
 }
@@ -51,6 +56,7 @@ impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Accounts => "accounts",
+            Self::Configuration => "configuration files of package tools",
             Self::Sources => "sources",
             Self::Packages => "system packages",
             Self::Environments => "Python and R packages",

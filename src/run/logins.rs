@@ -38,10 +38,8 @@ fn trouble(login: &Login, step: &Step, vault: &Vault) -> Option<Problem> {
     let value = match vault.get(&login.login.from)? {
         Ok(value) => value,
         Err(error) => {
-            let message = format!(
-                "the password `{key}` of scope `{scope}` for `{}` is not available: {error}",
-                login.login.site
-            );
+            let message =
+                format!("the password `{key}` of scope `{scope}` for `{}` is not available: {error}", login.login.site);
             return Some(failure(message, error.hint()));
         }
     };

@@ -53,8 +53,7 @@ fn secret_variables<'v>(profile: &Profile, vault: &'v Vault) -> (BTreeMap<String
         let value = match vault.get(&item.from) {
             Some(Ok(value)) => value,
             Some(Err(error)) if !entry.optional => {
-                let message =
-                    format!("the secret `{}` of scope `{}` is not available: {error}", item.key, item.scope);
+                let message = format!("the secret `{}` of scope `{}` is not available: {error}", item.key, item.scope);
                 mistakes.push(mistake(message).hint(error.hint()));
                 continue;
             }

@@ -64,5 +64,5 @@ impl Planning for Files {
 
 fn phase(path: &Path) -> Phase {
     let is_of_package_tool = OF_PACKAGE_TOOLS.iter().any(|folder| path.starts_with(folder));
-    if is_of_package_tool { Phase::Sources } else { Phase::Files }
+    if is_of_package_tool { Phase::Configuration } else { Phase::Files }
 }

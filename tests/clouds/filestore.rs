@@ -356,8 +356,8 @@ fn a_run_uses_the_lock_beside_a_profile_in_a_remote_file_store() {
         let other = self::node(&strange, "family");
         let before = other.listing();
         let said = agent(&other, store, &["run", "--profile", "family"]).ended(2);
-        said.says(&format!("the lock `{beside}` does not fit"));
-        said.says("it is for ubuntu 22.04");
+        said.says(&format!("the lock `{beside}` does not match"));
+        said.says("the lock is for ubuntu 22.04");
         let changed = other.changes_since(&before);
         assert!(changed.iter().all(|path| path.starts_with("node/var")), "but for the mirror: {changed:#?}");
         agent(&other, store, &["run", "--profile", "family", "--unlocked"]).ended(0);

@@ -194,7 +194,10 @@ fn each_runtime_has_a_section_in_the_lock_and_other_runtimes_are_refused() {
     let one = older.sh(&format!("cat {LOCK}"));
     newer.write(LOCK, &one);
     // Without a section of its own, the runtime is refused.
-    as_runtime(&newer, "15.4", &["plan"]).exits(2).prints("runtime 15.4, Python 3.11").prints("it is for debian 12");
+    as_runtime(&newer, "15.4", &["plan"])
+        .exits(2)
+        .prints("runtime 15.4, Python 3.11")
+        .prints("the lock is for debian 12");
     let output = as_runtime(&newer, "15.4", &["lock"]);
     output.exits(0).prints("(serial 2)").never_prints("went");
     let both = newer.sh(&format!("cat {LOCK}"));
@@ -207,7 +210,7 @@ fn each_runtime_has_a_section_in_the_lock_and_other_runtimes_are_refused() {
     let listing = newer.listing();
     for words in [&["run"][..], &["run", "--locked"], &["plan"]] {
         let output = as_runtime(&newer, "16.4", words);
-        output.exits(2).prints("the lock `/profiles/ring.lock` does not fit").prints("runtime 16.4, Python 3.11");
+        output.exits(2).prints("the lock `/profiles/ring.lock` does not match").prints("runtime 16.4, Python 3.11");
         output
             .prints("runtime 14.3, Python 3.11; debian 12")
             .prints("runtime 15.4, Python 3.11")

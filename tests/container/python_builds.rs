@@ -81,7 +81,7 @@ fn the_next_node_uses_built_wheels_and_byte_code() {
         nodeagent::fs::replace(object.as_ref(), &bytes, nodeagent::fs::Attributes::default()).expect("written");
     }
     let three = shared.with_profile("kept-three", PROFILE_TEXT, Some(&lock)).expect("nodes are not skipped");
-    three.run(&STORE).exits(0).prints("is refused");
+    three.run(&STORE).exits(0).prints("is not used: its digest is");
     assert_eq!(sorted_tasks(&three), ["build docopt", "import", "install"]);
     assert_same(&files(&one), &files(&three), "nodes with own and with shared builds are equal");
     // Its builds replace the damaged objects that it has read. It did not read the byte code of docopt, because it built docopt.

@@ -82,7 +82,7 @@ fn a_second_node_uses_the_builds_of_the_first_and_starts_no_compiler() {
         spoil(Path::new(&object));
     }
     two.sh(&format!("rm -rf {LIBRARY}/* /var/cache/nodeagent"));
-    two.run(&STORE).exits(0).prints("warning").prints("is refused");
+    two.run(&STORE).exits(0).prints("warning").prints("is not used: its digest is");
     works(&two);
 }
 

@@ -53,7 +53,7 @@ pub(super) fn is_final(words: &str) -> bool {
     });
     // pip reports no distribution when it could not reach the index, too.
     static UNREACHABLE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?i)Retrying \(Retry|connection (?:error|refused|broken|reset)|name resolution|timed out|network")
+        Regex::new(r"(?i)Retrying \(Retry|connection (?:error|refused|broken|reset)|name resolution|timed out|network|status 40[13]|40[13] (?:Unauthorized|Forbidden)")
             .expect("the pattern is fixed")
     });
     let flat = words.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -80,6 +80,7 @@ mod tests {
         let down = "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after connection \
                     broken by 'NewConnectionError'\nERROR: No matching distribution found for nltk";
         assert!(!is_final(down));
+        assert!(!is_final("No matching distribution found for x\n`http://h/x/` refuses access (status 401)"));
         assert!(!is_final("error: Failed to fetch: `https://pypi.org/simple/nltk/`\n  Caused by: dns error"));
     }
 

@@ -43,7 +43,7 @@ fn an_r_package_without_its_system_library_names_the_debian_package() {
     node.run(&[]).exits(0).prints("r: done");
     node.sh("Rscript -e 'library(needsneedslib)'");
     node.profile(&format!("{R}packages = [\"nosuchpackage\"]\n"));
-    node.run(&[]).exits(1).is_brief().prints("nosuchpackage").prints("ring.toml:5");
+    node.run(&[]).exits(2).is_brief().prints("nosuchpackage").prints("ring.toml:5");
     // A version below the installed one, from the archive of the repository.
     node.profile(&format!("{R}packages = [\"tinypure@0.9\"]\n"));
     node.run(&[]).exits(0);

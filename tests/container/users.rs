@@ -78,12 +78,13 @@ fn a_secret_is_in_its_file_and_nowhere_else() {
     let good =
         format!("[pip]\npackages = [\"humanize\"]\n[apt]\npackages = [\"jq\"]\n{R}packages = [\"tinyc\"]\n{secrets}");
     let failing = format!(
-        "[apt]\npackages = [\"no-such-package\"]\n[pip]\npackages = [\"numpy>99\"]\nguard = \"off\"\n{R}packages = [\"needslib\"]\n{secrets}"
+        "[apt]\npackages = [{{ name = \"no-such-package\", optional = true }}]\n{R}packages = [\"needslib\"]\n{secrets}"
     );
+    let unsolvable = format!("[pip]\npackages = [\"numpy>99\"]\nguard = \"off\"\n{secrets}");
     let refused = format!("[pip]\npackages = [\"numpy<2\"]\n{secrets}");
     node.write("/tmp/watch.py", WATCH);
     node.sh(&format!("setsid python3 /tmp/watch.py '{PATTERN}' > /tmp/seen 2>&1 < /dev/null & true"));
-    for (sections, code) in [(&failing, 1), (&refused, 2), (&good, 0), (&good, 0)] {
+    for (sections, code) in [(&failing, 1), (&unsolvable, 2), (&refused, 2), (&good, 0), (&good, 0)] {
         node.profile(sections);
         for options in [&["--json"][..], &[]] {
             let command = [&["nodeagent", "run", "-v", "--profile", PROFILE][..], options].concat();

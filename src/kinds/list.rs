@@ -135,6 +135,7 @@ macro_rules! kinds {
             }
 
             pub(super) fn plan(&self, looks: &Looks, common: &Common<'_>, plan: &mut plan::Plan<Action>) {
+                let mut text_files = Vec::new();
                 $(
                     let mut planner = Planner::new(common, super::$name::$Kind::KEYS[0]);
                     Planning::plan(&self.$name, &looks.$name, &mut planner);
@@ -142,7 +143,9 @@ macro_rules! kinds {
                     plan.steps.extend(draft.steps.into_iter().map(|step| step.map(Action::$Kind)));
                     plan.ready.extend(draft.ready);
                     plan.refusals.extend(draft.refusals);
+                    text_files.extend(draft.text_files);
                 )+
+                plan.refusals.extend(plan::written_twice(&text_files));
             }
 
             pub(super) fn layers(&self, looks: &Looks, common: &Common<'_>) -> Vec<Result<Layer, String>> {

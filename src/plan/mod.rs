@@ -23,5 +23,5 @@ pub use phase::{Need, Phase, Reason, Resource};
 pub use planner::{Asked, Common, Draft, Group, Planner, StepOptions};
 pub use step::{BY_LOCK, BY_PROFILE, Describe, Lane, Plan, Stage, Step};
 pub use step_id::StepId;
-pub use text_file::{TextFile, text_of};
+pub use text_file::{TextFile, text_of, written_twice};
 pub use write_file::WriteFile;

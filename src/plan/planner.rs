@@ -53,6 +53,8 @@ pub struct Draft<A> {
     pub ready: Vec<String>,
     /// The reasons to refuse the run.
     pub refusals: Vec<Problem>,
+    /// The text files of the profile, with and without work.
+    pub text_files: Vec<(PathBuf, Origin)>,
 }
 
 /// Plans one kind of work.
@@ -206,7 +208,11 @@ impl<'a> Common<'a> {
 impl<'a, A> Planner<'a, A> {
     /// A planner for the kind with this first key.
     pub fn new(common: &'a Common<'a>, kind: &'static str) -> Self {
-        Self { common, kind, draft: Draft { steps: Vec::new(), ready: Vec::new(), refusals: Vec::new() } }
+        Self {
+            common,
+            kind,
+            draft: Draft { steps: Vec::new(), ready: Vec::new(), refusals: Vec::new(), text_files: Vec::new() },
+        }
     }
 
     /// The result of planning.
@@ -275,6 +281,11 @@ impl<'a, A> Planner<'a, A> {
     /// Refuses the run because of a profile line.
     pub fn refuse(&mut self, origin: &Origin, message: impl Into<String>, hint: impl Into<Option<String>>) {
         self.refuse_with(Problem::new(message).hint(hint).asked_at(origin.clone()));
+    }
+
+    /// Records a text file that the profile writes.
+    pub(super) fn text_file(&mut self, path: &Path, origin: &Origin) {
+        self.draft.text_files.push((path.to_owned(), origin.clone()));
     }
 
     /// Refuses the run.

@@ -7,9 +7,11 @@ use super::{
     write_file::WriteFile,
 };
 use crate::{
+    diagnostic::Origin,
     fs::{Attributes, Snapshot},
     inventory::{Snapshots, below},
     managed_block::ManagedBlock,
+    problem::Problem,
     profile::{Content, Entry},
 };
 
@@ -44,6 +46,7 @@ impl TextFile<'_> {
         options: StepOptions,
     ) {
         let origin = options.origins[0].clone();
+        planner.text_file(&self.path, &origin);
         let (content, attributes, before) = match self.wanted(look) {
             Ok(wanted) => wanted,
             Err((message, hint)) => return planner.refuse(&origin, message, hint),
@@ -107,4 +110,14 @@ pub fn text_of<A, T>(content: &Content, entry: &Entry<T>, planner: &mut Planner<
 
 fn with_last_line_feed(text: &str) -> String {
     if text.is_empty() || text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") }
+}
+
+/// The reasons to refuse a run in which two entries write the same file: each would replace the text of the other one.
+pub fn written_twice(files: &[(PathBuf, Origin)]) -> Vec<Problem> {
+    let twice = files.iter().enumerate().filter_map(|(index, (path, origin))| {
+        let (_, first) = files[..index].iter().find(|(other, _)| other == path)?;
+        let problem = Problem::new(format!("`{}` is written by two entries; the other is at {first}", path.display()));
+        Some(problem.hint("remove one of the entries".to_owned()).asked_at(origin.clone()))
+    });
+    twice.collect()
 }

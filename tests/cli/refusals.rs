@@ -45,6 +45,15 @@ fn a_file_that_only_another_unit_has() {
 }
 
 #[test]
+fn a_file_that_two_entries_write() {
+    let node = NodeTest::new().profile(
+        "[shell]\nprofile-d = { models = { text = \"A\" } }\n[files.\"/etc/profile.d/models.sh\"]\ntext = \"B\"\n",
+    );
+    let said = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(said.stderr));
+}
+
+#[test]
 fn a_file_whose_name_has_a_typo() {
     let node = NodeTest::new()
         .store("Family/lib/prompt.sh", "true")

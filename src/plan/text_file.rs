@@ -49,6 +49,13 @@ impl TextFile<'_> {
         planner.text_file(&self.path, &origin);
         let (content, attributes, before) = match self.wanted(look) {
             Ok(wanted) => wanted,
+            Err((message, hint)) if options.optional => {
+                // The step always fails, so its content does not matter.
+                let path = below(&planner.common.inventory.root, &self.path);
+                let action = WriteFile { path, bytes: Vec::new(), before: None, attributes: self.attributes };
+                planner.step(self.id, A::from(action), options);
+                return planner.known_failure(Problem::new(message).hint(hint).asked_at(origin));
+            }
             Err((message, hint)) => return planner.refuse(&origin, message, hint),
         };
         if before.is_some_and(|before| self.is_as_wanted(before, &content)) {

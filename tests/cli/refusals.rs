@@ -45,6 +45,17 @@ fn a_file_that_only_another_unit_has() {
 }
 
 #[test]
+fn an_optional_file_that_cannot_be_written_degrades_the_run() {
+    let entry = |optional: &str| format!("[files]\n\"/etc/models\" = {{ text = \"A\"{optional} }}\n");
+    let node = NodeTest::new().profile(&entry(""));
+    std::fs::create_dir_all(node.root().join("etc/models")).expect("a folder at the path");
+    refused(&node);
+    let node = node.profile(&entry(", optional = true"));
+    node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(0);
+    node.agent(&["run", "--profile", "x.toml", "--quiet", "--strict"]).ended(3);
+}
+
+#[test]
 fn a_file_that_two_entries_write() {
     let node = NodeTest::new().profile(
         "[shell]\nprofile-d = { models = { text = \"A\" } }\n[files.\"/etc/profile.d/models.sh\"]\ntext = \"B\"\n",

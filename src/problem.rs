@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{diagnostic::Origin, exec::ExecError, fs::FsError, http::HttpError};
 
-/// What failed, why, and what to do. Its JSON form is part of the event and report formats.
+/// A failure with its causes and a hint. Its JSON form is part of the event and report formats.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Problem {
-    /// What failed, in one line: lower case, no final period.
+    /// The failure in one line: lower case, no final period.
     pub message: String,
     /// Why, outermost first; then the last lines of a program's output.
     pub causes: Vec<String>,
-    /// What to do.
+    /// A hint for the user.
     pub hint: Option<String>,
     /// The profile line that asked for it. A step's own line is used where this is `None`.
     pub origin: Option<Origin>,

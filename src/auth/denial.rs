@@ -125,7 +125,7 @@ fn unknown_identity(identity: &Identity, covering: &[&Grant]) -> Option<String> 
     (!all.is_empty()).then(|| all.join("; "))
 }
 
-/// What the identity may use instead, of the same kind.
+/// The resources of the same kind that the identity may use instead.
 fn alternatives(access: &Access, identity: &Identity, request: &AccessRequest) -> Option<String> {
     let mine = access.grants_of(identity);
     let mut entries: Vec<String> = match request {

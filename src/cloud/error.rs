@@ -11,11 +11,11 @@ use crate::{
 pub struct CloudError {
     /// The kind of failure.
     pub kind: CloudErrorKind,
-    /// What failed, in one line, such as `the workspace https://… rejected the token`.
+    /// The failure in one line, such as `the workspace https://… rejected the token`.
     pub message: String,
     /// The message of the service, in one line, shortened.
     pub said: Option<String>,
-    /// What the operator can do.
+    /// A hint for the operator.
     pub hint: Option<String>,
 }
 

@@ -10,11 +10,11 @@ const MAX_LINES: usize = 6;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct DbError {
-    /// What failed, in one line.
+    /// The failure in one line.
     pub message: String,
     /// The message of the server.
     pub said: Vec<String>,
-    /// What the operator can do.
+    /// A hint for the operator.
     pub hint: Option<String>,
 }
 

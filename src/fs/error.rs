@@ -38,7 +38,7 @@ impl FsError {
         move |source| Self::Io { path, verb, source }
     }
 
-    /// What to do, for common causes.
+    /// A hint for common causes.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::ForeignLink { .. } => {

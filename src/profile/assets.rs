@@ -66,9 +66,9 @@ impl Asset {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct MissingAsset {
-    /// What is wrong, in one line.
+    /// The failure in one line.
     pub message: String,
-    /// What to do.
+    /// A hint for the user.
     pub hint: String,
     /// The profile line that names it.
     pub origin: Origin,

@@ -78,7 +78,7 @@ pub enum ReportError {
 }
 
 impl ReportError {
-    /// What to do, if it is known.
+    /// A hint, if one is known.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoRun { .. } => {

@@ -52,7 +52,7 @@ pub enum SecretError {
 }
 
 impl SecretError {
-    /// What the operator can do.
+    /// A hint for the operator.
     pub fn hint(&self) -> String {
         match self {
             Self::Cloud(error) => error.hint.clone().unwrap_or_default(),

@@ -36,7 +36,7 @@ enum Operation {
     Write,
 }
 
-/// What to do with an entry that exists.
+/// The treatment of an entry that exists.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Existing {
     /// Keep it: both versions are right.

@@ -26,7 +26,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct TokenRequestContext<'a> {
     /// The authentication method, as the official clients name it.
     pub(super) auth_type: &'a str,
-    /// What the operator should check.
+    /// A hint for the operator.
     pub(super) hint: &'a str,
 }
 

@@ -138,7 +138,7 @@ pub enum DeliveryError {
 }
 
 impl DeliveryError {
-    /// What to do.
+    /// A hint for the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unfit { why, .. } => Some(why.hint.to_owned()),

@@ -5,7 +5,7 @@
 #[error("{what}")]
 pub struct FormatError {
     pub(super) what: &'static str,
-    /// What the operator can do.
+    /// A hint for the operator.
     pub hint: &'static str,
 }
 

@@ -43,7 +43,7 @@ fn provider_of<'a>(
     };
     if section.text("mfa_serial").is_some() {
         let error = invalid(name, "requires a second factor (`mfa_serial`)");
-        return Err(error.hint("nobody can enter it on a node: use a role without `mfa_serial`"));
+        return Err(error.hint("a node has no user to enter the code; use a role without `mfa_serial`"));
     }
     let session = section.text("role_session_name").unwrap_or(DEFAULT_SESSION_NAME).to_owned();
     if let Some(file) = section.text("web_identity_token_file") {

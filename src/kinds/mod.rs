@@ -17,6 +17,7 @@ pub mod secrets;
 pub mod shell;
 #[cfg(test)]
 mod tests;
+mod writes_files;
 
 pub use bake::bake;
 pub use contract::LoginFile;

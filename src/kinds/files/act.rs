@@ -1,72 +1,8 @@
-//! Implements the contract of kinds for `[files]`: replaces each file atomically.
-
-use std::path::Path;
+//! Implements the contract of kinds for `[files]`.
 
 use super::checked::Files;
-use crate::{
-    fs::FsError,
-    inventory::Vault,
-    kinds::{
-        contract::{Acting, LeftBehind, LoginFile},
-        lock::{LockGroup, LockWork},
-    },
-    lock,
-    plan::WriteFile,
-    problem::Problem,
-    profile::FileStore,
-    steps::{Context, remove_partial_files, write_file},
-};
+use crate::kinds::writes_files::WritesFiles;
 
-impl Acting for Files {
-    type Prepared = ();
-
-    fn word(_: &WriteFile) -> &'static str {
-        "files"
-    }
-
-    fn title(action: &WriteFile) -> String {
-        action.title()
-    }
-
-    fn describe(action: &WriteFile, _: &FileStore) -> Vec<String> {
-        action.describe()
-    }
-
-    fn can_refuse(_: &WriteFile) -> bool {
-        false
-    }
-
-    fn fills_layers(_: &WriteFile) -> bool {
-        false
-    }
-
-    fn login_file(_: &WriteFile) -> LoginFile {
-        LoginFile::None
-    }
-
-    async fn prepare(_: &Context, _: &WriteFile) -> Result<(), Problem> {
-        Ok(())
-    }
-
-    async fn act(_: &Context, action: &WriteFile, (): (), _: &Vault) -> Result<(), Problem> {
-        write_file(action)
-    }
-
-    fn leaves_behind(action: &WriteFile, (): &()) -> LeftBehind {
-        LeftBehind::items(vec![action.path.display().to_string()])
-    }
-
-    fn clean_up(_: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
-        // Files are complete or absent, but a partial file may be next to them.
-        remove_partial_files(items)
-    }
-
-    async fn lock(
-        &self,
-        _: &LockWork<'_>,
-        _: Vec<LockGroup<'_, WriteFile>>,
-        _: &mut lock::Section,
-    ) -> Result<(), Problem> {
-        Ok(())
-    }
+impl WritesFiles for Files {
+    const WORD: &'static str = "files";
 }

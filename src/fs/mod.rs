@@ -31,7 +31,7 @@ pub use merge::{first_conflict, merge};
 pub use mounts::on_same_mount;
 pub use new_file_guard::NewFileGuard;
 pub use operations::{
-    append, create_dirs, free_bytes, hard_link, is_writable, open_to_lock, remove, remove_tree, rename,
+    append, copy_with_time, create_dirs, free_bytes, hard_link, is_writable, open_to_lock, remove, remove_tree, rename,
 };
 pub use pack::{pack, pack_some};
 pub use partial::{Attributes, PartialFile, replace};

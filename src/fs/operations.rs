@@ -4,7 +4,11 @@ use std::{io, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use nix::{fcntl::OFlag, unistd::AccessFlags};
 
-use super::{error::FsError, folder::Folder};
+use super::{
+    error::FsError,
+    folder::Folder,
+    partial::{Attributes, replace},
+};
 
 /// Opens a file for appending the output of a child.
 pub fn append(path: &Path) -> io::Result<std::fs::File> {
@@ -52,6 +56,15 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
 pub fn hard_link(from: &Path, to: &Path) -> Result<(), FsError> {
     remove(to)?;
     std::fs::hard_link(from, to).map_err(FsError::new(to, "written"))
+}
+
+/// Copies a file with its modification time.
+pub fn copy_with_time(from: &Path, to: &Path, attributes: Attributes) -> Result<(), FsError> {
+    let bytes = std::fs::read(from).map_err(FsError::new(from, "read"))?;
+    replace(to, &bytes, attributes)?;
+    let modified = std::fs::metadata(from).and_then(|found| found.modified()).map_err(FsError::new(from, "read"))?;
+    let times = std::fs::FileTimes::new().set_modified(modified);
+    std::fs::File::open(to).and_then(|file| file.set_times(times)).map_err(FsError::new(to, "written"))
 }
 
 /// Whether this user can create files in a folder.

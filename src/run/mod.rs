@@ -336,6 +336,7 @@ fn context(job: &Arc<Job>, plan: &Plan, vault: &Vault) -> Context {
         cores,
         build_slots,
         logins,
+        package_lists: Arc::default(),
         decided: Decided::default(),
         progress: job.events.of_step(""),
     }

@@ -21,6 +21,7 @@ use std::{path::PathBuf, sync::Arc};
 use logins::Logins;
 pub use partial_files::remove_partial_files;
 pub use stage::stage;
+use tokio::sync::OnceCell;
 pub use write_file::write_file;
 
 use crate::{exec::Runner, http, profile::FileStore, report::event::Progress, store::Store};
@@ -66,6 +67,9 @@ pub struct Context {
     pub build_slots: Option<jobserver::Client>,
     /// The available logins.
     pub logins: Logins,
+    /// The messages of sources that could not be read when this run updated separate package lists. All steps share
+    /// the update.
+    pub package_lists: Arc<OnceCell<Vec<String>>>,
     /// Notified when the step can no longer refuse the run.
     pub decided: Decided,
     /// The receiver of progress reports.
@@ -92,6 +96,7 @@ impl Context {
             cores: 2,
             build_slots: None,
             logins: Logins::default(),
+            package_lists: Arc::default(),
             decided: Decided::default(),
             progress,
         }

@@ -1,26 +1,33 @@
-//! Steps that fail: status 1, or 0 for an optional step, with cause and hint; independent steps are done all the same.
+//! Steps that fail or refuse the run: status 1 or 2, or 0 for an optional step, with cause and hint.
 
 use crate::support::{LIBRARY, Node, PROFILES, R};
 
 #[test]
-fn an_unknown_apt_package_fails_with_a_hint_and_the_rest_is_done() {
+fn an_unknown_apt_package_refuses_the_run_with_a_hint() {
     let Some(node) = Node::fresh("apt") else { return };
     node.profile("[apt]\npackages = [\"jqq-no-such\"]\n[shell]\nbashrc = { text = \"PS1='ring> '\" }\n");
-    let output = node.run(&[]);
-    output.exits(1).is_brief().prints("Unable to locate package jqq-no-such").prints("ring.toml:4");
-    output.prints("hint: no apt source of this node offers `jqq-no-such`").prints("1 step done, 1 failed");
-    node.sh("grep -q 'ring> ' /root/.bashrc");
+    // With the node's lists, and without any lists.
+    for lists in ["", "rm -rf /var/lib/apt/lists/*"] {
+        node.sh(lists);
+        let before = node.sh("find /var/lib/apt /var/lib/dpkg /etc /root | sort | sha256sum");
+        let output = node.run(&[]);
+        output.exits(2).is_brief().prints("Unable to locate package jqq-no-such").prints("ring.toml:4");
+        output.prints("hint: no apt source of this node offers `jqq-no-such`").prints("nothing was changed");
+        assert_eq!(node.sh("find /var/lib/apt /var/lib/dpkg /etc /root | sort | sha256sum"), before);
+    }
 
     node.profile("[apt]\npackages = [\"jq\", { name = \"jqq-no-such\", optional = true }]\n");
     node.run(&[]).exits(0).is_brief().prints("degraded").prints("warning: optional step").prints("jqq-no-such");
     node.sh("jq --version");
+    // The lists that the step fetched are the node's lists now.
+    node.sh("apt-cache show less > /dev/null");
     node.run(&["--strict"]).exits(3).prints("degraded");
 
     let version = node.sh("dpkg-query -W -f '${Version}' jq");
     node.profile(&format!("[apt]\npackages = [\"jq={version}\"]\n"));
     node.run(&[]).exits(0).prints("nothing to do");
     node.profile("[apt]\npackages = [\"jq=0.0-1\"]\n");
-    node.run(&[]).exits(1).is_brief().prints("jq").prints("0.0-1").prints(version.trim());
+    node.run(&[]).exits(2).is_brief().prints("jq").prints("0.0-1").prints(version.trim());
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::{
-    action::{Action, AptInstall, AptSources},
+    action::{Action, AptInstall},
     checked::Apt,
-    sources, transaction,
+    source_keys, sources, transaction,
 };
 use crate::{
     fs::FsError,
@@ -62,7 +62,7 @@ impl Acting for Apt {
 
     async fn prepare(ctx: &Context, action: &Action) -> Result<Prepared, Problem> {
         match action {
-            Action::Sources(wanted) => sources::prepare(wanted).map(|()| Prepared::Sources),
+            Action::Sources(wanted) => source_keys::check(wanted).map(|()| Prepared::Sources),
             Action::Install(wanted) => transaction::prepare(ctx, wanted).await.map(Prepared::Install),
         }
     }
@@ -96,10 +96,6 @@ impl Acting for Apt {
             section.apt.clone_from(&work.base.apt);
             return Ok(());
         }
-        let sources: Option<&AptSources> = groups.iter().find_map(|group| match group.action {
-            Action::Sources(sources) => Some(sources),
-            Action::Install(_) => None,
-        });
         let installs = groups.iter().filter_map(|group| match group.action {
             Action::Sources(_) => None,
             Action::Install(install) => Some(group.with(install)),
@@ -111,7 +107,7 @@ impl Acting for Apt {
             debs: [required.debs.clone(), wanted.debs.clone()].concat(),
             ..wanted.clone()
         };
-        let resolve = async |ctx: &Context, both: &AptInstall, _: bool| super::lock(ctx, both, sources, &keep).await;
+        let resolve = async |ctx: &Context, both: &AptInstall, _: bool| super::lock(ctx, both, &keep).await;
         section.apt = work.resolve(installs.collect(), &identity, together, resolve).await?;
         Ok(())
     }

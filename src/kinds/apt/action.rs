@@ -23,7 +23,7 @@ pub enum Action {
 pub struct AptSources {
     /// The sources, in profile order.
     pub sources: Vec<AptSource>,
-    /// Whether their lists are fetched: a lock needs none.
+    /// Whether the step fetches their lists: a lock needs none, and an installation fetches all lists itself.
     pub fetch_lists: bool,
 }
 
@@ -62,6 +62,8 @@ pub struct AptInstall {
     pub recommends: bool,
     /// Whether dpkg waits for the disk after each file.
     pub wait_for_disk: bool,
+    /// The sources that this run adds before the installation.
+    pub added: Option<AptSources>,
     /// The files to install if there is a lock. No others are installed.
     pub locked: Option<Vec<LockedDeb>>,
 }

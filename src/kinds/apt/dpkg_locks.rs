@@ -4,9 +4,13 @@
 
 use std::{collections::BTreeSet, fs::File, path::Path, time::Duration};
 
-use nix::fcntl::{FcntlArg, fcntl};
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, fcntl},
+    libc::flock,
+};
 
-use crate::steps::Context;
+use crate::{fs, problem::Problem, steps::Context};
 
 /// The locks of an installation.
 pub(super) const DPKG: [&str; 2] = ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock"];
@@ -28,19 +32,43 @@ pub(super) async fn wait(ctx: &Context, locks: &[&str]) {
     }
 }
 
+/// Takes a lock, and waits until it is free. The lock is held until the file is dropped.
+pub(super) async fn hold(ctx: &Context, lock: &str) -> Result<File, Problem> {
+    let path = ctx.on_node(lock);
+    let failed =
+        |error: &(dyn std::error::Error + 'static)| Problem::new(format!("`{lock}` cannot be locked")).because(error);
+    let file = fs::open_to_lock(&path).map_err(|error| failed(&error))?;
+    loop {
+        // A lock of the open file, not of the process: closing the file elsewhere in this process keeps it.
+        match fcntl(&file, FcntlArg::F_OFD_SETLK(&write_lock())) {
+            Ok(_) => return Ok(file),
+            Err(Errno::EAGAIN | Errno::EACCES) => {
+                wait(ctx, &[lock]).await;
+                tokio::time::sleep(INTERVAL).await;
+            }
+            Err(error) => return Err(failed(&error)),
+        }
+    }
+}
+
+/// A request for an exclusive lock of a whole file.
+fn write_lock() -> flock {
+    flock {
+        l_type: i16::try_from(nix::libc::F_WRLCK).unwrap_or_default(),
+        l_whence: i16::try_from(nix::libc::SEEK_SET).unwrap_or_default(),
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    }
+}
+
 /// The process that holds a lock, such as `unattended-upgr (pid 812)`. Returns `None` for a missing or unreadable
 /// lock file: apt's own error is more precise.
 fn holder(lock: &Path) -> Option<String> {
     let file = File::open(lock).ok()?;
-    let mut asked = nix::libc::flock {
-        l_type: i16::try_from(nix::libc::F_WRLCK).ok()?,
-        l_whence: i16::try_from(nix::libc::SEEK_SET).ok()?,
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
-    };
-    fcntl(&file, FcntlArg::F_GETLK(&mut asked)).ok()?;
-    (i32::from(asked.l_type) != nix::libc::F_UNLCK).then(|| name_of(asked.l_pid))
+    let mut lock = write_lock();
+    fcntl(&file, FcntlArg::F_GETLK(&mut lock)).ok()?;
+    (i32::from(lock.l_type) != nix::libc::F_UNLCK).then(|| name_of(lock.l_pid))
 }
 
 fn name_of(pid: i32) -> String {

@@ -1,12 +1,13 @@
 //! Errors of apt commands: the relevant output lines, the diagnosis and the hint.
 
-use std::{path::Path, sync::LazyLock};
+use std::sync::LazyLock;
 
 use regex::Regex;
 
 use super::{
     command::{self, Request},
     hints::{self, Diagnosis},
+    lists::PackageLists,
 };
 use crate::{
     diagnostic,
@@ -45,13 +46,18 @@ impl AptError {
         self.diagnosis.as_ref().is_some_and(Diagnosis::is_transient)
     }
 
-    /// Whether no later try of the same request can succeed.
+    /// Whether no later try of the same request can succeed, although the package lists are current.
     pub(super) fn is_final(&self) -> bool {
+        self.diagnosis.as_ref().is_some_and(Diagnosis::is_final)
+    }
+
+    /// Whether the node's own state contradicts the request, whatever the package lists say.
+    pub(super) fn is_held(&self) -> bool {
         self.diagnosis == Some(Diagnosis::Held)
     }
 
     /// Adds the hint. Names or versions that do exist are looked up for it.
-    pub(super) async fn explained(self, ctx: &Context, folder: &Path) -> Problem {
+    pub(super) async fn explained(self, ctx: &Context, lists: &PackageLists) -> Problem {
         let Some(diagnosis) = self.diagnosis else { return self.error };
         if diagnosis == Diagnosis::Forbidden
             && let Some(remedy) = login_remedy(ctx, &self.error.causes.join("\n"))
@@ -60,11 +66,11 @@ impl AptError {
         }
         let known = match &diagnosis {
             Diagnosis::UnknownPackage(package) => {
-                let names = look_up(ctx, folder, &["pkgnames"]).await;
+                let names = look_up(ctx, lists, &["pkgnames"]).await;
                 similar(package, &names).map(str::to_owned).into_iter().collect()
             }
-            Diagnosis::UnknownVersion { package, .. } => versions(&look_up(ctx, folder, &["madison", package]).await),
-            Diagnosis::NoCandidate(package) => providers(&look_up(ctx, folder, &["showpkg", package]).await),
+            Diagnosis::UnknownVersion { package, .. } => versions(&look_up(ctx, lists, &["madison", package]).await),
+            Diagnosis::NoCandidate(package) => providers(&look_up(ctx, lists, &["showpkg", package]).await),
             _ => Vec::new(),
         };
         self.error.hint(Some(diagnosis.hint(&known)))
@@ -108,9 +114,10 @@ pub(super) fn title(request: Request<'_>) -> String {
     if more == 0 { format!("apt-get install {shown}") } else { format!("apt-get install {shown} and {more} more") }
 }
 
-async fn look_up(ctx: &Context, folder: &Path, question: &[&str]) -> String {
+async fn look_up(ctx: &Context, lists: &PackageLists, question: &[&str]) -> String {
+    let cmd = lists.isolated(command::lookup(&lists.folder, question));
     // Used only for a better hint, so errors are ignored.
-    ctx.runner.run(&command::lookup(folder, question)).await.map(|done| done.stdout).unwrap_or_default()
+    ctx.runner.run(&cmd).await.map(|done| done.stdout).unwrap_or_default()
 }
 
 /// The package name that was probably meant. With 60,000 names a similar one always exists, so only small typos

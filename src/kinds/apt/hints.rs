@@ -158,6 +158,19 @@ impl Diagnosis {
         )
     }
 
+    /// Whether the request contradicts the package lists or the installed packages.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownPackage(_)
+                | Self::UnknownVersion { .. }
+                | Self::NoCandidate(_)
+                | Self::Unmet
+                | Self::Removal(_)
+                | Self::Held
+        )
+    }
+
     /// The hint for the user. `known` lists existing names or versions, if they were looked up.
     pub(super) fn hint(&self, known: &[String]) -> String {
         match self {

@@ -1,7 +1,7 @@
 //! Installs a transaction: puts archives in place, waits for the locks, runs apt and reports progress.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -15,7 +15,8 @@ use super::{
     download, dpkg, dpkg_locks,
     error::{AptError, title},
     hints::Diagnosis,
-    resolve::{folder, pool, resolve},
+    lists::PackageLists,
+    resolve::{Transaction, pool, resolve},
     uris::Archive,
     verify,
 };
@@ -30,16 +31,15 @@ use crate::{
 };
 
 /// Installs a transaction. Outdated package lists are updated once. Waits for locks without a limit of its own.
-pub(super) async fn run(ctx: &Context, request: Request<'_>, mut archives: Vec<Archive>) -> Result<(), Problem> {
-    let folder = folder(ctx);
+pub(super) async fn run(ctx: &Context, request: Request<'_>, mut transaction: Transaction) -> Result<(), Problem> {
     let (mut renewed, mut repaired) = (false, false);
     loop {
         dpkg_locks::wait(ctx, &dpkg_locks::DPKG).await;
-        fill_archive_folder(ctx, &archives)?;
+        fill_archive_folder(ctx, &transaction)?;
         let started = Timestamp::now();
-        let Err(obstacle) = run_once(ctx, &folder, request, archives.len()).await else {
+        let Err(obstacle) = run_once(ctx, request, &transaction).await else {
             ctx.progress.task_finished("install", started, true);
-            clean(ctx, &archives);
+            clean(ctx, &transaction);
             return Ok(());
         };
         match obstacle.diagnosis {
@@ -50,11 +50,11 @@ pub(super) async fn run(ctx: &Context, request: Request<'_>, mut archives: Vec<A
             }
             Some(Diagnosis::Gone | Diagnosis::HashMismatch) if !renewed && !matches!(request, Request::Locked(..)) => {
                 renewed = true;
-                archives = resolve(ctx, request, true).await?;
+                transaction = resolve(ctx, request, true).await?;
             }
             _ => {
                 ctx.progress.task_finished("install", started, false);
-                return Err(obstacle.explained(ctx, &folder).await);
+                return Err(obstacle.explained(ctx, &transaction.lists).await);
             }
         }
     }
@@ -66,8 +66,10 @@ pub(super) async fn run_locked(ctx: &Context, wanted: &AptInstall, locked: &[Loc
     let before = dpkg::state(ctx)?;
     // Another step may already have installed shared dependencies.
     let locked: Vec<LockedDeb> = locked.iter().filter(|deb| !verify::has_locked(&before, deb)).cloned().collect();
-    let files: Vec<PathBuf> = locked.iter().map(|deb| folder(ctx).join("archives").join(&deb.file)).collect();
-    run(ctx, Request::Locked(wanted, &files), locked.iter().map(Archive::of).collect()).await?;
+    let lists = PackageLists::of_node(ctx);
+    let files: Vec<PathBuf> = locked.iter().map(|deb| archive_folder(&lists).join(&deb.file)).collect();
+    let transaction = Transaction { archives: locked.iter().map(Archive::of).collect(), lists };
+    run(ctx, Request::Locked(wanted, &files), transaction).await?;
     let asked = |deb: &&LockedDeb| wanted.packages.iter().any(|package| package.name == deb.name);
     let came_along = locked.iter().filter(|deb| !asked(deb) && before.installed_version(&deb.name).is_none());
     let names: Vec<&str> = came_along.map(|deb| deb.name.as_str()).collect();
@@ -78,31 +80,39 @@ pub(super) async fn run_locked(ctx: &Context, wanted: &AptInstall, locked: &[Loc
     Ok(())
 }
 
-async fn run_once(ctx: &Context, folder: &Path, request: Request<'_>, archives: usize) -> Result<(), AptError> {
+async fn run_once(ctx: &Context, request: Request<'_>, transaction: &Transaction) -> Result<(), AptError> {
     ctx.progress.now("installing", None);
-    let cmd = ctx.logins.for_apt(command::install(folder, request), &ctx.on_node(APT_AUTH))?;
+    let lists = &transaction.lists;
+    let cmd = lists.isolated(command::install(&lists.folder, request));
+    let cmd = ctx.logins.for_apt(cmd, &ctx.on_node(APT_AUTH))?;
     let cmd = cmd.log(ctx.logs.join(command::LOG));
-    let done = ctx.runner.watch(&cmd, Some(watcher(ctx.progress.clone(), archives))).await?;
+    let done = ctx.runner.watch(&cmd, Some(watcher(ctx.progress.clone(), transaction.archives.len()))).await?;
     if done.code == 0 { Ok(()) } else { Err(AptError::of(&title(request), &done)) }
 }
 
 /// Fills the archive folder with the checked archives of this transaction, and nothing else. apt does not check the
 /// digest of a file that already has the right name and size.
-fn fill_archive_folder(ctx: &Context, archives: &[Archive]) -> Result<(), FsError> {
-    let (pool, folder) = (pool(ctx), folder(ctx).join("archives"));
+fn fill_archive_folder(ctx: &Context, transaction: &Transaction) -> Result<(), FsError> {
+    let (pool, folder) = (pool(ctx), archive_folder(&transaction.lists));
     fs::remove_tree(&folder)?;
     fs::create_dirs(&folder.join("partial"), 0o755)?;
-    download::present(&pool, archives).try_for_each(|name| fs::hard_link(&pool.join(name), &folder.join(name)))
+    download::present(&pool, &transaction.archives)
+        .try_for_each(|name| fs::hard_link(&pool.join(name), &folder.join(name)))
 }
 
 /// Removes installed archives, because nodes run out of disk space more often than of network bandwidth.
-fn clean(ctx: &Context, archives: &[Archive]) {
+fn clean(ctx: &Context, transaction: &Transaction) {
     // Files that cannot be removed may stay, because the folder is a cache.
-    let _ = fs::remove_tree(&folder(ctx).join("archives"));
-    let _ = fs::remove(&folder(ctx).join("pkgcache.bin"));
-    for archive in archives {
+    let _ = fs::remove_tree(&archive_folder(&transaction.lists));
+    let _ = fs::remove(&transaction.lists.folder.join("pkgcache.bin"));
+    for archive in &transaction.archives {
         let _ = fs::remove(&pool(ctx).join(&archive.name));
     }
+}
+
+/// The folder from which apt installs archives.
+fn archive_folder(lists: &PackageLists) -> PathBuf {
+    lists.folder.join("archives")
 }
 
 /// Reports each package that dpkg unpacks or sets up.

@@ -7,6 +7,7 @@ use super::{
     checked::{Apt, AptPackage, AptSource},
 };
 use crate::{
+    diagnostic::Origin,
     inventory::{Inventory, Snapshots},
     kinds::contract::{Asks, LookAt, Planning},
     lock::{LockedDeb, Runtime, bare, is_own},
@@ -73,7 +74,7 @@ impl Planning for Apt {
     }
 
     fn plan(&self, look: &Snapshots, planner: &mut Planner<'_, Action>) {
-        plan_sources(self, look, planner);
+        let added = differing_sources(self, look, planner);
         let common = planner.common;
         let packages = self.packages.iter().map(|entry| {
             let label = installed(common, &entry.value).map(|version| format!("{} {version}", entry.value.name));
@@ -92,8 +93,12 @@ impl Planning for Apt {
             Asked { ready: label.filter(|_| !differs), entry, name }
         });
         let asked: Vec<Asked<PackageRequest>> = asked.collect();
-        for group in planner.groups("apt", Phase::Packages, &Lane::Apt, asked) {
-            plan_group(self, group, planner);
+        let groups = planner.groups("apt", Phase::Packages, &Lane::Apt, asked);
+        // A required installation fetches the lists of all sources.
+        let fetch_lists = planner.common.lock.is_none() && groups.iter().all(|group| group.optional.is_some());
+        let added = added.map(|(sources, origins)| plan_sources(AptSources { sources, fetch_lists }, origins, planner));
+        for group in groups {
+            plan_group(self, added.as_ref(), group, planner);
         }
     }
 
@@ -102,7 +107,7 @@ impl Planning for Apt {
     }
 }
 
-fn plan_group(apt: &Apt, group: Group<PackageRequest>, planner: &mut Planner<'_, Action>) {
+fn plan_group(apt: &Apt, added: Option<&AptSources>, group: Group<PackageRequest>, planner: &mut Planner<'_, Action>) {
     let Group { entries, optional, id, mut options } = group;
     options.logins = planner.logins();
     let (mut packages, mut debs) = (Vec::new(), Vec::new());
@@ -123,6 +128,7 @@ fn plan_group(apt: &Apt, group: Group<PackageRequest>, planner: &mut Planner<'_,
         debconf: apt.debconf.iter().map(|answer| answer.value.clone()).collect(),
         recommends: apt.recommends.as_ref().is_some_and(|setting| setting.value),
         wait_for_disk: apt.wait_for_disk.as_ref().is_some_and(|setting| setting.value),
+        added: added.cloned(),
         locked,
     };
     planner.step_of_group(id, Action::Install(install), options, uncovered);
@@ -172,7 +178,12 @@ fn installed_deb(common: &Common<'_>, deb: &AssetRef) -> Option<String> {
     same.then(|| format!("{name} {installed}"))
 }
 
-fn plan_sources(apt: &Apt, look: &Snapshots, planner: &mut Planner<'_, Action>) {
+/// The sources that are not on the node, and their profile lines. `None` if there are none.
+fn differing_sources(
+    apt: &Apt,
+    look: &Snapshots,
+    planner: &mut Planner<'_, Action>,
+) -> Option<(Vec<action::AptSource>, Vec<Origin>)> {
     let mut differing = Vec::new();
     let mut origins = Vec::new();
     for entry in &apt.sources {
@@ -191,16 +202,18 @@ fn plan_sources(apt: &Apt, look: &Snapshots, planner: &mut Planner<'_, Action>) 
         differing.push(action::AptSource { name: entry.value.name.clone(), stanza, key: Some(key) });
         origins.push(entry.origin.clone());
     }
-    if differing.is_empty() {
-        return;
-    }
+    (!differing.is_empty()).then_some((differing, origins))
+}
+
+/// Plans the step that writes the sources.
+fn plan_sources(sources: AptSources, origins: Vec<Origin>, planner: &mut Planner<'_, Action>) -> AptSources {
     let options = StepOptions {
         logins: planner.logins(),
         lane: Some(Lane::Apt),
         ..StepOptions::for_origins(origins, "apt.sources".to_owned(), Phase::Sources)
     };
-    let fetch_lists = planner.common.lock.is_none();
-    planner.step("apt-sources", Action::Sources(AptSources { sources: differing, fetch_lists }), options);
+    planner.step("apt-sources", Action::Sources(sources.clone()), options);
+    sources
 }
 
 /// A deb822 source, as sources.list(5) describes it.

@@ -19,8 +19,8 @@ pub(super) async fn run(ctx: &Context, files: &[PathBuf], debs: &[DebControl]) -
     }
     let again = packages_to_unpack(&state, files, debs);
     let repaired = async {
-        let archives = resolve::resolve(ctx, Request::Repair(&again), false).await?;
-        install::run(ctx, Request::Repair(&again), archives).await
+        let transaction = resolve::resolve(ctx, Request::Repair(&again), false).await?;
+        install::run(ctx, Request::Repair(&again), transaction).await
     };
     // A package that stays broken may not affect this step. If it does, the installation fails and reports it.
     if let Err(error) = Box::pin(repaired).await {

@@ -9,6 +9,7 @@ use super::{
     command::{self, Request},
     download,
     error::{AptError, title},
+    lists::PackageLists,
     update,
     uris::{self, Archive},
 };
@@ -22,29 +23,36 @@ const MORE_UPDATES: usize = 1;
 pub(super) struct StateStamp([Option<SystemTime>; 2]);
 
 impl StateStamp {
-    pub(super) fn of_node(ctx: &Context) -> Self {
-        let modified = |path: &str| std::fs::metadata(ctx.on_node(path)).and_then(|found| found.modified()).ok();
-        Self(["/var/lib/apt/lists", "/var/lib/dpkg/status"].map(modified))
+    pub(super) fn of(ctx: &Context, lists: &PackageLists) -> Self {
+        let modified = |path: PathBuf| std::fs::metadata(path).and_then(|found| found.modified()).ok();
+        Self([lists.path(ctx), ctx.on_node("/var/lib/dpkg/status")].map(modified))
     }
-}
-
-/// The agent's own cache folder for apt.
-pub(super) fn folder(ctx: &Context) -> PathBuf {
-    ctx.cache.join("apt")
 }
 
 /// The folder of downloaded and checked archives.
 pub(super) fn pool(ctx: &Context) -> PathBuf {
-    folder(ctx).join("pool")
+    ctx.cache.join("apt/pool")
 }
 
-/// Computes a transaction from the present lists and downloads its archives. Takes no lock, and changes nothing
-/// outside the agent's cache.
-pub(super) async fn transaction(ctx: &Context, request: Request<'_>) -> Result<Vec<Archive>, AptError> {
-    let folder = folder(ctx);
-    fs::create_dirs(&folder, 0o755).map_err(Problem::from)?;
+/// The archives that a request needs, and the lists that they come from.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    /// The archives, all downloaded.
+    pub(super) archives: Vec<Archive>,
+    /// The package lists.
+    pub(super) lists: PackageLists,
+}
+
+/// Computes a transaction from package lists and downloads its archives. Takes no lock, and changes nothing outside
+/// the agent's cache.
+pub(super) async fn transaction(
+    ctx: &Context,
+    lists: &PackageLists,
+    request: Request<'_>,
+) -> Result<Transaction, AptError> {
+    fs::create_dirs(&lists.folder, 0o755).map_err(Problem::from)?;
     ctx.progress.now("asking apt", None);
-    let (print_uris, settings) = (command::print_uris(&folder, request), command::settings());
+    let (print_uris, settings) = (lists.isolated(command::print_uris(&lists.folder, request)), command::settings());
     let (printed, settings) = futures::join!(ctx.runner.run(&print_uris), ctx.runner.run(&settings));
     let printed = printed?;
     if printed.code != 0 {
@@ -55,7 +63,7 @@ pub(super) async fn transaction(ctx: &Context, request: Request<'_>) -> Result<V
     download::respect_apt_settings(&mut archives, &settings.map(|done| done.stdout).unwrap_or_default());
     let fetched = download::fetch(ctx, &pool(ctx), &archives).await;
     fetched.map_err(not_fetched)?;
-    Ok(archives)
+    Ok(Transaction { archives, lists: lists.clone() })
 }
 
 fn not_fetched(error: HttpError) -> AptError {
@@ -68,29 +76,29 @@ fn not_fetched(error: HttpError) -> AptError {
     AptError { error, update_may_help: diagnosis.is_some(), diagnosis }
 }
 
-/// Computes a transaction, and updates the lists if the present ones are not sufficient. `tried` means that the
-/// present lists have already failed.
-pub(super) async fn resolve(ctx: &Context, request: Request<'_>, tried: bool) -> Result<Vec<Archive>, Problem> {
-    let folder = folder(ctx);
+/// Computes a transaction, and updates the node's lists if they are not sufficient. `tried` means that they have
+/// already failed.
+pub(super) async fn resolve(ctx: &Context, request: Request<'_>, tried: bool) -> Result<Transaction, Problem> {
+    let lists = PackageLists::of_node(ctx);
     if !tried {
-        match transaction(ctx, request).await {
-            Ok(archives) => return Ok(archives),
-            Err(obstacle) if !obstacle.update_may_help => return Err(obstacle.explained(ctx, &folder).await),
+        match transaction(ctx, &lists, request).await {
+            Ok(transaction) => return Ok(transaction),
+            Err(obstacle) if !obstacle.update_may_help => return Err(obstacle.explained(ctx, &lists).await),
             Err(_) => {}
         }
     }
     let mut delays = ExponentialBuilder::default().with_max_times(MORE_UPDATES).with_jitter().build();
     loop {
-        let update = update::run(ctx, &command::update(&folder)).await?;
-        let obstacle = match transaction(ctx, request).await {
-            Ok(archives) => {
+        let update = update::run(ctx, &lists, command::update(&lists.folder)).await?;
+        let obstacle = match transaction(ctx, &lists, request).await {
+            Ok(transaction) => {
                 update.warn(ctx);
-                return Ok(archives);
+                return Ok(transaction);
             }
             Err(obstacle) => obstacle,
         };
         let delay = if update.is_transient() || obstacle.is_transient() { delays.next() } else { None };
-        let Some(delay) = delay else { return Err(update.add_to(ctx, obstacle.explained(ctx, &folder).await)) };
+        let Some(delay) = delay else { return Err(update.add_to(ctx, obstacle.explained(ctx, &lists).await)) };
         tokio::time::sleep(delay).await;
     }
 }

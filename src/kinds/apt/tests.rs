@@ -11,7 +11,7 @@ use std::{
 use super::{
     action::AptInstall,
     checked::DebconfAnswer,
-    key, sources,
+    key, source_keys, sources,
     transaction::{act, prepare},
 };
 use crate::{
@@ -72,6 +72,7 @@ impl Node {
             cores: 2,
             build_slots: None,
             logins: crate::steps::logins::Logins::default(),
+            package_lists: Arc::default(),
             decided: crate::steps::Decided::default(),
             progress: Events::new(vec![Box::new(Warnings(Arc::clone(&warnings)))]).of_step("apt"),
         };
@@ -129,23 +130,69 @@ async fn lists_that_have_the_package_are_not_updated() {
 }
 
 #[tokio::test]
-async fn lists_without_the_package_are_updated_once() {
+async fn lists_without_the_package_are_updated_once_and_given_to_the_node() {
     let node = Node::new(EMPTY, |root, verb, before| match (verb, before) {
         ("print", 0) => exits(100, UNKNOWN),
+        ("update", _) => {
+            write(&root.join("cache/apt-lists/lists/example_Packages"), "Package: jq\n");
+            exits(0, "")
+        }
         ("install", _) => installs(root),
         _ => exits(0, ""),
     });
-    node.run(&jq()).await.expect("jq comes");
+    let on_node = node.ctx.on_node("/var/lib/apt/lists/example_Packages");
+    let prepared = prepare(&node.ctx, &jq()).await.expect("apt answers");
+    assert!(!on_node.exists(), "preparing changes nothing on the node");
+    act(&node.ctx, &jq(), prepared).await.expect("jq comes");
     assert_eq!(node.verbs(), ["print", "update", "print", "install"]);
+    assert!(on_node.is_file());
 }
 
 #[tokio::test]
-async fn an_unknown_package_fails_before_anything_is_installed() {
+async fn steps_of_a_run_share_one_update() {
+    let node = Node::new(EMPTY, |_, verb, before| match (verb, before) {
+        ("print", 0 | 2) => exits(100, UNKNOWN),
+        _ => exits(0, ""),
+    });
+    let wanted = jq();
+    let (one, other) = tokio::join!(prepare(&node.ctx, &wanted), prepare(&node.ctx, &wanted));
+    one.and(other).expect("both are prepared");
+    assert_eq!(node.verbs().iter().filter(|verb| **verb == "update").count(), 1);
+}
+
+#[tokio::test]
+async fn an_unknown_package_refuses_the_run_before_anything_is_changed() {
     let node = Node::new(EMPTY, |_, verb, _| if verb == "print" { exits(100, UNKNOWN) } else { exits(0, "") });
-    let error = node.run(&jq()).await.expect_err("unknown");
+    let error = prepare(&node.ctx, &jq()).await.expect_err("unknown");
+    assert!(error.refused);
     assert_eq!(error.causes, ["E: Unable to locate package jq"]);
     assert!(error.hint.expect("a hint").contains("no apt source of this node offers `jq`"));
     assert_eq!(node.verbs(), ["print", "update", "print", "look up"]);
+    assert!(!node.ctx.on_node("/var/lib/apt").exists());
+}
+
+#[tokio::test]
+async fn a_package_that_an_unreachable_source_may_offer_does_not_refuse_the_run() {
+    let node = Node::new(EMPTY, |_, verb, _| match verb {
+        "print" => exits(100, UNKNOWN),
+        "update" => exits(0, "W: Failed to fetch http://dead.invalid/InRelease  404  Not Found\n"),
+        _ => exits(0, ""),
+    });
+    let prepared = prepare(&node.ctx, &jq()).await.expect("it may be known later");
+    let error = act(&node.ctx, &jq(), prepared).await.expect_err("it is not");
+    assert!(error.hint.expect("a hint").starts_with("not every package source could be read"));
+    assert_eq!(node.verbs(), ["print", "update", "print", "update", "print", "look up"]);
+}
+
+#[tokio::test]
+async fn packages_of_an_added_source_are_resolved_before_the_source_is_written() {
+    let node = Node::new(EMPTY, |root, verb, _| if verb == "install" { installs(root) } else { exits(0, "") });
+    let wanted = AptInstall { added: Some(source(key::tests::FINGERPRINT)), ..jq() };
+    prepare(&node.ctx, &wanted).await.expect("apt answers");
+    assert_eq!(node.verbs(), ["update", "print"]);
+    let stanza = std::fs::read_to_string(node.ctx.cache.join("apt-lists/sources/example.sources")).expect("written");
+    assert!(stanza.starts_with("Types: deb\n"), "{stanza}");
+    assert!(!node.ctx.on_node("/etc").exists());
 }
 
 #[tokio::test]
@@ -281,7 +328,7 @@ async fn a_wrong_fingerprint_is_refused_and_nothing_is_written() {
     let node = Node::new(EMPTY, |_, _, _| exits(0, ""));
     let wanted = source("0123456789ABCDEF0123456789ABCDEF01234567");
     for error in [
-        sources::prepare(&wanted).expect_err("another key"),
+        source_keys::check(&wanted).expect_err("another key"),
         sources::act(&node.ctx, &wanted).await.expect_err("another key"),
     ] {
         assert!(error.refused);
@@ -297,7 +344,7 @@ fn a_key_file_with_other_keys_is_refused() {
     let mut wanted = source(key::tests::FINGERPRINT);
     let other = wanted.sources[0].key.as_mut().expect("it has one");
     other.bytes.extend(key::tests::OTHER.as_bytes());
-    let error = sources::prepare(&wanted).expect_err("two keys");
+    let error = source_keys::check(&wanted).expect_err("two keys");
     assert_eq!(
         error.message,
         "the key of apt source `example` is not alone in its file, and apt would trust all of them"

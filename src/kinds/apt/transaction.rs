@@ -6,9 +6,11 @@ use super::{
     command::{self, Request},
     dpkg, dpkg_locks,
     hints::{self, Diagnosis},
-    install, repair,
-    resolve::{self, StateStamp},
-    uris::Archive,
+    install,
+    lists::PackageLists,
+    repair,
+    resolve::{self, StateStamp, Transaction},
+    update,
     verify::{self, DebControl},
 };
 use crate::{
@@ -24,35 +26,57 @@ use crate::{
 /// The result of preparing: resolved and downloaded, before anything on the node was changed.
 #[derive(Debug)]
 pub struct Prepared {
-    /// The archives of the transaction, all downloaded. `None` if the present package lists could not resolve the
-    /// request.
-    archives: Option<Vec<Archive>>,
-    /// The state of lists and dpkg from which the transaction was computed.
-    stamp: StateStamp,
+    /// The transaction, and the state of lists and dpkg from which it was computed. `None` if the request could not be
+    /// resolved, and may be later.
+    transaction: Option<(Transaction, StateStamp)>,
     /// The control fields of the local package files.
     debs: Vec<DebControl>,
 }
 
-/// Computes the transaction and downloads its archives, as far as the present package lists allow. Takes no lock and
-/// changes nothing outside the agent's cache. A local file that is not a Debian package refuses the run.
+/// Computes the transaction and downloads its archives. Takes no lock and changes nothing outside the agent's cache. A
+/// request that no source can satisfy refuses the run, and so does a local file that is not a Debian package.
 pub(super) async fn prepare(ctx: &Context, wanted: &AptInstall) -> Result<Prepared, Problem> {
     command::set_selections(&wanted.debconf)?;
     let debs = verify::control_fields(ctx, &wanted.debs).await?;
-    let stamp = StateStamp::of_node(ctx);
     if let Some(locked) = &wanted.locked {
         fetch_locked(ctx, locked).await?;
-        return Ok(Prepared { archives: None, stamp, debs });
+        return Ok(Prepared { transaction: None, debs });
     }
-    let archives = match resolve::transaction(ctx, Request::Packages(wanted)).await {
-        Ok(archives) => Some(archives),
-        Err(obstacle) if obstacle.update_may_help => None,
-        // The lists are complete, and the request contradicts them or the installed packages.
-        Err(obstacle) if obstacle.is_final() => {
-            return Err(obstacle.explained(ctx, &resolve::folder(ctx)).await.refusing());
-        }
-        Err(obstacle) => return Err(obstacle.explained(ctx, &resolve::folder(ctx)).await),
+    Ok(Prepared { transaction: resolve_in_advance(ctx, wanted).await?, debs })
+}
+
+/// Computes the transaction from the node's lists or, if they are not sufficient, from separate lists that are up to
+/// date.
+async fn resolve_in_advance(ctx: &Context, wanted: &AptInstall) -> Result<Option<(Transaction, StateStamp)>, Problem> {
+    let request = Request::Packages(wanted);
+    let resolve = async |lists: &PackageLists| {
+        let stamp = StateStamp::of(ctx, lists);
+        resolve::transaction(ctx, lists, request).await.map(|transaction| (transaction, stamp))
     };
-    Ok(Prepared { archives, stamp, debs })
+    if wanted.added.is_none() {
+        let lists = PackageLists::of_node(ctx);
+        match resolve(&lists).await {
+            Ok(resolved) => return Ok(Some(resolved)),
+            // The package must be repaired first, which changes the node.
+            Err(_) if dpkg::state(ctx)?.is_unfinished() => return Ok(None),
+            Err(obstacle) if obstacle.update_may_help => {}
+            // A held package is the node's own state.
+            Err(obstacle) if obstacle.is_held() => return Err(obstacle.explained(ctx, &lists).await.refusing()),
+            Err(obstacle) => return Err(obstacle.explained(ctx, &lists).await),
+        }
+    }
+    let (lists, update) = update::separate(ctx, wanted.added.as_ref()).await?;
+    match resolve(&lists).await {
+        Ok(resolved) => {
+            update.warn(ctx);
+            Ok(Some(resolved))
+        }
+        Err(obstacle) if obstacle.is_final() && update.is_complete() && !dpkg::state(ctx)?.is_unfinished() => {
+            Err(obstacle.explained(ctx, &lists).await.refusing())
+        }
+        // A source could not be read, or an archive could not be fetched. That may be different later.
+        Err(_) => Ok(None),
+    }
 }
 
 /// Installs the requested packages, then verifies them against dpkg's status file.
@@ -69,12 +93,15 @@ pub(super) async fn act(ctx: &Context, wanted: &AptInstall, prepared: Prepared) 
         install::run_locked(ctx, wanted, locked).await
     } else {
         let request = Request::Packages(wanted);
-        let unchanged = prepared.stamp == StateStamp::of_node(ctx);
-        let archives = match prepared.archives {
-            Some(archives) if unchanged => archives,
-            archives => resolve::resolve(ctx, request, archives.is_none() && unchanged).await?,
+        let transaction = match prepared.transaction {
+            Some((transaction, stamp)) => {
+                publish(ctx, &transaction.lists).await;
+                let is_current = stamp == StateStamp::of(ctx, &transaction.lists);
+                if is_current { transaction } else { resolve::resolve(ctx, request, false).await? }
+            }
+            None => resolve::resolve(ctx, request, true).await?,
         };
-        install::run(ctx, request, archives).await
+        install::run(ctx, request, transaction).await
     };
     let proof = verify::verify(&dpkg::state(ctx)?, wanted, &prepared.debs);
     match (installed, proof) {
@@ -85,6 +112,13 @@ pub(super) async fn act(ctx: &Context, wanted: &AptInstall, prepared: Prepared) 
         }
         (Err(error), Err(_)) => Err(error),
         (Ok(()), proof) => proof,
+    }
+}
+
+/// Gives the node the lists that were fetched for this transaction, for later uses of apt.
+async fn publish(ctx: &Context, lists: &PackageLists) {
+    if let Err(problem) = lists.publish(ctx).await {
+        ctx.progress.warn(format!("apt: the node's package lists could not be updated: {problem}"));
     }
 }
 

@@ -6,9 +6,11 @@ use super::{
     command, dpkg_locks,
     error::{AptError, login_remedy},
     hints::{self, Diagnosis},
+    lists::PackageLists,
 };
 use crate::{
     exec::Cmd,
+    kinds::apt::AptSources,
     problem::Problem,
     steps::{Context, logins::APT_AUTH},
 };
@@ -24,9 +26,17 @@ pub(super) struct Update {
 
 impl Update {
     fn of(output: &str) -> Self {
-        let failures: Vec<String> = output.lines().filter(|line| is_failure(line)).map(str::to_owned).collect();
+        Self::with_failures(output.lines().filter(|line| is_failure(line)).map(str::to_owned).collect())
+    }
+
+    fn with_failures(failures: Vec<String>) -> Self {
         let diagnosis = hints::diagnose(&failures.join("\n"));
         Self { failures, diagnosis }
+    }
+
+    /// Whether every source could be read.
+    pub(super) fn is_complete(&self) -> bool {
+        self.failures.is_empty()
     }
 
     /// Whether the same update may succeed later.
@@ -63,12 +73,25 @@ fn is_failure(line: &str) -> bool {
         && !summary.iter().any(|summary| line.starts_with(summary))
 }
 
+/// Updates separate lists for the node's sources and the added ones, once in a run: all steps share the lists.
+pub(super) async fn separate(ctx: &Context, added: Option<&AptSources>) -> Result<(PackageLists, Update), Problem> {
+    let lists = PackageLists::separate(ctx.cache.join("apt-lists"), ctx, added)?;
+    let update = async {
+        lists.seed(ctx)?;
+        run(ctx, &lists, command::update(&lists.folder)).await.map(|update| update.failures)
+    };
+    let failures = ctx.package_lists.get_or_try_init(|| update).await?.clone();
+    Ok((lists, Update::with_failures(failures)))
+}
+
 /// Runs an update and waits for the lock of the lists. Returns an error only for problems of the node itself: a full
 /// disk, a read-only file system or missing root rights.
-pub(super) async fn run(ctx: &Context, cmd: &Cmd) -> Result<Update, Problem> {
-    let cmd = ctx.logins.for_apt(cmd.clone(), &ctx.on_node(APT_AUTH))?.log(ctx.logs.join(command::LOG));
+pub(super) async fn run(ctx: &Context, lists: &PackageLists, cmd: Cmd) -> Result<Update, Problem> {
+    let cmd = ctx.logins.for_apt(lists.isolated(cmd), &ctx.on_node(APT_AUTH))?.log(ctx.logs.join(command::LOG));
     loop {
-        dpkg_locks::wait(ctx, &dpkg_locks::LISTS).await;
+        if lists.is_of_node() {
+            dpkg_locks::wait(ctx, &dpkg_locks::LISTS).await;
+        }
         ctx.progress.now("fetching package lists", None);
         let started = Timestamp::now();
         let done = ctx.runner.run(&cmd).await.map_err(|error| AptError::from(error).error)?;

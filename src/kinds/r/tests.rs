@@ -90,6 +90,7 @@ impl Node {
             cores: 1,
             build_slots: None,
             logins: crate::steps::logins::Logins::default(),
+            package_lists: Arc::default(),
             decided: crate::steps::Decided::default(),
             progress: Events::default().of_step("r"),
         }

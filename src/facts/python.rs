@@ -163,13 +163,11 @@ fn system_folders(minor: u32) -> [PathBuf; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fs::put;
 
     fn environment(metadata: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
         let temp = tempfile::tempdir().expect("a temporary folder");
-        let write = |name: &str, text: &str| {
-            crate::fs::replace(&temp.path().join(name), text.as_bytes(), crate::fs::Attributes::default())
-                .expect("written");
-        };
+        let write = |name: &str, text: &str| put(&temp.path().join(name), text);
         write("pyvenv.cfg", "home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.11.2\n");
         write("base/python3.11", "");
         crate::fs::create_dirs(&temp.path().join("bin"), 0o755).expect("created");

@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     fn write(root: &Path, name: &str, text: &str) {
-        crate::fs::replace(&root.join(name), text.as_bytes(), crate::fs::Attributes::default()).expect("written");
+        crate::fs::put(&root.join(name), text);
     }
 
     #[test]

@@ -43,3 +43,9 @@ pub use unpack::{
     Limits, UnpackedNames, UnsafeArchive, read_archive, unpack, unpack_sharing_names, unpack_with_limits,
 };
 pub use walk::{DirEntry, walk};
+
+/// Writes a file of a test, with its folders.
+#[cfg(test)]
+pub(crate) fn put(path: &std::path::Path, text: &str) {
+    replace(path, text.as_bytes(), Attributes::default()).expect("the file of the test can be written");
+}

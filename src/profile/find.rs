@@ -383,8 +383,7 @@ pub(super) mod tests {
     pub(in crate::profile) fn store(files: &[(&str, &str)]) -> (tempfile::TempDir, FileStore) {
         let temp = tempfile::tempdir().expect("a temporary folder");
         for (name, text) in files {
-            crate::fs::replace(&temp.path().join(name), text.as_bytes(), crate::fs::Attributes::default())
-                .expect("written");
+            crate::fs::put(&temp.path().join(name), text);
         }
         let root = temp.path().to_owned();
         (temp, FileStore::local(root))

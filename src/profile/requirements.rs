@@ -176,6 +176,7 @@ fn without_options(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fs::put;
 
     fn names(list: &[Named]) -> Vec<String> {
         list.iter().map(|named| named.requirement.name.to_string()).collect()
@@ -193,10 +194,7 @@ mod tests {
     #[test]
     fn other_files_are_read_once_and_constraints_stay_apart() {
         let temp = tempfile::tempdir().expect("a temporary folder");
-        let write = |name: &str, text: &str| {
-            crate::fs::replace(&temp.path().join(name), text.as_bytes(), crate::fs::Attributes::default())
-                .expect("written");
-        };
+        let write = |name: &str, text: &str| put(&temp.path().join(name), text);
         write("more.txt", "-r more.txt\nnumpy\n");
         write("limits.txt", "numpy<3\n");
         let read = Requirements::read("r.txt", "-r more.txt\n-c limits.txt\n", Some(temp.path())).expect("readable");

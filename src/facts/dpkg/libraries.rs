@@ -54,14 +54,13 @@ fn merged(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fs::{Attributes, replace};
+    use crate::fs::put;
 
     #[test]
     fn a_library_belongs_to_the_package_that_lists_it_by_either_of_its_paths() {
         let root = tempfile::tempdir().expect("a temporary folder");
         let list = |name: &str, text: &str| {
-            let path = root.path().join("var/lib/dpkg/info").join(name);
-            replace(&path, text.as_bytes(), Attributes::default()).expect("written");
+            put(&root.path().join("var/lib/dpkg/info").join(name), text);
         };
         list("libc6:amd64.list", "/.\n/lib\n/lib/x86_64-linux-gnu/libc.so.6\n");
         list("libcurl4:amd64.list", "/usr/lib/x86_64-linux-gnu/libcurl.so.4\n/usr/share/doc/libcurl4\n");

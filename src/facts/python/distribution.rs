@@ -167,14 +167,12 @@ fn read(folder: &Path, metadata: &Path, stem: &str, has_record: bool) -> Distrib
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fs::put;
 
     #[test]
     fn modules_without_byte_code_are_detected() {
         let temp = tempfile::tempdir().expect("a temporary folder");
-        let write = |name: &str, text: &str| {
-            crate::fs::replace(&temp.path().join(name), text.as_bytes(), crate::fs::Attributes::default())
-                .expect("written");
-        };
+        let write = |name: &str, text: &str| put(&temp.path().join(name), text);
         write("x-1.dist-info/METADATA", "Name: x\nVersion: 1\n");
         write("x-1.dist-info/RECORD", "x/a.py,,\nx/data.txt,,\n../../../bin/run.py,,\n");
         let found = read_folder(temp.path()).expect("readable").remove(0);

@@ -177,7 +177,7 @@ mod tests {
     fn library(files: &[(&str, String)]) -> tempfile::TempDir {
         let temp = tempfile::tempdir().expect("a temporary folder");
         for (path, text) in files {
-            fs::replace(&temp.path().join(path), text.as_bytes(), fs::Attributes::default()).expect("written");
+            fs::put(&temp.path().join(path), text);
         }
         temp
     }

@@ -149,29 +149,12 @@ mod tests {
     use super::*;
     use crate::{
         diagnostic::Origin,
-        plan::{Phase, Resource, StepId},
+        plan::{Phase, Resource},
         profile::{Order, Setting},
     };
 
     fn step(entry: &str, phase: Phase) -> Step<()> {
-        Step {
-            id: StepId(entry.to_owned()),
-            action: (),
-            entries: vec![entry.to_owned()],
-            stage: Vec::new(),
-            logins: Vec::new(),
-            origins: vec![origin(1)],
-            phase,
-            order: Order::default(),
-            beside: None,
-            creates: Vec::new(),
-            uses: Vec::new(),
-            needs: Vec::new(),
-            lane: None,
-            optional: false,
-            timeout: None,
-            known_failure: None,
-        }
+        Step { entries: vec![entry.to_owned()], ..Step::for_tests(entry, (), phase) }
     }
 
     fn origin(line: usize) -> Origin {

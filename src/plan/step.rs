@@ -88,6 +88,31 @@ pub struct Step<A> {
     pub known_failure: Option<Problem>,
 }
 
+#[cfg(test)]
+impl<A> Step<A> {
+    /// A step of the profile's first line, without entries and without order.
+    pub(crate) fn for_tests(id: &str, action: A, phase: Phase) -> Self {
+        Self {
+            id: StepId(id.to_owned()),
+            action,
+            entries: Vec::new(),
+            stage: Vec::new(),
+            logins: Vec::new(),
+            origins: vec![Origin { file: "x.toml".into(), line: 1, column: 1 }],
+            phase,
+            order: Order::default(),
+            beside: None,
+            creates: Vec::new(),
+            uses: Vec::new(),
+            needs: Vec::new(),
+            lane: None,
+            optional: false,
+            timeout: None,
+            known_failure: None,
+        }
+    }
+}
+
 /// A file to copy to the agent's cache. The step uses exactly the bytes that were verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage {

@@ -7,31 +7,14 @@ use crate::{
     fs::Attributes,
     kinds::Action,
     plan::{Need, Phase, Reason, StepId, WriteFile},
-    profile::Order,
     report::{Collector, Report, event::Events},
 };
 
 fn write(id: &str, path: &Path) -> Step {
     let action =
         WriteFile { path: path.to_owned(), bytes: b"x".to_vec(), before: None, attributes: Attributes::default() };
-    Step {
-        id: StepId(id.to_owned()),
-        action: Action::Shell(action),
-        entries: vec![format!("shell.{id}")],
-        stage: Vec::new(),
-        logins: Vec::new(),
-        origins: vec![Origin { file: "x.toml".into(), line: 1, column: 1 }],
-        phase: Phase::Settings,
-        order: Order::default(),
-        beside: None,
-        creates: Vec::new(),
-        uses: Vec::new(),
-        needs: Vec::new(),
-        lane: None,
-        optional: false,
-        timeout: None,
-        known_failure: None,
-    }
+    let step = Step::for_tests(id, Action::Shell(action), Phase::Settings);
+    Step { entries: vec![format!("shell.{id}")], ..step }
 }
 
 fn after(mut step: Step, first: &str) -> Step {

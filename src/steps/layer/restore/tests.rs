@@ -163,13 +163,21 @@ async fn a_missing_layer_is_not_reported() {
 #[tokio::test]
 async fn files_of_the_runtime_are_never_changed() {
     for shipped in SHIPPED {
-        let bench = Bench::new();
-        let parts = vec![bench.part(&plain(shipped)).await];
-        bench.publish(&bench.manifest(parts).entry(None)).await;
-        let why = bench.restore().await.expect_err("it is there");
-        assert!(why.contains("exists and differs"), "{why}");
-        assert_eq!(bench.on_node(), SHIPPED);
+        are_refused(&[&plain(shipped)], shipped, "exists and differs").await;
     }
+}
+
+/// Asserts that a layer of these archives is refused for a reason, and that nothing on the node changes.
+async fn are_refused(archives: &[&Vec<u8>], what: &str, reason: &str) {
+    let bench = Bench::new();
+    let mut parts = Vec::new();
+    for archive in archives {
+        parts.push(bench.part(archive).await);
+    }
+    bench.publish(&bench.manifest(parts).entry(None)).await;
+    let why = bench.restore().await.expect_err(what);
+    assert!(why.contains(reason), "{what}: {why}");
+    assert_eq!(bench.on_node(), SHIPPED, "{what}");
 }
 
 #[tokio::test]
@@ -194,12 +202,7 @@ async fn hostile_archives_are_refused_by_the_responsible_check() {
         ("no archive", vec![7; 2048], "could not be unpacked"),
     ];
     for (what, archive, words) in cases {
-        let bench = Bench::new();
-        let parts = vec![bench.part(&archive).await];
-        bench.publish(&bench.manifest(parts).entry(None)).await;
-        let why = bench.restore().await.expect_err(what);
-        assert!(why.contains(words), "{what}: {why}");
-        assert_eq!(bench.on_node(), SHIPPED, "{what}");
+        are_refused(&[&archive], what, words).await;
     }
 }
 
@@ -219,12 +222,7 @@ async fn two_archives_cannot_do_together_what_one_may_not_do() {
     for (what, [one, two], words) in cases {
         // Both orders, because the order of unpacking is not defined.
         for archives in [[&one, &two], [&two, &one]] {
-            let bench = Bench::new();
-            let parts = vec![bench.part(archives[0]).await, bench.part(archives[1]).await];
-            bench.publish(&bench.manifest(parts).entry(None)).await;
-            let why = bench.restore().await.expect_err(what);
-            assert!(why.contains(words), "{what}: {why}");
-            assert_eq!(bench.on_node(), SHIPPED, "{what}");
+            are_refused(&archives, what, words).await;
         }
     }
 }

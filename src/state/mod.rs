@@ -7,10 +7,14 @@ mod serials;
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 pub use journal::{Interrupted, Journal};
 pub use lock::{LockError, RunLock, holder};
 pub use receipt::{Delivered, PythonReceipt, Receipt};
 pub use serials::{Serials, UnreadSerials};
+
+use crate::fs::{self, Attributes, FsError};
 
 /// The folder, relative to the root.
 const FOLDER: &str = "var/lib/nodeagent";
@@ -18,6 +22,13 @@ const FOLDER: &str = "var/lib/nodeagent";
 /// A copy of dpkg's status from before the first change. It does not exist before that.
 pub fn shipped_dpkg(root: &Path) -> PathBuf {
     folder(root).join("dpkg-status-as-shipped")
+}
+
+/// Replaces a JSON file in the agent's folder.
+fn write_json(root: &Path, name: &str, value: &impl Serialize) -> Result<(), FsError> {
+    let mut text = serde_json::to_string_pretty(value).expect("maps with text keys can be written");
+    text.push('\n');
+    fs::replace(&folder(root).join(name), text.as_bytes(), Attributes::mode(0o644))
 }
 
 /// The agent's folder on a node.

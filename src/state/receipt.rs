@@ -9,9 +9,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::folder;
-use crate::fs::{self, Attributes, FsError, Stamp};
+use super::{folder, write_json};
+use crate::fs::{FsError, Stamp};
 
+/// The name of the file.
+const FILE: &str = "receipt.json";
 /// The version of the format.
 const FORMAT: u32 = 1;
 
@@ -61,7 +63,7 @@ pub struct PythonReceipt {
 impl Receipt {
     /// Reads the receipt. A missing or damaged receipt is empty.
     pub fn read(root: &Path) -> Self {
-        std::fs::read(folder(root).join("receipt.json"))
+        std::fs::read(folder(root).join(FILE))
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .unwrap_or_default()
@@ -112,10 +114,7 @@ impl Receipt {
     }
 
     fn write(&self, root: &Path) -> Result<(), FsError> {
-        let current = Self { format: FORMAT, ..self.clone() };
-        let mut text = serde_json::to_string_pretty(&current).expect("maps with text keys can be written");
-        text.push('\n');
-        fs::replace(&folder(root).join("receipt.json"), text.as_bytes(), Attributes::mode(0o644))
+        write_json(root, FILE, &Self { format: FORMAT, ..self.clone() })
     }
 }
 

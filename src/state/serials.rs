@@ -8,9 +8,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::folder;
-use crate::fs::{self, Attributes, FsError};
+use super::{folder, write_json};
+use crate::fs::FsError;
 
+/// The name of the file.
+const FILE: &str = "serials.json";
 /// The version of the format.
 const FORMAT: u32 = 1;
 
@@ -41,7 +43,7 @@ impl UnreadSerials {
 impl Serials {
     /// Reads the serials. A missing file is empty, as on a new node; a damaged file is an error.
     pub fn read(root: &Path) -> Result<Self, UnreadSerials> {
-        let path = folder(root).join("serials.json");
+        let path = folder(root).join(FILE);
         let unread = |reason: String| UnreadSerials { path: path.clone(), reason };
         match std::fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| unread(error.to_string())),
@@ -63,9 +65,7 @@ impl Serials {
             return Ok(());
         }
         serials.format = FORMAT;
-        let mut text = serde_json::to_string_pretty(&serials).expect("maps with text keys can be written");
-        text.push('\n');
-        fs::replace(&folder(root).join("serials.json"), text.as_bytes(), Attributes::mode(0o644))
+        write_json(root, FILE, &serials)
     }
 }
 
@@ -89,7 +89,7 @@ mod tests {
     fn damaged_serials_are_an_error() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let path = folder(temp.path()).join("serials.json");
-        fs::replace(&path, b"{", Attributes::default()).expect("written");
+        crate::fs::put(&path, "{");
         assert!(Serials::read(temp.path()).is_err());
     }
 }

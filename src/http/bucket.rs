@@ -4,6 +4,7 @@
 use std::{
     fmt,
     io::Read,
+    str::FromStr,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -107,6 +108,14 @@ impl fmt::Debug for Bucket {
     }
 }
 
+/// Adds the settings whose names the builder knows.
+fn with_settings<B, K: FromStr>(builder: B, settings: Vec<(String, String)>, add: impl Fn(B, K, String) -> B) -> B {
+    settings.into_iter().fold(builder, |builder, (name, value)| match name.to_ascii_lowercase().parse() {
+        Ok(key) => add(builder, key, value),
+        Err(_) => builder,
+    })
+}
+
 impl Bucket {
     /// Opens a bucket by its address. Sends no request yet.
     pub fn open(client: &Arc<Client>, url: &Url, access: BucketAccess) -> Result<Self, BucketError> {
@@ -126,34 +135,21 @@ impl Bucket {
                 Arc::new(builder.build().map_err(|error| invalid(&error))?)
             }
             BucketAccess::Settings(settings) if url.scheme() == "gs" => {
-                let mut builder = GoogleCloudStorageBuilder::new().with_url(url.as_str());
-                for (name, value) in settings {
-                    if let Ok(key) = name.to_ascii_lowercase().parse() {
-                        builder = builder.with_config(key, value);
-                    }
-                }
-                Arc::new(
-                    builder
-                        .with_retry(retries())
-                        .with_http_connector(connector)
-                        .build()
-                        .map_err(|error| invalid(&error))?,
-                )
+                let builder = GoogleCloudStorageBuilder::new()
+                    .with_url(url.as_str())
+                    .with_retry(retries())
+                    .with_http_connector(connector);
+                let builder = with_settings(builder, settings, GoogleCloudStorageBuilder::with_config);
+                Arc::new(builder.build().map_err(|error| invalid(&error))?)
             }
             BucketAccess::Settings(settings) => {
-                let mut builder = MicrosoftAzureBuilder::new().with_url(url.as_str()).with_allow_http(true);
-                for (name, value) in settings {
-                    if let Ok(key) = name.to_ascii_lowercase().parse() {
-                        builder = builder.with_config(key, value);
-                    }
-                }
-                Arc::new(
-                    builder
-                        .with_retry(retries())
-                        .with_http_connector(connector)
-                        .build()
-                        .map_err(|error| invalid(&error))?,
-                )
+                let builder = MicrosoftAzureBuilder::new()
+                    .with_url(url.as_str())
+                    .with_allow_http(true)
+                    .with_retry(retries())
+                    .with_http_connector(connector);
+                let builder = with_settings(builder, settings, MicrosoftAzureBuilder::with_config);
+                Arc::new(builder.build().map_err(|error| invalid(&error))?)
             }
         };
         Ok(Self::new(store, url.path().trim_matches('/')))

@@ -49,18 +49,23 @@ impl PipConfig {
         for text in files.iter().filter_map(|file| std::fs::read_to_string(file).ok()) {
             config.add(&text);
         }
-        let slots = [
-            ("PIP_INDEX_URL", &mut config.index_url),
-            ("PIP_EXTRA_INDEX_URL", &mut config.extra_index_url),
-            ("PIP_FIND_LINKS", &mut config.find_links),
-            ("PIP_CERT", &mut config.cert),
-        ];
-        for (name, slot) in slots {
-            if let Some(value) = variable(name).filter(|value| !value.is_empty()) {
-                *slot = Some(value);
+        for (name, setting) in config.settings() {
+            let name = format!("PIP_{}", name.to_ascii_uppercase().replace('-', "_"));
+            if let Some(value) = variable(&name).filter(|value| !value.is_empty()) {
+                *setting = Some(value);
             }
         }
         config
+    }
+
+    /// Every setting with pip's name for it.
+    fn settings(&mut self) -> [(&'static str, &mut Option<String>); 4] {
+        [
+            ("index-url", &mut self.index_url),
+            ("extra-index-url", &mut self.extra_index_url),
+            ("find-links", &mut self.find_links),
+            ("cert", &mut self.cert),
+        ]
     }
 
     fn add(&mut self, text: &str) {
@@ -71,15 +76,9 @@ impl PipConfig {
             return; // pip reports the error itself
         }
         for section in ["global", "install"] {
-            let slots = [
-                ("index-url", &mut self.index_url),
-                ("extra-index-url", &mut self.extra_index_url),
-                ("find-links", &mut self.find_links),
-                ("cert", &mut self.cert),
-            ];
-            for (name, slot) in slots {
+            for (name, setting) in self.settings() {
                 if let Some(value) = ini.get(section, name) {
-                    *slot = Some(value.split_whitespace().collect::<Vec<_>>().join(" "));
+                    *setting = Some(value.split_whitespace().collect::<Vec<_>>().join(" "));
                 }
             }
         }
@@ -165,14 +164,12 @@ fn in_html(page: &str, file: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fs::put;
 
     #[test]
     fn the_configuration_of_pip_is_passed_to_uv() {
         let temp = tempfile::tempdir().expect("a temporary folder");
-        let write = |name: &str, text: &str| {
-            crate::fs::replace(&temp.path().join(name), text.as_bytes(), crate::fs::Attributes::default())
-                .expect("written");
-        };
+        let write = |name: &str, text: &str| put(&temp.path().join(name), text);
         write(
             "etc/pip.conf",
             "[global]\nindex-url = https://a.example/simple\nextra-index-url = https://b.example/simple\n    https://c.example/simple\n",

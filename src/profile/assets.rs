@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    AssetRef, Entry, FileStore, builtin,
+    AssetRef, Content, Entry, FileStore, builtin,
     missing_asset::{Reason, Search},
 };
 use crate::{
@@ -98,6 +98,14 @@ impl<'a> NamedAsset<'a> {
     pub fn of(entry: &'a Entry<AssetRef>) -> Self {
         let (file, origin, optional) = (&entry.value, &entry.origin, entry.optional);
         Self { file, origin, optional, read_to_plan: false, has_fingerprint: false }
+    }
+
+    /// The file of a text, if the profile does not contain the text itself.
+    pub fn of_content<T>(content: &'a Content, entry: &'a Entry<T>) -> Option<Self> {
+        match content {
+            Content::File(file) => Some(Self::read_to_plan(file, &entry.origin, entry.optional)),
+            Content::Inline(_) => None,
+        }
     }
 
     /// A file whose content is read to plan.

@@ -67,11 +67,7 @@ impl Section for Shell {
     }
 
     fn assets(&self) -> Vec<NamedAsset<'_>> {
-        let files = self.texts().filter_map(|entry| match &entry.value.content {
-            Content::File(file) => Some(NamedAsset::read_to_plan(file, &entry.origin, entry.optional)),
-            Content::Inline(_) => None,
-        });
-        files.collect()
+        self.texts().filter_map(|entry| NamedAsset::of_content(&entry.value.content, entry)).collect()
     }
 
     fn indexes(&self) -> Vec<(&Url, &Origin)> {

@@ -1,4 +1,5 @@
-//! Acting of the kinds whose only work is to write text files: it replaces each file atomically.
+//! Acting of the kinds whose only work is to write text files. An action replaces or removes one file atomically, so it
+//! needs no preparation, and a killed run leaves at most a partial file beside it.
 
 use std::path::Path;
 
@@ -17,48 +18,81 @@ use crate::{
 };
 
 /// A kind whose only work is to write text files.
-pub trait WritesFiles: Planning<Action = WriteFile> {
+pub trait WritesFiles: Planning<Action: WritesFile> {
     /// The word for the kind, as in the profile.
     const WORD: &'static str;
+}
+
+/// An action that writes one file.
+pub trait WritesFile {
+    /// The file, below the root.
+    fn path(&self) -> &Path;
+
+    /// The action in one line.
+    fn title(&self) -> String;
+
+    /// The changes, one line each.
+    fn describe(&self) -> Vec<String>;
+
+    /// Writes or removes the file.
+    fn write(&self, ctx: &Context, vault: &Vault) -> Result<(), Problem>;
+}
+
+impl WritesFile for WriteFile {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn title(&self) -> String {
+        self.title()
+    }
+
+    fn describe(&self) -> Vec<String> {
+        self.describe()
+    }
+
+    fn write(&self, _: &Context, _: &Vault) -> Result<(), Problem> {
+        write_file(self)
+    }
 }
 
 impl<K: WritesFiles> Acting for K {
     type Prepared = ();
 
-    fn word(_: &WriteFile) -> &'static str {
+    fn word(_: &K::Action) -> &'static str {
         K::WORD
     }
 
-    fn title(action: &WriteFile) -> String {
+    fn title(action: &K::Action) -> String {
         action.title()
     }
 
-    fn describe(action: &WriteFile, _: &FileStore) -> Vec<String> {
+    fn describe(action: &K::Action, _: &FileStore) -> Vec<String> {
         action.describe()
     }
 
-    fn can_refuse(_: &WriteFile) -> bool {
+    fn can_refuse(_: &K::Action) -> bool {
         false
     }
 
-    fn fills_layers(_: &WriteFile) -> bool {
+    fn fills_layers(_: &K::Action) -> bool {
         false
     }
 
-    fn login_file(_: &WriteFile) -> LoginFile {
+    fn login_file(_: &K::Action) -> LoginFile {
         LoginFile::None
     }
 
-    async fn prepare(_: &Context, _: &WriteFile) -> Result<(), Problem> {
+    async fn prepare(_: &Context, _: &K::Action) -> Result<(), Problem> {
         Ok(())
     }
 
-    async fn act(_: &Context, action: &WriteFile, (): (), _: &Vault) -> Result<(), Problem> {
-        write_file(action)
+    async fn act(ctx: &Context, action: &K::Action, (): (), vault: &Vault) -> Result<(), Problem> {
+        action.write(ctx, vault)
     }
 
-    fn leaves_behind(action: &WriteFile, (): &()) -> LeftBehind {
-        LeftBehind::items(vec![action.path.display().to_string()])
+    fn leaves_behind(action: &K::Action, (): &()) -> LeftBehind {
+        LeftBehind::items(vec![action.path().display().to_string()])
     }
 
     fn clean_up(_: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
@@ -69,7 +103,7 @@ impl<K: WritesFiles> Acting for K {
     async fn lock(
         &self,
         _: &LockWork<'_>,
-        _: Vec<LockGroup<'_, WriteFile>>,
+        _: Vec<LockGroup<'_, K::Action>>,
         _: &mut lock::Section,
     ) -> Result<(), Problem> {
         Ok(())

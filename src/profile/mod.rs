@@ -46,7 +46,7 @@ pub use self::{
 pub(crate) use self::{
     merge::united,
     page::{array, asset, key, quoted},
-    rules::{EntryOptions, Long, NO_CREDENTIALS, holds_credentials, place},
+    rules::{EntryOptions, Long, NO_CREDENTIALS, holds_credentials, long, place},
     written::choices,
 };
 use crate::{

@@ -53,6 +53,28 @@ pub(crate) trait Long {
     fn options(&self) -> EntryOptions<'_>;
 }
 
+/// Implements [`Long`] for an entry. Its name or path is in the field of the same name as the key.
+macro_rules! long {
+    ($entry:ty, $field:ident) => {
+        impl $crate::profile::Long for $entry {
+            const KEY: &'static str = stringify!($field);
+
+            fn name(&self) -> &str {
+                &self.$field
+            }
+
+            fn options(&self) -> $crate::profile::EntryOptions<'_> {
+                $crate::profile::EntryOptions {
+                    when: self.when.as_ref(),
+                    optional: self.optional,
+                    timeout: self.timeout.as_deref(),
+                }
+            }
+        }
+    };
+}
+pub(crate) use long;
+
 /// A path of parts, from keys and indexes.
 macro_rules! place {
     ($($part:expr),+ $(,)?) => { [$($crate::grammar::document::Part::from($part)),+] };
@@ -294,12 +316,4 @@ pub(crate) fn holds_credentials(url: &Url) -> bool {
     url.password().is_some() || !(url.username().is_empty() || url.scheme().ends_with("ssh"))
 }
 
-impl Long for File {
-    const KEY: &'static str = "path";
-    fn name(&self) -> &str {
-        &self.path
-    }
-    fn options(&self) -> EntryOptions<'_> {
-        EntryOptions { when: self.when.as_ref(), optional: self.optional, timeout: self.timeout.as_deref() }
-    }
-}
+long!(File, path);

@@ -70,27 +70,68 @@ macro_rules! choices {
 }
 pub(crate) use choices;
 
+/// A struct of the grammar for an entry. `with` lists the keys that entries of several kinds share; `order` stands for
+/// `after` and `before`. serde could share them with `flatten`, but would then accept unknown keys.
+macro_rules! entry {
+    ($(#[$meta:meta])* pub struct $name:ident { $($fields:tt)* } with $($shared:ident),+) => {
+        $crate::profile::written::entry!(@add [$($shared)+] [$(#[$meta])*] $name { $($fields)* });
+    };
+    (@add [when $($rest:ident)*] $meta:tt $name:ident { $($fields:tt)* }) => {
+        $crate::profile::written::entry!(@add [$($rest)*] $meta $name {
+            $($fields)*
+            /// The nodes to which it applies.
+            pub when: Option<$crate::profile::written::When>,
+        });
+    };
+    (@add [optional $($rest:ident)*] $meta:tt $name:ident { $($fields:tt)* }) => {
+        $crate::profile::written::entry!(@add [$($rest)*] $meta $name {
+            $($fields)*
+            /// Whether the run continues if it fails. Default: false.
+            #[serde(default)]
+            pub optional: bool,
+        });
+    };
+    (@add [timeout $($rest:ident)*] $meta:tt $name:ident { $($fields:tt)* }) => {
+        $crate::profile::written::entry!(@add [$($rest)*] $meta $name {
+            $($fields)*
+            /// The time limit, such as `90s` or `5m`.
+            pub timeout: Option<String>,
+        });
+    };
+    (@add [order] $meta:tt $name:ident { $($fields:tt)* }) => {
+        $crate::profile::written::entry!(@add [] $meta $name {
+            $($fields)*
+            /// Sections and entries that come first, such as `pip` or `files./etc/x`.
+            #[serde(default)]
+            pub after: Vec<String>,
+            /// Sections and entries that come later.
+            #[serde(default)]
+            pub before: Vec<String>,
+        });
+    };
+    (@add [] [$(#[$meta:meta])*] $name:ident { $($fields:tt)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+        pub struct $name { $($fields)* }
+    };
+}
+pub(crate) use entry;
+
 choices!(Role, "kebab-case" { Driver, Worker });
 choices!(Environment, "PascalCase" { Dev, PreProd, Prod });
 choices!(Mode, "PascalCase" { Discovery, Operational });
 choices!(Arch, "kebab-case" { Amd64, Arm64 });
 choices!(AccessMode, "kebab-case" { Dedicated, Standard, NoIsolation });
 
-/// A file from the file store.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct File {
-    /// Its path: next to the profile, in the unit's tree or in Admin's, or absolute.
-    pub path: String,
-    /// The expected SHA-256, 64 hexadecimal digits.
-    pub sha256: Option<String>,
-    /// The nodes to which it applies.
-    pub when: Option<When>,
-    /// Whether the run continues if it fails. Default: false.
-    #[serde(default)]
-    pub optional: bool,
-    /// The time limit, such as `90s` or `5m`.
-    pub timeout: Option<String>,
+entry! {
+    /// A file from the file store.
+    pub struct File {
+        /// Its path: next to the profile, in the unit's tree or in Admin's, or absolute.
+        pub path: String,
+        /// The expected SHA-256, 64 hexadecimal digits.
+        pub sha256: Option<String>,
+    } with when, optional, timeout
 }
 
 /// A file from the file store with its digest.

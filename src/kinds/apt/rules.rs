@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     grammar::{document::Part, names},
-    profile::{Entry, EntryOptions, Long, Rules, place},
+    profile::{Entry, Rules, long, place},
 };
 
 impl Rules<'_> {
@@ -149,12 +149,4 @@ impl Rules<'_> {
     }
 }
 
-impl Long for written::AptPackage {
-    const KEY: &'static str = "name";
-    fn name(&self) -> &str {
-        &self.name
-    }
-    fn options(&self) -> EntryOptions<'_> {
-        EntryOptions { when: self.when.as_ref(), optional: self.optional, timeout: self.timeout.as_deref() }
-    }
-}
+long!(written::AptPackage, name);

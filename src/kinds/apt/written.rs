@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::profile::{
     shorthand::{OneOrMany, Scalar, Shorthand},
-    written::{File, When},
+    written::{File, When, entry},
 };
 
 /// The keys of this kind.
@@ -38,19 +38,12 @@ pub struct Apt {
     pub wait_for_disk: Option<bool>,
 }
 
-/// A Debian package.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct AptPackage {
-    /// The package, `name` or `name=version`.
-    pub name: String,
-    /// The nodes to which it applies.
-    pub when: Option<When>,
-    /// Whether the run continues if it fails. Default: false.
-    #[serde(default)]
-    pub optional: bool,
-    /// The time limit, such as `90s` or `5m`.
-    pub timeout: Option<String>,
+entry! {
+    /// A Debian package.
+    pub struct AptPackage {
+        /// The package, `name` or `name=version`.
+        pub name: String,
+    } with when, optional, timeout
 }
 
 /// A package source, as a deb822 file describes one.

@@ -9,10 +9,7 @@ use super::{
 use crate::{
     facts::python::normalised,
     grammar::{document::Part, names},
-    profile::{
-        AssetRef, Entry, EntryOptions, Long, NO_CREDENTIALS, Rules, Setting, holds_credentials, place,
-        shorthand::Shorthand,
-    },
+    profile::{AssetRef, Entry, NO_CREDENTIALS, Rules, Setting, holds_credentials, long, place, shorthand::Shorthand},
 };
 
 const REQUIREMENTS_FILE: &str = "list requirements files under `requirements`";
@@ -160,12 +157,4 @@ fn has_single_equals(text: &str) -> bool {
     text.contains('=') && !["==", ">=", "<=", "~=", "!="].iter().any(|sign| text.contains(sign))
 }
 
-impl Long for written::Requirement {
-    const KEY: &'static str = "name";
-    fn name(&self) -> &str {
-        &self.name
-    }
-    fn options(&self) -> EntryOptions<'_> {
-        EntryOptions { when: self.when.as_ref(), optional: self.optional, timeout: self.timeout.as_deref() }
-    }
-}
+long!(written::Requirement, name);

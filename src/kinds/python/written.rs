@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::profile::{
     choices,
     shorthand::Shorthand,
-    written::{File, PinnedFile, When},
+    written::{File, PinnedFile, entry},
 };
 
 /// The keys of this kind.
@@ -59,19 +59,12 @@ pub struct Pip {
     pub beside_apt: Option<bool>,
 }
 
-/// A Python requirement.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Requirement {
-    /// The requirement, such as `spacy>=3.7`.
-    pub name: String,
-    /// The nodes to which it applies.
-    pub when: Option<When>,
-    /// Whether the run continues if it fails. Default: false.
-    #[serde(default)]
-    pub optional: bool,
-    /// The time limit, such as `90s` or `5m`.
-    pub timeout: Option<String>,
+entry! {
+    /// A Python requirement.
+    pub struct Requirement {
+        /// The requirement, such as `spacy>=3.7`.
+        pub name: String,
+    } with when, optional, timeout
 }
 
 /// Wheel files from the file store.

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     grammar::{document::Part, names},
-    profile::{Entry, EntryOptions, Long, Rules, place},
+    profile::{Entry, Rules, long, place},
 };
 
 impl Rules<'_> {
@@ -68,12 +68,4 @@ impl Rules<'_> {
     }
 }
 
-impl Long for written::RPackage {
-    const KEY: &'static str = "name";
-    fn name(&self) -> &str {
-        &self.name
-    }
-    fn options(&self) -> EntryOptions<'_> {
-        EntryOptions { when: self.when.as_ref(), optional: self.optional, timeout: self.timeout.as_deref() }
-    }
-}
+long!(written::RPackage, name);

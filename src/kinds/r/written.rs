@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::profile::{
     shorthand::Shorthand,
-    written::{File, When},
+    written::{File, entry},
 };
 
 /// The keys of this kind.
@@ -33,17 +33,10 @@ pub struct R {
     pub sources: Vec<Shorthand<File>>,
 }
 
-/// An R package.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct RPackage {
-    /// The package, `name` or `name@version`.
-    pub name: String,
-    /// The nodes to which it applies.
-    pub when: Option<When>,
-    /// Whether the run continues if it fails. Default: false.
-    #[serde(default)]
-    pub optional: bool,
-    /// The time limit, such as `90s` or `5m`.
-    pub timeout: Option<String>,
+entry! {
+    /// An R package.
+    pub struct RPackage {
+        /// The package, `name` or `name@version`.
+        pub name: String,
+    } with when, optional, timeout
 }

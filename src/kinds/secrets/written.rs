@@ -7,7 +7,10 @@ use serde::Deserialize;
 
 use crate::{
     grammar::secret_source::SourceName,
-    profile::{shorthand::Scalar, written::When},
+    profile::{
+        shorthand::Scalar,
+        written::{When, entry},
+    },
 };
 
 /// The keys of this kind.
@@ -63,33 +66,22 @@ impl Secrets {
     }
 }
 
-/// A secret and its destination.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct SecretItem {
-    /// Its key in the scope.
-    pub key: String,
-    /// For `env`: the variable with the secret. Default: scope and key in capitals joined by `_`, other characters as
-    /// `_`.
-    pub env: Option<String>,
-    /// The name at the source, if it differs from the default. The default is the key for `azure-key-vault`, and
-    /// `SCOPE/KEY` (`/SCOPE/KEY`) for `credstash`, `aws-secrets-manager` and `aws-parameter-store`.
-    pub name: Option<String>,
-    /// The version at the source, for sources that accept a `name`. Default: the latest.
-    pub version: Option<String>,
-    /// The destination.
-    pub to: Delivery,
-    /// The nodes to which it applies.
-    pub when: Option<When>,
-    /// Whether the run continues if it fails. Default: false.
-    #[serde(default)]
-    pub optional: bool,
-    /// Sections and entries that come first, such as `pip` or `files./etc/x`.
-    #[serde(default)]
-    pub after: Vec<String>,
-    /// Sections and entries that come later.
-    #[serde(default)]
-    pub before: Vec<String>,
+entry! {
+    /// A secret and its destination.
+    pub struct SecretItem {
+        /// Its key in the scope.
+        pub key: String,
+        /// For `env`: the variable with the secret. Default: scope and key in capitals joined by `_`, other characters
+        /// as `_`.
+        pub env: Option<String>,
+        /// The name at the source, if it differs from the default. The default is the key for `azure-key-vault`, and
+        /// `SCOPE/KEY` (`/SCOPE/KEY`) for `credstash`, `aws-secrets-manager` and `aws-parameter-store`.
+        pub name: Option<String>,
+        /// The version at the source, for sources that accept a `name`. Default: the latest.
+        pub version: Option<String>,
+        /// The destination.
+        pub to: Delivery,
+    } with when, optional, order
 }
 
 /// The destination of a secret: one of `file`, `env-file`, `pgpass`, `netrc`, `git-credentials` and `index`, with the
@@ -133,32 +125,21 @@ pub struct Delivery {
     pub owner: Option<String>,
 }
 
-/// A file made from a text with placeholders for secrets.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[expect(clippy::struct_field_names, reason = "the fields are keys of the grammar")]
-pub struct Template {
-    /// The file. A bare name is a file in `/run/nodeagent/secrets/SCOPE`. `~/` is the owner's home.
-    pub file: String,
-    /// The text, with `${secret.KEY}` for the value of a key of the scope.
-    pub text: Option<String>,
-    /// A file of the file store with the text.
-    pub template: Option<String>,
-    /// Its permissions, in octal. Default: 0400.
-    pub mode: Option<String>,
-    /// Its owner, a user name, or `user:group`. Default: root.
-    pub owner: Option<String>,
-    /// The nodes to which it applies.
-    pub when: Option<When>,
-    /// Whether the run continues if it fails. Default: false.
-    #[serde(default)]
-    pub optional: bool,
-    /// Sections and entries that come first, such as `pip` or `files./etc/x`.
-    #[serde(default)]
-    pub after: Vec<String>,
-    /// Sections and entries that come later.
-    #[serde(default)]
-    pub before: Vec<String>,
+entry! {
+    /// A file made from a text with placeholders for secrets.
+    #[expect(clippy::struct_field_names, reason = "the fields are keys of the grammar")]
+    pub struct Template {
+        /// The file. A bare name is a file in `/run/nodeagent/secrets/SCOPE`. `~/` is the owner's home.
+        pub file: String,
+        /// The text, with `${secret.KEY}` for the value of a key of the scope.
+        pub text: Option<String>,
+        /// A file of the file store with the text.
+        pub template: Option<String>,
+        /// Its permissions, in octal. Default: 0400.
+        pub mode: Option<String>,
+        /// Its owner, a user name, or `user:group`. Default: root.
+        pub owner: Option<String>,
+    } with when, optional, order
 }
 
 /// A login for a package server.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::profile::{
     choices,
     shorthand::{Scalar, Shorthand},
-    written::When,
+    written::entry,
 };
 
 /// The keys of this kind.
@@ -39,27 +39,16 @@ pub struct Shell {
     pub variables: BTreeMap<String, Scalar>,
 }
 
-/// A text, from the file store or from the profile. A plain string names a file of the file store.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[expect(clippy::struct_field_names, reason = "the fields are keys of the grammar")]
-pub struct Text {
-    /// A file of the file store with the text.
-    pub file: Option<String>,
-    /// The text.
-    pub text: Option<String>,
-    /// `block` keeps the user's own lines around a marked block; `whole` replaces the file. Default: block for `bashrc`
-    /// and `vimrc`, whole for `profile-d`.
-    pub style: Option<Style>,
-    /// The nodes to which it applies.
-    pub when: Option<When>,
-    /// Whether the run continues if it fails. Default: false.
-    #[serde(default)]
-    pub optional: bool,
-    /// Sections and entries that come first, such as `pip` or `files./etc/x`.
-    #[serde(default)]
-    pub after: Vec<String>,
-    /// Sections and entries that come later.
-    #[serde(default)]
-    pub before: Vec<String>,
+entry! {
+    /// A text, from the file store or from the profile. A plain string names a file of the file store.
+    #[expect(clippy::struct_field_names, reason = "the fields are keys of the grammar")]
+    pub struct Text {
+        /// A file of the file store with the text.
+        pub file: Option<String>,
+        /// The text.
+        pub text: Option<String>,
+        /// `block` keeps the user's own lines around a marked block; `whole` replaces the file. Default: block for `bashrc`
+        /// and `vimrc`, whole for `profile-d`.
+        pub style: Option<Style>,
+    } with when, optional, order
 }

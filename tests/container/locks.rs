@@ -39,11 +39,8 @@ fn fresh(what: &str) -> Option<Node> {
 
 /// Starts the index.
 fn serve(node: &Node) {
-    let port = port();
-    node.sh(&format!(
-        "mkdir -p /srv/pypi; cd /srv/pypi; setsid python3 -m http.server {port} > /dev/null 2>&1 < /dev/null &
-        for i in {{1..100}}; do (exec 3<> /dev/tcp/127.0.0.1/{port}) 2> /dev/null && exit 0; sleep 0.1; done; exit 1"
-    ));
+    node.sh("mkdir -p /srv/pypi");
+    node.serve(&format!("python3 -m http.server --directory /srv/pypi {}", port()), port());
 }
 
 fn put(node: &Node, name: &str, version: &str, requires: &[&str]) {

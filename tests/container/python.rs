@@ -1,6 +1,6 @@
-//! Python: text files from other systems, and equal results of two installers.
+//! Python: text files from other systems, equal results of two installers, and configuration that the same run writes.
 
-use crate::support::{Node, PROFILE, PROFILES, SITE, assert_same};
+use crate::support::{Node, PROFILE, PROFILES, SITE, assert_same, wheel};
 
 #[test]
 fn carriage_returns_and_byte_order_marks_are_accepted() {
@@ -50,4 +50,63 @@ fn both_installers_make_the_same_environment() {
     assert!(with_uv.contains("python_slugify-7"), "the constraint is respected: {with_uv}");
     assert!(with_uv.contains("__pycache__/slugify.cpython-311.pyc"), "modules are compiled: {with_uv}");
     assert_same(&with_uv, &with_pip, "uv and pip make the same environment");
+}
+
+/// The port of the package indexes in the node. Nodes of the chroot engine share one network.
+fn port() -> u32 {
+    40_000 + std::process::id() % 10_000
+}
+
+/// Publishes the distribution `inhouse-NAME` in an index of its own, and returns the address of the index.
+fn index(node: &Node, name: &str) -> String {
+    let wheel = wheel(&format!("inhouse_{name}"), "1.0", &[]);
+    node.write(&format!("/srv/late/{name}/inhouse-{name}/inhouse_{name}-1.0-py3-none-any.whl"), wheel);
+    format!("http://127.0.0.1:{}/{name}/", port())
+}
+
+/// Publishes the Debian package `inhouse-deb` in a repository, and returns a configuration of apt that names it.
+fn apt_conf(node: &Node) -> String {
+    node.sh(
+        "set -e; mkdir -p /srv/late/deb /tmp/deb/DEBIAN; cd /srv/late/deb
+        printf 'Package: inhouse-deb\\nVersion: 1.0\\nArchitecture: all\\nMaintainer: x <x@example.com>\\nDescription: for tests\\n' > /tmp/deb/DEBIAN/control
+        dpkg-deb --build /tmp/deb inhouse-deb_1.0_all.deb > /dev/null
+        { cat /tmp/deb/DEBIAN/control; printf 'Filename: ./inhouse-deb_1.0_all.deb\\nSize: %s\\nSHA256: %s\\n' \
+            \"$(stat -c %s *.deb)\" \"$(sha256sum *.deb | cut -d ' ' -f 1)\"; } > Packages",
+    );
+    let source = format!("deb [trusted=yes] http://127.0.0.1:{}/deb ./\n", port());
+    node.write("/srv/late/sources/inhouse.list", source);
+    "Dir::Etc::sourceparts \"/srv/late/sources\";\n".to_owned()
+}
+
+#[test]
+fn a_step_uses_the_configuration_that_the_same_run_writes() {
+    let Some(node) = Node::fresh("late") else { return };
+    let profile = |file: &str, text: &str, installer: &str, package: &str, more: &str| {
+        node.profile(&format!(
+            "[files.\"{file}\"]\ntext = {text:?}\n[pip]\ninstaller = \"{installer}\"\npackages = [\"{package}\"]\n{more}"
+        ));
+    };
+    let conf = apt_conf(&node);
+    let apt =
+        format!("[files.\"/etc/apt/apt.conf.d/80inhouse\"]\ntext = {conf:?}\n[apt]\npackages = [\"inhouse-deb\"]\n");
+    let of_uv = format!("[[index]]\nurl = \"{}\"\ndefault = true\n", index(&node, "uv"));
+    let of_pip = |name: &str| format!("[global]\nindex-url = {}\n", index(&node, name));
+    let cases = [
+        ("uv", "/etc/uv/uv.toml", of_uv, "auto", apt.as_str()),
+        // uv does not read pip's configuration itself.
+        ("both", "/etc/pip.conf", of_pip("both"), "auto", ""),
+        ("pip", "/etc/pip.conf", of_pip("pip"), "pip", ""),
+    ];
+    node.serve(&format!("python3 -m http.server --directory /srv/late {}", port()), port());
+    for (name, file, text, installer, more) in &cases {
+        profile(file, text, installer, &format!("inhouse-{name}"), more);
+        node.run(&[]).exits(0).prints("pip: done");
+        node.sh(&format!("/databricks/python/bin/python -c 'import inhouse_{name}'"));
+        node.run(&[]).exits(0).prints("nothing to do");
+    }
+    assert_eq!(node.sh("dpkg-query -W -f '${Version}' inhouse-deb"), "1.0");
+    // The step resolves after the file is written, so it can no longer refuse the run.
+    profile("/etc/pip.conf", &of_pip("other"), "pip", "inhouse-nowhere", "");
+    node.run(&[]).exits(1).is_brief().prints("inhouse-nowhere");
+    assert!(node.sh("cat /etc/pip.conf").contains("/other/"));
 }

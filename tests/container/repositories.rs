@@ -44,11 +44,7 @@ fn faulty(what: &str) -> Option<Node> {
     let node = Node::fresh(what)?;
     node.write("/tmp/faulty.py", SERVER);
     node.write("/tmp/fake_http.py", include_str!("../clouds/fake_http.py"));
-    let port = port();
-    node.sh(&format!(
-        "setsid python3 /tmp/faulty.py {port} > /dev/null 2>&1 < /dev/null &
-        for i in {{1..100}}; do (exec 3<> /dev/tcp/127.0.0.1/{port}) 2> /dev/null && exit 0; sleep 0.1; done; exit 1"
-    ));
+    node.serve(&format!("python3 /tmp/faulty.py {}", port()), port());
     Some(node)
 }
 

@@ -119,6 +119,14 @@ impl Node {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("scripts/node starts")
     }
 
+    /// Starts a server in the node and waits until it accepts connections.
+    pub(crate) fn serve(&self, command: &str, port: u32) {
+        self.sh(&format!(
+            "setsid {command} > /dev/null 2>&1 < /dev/null &
+            for i in {{1..100}}; do (exec 3<> /dev/tcp/127.0.0.1/{port}) 2> /dev/null && exit 0; sleep 0.1; done; exit 1"
+        ));
+    }
+
     /// Runs the profile of this test.
     pub(crate) fn run(&self, options: &[&str]) -> CommandOutput {
         self.exec(&[], &[&["nodeagent", "run", "--profile", PROFILE], options].concat())

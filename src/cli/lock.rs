@@ -13,7 +13,7 @@ use super::{
     packages::work_on,
     plan::refused,
     print, print_json,
-    target::{NodeOptions, ProfileOptions, load_profile, read_lock, this_node},
+    target::{NodeOptions, ProfileOptions, Wanted, load_profile, load_unlocked, read_lock, this_node},
 };
 use crate::{
     diagnostic::Diagnostic,
@@ -63,7 +63,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
         return check(env, options);
     }
     let facts = options.node.over(this_node(env));
-    let profile = load_profile(env, options.profile.name(), &options.profile.sets, &facts, false)?;
+    let profile = load_unlocked(env, &options.profile.wanted(&facts))?;
     let path = place(env, &profile, options)?;
     let before = current(env, &profile, &path)?;
     if let Some(Some(old)) = &options.diff {
@@ -166,7 +166,10 @@ fn resolve(
 /// Checks that each section still matches the requests of the profile on its runtime.
 fn check(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let here = options.node.over(this_node(env));
-    let load = |facts: &NodeFacts| load_profile(env, options.profile.name(), &options.profile.sets, facts, true);
+    let load = |facts: &NodeFacts| {
+        let wanted = Wanted { lenient: true, ..options.profile.wanted(facts) };
+        load_profile(env, &wanted, options.output.as_deref())
+    };
     let profile = load(&here)?;
     let path = place(env, &profile, options)?;
     let file = match &options.output {

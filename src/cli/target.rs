@@ -37,6 +37,11 @@ impl ProfileOptions {
     pub(super) fn name(&self) -> &str {
         self.profile.as_ref().or(self.name.as_ref()).map_or("", String::as_str)
     }
+
+    /// The profile, to be loaded for a node.
+    pub(super) fn wanted<'a>(&'a self, facts: &'a NodeFacts) -> Wanted<'a> {
+        Wanted { name: self.name(), sets: &self.sets, facts, lenient: false }
+    }
 }
 
 pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
@@ -142,18 +147,44 @@ pub(super) fn this_node(env: &Env) -> NodeFacts {
     NodeFacts::gather(&env.root, variables())
 }
 
-/// Loads a profile for a node.
-pub(super) fn load_profile(
-    env: &Env,
-    name: &str,
-    sets: &[(String, String)],
-    facts: &NodeFacts,
-    lenient: bool,
-) -> Result<Profile, CommandError> {
-    let store = env.filestore()?;
-    let sets: BTreeMap<String, String> = sets.iter().cloned().collect();
-    load(&Request { name, store: &store, facts, sets: &sets, lenient })
-        .map_err(|ProfileError(mistakes)| CommandError::Mistakes(mistakes))
+/// A profile to load, and the node to load it for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// Name or path of the profile.
+    pub(super) name: &'a str,
+    /// Values of its variables.
+    pub(super) sets: &'a [(String, String)],
+    /// The node.
+    pub(super) facts: &'a NodeFacts,
+    /// Whether unknown facts may stay unreplaced.
+    pub(super) lenient: bool,
+}
+
+impl Wanted<'_> {
+    /// Loads the profile. `locked`: whether a verified lock has the digests of its packages.
+    fn load(&self, env: &Env, locked: bool) -> Result<Profile, CommandError> {
+        let store = env.filestore()?;
+        let sets: BTreeMap<String, String> = self.sets.iter().cloned().collect();
+        load(&Request { name: self.name, store: &store, facts: self.facts, sets: &sets, lenient: self.lenient, locked })
+            .map_err(|ProfileError(mistakes)| CommandError::Mistakes(mistakes))
+    }
+}
+
+/// Loads a profile without its lock.
+pub(super) fn load_unlocked(env: &Env, wanted: &Wanted<'_>) -> Result<Profile, CommandError> {
+    wanted.load(env, false)
+}
+
+/// Loads a profile for a command that installs no packages. With trusted keys, its lock is verified and trusted as in a
+/// run. Without trusted keys, the lock is not read.
+pub(super) fn load_profile(env: &Env, wanted: &Wanted<'_>, lock: Option<&Path>) -> Result<Profile, CommandError> {
+    let trusted = env.trusted()?;
+    if !trusted.is_on() {
+        return load_unlocked(env, wanted);
+    }
+    // A command may load several profiles. The signed files of one say nothing about the files of another.
+    trusted.digests().clear();
+    load_with_lock(env, wanted, lock, false)
 }
 
 /// Loads a profile and the lock for its run.
@@ -163,15 +194,27 @@ pub(super) fn load_locked(
     options: &LockOptions,
     facts: &NodeFacts,
 ) -> Result<Profile, CommandError> {
+    let wanted = of.wanted(facts);
     if options.unlocked {
-        return load_profile(env, of.name(), &of.sets, facts, false);
+        return load_unlocked(env, &wanted);
     }
-    let path = match &options.lock {
-        Some(path) => Some(path.clone()),
-        None => env.filestore()?.lock_path(of.name(), facts.business_unit.as_deref())?,
+    load_with_lock(env, &wanted, options.lock.as_deref(), options.locked)
+}
+
+/// Loads a profile and its lock: the given one, which must exist, or the one beside the profile. `required`: whether the
+/// profile must have a lock.
+fn load_with_lock(
+    env: &Env,
+    wanted: &Wanted<'_>,
+    lock: Option<&Path>,
+    required: bool,
+) -> Result<Profile, CommandError> {
+    let path = match lock {
+        Some(path) => Some(path.to_owned()),
+        None => env.filestore()?.lock_path(wanted.name, wanted.facts.business_unit.as_deref())?,
     };
     let file = path.map(|path| read_lock(env, &path)).transpose()?.flatten();
-    if let (None, Some(path)) = (&file, &options.lock) {
+    if let (None, Some(path)) = (&file, lock) {
         let missing = Diagnostic::nowhere(format!("there is no lock `{}`", path.display()));
         return Err(missing.hint("check the path").into());
     }
@@ -179,14 +222,14 @@ pub(super) fn load_locked(
     if let Some(file) = &file {
         believe(env.trusted()?, file)?;
     }
-    let mut profile = load_profile(env, of.name(), &of.sets, facts, false)?;
+    let mut profile = wanted.load(env, file.is_some())?;
     if file.is_none()
         && let Err(why) = env.trusted()?.check_absence(&serial_of(&profile.name))
     {
         let missing = format!("the lock of the profile `{}` is not trusted: {why}", profile.name);
         return Err(Diagnostic::nowhere(missing).hint(why.hint("the lock")).into());
     }
-    if file.is_none() && options.locked {
+    if file.is_none() && required {
         let mistake = Diagnostic::nowhere(format!("there is no lock for the profile `{}`", profile.name));
         let hint = "create one with `nodeagent lock` on a node with this runtime, or run without `--locked`";
         return Err(mistake.hint(hint).into());
@@ -218,7 +261,6 @@ fn believe(trusted: &Trusted, file: &LockFile) -> Result<(), CommandError> {
         .check_serial(&serial_of(&lock.profile), Some(lock.serial))
         .map_err(|why| Diagnostic::nowhere(format!("`{label}` is not trusted: {why}")).hint(why.hint(label)))?;
     lock.digests().for_each(|digest| trusted.digests().add(digest.clone(), label));
-    trusted.packages_are_locked();
     Ok(())
 }
 

@@ -43,6 +43,9 @@ pub struct Request<'a> {
     pub sets: &'a BTreeMap<String, String>,
     /// Whether unknown facts may stay unreplaced. Used to check a profile away from the node.
     pub lenient: bool,
+    /// Whether a verified lock has the digests of all packages. Without one, packages by name are refused under trusted
+    /// keys.
+    pub locked: bool,
 }
 
 /// One file of the chain, parsed.
@@ -82,7 +85,7 @@ pub fn load<S: Sections>(request: &Request<'_>) -> Result<Profile<S>, ProfileErr
     let sections = &profile.sections;
     let whole = Whole { facts: request.facts, logins: sections.logins(), indexes: sections.indexes() };
     sections.check_whole(&whole, &mut found);
-    profile.only_digests = request.store.trusted().needs_digests();
+    profile.only_digests = request.store.trusted().is_on() && !request.locked;
     if profile.only_digests {
         trusted::reject_names(&profile, &mut found);
     }

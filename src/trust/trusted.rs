@@ -3,10 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Mutex, PoisonError},
 };
 
 use super::{
@@ -178,6 +175,11 @@ impl Digests {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(digest).or_insert_with(|| named_by.to_owned());
     }
 
+    /// Removes all digests, so that the files of the next profile are verified by that profile and its lock alone.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// The signed file that contains a digest.
     pub fn named_by(&self, digest: &Digest) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
@@ -194,7 +196,6 @@ pub struct Trusted {
     /// The serials accepted in this run.
     counted: Mutex<BTreeMap<String, u64>>,
     digests: Digests,
-    packages: AtomicBool,
 }
 
 impl Trusted {
@@ -216,16 +217,6 @@ impl Trusted {
     /// The digests in signed files. The digests of a lock are added after its verification, before the profile is read.
     pub fn digests(&self) -> &Digests {
         &self.digests
-    }
-
-    /// Records that a lock matches the node, so that every package has a digest in a signed file.
-    pub fn packages_are_locked(&self) {
-        self.packages.store(true, Ordering::Release);
-    }
-
-    /// Whether packages without a digest are refused.
-    pub fn needs_digests(&self) -> bool {
-        self.is_on() && !self.packages.load(Ordering::Acquire)
     }
 
     /// Checks the serial of a signed file, such as the access file (`access`) or the lock of a profile (`lock:family`).

@@ -36,7 +36,7 @@ pub(in crate::cli) struct Options {
 
 pub(in crate::cli) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let facts = this_node(env);
-    let profile = load_profile(env, options.profile.name(), &options.profile.sets, &facts, false)?;
+    let profile = load_profile(env, &options.profile.wanted(&facts), None)?;
     let access = env.access()?;
     let audit = env.audit("secrets exec").map(Mutex::new);
     let (clouds, root) = (env.clouds(), env.root.as_path());

@@ -45,7 +45,7 @@ struct SecretTest<'a> {
 
 pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let facts = this_node(env);
-    let profile = load_profile(env, options.profile.name(), &options.profile.sets, &facts, false)?;
+    let profile = load_profile(env, &options.profile.wanted(&facts), None)?;
     let mut tested = secrets_of(&profile);
     let count = tested.len();
     let requests = tested.iter().map(|secret| secret.request.clone()).chain(use_of(&profile)).collect();

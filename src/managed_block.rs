@@ -1,5 +1,5 @@
-//! A marked block in a file that others also write to: the lines between the marks belong to nodeagent, all other lines stay byte
-//! for byte.
+//! A marked block in a file that others also write to: the lines between the marks belong to nodeagent, all other lines
+//! stay byte for byte.
 
 /// A begin or end mark without its partner: somebody edited the file, and a guess could lose lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -20,7 +20,8 @@ pub struct Problem {
     pub hint: Option<String>,
     /// The profile line that asked for it. A step's own line is used where this is `None`.
     pub origin: Option<Origin>,
-    /// Whether the problem was found before anything was changed and must keep the whole run from starting (exit status 2).
+    /// Whether the problem was found before anything was changed and must keep the whole run from starting (exit status
+    /// 2).
     #[serde(skip)]
     pub refused: bool,
 }

@@ -17,8 +17,8 @@ impl TaskError {
     }
 }
 
-/// Runs work that may block on a thread outside the async runtime. A caller that stops waiting leaves the thread behind:
-/// the work itself cannot be cancelled.
+/// Runs work that may block on a thread outside the async runtime. A caller that stops waiting leaves the thread
+/// behind: the work itself cannot be cancelled.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, TaskError> {
     Ok(tokio::task::spawn_blocking(work).await?)
 }
@@ -31,8 +31,8 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
-    /// Does asynchronous work in a thread of its own until it is done, or its time is over (`None`). A caller that stops waiting
-    /// gives the work up. Work that is given up by [`Threads::end`] never returns.
+    /// Does asynchronous work in a thread of its own until it is done, or its time is over (`None`). A caller that
+    /// stops waiting gives the work up. Work that is given up by [`Threads::end`] never returns.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         limit: Option<Duration>,

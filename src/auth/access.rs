@@ -19,7 +19,8 @@ pub struct Located<T> {
     pub origin: Origin,
 }
 
-/// The permissions in an access file. Without a file there are none, and only the access control of the sources applies.
+/// The permissions in an access file. Without a file there are none, and only the access control of the sources
+/// applies.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Access {
     /// The name of the file in messages. `None` without a file.

@@ -47,8 +47,8 @@ impl AccessRequest {
         Self::Read { scope: scope.into(), key: Some(key.into()), elsewhere: None }
     }
 
-    /// A request for a secret at an address. The address decides: a profile cannot get the secret of another unit under a
-    /// name of its own.
+    /// A request for a secret at an address. The address decides: a profile cannot get the secret of another unit under
+    /// a name of its own.
     pub fn read_at(scope: &str, key: &str, address: &Address) -> Self {
         Self::Read {
             scope: scope.to_owned(),
@@ -57,8 +57,8 @@ impl AccessRequest {
         }
     }
 
-    /// A request for the names of all secrets of a scope. If the scope is not at its default address, the request requires
-    /// a grant for all secrets there.
+    /// A request for the names of all secrets of a scope. If the scope is not at its default address, the request
+    /// requires a grant for all secrets there.
     pub fn list(place: &SecretScope) -> Self {
         const ALL: &str = "*";
         let elsewhere = nonstandard_address(&place.scope, ALL, &place.address(ALL, None, None));
@@ -151,8 +151,8 @@ pub struct MatchedGrant {
     pub what: String,
 }
 
-/// Decides about a request. Without an access file, all secrets are allowed, and databases and the profiles of other units
-/// are denied. Profiles of the cluster's unit are always allowed. On a node without a unit, all profiles are.
+/// Decides about a request. Without an access file, all secrets are allowed, and databases and the profiles of other
+/// units are denied. Profiles of the cluster's unit are always allowed. On a node without a unit, all profiles are.
 pub fn decide(access: &Access, identity: &Identity, request: &AccessRequest) -> Decision {
     if let Some(exemption) = Exemption::of(access, identity, request) {
         return Decision { allowed: true, rule: None, granted: None, exemption: Some(exemption) };

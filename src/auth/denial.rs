@@ -101,7 +101,8 @@ fn reason(
     format!("{} grants `{}` to {who}{more}: {none}", entry.origin, entry.value)
 }
 
-/// The identity providers whose grants cover the request and that did not authenticate the node: not configured, or failed.
+/// The identity providers whose grants cover the request and that did not authenticate the node: not configured, or
+/// failed.
 fn unknown_identity(identity: &Identity, covering: &[&Grant]) -> Option<String> {
     let matters = |cloud: IdentityProvider| {
         covering.iter().flat_map(|grant| &grant.who).any(|who| who.value.provider() == Some(cloud))

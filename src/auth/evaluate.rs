@@ -25,8 +25,8 @@ impl Evaluation {
     }
 }
 
-/// Decides about requests of the node. Asks an identity provider only if its answer can change a decision. Grants for the
-/// cluster or a local user cost no call.
+/// Decides about requests of the node. Asks an identity provider only if its answer can change a decision. Grants for
+/// the cluster or a local user cost no call.
 pub async fn evaluate(access: &Access, node: Identity, clouds: &Clouds, requests: &[AccessRequest]) -> Evaluation {
     let mut identity = node;
     let decide_all = |identity: &Identity| requests.iter().map(|request| decide(access, identity, request)).collect();

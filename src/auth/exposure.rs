@@ -1,5 +1,5 @@
-//! Tests which scopes of the workspace and which trees of the file store the node can read, and compares the result with
-//! the grants.
+//! Tests which scopes of the workspace and which trees of the file store the node can read, and compares the result
+//! with the grants.
 
 use std::path::{Path, PathBuf};
 
@@ -118,8 +118,8 @@ fn own_scope(access: &Access, identity: &Identity, name: &str) -> (bool, Option<
     })
 }
 
-/// Tests the tree of each unit with `probe`, which returns whether the tree can be listed, or the reason why that is not
-/// known.
+/// Tests the tree of each unit with `probe`, which returns whether the tree can be listed, or the reason why that is
+/// not known.
 pub fn trees(
     access: &Access,
     identity: &Identity,

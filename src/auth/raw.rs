@@ -15,8 +15,8 @@ use crate::grammar::secret_source::SourceName;
 pub(super) struct RawAccess {
     /// The version of the format: 1.
     pub(super) schema: u32,
-    /// A number that increases with each change. With trusted keys, a node refuses a file with a lower serial than that of
-    /// a file that it has used before.
+    /// A number that increases with each change. With trusted keys, a node refuses a file with a lower serial than that
+    /// of a file that it has used before.
     pub(super) serial: Option<u64>,
     /// The contact for denied requests: an address, a channel or a name.
     pub(super) contact: Option<String>,
@@ -43,7 +43,8 @@ pub(super) struct RawDatabase {
     pub(super) database: Option<String>,
     /// The TLS mode, with the names of libpq. Default: verify-full.
     pub(super) sslmode: Option<SslMode>,
-    /// A file in the file store with the certificates of the server's authorities. Default: the authorities of the node.
+    /// A file in the file store with the certificates of the server's authorities. Default: the authorities of the
+    /// node.
     pub(super) ca: Option<String>,
     /// The users that `nodeagent db` can connect as.
     #[serde(default)]
@@ -100,8 +101,8 @@ pub(super) struct RawGrant {
     ///
     /// The grant applies to an identity that matches one of them.
     pub(super) who: Vec<String>,
-    /// The secrets to read: `SCOPE`, `SCOPE/KEY` (a `*` in the key matches any characters), or `SOURCE:PLACE` for a secret
-    /// that is not at the default address of its scope and key.
+    /// The secrets to read: `SCOPE`, `SCOPE/KEY` (a `*` in the key matches any characters), or `SOURCE:PLACE` for a
+    /// secret that is not at the default address of its scope and key.
     #[serde(default)]
     pub(super) read: Vec<String>,
     /// The databases to connect to: `DATABASE:USER`.

@@ -59,8 +59,8 @@ impl SecretPattern {
         }
     }
 
-    /// Whether the pattern matches the secret at an address: by the address, or by the scope and key whose default address
-    /// it is.
+    /// Whether the pattern matches the secret at an address: by the address, or by the scope and key whose default
+    /// address it is.
     pub(super) fn matches_address(&self, written: &str) -> bool {
         match self {
             Self::Source(pattern) => matches(pattern, written),

@@ -158,8 +158,8 @@ impl Env {
         Ok(StoreLocations { shared, limit: node.store_limit.as_ref().map_or(usual.limit, |limit| limit.0), ..usual })
     }
 
-    /// Prints the warnings of the clouds and stops the tokio runtime. It does not wait for threads of the runtime, which
-    /// may still resolve a name or download a file.
+    /// Prints the warnings of the clouds and stops the tokio runtime. It does not wait for threads of the runtime,
+    /// which may still resolve a name or download a file.
     pub(super) fn close(self) {
         for warning in self.clouds.get().map(|clouds| clouds.take_warnings()).unwrap_or_default() {
             self.console.stderr.print(&format!("warning: {warning}\n"));

@@ -1,4 +1,5 @@
-//! The password of a key: from the terminal, a file or standard input. It is never an argument or an environment variable.
+//! The password of a key: from the terminal, a file or standard input. It is never an argument or an environment
+//! variable.
 
 use std::{
     io::{self, IsTerminal as _, Read},

@@ -1,5 +1,5 @@
-//! Connections to databases with psql. The password is not written to a disk, an argument or an environment variable: psql
-//! reads it from a file in memory.
+//! Connections to databases with psql. The password is not written to a disk, an argument or an environment variable:
+//! psql reads it from a file in memory.
 
 mod error;
 mod passfile;

@@ -3,8 +3,8 @@
 use super::{error::DbError, session::PsqlSession};
 use crate::secrets::file_formats::{Rendered, SecretFormat};
 
-/// The line for the user, the database and the server of a session. It has no wildcards, so that the password is not sent to
-/// another server.
+/// The line for the user, the database and the server of a session. It has no wildcards, so that the password is not
+/// sent to another server.
 pub(super) fn line(session: &PsqlSession) -> Result<Rendered, DbError> {
     let database = session.database;
     let password = session.password.without_line_end();

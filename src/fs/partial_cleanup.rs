@@ -21,23 +21,23 @@ pub fn remove_partial_files_of(path: &Path) -> Result<(), FsError> {
     Ok(())
 }
 
-/// Removes the temporary files that killed runs left in a folder of the agent and in the folders below, except in `except`.
-/// Links are not followed.
+/// Removes the temporary files that killed runs left in a folder of the agent and in the folders below, except in
+/// `except`. Links are not followed.
 pub fn remove_partial_files_below(folder: &Path, except: &Path) -> Result<(), FsError> {
     let entries = walk_except(folder, except).flatten();
     let mut partial = entries.filter(|entry| entry.file_type().is_file() && is_partial(entry.file_name()));
     partial.try_for_each(|entry| remove(entry.path()))
 }
 
-/// Removes the temporary files of processes that have ended, in a folder of the agent and in the folders below. The files of
-/// a process that still runs this program stay: it will rename them. Links are not followed.
+/// Removes the temporary files of processes that have ended, in a folder of the agent and in the folders below. The
+/// files of a process that still runs this program stay: it will rename them. Links are not followed.
 pub fn remove_abandoned_partial_files_below(folder: &Path) -> Result<(), FsError> {
     let partial = walk(folder).flatten().filter(|entry| entry.file_type().is_file() && is_partial(entry.file_name()));
     partial.filter(|entry| !has_writer(entry.file_name())).try_for_each(|entry| remove(entry.path()))
 }
 
-/// Whether the process that created a temporary file may still run. Another program that has got its process id does not
-/// count.
+/// Whether the process that created a temporary file may still run. Another program that has got its process id does
+/// not count.
 fn has_writer(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     let writer = name.rsplit('.').nth(1).and_then(|unique| unique.split('-').next()).unwrap_or_default();

@@ -7,8 +7,9 @@ use walkdir::WalkDir;
 
 /// Iterates over a path and everything below it: a folder before its content, names in order. Links are not followed.
 ///
-/// The walk reaches entries by their paths. It is for folders that only the agent's own user can write. [`Tree`](super::Tree)
-/// lists shared folders: there, another user could replace a folder by a link between two steps of the walk.
+/// The walk reaches entries by their paths. It is for folders that only the agent's own user can write.
+/// [`Tree`](super::Tree) lists shared folders: there, another user could replace a folder by a link between two steps
+/// of the walk.
 pub fn walk(path: &Path) -> impl Iterator<Item = io::Result<DirEntry>> {
     walk_except(path, Path::new(""))
 }

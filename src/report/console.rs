@@ -55,8 +55,8 @@ fn width(columns: Option<&str>) -> usize {
     columns.and_then(|columns| columns.trim().parse().ok()).filter(|columns| *columns > 0).unwrap_or(DEFAULT_WIDTH)
 }
 
-/// Creates the events of a run with their observers: the event log of the folder, a collector, and the view. The error is
-/// the reason why there is no event log; the run can continue without it.
+/// Creates the events of a run with their observers: the event log of the folder, a collector, and the view. The error
+/// is the reason why there is no event log; the run can continue without it.
 pub fn observers(console: &Console, folder: Option<&RunFolder>) -> (Events, Collector, Option<FsError>) {
     let collector = Collector::default();
     let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(collector.clone()), console.view()];

@@ -48,8 +48,8 @@ pub async fn bake(job: &Arc<Job>, signer: Option<&SecretKey>, stop: &Stop) -> Re
     Ok(bakes)
 }
 
-/// Fetches the secrets and checks that the layers can be published. Packing takes minutes, so a store that cannot be written is
-/// reported first, and before the run lock is taken: a refused command writes no file.
+/// Fetches the secrets and checks that the layers can be published. Packing takes minutes, so a store that cannot be
+/// written is reported first, and before the run lock is taken: a refused command writes no file.
 async fn prepare(job: &Arc<Job>) -> Result<Vault, Vec<Problem>> {
     let (mut granted, vault) = case(job).fetch().await?;
     let mut node = in_own_thread(job, |job| super::node(job, vault)).await?;

@@ -60,8 +60,8 @@ pub enum Address {
     },
 }
 
-/// `SOURCE:PLACE`, such as `databricks:family/token` or `credstash:credential-store/family/token`: the form in access files
-/// and in the audit log. Version and region are omitted.
+/// `SOURCE:PLACE`, such as `databricks:family/token` or `credstash:credential-store/family/token`: the form in access
+/// files and in the audit log. Version and region are omitted.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.source().name())?;

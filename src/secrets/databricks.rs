@@ -1,7 +1,7 @@
 //! Secret scopes of a Databricks workspace, including scopes backed by an Azure Key Vault.
 //!
-//! <https://docs.databricks.com/api/workspace/secrets>. If an error of the workspace has several possible causes, further
-//! requests distinguish them: for the keys of the scope, or for the identity of the node.
+//! <https://docs.databricks.com/api/workspace/secrets>. If an error of the workspace has several possible causes,
+//! further requests distinguish them: for the keys of the scope, or for the identity of the node.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
@@ -73,14 +73,15 @@ pub(super) async fn fetch(clouds: &Clouds, scope: &str, key: &str) -> Result<Sec
             .hint("check that `DATABRICKS_HOST` is a workspace")
     };
     let Value { value: text } = answer.json().map_err(|_| malformed("not the expected JSON"))?;
-    // The value is always base64. This text is not registered as a secret: the redaction knows the encodings of a value.
+    // The value is always base64. This text is not registered as a secret: the redaction knows the encodings of a
+    // value.
     let text = Zeroizing::new(text);
     let bytes = STANDARD.decode(&*text).map_err(|_| malformed("the value is not base64"))?;
     Ok(Secret::new(bytes))
 }
 
-/// The keys of a scope, sorted by name. Listing requires the same permission as reading values, so it tests the permission
-/// without fetching a value.
+/// The keys of a scope, sorted by name. Listing requires the same permission as reading values, so it tests the
+/// permission without fetching a value.
 pub async fn list(clouds: &Clouds, scope: &str) -> Result<Vec<Key>, CloudError> {
     let workspace = clouds.databricks().await?;
     let failed = FailureContext { workspace, scope };

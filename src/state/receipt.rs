@@ -99,8 +99,8 @@ impl Receipt {
         known.reduce(|one, other| [one, other].concat())
     }
 
-    /// Changes the receipt. Steps that act at the same time change it one after another, so that no change is lost. Nothing is
-    /// written when nothing changed.
+    /// Changes the receipt. Steps that act at the same time change it one after another, so that no change is lost.
+    /// Nothing is written when nothing changed.
     ///
     /// # Errors
     /// When the receipt cannot be written.

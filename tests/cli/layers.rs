@@ -1,5 +1,5 @@
-//! Checks the structure of the sources: the order of the modules, import cycles, and the actions that only one module may
-//! perform. ARCHITECTURE.md describes the same rules.
+//! Checks the structure of the sources: the order of the modules, import cycles, and the actions that only one module
+//! may perform. ARCHITECTURE.md describes the same rules.
 
 use std::{
     collections::BTreeSet,

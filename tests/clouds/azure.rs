@@ -1,5 +1,5 @@
-//! Azure identities and Key Vault: tokens and secrets on loopback, as the official clients get them and as nodeagent does,
-//! and the documented errors of the services.
+//! Azure identities and Key Vault: tokens and secrets on loopback, as the official clients get them and as nodeagent
+//! does, and the documented errors of the services.
 
 use std::{
     collections::BTreeMap,
@@ -166,7 +166,8 @@ async fn the_official_clients_find_the_same_identity_with_the_same_variables() {
     }
 }
 
-/// The official client writes over TLS, and both read all secrets. nodeagent runs as a process that trusts `SSL_CERT_FILE`.
+/// The official client writes over TLS, and both read all secrets. nodeagent runs as a process that trusts
+/// `SSL_CERT_FILE`.
 #[test]
 fn secrets_of_the_official_client_are_delivered_unchanged() {
     let azure = Azure::start();
@@ -249,8 +250,8 @@ fn alone(script_text: &str, folder: &Path, node: &NodeTest) {
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
 }
 
-/// A node in Azure without configuration, where every service has its real name. `unshare` gives the test its own network
-/// and its own file of hosts.
+/// A node in Azure without configuration, where every service has its real name. `unshare` gives the test its own
+/// network and its own file of hosts.
 #[test]
 fn with_the_real_names_no_configuration_is_required() {
     const ALONE: &str = r#"
@@ -295,8 +296,8 @@ fn with_the_real_names_no_configuration_is_required() {
     );
 }
 
-/// The endpoint of App Service is link-local and uses plain http. At other addresses no credential is sent. The test has
-/// its own network, with a proxy that must receive no request.
+/// The endpoint of App Service is link-local and uses plain http. At other addresses no credential is sent. The test
+/// has its own network, with a proxy that must receive no request.
 #[test]
 fn an_identity_endpoint_must_be_link_local() {
     const ALONE: &str = r#"

@@ -467,7 +467,8 @@ fn a_wrong_clock_costs_only_additional_requests() {
     let workspace = Workspace::start();
     let metadata = format!("{}/_metadata/{FAMILY}", workspace.url());
     let node = Node::with(&vec![("DATABRICKS_HOST", workspace.url()), ("DATABRICKS_METADATA_SERVICE_URL", metadata)]);
-    // By the node's clock the token has expired, by the workspace's clock it is valid. It is used for the current request.
+    // By the node's clock the token has expired, by the workspace's clock it is valid. It is used for the current
+    // request.
     let token = json!({ "access_token": "token-of-family", "token_type": "Bearer", "expires_on": 1_000_000_000 });
     workspace.fault(
         &json!({ "path": "/_metadata", "kind": "answer", "status": 200, "body": token.to_string(), "count": 2 }),

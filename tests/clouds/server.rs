@@ -59,8 +59,8 @@ impl Drop for Server {
     }
 }
 
-/// A free port of loopback. No other test gets the same port while this process runs, and no connection either: the system
-/// takes the ports of connections from a higher range.
+/// A free port of loopback. No other test gets the same port while this process runs, and no connection either: the
+/// system takes the ports of connections from a higher range.
 pub(crate) fn free_port() -> u16 {
     let folder = std::env::temp_dir().join("nodeagent-test-ports");
     std::fs::create_dir_all(&folder).expect("a folder for locks");

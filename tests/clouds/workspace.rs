@@ -17,7 +17,8 @@ pub(crate) struct Workspace {
     server: Server,
 }
 
-/// The program. `scripts/test` builds it and sets `NODEAGENT_WORKSPACE`; else it is built here, with the profile of the test.
+/// The program. `scripts/test` builds it and sets `NODEAGENT_WORKSPACE`; else it is built here, with the profile of the
+/// test.
 static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
     if let Some(built) = std::env::var_os("NODEAGENT_WORKSPACE") {
         return built.into();

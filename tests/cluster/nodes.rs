@@ -1,7 +1,7 @@
 //! Nodes that start together: processes of the real binary, each with its own root, with one lock of Debian packages.
 //!
-//! Downloads are those of any run. Only `apt-get` is a script, which adds its packages to the dpkg status of the node: real
-//! package managers would prove nothing more here.
+//! Downloads are those of any run. Only `apt-get` is a script, which adds its packages to the dpkg status of the node:
+//! real package managers would prove nothing more here.
 
 use std::{
     collections::BTreeMap,

@@ -1,5 +1,5 @@
-//! An origin that counts: it serves files over HTTP with a latency, a bandwidth for each connection, and a bandwidth for all
-//! connections together.
+//! An origin that counts: it serves files over HTTP with a latency, a bandwidth for each connection, and a bandwidth
+//! for all connections together.
 
 use std::{
     collections::BTreeMap,

@@ -1,6 +1,6 @@
-//! Prints the table of docs/benchmarks-cluster.md: nodes that start together, with and without a shared store. With `growth` it
-//! prints the table for more packages and nodes. `scripts/cluster` runs it with the binary to measure in `NODEAGENT_BINARY`, and
-//! the numbers of nodes as arguments.
+//! Prints the table of docs/benchmarks-cluster.md: nodes that start together, with and without a shared store. With
+//! `growth` it prints the table for more packages and nodes. `scripts/cluster` runs it with the binary to measure in
+//! `NODEAGENT_BINARY`, and the numbers of nodes as arguments.
 
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "shared with the tests of the command line")]

@@ -1,5 +1,5 @@
-//! Disks that become full at any instant while files are published, baked or restored. The store stays valid, and with free
-//! space the next run completes the node.
+//! Disks that become full at any instant while files are published, baked or restored. The store stays valid, and with
+//! free space the next run completes the node.
 
 use crate::{
     shared::Shared,

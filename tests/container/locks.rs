@@ -1,4 +1,5 @@
-//! Locks on real nodes: equal nodes after the indexes have changed, and refusals when a server no longer has a locked file.
+//! Locks on real nodes: equal nodes after the indexes have changed, and refusals when a server no longer has a locked
+//! file.
 
 use crate::support::{CommandOutput, LIBRARY, Node, PROFILE, PROFILES, SITE, assert_same, wheel};
 
@@ -181,7 +182,8 @@ fn each_runtime_has_a_section_in_the_lock_and_other_runtimes_are_refused() {
     let profile = |more: &str| {
         format!("[pip]\nindex-url = \"http://127.0.0.1:{}/simple/\"\npackages = [\"inhouse-web\"]\n{more}", port())
     };
-    // Both nodes have the same index. One runtime ships an older version of a package, and the guard keeps that version.
+    // Both nodes have the same index. One runtime ships an older version of a package, and the guard keeps that
+    // version.
     newer.sh(
         "/databricks/python/bin/python -m pip install -q --no-deps /srv/pypi/simple/inhouse-base/inhouse_base-1.0-*.whl",
     );
@@ -225,7 +227,8 @@ fn each_runtime_has_a_section_in_the_lock_and_other_runtimes_are_refused() {
         as_runtime(node, runtime, &["run", "--locked"]).exits(0).prints("nothing to do");
         assert_eq!(versions(node), expected, "{runtime}");
     }
-    // A changed profile is locked again on each runtime. Until then the other runtime is refused, and its section stays.
+    // A changed profile is locked again on each runtime. Until then the other runtime is refused, and its section
+    // stays.
     for node in [&older, &newer] {
         node.profile(&profile("guard = \"runtime\"\nsmoke = [\"inhouse_web\"]\n"));
     }

@@ -1,7 +1,7 @@
 //! Ring 5: real nodes with real apt, pip and R. Each test starts its own nodes through `scripts/node` and stops them.
 //!
-//! Needs a Docker engine, or root on Debian or Ubuntu. With `NODEAGENT_SKIP_CONTAINERS=1` every test passes at once and prints
-//! the reason. The binary under test is the one in `NODEAGENT_BINARY`, else `target/static/nodeagent`.
+//! Needs a Docker engine, or root on Debian or Ubuntu. With `NODEAGENT_SKIP_CONTAINERS=1` every test passes at once and
+//! prints the reason. The binary under test is the one in `NODEAGENT_BINARY`, else `target/static/nodeagent`.
 
 mod bad_disks;
 mod debs;

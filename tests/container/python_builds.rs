@@ -27,8 +27,8 @@ fn sorted_tasks(node: &Node) -> Vec<String> {
     tasks
 }
 
-/// Every file of the runtime with name, type, mode, owner and target of a link, and its digest. Without the digests of `.pyc`
-/// files, which contain the time of their module.
+/// Every file of the runtime with name, type, mode, owner and target of a link, and its digest. Without the digests of
+/// `.pyc` files, which contain the time of their module.
 fn files(node: &Node) -> String {
     node.sh("cd /databricks && find . -printf '%P %y %m %u:%g %l\\n' | sort
         find . -type f -not -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum")
@@ -84,7 +84,8 @@ fn the_next_node_uses_built_wheels_and_byte_code() {
     three.run(&STORE).exits(0).prints("is not used: its digest is");
     assert_eq!(sorted_tasks(&three), ["build docopt", "import", "install"]);
     assert_same(&files(&one), &files(&three), "nodes with own and with shared builds are equal");
-    // Its builds replace the damaged objects that it has read. It did not read the byte code of docopt, because it built docopt.
+    // Its builds replace the damaged objects that it has read. It did not read the byte code of docopt, because it
+    // built docopt.
     let four = shared.with_profile("kept-four", PROFILE_TEXT, Some(&lock)).expect("nodes are not skipped");
     four.run(&STORE).exits(0);
     let again = sorted_tasks(&four);

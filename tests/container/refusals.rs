@@ -69,7 +69,8 @@ fn packages_of_the_runtime_are_guarded() {
         "[pip]\nrequirements = [\"requirements.txt\"]\n",
         &["`idna<3` would change `idna` 3.10", "requirements.txt:3"],
     );
-    // Only the resolution shows that a newer click is needed: for a package of the index, and for one of the file store.
+    // Only the resolution shows that a newer click is needed: for a package of the index, and for one of the file
+    // store.
     is_refused(
         fresh,
         "[apt]\npackages = [\"jq\"]\n[pip]\npackages = [\"humanize\", \"click-extra==7.0.0\"]\n",

@@ -39,8 +39,8 @@ fn tasks(nodes: &[Node]) -> BTreeMap<String, usize> {
     counts
 }
 
-/// The installed files with names, modes and links, and their digests. Without the digests of `.pyc` files, which contain the
-/// time of their module.
+/// The installed files with names, modes and links, and their digests. Without the digests of `.pyc` files, which
+/// contain the time of their module.
 fn installed(node: &Node) -> String {
     node.sh(&format!(
         "dpkg-query -W; cd / && find .{SITE}/humanize* .{SITE}/joblib* .{LIBRARY} -printf '%P %y %m %u:%g %l\\n' | sort

@@ -1,4 +1,5 @@
-//! Nodes for tests, started by `scripts/node` and stopped when the value is dropped; and the results of commands in them.
+//! Nodes for tests, started by `scripts/node` and stopped when the value is dropped; and the results of commands in
+//! them.
 
 use std::{
     borrow::Borrow,
@@ -165,8 +166,8 @@ impl Node {
         self.write(PROFILE, format!("schema = 1\nname = \"ring\"\n{sections}"));
     }
 
-    /// Every file of the node with path, type, mode, owner, size, time of change and target of a link. Without `/proc`, `/sys`,
-    /// `/dev`, `/tmp`, the profiles of the test and the folders of the agent.
+    /// Every file of the node with path, type, mode, owner, size, time of change and target of a link. Without `/proc`,
+    /// `/sys`, `/dev`, `/tmp`, the profiles of the test and the folders of the agent.
     pub(crate) fn listing(&self) -> String {
         self.list(&["/var/log/nodeagent", "/var/lib/nodeagent", "/var/cache/nodeagent"])
     }
@@ -181,15 +182,16 @@ impl Node {
         for path in ["/proc", "/sys", "/dev", "/tmp", PROFILES].iter().chain(without) {
             command.extend(["-path", path, "-prune", "-o"]);
         }
-        // The time of a folder only shows that its list of names changed, which the listing shows anyway. Some layered file
-        // systems of container engines change it long afterwards.
+        // The time of a folder only shows that its list of names changed, which the listing shows anyway. Some layered
+        // file systems of container engines change it long afterwards.
         command.extend(["-type", "d", "-printf", "%p %y %m %u:%g\n", "-o", "-printf", "%p %y %m %u:%g %s %T@ %l\n"]);
         let mut lines: Vec<String> = self.exec(&[], &command).exits(0).stdout.lines().map(str::to_owned).collect();
         lines.sort();
         lines.join("\n")
     }
 
-    /// The state that equal nodes share: the version of every package, the names of files, the shell files. Without times.
+    /// The state that equal nodes share: the version of every package, the names of files, the shell files. Without
+    /// times.
     pub(crate) fn state(&self) -> String {
         self.sh(&format!(
             "set -e
@@ -336,7 +338,8 @@ pub(crate) fn instants() -> u32 {
     std::env::var("NODEAGENT_INSTANTS").map_or(10, |number| number.parse().expect("NODEAGENT_INSTANTS is a number"))
 }
 
-/// Random fractions in ascending order. Each of `count` equal parts of 0 to 1 has one. `NODEAGENT_TEST_SEED` repeats them.
+/// Random fractions in ascending order. Each of `count` equal parts of 0 to 1 has one. `NODEAGENT_TEST_SEED` repeats
+/// them.
 #[expect(clippy::print_stderr, reason = "a failure must be repeatable")]
 pub(crate) fn random_fractions(count: u32) -> Vec<f64> {
     let given = std::env::var("NODEAGENT_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
@@ -346,8 +349,8 @@ pub(crate) fn random_fractions(count: u32) -> Vec<f64> {
     (0..count).map(|index| (f64::from(index) + random.f64()) / f64::from(count)).collect()
 }
 
-/// Kills a command of the agent after a fraction of the seconds that it takes. If the command ends before, the machine has become
-/// faster: it is repeated on another prepared node with an earlier kill.
+/// Kills a command of the agent after a fraction of the seconds that it takes. If the command ends before, the machine
+/// has become faster: it is repeated on another prepared node with an earlier kill.
 #[expect(clippy::print_stderr, reason = "a failure must be repeatable")]
 pub(crate) fn kill<N: Borrow<Node>>(
     seconds: &mut f64,

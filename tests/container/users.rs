@@ -38,8 +38,8 @@ fn each_user_gets_a_file_and_planted_links_are_not_followed() {
     }
 }
 
-/// Prints every process whose command line or environment matches a pattern, until there is `/tmp/enough`. The agent and the
-/// programs that start it are allowed to have the secret.
+/// Prints every process whose command line or environment matches a pattern, until there is `/tmp/enough`. The agent
+/// and the programs that start it are allowed to have the secret.
 const WATCH: &str = r#"
 import glob, os, re, sys, time
 

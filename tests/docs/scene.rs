@@ -45,7 +45,8 @@ key = "analytics-read-only"
 to = { file = "analytics-read-only" }
 "#;
 
-/// A node on which the commands of the documents can run: packages are installed, profiles, keys, locks and reports exist.
+/// A node on which the commands of the documents can run: packages are installed, profiles, keys, locks and reports
+/// exist.
 pub(crate) struct Scene(NodeTest);
 
 impl Scene {

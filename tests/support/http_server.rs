@@ -1,5 +1,5 @@
-//! An HTTP server in the process of a test. It records the requests and answers them by a function. The unit tests of the
-//! library and the integration tests share this file.
+//! An HTTP server in the process of a test. It records the requests and answers them by a function. The unit tests of
+//! the library and the integration tests share this file.
 
 use std::{
     collections::BTreeMap,

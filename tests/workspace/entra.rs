@@ -1,5 +1,5 @@
-//! Entra and the metadata service of the machine, as far as a workspace needs them: tokens of a service principal and of
-//! a managed identity, the tenant of a workspace, and the address of a workspace.
+//! Entra and the metadata service of the machine, as far as a workspace needs them: tokens of a service principal and
+//! of a managed identity, the tenant of a workspace, and the address of a workspace.
 
 use std::{collections::BTreeMap, sync::Arc};
 

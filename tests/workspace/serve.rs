@@ -1,5 +1,5 @@
-//! All endpoints at one address, with or without TLS. Small packets are sent at once, because a delay would dominate the
-//! latency that clients measure.
+//! All endpoints at one address, with or without TLS. Small packets are sent at once, because a delay would dominate
+//! the latency that clients measure.
 
 use std::{error::Error, io, net::SocketAddr, path::Path, sync::Arc};
 

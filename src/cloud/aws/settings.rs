@@ -137,8 +137,8 @@ impl Settings {
         }
     }
 
-    /// Adds a section. In `config`, all profiles but the default one have the prefix `profile`, and there are other kinds
-    /// of sections.
+    /// Adds a section. In `config`, all profiles but the default one have the prefix `profile`, and there are other
+    /// kinds of sections.
     fn add(&mut self, section: &str, values: Section, prefixed: bool) {
         let (kind, name) = match section.split_once(char::is_whitespace) {
             Some((kind, name)) if prefixed => (kind, name.trim().trim_matches('"')),

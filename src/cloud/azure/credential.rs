@@ -1,6 +1,6 @@
-//! The credential of the node, selected as the official `DefaultAzureCredential` does: a client secret, workload identity
-//! or a managed identity. The first configured credential is used. If it fails, no other one is tried, because the node
-//! would then act with another identity.
+//! The credential of the node, selected as the official `DefaultAzureCredential` does: a client secret, workload
+//! identity or a managed identity. The first configured credential is used. If it fails, no other one is tried, because
+//! the node would then act with another identity.
 
 use std::path::PathBuf;
 

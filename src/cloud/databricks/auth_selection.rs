@@ -1,8 +1,8 @@
 //! Selects the authentication method: the method that is named, else the first configured one in the order of the
 //! official clients.
 //!
-//! Some official clients try the next method if one fails. nodeagent does not, because the next method could have another
-//! identity.
+//! Some official clients try the next method if one fails. nodeagent does not, because the next method could have
+//! another identity.
 
 use tokio::sync::OnceCell;
 use url::Url;

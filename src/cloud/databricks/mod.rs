@@ -153,8 +153,8 @@ impl Workspace {
         answer.json().map_err(|error| error::malformed(&self.host, &url, &error))
     }
 
-    /// Sends a request to this workspace with the identity of the node. Repeats read requests after transient errors, and
-    /// any request once if the token has expired.
+    /// Sends a request to this workspace with the identity of the node. Repeats read requests after transient errors,
+    /// and any request once if the token has expired.
     ///
     /// # Errors
     /// If the answer is not successful.

@@ -1,7 +1,7 @@
 //! Answers of OAuth token endpoints: those of Databricks, and those of compatible services.
 //!
-//! RFC 6749 (client credentials) and RFC 8693 (token exchange). Services deviate from them: `expires_in` may be a string,
-//! and the fields of an error may have other names.
+//! RFC 6749 (client credentials) and RFC 8693 (token exchange). Services deviate from them: `expires_in` may be a
+//! string, and the fields of an error may have other names.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -83,8 +83,8 @@ pub(super) async fn request_token(
     Err(refused(&place, &answer, context))
 }
 
-/// The remaining lifetime of the token. `expires_on` is preferred: for a cached token, `expires_in` is the lifetime at the
-/// time of issue.
+/// The remaining lifetime of the token. `expires_on` is preferred: for a cached token, `expires_in` is the lifetime at
+/// the time of issue.
 fn lifetime(body: &Value) -> Option<Duration> {
     let seconds = |name: &str| match body.get(name)? {
         Value::String(text) => text.parse::<f64>().ok(),

@@ -68,8 +68,8 @@ pub(super) fn path(file: Option<&str>, environment: &ClientEnvironment) -> Optio
     environment.path(file.unwrap_or("~/.databrickscfg"))
 }
 
-/// The values by section and key. A section without keys is ignored. A comment cannot start within a line, because a token
-/// may contain `#`.
+/// The values by section and key. A section without keys is ignored. A comment cannot start within a line, because a
+/// token may contain `#`.
 fn parse(text: &str) -> Result<BTreeMap<String, BTreeMap<String, String>>, String> {
     let mut grammar = IniDefault::default();
     "DEFAULT".clone_into(&mut grammar.default_section);

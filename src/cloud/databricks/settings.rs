@@ -83,8 +83,8 @@ enum SettingValue {
 }
 
 impl Settings {
-    /// Reads the variables. Like the official clients, also reads the file if a profile is requested, or if the variables
-    /// configure neither a workspace nor an authentication method.
+    /// Reads the variables. Like the official clients, also reads the file if a profile is requested, or if the
+    /// variables configure neither a workspace nor an authentication method.
     pub(super) fn read(environment: &ClientEnvironment) -> Result<Self, CloudError> {
         let mut settings = Self::default();
         for attribute in &ATTRIBUTES {

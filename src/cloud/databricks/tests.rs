@@ -24,7 +24,8 @@ async fn connect(variables: &[(&str, &str)]) -> Result<Workspace, CloudError> {
     Ok(workspace)
 }
 
-/// Connects to a server with these variables and `DATABRICKS_HOST`. `HOST` in a value is replaced by the server's address.
+/// Connects to a server with these variables and `DATABRICKS_HOST`. `HOST` in a value is replaced by the server's
+/// address.
 async fn at(server: &TestServer, variables: &[(&str, &str)]) -> Workspace {
     let host = server.url.as_str().trim_end_matches('/');
     let own: Vec<(&str, String)> = variables.iter().map(|(name, value)| (*name, value.replace("HOST", host))).collect();

@@ -9,7 +9,8 @@ use tokio::sync::Mutex;
 
 use crate::{cloud::CloudError, redact::Secret};
 
-/// A token counts as expired this long before its expiry: Azure Databricks rejects a token with less than 30 seconds left.
+/// A token counts as expired this long before its expiry: Azure Databricks rejects a token with less than 30 seconds
+/// left.
 const MARGIN: Duration = Duration::from_secs(40);
 /// The renewal starts at most this long before the expiry.
 const MAX_RENEWAL_WINDOW: Duration = Duration::from_secs(20 * 60);

@@ -1,7 +1,7 @@
 //! Microsoft Entra ID: access tokens for applications and for managed identities.
 //!
-//! Azure and Databricks use the same client, so that an AADSTS error code has the same hint for both. Each of them names
-//! its own environment variables in the hints.
+//! Azure and Databricks use the same client, so that an AADSTS error code has the same hint for both. Each of them
+//! names its own environment variables in the hints.
 
 mod application;
 mod client_credentials;

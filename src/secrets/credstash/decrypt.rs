@@ -1,5 +1,5 @@
-//! Decryption of an item of credstash: checks the MAC, then decrypts with AES-256 in counter mode. The ciphers are those
-//! of `RustCrypto`.
+//! Decryption of an item of credstash: checks the MAC, then decrypts with AES-256 in counter mode. The ciphers are
+//! those of `RustCrypto`.
 //!
 //! The counter always starts at one. This is safe, because each item has its own data key.
 

@@ -1,5 +1,5 @@
-//! Secrets of credstash (<https://github.com/fugue/credstash>): items in a DynamoDB table. Each item has a data key that
-//! KMS decrypts.
+//! Secrets of credstash (<https://github.com/fugue/credstash>): items in a DynamoDB table. Each item has a data key
+//! that KMS decrypts.
 
 mod decrypt;
 mod item;

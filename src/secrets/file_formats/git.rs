@@ -1,7 +1,7 @@
 //! The file of git's credential helper `store`. Each line is a URL with user and password.
 //!
-//! git rewrites the file at each use and moves the matching line to the top (builtin/credential-store.c). Marks would not
-//! survive this. A line therefore belongs to nodeagent by its server and user, and has exactly the format of git.
+//! git rewrites the file at each use and moves the matching line to the top (builtin/credential-store.c). Marks would
+//! not survive this. A line therefore belongs to nodeagent by its server and user, and has exactly the format of git.
 
 use std::fmt::Write as _;
 
@@ -63,7 +63,8 @@ pub fn has_lines(text: &[u8], identities: &[String]) -> bool {
     lines(text).any(|line| identity_of(line).is_some_and(|identity| identities.contains(&identity)))
 }
 
-/// The file with the wanted lines, and without other lines of the identities. A line that is correct keeps its position.
+/// The file with the wanted lines, and without other lines of the identities. A line that is correct keeps its
+/// position.
 pub fn with_lines(text: &[u8], identities: &[String], wanted: &[u8]) -> Vec<u8> {
     let mut missing: Vec<&[u8]> = lines(wanted).collect();
     let mut kept = Vec::with_capacity(text.len() + wanted.len());

@@ -1,7 +1,7 @@
 //! An entry in a netrc: `machine HOST login NAME password VALUE`.
 //!
-//! Its readers (Python's `netrc` for pip, rust-netrc for uv, curl for git) differ in quotes and backslashes, and old ones
-//! split words at letters outside ASCII. Only values that all of them read in the same way are accepted.
+//! Its readers (Python's `netrc` for pip, rust-netrc for uv, curl for git) differ in quotes and backslashes, and old
+//! ones split words at letters outside ASCII. Only values that all of them read in the same way are accepted.
 
 use super::format_error::{FormatError, check_one_line};
 
@@ -19,8 +19,8 @@ pub(super) fn line(machine: &str, login: &str, value: &[u8]) -> Result<Vec<u8>, 
     Ok([b"machine ", machine.as_bytes(), b" login ", login.as_bytes(), b" password ", value, b"\n"].concat())
 }
 
-/// Whether a netrc has an entry for a machine. If there are two entries for a machine, some readers use the first one and
-/// others the last one.
+/// Whether a netrc has an entry for a machine. If there are two entries for a machine, some readers use the first one
+/// and others the last one.
 pub fn names_machine(text: &[u8], machine: &str) -> bool {
     let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#"));
     let mut words = lines.flat_map(|line| line.split(u8::is_ascii_whitespace)).filter(|word| !word.is_empty());

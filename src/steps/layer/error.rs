@@ -1,5 +1,5 @@
-//! The errors of making and restoring layers. While a step runs they are warnings, because the packages can be installed
-//! without the layer.
+//! The errors of making and restoring layers. While a step runs they are warnings, because the packages can be
+//! installed without the layer.
 
 use std::{io, path::PathBuf};
 

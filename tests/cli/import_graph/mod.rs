@@ -1,5 +1,5 @@
-//! The import graph between the files of a crate, read from its sources. An import is attributed to the file that defines
-//! the item, also when it is named by a re-export. Code under `#[cfg(test)]` is left out.
+//! The import graph between the files of a crate, read from its sources. An import is attributed to the file that
+//! defines the item, also when it is named by a re-export. Code under `#[cfg(test)]` is left out.
 
 mod reader;
 
@@ -47,8 +47,8 @@ impl ImportGraph {
         Self { imports }
     }
 
-    /// The groups of files that import each other, directly or through others. What a child module imports from its parent
-    /// is left out: [`Self::parents_in_cycles`] reports it.
+    /// The groups of files that import each other, directly or through others. What a child module imports from its
+    /// parent is left out: [`Self::parents_in_cycles`] reports it.
     pub(crate) fn cycles(&self) -> Vec<BTreeSet<PathBuf>> {
         self.groups(&|file, import| !is_parent(import, file))
     }

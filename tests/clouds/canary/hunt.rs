@@ -1,5 +1,5 @@
-//! Searches bytes for secret values, plain and encoded. It decodes the bytes instead of encoding the values, so that it shares
-//! no code with the redaction under test.
+//! Searches bytes for secret values, plain and encoded. It decodes the bytes instead of encoding the values, so that it
+//! shares no code with the redaction under test.
 
 use std::collections::BTreeMap;
 

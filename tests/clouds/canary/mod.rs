@@ -1,6 +1,6 @@
-//! The canary: a search for leaked secrets. Every source has marker values, and package tools print everything that they can
-//! read. Every command and every kind of step runs with `-vvv`, with success and with failure. No output, no file except the
-//! intended ones, and no argument or environment of a process may contain a marker.
+//! The canary: a search for leaked secrets. Every source has marker values, and package tools print everything that
+//! they can read. Every command and every kind of step runs with `-vvv`, with success and with failure. No output, no
+//! file except the intended ones, and no argument or environment of a process may contain a marker.
 
 mod clouds;
 mod hunt;

@@ -43,8 +43,8 @@ pub(super) const TOOLS: [&str; 12] = [
     "gpg",
 ];
 
-/// Values with a name each. They contain characters that encodings write differently, line breaks, and bytes that are not
-/// text.
+/// Values with a name each. They contain characters that encodings write differently, line breaks, and bytes that are
+/// not text.
 pub(super) fn markers() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("variable", "c4n4ry-variable \"q\" it's p&ss/1%+\\é~end".as_bytes().to_vec()),

@@ -15,7 +15,8 @@ pub(super) fn metadata_disabled() -> CloudError {
     not_configured().hint(format!("{HINT} (AWS_EC2_METADATA_DISABLED is set)"))
 }
 
-/// One of two settings that belong together is missing. No other provider is tried, because it could have another identity.
+/// One of two settings that belong together is missing. No other provider is tried, because it could have another
+/// identity.
 pub(super) fn incomplete(present: &str, missing: &str) -> CloudError {
     let error = CloudError::new(CloudErrorKind::Invalid, format!("{present} is set and {missing} is not"));
     error.hint(format!("set {missing} too, or neither"))

@@ -34,8 +34,8 @@ pub(super) fn resource(challenge: &str) -> Option<String> {
     Some(named.trim_end_matches('/').to_owned())
 }
 
-/// Whether a vault may receive a token for a resource: its host is a subdomain of the resource's host, or the vault is on
-/// this machine and names the resource of a known cloud.
+/// Whether a vault may receive a token for a resource: its host is a subdomain of the resource's host, or the vault is
+/// on this machine and names the resource of a known cloud.
 pub(super) fn accepts(vault: &Url, resource: &str) -> bool {
     is_subdomain(vault, resource) || is_loopback(vault) && RESOURCES.contains(&resource)
 }

@@ -137,8 +137,8 @@ fn is_slip(typed: &str, name: &str, distance: usize) -> bool {
     const SHORT: usize = 4;
     let length = name.chars().count().max(typed.chars().count());
     let first = |text: &str| text.chars().next().map(|c| c.to_ascii_lowercase());
-    let begins_alike = distance == 0 || length > SHORT || first(typed) == first(name);
-    distance <= 1.max(length.div_ceil(4)) - usize::from(length == 5) && begins_alike
+    let has_same_start = distance == 0 || length > SHORT || first(typed) == first(name);
+    distance <= 1.max(length.div_ceil(4)) - usize::from(length == 5) && has_same_start
 }
 
 #[cfg(test)]

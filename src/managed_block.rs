@@ -1,7 +1,7 @@
 //! A marked block in a file that others also write to: the lines between the marks belong to nodeagent, all other lines
 //! stay byte for byte.
 
-/// A begin or end mark without its partner: somebody edited the file, and a guess could lose lines.
+/// A begin or end mark without its partner: the file was edited, and a guess could lose lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a marker of nodeagent has no partner, or occurs twice")]
 pub struct UnpairedMarker;
@@ -14,7 +14,7 @@ pub struct ManagedBlock {
     at: Position,
 }
 
-/// Where a new block goes.
+/// The position of a new block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Position {
     /// Before all other lines: some readers take the first entry that matches.

@@ -1,4 +1,4 @@
-//! A problem in words for people: what failed, why, what to do, and the profile line that asked for it.
+//! A failure described for people: the message, the causes, a hint, and the profile line that requested the work.
 //!
 //! Every error that reaches a person becomes a [`Problem`]: a step that failed, and a run that was refused.
 
@@ -18,7 +18,7 @@ pub struct Problem {
     pub causes: Vec<String>,
     /// A hint for the user.
     pub hint: Option<String>,
-    /// The profile line that asked for it. A step's own line is used where this is `None`.
+    /// The profile line that requested the work. `None`: the line of the step.
     pub origin: Option<Origin>,
     /// Whether the problem was found before anything was changed and must keep the whole run from starting (exit status
     /// 2).

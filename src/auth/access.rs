@@ -56,7 +56,7 @@ pub struct Database {
     pub origin: Origin,
 }
 
-/// A grant: principals, and what they may use.
+/// A grant: principals, and the secrets, databases and profiles that they may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// The principals.

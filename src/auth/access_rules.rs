@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::{
     access::{Access, Database, DatabaseNames, Grant, Located, unknown_database},
     principal::Principal,
-    raw::{RawAccess, RawDatabase, RawGrant, RawSecret, RawUser},
     secret_pattern::SecretPattern,
     ssl_mode::SslMode,
+    written,
 };
 use crate::{
     diagnostic::Diagnostic,
@@ -30,7 +30,7 @@ const DEFAULT_PORT: u16 = 5432;
 
 /// The JSON Schema (draft 2020-12) of an access file.
 pub fn json_schema() -> Value {
-    grammar::json_schema::<RawAccess>(SCHEMA)
+    grammar::json_schema::<written::Access>(SCHEMA)
 }
 
 impl Access {
@@ -40,7 +40,8 @@ impl Access {
     /// All mistakes in the file, each with its position.
     pub fn parse(label: &str, bytes: &[u8]) -> Result<Self, Vec<Diagnostic>> {
         let mut mistakes = Vec::new();
-        let Some((document, raw)) = grammar::read::<RawAccess>(&KIND, &json_schema(), label, bytes, &mut mistakes)
+        let Some((document, raw)) =
+            grammar::read::<written::Access>(&KIND, &json_schema(), label, bytes, &mut mistakes)
         else {
             return Err(mistakes);
         };
@@ -92,7 +93,7 @@ impl Rules<'_> {
         }
     }
 
-    fn databases(&mut self, raw: &[RawDatabase]) -> BTreeMap<String, Database> {
+    fn databases(&mut self, raw: &[written::Database]) -> BTreeMap<String, Database> {
         let mut databases: BTreeMap<String, Database> = BTreeMap::new();
         for (index, raw) in raw.iter().enumerate() {
             let path = ["databases".into(), index.into()];
@@ -107,7 +108,7 @@ impl Rules<'_> {
         databases
     }
 
-    fn database(&mut self, path: &[Part], raw: &RawDatabase) -> Option<Database> {
+    fn database(&mut self, path: &[Part], raw: &written::Database) -> Option<Database> {
         let before = self.mistakes.len();
         if !names::is_file_name(&raw.name) {
             let message = format!("`{}` is not a valid name of a database", raw.name);
@@ -147,7 +148,7 @@ impl Rules<'_> {
     }
 
     /// The addresses of the passwords, by user.
-    fn users(&mut self, path: &[Part], raw: &[RawUser]) -> BTreeMap<String, Address> {
+    fn users(&mut self, path: &[Part], raw: &[written::User]) -> BTreeMap<String, Address> {
         let mut users = BTreeMap::new();
         for (index, user) in raw.iter().enumerate() {
             let path = below(&below(path, "users"), index);
@@ -169,7 +170,7 @@ impl Rules<'_> {
         users
     }
 
-    fn address(&mut self, path: &[Part], raw: &RawSecret) -> Option<Address> {
+    fn address(&mut self, path: &[Part], raw: &written::Secret) -> Option<Address> {
         let before = self.mistakes.len();
         for error in raw.source.foreign_to_scope().chain(raw.source.foreign_to_secret()) {
             if self.document.has(&below(path, error.key)) {
@@ -206,7 +207,7 @@ impl Rules<'_> {
         }
     }
 
-    fn grant(&mut self, index: usize, raw: &RawGrant, databases: &DatabaseNames<'_>) -> Grant {
+    fn grant(&mut self, index: usize, raw: &written::Grant, databases: &DatabaseNames<'_>) -> Grant {
         let path = ["grants".into(), index.into()];
         if raw.who.is_empty() && !self.has_entries(&path, "who") {
             self.mistake(
@@ -215,8 +216,8 @@ impl Rules<'_> {
                 "add at least one to `who`, such as `cluster:Family`",
             );
         }
-        let gives = ["read", "connect", "profiles"];
-        if gives.iter().all(|key| !self.has_entries(&path, key)) {
+        let permissions = ["read", "connect", "profiles"];
+        if permissions.iter().all(|key| !self.has_entries(&path, key)) {
             self.mistake(
                 &path,
                 "the grant permits nothing",

@@ -47,16 +47,16 @@ impl AuditLog {
         Ok(Self { log: LineLog::open_private(path)?, run, command })
     }
 
-    /// Records a decision. `asked` is the position of the request in the profile.
+    /// Records a decision. `origin` is the position of the request in the profile.
     pub fn decided(
         &mut self,
         identity: &Identity,
         request: &AccessRequest,
-        asked: Option<&Origin>,
+        origin: Option<&Origin>,
         decision: &Decision,
     ) -> Result<(), FsError> {
         let outcome = if decision.allowed { "goes on" } else { "refused" };
-        self.write(identity, "decision", request.to_string(), asked, Some(decision), outcome)
+        self.write(identity, "decision", request.to_string(), origin, Some(decision), outcome)
     }
 
     /// Records a fetch of a secret. `decision` is the decision that allowed it, if there was one.
@@ -64,12 +64,12 @@ impl AuditLog {
         &mut self,
         identity: &Identity,
         address: &Address,
-        asked: Option<&Origin>,
+        origin: Option<&Origin>,
         decision: Option<&Decision>,
         failure: Option<&SecretError>,
     ) -> Result<(), FsError> {
         let outcome = failure.map_or_else(|| "fetched".to_owned(), outcome);
-        self.write(identity, "fetch", address.to_string(), asked, decision, &outcome)
+        self.write(identity, "fetch", address.to_string(), origin, decision, &outcome)
     }
 
     fn write(
@@ -77,7 +77,7 @@ impl AuditLog {
         identity: &Identity,
         event: &str,
         what: String,
-        asked: Option<&Origin>,
+        origin: Option<&Origin>,
         decision: Option<&Decision>,
         outcome: &str,
     ) -> Result<(), FsError> {
@@ -89,7 +89,7 @@ impl AuditLog {
             event,
             identity: identity.names(),
             what,
-            asked_at: asked.map(ToString::to_string),
+            asked_at: origin.map(ToString::to_string),
             decision: match decision {
                 Some(decision) if !decision.allowed => "denied",
                 Some(decision)
@@ -141,13 +141,13 @@ mod tests {
         let path = temp.path().join("audit.jsonl");
         let mut log = AuditLog::open(&path, Some("20261121T120304Z-4711".into()), "run").expect("opened");
         let address = Address::Databricks { scope: "family".into(), key: "token".into() };
-        let asked = Origin { file: "family.toml".into(), line: 7, column: 1 };
+        let origin = Origin { file: "family.toml".into(), line: 7, column: 1 };
         for key in ["family", "criminal"] {
             let request = AccessRequest::read(key, "token");
-            log.decided(&node, &request, Some(&asked), &decide(&access, &node, &request)).expect("written");
+            log.decided(&node, &request, Some(&origin), &decide(&access, &node, &request)).expect("written");
         }
         let decision = decide(&access, &node, &AccessRequest::read("family", "token"));
-        log.fetched(&node, &address, Some(&asked), Some(&decision), None).expect("written");
+        log.fetched(&node, &address, Some(&origin), Some(&decision), None).expect("written");
         let denied = SecretError::from(CloudError::new(CloudErrorKind::Denied, "no READ"));
         log.fetched(&node, &address, None, None, Some(&denied)).expect("written");
         assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);

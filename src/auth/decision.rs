@@ -1,4 +1,4 @@
-//! Decides what an identity may use. A request that no grant permits is denied.
+//! Decides about the requests of an identity. A request that no grant permits is denied.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -25,7 +25,7 @@ pub enum AccessRequest {
         /// The key. `None` stands for all keys of the scope.
         key: Option<String>,
         /// The text form of the [`Address`], if it is not the default address of scope and key.
-        elsewhere: Option<String>,
+        nonstandard_address: Option<String>,
     },
     /// Connects to a database.
     Connect {
@@ -44,7 +44,7 @@ pub enum AccessRequest {
 impl AccessRequest {
     /// A request for a secret at the default address of scope and key.
     pub fn read(scope: impl Into<String>, key: impl Into<String>) -> Self {
-        Self::Read { scope: scope.into(), key: Some(key.into()), elsewhere: None }
+        Self::Read { scope: scope.into(), key: Some(key.into()), nonstandard_address: None }
     }
 
     /// A request for a secret at an address. The address decides: a profile cannot get the secret of another unit under
@@ -53,16 +53,16 @@ impl AccessRequest {
         Self::Read {
             scope: scope.to_owned(),
             key: Some(key.to_owned()),
-            elsewhere: nonstandard_address(scope, key, address),
+            nonstandard_address: nonstandard_address(scope, key, address),
         }
     }
 
     /// A request for the names of all secrets of a scope. If the scope is not at its default address, the request
     /// requires a grant for all secrets there.
-    pub fn list(place: &SecretScope) -> Self {
+    pub fn list(scope: &SecretScope) -> Self {
         const ALL: &str = "*";
-        let elsewhere = nonstandard_address(&place.scope, ALL, &place.address(ALL, None, None));
-        Self::Read { scope: place.scope.clone(), key: None, elsewhere }
+        let nonstandard_address = nonstandard_address(&scope.scope, ALL, &scope.address(ALL, None, None));
+        Self::Read { scope: scope.scope.clone(), key: None, nonstandard_address }
     }
 
     /// A request for a secret by its address, `SOURCE:PLACE`.
@@ -71,7 +71,7 @@ impl AccessRequest {
     /// If the text is not a valid address.
     pub fn at_address(text: &str) -> Result<Self, Diagnostic> {
         match SecretPattern::parse(text) {
-            Ok(_) => Ok(Self::Read { scope: String::new(), key: None, elsewhere: Some(text.to_owned()) }),
+            Ok(_) => Ok(Self::Read { scope: String::new(), key: None, nonstandard_address: Some(text.to_owned()) }),
             Err((message, hint)) => Err(Diagnostic::nowhere(message).hint(hint)),
         }
     }
@@ -85,7 +85,7 @@ impl AccessRequest {
 impl fmt::Display for AccessRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Read { elsewhere: Some(place), .. } => write!(f, "read {place}"),
+            Self::Read { nonstandard_address: Some(address), .. } => write!(f, "read {address}"),
             Self::Read { scope, key: Some(key), .. } => write!(f, "read {scope}/{key}"),
             Self::Read { scope, key: None, .. } => write!(f, "read {scope}"),
             Self::Connect { database, user } => write!(f, "connect {database} as {user}"),
@@ -201,10 +201,10 @@ impl Grant {
     /// The entry that covers a request.
     fn covers(&self, request: &AccessRequest) -> Option<Located<String>> {
         match request {
-            AccessRequest::Read { elsewhere: Some(place), .. } => {
-                text_of(self.read.iter().find(|entry| entry.value.matches_address(place)))
+            AccessRequest::Read { nonstandard_address: Some(address), .. } => {
+                text_of(self.read.iter().find(|entry| entry.value.matches_address(address)))
             }
-            AccessRequest::Read { scope, key, elsewhere: None } => {
+            AccessRequest::Read { scope, key, nonstandard_address: None } => {
                 text_of(self.read.iter().find(|entry| entry.value.matches(scope, key.as_deref())))
             }
             AccessRequest::Connect { database, user } => {
@@ -254,7 +254,7 @@ profiles = ["Family"]
         for request in [
             AccessRequest::read("finance", "x"),
             AccessRequest::read("criminal", "other-key"),
-            AccessRequest::Read { scope: "criminal".into(), key: None, elsewhere: None },
+            AccessRequest::Read { scope: "criminal".into(), key: None, nonstandard_address: None },
             AccessRequest::connect("analytics", "read_write"),
             AccessRequest::connect("payroll", "read_only"),
             AccessRequest::UseProfile { unit: "Criminal".into() },
@@ -321,7 +321,7 @@ profiles = ["Family"]
     }
 
     #[test]
-    fn only_providers_of_covering_grants_are_asked() {
+    fn only_providers_of_covering_grants_are_queried() {
         assert!(access().providers_for(&[AccessRequest::read("family", "x")]).is_empty());
         let both = BTreeSet::from([IdentityProvider::Databricks, IdentityProvider::Aws]);
         assert_eq!(access().providers_for(&[AccessRequest::read("criminal", "x")]), both);

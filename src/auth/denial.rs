@@ -19,7 +19,7 @@ pub struct Denial {
     pub message: String,
     /// Your identity, the reason, and the alternatives.
     pub causes: Vec<String>,
-    /// The contact, and what to request.
+    /// The contact, and the access to request.
     pub hint: String,
 }
 
@@ -51,12 +51,12 @@ pub fn foreign_profile(profile: &str, unit: &str, cluster_unit: &str) -> (String
 
 fn message(access: &Access, request: &AccessRequest) -> String {
     match request {
-        AccessRequest::Read { scope, elsewhere: Some(place), .. } if scope.is_empty() => {
-            format!("the secret `{place}` may not be read")
+        AccessRequest::Read { scope, nonstandard_address: Some(address), .. } if scope.is_empty() => {
+            format!("the secret `{address}` may not be read")
         }
-        AccessRequest::Read { scope, key, elsewhere: Some(place) } => {
+        AccessRequest::Read { scope, key, nonstandard_address: Some(address) } => {
             let name = key.as_ref().map_or_else(|| scope.clone(), |key| format!("{scope}/{key}"));
-            format!("the secret `{name}` is not at its default address, and `{place}` may not be read")
+            format!("the secret `{name}` is not at its default address, and `{address}` may not be read")
         }
         AccessRequest::Read { scope, key: Some(key), .. } => format!("the secret `{scope}/{key}` may not be read"),
         AccessRequest::Read { scope, key: None, .. } => format!("the scope `{scope}` may not be read as a whole"),
@@ -108,8 +108,8 @@ fn unknown_identity(identity: &Identity, covering: &[&Grant]) -> Option<String> 
         covering.iter().flat_map(|grant| &grant.who).any(|who| who.value.provider() == Some(cloud))
     };
     let failed = |(cloud, error): &(IdentityProvider, CloudError)| {
-        let said = error.said.as_ref().map(|said| format!(" ({said})")).unwrap_or_default();
-        format!("{} could not identify you: {error}{said}", cloud.as_str())
+        let detail = error.detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        format!("{} could not identify you: {error}{detail}", cloud.as_str())
     };
     let not_configured =
         IdentityProvider::ALL.into_iter().filter(|cloud| matters(*cloud) && identity.is_not_configured(*cloud));
@@ -312,7 +312,7 @@ connect = ["analytics:read_write"]
     fn the_denial_names_a_provider_that_failed() {
         let mut identity = fixtures::family_node();
         let error = CloudError::new(CloudErrorKind::TokenRejected, "the workspace https://adb-1 rejected the token");
-        identity.unknown.push((IdentityProvider::Databricks, error.said("Invalid access token.")));
+        identity.unknown.push((IdentityProvider::Databricks, error.detail("Invalid access token.")));
         identity.unknown.push((IdentityProvider::Azure, CloudError::new(CloudErrorKind::Unreachable, "no answer")));
         insta::assert_snapshot!(denial(&identity, &AccessRequest::read("criminal", "dna")), @"
         the secret `criminal/dna` may not be read
@@ -327,7 +327,7 @@ connect = ["analytics:read_write"]
     #[test]
     fn the_denial_names_a_provider_that_is_not_configured() {
         let mut identity = fixtures::family_node();
-        identity.asked.insert(IdentityProvider::Databricks);
+        identity.queried.insert(IdentityProvider::Databricks);
         insta::assert_snapshot!(denial(&identity, &AccessRequest::read("criminal", "dna")), @"
         the secret `criminal/dna` may not be read
         you are cluster:Family@Prod, local:root
@@ -336,8 +336,8 @@ connect = ["analytics:read_write"]
         you may read family, shared/geo-*
         ask criminal-leads@lawfirms.example for a group that matches `LawFirms-Prod-Databricks-Criminal-*`; it applies only if the node is authenticated in the workspace
         ");
-        let place = AccessRequest::at_address("env:CRIMINAL_DNA").expect("a place");
-        assert!(denial(&identity, &place).starts_with("the secret `env:CRIMINAL_DNA` may not be read\n"));
+        let address = AccessRequest::at_address("env:CRIMINAL_DNA").expect("a place");
+        assert!(denial(&identity, &address).starts_with("the secret `env:CRIMINAL_DNA` may not be read\n"));
         assert!(AccessRequest::at_address("vault:x").is_err() && AccessRequest::at_address("env:").is_err());
     }
 

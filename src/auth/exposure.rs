@@ -89,12 +89,12 @@ pub async fn scopes(
         };
         (name, found, note)
     };
-    let tried: Vec<_> = stream::iter(names).map(each).buffered(CONCURRENCY).collect().await;
+    let breaches: Vec<_> = stream::iter(names).map(each).buffered(CONCURRENCY).collect().await;
     let exposure = |(name, found, note): (String, ProbeOutcome, Option<String>)| {
         let (own, rule, part) = own_scope(access, identity, &name);
         Exposure { kind: "scope", name, own, rule, found, note: note.or(part) }
     };
-    tried.into_iter().map(exposure).collect()
+    breaches.into_iter().map(exposure).collect()
 }
 
 /// Whether an identity is granted a scope or a part of it, with the rule and a remark about the part.
@@ -151,7 +151,7 @@ mod tests {
         Access::parse("access.toml", text.as_bytes()).expect("a valid file")
     }
 
-    async fn tried(access: &Access) -> Vec<String> {
+    async fn breaches(access: &Access) -> Vec<String> {
         let names = ["family", "criminal", "finance", "people", "vault"].map(str::to_owned).to_vec();
         let list = async |name: &str| match name {
             "people" => Err(CloudError::new(CloudErrorKind::Denied, "no READ")),
@@ -165,10 +165,10 @@ mod tests {
     #[tokio::test]
     async fn a_readable_scope_without_a_grant_is_reported_as_open() {
         assert_eq!(
-            tried(&access()).await,
+            breaches(&access()).await,
             ["family own, open", "criminal own, open", "finance OPEN", "people closed", "vault not known"]
         );
-        assert_eq!(tried(&Access::default()).await[..2], ["family own, open", "criminal OPEN"]);
+        assert_eq!(breaches(&Access::default()).await[..2], ["family own, open", "criminal OPEN"]);
     }
 
     #[test]

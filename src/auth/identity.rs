@@ -37,7 +37,7 @@ pub struct Identity {
     pub unknown: Vec<(IdentityProvider, CloudError)>,
     /// The providers that were asked.
     #[serde(skip)]
-    pub(super) asked: BTreeSet<IdentityProvider>,
+    pub(super) queried: BTreeSet<IdentityProvider>,
 }
 
 /// A local user of the node.
@@ -65,7 +65,7 @@ impl Identity {
             cluster_environment: facts.environment.clone(),
             local: LocalUser { name, uid },
             unknown: Vec::new(),
-            asked: BTreeSet::new(),
+            queried: BTreeSet::new(),
         }
     }
 
@@ -78,7 +78,7 @@ impl Identity {
 
     /// Asks the providers that were not asked before, concurrently.
     pub async fn ask(&mut self, clouds: &Clouds, needed: &BTreeSet<IdentityProvider>) {
-        let asks = |cloud: IdentityProvider| needed.contains(&cloud) && !self.asked.contains(&cloud);
+        let asks = |cloud: IdentityProvider| needed.contains(&cloud) && !self.queried.contains(&cloud);
         let (databricks, aws, azure) =
             (asks(IdentityProvider::Databricks), asks(IdentityProvider::Aws), asks(IdentityProvider::Azure));
         let (me, caller, principal) = tokio::join!(
@@ -89,7 +89,7 @@ impl Identity {
         self.databricks = self.known(IdentityProvider::Databricks, me).or(self.databricks.take());
         self.aws = self.known(IdentityProvider::Aws, caller).or(self.aws.take());
         self.azure = self.known(IdentityProvider::Azure, principal).or(self.azure.take());
-        self.asked.extend(needed);
+        self.queried.extend(needed);
     }
 
     fn known<T>(&mut self, cloud: IdentityProvider, answer: Result<Option<T>, CloudError>) -> Option<T> {
@@ -110,7 +110,7 @@ impl Identity {
             IdentityProvider::Aws => self.aws.is_some(),
             IdentityProvider::Azure => self.azure.is_some(),
         };
-        self.asked.contains(&cloud) && !has_identity && self.unknown.iter().all(|(unknown, _)| *unknown != cloud)
+        self.queried.contains(&cloud) && !has_identity && self.unknown.iter().all(|(unknown, _)| *unknown != cloud)
     }
 
     /// All names of the identity as in access files, without the groups.

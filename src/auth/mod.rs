@@ -15,10 +15,10 @@ mod fixtures;
 mod identity;
 mod identity_provider;
 mod principal;
-mod raw;
 mod secret_pattern;
 mod ssl_mode;
 mod wildcard;
+mod written;
 
 pub use access::{Access, Database, Grant, Located, UnknownDatabase};
 pub use access_rules::json_schema;

@@ -24,9 +24,9 @@ pub enum SecretPattern {
 
 impl SecretPattern {
     pub(super) fn parse(text: &str) -> Result<Self, (String, String)> {
-        if let Some((source, place)) = text.split_once(':') {
+        if let Some((source, address)) = text.split_once(':') {
             let known = SourceName::ALL.map(SourceName::name);
-            if !known.contains(&source) || place.is_empty() || place.starts_with('*') {
+            if !known.contains(&source) || address.is_empty() || address.starts_with('*') {
                 let hint =
                     format!("write `SCOPE`, `SCOPE/KEY`, or `SOURCE:PLACE` with a source of {}", known.join(", "));
                 return Err((format!("`{text}` is not the address of a secret"), hint));
@@ -118,15 +118,15 @@ mod tests {
 
     #[test]
     fn an_address_matches_with_its_source_only() {
-        let place = readable("credstash:credential-store/shared.*");
-        assert!(place.matches_address("credstash:credential-store/shared.api"));
-        assert!(!place.matches_address("aws-secrets-manager:credential-store/shared.api"));
-        assert!(!place.matches("credential-store", Some("shared.api")));
+        let address = readable("credstash:credential-store/shared.*");
+        assert!(address.matches_address("credstash:credential-store/shared.api"));
+        assert!(!address.matches_address("aws-secrets-manager:credential-store/shared.api"));
+        assert!(!address.matches("credential-store", Some("shared.api")));
     }
 
     #[test]
     fn a_default_address_matches_its_scope_and_key() {
-        for place in [
+        for address in [
             "databricks:family/geo-au",
             "azure-key-vault:family.vault.azure.net/geo-au",
             "credstash:credential-store/family/geo-au",
@@ -136,13 +136,13 @@ mod tests {
             "file:/run/secrets/family/geo-au",
         ] {
             for grant in ["family", "family/geo-*", "family/geo-au", "family/*-au"] {
-                assert!(readable(grant).matches_address(place), "{grant} {place}");
+                assert!(readable(grant).matches_address(address), "{grant} {address}");
             }
             for grant in ["fam", "criminal", "family/geo", "family/dna-*", "geo-au"] {
-                assert!(!readable(grant).matches_address(place), "{grant} {place}");
+                assert!(!readable(grant).matches_address(address), "{grant} {address}");
             }
         }
-        for place in [
+        for address in [
             "credstash:criminal/family/x",
             "aws-secrets-manager:criminal/x",
             "azure-key-vault:criminal.vault.azure.net/family",
@@ -151,7 +151,7 @@ mod tests {
             "file:/run/family/",
             "file:family/x",
         ] {
-            assert!(!readable("family").matches_address(place), "{place}");
+            assert!(!readable("family").matches_address(address), "{address}");
         }
     }
 

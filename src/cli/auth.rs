@@ -1,4 +1,4 @@
-//! `nodeagent auth`: the identity of the node, its permissions, and an audit of what it can read.
+//! `nodeagent auth`: the identity of the node, its permissions, and an audit of its access.
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ fn whoami(env: &Env, as_json: bool) -> Result<Exit, CommandError> {
     let access = env.access();
     if as_json {
         let unknown = identity.unknown.iter().map(|(cloud, error)| {
-            json!({ "cloud": cloud, "kind": error.kind, "message": error.message, "detail": error.said, "hint": error.hint })
+            json!({ "cloud": cloud, "kind": error.kind, "message": error.message, "detail": error.detail, "hint": error.hint })
         });
         let mut answer = serde_json::to_value(&identity).unwrap_or_default();
         answer["names"] = json!(identity.names());
@@ -93,15 +93,15 @@ fn whoami(env: &Env, as_json: bool) -> Result<Exit, CommandError> {
 }
 
 fn diagnostic(error: &CloudError) -> Diagnostic {
-    Diagnostic::nowhere(error.to_string()).causes(error.said.iter().cloned().collect()).maybe_hint(error.hint.clone())
+    Diagnostic::nowhere(error.to_string()).causes(error.detail.iter().cloned().collect()).maybe_hint(error.hint.clone())
 }
 
 fn page(identity: &Identity, facts: &NodeFacts, access: Option<&Access>) -> String {
     let mut rows: Vec<[String; 2]> = Vec::new();
     let mut row = |what: &str, text: String| rows.push([what.to_owned(), text]);
     let no_identity = |cloud: IdentityProvider| {
-        let asked = identity.unknown.iter().any(|(unknown, _)| *unknown == cloud);
-        if asked { "not known, see below" } else { "no identity: not configured" }.to_owned()
+        let is_unknown = identity.unknown.iter().any(|(unknown, _)| *unknown == cloud);
+        if is_unknown { "not known, see below" } else { "no identity: not configured" }.to_owned()
     };
     let me = identity.databricks.as_ref();
     row(
@@ -165,7 +165,7 @@ impl RequestOptions {
             (Verb::Read, None) if self.name.contains(':') => AccessRequest::at_address(&self.name)?,
             (Verb::Read, None) => match self.name.split_once('/') {
                 Some((scope, key)) => AccessRequest::read(scope, key),
-                None => AccessRequest::Read { scope: self.name.clone(), key: None, elsewhere: None },
+                None => AccessRequest::Read { scope: self.name.clone(), key: None, nonstandard_address: None },
             },
         })
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     CommandError, Env, Exit,
-    packages::work_on,
+    packages::run_with_deadline,
     password::PasswordOptions,
     plan::refused,
     print, print_json,
@@ -49,7 +49,8 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let facts = this_node(env);
     let profile = load_locked(env, &options.profile, &LockOptions::needed(options.lock.clone()), &facts)?;
     let is_shared = env.store_locations()?.shared.is_some();
-    let bakes = work_on(env, "bake", profile, facts, async |job, stop| run::bake(job, signer.as_ref(), stop).await)?;
+    let bakes =
+        run_with_deadline(env, "bake", profile, facts, async |job, stop| run::bake(job, signer.as_ref(), stop).await)?;
     let Bakes { made, failed } = bakes.map_err(|refusals| refused(&refusals))?;
     if options.json {
         print_json(&json!({ "format": FORMAT, "layers": made.iter().map(as_json).collect::<Vec<_>>() }))?;

@@ -81,8 +81,8 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
             let session = Session::open(env, &options.target, "db query")?;
             let session = session.session(&options.target, Some(options.timeout));
             let format = if options.csv { OutputFormat::Csv } else { OutputFormat::Table };
-            let said = env.block_on(session.query(&options.commands, format))?.map_err(|error| failed(&error))?;
-            env.console.stderr.print(&lines(said.lines().map(clean)));
+            let notices = env.block_on(session.query(&options.commands, format))?.map_err(|error| failed(&error))?;
+            env.console.stderr.print(&lines(notices.lines().map(clean)));
             Ok(Exit::Done)
         }
     }
@@ -174,6 +174,6 @@ fn copied(bytes: &[u8]) -> Result<Authorities, CommandError> {
 }
 
 fn failed(error: &DbError) -> CommandError {
-    let failed = Diagnostic::nowhere(error.message.clone()).causes(error.said.clone());
+    let failed = Diagnostic::nowhere(error.message.clone()).causes(error.output.clone());
     CommandError::Failed(vec![failed.maybe_hint(error.hint.clone())])
 }

@@ -106,7 +106,8 @@ impl Env {
     }
 
     /// The file store: from the option, else the node file, else `NODEAGENT_FILESTORE`, else [`DEFAULT_FILESTORE`]. The
-    /// node file goes before the variable: root writes the file, but everybody who configures a cluster sets variables.
+    /// node file goes before the variable: root writes the file, but every user who configures a cluster can set
+    /// variables.
     pub(super) fn filestore(&self) -> Result<FileStore, CommandError> {
         if let Some(store) = self.opened_filestore.get() {
             return Ok(store.clone());

@@ -10,7 +10,7 @@ use clap::Args;
 use super::{
     CommandError, Env, Exit,
     error::failed,
-    packages::work_on,
+    packages::run_with_deadline,
     plan::refused,
     print, print_json,
     target::{NodeOptions, ProfileOptions, Wanted, load_profile, load_unlocked, read_lock, this_node},
@@ -42,7 +42,7 @@ pub(super) struct Options {
     /// Upgrade these packages to newer versions; without names, all packages
     #[arg(long, value_name = "NAME", num_args = 0..)]
     upgrade: Option<Vec<String>>,
-    /// Show the changes since the lock OLD; without OLD, show what locking now would change. Writes nothing
+    /// Show the changes since the lock OLD; without OLD, show the changes that locking now would make. Writes nothing
     #[arg(long, value_name = "OLD", num_args = 0..=1)]
     #[expect(clippy::option_option, reason = "an option with a value that may be left out")]
     diff: Option<Option<PathBuf>>,
@@ -64,11 +64,11 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     }
     let facts = options.node.over(this_node(env));
     let profile = load_unlocked(env, &options.profile.wanted(&facts))?;
-    let path = place(env, &profile, options)?;
+    let path = lock_path(env, &profile, options)?;
     let before = current(env, &profile, &path)?;
     if let Some(Some(old)) = &options.diff {
-        let old = read(old)?.ok_or_else(|| not_there(&old.display().to_string()))?;
-        let new = before.map_or_else(|| Err(not_there(&env.filestore()?.shown(&path))), Ok)?;
+        let old = read(old)?.ok_or_else(|| missing_lock(&old.display().to_string()))?;
+        let new = before.map_or_else(|| Err(missing_lock(&env.filestore()?.shown(&path))), Ok)?;
         return show(&difference(Some(&old.lock), &new.lock), options);
     }
     let before = before.map(|file| file.lock);
@@ -100,7 +100,7 @@ fn show(difference: &Difference, options: &Options) -> Result<Exit, CommandError
 }
 
 /// The path of the lock.
-fn place(env: &Env, profile: &Profile, options: &Options) -> Result<PathBuf, CommandError> {
+fn lock_path(env: &Env, profile: &Profile, options: &Options) -> Result<PathBuf, CommandError> {
     if let Some(output) = &options.output {
         return Ok(output.clone());
     }
@@ -146,7 +146,7 @@ fn read(path: &Path) -> Result<Option<LockFile>, CommandError> {
     }
 }
 
-fn not_there(label: &str) -> CommandError {
+fn missing_lock(label: &str) -> CommandError {
     let mistake = Diagnostic::nowhere(format!("there is no lock `{label}`"));
     mistake.hint("run `nodeagent lock --profile NAME` on a node with the runtime").into()
 }
@@ -159,7 +159,7 @@ fn resolve(
     upgrade: &Upgrade,
 ) -> Result<Section, CommandError> {
     let work = async |job: &Arc<Job>, stop: &Stop| resolve_lock(job, before, upgrade, stop).await;
-    let resolved = work_on(env, "lock", profile, facts, work)?;
+    let resolved = run_with_deadline(env, "lock", profile, facts, work)?;
     resolved.map_err(|refusals| refused(&refusals))
 }
 
@@ -171,7 +171,7 @@ fn check(env: &Env, options: &Options) -> Result<Exit, CommandError> {
         load_profile(env, &wanted, options.output.as_deref())
     };
     let profile = load(&here)?;
-    let path = place(env, &profile, options)?;
+    let path = lock_path(env, &profile, options)?;
     let file = match &options.output {
         Some(path) => read(path)?,
         None => match &profile.path {
@@ -179,7 +179,7 @@ fn check(env: &Env, options: &Options) -> Result<Exit, CommandError> {
             None => None,
         },
     };
-    let file = file.map_or_else(|| Err(not_there(&env.filestore()?.shown(&path))), Ok)?;
+    let file = file.map_or_else(|| Err(missing_lock(&env.filestore()?.shown(&path))), Ok)?;
     let mut reasons = file.lock.changed_files(&profile.files);
     if file.lock.profile != profile.name {
         reasons.push(format!("the lock is for the profile `{}`", file.lock.profile));
@@ -189,13 +189,13 @@ fn check(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     }
     let store = env.filestore()?;
     for section in &file.lock.sections {
-        let profile = load(&as_of(section, here.clone()))?;
+        let profile = load(&facts_of_section(section, here.clone()))?;
         let node = Node::look(&profile, &store, &env.root, Vault::default())
             .map_err(|error| failed(format!("the profile's files could not be read: {error}")))?;
         let runtime = &section.runtime;
         let only = Lock { sections: vec![section.clone()], ..file.lock.clone() };
-        let asked = only.section(runtime, &node.asks(&profile)).err().unwrap_or_default();
-        reasons.extend(asked.into_iter().map(|why| format!("{runtime}: {why}")));
+        let differences = only.section(runtime, &node.asks(&profile)).err().unwrap_or_default();
+        reasons.extend(differences.into_iter().map(|why| format!("{runtime}: {why}")));
         reasons.extend(
             changed_assets(&profile, &node.inventory, section).into_iter().map(|why| format!("{runtime}: {why}")),
         );
@@ -237,7 +237,7 @@ fn changed_assets(profile: &Profile, inventory: &Inventory, section: &Section) -
 }
 
 /// The facts of the node that a section was made on, as far as the lock has them.
-fn as_of(section: &Section, mut facts: NodeFacts) -> NodeFacts {
+fn facts_of_section(section: &Section, mut facts: NodeFacts) -> NodeFacts {
     facts.os = Os::from_name(&section.runtime.os.replacen(' ', "-", 1));
     facts.arch.clone_from(&section.runtime.arch);
     facts.runtime.clone_from(&section.runtime.version);

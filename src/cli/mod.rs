@@ -94,7 +94,7 @@ struct Common {
 enum Command {
     /// Bring the node to the state that a profile describes
     Run(run::Options),
-    /// Show what a run would do
+    /// Show the steps of a run
     Plan(plan::Options),
     /// Check profiles, for this node or another
     Check(check::Options),

@@ -16,7 +16,7 @@ use crate::{
 const DEADLINE: Duration = Duration::from_secs(3600);
 
 /// Runs the work of a command until it ends, the time limit passes or a signal arrives.
-pub(super) fn work_on<T>(
+pub(super) fn run_with_deadline<T>(
     env: &Env,
     command: &'static str,
     mut profile: Profile,

@@ -1,4 +1,4 @@
-//! `nodeagent plan`: shows what a run would do, without changing anything.
+//! `nodeagent plan`: shows the steps of a run without changing anything.
 
 use std::sync::Mutex;
 
@@ -19,7 +19,7 @@ use crate::{
     problem::Problem,
     profile::FileStore,
     report::event::FORMAT,
-    run::{Case, cache, fetch_logins},
+    run::{AccessCheck, cache, fetch_logins},
 };
 
 /// Options of `plan`.
@@ -77,7 +77,7 @@ pub(super) fn show(env: &Env, profile: &Profile, facts: &NodeFacts, format: Form
     let access = env.access()?;
     let audit = env.audit_if_kept("plan").map(Mutex::new);
     let (clouds, root) = (env.clouds(), env.root.as_path());
-    let case = Case { profile, facts, access: &access, clouds, root, audit: audit.as_ref() };
+    let case = AccessCheck { profile, facts, access: &access, clouds, root, audit: audit.as_ref() };
     let (mut granted, vault) = env.block_on(case.fetch())?.map_err(|denied| refused(&denied))?;
     let store = env.filestore()?;
     let mut node = Node::look(profile, &store, &env.root, vault)
@@ -85,8 +85,8 @@ pub(super) fn show(env: &Env, profile: &Profile, facts: &NodeFacts, format: Form
     let mut plan = node.plan(profile, facts, &cache(&env.root));
     env.block_on(fetch_logins(&mut plan, &mut node.inventory.vault, env.clouds()))?;
     granted.write_down(&node.inventory.vault, audit.as_ref());
-    if let Some(trouble) = &granted.trouble {
-        env.console.stderr.print(&format!("warning: the audit log is incomplete: {trouble}\n"));
+    if let Some(error) = &granted.audit_error {
+        env.console.stderr.print(&format!("warning: the audit log is incomplete: {error}\n"));
     }
     match format {
         Format::Json => print_json(&to_json(profile, facts, &plan, &store)),
@@ -102,8 +102,8 @@ pub(super) fn show(env: &Env, profile: &Profile, facts: &NodeFacts, format: Form
 /// The reasons why the plan cannot run.
 pub(super) fn refused(refusals: &[Problem]) -> CommandError {
     let mistakes = refusals.iter().map(|refusal| {
-        let place = refusal.origin.as_ref().map(|origin| format!(" (asked for at {origin})")).unwrap_or_default();
-        let mistake = Diagnostic::nowhere(format!("{}{place}", refusal.message));
+        let position = refusal.origin.as_ref().map(|origin| format!(" (asked for at {origin})")).unwrap_or_default();
+        let mistake = Diagnostic::nowhere(format!("{}{position}", refusal.message));
         mistake.causes(refusal.causes.clone()).maybe_hint(refusal.hint.clone())
     });
     CommandError::Refused(mistakes.collect())

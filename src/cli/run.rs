@@ -36,7 +36,7 @@ pub(super) struct Options {
     profile: ProfileOptions,
     #[command(flatten)]
     lock: LockOptions,
-    /// Show what the run would do, without changing anything
+    /// Show the steps of the run without changing anything
     #[arg(long)]
     dry_run: bool,
     /// End the run after this time, such as 10m
@@ -113,7 +113,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let unopened = no_log.into_iter().chain(no_audit).map(|error| error.to_string());
     let mut warnings: Vec<String> = no_folder.into_iter().chain(unopened).collect();
     if outcome != Outcome::Refused
-        && let Err(error) = Serials::remember(&env.root, &env.trusted()?.news())
+        && let Err(error) = Serials::remember(&env.root, &env.trusted()?.new_serials())
     {
         warnings.push(format!("{error}: the next command would accept an older access file"));
     }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The largest key file, in bytes. A key file has two lines.
-const MOST_KEY: u64 = 4 << 10;
+const MAX_KEY_BYTES: u64 = 4 << 10;
 
 /// Options of `sign`.
 #[derive(Debug, Args)]
@@ -28,7 +28,7 @@ pub(super) struct Options {
     #[command(flatten)]
     password: PasswordOptions,
     /// A text that is signed with the file and shown by `verify`
-    #[arg(long, value_name = "TEXT", value_parser = words)]
+    #[arg(long, value_name = "TEXT", value_parser = trusted_comment_text)]
     comment: Option<String>,
     /// The only path in the file store that the signature is valid for, such as `Family/init_scripts/family.toml`
     #[arg(long = "for", value_name = "PATH")]
@@ -45,7 +45,7 @@ pub(super) struct Options {
 }
 
 /// Checks a text for the trusted comment: one field on one line.
-fn words(text: &str) -> Result<String, String> {
+fn trusted_comment_text(text: &str) -> Result<String, String> {
     if text.chars().any(char::is_control) || text.starts_with("file:") || text.len() > 1024 {
         return Err("write one line of text that does not begin with `file:`".to_owned());
     }
@@ -130,7 +130,7 @@ fn signed_name(file: &Path, path: Option<&str>) -> Result<String, CommandError> 
 
 /// Reads a secret key and asks for its password if it has one.
 pub(super) fn unlocked(env: &Env, password: &PasswordOptions, path: &Path) -> Result<SecretKey, CommandError> {
-    let bytes = read_bounded(path, MOST_KEY).map_err(|error| {
+    let bytes = read_bounded(path, MAX_KEY_BYTES).map_err(|error| {
         let mistake = Diagnostic::nowhere(format!("the key `{}` could not be read: {error}", path.display()));
         CommandError::from(mistake.hint("check the path; `nodeagent sign --generate PATH` creates a key"))
     })?;

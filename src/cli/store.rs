@@ -20,22 +20,22 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub(super) enum Options {
     /// Show the contents of the store on this node and of the shared store
-    Stat(Answer),
+    Stat(OutputOptions),
     /// Compare every object with its digest and remove damaged ones
-    Verify(Of),
+    Verify(TierOptions),
     /// Remove the least recently used objects until the store is within its limit
     Gc(Gc),
     /// Publish everything on this node to the shared store
-    Push(Answer),
+    Push(OutputOptions),
     /// Copy everything in the shared store to this node
-    Pull(Answer),
+    Pull(OutputOptions),
     /// Pack the Python and R packages of a locked run as layers
     Bake(bake::Options),
 }
 
 /// The output format.
 #[derive(Debug, Args)]
-pub(super) struct Answer {
+pub(super) struct OutputOptions {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -43,12 +43,12 @@ pub(super) struct Answer {
 
 /// The tier to work on.
 #[derive(Debug, Args)]
-pub(super) struct Of {
+pub(super) struct TierOptions {
     /// Use the shared store instead of the one on this node
     #[arg(long)]
     shared: bool,
     #[command(flatten)]
-    answer: Answer,
+    output: OutputOptions,
 }
 
 /// Options of `gc`.
@@ -58,10 +58,10 @@ pub(super) struct Gc {
     #[arg(long, value_name = "SIZE", required_if_eq("shared", "true"))]
     limit: Option<Size>,
     #[command(flatten)]
-    of: Of,
+    tier_options: TierOptions,
 }
 
-impl Of {
+impl TierOptions {
     fn tier(&self) -> Tier {
         if self.shared { Tier::Shared } else { Tier::Local }
     }
@@ -74,57 +74,59 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let store = Store::open(&places, env.clouds(), Arc::new(warn));
     match options {
         Options::Bake(options) => bake::run(env, options),
-        Options::Stat(answer) => stat(env, &store, &places, answer),
-        Options::Verify(of) => {
-            let verdict = env.block_on(store.verify(of.tier()))?.map_err(|error| stopped(&error))?;
-            verify(&verdict, &of.answer)
+        Options::Stat(output) => stat(env, &store, &places, output),
+        Options::Verify(tier_options) => {
+            let verdict = env.block_on(store.verify(tier_options.tier()))?.map_err(|error| stopped(&error))?;
+            verify(&verdict, &tier_options.output)
         }
         Options::Gc(gc) => {
             let limit = gc.limit.map_or(places.limit, |limit| limit.0);
-            let done = env.block_on(store.gc(gc.of.tier(), limit))?.map_err(|error| stopped(&error))?;
-            told("removed", &done, &gc.of.answer)
+            let report = env.block_on(store.gc(gc.tier_options.tier(), limit))?.map_err(|error| stopped(&error))?;
+            print_result("removed", &report, &gc.tier_options.output)
         }
-        Options::Push(answer) => {
-            told("published", &env.block_on(store.push())?.map_err(|error| stopped(&error))?, answer)
+        Options::Push(output) => {
+            print_result("published", &env.block_on(store.push())?.map_err(|error| stopped(&error))?, output)
         }
-        Options::Pull(answer) => told("copied", &env.block_on(store.pull())?.map_err(|error| stopped(&error))?, answer),
+        Options::Pull(output) => {
+            print_result("copied", &env.block_on(store.pull())?.map_err(|error| stopped(&error))?, output)
+        }
     }
 }
 
-fn stat(env: &Env, store: &Store, places: &StoreLocations, answer: &Answer) -> Result<Exit, CommandError> {
+fn stat(env: &Env, store: &Store, places: &StoreLocations, output: &OutputOptions) -> Result<Exit, CommandError> {
     let local = env.block_on(store.stat(Tier::Local))?.map_err(|error| stopped(&error))?;
     let shared = match &places.shared {
-        Some(place) => {
+        Some(location) => {
             let stat = env.block_on(store.stat(Tier::Shared))?.map_err(|error| stopped(&error))?;
-            Some((place.to_string(), stat))
+            Some((location.to_string(), stat))
         }
         None => None,
     };
     let here = places.local.display().to_string();
-    if answer.json {
-        let of_place = |place: &str, stat: &StoreStats| -> Value {
+    if output.json {
+        let store_json = |location: &str, stat: &StoreStats| -> Value {
             let mut value = json!(stat);
-            value["place"] = json!(place);
+            value["place"] = json!(location);
             value
         };
-        let mut local = of_place(&here, &local);
+        let mut local = store_json(&here, &local);
         local["limit"] = json!(places.limit);
-        let shared = shared.as_ref().map(|(place, stat)| of_place(place, stat));
+        let shared = shared.as_ref().map(|(location, stat)| store_json(location, stat));
         return print_json(&json!({ "format": FORMAT, "local": local, "shared": shared }));
     }
-    let row = |place: &str, stat: &StoreStats| {
+    let row = |location: &str, stat: &StoreStats| {
         let entries: Vec<String> =
             stat.entries.iter().map(|(kind, count)| format!("{count} {}", kind.name())).collect();
         let (objects, size) = (stat.objects.objects.to_string(), bytes(stat.objects.bytes));
-        [place.to_owned(), objects, size, if entries.is_empty() { "none".to_owned() } else { entries.join(", ") }]
+        [location.to_owned(), objects, size, if entries.is_empty() { "none".to_owned() } else { entries.join(", ") }]
     };
     let mut rows = vec![row(&here, &local)];
-    rows.extend(shared.iter().map(|(place, stat)| row(place, stat)));
+    rows.extend(shared.iter().map(|(location, stat)| row(location, stat)));
     print(&render_columns(&["place", "objects", "size", "entries"], &rows))
 }
 
-fn verify(verdict: &VerifyReport, answer: &Answer) -> Result<Exit, CommandError> {
-    if answer.json {
+fn verify(verdict: &VerifyReport, output: &OutputOptions) -> Result<Exit, CommandError> {
+    if output.json {
         print_json(&json!({
             "format": FORMAT,
             "sound": verdict.sound,
@@ -140,22 +142,22 @@ fn verify(verdict: &VerifyReport, answer: &Answer) -> Result<Exit, CommandError>
     Ok(if verdict.damaged.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
-fn told(verb: &str, done: &MaintenanceReport, answer: &Answer) -> Result<Exit, CommandError> {
-    if answer.json {
+fn print_result(verb: &str, report: &MaintenanceReport, output: &OutputOptions) -> Result<Exit, CommandError> {
+    if output.json {
         print_json(&json!({
             "format": FORMAT,
-            "objects": done.objects,
-            "entries": done.entries,
-            "failed": done.failed,
+            "objects": report.objects,
+            "entries": report.entries,
+            "failed": report.failed,
         }))?;
     } else {
-        let (objects, entries) = (done.objects.objects, usize::try_from(done.entries).unwrap_or(usize::MAX));
+        let (objects, entries) = (report.objects.objects, usize::try_from(report.entries).unwrap_or(usize::MAX));
         let objects = counted(usize::try_from(objects).unwrap_or(usize::MAX), "object");
-        let failed = if done.failed > 0 { format!(", {} failed", done.failed) } else { String::new() };
+        let failed = if report.failed > 0 { format!(", {} failed", report.failed) } else { String::new() };
         let entries = if entries == 1 { "1 entry".to_owned() } else { format!("{entries} entries") };
-        print(&format!("{verb}: {objects} ({}), {entries}{failed}\n", bytes(done.objects.bytes)))?;
+        print(&format!("{verb}: {objects} ({}), {entries}{failed}\n", bytes(report.objects.bytes)))?;
     }
-    Ok(if done.failed == 0 { Exit::Done } else { Exit::Failed })
+    Ok(if report.failed == 0 { Exit::Done } else { Exit::Failed })
 }
 
 fn sound(verdict: &VerifyReport) -> String {

@@ -220,7 +220,7 @@ fn load_with_lock(
     }
     // A signed lock vouches for every file that it lists by digest, including the files of the profile.
     if let Some(file) = &file {
-        believe(env.trusted()?, file)?;
+        trust_digests(env.trusted()?, file)?;
     }
     let mut profile = wanted.load(env, file.is_some())?;
     if file.is_none()
@@ -252,7 +252,7 @@ pub(super) fn read_lock(env: &Env, path: &Path) -> Result<Option<LockFile>, Comm
 }
 
 /// Trusts the digests in a signed lock, unless this node has already used a lock with a higher serial.
-fn believe(trusted: &Trusted, file: &LockFile) -> Result<(), CommandError> {
+fn trust_digests(trusted: &Trusted, file: &LockFile) -> Result<(), CommandError> {
     let LockFile { label, lock } = file;
     if !trusted.is_on() {
         return Ok(());

@@ -14,31 +14,31 @@ use crate::{
 };
 
 /// The largest key file, in bytes. A key file has two lines.
-const MOST_KEY: u64 = 4 << 10;
+const MAX_KEY_BYTES: u64 = 4 << 10;
 
 /// A key on the command line: the key itself, or a file with it.
 pub(super) fn key(text: &str) -> Result<PublicKey, String> {
-    let said = |error: crate::trust::BadKey| format!("{error}: {}", error.hint());
-    // No file has such a name, so the text is a key. The error then explains what is wrong with it.
+    let describe = |error: crate::trust::BadKey| format!("{error}: {}", error.hint());
+    // No file has such a name, so the text is a key. The error then explains why it is not a valid key.
     if text.len() == 56 && text.starts_with("RW") && !Path::new(text).exists() {
-        return PublicKey::parse(text).map_err(said);
+        return PublicKey::parse(text).map_err(describe);
     }
-    let bytes = read_bounded(Path::new(text), MOST_KEY).map_err(|error| {
+    let bytes = read_bounded(Path::new(text), MAX_KEY_BYTES).map_err(|error| {
         format!("it is neither a key (56 characters that begin with `RW`) nor a file with a key: {error}")
     })?;
-    PublicKey::parse(&String::from_utf8_lossy(&bytes)).map_err(said)
+    PublicKey::parse(&String::from_utf8_lossy(&bytes)).map_err(describe)
 }
 
 /// The trust settings of a command.
-pub(super) fn trusted(given: &[PublicKey], node: &NodeFile, root: &Path) -> Result<Trusted, CommandError> {
-    let foreign = given.iter().find(|key| !node.trusted_keys.is_empty() && !node.trusted_keys.contains(key));
+pub(super) fn trusted(keys: &[PublicKey], node: &NodeFile, root: &Path) -> Result<Trusted, CommandError> {
+    let foreign = keys.iter().find(|key| !node.trusted_keys.is_empty() && !node.trusted_keys.contains(key));
     if let Some(key) = foreign {
         let message = format!("the key {} of `--trusted-key` is not in /etc/nodeagent.toml", key.id());
         let hint = "`--trusted-key` can only choose among the keys in that file: add the key there";
         return Err(Diagnostic::nowhere(message).hint(hint).into());
     }
-    let keys = TrustedKeys::new(if given.is_empty() { node.trusted_keys.clone() } else { given.to_vec() });
-    if keys.is_empty() {
+    let trusted = TrustedKeys::new(if keys.is_empty() { node.trusted_keys.clone() } else { keys.to_vec() });
+    if trusted.is_empty() {
         if node.minimum_serial > 0 {
             let mistake =
                 Diagnostic::nowhere("`minimum-serial` in /etc/nodeagent.toml has no effect without trusted keys");
@@ -47,5 +47,5 @@ pub(super) fn trusted(given: &[PublicKey], node: &NodeFile, root: &Path) -> Resu
         return Ok(Trusted::default());
     }
     let seen = Serials::read(root).map_err(|error| Diagnostic::nowhere(error.to_string()).hint(error.hint()))?;
-    Ok(Trusted::new(keys, node.minimum_serial, seen.highest))
+    Ok(Trusted::new(trusted, node.minimum_serial, seen.highest))
 }

@@ -1,4 +1,4 @@
-//! Errors of the clouds. Their kinds differ in what an operator has to do.
+//! Errors of the clouds. Each kind requires a different reaction of an operator.
 
 use crate::{
     http::{HttpError, HttpProblem},
@@ -14,7 +14,7 @@ pub struct CloudError {
     /// The failure in one line, such as `the workspace https://… rejected the token`.
     pub message: String,
     /// The message of the service, in one line, shortened.
-    pub said: Option<String>,
+    pub detail: Option<String>,
     /// A hint for the operator.
     pub hint: Option<String>,
 }
@@ -51,18 +51,19 @@ pub enum CloudErrorKind {
 impl CloudError {
     /// Creates an error.
     pub fn new(kind: CloudErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), said: None, hint: None }
+        Self { kind, message: message.into(), detail: None, hint: None }
     }
 
     /// Adds the message of the service, in one line of at most 300 characters.
     #[must_use]
-    pub fn said(mut self, message: &str) -> Self {
+    pub fn detail(mut self, message: &str) -> Self {
         const MAX_CHARS: usize = 300;
         // Redact first: a secret that was cut or folded would not be recognized.
         let message = redact::text(message);
         let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
         let cut: String = line.chars().take(MAX_CHARS).collect();
-        self.said = Some(if cut.len() < line.len() { format!("{cut}…") } else { cut }).filter(|said| !said.is_empty());
+        self.detail =
+            Some(if cut.len() < line.len() { format!("{cut}…") } else { cut }).filter(|detail| !detail.is_empty());
         self
     }
 
@@ -81,7 +82,7 @@ impl CloudError {
             _ => CloudErrorKind::Unreachable,
         };
         let verb = if kind == CloudErrorKind::Unreachable { "cannot be reached" } else { "cannot be called" };
-        let failed = Self::new(kind, format!("{service} {verb} at {}", error.url)).said(&error.problem.to_string());
+        let failed = Self::new(kind, format!("{service} {verb} at {}", error.url)).detail(&error.problem.to_string());
         Self { hint: error.hint(), ..failed }
     }
 }

@@ -13,14 +13,14 @@ pub struct DbError {
     /// The failure in one line.
     pub message: String,
     /// The message of the server.
-    pub said: Vec<String>,
+    pub output: Vec<String>,
     /// A hint for the operator.
     pub hint: Option<String>,
 }
 
 impl DbError {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), said: Vec::new(), hint: None }
+        Self { message: message.into(), output: Vec::new(), hint: None }
     }
 
     pub(super) fn hint(self, hint: impl Into<String>) -> Self {
@@ -95,7 +95,7 @@ fn cause(status: i32, stderr: &str) -> FailureCause {
 /// The error of a psql that failed.
 pub(super) fn from_psql(session: &PsqlSession, status: i32, stderr: &str) -> DbError {
     let database = &session.database.name;
-    let place = format!("{}:{}", session.database.host, session.database.port);
+    let address = format!("{}:{}", session.database.host, session.database.port);
     let user = session.user;
     let (message, hint) = match cause(status, stderr) {
         FailureCause::Password => (
@@ -108,7 +108,7 @@ pub(super) fn from_psql(session: &PsqlSession, status: i32, stderr: &str) -> DbE
             "check `users` of the database in the access file, or ask the owner of the database".to_owned(),
         ),
         FailureCause::Database => (
-            format!("the server at {place} has no database `{}`", session.database.database),
+            format!("the server at {address} has no database `{}`", session.database.database),
             "check `database` in the access file".to_owned(),
         ),
         FailureCause::AccessList => (
@@ -121,7 +121,7 @@ pub(super) fn from_psql(session: &PsqlSession, status: i32, stderr: &str) -> DbE
             "check `sslmode`, `host` and `ca` of the database in the access file".to_owned(),
         ),
         FailureCause::Unreachable => (
-            format!("the server of `{database}` cannot be reached at {place}"),
+            format!("the server of `{database}` cannot be reached at {address}"),
             "check `host` and `port` in the access file, and that the node can connect to that address".to_owned(),
         ),
         FailureCause::Full => (
@@ -141,10 +141,13 @@ pub(super) fn from_psql(session: &PsqlSession, status: i32, stderr: &str) -> DbE
             (format!("the connection to `{database}` as `{user}` failed"), "ask the owner of the database".to_owned())
         }
         FailureCause::Statement => {
-            return DbError { said: said(stderr), ..DbError::new(format!("`{database}` did not run the statement")) };
+            return DbError {
+                output: output(stderr),
+                ..DbError::new(format!("`{database}` did not run the statement"))
+            };
         }
     };
-    DbError { message, said: said(stderr), hint: Some(hint) }
+    DbError { message, output: output(stderr), hint: Some(hint) }
 }
 
 /// The error of a psql that could not be started, or was killed.
@@ -161,7 +164,7 @@ pub(super) fn no_passfile(error: &std::io::Error) -> DbError {
     DbError::new(format!("the password cannot be kept in memory: {error}")).hint("Linux 3.17 or later is required")
 }
 
-fn said(stderr: &str) -> Vec<String> {
+fn output(stderr: &str) -> Vec<String> {
     let lines = stderr.lines().map(|line| clean(line.trim_end().trim_start_matches("psql: error: ")));
     lines.filter(|line| !line.is_empty()).take(MAX_LINES).collect()
 }

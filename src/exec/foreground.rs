@@ -20,7 +20,7 @@ use tokio::{
 use super::{Cmd, ExecError, Finished, Tail, system::finished};
 
 /// How many bytes of each stream are kept.
-const KEPT: usize = 1 << 20;
+const MAX_OUTPUT_BYTES: usize = 1 << 20;
 
 /// The streams of nodeagent that a child in the foreground inherits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +104,7 @@ fn inherited(file: impl AsFd, is_inherited: bool) -> std::io::Result<()> {
 
 /// The end of a stream's output.
 async fn kept(stream: Option<impl AsyncRead + Unpin>) -> String {
-    let mut tail = Tail::new(KEPT);
+    let mut tail = Tail::new(MAX_OUTPUT_BYTES);
     if let Some(mut stream) = stream {
         let mut buffer = vec![0; 16 << 10];
         while let Ok(count @ 1..) = stream.read(&mut buffer).await {

@@ -8,7 +8,7 @@ use nix::{
 };
 
 /// How long killed processes may take to disappear.
-const PATIENCE: Duration = Duration::from_secs(2);
+const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Kills the process groups that a killed run left running: their leaders are not our children, and their command line
 /// satisfies `is_ours`. Call it before this run starts such a command itself. Returns the number of groups.
@@ -19,7 +19,7 @@ pub fn kill_orphans(is_ours: impl Fn(&[String]) -> bool) -> usize {
         let _ = killpg(leader, Signal::SIGKILL);
     }
     let began = std::time::Instant::now();
-    while leaders.iter().any(|&leader| works(leader)) && began.elapsed() < PATIENCE {
+    while leaders.iter().any(|&leader| works(leader)) && began.elapsed() < KILL_TIMEOUT {
         std::thread::sleep(Duration::from_millis(10));
     }
     leaders.len()

@@ -7,7 +7,7 @@ use super::LineWatcher;
 use crate::redact;
 
 /// The longest line that a watcher receives, in bytes.
-const LONGEST_LINE: usize = 4096;
+const MAX_LINE_BYTES: usize = 4096;
 
 /// Keeps the last bytes of a stream, up to a limit.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ impl<'a> Sink<'a> {
             match byte {
                 b'\n' | b'\r' if self.line.is_empty() => {}
                 b'\n' | b'\r' => self.line_ends(),
-                _ if self.line.len() < LONGEST_LINE => self.line.push(byte),
+                _ if self.line.len() < MAX_LINE_BYTES => self.line.push(byte),
                 _ => {}
             }
         }
@@ -121,7 +121,7 @@ mod tests {
     use crate::redact::Secret;
 
     /// The content of the tail and the lines of the watcher for these pieces.
-    fn given(consumer: Consumer, pieces: &[&str]) -> (String, Vec<String>) {
+    fn collect(consumer: Consumer, pieces: &[&str]) -> (String, Vec<String>) {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&lines);
         let watcher: LineWatcher = Arc::new(move |line: &str| kept.lock().expect("unused").push(line.to_owned()));
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_secret_reaches_neither_the_tail_nor_the_watcher() {
         drop(Secret::from("hunter22".to_owned()));
-        let (tail, lines) = given(Consumer::People, &["one\ntoken hun", "ter22\n", "last"]);
+        let (tail, lines) = collect(Consumer::People, &["one\ntoken hun", "ter22\n", "last"]);
         assert_eq!(
             (tail.as_str(), lines),
             ("one\ntoken [redacted]\nlast", ["one", "token [redacted]", "last"].map(str::to_owned).to_vec())
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn parsers_get_unchanged_data_and_watchers_redacted_data() {
         drop(Secret::from("main".to_owned()));
-        let (tail, lines) = given(Consumer::Parser, &["http://deb.example.org/ main\n"]);
+        let (tail, lines) = collect(Consumer::Parser, &["http://deb.example.org/ main\n"]);
         assert_eq!(
             (tail.as_str(), lines[0].as_str()),
             ("http://deb.example.org/ main\n", "http://deb.example.org/ [redacted]")

@@ -25,12 +25,12 @@ use super::{
 };
 use crate::fs::append;
 
-const KEPT_STDOUT: usize = 4 << 20;
-const KEPT_STDERR: usize = 1 << 20;
+const MAX_STDOUT_BYTES: usize = 4 << 20;
+const MAX_STDERR_BYTES: usize = 1 << 20;
 /// The time between SIGTERM and SIGKILL for a child.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long the streams are still read after the child has ended.
-const AFTER_EXIT: Duration = Duration::from_secs(2);
+const OUTPUT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Starts real programs.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl SystemRunner {
         let mut group = Group::of(&child, &self.live);
 
         let feed = child.stdin.take().zip(cmd.stdin.as_ref().map(super::Input::bytes));
-        let (mut out, mut err) = (Tail::new(KEPT_STDOUT), Tail::new(KEPT_STDERR));
+        let (mut out, mut err) = (Tail::new(MAX_STDOUT_BYTES), Tail::new(MAX_STDERR_BYTES));
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let streams = async {
             let write = async {
@@ -99,7 +99,7 @@ impl SystemRunner {
                 () = &mut streams => child.wait().await,
                 status = child.wait() => {
                     // A daemon that the child started may keep the streams open.
-                    let _ = tokio::time::timeout(AFTER_EXIT, streams).await;
+                    let _ = tokio::time::timeout(OUTPUT_TIMEOUT, streams).await;
                     status
                 }
             }

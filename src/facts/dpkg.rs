@@ -179,7 +179,7 @@ impl<'a> Stanza<'a> {
     /// dependencies and descriptions, most of the file, come last.
     fn field(&mut self, line: &'a [u8]) -> bool {
         let (key, value) = line.split_at(memchr(b':', line).unwrap_or(line.len()));
-        let place = match key {
+        let field = match key {
             b"Package" => &mut self.package,
             b"Status" => &mut self.status,
             b"Version" => &mut self.version,
@@ -188,7 +188,7 @@ impl<'a> Stanza<'a> {
             b"Depends" | b"Conffiles" | b"Description" => return self.version.is_some(),
             _ => return false,
         };
-        *place = std::str::from_utf8(value).ok().and_then(|value| Some(value.strip_prefix(':')?.trim()));
+        *field = std::str::from_utf8(value).ok().and_then(|value| Some(value.strip_prefix(':')?.trim()));
         false
     }
 }

@@ -90,7 +90,7 @@ impl FileStoreAddress {
         Ok(Self::Web(url))
     }
 
-    /// The folder where the platform mounts it.
+    /// The folder at which the platform mounts it.
     pub fn mounted(&self) -> Option<PathBuf> {
         match self {
             Self::Dbfs(path) => Some(format!("/dbfs{path}").into()),

@@ -10,7 +10,7 @@ use crate::{
 #[non_exhaustive]
 pub enum FileStoreError {
     /// The file store refused it.
-    #[error("`{what}` could not be read: {error}{}", said(.error))]
+    #[error("`{what}` could not be read: {error}{}", detail(.error))]
     Refused {
         /// The address of the file or folder.
         what: String,
@@ -80,6 +80,6 @@ impl FileStoreError {
 }
 
 /// The text of the service, if there is one.
-fn said(error: &CloudError) -> String {
-    error.said.as_ref().map(|said| format!(" ({said})")).unwrap_or_default()
+fn detail(error: &CloudError) -> String {
+    error.detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default()
 }

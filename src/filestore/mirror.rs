@@ -16,7 +16,7 @@ use super::{
 use crate::{cloud::Clouds, digest::Digest, fs};
 
 /// Files that are fetched at the same time.
-const AT_ONCE: usize = 8;
+const CONCURRENCY: usize = 8;
 
 /// A remote file store as a local folder.
 pub struct Mirror {
@@ -129,7 +129,7 @@ impl Mirror {
             }
             stream::iter(&files)
                 .map(|file| async { self.bring_now(file).await.map(drop) })
-                .buffer_unordered(AT_ONCE)
+                .buffer_unordered(CONCURRENCY)
                 .try_collect::<()>()
                 .await
         })

@@ -23,11 +23,11 @@ const DBFS_PAGE: u64 = 1 << 20;
 /// The size of a piece for the other file stores, in bytes.
 const PIECE: u64 = 4 << 20;
 /// The largest file that the workspace API exports, in bytes.
-const WORKSPACE_LARGEST: u64 = 10 << 20;
+const WORKSPACE_MAX_BYTES: u64 = 10 << 20;
 /// The largest file that is fetched, in bytes. A server may announce any size.
-const LARGEST: u64 = 64 << 30;
+const MAX_BYTES: u64 = 64 << 30;
 /// The largest file from a web server that does not announce sizes, in bytes.
-const UNKNOWN_LARGEST: usize = 64 << 20;
+const UNKNOWN_SIZE_MAX_BYTES: usize = 64 << 20;
 /// The time limit of one request: a piece over a slow connection.
 const TIMEOUT: Duration = Duration::from_secs(120);
 /// The retry policy for web servers, the same as that of the official Databricks clients.
@@ -48,7 +48,7 @@ impl RemoteClient {
     pub(super) fn piece(&self) -> u64 {
         match self.address {
             FileStoreAddress::Dbfs(_) => DBFS_PAGE,
-            FileStoreAddress::Workspace(_) => WORKSPACE_LARGEST,
+            FileStoreAddress::Workspace(_) => WORKSPACE_MAX_BYTES,
             FileStoreAddress::Volume(_) | FileStoreAddress::Web(_) => PIECE,
         }
     }
@@ -56,8 +56,8 @@ impl RemoteClient {
     /// The largest file that is read, in bytes.
     pub(super) fn largest(&self) -> u64 {
         match self.address {
-            FileStoreAddress::Workspace(_) => WORKSPACE_LARGEST,
-            FileStoreAddress::Dbfs(_) | FileStoreAddress::Volume(_) | FileStoreAddress::Web(_) => LARGEST,
+            FileStoreAddress::Workspace(_) => WORKSPACE_MAX_BYTES,
+            FileStoreAddress::Dbfs(_) | FileStoreAddress::Volume(_) | FileStoreAddress::Web(_) => MAX_BYTES,
         }
     }
 
@@ -174,7 +174,7 @@ impl RemoteClient {
         }
         let answer = workspace.send(ranged(request, part)).await;
         // The condition above is the only one of the request.
-        let is_changed = |error: &CloudError| error.said.as_ref().is_some_and(|said| said.contains("modified"));
+        let is_changed = |error: &CloudError| error.detail.as_ref().is_some_and(|detail| detail.contains("modified"));
         match answer {
             Err(error) if error.kind == CloudErrorKind::Invalid && is_changed(&error) => Err(changed()),
             answer => part_of(answer?, part),
@@ -215,7 +215,7 @@ impl RemoteClient {
     ) -> Result<Vec<u8>, CloudError> {
         let mut request = Request::get(web(root, file)).timeout(TIMEOUT);
         if entry.size.is_none() {
-            request = request.limit(UNKNOWN_LARGEST);
+            request = request.limit(UNKNOWN_SIZE_MAX_BYTES);
         }
         // `If-Match` allows strong ETags only. For a weak one there is no condition, and the file is compared again at
         // the end.
@@ -241,7 +241,7 @@ impl RemoteClient {
                     CloudErrorKind::Invalid,
                     "the server answered with a redirect, which is not followed",
                 );
-                return Err(error.said(&format!("to {to}")).hint("use the address that it leads to"));
+                return Err(error.detail(&format!("to {to}")).hint("use the address that it leads to"));
             }
             401 | 403 => CloudErrorKind::Denied,
             404 | 410 => CloudErrorKind::Absent,

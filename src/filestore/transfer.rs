@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// Pieces of one file that are fetched at the same time.
-const AT_ONCE: usize = 4;
+const CONCURRENCY: usize = 4;
 /// Tries for each piece. Transient errors were already retried below; these tries are for wrong answers.
-const TRIES: usize = 3;
+const MAX_ATTEMPTS: usize = 3;
 const READABLE: Attributes = Attributes { mode: Some(0o644), owner: None };
 
 /// Fetches a file. `pieces` is the folder for finished pieces. Returns the digest of the file.
@@ -61,7 +61,7 @@ pub(super) async fn fetch(
         brought
     };
     let ended: Vec<Result<(), FileStoreError>> =
-        stream::iter(missing).map(bring).buffer_unordered(AT_ONCE).collect().await;
+        stream::iter(missing).map(bring).buffer_unordered(CONCURRENCY).collect().await;
     ended.into_iter().collect::<Result<(), FileStoreError>>()?;
     if client.look(file).await?.as_ref().is_none_or(|now| now.version != entry.version) {
         fs::remove_tree(&folder)?;
@@ -82,10 +82,10 @@ async fn piece(
     from: u64,
     length: u64,
 ) -> Result<Vec<u8>, FileStoreError> {
-    let mut tries = 1;
+    let mut attempts = 1;
     loop {
         match client.read(file, entry, from, length).await {
-            Err(FileStoreError::WrongSize { .. }) if tries < TRIES => tries += 1,
+            Err(FileStoreError::WrongSize { .. }) if attempts < MAX_ATTEMPTS => attempts += 1,
             ended => return ended,
         }
     }

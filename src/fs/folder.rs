@@ -20,7 +20,7 @@ use super::error::{FsError, file_name};
 
 const NO_FOLLOW: AtFlags = AtFlags::AT_SYMLINK_NOFOLLOW;
 /// With more links than this, the path contains a loop.
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 /// The mode for missing folders on the path: `Some` creates them with these permissions, `None` does not.
 type Missing = Option<u32>;
 
@@ -69,7 +69,7 @@ pub(super) fn resolve_existing(path: &Path) -> Result<(Folder, OsString), FsErro
 
 fn resolve_with(path: &Path, missing: Missing) -> Result<(Folder, OsString), FsError> {
     let mut path = path.to_owned();
-    for _ in 0..MOST_LINKS {
+    for _ in 0..MAX_LINKS {
         let name = file_name(&path)?.to_owned();
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let (folder, real) = walk(parent, missing)?;
@@ -126,7 +126,7 @@ fn walk(path: &Path, missing: Missing) -> Result<(Folder, PathBuf), FsError> {
         match folder.stat(&name).map_err(failed)? {
             Some(found) if is_link(&found) => {
                 links += 1;
-                if links > MOST_LINKS {
+                if links > MAX_LINKS {
                     return Err(failed(Errno::ELOOP));
                 }
                 trusted(&real.join(&name), &found)?;

@@ -12,12 +12,12 @@ use super::{FsError, create_dirs, rename};
 /// The first path below `to` that conflicts with `from`: an existing entry that differs. [`merge`] would fail there.
 pub fn first_conflict(from: &Path, to: &Path) -> Result<Option<PathBuf>, FsError> {
     for (new, name) in entries(from, |_| 0)? {
-        let place = to.join(&name);
-        let Some(there) = found(&place)? else { continue };
-        let changed = match (new.is_dir(), there.is_dir()) {
-            (true, true) => first_conflict(&from.join(&name), &place)?,
-            (false, false) if is_same(&from.join(&name), &new, &place, &there)? => None,
-            _ => Some(place),
+        let target = to.join(&name);
+        let Some(existing) = found(&target)? else { continue };
+        let changed = match (new.is_dir(), existing.is_dir()) {
+            (true, true) => first_conflict(&from.join(&name), &target)?,
+            (false, false) if is_same(&from.join(&name), &new, &target, &existing)? => None,
+            _ => Some(target),
         };
         if changed.is_some() {
             return Ok(changed);
@@ -34,12 +34,12 @@ pub fn first_conflict(from: &Path, to: &Path) -> Result<Option<PathBuf>, FsError
 pub fn merge(from: &Path, to: &Path, rank: fn(&Path) -> u8) -> Result<(), FsError> {
     create_dirs(to, 0o755)?;
     for (new, name) in entries(from, rank)? {
-        let (source, place) = (from.join(&name), to.join(&name));
-        match found(&place)? {
-            None => rename(&source, &place)?,
-            Some(there) if new.is_dir() && there.is_dir() => merge(&source, &place, rank)?,
-            Some(there) if !new.is_dir() && !there.is_dir() && is_same(&source, &new, &place, &there)? => {}
-            Some(_) => return Err(FsError::new(&place, "written")(io::ErrorKind::AlreadyExists.into())),
+        let (source, target) = (from.join(&name), to.join(&name));
+        match found(&target)? {
+            None => rename(&source, &target)?,
+            Some(existing) if new.is_dir() && existing.is_dir() => merge(&source, &target, rank)?,
+            Some(existing) if !new.is_dir() && !existing.is_dir() && is_same(&source, &new, &target, &existing)? => {}
+            Some(_) => return Err(FsError::new(&target, "written")(io::ErrorKind::AlreadyExists.into())),
         }
     }
     Ok(())

@@ -101,12 +101,12 @@ fn for_each_valid_entry<R: Read>(
         let path = entry.path().map_err(failed(into))?.into_owned();
         let link = entry.link_name().map_err(failed(into))?.map(std::borrow::Cow::into_owned);
         let found = ArchiveEntry { kind: entry.header().entry_type(), link: link.as_deref(), size: entry.size() };
-        let place = into.join(&path);
-        if !validator.validate(&path, &found).map_err(|why| failed(&place)(io::Error::other(why)))? {
+        let target = into.join(&path);
+        if !validator.validate(&path, &found).map_err(|why| failed(&target)(io::Error::other(why)))? {
             continue;
         }
         budget.for_content(found.size);
-        each(&mut entry, &path).map_err(failed(&place))?;
+        each(&mut entry, &path).map_err(failed(&target))?;
     }
 }
 

@@ -7,7 +7,7 @@ use url::{Host, Url};
 use crate::redact::is_loopback;
 
 /// Addresses of AWS metadata services (instance and pod) that are not in a link-local range.
-const LINK_OF_AWS: [Ipv6Addr; 2] =
+const AWS_METADATA_ADDRESSES: [Ipv6Addr; 2] =
     [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)];
 
 /// Whether requests to an address bypass the proxy: this machine and its own link. Credentials may be sent there in
@@ -20,7 +20,7 @@ pub(super) fn goes_direct(url: &Url) -> bool {
 pub(super) fn is_link_local(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_link_local(),
-        Some(Host::Ipv6(ip)) => ip.is_unicast_link_local() || LINK_OF_AWS.contains(&ip),
+        Some(Host::Ipv6(ip)) => ip.is_unicast_link_local() || AWS_METADATA_ADDRESSES.contains(&ip),
         _ => false,
     }
 }

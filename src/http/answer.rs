@@ -7,7 +7,7 @@ use secrecy::zeroize::Zeroizing;
 use serde::de::DeserializeOwned;
 
 /// The longest wait that a server may ask for.
-pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The answer of a server, with any status.
 pub struct Answer {
@@ -50,10 +50,10 @@ impl Answer {
         let value = self.header("retry-after")?;
         if let Ok(seconds) = value.trim().parse::<u64>() {
             // Bounded, because adding a very large wait to the present time would overflow.
-            return Some(Duration::from_secs(seconds).min(LONGEST_WAIT));
+            return Some(Duration::from_secs(seconds).min(MAX_WAIT));
         }
         let date = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
         let wait: Duration = date.duration_since(jiff::Timestamp::now()).try_into().unwrap_or_default();
-        Some(wait.min(LONGEST_WAIT))
+        Some(wait.min(MAX_WAIT))
     }
 }

@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn debug_of_a_login_does_not_contain_its_password() {
-        let prefix = UrlPrefix::parse("https://x.example/").expect("a site");
+        let prefix = UrlPrefix::parse("https://x.example/").expect("a URL prefix");
         let login = BasicAuth::new(prefix, "reader", &Secret::from("hunter2".to_owned()), "`reader`");
         let shown = format!("{login:?}");
         assert!(!shown.contains("hunter2") && !shown.contains("Basic "), "{shown}");

@@ -29,9 +29,9 @@ const PART: usize = 5 << 20;
 /// The size of a read, in bytes.
 const PIECE: usize = 256 << 10;
 /// Multipart uploads that run at the same time.
-const MOST_IN_PARTS: usize = 2;
+const MAX_MULTIPART_UPLOADS: usize = 2;
 /// Tries after the first one.
-const MOST_RETRIES: usize = 2;
+const MAX_RETRIES: usize = 2;
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How to access a bucket.
@@ -99,7 +99,7 @@ pub enum PutCondition {
 pub struct Bucket {
     store: Arc<dyn ObjectStore>,
     below: String,
-    turns: Arc<Semaphore>,
+    upload_slots: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Bucket {
@@ -162,7 +162,7 @@ impl Bucket {
     }
 
     fn new(store: Arc<dyn ObjectStore>, below: &str) -> Self {
-        Self { store, below: below.to_owned(), turns: Arc::new(Semaphore::new(MOST_IN_PARTS)) }
+        Self { store, below: below.to_owned(), upload_slots: Arc::new(Semaphore::new(MAX_MULTIPART_UPLOADS)) }
     }
 
     /// The size of an object in bytes, or `None` if it does not exist.
@@ -227,7 +227,7 @@ impl Bucket {
             return Ok(());
         }
         // Each upload holds some parts in memory.
-        let _turn = self.turns.acquire().await;
+        let _slot = self.upload_slots.acquire().await;
         let upload = self.store.put_multipart(&path).await.map_err(BucketError::from)?;
         let mut parts = WriteMultipart::new_with_chunk_size(upload, PART);
         let mut buffer = Vec::with_capacity(PIECE);
@@ -302,5 +302,5 @@ fn found<T>(result: Result<T, Error>) -> Result<Option<T>, BucketError> {
 }
 
 fn retries() -> RetryConfig {
-    RetryConfig { backoff: BackoffConfig::default(), max_retries: MOST_RETRIES, retry_timeout: RETRY_TIMEOUT }
+    RetryConfig { backoff: BackoffConfig::default(), max_retries: MAX_RETRIES, retry_timeout: RETRY_TIMEOUT }
 }

@@ -5,7 +5,7 @@ use object_store::Error;
 use crate::redact;
 
 /// The text of the crate before the status of an answer.
-const ANSWERED: &str = "Server returned non-2xx status code: ";
+const STATUS_PREFIX: &str = "Server returned non-2xx status code: ";
 /// The text of the crate when one of several objects could not be removed. It follows the crate's name of the request.
 const NOT_REMOVED: &str = " request failed for key ";
 
@@ -25,18 +25,18 @@ pub enum BucketError {
 
 impl From<Error> for BucketError {
     fn from(error: Error) -> Self {
-        let words = in_words(&error);
+        let message = in_words(&error);
         // For listings and removals, the crate keeps only the text of the error.
         let is_denied = matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. })
-            || ["401", "403", "AccessDenied"].contains(&words.split(' ').next().unwrap_or_default());
-        if is_denied { Self::Denied(words) } else { Self::Failed(words) }
+            || ["401", "403", "AccessDenied"].contains(&message.split(' ').next().unwrap_or_default());
+        if is_denied { Self::Denied(message) } else { Self::Failed(message) }
     }
 }
 
 /// An error in the settings. The outer error has the details, such as the file or the key.
 pub(super) fn invalid(error: &Error) -> BucketError {
-    let words = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-    BucketError::Invalid(in_one_line(&words))
+    let message = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    BucketError::Invalid(in_one_line(&message))
 }
 
 /// The text of the innermost error. The outer ones repeat the whole address. For an HTTP answer: its status, and the
@@ -47,19 +47,19 @@ fn in_words(error: &Error) -> String {
         deepest = source;
     }
     // Azure's XML begins with a byte order mark.
-    let words = deepest.to_string().replace('\u{feff}', "");
-    if let Some((before, code)) = words.split_once(NOT_REMOVED).and_then(|(_, rest)| rest.rsplit_once(" (code: ")) {
+    let message = deepest.to_string().replace('\u{feff}', "");
+    if let Some((before, code)) = message.split_once(NOT_REMOVED).and_then(|(_, rest)| rest.rsplit_once(" (code: ")) {
         let reason = before.rsplit(": ").next().unwrap_or_default();
         return in_one_line(&format!("{} {reason}", code.trim_end_matches(')')));
     }
-    let Some(answer) = words.strip_prefix(ANSWERED) else { return in_one_line(&words) };
+    let Some(answer) = message.strip_prefix(STATUS_PREFIX) else { return in_one_line(&message) };
     let code = answer.split_once("<Code>").and_then(|(_, after)| Some(after.split_once("</Code>")?.0));
     let status = answer.split(['<', '\n']).next().unwrap_or_default().trim_end_matches([':', ' ']);
     in_one_line(&[status, code.unwrap_or_default()].join(" "))
 }
 
-fn in_one_line(words: &str) -> String {
-    let line = words.lines().next().unwrap_or_default().trim();
+fn in_one_line(message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default().trim();
     redact::text(&line.chars().take(200).collect::<String>()).into_owned()
 }
 
@@ -69,30 +69,30 @@ mod tests {
 
     use super::*;
 
-    fn said(words: &str) -> BucketError {
-        Error::Generic { store: "test", source: words.into() }.into()
+    fn error_of(message: &str) -> BucketError {
+        Error::Generic { store: "test", source: message.into() }.into()
     }
 
     #[test]
     fn an_error_has_the_status_and_the_code_of_the_answer() {
         let answer = "Server returned non-2xx status code: 404 Not Found: \u{feff}<?xml version=\"1.0\"?><Error>\n<Code>NoSuchBucket</Code>";
-        assert_eq!(said(answer), BucketError::Failed("404 Not Found NoSuchBucket".to_owned()));
+        assert_eq!(error_of(answer), BucketError::Failed("404 Not Found NoSuchBucket".to_owned()));
         let bare = "Server returned non-2xx status code: 503 Service Unavailable: ";
-        assert_eq!(said(bare), BucketError::Failed("503 Service Unavailable".to_owned()));
-        assert_eq!(said("connection refused\nmore"), BucketError::Failed("connection refused".to_owned()));
+        assert_eq!(error_of(bare), BucketError::Failed("503 Service Unavailable".to_owned()));
+        assert_eq!(error_of("connection refused\nmore"), BucketError::Failed("connection refused".to_owned()));
     }
 
     #[test]
     fn a_denied_listing_or_removal_is_an_access_error() {
         let list =
             "Server returned non-2xx status code: 403 Forbidden: <Error><Code>AuthenticationFailed</Code></Error>";
-        assert_eq!(said(list), BucketError::Denied("403 Forbidden AuthenticationFailed".to_owned()));
+        assert_eq!(error_of(list), BucketError::Denied("403 Forbidden AuthenticationFailed".to_owned()));
         let azure = "Bulk delete request failed for key a/b: Forbidden (code: 403)";
-        assert_eq!(said(azure), BucketError::Denied("403 Forbidden".to_owned()));
+        assert_eq!(error_of(azure), BucketError::Denied("403 Forbidden".to_owned()));
         let s3 = "DeleteObjects request failed for key a/b: Access Denied (code: AccessDenied)";
-        assert_eq!(said(s3), BucketError::Denied("AccessDenied Access Denied".to_owned()));
+        assert_eq!(error_of(s3), BucketError::Denied("AccessDenied Access Denied".to_owned()));
         let other = "DeleteObjects request failed for key a/b: We encountered an error (code: InternalError)";
-        assert_eq!(said(other), BucketError::Failed("InternalError We encountered an error".to_owned()));
+        assert_eq!(error_of(other), BucketError::Failed("InternalError We encountered an error".to_owned()));
     }
 
     #[test]

@@ -19,9 +19,9 @@ use super::{
 use crate::redact::is_loopback;
 
 /// The shortest time limit of a retry: a shorter one would replace the first error by a timeout.
-const SHORTEST_TRY: Duration = Duration::from_secs(1);
+const MIN_ATTEMPT: Duration = Duration::from_secs(1);
 /// The largest buffer that is allocated because of an announced size, in bytes.
-const AT_FIRST: usize = 1 << 20;
+const INITIAL_CAPACITY: usize = 1 << 20;
 
 impl Client {
     /// Sends a request and returns the complete answer, with any status. Retries according to the request's policy.
@@ -45,15 +45,15 @@ impl Client {
                 Err(error) if error.is_transient() => Some(Duration::ZERO),
                 _ => None,
             };
-            let Some(asked) = again else { return ended };
-            let pause = asked.max(jittered(wait));
+            let Some(requested) = again else { return ended };
+            let pause = requested.max(jittered(wait));
             if began.elapsed() + pause > request.retrying.budget {
                 return ended;
             }
             tokio::time::sleep(pause).await;
             wait *= 2;
             let left = request.retrying.budget.saturating_sub(began.elapsed());
-            limit = request.timeout.min(left.max(SHORTEST_TRY));
+            limit = request.timeout.min(left.max(MIN_ATTEMPT));
         }
     }
 
@@ -69,7 +69,7 @@ impl Client {
         let (status, headers): (StatusCode, HeaderMap) = (answer.status(), answer.headers().clone());
         // Allocated once: a buffer that grows leaves copies in memory that are not wiped.
         let announced = answer.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
-        let mut body = Zeroizing::new(Vec::with_capacity(announced.min(request.limit).min(AT_FIRST)));
+        let mut body = Zeroizing::new(Vec::with_capacity(announced.min(request.limit).min(INITIAL_CAPACITY)));
         let mut pieces = answer.bytes_stream();
         while let Some(piece) = pieces.next().await {
             body.extend_from_slice(&piece.map_err(|error| failed(&error))?);
@@ -90,7 +90,7 @@ fn jittered(wait: Duration) -> Duration {
 mod tests {
     use super::*;
     use crate::{
-        http::{answer::LONGEST_WAIT, request::RetryPolicy},
+        http::{answer::MAX_WAIT, request::RetryPolicy},
         redact::Secret,
         test_server::{TestServer, reply},
     };
@@ -108,7 +108,7 @@ mod tests {
         let server = server(&["503 Busy", "429 Slow down\r\nretry-after: 0", "403 Forbidden"]);
         let answer =
             Client::default().call(&Request::get(server.url.clone()).retrying(PATIENT)).await.expect("an answer");
-        assert_eq!((answer.status, server.asked().len()), (403, 3));
+        assert_eq!((answer.status, server.requests().len()), (403, 3));
     }
 
     #[tokio::test]
@@ -116,7 +116,7 @@ mod tests {
         let server = server(&["429 Slow down\r\nretry-after: 3600"]);
         let answer =
             Client::default().call(&Request::get(server.url.clone()).retrying(PATIENT)).await.expect("an answer");
-        assert_eq!((answer.status, server.asked().len()), (429, 1));
+        assert_eq!((answer.status, server.requests().len()), (429, 1));
     }
 
     #[tokio::test]
@@ -124,8 +124,8 @@ mod tests {
         let server = server(&["429 Slow down\r\nretry-after: 18446744073709551615"]);
         let answer =
             Client::default().call(&Request::get(server.url.clone()).retrying(PATIENT)).await.expect("an answer");
-        assert_eq!((answer.status, server.asked().len()), (429, 1));
-        assert_eq!(answer.retry_after(), Some(LONGEST_WAIT));
+        assert_eq!((answer.status, server.requests().len()), (429, 1));
+        assert_eq!(answer.retry_after(), Some(MAX_WAIT));
     }
 
     #[tokio::test]
@@ -155,7 +155,7 @@ mod tests {
         let request = Request::get(server.url.clone()).bearer(&Secret::new(b"two\nlines".to_vec()));
         let error = Client::default().call(&request).await.expect_err("not sent");
         assert!(matches!(error.problem, HttpProblem::Unsendable("authorization")));
-        assert_eq!(server.asked().len(), 0);
+        assert_eq!(server.requests().len(), 0);
     }
 
     #[tokio::test]
@@ -163,7 +163,7 @@ mod tests {
         let server = server(&["302 Found\r\nlocation: http://example.org/"]);
         let answer = Client::default().call(&Request::get(server.url.clone())).await.expect("an answer");
         assert_eq!((answer.status, answer.header("location")), (302, Some("http://example.org/")));
-        assert_eq!(server.asked().len(), 1);
+        assert_eq!(server.requests().len(), 1);
     }
 
     #[tokio::test]

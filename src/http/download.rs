@@ -19,9 +19,9 @@ use crate::{
     fs::{Attributes, PartialFile},
 };
 
-const MOST_RETRIES: usize = 4;
+const MAX_RETRIES: usize = 4;
 /// The largest download of unknown size, in bytes. Without a limit, an endless one would fill the disk.
-const MOST_UNANNOUNCED: u64 = 4 << 30;
+const MAX_UNKNOWN_SIZE: u64 = 4 << 30;
 
 /// A file to download.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl Client {
             on_bytes(bytes.len() as u64);
             match wanted.size {
                 Some(size) if received > size => Err(failed(HttpProblem::WrongSize { expected: size, received })),
-                None if received > MOST_UNANNOUNCED => Err(failed(HttpProblem::TooLarge { limit: MOST_UNANNOUNCED })),
+                None if received > MAX_UNKNOWN_SIZE => Err(failed(HttpProblem::TooLarge { limit: MAX_UNKNOWN_SIZE })),
                 _ => partial.write(bytes).map_err(|error| failed(HttpProblem::Disk(error))),
             }
         })
@@ -168,7 +168,7 @@ fn retries() -> ExponentialBuilder {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(300))
         .with_max_delay(Duration::from_secs(10))
-        .with_max_times(MOST_RETRIES)
+        .with_max_times(MAX_RETRIES)
         .with_jitter()
 }
 
@@ -183,6 +183,6 @@ mod tests {
         let server = TestServer::start(|_, _| ok("{}"));
         let wanted = Download { url: server.url.clone(), to: temp.path().join("x"), size: None, digest: None };
         Client::default().download_as(Some("R/4.2.2 R (4.2.2)"), &wanted, |_| ()).await.expect("downloaded");
-        assert_eq!(server.asked()[0].header("user-agent"), "R/4.2.2 R (4.2.2)");
+        assert_eq!(server.requests()[0].header("user-agent"), "R/4.2.2 R (4.2.2)");
     }
 }

@@ -182,19 +182,19 @@ pub(super) fn login_hint(status: u16, url: &str, login: Option<&str>) -> String 
             format!("the server denied access to the login {login}; check its password and the permissions of its user")
         }
         (None, _) => {
-            let site = Url::parse(url).ok().and_then(|url| url.join("/").ok());
-            let site = site.map_or_else(|| "https://…/".to_owned(), String::from);
+            let origin = Url::parse(url).ok().and_then(|url| url.join("/").ok());
+            let origin = origin.map_or_else(|| "https://…/".to_owned(), String::from);
             format!(
                 "the server requires a login, and no entry of `[[logins]]` matches the address: add one with \
-                 `url = \"{site}\"`, a `user` and the `key` of the password in `[secrets]`; or a proxy refused the request"
+                 `url = \"{origin}\"`, a `user` and the `key` of the password in `[secrets]`; or a proxy refused the request"
             )
         }
     }
 }
 
 /// The host name in a resolver error such as `no records found for Query { name: Name("x.invalid."), query_type: …`.
-fn unknown_name(said: &str) -> Option<&str> {
-    let (_, rest) = said.strip_prefix("no records found for ").and_then(|rest| rest.split_once("Name(\""))?;
+fn unknown_name(message: &str) -> Option<&str> {
+    let (_, rest) = message.strip_prefix("no records found for ").and_then(|rest| rest.split_once("Name(\""))?;
     rest.split_once('"').map(|(name, _)| name.trim_end_matches('.'))
 }
 
@@ -204,8 +204,8 @@ mod tests {
 
     #[test]
     fn an_unknown_host_name_is_extracted_from_the_resolver_error() {
-        let said = "no records found for Query { name: Name(\"x.invalid.\"), query_type: AAAA, query_class: IN }";
-        assert_eq!(unknown_name(said), Some("x.invalid"));
+        let message = "no records found for Query { name: Name(\"x.invalid.\"), query_type: AAAA, query_class: IN }";
+        assert_eq!(unknown_name(message), Some("x.invalid"));
         assert_eq!(unknown_name("connection refused"), None);
     }
 

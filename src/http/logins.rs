@@ -62,7 +62,7 @@ impl Client {
         header: Option<(&str, &str)>,
     ) -> Result<Response, HttpError> {
         let (mut at, mut shown) = (url.clone(), true);
-        for _ in 0..=redirect::MOST {
+        for _ in 0..=redirect::MAX_REDIRECTS {
             let client = if goes_direct(&at) { self.direct(&at)? } else { self.calling(&at)? };
             let mut request = with(client.get(at.clone()), header);
             shown &= login.prefix.covers(&at);
@@ -106,10 +106,15 @@ mod tests {
         TestServer::replying(heads.iter().map(|head| reply(head, "ok")).collect())
     }
 
-    fn client(site: &Url, path: &str) -> Client {
-        let site = UrlPrefix::parse(site.join(path).expect("below").as_str()).expect("a site");
+    fn client(url_prefix: &Url, path: &str) -> Client {
+        let url_prefix = UrlPrefix::parse(url_prefix.join(path).expect("below").as_str()).expect("a URL prefix");
         let client = Client::default();
-        client.set_logins(vec![BasicAuth::new(site, "Aladdin", &Secret::from("open sesame".to_owned()), "`Aladdin`")]);
+        client.set_logins(vec![BasicAuth::new(
+            url_prefix,
+            "Aladdin",
+            &Secret::from("open sesame".to_owned()),
+            "`Aladdin`",
+        )]);
         client
     }
 
@@ -123,7 +128,8 @@ mod tests {
         for path in ["team/x", "teams"] {
             assert_eq!(client.bytes(&server.url.join(path).expect("below"), 10).await.expect("an answer"), b"ok");
         }
-        let shown: Vec<_> = server.asked().iter().map(|asked| asked.header("authorization").to_owned()).collect();
+        let shown: Vec<_> =
+            server.requests().iter().map(|request| request.header("authorization").to_owned()).collect();
         assert_eq!(shown, [SHOWN, ""]);
     }
 
@@ -134,9 +140,12 @@ mod tests {
         let here = server(&["302 Found\r\nlocation: /team/y", &away]);
         let client = client(&here.url, "team/");
         client.bytes(&here.url.join("team/x").expect("below"), 10).await.expect("an answer");
-        let (here, there) = (here.asked(), there.asked());
-        assert!(here.len() == 2 && here.iter().all(|asked| asked.header("authorization") == SHOWN), "{here:?}");
-        assert!(there.len() == 2 && there.iter().all(|asked| asked.header("authorization").is_empty()), "{there:?}");
+        let (here, there) = (here.requests(), there.requests());
+        assert!(here.len() == 2 && here.iter().all(|request| request.header("authorization") == SHOWN), "{here:?}");
+        assert!(
+            there.len() == 2 && there.iter().all(|request| request.header("authorization").is_empty()),
+            "{there:?}"
+        );
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use url::Url;
 use super::address::goes_direct;
 
 /// The largest number of redirects.
-pub(super) const MOST: usize = 10;
+pub(super) const MAX_REDIRECTS: usize = 10;
 
 /// Why a redirect is not followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,21 +35,21 @@ pub(super) fn allowed(from: &Url, to: &Url) -> Result<(), RedirectError> {
 
 /// The same rules for the client that follows redirects by itself.
 pub(super) fn policy() -> Policy {
-    Policy::custom(|attempt| match judged(&attempt) {
+    Policy::custom(|attempt| match check(&attempt) {
         Ok(()) => attempt.follow(),
-        Err(redirect) => refuse(attempt, redirect),
+        Err(error) => refuse(attempt, error),
     })
 }
 
-fn judged(attempt: &Attempt<'_>) -> Result<(), RedirectError> {
-    if attempt.previous().len() > MOST {
+fn check(attempt: &Attempt<'_>) -> Result<(), RedirectError> {
+    if attempt.previous().len() > MAX_REDIRECTS {
         return Err(RedirectError::TooMany);
     }
     attempt.previous().last().map_or(Ok(()), |from| allowed(from, attempt.url()))
 }
 
-fn refuse(attempt: Attempt<'_>, redirect: RedirectError) -> Action {
-    attempt.error(redirect)
+fn refuse(attempt: Attempt<'_>, error: RedirectError) -> Action {
+    attempt.error(error)
 }
 
 #[cfg(test)]
@@ -58,15 +58,15 @@ mod tests {
 
     #[test]
     fn redirects_to_plain_http_and_to_local_addresses_are_refused() {
-        let judged = |from: &str, to: &str| {
+        let check = |from: &str, to: &str| {
             allowed(&Url::parse(from).expect("an address"), &Url::parse(to).expect("an address"))
         };
-        assert_eq!(judged("https://a.example/", "https://b.example/"), Ok(()));
-        assert_eq!(judged("http://a.example/", "https://b.example/"), Ok(()));
-        assert_eq!(judged("http://127.0.0.1:1/", "http://localhost:2/"), Ok(()));
-        assert_eq!(judged("https://a.example/", "http://a.example/"), Err(RedirectError::Downgrade));
+        assert_eq!(check("https://a.example/", "https://b.example/"), Ok(()));
+        assert_eq!(check("http://a.example/", "https://b.example/"), Ok(()));
+        assert_eq!(check("http://127.0.0.1:1/", "http://localhost:2/"), Ok(()));
+        assert_eq!(check("https://a.example/", "http://a.example/"), Err(RedirectError::Downgrade));
         for inwards in ["http://169.254.169.254/latest/", "http://localhost/", "http://[::1]/"] {
-            assert_eq!(judged("http://a.example/", inwards), Err(RedirectError::LocalAddress), "{inwards}");
+            assert_eq!(check("http://a.example/", inwards), Err(RedirectError::LocalAddress), "{inwards}");
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::{plan, profile::FileStore};
 pub fn describe(step: &Step, store: &FileStore) -> Vec<String> {
     let login = |used: &plan::Login| {
         let login = &used.login;
-        format!("may log in at {} as {} (secret {}/{})", login.site, login.user, login.scope, login.key)
+        format!("may log in at {} as {} (secret {}/{})", login.url_prefix, login.user, login.scope, login.key)
     };
     step.action.describe(store).into_iter().chain(step.logins.iter().map(login)).collect()
 }

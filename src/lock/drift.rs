@@ -82,11 +82,11 @@ impl Lock {
             Some(nearest) => {
                 let more = asks.iter().filter(|ask| !nearest.asks.contains(ask)).map(|ask| format!("`{ask}`"));
                 let less = nearest.asks.iter().filter(|ask| !asks.contains(ask)).map(|ask| format!("`{ask}`"));
-                let said =
+                let describe =
                     |what: &str, names: Vec<String>| (!names.is_empty()).then(|| format!("{what} {}", few(&names)));
                 let reasons = [
-                    said("the profile requests entries that the lock does not have:", more.collect()),
-                    said("the lock has entries that the profile does not request:", less.collect()),
+                    describe("the profile requests entries that the lock does not have:", more.collect()),
+                    describe("the lock has entries that the profile does not request:", less.collect()),
                 ];
                 Err(reasons.into_iter().flatten().collect())
             }

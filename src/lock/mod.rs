@@ -4,9 +4,9 @@
 mod diff;
 mod drift;
 mod parse;
-mod raw;
 mod render;
 mod update;
+mod written;
 
 use std::{collections::BTreeSet, fmt};
 

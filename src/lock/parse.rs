@@ -11,8 +11,7 @@ use url::Url;
 
 use super::{
     ArchiveSource, Lock, LockedAsset, LockedDeb, LockedDistribution, LockedFile, LockedRPackage, Runtime, SCHEMA,
-    Section, bare,
-    raw::{RawAsset, RawDeb, RawDistribution, RawLock, RawRPackage, RawSection},
+    Section, bare, written,
 };
 use crate::{
     diagnostic::Diagnostic,
@@ -31,11 +30,12 @@ pub(super) const KIND: DocumentKind = DocumentKind {
     missed: &[],
 };
 /// The hint for all errors.
-const ANEW: &str = "do not edit a lock by hand: restore the last valid one, or create it again with `nodeagent lock`";
+const RECREATE_HINT: &str =
+    "do not edit a lock by hand: restore the last valid one, or create it again with `nodeagent lock`";
 
 /// The JSON Schema (draft 2020-12) of a lock.
 pub fn json_schema() -> Value {
-    grammar::json_schema::<RawLock>(SCHEMA)
+    grammar::json_schema::<written::Lock>(SCHEMA)
 }
 
 impl Lock {
@@ -50,7 +50,8 @@ impl Lock {
             return Ok(lock);
         }
         let mut found = Vec::new();
-        let Some((document, raw)) = grammar::read::<RawLock>(&KIND, &json_schema(), label, bytes, &mut found) else {
+        let Some((document, raw)) = grammar::read::<written::Lock>(&KIND, &json_schema(), label, bytes, &mut found)
+        else {
             return Err(found);
         };
         if raw.schema != SCHEMA {
@@ -64,7 +65,7 @@ impl Lock {
 
 /// Parses a valid lock; `None` if anything is wrong with it.
 pub(super) fn quick(bytes: &[u8]) -> Option<Lock> {
-    let raw: RawLock = toml::from_str(std::str::from_utf8(bytes).ok()?).ok()?;
+    let raw: written::Lock = toml::from_str(std::str::from_utf8(bytes).ok()?).ok()?;
     let mut rules = Rules { document: None, found: Vec::new(), failed: raw.schema != SCHEMA };
     let lock = rules.lock(raw);
     (!rules.failed).then_some(lock)
@@ -85,7 +86,7 @@ impl Rules<'_> {
     fn mistake(&mut self, path: &[Part], message: impl FnOnce() -> String) {
         self.failed = true;
         if let Some(document) = self.document {
-            self.found.push(document.mistake(path, message()).hint(ANEW));
+            self.found.push(document.mistake(path, message()).hint(RECREATE_HINT));
         }
     }
 
@@ -95,7 +96,7 @@ impl Rules<'_> {
         }
     }
 
-    pub(super) fn lock(&mut self, raw: RawLock) -> Lock {
+    pub(super) fn lock(&mut self, raw: written::Lock) -> Lock {
         self.check(names::is_profile(&raw.profile), &[], "profile", &raw.profile, "a profile name");
         if raw.serial == 0 {
             self.mistake(&["serial".into()], || "serials start at 1".to_owned());
@@ -120,7 +121,7 @@ impl Rules<'_> {
         Lock { serial: raw.serial, profile: raw.profile, files, sections }
     }
 
-    fn section(&mut self, path: &[Part], raw: RawSection) -> Section {
+    fn section(&mut self, path: &[Part], raw: written::Section) -> Section {
         self.check(names::is_field(&raw.os), path, "os", &raw.os, "an operating system");
         self.check(names::is_file_name(&raw.arch), path, "arch", &raw.arch, "a processor");
         let versions =
@@ -160,26 +161,26 @@ impl Rules<'_> {
         tables.collect()
     }
 
-    fn deb(&mut self, path: &[Part], raw: RawDeb) -> LockedDeb {
+    fn deb(&mut self, path: &[Part], raw: written::Deb) -> LockedDeb {
         self.check(names::is_apt(&raw.name), path, "name", &raw.name, "an apt package name");
         self.check(names::is_apt_version(&raw.version), path, "version", &raw.version, "a Debian version");
         self.check(names::is_file_name(&raw.arch), path, "arch", &raw.arch, "an architecture");
         self.check(is_file(&raw.file) && raw.file.ends_with(".deb"), path, "file", &raw.file, "the name of a deb");
         let (url, sha256) = (self.url(path, &raw.url), self.digest(path, &raw.sha256));
-        let RawDeb { name, version, arch, file, size, only_for, .. } = raw;
+        let written::Deb { name, version, arch, file, size, only_for, .. } = raw;
         LockedDeb { name, version, arch, file, url, size, sha256, only_for }
     }
 
-    fn distribution(&mut self, path: &[Part], raw: RawDistribution) -> LockedDistribution {
+    fn distribution(&mut self, path: &[Part], raw: written::Distribution) -> LockedDistribution {
         self.check(names::is_distribution(&raw.name), path, "name", &raw.name, "a normalised name of a distribution");
         self.check(names::is_python_version(&raw.version), path, "version", &raw.version, "a version");
         self.check(is_file(&raw.file), path, "file", &raw.file, "the name of a wheel or of a source archive");
         let (url, sha256) = (self.url(path, &raw.url), self.digest(path, &raw.sha256));
-        let RawDistribution { name, version, file, only_for, .. } = raw;
+        let written::Distribution { name, version, file, only_for, .. } = raw;
         LockedDistribution { name, version, file, url, sha256, only_for }
     }
 
-    fn r(&mut self, path: &[Part], raw: RawRPackage, known: &BTreeSet<String>) -> LockedRPackage {
+    fn r(&mut self, path: &[Part], raw: written::RPackage, known: &BTreeSet<String>) -> LockedRPackage {
         self.check(names::is_r(&raw.name), path, "name", &raw.name, "an R package name");
         self.check(names::is_r_version(&raw.version), path, "version", &raw.version, "a version of an R package");
         let from = match (raw.url.as_deref(), raw.file) {
@@ -194,11 +195,11 @@ impl Rules<'_> {
             self.mistake(&at(path, "needs"), || format!("`{unknown}` is not an R package of this section"));
         }
         let sha256 = self.digest(path, &raw.sha256);
-        let RawRPackage { name, version, binary, needs, only_for, .. } = raw;
+        let written::RPackage { name, version, binary, needs, only_for, .. } = raw;
         LockedRPackage { name, version, from, sha256, binary, needs, only_for }
     }
 
-    fn asset(&mut self, path: &[Part], raw: RawAsset) -> LockedAsset {
+    fn asset(&mut self, path: &[Part], raw: written::Asset) -> LockedAsset {
         self.check(!raw.path.is_empty(), path, "path", &raw.path, "a path");
         LockedAsset { sha256: self.digest(path, &raw.sha256), path: raw.path, size: raw.size }
     }

@@ -96,7 +96,7 @@ fn the_quick_parser_and_the_locating_parser_agree() {
     let text = lock().render();
     let mut found = Vec::new();
     let (document, raw) =
-        crate::grammar::read::<raw::RawLock>(&parse::KIND, &json_schema(), "x", text.as_bytes(), &mut found)
+        crate::grammar::read::<written::Lock>(&parse::KIND, &json_schema(), "x", text.as_bytes(), &mut found)
             .expect("read");
     let mut rules = parse::Rules { document: Some(&document), found, failed: false };
     assert_eq!(rules.lock(raw), parse::quick(text.as_bytes()).expect("sound"));

@@ -45,7 +45,8 @@ impl Address {
 /// The logins that the steps of a kind may need.
 pub(super) fn of_kind(logins: &[&Entry<profile::Login>], addresses: &[Address], kind: &str) -> Vec<Login> {
     let wanted = |entry: &&Entry<profile::Login>| {
-        let covered: Vec<&Address> = addresses.iter().filter(|address| entry.value.site.covers(&address.url)).collect();
+        let covered: Vec<&Address> =
+            addresses.iter().filter(|address| entry.value.url_prefix.covers(&address.url)).collect();
         let here: Vec<_> = covered.iter().filter(|address| address.kind == kind).collect();
         (covered.is_empty() || !here.is_empty()).then(|| Login {
             login: entry.value.clone(),

@@ -164,7 +164,7 @@ pub enum Content {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
     /// The address.
-    pub site: UrlPrefix,
+    pub url_prefix: UrlPrefix,
     /// The user name: one word of plain characters.
     pub user: String,
     /// The password's scope.

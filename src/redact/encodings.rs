@@ -14,7 +14,7 @@ type Encoded = Zeroizing<Vec<u8>>;
 
 /// Lines of a multi-line value are searched for separately if they have at least this length. Shorter lines, such as
 /// `}`, are common text.
-const SHORTEST_LINE: usize = 8;
+const MIN_LINE_LENGTH: usize = 8;
 /// Line lengths of base64: PEM (64) and MIME (76).
 const WIDTHS: [usize; 2] = [64, 76];
 const DIGITS: [&[u8; 16]; 2] = [b"0123456789abcdef", b"0123456789ABCDEF"];
@@ -44,7 +44,7 @@ fn parts(value: &[u8]) -> Vec<&[u8]> {
     }
     if trimmed.contains(&b'\n') {
         parts.extend(
-            trimmed.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| line.len() >= SHORTEST_LINE),
+            trimmed.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| line.len() >= MIN_LINE_LENGTH),
         );
     }
     parts.retain(|part| part.len() >= HEAD);
@@ -70,7 +70,7 @@ fn in_base64(part: &[u8], encodings: &mut Vec<Encoded>) {
             }
             for width in WIDTHS {
                 if before == 0 && text.len() > width {
-                    encodings.extend(text.chunks(width).filter(|line| line.len() >= SHORTEST_LINE).map(copy));
+                    encodings.extend(text.chunks(width).filter(|line| line.len() >= MIN_LINE_LENGTH).map(copy));
                 }
             }
         }
@@ -87,8 +87,8 @@ fn in_hexadecimal(part: &[u8], digits: &[u8; 16]) -> Encoded {
 fn in_addresses(part: &[u8], encodings: &mut Vec<Encoded>) {
     // RFC 3986; the same and `/` (paths); `encodeURIComponent`; forms (URL standard); names and passwords (URL
     // standard).
-    const LEFT: [&[u8]; 5] = [b"-_.~", b"-_.~/", b"-_.~!'()*", b"-_.*", b"-_.~!$&'()*+,%"];
-    for left in LEFT {
+    const UNENCODED: [&[u8]; 5] = [b"-_.~", b"-_.~/", b"-_.~!'()*", b"-_.*", b"-_.~!$&'()*+,%"];
+    for left in UNENCODED {
         for digits in DIGITS {
             for space in [&b"%20"[..], b"+"] {
                 let mut encoded = Zeroizing::new(Vec::with_capacity(part.len() * 3));

@@ -43,7 +43,7 @@ const KEY_OR_PATH: &str = "GOOGLE_CREDENTIALS";
 /// Parts of variable names that suggest a secret.
 const SUSPICIOUS: [&str; 6] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "PRIVATE_KEY"];
 /// A shorter value of a variable with a suspicious name, such as `true`, is not registered.
-const SHORTEST_GUESS: usize = 8;
+const MIN_GUESSED_LENGTH: usize = 8;
 
 /// Whether a cloud client takes a credential from this variable. Such variables are removed from the environment of
 /// every child.
@@ -56,7 +56,7 @@ pub fn holds_credential(name: &str) -> bool {
 pub fn learn_environment(variables: &BTreeMap<String, String>) {
     for (name, value) in variables {
         let upper = name.to_ascii_uppercase();
-        let guessed = SUSPICIOUS.iter().any(|part| upper.contains(part)) && value.len() >= SHORTEST_GUESS;
+        let guessed = SUSPICIOUS.iter().any(|part| upper.contains(part)) && value.len() >= MIN_GUESSED_LENGTH;
         // A path names a file with the secret. An unresolved reference is not a secret.
         let names_one = value.starts_with('/') || value.contains("{{") || value.contains("://");
         // A Google key is JSON that contains addresses.
@@ -85,7 +85,7 @@ fn passwords(text: &str) -> impl Iterator<Item = &str> {
         let end = address.find(['/', ' ', '?', '#', '"', '\'']).unwrap_or(address.len());
         let (user, _) = address[..end].rsplit_once('@')?;
         let password = user.split_once(':').map(|(_, password)| password);
-        password.or(Some(user).filter(|user| user.len() >= SHORTEST_GUESS))
+        password.or(Some(user).filter(|user| user.len() >= MIN_GUESSED_LENGTH))
     })
 }
 

@@ -1,8 +1,8 @@
 //! Secret values: a type that cannot be printed by accident, and redaction of all texts that leave the process, for all
 //! usual encodings of a value.
 //!
-//! A [`Secret`] is registered when it is created, and redacted until [`forget`]. Values shorter than [`SHORTEST`] bytes
-//! are not redacted, because they occur in ordinary text.
+//! A [`Secret`] is registered when it is created, and redacted until [`forget`]. Values shorter than [`MIN_LENGTH`]
+//! bytes are not redacted, because they occur in ordinary text.
 
 mod encodings;
 mod environment;
@@ -26,4 +26,4 @@ pub use url_prefix::{UrlPrefix, UrlPrefixError, is_loopback};
 pub const REDACTED: &str = "[redacted]";
 
 /// The shortest value that is redacted, in bytes.
-pub const SHORTEST: usize = encodings::HEAD;
+pub const MIN_LENGTH: usize = encodings::HEAD;

@@ -61,7 +61,7 @@ impl Index {
         &self.bytes[start..end]
     }
 
-    /// The next position where a needle may begin, or the end of the text.
+    /// The next position at which a needle may begin, or the end of the text.
     pub(super) fn next_candidate(&self, text: &[u8], from: usize) -> usize {
         let is_head = |four: &[u8]| {
             let (word, bit) = slot(u32::from_be_bytes([four[0], four[1], four[2], four[3]]));
@@ -111,9 +111,9 @@ impl Index {
     /// Whether the text is the beginning and at least half of a needle.
     pub(super) fn is_mostly(&self, text: &[u8]) -> bool {
         let first = self.spans.partition_point(|&(start, end)| self.bytes[start..end] < *text);
-        let alike =
+        let similar =
             (first..self.spans.len()).map(|number| self.needle(number)).take_while(|needle| needle.starts_with(text));
-        text.len() >= HEAD && alike.into_iter().any(|needle| text.len() * 2 >= needle.len())
+        text.len() >= HEAD && similar.into_iter().any(|needle| text.len() * 2 >= needle.len())
     }
 }
 

@@ -9,7 +9,7 @@ use secrecy::zeroize::{Zeroize as _, Zeroizing};
 
 use super::{REDACTED, registry, search::Index};
 
-/// What follows after the present piece.
+/// The data after the present piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     NotYet,
@@ -186,7 +186,7 @@ mod tests {
     }
 
     /// A simple reference implementation that compares at every byte.
-    fn by_hand(text: &[u8], needles: &[Vec<u8>]) -> Vec<u8> {
+    fn reference_redaction(text: &[u8], needles: &[Vec<u8>]) -> Vec<u8> {
         let mut shown = Vec::new();
         let mut covered = 0;
         for at in 0..text.len() {
@@ -234,7 +234,7 @@ mod tests {
                 let at = random.usize(..text.len() - 4);
                 text.splice(at..at, needle.iter().copied());
             }
-            let wanted = by_hand(&text, &needles);
+            let wanted = reference_redaction(&text, &needles);
             let shown = in_pieces(&text, || random.usize(1..40));
             assert_eq!(shown.escape_ascii().to_string(), wanted.escape_ascii().to_string(), "round {round}");
         }

@@ -1,4 +1,4 @@
-//! Where the time of a run went: the slowest steps, the longest chain of dependencies, and which steps overlapped.
+//! The time that a run took: the slowest steps, the longest chain of dependencies, and which steps overlapped.
 
 use std::collections::BTreeMap;
 
@@ -7,18 +7,18 @@ use jiff::Timestamp;
 use super::{
     Report, StepReport,
     model::seconds_between,
-    table::{LEAST_WIDTH, laid_out, plain_table, word},
+    table::{MIN_WIDTH, laid_out, plain_table, word},
     text::{clean, counted, cut, duration, lines},
 };
 
 /// The number of parts of steps that are listed and drawn.
-const MOST_TASKS: usize = 10;
+const MAX_TASKS: usize = 10;
 const BAR_WIDTH: usize = 20;
 const NAME_WIDTH: usize = 28;
 
 /// Renders the timing of a run.
 pub fn render_blame(report: &Report, width: usize) -> String {
-    let width = width.max(LEAST_WIDTH);
+    let width = width.max(MIN_WIDTH);
     let spans = spans(report);
     let title = format!("run {}: {} in {}", clean(&report.run), word(report.outcome), duration(report.seconds));
     if spans.is_empty() {
@@ -118,7 +118,7 @@ fn spans(report: &Report) -> Vec<Span> {
         .map(|task| span(format!("{}: {}", clean(&task.step), clean(&task.task)), false, task.started, task.seconds))
         .collect();
     tasks.sort_by(|a, b| b.seconds().total_cmp(&a.seconds()));
-    tasks.truncate(MOST_TASKS);
+    tasks.truncate(MAX_TASKS);
     tasks.sort_by(|a, b| a.from.total_cmp(&b.from));
     steps.chain(tasks).collect()
 }

@@ -88,8 +88,8 @@ fn line_and_span(source: &Source, span: &Range<usize>) -> (usize, String, Range<
     let (before, inside) = (shown(&line[..start]).len(), shown(&line[start..end]).len());
     let whole = shown(line);
     // A redaction that crosses an end of the span has moved that end.
-    let is_place = whole.is_char_boundary(before) && whole.is_char_boundary(before + inside);
-    let span = if is_place { before..before + inside } else { 0..whole.len() };
+    let is_valid = whole.is_char_boundary(before) && whole.is_char_boundary(before + inside);
+    let span = if is_valid { before..before + inside } else { 0..whole.len() };
     (number, whole, span)
 }
 

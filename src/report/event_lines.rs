@@ -3,16 +3,16 @@
 use super::text::{clean, cut};
 
 /// The maximum length of a progress line in characters.
-const MOST_CHARACTERS: usize = 160;
+const MAX_CHARACTERS: usize = 160;
 
 /// The text for a wait.
 pub(super) fn waiting(lock: &str, holder: &str) -> String {
-    cut(&format!("waits for {lock}, held by {holder}"), MOST_CHARACTERS)
+    cut(&format!("waits for {lock}, held by {holder}"), MAX_CHARACTERS)
 }
 
 /// A step's activity or title, shortened.
 pub(super) fn short(text: &str) -> String {
-    cut(text, MOST_CHARACTERS)
+    cut(text, MAX_CHARACTERS)
 }
 
 /// The text of a warning.

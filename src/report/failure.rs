@@ -43,7 +43,7 @@ fn outcome_line(report: &Report) -> Option<String> {
 /// A failure in the summary. If there is too little room, its last lines are omitted.
 struct SummaryEntry {
     head: String,
-    /// The first cause after the head: what failed, in one line.
+    /// The first cause after the head: the failure in one line.
     message: Option<String>,
     causes: Vec<String>,
     hint: Option<String>,
@@ -63,9 +63,9 @@ fn entries(report: &Report) -> Vec<SummaryEntry> {
 }
 
 fn of_refusal(refusal: &Problem) -> SummaryEntry {
-    let place = refusal.origin.as_ref().map_or_else(String::new, |origin| format!(" (asked for at {origin})"));
+    let position = refusal.origin.as_ref().map_or_else(String::new, |origin| format!(" (asked for at {origin})"));
     SummaryEntry {
-        head: format!("error: {}{place}", refusal.message),
+        head: format!("error: {}{position}", refusal.message),
         message: None,
         causes: lines_of(&refusal.causes),
         hint: refusal.hint.clone(),
@@ -74,10 +74,10 @@ fn of_refusal(refusal: &Problem) -> SummaryEntry {
 
 fn of_step(step: &StepReport) -> SummaryEntry {
     let word = if step.optional { "warning: optional step" } else { "error: step" };
-    let place = step.origin().map_or_else(String::new, |origin| format!(" (asked for at {origin})"));
+    let position = step.origin().map_or_else(String::new, |origin| format!(" (asked for at {origin})"));
     let failure = step.failure.as_ref();
     SummaryEntry {
-        head: format!("{word} `{}` failed{place}", step.name()),
+        head: format!("{word} `{}` failed{position}", step.name()),
         message: failure.map(|failure| failure.message.clone()),
         causes: failure.map_or_else(Vec::new, |failure| lines_of(&failure.causes)),
         hint: failure.and_then(|failure| failure.hint.clone()),
@@ -112,17 +112,17 @@ fn render_entries(entries: &[SummaryEntry], room: usize) -> Vec<String> {
     // Lines are assigned in turn: first the heads, then the messages, the hints and the causes.
     let mut left = room;
     let mut take_line = |wanted: bool| {
-        let given = wanted && left > 0;
-        left -= usize::from(given);
-        given
+        let taken = wanted && left > 0;
+        left -= usize::from(taken);
+        taken
     };
     let heads: Vec<bool> = entries.iter().map(|_| take_line(true)).collect();
     let messages: Vec<bool> = entries.iter().map(|entry| take_line(entry.message.is_some())).collect();
     let hints: Vec<bool> = entries.iter().map(|entry| take_line(entry.hint.is_some())).collect();
     let mut causes = vec![0; entries.len()];
     for round in 0..room {
-        for (entry, given) in entries.iter().zip(&mut causes) {
-            *given += usize::from(take_line(round < entry.causes.len()));
+        for (entry, taken) in entries.iter().zip(&mut causes) {
+            *taken += usize::from(take_line(round < entry.causes.len()));
         }
     }
     let blank = entries.len() == 1 && hints[0] && take_line(true);
@@ -173,17 +173,17 @@ fn one_line_each(entries: &[SummaryEntry], room: usize) -> Vec<String> {
 /// The `most` most informative lines, in their original order: the last line that contains an error, the first line,
 /// then other lines with errors, then the rest, later lines first.
 fn most_informative(causes: &[String], most: usize) -> Vec<String> {
-    let speaks = |line: &str| {
+    let is_message = |line: &str| {
         let line = line.to_lowercase();
         line.starts_with("e:") || ["error", "fatal", "denied", "not found"].iter().any(|word| line.contains(word))
     };
     let last = causes.len().saturating_sub(1);
-    let key = causes.iter().rposition(|line| speaks(line)).unwrap_or(last);
+    let key = causes.iter().rposition(|line| is_message(line)).unwrap_or(last);
     let mut ranked: Vec<usize> = (0..causes.len()).collect();
     ranked.sort_by_key(|&at| match at {
         at if at == key => (0, 0),
         0 => (1, 0),
-        at if speaks(&causes[at]) => (2, last - at),
+        at if is_message(&causes[at]) => (2, last - at),
         at => (3, last - at),
     });
     ranked.truncate(most);
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn many_failed_steps_get_a_line_each_and_the_rest_is_counted() {
+    fn many_failed_steps_have_a_line_each_and_the_rest_is_counted() {
         let text = rendered(&with_failures(20, 4));
         assert!(text.contains("exited with 100\n"), "{text}");
         assert!(text.contains("... and 13 more failures; the report has all of them\n"), "{text}");

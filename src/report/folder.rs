@@ -13,7 +13,7 @@ pub(super) const REPORT: &str = "report.json";
 const EVENTS: &str = "events.jsonl";
 pub(super) const AUDIT: &str = "audit.jsonl";
 const LOGS: &str = "logs";
-const COPIED_AT_ONCE: usize = 256 * 1024;
+const COPY_BUFFER: usize = 256 * 1024;
 
 /// A name for this node that is safe in a file name: cluster id and container address, as far as they are known, else
 /// the host name.
@@ -151,13 +151,13 @@ impl RunFolder {
         match std::fs::read_to_string(&path) {
             Ok(text) => parse_report(&path, &text),
             Err(source) if source.kind() == io::ErrorKind::NotFound => {
-                self.told_by_events().ok_or(ReportError::Unreadable { path, source })
+                self.from_events().ok_or(ReportError::Unreadable { path, source })
             }
             Err(source) => Err(ReportError::Unreadable { path, source }),
         }
     }
 
-    fn told_by_events(&self) -> Option<Report> {
+    fn from_events(&self) -> Option<Report> {
         let events = log::parse(&std::fs::read_to_string(self.events()).ok()?);
         let mut report = Report::default();
         for event in &events {
@@ -213,7 +213,7 @@ fn copy_file(from: &Path, folder: &Path) -> Result<(), FsError> {
     let mut file = std::fs::File::open(from).map_err(unreadable)?;
     let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
     let mut copy = PartialFile::create(&folder.join(from.file_name().unwrap_or_default()), Attributes::mode(mode))?;
-    let mut buffer = vec![0; COPIED_AT_ONCE];
+    let mut buffer = vec![0; COPY_BUFFER];
     loop {
         match io::Read::read(&mut file, &mut buffer).map_err(unreadable)? {
             0 => return copy.commit(),

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_redrawn_only_where_they_can_be() {
+    fn lines_are_redrawn_only_on_a_terminal_that_can() {
         assert!(chosen(true, &[("TERM", "xterm"), ("NO_COLOR", "1")]).live);
         assert!(!chosen(true, &[("TERM", "dumb")]).live);
         assert!(!chosen(true, &[]).live, "a terminal of which nothing is known");

@@ -14,13 +14,14 @@ pub fn install_panic_hook(stderr: Stderr) {
 
 fn describe(panic: &PanicHookInfo<'_>) -> String {
     let payload = panic.payload();
-    let words = payload.downcast_ref::<&str>().copied();
-    let words = words.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words were given");
-    let place = panic.location().map(|place| format!(" (at {place})")).unwrap_or_default();
+    let message = payload.downcast_ref::<&str>().copied();
+    let message =
+        message.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("it has no message");
+    let location = panic.location().map(|location| format!(" (at {location})")).unwrap_or_default();
     // Captured only if `RUST_BACKTRACE` is set.
     let trace = Backtrace::capture();
     let trace = if trace.status() == BacktraceStatus::Captured { format!("\n{trace}") } else { String::new() };
     format!(
-        "error: nodeagent made a mistake of its own: {words}{place}{trace}\nhint: this is a bug; please report it with these lines"
+        "error: nodeagent made a mistake of its own: {message}{location}{trace}\nhint: this is a bug; please report it with these lines"
     )
 }

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// The minimum time between two progress lines of one step, in seconds.
-const BETWEEN_PROGRESS: f64 = 10.0;
+const PROGRESS_INTERVAL: f64 = 10.0;
 
 /// Prints events as lines.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Plain {
     fn progress(&mut self, time: Timestamp, id: &str, text: &str, amount: Option<Amount>) {
         let step = self.steps.entry(id.to_owned()).or_default();
         let since = *step.spoke.get_or_insert(time);
-        if seconds_between(since, time) < BETWEEN_PROGRESS {
+        if seconds_between(since, time) < PROGRESS_INTERVAL {
             return;
         }
         step.spoke = Some(time);

@@ -10,7 +10,7 @@ use super::{
 use crate::diagnostic::Origin;
 use crate::problem::Problem;
 
-const MOST_CHARACTERS: usize = 200;
+const MAX_CHARACTERS: usize = 200;
 
 /// Renders the page of a run.
 pub fn render_show(report: &Report, width: usize) -> String {
@@ -62,7 +62,7 @@ fn head(report: &Report) -> String {
     let line = |(name, value): (&'static str, String)| {
         let shown = if name == last { "" } else { name };
         last = name;
-        format!("{shown:9}{}", cut(&value, MOST_CHARACTERS))
+        format!("{shown:9}{}", cut(&value, MAX_CHARACTERS))
     };
     lines(facts.into_iter().map(line))
 }
@@ -90,11 +90,11 @@ fn words(fact: &serde_json::Value) -> String {
     }
 }
 
-fn in_full(title: &str, place: Option<&Origin>, failure: &Problem) -> String {
-    let place = place.map_or_else(String::new, |place| format!("asked for at {place}"));
+fn in_full(title: &str, position: Option<&Origin>, failure: &Problem) -> String {
+    let position = position.map_or_else(String::new, |position| format!("asked for at {position}"));
     let causes = failure.causes.iter().flat_map(|cause| cause.lines());
     let hint = failure.hint.as_ref().map_or_else(String::new, |hint| format!("hint: {hint}"));
-    let below = std::iter::once(place.as_str()).chain(causes).chain([hint.as_str()]);
+    let below = std::iter::once(position.as_str()).chain(causes).chain([hint.as_str()]);
     let below = below.filter(|line| !line.trim().is_empty()).map(|line| format!("    {}", clean(line)));
     lines(std::iter::once(format!("  {}", clean(title))).chain(below))
 }

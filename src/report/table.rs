@@ -12,7 +12,7 @@ use super::{
 
 /// The width if it is unknown.
 pub const DEFAULT_WIDTH: usize = 120;
-pub(super) const LEAST_WIDTH: usize = 40;
+pub(super) const MIN_WIDTH: usize = 40;
 const LINES_PER_STEP: usize = 3;
 
 /// Renders the steps with action, status and duration. Empty if there are none.
@@ -103,7 +103,7 @@ pub(super) fn plain_table(width: usize) -> Table {
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(u16::try_from(width.max(LEAST_WIDTH)).unwrap_or(u16::MAX));
+        .set_width(u16::try_from(width.max(MIN_WIDTH)).unwrap_or(u16::MAX));
     table
 }
 
@@ -145,7 +145,7 @@ mod tests {
         report.steps[0].title = "install libcurl4-openssl-dev, libssl-dev, libxml2-dev, zlib1g-dev ".repeat(4);
         for width in [0, 40, 60, 80] {
             let table = render_table(&report, width);
-            assert!(table.lines().all(|line| line.chars().count() <= width.max(LEAST_WIDTH)), "{table}");
+            assert!(table.lines().all(|line| line.chars().count() <= width.max(MIN_WIDTH)), "{table}");
             assert!(table.lines().count() <= 1 + 4 * LINES_PER_STEP, "{table}");
         }
     }

@@ -15,7 +15,7 @@ use super::{
     text::{clean, duration},
 };
 
-const BETWEEN_TICKS: Duration = Duration::from_millis(120);
+const TICK_INTERVAL: Duration = Duration::from_millis(120);
 const REDRAWS_PER_SECOND: u8 = 10;
 
 /// Draws events.
@@ -79,7 +79,7 @@ impl Terminal {
     fn spinner(&self, prefix: String) -> Line {
         let bar = ProgressBar::no_length().with_style(self.style(Shape::Words)).with_prefix(prefix);
         let bar = self.bars.add(bar);
-        bar.enable_steady_tick(BETWEEN_TICKS);
+        bar.enable_steady_tick(TICK_INTERVAL);
         Line { bar, shape: Shape::Words }
     }
 

@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Job, Stop, cache, case, context, in_own_thread, take_lock};
+use super::{Job, Stop, access_check, cache, context, in_own_thread, take_lock};
 use crate::{
     inventory::Vault, kinds, problem::Problem, report::event::Outcome, steps::layer::Baked, store::StoreError,
     trust::SecretKey,
 };
 
 /// The time limit of publishing layers. It is long, because publishing is the purpose of the command.
-const PUBLISHING: Duration = Duration::from_secs(3600);
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// The result of baking a profile.
 #[derive(Debug, Default)]
@@ -51,7 +51,7 @@ pub async fn bake(job: &Arc<Job>, signer: Option<&SecretKey>, stop: &Stop) -> Re
 /// Fetches the secrets and checks that the layers can be published. Packing takes minutes, so a store that cannot be
 /// written is reported first, and before the run lock is taken: a refused command writes no file.
 async fn prepare(job: &Arc<Job>) -> Result<Vault, Vec<Problem>> {
-    let (mut granted, vault) = case(job).fetch().await?;
+    let (mut granted, vault) = access_check(job).fetch().await?;
     let mut node = in_own_thread(job, |job| super::node(job, vault)).await?;
     granted.write_down(&node.inventory.vault, job.audit.as_ref());
     let plan = node.plan(&job.profile, &job.facts, &cache(&job.root));
@@ -76,7 +76,7 @@ async fn bake_all(
     bakes: &mut Bakes,
 ) -> Result<(), Vec<Problem>> {
     // The node may have changed until the run lock was taken.
-    let (mut node, plan) = in_own_thread(job, |job| super::look_now(job, vault)).await?;
+    let (mut node, plan) = in_own_thread(job, |job| super::plan_now(job, vault)).await?;
     is_ready(job, &plan)?;
     node.as_shipped();
     let found = node.layers(&job.profile, &job.facts).map_err(|drift| vec![drift])?;
@@ -98,7 +98,7 @@ async fn bake_all(
             Err(failure) => bakes.failed.push(failure),
         }
     }
-    ctx.store.settle(PUBLISHING).await;
+    ctx.store.settle(PUBLISH_TIMEOUT).await;
     Ok(())
 }
 

@@ -164,7 +164,7 @@ impl RunState {
         if self.wait_for_decisions().await.is_err() {
             return; // the run is refused; nothing has begun
         }
-        let (status, problem) = match self.turn(planned).await {
+        let (status, problem) = match self.wait_for_dependencies_and_lane(planned).await {
             Err(skipped) => (StepStatus::Skipped, Some(skipped)),
             Ok(_) if stop.reason().is_some() => return,
             Ok(lane) => {
@@ -180,7 +180,7 @@ impl RunState {
                 drop(lane);
                 match result {
                     Ok(()) => (StepStatus::Done, None),
-                    Err(_) if stop.reason().is_some() => return, // it was told to end: that is no failure of its own
+                    Err(_) if stop.reason().is_some() => return, // the run ended the step, so the step did not fail
                     Err(error) => (StepStatus::Failed, Some(with_origin(planned, error))),
                 }
             }
@@ -262,7 +262,7 @@ impl RunState {
 
     /// Waits until the dependencies of a step have ended and its lane is free. The error means that a required
     /// dependency failed. The failure of an optional dependency does not block the step.
-    async fn turn(&self, step: &Step) -> Result<Option<LaneGuard<'_, ()>>, Problem> {
+    async fn wait_for_dependencies_and_lane(&self, step: &Step) -> Result<Option<LaneGuard<'_, ()>>, Problem> {
         for need in &step.needs {
             let Some((status, optional)) = self.status_of(&need.step).await else { continue };
             match status {
@@ -375,7 +375,7 @@ fn with_origin(step: &Step, problem: Problem) -> Problem {
 
 fn too_late(limit: Duration) -> Problem {
     Problem::new(format!("it did not finish within {}", humantime::format_duration(limit)))
-        .hint("raise its `timeout`, or look at the log for what it waited for".to_owned())
+        .hint("raise its `timeout`, or read the log for the reason of the delay".to_owned())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

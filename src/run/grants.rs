@@ -26,7 +26,7 @@ pub fn use_of(profile: &Profile) -> Option<AccessRequest> {
 
 /// The profile, the node and the rules of a decision.
 #[derive(Clone, Copy)]
-pub struct Case<'a> {
+pub struct AccessCheck<'a> {
     /// The profile.
     pub profile: &'a Profile,
     /// The node.
@@ -48,7 +48,7 @@ pub struct Granted {
     /// Fetches that are recorded in the audit log.
     written: BTreeSet<Address>,
     /// Why the audit log is incomplete.
-    pub trouble: Option<FsError>,
+    pub audit_error: Option<FsError>,
 }
 
 impl Granted {
@@ -63,88 +63,86 @@ impl Granted {
             let (origin, decision) = self.by_address.get(address).map(|(origin, decision)| (origin, decision)).unzip();
             let origin = origin.and_then(Option::as_ref);
             if let Err(error) = log.fetched(&self.identity, address, origin, decision, value.err()) {
-                self.trouble.get_or_insert(error);
+                self.audit_error.get_or_insert(error);
             }
         }
     }
 }
 
 /// A requested resource and its origin.
-struct Asked<'a> {
+struct AccessNeed<'a> {
     request: AccessRequest,
     origin: Option<&'a Origin>,
     address: Option<&'a Address>,
 }
 
-impl<'a> Case<'a> {
+impl<'a> AccessCheck<'a> {
     /// Decides about all requests of the profile, and fetches its secrets. Passwords of logins are fetched and recorded
     /// later, when a step needs them.
     ///
     /// # Errors
     /// Every denial. Nothing was fetched then.
     pub async fn fetch(&self) -> Result<(Granted, Vault), Vec<Problem>> {
-        let asked = self.asked();
-        let requests: Vec<AccessRequest> = asked.iter().map(|asked| asked.request.clone()).collect();
+        let needs = self.needs();
+        let requests: Vec<AccessRequest> = needs.iter().map(|need| need.request.clone()).collect();
         let node = Identity::of_node(self.facts, self.root);
         let Evaluation { identity, decisions } = evaluate(self.access, node, self.clouds, &requests).await;
-        let decided: Vec<(&Asked<'_>, &Decision)> = asked.iter().zip(&decisions).collect();
-        let trouble = self.write_decisions(&identity, &decided);
+        let decided: Vec<(&AccessNeed<'_>, &Decision)> = needs.iter().zip(&decisions).collect();
+        let audit_error = self.write_decisions(&identity, &decided);
         let denied = decided.iter().filter(|(_, decision)| !decision.allowed);
-        let denied: Vec<Problem> = denied.map(|(asked, _)| self.failure(&identity, asked)).collect();
+        let denied: Vec<Problem> = denied.map(|(need, _)| self.failure(&identity, need)).collect();
         if !denied.is_empty() {
             return Err(denied);
         }
         let by_address = decided
             .iter()
-            .filter_map(|(asked, decision)| {
-                Some((asked.address?.clone(), (asked.origin.cloned(), (*decision).clone())))
-            })
+            .filter_map(|(need, decision)| Some((need.address?.clone(), (need.origin.cloned(), (*decision).clone()))))
             .collect();
         let vault =
             Vault::fetch(self.profile.sections.secrets.items.iter().map(|entry| &entry.value.from), self.clouds).await;
-        let mut granted = Granted { identity, by_address, written: BTreeSet::new(), trouble };
+        let mut granted = Granted { identity, by_address, written: BTreeSet::new(), audit_error };
         granted.write_down(&vault, self.audit);
         Ok((granted, vault))
     }
 
-    fn write_decisions(&self, identity: &Identity, decided: &[(&Asked<'_>, &Decision)]) -> Option<FsError> {
+    fn write_decisions(&self, identity: &Identity, decided: &[(&AccessNeed<'_>, &Decision)]) -> Option<FsError> {
         let mut log = self.audit?.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut trouble = None;
+        let mut audit_error = None;
         // Without an access file there are no decisions, except about profiles of other units.
-        for (asked, decision) in decided.iter().filter(|(_, decision)| !decision.allowed || decision.rule.is_some()) {
-            if let Err(error) = log.decided(identity, &asked.request, asked.origin, decision) {
-                trouble.get_or_insert(error);
+        for (need, decision) in decided.iter().filter(|(_, decision)| !decision.allowed || decision.rule.is_some()) {
+            if let Err(error) = log.decided(identity, &need.request, need.origin, decision) {
+                audit_error.get_or_insert(error);
             }
         }
-        trouble
+        audit_error
     }
 
-    fn asked(&self) -> Vec<Asked<'a>> {
-        let use_profile = use_of(self.profile).map(|request| Asked {
+    fn needs(&self) -> Vec<AccessNeed<'a>> {
+        let use_profile = use_of(self.profile).map(|request| AccessNeed {
             request,
             origin: self.profile.business_unit_at.as_ref(),
             address: None,
         });
-        let secrets = self.profile.sections.secrets.items.iter().map(|entry| Asked {
+        let secrets = self.profile.sections.secrets.items.iter().map(|entry| AccessNeed {
             request: AccessRequest::read_at(&entry.value.scope, &entry.value.key, &entry.value.from),
             origin: Some(&entry.origin),
             address: Some(&entry.value.from),
         });
-        let logins = self.profile.sections.secrets.logins.iter().map(|entry| Asked {
+        let logins = self.profile.sections.secrets.logins.iter().map(|entry| AccessNeed {
             request: AccessRequest::read_at(&entry.value.scope, &entry.value.key, &entry.value.from),
             origin: Some(&entry.origin),
             address: Some(&entry.value.from),
         });
         // A secret with several destinations is requested once.
         let mut seen = BTreeSet::new();
-        let mut asked: Vec<Asked<'a>> = use_profile.into_iter().chain(secrets).chain(logins).collect();
-        asked.retain(|asked| seen.insert(asked.request.clone()));
-        asked
+        let mut needs: Vec<AccessNeed<'a>> = use_profile.into_iter().chain(secrets).chain(logins).collect();
+        needs.retain(|need| seen.insert(need.request.clone()));
+        needs
     }
 
-    fn failure(&self, identity: &Identity, asked: &Asked<'_>) -> Problem {
-        let Denial { mut message, mut causes, mut hint } = Denial::new(self.access, identity, &asked.request);
-        if let AccessRequest::UseProfile { unit } = &asked.request {
+    fn failure(&self, identity: &Identity, need: &AccessNeed<'_>) -> Problem {
+        let Denial { mut message, mut causes, mut hint } = Denial::new(self.access, identity, &need.request);
+        if let AccessRequest::UseProfile { unit } = &need.request {
             let clusters = self.facts.business_unit.as_deref().unwrap_or_default();
             let (foreign, without_grants) = foreign_profile(&self.profile.name, unit, clusters);
             message = foreign;
@@ -153,6 +151,6 @@ impl<'a> Case<'a> {
                 hint = without_grants;
             }
         }
-        Problem { causes, origin: asked.origin.cloned(), ..Problem::new(message).hint(hint) }
+        Problem { causes, origin: need.origin.cloned(), ..Problem::new(message).hint(hint) }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Job, Stop, cache, case, context, fetch_logins, in_own_thread, warn};
+use super::{Job, Stop, access_check, cache, context, fetch_logins, in_own_thread, warn};
 use crate::{
     digest::Digest,
     inventory::Inventory,
@@ -34,7 +34,7 @@ pub async fn resolve_lock(
 }
 
 async fn resolve(job: &Arc<Job>, before: Option<&Lock>, upgrade: &Upgrade) -> Result<Section, Vec<Problem>> {
-    let (mut granted, vault) = case(job).fetch().await?;
+    let (mut granted, vault) = access_check(job).fetch().await?;
     let mut node = in_own_thread(job, |job| super::node(job, vault)).await?;
     can_be_locked_here(job, &node)?;
     node.as_shipped();

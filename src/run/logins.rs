@@ -20,26 +20,28 @@ pub async fn fetch_logins(plan: &mut Plan, vault: &mut Vault, clouds: &Clouds) {
         return;
     }
     vault.add(wanted, clouds).await;
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     for step in &mut plan.steps {
-        let Some(failure) = step.logins.iter().find_map(|login| trouble(login, step, vault)) else { continue };
+        let Some(failure) = step.logins.iter().find_map(|login| login_problem(login, step, vault)) else { continue };
         if step.optional {
             step.known_failure = step.known_failure.take().or(Some(failure));
-        } else if told.insert(failure.message.clone()) {
+        } else if reported.insert(failure.message.clone()) {
             plan.refusals.push(failure);
         }
     }
 }
 
 /// The reason why a step cannot use a login.
-fn trouble(login: &Login, step: &Step, vault: &Vault) -> Option<Problem> {
+fn login_problem(login: &Login, step: &Step, vault: &Vault) -> Option<Problem> {
     let (key, scope) = (&login.login.key, &login.login.scope);
     let failure = |message: String, hint: String| Problem::new(message).hint(hint).asked_at(login.origin.clone());
     let value = match vault.get(&login.login.from)? {
         Ok(value) => value,
         Err(error) => {
-            let message =
-                format!("the password `{key}` of scope `{scope}` for `{}` is not available: {error}", login.login.site);
+            let message = format!(
+                "the password `{key}` of scope `{scope}` for `{}` is not available: {error}",
+                login.login.url_prefix
+            );
             return Some(failure(message, error.hint()));
         }
     };
@@ -53,6 +55,6 @@ fn trouble(login: &Login, step: &Step, vault: &Vault) -> Option<Problem> {
         Ok(_) => return None,
         Err(why) => why,
     };
-    let message = format!("the password `{key}` of scope `{scope}` for `{}` {why}", login.login.site);
+    let message = format!("the password `{key}` of scope `{scope}` for `{}` {why}", login.login.url_prefix);
     Some(failure(message, "give the user a password or token of letters and digits".to_owned()))
 }

@@ -35,16 +35,16 @@ use crate::{
     store::{Store, StoreLocations},
 };
 pub use bake::{Bakes, bake};
-pub use grants::{Case, Granted, use_of};
+pub use grants::{AccessCheck, Granted, use_of};
 pub use lock::resolve_lock;
 pub use logins::fetch_logins;
 pub use stop::Stop;
 pub use with_secrets::with_secrets;
 
-/// Where the agent keeps downloads and tools, below the root.
+/// The folder for downloads and tools of the agent, below the root.
 const CACHE: &str = "var/cache/nodeagent";
 /// The time that a run waits at its end for uploads to the shared store.
-const SETTLING: Duration = Duration::from_secs(20);
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// The interval between attempts to take a lock that another process has.
 const LOCK_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -121,12 +121,12 @@ pub async fn run(job: &Arc<Job>, stop: &Stop) -> Outcome {
 
 /// The run. The error is the reason why nothing was changed.
 async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
-    let (mut node, mut plan) = match look(job, stop).await? {
-        Ok(looked) => looked,
+    let (mut node, mut plan) = match inspect_and_plan(job, stop).await? {
+        Ok(planned) => planned,
         Err(outcome) => return Ok(outcome),
     };
     let interrupted = Journal::interrupted::<Kind>(&job.root);
-    if plan.steps.is_empty() && interrupted.is_empty() && !left_logins(&job.root) {
+    if plan.steps.is_empty() && interrupted.is_empty() && !has_leftover_logins(&job.root) {
         // A ready node needs no lock: nothing is changed, and no other run has to wait.
         announce(job, &plan);
         return Ok(Outcome::Done);
@@ -142,8 +142,8 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
     };
     let waited_or_repaired = lock.waited | recover(job)?;
     if waited_or_repaired {
-        match look(job, stop).await? {
-            Ok(looked) => (node, plan) = looked,
+        match inspect_and_plan(job, stop).await? {
+            Ok(planned) => (node, plan) = planned,
             Err(outcome) => return Ok(outcome),
         }
     }
@@ -169,7 +169,7 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
         }
     };
     tokio::select! {
-        () = store.settle(SETTLING) => {}
+        () = store.settle(UPLOAD_TIMEOUT) => {}
         _ = stop.requested() => {}
     }
     let used = store.used();
@@ -185,28 +185,28 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
 }
 
 /// Inspects the node and plans. A file store that hangs must not outlast the deadline, so this has its own thread.
-async fn look(job: &Arc<Job>, stop: &Stop) -> Result<Result<(Node, Plan), Outcome>, Vec<Problem>> {
-    let looking = Arc::clone(job);
-    let looked = async {
-        let (mut granted, vault) = case(&looking).fetch().await?;
-        let clouds = Arc::clone(&looking.clouds);
-        let (mut node, mut plan) = in_own_thread(&looking, |job| look_now(job, vault)).await?;
+async fn inspect_and_plan(job: &Arc<Job>, stop: &Stop) -> Result<Result<(Node, Plan), Outcome>, Vec<Problem>> {
+    let own_job = Arc::clone(job);
+    let planned = async {
+        let (mut granted, vault) = access_check(&own_job).fetch().await?;
+        let clouds = Arc::clone(&own_job.clouds);
+        let (mut node, mut plan) = in_own_thread(&own_job, |job| plan_now(job, vault)).await?;
         fetch_logins(&mut plan, &mut node.inventory.vault, &clouds).await;
-        granted.write_down(&node.inventory.vault, looking.audit.as_ref());
-        if let Some(trouble) = granted.trouble {
-            warn(&looking, format!("the audit log is incomplete: {trouble}"));
+        granted.write_down(&node.inventory.vault, own_job.audit.as_ref());
+        if let Some(error) = granted.audit_error {
+            warn(&own_job, format!("the audit log is incomplete: {error}"));
         }
-        clouds.take_warnings().into_iter().for_each(|warning| warn(&looking, warning));
+        clouds.take_warnings().into_iter().for_each(|warning| warn(&own_job, warning));
         if plan.refusals.is_empty() { Ok((node, plan)) } else { Err(plan.refusals) }
     };
     tokio::select! {
-        looked = looked => looked.map(Ok),
+        planned = planned => planned.map(Ok),
         outcome = stop.requested() => Ok(Err(outcome)),
     }
 }
 
-fn case(job: &Job) -> Case<'_> {
-    Case {
+fn access_check(job: &Job) -> AccessCheck<'_> {
+    AccessCheck {
         profile: &job.profile,
         facts: &job.facts,
         access: &job.access,
@@ -220,11 +220,11 @@ fn case(job: &Job) -> Case<'_> {
 /// runtime's.
 async fn in_own_thread<T: Send + 'static>(
     job: &Arc<Job>,
-    look: impl FnOnce(&Job) -> Result<T, Vec<Problem>> + Send + 'static,
+    work: impl FnOnce(&Job) -> Result<T, Vec<Problem>> + Send + 'static,
 ) -> Result<T, Vec<Problem>> {
     let job = Arc::clone(job);
-    let looked = crate::task::blocking(move || look(&job)).await;
-    looked.map_err(|error| vec![Problem::new(format!("the inspection of the node stopped unexpectedly: {error}"))])?
+    let done = crate::task::blocking(move || work(&job)).await;
+    done.map_err(|error| vec![Problem::new(format!("the inspection of the node stopped unexpectedly: {error}"))])?
 }
 
 fn node(job: &Job, vault: Vault) -> Result<Node, Vec<Problem>> {
@@ -232,7 +232,7 @@ fn node(job: &Job, vault: Vault) -> Result<Node, Vec<Problem>> {
         .map_err(|error| vec![Problem::new(format!("the node's package state could not be read: {error}"))])
 }
 
-fn look_now(job: &Job, vault: Vault) -> Result<(Node, Plan), Vec<Problem>> {
+fn plan_now(job: &Job, vault: Vault) -> Result<(Node, Plan), Vec<Problem>> {
     let node = node(job, vault)?;
     let plan = node.plan(&job.profile, &job.facts, &cache(&job.root));
     if plan.refusals.is_empty() { Ok((node, plan)) } else { Err(plan.refusals) }
@@ -254,15 +254,15 @@ struct Locked {
 
 /// Takes the run lock. Waits for another run, which may have done all the work.
 async fn take_lock(job: &Job, stop: &Stop) -> Result<Result<Locked, Outcome>, Vec<Problem>> {
-    let mut told = None;
+    let mut reported = None;
     loop {
         match RunLock::take(&job.root) {
-            Ok(lock) => return Ok(Ok(Locked { lock, waited: told.is_some() })),
+            Ok(lock) => return Ok(Ok(Locked { lock, waited: reported.is_some() })),
             Err(LockError::Held { holder }) => {
-                if told.as_ref() != Some(&holder) {
+                if reported.as_ref() != Some(&holder) {
                     let lock = crate::state::folder(&job.root).join("lock").display().to_string();
                     job.events.send(EventKind::Waiting { step: None, lock, holder: holder.clone() });
-                    told = Some(holder);
+                    reported = Some(holder);
                 }
             }
             Err(error) => {
@@ -281,7 +281,7 @@ async fn take_lock(job: &Job, stop: &Stop) -> Result<Result<Locked, Outcome>, Ve
 }
 
 /// Whether a killed run left logins behind and this process may remove them.
-fn left_logins(root: &Path) -> bool {
+fn has_leftover_logins(root: &Path) -> bool {
     logins_folder(root).exists() && (root != Path::new("/") || Uid::effective().is_root())
 }
 

@@ -195,7 +195,7 @@ fn no_parameter(name: &str, version: Option<&str>, refusal: AwsError) -> CloudEr
 
 /// Distinguishes a refusal by KMS, which decrypts for the service, from a refusal by the service.
 fn with_kms_cause(what: &str, error: CloudError) -> CloudError {
-    let names_kms = error.said.as_deref().is_some_and(|said| said.contains("KMS") || said.contains("kms:"));
+    let names_kms = error.detail.as_deref().is_some_and(|detail| detail.contains("KMS") || detail.contains("kms:"));
     match error.kind {
         CloudErrorKind::BackendRefuses => CloudError { message: format!("KMS does not decrypt {what}"), ..error },
         CloudErrorKind::Denied if names_kms => CloudError {
@@ -212,8 +212,8 @@ fn with_kms_cause(what: &str, error: CloudError) -> CloudError {
 mod tests {
     use super::*;
 
-    fn refusal(code: &str, kind: CloudErrorKind, said: &str) -> AwsError {
-        let mut refusal = AwsError::from(CloudError::new(kind, "as the service says").said(said));
+    fn refusal(code: &str, kind: CloudErrorKind, detail: &str) -> AwsError {
+        let mut refusal = AwsError::from(CloudError::new(kind, "as the service says").detail(detail));
         code.clone_into(&mut refusal.code);
         refusal
     }
@@ -235,7 +235,8 @@ mod tests {
 
     #[test]
     fn a_refusal_by_kms_is_distinguished_from_one_by_the_service() {
-        let denied = |said| no_secret("family/a", None, refusal("AccessDeniedException", CloudErrorKind::Denied, said));
+        let denied =
+            |detail| no_secret("family/a", None, refusal("AccessDeniedException", CloudErrorKind::Denied, detail));
         assert_eq!(denied("Access to KMS is not allowed").kind, CloudErrorKind::BackendRefuses);
         assert_eq!(
             denied("User: arn:… is not authorized to perform: secretsmanager:GetSecretValue").kind,

@@ -69,7 +69,7 @@ pub(super) async fn fetch(clouds: &Clouds, scope: &str, key: &str) -> Result<Sec
     let malformed = |reason: &str| {
         let message = format!("`{}` returned an answer that is not the secret `{scope}/{key}`", workspace.host());
         CloudError::new(CloudErrorKind::Malformed, message)
-            .said(reason)
+            .detail(reason)
             .hint("check that `DATABRICKS_HOST` is a workspace")
     };
     let Value { value: text } = answer.json().map_err(|_| malformed("not the expected JSON"))?;
@@ -194,7 +194,7 @@ impl FailureContext<'_> {
                 let message =
                     format!("the Key Vault behind the scope `{scope}` of `{host}` refuses Databricks, not you");
                 let closed =
-                    error.said.as_deref().is_some_and(|said| said.contains("Client address is not authorized"));
+                    error.detail.as_deref().is_some_and(|detail| detail.contains("Client address is not authorized"));
                 CloudError { message, ..error }.hint(if closed { FIREWALL } else { POLICY })
             }
             _ => error,

@@ -15,16 +15,16 @@ use super::{
 use crate::cloud::{CloudError, CloudErrorKind, Clouds};
 
 /// The keys of a scope, sorted. Fetches no values.
-pub async fn keys(place: &SecretScope, clouds: &Clouds) -> Result<Vec<String>, SecretError> {
-    let scope = place.scope.as_str();
-    let found: BTreeSet<String> = match &place.source {
+pub async fn keys(scope: &SecretScope, clouds: &Clouds) -> Result<Vec<String>, SecretError> {
+    let name = scope.scope.as_str();
+    let found: BTreeSet<String> = match &scope.source {
         Source::Env => {
-            let prefix = variable(scope, "");
+            let prefix = variable(name, "");
             // The original key is not known: several keys have the same variable. This returns one of them.
-            below(clouds.environment.variables.keys().map(|name| name.to_lowercase()), &prefix.to_lowercase())
+            below(clouds.environment.variables.keys().map(|key| key.to_lowercase()), &prefix.to_lowercase())
         }
         Source::File { folder } => {
-            let folder = folder.join(scope);
+            let folder = folder.join(name);
             let unreadable = |source: io::Error| SecretError::Unreadable { path: folder.clone(), source };
             let entries = std::fs::read_dir(&folder).map_err(unreadable)?.filter_map(Result::ok);
             entries
@@ -32,18 +32,18 @@ pub async fn keys(place: &SecretScope, clouds: &Clouds) -> Result<Vec<String>, S
                 .filter_map(|entry| entry.file_name().into_string().ok())
                 .collect()
         }
-        Source::Databricks => databricks::list(clouds, scope).await?.into_iter().map(|key| key.name).collect(),
+        Source::Databricks => databricks::list(clouds, name).await?.into_iter().map(|key| key.name).collect(),
         Source::KeyVault { vault } => key_vault::names(clouds, vault).await?.into_iter().collect(),
         Source::Credstash { table, region, .. } => {
             let listed = credstash::list(clouds, table, region.as_deref()).await?;
-            below(listed.into_iter().map(|item| item.name), &format!("{scope}/"))
+            below(listed.into_iter().map(|item| item.name), &format!("{name}/"))
         }
         Source::SecretsManager { region } => {
-            let prefix = format!("{scope}/");
+            let prefix = format!("{name}/");
             below(aws::secrets(clouds, region.as_deref(), &prefix).await?, &prefix)
         }
         Source::ParameterStore { region } => {
-            let path = format!("/{scope}");
+            let path = format!("/{name}");
             below(aws::parameters(clouds, region.as_deref(), &path).await?, &format!("{path}/"))
         }
     };
@@ -92,11 +92,11 @@ mod tests {
 
     #[tokio::test]
     async fn variables_of_a_scope_start_with_its_name() {
-        let place = SecretScope { scope: "family".into(), source: Source::Env };
+        let scope = SecretScope { scope: "family".into(), source: Source::Env };
         let variables = clouds(&[("FAMILY_A_B", "1"), ("FAMILYX", "2"), ("FAMILY_", "3"), ("PATH", "4")]);
-        let found = keys(&place, &variables).await.expect("listed");
+        let found = keys(&scope, &variables).await.expect("listed");
         assert_eq!(found, ["a_b"]);
-        assert!(probe(&place.address(&found[0], None, None), &variables).await.is_ok(), "the key has this variable");
+        assert!(probe(&scope.address(&found[0], None, None), &variables).await.is_ok(), "the key has this variable");
     }
 
     #[tokio::test]
@@ -104,10 +104,10 @@ mod tests {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let file = temp.path().join("family/token");
         crate::fs::replace(&file, b"x", crate::fs::Attributes::default()).expect("written");
-        let place =
+        let scope =
             |scope: &str| SecretScope { scope: scope.into(), source: Source::File { folder: temp.path().to_owned() } };
-        assert_eq!(keys(&place("family"), &clouds(&[])).await.expect("listed"), ["token"]);
-        assert!(matches!(keys(&place("other"), &clouds(&[])).await, Err(SecretError::Unreadable { .. })));
+        assert_eq!(keys(&scope("family"), &clouds(&[])).await.expect("listed"), ["token"]);
+        assert!(matches!(keys(&scope("other"), &clouds(&[])).await, Err(SecretError::Unreadable { .. })));
         assert!(probe(&Address::File(file), &clouds(&[])).await.is_ok());
         assert!(probe(&Address::Variable("X".into()), &clouds(&[])).await.is_err());
     }

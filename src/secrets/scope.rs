@@ -128,8 +128,8 @@ mod tests {
 
     #[test]
     fn the_default_name_consists_of_scope_and_key() {
-        let place = SecretScope { scope: "family".into(), source: Source::ParameterStore { region: None } };
-        let named = |name| place.address("token", name, None);
+        let scope = SecretScope { scope: "family".into(), source: Source::ParameterStore { region: None } };
+        let named = |name| scope.address("token", name, None);
         let parameter = |name: &str| Address::Parameter { region: None, name: name.into(), version: None };
         assert_eq!(named(None), parameter("/family/token"));
         assert_eq!(named(Some("/elsewhere")), parameter("/elsewhere"));

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn serials_only_grow_and_are_written_only_when_they_do() {
+    fn serials_only_grow_and_are_written_only_after_growth() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let serial = |serial| BTreeMap::from([("access".to_owned(), serial)]);
         assert_eq!(Serials::read(temp.path()).expect("a new node").highest, BTreeMap::new());

@@ -38,8 +38,8 @@ pub(crate) fn variables(
 pub(crate) async fn version_line(ctx: &Context, line: &str) -> String {
     let mut words = line.split_ascii_whitespace();
     let Some(program) = words.next() else { return String::new() };
-    let asked = stdout_of(ctx, &Cmd::new(program).args(words).arg("--version")).await;
-    asked.and_then(|said| Some(said.lines().next()?.trim().to_owned())).unwrap_or_default()
+    let output = stdout_of(ctx, &Cmd::new(program).args(words).arg("--version")).await;
+    output.and_then(|output| Some(output.lines().next()?.trim().to_owned())).unwrap_or_default()
 }
 
 /// The standard output of a command. `None` if it fails.

@@ -12,14 +12,14 @@ use crate::{
 };
 
 /// The number of concurrent downloads of a step. The HTTP client has its own limit for all steps.
-const AT_ONCE: usize = 12;
+const CONCURRENCY: usize = 12;
 /// The same limit if most downloads may only wait for other nodes. The store then limits the requests.
-const AT_ONCE_OR_AWAITED: usize = 96;
+const CONCURRENCY_WITH_WAITS: usize = 96;
 
 impl Context {
     /// The number of concurrent downloads of a step.
     pub(crate) fn downloads_at_once(&self) -> usize {
-        if self.store.is_shared() { AT_ONCE_OR_AWAITED } else { AT_ONCE }
+        if self.store.is_shared() { CONCURRENCY_WITH_WAITS } else { CONCURRENCY }
     }
 
     /// The order in which files are fetched. Nodes that start together and share a store begin at different files. Each
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_fetched_once_does_not_need_its_origin_again() {
+    async fn a_fetched_file_does_not_need_its_origin_again() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let origin = temp.path().join("origin");
         crate::fs::replace(&origin, b"hello", crate::fs::Attributes::default()).expect("written");
@@ -121,7 +121,7 @@ mod tests {
         ctx.fetch(&wanted(temp.path(), "c", None), |_| ()).await.expect_err("without a digest nothing is known of it");
     }
 
-    /// Serves one file, whoever asks and however often.
+    /// Serves one file for every request.
     fn server(body: &'static str) -> url::Url {
         let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}/x", server.local_addr().expect("bound")).parse().expect("an address");
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_fetched_with_a_login_is_neither_published_nor_waited_for() {
+    async fn a_file_fetched_with_a_login_is_neither_published_nor_waited_for() {
         for logs_in in [false, true] {
             let temp = tempfile::tempdir().expect("a temporary folder");
             let shared = temp.path().join("shared");
@@ -149,8 +149,8 @@ mod tests {
             ctx.store = Store::open(&places, &clouds, Arc::new(drop));
             let url = server("hello");
             if logs_in {
-                let site = UrlPrefix::parse(url.as_str()).expect("a site");
-                ctx.http.set_logins(vec![BasicAuth::new(site, "me", &Secret::from("hunter2".to_owned()), "it")]);
+                let prefix = UrlPrefix::parse(url.as_str()).expect("a URL prefix");
+                ctx.http.set_logins(vec![BasicAuth::new(prefix, "me", &Secret::from("hunter2".to_owned()), "it")]);
             }
             let wanted = Download { url, ..wanted(temp.path(), "a", Some(Digest::sha256(b"hello"))) };
             ctx.fetch(&wanted, |_| ()).await.expect("fetched");

@@ -46,27 +46,27 @@ async fn one(ctx: &Context, user_agent: Option<&str>, file: LockedFile<'_>) -> R
     fetched.map_err(|error| explained(error, &file.title, &bare(&download.url)))
 }
 
-fn explained(error: HttpError, title: &str, place: &Url) -> Problem {
+fn explained(error: HttpError, title: &str, url: &Url) -> Problem {
     let name = title.split(' ').next().unwrap_or_default();
     if error.is_absent() {
         let error =
-            Problem::refused(format!("{title}, as it was locked, is no longer at `{place}`, and not in the store"));
+            Problem::refused(format!("{title}, as it was locked, is no longer at `{url}`, and not in the store"));
         return error.hint(format!(
-            "bring it into the store from a node that has it, or lock the current file: `nodeagent lock --upgrade {name}`"
+            "publish it to the store from a node that has it (`nodeagent store push`), or lock the current file: `nodeagent lock --upgrade {name}`"
         ));
     }
     match &error.problem {
         HttpProblem::Status(401 | 403) => {
-            let refused = Problem::refused(format!("{title}, as it was locked, is not given to us"));
+            let refused = Problem::refused(format!("the server denies access to the locked {title}"));
             refused.hint(error.hint()).because(&error)
         }
         HttpProblem::WrongDigest { expected, received } => {
-            let refused = Problem::refused(format!("`{place}` serves something else than the {title} that was locked"));
+            let refused = Problem::refused(format!("`{url}` serves something else than the {title} that was locked"));
             let refused = refused.cause(format!("it has {received}")).cause(format!("the lock has {expected}"));
             refused.hint(AFTER_CHECKING.to_owned())
         }
         HttpProblem::WrongSize { expected, received } => {
-            let refused = Problem::refused(format!("`{place}` serves something else than the {title} that was locked"));
+            let refused = Problem::refused(format!("`{url}` serves something else than the {title} that was locked"));
             let cause = format!("it has {received} bytes or more, the lock has {expected}");
             refused.cause(cause).hint(AFTER_CHECKING.to_owned())
         }

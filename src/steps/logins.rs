@@ -25,7 +25,7 @@ use crate::{
 /// The folder of these files, below the root of the node. `/run` is in memory.
 const FOLDER: &str = "run/nodeagent/logins";
 /// The mode of the parent folder: other users may traverse it, but not list it.
-const ABOVE: u32 = 0o711;
+const PARENT_MODE: u32 = 0o711;
 /// The node's own logins for apt.
 pub(crate) const APT_AUTH: &str = "/etc/apt/auth.conf";
 
@@ -112,9 +112,9 @@ impl Logins {
             let login = &known.login.login;
             let name = format!(
                 "`{}` for `{}` (its password is the key `{}` of scope `{}`)",
-                login.user, login.site, login.key, login.scope
+                login.user, login.url_prefix, login.key, login.scope
             );
-            http::BasicAuth::new(login.site.clone(), &login.user, &known.password, name)
+            http::BasicAuth::new(login.url_prefix.clone(), &login.user, &known.password, name)
         };
         self.known.iter().map(login).collect()
     }
@@ -131,21 +131,21 @@ impl Logins {
             let mut netrc = own.and_then(|own| std::fs::read(own).ok()).unwrap_or_default();
             // An empty line ends a macro. If a host has two entries, the last one wins.
             netrc.extend(b"\n\n");
-            netrc.extend(by_host.iter().flat_map(|known| known.line(&known.login.login.site.host())));
-            cmd = cmd.env("NETRC", folder.hold("netrc", &netrc)?);
+            netrc.extend(by_host.iter().flat_map(|known| known.line(&known.login.login.url_prefix.host())));
+            cmd = cmd.env("NETRC", folder.write("netrc", &netrc)?);
         }
         let mut count = configured;
         for known in &self.known {
             let login = &known.login.login;
             let user = format!("username={}\npassword=", login.user);
             let file = folder
-                .hold(&format!("git-{}", known.number), &[user.as_bytes(), known.password.reveal(), b"\n"].concat())?;
+                .write(&format!("git-{}", known.number), &[user.as_bytes(), known.password.reveal(), b"\n"].concat())?;
             // The node's own credential helpers are disabled for this URL, because they might store the password. The
             // `#` at the end comments out the arguments that git appends.
             let helper = format!("!cat '{}' #", file.replace('\'', r"'\''"));
             for (key, value) in [("helper", ""), ("helper", helper.as_str()), ("useHttpPath", "false")] {
                 cmd = cmd
-                    .env(format!("GIT_CONFIG_KEY_{count}"), format!("credential.{}.{key}", login.site))
+                    .env(format!("GIT_CONFIG_KEY_{count}"), format!("credential.{}.{key}", login.url_prefix))
                     .env(format!("GIT_CONFIG_VALUE_{count}"), value);
                 count += 1;
             }
@@ -159,13 +159,13 @@ impl Logins {
         let Some(folder) = self.folder.as_ref().filter(|_| !self.known.is_empty()) else { return Ok(cmd) };
         let mut conf = Vec::new();
         for known in &self.known {
-            let site = known.login.login.site.to_string();
+            let url_prefix = known.login.login.url_prefix.to_string();
             // An entry without a scheme is used for HTTPS only.
-            conf.extend(known.line(site.strip_prefix("https://").unwrap_or(&site)));
+            conf.extend(known.line(url_prefix.strip_prefix("https://").unwrap_or(&url_prefix)));
         }
         // The first matching entry wins.
         conf.extend(std::fs::read(own).unwrap_or_default());
-        let file = folder.hold("apt.conf", &conf)?;
+        let file = folder.write("apt.conf", &conf)?;
         cmd.args.splice(0..0, ["-o".to_owned(), format!("Dir::Etc::netrc={file}")]);
         Ok(cmd)
     }
@@ -182,12 +182,12 @@ impl Known {
 
 impl Folder {
     /// Writes a file unless it already has this content. Returns its path.
-    fn hold(&self, name: &str, bytes: &[u8]) -> Result<String, Problem> {
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<String, Problem> {
         let path = self.0.join(name);
         let found = fs::read(&path)?;
         if found.is_none_or(|found| found.bytes.as_deref() != Some(bytes)) {
             if let Some(above) = self.0.parent() {
-                fs::create_dirs(above, ABOVE)?;
+                fs::create_dirs(above, PARENT_MODE)?;
             }
             fs::create_dirs(&self.0, 0o700)?;
             fs::replace(&path, bytes, Attributes::mode(0o600))?;
@@ -203,9 +203,9 @@ mod tests {
     use super::*;
     use crate::{diagnostic::Origin, profile, redact::UrlPrefix, secrets::Address};
 
-    fn known(number: usize, site: &str, by_host: bool) -> Known {
+    fn known(number: usize, url_prefix: &str, by_host: bool) -> Known {
         let login = profile::Login {
-            site: UrlPrefix::parse(site).expect("a site"),
+            url_prefix: UrlPrefix::parse(url_prefix).expect("a URL prefix"),
             user: "reader".into(),
             scope: "family".into(),
             key: "pypi".into(),

@@ -158,16 +158,16 @@ fn needed_by(path: &Path) -> io::Result<Vec<String>> {
         return Ok(Vec::new());
     }
     file.rewind()?;
-    let odd = |error: elf::ParseError| io::Error::other(error.to_string());
-    let mut object = ElfStream::<AnyEndian, _>::open_stream(file).map_err(odd)?;
-    let Some(dynamic) = object.dynamic().map_err(odd)? else { return Ok(Vec::new()) };
+    let invalid = |error: elf::ParseError| io::Error::other(error.to_string());
+    let mut object = ElfStream::<AnyEndian, _>::open_stream(file).map_err(invalid)?;
+    let Some(dynamic) = object.dynamic().map_err(invalid)? else { return Ok(Vec::new()) };
     let names: Vec<usize> = dynamic
         .iter()
         .filter(|entry| entry.d_tag == DT_NEEDED)
         .filter_map(|entry| entry.d_val().try_into().ok())
         .collect();
-    let Some((_, texts)) = object.dynamic_symbol_table().map_err(odd)? else { return Ok(Vec::new()) };
-    names.into_iter().map(|at| texts.get(at).map(str::to_owned).map_err(odd)).collect()
+    let Some((_, texts)) = object.dynamic_symbol_table().map_err(invalid)? else { return Ok(Vec::new()) };
+    names.into_iter().map(|at| texts.get(at).map(str::to_owned).map_err(invalid)).collect()
 }
 
 #[cfg(test)]

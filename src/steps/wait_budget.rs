@@ -13,8 +13,8 @@ pub(crate) const LEASE: Duration = Duration::from_secs(30);
 /// The estimated build time is multiplied by this factor, because estimates are rough.
 const FACTOR: f64 = 2.0;
 /// The minimum wait, even for builds that take less time: the other node may be about to publish.
-const LEAST: Duration = Duration::from_secs(10);
-const MOST: Duration = Duration::from_secs(600);
+const MIN_WAIT: Duration = Duration::from_secs(10);
+const MAX_WAIT: Duration = Duration::from_secs(600);
 
 /// The time until which a node waits for another node's build.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +59,7 @@ impl WaitBudget {
 fn would_take(cost: u64, load: f64, cores: usize) -> Duration {
     let cores = u32::try_from(cores.max(1)).map_or(1.0, f64::from);
     let idle = Duration::from_millis(cost.min(600_000));
-    idle.mul_f64(FACTOR * (load / cores).clamp(1.0, 100.0)).clamp(LEAST, MOST)
+    idle.mul_f64(FACTOR * (load / cores).clamp(1.0, 100.0)).clamp(MIN_WAIT, MAX_WAIT)
 }
 
 /// The load average of the last minute.
@@ -82,8 +82,8 @@ mod tests {
         let seconds = |cost, load, cores| would_take(cost, load, cores).as_secs();
         assert_eq!(seconds(60_000, 0.5, 2), 120, "twice the estimate");
         assert_eq!(seconds(60_000, 4.0, 2), 240, "the node is busy");
-        assert_eq!(seconds(100, 0.0, 8), LEAST.as_secs());
-        assert_eq!(seconds(u64::MAX, f64::MAX, 0), MOST.as_secs());
+        assert_eq!(seconds(100, 0.0, 8), MIN_WAIT.as_secs());
+        assert_eq!(seconds(u64::MAX, f64::MAX, 0), MAX_WAIT.as_secs());
     }
 
     #[test]

@@ -24,7 +24,7 @@ impl BackendError {
     pub(super) fn reading(error: &FsError) -> Self {
         let FsError::Io { source, .. } = error else { return Self::BadContent(error.to_string()) };
         match source.kind() {
-            // A link, a pipe, or a folder where a file should be.
+            // A link, a pipe, or a folder instead of a file.
             io::ErrorKind::Other | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
                 Self::BadContent(in_words(error, source))
             }

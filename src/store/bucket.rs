@@ -87,7 +87,7 @@ impl BucketBackend {
     }
 
     pub(super) async fn content(&self, name: &str) -> Result<Option<SmallFile>, BackendError> {
-        let found = self.objects().await?.small(name, entry::MOST_BYTES).await?;
+        let found = self.objects().await?.small(name, entry::MAX_BYTES).await?;
         Ok(found.map(|small| {
             let version = small.tag.map_or_else(|| Version::Bytes(small.bytes.clone()), Version::Tag);
             SmallFile { bytes: small.bytes, version, modified: small.modified }
@@ -148,9 +148,9 @@ impl From<BucketError> for BackendError {
 
 /// Credentials, region and endpoint of S3, from the same chain as for secrets.
 async fn s3(clouds: &Arc<Clouds>) -> Result<BucketAccess, BackendError> {
-    let said = |error: crate::cloud::CloudError| BackendError::Unusable(error.to_string());
-    let account = clouds.aws().await.map_err(said)?;
-    let region = account.region(None).await.map_err(said)?;
+    let unusable = |error: crate::cloud::CloudError| BackendError::Unusable(error.to_string());
+    let account = clouds.aws().await.map_err(unusable)?;
+    let region = account.region(None).await.map_err(unusable)?;
     let endpoint = account.s3_endpoint().map(str::to_owned);
     let clouds = Arc::clone(clouds);
     let keys = Arc::new(move || {

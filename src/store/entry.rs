@@ -1,4 +1,4 @@
-//! Entries: small JSON files that map a key to objects. Anybody with write access to the store can write anything into
+//! Entries: small JSON files that map a key to objects. Any user with write access to the store can write anything into
 //! them.
 
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use crate::digest::Digest;
 
 const SCHEMA: u32 = 1;
 /// The largest entry that is read, in bytes.
-pub(super) const MOST_BYTES: u64 = 4 << 20;
+pub(super) const MAX_BYTES: u64 = 4 << 20;
 
 /// The objects that a key leads to, with facts about them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -17,13 +17,13 @@ pub enum StoreError {
         source: io::Error,
     },
     /// An object whose bytes do not match its digest.
-    #[error("the object `{name}` in {place} does not match its digest; it was {done}")]
+    #[error("the object `{name}` in {store} does not match its digest; it was {done}")]
     Corrupt {
         /// The first digits of the object's name.
         name: String,
         /// The store or file that has it, as shown to people.
-        place: String,
-        /// What happened to the object: `removed` or `refused`.
+        store: String,
+        /// The reaction to the object: `removed` or `refused`.
         done: &'static str,
     },
     /// An entry that cannot be parsed.
@@ -62,8 +62,8 @@ impl StoreError {
         Self::Unreadable { path: path.display().to_string(), source }
     }
 
-    pub(super) fn corrupt(digest: &Digest, place: impl Into<String>, done: &'static str) -> Self {
-        Self::Corrupt { name: digest.hex()[..12].to_owned(), place: place.into(), done }
+    pub(super) fn corrupt(digest: &Digest, store: impl Into<String>, done: &'static str) -> Self {
+        Self::Corrupt { name: digest.hex()[..12].to_owned(), store: store.into(), done }
     }
 
     /// The error and its causes, in one line.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A lock file that is older than this was left by a killed process.
-const DEAD_MARK: Duration = Duration::from_secs(60);
+const STALE_LOCK_AGE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone)]
 pub(super) struct FolderBackend {
@@ -124,7 +124,7 @@ impl FolderBackend {
                 let mark = mark.to_str().expect("names are text");
                 if !self.tree.create_new(mark, b"").map_err(writing)? {
                     let made = self.tree.open(mark).map_err(|error| BackendError::reading(&error))?;
-                    if made.is_some_and(|made| age(made.modified) > DEAD_MARK) {
+                    if made.is_some_and(|made| age(made.modified) > STALE_LOCK_AGE) {
                         self.tree.remove(mark).map_err(writing)?;
                     }
                     return Ok(false);

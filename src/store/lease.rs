@@ -41,22 +41,22 @@ pub enum Lease {
 #[derive(Debug)]
 pub struct LeaseGuard {
     renewing: Option<JoinHandle<()>>,
-    give_back: Option<GiveBack>,
+    written: Option<WrittenLease>,
 }
 
-struct GiveBack {
+struct WrittenLease {
     store: Store,
     name: String,
     holder: String,
 }
 
-impl std::fmt::Debug for GiveBack {
+impl std::fmt::Debug for WrittenLease {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "GiveBack({})", self.name)
+        write!(f, "WrittenLease({})", self.name)
     }
 }
 
-impl GiveBack {
+impl WrittenLease {
     async fn remove(self) {
         let Some(shared) = self.store.shared() else { return };
         // The lease may have expired, and another process may hold it now.
@@ -71,18 +71,18 @@ impl GiveBack {
 impl LeaseGuard {
     /// A guard without a lease file: no other node can see it.
     fn not_shared() -> Self {
-        Self { renewing: None, give_back: None }
+        Self { renewing: None, written: None }
     }
 
-    /// Whether the lease is written where other nodes see it.
+    /// Whether the lease is written to the shared store, so that other nodes see it.
     pub(super) fn is_written(&self) -> bool {
-        self.give_back.is_some()
+        self.written.is_some()
     }
 
     /// Releases the lease now.
-    pub(super) async fn give_back(mut self) {
+    pub(super) async fn release(mut self) {
         self.stop_renewing();
-        if let Some(lease) = self.give_back.take() {
+        if let Some(lease) = self.written.take() {
             lease.remove().await;
         }
     }
@@ -97,14 +97,14 @@ impl LeaseGuard {
     #[cfg(test)]
     pub(super) fn die(&mut self) {
         self.stop_renewing();
-        self.give_back = None;
+        self.written = None;
     }
 }
 
 impl Drop for LeaseGuard {
     fn drop(&mut self) {
         self.stop_renewing();
-        if let Some(lease) = self.give_back.take() {
+        if let Some(lease) = self.written.take() {
             let store = lease.store.clone();
             store.in_background(lease.remove());
         }
@@ -122,7 +122,7 @@ impl Store {
             Ok(Some(until)) => Lease::Held { until },
             Ok(None) => Lease::Taken(LeaseGuard {
                 renewing: Some(tokio::spawn(renew(self.clone(), name.clone(), holder.clone(), for_))),
-                give_back: Some(GiveBack { store: self.clone(), name, holder }),
+                written: Some(WrittenLease { store: self.clone(), name, holder }),
             }),
         }
     }

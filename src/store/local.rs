@@ -29,7 +29,7 @@ impl LocalStore {
 
     /// Copies or links an object to `to` and returns its size. Returns `None` if the object is not in the store. A
     /// corrupt object is removed.
-    pub(super) fn give_out(&self, digest: &Digest, to: &Path) -> Result<Option<u64>, StoreError> {
+    pub(super) fn copy_out(&self, digest: &Digest, to: &Path) -> Result<Option<u64>, StoreError> {
         let name = layout::object(digest);
         let Some(mut opened) = self.tree.open(&name)? else { return Ok(None) };
         let size = opened.size;
@@ -50,7 +50,7 @@ impl LocalStore {
     }
 
     /// Adds a file whose digest was just checked.
-    pub(super) fn take_in(&self, digest: &Digest, file: &Path) -> Result<(), StoreError> {
+    pub(super) fn copy_in(&self, digest: &Digest, file: &Path) -> Result<(), StoreError> {
         let name = layout::object(digest);
         if self.tree.link_from(file, &name).is_ok() {
             return Ok(());
@@ -102,7 +102,7 @@ impl LocalStore {
 /// The whole content of a small file.
 pub(super) fn small(opened: OpenFile) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    opened.file.take(entry::MOST_BYTES).read_to_end(&mut bytes)?;
+    opened.file.take(entry::MAX_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

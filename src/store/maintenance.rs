@@ -18,9 +18,9 @@ use super::{
 use crate::{digest::Digest, report::event::Served};
 
 /// Temporary files and leases that are older than this were left by killed processes.
-const LEFT_OVER: std::time::Duration = std::time::Duration::from_secs(86_400);
+const ABANDONED_AGE: std::time::Duration = std::time::Duration::from_secs(86_400);
 /// Objects that are read or copied at the same time.
-const AT_ONCE: usize = 4;
+const CONCURRENCY: usize = 4;
 
 /// One of the two parts of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,11 +70,11 @@ impl Store {
     /// The contents of one tier.
     pub async fn stat(&self, tier: Tier) -> Result<StoreStats, StoreError> {
         let mut stat = StoreStats::default();
-        for held in self.held(tier).await? {
-            match layout::name(&held.name).filter(|_| held.is_plain) {
+        for stored_files in self.stored_files(tier).await? {
+            match layout::name(&stored_files.name).filter(|_| stored_files.is_plain) {
                 Some(Name::Object(_)) => {
                     stat.objects.objects += 1;
-                    stat.objects.bytes += held.size;
+                    stat.objects.bytes += stored_files.size;
                 }
                 Some(Name::Entry(kind, _)) => *stat.entries.entry(kind).or_default() += 1,
                 Some(Name::Lease) => stat.leases += 1,
@@ -87,37 +87,37 @@ impl Store {
 
     /// Reads every object of a tier and compares it with its digest, and parses every entry. Damaged files are removed.
     pub async fn verify(&self, tier: Tier) -> Result<VerifyReport, StoreError> {
-        let held = self.held(tier).await?;
-        let mut looked = stream::iter(held)
-            .map(|held| async move {
-                let is_sound = match layout::name(&held.name) {
-                    _ if !held.is_plain => return (held, None),
-                    None => return (held, None),
-                    Some(Name::Object(digest)) => self.is_sound(tier, &digest, held.size).await,
+        let stored_files = self.stored_files(tier).await?;
+        let mut looked = stream::iter(stored_files)
+            .map(|stored_files| async move {
+                let is_sound = match layout::name(&stored_files.name) {
+                    _ if !stored_files.is_plain => return (stored_files, None),
+                    None => return (stored_files, None),
+                    Some(Name::Object(digest)) => self.is_sound(tier, &digest, stored_files.size).await,
                     Some(Name::Entry(kind, key)) => self.entry_of(tier, kind, &key).await.is_some(),
                     Some(Name::Lease | Name::LeftOver) => true,
                 };
-                (held, Some(is_sound))
+                (stored_files, Some(is_sound))
             })
-            .buffered(AT_ONCE);
+            .buffered(CONCURRENCY);
         let mut verdict = VerifyReport::default();
-        while let Some((held, is_sound)) = looked.next().await {
+        while let Some((stored_files, is_sound)) = looked.next().await {
             match is_sound {
-                None => verdict.foreign.push(held.name),
-                Some(true) if held.name.starts_with(layout::OBJECTS) => {
+                None => verdict.foreign.push(stored_files.name),
+                Some(true) if stored_files.name.starts_with(layout::OBJECTS) => {
                     verdict.sound.objects += 1;
-                    verdict.sound.bytes += held.size;
+                    verdict.sound.bytes += stored_files.size;
                 }
                 Some(true) => {}
                 Some(false) => {
-                    self.discard(tier, &held.name).await?;
-                    verdict.damaged.push(held.name);
+                    self.discard(tier, &stored_files.name).await?;
+                    verdict.damaged.push(stored_files.name);
                 }
             }
         }
         // If the shared store failed meanwhile, the result is incomplete.
         if tier == Tier::Shared {
-            self.shared_or_gone()?;
+            self.require_shared()?;
         }
         Ok(verdict)
     }
@@ -127,39 +127,41 @@ impl Store {
     pub async fn gc(&self, tier: Tier, limit: u64) -> Result<MaintenanceReport, StoreError> {
         let mut objects: Vec<(StoredFile, Digest)> = Vec::new();
         let (mut entries, mut old) = (Vec::new(), Vec::new());
-        for held in self.held(tier).await? {
-            match layout::name(&held.name).filter(|_| held.is_plain) {
-                Some(Name::Object(digest)) => objects.push((held, digest)),
-                Some(Name::Entry(kind, key)) => entries.push((held, kind, key)),
-                Some(Name::Lease | Name::LeftOver) if age(held.modified) > LEFT_OVER => old.push(held),
+        for stored_files in self.stored_files(tier).await? {
+            match layout::name(&stored_files.name).filter(|_| stored_files.is_plain) {
+                Some(Name::Object(digest)) => objects.push((stored_files, digest)),
+                Some(Name::Entry(kind, key)) => entries.push((stored_files, kind, key)),
+                Some(Name::Lease | Name::LeftOver) if age(stored_files.modified) > ABANDONED_AGE => {
+                    old.push(stored_files)
+                }
                 Some(Name::Lease | Name::LeftOver) | None => {}
             }
         }
-        objects.sort_by_key(|(held, _)| held.modified);
-        let mut total: u64 = objects.iter().map(|(held, _)| held.size).sum();
+        objects.sort_by_key(|(stored_files, _)| stored_files.modified);
+        let mut total: u64 = objects.iter().map(|(stored_files, _)| stored_files.size).sum();
         let mut done = MaintenanceReport::default();
         let mut kept = BTreeSet::new();
-        for (held, digest) in objects {
+        for (stored_files, digest) in objects {
             if total <= limit {
                 kept.insert(digest);
                 continue;
             }
-            self.discard(tier, &held.name).await?;
-            total -= held.size;
+            self.discard(tier, &stored_files.name).await?;
+            total -= stored_files.size;
             done.objects.objects += 1;
-            done.objects.bytes += held.size;
+            done.objects.bytes += stored_files.size;
         }
-        for (held, kind, key) in entries {
+        for (stored_files, kind, key) in entries {
             // The objects of the entry may be in the other tier.
             let Some(entry) = self.entry_of(tier, kind, &key).await else { continue };
             let is_whole = entry.objects.iter().all(|member| kept.contains(&member.digest()));
             if !is_whole && (tier == Tier::Shared || self.0.shared.is_none()) {
-                self.discard(tier, &held.name).await?;
+                self.discard(tier, &stored_files.name).await?;
                 done.entries += 1;
             }
         }
-        for held in old {
-            self.discard(tier, &held.name).await?;
+        for stored_files in old {
+            self.discard(tier, &stored_files.name).await?;
         }
         Ok(done)
     }
@@ -174,22 +176,23 @@ impl Store {
 
     /// Publishes everything in the local store to the shared store.
     pub async fn push(&self) -> Result<MaintenanceReport, StoreError> {
-        let held = self.held(Tier::Local).await?;
+        let stored_files = self.stored_files(Tier::Local).await?;
         let there = self.sizes_in_shared().await?;
-        let shared = self.shared_or_gone()?;
-        let (objects, entries) = split(held);
-        let missing = objects.into_iter().filter(|(held, _)| there.get(&held.name) != Some(&held.size));
+        let shared = self.require_shared()?;
+        let (objects, entries) = split(stored_files);
+        let missing =
+            objects.into_iter().filter(|(stored_files, _)| there.get(&stored_files.name) != Some(&stored_files.size));
         let mut moved = stream::iter(missing)
-            .map(|(held, digest)| async move {
+            .map(|(stored_files, digest)| async move {
                 let published = shared.publish(&digest, Urgency::Normal, || self.local_object(&digest)).await;
-                (published, held.size)
+                (published, stored_files.size)
             })
-            .buffer_unordered(AT_ONCE);
+            .buffer_unordered(CONCURRENCY);
         let mut done = MaintenanceReport::default();
         while let Some((published, size)) = moved.next().await {
             done.count(published, size);
         }
-        for (_, kind, key) in entries.into_iter().filter(|(held, ..)| !there.contains_key(&held.name)) {
+        for (_, kind, key) in entries.into_iter().filter(|(stored_files, ..)| !there.contains_key(&stored_files.name)) {
             let Some(entry) = self.entry_of(Tier::Local, kind, &key).await else { continue };
             if shared.put_entry(kind, &key, &entry.to_bytes(), Existing::Keep).await {
                 done.entries += 1;
@@ -197,29 +200,33 @@ impl Store {
                 done.failed += 1;
             }
         }
-        self.shared_or_gone()?;
+        self.require_shared()?;
         Ok(done)
     }
 
     /// Copies everything in the shared store to the local store.
     pub async fn pull(&self) -> Result<MaintenanceReport, StoreError> {
-        let shared = self.shared_or_gone()?;
+        let shared = self.require_shared()?;
         let Some(local) = &self.0.local else { return Ok(MaintenanceReport::default()) };
-        let (objects, entries) = split(self.held(Tier::Shared).await?);
-        let here: BTreeSet<String> = self.held(Tier::Local).await?.into_iter().map(|held| held.name).collect();
+        let (objects, entries) = split(self.stored_files(Tier::Shared).await?);
+        let here: BTreeSet<String> =
+            self.stored_files(Tier::Local).await?.into_iter().map(|stored_files| stored_files.name).collect();
         let here = &here;
-        let missing = objects.into_iter().filter(|(held, _)| !here.contains(&held.name));
+        let missing = objects.into_iter().filter(|(stored_files, _)| !here.contains(&stored_files.name));
         let mut moved = stream::iter(missing)
-            .map(|(held, digest)| async move {
-                let to = local.tree.path(&held.name);
-                shared.fetch(&digest, Some(held.size), &to, |_| ()).await.map_or((false, 0), |size| (true, size))
+            .map(|(stored_files, digest)| async move {
+                let to = local.tree.path(&stored_files.name);
+                shared
+                    .fetch(&digest, Some(stored_files.size), &to, |_| ())
+                    .await
+                    .map_or((false, 0), |size| (true, size))
             })
-            .buffer_unordered(AT_ONCE);
+            .buffer_unordered(CONCURRENCY);
         let mut done = MaintenanceReport::default();
         while let Some((fetched, size)) = moved.next().await {
             done.count(fetched, size);
         }
-        for (_, kind, key) in entries.into_iter().filter(|(held, ..)| !here.contains(&held.name)) {
+        for (_, kind, key) in entries.into_iter().filter(|(stored_files, ..)| !here.contains(&stored_files.name)) {
             let Some(entry) = shared.entry(kind, &key).await else {
                 done.failed += 1;
                 continue;
@@ -227,7 +234,7 @@ impl Store {
             local.put_entry(kind, &key, &entry.to_bytes())?;
             done.entries += 1;
         }
-        self.shared_or_gone()?;
+        self.require_shared()?;
         Ok(done)
     }
 
@@ -241,20 +248,24 @@ impl Store {
     }
 
     /// All files of a tier, sorted by name.
-    async fn held(&self, tier: Tier) -> Result<Vec<StoredFile>, StoreError> {
+    async fn stored_files(&self, tier: Tier) -> Result<Vec<StoredFile>, StoreError> {
         match tier {
             Tier::Local => {
                 let Some(LocalStore { tree }) = self.0.local.clone() else { return Ok(Vec::new()) };
                 let listed = blocking(move || FolderBackend { tree }.list(layout::TOP)).await;
                 listed.map_err(|error| StoreError::Unlisted(error.in_words()))
             }
-            Tier::Shared => self.shared_or_gone()?.list(layout::TOP).await.map_err(|()| self.gone()),
+            Tier::Shared => self.require_shared()?.list(layout::TOP).await.map_err(|()| self.unavailable()),
         }
     }
 
     async fn sizes_in_shared(&self) -> Result<BTreeMap<String, u64>, StoreError> {
-        let held = self.held(Tier::Shared).await?;
-        Ok(held.into_iter().filter(|held| held.is_plain).map(|held| (held.name, held.size)).collect())
+        let stored_files = self.stored_files(Tier::Shared).await?;
+        Ok(stored_files
+            .into_iter()
+            .filter(|stored_files| stored_files.is_plain)
+            .map(|stored_files| (stored_files.name, stored_files.size))
+            .collect())
     }
 
     async fn is_sound(&self, tier: Tier, digest: &Digest, size: u64) -> bool {
@@ -284,7 +295,7 @@ impl Store {
 
     async fn discard(&self, tier: Tier, name: &str) -> Result<(), StoreError> {
         match tier {
-            Tier::Shared => self.shared_or_gone()?.remove(name).await.map_err(|()| self.gone()),
+            Tier::Shared => self.require_shared()?.remove(name).await.map_err(|()| self.unavailable()),
             Tier::Local => {
                 let (local, name) = (self.0.local.clone(), name.to_owned());
                 blocking(move || local.map_or(Ok(()), |local| local.tree.remove(&name))).await?;
@@ -293,11 +304,11 @@ impl Store {
         }
     }
 
-    fn shared_or_gone(&self) -> Result<&Shared, StoreError> {
-        self.shared().map(|shared| &**shared).ok_or_else(|| self.gone())
+    fn require_shared(&self) -> Result<&Shared, StoreError> {
+        self.shared().map(|shared| &**shared).ok_or_else(|| self.unavailable())
     }
 
-    fn gone(&self) -> StoreError {
+    fn unavailable(&self) -> StoreError {
         match &self.0.shared {
             Some(shared) => StoreError::Gone { name: shared.name.clone() },
             None => StoreError::NothingShared,
@@ -318,12 +329,12 @@ impl MaintenanceReport {
 
 /// Splits files into objects and entries, and drops files that are not regular files.
 #[expect(clippy::type_complexity, reason = "two lists of files, each with its parsed name")]
-fn split(held: Vec<StoredFile>) -> (Vec<(StoredFile, Digest)>, Vec<(StoredFile, Kind, Key)>) {
+fn split(stored_files: Vec<StoredFile>) -> (Vec<(StoredFile, Digest)>, Vec<(StoredFile, Kind, Key)>) {
     let (mut objects, mut entries) = (Vec::new(), Vec::new());
-    for held in held.into_iter().filter(|held| held.is_plain) {
-        match layout::name(&held.name) {
-            Some(Name::Object(digest)) => objects.push((held, digest)),
-            Some(Name::Entry(kind, key)) => entries.push((held, kind, key)),
+    for stored_files in stored_files.into_iter().filter(|stored_files| stored_files.is_plain) {
+        match layout::name(&stored_files.name) {
+            Some(Name::Object(digest)) => objects.push((stored_files, digest)),
+            Some(Name::Entry(kind, key)) => entries.push((stored_files, kind, key)),
             _ => {}
         }
     }

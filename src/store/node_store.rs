@@ -11,7 +11,7 @@ use super::{
 use crate::{cloud::Clouds, fs::Tree, report::event::StoreUse};
 
 /// Operations on the store and downloads that run at the same time. A wait does not count.
-const AT_ONCE: usize = 12;
+const CONCURRENCY: usize = 12;
 
 /// The store of a node. Cheap to clone. Files and connections are opened at the first use.
 #[derive(Clone)]
@@ -36,12 +36,12 @@ pub(super) struct Inner {
 impl Store {
     /// The store of a node. Opens nothing yet.
     pub fn open(locations: &StoreLocations, clouds: &Arc<Clouds>, warn: Warn) -> Self {
-        let shared = locations.shared.as_ref().map(|place| {
-            let backend = match place {
+        let shared = locations.shared.as_ref().map(|url| {
+            let backend = match url {
                 StoreUrl::Folder(path) => Backend::Folder(FolderBackend { tree: Tree::shared(path.clone()) }),
                 StoreUrl::Bucket(url) => Backend::Bucket(BucketBackend::new(url.clone(), Arc::clone(clouds))),
             };
-            Shared::new(place.to_string(), backend, StallLimits::default(), Arc::clone(&warn))
+            Shared::new(url.to_string(), backend, StallLimits::default(), Arc::clone(&warn))
         });
         Self::of(Some(LocalStore::new(locations.local.clone())), locations.limit, shared, warn)
     }
@@ -56,7 +56,7 @@ impl Store {
             local,
             limit,
             shared: shared.map(Arc::new),
-            slots: Arc::new(Semaphore::new(AT_ONCE)),
+            slots: Arc::new(Semaphore::new(CONCURRENCY)),
             count: usage::Counters::default(),
             warn,
             warned: AtomicBool::new(false),

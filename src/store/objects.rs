@@ -9,7 +9,7 @@ use super::{FetchPermit, LeaseGuard, Object, Store, StoreError, blocking::blocki
 use crate::{digest::Digest, fs::OpenFile};
 
 impl Store {
-    /// Places an object at a path, where it appears only complete and verified. Returns whether it did. A file that is
+    /// Creates an object at a path, complete and verified. Returns whether the object exists. A file that is
     /// already there with the right digest is kept. `on_bytes` receives the number of bytes copied.
     pub async fn object(&self, digest: &Digest, size: Option<u64>, to: &Path, on_bytes: impl Fn(u64)) -> bool {
         if !layout::is_name(digest) {
@@ -26,7 +26,7 @@ impl Store {
         let Some(shared) = self.shared() else { return false };
         let Some(found) = shared.fetch(digest, size, to, on_bytes).await else { return false };
         self.0.count.shared.add(found);
-        self.take_in(digest, to).await;
+        self.copy_in(digest, to).await;
         true
     }
 
@@ -51,14 +51,14 @@ impl Store {
     /// published first. A failure is only a warning.
     pub async fn keep(&self, digest: &Digest, file: &Path, permit: FetchPermit) {
         let guard = permit.into_guard();
-        if self.take_in(digest, file).await {
+        if self.copy_in(digest, file).await {
             self.publish_object(digest, guard);
         }
     }
 
     /// Like [`Store::keep`], but on this node only: for content with restricted access.
     pub async fn keep_local(&self, digest: &Digest, file: &Path) {
-        self.take_in(digest, file).await;
+        self.copy_in(digest, file).await;
     }
 
     /// Publishes an object, then releases the lease that other nodes wait for.
@@ -70,7 +70,7 @@ impl Store {
                 shared.publish(&digest, urgency, || store.local_object(&digest)).await;
             }
             if let Some(guard) = guard {
-                guard.give_back().await;
+                guard.release().await;
             }
         });
     }
@@ -80,7 +80,7 @@ impl Store {
     }
 
     /// Adds a file, or warns once if that fails. Returns whether it was added.
-    async fn take_in(&self, digest: &Digest, file: &Path) -> bool {
+    async fn copy_in(&self, digest: &Digest, file: &Path) -> bool {
         let Err(error) = self.to_local(digest, file).await else { return self.0.local.is_some() };
         if !self.0.warned.swap(true, Ordering::Relaxed) {
             (self.0.warn)(format!("downloads are not kept in the local store: {}", error.in_words()));
@@ -93,7 +93,7 @@ impl Store {
         blocking(move || {
             let Some(local) = &inner.local else { return Ok(()) };
             inner.grown.store(true, Ordering::Relaxed);
-            local.take_in(&digest, &file)
+            local.copy_in(&digest, &file)
         })
         .await
     }
@@ -101,7 +101,7 @@ impl Store {
     /// Places an object from the local store at a path. Returns its size.
     async fn out_of_local(&self, digest: &Digest, to: &Path) -> Option<u64> {
         let (inner, also, to) = (Arc::clone(&self.0), digest.clone(), to.to_owned());
-        match blocking(move || inner.local.as_ref()?.give_out(&also, &to).transpose()).await? {
+        match blocking(move || inner.local.as_ref()?.copy_out(&also, &to).transpose()).await? {
             Ok(size) => Some(size),
             Err(error) => {
                 (self.0.warn)(error.in_words());

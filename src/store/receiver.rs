@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The largest object whose size is not known in advance, in bytes.
-const MOST_BYTES: u64 = 8 << 30;
+const MAX_BYTES: u64 = 8 << 30;
 
 /// A file that is being received.
 pub(super) struct Receiver {
@@ -35,8 +35,8 @@ impl Receiver {
             Some(expected) if expected != size => {
                 return Err(BackendError::BadContent(format!("it has {size} bytes instead of {expected}")));
             }
-            None if size > MOST_BYTES => {
-                return Err(BackendError::BadContent(format!("it has {size} bytes, more than {MOST_BYTES}")));
+            None if size > MAX_BYTES => {
+                return Err(BackendError::BadContent(format!("it has {size} bytes, more than {MAX_BYTES}")));
             }
             _ => {}
         }
@@ -50,7 +50,7 @@ impl Receiver {
     /// Writes the next bytes. Fails when there are more than announced.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), BackendError> {
         self.received += bytes.len() as u64;
-        if self.received > self.expected.unwrap_or(MOST_BYTES) {
+        if self.received > self.expected.unwrap_or(MAX_BYTES) {
             return Err(BackendError::BadContent("it is longer than announced".to_owned()));
         }
         self.hasher.update(bytes);

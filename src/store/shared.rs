@@ -25,7 +25,7 @@ use super::{
 use crate::{digest::Digest, fs::OpenFile};
 
 /// Objects that are published at the same time, for each urgency: each one holds parts in memory.
-const AT_ONCE: usize = 3;
+const CONCURRENCY: usize = 3;
 /// Factor on the time limit of a listing, which shows no progress before its first page is complete.
 const LISTING: u32 = 8;
 
@@ -88,8 +88,8 @@ impl Shared {
             read_only: AtomicBool::new(false),
             refused: Mutex::default(),
             under_way: Mutex::default(),
-            urgent_slots: Semaphore::new(AT_ONCE),
-            normal_slots: Semaphore::new(AT_ONCE),
+            urgent_slots: Semaphore::new(CONCURRENCY),
+            normal_slots: Semaphore::new(CONCURRENCY),
             waiting_disabled: AtomicBool::new(false),
             expired_waits: AtomicU32::new(0),
             warn,
@@ -278,11 +278,11 @@ impl Shared {
         if !self.is_in_use() {
             return Err(BackendError::Disabled);
         }
-        let looked_and_done = async {
+        let work_in_slot = async {
             self.looked.get_or_try_init(|| self.backend.look()).await?;
             work.await
         };
-        match limits.watch(progress, looked_and_done, || !self.is_in_use(), on_bytes).await {
+        match limits.watch(progress, work_in_slot, || !self.is_in_use(), on_bytes).await {
             Ok(done) => done,
             Err(StallError::Disabled) => Err(BackendError::Disabled),
             Err(why) => Err(BackendError::Unusable(why.to_string())),

@@ -19,22 +19,22 @@ use crate::digest::Digest;
 const LEASE: Duration = Duration::from_secs(12);
 /// The smallest file that nodes coordinate, in bytes. Below this size a fetch is faster than a lease. The size is
 /// small, because most packages are small (docs/benchmarks-cluster.md).
-const LEAST_SIZE: u64 = 8 << 10;
+const MIN_SIZE: u64 = 8 << 10;
 /// The shortest wait: the time after which a dead holder's lease has expired.
-const FLOOR: Duration = LEASE;
+const MIN_WAIT: Duration = LEASE;
 /// The longest wait, for any size.
-const CEILING: Duration = Duration::from_secs(180);
+const MAX_WAIT: Duration = Duration::from_secs(180);
 /// The wait for a file of unknown size.
-const OF_UNKNOWN_SIZE: Duration = Duration::from_secs(20);
+const WAIT_FOR_UNKNOWN_SIZE: Duration = Duration::from_secs(20);
 /// The assumed download rate of an origin under load, in bytes a second.
-const PACE: u64 = 1 << 20;
+const ASSUMED_RATE: u64 = 1 << 20;
 /// The first pause between two looks. Later pauses grow.
-const FIRST_PAUSE: Duration = Duration::from_millis(150);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const INITIAL_PAUSE: Duration = Duration::from_millis(150);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 /// If asking for a lease takes longer than this, the node stops waiting for others.
-const SLOW: Duration = Duration::from_secs(8);
+const SLOW_REQUEST: Duration = Duration::from_secs(8);
 /// After this many waits without a result, the node stops waiting for others.
-const MOST_IN_VAIN: u32 = 3;
+const MAX_FUTILE_WAITS: u32 = 3;
 
 /// The result of asking for an object that several nodes may want.
 pub enum SingleFlight {
@@ -77,7 +77,7 @@ impl Store {
             }
             let is_over = waiting.as_ref().is_some_and(Waiting::is_over);
             if is_over && let Some(shared) = self.shared() {
-                shared.count_expired_wait(MOST_IN_VAIN);
+                shared.count_expired_wait(MAX_FUTILE_WAITS);
             }
             if is_over || !self.is_coordinated(size) {
                 return SingleFlight::Fetch(FetchPermit { guard: None, _slot: slot });
@@ -105,14 +105,14 @@ impl Store {
 
     /// Whether nodes coordinate the fetch of an object of this size.
     fn is_coordinated(&self, size: Option<u64>) -> bool {
-        size.is_none_or(|size| size >= LEAST_SIZE) && self.shared().is_some_and(|shared| shared.allows_waiting())
+        size.is_none_or(|size| size >= MIN_SIZE) && self.shared().is_some_and(|shared| shared.allows_waiting())
     }
 
     /// Asks for the lease, and stops waiting for others if that takes too long.
     async fn next(&self, key: &Key, is_first: bool) -> Lease {
         let began = Instant::now();
         let lease = if is_first { self.lease(key, LEASE).await } else { self.lease_if_free(key, LEASE).await };
-        if began.elapsed() > SLOW
+        if began.elapsed() > SLOW_REQUEST
             && let Some(shared) = self.shared()
         {
             shared.stop_waiting();
@@ -137,7 +137,7 @@ impl Waiting {
     fn begin(size: Option<u64>) -> Self {
         // Random, so that nodes that started together do not poll and give up together.
         let limit = limit(size).mul_f64(1.0 + fastrand::f64() / 4.0);
-        Self { began: Instant::now(), limit, pause: FIRST_PAUSE }
+        Self { began: Instant::now(), limit, pause: INITIAL_PAUSE }
     }
 
     fn is_over(&self) -> bool {
@@ -146,13 +146,13 @@ impl Waiting {
 
     async fn pause(&mut self) {
         tokio::time::sleep(self.pause.mul_f64(0.5 + fastrand::f64())).await;
-        self.pause = self.pause.mul_f64(1.5).min(LONGEST_PAUSE);
+        self.pause = self.pause.mul_f64(1.5).min(MAX_PAUSE);
     }
 }
 
 /// The longest wait for an object: an estimate of how long its download would take.
 fn limit(size: Option<u64>) -> Duration {
-    size.map_or(OF_UNKNOWN_SIZE, |size| (FLOOR + Duration::from_secs(size / PACE)).min(CEILING))
+    size.map_or(WAIT_FOR_UNKNOWN_SIZE, |size| (MIN_WAIT + Duration::from_secs(size / ASSUMED_RATE)).min(MAX_WAIT))
 }
 
 #[cfg(test)]
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_wait_limit_grows_with_the_size_up_to_a_maximum() {
-        assert_eq!(limit(Some(LEAST_SIZE)), LEASE);
+        assert_eq!(limit(Some(MIN_SIZE)), LEASE);
         assert_eq!(limit(Some(40 << 20)), Duration::from_secs(52));
         assert_eq!(limit(Some(4 << 30)), Duration::from_secs(180));
         assert_eq!(limit(None), Duration::from_secs(20));

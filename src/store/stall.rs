@@ -71,14 +71,14 @@ impl StallLimits {
     ) -> Result<T, StallError> {
         let mut work = pin!(work);
         let began = Instant::now();
-        let (mut told, mut heard) = (0, began);
+        let (mut reported, mut last_progress) = (0, began);
         let tick = (self.silence / 8).min(Duration::from_millis(200));
         loop {
             let ended = tokio::time::timeout(tick, &mut work).await;
             let moved = progress.0.moved.load(Ordering::Relaxed);
-            if moved > told {
-                on_bytes(moved - told);
-                (told, heard) = (moved, Instant::now());
+            if moved > reported {
+                on_bytes(moved - reported);
+                (reported, last_progress) = (moved, Instant::now());
             }
             if let Ok(done) = ended {
                 return Ok(done);
@@ -86,7 +86,7 @@ impl StallLimits {
             let pace = moved / began.elapsed().as_secs().max(1);
             let why = if is_left() {
                 StallError::Disabled
-            } else if heard.elapsed() >= self.silence {
+            } else if last_progress.elapsed() >= self.silence {
                 StallError::NoProgress(self.silence)
             } else if moved > 0 && began.elapsed() >= self.grace && pace < self.slowest {
                 StallError::TooSlow(pace)
@@ -138,12 +138,12 @@ mod tests {
     #[tokio::test]
     async fn progress_is_reported_to_the_last_byte() {
         let progress = TransferProgress::default();
-        let heard = AtomicU64::new(0);
+        let last_progress = AtomicU64::new(0);
         let work = async { progress.moved(7) };
         let count = |bytes| {
-            heard.fetch_add(bytes, Ordering::Relaxed);
+            last_progress.fetch_add(bytes, Ordering::Relaxed);
         };
         SHORT.watch(&progress, work, || false, count).await.expect("it ended");
-        assert_eq!(heard.into_inner(), 7);
+        assert_eq!(last_progress.into_inner(), 7);
     }
 }

@@ -78,7 +78,7 @@ mod tests {
             ("s3://bucket/a/b", "s3://bucket/a/b"),
             ("abfss://c@account.dfs.core.windows.net/x", "abfss://c@account.dfs.core.windows.net/x"),
         ] {
-            assert_eq!(text.parse::<StoreUrl>().map(|place| place.to_string()), Ok(shown.to_owned()));
+            assert_eq!(text.parse::<StoreUrl>().map(|url| url.to_string()), Ok(shown.to_owned()));
         }
     }
 

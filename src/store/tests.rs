@@ -60,8 +60,8 @@ impl Bench {
     /// A node with its own local store and the shared store `shared`.
     fn node(&self, name: &str) -> Store {
         let _ = std::fs::create_dir(self.path("shared"));
-        let place = Backend::Folder(FolderBackend { tree: Tree::shared(self.path("shared")) });
-        self.node_with(name, place)
+        let backend = Backend::Folder(FolderBackend { tree: Tree::shared(self.path("shared")) });
+        self.node_with(name, backend)
     }
 
     fn node_with(&self, name: &str, backend: Backend) -> Store {

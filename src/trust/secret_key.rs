@@ -26,8 +26,8 @@ const CHECKSUM: [u8; 2] = *b"B2";
 const WORK: u64 = 4 << 20;
 const MEMORY: u64 = 128 << 20;
 /// The highest cost that a key file may ask for, the same as for minisign's own keys.
-const MOST_WORK: u64 = 32 << 20;
-const MOST_MEMORY: u64 = 1 << 30;
+const MAX_WORK: u64 = 32 << 20;
+const MAX_MEMORY: u64 = 1 << 30;
 
 /// The fields of a key file, as byte ranges.
 mod part {
@@ -43,7 +43,7 @@ mod part {
     pub(super) const KEY: Range<usize> = 62..126;
     pub(super) const CHECKSUM: Range<usize> = 126..158;
     /// The part that is encrypted.
-    pub(super) const HIDDEN: Range<usize> = 54..158;
+    pub(super) const ENCRYPTED: Range<usize> = 54..158;
     pub(super) const ALL: usize = 158;
 }
 
@@ -153,7 +153,7 @@ impl LockedKey {
     pub fn unlock(mut self, password: Option<&Secret>) -> Result<SecretKey, BadSecretKey> {
         let wrong = if self.has_password() { BadSecretKey::WrongPassword } else { BadSecretKey::Damaged };
         if self.has_password() {
-            self.turn(password.ok_or(BadSecretKey::NeedsPassword)?)?;
+            self.apply_keystream(password.ok_or(BadSecretKey::NeedsPassword)?)?;
         }
         // minisign writes no checksum into an unencrypted key. The two halves are compared below instead.
         let has_none = !self.has_password() && self.0[part::CHECKSUM].iter().all(|byte| *byte == 0);
@@ -168,13 +168,13 @@ impl LockedKey {
     }
 
     /// Encrypts or decrypts the secret part: XOR with a stream derived from the password.
-    fn turn(&mut self, password: &Secret) -> Result<(), BadSecretKey> {
+    fn apply_keystream(&mut self, password: &Secret) -> Result<(), BadSecretKey> {
         let number = |range: std::ops::Range<usize>| u64::from_le_bytes(self.0[range].try_into().expect("eight bytes"));
         let parameters = cost(number(part::WORK), number(part::MEMORY))?;
         let mut stream = Zeroizing::new([0; part::ALL - 54]);
         scrypt::scrypt(password.reveal(), &self.0[part::SALT], &parameters, &mut stream[..])
             .map_err(|_| BadSecretKey::Kind)?;
-        self.0[part::HIDDEN].iter_mut().zip(stream.iter()).for_each(|(byte, mask)| *byte ^= mask);
+        self.0[part::ENCRYPTED].iter_mut().zip(stream.iter()).for_each(|(byte, mask)| *byte ^= mask);
         Ok(())
     }
 }
@@ -213,7 +213,7 @@ impl SecretKey {
             rand::fill(&mut bytes[part::SALT]).map_err(|_| BadSecretKey::NoRandom)?;
             bytes[part::WORK].copy_from_slice(&WORK.to_le_bytes());
             bytes[part::MEMORY].copy_from_slice(&MEMORY.to_le_bytes());
-            key.turn(password)?;
+            key.apply_keystream(password)?;
         }
         let line = Zeroizing::new(STANDARD.encode(&key.0[..]));
         let _known = Secret::new(line.as_bytes().to_vec());
@@ -245,7 +245,7 @@ fn checksum(bytes: &[u8; part::ALL]) -> Zeroizing<[u8; 32]> {
 /// <https://github.com/jedisct1/libsodium/blob/master/src/libsodium/crypto_pwhash/scryptsalsa208sha256/pwhash_scryptsalsa208sha256.c>
 fn cost(work: u64, memory: u64) -> Result<scrypt::Params, BadSecretKey> {
     const BLOCKS: u64 = 8;
-    if work > MOST_WORK || memory > MOST_MEMORY {
+    if work > MAX_WORK || memory > MAX_MEMORY {
         return Err(BadSecretKey::TooMuchWork);
     }
     let work = work.max(32_768);
@@ -315,7 +315,7 @@ mod tests {
         assert_eq!(format!("{locked:?}"), "LockedKey([redacted])");
         assert_eq!(crate::redact::text(line), "[redacted]");
         let public = key.public().to_string();
-        assert_eq!(crate::redact::text(&public), public, "the public key is for everybody");
+        assert_eq!(crate::redact::text(&public), public, "the public key is not secret");
     }
 
     #[test]

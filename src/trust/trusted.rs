@@ -240,7 +240,7 @@ impl Trusted {
     }
 
     /// The serials of this run that are higher than the ones seen before.
-    pub fn news(&self) -> BTreeMap<String, u64> {
+    pub fn new_serials(&self) -> BTreeMap<String, u64> {
         let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = |(what, serial): &(&String, &u64)| self.seen.get(*what).is_none_or(|seen| seen < *serial);
         counted.iter().filter(is_new).map(|(what, serial)| (what.clone(), *serial)).collect()

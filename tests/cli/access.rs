@@ -65,12 +65,12 @@ fn every_mistake_in_an_access_file_has_its_position() {
     let mut seen = 0;
     for path in entries(&folder) {
         let name = path.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_owned();
-        let said = agent_in(&path, &["check", "access.toml"]).ended(2);
-        assert_eq!(said.stdout, "", "errors go to standard error only");
-        assert!(said.stderr.contains("access.toml:"), "{name} has no place: {}", said.stderr);
+        let output = agent_in(&path, &["check", "access.toml"]).ended(2);
+        assert_eq!(output.stdout, "", "errors go to standard error only");
+        assert!(output.stderr.contains("access.toml:"), "{name} has no place: {}", output.stderr);
         let mut settings = snapshots();
         settings.set_snapshot_suffix(name);
-        settings.bind(|| insta::assert_snapshot!("bad_access_file", said.stderr));
+        settings.bind(|| insta::assert_snapshot!("bad_access_file", output.stderr));
         seen += 1;
     }
     assert!(seen > 25, "only {seen} access files were found");
@@ -79,8 +79,8 @@ fn every_mistake_in_an_access_file_has_its_position() {
 #[test]
 fn a_valid_access_file_passes_the_check_and_the_schema() {
     let folder = project().join("tests/fixtures/access/good");
-    let said = agent_in(&folder, &["check", "access.toml"]).ended(0);
-    assert_eq!(said.stderr, "1 access file sound\n");
+    let output = agent_in(&folder, &["check", "access.toml"]).ended(0);
+    assert_eq!(output.stderr, "1 access file sound\n");
     let schema = agent_in(project(), &["schema", "access"]).ended(0).json();
     jsonschema::meta::validate(&schema).expect("it follows its own meta-schema");
     let validator = jsonschema::validator_for(&schema).expect("the schema is sound");
@@ -101,8 +101,8 @@ fn an_invalid_access_file_stops_all_commands_that_need_it() {
         &["auth", "can", "read", "family"],
         &["auth", "audit"],
     ] {
-        let said = node.agent(command).ended(2);
-        assert!(said.stderr.contains("did you mean `grants`?"), "{command:?}: {}", said.stderr);
+        let output = node.agent(command).ended(2);
+        assert!(output.stderr.contains("did you mean `grants`?"), "{command:?}: {}", output.stderr);
     }
     let report = node.agent(&["report", "show", "--json"]).ended(0).json();
     assert_eq!(report["outcome"], "refused");
@@ -123,12 +123,12 @@ fn a_run_with_another_units_secret_is_refused_before_the_secret_is_read() {
     let before = node.listing();
     let planned = node.agent(&["plan", "--profile", "x.toml"]).ended(2);
     assert_eq!(node.listing(), before, "planning changes nothing at all");
-    let said = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
+    let output = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
     assert_eq!(node.changes_since(&before), [""; 0]);
-    assert!(said.stderr.lines().count() <= 10, "{}", said.stderr);
-    assert!(node.files_with(MARKER).is_empty() && !said.all().contains(MARKER));
+    assert!(output.stderr.lines().count() <= 10, "{}", output.stderr);
+    assert!(node.files_with(MARKER).is_empty() && !output.all().contains(MARKER));
     node.frozen(|| {
-        insta::assert_snapshot!("secret_run", said.stderr);
+        insta::assert_snapshot!("secret_run", output.stderr);
         insta::assert_snapshot!("secret_plan", planned.stderr);
     });
 }
@@ -136,11 +136,11 @@ fn a_run_with_another_units_secret_is_refused_before_the_secret_is_read() {
 #[test]
 fn a_database_user_without_a_grant_is_denied() {
     let node = node_of("Family");
-    let said = node.agent(&["auth", "can", "connect", "analytics", "--as", "read_write"]).ended(2);
-    assert_eq!(said.stdout, "no\n");
+    let output = node.agent(&["auth", "can", "connect", "analytics", "--as", "read_write"]).ended(2);
+    assert_eq!(output.stdout, "no\n");
     let explained = node.agent(&["auth", "explain", "connect", "analytics", "--as", "read_write"]).ended(0);
     node.frozen(|| {
-        insta::assert_snapshot!("database_can", said.stderr);
+        insta::assert_snapshot!("database_can", output.stderr);
         insta::assert_snapshot!("database_explain", explained.stdout);
     });
 }
@@ -148,14 +148,14 @@ fn a_database_user_without_a_grant_is_denied() {
 #[test]
 fn a_profile_of_another_unit_requires_a_grant() {
     let node = node_of("Criminal").profile("business-unit = \"Family\"\n");
-    let said = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
-    node.frozen(|| insta::assert_snapshot!("profile_run", said.stderr));
+    let output = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
+    node.frozen(|| insta::assert_snapshot!("profile_run", output.stderr));
     let granted = node.var("DB_CLUSTER_NAME", "Prod-Operational-Consumer-15.4-x-1");
     granted.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(0);
-    let elsewhere = granted.var("DB_CLUSTER_NAME", "Dev-Operational-Consumer-15.4-x-1");
-    elsewhere.agent(&["plan", "--profile", "x.toml"]).ended(2);
+    let other_cluster = granted.var("DB_CLUSTER_NAME", "Dev-Operational-Consumer-15.4-x-1");
+    other_cluster.agent(&["plan", "--profile", "x.toml"]).ended(2);
     // A profile that some principal may use is valid.
-    elsewhere.agent(&["check", "x.toml"]).ended(0);
+    other_cluster.agent(&["check", "x.toml"]).ended(0);
 }
 
 #[test]
@@ -179,12 +179,12 @@ fn profiles_of_the_own_unit_are_allowed_and_a_node_without_a_unit_may_use_all() 
 fn a_default_address_is_decided_as_its_scope_and_key() {
     let node = node_of("Family").var("FAMILY_TOKEN", MARKER);
     node.agent(&["secrets", "get", "token", "--source", "env", "--scope", "family"]).ended(0);
-    let said = node.agent(&["auth", "can", "read", "env:FAMILY_TOKEN"]).ended(0);
-    assert!(said.stdout.contains("grants `family` to cluster:Family"), "{}", said.stdout);
-    let said = node.agent(&["auth", "can", "read", "env:CRIMINAL_TOKEN"]).ended(2);
-    assert!(said.stderr.contains("the secret `env:CRIMINAL_TOKEN` may not be read"), "{}", said.stderr);
-    let said = node.agent(&["auth", "can", "read", "vault:x"]).ended(2);
-    assert!(said.stderr.contains("azure-key-vault"), "{}", said.stderr);
+    let output = node.agent(&["auth", "can", "read", "env:FAMILY_TOKEN"]).ended(0);
+    assert!(output.stdout.contains("grants `family` to cluster:Family"), "{}", output.stdout);
+    let output = node.agent(&["auth", "can", "read", "env:CRIMINAL_TOKEN"]).ended(2);
+    assert!(output.stderr.contains("the secret `env:CRIMINAL_TOKEN` may not be read"), "{}", output.stderr);
+    let output = node.agent(&["auth", "can", "read", "vault:x"]).ended(2);
+    assert!(output.stderr.contains("azure-key-vault"), "{}", output.stderr);
 }
 
 #[test]
@@ -198,26 +198,26 @@ fn an_access_file_is_recognized_with_any_name() {
 #[test]
 fn without_a_covering_grant_the_denial_names_the_contact() {
     let node = node_of("Family");
-    let said = node.agent(&["auth", "can", "read", "finance/payroll"]).ended(2);
-    node.frozen(|| insta::assert_snapshot!("nobody_can", said.stderr));
+    let output = node.agent(&["auth", "can", "read", "finance/payroll"]).ended(2);
+    node.frozen(|| insta::assert_snapshot!("nobody_can", output.stderr));
 }
 
 #[test]
 fn a_secret_of_another_unit_is_denied_under_any_name() {
     let profile = profile_of("family").replace("key = \"token\"", "key = \"token\", env = \"CRIMINAL_TOKEN\"");
     let node = node_of("Family").profile(&profile).var("CRIMINAL_TOKEN", MARKER);
-    let said = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
+    let output = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
     assert!(node.files_with(MARKER).is_empty());
-    node.frozen(|| insta::assert_snapshot!("elsewhere_run", said.stderr));
+    node.frozen(|| insta::assert_snapshot!("elsewhere_run", output.stderr));
 }
 
 #[test]
 fn a_granted_request_is_explained_with_its_line() {
     let node = node_of("Family");
-    let said = node.agent(&["auth", "can", "read", "family/token"]).ended(0);
+    let output = node.agent(&["auth", "can", "read", "family/token"]).ended(0);
     let explained = node.agent(&["auth", "explain", "read", "shared/geo-au"]).ended(0);
     node.frozen(|| {
-        insta::assert_snapshot!("granted_can", said.stdout);
+        insta::assert_snapshot!("granted_can", output.stdout);
         insta::assert_snapshot!("granted_explain", explained.stdout);
     });
     let json = node.agent(&["auth", "can", "connect", "analytics", "--as", "read_only", "--json"]).ended(0).json();
@@ -242,8 +242,8 @@ fn an_invalid_request_is_refused() {
 fn without_an_access_file_the_output_says_so() {
     let node = NodeTest::new().profile(&profile_of("family")).var("FAMILY_TOKEN", MARKER);
     node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(0);
-    let said = node.agent(&["auth", "can", "read", "family"]).ended(0);
-    assert!(said.stdout.contains("no access file"), "{}", said.stdout);
+    let output = node.agent(&["auth", "can", "read", "family"]).ended(0);
+    assert!(output.stdout.contains("no access file"), "{}", output.stdout);
     let explained = node.agent(&["auth", "explain", "read", "family/token"]).ended(0);
     let who = node.agent(&["auth", "whoami"]).ended(0);
     node.frozen(|| {
@@ -255,8 +255,8 @@ fn without_an_access_file_the_output_says_so() {
 #[test]
 fn whoami_prints_the_names_of_access_files() {
     let node = node_of("Family").file("etc/passwd", &passwd());
-    let said = node.agent(&["auth", "whoami"]).ended(0);
-    node.frozen(|| insta::assert_snapshot!("whoami", without_uid(&said.stdout)));
+    let output = node.agent(&["auth", "whoami"]).ended(0);
+    node.frozen(|| insta::assert_snapshot!("whoami", without_uid(&output.stdout)));
     let json = node.agent(&["auth", "whoami", "--json"]).ended(0).json();
     assert_eq!(json["names"], serde_json::json!(["cluster:Family@Prod", "local:somebody"]));
     assert!(json["databricks"].is_null() && json["unknown"].as_array().is_some_and(Vec::is_empty), "{json:#}");
@@ -314,10 +314,10 @@ fn a_failed_fetch_is_logged() {
 #[test]
 fn a_readable_tree_of_another_unit_fails_the_audit() {
     let node = node_of("Family");
-    let said = node.agent(&["auth", "audit"]).ended(1);
+    let output = node.agent(&["auth", "audit"]).ended(1);
     node.frozen(|| {
-        insta::assert_snapshot!("audit_table", said.stdout);
-        insta::assert_snapshot!("audit_said", said.stderr);
+        insta::assert_snapshot!("audit_table", output.stdout);
+        insta::assert_snapshot!("audit_said", output.stderr);
     });
     let json = node.agent(&["auth", "audit", "--json"]).ended(1).json();
     assert_eq!(json["resources"].as_array().map(Vec::len), Some(3), "{json:#}");
@@ -332,14 +332,14 @@ fn a_closed_tree_passes_the_audit() {
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).expect("it is ours");
     let root = node.root();
     let root = root.to_str().expect("UTF-8");
-    let Some(said) = node.agent_as_nobody(&["--root", root, "--filestore", store, "auth", "audit"]) else {
-        return; // only root can become nobody
+    let Some(output) = node.agent_as_unprivileged_user(&["--root", root, "--filestore", store, "auth", "audit"]) else {
+        return; // only root can change its user
     };
     // Without a configured workspace, scopes were not tested and are not reported as closed.
-    let said = said.ended(1);
-    assert!(said.stdout.contains("tree  Criminal  closed"), "{}", said.stdout);
-    assert!(said.stderr.starts_with("error: no Databricks workspace is configured"), "{}", said.stderr);
-    assert!(!said.stderr.contains("should be closed"), "{}", said.stderr);
+    let output = output.ended(1);
+    assert!(output.stdout.contains("tree  Criminal  closed"), "{}", output.stdout);
+    assert!(output.stderr.starts_with("error: no Databricks workspace is configured"), "{}", output.stderr);
+    assert!(!output.stderr.contains("should be closed"), "{}", output.stderr);
 }
 
 #[test]
@@ -348,11 +348,11 @@ fn a_node_that_requires_an_access_file_allows_nothing_without_one() {
     let get = ["secrets", "get", "token", "--source", "env", "--scope", "family"];
     node.agent(&get).ended(0);
     let node = node.file("etc/nodeagent.toml", "access = \"required\"\n");
-    let said = node.agent(&get).ended(2);
-    assert!(said.stderr.contains("access.toml` is missing, and this node requires one"), "{}", said.stderr);
+    let output = node.agent(&get).ended(2);
+    assert!(output.stderr.contains("access.toml` is missing, and this node requires one"), "{}", output.stderr);
     let node = node.file("etc/nodeagent.toml", "access = \"never\"\n");
-    let said = node.agent(&get).ended(2);
-    assert!(said.stderr.contains("etc/nodeagent.toml:1:10"), "{}", said.stderr);
+    let output = node.agent(&get).ended(2);
+    assert!(output.stderr.contains("etc/nodeagent.toml:1:10"), "{}", output.stderr);
 }
 
 #[test]
@@ -373,7 +373,7 @@ fn the_names_at_another_address_require_a_grant_for_that_address() {
     for more in
         [["--source", "credstash", "--table", "criminal"], ["--source", "azure-key-vault", "--vault", "criminal"]]
     {
-        let said = node.agent(&[&LIST[..], &more].concat()).ended(2);
-        assert!(said.stderr.contains("may not be read"), "{}", said.stderr);
+        let output = node.agent(&[&LIST[..], &more].concat()).ended(2);
+        assert!(output.stderr.contains("may not be read"), "{}", output.stderr);
     }
 }

@@ -1,4 +1,4 @@
-//! Profiles with one rule broken each: what `check` says of them is frozen.
+//! Profiles that each break one rule. Snapshots keep the messages of `check`.
 
 use crate::support::{agent_in, project, snapshots};
 
@@ -11,11 +11,11 @@ fn a_broken_rule_is_named_with_its_place() {
         insta::glob!("../fixtures/profiles/bad", "*.toml", |path| {
             let folder = path.parent().expect("it lies in a folder");
             let name = path.file_name().and_then(|name| name.to_str()).expect("the name is UTF-8");
-            let said = agent_in(folder, &["check", name]).ended(2);
-            assert_eq!(said.stdout, "", "errors go to standard error only");
-            let mistakes = said.stderr.lines().filter(|line| line.starts_with("error: ")).count();
-            assert_eq!(mistakes == 1, !SEVERAL_MISTAKES.contains(&name), "{name}: {}", said.stderr);
-            insta::assert_snapshot!(said.stderr);
+            let output = agent_in(folder, &["check", name]).ended(2);
+            assert_eq!(output.stdout, "", "errors go to standard error only");
+            let mistakes = output.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+            assert_eq!(mistakes == 1, !SEVERAL_MISTAKES.contains(&name), "{name}: {}", output.stderr);
+            insta::assert_snapshot!(output.stderr);
         });
     });
 }
@@ -23,16 +23,16 @@ fn a_broken_rule_is_named_with_its_place() {
 #[test]
 fn all_mistakes_of_all_files_come_at_once() {
     let folder = project().join("tests/fixtures/profiles/several");
-    let said = agent_in(&folder, &["check", "child.toml"]).ended(2);
-    snapshots().bind(|| insta::assert_snapshot!(said.stderr));
+    let output = agent_in(&folder, &["check", "child.toml"]).ended(2);
+    snapshots().bind(|| insta::assert_snapshot!(output.stderr));
 }
 
 #[test]
 fn mistakes_can_be_read_by_a_program() {
     let folder = project().join("tests/fixtures/profiles/several");
-    let said = agent_in(&folder, &["check", "--json", "child.toml"]).ended(2);
-    assert_eq!(said.stderr, "");
-    let mistakes = said.json();
+    let output = agent_in(&folder, &["check", "--json", "child.toml"]).ended(2);
+    assert_eq!(output.stderr, "");
+    let mistakes = output.json();
     let mistakes = mistakes.as_array().expect("a list");
     assert!(mistakes.len() > 10, "{mistakes:#?}");
     for mistake in mistakes {

@@ -9,8 +9,8 @@ fn r_packages_are_an_error_in_standard_access_mode() {
     let node = NodeTest::new().profile("[r]\npackages = [\"plumber\"]\n");
     node.agent(&["check", "x.toml"]).ended(0);
     node.agent(&["check", "x.toml", "--access-mode", "dedicated"]).ended(0);
-    let said = node.agent(&["check", "x.toml", "--access-mode", "standard"]).ended(2);
-    insta::assert_snapshot!(said.stderr, @r#"
+    let output = node.agent(&["check", "x.toml", "--access-mode", "standard"]).ended(2);
+    insta::assert_snapshot!(output.stderr, @r#"
     error: R packages are requested at x.toml:4, but standard access mode has no R
 
     hint: use a cluster in dedicated access mode, or add `when = { access-mode = "dedicated" }`
@@ -26,8 +26,8 @@ fn a_profile_is_named_with_or_without_the_option() {
     {
         node.agent(&[&["check"], arguments].concat()).ended(0);
     }
-    let said = node.agent(&["check", "--profile", "x.toml", "--profile", "y.toml"]).ended(2);
-    assert!(said.stderr.contains("unknown key `unknown`"), "{}", said.stderr);
+    let output = node.agent(&["check", "--profile", "x.toml", "--profile", "y.toml"]).ended(2);
+    assert!(output.stderr.contains("unknown key `unknown`"), "{}", output.stderr);
     node.agent(&["check"]).ended(2);
 }
 
@@ -51,8 +51,8 @@ fn options_describe_another_node() {
          { name = \"on-arm\", when = { arch = \"arm64\" } },\n]\n",
     );
     let packages = |options: &[&str]| {
-        let said = node.agent(&[&["check", "--show", "x.toml"], options].concat()).ended(0);
-        let lines = said.stdout.lines().filter_map(|line| line.trim().strip_prefix('"')?.split('"').next());
+        let output = node.agent(&[&["check", "--show", "x.toml"], options].concat()).ended(0);
+        let lines = output.stdout.lines().filter_map(|line| line.trim().strip_prefix('"')?.split('"').next());
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(packages(&["--arch", "amd64"]), [""; 0]);
@@ -74,27 +74,27 @@ fn an_impossible_node_is_refused_with_the_valid_values() {
         ("--os", "windows", "Debian and Ubuntu are known"),
         ("--os", "ubuntu22.04", "did you mean `ubuntu-22.04`?"),
     ] {
-        let said = node.agent(&["check", "x.toml", option, value]).ended(2);
-        assert!(said.stderr.contains(known), "{}", said.stderr);
+        let output = node.agent(&["check", "x.toml", option, value]).ended(2);
+        assert!(output.stderr.contains(known), "{}", output.stderr);
     }
-    let said = node.agent(&["check", "x.toml", "--runtime", "newest"]).ended(2);
-    assert!(said.stderr.contains("such as 17.3"), "{}", said.stderr);
+    let output = node.agent(&["check", "x.toml", "--runtime", "newest"]).ended(2);
+    assert!(output.stderr.contains("such as 17.3"), "{}", output.stderr);
 }
 
 #[test]
 fn a_profile_of_another_unit_than_the_clusters_is_refused() {
     let node = NodeTest::new().profile("business-unit = \"Family\"\n");
     node.agent(&["check", "x.toml", "--cluster-name", "Prod-Operational-FAMILY-15.4-x-1"]).ended(0);
-    let said = node.agent(&["check", "x.toml", "--cluster-name", "Prod-Operational-Finance-15.4-x-1"]).ended(2);
-    insta::assert_snapshot!(said.stderr, @r"
+    let output = node.agent(&["check", "x.toml", "--cluster-name", "Prod-Operational-Finance-15.4-x-1"]).ended(2);
+    insta::assert_snapshot!(output.stderr, @r"
     error: the profile `x` belongs to the unit Family, this cluster to Finance
 
     hint: use a profile of Finance, or a cluster of Family
     ");
     let on_the_node = node.var("DB_CLUSTER_NAME", "Prod-Operational-Finance-15.4-x-1");
     for command in [&["plan"][..], &["run"], &["run", "--dry-run"]] {
-        let said = on_the_node.agent(&[command, &["--profile", "x.toml"]].concat()).ended(2);
-        assert!(said.stderr.contains("belongs to the unit Family"), "{}", said.stderr);
+        let output = on_the_node.agent(&[command, &["--profile", "x.toml"]].concat()).ended(2);
+        assert!(output.stderr.contains("belongs to the unit Family"), "{}", output.stderr);
     }
 }
 
@@ -112,22 +112,22 @@ fn a_variable_that_the_profile_does_not_declare_cannot_be_set() {
     let node = NodeTest::new().profile("[vars]\ntier = \"gold\"\n[shell.variables]\nTIER = \"${vars.tier}\"\n");
     let shown = node.agent(&["check", "--show", "x.toml", "--set", "tier=silver"]).ended(0).stdout;
     assert!(shown.contains("variables.TIER = \"silver\""), "{shown}");
-    let said = node.agent(&["check", "x.toml", "--set", "teir=silver"]).ended(2);
-    insta::assert_snapshot!(said.stderr, @r"
+    let output = node.agent(&["check", "x.toml", "--set", "teir=silver"]).ended(2);
+    insta::assert_snapshot!(output.stderr, @r"
     error: `--set teir=…` names no variable of the profile
 
     hint: did you mean `tier`?
     ");
-    let said = node.agent(&["check", "x.toml", "--set", "tier"]).ended(2);
-    assert!(said.stderr.contains("NAME=VALUE"), "{}", said.stderr);
+    let output = node.agent(&["check", "x.toml", "--set", "tier"]).ended(2);
+    assert!(output.stderr.contains("NAME=VALUE"), "{}", output.stderr);
 }
 
 #[test]
 fn an_unknown_profile_gets_the_nearest_name_and_a_list() {
     let node = NodeTest::new().store("Admin/init_scripts/nightly.toml", "schema = 1\nname = \"nightly\"\n");
-    let said = node.agent(&["check", "famly"]).ended(2);
+    let output = node.agent(&["check", "famly"]).ended(2);
     node.frozen(|| {
-        insta::assert_snapshot!(said.stderr, @"
+        insta::assert_snapshot!(output.stderr, @"
         error: there is no profile `famly`
           caused by: searched: `[STORE]/Admin/init_scripts`, and the built-in profiles
             the unit of this node is not known, so that no unit's own folder was searched
@@ -135,8 +135,8 @@ fn an_unknown_profile_gets_the_nearest_name_and_a_list() {
         hint: did you mean `family`? known profiles: admin, base, consumer, criminal, family, it, nightly, starter
         ");
     });
-    let said = node.agent(&["check", "./nowhere/x.toml"]).ended(2);
-    insta::assert_snapshot!(said.stderr, @r"
+    let output = node.agent(&["check", "./nowhere/x.toml"]).ended(2);
+    insta::assert_snapshot!(output.stderr, @r"
     error: `nowhere/x.toml` could not be read: No such file or directory (os error 2)
 
     hint: check the path; a name without `/` and `.toml` is looked up in the file store
@@ -146,8 +146,8 @@ fn an_unknown_profile_gets_the_nearest_name_and_a_list() {
 #[test]
 fn without_a_unit_a_units_profile_needs_its_path() {
     let node = NodeTest::new().store("Family/init_scripts/nightly.toml", "schema = 1\nname = \"nightly\"\n");
-    let said = node.agent(&["check", "nightly"]).ended(2);
-    node.frozen(|| insta::assert_snapshot!(said.stderr, @"
+    let output = node.agent(&["check", "nightly"]).ended(2);
+    node.frozen(|| insta::assert_snapshot!(output.stderr, @"
     error: there is no profile `nightly`
       caused by: searched: `[STORE]/Admin/init_scripts`, and the built-in profiles
         the unit of this node is not known, so that no unit's own folder was searched
@@ -177,8 +177,8 @@ fn files_of_a_profile_are_checked_on_request() {
             "0".repeat(64)
         ));
     node.agent(&["check", "x.toml"]).ended(0);
-    let said = node.agent(&["check", "--assets", "x.toml"]).ended(2);
-    node.frozen(|| insta::assert_snapshot!(said.stderr));
+    let output = node.agent(&["check", "--assets", "x.toml"]).ended(2);
+    node.frozen(|| insta::assert_snapshot!(output.stderr));
 }
 
 #[test]

@@ -6,8 +6,8 @@ use crate::support::{NodeTest, agent_in, entries, project};
 fn help_and_version_are_data_with_status_0() {
     for arguments in [&["--help"][..], &["-h"], &["--version"], &["help", "run"], &["run", "--help"], &["check", "-h"]]
     {
-        let said = agent_in(project(), arguments).ended(0);
-        assert!(!said.stdout.is_empty() && said.stderr.is_empty(), "{arguments:?}: {}", said.stderr);
+        let output = agent_in(project(), arguments).ended(0);
+        assert!(!output.stdout.is_empty() && output.stderr.is_empty(), "{arguments:?}: {}", output.stderr);
     }
 }
 
@@ -31,17 +31,17 @@ fn invalid_arguments_end_with_status_2() {
         &["report", "tell"],
         &["completions", "tcsh"],
     ] {
-        let said = agent_in(project(), arguments).ended(2);
-        assert!(said.stdout.is_empty() && !said.stderr.is_empty(), "{arguments:?}: {}", said.stdout);
+        let output = agent_in(project(), arguments).ended(2);
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{arguments:?}: {}", output.stdout);
     }
 }
 
 #[test]
 fn a_mistyped_command_or_option_gets_a_suggestion() {
-    let said = agent_in(project(), &["chekc", "starter"]).ended(2);
-    assert!(said.stderr.contains("'check'"), "{}", said.stderr);
-    let said = agent_in(project(), &["run", "--profile", "starter", "--dryrun"]).ended(2);
-    assert!(said.stderr.contains("--dry-run"), "{}", said.stderr);
+    let output = agent_in(project(), &["chekc", "starter"]).ended(2);
+    assert!(output.stderr.contains("'check'"), "{}", output.stderr);
+    let output = agent_in(project(), &["run", "--profile", "starter", "--dryrun"]).ended(2);
+    assert!(output.stderr.contains("--dry-run"), "{}", output.stderr);
 }
 
 #[test]
@@ -75,16 +75,16 @@ fn the_node_file_names_the_file_store() {
         .file("etc/nodeagent.toml", "filestroe = \"/x\"\n");
     // The node file is read even if an option overrides the file store: it may restrict other settings.
     node.agent(&["check", "nightly"]).ended(2);
-    let said = node.agent_without_store(&["check", "nightly"]).ended(2);
-    node.frozen(|| insta::assert_snapshot!(said.stderr));
+    let output = node.agent_without_store(&["check", "nightly"]).ended(2);
+    node.frozen(|| insta::assert_snapshot!(output.stderr));
     // A missing file store must not disable access control.
     let node = node.file("etc/nodeagent.toml", "filestore = \"/nonexistent/store\"\n");
-    let said = node.agent_without_store(&["check", "starter"]).ended(2);
-    assert!(said.stderr.contains("the file store `/nonexistent/store` is missing"), "{}", said.stderr);
+    let output = node.agent_without_store(&["check", "starter"]).ended(2);
+    assert!(output.stderr.contains("the file store `/nonexistent/store` is missing"), "{}", output.stderr);
     let line = format!("filestore = \"{}\"\n", node.beside("store").display());
     let node = node.file("etc/nodeagent.toml", &line);
     node.agent_without_store(&["check", "nightly"]).ended(0);
     let node = node.file("etc/nodeagent.toml", "filestore = \"dbfs:/FileStore\"\n");
-    let said = node.agent_without_store(&["check", "nightly"]).ended(2);
-    assert!(said.stderr.contains("no Databricks workspace is configured"), "{}", said.stderr);
+    let output = node.agent_without_store(&["check", "nightly"]).ended(2);
+    assert!(output.stderr.contains("no Databricks workspace is configured"), "{}", output.stderr);
 }

@@ -41,7 +41,7 @@ fn everywhere() -> NodeTest {
         ]))
 }
 
-fn run(node: &NodeTest) -> crate::support::Said {
+fn run(node: &NodeTest) -> crate::support::CommandOutput {
     node.agent(&["run", "--profile", "x.toml"])
 }
 
@@ -83,13 +83,13 @@ fn a_second_run_changes_nothing_and_plans_show_no_value() {
     let node = everywhere();
     let planned = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
     node.frozen(|| insta::assert_snapshot!(planned.stdout));
-    let said = run(&node).ended(0);
+    let output = run(&node).ended(0);
     let before = node.listing();
     let again = run(&node).ended(0);
     assert_eq!(node.changes_since(&before), [""; 0]);
     let ready = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
-    for said in [&planned, &said, &again, &ready] {
-        assert!(!said.all().contains("marker"), "{}", said.all());
+    for output in [&planned, &output, &again, &ready] {
+        assert!(!output.all().contains("marker"), "{}", output.all());
     }
     assert!(ready.stdout.contains("nothing to do"), "{}", ready.stdout);
     // Escapes do not hide a value from the search, because the marker contains no character that is escaped.
@@ -115,8 +115,8 @@ fn secrets_removed_from_the_profile_are_removed_from_the_node() {
     let node = node.profile("");
     let planned = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
     node.frozen(|| insta::assert_snapshot!(planned.stdout));
-    let said = run(&node).ended(0);
-    assert!(!said.stderr.contains("warning"), "{}", said.stderr);
+    let output = run(&node).ended(0);
+    assert!(!output.stderr.contains("warning"), "{}", output.stderr);
     for path in ["run/nodeagent/secrets/family/token", "etc/inhouse/x.env", "etc/inhouse/odbc.ini"] {
         assert!(!node.root().join(path).exists(), "{path}");
     }
@@ -164,8 +164,8 @@ fn a_file_changed_by_others_is_kept_with_a_warning() {
     let node = everywhere();
     run(&node).ended(0);
     let node = node.file_of_mode("etc/inhouse/x.env", "MINE=1\n", 0o600).profile("");
-    let said = run(&node).ended(0);
-    assert!(said.stderr.contains("etc/inhouse/x.env` was left where it is"), "{}", said.stderr);
+    let output = run(&node).ended(0);
+    assert!(output.stderr.contains("etc/inhouse/x.env` was left where it is"), "{}", output.stderr);
     assert_eq!(node.read("etc/inhouse/x.env"), "MINE=1\n");
     // The warning is given once. After that the file belongs to others.
     let again = run(&node).ended(0);
@@ -239,10 +239,10 @@ fn a_value_that_a_format_cannot_represent_refuses_the_run() {
     ] {
         let node = NodeTest::new().var("FAMILY_TOKEN", value).profile(&profile(&[item("token", to)]));
         let before = node.listing();
-        let said = run(&node).ended(2);
-        assert!(said.stderr.contains("does not fit into") && said.stderr.contains(why), "{}", said.stderr);
-        assert!(said.stderr.contains("x.toml:7") && said.stderr.contains("hint: "), "{}", said.stderr);
-        assert!(!said.all().contains(value.trim()), "{}", said.all());
+        let output = run(&node).ended(2);
+        assert!(output.stderr.contains("does not fit into") && output.stderr.contains(why), "{}", output.stderr);
+        assert!(output.stderr.contains("x.toml:7") && output.stderr.contains("hint: "), "{}", output.stderr);
+        assert!(!output.all().contains(value.trim()), "{}", output.all());
         assert_eq!(node.changes_since(&before), [""; 0]);
     }
 }
@@ -253,11 +253,11 @@ fn a_netrc_with_an_entry_for_the_machine_is_not_changed() {
         .var("FAMILY_TOKEN", "ours")
         .file("root/.netrc", "machine artefacts.example login ann password hers\n")
         .profile(&profile(&[item("token", NETRC)]));
-    let said = run(&node).ended(2);
+    let output = run(&node).ended(2);
     assert!(
-        said.stderr.contains("has an entry for `artefacts.example` that nodeagent did not write"),
+        output.stderr.contains("has an entry for `artefacts.example` that nodeagent did not write"),
         "{}",
-        said.stderr
+        output.stderr
     );
 }
 
@@ -268,8 +268,8 @@ fn a_missing_optional_secret_keeps_the_other_entries() {
         item("b", r#"env-file = "/etc/x.env", variable = "B""#) + "optional = true\n",
         "[[secrets.templates]]\nfile = \"/etc/x.ini\"\noptional = true\ntext = \"${secret.a}${secret.b}\"\n".to_owned(),
     ]));
-    let said = run(&node).ended(0);
-    assert!(said.stderr.contains("FAMILY_B` is not set"), "{}", said.stderr);
+    let output = run(&node).ended(0);
+    assert!(output.stderr.contains("FAMILY_B` is not set"), "{}", output.stderr);
     assert_eq!(node.read("etc/x.env"), "A=\"one\"\n");
     assert!(!node.root().join("etc/x.ini").exists(), "a template is whole or absent");
 }
@@ -285,15 +285,15 @@ fn secrets_in_a_template_file_are_delivered() {
     assert_eq!(node.read("run/nodeagent/secrets/family/x.conf"), "# ours\ntoken = one\nhome = $HOME ${x}\n");
 
     let node = node.work("x.conf", "a\ntoken = ${secret.other}\n");
-    let said = run(&node).ended(2);
-    assert!(said.stderr.contains("the variable `FAMILY_OTHER` is not set"), "{}", said.stderr);
+    let output = run(&node).ended(2);
+    assert!(output.stderr.contains("the variable `FAMILY_OTHER` is not set"), "{}", output.stderr);
 
     let node = node.work("x.conf", "a\n  home = ${HOME}\n");
-    let said = node.agent(&["check", "x.toml"]).ended(2);
+    let output = node.agent(&["check", "x.toml"]).ended(2);
     assert!(
-        said.stderr.contains("`${HOME}` names no secret") && said.stderr.contains("x.conf:2:10"),
+        output.stderr.contains("`${HOME}` names no secret") && output.stderr.contains("x.conf:2:10"),
         "{}",
-        said.stderr
+        output.stderr
     );
 }
 
@@ -308,8 +308,8 @@ fn a_file_left_by_a_killed_run_is_recognized() {
     // As if the run had been killed between writing the receipt and the new file.
     std::fs::rename(&kept, &file).expect("renamed");
     let node = node.profile("");
-    let said = run(&node).ended(0);
-    assert!(!file.exists() && !said.stderr.contains("warning"), "{}", said.stderr);
+    let output = run(&node).ended(0);
+    assert!(!file.exists() && !output.stderr.contains("warning"), "{}", output.stderr);
 }
 
 #[test]
@@ -327,9 +327,9 @@ fn exec_passes_secrets_and_returns_the_status_of_the_command() {
     let node = everywhere();
     let script = r#"[ "$TOKEN" = 'marker-a$b`c"d\e' ] && [ "$FAMILY_DB" = 'marker:p\w' ] && [ "$PYPI" = marker-pypi ] \
         && [ -z "${FAMILY_TOKEN+set}" ] && [ "$1" = --quiet ] && cat && exit 7"#;
-    let said =
+    let output =
         node.agent(&["secrets", "exec", "--profile", "x.toml", "--", "sh", "-c", script, "sh", "--quiet"]).ended(7);
-    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("", ""));
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", ""));
     let before = node.listing();
     node.agent(&["secrets", "exec", "--profile", "x.toml", "--", "true"]).ended(0);
     assert_eq!(node.changes_since(&before), [""; 0], "it delivers nothing");
@@ -337,7 +337,7 @@ fn exec_passes_secrets_and_returns_the_status_of_the_command() {
 
 #[test]
 fn exec_does_not_pass_the_credentials_of_the_sources() {
-    const TELL: &str =
+    const PRINT_VALUES: &str =
         r#"echo "${DATABRICKS_TOKEN-none} ${AWS_SECRET_ACCESS_KEY-none} ${GOOGLE_CREDENTIALS-none} $AWS_REGION""#;
     let to_variable = item("token", r#"env-file = "x.env", variable = "AWS_SECRET_ACCESS_KEY""#);
     let node = NodeTest::new()
@@ -348,7 +348,8 @@ fn exec_does_not_pass_the_credentials_of_the_sources() {
         .var("AWS_REGION", "ap-southeast-2")
         .profile(&profile(&[to_variable]));
     let exec = |options: &[&str]| {
-        let arguments = [&["secrets", "exec", "--profile", "x.toml"], options, &["--", "sh", "-c", TELL]].concat();
+        let arguments =
+            [&["secrets", "exec", "--profile", "x.toml"], options, &["--", "sh", "-c", PRINT_VALUES]].concat();
         node.agent(&arguments).ended(0).stdout
     };
     assert_eq!(exec(&[]), "none of-the-profile none ap-southeast-2\n");
@@ -359,11 +360,11 @@ fn exec_does_not_pass_the_credentials_of_the_sources() {
 fn exec_fails_without_the_command_or_a_secret() {
     let node = everywhere();
     let exec = |node: &NodeTest, program: &str| node.agent(&["secrets", "exec", "--profile", "x.toml", "--", program]);
-    let said = exec(&node, "no-such-program").ended(2);
-    assert!(said.stderr.contains("`no-such-program` could not be started"), "{}", said.stderr);
-    let said = exec(&node.var("FAMILY_GIT", ""), "true").ended(2);
-    assert!(said.stderr.contains("the variable `FAMILY_GIT` is not set"), "{}", said.stderr);
+    let output = exec(&node, "no-such-program").ended(2);
+    assert!(output.stderr.contains("`no-such-program` could not be started"), "{}", output.stderr);
+    let output = exec(&node.var("FAMILY_GIT", ""), "true").ended(2);
+    assert!(output.stderr.contains("the variable `FAMILY_GIT` is not set"), "{}", output.stderr);
     let node = NodeTest::new().profile("");
-    let said = exec(&node, "true").ended(2);
-    assert!(said.stderr.contains("names no secrets"), "{}", said.stderr);
+    let output = exec(&node, "true").ended(2);
+    assert!(output.stderr.contains("names no secrets"), "{}", output.stderr);
 }

@@ -1,4 +1,4 @@
-//! Sound profiles, one a feature: they are accepted, and what they mean is frozen.
+//! Valid profiles, one for each feature. Snapshots keep their meaning.
 
 use std::collections::BTreeSet;
 
@@ -25,8 +25,8 @@ fn a_feature_is_shown_with_its_lines() {
                 "--arch",
                 "amd64",
             ];
-            let said = agent_in(folder, &[&["check", name], &node[..]].concat()).ended(0);
-            assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("", "1 profile sound\n"));
+            let output = agent_in(folder, &[&["check", name], &node[..]].concat()).ended(0);
+            assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", "1 profile sound\n"));
             let shown = agent_in(folder, &[&["check", "--show", name], &node[..]].concat()).ended(0);
             insta::with_settings!({ filters => [(r"sha256:[0-9a-f]{64}", "sha256:[SHA256]")] }, {
                 insta::assert_snapshot!(shown.stdout);
@@ -46,15 +46,15 @@ fn every_shipped_profile_is_sound_by_path_and_by_name() {
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     assert!(names.len() >= 7, "{names:?}");
-    let said = agent_in(project(), &[&["check"], &names[..]].concat()).ended(0);
-    assert_eq!(said.stderr, format!("{} profiles sound\n", names.len()));
+    let output = agent_in(project(), &[&["check"], &names[..]].concat()).ended(0);
+    assert_eq!(output.stderr, format!("{} profiles sound\n", names.len()));
 }
 
 #[test]
-fn the_family_profile_is_shown_with_what_it_has_from_base() {
-    let said = agent_in(project(), &["check", "--show", "family"]).ended(0);
+fn the_family_profile_is_shown_with_the_entries_of_base() {
+    let output = agent_in(project(), &["check", "--show", "family"]).ended(0);
     insta::with_settings!({ omit_expression => true, filters => [(r"sha256:[0-9a-f]{64}", "sha256:[SHA256]")] }, {
-        insta::assert_snapshot!(said.stdout);
+        insta::assert_snapshot!(output.stdout);
     });
 }
 

@@ -38,12 +38,14 @@ fn every_mistake_in_a_lock_is_reported_with_its_location() {
         insta::glob!("../fixtures/locks/bad", "*.lock", |path| {
             let folder = path.parent().expect("it lies in a folder");
             let name = path.file_name().and_then(|name| name.to_str()).expect("the name is UTF-8");
-            let said = agent_in(folder, &["check", name]).ended(2);
-            assert_eq!(said.stdout, "", "errors go to standard error only");
+            let output = agent_in(folder, &["check", name]).ended(2);
+            assert_eq!(output.stdout, "", "errors go to standard error only");
             assert!(
-                !said.stderr.contains("hunter2") || name != "login_in_an_address.lock" || said.stderr.contains("| ")
+                !output.stderr.contains("hunter2")
+                    || name != "login_in_an_address.lock"
+                    || output.stderr.contains("| ")
             );
-            insta::assert_snapshot!(said.stderr);
+            insta::assert_snapshot!(output.stderr);
         });
     });
 }
@@ -51,8 +53,8 @@ fn every_mistake_in_a_lock_is_reported_with_its_location() {
 #[test]
 fn a_valid_lock_passes_the_check_and_the_schema() {
     let folder = project().join("tests/fixtures/locks/good");
-    let said = agent_in(&folder, &["check", "family.lock"]).ended(0);
-    assert_eq!(said.stderr, "1 lock sound\n");
+    let output = agent_in(&folder, &["check", "family.lock"]).ended(0);
+    assert_eq!(output.stderr, "1 lock sound\n");
     let schema = agent_in(project(), &["schema", "lock"]).ended(0).json();
     jsonschema::meta::validate(&schema).expect("it follows its own meta-schema");
     let validator = jsonschema::validator_for(&schema).expect("the schema is sound");
@@ -164,9 +166,9 @@ const PLAN: [&str; 3] = ["plan", "--profile", "x.toml"];
 fn a_plan_uses_the_lock_beside_the_profile() {
     let node = node();
     let before = node.listing();
-    let said = node.agent(&PLAN).ended(0);
+    let output = node.agent(&PLAN).ended(0);
     assert_eq!(node.listing(), before, "planning changes nothing at all");
-    node.frozen(|| insta::assert_snapshot!("plan_by_the_lock", said.stdout));
+    node.frozen(|| insta::assert_snapshot!("plan_by_the_lock", output.stdout));
     let json = node.agent(&[&PLAN[..], &["--json", "--locked"]].concat()).ended(0).json();
     assert_eq!((&json["lock"]["file"], &json["lock"]["serial"]), (&"x.lock".into(), &7.into()), "{json:#}");
     let without = node.agent(&[&PLAN[..], &["--json", "--unlocked"]].concat()).ended(0).json();
@@ -204,22 +206,22 @@ fn only_packages_in_the_locked_version_count_as_installed() {
 fn a_lock_that_does_not_match_refuses_the_run_and_names_the_differences() {
     const ANOTHER_R: &str = "Package: base\nVersion: 4.3.1\nPriority: base\nBuilt: R 4.3.1\n";
     let more = PROFILE.replace("\"jq\"", "\"jq\", { name = \"curl\", when = { role = \"driver\" } }");
-    let asked = node().profile(&more);
-    let lock = lock_of(&asked);
+    let with_more_entries = node().profile(&more);
+    let lock = lock_of(&with_more_entries);
     let drifts = [
         ("profile", node().profile(&format!("{PROFILE}# another\n"))),
         ("runtime", node().file("etc/os-release", "ID=ubuntu\nVERSION_ID=\"22.04\"\n")),
         ("asset", node().work("prompt.sh", "PS1='$ '\n")),
-        ("asked", asked.work("x.lock", &lock).var("DB_IS_DRIVER", "TRUE")),
+        ("asked", with_more_entries.work("x.lock", &lock).var("DB_IS_DRIVER", "TRUE")),
         ("r", node().file("usr/lib/R/library/base/DESCRIPTION", ANOTHER_R)),
     ];
     for (name, node) in drifts {
         let before = node.listing();
-        let said = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
+        let output = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
         assert_eq!(node.changes_since(&before), [""; 0], "{name}");
         node.agent(&PLAN).ended(2);
         node.agent(&[&PLAN[..], &["--unlocked"]].concat()).ended(0);
-        node.frozen(|| insta::assert_snapshot!(format!("drift_{name}"), said.stderr));
+        node.frozen(|| insta::assert_snapshot!(format!("drift_{name}"), output.stderr));
     }
 }
 
@@ -232,14 +234,14 @@ fn a_bake_that_cannot_publish_ends_before_it_packs() {
     let file = node.beside("file");
     put(&file, "not a folder");
     let before = node.listing();
-    for (place, why) in [
+    for (store, why) in [
         ("/nonexistent/store", "No such file or directory (os error 2)"),
         (file.to_str().expect("UTF-8"), "it is not a folder"),
     ] {
-        let said = node.agent(&["store", "bake", "--profile", "x.toml", "--store", place]).ended(2);
+        let output = node.agent(&["store", "bake", "--profile", "x.toml", "--store", store]).ended(2);
         let message =
-            format!("the layers cannot be published\n  caused by: the shared store `{place}` cannot be written: {why}");
-        assert!(said.stderr.contains(&message), "{}", said.stderr);
+            format!("the layers cannot be published\n  caused by: the shared store `{store}` cannot be written: {why}");
+        assert!(output.stderr.contains(&message), "{}", output.stderr);
         assert_eq!(node.changes_since(&before), [""; 0]);
     }
 }
@@ -264,8 +266,8 @@ fn a_file_that_differs_from_the_lock_is_refused() {
     let node = node.work("x.lock", &lock.replace(&asks, &format!("asks = [\"wheel {WHEEL}\"]")));
     node.agent(&[&PLAN[..], &["--locked"]].concat()).ended(0);
     let node = node.store(&format!("Admin/{WHEEL}"), "another wheel");
-    let said = node.agent(&["run", "--profile", "x.toml", "--quiet", "--locked"]).ended(2);
-    node.frozen(|| insta::assert_snapshot!("drift_wheel", said.stderr));
+    let output = node.agent(&["run", "--profile", "x.toml", "--quiet", "--locked"]).ended(2);
+    node.frozen(|| insta::assert_snapshot!("drift_wheel", output.stderr));
 }
 
 #[test]
@@ -298,11 +300,11 @@ fn lock_check_needs_no_node_and_reports_differences() {
     let fits = ci.agent(&check).ended(0);
     assert_eq!(fits.stderr, "the lock x.lock matches: serial 7, 1 section\n");
     let changed = ci.profile(&PROFILE.replace("\"jq\"", "\"yq\"")).store(&format!("Admin/{WHEEL}"), "another wheel");
-    let said = changed.agent(&check).ended(2);
-    changed.frozen(|| insta::assert_snapshot!("check_differs", said.stderr));
+    let output = changed.agent(&check).ended(2);
+    changed.frozen(|| insta::assert_snapshot!("check_differs", output.stderr));
     fs::remove_file(changed.beside("desk/x.lock")).expect("it is ours");
-    let said = changed.agent(&check).ended(2);
-    changed.frozen(|| insta::assert_snapshot!("check_without", said.stderr));
+    let output = changed.agent(&check).ended(2);
+    changed.frozen(|| insta::assert_snapshot!("check_without", output.stderr));
 }
 
 #[test]
@@ -314,24 +316,24 @@ fn a_difference_is_shown_as_text_and_as_json() {
         .replace("later_1.3.0", "later_1.4.1");
     let newer = newer.replace("version = \"1.3.0\"", "version = \"1.4.1\"").replace("libjq1", "libjq2");
     let node = node.work("old.lock", &lock_of(&self::node())).work("x.lock", &newer);
-    let said = node.agent(&["lock", "--diff", "old.lock", "--profile", "x.toml"]).ended(0);
-    node.frozen(|| insta::assert_snapshot!("difference", said.stdout));
+    let output = node.agent(&["lock", "--diff", "old.lock", "--profile", "x.toml"]).ended(0);
+    node.frozen(|| insta::assert_snapshot!("difference", output.stdout));
     let json = node.agent(&["lock", "--diff", "old.lock", "--json", "--profile", "x.toml"]).ended(0).json();
     assert_eq!(json["serial"], serde_json::json!([7, 8]));
-    let said = node.agent(&["lock", "--diff", "nowhere.lock", "--profile", "x.toml"]).ended(2);
-    assert!(said.stderr.contains("there is no lock `nowhere.lock`"), "{}", said.stderr);
+    let output = node.agent(&["lock", "--diff", "nowhere.lock", "--profile", "x.toml"]).ended(2);
+    assert!(output.stderr.contains("there is no lock `nowhere.lock`"), "{}", output.stderr);
 }
 
 #[test]
 fn a_lock_cannot_be_made_for_another_node() {
     let nowhere = NodeTest::new().profile(PROFILE).work("prompt.sh", "x").store(&format!("Admin/{WHEEL}"), "a wheel");
     let no_node = nowhere.agent(&["lock", "--profile", "x.toml"]).ended(2);
-    let elsewhere = nowhere.agent(&["lock", "--profile", "x.toml", "--runtime", "15.4"]).ended(2);
+    let refused = nowhere.agent(&["lock", "--profile", "x.toml", "--runtime", "15.4"]).ended(2);
     let built_in = nowhere.agent(&["lock", "--profile", "starter"]).ended(2);
     assert!(!nowhere.beside("desk/x.lock").exists());
     nowhere.frozen(|| {
         insta::assert_snapshot!("lock_no_node", no_node.stderr);
-        insta::assert_snapshot!("lock_elsewhere", elsewhere.stderr);
+        insta::assert_snapshot!("lock_elsewhere", refused.stderr);
         insta::assert_snapshot!("lock_built_in", built_in.stderr);
     });
 }
@@ -354,10 +356,10 @@ fn sign(node: &NodeTest, key: &SecretKey, name: &str) {
 #[test]
 fn a_signed_lock_makes_the_profile_and_its_packages_trusted() {
     let (node, _) = trusting();
-    let said = node.agent(&PLAN).ended(0);
-    assert!(said.stdout.contains("nltk") && said.stdout.contains("jq"), "{}", said.stdout);
-    let said = node.agent(&[&PLAN[..], &["--unlocked"]].concat()).ended(2);
-    assert!(said.stderr.contains("`x.toml` is not trusted: it has no signature"), "{}", said.stderr);
+    let output = node.agent(&PLAN).ended(0);
+    assert!(output.stdout.contains("nltk") && output.stdout.contains("jq"), "{}", output.stdout);
+    let output = node.agent(&[&PLAN[..], &["--unlocked"]].concat()).ended(2);
+    assert!(output.stderr.contains("`x.toml` is not trusted: it has no signature"), "{}", output.stderr);
 }
 
 type Attack = fn(NodeTest, &SecretKey) -> NodeTest;
@@ -429,8 +431,8 @@ fn every_attack_on_a_signed_lock_is_refused_by_its_check() {
         let (node, key) = trusting();
         let node = attack(node, &key);
         let before = node.listing();
-        let said = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
-        assert!(said.stderr.contains(words), "{name}: {}", said.stderr);
+        let output = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
+        assert!(output.stderr.contains(words), "{name}: {}", output.stderr);
         assert_eq!(node.changes_since(&before), [""; 0], "{name}");
     }
 }

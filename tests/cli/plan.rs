@@ -1,4 +1,4 @@
-//! `plan` and `run --dry-run` on a fake node: what is missing, what is there, and nothing changed.
+//! `plan` and `run --dry-run` on a fake node: missing entries, satisfied entries, and no changes.
 
 use crate::support::{NodeTest, without_progress};
 
@@ -64,21 +64,21 @@ fn ready_node() -> NodeTest {
 #[test]
 fn a_bare_node_needs_everything() {
     let node = bare_node();
-    let said = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
-    assert_eq!(said.stderr, "");
-    node.frozen(|| insta::assert_snapshot!(said.stdout));
+    let output = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
+    assert_eq!(output.stderr, "");
+    node.frozen(|| insta::assert_snapshot!(output.stdout));
 }
 
 #[test]
-fn what_is_there_is_left_alone() {
+fn satisfied_entries_are_not_planned() {
     let node = bare_node()
         .debs(&[("jq", "1.6-2.1"), ("tree", "1.8.0-1")])
         .python(&[("httpx", "0.25.0")])
         .r(&[("jsonlite", "1.8.9"), ("plumber", "1.2.0")])
         .file("home/analyst/.bashrc", "alias ll='ls -l'\n# >>> nodeagent >>>\nold\n# <<< nodeagent <<<\n# mine\n");
     let node = node.profile(&EVERY_KIND.replace("[pip]", "[pip]\nguard = \"off\""));
-    let said = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
-    node.frozen(|| insta::assert_snapshot!(said.stdout));
+    let output = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
+    node.frozen(|| insta::assert_snapshot!(output.stdout));
 }
 
 #[test]
@@ -87,8 +87,8 @@ fn a_profile_may_be_named_without_its_option() {
     for command in ["plan", "run"] {
         node.agent(&[command, "x.toml"]).ended(0);
         node.agent(&[command, "x.toml", "--profile", "x.toml"]).ended(2);
-        let said = node.agent(&[command]).ended(2);
-        assert!(said.stderr.contains("<--profile <NAME|PATH>|PROFILE>"), "{}", said.stderr);
+        let output = node.agent(&[command]).ended(2);
+        assert!(output.stderr.contains("<--profile <NAME|PATH>|PROFILE>"), "{}", output.stderr);
     }
 }
 
@@ -96,26 +96,26 @@ fn a_profile_may_be_named_without_its_option() {
 fn reasons_are_no_errors_of_a_file() {
     let both = "{ key = \"a\", to = { file = \"/run/a\" } }, { key = \"b\", to = { file = \"/run/b\" } }";
     let node = NodeTest::new().profile(&format!("[secrets]\nsource = \"env\"\nscope = \"x\"\nitems = [{both}]\n"));
-    let said = node.agent(&["plan", "x.toml"]).ended(2);
-    assert!(said.stderr.ends_with("\n2 reasons\n"), "{}", said.stderr);
+    let output = node.agent(&["plan", "x.toml"]).ended(2);
+    assert!(output.stderr.ends_with("\n2 reasons\n"), "{}", output.stderr);
 }
 
 #[test]
 fn a_ready_node_needs_nothing() {
     let node = ready_node();
-    let said = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
-    node.frozen(|| insta::assert_snapshot!(said.stdout));
+    let output = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
+    node.frozen(|| insta::assert_snapshot!(output.stdout));
     let plan = node.agent(&["plan", "--profile", "x.toml", "--json"]).ended(0).json();
     assert_eq!(plan["steps"], serde_json::json!([]));
 }
 
 #[test]
-fn a_run_on_a_ready_node_does_nothing_and_says_so() {
+fn a_run_on_a_ready_node_does_nothing_and_reports_that() {
     let node = ready_node();
     let before = node.listing();
-    let said = node.agent(&["run", "--profile", "x.toml"]).ended(0);
+    let output = node.agent(&["run", "--profile", "x.toml"]).ended(0);
     assert_eq!(node.changes_since(&before), [""; 0]);
-    node.frozen(|| insta::assert_snapshot!(without_progress(&said.stderr)));
+    node.frozen(|| insta::assert_snapshot!(without_progress(&output.stderr)));
 }
 
 #[test]
@@ -172,8 +172,8 @@ fn planning_changes_no_file_and_no_time() {
 #[test]
 fn a_plan_never_shows_a_secret() {
     for arguments in [&["plan"][..], &["plan", "--json"], &["run", "--dry-run"], &["run", "--dry-run", "-v"]] {
-        let said = bare_node().agent(&[arguments, &["--profile", "x.toml"]].concat()).ended(0);
-        assert!(!said.all().contains("marker-hunter2"), "{}", said.all());
+        let output = bare_node().agent(&[arguments, &["--profile", "x.toml"]].concat()).ended(0);
+        assert!(!output.all().contains("marker-hunter2"), "{}", output.all());
     }
 }
 

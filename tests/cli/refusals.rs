@@ -1,22 +1,22 @@
-//! What ends with 2: a run that may not begin says why, and nothing was changed.
+//! Runs that end with status 2 before the first change, with their messages.
 
-use crate::support::{NodeTest, Said};
+use crate::support::{CommandOutput, NodeTest};
 
-/// Plans and runs what must be refused: both say the same, and neither changes a file.
-fn refused(node: &NodeTest) -> Said {
+/// Plans and runs a profile that must be refused. Both print the same message, and neither changes a file.
+fn refused(node: &NodeTest) -> CommandOutput {
     let before = node.listing();
     let planned = node.agent(&["plan", "--profile", "x.toml"]).ended(2);
     assert_eq!(node.listing(), before, "planning changes nothing at all");
-    let said = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
+    let output = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
     assert_eq!(node.changes_since(&before), [""; 0]);
-    assert_eq!(said.stdout, "");
-    assert!(said.stderr.lines().count() <= 10, "{}", said.stderr);
-    let reasons = |said: &Said| {
-        said.stderr.lines().filter(|line| line.starts_with("error: ")).map(str::to_owned).collect::<Vec<_>>()
+    assert_eq!(output.stdout, "");
+    assert!(output.stderr.lines().count() <= 10, "{}", output.stderr);
+    let reasons = |output: &CommandOutput| {
+        output.stderr.lines().filter(|line| line.starts_with("error: ")).map(str::to_owned).collect::<Vec<_>>()
     };
     // A run names its report, too, and has room for one reason less.
-    assert!(reasons(&planned).starts_with(&reasons(&said)), "{}\n{}", planned.stderr, said.stderr);
-    said
+    assert!(reasons(&planned).starts_with(&reasons(&output)), "{}\n{}", planned.stderr, output.stderr);
+    output
 }
 
 #[test]
@@ -24,8 +24,8 @@ fn a_file_that_is_not_in_the_file_store() {
     let node = NodeTest::new().store("Family/lib/.keep", "").profile(
         "business-unit = \"Family\"\n[apt]\ndebs = [\"lib/debs/driver.deb\"]\n[shell]\nbashrc = \"prompt.sh\"\n",
     );
-    let said = refused(&node);
-    node.frozen(|| insta::assert_snapshot!(said.stderr));
+    let output = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(output.stderr));
 }
 
 #[test]
@@ -37,11 +37,11 @@ fn a_file_that_only_another_unit_has() {
             .profile(&format!("{unit}[shell]\nbashrc = \"lib/prompt.sh\"\n"))
     };
     let family = with_prompt("business-unit = \"Family\"\n");
-    let said = refused(&family);
-    family.frozen(|| insta::assert_snapshot!(said.stderr));
+    let output = refused(&family);
+    family.frozen(|| insta::assert_snapshot!(output.stderr));
     let no_unit = with_prompt("");
-    let said = refused(&no_unit);
-    no_unit.frozen(|| insta::assert_snapshot!("a_file_of_a_unit_and_a_profile_without_one", said.stderr));
+    let output = refused(&no_unit);
+    no_unit.frozen(|| insta::assert_snapshot!("a_file_of_a_unit_and_a_profile_without_one", output.stderr));
 }
 
 #[test]
@@ -60,8 +60,8 @@ fn a_file_that_two_entries_write() {
     let node = NodeTest::new().profile(
         "[shell]\nprofile-d = { models = { text = \"A\" } }\n[files.\"/etc/profile.d/models.sh\"]\ntext = \"B\"\n",
     );
-    let said = refused(&node);
-    node.frozen(|| insta::assert_snapshot!(said.stderr));
+    let output = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(output.stderr));
 }
 
 #[test]
@@ -69,15 +69,15 @@ fn a_file_whose_name_has_a_typo() {
     let node = NodeTest::new()
         .store("Family/lib/prompt.sh", "true")
         .profile("business-unit = \"Family\"\n[shell]\nbashrc = \"lib/promt.sh\"\n");
-    let said = refused(&node);
-    node.frozen(|| insta::assert_snapshot!(said.stderr));
+    let output = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(output.stderr));
 }
 
 #[test]
 fn an_optional_file_that_is_missing_degrades_the_run() {
     let node = NodeTest::new().profile("[apt]\ndebs = [{ path = \"lib/debs/driver.deb\", optional = true }]\n");
-    let said = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
-    node.frozen(|| insta::assert_snapshot!(said.stdout));
+    let output = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
+    node.frozen(|| insta::assert_snapshot!(output.stdout));
     node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(0);
     node.agent(&["run", "--profile", "x.toml", "--quiet", "--strict"]).ended(3);
 }
@@ -88,25 +88,25 @@ const SECRET: &str = "[secrets]\nsource = \"env\"\nscope = \"family\"\n\
 #[test]
 fn a_secret_whose_variable_is_not_set() {
     let node = NodeTest::new().profile(SECRET);
-    let said = refused(&node);
-    node.frozen(|| insta::assert_snapshot!(said.stderr));
+    let output = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(output.stderr));
 }
 
 #[test]
 fn a_secret_that_the_platform_did_not_resolve() {
     let node = NodeTest::new().profile(SECRET).var("FAMILY_TOKEN", "{{secrets/family/token}}");
-    let said = refused(&node);
-    node.frozen(|| insta::assert_snapshot!(said.stderr));
+    let output = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(output.stderr));
 }
 
 #[test]
-fn a_secret_of_a_scope_that_is_not_there() {
+fn a_secret_of_a_missing_scope() {
     let node = NodeTest::new().store("vault/criminal/token", "x");
     let path = node.beside("store/vault").display().to_string();
     let profile = SECRET.replace("source = \"env\"", &format!("source = \"file\"\npath = \"{path}\""));
     let node = node.profile(&profile);
-    let said = refused(&node);
-    node.frozen(|| insta::assert_snapshot!(said.stderr));
+    let output = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(output.stderr));
 }
 
 #[test]
@@ -114,15 +114,15 @@ fn an_owner_that_the_node_does_not_have() {
     let node = NodeTest::new()
         .profile(&SECRET.replace("token\" }", "token\", owner = \"ann:analysts\" }"))
         .var("FAMILY_TOKEN", "x");
-    let said = refused(&node);
-    node.frozen(|| insta::assert_snapshot!(said.stderr));
+    let output = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(output.stderr));
 }
 
 #[test]
 fn a_user_that_the_node_does_not_have() {
     let node = NodeTest::new().profile("[shell]\nusers = [\"root\", \"anylist\"]\nbashrc = { text = \"true\" }\n");
-    let said = refused(&node);
-    node.frozen(|| insta::assert_snapshot!(said.stderr));
+    let output = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(output.stderr));
 }
 
 #[test]
@@ -130,8 +130,8 @@ fn a_mark_of_ours_without_its_partner() {
     let node = NodeTest::new()
         .file("root/.bashrc", "alias ll='ls -l'\n# >>> nodeagent >>>\nexport PS1=x\n")
         .profile("[shell]\nbashrc = { text = \"true\" }\n");
-    let said = refused(&node);
-    node.frozen(|| insta::assert_snapshot!(said.stderr));
+    let output = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(output.stderr));
 }
 
 #[test]
@@ -145,19 +145,19 @@ fn a_wheel_that_does_not_fit_the_interpreter() {
     for file in &files {
         node = node.work(file, "");
     }
-    let said = refused(&node);
-    node.frozen(|| insta::assert_snapshot!(said.stderr));
+    let output = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(output.stderr));
 }
 
 #[test]
-fn a_request_that_would_change_what_the_runtime_ships() {
+fn a_request_that_would_change_a_package_of_the_runtime() {
     let node = NodeTest::new()
         .python(&[("numpy", "1.26.4"), ("pandas", "2.2.3")])
         .work("r.txt", "nltk\npandas==1.5.3\n")
         .work("numpy-2.0.0-py3-none-any.whl", "")
         .profile("[pip]\npackages = [\"numpy>=2\"]\nrequirements = [\"r.txt\"]\n[wheel]\nfiles = [\"numpy-2.0.0-py3-none-any.whl\"]\n");
-    let said = refused(&node);
-    node.frozen(|| insta::assert_snapshot!(said.stderr));
+    let output = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(output.stderr));
     let node = node.profile("[pip]\npackages = [\"numpy>=2\"]\nallow-change = [\"NumPy\"]\n");
     node.agent(&["plan", "--profile", "x.toml"]).ended(0);
 }
@@ -165,16 +165,16 @@ fn a_request_that_would_change_what_the_runtime_ships() {
 #[test]
 fn an_interpreter_or_an_r_that_the_node_does_not_have() {
     let node = NodeTest::new().profile("[pip]\npackages = [\"nltk\"]\n[r]\npackages = [\"plumber\"]\n");
-    let said = refused(&node);
-    node.frozen(|| insta::assert_snapshot!(said.stderr));
+    let output = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(output.stderr));
 }
 
 #[test]
-fn a_file_of_requirements_that_names_one_that_is_not_there() {
+fn a_file_of_requirements_that_names_a_missing_file() {
     let node =
         NodeTest::new().python(&[]).work("r.txt", "nltk\n-r more.txt\n").profile("[pip]\nrequirements = [\"r.txt\"]\n");
-    let said = refused(&node);
-    node.frozen(|| insta::assert_snapshot!(said.stderr));
+    let output = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(output.stderr));
 }
 
 #[test]
@@ -182,17 +182,17 @@ fn a_fact_that_is_not_known_on_this_node() {
     let node = NodeTest::new().profile("[shell.variables]\nUNIT = \"${cluster.business-unit}\"\n");
     // Away from its node a profile is sound.
     node.agent(&["check", "x.toml"]).ended(0);
-    let said = node.agent(&["plan", "--profile", "x.toml"]).ended(2);
-    node.frozen(|| insta::assert_snapshot!(said.stderr));
+    let output = node.agent(&["plan", "--profile", "x.toml"]).ended(2);
+    node.frozen(|| insta::assert_snapshot!(output.stderr));
 }
 
 #[test]
 fn many_reasons_are_all_counted_in_ten_lines() {
     let debs: Vec<String> = (1..=20).map(|number| format!("lib/debs/{number}.deb")).collect();
     let node = NodeTest::new().profile(&format!("[apt]\ndebs = {debs:?}\n"));
-    let said = refused(&node);
-    node.frozen(|| insta::assert_snapshot!(said.stderr));
-    // A person who plans has room for all of them.
+    let output = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(output.stderr));
+    // A plan shows all of them.
     let planned = node.agent(&["plan", "--profile", "x.toml"]).ended(2);
     assert_eq!(planned.stderr.matches("error: ").count(), 20, "{}", planned.stderr);
 }
@@ -204,7 +204,7 @@ fn a_changed_file_is_refused_before_anything_is_written() {
         "[apt]\ndebs = [{{ path = \"tool_1.0_all.deb\", sha256 = \"{sha256}\" }}]\n[shell]\nbashrc = {{ text = \"true\" }}\n"
     ));
     let before = node.listing();
-    let said = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
+    let output = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
     // By now the lock was taken; the node itself is as it was.
     let changes = node.changes_since(&before);
     let of_the_node: Vec<_> = changes
@@ -212,22 +212,18 @@ fn a_changed_file_is_refused_before_anything_is_written() {
         .filter(|path| !["node/var/lib", "node/var/cache", "node/var"].iter().any(|known| path.starts_with(known)))
         .collect();
     assert_eq!(of_the_node, [""; 0], "{changes:?}");
-    node.frozen(|| insta::assert_snapshot!(said.stderr));
+    node.frozen(|| insta::assert_snapshot!(output.stderr));
 }
 
 #[test]
-fn somebody_who_is_not_root() {
-    let Some(said) = NodeTest::new().profile("[shell.variables]\nNODEAGENT_TEST = \"x\"\n").agent_as_nobody(&[
-        "--root",
-        "/",
-        "run",
-        "--profile",
-        "x.toml",
-        "--quiet",
-    ]) else {
-        return; // only root can become nobody
+fn a_user_other_than_root() {
+    let Some(output) = NodeTest::new()
+        .profile("[shell.variables]\nNODEAGENT_TEST = \"x\"\n")
+        .agent_as_unprivileged_user(&["--root", "/", "run", "--profile", "x.toml", "--quiet"])
+    else {
+        return; // only root can change its user
     };
-    let said = said.ended(2);
-    assert!(said.stderr.contains("only root may change it"), "{}", said.stderr);
-    assert!(said.stderr.contains("hint: run nodeagent as root"), "{}", said.stderr);
+    let output = output.ended(2);
+    assert!(output.stderr.contains("only root may change it"), "{}", output.stderr);
+    assert!(output.stderr.contains("hint: run nodeagent as root"), "{}", output.stderr);
 }

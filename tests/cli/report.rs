@@ -17,24 +17,24 @@ fn node_with_a_run() -> NodeTest {
 #[test]
 fn a_node_without_runs_says_so() {
     let node = NodeTest::new();
-    let said = node.agent(&["report", "show"]).ended(2);
+    let output = node.agent(&["report", "show"]).ended(2);
     node.frozen(|| {
-        insta::assert_snapshot!(said.stderr, @r"
+        insta::assert_snapshot!(output.stderr, @r"
         error: there are no runs in `[ROOT]/var/log/nodeagent`
 
         hint: `nodeagent run` writes a report; to show a report of another node, name its folder
         ");
     });
-    let said = node.agent(&["report", "list"]).ended(0);
-    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("", "this node has no runs yet\n"));
+    let output = node.agent(&["report", "list"]).ended(0);
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", "this node has no runs yet\n"));
 }
 
 #[test]
 fn a_run_is_shown_with_its_steps_and_failures() {
     let node = node_with_a_run();
-    let said = node.agent(&["report", "show"]).ended(0);
-    assert_eq!(said.stderr, "");
-    node.frozen(|| insta::assert_snapshot!(without_progress(&said.stdout)));
+    let output = node.agent(&["report", "show"]).ended(0);
+    assert_eq!(output.stderr, "");
+    node.frozen(|| insta::assert_snapshot!(without_progress(&output.stdout)));
 }
 
 #[test]
@@ -46,15 +46,15 @@ fn a_run_is_found_by_id_by_prefix_and_by_path() {
     for name in [run.as_str(), &run[..12], path.to_str().expect("UTF-8")] {
         assert_eq!(node.agent(&["report", "show", "--json", name]).ended(0).json(), report, "{name}");
     }
-    let said = node.agent(&["report", "show", &run.replace('T', "X")]).ended(2);
-    assert!(said.stderr.contains("did you mean"), "{}", said.stderr);
+    let output = node.agent(&["report", "show", &run.replace('T', "X")]).ended(2);
+    assert!(output.stderr.contains("did you mean"), "{}", output.stderr);
 }
 
 #[test]
 fn the_timing_is_shown_as_text_and_as_json() {
     let node = node_with_a_run();
-    let said = node.agent(&["report", "blame"]).ended(0);
-    assert!(said.stdout.contains("slowest first\n  variables"), "{}", said.stdout);
+    let output = node.agent(&["report", "blame"]).ended(0);
+    assert!(output.stdout.contains("slowest first\n  variables"), "{}", output.stdout);
     node.agent(&["report", "blame", "--json"]).ended(0).json();
 }
 
@@ -81,10 +81,10 @@ fn only_the_last_runs_are_kept() {
 #[test]
 fn an_invalid_report_file_is_refused() {
     let node = NodeTest::new().work("other/report.json", "{\"format\": 99}").work("torn/report.json", "{");
-    let said = node.agent(&["report", "show", "./other"]).ended(2);
-    assert!(said.stderr.contains("has format 99"), "{}", said.stderr);
-    let said = node.agent(&["report", "show", "./torn/report.json"]).ended(2);
-    assert!(said.stderr.contains("is not a nodeagent report"), "{}", said.stderr);
+    let output = node.agent(&["report", "show", "./other"]).ended(2);
+    assert!(output.stderr.contains("has format 99"), "{}", output.stderr);
+    let output = node.agent(&["report", "show", "./torn/report.json"]).ended(2);
+    assert!(output.stderr.contains("is not a nodeagent report"), "{}", output.stderr);
 }
 
 #[test]
@@ -92,8 +92,8 @@ fn a_run_with_an_invalid_profile_writes_a_report() {
     let node = NodeTest::new().profile("[apt]\npackages = [\"--yes\"]\n");
     let before = node.listing();
     let target = node.beside("reports");
-    let said = node.agent(&["run", "--profile", "x.toml", "--report-to", target.to_str().expect("UTF-8")]).ended(2);
-    assert!(said.stderr.contains(" --> x.toml:4:13"), "{}", said.stderr);
+    let output = node.agent(&["run", "--profile", "x.toml", "--report-to", target.to_str().expect("UTF-8")]).ended(2);
+    assert!(output.stderr.contains(" --> x.toml:4:13"), "{}", output.stderr);
     let report = node.agent(&["report", "show", "--json"]).ended(0).json();
     assert_eq!((&report["outcome"], &report["exit-code"]), (&"refused".into(), &2.into()), "{report:#}");
     assert_eq!(report["refusals"][0]["origin"]["line"], 4, "{report:#}");

@@ -7,9 +7,9 @@ use crate::{
     layers::{imports, module},
 };
 
-/// The roles of files inside a folder of `kinds`, and what each role may not import. A file has the role that its own
-/// name or the name of a folder above it states: `kinds/apt/plan.rs`, `kinds/apt/grammar/sources.rs`. Other files act:
-/// they may import every module below `kinds`.
+/// The roles of files inside a folder of `kinds`, with the forbidden imports of each role. A file has the role that its
+/// own name or the name of a folder above it states: `kinds/apt/plan.rs`, `kinds/apt/grammar/sources.rs`. Other files
+/// act: they may import every module below `kinds`.
 const ROLES: [Role; 2] = [
     Role { name: "grammar", modules: &["plan", "exec", "http", "fs", "run"], roles: &["plan", "act"], types_only: &[] },
     Role { name: "plan", modules: &["exec", "http"], roles: &["act"], types_only: &["fs"] },
@@ -26,7 +26,7 @@ struct Role {
 }
 
 #[test]
-fn the_files_of_a_kind_import_what_their_role_allows() {
+fn the_files_of_a_kind_import_only_modules_of_their_role() {
     let mut wrong = Vec::new();
     for (file, import) in imports() {
         wrong.extend(role_error(&file, &import).map(|why| format!("{}: {why}", file.display())));

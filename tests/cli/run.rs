@@ -1,4 +1,4 @@
-//! `run` on a fake node for what needs no package tool: shell configuration and secrets.
+//! `run` on a fake node without package tools: shell configuration and secrets.
 
 use std::fs::File;
 
@@ -42,10 +42,10 @@ fn node() -> NodeTest {
 const RUN: [&str; 3] = ["run", "--profile", "x.toml"];
 
 #[test]
-fn a_node_becomes_what_its_profile_says() {
+fn a_run_makes_the_node_match_its_profile() {
     let node = node();
-    let said = node.agent(&RUN).ended(0);
-    assert_eq!(said.stdout, "");
+    let output = node.agent(&RUN).ended(0);
+    assert_eq!(output.stdout, "");
     assert_eq!(
         node.read("root/.bashrc"),
         "alias ll='ls -l'\n# >>> nodeagent >>>\nexport PS1='\\u \\w \\$ '\n# <<< nodeagent <<<\n"
@@ -58,7 +58,7 @@ fn a_node_becomes_what_its_profile_says() {
     assert_eq!(node.mode("run/nodeagent/secrets"), 0o711);
     assert_eq!((node.read("etc/inhouse/shared").as_str(), node.mode("etc/inhouse/shared")), ("marker-shared", 0o440));
     assert_eq!(node.mode("etc/profile.d/proxy.sh"), 0o644);
-    node.frozen(|| insta::assert_snapshot!(without_progress(&said.stderr)));
+    node.frozen(|| insta::assert_snapshot!(without_progress(&output.stderr)));
 }
 
 #[test]
@@ -66,15 +66,15 @@ fn a_second_run_changes_no_file_and_no_time() {
     let node = node();
     node.agent(&RUN).ended(0);
     let before = node.listing();
-    let said = node.agent(&RUN).ended(0);
+    let output = node.agent(&RUN).ended(0);
     assert_eq!(node.changes_since(&before), [""; 0]);
-    node.frozen(|| insta::assert_snapshot!(without_progress(&said.stderr)));
+    node.frozen(|| insta::assert_snapshot!(without_progress(&output.stderr)));
     let plan = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
     assert!(plan.stdout.contains("nothing to do: the node is ready"), "{}", plan.stdout);
 }
 
 #[test]
-fn what_users_write_around_the_block_stays() {
+fn lines_of_users_around_the_block_stay() {
     let node = node();
     node.agent(&RUN).ended(0);
     let edited = format!("# before\n{}# after\n", node.read("root/.bashrc"));
@@ -87,7 +87,7 @@ fn what_users_write_around_the_block_stays() {
 }
 
 #[test]
-fn what_was_damaged_is_repaired_and_nothing_else_is_touched() {
+fn damage_is_repaired_and_nothing_else_is_changed() {
     let node = node();
     node.agent(&RUN).ended(0);
     let before = node.listing();
@@ -124,20 +124,20 @@ fn a_profile_with_the_line_ends_of_windows_writes_none_of_them() {
 }
 
 #[test]
-fn quiet_says_nothing_when_all_is_well() {
+fn quiet_prints_nothing_after_success() {
     let node = node();
     for _ in 0..2 {
-        let said = node.agent(&[&RUN[..], &["--quiet"]].concat()).ended(0);
-        assert_eq!(said.all(), "");
+        let output = node.agent(&[&RUN[..], &["--quiet"]].concat()).ended(0);
+        assert_eq!(output.all(), "");
     }
 }
 
 #[test]
-fn a_report_can_be_read_by_a_program_and_is_the_one_that_is_kept() {
+fn a_report_in_json_is_the_stored_report() {
     let node = node();
-    let said = node.agent(&[&RUN[..], &["--json", "--quiet"]].concat()).ended(0);
-    assert_eq!(said.stderr, "");
-    let report = said.json();
+    let output = node.agent(&[&RUN[..], &["--json", "--quiet"]].concat()).ended(0);
+    assert_eq!(output.stderr, "");
+    let report = output.json();
     assert_eq!(
         (&report["format"], &report["outcome"], &report["exit-code"]),
         (&1.into(), &"done".into(), &0.into()),
@@ -154,7 +154,7 @@ fn a_report_can_be_read_by_a_program_and_is_the_one_that_is_kept() {
 }
 
 #[test]
-fn a_report_is_copied_to_where_it_is_wanted() {
+fn a_report_is_copied_to_the_requested_folder() {
     let node = node().var("DB_CLUSTER_ID", "0712-family").var("DB_CONTAINER_IP", "10.0.0.7");
     let target = node.beside("reports");
     let target_text = target.to_str().expect("UTF-8");
@@ -172,8 +172,9 @@ fn a_report_is_copied_to_where_it_is_wanted() {
 fn a_report_that_cannot_be_copied_fails_no_run() {
     let node = node();
     let target = node.beside("desk/x.toml");
-    let said = node.agent(&[&RUN[..], &["--quiet", "--report-to", target.to_str().expect("UTF-8")]].concat()).ended(0);
-    assert!(said.stderr.starts_with("warning: the report was not copied to"), "{}", said.stderr);
+    let output =
+        node.agent(&[&RUN[..], &["--quiet", "--report-to", target.to_str().expect("UTF-8")]].concat()).ended(0);
+    assert!(output.stderr.starts_with("warning: the report was not copied to"), "{}", output.stderr);
 }
 
 const OPTIONAL_SECRET: &str = "[shell.variables]\nA = \"b\"\n[secrets]\nsource = \"env\"\nscope = \"family\"\n\
@@ -182,9 +183,9 @@ const OPTIONAL_SECRET: &str = "[shell.variables]\nA = \"b\"\n[secrets]\nsource =
 #[test]
 fn an_optional_step_that_fails_degrades_the_run_and_counts_only_when_asked() {
     let node = NodeTest::new().profile(OPTIONAL_SECRET);
-    let said = node.agent(&RUN).ended(0);
+    let output = node.agent(&RUN).ended(0);
     assert!(node.read("etc/profile.d/nodeagent-variables.sh").contains("export A='b'"));
-    node.frozen(|| insta::assert_snapshot!(without_progress(&said.stderr)));
+    node.frozen(|| insta::assert_snapshot!(without_progress(&output.stderr)));
     node.agent(&[&RUN[..], &["--strict"]].concat()).ended(3);
     let quiet = node.agent(&[&RUN[..], &["--strict", "--quiet"]].concat()).ended(3);
     assert!(quiet.stderr.contains("FAMILY_TOKEN") && quiet.stderr.lines().count() <= 10, "{}", quiet.stderr);
@@ -196,21 +197,21 @@ fn an_optional_step_that_fails_degrades_the_run_and_counts_only_when_asked() {
 fn a_run_waits_for_another_and_gives_up_at_its_deadline() {
     let node = NodeTest::new().profile("[shell.variables]\nA = \"b\"\n").file("var/lib/nodeagent/lock", "4711");
     let lock = File::options().write(true).open(node.root().join("var/lib/nodeagent/lock")).expect("it is there");
-    let held = Flock::lock(lock, FlockArg::LockExclusiveNonblock).expect("nobody has it");
-    let said = node.agent(&[&RUN[..], &["--deadline", "700ms"]].concat()).ended(4);
+    let held = Flock::lock(lock, FlockArg::LockExclusiveNonblock).expect("the lock is free");
+    let output = node.agent(&[&RUN[..], &["--deadline", "700ms"]].concat()).ended(4);
     assert!(!node.root().join("etc/profile.d").exists(), "nothing was done");
-    assert!(said.stderr.contains("lock, held by nodeagent (pid 4711)"), "{}", said.stderr);
-    node.frozen(|| insta::assert_snapshot!(without_progress(&said.stderr)));
+    assert!(output.stderr.contains("lock, held by nodeagent (pid 4711)"), "{}", output.stderr);
+    node.frozen(|| insta::assert_snapshot!(without_progress(&output.stderr)));
     drop(held);
     node.agent(&[&RUN[..], &["--deadline", "30s"]].concat()).ended(0);
 }
 
 #[test]
-fn a_ready_node_waits_for_nobody() {
+fn a_ready_node_waits_for_no_other_run() {
     let node = node();
     node.agent(&RUN).ended(0);
     let lock = File::options().write(true).open(node.root().join("var/lib/nodeagent/lock")).expect("it is there");
-    let _held = Flock::lock(lock, FlockArg::LockExclusiveNonblock).expect("nobody has it");
+    let _held = Flock::lock(lock, FlockArg::LockExclusiveNonblock).expect("the lock is free");
     node.agent(&[&RUN[..], &["--deadline", "5s"]].concat()).ended(0);
 }
 
@@ -221,7 +222,7 @@ fn a_target_that_cannot_be_written_fails_its_step_and_no_other() {
         .file("run/token/x", "")
         .var("FAMILY_TOKEN", "marker-hunter2")
         .profile(&OPTIONAL_SECRET.replace(" optional = true,", ""));
-    let said = node.agent(&[&RUN[..], &["--quiet"]].concat()).ended(1);
+    let output = node.agent(&[&RUN[..], &["--quiet"]].concat()).ended(1);
     assert!(node.root().join("etc/profile.d/nodeagent-variables.sh").is_file());
-    node.frozen(|| insta::assert_snapshot!(said.stderr));
+    node.frozen(|| insta::assert_snapshot!(output.stderr));
 }

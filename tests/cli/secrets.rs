@@ -45,8 +45,8 @@ fn no_output_and_no_other_file_contains_a_secret() {
         &["report", "show", "--json"],
         &["report", "blame"],
     ] {
-        let said = node.agent(arguments);
-        assert!(!said.all().contains(MARKER), "{arguments:?}: {}", said.all());
+        let output = node.agent(arguments);
+        assert!(!output.all().contains(MARKER), "{arguments:?}: {}", output.all());
     }
     assert_eq!(node.files_with(MARKER), [PathBuf::from("node/run/nodeagent/secrets/token")]);
 }
@@ -54,8 +54,8 @@ fn no_output_and_no_other_file_contains_a_secret() {
 #[test]
 fn a_profile_cannot_read_the_environment() {
     let node = node().profile("[shell.variables]\nTOKEN = \"${env.FAMILY_TOKEN}\"\n");
-    let said = node.agent(&["plan", "--profile", "x.toml"]).ended(2);
-    assert!(said.stderr.contains("is not a known value") && !said.all().contains(MARKER), "{}", said.stderr);
+    let output = node.agent(&["plan", "--profile", "x.toml"]).ended(2);
+    assert!(output.stderr.contains("is not a known value") && !output.all().contains(MARKER), "{}", output.stderr);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_changed_secret_is_delivered_again() {
 fn a_failure_of_nodeagent_itself_shows_no_secret() {
     // The report folder is a file: no report can be written, and everything is printed on standard error.
     let node = node().file("var/log/nodeagent", "");
-    let said = node.agent(&["run", "--profile", "x.toml", "-v"]).ended(0);
-    assert!(said.stderr.contains("warning: "), "{}", said.stderr);
-    assert!(!said.all().contains(MARKER));
+    let output = node.agent(&["run", "--profile", "x.toml", "-v"]).ended(0);
+    assert!(output.stderr.contains("warning: "), "{}", output.stderr);
+    assert!(!output.all().contains(MARKER));
 }

@@ -9,7 +9,7 @@ use nodeagent::{
     trust::{Prehash, SecretKey, beside, trusted_comment},
 };
 
-use crate::support::{NodeTest, Said, put};
+use crate::support::{CommandOutput, NodeTest, put};
 
 const FAMILY: &str = "Family/init_scripts/family.toml";
 const PARENT: &str = "Family/init_scripts/parent.toml";
@@ -83,7 +83,7 @@ impl Case {
     }
 
     /// Runs plan, dry run and run. All three must print the same and change nothing.
-    fn refused(&self, profile: &str) -> Said {
+    fn refused(&self, profile: &str) -> CommandOutput {
         let before = self.node.listing();
         let planned = self.node.agent(&["plan", "--profile", profile]).ended(2);
         self.node.agent(&["run", "--dry-run", "--profile", profile]).ended(2);
@@ -102,8 +102,12 @@ fn put_new(path: &std::path::Path, text: &str) {
 #[test]
 fn signed_files_and_files_with_a_signed_digest_are_used() {
     let case = Case::new();
-    let said = case.node.agent(&["plan", "--profile", "family"]).ended(0);
-    assert!(said.stdout.contains("PS1=family") && said.stdout.contains("driver_1.0_amd64.deb"), "{}", said.stdout);
+    let output = case.node.agent(&["plan", "--profile", "family"]).ended(0);
+    assert!(
+        output.stdout.contains("PS1=family") && output.stdout.contains("driver_1.0_amd64.deb"),
+        "{}",
+        output.stdout
+    );
     case.node.agent(&["check", "family", "nightly", "--assets"]).ended(0);
     let key = case.key.public().to_string();
     case.node.agent(&["check", "family", "--trusted-key", &key]).ended(0);
@@ -239,9 +243,9 @@ fn each_attack_on_the_file_store_is_refused_by_its_check() {
     for (attack, commit, check) in ATTACKS {
         let case = Case::new();
         commit(&case);
-        let said = case.refused("family");
-        assert!(said.stderr.contains(check), "{attack}: {}", said.stderr);
-        assert!(said.stderr.contains("hint: "), "{attack} leaves people alone: {}", said.stderr);
+        let output = case.refused("family");
+        assert!(output.stderr.contains(check), "{attack}: {}", output.stderr);
+        assert!(output.stderr.contains("hint: "), "{attack} leaves people alone: {}", output.stderr);
     }
 }
 
@@ -263,8 +267,8 @@ fn every_changed_byte_of_a_profile_is_refused_by_the_whole_program() {
         let mut bytes = text.clone().into_bytes();
         bytes[at] ^= 1;
         put(&case.path(OTHER), &String::from_utf8(bytes).expect("ASCII stays ASCII"));
-        let said = case.node.agent(&["check", "nightly"]).ended(2);
-        assert!(said.stderr.contains("does not match its signature"), "byte {at}: {}", said.stderr);
+        let output = case.node.agent(&["check", "nightly"]).ended(2);
+        assert!(output.stderr.contains("does not match its signature"), "byte {at}: {}", output.stderr);
     }
 }
 
@@ -273,8 +277,8 @@ fn an_asset_changed_after_the_plan_is_refused() {
     let case = Case::new();
     case.write(DEB, "another");
     // The plan has the digest of the asset, and the copy that is used is compared with it.
-    let said = case.node.agent(&["check", "family", "--assets"]).ended(2);
-    assert!(said.stderr.contains("the profile has sha256:"), "{}", said.stderr);
+    let output = case.node.agent(&["check", "family", "--assets"]).ended(2);
+    assert!(output.stderr.contains("the profile has sha256:"), "{}", output.stderr);
 }
 
 #[test]
@@ -284,8 +288,8 @@ fn packages_without_a_digest_are_refused_except_apt() {
                 requirements = [{ path = \"more.txt\", optional = true }]\n[r]\npackages = [\"plumber\"]\n";
     case.write(OTHER, body);
     case.sign(OTHER);
-    let said = case.refused("nightly");
-    case.node.frozen(|| insta::assert_snapshot!("by_name", said.stderr));
+    let output = case.refused("nightly");
+    case.node.frozen(|| insta::assert_snapshot!("by_name", output.stderr));
     case.write(OTHER, "schema = 1\nname = \"nightly\"\n[apt]\npackages = [\"jq\"]\n");
     case.sign(OTHER);
     case.node.agent(&["plan", "--profile", "nightly"]).ended(0);
@@ -368,8 +372,8 @@ fn an_untrusted_optional_file_refuses_the_run() {
     let body = "schema = 1\nname = \"nightly\"\nbusiness-unit = \"Family\"\n[apt]\ndebs = [{ path = \"lib/driver_1.0_amd64.deb\", optional = true }]\n";
     case.write(OTHER, body);
     case.sign(OTHER);
-    let said = case.refused("nightly");
-    assert!(said.stderr.contains("no signed file contains its digest"), "{}", said.stderr);
+    let output = case.refused("nightly");
+    assert!(output.stderr.contains("no signed file contains its digest"), "{}", output.stderr);
     case.sign(DEB);
     case.node.agent(&["plan", "--profile", "nightly"]).ended(0);
 }
@@ -382,8 +386,8 @@ fn an_unsigned_template_is_refused() {
     case.write(OTHER, body);
     case.sign(OTHER);
     case.write("Family/init_scripts/t.txt", "x ${secret.token}\n");
-    let said = case.node.agent(&["check", "nightly"]).ended(2);
-    assert!(said.stderr.contains("t.txt` is not trusted"), "{}", said.stderr);
+    let output = case.node.agent(&["check", "nightly"]).ended(2);
+    assert!(output.stderr.contains("t.txt` is not trusted"), "{}", output.stderr);
     case.sign("Family/init_scripts/t.txt");
     case.node.agent(&["check", "nightly"]).ended(0);
 }
@@ -409,12 +413,16 @@ fn an_unsigned_ca_file_of_a_database_is_refused() {
     case.sign(ACCESS);
     case.write("Admin/init_scripts/ca.pem", "authorities\n");
     let query = || case.node.agent(&["db", "query", "analytics", "--as", "reader", "-c", "select 1"]).ended(2);
-    let said = query();
-    assert!(said.stderr.contains("ca.pem` is not trusted"), "{}", said.stderr);
+    let output = query();
+    assert!(output.stderr.contains("ca.pem` is not trusted"), "{}", output.stderr);
     case.sign("Admin/init_scripts/ca.pem");
     // The next missing file.
-    let said = query();
-    assert!(said.stderr.contains("the password of `reader` for `analytics` could not be fetched"), "{}", said.stderr);
+    let output = query();
+    assert!(
+        output.stderr.contains("the password of `reader` for `analytics` could not be fetched"),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]
@@ -435,16 +443,16 @@ fn an_older_access_file_is_refused() {
     ] {
         case.write(ACCESS, older);
         case.sign(ACCESS);
-        let said = case.refused("nightly");
+        let output = case.refused("nightly");
         assert!(
-            said.stderr.contains(check) && said.stderr.contains("this node has seen a later one"),
+            output.stderr.contains(check) && output.stderr.contains("this node has seen a later one"),
             "{}",
-            said.stderr
+            output.stderr
         );
     }
     fs::remove_file(case.path(ACCESS)).expect("gone");
-    let said = case.refused("nightly");
-    assert!(said.stderr.contains("it is missing, but this node has seen serial 3 of it"), "{}", said.stderr);
+    let output = case.refused("nightly");
+    assert!(output.stderr.contains("it is missing, but this node has seen serial 3 of it"), "{}", output.stderr);
     case.write(ACCESS, "schema = 1\nserial = 4\n");
     case.sign(ACCESS);
     run().ended(0);
@@ -457,30 +465,30 @@ fn minimum_serial_applies_on_a_new_node() {
     let file = case.node.root().join("etc/nodeagent.toml");
     let keys = fs::read_to_string(&file).expect("there");
     put(&file, &format!("{keys}minimum-serial = 4\n"));
-    let said = case.refused("family");
-    assert!(said.stderr.contains("its serial is 3; at least 4") && said.stderr.contains("minimum-serial"));
+    let output = case.refused("family");
+    assert!(output.stderr.contains("its serial is 3; at least 4") && output.stderr.contains("minimum-serial"));
     put(&file, &format!("{keys}minimum-serial = 3\naccess = \"required\"\n"));
     case.node.agent(&["plan", "--profile", "family"]).ended(0);
     fs::remove_file(case.path(ACCESS)).expect("gone");
-    let said = case.refused("family");
-    assert!(said.stderr.contains("this node requires one"), "{}", said.stderr);
+    let output = case.refused("family");
+    assert!(output.stderr.contains("this node requires one"), "{}", output.stderr);
 }
 
 #[test]
 fn trusted_key_cannot_add_keys_to_the_nodes_file() {
     let case = Case::new();
-    let stranger = SecretKey::generate().expect("random").public().to_string();
-    let said = case.node.agent(&["plan", "--profile", "family", "--trusted-key", &stranger]).ended(2);
-    assert!(said.stderr.contains("of `--trusted-key` is not in /etc/nodeagent.toml"), "{}", said.stderr);
+    let unknown_key = SecretKey::generate().expect("random").public().to_string();
+    let output = case.node.agent(&["plan", "--profile", "family", "--trusted-key", &unknown_key]).ended(2);
+    assert!(output.stderr.contains("of `--trusted-key` is not in /etc/nodeagent.toml"), "{}", output.stderr);
     // Without the node's file, the option alone sets the trusted keys.
     fs::remove_file(case.node.root().join("etc/nodeagent.toml")).expect("gone");
-    let said = case.node.agent(&["plan", "--profile", "family", "--trusted-key", &stranger]).ended(2);
-    assert!(said.stderr.contains("which is not trusted"), "{}", said.stderr);
+    let output = case.node.agent(&["plan", "--profile", "family", "--trusted-key", &unknown_key]).ended(2);
+    assert!(output.stderr.contains("which is not trusted"), "{}", output.stderr);
     let file = case.node.beside("k.pub");
     put(&file, &case.key.public().to_file());
     case.node.agent(&["plan", "--profile", "family", "--trusted-key", &file.display().to_string()]).ended(0);
-    let said = case.node.agent(&["plan", "--profile", "family", "--trusted-key", "RWQbroken"]).ended(2);
-    assert!(said.stderr.contains("neither a key"), "{}", said.stderr);
+    let output = case.node.agent(&["plan", "--profile", "family", "--trusted-key", "RWQbroken"]).ended(2);
+    assert!(output.stderr.contains("neither a key"), "{}", output.stderr);
 }
 
 #[test]
@@ -494,13 +502,13 @@ fn mistakes_in_the_nodes_file_are_reported_with_their_location() {
         ("a_serial_without_keys", "minimum-serial = 1\n".to_owned()),
     ] {
         put(&case.node.root().join("etc/nodeagent.toml"), &text);
-        let said = case.node.agent(&["plan", "--profile", "family"]).ended(2);
-        case.node.frozen(|| insta::assert_snapshot!(name, said.stderr.replace(&key, "[KEY]")));
+        let output = case.node.agent(&["plan", "--profile", "family"]).ended(2);
+        case.node.frozen(|| insta::assert_snapshot!(name, output.stderr.replace(&key, "[KEY]")));
     }
     fs::remove_file(case.node.root().join("etc/nodeagent.toml")).expect("gone");
     fs::create_dir(case.node.root().join("etc/nodeagent.toml")).expect("made");
-    let said = case.node.agent(&["plan", "--profile", "family"]).ended(2);
-    assert!(said.stderr.contains("could not be read"), "an unreadable file may contain keys: {}", said.stderr);
+    let output = case.node.agent(&["plan", "--profile", "family"]).ended(2);
+    assert!(output.stderr.contains("could not be read"), "an unreadable file may contain keys: {}", output.stderr);
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn profile_of(scope: &str) -> String {
     )
 }
 
-fn asked(workspace: &Workspace) -> Vec<String> {
+fn requested_paths(workspace: &Workspace) -> Vec<String> {
     let path = |request: &Value| request["path"].as_str().unwrap_or_default().to_owned();
     workspace.seen().iter().map(path).collect()
 }
@@ -48,12 +48,12 @@ fn a_group_of_the_workspace_grants_its_own_scope_only() {
     assert_eq!(node.read("run/nodeagent/secrets/git-token"), "family: git");
     workspace.seen();
     let node = node.profile(&profile_of("criminal"));
-    let said = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
+    let output = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
     for part in ["service-principal:11111111", "group:LawFirms-Prod-Databricks-Family-Analyst", "you may read family"] {
-        assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
+        assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
     }
-    assert!(said.stderr.contains("for a group that matches `LawFirms-*-Databricks-Criminal-*`"), "{}", said.stderr);
-    let requests = asked(&workspace);
+    assert!(output.stderr.contains("for a group that matches `LawFirms-*-Databricks-Criminal-*`"), "{}", output.stderr);
+    let requests = requested_paths(&workspace);
     assert!(!requests.iter().any(|path| path.contains("/secrets/")), "no secret was asked for: {requests:?}");
 }
 
@@ -65,9 +65,9 @@ fn the_identity_costs_one_request_and_only_if_a_rule_needs_it() {
         .store("Admin/init_scripts/access.toml", &by_cluster)
         .var("DB_CLUSTER_NAME", "Prod-Operational-Family-15.4-x-1");
     node.agent(&["auth", "can", "read", "family/git-token"]).ended(0);
-    assert_eq!(asked(&workspace), [""; 0], "the cluster's name was enough");
+    assert_eq!(requested_paths(&workspace), [""; 0], "the cluster's name was enough");
     node.agent(&["auth", "can", "read", "criminal/git-token"]).ended(2);
-    let me = asked(&workspace).iter().filter(|path| path.ends_with("/scim/v2/Me")).count();
+    let me = requested_paths(&workspace).iter().filter(|path| path.ends_with("/scim/v2/Me")).count();
     assert_eq!(me, 1);
 }
 
@@ -75,9 +75,9 @@ fn the_identity_costs_one_request_and_only_if_a_rule_needs_it() {
 fn a_rejected_token_is_named_in_the_denial() {
     let workspace = Workspace::start();
     let node = node(&workspace, "token-of-nobody");
-    let said = node.agent(&["auth", "can", "read", "family"]).ended(2);
-    assert!(said.stderr.contains("databricks could not identify you"), "{}", said.stderr);
-    assert!(!said.all().contains("token-of-nobody"));
+    let output = node.agent(&["auth", "can", "read", "family"]).ended(2);
+    assert!(output.stderr.contains("databricks could not identify you"), "{}", output.stderr);
+    assert!(!output.all().contains("token-of-nobody"));
     let who = node.agent(&["auth", "whoami", "--json"]).ended(1).json();
     assert_eq!(who["unknown"][0]["cloud"], "databricks", "{who:#}");
 }
@@ -85,9 +85,9 @@ fn a_rejected_token_is_named_in_the_denial() {
 #[test]
 fn whoami_names_the_groups_of_the_workspace() {
     let workspace = Workspace::start();
-    let said = node(&workspace, "token-of-family").agent(&["auth", "whoami"]).ended(0);
-    assert!(said.stdout.contains("group:LawFirms-Prod-Databricks-Family-Analyst"), "{}", said.stdout);
-    assert!(said.stdout.contains("1 of 2 grants for you"), "{}", said.stdout);
+    let output = node(&workspace, "token-of-family").agent(&["auth", "whoami"]).ended(0);
+    assert!(output.stdout.contains("group:LawFirms-Prod-Databricks-Family-Analyst"), "{}", output.stdout);
+    assert!(output.stdout.contains("1 of 2 grants for you"), "{}", output.stdout);
 }
 
 /// The verdict for each scope.
@@ -102,12 +102,12 @@ fn trees(workspace: &Workspace, store: &str, code: i32) -> (Vec<String>, String)
         .var("DATABRICKS_HOST", &workspace.url())
         .var("DATABRICKS_TOKEN", "token-of-family")
         .var("DB_CLUSTER_NAME", "Prod-Operational-Family-15.4-x-1");
-    let said = node.agent_without_store(&["--filestore", store, "auth", "audit", "--json"]).ended(code);
-    let doors = said.json()["resources"].as_array().expect("a list").clone();
+    let output = node.agent_without_store(&["--filestore", store, "auth", "audit", "--json"]).ended(code);
+    let doors = output.json()["resources"].as_array().expect("a list").clone();
     let trees = doors.iter().filter(|door| door["kind"] == "tree");
     (
         trees.map(|door| format!("{} {} {}", door["name"], door["own"], door["found"]).replace('"', "")).collect(),
-        said.stderr,
+        output.stderr,
     )
 }
 
@@ -126,8 +126,11 @@ fn trees_of_a_remote_store_are_tested() {
         let (doors, stderr) = trees(&workspace, store, 0);
         assert_eq!(doors, CLOSED, "{store}: {stderr}");
     }
-    let asked = asked(&workspace);
-    assert!(!asked.iter().any(|path| path.contains("/Criminal/")), "names only, and of the tree itself: {asked:?}");
+    let requested_paths = requested_paths(&workspace);
+    assert!(
+        !requested_paths.iter().any(|path| path.contains("/Criminal/")),
+        "names only, and of the tree itself: {requested_paths:?}"
+    );
     // DBFS has no access control: every user can read all files.
     let (doors, stderr) = trees(&workspace, "dbfs:/FileStore", 1);
     assert_eq!(doors.iter().filter(|door| door.ends_with("false open")).count(), 3, "{doors:?}");
@@ -136,10 +139,10 @@ fn trees_of_a_remote_store_are_tested() {
         "{stderr}"
     );
     // The permissions of one tree are too wide.
-    let mut story: Value = serde_json::from_str(include_str!("../workspace/story.json")).expect("it is JSON");
-    story["closed"].as_object_mut().expect("by folder").remove(&format!("{VOLUME}/Criminal")).expect("it was closed");
+    let mut state: Value = serde_json::from_str(include_str!("../workspace/default_state.json")).expect("it is JSON");
+    state["closed"].as_object_mut().expect("by folder").remove(&format!("{VOLUME}/Criminal")).expect("it was closed");
     let temp = tempfile::tempdir().expect("a temporary folder");
-    put(&temp.path().join("state.json"), &story.to_string());
+    put(&temp.path().join("state.json"), &state.to_string());
     let breached = Workspace::of(&temp.path().join("state.json"));
     let (doors, stderr) = trees(&breached, VOLUME, 1);
     assert_eq!(doors[2], "Criminal false open");
@@ -173,16 +176,16 @@ fn the_audit_shows_closed_scopes_and_ends_with_1_for_an_open_one() {
     let expected = ["admin", "consumer", "criminal"].map(|name| format!("{name} false closed")).to_vec();
     assert_eq!(doors(&audit)[..3], expected);
     assert_eq!(doors(&audit)[3..], ["family true open", "people false closed"]);
-    assert!(!asked(&workspace).iter().any(|path| path.ends_with("/secrets/get")), "no value is read");
+    assert!(!requested_paths(&workspace).iter().any(|path| path.ends_with("/secrets/get")), "no value is read");
     // A scope that could not be tested is not reported as closed.
     let broken = json!({ "path": "/api/2.0/secrets/list", "kind": "error", "count": 5, "status": 500,
         "error_code": "INTERNAL_ERROR", "message": "it broke" });
     workspace.fault(&broken);
-    let said = family.agent(&["auth", "audit"]).ended(1);
-    assert!(said.stderr.contains("5 resources are not known to be closed"), "{}", said.stderr);
+    let output = family.agent(&["auth", "audit"]).ended(1);
+    assert!(output.stderr.contains("5 resources are not known to be closed"), "{}", output.stderr);
     // The access file grants Family nothing, but the ACL permits it.
     let stricter = ACCESS.replace("LawFirms-*-Databricks-Family-*", "LawFirms-*-Databricks-Finance-*");
     let breached = family.store("Admin/init_scripts/access.toml", &stricter);
-    let said = breached.agent(&["auth", "audit"]).ended(1);
-    assert!(said.stderr.contains("1 resource is open and should be closed: scope family"), "{}", said.stderr);
+    let output = breached.agent(&["auth", "audit"]).ended(1);
+    assert!(output.stderr.contains("1 resource is open and should be closed: scope family"), "{}", output.stderr);
 }

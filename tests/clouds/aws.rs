@@ -170,7 +170,7 @@ async fn secrets_of_the_official_clients_are_read_unchanged() {
 
     lists_are_those_of_the_official_clients(&clouds, &written).await;
     each_refusal_has_its_cause(&clouds).await;
-    who_may_not_is_told_what_and_who(&aws, &written).await;
+    a_denial_names_the_action_and_the_identity(&aws, &written).await;
 }
 
 async fn lists_are_those_of_the_official_clients(clouds: &Clouds, written: &Written) {
@@ -239,7 +239,7 @@ async fn each_refusal_has_its_cause(clouds: &Clouds) {
     }
 }
 
-async fn who_may_not_is_told_what_and_who(aws: &Aws, written: &Written) {
+async fn a_denial_names_the_action_and_the_identity(aws: &Aws, written: &Written) {
     let nobody = aws.as_user(&written.users["nobody"]);
     for (address, action) in [
         (item("empty"), "dynamodb:Query"),
@@ -249,7 +249,7 @@ async fn who_may_not_is_told_what_and_who(aws: &Aws, written: &Written) {
         let error = refusal(&address, &nobody).await;
         assert_eq!(error.kind, CloudErrorKind::Denied);
         assert_eq!(error.message, format!("AWS denies `{action}` to the user `nobody` of the account 123456789012"));
-        assert!(error.said.is_some_and(|said| said.contains("is not authorized to perform")));
+        assert!(error.detail.is_some_and(|detail| detail.contains("is not authorized to perform")));
     }
     let keyless = aws.as_user(&written.users["keyless"]);
     let error = refusal(&item("empty"), &keyless).await;
@@ -275,7 +275,7 @@ async fn every_kind_of_credentials_has_an_identity() {
     let aws = Aws::start();
     let made: Made = aws.written("identities");
     let who = async |clouds: &Clouds| clouds.aws().await?.caller().await;
-    let place = |path: &str, text: &str| {
+    let write_file = |path: &str, text: &str| {
         let path = aws.folder.path().join(path);
         fs::create_dirs(path.parent().expect("a folder"), 0o700).expect("created");
         fs::replace(&path, text.as_bytes(), fs::Attributes::mode(0o600)).expect("written");
@@ -291,7 +291,7 @@ async fn every_kind_of_credentials_has_an_identity() {
     assert_eq!((account.source(), account.region(None).await), ("the instance's role", Ok("us-east-1".to_owned())));
 
     // A role that is assumed with a token in a file.
-    let token = place("web-token", "a.web.token\n");
+    let token = write_file("web-token", "a.web.token\n");
     let web = [("AWS_WEB_IDENTITY_TOKEN_FILE", token.as_str()), ("AWS_ROLE_ARN", made.role.as_str())];
     let web = aws.clouds(&[&web[..], &[("AWS_ROLE_SESSION_NAME", "pod")]].concat());
     let by_token = who(&web).await.expect("the role");
@@ -312,16 +312,16 @@ async fn every_kind_of_credentials_has_an_identity() {
     assert_eq!(who(&aws.as_user(&stolen)).await.expect_err("rejected").kind, CloudErrorKind::TokenRejected);
 
     // A profile with a role that is assumed with the keys of another profile. STS does not return the path of the role.
-    place(".aws/config", &format!("[profile family]\nrole_arn = {}\nsource_profile = alice\n", made.role));
+    write_file(".aws/config", &format!("[profile family]\nrole_arn = {}\nsource_profile = alice\n", made.role));
     let keys = format!("aws_access_key_id = {}\naws_secret_access_key = {}", made.alice.key, made.alice.secret);
-    place(".aws/credentials", &format!("[alice]\n{keys}\n"));
+    write_file(".aws/credentials", &format!("[alice]\n{keys}\n"));
     let caller = who(&aws.clouds(&[("AWS_PROFILE", "family")])).await.expect("the role");
     assert_eq!((caller.role.as_deref(), caller.user), (Some("family-node"), None));
     assert!(caller.arn.ends_with(":assumed-role/family-node/nodeagent"), "{}", caller.arn);
 
     let server = container(made.session.to_string());
     let endpoint = server.at("credentials");
-    let token = place("pod-token", "the-pods-token\n");
+    let token = write_file("pod-token", "the-pods-token\n");
     let pod = [
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.as_str()),
         ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.as_str()),

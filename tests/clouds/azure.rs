@@ -59,7 +59,7 @@ impl Azure {
         text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
 
-    fn asked(&self, path: &str) -> usize {
+    fn request_count(&self, path: &str) -> usize {
         self.log().iter().filter(|request| request["path"] == path).count()
     }
 
@@ -145,19 +145,19 @@ async fn the_official_clients_find_the_same_identity_with_the_same_variables() {
     let machine = ("AZURE_POD_IDENTITY_AUTHORITY_HOST", plain.as_str());
     let endpoint = format!("{plain}/msi/token");
     let app = [("IDENTITY_ENDPOINT", endpoint.as_str()), ("IDENTITY_HEADER", "header-of-app-service")];
-    for (expected, given) in [
+    for (expected, pairs) in [
         ("client-secret", &[application[0], application[1], secret, assertion, machine, app[0], app[1]][..]),
         ("workload-identity", &[application[0], application[1], assertion, machine, app[0], app[1]]),
         ("managed-identity", &[app[0], app[1], machine]),
         ("managed-identity", &[machine]),
         ("managed-identity", &[machine, ("AZURE_CLIENT_ID", "assigned")]),
     ] {
-        let mut given = variables(given);
-        given.insert("AZURE_AUTHORITY_HOST".into(), tls.clone());
-        let theirs = azure.official("whoami", &[], &given, "");
+        let mut variables = variables(pairs);
+        variables.insert("AZURE_AUTHORITY_HOST".into(), tls.clone());
+        let theirs = azure.official("whoami", &[], &variables, "");
         // The variables contain no authority: this test uses plain http on loopback.
-        given.insert("AZURE_AUTHORITY_HOST".into(), plain.clone());
-        let ours = principal(&clouds(given)).await.expect("an identity");
+        variables.insert("AZURE_AUTHORITY_HOST".into(), plain.clone());
+        let ours = principal(&clouds(variables)).await.expect("an identity");
         assert_eq!(
             json!({ "tid": ours.tenant, "oid": ours.object_id, "appid": ours.client_id }),
             json!({ "tid": theirs["tid"], "oid": theirs["oid"], "appid": theirs["appid"] }),
@@ -194,14 +194,14 @@ fn secrets_of_the_official_client_are_delivered_unchanged() {
     for (name, value) in &as_application {
         node = node.var(name, value);
     }
-    let said = node.agent(&["run", "--profile", "x.toml", "-v"]).ended(0);
+    let output = node.agent(&["run", "--profile", "x.toml", "-v"]).ended(0);
     for name in names {
         let expected = theirs[name].as_str().expect("a text");
         let equal = node.read(&format!("run/secrets/{name}")) == expected;
         agreement::row("azure-key-vault", name, expected.len(), if equal { "equal" } else { "DIFFERS" });
         assert!(equal, "{name}");
     }
-    assert!(!said.all().contains(SECRET) && !said.all().contains("hunter2"), "{}", said.all());
+    assert!(!output.all().contains(SECRET) && !output.all().contains("hunter2"), "{}", output.all());
     assert_eq!(node.files_with(SECRET), Vec::<PathBuf>::new());
 
     // A grant for the identity that the official client finds applies, too.
@@ -222,9 +222,9 @@ fn secrets_of_the_official_client_are_delivered_unchanged() {
     for (name, value) in Azure::application("tenant", "busy", &tls) {
         node = node.var(&name, &value);
     }
-    let said = node.agent(&["run", "--profile", "x.toml"]).ended(2);
-    assert!(said.all().contains("certificate is not trusted"), "{}", said.all());
-    assert_eq!(azure.log().len(), before, "{}", said.all());
+    let output = node.agent(&["run", "--profile", "x.toml"]).ended(2);
+    assert!(output.all().contains("certificate is not trusted"), "{}", output.all());
+    assert_eq!(azure.log().len(), before, "{}", output.all());
 }
 
 /// Runs a script in a network namespace. `serving` waits for the server that was started before.
@@ -246,8 +246,8 @@ fn alone(script_text: &str, folder: &Path, node: &NodeTest) {
     alone.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("SSL_CERT_FILE", folder.join("ca.pem"));
     alone.env("FOLDER", folder).env("NODE", node.root()).env("SCRIPT", script());
     alone.env("PYTHON", client("python").get_program()).env("AGENT", assert_cmd::cargo::cargo_bin!("nodeagent"));
-    let said = alone.output().expect("unshare starts");
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let output = alone.output().expect("unshare starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// A node in Azure without configuration, where every service has its real name. `unshare` gives the test its own
@@ -283,14 +283,14 @@ fn with_the_real_names_no_configuration_is_required() {
     let log = log.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
     let ours = log
         .filter(|request| request["headers"]["user-agent"].as_str().is_some_and(|name| name.starts_with("nodeagent/")));
-    let asked: Vec<(String, bool)> = ours
+    let requests: Vec<(String, bool)> = ours
         .map(|request| {
             (request["path"].as_str().expect("a path").to_owned(), request["headers"]["authorization"].is_string())
         })
         .collect();
     let metadata = ("/metadata/identity/oauth2/token".to_owned(), false);
     assert_eq!(
-        asked,
+        requests,
         [metadata.clone(), metadata, ("/secrets/analytics".to_owned(), true)],
         "a look, a token, a secret"
     );
@@ -419,7 +419,7 @@ async fn temporary_errors_are_retried_and_an_expired_token_is_renewed() {
         let secret = fetch(&azure.address(name), &clouds).await.expect("after a while");
         assert_eq!(text(&secret), format!("value of {name}"));
     }
-    assert_eq!(azure.asked("/secrets/revoked"), 3, "a challenge, a token that ended, another token");
+    assert_eq!(azure.request_count("/secrets/revoked"), 3, "a challenge, a token that ended, another token");
 }
 
 #[tokio::test]
@@ -430,18 +430,18 @@ async fn concurrent_callers_share_one_token_that_is_renewed_early() {
     let found = fetch_all(&addresses, &clouds).await;
     assert_eq!(found.values().filter(|found| found.is_ok()).count(), 4);
     assert_eq!(principal(&clouds).await.expect("known by now").object_id, "object-of-slow");
-    assert_eq!(azure.asked("/tenant/oauth2/v2.0/token"), 1);
+    assert_eq!(azure.request_count("/tenant/oauth2/v2.0/token"), 1);
 
     // A token with a lifetime of eight seconds is used for four.
     let clouds = azure.machine("short");
-    let asked = || azure.asked("/metadata/identity/oauth2/token");
+    let request_count = || azure.request_count("/metadata/identity/oauth2/token");
     for _ in 0..3 {
         fetch(&azure.address("x"), &clouds).await.expect("a secret");
     }
-    assert_eq!(asked(), 1);
+    assert_eq!(request_count(), 1);
     tokio::time::sleep(Duration::from_millis(8100)).await;
     fetch(&azure.address("x"), &clouds).await.expect("a secret");
-    assert_eq!(asked(), 2);
+    assert_eq!(request_count(), 2);
 }
 
 #[tokio::test]
@@ -454,15 +454,15 @@ async fn each_error_of_sign_in_has_a_hint() {
     let file = azure.path("stale");
     put(&file, "hunter2");
     let assertion = |file: &Path| {
-        let mut given = Azure::application("tenant", "application", &azure.plain_url());
-        given.remove("AZURE_CLIENT_SECRET");
-        given.insert("AZURE_FEDERATED_TOKEN_FILE".into(), file.display().to_string());
-        given
+        let mut variables = Azure::application("tenant", "application", &azure.plain_url());
+        variables.remove("AZURE_CLIENT_SECRET");
+        variables.insert("AZURE_FEDERATED_TOKEN_FILE".into(), file.display().to_string());
+        variables
     };
     let machine = [("AZURE_POD_IDENTITY_AUTHORITY_HOST", &*azure.plain_url()), ("AZURE_CLIENT_ID", "absent")];
     let endpoint = format!("{}/msi/token", azure.plain_url());
     let app = [("IDENTITY_ENDPOINT", endpoint.as_str()), ("IDENTITY_HEADER", "hunter2")];
-    for (given, kind, said, hint) in [
+    for (variables, kind, detail, hint) in [
         (
             wrong,
             CloudErrorKind::TokenRejected,
@@ -481,9 +481,9 @@ async fn each_error_of_sign_in_has_a_hint() {
         (variables(&machine), CloudErrorKind::NotConfigured, "Identity not found", "assign the identity"),
         (variables(&app), CloudErrorKind::TokenRejected, "", "IDENTITY_HEADER"),
     ] {
-        let error = principal(&clouds(given)).await.expect_err("refused");
+        let error = principal(&clouds(variables)).await.expect_err("refused");
         assert_eq!(error.kind, kind, "{error:?}");
-        assert!(error.said.as_deref().unwrap_or_default().starts_with(said), "{error:?}");
+        assert!(error.detail.as_deref().unwrap_or_default().starts_with(detail), "{error:?}");
         assert!(error.hint.as_deref().is_some_and(|found| found.contains(hint)), "{error:?}");
         let shown = format!("{error:?}");
         assert!(!shown.contains("hunter2") && !shown.contains("Trace ID"), "{shown}");

@@ -22,7 +22,7 @@ use crate::{
     origin::Pace,
     server::{Server, client, free_port},
     store::{LOCAL, keep, object},
-    support::{NodeTest, Said},
+    support::{CommandOutput, NodeTest},
 };
 
 /// `marker-of-the-key-of-the-account` in base64, as Azure shows keys.
@@ -36,7 +36,7 @@ const LEASE: Duration = Duration::from_secs(12);
 struct Bucket {
     server: Server,
     script: &'static str,
-    place: &'static str,
+    url: &'static str,
     /// Environment variables with an identity for the official client and for a node.
     variables: BTreeMap<&'static str, String>,
     folder: TempDir,
@@ -63,7 +63,7 @@ impl Bucket {
 
     fn start(
         script: &'static str,
-        place: &'static str,
+        url: &'static str,
         variables: impl FnOnce(&str, &str) -> BTreeMap<&'static str, String>,
     ) -> Self {
         let (port, folder) = (free_port(), tempfile::tempdir().expect("a temporary folder"));
@@ -71,7 +71,7 @@ impl Bucket {
         let variables = variables(&format!("http://127.0.0.1:{port}"), &folder_name);
         let mut python = client("python");
         python.arg(path_of(script)).args(["serve", &port.to_string(), &folder_name]).envs(&variables);
-        let bucket = Self { server: Server::start(python, port), script, place, variables, folder };
+        let bucket = Self { server: Server::start(python, port), script, url, variables, folder };
         bucket.official(&["create", "tools"], b"");
         bucket
     }
@@ -102,21 +102,21 @@ impl Bucket {
         self.variables.iter().fold(NodeTest::new(), |node, (name, value)| node.var(name, value))
     }
 
-    fn agent(&self, node: &NodeTest, arguments: &[&str]) -> Said {
-        agent(node, &[arguments, &["--store", self.place]].concat())
+    fn agent(&self, node: &NodeTest, arguments: &[&str]) -> CommandOutput {
+        agent(node, &[arguments, &["--store", self.url]].concat())
     }
 
     /// A store of this process, and its warnings.
-    fn store(&self, place: &str) -> (Store, Arc<Mutex<Vec<String>>>) {
+    fn store(&self, url: &str) -> (Store, Arc<Mutex<Vec<String>>>) {
         let variables = self.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let environment = ClientEnvironment { variables, home: None };
         let clouds = Arc::new(Clouds::new(Arc::new(http::Client::default()), environment));
         let warnings = Arc::new(Mutex::new(Vec::new()));
-        let said = Arc::clone(&warnings);
+        let output = Arc::clone(&warnings);
         let local = tempfile::tempdir_in(self.folder.path()).expect("a folder").keep();
-        let places = StoreLocations { local, limit: u64::MAX, shared: Some(place.parse().expect("a place")) };
+        let places = StoreLocations { local, limit: u64::MAX, shared: Some(url.parse().expect("a place")) };
         let store =
-            Store::open(&places, &clouds, Arc::new(move |warning: String| said.lock().expect("sound").push(warning)));
+            Store::open(&places, &clouds, Arc::new(move |warning: String| output.lock().expect("sound").push(warning)));
         (store, warnings)
     }
 }
@@ -125,10 +125,10 @@ fn path_of(script: &str) -> String {
     format!("{}/tests/clouds/{script}", env!("CARGO_MANIFEST_DIR"))
 }
 
-fn agent(node: &NodeTest, arguments: &[&str]) -> Said {
-    let said = node.agent_without_store(&[&["-vv", "store"], arguments].concat());
-    says_no_credential(&said.all());
-    said
+fn agent(node: &NodeTest, arguments: &[&str]) -> CommandOutput {
+    let output = node.agent_without_store(&[&["-vv", "store"], arguments].concat());
+    says_no_credential(&output.all());
+    output
 }
 
 /// Checks that a text contains no credential.
@@ -140,18 +140,18 @@ fn says_no_credential(text: &str) {
 
 #[test]
 fn the_official_clients_accept_the_test_servers() {
-    let said: Value = serde_json::from_str(&Bucket::azure().official(&["agree"], b"")).expect("JSON");
+    let output: Value = serde_json::from_str(&Bucket::azure().official(&["agree"], b"")).expect("JSON");
     let refused = json!({
         "nowhere": "ContainerNotFound", "there": "BlobAlreadyExists", "stale": "ConditionNotMet", "gone": "BlobNotFound",
         "stranger": "AuthenticationFailed",
     });
-    assert_eq!(said, refused);
-    let said: Value = serde_json::from_str(&Bucket::google().official(&["agree"], b"")).expect("JSON");
+    assert_eq!(output, refused);
+    let output: Value = serde_json::from_str(&Bucket::google().official(&["agree"], b"")).expect("JSON");
     let refused = json!({
         "nowhere": "NotFound", "there": "PreconditionFailed", "stale": "PreconditionFailed", "gone": "NotFound",
         "stranger": "RefreshError",
     });
-    assert_eq!(said, refused);
+    assert_eq!(output, refused);
 }
 
 #[test]
@@ -180,15 +180,15 @@ fn check_sharing_of_objects(bucket: &Bucket) {
     assert_eq!(bucket.agent(&two, &["pull", "--json"]).ended(0).json()["objects"], all);
     assert!(std::fs::read(two.root().join(LOCAL).join(object(&large))).expect("there") == large);
     let stat = bucket.agent(&two, &["stat", "--json"]).ended(0).json();
-    assert_eq!((&stat["shared"]["objects"], &stat["shared"]["place"]), (&all, &json!(bucket.place)));
+    assert_eq!((&stat["shared"]["objects"], &stat["shared"]["place"]), (&all, &json!(bucket.url)));
     assert_eq!(bucket.agent(&two, &["verify", "--shared", "--json"]).ended(0).json()["sound"], all);
     // Another client overwrites an object.
     let name = object(b"hello");
     bucket.put(&name, b"hellp");
     let three = bucket.node();
-    let said = bucket.agent(&three, &["pull"]).ended(1);
-    assert!(said.stderr.contains("the file `2cf24dba5fb0` in the shared store"), "{}", said.stderr);
-    assert!(said.stderr.contains("is not used: its digest is sha256:"), "{}", said.stderr);
+    let output = bucket.agent(&three, &["pull"]).ended(1);
+    assert!(output.stderr.contains("the file `2cf24dba5fb0` in the shared store"), "{}", output.stderr);
+    assert!(output.stderr.contains("is not used: its digest is sha256:"), "{}", output.stderr);
     assert_eq!(bucket.agent(&three, &["verify", "--shared", "--json"]).ended(1).json()["damaged"], json!([name]));
     assert_eq!(bucket.agent(&one, &["push", "--json"]).ended(0).json()["objects"]["objects"], 1, "it is replaced");
     let removed = bucket.agent(&one, &["gc", "--shared", "--limit", "0 B", "--json"]).ended(0).json();
@@ -207,30 +207,30 @@ async fn nodes_hold_leases_in_a_google_bucket() {
 }
 
 async fn nodes_hold_leases(bucket: &Bucket) {
-    let (one, warnings) = bucket.store(bucket.place);
-    let (two, three) = (bucket.store(bucket.place).0, bucket.store(bucket.place).0);
+    let (one, warnings) = bucket.store(bucket.url);
+    let (two, three) = (bucket.store(bucket.url).0, bucket.store(bucket.url).0);
     let (key, short) = (Key::of_object(&Digest::sha256(b"x")), Duration::from_secs(6));
-    let held = one.lease(&key, short).await;
-    assert!(matches!(held, Lease::Taken(_)));
+    let lease = one.lease(&key, short).await;
+    assert!(matches!(lease, Lease::Taken(_)));
     let seen = bucket.seen();
     assert_eq!(seen.into_keys().collect::<Vec<_>>(), [format!("a/store/v1/leases/{}", key.hex())]);
     assert!(matches!(two.lease(&key, short).await, Lease::Held { .. }));
     assert!(two.is_leased(&key, short).await);
     tokio::time::sleep(short + Duration::from_secs(1)).await;
     assert!(matches!(two.lease(&key, short).await, Lease::Held { .. }), "it was renewed");
-    drop(held);
+    drop(lease);
     one.settle(Duration::from_secs(30)).await;
     assert_eq!(bucket.seen(), BTreeMap::new(), "it was given back");
-    let taken = |asked: &[Lease]| asked.iter().filter(|lease| matches!(lease, Lease::Taken(_))).count();
+    let count_taken = |leases: &[Lease]| leases.iter().filter(|lease| matches!(lease, Lease::Taken(_))).count();
     let all = [&one, &two, &three];
-    let asked = futures::future::join_all(all.map(|store| store.lease(&key, short))).await;
-    assert_eq!(taken(&asked), 1, "exactly one takes a free lease");
+    let leases = futures::future::join_all(all.map(|store| store.lease(&key, short))).await;
+    assert_eq!(count_taken(&leases), 1, "exactly one takes a free lease");
     // The holder was killed.
     let other = Key::of_object(&Digest::sha256(b"y"));
     let dead = br#"{"holder":"dead-1-1","expires":"2026-01-01T00:00:00Z"}"#;
     bucket.put(&format!("v1/leases/{}", other.hex()), dead);
-    let asked = futures::future::join_all(all.map(|store| store.lease(&other, short))).await;
-    assert_eq!(taken(&asked), 1, "exactly one takes an expired lease");
+    let leases = futures::future::join_all(all.map(|store| store.lease(&other, short))).await;
+    assert_eq!(count_taken(&leases), 1, "exactly one takes an expired lease");
     assert!(warnings.lock().expect("sound").is_empty(), "{warnings:?}");
 }
 
@@ -241,13 +241,13 @@ async fn without_permission_to_remove_an_azure_container_is_still_read() {
     bucket.put(&object(b"hello"), b"hello");
     let (may, _) = (bucket.variables.clone(), bucket.variables.remove("AZURE_STORAGE_ACCOUNT_KEY"));
     bucket.variables.insert("AZURE_STORAGE_SAS_TOKEN", sas);
-    let (store, warnings) = bucket.store(bucket.place);
+    let (store, warnings) = bucket.store(bucket.url);
     bucket.variables = may;
     let digest = Digest::sha256(b"hello");
     drop(store.lease(&Key::of_object(&digest), Duration::from_secs(3)).await);
     store.settle(Duration::from_secs(30)).await;
     assert!(store.object(&digest, Some(5), &bucket.folder.path().join("to"), |_| ()).await);
-    let warning = format!("nothing is published to the shared store `{}`: access denied: 403 Forbidden", bucket.place);
+    let warning = format!("nothing is published to the shared store `{}`: access denied: 403 Forbidden", bucket.url);
     assert_eq!(*warnings.lock().expect("sound"), [warning]);
 }
 
@@ -261,14 +261,14 @@ fn a_missing_google_bucket_is_one_warning() {
     is_not_there(&Bucket::google(), "gs://nobodys/a/store", "404 Not Found NoSuchBucket");
 }
 
-fn is_not_there(bucket: &Bucket, place: &str, why: &str) {
+fn is_not_there(bucket: &Bucket, url: &str, why: &str) {
     let node = bucket.node();
     keep(&node, b"hello");
-    let said = agent(&node, &["push", "--store", place]).ended(1);
-    assert_eq!(warnings(&said.stderr), [format!("the shared store `{place}` is not used any more: {why}")]);
+    let output = agent(&node, &["push", "--store", url]).ended(1);
+    assert_eq!(warnings(&output.stderr), [format!("the shared store `{url}` is not used any more: {why}")]);
     // Without a writable store, no lease can exist and no node waits.
-    let said = run_with(place, &bucket.variables);
-    assert_eq!(warnings(&said), [format!("the shared store `{place}` is not used any more: {why}")]);
+    let output = run_with(url, &bucket.variables);
+    assert_eq!(warnings(&output), [format!("the shared store `{url}` is not used any more: {why}")]);
 }
 
 #[test]
@@ -300,29 +300,29 @@ fn a_wrong_google_key_is_one_warning() {
 
 fn is_wrong(bucket: &Bucket, variables: &BTreeMap<&'static str, String>, why: &str) {
     let node = variables.iter().fold(NodeTest::new(), |node, (name, value)| node.var(name, value));
-    let said = bucket.agent(&node, &["pull"]).ended(1);
-    let warning = format!("the shared store `{}` is not used any more: {why}", bucket.place);
-    assert_eq!(warnings(&said.stderr), [warning.as_str()]);
-    assert_eq!(warnings(&run_with(bucket.place, variables)), [warning]);
+    let output = bucket.agent(&node, &["pull"]).ended(1);
+    let warning = format!("the shared store `{}` is not used any more: {why}", bucket.url);
+    assert_eq!(warnings(&output.stderr), [warning.as_str()]);
+    assert_eq!(warnings(&run_with(bucket.url, variables)), [warning]);
 }
 
-fn warnings(said: &str) -> Vec<&str> {
-    said.lines().filter_map(|line| line.split_once("warning: ")).map(|(_, warning)| warning).collect()
+fn warnings(output: &str) -> Vec<&str> {
+    output.lines().filter_map(|line| line.split_once("warning: ")).map(|(_, warning)| warning).collect()
 }
 
 /// Runs a profile that fetches packages, with this shared store. Must succeed; returns the output.
-fn run_with(place: &str, variables: &BTreeMap<&'static str, String>) -> String {
+fn run_with(url: &str, variables: &BTreeMap<&'static str, String>) -> String {
     let packages = [("one".to_owned(), 200_000), ("two".to_owned(), 300_000)];
     let quick = Pace { latency: Duration::from_millis(1), connection: 64 << 20, line: 64 << 20 };
     let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let cluster = Cluster::new(1, &packages, quick).sharing(place, &variables);
+    let cluster = Cluster::new(1, &packages, quick).sharing(url, &variables);
     let began = std::time::Instant::now();
     let ended = cluster.start(0).wait().expect("it is our child");
-    let said = cluster.stderr(0);
-    assert!(ended.success(), "{said}");
-    assert!(began.elapsed() < LEASE, "{:?}: {said}", began.elapsed());
-    says_no_credential(&said);
-    said
+    let output = cluster.stderr(0);
+    assert!(ended.success(), "{output}");
+    assert!(began.elapsed() < LEASE, "{:?}: {output}", began.elapsed());
+    says_no_credential(&output);
+    output
 }
 
 #[test]

@@ -110,9 +110,9 @@ impl Server {
             let (from, to) = range.split_once('-').expect("a range");
             (from.parse().expect("a number"), to.parse().expect("a number"))
         });
-        let said_from = if self.kind == Kind::OtherPieces { from + 1 } else { from };
+        let range_start = if self.kind == Kind::OtherPieces { from + 1 } else { from };
         if status == 206 {
-            write!(fields, "\r\ncontent-range: bytes {said_from}-{to}/{SIZE}").expect("a text");
+            write!(fields, "\r\ncontent-range: bytes {range_start}-{to}/{SIZE}").expect("a text");
         }
         state.gets += 1;
         if state.gets >= self.change_after && version < self.changes {
@@ -163,8 +163,8 @@ fn a_file_that_changes_while_it_is_read_never_mixes_two_versions() {
         assert_eq!(answered.iter().any(|(range, _)| range.is_some()), pieces, "{kind:?}: {answered:?}");
         if pieces {
             assert_eq!(copied, "b", "{kind:?}: {answered:?}");
-            let heard = matches!(kind, Kind::Tag | Kind::Time);
-            assert_eq!(answered.iter().any(|(_, status)| *status == 412), heard, "{kind:?}: {answered:?}");
+            let is_detected = matches!(kind, Kind::Tag | Kind::Time);
+            assert_eq!(answered.iter().any(|(_, status)| *status == 412), is_detected, "{kind:?}: {answered:?}");
         } else {
             assert_eq!(answered.len(), 1, "{kind:?}: whole, at once: {answered:?}");
         }
@@ -180,8 +180,8 @@ fn a_file_that_keeps_changing_or_has_wrong_ranges_is_refused() {
     ] {
         let (server, url) = Server::start(kind, changes);
         let node = NodeTest::new();
-        let said = node.agent_without_store(&["--filestore", &url, "check", "--assets", "big"]).ended(2);
-        let all = said.all().split_whitespace().collect::<Vec<_>>().join(" ");
+        let output = node.agent_without_store(&["--filestore", &url, "check", "--assets", "big"]).ended(2);
+        let all = output.all().split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(all.contains(words), "{kind:?}: {all}");
         assert_eq!(copy(&node), None, "{kind:?}: {:?}", server.answered());
     }

@@ -12,9 +12,9 @@ fn the_official_client_gets_the_expected_responses_with_every_login() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clouds/contract.py");
     let ended = client("python").args([script, &workspace.url()]).env_remove("DATABRICKS_HOST").output();
     let ended = ended.expect("the official clients are there");
-    let said = String::from_utf8_lossy(&ended.stdout);
-    let failed: Vec<&str> = said.lines().filter(|line| !line.starts_with("ok ")).collect();
+    let output = String::from_utf8_lossy(&ended.stdout);
+    let failed: Vec<&str> = output.lines().filter(|line| !line.starts_with("ok ")).collect();
     let complaint = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success() && failed.is_empty(), "{}\n{complaint}", failed.join("\n"));
-    assert_eq!(said.lines().count(), CHECKS, "{complaint}");
+    assert_eq!(output.lines().count(), CHECKS, "{complaint}");
 }

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     server::{Server, free_port, program},
-    support::{NodeTest, Said, put},
+    support::{CommandOutput, NodeTest, put},
 };
 
 /// A password with all characters that a password file escapes, and a marker.
@@ -179,15 +179,15 @@ fn as_postgres(path: &Path) -> Command {
     command
 }
 
-fn query(node: &NodeTest, database: &str, user: &str, sql: &str) -> Said {
-    let said = node.agent(&["db", "query", database, "--as", user, "--csv", "-c", sql]);
-    assert!(!said.all().contains("hunter2"), "{}", said.all());
-    said
+fn query(node: &NodeTest, database: &str, user: &str, sql: &str) -> CommandOutput {
+    let output = node.agent(&["db", "query", database, "--as", user, "--csv", "-c", sql]);
+    assert!(!output.all().contains("hunter2"), "{}", output.all());
+    output
 }
 
-fn says(said: &Said, parts: &[&str]) {
+fn assert_contains(output: &CommandOutput, parts: &[&str]) {
     for part in parts {
-        assert!(said.stderr.contains(part), "`{part}` is not in: {}", said.stderr);
+        assert!(output.stderr.contains(part), "`{part}` is not in: {}", output.stderr);
     }
 }
 
@@ -195,10 +195,11 @@ fn says(said: &Said, parts: &[&str]) {
 fn grants_and_the_server_decide_which_users_can_connect() {
     let postgres = Postgres::start();
     let node = postgres.node_with("[[grants]]\nwho = [\"cluster:Family\"]\nconnect = [\"analytics:read_write\"]\n");
-    let said = query(&node, "analytics", "read_only", "select current_user, client from matters order by id").ended(0);
-    assert_eq!(said.stdout, "current_user,client\nread_only,Ann\nread_only,P\u{e4}r\n");
+    let output =
+        query(&node, "analytics", "read_only", "select current_user, client from matters order by id").ended(0);
+    assert_eq!(output.stdout, "current_user,client\nread_only,Ann\nread_only,P\u{e4}r\n");
     let refused = query(&node, "analytics", "read_only", "insert into matters values (3, 'x')").ended(1);
-    says(
+    assert_contains(
         &refused,
         &[
             "`read_only` does not have the permission in `analytics`",
@@ -208,17 +209,20 @@ fn grants_and_the_server_decide_which_users_can_connect() {
 
     let audit = node.read("var/log/nodeagent/audit.jsonl");
     let lines: Vec<serde_json::Value> = audit.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let told =
+    let fields =
         |line: &serde_json::Value| [&line["command"], &line["event"], &line["decision"]].map(ToString::to_string);
-    assert_eq!(told(&lines[0]), [r#""db query""#, r#""decision""#, r#""allowed""#], "{audit}");
-    assert_eq!(told(&lines[1]), [r#""db query""#, r#""fetch""#, r#""allowed""#], "{audit}");
+    assert_eq!(fields(&lines[0]), [r#""db query""#, r#""decision""#, r#""allowed""#], "{audit}");
+    assert_eq!(fields(&lines[1]), [r#""db query""#, r#""fetch""#, r#""allowed""#], "{audit}");
 
     let denied = query(&node, "analytics", "read_write", "select 1").ended(2);
-    says(&denied, &["the database `analytics` may not be connected to as `read_write`", "analytics as read_only"]);
+    assert_contains(
+        &denied,
+        &["the database `analytics` may not be connected to as `read_write`", "analytics as read_only"],
+    );
     let node = node.var("DB_CLUSTER_NAME", "Prod-Discovery-Family-15.4-etl-1");
-    let said = query(&node, "analytics", "read_write", "insert into matters values (3, 'x') returning id").ended(0);
-    assert_eq!(said.stdout, "id\n3\nINSERT 0 1\n");
-    says(
+    let output = query(&node, "analytics", "read_write", "insert into matters values (3, 'x') returning id").ended(0);
+    assert_eq!(output.stdout, "id\n3\nINSERT 0 1\n");
+    assert_contains(
         &query(&node, "analytics", "read_write", "select * from salaries").ended(1),
         &["permission denied for table salaries"],
     );
@@ -243,12 +247,12 @@ fn each_error_of_the_server_names_its_cause() {
         ("analytics", "read_onyl", 2, &["has no user `read_onyl`", "did you mean `read_only`?"]),
         ("analytics", "read_write", 2, &["may not be connected to as `read_write`", "data-platform@lawfirms.example"]),
     ] {
-        let said = query(&node, database, user, "select 1").ended(code);
-        says(&said, parts);
-        assert_eq!(said.stdout, "");
+        let output = query(&node, database, user, "select 1").ended(code);
+        assert_contains(&output, parts);
+        assert_eq!(output.stdout, "");
     }
-    let said = query(&node, "analytics", "read_only", "selct 1").ended(1);
-    says(&said, &["`analytics` did not run the statement", "syntax error at or near \"selct\""]);
+    let output = query(&node, "analytics", "read_only", "selct 1").ended(1);
+    assert_contains(&output, &["`analytics` did not run the statement", "syntax error at or near \"selct\""]);
 }
 
 #[test]
@@ -256,17 +260,17 @@ fn statements_have_a_time_limit_and_the_first_error_ends_the_command() {
     let postgres = Postgres::start();
     let node = postgres.node();
     let began = Instant::now();
-    let said = node
+    let output = node
         .agent(&["db", "query", "analytics", "--as", "read_only", "--timeout", "300ms", "-c", "select pg_sleep(20)"])
         .ended(1);
-    says(&said, &["cancelled at its time limit of 300ms", "--timeout"]);
+    assert_contains(&output, &["cancelled at its time limit of 300ms", "--timeout"]);
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     let several = ["db", "query", "analytics", "--as", "read_only", "--csv"];
-    let said =
+    let output =
         node.agent(&[&several[..], &["-c", "select 1 as a", "-c", "selct", "-c", "select 2 as b"]].concat()).ended(1);
-    assert_eq!(said.stdout, "a\n1\n");
-    let said = node.agent(&[&several[..], &["-c", "do $$ begin raise notice 'mind'; end $$"]].concat()).ended(0);
-    says(&said, &["NOTICE:  mind"]);
+    assert_eq!(output.stdout, "a\n1\n");
+    let output = node.agent(&[&several[..], &["-c", "do $$ begin raise notice 'mind'; end $$"]].concat()).ended(0);
+    assert_contains(&output, &["NOTICE:  mind"]);
 }
 
 #[test]
@@ -293,8 +297,8 @@ fn the_password_is_not_in_arguments_variables_or_files_while_psql_runs() {
             searched += search_psql();
             sleep(Duration::from_millis(20));
         }
-        let said = running.join().expect("it ended").ended(0);
-        assert_eq!(said.stdout, "pg_sleep,name\n,nodeagent\n");
+        let output = running.join().expect("it ended").ended(0);
+        assert_eq!(output.stdout, "pg_sleep,name\n,nodeagent\n");
     });
     assert!(searched > 0, "psql was not seen");
     assert_eq!(node.files_with("hunter2"), Vec::<PathBuf>::new());
@@ -329,14 +333,14 @@ fn a_session_has_the_terminal() {
     python.arg("-c").arg(TYPIST).arg(assert_cmd::cargo::cargo_bin!("nodeagent")).arg("--root").arg(node.root());
     python.args(["--filestore", &store, "db", "connect", "analytics", "--as", "read_only"]);
     let output = python.env("TERM", "dumb").env("PAGER", "").output().expect("Python starts");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("user is read_only") && said.contains("canceling statement due to user request"), "{said}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("user is read_only") && text.contains("canceling statement due to user request"), "{text}");
 
-    let said = node.agent(&["db", "connect", "stale", "--as", "read_only"]).ended(1);
-    says(&said, &["rejects the password of `read_only`"]);
-    let said = node.agent(&["db", "connect", "analytics", "--as", "read_write"]).ended(2);
-    says(&said, &["may not be connected to as `read_write`"]);
+    let output = node.agent(&["db", "connect", "stale", "--as", "read_only"]).ended(1);
+    assert_contains(&output, &["rejects the password of `read_only`"]);
+    let output = node.agent(&["db", "connect", "analytics", "--as", "read_write"]).ended(2);
+    assert_contains(&output, &["may not be connected to as `read_write`"]);
 }
 
 /// Types into a terminal, interrupts a statement, and quits.
@@ -351,7 +355,7 @@ def until(words):
     end = time.time() + 20
     while words not in said:
         if time.time() > end:
-            sys.exit(f"no {words} in {said}")
+            sys.exit(f"no {words} in {output}")
         if select.select([terminal], [], [], 0.2)[0]:
             said += os.read(terminal, 4096)
 until(b"analytics=>")
@@ -383,7 +387,7 @@ connect = ["analytics:read_only"]
 "#;
     let node =
         NodeTest::new().store("Admin/init_scripts/access.toml", access).var("FAMILY_RO", "x").var("PATH", "/nowhere");
-    says(
+    assert_contains(
         &query(&node, "analytics", "read_only", "select 1").ended(1),
         &["`psql` could not be started", "postgresql-client"],
     );

@@ -72,12 +72,12 @@ fn client_of_family(workspace: &Workspace) -> Variables<'static> {
 }
 
 /// The answer of the official client.
-fn official(arguments: &[&str], told: &Value) -> Value {
+fn official(arguments: &[&str], input: &Value) -> Value {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clouds/official_databricks.py");
     let mut command = client("python");
     command.arg(script).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the official clients are there");
-    child.stdin.take().expect("a pipe").write_all(told.to_string().as_bytes()).expect("it listens");
+    child.stdin.take().expect("a pipe").write_all(input.to_string().as_bytes()).expect("it listens");
     let ended = child.wait_with_output().expect("it ends");
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
     serde_json::from_slice(&ended.stdout).expect("JSON")
@@ -186,9 +186,9 @@ fn the_same_environment_gives_the_same_identity_as_with_the_official_client() {
     let workspace = Workspace::start();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let all = environment(&workspace, folder.path());
-    let told: Vec<BTreeMap<&str, &String>> =
+    let input: Vec<BTreeMap<&str, &String>> =
         all.iter().map(|(_, variables)| variables.iter().map(|(name, value)| (*name, value)).collect()).collect();
-    let theirs = official(&["who"], &json!(told));
+    let theirs = official(&["who"], &json!(input));
     let (mut somebody, mut nobody) = (0, 0);
     for ((what, variables), theirs) in all.iter().zip(theirs.as_array().expect("a list")) {
         match Node::with(variables).me() {
@@ -201,8 +201,8 @@ fn the_same_environment_gives_the_same_identity_as_with_the_official_client() {
                 nobody += 1;
                 assert!(theirs["error"].is_string(), "{what}: we say {error:?}, they say {theirs}");
                 if error.kind == CloudErrorKind::Ambiguous {
-                    let said = theirs["error"].as_str().expect("text");
-                    assert!(said.contains(&error.message), "{what}: {said}");
+                    let message = theirs["error"].as_str().expect("text");
+                    assert!(message.contains(&error.message), "{what}: {message}");
                 }
             }
         }
@@ -265,8 +265,8 @@ fn azure_principals_and_managed_identities_send_two_tokens() {
         let tokens =
             seen.iter().filter(|seen| seen["path"].as_str().is_some_and(|path| path.ends_with("/oauth2/token")));
         assert_eq!(tokens.count(), 2, "{seen:#?}");
-        let asked = seen.last().expect("requests");
-        let headers = &asked["headers"];
+        let request = seen.last().expect("requests");
+        let headers = &request["headers"];
         let shown = |name: &str| headers[name].as_str().unwrap_or_default().to_owned();
         assert!(shown("authorization").contains("2ff814a6-3304-4ab8-85cb-cd0e6f879c1d of "), "{headers}");
         assert!(shown("x-databricks-azure-sp-management-token").contains("https://management.core.windows.net/ of "));
@@ -288,8 +288,8 @@ fn secrets_of_the_official_client_are_read_unchanged() {
         ("a.dotted_name-1", b"x".to_vec()),
         ("large", large),
     ];
-    let told: BTreeMap<&str, String> = values.iter().map(|(key, value)| (*key, STANDARD.encode(value))).collect();
-    let written = official(&["write", &workspace.url(), "token-of-admin", "Mine.Own_scope-1"], &json!(told));
+    let input: BTreeMap<&str, String> = values.iter().map(|(key, value)| (*key, STANDARD.encode(value))).collect();
+    let written = official(&["write", &workspace.url(), "token-of-admin", "Mine.Own_scope-1"], &json!(input));
     assert_eq!(written, json!(values.len()));
     let node = Node::token(&workspace, "token-of-admin");
     for (key, value) in &values {
@@ -303,9 +303,9 @@ fn secrets_of_the_official_client_are_read_unchanged() {
 #[test]
 fn a_scope_of_a_thousand_keys_is_listed_and_read() {
     let workspace = Workspace::start();
-    let told: BTreeMap<String, String> =
+    let input: BTreeMap<String, String> =
         (0..1000).map(|at| (format!("key-{at:04}"), STANDARD.encode(format!("value {at}")))).collect();
-    official(&["write", &workspace.url(), "token-of-admin", "many"], &json!(told));
+    official(&["write", &workspace.url(), "token-of-admin", "many"], &json!(input));
     let node = Node::client(&workspace);
     let error = node.runtime.block_on(databricks::list(&node.clouds, "many")).expect_err("not family's");
     assert_eq!(error.kind, CloudErrorKind::Denied);
@@ -382,9 +382,9 @@ fn temporary_errors_are_retried() {
         json!({ "kind": "truncated" }),
         json!({ "kind": "slow", "milliseconds": 50, "piece": 10 }),
     ] {
-        let mut told = fault.clone();
-        told["path"] = json!(GET);
-        workspace.fault(&told);
+        let mut input = fault.clone();
+        input["path"] = json!(GET);
+        workspace.fault(&input);
         let secret = node.secret("family", "git-token").unwrap_or_else(|error| panic!("{fault}: {error:?}"));
         assert_eq!(secret.reveal(), b"family: git", "{fault}");
         let times = workspace.seen().iter().filter(|seen| seen["path"] == GET).count();
@@ -397,7 +397,7 @@ fn temporary_errors_are_retried() {
 fn permanent_errors_are_not_retried() {
     let workspace = Workspace::start();
     let node = Node::token(&workspace, "token-of-family");
-    for (fault, kind, said) in [
+    for (fault, kind, detail) in [
         (json!({ "kind": "integer-code" }), CloudErrorKind::TokenRejected, Some("Invalid access token.")),
         (json!({ "kind": "empty", "status": 401 }), CloudErrorKind::TokenRejected, None),
         (json!({ "kind": "html" }), CloudErrorKind::Unreachable, Some("upstream: no route")),
@@ -420,11 +420,11 @@ fn permanent_errors_are_not_retried() {
             Some("not the expected JSON"),
         ),
     ] {
-        let mut told = fault.clone();
-        told["path"] = json!(GET);
-        workspace.fault(&told);
+        let mut input = fault.clone();
+        input["path"] = json!(GET);
+        workspace.fault(&input);
         let error = node.refusal("family", "git-token");
-        assert_eq!((error.kind, error.said.as_deref()), (kind, said), "{fault}");
+        assert_eq!((error.kind, error.detail.as_deref()), (kind, detail), "{fault}");
         assert_eq!(workspace.seen().iter().filter(|seen| seen["path"] == GET).count(), 1, "{fault}");
     }
 }
@@ -439,7 +439,7 @@ fn a_redirect_does_not_get_the_token() {
     let error = Node::token(&workspace, "token-of-family").refusal("family", "git-token");
     assert_eq!(error.kind, CloudErrorKind::Malformed);
     assert!(error.message.ends_with("with a redirect, which is not followed"), "{error:?}");
-    assert!(other.accept().is_err(), "somebody came");
+    assert!(other.accept().is_err(), "a connection was made");
     let to = format!("{}/login.html?error=private-link-validation-error:1", workspace.url());
     workspace.fault(&json!({ "path": GET, "kind": "redirect", "to": to }));
     let error = Node::token(&workspace, "token-of-family").refusal("family", "git-token");

@@ -35,7 +35,7 @@ fn text(output: Output) -> String {
 }
 
 /// Runs a program with this input and returns its output.
-fn tell(mut command: Command, input: &str) -> String {
+fn run_with_input(mut command: Command, input: &str) -> String {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it is there");
     child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it listens");
     text(child.wait_with_output().expect("it ends"))
@@ -52,7 +52,7 @@ fn logins(server: &TestServer) -> Vec<String> {
         let login = request.headers.get("authorization")?.trim_start_matches("Basic ");
         Some(String::from_utf8(STANDARD.decode(login).expect("base64")).expect("UTF-8"))
     };
-    server.asked().iter().filter_map(login).collect()
+    server.requests().iter().filter_map(login).collect()
 }
 
 fn git(file: &Path, verb: &str) -> Command {
@@ -72,11 +72,11 @@ fn git_uses_its_login_and_its_changes_to_the_file_are_undone() {
         node(&[("git", PASSWORD, to("bot@firm"))]).file("root/.git-credentials", "https://ann:hers@git.example:8443\n");
     run(&node);
     let file = node.root().join("root/.git-credentials");
-    let asked = "protocol=https\nhost=git.example:8443\nusername=bot@firm\n";
-    let filled = tell(git(&file, "fill"), &format!("{asked}\n"));
+    let credential = "protocol=https\nhost=git.example:8443\nusername=bot@firm\n";
+    let filled = run_with_input(git(&file, "fill"), &format!("{credential}\n"));
     assert!(filled.contains(&format!("password={PASSWORD}\n")), "{filled}");
     // After a successful login, git writes the credentials again, in its own format and order.
-    tell(git(&file, "approve"), &format!("{asked}path=team\npassword={PASSWORD}\n\n"));
+    run_with_input(git(&file, "approve"), &format!("{credential}path=team\npassword={PASSWORD}\n\n"));
     let before = node.listing();
     run(&node);
     assert_eq!(node.changes_since(&before), [""; 0], "{}", node.read("root/.git-credentials"));
@@ -112,10 +112,10 @@ fn every_reader_of_netrc_sees_the_same_login() {
         let program = program.args(["-c", script]).arg(&file);
         text(program.args(["127.0.0.1", "other.example", "hers.example", "elsewhere"]).output().expect("Python runs"))
     };
-    let said = python(&mut client("python"));
-    let lines: Vec<&str> = said.lines().collect();
-    assert!(lines[0].starts_with("('__token__', ") && lines[0].contains("a\"#:"), "{said}");
-    assert!(lines[1].contains("'second'") && lines[2].contains("'hers'") && lines[3].contains("'y'"), "{said}");
+    let output = python(&mut client("python"));
+    let lines: Vec<&str> = output.lines().collect();
+    assert!(lines[0].starts_with("('__token__', ") && lines[0].contains("a\"#:"), "{output}");
+    assert!(lines[1].contains("'second'") && lines[2].contains("'hers'") && lines[3].contains("'y'"), "{output}");
 
     let mut curl = program("curl");
     curl.args(["--silent", "--netrc-file"]).arg(&file).arg(&index);
@@ -202,7 +202,7 @@ impl Database<'_> {
         text(init.current_dir(around).output().expect("initdb runs"));
         let mut single = self.command("postgres");
         single.args(["--single", "-D"]).arg(&self.folder).arg("postgres").current_dir(around);
-        tell(single, &format!("{sql}\n"));
+        run_with_input(single, &format!("{sql}\n"));
         let mut server = self.command("postgres");
         server.arg("-D").arg(&self.folder).args(["-p", &self.port.to_string()]).current_dir(around);
         server.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"]);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     server::{Server, client, free_port},
-    support::{NodeTest, Said},
+    support::{CommandOutput, NodeTest},
     workspace::Workspace,
 };
 
@@ -19,19 +19,19 @@ fn node(workspace: &Workspace, unit: &str) -> NodeTest {
     NodeTest::new().var("DATABRICKS_HOST", &workspace.url()).var("DATABRICKS_TOKEN", &format!("token-of-{unit}"))
 }
 
-fn agent(node: &NodeTest, store: &str, arguments: &[&str]) -> Said {
+fn agent(node: &NodeTest, store: &str, arguments: &[&str]) -> CommandOutput {
     node.agent_without_store(&[&["--filestore", store], arguments].concat())
 }
 
 /// Writes a file of a test.
-#[expect(clippy::disallowed_methods, reason = "a test sets its scene without the code it tests")]
+#[expect(clippy::disallowed_methods, reason = "a test prepares its files without the code under test")]
 fn put(path: &Path, bytes: &[u8]) {
     std::fs::write(path, bytes).expect("the file can be written");
 }
 
-impl Said {
+impl CommandOutput {
     /// Checks that the output contains this text, ignoring line breaks.
-    fn says(&self, words: &str) {
+    fn assert_contains(&self, words: &str) {
         let all = self.all().split_whitespace().collect::<Vec<_>>().join(" ");
         let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(all.contains(&words), "{}", self.all());
@@ -40,10 +40,10 @@ impl Said {
 
 /// Path and query of the requests for content, without listings.
 fn reads(workspace: &Workspace) -> Vec<String> {
-    let asked =
+    let target =
         |seen: &Value| format!("{}?{}", seen["path"].as_str().unwrap_or(""), seen["query"].as_str().unwrap_or(""));
-    let is_read = |asked: &String| ["/dbfs/read", "/fs/files", "/export"].iter().any(|part| asked.contains(part));
-    workspace.seen().iter().map(asked).filter(is_read).collect()
+    let is_read = |target: &String| ["/dbfs/read", "/fs/files", "/export"].iter().any(|part| target.contains(part));
+    workspace.seen().iter().map(target).filter(is_read).collect()
 }
 
 /// A workspace with one large file, and the digest of the file.
@@ -61,12 +61,12 @@ fn with_large_file(folder: &Path, size: usize) -> (Workspace, String) {
             (format!("{root}/Admin/lib/debs/driver.deb")): { "file": "driver.deb" },
         })
     };
-    let mut story: Value = serde_json::from_str(include_str!("../workspace/story.json")).expect("it is JSON");
-    story["dbfs"] = tree("/FileStore");
-    story["volumes"] = tree(VOLUME);
-    let state = folder.join("state.json");
-    put(&state, story.to_string().as_bytes());
-    (Workspace::of(&state), digest)
+    let mut state: Value = serde_json::from_str(include_str!("../workspace/default_state.json")).expect("it is JSON");
+    state["dbfs"] = tree("/FileStore");
+    state["volumes"] = tree(VOLUME);
+    let path = folder.join("state.json");
+    put(&path, state.to_string().as_bytes());
+    (Workspace::of(&path), digest)
 }
 
 #[test]
@@ -75,15 +75,15 @@ fn a_profile_is_the_same_from_every_kind_of_file_store() {
     let node = node(&workspace, "family");
     let mut plans = BTreeMap::new();
     for store in ["dbfs:/FileStore", VOLUME, "/Workspace/Shared/filestore"] {
-        let said = agent(&node, store, &["plan", "--profile", "family"]).ended(0);
+        let output = agent(&node, store, &["plan", "--profile", "family"]).ended(0);
         let profile = format!("profile  {store}/Family/init_scripts/family.toml  sha256:");
-        assert!(said.stdout.contains(&profile), "{}", said.stdout);
+        assert!(output.stdout.contains(&profile), "{}", output.stdout);
         assert!(
-            said.stdout.contains(&format!("profile  {store}/Admin/init_scripts/base.toml  sha256:")),
+            output.stdout.contains(&format!("profile  {store}/Admin/init_scripts/base.toml  sha256:")),
             "{}",
-            said.stdout
+            output.stdout
         );
-        plans.insert(said.stdout.replace(store, "STORE"), store);
+        plans.insert(output.stdout.replace(store, "STORE"), store);
     }
     assert_eq!(plans.len(), 1, "{plans:#?}");
     let plan = plans.keys().next().expect("there is one");
@@ -101,8 +101,8 @@ fn the_nodes_file_can_set_a_remote_file_store_and_unchanged_files_are_not_fetche
     let found = std::fs::read_dir(node.root().join("var/cache/nodeagent/filestore")).expect("the mirror is there");
     let mirror = found.flatten().map(|entry| entry.path()).find(|path| path.is_dir()).expect("a folder");
     put(&mirror.join("Family/lib/vimrc"), b"set number!\n");
-    let said = node.agent_without_store(&["plan", "--profile", "family"]).ended(0);
-    assert!(said.stdout.contains("set number\n"), "a damaged copy is fetched again: {}", said.stdout);
+    let output = node.agent_without_store(&["plan", "--profile", "family"]).ended(0);
+    assert!(output.stdout.contains("set number\n"), "a damaged copy is fetched again: {}", output.stdout);
 }
 
 #[test]
@@ -121,12 +121,12 @@ fn a_second_run_from_a_remote_file_store_has_nothing_to_do() {
 fn unit_folders_match_without_case_and_a_denied_one_refuses_the_run() {
     let workspace = Workspace::start();
     let criminal = node(&workspace, "criminal");
-    agent(&criminal, VOLUME, &["check", "CRIMINAL"]).ended(2).says("there is no profile `CRIMINAL`");
+    agent(&criminal, VOLUME, &["check", "CRIMINAL"]).ended(2).assert_contains("there is no profile `CRIMINAL`");
     agent(&criminal, VOLUME, &["check", "criminal"]).ended(0);
-    let said = agent(&criminal, VOLUME, &["check", "family"]).ended(2);
-    said.says("`/Volumes/lawfirms/platform/filestore/Family/init_scripts` could not be read");
-    said.says("User does not have READ VOLUME");
-    said.says("ask for READ permission on the folder");
+    let output = agent(&criminal, VOLUME, &["check", "family"]).ended(2);
+    output.assert_contains("`/Volumes/lawfirms/platform/filestore/Family/init_scripts` could not be read");
+    output.assert_contains("User does not have READ VOLUME");
+    output.assert_contains("ask for READ permission on the folder");
 }
 
 #[test]
@@ -134,13 +134,17 @@ fn an_unreachable_file_store_refuses_the_run() {
     let workspace = Workspace::start();
     let node = node(&workspace, "nobody");
     // A built-in profile with the same name must not replace the one in the file store.
-    let said = agent(&node, "dbfs:/FileStore", &["check", "starter"]).ended(2);
-    said.says("`dbfs:/FileStore` could not be read");
-    said.says("rejected the token");
-    let stranger = NodeTest::new();
-    agent(&stranger, VOLUME, &["check", "starter"]).ended(2).says("no Databricks workspace is configured");
-    agent(&stranger, "s3://bucket/store", &["check", "starter"]).ended(2).says("is not a supported file store");
-    assert!(!stranger.root().join("var/cache/nodeagent/filestore").join("x").exists());
+    let output = agent(&node, "dbfs:/FileStore", &["check", "starter"]).ended(2);
+    output.assert_contains("`dbfs:/FileStore` could not be read");
+    output.assert_contains("rejected the token");
+    let unconfigured = NodeTest::new();
+    agent(&unconfigured, VOLUME, &["check", "starter"])
+        .ended(2)
+        .assert_contains("no Databricks workspace is configured");
+    agent(&unconfigured, "s3://bucket/store", &["check", "starter"])
+        .ended(2)
+        .assert_contains("is not a supported file store");
+    assert!(!unconfigured.root().join("var/cache/nodeagent/filestore").join("x").exists());
 }
 
 #[test]
@@ -157,8 +161,8 @@ fn a_large_file_survives_broken_and_slow_answers_and_is_fetched_piece_by_piece()
         workspace.fault(&json!({ "path": path, "kind": "truncated", "after": before, "count": 2 }));
         workspace.fault(&json!({ "path": path, "kind": "slow", "milliseconds": 20, "piece": 262_144, "count": 1 }));
         agent(&node, store, &["check", "--assets", "big"]).ended(0);
-        let asked = reads(&workspace).iter().filter(|asked| asked.contains("driver.deb")).count();
-        assert_eq!(asked, pieces + 2, "each piece once, and again the two that broke");
+        let count = reads(&workspace).iter().filter(|target| target.contains("driver.deb")).count();
+        assert_eq!(count, pieces + 2, "each piece once, and again the two that broke");
     }
 }
 
@@ -173,7 +177,9 @@ fn pieces_fetched_before_a_failure_are_kept() {
         "status": 400, "error_code": "INVALID_STATE", "message": "the file system is being moved",
     });
     workspace.fault(&fault);
-    agent(&node, "dbfs:/FileStore", &["check", "--assets", "big"]).ended(2).says("the file system is being moved");
+    agent(&node, "dbfs:/FileStore", &["check", "--assets", "big"])
+        .ended(2)
+        .assert_contains("the file system is being moved");
     reads(&workspace);
     workspace.ask("DELETE", "/_faults", None);
     agent(&node, "dbfs:/FileStore", &["check", "--assets", "big"]).ended(0);
@@ -191,7 +197,7 @@ fn a_file_with_another_digest_is_refused() {
     let node = node(&workspace, "family").work("x.toml", &text);
     agent(&node, VOLUME, &["check", "--assets", "x.toml"])
         .ended(2)
-        .says(&format!("has sha256:{digest}, the profile has sha256:{other}"));
+        .assert_contains(&format!("has sha256:{digest}, the profile has sha256:{other}"));
 }
 
 #[test]
@@ -206,7 +212,7 @@ fn endless_answers_and_wrong_ranges_are_refused() {
         let mut fault = json!({ "path": "/api/2.0/fs/files", "count": 50 });
         fault.as_object_mut().expect("it is one").extend(kind.as_object().expect("it is one").clone());
         workspace.fault(&fault);
-        agent(&node, VOLUME, &["check", "family"]).ended(2).says(words);
+        agent(&node, VOLUME, &["check", "family"]).ended(2).assert_contains(words);
         workspace.ask("DELETE", "/_faults", None);
     }
     agent(&node, VOLUME, &["check", "family"]).ended(0);
@@ -214,11 +220,11 @@ fn endless_answers_and_wrong_ranges_are_refused() {
 
 /// The default workspace with these files in DBFS.
 fn with_dbfs(folder: &Path, files: &Value) -> Workspace {
-    let mut story: Value = serde_json::from_str(include_str!("../workspace/story.json")).expect("it is JSON");
-    story["dbfs"] = files.clone();
-    let state = folder.join("state.json");
-    put(&state, story.to_string().as_bytes());
-    Workspace::of(&state)
+    let mut state: Value = serde_json::from_str(include_str!("../workspace/default_state.json")).expect("it is JSON");
+    state["dbfs"] = files.clone();
+    let path = folder.join("state.json");
+    put(&path, state.to_string().as_bytes());
+    Workspace::of(&path)
 }
 
 #[test]
@@ -253,10 +259,10 @@ fn messages_name_the_file_in_the_file_store_and_not_its_copy() {
         (&["check", "--assets", "wrong"], 2, format!("`{deb}` has sha256:")),
         (&["plan", "--profile", "line"], 2, "asked for at dbfs:/FileStore/Family/lib/more/some.txt:2".to_owned()),
     ] {
-        let said = agent(&family, store, arguments).ended(code);
-        said.says(&words);
+        let output = agent(&family, store, arguments).ended(code);
+        output.assert_contains(&words);
         // The command line and the output of a program are shown unchanged.
-        let all = said.all();
+        let all = output.all();
         let ours: Vec<&str> = all.lines().filter(|line| !line.contains("dpkg-deb")).collect();
         assert!(!ours.join("\n").contains("cache/nodeagent/filestore"), "{arguments:?}: {all}");
     }
@@ -273,7 +279,9 @@ fn files_named_by_a_requirements_file_are_fetched_too() {
     });
     let workspace = with_dbfs(temp.path(), &files);
     let node = node(&workspace, "family").python(&[("wheel", "0.42.0")]);
-    agent(&node, "dbfs:/FileStore", &["plan", "--profile", "py"]).ended(0).says("nothing to do: the node is ready");
+    agent(&node, "dbfs:/FileStore", &["plan", "--profile", "py"])
+        .ended(0)
+        .assert_contains("nothing to do: the node is ready");
 }
 
 #[test]
@@ -289,39 +297,41 @@ fn a_plain_web_server_is_a_file_store() {
         .arg("--directory")
         .arg(node.beside("store"));
     let server = Server::start(command, port);
-    let said = agent(&node, &server.url(), &["plan", "--profile", "family"]).ended(0);
-    said.says(&format!("profile  {}/Family/init_scripts/family.toml", server.url()));
-    said.says("set number");
+    let output = agent(&node, &server.url(), &["plan", "--profile", "family"]).ended(0);
+    output.assert_contains(&format!("profile  {}/Family/init_scripts/family.toml", server.url()));
+    output.assert_contains("set number");
     // A lock in the file store is used as soon as it exists.
-    let said = agent(&node, &server.url(), &["lock", "--profile", "family", "--output", "family.lock"]).ended(0);
-    said.says("(serial 1)");
+    let output = agent(&node, &server.url(), &["lock", "--profile", "family", "--output", "family.lock"]).ended(0);
+    output.assert_contains("(serial 1)");
     agent(&node, &server.url(), &["plan", "--profile", "family", "--locked"]).ended(2);
     let lock = std::fs::read_to_string(node.beside("desk/family.lock")).expect("it was written");
     let node = node.store("Family/init_scripts/family.lock", &lock);
     let plan = agent(&node, &server.url(), &["plan", "--profile", "family", "--locked", "--json"]).ended(0).json();
     assert_eq!(plan["lock"]["file"], format!("{}/Family/init_scripts/family.lock", server.url()));
-    agent(&node, &server.url(), &["check", "nightly"]).ended(2).says("there is no profile `nightly`");
-    agent(&node, "http://files.lawfirms.example/store", &["check", "family"]).ended(2).says("plain http");
+    agent(&node, &server.url(), &["check", "nightly"]).ended(2).assert_contains("there is no profile `nightly`");
+    agent(&node, "http://files.lawfirms.example/store", &["check", "family"]).ended(2).assert_contains("plain http");
 }
 
 /// A workspace whose folders of every kind have a lock beside the profile, if one is given.
 fn with_lock(folder: &Path, lock: Option<&str>) -> Workspace {
-    let mut story: Value = serde_json::from_str(include_str!("../workspace/story.json")).expect("it is JSON");
+    let mut state: Value = serde_json::from_str(include_str!("../workspace/default_state.json")).expect("it is JSON");
     for (kind, root) in [("dbfs", "/FileStore"), ("volumes", VOLUME), ("workspace", "/Workspace/Shared/filestore")] {
         if let Some(lock) = lock {
-            story[kind][format!("{root}/Family/init_scripts/family.lock")] = lock.into();
+            state[kind][format!("{root}/Family/init_scripts/family.lock")] = lock.into();
         }
     }
-    let state = folder.join("state.json");
-    put(&state, story.to_string().as_bytes());
-    Workspace::of(&state)
+    let path = folder.join("state.json");
+    put(&path, state.to_string().as_bytes());
+    Workspace::of(&path)
 }
 
 /// The lock of the family profile, made on a node.
 fn family_lock(temp: &Path) -> String {
     let workspace = with_lock(temp, None);
     let node = node(&workspace, "family");
-    agent(&node, VOLUME, &["lock", "--profile", "family", "--output", "family.lock"]).ended(0).says("(serial 1)");
+    agent(&node, VOLUME, &["lock", "--profile", "family", "--output", "family.lock"])
+        .ended(0)
+        .assert_contains("(serial 1)");
     std::fs::read_to_string(node.beside("desk/family.lock")).expect("it was written")
 }
 
@@ -343,21 +353,23 @@ fn a_run_uses_the_lock_beside_a_profile_in_a_remote_file_store() {
         let without = node(&unlocked, "family");
         agent(&without, store, &["run", "--profile", "family", "--locked"])
             .ended(2)
-            .says("there is no lock for the profile");
+            .assert_contains("there is no lock for the profile");
         let node = node(&workspace, "family");
         let beside = format!("{store}/Family/init_scripts/family.lock");
         let plan = agent(&node, store, &["plan", "--profile", "family", "--json"]).ended(0).json();
         assert_eq!(plan["lock"]["file"], beside.as_str(), "{plan:#}");
-        agent(&node, store, &["lock", "--check", "family"]).ended(0).says(&format!("the lock {beside} matches"));
+        agent(&node, store, &["lock", "--check", "family"])
+            .ended(0)
+            .assert_contains(&format!("the lock {beside} matches"));
         agent(&node, store, &["run", "--profile", "family", "--locked"]).ended(0);
         assert!(node.read("root/.vimrc").contains("set number"));
         let baked = agent(&node, store, &["store", "bake", "--profile", "family"]).ended(2);
-        baked.says("the lock adds nothing that a layer could hold");
+        baked.assert_contains("the lock adds nothing that a layer could hold");
         let other = self::node(&strange, "family");
         let before = other.listing();
-        let said = agent(&other, store, &["run", "--profile", "family"]).ended(2);
-        said.says(&format!("the lock `{beside}` does not match"));
-        said.says("the lock is for ubuntu 22.04");
+        let output = agent(&other, store, &["run", "--profile", "family"]).ended(2);
+        output.assert_contains(&format!("the lock `{beside}` does not match"));
+        output.assert_contains("the lock is for ubuntu 22.04");
         let changed = other.changes_since(&before);
         assert!(changed.iter().all(|path| path.starts_with("node/var")), "but for the mirror: {changed:#?}");
         agent(&other, store, &["run", "--profile", "family", "--unlocked"]).ended(0);
@@ -372,30 +384,32 @@ fn a_lock_is_never_written_to_a_remote_file_store() {
     let node = node(&workspace, "family");
     let store = "dbfs:/FileStore";
     let beside = "dbfs:/FileStore/Family/init_scripts/family.lock";
-    let said = agent(&node, store, &["lock", "--profile", "family"]).ended(2);
-    said.says("the lock cannot be beside the profile `family`: the file store is remote");
-    said.says(&format!("use `--output FILE`, and copy the file to `{beside}`"));
+    let output = agent(&node, store, &["lock", "--profile", "family"]).ended(2);
+    output.assert_contains("the lock cannot be beside the profile `family`: the file store is remote");
+    output.assert_contains(&format!("use `--output FILE`, and copy the file to `{beside}`"));
     // The difference can still be shown.
-    let said = agent(&node, store, &["lock", "--profile", "family", "--diff"]).ended(0);
-    said.says("debian 12");
-    assert!(!said.all().contains("ubuntu"), "{}", said.all());
+    let output = agent(&node, store, &["lock", "--profile", "family", "--diff"]).ended(0);
+    output.assert_contains("debian 12");
+    assert!(!output.all().contains("ubuntu"), "{}", output.all());
     let old = node.work("old.lock", &lock);
     let json = agent(&old, store, &["lock", "--profile", "family", "--diff", "old.lock", "--json"]).ended(0).json();
     assert_eq!(json["serial"], json!([1, 7]));
     // The new lock keeps the serial and the sections of other runtimes from the file store.
-    agent(&old, store, &["lock", "--profile", "family", "--output", "new.lock"]).ended(0).says("(serial 8)");
+    agent(&old, store, &["lock", "--profile", "family", "--output", "new.lock"]).ended(0).assert_contains("(serial 8)");
     let both = std::fs::read_to_string(old.beside("desk/new.lock")).expect("it was written");
     assert!(both.contains("debian 12") && both.contains("ubuntu 22.04"), "{both}");
     let same = with_lock(temp.path(), Some(&both));
     let node = self::node(&same, "family");
-    let said = agent(&node, store, &["lock", "--profile", "family", "--output", "new.lock"]).ended(0);
-    said.says("wrote new.lock (serial 8)");
+    let output = agent(&node, store, &["lock", "--profile", "family", "--output", "new.lock"]).ended(0);
+    output.assert_contains("wrote new.lock (serial 8)");
     assert_eq!(std::fs::read_to_string(node.beside("desk/new.lock")).expect("it was written"), both);
     // An existing local file takes precedence.
-    agent(&old, store, &["lock", "--profile", "family", "--output", "old.lock"]).ended(0).says("nothing changed");
+    agent(&old, store, &["lock", "--profile", "family", "--output", "old.lock"])
+        .ended(0)
+        .assert_contains("nothing changed");
 
     // The lock of a local profile is beside it, with any file store.
     let own = old.profile("");
-    agent(&own, store, &["lock", "--profile", "x.toml"]).ended(0).says("x.lock (serial 1)");
+    agent(&own, store, &["lock", "--profile", "x.toml"]).ended(0).assert_contains("x.lock (serial 1)");
     agent(&own, store, &["run", "--profile", "x.toml", "--locked"]).ended(0);
 }

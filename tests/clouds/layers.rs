@@ -4,9 +4,9 @@
 use std::{fs, path::Path};
 
 use crate::{
-    line::Line,
-    store::{PLACE, S3},
-    support::{NodeTest, Said, entries},
+    cutting_proxy::CuttingProxy,
+    store::{S3, STORE_URL},
+    support::{CommandOutput, NodeTest, entries},
 };
 
 /// The number of cuts of each kind.
@@ -22,7 +22,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// A node with the profile and its lock. The addresses in the lock cannot be reached.
-fn fresh(s3: &S3, line: &Line) -> NodeTest {
+fn fresh(s3: &S3, proxy: &CuttingProxy) -> NodeTest {
     let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
     let lock = format!(
         "schema = 1\nserial = 1\nprofile = \"x\"\n[[files]]\npath = \"x.toml\"\nsha256 = \"{}\"\n[[runtimes]]\nos = \"debian \
@@ -32,13 +32,13 @@ fn fresh(s3: &S3, line: &Line) -> NodeTest {
         s3.port(),
         "a".repeat(64),
     );
-    let node = s3.node().var("AWS_ENDPOINT_URL", &line.url()).python(&[("six", "1.16")]);
+    let node = s3.node().var("AWS_ENDPOINT_URL", &proxy.url()).python(&[("six", "1.16")]);
     node.debs(&[("bash", "5")]).work("x.toml", PROFILE).work("x.lock", &lock)
 }
 
 /// A node on which a run installed `x`.
-fn installed(s3: &S3, line: &Line) -> NodeTest {
-    let mut node = fresh(s3, line);
+fn installed(s3: &S3, proxy: &CuttingProxy) -> NodeTest {
+    let mut node = fresh(s3, proxy);
     let folder = format!("{SITE}/x-1.0.dist-info");
     let mut record = vec!["x-1.0.dist-info/METADATA,,".to_owned(), "x-1.0.dist-info/RECORD,,".to_owned()];
     for name in ["a", "b", "c"] {
@@ -54,16 +54,16 @@ fn installed(s3: &S3, line: &Line) -> NodeTest {
         .file("var/lib/nodeagent/receipt.json", &receipt)
 }
 
-fn bake(node: &NodeTest) -> Said {
-    node.agent(&["store", "bake", "--profile", "x.toml", "--store", PLACE])
+fn bake(node: &NodeTest) -> CommandOutput {
+    node.agent(&["store", "bake", "--profile", "x.toml", "--store", STORE_URL])
 }
 
-fn run(node: &NodeTest) -> Said {
-    node.agent(&["run", "--profile", "x.toml", "--locked", "--store", PLACE])
+fn run(node: &NodeTest) -> CommandOutput {
+    node.agent(&["run", "--profile", "x.toml", "--locked", "--store", STORE_URL])
 }
 
 fn is_sound(node: &NodeTest) {
-    node.agent(&["store", "verify", "--shared", "--store", PLACE]).ended(0);
+    node.agent(&["store", "verify", "--shared", "--store", STORE_URL]).ended(0);
 }
 
 /// Every file of the environment with its digest.
@@ -87,43 +87,43 @@ fn files(node: &NodeTest) -> Vec<String> {
 #[expect(clippy::print_stderr, reason = "a failure must be repeatable")]
 fn a_connection_lost_while_baking_or_restoring_does_no_harm() {
     let s3 = S3::start();
-    let line = Line::to(s3.port());
-    let baker = installed(&s3, &line);
-    line.mend();
+    let proxy = CuttingProxy::to(s3.port());
+    let baker = installed(&s3, &proxy);
+    proxy.mend();
     bake(&baker).ended(0);
-    let whole = line.mend();
+    let whole = proxy.mend();
     assert!(whole > 6_000_000, "{whole} bytes passed");
     for cut in 1..=CUTS {
         s3.clear();
         let after = (whole * cut + fastrand::u64(..whole)) / (CUTS + 2);
         eprintln!("cut after {after} of {whole} bytes");
-        line.cut_after(after);
-        let said = bake(&baker);
-        line.mend();
-        assert!(said.all().contains("s3://"), "the warning names the store: {}", said.all());
-        said.ended(1);
+        proxy.cut_after(after);
+        let output = bake(&baker);
+        proxy.mend();
+        assert!(output.all().contains("s3://"), "the warning names the store: {}", output.all());
+        output.ended(1);
         is_sound(&baker);
     }
     bake(&baker).ended(0);
     is_sound(&baker);
     let wanted = files(&baker);
 
-    let node = fresh(&s3, &line);
+    let node = fresh(&s3, &proxy);
     let before = files(&node);
-    line.mend();
+    proxy.mend();
     run(&node).ended(0);
-    let whole = line.mend();
+    let whole = proxy.mend();
     assert_eq!(files(&node), wanted, "restored");
     assert!(whole > 6_000_000, "{whole} bytes passed");
     for cut in 1..=CUTS {
-        let node = fresh(&s3, &line);
+        let node = fresh(&s3, &proxy);
         let after = (whole * cut + fastrand::u64(..whole)) / (CUTS + 2);
         eprintln!("cut after {after} of {whole} bytes");
-        line.cut_after(after);
+        proxy.cut_after(after);
         // There is no other source of the package.
-        let said = run(&node).ended(2);
-        line.mend();
-        assert!(said.all().contains("nothing was changed"), "{}", said.all());
+        let output = run(&node).ended(2);
+        proxy.mend();
+        assert!(output.all().contains("nothing was changed"), "{}", output.all());
         assert_eq!(files(&node), before, "the node is as it was");
         run(&node).ended(0);
         assert_eq!(files(&node), wanted, "restored after a cut");

@@ -44,8 +44,8 @@ impl Private {
     /// Checks that a locked run is refused with this message and changes only the agent's own folders.
     fn refuses(&self, words: &str) {
         let before = self.node.listing();
-        let said = self.node.agent(&RUN).ended(2);
-        assert!(flat(&said.stderr).contains(words), "{}", said.stderr);
+        let output = self.node.agent(&RUN).ended(2);
+        assert!(flat(&output.stderr).contains(words), "{}", output.stderr);
         let changed = self.node.changes_since(&before).into_iter();
         let own = ["node/var/cache", "node/var/lib"];
         let changed: Vec<String> = changed.filter(|path| !own.iter().any(|own| path.starts_with(own))).collect();
@@ -55,9 +55,9 @@ impl Private {
 
 /// A folder as the shared store.
 fn place_in(scene: &Path) -> PathBuf {
-    let place = scene.join("shared");
-    fs::create_dir(&place).expect("created");
-    place
+    let folder = scene.join("shared");
+    fs::create_dir(&folder).expect("created");
+    folder
 }
 
 /// The names of all files below a folder.
@@ -89,7 +89,7 @@ fn packages_from_a_private_index_stay_on_the_node() {
 
     // Another node with a shared store does not publish these packages.
     let shared = place_in(scene.path());
-    let place = shared.display().to_string();
+    let folder = shared.display().to_string();
     let stored = |wheel: &Path| {
         let digest = Digest::sha256_of_file(wheel).expect("readable").hex().to_owned();
         files(&shared).iter().any(|name| name.ends_with(&digest))
@@ -102,12 +102,12 @@ fn packages_from_a_private_index_stay_on_the_node() {
         node
     };
     let first = private.move_on(with_env);
-    let with_store = [&RUN[..], &["--store", &place]].concat();
+    let with_store = [&RUN[..], &["--store", &folder]].concat();
     private.in_secret(&with_store, false);
     for name in ["firmhelper", "firmbase"] {
         assert!(private.site_packages(&format!("{name}.py")).is_file(), "{name}");
     }
-    private.in_secret(&["store", "bake", "--profile", "x.toml", "--store", &place], false);
+    private.in_secret(&["store", "bake", "--profile", "x.toml", "--store", &folder], false);
     assert_eq!(files(&shared).into_iter().filter(|name| name.contains("/v1/objects/")).collect::<Vec<_>>(), [""; 0]);
     assert!(private.node.agent(&with_store).ended(0).all().contains("nothing to do"));
 
@@ -115,7 +115,7 @@ fn packages_from_a_private_index_stay_on_the_node() {
     let second = private.move_on(with_env);
     let vault = first.beside("store").join(VAULT);
     put(&vault, "guessed");
-    private.refuses("1.0, as it was locked, is not given to us");
+    private.refuses("the server denies access to the locked");
     fs::remove_file(&vault).expect("it was there");
     private.refuses("the password `packages` of scope `family` for");
     private = private.profile(&body, false);

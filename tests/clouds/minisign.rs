@@ -46,10 +46,10 @@ impl Desk {
 }
 
 fn good(output: &Output) -> String {
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{said}");
-    assert!(!said.contains(PASSWORD), "{said}");
-    said
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{text}");
+    assert!(!text.contains(PASSWORD), "{text}");
+    text
 }
 
 fn mode(path: &Path) -> u32 {
@@ -58,7 +58,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn what_nodeagent_signs_minisign_verifies() {
+fn signatures_of_nodeagent_are_verified_by_minisign() {
     let desk = Desk::new();
     for (key, how) in [("open.key", &["--no-password"][..]), ("shut.key", &["--password-file", "password"][..])] {
         good(&desk.agent(&[&["sign", "--generate", key], how].concat()));
@@ -74,8 +74,8 @@ fn what_nodeagent_signs_minisign_verifies() {
             "password",
         ]));
         let public = format!("{key}.pub");
-        let said = good(&desk.minisign(&["-V", "-p", &public, "-m", "family.toml"], ""));
-        assert!(said.contains("\tfile:family.toml\thashed\tlooked at"), "{said}");
+        let output = good(&desk.minisign(&["-V", "-p", &public, "-m", "family.toml"], ""));
+        assert!(output.contains("\tfile:family.toml\thashed\tlooked at"), "{output}");
         let line = desk.read(&public).lines().nth(1).expect("two lines").to_owned();
         good(&desk.minisign(&["-V", "-P", &line, "-m", "family.toml"], ""));
         put(&desk.path("family.toml"), &TEXT.replace("family", "Family"));
@@ -85,22 +85,22 @@ fn what_nodeagent_signs_minisign_verifies() {
 }
 
 #[test]
-fn what_minisign_signs_nodeagent_verifies() {
+fn signatures_of_minisign_are_verified_by_nodeagent() {
     let desk = Desk::new();
     good(&desk.minisign(&["-G", "-W", "-p", "k.pub", "-s", "k.key"], ""));
     good(&desk.minisign(&["-S", "-s", "k.key", "-m", "family.toml", "-c", "from here", "-t", "and there"], ""));
-    let said = good(&desk.agent(&["verify", "family.toml", "--key", "k.pub"]));
-    assert!(said.contains("and there") && !said.contains("from here"), "{said}");
+    let output = good(&desk.agent(&["verify", "family.toml", "--key", "k.pub"]));
+    assert!(output.contains("and there") && !output.contains("from here"), "{output}");
     good(&desk.minisign(&["-S", "-s", "k.key", "-m", "family.toml"], ""));
-    let said = good(&desk.agent(&["verify", "family.toml", "--key", "k.pub", "--json"]));
-    let found: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    let output = good(&desk.agent(&["verify", "family.toml", "--key", "k.pub", "--json"]));
+    let found: serde_json::Value = serde_json::from_str(&output).expect("JSON");
     assert!(found[0]["comment"].as_str().is_some_and(|comment| comment.contains("file:family.toml")), "{found:#}");
     // A legacy signature, which is refused.
     good(&desk.minisign(&["-S", "-l", "-s", "k.key", "-m", "family.toml"], ""));
     let refused = desk.agent(&["verify", "family.toml", "--key", "k.pub"]);
     assert_eq!(refused.status.code(), Some(2));
-    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(said.contains("legacy minisign signature") && said.contains("without `-l`"), "{said}");
+    let output = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(output.contains("legacy minisign signature") && output.contains("without `-l`"), "{output}");
 }
 
 #[test]
@@ -132,8 +132,8 @@ fn a_wrong_password_is_an_error() {
     put(&desk.path("other"), "wrong horse battery staple\n");
     let refused = desk.agent(&["sign", "family.toml", "--key", "shut.key", "--password-file", "other"]);
     assert_eq!(refused.status.code(), Some(2));
-    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(said.contains("the password is wrong") && !said.contains("horse"), "{said}");
+    let output = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(output.contains("the password is wrong") && !output.contains("horse"), "{output}");
     assert!(!desk.path("family.toml.minisig").exists());
     let refused = desk.agent(&["sign", "family.toml", "--key", "shut.key"]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("no terminal"), "{refused:?}");

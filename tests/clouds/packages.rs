@@ -30,8 +30,8 @@ fn uv_is_installed_from_a_private_index_and_installs_from_it() {
     let left = private.node.root().join(LOGINS);
     fs::create_dir_all(&left).expect("created");
     put(&left.join("netrc"), PASSWORD);
-    let said = private.run().ended(0);
-    private.nothing_is_left(&said);
+    let output = private.run().ended(0);
+    private.nothing_is_left(&output);
 }
 
 #[test]
@@ -55,13 +55,13 @@ fn a_refusal_of_the_index_has_a_hint() {
     for installer in [uv.as_str(), "installer = \"pip\"\n"] {
         let body = format!("{FROM_INDEX}{installer}");
         private = private.profile(&body, false);
-        let said = private.run().ended(1);
+        let output = private.run().ended(1);
         let wanted = format!("no entry of `[[logins]]` matches the address: add one with `url = \"{url}/\"`");
-        assert!(flat(&said.stderr).contains(&wanted), "{}", said.stderr);
+        assert!(flat(&output.stderr).contains(&wanted), "{}", output.stderr);
         private = private.profile(&body, true).wrong_password();
-        let said = private.run().ended(1);
-        assert!(flat(&said.stderr).contains(&format!("the login `reader` for `{url}/`")), "{}", said.stderr);
-        assert!(flat(&said.stderr).contains("the key `packages` of scope `family`"), "{}", said.stderr);
+        let output = private.run().ended(1);
+        assert!(flat(&output.stderr).contains(&format!("the login `reader` for `{url}/`")), "{}", output.stderr);
+        assert!(flat(&output.stderr).contains("the key `packages` of scope `family`"), "{}", output.stderr);
     }
 }
 
@@ -72,9 +72,9 @@ fn a_missing_password_refuses_the_run() {
     fs::remove_file(private.node.beside("store").join(VAULT)).expect("it was there");
     let before = private.node.listing();
     for arguments in [&["plan", "--profile", "x.toml"][..], &["run", "--profile", "x.toml"]] {
-        let said = private.node.agent(arguments).ended(2);
+        let output = private.node.agent(arguments).ended(2);
         let wanted = "the password `packages` of scope `family` for";
-        assert!(flat(&said.stderr).contains(wanted), "{}", said.stderr);
+        assert!(flat(&output.stderr).contains(wanted), "{}", output.stderr);
     }
     assert_eq!(private.node.changes_since(&before), [""; 0]);
 }
@@ -96,11 +96,11 @@ fn uv_and_pip_install_from_a_private_git_repository() {
         let server = behind_basic(&folder, &scene.path().join("users"));
         let body = format!("[pip]\npackages = [\"firmhelper @ git+SERVER/git/team/firmhelper.git@main\"]\n{installer}");
         let private = Private::new(server).profile(&body, false).venv(true);
-        let said = private.run().ended(1);
-        assert!(flat(&said.stderr).contains("no entry of `[[logins]]` matches"), "{}", said.stderr);
+        let output = private.run().ended(1);
+        assert!(flat(&output.stderr).contains("no entry of `[[logins]]` matches"), "{}", output.stderr);
         let private = private.profile(&body, true).wrong_password();
-        let said = private.run().ended(1);
-        assert!(flat(&said.stderr).contains("the server rejected the login `reader`"), "{}", said.stderr);
+        let output = private.run().ended(1);
+        assert!(flat(&output.stderr).contains("the server rejected the login `reader`"), "{}", output.stderr);
         let mut private = private;
         private.node = private.node.store(VAULT, PASSWORD);
         private.run_in_secret(true);
@@ -144,8 +144,8 @@ fn r_packages_come_from_a_private_repository() {
     private.node = private.node.r(&[]);
     let body = "[r]\npackages = [\"firmtools\"]\nrepos = [\"SERVER/\"]\n";
     let private = private.profile(body, false);
-    let said = private.run().ended(1);
-    assert!(flat(&said.stderr).contains("no entry of `[[logins]]` matches"), "{}", said.stderr);
+    let output = private.run().ended(1);
+    assert!(flat(&output.stderr).contains("no entry of `[[logins]]` matches"), "{}", output.stderr);
     let private = private.profile(body, true);
     private.run_in_secret(false);
     assert!(private.node.root().join("databricks/spark/R/lib/firmtools/DESCRIPTION").is_file());
@@ -162,11 +162,11 @@ fn apt_installs_from_a_private_source() {
     private.node = with_apt(private.node, &source);
     let body = "[apt]\npackages = [\"firmtool\"]\n";
     let private = private.profile(body, false);
-    let said = private.run().ended(1);
-    assert!(flat(&said.stderr).contains("no entry of `[[logins]]` matches"), "{}", said.stderr);
+    let output = private.run().ended(1);
+    assert!(flat(&output.stderr).contains("no entry of `[[logins]]` matches"), "{}", output.stderr);
     let private = private.profile(body, true).wrong_password();
-    let said = private.run().ended(1);
-    assert!(flat(&said.stderr).contains("the server rejected the login `reader`"), "{}", said.stderr);
+    let output = private.run().ended(1);
+    assert!(flat(&output.stderr).contains("the server rejected the login `reader`"), "{}", output.stderr);
     let mut private = private;
     private.node = private.node.store(VAULT, PASSWORD);
     private.run_in_secret(true);

@@ -18,7 +18,7 @@ use nodeagent::digest::Digest;
 
 use crate::{
     server::{Server, client, free_port},
-    support::{NodeTest, Said, put},
+    support::{CommandOutput, NodeTest, put},
 };
 
 pub(crate) const PASSWORD: &str = "marker-Zq8!%pw";
@@ -133,7 +133,7 @@ impl Private {
         self
     }
 
-    pub(crate) fn run(&self) -> Said {
+    pub(crate) fn run(&self) -> CommandOutput {
         self.node.agent(&["run", "--profile", "x.toml", "-v"])
     }
 
@@ -143,20 +143,20 @@ impl Private {
     }
 
     /// Runs nodeagent and checks that the password is only in the vault: in no process, output or file.
-    pub(crate) fn in_secret(&self, arguments: &[&str], starts_tools: bool) -> Said {
+    pub(crate) fn in_secret(&self, arguments: &[&str], starts_tools: bool) -> CommandOutput {
         let watch = Watch::begin();
-        let said = self.node.agent(arguments);
+        let output = self.node.agent(arguments);
         let seen = watch.end();
         assert_eq!(seen.leaks, [""; 0]);
         assert!(seen.looks > 10, "{} looks", seen.looks);
         assert!(!starts_tools || seen.equipped > 0, "no child was seen with a file of logins");
-        self.nothing_is_left(&said);
-        said.ended(0)
+        self.nothing_is_left(&output);
+        output.ended(0)
     }
 
-    pub(crate) fn nothing_is_left(&self, said: &Said) {
+    pub(crate) fn nothing_is_left(&self, output: &CommandOutput) {
         for form in ITS_FORMS {
-            assert!(!said.all().contains(form), "{}", said.all());
+            assert!(!output.all().contains(form), "{}", output.all());
             let vault = PathBuf::from("store").join(VAULT);
             let expected = if form == PASSWORD { vec![vault] } else { Vec::new() };
             let found = self.node.files_with(form);
@@ -177,7 +177,7 @@ impl Private {
 }
 
 /// A program of the machine that runs the tests.
-#[expect(clippy::disallowed_methods, reason = "a test sets its scene without the code it tests")]
+#[expect(clippy::disallowed_methods, reason = "a test prepares its files without the code under test")]
 fn tool(name: &str) -> Command {
     Command::new(name)
 }

@@ -14,11 +14,11 @@ use crate::{
     nodes::{Cluster, Took, typical_packages},
     origin::Pace,
     server::{Server, client, free_port},
-    support::{NodeTest, Said},
+    support::{CommandOutput, NodeTest},
 };
 
 pub(crate) const LOCAL: &str = "var/cache/nodeagent/store";
-pub(crate) const PLACE: &str = "s3://lawfirm-tools/a/store";
+pub(crate) const STORE_URL: &str = "s3://lawfirm-tools/a/store";
 const KEYS: [(&str, &str); 4] = [
     ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
     ("AWS_SECRET_ACCESS_KEY", "marker-of-the-secret-key"),
@@ -76,7 +76,7 @@ impl S3 {
         let variables = own.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let environment = ClientEnvironment { variables, home: None };
         let clouds = Arc::new(Clouds::new(Arc::new(http::Client::default()), environment));
-        let shared = Some(PLACE.parse().expect("a place"));
+        let shared = Some(STORE_URL.parse().expect("a place"));
         let places = StoreLocations { local: local.to_owned(), limit: u64::MAX, shared };
         Store::open(&places, &clouds, Arc::new(|warning: String| panic!("{warning}")))
     }
@@ -87,17 +87,17 @@ pub(crate) fn object(bytes: &[u8]) -> String {
     format!("v1/objects/{}/{hex}", &hex[..2])
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test sets its scene without the code it tests")]
+#[expect(clippy::disallowed_methods, reason = "a test prepares its files without the code under test")]
 pub(crate) fn keep(node: &NodeTest, bytes: &[u8]) {
     let path = node.root().join(LOCAL).join(object(bytes));
     fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
     fs::write(path, bytes).expect("it can be written");
 }
 
-fn agent(node: &NodeTest, arguments: &[&str]) -> Said {
-    let said = node.agent_without_store(&[&["store"], arguments, &["--store", PLACE]].concat());
-    assert!(!said.all().contains("marker-of-the-secret-key"), "{}", said.all());
-    said
+fn agent(node: &NodeTest, arguments: &[&str]) -> CommandOutput {
+    let output = node.agent_without_store(&[&["store"], arguments, &["--store", STORE_URL]].concat());
+    assert!(!output.all().contains("marker-of-the-secret-key"), "{}", output.all());
+    output
 }
 
 #[test]
@@ -127,9 +127,9 @@ fn objects_in_an_s3_bucket_are_shared_and_readable_by_the_official_client() {
     let name = object(b"hello");
     s3.python(&format!("s3.put_object(Bucket=bucket, Key='a/store/{name}', Body=b'hellp')"));
     let three = s3.node();
-    let said = agent(&three, &["pull"]).ended(1);
-    assert!(said.stderr.contains("the file `2cf24dba5fb0` in the shared store"), "{}", said.stderr);
-    assert!(said.stderr.contains("is not used: its digest is sha256:"), "{}", said.stderr);
+    let output = agent(&three, &["pull"]).ended(1);
+    assert!(output.stderr.contains("the file `2cf24dba5fb0` in the shared store"), "{}", output.stderr);
+    assert!(output.stderr.contains("is not used: its digest is sha256:"), "{}", output.stderr);
     assert_eq!(agent(&three, &["verify", "--shared", "--json"]).ended(1).json()["damaged"], json!([name]));
     assert_eq!(agent(&one, &["push", "--json"]).ended(0).json()["objects"]["objects"], 1, "it is replaced");
     let removed = agent(&one, &["gc", "--shared", "--limit", "0 B", "--json"]).ended(0).json();
@@ -142,15 +142,19 @@ fn a_missing_or_silent_s3_bucket_is_one_warning() {
     let s3 = S3::start();
     let node = s3.node();
     keep(&node, b"hello");
-    let said = node.agent_without_store(&["store", "push", "--store", "s3://nobodys-bucket/x"]).ended(1);
-    assert!(said.stderr.contains("the shared store `s3://nobodys-bucket/x` is not used any more"), "{}", said.stderr);
+    let output = node.agent_without_store(&["store", "push", "--store", "s3://nobodys-bucket/x"]).ended(1);
+    assert!(
+        output.stderr.contains("the shared store `s3://nobodys-bucket/x` is not used any more"),
+        "{}",
+        output.stderr
+    );
     let node = node.var("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
-    let said = agent(&node, &["push"]).ended(1);
-    assert_eq!(said.stderr.matches("warning: ").count(), 1, "{}", said.stderr);
+    let output = agent(&node, &["push"]).ended(1);
+    assert_eq!(output.stderr.matches("warning: ").count(), 1, "{}", output.stderr);
     // Keys are not sent in plain text to another machine.
     let node = node.var("AWS_ENDPOINT_URL", "http://192.0.2.1:9000");
-    let said = agent(&node, &["push"]).ended(1);
-    assert!(said.stderr.contains("a credential is not sent over plain http"), "{}", said.stderr);
+    let output = agent(&node, &["push"]).ended(1);
+    assert!(output.stderr.contains("a credential is not sent over plain http"), "{}", output.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,16 +169,16 @@ async fn nodes_hold_leases_in_an_s3_bucket() {
     assert!(two.object(&object.digest, Some(object.size), &temp.path().join("to"), |_| ()).await);
     assert_eq!((two.used().shared.objects, two.used().shared.bytes), (1, 3_000_000));
     let (key, short) = (Key::of_object(&object.digest), Duration::from_secs(3));
-    let held = one.lease(&key, short).await;
-    assert!(matches!(held, Lease::Taken(_)));
+    let lease = one.lease(&key, short).await;
+    assert!(matches!(lease, Lease::Taken(_)));
     assert!(matches!(two.lease(&key, short).await, Lease::Held { .. }));
     tokio::time::sleep(short + Duration::from_secs(1)).await;
     assert!(matches!(two.lease(&key, short).await, Lease::Held { .. }), "it was renewed");
-    drop(held);
+    drop(lease);
     one.settle(Duration::from_secs(30)).await;
-    let asked = [s3.store(&temp.path().join("a")), s3.store(&temp.path().join("b")), two];
-    let asked = futures::future::join_all(asked.iter().map(|store| store.lease(&key, short))).await;
-    assert_eq!(asked.iter().filter(|lease| matches!(lease, Lease::Taken(_))).count(), 1);
+    let leases = [s3.store(&temp.path().join("a")), s3.store(&temp.path().join("b")), two];
+    let leases = futures::future::join_all(leases.iter().map(|store| store.lease(&key, short))).await;
+    assert_eq!(leases.iter().filter(|lease| matches!(lease, Lease::Taken(_))).count(), 1);
 }
 
 #[test]
@@ -186,11 +190,15 @@ fn nodes_that_start_together_fetch_each_file_once() {
     let packages = typical_packages(20, 7_000_000);
     let whole: u64 = packages.iter().map(|(_, size)| *size as u64).sum();
     let pace = Pace { latency: Duration::from_millis(20), connection: 4 << 20, line: 16 << 20 };
-    let cluster = Cluster::new(NODES, &packages, pace).sharing(PLACE, &variables);
+    let cluster = Cluster::new(NODES, &packages, pace).sharing(STORE_URL, &variables);
     let took = cluster.run(0..NODES);
-    let asked = cluster.origin.asked();
-    assert!(asked.bytes * 10 <= whole * 11, "{asked:?} for {whole} bytes, again: {:?}", cluster.origin.asked_again());
-    assert_eq!(took, Took { local: 0, shared: whole * NODES as u64 - asked.bytes, origin: asked.bytes });
+    let requested = cluster.origin.requested();
+    assert!(
+        requested.bytes * 10 <= whole * 11,
+        "{requested:?} for {whole} bytes, again: {:?}",
+        cluster.origin.requested_again()
+    );
+    assert_eq!(took, Took { local: 0, shared: whole * NODES as u64 - requested.bytes, origin: requested.bytes });
     let leases = "print(s3.list_objects_v2(Bucket=bucket, Prefix='a/store/v1/leases')['KeyCount'])";
     assert_eq!(s3.python(leases), "0", "all were given back");
 }

@@ -33,7 +33,7 @@ static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
     folder.join("examples/workspace")
 });
 
-#[expect(clippy::disallowed_methods, reason = "a test starts what it tests against")]
+#[expect(clippy::disallowed_methods, reason = "a test starts the server that it needs")]
 fn command(program: impl AsRef<OsStr>) -> Command {
     Command::new(program)
 }
@@ -64,7 +64,7 @@ impl Workspace {
         self.server.url()
     }
 
-    /// What the next requests meet; `README.md` beside the workspace has the kinds.
+    /// Adds a fault for the next requests. `tests/workspace/README.md` lists the kinds.
     pub(crate) fn fault(&self, fault: &Value) {
         let _: Value = self.ask("POST", "/_faults", Some(fault));
     }

@@ -25,13 +25,13 @@ fn sixteen_nodes_ask_an_origin_for_little_more_than_one() {
     let whole: u64 = packages.iter().map(|(_, size)| *size as u64).sum();
     let cluster = Cluster::new(NODES + 1, &packages, MIRROR);
     let took = cluster.run(0..NODES);
-    let (asked, again) = (cluster.origin.asked(), cluster.origin.asked_again());
-    assert!(asked.bytes * 10 <= whole * 11, "{asked:?} for {whole} bytes, again: {again:?}");
+    let (requested, repeated) = (cluster.origin.requested(), cluster.origin.requested_again());
+    assert!(requested.bytes * 10 <= whole * 11, "{requested:?} for {whole} bytes, again: {repeated:?}");
     assert_eq!(took.shared + took.origin, whole * NODES as u64, "each node has every package: {took:?}");
-    assert_eq!(took.origin, asked.bytes, "the reports and the origin agree");
+    assert_eq!(took.origin, requested.bytes, "the reports and the origin agree");
     // A later node fetches nothing from the origin.
     assert_eq!(cluster.run(NODES..NODES + 1), Took { shared: whole, ..Took::default() });
-    assert_eq!(cluster.origin.asked(), asked);
+    assert_eq!(cluster.origin.requested(), requested);
     // No lease remains.
     let leases = cluster.shared().join("v1/leases");
     assert_eq!(support::entries(&leases), Vec::<std::path::PathBuf>::new());
@@ -42,25 +42,25 @@ fn one_other_node_takes_over_the_download_of_a_killed_node() {
     const LARGE: usize = 16 << 20;
     let cluster = Cluster::new(NODES, &[("large".to_owned(), LARGE)], MIRROR);
     let mut first = cluster.start(0);
-    let asked = || cluster.origin.asked();
-    while asked().bytes < LARGE as u64 / 8 {
+    let requested = || cluster.origin.requested();
+    while requested().bytes < LARGE as u64 / 8 {
         assert!(first.try_wait().expect("it is our child").is_none(), "the node has ended");
         sleep(Duration::from_millis(5));
     }
     let others: Vec<_> = (1..NODES).map(|node| (node, cluster.start(node))).collect();
-    while asked().bytes < LARGE as u64 / 2 {
+    while requested().bytes < LARGE as u64 / 2 {
         sleep(Duration::from_millis(5));
     }
     first.kill().expect("it is our child");
     first.wait().expect("it is our child");
-    assert_eq!(asked().requests, 1, "the other nodes wait");
+    assert_eq!(requested().requests, 1, "the other nodes wait");
     let took: Vec<Took> = others.into_iter().map(|(node, child)| cluster.ready(node, child)).collect();
-    assert_eq!(asked().requests, 2, "one of the killed node and one of the node that took over");
-    assert!(asked().bytes < 2 * LARGE as u64, "{:?}", asked());
+    assert_eq!(requested().requests, 2, "one of the killed node and one of the node that took over");
+    assert!(requested().bytes < 2 * LARGE as u64, "{:?}", requested());
     assert_eq!(took.iter().filter(|took| took.origin > 0).count(), 1, "{took:?}");
     // The killed node gets the file from the store.
-    let again = cluster.start(0);
-    assert_eq!(cluster.ready(0, again), Took { shared: LARGE as u64, ..Took::default() });
+    let repeated = cluster.start(0);
+    assert_eq!(cluster.ready(0, repeated), Took { shared: LARGE as u64, ..Took::default() });
 }
 
 #[test]
@@ -70,5 +70,5 @@ fn a_broken_shared_store_delays_no_node() {
     for mut child in [cluster.start(0), cluster.start(1)] {
         assert!(child.wait().expect("it is our child").success());
     }
-    assert_eq!(cluster.origin.asked().requests, 4, "each node fetches from the origin");
+    assert_eq!(cluster.origin.requested().requests, 4, "each node fetches from the origin");
 }

@@ -48,7 +48,7 @@ pub(crate) struct Origin {
 struct Shared {
     files: BTreeMap<String, &'static [u8]>,
     pace: Pace,
-    asked: Mutex<BTreeMap<String, Asked>>,
+    requested: Mutex<BTreeMap<String, Asked>>,
     /// The time at which the line is free.
     free: Mutex<Instant>,
 }
@@ -57,7 +57,7 @@ impl Origin {
     /// Serves files by their names. The files stay in memory until the process ends.
     pub(crate) fn start(files: BTreeMap<String, Vec<u8>>, pace: Pace) -> Self {
         let files = files.into_iter().map(|(name, bytes)| (name, &*bytes.leak())).collect();
-        let shared = Arc::new(Shared { files, pace, asked: Mutex::default(), free: Mutex::new(Instant::now()) });
+        let shared = Arc::new(Shared { files, pace, requested: Mutex::default(), free: Mutex::new(Instant::now()) });
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a free port");
@@ -73,24 +73,24 @@ impl Origin {
     }
 
     /// The requests for all paths together.
-    pub(crate) fn asked(&self) -> Asked {
-        lock(&self.shared.asked).values().fold(Asked::default(), |sum, one| Asked {
+    pub(crate) fn requested(&self) -> Asked {
+        lock(&self.shared.requested).values().fold(Asked::default(), |sum, one| Asked {
             requests: sum.requests + one.requests,
             bytes: sum.bytes + one.bytes,
         })
     }
 
     /// The paths with more than one request.
-    pub(crate) fn asked_again(&self) -> Vec<String> {
-        let asked = lock(&self.shared.asked);
-        let again = asked.iter().filter(|(_, asked)| asked.requests > 1);
-        again.map(|(name, asked)| format!("{name} x {}", asked.requests)).collect()
+    pub(crate) fn requested_again(&self) -> Vec<String> {
+        let requested = lock(&self.shared.requested);
+        let requested_again = requested.iter().filter(|(_, requested)| requested.requests > 1);
+        requested_again.map(|(name, requested)| format!("{name} x {}", requested.requests)).collect()
     }
 }
 
 async fn serve(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> Response {
     let Some(bytes) = shared.files.get(&name).copied() else { return StatusCode::NOT_FOUND.into_response() };
-    lock(&shared.asked).entry(name.clone()).or_default().requests += 1;
+    lock(&shared.requested).entry(name.clone()).or_default().requests += 1;
     tokio::time::sleep(shared.pace.latency).await;
     let pieces = stream::unfold((shared, name, bytes), |(shared, name, rest)| async move {
         let (piece, rest) = rest.split_at_checked(PIECE).unwrap_or((rest, &[]));
@@ -98,7 +98,7 @@ async fn serve(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> R
             return None;
         }
         shared.wait_for_line(piece.len()).await;
-        lock(&shared.asked).entry(name.clone()).or_default().bytes += piece.len() as u64;
+        lock(&shared.requested).entry(name.clone()).or_default().bytes += piece.len() as u64;
         Some((Ok::<_, std::convert::Infallible>(piece), (shared, name, rest)))
     });
     let mut answer = Body::from_stream(pieces).into_response();

@@ -41,13 +41,13 @@ fn growth() {
             let cluster = Cluster::new(2 * count, &packages, MIRROR);
             let began = Instant::now();
             cluster.run(0..count);
-            let (cold, asked, began) = (began.elapsed(), cluster.origin.asked(), Instant::now());
+            let (cold, requested, began) = (began.elapsed(), cluster.origin.requested(), Instant::now());
             cluster.run(count..2 * count);
             println!(
                 "| {number} | {:.1} | {count} | {:.2} | {:.2} × | {:.2} |",
                 megabytes(whole),
                 cold.as_secs_f64(),
-                megabytes(asked.bytes) / megabytes(whole),
+                megabytes(requested.bytes) / megabytes(whole),
                 began.elapsed().as_secs_f64()
             );
         }
@@ -68,14 +68,14 @@ fn sharing(counts: impl Iterator<Item = usize>) {
         let cluster = if is_shared { cluster } else { cluster.alone() };
         let began = Instant::now();
         let took = cluster.run(0..count);
-        let (wall, asked) = (began.elapsed(), cluster.origin.asked());
+        let (wall, requested) = (began.elapsed(), cluster.origin.requested());
         #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
-        let ratio = asked.bytes as f64 / whole as f64;
+        let ratio = requested.bytes as f64 / whole as f64;
         println!(
             "| {count} | {} | {} | {:.1} | {ratio:.2} × | {:.1} | {:.1} |",
             if is_shared { "yes" } else { "no" },
-            asked.requests,
-            megabytes(asked.bytes),
+            requested.requests,
+            megabytes(requested.bytes),
             megabytes(took.shared),
             wall.as_secs_f64()
         );

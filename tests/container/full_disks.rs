@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// A shared store on its own file system, which is larger than its content.
-const PLACE: &str = "/place";
+const STORE: &str = "/place";
 
 /// Environment and library have their own file systems.
 fn profile() -> String {
@@ -74,22 +74,22 @@ fn a_disk_that_becomes_full_at_any_instant_leaves_all_sound() {
     let wanted = files(&node);
 
     // Publish everything that the node has, and bake.
-    let push = || node.exec(&[], &["nodeagent", "store", "push", "--store", PLACE]);
-    node.sh(&format!("rm -rf {PLACE}/*"));
+    let push = || node.exec(&[], &["nodeagent", "store", "push", "--store", STORE]);
+    node.sh(&format!("rm -rf {STORE}/*"));
     push().exits(0);
-    let whole = size(&node, PLACE);
+    let whole = size(&node, STORE);
     let mut complaints = 0;
     for left in random_fractions(instants()) {
         let left = part(whole, left);
-        node.sh(&format!("rm -rf {PLACE}/*"));
-        fill(&node, PLACE, left);
-        let (pushed, baked) = (push(), bake(PLACE));
+        node.sh(&format!("rm -rf {STORE}/*"));
+        fill(&node, STORE, left);
+        let (pushed, baked) = (push(), bake(STORE));
         eprintln!("{left} of {whole} bytes left: push {}, bake {}", pushed.code, baked.code);
         complaints += u32::from(pushed.code != 0 || pushed.stderr.contains("warning"));
-        is_sound(&node, PLACE);
-        node.sh(&format!("rm {PLACE}/filler"));
+        is_sound(&node, STORE);
+        node.sh(&format!("rm {STORE}/filler"));
         push().exits(0);
-        is_sound(&node, PLACE);
+        is_sound(&node, STORE);
     }
 
     assert!(complaints * 2 > instants(), "the store was not full: {complaints} of {} complained", instants());

@@ -29,14 +29,14 @@ fn from_origin(node: &Node) -> u64 {
 
 /// The number of times that each task was done on all nodes together.
 fn tasks(nodes: &[Node]) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
+    let mut task_counts = BTreeMap::new();
     for node in nodes {
         let events = node.sh("cat /var/log/nodeagent/*/events.jsonl");
         for task in events.lines().filter_map(|line| line.split_once("\"task\":\"")?.1.split('"').next()) {
-            *counts.entry(task.to_owned()).or_default() += 1;
+            *task_counts.entry(task.to_owned()).or_default() += 1;
         }
     }
-    counts
+    task_counts
 }
 
 /// The installed files with names, modes and links, and their digests. Without the digests of `.pyc` files, which
@@ -77,11 +77,11 @@ fn sixteen_nodes_fetch_little_more_than_one_and_build_each_package_once() {
     for child in running {
         CommandOutput::wait(child, "nodeagent run").exits(0);
     }
-    let (took, counts) = (began.elapsed().as_secs_f64(), tasks(&nodes));
-    let count = |task: &str| counts.get(task).copied().unwrap_or_default();
+    let (took, task_counts) = (began.elapsed().as_secs_f64(), tasks(&nodes));
+    let count = |task: &str| task_counts.get(task).copied().unwrap_or_default();
     for package in ["tinyc", "tinypure", "yaml"] {
         let (built, taken) = (count(&format!("build {package}")), count(&format!("unpack {package} from the store")));
-        assert_eq!((built, taken), (1, NODES - 1), "{package}: {counts:?}");
+        assert_eq!((built, taken), (1, NODES - 1), "{package}: {task_counts:?}");
     }
     let code = CommandOutput::of(
         host("find").arg(shared.path().join("all/v1/entries/byte-code")).args(["-type", "f"]),

@@ -342,8 +342,8 @@ pub(crate) fn instants() -> u32 {
 /// them.
 #[expect(clippy::print_stderr, reason = "a failure must be repeatable")]
 pub(crate) fn random_fractions(count: u32) -> Vec<f64> {
-    let given = std::env::var("NODEAGENT_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = given.unwrap_or_else(|| fastrand::u64(..));
+    let seed_variable = std::env::var("NODEAGENT_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = seed_variable.unwrap_or_else(|| fastrand::u64(..));
     eprintln!("NODEAGENT_TEST_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     (0..count).map(|index| (f64::from(index) + random.f64()) / f64::from(count)).collect()

@@ -1,4 +1,4 @@
-//! Users and secrets: the owners of files, and the places where a secret may appear.
+//! Users and secrets: the owners of files, and the files and processes that may contain a secret.
 
 use crate::support::{CommandOutput, Node, PROFILE, R};
 

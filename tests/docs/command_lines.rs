@@ -4,9 +4,9 @@ use regex::Regex;
 
 use crate::pages::{page, pages};
 
-/// Where a command line was found, which decides how it is checked.
+/// The context of a command line in a document. It decides how the line is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Context {
     /// A line of its own, in a fenced or an indented block: always a complete command.
     Block,
     /// Code within a sentence. It may name a command without all its arguments.
@@ -18,7 +18,7 @@ pub(crate) enum Place {
 pub(crate) struct CommandLine {
     /// File and line, such as `README.md:12`.
     pub(crate) origin: String,
-    pub(crate) place: Place,
+    pub(crate) context: Context,
     /// The arguments of `nodeagent`, without comments, pipes and redirections.
     pub(crate) words: Vec<String>,
     /// Whether it shows a form and not a command: it has placeholders, brackets or an ellipsis.
@@ -31,7 +31,7 @@ impl CommandLine {
         self.words.join(" ")
     }
 
-    fn new(origin: String, place: Place, text: &str) -> Self {
+    fn new(origin: String, context: Context, text: &str) -> Self {
         let is_placeholder = |word: &String| word.len() > 2 && word.bytes().all(|byte| byte.is_ascii_uppercase());
         let words = words(text);
         let is_form = text.contains(['…', '[']) || words.iter().any(is_placeholder);
@@ -41,7 +41,7 @@ impl CommandLine {
             word => word.to_owned(),
         };
         let words = words.iter().map(word).filter(|word| !is_form || !word.is_empty()).collect();
-        Self { origin, place, words, is_form }
+        Self { origin, context, words, is_form }
     }
 }
 
@@ -60,7 +60,7 @@ fn in_page(name: &str, text: &str) -> Vec<CommandLine> {
         if is_fenced || line.starts_with("    ") {
             let line = line.trim_start().trim_start_matches("$ ");
             if let Some(rest) = line.strip_prefix("nodeagent ") {
-                found.push(CommandLine::new(format!("{name}:{number}"), Place::Block, rest));
+                found.push(CommandLine::new(format!("{name}:{number}"), Context::Block, rest));
             }
         } else if !is_fence {
             sentences.push_str(line);
@@ -71,7 +71,7 @@ fn in_page(name: &str, text: &str) -> Vec<CommandLine> {
     let code = Regex::new(r"`nodeagent\s([^`]+)`").expect("a fixed pattern");
     for code in code.captures_iter(&sentences) {
         let line = sentences[..code.get(1).expect("it was matched").start()].matches('\n').count() + 1;
-        found.push(CommandLine::new(format!("{name}:{line}"), Place::Sentence, &code[1]));
+        found.push(CommandLine::new(format!("{name}:{line}"), Context::Sentence, &code[1]));
     }
     found
 }

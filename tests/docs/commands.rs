@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, thread};
 use clap::error::ErrorKind;
 
 use crate::{
-    command_lines::{CommandLine, Place, command_lines},
+    command_lines::{CommandLine, Context, command_lines},
     scene::Scene,
 };
 
@@ -45,11 +45,11 @@ const STATUSES: [(&str, i32, &str); 5] = [
     ("auth can use Criminal", 2, "the access file does not grant it"),
 ];
 
-/// What the program's parser finds wrong with a command line.
+/// The errors that the program's parser finds in a command line.
 fn mistake(scene: &Scene, line: &CommandLine) -> Option<String> {
     let arguments = [vec!["nodeagent".to_owned()], scene.arguments(line)].concat();
     let error = nodeagent::cli::command().try_get_matches_from(arguments).err()?;
-    let is_mention = line.place == Place::Sentence;
+    let is_mention = line.context == Context::Sentence;
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => None,
         // A sentence may name a command, or an option of it, alone.
@@ -68,7 +68,7 @@ fn mistake(scene: &Scene, line: &CommandLine) -> Option<String> {
 fn is_name(line: &CommandLine) -> bool {
     let root = nodeagent::cli::command();
     let below = line.words.iter().try_fold(&root, |command, word| command.find_subcommand(word));
-    line.place == Place::Sentence && below.is_some()
+    line.context == Context::Sentence && below.is_some()
 }
 
 fn is_complete(scene: &Scene, line: &CommandLine) -> bool {
@@ -116,8 +116,8 @@ fn every_complete_command_line_in_the_documents_runs_on_a_prepared_node() {
 
 /// Runs a command line in a scene of its own and compares its exit status.
 fn failure((line, status): &(CommandLine, i32)) -> Option<String> {
-    let said = Scene::of(line).run(line);
+    let output = Scene::of(line).run(line);
     let (origin, text) = (&line.origin, line.text());
-    (said.code != Some(*status))
-        .then(|| format!("{origin}: `nodeagent {text}` ended with {:?}, not {status}\n{}", said.code, said.all()))
+    (output.code != Some(*status))
+        .then(|| format!("{origin}: `nodeagent {text}` ended with {:?}, not {status}\n{}", output.code, output.all()))
 }

@@ -132,10 +132,10 @@ fn the_example_answers_about_access_are_real() {
         let mut command = Command::cargo_bin("nodeagent").expect("the binary was built");
         command.env_clear().env("DB_CLUSTER_NAME", "Prod-Operational-Family-17.3-nightly-1").args(words.split(' '));
         let output = command.arg("--filestore").arg(temp.path()).output().expect("it can be started");
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said).replace(&*temp.path().to_string_lossy(), "/dbfs/FileStore");
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text).replace(&*temp.path().to_string_lossy(), "/dbfs/FileStore");
         // The name of the user who runs the tests does not matter.
-        assert_eq!(local.replace_all(said.trim(), "local:root"), answer.trim(), "{words}");
+        assert_eq!(local.replace_all(text.trim(), "local:root"), answer.trim(), "{words}");
         seen += 1;
     }
     assert_eq!(seen, 3);

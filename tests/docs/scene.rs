@@ -11,7 +11,7 @@ use nodeagent::digest::Digest;
 use crate::{
     command_lines::CommandLine,
     pages::{page, project},
-    support::{NodeTest, Said, entries, put},
+    support::{CommandOutput, NodeTest, entries, put},
 };
 
 /// The profile that the documents call `family`.
@@ -106,7 +106,7 @@ impl Scene {
         }
     }
 
-    /// Creates the key of the documents and signs what they verify.
+    /// Creates the key of the documents and signs the files that they verify.
     pub(crate) fn sign(&self) {
         let text = |path: PathBuf| path.display().to_string();
         let key = text(self.0.beside("home/keys/platform.key"));
@@ -144,7 +144,7 @@ impl Scene {
     }
 
     /// Runs a command line.
-    pub(crate) fn run(&self, line: &CommandLine) -> Said {
+    pub(crate) fn run(&self, line: &CommandLine) -> CommandOutput {
         let arguments = self.arguments(line);
         self.0.agent(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }

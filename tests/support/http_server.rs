@@ -55,7 +55,7 @@ pub(crate) fn reply(head: &str, body: &str) -> Reply {
 /// A server on loopback. Its threads end with the process of the test.
 pub(crate) struct TestServer {
     pub(crate) url: Url,
-    asked: Arc<Mutex<Vec<RecordedRequest>>>,
+    requests: Arc<Mutex<Vec<RecordedRequest>>>,
 }
 
 impl TestServer {
@@ -63,15 +63,15 @@ impl TestServer {
     pub(crate) fn start(answer: impl Fn(&RecordedRequest, usize) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}/", listener.local_addr().expect("bound")).parse().expect("an address");
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let (seen, answer) = (Arc::clone(&asked), Arc::new(answer));
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (seen, answer) = (Arc::clone(&requests), Arc::new(answer));
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
                 std::thread::spawn(move || serve(stream, &seen, &*answer));
             }
         });
-        Self { url, asked }
+        Self { url, requests }
     }
 
     /// Answers each request with the next reply; status 500 after the last one.
@@ -81,13 +81,13 @@ impl TestServer {
     }
 
     /// The requests so far.
-    pub(crate) fn asked(&self) -> Vec<RecordedRequest> {
-        self.asked.lock().expect("no panic while held").clone()
+    pub(crate) fn requests(&self) -> Vec<RecordedRequest> {
+        self.requests.lock().expect("no panic while held").clone()
     }
 
     /// The paths of the requests so far.
     pub(crate) fn paths(&self) -> Vec<String> {
-        self.asked().iter().map(|request| request.path().to_owned()).collect()
+        self.requests().iter().map(|request| request.path().to_owned()).collect()
     }
 
     /// The address of a path.

@@ -23,7 +23,7 @@ pub(crate) struct NodeTest {
 
 /// The output and the exit status of the program.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct CommandOutput {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -93,7 +93,7 @@ impl NodeTest {
         self
     }
 
-    /// Adds a file to the working directory, where profiles are.
+    /// Adds a file to the working directory, which contains the profiles.
     pub(crate) fn work(self, path: &str, text: &str) -> Self {
         self.write(&Path::new("desk").join(path), text);
         self
@@ -173,21 +173,21 @@ impl NodeTest {
     }
 
     /// Runs the program with the file store of this node.
-    pub(crate) fn agent(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn agent(&self, arguments: &[&str]) -> CommandOutput {
         let store = self.temp.path().join("store").display().to_string();
         self.agent_without_store(&[&["--filestore", store.as_str()], arguments].concat())
     }
 
     /// Runs the program without `--filestore`.
-    pub(crate) fn agent_without_store(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn agent_without_store(&self, arguments: &[&str]) -> CommandOutput {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("nodeagent"));
         command.arg("--root").arg(self.root()).args(arguments);
-        self.said_by(command)
+        self.output_of(command)
     }
 
     /// Runs the program as an unprivileged user; `None` if the test cannot change its user.
-    pub(crate) fn agent_as_nobody(&self, arguments: &[&str]) -> Option<Said> {
-        const NOBODY: &str = "65534";
+    pub(crate) fn agent_as_unprivileged_user(&self, arguments: &[&str]) -> Option<CommandOutput> {
+        const UNPRIVILEGED_ID: &str = "65534";
         let setpriv = Path::new("/usr/bin/setpriv");
         if !nix::unistd::Uid::effective().is_root() || !setpriv.exists() {
             return None;
@@ -199,10 +199,13 @@ impl NodeTest {
         // A child of another test may hold the copy open until it has called exec.
         loop {
             let mut command = Command::new(setpriv);
-            command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]).arg(&program).args(arguments);
-            let said = self.said_by(command);
-            if !said.stderr.contains("Text file busy") {
-                return Some(said);
+            command
+                .args(["--reuid", UNPRIVILEGED_ID, "--regid", UNPRIVILEGED_ID, "--clear-groups"])
+                .arg(&program)
+                .args(arguments);
+            let output = self.output_of(command);
+            if !output.stderr.contains("Text file busy") {
+                return Some(output);
             }
         }
     }
@@ -214,13 +217,13 @@ impl NodeTest {
         let words = [&[agent.as_str(), "--root", root.as_str()], arguments].concat();
         let mut command = Command::new("/usr/bin/script");
         command.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]);
-        self.said_by(command).stdout
+        self.output_of(command).stdout
     }
 
-    fn said_by(&self, mut command: Command) -> Said {
+    fn output_of(&self, mut command: Command) -> CommandOutput {
         command.env_clear().env("PATH", "/usr/bin:/bin").envs(&self.env);
         command.current_dir(self.temp.path().join("desk")).timeout(Duration::from_secs(60));
-        Said::from(command.output().expect("the agent starts"))
+        CommandOutput::from(command.output().expect("the agent starts"))
     }
 
     /// All files and folders of node and file store: path, kind, permissions, owner, size, modification time.
@@ -299,13 +302,13 @@ pub(crate) fn project() -> &'static Path {
 }
 
 /// Runs the program in a folder without a node.
-pub(crate) fn agent_in(folder: &Path, arguments: &[&str]) -> Said {
+pub(crate) fn agent_in(folder: &Path, arguments: &[&str]) -> CommandOutput {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("nodeagent"));
     command.env_clear().current_dir(folder).args(["--root", "/nonexistent"]);
-    Said::from(command.args(arguments).timeout(Duration::from_secs(60)).output().expect("the agent starts"))
+    CommandOutput::from(command.args(arguments).timeout(Duration::from_secs(60)).output().expect("the agent starts"))
 }
 
-impl Said {
+impl CommandOutput {
     /// Asserts the exit status. A failure prints the output.
     pub(crate) fn ended(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "--- stdout\n{}--- stderr\n{}", self.stdout, self.stderr);
@@ -323,7 +326,7 @@ impl Said {
     }
 }
 
-impl From<std::process::Output> for Said {
+impl From<std::process::Output> for CommandOutput {
     fn from(output: std::process::Output) -> Self {
         Self {
             code: output.status.code(),
@@ -334,13 +337,13 @@ impl From<std::process::Output> for Said {
 }
 
 /// Writes a file of a test.
-#[expect(clippy::disallowed_methods, reason = "a test sets its scene without the code it tests")]
+#[expect(clippy::disallowed_methods, reason = "a test prepares its files without the code under test")]
 pub(crate) fn put(path: &Path, text: &str) {
     fs::write(path, text).expect("the file can be written");
 }
 
 /// Copies a program.
-#[expect(clippy::disallowed_methods, reason = "a test sets its scene without the code it tests")]
+#[expect(clippy::disallowed_methods, reason = "a test prepares its files without the code under test")]
 fn copy(from: &Path, to: &Path) {
     fs::copy(from, to).expect("it can be copied");
 }

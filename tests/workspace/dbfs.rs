@@ -8,17 +8,17 @@ use serde_json::{Value, json};
 
 use crate::{
     answer::{Answer, Refusal},
-    demand::Asked,
-    story::Story,
+    authentication::Caller,
+    parameters::QueryParameters,
+    server::Server,
     tree::{Node, children, node},
-    who::Caller,
-    world::World,
+    workspace_state::WorkspaceState,
 };
 
 /// The largest page, in bytes.
 const PAGE: i64 = 1 << 20;
 
-pub(crate) fn routes() -> Router<Arc<World>> {
+pub(crate) fn routes() -> Router<Arc<Server>> {
     Router::new()
         .route("/api/2.0/dbfs/get-status", get(status))
         .route("/api/2.0/dbfs/read", get(read))
@@ -26,8 +26,8 @@ pub(crate) fn routes() -> Router<Arc<World>> {
 }
 
 /// The requested path, without its scheme.
-fn path(asked: &Asked) -> Result<String, Refusal> {
-    let path = asked.text("path")?;
+fn path(query: &QueryParameters) -> Result<String, Refusal> {
+    let path = query.text("path")?;
     let path = path.strip_prefix("dbfs:").unwrap_or(path);
     if !path.starts_with('/') {
         return Err(Refusal::invalid(format!("Path must be absolute: {path}")));
@@ -39,8 +39,8 @@ fn path(asked: &Asked) -> Result<String, Refusal> {
     Ok(if path.is_empty() { "/".to_owned() } else { path.to_owned() })
 }
 
-fn describe(story: &Story, path: &str) -> Result<Value, Refusal> {
-    match node(&story.dbfs, path) {
+fn describe(state: &WorkspaceState, path: &str) -> Result<Value, Refusal> {
+    match node(&state.dbfs, path) {
         Some(Node::File(content)) => Ok(json!({
             "path": path, "is_dir": false, "file_size": content.bytes.len(), "modification_time": content.modified,
         })),
@@ -49,25 +49,25 @@ fn describe(story: &Story, path: &str) -> Result<Value, Refusal> {
     }
 }
 
-async fn status(State(world): State<Arc<World>>, _: Caller, asked: Asked) -> Answer {
-    describe(&world.story(), &path(&asked)?).map(Json)
+async fn status(State(server): State<Arc<Server>>, _: Caller, query: QueryParameters) -> Answer {
+    describe(&server.state(), &path(&query)?).map(Json)
 }
 
-async fn list(State(world): State<Arc<World>>, _: Caller, asked: Asked) -> Answer {
-    let (story, path) = (world.story(), path(&asked)?);
-    let described = describe(&story, &path)?;
+async fn list(State(server): State<Arc<Server>>, _: Caller, query: QueryParameters) -> Answer {
+    let (state, path) = (server.state(), path(&query)?);
+    let described = describe(&state, &path)?;
     if described["is_dir"] == json!(false) {
         return Ok(Json(json!({ "files": [described] })));
     }
     let files: Result<Vec<Value>, Refusal> =
-        children(&story.dbfs, &path).iter().map(|child| describe(&story, child)).collect();
+        children(&state.dbfs, &path).iter().map(|child| describe(&state, child)).collect();
     Ok(Json(json!({ "files": files? })))
 }
 
-async fn read(State(world): State<Arc<World>>, _: Caller, asked: Asked) -> Answer {
-    let path = path(&asked)?;
-    let offset: i64 = asked.number("offset")?.unwrap_or(0);
-    let length: i64 = asked.number("length")?.unwrap_or(PAGE / 2);
+async fn read(State(server): State<Arc<Server>>, _: Caller, query: QueryParameters) -> Answer {
+    let path = path(&query)?;
+    let offset: i64 = query.number("offset")?.unwrap_or(0);
+    let length: i64 = query.number("length")?.unwrap_or(PAGE / 2);
     let (Ok(from), Ok(size)) = (usize::try_from(offset), usize::try_from(length)) else {
         return Err(Refusal::invalid("offset and length must not be negative"));
     };
@@ -75,8 +75,8 @@ async fn read(State(world): State<Arc<World>>, _: Caller, asked: Asked) -> Answe
         let message = format!("The maximum read length is {PAGE} bytes, {length} were asked for");
         return Err(Refusal::new(400, "MAX_READ_SIZE_EXCEEDED", message));
     }
-    let story = world.story();
-    match node(&story.dbfs, &path) {
+    let state = server.state();
+    match node(&state.dbfs, &path) {
         Some(Node::File(content)) => {
             let from = from.min(content.bytes.len());
             let page = content.bytes.slice(from..content.bytes.len().min(from + size));

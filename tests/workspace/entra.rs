@@ -14,17 +14,17 @@ use serde_json::{Value, json};
 
 use crate::{
     answer::{Answer, Refusal},
-    demand::Asked,
+    authentication::bearer,
     faults::Clock,
     jwt,
     oidc::origin,
+    parameters::QueryParameters,
     serve::Scheme,
-    story::Principal,
-    who::bearer,
-    world::{World, now},
+    server::{Server, now},
+    workspace_state::Principal,
 };
 
-pub(crate) fn routes() -> Router<Arc<World>> {
+pub(crate) fn routes() -> Router<Arc<Server>> {
     Router::new()
         .route("/{tenant}/oauth2/token", post(first_version))
         .route("/{tenant}/oauth2/v2.0/token", post(second_version))
@@ -38,30 +38,30 @@ type Refused = (StatusCode, &'static str, u32, String);
 type Fields = BTreeMap<String, String>;
 
 async fn first_version(
-    State(world): State<Arc<World>>,
+    State(server): State<Arc<Server>>,
     clock: Option<Extension<Clock>>,
     Path(tenant): Path<String>,
     Form(form): Form<Fields>,
 ) -> Response {
     let resource = form.get("resource").cloned();
-    answer(&world, by_secret(&world, &tenant, &form), resource, clock, true)
+    answer(&server, by_secret(&server, &tenant, &form), resource, clock, true)
 }
 
 async fn second_version(
-    State(world): State<Arc<World>>,
+    State(server): State<Arc<Server>>,
     clock: Option<Extension<Clock>>,
     Path(tenant): Path<String>,
     Form(form): Form<Fields>,
 ) -> Response {
     let resource = form.get("scope").and_then(|scope| scope.strip_suffix("/.default")).map(str::to_owned);
-    answer(&world, by_secret(&world, &tenant, &form), resource, clock, false)
+    answer(&server, by_secret(&server, &tenant, &form), resource, clock, false)
 }
 
 /// The principal with the client id and the client secret of a form.
-fn by_secret(world: &World, tenant: &str, form: &Fields) -> Result<Principal, Refused> {
+fn by_secret(server: &Server, tenant: &str, form: &Fields) -> Result<Principal, Refused> {
     let field = |name: &str| form.get(name).map_or("", String::as_str);
-    let story = world.story();
-    if tenant != story.tenant {
+    let state = server.state();
+    if tenant != state.tenant {
         let why = format!("Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID.");
         return Err((StatusCode::BAD_REQUEST, "invalid_request", 90_002, why));
     }
@@ -69,7 +69,7 @@ fn by_secret(world: &World, tenant: &str, form: &Fields) -> Result<Principal, Re
         let why = format!("The app requested an unsupported grant type '{}'.", field("grant_type"));
         return Err((StatusCode::BAD_REQUEST, "unsupported_grant_type", 70_003, why));
     }
-    let client = story.principal(field("client_id")).filter(|client| client.azure_object_id.is_some());
+    let client = state.principal(field("client_id")).filter(|client| client.azure_object_id.is_some());
     let client = client.ok_or_else(|| {
         let why =
             format!("Application with identifier '{}' was not found in the directory '{tenant}'.", field("client_id"));
@@ -87,8 +87,8 @@ fn by_secret(world: &World, tenant: &str, form: &Fields) -> Result<Principal, Re
 
 /// Issues a token, or returns an error. Version 1 writes numbers as strings.
 fn answer(
-    world: &World,
-    who: Result<Principal, Refused>,
+    server: &Server,
+    principal: Result<Principal, Refused>,
     resource: Option<String>,
     clock: Option<Extension<Clock>>,
     is_first: bool,
@@ -101,7 +101,8 @@ fn answer(
             "The request body must contain the following parameter: 'resource'.".to_owned(),
         )
     };
-    let (principal, resource) = match who.and_then(|who| Ok((who, resource.ok_or_else(no_resource)?))) {
+    let (principal, resource) = match principal.and_then(|principal| Ok((principal, resource.ok_or_else(no_resource)?)))
+    {
         Ok(granted) => granted,
         Err((status, error, number, why)) => {
             let description = format!(
@@ -112,8 +113,8 @@ fn answer(
         }
     };
     let offset = clock.map_or(0, |Extension(Clock(seconds))| seconds);
-    let (token, expires) = issue(world, &principal, &resource, offset);
-    let seconds = world.story().token_seconds;
+    let (token, expires) = issue(server, &principal, &resource, offset);
+    let seconds = server.state().token_seconds;
     Json(if is_first {
         json!({
             "token_type": "Bearer", "resource": resource, "access_token": token,
@@ -125,37 +126,38 @@ fn answer(
     .into_response()
 }
 
-fn issue(world: &World, principal: &Principal, resource: &str, offset: i64) -> (String, i64) {
+fn issue(server: &Server, principal: &Principal, resource: &str, offset: i64) -> (String, i64) {
     let (tenant, seconds) = {
-        let story = world.story();
-        (story.tenant.clone(), story.token_seconds)
+        let state = server.state();
+        (state.tenant.clone(), state.token_seconds)
     };
     let (issued, expires) = (now() + offset, now() + offset + seconds);
     let token = jwt::sign(&json!({
         "aud": resource, "iss": format!("https://sts.windows.net/{tenant}/"), "tid": tenant,
         "oid": principal.azure_object_id, "appid": principal.name, "idtyp": "app", "iat": issued, "exp": expires,
     }));
-    world.issue(token.clone(), &principal.name, resource, expires);
+    server.issue(token.clone(), &principal.name, resource, expires);
     (token, expires)
 }
 
 /// The login page of a workspace. Clients learn the tenant from its redirect.
 async fn sign_in(
-    State(world): State<Arc<World>>,
+    State(server): State<Arc<Server>>,
     Extension(scheme): Extension<Scheme>,
     headers: HeaderMap,
 ) -> Response {
-    let place = format!("{}/{}/oauth2/authorize?response_type=code", origin(scheme, &headers), world.story().tenant);
-    (StatusCode::FOUND, [(header::LOCATION, place)]).into_response()
+    let location =
+        format!("{}/{}/oauth2/authorize?response_type=code", origin(scheme, &headers), server.state().tenant);
+    (StatusCode::FOUND, [(header::LOCATION, location)]).into_response()
 }
 
 /// A token of the machine's managed identity: the requested principal, or the one that has an object id and no secret
-/// in the story.
+/// in the state.
 async fn managed(
-    State(world): State<Arc<World>>,
+    State(server): State<Arc<Server>>,
     clock: Option<Extension<Clock>>,
     headers: HeaderMap,
-    asked: Asked,
+    query: QueryParameters,
 ) -> Response {
     let refused = |error: &str, why: &str| {
         (StatusCode::BAD_REQUEST, Json(json!({ "error": error, "error_description": why }))).into_response()
@@ -163,20 +165,20 @@ async fn managed(
     if headers.get("metadata").is_none_or(|value| value != "true") || headers.contains_key("x-forwarded-for") {
         return refused("invalid_request", "Required metadata header not specified");
     }
-    let (Some(_), Some(resource)) = (asked.maybe("api-version"), asked.maybe("resource")) else {
+    let (Some(_), Some(resource)) = (query.maybe("api-version"), query.maybe("resource")) else {
         return refused("invalid_request", "Required query parameters api-version and resource");
     };
-    let wanted = |principal: &&Principal| match (asked.maybe("client_id"), asked.maybe("object_id")) {
+    let wanted = |principal: &&Principal| match (query.maybe("client_id"), query.maybe("object_id")) {
         (Some(client), _) => principal.name == client,
         (None, Some(object)) => principal.azure_object_id.as_deref() == Some(object),
         (None, None) => true,
     };
     let managed = |principal: &&Principal| principal.azure_object_id.is_some() && principal.azure_secret.is_none();
-    let found = world.story().principals.iter().filter(managed).find(wanted).cloned();
+    let found = server.state().principals.iter().filter(managed).find(wanted).cloned();
     let Some(principal) = found else { return refused("invalid_request", "Identity not found") };
     let offset = clock.map_or(0, |Extension(Clock(seconds))| seconds);
-    let (token, expires) = issue(&world, &principal, resource, offset);
-    let seconds = world.story().token_seconds;
+    let (token, expires) = issue(&server, &principal, resource, offset);
+    let seconds = server.state().token_seconds;
     Json(json!({
         "access_token": token, "client_id": principal.name, "expires_in": seconds.to_string(),
         "expires_on": expires.to_string(), "resource": resource, "token_type": "Bearer",
@@ -186,20 +188,20 @@ async fn managed(
 
 /// The workspace as an Azure resource, with its address.
 async fn resource(
-    State(world): State<Arc<World>>,
+    State(server): State<Arc<Server>>,
     Extension(scheme): Extension<Scheme>,
     headers: HeaderMap,
     Path(resource): Path<String>,
 ) -> Answer {
-    let holder = bearer(&headers).and_then(|token| world.holder(token));
+    let holder = bearer(&headers).and_then(|token| server.holder(token));
     if holder.is_none_or(|holder| !holder.resource.contains("management")) {
         return Err(Refusal::new(401, "InvalidAuthenticationToken", "The access token is invalid."));
     }
-    let story = world.story();
-    if format!("/{resource}") != story.azure_resource_id {
+    let state = server.state();
+    if format!("/{resource}") != state.azure_resource_id {
         return Err(Refusal::new(404, "ResourceNotFound", format!("The Resource '{resource}' was not found.")));
     }
     let host = origin(scheme, &headers);
-    let properties: Value = json!({ "workspaceUrl": host.split_once("://").map_or("", |(_, host)| host), "workspaceId": story.workspace_id });
-    Ok(Json(json!({ "id": story.azure_resource_id, "properties": properties })))
+    let properties: Value = json!({ "workspaceUrl": host.split_once("://").map_or("", |(_, host)| host), "workspaceId": state.workspace_id });
+    Ok(Json(json!({ "id": state.azure_resource_id, "properties": properties })))
 }

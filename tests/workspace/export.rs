@@ -14,17 +14,17 @@ use serde_json::{Value, json};
 
 use crate::{
     answer::{Answer, Refusal},
-    demand::Asked,
-    story::{Principal, Story},
+    authentication::Caller,
+    parameters::QueryParameters,
+    server::Server,
     tree::{Node, children, node},
-    who::Caller,
-    world::World,
+    workspace_state::{Principal, WorkspaceState},
 };
 
 /// The largest export, in bytes.
 const LARGEST: usize = 10 << 20;
 
-pub(crate) fn routes() -> Router<Arc<World>> {
+pub(crate) fn routes() -> Router<Arc<Server>> {
     Router::new()
         .route("/api/2.0/workspace/export", get(export))
         .route("/api/2.0/workspace/get-status", get(status))
@@ -32,8 +32,8 @@ pub(crate) fn routes() -> Router<Arc<World>> {
 }
 
 /// The requested path. The prefix `/Workspace` is optional.
-fn path(asked: &Asked) -> Result<String, Refusal> {
-    let path = asked.text("path")?;
+fn path(query: &QueryParameters) -> Result<String, Refusal> {
+    let path = query.text("path")?;
     let inner = path.strip_prefix("/Workspace").filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(path);
     if !path.starts_with('/') {
         return Err(Refusal::invalid(format!("Path ({path}) should start with '/'")));
@@ -41,11 +41,11 @@ fn path(asked: &Asked) -> Result<String, Refusal> {
     Ok(format!("/Workspace{}", inner.trim_end_matches('/')))
 }
 
-fn found<'a>(story: &'a Story, caller: &Principal, path: &str) -> Result<Node<'a>, Refusal> {
-    if !story.may_read(caller, path) {
+fn found<'a>(state: &'a WorkspaceState, caller: &Principal, path: &str) -> Result<Node<'a>, Refusal> {
+    if !state.may_read(caller, path) {
         return Err(Refusal::denied(format!("{} does not have View permissions on {}.", caller.name, shown(path))));
     }
-    node(&story.workspace, path).ok_or_else(|| Refusal::absent(format!("Path ({}) doesn't exist.", shown(path))))
+    node(&state.workspace, path).ok_or_else(|| Refusal::absent(format!("Path ({}) doesn't exist.", shown(path))))
 }
 
 /// A path in the format of the service.
@@ -53,30 +53,34 @@ fn shown(path: &str) -> &str {
     path.strip_prefix("/Workspace").filter(|rest| !rest.is_empty()).unwrap_or("/")
 }
 
-async fn export(State(world): State<Arc<World>>, Caller(caller): Caller, asked: Asked) -> Result<Response, Refusal> {
-    let path = path(&asked)?;
-    let format = asked.maybe("format").unwrap_or("SOURCE");
+async fn export(
+    State(server): State<Arc<Server>>,
+    Caller(caller): Caller,
+    query: QueryParameters,
+) -> Result<Response, Refusal> {
+    let path = path(&query)?;
+    let format = query.maybe("format").unwrap_or("SOURCE");
     if !["SOURCE", "AUTO", "RAW"].contains(&format) {
         return Err(Refusal::invalid(format!("Unsupported export format {format}")));
     }
-    let story = world.story();
-    let Node::File(content) = found(&story, &caller, &path)? else {
+    let state = server.state();
+    let Node::File(content) = found(&state, &caller, &path)? else {
         return Err(Refusal::invalid(format!("{} is a directory; export it as DBC", shown(&path))));
     };
     if content.bytes.len() > LARGEST {
         let message = format!("The exported content is larger than {LARGEST} bytes");
         return Err(Refusal::new(400, "MAX_NOTEBOOK_SIZE_EXCEEDED", message));
     }
-    if asked.maybe("direct_download") == Some("true") {
+    if query.maybe("direct_download") == Some("true") {
         return Ok(([(header::CONTENT_TYPE, "application/octet-stream")], content.bytes.clone()).into_response());
     }
     let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
     Ok(Json(json!({ "content": STANDARD.encode(&content.bytes), "file_type": ending })).into_response())
 }
 
-fn describe(story: &Story, path: &str) -> Value {
-    let id = story.workspace.keys().position(|file| file.starts_with(path)).unwrap_or_default();
-    match node(&story.workspace, path) {
+fn describe(state: &WorkspaceState, path: &str) -> Value {
+    let id = state.workspace.keys().position(|file| file.starts_with(path)).unwrap_or_default();
+    match node(&state.workspace, path) {
         Some(Node::File(content)) => json!({
             "path": shown(path), "object_type": "FILE", "object_id": 9000 + id, "size": content.bytes.len(),
             "created_at": content.modified, "modified_at": content.modified,
@@ -85,17 +89,17 @@ fn describe(story: &Story, path: &str) -> Value {
     }
 }
 
-async fn status(State(world): State<Arc<World>>, Caller(caller): Caller, asked: Asked) -> Answer {
-    let (story, path) = (world.story(), path(&asked)?);
-    found(&story, &caller, &path)?;
-    Ok(Json(describe(&story, &path)))
+async fn status(State(server): State<Arc<Server>>, Caller(caller): Caller, query: QueryParameters) -> Answer {
+    let (state, path) = (server.state(), path(&query)?);
+    found(&state, &caller, &path)?;
+    Ok(Json(describe(&state, &path)))
 }
 
-async fn list(State(world): State<Arc<World>>, Caller(caller): Caller, asked: Asked) -> Answer {
-    let (story, path) = (world.story(), path(&asked)?);
-    let objects: Vec<Value> = match found(&story, &caller, &path)? {
-        Node::File(_) => vec![describe(&story, &path)],
-        Node::Folder => children(&story.workspace, &path).iter().map(|child| describe(&story, child)).collect(),
+async fn list(State(server): State<Arc<Server>>, Caller(caller): Caller, query: QueryParameters) -> Answer {
+    let (state, path) = (server.state(), path(&query)?);
+    let objects: Vec<Value> = match found(&state, &caller, &path)? {
+        Node::File(_) => vec![describe(&state, &path)],
+        Node::Folder => children(&state.workspace, &path).iter().map(|child| describe(&state, child)).collect(),
     };
     // The real service omits an empty list.
     Ok(Json(if objects.is_empty() { json!({}) } else { json!({ "objects": objects }) }))

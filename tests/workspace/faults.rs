@@ -18,13 +18,13 @@ use serde_json::json;
 
 use crate::{
     answer::{Answer, Refusal},
-    demand::Told,
+    authentication::bearer,
     log::Seen,
-    who::bearer,
-    world::World,
+    parameters::JsonBody,
+    server::Server,
 };
 
-pub(crate) fn routes() -> Router<Arc<World>> {
+pub(crate) fn routes() -> Router<Arc<Server>> {
     Router::new()
         .route("/_faults", post(add).get(list).delete(clear))
         .route("/login.html", get(private_link))
@@ -92,17 +92,17 @@ enum Kind {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock(pub(crate) i64);
 
-async fn add(State(world): State<Arc<World>>, Told(fault): Told<Fault>) -> Answer {
-    world.faults().push(fault);
+async fn add(State(server): State<Arc<Server>>, JsonBody(fault): JsonBody<Fault>) -> Answer {
+    server.faults().push(fault);
     Ok(Json(json!({})))
 }
 
-async fn list(State(world): State<Arc<World>>) -> Json<Vec<Fault>> {
-    Json(world.faults().clone())
+async fn list(State(server): State<Arc<Server>>) -> Json<Vec<Fault>> {
+    Json(server.faults().clone())
 }
 
-async fn clear(State(world): State<Arc<World>>) -> Json<Vec<Fault>> {
-    Json(std::mem::take(&mut *world.faults()))
+async fn clear(State(server): State<Arc<Server>>) -> Json<Vec<Fault>> {
+    Json(std::mem::take(&mut *server.faults()))
 }
 
 /// The page that a workspace with a Private Link shows to other networks.
@@ -111,35 +111,35 @@ async fn private_link() -> Html<&'static str> {
 }
 
 /// The middleware before the handlers: records each request and applies the next fault.
-pub(crate) async fn between(State(world): State<Arc<World>>, request: Request, next: Next) -> Response {
+pub(crate) async fn between(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
     if request.uri().path().starts_with("/_") && !request.uri().path().starts_with("/_metadata") {
         return next.run(request).await;
     }
-    let place = {
-        let mut seen = world.seen();
+    let index = {
+        let mut seen = server.seen();
         // Limits the memory of a server whose log is never read.
         if seen.len() == 100_000 {
             seen.clear();
         }
-        let entry = Seen::new(&world, &request);
+        let entry = Seen::new(&server, &request);
         seen.push(entry);
         seen.len() - 1
     };
-    let kind = take(&world, &request);
+    let kind = take(&server, &request);
     let name = kind.as_ref().and_then(|kind| Some(serde_json::to_value(kind).ok()?.get("kind")?.as_str()?.to_owned()));
     let answer = match kind {
-        Some(kind) => kind.meet(&world, request, next).await,
+        Some(kind) => kind.meet(&server, request, next).await,
         None => next.run(request).await,
     };
-    if let Some(entry) = world.seen().get_mut(place) {
+    if let Some(entry) = server.seen().get_mut(index) {
         (entry.status, entry.fault) = (Some(answer.status().as_u16()), name);
     }
     answer
 }
 
 /// The fault for a request. A fault that has been used up is removed.
-fn take(world: &World, request: &Request) -> Option<Kind> {
-    let mut faults = world.faults();
+fn take(server: &Server, request: &Request) -> Option<Kind> {
+    let mut faults = server.faults();
     let meets = |fault: &&mut Fault| {
         request.uri().path().starts_with(&fault.path)
             && fault.method.as_ref().is_none_or(|method| request.method() == method.as_str())
@@ -156,7 +156,7 @@ fn take(world: &World, request: &Request) -> Option<Kind> {
 }
 
 impl Kind {
-    async fn meet(self, world: &World, mut request: Request, next: Next) -> Response {
+    async fn meet(self, server: &Server, mut request: Request, next: Next) -> Response {
         match self {
             Self::Limited { retry_after } => {
                 let refusal = Refusal::new(
@@ -192,7 +192,7 @@ impl Kind {
             Self::Empty { status } => code(status.unwrap_or(500)).into_response(),
             Self::Expired => {
                 if let Some(token) = bearer(request.headers()) {
-                    world.expire(token);
+                    server.expire(token);
                 }
                 next.run(request).await
             }

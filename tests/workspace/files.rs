@@ -15,39 +15,39 @@ use serde_json::{Value, json};
 
 use crate::{
     answer::{Answer, Refusal},
-    demand::Asked,
-    story::{Content, Principal, Story},
+    authentication::Caller,
+    parameters::QueryParameters,
+    server::Server,
     tree::{Node, children, node},
-    who::Caller,
-    world::World,
+    workspace_state::{Content, Principal, WorkspaceState},
 };
 
-pub(crate) fn routes() -> Router<Arc<World>> {
+pub(crate) fn routes() -> Router<Arc<Server>> {
     Router::new().route("/api/2.0/fs/files/{*path}", get(file)).route("/api/2.0/fs/directories/{*path}", get(folder))
 }
 
 /// The node at a path that the caller can read.
-fn found<'a>(story: &'a Story, caller: &Principal, path: &str) -> Result<Node<'a>, Refusal> {
+fn found<'a>(state: &'a WorkspaceState, caller: &Principal, path: &str) -> Result<Node<'a>, Refusal> {
     if !path.starts_with("/Volumes/") {
         return Err(Refusal::invalid(format!("Invalid path: {path} does not begin with /Volumes/")));
     }
-    if !story.may_read(caller, path) {
+    if !state.may_read(caller, path) {
         let volume = path.split('/').skip(2).take(3).collect::<Vec<_>>().join(".");
         return Err(Refusal::denied(format!("User does not have READ VOLUME on Volume '{volume}'.")));
     }
     let absent = || Refusal::new(404, "NOT_FOUND", "The file or directory being accessed is not found.");
-    node(&story.volumes, path).ok_or_else(absent)
+    node(&state.volumes, path).ok_or_else(absent)
 }
 
 async fn file(
-    State(world): State<Arc<World>>,
+    State(server): State<Arc<Server>>,
     Caller(caller): Caller,
     method: Method,
     headers: HeaderMap,
     Path(path): Path<String>,
 ) -> Result<Response, Refusal> {
     let path = format!("/{path}");
-    let content = match found(&world.story(), &caller, &path)? {
+    let content = match found(&server.state(), &caller, &path)? {
         Node::File(content) => content.clone(),
         Node::Folder => return Err(Refusal::invalid(format!("{path} is a directory"))),
     };
@@ -107,22 +107,22 @@ fn range(text: &str, size: usize) -> Wanted {
 
 /// A page of the contents of a folder.
 async fn folder(
-    State(world): State<Arc<World>>,
+    State(server): State<Arc<Server>>,
     Caller(caller): Caller,
     Path(path): Path<String>,
-    asked: Asked,
+    query: QueryParameters,
 ) -> Answer {
     let path = format!("/{}", path.trim_end_matches('/'));
-    let story = world.story();
-    if let Node::File(_) = found(&story, &caller, &path)? {
+    let state = server.state();
+    if let Node::File(_) = found(&state, &caller, &path)? {
         return Err(Refusal::new(400, "INVALID_PARAMETER_VALUE", format!("{path} is not a directory")));
     }
-    let from: usize = asked.number("page_token")?.unwrap_or(0);
-    let most: usize = asked.number("page_size")?.unwrap_or(1000).clamp(1, 1000);
-    let all = children(&story.volumes, &path);
+    let from: usize = query.number("page_token")?.unwrap_or(0);
+    let most: usize = query.number("page_size")?.unwrap_or(1000).clamp(1, 1000);
+    let all = children(&state.volumes, &path);
     let describe = |path: &String| {
         let name = path.rsplit('/').next().unwrap_or_default();
-        match node(&story.volumes, path) {
+        match node(&state.volumes, path) {
             Some(Node::File(content)) => json!({
                 "path": path, "name": name, "is_directory": false,
                 "file_size": content.bytes.len(), "last_modified": content.modified,

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::world::random;
+use crate::server::random;
 
 /// A token with claims.
 pub(crate) fn sign(claims: &Value) -> String {
@@ -22,9 +22,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_signed_can_be_read() {
-        let said = json!({ "sub": "x", "exp": 7 });
-        assert_eq!(claims(&sign(&said)), Some(said));
+    fn signed_claims_can_be_read() {
+        let claimed = json!({ "sub": "x", "exp": 7 });
+        assert_eq!(claims(&sign(&claimed)), Some(claimed));
         assert_eq!(claims("opaque"), None);
     }
 }

@@ -9,9 +9,9 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::{oidc::basic, world::World};
+use crate::{oidc::basic, server::Server};
 
-pub(crate) fn routes() -> Router<Arc<World>> {
+pub(crate) fn routes() -> Router<Arc<Server>> {
     Router::new().route("/_log", get(all).delete(forget))
 }
 
@@ -30,18 +30,18 @@ pub(crate) struct Seen {
 
 impl Seen {
     /// A request without its credentials.
-    pub(crate) fn new(world: &World, request: &Request) -> Self {
+    pub(crate) fn new(server: &Server, request: &Request) -> Self {
         let headers = request.headers();
         let mut shown = BTreeMap::new();
         for (name, value) in headers {
             let value = value.to_str().unwrap_or("not text");
             let value = match name.as_str() {
                 "authorization" => match (value.split_once(' '), basic(headers)) {
-                    (Some(("Bearer", token)), _) => format!("Bearer {}", whose(world, token)),
+                    (Some(("Bearer", token)), _) => format!("Bearer {}", whose(server, token)),
                     (Some(("Basic", _)), Some((user, _))) => format!("Basic {user}"),
                     _ => "unknown".to_owned(),
                 },
-                "x-databricks-azure-sp-management-token" => whose(world, value),
+                "x-databricks-azure-sp-management-token" => whose(server, value),
                 name if name.contains("secret") || name.contains("cookie") || name.contains("identity-header") => {
                     "hidden".to_owned()
                 }
@@ -60,14 +60,14 @@ impl Seen {
     }
 }
 
-fn whose(world: &World, token: &str) -> String {
-    world.holder(token).map_or("unknown".to_owned(), |holder| format!("{} of {}", holder.resource, holder.principal))
+fn whose(server: &Server, token: &str) -> String {
+    server.holder(token).map_or("unknown".to_owned(), |holder| format!("{} of {}", holder.resource, holder.principal))
 }
 
-async fn all(State(world): State<Arc<World>>) -> Json<Vec<Seen>> {
-    Json(world.seen().clone())
+async fn all(State(server): State<Arc<Server>>) -> Json<Vec<Seen>> {
+    Json(server.seen().clone())
 }
 
-async fn forget(State(world): State<Arc<World>>) -> Json<Vec<Seen>> {
-    Json(std::mem::take(&mut *world.seen()))
+async fn forget(State(server): State<Arc<Server>>) -> Json<Vec<Seen>> {
+    Json(std::mem::take(&mut *server.seen()))
 }

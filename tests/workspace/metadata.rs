@@ -15,16 +15,16 @@ use crate::{
     faults::Clock,
     oidc::origin,
     serve::Scheme,
-    world::{WORKSPACE, World, now, random},
+    server::{Server, WORKSPACE, now, random},
 };
 
-pub(crate) fn routes() -> Router<Arc<World>> {
+pub(crate) fn routes() -> Router<Arc<Server>> {
     Router::new().route("/_metadata/{principal}", get(token))
 }
 
 /// A token of the principal in the address.
 async fn token(
-    State(world): State<Arc<World>>,
+    State(server): State<Arc<Server>>,
     clock: Option<Extension<Clock>>,
     Extension(scheme): Extension<Scheme>,
     headers: HeaderMap,
@@ -37,12 +37,12 @@ async fn token(
     if header("x-databricks-host").trim_end_matches('/') != origin(scheme, &headers) {
         return Err(Refusal::new(404, "NOT_FOUND", "this service does not serve that host"));
     }
-    if world.story().principal(&principal).is_none() {
+    if server.state().principal(&principal).is_none() {
         return Err(Refusal::new(404, "NOT_FOUND", "there is no such principal"));
     }
     let offset = clock.map_or(0, |Extension(Clock(seconds))| seconds);
-    let expires = now() + offset + world.story().token_seconds;
+    let expires = now() + offset + server.state().token_seconds;
     let token = random();
-    world.issue(token.clone(), &principal, WORKSPACE, expires);
+    server.issue(token.clone(), &principal, WORKSPACE, expires);
     Ok(Json(json!({ "access_token": token, "token_type": "Bearer", "expires_on": expires })))
 }

@@ -16,11 +16,11 @@ use crate::{
     faults::Clock,
     jwt,
     serve::Scheme,
-    story::Principal,
-    world::{WORKSPACE, World, now, random},
+    server::{Server, WORKSPACE, now, random},
+    workspace_state::Principal,
 };
 
-pub(crate) fn routes() -> Router<Arc<World>> {
+pub(crate) fn routes() -> Router<Arc<Server>> {
     Router::new()
         .route("/.well-known/databricks-config", get(config))
         .route("/oidc/.well-known/oauth-authorization-server", get(server))
@@ -34,15 +34,15 @@ pub(crate) fn origin(Scheme(scheme): Scheme, headers: &HeaderMap) -> String {
 }
 
 async fn config(
-    State(world): State<Arc<World>>,
+    State(server): State<Arc<Server>>,
     Extension(scheme): Extension<Scheme>,
     headers: HeaderMap,
 ) -> Json<Value> {
-    let story = world.story();
+    let state = server.state();
     Json(json!({
         "oidc_endpoint": format!("{}/oidc", origin(scheme, &headers)),
-        "account_id": story.account_id,
-        "workspace_id": story.workspace_id,
+        "account_id": state.account_id,
+        "workspace_id": state.workspace_id,
         "cloud": "azure",
         "host_type": "workspace",
     }))
@@ -62,16 +62,16 @@ async fn server(Extension(scheme): Extension<Scheme>, headers: HeaderMap) -> Jso
 type Refused = (StatusCode, &'static str, &'static str);
 
 async fn token(
-    State(world): State<Arc<World>>,
+    State(server): State<Arc<Server>>,
     clock: Option<Extension<Clock>>,
     Extension(scheme): Extension<Scheme>,
     headers: HeaderMap,
     Form(form): Form<BTreeMap<String, String>>,
 ) -> Response {
     let granted = match form.get("grant_type").map(String::as_str) {
-        Some("client_credentials") => by_secret(&world, &headers),
+        Some("client_credentials") => by_secret(&server, &headers),
         Some("urn:ietf:params:oauth:grant-type:token-exchange") => {
-            by_exchange(&world, &form, &format!("{}/oidc/v1/token", origin(scheme, &headers)))
+            by_exchange(&server, &form, &format!("{}/oidc/v1/token", origin(scheme, &headers)))
         }
         _ => Err((StatusCode::BAD_REQUEST, "unsupported_grant_type", "The grant type is not supported")),
     };
@@ -81,10 +81,10 @@ async fn token(
     });
     match granted {
         Ok(principal) => {
-            let seconds = world.story().token_seconds;
+            let seconds = server.state().token_seconds;
             let offset = clock.map_or(0, |Extension(Clock(seconds))| seconds);
             let token = format!("eyJ{}", random());
-            world.issue(token.clone(), &principal.name, WORKSPACE, now() + offset + seconds);
+            server.issue(token.clone(), &principal.name, WORKSPACE, now() + offset + seconds);
             Json(json!({ "access_token": token, "token_type": "Bearer", "scope": "all-apis", "expires_in": seconds }))
                 .into_response()
         }
@@ -95,11 +95,11 @@ async fn token(
 }
 
 /// The principal with the client id and the client secret of the request.
-fn by_secret(world: &World, headers: &HeaderMap) -> Result<Principal, Refused> {
+fn by_secret(server: &Server, headers: &HeaderMap) -> Result<Principal, Refused> {
     let failed = (StatusCode::UNAUTHORIZED, "invalid_client", "Client authentication failed");
     let shown = basic(headers).ok_or(failed)?;
-    let story = world.story();
-    let client = story.principal(&shown.0).filter(|client| client.client_secret.as_deref() == Some(&shown.1));
+    let state = server.state();
+    let client = state.principal(&shown.0).filter(|client| client.client_secret.as_deref() == Some(&shown.1));
     client.cloned().ok_or(failed)
 }
 
@@ -112,7 +112,7 @@ pub(crate) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
 }
 
 /// The principal that trusts the issuer of the token.
-fn by_exchange(world: &World, form: &BTreeMap<String, String>, audience: &str) -> Result<Principal, Refused> {
+fn by_exchange(server: &Server, form: &BTreeMap<String, String>, audience: &str) -> Result<Principal, Refused> {
     let invalid = |why| (StatusCode::BAD_REQUEST, "invalid_grant", why);
     let field = |name: &str| form.get(name).map_or("", String::as_str);
     if field("subject_token_type") != "urn:ietf:params:oauth:token-type:jwt" {
@@ -122,12 +122,12 @@ fn by_exchange(world: &World, form: &BTreeMap<String, String>, audience: &str) -
     if claims["exp"].as_i64().is_some_and(|expires| expires <= now()) {
         return Err(invalid("The subject token is expired"));
     }
-    let audiences = [audience.to_owned(), world.story().account_id.clone()];
+    let audiences = [audience.to_owned(), server.state().account_id.clone()];
     if !audiences.iter().any(|known| claims["aud"] == json!(known) || claims["aud"] == json!([known])) {
         return Err(invalid("The audience of the subject token is not accepted"));
     }
-    let story = world.story();
-    let trusted = story.principal(field("client_id")).filter(|client| {
+    let state = server.state();
+    let trusted = state.principal(field("client_id")).filter(|client| {
         let federation = client.federation.as_ref();
         federation.is_some_and(|known| claims["iss"] == json!(known.issuer) && claims["sub"] == json!(known.subject))
     });

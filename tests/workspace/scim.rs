@@ -13,22 +13,22 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     answer::{Answer, Refusal},
-    demand::Asked,
-    who::Caller,
-    world::World,
+    authentication::Caller,
+    parameters::QueryParameters,
+    server::Server,
 };
 
-pub(crate) fn routes() -> Router<Arc<World>> {
+pub(crate) fn routes() -> Router<Arc<Server>> {
     Router::new().route("/api/2.0/preview/scim/v2/Me", get(me)).route("/api/2.0/preview/scim/v2/Groups", get(groups))
 }
 
-async fn me(State(world): State<Arc<World>>, Caller(caller): Caller, asked: Asked) -> Response {
-    let story = world.story();
-    let groups: Vec<Value> = story
+async fn me(State(server): State<Arc<Server>>, Caller(caller): Caller, query: QueryParameters) -> Response {
+    let state = server.state();
+    let groups: Vec<Value> = state
         .groups_of(&caller)
         .into_iter()
         .map(|(name, is_direct)| {
-            let id = group_id(&story.groups.keys().collect::<Vec<_>>(), &name);
+            let id = group_id(&state.groups.keys().collect::<Vec<_>>(), &name);
             let kind = if is_direct { "direct" } else { "indirect" };
             json!({ "display": name, "value": id, "type": kind, "$ref": format!("Groups/{id}") })
         })
@@ -43,11 +43,11 @@ async fn me(State(world): State<Arc<World>>, Caller(caller): Caller, asked: Aske
         "entitlements": [{ "value": "workspace-access" }],
         "roles": [],
     });
-    let answer = match asked.maybe("attributes") {
+    let answer = match query.maybe("attributes") {
         Some(attributes) => only(whole, attributes),
         None => whole,
     };
-    let workspace = [(HeaderName::from_static("x-databricks-org-id"), story.workspace_id.clone())];
+    let workspace = [(HeaderName::from_static("x-databricks-org-id"), state.workspace_id.clone())];
     (workspace, Json(answer)).into_response()
 }
 
@@ -58,12 +58,12 @@ fn only(whole: Value, attributes: &str) -> Value {
     Value::Object(fields.into_iter().filter(|(name, _)| wanted.contains(&name.as_str())).collect::<Map<_, _>>())
 }
 
-async fn groups(State(world): State<Arc<World>>, _: Caller, asked: Asked) -> Answer {
-    let filter = asked.maybe("filter").map(wanted_name).transpose()?;
-    let start: usize = asked.number("startIndex")?.unwrap_or(1).max(1);
-    let count: usize = asked.number("count")?.unwrap_or(100);
-    let story = world.story();
-    let all: Vec<&String> = story.groups.keys().collect();
+async fn groups(State(server): State<Arc<Server>>, _: Caller, query: QueryParameters) -> Answer {
+    let filter = query.maybe("filter").map(wanted_name).transpose()?;
+    let start: usize = query.number("startIndex")?.unwrap_or(1).max(1);
+    let count: usize = query.number("count")?.unwrap_or(100);
+    let state = server.state();
+    let all: Vec<&String> = state.groups.keys().collect();
     let matching: Vec<&&String> =
         all.iter().filter(|name| filter.is_none_or(|wanted| name.as_str() == wanted)).collect();
     let page: Vec<Value> = matching
@@ -88,6 +88,6 @@ fn wanted_name(filter: &str) -> Result<&str, Refusal> {
 }
 
 fn group_id(all: &[&String], name: &str) -> String {
-    let place = all.iter().position(|known| known.as_str() == name).unwrap_or(all.len());
-    format!("{}", 700_000 + place)
+    let index = all.iter().position(|known| known.as_str() == name).unwrap_or(all.len());
+    format!("{}", 700_000 + index)
 }

@@ -13,16 +13,16 @@ use serde_json::{Value, json};
 
 use crate::{
     answer::{Answer, Refusal},
-    demand::{Asked, Told},
-    story::{KeyVault, Permission, Scope},
-    who::{Caller, bearer},
-    world::{AZURE_DATABRICKS, World},
+    authentication::{Caller, bearer},
+    parameters::{JsonBody, QueryParameters},
+    server::{AZURE_DATABRICKS, Server},
+    workspace_state::{KeyVault, Permission, Scope},
 };
 
 /// The maximum number of scopes in a workspace.
 const MOST: usize = 1000;
 
-pub(crate) fn routes() -> Router<Arc<World>> {
+pub(crate) fn routes() -> Router<Arc<Server>> {
     Router::new()
         .route("/api/2.0/secrets/scopes/list", get(list))
         .route("/api/2.0/secrets/scopes/create", post(create))
@@ -40,9 +40,9 @@ pub(crate) fn is_name(name: &str) -> bool {
 }
 
 /// All users of the workspace can list the names of scopes.
-async fn list(State(world): State<Arc<World>>, _: Caller) -> Answer {
-    let story = world.story();
-    let scopes: Vec<Value> = story
+async fn list(State(server): State<Arc<Server>>, _: Caller) -> Answer {
+    let state = server.state();
+    let scopes: Vec<Value> = state
         .scopes
         .iter()
         .map(|(name, scope)| match &scope.key_vault {
@@ -72,10 +72,10 @@ struct Backend {
 }
 
 async fn create(
-    State(world): State<Arc<World>>,
+    State(server): State<Arc<Server>>,
     headers: HeaderMap,
     Caller(caller): Caller,
-    Told(create): Told<Create>,
+    JsonBody(create): JsonBody<Create>,
 ) -> Answer {
     let name = create.scope;
     if !is_name(&name) {
@@ -83,13 +83,13 @@ async fn create(
             "Scope name must be alphanumeric with dashes, underscores and periods: {name}"
         )));
     }
-    let holder = bearer(&headers).and_then(|token| world.holder(token));
+    let holder = bearer(&headers).and_then(|token| server.holder(token));
     let is_of_entra = holder.is_some_and(|holder| holder.resource == AZURE_DATABRICKS);
-    let mut story = world.story();
-    if story.scopes.contains_key(&name) {
+    let mut state = server.state();
+    if state.scopes.contains_key(&name) {
         return Err(Refusal::new(400, "RESOURCE_ALREADY_EXISTS", format!("Scope {name} already exists!")));
     }
-    if story.scopes.len() >= MOST {
+    if state.scopes.len() >= MOST {
         return Err(Refusal::new(400, "RESOURCE_LIMIT_EXCEEDED", format!("There are {MOST} scopes already")));
     }
     let manager = match create.initial_manage_principal {
@@ -110,7 +110,7 @@ async fn create(
         _ => return Err(Refusal::invalid("scope_backend_type and backend_azure_keyvault do not fit")),
     };
     let acls = BTreeMap::from([(manager, Permission::Manage)]);
-    story.scopes.insert(name, Scope { acls, key_vault, ..Scope::default() });
+    state.scopes.insert(name, Scope { acls, key_vault, ..Scope::default() });
     Ok(Json(json!({})))
 }
 
@@ -120,28 +120,28 @@ struct Delete {
 }
 
 async fn delete(
-    State(world): State<Arc<World>>,
+    State(server): State<Arc<Server>>,
     Caller(caller): Caller,
-    Told(Delete { scope }): Told<Delete>,
+    JsonBody(Delete { scope }): JsonBody<Delete>,
 ) -> Answer {
-    let mut story = world.story();
-    story.scope(&caller, &scope, Permission::Manage)?;
-    story.scopes.remove(&scope);
+    let mut state = server.state();
+    state.scope(&caller, &scope, Permission::Manage)?;
+    state.scopes.remove(&scope);
     Ok(Json(json!({})))
 }
 
-async fn list_acls(State(world): State<Arc<World>>, Caller(caller): Caller, asked: Asked) -> Answer {
-    let story = world.story();
-    let scope = story.scope(&caller, asked.text("scope")?, Permission::Manage)?;
+async fn list_acls(State(server): State<Arc<Server>>, Caller(caller): Caller, query: QueryParameters) -> Answer {
+    let state = server.state();
+    let scope = state.scope(&caller, query.text("scope")?, Permission::Manage)?;
     let item = |(principal, permission)| json!({ "principal": principal, "permission": permission });
     let items: Vec<Value> = scope.acls.iter().map(item).collect();
     Ok(Json(if items.is_empty() { json!({}) } else { json!({ "items": items }) }))
 }
 
-async fn one_acl(State(world): State<Arc<World>>, Caller(caller): Caller, asked: Asked) -> Answer {
-    let (name, principal) = (asked.text("scope")?, asked.text("principal")?);
-    let story = world.story();
-    let scope = story.scope(&caller, name, Permission::Manage)?;
+async fn one_acl(State(server): State<Arc<Server>>, Caller(caller): Caller, query: QueryParameters) -> Answer {
+    let (name, principal) = (query.text("scope")?, query.text("principal")?);
+    let state = server.state();
+    let scope = state.scope(&caller, name, Permission::Manage)?;
     let permission = scope.acls.get(principal).ok_or_else(|| no_acl(name, principal))?;
     Ok(Json(json!({ "principal": principal, "permission": permission })))
 }
@@ -153,16 +153,16 @@ struct PutAcl {
     permission: Permission,
 }
 
-async fn put_acl(State(world): State<Arc<World>>, Caller(caller): Caller, Told(put): Told<PutAcl>) -> Answer {
-    let mut story = world.story();
-    story.scope(&caller, &put.scope, Permission::Manage)?;
-    let is_known = story.principal(&put.principal).is_some()
-        || story.groups.contains_key(&put.principal)
+async fn put_acl(State(server): State<Arc<Server>>, Caller(caller): Caller, JsonBody(put): JsonBody<PutAcl>) -> Answer {
+    let mut state = server.state();
+    state.scope(&caller, &put.scope, Permission::Manage)?;
+    let is_known = state.principal(&put.principal).is_some()
+        || state.groups.contains_key(&put.principal)
         || put.principal == "users";
     if !is_known {
         return Err(Refusal::absent(format!("Principal {} does not exist", put.principal)));
     }
-    story.scopes.get_mut(&put.scope).map(|scope| scope.acls.insert(put.principal, put.permission));
+    state.scopes.get_mut(&put.scope).map(|scope| scope.acls.insert(put.principal, put.permission));
     Ok(Json(json!({})))
 }
 
@@ -172,10 +172,14 @@ struct DeleteAcl {
     principal: String,
 }
 
-async fn delete_acl(State(world): State<Arc<World>>, Caller(caller): Caller, Told(delete): Told<DeleteAcl>) -> Answer {
-    let mut story = world.story();
-    story.scope(&caller, &delete.scope, Permission::Manage)?;
-    let removed = story.scopes.get_mut(&delete.scope).and_then(|scope| scope.acls.remove(&delete.principal));
+async fn delete_acl(
+    State(server): State<Arc<Server>>,
+    Caller(caller): Caller,
+    JsonBody(delete): JsonBody<DeleteAcl>,
+) -> Answer {
+    let mut state = server.state();
+    state.scope(&caller, &delete.scope, Permission::Manage)?;
+    let removed = state.scopes.get_mut(&delete.scope).and_then(|scope| scope.acls.remove(&delete.principal));
     removed.map(|_| Json(json!({}))).ok_or_else(|| no_acl(&delete.scope, &delete.principal))
 }
 

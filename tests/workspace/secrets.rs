@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 use crate::{
     answer::{Answer, Refusal},
-    demand::{Asked, Told},
+    authentication::Caller,
+    parameters::{JsonBody, QueryParameters},
     scopes::is_name,
-    story::{Content, Permission, Scope},
+    server::{Server, now},
     vault,
-    who::Caller,
-    world::{World, now},
+    workspace_state::{Content, Permission, Scope},
 };
 
 /// The largest value, in bytes.
@@ -26,7 +26,7 @@ const LARGEST: usize = 128 << 10;
 /// The maximum number of secrets in a scope.
 const MOST: usize = 1000;
 
-pub(crate) fn routes() -> Router<Arc<World>> {
+pub(crate) fn routes() -> Router<Arc<Server>> {
     Router::new()
         .route("/api/2.0/secrets/get", get(value))
         .route("/api/2.0/secrets/list", get(list))
@@ -34,23 +34,23 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/api/2.0/secrets/delete", post(delete))
 }
 
-async fn value(State(world): State<Arc<World>>, Caller(caller): Caller, asked: Asked) -> Answer {
-    let (name, key) = (asked.text("scope")?, asked.text("key")?);
-    let story = world.story();
-    let scope = story.scope(&caller, name, Permission::Read)?;
+async fn value(State(server): State<Arc<Server>>, Caller(caller): Caller, query: QueryParameters) -> Answer {
+    let (name, key) = (query.text("scope")?, query.text("key")?);
+    let state = server.state();
+    let scope = state.scope(&caller, name, Permission::Read)?;
     if let Some(key_vault) = &scope.key_vault {
-        vault::admits(key_vault, &story.tenant, key)?;
+        vault::admits(key_vault, &state.tenant, key)?;
     }
     let (key, content) = find(scope, key)
         .ok_or_else(|| Refusal::absent(format!("Secret does not exist with scope: {name} and key: {key}")))?;
     Ok(Json(json!({ "key": key, "value": STANDARD.encode(&content.bytes) })))
 }
 
-async fn list(State(world): State<Arc<World>>, Caller(caller): Caller, asked: Asked) -> Answer {
-    let story = world.story();
-    let scope = story.scope(&caller, asked.text("scope")?, Permission::Read)?;
+async fn list(State(server): State<Arc<Server>>, Caller(caller): Caller, query: QueryParameters) -> Answer {
+    let state = server.state();
+    let scope = state.scope(&caller, query.text("scope")?, Permission::Read)?;
     if let Some(key_vault) = &scope.key_vault {
-        vault::admits(key_vault, &story.tenant, "")?;
+        vault::admits(key_vault, &state.tenant, "")?;
     }
     let secret =
         |(key, content): (&String, &Content)| json!({ "key": key, "last_updated_timestamp": content.modified });
@@ -67,9 +67,9 @@ struct Put {
     bytes_value: Option<String>,
 }
 
-async fn put(State(world): State<Arc<World>>, Caller(caller): Caller, Told(put): Told<Put>) -> Answer {
-    let mut story = world.story();
-    let scope = story.scope(&caller, &put.scope, Permission::Write)?;
+async fn put(State(server): State<Arc<Server>>, Caller(caller): Caller, JsonBody(put): JsonBody<Put>) -> Answer {
+    let mut state = server.state();
+    let scope = state.scope(&caller, &put.scope, Permission::Write)?;
     vault::refuses_writing(scope)?;
     if !is_name(&put.key) {
         let what = "Secret key must be alphanumeric with dashes, underscores and periods, at most 128 characters";
@@ -88,7 +88,7 @@ async fn put(State(world): State<Arc<World>>, Caller(caller): Caller, Told(put):
         let message = format!("The number of secrets in scope {} has reached its limit of {MOST}", put.scope);
         return Err(Refusal::new(400, "RESOURCE_LIMIT_EXCEEDED", message));
     }
-    let secrets = story.scopes.get_mut(&put.scope).map(|scope| &mut scope.secrets);
+    let secrets = state.scopes.get_mut(&put.scope).map(|scope| &mut scope.secrets);
     secrets.map(|secrets| secrets.insert(known.unwrap_or(put.key), Content::new(bytes, now() * 1000)));
     Ok(Json(json!({})))
 }
@@ -100,17 +100,17 @@ struct Delete {
 }
 
 async fn delete(
-    State(world): State<Arc<World>>,
+    State(server): State<Arc<Server>>,
     Caller(caller): Caller,
-    Told(Delete { scope: name, key }): Told<Delete>,
+    JsonBody(Delete { scope: name, key }): JsonBody<Delete>,
 ) -> Answer {
-    let mut story = world.story();
-    let scope = story.scope(&caller, &name, Permission::Write)?;
+    let mut state = server.state();
+    let scope = state.scope(&caller, &name, Permission::Write)?;
     vault::refuses_writing(scope)?;
     let known = find(scope, &key).map(|(key, _)| key.clone());
     let known =
         known.ok_or_else(|| Refusal::absent(format!("Secret does not exist with scope: {name} and key: {key}")))?;
-    story.scopes.get_mut(&name).map(|scope| scope.secrets.remove(&known));
+    state.scopes.get_mut(&name).map(|scope| scope.secrets.remove(&known));
     Ok(Json(json!({})))
 }
 

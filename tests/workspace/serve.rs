@@ -20,11 +20,11 @@ use tokio_rustls::{
 };
 
 use crate::{
-    answer::Refusal, dbfs, entra, export, faults, files, log, metadata, oidc, scim, scopes, secrets, vault,
-    world::World,
+    answer::Refusal, dbfs, entra, export, faults, files, log, metadata, oidc, scim, scopes, secrets, server::Server,
+    vault,
 };
 
-fn router(world: Arc<World>, scheme: &'static str) -> Router {
+fn router(server: Arc<Server>, scheme: &'static str) -> Router {
     Router::new()
         .merge(secrets::routes())
         .merge(scopes::routes())
@@ -39,9 +39,9 @@ fn router(world: Arc<World>, scheme: &'static str) -> Router {
         .merge(log::routes())
         .merge(vault::routes())
         .fallback(no_such_interface)
-        .layer(from_fn_with_state(Arc::clone(&world), faults::between))
+        .layer(from_fn_with_state(Arc::clone(&server), faults::between))
         .layer(axum::Extension(Scheme(scheme)))
-        .with_state(world)
+        .with_state(server)
 }
 
 /// `http` or `https`.
@@ -54,15 +54,15 @@ async fn no_such_interface(request: Request) -> Refusal {
 }
 
 /// Serves plain http. Does not return.
-pub(crate) async fn plain(listener: TcpListener, world: Arc<World>) -> io::Result<()> {
+pub(crate) async fn plain(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    axum::serve(listener, router(world, "http")).await
+    axum::serve(listener, router(server, "http")).await
 }
 
 /// Serves https. Does not return.
 pub(crate) async fn tls(
     listener: TcpListener,
-    world: Arc<World>,
+    server: Arc<Server>,
     certificate: &Path,
     key: &Path,
 ) -> Result<(), Box<dyn Error>> {
@@ -71,7 +71,7 @@ pub(crate) async fn tls(
     let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let listener = Tls { listener, acceptor: TlsAcceptor::from(Arc::new(config)) };
-    Ok(axum::serve(listener, router(world, "https")).await?)
+    Ok(axum::serve(listener, router(server, "https")).await?)
 }
 
 struct Tls {

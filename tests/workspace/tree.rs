@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::story::Content;
+use crate::workspace_state::Content;
 
 /// A file or a folder.
 pub(crate) enum Node<'a> {
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folders_are_what_lies_above_files() {
+    fn folders_are_the_parents_of_files() {
         let files: BTreeMap<String, Content> =
             ["/a/b/c", "/a/d"].map(|path| (path.to_owned(), Content::new("", 0))).into();
         assert!(matches!(node(&files, "/a/b/"), Some(Node::Folder)));

@@ -8,12 +8,12 @@ use serde_json::json;
 
 use crate::{
     answer::{Answer, Refusal},
-    demand::Told,
-    story::{KeyVault, Refuses, Scope},
-    world::{AZURE_DATABRICKS, World},
+    parameters::JsonBody,
+    server::{AZURE_DATABRICKS, Server},
+    workspace_state::{KeyVault, Refuses, Scope},
 };
 
-pub(crate) fn routes() -> Router<Arc<World>> {
+pub(crate) fn routes() -> Router<Arc<Server>> {
     Router::new().route("/_vault", post(set))
 }
 
@@ -24,9 +24,9 @@ struct Set {
 }
 
 /// Makes a vault refuse or accept the workspace, for tests.
-async fn set(State(world): State<Arc<World>>, Told(set): Told<Set>) -> Answer {
-    let mut story = world.story();
-    let vault = story.scopes.get_mut(&set.scope).and_then(|scope| scope.key_vault.as_mut());
+async fn set(State(server): State<Arc<Server>>, JsonBody(set): JsonBody<Set>) -> Answer {
+    let mut state = server.state();
+    let vault = state.scopes.get_mut(&set.scope).and_then(|scope| scope.key_vault.as_mut());
     vault.ok_or_else(|| Refusal::absent("there is no vault behind that scope"))?.refuses = set.refuses;
     Ok(Json(json!({})))
 }

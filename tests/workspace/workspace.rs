@@ -2,8 +2,8 @@
 //! official clients use, on loopback only. `README.md` in this folder describes its state and its faults.
 
 mod answer;
+mod authentication;
 mod dbfs;
-mod demand;
 mod entra;
 mod export;
 mod faults;
@@ -12,19 +12,19 @@ mod jwt;
 mod log;
 mod metadata;
 mod oidc;
+mod parameters;
 mod scim;
 mod scopes;
 mod secrets;
 mod serve;
-mod story;
+mod server;
 mod tree;
 mod vault;
-mod who;
-mod world;
+mod workspace_state;
 
 use std::{error::Error, path::PathBuf, sync::Arc};
 
-use world::World;
+use server::Server;
 
 const USAGE: &str = "usage: workspace --port N [--state FILE.json] [--tls CERT.pem KEY.pem]";
 
@@ -51,17 +51,17 @@ impl Options {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "who starts it with port 0 reads the address")]
+#[expect(clippy::print_stdout, reason = "with port 0, the caller reads the address from the output")]
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::read(std::env::args().skip(1))?;
-    let world = Arc::new(World::new(story::load(options.state.as_deref())?));
+    let server = Arc::new(Server::new(workspace_state::load(options.state.as_deref())?));
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", options.port)).await?;
     let scheme = if options.tls.is_some() { "https" } else { "http" };
     println!("{scheme}://{}", listener.local_addr()?);
     match options.tls {
-        Some((certificate, key)) => serve::tls(listener, world, &certificate, &key).await?,
-        None => serve::plain(listener, world).await?,
+        Some((certificate, key)) => serve::tls(listener, server, &certificate, &key).await?,
+        None => serve::plain(listener, server).await?,
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use super::super::{
     plan::refused,
     target::{ProfileOptions, load_profile, this_node},
 };
-use crate::run::{Case, with_secrets};
+use crate::run::{AccessCheck, with_secrets};
 
 const AFTER_HELP: &str = "\
 The command replaces this process: it gets the terminal and the signals, and its exit status is returned.
@@ -40,7 +40,7 @@ pub(in crate::cli) fn run(env: &Env, options: &Options) -> Result<Exit, CommandE
     let access = env.access()?;
     let audit = env.audit("secrets exec").map(Mutex::new);
     let (clouds, root) = (env.clouds(), env.root.as_path());
-    let case = Case { profile: &profile, facts: &facts, access: &access, clouds, root, audit: audit.as_ref() };
+    let case = AccessCheck { profile: &profile, facts: &facts, access: &access, clouds, root, audit: audit.as_ref() };
     let (_, vault) = env.block_on(case.fetch())?.map_err(|denied| refused(&denied))?;
     let command = options.command.split_first().expect("the option is required");
     Err(CommandError::Mistakes(with_secrets(&profile, &vault, command, options.keep_credentials)))

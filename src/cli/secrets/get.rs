@@ -20,7 +20,7 @@ pub(in crate::cli) struct Options {
     /// The key in the scope
     key: String,
     #[command(flatten)]
-    place: ScopeOptions,
+    scope: ScopeOptions,
     /// Print the value even if standard output is a terminal
     #[arg(long)]
     show: bool,
@@ -31,12 +31,12 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
         let refused = Diagnostic::nowhere("a secret is not printed on a terminal, because others may see it");
         return Err(refused.hint("redirect the output to a file or a program, or add --show").into());
     }
-    let (scope, address) = options.place.address(env, &options.key, COMMAND)?;
+    let (scope, address) = options.scope.address(env, &options.key, COMMAND)?;
     let request = AccessRequest::read_at(&scope, &options.key, &address);
     let mut authorization = require(env, request, COMMAND)?;
     let value = env.block_on(secrets::fetch(&address, env.clouds()))?;
     authorization.fetched(env, 0, &address, value.as_ref().err());
-    let value = value.map_err(|error| options.place.missing(&error))?;
+    let value = value.map_err(|error| options.scope.missing(&error))?;
     write_secret(&value).map_err(|error| failed(format!("the value could not be written: {error}")))?;
     Ok(Exit::Done)
 }

@@ -19,19 +19,19 @@ const COMMAND: &str = "secrets list";
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Options {
     #[command(flatten)]
-    place: ScopeOptions,
+    scope: ScopeOptions,
     /// Print the names as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
-    let place = options.place.place(env, COMMAND)?;
-    require(env, AccessRequest::list(&place), COMMAND)?;
-    let keys = env.block_on(secrets::keys(&place, env.clouds()))?.map_err(|error| diagnostic(&error))?;
+    let scope = options.scope.scope(env, COMMAND)?;
+    require(env, AccessRequest::list(&scope), COMMAND)?;
+    let keys = env.block_on(secrets::keys(&scope, env.clouds()))?.map_err(|error| diagnostic(&error))?;
     if keys.is_empty() {
-        env.console.stderr.print(&format!("the scope `{}` has no secrets at this source\n", place.scope));
-    } else if place.source == Source::Env && keys.iter().any(|key| key.contains('_')) {
+        env.console.stderr.print(&format!("the scope `{}` has no secrets at this source\n", scope.scope));
+    } else if scope.source == Source::Env && keys.iter().any(|key| key.contains('_')) {
         env.console
             .stderr
             .print("a `_` may be another character in the key, such as `-`: the name of a variable does not show it\n");

@@ -63,10 +63,10 @@ impl ScopeOptions {
         if let Some(entry) = items.map(|entry| &entry.value).find(|item| item.key == key) {
             return Ok((entry.scope.clone(), entry.from.clone()));
         }
-        let place = self.place_in(profile.as_ref())?;
+        let scope = self.scope_in(profile.as_ref())?;
         let named = SecretName { name: None, version: None, env: None };
-        let address = address(&place, key, named).map_err(|misfit| mistake(&misfit))?;
-        Ok((place.scope, address))
+        let address = address(&scope, key, named).map_err(|misfit| mistake(&misfit))?;
+        Ok((scope.scope, address))
     }
 
     /// The diagnostic for a secret of this scope that could not be fetched.
@@ -81,15 +81,15 @@ impl ScopeOptions {
     }
 
     /// The scope at its source.
-    pub(super) fn place(&self, env: &Env, command: &'static str) -> Result<SecretScope, CommandError> {
-        self.place_in(self.profile(env, command)?.as_ref())
+    pub(super) fn scope(&self, env: &Env, command: &'static str) -> Result<SecretScope, CommandError> {
+        self.scope_in(self.profile(env, command)?.as_ref())
     }
 
     fn profile(&self, env: &Env, command: &'static str) -> Result<Option<Profile>, CommandError> {
         self.profile.as_ref().map(|name| profile_of(env, name, &[], command)).transpose()
     }
 
-    fn place_in(&self, profile: Option<&Profile>) -> Result<SecretScope, CommandError> {
+    fn scope_in(&self, profile: Option<&Profile>) -> Result<SecretScope, CommandError> {
         if let Some(profile) = profile {
             let none = || Diagnostic::nowhere(format!("the profile `{}` has no `[secrets]`", profile.name)).into();
             return profile.sections.secrets.place.clone().ok_or_else(none);

@@ -33,9 +33,9 @@ pub(super) fn profile_of(
 
 /// The diagnostic for an error.
 pub(super) fn diagnostic(error: &SecretError) -> Diagnostic {
-    let said = match error {
-        SecretError::Cloud(error) => error.said.iter().cloned().collect(),
+    let causes = match error {
+        SecretError::Cloud(error) => error.detail.iter().cloned().collect(),
         _ => Vec::new(),
     };
-    Diagnostic::nowhere(error.to_string()).causes(said).hint(error.hint())
+    Diagnostic::nowhere(error.to_string()).causes(causes).hint(error.hint())
 }

@@ -85,7 +85,7 @@ fn secrets_of(profile: &Profile) -> Vec<SecretTest<'_>> {
     let logins = profile.sections.secrets.logins.iter().map(|entry| &entry.value);
     let logins = logins.map(|login| (&login.scope, &login.key, &login.from));
     let mut seen = BTreeSet::new();
-    let once = items.chain(logins).filter(|asked| seen.insert(*asked));
+    let once = items.chain(logins).filter(|request| seen.insert(*request));
     let tested = once.map(|(scope, key, from)| SecretTest {
         name: format!("{scope}/{key}"),
         request: AccessRequest::read_at(scope, key, from),

@@ -146,7 +146,7 @@ impl AwsError {
         // `LimitExceededException` is a quota, not a rate limit: another attempt does not help.
         let is_transient = matches!(error.kind, CloudErrorKind::Limited | CloudErrorKind::Unreachable)
             && code != "LimitExceededException";
-        Self { error: error.said(&message), code, is_transient }
+        Self { error: error.detail(&message), code, is_transient }
     }
 
     /// A request that got no answer.

@@ -170,7 +170,7 @@ fn sections(path: &Path) -> Result<Vec<(String, Section)>, CloudError> {
         }
         Err(error) => {
             let failed = CloudError::new(CloudErrorKind::Invalid, format!("`{}` could not be read", path.display()));
-            return Err(failed.said(&error.to_string()).hint("check the file's permissions"));
+            return Err(failed.detail(&error.to_string()).hint("check the file's permissions"));
         }
     };
     let mut ini = Ini::new_cs();
@@ -187,7 +187,7 @@ fn sections(path: &Path) -> Result<Vec<(String, Section)>, CloudError> {
             format!("`{}` is not a valid AWS configuration file", path.display()),
         );
         failed
-            .said(&why)
+            .detail(&why)
             .hint("correct the file, or select another file with AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE")
     })?;
     Ok(read.into_iter().map(|(name, values)| (name, section(values))).collect())

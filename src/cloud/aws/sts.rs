@@ -41,10 +41,10 @@ pub(super) async fn assume_with_web_identity(
     identity: &WebIdentity,
 ) -> Result<Credentials, CloudError> {
     const ACTION: &str = "AssumeRoleWithWebIdentity";
-    let place = identity.file.display();
+    let path = identity.file.display();
     let token = read_token(&identity.file).map(Secret::new).map_err(|error| {
-        CloudError::new(CloudErrorKind::Invalid, format!("the web identity token in `{place}` could not be read"))
-            .said(&error.to_string())
+        CloudError::new(CloudErrorKind::Invalid, format!("the web identity token in `{path}` could not be read"))
+            .detail(&error.to_string())
             .hint("correct AWS_WEB_IDENTITY_TOKEN_FILE, or the file's permissions")
     })?;
     let token = std::str::from_utf8(token.reveal().trim_ascii()).unwrap_or_default();
@@ -52,7 +52,7 @@ pub(super) async fn assume_with_web_identity(
     let fields =
         [("RoleArn", identity.role.as_str()), ("RoleSessionName", &identity.session), ("WebIdentityToken", token)];
     let request = AwsRequest::sts(&region, ACTION, &fields);
-    let answer = client.send(&request, None, &format!("`{place}`")).await;
+    let answer = client.send(&request, None, &format!("`{path}`")).await;
     read_credentials(&answer.map_err(|refusal| not_assumed(&identity.role, refusal))?)
 }
 

@@ -129,7 +129,7 @@ async fn permanent_errors_are_not_retried() {
     ] {
         let (error, requests) = call_error(vec![refused(code)]).await;
         assert_eq!((error.kind, requests), (kind, 1), "{code}");
-        assert_eq!(error.said.as_deref(), Some("in AWS's words"));
+        assert_eq!(error.detail.as_deref(), Some("in AWS's words"));
     }
 }
 
@@ -251,7 +251,10 @@ async fn the_region_of_a_call_has_precedence_over_the_configured_one_and_the_ins
 async fn an_instance_without_a_role_has_no_credentials() {
     let fake = fake(vec![("200 OK", "session".to_owned()), ("404 Not Found", String::new())]);
     let error = fake.account(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &fake.url)]).await.err().expect("an error");
-    assert_eq!((error.kind, error.said.as_deref()), (CloudErrorKind::NotConfigured, Some("the instance has no role")));
+    assert_eq!(
+        (error.kind, error.detail.as_deref()),
+        (CloudErrorKind::NotConfigured, Some("the instance has no role"))
+    );
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::{
 /// A token is not used in the last part of its lifetime, as in the official clients.
 const MARGIN: Duration = Duration::from_secs(300);
 /// No token of these services has a longer lifetime.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
 /// A token with its expiry.
 pub(super) struct Token {
@@ -42,7 +42,7 @@ impl Token {
         // `expires_on` is preferred: `expires_in` counts from the time of issue, which may be long ago.
         let moment = granted.expires_on.as_ref().and_then(seconds).map(|end| SystemTime::UNIX_EPOCH + end);
         let end = moment.or_else(|| Some(now + granted.expires_in.as_ref().and_then(seconds)?));
-        let left = end.and_then(|end| end.duration_since(now).ok()).unwrap_or_default().min(LONGEST);
+        let left = end.and_then(|end| end.duration_since(now).ok()).unwrap_or_default().min(MAX_LIFETIME);
         // A token with a short lifetime is used for half of it.
         let stale = now + left.saturating_sub(MARGIN.min(left / 2));
         Ok(Self { value: granted.access_token.into(), stale })

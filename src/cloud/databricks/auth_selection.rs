@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_named_method_is_tried_and_the_error_names_what_is_missing() {
+    fn only_the_named_method_is_tried_and_the_error_names_the_missing_settings() {
         let both = [("DATABRICKS_TOKEN", "t"), ("DATABRICKS_CLIENT_ID", "i"), ("DATABRICKS_CLIENT_SECRET", "s")];
         let named = |name| with(&[&both[..], &[("DATABRICKS_AUTH_TYPE", name)]].concat());
         assert_eq!(named("oauth-m2m"), Ok("oauth-m2m"));

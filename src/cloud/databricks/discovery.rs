@@ -195,9 +195,9 @@ mod tests {
 
     #[tokio::test]
     async fn both_documents_of_a_workspace_are_used() {
-        let (found, server) = find(|asked, _| {
-            let at = format!("http://{}", asked.header("host"));
-            match asked.path() {
+        let (found, server) = find(|request, _| {
+            let at = format!("http://{}", request.header("host"));
+            match request.path() {
                 "/.well-known/databricks-config" => ok(&format!(
                     r#"{{"oidc_endpoint":"{at}/issuer/{{account_id}}/","account_id":"acc","token_federation_default_oidc_audiences":["aud"]}}"#
                 )),
@@ -213,8 +213,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_workspace_without_the_first_document_has_the_second_below_oidc() {
-        let (found, server) = find(|asked, _| match asked.path() {
-            SERVER => ok(&format!(r#"{{"token_endpoint":"http://{}/oidc/v1/token"}}"#, asked.header("host"))),
+        let (found, server) = find(|request, _| match request.path() {
+            SERVER => ok(&format!(r#"{{"token_endpoint":"http://{}/oidc/v1/token"}}"#, request.header("host"))),
             _ => reply("404 Not Found", "<html></html>"),
         })
         .await;

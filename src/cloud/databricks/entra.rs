@@ -86,9 +86,9 @@ impl EntraMethod {
         };
         let message =
             format!("Azure did not return the address of the workspace `{resource}` (status {})", answer.status);
-        let said = body.pointer("/error/message").and_then(Value::as_str).unwrap_or_default();
+        let detail = body.pointer("/error/message").and_then(Value::as_str).unwrap_or_default();
         Err(CloudError::new(kind, message)
-            .said(said)
+            .detail(detail)
             .hint("set `DATABRICKS_HOST`, or check `DATABRICKS_AZURE_RESOURCE_ID`"))
     }
 
@@ -170,25 +170,25 @@ mod tests {
     async fn workspace_address(
         manager: impl Fn(&RecordedRequest) -> Reply + Send + Sync + 'static,
     ) -> (Result<Url, CloudError>, Vec<RecordedRequest>) {
-        let server = TestServer::start(move |asked, _| match asked.path() {
+        let server = TestServer::start(move |request, _| match request.path() {
             "/tenant/oauth2/token" => ok(r#"{"access_token":"of-the-manager","expires_in":3600}"#),
-            _ => manager(asked),
+            _ => manager(request),
         });
-        (entra_at(&server).workspace(&Client::default(), RESOURCE).await, server.asked())
+        (entra_at(&server).workspace(&Client::default(), RESOURCE).await, server.requests())
     }
 
     #[tokio::test]
     async fn the_resource_manager_returns_the_address_of_the_workspace() {
         let body = r#"{"properties":{"workspaceUrl":"adb-1.2.azuredatabricks.net"}}"#;
-        let (url, asked) = workspace_address(move |_| ok(body)).await;
+        let (url, requests) = workspace_address(move |_| ok(body)).await;
         assert_eq!(url.expect("an address").as_str(), "https://adb-1.2.azuredatabricks.net/");
-        assert_eq!(asked[0].form["resource"], asked_at(&asked[0]));
-        assert_eq!(asked[1].target, format!("{RESOURCE}?api-version=2018-04-01"));
-        assert_eq!(asked[1].header("authorization"), "Bearer of-the-manager");
+        assert_eq!(requests[0].form["resource"], audience_of(&requests[0]));
+        assert_eq!(requests[1].target, format!("{RESOURCE}?api-version=2018-04-01"));
+        assert_eq!(requests[1].header("authorization"), "Bearer of-the-manager");
     }
 
-    fn asked_at(asked: &RecordedRequest) -> String {
-        format!("http://{}/", asked.header("host"))
+    fn audience_of(request: &RecordedRequest) -> String {
+        format!("http://{}/", request.header("host"))
     }
 
     #[tokio::test]
@@ -197,7 +197,7 @@ mod tests {
         let (url, _) = workspace_address(move |_| reply("403 Forbidden", body)).await;
         let error = url.expect_err("refused");
         assert_eq!(
-            (error.kind, error.said.as_deref()),
+            (error.kind, error.detail.as_deref()),
             (CloudErrorKind::Denied, Some("The client does not have authorization"))
         );
         assert!(error.hint.expect("a hint").starts_with("set `DATABRICKS_HOST`"));
@@ -213,7 +213,7 @@ mod tests {
         let error = entra_at(&server).workspace(&Client::default(), RESOURCE).await.expect_err("refused");
         assert_eq!(error.kind, CloudErrorKind::TokenRejected);
         assert_eq!(error.message, "Microsoft Entra refused the application `app` of tenant `tenant`");
-        assert_eq!(error.said.as_deref(), Some("AADSTS7000215: Invalid client secret provided"));
+        assert_eq!(error.detail.as_deref(), Some("AADSTS7000215: Invalid client secret provided"));
         assert!(error.hint.expect("a hint").starts_with("`ARM_CLIENT_SECRET` is not a secret of this application"));
     }
 }

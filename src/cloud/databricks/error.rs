@@ -68,7 +68,7 @@ pub(super) fn api_error(host: &Url, url: &Url, auth_type: &str, answer: &Answer)
         _ => format!("`{shown}` answered `{path}` with status {status}"),
     };
     let error =
-        CloudError { hint: hint(kind, auth_type, &details), ..CloudError::new(kind, message).said(&details.message) };
+        CloudError { hint: hint(kind, auth_type, &details), ..CloudError::new(kind, message).detail(&details.message) };
     Some(ApiError { error, code: details.code })
 }
 
@@ -78,7 +78,7 @@ pub(super) fn malformed(host: &Url, url: &Url, error: &serde_json::Error) -> Clo
     // The parser's message may quote the answer, which may contain a secret. Only its position is used.
     let position = format!("parse error at line {} column {}", error.line(), error.column());
     CloudError::new(CloudErrorKind::Malformed, message)
-        .said(&position)
+        .detail(&position)
         .hint("check that `DATABRICKS_HOST` is a workspace")
 }
 
@@ -105,7 +105,7 @@ fn redirected(host: &Url, url: &Url, answer: &Answer) -> CloudError {
         CloudErrorKind::Malformed,
         format!("`{shown}` answered `{}` with a redirect, which is not followed", url.path()),
     )
-    .said(&format!("to {}", host::shown(&to)))
+    .detail(&format!("to {}", host::shown(&to)))
     .hint("check that `DATABRICKS_HOST` is the workspace's own address, with https")
 }
 
@@ -133,10 +133,10 @@ fn hint(kind: CloudErrorKind, auth_type: &str, details: &ErrorDetails) -> Option
 
 /// The kind of an error. A known code has precedence over the status, as in the official clients.
 fn kind(status: u16, details: &ErrorDetails) -> CloudErrorKind {
-    let said = details.message.to_ascii_lowercase();
+    let detail = details.message.to_ascii_lowercase();
     match details.code.as_deref().unwrap_or_default() {
         "UNAUTHENTICATED" => CloudErrorKind::TokenRejected,
-        "PERMISSION_DENIED" => denied(&said),
+        "PERMISSION_DENIED" => denied(&detail),
         "RESOURCE_DOES_NOT_EXIST" | "NOT_FOUND" | "ENDPOINT_NOT_FOUND" => CloudErrorKind::Absent,
         "REQUEST_LIMIT_EXCEEDED" | "RESOURCE_EXHAUSTED" | "TOO_MANY_REQUESTS" => CloudErrorKind::Limited,
         "TEMPORARILY_UNAVAILABLE" | "DEADLINE_EXCEEDED" | "INTERNAL_ERROR" => CloudErrorKind::Unreachable,
@@ -144,7 +144,7 @@ fn kind(status: u16, details: &ErrorDetails) -> CloudErrorKind {
         _ => match status {
             401 => CloudErrorKind::TokenRejected,
             403 if details.numeric => CloudErrorKind::TokenRejected,
-            403 => denied(&said),
+            403 => denied(&detail),
             404 | 410 => CloudErrorKind::Absent,
             429 => CloudErrorKind::Limited,
             500.. => CloudErrorKind::Unreachable,
@@ -154,8 +154,8 @@ fn kind(status: u16, details: &ErrorDetails) -> CloudErrorKind {
 }
 
 /// A denial by the workspace and a denial by its vault have the same code.
-fn denied(said: &str) -> CloudErrorKind {
-    let vault = ["keyvault", "key vault", "vault.azure", "azure kv"].iter().any(|word| said.contains(word));
+fn denied(detail: &str) -> CloudErrorKind {
+    let vault = ["keyvault", "key vault", "vault.azure", "azure kv"].iter().any(|word| detail.contains(word));
     if vault { CloudErrorKind::BackendRefuses } else { CloudErrorKind::Denied }
 }
 

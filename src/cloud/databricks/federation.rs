@@ -62,7 +62,7 @@ impl IdToken {
             Self::File(path) => {
                 let failed = |reason: &str| {
                     CloudError::new(CloudErrorKind::NotConfigured, format!("`{}` contains no token", path.display()))
-                        .said(reason)
+                        .detail(reason)
                         .hint("check `DATABRICKS_OIDC_TOKEN_FILEPATH`")
                 };
                 let text = Zeroizing::new(read_token(path).map_err(|error| failed(&error.to_string()))?);

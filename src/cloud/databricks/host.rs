@@ -65,7 +65,7 @@ impl AzureCloud {
         };
         let fixed = |name: &str| Url::parse(&format!("https://{name}/")).expect("the address is fixed");
         let login = match environment.variable("AZURE_AUTHORITY_HOST") {
-            Some(given) => base_url("AZURE_AUTHORITY_HOST", given)?,
+            Some(configured) => base_url("AZURE_AUTHORITY_HOST", configured)?,
             None => fixed(login),
         };
         Ok(Self { login, manager: fixed(manager), management })

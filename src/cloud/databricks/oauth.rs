@@ -38,16 +38,16 @@ pub(super) struct TokenResponse {
 }
 
 impl TokenResponse {
-    /// Reads a successful answer of the service `place`.
+    /// Reads a successful answer of the service `endpoint`.
     pub(super) fn read(
         answer: &Answer,
         requested: Instant,
-        place: &str,
+        endpoint: &str,
         context: TokenRequestContext<'_>,
     ) -> Result<Self, CloudError> {
         let no_token = |reason: &str| {
-            let message = format!("{place} answered without a token ({})", context.auth_type);
-            CloudError::new(CloudErrorKind::Malformed, message).said(reason).hint(context.hint)
+            let message = format!("{endpoint} answered without a token ({})", context.auth_type);
+            CloudError::new(CloudErrorKind::Malformed, message).detail(reason).hint(context.hint)
         };
         let mut body: Value = answer.json().map_err(|_| no_token("the answer is not JSON"))?;
         let lifetime = lifetime(&body);
@@ -76,11 +76,11 @@ pub(super) async fn request_token(
         let service = format!("the token endpoint ({})", context.auth_type);
         CloudError::unanswered(&service, &HttpError { url: origin.clone(), ..error })
     })?;
-    let place = format!("`{origin}`");
+    let endpoint = format!("`{origin}`");
     if answer.is_success() {
-        return TokenResponse::read(&answer, requested, &place, context);
+        return TokenResponse::read(&answer, requested, &endpoint, context);
     }
-    Err(refused(&place, &answer, context))
+    Err(refused(&endpoint, &answer, context))
 }
 
 /// The remaining lifetime of the token. `expires_on` is preferred: for a cached token, `expires_in` is the lifetime at
@@ -98,7 +98,7 @@ fn lifetime(body: &Value) -> Option<Duration> {
     Some(Duration::try_from_secs_f64(left.max(0.0)).unwrap_or(Duration::ZERO))
 }
 
-fn refused(place: &str, answer: &Answer, context: TokenRequestContext<'_>) -> CloudError {
+fn refused(endpoint: &str, answer: &Answer, context: TokenRequestContext<'_>) -> CloudError {
     let body: Value = answer.json().unwrap_or_default();
     let text = |names: [&str; 2]| names.iter().find_map(|name| body.get(name)?.as_str()).unwrap_or_default();
     let (code, description) = (text(["error", "errorCode"]), text(["error_description", "errorSummary"]));
@@ -110,9 +110,9 @@ fn refused(place: &str, answer: &Answer, context: TokenRequestContext<'_>) -> Cl
         (500.., _) => CloudErrorKind::Unreachable,
         _ => CloudErrorKind::Invalid,
     };
-    let message = format!("{place} issued no token ({}): status {}", context.auth_type, answer.status);
-    let said = [code, description].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
-    CloudError::new(kind, message).said(&said).hint(context.hint)
+    let message = format!("{endpoint} issued no token ({}): status {}", context.auth_type, answer.status);
+    let detail = [code, description].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
+    CloudError::new(kind, message).detail(&detail).hint(context.hint)
 }
 
 #[cfg(test)]

@@ -32,13 +32,13 @@ pub(super) fn read(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
             return Err(invalid("could not be read".to_owned())
-                .said(&error.to_string())
+                .detail(&error.to_string())
                 .hint("check its permissions, or name another file with `DATABRICKS_CONFIG_FILE`"));
         }
     };
     // The parser's message names a line and does not quote it.
     let mut profiles =
-        parse(&text).map_err(|why| invalid("is not a valid configuration file".to_owned()).said(&why))?;
+        parse(&text).map_err(|why| invalid("is not a valid configuration file".to_owned()).detail(&why))?;
     let settings = profiles.remove(RESERVED).unwrap_or_default();
     let named = wanted.or_else(|| settings.get("default_profile").map(String::as_str).filter(|name| !name.is_empty()));
     if named == Some(RESERVED) {

@@ -41,9 +41,9 @@ async fn with_token(server: &TestServer) -> Workspace {
 /// Answers like a workspace with a token endpoint. The tokens are numbered.
 fn issuing(lifetime: &'static str) -> impl Fn(&RecordedRequest, usize) -> Reply + Send + Sync + 'static {
     let tokens = AtomicUsize::new(0);
-    move |asked, _| {
-        let at = format!("http://{}", asked.header("host"));
-        match asked.path() {
+    move |request, _| {
+        let at = format!("http://{}", request.header("host"));
+        match request.path() {
             "/.well-known/databricks-config" => ok(&format!(r#"{{"oidc_endpoint":"{at}/oidc"}}"#)),
             "/oidc/.well-known/oauth-authorization-server" => {
                 ok(&format!(r#"{{"token_endpoint":"{at}/oidc/v1/token"}}"#))
@@ -62,8 +62,8 @@ fn issuing(lifetime: &'static str) -> impl Fn(&RecordedRequest, usize) -> Reply 
 
 const HOUR: &str = r#""expires_in":"3600""#;
 
-fn of<'a>(asked: &'a [RecordedRequest], path: &str) -> Vec<&'a RecordedRequest> {
-    asked.iter().filter(|asked| asked.path() == path).collect()
+fn of<'a>(requests: &'a [RecordedRequest], path: &str) -> Vec<&'a RecordedRequest> {
+    requests.iter().filter(|request| request.path() == path).collect()
 }
 
 #[tokio::test]
@@ -75,10 +75,13 @@ async fn a_personal_access_token_is_sent_and_no_other_request() {
     assert_eq!(me.groups, ["LawFirms-Prod-Databricks-Family-Analyst", "users"]);
     assert_eq!((me.auth_type.as_str(), me.service_principal), ("pat", false));
     workspace.me().await.expect("asked once");
-    let asked = server.asked();
-    assert_eq!(asked.len(), 1);
-    assert_eq!(asked[0].header("authorization"), "Bearer dapi-canary");
-    assert_eq!(asked[0].header("user-agent"), concat!("nodeagent/", env!("CARGO_PKG_VERSION"), " os/linux auth/pat"));
+    let requests = server.requests();
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].header("authorization"), "Bearer dapi-canary");
+    assert_eq!(
+        requests[0].header("user-agent"),
+        concat!("nodeagent/", env!("CARGO_PKG_VERSION"), " os/linux auth/pat")
+    );
 }
 
 #[tokio::test]
@@ -86,7 +89,7 @@ async fn a_user_name_and_a_password_are_sent_as_basic_authorization() {
     let server = TestServer::start(issuing(HOUR));
     let workspace = at(&server, &[("DATABRICKS_USERNAME", "ada"), ("DATABRICKS_PASSWORD", "pw")]).await;
     workspace.me().await.expect("a user");
-    assert_eq!(server.asked()[0].header("authorization"), "Basic YWRhOnB3");
+    assert_eq!(server.requests()[0].header("authorization"), "Basic YWRhOnB3");
 }
 
 #[tokio::test]
@@ -96,13 +99,13 @@ async fn a_service_principal_requests_one_token_from_the_workspace() {
     for _ in 0..3 {
         workspace.send(Request::get(workspace.url(ME, &[]))).await.expect("an answer");
     }
-    let asked = server.asked();
-    let tokens = of(&asked, "/oidc/v1/token");
+    let requests = server.requests();
+    let tokens = of(&requests, "/oidc/v1/token");
     assert_eq!(tokens.len(), 1);
     assert_eq!((tokens[0].method.as_str(), tokens[0].header("authorization")), ("POST", "Basic YXBwOnM6ZQ=="));
     let form: Vec<_> = tokens[0].form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(form, [("grant_type", "client_credentials"), ("scope", "all-apis")]);
-    let shown: Vec<_> = of(&asked, ME).iter().map(|asked| asked.header("authorization").to_owned()).collect();
+    let shown: Vec<_> = of(&requests, ME).iter().map(|request| request.header("authorization").to_owned()).collect();
     assert_eq!(shown, ["Bearer token-0", "Bearer token-0", "Bearer token-0"]);
 }
 
@@ -112,7 +115,7 @@ async fn concurrent_requests_share_one_token() {
     let workspace = at(&server, &[("DATABRICKS_CLIENT_ID", "app"), ("DATABRICKS_CLIENT_SECRET", "s")]).await;
     let each = (0..20).map(|_| workspace.send(Request::get(workspace.url(ME, &[]))));
     assert!(futures::future::join_all(each).await.iter().all(Result::is_ok));
-    assert_eq!(of(&server.asked(), "/oidc/v1/token").len(), 1);
+    assert_eq!(of(&server.requests(), "/oidc/v1/token").len(), 1);
 }
 
 #[tokio::test]
@@ -122,8 +125,8 @@ async fn a_token_that_is_about_to_expire_is_used_once() {
     for _ in 0..2 {
         workspace.send(Request::get(workspace.url(ME, &[]))).await.expect("an answer");
     }
-    let asked = server.asked();
-    let shown: Vec<_> = of(&asked, ME).iter().map(|asked| asked.header("authorization")).collect();
+    let requests = server.requests();
+    let shown: Vec<_> = of(&requests, ME).iter().map(|request| request.header("authorization")).collect();
     assert_eq!(shown, ["Bearer token-0", "Bearer token-1"]);
 }
 
@@ -136,8 +139,8 @@ async fn a_metadata_service_gets_the_address_of_the_workspace() {
     for _ in 0..2 {
         workspace.send(Request::get(workspace.url(ME, &[]))).await.expect("an answer");
     }
-    let asked = server.asked();
-    let tokens = of(&asked, "/metadata");
+    let requests = server.requests();
+    let tokens = of(&requests, "/metadata");
     assert_eq!(tokens.len(), 1);
     assert_eq!(tokens[0].target, "/metadata?key=1");
     assert_eq!(tokens[0].header("x-databricks-metadata-version"), "1");
@@ -157,8 +160,8 @@ async fn exchanged(variables: &[(&str, &str)]) -> (RecordedRequest, TestServer) 
     let server = TestServer::start(issuing(HOUR));
     let workspace = at(&server, variables).await;
     workspace.me().await.expect("a user");
-    let asked = server.asked();
-    let token = of(&asked, "/oidc/v1/token")[0].clone();
+    let requests = server.requests();
+    let token = of(&requests, "/oidc/v1/token")[0].clone();
     assert_eq!(token.form["grant_type"], "urn:ietf:params:oauth:grant-type:token-exchange");
     assert_eq!(token.form["subject_token_type"], "urn:ietf:params:oauth:token-type:jwt");
     assert_eq!((token.form["scope"].as_str(), token.header("authorization")), ("all-apis", ""));
@@ -183,8 +186,9 @@ async fn a_token_in_a_file_is_read_for_each_exchange() {
     workspace.send(Request::get(workspace.url(ME, &[]))).await.expect("an answer");
     fs::replace(&file, b"second", Attributes::default()).expect("written");
     workspace.send(Request::get(workspace.url(ME, &[]))).await.expect("an answer");
-    let asked = server.asked();
-    let shown: Vec<_> = of(&asked, "/oidc/v1/token").iter().map(|asked| asked.form["subject_token"].clone()).collect();
+    let requests = server.requests();
+    let shown: Vec<_> =
+        of(&requests, "/oidc/v1/token").iter().map(|request| request.form["subject_token"].clone()).collect();
     assert_eq!(shown, ["first", "second"]);
     std::fs::remove_file(&file).expect("removed");
     let error = workspace.send(Request::get(workspace.url(ME, &[]))).await.expect_err("no file");
@@ -200,8 +204,8 @@ async fn github_issues_a_token_for_the_token_endpoint_of_the_workspace() {
     ])
     .await;
     assert_eq!(token.form["subject_token"], "jwt-of-github");
-    let asked = server.asked();
-    let github = of(&asked, "/github")[0];
+    let requests = server.requests();
+    let github = of(&requests, "/github")[0];
     assert_eq!(github.header("authorization"), "Bearer of-the-job");
     assert_eq!(github.query()["api"], "2");
     assert_eq!(github.query()["audience"], server.at("oidc/v1/token"));
@@ -219,18 +223,18 @@ async fn an_entra_service_principal_sends_two_tokens_and_the_resource_id() {
     ];
     let workspace = at(&server, &variables).await;
     workspace.me().await.expect("a user");
-    let asked = server.asked();
+    let requests = server.requests();
     // The workspace is asked for the tenant once.
-    assert_eq!(of(&asked, "/aad/auth").len(), 1);
-    let tokens = of(&asked, "/tenant-1/oauth2/token");
-    let mut resources: Vec<_> = tokens.iter().map(|asked| asked.form["resource"].as_str()).collect();
+    assert_eq!(of(&requests, "/aad/auth").len(), 1);
+    let tokens = of(&requests, "/tenant-1/oauth2/token");
+    let mut resources: Vec<_> = tokens.iter().map(|request| request.form["resource"].as_str()).collect();
     resources.sort_unstable();
     assert_eq!(resources, ["2ff814a6-3304-4ab8-85cb-cd0e6f879c1d", "https://management.core.windows.net/"]);
     for token in tokens {
         assert_eq!(token.form["grant_type"], "client_credentials");
         assert_eq!((token.form["client_id"].as_str(), token.form["client_secret"].as_str()), ("app", "s&t"));
     }
-    let me = of(&asked, ME)[0];
+    let me = of(&requests, ME)[0];
     let shown = [me.header("authorization"), me.header("x-databricks-azure-sp-management-token")];
     let mut shown = shown.map(|token| token.trim_start_matches("Bearer "));
     shown.sort_unstable();
@@ -249,39 +253,43 @@ async fn a_managed_identity_uses_the_metadata_service() {
     ];
     let workspace = at(&server, &variables).await;
     workspace.me().await.expect("a user");
-    let asked = server.asked();
-    let tokens = of(&asked, "/metadata/identity/oauth2/token");
+    let requests = server.requests();
+    let tokens = of(&requests, "/metadata/identity/oauth2/token");
     assert_eq!(tokens.len(), 2);
     for token in &tokens {
         let query = token.query();
         assert_eq!((token.method.as_str(), token.header("metadata")), ("GET", "true"));
         assert_eq!((query["api-version"].as_str(), query["client_id"].as_str()), ("2018-02-01", "user-assigned"));
     }
-    assert!(of(&asked, ME)[0].header("x-databricks-azure-sp-management-token").starts_with("token-"));
+    assert!(of(&requests, ME)[0].header("x-databricks-azure-sp-management-token").starts_with("token-"));
 }
 
 #[tokio::test]
-async fn without_a_managed_identity_the_hint_says_what_to_assign() {
+async fn without_a_managed_identity_the_hint_is_to_assign_one() {
     let server = TestServer::start(|_, _| {
         reply("400 Bad Request", r#"{"error":"invalid_request","error_description":"Identity not found"}"#)
     });
     let variables =
         [("ARM_USE_MSI", "1"), ("DATABRICKS_CLOUD", "azure"), ("AZURE_POD_IDENTITY_AUTHORITY_HOST", "HOST")];
     let error = at(&server, &variables).await.me().await.expect_err("an error");
-    assert_eq!(error.said.as_deref(), Some("Identity not found"));
+    assert_eq!(error.detail.as_deref(), Some("Identity not found"));
     assert!(error.hint.expect("a hint").starts_with("assign a managed identity"));
 }
 
 #[tokio::test]
 async fn the_error_of_a_refused_client_contains_the_servers_message_and_no_secret() {
-    let server = TestServer::start(|asked, before| {
+    let server = TestServer::start(|request, before| {
         let body = r#"{"error":"invalid_client","error_description":"Client authentication failed"}"#;
-        if asked.path() == "/oidc/v1/token" { reply("401 Unauthorized", body) } else { issuing(HOUR)(asked, before) }
+        if request.path() == "/oidc/v1/token" {
+            reply("401 Unauthorized", body)
+        } else {
+            issuing(HOUR)(request, before)
+        }
     });
     let variables = [("DATABRICKS_CLIENT_ID", "app"), ("DATABRICKS_CLIENT_SECRET", "canary")];
     let error = at(&server, &variables).await.me().await.expect_err("refused");
     assert_eq!(error.kind, CloudErrorKind::TokenRejected);
-    assert_eq!(error.said.as_deref(), Some("invalid_client: Client authentication failed"));
+    assert_eq!(error.detail.as_deref(), Some("invalid_client: Client authentication failed"));
     assert!(error.message.ends_with("issued no token (oauth-m2m): status 401"), "{}", error.message);
     assert!(!format!("{error:?}").contains("canary"));
 }
@@ -293,12 +301,12 @@ fn rejecting(
 ) -> impl Fn(&RecordedRequest, usize) -> Reply + Send + Sync + 'static {
     let inner = issuing(HOUR);
     let seen = AtomicUsize::new(0);
-    move |asked, before| {
-        let is_old = asked.header("authorization") == "Bearer token-0";
-        if asked.path() == ME && is_old && seen.fetch_add(1, Ordering::SeqCst) > 0 {
+    move |request, before| {
+        let is_old = request.header("authorization") == "Bearer token-0";
+        if request.path() == ME && is_old && seen.fetch_add(1, Ordering::SeqCst) > 0 {
             return reply(head, body);
         }
-        inner(asked, before)
+        inner(request, before)
     }
 }
 
@@ -310,8 +318,8 @@ async fn a_token_that_expires_during_a_run_is_renewed_once() {
         for _ in 0..3 {
             workspace.send(Request::get(workspace.url(ME, &[]))).await.expect("an answer");
         }
-        let asked = server.asked();
-        let shown: Vec<_> = of(&asked, ME).iter().map(|asked| asked.header("authorization")).collect();
+        let requests = server.requests();
+        let shown: Vec<_> = of(&requests, ME).iter().map(|request| request.header("authorization")).collect();
         assert_eq!(shown, ["Bearer token-0", "Bearer token-0", "Bearer token-1", "Bearer token-1"]);
     }
 }
@@ -321,28 +329,28 @@ async fn a_rejected_new_token_is_not_renewed() {
     let inner = issuing(HOUR);
     let server =
         TestServer::start(
-            move |asked, before| {
-                if asked.path() == ME { reply("403 Forbidden", REJECTED) } else { inner(asked, before) }
+            move |request, before| {
+                if request.path() == ME { reply("403 Forbidden", REJECTED) } else { inner(request, before) }
             },
         );
     let workspace = at(&server, &[("DATABRICKS_CLIENT_ID", "app"), ("DATABRICKS_CLIENT_SECRET", "s")]).await;
     let error = workspace.me().await.expect_err("rejected");
     assert_eq!(error.kind, CloudErrorKind::TokenRejected);
-    assert_eq!(of(&server.asked(), ME).len(), 1);
+    assert_eq!(of(&server.requests(), ME).len(), 1);
 }
 
 #[tokio::test]
 async fn a_denied_request_does_not_renew_the_token() {
     let inner = issuing(HOUR);
-    let server = TestServer::start(move |asked, before| {
+    let server = TestServer::start(move |request, before| {
         let body = r#"{"error_code":"PERMISSION_DENIED","message":"no"}"#;
-        if asked.path() == "/x" { reply("403 Forbidden", body) } else { inner(asked, before) }
+        if request.path() == "/x" { reply("403 Forbidden", body) } else { inner(request, before) }
     });
     let workspace = at(&server, &[("DATABRICKS_CLIENT_ID", "app"), ("DATABRICKS_CLIENT_SECRET", "s")]).await;
     workspace.me().await.expect("a user");
     let error = workspace.send(Request::get(workspace.url("/x", &[]))).await.expect_err("refused");
     assert_eq!(error.kind, CloudErrorKind::Denied);
-    assert_eq!(of(&server.asked(), "/oidc/v1/token").len(), 1);
+    assert_eq!(of(&server.requests(), "/oidc/v1/token").len(), 1);
 }
 
 /// Answers with these statuses, then successfully.
@@ -354,7 +362,7 @@ fn burst(heads: &'static [&'static str]) -> TestServer {
 async fn requests_to_an_overloaded_workspace_are_repeated() {
     let server = burst(&["429 Too Many Requests\r\nretry-after: 0", "503 Service Unavailable", "429 Slow"]);
     with_token(&server).await.me().await.expect("a user");
-    assert_eq!(server.asked().len(), 4);
+    assert_eq!(server.requests().len(), 4);
 }
 
 #[tokio::test]
@@ -369,12 +377,12 @@ async fn the_pause_that_the_workspace_requests_is_kept() {
 async fn server_errors_and_write_requests_are_not_repeated() {
     let server = burst(&["500 Internal Server Error"]);
     let error = with_token(&server).await.me().await.expect_err("failed");
-    assert_eq!((error.kind, server.asked().len()), (CloudErrorKind::Unreachable, 1));
+    assert_eq!((error.kind, server.requests().len()), (CloudErrorKind::Unreachable, 1));
     let server = burst(&["503 Service Unavailable"]);
     let workspace = with_token(&server).await;
     let request = Request::json(workspace.url("/api/2.0/secrets/put", &[]), &serde_json::json!({}));
     let error = workspace.send(request).await.expect_err("failed");
-    assert_eq!((error.kind, server.asked().len()), (CloudErrorKind::Unreachable, 1));
+    assert_eq!((error.kind, server.requests().len()), (CloudErrorKind::Unreachable, 1));
 }
 
 #[tokio::test]
@@ -426,16 +434,16 @@ async fn each_error_has_a_kind_and_a_message() {
 }
 
 #[tokio::test]
-async fn the_token_goes_to_the_workspace_only() {
+async fn the_token_is_sent_to_the_workspace_only() {
     let (server, other) = (TestServer::start(issuing(HOUR)), TestServer::start(issuing(HOUR)));
     let workspace = with_token(&server).await;
     let error = workspace.send(Request::get(other.url.clone())).await.expect_err("not ours");
-    assert_eq!((error.kind, other.asked().len()), (CloudErrorKind::Invalid, 0));
+    assert_eq!((error.kind, other.requests().len()), (CloudErrorKind::Invalid, 0));
     let plain =
         connect(&[("DATABRICKS_HOST", "http://workspace.example"), ("DATABRICKS_TOKEN", "x")]).await.expect("a method");
     let error = plain.me().await.expect_err("refused");
     assert_eq!(error.kind, CloudErrorKind::Invalid);
-    assert!(error.said.expect("a message").contains("plain http"));
+    assert!(error.detail.expect("a message").contains("plain http"));
 }
 
 #[tokio::test]
@@ -460,7 +468,7 @@ async fn paths_and_queries_are_encoded() {
 async fn at_a_shared_address_requests_name_the_workspace() {
     let server = TestServer::start(issuing(HOUR));
     at(&server, &[("DATABRICKS_TOKEN", "x"), ("DATABRICKS_WORKSPACE_ID", "42")]).await.me().await.expect("a user");
-    assert_eq!(server.asked()[0].header("x-databricks-workspace-id"), "42");
+    assert_eq!(server.requests()[0].header("x-databricks-workspace-id"), "42");
 }
 
 #[test]

@@ -107,5 +107,5 @@ fn assertion(file: &Path) -> Result<Secret, CloudError> {
 
 fn unusable(file: &Path, reason: &str) -> CloudError {
     let message = format!("the token file `{}` could not be used", file.display());
-    CloudError::new(CloudErrorKind::NotConfigured, message).said(reason).hint("check `AZURE_FEDERATED_TOKEN_FILE`")
+    CloudError::new(CloudErrorKind::NotConfigured, message).detail(reason).hint("check `AZURE_FEDERATED_TOKEN_FILE`")
 }

@@ -51,8 +51,8 @@ struct ErrorBody {
 /// Checks that this machine has Azure's metadata service. Other clouds have one at the same address. `incomplete` says
 /// which variable of another credential is missing, for the hint.
 pub(in crate::cloud) async fn probe(http: &Client, endpoint: &Url, incomplete: Option<&str>) -> Result<(), CloudError> {
-    let not_configured = |said: &str| {
-        let error = CloudError::new(CloudErrorKind::NotConfigured, "no Azure identity is configured").said(said);
+    let not_configured = |detail: &str| {
+        let error = CloudError::new(CloudErrorKind::NotConfigured, "no Azure identity is configured").detail(detail);
         let hint =
             "set `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`, or assign an identity to the machine";
         error.hint(incomplete.map_or_else(|| hint.to_owned(), |reason| format!("{reason}; {hint}")))
@@ -123,7 +123,7 @@ async fn send(
 
 fn refused(service: &str, answer: &Answer, client: Option<&str>, variable: &str) -> CloudError {
     let body: ErrorBody = answer.json().unwrap_or_default();
-    let said = if body.error_description.is_empty() { &body.error } else { &body.error_description };
+    let detail = if body.error_description.is_empty() { &body.error } else { &body.error_description };
     let (kind, message) = match (answer.status, client) {
         (400, Some(client)) => (
             CloudErrorKind::NotConfigured,
@@ -147,7 +147,7 @@ fn refused(service: &str, answer: &Answer, client: Option<&str>, variable: &str)
         }
         _ => "run nodeagent again later".to_owned(),
     };
-    CloudError::new(kind, message).said(said).hint(hint)
+    CloudError::new(kind, message).detail(detail).hint(hint)
 }
 
 fn token_url(endpoint: &Url, version: &str, resource: &str, client: Option<&str>) -> Url {

@@ -1,4 +1,4 @@
-//! Errors of the token endpoint: what they mean, and what an operator can do about each AADSTS error code.
+//! Errors of the token endpoint: the kind and the hint for each AADSTS error code.
 
 use serde::Deserialize;
 
@@ -70,9 +70,9 @@ pub(super) fn refused(application: &Application, variables: VariableNames, answe
         "invalid_request" | "invalid_scope" | "invalid_resource" if known.is_none() => CloudErrorKind::Invalid,
         _ => kind,
     };
-    let said = first_sentence(&refusal.error_description).unwrap_or(&refusal.error);
+    let detail = first_sentence(&refusal.error_description).unwrap_or(&refusal.error);
     let lookup = || "look the AADSTS number up at https://login.microsoftonline.com/error".to_owned();
-    CloudError::new(kind, format!("{SERVICE} refused {subject}")).said(said).hint(known.unwrap_or_else(lookup))
+    CloudError::new(kind, format!("{SERVICE} refused {subject}")).detail(detail).hint(known.unwrap_or_else(lookup))
 }
 
 /// The error number and the first sentence. The rest of a description is for Microsoft's support.

@@ -399,8 +399,8 @@ fn uncovered(
 /// Refuses two logins for one host if the tools support only one. A netrc file has hosts, but no paths or ports.
 fn one_login_a_host(logins: &[Login], planner: &mut Planner<'_, PythonInstall>) {
     for (index, second) in logins.iter().enumerate().filter(|(_, login)| login.by_host) {
-        let host = second.login.site.host();
-        let same_host = |first: &&Login| first.by_host && first.login.site.host() == host;
+        let host = second.login.url_prefix.host();
+        let same_host = |first: &&Login| first.by_host && first.login.url_prefix.host() == host;
         let differs =
             |first: &&Login| (&first.login.user, &first.login.from) != (&second.login.user, &second.login.from);
         if let Some(first) = logins[..index].iter().filter(same_host).find(differs) {

@@ -45,7 +45,7 @@ impl Section for Secrets {
             templates: united(parent.templates, child.templates, |template| template.to.path.clone()),
             withheld: parent.withheld.into_iter().chain(child.withheld).collect(),
             place: child.place.or(parent.place),
-            logins: united(parent.logins, child.logins, |login| login.site.clone()),
+            logins: united(parent.logins, child.logins, |login| login.url_prefix.clone()),
         }
     }
 
@@ -61,7 +61,7 @@ impl Section for Secrets {
     fn show(&self, page: &mut Page) {
         let secrets = self;
         page.top_list("logins", &self.logins, |login| {
-            let (url, user) = (quoted(login.site.url().as_str()), quoted(&login.user));
+            let (url, user) = (quoted(login.url_prefix.url().as_str()), quoted(&login.user));
             format!("{{ url = {url}, user = {user}, key = {} }}", quoted(&login.key))
         });
         page.section("secrets");
@@ -110,7 +110,7 @@ fn merge_items(mut parent: Vec<Entry<SecretItem>>, child: Vec<Entry<SecretItem>>
 /// pip and uv send a login to its host, even if an address uses plain http.
 fn no_password_in_plain_text(logins: &[Entry<Login>], whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
     for (index, origin) in whole.indexes.iter().filter(|(index, _)| index.scheme() == "http" && !is_loopback(index)) {
-        if let Some(login) = logins.iter().find(|login| login.value.site.url().host() == index.host()) {
+        if let Some(login) = logins.iter().find(|login| login.value.url_prefix.url().host() == index.host()) {
             let message = format!(
                 "`{index}` (at {origin}) is asked in plain text, and its host has a login (at {})",
                 login.origin

@@ -44,8 +44,8 @@ impl Rules<'_> {
     ) -> Option<Entry<Login>> {
         let at = |key: &str| place!["logins", index, key];
         let before = self.found.len();
-        let site = self.expanded(&at("url"), &raw.url).and_then(|url| match UrlPrefix::parse(&url) {
-            Ok(site) => Some(site),
+        let url_prefix = self.expanded(&at("url"), &raw.url).and_then(|url| match UrlPrefix::parse(&url) {
+            Ok(url_prefix) => Some(url_prefix),
             Err(why) => {
                 // An address with a password in it is not repeated.
                 let message = match why {
@@ -74,7 +74,7 @@ impl Rules<'_> {
         if self.found.len() > before || !counts {
             return None;
         }
-        let value = Login { site: site?, user, scope: place.scope.clone(), key, from: from? };
+        let value = Login { url_prefix: url_prefix?, user, scope: place.scope.clone(), key, from: from? };
         Some(Entry::plain(value, self.origin(&at("url"))))
     }
 }

@@ -31,13 +31,18 @@ struct Bench {
     temp: tempfile::TempDir,
     collector: Collector,
     stop: Stop,
-    tell: watch::Sender<Option<Outcome>>,
+    stop_sender: watch::Sender<Option<Outcome>>,
 }
 
 impl Bench {
     fn new() -> Self {
-        let (tell, stop) = Stop::never();
-        Self { temp: tempfile::tempdir().expect("a temporary folder"), collector: Collector::default(), stop, tell }
+        let (stop_sender, stop) = Stop::never();
+        Self {
+            temp: tempfile::tempdir().expect("a temporary folder"),
+            collector: Collector::default(),
+            stop,
+            stop_sender,
+        }
     }
 
     fn path(&self, name: &str) -> std::path::PathBuf {
@@ -157,7 +162,7 @@ fn a_step_that_waits_for_a_file_prepares_after_it_and_cannot_refuse() {
 #[tokio::test]
 async fn a_stopped_run_lists_the_steps_that_did_not_begin() {
     let bench = Bench::new();
-    bench.tell.send(Some(Outcome::DeadlinePassed)).expect("somebody listens");
+    bench.stop_sender.send(Some(Outcome::DeadlinePassed)).expect("the engine receives it");
     let (outcome, report) = bench.execute(vec![write("a", &bench.path("a"))]).await;
     assert_eq!(outcome, Ok(Outcome::DeadlinePassed));
     assert_eq!(status(&report, "a"), StepStatus::NotStarted);

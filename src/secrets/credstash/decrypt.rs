@@ -64,7 +64,7 @@ pub(super) enum DecryptError {
 pub(super) fn decrypt(digest: Digest, data_key: &Secret, stored: &StoredItem) -> Result<Secret, DecryptError> {
     let (key, mac_key) =
         data_key.reveal().split_at_checked(KEY).filter(|(_, rest)| rest.len() == KEY).ok_or(DecryptError::Key)?;
-    let is_right = match digest {
+    let is_valid = match digest {
         Digest::Sha1 => verify::<Sha1>(mac_key, stored),
         Digest::Sha224 => verify::<Sha224>(mac_key, stored),
         Digest::Sha256 => verify::<Sha256>(mac_key, stored),
@@ -72,7 +72,7 @@ pub(super) fn decrypt(digest: Digest, data_key: &Secret, stored: &StoredItem) ->
         Digest::Sha512 => verify::<Sha512>(mac_key, stored),
         Digest::Md5 => verify::<Md5>(mac_key, stored),
     };
-    if !is_right {
+    if !is_valid {
         return Err(DecryptError::Mac);
     }
     let mut cipher = Ctr128BE::<Aes256>::new_from_slices(key, &FIRST_BLOCK).map_err(|_| DecryptError::Key)?;

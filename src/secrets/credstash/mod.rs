@@ -202,7 +202,9 @@ fn saved_region(home: Option<&Path>) -> Result<Option<String>, CloudError> {
                 CloudErrorKind::Invalid,
                 format!("`{}` is not a valid configuration of credstash", path.display()),
             );
-            Err(failed.said(&error.to_string()).hint("write it again with `credstash setup --save-kms-region REGION`"))
+            Err(failed
+                .detail(&error.to_string())
+                .hint("write it again with `credstash setup --save-kms-region REGION`"))
         }
     }
 }
@@ -211,7 +213,7 @@ fn no_key(item: ItemRef<'_>, refusal: AwsError) -> CloudError {
     let error = refusal.error;
     match (refusal.code.as_str(), error.kind) {
         ("InvalidCiphertextException", _) => {
-            let given = if item.context.is_empty() {
+            let hint = if item.context.is_empty() {
                 "the secret was written with an encryption context: set it in `[secrets.context]`".to_owned()
             } else {
                 let pairs: Vec<String> = item.context.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -221,7 +223,7 @@ fn no_key(item: ItemRef<'_>, refusal: AwsError) -> CloudError {
                 )
             };
             let failed = format!("KMS does not decrypt {}: the encryption context does not match", description(item));
-            CloudError { kind: CloudErrorKind::Invalid, message: failed, hint: Some(given), ..error }
+            CloudError { kind: CloudErrorKind::Invalid, message: failed, hint: Some(hint), ..error }
         }
         // The error names the denied identity already. The policy of the key may require a context.
         (_, CloudErrorKind::Denied) => {

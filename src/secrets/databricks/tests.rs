@@ -17,9 +17,9 @@ const SCOPES: &str = r#"{"scopes":[{"name":"family","backend_type":"DATABRICKS"}
 
 /// A workspace. `get` answers requests for a secret.
 fn workspace(get: impl Fn(&RecordedRequest) -> Reply + Send + Sync + 'static) -> (Clouds, TestServer) {
-    let server = TestServer::start(move |asked, _| match asked.path() {
-        "/api/2.0/secrets/get" => get(asked),
-        "/api/2.0/secrets/list" => match asked.query()["scope"].as_str() {
+    let server = TestServer::start(move |request, _| match request.path() {
+        "/api/2.0/secrets/get" => get(request),
+        "/api/2.0/secrets/list" => match request.query()["scope"].as_str() {
             "family" => ok(r#"{"secrets":[{"key":"b"},{"key":"analytics","last_updated_timestamp":1520467595000}]}"#),
             "empty" => ok("{}"),
             "closed" => denied("ada does not have READ permission on scope closed to perform this action."),
@@ -73,9 +73,9 @@ async fn a_value_is_returned_unchanged() {
 async fn names_are_encoded() {
     let (clouds, server) = workspace(|_| ok(r#"{"value":""}"#));
     fetch(&clouds, "a@b&c=d", "ü/1 +?#").await.expect("a value");
-    let asked = &server.asked()[0];
-    assert_eq!(asked.target, "/api/2.0/secrets/get?scope=a%40b%26c%3Dd&key=%C3%BC%2F1+%2B%3F%23");
-    assert_eq!(asked.query()["key"], "ü/1 +?#");
+    let request = &server.requests()[0];
+    assert_eq!(request.target, "/api/2.0/secrets/get?scope=a%40b%26c%3Dd&key=%C3%BC%2F1+%2B%3F%23");
+    assert_eq!(request.query()["key"], "ü/1 +?#");
 }
 
 #[tokio::test]
@@ -93,18 +93,18 @@ async fn a_missing_key_and_a_missing_scope_are_different_errors() {
     let error = failure("famly", "analytics", |_| absent()).await;
     assert_eq!((error.kind, &*error.message), (CloudErrorKind::Absent, "there is no scope `famly` in `HOST`"));
     assert_eq!(error.hint.as_deref(), Some("did you mean `family`?"));
-    // A workspace that hides what the node may not see.
+    // A workspace that hides scopes without permission.
     let error = failure("closed", "key", |_| absent()).await;
     assert_eq!(error.kind, CloudErrorKind::Denied);
 }
 
 #[tokio::test]
 async fn a_denial_names_the_user() {
-    let said = "ada does not have READ permission on scope criminal to perform this action.";
-    let error = failure("criminal", "k", move |_| denied(said)).await;
+    let detail = "ada does not have READ permission on scope criminal to perform this action.";
+    let error = failure("criminal", "k", move |_| denied(detail)).await;
     assert_eq!(error.kind, CloudErrorKind::Denied);
     assert_eq!(error.message, "`ada@lawfirms.example` may not read the scope `criminal` of `HOST`");
-    assert_eq!(error.said.as_deref(), Some(said));
+    assert_eq!(error.detail.as_deref(), Some(detail));
     assert!(error.hint.expect("a hint").contains("put-acl criminal PRINCIPAL READ"));
 }
 
@@ -114,8 +114,8 @@ async fn a_vault_that_refuses_the_workspace_is_reported_as_the_cause() {
     assert_eq!(error.kind, CloudErrorKind::BackendRefuses);
     assert_eq!(error.message, "the Key Vault behind the scope `vault` of `HOST` refuses Databricks, not you");
     assert!(error.hint.expect("a hint").contains("2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"));
-    let said = "KeyVault v. Client address is not authorized and caller is not a trusted service";
-    let error = failure("vault", "k", move |_| denied(said)).await;
+    let detail = "KeyVault v. Client address is not authorized and caller is not a trusted service";
+    let error = failure("vault", "k", move |_| denied(detail)).await;
     assert_eq!(error.hint.as_deref(), Some("allow trusted Microsoft services in the vault's firewall"));
 }
 
@@ -143,7 +143,7 @@ async fn a_rejected_token_is_not_reported_as_a_denial() {
     let body = r#"{"error_code":403,"message":"Invalid access token."}"#;
     let error = failure("family", "k", move |_| reply("403 Forbidden", body)).await;
     assert_eq!((error.kind, &*error.message), (CloudErrorKind::TokenRejected, "`HOST` rejected the token (pat)"));
-    assert_eq!(error.said.as_deref(), Some("Invalid access token."));
+    assert_eq!(error.detail.as_deref(), Some("Invalid access token."));
     assert!(!format!("{error:?}").contains("dapi-canary"));
 }
 
@@ -172,7 +172,7 @@ async fn keys_are_listed_without_values_and_errors_name_the_scope() {
 }
 
 #[tokio::test]
-async fn scopes_tell_what_keeps_them() {
+async fn scopes_show_their_backend() {
     let (clouds, _server) = workspace(|_| absent());
     let scopes = scopes(&clouds).await.expect("scopes");
     assert_eq!(scopes.iter().map(|scope| scope.name.as_str()).collect::<Vec<_>>(), ["family", "vault"]);

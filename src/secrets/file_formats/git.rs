@@ -53,9 +53,9 @@ fn encode(bytes: &[u8], text: &mut String) {
 fn identity_of(line: &[u8]) -> Option<String> {
     let line = std::str::from_utf8(line).ok()?.trim_end();
     let (scheme, rest) = line.split_once("://")?;
-    let (login, place) = rest.split_once('@')?;
+    let (login, host) = rest.split_once('@')?;
     let (user, _) = login.split_once(':')?;
-    Some(format!("{scheme}://{user}@{}", place.trim_end_matches('/')))
+    Some(format!("{scheme}://{user}@{}", host.trim_end_matches('/')))
 }
 
 /// Whether the file has a line with one of the identities.

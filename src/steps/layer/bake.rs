@@ -29,9 +29,9 @@ use crate::{
 /// The zstd level. A layer is packed once and unpacked by every node.
 const LEVEL: i32 = 9;
 /// The minimum size of a part, in bytes of files.
-const LEAST: u64 = 4 << 20;
+const MIN_PART_BYTES: u64 = 4 << 20;
 /// The maximum number of parts. More parts than cores that one disk can keep busy have no use.
-const MOST_PARTS: u64 = 48;
+const MAX_PARTS: u64 = 48;
 /// The cost of creating a file, expressed in bytes written.
 const FILE: u64 = 8 << 10;
 
@@ -129,7 +129,7 @@ fn divide(base: &Path, files: Vec<PathBuf>) -> Result<Vec<Piece>, LayerError> {
     });
     let sized: Vec<(PathBuf, u64)> = sized.collect::<Result<_, LayerError>>()?;
     let whole: u64 = sized.iter().map(|(_, bytes)| bytes + FILE).sum();
-    let most = (whole / MOST_PARTS).max(LEAST);
+    let most = (whole / MAX_PARTS).max(MIN_PART_BYTES);
     let (mut pieces, mut weight) = (vec![Piece { names: Vec::new(), bytes: 0 }], 0);
     for (name, bytes) in sized {
         if weight > 0 && weight + bytes > most {
@@ -186,7 +186,10 @@ mod tests {
         let pieces = divide(temp.path(), names.clone()).expect("readable");
         let all: Vec<PathBuf> = pieces.iter().flat_map(|piece| piece.names.clone()).collect();
         assert_eq!(all, names, "in order, each once");
-        assert!(pieces.iter().filter(|piece| piece.bytes > LEAST + (300 << 10)).count() == 1, "except the large one");
+        assert!(
+            pieces.iter().filter(|piece| piece.bytes > MIN_PART_BYTES + (300 << 10)).count() == 1,
+            "except the large one"
+        );
         assert!((4..=6).contains(&pieces.len()), "{}", pieces.len());
         assert_eq!(divide(temp.path(), Vec::new()).expect("nothing").len(), 1);
     }

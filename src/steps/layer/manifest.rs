@@ -20,7 +20,7 @@ const SIGNATURE: &str = "signature";
 /// The role of a part in an entry.
 const ROLE: &str = "part";
 /// The maximum number of parts in a manifest.
-const MOST_PARTS: usize = 1024;
+const MAX_PARTS: usize = 1024;
 
 /// The manifest of a layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,7 +98,7 @@ impl Manifest {
         if !named.eq(manifest.parts.iter().map(|part| (&part.sha256, part.size))) {
             return Err(LayerError::OtherParts);
         }
-        if manifest.parts.is_empty() || manifest.parts.len() > MOST_PARTS {
+        if manifest.parts.is_empty() || manifest.parts.len() > MAX_PARTS {
             return Err(LayerError::PartCount(manifest.parts.len()));
         }
         Ok(manifest)

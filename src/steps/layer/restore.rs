@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// The prefix of the staging folder if the agent's cache is on another file system.
-const BESIDE: &str = ".nodeagent-layer";
+const STAGING_PREFIX: &str = ".nodeagent-layer";
 
 /// A complete layer that is being unpacked and is not in place yet. Its files are removed when it is dropped.
 #[derive(Debug)]
@@ -42,9 +42,9 @@ pub struct Staged {
 /// Downloads the layer of a step and starts to unpack it in a staging folder. `None` if no usable layer exists. All
 /// parts are complete and match their digests when this returns. Unpacking continues while other steps act.
 pub(crate) async fn stage(ctx: &Context, layer: &Layer) -> Option<Staged> {
-    let (place, of, root) = (staging_area(ctx, layer)?, layer.clone(), ctx.root.clone());
+    let (area, of, root) = (staging_area(ctx, layer)?, layer.clone(), ctx.root.clone());
     // A killed run may have left a staging folder.
-    place.sweep().ok()?;
+    area.sweep().ok()?;
     if !ctx.store.keeps() {
         return None;
     }
@@ -59,7 +59,7 @@ pub(crate) async fn stage(ctx: &Context, layer: &Layer) -> Option<Staged> {
         let Some(entry) = ctx.store.entry_in(which, Kind::Layer, &key).await else { continue };
         let started = Timestamp::now();
         let staged = match Manifest::of(&entry, &key, ctx.filestore.trusted()) {
-            Ok(manifest) => fetched(ctx, layer, manifest, &place).await,
+            Ok(manifest) => fetched(ctx, layer, manifest, &area).await,
             Err(error) => Err(error),
         };
         ctx.progress.task_finished("fetch a layer", started, staged.is_ok());
@@ -76,9 +76,9 @@ fn warn_not_staged(ctx: &Context, layer: &Layer, error: &LayerError) {
     ctx.progress.warn(format!("the {} layer in the store is not used: {}", layer.of.name(), in_words(error)));
 }
 
-async fn fetched(ctx: &Context, layer: &Layer, manifest: Manifest, place: &StagingArea) -> Result<Staged, LayerError> {
+async fn fetched(ctx: &Context, layer: &Layer, manifest: Manifest, area: &StagingArea) -> Result<Staged, LayerError> {
     ctx.progress.now(format!("fetching a layer of {}", counted(manifest.packages.len(), "package")), None);
-    let folder = Arc::new(place.folder(ctx));
+    let folder = Arc::new(area.folder(ctx));
     let unpacking = Unpacking::fetch(ctx, &folder, manifest.parts).await?;
     Ok(Staged { layer: Box::new(layer.clone()), folder, links: manifest.links, unpacking })
 }
@@ -155,7 +155,7 @@ fn staging_area(ctx: &Context, layer: &Layer) -> Option<StagingArea> {
         return Some(StagingArea { above: ctx.cache.join("layers"), name: format!("{of}-") });
     }
     let above = layer.base.ancestors().find(|above| above.exists())?.to_owned();
-    Some(StagingArea { above, name: format!("{BESIDE}-{of}-") })
+    Some(StagingArea { above, name: format!("{STAGING_PREFIX}-{of}-") })
 }
 
 impl StagingArea {

@@ -24,7 +24,7 @@ use crate::{
 /// The number of parts that are downloaded ahead of unpacking, in addition to one per core.
 const AHEAD: usize = 4;
 /// The maximum number of unpacking threads. A disk cannot keep more threads busy.
-const MOST_WORKERS: usize = 32;
+const MAX_WORKERS: usize = 32;
 
 /// The folders of a layer that is being unpacked. They are removed when the last user drops them, so a step that
 /// times out does not wait for an unpacking thread.
@@ -94,7 +94,7 @@ impl Unpacking {
             let (work, into) = (Arc::clone(&work), Arc::clone(folder));
             run_blocking(move || work.unpack_all(&into.unpacked))
         };
-        let workers = join_all((0..ctx.cores.min(parts).min(MOST_WORKERS)).map(worker));
+        let workers = join_all((0..ctx.cores.min(parts).min(MAX_WORKERS)).map(worker));
         let (progress, folder, of) = (ctx.progress.clone(), Arc::clone(folder), Arc::clone(&work));
         let ended = tokio::spawn(async move {
             let ended = workers.await.into_iter().collect::<Result<(), LayerError>>();
@@ -148,7 +148,7 @@ async fn fetch(
 #[derive(Debug)]
 struct UnpackQueue {
     arrivals: Mutex<mpsc::Receiver<FetchedPart>>,
-    /// The names in all parts, so that two parts cannot do together what one part may not do alone.
+    /// The names in all parts. The checks of one part also apply to all parts together.
     seen: UnpackedNames,
     /// Whether unpacking was cancelled, because a part is unusable or the step ended.
     cancelled: AtomicBool,
@@ -226,9 +226,9 @@ mod tests {
         zstd::encode_all(&tar.into_inner().expect("ended")[..], 3).expect("packed")
     }
 
-    async fn until(what: &str, is_so: impl Fn() -> bool) {
+    async fn until(what: &str, condition: impl Fn() -> bool) {
         let waiting = async {
-            while !is_so() {
+            while !condition() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };

@@ -15,13 +15,13 @@ async fn a_lease_has_one_holder_is_renewed_and_is_released() {
         let (one, two) = (node("one"), node("two"));
         let key = Key::of_object(&Digest::sha256(b"x"));
         let long = Duration::from_secs(2);
-        let held = one.lease(&key, long).await;
-        assert!(is_taken(&held));
+        let lease = one.lease(&key, long).await;
+        assert!(is_taken(&lease));
         assert!(!is_taken(&two.lease(&key, long).await), "another node holds it");
         assert!(two.is_leased(&key, long).await);
         tokio::time::sleep(long + Duration::from_millis(500)).await;
         assert!(!is_taken(&two.lease(&key, long).await), "it was renewed");
-        drop(held);
+        drop(lease);
         one.settle(Duration::from_secs(20)).await;
         assert!(!two.is_leased(&key, long).await, "it was given back");
         assert!(is_taken(&two.lease(&key, long).await));
@@ -43,13 +43,13 @@ async fn a_lease_of_a_dead_holder_expires() {
         assert!(!is_taken(&other.lease(&key, short).await));
         tokio::time::sleep(short + Duration::from_millis(300)).await;
         let nodes: Vec<Store> = (0..6).map(|index| node(&format!("node-{index}"))).collect();
-        let asked = futures::future::join_all(nodes.iter().map(|node| node.lease(&key, short))).await;
-        assert_eq!(asked.iter().filter(|lease| is_taken(lease)).count(), 1, "exactly one node takes it over");
+        let leases = futures::future::join_all(nodes.iter().map(|node| node.lease(&key, short))).await;
+        assert_eq!(leases.iter().filter(|lease| is_taken(lease)).count(), 1, "exactly one node takes it over");
     }
 }
 
 /// Asks for an object of 1 MiB.
-async fn turn(bench: &Bench, node: &Store, digest: &Digest) -> SingleFlight {
+async fn object_or_permit(bench: &Bench, node: &Store, digest: &Digest) -> SingleFlight {
     node.object_or_permit(digest, Some(1 << 20), &bench.path("to"), |_| ()).await
 }
 
@@ -63,8 +63,10 @@ async fn one_node_fetches_and_the_other_takes_the_published_object() {
         let name = |name: &str| format!("{name}-{of_bucket}");
         let node = |name: &str| if of_bucket { bench.node_of_bucket(name, &bucket) } else { bench.node(name) };
         let (one, two) = (node(&name("one")), node(&name("two")));
-        let SingleFlight::Fetch(permit) = turn(&bench, &one, &digest).await else { panic!("the lease is free") };
-        let (served, ()) = tokio::join!(turn(&bench, &two, &digest), async {
+        let SingleFlight::Fetch(permit) = object_or_permit(&bench, &one, &digest).await else {
+            panic!("the lease is free")
+        };
+        let (served, ()) = tokio::join!(object_or_permit(&bench, &two, &digest), async {
             tokio::time::sleep(Duration::from_millis(400)).await;
             one.keep(&digest, &file, permit).await;
         });
@@ -81,8 +83,10 @@ async fn one_node_fetches_and_the_other_takes_the_published_object() {
 async fn a_holder_that_fails_releases_the_lease() {
     let bench = Bench::new();
     let (one, two, digest) = (bench.node("one"), bench.node("two"), Digest::sha256(b"x"));
-    let SingleFlight::Fetch(failed) = turn(&bench, &one, &digest).await else { panic!("the lease is free") };
-    let (next, ()) = tokio::join!(turn(&bench, &two, &digest), async {
+    let SingleFlight::Fetch(failed) = object_or_permit(&bench, &one, &digest).await else {
+        panic!("the lease is free")
+    };
+    let (next, ()) = tokio::join!(object_or_permit(&bench, &two, &digest), async {
         tokio::time::sleep(Duration::from_millis(400)).await;
         drop(failed);
     });
@@ -95,7 +99,7 @@ async fn nodes_do_not_wait_if_fetching_is_faster() {
     let bench = Bench::new();
     let digest = Digest::sha256(b"x");
     let (one, two) = (bench.node("one"), bench.node("two"));
-    let _held = one.lease(&Key::of_object(&digest), Duration::from_secs(60)).await;
+    let _lease = one.lease(&Key::of_object(&digest), Duration::from_secs(60)).await;
     // Too small to be coordinated.
     let small = two.object_or_permit(&digest, Some(100), &bench.path("to"), |_| ()).await;
     assert!(matches!(small, SingleFlight::Fetch(_)));
@@ -103,11 +107,17 @@ async fn nodes_do_not_wait_if_fetching_is_faster() {
     two.shared().expect("shared").count_expired_wait(2);
     assert!(two.shared().expect("shared").allows_waiting());
     two.shared().expect("shared").count_expired_wait(2);
-    assert!(matches!(turn(&bench, &two, &digest).await, SingleFlight::Fetch(_)));
+    assert!(matches!(object_or_permit(&bench, &two, &digest).await, SingleFlight::Fetch(_)));
     // The shared store fails.
-    let place = Backend::Folder(FolderBackend { tree: Tree::shared(bench.path("absent/store")) });
-    assert!(matches!(turn(&bench, &bench.node_with("three", place), &digest).await, SingleFlight::Fetch(_)));
-    assert!(matches!(turn(&bench, &bench.store(), &digest).await, SingleFlight::Fetch(_)), "nothing is shared");
+    let backend = Backend::Folder(FolderBackend { tree: Tree::shared(bench.path("absent/store")) });
+    assert!(matches!(
+        object_or_permit(&bench, &bench.node_with("three", backend), &digest).await,
+        SingleFlight::Fetch(_)
+    ));
+    assert!(
+        matches!(object_or_permit(&bench, &bench.store(), &digest).await, SingleFlight::Fetch(_)),
+        "nothing is shared"
+    );
 }
 
 #[tokio::test]
@@ -123,8 +133,8 @@ async fn a_lease_with_a_distant_expiry_is_cut_to_the_usual_duration() {
 #[tokio::test]
 async fn without_a_writable_store_every_node_gets_the_lease() {
     let bench = Bench::new();
-    let place = Backend::Folder(FolderBackend { tree: Tree::shared(bench.path("absent/store")) });
+    let backend = Backend::Folder(FolderBackend { tree: Tree::shared(bench.path("absent/store")) });
     let key = Key::of_object(&Digest::sha256(b"x"));
-    assert!(is_taken(&bench.node_with("one", place).lease(&key, Duration::from_secs(60)).await));
+    assert!(is_taken(&bench.node_with("one", backend).lease(&key, Duration::from_secs(60)).await));
     assert!(is_taken(&bench.store().lease(&key, Duration::from_secs(60)).await));
 }

@@ -11,10 +11,10 @@ async fn verify_reports_and_removes_damaged_files() {
         let verdict = node.verify(tier).await.expect("readable");
         assert_eq!((verdict.sound, verdict.damaged.len()), (Served { objects: 2, bytes: 7 }, 0));
     }
-    for place in ["one", "shared"] {
-        bench.file(&format!("{place}/{}", layout::object(&bad.digest)), b"BAD");
-        bench.file(&format!("{place}/v1/objects/README"), b"hello");
-        symlink("/etc/passwd", bench.path(place).join("v1/objects/link")).expect("linked");
+    for store in ["one", "shared"] {
+        bench.file(&format!("{store}/{}", layout::object(&bad.digest)), b"BAD");
+        bench.file(&format!("{store}/v1/objects/README"), b"hello");
+        symlink("/etc/passwd", bench.path(store).join("v1/objects/link")).expect("linked");
     }
     for tier in [Tier::Local, Tier::Shared] {
         let verdict = node.verify(tier).await.expect("readable");

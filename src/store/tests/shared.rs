@@ -24,7 +24,7 @@ async fn republish_replaces_the_shared_entry() {
 }
 
 #[tokio::test]
-async fn settle_waits_for_background_tasks_and_for_those_they_spawn() {
+async fn settle_waits_for_background_tasks_and_for_the_tasks_that_they_spawn() {
     let bench = Bench::new();
     let (store, other) = (bench.node("one"), bench.node("two"));
     let (also, file) = (store.clone(), bench.file("x", b"hello"));
@@ -144,8 +144,8 @@ async fn names_with_another_case_are_not_found() {
 #[tokio::test]
 async fn a_missing_shared_store_is_one_warning() {
     let bench = Bench::new();
-    let place = Backend::Folder(FolderBackend { tree: Tree::shared(bench.path("absent/store")) });
-    let node = bench.node_with("one", place);
+    let backend = Backend::Folder(FolderBackend { tree: Tree::shared(bench.path("absent/store")) });
+    let node = bench.node_with("one", backend);
     assert!(!has(&node, &Digest::sha256(b"x"), &bench.path("y")).await);
     assert!(!has(&node, &Digest::sha256(b"y"), &bench.path("y")).await);
     published(&bench, &node, b"hello").await;

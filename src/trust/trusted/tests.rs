@@ -195,12 +195,12 @@ fn only_higher_serials_are_remembered() {
     let seen = BTreeMap::from([("access".to_owned(), 7)]);
     let trusted = Trusted::new(keys, 0, seen);
     trusted.check_serial("access", Some(7)).expect("the same");
-    assert!(trusted.news().is_empty());
+    assert!(trusted.new_serials().is_empty());
     assert!(trusted.check_serial("access", Some(6)).is_err());
     assert!(trusted.check_absence("access").is_err() && trusted.check_absence("lock:x").is_ok());
     trusted.check_serial("access", Some(9)).expect("higher");
     trusted.check_serial("lock:x", Some(1)).expect("new");
-    assert_eq!(trusted.news(), BTreeMap::from([("access".to_owned(), 9), ("lock:x".to_owned(), 1)]));
+    assert_eq!(trusted.new_serials(), BTreeMap::from([("access".to_owned(), 9), ("lock:x".to_owned(), 1)]));
     let off = Trusted::default();
     assert!(off.check_serial("access", None).is_ok() && off.check_absence("access").is_ok());
 }

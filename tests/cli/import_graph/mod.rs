@@ -22,7 +22,7 @@ pub(crate) struct Import {
     pub(crate) path: String,
 }
 
-/// The files of a crate and what each imports from the others.
+/// The files of a crate, each with its imports from the others.
 #[derive(Debug, Default)]
 pub(crate) struct ImportGraph {
     /// Paths are below the folder that was read.
@@ -112,7 +112,7 @@ fn is_parent(file: &Path, child: &Path) -> bool {
     file != child && child.starts_with(folder)
 }
 
-/// What a path stands for.
+/// The meaning of a path.
 enum Resolved {
     Module(Vec<String>),
     Item { file: PathBuf, named: String },

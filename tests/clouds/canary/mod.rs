@@ -3,10 +3,10 @@
 //! file except the intended ones, and no argument or environment of a process may contain a marker.
 
 mod clouds;
-mod hunt;
-mod places;
 mod profiles;
 mod scene;
+mod secret_search;
+mod secret_users;
 mod watch;
 
 use std::fs;
@@ -133,18 +133,18 @@ fn the_search_finds_the_leaks_of_a_leaking_program() {
     let mut command = program("sh");
     command.arg("leaky.sh").arg(scene.node.beside("values/family/blocked")).current_dir(scene.node.beside("desk"));
     let seen = watch::run(command);
-    scene.search("a leaking program", &seen);
+    scene.search_output("a leaking program", &seen);
     scene.search_files();
-    for place in
+    for source in
         ["stdout", "stderr", "a command line", "an environment", "desk/percent", "desk/hex", "desk/json", "desk/base64"]
     {
-        let at = format!("in {place}");
-        assert!(scene.counted.leaks.iter().any(|leak| leak.contains(&at)), "{place}: {:?}", scene.counted.leaks);
+        let at = format!("in {source}");
+        assert!(scene.counted.leaks.iter().any(|leak| leak.contains(&at)), "{source}: {:?}", scene.counted.leaks);
     }
     // The search recognises every encoding that the tools use.
     let spoken = fs::read(scene.node.beside("tools/spoken")).expect("it was written");
     let forms = spoken.split(|&byte| byte == b'\n').filter(|line| line.len() >= 24);
-    let unseen: Vec<_> = forms.filter(|line| scene.hunt.find(line).is_empty()).map(String::from_utf8_lossy).collect();
+    let unseen: Vec<_> = forms.filter(|line| scene.values.find(line).is_empty()).map(String::from_utf8_lossy).collect();
     assert!(unseen.is_empty(), "{unseen:?}");
 }
 
@@ -163,7 +163,7 @@ fn a_panic_message_contains_no_secret() {
     let mut command = program(this);
     command.args(["--exact", "canary::a_panic_message_contains_no_secret", "--nocapture"]);
     let output = command.env(CHILD, "1").env("RUST_BACKTRACE", "1").output().expect("it starts");
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(output.status.success() && said.contains("the answer [redacted] makes no sense (at "), "{said}");
-    assert!(said.contains("please report it") && said.contains("canary") && !said.contains(VALUE), "{said}");
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && text.contains("the answer [redacted] makes no sense (at "), "{text}");
+    assert!(text.contains("please report it") && text.contains("canary") && !text.contains(VALUE), "{text}");
 }

@@ -19,7 +19,7 @@ use nodeagent::{
 use serde_json::json;
 
 use super::{
-    hunt::Hunt,
+    secret_search::SecretSearch,
     watch::{self, Seen},
 };
 use crate::{
@@ -76,7 +76,7 @@ pub(super) const DELIVERED: [&str; 10] = [
 /// A node, its tools, and the environment of the agent.
 pub(super) struct Scene {
     pub(super) node: NodeTest,
-    pub(super) hunt: Hunt,
+    pub(super) values: SecretSearch,
     /// Whether the secrets may be in their files.
     pub(super) delivered: bool,
     pub(super) counted: Counted,
@@ -107,17 +107,17 @@ pub(super) struct Counted {
 impl Scene {
     /// A search on the node of a test.
     pub(super) fn of(node: NodeTest, values: &[(&'static str, Vec<u8>)]) -> Self {
-        let (hunt, counted, own) = (Hunt::new(values), Counted::default(), vec!["tools/", "values/"]);
+        let (values, counted, own) = (SecretSearch::new(values), Counted::default(), vec!["tools/", "values/"]);
         let (path, since) = ("/usr/bin:/bin".into(), SystemTime::UNIX_EPOCH);
-        Self { node, hunt, delivered: true, counted, path, own, since, clean: HashSet::new(), workspace: None }
+        Self { node, values, delivered: true, counted, path, own, since, clean: HashSet::new(), workspace: None }
     }
 
     /// A node with a workspace and tools, and a marker for each kind of value.
     pub(super) fn new() -> Self {
         let mut scene = Self::with_tools(&markers());
-        let state = scene.node.beside("values/state.json");
-        write(&state, story().as_bytes());
-        scene.workspace = Some(Workspace::of(&state));
+        let path = scene.node.beside("values/state.json");
+        write(&path, state_with_markers().as_bytes());
+        scene.workspace = Some(Workspace::of(&path));
         scene
     }
 
@@ -151,10 +151,10 @@ impl Scene {
     pub(super) fn tools_find(&self, names: &[&str]) {
         let file = |name: &&str| self.node.beside(&format!("values/family/{}", name.replace(' ', "-")));
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clouds/canary/spoken.py");
-        let said = client("python").arg(script).args(names.iter().map(file)).output().expect("Python starts");
-        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-        assert!(!self.hunt.find(&said.stdout).is_empty());
-        write(&self.node.beside("tools/spoken"), &said.stdout);
+        let output = client("python").arg(script).args(names.iter().map(file)).output().expect("Python starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(!self.values.find(&output.stdout).is_empty());
+        write(&self.node.beside("tools/spoken"), &output.stdout);
     }
 
     /// Makes the tool of this name fail.
@@ -199,7 +199,7 @@ impl Scene {
     /// Runs the agent with a file store and these variables, and searches its output and its processes.
     pub(super) fn call(&mut self, store: &str, variables: &[(&str, String)], arguments: &[&str]) -> Seen {
         let seen = watch::run(self.command(store, variables, arguments));
-        self.search(&format!("{arguments:?}"), &seen);
+        self.search_output(&format!("{arguments:?}"), &seen);
         seen
     }
 
@@ -207,7 +207,7 @@ impl Scene {
     pub(super) fn gets(&mut self, store: &str, variables: &[(&str, String)], arguments: &[&str]) -> Vec<u8> {
         let mut seen = watch::run(self.command(store, variables, arguments));
         let value = std::mem::take(&mut seen.stdout);
-        self.search(&format!("{arguments:?}"), &seen);
+        self.search_output(&format!("{arguments:?}"), &seen);
         value
     }
 
@@ -234,12 +234,12 @@ impl Scene {
         assert!(leaks.is_empty(), "{}", leaks.join("\n\n"));
     }
 
-    pub(super) fn search(&mut self, what: &str, seen: &Seen) {
+    pub(super) fn search_output(&mut self, what: &str, seen: &Seen) {
         self.counted.commands += 1;
         self.counted.processes += seen.processes.len();
-        for (place, bytes) in [("stdout", &seen.stdout), ("stderr", &seen.stderr)] {
+        for (source, bytes) in [("stdout", &seen.stdout), ("stderr", &seen.stderr)] {
             self.counted.outputs += 1;
-            self.look(&format!("{place} of {what}"), bytes);
+            self.look(&format!("{source} of {what}"), bytes);
         }
         for arguments in &seen.arguments {
             self.counted.command_lines += 1;
@@ -253,17 +253,17 @@ impl Scene {
         }
     }
 
-    pub(super) fn look(&mut self, place: &str, bytes: &[u8]) {
+    pub(super) fn look(&mut self, source: &str, bytes: &[u8]) {
         self.counted.bytes += bytes.len();
         // Most files and environments are the same after every command.
         let digest = Digest::sha256(bytes);
         if self.clean.contains(&digest) {
             return;
         }
-        let leaks = self.hunt.find(bytes);
+        let leaks = self.values.find(bytes);
         for found in &leaks {
             let at = String::from_utf8_lossy(bytes);
-            self.counted.leaks.push(format!("{found} in {place}: {}", at.chars().take(2000).collect::<String>()));
+            self.counted.leaks.push(format!("{found} in {source}: {}", at.chars().take(2000).collect::<String>()));
         }
         if leaks.is_empty() {
             self.clean.insert(digest);
@@ -304,8 +304,8 @@ pub(super) fn value(name: &str) -> String {
 }
 
 /// The workspace of the law firms, with markers as a token and as a secret.
-pub(super) fn story() -> String {
-    let text = include_str!("../../workspace/story.json");
+pub(super) fn state_with_markers() -> String {
+    let text = include_str!("../../workspace/default_state.json");
     let text = text.replace("\"token-of-family\"", &json!(value("workspace token")).to_string());
     let text = text.replace("\"family: read only\"", &json!(value("of the workspace")).to_string());
     assert_eq!(text.matches("c4n4ry").count(), 2);

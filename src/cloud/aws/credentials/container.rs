@@ -90,10 +90,10 @@ impl ContainerEndpoint {
         if let Some(token) = &self.token {
             request = request.link_credential("authorization", &token.token()?);
         }
-        let place = "the container's credentials endpoint";
-        let answer = http.call(&request).await.map_err(|error| CloudError::unanswered(place, &error))?;
+        let endpoint = "the container's credentials endpoint";
+        let answer = http.call(&request).await.map_err(|error| CloudError::unanswered(endpoint, &error))?;
         if !answer.is_success() {
-            let failed = format!("{place} {} answered with status {}", self.url, answer.status);
+            let failed = format!("{endpoint} {} answered with status {}", self.url, answer.status);
             let kind = if matches!(answer.status, 401 | 403) {
                 CloudErrorKind::TokenRejected
             } else {
@@ -102,14 +102,14 @@ impl ContainerEndpoint {
             return Err(CloudError::new(kind, failed).hint("check the task's or the pod's role and its agent"));
         }
         // The parser's message is dropped: it may quote the answer.
-        let given: CredentialResponse = answer.json().map_err(|_| {
-            CloudError::new(CloudErrorKind::Malformed, format!("{place} {} returned no credentials", self.url))
+        let response: CredentialResponse = answer.json().map_err(|_| {
+            CloudError::new(CloudErrorKind::Malformed, format!("{endpoint} {} returned no credentials", self.url))
         })?;
         Ok(Credentials {
-            key: given.access_key_id,
-            secret: given.secret_access_key,
-            token: Some(given.token),
-            expires: given.expiration,
+            key: response.access_key_id,
+            secret: response.secret_access_key,
+            token: Some(response.token),
+            expires: response.expiration,
         })
     }
 }
@@ -121,7 +121,7 @@ impl AuthorizationToken {
             Self::File(path) => {
                 let bytes = read_token(path).map_err(|error| {
                     let failed = format!("the token of the container in `{}` could not be read", path.display());
-                    CloudError::new(CloudErrorKind::Invalid, failed).said(&error.to_string())
+                    CloudError::new(CloudErrorKind::Invalid, failed).detail(&error.to_string())
                 })?;
                 Secret::new(bytes.trim_ascii_end().to_vec())
             }

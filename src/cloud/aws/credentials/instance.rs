@@ -83,7 +83,7 @@ impl<'a> InstanceMetadata<'a> {
         let role = text(&roles).and_then(|text| text.lines().next()).map(str::trim).filter(|role| !role.is_empty());
         let role = match (roles.status, role) {
             (200, Some(role)) => role.to_owned(),
-            (200 | 404, _) => return Err(not_configured().said("the instance has no role")),
+            (200 | 404, _) => return Err(not_configured().detail("the instance has no role")),
             (status, _) => return Err(unexpected(&format!("answered with status {status} when asked for its role"))),
         };
         let answer = self.get(&format!("{ROLES}{role}"), &token).await?;
@@ -91,7 +91,7 @@ impl<'a> InstanceMetadata<'a> {
         let given: CredentialResponse =
             answer.json().map_err(|_| unexpected(&format!("returned no credentials for the role `{role}`")))?;
         if let Some(code) = given.code.filter(|code| code != "Success") {
-            let failed = unexpected(&format!("returns no credentials for the role `{role}`")).said(&code);
+            let failed = unexpected(&format!("returns no credentials for the role `{role}`")).detail(&code);
             return Err(failed.hint("check the role's trust in ec2.amazonaws.com"));
         }
         match (given.access_key_id, given.secret_access_key, given.token) {
@@ -116,10 +116,10 @@ impl<'a> InstanceMetadata<'a> {
         match self.ask(request).await {
             Ok(answer) if answer.status == 200 => Ok(Secret::new(answer.body.trim_ascii().to_vec())),
             Ok(answer) => {
-                Err(not_configured().said(&format!("the metadata service answered with status {}", answer.status)))
+                Err(not_configured().detail(&format!("the metadata service answered with status {}", answer.status)))
             }
             Err(error) => {
-                Err(not_configured().said(&format!("no metadata service at {}: {}", error.url, error.problem)))
+                Err(not_configured().detail(&format!("no metadata service at {}: {}", error.url, error.problem)))
             }
         }
     }

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_goes_only_to_a_host_of_its_own_service() {
+    fn a_token_is_sent_only_to_a_host_of_its_own_service() {
         let stack = vault("https://family.vault.local.example.org");
         assert!(accepts(&stack, "https://vault.local.example.org"));
         assert!(accepts(&vault("https://127.0.0.1:5701"), "https://vault.azure.net"));

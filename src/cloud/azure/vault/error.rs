@@ -38,7 +38,7 @@ pub(super) fn refused(
     answer: &Answer,
     principal: Option<&AzurePrincipal>,
 ) -> CloudError {
-    let ErrorDetail { code, message: said, innererror } = answer.json::<ErrorBody>().unwrap_or_default().error;
+    let ErrorDetail { code, message: detail, innererror } = answer.json::<ErrorBody>().unwrap_or_default().error;
     let inner = innererror.map(|inner| inner.code).unwrap_or_default();
     let vault = display_name(vault);
     let what = match request {
@@ -54,7 +54,7 @@ pub(super) fn refused(
         (401, ..) => (
             CloudErrorKind::TokenRejected,
             format!("the vault `{vault}` rejected the token"),
-            Some(unauthorized(&said)),
+            Some(unauthorized(&detail)),
         ),
         (403, _, "ForbiddenByRbac") => {
             denied("no role allows it", format!("ask for the role `Key Vault Secrets User` on the vault for {who}"))
@@ -99,14 +99,14 @@ pub(super) fn refused(
             (CloudErrorKind::Invalid, format!("the vault `{vault}` refused the request with status {status}"), None)
         }
     };
-    CloudError { hint, ..CloudError::new(kind, message).said(&said) }
+    CloudError { hint, ..CloudError::new(kind, message).detail(&detail) }
 }
 
 /// The hint for a rejected token, by the error number of the vault.
-fn unauthorized(said: &str) -> String {
-    let hint = if said.contains("AKV10032") {
+fn unauthorized(detail: &str) -> String {
+    let hint = if detail.contains("AKV10032") {
         "the vault and the identity belong to different tenants"
-    } else if said.contains("AKV10022") {
+    } else if detail.contains("AKV10022") {
         "the token is for another service; check the vault's address"
     } else {
         "check that the identity belongs to the vault's tenant, and that the node's clock is right"

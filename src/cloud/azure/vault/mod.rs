@@ -93,7 +93,7 @@ impl<'a> Vault<'a> {
     }
 
     /// Sends a request with a token. Returns a successful answer.
-    async fn ask(&self, url: Url, asked: VaultRequest<'_>) -> Result<Answer, CloudError> {
+    async fn ask(&self, url: Url, vault_request: VaultRequest<'_>) -> Result<Answer, CloudError> {
         let resource = match challenge::known_resource(self.vault) {
             Some(resource) => resource.to_owned(),
             None => self.challenged(&url).await?,
@@ -110,7 +110,7 @@ impl<'a> Vault<'a> {
             return Ok(answer);
         }
         let principal = self.tenant.principal().await.ok();
-        Err(refused(self.vault, asked, &answer, principal.as_ref()))
+        Err(refused(self.vault, vault_request, &answer, principal.as_ref()))
     }
 
     /// The resource that a vault outside the known clouds requires a token for. Its answer to a request without a token
@@ -126,9 +126,9 @@ impl<'a> Vault<'a> {
             return Ok(resource);
         }
         let message = format!("`{}` requests a token for another service; no token was sent", display_name(self.vault));
-        let said = format!("the requested resource is {resource}");
+        let detail = format!("the requested resource is {resource}");
         Err(CloudError::new(CloudErrorKind::Invalid, message)
-            .said(&said)
+            .detail(&detail)
             .hint("check the vault's address: the server may not be a vault"))
     }
 

@@ -1,4 +1,4 @@
-//! The initial state in its file format: principals, permissions and files. `story.json` is the default.
+//! The initial state in its file format: principals, permissions and files. `state.json` is the default.
 
 use std::{collections::BTreeMap, error::Error, path::Path};
 
@@ -9,7 +9,7 @@ use serde::Deserialize;
 /// The complete state.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Story {
+pub(crate) struct WorkspaceState {
     pub(crate) workspace_id: String,
     pub(crate) account_id: String,
     /// The Entra tenant.
@@ -199,19 +199,19 @@ fn one_hour() -> i64 {
 }
 
 /// Reads a state. Without a file, reads the default one.
-pub(crate) fn load(path: Option<&Path>) -> Result<Story, Box<dyn Error>> {
+pub(crate) fn load(path: Option<&Path>) -> Result<WorkspaceState, Box<dyn Error>> {
     let text = match path {
         Some(path) => std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?,
-        None => include_str!("story.json").to_owned(),
+        None => include_str!("default_state.json").to_owned(),
     };
-    let mut story: Story = serde_json::from_str(&text)?;
+    let mut state: WorkspaceState = serde_json::from_str(&text)?;
     let folder = path.and_then(Path::parent).unwrap_or(Path::new("."));
-    let secrets = story.scopes.values_mut().flat_map(|scope| scope.secrets.values_mut());
-    let files = story.dbfs.values_mut().chain(story.volumes.values_mut()).chain(story.workspace.values_mut());
+    let secrets = state.scopes.values_mut().flat_map(|scope| scope.secrets.values_mut());
+    let files = state.dbfs.values_mut().chain(state.volumes.values_mut()).chain(state.workspace.values_mut());
     for content in files.chain(secrets) {
         content.read(folder)?;
     }
-    Ok(story)
+    Ok(state)
 }
 
 #[cfg(test)]
@@ -220,11 +220,11 @@ mod tests {
 
     #[test]
     fn the_default_state_is_the_law_firms_with_five_scopes() {
-        let story = load(None).expect("it is sound");
-        assert_eq!(story.scopes.keys().collect::<Vec<_>>(), ["admin", "consumer", "criminal", "family", "people"]);
-        for principal in &story.principals {
+        let state = load(None).expect("it is sound");
+        assert_eq!(state.scopes.keys().collect::<Vec<_>>(), ["admin", "consumer", "criminal", "family", "people"]);
+        for principal in &state.principals {
             for group in &principal.groups {
-                assert!(story.groups.contains_key(group), "{}: {group}", principal.name);
+                assert!(state.groups.contains_key(group), "{}: {group}", principal.name);
             }
         }
     }

@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 
 use serde_json::{Value, json};
 
-use super::scene::{Scene, story, value, write};
+use super::scene::{Scene, state_with_markers, value, write};
 use crate::{
     database::{Postgres, READ_ONLY, READ_WRITE},
     private::{FROM_INDEX, PASSWORD, Private, VAULT, behind_basic, index, repository, temp},
@@ -57,7 +57,7 @@ fn nothing_of_a_login_leaks() {
     const WRONG: &str = "marker-Wr0ng!%password";
     // The password, and the login in the form of an address and a header.
     let forms = [("password", PASSWORD), ("wrong password", WRONG), ("login", "reader:marker-Zq8!%pw")];
-    let mut counts = Vec::new();
+    let mut findings = Vec::new();
     let mut play = |private: Private, body: &str, name: &str| {
         let private = private.venv(body.contains("installer")).profile(body, true);
         let store = private.node.beside("store").display().to_string();
@@ -76,11 +76,11 @@ fn nothing_of_a_login_leaks() {
         assert_eq!(scene.call(&store, &[], &["plan", "--profile", "x.toml", "--json"]).code, Some(0));
         let seen = scene.call(&store, &[], &run);
         assert_eq!(seen.code, Some(0), "{name}: {}", String::from_utf8_lossy(&seen.stderr));
-        let asked = seen.environments.iter().any(|text| contains(text, b"nodeagent/logins"));
-        assert!(asked, "{name}: no tool had a file of logins for {url}");
+        let has_login = seen.environments.iter().any(|text| contains(text, b"nodeagent/logins"));
+        assert!(has_login, "{name}: no tool had a file of logins for {url}");
         scene.search_files();
         scene.ended_clean(name);
-        counts.push(scene.counted.processes);
+        findings.push(scene.counted.processes);
     };
     let folder = temp();
     play(Private::new(index(folder.path())), FROM_INDEX, "an index, by uv");
@@ -89,7 +89,7 @@ fn nothing_of_a_login_leaks() {
     repository(&files, folder.path());
     let git = "[pip]\npackages = [\"firmhelper @ git+SERVER/git/team/firmhelper.git@main\"]\ninstaller = \"pip\"\n";
     play(Private::new(behind_basic(&files, &folder.path().join("users"))), git, "a repository of git, by pip");
-    assert!(counts.iter().all(|&processes| processes > 2), "{counts:?}");
+    assert!(findings.iter().all(|&processes| processes > 2), "{findings:?}");
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
@@ -110,11 +110,11 @@ items = [{ key = "analytics-read-only", to = { file = "/run/nodeagent/secrets/an
 
 /// The workspace of the canary, with the profile in each of its stores.
 fn with_profile(folder: &Path) -> Workspace {
-    let mut story: Value = serde_json::from_str(&story()).expect("it is JSON");
+    let mut state: Value = serde_json::from_str(&state_with_markers()).expect("it is JSON");
     for (kind, root) in [("dbfs", "/FileStore"), ("volumes", VOLUME)] {
-        story[kind][format!("{root}/Family/init_scripts/canary.toml")] = json!(PROFILE);
+        state[kind][format!("{root}/Family/init_scripts/canary.toml")] = json!(PROFILE);
     }
-    write(&folder.join("state.json"), story.to_string().as_bytes());
+    write(&folder.join("state.json"), state.to_string().as_bytes());
     Workspace::of(&folder.join("state.json"))
 }
 

@@ -12,9 +12,9 @@ use serde::de::DeserializeOwned;
 use crate::answer::Refusal;
 
 /// The parameters in the query.
-pub(crate) struct Asked(BTreeMap<String, String>);
+pub(crate) struct QueryParameters(BTreeMap<String, String>);
 
-impl Asked {
+impl QueryParameters {
     /// A required parameter.
     pub(crate) fn text(&self, name: &str) -> Result<&str, Refusal> {
         match self.0.get(name).map(String::as_str) {
@@ -35,7 +35,7 @@ impl Asked {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Asked {
+impl<S: Send + Sync> FromRequestParts<S> for QueryParameters {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
@@ -45,9 +45,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
 }
 
 /// A JSON body.
-pub(crate) struct Told<T>(pub(crate) T);
+pub(crate) struct JsonBody<T>(pub(crate) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Told<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {

@@ -12,7 +12,7 @@ use base64::{
 const ENOUGH: usize = 12;
 
 /// The values of a search.
-pub(super) struct Hunt {
+pub(super) struct SecretSearch {
     plain: Pieces,
     /// For views without quotes and backslashes.
     bare: Pieces,
@@ -54,7 +54,7 @@ fn start(piece: &[u8]) -> usize {
     usize::from(piece[0]) << 8 | usize::from(piece[1])
 }
 
-impl Hunt {
+impl SecretSearch {
     pub(super) fn new(values: &[(&'static str, Vec<u8>)]) -> Self {
         Self { plain: Pieces::new(values, <[u8]>::to_vec), bare: Pieces::new(values, bare) }
     }

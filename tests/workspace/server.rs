@@ -1,4 +1,4 @@
-//! The current state: the story, the issued tokens, the pending faults and the request log.
+//! The current state: the state of the workspace, the issued tokens, the pending faults and the request log.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +10,7 @@ use crate::{
     answer::Refusal,
     faults::Fault,
     log::Seen,
-    story::{Permission, Principal, Scope, Story},
+    workspace_state::{Permission, Principal, Scope, WorkspaceState},
 };
 
 /// An issued token.
@@ -25,8 +25,8 @@ pub(crate) struct Issued {
 }
 
 /// The complete state.
-pub(crate) struct World {
-    story: Mutex<Story>,
+pub(crate) struct Server {
+    state: Mutex<WorkspaceState>,
     issued: Mutex<BTreeMap<String, Issued>>,
     faults: Mutex<Vec<Fault>>,
     seen: Mutex<Vec<Seen>>,
@@ -37,29 +37,29 @@ pub(crate) const WORKSPACE: &str = "workspace";
 /// The Azure resource of the workspace.
 pub(crate) const AZURE_DATABRICKS: &str = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d";
 
-impl World {
-    pub(crate) fn new(story: Story) -> Self {
-        Self { story: Mutex::new(story), issued: Mutex::default(), faults: Mutex::default(), seen: Mutex::default() }
+impl Server {
+    pub(crate) fn new(state: WorkspaceState) -> Self {
+        Self { state: Mutex::new(state), issued: Mutex::default(), faults: Mutex::default(), seen: Mutex::default() }
     }
 
-    /// The story. Keep the lock only while reading.
-    pub(crate) fn story(&self) -> MutexGuard<'_, Story> {
-        self.story.lock().expect("nobody panics with it")
+    /// The state of the workspace. Keep the lock only while reading.
+    pub(crate) fn state(&self) -> MutexGuard<'_, WorkspaceState> {
+        self.state.lock().expect("no panic while locked")
     }
 
     /// The issued tokens.
     pub(crate) fn issued(&self) -> MutexGuard<'_, BTreeMap<String, Issued>> {
-        self.issued.lock().expect("nobody panics with it")
+        self.issued.lock().expect("no panic while locked")
     }
 
     /// The pending faults.
     pub(crate) fn faults(&self) -> MutexGuard<'_, Vec<Fault>> {
-        self.faults.lock().expect("nobody panics with it")
+        self.faults.lock().expect("no panic while locked")
     }
 
     /// The logged requests.
     pub(crate) fn seen(&self) -> MutexGuard<'_, Vec<Seen>> {
-        self.seen.lock().expect("nobody panics with it")
+        self.seen.lock().expect("no panic while locked")
     }
 
     /// Issues a token.
@@ -69,7 +69,7 @@ impl World {
     }
 }
 
-impl Story {
+impl WorkspaceState {
     /// A principal by name.
     pub(crate) fn principal(&self, name: &str) -> Option<&Principal> {
         self.principals.iter().find(|principal| principal.name == name)
@@ -148,36 +148,36 @@ pub(crate) fn random() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::story::load;
+    use crate::workspace_state::load;
 
     #[test]
     fn a_unit_reads_its_own_scope_and_no_other() {
-        let story = load(None).expect("it is sound");
-        let family = story.principal("11111111-0000-4000-8000-00000000fa01").expect("it is there");
-        assert!(story.scope(family, "family", Permission::Read).is_ok());
-        let refused = story.scope(family, "criminal", Permission::Read).err();
+        let state = load(None).expect("it is sound");
+        let family = state.principal("11111111-0000-4000-8000-00000000fa01").expect("it is there");
+        assert!(state.scope(family, "family", Permission::Read).is_ok());
+        let refused = state.scope(family, "criminal", Permission::Read).err();
         let text = "11111111-0000-4000-8000-00000000fa01 does not have READ permission on scope criminal to perform this action.";
         assert_eq!(refused, Some(Refusal::denied(text)));
         assert_eq!(
-            story.scope(family, "nowhere", Permission::Read).err(),
+            state.scope(family, "nowhere", Permission::Read).err(),
             Some(Refusal::absent("Scope nowhere does not exist!"))
         );
     }
 
     #[test]
     fn a_group_in_a_group_counts_as_indirect() {
-        let mut story = load(None).expect("it is sound");
-        story.groups.insert("a".into(), vec!["b".into()]);
-        story.groups.insert("b".into(), vec!["a".into()]);
+        let mut state = load(None).expect("it is sound");
+        state.groups.insert("a".into(), vec!["b".into()]);
+        state.groups.insert("b".into(), vec!["a".into()]);
         let one = Principal { name: "x".into(), groups: vec!["a".into()], ..Principal::default() };
-        assert_eq!(story.groups_of(&one), [("a".to_owned(), true), ("b".to_owned(), false)]);
+        assert_eq!(state.groups_of(&one), [("a".to_owned(), true), ("b".to_owned(), false)]);
     }
 
     #[test]
     fn a_closed_folder_does_not_close_its_namesakes() {
-        let mut story = load(None).expect("it is sound");
-        story.closed.insert("/Volumes/x".into(), vec!["y".into()]);
+        let mut state = load(None).expect("it is sound");
+        state.closed.insert("/Volumes/x".into(), vec!["y".into()]);
         let one = Principal { name: "z".into(), ..Principal::default() };
-        assert!(!story.may_read(&one, "/Volumes/x/file") && story.may_read(&one, "/Volumes/xy/file"));
+        assert!(!state.may_read(&one, "/Volumes/x/file") && state.may_read(&one, "/Volumes/xy/file"));
     }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Forwards connections to a local port and counts the bytes.
-pub(crate) struct Line {
+pub(crate) struct CuttingProxy {
     port: u16,
     state: Arc<State>,
 }
@@ -21,7 +21,7 @@ struct State {
     most: AtomicU64,
 }
 
-impl Line {
+impl CuttingProxy {
     /// A proxy to this port, without cuts.
     pub(crate) fn to(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -12,7 +12,7 @@ use crate::grammar::secret_source::SourceName;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(title = "nodeagent access file")]
-pub(super) struct RawAccess {
+pub(super) struct Access {
     /// The version of the format: 1.
     pub(super) schema: u32,
     /// A number that increases with each change. With trusted keys, a node refuses a file with a lower serial than that
@@ -22,17 +22,17 @@ pub(super) struct RawAccess {
     pub(super) contact: Option<String>,
     /// The databases for `nodeagent db`.
     #[serde(default)]
-    pub(super) databases: Vec<RawDatabase>,
+    pub(super) databases: Vec<Database>,
     /// The grants.
     #[serde(default)]
-    pub(super) grants: Vec<RawGrant>,
+    pub(super) grants: Vec<Grant>,
 }
 
 /// A `PostgreSQL` database.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Database")]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct RawDatabase {
+pub(super) struct Database {
     /// The name in grants and commands.
     pub(super) name: String,
     /// The host of the server.
@@ -48,25 +48,25 @@ pub(super) struct RawDatabase {
     pub(super) ca: Option<String>,
     /// The users that `nodeagent db` can connect as.
     #[serde(default)]
-    pub(super) users: Vec<RawUser>,
+    pub(super) users: Vec<User>,
 }
 
 /// A user of a database server.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "DatabaseUser")]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct RawUser {
+pub(super) struct User {
     /// The name of the user on the server.
     pub(super) name: String,
     /// The secret with the password of the user.
-    pub(super) secret: RawSecret,
+    pub(super) secret: Secret,
 }
 
 /// The address of a secret.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Secret")]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct RawSecret {
+pub(super) struct Secret {
     /// The source of the secret.
     pub(super) source: SourceName,
     /// The scope of the secret.
@@ -92,11 +92,11 @@ pub(super) struct RawSecret {
     pub(super) context: BTreeMap<String, String>,
 }
 
-/// A grant: principals, and what they may use.
+/// A grant: principals, and the secrets, databases and profiles that they may use.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Grant")]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct RawGrant {
+pub(super) struct Grant {
     /// The principals: groups, service principals, users, AWS roles, Azure objects, clusters, local users.
     ///
     /// The grant applies to an identity that matches one of them.

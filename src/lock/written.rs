@@ -9,7 +9,7 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(title = "nodeagent lock")]
-pub(super) struct RawLock {
+pub(super) struct Lock {
     /// Version of the format; this is 1.
     pub(super) schema: u32,
     /// A number that grows with each change.
@@ -18,16 +18,16 @@ pub(super) struct RawLock {
     pub(super) profile: String,
     /// The files of the profile and of the profiles that it extends.
     #[serde(default)]
-    pub(super) files: Vec<RawFile>,
+    pub(super) files: Vec<File>,
     /// The resolved files, one section for each runtime and set of requests.
     #[serde(default)]
-    pub(super) runtimes: Vec<RawSection>,
+    pub(super) runtimes: Vec<Section>,
 }
 
 /// A file of the profile.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct RawFile {
+pub(super) struct File {
     /// The path: below the file store, beside the profile, or in the binary.
     pub(super) path: String,
     /// SHA-256 of the file.
@@ -37,7 +37,7 @@ pub(super) struct RawFile {
 /// The resolved files for one runtime.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct RawSection {
+pub(super) struct Section {
     /// Operating system and release, such as `debian 12`.
     pub(super) os: String,
     /// The processor architecture, as Debian names it.
@@ -56,22 +56,22 @@ pub(super) struct RawSection {
     pub(super) asks: Vec<String>,
     /// Debian packages.
     #[serde(default)]
-    pub(super) apt: Vec<RawDeb>,
+    pub(super) apt: Vec<Deb>,
     /// Python distributions.
     #[serde(default)]
-    pub(super) python: Vec<RawDistribution>,
+    pub(super) python: Vec<Distribution>,
     /// R packages.
     #[serde(default)]
-    pub(super) r: Vec<RawRPackage>,
+    pub(super) r: Vec<RPackage>,
     /// Files in the file store.
     #[serde(default)]
-    pub(super) assets: Vec<RawAsset>,
+    pub(super) assets: Vec<Asset>,
 }
 
 /// A Debian package file.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct RawDeb {
+pub(super) struct Deb {
     /// The package name.
     pub(super) name: String,
     /// The version.
@@ -94,7 +94,7 @@ pub(super) struct RawDeb {
 /// A file of a Python distribution.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct RawDistribution {
+pub(super) struct Distribution {
     /// The normalised name.
     pub(super) name: String,
     /// The version.
@@ -113,7 +113,7 @@ pub(super) struct RawDistribution {
 /// An archive of an R package.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct RawRPackage {
+pub(super) struct RPackage {
     /// The package name.
     pub(super) name: String,
     /// The version.
@@ -138,7 +138,7 @@ pub(super) struct RawRPackage {
 /// A file in the file store.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct RawAsset {
+pub(super) struct Asset {
     /// The path in the profile.
     pub(super) path: String,
     /// The size in bytes.

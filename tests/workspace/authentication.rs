@@ -9,8 +9,8 @@ use axum::{
 
 use crate::{
     answer::Refusal,
-    story::Principal,
-    world::{AZURE_DATABRICKS, WORKSPACE, World, now},
+    server::{AZURE_DATABRICKS, Server, WORKSPACE, now},
+    workspace_state::Principal,
 };
 
 /// An authenticated principal.
@@ -29,11 +29,11 @@ pub(crate) struct Holder {
 /// The header for a second token, which authorizes a principal that may manage the Azure resource.
 const MANAGEMENT: &str = "x-databricks-azure-sp-management-token";
 
-impl World {
+impl Server {
     /// The owner of a token.
     pub(crate) fn holder(&self, token: &str) -> Option<Holder> {
-        let story = self.story();
-        let personal = story.principals.iter().find(|principal| principal.tokens.iter().any(|known| known == token));
+        let state = self.state();
+        let personal = state.principals.iter().find(|principal| principal.tokens.iter().any(|known| known == token));
         if let Some(principal) = personal {
             return Some(Holder { principal: principal.name.clone(), resource: "pat".into(), is_expired: false });
         }
@@ -44,7 +44,7 @@ impl World {
 
     /// Invalidates a token.
     pub(crate) fn expire(&self, token: &str) {
-        for principal in &mut self.story().principals {
+        for principal in &mut self.state().principals {
             principal.tokens.retain(|known| known != token);
         }
         if let Some(issued) = self.issued().get_mut(token) {
@@ -66,7 +66,7 @@ impl World {
         let is_seconded = seconded.is_none_or(|second| {
             second.is_some_and(|second| second.principal == holder.principal && second.resource.contains("management"))
         });
-        let principal = self.story().principal(&holder.principal).cloned();
+        let principal = self.state().principal(&holder.principal).cloned();
         principal.filter(|_| is_for_us && is_seconded).map(Caller).ok_or_else(invalid)
     }
 }
@@ -76,10 +76,10 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
-impl FromRequestParts<Arc<World>> for Caller {
+impl FromRequestParts<Arc<Server>> for Caller {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, world: &Arc<World>) -> Result<Self, Refusal> {
-        world.caller(&parts.headers)
+    async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Self, Refusal> {
+        server.caller(&parts.headers)
     }
 }

@@ -107,8 +107,8 @@ impl Checked {
         }
     }
 
-    /// Checks access files and returns the grants of the last one. Without a path, profiles are checked against the access
-    /// file of the file store. If there is no file store, loading the profiles reports it.
+    /// Checks access files and returns the grants of the last one. Without a path, profiles are checked against the
+    /// access file of the file store. If there is no file store, loading the profiles reports it.
     fn access(&mut self, env: &Env, paths: &[&String], has_profiles: bool) -> Result<Access, CommandError> {
         let of_store = (paths.is_empty() && has_profiles && env.filestore().is_ok()).then(|| env.access());
         let mut access = Access::default();

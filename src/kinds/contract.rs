@@ -1,8 +1,8 @@
 //! The contract of a kind of work: how it inspects the node, plans, acts and is locked.
 //!
-//! A kind implements three traits, one for each role of its files: [`Section`](crate::profile::Section) (the grammar), [`Planning`]
-//! (pure: it reads the node and decides) and [`Acting`] (it changes the node). The traits have no default methods, so that a kind that
-//! leaves out a part does not compile.
+//! A kind implements three traits, one for each role of its files: [`Section`](crate::profile::Section) (the grammar),
+//! [`Planning`] (pure: it reads the node and decides) and [`Acting`] (it changes the node). The traits have no default
+//! methods, so that a kind that leaves out a part does not compile.
 
 use std::{
     fmt::Debug,

@@ -255,7 +255,8 @@ fn variables<W>(
     (values, vars)
 }
 
-/// The hint of a variable that cannot be expanded. `hint` applies unless the text refers to a variable of the same file.
+/// The hint of a variable that cannot be expanded. `hint` applies unless the text refers to a variable of the same
+/// file.
 fn variable_hint(vars: &BTreeMap<String, Scalar>, text: &str, hint: String) -> String {
     match vars.keys().find(|other| text.contains(&format!("${{vars.{other}}}"))) {
         Some(other) => {

@@ -73,7 +73,7 @@ const FORBIDDEN: [(&str, &[&str]); 15] = [
     ("cli", &["http", "exec"]),
 ];
 
-/// Actions that only one module may perform: the code that performs them, and the folder where it may occur.
+/// Actions that only one module may perform: the code that performs them, and the only folder that may contain it.
 const SINGLE_OWNERS: [(&str, &[&str], &str); 5] = [
     ("only `report` prints", &["println!", "eprintln!", "print!(", "io::stdout(", "io::stderr("], "src/report"),
     ("only `exec` starts programs", &["process::Command", "Command::new("], "src/exec"),
@@ -97,7 +97,7 @@ const SINGLE_OWNERS: [(&str, &[&str], &str); 5] = [
         "src/fs",
     ),
     ("only `task` starts blocking threads", &["spawn_blocking"], "src/task.rs"),
-    ("only `http` speaks to the network", &["reqwest::", "TcpStream", "UdpSocket"], "src/http"),
+    ("only `http` uses the network", &["reqwest::", "TcpStream", "UdpSocket"], "src/http"),
 ];
 
 #[test]
@@ -217,6 +217,26 @@ fn actions_of_one_module_occur_in_no_other_module() {
 fn comments_and_tests_are_removed_from_sources() {
     let text = "use crate::fs; // crate::http\n/// crate::cli\n#[cfg(test)]\nmod tests {\n    use crate::exec;\n}\nfn f() {}\n";
     assert_eq!(without_tests(text).lines().map(str::trim_end).collect::<Vec<_>>(), ["use crate::fs;", "fn f() {}"]);
+}
+
+/// rustfmt does not wrap comments. A comment of one word, such as an address, cannot be wrapped.
+#[test]
+fn comments_are_at_most_120_characters_wide() {
+    let mut files = Vec::new();
+    for folder in ["src", "tests"] {
+        collect(&project().join(folder), &mut files);
+    }
+    let mut wrong = Vec::new();
+    for path in files {
+        let text = fs::read_to_string(&path).expect("sources are readable");
+        for (index, line) in text.lines().enumerate() {
+            let is_comment = line.trim_start().starts_with("//") && line.split_whitespace().count() > 2;
+            if is_comment && line.chars().count() > 120 {
+                wrong.push(format!("{}:{}", path.display(), index + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 fn name(source: &Source) -> String {

@@ -63,8 +63,8 @@ pub(super) async fn fetch(ctx: &Context, pool: &Path, archives: &[Archive]) -> R
     outcome
 }
 
-/// Whether apt may succeed although this download failed. apt has its own logins for servers that require one, and plain
-/// HTTP works without the CA certificates that the node may lack.
+/// Whether apt may succeed although this download failed. apt has its own logins for servers that require one, and
+/// plain HTTP works without the CA certificates that the node may lack.
 fn is_for_apt(error: &HttpError) -> bool {
     matches!(error.problem, HttpProblem::Status(401 | 403 | 407) | HttpProblem::Client(_))
 }

@@ -44,8 +44,8 @@ static TABLE: LazyLock<Vec<(Regex, Remedy)>> = LazyLock::new(|| {
     table.map(|(pattern, remedy)| (Regex::new(pattern).expect("the pattern is fixed"), remedy)).into()
 });
 
-/// Whether the output says that no choice of versions satisfies the requirements, as opposed to a failure that another try may not
-/// have: an index that cannot be reached, a full disk.
+/// Whether the output says that no choice of versions satisfies the requirements, as opposed to a failure that another
+/// try may not have: an index that cannot be reached, a full disk.
 pub(super) fn is_final(words: &str) -> bool {
     static UNSATISFIABLE: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"No solution found when resolving|No matching distribution found for|ResolutionImpossible")

@@ -1,4 +1,5 @@
-//! Secrets and where each goes: files, env-files, `.pgpass`, netrc, git credentials and templates; and logins for package servers.
+//! Secrets and where each goes: files, env-files, `.pgpass`, netrc, git credentials and templates; and logins for
+//! package servers.
 
 mod act;
 mod checked;

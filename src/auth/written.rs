@@ -31,6 +31,7 @@ pub(super) struct Access {
 /// A `PostgreSQL` database.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Database")]
+#[expect(clippy::struct_field_names, reason = "the fields are keys of the grammar")]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Database {
     /// The name in grants and commands.

@@ -151,13 +151,13 @@ impl RunFolder {
         match std::fs::read_to_string(&path) {
             Ok(text) => parse_report(&path, &text),
             Err(source) if source.kind() == io::ErrorKind::NotFound => {
-                self.from_events().ok_or(ReportError::Unreadable { path, source })
+                self.rebuilt_from_events().ok_or(ReportError::Unreadable { path, source })
             }
             Err(source) => Err(ReportError::Unreadable { path, source }),
         }
     }
 
-    fn from_events(&self) -> Option<Report> {
+    fn rebuilt_from_events(&self) -> Option<Report> {
         let events = log::parse(&std::fs::read_to_string(self.events()).ok()?);
         let mut report = Report::default();
         for event in &events {

@@ -70,11 +70,11 @@ impl Store {
     /// The contents of one tier.
     pub async fn stat(&self, tier: Tier) -> Result<StoreStats, StoreError> {
         let mut stat = StoreStats::default();
-        for stored_files in self.stored_files(tier).await? {
-            match layout::name(&stored_files.name).filter(|_| stored_files.is_plain) {
+        for file in self.stored_files(tier).await? {
+            match layout::name(&file.name).filter(|_| file.is_plain) {
                 Some(Name::Object(_)) => {
                     stat.objects.objects += 1;
-                    stat.objects.bytes += stored_files.size;
+                    stat.objects.bytes += file.size;
                 }
                 Some(Name::Entry(kind, _)) => *stat.entries.entry(kind).or_default() += 1,
                 Some(Name::Lease) => stat.leases += 1,
@@ -87,31 +87,31 @@ impl Store {
 
     /// Reads every object of a tier and compares it with its digest, and parses every entry. Damaged files are removed.
     pub async fn verify(&self, tier: Tier) -> Result<VerifyReport, StoreError> {
-        let stored_files = self.stored_files(tier).await?;
-        let mut looked = stream::iter(stored_files)
-            .map(|stored_files| async move {
-                let is_sound = match layout::name(&stored_files.name) {
-                    _ if !stored_files.is_plain => return (stored_files, None),
-                    None => return (stored_files, None),
-                    Some(Name::Object(digest)) => self.is_sound(tier, &digest, stored_files.size).await,
+        let files = self.stored_files(tier).await?;
+        let mut looked = stream::iter(files)
+            .map(|file| async move {
+                let is_sound = match layout::name(&file.name) {
+                    _ if !file.is_plain => return (file, None),
+                    None => return (file, None),
+                    Some(Name::Object(digest)) => self.is_sound(tier, &digest, file.size).await,
                     Some(Name::Entry(kind, key)) => self.entry_of(tier, kind, &key).await.is_some(),
                     Some(Name::Lease | Name::LeftOver) => true,
                 };
-                (stored_files, Some(is_sound))
+                (file, Some(is_sound))
             })
             .buffered(CONCURRENCY);
         let mut verdict = VerifyReport::default();
-        while let Some((stored_files, is_sound)) = looked.next().await {
+        while let Some((file, is_sound)) = looked.next().await {
             match is_sound {
-                None => verdict.foreign.push(stored_files.name),
-                Some(true) if stored_files.name.starts_with(layout::OBJECTS) => {
+                None => verdict.foreign.push(file.name),
+                Some(true) if file.name.starts_with(layout::OBJECTS) => {
                     verdict.sound.objects += 1;
-                    verdict.sound.bytes += stored_files.size;
+                    verdict.sound.bytes += file.size;
                 }
                 Some(true) => {}
                 Some(false) => {
-                    self.discard(tier, &stored_files.name).await?;
-                    verdict.damaged.push(stored_files.name);
+                    self.discard(tier, &file.name).await?;
+                    verdict.damaged.push(file.name);
                 }
             }
         }
@@ -127,41 +127,41 @@ impl Store {
     pub async fn gc(&self, tier: Tier, limit: u64) -> Result<MaintenanceReport, StoreError> {
         let mut objects: Vec<(StoredFile, Digest)> = Vec::new();
         let (mut entries, mut old) = (Vec::new(), Vec::new());
-        for stored_files in self.stored_files(tier).await? {
-            match layout::name(&stored_files.name).filter(|_| stored_files.is_plain) {
-                Some(Name::Object(digest)) => objects.push((stored_files, digest)),
-                Some(Name::Entry(kind, key)) => entries.push((stored_files, kind, key)),
-                Some(Name::Lease | Name::LeftOver) if age(stored_files.modified) > ABANDONED_AGE => {
-                    old.push(stored_files)
+        for file in self.stored_files(tier).await? {
+            match layout::name(&file.name).filter(|_| file.is_plain) {
+                Some(Name::Object(digest)) => objects.push((file, digest)),
+                Some(Name::Entry(kind, key)) => entries.push((file, kind, key)),
+                Some(Name::Lease | Name::LeftOver) if age(file.modified) > ABANDONED_AGE => {
+                    old.push(file);
                 }
                 Some(Name::Lease | Name::LeftOver) | None => {}
             }
         }
-        objects.sort_by_key(|(stored_files, _)| stored_files.modified);
-        let mut total: u64 = objects.iter().map(|(stored_files, _)| stored_files.size).sum();
+        objects.sort_by_key(|(file, _)| file.modified);
+        let mut total: u64 = objects.iter().map(|(file, _)| file.size).sum();
         let mut done = MaintenanceReport::default();
         let mut kept = BTreeSet::new();
-        for (stored_files, digest) in objects {
+        for (file, digest) in objects {
             if total <= limit {
                 kept.insert(digest);
                 continue;
             }
-            self.discard(tier, &stored_files.name).await?;
-            total -= stored_files.size;
+            self.discard(tier, &file.name).await?;
+            total -= file.size;
             done.objects.objects += 1;
-            done.objects.bytes += stored_files.size;
+            done.objects.bytes += file.size;
         }
-        for (stored_files, kind, key) in entries {
+        for (file, kind, key) in entries {
             // The objects of the entry may be in the other tier.
             let Some(entry) = self.entry_of(tier, kind, &key).await else { continue };
             let is_whole = entry.objects.iter().all(|member| kept.contains(&member.digest()));
             if !is_whole && (tier == Tier::Shared || self.0.shared.is_none()) {
-                self.discard(tier, &stored_files.name).await?;
+                self.discard(tier, &file.name).await?;
                 done.entries += 1;
             }
         }
-        for stored_files in old {
-            self.discard(tier, &stored_files.name).await?;
+        for file in old {
+            self.discard(tier, &file.name).await?;
         }
         Ok(done)
     }
@@ -180,19 +180,18 @@ impl Store {
         let there = self.sizes_in_shared().await?;
         let shared = self.require_shared()?;
         let (objects, entries) = split(stored_files);
-        let missing =
-            objects.into_iter().filter(|(stored_files, _)| there.get(&stored_files.name) != Some(&stored_files.size));
+        let missing = objects.into_iter().filter(|(file, _)| there.get(&file.name) != Some(&file.size));
         let mut moved = stream::iter(missing)
-            .map(|(stored_files, digest)| async move {
+            .map(|(file, digest)| async move {
                 let published = shared.publish(&digest, Urgency::Normal, || self.local_object(&digest)).await;
-                (published, stored_files.size)
+                (published, file.size)
             })
             .buffer_unordered(CONCURRENCY);
         let mut done = MaintenanceReport::default();
         while let Some((published, size)) = moved.next().await {
             done.count(published, size);
         }
-        for (_, kind, key) in entries.into_iter().filter(|(stored_files, ..)| !there.contains_key(&stored_files.name)) {
+        for (_, kind, key) in entries.into_iter().filter(|(file, ..)| !there.contains_key(&file.name)) {
             let Some(entry) = self.entry_of(Tier::Local, kind, &key).await else { continue };
             if shared.put_entry(kind, &key, &entry.to_bytes(), Existing::Keep).await {
                 done.entries += 1;
@@ -209,24 +208,20 @@ impl Store {
         let shared = self.require_shared()?;
         let Some(local) = &self.0.local else { return Ok(MaintenanceReport::default()) };
         let (objects, entries) = split(self.stored_files(Tier::Shared).await?);
-        let here: BTreeSet<String> =
-            self.stored_files(Tier::Local).await?.into_iter().map(|stored_files| stored_files.name).collect();
+        let here: BTreeSet<String> = self.stored_files(Tier::Local).await?.into_iter().map(|file| file.name).collect();
         let here = &here;
-        let missing = objects.into_iter().filter(|(stored_files, _)| !here.contains(&stored_files.name));
+        let missing = objects.into_iter().filter(|(file, _)| !here.contains(&file.name));
         let mut moved = stream::iter(missing)
-            .map(|(stored_files, digest)| async move {
-                let to = local.tree.path(&stored_files.name);
-                shared
-                    .fetch(&digest, Some(stored_files.size), &to, |_| ())
-                    .await
-                    .map_or((false, 0), |size| (true, size))
+            .map(|(file, digest)| async move {
+                let to = local.tree.path(&file.name);
+                shared.fetch(&digest, Some(file.size), &to, |_| ()).await.map_or((false, 0), |size| (true, size))
             })
             .buffer_unordered(CONCURRENCY);
         let mut done = MaintenanceReport::default();
         while let Some((fetched, size)) = moved.next().await {
             done.count(fetched, size);
         }
-        for (_, kind, key) in entries.into_iter().filter(|(stored_files, ..)| !here.contains(&stored_files.name)) {
+        for (_, kind, key) in entries.into_iter().filter(|(file, ..)| !here.contains(&file.name)) {
             let Some(entry) = shared.entry(kind, &key).await else {
                 done.failed += 1;
                 continue;
@@ -261,11 +256,7 @@ impl Store {
 
     async fn sizes_in_shared(&self) -> Result<BTreeMap<String, u64>, StoreError> {
         let stored_files = self.stored_files(Tier::Shared).await?;
-        Ok(stored_files
-            .into_iter()
-            .filter(|stored_files| stored_files.is_plain)
-            .map(|stored_files| (stored_files.name, stored_files.size))
-            .collect())
+        Ok(stored_files.into_iter().filter(|file| file.is_plain).map(|file| (file.name, file.size)).collect())
     }
 
     async fn is_sound(&self, tier: Tier, digest: &Digest, size: u64) -> bool {
@@ -331,10 +322,10 @@ impl MaintenanceReport {
 #[expect(clippy::type_complexity, reason = "two lists of files, each with its parsed name")]
 fn split(stored_files: Vec<StoredFile>) -> (Vec<(StoredFile, Digest)>, Vec<(StoredFile, Kind, Key)>) {
     let (mut objects, mut entries) = (Vec::new(), Vec::new());
-    for stored_files in stored_files.into_iter().filter(|stored_files| stored_files.is_plain) {
-        match layout::name(&stored_files.name) {
-            Some(Name::Object(digest)) => objects.push((stored_files, digest)),
-            Some(Name::Entry(kind, key)) => entries.push((stored_files, kind, key)),
+    for file in stored_files.into_iter().filter(|file| file.is_plain) {
+        match layout::name(&file.name) {
+            Some(Name::Object(digest)) => objects.push((file, digest)),
+            Some(Name::Entry(kind, key)) => entries.push((file, kind, key)),
             _ => {}
         }
     }

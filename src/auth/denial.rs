@@ -336,7 +336,7 @@ connect = ["analytics:read_write"]
         you may read family, shared/geo-*
         ask criminal-leads@lawfirms.example for a group that matches `LawFirms-Prod-Databricks-Criminal-*`; it applies only if the node is authenticated in the workspace
         ");
-        let address = AccessRequest::at_address("env:CRIMINAL_DNA").expect("a place");
+        let address = AccessRequest::at_address("env:CRIMINAL_DNA").expect("an address");
         assert!(denial(&identity, &address).starts_with("the secret `env:CRIMINAL_DNA` may not be read\n"));
         assert!(AccessRequest::at_address("vault:x").is_err() && AccessRequest::at_address("env:").is_err());
     }

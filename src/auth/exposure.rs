@@ -89,12 +89,12 @@ pub async fn scopes(
         };
         (name, found, note)
     };
-    let breaches: Vec<_> = stream::iter(names).map(each).buffered(CONCURRENCY).collect().await;
+    let probed: Vec<_> = stream::iter(names).map(each).buffered(CONCURRENCY).collect().await;
     let exposure = |(name, found, note): (String, ProbeOutcome, Option<String>)| {
         let (own, rule, part) = own_scope(access, identity, &name);
         Exposure { kind: "scope", name, own, rule, found, note: note.or(part) }
     };
-    breaches.into_iter().map(exposure).collect()
+    probed.into_iter().map(exposure).collect()
 }
 
 /// Whether an identity is granted a scope or a part of it, with the rule and a remark about the part.

@@ -114,7 +114,7 @@ impl Bucket {
         let warnings = Arc::new(Mutex::new(Vec::new()));
         let output = Arc::clone(&warnings);
         let local = tempfile::tempdir_in(self.folder.path()).expect("a folder").keep();
-        let places = StoreLocations { local, limit: u64::MAX, shared: Some(url.parse().expect("a place")) };
+        let places = StoreLocations { local, limit: u64::MAX, shared: Some(url.parse().expect("an address")) };
         let store =
             Store::open(&places, &clouds, Arc::new(move |warning: String| output.lock().expect("sound").push(warning)));
         (store, warnings)

@@ -76,7 +76,7 @@ impl S3 {
         let variables = own.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let environment = ClientEnvironment { variables, home: None };
         let clouds = Arc::new(Clouds::new(Arc::new(http::Client::default()), environment));
-        let shared = Some(STORE_URL.parse().expect("a place"));
+        let shared = Some(STORE_URL.parse().expect("an address"));
         let places = StoreLocations { local: local.to_owned(), limit: u64::MAX, shared };
         Store::open(&places, &clouds, Arc::new(|warning: String| panic!("{warning}")))
     }

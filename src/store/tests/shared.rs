@@ -241,7 +241,7 @@ async fn many_writers_of_one_object_leave_one_object() {
 async fn a_bucket_is_opened_at_its_first_use() {
     let bench = Bench::new();
     let clouds = Arc::new(Clouds::new(Arc::default(), ClientEnvironment::default()));
-    let shared = Some("s3://bucket/store".parse().expect("a place"));
+    let shared = Some("s3://bucket/store".parse().expect("an address"));
     let places = StoreLocations { local: bench.path("local"), limit: DEFAULT_LIMIT, shared };
     let store = Store::open(&places, &clouds, bench.warn());
     assert!(store.shared().is_some() && bench.warnings().is_empty() && !bench.path("local").exists());

@@ -204,7 +204,7 @@ region = eu-west-1
 
     #[test]
     fn an_invalid_profile_is_an_error_that_names_the_profile() {
-        for (name, detail) in [
+        for (name, message) in [
             ("round", "the profile `trip` has the source `round`, which in turn has it as its source"),
             ("alone", "the profile `alone` names a role, but not the credentials to assume it with"),
             ("factor", "the profile `factor` requires a second factor (`mfa_serial`)"),
@@ -213,7 +213,7 @@ region = eu-west-1
             ("nobody", "there is no profile `nobody` in the shared files of AWS"),
         ] {
             let error = way_of(name).expect_err(name);
-            assert_eq!(error.message, detail);
+            assert_eq!(error.message, message);
             assert!(error.hint.is_some(), "{name}");
         }
     }

@@ -78,7 +78,7 @@ impl Bench {
             Some(staged) => staged.put(&self.ctx).await.map_err(|error| in_words(&error)),
             None => Err(self.collector.report().warnings.join("; ")),
         };
-        let left = staging_area(&self.ctx, &self.layer).expect("a place").left();
+        let left = staging_area(&self.ctx, &self.layer).expect("a staging area").left();
         assert_eq!(left, [""; 0].map(PathBuf::from), "no staging folder is left");
         done
     }

@@ -28,6 +28,18 @@ impl Source {
     }
 }
 
+impl Source {
+    /// The byte offset of a line and column. `None` if the text has another name, or no such place.
+    pub fn offset(&self, origin: &Origin) -> Option<usize> {
+        if self.label != origin.file {
+            return None;
+        }
+        let before: usize = self.text.split_inclusive('\n').take(origin.line.checked_sub(1)?).map(str::len).sum();
+        let (column, _) = self.text.get(before..)?.char_indices().nth(origin.column.checked_sub(1)?)?;
+        Some(before + column)
+    }
+}
+
 /// The location in a profile that requested something.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {
@@ -37,6 +49,13 @@ pub struct Origin {
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
+}
+
+impl Origin {
+    /// The location with its column.
+    pub fn with_column(&self) -> String {
+        format!("{self}:{}", self.column)
+    }
 }
 
 impl fmt::Display for Origin {
@@ -150,6 +169,8 @@ mod tests {
         let source = Source::new("x.toml", "a = 1\n\u{e9}b = 2\n");
         assert_eq!(source.origin(&(0..1)), Origin { file: "x.toml".into(), line: 1, column: 1 });
         assert_eq!(source.origin(&(8..9)), Origin { file: "x.toml".into(), line: 2, column: 2 });
+        assert_eq!(source.offset(&source.origin(&(8..9))), Some(8));
+        assert_eq!(source.offset(&Origin { file: "x.toml".into(), line: 9, column: 2 }), None);
     }
 
     #[test]

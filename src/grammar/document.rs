@@ -100,6 +100,23 @@ impl Document {
         self.source.origin(&self.span(path))
     }
 
+    /// The byte range of the value that begins at a line and column. `None` if it is in another file.
+    pub(crate) fn span_at(&self, origin: &Origin) -> Option<Range<usize>> {
+        let offset = self.source.offset(origin)?;
+        let mut open = vec![&self.top];
+        while let Some(node) = open.pop() {
+            if node.span.start == offset && !node.span.is_empty() {
+                return Some(node.span.clone());
+            }
+            match &node.children {
+                Children::Nothing => {}
+                Children::Table(table) => open.extend(table.values()),
+                Children::List(list) => open.extend(list),
+            }
+        }
+        None
+    }
+
     /// A diagnostic for the value at a path.
     pub(crate) fn mistake(&self, path: &[Part], message: impl Into<String>) -> Diagnostic {
         Diagnostic::at(&self.source, self.span(path), message)
@@ -169,6 +186,8 @@ mod tests {
         assert_eq!(text(&["apt".into(), "packages".into(), 0.into(), "name".into()]), "\"a\"");
         assert_eq!(text(&["shell".into(), "bashrc".into()]), "bashrc");
         assert_eq!(&source.text[document.key_span(&["shell".into(), "bashrc".into(), "file".into()])], "file");
+        let path: &[Part] = &["apt".into(), "packages".into(), 1.into(), "name".into()];
+        assert_eq!(document.span_at(&document.origin(path)), Some(document.span(path)));
         assert!(document.has(&["shell".into()]) && !document.has(&["shell".into(), "vimrc".into()]));
     }
 }

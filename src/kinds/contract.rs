@@ -15,7 +15,7 @@ use crate::{
     fs::FsError,
     inventory::{Inventory, Vault},
     lock::{self, Runtime},
-    plan::{Address, Common, Layer, Planner},
+    plan::{Address, Common, Layer, Planner, StepOptions},
     problem::Problem,
     profile::{FileStore, Section},
     state::Receipt,
@@ -77,6 +77,10 @@ pub trait Planning: Section {
 
     /// The addresses that steps of the kind use, to select their logins.
     fn addresses(&self, inventory: &Inventory) -> Vec<Address>;
+
+    /// The steps of a node that has nothing of the section, without their actions: their names, lines and order, and
+    /// the files that they write, as far as these are known without the node. `check` compares them.
+    fn outline(&self) -> Vec<StepOptions>;
 
     /// Plans the steps.
     fn plan(&self, look: &Self::Look, planner: &mut Planner<'_, Self::Action>);

@@ -88,6 +88,8 @@ macro_rules! kinds {
             }
             fn check_whole(&self, whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
                 $(self.$name.check_whole(whole, found);)+
+                let outline = [$(self.$name.outline()),+].into_iter().flatten().collect();
+                found.extend(plan::contradictions(outline).into_iter().map(|problem| whole.mistake(problem)));
             }
             fn show(&self, page: &mut Page) {
                 $(self.$name.show(page);)+
@@ -135,7 +137,7 @@ macro_rules! kinds {
             }
 
             pub(super) fn plan(&self, looks: &Looks, common: &Common<'_>, plan: &mut plan::Plan<Action>) {
-                let mut text_files = Vec::new();
+                let mut written_files = Vec::new();
                 $(
                     let mut planner = Planner::new(common, super::$name::$Kind::KEYS[0]);
                     Planning::plan(&self.$name, &looks.$name, &mut planner);
@@ -143,9 +145,9 @@ macro_rules! kinds {
                     plan.steps.extend(draft.steps.into_iter().map(|step| step.map(Action::$Kind)));
                     plan.ready.extend(draft.ready);
                     plan.refusals.extend(draft.refusals);
-                    text_files.extend(draft.text_files);
+                    written_files.extend(draft.written_files);
                 )+
-                plan.refusals.extend(plan::written_twice(&text_files));
+                plan.refusals.extend(plan::written_twice(&written_files));
             }
 
             pub(super) fn layers(&self, looks: &Looks, common: &Common<'_>) -> Vec<Result<Layer, String>> {
@@ -165,7 +167,7 @@ macro_rules! kinds {
                 $(
                     let groups = steps.iter().filter_map(|step| match &step.action {
                         Action::$Kind(action) => Some(LockGroup {
-                            optional: optional_entry(step),
+                            optional: step.optional_entry.clone(),
                             action,
                             id: &step.id,
                             stage: &step.stage,
@@ -307,11 +309,6 @@ macro_rules! kinds {
             }
         }
     };
-}
-
-/// The optional entry that a step is for.
-fn optional_entry(step: &Step) -> Option<String> {
-    step.optional.then(|| step.id.0.split_once(':').map_or_else(|| step.id.0.clone(), |(_, name)| name.to_owned()))
 }
 
 /// A checked profile with the sections of all kinds.

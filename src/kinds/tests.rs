@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{Profile, load};
+use super::{Node, Profile, load};
 use crate::{
     facts::NodeFacts,
+    inventory::Vault,
     profile::{Content, FileStore, ProfileError, Request},
 };
 
@@ -102,6 +103,21 @@ fn duplicate_entries_become_one() {
     let names: Vec<_> =
         profile.sections.apt.packages.iter().map(|entry| (&*entry.value.name, entry.optional)).collect();
     assert_eq!(names, [("jq", false), ("yq", false)]);
+}
+
+#[test]
+fn optional_entries_of_one_package_keep_its_name_for_the_lock() {
+    let optional = |name: &str| format!("{{ name = '{name}', optional = true }}");
+    let packages = ["'yq'".to_owned(), optional("libc6:i386"), optional("jq=1"), optional("jq=2")].join(", ");
+    let profile = load_text(&format!("schema = 1\nname = 'x'\n[apt]\npackages = [{packages}]\n"), &[]).expect("sound");
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let store = FileStore::local(temp.path());
+    let node = Node::look(&profile, &store, temp.path(), Vault::default()).expect("an empty node");
+    let plan = node.plan(&profile, &laptop(), temp.path());
+    let steps: Vec<_> = plan.steps.iter().map(|step| (step.id.0.as_str(), step.optional_entry.as_deref())).collect();
+    let expected =
+        [("apt", None), ("apt:libc6:i386", Some("libc6:i386")), ("apt:jq", Some("jq")), ("apt:jq#2", Some("jq"))];
+    assert_eq!(steps, expected);
 }
 
 #[test]

@@ -7,12 +7,13 @@ use super::{
     phase::{Need, Reason},
     step::Step,
 };
-use crate::problem::Problem;
+use crate::{problem::Problem, profile::Setting};
 
 /// Sets the dependencies of each step. The error lists every member of a cycle.
 pub fn into_order<A>(mut steps: Vec<Step<A>>) -> Result<Vec<Step<A>>, Problem> {
     let defaults: Vec<Vec<usize>> = (0..steps.len()).map(|index| by_phase(&steps, index)).collect();
     let explicit: Vec<Vec<(usize, Reason)>> = (0..steps.len()).map(|index| explicit_needs(&steps, index)).collect();
+    let defaults = without_contradictions(&explicit, &remaining_defaults(&steps, &defaults, &explicit));
     let needs: Vec<Vec<Need>> = (0..steps.len()).map(|index| needs_of(&steps, &defaults, &explicit, index)).collect();
     for (step, needs) in steps.iter_mut().zip(needs) {
         step.needs = needs;
@@ -42,10 +43,10 @@ fn explicit_needs<A>(steps: &[Step<A>], index: usize) -> Vec<(usize, Reason)> {
         if let Some(resource) = created {
             needs.push((other, Reason::Creates(resource.clone())));
         }
-        if let Some(after) = step.order.after.iter().find(|after| is_named(first, &after.value)) {
+        if let Some(after) = naming(&step.order.after, step, first) {
             needs.push((other, Reason::After(after.origin.clone())));
         }
-        if let Some(before) = first.order.before.iter().find(|before| is_named(step, &before.value)) {
+        if let Some(before) = naming(&first.order.before, first, step) {
             needs.push((other, Reason::Before(before.origin.clone())));
         }
     }
@@ -59,14 +60,8 @@ fn needs_of<A>(
     explicit: &[Vec<(usize, Reason)>],
     index: usize,
 ) -> Vec<Need> {
-    let step = &steps[index];
-    // If the profile puts a step before another, it keeps only the default dependencies that the other one has as well.
-    let is_later = |other: usize| step.order.before.iter().any(|before| is_named(&steps[other], &before.value));
-    let later: Vec<usize> = (0..steps.len()).filter(|&other| other != index && is_later(other)).collect();
-    let by_phase = defaults[index].iter().filter(|&&other| {
-        later.iter().all(|&later| defaults[later].contains(&other)) && !is_before(explicit, index, other)
-    });
-    let by_phase = by_phase.map(|&other| (other, Reason::Phase(steps[other].phase, step.phase)));
+    let phase = |other: usize| Reason::Phase(steps[other].phase, steps[index].phase);
+    let by_phase = defaults[index].iter().map(|&other| (other, phase(other)));
     let mut needs: Vec<Need> = Vec::new();
     for (other, reason) in explicit[index].iter().cloned().chain(by_phase) {
         let id = &steps[other].id;
@@ -77,18 +72,60 @@ fn needs_of<A>(
     needs
 }
 
-/// Whether the explicit needs put a step before another one. They take precedence over the default order.
-fn is_before(explicit: &[Vec<(usize, Reason)>], first: usize, later: usize) -> bool {
-    let (mut open, mut seen) = (vec![later], BTreeSet::new());
-    while let Some(index) = open.pop() {
-        if index == first {
-            return true;
+/// The default needs that the explicit ones leave. If the profile puts a step before another, the step keeps only the
+/// default needs that the other one has as well.
+fn remaining_defaults<A>(
+    steps: &[Step<A>],
+    defaults: &[Vec<usize>],
+    explicit: &[Vec<(usize, Reason)>],
+) -> Vec<Vec<usize>> {
+    let needed = all_needs(explicit, |_| true);
+    let remaining = |index: usize| {
+        let step = &steps[index];
+        let is_later = |other: usize| other != index && naming(&step.order.before, step, &steps[other]).is_some();
+        let later: Vec<usize> = (0..steps.len()).filter(|&other| is_later(other)).collect();
+        let stays = |other: usize| {
+            later.iter().all(|&later| defaults[later].contains(&other)) && !needed[other].contains(&index)
+        };
+        defaults[index].iter().copied().filter(|&other| stays(other)).collect()
+    };
+    (0..steps.len()).map(remaining).collect()
+}
+
+/// The default needs without those that would close a cycle with another default need. `after` moves a step behind the
+/// steps that it names, so steps that come before these by default no longer wait for it. `before` does the reverse.
+fn without_contradictions(explicit: &[Vec<(usize, Reason)>], defaults: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    let by_after = all_needs(explicit, |reason| matches!(reason, Reason::After(_)));
+    let by_before = all_needs(explicit, |reason| matches!(reason, Reason::Before(_)));
+    let stays = |index: usize, other: usize| {
+        let is_moved_behind = by_after[other].iter().any(|&first| defaults[first].contains(&index));
+        let is_moved_ahead = defaults[other].iter().any(|&first| by_before[first].contains(&index));
+        !is_moved_behind && !is_moved_ahead
+    };
+    let defaults = defaults.iter().enumerate();
+    defaults.map(|(index, needs)| needs.iter().copied().filter(|&other| stays(index, other)).collect()).collect()
+}
+
+/// The steps that each step needs for certain reasons, directly or through other steps.
+fn all_needs(explicit: &[Vec<(usize, Reason)>], counts: impl Fn(&Reason) -> bool) -> Vec<BTreeSet<usize>> {
+    let direct = |index: usize| explicit[index].iter().filter(|(_, reason)| counts(reason)).map(|(need, _)| *need);
+    let needed = |index: usize| {
+        let (mut open, mut seen): (Vec<usize>, _) = (direct(index).collect(), BTreeSet::new());
+        while let Some(need) = open.pop() {
+            if seen.insert(need) {
+                open.extend(direct(need));
+            }
         }
-        if seen.insert(index) {
-            open.extend(explicit[index].iter().map(|(need, _)| *need));
-        }
-    }
-    false
+        seen
+    };
+    (0..explicit.len()).map(needed).collect()
+}
+
+/// The first of a step's names in `after` or `before` that refers to another step. A step does not wait for a step of
+/// the same entry, such as the `bashrc` of another user.
+fn naming<'a, A>(names: &'a [Setting<String>], step: &Step<A>, other: &Step<A>) -> Option<&'a Setting<String>> {
+    let is_same_entry = step.entries == other.entries && step.origins == other.origins;
+    names.iter().find(|name| !is_same_entry && is_named(other, &name.value))
 }
 
 /// Whether a step carries out an entry, or any entry of a section.
@@ -150,7 +187,7 @@ mod tests {
     use crate::{
         diagnostic::Origin,
         plan::{Phase, Resource},
-        profile::{Order, Setting},
+        profile::Order,
     };
 
     fn step(entry: &str, phase: Phase) -> Step<()> {
@@ -187,7 +224,7 @@ mod tests {
     #[test]
     fn the_profile_takes_precedence_over_phases_also_through_other_steps() {
         let mut late = step("files./b", Phase::Files);
-        late.order = Order { after: named(&["files./a"]), before: named(&["apt"]) };
+        late.order = Order { after: named(&["files./a"]), before: named(&["apt"]), ..Order::default() };
         let steps = vec![step("apt", Phase::Packages), step("files./a", Phase::Files), late];
         assert_eq!(needs(steps.clone(), "apt"), ["files./b: `before` at x.toml:7"]);
         assert_eq!(needs(steps.clone(), "files./b"), ["files./a: `after` at x.toml:7"]);
@@ -212,6 +249,45 @@ mod tests {
         };
         assert_eq!(needs(steps(), "apt"), ["files./etc/apt/x: `before` at x.toml:7"]);
         assert_eq!(needs(steps(), "files./etc/apt/x"), [""; 0]);
+    }
+
+    #[test]
+    fn after_moves_a_step_behind_the_phases_that_the_named_steps_wait_for() {
+        let steps = || {
+            let mut late = step("files./etc/pip.conf", Phase::Configuration);
+            late.order.after = named(&["pip"]);
+            vec![step("apt", Phase::Packages), step("pip", Phase::Environments), late]
+        };
+        assert_eq!(needs(steps(), "files./etc/pip.conf"), ["pip: `after` at x.toml:7"]);
+        assert_eq!(needs(steps(), "pip"), ["apt: system packages come before Python and R packages"]);
+        assert_eq!(needs(steps(), "apt"), [""; 0]);
+    }
+
+    #[test]
+    fn before_moves_a_step_ahead_also_through_other_steps() {
+        let steps = || {
+            let (mut first, mut second) = (step("files./a", Phase::Files), step("files./b", Phase::Files));
+            first.order.before = named(&["files./b"]);
+            second.order.before = named(&["apt.sources"]);
+            vec![step("apt.sources", Phase::Sources), step("apt", Phase::Packages), first, second]
+        };
+        assert_eq!(needs(steps(), "files./a"), [""; 0]);
+        assert_eq!(needs(steps(), "files./b"), ["files./a: `before` at x.toml:7"]);
+        assert_eq!(needs(steps(), "apt.sources"), ["files./b: `before` at x.toml:7"]);
+        assert_eq!(needs(steps(), "apt"), ["apt.sources: sources come before system packages"]);
+    }
+
+    #[test]
+    fn the_steps_of_one_entry_do_not_wait_for_each_other() {
+        let steps = ["bashrc", "bashrc:analyst"].map(|id| {
+            let mut step = step("shell.bashrc", Phase::Settings);
+            step.id = StepId(id.to_owned());
+            step.order.after = named(&["shell"]);
+            step.order.before = named(&["shell"]);
+            step
+        });
+        assert_eq!(needs(steps.to_vec(), "bashrc"), [""; 0]);
+        assert_eq!(needs(steps.to_vec(), "bashrc:analyst"), [""; 0]);
     }
 
     #[test]

@@ -53,8 +53,8 @@ pub struct Draft<A> {
     pub ready: Vec<String>,
     /// The reasons to refuse the run.
     pub refusals: Vec<Problem>,
-    /// The text files of the profile, with and without work.
-    pub text_files: Vec<(PathBuf, Origin)>,
+    /// The files that the profile writes, with and without work.
+    pub written_files: Vec<(PathBuf, Origin)>,
 }
 
 /// Plans one kind of work.
@@ -72,6 +72,8 @@ pub struct Planner<'a, A> {
 pub struct StepOptions {
     /// The entries that it carries out.
     pub entries: Vec<String>,
+    /// See [`Step::optional_entry`].
+    pub optional_entry: Option<String>,
     /// Its phase in the default order.
     pub phase: Phase,
     /// See [`Step::order`].
@@ -122,12 +124,13 @@ pub struct Group<T> {
 
 impl StepOptions {
     /// The options of a step that carries out one entry.
-    pub fn new<T>(entry: &Entry<T>, name: String, phase: Phase) -> Self {
+    pub fn new<T>(entry: &Entry<T>, phase: Phase) -> Self {
         Self {
+            entries: entry.order.names.clone(),
             optional: entry.optional,
             timeout: entry.timeout,
             order: entry.order.clone(),
-            ..Self::for_origins(vec![entry.origin.clone()], name, phase)
+            ..Self::for_origins(vec![entry.origin.clone()], String::new(), phase)
         }
     }
 
@@ -135,6 +138,7 @@ impl StepOptions {
     pub fn for_origins(origins: Vec<Origin>, name: String, phase: Phase) -> Self {
         Self {
             entries: vec![name],
+            optional_entry: None,
             phase,
             order: Order::default(),
             beside: None,
@@ -211,7 +215,7 @@ impl<'a, A> Planner<'a, A> {
         Self {
             common,
             kind,
-            draft: Draft { steps: Vec::new(), ready: Vec::new(), refusals: Vec::new(), text_files: Vec::new() },
+            draft: Draft { steps: Vec::new(), ready: Vec::new(), refusals: Vec::new(), written_files: Vec::new() },
         }
     }
 
@@ -225,40 +229,18 @@ impl<'a, A> Planner<'a, A> {
         logins::of_kind(&self.common.logins, &self.common.addresses, self.kind)
     }
 
-    /// Plans a step.
+    /// Plans a step. If another step has the id, a number makes it unique.
     pub fn step(&mut self, id: impl Into<String>, action: A, options: StepOptions) {
-        let StepOptions {
-            entries,
-            phase,
-            order,
-            beside,
-            creates,
-            uses,
-            stage,
-            logins,
-            origins,
-            lane,
-            optional,
-            timeout,
-        } = options;
-        self.draft.steps.push(Step {
-            id: StepId(id.into()),
-            action,
-            entries,
-            stage,
-            logins,
-            origins,
-            phase,
-            order,
-            beside,
-            creates,
-            uses,
-            needs: Vec::new(),
-            lane,
-            optional,
-            timeout,
-            known_failure: None,
-        });
+        push_step(&mut self.draft.steps, &id.into(), action, options);
+    }
+
+    /// Refuses the run because of a step that cannot succeed. If the step is optional, it is planned and fails alone.
+    pub fn impossible(&mut self, id: impl Into<String>, action: A, options: StepOptions, problem: Problem) {
+        if !options.optional {
+            return self.refuse_with(problem);
+        }
+        self.step(id, action, options);
+        self.known_failure(problem);
     }
 
     /// Marks the step planned last as impossible, with a reason that is known before the run.
@@ -283,9 +265,10 @@ impl<'a, A> Planner<'a, A> {
         self.refuse_with(Problem::new(message).hint(hint).asked_at(origin.clone()));
     }
 
-    /// Records a text file that the profile writes.
-    pub(super) fn text_file(&mut self, path: &Path, origin: &Origin) {
-        self.draft.text_files.push((path.to_owned(), origin.clone()));
+    /// Records a file that an entry of the profile writes, by its path on the node, whether or not there is work to do.
+    /// Two entries that write the same file refuse the run.
+    pub fn writes(&mut self, path: &Path, origin: &Origin) {
+        self.draft.written_files.push((path.to_owned(), origin.clone()));
     }
 
     /// Refuses the run.
@@ -309,6 +292,7 @@ impl<'a, A> Planner<'a, A> {
             let entry_name = name.as_ref().map_or_else(|| tool.to_owned(), |name| format!("{tool}.{name}"));
             let options = StepOptions {
                 optional: name.is_some(),
+                optional_entry: name.clone(),
                 timeout: entries.iter().filter_map(|entry| entry.timeout).max(),
                 lane: Some(lane.clone()),
                 ..StepOptions::for_origins(origins, entry_name, phase)
@@ -332,4 +316,44 @@ impl<'a, A> Planner<'a, A> {
             problem => self.draft.refusals.extend(problem),
         }
     }
+}
+
+/// Adds a step. If another step has the id, a number makes it unique: `apt:jq`, `apt:jq#2`.
+pub(super) fn push_step<A>(steps: &mut Vec<Step<A>>, id: &str, action: A, options: StepOptions) {
+    let ids = (1..).map(|number| StepId(if number == 1 { id.to_owned() } else { format!("{id}#{number}") }));
+    let id = ids.into_iter().find(|id| steps.iter().all(|step| step.id != *id)).expect("the numbers do not end");
+    let StepOptions {
+        entries,
+        optional_entry,
+        phase,
+        order,
+        beside,
+        creates,
+        uses,
+        stage,
+        logins,
+        origins,
+        lane,
+        optional,
+        timeout,
+    } = options;
+    steps.push(Step {
+        id,
+        action,
+        entries,
+        optional_entry,
+        stage,
+        logins,
+        origins,
+        phase,
+        order,
+        beside,
+        creates,
+        uses,
+        needs: Vec::new(),
+        lane,
+        optional,
+        timeout,
+        known_failure: None,
+    });
 }

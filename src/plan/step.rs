@@ -60,6 +60,8 @@ pub struct Step<A> {
     pub action: A,
     /// The entries that it carries out, written as in `after`: `pip`, `files./etc/x`.
     pub entries: Vec<String>,
+    /// The entry of a list that it is for, if the entry is optional. A lock keeps the packages of such an entry apart.
+    pub optional_entry: Option<String>,
     /// Files to copy to the agent's cache and to verify before the step acts.
     pub stage: Vec<Stage>,
     /// The logins that it may need. Their passwords are fetched before anything is changed.
@@ -144,6 +146,7 @@ impl<A> Step<A> {
             action: action(self.action),
             id: self.id,
             entries: self.entries,
+            optional_entry: self.optional_entry,
             stage: self.stage,
             logins: self.logins,
             origins: self.origins,

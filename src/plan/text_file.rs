@@ -46,17 +46,14 @@ impl TextFile<'_> {
         options: StepOptions,
     ) {
         let origin = options.origins[0].clone();
-        planner.text_file(&self.path, &origin);
+        planner.writes(&self.path, &origin);
         let (content, attributes, before) = match self.wanted(look) {
             Ok(wanted) => wanted,
-            Err((message, hint)) if options.optional => {
-                // The step always fails, so its content does not matter.
-                let path = below(&planner.common.inventory.root, &self.path);
-                let action = WriteFile { path, bytes: Vec::new(), before: None, attributes: self.attributes };
-                planner.step(self.id, A::from(action), options);
-                return planner.known_failure(Problem::new(message).hint(hint).asked_at(origin));
+            Err((message, hint)) => {
+                let action = WriteFile::impossible(below(&planner.common.inventory.root, &self.path));
+                let problem = Problem::new(message).hint(hint).asked_at(origin);
+                return planner.impossible(self.id, A::from(action), options, problem);
             }
-            Err((message, hint)) => return planner.refuse(&origin, message, hint),
         };
         if before.is_some_and(|before| self.is_as_wanted(before, &content)) {
             return planner.ready(format!("{label}: {}", self.path.display()));
@@ -123,6 +120,7 @@ fn with_last_line_feed(text: &str) -> String {
 pub fn written_twice(files: &[(PathBuf, Origin)]) -> Vec<Problem> {
     let twice = files.iter().enumerate().filter_map(|(index, (path, origin))| {
         let (_, first) = files[..index].iter().find(|(other, _)| other == path)?;
+        let first = first.with_column();
         let problem = Problem::new(format!("`{}` is written by two entries; the other is at {first}", path.display()));
         Some(problem.hint("remove one of the entries".to_owned()).asked_at(origin.clone()))
     });

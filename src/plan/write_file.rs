@@ -20,6 +20,11 @@ pub struct WriteFile {
 }
 
 impl WriteFile {
+    /// The action of a step that always fails. Its content does not matter.
+    pub fn impossible(path: PathBuf) -> Self {
+        Self { path, bytes: Vec::new(), before: None, attributes: Attributes::default() }
+    }
+
     /// The work in one line.
     pub fn title(&self) -> String {
         let verb = if self.before.is_some() { "change" } else { "write" };

@@ -2,7 +2,7 @@
 //!
 //! The traits have no default methods, so that a kind that leaves out a part does not compile.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
@@ -12,7 +12,8 @@ use super::{Assets, Entry, Login, NamedAsset, assets, fetched_by_name::FetchedBy
 use crate::{
     diagnostic::{Diagnostic, Origin},
     facts::NodeFacts,
-    grammar::Keys,
+    grammar::{Keys, document::Document},
+    problem::Problem,
 };
 
 /// The grammar of one kind: its top-level keys of a profile, as written and as checked.
@@ -27,7 +28,8 @@ pub trait Section: Clone + Debug + Default + PartialEq + Eq {
     /// Adds to a file the values that it omits and the extended file has. Runs before either file is checked.
     fn inherit(written: &mut Self::Written, parent: &Self::Written);
 
-    /// The names of all entries, whether or not they apply to this node. `after` and `before` may use them.
+    /// The names of all entries as written, whether or not they apply to this node. `after` and `before` may use them,
+    /// also with their `${…}` replaced.
     fn entry_names(written: &Self::Written) -> Vec<String>;
 
     /// Checks the keys of one file. Mistakes are reported and left out.
@@ -116,4 +118,18 @@ pub struct Whole<'a> {
     pub logins: Vec<&'a Entry<Login>>,
     /// The package indexes of all sections.
     pub indexes: Vec<(&'a Url, &'a Origin)>,
+    /// The files of the profile.
+    pub(crate) documents: Vec<&'a Document>,
+}
+
+impl Whole<'_> {
+    /// The mistake that a problem describes, at its profile line.
+    pub(crate) fn mistake(&self, problem: Problem) -> Diagnostic {
+        let Problem { message, causes, hint, origin, .. } = problem;
+        let place = origin.and_then(|origin| {
+            let found = |document: &&Document| Some((Arc::clone(&document.source), document.span_at(&origin)?));
+            self.documents.iter().find_map(found)
+        });
+        Diagnostic { place, ..Diagnostic::nowhere(message).causes(causes).maybe_hint(hint) }
+    }
 }

@@ -73,17 +73,18 @@ pub fn load<S: Sections>(request: &Request<'_>) -> Result<Profile<S>, ProfileErr
     let Chain { mut files, mut found, .. } = chain;
     inherit::<S>(&mut files);
     let (values, vars) = variables(request, &files, &mut found);
-    let names = files.iter().flat_map(|file| S::entry_names(&file.written)).collect();
+    let names = values.spellings(files.iter().flat_map(|file| S::entry_names(&file.written))).into_iter().collect();
     let check = |file| check(file, &values, request.facts, &names, &mut found);
     let parts: Vec<Profile<S>> = files.iter().map(check).collect();
     let Some(mut profile) = parts.into_iter().reduce(merge::over) else { return Err(ProfileError(found)) };
     profile.vars = vars;
     (profile.path, profile.files) = locked_files(request.store, &files);
-    profile.sources = files.into_iter().map(|file| file.source).collect();
+    profile.sources = files.iter().map(|file| file.source.clone()).collect();
     let assets = Assets { store: request.store, unit: profile.business_unit.as_deref() };
     profile.sections.complete(&assets, &mut found);
     let sections = &profile.sections;
-    let whole = Whole { facts: request.facts, logins: sections.logins(), indexes: sections.indexes() };
+    let documents = files.iter().map(|file| &file.document).collect();
+    let whole = Whole { facts: request.facts, logins: sections.logins(), indexes: sections.indexes(), documents };
     sections.check_whole(&whole, &mut found);
     profile.only_digests = request.store.trusted().is_on() && !request.locked;
     if profile.only_digests {

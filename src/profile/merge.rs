@@ -29,11 +29,12 @@ pub(crate) fn united<T, K: PartialEq>(
     // Only inherited entries are replaced, each of them once. One file may have several entries for a package, such as
     // requirements with different markers.
     let mut inherited: Vec<Option<K>> = all.iter().map(|entry| Some(key(&entry.value))).collect();
-    for entry in child {
+    for mut entry in child {
         let identity = Some(key(&entry.value));
         match inherited.iter().position(|known| *known == identity) {
             Some(index) => {
                 inherited[index] = None;
+                entry.order.inherit_names(&all[index].order);
                 all[index] = entry;
             }
             None => all.push(entry),

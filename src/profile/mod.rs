@@ -107,10 +107,21 @@ pub struct Entry<T> {
 /// The requested order of an entry. Each name is that of a section or an entry: `pip`, `files./etc/x`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Order {
+    /// The names by which other entries may refer to the entry: as written first, then with `${…}` replaced, then as
+    /// resolved.
+    pub names: Vec<String>,
     /// Its step acts after the steps of these sections and entries.
     pub after: Vec<Setting<String>>,
     /// Its step acts before the steps of these sections and entries.
     pub before: Vec<Setting<String>>,
+}
+
+impl Order {
+    /// Adds the names of an entry that this one replaces. Other entries may refer to either.
+    pub(crate) fn inherit_names(&mut self, replaced: &Self) {
+        let new: Vec<String> = replaced.names.iter().filter(|name| !self.names.contains(name)).cloned().collect();
+        self.names.extend(new);
+    }
 }
 
 impl<T> Entry<T> {

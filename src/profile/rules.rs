@@ -131,6 +131,11 @@ impl Rules<'_> {
         self.document.origin(path)
     }
 
+    /// The origin of a key that the profile defines.
+    pub(crate) fn origin_of_key(&self, path: &[Part]) -> Origin {
+        self.document.source.origin(&self.document.key_span(path))
+    }
+
     /// The text with its `${…}` replaced.
     pub(crate) fn expanded(&mut self, path: &[Part], text: &str) -> Option<String> {
         match self.values.expand(text) {
@@ -200,23 +205,40 @@ impl Rules<'_> {
         entries
     }
 
-    /// The requested order of an entry.
-    pub(crate) fn order(&mut self, path: &[Part], after: &[String], before: &[String]) -> Order {
-        let [after, before] = [("after", after), ("before", before)].map(|(key, names)| {
-            let settings = names.iter().enumerate().filter_map(|(index, name)| {
+    /// The spellings of an entry's names for `after` and `before`.
+    pub(crate) fn spellings(&self, written: impl IntoIterator<Item = String>) -> Vec<String> {
+        self.values.spellings(written)
+    }
+
+    /// The requested order of an entry with these names. No other entry has them.
+    pub(crate) fn order(
+        &mut self,
+        path: &[Part],
+        names: Vec<String>,
+        (after, before): (&[String], &[String]),
+    ) -> Order {
+        let [after, before] = [("after", after), ("before", before)].map(|(key, others)| {
+            let settings = others.iter().enumerate().filter_map(|(index, name)| {
                 let at = [path, &place![key, index]].concat();
-                self.known_name(&at, name).then(|| Setting { value: name.clone(), origin: self.origin(&at) })
+                let value = self.known_name(&at, name)?;
+                if names.contains(&value) {
+                    let message = format!("`{name}` is the entry itself");
+                    self.mistake(&at, message, format!("remove it: an entry cannot be {key} itself"));
+                    return None;
+                }
+                Some(Setting { value, origin: self.origin(&at) })
             });
             settings.collect()
         });
-        Order { after, before }
+        Order { names, after, before }
     }
 
-    /// Whether a profile of the chain has a section or an entry of this name.
-    fn known_name(&mut self, at: &[Part], name: &str) -> bool {
+    /// The name of a section or an entry, in a spelling that a profile of the chain has.
+    fn known_name(&mut self, at: &[Part], name: &str) -> Option<String> {
         let names = self.names;
-        if names.contains(name) {
-            return true;
+        let known = self.values.spellings([name.to_owned()]).into_iter().find(|spelling| names.contains(spelling));
+        if known.is_some() {
+            return known;
         }
         let near = nearest(name, names.iter().map(String::as_str));
         let hint = near.map_or_else(
@@ -224,7 +246,7 @@ impl Rules<'_> {
             |near| format!("did you mean `{near}`?"),
         );
         self.mistake(at, format!("`{name}` is no section and no entry of the profile"), hint);
-        false
+        None
     }
 
     /// Files of the file store.

@@ -72,6 +72,20 @@ impl Values {
         Ok(expanded)
     }
 
+    /// Each name as written and, if it contains `${…}`, with the values in it. Each spelling once.
+    pub(super) fn spellings(&self, names: impl IntoIterator<Item = String>) -> Vec<String> {
+        let mut spellings = Vec::new();
+        for name in names {
+            let expanded = self.expand(&name).ok();
+            for spelling in [Some(name), expanded].into_iter().flatten() {
+                if !spellings.contains(&spelling) {
+                    spellings.push(spelling);
+                }
+            }
+        }
+        spellings
+    }
+
     fn unknown(&self, name: &str) -> Unexpandable {
         let hint = match nearest(name, self.known.keys().map(String::as_str)) {
             Some(near) => format!("did you mean `${{{near}}}`? write `$${{{name}}}` for a literal `${{{name}}}`"),
@@ -109,6 +123,13 @@ mod tests {
         assert!(values().expand("${cluster.name}").is_err());
         let lenient = Values { lenient: true, ..values() };
         assert_eq!(lenient.expand("x${cluster.name}").as_deref(), Ok("x${cluster.name}"));
+    }
+
+    #[test]
+    fn a_name_has_two_spellings_if_it_contains_a_value() {
+        let names = ["files./etc/${vars.tier}".to_owned(), "files./etc/${vars.none}".to_owned(), "pip".to_owned()];
+        let expected = ["files./etc/${vars.tier}", "files./etc/gold", "files./etc/${vars.none}", "pip"];
+        assert_eq!(values().spellings(names), expected);
     }
 
     #[test]

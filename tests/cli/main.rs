@@ -13,6 +13,7 @@ mod good_profiles;
 mod import_graph;
 mod layers;
 mod locks;
+mod order;
 mod plan;
 mod refusals;
 mod report;

@@ -57,9 +57,47 @@ fn an_optional_file_that_cannot_be_written_degrades_the_run() {
 
 #[test]
 fn a_file_that_two_entries_write() {
-    let node = NodeTest::new().profile(
-        "[shell]\nprofile-d = { models = { text = \"A\" } }\n[files.\"/etc/profile.d/models.sh\"]\ntext = \"B\"\n",
-    );
+    let node = NodeTest::new().profile("[shell]\nbashrc = { text = \"A\" }\n[files.\"/root/.bashrc\"]\ntext = \"B\"\n");
+    let output = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(output.stderr));
+}
+
+#[test]
+fn a_file_in_a_home_that_an_entry_and_a_secret_write() {
+    let to = "{ netrc = \"~/.netrc\", machine = \"firm.example\", login = \"reader\" }";
+    let items = format!("items = [{{ key = \"a\", to = {to} }}]\n");
+    let node = NodeTest::new().var("FAMILY_A", "x").profile(&format!(
+        "[files.\"/root/.netrc\"]\ntext = \"A\"\n[secrets]\nsource = \"env\"\nscope = \"family\"\n{items}"
+    ));
+    let output = refused(&node);
+    node.frozen(|| insta::assert_snapshot!(output.stderr));
+}
+
+#[test]
+fn secrets_that_share_a_file_do_not_refuse_the_run() {
+    let item = |name: &str| {
+        format!(
+            "[[secrets.items]]\nkey = \"{name}\"\nto = {{ env-file = \"/etc/family.env\", variable = \"{name}\" }}\n"
+        )
+    };
+    let node = NodeTest::new().var("FAMILY_A", "x").var("FAMILY_B", "y").profile(&format!(
+        "[secrets]\nsource = \"env\"\nscope = \"family\"\n{}{}",
+        item("A"),
+        item("B")
+    ));
+    node.agent(&["check", "x.toml"]).ended(0);
+    node.agent(&["plan", "x.toml"]).ended(0);
+}
+
+#[test]
+fn a_key_of_an_apt_source_that_a_file_replaces() {
+    let source = "[[apt.sources]]\nname = \"inhouse\"\nuris = \"https://apt.firm.example/\"\nsuites = \"./\"\n\
+        key = \"key.asc\"\nfingerprint = \"0123456789ABCDEF0123456789ABCDEF01234567\"\n";
+    let node = NodeTest::new()
+        .debs(&[])
+        .work("key.asc", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n")
+        .profile(&format!("{source}[files.\"/etc/apt/keyrings/inhouse.asc\"]\ntext = \"A\"\n"));
+    node.agent(&["check", "x.toml"]).ended(0);
     let output = refused(&node);
     node.frozen(|| insta::assert_snapshot!(output.stderr));
 }
@@ -123,6 +161,21 @@ fn a_user_that_the_node_does_not_have() {
     let node = NodeTest::new().profile("[shell]\nusers = [\"root\", \"anylist\"]\nbashrc = { text = \"true\" }\n");
     let output = refused(&node);
     node.frozen(|| insta::assert_snapshot!(output.stderr));
+}
+
+#[test]
+fn an_optional_text_for_an_unknown_user_degrades_the_run() {
+    let text = "bashrc = { text = \"true\", optional = true }";
+    let node = NodeTest::new().profile(&format!("[shell]\nusers = [\"root\", \"anylist\"]\n{text}\n"));
+    let output = node.agent(&["plan", "--profile", "x.toml"]).ended(0);
+    node.frozen(|| insta::assert_snapshot!(output.stdout));
+    let output = node.agent(&["run", "--profile", "x.toml"]).ended(0);
+    assert!(output.stderr.contains("there is no user `anylist` on this node"), "{}", output.stderr);
+    assert_eq!(
+        std::fs::read_to_string(node.root().join("root/.bashrc")).expect("written"),
+        "# >>> nodeagent >>>\ntrue\n# <<< nodeagent <<<\n"
+    );
+    node.agent(&["run", "--profile", "x.toml", "--quiet", "--strict"]).ended(3);
 }
 
 #[test]

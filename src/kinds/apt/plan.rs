@@ -11,7 +11,7 @@ use crate::{
     inventory::{Inventory, Snapshots},
     kinds::contract::{Asks, LookAt, Planning},
     lock::{LockedDeb, Runtime, bare, is_own},
-    plan::{Address, Asked, Common, Group, Lane, Layer, Phase, Planner, StepOptions},
+    plan::{Address, Asked, Common, Group, Lane, Layer, Phase, Planner, Resource, StepOptions},
     problem::Problem,
     profile::{AssetRef, Entry, Section as _},
     state::Receipt,
@@ -71,6 +71,18 @@ impl Planning for Apt {
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
         let uris = self.sources.iter().flat_map(|source| &source.value.uris);
         uris.filter_map(|uri| uri.parse().ok()).map(|uri| Address::plain(Self::KEYS[0], uri)).collect()
+    }
+
+    fn outline(&self) -> Vec<StepOptions> {
+        let sources = self.sources.iter().map(|entry| StepOptions {
+            creates: vec![Resource::Path(source_file(&entry.value.name))],
+            ..StepOptions::for_origins(vec![entry.origin.clone()], "apt.sources".to_owned(), Phase::Sources)
+        });
+        let origins = self.packages.iter().map(|entry| &entry.origin).chain(self.debs.iter().map(|deb| &deb.origin));
+        let origins: Vec<_> = origins.cloned().collect();
+        let packages =
+            (!origins.is_empty()).then(|| StepOptions::for_origins(origins, "apt".to_owned(), Phase::Packages));
+        sources.chain(packages).collect()
     }
 
     fn plan(&self, look: &Snapshots, planner: &mut Planner<'_, Action>) {
@@ -188,11 +200,13 @@ fn differing_sources(
     let mut origins = Vec::new();
     for entry in &apt.sources {
         let inventory = planner.common.inventory;
+        planner.writes(&source_file(&entry.value.name), &entry.origin);
         let Some(bytes) = inventory.asset(&entry.value.key).and_then(|key| key.bytes.as_deref()) else {
             continue;
         };
         let ending = if bytes.starts_with(b"-----BEGIN") { "asc" } else { "gpg" };
         let path = key_file(&entry.value.name, ending);
+        planner.writes(&path, &entry.origin);
         let stanza = stanza(&entry.value, &path);
         if look.holds(&path, bytes) && look.holds(&source_file(&entry.value.name), stanza.as_bytes()) {
             planner.ready(format!("apt source: {}", entry.value.name));

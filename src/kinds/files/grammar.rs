@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{checked::Files, written::Written};
+use super::{checked::Files, rules::names, written::Written};
 use crate::{
     diagnostic::{Diagnostic, Origin},
     profile::{Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, Section, Whole, key, quoted},
@@ -16,7 +16,7 @@ impl Section for Files {
     fn inherit(_: &mut Written, _: &Written) {}
 
     fn entry_names(written: &Written) -> Vec<String> {
-        written.files.keys().map(|path| format!("files.{path}")).collect()
+        written.files.keys().flat_map(|path| names(path)).collect()
     }
 
     fn check(written: &Written, rules: &mut Rules<'_>) -> Self {
@@ -25,7 +25,12 @@ impl Section for Files {
 
     fn merge(parent: Self, child: Self) -> Self {
         let mut files = parent.0;
-        files.extend(child.0);
+        for (path, mut entry) in child.0 {
+            if let Some(replaced) = files.remove(&path) {
+                entry.order.inherit_names(&replaced.order);
+            }
+            files.insert(path, entry);
+        }
         Self(files)
     }
 

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use super::checked::Files;
+use super::checked::{File, Files};
 use crate::{
     fs::Attributes,
     inventory::{Inventory, Snapshots},
     kinds::contract::{Asks, LookAt, Planning},
     lock::Runtime,
     plan::{Address, Common, Layer, Phase, Planner, Resource, StepOptions, TextFile, WriteFile},
+    profile::Entry,
     state::Receipt,
 };
 
@@ -37,14 +38,13 @@ impl Planning for Files {
         Vec::new()
     }
 
+    fn outline(&self) -> Vec<StepOptions> {
+        self.0.iter().map(|(path, entry)| options(path, entry)).collect()
+    }
+
     fn plan(&self, look: &Snapshots, planner: &mut Planner<'_, WriteFile>) {
         for (path, entry) in &self.0 {
-            let name = format!("files.{}", path.display());
-            let options = StepOptions {
-                creates: vec![Resource::Path(path.clone())],
-                uses: vec![Resource::folder_of(path)],
-                ..StepOptions::new(entry, name, phase(path))
-            };
+            let options = options(path, entry);
             let file = TextFile {
                 id: format!("files:{}", path.display()),
                 path: path.clone(),
@@ -59,6 +59,14 @@ impl Planning for Files {
 
     fn layer(&self, _: &Snapshots, _: &Common<'_>) -> Option<Result<Layer, String>> {
         None
+    }
+}
+
+fn options(path: &Path, entry: &Entry<File>) -> StepOptions {
+    StepOptions {
+        creates: vec![Resource::Path(path.to_owned())],
+        uses: vec![Resource::folder_of(path)],
+        ..StepOptions::new(entry, phase(path))
     }
 }
 

@@ -1,6 +1,9 @@
 //! Rules of `[files]`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::{
     checked::{File, Files},
@@ -14,10 +17,27 @@ use crate::{
 /// Folders of the kernel's virtual file systems.
 const KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
 
+/// The names of a file in `after` and `before`: its path as written, and without doubled slashes.
+pub(super) fn names(path: &str) -> [String; 2] {
+    let plain: PathBuf = Path::new(path).components().collect();
+    [format!("files.{path}"), format!("files.{}", plain.display())]
+}
+
 impl Rules<'_> {
     pub(super) fn whole_files(&mut self, written: &written::Written) -> Files {
-        let entries = written.files.iter().filter_map(|(path, raw)| self.whole_file(path, raw));
-        Files(entries.collect())
+        let mut files = BTreeMap::new();
+        let mut keys: BTreeMap<PathBuf, &str> = BTreeMap::new();
+        for (name, raw) in &written.files {
+            let Some((path, entry)) = self.whole_file(name, raw) else { continue };
+            if let Some(first) = keys.insert(path.clone(), name) {
+                let at = self.origin_of_key(&place!["files", first]).with_column();
+                let message = format!("`{}` is written by two entries; the other is at {at}", path.display());
+                self.mistake_in_key(&place!["files", name.as_str()], message, "remove one of the entries");
+                continue;
+            }
+            files.insert(path, entry);
+        }
+        Files(files)
     }
 
     fn whole_file(&mut self, name: &str, raw: &written::File) -> Option<(PathBuf, Entry<File>)> {
@@ -26,7 +46,13 @@ impl Rules<'_> {
         let text = self.expanded(&place!["files", name, "text"], &raw.text);
         let mode = raw.mode.as_deref().map(|mode| self.mode_of_file(&place!["files", name, "mode"], mode));
         let timeout = self.timeout(&at, raw.timeout.as_deref());
-        let order = self.order(&at, &raw.after, &raw.before);
+        let mut names = self.spellings(names(name));
+        if let Some(resolved) = path.as_ref().map(|path| format!("files.{}", path.display()))
+            && !names.contains(&resolved)
+        {
+            names.push(resolved);
+        }
+        let order = self.order(&at, names, (&raw.after, &raw.before));
         if !self.counts(&at, raw.when.as_ref()) {
             return None;
         }

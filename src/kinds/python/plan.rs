@@ -106,6 +106,21 @@ impl Planning for Python {
         all
     }
 
+    fn outline(&self) -> Vec<StepOptions> {
+        let (pip, wheels) = (&self.pip, &self.wheels);
+        let packages = pip.packages.iter().map(|entry| &entry.origin);
+        let files = pip.requirements.iter().map(|entry| &entry.origin);
+        let origins: Vec<Origin> =
+            packages.chain(files).chain(wheels.iter().map(|entry| &entry.origin)).cloned().collect();
+        if origins.is_empty() {
+            return Vec::new();
+        }
+        let mut options = StepOptions::for_origins(origins, "pip".to_owned(), Phase::Environments);
+        options.beside = self.beside();
+        options.entries.extend((!wheels.is_empty()).then(|| "wheel".to_owned()));
+        vec![options]
+    }
+
     fn plan(&self, look: &Self::Look, planner: &mut Planner<'_, PythonInstall>) {
         let Some(node) = self.node(look.as_ref(), planner) else { return };
         let requests = self.requests(node.env, planner);
@@ -150,6 +165,11 @@ impl Python {
         first.or(self.wheels.first().map(|entry| &entry.origin))
     }
 
+    /// The kind that its steps do not wait for.
+    fn beside(&self) -> Option<&'static str> {
+        self.pip.beside_apt.as_ref().is_some_and(|setting| setting.value).then_some("apt")
+    }
+
     /// The environment. An unreadable environment refuses the run.
     fn node<'n>(
         &self,
@@ -189,9 +209,7 @@ impl Python {
         let Group { entries, optional, mut id, mut options } = group;
         let common = planner.common;
         options.logins = logins.to_vec();
-        if self.pip.beside_apt.as_ref().is_some_and(|setting| setting.value) {
-            options.beside = Some("apt");
-        }
+        options.beside = self.beside();
         let mut install = self.install(node, common, &mut options);
         for entry in &entries {
             let requirements = missing.iter().filter(|(name, ..)| *name == entry.value.name());

@@ -17,7 +17,7 @@ use crate::{
     inventory::{Inventory, below},
     kinds::contract::{Asks, LookAt, Planning},
     lock::{LockedRPackage, Runtime, bare, is_for, is_own},
-    plan::{Address, Asked, Common, Environment, Group, Lane, Layer, LayerPackage, Phase, Planner},
+    plan::{Address, Asked, Common, Environment, Group, Lane, Layer, LayerPackage, Phase, Planner, StepOptions},
     problem::Problem,
     profile::{AssetRef, Entry, Section as _},
     state::Receipt,
@@ -210,6 +210,13 @@ impl Planning for R {
 
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
         self.repos.iter().map(|repo| Address::plain(Self::KEYS[0], repo.value.clone())).collect()
+    }
+
+    fn outline(&self) -> Vec<StepOptions> {
+        let packages = self.packages.iter().map(|entry| &entry.origin);
+        let origins: Vec<_> = packages.chain(self.sources.iter().map(|entry| &entry.origin)).cloned().collect();
+        let options = |origins| StepOptions::for_origins(origins, "r".to_owned(), Phase::Environments);
+        (!origins.is_empty()).then(|| options(origins)).into_iter().collect()
     }
 
     fn plan(&self, look: &Option<RFacts>, planner: &mut Planner<'_, RInstall>) {

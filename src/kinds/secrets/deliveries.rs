@@ -203,7 +203,7 @@ impl Rules<'_> {
         }
         let path = self.expanded(at, path)?;
         let path = if names::is_file_name(&path) {
-            Path::new(FOLDER).join(scope).join(path)
+            file_of_scope(scope, &path)
         } else if let Some(below) = path.strip_prefix("~/") {
             if below.is_empty() || Path::new(below).components().any(|part| part == Component::ParentDir) {
                 self.mistake(at, format!("`{path}` is not a file in a home"), "name one below `~/`, without `..`");
@@ -232,6 +232,11 @@ impl Rules<'_> {
         }
         Some(url)
     }
+}
+
+/// The file with a bare name.
+pub(super) fn file_of_scope(scope: &str, name: &str) -> PathBuf {
+    Path::new(FOLDER).join(scope).join(name)
 }
 
 /// The position of a key in the table at `at`.

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{deliveries::check_deliveries, templates, written::Written};
+use super::{deliveries::check_deliveries, rules::names_of_template, templates, written::Written};
 use crate::{
     diagnostic::{Diagnostic, Origin},
     profile::{Assets, Content, Entry, FetchedByName, Login, NamedAsset, Page, Rules, Section, Whole, quoted, united},
@@ -31,8 +31,10 @@ impl Section for Secrets {
     }
 
     fn entry_names(written: &Written) -> Vec<String> {
-        let keys = written.secrets.items.iter().map(|item| format!("secrets.{}", item.key));
-        keys.chain(written.secrets.templates.iter().map(|template| format!("secrets.{}", template.file))).collect()
+        let raw = &written.secrets;
+        let scope = raw.scope.as_deref().unwrap_or_default();
+        let templates = raw.templates.iter().flat_map(|template| names_of_template(scope, &template.file));
+        raw.items.iter().map(|item| format!("secrets.{}", item.key)).chain(templates).collect()
     }
 
     fn check(written: &Written, rules: &mut Rules<'_>) -> Self {
@@ -99,12 +101,19 @@ impl Section for Secrets {
 }
 
 /// A secret may have several destinations. A child's destinations replace all inherited ones.
-fn merge_items(mut parent: Vec<Entry<SecretItem>>, child: Vec<Entry<SecretItem>>) -> Vec<Entry<SecretItem>> {
+fn merge_items(parent: Vec<Entry<SecretItem>>, mut child: Vec<Entry<SecretItem>>) -> Vec<Entry<SecretItem>> {
     let name = |entry: &Entry<SecretItem>| (entry.value.scope.clone(), entry.value.key.clone());
     let overridden: Vec<_> = child.iter().map(name).collect();
-    parent.retain(|entry| !overridden.contains(&name(entry)));
-    parent.extend(child);
-    parent
+    let (replaced, mut kept): (Vec<_>, Vec<_>) =
+        parent.into_iter().partition(|entry| overridden.contains(&name(entry)));
+    for entry in &mut child {
+        let identity = name(entry);
+        for other in replaced.iter().filter(|other| name(other) == identity) {
+            entry.order.inherit_names(&other.order);
+        }
+    }
+    kept.extend(child);
+    kept
 }
 
 /// pip and uv send a login to its host, even if an address uses plain http.

@@ -1,13 +1,12 @@
 //! Plans secrets: one step for each file that differs, and one for each file that is no longer requested.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{
-    checked::{SecretItem, Secrets},
+    checked::{SecretFile, SecretItem, Secrets},
     secret_file::{Action, DeliverSecrets, RemoveSecrets, SecretPart, at_home},
 };
 use crate::{
-    diagnostic::Origin,
     facts::users::Users,
     inventory::{Inventory, Snapshots, below},
     kinds::contract::{Asks, LookAt, Planning},
@@ -48,6 +47,20 @@ impl Planning for Secrets {
 
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
         Vec::new()
+    }
+
+    fn outline(&self) -> Vec<StepOptions> {
+        let mut files: Vec<(&SecretFile, Vec<&Entry<SecretItem>>)> = Vec::new();
+        for entry in &self.items {
+            let to = &entry.value.to;
+            // Files in the homes of two owners are two files.
+            let is_same = |file: &SecretFile| file.path == to.path && (to.path.is_absolute() || file.owner == to.owner);
+            match files.iter_mut().find(|(file, _)| is_same(file)) {
+                Some((_, entries)) => entries.push(entry),
+                None => files.push((to, vec![entry])),
+            }
+        }
+        files.iter().map(|(file, entries)| options(entries, &file.path)).collect()
     }
 
     fn plan(&self, look: &Snapshots, planner: &mut Planner<'_, Action>) {
@@ -99,6 +112,7 @@ impl Files<'_, '_> {
     fn secret_file(&mut self, group: &Group<'_>) {
         let first = group.entries[0];
         let kind = first.value.form.kind();
+        self.planner.writes(&group.file, &first.origin);
         if let Some(other) = group.entries.iter().find(|entry| !go_together(first, entry)) {
             // Two spellings of one path, which only the node's users and homes reveal.
             let (file, line) = (group.file.display(), &first.origin);
@@ -149,8 +163,7 @@ impl Files<'_, '_> {
         match failure {
             Some(failure) if !optional => self.planner.refuse_with(failure),
             failure => {
-                let origins = there.iter().map(|entry| entry.origin.clone()).collect();
-                let options = Self::options(there, &action, origins);
+                let options = options(there, &action.file);
                 let id = self.id_of(&action);
                 self.planner.step(id, Action::Deliver(action), options);
                 if let Some(failure) = failure {
@@ -165,15 +178,9 @@ impl Files<'_, '_> {
         let Some(Err(error)) = self.planner.common.inventory.vault.get(&item.from) else { return };
         let message = format!("the secret `{}` of scope `{}` is not available: {error}", item.key, item.scope);
         let failure = Problem::new(message).hint(error.hint()).asked_at(entry.origin.clone());
-        if entry.optional {
-            let action = self.action(group, &[entry]);
-            let options = Self::options(&[entry], &action, vec![entry.origin.clone()]);
-            let id = self.id_of(&action);
-            self.planner.step(id, Action::Deliver(action), options);
-            self.planner.known_failure(failure);
-        } else {
-            self.planner.refuse_with(failure);
-        }
+        let action = self.action(group, &[entry]);
+        let (id, options) = (self.id_of(&action), options(&[entry], &action.file));
+        self.planner.impossible(id, Action::Deliver(action), options, failure);
     }
 
     fn action(&self, group: &Group<'_>, entries: &[&Entry<SecretItem>]) -> DeliverSecrets {
@@ -212,8 +219,7 @@ impl Files<'_, '_> {
         let whole = format!("secret:{}", action.file.display());
         match action.parts.len() {
             1 if action.kind == FileFormat::Whole && is_free(&short) => short,
-            _ if is_free(&whole) => whole,
-            _ => format!("{whole}:{}", action.names()),
+            _ => whole,
         }
     }
 
@@ -235,23 +241,28 @@ impl Files<'_, '_> {
             }
         }
     }
+}
 
-    fn options(entries: &[&Entry<SecretItem>], action: &DeliverSecrets, origins: Vec<Origin>) -> StepOptions {
-        let names = action.parts.iter().map(|part| format!("secrets.{}", part.key));
-        let file = format!("secrets.{}", action.file.display());
-        let order = Order {
-            after: entries.iter().flat_map(|entry| entry.order.after.clone()).collect(),
-            before: entries.iter().flat_map(|entry| entry.order.before.clone()).collect(),
-        };
-        let user = entries[0].value.to.owner.split(':').next().unwrap_or_default();
-        StepOptions {
-            entries: names.chain([file.clone()]).collect(),
-            order,
-            creates: vec![Resource::Path(action.file.clone())],
-            uses: vec![Resource::folder_of(&action.file), Resource::User(user.to_owned())],
-            optional: entries.iter().all(|entry| entry.optional),
-            ..StepOptions::for_origins(origins, file, Phase::Settings)
-        }
+/// The options of the step that writes the secrets of one file.
+fn options(entries: &[&Entry<SecretItem>], file: &Path) -> StepOptions {
+    let names = entries.iter().flat_map(|entry| entry.order.names.clone());
+    let keys = entries.iter().map(|entry| format!("secrets.{}", entry.value.key));
+    let path = format!("secrets.{}", file.display());
+    let order = Order {
+        names: Vec::new(),
+        after: entries.iter().flat_map(|entry| entry.order.after.clone()).collect(),
+        before: entries.iter().flat_map(|entry| entry.order.before.clone()).collect(),
+    };
+    let user = entries[0].value.to.owner.split(':').next().unwrap_or_default();
+    // The place of a home is known only on the node.
+    let paths = |path: &Path| path.is_absolute().then(|| Resource::Path(path.to_owned()));
+    StepOptions {
+        entries: names.chain(keys).chain([path.clone()]).collect(),
+        order,
+        creates: paths(file).into_iter().collect(),
+        uses: file.parent().and_then(paths).into_iter().chain([Resource::User(user.to_owned())]).collect(),
+        optional: entries.iter().all(|entry| entry.optional),
+        ..StepOptions::for_origins(entries.iter().map(|entry| entry.origin.clone()).collect(), path, Phase::Settings)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     checked::{SecretItem, Secrets, Template},
+    deliveries::file_of_scope,
     templates,
     written::{self, Written},
 };
@@ -89,7 +90,9 @@ impl Rules<'_> {
         }
         let (form, to) = delivery?;
         let value = SecretItem { scope: place?.scope.clone(), key, from: from?, form, to };
-        let order = self.order(&place!["secrets", "items", index], &raw.after, &raw.before);
+        let mut order = self.order(&place!["secrets", "items", index], Vec::new(), (&raw.after, &raw.before));
+        // Other items may have the same key, so an item may wait for its own name.
+        order.names = self.spellings([format!("secrets.{}", raw.key)]);
         Some(Entry { value, origin: self.origin(&at("key")), optional: raw.optional, timeout: None, order })
     }
 
@@ -138,9 +141,16 @@ impl Rules<'_> {
         }
         let known = known.addresses.clone();
         let value = Template { to: to?, content, pieces, place: place?.clone(), known };
-        let order = self.order(&place!["secrets", "templates", index], &raw.after, &raw.before);
+        let names = self.spellings(names_of_template(scope_of(place), &raw.file));
+        let order = self.order(&place!["secrets", "templates", index], names, (&raw.after, &raw.before));
         Some(Entry { value, origin: self.origin(&at("file")), optional: raw.optional, timeout: None, order })
     }
+}
+
+/// The names of a template in `after` and `before`: its file as written, and the path of a file with a bare name.
+pub(super) fn names_of_template(scope: &str, file: &str) -> Vec<String> {
+    let path = (!file.contains('/')).then(|| file_of_scope(scope, file).display().to_string());
+    [Some(file.to_owned()), path].into_iter().flatten().map(|name| format!("secrets.{name}")).collect()
 }
 
 /// The scope. If the source is invalid, the other values are checked nevertheless.

@@ -13,6 +13,7 @@ use crate::{
     lock::Runtime,
     managed_block::{ManagedBlock, Position},
     plan::{Address, Common, Layer, Phase, Planner, Resource, StepOptions, TextFile, WriteFile, text_of},
+    problem::Problem,
     profile::Entry,
     state::Receipt,
 };
@@ -48,6 +49,13 @@ impl Planning for Shell {
         Vec::new()
     }
 
+    fn outline(&self) -> Vec<StepOptions> {
+        let texts = [&self.bashrc, &self.vimrc].into_iter().flatten().filter(|_| !self.user_names().is_empty());
+        let texts = texts.map(|entry| StepOptions::new(entry, Phase::Settings));
+        let files = self.profile_d.iter().map(|(name, entry)| options_of_profile_d(name, entry));
+        texts.chain(files).chain(self.options_of_variables()).collect()
+    }
+
     fn plan(&self, look: &Snapshots, planner: &mut Planner<'_, WriteFile>) {
         for (name, text, sign) in [("bashrc", &self.bashrc, SHELL), ("vimrc", &self.vimrc, VIM)] {
             let Some(entry) = text else { continue };
@@ -59,12 +67,7 @@ impl Planning for Shell {
             let Some(text) = text_of(&entry.value.content, entry, planner) else { continue };
             let block = (!entry.value.whole.unwrap_or(true)).then(|| ManagedBlock::only(SHELL, Position::End));
             let (id, path) = (format!("profile-d:{name}"), profile_d(name));
-            let options = StepOptions::new(entry, format!("shell.profile-d.{name}"), Phase::Settings);
-            let options = StepOptions {
-                creates: vec![Resource::Path(path.clone())],
-                uses: vec![Resource::folder_of(&path)],
-                ..options
-            };
+            let options = options_of_profile_d(name, entry);
             let file = TextFile { id, path, text: &text, block, attributes: Attributes::mode(0o644), mode: None };
             file.plan("shell", look, planner, options);
         }
@@ -90,41 +93,58 @@ impl Shell {
         look: &Snapshots,
         planner: &mut Planner<'_, WriteFile>,
     ) {
+        let id = if user == "root" { name.to_owned() } else { format!("{name}:{user}") };
         let users = &planner.common.inventory.users;
         let Some(found) = users.user(user).cloned() else {
             let origin = self.users.as_ref().map_or(&entry.origin, |users| &users.origin);
             let near = crate::diagnostic::nearest(user, users.names()).map(|near| format!("did you mean `{near}`?"));
-            return planner.refuse(origin, format!("there is no user `{user}` on this node"), near);
+            let problem = Problem::new(format!("there is no user `{user}` on this node")).hint(near);
+            // Without the user, the home is not known.
+            let action = WriteFile::impossible(PathBuf::from(format!("~{user}/.{name}")));
+            let options = StepOptions::new(entry, Phase::Settings);
+            return planner.impossible(id, action, options, problem.asked_at(origin.clone()));
         };
         let Some(text) = text_of(&entry.value.content, entry, planner) else { return };
-        let id = if user == "root" { name.to_owned() } else { format!("{name}:{user}") };
         let block = (!entry.value.whole.unwrap_or(false)).then(|| ManagedBlock::only(sign, Position::End));
         let attributes = Attributes { mode: None, owner: Some((found.uid, found.gid)) };
         let path = found.home.join(format!(".{name}"));
         let options = StepOptions {
             creates: vec![Resource::Path(path.clone())],
             uses: vec![Resource::User(user.to_owned()), Resource::Path(found.home.clone())],
-            ..StepOptions::new(entry, format!("shell.{name}"), Phase::Settings)
+            ..StepOptions::new(entry, Phase::Settings)
         };
         let file = TextFile { id, path, text: &text, block, attributes, mode: None };
         file.plan("shell", look, planner, options);
     }
 
     fn plan_variables(&self, look: &Snapshots, planner: &mut Planner<'_, WriteFile>) {
-        let Some(first) = self.variables.values().next() else { return };
+        let Some(options) = self.options_of_variables() else { return };
         let mut text = "# Written by nodeagent from [shell.variables].\n".to_owned();
         for (name, entry) in &self.variables {
             let _ = writeln!(text, "export {name}='{}'", entry.value.replace('\'', r"'\''"));
         }
         let path = profile_d(VARIABLES);
-        let options = StepOptions {
-            origins: self.variables.values().map(|entry| entry.origin.clone()).collect(),
-            creates: vec![Resource::Path(path.clone())],
-            ..StepOptions::new(first, "shell.variables".to_owned(), Phase::Settings)
-        };
         let attributes = Attributes::mode(0o644);
         let file = TextFile { id: "variables".into(), path, text: &text, block: None, attributes, mode: None };
         file.plan("shell", look, planner, options);
+    }
+
+    /// The options of the step that writes the variables. `None` if there are none.
+    fn options_of_variables(&self) -> Option<StepOptions> {
+        let origins: Vec<_> = self.variables.values().map(|entry| entry.origin.clone()).collect();
+        (!origins.is_empty()).then(|| StepOptions {
+            creates: vec![Resource::Path(profile_d(VARIABLES))],
+            ..StepOptions::for_origins(origins, "shell.variables".to_owned(), Phase::Settings)
+        })
+    }
+}
+
+fn options_of_profile_d(name: &str, entry: &Entry<Text>) -> StepOptions {
+    let path = profile_d(name);
+    StepOptions {
+        uses: vec![Resource::folder_of(&path)],
+        creates: vec![Resource::Path(path)],
+        ..StepOptions::new(entry, Phase::Settings)
     }
 }
 

@@ -22,8 +22,8 @@ impl Rules<'_> {
         }
         Shell {
             users: self.plain(&place!["shell", "users"], raw.users.clone()),
-            bashrc: raw.bashrc.as_ref().and_then(|text| self.text(&place!["shell", "bashrc"], text)),
-            vimrc: raw.vimrc.as_ref().and_then(|text| self.text(&place!["shell", "vimrc"], text)),
+            bashrc: raw.bashrc.as_ref().and_then(|text| self.text(&place!["shell", "bashrc"], "shell.bashrc", text)),
+            vimrc: raw.vimrc.as_ref().and_then(|text| self.text(&place!["shell", "vimrc"], "shell.vimrc", text)),
             profile_d: raw
                 .profile_d
                 .iter()
@@ -37,7 +37,7 @@ impl Rules<'_> {
                         );
                         return None;
                     }
-                    Some((name.clone(), self.text(&path, text)?))
+                    Some((name.clone(), self.text(&path, &format!("shell.profile-d.{name}"), text)?))
                 })
                 .collect(),
             variables: raw
@@ -60,7 +60,7 @@ impl Rules<'_> {
         }
     }
 
-    fn text(&mut self, path: &[Part], entry: &Shorthand<written::Text>) -> Option<Entry<Text>> {
+    fn text(&mut self, path: &[Part], name: &str, entry: &Shorthand<written::Text>) -> Option<Entry<Text>> {
         let below = |key: &str| path.iter().cloned().chain([key.into()]).collect::<Vec<Part>>();
         let short;
         let raw = match entry {
@@ -93,7 +93,7 @@ impl Rules<'_> {
             return None;
         }
         let value = Text { content, whole: raw.style.map(|style| style == written::Style::Whole) };
-        let order = self.order(path, &raw.after, &raw.before);
+        let order = self.order(path, vec![name.to_owned()], (&raw.after, &raw.before));
         Some(Entry { value, origin: self.origin(path), optional: raw.optional, timeout: None, order })
     }
 }

@@ -175,7 +175,13 @@ fn foreign_unit(env: &Env, profile: &Profile, facts: &NodeFacts, access: &Access
 }
 
 fn to_json(mistake: &Diagnostic) -> serde_json::Value {
-    json!({ "message": mistake.message, "label": mistake.label, "hint": mistake.hint, "origin": mistake.origin() })
+    json!({
+        "message": mistake.message,
+        "label": mistake.label,
+        "causes": mistake.causes,
+        "hint": mistake.hint,
+        "origin": mistake.origin(),
+    })
 }
 
 fn missing_assets(env: &Env, profile: &Profile) -> Result<Vec<Diagnostic>, CommandError> {

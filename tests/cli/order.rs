@@ -98,6 +98,16 @@ fn a_cycle_is_found_on_a_node_that_is_ready() {
         let said = node.agent(&[command, "x.toml"]).ended(2);
         assert!(said.stderr.contains("the order of steps has a cycle"), "{command}: {}", said.stderr);
     }
+    let mistakes = node.agent(&["check", "x.toml", "--json"]).ended(2).json();
+    let causes: Vec<&str> =
+        mistakes[0]["causes"].as_array().expect("a list").iter().filter_map(serde_json::Value::as_str).collect();
+    assert_eq!(
+        causes,
+        [
+            "`files./etc/a`, asked for at x.toml:4, waits for `files./etc/b` (`after` at x.toml:4)",
+            "`files./etc/b`, asked for at x.toml:5, waits for `files./etc/a` (`after` at x.toml:5)",
+        ]
+    );
 }
 
 #[test]

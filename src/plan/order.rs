@@ -186,7 +186,7 @@ mod tests {
     use super::*;
     use crate::{
         diagnostic::Origin,
-        plan::{Phase, Resource},
+        plan::{Phase, Resource, StepId},
         profile::Order,
     };
 

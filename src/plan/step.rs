@@ -98,6 +98,7 @@ impl<A> Step<A> {
             id: StepId(id.to_owned()),
             action,
             entries: Vec::new(),
+            optional_entry: None,
             stage: Vec::new(),
             logins: Vec::new(),
             origins: vec![Origin { file: "x.toml".into(), line: 1, column: 1 }],

@@ -95,8 +95,8 @@ fn a_cycle_is_found_on_a_node_that_is_ready() {
     .file("etc/a", "a\n")
     .file("etc/b", "b\n");
     for command in ["check", "plan", "run"] {
-        let said = node.agent(&[command, "x.toml"]).ended(2);
-        assert!(said.stderr.contains("the order of steps has a cycle"), "{command}: {}", said.stderr);
+        let output = node.agent(&[command, "x.toml"]).ended(2);
+        assert!(output.stderr.contains("the order of steps has a cycle"), "{command}: {}", output.stderr);
     }
     let mistakes = node.agent(&["check", "x.toml", "--json"]).ended(2).json();
     let causes: Vec<&str> =

@@ -201,8 +201,8 @@ pub(super) fn load_locked(
     load_with_lock(env, &wanted, options.lock.as_deref(), options.locked)
 }
 
-/// Loads a profile and its lock: the given one, which must exist, or the one beside the profile. `required`: whether the
-/// profile must have a lock.
+/// Loads a profile and its lock: the given one, which must exist, or the one beside the profile. `required`: whether
+/// the profile must have a lock.
 fn load_with_lock(
     env: &Env,
     wanted: &Wanted<'_>,

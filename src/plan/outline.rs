@@ -1,5 +1,5 @@
-//! The contradictions of a profile that are known without the node: two entries that write the same file, and a cycle in
-//! the order of entries.
+//! The contradictions of a profile that are known without the node: two entries that write the same file, and a cycle
+//! in the order of entries.
 
 use std::path::PathBuf;
 

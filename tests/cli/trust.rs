@@ -344,10 +344,9 @@ fn check_refuses_the_locks_that_a_run_refuses() {
     };
     case.change(LOCK, "3.9", "4.0");
     refused("nightly.lock` is not trusted: its content does not match its signature");
-    put(
-        &case.node.root().join("var/lib/nodeagent/serials.json"),
-        "{ \"format\": 1, \"highest\": { \"lock:nightly\": 5 } }",
-    );
+    let state = case.node.root().join("var/lib/nodeagent");
+    fs::create_dir_all(&state).expect("created");
+    put(&state.join("serials.json"), "{ \"format\": 1, \"highest\": { \"lock:nightly\": 5 } }");
     lock_of_nightly(&case, 4);
     refused("nightly.lock` is not trusted: its serial is 4; at least 5 is required");
     lock_of_nightly(&case, 5);

@@ -47,8 +47,8 @@ entry! {
         pub file: Option<String>,
         /// The text.
         pub text: Option<String>,
-        /// `block` keeps the user's own lines around a marked block; `whole` replaces the file. Default: block for `bashrc`
-        /// and `vimrc`, whole for `profile-d`.
+        /// `block` keeps the user's own lines around a marked block; `whole` replaces the file. Default: block for
+        /// `bashrc` and `vimrc`, whole for `profile-d`.
         pub style: Option<Style>,
     } with when, optional, order
 }

@@ -191,7 +191,7 @@ impl Rules<'_> {
     }
 
     /// Whether a profile of the chain has a section or an entry of this name.
-    fn known_name(&mut self, at: &[Part], name: &str) -> bool {
+    pub(crate) fn known_name(&mut self, at: &[Part], name: &str) -> bool {
         let names = self.names;
         if names.contains(name) {
             return true;

@@ -100,8 +100,10 @@ impl<'a> Case<'a> {
                 Some((asked.address?.clone(), (asked.origin.cloned(), (*decision).clone())))
             })
             .collect();
-        let vault =
-            Vault::fetch(self.profile.sections.secrets.items.iter().map(|entry| &entry.value.from), self.clouds).await;
+        let secrets = &self.profile.sections.secrets;
+        let delivered = secrets.items.iter().map(|entry| &entry.value.from);
+        let used = secrets.used.iter().map(|entry| &entry.value.from);
+        let vault = Vault::fetch(delivered.chain(used), self.clouds).await;
         let mut granted = Granted { identity, by_address, written: BTreeSet::new(), trouble };
         granted.write_down(&vault, self.audit);
         Ok((granted, vault))
@@ -130,6 +132,11 @@ impl<'a> Case<'a> {
             origin: Some(&entry.origin),
             address: Some(&entry.value.from),
         });
+        let used = self.profile.sections.secrets.used.iter().map(|entry| Asked {
+            request: AccessRequest::read_at(&entry.value.scope, &entry.value.key, &entry.value.from),
+            origin: Some(&entry.origin),
+            address: Some(&entry.value.from),
+        });
         let logins = self.profile.sections.secrets.logins.iter().map(|entry| Asked {
             request: AccessRequest::read_at(&entry.value.scope, &entry.value.key, &entry.value.from),
             origin: Some(&entry.origin),
@@ -137,7 +144,7 @@ impl<'a> Case<'a> {
         });
         // A secret with several destinations is requested once.
         let mut seen = BTreeSet::new();
-        let mut asked: Vec<Asked<'a>> = use_profile.into_iter().chain(secrets).chain(logins).collect();
+        let mut asked: Vec<Asked<'a>> = use_profile.into_iter().chain(secrets).chain(used).chain(logins).collect();
         asked.retain(|asked| seen.insert(asked.request.clone()));
         asked
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 pub use journal::{Interrupted, Journal};
 pub use lock::{LockError, RunLock, holder};
-pub use receipt::{Delivered, PythonReceipt, Receipt};
+pub use receipt::{Delivered, PythonReceipt, Receipt, ServiceBefore, ServiceReceipt};
 pub use serials::{Serials, UnreadSerials};
 
 /// The folder, relative to the root.

@@ -20,5 +20,6 @@ mod roles;
 mod run;
 mod schema;
 mod secrets;
+mod services;
 mod store;
 mod trust;

@@ -1,0 +1,133 @@
+//! The state of everything whose change restarts a service.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use super::{
+    action::DesiredService,
+    checked::Watched,
+    files::{ServiceFile, secret_file},
+    look::{ServiceLook, changed},
+};
+use crate::{
+    digest::Digest,
+    inventory::below,
+    plan::is_among,
+    state::{Receipt, ServiceReceipt},
+};
+
+const DEFINITION: &str = "definition";
+const SECRETS: &str = "secrets";
+const FILE: &str = "file ";
+const FILES: &str = "files ";
+const PACKAGE: &str = "package ";
+const ENTRY: &str = "entry ";
+
+/// What may restart a service, with its state.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Triggers {
+    /// The states, as the receipt keeps them.
+    pub values: BTreeMap<String, String>,
+    /// The stamps of files.
+    pub stamps: BTreeMap<PathBuf, String>,
+    /// The times of the last changes, as far as they are known.
+    times: BTreeMap<String, SystemTime>,
+}
+
+/// The name of a file among the triggers.
+pub(super) fn file(path: &Path) -> String {
+    format!("{FILE}{}", path.display())
+}
+
+impl Triggers {
+    /// The present state. `version` is the version of a package.
+    pub(super) fn read(
+        root: &Path,
+        wanted: &DesiredService,
+        look: &ServiceLook,
+        receipt: &Receipt,
+        version: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        let mut triggers = Self::default();
+        let service = &wanted.service;
+        if let Some(ServiceFile { path, text, mode }) = wanted.definition() {
+            let digest = Digest::sha256(format!("{mode:o} {text}").as_bytes()).to_string();
+            let time = std::fs::metadata(below(root, &path)).ok().map(|found| changed(&found));
+            triggers.add(DEFINITION.to_owned(), digest, time);
+        }
+        if let Some(path) = secret_file(&wanted.name, service) {
+            // Nothing that is derived from a secret is kept, only the identity and the time of its file.
+            if let Ok(found) = std::fs::metadata(below(root, &path)) {
+                use std::os::unix::fs::MetadataExt as _;
+                let stamp = format!("{}:{}.{:09}", found.ino(), found.ctime(), found.ctime_nsec());
+                triggers.add(SECRETS.to_owned(), stamp, Some(changed(&found)));
+            }
+        }
+        let program = service.program().map(PathBuf::from);
+        for path in program.iter().chain(&wanted.command_files) {
+            triggers.add_file(file(path), path, look);
+        }
+        for watched in &service.restart_on {
+            match watched {
+                Watched::Files(pattern) => {
+                    let matches = look.matches.get(pattern).map(Vec::as_slice).unwrap_or_default();
+                    matches.iter().for_each(|path| triggers.add_file(file(path), path, look));
+                    // A file that is removed is a change, too.
+                    let names: Vec<String> = matches.iter().map(|path| path.display().to_string()).collect();
+                    triggers.add(format!("{FILES}{pattern}"), names.join("\n"), None);
+                }
+                Watched::Entry(name, _) => {
+                    let runs = receipt.changes.iter().filter(|(entry, _)| is_among(&[entry], name));
+                    let runs: Vec<String> = runs.map(|(entry, run)| format!("{entry} {run}")).collect();
+                    triggers.add(format!("{ENTRY}{name}"), runs.join("\n"), None);
+                }
+            }
+        }
+        if let Some((package, time)) = &look.package
+            && let Some(version) = version(package)
+        {
+            triggers.add(format!("{PACKAGE}{package}"), version, Some(*time));
+        }
+        triggers
+    }
+
+    fn add(&mut self, name: String, value: String, time: Option<SystemTime>) {
+        self.times.extend(time.map(|time| (name.clone(), time)));
+        self.values.insert(name, value);
+    }
+
+    fn add_file(&mut self, name: String, path: &Path, look: &ServiceLook) {
+        if let Some(state) = look.files.get(path) {
+            self.stamps.insert(path.to_owned(), state.stamp.clone());
+            self.add(name, state.fingerprint.clone(), Some(state.changed));
+        }
+    }
+
+    /// The changes since the service was last started, in words. Without a record, they are known only by their time.
+    pub(super) fn since(&self, record: Option<&ServiceReceipt>, started: SystemTime) -> Vec<String> {
+        let Some(record) = record.filter(|record| !record.triggers.is_empty()) else {
+            let later = self.times.iter().filter(|(_, time)| **time > started);
+            return later.map(|(name, _)| in_words(name)).collect();
+        };
+        let names = self.values.keys().chain(record.triggers.keys());
+        let mut changed: Vec<&String> =
+            names.filter(|name| self.values.get(*name) != record.triggers.get(*name)).collect();
+        changed.sort();
+        changed.dedup();
+        let mut words: Vec<String> = changed.into_iter().map(|name| in_words(name)).collect();
+        words.dedup();
+        words
+    }
+}
+
+fn in_words(name: &str) -> String {
+    let name = match name {
+        DEFINITION => return "its definition changed".to_owned(),
+        SECRETS => return "its secrets changed".to_owned(),
+        _ => [FILES, FILE, PACKAGE, ENTRY].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name),
+    };
+    format!("{name} changed")
+}

@@ -34,7 +34,7 @@ fn plan(node: &NodeTest, code: i32) -> String {
 fn a_unit_is_planned_without_its_secret() {
     let said = plan(&with_systemd(node(COLLECTOR)), 0);
     for line in [
-        "otelcol: write its unit, write its secrets, enable, start",
+        "otelcol: change its unit, change its secrets, enable, start",
         r#"+ExecStart="/opt/otel/otelcol" "--config" "/opt/otel/config.yaml" "100%%" "$$HOME""#,
         "+EnvironmentFile=/run/nodeagent/services/otelcol.env",
         "+Restart=on-failure",
@@ -50,7 +50,7 @@ fn a_unit_is_planned_without_its_secret() {
 fn without_systemd_an_init_script_is_planned() {
     let said = plan(&node(COLLECTOR), 0);
     for line in [
-        "otelcol: write its init script, write its secrets, enable, start",
+        "otelcol: change its init script, change its secrets, enable, start",
         "+# Provides:          otelcol",
         "+        --startas '/opt/otel/otelcol' -- '--config' '/opt/otel/config.yaml' '100%' '$HOME'",
         "update-rc.d otelcol enable",

@@ -1,6 +1,11 @@
 //! Decides which changes a service needs. Pure: planning and acting decide in the same way.
 
-use super::{action::DesiredService, look::ServiceLook, triggers::Triggers, unit, written::State};
+use super::{
+    action::DesiredService,
+    look::ServiceLook,
+    triggers::{DEFINITION_CHANGED, SECRETS_CHANGED, Triggers},
+    written::State,
+};
 use crate::{secrets::file_formats::Rendered, state::ServiceReceipt};
 
 /// The permissions of a file with secrets.
@@ -49,8 +54,8 @@ impl Changes {
             Run::Restart(reasons) => format!("restart ({})", reasons.join(", ")),
         });
         [
-            self.define.then(|| format!("write its {definition}")),
-            self.write_secrets.then(|| "write its secrets".to_owned()),
+            self.define.then(|| format!("change its {definition}")),
+            self.write_secrets.then(|| "change its secrets".to_owned()),
             on_off(self.mask, "mask", "unmask"),
             on_off(self.enable, "enable", "disable"),
             run,
@@ -89,17 +94,15 @@ pub(super) fn changes(
         (State::Stopped, None) => None,
         (State::Running, Some(running)) => {
             let mut reasons = triggers.since(record, running.since);
-            if define {
-                reasons.insert(0, format!("its {} is not as wanted", wanted.definition_word()));
-            }
-            if write_secrets {
-                reasons.insert(0, "its secrets changed".to_owned());
+            for (changed, reason) in [(define, DEFINITION_CHANGED), (write_secrets, SECRETS_CHANGED)] {
+                if changed && !reasons.iter().any(|known| known == reason) {
+                    reasons.push(reason.to_owned());
+                }
             }
             let is_unknown = record.is_none_or(|record| record.triggers.is_empty()) && service.command.is_some();
             if is_unknown && reasons.is_empty() {
-                reasons.push(format!("nodeagent does not know how it became `{}`", unit::state(State::Running)));
+                reasons.push("its last start was not recorded".to_owned());
             }
-            reasons.dedup();
             (!reasons.is_empty()).then_some(Run::Restart(reasons))
         }
     };

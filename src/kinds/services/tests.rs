@@ -105,6 +105,11 @@ fn nothing_is_restarted_without_a_change_and_each_change_is_a_reason() {
     let mut receipt = Receipt::default();
     receipt.note_change(&["pip".to_owned()], "run-1");
     assert_eq!(restart(&decide(&wanted, &look, &receipt)), ["pip changed"]);
+    // An element that is added or removed is no change of the service.
+    let mut fewer = wanted.clone();
+    fewer.service.restart_on.clear();
+    fewer.command_files.clear();
+    assert!(decide(&fewer, &look, &Receipt::default()).is_empty());
     let mut changed = wanted.clone();
     changed.service.user = Some("ann".into());
     let found = decide(&changed, &look, &Receipt::default());
@@ -116,7 +121,7 @@ fn a_service_that_nodeagent_defined_and_did_not_start_is_restarted() {
     let wanted = desired(service());
     let look = running(&wanted);
     let found = changes(&wanted, &look, None, &triggers(&wanted, &look, &Receipt::default()), None);
-    assert_eq!(restart(&found), ["nodeagent does not know how it became `running`"]);
+    assert_eq!(restart(&found), ["its last start was not recorded"]);
 }
 
 #[test]

@@ -19,6 +19,11 @@ use crate::{
     state::{Receipt, ServiceReceipt},
 };
 
+/// The reason of a changed unit, drop-in or script.
+pub(super) const DEFINITION_CHANGED: &str = "its definition changed";
+/// The reason of changed secrets.
+pub(super) const SECRETS_CHANGED: &str = "its secrets changed";
+
 const DEFINITION: &str = "definition";
 const SECRETS: &str = "secrets";
 const FILE: &str = "file ";
@@ -106,18 +111,16 @@ impl Triggers {
         }
     }
 
-    /// The changes since the service was last started, in words. Without a record, they are known only by their time.
+    /// The changes since the service was last started, in words. What the record does not have is known only by its time.
     pub(super) fn since(&self, record: Option<&ServiceReceipt>, started: SystemTime) -> Vec<String> {
-        let Some(record) = record.filter(|record| !record.triggers.is_empty()) else {
-            let later = self.times.iter().filter(|(_, time)| **time > started);
-            return later.map(|(name, _)| in_words(name)).collect();
+        let recorded = |name: &String| record.and_then(|record| record.triggers.get(name));
+        let has_changed = |(name, value): &(&String, &String)| match recorded(name) {
+            Some(earlier) => earlier != *value,
+            None => self.times.get(*name).is_some_and(|time| *time > started),
         };
-        let names = self.values.keys().chain(record.triggers.keys());
-        let mut changed: Vec<&String> =
-            names.filter(|name| self.values.get(*name) != record.triggers.get(*name)).collect();
-        changed.sort();
-        changed.dedup();
-        let mut words: Vec<String> = changed.into_iter().map(|name| in_words(name)).collect();
+        let mut words: Vec<String> = self.values.iter().filter(has_changed).map(|(name, _)| in_words(name)).collect();
+        let is_gone = |name: &str| !self.values.contains_key(name) && recorded(&name.to_owned()).is_some();
+        words.extend([DEFINITION, SECRETS].into_iter().filter(|name| is_gone(name)).map(in_words));
         words.dedup();
         words
     }
@@ -125,8 +128,8 @@ impl Triggers {
 
 fn in_words(name: &str) -> String {
     let name = match name {
-        DEFINITION => return "its definition changed".to_owned(),
-        SECRETS => return "its secrets changed".to_owned(),
+        DEFINITION => return DEFINITION_CHANGED.to_owned(),
+        SECRETS => return SECRETS_CHANGED.to_owned(),
         _ => [FILES, FILE, PACKAGE, ENTRY].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name),
     };
     format!("{name} changed")

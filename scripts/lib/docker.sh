@@ -90,7 +90,8 @@ docker_systemd_image() {
 }
 
 docker_build_systemd() {
-    local image base=$docker_image:$(recipe_digest) log=$state/build-systemd.log
+    local image base log=$state/build-systemd.log
+    base=$docker_image:$(recipe_digest)
     image=$(docker_systemd_image)
     docker image inspect "$image" > /dev/null 2>&1 && return 0
     say "building the image of nodes with systemd, $image: about half a minute"

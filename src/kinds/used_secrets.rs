@@ -1,5 +1,5 @@
-//! Secrets that sections other than `[secrets]` use: each key gets its address in the scope of `[secrets]`, and joins the one list of
-//! secrets that are decided about and fetched.
+//! Secrets that sections other than `[secrets]` use: each key gets its address in the scope of `[secrets]`, and joins
+//! the one list of secrets that are decided about and fetched.
 
 use super::{
     list::Sections,

@@ -265,3 +265,32 @@ fn a_service_of_others_gets_settings_and_is_given_back() {
     node.sh("! ls /etc/systemd/system/plain.service.d/* 2> /dev/null");
     node.run(&[]).exits(0).prints("nothing to do");
 }
+
+#[test]
+fn a_service_of_a_package_is_started_restarted_and_stopped() {
+    for node in [Node::with_systemd("package", &[]), Node::fresh("package")] {
+        let Some(node) = node else { continue };
+        let profile = |state: &str| {
+            format!(
+                "[apt]\npackages = [\"cron\"]\n[services.cron]\nstate = \"{state}\"\nrestart-on = [\"/etc/crontab\"]\n"
+            )
+        };
+        let process = || node.sh("pgrep -x cron");
+        node.profile(&profile("running"));
+        node.run(&[]).exits(0);
+        let first = process();
+        assert!(
+            node.sh("cat /var/lib/nodeagent/receipt.json").contains("\"package cron\": \""),
+            "its version is known"
+        );
+        node.run(&[]).exits(0).prints("nothing to do");
+        assert_eq!(process(), first);
+        node.sh("echo '# changed' >> /etc/crontab");
+        node.run(&[]).exits(0);
+        assert_ne!(process(), first, "its configuration changed");
+        node.profile(&profile("stopped"));
+        node.run(&[]).exits(0);
+        node.sh("! pgrep -x cron");
+        node.run(&[]).exits(0).prints("nothing to do");
+    }
+}

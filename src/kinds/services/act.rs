@@ -1,4 +1,5 @@
-//! Brings services to their state: writes definitions, reloads systemd, enables, starts, and waits until the service works.
+//! Brings services to their state: writes definitions, reloads systemd, enables, starts, and waits until the service
+//! works.
 
 use std::{
     path::Path,
@@ -86,7 +87,8 @@ impl Acting for Services {
     }
 
     fn clean_up(_: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
-        // Files are complete or absent, but a partial file may be next to them. The present state of a service shows what is missing.
+        // Files are complete or absent, but a partial file may be next to them. The present state of a service shows
+        // what is missing.
         remove_partial_files(items)
     }
 
@@ -145,10 +147,10 @@ async fn apply(ctx: &Context, apply: &Apply, vault: &Vault) -> Result<(), Proble
     if let Some(Run::Restart(reasons)) = &run {
         ctx.progress.now(format!("restart: {}", reasons.join(", ")), None);
     }
-    if let Some(verb) = verb {
-        if let Err(error) = manager.control(&wanted.name, verb).await {
-            return Err(failure(manager, wanted, Problem::from(error)).await);
-        }
+    if let Some(verb) = verb
+        && let Err(error) = manager.control(&wanted.name, verb).await
+    {
+        return Err(failure(manager, wanted, Problem::from(error)).await);
     }
     if wanted.service.state == State::Running
         && let Err(problem) = until_it_works(ctx, wanted, verb.is_some()).await

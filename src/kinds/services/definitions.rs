@@ -20,10 +20,12 @@ use crate::{
     steps::Context,
 };
 
-/// The steps of a run write definitions one after another. The first one writes all of them, the others find them written.
+/// The steps of a run write definitions one after another. The first one writes all of them, the others find them
+/// written.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
-/// Writes the definition of a service, and those of the other services of the run. Reloads systemd if it has not read them.
+/// Writes the definition of a service, and those of the other services of the run. Reloads systemd if it has not read
+/// them.
 pub(super) async fn define(ctx: &Context, wanted: &DesiredService, all: &[Arc<DesiredService>]) -> Result<(), Problem> {
     let _one_at_a_time = ONE_AT_A_TIME.lock().await;
     let manager = Manager { ctx, init: wanted.init };

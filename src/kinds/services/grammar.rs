@@ -4,6 +4,7 @@ use url::Url;
 
 use super::{
     checked::{Service, Services, Variable, Watched},
+    health::{Health, HealthCheck},
     unit,
     written::Written,
 };
@@ -99,9 +100,19 @@ fn shown(service: &Service) -> String {
         });
         parts.push(format!("restart-on = {}", array(&watched.collect::<Vec<_>>())));
     }
-    if let Some(health) = &service.health {
-        let timeout = humantime::format_duration(health.timeout);
-        parts.push(format!("health = {}, timeout = \"{timeout}\"", quoted(&health.check.to_string())));
-    }
+    parts.extend(service.health.as_ref().map(|health| format!("health = {{ {} }}", shown_health(health))));
     parts.join(", ")
+}
+
+fn shown_health(health: &Health) -> String {
+    let check = match &health.check {
+        HealthCheck::Port { host, port } => format!("port = {port}, host = {}", quoted(host)),
+        HealthCheck::Url(url) => format!("url = {}", quoted(url.as_str())),
+        HealthCheck::Path { path, pattern } => {
+            let pattern = pattern.as_ref().map(|pattern| format!(", match = {}", quoted(pattern)));
+            format!("path = {}{}", quoted(&path.display().to_string()), pattern.unwrap_or_default())
+        }
+        HealthCheck::Command(words) => format!("command = {}", array(words)),
+    };
+    format!("{check}, timeout = {}", quoted(&humantime::format_duration(health.timeout).to_string()))
 }

@@ -145,7 +145,7 @@ impl Rules<'_> {
                     self.mistake(&below(second), format!("both `{first}` and `{second}` are given"), hint);
                 }
                 _ if !["port", "url", "path", "command"].iter().any(|key| self.document.has(&below(key))) => {
-                    self.mistake(at, "the test tests nothing", hint);
+                    self.mistake(at, "`health` names no test", hint);
                 }
                 _ => {}
             }

@@ -210,8 +210,8 @@ fn matching(root: &Path, pattern: &str) -> Vec<PathBuf> {
     found.filter_map(Result::ok).filter(|path| path.is_file()).map(on_node).collect()
 }
 
-/// The package that contains a file, by dpkg's lists. `known` is the package of an earlier run. The package of the same name is
-/// tried before all others, because a node has hundreds of lists.
+/// The package that contains a file, by dpkg's lists. `known` is the package of an earlier run. The package of the
+/// same name is tried before all others, because a node has hundreds of lists.
 fn package_of(root: &Path, service: &str, file: &Path, known: Option<&str>) -> Option<(String, SystemTime)> {
     let lists = root.join("var/lib/dpkg/info");
     // On merged systems, a package may have the file at the old path.

@@ -34,7 +34,8 @@ impl Manager<'_> {
         match self.init {
             InitSystem::Systemd => {
                 if verb != "stop" {
-                    // After several failures, systemd refuses to start a service. A service that did not fail is an error here.
+                    // After several failures, systemd refuses to start a service. A service that did not fail is an
+                    // error here.
                     let _ = self.output(&systemctl(&["reset-failed"], name)).await;
                 }
                 self.run(&systemctl(&[verb], name)).await

@@ -1,10 +1,11 @@
-//! Plans services: one step for each service that is not in its state, and one for each service that the profile no longer names.
+//! Plans services: one step for each service that is not in its state, and one for each service that the profile no
+//! longer names.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
     action::{Action, Apply, DesiredService, RemovedService},
-    changes::{Changes, changes},
+    changes::changes,
     checked::{Service, Services, Watched},
     files,
     look::{InitSystem, ServiceLook},
@@ -138,7 +139,7 @@ fn service(
     let apply = Apply {
         wanted,
         all: Vec::new(),
-        changes: Changes { ..changes },
+        changes,
         after_changes,
         before: look.written.as_ref().and_then(|found| found.bytes.clone()),
         root: inventory.root.clone(),

@@ -59,7 +59,8 @@ pub(super) async fn remove(ctx: &Context, removed: &RemovedService) -> Result<()
     Ok(Receipt::update(&ctx.root, |receipt| receipt.forget_service(&removed.profile, name))?)
 }
 
-/// Removes a file that nodeagent wrote. A file that was changed since then stays, with a warning. Returns whether it was removed.
+/// Removes a file that nodeagent wrote. A file that was changed since then stays, with a warning. Returns whether it
+/// was removed.
 pub(super) fn remove_file(ctx: &Context, file: &std::path::Path, digest: Option<&str>) -> Result<bool, Problem> {
     let path = below(&ctx.root, file);
     let Some(found) = fs::read(&path)? else { return Ok(false) };

@@ -39,7 +39,7 @@ impl Rules<'_> {
                 }
                 if let Some((_, own)) = OWN_KEYS.iter().find(|(own, _)| has_command && own == key) {
                     let hint = format!("write it as `{own}`, or leave `{own}` out and let `[files]` write the unit");
-                    self.mistake_in_key(&at, format!("`{key}` is what `{own}` sets"), hint);
+                    self.mistake_in_key(&at, format!("`{key}` is set by `{own}`"), hint);
                     continue;
                 }
                 let values = values.iter().filter_map(|value| self.value_of_setting(&at, &value.to_string()));

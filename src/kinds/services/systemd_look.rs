@@ -1,7 +1,7 @@
 //! The state of a service of systemd, from unit files, links and systemd's own files in `/run`.
 //!
-//! systemd keeps a link `invocation:NAME.service` for each active service (`unit_export_invocation_id` in its source) and removes it
-//! when the service ends.
+//! systemd keeps a link `invocation:NAME.service` for each active service (`unit_export_invocation_id` in its source)
+//! and removes it when the service ends.
 
 use std::path::{Path, PathBuf};
 
@@ -57,7 +57,8 @@ pub(super) fn read(root: &Path, name: &str) -> Definition {
     }
 }
 
-/// The unit of a service: the name of its file without the suffix, and the path of the file. Aliases are links to another name.
+/// The unit of a service: the name of its file without the suffix, and the path of the file. Aliases are links to
+/// another name.
 fn find(root: &Path, name: &str, masked: bool) -> Option<(String, PathBuf)> {
     let mut name = name.to_owned();
     for _ in 0..MOST_ALIASES {

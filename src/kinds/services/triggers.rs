@@ -111,7 +111,8 @@ impl Triggers {
         }
     }
 
-    /// The changes since the service was last started, in words. What the record does not have is known only by its time.
+    /// The changes since the service was last started, in words. What the record does not have is known only by its
+    /// time.
     pub(super) fn since(&self, record: Option<&ServiceReceipt>, started: SystemTime) -> Vec<String> {
         let recorded = |name: &String| record.and_then(|record| record.triggers.get(name));
         let has_changed = |(name, value): &(&String, &String)| match recorded(name) {

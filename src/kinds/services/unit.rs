@@ -1,7 +1,8 @@
 //! The text of units and drop-ins of systemd.
 //!
-//! Quoting follows systemd.syntax(7) and systemd.service(5): a word in double quotes with C escapes; `%%` for a percent sign, because
-//! `%` begins a specifier; `$$` for a dollar sign in a command line, because `$` begins a variable.
+//! Quoting follows systemd.syntax(7) and systemd.service(5): a word in double quotes with C escapes; `%%` for a
+//! percent sign, because `%` begins a specifier; `$$` for a dollar sign in a command line, because `$` begins a
+//! variable.
 
 use std::fmt::Write as _;
 

@@ -59,8 +59,8 @@ choices!(
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Service {
-    /// The program, an absolute path, and its arguments. With it, nodeagent writes the unit. Otherwise the unit comes from a package or
-    /// from `[files]`.
+    /// The program, an absolute path, and its arguments. With it, nodeagent writes the unit. Otherwise the unit comes
+    /// from a package or from `[files]`.
     pub command: Option<Vec<String>>,
     /// The description of the unit. Default: the name.
     pub description: Option<String>,

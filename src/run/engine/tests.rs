@@ -26,6 +26,7 @@ fn write(id: &str, path: &Path) -> Step {
         beside: None,
         creates: Vec::new(),
         uses: Vec::new(),
+        watches: Vec::new(),
         needs: Vec::new(),
         lane: None,
         optional: false,

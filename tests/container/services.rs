@@ -105,7 +105,7 @@ impl Echo<'_> {
         assert_eq!(self.seen()["config"], "two", "it reads the new configuration");
         let second = self.process();
         assert_ne!(second, process);
-        node.profile(&(profile("two", "restart = \"no\"") + "[files.\"/opt/echo/other\"]\ntext = \"x\"\n"));
+        node.profile(&(profile("two", "restart = \"no\"") + "\n[files.\"/opt/echo/other\"]\ntext = \"x\"\n"));
         node.run(&[]).exits(0);
         assert_eq!(self.process(), second, "the file is not its configuration");
         let run = ["nodeagent", "run", "--profile", PROFILE];

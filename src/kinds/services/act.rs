@@ -7,10 +7,12 @@ use std::{
 };
 
 use super::{
-    action::{Action, Apply, DesiredService, without_effect},
+    action::{Action, Apply},
     changes::{Changes, Run, SECRET_MODE, changes},
     checked::Services,
-    definitions, files, hints,
+    definitions,
+    desired::{DesiredService, without_effect},
+    files, hints,
     look::ServiceLook,
     manager::Manager,
     remove,

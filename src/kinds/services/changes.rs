@@ -1,7 +1,7 @@
 //! Decides which changes a service needs. Pure: planning and acting decide in the same way.
 
 use super::{
-    action::DesiredService,
+    desired::DesiredService,
     look::ServiceLook,
     triggers::{DEFINITION_CHANGED, SECRETS_CHANGED, Triggers},
     written::State,

@@ -5,11 +5,7 @@ use std::{path::Path, sync::Arc};
 use tokio::sync::Mutex;
 
 use super::{
-    action::DesiredService,
-    files::ServiceFile,
-    look::{Enabled, ServiceLook},
-    manager::Manager,
-    remove::remove_file,
+    desired::DesiredService, files::ServiceFile, look::ServiceLook, manager::Manager, remove::take_back, state::Enabled,
 };
 use crate::{
     digest::Digest,
@@ -63,7 +59,7 @@ async fn define_one(manager: Manager<'_>, wanted: &DesiredService) -> Result<boo
     }
     for path in &look.stale {
         let digest = record.and_then(|record| record.files.get(path)?.as_deref());
-        changed |= remove_file(ctx, path, digest)?;
+        changed |= take_back(ctx, path, digest)?;
         Receipt::update(&ctx.root, |receipt| {
             receipt.change_service(&wanted.profile, &wanted.name, |record| drop(record.files.remove(path)));
         })?;

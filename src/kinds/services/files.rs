@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{
     checked::Service,
     init_script::{self, RUN_FOLDER},
-    look::InitSystem,
+    state::InitSystem,
     unit,
 };
 use crate::{

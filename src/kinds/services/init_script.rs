@@ -22,8 +22,8 @@ pub(super) fn script(name: &str, service: &Service, environment_file: Option<&st
     let description = service.description.as_deref().unwrap_or(name);
     let command = service.command.as_deref().unwrap_or_default();
     let words = |words: &[String]| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
-    let variables: String =
-        service.texts().map(|(variable, value)| format!("export {variable}={}\n", quoted(value))).collect();
+    let variables = service.texts().map(|(variable, value)| format!("export {variable}={}\n", quoted(value)));
+    let variables = variables.collect::<Vec<_>>().concat();
     let secrets = environment_file.map_or_else(String::new, |file| format!("    set -a; . {}; set +a\n", quoted(file)));
     let user = service.user.as_ref().map_or_else(String::new, |user| format!(" --chuid {}", quoted(user)));
     let folder = service.working_directory.as_deref().unwrap_or(Path::new("/")).display().to_string();

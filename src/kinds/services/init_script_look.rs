@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     init_script,
-    look::{Definition, Enabled, Running},
+    state::{Definition, Enabled, Running},
     unit::HEAD,
 };
 use crate::inventory::below;

@@ -5,12 +5,14 @@ use std::{
     io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use super::{
     checked::{Service, Watched},
-    files, init_script_look, systemd_look,
+    files, init_script_look,
+    state::{Definition, InitSystem, changed},
+    systemd_look,
 };
 use crate::{
     digest::Digest,
@@ -19,87 +21,10 @@ use crate::{
     state::ServiceReceipt,
 };
 
+/// The beginning of a file's name among the triggers of a restart.
+pub(super) const FILE_TRIGGER: &str = "file ";
 /// Larger files are compared by their inode and times instead of their content.
 const LARGEST_DIGESTED: u64 = 16 << 20;
-
-/// The program that manages services.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum InitSystem {
-    /// systemd is process 1.
-    Systemd,
-    /// Scripts in `/etc/init.d`.
-    #[default]
-    Scripts,
-}
-
-impl InitSystem {
-    /// The init system of a node: systemd creates this folder when it is process 1 (`sd_booted(3)`).
-    pub(super) fn of(root: &Path) -> Self {
-        if root.join("run/systemd/system").is_dir() { Self::Systemd } else { Self::Scripts }
-    }
-}
-
-/// Whether a service starts when the node starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Enabled {
-    /// All links exist.
-    Yes,
-    /// Some links exist.
-    Partly,
-    /// No link exists.
-    #[default]
-    No,
-    /// The unit has no links: another unit starts it.
-    Static,
-}
-
-impl Enabled {
-    /// The state for a number of links that exist.
-    pub(super) fn of_links(existing: usize, all: usize) -> Self {
-        match existing {
-            _ if all == 0 => Self::Static,
-            0 => Self::No,
-            some if some == all => Self::Yes,
-            _ => Self::Partly,
-        }
-    }
-
-    /// Whether the state is as wanted.
-    pub(super) fn is(self, wanted: bool) -> bool {
-        match self {
-            Self::Static => true,
-            Self::Yes => wanted,
-            Self::No => !wanted,
-            Self::Partly => false,
-        }
-    }
-}
-
-/// A running service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Running {
-    /// The invocation of systemd, or the process id. Another start has another one.
-    pub id: String,
-    /// The time of the start.
-    pub since: SystemTime,
-}
-
-/// The unit or script of a service.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Definition {
-    /// The file of a unit or script that nodeagent did not write. `None` if there is none.
-    pub foreign: Option<PathBuf>,
-    /// The unit or script of a package, also if another file takes precedence.
-    pub of_package: Option<PathBuf>,
-    /// Whether the init system knows the service, from whichever file.
-    pub exists: bool,
-    /// Whether it starts when the node starts.
-    pub enabled: Enabled,
-    /// Whether it is masked.
-    pub masked: bool,
-    /// The run in progress.
-    pub running: Option<Running>,
-}
 
 /// The state of a file that may cause a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,8 +84,7 @@ impl ServiceLook {
         });
         let stale = stale.cloned().collect();
         let mut look = Self { definition, written, secrets, stale, ..Self::default() };
-        let known =
-            |path: &Path| Some((record?.stamps.get(path)?, record?.triggers.get(&super::triggers::file(path))?));
+        let known = |path: &Path| Some((record?.stamps.get(path)?, record?.triggers.get(&file_trigger(path))?));
         let mut add = |path: PathBuf| {
             if let Some(state) = file_state(&below(root, &path), known(&path)) {
                 look.files.insert(path, state);
@@ -182,6 +106,11 @@ impl ServiceLook {
     }
 }
 
+/// The name of a file among the triggers of a restart.
+pub(super) fn file_trigger(path: &Path) -> String {
+    format!("{FILE_TRIGGER}{}", path.display())
+}
+
 /// The state of a regular file. `known` is an earlier stamp with its fingerprint.
 fn file_state(path: &Path, known: Option<(&String, &String)>) -> Option<FileState> {
     let found = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
@@ -192,13 +121,6 @@ fn file_state(path: &Path, known: Option<(&String, &String)>) -> Option<FileStat
         _ => Digest::sha256_of_file(path).ok()?.to_string(),
     };
     Some(FileState { fingerprint, changed: changed(&found), stamp })
-}
-
-/// The time of the last change of a file's content, name or attributes.
-pub(super) fn changed(found: &std::fs::Metadata) -> SystemTime {
-    let seconds = Duration::from_secs(u64::try_from(found.ctime()).unwrap_or_default());
-    let nanoseconds = Duration::from_nanos(u64::try_from(found.ctime_nsec()).unwrap_or_default());
-    SystemTime::UNIX_EPOCH + seconds + nanoseconds
 }
 
 /// The files of the node that match a glob, in order, as paths of the node.

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     init_script::log_file,
-    look::{Definition, InitSystem},
+    state::{Definition, InitSystem},
 };
 use crate::{
     exec::{Cmd, ExecError},

@@ -5,6 +5,7 @@ mod action;
 mod changes;
 mod checked;
 mod definitions;
+mod desired;
 mod files;
 mod grammar;
 mod health;
@@ -17,6 +18,7 @@ mod plan;
 mod remove;
 mod rules;
 mod settings;
+mod state;
 mod systemd_look;
 #[cfg(test)]
 mod tests;
@@ -24,6 +26,7 @@ mod triggers;
 mod unit;
 mod written;
 
-pub use action::{Action, Apply, DesiredService, RemovedService};
+pub use action::{Action, Apply, RemovedService};
 pub use checked::{SecretRef, Service, Services, Variable, Watched};
+pub use desired::DesiredService;
 pub use health::{Health, HealthCheck};

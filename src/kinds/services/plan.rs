@@ -4,11 +4,13 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
-    action::{Action, Apply, DesiredService, RemovedService},
+    action::{Action, Apply, RemovedService},
     changes::changes,
     checked::{Service, Services, Watched},
+    desired::DesiredService,
     files,
-    look::{InitSystem, ServiceLook},
+    look::ServiceLook,
+    state::InitSystem,
     triggers::Triggers,
     unit,
     written::State,
@@ -61,16 +63,16 @@ impl Planning for Services {
     }
 
     fn plan(&self, look: &Look, planner: &mut Planner<'_, Action>) {
-        let mut planned = Vec::new();
+        let mut drafts = Vec::new();
         for (name, entry) in &self.0 {
             match look.services.get(name) {
-                Some(Ok(found)) => planned.extend(service(name, entry, look.init, found, planner)),
+                Some(Ok(found)) => drafts.extend(service(name, entry, look.init, found, planner)),
                 Some(Err(error)) => planner.refuse_with(refusal_of(error, &entry.origin)),
                 None => {}
             }
         }
-        let all: Vec<Arc<DesiredService>> = planned.iter().map(|planned| Arc::clone(&planned.apply.wanted)).collect();
-        for Planned { mut apply, options, failure } in planned {
+        let all: Vec<Arc<DesiredService>> = drafts.iter().map(|draft| Arc::clone(&draft.apply.wanted)).collect();
+        for DraftedStep { mut apply, options, failure } in drafts {
             apply.all.clone_from(&all);
             planner.step(format!("services:{}", apply.wanted.name), Action::Apply(Box::new(apply)), options);
             if let Some(failure) = failure {
@@ -85,8 +87,8 @@ impl Planning for Services {
     }
 }
 
-/// A step that is planned.
-struct Planned {
+/// A step without the list of all services of the run.
+struct DraftedStep {
     apply: Apply,
     options: StepOptions,
     failure: Option<Problem>,
@@ -103,7 +105,7 @@ fn service(
     init: InitSystem,
     look: &ServiceLook,
     planner: &mut Planner<'_, Action>,
-) -> Option<Planned> {
+) -> Option<DraftedStep> {
     let inventory = planner.common.inventory;
     let service = &entry.value;
     let is_of_profile = |path: &std::path::PathBuf| planner.earlier.text_files.iter().any(|(file, _)| file == path);
@@ -144,7 +146,7 @@ fn service(
         before: look.written.as_ref().and_then(|found| found.bytes.clone()),
         root: inventory.root.clone(),
     };
-    Some(Planned { apply, options, failure })
+    Some(DraftedStep { apply, options, failure })
 }
 
 /// The wanted content of the file with secrets.

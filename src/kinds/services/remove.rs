@@ -4,8 +4,8 @@ use super::{
     action::RemovedService,
     init_script::pid_file,
     init_script_look,
-    look::{Enabled, InitSystem},
     manager::Manager,
+    state::{Enabled, InitSystem},
     systemd_look,
 };
 use crate::{digest::Digest, fs, inventory::below, problem::Problem, state::Receipt, steps::Context};
@@ -26,7 +26,7 @@ pub(super) async fn remove(ctx: &Context, removed: &RemovedService) -> Result<()
     }
     let mut is_changed = false;
     for (file, digest) in &removed.record.files {
-        is_changed |= remove_file(ctx, file, digest.as_deref())?;
+        is_changed |= take_back(ctx, file, digest.as_deref())?;
     }
     if is_ours && removed.init == InitSystem::Scripts {
         fs::remove(&ctx.on_node(&pid_file(name)))?;
@@ -61,7 +61,7 @@ pub(super) async fn remove(ctx: &Context, removed: &RemovedService) -> Result<()
 
 /// Removes a file that nodeagent wrote. A file that was changed since then stays, with a warning. Returns whether it
 /// was removed.
-pub(super) fn remove_file(ctx: &Context, file: &std::path::Path, digest: Option<&str>) -> Result<bool, Problem> {
+pub(super) fn take_back(ctx: &Context, file: &std::path::Path, digest: Option<&str>) -> Result<bool, Problem> {
     let path = below(&ctx.root, file);
     let Some(found) = fs::read(&path)? else { return Ok(false) };
     let is_as_written = digest

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{
     files::UNITS,
     init_script_look,
-    look::{Definition, Enabled, Running},
+    state::{Definition, Enabled, Running},
     unit::HEAD,
 };
 use crate::inventory::below;
@@ -72,7 +72,7 @@ fn find(root: &Path, name: &str, masked: bool) -> Option<(String, PathBuf)> {
         let target = std::fs::read_link(below(root, &path)).ok();
         let other = target.as_ref().and_then(|target| target.file_name()?.to_str()?.strip_suffix(".service"));
         match other {
-            Some(other) if other != name && Some(other) != template.as_deref() => name = other.to_owned(),
+            Some(other) if other != name && Some(other) != template.as_deref() => other.clone_into(&mut name),
             Some(_) => {
                 // A link to a unit of the same name elsewhere, by `systemctl link`.
                 let target = target.unwrap_or_default();

@@ -8,11 +8,12 @@ use std::{
 };
 
 use super::{
-    action::DesiredService,
     changes::{Changes, Run, changes},
     checked::{Service, Watched},
+    desired::DesiredService,
     init_script_look,
-    look::{Enabled, InitSystem, Running, ServiceLook},
+    look::ServiceLook,
+    state::{Definition, Enabled, InitSystem, Running},
     systemd_look,
     triggers::Triggers,
     written::State,
@@ -149,7 +150,7 @@ fn the_links_of_systemd_tell_the_state() {
         crate::fs::create_dirs(root.join(path).parent().expect("a folder"), 0o755).expect("made");
         symlink(target, root.join(path)).expect("linked");
     };
-    assert_eq!(systemd_look::read(root, "mariadb"), super::look::Definition::default());
+    assert_eq!(systemd_look::read(root, "mariadb"), Definition::default());
     file("lib/systemd/system/mariadb.service", "[Install]\nWantedBy=multi-user.target\nAlias=mysql.service\n");
     let found = systemd_look::read(root, "mariadb");
     assert!(found.exists && found.enabled == Enabled::No && found.running.is_none(), "{found:?}");

@@ -7,10 +7,11 @@ use std::{
 };
 
 use super::{
-    action::DesiredService,
     checked::Watched,
+    desired::DesiredService,
     files::{ServiceFile, secret_file},
-    look::{ServiceLook, changed},
+    look::{FILE_TRIGGER, ServiceLook, file_trigger},
+    state::changed,
 };
 use crate::{
     digest::Digest,
@@ -26,7 +27,6 @@ pub(super) const SECRETS_CHANGED: &str = "its secrets changed";
 
 const DEFINITION: &str = "definition";
 const SECRETS: &str = "secrets";
-const FILE: &str = "file ";
 const FILES: &str = "files ";
 const PACKAGE: &str = "package ";
 const ENTRY: &str = "entry ";
@@ -40,11 +40,6 @@ pub(super) struct Triggers {
     pub stamps: BTreeMap<PathBuf, String>,
     /// The times of the last changes, as far as they are known.
     times: BTreeMap<String, SystemTime>,
-}
-
-/// The name of a file among the triggers.
-pub(super) fn file(path: &Path) -> String {
-    format!("{FILE}{}", path.display())
 }
 
 impl Triggers {
@@ -73,13 +68,15 @@ impl Triggers {
         }
         let program = service.program().map(PathBuf::from);
         for path in program.iter().chain(&wanted.command_files) {
-            triggers.add_file(file(path), path, look);
+            triggers.add_file(file_trigger(path), path, look);
         }
         for watched in &service.restart_on {
             match watched {
                 Watched::Files(pattern) => {
                     let matches = look.matches.get(pattern).map(Vec::as_slice).unwrap_or_default();
-                    matches.iter().for_each(|path| triggers.add_file(file(path), path, look));
+                    for path in matches {
+                        triggers.add_file(file_trigger(path), path, look);
+                    }
                     // A file that is removed is a change, too.
                     let names: Vec<String> = matches.iter().map(|path| path.display().to_string()).collect();
                     triggers.add(format!("{FILES}{pattern}"), names.join("\n"), None);
@@ -131,7 +128,7 @@ fn in_words(name: &str) -> String {
     let name = match name {
         DEFINITION => return DEFINITION_CHANGED.to_owned(),
         SECRETS => return SECRETS_CHANGED.to_owned(),
-        _ => [FILES, FILE, PACKAGE, ENTRY].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name),
+        _ => [FILES, FILE_TRIGGER, PACKAGE, ENTRY].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name),
     };
     format!("{name} changed")
 }

@@ -152,7 +152,7 @@ impl Echo<'_> {
             assert!(format!("{output}{report}").contains("echo reads three"), "no log in {output}\n{report}");
         }
         node.profile(
-            &profile("four", "restart = \"no\"").replace("/opt/echo/echo\", \"/opt", "/opt/echo/missing\", \"/opt"),
+            &profile("four", "restart = \"no\"").replace("/opt/echo/echo\",\"/opt", "/opt/echo/missing\",\"/opt"),
         );
         let output = node.run(&[]);
         assert_ne!(output.code, 0, "{output}");

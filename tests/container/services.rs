@@ -129,9 +129,11 @@ impl Echo<'_> {
         // Without its entry it is taken back.
         node.profile("[files]\n\"/opt/echo/other\" = { text = \"x\" }\n");
         node.run(&[]).exits(0);
-        node.sh("! pgrep -f /opt/echo/echo && ! ls /etc/systemd/system/echo.service /etc/init.d/echo \
-                 /etc/systemd/system/multi-user.target.wants/echo.service /etc/rc3.d/*echo \
-                 /run/nodeagent/services/echo.env 2> /dev/null");
+        // The pattern does not match the shell that contains it.
+        let left = node.sh("pgrep -f '[/]opt/echo/echo'; ls -d /etc/systemd/system/echo.service /etc/init.d/echo \
+             /etc/systemd/system/multi-user.target.wants/echo.service /etc/rc?.d/*echo \
+             /run/nodeagent/services/echo.* 2> /dev/null; true");
+        assert_eq!(left, "", "processes and files of the service");
         node.run(&[]).exits(0).prints("nothing to do");
         node.is_tidy();
     }
@@ -256,13 +258,13 @@ fn a_service_of_others_gets_settings_and_is_given_back() {
     node.profile("[services]\nother = { masked = true }\nplain = \"stopped\"\n");
     node.run(&[]).exits(0);
     assert_eq!(node.exec(&[], &["systemctl", "is-enabled", "other"]).stdout, "masked\n");
-    node.sh("! systemctl is-active plain other");
+    assert_eq!(node.exec(&[], &["systemctl", "is-active", "plain", "other"]).stdout, "inactive\ninactive\n");
     node.run(&[]).exits(0).prints("nothing to do");
     node.profile("");
     node.run(&[]).exits(0);
     assert_eq!(node.exec(&[], &["systemctl", "is-enabled", "plain", "other"]).stdout, "disabled\ndisabled\n");
     assert_eq!(node.exec(&[], &["systemctl", "is-active", "plain", "other"]).stdout, "active\ninactive\n");
-    node.sh("! ls /etc/systemd/system/plain.service.d/* 2> /dev/null");
+    assert_eq!(node.sh("ls /etc/systemd/system/plain.service.d/* 2> /dev/null; true"), "", "its settings");
     node.run(&[]).exits(0).prints("nothing to do");
 }
 

@@ -84,6 +84,42 @@ docker_build() {
     rm -rf "$context"
 }
 
+# docker_systemd_image: the image of nodes with systemd, which is named after its own recipe and that of the node image.
+docker_systemd_image() {
+    printf '%s-systemd:%s' "$docker_image" "$(printf '%s %s' "$(recipe_digest)" "$(digest_of tests/image-systemd)" | sha256sum | cut -c 1-16)"
+}
+
+docker_build_systemd() {
+    local image base log=$state/build-systemd.log
+    base=$docker_image:$(recipe_digest)
+    image=$(docker_systemd_image)
+    docker image inspect "$image" > /dev/null 2>&1 && return 0
+    say "building the image of nodes with systemd, $image: about half a minute"
+    mkdir -p "$state"
+    (
+        # Tests start nodes at the same time; only one of them builds.
+        flock 9
+        docker image inspect "$image" > /dev/null 2>&1 && exit 0
+        if ! docker buildx version > /dev/null 2>&1; then export DOCKER_BUILDKIT=0; fi
+        docker build --network "$(docker image inspect --format '{{index .Config.Labels "nodeagent.network"}}' "$base")" \
+            --build-arg "NODE_IMAGE=$base" -t "$image" "$root/tests/image-systemd" > "$log" 2>&1
+    ) 9> "$state/build-systemd.lock" || {
+        tail -n 30 "$log" >&2
+        die "the image could not be built; the whole output is in $log"
+    }
+}
+
+# docker_systemd_options: the options of an unprivileged container in which systemd can be PID 1.
+docker_systemd_options() {
+    printf '%s\n' --env container=docker --tmpfs /run:rw,exec,mode=755 --tmpfs /run/lock
+    if [ "$(docker info --format '{{.CgroupVersion}}')" = 2 ]; then
+        # systemd must be able to create control groups below that of the container.
+        printf '%s\n' --cgroupns=host --volume /sys/fs/cgroup:/sys/fs/cgroup:rw
+    else
+        printf '%s\n' --volume /sys/fs/cgroup:/sys/fs/cgroup:ro
+    fi
+}
+
 docker_is_running() { [ "$(docker container inspect --format '{{.State.Running}}' "$1" 2> /dev/null)" = true ]; }
 
 # docker_start NAME: starts a fresh container; reads mounts, tmpfs, disks and envs of the caller.
@@ -91,13 +127,18 @@ docker_start() {
     local container image network item options=()
     container=$(docker_name "$1")
     image=$docker_image:$(recipe_digest)
+    if [ -n "$systemd" ]; then
+        docker_build_systemd
+        image=$(docker_systemd_image)
+        mapfile -t options < <(docker_systemd_options)
+    fi
     docker rm -f -v "$container" > /dev/null 2>&1 || true
     network=${NODEAGENT_NETWORK:-$(docker image inspect --format '{{index .Config.Labels "nodeagent.network"}}' "$image")}
     while read -r item; do options+=(--env "$item"); done < <(node_environment)
     if [ "$network" = host ]; then
         if ! docker_is_running "$docker_repository"; then
             docker rm -f "$docker_repository" > /dev/null 2>&1 || true
-            docker run -d --name "$docker_repository" --network host "$image" > /dev/null
+            docker run -d --name "$docker_repository" --network host "$docker_image:$(recipe_digest)" > /dev/null
         fi
         options+=(--env NODE_CRAN=none)
     else
@@ -108,6 +149,10 @@ docker_start() {
     for item in "${tmpfs[@]}"; do options+=(--tmpfs "${item%:*}:rw,exec,mode=755,size=${item##*:}"); done
     docker run -d --name "$container" --label "$node_label=$1" --label "$clone_label=$clone" \
         --network "$network" "${options[@]}" "$image" > /dev/null
+    if [ -n "$systemd" ]; then
+        # The status of a degraded system is not 0. The next command reports a node that ended.
+        docker exec "$container" systemctl is-system-running --wait > /dev/null 2>&1 || true
+    fi
 }
 
 # docker_exec NAME: runs command (an array of the caller) with exec_envs, exec_user, exec_stdin and exec_tty.
@@ -135,5 +180,6 @@ docker_stop() {
 docker_clean() {
     local name
     docker_list | while read -r name; do docker_stop "$name"; done
-    docker images --quiet "$docker_image" | sort -u | xargs -r docker rmi -f > /dev/null
+    { docker images --quiet "$docker_image-systemd" && docker images --quiet "$docker_image"; } | awk '!seen[$0]++' |
+        xargs -r docker rmi -f > /dev/null
 }

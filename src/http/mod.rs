@@ -14,6 +14,7 @@ mod connector;
 mod download;
 mod error;
 mod logins;
+mod port;
 mod redirect;
 mod request;
 
@@ -27,6 +28,7 @@ pub use self::{
     connector::{AwsKeys, KeySource},
     download::Download,
     error::{HttpError, HttpProblem},
+    port::accepts_connections,
     redirect::RedirectError,
     request::{Request, RetryPolicy},
 };

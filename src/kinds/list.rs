@@ -1,5 +1,5 @@
 //! The list of all kinds of work, and the code that is generated from it. A new kind is one row at the end of this
-//! file.
+//! file. A kind plans after the kinds above it.
 
 use std::{
     panic::resume_unwind,
@@ -21,7 +21,7 @@ use crate::{
     grammar::Keys,
     inventory::{Inventory, Vault},
     lock::{self, Runtime},
-    plan::{self, Address, Common, Layer, Planner},
+    plan::{self, Address, Common, EarlierWork, Layer, Planner},
     problem::Problem,
     profile::{self, Assets, Entry, FetchedByName, FileStore, Login, NamedAsset, Page, Rules, Section as _, Whole},
     state::Receipt,
@@ -85,6 +85,7 @@ macro_rules! kinds {
             }
             fn complete(&mut self, assets: &Assets<'_>, found: &mut Vec<Diagnostic>) {
                 $(self.$name.complete(assets, found);)+
+                super::used_secrets::collect(self, found);
             }
             fn check_whole(&self, whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
                 $(self.$name.check_whole(whole, found);)+
@@ -137,17 +138,17 @@ macro_rules! kinds {
             }
 
             pub(super) fn plan(&self, looks: &Looks, common: &Common<'_>, plan: &mut plan::Plan<Action>) {
-                let mut written_files = Vec::new();
+                let mut earlier = EarlierWork::default();
                 $(
-                    let mut planner = Planner::new(common, super::$name::$Kind::KEYS[0]);
+                    let mut planner = Planner::new(common, super::$name::$Kind::KEYS[0], &earlier);
                     Planning::plan(&self.$name, &looks.$name, &mut planner);
                     let draft = planner.finish();
+                    earlier.add(&draft);
                     plan.steps.extend(draft.steps.into_iter().map(|step| step.map(Action::$Kind)));
                     plan.ready.extend(draft.ready);
                     plan.refusals.extend(draft.refusals);
-                    written_files.extend(draft.written_files);
                 )+
-                plan.refusals.extend(plan::written_twice(&written_files));
+                plan.refusals.extend(plan::written_twice(&earlier.written_files));
             }
 
             pub(super) fn layers(&self, looks: &Looks, common: &Common<'_>) -> Vec<Result<Layer, String>> {
@@ -331,4 +332,6 @@ kinds! {
     shell: Shell,
     /// Secrets, and logins for package servers.
     secrets: Secrets,
+    /// Services. They see the planned steps of the kinds above them, to restart after a change.
+    services: Services,
 }

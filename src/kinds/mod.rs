@@ -14,9 +14,11 @@ mod node;
 pub mod python;
 pub mod r;
 pub mod secrets;
+pub mod services;
 pub mod shell;
 #[cfg(test)]
 mod tests;
+mod used_secrets;
 mod writes_files;
 
 pub use bake::bake;

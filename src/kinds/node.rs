@@ -10,7 +10,7 @@ use crate::{
     facts::{Dpkg, NodeFacts, users::Users},
     inventory::{Inventory, Vault},
     lock::{Drift, LockFile, Runtime, Section},
-    plan::{self, Common, Layer, LockInUse, Phase, Planner, StepOptions},
+    plan::{self, Common, EarlierWork, Layer, LockInUse, Phase, Planner, StepOptions},
     problem::Problem,
     profile::{Assets, FileStore, Sections as _},
     state::Receipt,
@@ -133,7 +133,8 @@ impl Node {
 
 /// Refuses the run for each missing file. If the file is optional, plans a step that fails.
 fn missing_files(common: &Common<'_>, plan: &mut Plan) {
-    let mut planner = Planner::<Action>::new(common, "file");
+    let earlier = EarlierWork::default();
+    let mut planner = Planner::<Action>::new(common, "file", &earlier);
     for (missing, optional) in &common.inventory.missing {
         let problem = Problem::new(missing.message.clone()).hint(missing.hint.clone()).asked_at(missing.origin.clone());
         if !*optional {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{
     phase::{Need, Reason},
-    step::Step,
+    step::{Step, is_among},
 };
 use crate::{problem::Problem, profile::Setting};
 
@@ -130,7 +130,7 @@ fn naming<'a, A>(names: &'a [Setting<String>], step: &Step<A>, other: &Step<A>) 
 
 /// Whether a step carries out an entry, or any entry of a section.
 fn is_named<A>(step: &Step<A>, name: &str) -> bool {
-    step.entries.iter().any(|entry| entry == name || entry.split_once('.').is_some_and(|(section, _)| section == name))
+    is_among(&step.entries, name)
 }
 
 /// The members of a cycle, if one exists: each depends on the next, and the last one on the first.

@@ -10,7 +10,7 @@ use super::{
     lock::LockInUse,
     logins::{self, Address, Login},
     phase::{Phase, Resource},
-    step::{BY_LOCK, BY_PROFILE, Lane, Stage, Step},
+    step::{BY_LOCK, BY_PROFILE, Lane, Stage, Step, is_among},
     step_id::StepId,
 };
 use crate::{
@@ -64,7 +64,52 @@ pub struct Planner<'a, A> {
     pub common: &'a Common<'a>,
     /// The first top-level key of the kind.
     kind: &'static str,
+    /// The work of the kinds that were planned before.
+    pub earlier: &'a EarlierWork,
     draft: Draft<A>,
+}
+
+/// The work of the kinds that were planned before, for kinds that react to changes of others.
+#[derive(Debug, Default)]
+pub struct EarlierWork {
+    /// The steps.
+    pub steps: Vec<EarlierStep>,
+    /// The files that the profile writes, with and without work.
+    pub written_files: Vec<(PathBuf, Origin)>,
+}
+
+/// A step of a kind that was planned before.
+#[derive(Debug)]
+pub struct EarlierStep {
+    /// Its name.
+    pub id: StepId,
+    /// See [`Step::entries`].
+    pub entries: Vec<String>,
+    /// See [`Step::creates`].
+    pub creates: Vec<Resource>,
+}
+
+impl EarlierWork {
+    /// The step that writes a path.
+    pub fn writer_of(&self, path: &Path) -> Option<&EarlierStep> {
+        let used = Resource::Path(path.to_owned());
+        self.steps.iter().find(|step| step.creates.iter().any(|created| created.is_needed_for(&used)))
+    }
+
+    /// A step that carries out an entry or a section.
+    pub fn step_of(&self, name: &str) -> Option<&EarlierStep> {
+        self.steps.iter().find(|step| is_among(&step.entries, name))
+    }
+
+    /// Adds the steps and the text files of a kind.
+    pub fn add<A>(&mut self, draft: &Draft<A>) {
+        self.steps.extend(draft.steps.iter().map(|step| EarlierStep {
+            id: step.id.clone(),
+            entries: step.entries.clone(),
+            creates: step.creates.clone(),
+        }));
+        self.written_files.extend(draft.written_files.iter().cloned());
+    }
 }
 
 /// The properties of a new step besides its action.
@@ -84,6 +129,8 @@ pub struct StepOptions {
     pub creates: Vec<Resource>,
     /// See [`Step::uses`].
     pub uses: Vec<Resource>,
+    /// See [`Step::watches`].
+    pub watches: Vec<String>,
     /// Files to stage.
     pub stage: Vec<Stage>,
     /// Logins that it may need.
@@ -144,6 +191,7 @@ impl StepOptions {
             beside: None,
             creates: Vec::new(),
             uses: Vec::new(),
+            watches: Vec::new(),
             stage: Vec::new(),
             logins: Vec::new(),
             origins,
@@ -211,10 +259,11 @@ impl<'a> Common<'a> {
 
 impl<'a, A> Planner<'a, A> {
     /// A planner for the kind with this first key.
-    pub fn new(common: &'a Common<'a>, kind: &'static str) -> Self {
+    pub fn new(common: &'a Common<'a>, kind: &'static str, earlier: &'a EarlierWork) -> Self {
         Self {
             common,
             kind,
+            earlier,
             draft: Draft { steps: Vec::new(), ready: Vec::new(), refusals: Vec::new(), written_files: Vec::new() },
         }
     }
@@ -330,6 +379,7 @@ pub(super) fn push_step<A>(steps: &mut Vec<Step<A>>, id: &str, action: A, option
         beside,
         creates,
         uses,
+        watches,
         stage,
         logins,
         origins,
@@ -350,6 +400,7 @@ pub(super) fn push_step<A>(steps: &mut Vec<Step<A>>, id: &str, action: A, option
         beside,
         creates,
         uses,
+        watches,
         needs: Vec::new(),
         lane,
         optional,

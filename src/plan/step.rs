@@ -78,6 +78,8 @@ pub struct Step<A> {
     pub creates: Vec<Resource>,
     /// Paths and accounts that it needs.
     pub uses: Vec<Resource>,
+    /// Sections and entries whose changes it reacts to, written as in `after`.
+    pub watches: Vec<String>,
     /// The steps that must end before it acts.
     pub needs: Vec<Need>,
     /// The lane that it acts in.
@@ -107,6 +109,7 @@ impl<A> Step<A> {
             beside: None,
             creates: Vec::new(),
             uses: Vec::new(),
+            watches: Vec::new(),
             needs: Vec::new(),
             lane: None,
             optional: false,
@@ -140,6 +143,19 @@ pub trait Describe {
     fn title(&self) -> String;
 }
 
+impl<A> Plan<A> {
+    /// Whether another step reacts to a change that this step makes.
+    pub fn is_watched(&self, step: &Step<A>) -> bool {
+        self.steps.iter().flat_map(|other| &other.watches).any(|name| is_among(&step.entries, name))
+    }
+}
+
+/// Whether a name, written as in `after`, is an entry of a list or the section of one.
+pub fn is_among<S: AsRef<str>>(entries: &[S], name: &str) -> bool {
+    let is_named = |entry: &str| entry == name || entry.split_once('.').is_some_and(|(section, _)| section == name);
+    entries.iter().any(|entry| is_named(entry.as_ref()))
+}
+
 impl<A> Step<A> {
     /// The same step with another type of action.
     pub fn map<B>(self, action: impl FnOnce(A) -> B) -> Step<B> {
@@ -156,6 +172,7 @@ impl<A> Step<A> {
             beside: self.beside,
             creates: self.creates,
             uses: self.uses,
+            watches: self.watches,
             needs: self.needs,
             lane: self.lane,
             optional: self.optional,

@@ -234,7 +234,7 @@ impl Rules<'_> {
     }
 
     /// The name of a section or an entry, in a spelling that a profile of the chain has.
-    fn known_name(&mut self, at: &[Part], name: &str) -> Option<String> {
+    pub(crate) fn known_name(&mut self, at: &[Part], name: &str) -> Option<String> {
         let names = self.names;
         let known = self.values.spellings([name.to_owned()]).into_iter().find(|spelling| names.contains(spelling));
         if known.is_some() {

@@ -21,7 +21,7 @@ use crate::{
     plan::{Lane, StepId},
     problem::Problem,
     report::event::{Outcome, StepStatus},
-    state::{Interrupted, Journal},
+    state::{Interrupted, Journal, Receipt},
     steps::{Context, Decided, stage},
     task::Threads,
 };
@@ -302,6 +302,10 @@ impl RunState {
             items: journal_items(&step.action, &prepared),
         };
         lock(&self.journal).step_begins(&left)?;
+        if self.plan.is_watched(step) {
+            // Before the change: after a kill the next run must know that a service does not have it yet.
+            Receipt::update(&ctx.root, |receipt| receipt.note_change(&step.entries, &self.options.run))?;
+        }
         self.begun[index].store(true, Ordering::Relaxed);
         ctx.progress.started();
         let act = async move |state: Arc<Self>, ctx| {

@@ -98,8 +98,10 @@ impl<'a> AccessCheck<'a> {
             .iter()
             .filter_map(|(need, decision)| Some((need.address?.clone(), (need.origin.cloned(), (*decision).clone()))))
             .collect();
-        let vault =
-            Vault::fetch(self.profile.sections.secrets.items.iter().map(|entry| &entry.value.from), self.clouds).await;
+        let secrets = &self.profile.sections.secrets;
+        let delivered = secrets.items.iter().map(|entry| &entry.value.from);
+        let used = secrets.used.iter().map(|entry| &entry.value.from);
+        let vault = Vault::fetch(delivered.chain(used), self.clouds).await;
         let mut granted = Granted { identity, by_address, written: BTreeSet::new(), audit_error };
         granted.write_down(&vault, self.audit);
         Ok((granted, vault))
@@ -128,6 +130,11 @@ impl<'a> AccessCheck<'a> {
             origin: Some(&entry.origin),
             address: Some(&entry.value.from),
         });
+        let used = self.profile.sections.secrets.used.iter().map(|entry| AccessNeed {
+            request: AccessRequest::read_at(&entry.value.scope, &entry.value.key, &entry.value.from),
+            origin: Some(&entry.origin),
+            address: Some(&entry.value.from),
+        });
         let logins = self.profile.sections.secrets.logins.iter().map(|entry| AccessNeed {
             request: AccessRequest::read_at(&entry.value.scope, &entry.value.key, &entry.value.from),
             origin: Some(&entry.origin),
@@ -135,7 +142,7 @@ impl<'a> AccessCheck<'a> {
         });
         // A secret with several destinations is requested once.
         let mut seen = BTreeSet::new();
-        let mut needs: Vec<AccessNeed<'a>> = use_profile.into_iter().chain(secrets).chain(logins).collect();
+        let mut needs: Vec<AccessNeed<'a>> = use_profile.into_iter().chain(secrets).chain(used).chain(logins).collect();
         needs.retain(|need| seen.insert(need.request.clone()));
         needs
     }

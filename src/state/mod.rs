@@ -11,7 +11,7 @@ use serde::Serialize;
 
 pub use journal::{Interrupted, Journal};
 pub use lock::{LockError, RunLock, holder};
-pub use receipt::{Delivered, PythonReceipt, Receipt};
+pub use receipt::{Delivered, PythonReceipt, Receipt, ServiceBefore, ServiceReceipt};
 pub use serials::{Serials, UnreadSerials};
 
 use crate::fs::{self, Attributes, FsError};

@@ -28,6 +28,38 @@ pub struct Receipt {
     pub r: BTreeMap<String, BTreeMap<String, String>>,
     /// Files with delivered secrets, by profile name and path.
     pub delivered: BTreeMap<String, BTreeMap<PathBuf, Delivered>>,
+    /// Services, by profile name and service.
+    pub services: BTreeMap<String, BTreeMap<String, ServiceReceipt>>,
+    /// The last run that changed an entry, by the entry as in `after`. Only for entries that another entry watches.
+    pub changes: BTreeMap<String, String>,
+}
+
+/// A service that a profile defines.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct ServiceReceipt {
+    /// The files that nodeagent wrote for it, with their digests. Files with secrets have none.
+    pub files: BTreeMap<PathBuf, Option<String>>,
+    /// The state of everything that causes a restart, when the service was last started or restarted.
+    pub triggers: BTreeMap<String, String>,
+    /// The stamps of the files among the triggers, so that an unchanged file is not read again.
+    pub stamps: BTreeMap<PathBuf, String>,
+    /// The package that the unit belongs to.
+    pub package: Option<String>,
+    /// Its state before nodeagent changed it. `None` for a service that nodeagent defined.
+    pub before: Option<ServiceBefore>,
+}
+
+/// The state of a service before nodeagent changed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct ServiceBefore {
+    /// Whether it ran.
+    pub running: bool,
+    /// Whether it was enabled.
+    pub enabled: bool,
+    /// Whether it was masked.
+    pub masked: bool,
 }
 
 /// A file with secrets. Contains nothing that is derived from a value.
@@ -97,6 +129,36 @@ impl Receipt {
             _ => None,
         });
         known.reduce(|one, other| [one, other].concat())
+    }
+
+    /// The record of a service of a profile.
+    pub fn service(&self, profile: &str, name: &str) -> Option<&ServiceReceipt> {
+        self.services.get(profile)?.get(name)
+    }
+
+    /// Whether another profile has a record of a service.
+    pub fn has_service_elsewhere(&self, profile: &str, name: &str) -> bool {
+        self.services.iter().any(|(other, services)| other != profile && services.contains_key(name))
+    }
+
+    /// Changes the record of a service of a profile.
+    pub fn change_service(&mut self, profile: &str, name: &str, change: impl FnOnce(&mut ServiceReceipt)) {
+        change(self.services.entry(profile.to_owned()).or_default().entry(name.to_owned()).or_default());
+    }
+
+    /// Removes the record of a service.
+    pub fn forget_service(&mut self, profile: &str, name: &str) {
+        if let Some(services) = self.services.get_mut(profile) {
+            services.remove(name);
+            if services.is_empty() {
+                self.services.remove(profile);
+            }
+        }
+    }
+
+    /// Records that a run changes entries.
+    pub fn note_change(&mut self, entries: &[String], run: &str) {
+        self.changes.extend(entries.iter().map(|entry| (entry.clone(), run.to_owned())));
     }
 
     /// Changes the receipt. Steps that act at the same time change it one after another, so that no change is lost.

@@ -21,5 +21,6 @@ mod roles;
 mod run;
 mod schema;
 mod secrets;
+mod services;
 mod store;
 mod trust;

@@ -18,6 +18,7 @@ mod python_builds;
 mod r_builds;
 mod refusals;
 mod repositories;
+mod services;
 mod shared;
 mod sixteen;
 mod support;

@@ -75,6 +75,20 @@ impl Node {
         (!skipped()).then(|| Self::start(what, None, options))
     }
 
+    /// A fresh node whose first process is systemd; `None` when tests with nodes are skipped, or without Docker.
+    #[expect(clippy::print_stderr, reason = "a skipped test must be visible")]
+    pub(crate) fn with_systemd(what: &str, options: &[&str]) -> Option<Self> {
+        if skipped() {
+            return None;
+        }
+        let engine = CommandOutput::of(host(root().join("scripts/node")).arg("engine"), "scripts/node engine");
+        if engine.exits(0).stdout.trim() != "docker" {
+            eprintln!("skipped: only the Docker engine has nodes with systemd");
+            return None;
+        }
+        Some(Self::start(what, None, &[&["--systemd"], options].concat()))
+    }
+
     /// A fresh node of an engine.
     pub(crate) fn start(what: &str, engine: Option<&'static str>, options: &[&str]) -> Self {
         static STARTED: AtomicUsize = AtomicUsize::new(0);

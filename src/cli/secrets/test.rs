@@ -78,14 +78,16 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     if failures.is_empty() { Ok(Exit::Done) } else { Err(CommandError::Refused(failures)) }
 }
 
-/// The secrets of a profile, each once: those that it delivers, and the passwords of its logins.
+/// The secrets of a profile, each once: those that it delivers or uses, and the passwords of its logins.
 fn secrets_of(profile: &Profile) -> Vec<SecretTest<'_>> {
     let items = profile.sections.secrets.items.iter().map(|entry| &entry.value);
     let items = items.map(|item| (&item.scope, &item.key, &item.from));
+    let used = profile.sections.secrets.used.iter().map(|entry| &entry.value);
+    let used = used.map(|used| (&used.scope, &used.key, &used.from));
     let logins = profile.sections.secrets.logins.iter().map(|entry| &entry.value);
     let logins = logins.map(|login| (&login.scope, &login.key, &login.from));
     let mut seen = BTreeSet::new();
-    let once = items.chain(logins).filter(|request| seen.insert(*request));
+    let once = items.chain(used).chain(logins).filter(|request| seen.insert(*request));
     let tested = once.map(|(scope, key, from)| SecretTest {
         name: format!("{scope}/{key}"),
         request: AccessRequest::read_at(scope, key, from),

@@ -15,7 +15,9 @@ use crate::{
     inventory::{Inventory, below},
     kinds::contract::{Asks, LookAt, Planning},
     lock::{LockedDistribution, Runtime, bare, is_own},
-    plan::{Address, Asked, Common, Group, Lane, Layer, Login, Phase, Planner, StepOptions, addresses_in_line},
+    plan::{
+        Address, Asked, Common, EarlierWork, Group, Lane, Layer, Login, Phase, Planner, StepOptions, addresses_in_line,
+    },
     problem::Problem,
     profile::{Entry, Section as _, requirements::Requirements},
     state::{PythonReceipt, Receipt},
@@ -151,7 +153,8 @@ impl Planning for Python {
     }
 
     fn layer(&self, look: &Self::Look, common: &Common<'_>) -> Option<Result<Layer, String>> {
-        let planner = Planner::<PythonInstall>::new(common, Self::KEYS[0]);
+        let earlier = EarlierWork::default();
+        let planner = Planner::<PythonInstall>::new(common, Self::KEYS[0], &earlier);
         self.make_layer(look.as_ref()?.as_ref().ok()?, common, !planner.logins().is_empty())
     }
 }

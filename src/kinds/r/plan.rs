@@ -17,7 +17,9 @@ use crate::{
     inventory::{Inventory, below},
     kinds::contract::{Asks, LookAt, Planning},
     lock::{LockedRPackage, Runtime, bare, is_for, is_own},
-    plan::{Address, Asked, Common, Environment, Group, Lane, Layer, LayerPackage, Phase, Planner, StepOptions},
+    plan::{
+        Address, Asked, Common, EarlierWork, Environment, Group, Lane, Layer, LayerPackage, Phase, Planner, StepOptions,
+    },
     problem::Problem,
     profile::{AssetRef, Entry, Section as _},
     state::Receipt,
@@ -232,7 +234,8 @@ impl Planning for R {
     }
 
     fn layer(&self, look: &Option<RFacts>, common: &Common<'_>) -> Option<Result<Layer, String>> {
-        let planner = Planner::<RInstall>::new(common, Self::KEYS[0]);
+        let earlier = EarlierWork::default();
+        let planner = Planner::<RInstall>::new(common, Self::KEYS[0], &earlier);
         self.make_layer(look.as_ref()?, common, !planner.logins().is_empty())
     }
 }

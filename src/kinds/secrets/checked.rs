@@ -20,6 +20,8 @@ pub struct Secrets {
     pub items: Vec<Entry<SecretItem>>,
     /// Files made from a text.
     pub templates: Vec<Entry<Template>>,
+    /// The secrets that other sections use.
+    pub used: Vec<Entry<UsedSecret>>,
     /// Variables that contain secrets, including those of other nodes' entries. Child processes of a run do not receive
     /// them.
     pub withheld: BTreeSet<String>,
@@ -27,6 +29,17 @@ pub struct Secrets {
     pub place: Option<SecretScope>,
     /// The logins of `[[logins]]`. Their passwords are secrets of the scope.
     pub logins: Vec<Entry<Login>>,
+}
+
+/// A secret that an entry of another section uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsedSecret {
+    /// Its scope.
+    pub scope: String,
+    /// Its key.
+    pub key: String,
+    /// Its source.
+    pub from: Address,
 }
 
 /// One secret in one destination.

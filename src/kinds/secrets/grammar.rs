@@ -45,6 +45,8 @@ impl Section for Secrets {
         Self {
             items: merge_items(parent.items, child.items),
             templates: united(parent.templates, child.templates, |template| template.to.path.clone()),
+            // Filled after the merge.
+            used: Vec::new(),
             withheld: parent.withheld.into_iter().chain(child.withheld).collect(),
             place: child.place.or(parent.place),
             logins: united(parent.logins, child.logins, |login| login.url_prefix.clone()),

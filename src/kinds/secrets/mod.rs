@@ -14,5 +14,5 @@ mod sources;
 mod templates;
 mod written;
 
-pub use checked::{SecretFile, SecretItem, Secrets, Template};
+pub use checked::{SecretFile, SecretItem, Secrets, Template, UsedSecret};
 pub use secret_file::{Action, DeliverSecrets, DeliveryError, RemoveSecrets, SecretPart};

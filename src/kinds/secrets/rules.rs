@@ -18,7 +18,9 @@ impl Rules<'_> {
     /// The section of one file, with its logins.
     pub(super) fn secrets(&mut self, written: &Written) -> Secrets {
         let raw = &written.secrets;
-        let is_used = !(raw.items.is_empty() && raw.templates.is_empty() && written.logins.is_empty());
+        // Other sections may use the scope.
+        let is_complete = raw.source.is_some() && raw.scope.is_some();
+        let is_used = is_complete || !(raw.items.is_empty() && raw.templates.is_empty() && written.logins.is_empty());
         let scope = if is_used && self.passwords_have_a_scope(written) { self.scope(raw) } else { None };
         let mut secrets = self.items_and_templates(raw, scope.clone());
         secrets.logins = self.logins(&written.logins, scope.as_ref(), &mut secrets.withheld);
@@ -62,7 +64,7 @@ impl Rules<'_> {
         let templates = raw.templates.iter().enumerate();
         let templates =
             templates.filter_map(|(index, raw)| self.template(index, raw, place.as_ref(), &mut known)).collect();
-        Secrets { items, templates, withheld: known.withheld, place, logins: Vec::new() }
+        Secrets { items, templates, used: Vec::new(), withheld: known.withheld, place, logins: Vec::new() }
     }
 
     fn secret(

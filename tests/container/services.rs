@@ -67,7 +67,8 @@ impl Echo<'_> {
         serde_json::from_str(&self.node.sh("cat /tmp/echo.json")).expect("the program writes JSON")
     }
 
-    /// Everything but the file that may have it: files, arguments and environments of all processes but the service, the log.
+    /// Everything but the file that may have it: files, the log, arguments and environments of all processes but the
+    /// service.
     fn places_of(&self, secret: &str) -> String {
         let journal =
             if self.is_systemd { "journalctl --no-pager; systemctl show echo; systemctl cat echo" } else { "true" };

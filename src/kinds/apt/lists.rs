@@ -35,29 +35,32 @@ impl PackageLists {
         Self { folder: ctx.cache.join("apt"), options: Vec::new() }
     }
 
-    /// Separate lists in `folder`, for the node's sources and the added ones. Nothing is fetched yet.
-    pub(super) fn separate(folder: PathBuf, ctx: &Context, added: Option<&AptSources>) -> Result<Self, Problem> {
-        let parts = folder.join("sources");
-        fs::create_dirs(&folder.join("lists/partial"), 0o755)?;
-        copy_files(&ctx.on_node("/etc/apt/sources.list.d"), &parts)?;
-        if let Some(added) = added {
-            source_keys::check(added)?;
-            for source in &added.sources {
-                let mut stanza = source.stanza.clone();
-                if let Some(key) = &source.key {
-                    // The key is not on the node yet, and nothing may be changed there.
-                    let own = folder.join("keys").join(key.path.file_name().unwrap_or_default());
-                    fs::replace(&own, &key.bytes, Attributes::mode(0o644))?;
-                    stanza = stanza.replace(&key.path.display().to_string(), &own.display().to_string());
-                }
-                let path = parts.join(format!("{}.sources", source.name));
-                fs::replace(&path, stanza.as_bytes(), Attributes::mode(0o644))?;
-            }
-        }
+    /// Separate lists in `folder`. [`Self::set_up`] prepares the folder.
+    pub(super) fn separate(folder: PathBuf) -> Self {
         let mut lists = Self { folder, options: Vec::new() };
         lists.set("Dir::State::lists", &format!("{}/", lists.lists().display()));
-        lists.set("Dir::Etc::sourceparts", &format!("{}/", parts.display()));
-        Ok(lists)
+        lists.set("Dir::Etc::sourceparts", &format!("{}/", lists.sources().display()));
+        lists
+    }
+
+    /// Prepares the folder of separate lists, for the node's sources and the added ones. Nothing is fetched yet.
+    pub(super) fn set_up(&self, ctx: &Context, added: Option<&AptSources>) -> Result<(), Problem> {
+        fs::create_dirs(&self.lists().join("partial"), 0o755)?;
+        copy_files(&ctx.on_node("/etc/apt/sources.list.d"), &self.sources())?;
+        let Some(added) = added else { return Ok(()) };
+        source_keys::check(added)?;
+        for source in &added.sources {
+            let mut stanza = source.stanza.clone();
+            if let Some(key) = &source.key {
+                // The key is not on the node yet, and nothing may be changed there.
+                let own = self.folder.join("keys").join(key.path.file_name().unwrap_or_default());
+                fs::replace(&own, &key.bytes, Attributes::mode(0o644))?;
+                stanza = stanza.replace(&key.path.display().to_string(), &own.display().to_string());
+            }
+            let path = self.sources().join(format!("{}.sources", source.name));
+            fs::replace(&path, stanza.as_bytes(), Attributes::mode(0o644))?;
+        }
+        Ok(())
     }
 
     /// Adds an option.
@@ -84,6 +87,10 @@ impl PackageLists {
 
     fn lists(&self) -> PathBuf {
         self.folder.join("lists")
+    }
+
+    fn sources(&self) -> PathBuf {
+        self.folder.join("sources")
     }
 
     /// Starts from copies of the node's lists, so that an update fetches only what has changed since.

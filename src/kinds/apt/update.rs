@@ -75,8 +75,9 @@ fn is_failure(line: &str) -> bool {
 
 /// Updates separate lists for the node's sources and the added ones, once in a run: all steps share the lists.
 pub(super) async fn separate(ctx: &Context, added: Option<&AptSources>) -> Result<(PackageLists, Update), Problem> {
-    let lists = PackageLists::separate(ctx.cache.join("apt-lists"), ctx, added)?;
+    let lists = PackageLists::separate(ctx.cache.join("apt-lists"));
     let update = async {
+        lists.set_up(ctx, added)?;
         lists.seed(ctx)?;
         run(ctx, &lists, command::update(&lists.folder)).await.map(|update| update.failures)
     };

@@ -222,8 +222,8 @@ impl Rules<'_> {
                 let at = [path, &place![key, index]].concat();
                 let value = self.known_name(&at, name)?;
                 if names.contains(&value) {
-                    let message = format!("`{name}` is the entry itself");
-                    self.mistake(&at, message, format!("remove it: an entry cannot be {key} itself"));
+                    let message = format!("`{name}` names its own entry");
+                    self.mistake(&at, message, format!("remove it: an entry cannot come {key} itself"));
                     return None;
                 }
                 Some(Setting { value, origin: self.origin(&at) })

@@ -126,7 +126,7 @@ pub struct ProfileSource {
 pub struct PlannedStep {
     /// Its id, unique in the plan.
     pub id: String,
-    /// Its kind: `apt`, `pip`, `wheel`, `r`, `shell`, `secret`.
+    /// Its kind: `apt`, `pip`, `wheel`, `r`, `files`, `shell`, `secret`, `services`, or `file` for a missing file.
     pub kind: String,
     /// Its action, in one line.
     pub title: String,

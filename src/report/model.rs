@@ -72,7 +72,7 @@ pub struct Report {
 pub struct StepReport {
     /// Its id, unique in the run.
     pub id: String,
-    /// Its kind: `apt`, `pip`, `wheel`, `r`, `shell`, `secret`.
+    /// Its kind: `apt`, `pip`, `wheel`, `r`, `files`, `shell`, `secret`, `services`, or `file` for a missing file.
     pub kind: String,
     /// Its action, in one line.
     pub title: String,

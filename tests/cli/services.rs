@@ -71,7 +71,7 @@ fn a_command_for_a_service_of_a_package_is_refused() {
 }
 
 #[test]
-fn what_nothing_can_create_is_refused() {
+fn missing_services_programs_and_users_are_refused() {
     for (profile, message) in [
         ("[services]\nnginx = \"running\"\n", "there is no service `nginx` on this node"),
         ("[services.x]\ncommand = [\"/opt/x\"]\n", "the program `/opt/x` of `x` does not exist"),

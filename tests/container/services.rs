@@ -69,7 +69,7 @@ impl Echo<'_> {
 
     /// Everything but the file that may have it: files, the log, arguments and environments of all processes but the
     /// service.
-    fn places_of(&self, secret: &str) -> String {
+    fn files_and_processes_with(&self, secret: &str) -> String {
         let journal =
             if self.is_systemd { "journalctl --no-pager; systemctl show echo; systemctl cat echo" } else { "true" };
         self.node.sh(&format!(
@@ -92,7 +92,7 @@ impl Echo<'_> {
 
         // The secret is in its file alone.
         assert_eq!(node.sh("stat -c '%a %U' /run/nodeagent/services/echo.env"), "600 root\n");
-        assert_eq!(self.places_of(TOKEN), "/run/nodeagent/services/echo.env\n0\n0\n");
+        assert_eq!(self.files_and_processes_with(TOKEN), "/run/nodeagent/services/echo.env\n0\n0\n");
 
         // A ready node stays as it is.
         let (process, listing) = (self.process(), node.listing_but_log());
@@ -114,7 +114,7 @@ impl Echo<'_> {
         let before = self.seen()["token"].clone();
         node.exec(&["--env", &rotated], &run).exits(0).never_prints(NEXT_TOKEN);
         assert_ne!(self.seen()["token"], before, "it has the new secret");
-        assert_eq!(self.places_of(NEXT_TOKEN), "/run/nodeagent/services/echo.env\n0\n0\n");
+        assert_eq!(self.files_and_processes_with(NEXT_TOKEN), "/run/nodeagent/services/echo.env\n0\n0\n");
         node.run(&[]).exits(0);
 
         // A service that was killed is started again.
@@ -127,7 +127,7 @@ impl Echo<'_> {
         self.fails();
         self.converges();
 
-        // Without its entry it is taken back.
+        // Without its entry it is removed.
         node.profile("[files]\n\"/opt/echo/other\" = { text = \"x\" }\n");
         node.run(&[]).exits(0);
         // The pattern does not match the shell that contains it.
@@ -150,7 +150,7 @@ impl Echo<'_> {
             output
                 .exits(1)
                 .is_brief()
-                .prints("`echo` does not work: port 7071 of 127.0.0.1 does not accept connections");
+                .prints("the health test of `echo` failed: port 7071 of 127.0.0.1 does not accept connections");
             let report = node.exec(&[], &["nodeagent", "report", "show"]);
             assert!(format!("{output}{report}").contains("echo reads three"), "no log in {output}\n{report}");
         }
@@ -223,7 +223,7 @@ fn a_service_with_an_init_script_runs_as_the_profile_says_at_any_instant() {
 const PLAIN_UNIT: &str = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n";
 
 #[test]
-fn a_service_of_others_gets_settings_and_is_given_back() {
+fn settings_of_a_foreign_unit_are_added_and_removed() {
     let Some(node) = Node::with_systemd("others", &[]) else { return };
     node.write("/usr/lib/systemd/system/plain.service", PLAIN_UNIT);
     node.write("/usr/lib/systemd/system/other.service", PLAIN_UNIT);

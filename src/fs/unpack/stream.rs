@@ -10,7 +10,7 @@ use std::{
 use super::UnsafeArchive;
 
 /// The maximum size of headers, long names and padding between the contents of two entries.
-const MAX_HEADERS: u64 = 1 << 20;
+const MAX_HEADER_BYTES: u64 = 1 << 20;
 /// Content is padded to blocks of this size.
 const BLOCK: u64 = 512;
 
@@ -20,7 +20,7 @@ pub(super) struct Budget(Rc<Cell<u64>>);
 
 impl Budget {
     pub(super) fn for_headers(&self) {
-        self.0.set(MAX_HEADERS);
+        self.0.set(MAX_HEADER_BYTES);
     }
 
     pub(super) fn for_content(&self, size: u64) {
@@ -36,7 +36,7 @@ pub(super) struct Bounded<R> {
 
 impl<R: Read> Bounded<R> {
     pub(super) fn new(inner: R) -> Self {
-        Self { inner, budget: Budget(Rc::new(Cell::new(MAX_HEADERS))) }
+        Self { inner, budget: Budget(Rc::new(Cell::new(MAX_HEADER_BYTES))) }
     }
 
     pub(super) fn budget(&self) -> Budget {
@@ -48,7 +48,7 @@ impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.budget.0.get();
         if left == 0 && !buffer.is_empty() {
-            return Err(io::Error::other(UnsafeArchive::LongHeader(MAX_HEADERS)));
+            return Err(io::Error::other(UnsafeArchive::LongHeader(MAX_HEADER_BYTES)));
         }
         let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
         let count = self.inner.read(&mut buffer[..most])?;

@@ -26,8 +26,8 @@ use crate::{
 /// The result of preparing: resolved and downloaded, before anything on the node was changed.
 #[derive(Debug)]
 pub struct Prepared {
-    /// The transaction, and the state of lists and dpkg from which it was computed. `None` if the request could not be
-    /// resolved, and may be later.
+    /// The transaction, and the state of lists and dpkg from which it was computed. `None` for a locked request, and for
+    /// a request that may be resolved only while the step acts.
     transaction: Option<(Transaction, StateStamp)>,
     /// The control fields of the local package files.
     debs: Vec<DebControl>,

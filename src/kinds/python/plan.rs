@@ -366,8 +366,8 @@ fn is_ready(common: &Common<'_>, node: &Node<'_>, lacking: &Lacking, request: &R
     }
 }
 
-/// Whether an entry is there as the lock wants it, when all that was locked is: a wheel by itself, names by any
-/// distribution of that name.
+/// Whether an entry is satisfied if all locked distributions are installed. A wheel must be installed itself. For a
+/// name, any distribution of that name is enough.
 fn is_locked(common: &Common<'_>, node: &Node<'_>, request: &Request) -> bool {
     if let PackageRequest::Wheel(file, _) = &request.entry.value {
         return is_installed(node, request, common.locked_asset(file));

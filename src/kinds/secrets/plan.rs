@@ -254,7 +254,7 @@ fn options(entries: &[&Entry<SecretItem>], file: &Path) -> StepOptions {
         before: entries.iter().flat_map(|entry| entry.order.before.clone()).collect(),
     };
     let user = entries[0].value.to.owner.split(':').next().unwrap_or_default();
-    // The place of a home is known only on the node.
+    // The path of a home is known only on the node.
     let paths = |path: &Path| path.is_absolute().then(|| Resource::Path(path.to_owned()));
     StepOptions {
         entries: names.chain(keys).chain([path.clone()]).collect(),

@@ -132,7 +132,8 @@ async fn apply(ctx: &Context, apply: &Apply, vault: &Vault) -> Result<(), Proble
     let ready = observe(ctx, wanted, secrets.as_ref())?;
     if !ready.look.definition.exists {
         let message = format!("there is no service `{}` on this node", wanted.name);
-        return Err(Problem::new(message).hint("check the name, and which package has the service".to_owned()));
+        return Err(Problem::new(message)
+            .hint("check the name, or add the package that contains the service to `[apt]`".to_owned()));
     }
     if let Some(enabled) = ready.changes.enable {
         manager.set_enabled(&wanted.name, enabled).await?;
@@ -168,7 +169,7 @@ async fn apply(ctx: &Context, apply: &Apply, vault: &Vault) -> Result<(), Proble
         return Ok(());
     }
     let missing = after.changes.in_words(wanted.definition_word()).join(", ");
-    let problem = Problem::new(format!("`{}` is not in its state afterwards; missing: {missing}", wanted.name));
+    let problem = Problem::new(format!("`{}` did not reach its state; still to do: {missing}", wanted.name));
     Err(failure(manager, wanted, problem).await)
 }
 
@@ -201,7 +202,9 @@ async fn until_it_works(ctx: &Context, wanted: &DesiredService, is_new: bool) ->
     };
     let ended = |when: &str| {
         Problem::new(format!("`{}` ended {when}", wanted.name)).hint(
-            "a program that ends by itself needs `settings = { Service = { RemainAfterExit = true } }`".to_owned(),
+            "read the last lines of its log; if the program ends by design, set `settings = { Service = { \
+             RemainAfterExit = true } }`"
+                .to_owned(),
         )
     };
     let began = Instant::now();
@@ -217,7 +220,7 @@ async fn until_it_works(ctx: &Context, wanted: &DesiredService, is_new: bool) ->
         Some(health) => health
             .wait(ctx, still_runs)
             .await
-            .map_err(|why| Problem::new(format!("`{}` does not work: {why}", wanted.name)))?,
+            .map_err(|why| Problem::new(format!("the health test of `{}` failed: {why}", wanted.name)))?,
         None if is_new => {
             let began = Instant::now();
             while began.elapsed() < SETTLING && still_runs() {

@@ -15,7 +15,7 @@ use crate::{fs::Attributes, inventory::below, plan::WriteFile, state::ServiceRec
 pub enum Action {
     /// Brings a service to its state.
     Apply(Box<Apply>),
-    /// Takes a service back that the profile no longer names.
+    /// Removes a service that the profile no longer names, or restores its previous state.
     Remove(Box<RemovedService>),
 }
 
@@ -60,7 +60,7 @@ impl Action {
                 }
                 format!("{}: {}", apply.wanted.name, words.join(", "))
             }
-            Self::Remove(removed) => format!("{}: take it back", removed.name),
+            Self::Remove(removed) => format!("{}: remove", removed.name),
         }
     }
 

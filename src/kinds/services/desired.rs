@@ -74,5 +74,6 @@ impl DesiredService {
 
 /// The warning about a key without effect.
 pub(super) fn without_effect(key: &str) -> String {
-    format!("`{key}` has no effect: systemd is not process 1 of this node")
+    let effect = if key == "masked" { "only stops and disables the service" } else { "has no effect" };
+    format!("`{key}` {effect}: systemd is not process 1 of this node")
 }

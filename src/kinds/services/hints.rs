@@ -10,7 +10,7 @@ const HINTS: [(&str, &str); 6] = [
         "Failed to load environment files",
         "the file with the secrets is missing: run nodeagent after each start of the node",
     ),
-    ("Unit file is masked", "the unit is masked: remove `masked`, or set it to false"),
+    ("Unit file is masked", "the unit is masked outside `/etc/systemd/system`: run `systemctl unmask --runtime NAME`"),
 ];
 
 /// The hint for a failure and the last lines of its log.

@@ -67,7 +67,7 @@ pub(super) fn take_back(ctx: &Context, file: &std::path::Path, digest: Option<&s
     let is_as_written = digest
         .is_none_or(|digest| found.bytes.as_deref().is_some_and(|bytes| Digest::sha256(bytes).to_string() == digest));
     if !is_as_written {
-        let message = format!("`{}` was left where it is: it was changed since nodeagent wrote it", file.display());
+        let message = format!("`{}` was changed since nodeagent wrote it, so it was not removed", file.display());
         ctx.progress.warn(message);
         return Ok(false);
     }

@@ -50,10 +50,14 @@ impl Rules<'_> {
         if let Some(bare) = name.strip_suffix(".service") {
             self.mistake_in_key(at, format!("`{name}` has the suffix of a unit"), format!("write `{bare}`"));
         } else if OTHER_UNITS.iter().any(|suffix| name.ends_with(suffix)) {
-            let hint = "enable other units of systemd with a service that starts them, or with a hook";
+            let hint = "`[services]` manages services only; use a service that starts the unit";
             self.mistake_in_key(at, format!("`{name}` is not a service"), hint);
         } else if !names::is_service(name) {
-            self.mistake_in_key(at, format!("`{name}` is not the name of a service"), "letters, digits and `_.@:-`");
+            self.mistake_in_key(
+                at,
+                format!("`{name}` is not the name of a service"),
+                "use letters, digits and `_.@:-`",
+            );
         }
     }
 
@@ -62,7 +66,7 @@ impl Rules<'_> {
             "running" => Some(State::Running),
             "stopped" => Some(State::Stopped),
             _ => {
-                self.mistake(at, format!("`{word}` is not a state of a service"), "known are `running` and `stopped`");
+                self.mistake(at, format!("`{word}` is not a state of a service"), "write `running` or `stopped`");
                 None
             }
         }

@@ -52,7 +52,7 @@ fn without_systemd_an_init_script_is_planned() {
     for line in [
         "otelcol: change its init script, change its secrets, enable, start",
         "+# Provides:          otelcol",
-        "+        --startas '/opt/otel/otelcol' -- '--config' '/opt/otel/config.yaml' '100%' '$HOME'",
+        "+            --startas '/opt/otel/otelcol' -- '--config' '/opt/otel/config.yaml' '100%' '$HOME'",
         "update-rc.d otelcol enable",
         "`settings` has no effect: systemd is not process 1 of this node",
     ] {
@@ -61,12 +61,14 @@ fn without_systemd_an_init_script_is_planned() {
 }
 
 #[test]
-fn a_command_for_a_service_of_a_package_is_refused() {
+fn a_command_for_a_service_that_others_define_is_refused() {
     let systemd = with_systemd(node(COLLECTOR)).file("lib/systemd/system/otelcol.service", "[Service]\n");
     let scripts = node(COLLECTOR).file("etc/init.d/otelcol", "#!/bin/sh\n### BEGIN INIT INFO\n");
-    for node in [systemd, scripts] {
+    // A unit that an administrator wrote is not replaced either.
+    let written = with_systemd(node(COLLECTOR)).file("etc/systemd/system/otelcol.service", "[Service]\n");
+    for node in [systemd, scripts, written] {
         let said = plan(&node, 2);
-        assert!(said.contains("a package defines this service in `/"), "{said}");
+        assert!(said.contains("already defines this service"), "{said}");
     }
 }
 

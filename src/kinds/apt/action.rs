@@ -64,6 +64,8 @@ pub struct AptInstall {
     pub wait_for_disk: bool,
     /// The sources that this run adds before the installation.
     pub added: Option<AptSources>,
+    /// Whether other packages of the run are installed before. They may add a source, or satisfy a dependency.
+    pub comes_later: bool,
     /// The files to install if there is a lock. No others are installed.
     pub locked: Option<Vec<LockedDeb>>,
 }

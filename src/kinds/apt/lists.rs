@@ -5,6 +5,7 @@
 
 use std::{
     ffi::OsString,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -107,11 +108,11 @@ impl PackageLists {
             return Ok(());
         }
         let on_node = ctx.on_node(ON_NODE);
-        let partial = on_node.join("partial");
-        fs::create_dirs(&partial, 0o755)?;
+        fs::create_dirs(&on_node, 0o755)?;
         let _lock = dpkg_locks::hold(ctx, dpkg_locks::LISTS[0]).await?;
         for (name, from) in files_in(&self.lists()) {
-            let new = partial.join(&name);
+            // The user `_apt` may write in `partial`, so the new file is in root's folder.
+            let new = on_node.join(format!(".{}.nodeagent", name.to_string_lossy()));
             link_or_copy(&from, &new)?;
             fs::rename(&new, &on_node.join(&name))?;
             // Renaming one link of a file to another does nothing.
@@ -134,13 +135,15 @@ fn link_or_copy(from: &Path, to: &Path) -> Result<(), FsError> {
     fs::hard_link(from, to).or_else(|_| fs::copy_with_time(from, to, Attributes::mode(0o644)))
 }
 
-/// Makes `to` an exact copy of the files in `from`.
+/// Makes `to` a copy of the files in `from`, with their permissions.
 pub(super) fn copy_files(from: &Path, to: &Path) -> Result<(), Problem> {
     fs::remove_tree(to)?;
     fs::create_dirs(to, 0o755)?;
-    for (name, path) in files_in(from) {
-        if let Ok(bytes) = std::fs::read(path) {
-            fs::replace(&to.join(name), &bytes, Attributes::mode(0o644))?;
+    for entry in std::fs::read_dir(from).into_iter().flatten().filter_map(Result::ok) {
+        // apt follows links, too. A file with a login is readable by root only, and so is its copy.
+        let Ok(found) = std::fs::metadata(entry.path()) else { continue };
+        if let (true, Ok(bytes)) = (found.is_file(), std::fs::read(entry.path())) {
+            fs::replace(&to.join(entry.file_name()), &bytes, Attributes::mode(found.mode() & 0o777))?;
         }
     }
     Ok(())

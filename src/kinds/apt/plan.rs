@@ -109,8 +109,10 @@ impl Planning for Apt {
         // A required installation fetches the lists of all sources.
         let fetch_lists = planner.common.lock.is_none() && groups.iter().all(|group| group.optional.is_some());
         let added = added.map(|(sources, origins)| plan_sources(AptSources { sources, fetch_lists }, origins, planner));
+        let has_required = groups.iter().any(|group| group.optional.is_none());
         for group in groups {
-            plan_group(self, added.as_ref(), group, planner);
+            let comes_later = has_required && group.optional.is_some();
+            plan_group(self, added.as_ref(), comes_later, group, planner);
         }
     }
 
@@ -119,7 +121,13 @@ impl Planning for Apt {
     }
 }
 
-fn plan_group(apt: &Apt, added: Option<&AptSources>, group: Group<PackageRequest>, planner: &mut Planner<'_, Action>) {
+fn plan_group(
+    apt: &Apt,
+    added: Option<&AptSources>,
+    comes_later: bool,
+    group: Group<PackageRequest>,
+    planner: &mut Planner<'_, Action>,
+) {
     let Group { entries, optional, id, mut options } = group;
     options.logins = planner.logins();
     let (mut packages, mut debs) = (Vec::new(), Vec::new());
@@ -141,6 +149,7 @@ fn plan_group(apt: &Apt, added: Option<&AptSources>, group: Group<PackageRequest
         recommends: apt.recommends.as_ref().is_some_and(|setting| setting.value),
         wait_for_disk: apt.wait_for_disk.as_ref().is_some_and(|setting| setting.value),
         added: added.cloned(),
+        comes_later,
         locked,
     };
     planner.step_of_group(id, Action::Install(install), options, uncovered);

@@ -26,8 +26,8 @@ use crate::{
 /// The result of preparing: resolved and downloaded, before anything on the node was changed.
 #[derive(Debug)]
 pub struct Prepared {
-    /// The transaction, and the state of lists and dpkg from which it was computed. `None` for a locked request, and for
-    /// a request that may be resolved only while the step acts.
+    /// The transaction, and the state of lists and dpkg from which it was computed. `None` for a locked request, and
+    /// for a request that may be resolved only while the step acts.
     transaction: Option<(Transaction, StateStamp)>,
     /// The control fields of the local package files.
     debs: Vec<DebControl>,
@@ -61,7 +61,9 @@ async fn resolve_in_advance(ctx: &Context, wanted: &AptInstall) -> Result<Option
             Err(_) if dpkg::state(ctx)?.is_unfinished() => return Ok(None),
             Err(obstacle) if obstacle.update_may_help => {}
             // A held package is the node's own state.
-            Err(obstacle) if obstacle.is_held() => return Err(obstacle.explained(ctx, &lists).await.refusing()),
+            Err(obstacle) if obstacle.is_held() && !wanted.comes_later => {
+                return Err(obstacle.explained(ctx, &lists).await.refusing());
+            }
             Err(obstacle) => return Err(obstacle.explained(ctx, &lists).await),
         }
     }
@@ -71,10 +73,15 @@ async fn resolve_in_advance(ctx: &Context, wanted: &AptInstall) -> Result<Option
             update.warn(ctx);
             Ok(Some(resolved))
         }
-        Err(obstacle) if obstacle.is_final() && update.is_complete() && !dpkg::state(ctx)?.is_unfinished() => {
+        Err(obstacle)
+            if obstacle.is_final()
+                && update.is_complete()
+                && !wanted.comes_later
+                && !dpkg::state(ctx)?.is_unfinished() =>
+        {
             Err(obstacle.explained(ctx, &lists).await.refusing())
         }
-        // A source could not be read, or an archive could not be fetched. That may be different later.
+        // A source could not be read, an archive could not be fetched, or other packages come first.
         Err(_) => Ok(None),
     }
 }

@@ -96,7 +96,10 @@ pub(super) async fn run(ctx: &Context, lists: &PackageLists, cmd: Cmd) -> Result
         ctx.progress.now("fetching package lists", None);
         let started = Timestamp::now();
         let done = ctx.runner.run(&cmd).await.map_err(|error| AptError::from(error).error)?;
-        let update = Update::of(&done.stderr);
+        let mut update = Update::of(&done.stderr);
+        if done.code != 0 && update.failures.is_empty() {
+            update.failures.push(format!("E: apt-get update exited with {}", done.code));
+        }
         match update.diagnosis {
             Some(Diagnosis::Locked) => tokio::time::sleep(dpkg_locks::INTERVAL).await,
             Some(ref diagnosis @ (Diagnosis::NotRoot | Diagnosis::DiskFull | Diagnosis::ReadOnly))

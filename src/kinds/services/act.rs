@@ -13,9 +13,11 @@ use super::{
     definitions,
     desired::{DesiredService, without_effect},
     files, hints,
+    init_script::pid_file,
     look::ServiceLook,
     manager::Manager,
     remove,
+    state::InitSystem,
     triggers::Triggers,
     written::State,
 };
@@ -149,6 +151,10 @@ async fn apply(ctx: &Context, apply: &Apply, vault: &Vault) -> Result<(), Proble
     });
     if let Some(Run::Restart(reasons)) = &run {
         ctx.progress.now(format!("restart: {}", reasons.join(", ")), None);
+    }
+    if matches!(run, Some(Run::Start)) && wanted.init == InitSystem::Scripts && wanted.service.command.is_some() {
+        // The process of this file has ended, and another process may have its id.
+        fs::remove(&ctx.on_node(&pid_file(&wanted.name)))?;
     }
     if let Some(verb) = verb
         && let Err(error) = manager.control(&wanted.name, verb).await

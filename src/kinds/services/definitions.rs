@@ -42,8 +42,10 @@ async fn define_one(manager: Manager<'_>, wanted: &DesiredService) -> Result<boo
     let receipt = Receipt::read(&ctx.root);
     let record = receipt.service(&wanted.profile, &wanted.name);
     let look = ServiceLook::read(&ctx.root, wanted.init, &wanted.name, &wanted.service, record)?;
-    if let Some(unit) = look.definition.of_package.as_ref().filter(|_| wanted.service.command.is_some()) {
-        let message = format!("a package defines this service in `{}`, so it cannot have a `command`", unit.display());
+    let others = look.definition.defined_by_others(record.is_some());
+    if let Some(unit) = others.filter(|_| wanted.service.command.is_some()) {
+        let message =
+            format!("`{}` has a `command`, but `{}` already defines this service", wanted.name, unit.display());
         return Err(
             Problem::new(message).hint("leave `command` out, and change the service with `settings`".to_owned())
         );

@@ -11,6 +11,7 @@ use url::Url;
 use super::written;
 use crate::{
     exec::Cmd,
+    fs,
     grammar::document::Part,
     http::{Request, accepts_connections},
     inventory::below,
@@ -24,6 +25,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const INTERVAL: Duration = Duration::from_millis(200);
 /// The time limit of one try.
 const TRY: Duration = Duration::from_secs(5);
+/// The largest file that `path` reads.
+const MAX_FILE_BYTES: u64 = 16 << 20;
 
 /// A test that a service works.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +106,7 @@ impl HealthCheck {
                 Err(error) => Err(error.to_string()),
             },
             Self::Path { path, pattern } => {
-                let found = std::fs::read(below(&ctx.root, path));
+                let found = fs::read_bounded(&below(&ctx.root, path), MAX_FILE_BYTES);
                 let found = found.map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
                 let Some(pattern) = pattern else { return Ok(()) };
                 let matches = Regex::new(pattern).is_ok_and(|regex| regex.is_match(&String::from_utf8_lossy(&found)));

@@ -22,9 +22,11 @@ pub(super) fn script(name: &str, service: &Service, environment_file: Option<&st
     let description = service.description.as_deref().unwrap_or(name);
     let command = service.command.as_deref().unwrap_or_default();
     let words = |words: &[String]| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
-    let variables = service.texts().map(|(variable, value)| format!("export {variable}={}\n", quoted(value)));
+    // Only the program gets the variables, not the commands of this script.
+    let variables = service.texts().map(|(variable, value)| format!("        export {variable}={}\n", quoted(value)));
     let variables = variables.collect::<Vec<_>>().concat();
-    let secrets = environment_file.map_or_else(String::new, |file| format!("    set -a; . {}; set +a\n", quoted(file)));
+    let secrets =
+        environment_file.map_or_else(String::new, |file| format!("        set -a; . {}; set +a\n", quoted(file)));
     let user = service.user.as_ref().map_or_else(String::new, |user| format!(" --chuid {}", quoted(user)));
     let folder = service.working_directory.as_deref().unwrap_or(Path::new("/")).display().to_string();
     format!(
@@ -40,26 +42,25 @@ pub(super) fn script(name: &str, service: &Service, environment_file: Option<&st
 ### END INIT INFO
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
-{variables}PIDFILE={pid_file}
-LOG={log_file}
 
 start() {{
     mkdir -p {RUN_FOLDER}
-{secrets}    start-stop-daemon --start --quiet --oknodo --pidfile "$PIDFILE" --make-pidfile \
-        --background --no-close{user} --chdir {folder} \
-        --startas {program} -- {arguments} >> "$LOG" 2>&1 < /dev/null
+    (
+{variables}{secrets}        exec /sbin/start-stop-daemon --start --quiet --oknodo --pidfile {pid_file} --make-pidfile \
+            --background --no-close{user} --chdir {folder} \
+            --startas {program} -- {arguments}
+    ) >> {log_file} 2>&1 < /dev/null
 }}
 
 stop() {{
-    start-stop-daemon --stop --quiet --oknodo --retry TERM/10/KILL/5 --pidfile "$PIDFILE"
-    rm -f "$PIDFILE"
+    start-stop-daemon --stop --quiet --oknodo --retry TERM/10/KILL/5 --pidfile {pid_file} && rm -f {pid_file}
 }}
 
 case "${{1:-}}" in
     start) start ;;
     stop) stop ;;
     restart | force-reload) stop && start ;;
-    status) start-stop-daemon --status --pidfile "$PIDFILE" ;;
+    status) start-stop-daemon --status --pidfile {pid_file} ;;
     *)
         echo "usage: $0 start|stop|restart|force-reload|status" >&2
         exit 2

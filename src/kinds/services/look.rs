@@ -114,10 +114,13 @@ pub(super) fn file_trigger(path: &Path) -> String {
 /// The state of a regular file. `known` is an earlier stamp with its fingerprint.
 fn file_state(path: &Path, known: Option<(&String, &String)>) -> Option<FileState> {
     let found = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
-    let stamp = format!("{}:{}:{}.{:09}", found.ino(), found.size(), found.ctime(), found.ctime_nsec());
+    // Everyone can read the receipt. Another file may contain a secret, so neither its digest nor its size is kept.
+    let is_public = found.mode() & 0o004 != 0;
+    let size = if is_public { found.size() } else { 0 };
+    let stamp = format!("{}:{size}:{}.{:09}", found.ino(), found.ctime(), found.ctime_nsec());
     let fingerprint = match known {
+        _ if !is_public || found.size() > LARGEST_DIGESTED => format!("stamp:{stamp}"),
         Some((earlier, fingerprint)) if *earlier == stamp => fingerprint.clone(),
-        _ if found.size() > LARGEST_DIGESTED => format!("stamp:{stamp}"),
         _ => Digest::sha256_of_file(path).ok()?.to_string(),
     };
     Some(FileState { fingerprint, changed: changed(&found), stamp })

@@ -75,7 +75,10 @@ impl Planning for Services {
                 None => {}
             }
         }
-        let all: Vec<Arc<DesiredService>> = drafts.iter().map(|draft| Arc::clone(&draft.apply.wanted)).collect();
+        let all: Vec<Arc<DesiredService>> = {
+            let possible = drafts.iter().filter(|draft| draft.failure.is_none());
+            possible.map(|draft| Arc::clone(&draft.apply.wanted)).collect()
+        };
         for DraftedStep { mut apply, options, failure } in drafts {
             apply.all.clone_from(&all);
             planner.step(format!("services:{}", apply.wanted.name), Action::Apply(Box::new(apply)), options);
@@ -182,8 +185,9 @@ fn impossible(
     let problem =
         |message: String, hint: &str| Some(Problem::new(message).hint(hint.to_owned()).asked_at(origin.clone()));
     let (name, service) = (&wanted.name, &wanted.service);
-    if let Some(unit) = look.definition.of_package.as_ref().filter(|_| service.command.is_some()) {
-        let message = format!("`{name}` has a `command`, but a package defines this service in `{}`", unit.display());
+    let record = planner.common.inventory.receipt.service(&wanted.profile, name);
+    if let Some(unit) = look.definition.defined_by_others(record.is_some()).filter(|_| service.command.is_some()) {
+        let message = format!("`{name}` has a `command`, but `{}` already defines this service", unit.display());
         return problem(message, "leave `command` out, and change the service with `settings`");
     }
     let inventory = planner.common.inventory;

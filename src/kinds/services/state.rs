@@ -85,6 +85,14 @@ pub(super) struct Definition {
     pub running: Option<Running>,
 }
 
+impl Definition {
+    /// The file of others that defines the service, so that nodeagent must not write its definition. `has_record`:
+    /// whether an earlier run of the profile defined or changed the service.
+    pub(super) fn defined_by_others(&self, has_record: bool) -> Option<&PathBuf> {
+        self.of_package.as_ref().or(self.foreign.as_ref().filter(|_| !has_record))
+    }
+}
+
 /// The time of the last change of a file's content, name or attributes.
 pub(super) fn changed(found: &std::fs::Metadata) -> SystemTime {
     let seconds = Duration::from_secs(u64::try_from(found.ctime()).unwrap_or_default());

@@ -36,19 +36,22 @@ impl PackageLists {
         Self { folder: ctx.cache.join("apt"), options: Vec::new() }
     }
 
-    /// Separate lists in `folder`. [`Self::set_up`] prepares the folder.
-    pub(super) fn separate(folder: PathBuf) -> Self {
+    /// Separate lists in `folder`, for the node's sources and the added ones. [`Self::set_up`] prepares the folder.
+    pub(super) fn separate(folder: PathBuf, added: Option<&AptSources>) -> Self {
         let mut lists = Self { folder, options: Vec::new() };
         lists.set("Dir::State::lists", &format!("{}/", lists.lists().display()));
-        lists.set("Dir::Etc::sourceparts", &format!("{}/", lists.sources().display()));
+        if added.is_some() {
+            lists.set("Dir::Etc::sourceparts", &format!("{}/", lists.sources().display()));
+        }
         lists
     }
 
     /// Prepares the folder of separate lists, for the node's sources and the added ones. Nothing is fetched yet.
     pub(super) fn set_up(&self, ctx: &Context, added: Option<&AptSources>) -> Result<(), Problem> {
         fs::create_dirs(&self.lists().join("partial"), 0o755)?;
-        copy_files(&ctx.on_node("/etc/apt/sources.list.d"), &self.sources())?;
+        // apt's configuration may name another folder of sources. Without added sources, apt reads it itself.
         let Some(added) = added else { return Ok(()) };
+        copy_files(&ctx.on_node("/etc/apt/sources.list.d"), &self.sources())?;
         source_keys::check(added)?;
         for source in &added.sources {
             let mut stanza = source.stanza.clone();

@@ -25,7 +25,7 @@ pub async fn lock(ctx: &Context, wanted: &AptInstall, keep: &[LockedDeb]) -> Res
         return Ok(Vec::new());
     }
     let folder = ctx.cache.join("apt-lock");
-    let mut lists = PackageLists::separate(folder.clone());
+    let mut lists = PackageLists::separate(folder.clone(), wanted.added.as_ref());
     lists.set_up(ctx, wanted.added.as_ref())?;
     lists.set("Dir::State::status", &status_of_runtime(ctx));
     lists.set("Dir::Etc::preferencesparts", &pin(ctx, &folder, keep)?);

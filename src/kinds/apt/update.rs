@@ -75,7 +75,7 @@ fn is_failure(line: &str) -> bool {
 
 /// Updates separate lists for the node's sources and the added ones, once in a run: all steps share the lists.
 pub(super) async fn separate(ctx: &Context, added: Option<&AptSources>) -> Result<(PackageLists, Update), Problem> {
-    let lists = PackageLists::separate(ctx.cache.join("apt-lists"));
+    let lists = PackageLists::separate(ctx.cache.join("apt-lists"), added);
     let update = async {
         lists.set_up(ctx, added)?;
         lists.seed(ctx)?;

@@ -35,7 +35,7 @@ pub struct Service {
     pub enabled: Option<bool>,
     /// Whether it is masked.
     pub masked: bool,
-    /// What causes a restart besides its own files.
+    /// The files and entries whose change restarts the service.
     pub restart_on: Vec<Watched>,
     /// The test that it works.
     pub health: Option<Health>,

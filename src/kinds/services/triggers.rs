@@ -31,7 +31,7 @@ const FILES: &str = "files ";
 const PACKAGE: &str = "package ";
 const ENTRY: &str = "entry ";
 
-/// What may restart a service, with its state.
+/// The causes of a restart, with their present states.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Triggers {
     /// The states, as the receipt keeps them.

@@ -14,6 +14,7 @@ use url::Url;
 use super::{
     contract::{Acting, Asks, LeftBehind, LoginFile, LookAt, Planning},
     lock::{LockGroup, LockWork},
+    used_secrets,
 };
 use crate::{
     diagnostic::{Diagnostic, Origin},
@@ -85,7 +86,7 @@ macro_rules! kinds {
             }
             fn complete(&mut self, assets: &Assets<'_>, found: &mut Vec<Diagnostic>) {
                 $(self.$name.complete(assets, found);)+
-                super::used_secrets::collect(self, found);
+                used_secrets::collect(&mut self.secrets, self.services.secrets_mut(), found);
             }
             fn check_whole(&self, whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
                 $(self.$name.check_whole(whole, found);)+

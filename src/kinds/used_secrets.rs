@@ -2,16 +2,25 @@
 //! the one list of secrets that are decided about and fetched.
 
 use super::{
-    list::Sections,
     secrets::{Secrets, UsedSecret},
+    services::SecretRef,
 };
-use crate::{diagnostic::Diagnostic, profile::Entry, secrets::Address};
+use crate::{
+    diagnostic::{Diagnostic, Origin},
+    profile::Entry,
+    secrets::Address,
+};
 
-/// Fills in the addresses and the list.
-pub(super) fn collect(sections: &mut Sections, found: &mut Vec<Diagnostic>) {
+/// Fills in the addresses of `requests` and the list of `secrets`. A request has its profile line, and whether its entry is
+/// optional.
+pub(super) fn collect<'a>(
+    secrets: &mut Secrets,
+    requests: impl Iterator<Item = (&'a Origin, bool, &'a mut SecretRef)>,
+    found: &mut Vec<Diagnostic>,
+) {
     let mut used = Vec::new();
-    for (origin, optional, secret) in sections.services.secrets_mut() {
-        let Some((scope, from)) = address(&sections.secrets, &secret.key) else {
+    for (origin, optional, secret) in requests {
+        let Some((scope, from)) = address(secrets, &secret.key) else {
             let message = format!("the secret `{}` has no scope (asked for at {origin})", secret.key);
             found.push(Diagnostic::nowhere(message).hint("add `[secrets]` with a `source` and a `scope`"));
             continue;
@@ -24,8 +33,8 @@ pub(super) fn collect(sections: &mut Sections, found: &mut Vec<Diagnostic>) {
         Address::Variable(variable) => Some(variable.clone()),
         _ => None,
     });
-    sections.secrets.withheld.extend(variables);
-    sections.secrets.used = used;
+    secrets.withheld.extend(variables);
+    secrets.used = used;
 }
 
 /// The scope and the address of a key: as an item of `[secrets]` has it, else by the scope.

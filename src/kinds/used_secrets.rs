@@ -11,8 +11,8 @@ use crate::{
     secrets::Address,
 };
 
-/// Fills in the addresses of `requests` and the list of `secrets`. A request has its profile line, and whether its entry is
-/// optional.
+/// Fills in the addresses of `requests` and the list of `secrets`. A request has its profile line, and whether its
+/// entry is optional.
 pub(super) fn collect<'a>(
     secrets: &mut Secrets,
     requests: impl Iterator<Item = (&'a Origin, bool, &'a mut SecretRef)>,

@@ -12,8 +12,9 @@ use crate::store::{Entry, Key, Kind, Store, Tier};
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 /// The estimated build time is multiplied by this factor, because estimates are rough.
 const FACTOR: f64 = 2.0;
-/// The minimum wait, even for builds that take less time: the other node may be about to publish.
-const MIN_WAIT: Duration = Duration::from_secs(10);
+/// The minimum wait, even for builds that should take less time. Estimates of small builds are far too low on a busy
+/// node, and giving up too early makes it busier.
+const MIN_WAIT: Duration = Duration::from_secs(60);
 const MAX_WAIT: Duration = Duration::from_secs(600);
 
 /// The time until which a node waits for another node's build.

@@ -86,7 +86,11 @@ macro_rules! kinds {
             }
             fn complete(&mut self, assets: &Assets<'_>, found: &mut Vec<Diagnostic>) {
                 $(self.$name.complete(assets, found);)+
-                used_secrets::collect(&mut self.secrets, self.services.secrets_mut(), found);
+                // The list of secrets is taken out while all sections are borrowed.
+                let mut secrets = std::mem::take(&mut self.secrets);
+                let uses = [$(self.$name.secret_uses()),+].into_iter().flatten();
+                used_secrets::collect(&mut secrets, uses, found);
+                self.secrets = secrets;
             }
             fn check_whole(&self, whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
                 $(self.$name.check_whole(whole, found);)+

@@ -1,25 +1,21 @@
 //! Secrets that sections other than `[secrets]` use: each key gets its address in the scope of `[secrets]`, and joins
 //! the one list of secrets that are decided about and fetched.
 
-use super::{
-    secrets::{Secrets, UsedSecret},
-    services::SecretRef,
-};
+use super::secrets::{Secrets, UsedSecret};
 use crate::{
-    diagnostic::{Diagnostic, Origin},
-    profile::Entry,
+    diagnostic::Diagnostic,
+    profile::{Entry, SecretUse},
     secrets::Address,
 };
 
-/// Fills in the addresses of `requests` and the list of `secrets`. A request has its profile line, and whether its
-/// entry is optional.
+/// Fills in the addresses of the secrets that entries use, and adds them to the list of `secrets`.
 pub(super) fn collect<'a>(
     secrets: &mut Secrets,
-    requests: impl Iterator<Item = (&'a Origin, bool, &'a mut SecretRef)>,
+    uses: impl Iterator<Item = SecretUse<'a>>,
     found: &mut Vec<Diagnostic>,
 ) {
-    let mut used = Vec::new();
-    for (origin, optional, secret) in requests {
+    let mut list = Vec::new();
+    for SecretUse { secret, origin, optional } in uses {
         let Some((scope, from)) = address(secrets, &secret.key) else {
             let message = format!("the secret `{}` has no scope (asked for at {origin})", secret.key);
             found.push(Diagnostic::nowhere(message).hint("add `[secrets]` with a `source` and a `scope`"));
@@ -27,14 +23,14 @@ pub(super) fn collect<'a>(
         };
         secret.from = Some(from.clone());
         let value = UsedSecret { scope, key: secret.key.clone(), from };
-        used.push(Entry { optional, ..Entry::plain(value, origin.clone()) });
+        list.push(Entry { optional, ..Entry::plain(value, origin.clone()) });
     }
-    let variables = used.iter().filter_map(|entry| match &entry.value.from {
+    let variables = list.iter().filter_map(|entry| match &entry.value.from {
         Address::Variable(variable) => Some(variable.clone()),
         _ => None,
     });
     secrets.withheld.extend(variables);
-    secrets.used = used;
+    secrets.used = list;
 }
 
 /// The scope and the address of a key: as an item of `[secrets]` has it, else by the scope.

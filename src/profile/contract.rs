@@ -8,7 +8,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::{Assets, Entry, Login, NamedAsset, assets, fetched_by_name::FetchedByName, page::Page, rules::Rules};
+use super::{
+    Assets, Entry, Login, NamedAsset, assets, fetched_by_name::FetchedByName, page::Page, rules::Rules,
+    secret_ref::SecretUse,
+};
 use crate::{
     diagnostic::{Diagnostic, Origin},
     facts::NodeFacts,
@@ -58,6 +61,10 @@ pub trait Section: Clone + Debug + Default + PartialEq + Eq {
 
     /// The logins that the section defines.
     fn logins(&self) -> &[Entry<Login>];
+
+    /// The secrets of the scope of `[secrets]` that entries of the section use. Their sources are filled in when the
+    /// whole profile is read.
+    fn secret_uses(&mut self) -> Vec<SecretUse<'_>>;
 }
 
 /// The grammar of all kinds together. The list of kinds implements it.

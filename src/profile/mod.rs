@@ -16,6 +16,7 @@ mod page;
 pub mod requirements;
 mod rules;
 mod schema;
+mod secret_ref;
 pub(crate) mod shorthand;
 mod show;
 mod trusted;
@@ -41,6 +42,7 @@ pub use self::{
     page::Page,
     rules::Rules,
     schema::json_schema,
+    secret_ref::{SecretRef, SecretUse},
     show::show,
 };
 pub(crate) use self::{

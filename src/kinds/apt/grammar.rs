@@ -6,7 +6,8 @@ use super::written::Written;
 use crate::{
     diagnostic::{Diagnostic, Origin},
     profile::{
-        Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, Section, Whole, array, asset, quoted, united,
+        Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, asset, quoted,
+        united,
     },
 };
 
@@ -93,5 +94,9 @@ impl Section for Apt {
 
     fn logins(&self) -> &[Entry<Login>] {
         &[]
+    }
+
+    fn secret_uses(&mut self) -> Vec<SecretUse<'_>> {
+        Vec::new()
     }
 }

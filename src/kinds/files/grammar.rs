@@ -5,7 +5,7 @@ use url::Url;
 use super::{checked::Files, rules::names, written::Written};
 use crate::{
     diagnostic::{Diagnostic, Origin},
-    profile::{Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, Section, Whole, key, quoted},
+    profile::{Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, key, quoted},
 };
 
 impl Section for Files {
@@ -61,5 +61,9 @@ impl Section for Files {
 
     fn logins(&self) -> &[Entry<Login>] {
         &[]
+    }
+
+    fn secret_uses(&mut self) -> Vec<SecretUse<'_>> {
+        Vec::new()
     }
 }

@@ -5,7 +5,9 @@ use url::Url;
 use super::written::Written;
 use crate::{
     diagnostic::{Diagnostic, Origin},
-    profile::{Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, Section, Whole, asset, quoted, united},
+    profile::{
+        Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, asset, quoted, united,
+    },
 };
 
 use super::checked::{DEFAULT_PYTHON, Pip, Python, requirement_name};
@@ -95,5 +97,9 @@ impl Section for Python {
 
     fn logins(&self) -> &[Entry<Login>] {
         &[]
+    }
+
+    fn secret_uses(&mut self) -> Vec<SecretUse<'_>> {
+        Vec::new()
     }
 }

@@ -7,7 +7,8 @@ use crate::{
     diagnostic::{Diagnostic, Origin},
     facts::AccessMode,
     profile::{
-        Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, Section, Whole, array, asset, quoted, united,
+        Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, asset, quoted,
+        united,
     },
 };
 
@@ -79,5 +80,9 @@ impl Section for R {
 
     fn logins(&self) -> &[Entry<Login>] {
         &[]
+    }
+
+    fn secret_uses(&mut self) -> Vec<SecretUse<'_>> {
+        Vec::new()
     }
 }

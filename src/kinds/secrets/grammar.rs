@@ -5,7 +5,10 @@ use url::Url;
 use super::{deliveries::check_deliveries, rules::names_of_template, templates, written::Written};
 use crate::{
     diagnostic::{Diagnostic, Origin},
-    profile::{Assets, Content, Entry, FetchedByName, Login, NamedAsset, Page, Rules, Section, Whole, quoted, united},
+    profile::{
+        Assets, Content, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, quoted,
+        united,
+    },
     redact::is_loopback,
     secrets::file_formats::SecretFormat,
 };
@@ -99,6 +102,10 @@ impl Section for Secrets {
 
     fn logins(&self) -> &[Entry<Login>] {
         &self.logins
+    }
+
+    fn secret_uses(&mut self) -> Vec<SecretUse<'_>> {
+        Vec::new()
     }
 }
 

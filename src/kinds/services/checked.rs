@@ -6,7 +6,10 @@ use super::{
     health::Health,
     written::{Restart, State},
 };
-use crate::{diagnostic::Origin, profile::Entry, secrets::Address};
+use crate::{
+    diagnostic::Origin,
+    profile::{Entry, SecretRef},
+};
 
 /// Services, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -50,15 +53,6 @@ pub enum Variable {
     Secret(SecretRef),
 }
 
-/// A secret by its key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecretRef {
-    /// The key in the scope of `[secrets]`.
-    pub key: String,
-    /// Its source. `None` until the whole profile is read.
-    pub from: Option<Address>,
-}
-
 /// An element of `restart-on`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Watched {
@@ -66,19 +60,6 @@ pub enum Watched {
     Files(String),
     /// An entry or a section of the profile, and the line that names it.
     Entry(String, Origin),
-}
-
-impl Services {
-    /// All secrets that services use, with their entries' origins, and whether the entry is optional.
-    pub fn secrets_mut(&mut self) -> impl Iterator<Item = (&Origin, bool, &mut SecretRef)> {
-        self.0.values_mut().flat_map(|entry| {
-            let (origin, optional) = (&entry.origin, entry.optional);
-            entry.value.environment.values_mut().filter_map(move |variable| match variable {
-                Variable::Secret(secret) => Some((origin, optional, secret)),
-                Variable::Text(_) => None,
-            })
-        })
-    }
 }
 
 impl Service {

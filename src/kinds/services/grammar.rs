@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Origin},
-    profile::{Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, Section, Whole, array, key, quoted},
+    profile::{
+        Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, key, quoted,
+    },
 };
 
 impl Section for Services {
@@ -59,6 +61,17 @@ impl Section for Services {
 
     fn logins(&self) -> &[Entry<Login>] {
         &[]
+    }
+
+    fn secret_uses<'a>(&'a mut self) -> Vec<SecretUse<'a>> {
+        let of_service = |entry: &'a mut Entry<Service>| {
+            let (origin, optional) = (&entry.origin, entry.optional);
+            entry.value.environment.values_mut().filter_map(move |variable| match variable {
+                Variable::Secret(secret) => Some(SecretUse { secret, origin, optional }),
+                Variable::Text(_) => None,
+            })
+        };
+        self.0.values_mut().flat_map(of_service).collect()
     }
 }
 

@@ -27,6 +27,6 @@ mod unit;
 mod written;
 
 pub use action::{Action, Apply, RemovedService};
-pub use checked::{SecretRef, Service, Services, Variable, Watched};
+pub use checked::{Service, Services, Variable, Watched};
 pub use desired::DesiredService;
 pub use health::{Health, HealthCheck};

@@ -6,13 +6,13 @@ use std::{
 };
 
 use super::{
-    checked::{SecretRef, Service, Services, Variable, Watched},
+    checked::{Service, Services, Variable, Watched},
     unit,
     written::{self, PlainOr, State},
 };
 use crate::{
     grammar::{document::Part, names},
-    profile::{Entry, Rules, place, shorthand::Shorthand},
+    profile::{Entry, Rules, SecretRef, place, shorthand::Shorthand},
 };
 
 impl Rules<'_> {
@@ -172,7 +172,7 @@ impl Rules<'_> {
                 PlainOr::Plain(text) => self.text_of_variable(&at, &text.to_string()).map(Variable::Text),
                 PlainOr::Table(written::SecretKey { secret }) => {
                     let at = [&at[..], &place!["secret"]].concat();
-                    self.key_of_secret(&at, secret).map(|key| Variable::Secret(SecretRef { key, from: None }))
+                    self.key_of_secret(&at, secret).map(|key| Variable::Secret(SecretRef::new(key)))
                 }
             };
             variables.extend(value.map(|value| (variable.clone(), value)));

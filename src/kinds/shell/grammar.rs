@@ -6,7 +6,8 @@ use super::written::Written;
 use crate::{
     diagnostic::{Diagnostic, Origin},
     profile::{
-        Assets, Content, Entry, FetchedByName, Login, NamedAsset, Page, Rules, Section, Whole, array, key, quoted,
+        Assets, Content, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, key,
+        quoted,
     },
 };
 
@@ -80,6 +81,10 @@ impl Section for Shell {
 
     fn logins(&self) -> &[Entry<Login>] {
         &[]
+    }
+
+    fn secret_uses(&mut self) -> Vec<SecretUse<'_>> {
+        Vec::new()
     }
 }
 

@@ -179,6 +179,19 @@ fn an_optional_text_for_an_unknown_user_degrades_the_run() {
 }
 
 #[test]
+fn an_optional_secret_for_an_unknown_owner_degrades_the_run() {
+    let secrets = "[secrets]\nsource = \"env\"\nscope = \"family\"\n";
+    let item = "[[secrets.items]]\nkey = \"token\"\nto = { file = \"~/token\", owner = \"anylist\" }\n";
+    let message = "there is no owner `anylist` on this node for the secret `token`";
+    let node = NodeTest::new().var("FAMILY_TOKEN", "s3cret").profile(&format!("{secrets}{item}"));
+    assert!(refused(&node).stderr.contains(message));
+    let node = NodeTest::new().var("FAMILY_TOKEN", "s3cret").profile(&format!("{secrets}{item}optional = true\n"));
+    let output = node.agent(&["run", "--profile", "x.toml"]).ended(0);
+    assert!(output.stderr.contains(message), "{}", output.stderr);
+    node.agent(&["run", "--profile", "x.toml", "--quiet", "--strict"]).ended(3);
+}
+
+#[test]
 fn a_mark_of_ours_without_its_partner() {
     let node = NodeTest::new()
         .file("root/.bashrc", "alias ll='ls -l'\n# >>> nodeagent >>>\nexport PS1=x\n")

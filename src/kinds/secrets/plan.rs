@@ -65,14 +65,11 @@ impl Planning for Secrets {
 
     fn plan(&self, look: &Snapshots, planner: &mut Planner<'_, Action>) {
         let mut groups: Vec<Group<'_>> = Vec::new();
-        let mut is_whole = true;
+        let mut without_owner = Vec::new();
         for entry in &self.items {
             let item = &entry.value;
             let Some((file, owner)) = file_of(&planner.common.inventory.users, item) else {
-                let message =
-                    format!("there is no owner `{}` on this node for the secret `{}`", item.to.owner, item.key);
-                planner.refuse(&entry.origin, message, "name a user of the node, or `user:group`".to_owned());
-                is_whole = false;
+                without_owner.push(entry);
                 continue;
             };
             match groups.iter_mut().find(|group| group.file == file) {
@@ -84,7 +81,11 @@ impl Planning for Secrets {
         for group in &groups {
             files.secret_file(group);
         }
-        if is_whole {
+        for entry in &without_owner {
+            files.secret_without_owner(entry);
+        }
+        // The file of a secret without an owner may be in a home that is not known.
+        if without_owner.is_empty() {
             files.no_longer_named(&groups);
         }
     }
@@ -171,6 +172,18 @@ impl Files<'_, '_> {
                 }
             }
         }
+    }
+
+    /// Refuses the run because the owner of a secret does not exist. If the entry is optional, its step fails alone.
+    fn secret_without_owner(&mut self, entry: &Entry<SecretItem>) {
+        let SecretItem { key, to, .. } = &entry.value;
+        let problem = Problem::new(format!("there is no owner `{}` on this node for the secret `{key}`", to.owner))
+            .hint("name a user of the node, or `user:group`".to_owned())
+            .asked_at(entry.origin.clone());
+        let group = Group { file: to.path.clone(), owner: (0, 0), entries: vec![entry] };
+        let action = self.action(&group, &group.entries);
+        let (id, options) = (self.id_of(&action), options(&group.entries, &group.file));
+        self.planner.impossible(id, Action::Deliver(action), options, problem);
     }
 
     fn secret_that_is_missing(&mut self, group: &Group<'_>, entry: &Entry<SecretItem>) {

@@ -50,7 +50,7 @@ fn explained(error: HttpError, title: &str, url: &Url) -> Problem {
     let name = title.split(' ').next().unwrap_or_default();
     if error.is_absent() {
         let error =
-            Problem::refused(format!("{title}, as it was locked, is no longer at `{url}`, and not in the store"));
+            Problem::refused(format!("the locked {title} is no longer at `{url}`, and the store does not have it"));
         return error.hint(format!(
             "publish it to the store from a node that has it (`nodeagent store push`), or lock the current file: `nodeagent lock --upgrade {name}`"
         ));
@@ -61,12 +61,12 @@ fn explained(error: HttpError, title: &str, url: &Url) -> Problem {
             refused.hint(error.hint()).because(&error)
         }
         HttpProblem::WrongDigest { expected, received } => {
-            let refused = Problem::refused(format!("`{url}` serves something else than the {title} that was locked"));
+            let refused = Problem::refused(format!("`{url}` serves a file that differs from the locked {title}"));
             let refused = refused.cause(format!("it has {received}")).cause(format!("the lock has {expected}"));
             refused.hint(AFTER_CHECKING.to_owned())
         }
         HttpProblem::WrongSize { expected, received } => {
-            let refused = Problem::refused(format!("`{url}` serves something else than the {title} that was locked"));
+            let refused = Problem::refused(format!("`{url}` serves a file that differs from the locked {title}"));
             let cause = format!("it has {received} bytes or more, the lock has {expected}");
             refused.cause(cause).hint(AFTER_CHECKING.to_owned())
         }

@@ -139,13 +139,13 @@ fn changed_and_missing_files_are_refused_unless_the_store_has_them() {
     node.run(&[])
         .exits(2)
         .is_brief()
-        .prints("serves something else than the inhouse-base 1.0")
+        .prints("serves a file that differs from the locked inhouse-base 1.0")
         .prints("nothing was changed");
     node.sh("cp -r /tmp/srv/pypi /srv/");
     // A file that is gone from the server. The cache of the previous run has it, so the cache is removed.
     node.sh("rm -rf /var/cache/nodeagent; rm /srv/cran/src/contrib/tinypure_1.1.tar.gz");
     let output = node.run(&[]);
-    output.exits(2).is_brief().prints("tinypure 1.1, as it was locked, is no longer at").prints("--upgrade tinypure");
+    output.exits(2).is_brief().prints("the locked tinypure 1.1 is no longer at").prints("--upgrade tinypure");
     node.sh("cp -r /tmp/srv/cran /srv/");
     // A profile with one more package.
     node.profile(&profile().replace("\"jq\"", "\"jq\", \"less\""));

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     CommandError, Env, Exit, print, print_json,
-    target::{NodeOptions, Wanted, assignment, load_profile, this_node},
+    target::{NodeOptions, ProfileRequest, assignment, load_profile, this_node},
 };
 use crate::{
     auth::{Access, AccessRequest, Identity, decide, foreign_profile},
@@ -55,7 +55,8 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let access = checked.access(env, &access_files, !names.is_empty())?;
     let facts = options.node.over(this_node(env));
     for name in names {
-        let loaded = load_profile(env, &Wanted { name, sets: &options.sets, facts: &facts, lenient: true }, None);
+        let loaded =
+            load_profile(env, &ProfileRequest { name, sets: &options.sets, facts: &facts, lenient: true }, None);
         let Some(profile) = checked.keep(loaded)? else { continue };
         checked.mistakes.extend(foreign_unit(env, &profile, &facts, &access));
         if options.assets {

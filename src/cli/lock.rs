@@ -13,7 +13,7 @@ use super::{
     packages::run_with_deadline,
     plan::refused,
     print, print_json,
-    target::{NodeOptions, ProfileOptions, Wanted, load_profile, load_unlocked, read_lock, this_node},
+    target::{NodeOptions, ProfileOptions, ProfileRequest, load_profile, load_unlocked, read_lock, this_node},
 };
 use crate::{
     diagnostic::Diagnostic,
@@ -167,7 +167,7 @@ fn resolve(
 fn check(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let here = options.node.over(this_node(env));
     let load = |facts: &NodeFacts| {
-        let wanted = Wanted { lenient: true, ..options.profile.wanted(facts) };
+        let wanted = ProfileRequest { lenient: true, ..options.profile.wanted(facts) };
         load_profile(env, &wanted, options.output.as_deref())
     };
     let profile = load(&here)?;

@@ -68,19 +68,19 @@ impl TierOptions {
 }
 
 pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
-    let places = env.store_locations()?;
+    let locations = env.store_locations()?;
     let stderr = env.console.stderr.clone();
     let warn = move |text: String| stderr.print(&format!("warning: {text}\n"));
-    let store = Store::open(&places, env.clouds(), Arc::new(warn));
+    let store = Store::open(&locations, env.clouds(), Arc::new(warn));
     match options {
         Options::Bake(options) => bake::run(env, options),
-        Options::Stat(output) => stat(env, &store, &places, output),
+        Options::Stat(output) => stat(env, &store, &locations, output),
         Options::Verify(tier_options) => {
             let verdict = env.block_on(store.verify(tier_options.tier()))?.map_err(|error| stopped(&error))?;
             verify(&verdict, &tier_options.output)
         }
         Options::Gc(gc) => {
-            let limit = gc.limit.map_or(places.limit, |limit| limit.0);
+            let limit = gc.limit.map_or(locations.limit, |limit| limit.0);
             let report = env.block_on(store.gc(gc.tier_options.tier(), limit))?.map_err(|error| stopped(&error))?;
             print_result("removed", &report, &gc.tier_options.output)
         }
@@ -93,16 +93,16 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     }
 }
 
-fn stat(env: &Env, store: &Store, places: &StoreLocations, output: &OutputOptions) -> Result<Exit, CommandError> {
+fn stat(env: &Env, store: &Store, locations: &StoreLocations, output: &OutputOptions) -> Result<Exit, CommandError> {
     let local = env.block_on(store.stat(Tier::Local))?.map_err(|error| stopped(&error))?;
-    let shared = match &places.shared {
+    let shared = match &locations.shared {
         Some(location) => {
             let stat = env.block_on(store.stat(Tier::Shared))?.map_err(|error| stopped(&error))?;
             Some((location.to_string(), stat))
         }
         None => None,
     };
-    let here = places.local.display().to_string();
+    let here = locations.local.display().to_string();
     if output.json {
         let store_json = |location: &str, stat: &StoreStats| -> Value {
             let mut value = json!(stat);
@@ -110,7 +110,7 @@ fn stat(env: &Env, store: &Store, places: &StoreLocations, output: &OutputOption
             value
         };
         let mut local = store_json(&here, &local);
-        local["limit"] = json!(places.limit);
+        local["limit"] = json!(locations.limit);
         let shared = shared.as_ref().map(|(location, stat)| store_json(location, stat));
         return print_json(&json!({ "format": FORMAT, "local": local, "shared": shared }));
     }

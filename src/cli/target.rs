@@ -39,8 +39,8 @@ impl ProfileOptions {
     }
 
     /// The profile, to be loaded for a node.
-    pub(super) fn wanted<'a>(&'a self, facts: &'a NodeFacts) -> Wanted<'a> {
-        Wanted { name: self.name(), sets: &self.sets, facts, lenient: false }
+    pub(super) fn wanted<'a>(&'a self, facts: &'a NodeFacts) -> ProfileRequest<'a> {
+        ProfileRequest { name: self.name(), sets: &self.sets, facts, lenient: false }
     }
 }
 
@@ -149,7 +149,7 @@ pub(super) fn this_node(env: &Env) -> NodeFacts {
 
 /// A profile to load, and the node to load it for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted<'a> {
+pub(super) struct ProfileRequest<'a> {
     /// Name or path of the profile.
     pub(super) name: &'a str,
     /// Values of its variables.
@@ -160,7 +160,7 @@ pub(super) struct Wanted<'a> {
     pub(super) lenient: bool,
 }
 
-impl Wanted<'_> {
+impl ProfileRequest<'_> {
     /// Loads the profile. `locked`: whether a verified lock has the digests of its packages.
     fn load(&self, env: &Env, locked: bool) -> Result<Profile, CommandError> {
         let store = env.filestore()?;
@@ -171,13 +171,17 @@ impl Wanted<'_> {
 }
 
 /// Loads a profile without its lock.
-pub(super) fn load_unlocked(env: &Env, wanted: &Wanted<'_>) -> Result<Profile, CommandError> {
+pub(super) fn load_unlocked(env: &Env, wanted: &ProfileRequest<'_>) -> Result<Profile, CommandError> {
     wanted.load(env, false)
 }
 
 /// Loads a profile for a command that installs no packages. With trusted keys, its lock is verified and trusted as in a
 /// run. Without trusted keys, the lock is not read.
-pub(super) fn load_profile(env: &Env, wanted: &Wanted<'_>, lock: Option<&Path>) -> Result<Profile, CommandError> {
+pub(super) fn load_profile(
+    env: &Env,
+    wanted: &ProfileRequest<'_>,
+    lock: Option<&Path>,
+) -> Result<Profile, CommandError> {
     let trusted = env.trusted()?;
     if !trusted.is_on() {
         return load_unlocked(env, wanted);
@@ -205,7 +209,7 @@ pub(super) fn load_locked(
 /// the profile must have a lock.
 fn load_with_lock(
     env: &Env,
-    wanted: &Wanted<'_>,
+    wanted: &ProfileRequest<'_>,
     lock: Option<&Path>,
     required: bool,
 ) -> Result<Profile, CommandError> {

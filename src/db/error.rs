@@ -142,12 +142,12 @@ pub(super) fn from_psql(session: &PsqlSession, status: i32, stderr: &str) -> DbE
         }
         FailureCause::Statement => {
             return DbError {
-                output: output(stderr),
+                output: error_lines(stderr),
                 ..DbError::new(format!("`{database}` did not run the statement"))
             };
         }
     };
-    DbError { message, output: output(stderr), hint: Some(hint) }
+    DbError { message, output: error_lines(stderr), hint: Some(hint) }
 }
 
 /// The error of a psql that could not be started, or was killed.
@@ -164,7 +164,7 @@ pub(super) fn no_passfile(error: &std::io::Error) -> DbError {
     DbError::new(format!("the password cannot be kept in memory: {error}")).hint("Linux 3.17 or later is required")
 }
 
-fn output(stderr: &str) -> Vec<String> {
+fn error_lines(stderr: &str) -> Vec<String> {
     let lines = stderr.lines().map(|line| clean(line.trim_end().trim_start_matches("psql: error: ")));
     lines.filter(|line| !line.is_empty()).take(MAX_LINES).collect()
 }

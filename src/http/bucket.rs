@@ -29,7 +29,7 @@ const PART: usize = 5 << 20;
 /// The size of a read, in bytes.
 const PIECE: usize = 256 << 10;
 /// Multipart uploads that run at the same time.
-const MAX_MULTIPART_UPLOADS: usize = 2;
+const MAX_CONCURRENT_UPLOADS: usize = 2;
 /// Tries after the first one.
 const MAX_RETRIES: usize = 2;
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -162,7 +162,7 @@ impl Bucket {
     }
 
     fn new(store: Arc<dyn ObjectStore>, below: &str) -> Self {
-        Self { store, below: below.to_owned(), upload_slots: Arc::new(Semaphore::new(MAX_MULTIPART_UPLOADS)) }
+        Self { store, below: below.to_owned(), upload_slots: Arc::new(Semaphore::new(MAX_CONCURRENT_UPLOADS)) }
     }
 
     /// The size of an object in bytes, or `None` if it does not exist.

@@ -19,9 +19,9 @@ use super::{
 use crate::redact::is_loopback;
 
 /// The shortest time limit of a retry: a shorter one would replace the first error by a timeout.
-const MIN_ATTEMPT: Duration = Duration::from_secs(1);
+const MIN_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The largest buffer that is allocated because of an announced size, in bytes.
-const INITIAL_CAPACITY: usize = 1 << 20;
+const MAX_INITIAL_CAPACITY: usize = 1 << 20;
 
 impl Client {
     /// Sends a request and returns the complete answer, with any status. Retries according to the request's policy.
@@ -53,7 +53,7 @@ impl Client {
             tokio::time::sleep(pause).await;
             wait *= 2;
             let left = request.retrying.budget.saturating_sub(began.elapsed());
-            limit = request.timeout.min(left.max(MIN_ATTEMPT));
+            limit = request.timeout.min(left.max(MIN_ATTEMPT_TIMEOUT));
         }
     }
 
@@ -69,7 +69,7 @@ impl Client {
         let (status, headers): (StatusCode, HeaderMap) = (answer.status(), answer.headers().clone());
         // Allocated once: a buffer that grows leaves copies in memory that are not wiped.
         let announced = answer.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
-        let mut body = Zeroizing::new(Vec::with_capacity(announced.min(request.limit).min(INITIAL_CAPACITY)));
+        let mut body = Zeroizing::new(Vec::with_capacity(announced.min(request.limit).min(MAX_INITIAL_CAPACITY)));
         let mut pieces = answer.bytes_stream();
         while let Some(piece) = pieces.next().await {
             body.extend_from_slice(&piece.map_err(|error| failed(&error))?);

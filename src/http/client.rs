@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Downloads that run at the same time.
-const MAX_REQUESTS: usize = 12;
+const MAX_CONCURRENT_REQUESTS: usize = 12;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// A server that sends nothing for this time is disconnected, and the request is retried.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -39,7 +39,7 @@ impl Default for Client {
             calling: OnceLock::new(),
             direct: OnceLock::new(),
             logins: OnceLock::new(),
-            slots: Semaphore::new(MAX_REQUESTS),
+            slots: Semaphore::new(MAX_CONCURRENT_REQUESTS),
         }
     }
 }

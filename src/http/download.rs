@@ -21,7 +21,7 @@ use crate::{
 
 const MAX_RETRIES: usize = 4;
 /// The largest download of unknown size, in bytes. Without a limit, an endless one would fill the disk.
-const MAX_UNKNOWN_SIZE: u64 = 4 << 30;
+const MAX_SIZE_WITHOUT_LENGTH: u64 = 4 << 30;
 
 /// A file to download.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +104,9 @@ impl Client {
             on_bytes(bytes.len() as u64);
             match wanted.size {
                 Some(size) if received > size => Err(failed(HttpProblem::WrongSize { expected: size, received })),
-                None if received > MAX_UNKNOWN_SIZE => Err(failed(HttpProblem::TooLarge { limit: MAX_UNKNOWN_SIZE })),
+                None if received > MAX_SIZE_WITHOUT_LENGTH => {
+                    Err(failed(HttpProblem::TooLarge { limit: MAX_SIZE_WITHOUT_LENGTH }))
+                }
                 _ => partial.write(bytes).map_err(|error| failed(HttpProblem::Disk(error))),
             }
         })

@@ -32,7 +32,7 @@ const ASSUMED_RATE: u64 = 1 << 20;
 const INITIAL_PAUSE: Duration = Duration::from_millis(150);
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 /// If asking for a lease takes longer than this, the node stops waiting for others.
-const SLOW_REQUEST: Duration = Duration::from_secs(8);
+const MAX_LEASE_REQUEST: Duration = Duration::from_secs(8);
 /// After this many waits without a result, the node stops waiting for others.
 const MAX_FUTILE_WAITS: u32 = 3;
 
@@ -112,7 +112,7 @@ impl Store {
     async fn next(&self, key: &Key, is_first: bool) -> Lease {
         let began = Instant::now();
         let lease = if is_first { self.lease(key, LEASE).await } else { self.lease_if_free(key, LEASE).await };
-        if began.elapsed() > SLOW_REQUEST
+        if began.elapsed() > MAX_LEASE_REQUEST
             && let Some(shared) = self.shared()
         {
             shared.stop_waiting();

@@ -317,7 +317,7 @@ fn a_readable_tree_of_another_unit_fails_the_audit() {
     let output = node.agent(&["auth", "audit"]).ended(1);
     node.frozen(|| {
         insta::assert_snapshot!("audit_table", output.stdout);
-        insta::assert_snapshot!("audit_said", output.stderr);
+        insta::assert_snapshot!("audit_output", output.stderr);
     });
     let json = node.agent(&["auth", "audit", "--json"]).ended(1).json();
     assert_eq!(json["resources"].as_array().map(Vec::len), Some(3), "{json:#}");

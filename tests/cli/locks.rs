@@ -24,7 +24,7 @@ const BEYOND_SHAPE: [&str; 18] = [
     "os_with_a_line_break",
     "profile_name",
     "r_from_nowhere",
-    "r_from_two_places",
+    "r_from_two_sources",
     "r_name",
     "r_needs_unknown",
     "r_version",

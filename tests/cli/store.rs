@@ -92,7 +92,7 @@ fn push_without_a_shared_store_is_refused() {
 fn invalid_store_addresses_and_sizes_are_refused() {
     let node = NodeTest::new();
     let output = node.agent_without_store(&["store", "stat", "--store", "https://example.org/store"]).ended(2);
-    insta::assert_snapshot!("no_place", output.stderr);
+    insta::assert_snapshot!("no_location", output.stderr);
     let node = node.file("etc/nodeagent.toml", "store = \"/mnt/x\"\nstore-limit = \"much\"\n");
     let output = node.agent_without_store(&["store", "stat"]).ended(2);
     node.frozen(|| insta::assert_snapshot!("no_size", output.stderr));

@@ -33,7 +33,7 @@ pub(crate) struct Pace {
 
 /// The requests for a path, and the bytes that were sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct Requested {
     pub(crate) requests: u64,
     pub(crate) bytes: u64,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Origin {
 struct Shared {
     files: BTreeMap<String, &'static [u8]>,
     pace: Pace,
-    requested: Mutex<BTreeMap<String, Asked>>,
+    requested: Mutex<BTreeMap<String, Requested>>,
     /// The time at which the line is free.
     free: Mutex<Instant>,
 }
@@ -73,8 +73,8 @@ impl Origin {
     }
 
     /// The requests for all paths together.
-    pub(crate) fn requested(&self) -> Asked {
-        lock(&self.shared.requested).values().fold(Asked::default(), |sum, one| Asked {
+    pub(crate) fn requested(&self) -> Requested {
+        lock(&self.shared.requested).values().fold(Requested::default(), |sum, one| Requested {
             requests: sum.requests + one.requests,
             bytes: sum.bytes + one.bytes,
         })

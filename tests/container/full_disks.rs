@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// A shared store on its own file system, which is larger than its content.
-const STORE: &str = "/place";
+const STORE: &str = "/store";
 
 /// Environment and library have their own file systems.
 fn profile() -> String {
@@ -41,9 +41,9 @@ fn files(node: &Node) -> String {
     ))
 }
 
-fn is_sound(node: &Node, place: &str) {
+fn is_sound(node: &Node, store: &str) {
     node.exec(&[], &["nodeagent", "store", "verify"]).exits(0);
-    node.exec(&[], &["nodeagent", "store", "verify", "--shared", "--store", place]).exits(0);
+    node.exec(&[], &["nodeagent", "store", "verify", "--shared", "--store", store]).exits(0);
 }
 
 /// A fraction of `whole`.
@@ -62,14 +62,14 @@ fn part(whole: u64, part: f64) -> u64 {
 fn a_disk_that_becomes_full_at_any_instant_leaves_all_sound() {
     let Some(shared) = Shared::new("brim") else { return };
     let library = format!("{LIBRARY}:2m");
-    let options = ["--tmpfs", "/venv:40m", "--tmpfs", &library, "--tmpfs", "/place:64m"];
+    let options = ["--tmpfs", "/venv:40m", "--tmpfs", &library, "--tmpfs", "/store:64m"];
     let node = shared.fresh("brim", &options).expect("nodes are not skipped");
     node.sh("/usr/bin/python3 -m venv /venv/env && cp -a /venv/env /root/clean");
     node.profile(&profile());
     node.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
     let run = ["--locked", "--store", "/shared"];
     node.run(&run).exits(0);
-    let bake = |place: &str| node.exec(&[], &["nodeagent", "store", "bake", "--store", place, "--profile", PROFILE]);
+    let bake = |store: &str| node.exec(&[], &["nodeagent", "store", "bake", "--store", store, "--profile", PROFILE]);
     bake("/shared").exits(0);
     let wanted = files(&node);
 

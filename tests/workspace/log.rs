@@ -37,11 +37,11 @@ impl Seen {
             let value = value.to_str().unwrap_or("not text");
             let value = match name.as_str() {
                 "authorization" => match (value.split_once(' '), basic(headers)) {
-                    (Some(("Bearer", token)), _) => format!("Bearer {}", whose(server, token)),
+                    (Some(("Bearer", token)), _) => format!("Bearer {}", principal(server, token)),
                     (Some(("Basic", _)), Some((user, _))) => format!("Basic {user}"),
                     _ => "unknown".to_owned(),
                 },
-                "x-databricks-azure-sp-management-token" => whose(server, value),
+                "x-databricks-azure-sp-management-token" => principal(server, value),
                 name if name.contains("secret") || name.contains("cookie") || name.contains("identity-header") => {
                     "hidden".to_owned()
                 }
@@ -60,7 +60,7 @@ impl Seen {
     }
 }
 
-fn whose(server: &Server, token: &str) -> String {
+fn principal(server: &Server, token: &str) -> String {
     server.holder(token).map_or("unknown".to_owned(), |holder| format!("{} of {}", holder.resource, holder.principal))
 }
 

@@ -5,7 +5,7 @@ use crate::{
     cli::{
         CommandError, Env,
         authorize::{Authorization, authorize},
-        target::{Wanted, load_profile, this_node},
+        target::{ProfileRequest, load_profile, this_node},
     },
     diagnostic::Diagnostic,
     kinds::Profile,
@@ -26,7 +26,7 @@ pub(super) fn profile_of(
     command: &'static str,
 ) -> Result<Profile, CommandError> {
     let facts = this_node(env);
-    let profile = load_profile(env, &Wanted { name, sets, facts: &facts, lenient: false }, None)?;
+    let profile = load_profile(env, &ProfileRequest { name, sets, facts: &facts, lenient: false }, None)?;
     use_of(&profile).map_or(Ok(()), |request| require(env, request, command).map(drop))?;
     Ok(profile)
 }

@@ -87,7 +87,7 @@ pub(super) fn changes(
     });
     let now = &look.definition;
     let mask = (now.masked != service.masked && wanted.can_be_masked()).then_some(service.masked);
-    let enable = wanted.enabled().filter(|enabled| !now.enabled.is(*enabled));
+    let enable = wanted.enabled().filter(|enabled| !now.enabled.matches(*enabled));
     let run = match (service.state, &now.running) {
         (State::Running, None) => Some(Run::Start),
         (State::Stopped, Some(_)) => Some(Run::Stop),

@@ -40,7 +40,7 @@ pub(super) async fn remove(ctx: &Context, removed: &RemovedService) -> Result<()
             manager.reload().await?;
         }
         let now = look();
-        if now.exists && !before.masked && now.enabled != Enabled::Partly && !now.enabled.is(before.enabled) {
+        if now.exists && !before.masked && now.enabled != Enabled::Partly && !now.enabled.matches(before.enabled) {
             manager.set_enabled(name, before.enabled).await?;
         }
         let verb = match (now.running.is_some(), before.running) {

@@ -49,7 +49,7 @@ impl Enabled {
     }
 
     /// Whether the state is as wanted.
-    pub(super) fn is(self, wanted: bool) -> bool {
+    pub(super) fn matches(self, wanted: bool) -> bool {
         match self {
             Self::Static => true,
             Self::Yes => wanted,

@@ -31,9 +31,9 @@ fn counting(module: &Path) -> [u8; 16] {
 
 /// Records finished tasks and warnings.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Vec<String>>>);
+struct RecordedEvents(Arc<Mutex<Vec<String>>>);
 
-impl Observer for Heard {
+impl Observer for RecordedEvents {
     fn observe(&mut self, event: &Event) {
         self.0.lock().expect("no panic while held").push(match &event.kind {
             EventKind::TaskFinished { task, .. } => task.clone(),
@@ -46,7 +46,7 @@ impl Observer for Heard {
 /// Nodes that share a folder. They use the same path one after another, because byte code contains its path.
 struct Cluster {
     temp: tempfile::TempDir,
-    heard: Heard,
+    recorded: RecordedEvents,
     compiled: Arc<Mutex<Vec<String>>>,
 }
 
@@ -54,7 +54,7 @@ impl Cluster {
     fn new() -> Self {
         let cluster = Self {
             temp: tempfile::tempdir().expect("a temporary folder"),
-            heard: Heard::default(),
+            recorded: RecordedEvents::default(),
             compiled: Arc::default(),
         };
         fs::create_dirs(&cluster.path("shared"), 0o755).expect("created");
@@ -74,7 +74,7 @@ impl Cluster {
         fs::remove_tree(&self.path("node")).expect("removed");
         self.write("bin/python3.11", b"the interpreter");
         fs::create_dirs(&self.path("node").join(SITE), 0o755).expect("created");
-        self.heard.0.lock().expect("no panic while held").clear();
+        self.recorded.0.lock().expect("no panic while held").clear();
         self.compiled.lock().expect("no panic while held").clear();
         let compiled = Arc::clone(&self.compiled);
         let runner = FakeRunner::new().answer(move |cmd| {
@@ -89,7 +89,7 @@ impl Cluster {
             Some(Finished::default())
         });
         let mut ctx =
-            Context::for_tests(Arc::new(runner), Events::new(vec![Box::new(self.heard.clone())]).of_step("pip"));
+            Context::for_tests(Arc::new(runner), Events::new(vec![Box::new(self.recorded.clone())]).of_step("pip"));
         ctx.root = self.path("node");
         ctx.cache = self.path(cache);
         ctx.logs = self.path("logs");
@@ -98,8 +98,8 @@ impl Cluster {
             shared: Some(StoreUrl::Folder(self.path("shared"))),
             ..StoreLocations::below(&self.path(cache))
         };
-        let heard = self.heard.clone();
-        let warn = move |text: String| heard.0.lock().expect("no panic while held").push(format!("warning: {text}"));
+        let recorded = self.recorded.clone();
+        let warn = move |text: String| recorded.0.lock().expect("no panic while held").push(format!("warning: {text}"));
         ctx.store = Store::open(&places, &clouds, Arc::new(warn));
         ctx
     }
@@ -162,8 +162,8 @@ impl Cluster {
         bytes.ends_with(module.as_bytes())
     }
 
-    fn said(&self) -> Vec<String> {
-        std::mem::take(&mut *self.heard.0.lock().expect("no panic while held"))
+    fn take_events(&self) -> Vec<String> {
+        std::mem::take(&mut *self.recorded.0.lock().expect("no panic while held"))
     }
 
     fn compiled(&self) -> Vec<String> {
@@ -180,7 +180,7 @@ impl Cluster {
         self.install(true);
         code.keep(&ctx, &wanted);
         ctx.store.settle(Duration::from_secs(20)).await;
-        assert_eq!(self.said(), Vec::<String>::new());
+        assert_eq!(self.take_events(), Vec::<String>::new());
     }
 
     /// Another node. Returns whether it found byte code, and the recorded events.
@@ -196,7 +196,7 @@ impl Cluster {
         ctx.store.settle(Duration::from_secs(20)).await;
         let left = std::fs::read_dir(super::cache(&ctx).join("byte-code")).into_iter().flatten().count();
         assert_eq!(left, 0, "the store has it");
-        (is_any, self.said())
+        (is_any, self.take_events())
     }
 
     fn entries(&self) -> Vec<PathBuf> {

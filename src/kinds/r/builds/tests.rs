@@ -19,9 +19,9 @@ use crate::{
 
 /// Records finished tasks and warnings.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Vec<String>>>);
+struct RecordedEvents(Arc<Mutex<Vec<String>>>);
 
-impl Observer for Heard {
+impl Observer for RecordedEvents {
     fn observe(&mut self, event: &Event) {
         let said = match &event.kind {
             EventKind::TaskFinished { task, succeeded: true, .. } if !task.starts_with("download") => task.clone(),
@@ -32,7 +32,7 @@ impl Observer for Heard {
     }
 }
 
-impl Heard {
+impl RecordedEvents {
     fn all(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.lock().expect("no test panics while holding it"))
     }
@@ -41,21 +41,21 @@ impl Heard {
 /// A node that shares a folder with other nodes, and its library.
 struct Sharing {
     node: Node,
-    heard: Heard,
+    recorded: RecordedEvents,
 }
 
 impl Sharing {
     fn new(node: Node) -> Self {
         fs::create_dirs(&node.path("shared"), 0o755).expect("created");
-        Self { node, heard: Heard::default() }
+        Self { node, recorded: RecordedEvents::default() }
     }
 
     /// A local store and the shared one. Each name stands for another node.
     fn store(&self, name: &str) -> Store {
         let clouds = Arc::new(Clouds::new(Arc::default(), ClientEnvironment::default()));
         let shared = Some(StoreUrl::Folder(self.node.path("shared")));
-        let heard = self.heard.clone();
-        let warn = move |text: String| heard.0.lock().expect("no panic while held").push(format!("warning: {text}"));
+        let recorded = self.recorded.clone();
+        let warn = move |text: String| recorded.0.lock().expect("no panic while held").push(format!("warning: {text}"));
         Store::open(&StoreLocations { shared, ..StoreLocations::below(&self.node.path(name)) }, &clouds, Arc::new(warn))
     }
 
@@ -64,14 +64,14 @@ impl Sharing {
         let mut ctx = self.node.context(runner.clone());
         ctx.cache = self.node.path(name);
         ctx.store = self.store(name);
-        ctx.progress = Events::new(vec![Box::new(self.heard.clone())]).of_step("r");
+        ctx.progress = Events::new(vec![Box::new(self.recorded.clone())]).of_step("r");
         (ctx, runner)
     }
 
     /// Installs packages on a fresh node of this name. Returns the packages that R was asked to build.
     async fn installs(&self, name: &str, packages: &[&str]) -> Vec<String> {
         fs::remove_tree(&self.node.path("lib")).expect("removed");
-        self.heard.all();
+        self.recorded.all();
         let (ctx, runner) = self.context(name, r_that_fails(&[], ""));
         let wanted = self.node.wants(packages);
         let prepared = prepare_packages(&ctx, &wanted).await.expect("prepared");
@@ -118,12 +118,12 @@ impl Sharing {
 async fn the_next_node_unpacks_the_build_of_the_first() {
     let cluster = Sharing::new(Node::new().serves("a", "b").serves("b", ""));
     assert_eq!(cluster.installs("one", &["a"]).await, ["b", "a"]);
-    assert_eq!(cluster.heard.all(), ["build b", "build a"]);
+    assert_eq!(cluster.recorded.all(), ["build b", "build a"]);
     assert_eq!(cluster.files("shared/v1/leases"), Vec::<PathBuf>::new(), "all leases are released");
     let built = std::fs::read(cluster.node.path("lib/a/DESCRIPTION")).expect("there");
     for again in ["two", "two", "one"] {
         assert_eq!(cluster.installs(again, &["a"]).await, Vec::<String>::new());
-        assert_eq!(cluster.heard.all(), ["unpack b from the store", "unpack a from the store"]);
+        assert_eq!(cluster.recorded.all(), ["unpack b from the store", "unpack a from the store"]);
         assert_eq!(std::fs::read(cluster.node.path("lib/a/DESCRIPTION")).expect("there"), built);
         assert_eq!(cluster.node.in_library(), ["a", "b"]);
         assert_eq!(cluster.files(&format!("{again}/r/built")), Vec::<PathBuf>::new(), "the store has them");
@@ -136,7 +136,7 @@ async fn an_unusable_build_is_replaced_by_a_usable_one() {
     cluster.installs("one", &["a"]).await;
     cluster.changes_entry(|entry| entry["facts"]["links"]["packages"] = serde_json::json!({"libcurl4:amd64": "7.88"}));
     assert_eq!(cluster.installs("two", &["a"]).await, ["a"], "this node has no libcurl4");
-    assert_eq!(cluster.heard.all(), ["build a"]);
+    assert_eq!(cluster.recorded.all(), ["build a"]);
     assert_eq!(cluster.installs("three", &["a"]).await, Vec::<String>::new());
     // An entry without the fact is not usable either.
     cluster.changes_entry(|entry| entry["facts"] = serde_json::json!({}));
@@ -151,8 +151,11 @@ async fn a_damaged_build_is_reported_and_the_package_built() {
     let [object] = &objects()[..] else { panic!("one object: {:?}", objects()) };
     fs::replace(object, b"broken", Attributes::default()).expect("written");
     assert_eq!(cluster.installs("two", &["a"]).await, ["a"]);
-    let heard = cluster.heard.all();
-    assert!(heard[0].starts_with("warning: ") && heard[0].contains("is not used: it has 6 bytes"), "{heard:?}");
+    let recorded = cluster.recorded.all();
+    assert!(
+        recorded[0].starts_with("warning: ") && recorded[0].contains("is not used: it has 6 bytes"),
+        "{recorded:?}"
+    );
     assert_eq!(cluster.installs("three", &["a"]).await, Vec::<String>::new(), "the build of node two is used");
 
     // An object with a correct digest but other content.
@@ -166,12 +169,12 @@ async fn a_damaged_build_is_reported_and_the_package_built() {
         entry["objects"][0]["size"] = object.size.into();
     });
     assert_eq!(cluster.installs("four", &["a"]).await, ["a"]);
-    let heard = cluster.heard.all();
+    let recorded = cluster.recorded.all();
     assert!(
-        heard[0].contains("the build of `a` in the store cannot be used: it is not a package archive"),
-        "{heard:?}"
+        recorded[0].contains("the build of `a` in the store cannot be used: it is not a package archive"),
+        "{recorded:?}"
     );
-    assert_eq!(heard.last().map(String::as_str), Some("build a"));
+    assert_eq!(recorded.last().map(String::as_str), Some("build a"));
 }
 
 #[tokio::test]
@@ -192,8 +195,8 @@ async fn other_packages_are_built_while_another_node_builds_one() {
     };
     let (built, ()) = tokio::join!(cluster.installs("one", &["a", "b"]), given_back);
     assert_eq!(built, ["b", "a"]);
-    let heard = cluster.heard.all();
-    assert_eq!(heard, ["build b", "wait for a, which another node builds", "build a"]);
+    let recorded = cluster.recorded.all();
+    assert_eq!(recorded, ["build b", "wait for a, which another node builds", "build a"]);
 }
 
 #[tokio::test]

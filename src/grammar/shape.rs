@@ -195,31 +195,34 @@ fn is_of_type(schema: &Schema, value: &DeValue<'_>) -> bool {
 }
 
 fn expected(walk: &Walk<'_>, schema: &Schema) -> String {
-    let branches: Vec<&Schema> = match schema.get("anyOf").and_then(Schema::as_array) {
-        Some(branches) => branches.iter().collect(),
-        None => vec![schema],
-    };
     let mut names: Vec<&str> = Vec::new();
-    for branch in branches {
-        let target =
-            branch.get("$ref").and_then(Schema::as_str).and_then(|r| walk.root.pointer(r.trim_start_matches('#')));
-        for name in types(target.unwrap_or(branch)) {
-            let words = match name {
-                "string" => "a string",
-                "integer" => "a whole number",
-                "boolean" => "true or false",
-                "array" => "a list",
-                "object" => "a table",
-                _ => continue,
-            };
-            if !names.contains(&words) {
-                names.push(words);
-            }
+    for name in all_types(walk, schema) {
+        let words = match name {
+            "string" => "a string",
+            "integer" => "a whole number",
+            "boolean" => "true or false",
+            "array" => "a list",
+            "object" => "a table",
+            _ => continue,
+        };
+        if !names.contains(&words) {
+            names.push(words);
         }
     }
     match names.as_slice() {
         [several @ .., last] if several.len() > 1 => format!("{} or {last}", several.join(", ")),
         _ => names.join(" or "),
+    }
+}
+
+/// The types of a schema and of all its branches.
+fn all_types<'s>(walk: &Walk<'s>, schema: &'s Schema) -> Vec<&'s str> {
+    let schema = walk.resolve(schema);
+    match schema.get("anyOf").and_then(Schema::as_array) {
+        Some(branches) if known_values(schema).is_empty() => {
+            branches.iter().flat_map(|branch| all_types(walk, branch)).collect()
+        }
+        _ => types(schema),
     }
 }
 

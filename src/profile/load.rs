@@ -235,7 +235,8 @@ fn variables<W>(
         for (name, value) in &file.head.vars {
             let path = ["vars".into(), name.as_str().into()];
             let origin = file.document.origin(&path);
-            match request.sets.get(name).map_or_else(|| values.expand(&value.to_string()), |set| Ok(set.clone())) {
+            match request.sets.get(name).map_or_else(|| values.expand(&value.to_string(), false), |set| Ok(set.clone()))
+            {
                 Ok(value) => expanded.push((name.clone(), Setting { value, origin })),
                 Err(error) => {
                     let hint = variable_hint(&file.head.vars, &value.to_string(), error.hint);

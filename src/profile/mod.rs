@@ -6,6 +6,7 @@
 
 mod assets;
 mod builtin;
+mod cases;
 mod contract;
 mod fetched_by_name;
 mod find;
@@ -35,6 +36,7 @@ use std::{
 pub(crate) use self::builtin::profiles as built_in_profiles;
 pub use self::{
     assets::{Asset, Assets, MissingAsset, NamedAsset},
+    cases::{Case, Cases, Conditional},
     contract::{Section, Sections, Whole},
     fetched_by_name::FetchedByName,
     find::{ACCESS, FileStore},
@@ -46,9 +48,10 @@ pub use self::{
     show::show,
 };
 pub(crate) use self::{
+    cases::conditional,
     merge::united,
     page::{array, asset, key, quoted},
-    rules::{EntryOptions, Long, NO_CREDENTIALS, holds_credentials, long, place},
+    rules::{EntryOptions, Long, NO_CREDENTIALS, holds_credentials, long, place, within},
     written::choices,
 };
 use crate::{

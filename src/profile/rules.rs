@@ -6,6 +6,7 @@ use url::Url;
 
 use super::{
     AssetRef, Entry, Order, Setting,
+    cases::{Case, Cases},
     shorthand::Shorthand,
     values::Values,
     when,
@@ -32,6 +33,8 @@ pub struct Rules<'a> {
     pub(super) conditions: BTreeSet<&'static str>,
     /// Whether a lock depends on the section being checked.
     is_locked: bool,
+    /// Whether the entry being checked applies to this node. In other entries, values may be unknown.
+    applies: bool,
     /// The names that `after` and `before` may use.
     names: &'a BTreeSet<String>,
     pub(crate) found: &'a mut Vec<Diagnostic>,
@@ -81,6 +84,13 @@ macro_rules! place {
 }
 pub(crate) use place;
 
+/// The path of a value of a table or a list.
+pub(crate) fn within(path: &[Part], part: impl Into<Part>) -> Vec<Part> {
+    let mut path = path.to_vec();
+    path.push(part.into());
+    path
+}
+
 impl<'a> Rules<'a> {
     pub(super) fn new(
         document: &'a Document,
@@ -90,7 +100,17 @@ impl<'a> Rules<'a> {
         names: &'a BTreeSet<String>,
         found: &'a mut Vec<Diagnostic>,
     ) -> Self {
-        Self { document, folder, values, facts, conditions: BTreeSet::new(), is_locked: false, names, found }
+        Self {
+            document,
+            folder,
+            values,
+            facts,
+            conditions: BTreeSet::new(),
+            is_locked: false,
+            applies: true,
+            names,
+            found,
+        }
     }
 
     /// Sets whether a lock depends on the section that is checked next.
@@ -138,7 +158,7 @@ impl Rules<'_> {
 
     /// The text with its `${…}` replaced.
     pub(crate) fn expanded(&mut self, path: &[Part], text: &str) -> Option<String> {
-        match self.values.expand(text) {
+        match self.values.expand(text, !self.applies) {
             Ok(text) => Some(text),
             Err(error) => {
                 self.mistake(path, error.message, error.hint);
@@ -158,6 +178,37 @@ impl Rules<'_> {
             self.mistake(&path, message, hint);
             false
         })
+    }
+
+    /// Checks every case of an entry. Returns the result for the first case whose `when` holds. `check` gets the
+    /// position of the case.
+    pub(crate) fn cases<E: Case, T>(
+        &mut self,
+        path: &[Part],
+        cases: &Cases<E>,
+        mut check: impl FnMut(&mut Self, &[Part], &E) -> Option<T>,
+    ) -> Option<T> {
+        // Cases of a wrong type were reported and removed.
+        if cases.cases.is_empty() && !self.document.has(&within(path, 0)) {
+            self.mistake(path, "the list has no cases", "write at least one table, or remove the entry");
+        }
+        let (mut chosen, mut is_decided) = (None, false);
+        for (index, case) in cases.cases.iter().enumerate() {
+            let path = if cases.is_list { within(path, index) } else { path.to_vec() };
+            if index > 0 && cases.cases[index - 1].condition().is_none() {
+                let hint = "the case above it has no `when` and always applies; move that case to the end";
+                self.mistake(&path, "this case never applies", hint);
+            }
+            let counts = self.counts(&path, case.condition()) && !is_decided;
+            let applied = self.applies;
+            self.applies = applied && counts;
+            let checked = check(self, &path, case);
+            self.applies = applied;
+            if counts {
+                (chosen, is_decided) = (checked, true);
+            }
+        }
+        chosen
     }
 
     pub(crate) fn timeout(&mut self, path: &[Part], text: Option<&str>) -> Option<Duration> {

@@ -41,6 +41,15 @@ pub enum Scalar {
     Truth(bool),
 }
 
+/// A plain value, or a table.
+#[derive(Debug, Clone)]
+pub enum PlainOr<T> {
+    /// A plain value.
+    Plain(Scalar),
+    /// A table.
+    Table(T),
+}
+
 impl Default for Scalar {
     fn default() -> Self {
         Self::Text(String::new())
@@ -70,6 +79,31 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Shorthand<T> {
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 T::deserialize(MapAccessDeserializer::new(map)).map(Shorthand::Long)
+            }
+        }
+        deserializer.deserialize_any(Either(PhantomData))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for PlainOr<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = PlainOr<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string, a whole number, true, false or a table")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(PlainOr::Plain(Scalar::Text(text.to_owned())))
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(PlainOr::Plain(Scalar::Number(number)))
+            }
+            fn visit_bool<E: de::Error>(self, truth: bool) -> Result<Self::Value, E> {
+                Ok(PlainOr::Plain(Scalar::Truth(truth)))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(PlainOr::Table)
             }
         }
         deserializer.deserialize_any(Either(PhantomData))
@@ -126,6 +160,18 @@ impl<T: JsonSchema> JsonSchema for Shorthand<T> {
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({ "anyOf": [{ "type": "string" }, generator.subschema_for::<T>()] })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for PlainOr<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        format!("PlainOr{}", T::schema_name()).into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [generator.subschema_for::<Scalar>(), generator.subschema_for::<T>()] })
     }
 }
 

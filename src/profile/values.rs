@@ -34,8 +34,9 @@ impl Values {
         self.known.insert(format!("vars.{name}"), Some(value));
     }
 
-    /// Replaces every `${name}` in a text. `$${` stands for `${`.
-    pub(super) fn expand(&self, text: &str) -> Result<String, Unexpandable> {
+    /// Replaces every `${name}` in a text. `$${` stands for `${`. If `keeps_unknown` is set, unknown values stay as
+    /// written.
+    pub(super) fn expand(&self, text: &str, keeps_unknown: bool) -> Result<String, Unexpandable> {
         let mut expanded = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(start) = rest.find("${") {
@@ -55,7 +56,7 @@ impl Values {
             let name = &rest[start + 2..start + length];
             match self.known.get(name) {
                 Some(Some(value)) => expanded.push_str(value),
-                Some(None) if self.lenient => expanded.push_str(&rest[start..=start + length]),
+                Some(None) if self.lenient || keeps_unknown => expanded.push_str(&rest[start..=start + length]),
                 Some(None) => {
                     return Err(Unexpandable {
                         message: format!("`${{{name}}}` is not known on this node"),
@@ -76,7 +77,7 @@ impl Values {
     pub(super) fn spellings(&self, names: impl IntoIterator<Item = String>) -> Vec<String> {
         let mut spellings = Vec::new();
         for name in names {
-            let expanded = self.expand(&name).ok();
+            let expanded = self.expand(&name, false).ok();
             for spelling in [Some(name), expanded].into_iter().flatten() {
                 if !spellings.contains(&spelling) {
                     spellings.push(spelling);
@@ -108,21 +109,24 @@ mod tests {
 
     #[test]
     fn variables_and_facts_are_replaced_and_a_doubled_dollar_is_literal() {
-        assert_eq!(values().expand("a-${vars.tier}-${node.role}-$${HOME}").as_deref(), Ok("a-gold-driver-${HOME}"));
-        assert_eq!(values().expand("$HOME costs $5").as_deref(), Ok("$HOME costs $5"));
+        assert_eq!(
+            values().expand("a-${vars.tier}-${node.role}-$${HOME}", false).as_deref(),
+            Ok("a-gold-driver-${HOME}")
+        );
+        assert_eq!(values().expand("$HOME costs $5", false).as_deref(), Ok("$HOME costs $5"));
     }
 
     #[test]
     fn an_unknown_value_names_the_nearest() {
-        let error = values().expand("${vars.teir}").expect_err("a slip");
+        let error = values().expand("${vars.teir}", false).expect_err("a slip");
         assert!(error.hint.contains("${vars.tier}"), "{error:?}");
     }
 
     #[test]
     fn a_fact_that_is_not_known_here_is_an_error_unless_lenient() {
-        assert!(values().expand("${cluster.name}").is_err());
+        assert!(values().expand("${cluster.name}", false).is_err());
         let lenient = Values { lenient: true, ..values() };
-        assert_eq!(lenient.expand("x${cluster.name}").as_deref(), Ok("x${cluster.name}"));
+        assert_eq!(lenient.expand("x${cluster.name}", false).as_deref(), Ok("x${cluster.name}"));
     }
 
     #[test]
@@ -134,6 +138,6 @@ mod tests {
 
     #[test]
     fn a_brace_that_is_never_closed_is_an_error() {
-        assert!(values().expand("a ${vars.tier").is_err());
+        assert!(values().expand("a ${vars.tier", false).is_err());
     }
 }

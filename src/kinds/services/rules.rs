@@ -8,11 +8,15 @@ use std::{
 use super::{
     checked::{Service, Services, Variable, Watched},
     unit,
-    written::{self, PlainOr, State},
+    written::{self, State},
 };
 use crate::{
     grammar::{document::Part, names},
-    profile::{Entry, Rules, SecretRef, place, shorthand::Shorthand},
+    profile::{
+        Cases, Entry, Rules, SecretRef, place,
+        shorthand::{PlainOr, Shorthand},
+        within,
+    },
 };
 
 impl Rules<'_> {
@@ -21,27 +25,34 @@ impl Rules<'_> {
         Services(entries.collect())
     }
 
-    fn service(&mut self, name: &str, raw: &Shorthand<written::Service>) -> Option<(String, Entry<Service>)> {
+    fn service(&mut self, name: &str, cases: &Cases<Shorthand<written::Service>>) -> Option<(String, Entry<Service>)> {
         let at = place!["services", name];
-        let before = self.found.len();
         self.name_of_service(&at, name);
+        let entry = self.cases(&at, cases, |rules, at, raw| rules.case_of_service(at, name, raw))?;
+        Some((name.to_owned(), entry))
+    }
+
+    fn case_of_service(
+        &mut self,
+        at: &[Part],
+        name: &str,
+        raw: &Shorthand<written::Service>,
+    ) -> Option<Entry<Service>> {
+        let before = self.found.len();
         let short;
         let raw = match raw {
             Shorthand::Long(raw) => raw,
             Shorthand::Short(word) => {
-                short = written::Service { state: self.word_of_state(&at, word), ..written::Service::default() };
+                short = written::Service { state: self.word_of_state(at, word), ..written::Service::default() };
                 &short
             }
         };
-        let value = self.checked_service(name, raw);
-        let timeout = self.timeout(&at, raw.timeout.as_deref());
+        let value = self.checked_service(at, name, raw);
+        let timeout = self.timeout(at, raw.timeout.as_deref());
         let names = self.spellings([format!("services.{name}")]);
-        let order = self.order(&at, names, (&raw.after, &raw.before));
-        if !self.counts(&at, raw.when.as_ref()) || self.found.len() > before {
-            return None;
-        }
-        let entry = Entry { value, origin: self.origin(&at), optional: raw.optional, timeout, order };
-        Some((name.to_owned(), entry))
+        let order = self.order(at, names, (&raw.after, &raw.before));
+        let entry = Entry { value, origin: self.origin(at), optional: raw.optional, timeout, order };
+        (self.found.len() == before).then_some(entry)
     }
 
     fn name_of_service(&mut self, at: &[Part], name: &str) {
@@ -72,10 +83,10 @@ impl Rules<'_> {
         }
     }
 
-    fn checked_service(&mut self, name: &str, raw: &written::Service) -> Service {
-        let at = |key: &str| place!["services", name, key];
-        let command = raw.command.as_ref().map(|command| self.command_of_service(name, command));
-        self.masked_service(name, raw);
+    fn checked_service(&mut self, path: &[Part], name: &str, raw: &written::Service) -> Service {
+        let at = |key: &str| within(path, key);
+        let command = raw.command.as_ref().map(|command| self.command_of_service(&at("command"), name, command));
+        self.masked_service(path, raw);
         let description = raw.description.as_ref().and_then(|text| self.one_line(&at("description"), text));
         let user = raw.user.as_ref().and_then(|text| self.expanded(&at("user"), text));
         if let Some(user) = user.as_ref().filter(|user| !names::is_user(user)) {
@@ -84,16 +95,15 @@ impl Rules<'_> {
         let folder = raw.working_directory.as_ref().and_then(|text| self.one_line(&at("working-directory"), text));
         let working_directory = folder.and_then(|text| self.absolute(&at("working-directory"), &text));
         let restart_on = raw.restart_on.iter().enumerate();
-        let restart_on =
-            restart_on.filter_map(|(index, text)| self.watched(&place!["services", name, "restart-on", index], text));
+        let restart_on = restart_on.filter_map(|(index, text)| self.watched(&within(&at("restart-on"), index), text));
         Service {
             description,
             user,
             working_directory,
             restart_on: restart_on.collect(),
-            environment: self.environment_of_service(name, &raw.environment),
+            environment: self.environment_of_service(&at("environment"), &raw.environment),
             restart: raw.restart,
-            settings: self.settings_of_service(name, command.is_some(), &raw.settings),
+            settings: self.settings_of_service(&at("settings"), command.is_some(), &raw.settings),
             command,
             state: raw.state.unwrap_or(if raw.masked { State::Stopped } else { State::Running }),
             enabled: (!raw.masked).then(|| raw.enabled.unwrap_or(true)),
@@ -102,11 +112,11 @@ impl Rules<'_> {
         }
     }
 
-    fn command_of_service(&mut self, name: &str, raw: &[String]) -> Vec<String> {
-        let at = |index: usize| place!["services", name, "command", index];
+    fn command_of_service(&mut self, path: &[Part], name: &str, raw: &[String]) -> Vec<String> {
+        let at = |index: usize| within(path, index);
         if name.contains('@') {
             let hint = "leave `@` out of the name, or leave `command` out";
-            self.mistake(&place!["services", name, "command"], "an instance of a template has no `command`", hint);
+            self.mistake(path, "an instance of a template has no `command`", hint);
         }
         let mut command = Vec::new();
         for (index, word) in raw.iter().enumerate() {
@@ -128,7 +138,7 @@ impl Rules<'_> {
         match command.first() {
             None if raw.is_empty() => {
                 let hint = "name the program and its arguments: `command = [\"/opt/x/x\", \"--option\"]`";
-                self.mistake(&place!["services", name, "command"], "`command` is empty", hint);
+                self.mistake(path, "`command` is empty", hint);
             }
             Some(program) if !is_program(program) || program.chars().any(char::is_control) => {
                 let hint = "begin the program with `/`, without `..`: systemd does not search for it";
@@ -139,11 +149,11 @@ impl Rules<'_> {
         command
     }
 
-    fn masked_service(&mut self, name: &str, raw: &written::Service) {
+    fn masked_service(&mut self, path: &[Part], raw: &written::Service) {
         if !raw.masked {
             return;
         }
-        let at = |key: &str| place!["services", name, key];
+        let at = |key: &str| within(path, key);
         let hint = "a masked service cannot be started; remove one of the two keys";
         if raw.state == Some(State::Running) {
             let running = unit::state(State::Running);
@@ -157,12 +167,12 @@ impl Rules<'_> {
 
     fn environment_of_service(
         &mut self,
-        name: &str,
+        path: &[Part],
         raw: &BTreeMap<String, PlainOr<written::SecretKey>>,
     ) -> BTreeMap<String, Variable> {
         let mut variables = BTreeMap::new();
         for (variable, value) in raw {
-            let at = place!["services", name, "environment", variable.as_str()];
+            let at = within(path, variable.as_str());
             if !names::is_variable(variable) {
                 let hint = "use letters, digits and `_`, and begin with a letter or `_`";
                 self.mistake_in_key(&at, format!("`{variable}` is not a variable name"), hint);
@@ -171,7 +181,7 @@ impl Rules<'_> {
             let value = match value {
                 PlainOr::Plain(text) => self.text_of_variable(&at, &text.to_string()).map(Variable::Text),
                 PlainOr::Table(written::SecretKey { secret }) => {
-                    let at = [&at[..], &place!["secret"]].concat();
+                    let at = within(&at, "secret");
                     self.key_of_secret(&at, secret).map(|key| Variable::Secret(SecretRef::new(key)))
                 }
             };

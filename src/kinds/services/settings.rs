@@ -7,7 +7,7 @@ use regex_lite::Regex;
 use super::written::Repeated;
 use crate::{
     grammar::document::Part,
-    profile::{Rules, place},
+    profile::{Rules, within},
 };
 
 /// Keys of systemd that a key of the entry sets, and that key.
@@ -18,20 +18,20 @@ type Settings = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 impl Rules<'_> {
     pub(super) fn settings_of_service(
         &mut self,
-        name: &str,
+        path: &[Part],
         has_command: bool,
         raw: &BTreeMap<String, BTreeMap<String, Repeated>>,
     ) -> Settings {
         let mut settings = Settings::new();
         for (section, keys) in raw {
-            let at = place!["services", name, "settings", section.as_str()];
+            let at = within(path, section.as_str());
             if !is_name(section) {
                 let hint = "name a section of the unit, such as `Service`";
                 self.mistake_in_key(&at, format!("`{section}` is not a section of a unit"), hint);
                 continue;
             }
             for (key, Repeated(values)) in keys {
-                let at = [&at[..], &place![key.as_str()]].concat();
+                let at = within(&at, key.as_str());
                 if !is_name(key) {
                     let hint = "name a key of systemd, such as `MemoryMax`";
                     self.mistake_in_key(&at, format!("`{key}` is not a key of systemd"), hint);

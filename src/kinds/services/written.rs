@@ -1,19 +1,16 @@
 //! `[services]` as written.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer,
-    de::{
-        self, MapAccess, SeqAccess, Visitor,
-        value::{MapAccessDeserializer, SeqAccessDeserializer},
-    },
+    de::{self, SeqAccess, Visitor, value::SeqAccessDeserializer},
 };
 
 use crate::profile::{
-    choices,
-    shorthand::{Scalar, Shorthand},
+    Cases, choices, conditional,
+    shorthand::{PlainOr, Scalar, Shorthand},
     written::When,
 };
 
@@ -22,7 +19,7 @@ use crate::profile::{
 pub struct Written {
     /// Services, by name without `.service`. A plain string is the `state`.
     #[serde(default)]
-    pub services: BTreeMap<String, Shorthand<Service>>,
+    pub services: BTreeMap<String, Cases<Shorthand<Service>>>,
 }
 
 choices!(
@@ -103,6 +100,8 @@ pub struct Service {
     pub before: Vec<String>,
 }
 
+conditional!(Service);
+
 /// The key of a secret.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -132,43 +131,9 @@ pub struct Health {
     pub timeout: Option<String>,
 }
 
-/// A plain value, or a table.
-#[derive(Debug, Clone)]
-pub enum PlainOr<T> {
-    /// A plain value.
-    Plain(Scalar),
-    /// A table.
-    Table(T),
-}
-
 /// One plain value, or a list of them.
 #[derive(Debug, Clone)]
 pub struct Repeated(pub(super) Vec<Scalar>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for PlainOr<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
-            type Value = PlainOr<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string, a whole number, true, false or a table")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(PlainOr::Plain(Scalar::Text(text.to_owned())))
-            }
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
-                Ok(PlainOr::Plain(Scalar::Number(number)))
-            }
-            fn visit_bool<E: de::Error>(self, truth: bool) -> Result<Self::Value, E> {
-                Ok(PlainOr::Plain(Scalar::Truth(truth)))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(PlainOr::Table)
-            }
-        }
-        deserializer.deserialize_any(Either(PhantomData))
-    }
-}
 
 impl<'de> Deserialize<'de> for Repeated {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -192,18 +157,6 @@ impl<'de> Deserialize<'de> for Repeated {
             }
         }
         deserializer.deserialize_any(Either)
-    }
-}
-
-impl<T: JsonSchema> JsonSchema for PlainOr<T> {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        format!("PlainOr{}", T::schema_name()).into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [generator.subschema_for::<Scalar>(), generator.subschema_for::<T>()] })
     }
 }
 

@@ -37,6 +37,11 @@ impl ManagedBlock {
         Self { begin: format!("# >>> nodeagent {name} >>>"), end: format!("# <<< nodeagent {name} <<<"), at }
     }
 
+    /// The block with these marks. A new one comes after all other lines.
+    pub fn of_marks(begin: String, end: String) -> Self {
+        Self { begin, end, at: Position::End }
+    }
+
     /// The marks, for messages.
     pub fn marks(&self) -> [&str; 2] {
         [&self.begin, &self.end]
@@ -69,6 +74,20 @@ impl ManagedBlock {
     pub fn take_out(&self, text: &[u8]) -> Result<Vec<u8>, UnpairedMarker> {
         let (before, after) = self.around(text)?.unwrap_or((&[], text));
         Ok([before, after].concat())
+    }
+
+    /// The lines between the marks. `None` when there is no block.
+    ///
+    /// # Errors
+    /// When a mark stands alone.
+    pub fn lines<'a>(&self, text: &'a [u8]) -> Result<Option<&'a [u8]>, UnpairedMarker> {
+        let Some((before, after)) = self.around(text)? else { return Ok(None) };
+        let block = &text[before.len()..text.len() - after.len()];
+        let line_feed = |bytes: &[u8]| bytes.iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |at| at + 1);
+        let lines = &block[line_feed(block)..];
+        let last = lines.strip_suffix(b"\n").unwrap_or(lines);
+        let end = last.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        Ok(Some(&lines[..end]))
     }
 
     /// The text around the block; `None` when there is no block.
@@ -130,6 +149,15 @@ mod tests {
         let vim = ManagedBlock::only("\"", Position::End);
         let after = vim.put(b"caf\xe9\n", b"x\n").expect("paired");
         assert!(after.starts_with(b"caf\xe9\n") && after.ends_with(b"\" <<< nodeagent <<<\n"));
+    }
+
+    #[test]
+    fn the_lines_of_a_block_are_those_between_its_marks() {
+        for lines in [&b""[..], b"one\n", b"one\ntwo\n"] {
+            let text = shell().put(b"others\n", lines).expect("paired");
+            assert_eq!(shell().lines(&[&text[..], b"more\n"].concat()), Ok(Some(lines)));
+        }
+        assert_eq!(shell().lines(b"others\n"), Ok(None));
     }
 
     #[test]

@@ -150,7 +150,8 @@ fn page(profile: &Profile, plan: &Plan, store: &FileStore) -> String {
     for step in &plan.steps {
         let optional = if step.optional { " (optional)" } else { "" };
         lines.push(String::new());
-        lines.push(format!("step     {}: {}{optional}", step.id, step.title()));
+        let difference = step.difference.map(|difference| format!(" ({difference})")).unwrap_or_default();
+        lines.push(format!("step     {}: {}{difference}{optional}", step.id, step.title()));
         let mut places: Vec<String> = step.origins.iter().map(ToString::to_string).collect();
         places.dedup();
         if !places.is_empty() {

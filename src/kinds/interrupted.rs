@@ -29,7 +29,7 @@ pub fn clean_up_interrupted(root: &Path, left: &Interrupted<Kind>) -> Result<Vec
     let swept = staged.iter().try_for_each(|item| remove_tree(Path::new(&item[STAGED.len()..])));
     let removed = match left.kind {
         Some(kind) => kind.clean_up(root, &left.run, &items)?,
-        // An older version wrote the journal without the kind. Its files are complete or absent.
+        // Items that are taken back have no kind. Their files are complete or absent.
         None => remove_partial_files(&items)?,
     };
     swept.map(|()| removed)

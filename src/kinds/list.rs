@@ -14,6 +14,7 @@ use url::Url;
 use super::{
     contract::{Acting, Asks, LeftBehind, LoginFile, LookAt, Planning},
     lock::{LockGroup, LockWork},
+    take_back::{self, TakeBack},
     used_secrets,
 };
 use crate::{
@@ -49,10 +50,16 @@ macro_rules! kinds {
             $($(#[$doc])* $Kind(<super::$name::$Kind as Planning>::Action),)+
             /// An optional file of the file store that is missing. The step always fails.
             MissingFile(PathBuf),
+            /// Takes back items that the profile no longer names.
+            TakeBack(TakeBack),
         }
 
         /// The result of preparing a step.
-        pub enum Prepared { $($(#[$doc])* $Kind(<super::$name::$Kind as Acting>::Prepared)),+ }
+        pub enum Prepared {
+            $($(#[$doc])* $Kind(<super::$name::$Kind as Acting>::Prepared),)+
+            /// Items that are taken back need no preparation.
+            TakeBack,
+        }
 
         /// A kind of work, by name. The journal of a run stores it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,6 +161,8 @@ macro_rules! kinds {
                     plan.refusals.extend(draft.refusals);
                 )+
                 plan.refusals.extend(plan::written_twice(&earlier.written_files));
+                let draft = take_back::plan(common, &earlier, common.inventory.missing.is_empty());
+                plan.steps.extend(draft.steps.into_iter().map(|step| step.map(Action::TakeBack)));
             }
 
             pub(super) fn layers(&self, looks: &Looks, common: &Common<'_>) -> Vec<Result<Layer, String>> {
@@ -202,6 +211,7 @@ macro_rules! kinds {
                 match self {
                     $(Self::$Kind(action) => super::$name::$Kind::word(action),)+
                     Self::MissingFile(_) => "file",
+                    Self::TakeBack(_) => TakeBack::WORD,
                 }
             }
 
@@ -209,16 +219,17 @@ macro_rules! kinds {
                 match self {
                     $(Self::$Kind(action) => super::$name::$Kind::title(action),)+
                     Self::MissingFile(path) => format!("take {} from the file store", path.display()),
+                    Self::TakeBack(action) => action.title(),
                 }
             }
         }
 
         impl Action {
-            /// Its kind. `None` for a missing file.
+            /// Its kind. `None` for a missing file, and for items that are taken back.
             pub fn of_kind(&self) -> Option<Kind> {
                 match self {
                     $(Self::$Kind(_) => Some(Kind::$Kind),)+
-                    Self::MissingFile(_) => None,
+                    Self::MissingFile(_) | Self::TakeBack(_) => None,
                 }
             }
 
@@ -226,6 +237,7 @@ macro_rules! kinds {
                 match self {
                     $(Self::$Kind(action) => super::$name::$Kind::describe(action, store),)+
                     Self::MissingFile(path) => vec![format!("{} is not there; it may be missing", path.display())],
+                    Self::TakeBack(action) => action.describe(),
                 }
             }
 
@@ -233,7 +245,7 @@ macro_rules! kinds {
             pub fn can_refuse(&self) -> bool {
                 match self {
                     $(Self::$Kind(action) => super::$name::$Kind::can_refuse(action),)+
-                    Self::MissingFile(_) => false,
+                    Self::MissingFile(_) | Self::TakeBack(_) => false,
                 }
             }
 
@@ -241,7 +253,7 @@ macro_rules! kinds {
             pub fn fills_layers(&self) -> bool {
                 match self {
                     $(Self::$Kind(action) => super::$name::$Kind::fills_layers(action),)+
-                    Self::MissingFile(_) => false,
+                    Self::MissingFile(_) | Self::TakeBack(_) => false,
                 }
             }
 
@@ -249,7 +261,7 @@ macro_rules! kinds {
             pub fn login_file(&self) -> LoginFile {
                 match self {
                     $(Self::$Kind(action) => super::$name::$Kind::login_file(action),)+
-                    Self::MissingFile(_) => LoginFile::None,
+                    Self::MissingFile(_) | Self::TakeBack(_) => LoginFile::None,
                 }
             }
 
@@ -263,6 +275,7 @@ macro_rules! kinds {
                     Self::MissingFile(path) => {
                         Err(Problem::new(format!("the file `{}` is not in the file store", path.display())))
                     }
+                    Self::TakeBack(_) => Ok(Prepared::TakeBack),
                 }
             }
 
@@ -275,7 +288,8 @@ macro_rules! kinds {
                     $((Self::$Kind(action), Prepared::$Kind(prepared)) => {
                         super::$name::$Kind::act(ctx, action, prepared, vault).await
                     })+
-                    ($(Self::$Kind(_))|+ | Self::MissingFile(_), _) => Err(Problem::new(
+                    (Self::TakeBack(action), Prepared::TakeBack) => action.act(ctx),
+                    ($(Self::$Kind(_))|+ | Self::MissingFile(_) | Self::TakeBack(_), _) => Err(Problem::new(
                         "this step was prepared as another kind; this is a bug in nodeagent, please report it",
                     )),
                 }
@@ -286,7 +300,8 @@ macro_rules! kinds {
                     $((Self::$Kind(action), Prepared::$Kind(prepared)) => {
                         super::$name::$Kind::leaves_behind(action, prepared)
                     })+
-                    ($(Self::$Kind(_))|+ | Self::MissingFile(_), _) => LeftBehind::default(),
+                    (Self::TakeBack(action), Prepared::TakeBack) => LeftBehind::items(action.leaves_behind()),
+                    ($(Self::$Kind(_))|+ | Self::MissingFile(_) | Self::TakeBack(_), _) => LeftBehind::default(),
                 }
             }
         }

@@ -16,6 +16,7 @@ pub mod r;
 pub mod secrets;
 pub mod services;
 pub mod shell;
+mod take_back;
 #[cfg(test)]
 mod tests;
 mod used_secrets;

@@ -51,8 +51,8 @@ impl WritesFile for WriteFile {
         self.describe()
     }
 
-    fn write(&self, _: &Context, _: &Vault) -> Result<(), Problem> {
-        write_file(self)
+    fn write(&self, ctx: &Context, _: &Vault) -> Result<(), Problem> {
+        write_file(ctx, self)
     }
 }
 

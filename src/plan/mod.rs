@@ -25,5 +25,5 @@ pub use phase::{Need, Phase, Reason, Resource};
 pub use planner::{Asked, Common, Draft, EarlierStep, EarlierWork, Group, Planner, StepOptions};
 pub use step::{BY_LOCK, BY_PROFILE, Describe, Lane, Plan, Stage, Step, is_among};
 pub use step_id::StepId;
-pub use text_file::{TextFile, text_of, written_twice};
-pub use write_file::WriteFile;
+pub use text_file::{TextFile, difference, text_of, written_twice};
+pub use write_file::{PlannedItem, WriteFile};

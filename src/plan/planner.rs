@@ -21,6 +21,7 @@ use crate::{
     lock::{Section, is_for},
     problem::Problem,
     profile::{self, Asset, AssetRef, Entry, Order},
+    report::event::Difference,
 };
 
 /// The inputs that every kind may use for planning.
@@ -55,6 +56,8 @@ pub struct Draft<A> {
     pub refusals: Vec<Problem>,
     /// The files that the profile writes, with and without work.
     pub written_files: Vec<(PathBuf, Origin)>,
+    /// The items that the profile makes, by path and part, with and without work.
+    pub items: Vec<(PathBuf, String)>,
 }
 
 /// Plans one kind of work.
@@ -76,6 +79,8 @@ pub struct EarlierWork {
     pub steps: Vec<EarlierStep>,
     /// The files that the profile writes, with and without work.
     pub written_files: Vec<(PathBuf, Origin)>,
+    /// See [`Draft::items`].
+    pub items: Vec<(PathBuf, String)>,
 }
 
 /// A step of a kind that was planned before.
@@ -109,6 +114,7 @@ impl EarlierWork {
             creates: step.creates.clone(),
         }));
         self.written_files.extend(draft.written_files.iter().cloned());
+        self.items.extend(draft.items.iter().cloned());
     }
 }
 
@@ -264,7 +270,13 @@ impl<'a, A> Planner<'a, A> {
             common,
             kind,
             earlier,
-            draft: Draft { steps: Vec::new(), ready: Vec::new(), refusals: Vec::new(), written_files: Vec::new() },
+            draft: Draft {
+                steps: Vec::new(),
+                ready: Vec::new(),
+                refusals: Vec::new(),
+                written_files: Vec::new(),
+                items: Vec::new(),
+            },
         }
     }
 
@@ -318,6 +330,19 @@ impl<'a, A> Planner<'a, A> {
     /// Two entries that write the same file refuse the run.
     pub fn writes(&mut self, path: &Path, origin: &Origin) {
         self.draft.written_files.push((path.to_owned(), origin.clone()));
+    }
+
+    /// Records an item that an entry of the profile makes, whether or not there is work to do. A recorded item that no
+    /// entry makes any more is taken back.
+    pub fn makes(&mut self, path: &Path, part: impl Into<String>) {
+        self.draft.items.push((path.to_owned(), part.into()));
+    }
+
+    /// Records how the item of the step planned last differs from the profile.
+    pub fn differs(&mut self, difference: Option<Difference>) {
+        if let Some(step) = self.draft.steps.last_mut() {
+            step.difference = difference;
+        }
     }
 
     /// Refuses the run.
@@ -406,5 +431,6 @@ pub(super) fn push_step<A>(steps: &mut Vec<Step<A>>, id: &str, action: A, option
         optional,
         timeout,
         known_failure: None,
+        difference: None,
     });
 }

@@ -13,7 +13,7 @@ use crate::{
     digest::Digest,
     problem::Problem,
     profile::{Asset, Order},
-    report::event::PlannedStep,
+    report::event::{Difference, PlannedStep},
 };
 
 /// The profile contains the digest of a file.
@@ -90,6 +90,8 @@ pub struct Step<A> {
     pub timeout: Option<Duration>,
     /// The reason why it cannot succeed, if that is known before the run.
     pub known_failure: Option<Problem>,
+    /// How the item of the step differs from the profile.
+    pub difference: Option<Difference>,
 }
 
 #[cfg(test)]
@@ -115,6 +117,7 @@ impl<A> Step<A> {
             optional: false,
             timeout: None,
             known_failure: None,
+            difference: None,
         }
     }
 }
@@ -178,6 +181,7 @@ impl<A> Step<A> {
             optional: self.optional,
             timeout: self.timeout,
             known_failure: self.known_failure,
+            difference: self.difference,
         }
     }
 }
@@ -202,6 +206,7 @@ impl<A: Describe> Step<A> {
             needs: self.needs.iter().map(|need| need.step.to_string()).collect(),
             optional: self.optional,
             origins: self.origins.clone(),
+            difference: self.difference,
         }
     }
 }

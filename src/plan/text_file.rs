@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::{
-    planner::{Planner, StepOptions},
-    write_file::WriteFile,
+    planner::{Common, Planner, StepOptions},
+    write_file::{PlannedItem, WriteFile},
 };
 use crate::{
     diagnostic::Origin,
@@ -13,6 +13,8 @@ use crate::{
     managed_block::ManagedBlock,
     problem::Problem,
     profile::{Content, Entry},
+    report::event::Difference,
+    state::{Item, WHOLE, part_of_block},
 };
 
 /// A text file that the profile writes.
@@ -32,6 +34,14 @@ pub struct TextFile<'a> {
     pub mode: Option<u32>,
 }
 
+/// The desired state of a file and the current one.
+struct Wanted<'l> {
+    content: Vec<u8>,
+    item: Item,
+    attributes: Attributes,
+    before: Option<&'l Snapshot>,
+}
+
 /// A message and a hint.
 type Refusal = (String, Option<String>);
 
@@ -47,7 +57,8 @@ impl TextFile<'_> {
     ) {
         let origin = options.origins[0].clone();
         planner.writes(&self.path, &origin);
-        let (content, attributes, before) = match self.wanted(look) {
+        planner.makes(&self.path, self.part());
+        let Wanted { content, item, attributes, before } = match self.wanted(look) {
             Ok(wanted) => wanted,
             Err((message, hint)) => {
                 let action = WriteFile::impossible(below(&planner.common.inventory.root, &self.path));
@@ -58,18 +69,27 @@ impl TextFile<'_> {
         if before.is_some_and(|before| self.is_as_wanted(before, &content)) {
             return planner.ready(format!("{label}: {}", self.path.display()));
         }
-        let path = below(&planner.common.inventory.root, &self.path);
+        let Common { profile, inventory, .. } = planner.common;
+        let difference = difference(inventory.receipt.item(profile, &self.path, &item.part()), before);
+        let path = below(&inventory.root, &self.path);
         let before = before.and_then(|before| before.bytes.clone());
-        let action = WriteFile { path, bytes: content, before, attributes };
+        let item = Some(PlannedItem { profile: (*profile).to_owned(), file: self.path, item });
+        let action = WriteFile { path, bytes: content, before, attributes, item };
         planner.step(self.id, A::from(action), options);
+        planner.differs(difference);
+    }
+
+    /// The part of the file that the entry makes.
+    fn part(&self) -> String {
+        self.block.as_ref().map_or_else(|| WHOLE.to_owned(), |block| part_of_block(block.marks()[0]))
     }
 
     fn is_as_wanted(&self, before: &Snapshot, content: &[u8]) -> bool {
         before.bytes.as_deref() == Some(content) && self.mode.is_none_or(|mode| mode == before.mode)
     }
 
-    /// The new content, the attributes and the current content. The error is a message and a hint.
-    fn wanted<'l>(&self, look: &'l Snapshots) -> Result<(Vec<u8>, Attributes, Option<&'l Snapshot>), Refusal> {
+    /// The desired state and the current one. The error is a message and a hint.
+    fn wanted<'l>(&self, look: &'l Snapshots) -> Result<Wanted<'l>, Refusal> {
         let before = look.get(&self.path).map_err(|error| {
             let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
             (format!("{error}{}", cause.unwrap_or_default()), error.hint())
@@ -80,6 +100,7 @@ impl TextFile<'_> {
         }
         let old = before.and_then(|before| before.bytes.as_deref()).unwrap_or_default();
         let text = with_last_line_feed(self.text);
+        let item = Item::of_text(text.as_bytes(), self.block.as_ref().map(|block| (block, before.is_none())));
         let content = match &self.block {
             None => text.into_bytes(),
             Some(block) => block.put(old, text.as_bytes()).map_err(|_| {
@@ -93,7 +114,17 @@ impl TextFile<'_> {
             Some(_) => Attributes { mode: self.mode, owner: None },
             None => self.attributes,
         };
-        Ok((content, attributes, before))
+        Ok(Wanted { content, item, attributes, before })
+    }
+}
+
+/// How an item that is not as the profile wants it differs. `None` if the node has it as it was written, so the profile
+/// changed.
+pub fn difference(record: Option<&Item>, found: Option<&Snapshot>) -> Option<Difference> {
+    match record {
+        None => Some(Difference::Missing),
+        Some(item) if item.is_as_written(found) => None,
+        Some(_) => Some(Difference::Drifted),
     }
 }
 

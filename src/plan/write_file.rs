@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use similar::TextDiff;
 
-use crate::fs::Attributes;
+use crate::{fs::Attributes, state::Item};
 
 /// The desired state of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,12 +17,25 @@ pub struct WriteFile {
     pub before: Option<Vec<u8>>,
     /// Permissions and owner.
     pub attributes: Attributes,
+    /// The item that the write makes, for the receipt. `None` if the file is not taken back.
+    pub item: Option<PlannedItem>,
+}
+
+/// An item that a step makes, and the profile that it is recorded for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedItem {
+    /// The name of the profile.
+    pub profile: String,
+    /// The path on the node.
+    pub file: PathBuf,
+    /// The record.
+    pub item: Item,
 }
 
 impl WriteFile {
     /// The action of a step that always fails. Its content does not matter.
     pub fn impossible(path: PathBuf) -> Self {
-        Self { path, bytes: Vec::new(), before: None, attributes: Attributes::default() }
+        Self { path, bytes: Vec::new(), before: None, attributes: Attributes::default(), item: None }
     }
 
     /// The work in one line.

@@ -1,7 +1,10 @@
 //! The events of a run, as data. Steps report only through events. The observers (the terminal, the event log, the
 //! report) decide what to do with them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -126,7 +129,8 @@ pub struct ProfileSource {
 pub struct PlannedStep {
     /// Its id, unique in the plan.
     pub id: String,
-    /// Its kind: `apt`, `pip`, `wheel`, `r`, `files`, `shell`, `secret`, `services`, or `file` for a missing file.
+    /// Its kind: `apt`, `pip`, `wheel`, `r`, `files`, `shell`, `secret`, `services`, `file` for a missing
+    /// file, or `take-back` for an item that the profile no longer names.
     pub kind: String,
     /// Its action, in one line.
     pub title: String,
@@ -136,6 +140,28 @@ pub struct PlannedStep {
     pub optional: bool,
     /// The profile lines that request it.
     pub origins: Vec<Origin>,
+    /// How the item of the step differs from the profile. `None` if the profile changed, or for work without an item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<Difference>,
+}
+
+/// How an item of a profile differs from the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Difference {
+    /// nodeagent never made it.
+    Missing,
+    /// nodeagent made it, and something else changed or removed it.
+    Drifted,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "missing",
+            Self::Drifted => "drifted",
+        })
+    }
 }
 
 /// An amount of progress.

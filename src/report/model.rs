@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::event::{Event, EventKind, FORMAT, Observer, Outcome, PlannedStep, ProfileSource, StepStatus, StoreUse};
+use super::event::{
+    Difference, Event, EventKind, FORMAT, Observer, Outcome, PlannedStep, ProfileSource, StepStatus, StoreUse,
+};
 use crate::diagnostic::Origin;
 
 /// The report of a run. Fields that were added after the first release have defaults, so that old reports still parse.
@@ -72,7 +74,7 @@ pub struct Report {
 pub struct StepReport {
     /// Its id, unique in the run.
     pub id: String,
-    /// Its kind: `apt`, `pip`, `wheel`, `r`, `files`, `shell`, `secret`, `services`, or `file` for a missing file.
+    /// Its kind: `apt`, `pip`, `wheel`, `r`, as for [`PlannedStep`].
     pub kind: String,
     /// Its action, in one line.
     pub title: String,
@@ -99,6 +101,9 @@ pub struct StepReport {
     /// Why it failed or was skipped.
     #[serde(default)]
     pub failure: Option<Problem>,
+    /// See [`PlannedStep::difference`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<Difference>,
 }
 
 impl StepReport {
@@ -125,6 +130,7 @@ impl StepReport {
             finished: None,
             seconds: 0.0,
             failure: None,
+            difference: step.difference,
         }
     }
 

@@ -31,6 +31,7 @@ pub(super) fn planned(id: &str, title: &str, needs: &[&str], line: usize) -> Pla
         needs: needs.iter().map(|&need| need.into()).collect(),
         optional: false,
         origins: vec![origin(line)],
+        difference: None,
     }
 }
 

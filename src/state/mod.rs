@@ -1,7 +1,10 @@
 //! The state on a node between runs: receipt, journal, run lock and serials.
 
+mod item_records;
+mod items;
 mod journal;
 mod lock;
+mod previous;
 mod receipt;
 mod serials;
 
@@ -9,8 +12,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+pub use items::{Item, Items, WHOLE, block_of, part_of_block};
 pub use journal::{Interrupted, Journal};
 pub use lock::{LockError, RunLock, holder};
+pub use previous::Previous;
 pub use receipt::{Delivered, PythonReceipt, Receipt, ServiceBefore, ServiceReceipt};
 pub use serials::{Serials, UnreadSerials};
 

@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{folder, write_json};
+use super::{Items, folder, write_json};
 use crate::fs::{FsError, Stamp};
 
 /// The name of the file.
@@ -32,6 +32,8 @@ pub struct Receipt {
     pub services: BTreeMap<String, BTreeMap<String, ServiceReceipt>>,
     /// The last run that changed an entry, by the entry as in `after`. Only for entries that another entry watches.
     pub changes: BTreeMap<String, String>,
+    /// The items that profiles made, by profile name.
+    pub items: BTreeMap<String, Items>,
 }
 
 /// A service that a profile defines.

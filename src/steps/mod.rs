@@ -6,6 +6,7 @@
 pub(crate) mod blocking;
 pub(crate) mod compilers;
 mod fetch;
+mod items;
 pub mod layer;
 pub(crate) mod locked;
 pub mod logins;
@@ -18,6 +19,7 @@ mod write_file;
 
 use std::{path::PathBuf, sync::Arc};
 
+pub use items::{note_item, take_back_item};
 use logins::Logins;
 pub use partial_files::remove_partial_files;
 pub use stage::stage;

@@ -23,4 +23,5 @@ mod schema;
 mod secrets;
 mod services;
 mod store;
+mod take_back;
 mod trust;

@@ -86,6 +86,7 @@ impl Apply {
                 bytes: file.text.into_bytes(),
                 before: self.before.clone(),
                 attributes: Attributes::mode(file.mode),
+                item: None,
             };
             lines.extend(write.describe());
         }

@@ -11,8 +11,13 @@ use crate::{
 };
 
 fn write(id: &str, path: &Path) -> Step {
-    let action =
-        WriteFile { path: path.to_owned(), bytes: b"x".to_vec(), before: None, attributes: Attributes::default() };
+    let action = WriteFile {
+        path: path.to_owned(),
+        bytes: b"x".to_vec(),
+        before: None,
+        attributes: Attributes::default(),
+        item: None,
+    };
     let step = Step::for_tests(id, Action::Shell(action), Phase::Settings);
     Step { entries: vec![format!("shell.{id}")], ..step }
 }

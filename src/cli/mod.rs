@@ -10,6 +10,7 @@ mod error;
 mod exit;
 mod generate;
 mod lock;
+mod metadata;
 mod node_file;
 mod output;
 mod packages;

@@ -7,13 +7,13 @@ use std::{
 
 use clap::{ArgGroup, Args};
 
-use super::{CommandError, Env, env::variables};
+use super::{CommandError, Env, env::variables, metadata::NodeMetadata};
 use crate::{
     diagnostic::Diagnostic,
     facts::{AccessMode, ClusterName, ENVIRONMENTS, NodeFacts, Role, os::Os},
     kinds::{Profile, load},
     lock::{Lock, LockFile},
-    profile::{ProfileError, Request},
+    profile::{Metadata, ProfileError, Request},
     trust::Trusted,
 };
 
@@ -165,8 +165,17 @@ impl ProfileRequest<'_> {
     fn load(&self, env: &Env, locked: bool) -> Result<Profile, CommandError> {
         let store = env.filestore()?;
         let sets: BTreeMap<String, String> = self.sets.iter().cloned().collect();
-        load(&Request { name: self.name, store: &store, facts: self.facts, sets: &sets, lenient: self.lenient, locked })
-            .map_err(|ProfileError(mistakes)| CommandError::Mistakes(mistakes))
+        let metadata = NodeMetadata { env, facts: self.facts };
+        let request = Request {
+            name: self.name,
+            store: &store,
+            facts: self.facts,
+            sets: &sets,
+            lenient: self.lenient,
+            metadata: (!self.lenient).then_some(&metadata as &dyn Metadata),
+            locked,
+        };
+        load(&request).map_err(|ProfileError(mistakes)| CommandError::Mistakes(mistakes))
     }
 }
 

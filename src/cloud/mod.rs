@@ -8,6 +8,7 @@ mod client_environment;
 pub mod databricks;
 mod entra;
 mod error;
+mod metadata;
 mod page_limit;
 
 use std::{
@@ -17,6 +18,7 @@ use std::{
 
 pub use client_environment::ClientEnvironment;
 pub use error::{CloudError, CloudErrorKind};
+pub use metadata::MetadataService;
 pub use page_limit::PageLimit;
 use tokio::sync::OnceCell;
 

@@ -2,15 +2,22 @@
 
 pub mod cluster;
 pub mod dpkg;
+mod machine;
 pub mod node;
 pub mod os;
+mod platform;
 pub mod python;
 pub mod r;
+mod role;
 pub mod runtime;
+mod spark;
 pub mod users;
+mod values;
 
 pub use cluster::{ClusterName, ENVIRONMENTS};
 pub use dpkg::Dpkg;
-pub use node::{AccessMode, NodeFacts, Role};
+pub use node::{AccessMode, NodeFacts};
+pub use platform::{Cloud, Platform};
 pub use python::PythonEnv;
 pub use r::RFacts;
+pub use role::Role;

@@ -1,20 +1,15 @@
 //! The facts for conditions and `${…}`.
 
-use std::{collections::BTreeMap, fmt, ops::Deref, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    ops::Deref,
+    path::{Path, PathBuf},
+};
 
 use serde::Serialize;
 
-use super::{ClusterName, os::Os};
-
-/// The role of a node in its cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// The driver.
-    Driver,
-    /// A worker.
-    Worker,
-}
+use super::{Cloud, ClusterName, Platform, Role, machine, os::Os};
 
 /// The access mode of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -26,16 +21,6 @@ pub enum AccessMode {
     Standard,
     /// Several users without isolation.
     NoIsolation,
-}
-
-impl Role {
-    /// The name in profiles.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Driver => "driver",
-            Self::Worker => "worker",
-        }
-    }
 }
 
 impl AccessMode {
@@ -101,9 +86,15 @@ pub struct NodeFacts {
     pub business_unit: Option<String>,
     /// Access mode of the cluster.
     pub access_mode: Option<AccessMode>,
+    /// The platform that started the node.
+    #[serde(skip)]
+    pub platform: Platform,
     /// The environment variables. Not serialized, because they may contain secrets.
     #[serde(skip)]
     pub env: Environment,
+    /// The root of the node's file system, for facts that are read when they are used.
+    #[serde(skip)]
+    pub root: PathBuf,
 }
 
 /// The files with the version of the runtime, if `DATABRICKS_RUNTIME_VERSION` is not set.
@@ -122,8 +113,8 @@ impl NodeFacts {
         let runtime = set("DATABRICKS_RUNTIME_VERSION")
             .or_else(|| RUNTIME_FILES.iter().find_map(|file| text(file)).map(|text| text.trim().to_owned()))
             .or_else(|| cluster.as_ref().and_then(|cluster| cluster.runtime.clone()));
-        let role = set("DB_IS_DRIVER")
-            .map(|value| if value.eq_ignore_ascii_case("true") { Role::Driver } else { Role::Worker });
+        let platform = Platform::of(root, &env);
+        let role = platform.role(root, &env);
         let access_mode = set("NODEAGENT_ACCESS_MODE")
             .as_deref()
             .and_then(AccessMode::parse)
@@ -143,32 +134,21 @@ impl NodeFacts {
             cluster_name,
             cluster,
             access_mode,
+            platform,
             env: Environment(env),
+            root: root.to_owned(),
         }
     }
 
-    /// The facts by their names in `${…}`.
-    pub fn values(&self) -> Vec<(String, Option<String>)> {
-        let cluster = self.cluster.as_ref();
-        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        [
-            ("node.os", some(&self.os.id)),
-            ("node.os-version", some(&self.os.version)),
-            ("node.os-codename", some(&self.os.codename)),
-            ("node.arch", some(&self.arch)),
-            ("node.runtime", self.runtime.clone()),
-            ("node.role", self.role.map(|role| role.as_str().to_owned())),
-            ("node.access-mode", self.access_mode.map(|mode| mode.as_str().to_owned())),
-            ("cluster.name", self.cluster_name.clone()),
-            ("cluster.id", self.env.get("DB_CLUSTER_ID").cloned()),
-            ("cluster.environment", self.environment.clone()),
-            ("cluster.mode", self.mode.clone()),
-            ("cluster.business-unit", self.business_unit.clone()),
-            ("cluster.given-name", cluster.and_then(|cluster| cluster.given_name.clone())),
-            ("cluster.number", cluster.and_then(|cluster| cluster.number).map(|number| number.to_string())),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .to_vec()
+    /// The cloud that the node is a machine of.
+    pub fn cloud(&self) -> Option<Cloud> {
+        let deploy_conf = std::fs::read_to_string(self.root.join(DEPLOY_CONF)).ok();
+        Cloud::of(&self.root, self.platform, deploy_conf.as_deref())
+    }
+
+    /// Whether the node has a graphics processor of NVIDIA.
+    pub fn has_gpu(&self) -> bool {
+        machine::has_gpu(&self.root)
     }
 }
 

@@ -76,6 +76,13 @@ impl PythonEnv {
         Ok(Self { interpreter: interpreter.to_owned(), version, site_packages, virtualenv, distributions })
     }
 
+    /// The minor version of an interpreter, and the folder that pip installs to. Reads no distribution.
+    pub fn locate(interpreter: &Path) -> Option<(u32, PathBuf)> {
+        let real = std::fs::canonicalize(interpreter).ok()?;
+        let prefix = interpreter.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
+        site_packages(prefix, &real, prefix.join("pyvenv.cfg").is_file())
+    }
+
     /// The tag of the interpreter's byte code, such as `cpython-311` (PEP 3147).
     pub fn tag(&self) -> String {
         format!("cpython-{}{}", self.version.0, self.version.1)

@@ -47,7 +47,9 @@ impl<'a> Walk<'a> {
             return Some(format!("`{name}` belongs to {} itself: write it above the first `[section]`", self.kind.the));
         }
         let has = |schema: &&Schema| self.resolve(schema).pointer(&format!("/properties/{name}")).is_some();
-        let mut homes = sections.iter().filter(|(_, schema)| has(schema)).map(|(section, _)| section);
+        // The conditions of the whole file are no section.
+        let homes = sections.iter().filter(|(section, schema)| *section != "when" && has(schema));
+        let mut homes = homes.map(|(section, _)| section);
         match (homes.next(), homes.next()) {
             (Some(only), None) => Some(format!("`{name}` belongs in `[{only}]`")),
             _ => None,

@@ -68,7 +68,11 @@ macro_rules! kinds {
 
         impl profile::Sections for Sections {
             type Written = Written;
+            const INTERPRETER: &'static str = super::python::DEFAULT_PYTHON;
 
+            fn interpreter(written: &Written) -> Option<&str> {
+                written.python.interpreter()
+            }
             fn read(keys: &mut Keys<'_>) -> Result<Written, toml::de::Error> {
                 Ok(Written { $($name: keys.take(super::$name::$Kind::KEYS)?),+ })
             }

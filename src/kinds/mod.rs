@@ -10,6 +10,8 @@ mod interrupted;
 mod list;
 mod load;
 mod lock;
+#[cfg(test)]
+mod lookup_tests;
 mod node;
 pub mod python;
 pub mod r;

@@ -20,7 +20,15 @@ fn load_text(text: &str, sets: &[(&str, &str)]) -> Result<Profile, ProfileError>
     let store = FileStore::local(temp.path());
     let sets = sets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let name = file.to_string_lossy().into_owned();
-    load(&Request { name: &name, store: &store, facts: &laptop(), sets: &sets, lenient: false, locked: false })
+    load(&Request {
+        name: &name,
+        store: &store,
+        facts: &laptop(),
+        sets: &sets,
+        lenient: false,
+        metadata: None,
+        locked: false,
+    })
 }
 
 fn messages(result: Result<Profile, ProfileError>) -> Vec<String> {
@@ -31,8 +39,15 @@ fn messages(result: Result<Profile, ProfileError>) -> Vec<String> {
 fn every_shipped_profile_is_sound() {
     let store = FileStore::local("/nowhere");
     for name in crate::profile::built_in_profiles() {
-        let request =
-            Request { name, store: &store, facts: &laptop(), sets: &BTreeMap::new(), lenient: true, locked: false };
+        let request = Request {
+            name,
+            store: &store,
+            facts: &laptop(),
+            sets: &BTreeMap::new(),
+            lenient: true,
+            metadata: None,
+            locked: false,
+        };
         if let Err(ProfileError(found)) = load(&request) {
             panic!("{name}: {found:#?}");
         }
@@ -48,6 +63,7 @@ fn family_is_laid_over_base() {
         facts: &laptop(),
         sets: &BTreeMap::new(),
         lenient: true,
+        metadata: None,
         locked: false,
     };
     let profile = load(&request).expect("it is sound");
@@ -154,8 +170,15 @@ fn one_file_by_two_paths_is_one_file() {
     let text = "schema = 1\nname = 'x'\nextends = ['../a/x.toml']\n";
     crate::fs::replace(&path, text.as_bytes(), crate::fs::Attributes::default()).expect("written");
     let (store, name) = (FileStore::local(temp.path()), path.to_string_lossy().into_owned());
-    let request =
-        Request { name: &name, store: &store, facts: &laptop(), sets: &BTreeMap::new(), lenient: false, locked: false };
+    let request = Request {
+        name: &name,
+        store: &store,
+        facts: &laptop(),
+        sets: &BTreeMap::new(),
+        lenient: false,
+        metadata: None,
+        locked: false,
+    };
     let found = load(&request).expect_err("a circle").0;
     assert_eq!(found.len(), 1, "{found:#?}");
 }
@@ -180,8 +203,15 @@ fn a_child_keeps_the_source_and_scope_of_secrets_that_it_does_not_name() {
     write("b.toml", &format!("schema = 1\nname = 'b'\nextends = ['a']\n{item}"));
     let store = FileStore::local(temp.path());
     let facts = laptop();
-    let request =
-        Request { name: "b", store: &store, facts: &facts, sets: &BTreeMap::new(), lenient: false, locked: false };
+    let request = Request {
+        name: "b",
+        store: &store,
+        facts: &facts,
+        sets: &BTreeMap::new(),
+        lenient: false,
+        metadata: None,
+        locked: false,
+    };
     let secrets = load(&request).expect("it is sound").sections.secrets;
     assert!(secrets.items.is_empty(), "there is no driver here");
     assert!(secrets.withheld.contains("SHARED_TOKEN"), "no child may see it all the same");
@@ -202,6 +232,7 @@ fn a_circle_of_profiles_is_refused() {
         facts: &laptop(),
         sets: &BTreeMap::new(),
         lenient: false,
+        metadata: None,
         locked: false,
     })
     .expect_err("a circle")

@@ -81,6 +81,12 @@ pub trait Sections: Clone + Debug + Default + PartialEq + Eq {
     /// The JSON Schema of each kind's keys.
     fn schemas(generator: &mut SchemaGenerator) -> Vec<Schema>;
 
+    /// The Python interpreter of the node, unless the profile names another one.
+    const INTERPRETER: &'static str;
+
+    /// The Python interpreter that a file names, as written.
+    fn interpreter(written: &Self::Written) -> Option<&str>;
+
     /// See [`Section::inherit`].
     fn inherit(written: &mut Self::Written, parent: &Self::Written);
 

@@ -6,11 +6,11 @@ use std::{
 };
 
 use super::{
-    Assets, FileStore, Profile, ProfileError, Rules, SCHEMA, Sections, Setting, Whole, find::Text, merge, schema,
-    shorthand::Scalar, trusted, values::Values, written::Head,
+    Assets, FileStore, Metadata, Profile, ProfileError, Rules, SCHEMA, Sections, Setting, Whole, find::Text, merge,
+    schema, trusted, values::Values, written::Head,
 };
 use crate::{
-    diagnostic::{Diagnostic, nearest},
+    diagnostic::{Diagnostic, Origin, nearest},
     digest::Digest,
     facts::NodeFacts,
     grammar::{self, DocumentKind, Keys, document::Document},
@@ -26,7 +26,11 @@ const KIND: DocumentKind = DocumentKind {
         ("jars", "jars are not known to this version"),
         ("services", "services are not known to this version"),
         ("certificates", "certificates are not known to this version"),
-        ("when", "`when` belongs to an entry of a list, as in `{ name = \"x\", when = { role = \"driver\" } }`"),
+        (
+            "when",
+            "`when` belongs to an entry, as in `{ name = \"x\", when = { role = \"driver\" } }`, or to the whole file, \
+             above the first `[section]`",
+        ),
     ],
 };
 
@@ -43,6 +47,8 @@ pub struct Request<'a> {
     pub sets: &'a BTreeMap<String, String>,
     /// Whether unknown facts may stay unreplaced. Used to check a profile away from the node.
     pub lenient: bool,
+    /// The metadata of the instance, for variables. `None` leaves these variables unknown.
+    pub metadata: Option<&'a dyn Metadata>,
     /// Whether a verified lock has the digests of all packages. Without one, packages by name are refused under trusted
     /// keys.
     pub locked: bool,
@@ -71,13 +77,18 @@ pub fn load<S: Sections>(request: &Request<'_>) -> Result<Profile<S>, ProfileErr
         }
     }
     let Chain { mut files, mut found, .. } = chain;
-    inherit::<S>(&mut files);
-    let (values, vars) = variables(request, &files, &mut found);
-    let names = values.spellings(files.iter().flat_map(|file| S::entry_names(&file.written))).into_iter().collect();
-    let check = |file| check(file, &values, request.facts, &names, &mut found);
-    let parts: Vec<Profile<S>> = files.iter().map(check).collect();
+    let mut written: Vec<S::Written> = files.iter_mut().map(|file| std::mem::take(&mut file.written)).collect();
+    let mut values = values(request, &files);
+    inherit::<S>(&files, &values, &mut written);
+    let interpreters = written.iter().zip(&values.files).rev().filter(|(_, file)| file.applies);
+    let interpreter = interpreters.map(|(written, _)| written).find_map(S::interpreter).unwrap_or(S::INTERPRETER);
+    values.interpreter = interpreter.to_owned();
+    let names = values.spellings(written.iter().flat_map(S::entry_names)).into_iter().collect();
+    let check = |(index, written)| check((index, &files[index]), written, &values, &names, &mut found);
+    let parts: Vec<Profile<S>> = written.iter().enumerate().map(check).collect();
+    found.extend(unknown_sets(request, &values));
     let Some(mut profile) = parts.into_iter().reduce(merge::over) else { return Err(ProfileError(found)) };
-    profile.vars = vars;
+    profile.vars = shown_variables(&values);
     (profile.path, profile.files) = locked_files(request.store, &files);
     profile.sources = files.iter().map(|file| file.source.clone()).collect();
     let assets = Assets { store: request.store, unit: profile.business_unit.as_deref() };
@@ -93,17 +104,19 @@ pub fn load<S: Sections>(request: &Request<'_>) -> Result<Profile<S>, ProfileErr
     if found.is_empty() { Ok(profile) } else { Err(ProfileError(found)) }
 }
 
-/// Checks one file. Mistakes are reported and left out.
+/// Checks one file, with its position in the chain. Mistakes are reported and left out.
 fn check<S: Sections>(
-    file: &File<S::Written>,
-    values: &Values,
-    facts: &NodeFacts,
+    (index, file): (usize, &File<S::Written>),
+    written: &S::Written,
+    values: &Values<'_>,
     names: &BTreeSet<String>,
     found: &mut Vec<Diagnostic>,
 ) -> Profile<S> {
-    let mut rules = Rules::new(&file.document, file.folder.as_ref(), values, facts, names, found);
+    let mut rules = Rules::new(&file.document, file.folder.as_ref(), values, names, found);
     rules.head(&file.head);
-    let sections = S::check(&file.written, &mut rules);
+    rules.variables(index, &file.head.vars);
+    let sections = S::check(written, &mut rules);
+    let sections = if values.files[index].applies { sections } else { S::default() };
     let unit_at = file.head.business_unit.as_ref().map(|_| rules.origin(&["business-unit".into()]));
     Profile {
         name: file.head.name.clone(),
@@ -141,13 +154,16 @@ fn locked_files<W>(store: &FileStore, files: &[File<W>]) -> (Option<PathBuf>, Ve
     (asked_for, locked)
 }
 
-/// Passes values of extended files to each file. If several extended profiles have a value, the last one applies.
-fn inherit<S: Sections>(files: &mut [File<S::Written>]) {
+/// Passes values of extended files to each file. If several extended profiles have a value, the last one applies. Files
+/// that do not apply to the node pass nothing on.
+fn inherit<S: Sections>(files: &[File<S::Written>], values: &Values<'_>, written: &mut [S::Written]) {
     for index in 1..files.len() {
-        let (before, from) = files.split_at_mut(index);
-        let child = &mut from[0];
-        for parent in before.iter().rev().filter(|file| child.parents.contains(&file.identity)) {
-            S::inherit(&mut child.written, &parent.written);
+        let (before, from) = written.split_at_mut(index);
+        let parents = before.iter().zip(files).zip(&values.files).rev();
+        for ((parent, file), variables) in parents {
+            if variables.applies && files[index].parents.contains(&file.identity) {
+                S::inherit(&mut from[0], parent);
+            }
         }
     }
 }
@@ -215,68 +231,43 @@ impl<S: Sections> Chain<'_, S> {
     }
 }
 
-/// All values that `${…}` may refer to. A variable may use facts and the variables of extended profiles.
-fn variables<W>(
-    request: &Request<'_>,
-    files: &[File<W>],
-    found: &mut Vec<Diagnostic>,
-) -> (Values, BTreeMap<String, Setting<String>>) {
-    let mut values = Values::new(request.facts.values(), request.lenient);
+/// All values that `${…}` may refer to.
+fn values<'a, W>(request: &Request<'a>, files: &'a [File<W>]) -> Values<'a> {
+    let mut values = Values::new(request.facts, request.sets, request.lenient);
+    values.metadata = request.metadata;
     if let Some(last) = files.last() {
-        values.add("profile.name", Some(last.head.name.clone()));
-        values.add("profile.business-unit", last.head.business_unit.clone());
+        let [name, unit] = &mut values.profile;
+        name.1 = Some(last.head.name.clone());
+        unit.1.clone_from(&last.head.business_unit);
     }
-    for (name, value) in request.sets {
-        values.set(name, value.clone());
-    }
-    let mut vars = BTreeMap::new();
     for file in files {
-        let mut expanded = Vec::new();
-        for (name, value) in &file.head.vars {
-            let path = ["vars".into(), name.as_str().into()];
-            let origin = file.document.origin(&path);
-            match request.sets.get(name).map_or_else(|| values.expand(&value.to_string(), false), |set| Ok(set.clone()))
-            {
-                Ok(value) => expanded.push((name.clone(), Setting { value, origin })),
-                Err(error) => {
-                    let hint = variable_hint(&file.head.vars, &value.to_string(), error.hint);
-                    found.push(file.document.mistake(&path, error.message).hint(hint));
-                    // The variable exists, so that its uses cause no further errors.
-                    expanded.push((name.clone(), Setting { value: String::new(), origin }));
-                }
-            }
-        }
-        for (name, setting) in expanded {
-            values.set(&name, setting.value.clone());
-            vars.insert(name, setting);
-        }
+        let origin = |name| file.document.origin(&["vars", name].map(Into::into));
+        let origins = file.head.vars.keys().map(|name| (name.as_str(), origin(name.as_str())));
+        values.add_file(&file.head.vars, origins.collect(), file.head.when.as_ref());
     }
-    if !files.is_empty() {
-        found.extend(unknown_sets(request, &vars));
-    }
-    (values, vars)
+    values
 }
 
-/// The hint of a variable that cannot be expanded. `hint` applies unless the text refers to a variable of the same
-/// file.
-fn variable_hint(vars: &BTreeMap<String, Scalar>, text: &str, hint: String) -> String {
-    match vars.keys().find(|other| text.contains(&format!("${{vars.{other}}}"))) {
-        Some(other) => {
-            format!("a variable may use facts and the variables of extended profiles; write the value of `{other}` out")
-        }
-        None => hint,
-    }
+/// The variables with their values and the lines that set them, for `check --show`.
+fn shown_variables(values: &Values<'_>) -> BTreeMap<String, Setting<String>> {
+    let origins: BTreeMap<&str, &Origin> =
+        values.files.iter().flat_map(|file| &file.origins).map(|(name, origin)| (*name, origin)).collect();
+    let shown = |(name, origin): (&str, &Origin)| {
+        (name.to_owned(), Setting { value: values.shown(name), origin: origin.clone() })
+    };
+    origins.into_iter().map(shown).collect()
 }
 
 /// The mistakes of `--set` options that match no variable.
-fn unknown_sets(request: &Request<'_>, vars: &BTreeMap<String, Setting<String>>) -> Vec<Diagnostic> {
+fn unknown_sets(request: &Request<'_>, values: &Values<'_>) -> Vec<Diagnostic> {
+    let vars: BTreeSet<&str> = values.files.iter().flat_map(|file| file.vars.keys().map(String::as_str)).collect();
     let mistake = |name: &String| {
-        let hint = match nearest(name, vars.keys().map(String::as_str)) {
+        let hint = match nearest(name, vars.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if vars.is_empty() => "the profile declares no variables in `[vars]`".to_owned(),
-            None => format!("declared variables: {}", vars.keys().cloned().collect::<Vec<_>>().join(", ")),
+            None => format!("declared variables: {}", vars.iter().copied().collect::<Vec<_>>().join(", ")),
         };
         Diagnostic::nowhere(format!("`--set {name}=…` names no variable of the profile")).hint(hint)
     };
-    request.sets.keys().filter(|name| !vars.contains_key(*name)).map(mistake).collect()
+    request.sets.keys().filter(|name| !values.files.is_empty() && !vars.contains(name.as_str())).map(mistake).collect()
 }

@@ -8,9 +8,11 @@ mod assets;
 mod builtin;
 mod cases;
 mod contract;
+mod expansion;
 mod fetched_by_name;
 mod find;
 mod load;
+mod lookup;
 mod merge;
 mod missing_asset;
 mod page;
@@ -23,6 +25,7 @@ mod show;
 mod trusted;
 mod trusted_text;
 mod values;
+mod variables;
 mod when;
 pub(crate) mod written;
 
@@ -41,6 +44,7 @@ pub use self::{
     fetched_by_name::FetchedByName,
     find::{ACCESS, FileStore},
     load::{Request, load},
+    lookup::Metadata,
     page::Page,
     rules::Rules,
     schema::json_schema,

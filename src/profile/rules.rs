@@ -15,7 +15,6 @@ use super::{
 use crate::{
     diagnostic::{Diagnostic, Origin, nearest},
     digest::Digest,
-    facts::NodeFacts,
     grammar::{
         document::{Document, Part},
         names,
@@ -27,8 +26,7 @@ use crate::{
 pub struct Rules<'a> {
     pub(crate) document: &'a Document,
     folder: Option<&'a PathBuf>,
-    values: &'a Values,
-    facts: &'a NodeFacts,
+    pub(super) values: &'a Values<'a>,
     /// The facts that conditions of locked sections use.
     pub(super) conditions: BTreeSet<&'static str>,
     /// Whether a lock depends on the section being checked.
@@ -95,22 +93,11 @@ impl<'a> Rules<'a> {
     pub(super) fn new(
         document: &'a Document,
         folder: Option<&'a PathBuf>,
-        values: &'a Values,
-        facts: &'a NodeFacts,
+        values: &'a Values<'a>,
         names: &'a BTreeSet<String>,
         found: &'a mut Vec<Diagnostic>,
     ) -> Self {
-        Self {
-            document,
-            folder,
-            values,
-            facts,
-            conditions: BTreeSet::new(),
-            is_locked: false,
-            applies: true,
-            names,
-            found,
-        }
+        Self { document, folder, values, conditions: BTreeSet::new(), is_locked: false, applies: true, names, found }
     }
 
     /// Sets whether a lock depends on the section that is checked next.
@@ -120,8 +107,11 @@ impl<'a> Rules<'a> {
 }
 
 impl Rules<'_> {
-    /// Checks the name and the unit of a profile.
+    /// Checks the name, the unit and the condition of a profile. The rest is checked as its condition says.
     pub(super) fn head(&mut self, head: &Head) {
+        // Locked sections depend on the condition, too.
+        self.is_locked = true;
+        self.applies = self.counts(&[], head.when.as_ref());
         if !names::is_profile(&head.name) {
             self.mistake(
                 &["name".into()],
@@ -156,12 +146,14 @@ impl Rules<'_> {
         self.document.source.origin(&self.document.key_span(path))
     }
 
-    /// The text with its `${…}` replaced.
+    /// The text with its `${…}` replaced. In an entry that does not apply to the node, an unknown value is no mistake.
     pub(crate) fn expanded(&mut self, path: &[Part], text: &str) -> Option<String> {
-        match self.values.expand(text, !self.applies) {
+        match self.values.expand(text) {
             Ok(text) => Some(text),
             Err(error) => {
-                self.mistake(path, error.message, error.hint);
+                if self.applies || !error.is_unknown_here {
+                    self.mistake(path, error.message, error.hint);
+                }
                 None
             }
         }
@@ -173,7 +165,7 @@ impl Rules<'_> {
         if self.is_locked {
             self.conditions.extend(when::used_facts(condition));
         }
-        when::holds(condition, self.facts).unwrap_or_else(|(below, message, hint)| {
+        self.values.condition(condition).unwrap_or_else(|(below, message, hint)| {
             let path: Vec<Part> = path.iter().cloned().chain(["when".into()]).chain(below).collect();
             self.mistake(&path, message, hint);
             false
@@ -240,9 +232,12 @@ impl Rules<'_> {
                 Shorthand::Short(name) => (name.as_str(), None, EntryOptions::default()),
                 Shorthand::Long(long) => (long.name(), Some(long), long.options()),
             };
-            let value = self.expanded(&named, name).and_then(|name| check(self, &named, name, long));
-            let timeout = self.timeout(&path, options.timeout);
             let counts = self.counts(&path, options.when);
+            let applied = self.applies;
+            self.applies = applied && counts;
+            let value = self.expanded(&named, name).and_then(|name| check(self, &named, name, long));
+            self.applies = applied;
+            let timeout = self.timeout(&path, options.timeout);
             if let (Some(value), true) = (value, counts) {
                 // Duplicate entries become one. It is optional only if all of them are.
                 if let Some(first) = entries.iter_mut().find(|entry: &&mut Entry<T>| entry.value == value) {

@@ -1,83 +1,148 @@
-//! Replaces `${…}` in a profile's strings by variables and facts. Any other name is an error.
+//! The values of `${…}`: variables, facts, and names of the profile. A value is determined when it is used.
 
-use std::collections::BTreeMap;
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
-use crate::diagnostic::nearest;
+use super::{
+    cases::{Case as _, Cases},
+    expansion::{self, Unexpandable, Value},
+    lookup::{self, Metadata},
+    shorthand::{PlainOr, Scalar},
+    when::{self, Scope},
+    written::{Lookup, When},
+};
+use crate::{
+    diagnostic::{Origin, nearest},
+    facts::{NodeFacts, PythonEnv},
+};
 
-/// The values that `${…}` may refer to. `None` is a value that exists but is unknown on this node.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Values {
-    known: BTreeMap<String, Option<String>>,
-    lenient: bool,
+/// The variables of one file, as written.
+pub(super) type Variables = BTreeMap<String, Cases<PlainOr<Lookup>>>;
+
+/// The variables of one file of the chain.
+#[derive(Debug)]
+pub(super) struct FileVariables<'a> {
+    pub(super) vars: &'a Variables,
+    /// The line of each variable.
+    pub(super) origins: BTreeMap<&'a str, Origin>,
+    /// Whether the `when` of the file holds.
+    pub(super) applies: bool,
 }
 
-/// Why a text could not be expanded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Unexpandable {
-    pub(super) message: String,
-    pub(super) hint: String,
+/// The values that `${…}` may refer to.
+#[derive(Debug)]
+pub(super) struct Values<'a> {
+    pub(super) facts: &'a NodeFacts,
+    /// Variables from the command line.
+    pub(super) sets: &'a BTreeMap<String, String>,
+    /// Whether unknown values stay as written, for `check` on a laptop.
+    pub(super) lenient: bool,
+    /// The metadata of the instance, if it may be asked.
+    pub(super) metadata: Option<&'a dyn Metadata>,
+    /// `profile.name` and `profile.business-unit`.
+    pub(super) profile: [(&'static str, Option<String>); 2],
+    /// The Python interpreter that the profile names, as written, or the usual one.
+    pub(super) interpreter: String,
+    /// The variables of each file, parents first.
+    pub(super) files: Vec<FileVariables<'a>>,
+    evaluated: RefCell<BTreeMap<(usize, String), Option<Value>>>,
+    /// Whether the profile is checked, so that no more metadata is needed.
+    is_checked: Cell<bool>,
+    /// The variables that are being evaluated, by file and name.
+    open: RefCell<Vec<(usize, String)>>,
 }
 
-impl Values {
-    /// The values of facts. If `lenient` is set, unknown values stay as written (for `check` on a laptop).
-    pub(super) fn new(facts: impl IntoIterator<Item = (String, Option<String>)>, lenient: bool) -> Self {
-        Self { known: facts.into_iter().collect(), lenient }
+/// The names that a text of one file can use.
+struct View<'v> {
+    values: &'v Values<'v>,
+    /// The number of files whose variables are visible.
+    files: usize,
+    /// The variable that is being evaluated. Its own name refers to the variable of an extended profile.
+    own: Option<&'v str>,
+}
+
+impl Scope for View<'_> {
+    fn variable(&self, name: &str) -> Option<Value> {
+        let files = if self.own == Some(name) { self.files - 1 } else { self.files };
+        self.values.variable(files, name)
     }
 
-    /// Adds a value under its full name.
-    pub(super) fn add(&mut self, name: &str, value: Option<String>) {
-        self.known.insert(name.to_owned(), value);
+    fn expand(&self, text: &str) -> Result<String, Unexpandable> {
+        expansion::expand(text, self.values.lenient, |name| self.resolve(name))
     }
+}
 
-    /// Adds or replaces a variable, as `vars.NAME`.
-    pub(super) fn set(&mut self, name: &str, value: String) {
-        self.known.insert(format!("vars.{name}"), Some(value));
-    }
-
-    /// Replaces every `${name}` in a text. `$${` stands for `${`. If `keeps_unknown` is set, unknown values stay as
-    /// written.
-    pub(super) fn expand(&self, text: &str, keeps_unknown: bool) -> Result<String, Unexpandable> {
-        let mut expanded = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(start) = rest.find("${") {
-            if rest[..start].ends_with('$') {
-                expanded.push_str(&rest[..start]);
-                expanded.push('{');
-                rest = &rest[start + 2..];
-                continue;
-            }
-            expanded.push_str(&rest[..start]);
-            let Some(length) = rest[start..].find('}') else {
-                return Err(Unexpandable {
-                    message: format!("`{}` has no closing brace", rest[start..].lines().next().unwrap_or_default()),
-                    hint: "write `${vars.NAME}`, or `$${` for a literal `${`".into(),
-                });
-            };
-            let name = &rest[start + 2..start + length];
-            match self.known.get(name) {
-                Some(Some(value)) => expanded.push_str(value),
-                Some(None) if self.lenient || keeps_unknown => expanded.push_str(&rest[start..=start + length]),
-                Some(None) => {
-                    return Err(Unexpandable {
-                        message: format!("`${{{name}}}` is not known on this node"),
-                        hint: format!(
-                            "use it under a `when`, or a variable with a default in `[vars]` instead of `{name}`"
-                        ),
-                    });
-                }
-                None => return Err(self.unknown(name)),
-            }
-            rest = &rest[start + length + 1..];
+impl View<'_> {
+    fn resolve(&self, name: &str) -> Result<Value, Unexpandable> {
+        let values = self.values;
+        let unknown = || values.unknown_name(name);
+        if let Some(variable) = name.strip_prefix("vars.") {
+            return self.variable(variable).ok_or_else(unknown);
         }
-        expanded.push_str(rest);
-        Ok(expanded)
+        let text = if let Some((_, value)) = values.profile.iter().find(|(known, _)| *known == name) {
+            value.clone()
+        } else if PYTHON.contains(&name) {
+            values.python(name)
+        } else if NodeFacts::names().any(|known| known == name) {
+            values.facts.value(name)
+        } else {
+            return Err(unknown());
+        };
+        Ok(text.map_or_else(|| Value::Unknown(unknown_here(name)), Value::Text))
+    }
+}
+
+/// The facts about the environment of `[pip]`.
+const PYTHON: [&str; 2] = ["node.python-version", "node.site-packages"];
+/// The names of the profile itself.
+pub(super) const PROFILE: [&str; 2] = ["profile.name", "profile.business-unit"];
+
+impl<'a> Values<'a> {
+    /// Values without variables.
+    pub(super) fn new(facts: &'a NodeFacts, sets: &'a BTreeMap<String, String>, lenient: bool) -> Self {
+        Self {
+            facts,
+            sets,
+            lenient,
+            metadata: None,
+            profile: PROFILE.map(|name| (name, None)),
+            interpreter: String::new(),
+            files: Vec::new(),
+            evaluated: RefCell::default(),
+            is_checked: Cell::new(false),
+            open: RefCell::default(),
+        }
+    }
+
+    /// Adds the variables of a file, after those of the files that it extends. `when` is the condition of the file.
+    pub(super) fn add_file(&mut self, vars: &'a Variables, origins: BTreeMap<&'a str, Origin>, when: Option<&When>) {
+        self.files.push(FileVariables { vars, origins, applies: true });
+        let applies = when.is_none_or(|when| self.condition(when).unwrap_or(false));
+        if !applies {
+            // Variables that the condition used were evaluated as if the file applied.
+            self.evaluated.borrow_mut().clear();
+        }
+        self.files.last_mut().expect("it was added").applies = applies;
+    }
+
+    /// Whether a condition holds.
+    pub(super) fn condition(&self, when: &When) -> Result<bool, when::Mistake> {
+        when::holds(when, self.facts, &self.view(self.files.len(), None))
+    }
+
+    /// Replaces every `${name}` in a text. `$${` stands for `${`.
+    pub(super) fn expand(&self, text: &str) -> Result<String, Unexpandable> {
+        self.view(self.files.len(), None).expand(text)
     }
 
     /// Each name as written and, if it contains `${…}`, with the values in it. Each spelling once.
     pub(super) fn spellings(&self, names: impl IntoIterator<Item = String>) -> Vec<String> {
         let mut spellings = Vec::new();
         for name in names {
-            let expanded = self.expand(&name, false).ok();
+            let expanded = self.expand(&name).ok();
             for spelling in [Some(name), expanded].into_iter().flatten() {
                 if !spellings.contains(&spelling) {
                     spellings.push(spelling);
@@ -87,57 +152,125 @@ impl Values {
         spellings
     }
 
-    fn unknown(&self, name: &str) -> Unexpandable {
-        let hint = match nearest(name, self.known.keys().map(String::as_str)) {
+    /// The value of a variable for `check --show`. An unknown value is shown as its name. The metadata of the instance
+    /// is no longer asked.
+    pub(super) fn shown(&self, name: &str) -> String {
+        self.is_checked.set(true);
+        match self.variable(self.files.len(), name) {
+            Some(Value::Text(text)) => text,
+            Some(Value::Unknown(_)) | None => format!("${{vars.{name}}}"),
+        }
+    }
+
+    /// The error of a name that a text in a file must not use. `own` is the variable that the text defines.
+    pub(super) fn name_error(&self, file: usize, own: &str, name: &str) -> Option<Unexpandable> {
+        let is_known = match name.strip_prefix("vars.") {
+            Some(variable) => {
+                let visible = if variable == own { file } else { file + 1 };
+                self.files[..visible].iter().any(|file| file.vars.contains_key(variable))
+            }
+            None => Self::known_names().any(|known| known == name),
+        };
+        (!is_known).then(|| self.unknown_name(name))
+    }
+
+    fn view<'v>(&'v self, files: usize, own: Option<&'v str>) -> View<'v> {
+        View { values: self, files, own }
+    }
+
+    /// The value of a variable that one of the first `files` files declares.
+    fn variable(&self, files: usize, name: &str) -> Option<Value> {
+        let declared = self.files[..files].iter().rfind(|file| file.vars.contains_key(name))?;
+        if let Some(set) = self.sets.get(name) {
+            return Some(Value::Text(set.clone()));
+        }
+        let found = (0..files).rev().find_map(|file| self.variable_of(file, name));
+        Some(found.unwrap_or_else(|| no_value(name, declared, "none of its cases applies to this node")))
+    }
+
+    /// The value of a variable of one file. `None` if the file does not declare it, or no case of it applies.
+    fn variable_of(&self, file: usize, name: &str) -> Option<Value> {
+        let cases = self.files[file].vars.get(name).filter(|_| self.files[file].applies)?;
+        let key = (file, name.to_owned());
+        if let Some(known) = self.evaluated.borrow().get(&key) {
+            return known.clone();
+        }
+        if self.open.borrow().contains(&key) {
+            return Some(no_value(name, &self.files[file], "it uses its own value"));
+        }
+        self.open.borrow_mut().push(key.clone());
+        let value = self.evaluate(file, name, cases);
+        self.open.borrow_mut().pop();
+        self.evaluated.borrow_mut().insert(key, value.clone());
+        value
+    }
+
+    fn evaluate(&self, file: usize, name: &str, cases: &Cases<PlainOr<Lookup>>) -> Option<Value> {
+        let view = self.view(file + 1, Some(name));
+        let holds = |when: &When| when::holds(when, self.facts, &view).unwrap_or(false);
+        let case = cases.cases.iter().find(|case| case.condition().is_none_or(holds))?;
+        let text = |scalar: &Scalar| view.expand(&scalar.to_string()).map_err(|why| why.message);
+        let found = match case {
+            PlainOr::Plain(scalar) | PlainOr::Table(Lookup { value: Some(scalar), .. }) => text(scalar),
+            PlainOr::Table(lookup) => {
+                let file = lookup.file.as_ref().map(|file| view.expand(file)).transpose();
+                let metadata = self.metadata.filter(|_| !self.is_checked.get());
+                let found = file.map_err(|why| why.message);
+                let found = found.and_then(|file| lookup::find(lookup, file.as_deref(), self.facts, metadata));
+                found.or_else(|reason| lookup.default.as_ref().map_or(Err(reason), text))
+            }
+        };
+        Some(found.map_or_else(|reason| no_value(name, &self.files[file], &reason), Value::Text))
+    }
+
+    /// A fact about the environment of the profile's interpreter.
+    fn python(&self, name: &str) -> Option<String> {
+        let key = (usize::MAX, "pip.python".to_owned());
+        if self.open.borrow().contains(&key) {
+            return None;
+        }
+        self.open.borrow_mut().push(key);
+        let interpreter = self.expand(&self.interpreter).ok();
+        self.open.borrow_mut().pop();
+        let root = &self.facts.root;
+        let (minor, folder) = PythonEnv::locate(&root.join(interpreter?.trim_start_matches('/')))?;
+        if name == PYTHON[0] {
+            return Some(format!("3.{minor}"));
+        }
+        let folder: PathBuf = folder.strip_prefix(root).map_or(folder.clone(), |path| Path::new("/").join(path));
+        folder.to_str().map(str::to_owned)
+    }
+
+    fn known_names() -> impl Iterator<Item = &'static str> {
+        NodeFacts::names().chain(PYTHON).chain(PROFILE)
+    }
+
+    fn unknown_name(&self, name: &str) -> Unexpandable {
+        let variables = self.files.iter().flat_map(|file| file.vars.keys()).map(|name| format!("vars.{name}"));
+        let known: Vec<String> = Self::known_names().map(str::to_owned).chain(variables).collect();
+        let hint = match nearest(name, known.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `${{{near}}}`? write `$${{{name}}}` for a literal `${{{name}}}`"),
             None => format!("declare it in `[vars]`, or write `$${{{name}}}` for a literal `${{{name}}}`"),
         };
-        Unexpandable { message: format!("`${{{name}}}` is not a known value"), hint }
+        Unexpandable { message: format!("`${{{name}}}` is not a known value"), hint, is_unknown_here: false }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn values() -> Values {
-        let mut values =
-            Values::new([("node.role".to_owned(), Some("driver".to_owned())), ("cluster.name".into(), None)], false);
-        values.set("tier", "gold".into());
-        values
+/// The value of a fact that is unknown on the node.
+fn unknown_here(name: &str) -> Unexpandable {
+    Unexpandable {
+        message: format!("`${{{name}}}` is not known on this node"),
+        hint: format!("use it under a `when`, or a variable with a default in `[vars]` instead of `{name}`"),
+        is_unknown_here: true,
     }
+}
 
-    #[test]
-    fn variables_and_facts_are_replaced_and_a_doubled_dollar_is_literal() {
-        assert_eq!(
-            values().expand("a-${vars.tier}-${node.role}-$${HOME}", false).as_deref(),
-            Ok("a-gold-driver-${HOME}")
-        );
-        assert_eq!(values().expand("$HOME costs $5", false).as_deref(), Ok("$HOME costs $5"));
-    }
-
-    #[test]
-    fn an_unknown_value_names_the_nearest() {
-        let error = values().expand("${vars.teir}", false).expect_err("a slip");
-        assert!(error.hint.contains("${vars.tier}"), "{error:?}");
-    }
-
-    #[test]
-    fn a_fact_that_is_not_known_here_is_an_error_unless_lenient() {
-        assert!(values().expand("${cluster.name}", false).is_err());
-        let lenient = Values { lenient: true, ..values() };
-        assert_eq!(lenient.expand("x${cluster.name}", false).as_deref(), Ok("x${cluster.name}"));
-    }
-
-    #[test]
-    fn a_name_has_two_spellings_if_it_contains_a_value() {
-        let names = ["files./etc/${vars.tier}".to_owned(), "files./etc/${vars.none}".to_owned(), "pip".to_owned()];
-        let expected = ["files./etc/${vars.tier}", "files./etc/gold", "files./etc/${vars.none}", "pip"];
-        assert_eq!(values().spellings(names), expected);
-    }
-
-    #[test]
-    fn a_brace_that_is_never_closed_is_an_error() {
-        assert!(values().expand("a ${vars.tier", false).is_err());
-    }
+/// The value of a variable that has none on this node.
+fn no_value(name: &str, file: &FileVariables<'_>, reason: &str) -> Value {
+    let at = file.origins.get(name).map(|origin| format!(" at {origin}")).unwrap_or_default();
+    Value::Unknown(Unexpandable {
+        message: format!("`${{vars.{name}}}` has no value on this node: {reason}"),
+        hint: format!("add a `default` to `{name}`{at}, or set it with `--set {name}=VALUE`"),
+        is_unknown_here: true,
+    })
 }

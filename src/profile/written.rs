@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::shorthand::{OneOrMany, Scalar};
+use super::{
+    cases::{Cases, conditional},
+    shorthand::{OneOrMany, PlainOr, Scalar},
+};
 
 /// A profile of a node: the packages, shell configuration and secrets of a business unit.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -26,36 +29,135 @@ pub(crate) struct Head {
     /// Profiles that this one extends, by name or path, in order. Values of this profile take precedence.
     #[serde(default)]
     pub(crate) extends: Vec<String>,
-    /// Values for `${vars.NAME}`; `--set NAME=VALUE` overrides them.
+    /// Values for `${vars.NAME}`, plain or looked up on the node; `--set NAME=VALUE` overrides them.
     #[serde(default)]
-    pub(crate) vars: BTreeMap<String, Scalar>,
+    pub(crate) vars: BTreeMap<String, Cases<PlainOr<Lookup>>>,
+    /// The nodes to which this file applies.
+    pub(crate) when: Option<When>,
 }
 
-/// The nodes to which an entry applies. All conditions must hold. A list holds if one of its values does.
+/// A variable that is looked up on the node: exactly one of `value`, `env`, `file` and `metadata`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct When {
-    /// Driver or worker.
-    pub role: Option<OneOrMany<Role>>,
-    /// Environment, from the cluster's name.
-    pub environment: Option<OneOrMany<Environment>>,
-    /// Mode, from the cluster's name.
-    pub mode: Option<OneOrMany<Mode>>,
-    /// A regular expression that must match somewhere in the cluster's name.
-    pub cluster_name: Option<String>,
-    /// The cluster's business unit. Upper and lower case are equal.
-    pub business_unit: Option<OneOrMany<String>>,
-    /// Operating system: `ubuntu`, `debian`, `ubuntu-22.04`, or a code name such as `bookworm`.
-    pub os: Option<OneOrMany<String>>,
-    /// Processor.
-    pub arch: Option<OneOrMany<Arch>>,
-    /// Runtime version with a comparison, such as `>=14.3` or `>=14.3, <16`.
-    pub runtime: Option<String>,
-    /// Access mode of the cluster.
-    pub access_mode: Option<OneOrMany<AccessMode>>,
-    /// Environment variables: a text must be equal, `true` means set, `false` means not set.
-    #[serde(default)]
-    pub env: BTreeMap<String, Scalar>,
+pub(crate) struct Lookup {
+    /// A plain value.
+    pub(crate) value: Option<Scalar>,
+    /// An environment variable of nodeagent. It must not hold a credential.
+    pub(crate) env: Option<String>,
+    /// A file of the node. Without `match`, its text is the value.
+    pub(crate) file: Option<String>,
+    /// For `file`: a regular expression. Its first group is the value.
+    #[serde(rename = "match")]
+    pub(crate) pattern: Option<String>,
+    /// A key of the instance's metadata.
+    pub(crate) metadata: Option<String>,
+    /// The value if the lookup finds nothing.
+    pub(crate) default: Option<Scalar>,
+    /// The nodes to which it applies.
+    pub(crate) when: Option<When>,
+}
+
+conditional!(Lookup);
+
+/// A table of conditions. `more` are its other keys. serde could share the keys with `flatten`, but would then accept
+/// unknown keys.
+macro_rules! conditions {
+    ($(#[$meta:meta])* $name:ident { $($more:tt)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+        pub struct $name {
+            /// Driver or worker.
+            pub role: Option<OneOrMany<Role>>,
+            /// Environment, from the cluster's name.
+            pub environment: Option<OneOrMany<Environment>>,
+            /// Mode, from the cluster's name.
+            pub mode: Option<OneOrMany<Mode>>,
+            /// A regular expression that must match somewhere in the cluster's name.
+            pub cluster_name: Option<String>,
+            /// The cluster's business unit. Upper and lower case are equal.
+            pub business_unit: Option<OneOrMany<String>>,
+            /// Operating system: `ubuntu`, `debian`, `ubuntu-22.04`, or a code name such as `bookworm`.
+            pub os: Option<OneOrMany<String>>,
+            /// Processor.
+            pub arch: Option<OneOrMany<Arch>>,
+            /// Runtime version with a comparison, such as `>=14.3` or `>=14.3, <16`.
+            pub runtime: Option<String>,
+            /// Access mode of the cluster.
+            pub access_mode: Option<OneOrMany<AccessMode>>,
+            /// The platform that started the node.
+            pub platform: Option<OneOrMany<Platform>>,
+            /// The cloud that the node is a machine of.
+            pub cloud: Option<OneOrMany<Cloud>>,
+            /// Whether the node has a graphics processor of NVIDIA.
+            pub gpu: Option<bool>,
+            /// A path that exists on the node before the run.
+            pub path: Option<OneOrMany<String>>,
+            /// Environment variables: a text must be equal, `true` means set, `false` means not set.
+            #[serde(default)]
+            pub env: BTreeMap<String, Scalar>,
+            /// Variables of `[vars]`, compared like `env`.
+            #[serde(default)]
+            pub vars: BTreeMap<String, Scalar>,
+            $($more)*
+        }
+
+        impl $name {
+            /// The conditions of the table itself.
+            pub(super) fn conditions(&self) -> Conditions<'_> {
+                Conditions {
+                    role: self.role.as_ref(),
+                    environment: self.environment.as_ref(),
+                    mode: self.mode.as_ref(),
+                    cluster_name: self.cluster_name.as_deref(),
+                    business_unit: self.business_unit.as_ref(),
+                    os: self.os.as_ref(),
+                    arch: self.arch.as_ref(),
+                    runtime: self.runtime.as_deref(),
+                    access_mode: self.access_mode.as_ref(),
+                    platform: self.platform.as_ref(),
+                    cloud: self.cloud.as_ref(),
+                    gpu: self.gpu,
+                    path: self.path.as_ref(),
+                    env: &self.env,
+                    vars: &self.vars,
+                }
+            }
+        }
+    };
+}
+
+conditions! {
+    /// The nodes to which an entry applies. All conditions must hold. A list holds if one of its values does.
+    When {
+        /// Conditions that must not all hold.
+        pub not: Option<Negated>,
+    }
+}
+
+conditions! {
+    /// Conditions that must not all hold.
+    Negated {}
+}
+
+/// The conditions of a table, without `not`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Conditions<'a> {
+    pub(super) role: Option<&'a OneOrMany<Role>>,
+    pub(super) environment: Option<&'a OneOrMany<Environment>>,
+    pub(super) mode: Option<&'a OneOrMany<Mode>>,
+    pub(super) cluster_name: Option<&'a str>,
+    pub(super) business_unit: Option<&'a OneOrMany<String>>,
+    pub(super) os: Option<&'a OneOrMany<String>>,
+    pub(super) arch: Option<&'a OneOrMany<Arch>>,
+    pub(super) runtime: Option<&'a str>,
+    pub(super) access_mode: Option<&'a OneOrMany<AccessMode>>,
+    pub(super) platform: Option<&'a OneOrMany<Platform>>,
+    pub(super) cloud: Option<&'a OneOrMany<Cloud>>,
+    pub(super) gpu: Option<bool>,
+    pub(super) path: Option<&'a OneOrMany<String>>,
+    pub(super) env: &'a BTreeMap<String, Scalar>,
+    pub(super) vars: &'a BTreeMap<String, Scalar>,
 }
 
 /// An enumeration of the grammar. Its values are the variant names in the given case.
@@ -123,6 +225,8 @@ choices!(Environment, "PascalCase" { Dev, PreProd, Prod });
 choices!(Mode, "PascalCase" { Discovery, Operational });
 choices!(Arch, "kebab-case" { Amd64, Arm64 });
 choices!(AccessMode, "kebab-case" { Dedicated, Standard, NoIsolation });
+choices!(Platform, "kebab-case" { Databricks, Dataproc, Emr, Other });
+choices!(Cloud, "kebab-case" { Aws, Azure, Gcp });
 
 entry! {
     /// A file from the file store.

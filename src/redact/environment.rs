@@ -42,6 +42,8 @@ const CREDENTIALS: [&str; 28] = [
 const KEY_OR_PATH: &str = "GOOGLE_CREDENTIALS";
 /// Parts of variable names that suggest a secret.
 const SUSPICIOUS: [&str; 6] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "PRIVATE_KEY"];
+/// Further parts of names of variables that a profile must not look up.
+const KEYS: [&str; 4] = ["API_KEY", "APIKEY", "ACCESS_KEY", "PASSPHRASE"];
 /// A shorter value of a variable with a suspicious name, such as `true`, is not registered.
 const MIN_GUESSED_LENGTH: usize = 8;
 
@@ -49,6 +51,13 @@ const MIN_GUESSED_LENGTH: usize = 8;
 /// every child.
 pub fn holds_credential(name: &str) -> bool {
     name == KEY_OR_PATH || CREDENTIALS.contains(&name)
+}
+
+/// Whether the name of a variable suggests that it holds a credential.
+pub fn suggests_credential(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let is_key = |part: &&str| upper.contains(*part);
+    holds_credential(name) || SUSPICIOUS.iter().any(is_key) || KEYS.iter().any(is_key)
 }
 
 /// Registers the credentials among these variables: those of the clouds, those with a suspicious name, and passwords in

@@ -14,7 +14,7 @@ mod stream;
 mod text;
 mod url_prefix;
 
-pub use environment::{holds_credential, learn_environment};
+pub use environment::{holds_credential, learn_environment, suggests_credential};
 pub use process::keep_memory_private;
 pub use registry::forget;
 pub use secret::Secret;

@@ -116,6 +116,9 @@ fn conditions(job: &Job) -> Vec<(String, String)> {
         "cluster-name" => facts.cluster_name.clone(),
         "business-unit" => facts.business_unit.clone(),
         "access-mode" => facts.access_mode.map(|mode| mode.as_str().to_owned()),
+        "platform" => Some(facts.platform.as_str().to_owned()),
+        "cloud" => facts.cloud().map(|cloud| cloud.as_str().to_owned()),
+        "gpu" => Some(facts.has_gpu().to_string()),
         _ => None,
     };
     job.profile.conditions.iter().filter_map(|name| Some(((*name).to_owned(), value(name)?))).collect()

@@ -37,7 +37,12 @@ fn every_key_of_the_grammar_is_documented() {
         let mut keys = Vec::new();
         keys_below(property, &schema, &mut keys);
         for key in keys {
-            let text = section(&page, &format!("## `[{name}]`"));
+            let heading = match name.as_str() {
+                "vars" => "## Values".to_owned(),
+                "when" => "## Conditions".to_owned(),
+                _ => format!("## `[{name}]`"),
+            };
+            let text = section(&page, &heading);
             let key = format!("`{key}`");
             assert!(text.contains(&key) || shared.contains(&key), "{key} is not under [{name}]");
         }

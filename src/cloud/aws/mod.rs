@@ -169,6 +169,16 @@ impl Account {
     }
 }
 
+/// The value of a key of the instance's metadata. `None` if the service has no such key.
+pub(super) async fn metadata(
+    http: &Arc<http::Client>,
+    environment: &ClientEnvironment,
+    key: &str,
+) -> Result<Option<String>, CloudError> {
+    let client = AwsClient { http: Arc::clone(http), settings: Settings::read(environment)? };
+    InstanceMetadata::of(&client)?.value(key).await
+}
+
 fn no_region() -> CloudError {
     CloudError::new(CloudErrorKind::NotConfigured, "no AWS region is configured").hint(
         "set one of: `region` in `[secrets]`, AWS_REGION, AWS_DEFAULT_REGION, or `region` in the profile of ~/.aws/config",

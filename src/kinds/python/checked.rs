@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The environment's interpreter, unless the profile names another.
-pub(super) const DEFAULT_PYTHON: &str = "/databricks/python/bin/python";
+pub(in crate::kinds) const DEFAULT_PYTHON: &str = "/databricks/python/bin/python";
 
 /// Python distributions: the entries of `[pip]` and `[wheel]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

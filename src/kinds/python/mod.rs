@@ -34,6 +34,7 @@ mod written;
 
 pub use action::{PythonInstall, PythonInstaller, PythonRequirement, Wheel};
 pub(super) use check_imports::{Trace, check_imports};
+pub(super) use checked::DEFAULT_PYTHON;
 pub use checked::{Pip, Python};
 pub use installation::Prepared;
 pub use lock::lock;

@@ -20,6 +20,13 @@ pub struct Written {
     pub wheel: Wheel,
 }
 
+impl Written {
+    /// The interpreter of the environment.
+    pub(in crate::kinds) fn interpreter(&self) -> Option<&str> {
+        self.pip.python.as_deref()
+    }
+}
+
 choices!(Guard, "kebab-case" { Runtime, Off });
 choices!(Installer, "kebab-case" { Auto, Pip });
 

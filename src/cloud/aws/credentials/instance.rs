@@ -109,6 +109,19 @@ impl<'a> InstanceMetadata<'a> {
         text(&answer).filter(|_| answer.status == 200).map(|region| region.trim().to_owned())
     }
 
+    /// The value of a key below `latest/meta-data`. `None` if the service has no such key.
+    pub(in crate::cloud::aws) async fn value(&self, key: &str) -> Result<Option<String>, CloudError> {
+        let no_token = "the instance's metadata service returned no session token";
+        let token = self.token().await.map_err(|_| CloudError::new(CloudErrorKind::Unreachable, no_token))?;
+        let answer = self.get(&format!("latest/meta-data/{key}"), &token).await?;
+        match (answer.status, text(&answer)) {
+            (200, Some(value)) => Ok(Some(value.trim().to_owned())),
+            (200, None) => Err(unexpected("returned a value that is not text")),
+            (404, _) => Ok(None),
+            (status, _) => Err(unexpected(&format!("answered with status {status}"))),
+        }
+    }
+
     /// The session token that version 2 requires. If no service answers, no credentials are configured.
     async fn token(&self) -> Result<Secret, CloudError> {
         let request =

@@ -189,8 +189,9 @@ fn check(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     }
     let store = env.filestore()?;
     for section in &file.lock.sections {
-        let profile = load(&facts_of_section(section, here.clone()))?;
-        let node = Node::look(&profile, &store, &env.root, Vault::default())
+        let facts = facts_of_section(section, here.clone());
+        let profile = load(&facts)?;
+        let node = Node::look(&profile, &store, &facts, &env.root, Vault::default())
             .map_err(|error| failed(format!("the profile's files could not be read: {error}")))?;
         let runtime = &section.runtime;
         let only = Lock { sections: vec![section.clone()], ..file.lock.clone() };

@@ -80,7 +80,7 @@ pub(super) fn show(env: &Env, profile: &Profile, facts: &NodeFacts, format: Form
     let case = AccessCheck { profile, facts, access: &access, clouds, root, audit: audit.as_ref() };
     let (mut granted, vault) = env.block_on(case.fetch())?.map_err(|denied| refused(&denied))?;
     let store = env.filestore()?;
-    let mut node = Node::look(profile, &store, &env.root, vault)
+    let mut node = Node::look(profile, &store, facts, &env.root, vault)
         .map_err(|error| failed(format!("the node's package state could not be read: {error}")))?;
     let mut plan = node.plan(profile, facts, &cache(&env.root));
     env.block_on(fetch_logins(&mut plan, &mut node.inventory.vault, env.clouds()))?;

@@ -1,7 +1,7 @@
 //! Runs programs as children of this process.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     os::unix::process::ExitStatusExt as _,
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
@@ -37,6 +37,8 @@ const OUTPUT_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct SystemRunner {
     build_slots: Option<jobserver::Client>,
     withheld: BTreeSet<String>,
+    /// Variables that children get in place of those of this process. `None` removes a variable.
+    variables: BTreeMap<String, Option<String>>,
     live: Live,
 }
 
@@ -47,7 +49,18 @@ impl SystemRunner {
     /// A runner that shares a pool of build slots with `make`. It withholds the named variables from children, and
     /// always those that hold credentials of a cloud.
     pub fn new(build_slots: Option<jobserver::Client>, withheld: impl IntoIterator<Item = String>) -> Self {
-        Self { build_slots, withheld: super::withheld_variables(withheld), live: Live::default() }
+        Self {
+            build_slots,
+            withheld: super::withheld_variables(withheld),
+            variables: BTreeMap::new(),
+            live: Live::default(),
+        }
+    }
+
+    /// Sets variables for children. `None` removes a variable. A command's own variables take precedence.
+    #[must_use]
+    pub fn with_variables(self, variables: BTreeMap<String, Option<String>>) -> Self {
+        Self { variables, ..self }
     }
 
     fn command(&self, cmd: &Cmd) -> Command {
@@ -56,6 +69,12 @@ impl SystemRunner {
         command.args(&cmd.args).env("LC_ALL", "C").process_group(0).kill_on_drop(true);
         for name in &self.withheld {
             command.env_remove(name);
+        }
+        for (name, value) in &self.variables {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
         }
         command.envs(&cmd.env);
         command.stdin(if cmd.stdin.is_some() { Stdio::piped() } else { Stdio::null() });

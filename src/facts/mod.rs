@@ -11,12 +11,13 @@ pub mod r;
 mod role;
 pub mod runtime;
 mod spark;
+pub mod spark_conf;
 pub mod users;
 mod values;
 
 pub use cluster::{ClusterName, ENVIRONMENTS};
 pub use dpkg::Dpkg;
-pub use node::{AccessMode, NodeFacts};
+pub use node::{AccessMode, Environment, NodeFacts};
 pub use platform::{Cloud, Platform};
 pub use python::PythonEnv;
 pub use r::RFacts;

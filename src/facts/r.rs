@@ -36,6 +36,12 @@ const PROGRAMS: [&str; 2] = ["usr/bin/R", "usr/local/bin/R"];
 /// Debian's libraries (see Renviron) besides the one that nodeagent installs to. The libraries in R's home come last.
 const SITE_LIBRARIES: [&str; 2] = ["usr/local/lib/R/site-library", "usr/lib/R/site-library"];
 
+/// R's home, as a path of the node; `None` if there is no R.
+pub fn home(root: &Path) -> Option<PathBuf> {
+    let home = HOMES.iter().find(|home| root.join(home).join("library/base/DESCRIPTION").is_file())?;
+    Some(Path::new("/").join(home))
+}
+
 impl RFacts {
     /// A package that is installed with everything that it needs to be loaded.
     pub fn loadable(&self, name: &str) -> Option<&InstalledPackage> {
@@ -49,8 +55,7 @@ impl RFacts {
 
     /// Finds R below a root; `None` if there is none.
     pub fn read(root: &Path, library: &Path) -> Option<Self> {
-        let home =
-            HOMES.iter().map(|home| root.join(home)).find(|home| home.join("library/base/DESCRIPTION").is_file())?;
+        let home = root.join(home(root)?.strip_prefix("/").ok()?);
         let program = PROGRAMS
             .iter()
             .map(|path| root.join(path))

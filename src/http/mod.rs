@@ -15,6 +15,7 @@ mod download;
 mod error;
 mod logins;
 mod port;
+mod proxies;
 mod redirect;
 mod request;
 

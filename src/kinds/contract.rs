@@ -11,7 +11,7 @@ use std::{
 
 use super::lock::{LockGroup, LockWork};
 use crate::{
-    facts::users::Users,
+    facts::{NodeFacts, users::Users},
     fs::FsError,
     inventory::{Inventory, Vault},
     lock::{self, Runtime},
@@ -27,6 +27,8 @@ use crate::{
 pub struct LookAt<'a> {
     /// The root of the node's file system.
     pub root: &'a Path,
+    /// The node's facts.
+    pub facts: &'a NodeFacts,
     /// Users and groups.
     pub users: &'a Users,
     /// The state that earlier runs left.

@@ -87,10 +87,12 @@ macro_rules! kinds {
                 keys.chain([$(super::$name::$Kind::entry_names(&written.$name)),+].concat()).collect()
             }
             fn check(written: &Written, rules: &mut Rules<'_>) -> Self {
-                Self { $($name: {
+                let mut sections = Self { $($name: {
                     rules.begin_section(super::$name::$Kind::LOCKED);
                     super::$name::$Kind::check(&written.$name, rules)
-                }),+ }
+                }),+ };
+                sections.env.add_shell_variables(&written.env, &written.shell, rules);
+                sections
             }
             fn merge(parent: Self, child: Self) -> Self {
                 Self { $($name: profile::Section::merge(parent.$name, child.$name)),+ }
@@ -354,6 +356,8 @@ kinds! {
     files: Files,
     /// Shell configuration.
     shell: Shell,
+    /// Environment variables, including those of `[shell.variables]`.
+    env: Env,
     /// Secrets, and logins for package servers.
     secrets: Secrets,
     /// Services. They see the planned steps of the kinds above them, to restart after a change.

@@ -5,6 +5,7 @@ pub mod apt;
 mod bake;
 mod contract;
 mod describe;
+pub mod env;
 pub mod files;
 mod interrupted;
 mod list;

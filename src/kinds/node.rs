@@ -29,9 +29,15 @@ impl Node {
     ///
     /// # Errors
     /// If dpkg's state cannot be read.
-    pub fn look(profile: &Profile, store: &FileStore, root: &Path, vault: Vault) -> io::Result<Self> {
+    pub fn look(
+        profile: &Profile,
+        store: &FileStore,
+        facts: &NodeFacts,
+        root: &Path,
+        vault: Vault,
+    ) -> io::Result<Self> {
         let (users, receipt) = (Users::read(root), Receipt::read(root));
-        let at = LookAt { root, users: &users, receipt: &receipt, profile: &profile.name };
+        let at = LookAt { root, facts, users: &users, receipt: &receipt, profile: &profile.name };
         let (looks, dpkg) = profile.sections.look(&at, || Dpkg::read(root));
         let mut inventory = Inventory::new(root, dpkg?, users, receipt, vault);
         let assets = Assets { store, unit: profile.business_unit.as_deref() };

@@ -128,7 +128,7 @@ fn optional_entries_of_one_package_keep_its_name_for_the_lock() {
     let profile = load_text(&format!("schema = 1\nname = 'x'\n[apt]\npackages = [{packages}]\n"), &[]).expect("sound");
     let temp = tempfile::tempdir().expect("a temporary folder");
     let store = FileStore::local(temp.path());
-    let node = Node::look(&profile, &store, temp.path(), Vault::default()).expect("an empty node");
+    let node = Node::look(&profile, &store, &laptop(), temp.path(), Vault::default()).expect("an empty node");
     let plan = node.plan(&profile, &laptop(), temp.path());
     let steps: Vec<_> = plan.steps.iter().map(|step| (step.id.0.as_str(), step.optional_entry.as_deref())).collect();
     let expected =

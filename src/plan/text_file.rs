@@ -28,6 +28,8 @@ pub struct TextFile<'a> {
     pub text: &'a str,
     /// The block that contains the text. `None` if the text is the whole file.
     pub block: Option<ManagedBlock>,
+    /// The text that the block is put into. `None` for the present text of the file.
+    pub base: Option<Vec<u8>>,
     /// Permissions and owner of a new file.
     pub attributes: Attributes,
     /// Permissions that an existing file gets as well.
@@ -98,7 +100,8 @@ impl TextFile<'_> {
             let message = format!("`{}` is not a file", self.path.display());
             return Err((message, Some("move it out of the way".to_owned())));
         }
-        let old = before.and_then(|before| before.bytes.as_deref()).unwrap_or_default();
+        let present = before.and_then(|before| before.bytes.as_deref()).unwrap_or_default();
+        let old = self.base.as_deref().unwrap_or(present);
         let text = with_last_line_feed(self.text);
         let item = Item::of_text(text.as_bytes(), self.block.as_ref().map(|block| (block, before.is_none())));
         let content = match &self.block {

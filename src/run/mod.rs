@@ -121,6 +121,7 @@ pub async fn run(job: &Arc<Job>, stop: &Stop) -> Outcome {
 
 /// The run. The error is the reason why nothing was changed.
 async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
+    job.clouds.http.use_variables(&job.profile.sections.env.of_run(&job.facts.env), &job.facts.env);
     let (mut node, mut plan) = match inspect_and_plan(job, stop).await? {
         Ok(planned) => planned,
         Err(outcome) => return Ok(outcome),
@@ -228,7 +229,7 @@ async fn in_own_thread<T: Send + 'static>(
 }
 
 fn node(job: &Job, vault: Vault) -> Result<Node, Vec<Problem>> {
-    Node::look(&job.profile, &job.filestore, &job.root, vault)
+    Node::look(&job.profile, &job.filestore, &job.facts, &job.root, vault)
         .map_err(|error| vec![Problem::new(format!("the node's package state could not be read: {error}"))])
 }
 
@@ -322,7 +323,8 @@ fn context(job: &Arc<Job>, plan: &Plan, vault: &Vault) -> Context {
     let build_slots = jobserver::Client::new(cores).ok();
     // Only the step that delivers a secret may read the content of its file.
     let withheld = job.profile.sections.secrets.withheld.iter().cloned();
-    let runner: Arc<dyn Runner> = Arc::new(SystemRunner::new(build_slots.clone(), withheld));
+    let variables = job.profile.sections.env.of_run(&job.facts.env);
+    let runner: Arc<dyn Runner> = Arc::new(SystemRunner::new(build_slots.clone(), withheld).with_variables(variables));
     let logins = Logins::of_steps(plan.steps.iter().flat_map(|step| &step.logins), vault, &job.root);
     job.clouds.http.set_logins(logins.for_http());
     Context {

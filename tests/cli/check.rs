@@ -111,7 +111,7 @@ fn a_profile_that_extends_a_units_profile_belongs_to_that_unit() {
 fn a_variable_that_the_profile_does_not_declare_cannot_be_set() {
     let node = NodeTest::new().profile("[vars]\ntier = \"gold\"\n[shell.variables]\nTIER = \"${vars.tier}\"\n");
     let shown = node.agent(&["check", "--show", "x.toml", "--set", "tier=silver"]).ended(0).stdout;
-    assert!(shown.contains("variables.TIER = \"silver\""), "{shown}");
+    assert!(shown.contains("variables.TIER = { value = \"silver\""), "{shown}");
     let output = node.agent(&["check", "x.toml", "--set", "teir=silver"]).ended(2);
     insta::assert_snapshot!(output.stderr, @r"
     error: `--set teir=…` names no variable of the profile

@@ -189,17 +189,17 @@ fn only_packages_in_the_locked_version_count_as_installed() {
             .filter(|id| !id.starts_with("bashrc"))
             .collect()
     };
-    assert_eq!(steps(&ready), ["variables"]);
+    assert_eq!(steps(&ready), ["env:login"]);
     // Without a lock, the newer versions would satisfy the profile.
     let newer = ready
         .debs(&[("jq", "1.7-1"), ("libjq1", "1.6-2.1"), ("tree", "2.1.0-1"), ("gdal-bin", "3.6.2")])
         .r(&[("later", "1.4.1")]);
-    assert_eq!(steps(&newer), ["apt", "r", "variables"]);
+    assert_eq!(steps(&newer), ["apt", "r", "env:login"]);
     let json = newer.agent(&[&PLAN[..], &["--json", "--unlocked"]].concat()).ended(0).json();
     assert_eq!(json["steps"].as_array().map(Vec::len), Some(2), "{json:#}");
     // A missing dependency of a locked package also counts.
     let torn = newer.debs(&[("jq", "1.6-2.1"), ("tree", "2.1.0-1"), ("gdal-bin", "3.6.2")]).r(&[("later", "1.3.0")]);
-    assert_eq!(steps(&torn), ["apt", "variables"]);
+    assert_eq!(steps(&torn), ["apt", "env:login"]);
 }
 
 #[test]

@@ -138,7 +138,7 @@ fn a_plan_in_json_has_the_documented_structure() {
             "bashrc",
             "bashrc:analyst",
             "profile-d:proxy",
-            "variables",
+            "env:login",
             "secret:family/token"
         ]
     );

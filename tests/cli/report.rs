@@ -54,7 +54,7 @@ fn a_run_is_found_by_id_by_prefix_and_by_path() {
 fn the_timing_is_shown_as_text_and_as_json() {
     let node = node_with_a_run();
     let output = node.agent(&["report", "blame"]).ended(0);
-    assert!(output.stdout.contains("slowest first\n  variables"), "{}", output.stdout);
+    assert!(output.stdout.contains("slowest first\n  env:login"), "{}", output.stdout);
     node.agent(&["report", "blame", "--json"]).ended(0).json();
 }
 

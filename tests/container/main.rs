@@ -5,6 +5,7 @@
 
 mod bad_disks;
 mod debs;
+mod env;
 mod failures;
 mod full_disks;
 mod kills;

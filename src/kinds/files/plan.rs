@@ -50,6 +50,7 @@ impl Planning for Files {
                 path: path.clone(),
                 text: &entry.value.text,
                 block: None,
+                base: None,
                 attributes: Attributes::mode(entry.value.mode.unwrap_or(0o644)),
                 mode: entry.value.mode,
             };

@@ -15,8 +15,6 @@ pub struct Shell {
     pub vimrc: Option<Entry<Text>>,
     /// For `/etc/profile.d`, by name.
     pub profile_d: BTreeMap<String, Entry<Text>>,
-    /// Variables for login shells.
-    pub variables: BTreeMap<String, Entry<String>>,
 }
 
 /// A text and the mode of writing it.

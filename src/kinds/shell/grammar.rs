@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::written::Written;
+use super::{VARIABLES, written::Written};
 use crate::{
     diagnostic::{Diagnostic, Origin},
     profile::{
@@ -25,7 +25,7 @@ impl Section for Shell {
         let one = |name: &str, is_there: bool| is_there.then(|| format!("shell.{name}"));
         let files = shell.profile_d.keys().map(|name| format!("shell.profile-d.{name}"));
         let texts = [one("bashrc", shell.bashrc.is_some()), one("vimrc", shell.vimrc.is_some())];
-        let variables = one("variables", !shell.variables.is_empty());
+        let variables = (!shell.variables.is_empty()).then(|| VARIABLES.to_owned());
         texts.into_iter().flatten().chain(files).chain(variables).collect()
     }
 
@@ -34,15 +34,13 @@ impl Section for Shell {
     }
 
     fn merge(parent: Self, child: Self) -> Self {
-        let (mut profile_d, mut variables) = (parent.profile_d, parent.variables);
+        let mut profile_d = parent.profile_d;
         profile_d.extend(child.profile_d);
-        variables.extend(child.variables);
         Self {
             users: child.users.or(parent.users),
             bashrc: child.bashrc.or(parent.bashrc),
             vimrc: child.vimrc.or(parent.vimrc),
             profile_d,
-            variables,
         }
     }
 
@@ -61,9 +59,6 @@ impl Section for Shell {
         }
         for (name, entry) in &shell.profile_d {
             page.value(&format!("profile-d.{}", key(name)), &text(&entry.value), &entry.origin);
-        }
-        for (name, entry) in &shell.variables {
-            page.value(&format!("variables.{}", key(name)), &quoted(&entry.value), &entry.origin);
         }
     }
 

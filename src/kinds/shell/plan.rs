@@ -1,9 +1,6 @@
 //! Plans shell configuration: one step for each file that differs.
 
-use std::{
-    fmt::Write as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use super::checked::{Shell, Text};
 use crate::{
@@ -18,8 +15,6 @@ use crate::{
     state::Receipt,
 };
 
-const VARIABLES: &str = "nodeagent-variables";
-
 /// The signs that begin a comment.
 const SHELL: &str = "#";
 const VIM: &str = "\"";
@@ -32,7 +27,7 @@ impl Planning for Shell {
         let homes = self.user_names().into_iter().filter_map(|user| at.users.user(user));
         let files = homes.flat_map(|user| [".bashrc", ".vimrc"].map(|name| user.home.join(name)));
         let files = files.chain(self.profile_d.keys().map(|name| profile_d(name)));
-        Snapshots::read(at.root, files.chain([profile_d(VARIABLES)]))
+        Snapshots::read(at.root, files)
     }
 
     fn as_shipped(_: &mut Snapshots, _: &Receipt) {}
@@ -53,7 +48,7 @@ impl Planning for Shell {
         let texts = [&self.bashrc, &self.vimrc].into_iter().flatten().filter(|_| !self.user_names().is_empty());
         let texts = texts.map(|entry| StepOptions::new(entry, Phase::Settings));
         let files = self.profile_d.iter().map(|(name, entry)| options_of_profile_d(name, entry));
-        texts.chain(files).chain(self.options_of_variables()).collect()
+        texts.chain(files).collect()
     }
 
     fn plan(&self, look: &Snapshots, planner: &mut Planner<'_, WriteFile>) {
@@ -68,10 +63,10 @@ impl Planning for Shell {
             let block = (!entry.value.whole.unwrap_or(true)).then(|| ManagedBlock::only(SHELL, Position::End));
             let (id, path) = (format!("profile-d:{name}"), profile_d(name));
             let options = options_of_profile_d(name, entry);
-            let file = TextFile { id, path, text: &text, block, attributes: Attributes::mode(0o644), mode: None };
+            let file =
+                TextFile { id, path, text: &text, block, base: None, attributes: Attributes::mode(0o644), mode: None };
             file.plan("shell", look, planner, options);
         }
-        self.plan_variables(look, planner);
     }
 
     fn layer(&self, _: &Snapshots, _: &Common<'_>) -> Option<Result<Layer, String>> {
@@ -113,29 +108,8 @@ impl Shell {
             uses: vec![Resource::User(user.to_owned()), Resource::Path(found.home.clone())],
             ..StepOptions::new(entry, Phase::Settings)
         };
-        let file = TextFile { id, path, text: &text, block, attributes, mode: None };
+        let file = TextFile { id, path, text: &text, block, base: None, attributes, mode: None };
         file.plan("shell", look, planner, options);
-    }
-
-    fn plan_variables(&self, look: &Snapshots, planner: &mut Planner<'_, WriteFile>) {
-        let Some(options) = self.options_of_variables() else { return };
-        let mut text = "# Written by nodeagent from [shell.variables].\n".to_owned();
-        for (name, entry) in &self.variables {
-            let _ = writeln!(text, "export {name}='{}'", entry.value.replace('\'', r"'\''"));
-        }
-        let path = profile_d(VARIABLES);
-        let attributes = Attributes::mode(0o644);
-        let file = TextFile { id: "variables".into(), path, text: &text, block: None, attributes, mode: None };
-        file.plan("shell", look, planner, options);
-    }
-
-    /// The options of the step that writes the variables. `None` if there are none.
-    fn options_of_variables(&self) -> Option<StepOptions> {
-        let origins: Vec<_> = self.variables.values().map(|entry| entry.origin.clone()).collect();
-        (!origins.is_empty()).then(|| StepOptions {
-            creates: vec![Resource::Path(profile_d(VARIABLES))],
-            ..StepOptions::for_origins(origins, "shell.variables".to_owned(), Phase::Settings)
-        })
     }
 }
 

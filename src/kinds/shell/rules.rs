@@ -1,5 +1,7 @@
 //! Rules of `[shell]`.
 
+use std::collections::BTreeMap;
+
 use super::{
     checked::{Shell, Text},
     written,
@@ -40,24 +42,26 @@ impl Rules<'_> {
                     Some((name.clone(), self.text(&path, &format!("shell.profile-d.{name}"), text)?))
                 })
                 .collect(),
-            variables: raw
-                .variables
-                .iter()
-                .filter_map(|(name, value)| {
-                    let path = place!["shell", "variables", name.as_str()];
-                    if !names::is_variable(name) {
-                        self.mistake_in_key(
-                            &path,
-                            format!("`{name}` is not a variable name"),
-                            "use letters, digits and `_`, and begin with a letter or `_`",
-                        );
-                        return None;
-                    }
-                    let value = self.expanded(&path, &value.to_string())?;
-                    Some((name.clone(), Entry::plain(value, self.origin(&path))))
-                })
-                .collect(),
         }
+    }
+
+    /// The variables of `[shell.variables]`, by name.
+    pub(in crate::kinds) fn shell_variables(&mut self, written: &written::Written) -> BTreeMap<String, Entry<String>> {
+        let mut variables = BTreeMap::new();
+        for (name, value) in &written.shell.variables {
+            let path = place!["shell", "variables", name.as_str()];
+            if !names::is_variable(name) {
+                self.mistake_in_key(
+                    &path,
+                    format!("`{name}` is not a variable name"),
+                    "use letters, digits and `_`, and begin with a letter or `_`",
+                );
+                continue;
+            }
+            let Some(value) = self.expanded(&path, &value.to_string()) else { continue };
+            variables.insert(name.clone(), Entry::plain(value, self.origin(&path)));
+        }
+        variables
     }
 
     fn text(&mut self, path: &[Part], name: &str, entry: &Shorthand<written::Text>) -> Option<Entry<Text>> {

@@ -1,0 +1,19 @@
+//! Environment variables of Spark, of login shells, of PAM sessions, of R and of the run.
+
+mod absent;
+mod act;
+mod action;
+mod checked;
+mod destinations;
+mod format;
+mod grammar;
+mod plan;
+mod rules;
+mod run_variables;
+mod secret_file;
+mod with_shell;
+mod written;
+
+pub use action::{Action, SecretVariable, WriteSecrets};
+pub use checked::{Change, Env, Variable};
+pub use destinations::Destination;

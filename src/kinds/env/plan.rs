@@ -1,0 +1,218 @@
+//! Plans variables: one step for each file that differs, and one for the file with secrets.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    absent,
+    action::{Action, SecretVariable, WriteSecrets},
+    checked::{Change, Env, Variable},
+    destinations::{Destination, Files},
+    format, secret_file,
+};
+use crate::{
+    fs::Attributes,
+    inventory::{Inventory, Snapshots, below},
+    kinds::contract::{Asks, LookAt, Planning},
+    lock::Runtime,
+    managed_block::{ManagedBlock, Position},
+    plan::{Address, Common, Layer, Phase, Planner, Resource, StepOptions, TextFile},
+    problem::Problem,
+    profile::Entry,
+    state::{Receipt, WHOLE},
+};
+
+/// The files of the destinations.
+#[derive(Debug)]
+pub struct Look {
+    files: Files,
+    snapshots: Snapshots,
+}
+
+impl Planning for Env {
+    type Look = Look;
+    type Action = Action;
+
+    fn look(&self, at: &LookAt<'_>) -> Look {
+        let files = Files::find(at.root, &at.facts.env);
+        let paths = Destination::FILES.into_iter().filter(|to| self.of(*to).next().is_some());
+        let paths: Vec<PathBuf> = paths.filter_map(|to| files.of(to)).collect();
+        let snapshots = Snapshots::read(at.root, paths.into_iter().chain([secret_file::path_of(at.profile)]));
+        Look { files, snapshots }
+    }
+
+    fn as_shipped(_: &mut Look, _: &Receipt) {}
+
+    fn runtime(_: &Look, _: &mut Runtime) {}
+
+    fn lacks(&self, _: &Look, _: &Inventory) -> Option<String> {
+        None
+    }
+
+    fn asks(&self, _: &Inventory, _: &mut Asks) {}
+
+    fn addresses(&self, _: &Inventory) -> Vec<Address> {
+        Vec::new()
+    }
+
+    fn outline(&self) -> Vec<StepOptions> {
+        let files = Files::default();
+        Destination::FILES.into_iter().filter_map(|to| self.options(to, files.of(to))).collect()
+    }
+
+    fn plan(&self, look: &Look, planner: &mut Planner<'_, Action>) {
+        if self.lacks_destinations(look, planner) {
+            return;
+        }
+        let file = secret_file::path_of(planner.common.profile);
+        self.plan_secrets(look, &file, planner);
+        for to in Destination::FILES {
+            if let Some(path) = look.files.of(to) {
+                self.plan_file(to, &path, &file, look, planner);
+            }
+        }
+    }
+
+    fn layer(&self, _: &Look, _: &Common<'_>) -> Option<Result<Layer, String>> {
+        None
+    }
+}
+
+impl Env {
+    /// Refuses the run for variables that name a destination that the node does not have.
+    fn lacks_destinations(&self, look: &Look, planner: &mut Planner<'_, Action>) -> bool {
+        let mut lacks = false;
+        for (name, entry) in &self.variables {
+            let (to, must_exist) = self.destinations_of(&entry.value);
+            let missing = |to: &&Destination| **to != Destination::Run && look.files.of(**to).is_none();
+            if let Some(missing) = to.iter().find(missing).filter(|_| must_exist) {
+                let message =
+                    format!("`{name}` goes to `{}`, and this node has no {}", missing.word(), missing.reader());
+                planner.refuse(&entry.origin, message, "remove the destination, or add a `when`".to_owned());
+                lacks = true;
+            }
+        }
+        lacks
+    }
+
+    /// The options of the step that writes the file of a destination. `None` if no variable goes there.
+    fn options(&self, to: Destination, path: Option<PathBuf>) -> Option<StepOptions> {
+        let variables: Vec<&Entry<Variable>> = self.of(to).map(|(_, entry)| entry).collect();
+        let origins: Vec<_> = variables.iter().map(|entry| entry.origin.clone()).collect();
+        if origins.is_empty() {
+            return None;
+        }
+        let mut entries: Vec<String> = variables.iter().flat_map(|entry| entry.order.names.clone()).collect();
+        entries.dedup();
+        let is_of_shell = variables.iter().all(|entry| entry.value.of_shell);
+        let phase = match to {
+            // The package of R has the folder.
+            Destination::R => Phase::Files,
+            _ if is_of_shell => Phase::Settings,
+            Destination::Spark | Destination::Login | Destination::System | Destination::Run => Phase::Accounts,
+        };
+        Some(StepOptions {
+            entries,
+            uses: path.iter().map(|path| Resource::folder_of(path)).collect(),
+            creates: path.into_iter().map(Resource::Path).collect(),
+            ..StepOptions::for_origins(origins, "env".to_owned(), phase)
+        })
+    }
+
+    fn plan_file(&self, to: Destination, path: &Path, secrets: &Path, look: &Look, planner: &mut Planner<'_, Action>) {
+        let Some(options) = self.options(to, Some(path.to_owned())) else { return };
+        // The last assignment wins in all files.
+        let block = ManagedBlock::of_profile(planner.common.profile, Position::End);
+        let base = match self.without_absent(to, path, &block, look) {
+            Ok(base) => base,
+            Err(problem) => return planner.refuse_with(problem),
+        };
+        let file = TextFile {
+            id: format!("env:{}", to.word()),
+            path: path.to_owned(),
+            text: &self.text(to, secrets),
+            block: (to != Destination::Login).then_some(block),
+            base,
+            attributes: Attributes::mode(0o644),
+            mode: None,
+        };
+        file.plan("env", &look.snapshots, planner, options);
+    }
+
+    /// The text of the file, or of its block.
+    fn text(&self, to: Destination, secrets: &Path) -> String {
+        let mut text = String::new();
+        if to == Destination::Login {
+            let is_of_shell = self.of(to).all(|(_, entry)| entry.value.of_shell);
+            let section = if is_of_shell { "[shell.variables]" } else { "[env]" };
+            text = format!("# Written by nodeagent from {section}.\n");
+        }
+        for (name, entry) in self.of(to) {
+            // `check` reports values that do not fit.
+            text.extend(format::line(to, name, &entry.value.change).ok().flatten());
+        }
+        if self.secrets().next().is_some() && to == Destination::Spark {
+            text += &secret_file::reading(secrets);
+        }
+        text
+    }
+
+    /// The present text without the lines of others that assign an absent variable. `None` if there are none.
+    fn without_absent(
+        &self,
+        to: Destination,
+        path: &Path,
+        block: &ManagedBlock,
+        look: &Look,
+    ) -> Result<Option<Vec<u8>>, Problem> {
+        let absent: Vec<_> = self.of(to).filter(|(_, entry)| entry.value.change == Change::Absent).collect();
+        let Some(first) = absent.first().filter(|_| to != Destination::Login) else { return Ok(None) };
+        let names: Vec<&str> = absent.iter().map(|(name, _)| *name).collect();
+        let found = look.snapshots.get(path).ok().flatten().and_then(|found| found.bytes.as_deref());
+        absent::without(to, found.unwrap_or_default(), block, &names).map_err(|entangled| {
+            let message = format!(
+                "line {} of `{}` assigns an absent variable and does more than that",
+                entangled.line,
+                path.display()
+            );
+            Problem::new(message).hint("change the line with `[files]`".to_owned()).asked_at(first.1.origin.clone())
+        })
+    }
+
+    /// The variables whose values are secrets.
+    fn secrets(&self) -> impl Iterator<Item = (SecretVariable, &Entry<Variable>)> {
+        self.variables.iter().filter_map(|(name, entry)| match &entry.value.change {
+            Change::Secret(secret) => Some((SecretVariable { name: name.clone(), secret: secret.clone() }, entry)),
+            Change::Set(_) | Change::Prepend(_) | Change::Append(_) | Change::Absent => None,
+        })
+    }
+
+    fn plan_secrets(&self, look: &Look, file: &Path, planner: &mut Planner<'_, Action>) {
+        let (variables, entries): (Vec<SecretVariable>, Vec<_>) = self.secrets().unzip();
+        if variables.is_empty() || look.files.of(Destination::Spark).is_none() {
+            return;
+        }
+        let profile = planner.common.profile.to_owned();
+        let path = below(&planner.common.inventory.root, file);
+        let wanted = WriteSecrets { profile, file: file.to_owned(), path, variables };
+        planner.writes(file, &entries[0].origin);
+        planner.makes(file, WHOLE);
+        match wanted.content(&planner.common.inventory.vault) {
+            Err(problem) => planner.refuse_with(problem.asked_at(entries[0].origin.clone())),
+            Ok(content) if secret_file::is_as_wanted(look.snapshots.get(file).ok().flatten(), &content) => {
+                planner.ready(format!("env: {}", file.display()));
+            }
+            Ok(_) => {
+                let options = StepOptions {
+                    entries: entries.iter().flat_map(|entry| entry.order.names.clone()).collect(),
+                    creates: vec![Resource::Path(file.to_owned())],
+                    ..StepOptions::for_origins(
+                        entries.iter().map(|entry| entry.origin.clone()).collect(),
+                        "env".to_owned(),
+                        Phase::Accounts,
+                    )
+                };
+                planner.step("env:secrets", Action::Secrets(wanted), options);
+            }
+        }
+    }
+}

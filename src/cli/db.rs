@@ -144,7 +144,7 @@ fn known(access: &Access, target: &Target) -> Result<(), Diagnostic> {
 /// The file with the server's authorities, if the access file names one.
 fn authorities(env: &Env, database: &Database) -> Result<Option<Authorities>, CommandError> {
     let Some(path) = &database.ca else { return Ok(None) };
-    let wanted = AssetRef { path: path.clone(), beside: None, sha256: None };
+    let wanted = AssetRef { path: path.clone(), beside: None, sha256: None, urls: Vec::new() };
     let store = env.filestore()?;
     let assets = Assets { store: &store, unit: None };
     let found = assets.find(&wanted, &database.origin).and_then(|asset| {
@@ -154,8 +154,9 @@ fn authorities(env: &Env, database: &Database) -> Result<Option<Authorities>, Co
     match found {
         Ok((Asset::File { path, .. }, None)) => Ok(Some(Authorities { path, copy: None })),
         Ok((Asset::File { .. }, Some(bytes))) => copied(&bytes).map(Some),
-        Ok((Asset::BuiltIn { name, .. }, _)) => {
-            Err(Diagnostic::nowhere(format!("`{name}` is not a file with certificates of authorities")).into())
+        Ok((found @ (Asset::BuiltIn { .. } | Asset::Address(_)), _)) => {
+            let message = format!("`{}` is not a file with certificates of authorities", found.label());
+            Err(Diagnostic::nowhere(message).into())
         }
         Err(missing) => Err(Diagnostic::nowhere(format!("{} (asked for at {})", missing.message, missing.origin))
             .hint(missing.hint)

@@ -24,7 +24,7 @@ use crate::{
     kinds::Profile,
     kinds::{Node, Upgrade},
     lock::{Difference, Lock, LockFile, Section, difference},
-    profile::Sections as _,
+    profile::{Asset, Sections as _},
     run::{Job, Stop, resolve_lock},
 };
 
@@ -225,6 +225,13 @@ fn changed_assets(profile: &Profile, inventory: &Inventory, section: &Section) -
             continue;
         };
         let path = &named.file.path;
+        if let (Asset::Address(_), Some(locked)) = (&found.asset, section.asset(path)) {
+            // What the server serves now does not matter: a run uses the locked file.
+            if found.digest.as_ref().is_some_and(|digest| *digest != locked.sha256) {
+                reasons.push(format!("the digest of `{path}` has changed"));
+            }
+            continue;
+        }
         match (section.asset(path), found.asset.bytes()) {
             (None, _) => reasons.push(format!("the file `{path}` is not in the lock")),
             (_, Err(error)) => reasons.push(format!("the file `{path}` could not be read: {error}")),

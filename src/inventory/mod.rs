@@ -71,6 +71,13 @@ impl Inventory {
         self.assets.get(wanted)
     }
 
+    /// Sets the digest of a file on a server.
+    pub fn pin(&mut self, wanted: &AssetRef, digest: Digest) {
+        if let Some(found) = self.assets.get_mut(wanted) {
+            found.digest = Some(digest);
+        }
+    }
+
     /// Finds the files of the file store that a profile refers to.
     pub fn find_assets(&mut self, named: &[NamedAsset<'_>], assets: &Assets<'_>) {
         let store = assets.store;

@@ -12,7 +12,7 @@ use crate::{
     lock::{Drift, LockFile, Runtime, Section},
     plan::{self, Common, EarlierWork, Layer, LockInUse, Phase, Planner, StepOptions},
     problem::Problem,
-    profile::{Assets, FileStore, Sections as _},
+    profile::{Asset, Assets, FileStore, NamedAsset, Sections as _},
     state::Receipt,
 };
 
@@ -83,6 +83,8 @@ impl Node {
         plan.lock = lock.map(Into::into);
         let common = self.common(profile, facts, cache, lock);
         missing_files(&common, &mut plan);
+        let files = profile.sections.assets();
+        plan.refusals.extend(files.iter().filter_map(|named| without_digest(&common, named)));
         profile.sections.plan(&self.looks, &common, &mut plan);
         match plan::into_order(std::mem::take(&mut plan.steps)) {
             Ok(steps) => plan.steps = steps,
@@ -135,6 +137,18 @@ impl Node {
         plan::check_assets(file, section, &profile.sections.assets(), &self.inventory)?;
         Ok(section)
     }
+}
+
+/// The refusal of a file on a server whose digest nothing names.
+fn without_digest(common: &Common<'_>, named: &NamedAsset<'_>) -> Option<Problem> {
+    let found = common.inventory.asset(named.file)?;
+    let has_digest = found.digest.is_some() || common.locked_asset(named.file).is_some();
+    if has_digest || !matches!(found.asset, Asset::Address(_)) {
+        return None;
+    }
+    let problem = Problem::new(format!("`{}` has no digest", named.file.path));
+    let hint = "add its `sha256`, or run `nodeagent lock`, which writes the digest into the lock";
+    Some(problem.hint(hint.to_owned()).asked_at(named.origin.clone()))
 }
 
 /// Refuses the run for each missing file. If the file is optional, plans a step that fails.

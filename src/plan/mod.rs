@@ -22,7 +22,7 @@ pub use logins::{Address, Login, addresses_in_line};
 pub use order::into_order;
 pub use outline::contradictions;
 pub use phase::{Need, Phase, Reason, Resource};
-pub use planner::{Asked, Common, Draft, EarlierStep, EarlierWork, Group, Planner, StepOptions};
+pub use planner::{Asked, Common, Draft, EarlierStep, EarlierWork, Group, Planner, StepOptions, cached_asset};
 pub use step::{BY_LOCK, BY_PROFILE, Describe, Lane, Plan, Stage, Step, is_among};
 pub use step_id::StepId;
 pub use text_file::{TextFile, difference, text_of, written_twice};

@@ -208,6 +208,11 @@ impl StepOptions {
     }
 }
 
+/// The place in the agent's cache of a verified file.
+pub fn cached_asset(cache: &Path, digest: &Digest, wanted: &AssetRef) -> PathBuf {
+    cache.join("assets").join(digest.hex()).join(wanted.file_name())
+}
+
 impl<'a> Common<'a> {
     /// The section of the lock for this node.
     pub fn locked(&self) -> Option<&'a Section> {
@@ -255,9 +260,10 @@ impl<'a> Common<'a> {
             (_, Some(digest), None) => (digest.clone(), BY_PROFILE),
             (Asset::File { path, .. }, None, None) => return Some(path.clone()),
             (Asset::BuiltIn { bytes, .. }, None, None) => (Digest::sha256(bytes), BY_PROFILE),
+            // Another check refuses an address without a digest.
+            (Asset::Address(_), None, None) => return Some(self.cache.join("assets").join(wanted.file_name())),
         };
-        let name = Path::new(&wanted.path).file_name().unwrap_or_default();
-        let to = self.cache.join("assets").join(digest.hex()).join(name);
+        let to = cached_asset(self.cache, &digest, wanted);
         stage.push(Stage { from: found.asset.clone(), to: to.clone(), digest, says, origin: origin.clone() });
         Some(to)
     }

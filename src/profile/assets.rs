@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use url::Url;
+
 use super::{
     AssetRef, Content, Entry, FileStore, builtin,
     missing_asset::{Reason, Search},
@@ -14,8 +16,12 @@ use crate::{
     diagnostic::Origin,
     digest::Digest,
     filestore::FileStoreError,
+    lock::bare,
     trust::{Distrust, Hashes},
 };
+
+/// Why a file on a server has no content before its step.
+const NOT_FETCHED: &str = "it is on a server and was not fetched";
 
 /// A file that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +40,8 @@ pub enum Asset {
         /// Its content.
         bytes: &'static [u8],
     },
+    /// On a server. It is fetched when a step that uses it is prepared.
+    Address(Vec<Url>),
 }
 
 impl Asset {
@@ -42,6 +50,7 @@ impl Asset {
         match self {
             Self::File { path, .. } => std::fs::read(path).map(Cow::Owned),
             Self::BuiltIn { bytes, .. } => Ok(Cow::Borrowed(bytes)),
+            Self::Address(_) => Err(io::Error::other(NOT_FETCHED)),
         }
     }
 
@@ -49,7 +58,7 @@ impl Asset {
     pub fn folder(&self) -> Option<&Path> {
         match self {
             Self::File { path, .. } => path.parent(),
-            Self::BuiltIn { .. } => None,
+            Self::BuiltIn { .. } | Self::Address(_) => None,
         }
     }
 
@@ -58,6 +67,7 @@ impl Asset {
         match self {
             Self::File { shown, .. } => shown.clone(),
             Self::BuiltIn { name, .. } => format!("built-in:{name}"),
+            Self::Address(urls) => urls.first().map(|url| bare(url).to_string()).unwrap_or_default(),
         }
     }
 }
@@ -126,6 +136,9 @@ pub struct Assets<'a> {
 impl Assets<'_> {
     /// Finds a file. Does not check its digest.
     pub fn find(&self, wanted: &AssetRef, origin: &Origin) -> Result<Asset, MissingAsset> {
+        if !wanted.urls.is_empty() {
+            return Ok(Asset::Address(wanted.urls.clone()));
+        }
         let unread = |error: FileStoreError| MissingAsset {
             message: format!("the file `{}` could not be looked for: {error}", wanted.path),
             hint: error.hint().unwrap_or_default(),
@@ -183,6 +196,7 @@ impl Assets<'_> {
         let bytes = match asset {
             Asset::File { path, .. } => self.store.read_bytes(path).map(Cow::Owned),
             Asset::BuiltIn { bytes, .. } => Ok(Cow::Borrowed(*bytes)),
+            Asset::Address(_) => Err(io::Error::other(NOT_FETCHED)),
         };
         bytes.map_err(|error| MissingAsset {
             message: format!("`{}` could not be read: {error}", asset.label()),
@@ -223,6 +237,7 @@ impl Assets<'_> {
         let found = match &asset {
             Asset::File { path, .. } => Digest::sha256_of_file(path),
             Asset::BuiltIn { bytes, .. } => Ok(Digest::sha256(bytes)),
+            Asset::Address(_) => return Ok(asset),
         };
         match found {
             Ok(found) if found == *expected => Ok(asset),

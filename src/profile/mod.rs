@@ -4,6 +4,7 @@
 //! checked part; the parts merge into a `Profile`. Errors contain the position in the file. The sections belong to the
 //! kinds of work. This module uses them only through [`Section`] and [`Sections`].
 
+mod asset_rules;
 mod assets;
 mod builtin;
 mod cases;
@@ -58,6 +59,8 @@ pub(crate) use self::{
     rules::{EntryOptions, Long, NO_CREDENTIALS, holds_credentials, long, place, within},
     written::choices,
 };
+use url::Url;
+
 use crate::{
     diagnostic::{Diagnostic, Origin},
     digest::Digest,
@@ -160,15 +163,24 @@ pub struct Setting<T> {
     pub origin: Origin,
 }
 
-/// A file of the file store, as a profile names it.
+/// A file as a profile names it: in the file store, on the node, or on a server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AssetRef {
-    /// The path as written.
+    /// The path as written. For a file on a server: its first address, without its query.
     pub path: String,
     /// The folder of the profile that names the file. `None` for a built-in profile.
     pub beside: Option<PathBuf>,
     /// The expected digest.
     pub sha256: Option<Digest>,
+    /// The addresses of a file on a server, in order. Empty for other files.
+    pub urls: Vec<Url>,
+}
+
+impl AssetRef {
+    /// The name of the file.
+    pub fn file_name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
 }
 
 /// The origin of a text.

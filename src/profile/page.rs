@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{AssetRef, Entry, Setting};
-use crate::diagnostic::Origin;
+use crate::{diagnostic::Origin, lock};
 
 /// A merged profile that is being written as TOML.
 #[derive(Debug, Default)]
@@ -106,8 +106,17 @@ pub(crate) fn array(list: &[String]) -> String {
 }
 
 pub(crate) fn asset(asset: &AssetRef) -> String {
+    let place = match asset.urls.as_slice() {
+        [] => format!("path = {}", quoted(&asset.path)),
+        [_] => format!("url = {}", quoted(&asset.path)),
+        several => {
+            let urls: Vec<String> = several.iter().map(|url| lock::bare(url).to_string()).collect();
+            format!("url = {}", array(&urls))
+        }
+    };
     match &asset.sha256 {
-        Some(digest) => format!("{{ path = {}, sha256 = \"{}\" }}", quoted(&asset.path), digest.hex()),
-        None => quoted(&asset.path),
+        Some(digest) => format!("{{ {place}, sha256 = \"{}\" }}", digest.hex()),
+        None if asset.urls.len() < 2 => quoted(&asset.path),
+        None => format!("{{ {place} }}"),
     }
 }

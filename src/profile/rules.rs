@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use url::Url;
 
 use super::{
-    AssetRef, Entry, Order, Setting,
+    Entry, Order, Setting,
     cases::{Case, Cases},
     shorthand::Shorthand,
     values::Values,
@@ -14,7 +14,6 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Origin, nearest},
-    digest::Digest,
     grammar::{
         document::{Document, Part},
         names,
@@ -25,14 +24,14 @@ use crate::{
 #[derive(Debug)]
 pub struct Rules<'a> {
     pub(crate) document: &'a Document,
-    folder: Option<&'a PathBuf>,
+    pub(super) folder: Option<&'a PathBuf>,
     pub(super) values: &'a Values<'a>,
     /// The facts that conditions of locked sections use.
     pub(super) conditions: BTreeSet<&'static str>,
     /// Whether a lock depends on the section being checked.
     is_locked: bool,
     /// Whether the entry being checked applies to this node. In other entries, values may be unknown.
-    applies: bool,
+    pub(super) applies: bool,
     /// The names that `after` and `before` may use.
     names: &'a BTreeSet<String>,
     pub(crate) found: &'a mut Vec<Diagnostic>,
@@ -295,40 +294,6 @@ impl Rules<'_> {
         None
     }
 
-    /// Files of the file store.
-    pub(crate) fn files(&mut self, path: &[Part], list: &[Shorthand<File>]) -> Vec<Entry<AssetRef>> {
-        self.entries(path, list, |rules, path, name, long| {
-            rules.asset(path, name, long.and_then(|file| file.sha256.as_deref()))
-        })
-    }
-
-    /// One file of the file store. `path` is the position of its name.
-    pub(crate) fn asset(&mut self, path: &[Part], name: String, sha256: Option<&str>) -> Option<AssetRef> {
-        let file = std::path::Path::new(&name);
-        if name.is_empty()
-            || name.contains('\0')
-            || file.components().any(|part| part == std::path::Component::ParentDir)
-        {
-            self.mistake(
-                path,
-                format!("`{name}` is not a path in the file store"),
-                "name a file below the profile's folder, the unit's tree or Admin's, without `..`",
-            );
-            return None;
-        }
-        let sha256 = match sha256.map(str::parse::<Digest>).transpose() {
-            Ok(sha256) => sha256,
-            Err(error) => {
-                let mut at = path.to_vec();
-                at.pop();
-                at.push("sha256".into());
-                self.mistake(&at, error.to_string(), "`sha256sum FILE` prints it");
-                return None;
-            }
-        };
-        Some(AssetRef { path: name, beside: self.folder.cloned(), sha256 })
-    }
-
     /// A setting from an optional string.
     pub(crate) fn setting<T>(
         &mut self,
@@ -384,4 +349,15 @@ pub(crate) fn holds_credentials(url: &Url) -> bool {
     url.password().is_some() || !(url.username().is_empty() || url.scheme().ends_with("ssh"))
 }
 
-long!(File, path);
+impl Long for File {
+    const KEY: &'static str = "path";
+
+    fn name(&self) -> &str {
+        let first = self.url.iter().flat_map(|urls| &urls.0).next();
+        self.path.as_ref().or(first).map_or("", String::as_str)
+    }
+
+    fn options(&self) -> EntryOptions<'_> {
+        EntryOptions { when: self.when.as_ref(), optional: self.optional, timeout: self.timeout.as_deref() }
+    }
+}

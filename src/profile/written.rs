@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{
     cases::{Cases, conditional},
-    shorthand::{OneOrMany, PlainOr, Scalar},
+    shorthand::{OneOrMany, PlainOr, Scalar, Shorthand},
 };
 
 /// A profile of a node: the packages, shell configuration and secrets of a business unit.
@@ -229,21 +229,35 @@ choices!(Platform, "kebab-case" { Databricks, Dataproc, Emr, Other });
 choices!(Cloud, "kebab-case" { Aws, Azure, Gcp });
 
 entry! {
-    /// A file from the file store.
+    /// A file: a path in the file store, a path of the node, or an address.
     pub struct File {
         /// Its path: next to the profile, in the unit's tree or in Admin's, or absolute.
-        pub path: String,
-        /// The expected SHA-256, 64 hexadecimal digits.
-        pub sha256: Option<String>,
+        pub path: Option<String>,
+        /// Its address instead of a path, or a list of addresses that are tried in order.
+        pub url: Option<OneOrMany<String>>,
+        /// The expected SHA-256, 64 hexadecimal digits, or one for each processor.
+        pub sha256: Option<Shorthand<Digests>>,
     } with when, optional, timeout
 }
 
-/// A file from the file store with its digest.
+/// A file: a path in the file store, a path of the node, or an address.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct PinnedFile {
-    /// Its path.
-    pub path: String,
-    /// The expected SHA-256, 64 hexadecimal digits.
-    pub sha256: Option<String>,
+pub struct Asset {
+    /// Its path: next to the profile, in the unit's tree or in Admin's, or absolute.
+    pub path: Option<String>,
+    /// Its address instead of a path, or a list of addresses that are tried in order.
+    pub url: Option<OneOrMany<String>>,
+    /// The expected SHA-256, 64 hexadecimal digits, or one for each processor.
+    pub sha256: Option<Shorthand<Digests>>,
+}
+
+/// One digest for each processor.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Digests {
+    /// For x86-64.
+    pub amd64: Option<String>,
+    /// For 64-bit ARM.
+    pub arm64: Option<String>,
 }

@@ -1,16 +1,17 @@
 //! Resolves the exact files of a profile for this node's runtime: one section of a lock. Changes only the agent's
 //! cache.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
-use super::{Job, Stop, access_check, cache, context, fetch_logins, in_own_thread, warn};
+use super::{Job, Stop, access_check, cache, context, fetch_logins, in_own_thread, locked_addresses, warn};
 use crate::{
     digest::Digest,
     inventory::Inventory,
     kinds::{LockWork, Node, Upgrade},
     lock::{Lock, LockedAsset, Section},
+    plan::cached_asset,
     problem::Problem,
-    profile::Sections as _,
+    profile::{Asset, Sections as _},
     report::event::Outcome,
 };
 
@@ -41,6 +42,12 @@ async fn resolve(job: &Arc<Job>, before: Option<&Lock>, upgrade: &Upgrade) -> Re
     let mut plan = node.plan(&job.profile, &job.facts, &cache(&job.root));
     fetch_logins(&mut plan, &mut node.inventory.vault, &job.clouds).await;
     granted.write_down(&node.inventory.vault, job.audit.as_ref());
+    let mut ctx = context(job, &plan, &node.inventory.vault);
+    if locked_addresses::pin(job, &ctx, &mut node.inventory).await? {
+        plan = node.plan(&job.profile, &job.facts, &cache(&job.root));
+        fetch_logins(&mut plan, &mut node.inventory.vault, &job.clouds).await;
+        ctx = context(job, &plan, &node.inventory.vault);
+    }
     if !plan.refusals.is_empty() {
         return Err(plan.refusals);
     }
@@ -49,7 +56,6 @@ async fn resolve(job: &Arc<Job>, before: Option<&Lock>, upgrade: &Upgrade) -> Re
     known(upgrade, &base)?;
     let assets = assets(job, &node.inventory)?;
     let mut section = Section { runtime, asks, assets, conditions: conditions(job), ..Section::default() };
-    let ctx = context(job, &plan, &node.inventory.vault);
     let (requests, also) = (section.clone(), Arc::clone(job));
     let warn = Arc::new(move |text| warn(&also, text));
     let work = LockWork { ctx: &ctx, upgrade, base: &base, section: &requests, warn };
@@ -92,7 +98,13 @@ fn assets(job: &Job, inventory: &Inventory) -> Result<Vec<LockedAsset>, Vec<Prob
     for named in job.profile.sections.assets() {
         let Some(found) = inventory.asset(named.file) else { continue };
         let unread = |error| vec![Problem::new(format!("`{}` could not be read: {error}", found.asset.label()))];
-        let bytes = found.asset.bytes().map_err(unread)?;
+        let bytes = match (&found.asset, &found.digest) {
+            (Asset::Address(_), Some(digest)) => {
+                std::fs::read(cached_asset(&cache(&job.root), digest, named.file)).map(Cow::Owned)
+            }
+            _ => found.asset.bytes(),
+        };
+        let bytes = bytes.map_err(unread)?;
         let sha256 = Digest::sha256(&bytes);
         if let Some(wanted) = named.file.sha256.as_ref().filter(|wanted| **wanted != sha256) {
             let mut failure =

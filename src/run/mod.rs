@@ -4,6 +4,7 @@ mod bake;
 mod engine;
 mod grants;
 mod lock;
+mod locked_addresses;
 mod logins;
 mod stop;
 mod with_secrets;

@@ -36,6 +36,16 @@ impl Context {
         self.fetch_as(None, wanted, on_bytes).await
     }
 
+    /// Keeps a file that was fetched from one of these addresses in the store. A file that needs a login stays on the
+    /// node.
+    pub(crate) async fn keep(&self, urls: &[url::Url], digest: &Digest, file: &std::path::Path) {
+        if urls.iter().any(|url| self.http.has_login(url)) {
+            self.store.keep_local(digest, file).await;
+        } else {
+            self.store.keep(digest, file, FetchPermit::default()).await;
+        }
+    }
+
     /// The same with another user agent, because some servers select the file by it.
     pub async fn fetch_as(
         &self,

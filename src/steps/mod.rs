@@ -3,6 +3,7 @@
 //! A step has two halves. `prepare` resolves and downloads. It changes nothing outside the agent's cache, and all steps
 //! prepare concurrently. `act` changes the node and then verifies the result.
 
+pub(crate) mod address;
 pub(crate) mod blocking;
 pub(crate) mod compilers;
 mod fetch;
@@ -19,6 +20,7 @@ mod write_file;
 
 use std::{path::PathBuf, sync::Arc};
 
+pub(crate) use address::fetch_address;
 pub use items::{note_item, take_back_item};
 use logins::Logins;
 pub use partial_files::remove_partial_files;

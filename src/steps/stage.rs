@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::Context;
+use super::{Context, address::fetch_address};
 use crate::{
     fs::{self, Attributes},
     http::{Download, HttpError, HttpProblem},
@@ -26,6 +26,7 @@ async fn one(ctx: &Context, file: &Stage) -> Result<(), Problem> {
             return if is_staged { Ok(()) } else { Ok(fs::replace(&file.to, bytes, Attributes::mode(0o644))?) };
         }
         Asset::File { path, .. } => path,
+        Asset::Address(urls) => return fetch_address(ctx, urls, &file.to, Some(&file.digest)).await,
     };
     let url = Url::from_file_path(path)
         .map_err(|()| Problem::new(format!("`{}` is not an absolute path", path.display())))?;

@@ -70,7 +70,9 @@ impl Planning for Apt {
 
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
         let uris = self.sources.iter().flat_map(|source| &source.value.uris);
-        uris.filter_map(|uri| uri.parse().ok()).map(|uri| Address::plain(Self::KEYS[0], uri)).collect()
+        let uris = uris.filter_map(|uri| uri.parse().ok());
+        let debs = self.debs.iter().flat_map(|deb| deb.value.urls.iter().cloned());
+        uris.chain(debs).map(|url| Address::plain(Self::KEYS[0], url)).collect()
     }
 
     fn outline(&self) -> Vec<StepOptions> {

@@ -15,13 +15,13 @@ impl Rules<'_> {
             packages: self.entries(&place!["apt", "packages"], &raw.packages, |rules, path, name, _| {
                 rules.apt_package(path, &name)
             }),
-            debs: self.entries(&place!["apt", "debs"], &raw.debs, |rules, path, name, long| {
-                if !name.ends_with(".deb") {
+            debs: self.assets(&place!["apt", "debs"], &raw.debs, |rules, path, deb| {
+                let is_deb = deb.path.ends_with(".deb");
+                if !is_deb {
                     let hint = "its name ends in `.deb`; list package names under `packages`";
-                    rules.mistake(path, format!("`{name}` is not a Debian package file"), hint);
-                    return None;
+                    rules.mistake(path, format!("`{}` is not a Debian package file", deb.path), hint);
                 }
-                rules.asset(path, name, long.and_then(|file| file.sha256.as_deref()))
+                is_deb
             }),
             sources: raw
                 .sources
@@ -98,7 +98,7 @@ impl Rules<'_> {
             let hint = "40 hexadecimal digits; `gpg --show-keys FILE` prints it";
             self.mistake(&at("fingerprint"), format!("`{}` is not a fingerprint", raw.fingerprint), hint);
         }
-        let key = self.expanded(&at("key"), &raw.key).and_then(|name| self.asset(&at("key"), name, None));
+        let key = self.expanded(&at("key"), &raw.key).and_then(|name| self.asset(&at("key"), name));
         let counts = self.counts(&place!["apt", "sources", index], raw.when.as_ref());
         if self.found.len() > before || !counts {
             return None;

@@ -95,7 +95,9 @@ impl Planning for Python {
     fn addresses(&self, inventory: &Inventory) -> Vec<Address> {
         let kind = Self::KEYS[0];
         let indexes = self.indexes().into_iter().map(|(url, _)| Address::plain(kind, url.clone()));
-        let mut all: Vec<Address> = indexes.collect();
+        let wheels = self.wheels.iter().flat_map(|wheel| &wheel.value.urls);
+        let wheels = wheels.map(|url| Address::plain(kind, url.clone()));
+        let mut all: Vec<Address> = indexes.chain(wheels).collect();
         let mut lines: Vec<String> = self.pip.packages.iter().map(|entry| entry.value.clone()).collect();
         for entry in &self.pip.requirements {
             let Some(found) = inventory.asset(&entry.value) else { continue };

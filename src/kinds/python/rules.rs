@@ -9,7 +9,7 @@ use super::{
 use crate::{
     facts::python::normalised,
     grammar::{document::Part, names},
-    profile::{AssetRef, Entry, NO_CREDENTIALS, Rules, Setting, holds_credentials, long, place, shorthand::Shorthand},
+    profile::{AssetRef, Entry, NO_CREDENTIALS, Rules, Setting, holds_credentials, long, place, within},
 };
 
 const REQUIREMENTS_FILE: &str = "list requirements files under `requirements`";
@@ -20,7 +20,14 @@ impl Rules<'_> {
             packages: self.entries(&place!["pip", "packages"], &raw.packages, |rules, path, text, _| {
                 rules.requirement(path, text)
             }),
-            requirements: self.files(&place!["pip", "requirements"], &raw.requirements),
+            requirements: self.assets(&place!["pip", "requirements"], &raw.requirements, |rules, path, file| {
+                let is_stored = file.urls.is_empty();
+                if !is_stored {
+                    let hint = "put the file into the file store: its lines are needed to plan";
+                    rules.mistake(path, format!("`{}` is on a server", file.path), hint);
+                }
+                is_stored
+            }),
             guard: self.plain(&place!["pip", "guard"], raw.guard.map(|guard| guard == written::Guard::Runtime)),
             allow_change: self.words("allow-change", &raw.allow_change, |rules, path, name| {
                 let plain = requirement_name(&name) == normalised(&name) && !name.is_empty();
@@ -55,14 +62,14 @@ impl Rules<'_> {
     }
 
     pub(super) fn wheels(&mut self, raw: &written::Wheel) -> Vec<Entry<AssetRef>> {
-        self.entries(&place!["wheel", "files"], &raw.files, |rules, path, name, long| {
-            let file = name.rsplit('/').next().unwrap_or_default();
-            if !file.strip_suffix(".whl").is_some_and(|stem| matches!(stem.split('-').count(), 5 | 6)) {
+        self.assets(&place!["wheel", "files"], &raw.files, |rules, path, wheel| {
+            let file = wheel.file_name();
+            let is_wheel = file.strip_suffix(".whl").is_some_and(|stem| matches!(stem.split('-').count(), 5 | 6));
+            if !is_wheel {
                 let hint = "a wheel is called `name-version-python-abi-platform.whl`; keep the name it was built with";
                 rules.mistake(path, format!("`{file}` is not a wheel's file name"), hint);
-                return None;
             }
-            rules.asset(path, name, long.and_then(|file| file.sha256.as_deref()))
+            is_wheel
         })
     }
 
@@ -127,21 +134,15 @@ impl Rules<'_> {
     }
 
     fn uv(&mut self, raw: &written::Pip) -> Option<Setting<AssetRef>> {
-        let (path, sha256) = match raw.uv.as_ref()? {
-            Shorthand::Short(path) => (path, None),
-            Shorthand::Long(file) => (&file.path, file.sha256.as_deref()),
-        };
-        let at = place!["pip", "uv", "path"];
-        let path = self.expanded(&at, path)?;
-        if sha256.is_none() {
-            self.mistake(
-                &at,
-                "uv has no digest",
-                "write `uv = { path = \"…\", sha256 = \"…\" }`: a program from a shared folder is not run unchecked",
-            );
+        let at = place!["pip", "uv"];
+        let value = self.asset_of(&at, raw.uv.as_ref()?)?;
+        let at = within(&at, "path");
+        if value.sha256.is_none() {
+            let hint =
+                "write `uv = { path = \"…\", sha256 = \"…\" }`: a program from a shared folder is not run unchecked";
+            self.mistake(&at, "uv has no digest", hint);
             return None;
         }
-        let value = self.asset(&at, path, sha256)?;
         Some(Setting { value, origin: self.origin(&at) })
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::profile::{
     choices,
     shorthand::Shorthand,
-    written::{File, PinnedFile, entry},
+    written::{Asset, File, entry},
 };
 
 /// The keys of this kind.
@@ -58,7 +58,7 @@ pub struct Pip {
     /// The installer: `auto` uses uv if available, else pip; `pip` uses pip. Default: auto.
     pub installer: Option<Installer>,
     /// A uv binary or wheel from the file store, used if the node has no uv.
-    pub uv: Option<Shorthand<PinnedFile>>,
+    pub uv: Option<Shorthand<Asset>>,
     /// Whether modules are byte-compiled when installed. Default: true.
     pub compile: Option<bool>,
     /// Whether this section is independent of the packages that apt installs, so that both may run at once. Default:

@@ -211,7 +211,9 @@ impl Planning for R {
     }
 
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
-        self.repos.iter().map(|repo| Address::plain(Self::KEYS[0], repo.value.clone())).collect()
+        let sources = self.sources.iter().flat_map(|archive| &archive.value.urls);
+        let urls = self.repos.iter().map(|repo| &repo.value).chain(sources);
+        urls.map(|url| Address::plain(Self::KEYS[0], url.clone())).collect()
     }
 
     fn outline(&self) -> Vec<StepOptions> {

@@ -28,16 +28,13 @@ impl Rules<'_> {
                 .collect(),
             packages: self
                 .entries(&place!["r", "packages"], &raw.packages, |rules, path, text, _| rules.r_package(path, &text)),
-            sources: self.entries(&place!["r", "sources"], &raw.sources, |rules, path, name, long| {
-                if !name.ends_with(".tar.gz") {
-                    rules.mistake(
-                        path,
-                        format!("`{name}` is not an R archive"),
-                        "its name is `package_version.tar.gz`; list package names under `packages`",
-                    );
-                    return None;
+            sources: self.assets(&place!["r", "sources"], &raw.sources, |rules, path, archive| {
+                let is_archive = archive.path.ends_with(".tar.gz");
+                if !is_archive {
+                    let hint = "its name is `package_version.tar.gz`; list package names under `packages`";
+                    rules.mistake(path, format!("`{}` is not an R archive", archive.path), hint);
                 }
-                rules.asset(path, name, long.and_then(|file| file.sha256.as_deref()))
+                is_archive
             }),
         }
     }

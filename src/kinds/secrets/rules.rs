@@ -119,7 +119,7 @@ impl Rules<'_> {
             }
             (None, Some(file)) => {
                 let file = self.expanded(&at("template"), file)?;
-                Content::File(self.asset(&at("template"), file, None)?)
+                Content::File(self.asset(&at("template"), file)?)
             }
             (Some(_), Some(_)) => {
                 self.mistake(&at("template"), "both `text` and `template` are given", "keep one of them");

@@ -77,7 +77,7 @@ impl Rules<'_> {
         let content = match (&raw.file, &raw.text) {
             (Some(file), None) => {
                 let file = self.expanded(&below("file"), file)?;
-                Content::File(self.asset(&below("file"), file, None)?)
+                Content::File(self.asset(&below("file"), file)?)
             }
             (None, Some(text)) => Content::Inline(self.expanded(&below("text"), text)?),
             (Some(_), Some(_)) => {

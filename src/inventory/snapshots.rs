@@ -22,6 +22,11 @@ impl Snapshots {
         Self(paths.into_iter().map(read).collect())
     }
 
+    /// Adds a file that does not exist yet and will be a copy of another one.
+    pub fn add_copy(&mut self, root: &Path, from: &Path, to: PathBuf) {
+        self.0.insert(to, fs::read(&below(root, from)));
+    }
+
     /// The content of a file at the time of the snapshot.
     ///
     /// # Errors

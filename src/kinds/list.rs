@@ -352,6 +352,8 @@ kinds! {
     python: Python,
     /// R packages.
     r: R,
+    /// Users and groups.
+    accounts: Accounts,
     /// Files.
     files: Files,
     /// Shell configuration.
@@ -360,6 +362,8 @@ kinds! {
     env: Env,
     /// Secrets, and logins for package servers.
     secrets: Secrets,
+    /// Scheduled jobs.
+    cron: Cron,
     /// Services. They see the planned steps of the kinds above them, to restart after a change.
     services: Services,
 }

@@ -1,9 +1,11 @@
 //! The kinds of work, each in a folder of its own: the grammar (`written`, `checked`, `grammar`), its rules, planning
 //! (pure), the acting code with its verification, the hints and the tests. `list` has one row for each kind.
 
+pub mod accounts;
 pub mod apt;
 mod bake;
 mod contract;
+pub mod cron;
 mod describe;
 pub mod env;
 pub mod files;

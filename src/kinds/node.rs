@@ -3,6 +3,7 @@
 use std::{io, path::Path};
 
 use super::{
+    accounts,
     contract::LookAt,
     list::{Action, Looks, Plan, Profile},
 };
@@ -37,6 +38,10 @@ impl Node {
         vault: Vault,
     ) -> io::Result<Self> {
         let (users, receipt) = (Users::read(root), Receipt::read(root));
+        // Files and services may belong to a user that an earlier step creates.
+        let users = accounts::with_planned(&profile.sections.accounts, users, |name| {
+            receipt.created_account(&profile.name, &format!("users.{name}"))
+        });
         let at = LookAt { root, facts, users: &users, receipt: &receipt, profile: &profile.name };
         let (looks, dpkg) = profile.sections.look(&at, || Dpkg::read(root));
         let mut inventory = Inventory::new(root, dpkg?, users, receipt, vault);

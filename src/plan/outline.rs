@@ -29,7 +29,7 @@ fn written_files(outline: &[StepOptions]) -> Vec<(PathBuf, Origin)> {
         let origin = options.origins.first();
         let paths = options.creates.iter().filter_map(|created| match created {
             Resource::Path(path) => Some(path),
-            Resource::User(_) | Resource::Group(_) => None,
+            Resource::User(_) | Resource::Group(_) | Resource::Package(_) => None,
         });
         paths.filter_map(move |path| Some((path.clone(), origin?.clone())))
     });

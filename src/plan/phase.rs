@@ -78,6 +78,8 @@ pub enum Resource {
     User(String),
     /// A group.
     Group(String),
+    /// A Debian package that the profile names.
+    Package(String),
 }
 
 impl Resource {
@@ -102,6 +104,7 @@ impl fmt::Display for Resource {
             Self::Path(path) => write!(f, "`{}`", path.display()),
             Self::User(name) => write!(f, "the user `{name}`"),
             Self::Group(name) => write!(f, "the group `{name}`"),
+            Self::Package(name) => write!(f, "the package `{name}`"),
         }
     }
 }

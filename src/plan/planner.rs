@@ -101,6 +101,12 @@ impl EarlierWork {
         self.steps.iter().find(|step| step.creates.iter().any(|created| created.is_needed_for(&used)))
     }
 
+    /// Whether a step installs a Debian package that the profile names.
+    pub fn installs(&self, package: &str) -> bool {
+        let is_package = |created: &Resource| matches!(created, Resource::Package(name) if name == package);
+        self.steps.iter().any(|step| step.creates.iter().any(is_package))
+    }
+
     /// A step that carries out an entry or a section.
     pub fn step_of(&self, name: &str) -> Option<&EarlierStep> {
         self.steps.iter().find(|step| is_among(&step.entries, name))

@@ -49,6 +49,8 @@ pub enum Lane {
     Python,
     /// An R library.
     RLibrary,
+    /// The files with users and groups.
+    Accounts,
 }
 
 /// One piece of work.

@@ -261,3 +261,11 @@ pub struct Digests {
     /// For 64-bit ARM.
     pub arm64: Option<String>,
 }
+
+/// The key of a secret.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SecretKey {
+    /// The key in the scope of `[secrets]`.
+    pub secret: String,
+}

@@ -2,7 +2,7 @@
 //! digests of installed files. Without a receipt, all installed packages count as shipped.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -30,6 +30,8 @@ pub struct Receipt {
     pub delivered: BTreeMap<String, BTreeMap<PathBuf, Delivered>>,
     /// Services, by profile name and service.
     pub services: BTreeMap<String, BTreeMap<String, ServiceReceipt>>,
+    /// The users and groups that nodeagent created, by profile name, written as in `after`.
+    pub accounts: BTreeMap<String, BTreeSet<String>>,
     /// The last run that changed an entry, by the entry as in `after`. Only for entries that another entry watches.
     pub changes: BTreeMap<String, String>,
     /// The items that profiles made, by profile name.
@@ -156,6 +158,16 @@ impl Receipt {
                 self.services.remove(profile);
             }
         }
+    }
+
+    /// Whether a run of a profile created a user or group. `entry` is written as in `after`.
+    pub fn created_account(&self, profile: &str, entry: &str) -> bool {
+        self.accounts.get(profile).is_some_and(|entries| entries.contains(entry))
+    }
+
+    /// Records that a run of a profile creates a user or group.
+    pub fn note_account(&mut self, profile: &str, entry: String) {
+        self.accounts.entry(profile.to_owned()).or_default().insert(entry);
     }
 
     /// Records that a run changes entries.

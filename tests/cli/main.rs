@@ -4,10 +4,12 @@
 mod support;
 
 mod access;
+mod accounts;
 mod bad_profiles;
 mod by_hand;
 mod check;
 mod commands;
+mod cron;
 mod deliveries;
 mod good_profiles;
 mod import_graph;

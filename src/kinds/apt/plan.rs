@@ -142,6 +142,7 @@ fn plan_group(
     if packages.is_empty() && debs.is_empty() {
         return; // its file is among the missing
     }
+    options.creates.extend(packages.iter().map(|package| Resource::Package(package.name.clone())));
     let locked = locked_debs(planner.common, optional.as_deref());
     let uncovered = locked.as_ref().and_then(|locked| uncovered(planner.common, &entries, locked));
     let install = AptInstall {

@@ -205,15 +205,6 @@ impl Rules<'_> {
         Some(text)
     }
 
-    fn key_of_secret(&mut self, at: &[Part], key: &str) -> Option<String> {
-        let key = self.expanded(at, key)?;
-        if !names::is_secret(&key) {
-            self.mistake(at, format!("`{key}` is not a key of a secret"), "letters, digits and `_.@-`");
-            return None;
-        }
-        Some(key)
-    }
-
     fn watched(&mut self, at: &[Part], text: &str) -> Option<Watched> {
         let text = self.expanded(at, text)?;
         if !text.starts_with('/') {

@@ -8,6 +8,7 @@ use serde::{
     de::{self, SeqAccess, Visitor, value::SeqAccessDeserializer},
 };
 
+pub(super) use crate::profile::written::SecretKey;
 use crate::profile::{
     Cases, choices, conditional,
     shorthand::{PlainOr, Scalar, Shorthand},
@@ -101,14 +102,6 @@ pub struct Service {
 }
 
 conditional!(Service);
-
-/// The key of a secret.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct SecretKey {
-    /// The key in the scope of `[secrets]`.
-    pub secret: String,
-}
 
 /// A test that something works: one of `port`, `url`, `path` and `command`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::checked::{Shell, Text};
 use crate::{
     fs::Attributes,
-    inventory::{Inventory, Snapshots},
+    inventory::{Inventory, Snapshots, below},
     kinds::contract::{Asks, LookAt, Planning},
     lock::Runtime,
     managed_block::{ManagedBlock, Position},
@@ -14,6 +14,9 @@ use crate::{
     profile::Entry,
     state::Receipt,
 };
+
+/// The files that a new home gets: useradd(8).
+const SKELETON: &str = "/etc/skel";
 
 /// The signs that begin a comment.
 const SHELL: &str = "#";
@@ -24,10 +27,17 @@ impl Planning for Shell {
     type Action = WriteFile;
 
     fn look(&self, at: &LookAt<'_>) -> Snapshots {
-        let homes = self.user_names().into_iter().filter_map(|user| at.users.user(user));
-        let files = homes.flat_map(|user| [".bashrc", ".vimrc"].map(|name| user.home.join(name)));
+        let homes = || self.user_names().into_iter().filter_map(|user| at.users.user(user)).map(|user| &user.home);
+        let names = [".bashrc", ".vimrc"];
+        let files = homes().flat_map(|home| names.map(|name| home.join(name)));
         let files = files.chain(self.profile_d.keys().map(|name| profile_d(name)));
-        Snapshots::read(at.root, files)
+        let mut look = Snapshots::read(at.root, files);
+        for home in homes().filter(|home| at.users.is_new_home(home) && !below(at.root, home).exists()) {
+            for name in names {
+                look.add_copy(at.root, &Path::new(SKELETON).join(name), home.join(name));
+            }
+        }
+        look
     }
 
     fn as_shipped(_: &mut Snapshots, _: &Receipt) {}

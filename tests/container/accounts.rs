@@ -1,0 +1,154 @@
+//! Users, groups and scheduled jobs on a real node.
+
+use crate::support::{Node, PROFILE, assert_same};
+
+/// A hash of crypt(5), and the next one. Both must be in `/etc/shadow` only.
+const HASH: &str = "$6$ringsalt$aaaaHashOfTheRing4711aaaaHashOfTheRing4711aaaaHashOfTheRing4711aaaaHashOfTheRing47/1";
+const NEXT_HASH: &str =
+    "$6$ringsalt$bbbbHashOfTheRing4712bbbbHashOfTheRing4712bbbbHashOfTheRing4712bbbbHashOfTheRing47/2";
+
+/// Arguments with characters that cron or a shell could replace.
+const ARGUMENTS: [&str; 9] =
+    ["a b", "$HOME", "100%n", "x\"y\\z'", "`id`", "two\\\\back\\%slashes", "", "tab\there", "-\u{e9}"];
+const LEVEL: &str = "a \"b\" $c %n";
+
+const SECTIONS: &str = r#"
+[apt]
+packages = ["cron"]
+
+[secrets]
+source = "env"
+scope = "ring"
+[[secrets.items]]
+key = "token"
+to = { file = "/run/nodeagent/secrets/token", owner = "eve:models" }
+
+[groups.models]
+gid = 4242
+
+[users.eve]
+groups = ["models", "crontab"]
+shell = "/bin/bash"
+comment = "Eve"
+authorized-keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGq7PbEBlbS0bTNPVq0Oh0ncRzWGTsJmlXq3b9sQ7bAT eve"]
+password = { secret = "hash" }
+
+[users.collector]
+system = true
+
+[users.analyst]
+groups = ["models"]
+
+[shell]
+users = ["eve"]
+bashrc = { text = "alias ll='ls -l'" }
+
+[files."/opt/echo"]
+text = """
+#!/usr/bin/python3
+import json, os, sys
+print(json.dumps([sys.argv[1:], os.environ.get("LEVEL"), os.getuid()]))
+"""
+mode = "0755"
+
+[cron.echo]
+schedule = "@reboot"
+command = COMMAND
+environment = { LEVEL = VALUE }
+user = "eve"
+log = "/tmp/echo.log"
+"#;
+
+fn sections() -> String {
+    let text = |value: serde_json::Value| value.to_string();
+    let command = [&["/opt/echo"], &ARGUMENTS[..]].concat();
+    // TOML strings have the escapes of JSON.
+    SECTIONS.replace("COMMAND", &text(command.into())).replace("VALUE", &text(LEVEL.into()))
+}
+
+#[test]
+fn users_groups_and_jobs_are_as_requested() {
+    let env = ["--env", &format!("RING_HASH={HASH}"), "--env", "RING_TOKEN=of-the-ring-4711"].map(str::to_owned);
+    let env: Vec<&str> = env.iter().map(String::as_str).collect();
+    let Some(node) = Node::with("accounts", &env) else { return };
+    node.profile(&sections());
+    node.run(&[]).exits(0).never_prints(HASH);
+
+    let shown = node.sh("id -Gn eve; id -Gn analyst; getent passwd eve collector; getent group models");
+    let expected = "eve crontab models\nanalyst models\neve:x:1001:1001:Eve:/home/eve:/bin/bash\n\
+                    collector:x:999:999::/home/collector:/bin/sh\nmodels:x:4242:analyst,eve\n";
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(|line| words(line).join(" ")).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&shown), sorted(expected), "{shown}");
+    // Files of the same run belong to the new user.
+    let owned = "stat -c '%n %a %U:%G' /home/eve/.bashrc /home/eve/.ssh /home/eve/.ssh/authorized_keys \
+                 /run/nodeagent/secrets/token; ls -d /home/collector 2> /dev/null; true";
+    assert_eq!(
+        node.sh(owned),
+        "/home/eve/.bashrc 644 eve:eve\n/home/eve/.ssh 700 eve:eve\n/home/eve/.ssh/authorized_keys 600 eve:eve\n\
+         /run/nodeagent/secrets/token 400 eve:models\n"
+    );
+    assert_eq!(node.sh("getent shadow eve | cut -d: -f2").trim(), HASH);
+    assert!(node.sh("cat /home/eve/.bashrc").starts_with(&node.sh("cat /etc/skel/.bashrc")), "the skeleton is kept");
+    let places = "grep -rlsF -- \"$RING_HASH\" /etc /var /run /tmp /root /home 2> /dev/null | sort";
+    assert_eq!(node.sh(places), "/etc/shadow\n", "the hash is in no other file");
+
+    // A ready node stays as it is.
+    let listing = node.listing_but_log();
+    node.run(&[]).exits(0).prints("nothing to do");
+    assert_same(&listing, &node.listing_but_log(), "nothing changes");
+
+    // cron reads the job, and its arguments are literal.
+    node.sh("pkill -x cron; rm -f /run/crond.reboot; cron; until [ -s /tmp/echo.log ]; do sleep 0.05; done");
+    let seen: serde_json::Value = serde_json::from_str(&node.sh("cat /tmp/echo.log")).expect("JSON");
+    assert_eq!(seen, serde_json::json!([ARGUMENTS, LEVEL, 1001]));
+    assert_eq!(node.sh("stat -c '%a %U' /etc/cron.d/nodeagent-echo"), "644 root\n");
+
+    // Drift is repaired; what the profile does not set stays.
+    node.sh(
+        "usermod --shell /bin/sh eve; gpasswd --delete eve models > /dev/null; gpasswd --delete eve crontab > /dev/null
+        gpasswd --add eve adm > /dev/null; usermod --lock eve; rm -r /home/eve
+        printf 'ssh-ed25519 AAAA own\\n' > /tmp/own; groupdel crontab; groupadd --gid 998 crontab",
+    );
+    node.run(&[]).exits(0).never_prints(HASH);
+    assert_eq!(words(&node.sh("id -Gn eve")), ["adm", "crontab", "eve", "models"]);
+    assert_eq!(
+        node.sh("getent passwd eve | cut -d: -f7; getent shadow eve | cut -d: -f2"),
+        format!("/bin/bash\n{HASH}\n")
+    );
+    assert!(
+        node.sh("stat -c %U /home/eve /home/eve/.profile; cat /home/eve/.ssh/authorized_keys").contains("nodeagent")
+    );
+    node.run(&[]).exits(0).prints("nothing to do");
+
+    // A new hash, and keys of others beside the block.
+    node.sh("cat /tmp/own >> /home/eve/.ssh/authorized_keys");
+    node.profile(&sections().replace(" eve\"]", " eve2\"]"));
+    let next = format!("RING_HASH={NEXT_HASH}");
+    node.exec(&["--env", &next], &["nodeagent", "run", "--profile", PROFILE]).exits(0).never_prints(NEXT_HASH);
+    assert_eq!(node.sh("getent shadow eve | cut -d: -f2").trim(), NEXT_HASH);
+    let keys = node.sh("grep ssh- /home/eve/.ssh/authorized_keys | cut -d' ' -f3");
+    assert_eq!(words(&keys), ["eve2", "own"]);
+
+    // What cannot be as requested changes nothing.
+    let listing = node.listing_but_log();
+    for (change, message) in [
+        (sections().replace("comment = \"Eve\"", "uid = 4999"), "the user `eve` exists with the id 1001, not 4999"),
+        (sections().replace("secret = \"hash\"", "secret = \"token\""), "the secret `token` is not a hash of crypt(5)"),
+    ] {
+        node.profile(&change);
+        node.run(&[]).exits(2).prints(message);
+    }
+    assert_same(&listing, &node.listing_but_log(), "a refused run changes nothing");
+    node.is_tidy();
+}
+
+/// The words of a text in order.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    words.sort();
+    words
+}

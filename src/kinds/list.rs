@@ -360,6 +360,8 @@ kinds! {
     shell: Shell,
     /// Environment variables, including those of `[shell.variables]`.
     env: Env,
+    /// Settings of Spark.
+    spark_conf: SparkConf,
     /// Secrets, and logins for package servers.
     secrets: Secrets,
     /// Scheduled jobs.

@@ -17,13 +17,16 @@ mod lock;
 mod lookup_tests;
 mod node;
 pub mod python;
+mod quote;
 pub mod r;
 pub mod secrets;
 pub mod services;
 pub mod shell;
+pub mod spark_conf;
 mod take_back;
 #[cfg(test)]
 mod tests;
+mod text_action;
 mod used_secrets;
 mod writes_files;
 
@@ -35,3 +38,5 @@ pub use list::{Action, Kind, Looks, Plan, Prepared, Profile, Sections, Step};
 pub use load::{json_schema, load};
 pub use lock::{LockWork, Upgrade};
 pub use node::Node;
+pub use quote::Quote;
+pub use text_action::{Piece, TextAction, WriteSecretText};

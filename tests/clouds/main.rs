@@ -35,5 +35,6 @@ mod minisign;
 mod packages;
 mod private;
 mod server;
+mod spark_conf;
 mod store;
 mod workspace;

@@ -1,6 +1,7 @@
 //! The lines of variables in the files of their destinations. Values are literal: no reader expands anything in them.
 
 use super::{checked::Change, destinations::Destination};
+use crate::kinds::quote::in_single_quotes;
 
 /// The longest line that PAM reads, in bytes. Before Linux-PAM 1.5.3, a longer line ends the reading of the file.
 const LONGEST_PAM_LINE: usize = 1000;
@@ -45,11 +46,6 @@ fn absent(to: Destination, name: &str) -> String {
             format!("# {name} is absent: nodeagent removed the lines that assign it.\n")
         }
     }
-}
-
-/// Single quotes, which a shell does not interpret.
-fn in_single_quotes(value: &str) -> String {
-    format!("'{}'", value.replace('\'', r"'\''"))
 }
 
 /// Lines of a POSIX shell.

@@ -2,7 +2,6 @@
 
 mod absent;
 mod act;
-mod action;
 mod checked;
 mod destinations;
 mod format;
@@ -10,10 +9,8 @@ mod grammar;
 mod plan;
 mod rules;
 mod run_variables;
-mod secret_file;
 mod with_shell;
 mod written;
 
-pub use action::{Action, SecretVariable, WriteSecrets};
 pub use checked::{Change, Env, Variable};
 pub use destinations::Destination;

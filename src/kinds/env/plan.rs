@@ -4,21 +4,24 @@ use std::path::{Path, PathBuf};
 
 use super::{
     absent,
-    action::{Action, SecretVariable, WriteSecrets},
     checked::{Change, Env, Variable},
     destinations::{Destination, Files},
-    format, secret_file,
+    format,
 };
 use crate::{
     fs::Attributes,
     inventory::{Inventory, Snapshots, below},
-    kinds::contract::{Asks, LookAt, Planning},
+    kinds::{
+        contract::{Asks, LookAt, Planning},
+        quote::Quote,
+        text_action::{Piece, TextAction, WriteSecretText},
+    },
     lock::Runtime,
     managed_block::{ManagedBlock, Position},
     plan::{Address, Common, Layer, Phase, Planner, Resource, StepOptions, TextFile},
     problem::Problem,
-    profile::Entry,
-    state::{Receipt, WHOLE},
+    profile::{Entry, SecretRef},
+    state::Receipt,
 };
 
 /// The files of the destinations.
@@ -30,13 +33,13 @@ pub struct Look {
 
 impl Planning for Env {
     type Look = Look;
-    type Action = Action;
+    type Action = TextAction;
 
     fn look(&self, at: &LookAt<'_>) -> Look {
         let files = Files::find(at.root, &at.facts.env);
         let paths = Destination::FILES.into_iter().filter(|to| self.of(*to).next().is_some());
         let paths: Vec<PathBuf> = paths.filter_map(|to| files.of(to)).collect();
-        let snapshots = Snapshots::read(at.root, paths.into_iter().chain([secret_file::path_of(at.profile)]));
+        let snapshots = Snapshots::read(at.root, paths.into_iter().chain([secret_file(at.profile)]));
         Look { files, snapshots }
     }
 
@@ -59,11 +62,11 @@ impl Planning for Env {
         Destination::FILES.into_iter().filter_map(|to| self.options(to, files.of(to))).collect()
     }
 
-    fn plan(&self, look: &Look, planner: &mut Planner<'_, Action>) {
+    fn plan(&self, look: &Look, planner: &mut Planner<'_, TextAction>) {
         if self.lacks_destinations(look, planner) {
             return;
         }
-        let file = secret_file::path_of(planner.common.profile);
+        let file = secret_file(planner.common.profile);
         self.plan_secrets(look, &file, planner);
         for to in Destination::FILES {
             if let Some(path) = look.files.of(to) {
@@ -79,7 +82,7 @@ impl Planning for Env {
 
 impl Env {
     /// Refuses the run for variables that name a destination that the node does not have.
-    fn lacks_destinations(&self, look: &Look, planner: &mut Planner<'_, Action>) -> bool {
+    fn lacks_destinations(&self, look: &Look, planner: &mut Planner<'_, TextAction>) -> bool {
         let mut lacks = false;
         for (name, entry) in &self.variables {
             let (to, must_exist) = self.destinations_of(&entry.value);
@@ -118,7 +121,14 @@ impl Env {
         })
     }
 
-    fn plan_file(&self, to: Destination, path: &Path, secrets: &Path, look: &Look, planner: &mut Planner<'_, Action>) {
+    fn plan_file(
+        &self,
+        to: Destination,
+        path: &Path,
+        secrets: &Path,
+        look: &Look,
+        planner: &mut Planner<'_, TextAction>,
+    ) {
         let Some(options) = self.options(to, Some(path.to_owned())) else { return };
         // The last assignment wins in all files.
         let block = ManagedBlock::of_profile(planner.common.profile, Position::End);
@@ -151,7 +161,7 @@ impl Env {
             text.extend(format::line(to, name, &entry.value.change).ok().flatten());
         }
         if self.secrets().next().is_some() && to == Destination::Spark {
-            text += &secret_file::reading(secrets);
+            text += &reading(secrets);
         }
         text
     }
@@ -179,40 +189,49 @@ impl Env {
     }
 
     /// The variables whose values are secrets.
-    fn secrets(&self) -> impl Iterator<Item = (SecretVariable, &Entry<Variable>)> {
+    fn secrets(&self) -> impl Iterator<Item = (&str, &SecretRef, &Entry<Variable>)> {
         self.variables.iter().filter_map(|(name, entry)| match &entry.value.change {
-            Change::Secret(secret) => Some((SecretVariable { name: name.clone(), secret: secret.clone() }, entry)),
+            Change::Secret(secret) => Some((name.as_str(), secret, entry)),
             Change::Set(_) | Change::Prepend(_) | Change::Append(_) | Change::Absent => None,
         })
     }
 
-    fn plan_secrets(&self, look: &Look, file: &Path, planner: &mut Planner<'_, Action>) {
-        let (variables, entries): (Vec<SecretVariable>, Vec<_>) = self.secrets().unzip();
-        if variables.is_empty() || look.files.of(Destination::Spark).is_none() {
+    /// Plans the file with the secrets, which `spark-env.sh` reads.
+    fn plan_secrets(&self, look: &Look, file: &Path, planner: &mut Planner<'_, TextAction>) {
+        let entries: Vec<&Entry<Variable>> = self.secrets().map(|(_, _, entry)| entry).collect();
+        if entries.is_empty() || look.files.of(Destination::Spark).is_none() {
             return;
         }
+        let mut pieces = Vec::new();
+        for (name, secret, _) in self.secrets() {
+            let becomes = format!("the variable {name}");
+            pieces.push(Piece::Text(format!("export {name}=")));
+            pieces.push(Piece::Secret { secret: secret.clone(), quote: Quote::Shell, becomes });
+            pieces.push(Piece::Text("\n".to_owned()));
+        }
+        let options = StepOptions {
+            entries: entries.iter().flat_map(|entry| entry.order.names.clone()).collect(),
+            creates: vec![Resource::Path(file.to_owned())],
+            ..StepOptions::for_origins(
+                entries.iter().map(|entry| entry.origin.clone()).collect(),
+                "env".to_owned(),
+                Phase::Accounts,
+            )
+        };
         let profile = planner.common.profile.to_owned();
         let path = below(&planner.common.inventory.root, file);
-        let wanted = WriteSecrets { profile, file: file.to_owned(), path, variables };
-        planner.writes(file, &entries[0].origin);
-        planner.makes(file, WHOLE);
-        match wanted.content(&planner.common.inventory.vault) {
-            Err(problem) => planner.refuse_with(problem.asked_at(entries[0].origin.clone())),
-            Ok(content) if secret_file::is_as_wanted(look.snapshots.get(file).ok().flatten(), &content) => {
-                planner.ready(format!("env: {}", file.display()));
-            }
-            Ok(_) => {
-                let options = StepOptions {
-                    entries: entries.iter().flat_map(|entry| entry.order.names.clone()).collect(),
-                    creates: vec![Resource::Path(file.to_owned())],
-                    ..StepOptions::for_origins(
-                        entries.iter().map(|entry| entry.origin.clone()).collect(),
-                        "env".to_owned(),
-                        Phase::Accounts,
-                    )
-                };
-                planner.step("env:secrets", Action::Secrets(wanted), options);
-            }
-        }
+        let text = WriteSecretText { profile, file: file.to_owned(), path, block: None, pieces };
+        text.plan("env:secrets".to_owned(), "env", &look.snapshots, planner, options);
     }
+}
+
+/// The file with the secrets of a profile, as a path of the node. Only root can read it.
+fn secret_file(profile: &str) -> PathBuf {
+    PathBuf::from(format!("/run/nodeagent/spark-env/{profile}.sh"))
+}
+
+/// The line of `spark-env.sh` that reads the file. After a restart of the node the file is missing until the next run.
+fn reading(file: &Path) -> String {
+    let file = file.display();
+    format!("if [ -r {file} ]; then . {file}; fi\n")
 }

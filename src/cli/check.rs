@@ -79,6 +79,9 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let checked = [(profiles.len(), "profile"), (access_files, "access file"), (locks, "lock")];
     let checked: Vec<String> =
         checked.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(count, what)).collect();
+    for hook in profiles.iter().flat_map(|profile| profile.sections.hooks.without_proof()) {
+        env.console.stderr.print(&format!("note: {hook}\n"));
+    }
     env.console.stderr.print(&format!("{} sound\n", checked.join(" and ")));
     Ok(Exit::Done)
 }

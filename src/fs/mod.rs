@@ -32,6 +32,7 @@ pub use mounts::on_same_mount;
 pub use new_file_guard::NewFileGuard;
 pub use operations::{
     append, copy_with_time, create_dirs, free_bytes, hard_link, is_writable, open_to_lock, remove, remove_tree, rename,
+    set_owner,
 };
 pub use pack::{pack, pack_some};
 pub use partial::{Attributes, PartialFile, replace};

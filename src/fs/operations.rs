@@ -26,6 +26,12 @@ pub fn create_dirs(path: &Path, mode: u32) -> Result<(), FsError> {
     Folder::open_or_create(path, mode).map(drop)
 }
 
+/// Gives a folder that only root can replace to a user. `None` keeps the owner.
+pub fn set_owner(folder: &Path, owner: Option<(u32, u32)>) -> Result<(), FsError> {
+    let Some((uid, gid)) = owner else { return Ok(()) };
+    std::os::unix::fs::lchown(folder, Some(uid), Some(gid)).map_err(FsError::new(folder, "written"))
+}
+
 /// Removes a file. A missing file is not an error.
 pub fn remove(path: &Path) -> Result<(), FsError> {
     match std::fs::remove_file(path) {

@@ -5,6 +5,7 @@
 //! methods, so that a kind that leaves out a part does not compile.
 
 use std::{
+    collections::BTreeSet,
     fmt::Debug,
     path::{Path, PathBuf},
 };
@@ -35,6 +36,8 @@ pub struct LookAt<'a> {
     pub receipt: &'a Receipt,
     /// The profile's name.
     pub profile: &'a str,
+    /// Environment variables with secrets, which no program may see.
+    pub withheld: &'a BTreeSet<String>,
 }
 
 /// The requests of a profile to package tools, one line each. Equal lines have equal resolutions.
@@ -55,7 +58,7 @@ impl Asks {
     }
 }
 
-/// Inspects the node and plans for a kind. Pure, except that `look` reads files.
+/// Inspects the node and plans for a kind. Pure, except that `look` reads files and runs the checks of programs.
 pub trait Planning: Section {
     /// The state of the node that the kind needs to plan.
     type Look: Debug + Send;

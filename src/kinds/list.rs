@@ -366,6 +366,10 @@ kinds! {
     secrets: Secrets,
     /// Scheduled jobs.
     cron: Cron,
+    /// Programs that install software.
+    installers: Installers,
     /// Services. They see the planned steps of the kinds above them, to restart after a change.
     services: Services,
+    /// Programs that run last.
+    hooks: Hooks,
 }

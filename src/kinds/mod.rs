@@ -9,6 +9,8 @@ pub mod cron;
 mod describe;
 pub mod env;
 pub mod files;
+pub mod hooks;
+pub mod installers;
 mod interrupted;
 mod list;
 mod load;
@@ -16,6 +18,7 @@ mod lock;
 #[cfg(test)]
 mod lookup_tests;
 mod node;
+pub mod programs;
 pub mod python;
 mod quote;
 pub mod r;

@@ -42,7 +42,8 @@ impl Node {
         let users = accounts::with_planned(&profile.sections.accounts, users, |name| {
             receipt.created_account(&profile.name, &format!("users.{name}"))
         });
-        let at = LookAt { root, facts, users: &users, receipt: &receipt, profile: &profile.name };
+        let withheld = &profile.sections.secrets.withheld;
+        let at = LookAt { root, facts, users: &users, receipt: &receipt, profile: &profile.name, withheld };
         let (looks, dpkg) = profile.sections.look(&at, || Dpkg::read(root));
         let mut inventory = Inventory::new(root, dpkg?, users, receipt, vault);
         let assets = Assets { store, unit: profile.business_unit.as_deref() };

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    phase::{Need, Reason},
+    phase::{Need, Phase, Reason},
     step::{Step, is_among},
 };
 use crate::{problem::Problem, profile::Setting};
@@ -31,7 +31,11 @@ fn by_phase<A>(steps: &[Step<A>], index: usize) -> Vec<usize> {
         let is_beside = step.beside.is_some_and(|kind| is_named(other, kind));
         step.phase.needs().contains(&other.phase) && !is_beside
     };
-    (0..steps.len()).filter(|&other| other != index && comes_first(&steps[other])).collect()
+    // Hooks run one after another in the order of the profile.
+    let is_earlier_hook =
+        |other: usize| other < index && step.phase == Phase::Hooks && steps[other].phase == Phase::Hooks;
+    let is_needed = |other: usize| is_earlier_hook(other) || comes_first(&steps[other]);
+    (0..steps.len()).filter(|&other| other != index && is_needed(other)).collect()
 }
 
 /// The needs of a step that the profile or a resource demands.
@@ -186,7 +190,7 @@ mod tests {
     use super::*;
     use crate::{
         diagnostic::Origin,
-        plan::{Phase, Resource, StepId},
+        plan::{Resource, StepId},
         profile::Order,
     };
 
@@ -314,6 +318,18 @@ mod tests {
             "`files./b`, asked for at x.toml:9, waits for `files./a` (`after` at x.toml:7)",
         ];
         assert_eq!(problem.causes, expected);
+    }
+
+    #[test]
+    fn hooks_run_in_the_order_of_the_profile_unless_they_have_an_order_of_their_own() {
+        let hooks = || ["hooks.a", "hooks.b", "hooks.c"].map(|entry| step(entry, Phase::Hooks)).to_vec();
+        assert_eq!(needs(hooks(), "hooks.b"), ["hooks.a: hooks run one after another"]);
+        assert_eq!(needs(hooks(), "hooks.a"), [""; 0]);
+        let mut moved = hooks();
+        moved[0].order.after = named(&["hooks.c"]);
+        assert_eq!(needs(moved.clone(), "hooks.a"), ["hooks.c: `after` at x.toml:7"]);
+        assert_eq!(needs(moved.clone(), "hooks.b"), [""; 0]);
+        assert_eq!(needs(moved, "hooks.c"), ["hooks.b: hooks run one after another"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{
     order::into_order,
-    phase::Resource,
+    phase::{Phase, Resource},
     planner::{StepOptions, push_step},
     text_file::written_twice,
 };
@@ -25,7 +25,9 @@ pub fn contradictions(outline: Vec<StepOptions>) -> Vec<Problem> {
 }
 
 fn written_files(outline: &[StepOptions]) -> Vec<(PathBuf, Origin)> {
-    let files = outline.iter().flat_map(|options| {
+    // A program may create a file that another entry then edits.
+    let written = outline.iter().filter(|options| !matches!(options.phase, Phase::Installers | Phase::Hooks));
+    let files = written.flat_map(|options| {
         let origin = options.origins.first();
         let paths = options.creates.iter().filter_map(|created| match created {
             Resource::Path(path) => Some(path),

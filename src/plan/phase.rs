@@ -134,6 +134,7 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Phase(Phase::Hooks, Phase::Hooks) => f.write_str("hooks run one after another"),
             Self::Phase(first, second) => write!(f, "{first} come before {second}"),
             Self::After(origin) => write!(f, "`after` at {origin}"),
             Self::Before(origin) => write!(f, "`before` at {origin}"),

@@ -51,6 +51,8 @@ pub enum Lane {
     RLibrary,
     /// The files with users and groups.
     Accounts,
+    /// Hooks run one after another.
+    Hooks,
 }
 
 /// One piece of work.

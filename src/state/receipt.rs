@@ -30,6 +30,8 @@ pub struct Receipt {
     pub delivered: BTreeMap<String, BTreeMap<PathBuf, Delivered>>,
     /// Services, by profile name and service.
     pub services: BTreeMap<String, BTreeMap<String, ServiceReceipt>>,
+    /// Programs that ran, by profile name and entry as in `after`.
+    pub programs: BTreeMap<String, BTreeMap<String, ProgramReceipt>>,
     /// The users and groups that nodeagent created, by profile name, written as in `after`.
     pub accounts: BTreeMap<String, BTreeSet<String>>,
     /// The last run that changed an entry, by the entry as in `after`. Only for entries that another entry watches.
@@ -52,6 +54,16 @@ pub struct ServiceReceipt {
     pub package: Option<String>,
     /// Its state before nodeagent changed it. `None` for a service that nodeagent defined.
     pub before: Option<ServiceBefore>,
+}
+
+/// The last successful run of a program.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct ProgramReceipt {
+    /// The digest of its script, arguments, environment and watched files.
+    pub content: String,
+    /// The digest of its watched files.
+    pub watched: String,
 }
 
 /// The state of a service before nodeagent changed it.
@@ -158,6 +170,16 @@ impl Receipt {
                 self.services.remove(profile);
             }
         }
+    }
+
+    /// The last successful run of a program. `entry` is written as in `after`.
+    pub fn program(&self, profile: &str, entry: &str) -> Option<&ProgramReceipt> {
+        self.programs.get(profile)?.get(entry)
+    }
+
+    /// Records a successful run of a program.
+    pub fn note_program(&mut self, profile: &str, entry: String, record: ProgramReceipt) {
+        self.programs.entry(profile.to_owned()).or_default().insert(entry, record);
     }
 
     /// Whether a run of a profile created a user or group. `entry` is written as in `after`.

@@ -17,6 +17,7 @@ mod layers;
 mod locks;
 mod order;
 mod plan;
+mod programs;
 mod refusals;
 mod report;
 mod roles;

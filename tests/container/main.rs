@@ -15,6 +15,7 @@ mod lifecycle;
 mod locks;
 mod locks_and_signals;
 mod platforms;
+mod programs;
 mod python;
 mod python_builds;
 mod r_builds;

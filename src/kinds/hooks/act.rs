@@ -1,0 +1,71 @@
+//! Implements the contract of kinds for `[hooks]`: acting.
+
+use std::path::{Path, PathBuf};
+
+use super::checked::Hooks;
+use crate::{
+    fs::FsError,
+    inventory::Vault,
+    kinds::{
+        contract::{Acting, LeftBehind, LoginFile},
+        lock::{LockGroup, LockWork},
+        programs::{self, Action},
+    },
+    lock,
+    problem::Problem,
+    profile::FileStore,
+    steps::Context,
+};
+
+impl Acting for Hooks {
+    type Prepared = Vec<PathBuf>;
+
+    fn word(_: &Action) -> &'static str {
+        "hooks"
+    }
+
+    fn title(action: &Action) -> String {
+        action.title()
+    }
+
+    fn describe(action: &Action, _: &FileStore) -> Vec<String> {
+        action.describe()
+    }
+
+    fn can_refuse(_: &Action) -> bool {
+        false
+    }
+
+    fn fills_layers(_: &Action) -> bool {
+        false
+    }
+
+    fn login_file(_: &Action) -> LoginFile {
+        LoginFile::None
+    }
+
+    async fn prepare(ctx: &Context, action: &Action) -> Result<Vec<PathBuf>, Problem> {
+        Ok(programs::folders(ctx, &action.wanted))
+    }
+
+    async fn act(ctx: &Context, action: &Action, _: Vec<PathBuf>, vault: &Vault) -> Result<(), Problem> {
+        programs::act(ctx, action, vault).await
+    }
+
+    fn leaves_behind(action: &Action, folders: &Vec<PathBuf>) -> LeftBehind {
+        programs::leaves_behind(&action.wanted, folders)
+    }
+
+    fn clean_up(_: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
+        programs::clean_up(items)
+    }
+
+    async fn lock(
+        &self,
+        _: &LockWork<'_>,
+        _: Vec<LockGroup<'_, Action>>,
+        _: &mut lock::Section,
+    ) -> Result<(), Problem> {
+        Ok(())
+    }
+}

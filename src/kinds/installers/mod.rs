@@ -1,0 +1,9 @@
+//! Installers: programs that install software and prove it.
+
+mod act;
+mod checked;
+mod grammar;
+mod plan;
+mod written;
+
+pub use checked::Installers;

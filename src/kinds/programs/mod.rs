@@ -1,0 +1,24 @@
+//! Programs that nodeagent runs: the code that `[installers]` and `[hooks]` share. This folder is no kind of its own.
+
+mod action;
+mod checked;
+mod checks;
+mod clean_up;
+mod content;
+mod execute;
+mod look;
+mod plan;
+mod rules;
+mod run;
+mod section;
+mod show;
+mod written;
+
+pub use action::{Action, DesiredProgram, Role};
+pub use checked::{Program, Programs, Proof, Source, Stdin, VersionCheck};
+pub(super) use clean_up::{clean_up, leaves_behind};
+pub use look::Look;
+pub(super) use look::look;
+pub(super) use plan::plan;
+pub(super) use run::act;
+pub(super) use section::{WrittenPrograms, folders};

@@ -21,6 +21,8 @@ pub enum Position {
     Start,
     /// After all other lines: a shell lets the last assignment win.
     End,
+    /// At this byte, the start of a line or the end of the file.
+    At(usize),
 }
 
 /// The text before the block and the text after it.
@@ -42,6 +44,12 @@ impl ManagedBlock {
         Self { begin, end, at: Position::End }
     }
 
+    /// The same block with another position if it is new.
+    #[must_use]
+    pub fn at(self, at: Position) -> Self {
+        Self { at, ..self }
+    }
+
     /// The marks, for messages.
     pub fn marks(&self) -> [&str; 2] {
         [&self.begin, &self.end]
@@ -61,6 +69,7 @@ impl ManagedBlock {
             (Some(around), _) => around,
             (None, Position::Start) => (&[][..], text),
             (None, Position::End) => (text, &[][..]),
+            (None, Position::At(at)) => text.split_at(at),
         };
         let line_feed: &[u8] = if before.is_empty() || before.ends_with(b"\n") { b"" } else { b"\n" };
         let (begin, end) = (self.begin.as_bytes(), self.end.as_bytes());

@@ -85,6 +85,13 @@ fn resolve_with(path: &Path, missing: Missing) -> Result<(Folder, OsString), FsE
     Err(FsError::new(&path, "written")(Errno::ELOOP.into()))
 }
 
+/// Opens the folder of a path, and returns it with the last component, which is not followed.
+pub(super) fn parent_of(path: &Path, missing: Missing) -> Result<(Folder, OsString), FsError> {
+    let name = file_name(path)?.to_owned();
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok((walk(parent, missing)?.0, name))
+}
+
 /// Opens a folder below another without following any link. `None` if it is missing and `missing` is `None`.
 pub(super) fn beneath(root: &Path, below: &Path, missing: Missing) -> Result<Option<Folder>, FsError> {
     let path = root.join(below);

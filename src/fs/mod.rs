@@ -14,6 +14,7 @@ mod operations;
 mod pack;
 mod partial;
 mod partial_cleanup;
+mod path_entry;
 mod snapshot;
 mod stamp;
 #[cfg(test)]
@@ -28,7 +29,7 @@ pub use error::FsError;
 pub use log::LineLog;
 pub use memory::memory_file;
 pub use merge::{first_conflict, merge};
-pub use mounts::on_same_mount;
+pub use mounts::{is_mount_point, on_same_mount};
 pub use new_file_guard::NewFileGuard;
 pub use operations::{
     append, copy_with_time, create_dirs, free_bytes, hard_link, is_writable, open_to_lock, remove, remove_tree, rename,
@@ -37,6 +38,7 @@ pub use operations::{
 pub use pack::{pack, pack_some};
 pub use partial::{Attributes, PartialFile, replace};
 pub use partial_cleanup::{remove_abandoned_partial_files_below, remove_partial_files_below, remove_partial_files_of};
+pub use path_entry::{PathEntry, PathType, change_attributes, look_at, make_folder, make_link, remove_path};
 pub use snapshot::{Snapshot, read};
 pub use stamp::{Stamp, remove_if};
 pub use tree::{FolderEntry, OpenFile, Tree};

@@ -24,6 +24,12 @@ pub fn on_same_mount(one: &Path, other: &Path) -> bool {
     matches!((mount(one), mount(other)), (Some((one, _)), Some((other, _))) if one == other)
 }
 
+/// Whether something is mounted at the path.
+pub fn is_mount_point(path: &Path) -> bool {
+    let mounts = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    path.canonicalize().is_ok_and(|path| points(&mounts).contains(&path))
+}
+
 /// The mount points of a `mountinfo` file (see the manual page `proc_pid_mountinfo`): the fifth field, with special
 /// characters as octal escapes such as `\040`.
 fn points(mountinfo: &[u8]) -> Vec<PathBuf> {
@@ -62,5 +68,6 @@ mod tests {
         let temp = tempfile::tempdir().expect("a temporary folder");
         assert!(on_same_mount(temp.path(), &temp.path().join("not/there/yet")));
         assert!(!on_same_mount(temp.path(), Path::new("/proc/self")));
+        assert!(is_mount_point(Path::new("/proc")) && !is_mount_point(temp.path()));
     }
 }

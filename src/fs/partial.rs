@@ -7,6 +7,7 @@ use std::{
 };
 
 use nix::{
+    errno::Errno,
     fcntl::{OFlag, openat, renameat},
     sys::stat::{Mode, fchmod},
     unistd::{Gid, Uid, UnlinkatFlags, fchown, unlinkat},
@@ -39,7 +40,29 @@ impl Attributes {
 pub fn replace(path: &Path, bytes: &[u8], attributes: Attributes) -> Result<(), FsError> {
     let mut partial = PartialFile::create(path, attributes)?;
     partial.write(bytes)?;
-    partial.commit()
+    match partial.commit() {
+        // Nothing can be renamed to a mount point, such as `/etc/resolv.conf` in a container.
+        Err(FsError::Io { source, .. }) if source.raw_os_error() == Some(Errno::EBUSY as i32) => {
+            write_in_place(path, bytes, attributes)
+        }
+        committed => committed,
+    }
+}
+
+/// Writes to a file that cannot be replaced. A reader may see a part of it.
+fn write_in_place(path: &Path, bytes: &[u8], attributes: Attributes) -> Result<(), FsError> {
+    let failed = |error: nix::Error| FsError::new(path, "written")(error.into());
+    let (folder, name) = folder::resolve(path)?;
+    let flags = OFlag::O_WRONLY | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mut file = std::fs::File::from(openat(folder.fd(), name.as_os_str(), flags, Mode::empty()).map_err(failed)?);
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(FsError::new(path, "written"))?;
+    if let Some((uid, gid)) = attributes.owner {
+        fchown(file.as_fd(), Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))).map_err(failed)?;
+    }
+    if let Some(mode) = attributes.mode {
+        fchmod(file.as_fd(), Mode::from_bits_truncate(mode)).map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// A file that is being written. It appears under its name at [`PartialFile::commit`]. If it is dropped before, it is

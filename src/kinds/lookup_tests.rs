@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap, path::Path};
 
-use super::{Profile, load};
+use super::{Profile, files::Form, load};
 use crate::{
     facts::NodeFacts,
     fs::put,
@@ -61,7 +61,10 @@ impl Scene {
 
 fn file(profile: Result<Profile, ProfileError>) -> Result<String, String> {
     match profile {
-        Ok(profile) => Ok(profile.sections.files.0[Path::new("/x")].value.text.clone()),
+        Ok(profile) => match &profile.sections.files.0[Path::new("/x")].value.form {
+            Form::Text(source) => Ok(source.text.shown()),
+            form => panic!("{form:?}"),
+        },
         Err(ProfileError(found)) => {
             Err(found.iter().map(|mistake| mistake.message.as_str()).collect::<Vec<_>>().join("; "))
         }

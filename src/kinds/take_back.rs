@@ -30,7 +30,9 @@ pub(super) fn plan(common: &Common<'_>, earlier: &EarlierWork, is_whole: bool) -
         let is_made = |part: &str| earlier.items.iter().any(|(path, made)| path == file && made == part);
         let items: Vec<PlannedItem> = {
             let gone = parts.iter().filter(|(part, _)| !is_made(part));
-            gone.map(|(_, item)| planned(common.profile, file, item)).collect()
+            let mut gone: Vec<&Item> = gone.map(|(_, item)| item).collect();
+            gone.sort_by_key(|item| std::cmp::Reverse(item.order()));
+            gone.into_iter().map(|item| planned(common.profile, file, item)).collect()
         };
         if items.is_empty() {
             continue;
@@ -59,9 +61,13 @@ impl TakeBack {
     pub(super) fn title(&self) -> String {
         let is_restored = |item: &PlannedItem| matches!(&item.item, Item::File { before: Some(_), .. });
         let is_block = |item: &PlannedItem| matches!(&item.item, Item::Block { .. });
+        let is_edit = |item: &PlannedItem| matches!(&item.item, Item::Block { .. } | Item::Lines { .. });
+        let is_changed = |item: &PlannedItem| matches!(&item.item, Item::Removed { .. } | Item::Attributes { .. });
         match &self.items[..] {
             items if items.iter().any(is_restored) => format!("restore {}", self.file.display()),
+            items if items.iter().any(is_changed) => format!("restore {}", self.file.display()),
             items if items.iter().all(is_block) => format!("remove a block from {}", self.file.display()),
+            items if items.iter().all(is_edit) => format!("undo edits of {}", self.file.display()),
             _ => format!("remove {}", self.file.display()),
         }
     }
@@ -70,8 +76,14 @@ impl TakeBack {
     pub(super) fn describe(&self) -> Vec<String> {
         let parts = self.items.iter().filter_map(|item| match &item.item {
             Item::File { before: Some(_), .. } => Some("restores the file that was there before".to_owned()),
-            Item::File { before: None, .. } | Item::SecretFile { .. } => None,
             Item::Block { marks: [begin, _], .. } => Some(format!("removes the block `{begin}`")),
+            Item::Lines { edit, .. } => Some(format!("undoes the edit `{edit}`")),
+            Item::Attributes { before_mode, .. } => Some(format!("restores the mode {before_mode:04o} and the owner")),
+            Item::File { before: None, .. }
+            | Item::SecretFile { .. }
+            | Item::Link { .. }
+            | Item::Folder
+            | Item::Removed { .. } => None,
         });
         std::iter::once("the profile no longer names it".to_owned()).chain(parts).collect()
     }

@@ -21,8 +21,10 @@ pub mod requirements;
 mod rules;
 mod schema;
 mod secret_ref;
+mod secret_text;
 pub(crate) mod shorthand;
 mod show;
+mod template_values;
 mod trusted;
 mod trusted_text;
 mod values;
@@ -50,7 +52,9 @@ pub use self::{
     rules::Rules,
     schema::json_schema,
     secret_ref::{SecretRef, SecretUse},
+    secret_text::SecretText,
     show::show,
+    template_values::TemplateValues,
 };
 pub(crate) use self::{
     cases::conditional,

@@ -1,6 +1,6 @@
 //! Rules that the kinds share: expansion, conditions, entries, files, addresses. Errors contain the position.
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use url::Url;
 
@@ -8,6 +8,7 @@ use super::{
     Entry, Order, Setting,
     cases::{Case, Cases},
     shorthand::Shorthand,
+    template_values::TemplateValues,
     values::Values,
     when,
     written::{File, Head, When},
@@ -156,6 +157,11 @@ impl Rules<'_> {
                 None
             }
         }
+    }
+
+    /// The values of `${…}`, for files that are read later.
+    pub(crate) fn template_values(&self) -> Arc<TemplateValues> {
+        Arc::new(TemplateValues::of(self.values))
     }
 
     /// Whether an entry applies to this node.

@@ -245,9 +245,14 @@ impl<'a> Values<'a> {
         NodeFacts::names().chain(PYTHON).chain(PROFILE)
     }
 
-    fn unknown_name(&self, name: &str) -> Unexpandable {
+    /// All names that a text may use.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
         let variables = self.files.iter().flat_map(|file| file.vars.keys()).map(|name| format!("vars.{name}"));
-        let known: Vec<String> = Self::known_names().map(str::to_owned).chain(variables).collect();
+        Self::known_names().map(str::to_owned).chain(variables)
+    }
+
+    fn unknown_name(&self, name: &str) -> Unexpandable {
+        let known: Vec<String> = self.names().collect();
         let hint = match nearest(name, known.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `${{{near}}}`? write `$${{{name}}}` for a literal `${{{name}}}`"),
             None => format!("declare it in `[vars]`, or write `$${{{name}}}` for a literal `${{{name}}}`"),

@@ -146,7 +146,7 @@ pub struct PlannedStep {
 }
 
 /// How an item of a profile differs from the node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Difference {
     /// nodeagent never made it.

@@ -51,10 +51,7 @@ impl Receipt {
 
     /// The copies of previous files that the items need.
     fn previous_files(&self) -> impl Iterator<Item = &Previous> {
-        self.items.values().flat_map(BTreeMap::values).flat_map(BTreeMap::values).filter_map(|item| match item {
-            Item::File { before, .. } => before.as_ref(),
-            Item::SecretFile { .. } | Item::Block { .. } => None,
-        })
+        self.items.values().flat_map(BTreeMap::values).flat_map(BTreeMap::values).filter_map(Item::copies)
     }
 
     /// Removes the copy of a previous file if no item needs it.

@@ -43,7 +43,50 @@ pub enum Item {
         /// Whether nodeagent created the file.
         created: bool,
     },
+    /// An edit of lines.
+    Lines {
+        /// The name of the edit.
+        edit: String,
+        /// The digest of the edit as the profile writes it.
+        wanted: String,
+        /// The changes, as a copy that only root can read. `None` if they are not known.
+        changes: Option<Previous>,
+        /// Whether nodeagent created the file.
+        created: bool,
+        /// Its number among the edits of the file. Later ones are taken back first.
+        order: usize,
+    },
+    /// A symbolic link.
+    Link {
+        /// Its target.
+        target: PathBuf,
+        /// The file that was there before.
+        before: Option<Previous>,
+        /// The target of the link that was there before.
+        before_target: Option<PathBuf>,
+    },
+    /// A folder.
+    Folder,
+    /// A file that was removed.
+    Removed {
+        /// The file that was there before. `None` if it was no regular file.
+        before: Option<Previous>,
+    },
+    /// Permissions and owner of a path that something else created.
+    Attributes {
+        /// The permission bits that nodeagent set.
+        mode: u32,
+        /// The user and group ids that nodeagent set.
+        owner: (u32, u32),
+        /// The permission bits before.
+        before_mode: u32,
+        /// The user and group ids before.
+        before_owner: (u32, u32),
+    },
 }
+
+/// The part of an item that is the permissions and the owner of a path.
+pub const ATTRIBUTES: &str = "attributes";
 
 impl Item {
     /// A whole file with this content, or a block of it.
@@ -58,12 +101,39 @@ impl Item {
     /// The part of the file that the item is.
     pub fn part(&self) -> String {
         match self {
-            Self::File { .. } | Self::SecretFile { .. } => WHOLE.to_owned(),
+            Self::File { .. } | Self::SecretFile { .. } | Self::Link { .. } | Self::Folder | Self::Removed { .. } => {
+                WHOLE.to_owned()
+            }
             Self::Block { marks: [begin, _], .. } => part_of_block(begin),
+            Self::Lines { edit, .. } => edit.clone(),
+            Self::Attributes { .. } => ATTRIBUTES.to_owned(),
         }
     }
 
-    /// Whether the node has the item as nodeagent wrote it.
+    /// Its number among the edits of a file. Later ones are taken back first.
+    pub fn order(&self) -> usize {
+        match self {
+            Self::Lines { order, .. } => *order,
+            Self::File { .. }
+            | Self::SecretFile { .. }
+            | Self::Block { .. }
+            | Self::Link { .. }
+            | Self::Folder
+            | Self::Removed { .. }
+            | Self::Attributes { .. } => 0,
+        }
+    }
+
+    /// The copies that the item needs.
+    pub fn copies(&self) -> Option<&Previous> {
+        match self {
+            Self::File { before, .. } | Self::Link { before, .. } | Self::Removed { before } => before.as_ref(),
+            Self::Lines { changes, .. } => changes.as_ref(),
+            Self::SecretFile { .. } | Self::Block { .. } | Self::Folder | Self::Attributes { .. } => None,
+        }
+    }
+
+    /// Whether the node has the item as nodeagent wrote it. For an edit of lines, its changes tell.
     pub fn is_as_written(&self, found: Option<&Snapshot>) -> bool {
         let bytes = found.and_then(|found| found.bytes.as_deref());
         match self {
@@ -75,6 +145,12 @@ impl Item {
                 let lines = block_of(marks).lines(bytes);
                 lines.is_ok_and(|lines| lines.is_some_and(|lines| digests.is_empty() || is_among(digests, lines)))
             }),
+            Self::Lines { .. } => bytes.is_some(),
+            Self::Link { .. } | Self::Removed { .. } => false,
+            Self::Folder => found.is_some_and(|found| found.bytes.is_none()),
+            Self::Attributes { mode, owner, .. } => {
+                found.is_some_and(|found| (found.mode, found.owner) == (*mode, *owner))
+            }
         }
     }
 
@@ -90,6 +166,13 @@ impl Item {
             (Self::Block { marks, digests, .. }, Self::Block { digests: old, created, .. }) => {
                 let digests = if digests.is_empty() { digests } else { last_two(old, digests) };
                 Self::Block { marks, digests, created }
+            }
+            (Self::Link { target, .. }, Self::Link { before, before_target, .. }) => {
+                Self::Link { target, before, before_target }
+            }
+            (Self::Removed { before: None }, Self::Removed { before }) => Self::Removed { before },
+            (Self::Attributes { mode, owner, .. }, Self::Attributes { before_mode, before_owner, .. }) => {
+                Self::Attributes { mode, owner, before_mode, before_owner }
             }
             (new, _) => new,
         }

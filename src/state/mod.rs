@@ -1,5 +1,6 @@
 //! The state on a node between runs: receipt, journal, run lock and serials.
 
+mod changes;
 mod item_records;
 mod items;
 mod journal;
@@ -12,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-pub use items::{Item, Items, WHOLE, block_of, part_of_block};
+pub use changes::Changes;
+pub use items::{ATTRIBUTES, Item, Items, WHOLE, block_of, part_of_block};
 pub use journal::{Interrupted, Journal};
 pub use lock::{LockError, RunLock, holder};
 pub use previous::Previous;

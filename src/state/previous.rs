@@ -33,13 +33,21 @@ impl Previous {
     /// If the copy cannot be written.
     pub fn keep(root: &Path, found: &Snapshot) -> Result<Option<Self>, FsError> {
         let Some(bytes) = &found.bytes else { return Ok(None) };
-        let kept = Self { sha256: Digest::sha256(bytes).hex().to_owned(), mode: found.mode, owner: found.owner };
+        Self::keep_bytes(root, bytes, found.mode, found.owner).map(Some)
+    }
+
+    /// Keeps a copy of bytes.
+    ///
+    /// # Errors
+    /// If the copy cannot be written.
+    pub fn keep_bytes(root: &Path, bytes: &[u8], mode: u32, owner: (u32, u32)) -> Result<Self, FsError> {
+        let kept = Self { sha256: Digest::sha256(bytes).hex().to_owned(), mode, owner };
         let copy = kept.copy(root);
         if !copy.exists() {
             fs::create_dirs(&folder(root).join(FOLDER), 0o700)?;
             fs::replace(&copy, bytes, Attributes::mode(0o600))?;
         }
-        Ok(Some(kept))
+        Ok(kept)
     }
 
     /// The content. `None` if the copy was removed or changed.

@@ -11,6 +11,7 @@ mod check;
 mod commands;
 mod cron;
 mod deliveries;
+mod files;
 mod good_profiles;
 mod import_graph;
 mod layers;

@@ -8,6 +8,7 @@ mod bad_disks;
 mod debs;
 mod env;
 mod failures;
+mod files;
 mod full_disks;
 mod kills;
 mod layers;

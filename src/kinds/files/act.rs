@@ -1,8 +1,228 @@
-//! Implements the contract of kinds for `[files]`.
+//! Carries out the actions of `[files]`, and looks again. Each item is recorded before it is made.
 
-use super::checked::Files;
-use crate::kinds::writes_files::WritesFiles;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    action::{Action, Work},
+    checked::Files,
+    edit_file::EditFile,
+    source::Source,
+};
+use crate::{
+    digest::Digest,
+    facts::users::Users,
+    fs::{self, Attributes, PartialFile, PathType, Snapshot},
+    inventory::{Vault, below},
+    kinds::writes_files::{WritesFile, WritesFiles},
+    plan::{PlannedItem, WriteFile},
+    problem::Problem,
+    state::Item,
+    steps::{Context, forget_item, note_edit, note_item, write_file},
+};
 
 impl WritesFiles for Files {
     const WORD: &'static str = "files";
+}
+
+impl WritesFile for Action {
+    fn path(&self) -> &Path {
+        self.path()
+    }
+
+    fn title(&self) -> String {
+        self.title()
+    }
+
+    fn describe(&self) -> Vec<String> {
+        self.describe()
+    }
+
+    fn write(&self, ctx: &Context, vault: &Vault) -> Result<(), Problem> {
+        if let Some(warning) = self.warning() {
+            ctx.progress.warn(warning);
+        }
+        match &self.work {
+            Work::Write(write) => self.write_text(ctx, write),
+            Work::WriteSecret(source) => self.write_secret(ctx, source, vault),
+            Work::Copy { from, digest, .. } => self.copy(ctx, from, digest),
+            Work::Link(target) => self.link(ctx, target),
+            Work::Folder { recursive } => self.folder(ctx, *recursive),
+            Work::Remove { paths, recursive } => self.remove_all(ctx, paths, *recursive),
+            Work::Edit(edit) => self.edit(ctx, edit, vault),
+            Work::Attributes { recursive } => self.attributes(ctx, *recursive),
+            Work::Impossible => Err(Problem::new(format!("`{}` cannot be written", self.file.display()))),
+        }
+    }
+}
+
+impl Action {
+    fn planned(&self, item: Item) -> PlannedItem {
+        PlannedItem { profile: self.profile.clone(), file: self.file.clone(), item }
+    }
+
+    /// The ids of the owner. A step before this one may have created the user.
+    fn owner(&self, ctx: &Context) -> Result<Option<(u32, u32)>, Problem> {
+        let Some(owner) = &self.owner else { return Ok(None) };
+        let users = Users::read(&ctx.root);
+        let Some(found) = users.owner(owner) else {
+            let message = format!("there is no owner `{owner}` on this node");
+            return Err(Problem::new(message).hint("name a user of the node, or `user:group`".to_owned()));
+        };
+        Ok(Some(found))
+    }
+
+    /// The attributes of a file to write. `mode` is the default of a new file.
+    fn attributes_of(&self, ctx: &Context, found: Option<&Snapshot>, default: u32) -> Result<Attributes, Problem> {
+        let mode = match (&self.mode, found) {
+            (Some(mode), found) => Some(mode.of(found.map_or(default, |found| found.mode), false)),
+            (None, None) => Some(default),
+            (None, Some(_)) => None,
+        };
+        Ok(Attributes { mode, owner: self.owner(ctx)? })
+    }
+
+    fn write_text(&self, ctx: &Context, write: &WriteFile) -> Result<(), Problem> {
+        let found = fs::read(&self.path)?;
+        let attributes = self.attributes_of(ctx, found.as_ref(), 0o644)?;
+        write_file(ctx, &WriteFile { attributes, ..write.clone() })
+    }
+
+    fn write_secret(&self, ctx: &Context, source: &Source, vault: &Vault) -> Result<(), Problem> {
+        let bytes = source.content(vault)?;
+        let mode = self.mode.as_ref().map_or(0o600, |mode| mode.of(0o600, false));
+        let attributes = Attributes { mode: Some(mode), owner: self.owner(ctx)? };
+        let mut file = PartialFile::create(&self.path, attributes)?;
+        file.write(bytes.reveal())?;
+        // If the process is killed after this, the next run still knows the file.
+        note_item(ctx, &self.planned(Item::SecretFile { stamps: vec![file.stamp()?] }), None)?;
+        file.commit()?;
+        let is_written = |found: Snapshot| found.bytes.as_deref() == Some(bytes.reveal()) && found.mode == mode;
+        self.verified(fs::read(&self.path)?.is_some_and(is_written))
+    }
+
+    fn copy(&self, ctx: &Context, from: &Path, digest: &Digest) -> Result<(), Problem> {
+        let found = fs::read(&self.path)?;
+        let attributes = self.attributes_of(ctx, found.as_ref(), 0o644)?;
+        let item = Item::File { digests: vec![digest.to_string()], before: None };
+        note_item(ctx, &self.planned(item), found.as_ref())?;
+        let mut file = PartialFile::create(&self.path, attributes)?;
+        let copied = std::fs::File::open(from).and_then(|mut source| io::copy(&mut source, &mut file));
+        copied.map_err(|error| Problem::new(format!("`{}` could not be copied: {error}", from.display())))?;
+        file.commit()?;
+        self.verified(Digest::sha256_of_file(&self.path).is_ok_and(|found| found == *digest))
+    }
+
+    fn link(&self, ctx: &Context, target: &Path) -> Result<(), Problem> {
+        let entry = fs::look_at(&self.path)?;
+        let (found, before_target) = match entry.map(|entry| entry.kind) {
+            Some(PathType::File) => (fs::read(&self.path)?, None),
+            Some(PathType::Link(target)) => (None, Some(target)),
+            Some(PathType::Folder | PathType::Other) => {
+                return Err(Problem::new(format!("`{}` is not a file", self.file.display())));
+            }
+            None => (None, None),
+        };
+        let item = Item::Link { target: target.to_owned(), before: None, before_target };
+        note_item(ctx, &self.planned(item), found.as_ref())?;
+        fs::make_link(&self.path, target, self.owner(ctx)?)?;
+        let made = fs::look_at(&self.path)?.map(|entry| entry.kind);
+        self.verified(made == Some(PathType::Link(target.to_owned())))
+    }
+
+    fn folder(&self, ctx: &Context, recursive: bool) -> Result<(), Problem> {
+        let owner = self.owner(ctx)?;
+        if fs::look_at(&self.path)?.is_none() {
+            note_item(ctx, &self.planned(Item::Folder), None)?;
+            fs::make_folder(&self.path, Some(self.mode.as_ref().map_or(0o755, |mode| mode.of(0o755, true))), owner)?;
+        }
+        self.set_attributes(recursive, owner)
+    }
+
+    fn set_attributes(&self, recursive: bool, owner: Option<(u32, u32)>) -> Result<(), Problem> {
+        let mode = |current, is_folder| self.mode.as_ref().map_or(current, |mode| mode.of(current, is_folder));
+        fs::change_attributes(&self.path, recursive, &mode, owner, true)?;
+        self.verified(fs::change_attributes(&self.path, recursive, &mode, owner, false)? == 0)
+    }
+
+    fn attributes(&self, ctx: &Context, recursive: bool) -> Result<(), Problem> {
+        let owner = self.owner(ctx)?;
+        let Some(found) = fs::look_at(&self.path)? else {
+            let message = format!("`{}` does not exist, and this entry only sets its attributes", self.file.display());
+            return Err(Problem::new(message).hint("give its content, or put the entry `after` its creator".to_owned()));
+        };
+        let mode = self.mode.as_ref().map_or(found.mode, |mode| mode.of(found.mode, found.kind == PathType::Folder));
+        let item = Item::Attributes {
+            mode,
+            owner: owner.unwrap_or(found.owner),
+            before_mode: found.mode,
+            before_owner: found.owner,
+        };
+        note_item(ctx, &self.planned(item), None)?;
+        self.set_attributes(recursive, owner)
+    }
+
+    fn remove_all(&self, ctx: &Context, paths: &[PathBuf], recursive: bool) -> Result<(), Problem> {
+        // The path of the entry may be a glob. Then nothing is restored later.
+        let is_file = fs::look_at(&self.path)?.is_some_and(|entry| entry.kind == PathType::File);
+        let found = if is_file { fs::read(&self.path)? } else { None };
+        note_item(ctx, &self.planned(Item::Removed { before: None }), found.as_ref())?;
+        paths.iter().try_for_each(|path| self.remove(ctx, path, recursive))
+    }
+
+    fn remove(&self, ctx: &Context, file: &Path, recursive: bool) -> Result<(), Problem> {
+        let path = below(&ctx.root, file);
+        let Some(entry) = fs::look_at(&path)? else { return Ok(()) };
+        if path.starts_with(&ctx.filestore.root) || fs::is_mount_point(&path) {
+            return Err(Problem::new(format!("`{}` is a mount point or in the file store", file.display())));
+        }
+        if let Err(error) = fs::remove_path(&path, recursive) {
+            let hint = "a folder that is not empty needs `recursive = true`".to_owned();
+            return Err(Problem::from(error).hint((entry.kind == PathType::Folder && !recursive).then_some(hint)));
+        }
+        self.verified(fs::look_at(&path)?.is_none())
+    }
+
+    fn edit(&self, ctx: &Context, edit: &EditFile, vault: &Vault) -> Result<(), Problem> {
+        // Others may have written to the file since the plan was made: it is edited as it is now.
+        let found = fs::read(&self.path)?;
+        let edited = edit.edited(&ctx.root, &self.file, found.as_ref(), vault)?;
+        edited.warnings.into_iter().for_each(|warning| ctx.progress.warn(warning));
+        for made in edited.items {
+            match made.item {
+                item @ Item::Lines { .. } => note_edit(ctx, &self.planned(item), made.changes, &made.before)?,
+                item => note_item(ctx, &self.planned(item), found.as_ref())?,
+            }
+        }
+        let default = if edit.has_secrets() { 0o600 } else { 0o644 };
+        let mut attributes = self.attributes_of(ctx, found.as_ref(), default)?;
+        if edit.has_secrets() && self.mode.is_none() {
+            attributes.mode = Some(default);
+        }
+        if let Some(found) = &found {
+            self.note_attributes(ctx, attributes, found)?;
+        }
+        fs::replace(&self.path, &edited.text, attributes)?;
+        edit.dropped.iter().try_for_each(|item| forget_item(ctx, &self.profile, &self.file, item))?;
+        self.verified(fs::read(&self.path)?.and_then(|found| found.bytes).as_ref() == Some(&edited.text))
+    }
+
+    /// Records the permissions and the owner of an edited file, if they change.
+    fn note_attributes(&self, ctx: &Context, wanted: Attributes, found: &Snapshot) -> Result<(), Problem> {
+        let (mode, owner) = (wanted.mode.unwrap_or(found.mode), wanted.owner.unwrap_or(found.owner));
+        if (mode, owner) == (found.mode, found.owner) {
+            return Ok(());
+        }
+        let item = Item::Attributes { mode, owner, before_mode: found.mode, before_owner: found.owner };
+        note_item(ctx, &self.planned(item), None)
+    }
+
+    fn verified(&self, is_as_wanted: bool) -> Result<(), Problem> {
+        if is_as_wanted {
+            return Ok(());
+        }
+        Err(Problem::new(format!("`{}` is not as it was written", self.file.display())))
+    }
 }

@@ -1,11 +1,20 @@
-//! Implements the contract of kinds for `[files]`: merging, printing, files and addresses.
+//! Implements the contract of kinds for `[files]`: merging, printing, files and secrets.
 
 use url::Url;
 
-use super::{checked::Files, rules::names, written::Written};
+use super::{
+    braces,
+    checked::{File, Files, Form},
+    edits::Edit,
+    rules::names,
+    written::Written,
+};
 use crate::{
     diagnostic::{Diagnostic, Origin},
-    profile::{Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, key, quoted},
+    problem::Problem,
+    profile::{
+        self, Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, key, quoted,
+    },
 };
 
 impl Section for Files {
@@ -16,39 +25,59 @@ impl Section for Files {
     fn inherit(_: &mut Written, _: &Written) {}
 
     fn entry_names(written: &Written) -> Vec<String> {
-        written.files.keys().flat_map(|path| names(path)).collect()
+        let paths = written.files.keys().flat_map(|path| std::iter::once(path.clone()).chain(braces::expanded(path)));
+        paths.flat_map(|path| names(&path)).collect()
     }
 
     fn check(written: &Written, rules: &mut Rules<'_>) -> Self {
-        rules.whole_files(written)
+        rules.files_of_section(written)
     }
 
     fn merge(parent: Self, child: Self) -> Self {
         let mut files = parent.0;
-        for (path, mut entry) in child.0 {
-            if let Some(replaced) = files.remove(&path) {
-                entry.order.inherit_names(&replaced.order);
-            }
-            files.insert(path, entry);
+        for (path, entry) in child.0 {
+            let merged = match files.remove(&path) {
+                Some(replaced) => merged(replaced, entry),
+                None => entry,
+            };
+            files.insert(path, merged);
         }
         Self(files)
     }
 
-    fn complete(&mut self, _: &Assets<'_>, _: &mut Vec<Diagnostic>) {}
+    fn complete(&mut self, assets: &Assets<'_>, found: &mut Vec<Diagnostic>) {
+        for (path, entry) in &mut self.0 {
+            let origin = entry.origin.clone();
+            for source in entry.value.sources_mut() {
+                source.fill(&origin, assets, found);
+            }
+            let is_store = path.starts_with(&assets.store.root) || assets.store.root.starts_with(path);
+            if entry.value.recursive && entry.value.form == Form::Absent && is_store {
+                let message =
+                    format!("`{}` is in the file store, or contains it (asked for at {origin})", path.display());
+                found.push(Diagnostic::nowhere(message).hint("a run does not change the file store"));
+            }
+        }
+    }
 
-    fn check_whole(&self, _: &Whole<'_>, _: &mut Vec<Diagnostic>) {}
+    fn check_whole(&self, whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
+        for (path, entry) in &self.0 {
+            let Some(other) = &entry.value.replaces_whole else { continue };
+            let message = format!("`{}` is edited here and written as a whole at {other}", path.display());
+            let hint = "keep one of them, or give the whole text here".to_owned();
+            found.push(whole.mistake(Problem::new(message).hint(hint).asked_at(entry.origin.clone())));
+        }
+    }
 
     fn show(&self, page: &mut Page) {
         page.section("files");
         for (path, entry) in &self.0 {
-            let mode = entry.value.mode.map(|mode| format!(", mode = \"{mode:04o}\"")).unwrap_or_default();
-            let value = format!("{{ text = {}{mode} }}", quoted(&entry.value.text));
-            page.value(&key(&path.display().to_string()), &value, &entry.origin);
+            page.value(&key(&path.display().to_string()), &format!("{{ {} }}", shown(&entry.value)), &entry.origin);
         }
     }
 
     fn assets(&self) -> Vec<NamedAsset<'_>> {
-        Vec::new()
+        self.0.values().flat_map(assets_of).collect()
     }
 
     fn indexes(&self) -> Vec<(&Url, &Origin)> {
@@ -63,7 +92,70 @@ impl Section for Files {
         &[]
     }
 
-    fn secret_uses(&mut self) -> Vec<SecretUse<'_>> {
-        Vec::new()
+    fn secret_uses<'a>(&'a mut self) -> Vec<SecretUse<'a>> {
+        let of_entry = |entry: &'a mut Entry<File>| {
+            let (origin, optional) = (&entry.origin, entry.optional);
+            entry.value.secrets_mut().into_iter().map(move |secret| SecretUse { secret, origin, optional })
+        };
+        self.0.values_mut().flat_map(of_entry).collect()
     }
+}
+
+fn assets_of(entry: &Entry<File>) -> Vec<NamedAsset<'_>> {
+    let copied = match &entry.value.form {
+        Form::Copy(file) => Some(file),
+        _ => None,
+    };
+    let copied = copied.map(|file| NamedAsset {
+        file,
+        origin: &entry.origin,
+        optional: entry.optional,
+        read_to_plan: false,
+        has_fingerprint: false,
+    });
+    let texts = entry.value.sources().into_iter().filter_map(|source| source.file.as_ref());
+    copied.into_iter().chain(texts.map(|file| NamedAsset::read_to_plan(file, &entry.origin, entry.optional))).collect()
+}
+
+/// The entry of a profile and that of the profile that it extends.
+fn merged(parent: Entry<File>, mut child: Entry<File>) -> Entry<File> {
+    child.order.inherit_names(&parent.order);
+    let whole = parent.value.is_whole();
+    match (parent.value.form, &mut child.value.form) {
+        (Form::Edits(parents), Form::Edits(children)) => {
+            let kept = parents.into_iter().filter(|edit| children.iter().all(|child| child.part() != edit.part()));
+            let mut edits: Vec<Edit> = kept.collect();
+            edits.append(children);
+            edits.sort_by_key(Edit::rank);
+            *children = edits;
+            child.value.mode = child.value.mode.take().or(parent.value.mode);
+            child.value.owner = child.value.owner.take().or(parent.value.owner);
+        }
+        (_, Form::Edits(_)) if whole => child.value.replaces_whole = Some(parent.origin),
+        _ => {}
+    }
+    child
+}
+
+fn shown(file: &File) -> String {
+    let mut parts = match &file.form {
+        Form::Text(source) => match &source.file {
+            Some(file) => vec![format!("from = {}, template = true", profile::asset(file))],
+            None => vec![format!("text = {}", quoted(&source.text.shown()))],
+        },
+        Form::Copy(file) => vec![format!("from = {}", profile::asset(file))],
+        Form::Link(target) => vec![format!("link = {}", quoted(&target.display().to_string()))],
+        Form::Folder => vec!["dir = true".to_owned()],
+        Form::Absent => vec!["absent = true".to_owned()],
+        Form::Edits(edits) => {
+            let edits: Vec<String> = edits.iter().map(|edit| quoted(&edit.shown())).collect();
+            vec![format!("edits = [{}]", edits.join(", "))]
+        }
+        Form::Attributes => Vec::new(),
+    };
+    parts.extend(file.mode.as_ref().map(|mode| format!("mode = {}", quoted(&mode.to_string()))));
+    parts.extend(file.owner.as_ref().map(|owner| format!("owner = {}", quoted(owner))));
+    parts.extend(file.recursive.then(|| "recursive = true".to_owned()));
+    parts.extend(file.keep.then(|| "keep = true".to_owned()));
+    parts.join(", ")
 }

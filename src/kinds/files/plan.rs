@@ -1,77 +1,97 @@
-//! Plans files: one step for each file that differs.
+//! Plans `[files]`: one step for each path that differs.
 
-use std::path::Path;
-
-use super::checked::{File, Files};
+use super::{
+    action::{Action, Work},
+    checked::{File, Files, Form},
+    look::{Look, LookError},
+    path_plan::{PathPlan, options},
+    plan_edits, plan_whole,
+};
 use crate::{
-    fs::Attributes,
-    inventory::{Inventory, Snapshots},
+    inventory::Inventory,
     kinds::contract::{Asks, LookAt, Planning},
     lock::Runtime,
-    plan::{Address, Common, Layer, Phase, Planner, Resource, StepOptions, TextFile, WriteFile},
+    plan::{Address, Common, Layer, Planner, StepOptions},
+    problem::Problem,
     profile::Entry,
     state::Receipt,
 };
 
-/// Files that package tools read: they are written before packages are installed.
-const OF_PACKAGE_TOOLS: [&str; 4] = ["/etc/apt", "/etc/pip.conf", "/etc/uv", "/etc/R/Rprofile.site"];
-
 impl Planning for Files {
-    type Look = Snapshots;
-    type Action = WriteFile;
+    type Look = Look;
+    type Action = Action;
 
-    fn look(&self, at: &LookAt<'_>) -> Snapshots {
-        Snapshots::read(at.root, self.0.keys().cloned())
+    fn look(&self, at: &LookAt<'_>) -> Look {
+        Look::read(self, at)
     }
 
-    fn as_shipped(_: &mut Snapshots, _: &Receipt) {}
+    fn as_shipped(_: &mut Look, _: &Receipt) {}
 
-    fn runtime(_: &Snapshots, _: &mut Runtime) {}
+    fn runtime(_: &Look, _: &mut Runtime) {}
 
-    fn lacks(&self, _: &Snapshots, _: &Inventory) -> Option<String> {
+    fn lacks(&self, _: &Look, _: &Inventory) -> Option<String> {
         None
     }
 
     fn asks(&self, _: &Inventory, _: &mut Asks) {}
 
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
-        Vec::new()
+        let copied = self.0.values().filter_map(|entry| match &entry.value.form {
+            Form::Copy(file) => Some(&file.urls),
+            _ => None,
+        });
+        copied.flatten().map(|url| Address::plain("files", url.clone())).collect()
     }
 
     fn outline(&self) -> Vec<StepOptions> {
         self.0.iter().map(|(path, entry)| options(path, entry)).collect()
     }
 
-    fn plan(&self, look: &Snapshots, planner: &mut Planner<'_, WriteFile>) {
-        for (path, entry) in &self.0 {
-            let options = options(path, entry);
-            let file = TextFile {
-                id: format!("files:{}", path.display()),
-                path: path.clone(),
-                text: &entry.value.text,
-                block: None,
-                base: None,
-                attributes: Attributes::mode(entry.value.mode.unwrap_or(0o644)),
-                mode: entry.value.mode,
-            };
-            file.plan("files", look, planner, options);
+    fn plan(&self, look: &Look, planner: &mut Planner<'_, Action>) {
+        for (key, entry) in &self.0 {
+            match look.get(key) {
+                Some(Ok(found)) => one(PathPlan { entry, found, planner }),
+                Some(Err(error)) => {
+                    let action = Action {
+                        profile: planner.common.profile.to_owned(),
+                        file: key.clone(),
+                        path: key.clone(),
+                        mode: None,
+                        owner: None,
+                        work: Work::Impossible,
+                    };
+                    let id = format!("files:{}", key.display());
+                    planner.impossible(id, action, options(key, entry), problem_of(error, entry, planner.common));
+                }
+                None => {}
+            }
         }
     }
 
-    fn layer(&self, _: &Snapshots, _: &Common<'_>) -> Option<Result<Layer, String>> {
+    fn layer(&self, _: &Look, _: &Common<'_>) -> Option<Result<Layer, String>> {
         None
     }
 }
 
-fn options(path: &Path, entry: &Entry<File>) -> StepOptions {
-    StepOptions {
-        creates: vec![Resource::Path(path.to_owned())],
-        uses: vec![Resource::folder_of(path)],
-        ..StepOptions::new(entry, phase(path))
-    }
+fn problem_of(error: &LookError, entry: &Entry<File>, common: &Common<'_>) -> Problem {
+    let problem = match error {
+        LookError::NoUser(user) => {
+            let users = &common.inventory.users;
+            let near = crate::diagnostic::nearest(user, users.names()).map(|near| format!("did you mean `{near}`?"));
+            Problem::new(format!("there is no user `{user}` on this node, so the path is not known")).hint(near)
+        }
+        LookError::Fs(error) => Problem::from_error(error).hint(error.hint()),
+    };
+    problem.asked_at(entry.origin.clone())
 }
 
-fn phase(path: &Path) -> Phase {
-    let is_of_package_tool = OF_PACKAGE_TOOLS.iter().any(|folder| path.starts_with(folder));
-    if is_of_package_tool { Phase::Configuration } else { Phase::Files }
+fn one(mut path: PathPlan<'_, '_>) {
+    path.declare();
+    if path.entry.value.keep && path.found.entry.is_some() {
+        return path.ready();
+    }
+    match &path.entry.value.form {
+        Form::Edits(edits) => plan_edits::plan(&mut path, edits),
+        _ => plan_whole::plan(&mut path),
+    }
 }

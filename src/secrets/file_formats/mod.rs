@@ -93,12 +93,24 @@ impl fmt::Display for FileFormat {
 }
 
 /// The content of a file with secrets. It is not printed, and it is wiped from memory when dropped.
+#[derive(Default)]
 pub struct Rendered(Zeroizing<Vec<u8>>);
 
 impl Rendered {
     /// Wraps bytes.
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))
+    }
+
+    /// Appends bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.0.capacity() < self.0.len() + bytes.len() {
+            // The old memory is wiped when it is dropped. A vector that grows would leave a copy of it.
+            let mut larger = Zeroizing::new(Vec::with_capacity(2 * (self.0.len() + bytes.len())));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(bytes);
     }
 
     /// The bytes.

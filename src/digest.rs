@@ -4,7 +4,8 @@ use std::{fmt, io, path::Path, str::FromStr};
 
 use md5::Md5;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256, Sha512};
 
 /// A digest in lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -12,6 +13,10 @@ use sha2::{Digest as _, Sha256};
 pub enum Digest {
     /// SHA-256, 64 digits.
     Sha256(String),
+    /// SHA-512, 128 digits.
+    Sha512(String),
+    /// SHA-1, 40 digits. Many Maven repositories have nothing better.
+    Sha1(String),
     /// MD5, 32 digits. Detects damage but not manipulation. R indexes have nothing better.
     Md5(String),
 }
@@ -25,7 +30,7 @@ impl Digest {
     /// The hexadecimal digits.
     pub fn hex(&self) -> &str {
         match self {
-            Self::Sha256(hex) | Self::Md5(hex) => hex,
+            Self::Sha256(hex) | Self::Sha512(hex) | Self::Sha1(hex) | Self::Md5(hex) => hex,
         }
     }
 
@@ -33,6 +38,8 @@ impl Digest {
     pub fn hasher(&self) -> Hasher {
         match self {
             Self::Sha256(_) => Hasher::Sha256(Sha256::new()),
+            Self::Sha512(_) => Hasher::Sha512(Sha512::new()),
+            Self::Sha1(_) => Hasher::Sha1(Sha1::new()),
             Self::Md5(_) => Hasher::Md5(Md5::new()),
         }
     }
@@ -57,6 +64,8 @@ impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sha256(hex) => write!(f, "sha256:{hex}"),
+            Self::Sha512(hex) => write!(f, "sha512:{hex}"),
+            Self::Sha1(hex) => write!(f, "sha1:{hex}"),
             Self::Md5(hex) => write!(f, "md5:{hex}"),
         }
     }
@@ -85,6 +94,10 @@ impl FromStr for Digest {
 pub enum Hasher {
     /// SHA-256.
     Sha256(Sha256),
+    /// SHA-512.
+    Sha512(Sha512),
+    /// SHA-1.
+    Sha1(Sha1),
     /// MD5.
     Md5(Md5),
 }
@@ -94,6 +107,8 @@ impl Hasher {
     pub fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Sha256(hasher) => hasher.update(bytes),
+            Self::Sha512(hasher) => hasher.update(bytes),
+            Self::Sha1(hasher) => hasher.update(bytes),
             Self::Md5(hasher) => hasher.update(bytes),
         }
     }
@@ -102,6 +117,8 @@ impl Hasher {
     pub fn finish(self) -> Digest {
         match self {
             Self::Sha256(hasher) => Digest::Sha256(hex(&hasher.finalize())),
+            Self::Sha512(hasher) => Digest::Sha512(hex(&hasher.finalize())),
+            Self::Sha1(hasher) => Digest::Sha1(hex(&hasher.finalize())),
             Self::Md5(hasher) => Digest::Md5(hex(&hasher.finalize())),
         }
     }

@@ -158,7 +158,7 @@ fn resolve(
     before: Option<&Lock>,
     upgrade: &Upgrade,
 ) -> Result<Section, CommandError> {
-    let work = async |job: &Arc<Job>, stop: &Stop| resolve_lock(job, before, upgrade, stop).await;
+    let work = async |job: &Arc<Job>, stop: &Stop| Box::pin(resolve_lock(job, before, upgrade, stop)).await;
     let resolved = run_with_deadline(env, "lock", profile, facts, work)?;
     resolved.map_err(|refusals| refused(&refusals))
 }

@@ -356,6 +356,8 @@ kinds! {
     accounts: Accounts,
     /// Files.
     files: Files,
+    /// Jars on the class path of Spark.
+    jar: Jar,
     /// Shell configuration.
     shell: Shell,
     /// Environment variables, including those of `[shell.variables]`.

@@ -12,6 +12,7 @@ pub mod files;
 pub mod hooks;
 pub mod installers;
 mod interrupted;
+pub mod jar;
 mod list;
 mod load;
 mod lock;

@@ -148,7 +148,9 @@ impl Node {
 /// The refusal of a file on a server whose digest nothing names.
 fn without_digest(common: &Common<'_>, named: &NamedAsset<'_>) -> Option<Problem> {
     let found = common.inventory.asset(named.file)?;
-    let has_digest = found.digest.is_some() || common.locked_asset(named.file).is_some();
+    // A checksum of a Maven repository is not enough if every download needs a digest.
+    let is_checked = named.has_fingerprint && !common.only_digests;
+    let has_digest = is_checked || found.digest.is_some() || common.locked_asset(named.file).is_some();
     if has_digest || !matches!(found.asset, Asset::Address(_)) {
         return None;
     }

@@ -53,6 +53,8 @@ pub enum Lane {
     Accounts,
     /// Hooks run one after another.
     Hooks,
+    /// The folders of jars.
+    Jars,
 }
 
 /// One piece of work.

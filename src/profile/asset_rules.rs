@@ -88,7 +88,7 @@ impl Rules<'_> {
     }
 
     /// An asset in its short form, with its `${…}` replaced.
-    fn asset_of_text(&mut self, at: &[Part], text: String) -> Option<AssetRef> {
+    pub(crate) fn asset_of_text(&mut self, at: &[Part], text: String) -> Option<AssetRef> {
         if text.contains("://") { self.address_asset(at, &[text], None) } else { self.path_asset(at, text, None) }
     }
 

@@ -99,7 +99,8 @@ pub struct NamedAsset<'a> {
     pub optional: bool,
     /// Whether its content is read to plan.
     pub read_to_plan: bool,
-    /// Whether the profile authenticates the content by a key's fingerprint instead of a digest. The step checks it.
+    /// Whether the step authenticates the content without a digest: by a key's fingerprint, or by the checksum of a
+    /// Maven repository.
     pub has_fingerprint: bool,
 }
 
@@ -169,6 +170,29 @@ impl Assets<'_> {
         let search = Search { store: self.store, unit: self.unit, folders: &places };
         let Reason { message, hint } = search.reason(wanted);
         Err(MissingAsset { message, hint, origin: origin.clone(), path: PathBuf::from(&wanted.path), untrusted: false })
+    }
+
+    /// The files that a glob in the path matches, in the first place that has any. A remote store is not searched.
+    pub fn matches(&self, wanted: &AssetRef) -> Vec<AssetRef> {
+        let places = if Path::new(&wanted.path).is_absolute() {
+            vec![PathBuf::from("/")]
+        } else if self.store.is_remote(&self.store.root) {
+            Vec::new()
+        } else {
+            self.store.asset_places(wanted.beside.as_deref(), self.unit).unwrap_or_default()
+        };
+        let in_place = |place: &PathBuf| {
+            let pattern = Path::new(&glob::Pattern::escape(&place.display().to_string())).join(&wanted.path);
+            let found = glob::glob(&pattern.display().to_string()).into_iter().flatten();
+            let files = found.filter_map(Result::ok).filter(|path| path.is_file());
+            let named = files.map(|path| {
+                let below = path.strip_prefix(place).map_or(path.clone(), Path::to_path_buf);
+                let path = if wanted.path.starts_with('/') { path } else { below };
+                AssetRef { path: path.display().to_string(), ..wanted.clone() }
+            });
+            named.collect::<Vec<_>>()
+        };
+        places.iter().map(in_place).find(|files| !files.is_empty()).unwrap_or_default()
     }
 
     /// The digest that a file must have when it is used. Without a digest in the profile, trusted keys require that the

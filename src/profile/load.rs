@@ -23,7 +23,7 @@ const KIND: DocumentKind = DocumentKind {
     a: "a profile",
     stand_ins: &[("schema", "1"), ("name", "'unnamed'")],
     missed: &[
-        ("jars", "jars are not known to this version"),
+        ("jars", "jars are in `[jar]`"),
         ("services", "services are not known to this version"),
         ("certificates", "certificates are not known to this version"),
         (

@@ -40,6 +40,14 @@ use std::{
 
 #[cfg(test)]
 pub(crate) use self::builtin::profiles as built_in_profiles;
+pub(crate) use self::{
+    asset_rules::AssetKeys,
+    cases::conditional,
+    merge::united,
+    page::{array, asset, key, quoted},
+    rules::{EntryOptions, Long, NO_CREDENTIALS, holds_credentials, long, place, within},
+    written::choices,
+};
 pub use self::{
     assets::{Asset, Assets, MissingAsset, NamedAsset},
     cases::{Case, Cases, Conditional},
@@ -55,13 +63,6 @@ pub use self::{
     secret_text::SecretText,
     show::show,
     template_values::TemplateValues,
-};
-pub(crate) use self::{
-    cases::conditional,
-    merge::united,
-    page::{array, asset, key, quoted},
-    rules::{EntryOptions, Long, NO_CREDENTIALS, holds_credentials, long, place, within},
-    written::choices,
 };
 use url::Url;
 

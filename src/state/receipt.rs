@@ -36,8 +36,22 @@ pub struct Receipt {
     pub accounts: BTreeMap<String, BTreeSet<String>>,
     /// The last run that changed an entry, by the entry as in `after`. Only for entries that another entry watches.
     pub changes: BTreeMap<String, String>,
+    /// Jars in class path folders, by their paths on the node.
+    pub jars: BTreeMap<PathBuf, JarRecord>,
     /// The items that profiles made, by profile name.
     pub items: BTreeMap<String, Items>,
+}
+
+/// A jar that was copied to a class path folder.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct JarRecord {
+    /// Its SHA-256, 64 hexadecimal digits.
+    pub sha256: String,
+    /// The identity of the file after the copy. If it is the same, the file need not be read again.
+    pub stamp: String,
+    /// The entry: its path, its address or its coordinates.
+    pub from: String,
 }
 
 /// A service that a profile defines.

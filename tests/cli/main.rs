@@ -14,6 +14,7 @@ mod deliveries;
 mod files;
 mod good_profiles;
 mod import_graph;
+mod jars;
 mod layers;
 mod locks;
 mod order;

@@ -29,6 +29,7 @@ mod database;
 mod databricks;
 mod deliveries;
 mod filestore;
+mod jars;
 mod layers;
 mod locks;
 mod minisign;

@@ -368,6 +368,8 @@ kinds! {
     secrets: Secrets,
     /// Scheduled jobs.
     cron: Cron,
+    /// Clones of git repositories.
+    git: Git,
     /// Programs that install software.
     installers: Installers,
     /// Services. They see the planned steps of the kinds above them, to restart after a change.

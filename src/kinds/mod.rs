@@ -9,6 +9,7 @@ pub mod cron;
 mod describe;
 pub mod env;
 pub mod files;
+pub mod git;
 pub mod hooks;
 pub mod installers;
 mod interrupted;

@@ -18,7 +18,9 @@ pub use items::{ATTRIBUTES, Item, Items, WHOLE, block_of, part_of_block};
 pub use journal::{Interrupted, Journal};
 pub use lock::{LockError, RunLock, holder};
 pub use previous::Previous;
-pub use receipt::{Delivered, JarRecord, ProgramReceipt, PythonReceipt, Receipt, ServiceBefore, ServiceReceipt};
+pub use receipt::{
+    Delivered, GitReceipt, JarRecord, ProgramReceipt, PythonReceipt, Receipt, ServiceBefore, ServiceReceipt,
+};
 pub use serials::{Serials, UnreadSerials};
 
 use crate::fs::{self, Attributes, FsError};

@@ -30,6 +30,8 @@ pub struct Receipt {
     pub delivered: BTreeMap<String, BTreeMap<PathBuf, Delivered>>,
     /// Services, by profile name and service.
     pub services: BTreeMap<String, BTreeMap<String, ServiceReceipt>>,
+    /// Clones of git repositories, by profile name and folder.
+    pub git: BTreeMap<String, BTreeMap<PathBuf, GitReceipt>>,
     /// Programs that ran, by profile name and entry as in `after`.
     pub programs: BTreeMap<String, BTreeMap<String, ProgramReceipt>>,
     /// The users and groups that nodeagent created, by profile name, written as in `after`.
@@ -68,6 +70,16 @@ pub struct ServiceReceipt {
     pub package: Option<String>,
     /// Its state before nodeagent changed it. `None` for a service that nodeagent defined.
     pub before: Option<ServiceBefore>,
+}
+
+/// A clone of a git repository.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct GitReceipt {
+    /// The revision that the profile names.
+    pub revision: String,
+    /// The commit of this revision when it was cloned.
+    pub commit: String,
 }
 
 /// The last successful run of a program.
@@ -184,6 +196,16 @@ impl Receipt {
                 self.services.remove(profile);
             }
         }
+    }
+
+    /// The clone of a profile in a folder.
+    pub fn git(&self, profile: &str, folder: &Path) -> Option<&GitReceipt> {
+        self.git.get(profile)?.get(folder)
+    }
+
+    /// Records the clone of a profile in a folder.
+    pub fn note_git(&mut self, profile: &str, folder: &Path, record: GitReceipt) {
+        self.git.entry(profile.to_owned()).or_default().insert(folder.to_owned(), record);
     }
 
     /// The last successful run of a program. `entry` is written as in `after`.

@@ -12,6 +12,7 @@ mod commands;
 mod cron;
 mod deliveries;
 mod files;
+mod git;
 mod good_profiles;
 mod import_graph;
 mod jars;

@@ -51,7 +51,7 @@ impl Drop for Folders {
 }
 
 /// The same command as another user, with all groups of the user.
-pub(super) fn as_user(cmd: Cmd, user: Option<&User>) -> Cmd {
+pub(in crate::kinds) fn as_user(cmd: Cmd, user: Option<&User>) -> Cmd {
     let Some(user) = user else { return cmd };
     let (uid, gid) = (user.uid.to_string(), user.gid.to_string());
     let mut args: Vec<String> = ["--reuid", &uid, "--regid", &gid, "--init-groups", "--"].map(str::to_owned).to_vec();

@@ -17,6 +17,7 @@ mod written;
 pub use action::{Action, DesiredProgram, Role};
 pub use checked::{Program, Programs, Proof, Source, Stdin, VersionCheck};
 pub(super) use clean_up::{clean_up, leaves_behind};
+pub(super) use execute::as_user;
 pub use look::Look;
 pub(super) use look::look;
 pub(super) use plan::plan;

@@ -17,6 +17,8 @@ pub enum Phase {
     Configuration,
     /// Package sources.
     Sources,
+    /// Removed packages of the operating system.
+    Removals,
     /// Packages of the operating system.
     Packages,
     /// Packages of Python and R.
@@ -36,18 +38,29 @@ pub enum Phase {
 impl Phase {
     /// The phases whose steps must end before a step of this phase acts.
     pub(super) fn needs(self) -> &'static [Self] {
-        use Phase::{Accounts, Configuration, Environments, Files, Installers, Packages, Services, Settings, Sources};
+        use Phase::{
+            Accounts, Configuration, Environments, Files, Installers, Packages, Removals, Services, Settings, Sources,
+        };
         match self {
-            Accounts | Settings => &[],
+            Accounts | Settings | Removals => &[],
             Configuration => &[Accounts],
             Sources => &[Accounts, Configuration],
-            Packages => &[Accounts, Configuration, Sources],
-            Environments | Files => &[Accounts, Configuration, Sources, Packages],
-            Installers => &[Accounts, Configuration, Sources, Packages, Files],
-            Services => &[Accounts, Configuration, Sources, Packages, Files, Installers],
-            Self::Hooks => {
-                &[Accounts, Configuration, Sources, Packages, Environments, Settings, Files, Installers, Services]
-            }
+            Packages => &[Accounts, Configuration, Sources, Removals],
+            Environments | Files => &[Accounts, Configuration, Sources, Removals, Packages],
+            Installers => &[Accounts, Configuration, Sources, Removals, Packages, Files],
+            Services => &[Accounts, Configuration, Sources, Removals, Packages, Files, Installers],
+            Self::Hooks => &[
+                Accounts,
+                Configuration,
+                Sources,
+                Removals,
+                Packages,
+                Environments,
+                Settings,
+                Files,
+                Installers,
+                Services,
+            ],
         }
     }
 }
@@ -58,6 +71,7 @@ impl fmt::Display for Phase {
             Self::Accounts => "accounts",
             Self::Configuration => "configuration files of package tools",
             Self::Sources => "sources",
+            Self::Removals => "removed packages",
             Self::Packages => "system packages",
             Self::Environments => "Python and R packages",
             Self::Settings => "settings",

@@ -110,3 +110,36 @@ fn a_step_uses_the_configuration_that_the_same_run_writes() {
     node.run(&[]).exits(1).is_brief().prints("inhouse-nowhere");
     assert!(node.sh("cat /etc/pip.conf").contains("/other/"));
 }
+
+#[test]
+fn absent_packages_are_removed_and_others_are_protected() {
+    let Some(node) = Node::fresh("absent") else { return };
+    let links = "/srv/links";
+    node.write(&format!("{links}/inhouse_links-1.0rc1-py3-none-any.whl"), wheel("inhouse_links", "1.0rc1", &[]));
+    let pip = format!("find-links = [\"{links}\"]\nno-index = true\nprereleases = true\n");
+    for installer in ["auto", "pip"] {
+        let pip = format!("[pip]\ninstaller = \"{installer}\"\n{pip}");
+        node.profile(&format!("[apt]\npackages = [\"jq\"]\n{pip}packages = [\"inhouse-links\"]\n"));
+        node.run(&[]).exits(0);
+        node.sh("jq --version; /databricks/python/bin/python -c 'import inhouse_links'");
+        node.profile(&format!("[apt]\nabsent = [\"jq\"]\n{pip}absent = [\"Inhouse_Links\", \"never-there\"]\n"));
+        let planned = node.run(&["--dry-run"]).exits(0).stdout.clone();
+        assert!(planned.contains("remove jq") && planned.contains("remove inhouse-links"), "{planned}");
+        node.sh("jq --version");
+        node.run(&[]).exits(0);
+        node.run(&[]).exits(0).prints("nothing to do");
+        node.sh("! command -v jq; ! /databricks/python/bin/python -c 'import inhouse_links'");
+    }
+    // `jq` left its library, which the runtime does not ship.
+    node.profile("[apt]\nabsent = [\"libonig5\"]\n");
+    node.run(&[]).exits(2).is_brief().prints("removing `libonig5` would also remove `libjq1`");
+    node.profile("[apt]\nabsent = [\"libonig5\"]\nallow-change = [\"libjq1\"]\n[pip]\nabsent = [\"numpy\"]\n");
+    node.run(&[]).exits(2).is_brief().prints("the runtime ships `numpy`").prints("allow-change");
+    node.profile("[apt]\nabsent = [\"libonig5\"]\nallow-change = [\"libjq1\"]\n");
+    node.run(&[]).exits(0);
+    node.sh("! dpkg-query -W libjq1");
+    node.profile("[apt]\nabsent = [\"bash\"]\nallow-change = [\"bash\"]\n");
+    node.run(&[]).exits(2).is_brief().prints("packages that the node cannot work without");
+    node.profile("[apt]\nabsent = [\"curl\"]\n");
+    node.run(&[]).exits(2).is_brief().prints("the runtime ships `curl`");
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{
     action::{Action, AptInstall},
     checked::Apt,
-    source_keys, sources, transaction,
+    removal, source_keys, sources, transaction,
 };
 use crate::{
     fs::FsError,
@@ -26,6 +26,8 @@ pub enum Prepared {
     Sources,
     /// A transaction.
     Install(transaction::Prepared),
+    /// The removal changes no other package.
+    Remove,
 }
 
 impl Acting for Apt {
@@ -45,13 +47,13 @@ impl Acting for Apt {
 
     fn can_refuse(action: &Action) -> bool {
         match action {
-            Action::Sources(_) | Action::Install(_) => true,
+            Action::Sources(_) | Action::Install(_) | Action::Remove(_) => true,
         }
     }
 
     fn fills_layers(action: &Action) -> bool {
         match action {
-            Action::Sources(_) => false,
+            Action::Sources(_) | Action::Remove(_) => false,
             Action::Install(_) => true,
         }
     }
@@ -64,6 +66,7 @@ impl Acting for Apt {
         match action {
             Action::Sources(wanted) => source_keys::check(wanted).map(|()| Prepared::Sources),
             Action::Install(wanted) => transaction::prepare(ctx, wanted).await.map(Prepared::Install),
+            Action::Remove(wanted) => removal::prepare(ctx, wanted).await.map(|()| Prepared::Remove),
         }
     }
 
@@ -71,8 +74,9 @@ impl Acting for Apt {
         match (action, prepared) {
             (Action::Sources(wanted), _) => sources::act(ctx, wanted).await,
             (Action::Install(wanted), Prepared::Install(prepared)) => transaction::act(ctx, wanted, prepared).await,
-            (Action::Install(_), Prepared::Sources) => {
-                Err(Problem::new("packages were prepared as sources; this is a bug in nodeagent, please report it"))
+            (Action::Remove(wanted), _) => removal::act(ctx, wanted).await,
+            (Action::Install(_), Prepared::Sources | Prepared::Remove) => {
+                Err(Problem::new("packages were prepared as other work; this is a bug in nodeagent, please report it"))
             }
         }
     }
@@ -97,7 +101,7 @@ impl Acting for Apt {
             return Ok(());
         }
         let installs = groups.iter().filter_map(|group| match group.action {
-            Action::Sources(_) => None,
+            Action::Sources(_) | Action::Remove(_) => None,
             Action::Install(install) => Some(group.with(install)),
         });
         let keep: Vec<LockedDeb> = work.base.apt.iter().filter(|deb| !work.upgrade.moves(&deb.name)).cloned().collect();

@@ -1,6 +1,6 @@
 //! The action of an apt step, as data.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use super::checked::{AptPackage, DebconfAnswer};
 use crate::{
@@ -16,6 +16,17 @@ pub enum Action {
     Sources(AptSources),
     /// Install packages and local debs in one transaction.
     Install(AptInstall),
+    /// Remove packages.
+    Remove(AptRemoval),
+}
+
+/// Packages to remove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AptRemoval {
+    /// The packages of the step, by name.
+    pub packages: Vec<String>,
+    /// All packages that may be removed, because they depend on those of the step.
+    pub removable: BTreeSet<String>,
 }
 
 /// Package sources to write.
@@ -78,6 +89,7 @@ impl Action {
                 format!("add {}", listed(sources.sources.iter().map(|source| source.name.clone())))
             }
             Self::Install(install) => format!("install {}", listed(install.names())),
+            Self::Remove(removal) => format!("remove {}", listed(removal.packages.iter().cloned())),
         }
     }
 
@@ -86,6 +98,7 @@ impl Action {
         match self {
             Self::Sources(sources) => sources.sources.iter().flat_map(AptSource::describe).collect(),
             Self::Install(install) => install.describe(store),
+            Self::Remove(removal) => vec![format!("apt-get remove -- {}", removal.packages.join(" "))],
         }
     }
 }

@@ -7,6 +7,10 @@ use crate::profile::{AssetRef, Entry, Setting};
 pub struct Apt {
     /// By name.
     pub packages: Vec<Entry<AptPackage>>,
+    /// Packages that must not be installed, by name.
+    pub absent: Vec<Entry<String>>,
+    /// Packages that may be removed with others, or although the runtime ships them.
+    pub allow_change: Vec<Entry<String>>,
     /// Files.
     pub debs: Vec<Entry<AssetRef>>,
     /// Further sources.

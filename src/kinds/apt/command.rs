@@ -112,6 +112,13 @@ pub(super) fn names(wanted: &AptInstall) -> impl Iterator<Item = String> + '_ {
     packages.chain(wanted.debs.iter().map(|deb| deb.display().to_string()))
 }
 
+/// Removes packages. Their configuration files stay. With `simulate`, only prints what would be removed.
+pub(super) fn remove(folder: &Path, names: &[String], simulate: bool) -> Cmd {
+    let cmd = apt_get(folder);
+    let cmd = if simulate { cmd.arg("--simulate") } else { cmd };
+    cmd.args(["remove", "--"]).args(names)
+}
+
 /// Marks packages as automatically installed.
 pub(super) fn mark_auto<'a>(names: impl Iterator<Item = &'a str>) -> Cmd {
     silent("apt-mark").args(["auto", "--"]).args(names)

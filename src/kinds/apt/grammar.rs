@@ -29,8 +29,16 @@ impl Section for Apt {
     }
 
     fn merge(parent: Self, child: Self) -> Self {
+        // The child decides whether a package is installed or removed.
+        let is_named = |names: &[Entry<String>], name: &str| names.iter().any(|entry| entry.value == name);
+        let mut inherited = parent.packages;
+        inherited.retain(|entry| !is_named(&child.absent, &entry.value.name));
+        let mut absent = parent.absent;
+        absent.retain(|entry| child.packages.iter().all(|package| package.value.name != entry.value));
         Self {
-            packages: united(parent.packages, child.packages, |package| package.name.clone()),
+            packages: united(inherited, child.packages, |package| package.name.clone()),
+            absent: united(absent, child.absent, String::clone),
+            allow_change: united(parent.allow_change, child.allow_change, String::clone),
             debs: united(parent.debs, child.debs, |deb| deb.path.clone()),
             sources: united(parent.sources, child.sources, |source| source.name.clone()),
             debconf: united(parent.debconf, child.debconf, |answer| (answer.package.clone(), answer.question.clone())),
@@ -50,6 +58,8 @@ impl Section for Apt {
                 &package.version.as_ref().map_or(package.name.clone(), |version| format!("{}={version}", package.name)),
             )
         });
+        page.list("absent", &self.absent, |name| quoted(name));
+        page.list("allow-change", &self.allow_change, |name| quoted(name));
         page.list("debs", &self.debs, asset);
         page.list("sources", &self.sources, |source| {
             let mut parts = vec![

@@ -8,7 +8,7 @@
 //! machine crashes, not if a process dies, and a node that crashed is usually replaced. Set `wait-for-disk` on nodes
 //! that must survive a power loss.
 //!
-//! Packages are never removed. A request that would remove packages fails and names them.
+//! A request for packages that would remove others fails and names them. Only `absent` removes packages.
 
 mod act;
 mod action;
@@ -25,6 +25,8 @@ mod key;
 mod lists;
 mod lock;
 mod plan;
+mod plan_removal;
+mod removal;
 mod repair;
 mod resolve;
 mod rules;
@@ -39,6 +41,6 @@ mod written;
 #[cfg(test)]
 mod tests;
 
-pub use action::{Action, AptInstall, AptKey, AptSource, AptSources};
+pub use action::{Action, AptInstall, AptKey, AptRemoval, AptSource, AptSources};
 pub use checked::{Apt, AptPackage, DebconfAnswer};
 pub use lock::lock;

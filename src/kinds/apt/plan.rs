@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use super::{
     action::{self, Action, AptInstall, AptKey, AptSources},
     checked::{Apt, AptPackage, AptSource},
+    plan_removal,
 };
 use crate::{
     diagnostic::Origin,
+    facts::Dpkg,
     inventory::{Inventory, Snapshots},
     kinds::contract::{Asks, LookAt, Planning},
     lock::{LockedDeb, Runtime, bare, is_own},
@@ -24,23 +26,33 @@ enum PackageRequest {
     Deb(AssetRef),
 }
 
+/// The state of the node.
+#[derive(Debug)]
+pub struct Look {
+    /// The files of sources and keys.
+    files: Snapshots,
+    /// The packages that the runtime shipped, if they are needed and known.
+    shipped: Option<Dpkg>,
+}
+
 impl Planning for Apt {
-    type Look = Snapshots;
+    type Look = Look;
     type Action = Action;
 
-    fn look(&self, at: &LookAt<'_>) -> Snapshots {
+    fn look(&self, at: &LookAt<'_>) -> Look {
         let files = |entry: &Entry<AptSource>| {
             let name = &entry.value.name;
             [source_file(name), key_file(name, "asc"), key_file(name, "gpg")]
         };
-        Snapshots::read(at.root, self.sources.iter().flat_map(files))
+        let files = Snapshots::read(at.root, self.sources.iter().flat_map(files));
+        Look { files, shipped: plan_removal::shipped(self, at.root) }
     }
 
-    fn as_shipped(_: &mut Snapshots, _: &Receipt) {}
+    fn as_shipped(_: &mut Look, _: &Receipt) {}
 
-    fn runtime(_: &Snapshots, _: &mut Runtime) {}
+    fn runtime(_: &Look, _: &mut Runtime) {}
 
-    fn lacks(&self, _: &Snapshots, inventory: &Inventory) -> Option<String> {
+    fn lacks(&self, _: &Look, inventory: &Inventory) -> Option<String> {
         let is_used = !(self.packages.is_empty() && self.debs.is_empty());
         (is_used && inventory.dpkg.installed_version("dpkg").is_none())
             .then(|| "the profile asks for apt packages, and dpkg is not here".to_owned())
@@ -84,11 +96,12 @@ impl Planning for Apt {
         let origins: Vec<_> = origins.cloned().collect();
         let packages =
             (!origins.is_empty()).then(|| StepOptions::for_origins(origins, "apt".to_owned(), Phase::Packages));
-        sources.chain(packages).collect()
+        sources.chain(packages).chain(plan_removal::outline(self)).collect()
     }
 
-    fn plan(&self, look: &Snapshots, planner: &mut Planner<'_, Action>) {
-        let added = differing_sources(self, look, planner);
+    fn plan(&self, look: &Look, planner: &mut Planner<'_, Action>) {
+        plan_removal::plan(self, look.shipped.as_ref(), planner);
+        let added = differing_sources(self, &look.files, planner);
         let common = planner.common;
         let packages = self.packages.iter().map(|entry| {
             let label = installed(common, &entry.value).map(|version| format!("{} {version}", entry.value.name));
@@ -118,7 +131,7 @@ impl Planning for Apt {
         }
     }
 
-    fn layer(&self, _: &Snapshots, _: &Common<'_>) -> Option<Result<Layer, String>> {
+    fn layer(&self, _: &Look, _: &Common<'_>) -> Option<Result<Layer, String>> {
         None
     }
 }

@@ -11,10 +11,22 @@ use crate::{
 
 impl Rules<'_> {
     pub(super) fn apt(&mut self, raw: &written::Apt) -> Apt {
+        let packages = self
+            .entries(&place!["apt", "packages"], &raw.packages, |rules, path, name, _| rules.apt_package(path, &name));
+        let absent = self.entries(&place!["apt", "absent"], &raw.absent, |rules, path, name, _| {
+            let name = rules.name_of_package(path, &name)?;
+            if let Some(other) = packages.iter().find(|package| package.value.name == name) {
+                let message =
+                    format!("`{name}` is both installed and removed; `packages` names it at {}", other.origin);
+                rules.mistake(path, message, "remove it from one of the two lists");
+                return None;
+            }
+            Some(name)
+        });
         Apt {
-            packages: self.entries(&place!["apt", "packages"], &raw.packages, |rules, path, name, _| {
-                rules.apt_package(path, &name)
-            }),
+            packages,
+            absent,
+            allow_change: self.changeable_packages(&raw.allow_change),
             debs: self.assets(&place!["apt", "debs"], &raw.debs, |rules, path, deb| {
                 let is_deb = deb.path.ends_with(".deb");
                 if !is_deb {
@@ -33,6 +45,25 @@ impl Rules<'_> {
             recommends: self.plain(&place!["apt", "recommends"], raw.recommends),
             wait_for_disk: self.plain(&place!["apt", "wait-for-disk"], raw.wait_for_disk),
         }
+    }
+
+    /// A package's name without a version.
+    fn name_of_package(&mut self, path: &[Part], text: &str) -> Option<String> {
+        if text.contains('=') {
+            self.mistake(path, format!("`{text}` names a version"), "name the package only: every version is meant");
+            return None;
+        }
+        self.apt_package(path, text).map(|package| package.name)
+    }
+
+    fn changeable_packages(&mut self, raw: &[String]) -> Vec<Entry<String>> {
+        let mut entries = Vec::new();
+        for (index, name) in raw.iter().enumerate() {
+            let at = place!["apt", "allow-change", index];
+            let name = self.expanded(&at, name).and_then(|name| self.name_of_package(&at, &name));
+            entries.extend(name.map(|name| Entry::plain(name, self.origin(&at))));
+        }
+        entries
     }
 
     fn apt_package(&mut self, path: &[Part], text: &str) -> Option<AptPackage> {
@@ -150,3 +181,4 @@ impl Rules<'_> {
 }
 
 long!(written::AptPackage, name);
+long!(written::AbsentPackage, name);

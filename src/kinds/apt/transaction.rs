@@ -14,7 +14,6 @@ use super::{
     verify::{self, DebControl},
 };
 use crate::{
-    fs::{self, Attributes},
     lock::LockedDeb,
     problem::Problem,
     steps::{
@@ -89,7 +88,7 @@ async fn resolve_in_advance(ctx: &Context, wanted: &AptInstall) -> Result<Option
 /// Installs the requested packages, then verifies them against dpkg's status file.
 pub(super) async fn act(ctx: &Context, wanted: &AptInstall, prepared: Prepared) -> Result<(), Problem> {
     dpkg_locks::wait(ctx, &dpkg_locks::DPKG).await;
-    remember_shipped(ctx)?;
+    dpkg::remember_shipped(ctx)?;
     repair::run(ctx, &wanted.debs, &prepared.debs).await?;
     if verify::verify(&dpkg::state(ctx)?, wanted, &prepared.debs).is_ok() {
         // The repair installed them, or the process that held the lock did.
@@ -140,15 +139,6 @@ async fn fetch_locked(ctx: &Context, debs: &[LockedDeb]) -> Result<(), Problem> 
         to: pool.join(&deb.file),
     });
     locked::fetch(ctx, None, files.collect()).await
-}
-
-/// Saves dpkg's status file before the first change. `nodeagent lock` resolves against this state of the runtime.
-fn remember_shipped(ctx: &Context) -> Result<(), Problem> {
-    let (kept, status) = (crate::state::shipped_dpkg(&ctx.root), ctx.on_node("/var/lib/dpkg/status"));
-    match std::fs::read(&status) {
-        Ok(bytes) if !kept.exists() => Ok(fs::replace(&kept, &bytes, Attributes::mode(0o644))?),
-        _ => Ok(()),
-    }
 }
 
 async fn answer_debconf(ctx: &Context, answers: &[DebconfAnswer]) -> Result<(), Problem> {

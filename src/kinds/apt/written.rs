@@ -23,6 +23,12 @@ pub struct Apt {
     /// Packages by name; `name=version` pins one.
     #[serde(default)]
     pub packages: Vec<Shorthand<AptPackage>>,
+    /// Packages that must not be installed.
+    #[serde(default)]
+    pub absent: Vec<Shorthand<AbsentPackage>>,
+    /// Packages that may be removed although the runtime contains them, or although `absent` does not name them.
+    #[serde(default)]
+    pub allow_change: Vec<String>,
     /// Package files from the file store, installed with their dependencies.
     #[serde(default)]
     pub debs: Vec<Shorthand<File>>,
@@ -42,6 +48,14 @@ entry! {
     /// A Debian package.
     pub struct AptPackage {
         /// The package, `name` or `name=version`.
+        pub name: String,
+    } with when, optional, timeout
+}
+
+entry! {
+    /// A Debian package that must not be installed.
+    pub struct AbsentPackage {
+        /// The package.
         pub name: String,
     } with when, optional, timeout
 }

@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::{
     COMPILED,
-    action::PythonInstall,
+    action::{Action, PythonInstall},
     checked::Python,
-    installation::{self, Prepared},
+    installation::{self, Prepared as Preparation},
+    removal,
 };
 use crate::{
     fs::FsError,
@@ -21,45 +22,73 @@ use crate::{
     steps::Context,
 };
 
+/// The result of preparing a Python step.
+pub enum Prepared {
+    /// A layer, or distributions to install.
+    Install(Preparation),
+    /// A removal needs no preparation.
+    Remove,
+}
+
 impl Acting for Python {
     type Prepared = Prepared;
 
-    fn word(action: &PythonInstall) -> &'static str {
-        if action.is_only_wheels() { "wheel" } else { "pip" }
+    fn word(action: &Action) -> &'static str {
+        action.word()
     }
 
-    fn title(action: &PythonInstall) -> String {
+    fn title(action: &Action) -> String {
         action.title()
     }
 
-    fn describe(action: &PythonInstall, store: &FileStore) -> Vec<String> {
+    fn describe(action: &Action, store: &FileStore) -> Vec<String> {
         action.describe(store)
     }
 
-    fn can_refuse(_: &PythonInstall) -> bool {
-        true
+    fn can_refuse(action: &Action) -> bool {
+        match action {
+            Action::Install(_) => true,
+            Action::Remove(_) => false,
+        }
     }
 
-    fn fills_layers(_: &PythonInstall) -> bool {
-        true
+    fn fills_layers(action: &Action) -> bool {
+        match action {
+            Action::Install(_) => true,
+            Action::Remove(_) => false,
+        }
     }
 
-    fn login_file(_: &PythonInstall) -> LoginFile {
+    fn login_file(_: &Action) -> LoginFile {
         LoginFile::NetrcByHost
     }
 
-    async fn prepare(ctx: &Context, action: &PythonInstall) -> Result<Prepared, Problem> {
-        installation::prepare(ctx, action).await
+    async fn prepare(ctx: &Context, action: &Action) -> Result<Prepared, Problem> {
+        match action {
+            Action::Install(wanted) => installation::prepare(ctx, wanted).await.map(Prepared::Install),
+            Action::Remove(_) => Ok(Prepared::Remove),
+        }
     }
 
-    async fn act(ctx: &Context, action: &PythonInstall, prepared: Prepared, _: &Vault) -> Result<(), Problem> {
-        installation::act(ctx, action, prepared).await
+    async fn act(ctx: &Context, action: &Action, prepared: Prepared, _: &Vault) -> Result<(), Problem> {
+        match (action, prepared) {
+            (Action::Install(wanted), Prepared::Install(prepared)) => installation::act(ctx, wanted, prepared).await,
+            (Action::Remove(wanted), _) => removal::act(ctx, wanted).await,
+            (Action::Install(_), Prepared::Remove) => Err(Problem::new(
+                "distributions were prepared as a removal; this is a bug in nodeagent, please report it",
+            )),
+        }
     }
 
-    fn leaves_behind(action: &PythonInstall, prepared: &Prepared) -> LeftBehind {
-        let compiled = action.compile.then(|| COMPILED.to_owned());
-        let items = std::iter::once(action.interpreter.display().to_string()).chain(compiled).collect();
-        LeftBehind { items, staging: prepared.staging() }
+    fn leaves_behind(action: &Action, prepared: &Prepared) -> LeftBehind {
+        let (wanted, staging) = match (action, prepared) {
+            (Action::Install(wanted), Prepared::Install(prepared)) => (&**wanted, prepared.staging()),
+            (Action::Install(wanted), Prepared::Remove) => (&**wanted, None),
+            (Action::Remove(removal), _) => (&removal.environment, None),
+        };
+        let compiled = wanted.compile.then(|| COMPILED.to_owned());
+        let items = std::iter::once(wanted.interpreter.display().to_string()).chain(compiled).collect();
+        LeftBehind { items, staging }
     }
 
     fn clean_up(root: &Path, run: &str, items: &[String]) -> Result<Vec<String>, FsError> {
@@ -71,7 +100,7 @@ impl Acting for Python {
     async fn lock(
         &self,
         work: &LockWork<'_>,
-        groups: Vec<LockGroup<'_, PythonInstall>>,
+        groups: Vec<LockGroup<'_, Action>>,
         section: &mut lock::Section,
     ) -> Result<(), Problem> {
         if work.is_unchanged(&["pip", "wheel "]) {
@@ -104,7 +133,11 @@ impl Acting for Python {
             }
             found
         };
-        section.python = work.resolve(groups, &identity, together, resolve).await?;
+        let installs = groups.iter().filter_map(|group| match group.action {
+            Action::Install(install) => Some(group.with(&**install)),
+            Action::Remove(_) => None,
+        });
+        section.python = work.resolve(installs.collect(), &identity, together, resolve).await?;
         Ok(())
     }
 }

@@ -15,6 +15,24 @@ use crate::{
     report::text::counted,
 };
 
+/// The action of a Python step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Install distributions.
+    Install(Box<PythonInstall>),
+    /// Remove distributions.
+    Remove(Box<PythonRemoval>),
+}
+
+/// Python distributions to remove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PythonRemoval {
+    /// The environment and its installer, without distributions to install.
+    pub environment: PythonInstall,
+    /// The distributions, by normalised name.
+    pub names: Vec<String>,
+}
+
 /// Python distributions to install.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PythonInstall {
@@ -32,10 +50,8 @@ pub struct PythonInstall {
     pub wheels: Vec<Wheel>,
     /// The SHA-256 of requirement lines without a package name. The receipt stores them after the installation.
     pub opaque: Vec<String>,
-    /// The package index. `None` is the default of the tool.
-    pub index_url: Option<Url>,
-    /// Further indexes.
-    pub extra_index_urls: Vec<Url>,
+    /// The sources of distributions.
+    pub sources: DistributionSources,
     /// Distributions that must not change, with their versions.
     pub guarded: BTreeMap<String, String>,
     /// The distributions of the runtime, by normalised name.
@@ -59,6 +75,21 @@ impl PythonInstall {
     pub fn is_only_wheels(&self) -> bool {
         self.requirements.is_empty() && self.requirement_files.is_empty()
     }
+}
+
+/// The sources of distributions, and the versions that are acceptable.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DistributionSources {
+    /// The package index. `None` is the default of the tool.
+    pub index_url: Option<Url>,
+    /// Further indexes.
+    pub extra_index_urls: Vec<Url>,
+    /// Pages and folders with links to distributions.
+    pub find_links: Vec<String>,
+    /// Whether no index is used.
+    pub no_index: bool,
+    /// Whether pre-releases are acceptable.
+    pub prereleases: bool,
 }
 
 /// A requirement and its origin.
@@ -97,9 +128,43 @@ pub enum PythonInstaller {
     Pip,
 }
 
-impl PythonInstall {
+impl Action {
+    /// The word for the kind, as in the profile.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Install(install) if install.is_only_wheels() => "wheel",
+            Self::Install(_) | Self::Remove(_) => "pip",
+        }
+    }
+
     /// The title: one line.
     pub fn title(&self) -> String {
+        match self {
+            Self::Install(install) => install.title(),
+            Self::Remove(removal) => format!("remove {}", listed(removal.names.iter().cloned())),
+        }
+    }
+
+    /// The commands, one line each.
+    pub fn describe(&self, store: &FileStore) -> Vec<String> {
+        match self {
+            Self::Install(install) => install.describe(store),
+            Self::Remove(removal) => {
+                let PythonRemoval { environment, names } = &**removal;
+                let (tool, python) = (environment.tool(), environment.interpreter.display());
+                vec![format!("{tool} uninstall --python {python} {}", names.join(" "))]
+            }
+        }
+    }
+}
+
+impl PythonInstall {
+    fn tool(&self) -> &'static str {
+        if self.installer == PythonInstaller::Pip { "pip" } else { "uv pip" }
+    }
+
+    /// The title: one line.
+    fn title(&self) -> String {
         let files = self.requirement_files.iter().map(|file| file_name(file));
         let wheels = self.wheels.iter().map(|wheel| format!("{} {}", wheel.name, wheel.version));
         let requirements = self.requirements.iter().map(|requirement| requirement.text.clone());
@@ -107,13 +172,13 @@ impl PythonInstall {
     }
 
     /// The commands, one line each.
-    pub fn describe(&self, store: &FileStore) -> Vec<String> {
-        let tool = if self.installer == PythonInstaller::Pip { "pip install" } else { "uv pip install" };
+    fn describe(&self, store: &FileStore) -> Vec<String> {
         let files = self.requirement_files.iter().map(|file| format!("--requirement {}", store.shown(file)));
         let names = self.requirements.iter().map(|requirement| requirement.text.clone());
         let wheels = self.wheels.iter().map(|wheel| store.shown(&wheel.path));
         let words: Vec<String> = files.chain(names).chain(wheels).collect();
-        let mut lines = vec![format!("{tool} --python {} {}", self.interpreter.display(), words.join(" "))];
+        let mut lines =
+            vec![format!("{} install --python {} {}", self.tool(), self.interpreter.display(), words.join(" "))];
         if let Some(locked) = &self.locked {
             lines.push(by_lock(locked.len(), "distribution"));
         } else if !self.guarded.is_empty() {

@@ -36,6 +36,14 @@ pub struct Pip {
     pub index_url: Option<Setting<Url>>,
     /// Further indexes.
     pub extra_index_urls: Vec<Entry<Url>>,
+    /// Pages and folders with links to distributions.
+    pub find_links: Vec<Entry<String>>,
+    /// Whether no index is used.
+    pub no_index: Option<Setting<bool>>,
+    /// Whether pre-releases are acceptable.
+    pub prereleases: Option<Setting<bool>>,
+    /// Distributions that must not be installed, by normalised name.
+    pub absent: Vec<Entry<String>>,
     /// Modules to import at the end.
     pub smoke: Vec<Entry<String>>,
     /// The interpreter.

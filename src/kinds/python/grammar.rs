@@ -30,13 +30,22 @@ impl Section for Python {
     fn merge(parent: Self, child: Self) -> Self {
         let wheels = united(parent.wheels, child.wheels, |wheel| wheel.path.clone());
         let (parent, child) = (parent.pip, child.pip);
+        // The child decides whether a distribution is installed or removed.
+        let mut inherited = parent.packages;
+        inherited.retain(|entry| child.absent.iter().all(|absent| absent.value != requirement_name(&entry.value)));
+        let mut absent = parent.absent;
+        absent.retain(|entry| child.packages.iter().all(|text| requirement_name(&text.value) != entry.value));
         let pip = Pip {
-            packages: united(parent.packages, child.packages, |text| requirement_name(text)),
+            packages: united(inherited, child.packages, |text| requirement_name(text)),
+            absent: united(absent, child.absent, String::clone),
             requirements: united(parent.requirements, child.requirements, |file| file.path.clone()),
             guard: child.guard.or(parent.guard),
             allow_change: united(parent.allow_change, child.allow_change, String::clone),
             index_url: child.index_url.or(parent.index_url),
             extra_index_urls: united(parent.extra_index_urls, child.extra_index_urls, Clone::clone),
+            find_links: united(parent.find_links, child.find_links, String::clone),
+            no_index: child.no_index.or(parent.no_index),
+            prereleases: child.prereleases.or(parent.prereleases),
             smoke: united(parent.smoke, child.smoke, String::clone),
             python: child.python.or(parent.python),
             only_pip: child.only_pip.or(parent.only_pip),
@@ -60,6 +69,10 @@ impl Section for Python {
         page.list("allow-change", &pip.allow_change, |name| quoted(name));
         page.setting("index-url", pip.index_url.as_ref(), "", |url| quoted(url.as_str()));
         page.list("extra-index-urls", &pip.extra_index_urls, |url| quoted(url.as_str()));
+        page.list("find-links", &pip.find_links, |link| quoted(link));
+        page.setting("no-index", pip.no_index.as_ref(), "false", bool::to_string);
+        page.setting("prereleases", pip.prereleases.as_ref(), "false", bool::to_string);
+        page.list("absent", &pip.absent, |name| quoted(name));
         page.list("smoke", &pip.smoke, |name| quoted(name));
         page.setting("python", pip.python.as_ref(), &quoted(DEFAULT_PYTHON), |path| {
             quoted(&path.display().to_string())

@@ -102,7 +102,7 @@ pub(super) mod tests {
     use super::*;
     use crate::{
         exec::{Finished, fake::FakeRunner},
-        kinds::python::{PythonInstaller, PythonRequirement},
+        kinds::python::{DistributionSources, PythonInstaller, PythonRequirement},
         report::event::Events,
     };
 
@@ -120,8 +120,7 @@ pub(super) mod tests {
             requirement_files: Vec::new(),
             wheels: Vec::new(),
             opaque: Vec::new(),
-            index_url: None,
-            extra_index_urls: Vec::new(),
+            sources: DistributionSources::default(),
             guarded: BTreeMap::from([("numpy".into(), "2.1.3".into())]),
             shipped: BTreeMap::new(),
             smoke: Vec::new(),

@@ -69,9 +69,9 @@ async fn at_index(ctx: &Context, wanted: &PythonInstall, words: &str) -> Option<
     let found = MISSED.captures(&flat)?;
     let project = normalised(found.name("pip").or(found.name("uv"))?.as_str());
     let config = PipConfig::of(ctx, wanted);
-    let indexes = wanted.index_url.clone().or_else(|| config.configured_index());
+    let indexes = wanted.sources.index_url.clone().or_else(|| config.configured_index());
     let ask = async {
-        for mut index in indexes.into_iter().chain(wanted.extra_index_urls.iter().cloned()) {
+        for mut index in indexes.into_iter().chain(wanted.sources.extra_index_urls.iter().cloned()) {
             index.path_segments_mut().ok()?.pop_if_empty().extend([project.as_str(), ""]);
             // The installer has already reported an unreachable index.
             if let Ok(status @ (401 | 403)) = ctx.http.status(&index).await {

@@ -223,7 +223,7 @@ fn write_constraints(ctx: &Context, wanted: &PythonInstall) -> Result<Option<Pat
 }
 
 /// Records the shipped distributions in the receipt, before the first change makes them indistinguishable.
-fn remember_shipped(ctx: &Context, wanted: &PythonInstall) -> Result<(), Problem> {
+pub(super) fn remember_shipped(ctx: &Context, wanted: &PythonInstall) -> Result<(), Problem> {
     let site = wanted.site_packages.display().to_string();
     Ok(Receipt::update(&ctx.root, |receipt| {
         let entry = receipt.python.entry(site).or_default();

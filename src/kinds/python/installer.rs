@@ -92,7 +92,7 @@ impl Installer {
             // A wheel may name a dependency by URL. `--no-deps` prevents its download.
             cmd = cmd.args(["--no-index", "--no-deps"]);
         } else {
-            cmd = with_indexes(cmd, install);
+            cmd = self.with_sources(cmd, install);
         }
         if let Some(constraints) = request.constraints {
             cmd = cmd.arg("--constraint").arg(text(constraints));
@@ -129,7 +129,32 @@ impl Installer {
                 cmd.args(["--no-deps", "--wheel-dir"])
             }
         };
-        with_indexes(cmd.arg(text(to)), install).arg("--").arg(text(archive))
+        self.with_sources(cmd.arg(text(to)), install).arg("--").arg(text(archive))
+    }
+
+    /// The command that removes distributions.
+    pub(super) fn remove(&self, environment: &PythonInstall, names: &[String]) -> Cmd {
+        let cmd = match self {
+            Self::Uv { .. } => self.uv(&["pip", "uninstall"], &environment.interpreter),
+            Self::Pip => pip("uninstall", &environment.interpreter).args(["--yes", "--no-input"]),
+        };
+        let cmd = if environment.virtualenv { cmd } else { cmd.arg("--break-system-packages") };
+        cmd.arg("--").args(names)
+    }
+
+    /// Adds the profile's indexes and other sources of distributions.
+    fn with_sources(&self, cmd: Cmd, install: &PythonInstall) -> Cmd {
+        let sources = &install.sources;
+        let first = sources.index_url.iter().map(|url| ["--index-url", url.as_str()]);
+        let further = sources.extra_index_urls.iter().map(|url| ["--extra-index-url", url.as_str()]);
+        let links = sources.find_links.iter().map(|link| ["--find-links", link.as_str()]);
+        let cmd = first.chain(further).chain(links).fold(cmd, Cmd::args);
+        let cmd = if sources.no_index { cmd.arg("--no-index") } else { cmd };
+        match (self, sources.prereleases) {
+            (Self::Uv { .. }, true) => cmd.args(["--prerelease", "allow"]),
+            (Self::Pip, true) => cmd.arg("--pre"),
+            (_, false) => cmd,
+        }
     }
 
     /// The command that checks the installed distributions for conflicts.
@@ -156,13 +181,6 @@ impl Installer {
             cmd.env("UV_CACHE_DIR", text(cache)).env("UV_PYTHON_DOWNLOADS", "never").env("UV_SYSTEM_CERTS", "true");
         env.iter().fold(cmd, |cmd, (name, value)| cmd.env(name, value)).cwd("/")
     }
-}
-
-/// Adds the indexes of the profile.
-fn with_indexes(cmd: Cmd, install: &PythonInstall) -> Cmd {
-    let first = install.index_url.iter().map(|url| ["--index-url", url.as_str()]);
-    let further = install.extra_index_urls.iter().map(|url| ["--extra-index-url", url.as_str()]);
-    first.chain(further).fold(cmd, Cmd::args)
 }
 
 fn pip(verb: &str, interpreter: &Path) -> Cmd {
@@ -202,6 +220,7 @@ pub(super) fn text(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::python::DistributionSources;
 
     #[test]
     fn changes_are_read_from_the_output_of_uv() {
@@ -238,7 +257,10 @@ mod tests {
         let install = super::super::guard::tests::wanted();
         let alone = PythonInstall {
             only_files: true,
-            index_url: Some("https://pypi.example/simple".parse().expect("an address")),
+            sources: DistributionSources {
+                index_url: Some("https://pypi.example/simple".parse().expect("an address")),
+                ..DistributionSources::default()
+            },
             ..install.clone()
         };
         let uv = Installer::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() };
@@ -255,8 +277,11 @@ mod tests {
     #[test]
     fn a_wheel_is_built_with_the_indexes_of_the_profile() {
         let install = PythonInstall {
-            index_url: Some("https://pypi.example/simple".parse().expect("an address")),
-            extra_index_urls: vec!["https://more.example/simple".parse().expect("an address")],
+            sources: DistributionSources {
+                index_url: Some("https://pypi.example/simple".parse().expect("an address")),
+                extra_index_urls: vec!["https://more.example/simple".parse().expect("an address")],
+                ..DistributionSources::default()
+            },
             ..super::super::guard::tests::wanted()
         };
         let line = |tool: &Installer| {

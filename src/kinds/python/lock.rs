@@ -84,6 +84,11 @@ struct ReportedDistribution {
 impl ReportedDistribution {
     async fn locked(self, ctx: &Context, wanted: &PythonInstall) -> Result<LockedDistribution, Problem> {
         let Self { name, version, url, sha256 } = self;
+        if url.scheme() == "file" {
+            let error = Problem::refused(format!("`{name}` cannot be locked: `{url}` is a file of this node"));
+            let hint = "put the file into the file store and list it under `[wheel]`, or into an index";
+            return Err(error.hint(hint.to_owned()));
+        }
         let last = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
         let file = last.replace("%2B", "+").replace("%2b", "+").replace("%21", "!");
         let sha256 = match sha256 {

@@ -23,6 +23,7 @@ mod layer;
 mod lock;
 mod locked;
 mod plan;
+mod removal;
 mod repair;
 mod requested;
 mod rules;
@@ -32,10 +33,12 @@ mod verify;
 mod wheel_builds;
 mod written;
 
-pub use action::{PythonInstall, PythonInstaller, PythonRequirement, Wheel};
+pub use act::Prepared;
+pub use action::{
+    Action, DistributionSources, PythonInstall, PythonInstaller, PythonRemoval, PythonRequirement, Wheel,
+};
 pub(super) use check_imports::{Trace, check_imports};
 pub(super) use checked::DEFAULT_PYTHON;
 pub use checked::{Pip, Python};
-pub use installation::Prepared;
 pub use lock::lock;
 pub use repair::{COMPILED, clean_up_interrupted};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    action::{PythonInstall, PythonInstaller, PythonRequirement, Wheel},
+    action::{Action, DistributionSources, PythonInstall, PythonInstaller, PythonRemoval, PythonRequirement, Wheel},
     checked::{DEFAULT_PYTHON, Pip, Python},
     requested::{PackageRequest, Request},
     satisfied::{Satisfied, fits},
@@ -37,7 +37,7 @@ type Lacking = BTreeMap<Option<String>, Vec<LockedDistribution>>;
 
 impl Planning for Python {
     type Look = Option<Result<PythonEnv, PythonError>>;
-    type Action = PythonInstall;
+    type Action = Action;
 
     fn look(&self, at: &LookAt<'_>) -> Self::Look {
         self.first()?;
@@ -83,6 +83,14 @@ impl Planning for Python {
         if let Some(index) = &pip.index_url {
             asks.add("pip index", bare(&index.value).as_str(), false);
         }
+        for link in &pip.find_links {
+            asks.add("pip links", &link.value, false);
+        }
+        for (what, setting) in [("without an index", &pip.no_index), ("with pre-releases", &pip.prereleases)] {
+            if setting.as_ref().is_some_and(|setting| setting.value) {
+                asks.add("pip", what, false);
+            }
+        }
         if let Some(python) = &pip.python {
             asks.add("pip into", &python.value.display().to_string(), false);
         }
@@ -95,9 +103,11 @@ impl Planning for Python {
     fn addresses(&self, inventory: &Inventory) -> Vec<Address> {
         let kind = Self::KEYS[0];
         let indexes = self.indexes().into_iter().map(|(url, _)| Address::plain(kind, url.clone()));
+        let found_at =
+            self.pip.find_links.iter().filter_map(|link| Some(Address::plain(kind, link.value.parse().ok()?)));
         let wheels = self.wheels.iter().flat_map(|wheel| &wheel.value.urls);
         let wheels = wheels.map(|url| Address::plain(kind, url.clone()));
-        let mut all: Vec<Address> = indexes.chain(wheels).collect();
+        let mut all: Vec<Address> = indexes.chain(wheels).chain(found_at).collect();
         let mut lines: Vec<String> = self.pip.packages.iter().map(|entry| entry.value.clone()).collect();
         for entry in &self.pip.requirements {
             let Some(found) = inventory.asset(&entry.value) else { continue };
@@ -116,17 +126,21 @@ impl Planning for Python {
         let files = pip.requirements.iter().map(|entry| &entry.origin);
         let origins: Vec<Origin> =
             packages.chain(files).chain(wheels.iter().map(|entry| &entry.origin)).cloned().collect();
+        let removed: Vec<Origin> = pip.absent.iter().map(|entry| entry.origin.clone()).collect();
+        let removal =
+            (!removed.is_empty()).then(|| StepOptions::for_origins(removed, "pip.absent".to_owned(), Phase::Removals));
         if origins.is_empty() {
-            return Vec::new();
+            return removal.into_iter().collect();
         }
         let mut options = StepOptions::for_origins(origins, "pip".to_owned(), Phase::Environments);
         options.beside = self.beside();
         options.entries.extend((!wheels.is_empty()).then(|| "wheel".to_owned()));
-        vec![options]
+        removal.into_iter().chain([options]).collect()
     }
 
-    fn plan(&self, look: &Self::Look, planner: &mut Planner<'_, PythonInstall>) {
+    fn plan(&self, look: &Self::Look, planner: &mut Planner<'_, Action>) {
         let Some(node) = self.node(look.as_ref(), planner) else { return };
+        self.removals(&node, planner);
         let requests = self.requests(node.env, planner);
         self.guard(&node, &requests, planner);
         let lacking = lacking(planner.common, &node, &requests);
@@ -156,7 +170,7 @@ impl Planning for Python {
 
     fn layer(&self, look: &Self::Look, common: &Common<'_>) -> Option<Result<Layer, String>> {
         let earlier = EarlierWork::default();
-        let planner = Planner::<PythonInstall>::new(common, Self::KEYS[0], &earlier);
+        let planner = Planner::<Action>::new(common, Self::KEYS[0], &earlier);
         self.make_layer(look.as_ref()?.as_ref().ok()?, common, !planner.logins().is_empty())
     }
 }
@@ -167,7 +181,7 @@ impl Python {
         let pip = &self.pip;
         let first = pip.packages.first().map(|entry| &entry.origin);
         let first = first.or(pip.requirements.first().map(|entry| &entry.origin));
-        first.or(self.wheels.first().map(|entry| &entry.origin))
+        first.or(self.wheels.first().map(|entry| &entry.origin)).or(pip.absent.first().map(|entry| &entry.origin))
     }
 
     /// The kind that its steps do not wait for.
@@ -179,7 +193,7 @@ impl Python {
     fn node<'n>(
         &self,
         look: Option<&'n Result<PythonEnv, PythonError>>,
-        planner: &mut Planner<'_, PythonInstall>,
+        planner: &mut Planner<'_, Action>,
     ) -> Option<Node<'n>> {
         let first = self.first()?;
         let env = match look? {
@@ -209,7 +223,7 @@ impl Python {
         lacking: &Lacking,
         missing: &[(String, Requirements, Origin)],
         logins: &[Login],
-        planner: &mut Planner<'_, PythonInstall>,
+        planner: &mut Planner<'_, Action>,
     ) {
         let Group { entries, optional, mut id, mut options } = group;
         let common = planner.common;
@@ -235,7 +249,7 @@ impl Python {
             options.entries.push("wheel".to_owned());
         }
         let uncovered = uncovered(common, node, &entries, missing, &install);
-        planner.step_of_group(std::mem::take(&mut id), install, options, uncovered);
+        planner.step_of_group(std::mem::take(&mut id), Action::Install(Box::new(install)), options, uncovered);
     }
 
     /// The action of this profile, without entries.
@@ -251,8 +265,13 @@ impl Python {
             requirement_files: Vec::new(),
             wheels: Vec::new(),
             opaque: Vec::new(),
-            index_url: pip.index_url.as_ref().map(|url| url.value.clone()),
-            extra_index_urls: pip.extra_index_urls.iter().map(|url| url.value.clone()).collect(),
+            sources: DistributionSources {
+                index_url: pip.index_url.as_ref().map(|url| url.value.clone()),
+                extra_index_urls: pip.extra_index_urls.iter().map(|url| url.value.clone()).collect(),
+                find_links: pip.find_links.iter().map(|link| link.value.clone()).collect(),
+                no_index: pip.no_index.as_ref().is_some_and(|setting| setting.value),
+                prereleases: pip.prereleases.as_ref().is_some_and(|setting| setting.value),
+            },
             guarded: pip.guarded(&node.shipped),
             shipped: node.shipped.clone(),
             smoke: pip.smoke.iter().map(|module| module.value.clone()).collect(),
@@ -269,9 +288,32 @@ impl Python {
         }
     }
 
+    /// Plans the removal of distributions that must not be installed: one step for all required entries, and one for
+    /// each optional entry.
+    fn removals(&self, node: &Node<'_>, planner: &mut Planner<'_, Action>) {
+        let guarded = self.pip.guarded(&node.shipped);
+        let asked = self.pip.absent.iter().filter_map(|entry| {
+            let name = &entry.value;
+            let is_installed = node.env.distributions.contains_key(name);
+            if is_installed && guarded.contains_key(name) {
+                let hint = format!("list `{name}` under `allow-change` in `[pip]`, too, if it may be removed");
+                planner.refuse(&entry.origin, format!("the runtime ships `{name}`"), hint);
+                return None;
+            }
+            Some(Asked { ready: (!is_installed).then(|| name.clone()), name: name.clone(), entry: entry.clone() })
+        });
+        let asked: Vec<_> = asked.collect();
+        for group in planner.groups("pip.absent", Phase::Removals, &Lane::Python, asked) {
+            let Group { entries, id, mut options, .. } = group;
+            let environment = self.install(node, planner.common, &mut options);
+            let names = entries.into_iter().map(|entry| entry.value).collect();
+            planner.step(id, Action::Remove(Box::new(PythonRemoval { environment, names })), options);
+        }
+    }
+
     /// Refuses requirements that would change a distribution of the runtime. Changes that only a resolution reveals are
     /// refused when the step prepares.
-    fn guard(&self, node: &Node<'_>, requests: &[Request], planner: &mut Planner<'_, PythonInstall>) {
+    fn guard(&self, node: &Node<'_>, requests: &[Request], planner: &mut Planner<'_, Action>) {
         let guarded = self.pip.guarded(&node.shipped);
         let satisfied = Satisfied::new(node.env, &node.markers, &[]);
         let mut refuse = |origin: &Origin, message: String, name: &str| {
@@ -420,7 +462,7 @@ fn uncovered(
 }
 
 /// Refuses two logins for one host if the tools support only one. A netrc file has hosts, but no paths or ports.
-fn one_login_a_host(logins: &[Login], planner: &mut Planner<'_, PythonInstall>) {
+fn one_login_a_host(logins: &[Login], planner: &mut Planner<'_, Action>) {
     for (index, second) in logins.iter().enumerate().filter(|(_, login)| login.by_host) {
         let host = second.login.url_prefix.host();
         let same_host = |first: &&Login| first.by_host && first.login.url_prefix.host() == host;

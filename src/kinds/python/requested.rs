@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::LazyLock};
 
 use regex::Regex;
 
-use super::{action::PythonInstall, checked::Python};
+use super::{action::Action, checked::Python};
 use crate::{
     diagnostic::Origin,
     facts::{PythonEnv, python::WheelName},
@@ -43,7 +43,7 @@ pub(super) struct Request {
 
 impl Python {
     /// Reads every entry. Entries that cannot be read or do not match the interpreter are refused.
-    pub(super) fn requests(&self, env: &PythonEnv, planner: &mut Planner<'_, PythonInstall>) -> Vec<Request> {
+    pub(super) fn requests(&self, env: &PythonEnv, planner: &mut Planner<'_, Action>) -> Vec<Request> {
         let mut all = Vec::new();
         for entry in &self.pip.packages {
             let text = &entry.value;
@@ -73,7 +73,7 @@ impl Python {
     }
 }
 
-fn read_file(entry: &Entry<AssetRef>, planner: &mut Planner<'_, PythonInstall>) -> Option<Requirements> {
+fn read_file(entry: &Entry<AssetRef>, planner: &mut Planner<'_, Action>) -> Option<Requirements> {
     let found = planner.common.inventory.asset(&entry.value)?;
     let bytes = found.bytes.as_deref().unwrap_or_default();
     let Ok(text) = std::str::from_utf8(bytes) else {

@@ -16,10 +16,12 @@ const REQUIREMENTS_FILE: &str = "list requirements files under `requirements`";
 
 impl Rules<'_> {
     pub(super) fn pip(&mut self, raw: &written::Pip) -> Pip {
+        let packages = self
+            .entries(&place!["pip", "packages"], &raw.packages, |rules, path, text, _| rules.requirement(path, text));
+        self.index_and_no_index(raw);
         Pip {
-            packages: self.entries(&place!["pip", "packages"], &raw.packages, |rules, path, text, _| {
-                rules.requirement(path, text)
-            }),
+            absent: self.absent_distributions(raw, &packages),
+            packages,
             requirements: self.assets(&place!["pip", "requirements"], &raw.requirements, |rules, path, file| {
                 let is_stored = file.urls.is_empty();
                 if !is_stored {
@@ -29,18 +31,23 @@ impl Rules<'_> {
                 is_stored
             }),
             guard: self.plain(&place!["pip", "guard"], raw.guard.map(|guard| guard == written::Guard::Runtime)),
-            allow_change: self.words("allow-change", &raw.allow_change, |rules, path, name| {
-                let plain = requirement_name(&name) == normalised(&name) && !name.is_empty();
-                if !plain {
-                    rules.mistake(path, format!("`{name}` is not a distribution name"), "name it without a version");
-                }
-                plain.then(|| normalised(&name))
-            }),
+            allow_change: self
+                .words("allow-change", &raw.allow_change, |rules, path, name| rules.name_of_distribution(path, &name)),
             index_url: self.setting(&place!["pip", "index-url"], raw.index_url.as_ref(), |rules, text| {
                 rules.url(&place!["pip", "index-url"], &text)
             }),
             extra_index_urls: self
                 .words("extra-index-urls", &raw.extra_index_urls, |rules, path, text| rules.url(path, &text)),
+            find_links: self.words("find-links", &raw.find_links, |rules, path, text| {
+                let is_sound = if text.contains("://") {
+                    rules.url(path, &text).is_some()
+                } else {
+                    rules.absolute(path, &text).is_some()
+                };
+                is_sound.then_some(text)
+            }),
+            no_index: self.plain(&place!["pip", "no-index"], raw.no_index),
+            prereleases: self.plain(&place!["pip", "prereleases"], raw.prereleases),
             smoke: self.words("smoke", &raw.smoke, |rules, path, name| {
                 let sound = names::is_module(&name);
                 if !sound {
@@ -71,6 +78,35 @@ impl Rules<'_> {
             }
             is_wheel
         })
+    }
+
+    /// A distribution's name without a version, normalised.
+    fn name_of_distribution(&mut self, path: &[Part], name: &str) -> Option<String> {
+        let is_plain = requirement_name(name) == normalised(name) && !name.is_empty();
+        if !is_plain {
+            self.mistake(path, format!("`{name}` is not a distribution name"), "name it without a version");
+        }
+        is_plain.then(|| normalised(name))
+    }
+
+    fn absent_distributions(&mut self, raw: &written::Pip, packages: &[Entry<String>]) -> Vec<Entry<String>> {
+        self.entries(&place!["pip", "absent"], &raw.absent, |rules, path, name, _| {
+            let name = rules.name_of_distribution(path, &name)?;
+            if let Some(other) = packages.iter().find(|package| requirement_name(&package.value) == name) {
+                let message =
+                    format!("`{name}` is both installed and removed; `packages` names it at {}", other.origin);
+                rules.mistake(path, message, "remove it from one of the two lists");
+                return None;
+            }
+            Some(name)
+        })
+    }
+
+    fn index_and_no_index(&mut self, raw: &written::Pip) {
+        if raw.no_index == Some(true) && (raw.index_url.is_some() || !raw.extra_index_urls.is_empty()) {
+            let hint = "remove `no-index`, or the addresses of indexes";
+            self.mistake(&place!["pip", "no-index"], "`no-index` forbids the package indexes of this section", hint);
+        }
     }
 
     fn requirement(&mut self, path: &[Part], text: String) -> Option<String> {

@@ -104,7 +104,10 @@ async fn from_index(ctx: &Context, wanted: &PythonInstall, config: &PipConfig) -
             return Some(program);
         }
     }
-    let index = wanted.index_url.clone().or_else(|| config.index())?;
+    if wanted.sources.no_index {
+        return None;
+    }
+    let index = wanted.sources.index_url.clone().or_else(|| config.index())?;
     ctx.progress.now(format!("fetching uv {VERSION}"), None);
     match download(ctx, &index, &file, digest, to).await {
         Ok(program) => Some(program),

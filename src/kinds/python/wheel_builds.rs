@@ -162,7 +162,7 @@ impl WheelBuilder<'_> {
         let variables = compilers::variables(&VARIABLES, |name| std::env::var_os(name));
         let os = Os::parse(&std::fs::read_to_string(ctx.on_node("/etc/os-release")).unwrap_or_default());
         // Build dependencies from a private index make the wheel private.
-        let named = self.wanted.index_url.iter().chain(&self.wanted.extra_index_urls).cloned();
+        let named = self.wanted.sources.index_url.iter().chain(&self.wanted.sources.extra_index_urls).cloned();
         let is_private = named.chain(self.config.indexes()).any(|url| ctx.http.has_login(&url));
         let key = |file: &LockedDistribution| {
             let decides = KeyInputs {

@@ -50,6 +50,16 @@ pub struct Pip {
     /// Further package indexes.
     #[serde(default)]
     pub extra_index_urls: Vec<String>,
+    /// Pages and folders with links to distributions: `https://…` or an absolute path, as for pip.
+    #[serde(default)]
+    pub find_links: Vec<String>,
+    /// Whether no package index is used, only `find-links` and files. Default: false.
+    pub no_index: Option<bool>,
+    /// Whether pre-releases are acceptable. Default: false.
+    pub prereleases: Option<bool>,
+    /// Distributions that must not be installed, by name.
+    #[serde(default)]
+    pub absent: Vec<Shorthand<Requirement>>,
     /// Modules to import after the installation. The step fails if an import fails.
     #[serde(default)]
     pub smoke: Vec<String>,

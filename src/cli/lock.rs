@@ -226,7 +226,7 @@ fn changed_assets(profile: &Profile, inventory: &Inventory, section: &Section) -
         };
         let path = &named.file.path;
         if let (Asset::Address(_), Some(locked)) = (&found.asset, section.asset(path)) {
-            // What the server serves now does not matter: a run uses the locked file.
+            // The server may serve another file now. A run uses the locked file.
             if found.digest.as_ref().is_some_and(|digest| *digest != locked.sha256) {
                 reasons.push(format!("the digest of `{path}` has changed"));
             }

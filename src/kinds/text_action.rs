@@ -55,7 +55,7 @@ pub enum Piece {
         secret: SecretRef,
         /// How the format quotes the value.
         quote: Quote,
-        /// What the secret is in the file, for the plan: `the variable X`.
+        /// The role of the secret in the file, for the plan: `the variable X`.
         becomes: String,
     },
 }

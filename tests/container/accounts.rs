@@ -133,7 +133,7 @@ fn users_groups_and_jobs_are_as_requested() {
     let keys = node.sh("grep ssh- /home/eve/.ssh/authorized_keys | cut -d' ' -f3");
     assert_eq!(words(&keys), ["eve2", "own"]);
 
-    // What cannot be as requested changes nothing.
+    // An impossible request refuses the run and changes nothing.
     let listing = node.listing_but_log();
     for (change, message) in [
         (sections().replace("comment = \"Eve\"", "uid = 4999"), "the user `eve` exists with the id 1001, not 4999"),

@@ -19,7 +19,7 @@ pub struct Files(pub BTreeMap<PathBuf, Entry<File>>);
 /// An entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
-    /// What the path is.
+    /// The desired type or content of the path.
     pub form: Form,
     /// Permission bits. `None` keeps those of an existing path.
     pub mode: Option<Mode>,

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    Assets, FileStore, Metadata, Profile, ProfileError, Rules, SCHEMA, Sections, Setting, Whole, find::Text, merge,
-    schema, trusted, values::Values, written::Head,
+    Assets, FileStore, Metadata, Profile, ProfileError, Rules, SCHEMA, Sections, Setting, Whole, find::Text,
+    head::Head, merge, schema, trusted, values::Values,
 };
 use crate::{
     diagnostic::{Diagnostic, Origin, nearest},

@@ -5,7 +5,7 @@ use std::fmt;
 
 use regex::Regex;
 
-use super::written::Lookup;
+use super::head::Lookup;
 use crate::{facts::NodeFacts, fs::read_bounded};
 
 /// The largest file that a lookup reads, in bytes.

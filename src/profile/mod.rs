@@ -12,6 +12,7 @@ mod contract;
 mod expansion;
 mod fetched_by_name;
 mod find;
+mod head;
 mod load;
 mod lookup;
 mod merge;

@@ -7,11 +7,12 @@ use url::Url;
 use super::{
     Entry, Order, Setting,
     cases::{Case, Cases},
+    head::Head,
     shorthand::Shorthand,
     template_values::TemplateValues,
     values::Values,
     when,
-    written::{File, Head, When},
+    written::{File, When},
 };
 use crate::{
     diagnostic::{Diagnostic, Origin, nearest},

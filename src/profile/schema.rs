@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
 
-use super::{SCHEMA, Sections, written::Head};
+use super::{SCHEMA, Sections, head::Head};
 use crate::grammar;
 
 /// The JSON Schema (draft 2020-12) of a profile with the sections of all kinds.

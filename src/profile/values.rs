@@ -9,10 +9,11 @@ use std::{
 use super::{
     cases::{Case as _, Cases},
     expansion::{self, Unexpandable, Value},
+    head::Lookup,
     lookup::{self, Metadata},
     shorthand::{PlainOr, Scalar},
     when::{self, Scope},
-    written::{Lookup, When},
+    written::When,
 };
 use crate::{
     diagnostic::{Origin, nearest},

@@ -8,10 +8,10 @@ use super::{
     Rules,
     cases::Cases,
     expansion,
+    head::Lookup,
     rules::{place, within},
     shorthand::PlainOr,
     values::Variables,
-    written::Lookup,
 };
 use crate::{grammar::document::Part, grammar::names, redact::suggests_credential};
 

@@ -170,6 +170,11 @@ fn a_planted_cycle_is_found() {
     write("b/mod.rs", "mod inner;\npub use inner::{Nothing, g};\npub struct B;\npub fn k() { g() }\n");
     write("b/inner.rs", "use super::B;\npub struct Nothing;\npub fn g() {}\n");
     assert_eq!(read().parents_in_cycles(), [PathBuf::from("b/mod.rs")].into());
+    // A type that a macro defines.
+    write("b/mod.rs", "");
+    write("a.rs", "use crate::c::Made;\npub struct A;\npub fn f(_: Made) {}\n");
+    write("c.rs", "make! { Made }\npub fn h() -> super::a::A { super::a::A }\n");
+    assert_eq!(read().cycles(), [["a.rs", "c.rs"].map(PathBuf::from).into()]);
 }
 
 fn graph() -> ImportGraph {

@@ -173,10 +173,16 @@ fn through_alias(modules: &Modules, at: &[String], name: &str, after: &[String],
     }
     let mut named = vec![name.to_owned()];
     named.extend_from_slice(after);
-    module.globs.iter().find_map(|glob| match resolve(modules, at, glob, depth + 1)? {
+    let by_glob = module.globs.iter().find_map(|glob| match resolve(modules, at, glob, depth + 1)? {
         Resolved::Module(target) => resolve_in(modules, &target, &named, depth + 1),
         Resolved::Item { .. } => None,
-    })
+    });
+    // The code compiles, so a name that is nowhere else comes from a macro.
+    let by_macro = || {
+        let named = at.iter().chain(&named).cloned().collect::<Vec<_>>().join("::");
+        (after.is_empty() && module.has_macro_items).then(|| Resolved::Item { file: module.file.clone(), named })
+    };
+    by_glob.or_else(by_macro)
 }
 
 fn resolve_in(modules: &Modules, at: &[String], path: &[String], depth: usize) -> Option<Resolved> {

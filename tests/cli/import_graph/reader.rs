@@ -18,6 +18,8 @@ pub(super) struct Module {
     pub(super) file: PathBuf,
     /// The items that it defines.
     pub(super) items: BTreeSet<String>,
+    /// Whether calls of macros define further items, whose names are not known.
+    pub(super) has_macro_items: bool,
     /// Names that `use` brings, with the paths they stand for.
     pub(super) aliases: BTreeMap<String, Vec<String>>,
     pub(super) globs: Vec<Vec<String>>,
@@ -38,6 +40,7 @@ fn add_items(root: &Path, file: &Path, at: ModulePath, items: &[Item], modules: 
     let mut reader = Reader { module: Module { file: file.to_owned(), ..Module::default() }, locals: Vec::new() };
     for item in items.iter().filter(|item| !is_test(attributes(item))) {
         reader.module.items.extend(defined_name(item));
+        reader.module.has_macro_items |= matches!(item, Item::Macro(call) if call.ident.is_none());
         if let Item::Mod(declared) = item {
             let mut child = at.clone();
             child.push(declared.ident.to_string());
@@ -233,7 +236,6 @@ fn bound_names(visit: impl FnOnce(&mut BoundNames)) -> BTreeSet<String> {
 
 impl Visit<'_> for BoundNames {
     fn visit_pat_ident(&mut self, name: &syn::PatIdent) {
-        //
         self.0.insert(name.ident.to_string());
         syn::visit::visit_pat_ident(self, name);
     }

@@ -1,9 +1,6 @@
-//! Hooks: programs that run last, one after another.
+//! Hooks: programs that run last, one after another. The code is in `kinds/programs`.
 
-mod act;
 mod checked;
-mod grammar;
-mod plan;
 mod written;
 
 pub use checked::Hooks;

@@ -1,9 +1,6 @@
-//! Installers: programs that install software and prove it.
+//! Installers: programs that install software and prove it. The code is in `kinds/programs`.
 
-mod act;
 mod checked;
-mod grammar;
-mod plan;
 mod written;
 
 pub use checked::Installers;

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The entries of a section as written.
-pub(in crate::kinds) type WrittenPrograms = BTreeMap<String, Cases<ProgramEntry>>;
+pub type WrittenPrograms = BTreeMap<String, Cases<ProgramEntry>>;
 
 impl Programs {
     /// Checks the entries of a file.

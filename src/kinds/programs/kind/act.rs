@@ -1,8 +1,8 @@
-//! Implements the contract of kinds for `[hooks]`: acting.
+//! Implements the contract of kinds for sections of programs: acting.
 
 use std::path::{Path, PathBuf};
 
-use super::checked::Hooks;
+use super::program_section::{ProgramKind, ProgramSection};
 use crate::{
     fs::FsError,
     inventory::Vault,
@@ -17,11 +17,11 @@ use crate::{
     steps::Context,
 };
 
-impl Acting for Hooks {
+impl<K: ProgramKind> Acting for ProgramSection<K> {
     type Prepared = Vec<PathBuf>;
 
     fn word(_: &Action) -> &'static str {
-        "hooks"
+        K::ROLE.section()
     }
 
     fn title(action: &Action) -> String {

@@ -1,23 +1,23 @@
-//! Implements the contract of kinds for `[installers]`: looking and planning.
+//! Implements the contract of kinds for sections of programs: looking and planning.
 
-use super::checked::Installers;
+use super::program_section::{ProgramKind, ProgramSection};
 use crate::{
     inventory::Inventory,
     kinds::{
         contract::{Asks, LookAt, Planning},
-        programs::{self, Action, Look, Role},
+        programs::{self, Action, Look},
     },
     lock::Runtime,
     plan::{Address, Common, Layer, Planner, StepOptions},
     state::Receipt,
 };
 
-impl Planning for Installers {
+impl<K: ProgramKind> Planning for ProgramSection<K> {
     type Look = Look;
     type Action = Action;
 
     fn look(&self, at: &LookAt<'_>) -> Look {
-        programs::look(&self.0, at)
+        programs::look(&self.programs, at)
     }
 
     fn as_shipped(_: &mut Look, _: &Receipt) {}
@@ -35,11 +35,11 @@ impl Planning for Installers {
     }
 
     fn outline(&self) -> Vec<StepOptions> {
-        self.0.outline(Role::Installer)
+        self.programs.outline(K::ROLE)
     }
 
     fn plan(&self, look: &Look, planner: &mut Planner<'_, Action>) {
-        programs::plan(Role::Installer, &self.0, look, planner);
+        programs::plan(K::ROLE, &self.programs, look, planner);
     }
 
     fn layer(&self, _: &Look, _: &Common<'_>) -> Option<Result<Layer, String>> {

@@ -1,0 +1,58 @@
+//! Implements the contract of kinds for sections of programs: merging, printing, files and secrets.
+
+use url::Url;
+
+use super::program_section::{ProgramKind, ProgramSection};
+use crate::{
+    diagnostic::{Diagnostic, Origin},
+    kinds::programs::Programs,
+    profile::{Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole},
+};
+
+impl<K: ProgramKind> Section for ProgramSection<K> {
+    type Written = K::Written;
+    const KEYS: &'static [&'static str] = K::KEYS;
+    const LOCKED: bool = false;
+
+    fn inherit(_: &mut K::Written, _: &K::Written) {}
+
+    fn entry_names(written: &K::Written) -> Vec<String> {
+        Programs::names(K::ROLE, K::entries(written))
+    }
+
+    fn check(written: &K::Written, rules: &mut Rules<'_>) -> Self {
+        Programs::check(K::ROLE, K::entries(written), rules).into()
+    }
+
+    fn merge(parent: Self, child: Self) -> Self {
+        Programs::merged(parent.programs, child.programs).into()
+    }
+
+    fn complete(&mut self, _: &Assets<'_>, _: &mut Vec<Diagnostic>) {}
+
+    fn check_whole(&self, _: &Whole<'_>, _: &mut Vec<Diagnostic>) {}
+
+    fn show(&self, page: &mut Page) {
+        self.programs.show(K::ROLE, page);
+    }
+
+    fn assets(&self) -> Vec<NamedAsset<'_>> {
+        self.programs.files(K::ROLE)
+    }
+
+    fn indexes(&self) -> Vec<(&Url, &Origin)> {
+        Vec::new()
+    }
+
+    fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
+        Vec::new()
+    }
+
+    fn logins(&self) -> &[Entry<Login>] {
+        &[]
+    }
+
+    fn secret_uses(&mut self) -> Vec<SecretUse<'_>> {
+        self.programs.secret_uses()
+    }
+}

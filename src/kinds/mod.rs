@@ -19,6 +19,7 @@ mod load;
 mod lock;
 #[cfg(test)]
 mod lookup_tests;
+mod no_packages;
 mod node;
 pub mod programs;
 pub mod python;

@@ -3,14 +3,11 @@
 
 use std::path::Path;
 
-use super::{
-    contract::{Acting, LeftBehind, LoginFile, Planning},
-    lock::{LockGroup, LockWork},
-};
+use super::contract::{Acting, LeftBehind, LoginFile, Planning};
 use crate::{
     fs::FsError,
     inventory::Vault,
-    lock,
+    kinds::no_packages::locks_no_packages,
     plan::WriteFile,
     problem::Problem,
     profile::FileStore,
@@ -75,9 +72,7 @@ impl<K: WritesFiles> Acting for K {
         false
     }
 
-    fn fills_layers(_: &K::Action) -> bool {
-        false
-    }
+    locks_no_packages!();
 
     fn login_file(_: &K::Action) -> LoginFile {
         LoginFile::None
@@ -98,14 +93,5 @@ impl<K: WritesFiles> Acting for K {
     fn clean_up(_: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
         // Files are complete or absent, but a partial file may be next to them.
         remove_partial_files(items)
-    }
-
-    async fn lock(
-        &self,
-        _: &LockWork<'_>,
-        _: Vec<LockGroup<'_, K::Action>>,
-        _: &mut lock::Section,
-    ) -> Result<(), Problem> {
-        Ok(())
     }
 }

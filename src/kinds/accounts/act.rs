@@ -17,9 +17,8 @@ use crate::{
     inventory::{Vault, below},
     kinds::{
         contract::{Acting, LeftBehind, LoginFile},
-        lock::{LockGroup, LockWork},
+        no_packages::locks_no_packages,
     },
-    lock,
     plan::WriteFile,
     problem::Problem,
     profile::FileStore,
@@ -46,9 +45,7 @@ impl Acting for Accounts {
         false
     }
 
-    fn fills_layers(_: &Action) -> bool {
-        false
-    }
+    locks_no_packages!();
 
     fn login_file(_: &Action) -> LoginFile {
         LoginFile::None
@@ -77,15 +74,6 @@ impl Acting for Accounts {
     fn clean_up(_: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
         // The programs write files completely or not at all. The present state shows what is missing.
         remove_partial_files(items)
-    }
-
-    async fn lock(
-        &self,
-        _: &LockWork<'_>,
-        _: Vec<LockGroup<'_, Action>>,
-        _: &mut lock::Section,
-    ) -> Result<(), Problem> {
-        Ok(())
     }
 }
 

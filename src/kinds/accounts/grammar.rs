@@ -2,18 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use url::Url;
-
 use super::{
     checked::{Accounts, GroupAccount, UserAccount},
     written::Written,
 };
 use crate::{
-    diagnostic::{Diagnostic, Origin},
-    profile::{
-        Assets, Content, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, asset,
-        key, quoted,
-    },
+    diagnostic::Diagnostic,
+    kinds::no_packages::names_no_packages,
+    profile::{Assets, Content, Entry, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, asset, key, quoted},
 };
 
 impl Section for Accounts {
@@ -59,17 +55,7 @@ impl Section for Accounts {
         all
     }
 
-    fn indexes(&self) -> Vec<(&Url, &Origin)> {
-        Vec::new()
-    }
-
-    fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
-        Vec::new()
-    }
-
-    fn logins(&self) -> &[Entry<Login>] {
-        &[]
-    }
+    names_no_packages!();
 
     fn secret_uses(&mut self) -> Vec<SecretUse<'_>> {
         let passwords = self.users.values_mut().filter_map(|entry| {

@@ -12,14 +12,15 @@ use crate::{
     facts::users::Users,
     fs::Attributes,
     inventory::{Inventory, Snapshots, below},
-    kinds::contract::{Asks, LookAt, Planning},
-    lock::Runtime,
+    kinds::{
+        contract::{LookAt, Planning},
+        no_packages::plans_no_packages,
+    },
     managed_block::{ManagedBlock, Position},
-    plan::{Address, Common, Lane, Layer, Phase, Planner, Resource, StepOptions, TextFile, text_of},
+    plan::{Address, Lane, Phase, Planner, Resource, StepOptions, TextFile, text_of},
     problem::Problem,
     profile::Entry,
     redact::Secret,
-    state::Receipt,
 };
 
 /// The state of the node that users and groups need.
@@ -50,15 +51,7 @@ impl Planning for Accounts {
         Look { passwords: passwords.collect(), homes, keys: Snapshots::read(at.root, keys), users }
     }
 
-    fn as_shipped(_: &mut Look, _: &Receipt) {}
-
-    fn runtime(_: &Look, _: &mut Runtime) {}
-
-    fn lacks(&self, _: &Look, _: &Inventory) -> Option<String> {
-        None
-    }
-
-    fn asks(&self, _: &Inventory, _: &mut Asks) {}
+    plans_no_packages!();
 
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
         Vec::new()
@@ -77,10 +70,6 @@ impl Planning for Accounts {
             user(name, entry, look, planner);
             keys(name, entry, look, planner);
         }
-    }
-
-    fn layer(&self, _: &Look, _: &Common<'_>) -> Option<Result<Layer, String>> {
-        None
     }
 }
 

@@ -1,16 +1,13 @@
 //! Implements the contract of kinds for `[cron]`: merging and printing.
 
-use url::Url;
-
 use super::{
     checked::{Cron, Job},
     written::Written,
 };
 use crate::{
-    diagnostic::{Diagnostic, Origin},
-    profile::{
-        Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, key, quoted,
-    },
+    diagnostic::Diagnostic,
+    kinds::no_packages::names_no_packages,
+    profile::{Assets, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, key, quoted},
 };
 
 impl Section for Cron {
@@ -54,17 +51,7 @@ impl Section for Cron {
         Vec::new()
     }
 
-    fn indexes(&self) -> Vec<(&Url, &Origin)> {
-        Vec::new()
-    }
-
-    fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
-        Vec::new()
-    }
-
-    fn logins(&self) -> &[Entry<Login>] {
-        &[]
-    }
+    names_no_packages!();
 
     fn secret_uses(&mut self) -> Vec<SecretUse<'_>> {
         Vec::new()

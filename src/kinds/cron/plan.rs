@@ -9,12 +9,13 @@ use super::{
 use crate::{
     fs::Attributes,
     inventory::{Inventory, Snapshots, below},
-    kinds::contract::{Asks, LookAt, Planning},
-    lock::Runtime,
-    plan::{Address, Common, Layer, Phase, Planner, Resource, StepOptions, TextFile, WriteFile},
+    kinds::{
+        contract::{LookAt, Planning},
+        no_packages::plans_no_packages,
+    },
+    plan::{Address, Phase, Planner, Resource, StepOptions, TextFile, WriteFile},
     problem::Problem,
     profile::Entry,
-    state::Receipt,
 };
 
 /// The folder of jobs.
@@ -41,15 +42,7 @@ impl Planning for Cron {
         Look { files: Snapshots::read(at.root, self.0.keys().map(|name| path(name))), has_cron }
     }
 
-    fn as_shipped(_: &mut Look, _: &Receipt) {}
-
-    fn runtime(_: &Look, _: &mut Runtime) {}
-
-    fn lacks(&self, _: &Look, _: &Inventory) -> Option<String> {
-        None
-    }
-
-    fn asks(&self, _: &Inventory, _: &mut Asks) {}
+    plans_no_packages!();
 
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
         Vec::new()
@@ -73,10 +66,6 @@ impl Planning for Cron {
                 TextFile { id, path: path(name), text: &text, block: None, base: None, attributes, mode: Some(MODE) };
             file.plan("cron", &look.files, planner, options);
         }
-    }
-
-    fn layer(&self, _: &Look, _: &Common<'_>) -> Option<Result<Layer, String>> {
-        None
     }
 }
 

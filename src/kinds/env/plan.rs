@@ -12,16 +12,15 @@ use crate::{
     fs::Attributes,
     inventory::{Inventory, Snapshots, below},
     kinds::{
-        contract::{Asks, LookAt, Planning},
+        contract::{LookAt, Planning},
+        no_packages::plans_no_packages,
         quote::Quote,
         text_action::{Piece, TextAction, WriteSecretText},
     },
-    lock::Runtime,
     managed_block::{ManagedBlock, Position},
-    plan::{Address, Common, Layer, Phase, Planner, Resource, StepOptions, TextFile},
+    plan::{Address, Phase, Planner, Resource, StepOptions, TextFile},
     problem::Problem,
     profile::{Entry, SecretRef},
-    state::Receipt,
 };
 
 /// The files of the destinations.
@@ -43,15 +42,7 @@ impl Planning for Env {
         Look { files, snapshots }
     }
 
-    fn as_shipped(_: &mut Look, _: &Receipt) {}
-
-    fn runtime(_: &Look, _: &mut Runtime) {}
-
-    fn lacks(&self, _: &Look, _: &Inventory) -> Option<String> {
-        None
-    }
-
-    fn asks(&self, _: &Inventory, _: &mut Asks) {}
+    plans_no_packages!();
 
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
         Vec::new()
@@ -73,10 +64,6 @@ impl Planning for Env {
                 self.plan_file(to, &path, &file, look, planner);
             }
         }
-    }
-
-    fn layer(&self, _: &Look, _: &Common<'_>) -> Option<Result<Layer, String>> {
-        None
     }
 }
 

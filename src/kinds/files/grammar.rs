@@ -1,7 +1,5 @@
 //! Implements the contract of kinds for `[files]`: merging, printing, files and secrets.
 
-use url::Url;
-
 use super::{
     braces,
     checked::{File, Files, Form},
@@ -10,11 +8,10 @@ use super::{
     written::Written,
 };
 use crate::{
-    diagnostic::{Diagnostic, Origin},
+    diagnostic::Diagnostic,
+    kinds::no_packages::names_no_packages,
     problem::Problem,
-    profile::{
-        self, Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, key, quoted,
-    },
+    profile::{self, Assets, Entry, NamedAsset, Page, Rules, SecretUse, Section, Whole, key, quoted},
 };
 
 impl Section for Files {
@@ -80,17 +77,7 @@ impl Section for Files {
         self.0.values().flat_map(assets_of).collect()
     }
 
-    fn indexes(&self) -> Vec<(&Url, &Origin)> {
-        Vec::new()
-    }
-
-    fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
-        Vec::new()
-    }
-
-    fn logins(&self) -> &[Entry<Login>] {
-        &[]
-    }
+    names_no_packages!();
 
     fn secret_uses<'a>(&'a mut self) -> Vec<SecretUse<'a>> {
         let of_entry = |entry: &'a mut Entry<File>| {

@@ -9,12 +9,13 @@ use super::{
 };
 use crate::{
     inventory::Inventory,
-    kinds::contract::{Asks, LookAt, Planning},
-    lock::Runtime,
-    plan::{Address, Common, Layer, Planner, StepOptions},
+    kinds::{
+        contract::{LookAt, Planning},
+        no_packages::plans_no_packages,
+    },
+    plan::{Address, Common, Planner, StepOptions},
     problem::Problem,
     profile::Entry,
-    state::Receipt,
 };
 
 impl Planning for Files {
@@ -25,15 +26,7 @@ impl Planning for Files {
         Look::read(self, at)
     }
 
-    fn as_shipped(_: &mut Look, _: &Receipt) {}
-
-    fn runtime(_: &Look, _: &mut Runtime) {}
-
-    fn lacks(&self, _: &Look, _: &Inventory) -> Option<String> {
-        None
-    }
-
-    fn asks(&self, _: &Inventory, _: &mut Asks) {}
+    plans_no_packages!();
 
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
         let copied = self.0.values().filter_map(|entry| match &entry.value.form {
@@ -66,10 +59,6 @@ impl Planning for Files {
                 None => {}
             }
         }
-    }
-
-    fn layer(&self, _: &Look, _: &Common<'_>) -> Option<Result<Layer, String>> {
-        None
     }
 }
 

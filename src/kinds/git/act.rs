@@ -11,9 +11,8 @@ use crate::{
     inventory::Vault,
     kinds::{
         contract::{Acting, LeftBehind, LoginFile},
-        lock::{LockGroup, LockWork},
+        no_packages::locks_no_packages,
     },
-    lock,
     problem::Problem,
     profile::FileStore,
     steps::Context,
@@ -38,9 +37,7 @@ impl Acting for Git {
         true
     }
 
-    fn fills_layers(_: &CloneFolder) -> bool {
-        false
-    }
+    locks_no_packages!();
 
     fn login_file(_: &CloneFolder) -> LoginFile {
         LoginFile::NetrcByHost
@@ -68,14 +65,5 @@ impl Acting for Git {
     fn clean_up(root: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
         clone::clean_up(root, items)?;
         Ok(Vec::new())
-    }
-
-    async fn lock(
-        &self,
-        _: &LockWork<'_>,
-        _: Vec<LockGroup<'_, CloneFolder>>,
-        _: &mut lock::Section,
-    ) -> Result<(), Problem> {
-        Ok(())
     }
 }

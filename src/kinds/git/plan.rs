@@ -9,12 +9,13 @@ use super::{
 };
 use crate::{
     inventory::Inventory,
-    kinds::contract::{Asks, LookAt, Planning},
-    lock::Runtime,
-    plan::{Address, Common, Layer, Phase, Planner, Resource, StepOptions},
+    kinds::{
+        contract::{LookAt, Planning},
+        no_packages::plans_no_packages,
+    },
+    plan::{Address, Common, Phase, Planner, Resource, StepOptions},
     problem::Problem,
     profile::{Entry, Section as _},
-    state::Receipt,
 };
 
 impl Planning for Git {
@@ -25,15 +26,7 @@ impl Planning for Git {
         Look(self.0.keys().map(|folder| (folder.clone(), state(at.root, folder))).collect())
     }
 
-    fn as_shipped(_: &mut Look, _: &Receipt) {}
-
-    fn runtime(_: &Look, _: &mut Runtime) {}
-
-    fn lacks(&self, _: &Look, _: &Inventory) -> Option<String> {
-        None
-    }
-
-    fn asks(&self, _: &Inventory, _: &mut Asks) {}
+    plans_no_packages!();
 
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
         let urls = self.0.values().map(|entry| entry.value.url.clone());
@@ -49,10 +42,6 @@ impl Planning for Git {
             let found = look.0.get(folder).unwrap_or(&FolderState::Empty);
             plan_folder(folder, entry, found, planner);
         }
-    }
-
-    fn layer(&self, _: &Look, _: &Common<'_>) -> Option<Result<Layer, String>> {
-        None
     }
 }
 

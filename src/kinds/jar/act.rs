@@ -14,9 +14,8 @@ use crate::{
     inventory::Vault,
     kinds::{
         contract::{Acting, LeftBehind, LoginFile},
-        lock::{LockGroup, LockWork},
+        no_packages::locks_no_packages,
     },
-    lock,
     plan::PlannedItem,
     problem::Problem,
     profile::FileStore,
@@ -43,9 +42,7 @@ impl Acting for Jar {
         true
     }
 
-    fn fills_layers(_: &JarInstall) -> bool {
-        false
-    }
+    locks_no_packages!();
 
     fn login_file(_: &JarInstall) -> LoginFile {
         LoginFile::None
@@ -86,15 +83,6 @@ impl Acting for Jar {
     fn clean_up(_: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
         // Jars are complete or absent, but a partial file may be next to them.
         remove_partial_files(items)
-    }
-
-    async fn lock(
-        &self,
-        _: &LockWork<'_>,
-        _: Vec<LockGroup<'_, JarInstall>>,
-        _: &mut lock::Section,
-    ) -> Result<(), Problem> {
-        Ok(())
     }
 }
 

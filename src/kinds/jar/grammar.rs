@@ -7,11 +7,9 @@ use super::{
     written::Written,
 };
 use crate::{
-    diagnostic::{Diagnostic, Origin},
-    profile::{
-        AssetRef, Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, asset,
-        quoted, united,
-    },
+    diagnostic::Diagnostic,
+    kinds::no_packages::names_no_packages,
+    profile::{AssetRef, Assets, Entry, NamedAsset, Page, Rules, SecretUse, Section, Whole, asset, quoted, united},
 };
 
 /// The repository that Maven itself uses.
@@ -81,17 +79,7 @@ impl Section for Jar {
         self.files.iter().map(named).collect()
     }
 
-    fn indexes(&self) -> Vec<(&Url, &Origin)> {
-        Vec::new()
-    }
-
-    fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
-        Vec::new()
-    }
-
-    fn logins(&self) -> &[Entry<Login>] {
-        &[]
-    }
+    names_no_packages!();
 
     fn secret_uses(&mut self) -> Vec<SecretUse<'_>> {
         Vec::new()

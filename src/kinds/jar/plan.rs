@@ -10,12 +10,14 @@ use super::{
 use crate::{
     digest::Digest,
     inventory::Inventory,
-    kinds::contract::{Asks, LookAt, Planning},
-    lock::Runtime,
-    plan::{Address, Asked, Common, Group, Lane, Layer, Phase, Planner, Resource, StepOptions},
+    kinds::{
+        contract::{LookAt, Planning},
+        no_packages::plans_no_packages,
+    },
+    plan::{Address, Asked, Common, Group, Lane, Phase, Planner, Resource, StepOptions},
     problem::Problem,
     profile::{Asset, Entry, Section as _},
-    state::{Item, Receipt, WHOLE},
+    state::{Item, WHOLE},
 };
 
 impl Planning for Jar {
@@ -26,15 +28,7 @@ impl Planning for Jar {
         JarLook::read(self, at)
     }
 
-    fn as_shipped(_: &mut JarLook, _: &Receipt) {}
-
-    fn runtime(_: &JarLook, _: &mut Runtime) {}
-
-    fn lacks(&self, _: &JarLook, _: &Inventory) -> Option<String> {
-        None
-    }
-
-    fn asks(&self, _: &Inventory, _: &mut Asks) {}
+    plans_no_packages!();
 
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
         let urls = self.files.iter().flat_map(|entry| &entry.value.asset.urls);
@@ -74,10 +68,6 @@ impl Planning for Jar {
         for group in planner.groups("jar", Phase::Files, &Lane::Jars, asked) {
             plan_group(look, &own, group, planner);
         }
-    }
-
-    fn layer(&self, _: &JarLook, _: &Common<'_>) -> Option<Result<Layer, String>> {
-        None
     }
 }
 

@@ -9,13 +9,14 @@ use super::{
 use crate::{
     facts::users::Users,
     inventory::{Inventory, Snapshots, below},
-    kinds::contract::{Asks, LookAt, Planning},
-    lock::Runtime,
-    plan::{Address, Common, Layer, Phase, Planner, Resource, StepOptions},
+    kinds::{
+        contract::{LookAt, Planning},
+        no_packages::plans_no_packages,
+    },
+    plan::{Address, Phase, Planner, Resource, StepOptions},
     problem::Problem,
     profile::{Entry, Order},
     secrets::file_formats::FileFormat,
-    state::Receipt,
 };
 
 /// The secrets of one file.
@@ -35,15 +36,7 @@ impl Planning for Secrets {
         Snapshots::read(at.root, named.chain(delivered))
     }
 
-    fn as_shipped(_: &mut Snapshots, _: &Receipt) {}
-
-    fn runtime(_: &Snapshots, _: &mut Runtime) {}
-
-    fn lacks(&self, _: &Snapshots, _: &Inventory) -> Option<String> {
-        None
-    }
-
-    fn asks(&self, _: &Inventory, _: &mut Asks) {}
+    plans_no_packages!();
 
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
         Vec::new()
@@ -88,10 +81,6 @@ impl Planning for Secrets {
         if without_owner.is_empty() {
             files.no_longer_named(&groups);
         }
-    }
-
-    fn layer(&self, _: &Snapshots, _: &Common<'_>) -> Option<Result<Layer, String>> {
-        None
     }
 }
 

@@ -27,9 +27,8 @@ use crate::{
     inventory::{Vault, below},
     kinds::{
         contract::{Acting, LeftBehind, LoginFile},
-        lock::{LockGroup, LockWork},
+        no_packages::locks_no_packages,
     },
-    lock,
     problem::Problem,
     profile::FileStore,
     secrets::{Secret, file_formats::Rendered},
@@ -62,9 +61,7 @@ impl Acting for Services {
         false
     }
 
-    fn fills_layers(_: &Action) -> bool {
-        false
-    }
+    locks_no_packages!();
 
     fn login_file(_: &Action) -> LoginFile {
         LoginFile::None
@@ -94,15 +91,6 @@ impl Acting for Services {
         // Files are complete or absent, but a partial file may be next to them. The present state of a service shows
         // what is missing.
         remove_partial_files(items)
-    }
-
-    async fn lock(
-        &self,
-        _: &LockWork<'_>,
-        _: Vec<LockGroup<'_, Action>>,
-        _: &mut lock::Section,
-    ) -> Result<(), Problem> {
-        Ok(())
     }
 }
 

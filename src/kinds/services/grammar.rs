@@ -1,7 +1,5 @@
 //! Implements the contract of kinds for `[services]`: merging, printing, files and addresses.
 
-use url::Url;
-
 use super::{
     checked::{Service, Services, Variable, Watched},
     health::{Health, HealthCheck},
@@ -9,10 +7,9 @@ use super::{
     written::Written,
 };
 use crate::{
-    diagnostic::{Diagnostic, Origin},
-    profile::{
-        Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, key, quoted,
-    },
+    diagnostic::Diagnostic,
+    kinds::no_packages::names_no_packages,
+    profile::{Assets, Entry, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, key, quoted},
 };
 
 impl Section for Services {
@@ -51,17 +48,7 @@ impl Section for Services {
         Vec::new()
     }
 
-    fn indexes(&self) -> Vec<(&Url, &Origin)> {
-        Vec::new()
-    }
-
-    fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
-        Vec::new()
-    }
-
-    fn logins(&self) -> &[Entry<Login>] {
-        &[]
-    }
+    names_no_packages!();
 
     fn secret_uses<'a>(&'a mut self) -> Vec<SecretUse<'a>> {
         let of_service = |entry: &'a mut Entry<Service>| {

@@ -19,13 +19,14 @@ use crate::{
     diagnostic::Origin,
     fs::FsError,
     inventory::Inventory,
-    kinds::contract::{Asks, LookAt, Planning},
-    lock::Runtime,
-    plan::{Address, Common, Layer, Phase, Planner, Resource, StepOptions},
+    kinds::{
+        contract::{LookAt, Planning},
+        no_packages::plans_no_packages,
+    },
+    plan::{Address, Phase, Planner, Resource, StepOptions},
     problem::Problem,
     profile::{Entry, Setting},
     secrets::file_formats::Rendered,
-    state::Receipt,
 };
 
 /// The state of the node that services need.
@@ -48,15 +49,7 @@ impl Planning for Services {
         Look { init, services: self.0.iter().map(read).collect() }
     }
 
-    fn as_shipped(_: &mut Look, _: &Receipt) {}
-
-    fn runtime(_: &Look, _: &mut Runtime) {}
-
-    fn lacks(&self, _: &Look, _: &Inventory) -> Option<String> {
-        None
-    }
-
-    fn asks(&self, _: &Inventory, _: &mut Asks) {}
+    plans_no_packages!();
 
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
         Vec::new()
@@ -87,10 +80,6 @@ impl Planning for Services {
             }
         }
         self.no_longer_named(look.init, planner);
-    }
-
-    fn layer(&self, _: &Look, _: &Common<'_>) -> Option<Result<Layer, String>> {
-        None
     }
 }
 

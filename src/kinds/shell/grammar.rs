@@ -1,14 +1,10 @@
 //! Implements the contract of kinds for `[shell]`: merging, printing, files and addresses.
 
-use url::Url;
-
 use super::{VARIABLES, written::Written};
 use crate::{
-    diagnostic::{Diagnostic, Origin},
-    profile::{
-        Assets, Content, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, key,
-        quoted,
-    },
+    diagnostic::Diagnostic,
+    kinds::no_packages::names_no_packages,
+    profile::{Assets, Content, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, key, quoted},
 };
 
 use super::checked::{Shell, Text};
@@ -66,17 +62,7 @@ impl Section for Shell {
         self.texts().filter_map(|entry| NamedAsset::of_content(&entry.value.content, entry)).collect()
     }
 
-    fn indexes(&self) -> Vec<(&Url, &Origin)> {
-        Vec::new()
-    }
-
-    fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
-        Vec::new()
-    }
-
-    fn logins(&self) -> &[Entry<Login>] {
-        &[]
-    }
+    names_no_packages!();
 
     fn secret_uses(&mut self) -> Vec<SecretUse<'_>> {
         Vec::new()

@@ -6,13 +6,14 @@ use super::checked::{Shell, Text};
 use crate::{
     fs::Attributes,
     inventory::{Inventory, Snapshots, below},
-    kinds::contract::{Asks, LookAt, Planning},
-    lock::Runtime,
+    kinds::{
+        contract::{LookAt, Planning},
+        no_packages::plans_no_packages,
+    },
     managed_block::{ManagedBlock, Position},
-    plan::{Address, Common, Layer, Phase, Planner, Resource, StepOptions, TextFile, WriteFile, text_of},
+    plan::{Address, Phase, Planner, Resource, StepOptions, TextFile, WriteFile, text_of},
     problem::Problem,
     profile::Entry,
-    state::Receipt,
 };
 
 /// The files that a new home gets: useradd(8).
@@ -40,15 +41,7 @@ impl Planning for Shell {
         look
     }
 
-    fn as_shipped(_: &mut Snapshots, _: &Receipt) {}
-
-    fn runtime(_: &Snapshots, _: &mut Runtime) {}
-
-    fn lacks(&self, _: &Snapshots, _: &Inventory) -> Option<String> {
-        None
-    }
-
-    fn asks(&self, _: &Inventory, _: &mut Asks) {}
+    plans_no_packages!();
 
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
         Vec::new()
@@ -77,10 +70,6 @@ impl Planning for Shell {
                 TextFile { id, path, text: &text, block, base: None, attributes: Attributes::mode(0o644), mode: None };
             file.plan("shell", look, planner, options);
         }
-    }
-
-    fn layer(&self, _: &Snapshots, _: &Common<'_>) -> Option<Result<Layer, String>> {
-        None
     }
 }
 

@@ -1,7 +1,5 @@
 //! Implements the contract of kinds for `[spark-conf]`: merging, printing, files and addresses.
 
-use url::Url;
-
 use super::{
     checked::{Setting, SparkConf, Value},
     destination::Destination,
@@ -9,10 +7,9 @@ use super::{
     written::Written,
 };
 use crate::{
-    diagnostic::{Diagnostic, Origin},
-    profile::{
-        Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, key, quoted,
-    },
+    diagnostic::Diagnostic,
+    kinds::no_packages::names_no_packages,
+    profile::{Assets, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, key, quoted},
 };
 
 impl Section for SparkConf {
@@ -54,17 +51,7 @@ impl Section for SparkConf {
         Vec::new()
     }
 
-    fn indexes(&self) -> Vec<(&Url, &Origin)> {
-        Vec::new()
-    }
-
-    fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
-        Vec::new()
-    }
-
-    fn logins(&self) -> &[Entry<Login>] {
-        &[]
-    }
+    names_no_packages!();
 
     fn secret_uses(&mut self) -> Vec<SecretUse<'_>> {
         let settings = self.settings.values_mut().filter_map(|entry| match &mut entry.value.value {

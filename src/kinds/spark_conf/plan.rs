@@ -14,14 +14,13 @@ use crate::{
     fs::Attributes,
     inventory::{Inventory, Snapshots, below},
     kinds::{
-        contract::{Asks, LookAt, Planning},
+        contract::{LookAt, Planning},
+        no_packages::plans_no_packages,
         text_action::{Piece, TextAction, WriteSecretText},
     },
-    lock::Runtime,
     managed_block::{ManagedBlock, Position},
-    plan::{Address, Common, Layer, Phase, Planner, Resource, StepOptions, TextFile},
+    plan::{Address, Phase, Planner, Resource, StepOptions, TextFile},
     profile::Entry,
-    state::Receipt,
 };
 
 /// The files of settings.
@@ -47,15 +46,7 @@ impl Planning for SparkConf {
         Look { snapshots: Snapshots::read(at.root, paths), files, earlier }
     }
 
-    fn as_shipped(_: &mut Look, _: &Receipt) {}
-
-    fn runtime(_: &Look, _: &mut Runtime) {}
-
-    fn lacks(&self, _: &Look, _: &Inventory) -> Option<String> {
-        None
-    }
-
-    fn asks(&self, _: &Inventory, _: &mut Asks) {}
+    plans_no_packages!();
 
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
         Vec::new()
@@ -86,10 +77,6 @@ impl Planning for SparkConf {
             }
             plan_file(to, path, &settings, look, planner);
         }
-    }
-
-    fn layer(&self, _: &Look, _: &Common<'_>) -> Option<Result<Layer, String>> {
-        None
     }
 }
 

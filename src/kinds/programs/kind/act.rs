@@ -8,10 +8,9 @@ use crate::{
     inventory::Vault,
     kinds::{
         contract::{Acting, LeftBehind, LoginFile},
-        lock::{LockGroup, LockWork},
+        no_packages::locks_no_packages,
         programs::{self, Action},
     },
-    lock,
     problem::Problem,
     profile::FileStore,
     steps::Context,
@@ -36,9 +35,7 @@ impl<K: ProgramKind> Acting for ProgramSection<K> {
         false
     }
 
-    fn fills_layers(_: &Action) -> bool {
-        false
-    }
+    locks_no_packages!();
 
     fn login_file(_: &Action) -> LoginFile {
         LoginFile::None
@@ -58,14 +55,5 @@ impl<K: ProgramKind> Acting for ProgramSection<K> {
 
     fn clean_up(_: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
         programs::clean_up(items)
-    }
-
-    async fn lock(
-        &self,
-        _: &LockWork<'_>,
-        _: Vec<LockGroup<'_, Action>>,
-        _: &mut lock::Section,
-    ) -> Result<(), Problem> {
-        Ok(())
     }
 }

@@ -1,12 +1,10 @@
 //! Implements the contract of kinds for sections of programs: merging, printing, files and secrets.
 
-use url::Url;
-
 use super::program_section::{ProgramKind, ProgramSection};
 use crate::{
-    diagnostic::{Diagnostic, Origin},
-    kinds::programs::Programs,
-    profile::{Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole},
+    diagnostic::Diagnostic,
+    kinds::{no_packages::names_no_packages, programs::Programs},
+    profile::{Assets, NamedAsset, Page, Rules, SecretUse, Section, Whole},
 };
 
 impl<K: ProgramKind> Section for ProgramSection<K> {
@@ -40,17 +38,7 @@ impl<K: ProgramKind> Section for ProgramSection<K> {
         self.programs.files(K::ROLE)
     }
 
-    fn indexes(&self) -> Vec<(&Url, &Origin)> {
-        Vec::new()
-    }
-
-    fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
-        Vec::new()
-    }
-
-    fn logins(&self) -> &[Entry<Login>] {
-        &[]
-    }
+    names_no_packages!();
 
     fn secret_uses(&mut self) -> Vec<SecretUse<'_>> {
         self.programs.secret_uses()

@@ -4,12 +4,11 @@ use super::program_section::{ProgramKind, ProgramSection};
 use crate::{
     inventory::Inventory,
     kinds::{
-        contract::{Asks, LookAt, Planning},
+        contract::{LookAt, Planning},
+        no_packages::plans_no_packages,
         programs::{self, Action, Look},
     },
-    lock::Runtime,
-    plan::{Address, Common, Layer, Planner, StepOptions},
-    state::Receipt,
+    plan::{Address, Planner, StepOptions},
 };
 
 impl<K: ProgramKind> Planning for ProgramSection<K> {
@@ -20,15 +19,7 @@ impl<K: ProgramKind> Planning for ProgramSection<K> {
         programs::look(&self.programs, at)
     }
 
-    fn as_shipped(_: &mut Look, _: &Receipt) {}
-
-    fn runtime(_: &Look, _: &mut Runtime) {}
-
-    fn lacks(&self, _: &Look, _: &Inventory) -> Option<String> {
-        None
-    }
-
-    fn asks(&self, _: &Inventory, _: &mut Asks) {}
+    plans_no_packages!();
 
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
         Vec::new()
@@ -40,9 +31,5 @@ impl<K: ProgramKind> Planning for ProgramSection<K> {
 
     fn plan(&self, look: &Look, planner: &mut Planner<'_, Action>) {
         programs::plan(K::ROLE, &self.programs, look, planner);
-    }
-
-    fn layer(&self, _: &Look, _: &Common<'_>) -> Option<Result<Layer, String>> {
-        None
     }
 }

@@ -1,5 +1,5 @@
 //! The items that profiles made on a node: files, blocks. The receipt records each of them, so that a run can take back
-//! what its profile no longer names, and can tell an item that was never there from one that was changed.
+//! items that its profile no longer names, and can tell an item that was never there from one that was changed.
 
 use std::{collections::BTreeMap, path::PathBuf};
 

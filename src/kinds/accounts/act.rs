@@ -72,7 +72,7 @@ impl Acting for Accounts {
     }
 
     fn clean_up(_: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
-        // The programs write files completely or not at all. The present state shows what is missing.
+        // The programs write files completely or not at all. The present state shows the missing items.
         remove_partial_files(items)
     }
 }

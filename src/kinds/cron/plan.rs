@@ -79,7 +79,7 @@ fn impossible(entry: &Entry<Job>, look: &Look, planner: &Planner<'_, WriteFile>)
     let problem =
         |message: String, hint: &str| Some(Problem::new(message).hint(hint.to_owned()).asked_at(entry.origin.clone()));
     let user = &entry.value.user;
-    // A package may create what is missing.
+    // A package of the same run may create the missing user or program.
     let installs_packages = planner.earlier.step_of("apt").is_some();
     if planner.common.inventory.users.user(user).is_none() && !installs_packages {
         return problem(format!("there is no user `{user}` on this node"), "add it to `[users]`, or check its name");

@@ -1,5 +1,5 @@
-//! The edits of one file: what an earlier run made and the profile no longer names is taken back, then the edits are
-//! made. Planning and acting do this in the same way.
+//! The edits of one file. First, edits of earlier runs that the profile no longer contains are taken back. Then the
+//! edits of the profile are made. Planning and acting do this in the same way.
 
 use std::path::Path;
 

@@ -113,7 +113,7 @@ pub(super) mod tests {
             Program { user: Some("ann".into()), ..program() },
         ];
         assert!(digest(&program(), b"b") != base && others.iter().all(|other| digest(other, b"a") != base));
-        // These do not change what runs.
+        // These keys do not change the program, its arguments or its environment.
         let same = Program { ok_status: vec![0, 3], name: "y".into(), ..program() };
         assert_eq!(digest(&same, b"a"), base);
     }

@@ -66,7 +66,8 @@ pub enum Edit {
 }
 
 impl Edit {
-    /// The name of what the edit makes. Two edits with the same part are one edit with two values.
+    /// The part of the file that the edit makes, such as a key or a block. Of two edits with the same part, one
+    /// replaces the other.
     pub fn part(&self) -> String {
         match self {
             Self::Block { block, .. } => part_of_block(block.marks()[0]),

@@ -1,6 +1,7 @@
 //! Writes files and folders. No other module writes. Files are replaced atomically, and symbolic links of other users
 //! are not followed.
 
+mod archive;
 mod bounded;
 mod compressed;
 mod error;
@@ -16,6 +17,7 @@ mod partial;
 mod partial_cleanup;
 mod path_entry;
 mod snapshot;
+mod staging;
 mod stamp;
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,7 @@ mod tree;
 mod unpack;
 mod walk;
 
+pub use archive::{Unpacked, open_archive};
 pub use bounded::read_bounded;
 pub use compressed::{compress_contents, compress_files, open_compressed};
 pub use error::FsError;
@@ -32,18 +35,20 @@ pub use merge::{first_conflict, merge};
 pub use mounts::{is_mount_point, on_same_mount};
 pub use new_file_guard::NewFileGuard;
 pub use operations::{
-    append, copy_with_time, create_dirs, free_bytes, hard_link, is_writable, open_to_lock, remove, remove_tree, rename,
-    set_owner,
+    append, copy_with_time, create_dirs, free_bytes, hard_link, is_writable, open_to_lock, own_ids, remove,
+    remove_tree, rename, set_owner,
 };
 pub use pack::{pack, pack_some};
 pub use partial::{Attributes, PartialFile, replace};
 pub use partial_cleanup::{remove_abandoned_partial_files_below, remove_partial_files_below, remove_partial_files_of};
 pub use path_entry::{PathEntry, PathType, change_attributes, look_at, make_folder, make_link, remove_path};
 pub use snapshot::{Snapshot, read};
+pub use staging::Staging;
 pub use stamp::{Stamp, remove_if};
 pub use tree::{FolderEntry, OpenFile, Tree};
 pub use unpack::{
-    Limits, UnpackedNames, UnsafeArchive, read_archive, unpack, unpack_sharing_names, unpack_with_limits,
+    ArchiveName, Limits, UnpackedNames, UnsafeArchive, archive_names, read_archive, unpack, unpack_sharing_names,
+    unpack_with_limits,
 };
 pub use walk::{DirEntry, walk};
 

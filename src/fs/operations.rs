@@ -32,6 +32,11 @@ pub fn set_owner(folder: &Path, owner: Option<(u32, u32)>) -> Result<(), FsError
     std::os::unix::fs::lchown(folder, Some(uid), Some(gid)).map_err(FsError::new(folder, "written"))
 }
 
+/// The user and group ids of this process: those of new files.
+pub fn own_ids() -> (u32, u32) {
+    (nix::unistd::Uid::effective().as_raw(), nix::unistd::Gid::effective().as_raw())
+}
+
 /// Removes a file. A missing file is not an error.
 pub fn remove(path: &Path) -> Result<(), FsError> {
     match std::fs::remove_file(path) {

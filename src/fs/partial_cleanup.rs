@@ -5,17 +5,18 @@ use std::{ffi::OsStr, path::Path};
 use super::{
     error::{FsError, file_name},
     operations::remove,
+    path_entry::remove_path,
     walk::{walk, walk_except},
 };
 
-/// Removes the temporary files that killed runs left for one file.
+/// Removes the temporary files and folders that killed runs left for one path.
 pub fn remove_partial_files_of(path: &Path) -> Result<(), FsError> {
     let (Some(folder), Ok(name)) = (path.parent(), file_name(path)) else { return Ok(()) };
     let prefix = format!(".{}.", name.to_string_lossy());
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         if is_partial(&name) && name.to_string_lossy().starts_with(&prefix) {
-            remove(&entry.path())?;
+            remove_path(&entry.path(), true)?;
         }
     }
     Ok(())

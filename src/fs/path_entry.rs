@@ -106,7 +106,7 @@ pub fn remove_path(path: &Path, recursive: bool) -> Result<(), FsError> {
     remove_in(folder.fd(), &name, recursive).map_err(failed)
 }
 
-fn remove_in(folder: BorrowedFd<'_>, name: &OsStr, recursive: bool) -> Result<(), Errno> {
+pub(super) fn remove_in(folder: BorrowedFd<'_>, name: &OsStr, recursive: bool) -> Result<(), Errno> {
     let found = fstatat(folder, name, NO_FOLLOW)?;
     if type_of(&found) != SFlag::S_IFDIR {
         return unlinkat(folder, name, UnlinkatFlags::NoRemoveDir);
@@ -133,6 +133,17 @@ pub fn change_attributes(
     let (folder, name) = folder::resolve_existing(path)?;
     let change = Change { recursive, mode, owner, write };
     change.at(folder.fd(), &name).map_err(|error| FsError::new(path, "changed")(error.into()))
+}
+
+/// Sets permissions and owner of everything in an open folder.
+pub(super) fn change_content(
+    folder: BorrowedFd<'_>,
+    mode: &dyn Fn(u32, bool) -> u32,
+    owner: Option<(u32, u32)>,
+) -> Result<(), Errno> {
+    let change = Change { recursive: true, mode, owner, write: true };
+    let mut opened = Dir::openat(folder, ".", OPEN.union(OFlag::O_DIRECTORY), Mode::empty())?;
+    names(&mut opened)?.iter().try_for_each(|name| change.at(folder, name).map(drop))
 }
 
 struct Change<'a> {

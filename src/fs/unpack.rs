@@ -79,6 +79,32 @@ pub fn read_archive(
     })
 }
 
+/// A file, folder or link of an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveName {
+    /// Its path below the archive's folder.
+    pub path: PathBuf,
+    /// Whether it is a folder.
+    pub is_folder: bool,
+}
+
+/// Checks an archive like [`unpack`], and writes nothing. Returns its entries. `below` is for messages.
+pub fn archive_names(mut archive: impl Read, below: &Path) -> Result<Vec<ArchiveName>, FsError> {
+    let (mut names, limits) = (Vec::new(), Limits::default());
+    for_each_valid_entry(&mut archive, below, limits, &UnpackedNames::default(), |entry, path| {
+        let is_folder = entry.header().entry_type().is_dir();
+        names.push(ArchiveName {
+            path: path.components().filter(|part| *part != Component::CurDir).collect(),
+            is_folder,
+        });
+        // A damaged archive is found before anything is written.
+        io::copy(entry, &mut io::sink()).map(drop)
+    })?;
+    // The checksum of the compression is behind the last entry.
+    io::copy(&mut archive.take(limits.bytes), &mut io::sink()).map_err(failed(below))?;
+    Ok(names)
+}
+
 /// Iterates over the entries after validating them.
 fn for_each_valid_entry<R: Read>(
     archive: R,

@@ -1,0 +1,12 @@
+//! Archives and compressed files of all supported formats: tar, also compressed with gzip, xz, zstd or bzip2; zip;
+//! Debian packages (deb(5)); and single files compressed with one of these programs. Zip archives and Debian packages
+//! are read as tar archives, so that all formats pass the checks of [`unpack`](super::unpack).
+
+mod compression;
+mod deb;
+mod open;
+#[cfg(test)]
+mod tests;
+mod zip;
+
+pub use open::{Unpacked, open_archive};

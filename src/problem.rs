@@ -6,7 +6,7 @@ use std::error::Error;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{diagnostic::Origin, exec::ExecError, fs::FsError, http::HttpError};
+use crate::{diagnostic::Origin, exec::ExecError, fs::FsError, http::HttpError, task::TaskError};
 
 /// A failure with its causes and a hint. Its JSON form is part of the event and report formats.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -99,6 +99,12 @@ impl From<ExecError> for Problem {
 impl From<HttpError> for Problem {
     fn from(error: HttpError) -> Self {
         Self::from_error(&error).hint(error.hint())
+    }
+}
+
+impl From<TaskError> for Problem {
+    fn from(error: TaskError) -> Self {
+        Self::from_error(&error)
     }
 }
 

@@ -116,10 +116,31 @@ impl Mirror {
     /// # Errors
     /// As for [`Mirror::bring`].
     pub fn bring_all(&self, folder: &Path, ending: &str) -> Result<(), FileStoreError> {
-        let Ok(inner) = folder.strip_prefix(&self.folder) else { return Ok(()) };
+        self.bring_files(folder, ending).map(drop)
+    }
+
+    /// Fetches all files below a folder, and removes copies of files and folders that no longer exist.
+    ///
+    /// # Errors
+    /// As for [`Mirror::bring`].
+    pub fn bring_tree(&self, folder: &Path) -> Result<(), FileStoreError> {
+        let mut open = vec![folder.to_owned()];
+        while let Some(folder) = open.pop() {
+            let folders = self.bring_files(&folder, "")?;
+            for copy in folders_of(&folder).into_iter().filter(|copy| !folders.contains(copy)) {
+                fs::remove_tree(&copy)?;
+            }
+            open.extend(folders);
+        }
+        Ok(())
+    }
+
+    /// Fetches all files of a folder with this ending. Returns the folders in it.
+    fn bring_files(&self, folder: &Path, ending: &str) -> Result<Vec<PathBuf>, FileStoreError> {
+        let Ok(inner) = folder.strip_prefix(&self.folder) else { return Ok(Vec::new()) };
         let inner = self.name(inner)?;
         self.runtime.block_on(async {
-            let Some(entries) = self.list(&inner).await? else { return Ok(()) };
+            let entries = self.list(&inner).await?.unwrap_or_default();
             let wanted = entries.iter().filter(|entry| !entry.is_folder && entry.name.ends_with(ending));
             let files: Vec<String> = wanted.map(|entry| format!("{inner}/{}", entry.name)).collect();
             for copy in files_of(folder, ending) {
@@ -131,7 +152,8 @@ impl Mirror {
                 .map(|file| async { self.bring_now(file).await.map(drop) })
                 .buffer_unordered(CONCURRENCY)
                 .try_collect::<()>()
-                .await
+                .await?;
+            Ok(entries.iter().filter(|entry| entry.is_folder).map(|entry| folder.join(&entry.name)).collect())
         })
     }
 
@@ -251,6 +273,11 @@ const PIECES: &str = ".pieces";
 /// Whether a name in the file store is allowed as a file name in the mirror.
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && name != "." && name != ".." && name != PIECES && !name.contains(['/', '\0'])
+}
+
+fn folders_of(folder: &Path) -> Vec<PathBuf> {
+    let found = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    found.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
 }
 
 fn files_of(folder: &Path, ending: &str) -> Vec<PathBuf> {

@@ -68,6 +68,9 @@ impl TakeBack {
             items if items.iter().any(is_changed) => format!("restore {}", self.file.display()),
             items if items.iter().all(is_block) => format!("remove a block from {}", self.file.display()),
             items if items.iter().all(is_edit) => format!("undo edits of {}", self.file.display()),
+            [PlannedItem { item: Item::Unpacked { .. }, .. }] => {
+                format!("remove the files of the archive in {}", self.file.display())
+            }
             _ => format!("remove {}", self.file.display()),
         }
     }
@@ -83,6 +86,7 @@ impl TakeBack {
             | Item::SecretFile { .. }
             | Item::Link { .. }
             | Item::Folder
+            | Item::Unpacked { .. }
             | Item::Removed { .. } => None,
         });
         std::iter::once("the profile no longer names it".to_owned()).chain(parts).collect()

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    ffi::OsStr,
     io,
     path::{Path, PathBuf},
 };
@@ -16,6 +17,7 @@ use crate::{
     diagnostic::Origin,
     digest::Digest,
     filestore::FileStoreError,
+    fs,
     lock::bare,
     trust::{Distrust, Hashes},
 };
@@ -172,16 +174,17 @@ impl Assets<'_> {
         Err(MissingAsset { message, hint, origin: origin.clone(), path: PathBuf::from(&wanted.path), untrusted: false })
     }
 
-    /// The files that a glob in the path matches, in the first place that has any. A remote store is not searched.
+    /// The files that a glob in the path matches, in the first place that has any.
     pub fn matches(&self, wanted: &AssetRef) -> Vec<AssetRef> {
-        let places = if Path::new(&wanted.path).is_absolute() {
-            vec![PathBuf::from("/")]
-        } else if self.store.is_remote(&self.store.root) {
-            Vec::new()
-        } else {
-            self.store.asset_places(wanted.beside.as_deref(), self.unit).unwrap_or_default()
-        };
+        let parts = Path::new(&wanted.path).iter();
+        let fixed: PathBuf = parts.clone().take_while(|part| !is_glob(part)).collect();
+        let is_deep = parts.count() > fixed.iter().count() + 1;
         let in_place = |place: &PathBuf| {
+            let folder = place.join(&fixed);
+            let brought = if is_deep { self.store.bring_tree(&folder) } else { self.store.bring_folder(&folder) };
+            if brought.is_err() {
+                return Vec::new();
+            }
             let pattern = Path::new(&glob::Pattern::escape(&place.display().to_string())).join(&wanted.path);
             let found = glob::glob(&pattern.display().to_string()).into_iter().flatten();
             let files = found.filter_map(Result::ok).filter(|path| path.is_file());
@@ -192,7 +195,33 @@ impl Assets<'_> {
             });
             named.collect::<Vec<_>>()
         };
-        places.iter().map(in_place).find(|files| !files.is_empty()).unwrap_or_default()
+        self.folders(wanted).iter().map(in_place).find(|files| !files.is_empty()).unwrap_or_default()
+    }
+
+    /// The files below a folder, by their paths in it, in the first place that has any.
+    pub fn below(&self, wanted: &AssetRef) -> Vec<(PathBuf, AssetRef)> {
+        let in_place = |place: PathBuf| {
+            let folder = place.join(&wanted.path);
+            self.store.bring_tree(&folder).ok()?;
+            let files = fs::walk(&folder).filter_map(Result::ok).filter(|entry| entry.path().is_file());
+            let named = files.filter_map(|entry| {
+                let name = entry.path().strip_prefix(&folder).ok()?.to_owned();
+                let path = Path::new(&wanted.path).join(&name).display().to_string();
+                Some((name, AssetRef { path, ..wanted.clone() }))
+            });
+            let found: Vec<_> = named.collect();
+            (!found.is_empty()).then_some(found)
+        };
+        self.folders(wanted).into_iter().find_map(in_place).unwrap_or_default()
+    }
+
+    /// The folders in which a file is searched.
+    fn folders(&self, wanted: &AssetRef) -> Vec<PathBuf> {
+        if Path::new(&wanted.path).is_absolute() {
+            vec![PathBuf::from("/")]
+        } else {
+            self.store.asset_places(wanted.beside.as_deref(), self.unit).unwrap_or_default()
+        }
     }
 
     /// The digest that a file must have when it is used. Without a digest in the profile, trusted keys require that the
@@ -274,6 +303,11 @@ impl Assets<'_> {
             }
         }
     }
+}
+
+/// Whether a part of a path is a glob.
+fn is_glob(part: &OsStr) -> bool {
+    part.to_string_lossy().contains(['*', '?', '['])
 }
 
 /// The error of a file that is not trusted.

@@ -103,6 +103,22 @@ impl FileStore {
         }
     }
 
+    /// Copies the files of a folder of a remote store to the node. A web server has no folders.
+    pub(super) fn bring_folder(&self, folder: &Path) -> Result<(), FileStoreError> {
+        match &self.mirror {
+            Some(mirror) if mirror.lists() => mirror.bring_all(folder, ""),
+            _ => Ok(()),
+        }
+    }
+
+    /// Copies all files below a folder of a remote store to the node. A web server has no folders.
+    pub(super) fn bring_tree(&self, folder: &Path) -> Result<(), FileStoreError> {
+        match &self.mirror {
+            Some(mirror) if mirror.lists() => mirror.bring_tree(folder),
+            _ => Ok(()),
+        }
+    }
+
     /// Copies the files that a requirements file of a remote store refers to by relative names.
     pub(super) fn fetch_included(&self, path: &Path) -> Result<(), FileStoreError> {
         if self.mirror.is_none() || path.extension().is_none_or(|ending| ending != "txt" && ending != "in") {

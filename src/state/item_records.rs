@@ -35,6 +35,14 @@ impl Receipt {
         parts.insert(part, item);
     }
 
+    /// Records that an archive is unpacked completely: the paths of earlier archives are no longer there.
+    pub fn note_unpacked(&mut self, profile: &str, file: &Path, list: &Previous) {
+        let item = self.items.get_mut(profile).and_then(|items| items.get_mut(file)?.get_mut(WHOLE));
+        if let Some(Item::Unpacked { lists, .. }) = item {
+            *lists = vec![list.clone()];
+        }
+    }
+
     /// Removes the record of an item.
     pub fn forget_item(&mut self, profile: &str, file: &Path, part: &str) {
         let Some(items) = self.items.get_mut(profile) else { return };
@@ -51,7 +59,7 @@ impl Receipt {
 
     /// The copies of previous files that the items need.
     fn previous_files(&self) -> impl Iterator<Item = &Previous> {
-        self.items.values().flat_map(BTreeMap::values).flat_map(BTreeMap::values).filter_map(Item::copies)
+        self.items.values().flat_map(BTreeMap::values).flat_map(BTreeMap::values).flat_map(Item::copies)
     }
 
     /// Removes the copy of a previous file if no item needs it.

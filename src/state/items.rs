@@ -67,6 +67,15 @@ pub enum Item {
     },
     /// A folder.
     Folder,
+    /// The files, folders and links of an archive.
+    Unpacked {
+        /// The digest of the archive, and the options of the entry.
+        archive: String,
+        /// The lists of the paths. More than one while an archive replaces another one.
+        lists: Vec<Previous>,
+        /// The file that was there before, if the path is a single file of an archive.
+        before: Option<Previous>,
+    },
     /// A file that was removed.
     Removed {
         /// The file that was there before. `None` if it was no regular file.
@@ -101,9 +110,12 @@ impl Item {
     /// The part of the file that the item is.
     pub fn part(&self) -> String {
         match self {
-            Self::File { .. } | Self::SecretFile { .. } | Self::Link { .. } | Self::Folder | Self::Removed { .. } => {
-                WHOLE.to_owned()
-            }
+            Self::File { .. }
+            | Self::SecretFile { .. }
+            | Self::Link { .. }
+            | Self::Folder
+            | Self::Unpacked { .. }
+            | Self::Removed { .. } => WHOLE.to_owned(),
             Self::Block { marks: [begin, _], .. } => part_of_block(begin),
             Self::Lines { edit, .. } => edit.clone(),
             Self::Attributes { .. } => ATTRIBUTES.to_owned(),
@@ -119,17 +131,19 @@ impl Item {
             | Self::Block { .. }
             | Self::Link { .. }
             | Self::Folder
+            | Self::Unpacked { .. }
             | Self::Removed { .. }
             | Self::Attributes { .. } => 0,
         }
     }
 
     /// The copies that the item needs.
-    pub fn copies(&self) -> Option<&Previous> {
+    pub fn copies(&self) -> Vec<&Previous> {
         match self {
-            Self::File { before, .. } | Self::Link { before, .. } | Self::Removed { before } => before.as_ref(),
-            Self::Lines { changes, .. } => changes.as_ref(),
-            Self::SecretFile { .. } | Self::Block { .. } | Self::Folder | Self::Attributes { .. } => None,
+            Self::File { before, .. } | Self::Link { before, .. } | Self::Removed { before } => before.iter().collect(),
+            Self::Lines { changes, .. } => changes.iter().collect(),
+            Self::Unpacked { lists, before, .. } => lists.iter().chain(before).collect(),
+            Self::SecretFile { .. } | Self::Block { .. } | Self::Folder | Self::Attributes { .. } => Vec::new(),
         }
     }
 
@@ -146,7 +160,7 @@ impl Item {
                 lines.is_ok_and(|lines| lines.is_some_and(|lines| digests.is_empty() || is_among(digests, lines)))
             }),
             Self::Lines { .. } => bytes.is_some(),
-            Self::Link { .. } | Self::Removed { .. } => false,
+            Self::Link { .. } | Self::Unpacked { .. } | Self::Removed { .. } => false,
             Self::Folder => found.is_some_and(|found| found.bytes.is_none()),
             Self::Attributes { mode, owner, .. } => {
                 found.is_some_and(|found| (found.mode, found.owner) == (*mode, *owner))
@@ -169,6 +183,10 @@ impl Item {
             }
             (Self::Link { target, .. }, Self::Link { before, before_target, .. }) => {
                 Self::Link { target, before, before_target }
+            }
+            (Self::Unpacked { archive, lists, .. }, Self::Unpacked { lists: old, before, .. }) => {
+                let old = old.into_iter().filter(|list| !lists.contains(list));
+                Self::Unpacked { archive, lists: old.chain(lists.clone()).collect(), before }
             }
             (Self::Removed { before: None }, Self::Removed { before }) => Self::Removed { before },
             (Self::Attributes { mode, owner, .. }, Self::Attributes { before_mode, before_owner, .. }) => {

@@ -4,6 +4,7 @@ mod changes;
 mod item_records;
 mod items;
 mod journal;
+mod listed_path;
 mod lock;
 mod previous;
 mod receipt;
@@ -16,6 +17,7 @@ use serde::Serialize;
 pub use changes::Changes;
 pub use items::{ATTRIBUTES, Item, Items, WHOLE, block_of, part_of_block};
 pub use journal::{Interrupted, Journal};
+pub use listed_path::ListedPath;
 pub use lock::{LockError, RunLock, holder};
 pub use previous::Previous;
 pub use receipt::{

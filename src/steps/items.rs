@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Context;
+use super::{Context, unpacked};
 use crate::{
     fs::{self, Attributes, PathEntry, PathType, Snapshot},
     inventory::below,
@@ -22,6 +22,9 @@ pub fn note_item(ctx: &Context, planned: &PlannedItem, found: Option<&Snapshot>)
         }
         (Item::Link { target, before: None, before_target }, Some(found)) if is_new => {
             Item::Link { target, before: Previous::keep(&ctx.root, found)?, before_target }
+        }
+        (Item::Unpacked { archive, lists, before: None }, Some(found)) if is_new => {
+            Item::Unpacked { archive, lists, before: Previous::keep(&ctx.root, found)? }
         }
         (Item::Removed { before: None }, Some(found)) if is_new => {
             Item::Removed { before: Previous::keep(&ctx.root, found)? }
@@ -67,10 +70,7 @@ pub fn note_edit(ctx: &Context, planned: &PlannedItem, made: Option<Changes>, te
 /// Removes the record of an item, and the copy that it needed.
 pub fn forget_item(ctx: &Context, profile: &str, file: &Path, item: &Item) -> Result<(), Problem> {
     Receipt::update(&ctx.root, |receipt| receipt.forget_item(profile, file, &item.part()))?;
-    if let Some(copy) = item.copies() {
-        Receipt::remove_unused_copy(&ctx.root, copy)?;
-    }
-    Ok(())
+    item.copies().into_iter().try_for_each(|copy| Ok(Receipt::remove_unused_copy(&ctx.root, copy)?))
 }
 
 /// The text of a file without an item. `None` if the item was changed since nodeagent made it.
@@ -86,7 +86,9 @@ pub fn without_item(root: &Path, item: &Item, found: &Snapshot) -> Result<Option
         Item::Lines { changes: Some(copy), .. } => changes_in(root, copy)?
             .and_then(|changes| changes.undo(bytes).or_else(|| changes.is_undone(bytes).then(|| bytes.to_vec()))),
         Item::Lines { changes: None, .. } => None,
-        Item::Link { .. } | Item::Folder | Item::Removed { .. } | Item::Attributes { .. } => Some(bytes.to_vec()),
+        Item::Link { .. } | Item::Folder | Item::Unpacked { .. } | Item::Removed { .. } | Item::Attributes { .. } => {
+            Some(bytes.to_vec())
+        }
     })
 }
 
@@ -111,6 +113,7 @@ pub fn changed_message(file: &Path, item: &Item) -> String {
         Item::Block { .. } => format!("the block of nodeagent in `{file}`"),
         Item::Lines { edit, .. } => format!("the edit `{edit}` of `{file}`"),
         Item::Attributes { .. } => format!("the mode or the owner of `{file}`"),
+        Item::Unpacked { .. } => format!("a file of the archive in `{file}`"),
         Item::File { .. } | Item::SecretFile { .. } | Item::Link { .. } | Item::Folder | Item::Removed { .. } => {
             format!("`{file}`")
         }
@@ -126,6 +129,16 @@ fn restored(ctx: &Context, file: &Path, item: &Item) -> Result<bool, Problem> {
             restored_text(ctx, file, &path, item)
         }
         Item::Link { .. } | Item::Folder | Item::Removed { .. } => restored_path(ctx, &path, item),
+        Item::Unpacked { lists, before, .. } => {
+            let is_unchanged = unpacked::remove(ctx, lists, &[])?;
+            if let Some(before) = before
+                && fs::look_at(&path)?.is_none()
+                && let Some(bytes) = before.content(&ctx.root)?
+            {
+                fs::replace(&path, &bytes, before.attributes())?;
+            }
+            Ok(is_unchanged)
+        }
         Item::Attributes { before_mode, before_owner, .. } => {
             let Some(found) = fs::read(&path)? else { return Ok(true) };
             let is_as_written = item.is_as_written(Some(&found));
@@ -148,7 +161,9 @@ fn restored_text(ctx: &Context, file: &Path, path: &Path, item: &Item) -> Result
         Item::File { before, .. } => before.is_none(),
         Item::SecretFile { .. } => true,
         Item::Block { created, .. } | Item::Lines { created, .. } => *created,
-        Item::Link { .. } | Item::Folder | Item::Removed { .. } | Item::Attributes { .. } => false,
+        Item::Link { .. } | Item::Folder | Item::Unpacked { .. } | Item::Removed { .. } | Item::Attributes { .. } => {
+            false
+        }
     };
     match (text, item) {
         (None, Item::File { before: Some(_), .. }) if item.is_as_written(Some(&found)) => {
@@ -201,6 +216,7 @@ fn is_untouched(item: &Item, found: &Snapshot) -> bool {
         | Item::Lines { .. }
         | Item::Link { .. }
         | Item::Folder
+        | Item::Unpacked { .. }
         | Item::Removed { .. }
         | Item::Attributes { .. } => false,
     }

@@ -15,6 +15,7 @@ mod partial_files;
 pub(crate) mod scratch;
 mod stage;
 pub(crate) mod system_libraries;
+pub(crate) mod unpacked;
 pub(crate) mod wait_budget;
 mod write_file;
 

@@ -5,6 +5,7 @@ mod support;
 
 mod access;
 mod accounts;
+mod archives;
 mod bad_profiles;
 mod by_hand;
 mod check;

@@ -10,36 +10,99 @@ use super::{
     checked::Files,
     edit_file::EditFile,
     source::Source,
+    unpack,
 };
 use crate::{
     digest::Digest,
     facts::users::Users,
-    fs::{self, Attributes, PartialFile, PathType, Snapshot},
+    fs::{self, Attributes, FsError, PartialFile, PathType, Snapshot, Staging},
     inventory::{Vault, below},
-    kinds::writes_files::{WritesFile, WritesFiles},
+    kinds::{
+        contract::{Acting, LeftBehind, LoginFile},
+        no_packages::locks_no_packages,
+    },
     plan::{PlannedItem, WriteFile},
     problem::Problem,
+    profile::FileStore,
     state::Item,
-    steps::{Context, forget_item, note_edit, note_item, write_file},
+    steps::{Context, blocking::run_blocking, forget_item, note_edit, note_item, remove_partial_files, write_file},
 };
 
-impl WritesFiles for Files {
-    const WORD: &'static str = "files";
+impl Acting for Files {
+    type Prepared = ();
+
+    fn word(_: &Action) -> &'static str {
+        "files"
+    }
+
+    fn title(action: &Action) -> String {
+        action.title()
+    }
+
+    fn describe(action: &Action, _: &FileStore) -> Vec<String> {
+        action.describe()
+    }
+
+    fn can_refuse(action: &Action) -> bool {
+        matches!(action.work, Work::Unpack(_))
+    }
+
+    locks_no_packages!();
+
+    fn login_file(_: &Action) -> LoginFile {
+        LoginFile::None
+    }
+
+    async fn prepare(_: &Context, action: &Action) -> Result<(), Problem> {
+        match &action.work {
+            Work::Unpack(archive) => {
+                let archive = archive.clone();
+                run_blocking(move || unpack::check(&archive)).await
+            }
+            Work::Write(_)
+            | Work::WriteSecret(_)
+            | Work::Copy { .. }
+            | Work::Link(_)
+            | Work::Folder { .. }
+            | Work::Remove { .. }
+            | Work::Edit(_)
+            | Work::Attributes { .. }
+            | Work::Impossible => Ok(()),
+        }
+    }
+
+    async fn act(ctx: &Context, action: &Action, (): (), vault: &Vault) -> Result<(), Problem> {
+        if let Work::Unpack(_) = action.work {
+            // An archive has no secrets.
+            let (action, ctx, vault) = (action.clone(), ctx.clone(), Vault::default());
+            return run_blocking(move || action.write(&ctx, &vault)).await;
+        }
+        action.write(ctx, vault)
+    }
+
+    fn leaves_behind(action: &Action, (): &()) -> LeftBehind {
+        let path = match &action.work {
+            Work::Unpack(archive) => action.folder_of_archive(archive).join(Staging::NAME),
+            Work::Write(_)
+            | Work::WriteSecret(_)
+            | Work::Copy { .. }
+            | Work::Link(_)
+            | Work::Folder { .. }
+            | Work::Remove { .. }
+            | Work::Edit(_)
+            | Work::Attributes { .. }
+            | Work::Impossible => action.path.clone(),
+        };
+        LeftBehind::items(vec![path.display().to_string()])
+    }
+
+    fn clean_up(_: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
+        // Paths are complete or absent, but a partial file or folder may be next to them.
+        remove_partial_files(items)
+    }
 }
 
-impl WritesFile for Action {
-    fn path(&self) -> &Path {
-        self.path()
-    }
-
-    fn title(&self) -> String {
-        self.title()
-    }
-
-    fn describe(&self) -> Vec<String> {
-        self.describe()
-    }
-
+impl Action {
     fn write(&self, ctx: &Context, vault: &Vault) -> Result<(), Problem> {
         if let Some(warning) = self.warning() {
             ctx.progress.warn(warning);
@@ -48,6 +111,7 @@ impl WritesFile for Action {
             Work::Write(write) => self.write_text(ctx, write),
             Work::WriteSecret(source) => self.write_secret(ctx, source, vault),
             Work::Copy { from, digest, .. } => self.copy(ctx, from, digest),
+            Work::Unpack(archive) => unpack::unpack(self, archive, ctx),
             Work::Link(target) => self.link(ctx, target),
             Work::Folder { recursive } => self.folder(ctx, *recursive),
             Work::Remove { paths, recursive } => self.remove_all(ctx, paths, *recursive),
@@ -56,15 +120,13 @@ impl WritesFile for Action {
             Work::Impossible => Err(Problem::new(format!("`{}` cannot be written", self.file.display()))),
         }
     }
-}
 
-impl Action {
-    fn planned(&self, item: Item) -> PlannedItem {
+    pub(super) fn planned(&self, item: Item) -> PlannedItem {
         PlannedItem { profile: self.profile.clone(), file: self.file.clone(), item }
     }
 
     /// The ids of the owner. A step before this one may have created the user.
-    fn owner(&self, ctx: &Context) -> Result<Option<(u32, u32)>, Problem> {
+    pub(super) fn owner(&self, ctx: &Context) -> Result<Option<(u32, u32)>, Problem> {
         let Some(owner) = &self.owner else { return Ok(None) };
         let users = Users::read(&ctx.root);
         let Some(found) = users.owner(owner) else {
@@ -219,7 +281,7 @@ impl Action {
         note_item(ctx, &self.planned(item), None)
     }
 
-    fn verified(&self, is_as_wanted: bool) -> Result<(), Problem> {
+    pub(super) fn verified(&self, is_as_wanted: bool) -> Result<(), Problem> {
         if is_as_wanted {
             return Ok(());
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{edit_file::EditFile, mode::Mode, source::Source};
+use super::{archive::Selection, edit_file::EditFile, mode::Mode, source::Source};
 use crate::{digest::Digest, plan::WriteFile};
 
 /// The action of a step: one path.
@@ -38,6 +38,8 @@ pub enum Work {
         /// Its name in the file store.
         label: String,
     },
+    /// Unpacks an archive.
+    Unpack(Unpack),
     /// Makes a symbolic link.
     Link(PathBuf),
     /// Makes a folder.
@@ -63,6 +65,25 @@ pub enum Work {
     Impossible,
 }
 
+/// An archive to unpack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpack {
+    /// Its path.
+    pub from: PathBuf,
+    /// Its file name.
+    pub name: String,
+    /// Its name in the file store.
+    pub label: String,
+    /// Its digest.
+    pub digest: Digest,
+    /// The digest and the options of the entry, for the record.
+    pub identity: String,
+    /// The files to unpack.
+    pub selection: Selection,
+    /// Paths of other entries. They are not overwritten.
+    pub left_to_others: Vec<PathBuf>,
+}
+
 impl Action {
     /// The work in one line.
     pub(super) fn title(&self) -> String {
@@ -71,6 +92,7 @@ impl Action {
             Work::Write(write) => write.title(),
             Work::WriteSecret(_) => format!("write {path} with secrets"),
             Work::Copy { .. } => format!("copy to {path}"),
+            Work::Unpack(_) => format!("unpack to {path}"),
             Work::Link(target) => format!("link {path} to {}", target.display()),
             Work::Folder { .. } => format!("make the folder {path}"),
             Work::Remove { .. } => format!("remove {path}"),
@@ -90,6 +112,7 @@ impl Action {
                 vec![format!("write {} with the secrets {}", self.path.display(), keys.join(", "))]
             }
             Work::Copy { digest, label, .. } => vec![format!("copy {label} ({digest})")],
+            Work::Unpack(unpack) => vec![format!("unpack {} ({})", unpack.label, unpack.digest)],
             Work::Remove { paths, .. } => paths.iter().map(|path| format!("remove {}", path.display())).collect(),
             Work::Edit(edit) => edit.describe(&self.path),
             Work::Link(_) | Work::Folder { .. } | Work::Attributes { .. } | Work::Impossible => Vec::new(),
@@ -108,8 +131,8 @@ impl Action {
             .then(|| format!("the mode {mode} allows all users to write to `{}`", self.file.display()))
     }
 
-    /// The file beside which a killed run may leave a partial file.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// The folder of the files that are unpacked, below the root.
+    pub(super) fn folder_of_archive(&self, unpack: &Unpack) -> &Path {
+        if unpack.selection.is_file { self.path.parent().unwrap_or(&self.path) } else { &self.path }
     }
 }

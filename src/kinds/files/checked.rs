@@ -1,11 +1,11 @@
 //! `[files]` as checked.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
-use super::{edits::Edit, mode::Mode, source::Source};
+use super::{archive::Archive, contents::Contents, edits::Edit, mode::Mode, source::Source};
 use crate::{
     diagnostic::Origin,
     facts::users::Users,
@@ -15,6 +15,13 @@ use crate::{
 /// Entries by their path: absolute, or below a home as `~/x` or `~NAME/x`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Files(pub BTreeMap<PathBuf, Entry<File>>);
+
+impl Files {
+    /// The paths of entries below a path.
+    pub(super) fn below(&self, path: &Path) -> BTreeSet<PathBuf> {
+        self.0.keys().filter(|key| key.starts_with(path) && *key != path).cloned().collect()
+    }
+}
 
 /// An entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +47,10 @@ pub enum Form {
     Text(Source),
     /// A copy of a file.
     Copy(AssetRef),
+    /// Files in a folder. When the profile is complete, each of them is an entry of its own.
+    Contents(Contents),
+    /// The files of an archive.
+    Unpack(Archive),
     /// A symbolic link.
     Link(PathBuf),
     /// A folder.
@@ -58,12 +69,33 @@ impl File {
         !matches!(self.form, Form::Edits(_) | Form::Attributes)
     }
 
+    /// The file that is copied or unpacked.
+    pub(super) fn copied(&self) -> Option<&AssetRef> {
+        match &self.form {
+            Form::Copy(file) => Some(file),
+            Form::Unpack(archive) => Some(&archive.from),
+            Form::Text(_)
+            | Form::Contents(_)
+            | Form::Link(_)
+            | Form::Folder
+            | Form::Absent
+            | Form::Edits(_)
+            | Form::Attributes => None,
+        }
+    }
+
     /// All texts of the entry.
     pub(super) fn sources(&self) -> Vec<&Source> {
         match &self.form {
             Form::Text(source) => vec![source],
             Form::Edits(edits) => edits.iter().filter_map(Edit::source).collect(),
-            Form::Copy(_) | Form::Link(_) | Form::Folder | Form::Absent | Form::Attributes => Vec::new(),
+            Form::Copy(_)
+            | Form::Contents(_)
+            | Form::Unpack(_)
+            | Form::Link(_)
+            | Form::Folder
+            | Form::Absent
+            | Form::Attributes => Vec::new(),
         }
     }
 
@@ -72,7 +104,13 @@ impl File {
         match &mut self.form {
             Form::Text(source) => vec![source],
             Form::Edits(edits) => edits.iter_mut().filter_map(Edit::source_mut).collect(),
-            Form::Copy(_) | Form::Link(_) | Form::Folder | Form::Absent | Form::Attributes => Vec::new(),
+            Form::Copy(_)
+            | Form::Contents(_)
+            | Form::Unpack(_)
+            | Form::Link(_)
+            | Form::Folder
+            | Form::Absent
+            | Form::Attributes => Vec::new(),
         }
     }
 
@@ -83,7 +121,13 @@ impl File {
             Form::Edits(edits) => {
                 edits.iter_mut().filter_map(Edit::text_mut).flat_map(crate::profile::SecretText::secrets_mut).collect()
             }
-            Form::Copy(_) | Form::Link(_) | Form::Folder | Form::Absent | Form::Attributes => Vec::new(),
+            Form::Copy(_)
+            | Form::Contents(_)
+            | Form::Unpack(_)
+            | Form::Link(_)
+            | Form::Folder
+            | Form::Absent
+            | Form::Attributes => Vec::new(),
         }
     }
 
@@ -92,7 +136,13 @@ impl File {
         match &self.form {
             Form::Text(source) => source.text.has_secrets(),
             Form::Edits(edits) => edits.iter().any(Edit::has_secrets),
-            Form::Copy(_) | Form::Link(_) | Form::Folder | Form::Absent | Form::Attributes => false,
+            Form::Copy(_)
+            | Form::Contents(_)
+            | Form::Unpack(_)
+            | Form::Link(_)
+            | Form::Folder
+            | Form::Absent
+            | Form::Attributes => false,
         }
     }
 

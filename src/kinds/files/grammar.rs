@@ -4,6 +4,7 @@ use super::{
     braces,
     checked::{File, Files, Form},
     edits::Edit,
+    expand::expand,
     rules::names,
     written::Written,
 };
@@ -43,6 +44,7 @@ impl Section for Files {
     }
 
     fn complete(&mut self, assets: &Assets<'_>, found: &mut Vec<Diagnostic>) {
+        expand(&mut self.0, assets, found);
         for (path, entry) in &mut self.0 {
             let origin = entry.origin.clone();
             for source in entry.value.sources_mut() {
@@ -89,11 +91,7 @@ impl Section for Files {
 }
 
 fn assets_of(entry: &Entry<File>) -> Vec<NamedAsset<'_>> {
-    let copied = match &entry.value.form {
-        Form::Copy(file) => Some(file),
-        _ => None,
-    };
-    let copied = copied.map(|file| NamedAsset {
+    let copied = entry.value.copied().map(|file| NamedAsset {
         file,
         origin: &entry.origin,
         optional: entry.optional,
@@ -131,6 +129,10 @@ fn shown(file: &File) -> String {
             None => vec![format!("text = {}", quoted(&source.text.shown()))],
         },
         Form::Copy(file) => vec![format!("from = {}", profile::asset(file))],
+        Form::Contents(contents) => vec![contents.shown()],
+        Form::Unpack(archive) => {
+            vec![format!("from = {}", profile::asset(&archive.from)), format!("unpack = {}", archive.selection.shown())]
+        }
         Form::Link(target) => vec![format!("link = {}", quoted(&target.display().to_string()))],
         Form::Folder => vec!["dir = true".to_owned()],
         Form::Absent => vec!["absent = true".to_owned()],

@@ -10,6 +10,7 @@ use crate::{
     fs::{self, FsError, PathEntry, PathType, Snapshot},
     inventory::below,
     kinds::contract::LookAt,
+    state::{Item, ListedPath, WHOLE},
 };
 
 /// The paths, by their keys in the profile.
@@ -38,13 +39,23 @@ pub(super) struct Found {
     pub differs: bool,
     /// The paths that the entry removes.
     pub matches: Vec<PathBuf>,
+    /// Whether the files of the archive are as the last run unpacked them.
+    pub is_unpacked: bool,
 }
 
 impl Look {
     pub(super) fn read(files: &Files, at: &LookAt<'_>) -> Self {
         let read = |(key, entry): (&PathBuf, &crate::profile::Entry<File>)| {
             let found = resolved(key, &entry.value, at.users).map_err(LookError::NoUser);
-            (key.clone(), found.and_then(|path| look(path, &entry.value, at).map_err(LookError::Fs)))
+            let found = found.and_then(|path| look(path, &entry.value, at).map_err(LookError::Fs));
+            let found = found.and_then(|found| match &entry.value.form {
+                Form::Unpack(_) => {
+                    let is_unpacked = is_unpacked(&found.path, files, at).map_err(LookError::Fs)?;
+                    Ok(Found { is_unpacked, ..found })
+                }
+                _ => Ok(found),
+            });
+            (key.clone(), found)
         };
         Self(files.0.iter().map(read).collect())
     }
@@ -70,7 +81,19 @@ fn look(path: PathBuf, file: &File, at: &LookAt<'_>) -> Result<Found, FsError> {
         // An owner who does not exist yet does not own the path.
         owner == Some(None) || fs::change_attributes(&real, file.recursive, &mode, owner.flatten(), false)? > 0
     };
-    Ok(Found { path, entry, file: snapshot, differs, matches: Vec::new() })
+    Ok(Found { path, entry, file: snapshot, differs, matches: Vec::new(), is_unpacked: false })
+}
+
+/// Whether all paths that the last run unpacked are as it left them, except those that other entries name.
+fn is_unpacked(path: &Path, files: &Files, at: &LookAt<'_>) -> Result<bool, FsError> {
+    let Some(Item::Unpacked { lists, .. }) = at.receipt.item(at.profile, path, WHOLE) else { return Ok(false) };
+    // With more than one list, the last run was killed.
+    let [list] = &lists[..] else { return Ok(false) };
+    let Some(listed) = ListedPath::read(at.root, list)? else { return Ok(false) };
+    let of_others = files.below(path);
+    let is_there =
+        |listed: &ListedPath| below(at.root, &listed.path).symlink_metadata().is_ok_and(|found| listed.is_same(&found));
+    Ok(listed.iter().all(|listed| of_others.contains(&listed.path) || is_there(listed)))
 }
 
 /// The existing paths that a glob matches, as paths on the node.

@@ -5,7 +5,7 @@ use super::{
     checked::{File, Files, Form},
     look::{Look, LookError},
     path_plan::{PathPlan, options},
-    plan_edits, plan_whole,
+    plan_edits, plan_unpack, plan_whole,
 };
 use crate::{
     inventory::Inventory,
@@ -29,11 +29,8 @@ impl Planning for Files {
     plans_no_packages!();
 
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
-        let copied = self.0.values().filter_map(|entry| match &entry.value.form {
-            Form::Copy(file) => Some(&file.urls),
-            _ => None,
-        });
-        copied.flatten().map(|url| Address::plain("files", url.clone())).collect()
+        let copied = self.0.values().filter_map(|entry| entry.value.copied());
+        copied.flat_map(|file| &file.urls).map(|url| Address::plain("files", url.clone())).collect()
     }
 
     fn outline(&self) -> Vec<StepOptions> {
@@ -43,7 +40,7 @@ impl Planning for Files {
     fn plan(&self, look: &Look, planner: &mut Planner<'_, Action>) {
         for (key, entry) in &self.0 {
             match look.get(key) {
-                Some(Ok(found)) => one(PathPlan { entry, found, planner }),
+                Some(Ok(found)) => one(PathPlan { entry, found, planner }, self),
                 Some(Err(error)) => {
                     let action = Action {
                         profile: planner.common.profile.to_owned(),
@@ -74,13 +71,14 @@ fn problem_of(error: &LookError, entry: &Entry<File>, common: &Common<'_>) -> Pr
     problem.asked_at(entry.origin.clone())
 }
 
-fn one(mut path: PathPlan<'_, '_>) {
+fn one(mut path: PathPlan<'_, '_>, files: &Files) {
     path.declare();
     if path.entry.value.keep && path.found.entry.is_some() {
         return path.ready();
     }
     match &path.entry.value.form {
         Form::Edits(edits) => plan_edits::plan(&mut path, edits),
+        Form::Unpack(archive) => plan_unpack::plan(&mut path, files, archive),
         _ => plan_whole::plan(&mut path),
     }
 }

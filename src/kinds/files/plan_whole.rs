@@ -1,13 +1,13 @@
 //! Plans the entries that determine a whole path, and those that only set its attributes.
 
-use super::{action::Work, checked::Form, path_plan::PathPlan, source::Source};
+use super::{action::Work, checked::Form, path_plan::PathPlan, plan_asset::PlannedAsset, source::Source};
 use crate::{
     digest::Digest,
     fs::{Attributes, PathType, is_mount_point},
     inventory::below,
-    plan::{PlannedItem, StepOptions, WriteFile, difference},
+    plan::{PlannedItem, WriteFile, difference},
     problem::Problem,
-    profile::{Asset, AssetRef},
+    profile::AssetRef,
     report::event::Difference,
     state::{ATTRIBUTES, Item, WHOLE},
 };
@@ -43,7 +43,8 @@ pub(super) fn plan(path: &mut PathPlan<'_, '_>) {
             let difference = difference_of(path, ATTRIBUTES, |_| true);
             path.step(Work::Attributes { recursive: path.entry.value.recursive }, difference);
         }
-        (_, Form::Edits(_)) => {}
+        // When the profile is complete, its files are entries of their own. Other functions plan edits and archives.
+        (_, Form::Contents(_) | Form::Unpack(_) | Form::Edits(_)) => {}
     }
 }
 
@@ -90,35 +91,16 @@ fn text(path: &mut PathPlan<'_, '_>, source: &Source) {
 }
 
 fn copy(path: &mut PathPlan<'_, '_>, file: &AssetRef) {
-    let common = path.planner.common;
-    let mut stage = Vec::new();
-    // Without the file, another check refuses the run or plans a step that fails.
-    let (Some(from), Some(found)) = (common.usable(file, &path.entry.origin, &mut stage), common.inventory.asset(file))
-    else {
-        return;
-    };
-    let label = found.asset.label();
-    let digest = match (stage.first(), &found.asset) {
-        (Some(stage), _) => Ok(stage.digest.clone()),
-        (None, Asset::File { path, .. }) => Digest::sha256_of_file(path),
-        (None, Asset::BuiltIn { bytes, .. }) => Ok(Digest::sha256(bytes)),
-        // Another check refuses an address without a digest.
-        (None, Asset::Address(_)) => return,
-    };
-    let digest = match digest {
-        Ok(digest) => digest,
-        Err(error) => return path.impossible(Problem::new(format!("`{label}` could not be read: {error}"))),
-    };
+    let Some(asset) = PlannedAsset::of(path, file) else { return };
     let now = path.found.file.as_ref();
-    let is_same = now.and_then(|now| now.bytes.as_ref()).is_some_and(|bytes| Digest::sha256(bytes) == digest);
+    let is_same = now.and_then(|now| now.bytes.as_ref()).is_some_and(|bytes| Digest::sha256(bytes) == asset.digest);
     if is_same && path.has_attributes() {
         return path.ready();
     }
     let record = path.recorded().find(|(part, _)| *part == WHOLE).map(|(_, item)| item);
     let difference = difference(record, now);
-    let work = Work::Copy { from, digest, label };
-    let logins = if file.urls.is_empty() { Vec::new() } else { path.planner.logins() };
-    path.step_with(work, difference, |options| StepOptions { stage, logins, ..options });
+    let work = Work::Copy { from: asset.from.clone(), digest: asset.digest.clone(), label: asset.label.clone() };
+    asset.step(path, work, difference);
 }
 
 fn absent(path: &mut PathPlan<'_, '_>) {

@@ -31,10 +31,10 @@ pub(super) fn names(path: &str) -> [String; 2] {
 }
 
 /// A path of an entry.
-struct Key {
-    path: PathBuf,
+pub(super) struct Key {
+    pub(super) path: PathBuf,
     /// Whether it ends with `/`.
-    is_folder: bool,
+    pub(super) is_folder: bool,
 }
 
 impl Rules<'_> {
@@ -94,7 +94,8 @@ impl Rules<'_> {
         let raw = match raw {
             Shorthand::Long(raw) => raw,
             Shorthand::Short(path) => {
-                short = written::File { from: Some(Shorthand::Short(path.clone())), ..written::File::default() };
+                let from = Shorthand::Short(path.clone()).into();
+                short = written::File { from: Some(from), ..written::File::default() };
                 &short
             }
         };
@@ -124,6 +125,9 @@ impl Rules<'_> {
         if raw.recursive && !is_folder {
             let hint = "use it with `absent`, `dir`, or with `mode` and `owner` alone";
             self.mistake(&within(at, "recursive"), "`recursive` has no effect here", hint);
+        }
+        if raw.unpack.is_some() && raw.from.is_none() {
+            self.mistake(&within(at, "unpack"), "`unpack` needs `from`, the archive", "add `from`");
         }
         if raw.template && raw.from.is_none() && raw.block.is_none() {
             self.mistake(&within(at, "template"), "`template` needs `from`", "`text` is always a template");
@@ -187,13 +191,7 @@ impl Rules<'_> {
             return Some(Form::Text(Source::inline(self.secret_text(&within(at, "text"), text)?)));
         }
         if let Some(from) = &raw.from {
-            self.not_a_folder(at, key, "`from`");
-            if !raw.template {
-                return self.asset_of(&within(at, "from"), from).map(Form::Copy);
-            }
-            let file = self.text_file(&within(at, "from"), from)?;
-            let text = crate::profile::SecretText::default();
-            return Some(Form::Text(Source { file: Some(file), values: Some(self.template_values()), text }));
+            return self.form_of_from(at, key, raw, from);
         }
         if let Some(target) = &raw.link {
             self.not_a_folder(at, key, "`link`");
@@ -218,7 +216,7 @@ impl Rules<'_> {
         None
     }
 
-    fn not_a_folder(&mut self, at: &[Part], key: &Key, what: &str) {
+    pub(super) fn not_a_folder(&mut self, at: &[Part], key: &Key, what: &str) {
         if key.is_folder {
             let message = format!("`{}/` is not the path of a file, which {what} needs", key.path.display());
             self.mistake_in_key(at, message, "leave the `/` at its end out");
@@ -228,11 +226,7 @@ impl Rules<'_> {
     /// A file whose text is read when the profile is loaded.
     pub(super) fn text_file(&mut self, at: &[Part], raw: &Shorthand<Asset>) -> Option<AssetRef> {
         let file = self.asset_of(at, raw)?;
-        if !file.urls.is_empty() {
-            let hint = "put the file into the file store, or copy it with `from` alone";
-            self.mistake(at, "a text that is read before the run cannot be on a server", hint);
-            return None;
-        }
+        self.not_on_a_server(at, &file)?;
         Some(file)
     }
 

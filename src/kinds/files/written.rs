@@ -6,14 +6,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer,
     de::{
-        MapAccess, SeqAccess, Visitor,
+        self, MapAccess, SeqAccess, Visitor,
         value::{MapAccessDeserializer, SeqAccessDeserializer},
     },
 };
 
 use crate::profile::{
     Cases, choices, conditional,
-    shorthand::{PlainOr, Scalar, Shorthand},
+    shorthand::{OneOrMany, PlainOr, Scalar, Shorthand},
     written::{Asset, entry},
 };
 
@@ -32,11 +32,13 @@ entry! {
     pub struct File {
         /// The complete content.
         pub text: Option<String>,
-        /// A file of the file store that is copied.
-        pub from: Option<Shorthand<Asset>>,
+        /// A file that is copied. For a path that ends with `/`: files, a glob, or a folder whose content is copied.
+        pub from: Option<AssetList>,
         /// Whether `${…}` is replaced in the files of `from`. Default: false.
         #[serde(default)]
         pub template: bool,
+        /// Whether `from` is an archive that is unpacked, or which of its files. Default: false.
+        pub unpack: Option<PlainOr<Unpack>>,
         /// The target of a symbolic link.
         pub link: Option<String>,
         /// Whether the path is a folder.
@@ -99,6 +101,17 @@ pub struct Block {
     pub below: Option<String>,
 }
 
+/// The files of an archive.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Unpack {
+    /// The number of leading folders that are removed from the paths in the archive. Default: 0.
+    pub strip: Option<u8>,
+    /// The names or globs of the files, without the leading folders. Default: all files.
+    #[serde(default)]
+    pub pick: OneOrMany<String>,
+}
+
 /// A line that the file must contain.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -120,6 +133,56 @@ pub struct Replace {
     pub regex: Option<String>,
     /// The text in its place. With `regex`, `$1` is the first group. An empty text removes the occurrences.
     pub with: String,
+}
+
+/// One asset, or a list of them.
+#[derive(Debug, Clone)]
+pub struct AssetList {
+    pub(super) assets: Vec<Shorthand<Asset>>,
+    /// Whether it is written as a list.
+    pub(super) is_list: bool,
+}
+
+impl From<Shorthand<Asset>> for AssetList {
+    fn from(asset: Shorthand<Asset>) -> Self {
+        Self { assets: vec![asset], is_list: false }
+    }
+}
+
+impl<'de> Deserialize<'de> for AssetList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = AssetList;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string, a table or a list of them")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<AssetList, E> {
+                Ok(Shorthand::Short(text.to_owned()).into())
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<AssetList, A::Error> {
+                Asset::deserialize(MapAccessDeserializer::new(map)).map(|asset| Shorthand::Long(asset).into())
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<AssetList, A::Error> {
+                let assets = Vec::deserialize(SeqAccessDeserializer::new(list))?;
+                Ok(AssetList { assets, is_list: true })
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+impl JsonSchema for AssetList {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "AssetList".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<Shorthand<Asset>>();
+        json_schema!({ "anyOf": [one, { "type": "array", "items": one }] })
+    }
 }
 
 /// One table, or a list of them.

@@ -1,0 +1,229 @@
+//! Checks and unpacks archives. An archive is unpacked into a folder in the destination. Then its files are moved to
+//! their places. The record has a list of them, so that files of an older archive are removed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    action::{Action, Unpack},
+    archive::Selected,
+};
+use crate::{
+    fs::{self, ArchiveName, Limits, Staging, Unpacked},
+    inventory::below,
+    problem::Problem,
+    state::{Item, ListedPath, Previous, Receipt, WHOLE},
+    steps::{Context, note_item, unpacked},
+};
+
+/// The mode of a folder that the archive does not contain itself.
+const FOLDER_MODE: u32 = 0o755;
+
+/// Reads the whole archive and checks it, before anything is changed.
+///
+/// # Errors
+/// If it is not an archive, is damaged or not allowed, or does not have the selected files.
+pub(super) fn check(archive: &Unpack) -> Result<(), Problem> {
+    let names = match open(archive)? {
+        Unpacked::Archive(content) => fs::archive_names(content, Path::new(&archive.label)).map_err(Problem::from),
+        Unpacked::File(content) => copy(archive, content, &mut io::sink())
+            .map(|()| vec![ArchiveName { path: name_of_file(archive), is_folder: false }]),
+    };
+    let checked = names.and_then(|names| archive.selection.of(&names)).map_err(|problem| named(archive, problem));
+    checked.map(drop).map_err(|problem| Problem { refused: true, ..problem })
+}
+
+/// Names the archive in a message that does not.
+fn named(archive: &Unpack, problem: Problem) -> Problem {
+    if problem.message.contains(&archive.label) {
+        return problem;
+    }
+    Problem { message: format!("`{}` cannot be unpacked: {}", archive.label, problem.message), ..problem }
+}
+
+fn open(archive: &Unpack) -> Result<Unpacked, Problem> {
+    fs::open_archive(&archive.from).map_err(|error| unreadable(archive, &error))
+}
+
+fn unreadable(archive: &Unpack, error: &io::Error) -> Problem {
+    let message = format!("`{}` cannot be unpacked: {error}", archive.label);
+    Problem { refused: true, ..Problem::new(message).hint("check that the file is complete".to_owned()) }
+}
+
+/// Copies the content of a single compressed file.
+fn copy(archive: &Unpack, content: impl io::Read, to: &mut impl io::Write) -> Result<(), Problem> {
+    let most = Limits::default().bytes;
+    let copied = io::copy(&mut content.take(most + 1), to).map_err(|error| unreadable(archive, &error))?;
+    if copied > most {
+        return Err(Problem::refused(format!(
+            "`{}` has more than {most} bytes when it is decompressed",
+            archive.label
+        )));
+    }
+    Ok(())
+}
+
+/// The name of a single compressed file without the ending of the compression.
+fn name_of_file(archive: &Unpack) -> PathBuf {
+    Path::new(&archive.name).file_stem().unwrap_or_default().into()
+}
+
+/// Unpacks an archive, and looks again.
+pub(super) fn unpack(action: &Action, archive: &Unpack, ctx: &Context) -> Result<(), Problem> {
+    let folder = action.folder_of_archive(archive);
+    let is_new_folder = fs::look_at(folder)?.is_none();
+    let staging = Staging::create_in(folder)?;
+    let names = fill(&staging, archive)?;
+    let mode = |current, is_folder| action.mode.as_ref().map_or(current, |mode| mode.of(current, is_folder));
+    let owner = action.owner(ctx)?;
+    staging.change_attributes(&mode, owner)?;
+    if is_new_folder && !archive.selection.is_file {
+        fs::make_folder(folder, Some(mode(FOLDER_MODE, true)), owner)?;
+    }
+    let selected = archive.selection.of(&names).map_err(|problem| named(archive, problem))?;
+
+    let earlier = earlier_folders(ctx, action)?;
+    let owner = owner.unwrap_or_else(fs::own_ids);
+    let work = Move { action, archive, ctx, staging: &staging, owner, earlier };
+    let mut listed =
+        if is_new_folder && !archive.selection.is_file { vec![work.folder_itself(folder)?] } else { Vec::new() };
+    let moves = work.moves(selected);
+    for (to, from) in &moves {
+        listed.extend(work.listed(to, from.as_deref())?);
+    }
+    let list = ListedPath::keep(&ctx.root, &listed)?;
+    let item = Item::Unpacked { archive: archive.identity.clone(), lists: vec![list.clone()], before: None };
+    let before = if archive.selection.is_file { fs::read(&action.path)? } else { None };
+    note_item(ctx, &action.planned(item), before.as_ref())?;
+    for (to, from) in &moves {
+        work.put(to, from.as_deref())?;
+    }
+    drop(staging);
+    remove_older(ctx, action, &list, &listed)?;
+    let is_there = |listed: &ListedPath| {
+        below(&ctx.root, &listed.path).symlink_metadata().is_ok_and(|found| listed.is_same(&found))
+    };
+    action.verified(listed.iter().all(is_there))
+}
+
+/// Unpacks into the staging folder. Returns its paths, a folder before its content.
+fn fill(staging: &Staging, archive: &Unpack) -> Result<Vec<ArchiveName>, Problem> {
+    match open(archive)? {
+        Unpacked::Archive(content) => fs::unpack(content, staging.path())?,
+        Unpacked::File(content) => copy(archive, content, &mut staging.create_file(&name_of_file(archive))?)?,
+    }
+    let top = staging.path().join(".");
+    let failed = |error: &io::Error| Problem::new(format!("`{}` could not be unpacked: {error}", archive.label));
+    let mut names = Vec::new();
+    for entry in fs::walk(&top).skip(1) {
+        let entry = entry.map_err(|error| failed(&error))?;
+        let path = entry.path().strip_prefix(staging.path()).unwrap_or(entry.path());
+        names.push(ArchiveName { path: path.components().collect(), is_folder: entry.file_type().is_dir() });
+    }
+    Ok(names)
+}
+
+/// The folders that earlier archives of the entry made.
+fn earlier_folders(ctx: &Context, action: &Action) -> Result<BTreeSet<PathBuf>, Problem> {
+    let mut folders = BTreeSet::new();
+    for list in recorded(ctx, action) {
+        let listed = ListedPath::read(&ctx.root, &list)?.unwrap_or_default();
+        folders.extend(listed.into_iter().filter(ListedPath::is_folder).map(|listed| listed.path));
+    }
+    Ok(folders)
+}
+
+fn recorded(ctx: &Context, action: &Action) -> Vec<Previous> {
+    match Receipt::read(&ctx.root).item(&action.profile, &action.file, WHOLE) {
+        Some(Item::Unpacked { lists, .. }) => lists.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// Removes the files of older archives, and records that only the new one is there.
+fn remove_older(ctx: &Context, action: &Action, list: &Previous, listed: &[ListedPath]) -> Result<(), Problem> {
+    let older: Vec<Previous> = recorded(ctx, action).into_iter().filter(|older| older != list).collect();
+    if !unpacked::remove(ctx, &older, listed)? {
+        let folder = action.file.display();
+        ctx.progress.warn(format!("a file of an older archive in `{folder}` was changed since, so it stays"));
+    }
+    Receipt::update(&ctx.root, |receipt| receipt.note_unpacked(&action.profile, &action.file, list))?;
+    older.iter().try_for_each(|older| Ok(Receipt::remove_unused_copy(&ctx.root, older)?))
+}
+
+/// Moves unpacked files to their places.
+struct Move<'a> {
+    action: &'a Action,
+    archive: &'a Unpack,
+    ctx: &'a Context,
+    staging: &'a Staging,
+    /// The user and group ids of the folders.
+    owner: (u32, u32),
+    /// The folders that earlier archives of the entry made.
+    earlier: BTreeSet<PathBuf>,
+}
+
+impl Move<'_> {
+    /// The selected paths by their places, a folder before its content. `None` for a folder that is not selected
+    /// itself.
+    fn moves(&self, selected: Vec<Selected>) -> BTreeMap<PathBuf, Option<PathBuf>> {
+        let mut moves = BTreeMap::new();
+        for path in selected {
+            let place = self.place(&path.to);
+            for above in path.to.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()) {
+                moves.entry(self.place(above)).or_insert(None);
+            }
+            let is_left = self.archive.left_to_others.contains(&place) && self.exists(&place);
+            if !is_left {
+                moves.insert(place, Some(path.from));
+            }
+        }
+        moves
+    }
+
+    /// The absolute path on the node.
+    fn place(&self, to: &Path) -> PathBuf {
+        if to.as_os_str().is_empty() { self.action.file.clone() } else { self.action.file.join(to) }
+    }
+
+    fn exists(&self, place: &Path) -> bool {
+        below(&self.ctx.root, place).symlink_metadata().is_ok()
+    }
+
+    fn metadata(&self, from: &Path) -> Result<std::fs::Metadata, Problem> {
+        let path = self.staging.path().join(from);
+        path.symlink_metadata().map_err(|error| unreadable(self.archive, &error))
+    }
+
+    /// The record of a path. `None` for a folder that was there before.
+    fn listed(&self, place: &Path, from: Option<&Path>) -> Result<Option<ListedPath>, Problem> {
+        let is_own = !self.exists(place) || self.earlier.contains(place);
+        let Some(from) = from else {
+            return Ok(is_own.then(|| ListedPath::folder(place.to_owned(), FOLDER_MODE, self.owner)));
+        };
+        let found = self.metadata(from)?;
+        Ok((is_own || !found.is_dir()).then(|| ListedPath::new(place.to_owned(), &found)))
+    }
+
+    fn folder_itself(&self, folder: &Path) -> Result<ListedPath, Problem> {
+        let found = folder.symlink_metadata().map_err(|error| unreadable(self.archive, &error))?;
+        Ok(ListedPath::new(self.action.file.clone(), &found))
+    }
+
+    fn put(&self, place: &Path, from: Option<&Path>) -> Result<(), Problem> {
+        let path = below(&self.ctx.root, place);
+        let found = from.map(|from| self.metadata(from)).transpose()?;
+        match (from, found) {
+            (Some(from), Some(found)) if !found.is_dir() => Ok(self.staging.move_to(from, &path)?),
+            (_, found) if !self.exists(place) || self.earlier.contains(place) => {
+                let mode = found.map_or(FOLDER_MODE, |found| found.permissions().mode() & 0o7777);
+                Ok(fs::make_folder(&path, Some(mode), Some(self.owner))?)
+            }
+            _ => Ok(()),
+        }
+    }
+}

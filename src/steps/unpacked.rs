@@ -1,0 +1,47 @@
+//! Removes the files of archives that are no longer wanted.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use super::Context;
+use crate::{
+    fs,
+    inventory::below,
+    problem::Problem,
+    state::{ListedPath, Previous},
+};
+
+/// Removes the paths of lists, except those of `kept`. A file that was changed since stays, and so does a folder that
+/// is not empty. Returns whether no file was changed.
+pub(crate) fn remove(ctx: &Context, lists: &[Previous], kept: &[ListedPath]) -> Result<bool, Problem> {
+    let kept: BTreeSet<&Path> = kept.iter().map(|listed| listed.path.as_path()).collect();
+    let mut is_unchanged = true;
+    let mut read = Vec::new();
+    for list in lists {
+        match ListedPath::read(&ctx.root, list)? {
+            Some(listed) => read.extend(listed),
+            None => is_unchanged = false,
+        }
+    }
+    // After a kill, a path may be as in any of the lists.
+    let mut gone: BTreeMap<&Path, Vec<&ListedPath>> = BTreeMap::new();
+    for listed in read.iter().filter(|listed| !kept.contains(listed.path.as_path())) {
+        gone.entry(&listed.path).or_default().push(listed);
+    }
+    // The content of a folder comes before the folder.
+    for (file, listed) in gone.into_iter().rev() {
+        let path = below(&ctx.root, file);
+        let Ok(found) = path.symlink_metadata() else { continue };
+        if found.is_dir() {
+            // A folder that others use stays.
+            let _ = fs::remove_path(&path, false);
+        } else if listed.iter().any(|listed| listed.is_same(&found)) {
+            fs::remove_path(&path, false)?;
+        } else {
+            is_unchanged = false;
+        }
+    }
+    Ok(is_unchanged)
+}

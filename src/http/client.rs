@@ -1,8 +1,12 @@
 //! The HTTP client of a run.
 
-use std::{collections::BTreeMap, sync::OnceLock, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock, PoisonError, RwLock},
+    time::Duration,
+};
 
-use reqwest::{ClientBuilder, redirect::Policy};
+use reqwest::{Certificate, ClientBuilder, redirect::Policy};
 use tokio::sync::Semaphore;
 use url::Url;
 
@@ -22,17 +26,26 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The client for all requests of a run. It is built at the first request, so a ready node does not pay for it.
 #[derive(Debug)]
 pub struct Client {
-    clients: Clients,
+    /// The clients with the present settings.
+    present: RwLock<Arc<Clients>>,
     /// The logins of this run.
     pub(super) logins: OnceLock<Vec<BasicAuth>>,
     pub(super) slots: Semaphore,
-    /// The proxies of the run, and the clients that use them.
-    of_run: OnceLock<(Proxies, Clients)>,
+}
+
+/// The settings of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Settings {
+    /// The proxies in place of those of the environment.
+    proxies: Option<Proxies>,
+    /// Trusted authorities besides those of the system, in DER.
+    authorities: Vec<Vec<u8>>,
 }
 
 /// The clients, each built at its first use.
 #[derive(Debug, Default)]
 struct Clients {
+    settings: Settings,
     /// Follows redirects: for public content.
     inner: OnceLock<Result<reqwest::Client, String>>,
     /// Follows no redirects: for requests that may carry a credential.
@@ -43,12 +56,7 @@ struct Clients {
 
 impl Default for Client {
     fn default() -> Self {
-        Self {
-            clients: Clients::default(),
-            logins: OnceLock::new(),
-            slots: Semaphore::new(MAX_CONCURRENT_REQUESTS),
-            of_run: OnceLock::new(),
-        }
+        Self { present: RwLock::default(), logins: OnceLock::new(), slots: Semaphore::new(MAX_CONCURRENT_REQUESTS) }
     }
 }
 
@@ -57,55 +65,80 @@ impl Client {
     /// `present` is the environment of nodeagent.
     pub fn use_variables(&self, run: &BTreeMap<String, Option<String>>, present: &BTreeMap<String, String>) {
         if let Some(proxies) = Proxies::of(run, present) {
-            // A second call has the same variables.
-            let _ = self.of_run.set((proxies, Clients::default()));
+            self.change(|settings| settings.proxies = Some(proxies));
         }
     }
 
-    pub(super) fn inner(&self, url: &Url) -> Result<&reqwest::Client, HttpError> {
-        let (proxies, clients) = self.clients();
-        built(&clients.inner, url, |builder| through(proxies, builder.redirect(redirect::policy())))
+    /// Trusts authorities besides those of the system, from the next request on. `ders` are their certificates.
+    pub fn trust(&self, ders: Vec<Vec<u8>>) {
+        self.change(|settings| settings.authorities = ders);
     }
 
-    pub(super) fn calling(&self, url: &Url) -> Result<&reqwest::Client, HttpError> {
-        let (proxies, clients) = self.clients();
-        built(&clients.calling, url, |builder| through(proxies, builder.redirect(Policy::none())))
+    /// Changes the settings for later requests. Equal settings keep the connections.
+    fn change(&self, change: impl FnOnce(&mut Settings)) {
+        let mut present = self.present.write().unwrap_or_else(PoisonError::into_inner);
+        let mut settings = present.settings.clone();
+        change(&mut settings);
+        if settings != present.settings {
+            *present = Arc::new(Clients { settings, ..Clients::default() });
+        }
     }
 
-    pub(super) fn direct(&self, url: &Url) -> Result<&reqwest::Client, HttpError> {
-        built(&self.clients().1.direct, url, |builder| Ok(builder.redirect(Policy::none()).no_proxy()))
+    pub(super) fn inner(&self, url: &Url) -> Result<reqwest::Client, HttpError> {
+        let clients = self.clients();
+        let settle = |builder: ClientBuilder| through(&clients.settings, builder.redirect(redirect::policy()));
+        clients.built(&clients.inner, url, settle)
     }
 
-    fn clients(&self) -> (Option<&Proxies>, &Clients) {
-        self.of_run.get().map_or((None, &self.clients), |(proxies, clients)| (Some(proxies), clients))
+    pub(super) fn calling(&self, url: &Url) -> Result<reqwest::Client, HttpError> {
+        let clients = self.clients();
+        let settle = |builder: ClientBuilder| through(&clients.settings, builder.redirect(Policy::none()));
+        clients.built(&clients.calling, url, settle)
+    }
+
+    pub(super) fn direct(&self, url: &Url) -> Result<reqwest::Client, HttpError> {
+        let clients = self.clients();
+        clients.built(&clients.direct, url, |builder| Ok(builder.redirect(Policy::none()).no_proxy()))
+    }
+
+    fn clients(&self) -> Arc<Clients> {
+        Arc::clone(&self.present.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-fn through(proxies: Option<&Proxies>, builder: ClientBuilder) -> Result<ClientBuilder, String> {
-    match proxies {
+fn through(settings: &Settings, builder: ClientBuilder) -> Result<ClientBuilder, String> {
+    match &settings.proxies {
         Some(proxies) => proxies.apply(builder),
         None => Ok(builder),
     }
 }
 
-/// The client in this cell, built at the first use.
-fn built<'a>(
-    cell: &'a OnceLock<Result<reqwest::Client, String>>,
-    url: &Url,
-    settle: impl Fn(ClientBuilder) -> Result<ClientBuilder, String>,
-) -> Result<&'a reqwest::Client, HttpError> {
-    let builder = || {
-        settle(
-            reqwest::Client::builder()
-                .user_agent(concat!("nodeagent/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(CONNECT_TIMEOUT)
-                .read_timeout(SILENCE_TIMEOUT),
-        )
-    };
-    let build = || {
-        // Without any CA certificate the client still works for plain http, and rejects every TLS server.
-        let (plain, without_authorities) = (builder()?, builder()?.tls_certs_only([]));
-        plain.build().or_else(|_| without_authorities.build()).map_err(|error| cause_chain(&error))
-    };
-    cell.get_or_init(build).as_ref().map_err(|why| HttpError::new(url, HttpProblem::Client(why.clone())))
+impl Clients {
+    /// The client in this cell, built at the first use.
+    fn built(
+        &self,
+        cell: &OnceLock<Result<reqwest::Client, String>>,
+        url: &Url,
+        settle: impl Fn(ClientBuilder) -> Result<ClientBuilder, String>,
+    ) -> Result<reqwest::Client, HttpError> {
+        let builder = || {
+            settle(
+                reqwest::Client::builder()
+                    .user_agent(concat!("nodeagent/", env!("CARGO_PKG_VERSION")))
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .read_timeout(SILENCE_TIMEOUT),
+            )
+        };
+        let build = || {
+            let own: Result<Vec<Certificate>, _> =
+                self.settings.authorities.iter().map(|der| Certificate::from_der(der)).collect();
+            let own = own.map_err(|error| cause_chain(&error))?;
+            // Without any CA certificate of the system the client still works for plain http, and rejects every TLS
+            // server of other authorities.
+            let (with_system, alone) = (builder()?.tls_certs_merge(own.clone()), builder()?.tls_certs_only(own));
+            with_system.build().or_else(|_| alone.build()).map_err(|error| cause_chain(&error))
+        };
+        let client = cell.get_or_init(build).clone();
+        client.map_err(|why| HttpError::new(url, HttpProblem::Client(why)))
+    }
 }

@@ -80,6 +80,6 @@ impl HttpService for SharedClient {
         }
         tracing::debug!("asks {} {}", request.method(), host_and_path(&url));
         let client = if goes_direct(&url) { self.0.direct(&url) } else { self.0.calling(&url) };
-        HttpService::call(client.map_err(refused)?, request).await
+        HttpService::call(&client.map_err(refused)?, request).await
     }
 }

@@ -5,6 +5,7 @@
 //! order of the modules.
 
 pub mod auth;
+pub mod certificate;
 pub mod cli;
 pub mod cloud;
 pub mod db;

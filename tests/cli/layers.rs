@@ -37,6 +37,7 @@ const ORDER: &[&str] = &[
     "http",
     "exec",
     "fs",
+    "certificate",
     "digest",
     "diagnostic",
     "redact",

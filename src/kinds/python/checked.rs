@@ -1,6 +1,6 @@
 //! `[pip]` and `[wheel]` as checked: Python requirements, requirements files, wheels and settings.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use url::Url;
 
@@ -56,6 +56,13 @@ pub struct Pip {
     pub compile: Option<Setting<bool>>,
     /// Whether it may run while apt does.
     pub beside_apt: Option<Setting<bool>>,
+}
+
+impl Python {
+    /// The interpreter of the environment.
+    pub(in crate::kinds) fn interpreter(&self) -> &Path {
+        self.pip.python.as_ref().map_or(DEFAULT_PYTHON.as_ref(), |python| python.value.as_path())
+    }
 }
 
 /// The normalised distribution name of a requirement. A child overrides its parent's entries by this name.

@@ -1,10 +1,10 @@
 //! Plans Python: missing requirements and wheels, and the guard of the runtime's packages.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use super::{
     action::{Action, DistributionSources, PythonInstall, PythonInstaller, PythonRemoval, PythonRequirement, Wheel},
-    checked::{DEFAULT_PYTHON, Pip, Python},
+    checked::{Pip, Python},
     requested::{PackageRequest, Request},
     satisfied::{Satisfied, fits},
 };
@@ -16,7 +16,8 @@ use crate::{
     kinds::contract::{Asks, LookAt, Planning},
     lock::{LockedDistribution, Runtime, bare, is_own},
     plan::{
-        Address, Asked, Common, EarlierWork, Group, Lane, Layer, Login, Phase, Planner, StepOptions, addresses_in_line,
+        Address, Asked, Common, EarlierWork, Group, Lane, Layer, Login, Phase, Planner, Resource, StepOptions,
+        addresses_in_line,
     },
     problem::Problem,
     profile::{Entry, Section as _, requirements::Requirements},
@@ -41,8 +42,7 @@ impl Planning for Python {
 
     fn look(&self, at: &LookAt<'_>) -> Self::Look {
         self.first()?;
-        let interpreter = self.pip.python.as_ref().map_or(DEFAULT_PYTHON.as_ref(), |python| python.value.as_path());
-        Some(PythonEnv::read(&below(at.root, interpreter)))
+        Some(PythonEnv::read(&below(at.root, self.interpreter())))
     }
 
     fn as_shipped(look: &mut Self::Look, receipt: &Receipt) {
@@ -229,6 +229,10 @@ impl Python {
         let common = planner.common;
         options.logins = logins.to_vec();
         options.beside = self.beside();
+        // Entries that name a path in the environment wait for its packages.
+        let packages = &node.env.site_packages;
+        let packages = Path::new("/").join(packages.strip_prefix(&common.inventory.root).unwrap_or(packages));
+        options.creates.push(Resource::Path(packages));
         let mut install = self.install(node, common, &mut options);
         for entry in &entries {
             let requirements = missing.iter().filter(|(name, ..)| *name == entry.value.name());

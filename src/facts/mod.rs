@@ -1,5 +1,6 @@
 //! The facts of a node, read from files and environment variables. No program is started.
 
+mod authorities;
 pub mod cluster;
 pub mod dpkg;
 mod machine;
@@ -15,6 +16,7 @@ pub mod spark_conf;
 pub mod users;
 mod values;
 
+pub use authorities::AuthorityStore;
 pub use cluster::{ClusterName, ENVIRONMENTS};
 pub use dpkg::Dpkg;
 pub use node::{AccessMode, Environment, NodeFacts};

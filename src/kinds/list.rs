@@ -99,6 +99,8 @@ macro_rules! kinds {
             }
             fn complete(&mut self, assets: &Assets<'_>, found: &mut Vec<Diagnostic>) {
                 $(self.$name.complete(assets, found);)+
+                self.python.interpreter().clone_into(&mut self.cert.interpreter);
+                self.env.add_certificate_variables(&self.cert);
                 // The list of secrets is taken out while all sections are borrowed.
                 let mut secrets = std::mem::take(&mut self.secrets);
                 let uses = [$(self.$name.secret_uses()),+].into_iter().flatten();
@@ -354,6 +356,8 @@ kinds! {
     r: R,
     /// Users and groups.
     accounts: Accounts,
+    /// Certificates of authorities that the node trusts.
+    cert: Cert,
     /// Files.
     files: Files,
     /// Jars on the class path of Spark.

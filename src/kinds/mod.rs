@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod apt;
 mod bake;
+pub mod cert;
 mod contract;
 pub mod cron;
 mod describe;

@@ -68,7 +68,7 @@ impl Phase {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Accounts => "accounts",
+            Self::Accounts => "certificates and accounts",
             Self::Configuration => "configuration files of package tools",
             Self::Sources => "sources",
             Self::Removals => "removed packages",

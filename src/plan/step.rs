@@ -55,6 +55,10 @@ pub enum Lane {
     Hooks,
     /// The folders of jars.
     Jars,
+    /// The system's store of certificates.
+    Certificates,
+    /// The keystores of Java.
+    Keystores,
 }
 
 /// One piece of work.

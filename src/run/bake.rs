@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Job, Stop, access_check, cache, context, in_own_thread, take_lock};
+use super::{Job, Stop, cache, context, fetch_secrets, in_own_thread, take_lock};
 use crate::{
     inventory::Vault, kinds, problem::Problem, report::event::Outcome, steps::layer::Baked, store::StoreError,
     trust::SecretKey,
@@ -51,7 +51,7 @@ pub async fn bake(job: &Arc<Job>, signer: Option<&SecretKey>, stop: &Stop) -> Re
 /// Fetches the secrets and checks that the layers can be published. Packing takes minutes, so a store that cannot be
 /// written is reported first, and before the run lock is taken: a refused command writes no file.
 async fn prepare(job: &Arc<Job>) -> Result<Vault, Vec<Problem>> {
-    let (mut granted, vault) = access_check(job).fetch().await?;
+    let (mut granted, vault) = fetch_secrets(job).await?;
     let mut node = in_own_thread(job, |job| super::node(job, vault)).await?;
     granted.write_down(&node.inventory.vault, job.audit.as_ref());
     let plan = node.plan(&job.profile, &job.facts, &cache(&job.root));

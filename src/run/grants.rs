@@ -83,6 +83,15 @@ impl<'a> AccessCheck<'a> {
     /// # Errors
     /// Every denial. Nothing was fetched then.
     pub async fn fetch(&self) -> Result<(Granted, Vault), Vec<Problem>> {
+        let granted = self.decide().await?;
+        Ok(self.fetch_granted(granted).await)
+    }
+
+    /// Decides about all requests of the profile. Nothing is fetched yet.
+    ///
+    /// # Errors
+    /// Every denial.
+    pub async fn decide(&self) -> Result<Granted, Vec<Problem>> {
         let needs = self.needs();
         let requests: Vec<AccessRequest> = needs.iter().map(|need| need.request.clone()).collect();
         let node = Identity::of_node(self.facts, self.root);
@@ -98,13 +107,17 @@ impl<'a> AccessCheck<'a> {
             .iter()
             .filter_map(|(need, decision)| Some((need.address?.clone(), (need.origin.cloned(), (*decision).clone()))))
             .collect();
+        Ok(Granted { identity, by_address, written: BTreeSet::new(), audit_error })
+    }
+
+    /// Fetches the granted secrets, without the passwords of logins.
+    pub async fn fetch_granted(&self, mut granted: Granted) -> (Granted, Vault) {
         let secrets = &self.profile.sections.secrets;
         let delivered = secrets.items.iter().map(|entry| &entry.value.from);
         let used = secrets.used.iter().map(|entry| &entry.value.from);
         let vault = Vault::fetch(delivered.chain(used), self.clouds).await;
-        let mut granted = Granted { identity, by_address, written: BTreeSet::new(), audit_error };
         granted.write_down(&vault, self.audit);
-        Ok((granted, vault))
+        (granted, vault)
     }
 
     fn write_decisions(&self, identity: &Identity, decided: &[(&AccessNeed<'_>, &Decision)]) -> Option<FsError> {

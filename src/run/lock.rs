@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
-use super::{Job, Stop, access_check, cache, context, fetch_logins, in_own_thread, locked_addresses, warn};
+use super::{Job, Stop, cache, context, fetch_logins, fetch_secrets, in_own_thread, locked_addresses, trust, warn};
 use crate::{
     digest::Digest,
     inventory::Inventory,
@@ -35,7 +35,7 @@ pub async fn resolve_lock(
 }
 
 async fn resolve(job: &Arc<Job>, before: Option<&Lock>, upgrade: &Upgrade) -> Result<Section, Vec<Problem>> {
-    let (mut granted, vault) = access_check(job).fetch().await?;
+    let (mut granted, vault) = fetch_secrets(job).await?;
     let mut node = in_own_thread(job, |job| super::node(job, vault)).await?;
     can_be_locked_here(job, &node)?;
     node.as_shipped();
@@ -51,6 +51,7 @@ async fn resolve(job: &Arc<Job>, before: Option<&Lock>, upgrade: &Upgrade) -> Re
     if !plan.refusals.is_empty() {
         return Err(plan.refusals);
     }
+    trust::trust_all(job, &plan, &node.inventory, &mut ctx).await?;
     let (runtime, asks) = (node.runtime(&job.facts), node.asks(&job.profile));
     let base = before.and_then(|lock| lock.nearest(&runtime, &asks)).cloned().unwrap_or_default();
     known(upgrade, &base)?;

@@ -3,13 +3,16 @@
 mod bake;
 mod engine;
 mod grants;
+mod job;
 mod lock;
 mod locked_addresses;
 mod logins;
 mod stop;
+mod trust;
 mod with_secrets;
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -18,25 +21,22 @@ use std::{
 use nix::unistd::Uid;
 
 use crate::{
-    auth::{Access, AuditLog},
-    cloud::Clouds,
-    exec::{Runner, SystemRunner},
-    facts::NodeFacts,
     fs::{remove_partial_files_below, remove_tree},
     inventory::Vault,
-    kinds::{Kind, Node, Plan, Profile, Step, clean_up_interrupted},
+    kinds::{Kind, Node, Plan, Step, clean_up_interrupted},
     problem::Problem,
-    profile::FileStore,
-    report::event::{EventKind, Events, FORMAT, Outcome, StoreUse},
+    report::event::{EventKind, FORMAT, Outcome, StoreUse},
     state::{Journal, LockError, RunLock},
     steps::{
         Context, Decided,
         logins::{Logins, folder as logins_folder},
     },
-    store::{Store, StoreLocations},
+    store::Store,
 };
 pub use bake::{Bakes, bake};
 pub use grants::{AccessCheck, Granted, use_of};
+pub use job::Job;
+use job::{in_own_thread, runner, warn};
 pub use lock::resolve_lock;
 pub use logins::fetch_logins;
 pub use stop::Stop;
@@ -48,36 +48,6 @@ const CACHE: &str = "var/cache/nodeagent";
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// The interval between attempts to take a lock that another process has.
 const LOCK_INTERVAL: Duration = Duration::from_millis(200);
-
-/// The options of a run.
-pub struct Job {
-    /// The run's name.
-    pub run: String,
-    /// The profile.
-    pub profile: Profile,
-    /// The node's facts, for conditions.
-    pub facts: NodeFacts,
-    /// The file store.
-    pub filestore: FileStore,
-    /// The artefact store.
-    pub store_locations: StoreLocations,
-    /// The access rules.
-    pub access: Access,
-    /// The audit log.
-    pub audit: Option<Mutex<AuditLog>>,
-    /// The clouds that secrets come from.
-    pub clouds: Arc<Clouds>,
-    /// The root of the node's file system.
-    pub root: PathBuf,
-    /// The folder for logs of programs. It exists.
-    pub logs: PathBuf,
-    /// Whether further steps start after a required step has failed.
-    pub keep_going: bool,
-    /// Whether a failed optional step changes the exit status.
-    pub strict: bool,
-    /// The receiver of events.
-    pub events: Events,
-}
 
 /// The agent's cache on a node.
 pub fn cache(root: &Path) -> PathBuf {
@@ -155,7 +125,15 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
     }
     let journal = Journal::begin(&job.root).map_err(|error| vec![Problem::from(error)])?;
     let (journal, plan) = (Arc::new(Mutex::new(journal)), Arc::new(plan));
-    let ctx = context(job, &plan, &node.inventory.vault);
+    let mut ctx = context(job, &plan, &node.inventory.vault);
+    let trusted = tokio::select! {
+        trusted = trust::trust_all(job, &plan, &node.inventory, &mut ctx) => trusted,
+        outcome = stop.requested() => return Ok(outcome),
+    };
+    if let Err(refusals) = trusted {
+        let _ = journal.lock().unwrap_or_else(PoisonError::into_inner).finish();
+        return Err(refusals);
+    }
     let vault = std::mem::take(&mut node.inventory.vault);
     let options = engine::ExecutionOptions { run: job.run.clone(), vault, keep_going: job.keep_going };
     let outcome = engine::execute(&plan, &ctx, &journal, options, stop).await;
@@ -190,7 +168,7 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
 async fn inspect_and_plan(job: &Arc<Job>, stop: &Stop) -> Result<Result<(Node, Plan), Outcome>, Vec<Problem>> {
     let own_job = Arc::clone(job);
     let planned = async {
-        let (mut granted, vault) = access_check(&own_job).fetch().await?;
+        let (mut granted, vault) = fetch_secrets(&own_job).await?;
         let clouds = Arc::clone(&own_job.clouds);
         let (mut node, mut plan) = in_own_thread(&own_job, |job| plan_now(job, vault)).await?;
         fetch_logins(&mut plan, &mut node.inventory.vault, &clouds).await;
@@ -207,6 +185,14 @@ async fn inspect_and_plan(job: &Arc<Job>, stop: &Stop) -> Result<Result<(Node, P
     }
 }
 
+/// Decides about access, trusts the certificates of the profile, and fetches the secrets.
+async fn fetch_secrets(job: &Arc<Job>) -> Result<(Granted, Vault), Vec<Problem>> {
+    let check = access_check(job);
+    let granted = check.decide().await?;
+    trust::trust_files(job).await;
+    Ok(check.fetch_granted(granted).await)
+}
+
 fn access_check(job: &Job) -> AccessCheck<'_> {
     AccessCheck {
         profile: &job.profile,
@@ -216,17 +202,6 @@ fn access_check(job: &Job) -> AccessCheck<'_> {
         root: &job.root,
         audit: job.audit.as_ref(),
     }
-}
-
-/// Inspects the node. Reading the file store may block, so a remote store is read in a thread that is not the
-/// runtime's.
-async fn in_own_thread<T: Send + 'static>(
-    job: &Arc<Job>,
-    work: impl FnOnce(&Job) -> Result<T, Vec<Problem>> + Send + 'static,
-) -> Result<T, Vec<Problem>> {
-    let job = Arc::clone(job);
-    let done = crate::task::blocking(move || work(&job)).await;
-    done.map_err(|error| vec![Problem::new(format!("the inspection of the node stopped unexpectedly: {error}"))])?
 }
 
 fn node(job: &Job, vault: Vault) -> Result<Node, Vec<Problem>> {
@@ -322,10 +297,7 @@ fn recover(job: &Job) -> Result<bool, Vec<Problem>> {
 fn context(job: &Arc<Job>, plan: &Plan, vault: &Vault) -> Context {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let build_slots = jobserver::Client::new(cores).ok();
-    // Only the step that delivers a secret may read the content of its file.
-    let withheld = job.profile.sections.secrets.withheld.iter().cloned();
-    let variables = job.profile.sections.env.of_run(&job.facts.env);
-    let runner: Arc<dyn Runner> = Arc::new(SystemRunner::new(build_slots.clone(), withheld).with_variables(variables));
+    let runner = runner(job, build_slots.clone(), BTreeMap::new());
     let logins = Logins::of_steps(plan.steps.iter().flat_map(|step| &step.logins), vault, &job.root);
     job.clouds.http.set_logins(logins.for_http());
     Context {
@@ -349,8 +321,4 @@ fn context(job: &Arc<Job>, plan: &Plan, vault: &Vault) -> Context {
 fn store(job: &Arc<Job>) -> Store {
     let also = Arc::clone(job);
     Store::open(&job.store_locations, &job.clouds, Arc::new(move |text| warn(&also, text)))
-}
-
-fn warn(job: &Job, text: String) {
-    job.events.send(EventKind::Warning { text });
 }

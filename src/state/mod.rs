@@ -21,7 +21,8 @@ pub use listed_path::ListedPath;
 pub use lock::{LockError, RunLock, holder};
 pub use previous::Previous;
 pub use receipt::{
-    Delivered, GitReceipt, JarRecord, ProgramReceipt, PythonReceipt, Receipt, ServiceBefore, ServiceReceipt,
+    Delivered, GitReceipt, JarRecord, KeystoreReceipt, ProgramReceipt, PythonReceipt, Receipt, ServiceBefore,
+    ServiceReceipt,
 };
 pub use serials::{Serials, UnreadSerials};
 

@@ -40,6 +40,10 @@ pub struct Receipt {
     pub changes: BTreeMap<String, String>,
     /// Jars in class path folders, by their paths on the node.
     pub jars: BTreeMap<PathBuf, JarRecord>,
+    /// Java keystores with certificates of profiles, by their paths on the node.
+    pub keystores: BTreeMap<PathBuf, KeystoreReceipt>,
+    /// The fingerprints of certificates in files that were fetched from servers, by the SHA-256 of the file.
+    pub fetched_certificates: BTreeMap<String, BTreeSet<String>>,
     /// The items that profiles made, by profile name.
     pub items: BTreeMap<String, Items>,
 }
@@ -54,6 +58,39 @@ pub struct JarRecord {
     pub stamp: String,
     /// The entry: its path, its address or its coordinates.
     pub from: String,
+}
+
+/// A Java keystore with certificates of profiles.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct KeystoreReceipt {
+    /// Its SHA-256 when nodeagent last changed or read it, 64 hexadecimal digits.
+    pub sha256: String,
+    /// The profiles of each certificate, by fingerprint.
+    pub certificates: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl KeystoreReceipt {
+    /// The certificates of a profile.
+    pub fn of_profile(&self, profile: &str) -> BTreeSet<String> {
+        let own = self.certificates.iter().filter(|(_, profiles)| profiles.contains(profile));
+        own.map(|(fingerprint, _)| fingerprint.clone()).collect()
+    }
+
+    /// Whether no other profile has a certificate.
+    pub fn is_only_of(&self, profile: &str, fingerprint: &str) -> bool {
+        self.certificates.get(fingerprint).is_some_and(|profiles| profiles.iter().all(|other| other == profile))
+    }
+
+    /// Removes certificates of a profile.
+    pub fn forget(&mut self, profile: &str, fingerprints: &BTreeSet<String>) {
+        for fingerprint in fingerprints {
+            if let Some(profiles) = self.certificates.get_mut(fingerprint) {
+                profiles.remove(profile);
+            }
+        }
+        self.certificates.retain(|_, profiles| !profiles.is_empty());
+    }
 }
 
 /// A service that a profile defines.
@@ -181,6 +218,12 @@ impl Receipt {
     /// Whether another profile has a record of a service.
     pub fn has_service_elsewhere(&self, profile: &str, name: &str) -> bool {
         self.services.iter().any(|(other, services)| other != profile && services.contains_key(name))
+    }
+
+    /// The certificates of a profile in Java keystores, by the paths of the keystores.
+    pub fn keystore_certificates(&self, profile: &str) -> BTreeMap<PathBuf, BTreeSet<String>> {
+        let own = self.keystores.iter().map(|(path, record)| (path.clone(), record.of_profile(profile)));
+        own.filter(|(_, fingerprints)| !fingerprints.is_empty()).collect()
     }
 
     /// Changes the record of a service of a profile.

@@ -99,11 +99,18 @@ fn changes_in(root: &Path, copy: &Previous) -> Result<Option<Changes>, Problem> 
 /// Takes back an item that its profile no longer names, and removes its record. An item that was changed since
 /// nodeagent wrote it stays, with a warning. An item that another profile has as well stays, too.
 pub fn take_back_item(ctx: &Context, taken: &PlannedItem) -> Result<(), Problem> {
+    restore_item(ctx, taken)?;
+    let PlannedItem { profile, file, item } = taken;
+    forget_item(ctx, profile, file, item)
+}
+
+/// Like [`take_back_item`], but keeps the record: a kind that has more to do removes it afterwards.
+pub fn restore_item(ctx: &Context, taken: &PlannedItem) -> Result<(), Problem> {
     let PlannedItem { profile, file, item } = taken;
     if !Receipt::read(&ctx.root).has_item_elsewhere(profile, file, &item.part()) && !restored(ctx, file, item)? {
         ctx.progress.warn(changed_message(file, item));
     }
-    forget_item(ctx, profile, file, item)
+    Ok(())
 }
 
 /// The warning for an item that was changed since nodeagent made it.

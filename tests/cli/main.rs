@@ -8,6 +8,7 @@ mod accounts;
 mod archives;
 mod bad_profiles;
 mod by_hand;
+mod certs;
 mod check;
 mod commands;
 mod cron;

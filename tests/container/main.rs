@@ -5,6 +5,7 @@
 
 mod accounts;
 mod bad_disks;
+mod cert;
 mod debs;
 mod env;
 mod failures;

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::destinations::Destination;
-use crate::profile::{Entry, SecretRef, Setting};
+use crate::{
+    diagnostic::Origin,
+    profile::{Entry, SecretRef, Setting},
+};
 
 /// Environment variables, including those of `[shell.variables]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -12,6 +15,8 @@ pub struct Env {
     pub to: Option<Setting<Vec<Destination>>>,
     /// Variables, by name.
     pub variables: BTreeMap<String, Entry<Variable>>,
+    /// The line of `[cert]` that sets the variables of TLS libraries. They name the bundle of the node.
+    pub certificates_at: Option<Origin>,
 }
 
 /// A variable.
@@ -21,8 +26,19 @@ pub struct Variable {
     pub change: Change,
     /// Its own destinations.
     pub to: Option<Vec<Destination>>,
-    /// Whether it is a variable of `[shell.variables]`.
-    pub of_shell: bool,
+    /// The section that sets it.
+    pub section: VariableSection,
+}
+
+/// The section that sets a variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VariableSection {
+    /// `[env]`.
+    Env,
+    /// `[shell.variables]`.
+    Shell,
+    /// `[cert]`.
+    Cert,
 }
 
 /// The change of a variable.

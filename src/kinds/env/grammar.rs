@@ -30,7 +30,7 @@ impl Section for Env {
     fn merge(parent: Self, child: Self) -> Self {
         let mut variables = parent.variables;
         variables.extend(child.variables);
-        Self { to: child.to.or(parent.to), variables }
+        Self { to: child.to.or(parent.to), variables, certificates_at: None }
     }
 
     fn complete(&mut self, _: &Assets<'_>, _: &mut Vec<Diagnostic>) {}

@@ -9,8 +9,9 @@ mod grammar;
 mod plan;
 mod rules;
 mod run_variables;
+mod with_certificates;
 mod with_shell;
 mod written;
 
-pub use checked::{Change, Env, Variable};
+pub use checked::{Change, Env, Variable, VariableSection};
 pub use destinations::Destination;

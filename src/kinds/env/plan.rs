@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::{
     absent,
-    checked::{Change, Env, Variable},
+    checked::{Change, Env, Variable, VariableSection},
     destinations::{Destination, Files},
     format,
 };
 use crate::{
+    facts::AuthorityStore,
     fs::Attributes,
     inventory::{Inventory, Snapshots, below},
     kinds::{
@@ -28,6 +29,8 @@ use crate::{
 pub struct Look {
     files: Files,
     snapshots: Snapshots,
+    /// The bundle of certificates.
+    bundle: Option<&'static str>,
 }
 
 impl Planning for Env {
@@ -36,10 +39,12 @@ impl Planning for Env {
 
     fn look(&self, at: &LookAt<'_>) -> Look {
         let files = Files::find(at.root, &at.facts.env);
-        let paths = Destination::FILES.into_iter().filter(|to| self.of(*to).next().is_some());
+        let bundle = self.certificates_at.as_ref().and_then(|_| AuthorityStore::of(at.root)).map(|store| store.bundle);
+        let all = self.with_certificates(bundle.map(Path::new));
+        let paths = Destination::FILES.into_iter().filter(|to| all.of(*to).next().is_some());
         let paths: Vec<PathBuf> = paths.filter_map(|to| files.of(to)).collect();
         let snapshots = Snapshots::read(at.root, paths.into_iter().chain([secret_file(at.profile)]));
-        Look { files, snapshots }
+        Look { files, snapshots, bundle }
     }
 
     plans_no_packages!();
@@ -50,10 +55,20 @@ impl Planning for Env {
 
     fn outline(&self) -> Vec<StepOptions> {
         let files = Files::default();
-        Destination::FILES.into_iter().filter_map(|to| self.options(to, files.of(to))).collect()
+        let all = self.with_certificates(Some(Path::new(ANY_BUNDLE)));
+        Destination::FILES.into_iter().filter_map(|to| all.options(to, files.of(to))).collect()
     }
 
     fn plan(&self, look: &Look, planner: &mut Planner<'_, TextAction>) {
+        self.with_certificates(look.bundle.map(Path::new)).plan_files(look, planner);
+    }
+}
+
+/// A bundle, where only the names of variables matter.
+const ANY_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+impl Env {
+    fn plan_files(&self, look: &Look, planner: &mut Planner<'_, TextAction>) {
         if self.lacks_destinations(look, planner) {
             return;
         }
@@ -65,9 +80,7 @@ impl Planning for Env {
             }
         }
     }
-}
 
-impl Env {
     /// Refuses the run for variables that name a destination that the node does not have.
     fn lacks_destinations(&self, look: &Look, planner: &mut Planner<'_, TextAction>) -> bool {
         let mut lacks = false;
@@ -93,11 +106,12 @@ impl Env {
         }
         let mut entries: Vec<String> = variables.iter().flat_map(|entry| entry.order.names.clone()).collect();
         entries.dedup();
-        let is_of_shell = variables.iter().all(|entry| entry.value.of_shell);
+        // Package tools of the run get the variables of `[cert]` in another way, so they need not wait for the file.
+        let is_of_env = variables.iter().any(|entry| entry.value.section == VariableSection::Env);
         let phase = match to {
             // The package of R has the folder.
             Destination::R => Phase::Files,
-            _ if is_of_shell => Phase::Settings,
+            _ if !is_of_env => Phase::Settings,
             Destination::Spark | Destination::Login | Destination::System | Destination::Run => Phase::Accounts,
         };
         Some(StepOptions {
@@ -139,7 +153,7 @@ impl Env {
     fn text(&self, to: Destination, secrets: &Path) -> String {
         let mut text = String::new();
         if to == Destination::Login {
-            let is_of_shell = self.of(to).all(|(_, entry)| entry.value.of_shell);
+            let is_of_shell = self.of(to).all(|(_, entry)| entry.value.section == VariableSection::Shell);
             let section = if is_of_shell { "[shell.variables]" } else { "[env]" };
             text = format!("# Written by nodeagent from {section}.\n");
         }

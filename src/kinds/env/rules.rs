@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    checked::{Change, Env, Variable},
+    checked::{Change, Env, Variable, VariableSection},
     destinations::Destination,
     format, written,
 };
@@ -27,7 +27,7 @@ impl Rules<'_> {
             let entry = self.cases(&at, raw, |rules, at, raw| rules.variable(at, name, raw));
             variables.extend(entry.map(|entry| (name.clone(), entry)));
         }
-        Env { to, variables }
+        Env { to, variables, certificates_at: None }
     }
 
     /// Whether the name is one of a variable.
@@ -70,7 +70,7 @@ impl Rules<'_> {
         }
         let names = self.spellings([format!("env.variables.{name}")]);
         let order = Order { names, ..Order::default() };
-        let value = Variable { change: change?, to, of_shell: false };
+        let value = Variable { change: change?, to, section: VariableSection::Env };
         Some(Entry { value, origin: self.origin(at), optional: false, timeout: None, order })
     }
 

@@ -1,7 +1,7 @@
 //! The variables of `[shell.variables]`: they go to login shells, in one file with those of `[env]`.
 
 use super::{
-    checked::{Change, Env, Variable},
+    checked::{Change, Env, Variable, VariableSection},
     destinations::Destination,
     written::Written,
 };
@@ -26,7 +26,11 @@ impl Env {
                 rules.mistake_in_key(&place!["shell", "variables", name.as_str()], message, "remove one of them");
                 continue;
             }
-            let value = Variable { change: Change::Set(value), to: Some(vec![Destination::Login]), of_shell: true };
+            let value = Variable {
+                change: Change::Set(value),
+                to: Some(vec![Destination::Login]),
+                section: VariableSection::Shell,
+            };
             let order = Order { names: vec![VARIABLES.to_owned()], ..Order::default() };
             self.variables.insert(name, Entry { value, origin, optional: false, timeout: None, order });
         }

@@ -101,6 +101,20 @@ fn put_new(path: &std::path::Path, text: &str) {
 }
 
 #[test]
+fn a_certificate_of_a_folder_must_be_signed() {
+    let case = Case::new();
+    case.change(FAMILY, "[shell]\n", "[cert]\nfiles = [\"certs/\"]\n[shell]\n");
+    case.sign(FAMILY);
+    let file = "Family/init_scripts/certs/root.pem";
+    case.write(file, include_str!("../fixtures/certificates/root.pem"));
+    let refused = case.refused("family").all();
+    assert!(refused.contains("certs/root.pem` is not trusted"), "{refused}");
+    case.sign(file);
+    let planned = case.node.agent(&["plan", "--profile", "family"]).ended(0).all();
+    assert!(planned.contains("cert: certs/root.pem"), "{planned}");
+}
+
+#[test]
 fn signed_files_and_files_with_a_signed_digest_are_used() {
     let case = Case::new();
     let output = case.node.agent(&["plan", "--profile", "family"]).ended(0);

@@ -18,6 +18,8 @@ mod lookup;
 mod merge;
 mod missing_asset;
 mod page;
+mod probe;
+mod probe_rules;
 pub mod requirements;
 mod rules;
 mod schema;
@@ -58,6 +60,7 @@ pub use self::{
     load::{Request, load},
     lookup::Metadata,
     page::Page,
+    probe::{Probe, ProbeCheck, ProbeKeys},
     rules::Rules,
     schema::json_schema,
     secret_ref::{SecretRef, SecretUse},

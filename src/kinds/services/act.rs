@@ -33,7 +33,7 @@ use crate::{
     profile::FileStore,
     secrets::{Secret, file_formats::Rendered},
     state::{Receipt, ServiceReceipt},
-    steps::{Context, remove_partial_files},
+    steps::{Context, ProbeFailure, ProbeTools, remove_partial_files, wait_for},
 };
 
 /// The time that a daemon has to write its pid file.
@@ -211,10 +211,14 @@ async fn until_it_works(ctx: &Context, wanted: &DesiredService, is_new: bool) ->
     };
     let still_runs = || running().as_ref() == Some(&id);
     match &wanted.service.health {
-        Some(health) => health
-            .wait(ctx, still_runs)
-            .await
-            .map_err(|why| Problem::new(format!("the health test of `{}` failed: {why}", wanted.name)))?,
+        Some(health) => {
+            let tools = ProbeTools { runner: &*ctx.runner, http: &ctx.http, root: &ctx.root };
+            wait_for(health, tools, still_runs).await.map_err(|ProbeFailure { reason, is_late }| {
+                let limit = humantime::format_duration(health.timeout);
+                let why = if is_late { format!("{limit} after the start") } else { "and the service has ended".into() };
+                Problem::new(format!("the health test of `{}` failed: {reason}, {why}", wanted.name))
+            })?;
+        }
         None if is_new => {
             let began = Instant::now();
             while began.elapsed() < SETTLING && still_runs() {

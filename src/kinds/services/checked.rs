@@ -2,13 +2,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::{
-    health::Health,
-    written::{Restart, State},
-};
+use super::written::{Restart, State};
 use crate::{
     diagnostic::Origin,
-    profile::{Entry, SecretRef},
+    profile::{Entry, Probe, SecretRef},
 };
 
 /// Services, by name.
@@ -41,7 +38,7 @@ pub struct Service {
     /// The files and entries whose change restarts the service.
     pub restart_on: Vec<Watched>,
     /// The test that it works.
-    pub health: Option<Health>,
+    pub health: Option<Probe>,
 }
 
 /// The value of an environment variable.

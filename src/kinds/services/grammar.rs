@@ -2,7 +2,6 @@
 
 use super::{
     checked::{Service, Services, Variable, Watched},
-    health::{Health, HealthCheck},
     unit,
     written::Written,
 };
@@ -100,19 +99,6 @@ fn shown(service: &Service) -> String {
         });
         parts.push(format!("restart-on = {}", array(&watched.collect::<Vec<_>>())));
     }
-    parts.extend(service.health.as_ref().map(|health| format!("health = {{ {} }}", shown_health(health))));
+    parts.extend(service.health.as_ref().map(|health| format!("health = {{ {} }}", health.shown())));
     parts.join(", ")
-}
-
-fn shown_health(health: &Health) -> String {
-    let check = match &health.check {
-        HealthCheck::Port { host, port } => format!("port = {port}, host = {}", quoted(host)),
-        HealthCheck::Url(url) => format!("url = {}", quoted(url.as_str())),
-        HealthCheck::Path { path, pattern } => {
-            let pattern = pattern.as_ref().map(|pattern| format!(", match = {}", quoted(pattern)));
-            format!("path = {}{}", quoted(&path.display().to_string()), pattern.unwrap_or_default())
-        }
-        HealthCheck::Command(words) => format!("command = {}", array(words)),
-    };
-    format!("{check}, timeout = {}", quoted(&humantime::format_duration(health.timeout).to_string()))
 }

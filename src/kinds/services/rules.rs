@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    path::{Component, Path, PathBuf},
+    path::{Component, Path},
+    time::Duration,
 };
 
 use super::{
@@ -18,6 +19,9 @@ use crate::{
         within,
     },
 };
+
+/// The time after which a health test has failed, by default.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Rules<'_> {
     pub(super) fn services(&mut self, written: &written::Written) -> Services {
@@ -108,7 +112,7 @@ impl Rules<'_> {
             state: raw.state.unwrap_or(if raw.masked { State::Stopped } else { State::Running }),
             enabled: (!raw.masked).then(|| raw.enabled.unwrap_or(true)),
             masked: raw.masked,
-            health: raw.health.as_ref().and_then(|health| self.health(&at("health"), health)),
+            health: raw.health.as_ref().and_then(|health| self.probe(&at("health"), "health", health, HEALTH_TIMEOUT)),
         }
     }
 
@@ -227,11 +231,5 @@ impl Rules<'_> {
             return None;
         }
         Some(text)
-    }
-
-    /// A path that a probe reads.
-    pub(super) fn path_of_probe(&mut self, at: &[Part], text: &str) -> Option<PathBuf> {
-        let text = self.expanded(at, text)?;
-        self.absolute(at, &text)
     }
 }

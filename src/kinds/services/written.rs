@@ -10,7 +10,7 @@ use serde::{
 
 pub(super) use crate::profile::written::SecretKey;
 use crate::profile::{
-    Cases, choices, conditional,
+    Cases, ProbeKeys, choices, conditional,
     shorthand::{PlainOr, Scalar, Shorthand},
     written::When,
 };
@@ -85,7 +85,7 @@ pub struct Service {
     #[serde(default)]
     pub restart_on: Vec<String>,
     /// A test that the service works. It must succeed before the step is done.
-    pub health: Option<Health>,
+    pub health: Option<ProbeKeys>,
     /// The nodes to which it applies.
     pub when: Option<When>,
     /// Whether the run continues if it fails. Default: false.
@@ -102,27 +102,6 @@ pub struct Service {
 }
 
 conditional!(Service);
-
-/// A test that something works: one of `port`, `url`, `path` and `command`.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Health {
-    /// A TCP port that accepts connections.
-    pub port: Option<i64>,
-    /// For `port`: the host. Default: 127.0.0.1.
-    pub host: Option<String>,
-    /// An address that answers with a status of 2xx or 3xx.
-    pub url: Option<String>,
-    /// A file that exists.
-    pub path: Option<String>,
-    /// For `path`: a regular expression that must match in the file.
-    #[serde(rename = "match")]
-    pub pattern: Option<String>,
-    /// A program and its arguments. It must exit with 0.
-    pub command: Option<Vec<String>>,
-    /// The time after which the test has failed. Default: `60s`.
-    pub timeout: Option<String>,
-}
 
 /// One plain value, or a list of them.
 #[derive(Debug, Clone)]

@@ -173,6 +173,7 @@ impl ProfileRequest<'_> {
             sets: &sets,
             lenient: self.lenient,
             metadata: (!self.lenient).then_some(&metadata as &dyn Metadata),
+            launched: None,
             locked,
         };
         load(&request).map_err(|ProfileError(mistakes)| CommandError::Mistakes(mistakes))

@@ -23,9 +23,12 @@ use crate::{
     grammar::Keys,
     inventory::{Inventory, Vault},
     lock::{self, Runtime},
-    plan::{self, Address, Common, EarlierWork, Layer, Planner},
+    plan::{self, Common, EarlierWork, Layer, MadeItem, Planner, StepOptions},
     problem::Problem,
-    profile::{self, Assets, Entry, FetchedByName, FileStore, Login, NamedAsset, Page, Rules, Section as _, Whole},
+    profile::{
+        self, Assets, Entry, FetchedByName, FileStore, Login, NamedAsset, Page, Rules, RunStage, Section as _, Whole,
+    },
+    secrets::Address,
     state::Receipt,
     steps::Context,
 };
@@ -109,8 +112,7 @@ macro_rules! kinds {
             }
             fn check_whole(&self, whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
                 $(self.$name.check_whole(whole, found);)+
-                let outline = [$(self.$name.outline()),+].into_iter().flatten().collect();
-                found.extend(plan::contradictions(outline).into_iter().map(|problem| whole.mistake(problem)));
+                found.extend(plan::contradictions(self.outline()).into_iter().map(|problem| whole.mistake(problem)));
             }
             fn show(&self, page: &mut Page) {
                 $(self.$name.show(page);)+
@@ -130,6 +132,24 @@ macro_rules! kinds {
         }
 
         impl Sections {
+            /// The entries of one stage.
+            pub(super) fn of_stage(&self, stage: RunStage) -> Self {
+                let mut sections = self.clone();
+                $(sections.$name.retain_stage(stage);)+
+                sections
+            }
+
+            /// The sources of the secrets that entries use.
+            pub(super) fn secret_sources(&mut self) -> Vec<Address> {
+                let uses = [$(self.$name.secret_uses()),+].into_iter().flatten();
+                uses.filter_map(|used| used.secret.from.clone()).collect()
+            }
+
+            /// The options of all steps, as far as they are known without the node.
+            pub(super) fn outline(&self) -> Vec<StepOptions> {
+                [$(self.$name.outline()),+].into_iter().flatten().collect()
+            }
+
             /// Inspects the node. Each kind and `other` have a separate thread, because an inspection reads hundreds of
             /// small files.
             pub(super) fn look<T>(&self, at: &LookAt<'_>, other: impl FnOnce() -> T) -> (Looks, T) {
@@ -153,13 +173,20 @@ macro_rules! kinds {
                 [$(self.$name.lacks(&looks.$name, inventory)),+].into_iter().flatten().collect()
             }
 
-            pub(super) fn addresses(&self, inventory: &Inventory) -> Vec<Address> {
+            pub(super) fn addresses(&self, inventory: &Inventory) -> Vec<plan::Address> {
                 [$(self.$name.addresses(inventory)),+].concat()
             }
 
-            pub(super) fn plan(&self, looks: &Looks, common: &Common<'_>, plan: &mut plan::Plan<Action>) {
+            /// Plans the entries of a stage. `later` has the paths of entries of later stages.
+            pub(super) fn plan(
+                &self,
+                looks: &Looks,
+                common: &Common<'_>,
+                later: &[PathBuf],
+                plan: &mut plan::Plan<Action>,
+            ) {
                 let mut earlier = EarlierWork::default();
-                $(
+                $(if common.stage == RunStage::Launch || <super::$name::$Kind as profile::Section>::STAGED {
                     let mut planner = Planner::new(common, super::$name::$Kind::KEYS[0], &earlier);
                     Planning::plan(&self.$name, &looks.$name, &mut planner);
                     let draft = planner.finish();
@@ -167,9 +194,15 @@ macro_rules! kinds {
                     plan.steps.extend(draft.steps.into_iter().map(|step| step.map(Action::$Kind)));
                     plan.ready.extend(draft.ready);
                     plan.refusals.extend(draft.refusals);
-                )+
+                })+
                 plan.refusals.extend(plan::written_twice(&earlier.written_files));
-                let draft = take_back::plan(common, &earlier, common.inventory.missing.is_empty());
+                if common.stage == RunStage::PostStart {
+                    for MadeItem { path, part, entry } in earlier.items {
+                        plan.items.entry(path).or_default().insert(part, entry);
+                    }
+                    return;
+                }
+                let draft = take_back::plan(common, &earlier, later, common.inventory.missing.is_empty());
                 plan.steps.extend(draft.steps.into_iter().map(|step| step.map(Action::TakeBack)));
             }
 

@@ -49,7 +49,16 @@ impl Scene {
         let store = FileStore::local(self.temp.path());
         let name = self.temp.path().join(name).to_string_lossy().into_owned();
         let metadata = Some(&self.metadata as &dyn Metadata).filter(|_| !lenient);
-        load(&Request { name: &name, store: &store, facts: &facts, sets: &sets, lenient, metadata, locked: false })
+        load(&Request {
+            name: &name,
+            store: &store,
+            facts: &facts,
+            sets: &sets,
+            lenient,
+            metadata,
+            launched: None,
+            locked: false,
+        })
     }
 
     /// The text of `/x` that a profile with these lines writes.

@@ -21,6 +21,7 @@ mod lock;
 #[cfg(test)]
 mod lookup_tests;
 mod no_packages;
+mod no_stages;
 mod node;
 pub mod programs;
 pub mod python;
@@ -30,6 +31,7 @@ pub mod secrets;
 pub mod services;
 pub mod shell;
 pub mod spark_conf;
+mod stages;
 mod take_back;
 #[cfg(test)]
 mod tests;
@@ -46,4 +48,5 @@ pub use load::{json_schema, load};
 pub use lock::{LockWork, Upgrade};
 pub use node::Node;
 pub use quote::Quote;
+pub use stages::secrets_of_stage;
 pub use text_action::{Piece, TextAction, WriteSecretText};

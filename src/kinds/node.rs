@@ -1,19 +1,25 @@
 //! The node for planning: the inventory and the state that each kind needs. Makes the plan.
 
-use std::{io, path::Path};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
 
 use super::{
     accounts,
     contract::LookAt,
-    list::{Action, Looks, Plan, Profile},
+    list::{Action, Looks, Plan, Profile, Sections},
+    stages::stage_of,
 };
 use crate::{
+    digest::Digest,
     facts::{Dpkg, NodeFacts, users::Users},
     inventory::{Inventory, Vault},
     lock::{Drift, LockFile, Runtime, Section},
-    plan::{self, Common, EarlierWork, Layer, LockInUse, Phase, Planner, StepOptions},
+    plan::{self, Common, EarlierWork, Layer, LockInUse, Phase, Planner, Resource, StepOptions},
     problem::Problem,
-    profile::{Asset, Assets, FileStore, NamedAsset, Sections as _},
+    profile::{Asset, Assets, FileStore, NamedAsset, RunStage, Sections as _},
     state::Receipt,
 };
 
@@ -23,6 +29,8 @@ pub struct Node {
     /// Packages, users, files of the file store, the receipt, secrets.
     pub inventory: Inventory,
     looks: Looks,
+    /// The entries of the stage. `None` if the profile has one stage only.
+    sections: Option<Sections>,
 }
 
 impl Node {
@@ -38,17 +46,49 @@ impl Node {
         vault: Vault,
     ) -> io::Result<Self> {
         let (users, receipt) = (Users::read(root), Receipt::read(root));
+        let sections = stage_of(profile);
+        let own = sections.as_ref().unwrap_or(&profile.sections);
         // Files and services may belong to a user that an earlier step creates.
-        let users = accounts::with_planned(&profile.sections.accounts, users, |name| {
+        let users = accounts::with_planned(&own.accounts, users, |name| {
             receipt.created_account(&profile.name, &format!("users.{name}"))
         });
         let withheld = &profile.sections.secrets.withheld;
         let at = LookAt { root, facts, users: &users, receipt: &receipt, profile: &profile.name, withheld };
-        let (looks, dpkg) = profile.sections.look(&at, || Dpkg::read(root));
+        let (looks, dpkg) = own.look(&at, || Dpkg::read(root));
         let mut inventory = Inventory::new(root, dpkg?, users, receipt, vault);
         let assets = Assets { store, unit: profile.business_unit.as_deref() };
-        inventory.find_assets(&profile.sections.assets(), &assets);
-        Ok(Self { inventory, looks })
+        // The launch finds the files of both stages.
+        let named = if profile.stage == RunStage::Launch { &profile.sections } else { own };
+        inventory.find_assets(&named.assets(), &assets);
+        Ok(Self { inventory, looks, sections })
+    }
+
+    /// Sets the digests of files on servers, by their names in the profile.
+    pub fn pin(&mut self, digests: &BTreeMap<String, Digest>) {
+        let Some(sections) = &self.sections else { return };
+        for named in sections.assets() {
+            if let Some(digest) = digests.get(&named.file.path).filter(|_| !named.file.urls.is_empty()) {
+                self.inventory.pin(named.file, digest.clone());
+            }
+        }
+    }
+
+    /// The files of the file store that the stage after the launch uses: each with its path for messages and its
+    /// expected digest.
+    pub fn later_assets(&self, profile: &Profile) -> Vec<(PathBuf, String, Option<Digest>)> {
+        let sections = profile.sections.of_stage(RunStage::PostStart);
+        let found = |named: &NamedAsset<'_>| {
+            let found = self.inventory.asset(named.file)?;
+            match &found.asset {
+                // An absolute path is a file of the node.
+                Asset::File { path, shown } if Path::new(&named.file.path).is_relative() => {
+                    let expected = found.digest.clone().or_else(|| found.bytes.as_deref().map(Digest::sha256));
+                    Some((path.clone(), shown.clone(), expected))
+                }
+                Asset::File { .. } | Asset::BuiltIn { .. } | Asset::Address(_) => None,
+            }
+        };
+        sections.assets().iter().filter_map(found).collect()
     }
 
     /// Removes the packages that runs and users added, if the packages of the runtime are known. A lock is made for a
@@ -89,9 +129,11 @@ impl Node {
         plan.lock = lock.map(Into::into);
         let common = self.common(profile, facts, cache, lock);
         missing_files(&common, &mut plan);
-        let files = profile.sections.assets();
-        plan.refusals.extend(files.iter().filter_map(|named| without_digest(&common, named)));
-        profile.sections.plan(&self.looks, &common, &mut plan);
+        let own = self.sections.as_ref().unwrap_or(&profile.sections);
+        let named = if profile.stage == RunStage::Launch { &profile.sections } else { own };
+        plan.refusals.extend(named.assets().iter().filter_map(|named| without_digest(&common, named)));
+        let paths = plan_later(profile, &common, &mut plan);
+        own.plan(&self.looks, &common, &paths, &mut plan);
         match plan::into_order(std::mem::take(&mut plan.steps)) {
             Ok(steps) => plan.steps = steps,
             Err(cycle) => plan.refusals.push(cycle),
@@ -120,6 +162,8 @@ impl Node {
         let addresses = if logins.is_empty() { Vec::new() } else { profile.sections.addresses(&self.inventory) };
         Common {
             profile: &profile.name,
+            stage: profile.stage,
+            post_start: &profile.post_start,
             only_digests: profile.only_digests,
             facts,
             inventory: &self.inventory,
@@ -143,6 +187,34 @@ impl Node {
         plan::check_assets(file, section, &profile.sections.assets(), &self.inventory)?;
         Ok(section)
     }
+}
+
+/// Plans the stage after the launch: the order of its entries, and the files from servers that they use. Returns the
+/// paths of these entries.
+fn plan_later(profile: &Profile, common: &Common<'_>, plan: &mut Plan) -> Vec<PathBuf> {
+    if profile.stage != RunStage::Launch || profile.post_start.entries.is_empty() {
+        return Vec::new();
+    }
+    let sections = profile.sections.of_stage(RunStage::PostStart);
+    for NamedAsset { file, origin, .. } in sections.assets() {
+        if !file.urls.is_empty() {
+            common.usable(file, origin, &mut plan.later_files);
+        }
+    }
+    if !plan.later_files.is_empty() {
+        plan.later_logins = common.logins_of(&["files", "installers", "hooks"]);
+    }
+    let outline = sections.outline();
+    let created = outline.iter().flat_map(|options| &options.creates).filter_map(|created| match created {
+        Resource::Path(path) => Some(path.clone()),
+        Resource::User(_) | Resource::Group(_) | Resource::Package(_) => None,
+    });
+    let paths = created.collect();
+    match plan::later(outline) {
+        Ok(steps) => plan.later = steps,
+        Err(cycle) => plan.refusals.push(cycle),
+    }
+    paths
 }
 
 /// The refusal of a file on a server whose digest nothing names.

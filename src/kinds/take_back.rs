@@ -22,12 +22,19 @@ pub struct TakeBack {
 }
 
 /// The steps that take back items. `earlier` is the work of all kinds. `is_whole` is false if some entry could not be
-/// planned, so that its items are not known.
-pub(super) fn plan(common: &Common<'_>, earlier: &EarlierWork, is_whole: bool) -> Draft<TakeBack> {
+/// planned, so that its items are not known. Items of the stage after the launch stay as long as the profile has their
+/// entries. `later` has the paths of these entries.
+pub(super) fn plan(common: &Common<'_>, earlier: &EarlierWork, later: &[PathBuf], is_whole: bool) -> Draft<TakeBack> {
     let mut planner = Planner::new(common, "take-back", earlier);
-    let recorded = common.inventory.receipt.items.get(common.profile).filter(|_| is_whole);
+    let receipt = &common.inventory.receipt;
+    let recorded = receipt.items.get(common.profile).filter(|_| is_whole);
     for (file, parts) in recorded.into_iter().flatten() {
-        let is_made = |part: &str| earlier.items.iter().any(|(path, made)| path == file && made == part);
+        let is_made = |part: &str| {
+            let entry = receipt.post_start_entry(common.profile, file, part);
+            entry.is_some_and(|entry| common.post_start.has(entry))
+                || later.contains(file)
+                || earlier.items.iter().any(|made| made.path == *file && made.part == part)
+        };
         let items: Vec<PlannedItem> = {
             let gone = parts.iter().filter(|(part, _)| !is_made(part));
             let mut gone: Vec<&Item> = gone.map(|(_, item)| item).collect();

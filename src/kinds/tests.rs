@@ -27,6 +27,7 @@ fn load_text(text: &str, sets: &[(&str, &str)]) -> Result<Profile, ProfileError>
         sets: &sets,
         lenient: false,
         metadata: None,
+        launched: None,
         locked: false,
     })
 }
@@ -46,6 +47,7 @@ fn every_shipped_profile_is_sound() {
             sets: &BTreeMap::new(),
             lenient: true,
             metadata: None,
+            launched: None,
             locked: false,
         };
         if let Err(ProfileError(found)) = load(&request) {
@@ -64,6 +66,7 @@ fn family_is_laid_over_base() {
         sets: &BTreeMap::new(),
         lenient: true,
         metadata: None,
+        launched: None,
         locked: false,
     };
     let profile = load(&request).expect("it is sound");
@@ -177,6 +180,7 @@ fn one_file_by_two_paths_is_one_file() {
         sets: &BTreeMap::new(),
         lenient: false,
         metadata: None,
+        launched: None,
         locked: false,
     };
     let found = load(&request).expect_err("a circle").0;
@@ -210,6 +214,7 @@ fn a_child_keeps_the_source_and_scope_of_secrets_that_it_does_not_name() {
         sets: &BTreeMap::new(),
         lenient: false,
         metadata: None,
+        launched: None,
         locked: false,
     };
     let secrets = load(&request).expect("it is sound").sections.secrets;
@@ -233,6 +238,7 @@ fn a_circle_of_profiles_is_refused() {
         sets: &BTreeMap::new(),
         lenient: false,
         metadata: None,
+        launched: None,
         locked: false,
     })
     .expect_err("a circle")

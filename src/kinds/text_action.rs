@@ -114,7 +114,7 @@ impl WriteSecretText {
     ) {
         let origin = options.origins[0].clone();
         planner.writes(&self.file, &origin);
-        planner.makes(&self.file, self.part());
+        planner.makes(&self.file, self.part(), &options.entries);
         let found = match look.get(&self.file) {
             Ok(found) => found,
             Err(error) => return planner.refuse(&origin, error.to_string(), error.hint()),

@@ -2,6 +2,8 @@
 //! steps. This module knows their actions only as a type parameter.
 
 mod graph;
+mod later;
+mod later_step;
 mod layer;
 mod lock;
 mod logins;
@@ -16,13 +18,17 @@ pub(crate) mod title;
 mod write_file;
 
 pub use graph::{GraphFormat, graph};
+pub use later::later;
+pub use later_step::{LaterNeed, LaterStep};
 pub use layer::{Environment, Layer, LayerPackage};
 pub use lock::{LockInUse, PlanLock, check_assets, not_fitting, runtime};
 pub use logins::{Address, Login, addresses_in_line};
 pub use order::into_order;
 pub use outline::contradictions;
 pub use phase::{Need, Phase, Reason, Resource};
-pub use planner::{Asked, Common, Draft, EarlierStep, EarlierWork, Group, Planner, StepOptions, cached_asset};
+pub use planner::{
+    Asked, Common, Draft, EarlierStep, EarlierWork, Group, MadeItem, Planner, StepOptions, cached_asset,
+};
 pub use step::{BY_LOCK, BY_PROFILE, Describe, Lane, Plan, Stage, Step, is_among};
 pub use step_id::StepId;
 pub use text_file::{TextFile, difference, text_of, written_twice};

@@ -11,6 +11,9 @@ use crate::{problem::Problem, profile::Setting};
 
 /// Sets the dependencies of each step. The error lists every member of a cycle.
 pub fn into_order<A>(mut steps: Vec<Step<A>>) -> Result<Vec<Step<A>>, Problem> {
+    if let Some(problem) = (0..steps.len()).find_map(|index| need_of_later_stage(&steps, index)) {
+        return Err(problem);
+    }
     let defaults: Vec<Vec<usize>> = (0..steps.len()).map(|index| by_phase(&steps, index)).collect();
     let explicit: Vec<Vec<(usize, Reason)>> = (0..steps.len()).map(|index| explicit_needs(&steps, index)).collect();
     let defaults = without_contradictions(&explicit, &remaining_defaults(&steps, &defaults, &explicit));
@@ -34,15 +37,55 @@ fn by_phase<A>(steps: &[Step<A>], index: usize) -> Vec<usize> {
     // Hooks run one after another in the order of the profile.
     let is_earlier_hook =
         |other: usize| other < index && step.phase == Phase::Hooks && steps[other].phase == Phase::Hooks;
-    let is_needed = |other: usize| is_earlier_hook(other) || comes_first(&steps[other]);
+    let is_needed =
+        |other: usize| is_same_stage(step, &steps[other]) && (is_earlier_hook(other) || comes_first(&steps[other]));
     (0..steps.len()).filter(|&other| other != index && is_needed(other)).collect()
 }
 
-/// The needs of a step that the profile or a resource demands.
+/// Whether two steps are of the same stage. The steps of an earlier stage have ended before a later one begins.
+fn is_same_stage<A>(step: &Step<A>, other: &Step<A>) -> bool {
+    step.order.stage == other.order.stage
+}
+
+/// The error of a step that needs a step of a later stage. The name of a section stands for its entries of the same
+/// stage only.
+fn need_of_later_stage<A>(steps: &[Step<A>], index: usize) -> Option<Problem> {
+    let step = &steps[index];
+    let later = |first: &Step<A>| first.order.stage > step.order.stage;
+    let names_section = |reason: &Reason, first: &Step<A>| {
+        let named = naming(&step.order.after, step, first).or_else(|| naming(&first.order.before, first, step));
+        matches!(reason, Reason::After(_) | Reason::Before(_)) && named.is_some_and(|name| !name.value.contains('.'))
+    };
+    let needs = needs_among(steps, index, later);
+    let (other, reason) = needs.into_iter().find(|(other, reason)| !names_section(reason, &steps[*other]))?;
+    let entry = |step: &Step<A>| step.entries.first().cloned().unwrap_or_default();
+    let message = format!(
+        "`{}` runs during the launch, but needs `{}`, which has `stage = \"post-start\"`",
+        entry(step),
+        entry(&steps[other])
+    );
+    let cause = match &reason {
+        Reason::Creates(resource) => format!("`{}` creates {resource}", entry(&steps[other])),
+        Reason::Phase(..) | Reason::After(_) | Reason::Before(_) => reason.to_string(),
+    };
+    let origin = match reason {
+        Reason::After(origin) | Reason::Before(origin) => Some(origin),
+        Reason::Creates(_) | Reason::Phase(..) => step.origins.first().cloned(),
+    };
+    let hint = format!("add `stage = \"post-start\"` to `{}`, or remove it from the other entry", entry(step));
+    Some(Problem { causes: vec![cause], origin, ..Problem::refused(message).hint(hint) })
+}
+
+/// The needs of a step that the profile or a resource demands, among the steps of its stage.
 fn explicit_needs<A>(steps: &[Step<A>], index: usize) -> Vec<(usize, Reason)> {
+    needs_among(steps, index, |other| is_same_stage(&steps[index], other))
+}
+
+/// The needs of a step that the profile or a resource demands, among certain steps.
+fn needs_among<A>(steps: &[Step<A>], index: usize, counts: impl Fn(&Step<A>) -> bool) -> Vec<(usize, Reason)> {
     let step = &steps[index];
     let mut needs = Vec::new();
-    for (other, first) in steps.iter().enumerate().filter(|(other, _)| *other != index) {
+    for (other, first) in steps.iter().enumerate().filter(|(other, first)| *other != index && counts(first)) {
         let created = first.creates.iter().find(|created| step.uses.iter().any(|used| created.is_needed_for(used)));
         if let Some(resource) = created {
             needs.push((other, Reason::Creates(resource.clone())));
@@ -86,7 +129,11 @@ fn remaining_defaults<A>(
     let needed = all_needs(explicit, |_| true);
     let remaining = |index: usize| {
         let step = &steps[index];
-        let is_later = |other: usize| other != index && naming(&step.order.before, step, &steps[other]).is_some();
+        let is_later = |other: usize| {
+            other != index
+                && is_same_stage(step, &steps[other])
+                && naming(&step.order.before, step, &steps[other]).is_some()
+        };
         let later: Vec<usize> = (0..steps.len()).filter(|&other| is_later(other)).collect();
         let stays = |other: usize| {
             later.iter().all(|&later| defaults[later].contains(&other)) && !needed[other].contains(&index)
@@ -191,7 +238,7 @@ mod tests {
     use crate::{
         diagnostic::Origin,
         plan::{Resource, StepId},
-        profile::Order,
+        profile::{Order, RunStage},
     };
 
     fn step(entry: &str, phase: Phase) -> Step<()> {
@@ -330,6 +377,47 @@ mod tests {
         assert_eq!(needs(moved.clone(), "hooks.a"), ["hooks.c: `after` at x.toml:7"]);
         assert_eq!(needs(moved.clone(), "hooks.b"), [""; 0]);
         assert_eq!(needs(moved, "hooks.c"), ["hooks.b: hooks run one after another"]);
+    }
+
+    fn after_the_launch(entry: &str, phase: Phase) -> Step<()> {
+        let mut step = step(entry, phase);
+        step.order.stage = RunStage::PostStart;
+        step
+    }
+
+    #[test]
+    fn stages_have_an_order_each() {
+        let mut late = after_the_launch("files./a", Phase::Files);
+        late.order.after = named(&["apt", "files./b"]);
+        let mut early = step("files./b", Phase::Files);
+        early.order.before = named(&["files./a"]);
+        // A section stands for its entries of the same stage.
+        early.order.after = named(&["services"]);
+        let steps = vec![step("apt", Phase::Packages), early, late, after_the_launch("services.x", Phase::Services)];
+        assert_eq!(needs(steps.clone(), "files./a"), [""; 0]);
+        assert_eq!(needs(steps.clone(), "files./b"), ["apt: system packages come before files"]);
+        assert_eq!(needs(steps, "services.x"), ["files./a: files come before services"]);
+    }
+
+    #[test]
+    fn the_launch_cannot_wait_for_a_later_stage() {
+        let refused = |early: Step<()>, late: Step<()>| {
+            let problem = into_order(vec![early, late]).expect_err("it is too late");
+            assert!(problem.message.contains("`files./b`"), "{problem:?}");
+            (problem.causes, problem.origin)
+        };
+        let early = || step("files./a", Phase::Files);
+        let late = || after_the_launch("files./b", Phase::Files);
+        let mut after = early();
+        after.order.after = named(&["files./b"]);
+        assert_eq!(refused(after, late()), (vec!["`after` at x.toml:7".to_owned()], Some(origin(7))));
+        let mut before = late();
+        before.order.before = named(&["files./a"]);
+        assert_eq!(refused(early(), before), (vec!["`before` at x.toml:7".to_owned()], Some(origin(7))));
+        let (mut user, mut creator) = (early(), late());
+        user.uses = vec![Resource::Path("/b/c".into())];
+        creator.creates = vec![Resource::Path("/b".into())];
+        assert_eq!(refused(user, creator), (vec!["`files./b` creates `/b`".to_owned()], Some(origin(1))));
     }
 
     #[test]

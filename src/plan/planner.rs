@@ -20,7 +20,7 @@ use crate::{
     inventory::Inventory,
     lock::{Section, is_for},
     problem::Problem,
-    profile::{self, Asset, AssetRef, Entry, Order},
+    profile::{self, Asset, AssetRef, Entry, Order, PostStart, RunStage},
     report::event::Difference,
 };
 
@@ -29,6 +29,10 @@ use crate::{
 pub struct Common<'a> {
     /// The profile's name.
     pub profile: &'a str,
+    /// The stage that is planned.
+    pub stage: RunStage,
+    /// The work after the launch.
+    pub post_start: &'a PostStart,
     /// Whether every download needs a digest.
     pub only_digests: bool,
     /// The node's facts, for conditions.
@@ -56,8 +60,19 @@ pub struct Draft<A> {
     pub refusals: Vec<Problem>,
     /// The files that the profile writes, with and without work.
     pub written_files: Vec<(PathBuf, Origin)>,
-    /// The items that the profile makes, by path and part, with and without work.
-    pub items: Vec<(PathBuf, String)>,
+    /// The items that the profile makes, with and without work.
+    pub items: Vec<MadeItem>,
+}
+
+/// An item that an entry of the profile makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MadeItem {
+    /// Its path on the node.
+    pub path: PathBuf,
+    /// The part of the file.
+    pub part: String,
+    /// The entry, as in `after`.
+    pub entry: String,
 }
 
 /// Plans one kind of work.
@@ -80,7 +95,7 @@ pub struct EarlierWork {
     /// The files that the profile writes, with and without work.
     pub written_files: Vec<(PathBuf, Origin)>,
     /// See [`Draft::items`].
-    pub items: Vec<(PathBuf, String)>,
+    pub items: Vec<MadeItem>,
 }
 
 /// A step of a kind that was planned before.
@@ -220,6 +235,17 @@ pub fn cached_asset(cache: &Path, digest: &Digest, wanted: &AssetRef) -> PathBuf
 }
 
 impl<'a> Common<'a> {
+    /// The logins that the steps of kinds may need. The kinds are named by their first keys.
+    pub fn logins_of(&self, kinds: &[&str]) -> Vec<Login> {
+        let mut found: Vec<Login> = Vec::new();
+        for login in kinds.iter().flat_map(|kind| logins::of_kind(&self.logins, &self.addresses, kind)) {
+            if !found.contains(&login) {
+                found.push(login);
+            }
+        }
+        found
+    }
+
     /// The section of the lock for this node.
     pub fn locked(&self) -> Option<&'a Section> {
         self.lock.as_ref().map(|lock| lock.section)
@@ -270,7 +296,14 @@ impl<'a> Common<'a> {
             (Asset::Address(_), None, None) => return Some(self.cache.join("assets").join(wanted.file_name())),
         };
         let to = cached_asset(self.cache, &digest, wanted);
-        stage.push(Stage { from: found.asset.clone(), to: to.clone(), digest, says, origin: origin.clone() });
+        stage.push(Stage {
+            from: found.asset.clone(),
+            name: wanted.path.clone(),
+            to: to.clone(),
+            digest,
+            says,
+            origin: origin.clone(),
+        });
         Some(to)
     }
 }
@@ -345,9 +378,10 @@ impl<'a, A> Planner<'a, A> {
     }
 
     /// Records an item that an entry of the profile makes, whether or not there is work to do. A recorded item that no
-    /// entry makes any more is taken back.
-    pub fn makes(&mut self, path: &Path, part: impl Into<String>) {
-        self.draft.items.push((path.to_owned(), part.into()));
+    /// entry makes any more is taken back. `entries` has the names of the entry.
+    pub fn makes(&mut self, path: &Path, part: impl Into<String>, entries: &[String]) {
+        let entry = entries.first().cloned().unwrap_or_default();
+        self.draft.items.push(MadeItem { path: path.to_owned(), part: part.into(), entry });
     }
 
     /// Records how the item of the step planned last differs from the profile.

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
+    later_step::LaterStep,
     lock::PlanLock,
     logins::Login,
     phase::{Need, Phase, Resource},
@@ -14,6 +15,7 @@ use crate::{
     problem::Problem,
     profile::{Asset, Order},
     report::event::{Difference, PlannedStep},
+    state::PostStartItems,
 };
 
 /// The profile contains the digest of a file.
@@ -28,6 +30,14 @@ pub struct Plan<A> {
     pub steps: Vec<Step<A>>,
     /// Entries that need no work, one line each.
     pub ready: Vec<String>,
+    /// The steps of the stage after the launch.
+    pub later: Vec<LaterStep>,
+    /// The files from servers that the later steps use. They are fetched before the gate.
+    pub later_files: Vec<Stage>,
+    /// The logins that these files may need.
+    pub later_logins: Vec<Login>,
+    /// The items that the stage after the launch makes: by path and part, the entry. Empty in a plan of the launch.
+    pub items: PostStartItems,
     /// The lock that the plan used.
     pub lock: Option<PlanLock>,
     /// The reasons to refuse the run. A refused run changes nothing.
@@ -36,7 +46,16 @@ pub struct Plan<A> {
 
 impl<A> Default for Plan<A> {
     fn default() -> Self {
-        Self { steps: Vec::new(), ready: Vec::new(), lock: None, refusals: Vec::new() }
+        Self {
+            steps: Vec::new(),
+            ready: Vec::new(),
+            later: Vec::new(),
+            later_files: Vec::new(),
+            later_logins: Vec::new(),
+            items: PostStartItems::new(),
+            lock: None,
+            refusals: Vec::new(),
+        }
     }
 }
 
@@ -137,6 +156,8 @@ impl<A> Step<A> {
 pub struct Stage {
     /// The source.
     pub from: Asset,
+    /// Its name in the profile.
+    pub name: String,
     /// The destination.
     pub to: PathBuf,
     /// The expected digest.

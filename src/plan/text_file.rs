@@ -59,7 +59,7 @@ impl TextFile<'_> {
     ) {
         let origin = options.origins[0].clone();
         planner.writes(&self.path, &origin);
-        planner.makes(&self.path, self.part());
+        planner.makes(&self.path, self.part(), &options.entries);
         let Wanted { content, item, attributes, before } = match self.wanted(look) {
             Ok(wanted) => wanted,
             Err((message, hint)) => {

@@ -12,6 +12,7 @@ use serde::{
 };
 
 use super::{
+    RunStage,
     shorthand::{PlainOr, Shorthand},
     written::When,
 };
@@ -30,14 +31,32 @@ pub struct Cases<E> {
 pub trait Conditional {
     /// The condition. `None` always holds.
     fn condition(&self) -> Option<&When>;
+
+    /// The stage in which the entry runs.
+    fn stage(&self) -> RunStage;
 }
 
-/// Implements [`Conditional`] for an entry with the field `when`.
+/// Implements [`Conditional`] for an entry with the field `when`, and possibly `stage`.
 macro_rules! conditional {
     ($entry:ty) => {
         impl $crate::profile::Conditional for $entry {
             fn condition(&self) -> Option<&$crate::profile::written::When> {
                 self.when.as_ref()
+            }
+
+            fn stage(&self) -> $crate::profile::RunStage {
+                $crate::profile::RunStage::Launch
+            }
+        }
+    };
+    ($entry:ty, stage) => {
+        impl $crate::profile::Conditional for $entry {
+            fn condition(&self) -> Option<&$crate::profile::written::When> {
+                self.when.as_ref()
+            }
+
+            fn stage(&self) -> $crate::profile::RunStage {
+                self.stage.unwrap_or_default()
             }
         }
     };
@@ -51,6 +70,9 @@ pub trait Case: From<Self::Table> {
 
     /// The condition of the entry.
     fn condition(&self) -> Option<&When>;
+
+    /// The stage in which the entry runs.
+    fn stage(&self) -> RunStage;
 }
 
 impl<T: Conditional> Case for T {
@@ -58,6 +80,10 @@ impl<T: Conditional> Case for T {
 
     fn condition(&self) -> Option<&When> {
         Conditional::condition(self)
+    }
+
+    fn stage(&self) -> RunStage {
+        Conditional::stage(self)
     }
 }
 
@@ -70,6 +96,13 @@ impl<T: Conditional> Case for Shorthand<T> {
             Self::Long(table) => table.condition(),
         }
     }
+
+    fn stage(&self) -> RunStage {
+        match self {
+            Self::Short(_) => RunStage::Launch,
+            Self::Long(table) => table.stage(),
+        }
+    }
 }
 
 impl<T: Conditional> Case for PlainOr<T> {
@@ -79,6 +112,13 @@ impl<T: Conditional> Case for PlainOr<T> {
         match self {
             Self::Plain(_) => None,
             Self::Table(table) => table.condition(),
+        }
+    }
+
+    fn stage(&self) -> RunStage {
+        match self {
+            Self::Plain(_) => RunStage::Launch,
+            Self::Table(table) => table.stage(),
         }
     }
 }

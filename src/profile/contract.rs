@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::{
-    Assets, Entry, Login, NamedAsset, assets, fetched_by_name::FetchedByName, page::Page, rules::Rules,
+    Assets, Entry, Login, NamedAsset, RunStage, assets, fetched_by_name::FetchedByName, page::Page, rules::Rules,
     secret_ref::SecretUse,
 };
 use crate::{
@@ -27,6 +27,12 @@ pub trait Section: Clone + Debug + Default + PartialEq + Eq {
     const KEYS: &'static [&'static str];
     /// Whether a lock depends on these keys, and so on the facts that their conditions use.
     const LOCKED: bool;
+
+    /// Whether its entries may have a `stage`.
+    const STAGED: bool;
+
+    /// Removes the entries of other stages.
+    fn retain_stage(&mut self, stage: RunStage);
 
     /// Adds to a file the values that it omits and the extended file has. Runs before either file is checked.
     fn inherit(written: &mut Self::Written, parent: &Self::Written);

@@ -7,6 +7,8 @@ pub(super) struct Unexpandable {
     pub(super) hint: String,
     /// Whether the text is right, but a name in it has no value on this node.
     pub(super) is_unknown_here: bool,
+    /// Whether another stage looks it up. The name then stays as written.
+    pub(super) is_deferred: bool,
 }
 
 /// The value of a known name.
@@ -19,7 +21,8 @@ pub(super) enum Value {
 }
 
 /// Replaces every `${name}` in a text. `$${` stands for `${`. `resolve` returns the value of a name, or the error of a
-/// name that does not exist. If `keeps_unknown` is set, a name without a value on this node stays as written.
+/// name that does not exist. If `keeps_unknown` is set, a name without a value on this node stays as written. A name
+/// that another stage looks up always does.
 pub(super) fn expand(
     text: &str,
     keeps_unknown: bool,
@@ -40,11 +43,12 @@ pub(super) fn expand(
                 message: format!("`{}` has no closing brace", rest[start..].lines().next().unwrap_or_default()),
                 hint: "write `${vars.NAME}`, or `$${` for a literal `${`".into(),
                 is_unknown_here: false,
+                is_deferred: false,
             });
         };
         match resolve(&rest[start + 2..start + length])? {
             Value::Text(value) => expanded.push_str(&value),
-            Value::Unknown(_) if keeps_unknown => expanded.push_str(&rest[start..=start + length]),
+            Value::Unknown(why) if keeps_unknown || why.is_deferred => expanded.push_str(&rest[start..=start + length]),
             Value::Unknown(why) => return Err(why),
         }
         rest = &rest[start + length + 1..];

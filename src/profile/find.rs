@@ -6,7 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use super::{builtin, requirements};
+use super::{
+    builtin,
+    read_texts::{Originals, ReadTexts},
+    requirements,
+};
 use crate::{
     cloud::CloudErrorKind,
     diagnostic::{Diagnostic, nearest},
@@ -34,6 +38,10 @@ pub struct FileStore {
     pub(super) mirror: Option<Arc<Mirror>>,
     /// The keys and digests that decide which files are trusted.
     pub(super) trusted: Arc<Trusted>,
+    /// The texts that were read.
+    pub(super) reads: Arc<ReadTexts>,
+    /// The names of the original files, if the store is a copy of another one.
+    pub(super) originals: Option<Arc<Originals>>,
 }
 
 /// A profile's bytes and their origin.
@@ -66,7 +74,8 @@ pub(super) fn asset_folders(tree: &Path) -> [PathBuf; 2] {
 impl FileStore {
     /// A store that is a folder of the node.
     pub fn local(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), mirror: None, trusted: Arc::default() }
+        let (trusted, reads) = (Arc::default(), Arc::default());
+        Self { root: root.into(), mirror: None, trusted, reads, originals: None }
     }
 
     /// A remote store. Copies the admin folder at once, because every decision needs it.
@@ -75,7 +84,7 @@ impl FileStore {
     /// If the admin folder exists but cannot be read.
     pub fn remote(mirror: Mirror) -> Result<Self, FileStoreError> {
         let root = mirror.folder().to_owned();
-        let store = Self { root, mirror: Some(Arc::new(mirror)), trusted: Arc::default() };
+        let store = Self { mirror: Some(Arc::new(mirror)), ..Self::local(root) };
         store.find_tree(ADMIN)?;
         Ok(store)
     }
@@ -92,7 +101,8 @@ impl FileStore {
 
     /// A path, for messages. For a remote store it is the remote name.
     pub fn shown(&self, path: &Path) -> String {
-        self.mirror.as_ref().and_then(|mirror| mirror.shown(path)).unwrap_or_else(|| label(path))
+        let original = self.originals.as_ref().and_then(|originals| originals.name(path));
+        original.or_else(|| self.mirror.as_ref()?.shown(path)).unwrap_or_else(|| label(path))
     }
 
     /// Copies a file of a remote store to the node. Returns whether the file exists.
@@ -334,7 +344,9 @@ impl FileStore {
 
     /// Reads the bytes of a text. Under trusted keys it must be a regular file below the size limit.
     pub(super) fn read_bytes(&self, path: &Path) -> std::io::Result<Vec<u8>> {
-        if self.trusted.is_on() { read_bounded(path, MOST_TEXT) } else { std::fs::read(path) }
+        let bytes = if self.trusted.is_on() { read_bounded(path, MOST_TEXT) } else { std::fs::read(path) }?;
+        self.reads.note(path, &bytes);
+        Ok(bytes)
     }
 
     fn no_such_profile(&self, name: &str, unit: Option<&str>) -> NotFound {
@@ -379,7 +391,7 @@ impl FileStore {
 }
 
 /// Whether a profile is requested by path instead of by name.
-fn is_path(name: &str) -> bool {
+pub fn is_path(name: &str) -> bool {
     name.contains('/') || Path::new(name).extension().is_some_and(|ending| ending == "toml")
 }
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::{
     cases::{Cases, conditional},
+    probe::ProbeKeys,
     shorthand::{PlainOr, Scalar},
     written::When,
 };
@@ -31,8 +32,18 @@ pub(crate) struct Head {
     /// Values for `${vars.NAME}`, plain or looked up on the node; `--set NAME=VALUE` overrides them.
     #[serde(default)]
     pub(crate) vars: BTreeMap<String, Cases<PlainOr<Lookup>>>,
+    /// The start of entries with `stage = "post-start"`.
+    pub(crate) post_start: Option<PostStartKeys>,
     /// The nodes to which this file applies.
     pub(crate) when: Option<When>,
+}
+
+/// `[post-start]` as written.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct PostStartKeys {
+    /// The test that the node is ready. Default on a Databricks driver: `/tmp/driver-env.sh` exists.
+    pub(crate) ready: Option<ProbeKeys>,
 }
 
 /// A variable that is looked up on the node: exactly one of `value`, `env`, `file` and `metadata`.

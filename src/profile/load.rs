@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    Assets, FileStore, Metadata, Profile, ProfileError, Rules, SCHEMA, Sections, Setting, Whole, find::Text,
-    head::Head, merge, schema, trusted, values::Values,
+    Assets, Decisions, FileStore, Metadata, PostStart, Profile, ProfileError, Rules, RunStage, SCHEMA, Sections,
+    Setting, Whole, find::Text, head::Head, merge, rules::decision_place, schema, trusted, values::Values,
 };
 use crate::{
     diagnostic::{Diagnostic, Origin, nearest},
@@ -15,6 +15,7 @@ use crate::{
     facts::NodeFacts,
     grammar::{self, DocumentKind, Keys, document::Document},
     lock::LockedFile,
+    problem::Problem,
     report::event::ProfileSource,
 };
 
@@ -49,6 +50,8 @@ pub struct Request<'a> {
     pub lenient: bool,
     /// The metadata of the instance, for variables. `None` leaves these variables unknown.
     pub metadata: Option<&'a dyn Metadata>,
+    /// For the stage after the launch: the decisions of the launch about conditions. `None` for the launch.
+    pub launched: Option<&'a Decisions>,
     /// Whether a verified lock has the digests of all packages. Without one, packages by name are refused under trusted
     /// keys.
     pub locked: bool,
@@ -89,6 +92,11 @@ pub fn load<S: Sections>(request: &Request<'_>) -> Result<Profile<S>, ProfileErr
     found.extend(unknown_sets(request, &values));
     let Some(mut profile) = parts.into_iter().reduce(merge::over) else { return Err(ProfileError(found)) };
     profile.vars = shown_variables(&values);
+    profile.stage = values.stage;
+    if !profile.post_start.entries.is_empty() {
+        profile.post_start.decisions = values.decisions.take();
+    }
+    let has_ready = profile.post_start.complete(request.facts) || request.lenient || request.launched.is_some();
     (profile.path, profile.files) = locked_files(request.store, &files);
     profile.sources = files.iter().map(|file| file.source.clone()).collect();
     let assets = Assets { store: request.store, unit: profile.business_unit.as_deref() };
@@ -97,6 +105,11 @@ pub fn load<S: Sections>(request: &Request<'_>) -> Result<Profile<S>, ProfileErr
     let documents = files.iter().map(|file| &file.document).collect();
     let whole = Whole { facts: request.facts, logins: sections.logins(), indexes: sections.indexes(), documents };
     sections.check_whole(&whole, &mut found);
+    if let (false, Some(origin)) = (has_ready, profile.post_start.entries.values().next()) {
+        let problem = Problem::new("`stage = \"post-start\"` needs `ready`, because this node is no Databricks driver")
+            .hint("add `[post-start]` with `ready = { … }`, or limit the entry with `when`".to_owned());
+        found.push(whole.mistake(problem.asked_at(origin.clone())));
+    }
     profile.only_digests = request.store.trusted().is_on() && !request.locked;
     if profile.only_digests {
         trusted::reject_names(&profile, &mut found);
@@ -116,7 +129,13 @@ fn check<S: Sections>(
     rules.head(&file.head);
     rules.variables(index, &file.head.vars);
     let sections = S::check(written, &mut rules);
-    let sections = if values.files[index].applies { sections } else { S::default() };
+    let ready = rules.ready(&file.head);
+    let entries = std::mem::take(&mut rules.post_start);
+    let (sections, post_start) = if values.files[index].applies {
+        (sections, PostStart { entries, ready, ..PostStart::default() })
+    } else {
+        Default::default()
+    };
     let unit_at = file.head.business_unit.as_ref().map(|_| rules.origin(&["business-unit".into()]));
     Profile {
         name: file.head.name.clone(),
@@ -129,6 +148,8 @@ fn check<S: Sections>(
         lock: None,
         sections,
         vars: BTreeMap::new(),
+        stage: values.stage,
+        post_start,
         only_digests: false,
     }
 }
@@ -235,6 +256,9 @@ impl<S: Sections> Chain<'_, S> {
 fn values<'a, W>(request: &Request<'a>, files: &'a [File<W>]) -> Values<'a> {
     let mut values = Values::new(request.facts, request.sets, request.lenient);
     values.metadata = request.metadata;
+    if let Some(decided) = request.launched {
+        (values.stage, values.decided) = (RunStage::PostStart, Some(decided));
+    }
     if let Some(last) = files.last() {
         let [name, unit] = &mut values.profile;
         name.1 = Some(last.head.name.clone());
@@ -243,7 +267,8 @@ fn values<'a, W>(request: &Request<'a>, files: &'a [File<W>]) -> Values<'a> {
     for file in files {
         let origin = |name| file.document.origin(&["vars", name].map(Into::into));
         let origins = file.head.vars.keys().map(|name| (name.as_str(), origin(name.as_str())));
-        values.add_file(&file.head.vars, origins.collect(), file.head.when.as_ref());
+        let place = decision_place(&file.document, &[]);
+        values.add_file(&file.head.vars, origins.collect(), (&place, file.head.when.as_ref()));
     }
     values
 }

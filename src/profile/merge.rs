@@ -15,6 +15,8 @@ pub(super) fn over<S: Sections>(parent: Profile<S>, child: Profile<S>) -> Profil
         lock: None,
         sections: S::merge(parent.sections, child.sections),
         vars: child.vars,
+        stage: child.stage,
+        post_start: parent.post_start.under(child.post_start),
         only_digests: child.only_digests,
     }
 }

@@ -18,8 +18,11 @@ mod lookup;
 mod merge;
 mod missing_asset;
 mod page;
+mod post_start;
+mod post_start_rules;
 mod probe;
 mod probe_rules;
+mod read_texts;
 pub mod requirements;
 mod rules;
 mod schema;
@@ -27,6 +30,8 @@ mod secret_ref;
 mod secret_text;
 pub(crate) mod shorthand;
 mod show;
+mod stage;
+mod store_copy;
 mod template_values;
 mod trusted;
 mod trusted_text;
@@ -56,16 +61,19 @@ pub use self::{
     cases::{Case, Cases, Conditional},
     contract::{Section, Sections, Whole},
     fetched_by_name::FetchedByName,
-    find::{ACCESS, FileStore},
+    find::{ACCESS, FileStore, is_path},
     load::{Request, load},
     lookup::Metadata,
     page::Page,
+    post_start::PostStart,
     probe::{Probe, ProbeCheck, ProbeKeys},
     rules::Rules,
     schema::json_schema,
     secret_ref::{SecretRef, SecretUse},
     secret_text::SecretText,
     show::show,
+    stage::{Decisions, RunStage},
+    store_copy::copied,
     template_values::TemplateValues,
 };
 use url::Url;
@@ -106,6 +114,10 @@ pub struct Profile<S> {
     pub sections: S,
     /// Variables by name, with their values when the profile was read.
     pub vars: BTreeMap<String, Setting<String>>,
+    /// The stage that it was loaded for.
+    pub stage: RunStage,
+    /// The work after the launch.
+    pub post_start: PostStart,
     /// Whether every download needs a digest: there are trusted keys, and no lock that names the files.
     pub only_digests: bool,
 }
@@ -131,6 +143,8 @@ pub struct Order {
     /// The names by which other entries may refer to the entry: as written first, then with `${…}` replaced, then as
     /// resolved.
     pub names: Vec<String>,
+    /// The stage in which its step acts.
+    pub stage: RunStage,
     /// Its step acts after the steps of these sections and entries.
     pub after: Vec<Setting<String>>,
     /// Its step acts before the steps of these sections and entries.

@@ -1,11 +1,16 @@
 //! Rules that the kinds share: expansion, conditions, entries, files, addresses. Errors contain the position.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use url::Url;
 
 use super::{
-    Entry, Order, Setting,
+    Entry, Order, RunStage, Setting,
     cases::{Case, Cases},
     head::Head,
     shorthand::Shorthand,
@@ -34,6 +39,10 @@ pub struct Rules<'a> {
     is_locked: bool,
     /// Whether the entry being checked applies to this node. In other entries, values may be unknown.
     pub(super) applies: bool,
+    /// The stage of the entry being checked.
+    stage: RunStage,
+    /// The entries that run after the launch, with their lines.
+    pub(super) post_start: BTreeMap<String, Origin>,
     /// The names that `after` and `before` may use.
     names: &'a BTreeSet<String>,
     pub(crate) found: &'a mut Vec<Diagnostic>,
@@ -98,7 +107,18 @@ impl<'a> Rules<'a> {
         names: &'a BTreeSet<String>,
         found: &'a mut Vec<Diagnostic>,
     ) -> Self {
-        Self { document, folder, values, conditions: BTreeSet::new(), is_locked: false, applies: true, names, found }
+        Self {
+            document,
+            folder,
+            values,
+            conditions: BTreeSet::new(),
+            is_locked: false,
+            applies: true,
+            stage: RunStage::Launch,
+            post_start: BTreeMap::new(),
+            names,
+            found,
+        }
     }
 
     /// Sets whether a lock depends on the section that is checked next.
@@ -112,7 +132,8 @@ impl Rules<'_> {
     pub(super) fn head(&mut self, head: &Head) {
         // Locked sections depend on the condition, too.
         self.is_locked = true;
-        self.applies = self.counts(&[], head.when.as_ref());
+        // After the launch, only entries of that stage need values.
+        self.applies = self.counts(&[], head.when.as_ref()) && self.values.stage == RunStage::Launch;
         if !names::is_profile(&head.name) {
             self.mistake(
                 &["name".into()],
@@ -128,6 +149,10 @@ impl Rules<'_> {
 
     pub(crate) fn mistake(&mut self, path: &[Part], message: impl Into<String>, hint: impl Into<String>) {
         let message = message.into();
+        if self.values.is_deferred_in(&message) {
+            // The stage of the entry checks the text with its value.
+            return;
+        }
         let message = message.strip_prefix("``").map_or(message.clone(), |rest| format!("an empty text{rest}"));
         self.found.push(self.document.mistake(path, message).hint(hint));
     }
@@ -171,7 +196,8 @@ impl Rules<'_> {
         if self.is_locked {
             self.conditions.extend(when::used_facts(condition));
         }
-        self.values.condition(condition).unwrap_or_else(|(below, message, hint)| {
+        let place = decision_place(self.document, path);
+        self.values.decision(&place, condition).unwrap_or_else(|(below, message, hint)| {
             let path: Vec<Part> = path.iter().cloned().chain(["when".into()]).chain(below).collect();
             self.mistake(&path, message, hint);
             false
@@ -198,10 +224,14 @@ impl Rules<'_> {
                 self.mistake(&path, "this case never applies", hint);
             }
             let counts = self.counts(&path, case.condition()) && !is_decided;
-            let applied = self.applies;
-            self.applies = applied && counts;
+            let (applied, stage) = (self.applies, case.stage());
+            let is_now = stage == self.values.stage;
+            self.applies = counts && (applied || is_now);
+            self.stage = stage;
+            self.values.defer(!is_now);
             let checked = check(self, &path, case);
-            self.applies = applied;
+            self.values.defer(false);
+            (self.applies, self.stage) = (applied, RunStage::Launch);
             if counts {
                 (chosen, is_decided) = (checked, true);
             }
@@ -282,7 +312,11 @@ impl Rules<'_> {
             });
             settings.collect()
         });
-        Order { names, after, before }
+        if self.stage == RunStage::PostStart && self.applies {
+            let origin = self.origin(path);
+            self.post_start.extend(names.iter().map(|name| (name.clone(), origin.clone())));
+        }
+        Order { names, stage: self.stage, after, before }
     }
 
     /// The name of a section or an entry, in a spelling that a profile of the chain has.
@@ -346,6 +380,11 @@ impl Rules<'_> {
             }
         }
     }
+}
+
+/// The name of a condition's position, for [`Decisions`](super::Decisions).
+pub(super) fn decision_place(document: &Document, path: &[Part]) -> String {
+    format!("{} {path:?}", document.source.label)
 }
 
 pub(crate) const NO_CREDENTIALS: &str = "anyone who may read a profile could use it; write the address without, and name the user \

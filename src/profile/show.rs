@@ -20,6 +20,10 @@ pub fn show<S: Sections>(profile: &Profile<S>) -> String {
     for (name, setting) in &profile.vars {
         page.value(&key(name), &quoted(&setting.value), &setting.origin);
     }
+    if let Some(ready) = &profile.post_start.ready {
+        page.section("post-start");
+        page.value("ready", &format!("{{ {} }}", ready.probe.shown()), &ready.origin);
+    }
     profile.sections.show(&mut page);
     page.into_text()
 }

@@ -38,7 +38,7 @@ impl TemplateValues {
                     None => format!("declare it in `[vars]`, or write `$${{{name}}}` for a literal `${{{name}}}`"),
                 };
                 let message = format!("`${{{name}}}` is not a known value");
-                Err(Unexpandable { message, hint, is_unknown_here: false })
+                Err(Unexpandable { message, hint, is_unknown_here: false, is_deferred: false })
             }
         };
         expansion::expand(text, false, resolve).map_err(|error| (error.message, error.hint))

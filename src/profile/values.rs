@@ -2,11 +2,12 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
 use super::{
+    Decisions, RunStage,
     cases::{Case as _, Cases},
     expansion::{self, Unexpandable, Value},
     head::Lookup,
@@ -54,6 +55,16 @@ pub(super) struct Values<'a> {
     is_checked: Cell<bool>,
     /// The variables that are being evaluated, by file and name.
     open: RefCell<Vec<(usize, String)>>,
+    /// The stage that the profile is loaded for.
+    pub(super) stage: RunStage,
+    /// The decisions of an earlier stage about conditions.
+    pub(super) decided: Option<&'a Decisions>,
+    /// The decisions about conditions.
+    pub(super) decisions: RefCell<Decisions>,
+    /// Whether an entry of another stage is checked. Its variables are not looked up in files and metadata.
+    defers: Cell<bool>,
+    /// The names in texts of this entry that stay as written.
+    deferred: RefCell<BTreeSet<String>>,
 }
 
 /// The names that a text of one file can use.
@@ -72,7 +83,15 @@ impl Scope for View<'_> {
     }
 
     fn expand(&self, text: &str) -> Result<String, Unexpandable> {
-        expansion::expand(text, self.values.lenient, |name| self.resolve(name))
+        expansion::expand(text, self.values.lenient, |name| {
+            let value = self.resolve(name);
+            if let Ok(Value::Unknown(why)) = &value
+                && why.is_deferred
+            {
+                self.values.deferred.borrow_mut().insert(format!("${{{name}}}"));
+            }
+            value
+        })
     }
 }
 
@@ -115,13 +134,24 @@ impl<'a> Values<'a> {
             evaluated: RefCell::default(),
             is_checked: Cell::new(false),
             open: RefCell::default(),
+            stage: RunStage::Launch,
+            decided: None,
+            decisions: RefCell::default(),
+            defers: Cell::new(false),
+            deferred: RefCell::default(),
         }
     }
 
-    /// Adds the variables of a file, after those of the files that it extends. `when` is the condition of the file.
-    pub(super) fn add_file(&mut self, vars: &'a Variables, origins: BTreeMap<&'a str, Origin>, when: Option<&When>) {
+    /// Adds the variables of a file, after those of the files that it extends. `when` is the condition of the file, and
+    /// `place` its position.
+    pub(super) fn add_file(
+        &mut self,
+        vars: &'a Variables,
+        origins: BTreeMap<&'a str, Origin>,
+        (place, when): (&str, Option<&When>),
+    ) {
         self.files.push(FileVariables { vars, origins, applies: true });
-        let applies = when.is_none_or(|when| self.condition(when).unwrap_or(false));
+        let applies = when.is_none_or(|when| self.decision(place, when).unwrap_or(false));
         if !applies {
             // Variables that the condition used were evaluated as if the file applied.
             self.evaluated.borrow_mut().clear();
@@ -132,6 +162,27 @@ impl<'a> Values<'a> {
     /// Whether a condition holds.
     pub(super) fn condition(&self, when: &When) -> Result<bool, when::Mistake> {
         when::holds(when, self.facts, &self.view(self.files.len(), None))
+    }
+
+    /// Whether the condition at a position holds. The decision of an earlier stage counts.
+    pub(super) fn decision(&self, place: &str, when: &When) -> Result<bool, when::Mistake> {
+        if let Some(decided) = self.decided.and_then(|decided| decided.get(place)) {
+            return Ok(*decided);
+        }
+        let holds = self.condition(when)?;
+        self.decisions.borrow_mut().insert(place.to_owned(), holds);
+        Ok(holds)
+    }
+
+    /// Begins or ends the check of an entry of another stage.
+    pub(super) fn defer(&self, defers: bool) {
+        self.defers.set(defers);
+        self.deferred.borrow_mut().clear();
+    }
+
+    /// Whether a message is about a text with a value that only a later stage knows.
+    pub(super) fn is_deferred_in(&self, message: &str) -> bool {
+        self.deferred.borrow().iter().any(|name| message.contains(name))
     }
 
     /// Replaces every `${name}` in a text. `$${` stands for `${`.
@@ -193,7 +244,8 @@ impl<'a> Values<'a> {
     fn variable_of(&self, file: usize, name: &str) -> Option<Value> {
         let cases = self.files[file].vars.get(name).filter(|_| self.files[file].applies)?;
         let key = (file, name.to_owned());
-        if let Some(known) = self.evaluated.borrow().get(&key) {
+        let defers = self.defers.get();
+        if let Some(known) = self.evaluated.borrow().get(&key).filter(|_| !defers) {
             return known.clone();
         }
         if self.open.borrow().contains(&key) {
@@ -202,7 +254,9 @@ impl<'a> Values<'a> {
         self.open.borrow_mut().push(key.clone());
         let value = self.evaluate(file, name, cases);
         self.open.borrow_mut().pop();
-        self.evaluated.borrow_mut().insert(key, value.clone());
+        if !defers {
+            self.evaluated.borrow_mut().insert(key, value.clone());
+        }
         value
     }
 
@@ -213,6 +267,11 @@ impl<'a> Values<'a> {
         let text = |scalar: &Scalar| view.expand(&scalar.to_string()).map_err(|why| why.message);
         let found = match case {
             PlainOr::Plain(scalar) | PlainOr::Table(Lookup { value: Some(scalar), .. }) => text(scalar),
+            PlainOr::Table(Lookup { file, metadata, .. })
+                if self.defers.get() && (file.is_some() || metadata.is_some()) =>
+            {
+                return Some(deferred(name));
+            }
             PlainOr::Table(lookup) => {
                 let file = lookup.file.as_ref().map(|file| view.expand(file)).transpose();
                 let metadata = self.metadata.filter(|_| !self.is_checked.get());
@@ -258,7 +317,12 @@ impl<'a> Values<'a> {
             Some(near) => format!("did you mean `${{{near}}}`? write `$${{{name}}}` for a literal `${{{name}}}`"),
             None => format!("declare it in `[vars]`, or write `$${{{name}}}` for a literal `${{{name}}}`"),
         };
-        Unexpandable { message: format!("`${{{name}}}` is not a known value"), hint, is_unknown_here: false }
+        Unexpandable {
+            message: format!("`${{{name}}}` is not a known value"),
+            hint,
+            is_unknown_here: false,
+            is_deferred: false,
+        }
     }
 }
 
@@ -268,7 +332,18 @@ fn unknown_here(name: &str) -> Unexpandable {
         message: format!("`${{{name}}}` is not known on this node"),
         hint: format!("use it under a `when`, or a variable with a default in `[vars]` instead of `{name}`"),
         is_unknown_here: true,
+        is_deferred: false,
     }
+}
+
+/// The value of a variable that another stage looks up.
+fn deferred(name: &str) -> Value {
+    Value::Unknown(Unexpandable {
+        message: format!("`${{vars.{name}}}` is looked up later"),
+        hint: String::new(),
+        is_unknown_here: true,
+        is_deferred: true,
+    })
 }
 
 /// The value of a variable that has none on this node.
@@ -278,5 +353,6 @@ fn no_value(name: &str, file: &FileVariables<'_>, reason: &str) -> Value {
         message: format!("`${{vars.{name}}}` has no value on this node: {reason}"),
         hint: format!("add a `default` to `{name}`{at}, or set it with `--set {name}=VALUE`"),
         is_unknown_here: true,
+        is_deferred: false,
     })
 }

@@ -150,8 +150,8 @@ macro_rules! entry {
             pub timeout: Option<String>,
         });
     };
-    (@add [order] $meta:tt $name:ident { $($fields:tt)* }) => {
-        $crate::profile::written::entry!(@add [] $meta $name {
+    (@add [order $($rest:ident)*] $meta:tt $name:ident { $($fields:tt)* }) => {
+        $crate::profile::written::entry!(@add [$($rest)*] $meta $name {
             $($fields)*
             /// Sections and entries that come first, such as `pip` or `files./etc/x`.
             #[serde(default)]
@@ -159,6 +159,13 @@ macro_rules! entry {
             /// Sections and entries that come later.
             #[serde(default)]
             pub before: Vec<String>,
+        });
+    };
+    (@add [stage] $meta:tt $name:ident { $($fields:tt)* }) => {
+        $crate::profile::written::entry!(@add [] $meta $name {
+            $($fields)*
+            /// When it runs. Default: `launch`.
+            pub stage: Option<$crate::profile::RunStage>,
         });
     };
     (@add [] [$(#[$meta:meta])*] $name:ident { $($fields:tt)* }) => {

@@ -82,7 +82,7 @@ pub async fn run(job: &Arc<Job>, stop: &Stop) -> Outcome {
         sources: job.profile.sources.clone(),
         node: serde_json::to_value(&job.facts).unwrap_or_default(),
     });
-    let (outcome, refusals) = match attempt(job, stop).await {
+    let (outcome, refusals) = match Box::pin(attempt(job, stop)).await {
         Ok(outcome) => (outcome, Vec::new()),
         Err(refusals) => (Outcome::Refused, refusals),
     };

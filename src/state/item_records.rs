@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{Item, Previous, Receipt, WHOLE};
+use super::{Item, PostStartItems, Previous, Receipt, WHOLE};
 use crate::fs::FsError;
 
 impl Receipt {
@@ -14,6 +14,25 @@ impl Receipt {
     /// The records of all items of a profile at a path.
     pub fn items_at(&self, profile: &str, file: &Path) -> impl Iterator<Item = (&String, &Item)> {
         self.items.get(profile).and_then(|items| items.get(file)).into_iter().flatten()
+    }
+
+    /// The entry of the stage after the launch that makes an item of a profile.
+    pub fn post_start_entry(&self, profile: &str, file: &Path, part: &str) -> Option<&str> {
+        self.post_start.get(profile)?.get(file)?.get(part).map(String::as_str)
+    }
+
+    /// Whether the stage after the launch of a profile has exactly these items.
+    pub fn is_post_start(&self, profile: &str, items: &PostStartItems) -> bool {
+        self.post_start.get(profile).map_or_else(|| items.is_empty(), |known| known == items)
+    }
+
+    /// Records the items of the stage after the launch of a profile.
+    pub fn set_post_start(&mut self, profile: &str, items: &PostStartItems) {
+        if items.is_empty() {
+            self.post_start.remove(profile);
+        } else {
+            self.post_start.insert(profile.to_owned(), items.clone());
+        }
     }
 
     /// Whether another profile has a record of an item.

@@ -15,6 +15,10 @@ use crate::{
 /// The items of a profile: by the path on the node, then by the part of the file.
 pub type Items = BTreeMap<PathBuf, BTreeMap<String, Item>>;
 
+/// The items of the stage after the launch: by the path on the node and by the part of the file, the entry that makes
+/// it.
+pub type PostStartItems = BTreeMap<PathBuf, BTreeMap<String, String>>;
+
 /// The part of an item that is the whole path.
 pub const WHOLE: &str = "whole";
 

@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Items, folder, write_json};
+use super::{Items, PostStartItems, folder, write_json};
 use crate::fs::{FsError, Stamp};
 
 /// The name of the file.
@@ -46,6 +46,8 @@ pub struct Receipt {
     pub fetched_certificates: BTreeMap<String, BTreeSet<String>>,
     /// The items that profiles made, by profile name.
     pub items: BTreeMap<String, Items>,
+    /// The items among them that the stage after the launch makes, by profile name.
+    pub post_start: BTreeMap<String, PostStartItems>,
 }
 
 /// A jar that was copied to a class path folder.

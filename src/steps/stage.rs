@@ -63,6 +63,7 @@ mod tests {
         let origin = Origin { file: "x.toml".into(), line: 3, column: 1 };
         let (to, digest) = (temp.path().join("copy/x.deb"), Digest::sha256(b"judged"));
         let staged = [Stage {
+            name: "x".into(),
             from: Asset::File { path: from.clone(), shown: from.display().to_string() },
             to: to.clone(),
             digest,

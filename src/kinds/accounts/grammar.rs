@@ -9,13 +9,21 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     kinds::no_packages::names_no_packages,
-    profile::{Assets, Content, Entry, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, asset, key, quoted},
+    profile::{
+        Assets, Content, Entry, NamedAsset, Page, Rules, RunStage, SecretUse, Section, Whole, array, asset, key, quoted,
+    },
 };
 
 impl Section for Accounts {
     type Written = Written;
     const KEYS: &'static [&'static str] = &["users", "groups"];
     const LOCKED: bool = false;
+    const STAGED: bool = true;
+
+    fn retain_stage(&mut self, stage: RunStage) {
+        self.users.retain(|_, entry| entry.order.stage == stage);
+        self.groups.retain(|_, entry| entry.order.stage == stage);
+    }
 
     fn inherit(_: &mut Written, _: &Written) {}
 

@@ -48,7 +48,7 @@ entry! {
         pub authorized_keys: Vec<Shorthand<Asset>>,
         /// The password, as a secret that is a hash of crypt(5).
         pub password: Option<SecretKey>,
-    } with when, optional, timeout, order
+    } with when, optional, timeout, order, stage
 }
 
 entry! {
@@ -59,8 +59,8 @@ entry! {
         /// Whether a new group is a system group. Default: false.
         #[serde(default)]
         pub system: bool,
-    } with when, optional, timeout, order
+    } with when, optional, timeout, order, stage
 }
 
-conditional!(User);
-conditional!(Group);
+conditional!(User, stage);
+conditional!(Group, stage);

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    kinds::no_packages::names_no_packages,
+    kinds::{no_packages::names_no_packages, no_stages::has_no_stages},
     profile::{
         AssetRef, Assets, Entry, NamedAsset, Page, Rules, SecretRef, SecretUse, Section, Setting, Whole, array, asset,
         quoted, united,
@@ -20,6 +20,8 @@ impl Section for Cert {
     type Written = Written;
     const KEYS: &'static [&'static str] = &["cert"];
     const LOCKED: bool = true;
+
+    has_no_stages!();
 
     fn inherit(_: &mut Written, _: &Written) {}
 

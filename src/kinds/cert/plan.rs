@@ -150,7 +150,7 @@ impl Cert {
     fn plan_removal(&self, look: &Look, wanted: &Wanted, planner: &mut Planner<'_, Action>) -> bool {
         let Some(os) = &look.os else { return false };
         // The general steps that take back must leave these files to the step of this kind.
-        look.in_os.keys().for_each(|file| planner.makes(file, WHOLE));
+        look.in_os.keys().for_each(|file| planner.makes(file, WHOLE, &[]));
         let is_whole = planner.common.inventory.missing.is_empty() && wanted.is_whole;
         let kept = wanted.fingerprints.iter().filter(|_| self.goes_to(Store::Os));
         let kept: BTreeSet<_> = kept.map(|fingerprint| os.store.file(fingerprint)).collect();
@@ -256,7 +256,7 @@ impl Cert {
         }
         let Some(first) = self.files.first().filter(|_| found.exists || installs) else { return };
         planner.writes(&found.file, &first.origin);
-        planner.makes(&found.file, &found.part);
+        planner.makes(&found.file, &found.part, &[]);
         let is_ready = wanted.is_known && found.certificates.as_ref() == Some(&wanted.fingerprints);
         // Packages that the run installs may replace certifi.
         let has_none = wanted.is_known && wanted.fingerprints.is_empty();

@@ -7,13 +7,18 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     kinds::no_packages::names_no_packages,
-    profile::{Assets, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, key, quoted},
+    profile::{Assets, NamedAsset, Page, Rules, RunStage, SecretUse, Section, Whole, array, key, quoted},
 };
 
 impl Section for Cron {
     type Written = Written;
     const KEYS: &'static [&'static str] = &["cron"];
     const LOCKED: bool = false;
+    const STAGED: bool = true;
+
+    fn retain_stage(&mut self, stage: RunStage) {
+        self.0.retain(|_, entry| entry.order.stage == stage);
+    }
 
     fn inherit(_: &mut Written, _: &Written) {}
 

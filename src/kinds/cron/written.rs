@@ -29,7 +29,7 @@ entry! {
         pub environment: BTreeMap<String, Scalar>,
         /// A file to which the output is appended. Default: cron sends it as mail.
         pub log: Option<String>,
-    } with when, optional, timeout, order
+    } with when, optional, timeout, order, stage
 }
 
-conditional!(Job);
+conditional!(Job, stage);

@@ -12,13 +12,18 @@ use crate::{
     diagnostic::Diagnostic,
     kinds::no_packages::names_no_packages,
     problem::Problem,
-    profile::{self, Assets, Entry, NamedAsset, Page, Rules, SecretUse, Section, Whole, key, quoted},
+    profile::{self, Assets, Entry, NamedAsset, Page, Rules, RunStage, SecretUse, Section, Whole, key, quoted},
 };
 
 impl Section for Files {
     type Written = Written;
     const KEYS: &'static [&'static str] = &["files"];
     const LOCKED: bool = false;
+    const STAGED: bool = true;
+
+    fn retain_stage(&mut self, stage: RunStage) {
+        self.0.retain(|_, entry| entry.order.stage == stage);
+    }
 
     fn inherit(_: &mut Written, _: &Written) {}
 

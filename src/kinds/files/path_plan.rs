@@ -29,6 +29,7 @@ pub(super) struct PathPlan<'p, 'a> {
 impl PathPlan<'_, '_> {
     /// Records the items of the entry.
     pub(super) fn declare(&mut self) {
+        let names = &self.entry.order.names;
         let is_of_others = matches!(self.entry.value.form, Form::Attributes);
         if !is_of_others {
             self.planner.writes(&self.found.path, &self.entry.origin);
@@ -37,11 +38,11 @@ impl PathPlan<'_, '_> {
             // A whole entry overwrites the items of earlier edits.
             let parts: Vec<String> = self.recorded().map(|(part, _)| part.clone()).collect();
             for part in parts {
-                self.planner.makes(&self.found.path, part);
+                self.planner.makes(&self.found.path, part, names);
             }
-            self.planner.makes(&self.found.path, WHOLE);
+            self.planner.makes(&self.found.path, WHOLE, names);
         } else if is_of_others {
-            self.planner.makes(&self.found.path, ATTRIBUTES);
+            self.planner.makes(&self.found.path, ATTRIBUTES, names);
         }
     }
 

@@ -13,7 +13,7 @@ pub(super) fn plan(path: &mut PathPlan<'_, '_>, edits: &[Edit]) {
     // The entry takes back its own items. So none of them is taken back elsewhere at the same time.
     let recorded: Vec<Item> = path.recorded().map(|(_, item)| item.clone()).collect();
     for part in recorded.iter().map(Item::part).chain(edits.iter().map(Edit::part)) {
-        path.planner.makes(&path.found.path, part);
+        path.planner.makes(&path.found.path, part, &path.entry.order.names);
     }
     // Without a file, another check refuses the run or plans a step that fails.
     if edits

@@ -25,7 +25,7 @@ pub struct Written {
     pub files: BTreeMap<String, Cases<Shorthand<File>>>,
 }
 
-conditional!(File);
+conditional!(File, stage);
 
 entry! {
     /// A file, a folder, a link, or edits of a file.
@@ -70,7 +70,7 @@ entry! {
         /// Whether an existing file stays as it is. Default: false.
         #[serde(default)]
         pub keep: bool,
-    } with when, optional, timeout, order
+    } with when, optional, timeout, order, stage
 }
 
 choices!(

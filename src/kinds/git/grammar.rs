@@ -8,13 +8,20 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Origin},
-    profile::{Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, key, quoted},
+    profile::{
+        Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, RunStage, SecretUse, Section, Whole, key, quoted,
+    },
 };
 
 impl Section for Git {
     type Written = Written;
     const KEYS: &'static [&'static str] = &["git"];
     const LOCKED: bool = false;
+    const STAGED: bool = true;
+
+    fn retain_stage(&mut self, stage: RunStage) {
+        self.0.retain(|_, entry| entry.order.stage == stage);
+    }
 
     fn inherit(_: &mut Written, _: &Written) {}
 

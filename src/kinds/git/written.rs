@@ -33,7 +33,7 @@ entry! {
         pub submodules: bool,
         /// The owner of all files: `user` or `user:group`. Default: root.
         pub owner: Option<String>,
-    } with when, optional, timeout, order
+    } with when, optional, timeout, order, stage
 }
 
-conditional!(Repository);
+conditional!(Repository, stage);

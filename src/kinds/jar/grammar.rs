@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    kinds::no_packages::names_no_packages,
+    kinds::{no_packages::names_no_packages, no_stages::has_no_stages},
     profile::{AssetRef, Assets, Entry, NamedAsset, Page, Rules, SecretUse, Section, Whole, asset, quoted, united},
 };
 
@@ -19,6 +19,8 @@ impl Section for Jar {
     type Written = Written;
     const KEYS: &'static [&'static str] = &["jar"];
     const LOCKED: bool = true;
+
+    has_no_stages!();
 
     fn inherit(_: &mut Written, _: &Written) {}
 

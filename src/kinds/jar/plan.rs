@@ -78,10 +78,10 @@ impl Jar {
             for folder in &look.0 {
                 let file = folder.path.join(entry.value.name());
                 planner.writes(&file, &entry.origin);
-                planner.makes(&file, WHOLE.to_owned());
+                planner.makes(&file, WHOLE.to_owned(), &[]);
                 let wanted = PlannedEntry { entry, own, common: planner.common };
                 for old in wanted.replaced_before(folder).into_iter().chain(wanted.replaced_now(folder)) {
-                    planner.makes(&folder.path.join(old), WHOLE.to_owned());
+                    planner.makes(&folder.path.join(old), WHOLE.to_owned(), &[]);
                 }
             }
         }

@@ -49,10 +49,10 @@ entry! {
         pub watch: Vec<String>,
         /// Exit statuses that mean success. Default: 0.
         pub ok_status: Option<Vec<i64>>,
-    } with when, optional, timeout, order
+    } with when, optional, timeout, order, stage
 }
 
-conditional!(ProgramEntry);
+conditional!(ProgramEntry, stage);
 
 /// A word of a command, or a command among several.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -5,6 +5,7 @@ use url::Url;
 use super::written::Written;
 use crate::{
     diagnostic::{Diagnostic, Origin},
+    kinds::no_stages::has_no_stages,
     profile::{
         Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, asset, quoted, united,
     },
@@ -16,6 +17,8 @@ impl Section for Python {
     type Written = Written;
     const KEYS: &'static [&'static str] = &["pip", "wheel"];
     const LOCKED: bool = true;
+
+    has_no_stages!();
 
     fn inherit(_: &mut Written, _: &Written) {}
 

@@ -6,6 +6,7 @@ use super::written::Written;
 use crate::{
     diagnostic::{Diagnostic, Origin},
     facts::AccessMode,
+    kinds::no_stages::has_no_stages,
     profile::{
         Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, asset, quoted,
         united,
@@ -18,6 +19,8 @@ impl Section for R {
     type Written = Written;
     const KEYS: &'static [&'static str] = &["r"];
     const LOCKED: bool = true;
+
+    has_no_stages!();
 
     fn inherit(_: &mut Written, _: &Written) {}
 

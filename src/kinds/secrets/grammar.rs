@@ -5,6 +5,7 @@ use url::Url;
 use super::{deliveries::check_deliveries, rules::names_of_template, templates, written::Written};
 use crate::{
     diagnostic::{Diagnostic, Origin},
+    kinds::no_stages::has_no_stages,
     profile::{
         Assets, Content, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, quoted,
         united,
@@ -19,6 +20,8 @@ impl Section for Secrets {
     type Written = Written;
     const KEYS: &'static [&'static str] = &["secrets", "logins"];
     const LOCKED: bool = false;
+
+    has_no_stages!();
 
     /// A profile inherits the source of secrets, with its keys, and the scope. Each is inherited separately.
     fn inherit(written: &mut Written, parent: &Written) {

@@ -15,7 +15,7 @@ use crate::{
     },
     plan::{Address, Phase, Planner, Resource, StepOptions},
     problem::Problem,
-    profile::{Entry, Order},
+    profile::{Entry, Order, RunStage},
     secrets::file_formats::FileFormat,
 };
 
@@ -251,6 +251,7 @@ fn options(entries: &[&Entry<SecretItem>], file: &Path) -> StepOptions {
     let keys = entries.iter().map(|entry| format!("secrets.{}", entry.value.key));
     let path = format!("secrets.{}", file.display());
     let order = Order {
+        stage: RunStage::Launch,
         names: Vec::new(),
         after: entries.iter().flat_map(|entry| entry.order.after.clone()).collect(),
         before: entries.iter().flat_map(|entry| entry.order.before.clone()).collect(),

@@ -8,13 +8,18 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     kinds::no_packages::names_no_packages,
-    profile::{Assets, Entry, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, key, quoted},
+    profile::{Assets, Entry, NamedAsset, Page, Rules, RunStage, SecretUse, Section, Whole, array, key, quoted},
 };
 
 impl Section for Services {
     type Written = Written;
     const KEYS: &'static [&'static str] = &["services"];
     const LOCKED: bool = false;
+    const STAGED: bool = true;
+
+    fn retain_stage(&mut self, stage: RunStage) {
+        self.0.retain(|_, entry| entry.order.stage == stage);
+    }
 
     fn inherit(_: &mut Written, _: &Written) {}
 

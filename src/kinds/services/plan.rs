@@ -25,7 +25,7 @@ use crate::{
     },
     plan::{Address, Phase, Planner, Resource, StepOptions},
     problem::Problem,
-    profile::{Entry, Setting},
+    profile::{Entry, RunStage, Setting},
     secrets::file_formats::Rendered,
 };
 
@@ -79,7 +79,10 @@ impl Planning for Services {
                 planner.known_failure(failure);
             }
         }
-        self.no_longer_named(look.init, planner);
+        // A run of the launch removes the services of both stages.
+        if planner.common.stage == RunStage::Launch {
+            self.no_longer_named(look.init, planner);
+        }
     }
 }
 
@@ -267,7 +270,8 @@ impl Services {
     fn no_longer_named(&self, init: InitSystem, planner: &mut Planner<'_, Action>) {
         let (profile, receipt) = (planner.common.profile, &planner.common.inventory.receipt);
         for (name, record) in receipt.services.get(profile).into_iter().flatten() {
-            if self.0.contains_key(name) || receipt.has_service_elsewhere(profile, name) {
+            let is_later = planner.common.post_start.has(&format!("services.{name}"));
+            if is_later || self.0.contains_key(name) || receipt.has_service_elsewhere(profile, name) {
                 continue;
             }
             let removed =

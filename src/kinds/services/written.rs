@@ -10,7 +10,7 @@ use serde::{
 
 pub(super) use crate::profile::written::SecretKey;
 use crate::profile::{
-    Cases, ProbeKeys, choices, conditional,
+    Cases, ProbeKeys, RunStage, choices, conditional,
     shorthand::{PlainOr, Scalar, Shorthand},
     written::When,
 };
@@ -99,9 +99,11 @@ pub struct Service {
     /// Sections and entries that come later.
     #[serde(default)]
     pub before: Vec<String>,
+    /// When it runs. Default: `launch`.
+    pub stage: Option<RunStage>,
 }
 
-conditional!(Service);
+conditional!(Service, stage);
 
 /// One plain value, or a list of them.
 #[derive(Debug, Clone)]

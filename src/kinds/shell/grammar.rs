@@ -3,7 +3,7 @@
 use super::{VARIABLES, written::Written};
 use crate::{
     diagnostic::Diagnostic,
-    kinds::no_packages::names_no_packages,
+    kinds::{no_packages::names_no_packages, no_stages::has_no_stages},
     profile::{Assets, Content, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, key, quoted},
 };
 
@@ -13,6 +13,8 @@ impl Section for Shell {
     type Written = Written;
     const KEYS: &'static [&'static str] = &["shell"];
     const LOCKED: bool = true;
+
+    has_no_stages!();
 
     fn inherit(_: &mut Written, _: &Written) {}
 

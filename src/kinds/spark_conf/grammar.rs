@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    kinds::no_packages::names_no_packages,
+    kinds::{no_packages::names_no_packages, no_stages::has_no_stages},
     profile::{Assets, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, key, quoted},
 };
 
@@ -16,6 +16,8 @@ impl Section for SparkConf {
     type Written = Written;
     const KEYS: &'static [&'static str] = &["spark-conf"];
     const LOCKED: bool = false;
+
+    has_no_stages!();
 
     fn inherit(_: &mut Written, _: &Written) {}
 

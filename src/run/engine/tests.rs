@@ -136,6 +136,7 @@ async fn nothing_acts_when_one_step_refuses_the_run() {
     let bench = Bench::new();
     let mut staged = write("staged", &bench.path("staged"));
     staged.stage = vec![crate::plan::Stage {
+        name: "x".into(),
         from: crate::profile::Asset::File { path: bench.path("asset"), shown: "asset".into() },
         to: bench.path("cache/asset"),
         digest: crate::digest::Digest::sha256(b"what was promised"),

@@ -4,13 +4,18 @@ use super::program_section::{ProgramKind, ProgramSection};
 use crate::{
     diagnostic::Diagnostic,
     kinds::{no_packages::names_no_packages, programs::Programs},
-    profile::{Assets, NamedAsset, Page, Rules, SecretUse, Section, Whole},
+    profile::{Assets, NamedAsset, Page, Rules, RunStage, SecretUse, Section, Whole},
 };
 
 impl<K: ProgramKind> Section for ProgramSection<K> {
     type Written = K::Written;
     const KEYS: &'static [&'static str] = K::KEYS;
     const LOCKED: bool = false;
+    const STAGED: bool = true;
+
+    fn retain_stage(&mut self, stage: RunStage) {
+        self.programs.0.retain(|entry| entry.order.stage == stage);
+    }
 
     fn inherit(_: &mut K::Written, _: &K::Written) {}
 

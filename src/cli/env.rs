@@ -120,6 +120,16 @@ impl Env {
         Ok(self.opened_filestore.get_or_init(|| store).clone())
     }
 
+    /// Uses this file store instead. It must not be open yet.
+    pub(super) fn use_filestore(&self, store: FileStore) {
+        let _ = self.opened_filestore.set(store);
+    }
+
+    /// The store that the options name for downloads and builds.
+    pub(super) fn shared_store(&self) -> Option<&str> {
+        self.shared_store.as_deref()
+    }
+
     fn open_filestore(&self, named: Option<&Path>) -> Result<FileStore, CommandError> {
         let root = named.unwrap_or(Path::new(DEFAULT_FILESTORE));
         let address = FileStoreAddress::parse(&root.to_string_lossy())

@@ -3,6 +3,7 @@
 use super::Exit;
 use crate::{
     diagnostic::Diagnostic,
+    problem::Problem,
     report::{
         Console,
         diagnostics::{render, render_reasons},
@@ -26,6 +27,16 @@ impl CommandError {
             Self::Mistakes(mistakes) | Self::Failed(mistakes) => render(mistakes, console.colour()),
             Self::Refused(reasons) => render_reasons(reasons, console.colour()),
         }
+    }
+
+    /// Its diagnostics as failures of a report.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let (Self::Mistakes(mistakes) | Self::Refused(mistakes) | Self::Failed(mistakes)) = self;
+        let problem = |mistake: &Diagnostic| {
+            let (message, hint) = (mistake.message.clone(), mistake.hint.clone());
+            Problem { origin: mistake.origin(), ..Problem::refused(message).hint(hint) }.redacted()
+        };
+        mistakes.iter().map(problem).collect()
     }
 
     pub(super) fn exit(&self) -> Exit {

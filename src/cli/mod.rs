@@ -16,6 +16,7 @@ mod output;
 mod packages;
 mod password;
 mod plan;
+mod post_start;
 mod report;
 mod run;
 mod secrets;
@@ -170,6 +171,7 @@ impl Cli {
         let console = Console::of_process(Verbosity::chosen(quiet, verbose));
         let env = Env::new(console, EnvOptions { root, filestore, trusted_keys, shared_store: store });
         let result = match self.command {
+            Command::Run(options) if options.is_after_launch() => post_start::run(&env, &options),
             Command::Run(options) => run::run(&env, &options),
             Command::Plan(options) => plan::run(&env, &options),
             Command::Check(options) => check::run(&env, &options),

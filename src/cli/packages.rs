@@ -1,6 +1,6 @@
 //! Work on the packages of a profile outside of a run: only the secrets of logins are read, and no report is written.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -9,7 +9,7 @@ use crate::{
     facts::NodeFacts,
     kinds::{Profile, secrets::Secrets},
     report::{observers, run_id},
-    run::{Job, Stop},
+    run::{Job, StageOptions, Stop},
 };
 
 /// The time limit of the work.
@@ -43,6 +43,8 @@ pub(super) fn run_with_deadline<T>(
         keep_going: false,
         strict: false,
         events,
+        later: StageOptions::default(),
+        pinned: BTreeMap::new(),
     });
     let done = env.block_on(async {
         let stop = Stop::watch(DEADLINE)?;

@@ -130,10 +130,33 @@ fn to_json(profile: &Profile, facts: &NodeFacts, plan: &Plan, store: &FileStore)
         "ready": plan.ready,
         "refusals": plan.refusals,
     });
+    if let (Some(ready), false) = (&profile.post_start.ready, plan.later.is_empty()) {
+        let timeout = ready.probe.timeout.as_secs();
+        let ready = json!(ready.probe.check.to_string());
+        page["post-start"] = json!({ "ready": ready, "timeout-seconds": timeout, "steps": plan.later });
+    }
     if let Some(lock) = &plan.lock {
         page["lock"] = json!(lock);
     }
     page
+}
+
+/// The part of the stage after the launch.
+fn later(profile: &Profile, plan: &Plan) -> Vec<String> {
+    let (Some(ready), false) = (&profile.post_start.ready, plan.later.is_empty()) else { return Vec::new() };
+    let timeout = humantime::format_duration(ready.probe.timeout);
+    let mut lines = vec![String::new()];
+    lines.push(format!("stage    post-start: after the launch, when `ready` succeeds: {}", ready.probe.check));
+    lines.push(format!("         waits at most {timeout}; its work is planned then"));
+    for step in &plan.later {
+        let optional = if step.optional { " (optional)" } else { "" };
+        lines.push(format!("later    {}{optional}", step.entry));
+        let mut places: Vec<String> = step.origins.iter().map(ToString::to_string).collect();
+        places.dedup();
+        lines.push(format!("         asked for at {}", places.join(", ")));
+        lines.extend(step.order.iter().map(|need| format!("         after {}: {}", need.entry, need.reason)));
+    }
+    lines
 }
 
 fn page(profile: &Profile, plan: &Plan, store: &FileStore) -> String {
@@ -162,6 +185,7 @@ fn page(profile: &Profile, plan: &Plan, store: &FileStore) -> String {
         }
         lines.extend(describe(step, store).iter().map(|line| format!("         {line}")));
     }
+    lines.extend(later(profile, plan));
     lines.push(String::new());
     lines.push(match plan.steps.len() {
         0 if plan.refusals.is_empty() => "nothing to do: the node is ready".to_owned(),

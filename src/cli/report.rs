@@ -47,7 +47,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
             if reports.is_empty() {
                 env.console.stderr.print("this node has no runs yet\n");
             }
-            print(&render_list(&reports, state::holder(&env.root)))
+            print(&render_list(&reports, &state::holders(&env.root)))
         }
     }
 }

@@ -1,7 +1,8 @@
 //! `nodeagent run`: prepares the node.
 
 use std::{
-    path::PathBuf,
+    collections::BTreeMap,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -17,14 +18,12 @@ use super::{
 };
 use crate::{
     auth::AuditLog,
-    diagnostic::Diagnostic,
     facts::NodeFacts,
-    problem::Problem,
     report::{
         Collector, KEPT_RUNS, Report, RunFolder, RunFolders, Verbosity, event::Outcome, node_label, observers,
         render_failure, render_summary, render_table, run_id,
     },
-    run::{self, Job, Stop},
+    run::{self, Job, StageOptions, Stop},
     state::Serials,
 };
 
@@ -33,27 +32,39 @@ use crate::{
 #[expect(clippy::struct_excessive_bools, reason = "each flag of the command is a field")]
 pub(super) struct Options {
     #[command(flatten)]
-    profile: ProfileOptions,
+    pub(super) profile: ProfileOptions,
     #[command(flatten)]
     lock: LockOptions,
     /// Show the steps of the run without changing anything
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// End the run after this time, such as 10m
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
-    deadline: Duration,
+    pub(super) deadline: Duration,
     /// After a required step has failed, still start the steps that do not need it
     #[arg(long)]
-    keep_going: bool,
+    pub(super) keep_going: bool,
     /// Exit with status 3 if an optional step failed
     #[arg(long)]
-    strict: bool,
+    pub(super) strict: bool,
+    /// Run only the entries of this stage; post-start waits for `ready` and uses the last launch's copy of the profile
+    #[arg(long, value_enum, default_value_t = Stage::Launch, value_name = "STAGE")]
+    stage: Stage,
     /// Also copy events and report to this folder
     #[arg(long, value_name = "DIR")]
     report_to: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// A stage of a node's start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Stage {
+    /// The entries that run during the launch
+    Launch,
+    /// The entries with `stage = "post-start"`
+    PostStart,
 }
 
 pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
@@ -104,6 +115,8 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
         keep_going: options.keep_going,
         strict,
         events,
+        later: options.for_stage(env),
+        pinned: BTreeMap::new(),
     });
     let outcome = env.block_on(async {
         let stop = Stop::watch(options.deadline)?;
@@ -121,7 +134,34 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     Ok(exit(outcome, options.strict))
 }
 
-fn exit(outcome: Outcome, strict: bool) -> Exit {
+impl Options {
+    /// Whether the stage after the launch is to run.
+    pub(super) fn is_after_launch(&self) -> bool {
+        self.stage == Stage::PostStart
+    }
+
+    /// The options for the stage after the launch.
+    fn for_stage(&self, env: &Env) -> StageOptions {
+        let deadline = humantime::format_duration(self.deadline).to_string();
+        let mut arguments = vec!["--deadline".to_owned(), deadline];
+        let mut add = |name: &str, value: Option<String>| {
+            arguments.extend(value.map(|value| format!("--{name}={value}")));
+        };
+        add("root", (env.root != Path::new("/")).then(|| absolute(&env.root)));
+        add("store", env.shared_store().map(str::to_owned));
+        add("report-to", self.report_to.as_deref().map(absolute));
+        let flags = [("--keep-going", self.keep_going), ("--strict", self.strict)];
+        arguments.extend(flags.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| (*name).to_owned()));
+        let sets = self.profile.sets.iter().cloned().collect();
+        StageOptions { request: self.profile.name().to_owned(), sets, arguments }
+    }
+}
+
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
+
+pub(super) fn exit(outcome: Outcome, strict: bool) -> Exit {
     match run::exit_code(outcome, strict) {
         0 => Exit::Done,
         2 => Exit::Refused,
@@ -134,11 +174,6 @@ fn exit(outcome: Outcome, strict: bool) -> Exit {
 /// The report of a run whose profile has mistakes. If the platform then terminates the node, the report is all that
 /// remains.
 fn refused(run: String, profile: &str, facts: &NodeFacts, stopped: &CommandError) -> Report {
-    let (CommandError::Mistakes(mistakes) | CommandError::Refused(mistakes) | CommandError::Failed(mistakes)) = stopped;
-    let failure = |mistake: &Diagnostic| {
-        let (message, hint) = (mistake.message.clone(), mistake.hint.clone());
-        Problem { origin: mistake.origin(), ..Problem::refused(message).hint(hint) }.redacted()
-    };
     let now = Timestamp::now();
     Report {
         run,
@@ -149,32 +184,32 @@ fn refused(run: String, profile: &str, facts: &NodeFacts, stopped: &CommandError
         exit_code: Some(stopped.exit() as u8),
         profile: profile.to_owned(),
         node: serde_json::to_value(facts).unwrap_or_default(),
-        refusals: mistakes.iter().map(failure).collect(),
+        refusals: stopped.problems(),
         ..Report::default()
     }
 }
 
 /// A folder for the logs of programs that only this user can write to, if the run has no folder of its own.
-fn private_folder() -> Result<PathBuf, CommandError> {
+pub(super) fn private_folder() -> Result<PathBuf, CommandError> {
     let made = tempfile::Builder::new().prefix("nodeagent-").tempdir();
     made.map(tempfile::TempDir::keep)
         .map_err(|error| failed(format!("the folder for logs could not be created: {error}")))
 }
 
 /// A name that distinguishes this node's report from those of other nodes.
-fn label(facts: &NodeFacts) -> String {
+pub(super) fn label(facts: &NodeFacts) -> String {
     let variable = |name: &str| facts.env.get(name).map(String::as_str);
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     node_label(variable("DB_CLUSTER_ID"), variable("DB_CONTAINER_IP"), host.as_deref().map(str::trim))
 }
 
 /// The destinations of the report.
-struct Reporting<'a> {
-    env: &'a Env,
-    options: &'a Options,
-    folder: Option<RunFolder>,
-    runs: RunFolders,
-    node: String,
+pub(super) struct Reporting<'a> {
+    pub(super) env: &'a Env,
+    pub(super) options: &'a Options,
+    pub(super) folder: Option<RunFolder>,
+    pub(super) runs: RunFolders,
+    pub(super) node: String,
 }
 
 impl Reporting<'_> {
@@ -202,7 +237,7 @@ impl Reporting<'_> {
     }
 
     /// Writes the report and prints the summary.
-    fn finish(self, collector: &Collector, warnings: Vec<String>) -> Result<(), CommandError> {
+    pub(super) fn finish(self, collector: &Collector, warnings: Vec<String>) -> Result<(), CommandError> {
         let report = collector.report();
         let path = self.keep(&report, warnings);
         let console = &self.env.console;

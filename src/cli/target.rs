@@ -13,7 +13,7 @@ use crate::{
     facts::{AccessMode, ClusterName, ENVIRONMENTS, NodeFacts, Role, os::Os},
     kinds::{Profile, load},
     lock::{Lock, LockFile},
-    profile::{Metadata, ProfileError, Request},
+    profile::{Decisions, Metadata, ProfileError, Request},
     trust::Trusted,
 };
 
@@ -161,8 +161,9 @@ pub(super) struct ProfileRequest<'a> {
 }
 
 impl ProfileRequest<'_> {
-    /// Loads the profile. `locked`: whether a verified lock has the digests of its packages.
-    fn load(&self, env: &Env, locked: bool) -> Result<Profile, CommandError> {
+    /// Loads the profile. `locked`: whether a verified lock has the digests of its packages. `launched`: for the stage
+    /// after the launch, the decisions of the launch about conditions.
+    fn load(&self, env: &Env, locked: bool, launched: Option<&Decisions>) -> Result<Profile, CommandError> {
         let store = env.filestore()?;
         let sets: BTreeMap<String, String> = self.sets.iter().cloned().collect();
         let metadata = NodeMetadata { env, facts: self.facts };
@@ -173,7 +174,7 @@ impl ProfileRequest<'_> {
             sets: &sets,
             lenient: self.lenient,
             metadata: (!self.lenient).then_some(&metadata as &dyn Metadata),
-            launched: None,
+            launched,
             locked,
         };
         load(&request).map_err(|ProfileError(mistakes)| CommandError::Mistakes(mistakes))
@@ -182,7 +183,16 @@ impl ProfileRequest<'_> {
 
 /// Loads a profile without its lock.
 pub(super) fn load_unlocked(env: &Env, wanted: &ProfileRequest<'_>) -> Result<Profile, CommandError> {
-    wanted.load(env, false)
+    wanted.load(env, false, None)
+}
+
+/// Loads a profile for the stage after the launch. The launch has verified the lock and kept its digests.
+pub(super) fn load_stage(
+    env: &Env,
+    wanted: &ProfileRequest<'_>,
+    decisions: &Decisions,
+) -> Result<Profile, CommandError> {
+    wanted.load(env, true, Some(decisions))
 }
 
 /// Loads a profile for a command that installs no packages. With trusted keys, its lock is verified and trusted as in a
@@ -236,7 +246,7 @@ fn load_with_lock(
     if let Some(file) = &file {
         trust_digests(env.trusted()?, file)?;
     }
-    let mut profile = wanted.load(env, file.is_some())?;
+    let mut profile = wanted.load(env, file.is_some(), None)?;
     if file.is_none()
         && let Err(why) = env.trusted()?.check_absence(&serial_of(&profile.name))
     {

@@ -4,6 +4,7 @@
 //! and its own process group. It is killed when the run ends. [`Foreground`] and [`replace_process`] give a program the
 //! terminal.
 
+mod detached;
 #[cfg(test)]
 pub(crate) mod fake;
 mod foreground;
@@ -21,6 +22,7 @@ use std::{
     time::Duration,
 };
 
+pub use detached::{begin_session, start_detached};
 pub use foreground::{Foreground, Streams};
 use futures::future::BoxFuture;
 pub use orphans::kill_orphans;

@@ -100,6 +100,12 @@ macro_rules! kinds {
             fn merge(parent: Self, child: Self) -> Self {
                 Self { $($name: profile::Section::merge(parent.$name, child.$name)),+ }
             }
+            fn retain_stage(&mut self, stage: RunStage) {
+                let (env, secrets) = (std::mem::take(&mut self.env), std::mem::take(&mut self.secrets));
+                let cert = std::mem::take(&mut self.cert);
+                $(profile::Section::retain_stage(&mut self.$name, stage);)+
+                (self.env, self.secrets, self.cert) = (env, secrets, cert);
+            }
             fn complete(&mut self, assets: &Assets<'_>, found: &mut Vec<Diagnostic>) {
                 $(self.$name.complete(assets, found);)+
                 self.python.interpreter().clone_into(&mut self.cert.interpreter);

@@ -19,7 +19,7 @@ use crate::{
     lock::{Drift, LockFile, Runtime, Section},
     plan::{self, Common, EarlierWork, Layer, LockInUse, Phase, Planner, Resource, StepOptions},
     problem::Problem,
-    profile::{Asset, Assets, FileStore, NamedAsset, RunStage, Sections as _},
+    profile::{self, Asset, Assets, FileStore, NamedAsset, RunStage, Sections as _},
     state::Receipt,
 };
 
@@ -58,15 +58,13 @@ impl Node {
         let mut inventory = Inventory::new(root, dpkg?, users, receipt, vault);
         let assets = Assets { store, unit: profile.business_unit.as_deref() };
         // The launch finds the files of both stages.
-        let named = if profile.stage == RunStage::Launch { &profile.sections } else { own };
-        inventory.find_assets(&named.assets(), &assets);
+        inventory.find_assets(&profile.sections.assets(), &assets);
         Ok(Self { inventory, looks, sections })
     }
 
     /// Sets the digests of files on servers, by their names in the profile.
-    pub fn pin(&mut self, digests: &BTreeMap<String, Digest>) {
-        let Some(sections) = &self.sections else { return };
-        for named in sections.assets() {
+    pub fn pin(&mut self, profile: &Profile, digests: &BTreeMap<String, Digest>) {
+        for named in profile.sections.assets() {
             if let Some(digest) = digests.get(&named.file.path).filter(|_| !named.file.urls.is_empty()) {
                 self.inventory.pin(named.file, digest.clone());
             }
@@ -76,7 +74,7 @@ impl Node {
     /// The files of the file store that the stage after the launch uses: each with its path for messages and its
     /// expected digest.
     pub fn later_assets(&self, profile: &Profile) -> Vec<(PathBuf, String, Option<Digest>)> {
-        let sections = profile.sections.of_stage(RunStage::PostStart);
+        let sections = needed_later(profile);
         let found = |named: &NamedAsset<'_>| {
             let found = self.inventory.asset(named.file)?;
             match &found.asset {
@@ -130,8 +128,7 @@ impl Node {
         let common = self.common(profile, facts, cache, lock);
         missing_files(&common, &mut plan);
         let own = self.sections.as_ref().unwrap_or(&profile.sections);
-        let named = if profile.stage == RunStage::Launch { &profile.sections } else { own };
-        plan.refusals.extend(named.assets().iter().filter_map(|named| without_digest(&common, named)));
+        plan.refusals.extend(profile.sections.assets().iter().filter_map(|named| without_digest(&common, named)));
         let paths = plan_later(profile, &common, &mut plan);
         own.plan(&self.looks, &common, &paths, &mut plan);
         match plan::into_order(std::mem::take(&mut plan.steps)) {
@@ -189,22 +186,28 @@ impl Node {
     }
 }
 
+/// The entries of the stage after the launch, and the values that its run needs.
+fn needed_later(profile: &Profile) -> Sections {
+    let mut sections = profile.sections.clone();
+    profile::Sections::retain_stage(&mut sections, RunStage::PostStart);
+    sections
+}
+
 /// Plans the stage after the launch: the order of its entries, and the files from servers that they use. Returns the
 /// paths of these entries.
 fn plan_later(profile: &Profile, common: &Common<'_>, plan: &mut Plan) -> Vec<PathBuf> {
     if profile.stage != RunStage::Launch || profile.post_start.entries.is_empty() {
         return Vec::new();
     }
-    let sections = profile.sections.of_stage(RunStage::PostStart);
-    for NamedAsset { file, origin, .. } in sections.assets() {
+    for NamedAsset { file, origin, .. } in needed_later(profile).assets() {
         if !file.urls.is_empty() {
             common.usable(file, origin, &mut plan.later_files);
         }
     }
     if !plan.later_files.is_empty() {
-        plan.later_logins = common.logins_of(&["files", "installers", "hooks"]);
+        plan.later_logins = common.logins_of(&["files", "installers", "hooks", "cert"]);
     }
-    let outline = sections.outline();
+    let outline = profile.sections.of_stage(RunStage::PostStart).outline();
     let created = outline.iter().flat_map(|options| &options.creates).filter_map(|created| match created {
         Resource::Path(path) => Some(path.clone()),
         Resource::User(_) | Resource::Group(_) | Resource::Package(_) => None,

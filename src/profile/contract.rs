@@ -106,6 +106,10 @@ pub trait Sections: Clone + Debug + Default + PartialEq + Eq {
     #[must_use]
     fn merge(parent: Self, child: Self) -> Self;
 
+    /// Removes the entries of other stages. Values that a run of any stage needs stay: variables of the run,
+    /// certificates, and the sources of secrets.
+    fn retain_stage(&mut self, stage: RunStage);
+
     /// See [`Section::complete`].
     fn complete(&mut self, assets: &assets::Assets<'_>, found: &mut Vec<Diagnostic>);
 

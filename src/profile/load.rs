@@ -99,6 +99,10 @@ pub fn load<S: Sections>(request: &Request<'_>) -> Result<Profile<S>, ProfileErr
     let has_ready = profile.post_start.complete(request.facts) || request.lenient || request.launched.is_some();
     (profile.path, profile.files) = locked_files(request.store, &files);
     profile.sources = files.iter().map(|file| file.source.clone()).collect();
+    if profile.stage == RunStage::PostStart {
+        // The launch has read the files of its entries. The copy does not have all of them.
+        profile.sections.retain_stage(RunStage::PostStart);
+    }
     let assets = Assets { store: request.store, unit: profile.business_unit.as_deref() };
     profile.sections.complete(&assets, &mut found);
     let sections = &profile.sections;

@@ -43,6 +43,9 @@ pub enum EventKind {
         sources: Vec<ProfileSource>,
         /// The facts of the node, as `plan` shows them.
         node: serde_json::Value,
+        /// The stage, if it is not the launch.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stage: Option<String>,
     },
     /// The plan is complete. Steps are in profile order.
     PlanMade {
@@ -50,6 +53,9 @@ pub enum EventKind {
         steps: Vec<PlannedStep>,
         /// Entries that need no step, such as `apt: jq 1.6-2.1`.
         ready: Vec<String>,
+        /// Entries of the stage after the launch.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        later: Vec<String>,
     },
     /// The run waits for a lock that another process holds.
     Waiting {

@@ -45,6 +45,9 @@ pub struct Report {
     /// The facts of the node.
     #[serde(default)]
     pub node: serde_json::Value,
+    /// The stage, if it is not the launch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
     /// The steps, in profile order.
     #[serde(default)]
     pub steps: Vec<StepReport>,
@@ -54,6 +57,9 @@ pub struct Report {
     /// The entries that needed no step.
     #[serde(default)]
     pub ready: Vec<String>,
+    /// The entries of the stage after the launch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<String>,
     /// The waits for locks of other processes.
     #[serde(default)]
     pub waits: Vec<Wait>,
@@ -189,9 +195,11 @@ impl Default for Report {
             profile: String::new(),
             sources: Vec::new(),
             node: serde_json::Value::Null,
+            stage: None,
             steps: Vec::new(),
             tasks: Vec::new(),
             ready: Vec::new(),
+            later: Vec::new(),
             waits: Vec::new(),
             warnings: Vec::new(),
             refusals: Vec::new(),
@@ -220,17 +228,19 @@ impl Report {
         self.seconds = seconds_between(self.started, time);
         self.end_wait(time, &event.kind);
         match &event.kind {
-            EventKind::RunStarted { format, run, version, profile, sources, node } => {
+            EventKind::RunStarted { format, run, version, profile, sources, node, stage } => {
                 self.format = *format;
                 self.run.clone_from(run);
                 self.version.clone_from(version);
                 self.profile.clone_from(profile);
                 self.sources.clone_from(sources);
                 self.node.clone_from(node);
+                self.stage.clone_from(stage);
             }
-            EventKind::PlanMade { steps, ready } => {
+            EventKind::PlanMade { steps, ready, later } => {
                 self.steps = steps.iter().map(StepReport::planned).collect();
                 self.ready.clone_from(ready);
+                self.later.clone_from(later);
             }
             EventKind::Waiting { step, lock, holder } => self.wait(time, step.as_ref(), lock, holder),
             EventKind::StepStarted { step } => {

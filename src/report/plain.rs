@@ -70,14 +70,16 @@ impl Plain {
                 self.run_started = time;
                 self.print_line(time, &format!("nodeagent {version}: profile {}, run {}", clean(profile), clean(run)));
             }
-            EventKind::PlanMade { steps, ready } => {
+            EventKind::PlanMade { steps, ready, later } => {
                 for step in steps {
                     self.steps.insert(step.id.clone(), Step { title: short(&step.title), ..Step::default() });
                 }
-                self.print_line(
-                    time,
-                    &format!("plan: {}, {} already present", counted(steps.len(), "step"), ready.len()),
-                );
+                let later = match later.len() {
+                    0 => String::new(),
+                    entries => format!(", {entries} after the launch"),
+                };
+                let steps = counted(steps.len(), "step");
+                self.print_line(time, &format!("plan: {steps}, {} already present{later}", ready.len()));
             }
             EventKind::Waiting { step, lock, holder } => {
                 let words = waiting(lock, holder);

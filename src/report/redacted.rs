@@ -44,11 +44,12 @@ impl EventKind {
     #[must_use]
     pub fn redacted(self) -> Self {
         match self {
-            Self::RunStarted { format, run, version, profile, sources, node } => {
-                Self::RunStarted { format, run, version, profile: text(profile), sources, node: value(node) }
+            Self::RunStarted { format, run, version, profile, sources, node, stage } => {
+                Self::RunStarted { format, run, version, profile: text(profile), sources, node: value(node), stage }
             }
-            Self::PlanMade { steps, ready } => {
-                Self::PlanMade { steps: steps.into_iter().map(PlannedStep::redacted).collect(), ready: texts(ready) }
+            Self::PlanMade { steps, ready, later } => {
+                let steps = steps.into_iter().map(PlannedStep::redacted).collect();
+                Self::PlanMade { steps, ready: texts(ready), later: texts(later) }
             }
             Self::Waiting { step, lock, holder } => {
                 Self::Waiting { step: step.map(text), lock: text(lock), holder: text(holder) }

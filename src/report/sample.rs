@@ -53,6 +53,7 @@ pub(super) fn started() -> EventKind {
         profile: "family".into(),
         sources: vec![ProfileSource { file: "built-in:base.toml".into(), sha256: "ab".repeat(32) }],
         node: serde_json::json!({ "os": "Debian 12", "role": "driver" }),
+        stage: None,
     }
 }
 
@@ -77,6 +78,7 @@ fn plan() -> EventKind {
             planned("shell", "write .vimrc", &[], 40),
         ],
         ready: vec!["apt: jq 1.6-2.1".into()],
+        later: Vec::new(),
     }
 }
 

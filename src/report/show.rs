@@ -23,11 +23,13 @@ pub fn render_show(report: &Report, width: usize) -> String {
     let mut page = head(report);
     section(&mut page, "", &render_table(report, width));
     section(&mut page, "", &lines(report.store.iter().map(fetched)));
-    section(&mut page, "refused", &refusals.collect::<String>());
+    let reasons = if report.outcome == Outcome::Refused { "refused" } else { "reasons" };
+    section(&mut page, reasons, &refusals.collect::<String>());
     section(&mut page, "failures", &failures.collect::<String>());
     section(&mut page, "warnings", &indented(&report.warnings));
     section(&mut page, "waits", &lines(report.waits.iter().map(wait)));
     section(&mut page, "already present", &indented(&report.ready));
+    section(&mut page, "after the launch", &indented(&report.later));
     page
 }
 
@@ -56,6 +58,7 @@ fn head(report: &Report) -> String {
         ("agent", format!("nodeagent {}", report.version)),
         ("profile", report.profile.clone()),
     ];
+    facts.extend(report.stage.iter().map(|stage| ("stage", stage.clone())));
     facts.extend(report.sources.iter().map(|source| ("source", format!("{}  sha256 {}", source.file, source.sha256))));
     facts.extend(node(&report.node).into_iter().map(|fact| ("node", fact)));
     let mut last = "";
@@ -110,17 +113,18 @@ fn wait(wait: &Wait) -> String {
 
 /// Renders a list of runs, one a line: id, outcome, duration, profile.
 ///
-/// `running` is the process id of the run in progress.
-pub fn render_list(reports: &[Report], running: Option<u32>) -> String {
+/// `running` has the process ids of the runs in progress.
+pub fn render_list(reports: &[Report], running: &[u32]) -> String {
     let is_running = |report: &Report| {
         let process = report.run.rsplit('-').next().and_then(|process| process.parse().ok());
-        report.finished.is_none() && running.is_some() && process == running
+        report.finished.is_none() && process.is_some_and(|process| running.contains(&process))
     };
     let line = |report: &Report| {
         let outcome = if is_running(report) { "running" } else { word(report.outcome) };
         let time = duration(report.seconds);
         let steps = counted(report.steps.len(), "step");
-        format!("{:24}{outcome:16}{time:>12}  {}, {steps}", clean(&report.run), clean(&report.profile))
+        let stage = report.stage.as_ref().map(|stage| format!(", {}", clean(stage))).unwrap_or_default();
+        format!("{:24}{outcome:16}{time:>12}  {}, {steps}{stage}", clean(&report.run), clean(&report.profile))
     };
     lines(reports.iter().map(line))
 }
@@ -173,9 +177,9 @@ mod tests {
     #[test]
     fn each_run_is_one_line_of_the_list() {
         let open = crate::report::Report { finished: None, ..sample::failed() };
-        assert!(render_list(std::slice::from_ref(&open), Some(4711)).contains("4711   running "));
-        assert!(!render_list(&[open, sample::done()], Some(471)).contains("running"));
-        insta::assert_snapshot!(render_list(&[sample::done(), sample::failed()], None), @r#"
+        assert!(render_list(std::slice::from_ref(&open), &[1, 4711]).contains("4711   running "));
+        assert!(!render_list(&[open, sample::done()], &[471]).contains("running"));
+        insta::assert_snapshot!(render_list(&[sample::done(), sample::failed()], &[]), @r#"
         20261121T120304Z-4711   done                  40.0 s  family, 4 steps
         20261121T120304Z-4711   failed                20.0 s  family, 4 steps
         "#);

@@ -49,7 +49,11 @@ pub fn render_summary(report: &Report, report_path: Option<&Path>) -> String {
     };
     let store = report.store.map_or_else(String::new, |store| format!("{}\n", fetched(&store)));
     let path = report_path.map_or_else(String::new, |path| format!("report: {}\n", clean(&path.display().to_string())));
-    format!("{text}\n{store}{path}")
+    let later = match report.later.len() {
+        0 => String::new(),
+        entries => format!("after the launch: {}\n", counted(entries, "step")),
+    };
+    format!("{text}\n{later}{store}{path}")
 }
 
 /// The name of an outcome.

@@ -40,16 +40,25 @@ pub(super) struct ExecutionOptions {
     pub(super) keep_going: bool,
 }
 
-/// Executes a plan. The error is the reason why nothing was changed.
+/// Executes a plan. `also` is further work before the gate, which may refuse the run, too. The error is the reason why
+/// nothing was changed.
 pub(super) async fn execute(
     plan: &Arc<Plan>,
     ctx: &Context,
     journal: &Arc<Mutex<Journal>>,
     options: ExecutionOptions,
+    also: impl Future<Output = Result<(), Vec<Problem>>>,
     stop: &Stop,
 ) -> Result<Outcome, Vec<Problem>> {
     let state = Arc::new(RunState::new(Arc::clone(plan), Arc::clone(journal), options));
+    let also = async {
+        if let Err(refusals) = also.await {
+            lock(&state.refusals).extend(refusals);
+        }
+        state.undecided.send_modify(|count| *count -= 1);
+    };
     let steps = join_all((0..plan.steps.len()).map(|index| state.step(index, ctx, stop)));
+    let steps = async { tokio::join!(also, steps) };
     tokio::pin!(steps);
     let stopped = tokio::select! {
         _ = &mut steps => None,
@@ -101,7 +110,7 @@ struct RunState {
     begun: Vec<AtomicBool>,
     /// The steps that can no longer refuse the run.
     decided: Vec<AtomicBool>,
-    /// The number of steps that may still refuse the run.
+    /// The number of steps that may still refuse the run, and 1 for the further work before the gate.
     undecided: watch::Sender<usize>,
     refusals: Mutex<Vec<Problem>>,
     /// Whether a required step has failed, so that no further step starts.
@@ -120,7 +129,8 @@ impl RunState {
             ended: plan.steps.iter().map(|_| watch::Sender::new(None)).collect(),
             begun: plan.steps.iter().map(|_| AtomicBool::new(false)).collect(),
             decided: plan.steps.iter().map(|step| AtomicBool::new(!decides(&plan, step))).collect(),
-            undecided: watch::Sender::new(plan.steps.iter().filter(|step| decides(&plan, step)).count()),
+            // The further work before the gate counts as one.
+            undecided: watch::Sender::new(plan.steps.iter().filter(|step| decides(&plan, step)).count() + 1),
             unclean: plan.steps.iter().map(|_| AtomicBool::new(false)).collect(),
             refusals: Mutex::default(),
             halted: watch::Sender::new(false),

@@ -14,7 +14,7 @@ use crate::{
     facts::NodeFacts,
     fs::FsError,
     inventory::Vault,
-    kinds::Profile,
+    kinds::{Profile, secrets_of_stage},
     problem::Problem,
     secrets::Address,
 };
@@ -112,10 +112,8 @@ impl<'a> AccessCheck<'a> {
 
     /// Fetches the granted secrets, without the passwords of logins.
     pub async fn fetch_granted(&self, mut granted: Granted) -> (Granted, Vault) {
-        let secrets = &self.profile.sections.secrets;
-        let delivered = secrets.items.iter().map(|entry| &entry.value.from);
-        let used = secrets.used.iter().map(|entry| &entry.value.from);
-        let vault = Vault::fetch(delivered.chain(used), self.clouds).await;
+        // The secrets of another stage are fetched when that stage runs.
+        let vault = Vault::fetch(&secrets_of_stage(self.profile), self.clouds).await;
         granted.write_down(&vault, self.audit);
         (granted, vault)
     }

@@ -9,6 +9,7 @@ use std::{
 use crate::{
     auth::{Access, AuditLog},
     cloud::Clouds,
+    digest::Digest,
     exec::{Runner, SystemRunner},
     facts::NodeFacts,
     kinds::Profile,
@@ -46,6 +47,21 @@ pub struct Job {
     pub strict: bool,
     /// The receiver of events.
     pub events: Events,
+    /// The options for the stage after the launch.
+    pub later: StageOptions,
+    /// For the stage after the launch: the digests of files on servers, by their names in the profile.
+    pub pinned: BTreeMap<String, Digest>,
+}
+
+/// The options of a launch run that its later stage needs.
+#[derive(Debug, Clone, Default)]
+pub struct StageOptions {
+    /// The name or the path of the profile.
+    pub request: String,
+    /// The values of variables from the command line.
+    pub sets: BTreeMap<String, String>,
+    /// The arguments of the process, without the stage and the profile.
+    pub arguments: Vec<String>,
 }
 
 /// Inspects the node. Reading the file store may block, so a remote store is read in a thread that is not the

@@ -15,7 +15,8 @@ use crate::{
 /// Adds the passwords of a plan's logins to the secrets of the run. A password that cannot be fetched refuses the run.
 /// If only optional steps need it, it fails these steps.
 pub async fn fetch_logins(plan: &mut Plan, vault: &mut Vault, clouds: &Clouds) {
-    let wanted: Vec<_> = plan.steps.iter().flat_map(|step| &step.logins).map(|login| &login.login.from).collect();
+    let logins = plan.steps.iter().flat_map(|step| &step.logins).chain(&plan.later_logins);
+    let wanted: Vec<_> = logins.map(|login| &login.login.from).collect();
     if wanted.is_empty() {
         return;
     }

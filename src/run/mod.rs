@@ -7,6 +7,7 @@ mod job;
 mod lock;
 mod locked_addresses;
 mod logins;
+mod post_start;
 mod stop;
 mod trust;
 mod with_secrets;
@@ -25,8 +26,9 @@ use crate::{
     inventory::Vault,
     kinds::{Kind, Node, Plan, Step, clean_up_interrupted},
     problem::Problem,
+    profile::RunStage,
     report::event::{EventKind, FORMAT, Outcome, StoreUse},
-    state::{Journal, LockError, RunLock},
+    state::{Journal, LockError, Receipt, RunLock},
     steps::{
         Context, Decided,
         logins::{Logins, folder as logins_folder},
@@ -35,10 +37,12 @@ use crate::{
 };
 pub use bake::{Bakes, bake};
 pub use grants::{AccessCheck, Granted, use_of};
-pub use job::Job;
+pub use job::{Job, StageOptions};
 use job::{in_own_thread, runner, warn};
 pub use lock::resolve_lock;
 pub use logins::fetch_logins;
+pub use post_start::{Launched, Waited, begin_session, begin_stage, wait_until_ready};
+use post_start::{StageStart, cancel};
 pub use stop::Stop;
 pub use with_secrets::with_secrets;
 
@@ -73,20 +77,25 @@ pub fn exit_code(outcome: Outcome, strict: bool) -> u8 {
 
 /// Brings the node to the state of the profile, unless `stop` ends the run earlier.
 pub async fn run(job: &Arc<Job>, stop: &Stop) -> Outcome {
-    let events = &job.events;
-    events.send(EventKind::RunStarted {
+    job.events.send(EventKind::RunStarted {
         format: FORMAT,
         run: job.run.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         profile: job.profile.name.clone(),
         sources: job.profile.sources.clone(),
         node: serde_json::to_value(&job.facts).unwrap_or_default(),
+        stage: None,
     });
+    continue_run(job, stop).await
+}
+
+/// The same for a run that has sent its first event.
+pub async fn continue_run(job: &Arc<Job>, stop: &Stop) -> Outcome {
     let (outcome, refusals) = match Box::pin(attempt(job, stop)).await {
         Ok(outcome) => (outcome, Vec::new()),
         Err(refusals) => (Outcome::Refused, refusals),
     };
-    events.send(EventKind::RunFinished { outcome, exit_code: exit_code(outcome, job.strict), refusals });
+    job.events.send(EventKind::RunFinished { outcome, exit_code: exit_code(outcome, job.strict), refusals });
     outcome
 }
 
@@ -98,10 +107,14 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
         Err(outcome) => return Ok(outcome),
     };
     let interrupted = Journal::interrupted::<Kind>(&job.root);
-    if plan.steps.is_empty() && interrupted.is_empty() && !has_leftover_logins(&job.root) {
+    let is_recorded = |node: &Node, plan: &Plan| {
+        job.profile.stage == RunStage::Launch || node.inventory.receipt.is_post_start(&job.profile.name, &plan.items)
+    };
+    let is_ready = plan.steps.is_empty() && is_recorded(&node, &plan);
+    if is_ready && interrupted.is_empty() && !has_leftover_logins(&job.root) {
         // A ready node needs no lock: nothing is changed, and no other run has to wait.
         announce(job, &plan);
-        return Ok(Outcome::Done);
+        return start_stage(job, &node, &plan).await;
     }
     if job.root == Path::new("/") && !Uid::effective().is_root() {
         let mut failure = Problem::new("the node is not ready, and only root may change it".to_owned());
@@ -120,8 +133,13 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
         }
     }
     announce(job, &plan);
+    if job.profile.stage == RunStage::PostStart {
+        // Before any change: after a kill, the next launch must not take these items back.
+        Receipt::update(&job.root, |receipt| receipt.set_post_start(&job.profile.name, &plan.items))
+            .map_err(|error| vec![Problem::from(error)])?;
+    }
     if plan.steps.is_empty() {
-        return Ok(Outcome::Done);
+        return start_stage(job, &node, &plan).await;
     }
     let journal = Journal::begin(&job.root).map_err(|error| vec![Problem::from(error)])?;
     let (journal, plan) = (Arc::new(Mutex::new(journal)), Arc::new(plan));
@@ -136,13 +154,23 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
     }
     let vault = std::mem::take(&mut node.inventory.vault);
     let options = engine::ExecutionOptions { run: job.run.clone(), vault, keep_going: job.keep_going };
-    let outcome = engine::execute(&plan, &ctx, &journal, options, stop).await;
+    let mut start = StageStart::of(job, &node, &plan);
+    let also = async {
+        match &mut start {
+            Some(start) => Box::pin(start.prepare(&ctx, &plan)).await,
+            None => Ok(()),
+        }
+    };
+    let outcome = Box::pin(engine::execute(&plan, &ctx, &journal, options, also, stop)).await;
     let store = ctx.store.clone();
     // No password may stay in a file, whatever the result.
     drop(ctx);
     let outcome = match outcome {
-        Ok(outcome) => outcome,
+        Ok(outcome) => started(job, start.as_ref(), outcome),
         Err(refusals) => {
+            if let Some(start) = &start {
+                start.discard(&job.root);
+            }
             // Nothing has begun. A journal that cannot be removed has no entry, so the next run ignores it.
             let _ = journal.lock().unwrap_or_else(PoisonError::into_inner).finish();
             return Err(refusals);
@@ -162,6 +190,37 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
     }
     drop(lock);
     Ok(outcome)
+}
+
+/// Starts the stage after the launch from a node that needs no step.
+async fn start_stage(job: &Arc<Job>, node: &Node, plan: &Plan) -> Result<Outcome, Vec<Problem>> {
+    let mut start = StageStart::of(job, node, plan);
+    if let Some(start) = &mut start {
+        let ctx = context(job, plan, &node.inventory.vault);
+        Box::pin(start.prepare(&ctx, plan)).await?;
+    }
+    Ok(started(job, start.as_ref(), Outcome::Done))
+}
+
+/// Starts the stage after a launch that succeeded. A launch whose stage does not start is degraded.
+fn started(job: &Job, start: Option<&StageStart>, outcome: Outcome) -> Outcome {
+    let started = match (start, outcome) {
+        (Some(start), Outcome::Done | Outcome::Degraded) => start.start(job),
+        (Some(start), _) => {
+            start.discard(&job.root);
+            warn(job, "the stage `post-start` does not start, because the launch did not succeed".to_owned());
+            Ok(())
+        }
+        (None, _) => cancel(job),
+    };
+    match started {
+        Ok(()) => outcome,
+        Err(problem) => {
+            let reasons = [&[problem.message], &problem.causes[..]].concat().join(": ");
+            warn(job, format!("the stage `post-start` does not start: {reasons}"));
+            if outcome == Outcome::Done { Outcome::Degraded } else { outcome }
+        }
+    }
 }
 
 /// Inspects the node and plans. A file store that hangs must not outlast the deadline, so this has its own thread.
@@ -210,7 +269,8 @@ fn node(job: &Job, vault: Vault) -> Result<Node, Vec<Problem>> {
 }
 
 fn plan_now(job: &Job, vault: Vault) -> Result<(Node, Plan), Vec<Problem>> {
-    let node = node(job, vault)?;
+    let mut node = node(job, vault)?;
+    node.pin(&job.profile, &job.pinned);
     let plan = node.plan(&job.profile, &job.facts, &cache(&job.root));
     if plan.refusals.is_empty() { Ok((node, plan)) } else { Err(plan.refusals) }
 }
@@ -219,7 +279,8 @@ fn announce(job: &Job, plan: &Plan) {
     let steps = plan.steps.iter().map(Step::summary).collect();
     let lock = plan.lock.iter().map(|lock| format!("lock: {}, serial {}", lock.file, lock.serial));
     let ready = lock.chain(plan.ready.iter().cloned()).collect();
-    job.events.send(EventKind::PlanMade { steps, ready });
+    let later = plan.later.iter().map(|step| step.entry.clone()).collect();
+    job.events.send(EventKind::PlanMade { steps, ready, later });
 }
 
 /// The lock, and whether another process had it before.
@@ -298,7 +359,8 @@ fn context(job: &Arc<Job>, plan: &Plan, vault: &Vault) -> Context {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let build_slots = jobserver::Client::new(cores).ok();
     let runner = runner(job, build_slots.clone(), BTreeMap::new());
-    let logins = Logins::of_steps(plan.steps.iter().flat_map(|step| &step.logins), vault, &job.root);
+    let logins = plan.steps.iter().flat_map(|step| &step.logins).chain(&plan.later_logins);
+    let logins = Logins::of_steps(logins, vault, &job.root);
     job.clouds.http.set_logins(logins.for_http());
     Context {
         runner,

@@ -11,7 +11,7 @@ use nix::{
     fcntl::{Flock, FlockArg},
 };
 
-use super::folder;
+use super::{folder, stage_folder, stages_folder};
 use crate::fs::{FsError, create_dirs, open_to_lock};
 
 /// The lock, held until this value is dropped.
@@ -45,12 +45,20 @@ pub enum LockError {
 }
 
 impl RunLock {
-    /// Takes the lock without waiting.
+    /// Takes the lock of the node without waiting.
     pub fn take(root: &Path) -> Result<Self, LockError> {
-        let path = folder(root).join("lock");
         create_dirs(&folder(root), 0o755)?;
-        let failed = |source: std::io::Error| LockError::Io { path: path.clone(), source };
-        match Flock::lock(open_to_lock(&path).map_err(failed)?, FlockArg::LockExclusiveNonblock) {
+        Self::take_file(&folder(root).join("lock"))
+    }
+
+    /// Takes the lock of the stage after the launch of a profile, without waiting. Its folder exists.
+    pub fn take_stage(root: &Path, profile: &str) -> Result<Self, LockError> {
+        Self::take_file(&stage_folder(root, profile).join("lock"))
+    }
+
+    fn take_file(path: &Path) -> Result<Self, LockError> {
+        let failed = |source: std::io::Error| LockError::Io { path: path.to_owned(), source };
+        match Flock::lock(open_to_lock(path).map_err(failed)?, FlockArg::LockExclusiveNonblock) {
             Ok(mut held) => {
                 // The process ID in the file is only for messages.
                 let _ = held.set_len(0).and_then(|()| write!(held, "{}", std::process::id()));
@@ -66,9 +74,15 @@ impl RunLock {
     }
 }
 
-/// The process ID of the present run, if there is one.
-pub fn holder(root: &Path) -> Option<u32> {
-    let mut file = File::open(folder(root).join("lock")).ok()?;
+/// The process IDs of the present run, and of stages that wait.
+pub fn holders(root: &Path) -> Vec<u32> {
+    let stages = std::fs::read_dir(stages_folder(root)).into_iter().flatten().filter_map(Result::ok);
+    let locks = stages.map(|stage| stage.path().join("lock"));
+    std::iter::once(folder(root).join("lock")).chain(locks).filter_map(|lock| holder(&lock)).collect()
+}
+
+fn holder(lock: &Path) -> Option<u32> {
+    let mut file = File::open(lock).ok()?;
     let mut text = String::new();
     file.read_to_string(&mut text).ok()?;
     match Flock::lock(file, FlockArg::LockSharedNonblock) {
@@ -90,9 +104,9 @@ mod tests {
             matches!(&error, LockError::Held { holder } if holder.contains(&std::process::id().to_string())),
             "{error:?}"
         );
-        assert_eq!(holder(temp.path()), Some(std::process::id()));
+        assert_eq!(holders(temp.path()), [std::process::id()]);
         drop(first);
-        assert_eq!(holder(temp.path()), None);
+        assert_eq!(holders(temp.path()), [0; 0]);
         RunLock::take(temp.path()).expect("free again");
     }
 }

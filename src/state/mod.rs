@@ -18,7 +18,7 @@ pub use changes::Changes;
 pub use items::{ATTRIBUTES, Item, Items, PostStartItems, WHOLE, block_of, part_of_block};
 pub use journal::{Interrupted, Journal};
 pub use listed_path::ListedPath;
-pub use lock::{LockError, RunLock, holder};
+pub use lock::{LockError, RunLock, holders};
 pub use previous::Previous;
 pub use receipt::{
     Delivered, GitReceipt, JarRecord, KeystoreReceipt, ProgramReceipt, PythonReceipt, Receipt, ServiceBefore,
@@ -41,6 +41,16 @@ fn write_json(root: &Path, name: &str, value: &impl Serialize) -> Result<(), FsE
     let mut text = serde_json::to_string_pretty(value).expect("maps with text keys can be written");
     text.push('\n');
     fs::replace(&folder(root).join(name), text.as_bytes(), Attributes::mode(0o644))
+}
+
+/// The folder of the stages after the launch.
+fn stages_folder(root: &Path) -> PathBuf {
+    folder(root).join("post-start")
+}
+
+/// The folder of the stage after the launch of a profile.
+pub fn stage_folder(root: &Path, profile: &str) -> PathBuf {
+    stages_folder(root).join(profile)
 }
 
 /// The agent's folder on a node.

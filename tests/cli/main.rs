@@ -22,6 +22,7 @@ mod layers;
 mod locks;
 mod order;
 mod plan;
+mod post_start;
 mod programs;
 mod refusals;
 mod report;

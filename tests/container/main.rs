@@ -17,6 +17,7 @@ mod lifecycle;
 mod locks;
 mod locks_and_signals;
 mod platforms;
+mod post_start;
 mod programs;
 mod python;
 mod python_builds;

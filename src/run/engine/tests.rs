@@ -62,11 +62,11 @@ impl Bench {
         let events = Events::new(vec![Box::new(self.collector.clone())]);
         let plan = Arc::new(Plan { steps, ..Plan::default() });
         let steps = plan.steps.iter().map(Step::summary).collect();
-        events.send(crate::report::event::EventKind::PlanMade { steps, ready: Vec::new() });
+        events.send(crate::report::event::EventKind::PlanMade { steps, ready: Vec::new(), later: Vec::new() });
         let ctx = Context::for_tests(Arc::new(FakeRunner::new()), events.of_step(""));
         let journal = Arc::new(Mutex::new(Journal::begin(self.temp.path()).expect("a journal")));
         let options = ExecutionOptions { run: "run".to_owned(), vault: Vault::default(), keep_going };
-        let outcome = execute(&plan, &ctx, &journal, options, &self.stop).await;
+        let outcome = execute(&plan, &ctx, &journal, options, std::future::ready(Ok(())), &self.stop).await;
         (outcome, self.collector.report())
     }
 }

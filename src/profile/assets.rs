@@ -187,7 +187,7 @@ impl Assets<'_> {
             }
             let pattern = Path::new(&glob::Pattern::escape(&place.display().to_string())).join(&wanted.path);
             let found = glob::glob(&pattern.display().to_string()).into_iter().flatten();
-            let files = found.filter_map(Result::ok).filter(|path| path.is_file());
+            let files = found.filter_map(Result::ok).filter(|path| path.is_file() && !is_signature(path));
             let named = files.map(|path| {
                 let below = path.strip_prefix(place).map_or(path.clone(), Path::to_path_buf);
                 let path = if wanted.path.starts_with('/') { path } else { below };
@@ -203,7 +203,8 @@ impl Assets<'_> {
         let in_place = |place: PathBuf| {
             let folder = place.join(&wanted.path);
             self.store.bring_tree(&folder).ok()?;
-            let files = fs::walk(&folder).filter_map(Result::ok).filter(|entry| entry.path().is_file());
+            let files = fs::walk(&folder).filter_map(Result::ok);
+            let files = files.filter(|entry| entry.path().is_file() && !is_signature(entry.path()));
             let named = files.filter_map(|entry| {
                 let name = entry.path().strip_prefix(&folder).ok()?.to_owned();
                 let path = Path::new(&wanted.path).join(&name).display().to_string();
@@ -303,6 +304,11 @@ impl Assets<'_> {
             }
         }
     }
+}
+
+/// Whether a file is the signature of the file beside it.
+fn is_signature(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "minisig") && path.with_extension("").is_file()
 }
 
 /// Whether a part of a path is a glob.

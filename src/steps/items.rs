@@ -136,6 +136,7 @@ fn restored(ctx: &Context, file: &Path, item: &Item) -> Result<bool, Problem> {
             restored_text(ctx, file, &path, item)
         }
         Item::Link { .. } | Item::Folder | Item::Removed { .. } => restored_path(ctx, &path, item),
+        Item::Unpacked { before, .. } if is_restored(&path, before.as_ref())? => Ok(true),
         Item::Unpacked { lists, before, .. } => {
             let is_unchanged = unpacked::remove(ctx, lists, &[])?;
             if let Some(before) = before
@@ -202,6 +203,8 @@ fn restored_path(ctx: &Context, path: &Path, item: &Item) -> Result<bool, Proble
             return Ok(fs::remove_path(path, false).is_ok());
         }
         (Item::Link { .. } | Item::Folder, None) => return Ok(true),
+        (Item::Link { before_target: Some(before), .. }, Some(PathType::Link(now))) => return Ok(before == now),
+        (Item::Link { before, .. } | Item::Removed { before }, _) => return is_restored(path, before.as_ref()),
         _ => return Ok(false),
     };
     if let Some(before) = before
@@ -210,6 +213,13 @@ fn restored_path(ctx: &Context, path: &Path, item: &Item) -> Result<bool, Proble
         fs::replace(path, &bytes, before.attributes())?;
     }
     Ok(true)
+}
+
+/// Whether a file is as it was before the item: a run was killed after it had restored the file.
+fn is_restored(path: &Path, before: Option<&Previous>) -> Result<bool, Problem> {
+    let Some(before) = before else { return Ok(false) };
+    let found = fs::read(path)?.and_then(|found| found.bytes);
+    Ok(found.is_some_and(|bytes| before.is_content(&bytes)))
 }
 
 /// Whether the path is as it was before the item was made: a run was killed before it wrote the item.

@@ -13,10 +13,10 @@ use crate::{
     state::{ListedPath, Previous},
 };
 
-/// Removes the paths of lists, except those of `kept`. A file that was changed since stays, and so does a folder that
-/// is not empty. Returns whether no file was changed.
+/// Removes the paths of lists, except those of `kept`, unless one is a folder and the other is not. A file that was
+/// changed since stays, and so does a folder that is not empty. Returns whether no file was changed.
 pub(crate) fn remove(ctx: &Context, lists: &[Previous], kept: &[ListedPath]) -> Result<bool, Problem> {
-    let kept: BTreeSet<&Path> = kept.iter().map(|listed| listed.path.as_path()).collect();
+    let kept: BTreeSet<(&Path, bool)> = kept.iter().map(identity).collect();
     let mut is_unchanged = true;
     let mut read = Vec::new();
     for list in lists {
@@ -27,7 +27,7 @@ pub(crate) fn remove(ctx: &Context, lists: &[Previous], kept: &[ListedPath]) -> 
     }
     // After a kill, a path may be as in any of the lists.
     let mut gone: BTreeMap<&Path, Vec<&ListedPath>> = BTreeMap::new();
-    for listed in read.iter().filter(|listed| !kept.contains(listed.path.as_path())) {
+    for listed in read.iter().filter(|listed| !kept.contains(&identity(listed))) {
         gone.entry(&listed.path).or_default().push(listed);
     }
     // The content of a folder comes before the folder.
@@ -44,4 +44,8 @@ pub(crate) fn remove(ctx: &Context, lists: &[Previous], kept: &[ListedPath]) -> 
         }
     }
     Ok(is_unchanged)
+}
+
+fn identity(listed: &ListedPath) -> (&Path, bool) {
+    (&listed.path, listed.is_folder())
 }

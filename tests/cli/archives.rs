@@ -9,7 +9,7 @@ const RUN: [&str; 3] = ["run", "--profile", "x.toml"];
 const TOOL: &str = "[files]\n\"/opt/tool/\" = { from = \"tool.tgz\", unpack = { strip = 1 } }\n";
 
 /// A compressed tar archive. A name that ends with `->` is a link to the content.
-fn archive(node: &NodeTest, name: &str, files: &[(&str, &str)]) {
+pub(crate) fn archive(node: &NodeTest, name: &str, files: &[(&str, &str)]) {
     let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
     for (path, content) in files {
         let mut header = tar::Header::new_gnu();
@@ -28,7 +28,7 @@ fn archive(node: &NodeTest, name: &str, files: &[(&str, &str)]) {
     write(&node.beside("desk").join(name), &bytes);
 }
 
-fn write(path: &Path, bytes: &[u8]) {
+pub(crate) fn write(path: &Path, bytes: &[u8]) {
     fs::create_dir_all(path.parent().expect("a folder")).expect("made");
     fs::File::create(path).and_then(|mut file| file.write_all(bytes)).expect("written");
 }

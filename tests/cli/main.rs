@@ -18,6 +18,7 @@ mod git;
 mod good_profiles;
 mod import_graph;
 mod jars;
+mod kills;
 mod layers;
 mod locks;
 mod order;

@@ -2,6 +2,7 @@
 //! detects it. Attacks on a signature are in `src/trust/trusted/tests.rs`, attacks on an archive in
 //! `src/fs/unpack/tests.rs`.
 
+mod kinds;
 mod locks;
 
 use std::{fs, os::unix::fs::symlink};

@@ -178,6 +178,15 @@ impl NodeTest {
         self.agent_without_store(&[&["--filestore", store.as_str()], arguments].concat())
     }
 
+    /// Kills the program after this time (`timeout` is part of Debian). The program may end before.
+    pub(crate) fn agent_killed_after(&self, seconds: f64, arguments: &[&str]) -> CommandOutput {
+        let mut command = Command::new("/usr/bin/timeout");
+        command.args(["--signal", "KILL", &format!("{:.4}", seconds.max(0.001))]);
+        command.arg(assert_cmd::cargo::cargo_bin!("nodeagent")).arg("--root").arg(self.root());
+        command.arg("--filestore").arg(self.temp.path().join("store")).args(arguments);
+        self.output_of(command)
+    }
+
     /// Runs the program without `--filestore`.
     pub(crate) fn agent_without_store(&self, arguments: &[&str]) -> CommandOutput {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("nodeagent"));

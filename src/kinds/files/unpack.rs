@@ -99,11 +99,14 @@ pub(super) fn unpack(action: &Action, archive: &Unpack, ctx: &Context) -> Result
     let item = Item::Unpacked { archive: archive.identity.clone(), lists: vec![list.clone()], before: None };
     let before = if archive.selection.is_file { fs::read(&action.path)? } else { None };
     note_item(ctx, &action.planned(item), before.as_ref())?;
+    let older: Vec<Previous> = recorded(ctx, action).into_iter().filter(|older| *older != list).collect();
+    remove_older(ctx, action, &older, &listed)?;
     for (to, from) in &moves {
         work.put(to, from.as_deref())?;
     }
     drop(staging);
-    remove_older(ctx, action, &list, &listed)?;
+    Receipt::update(&ctx.root, |receipt| receipt.note_unpacked(&action.profile, &action.file, &list))?;
+    older.iter().try_for_each(|older| Receipt::remove_unused_copy(&ctx.root, older))?;
     let is_there = |listed: &ListedPath| {
         below(&ctx.root, &listed.path).symlink_metadata().is_ok_and(|found| listed.is_same(&found))
     };
@@ -144,15 +147,13 @@ fn recorded(ctx: &Context, action: &Action) -> Vec<Previous> {
     }
 }
 
-/// Removes the files of older archives, and records that only the new one is there.
-fn remove_older(ctx: &Context, action: &Action, list: &Previous, listed: &[ListedPath]) -> Result<(), Problem> {
-    let older: Vec<Previous> = recorded(ctx, action).into_iter().filter(|older| older != list).collect();
-    if !unpacked::remove(ctx, &older, listed)? {
+/// Removes the files of older archives that the new one does not have.
+fn remove_older(ctx: &Context, action: &Action, older: &[Previous], listed: &[ListedPath]) -> Result<(), Problem> {
+    if !unpacked::remove(ctx, older, listed)? {
         let folder = action.file.display();
         ctx.progress.warn(format!("a file of an older archive in `{folder}` was changed since, so it stays"));
     }
-    Receipt::update(&ctx.root, |receipt| receipt.note_unpacked(&action.profile, &action.file, list))?;
-    older.iter().try_for_each(|older| Ok(Receipt::remove_unused_copy(&ctx.root, older)?))
+    Ok(())
 }
 
 /// Moves unpacked files to their places.
@@ -194,6 +195,11 @@ impl Move<'_> {
         below(&self.ctx.root, place).symlink_metadata().is_ok()
     }
 
+    /// Whether a folder is missing, or an earlier archive of the entry made it.
+    fn makes_folder(&self, place: &Path) -> bool {
+        !below(&self.ctx.root, place).is_dir() || self.earlier.contains(place)
+    }
+
     fn metadata(&self, from: &Path) -> Result<std::fs::Metadata, Problem> {
         let path = self.staging.path().join(from);
         path.symlink_metadata().map_err(|error| unreadable(self.archive, &error))
@@ -201,7 +207,7 @@ impl Move<'_> {
 
     /// The record of a path. `None` for a folder that was there before.
     fn listed(&self, place: &Path, from: Option<&Path>) -> Result<Option<ListedPath>, Problem> {
-        let is_own = !self.exists(place) || self.earlier.contains(place);
+        let is_own = self.makes_folder(place);
         let Some(from) = from else {
             return Ok(is_own.then(|| ListedPath::folder(place.to_owned(), FOLDER_MODE, self.owner)));
         };
@@ -219,7 +225,7 @@ impl Move<'_> {
         let found = from.map(|from| self.metadata(from)).transpose()?;
         match (from, found) {
             (Some(from), Some(found)) if !found.is_dir() => Ok(self.staging.move_to(from, &path)?),
-            (_, found) if !self.exists(place) || self.earlier.contains(place) => {
+            (_, found) if self.makes_folder(place) => {
                 let mode = found.map_or(FOLDER_MODE, |found| found.permissions().mode() & 0o7777);
                 Ok(fs::make_folder(&path, Some(mode), Some(self.owner))?)
             }

@@ -1,0 +1,172 @@
+//! Runs that are killed at random instants, on a fake node: files, variables, settings, jars, cron entries. The next
+//! run completes the node, and a profile without the entries restores it. Packages are in `tests/container/kills.rs`.
+
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::PathBuf, time::Instant};
+
+use crate::{
+    archives::{archive, write},
+    support::{MARKER, NodeTest},
+};
+
+const PROFILE: &str = r#"
+[secrets]
+source = "env"
+scope = "family"
+
+[files]
+"/opt/tool/" = { from = "tool.tgz", unpack = { strip = 1 } }
+"/usr/bin/tool" = { from = "tool.tgz", unpack = { pick = "*/bin/tool" }, mode = "0755" }
+"/etc/all/" = { from = "conf/", template = true }
+"/etc/replaced" = { text = "new" }
+"/etc/secret" = { text = "token=${secret.token}" }
+"/opt/link" = { link = "tool/bin/tool" }
+"/opt/folder/" = { dir = true, mode = "0700" }
+"/opt/old1" = { absent = true }
+
+[files."/etc/mysql.cnf"]
+set = { mysqld = { bind-address = "0.0.0.0", new = 1 } }
+block = { text = "key=1", name = "firm", below = '^\[client\]' }
+
+[env.variables]
+EDITOR = { value = "vim", to = ["login", "system"] }
+LOG_KEY = { secret = "token", to = ["spark"] }
+
+[spark-conf]
+to = ["driver"]
+settings = { "spark.plugins" = "com.firm.Metrics" }
+
+[jar]
+files = [{ path = "a-1.0.jar", replaces = "*--a_2.12--*.jar" }]
+
+[cron.logs]
+schedule = "@daily"
+command = ["/usr/bin/true"]
+"#;
+/// The instants of a test. A hundred with `NODEAGENT_INSTANTS=100`.
+const INSTANTS: u32 = 10;
+
+fn node(profile: &str) -> NodeTest {
+    let node = NodeTest::new()
+        .profile(profile)
+        .var("FAMILY_TOKEN", MARKER)
+        .var("DATABRICKS_RUNTIME_VERSION", "15.4")
+        .work("conf/a.conf", "unit=${profile.name}\n")
+        .work("conf/inner/b.conf", "b")
+        .work("a-1.0.jar", "PK a")
+        .file("usr/bin/tool", "of the image")
+        .file("usr/sbin/cron", "")
+        .file("etc/replaced", "old")
+        .file("etc/environment", "LANG=C\n")
+        .file("etc/mysql.cnf", "[client]\nport=1\n\n[mysqld]\nbind-address=127.0.0.1\n")
+        .file("run/.keep", "")
+        .file("etc/cron.d/.placeholder", "")
+        .file("etc/profile.d/.keep", "")
+        .file("opt/old1", "1")
+        .file("databricks/spark/conf/spark-env.sh", "export A=1\n")
+        .file("databricks/driver/conf/.keep", "")
+        .file("databricks/jars/----x--a_2.12--0.9.jar", "PK shipped");
+    let large = "x".repeat(200_000);
+    archive(
+        &node,
+        "tool.tgz",
+        &[("tool-1/bin/tool", "one"), ("tool-1/bin/t->", "tool"), ("tool-1/large", &large), ("tool-1/a/b/c", "deep")],
+    );
+    node
+}
+
+/// Path, permissions and content of all files and of folders with a mode of their own, without the agent's own. Folders
+/// that a run makes for its files stay.
+fn state(node: &NodeTest) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+    let own = ["var/log/nodeagent", "var/lib/nodeagent", "var/cache/nodeagent", "run/nodeagent"];
+    let (mut state, mut open) = (BTreeMap::new(), vec![node.root()]);
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder").flatten() {
+            let (path, found) = (entry.path(), entry.metadata().expect("there"));
+            let name = path.strip_prefix(node.root()).expect("below").to_owned();
+            if found.is_dir() && !own.iter().any(|own| name.starts_with(own)) {
+                open.push(path.clone());
+            }
+            let content = if found.is_symlink() {
+                fs::read_link(&path).expect("a link").into_os_string().into_encoded_bytes()
+            } else if found.is_file() {
+                fs::read(&path).expect("readable")
+            } else if found.permissions().mode() & 0o777 == 0o755 {
+                continue;
+            } else {
+                Vec::new()
+            };
+            state.insert(name, (found.permissions().mode(), content));
+        }
+    }
+    state.retain(|name, _| !own.iter().any(|own| name.starts_with(own)));
+    state
+}
+
+fn run(node: &NodeTest) -> String {
+    node.agent(&["run", "--profile", "x.toml"]).ended(0).all()
+}
+
+/// Kills a run after a fraction of the seconds that a run takes.
+fn kill(node: &NodeTest, seconds: f64) {
+    node.agent_killed_after(seconds, &["run", "--profile", "x.toml"]);
+}
+
+fn instants() -> u32 {
+    std::env::var("NODEAGENT_INSTANTS").map_or(INSTANTS, |number| number.parse().expect("a number"))
+}
+
+#[test]
+fn a_run_killed_at_any_instant_is_completed_and_taken_back() {
+    let first = node(PROFILE);
+    let before = state(&first);
+    let began = Instant::now();
+    run(&first);
+    let seconds = began.elapsed().as_secs_f64();
+    let wanted = state(&first);
+    assert!(wanted.len() > before.len() + 10);
+
+    for fraction in (0..instants()).map(|index| (f64::from(index) + fastrand::f64()) / f64::from(instants())) {
+        let node = node(PROFILE);
+        kill(&node, seconds * fraction);
+        let said = run(&node);
+        assert_eq!(differences(&wanted, &state(&node)), [""; 0], "killed after {fraction} of {seconds} s; {said}");
+        let said = run(&node);
+        assert!(said.contains("nothing to do"), "{said}");
+
+        // The profile without the entries restores the node, also after a kill.
+        let node = node.profile("");
+        kill(&node, seconds * fraction);
+        let said = run(&node);
+        assert!(!said.contains("so it stays"), "{said}");
+        assert_eq!(differences(&before, &state(&node)), [""; 0], "taken back after {fraction} of {seconds} s; {said}");
+        assert!(node.files_with(MARKER).is_empty(), "no copy of the secret is left");
+    }
+}
+
+fn differences(wanted: &BTreeMap<PathBuf, (u32, Vec<u8>)>, found: &BTreeMap<PathBuf, (u32, Vec<u8>)>) -> Vec<String> {
+    let paths = wanted.keys().chain(found.keys()).filter(|path| wanted.get(*path) != found.get(*path));
+    let mut paths: Vec<String> = paths.map(|path| path.display().to_string()).collect();
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+#[test]
+fn an_archive_is_unpacked_completely_after_a_kill_during_an_exchange() {
+    let node = node("[files]\n\"/opt/tool/\" = { from = \"tool.tgz\", unpack = { strip = 1 } }\n");
+    run(&node);
+    let bytes = fs::read(node.beside("desk/tool.tgz")).expect("there");
+    let began = Instant::now();
+    let mut seconds = None;
+    for fraction in (0..instants()).map(|index| (f64::from(index) + fastrand::f64()) / f64::from(instants())) {
+        archive(&node, "tool.tgz", &[("tool-2/bin/tool", "two"), ("tool-2/a/b", &"y".repeat(100_000))]);
+        kill(&node, seconds.unwrap_or(0.05) * fraction);
+        run(&node);
+        seconds.get_or_insert_with(|| began.elapsed().as_secs_f64());
+        let names: Vec<PathBuf> = state(&node).into_keys().filter(|path| path.starts_with("opt/tool")).collect();
+        let wanted = ["opt/tool/a/b", "opt/tool/bin/tool"];
+        assert_eq!(names, wanted.map(PathBuf::from), "only the files of the second archive are there");
+        write(&node.beside("desk/tool.tgz"), &bytes);
+        run(&node);
+    }
+}

@@ -32,11 +32,11 @@ pub use error::FsError;
 pub use log::LineLog;
 pub use memory::memory_file;
 pub use merge::{first_conflict, merge};
-pub use mounts::{is_mount_point, on_same_mount};
+pub use mounts::{Mount, is_mount_point, mounts, on_same_mount, unescaped};
 pub use new_file_guard::NewFileGuard;
 pub use operations::{
     append, copy_with_time, create_dirs, free_bytes, hard_link, is_writable, open_to_lock, own_ids, remove,
-    remove_tree, rename, set_owner,
+    remove_tree, rename, set_kernel_value, set_owner, write_refusal,
 };
 pub use pack::{pack, pack_some};
 pub use partial::{Attributes, PartialFile, replace};

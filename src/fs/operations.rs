@@ -1,6 +1,10 @@
 //! Operations on single files and folders.
 
-use std::{io, os::unix::fs::OpenOptionsExt as _, path::Path};
+use std::{
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
 
 use nix::{fcntl::OFlag, unistd::AccessFlags};
 
@@ -78,9 +82,21 @@ pub fn copy_with_time(from: &Path, to: &Path, attributes: Attributes) -> Result<
     std::fs::File::open(to).and_then(|file| file.set_times(times)).map_err(FsError::new(to, "written"))
 }
 
+/// Writes a value to a file of the kernel, such as `/proc/sys/vm/swappiness`, in one piece.
+pub fn set_kernel_value(path: &Path, value: &str) -> Result<(), FsError> {
+    let flags = OFlag::O_NOFOLLOW.bits();
+    let opened = std::fs::OpenOptions::new().write(true).truncate(true).custom_flags(flags).open(path);
+    opened.and_then(|mut file| file.write_all(value.as_bytes())).map_err(FsError::new(path, "written"))
+}
+
+/// The reason why this user cannot write to an existing file. `None` if it can.
+pub fn write_refusal(path: &Path) -> Option<io::Error> {
+    nix::unistd::access(path, AccessFlags::W_OK).err().map(io::Error::from)
+}
+
 /// Whether this user can create files in a folder.
 pub fn is_writable(folder: &Path) -> bool {
-    nix::unistd::access(folder, AccessFlags::W_OK).is_ok()
+    write_refusal(folder).is_none()
 }
 
 /// The free bytes for this user on the file system of a path; `None` if they are unknown.

@@ -1,14 +1,14 @@
 //! Files that are written under a temporary name and then renamed.
 
 use std::{
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     os::{fd::AsFd as _, unix::fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
 
 use nix::{
     errno::Errno,
-    fcntl::{OFlag, openat, renameat},
+    fcntl::{FallocateFlags, OFlag, fallocate, openat, renameat},
     sys::stat::{Mode, fchmod},
     unistd::{Gid, Uid, UnlinkatFlags, fchown, unlinkat},
 };
@@ -49,13 +49,21 @@ pub fn replace(path: &Path, bytes: &[u8], attributes: Attributes) -> Result<(), 
     }
 }
 
-/// Writes to a file that cannot be replaced. A reader may see a part of it.
+/// Writes to a text file that cannot be replaced. The file is never empty in between: if nodeagent is killed before the
+/// file has its new length, line feeds follow the new content.
 fn write_in_place(path: &Path, bytes: &[u8], attributes: Attributes) -> Result<(), FsError> {
     let failed = |error: nix::Error| FsError::new(path, "written")(error.into());
     let (folder, name) = folder::resolve(path)?;
-    let flags = OFlag::O_WRONLY | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let flags = OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mut file = std::fs::File::from(openat(folder.fd(), name.as_os_str(), flags, Mode::empty()).map_err(failed)?);
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(FsError::new(path, "written"))?;
+    let mut write = || {
+        let before = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+        let padding = vec![b'\n'; before.saturating_sub(bytes.len())];
+        file.write_all(&[bytes, &padding].concat())?;
+        file.set_len(bytes.len() as u64)?;
+        file.sync_all()
+    };
+    write().map_err(FsError::new(path, "written"))?;
     if let Some((uid, gid)) = attributes.owner {
         fchown(file.as_fd(), Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))).map_err(failed)?;
     }
@@ -112,6 +120,23 @@ impl PartialFile {
     /// Appends bytes.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), FsError> {
         self.file.write_all(bytes).map_err(FsError::new(&self.path, "written"))
+    }
+
+    /// Gives the file this length, with blocks of the disk.
+    pub fn allocate(&mut self, length: u64) -> Result<(), FsError> {
+        let failed = FsError::new(&self.path, "written");
+        let size = nix::libc::off_t::try_from(length).map_err(|_| Errno::EFBIG);
+        match size.and_then(|size| fallocate(self.file.as_fd(), FallocateFlags::empty(), 0, size)) {
+            Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => {
+                io::copy(&mut io::repeat(0).take(length), &mut self.file).map(drop).map_err(failed)
+            }
+            allocated => allocated.map_err(|error| failed(error.into())),
+        }
+    }
+
+    /// The name of the file until the commit, for a program that writes to it.
+    pub fn temporary(&self) -> PathBuf {
+        self.path.with_file_name(&self.temporary)
     }
 
     /// The stamp that the file will have after the commit if nothing more is written.

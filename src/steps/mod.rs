@@ -19,6 +19,7 @@ pub(crate) mod system_libraries;
 pub(crate) mod unpacked;
 pub(crate) mod wait_budget;
 mod write_file;
+mod write_link;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -30,6 +31,7 @@ pub use probe::{ProbeFailure, ProbeTools, wait_for};
 pub use stage::stage;
 use tokio::sync::OnceCell;
 pub use write_file::write_file;
+pub use write_link::write_link;
 
 use crate::{exec::Runner, http, profile::FileStore, report::event::Progress, store::Store};
 

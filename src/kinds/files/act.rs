@@ -25,7 +25,10 @@ use crate::{
     problem::Problem,
     profile::FileStore,
     state::Item,
-    steps::{Context, blocking::run_blocking, forget_item, note_edit, note_item, remove_partial_files, write_file},
+    steps::{
+        Context, blocking::run_blocking, forget_item, note_edit, note_item, remove_partial_files, write_file,
+        write_link,
+    },
 };
 
 impl Acting for Files {
@@ -112,7 +115,7 @@ impl Action {
             Work::WriteSecret(source) => self.write_secret(ctx, source, vault),
             Work::Copy { from, digest, .. } => self.copy(ctx, from, digest),
             Work::Unpack(archive) => unpack::unpack(self, archive, ctx),
-            Work::Link(target) => self.link(ctx, target),
+            Work::Link(target) => write_link(ctx, &self.profile, &self.file, target, self.owner(ctx)?),
             Work::Folder { recursive } => self.folder(ctx, *recursive),
             Work::Remove { paths, recursive } => self.remove_all(ctx, paths, *recursive),
             Work::Edit(edit) => self.edit(ctx, edit, vault),
@@ -175,23 +178,6 @@ impl Action {
         copied.map_err(|error| Problem::new(format!("`{}` could not be copied: {error}", from.display())))?;
         file.commit()?;
         self.verified(Digest::sha256_of_file(&self.path).is_ok_and(|found| found == *digest))
-    }
-
-    fn link(&self, ctx: &Context, target: &Path) -> Result<(), Problem> {
-        let entry = fs::look_at(&self.path)?;
-        let (found, before_target) = match entry.map(|entry| entry.kind) {
-            Some(PathType::File) => (fs::read(&self.path)?, None),
-            Some(PathType::Link(target)) => (None, Some(target)),
-            Some(PathType::Folder | PathType::Other) => {
-                return Err(Problem::new(format!("`{}` is not a file", self.file.display())));
-            }
-            None => (None, None),
-        };
-        let item = Item::Link { target: target.to_owned(), before: None, before_target };
-        note_item(ctx, &self.planned(item), found.as_ref())?;
-        fs::make_link(&self.path, target, self.owner(ctx)?)?;
-        let made = fs::look_at(&self.path)?.map(|entry| entry.kind);
-        self.verified(made == Some(PathType::Link(target.to_owned())))
     }
 
     fn folder(&self, ctx: &Context, recursive: bool) -> Result<(), Problem> {

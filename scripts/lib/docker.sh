@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154 # arrays and paths of the script that sources this
 # The docker engine of scripts/node: one image for each recipe, one container for each node.
 #
-# Sourced by scripts/node; reads its arrays (mounts, tmpfs, disks, envs, …). A node has its own network namespace and serves
+# Sourced by scripts/node; reads its arrays (mounts, tmpfs, disks, envs, capabilities, …). A node has its own network namespace and serves
 # its own repository on 127.0.0.1:3838. Where the bridge has no access to the outside, all nodes share the network of the
 # machine, and one repository.
 
@@ -122,7 +122,7 @@ docker_systemd_options() {
 
 docker_is_running() { [ "$(docker container inspect --format '{{.State.Running}}' "$1" 2> /dev/null)" = true ]; }
 
-# docker_start NAME: starts a fresh container; reads mounts, tmpfs, disks and envs of the caller.
+# docker_start NAME: starts a fresh container; reads mounts, tmpfs, disks, envs and capabilities of the caller.
 docker_start() {
     local container image network item options=()
     container=$(docker_name "$1")
@@ -145,6 +145,7 @@ docker_start() {
         options+=(--hostname "$1")
     fi
     for item in "${envs[@]}"; do options+=(--env "$item"); done
+    for item in "${capabilities[@]}"; do options+=(--cap-add "$item"); done
     for item in "${mounts[@]}" "${disks[@]}"; do options+=(--volume "$item"); done
     for item in "${tmpfs[@]}"; do options+=(--tmpfs "${item%:*}:rw,exec,mode=755,size=${item##*:}"); done
     docker run -d --name "$container" --label "$node_label=$1" --label "$clone_label=$clone" \

@@ -76,17 +76,23 @@ impl Node {
     }
 
     /// A fresh node whose first process is systemd; `None` when tests with nodes are skipped, or without Docker.
-    #[expect(clippy::print_stderr, reason = "a skipped test must be visible")]
     pub(crate) fn with_systemd(what: &str, options: &[&str]) -> Option<Self> {
+        Self::in_docker(what, &[&["--systemd"], options].concat())
+    }
+
+    /// A fresh node with options that only the Docker engine has; `None` when tests with nodes are skipped, or without
+    /// Docker.
+    #[expect(clippy::print_stderr, reason = "a skipped test must be visible")]
+    pub(crate) fn in_docker(what: &str, options: &[&str]) -> Option<Self> {
         if skipped() {
             return None;
         }
         let engine = CommandOutput::of(host(root().join("scripts/node")).arg("engine"), "scripts/node engine");
         if engine.exits(0).stdout.trim() != "docker" {
-            eprintln!("skipped: only the Docker engine has nodes with systemd");
+            eprintln!("skipped: only the Docker engine has nodes with these options");
             return None;
         }
-        Some(Self::start(what, None, &[&["--systemd"], options].concat()))
+        Some(Self::start(what, None, options))
     }
 
     /// A fresh node of an engine.

@@ -40,6 +40,18 @@ pattern!(/// A tag of git: git-check-ref-format(1), without `..`, which callers 
     is_tag, r"^[A-Za-z0-9_][A-Za-z0-9_./+-]{0,200}$");
 pattern!(/// The name of a file in `/etc/cron.d`: run-parts(8).
     is_cron_file, r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,100}$");
+pattern!(/// The name of a group of update-alternatives.
+    is_alternative, r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,100}$");
+pattern!(/// The name of a machine, with or without its domain: hostname(7).
+    is_machine, r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$");
+pattern!(/// A name in `/etc/hosts`, which may also have an underscore.
+    is_host_alias, r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$");
+pattern!(/// A time zone of the IANA database.
+    is_time_zone, r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$");
+pattern!(/// A setting of the kernel as in sysctl(8).
+    is_sysctl, r"^[A-Za-z0-9_][A-Za-z0-9_-]*([./][A-Za-z0-9_:@-]+)+$");
+pattern!(/// The type of a file system.
+    is_file_system, r"^[A-Za-z0-9][A-Za-z0-9_.-]*$");
 pattern!(/// A business unit, as in cluster names.
     is_unit, r"^[A-Za-z][A-Za-z0-9_]*$");
 pattern!(/// The name of an environment variable.

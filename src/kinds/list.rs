@@ -415,6 +415,8 @@ kinds! {
     git: Git,
     /// Programs that install software.
     installers: Installers,
+    /// Settings of the operating system. They see the planned programs, which may add libraries.
+    system: System,
     /// Services. They see the planned steps of the kinds above them, to restart after a change.
     services: Services,
     /// Programs that run last.

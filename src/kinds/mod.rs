@@ -32,6 +32,7 @@ pub mod services;
 pub mod shell;
 pub mod spark_conf;
 mod stages;
+pub mod system;
 mod take_back;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use crate::diagnostic::Origin;
 /// A phase of the default order. Its steps depend on the steps of certain earlier phases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Certificates, users and groups.
+    /// Certificates, users, groups and settings of the system.
     Accounts,
     /// Files that package tools read.
     Configuration,
@@ -29,6 +29,8 @@ pub enum Phase {
     Files,
     /// Programs with installers of their own.
     Installers,
+    /// The cache of the dynamic linker.
+    Linker,
     /// Services.
     Services,
     /// Hooks. They depend on everything.
@@ -39,7 +41,8 @@ impl Phase {
     /// The phases whose steps must end before a step of this phase acts.
     pub(super) fn needs(self) -> &'static [Self] {
         use Phase::{
-            Accounts, Configuration, Environments, Files, Installers, Packages, Removals, Services, Settings, Sources,
+            Accounts, Configuration, Environments, Files, Installers, Linker, Packages, Removals, Services, Settings,
+            Sources,
         };
         match self {
             Accounts | Settings | Removals => &[],
@@ -48,7 +51,8 @@ impl Phase {
             Packages => &[Accounts, Configuration, Sources, Removals],
             Environments | Files => &[Accounts, Configuration, Sources, Removals, Packages],
             Installers => &[Accounts, Configuration, Sources, Removals, Packages, Files],
-            Services => &[Accounts, Configuration, Sources, Removals, Packages, Files, Installers],
+            Linker => &[Accounts, Configuration, Sources, Removals, Packages, Files, Installers],
+            Services => &[Accounts, Configuration, Sources, Removals, Packages, Files, Installers, Linker],
             Self::Hooks => &[
                 Accounts,
                 Configuration,
@@ -59,6 +63,7 @@ impl Phase {
                 Settings,
                 Files,
                 Installers,
+                Linker,
                 Services,
             ],
         }
@@ -77,6 +82,7 @@ impl fmt::Display for Phase {
             Self::Settings => "settings",
             Self::Files => "files",
             Self::Installers => "installers",
+            Self::Linker => "the cache of the linker",
             Self::Services => "services",
             Self::Hooks => "hooks",
         })
@@ -149,6 +155,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Phase(Phase::Hooks, Phase::Hooks) => f.write_str("hooks run one after another"),
+            Self::Phase(Phase::Linker, second) => write!(f, "the cache of the linker comes before {second}"),
             Self::Phase(first, second) => write!(f, "{first} come before {second}"),
             Self::After(origin) => write!(f, "`after` at {origin}"),
             Self::Before(origin) => write!(f, "`before` at {origin}"),

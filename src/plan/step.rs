@@ -78,6 +78,8 @@ pub enum Lane {
     Certificates,
     /// The keystores of Java.
     Keystores,
+    /// Mounts, swap files and alternatives: programs of the system that share files.
+    System,
 }
 
 /// One piece of work.

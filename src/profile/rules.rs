@@ -239,6 +239,21 @@ impl Rules<'_> {
         chosen
     }
 
+    /// Checks an entry in its only form. Its result counts if the condition holds.
+    pub(crate) fn conditional<T>(
+        &mut self,
+        path: &[Part],
+        condition: Option<&When>,
+        check: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        let counts = self.counts(path, condition);
+        let applied = self.applies;
+        self.applies = applied && counts;
+        let checked = check(self);
+        self.applies = applied;
+        checked.filter(|_| counts)
+    }
+
     pub(crate) fn timeout(&mut self, path: &[Part], text: Option<&str>) -> Option<Duration> {
         let parsed = humantime::parse_duration(text?).ok().filter(|duration| !duration.is_zero());
         if parsed.is_some() {

@@ -50,6 +50,15 @@ pub enum PlainOr<T> {
     Table(T),
 }
 
+/// One string, a list of strings, or a table.
+#[derive(Debug, Clone)]
+pub enum ManyOr<T> {
+    /// The strings.
+    Many(Vec<String>),
+    /// A table.
+    Table(T),
+}
+
 impl Default for Scalar {
     fn default() -> Self {
         Self::Text(String::new())
@@ -104,6 +113,28 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for PlainOr<T> {
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 T::deserialize(MapAccessDeserializer::new(map)).map(PlainOr::Table)
+            }
+        }
+        deserializer.deserialize_any(Either(PhantomData))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for ManyOr<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = ManyOr<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string, a list of strings or a table")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(ManyOr::Many(vec![text.to_owned()]))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(ManyOr::Many)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(ManyOr::Table)
             }
         }
         deserializer.deserialize_any(Either(PhantomData))
@@ -172,6 +203,19 @@ impl<T: JsonSchema> JsonSchema for PlainOr<T> {
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({ "anyOf": [generator.subschema_for::<Scalar>(), generator.subschema_for::<T>()] })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for ManyOr<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        format!("ManyOr{}", T::schema_name()).into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let many = json_schema!({ "type": "array", "items": { "type": "string" } });
+        json_schema!({ "anyOf": [{ "type": "string" }, many, generator.subschema_for::<T>()] })
     }
 }
 

@@ -9,6 +9,8 @@ mod lock;
 mod previous;
 mod receipt;
 mod serials;
+mod system;
+mod system_records;
 
 use std::path::{Path, PathBuf};
 
@@ -25,6 +27,7 @@ pub use receipt::{
     ServiceReceipt,
 };
 pub use serials::{Serials, UnreadSerials};
+pub use system::{MountRecord, Replaced, SystemReceipt};
 
 use crate::fs::{self, Attributes, FsError};
 

@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Items, PostStartItems, folder, write_json};
+use super::{Items, PostStartItems, SystemReceipt, folder, write_json};
 use crate::fs::{FsError, Stamp};
 
 /// The name of the file.
@@ -44,6 +44,8 @@ pub struct Receipt {
     pub keystores: BTreeMap<PathBuf, KeystoreReceipt>,
     /// The fingerprints of certificates in files that were fetched from servers, by the SHA-256 of the file.
     pub fetched_certificates: BTreeMap<String, BTreeSet<String>>,
+    /// The changes of `[system]`, by profile name.
+    pub system: BTreeMap<String, SystemReceipt>,
     /// The items that profiles made, by profile name.
     pub items: BTreeMap<String, Items>,
     /// The items among them that the stage after the launch makes, by profile name.

@@ -33,5 +33,6 @@ mod schema;
 mod secrets;
 mod services;
 mod store;
+mod system;
 mod take_back;
 mod trust;

@@ -28,4 +28,5 @@ mod services;
 mod shared;
 mod sixteen;
 mod support;
+mod system;
 mod users;

@@ -11,19 +11,24 @@ pub struct Source {
     pub label: String,
     /// The text, without a byte order mark.
     pub text: String,
+    /// The offsets at which lines begin. A profile of many entries asks for the location of each of them.
+    lines: Vec<usize>,
 }
 
 impl Source {
     /// A text with its name.
     pub fn new(label: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { label: label.into(), text: text.into() })
+        let text = text.into();
+        let lines = std::iter::once(0).chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|end| end + 1)).collect();
+        Arc::new(Self { label: label.into(), text, lines })
     }
 
     /// The line and column of a byte range.
     pub fn origin(&self, span: &Range<usize>) -> Origin {
-        let before = &self.text[..span.start.min(self.text.len())];
-        let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
-        let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
+        let start = span.start.min(self.text.len());
+        // The first line begins at 0, so at least one line begins at or before any offset.
+        let line = self.lines.partition_point(|&begin| begin <= start);
+        let column = self.text[self.lines[line - 1]..start].chars().count() + 1;
         Origin { file: self.label.clone(), line, column }
     }
 }
@@ -34,7 +39,7 @@ impl Source {
         if self.label != origin.file {
             return None;
         }
-        let before: usize = self.text.split_inclusive('\n').take(origin.line.checked_sub(1)?).map(str::len).sum();
+        let before = *self.lines.get(origin.line.checked_sub(1)?)?;
         let (column, _) = self.text.get(before..)?.char_indices().nth(origin.column.checked_sub(1)?)?;
         Some(before + column)
     }

@@ -1,21 +1,24 @@
 //! The order of steps: default phases, `after` and `before` in the profile, and resources that one step creates for
 //! another.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    phase::{Need, Phase, Reason},
+    phase::{Need, Phase, Reason, Resource},
     step::{Step, is_among},
+    step_id::StepId,
 };
 use crate::{problem::Problem, profile::Setting};
 
 /// Sets the dependencies of each step. The error lists every member of a cycle.
 pub fn into_order<A>(mut steps: Vec<Step<A>>) -> Result<Vec<Step<A>>, Problem> {
-    if let Some(problem) = (0..steps.len()).find_map(|index| need_of_later_stage(&steps, index)) {
+    let sources = NeedSources::of(&steps);
+    if let Some(problem) = (0..steps.len()).find_map(|index| need_of_later_stage(&steps, &sources, index)) {
         return Err(problem);
     }
     let defaults: Vec<Vec<usize>> = (0..steps.len()).map(|index| by_phase(&steps, index)).collect();
-    let explicit: Vec<Vec<(usize, Reason)>> = (0..steps.len()).map(|index| explicit_needs(&steps, index)).collect();
+    let explicit: Vec<Vec<(usize, Reason)>> =
+        (0..steps.len()).map(|index| explicit_needs(&steps, &sources, index)).collect();
     let defaults = without_contradictions(&explicit, &remaining_defaults(&steps, &defaults, &explicit));
     let needs: Vec<Vec<Need>> = (0..steps.len()).map(|index| needs_of(&steps, &defaults, &explicit, index)).collect();
     for (step, needs) in steps.iter_mut().zip(needs) {
@@ -30,10 +33,9 @@ pub fn into_order<A>(mut steps: Vec<Step<A>>) -> Result<Vec<Step<A>>, Problem> {
 /// The indexes of the steps that precede a step by default.
 fn by_phase<A>(steps: &[Step<A>], index: usize) -> Vec<usize> {
     let step = &steps[index];
-    let comes_first = |other: &Step<A>| {
-        let is_beside = step.beside.is_some_and(|kind| is_named(other, kind));
-        step.phase.needs().contains(&other.phase) && !is_beside
-    };
+    let phases = step.phase.needs();
+    let is_beside = |other: &Step<A>| step.beside.is_some_and(|kind| is_named(other, kind));
+    let comes_first = |other: &Step<A>| phases.contains(&other.phase) && !is_beside(other);
     // Hooks run one after another in the order of the profile.
     let is_earlier_hook =
         |other: usize| other < index && step.phase == Phase::Hooks && steps[other].phase == Phase::Hooks;
@@ -49,14 +51,14 @@ fn is_same_stage<A>(step: &Step<A>, other: &Step<A>) -> bool {
 
 /// The error of a step that needs a step of a later stage. The name of a section stands for its entries of the same
 /// stage only.
-fn need_of_later_stage<A>(steps: &[Step<A>], index: usize) -> Option<Problem> {
+fn need_of_later_stage<A>(steps: &[Step<A>], sources: &NeedSources<'_>, index: usize) -> Option<Problem> {
     let step = &steps[index];
     let later = |first: &Step<A>| first.order.stage > step.order.stage;
     let names_section = |reason: &Reason, first: &Step<A>| {
         let named = naming(&step.order.after, step, first).or_else(|| naming(&first.order.before, first, step));
         matches!(reason, Reason::After(_) | Reason::Before(_)) && named.is_some_and(|name| !name.value.contains('.'))
     };
-    let needs = needs_among(steps, index, later);
+    let needs = needs_among(steps, sources, index, later);
     let (other, reason) = needs.into_iter().find(|(other, reason)| !names_section(reason, &steps[*other]))?;
     let entry = |step: &Step<A>| step.entries.first().cloned().unwrap_or_default();
     let message = format!(
@@ -77,15 +79,21 @@ fn need_of_later_stage<A>(steps: &[Step<A>], index: usize) -> Option<Problem> {
 }
 
 /// The needs of a step that the profile or a resource demands, among the steps of its stage.
-fn explicit_needs<A>(steps: &[Step<A>], index: usize) -> Vec<(usize, Reason)> {
-    needs_among(steps, index, |other| is_same_stage(&steps[index], other))
+fn explicit_needs<A>(steps: &[Step<A>], sources: &NeedSources<'_>, index: usize) -> Vec<(usize, Reason)> {
+    needs_among(steps, sources, index, |other| is_same_stage(&steps[index], other))
 }
 
 /// The needs of a step that the profile or a resource demands, among certain steps.
-fn needs_among<A>(steps: &[Step<A>], index: usize, counts: impl Fn(&Step<A>) -> bool) -> Vec<(usize, Reason)> {
+fn needs_among<A>(
+    steps: &[Step<A>],
+    sources: &NeedSources<'_>,
+    index: usize,
+    counts: impl Fn(&Step<A>) -> bool,
+) -> Vec<(usize, Reason)> {
     let step = &steps[index];
     let mut needs = Vec::new();
-    for (other, first) in steps.iter().enumerate().filter(|(other, first)| *other != index && counts(first)) {
+    let others = sources.of_step(step).into_iter().map(|other| (other, &steps[other]));
+    for (other, first) in others.filter(|(other, first)| *other != index && counts(first)) {
         let created = first.creates.iter().find(|created| step.uses.iter().any(|used| created.is_needed_for(used)));
         if let Some(resource) = created {
             needs.push((other, Reason::Creates(resource.clone())));
@@ -100,6 +108,37 @@ fn needs_among<A>(steps: &[Step<A>], index: usize, counts: impl Fn(&Step<A>) -> 
     needs
 }
 
+/// The steps that others may need. Without it, each step would be compared with each other one.
+struct NeedSources<'a> {
+    creators: BTreeMap<&'a Resource, Vec<usize>>,
+    /// The steps with `before`.
+    with_before: Vec<usize>,
+    count: usize,
+}
+
+impl<'a> NeedSources<'a> {
+    fn of<A>(steps: &'a [Step<A>]) -> Self {
+        let mut creators: BTreeMap<&Resource, Vec<usize>> = BTreeMap::new();
+        for (index, step) in steps.iter().enumerate() {
+            for created in &step.creates {
+                creators.entry(created).or_default().push(index);
+            }
+        }
+        let with_before = (0..steps.len()).filter(|&index| !steps[index].order.before.is_empty()).collect();
+        Self { creators, with_before, count: steps.len() }
+    }
+
+    /// The steps that a step may need.
+    fn of_step<A>(&self, step: &Step<A>) -> BTreeSet<usize> {
+        if !step.order.after.is_empty() {
+            return (0..self.count).collect();
+        }
+        let created = step.uses.iter().flat_map(Resource::needed_resources);
+        let creators = created.filter_map(|resource| self.creators.get(&resource));
+        creators.flatten().chain(&self.with_before).copied().collect()
+    }
+}
+
 /// All needs of a step, each with its first reason.
 fn needs_of<A>(
     steps: &[Step<A>],
@@ -109,14 +148,9 @@ fn needs_of<A>(
 ) -> Vec<Need> {
     let phase = |other: usize| Reason::Phase(steps[other].phase, steps[index].phase);
     let by_phase = defaults[index].iter().map(|&other| (other, phase(other)));
-    let mut needs: Vec<Need> = Vec::new();
-    for (other, reason) in explicit[index].iter().cloned().chain(by_phase) {
-        let id = &steps[other].id;
-        if needs.iter().all(|need| need.step != *id) {
-            needs.push(Need { step: id.clone(), reason });
-        }
-    }
-    needs
+    let mut seen = BTreeSet::new();
+    let all = explicit[index].iter().cloned().chain(by_phase).filter(|(other, _)| seen.insert(*other));
+    all.map(|(other, reason)| Need { step: steps[other].id.clone(), reason }).collect()
 }
 
 /// The default needs that the explicit ones leave. If the profile puts a step before another, the step keeps only the
@@ -175,8 +209,8 @@ fn all_needs(explicit: &[Vec<(usize, Reason)>], counts: impl Fn(&Reason) -> bool
 /// The first of a step's names in `after` or `before` that refers to another step. A step does not wait for a step of
 /// the same entry, such as the `bashrc` of another user.
 fn naming<'a, A>(names: &'a [Setting<String>], step: &Step<A>, other: &Step<A>) -> Option<&'a Setting<String>> {
-    let is_same_entry = step.entries == other.entries && step.origins == other.origins;
-    names.iter().find(|name| !is_same_entry && is_named(other, &name.value))
+    let is_same_entry = || step.entries == other.entries && step.origins == other.origins;
+    names.iter().find(|name| is_named(other, &name.value) && !is_same_entry())
 }
 
 /// Whether a step carries out an entry, or any entry of a section.
@@ -192,7 +226,7 @@ fn cycle<A>(steps: &[Step<A>]) -> Option<Vec<usize>> {
         Open,
         Done,
     }
-    fn visit<A>(steps: &[Step<A>], index: usize, states: &mut [State], path: &mut Vec<usize>) -> Option<Vec<usize>> {
+    fn visit(needs: &[Vec<usize>], index: usize, states: &mut [State], path: &mut Vec<usize>) -> Option<Vec<usize>> {
         match states[index] {
             State::Done => return None,
             State::Open => {
@@ -203,9 +237,8 @@ fn cycle<A>(steps: &[Step<A>]) -> Option<Vec<usize>> {
         }
         states[index] = State::Open;
         path.push(index);
-        for need in &steps[index].needs {
-            let Some(next) = steps.iter().position(|step| step.id == need.step) else { continue };
-            if let Some(found) = visit(steps, next, states, path) {
+        for &next in &needs[index] {
+            if let Some(found) = visit(needs, next, states, path) {
                 return Some(found);
             }
         }
@@ -213,8 +246,11 @@ fn cycle<A>(steps: &[Step<A>]) -> Option<Vec<usize>> {
         states[index] = State::Done;
         None
     }
+    let indexes: BTreeMap<&StepId, usize> = steps.iter().enumerate().map(|(index, step)| (&step.id, index)).collect();
+    let of_step = |step: &Step<A>| step.needs.iter().filter_map(|need| indexes.get(&need.step).copied()).collect();
+    let needs: Vec<Vec<usize>> = steps.iter().map(of_step).collect();
     let mut states = vec![State::New; steps.len()];
-    (0..steps.len()).find_map(|index| visit(steps, index, &mut states, &mut Vec::new()))
+    (0..steps.len()).find_map(|index| visit(&needs, index, &mut states, &mut Vec::new()))
 }
 
 fn cyclic<A>(steps: &[Step<A>], members: &[usize]) -> Problem {

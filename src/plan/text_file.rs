@@ -1,6 +1,9 @@
 //! A text file that the profile writes, whole or as a managed block, and the step that writes it.
 
-use std::path::PathBuf;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::{
     planner::{Common, Planner, StepOptions},
@@ -152,8 +155,12 @@ fn with_last_line_feed(text: &str) -> String {
 
 /// The reasons to refuse a run in which two entries write the same file: each would replace the text of the other one.
 pub fn written_twice(files: &[(PathBuf, Origin)]) -> Vec<Problem> {
-    let twice = files.iter().enumerate().filter_map(|(index, (path, origin))| {
-        let (_, first) = files[..index].iter().find(|(other, _)| other == path)?;
+    let mut firsts: BTreeMap<&Path, &Origin> = BTreeMap::new();
+    let twice = files.iter().filter_map(|(path, origin)| {
+        let Some(first) = firsts.get(path.as_path()) else {
+            firsts.insert(path, origin);
+            return None;
+        };
         let first = first.with_column();
         let problem = Problem::new(format!("`{}` is written by two entries; the other is at {first}", path.display()));
         Some(problem.hint("remove one of the entries".to_owned()).asked_at(origin.clone()))

@@ -35,8 +35,8 @@ pub use merge::{first_conflict, merge};
 pub use mounts::{Mount, is_mount_point, mounts, on_same_mount, unescaped};
 pub use new_file_guard::NewFileGuard;
 pub use operations::{
-    append, copy_with_time, create_dirs, free_bytes, hard_link, is_writable, open_to_lock, own_ids, remove,
-    remove_tree, rename, set_kernel_value, set_owner, write_refusal,
+    append, copy_with_time, create_dirs, free_bytes, hard_link, is_writable, is_writable_only_by_root, open_to_lock,
+    own_ids, remove, remove_tree, rename, set_kernel_value, set_owner, write_refusal,
 };
 pub use pack::{pack, pack_some};
 pub use partial::{Attributes, PartialFile, replace};
@@ -47,8 +47,8 @@ pub use staging::Staging;
 pub use stamp::{Stamp, remove_if};
 pub use tree::{FolderEntry, OpenFile, Tree};
 pub use unpack::{
-    ArchiveName, Limits, UnpackedNames, UnsafeArchive, archive_names, read_archive, unpack, unpack_sharing_names,
-    unpack_with_limits,
+    ArchiveKind, ArchiveName, Limits, UnpackedNames, UnsafeArchive, archive_names, check_names, read_archive, unpack,
+    unpack_sharing_names, unpack_with_limits,
 };
 pub use walk::{DirEntry, walk};
 

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::Path,
 };
 
@@ -13,6 +13,9 @@ use super::{
     folder::Folder,
     partial::{Attributes, replace},
 };
+
+/// The permission bits that allow the group or all users to write.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// Opens a file for appending the output of a child.
 pub fn append(path: &Path) -> io::Result<std::fs::File> {
@@ -39,6 +42,19 @@ pub fn set_owner(folder: &Path, owner: Option<(u32, u32)>) -> Result<(), FsError
 /// The user and group ids of this process: those of new files.
 pub fn own_ids() -> (u32, u32) {
     (nix::unistd::Uid::effective().as_raw(), nix::unistd::Gid::effective().as_raw())
+}
+
+/// Whether only root, or this user, can change a file, also by renaming a folder above it. The folders up to `root`
+/// count.
+pub fn is_writable_only_by_root(root: &Path, path: &Path) -> bool {
+    let Ok(real) = std::fs::canonicalize(path) else { return false };
+    let top = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
+    let own = nix::unistd::Uid::effective().as_raw();
+    let is_of_root = |path: &Path| {
+        let found = path.symlink_metadata();
+        found.is_ok_and(|found| (found.uid() == 0 || found.uid() == own) && found.mode() & WRITABLE_BY_OTHERS == 0)
+    };
+    real.ancestors().take_while(|above| above.starts_with(&top)).all(is_of_root)
 }
 
 /// Removes a file. A missing file is not an error.

@@ -92,7 +92,8 @@ pub fn make_folder(path: &Path, mode: Option<u32>, owner: Option<(u32, u32)>) ->
         Err(error) => return Err(failed(error)),
     }
     let wanted = |current, _| mode.unwrap_or(current);
-    change_attributes(path, false, &wanted, owner, true).map(drop)
+    let change = Change { recursive: false, links: false, mode: &wanted, owner, write: true };
+    change.at(folder.fd(), &name).map(drop).map_err(failed)
 }
 
 /// Removes a file, a link or an empty folder. With `recursive`, also a folder with its content. A missing path is not
@@ -131,23 +132,25 @@ pub fn change_attributes(
     write: bool,
 ) -> Result<usize, FsError> {
     let (folder, name) = folder::resolve_existing(path)?;
-    let change = Change { recursive, mode, owner, write };
+    let change = Change { recursive, links: false, mode, owner, write };
     change.at(folder.fd(), &name).map_err(|error| FsError::new(path, "changed")(error.into()))
 }
 
-/// Sets permissions and owner of everything in an open folder.
+/// Sets permissions and owner of everything in an open folder, and the owner of links.
 pub(super) fn change_content(
     folder: BorrowedFd<'_>,
     mode: &dyn Fn(u32, bool) -> u32,
     owner: Option<(u32, u32)>,
 ) -> Result<(), Errno> {
-    let change = Change { recursive: true, mode, owner, write: true };
+    let change = Change { recursive: true, links: true, mode, owner, write: true };
     let mut opened = Dir::openat(folder, ".", OPEN.union(OFlag::O_DIRECTORY), Mode::empty())?;
     names(&mut opened)?.iter().try_for_each(|name| change.at(folder, name).map(drop))
 }
 
 struct Change<'a> {
     recursive: bool,
+    /// Whether links get the owner, too. Runs follow a link only if it belongs to root or to the user of nodeagent.
+    links: bool,
     mode: &'a dyn Fn(u32, bool) -> u32,
     owner: Option<(u32, u32)>,
     write: bool,
@@ -159,6 +162,10 @@ impl Change<'_> {
         let is_folder = match type_of(&found) {
             SFlag::S_IFDIR => true,
             SFlag::S_IFREG => false,
+            SFlag::S_IFLNK if self.links && self.write => {
+                let (uid, gid) = self.owner.map_or((None, None), |(uid, gid)| (Some(uid), Some(gid)));
+                return fchownat(folder, name, uid.map(Uid::from_raw), gid.map(Gid::from_raw), NO_FOLLOW).map(|()| 0);
+            }
             // A link has no permissions of its own, and others do not change while a run looks at them.
             _ => return Ok(0),
         };

@@ -8,7 +8,8 @@ use std::{
 use nix::{
     errno::Errno,
     fcntl::{OFlag, openat, renameat},
-    sys::stat::{Mode, mkdirat},
+    sys::stat::{Mode, fstat, mkdirat},
+    unistd::Uid,
 };
 
 use super::{
@@ -47,6 +48,10 @@ impl Staging {
         mkdirat(parent.fd(), &name, Mode::S_IRWXU).map_err(failed)?;
         let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
         let folder = openat(parent.fd(), &name, flags, Mode::empty()).map_err(failed)?;
+        let found = fstat(&folder).map_err(failed)?;
+        if found.st_uid != Uid::effective().as_raw() || found.st_mode & 0o777 != Mode::S_IRWXU.bits() {
+            return Err(failed(Errno::EEXIST));
+        }
         let path = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd()));
         Ok(Self { parent, name, path, folder })
     }

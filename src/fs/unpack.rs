@@ -57,9 +57,23 @@ pub fn unpack_sharing_names(
     seen: &UnpackedNames,
 ) -> Result<(), FsError> {
     create_dirs(into, 0o755)?;
-    for_each_valid_entry(archive, into, limits, seen, |entry, _| {
+    for_each_valid_entry(archive, into, limits, seen, |entry, path| {
+        if entry.header().entry_type() == EntryType::Link {
+            let target = entry.link_name()?.unwrap_or_default();
+            return link(into, &target, path);
+        }
         if entry.unpack_in(into)? { Ok(()) } else { Err(io::Error::other(UnsafeArchive::Outside)) }
     })
+}
+
+/// Makes a hard link below a folder. The tar crate would make it by the real path of the folder, which another user may
+/// exchange while an archive is unpacked.
+fn link(into: &Path, target: &Path, path: &Path) -> io::Result<()> {
+    let place = into.join(path);
+    if let Some(folder) = place.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::hard_link(into.join(target), place)
 }
 
 /// Calls a function for each file of an archive, with its name, size and content. Writes nothing. Rejects links and
@@ -84,19 +98,53 @@ pub fn read_archive(
 pub struct ArchiveName {
     /// Its path below the archive's folder.
     pub path: PathBuf,
-    /// Whether it is a folder.
-    pub is_folder: bool,
+    /// Its type.
+    pub kind: ArchiveKind,
+}
+
+/// The type of an entry of an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ArchiveKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link with this target.
+    Link(PathBuf),
+}
+
+/// Checks paths that were moved out of their folders: each occurs once, none is below a link or a file, and no link
+/// ends outside. The archive itself was checked with the paths that it has.
+pub fn check_names<'a>(names: impl Iterator<Item = (&'a Path, &'a ArchiveKind)> + Clone) -> Result<(), UnsafeArchive> {
+    let mut others = BTreeSet::new();
+    for (path, kind) in names.clone().filter(|(_, kind)| **kind != ArchiveKind::Folder) {
+        if !others.insert(path) {
+            return Err(UnsafeArchive::Twice);
+        }
+        if let ArchiveKind::Link(target) = kind {
+            stays_inside(path, target)?;
+        }
+    }
+    for (path, kind) in names {
+        let is_same = *kind == ArchiveKind::Folder && others.contains(path);
+        if is_same || path.ancestors().skip(1).any(|above| others.contains(above)) {
+            return Err(UnsafeArchive::ThroughLink);
+        }
+    }
+    Ok(())
 }
 
 /// Checks an archive like [`unpack`], and writes nothing. Returns its entries. `below` is for messages.
 pub fn archive_names(mut archive: impl Read, below: &Path) -> Result<Vec<ArchiveName>, FsError> {
     let (mut names, limits) = (Vec::new(), Limits::default());
     for_each_valid_entry(&mut archive, below, limits, &UnpackedNames::default(), |entry, path| {
-        let is_folder = entry.header().entry_type().is_dir();
-        names.push(ArchiveName {
-            path: path.components().filter(|part| *part != Component::CurDir).collect(),
-            is_folder,
-        });
+        let kind = match entry.header().entry_type() {
+            EntryType::Directory => ArchiveKind::Folder,
+            EntryType::Symlink => ArchiveKind::Link(entry.link_name()?.unwrap_or_default().into_owned()),
+            // A hard link is one more name of a file.
+            _ => ArchiveKind::File,
+        };
+        names.push(ArchiveName { path: path.components().filter(|part| *part != Component::CurDir).collect(), kind });
         // A damaged archive is found before anything is written.
         io::copy(entry, &mut io::sink()).map(drop)
     })?;
@@ -118,7 +166,7 @@ fn for_each_valid_entry<R: Read>(
     let mut archive = Archive::new(stream);
     archive.set_preserve_permissions(false);
     archive.set_overwrite(false);
-    let mut validator = EntryValidator { limits, entries: 0, bytes: 0, seen };
+    let mut validator = EntryValidator { limits, entries: 0, bytes: 0, names: 0, seen };
     let mut entries = archive.entries().map_err(failed(into))?;
     loop {
         budget.for_headers();
@@ -165,6 +213,8 @@ struct EntryValidator<'a> {
     limits: Limits,
     entries: u64,
     bytes: u64,
+    /// The memory for the names so far, in bytes.
+    names: u64,
     seen: &'a UnpackedNames,
 }
 
@@ -188,14 +238,20 @@ impl EntryValidator<'_> {
             _ => return Err(UnsafeArchive::UnknownKind),
         }
         let path = inside(path)?;
+        self.names = self.names.saturating_add(stored_size(&path)?);
+        if self.names > MAX_NAMES {
+            return Err(UnsafeArchive::LongNames(MAX_NAMES));
+        }
         let is_folder = found.kind.is_dir();
         if path.as_os_str().is_empty() {
             return if is_folder { Ok(false) } else { Err(UnsafeArchive::Outside) };
         }
         let mut seen = self.seen.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let below_it = |link: &PathBuf| link.starts_with(&path) && link != &path;
+        let below = format!("{}/", path.to_string_lossy().to_lowercase());
+        let is_above_others =
+            || seen.all.range(below.clone()..).next().is_some_and(|(name, _)| name.starts_with(&below));
         if path.ancestors().skip(1).any(|above| seen.links.contains(above))
-            || found.kind.is_symlink() && seen.all.values().any(below_it)
+            || found.kind.is_symlink() && is_above_others()
         {
             return Err(UnsafeArchive::ThroughLink);
         }
@@ -233,6 +289,19 @@ impl EntryValidator<'_> {
         }
         Ok(true)
     }
+}
+
+/// The maximum memory for names, in bytes. 500 000 names of usual length need less.
+const MAX_NAMES: u64 = 512 << 20;
+/// The longest path of the kernel, in bytes (`PATH_MAX`).
+const MAX_NAME: usize = 4096;
+
+/// The memory for a name and the folders above it, in bytes. A name that the kernel does not allow is an error.
+fn stored_size(path: &Path) -> Result<u64, UnsafeArchive> {
+    if path.as_os_str().len() > MAX_NAME {
+        return Err(UnsafeArchive::LongName(MAX_NAME as u64));
+    }
+    Ok(path.ancestors().map(|part| 2 * part.as_os_str().len() as u64).sum())
 }
 
 /// The name of an entry without `.` components. Absolute names and `..` are errors.

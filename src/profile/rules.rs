@@ -148,17 +148,33 @@ impl Rules<'_> {
     }
 
     pub(crate) fn mistake(&mut self, path: &[Part], message: impl Into<String>, hint: impl Into<String>) {
+        self.mistake_because(path, message, None, hint);
+    }
+
+    /// A mistake with the reason beside the marked text.
+    pub(crate) fn mistake_because(
+        &mut self,
+        path: &[Part],
+        message: impl Into<String>,
+        reason: Option<String>,
+        hint: impl Into<String>,
+    ) {
         let message = message.into();
         if self.values.is_deferred_in(&message) {
-            // The stage of the entry checks the text with its value.
             return;
         }
         let message = message.strip_prefix("``").map_or(message.clone(), |rest| format!("an empty text{rest}"));
-        self.found.push(self.document.mistake(path, message).hint(hint));
+        let mut mistake = self.document.mistake(path, message).hint(hint);
+        mistake.label = reason;
+        self.found.push(mistake);
     }
 
     /// A mistake in a key that the profile defines, such as a variable name.
     pub(crate) fn mistake_in_key(&mut self, path: &[Part], message: impl Into<String>, hint: impl Into<String>) {
+        let message = message.into();
+        if self.values.is_deferred_in(&message) {
+            return;
+        }
         let span = self.document.key_span(path);
         self.found.push(Diagnostic::at(&self.document.source, span, message).hint(hint));
     }

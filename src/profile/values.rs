@@ -63,7 +63,7 @@ pub(super) struct Values<'a> {
     pub(super) decisions: RefCell<Decisions>,
     /// Whether an entry of another stage is checked. Its variables are not looked up in files and metadata.
     defers: Cell<bool>,
-    /// The names in texts of this entry that stay as written.
+    /// The names without a value that stay as written in the texts of this entry.
     deferred: RefCell<BTreeSet<String>>,
 }
 
@@ -86,7 +86,7 @@ impl Scope for View<'_> {
         expansion::expand(text, self.values.lenient, |name| {
             let value = self.resolve(name);
             if let Ok(Value::Unknown(why)) = &value
-                && why.is_deferred
+                && (why.is_deferred || self.values.lenient)
             {
                 self.values.deferred.borrow_mut().insert(format!("${{{name}}}"));
             }
@@ -180,7 +180,8 @@ impl<'a> Values<'a> {
         self.deferred.borrow_mut().clear();
     }
 
-    /// Whether a message is about a text with a value that only a later stage knows.
+    /// Whether a message is about a text with a value that is not known: `check` on another node, or a later stage
+    /// checks the text with its value.
     pub(super) fn is_deferred_in(&self, message: &str) -> bool {
         self.deferred.borrow().iter().any(|name| message.contains(name))
     }

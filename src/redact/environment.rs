@@ -43,7 +43,7 @@ const KEY_OR_PATH: &str = "GOOGLE_CREDENTIALS";
 /// Parts of variable names that suggest a secret.
 const SUSPICIOUS: [&str; 6] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "PRIVATE_KEY"];
 /// Further parts of names of variables that a profile must not look up.
-const KEYS: [&str; 4] = ["API_KEY", "APIKEY", "ACCESS_KEY", "PASSPHRASE"];
+const KEYS: [&str; 6] = ["API_KEY", "APIKEY", "ACCESS_KEY", "LICENSE_KEY", "PASSPHRASE", "_PWD"];
 /// A shorter value of a variable with a suspicious name, such as `true`, is not registered.
 const MIN_GUESSED_LENGTH: usize = 8;
 

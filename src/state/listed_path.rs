@@ -57,6 +57,12 @@ impl ListedPath {
         *self == Self::new(self.path.clone(), found)
     }
 
+    /// Whether the type, the size and the time are as they were listed.
+    pub fn has_same_content(&self, found: &Metadata) -> bool {
+        let now = Self::new(self.path.clone(), found);
+        (self.mode & TYPE, self.size, self.modified) == (now.mode & TYPE, now.size, now.modified)
+    }
+
     /// Keeps a list.
     ///
     /// # Errors

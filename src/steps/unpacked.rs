@@ -37,7 +37,7 @@ pub(crate) fn remove(ctx: &Context, lists: &[Previous], kept: &[ListedPath]) -> 
         if found.is_dir() {
             // A folder that others use stays.
             let _ = fs::remove_path(&path, false);
-        } else if listed.iter().any(|listed| listed.is_same(&found)) {
+        } else if listed.iter().any(|listed| listed.has_same_content(&found)) {
             fs::remove_path(&path, false)?;
         } else {
             is_unchanged = false;

@@ -135,6 +135,21 @@ fn paths_of_other_entries_are_left_to_them() {
 }
 
 #[test]
+fn a_file_whose_mode_another_entry_sets_is_replaced_with_its_archive() {
+    let node = NodeTest::new().profile(&format!("{TOOL}\"/opt/tool/bin/tool\" = {{ mode = \"0700\" }}\n"));
+    tool(&node);
+    node.agent(&RUN).ended(0);
+    assert_eq!((node.read("opt/tool/bin/tool").as_str(), node.mode("opt/tool/bin/tool")), ("one", 0o700));
+    let said = node.agent(&RUN).ended(0).all();
+    assert!(said.contains("nothing to do"), "{said}");
+    archive(&node, "tool.tgz", &[("tool-2/bin/tool", "two")]);
+    let said = node.agent(&RUN).ended(0).all();
+    assert_eq!((node.read("opt/tool/bin/tool").as_str(), node.mode("opt/tool/bin/tool")), ("two", 0o700), "{said}");
+    let said = node.agent(&RUN).ended(0).all();
+    assert!(said.contains("nothing to do"), "{said}");
+}
+
+#[test]
 fn an_archive_that_cannot_be_used_refuses_the_run_before_any_change() {
     let refused = |name: &str, unpack: &str, message: &str, make: &dyn Fn(&NodeTest)| {
         let body = format!(
@@ -152,6 +167,12 @@ fn an_archive_that_cannot_be_used_refuses_the_run_before_any_change() {
     });
     refused("a.tgz", "{ pick = \"b\" }", "the archive has no `b`", &|node| archive(node, "a.tgz", &[("a", "1")]));
     refused("a.tgz", "{ strip = 3 }", "nothing below 3 leading folders", &|node| archive(node, "a.tgz", &[("a", "")]));
+    refused("a.tgz", "{ strip = 1 }", "the archive contains this name twice", &|node| {
+        archive(node, "a.tgz", &[("a/x", "1"), ("b/x", "2")]);
+    });
+    refused("a.tgz", "{ strip = 1 }", "a path below one of its links", &|node| {
+        archive(node, "a.tgz", &[("a/link/passwd", "1"), ("b/link->", "c")]);
+    });
     refused("a.tgz", "true", "it is not a tar, zip or deb archive", &|node| {
         write(&node.beside("desk/a.tgz"), b"<html>not found</html>");
     });

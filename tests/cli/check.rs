@@ -192,3 +192,16 @@ fn the_output_of_check_show_is_toml() {
         }
     }
 }
+
+#[test]
+fn texts_with_values_that_are_unknown_here_are_not_judged() {
+    let node = NodeTest::new().profile(
+        "when = { role = \"worker\" }\n[vars]\nversion = \"1.2\"\nhome = { env = \"NODE_HOME\" }\n\
+         [pip]\npackages = [\"x==${vars.version}\"]\n[files]\n\"${vars.home}/z\" = { text = \"x\" }\n\
+         \"${node.site-packages}/a.py\" = { text = \"x\" }\n",
+    );
+    node.agent(&["check", "x.toml"]).ended(0);
+    let node = node.profile("[files]\n\"etc/${node.site-packages}\" = { text = \"${vars.none}\" }\n");
+    let said = node.agent(&["check", "x.toml"]).ended(2).all();
+    assert!(said.contains("`${vars.none}` is not a known value"), "{said}");
+}

@@ -42,6 +42,12 @@ pub enum UnsafeArchive {
     /// Too many bytes.
     #[error("the archive contains more than {0} bytes")]
     TooLarge(u64),
+    /// A path that is longer than the kernel allows.
+    #[error("the archive contains a path of more than {0} bytes")]
+    LongName(u64),
+    /// Names that need too much memory.
+    #[error("the names in the archive need more than {0} bytes")]
+    LongNames(u64),
     /// A name or header that is too long.
     #[error("the header of an entry has more than {0} bytes")]
     LongHeader(u64),

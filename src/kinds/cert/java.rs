@@ -55,18 +55,25 @@ impl Keystore {
     }
 }
 
-/// The keystores below a root, each once. A keystore without keytool cannot be changed and is left out.
+/// The keystores below a root, each once. A keystore without keytool cannot be changed and is left out. So is a JDK
+/// that a user other than root can change: nodeagent would run the user's keytool as root.
 pub(super) fn keystores(root: &Path, java_home: Option<&Path>) -> Vec<Keystore> {
     let folders = HOMES.iter().flat_map(|home| {
         let pattern = Path::new(&glob::Pattern::escape(&root.display().to_string())).join(home);
         glob::glob(&pattern.display().to_string()).into_iter().flatten().filter_map(Result::ok)
     });
     let homes: Vec<PathBuf> = java_home.map(|home| below(root, home)).into_iter().chain(folders).collect();
-    let program = |home: &Path| PROGRAMS.iter().map(|program| home.join(program)).find(|program| program.is_file());
+    let program = |home: &Path| {
+        let mut programs = PROGRAMS.iter().map(|program| home.join(program));
+        programs.find(|program| program.is_file() && fs::is_writable_only_by_root(root, program))
+    };
     let any = homes.iter().find_map(|home| program(home));
     let mut found: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
     for home in &homes {
         for file in KEYSTORES.iter().filter_map(|name| std::fs::canonicalize(home.join(name)).ok()) {
+            if !file.is_file() || !fs::is_writable_only_by_root(root, &file) {
+                continue;
+            }
             if let Some(program) = program(home).or_else(|| any.clone()) {
                 found.entry(file).or_insert(program);
             }

@@ -80,6 +80,8 @@ pub struct Unpack {
     pub identity: String,
     /// The files to unpack.
     pub selection: Selection,
+    /// Paths of which other entries set only permissions and owner.
+    pub attributes_of_others: Vec<PathBuf>,
     /// Paths of other entries. They are not overwritten.
     pub left_to_others: Vec<PathBuf>,
 }

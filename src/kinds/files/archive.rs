@@ -9,7 +9,7 @@ use glob::{MatchOptions, Pattern};
 
 use crate::{
     diagnostic::nearest,
-    fs::ArchiveName,
+    fs::{ArchiveKind, ArchiveName, check_names},
     problem::Problem,
     profile::{AssetRef, quoted},
 };
@@ -45,7 +45,7 @@ pub(super) struct Selected {
     pub(super) from: PathBuf,
     /// Its path in the folder. Empty for the path of an entry that is one file.
     pub(super) to: PathBuf,
-    pub(super) is_folder: bool,
+    pub(super) kind: ArchiveKind,
 }
 
 impl Selection {
@@ -71,6 +71,9 @@ impl Selection {
             };
             return Err(Problem::new(message).hint((self.strip > 0).then(|| "make `strip` smaller".to_owned())));
         }
+        check_names(selected.iter().map(|path| (path.to.as_path(), &path.kind))).map_err(|why| {
+            Problem::from_error(&why).hint((self.strip > 0).then(|| "make `strip` smaller".to_owned()))
+        })?;
         if self.is_file { one_file(selected).map(|file| vec![file]) } else { Ok(selected) }
     }
 
@@ -86,7 +89,7 @@ impl Selection {
     fn stripped(&self, name: &ArchiveName) -> Option<Selected> {
         let to: PathBuf = name.path.components().skip(self.strip).collect();
         let is_left = !to.as_os_str().is_empty();
-        is_left.then(|| Selected { from: name.path.clone(), to, is_folder: name.is_folder })
+        is_left.then(|| Selected { from: name.path.clone(), to, kind: name.kind.clone() })
     }
 
     fn is_picked(&self, path: &Path) -> bool {
@@ -100,8 +103,12 @@ fn is_at_or_above(pattern: &Pattern, path: &Path) -> bool {
 }
 
 fn one_file(selected: Vec<Selected>) -> Result<Selected, Problem> {
-    let mut files: Vec<Selected> = selected.into_iter().filter(|path| !path.is_folder).collect();
+    let mut files: Vec<Selected> = selected.into_iter().filter(|path| path.kind != ArchiveKind::Folder).collect();
     match (files.pop(), files.len()) {
+        (Some(Selected { kind: ArchiveKind::Link(target), .. }), 0) => {
+            let message = format!("`pick` selects a link to `{}`, not a file", target.display());
+            Err(Problem::new(message).hint("name the file itself".to_owned()))
+        }
         (Some(file), 0) => Ok(Selected { to: PathBuf::new(), ..file }),
         (None, _) => {
             let hint = "end the path of the entry with `/` to unpack the folder".to_owned();
@@ -132,7 +139,10 @@ mod tests {
     }
 
     fn names() -> Vec<ArchiveName> {
-        let name = |path: &str, is_folder| ArchiveName { path: path.into(), is_folder };
+        let name = |path: &str, is_folder| {
+            let kind = if is_folder { ArchiveKind::Folder } else { ArchiveKind::File };
+            ArchiveName { path: path.into(), kind }
+        };
         vec![
             name("tool-1.0", true),
             name("tool-1.0/README", false),
@@ -161,7 +171,7 @@ mod tests {
     #[test]
     fn one_file_gets_the_path_of_the_entry() {
         let selected = selection(1, &["bin/tool"], true).of(&names()).expect("one file");
-        let expected = Selected { from: "tool-1.0/bin/tool".into(), to: PathBuf::new(), is_folder: false };
+        let expected = Selected { from: "tool-1.0/bin/tool".into(), to: PathBuf::new(), kind: ArchiveKind::File };
         assert_eq!(selected, [expected]);
     }
 
@@ -178,5 +188,21 @@ mod tests {
         assert!(message(&selection(1, &["lib"], false)).contains("the archive has `README`, `bin`"));
         assert!(message(&selection(9, &[], false)).starts_with("the archive has nothing below 9 leading folders"));
         assert!(message(&selection(1, &["bin"], true)).starts_with("`pick` selects 2 files"));
+    }
+
+    #[test]
+    fn a_selection_must_not_leave_the_folder_or_meet_itself() {
+        let file = |path: &str| ArchiveName { path: path.into(), kind: ArchiveKind::File };
+        let link = |path: &str, target: &str| ArchiveName { path: path.into(), kind: ArchiveKind::Link(target.into()) };
+        let message =
+            |names: &[ArchiveName], selection: &Selection| selection.of(names).expect_err("a problem").message;
+        let all = selection(1, &[], false);
+        assert!(message(&[file("a/x"), file("b/x")], &all).contains("twice"));
+        assert!(message(&[file("a/x/y"), link("b/x", "z")], &all).contains("below one of its links"));
+        assert!(message(&[link("a/b/x", "../../c")], &selection(2, &[], false)).contains("outside its folder"));
+        let shadow = [link("a/b/c/helm", "../../../etc/shadow")];
+        let one = selection(0, &["*/*/*/helm"], true);
+        assert!(message(&shadow, &one).contains("a link to `../../../etc/shadow`"));
+        assert!(all.of(&[link("a/x", "y"), file("a/y")]).is_ok());
     }
 }

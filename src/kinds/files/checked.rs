@@ -17,9 +17,20 @@ use crate::{
 pub struct Files(pub BTreeMap<PathBuf, Entry<File>>);
 
 impl Files {
-    /// The paths of entries below a path.
+    /// The paths below a path whose content an entry determines.
     pub(super) fn below(&self, path: &Path) -> BTreeSet<PathBuf> {
-        self.0.keys().filter(|key| key.starts_with(path) && *key != path).cloned().collect()
+        self.paths_below(path, |form| !matches!(form, Form::Attributes))
+    }
+
+    /// The paths below a path of which an entry sets only permissions and owner.
+    pub(super) fn attributes_below(&self, path: &Path) -> BTreeSet<PathBuf> {
+        self.paths_below(path, |form| matches!(form, Form::Attributes))
+    }
+
+    fn paths_below(&self, path: &Path, counts: impl Fn(&Form) -> bool) -> BTreeSet<PathBuf> {
+        let is_below = |key: &PathBuf| key.starts_with(path) && key != path;
+        let found = self.0.iter().filter(|(key, entry)| is_below(key) && counts(&entry.value.form));
+        found.map(|(key, _)| key.clone()).collect()
     }
 }
 

@@ -90,9 +90,12 @@ fn is_unpacked(path: &Path, files: &Files, at: &LookAt<'_>) -> Result<bool, FsEr
     // With more than one list, the last run was killed.
     let [list] = &lists[..] else { return Ok(false) };
     let Some(listed) = ListedPath::read(at.root, list)? else { return Ok(false) };
-    let of_others = files.below(path);
-    let is_there =
-        |listed: &ListedPath| below(at.root, &listed.path).symlink_metadata().is_ok_and(|found| listed.is_same(&found));
+    let (of_others, attributes_of_others) = (files.below(path), files.attributes_below(path));
+    let is_there = |listed: &ListedPath| {
+        let has_mode_of_other = attributes_of_others.contains(&listed.path);
+        let found = below(at.root, &listed.path).symlink_metadata();
+        found.is_ok_and(|found| listed.is_same(&found) || has_mode_of_other && listed.has_same_content(&found))
+    };
     Ok(listed.iter().all(|listed| of_others.contains(&listed.path) || is_there(listed)))
 }
 

@@ -50,6 +50,7 @@ pub(super) fn plan(path: &mut PathPlan<'_, '_>, files: &Files, archive: &Archive
         digest: asset.digest.clone(),
         identity: wanted,
         selection: selection.clone(),
+        attributes_of_others: files.attributes_below(&path.found.path).into_iter().collect(),
         left_to_others: files.below(&path.found.path).into_iter().collect::<Vec<PathBuf>>(),
     };
     asset.step(path, Work::Unpack(work), difference);

@@ -13,7 +13,7 @@ use super::{
     archive::Selected,
 };
 use crate::{
-    fs::{self, ArchiveName, Limits, Staging, Unpacked},
+    fs::{self, ArchiveKind, ArchiveName, Limits, Staging, Unpacked},
     inventory::below,
     problem::Problem,
     state::{Item, ListedPath, Previous, Receipt, WHOLE},
@@ -23,6 +23,9 @@ use crate::{
 /// The mode of a folder that the archive does not contain itself.
 const FOLDER_MODE: u32 = 0o755;
 
+/// The permission bits of an archive that an entry gets only with `mode`.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
 /// Reads the whole archive and checks it, before anything is changed.
 ///
 /// # Errors
@@ -31,7 +34,7 @@ pub(super) fn check(archive: &Unpack) -> Result<(), Problem> {
     let names = match open(archive)? {
         Unpacked::Archive(content) => fs::archive_names(content, Path::new(&archive.label)).map_err(Problem::from),
         Unpacked::File(content) => copy(archive, content, &mut io::sink())
-            .map(|()| vec![ArchiveName { path: name_of_file(archive), is_folder: false }]),
+            .map(|()| vec![ArchiveName { path: name_of_file(archive), kind: ArchiveKind::File }]),
     };
     let checked = names.and_then(|names| archive.selection.of(&names)).map_err(|problem| named(archive, problem));
     checked.map(drop).map_err(|problem| Problem { refused: true, ..problem })
@@ -78,7 +81,9 @@ pub(super) fn unpack(action: &Action, archive: &Unpack, ctx: &Context) -> Result
     let is_new_folder = fs::look_at(folder)?.is_none();
     let staging = Staging::create_in(folder)?;
     let names = fill(&staging, archive)?;
-    let mode = |current, is_folder| action.mode.as_ref().map_or(current, |mode| mode.of(current, is_folder));
+    // Many archives allow all users to write.
+    let own = |current: u32| current & !WRITABLE_BY_OTHERS;
+    let mode = |current, is_folder| action.mode.as_ref().map_or(own(current), |mode| mode.of(own(current), is_folder));
     let owner = action.owner(ctx)?;
     staging.change_attributes(&mode, owner)?;
     if is_new_folder && !archive.selection.is_file {
@@ -108,7 +113,9 @@ pub(super) fn unpack(action: &Action, archive: &Unpack, ctx: &Context) -> Result
     Receipt::update(&ctx.root, |receipt| receipt.note_unpacked(&action.profile, &action.file, &list))?;
     older.iter().try_for_each(|older| Receipt::remove_unused_copy(&ctx.root, older))?;
     let is_there = |listed: &ListedPath| {
-        below(&ctx.root, &listed.path).symlink_metadata().is_ok_and(|found| listed.is_same(&found))
+        let has_mode_of_other = archive.attributes_of_others.contains(&listed.path);
+        let found = below(&ctx.root, &listed.path).symlink_metadata();
+        found.is_ok_and(|found| listed.is_same(&found) || has_mode_of_other && listed.has_same_content(&found))
     };
     action.verified(listed.iter().all(is_there))
 }
@@ -125,7 +132,14 @@ fn fill(staging: &Staging, archive: &Unpack) -> Result<Vec<ArchiveName>, Problem
     for entry in fs::walk(&top).skip(1) {
         let entry = entry.map_err(|error| failed(&error))?;
         let path = entry.path().strip_prefix(staging.path()).unwrap_or(entry.path());
-        names.push(ArchiveName { path: path.components().collect(), is_folder: entry.file_type().is_dir() });
+        let kind = if entry.file_type().is_symlink() {
+            ArchiveKind::Link(std::fs::read_link(entry.path()).map_err(|error| failed(&error))?)
+        } else if entry.file_type().is_dir() {
+            ArchiveKind::Folder
+        } else {
+            ArchiveKind::File
+        };
+        names.push(ArchiveName { path: path.components().collect(), kind });
     }
     Ok(names)
 }
@@ -197,7 +211,10 @@ impl Move<'_> {
 
     /// Whether a folder is missing, or an earlier archive of the entry made it.
     fn makes_folder(&self, place: &Path) -> bool {
-        !below(&self.ctx.root, place).is_dir() || self.earlier.contains(place)
+        let path = below(&self.ctx.root, place);
+        // A link to a folder stays as it is.
+        let is_link = path.is_symlink();
+        !path.is_dir() || !is_link && self.earlier.contains(place)
     }
 
     fn metadata(&self, from: &Path) -> Result<std::fs::Metadata, Problem> {
@@ -224,12 +241,23 @@ impl Move<'_> {
         let path = below(&self.ctx.root, place);
         let found = from.map(|from| self.metadata(from)).transpose()?;
         match (from, found) {
-            (Some(from), Some(found)) if !found.is_dir() => Ok(self.staging.move_to(from, &path)?),
+            (Some(from), Some(found)) if !found.is_dir() => self.put_file(place, &path, from),
             (_, found) if self.makes_folder(place) => {
                 let mode = found.map_or(FOLDER_MODE, |found| found.permissions().mode() & 0o7777);
                 Ok(fs::make_folder(&path, Some(mode), Some(self.owner))?)
             }
             _ => Ok(()),
         }
+    }
+
+    /// Moves a file or a link. If another entry sets only permissions and owner of the path, they stay.
+    fn put_file(&self, place: &Path, path: &Path, from: &Path) -> Result<(), Problem> {
+        let before =
+            fs::look_at(path)?.filter(|_| self.archive.attributes_of_others.iter().any(|other| other == place));
+        self.staging.move_to(from, path)?;
+        if let Some(before) = before {
+            fs::change_attributes(path, false, &|_, _| before.mode, Some(before.owner), true)?;
+        }
+        Ok(())
     }
 }

@@ -132,9 +132,7 @@ impl Rules<'_> {
             _ if has_single_equals(&text) => "pin a distribution with `==`".to_owned(),
             _ => "write it as pip does: `name`, `name>=1.2`, `name[extra]==1.2`, `name @ https://…`".to_owned(),
         };
-        let mut mistake = self.document.mistake(path, format!("`{text}` is not a requirement")).hint(hint);
-        mistake.label = reason;
-        self.found.push(mistake);
+        self.mistake_because(path, format!("`{text}` is not a requirement"), reason, hint);
         None
     }
 

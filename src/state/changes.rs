@@ -63,6 +63,22 @@ impl Changes {
         self
     }
 
+    /// The changes without the lines above them that have a secret. Such a place is found without its line above.
+    #[must_use]
+    pub fn without_lines_above(mut self, has_secret: impl Fn(&str) -> bool) -> Self {
+        for change in &mut self.0 {
+            change.above.take_if(|above| has_secret(above));
+        }
+        self
+    }
+
+    /// The changes that have no line with a secret, for an edit that also changed lines of another edit.
+    #[must_use]
+    pub fn without_lines(mut self, has_secret: impl Fn(&str) -> bool) -> Self {
+        self.0.retain(|change| !change.before.iter().chain(&change.after).any(|line| has_secret(line)));
+        self
+    }
+
     /// Whether nothing was changed.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -179,6 +195,16 @@ mod tests {
         assert_eq!(repaired, between("a=1\n", "a=2\n"));
         let more = between("a\nx\n", "b\nx\n").then(between("b\nx\na\n", "b\nx\nb\n"), b"b\nx\na\n");
         assert_eq!(more.undo(b"b\nx\nb\n").as_deref(), Some(&b"a\nx\na\n"[..]));
+    }
+
+    #[test]
+    fn the_secret_of_another_edit_is_not_kept() {
+        let between = |old: &str, new: &str| Changes::between(old.as_bytes(), new.as_bytes()).expect("text");
+        let has_secret = |line: &str| line.contains("hidden");
+        let added = between("key=hidden\n", "key=hidden\nport=1\n").without_lines_above(has_secret);
+        assert!(!serde_json::to_string(&added).expect("it can be written").contains("hidden"));
+        assert_eq!(added.undo(b"key=hidden\nport=1\n").as_deref(), Some(&b"key=hidden\n"[..]));
+        assert!(between("key=hidden\n", "key=hidden2\n").without_lines(has_secret).is_empty());
     }
 
     #[test]

@@ -29,7 +29,7 @@ replace = [{ regex = '^#?(log=).*', with = "${1}on" }]
 block = { text = "key=1", name = "firm", below = '^\[client\]' }
 
 [files."/etc/secret.cnf"]
-set = { password = "${secret.token}" }
+set = { password = "${secret.token}", port = 1 }
 "#;
 const MYSQL: &str = "# top\n[client]\nport=1\n\n[mysqld]\nbind-address = 127.0.0.1 \n#log=off";
 const RUN: [&str; 3] = ["run", "--profile", "x.toml"];
@@ -115,7 +115,7 @@ fn is_as_wanted(node: &NodeTest) {
         "# top\n[client]\n# >>> nodeagent firm >>>\nkey=1\n# <<< nodeagent firm <<<\nport=1\n\n[mysqld]\n\
          bind-address = 0.0.0.0\nlog=on\nnew=1\n!includedir /etc/x\n"
     );
-    assert_eq!(node.read("etc/secret.cnf"), format!("user=ann\npassword={MARKER}\n"));
+    assert_eq!(node.read("etc/secret.cnf"), format!("user=ann\npassword={MARKER}\nport=1\n"));
 }
 
 #[test]

@@ -70,7 +70,9 @@ impl EditFile {
         for (order, edit) in self.edits.iter().enumerate() {
             let edited = edit.apply(&text, vault)?;
             if edited != text {
-                items.push(made(edit, order, (&text, &edited), created, vault)?);
+                let mut made = made(edit, order, (&text, &edited), created, vault)?;
+                made.changes = made.changes.map(|changes| self.without_secrets(edit, changes, vault)).transpose()?;
+                items.push(made);
             }
             text = edited;
         }
@@ -92,6 +94,26 @@ impl EditFile {
             None => self.edits.iter().map(Edit::shown).collect(),
         };
         taken.chain(edits).collect()
+    }
+
+    /// The changes of an edit without the secrets of the other edits: these may have written the lines above.
+    fn without_secrets(&self, edit: &Edit, changes: Changes, vault: &Vault) -> Result<Changes, Problem> {
+        let (mut keys, mut values) = (Vec::new(), Vec::new());
+        for edit in self.edits.iter().filter(|edit| edit.has_secrets()) {
+            match edit {
+                // The line may have an older value.
+                Edit::Set { key, .. } => keys.push(key.as_str()),
+                Edit::Block { source, .. } => values.push(rendered(&source.text, vault)?),
+                Edit::Section(_) | Edit::Line { .. } | Edit::Replace { .. } => {}
+            }
+        }
+        let has_secret = |line: &str| {
+            let line = line.trim();
+            let is_in = |text: &[u8]| !line.is_empty() && memchr::memmem::find(text, line.as_bytes()).is_some();
+            keys.iter().any(|key| line.starts_with(key)) || values.iter().any(|value| is_in(value.reveal()))
+        };
+        let changes = changes.without_lines_above(has_secret);
+        Ok(if edit.has_secrets() { changes } else { changes.without_lines(has_secret) })
     }
 
     /// Whether an edit has a secret.

@@ -8,6 +8,7 @@ mod bad_disks;
 mod cert;
 mod debs;
 mod env;
+mod examples;
 mod failures;
 mod files;
 mod full_disks;

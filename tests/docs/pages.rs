@@ -15,7 +15,7 @@ pub(crate) fn page(name: &str) -> String {
 /// The paths of all documents. The fragments in `bench/` are parts of a page in `docs/`.
 pub(crate) fn pages() -> Vec<String> {
     let mut pages = Vec::new();
-    for folder in ["", "docs", "tests/image", "tests/workspace"] {
+    for folder in ["", "docs", "docs/examples", "tests/image", "tests/workspace"] {
         for path in entries(&project().join(folder)) {
             let name = path.strip_prefix(project()).expect("it is in the project").to_string_lossy().into_owned();
             if path.is_file() && path.extension().is_some_and(|ending| ending == "md") {

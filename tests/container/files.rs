@@ -107,3 +107,44 @@ END
         diff /tmp/wanted server.cnf; rm /tmp/wanted"
     ));
 }
+
+#[test]
+fn archives_of_real_programs_are_unpacked() {
+    let Some(node) = Node::with("archives", &[]) else { return };
+    node.sh(&format!(
+        "set -e; mkdir -p {PROFILES}/lib /tmp/tree/tool/bin; cd /tmp/tree
+        printf '#!/bin/sh\\necho ring\\n' > tool/bin/ring; chmod 755 tool/bin/ring; ln -s ring tool/bin/r
+        head -c 300000 /dev/urandom > tool/data
+        for format in tar gztar bztar xztar zip; do
+            python3 -c \"import shutil, sys; shutil.make_archive('{PROFILES}/lib/' + sys.argv[1], sys.argv[1])\" $format
+        done
+        mkdir -p /tmp/deb/DEBIAN; cp -a tool /tmp/deb/
+        printf 'Package: ring\\nVersion: 1\\nArchitecture: all\\nMaintainer: x <x@x>\\nDescription: x\\n' > /tmp/deb/DEBIAN/control
+        dpkg-deb --build /tmp/deb {PROFILES}/lib/ring.deb > /dev/null
+        gzip -c tool/data > {PROFILES}/lib/data.gz"
+    ));
+    let names = ["tar.tar", "gztar.tar.gz", "bztar.tar.bz2", "xztar.tar.xz", "zip.zip", "ring.deb"];
+    let entries: String = names
+        .map(|name| {
+            format!("\"/opt/{name}/\" = {{ from = \"lib/{name}\", unpack = {{ strip = 1 }}, owner = \"analyst\" }}\n")
+        })
+        .concat();
+    node.profile(&format!("[files]\n{entries}\"/opt/data\" = {{ from = \"lib/data.gz\", unpack = true }}\n"));
+    node.run(&[]).exits(0);
+    for name in names {
+        // The writer of zip archives in Python follows links.
+        let link = if name == "zip.zip" { "" } else { "test \"$(readlink bin/r)\" = ring;" };
+        node.sh(&format!(
+            "set -e; cd /opt/{name}; cmp data /tmp/tree/tool/data; {link} test \"$(bin/ring)\" = ring
+            test \"$(stat -c '%U %a' bin/ring)\" = 'analyst 755'"
+        ));
+    }
+    node.sh("cmp /opt/data /tmp/tree/tool/data");
+    let ready = node.listing_but_log();
+    node.run(&[]).exits(0).prints("nothing to do");
+    assert_same(&ready, &node.listing_but_log(), "a second run changes nothing");
+    node.profile("");
+    node.run(&[]).exits(0).never_prints("warning");
+    node.sh("for path in /opt/data /opt/*tar* /opt/zip.zip /opt/ring.deb; do test ! -e $path; done");
+    node.is_tidy();
+}

@@ -138,6 +138,10 @@ impl Mirror {
     /// Fetches all files of a folder with this ending. Returns the folders in it.
     fn bring_files(&self, folder: &Path, ending: &str) -> Result<Vec<PathBuf>, FileStoreError> {
         let Ok(inner) = folder.strip_prefix(&self.folder) else { return Ok(Vec::new()) };
+        if !self.lists() {
+            // Nothing is known about the files of the folder, so copies stay.
+            return Ok(Vec::new());
+        }
         let inner = self.name(inner)?;
         self.runtime.block_on(async {
             let entries = self.list(&inner).await?.unwrap_or_default();

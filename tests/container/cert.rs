@@ -246,7 +246,7 @@ fn java_trusts_an_authority_also_after_kills_at_any_instant() {
         node.sh(&format!(
             "{OWN}; sha256sum /etc/ssl/certs/ca-certificates.crt {SITE}/certifi/cacert.pem; ls -l /etc/ssl/certs | awk '{{print $9, $11}}'
             cat /etc/profile.d/nodeagent-variables.sh"
-        )) + &aliases(&node)
+        ))
     };
     let wanted = state();
     let without = || {
@@ -260,22 +260,23 @@ fn java_trusts_an_authority_also_after_kills_at_any_instant() {
     let began = Instant::now();
     node.run(&[]).exits(0);
     let mut seconds = began.elapsed().as_secs_f64();
-    // The first state has aliases of Debian's packages, too.
-    let expected = state();
-    assert_eq!(wanted.lines().count(), expected.lines().count());
-    for fraction in random_fractions(instants()) {
+    assert_same(&wanted, &state(), "a second start makes the same node");
+    // Each round starts keytool many times. The aliases in a keystore depend on the instant: a hook of Debian's packages
+    // may have imported the certificate before nodeagent does.
+    let rounds = instants().div_ceil(3);
+    for fraction in random_fractions(rounds) {
         let (_, killed) = kill(&mut seconds, fraction, &["nodeagent", "run", "--profile", PROFILE], without);
         // The programs of the killed run may still work.
         sleep(Duration::from_millis(100));
         let next = node.run(&[]);
         next.exits(0);
-        assert_same(&expected, &state(), &format!("the next run completes the node;\n{killed}\n{next}\n"));
+        assert_same(&wanted, &state(), &format!("the next run completes the node;\n{killed}\n{next}\n"));
         assert!(java_trusts(&node) && trusting(&node) == [true; 3]);
         node.run(&[]).exits(0).prints("nothing to do");
         node.is_tidy();
     }
     // A run that takes back is killed, too.
-    for fraction in random_fractions(instants()) {
+    for fraction in random_fractions(rounds) {
         let (_, killed) = kill(&mut seconds, fraction, &["nodeagent", "run", "--profile", PROFILE], || {
             profile(cert);
             node.run(&[]).exits(0);

@@ -68,7 +68,7 @@ impl Content {
 }
 
 impl<'a> Source<'a> {
-    /// The content of each file that was found. `record` has the fingerprints of fetched files, by their digests.
+    /// The content of each file that was found.
     pub(super) fn all(files: &'a [Entry<AssetRef>], common: &Common<'_>) -> Vec<Self> {
         let found = files.iter().filter_map(|entry| {
             let digest = common.locked_asset(&entry.value);

@@ -111,7 +111,8 @@ impl StageStart {
     }
 }
 
-/// The command in a unit of its own, if systemd is process 1: systemd ends what is left of the unit of an init script.
+/// The command in a unit of its own, if systemd is process 1: systemd kills the remaining processes of an init script's
+/// unit.
 fn in_scope(root: &Path, cmd: &Cmd, run: &str) -> Option<Cmd> {
     if !root.join("run/systemd/system").is_dir() || root != Path::new("/") {
         return None;

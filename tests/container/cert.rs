@@ -261,8 +261,8 @@ fn java_trusts_an_authority_also_after_kills_at_any_instant() {
     node.run(&[]).exits(0);
     let mut seconds = began.elapsed().as_secs_f64();
     assert_same(&wanted, &state(), "a second start makes the same node");
-    // Each round starts keytool many times. The aliases in a keystore depend on the instant: a hook of Debian's packages
-    // may have imported the certificate before nodeagent does.
+    // Each round starts keytool many times. The aliases in a keystore depend on the instant: a hook of Debian's
+    // packages may have imported the certificate before nodeagent does.
     let rounds = instants().div_ceil(3);
     for fraction in random_fractions(rounds) {
         let (_, killed) = kill(&mut seconds, fraction, &["nodeagent", "run", "--profile", PROFILE], without);

@@ -1,10 +1,7 @@
 //! A node that must trust a new authority before it can download anything from a server: in one run the profile adds
 //! the authority and uses the server. Afterwards curl, Python, R and Java trust it.
 
-use std::{
-    thread::sleep,
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
 use crate::support::{Node, PROFILE, PROFILES, SITE, assert_same, instants, kill, random_fractions, wheel};
 
@@ -103,6 +100,14 @@ fn java_trusts(node: &Node) -> bool {
     let output =
         node.exec(&[], &["env", "-i", "/usr/lib/jvm/ring/bin/java", "-Xshare:auto", "/srv/tls/Fetch.java", &url]);
     output.code == 0 && output.stdout == "a tool\n"
+}
+
+/// Waits until the programs of a killed run have ended. The hooks of Debian's packages write a keystore in place.
+fn wait_for_orphans(node: &Node) {
+    node.sh("for try in $(seq 300); do
+            pgrep -f '[u]pdate-ca-certificates|[j]ks-keystore|[k]eytool|[c]a-certificates-java' > /dev/null || break
+            sleep 0.1
+        done");
 }
 
 /// The aliases of nodeagent in the keystores of Java.
@@ -266,8 +271,7 @@ fn java_trusts_an_authority_also_after_kills_at_any_instant() {
     let rounds = instants().div_ceil(3);
     for fraction in random_fractions(rounds) {
         let (_, killed) = kill(&mut seconds, fraction, &["nodeagent", "run", "--profile", PROFILE], without);
-        // The programs of the killed run may still work.
-        sleep(Duration::from_millis(100));
+        wait_for_orphans(&node);
         let next = node.run(&[]);
         next.exits(0);
         assert_same(&wanted, &state(), &format!("the next run completes the node;\n{killed}\n{next}\n"));
@@ -283,6 +287,7 @@ fn java_trusts_an_authority_also_after_kills_at_any_instant() {
             profile("");
             &node
         });
+        wait_for_orphans(&node);
         node.run(&[]).exits(0);
         let left = aliases(&node) + &node.sh(OWN);
         assert_eq!(left, "", "the next run takes everything back;\n{killed}");

@@ -109,7 +109,7 @@ fn settings_are_made_repaired_and_taken_back() {
         "1\nsize=2048k\n"
     );
 
-    // What the profile no longer names is taken back, except swap.
+    // Settings that the profile no longer names are taken back, except swap.
     node.profile("");
     node.run(&[]).exits(0).never_prints("warning");
     let after = state(&node);

@@ -21,7 +21,7 @@ use crate::{
     steps::{Context, scratch::ScratchFolder},
 };
 
-/// Where JDKs are, as globs below the root.
+/// The homes of JDKs, as globs below the root.
 const HOMES: [&str; 5] = ["usr/lib/jvm/*", "usr/java/*", "opt/java/*", "opt/*jdk*", "usr/local/*jdk*"];
 /// The keystore in the home of a JDK, and in that of Java 8.
 const KEYSTORES: [&str; 2] = ["lib/security/cacerts", "jre/lib/security/cacerts"];

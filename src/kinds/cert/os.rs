@@ -20,7 +20,8 @@ use crate::{
 
 /// The log of the program, in the folder of logs of the run.
 const LOG: &str = "cert.log";
-/// Debian's hook that copies the certificates to a Java keystore. It hears of removed ones only by this protocol.
+/// Debian's hook that copies the certificates to a Java keystore. It removes a certificate only if its standard input
+/// has a line `-PATH`.
 const JAVA_HOOK: &str = "/etc/ca-certificates/update.d/jks-keystore";
 
 /// The state of the system's store.

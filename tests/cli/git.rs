@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::support::NodeTest;
 
 /// Runs git in a folder and returns its output.
-fn git(folder: &Path, words: &[&str]) -> String {
+pub(crate) fn git(folder: &Path, words: &[&str]) -> String {
     #[expect(clippy::disallowed_methods, reason = "tests start git")]
     let output = std::process::Command::new("git")
         .args(["-c", "user.name=ring", "-c", "user.email=ring@example.org", "-c", "init.defaultBranch=main"])
@@ -18,7 +18,7 @@ fn git(folder: &Path, words: &[&str]) -> String {
 }
 
 /// A repository with one commit for each text. Returns the commits.
-fn commits(folder: &Path, texts: &[&str]) -> Vec<String> {
+pub(crate) fn commits(folder: &Path, texts: &[&str]) -> Vec<String> {
     std::fs::create_dir_all(folder).expect("made");
     git(folder, &["init", "--quiet"]);
     let commit = |text: &&str| {

@@ -1,10 +1,12 @@
 //! Runs that are killed at random instants, on a fake node: files, variables, settings, jars, cron entries. The next
-//! run completes the node, and a profile without the entries restores it. Packages are in `tests/container/kills.rs`.
+//! run completes the node, and a profile without the entries restores it. Clones, installers and hooks are completed,
+//! too. Packages are in `tests/container/kills.rs`, accounts in `tests/container/accounts.rs`.
 
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::PathBuf, time::Instant};
 
 use crate::{
     archives::{archive, write},
+    git,
     support::{MARKER, NodeTest},
 };
 
@@ -168,5 +170,104 @@ fn an_archive_is_unpacked_completely_after_a_kill_during_an_exchange() {
         assert_eq!(names, wanted.map(PathBuf::from), "only the files of the second archive are there");
         write(&node.beside("desk/tool.tgz"), &bytes);
         run(&node);
+    }
+}
+
+/// Programs that write files one after another.
+const PROGRAMS: &str = r#"
+[git."/opt/models"]
+url = "ORIGIN"
+commit = "COMMIT"
+[git."/opt/tagged"]
+url = "ORIGIN"
+tag = "v1"
+
+[installers.tool]
+from = "install.sh"
+args = ["ROOT/opt/tool"]
+creates = "/opt/tool/bin/tool"
+[installers.steps]
+after = ["installers.tool", "git"]
+command = [["/bin/mkdir", "-p", "ROOT/opt/steps"], ["/bin/cp", "-r", "ROOT/opt/models/a", "ROOT/opt/tool/lib", "ROOT/opt/steps"]]
+unless = ["/usr/bin/diff", "-r", "ROOT/opt/tool/lib", "ROOT/opt/steps/lib"]
+
+[secrets]
+source = "env"
+scope = "family"
+[files]
+"/etc/watched" = { text = "one" }
+[hooks.once]
+text = "wc -c < $TOKEN_FILE > ROOT/etc/length; for i in $(seq 20); do echo $i; done > ROOT/etc/once"
+secrets = { TOKEN_FILE = "token" }
+[hooks.watching]
+command = ["/bin/cp", "ROOT/etc/watched", "ROOT/etc/copied"]
+watch = ["/etc/watched"]
+"#;
+
+/// The last file of the tool proves that it is installed.
+const INSTALL: &str = "#!/bin/sh -eu\nmkdir -p \"$1/bin\" \"$1/lib\"\nfor i in $(seq 20); do echo $i > \"$1/lib/$i\"; done\n\
+                       echo tool > \"$1/bin/tool\"\n";
+
+#[test]
+fn programs_of_a_run_killed_at_any_instant_are_completed() {
+    let origins = tempfile::tempdir().expect("a temporary folder");
+    let commits = git::commits(origins.path(), &["one", "two"]);
+    git::git(origins.path(), &["tag", "v1", &commits[1]]);
+    let profile = |node: &NodeTest, commit: &str| {
+        let root = node.root().display().to_string();
+        let url = format!("file://{}", origins.path().display());
+        PROGRAMS.replace("ROOT", &root).replace("ORIGIN", &url).replace("COMMIT", commit)
+    };
+    let node = |commit: &str| {
+        let node = NodeTest::new()
+            .file("etc/passwd", "root:x:0:0:root:/root:/bin/bash\n")
+            .debs(&[("bash", "5.2")])
+            .file("run/.keep", "")
+            .file("opt/.keep", "")
+            .var("FAMILY_TOKEN", MARKER)
+            .work("install.sh", INSTALL);
+        let profile = profile(&node, commit);
+        node.profile(&profile)
+    };
+    // The index of a clone has times.
+    let state = |node: &NodeTest| {
+        let is_inner = |path: &PathBuf| path.components().any(|part| part.as_os_str() == ".git");
+        let mut state = state(node);
+        state.retain(|path, _| !is_inner(path) || path.ends_with(".git/HEAD"));
+        state
+    };
+    let undisturbed = |commit: &str| {
+        let node = node(commit);
+        let began = Instant::now();
+        run(&node);
+        (state(&node), began.elapsed().as_secs_f64())
+    };
+    let (wanted, seconds) = undisturbed(&commits[0]);
+    let (updated, _) = undisturbed(&commits[1]);
+    for path in
+        ["opt/models/a", "opt/tagged/.git/HEAD", "opt/tool/bin/tool", "opt/steps/lib/20", "etc/once", "etc/copied"]
+    {
+        assert!(wanted.contains_key(std::path::Path::new(path)), "{path}");
+    }
+    for fraction in (0..instants()).map(|index| (f64::from(index) + fastrand::f64()) / f64::from(instants())) {
+        let node = node(&commits[0]);
+        kill(&node, seconds * fraction);
+        let said = run(&node);
+        assert_eq!(differences(&wanted, &state(&node)), [""; 0], "killed after {fraction} of {seconds} s; {said}");
+        let said = run(&node);
+        assert!(said.contains("nothing to do"), "{said}");
+
+        // Another commit replaces the clone.
+        let profile = profile(&node, &commits[1]);
+        let node = node.profile(&profile);
+        kill(&node, seconds * fraction / 2.0);
+        let said = run(&node);
+        // The installer has copied a file of the first commit.
+        let mut found = state(&node);
+        found.insert("opt/steps/a".into(), updated[std::path::Path::new("opt/steps/a")].clone());
+        assert_eq!(differences(&updated, &found), [""; 0], "updated after {fraction} of {seconds} s; {said}");
+        let said = run(&node);
+        assert!(said.contains("nothing to do"), "{said}");
+        assert!(node.files_with(MARKER).is_empty(), "no copy of the secret is left");
     }
 }

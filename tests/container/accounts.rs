@@ -1,6 +1,8 @@
 //! Users, groups and scheduled jobs on a real node.
 
-use crate::support::{Node, PROFILE, assert_same};
+use std::time::Instant;
+
+use crate::support::{Node, PROFILE, assert_same, instants, kill, random_fractions};
 
 /// A hash of crypt(5), and the next one. Both must be in `/etc/shadow` only.
 const HASH: &str = "$6$ringsalt$aaaaHashOfTheRing4711aaaaHashOfTheRing4711aaaaHashOfTheRing4711aaaaHashOfTheRing47/1";
@@ -72,7 +74,16 @@ fn users_groups_and_jobs_are_as_requested() {
     let env: Vec<&str> = env.iter().map(String::as_str).collect();
     let Some(node) = Node::with("accounts", &env) else { return };
     node.profile(&sections());
+    // The programs record their arguments and their environment.
+    node.sh("for name in groupadd useradd usermod chpasswd; do
+            mv /usr/sbin/$name /usr/sbin/$name.real
+            printf '#!/bin/sh\\n{ echo \"$0 $*\"; env; } >> /tmp/seen\\nexec $0.real \"$@\"\\n' > /usr/sbin/$name
+            chmod 755 /usr/sbin/$name
+        done");
     node.run(&[]).exits(0).never_prints(HASH);
+    let seen = node.sh("cat /tmp/seen; for name in groupadd useradd usermod chpasswd; do mv /usr/sbin/$name.real /usr/sbin/$name; done");
+    assert!(["sbin/useradd ", "sbin/chpasswd "].iter().all(|name| seen.contains(name)), "{seen}");
+    assert!(!seen.contains(HASH), "{seen}");
 
     let shown = node.sh("id -Gn eve; id -Gn analyst; getent passwd eve collector; getent group models");
     let expected = "eve crontab models\nanalyst models\neve:x:1001:1001:Eve:/home/eve:/bin/bash\n\
@@ -151,4 +162,59 @@ fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
     words.sort();
     words
+}
+
+/// Accounts whose creation is killed.
+const KILLED: &str = r#"
+[secrets]
+source = "env"
+scope = "ring"
+[groups.models]
+gid = 4242
+[groups.tools]
+system = true
+[users.eve]
+uid = 4243
+groups = ["models", "tools"]
+shell = "/bin/bash"
+authorized-keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGq7PbEBlbS0bTNPVq0Oh0ncRzWGTsJmlXq3b9sQ7bAT eve"]
+password = { secret = "hash" }
+[users.collector]
+system = true
+group = "tools"
+[users.analyst]
+groups = ["models"]
+"#;
+
+#[test]
+fn accounts_of_a_run_killed_at_any_instant_are_completed_by_the_next() {
+    let hash = format!("RING_HASH={HASH}");
+    let Some(node) = Node::with("accounts-kill", &["--env", &hash]) else { return };
+    let reset = || {
+        node.sh("for user in eve collector; do userdel --remove $user; done 2> /dev/null
+            for group in eve models tools; do groupdel $group; done 2> /dev/null; rm -rf /var/lib/nodeagent/*");
+        node.profile(KILLED);
+        &node
+    };
+    let state = || {
+        node.sh("getent passwd eve collector analyst; getent group eve models tools | sed 's/analyst,eve/eve,analyst/'
+            getent shadow eve collector | cut -d: -f1,2; find /home/eve -printf '%p %y %m %u:%g %s\\n' | sort
+            cat /home/eve/.ssh/authorized_keys")
+    };
+    reset();
+    let began = Instant::now();
+    node.run(&[]).exits(0);
+    let mut seconds = began.elapsed().as_secs_f64();
+    let wanted = state();
+    assert!(wanted.contains("models:x:4242:eve,analyst\n") && wanted.contains(HASH), "{wanted}");
+    for fraction in random_fractions(instants().div_ceil(2)) {
+        let (_, killed) = kill(&mut seconds, fraction, &["nodeagent", "run", "--profile", PROFILE], reset);
+        let next = node.run(&[]);
+        next.exits(0).never_prints(HASH);
+        assert_same(&wanted, &state(), &format!("the next run completes the accounts;\n{killed}\n{next}\n"));
+        node.run(&[]).exits(0).prints("nothing to do");
+        let kept = "grep -rlsF -- \"$RING_HASH\" /var /run /tmp /home || true";
+        assert_eq!(node.sh(kept), "", "the hash is in no other file");
+        node.is_tidy();
+    }
 }

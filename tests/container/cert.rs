@@ -234,10 +234,16 @@ fn java_trusts_an_authority_also_after_kills_at_any_instant() {
     let kept = node.sh(store);
     node.run(&[]).exits(1).prints("java-password");
     assert_eq!(node.sh(store), kept);
+    // keytool records its arguments and its environment.
+    node.sh("rm /opt/other-jdk/bin; mkdir /opt/other-jdk/bin
+        printf '#!/bin/sh\\n{ echo \"$@\"; env; } >> /tmp/seen\\nexec /usr/lib/jvm/ring/bin/keytool \"$@\"\\n' > /opt/other-jdk/bin/keytool
+        chmod 755 /opt/other-jdk/bin/keytool");
     let secret = "java-password = { secret = \"keystore\" }\n[secrets]\nsource = \"env\"\nscope = \"ring\"\n";
     profile(&format!("{cert}{secret}"));
     node.run(&[]).exits(0).never_prints(PASSWORD);
     assert_eq!(node.sh(store), kept, "the certificate was there");
+    let seen = node.sh("cat /tmp/seen");
+    assert!(seen.contains("-keystore") && !seen.contains(PASSWORD), "{seen}");
     node.run(&[]).exits(0).prints("nothing to do");
     assert_eq!(
         node.sh(&format!("grep -rl {PASSWORD} /var/log/nodeagent /var/lib/nodeagent /var/cache/nodeagent || true")),

@@ -146,6 +146,8 @@ docker_start() {
     fi
     for item in "${envs[@]}"; do options+=(--env "$item"); done
     for item in "${capabilities[@]}"; do options+=(--cap-add "$item"); done
+    # Docker's filter of system calls forbids swapon also with this capability.
+    case " ${capabilities[*]} " in *' SYS_ADMIN '*) options+=(--security-opt seccomp=unconfined) ;; esac
     for item in "${mounts[@]}" "${disks[@]}"; do options+=(--volume "$item"); done
     for item in "${tmpfs[@]}"; do options+=(--tmpfs "${item%:*}:rw,exec,mode=755,size=${item##*:}"); done
     docker run -d --name "$container" --label "$node_label=$1" --label "$clone_label=$clone" \

@@ -32,13 +32,13 @@ const STATE: &str = "
     readlink /etc/localtime /etc/alternatives/pager; head -n 1 /var/lib/dpkg/alternatives/pager
     grep ' /mnt/models ' /proc/self/mounts; stat -c '%n %a' /mnt/models
     cat /etc/sysctl.d/nodeagent-ring.conf /etc/ld.so.conf.d/nodeagent-ring.conf; ldconfig -p | grep /opt/lib/
-    cut -f 1 /proc/swaps; stat -c '%n %a %s' /disk/* /disk/.[!.]*; true";
+    grep -o ^/disk/swapfile /proc/swaps; stat -c '%n %a %s' /disk/* /disk/.[!.]*; true";
 
 /// A folder with a library.
 const LIBRARY: &str = "mkdir /opt/lib && cp /lib/*-linux-gnu/libz.so.1 /opt/lib/";
 
 /// A node that permits everything. Swap is a matter of the whole machine, so `swapon` only writes to a copy of
-/// `/proc/swaps`.
+/// `/proc/swaps`. `a_real_swap_file_and_bind_mount` has the real one.
 fn capable() -> Option<Node> {
     let node = Node::in_docker("system", &["--capability", "SYS_ADMIN", "--disk", "/disk"])?;
     node.sh(&format!(
@@ -200,4 +200,49 @@ fn settings_of_a_run_killed_at_any_instant_are_completed_by_the_next() {
         node.is_tidy();
         node.run(&[]).exits(0).prints("nothing to do");
     }
+}
+
+/// Ends the swap of a node. The kernel of the machine would keep it after the node.
+struct Swap<'a>(&'a Node);
+
+impl Drop for Swap<'_> {
+    fn drop(&mut self) {
+        self.0.exec(&[], &["swapoff", "/disk/real-swapfile"]);
+    }
+}
+
+#[test]
+fn a_real_swap_file_and_bind_mount_are_used_by_the_kernel() {
+    let Some(node) = Node::in_docker("swap", &["--capability", "SYS_ADMIN", "--disk", "/disk"]) else { return };
+    node.sh("mkdir /disk/data && echo data > /disk/data/file");
+    node.profile(
+        "[system]\nswap = { \"/disk/real-swapfile\" = \"8M\" }\n[system.mounts.\"/mnt/data\"]\nwhat = \"/disk/data\"\n\
+         type = \"none\"\noptions = [\"bind\", \"ro\"]\n",
+    );
+    let _swap = Swap(&node);
+    node.run(&[]).exits(0);
+    let used = "awk '$1 == \"/disk/real-swapfile\" { print $2, $3 }' /proc/swaps; cat /mnt/data/file
+        touch /mnt/data/new 2> /dev/null || echo read-only";
+    assert_eq!(node.sh(used), "file 8188\ndata\nread-only\n");
+    node.run(&[]).exits(0).prints("nothing to do");
+
+    // After a start of the machine, fstab alone brings both back. A run has nothing to do then.
+    node.sh("umount /mnt/data; swapoff /disk/real-swapfile; mount --all; swapon --all");
+    assert_eq!(node.sh(used), "file 8188\ndata\nread-only\n");
+    node.run(&[]).exits(0).prints("nothing to do");
+
+    // Drift is repaired.
+    node.sh("umount /mnt/data; swapoff /disk/real-swapfile");
+    node.run(&[]).exits(0);
+    assert_eq!(node.sh(used), "file 8188\ndata\nread-only\n");
+
+    // The mount is taken back, and the swap stays.
+    node.profile("");
+    node.run(&[]).exits(0).never_prints("warning");
+    assert_eq!(
+        node.sh("grep -c /mnt/data /proc/self/mounts /etc/fstab || true"),
+        "/proc/self/mounts:0\n/etc/fstab:0\n"
+    );
+    assert_eq!(node.sh("grep -c ^/disk/real-swapfile /proc/swaps /etc/fstab"), "/proc/swaps:1\n/etc/fstab:1\n");
+    node.is_tidy();
 }

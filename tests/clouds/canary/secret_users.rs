@@ -8,7 +8,7 @@ use super::scene::{Scene, state_with_markers, value, write};
 use crate::{
     database::{Postgres, READ_ONLY, READ_WRITE},
     private::{FROM_INDEX, PASSWORD, Private, VAULT, behind_basic, index, repository, temp},
-    server::{Server, client, free_port},
+    server::{Server, client, free_port, program},
     support::NodeTest,
     workspace::Workspace,
 };
@@ -89,7 +89,19 @@ fn nothing_of_a_login_leaks() {
     repository(&files, folder.path());
     let git = "[pip]\npackages = [\"firmhelper @ git+SERVER/git/team/firmhelper.git@main\"]\ninstaller = \"pip\"\n";
     play(Private::new(behind_basic(&files, &folder.path().join("users"))), git, "a repository of git, by pip");
+    let folder = temp();
+    let files = folder.path().join("files");
+    repository(&files, folder.path());
+    let clone = format!("[git.\"/opt/x\"]\nurl = \"SERVER/git/team/firmhelper.git\"\ncommit = \"{}\"\n", head(&files));
+    play(Private::new(behind_basic(&files, &folder.path().join("users"))), &clone, "a clone");
     assert!(findings.iter().all(|&processes| processes > 2), "{findings:?}");
+}
+
+/// The commit of the repository.
+fn head(files: &Path) -> String {
+    let mut git = program("git");
+    git.arg("-C").arg(files.join("git/team/firmhelper.git")).args(["rev-parse", "main"]);
+    String::from_utf8(git.output().expect("git runs").stdout).expect("text").trim().to_owned()
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {

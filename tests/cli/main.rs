@@ -3,6 +3,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/stages.rs"]
+mod stages;
+
 mod access;
 mod accounts;
 mod archives;

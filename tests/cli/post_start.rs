@@ -3,16 +3,15 @@
 
 use std::{
     fs,
-    path::PathBuf,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
-use crate::support::{MARKER, NodeTest};
-
-/// The time that a stage has to end.
-const LIMIT: Duration = Duration::from_secs(30);
+use crate::{
+    stages,
+    support::{MARKER, NodeTest},
+};
 
 const READY: &str = "[post-start]\nready = { path = \"/tmp/driver-env.sh\", timeout = \"60s\" }\n";
 const VARS: &str = "[vars]\nui-port = { file = '/tmp/driver-env.sh', match = 'CONF_UI_PORT=(\\d+)' }\n";
@@ -39,33 +38,9 @@ fn start_driver(node: NodeTest) -> NodeTest {
     node.file("tmp/driver-env.sh", "export CONF_UI_PORT=40001\n")
 }
 
-/// The reports of stages that have ended, oldest first.
-fn reports(node: &NodeTest) -> Vec<Value> {
-    let Ok(runs) = fs::read_dir(node.root().join("var/log/nodeagent")) else { return Vec::new() };
-    let mut runs: Vec<PathBuf> = runs.map(|run| run.expect("readable").path()).collect();
-    runs.sort();
-    let report = |run: &PathBuf| fs::read_to_string(run.join("report.json")).ok();
-    let reports = runs.iter().filter_map(report).map(|text| serde_json::from_str::<Value>(&text).expect("JSON"));
-    reports.filter(|report| report["stage"] == "post-start").collect()
-}
-
-/// Waits until this number of stages has ended. Returns their reports.
-fn ended_stages(node: &NodeTest, count: usize) -> Vec<Value> {
-    let began = Instant::now();
-    loop {
-        let found = reports(node);
-        if found.len() >= count {
-            return found;
-        }
-        let log = fs::read_to_string(node.root().join("var/log/nodeagent/post-start-x.log")).unwrap_or_default();
-        assert!(began.elapsed() < LIMIT, "{} stages ended; the log has:\n{log}", found.len());
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 /// The report of the only stage.
 fn ended_stage(node: &NodeTest) -> Value {
-    ended_stages(node, 1).remove(0)
+    stages::ended(node, 1).remove(0)
 }
 
 #[test]
@@ -92,7 +67,7 @@ fn the_stage_waits_until_the_node_is_ready_and_uses_its_values() {
     let before = etc();
     let said = launch(&node);
     assert!(said.contains("nothing to do"), "{said}");
-    let second = ended_stages(&node, 2).remove(1);
+    let second = stages::ended(&node, 2).remove(1);
     assert_eq!((&second["outcome"], &second["steps"]), (&"done".into(), &Value::Array(Vec::new())), "{second:#}");
     assert_eq!(etc(), before);
 }
@@ -188,7 +163,7 @@ fn a_node_that_is_not_ready_in_time_gives_a_failed_report() {
     // The next launch converges.
     let node = start_driver(node);
     launch(&node);
-    assert_eq!(ended_stages(&node, 2)[1]["outcome"], "done");
+    assert_eq!(stages::ended(&node, 2)[1]["outcome"], "done");
     assert_eq!(node.read("etc/agent/spark.yaml"), "url: http://127.0.0.1:40001\n");
 }
 
@@ -222,7 +197,7 @@ fn a_later_launch_replaces_a_stage_that_waits() {
     assert_eq!(replaced["outcome"], "interrupted");
     assert_eq!(replaced["warnings"][0], "a later launch run has replaced this stage");
     let node = start_driver(node);
-    assert_eq!(ended_stages(&node, 2)[1]["outcome"], "done");
+    assert_eq!(stages::ended(&node, 2)[1]["outcome"], "done");
     assert_eq!(node.read("etc/agent/spark.yaml"), "address: http://127.0.0.1:40001\n");
     let left = fs::read_dir(node.root().join("var/lib/nodeagent/post-start/x")).expect("the folder of the stage");
     let folders = left.filter(|entry| entry.as_ref().expect("readable").path().is_dir()).count();
@@ -251,7 +226,7 @@ fn each_stage_keeps_the_items_of_the_other_and_a_launch_takes_back_what_is_no_lo
     // The stage keeps what the launch made, and a launch what the stage made.
     for count in [2, 3] {
         launch(&node);
-        ended_stages(&node, count);
+        stages::ended(&node, count);
         for name in ["early.conf", "spark.yaml", "two.conf"] {
             assert!(node.root().join("etc/agent").join(name).exists(), "{name}");
         }
@@ -261,7 +236,7 @@ fn each_stage_keeps_the_items_of_the_other_and_a_launch_takes_back_what_is_no_lo
     assert!(said.contains("take-back:/etc/agent/two.conf") && !said.contains("take-back:/etc/agent/spark"), "{said}");
     launch(&node);
     assert!(!node.root().join("etc/agent/two.conf").exists(), "the launch takes it back");
-    ended_stages(&node, 4);
+    stages::ended(&node, 4);
     // An entry may move between the stages.
     let moved = format!(
         "{VARS}{}{READY}",
@@ -270,7 +245,7 @@ fn each_stage_keeps_the_items_of_the_other_and_a_launch_takes_back_what_is_no_lo
     let node = node.profile(&moved);
     let said = launch(&node);
     assert!(said.contains("nothing to do"), "{said}");
-    ended_stages(&node, 5);
+    stages::ended(&node, 5);
     assert_eq!(node.read("etc/agent/early.conf"), "early\n");
     let node = node.profile("");
     launch(&node);
@@ -290,7 +265,7 @@ fn a_killed_stage_is_repeated_by_the_next_launch() {
             Some(process) => break nix::unistd::Pid::from_raw(process),
             None => std::thread::sleep(Duration::from_millis(10)),
         }
-        assert!(began.elapsed() < LIMIT, "the stage takes its lock");
+        assert!(began.elapsed() < stages::LIMIT, "the stage takes its lock");
     };
     nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL).expect("it runs");
     let node = start_driver(node);

@@ -1,6 +1,9 @@
-//! Each kind: its files of the file store must be signed.
+//! Each kind: its files of the file store must be signed, and a clone needs a commit.
 
-use super::{Case, OTHER};
+use super::{Case, OTHER, put_new};
+use crate::{git, stages};
+
+const LOCK: &str = "Family/init_scripts/nightly.lock";
 
 /// The name, the section, and the file that the section uses.
 const SECTIONS: [(&str, &str, &str); 11] = [
@@ -32,4 +35,62 @@ fn each_file_of_each_kind_must_be_signed() {
         let said = case.node.agent(&["plan", "--profile", "nightly"]).all();
         assert!(!said.contains("is not trusted"), "{name}: {said}");
     }
+}
+
+#[test]
+fn a_clone_needs_a_commit() {
+    let case = Case::new();
+    let origin = case.node.beside("origin");
+    let commit = git::commits(&origin, &["one"]).remove(0);
+    git::git(&origin, &["tag", "v1"]);
+    let write = |revision: &str| {
+        let url = format!("file://{}", origin.display());
+        case.write(OTHER, &format!("schema = 1\nname = \"nightly\"\n[git.\"/opt/x\"]\nurl = \"{url}\"\n{revision}\n"));
+        case.sign(OTHER);
+    };
+    write("tag = \"v1\"");
+    let said = case.refused("nightly").all();
+    assert!(said.contains("git repositories are requested by tag, and no signed file has their digests"), "{said}");
+    // A lock has the digests of packages, and none of a repository.
+    let lock = case.node.beside("desk/nightly.lock").display().to_string();
+    let (keys, aside) = (case.node.root().join("etc/nodeagent.toml"), case.node.beside("keys"));
+    std::fs::rename(&keys, &aside).expect("moved");
+    case.node.agent(&["lock", "--profile", "nightly", "--output", &lock]).ended(0);
+    std::fs::rename(&aside, &keys).expect("moved");
+    case.write(LOCK, &std::fs::read_to_string(lock).expect("written"));
+    case.sign(LOCK);
+    let said = case.node.agent(&["run", "--profile", "nightly"]).ended(2).all();
+    assert!(said.contains("with trusted keys, the repository of `/opt/x` needs `commit`"), "{said}");
+    assert!(!case.node.root().join("opt/x").exists());
+    std::fs::remove_file(case.path(LOCK)).expect("it is there");
+
+    write(&format!("commit = \"{commit}\""));
+    case.node.agent(&["run", "--profile", "nightly"]).ended(0);
+    assert_eq!(case.node.read("opt/x/a"), "one");
+}
+
+#[test]
+fn the_stage_after_the_launch_uses_the_signed_files_of_the_launch() {
+    const FILE: &str = "Family/init_scripts/a.txt";
+    let case = Case::new();
+    case.write(
+        OTHER,
+        "schema = 1\nname = \"nightly\"\n[files]\n\"/etc/later\" = { from = \"a.txt\", stage = \"post-start\" }\n\
+         [post-start]\nready = { path = \"/tmp/ready\", timeout = \"60s\" }\n",
+    );
+    case.sign(OTHER);
+    case.write(FILE, "signed\n");
+    let said = case.refused("nightly").all();
+    assert!(said.contains("a.txt` is not trusted: it has no signature"), "{said}");
+    case.sign(FILE);
+    case.node.agent(&["run", "--profile", "nightly"]).ended(0);
+    // Whoever can write to the file store changes the file and the profile while the stage waits.
+    case.write(FILE, "evil\n");
+    case.change(OTHER, "/etc/later", "/etc/evil");
+    put_new(&case.node.root().join("tmp/ready"), "");
+    let report = stages::ended(&case.node, 1).remove(0);
+    assert_eq!(report["outcome"], "done", "{report:#}");
+    assert_eq!(case.node.read("etc/later"), "signed\n");
+    // The next launch refuses both.
+    case.refused("nightly");
 }

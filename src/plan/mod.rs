@@ -1,6 +1,7 @@
 //! A plan as data: steps, their order and the reasons. Pure: it runs and prints nothing. The kinds of work create the
 //! steps. This module knows their actions only as a type parameter.
 
+mod cycle;
 mod graph;
 mod later;
 mod later_step;

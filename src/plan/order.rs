@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    cycle::remaining_cycle,
     phase::{Need, Phase, Reason, Resource},
     step::{Step, is_among},
     step_id::StepId,
@@ -20,11 +21,13 @@ pub fn into_order<A>(mut steps: Vec<Step<A>>) -> Result<Vec<Step<A>>, Problem> {
     let explicit: Vec<Vec<(usize, Reason)>> =
         (0..steps.len()).map(|index| explicit_needs(&steps, &sources, index)).collect();
     let defaults = without_contradictions(&explicit, &remaining_defaults(&steps, &defaults, &explicit));
-    let needs: Vec<Vec<Need>> = (0..steps.len()).map(|index| needs_of(&steps, &defaults, &explicit, index)).collect();
+    let mut needs: Vec<_> = (0..steps.len()).map(|index| needs_of(&steps, &defaults, &explicit, index)).collect();
+    let members = remaining_cycle(&mut needs);
+    let ids: Vec<StepId> = steps.iter().map(|step| step.id.clone()).collect();
     for (step, needs) in steps.iter_mut().zip(needs) {
-        step.needs = needs;
+        step.needs = needs.into_iter().map(|(need, reason)| Need { step: ids[need].clone(), reason }).collect();
     }
-    match cycle(&steps) {
+    match members {
         Some(members) => Err(cyclic(&steps, &members)),
         None => Ok(steps),
     }
@@ -145,12 +148,11 @@ fn needs_of<A>(
     defaults: &[Vec<usize>],
     explicit: &[Vec<(usize, Reason)>],
     index: usize,
-) -> Vec<Need> {
+) -> Vec<(usize, Reason)> {
     let phase = |other: usize| Reason::Phase(steps[other].phase, steps[index].phase);
     let by_phase = defaults[index].iter().map(|&other| (other, phase(other)));
     let mut seen = BTreeSet::new();
-    let all = explicit[index].iter().cloned().chain(by_phase).filter(|(other, _)| seen.insert(*other));
-    all.map(|(other, reason)| Need { step: steps[other].id.clone(), reason }).collect()
+    explicit[index].iter().cloned().chain(by_phase).filter(|(other, _)| seen.insert(*other)).collect()
 }
 
 /// The default needs that the explicit ones leave. If the profile puts a step before another, the step keeps only the
@@ -216,41 +218,6 @@ fn naming<'a, A>(names: &'a [Setting<String>], step: &Step<A>, other: &Step<A>) 
 /// Whether a step carries out an entry, or any entry of a section.
 fn is_named<A>(step: &Step<A>, name: &str) -> bool {
     is_among(&step.entries, name)
-}
-
-/// The members of a cycle, if one exists: each depends on the next, and the last one on the first.
-fn cycle<A>(steps: &[Step<A>]) -> Option<Vec<usize>> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum State {
-        New,
-        Open,
-        Done,
-    }
-    fn visit(needs: &[Vec<usize>], index: usize, states: &mut [State], path: &mut Vec<usize>) -> Option<Vec<usize>> {
-        match states[index] {
-            State::Done => return None,
-            State::Open => {
-                let begin = path.iter().position(|&open| open == index).unwrap_or(0);
-                return Some(path[begin..].to_vec());
-            }
-            State::New => {}
-        }
-        states[index] = State::Open;
-        path.push(index);
-        for &next in &needs[index] {
-            if let Some(found) = visit(needs, next, states, path) {
-                return Some(found);
-            }
-        }
-        path.pop();
-        states[index] = State::Done;
-        None
-    }
-    let indexes: BTreeMap<&StepId, usize> = steps.iter().enumerate().map(|(index, step)| (&step.id, index)).collect();
-    let of_step = |step: &Step<A>| step.needs.iter().filter_map(|need| indexes.get(&need.step).copied()).collect();
-    let needs: Vec<Vec<usize>> = steps.iter().map(of_step).collect();
-    let mut states = vec![State::New; steps.len()];
-    (0..steps.len()).find_map(|index| visit(&needs, index, &mut states, &mut Vec::new()))
 }
 
 fn cyclic<A>(steps: &[Step<A>], members: &[usize]) -> Problem {
@@ -413,6 +380,50 @@ mod tests {
         assert_eq!(needs(moved.clone(), "hooks.a"), ["hooks.c: `after` at x.toml:7"]);
         assert_eq!(needs(moved.clone(), "hooks.b"), [""; 0]);
         assert_eq!(needs(moved, "hooks.c"), ["hooks.b: hooks run one after another"]);
+    }
+
+    #[test]
+    fn the_profile_takes_precedence_over_several_phases() {
+        // apt waits for the hook, because the hook comes before the file, and apt after the file.
+        let mut hook = step("hooks.a", Phase::Hooks);
+        hook.order.before = named(&["files./a"]);
+        let mut apt = step("apt", Phase::Packages);
+        apt.order.after = named(&["files./a"]);
+        let steps = vec![step("services.x", Phase::Services), apt, step("files./a", Phase::Files), hook];
+        assert_eq!(needs(steps.clone(), "files./a"), ["hooks.a: `before` at x.toml:7"]);
+        assert_eq!(needs(steps.clone(), "apt"), ["files./a: `after` at x.toml:7"]);
+        assert_eq!(needs(steps, "hooks.a"), [""; 0]);
+    }
+
+    #[test]
+    fn random_orders_that_exist_are_found() {
+        use Phase::{Accounts, Environments, Files, Hooks, Installers, Packages, Services, Sources};
+        let phases = [Accounts, Sources, Packages, Environments, Files, Installers, Services, Hooks];
+        let mut random = fastrand::Rng::with_seed(11);
+        for round in 0..2000 {
+            // The explicit needs agree with a random order, so an order exists.
+            let mut order: Vec<usize> = (0..phases.len()).collect();
+            random.shuffle(&mut order);
+            let mut steps: Vec<_> =
+                (0..phases.len()).map(|index| step(&format!("files./{index}"), phases[index])).collect();
+            for _ in 0..random.usize(1..6) {
+                let (first, second) = (random.usize(0..phases.len()), random.usize(0..phases.len()));
+                let (early, late) = if first < second { (order[first], order[second]) } else { continue };
+                if random.bool() {
+                    steps[late].order.after.extend(named(&[&format!("files./{early}")]));
+                } else {
+                    steps[early].order.before.extend(named(&[&format!("files./{late}")]));
+                }
+            }
+            let explicit = steps.iter().map(|step| step.order.after.len() + step.order.before.len()).sum::<usize>();
+            let ordered = into_order(steps).unwrap_or_else(|problem| panic!("round {round}: {problem:?}"));
+            let is_explicit = |need: &&Need| !matches!(need.reason, Reason::Phase(..));
+            let kept: BTreeSet<_> = ordered
+                .iter()
+                .flat_map(|step| step.needs.iter().filter(is_explicit).map(|need| (&step.id, &need.step)))
+                .collect();
+            assert!(kept.len() <= explicit && (explicit == 0 || !kept.is_empty()), "round {round}");
+        }
     }
 
     fn after_the_launch(entry: &str, phase: Phase) -> Step<()> {

@@ -47,9 +47,9 @@ pub struct Job {
     pub strict: bool,
     /// The receiver of events.
     pub events: Events,
-    /// The options for the stage after the launch.
+    /// The options for the post-start stage.
     pub later: StageOptions,
-    /// For the stage after the launch: the digests of files on servers, by their names in the profile.
+    /// For the post-start stage: the digests of files on servers, by their names in the profile.
     pub pinned: BTreeMap<String, Digest>,
 }
 

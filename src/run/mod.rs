@@ -7,14 +7,17 @@ mod job;
 mod lock;
 mod locked_addresses;
 mod logins;
+mod paths;
 mod post_start;
+mod recovery;
+mod run_lock;
 mod stop;
 mod trust;
 mod with_secrets;
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -22,17 +25,13 @@ use std::{
 use nix::unistd::Uid;
 
 use crate::{
-    fs::{remove_partial_files_below, remove_tree},
     inventory::Vault,
-    kinds::{Kind, Node, Plan, Step, clean_up_interrupted},
+    kinds::{Kind, Node, Plan, Step},
     problem::Problem,
     profile::RunStage,
     report::event::{EventKind, FORMAT, Outcome, StoreUse},
-    state::{Journal, LockError, Receipt, RunLock},
-    steps::{
-        Context, Decided,
-        logins::{Logins, folder as logins_folder},
-    },
+    state::{Journal, Receipt},
+    steps::{Context, Decided, logins::Logins},
     store::Store,
 };
 pub use bake::{Bakes, bake};
@@ -41,22 +40,16 @@ pub use job::{Job, StageOptions};
 use job::{in_own_thread, runner, warn};
 pub use lock::resolve_lock;
 pub use logins::fetch_logins;
+pub use paths::cache;
 pub use post_start::{Launched, Waited, begin_session, begin_stage, wait_until_ready};
 use post_start::{StageStart, cancel};
+use recovery::{has_leftover_logins, recover};
+use run_lock::take_lock;
 pub use stop::Stop;
 pub use with_secrets::with_secrets;
 
-/// The folder for downloads and tools of the agent, below the root.
-const CACHE: &str = "var/cache/nodeagent";
 /// The time that a run waits at its end for uploads to the shared store.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(20);
-/// The interval between attempts to take a lock that another process has.
-const LOCK_INTERVAL: Duration = Duration::from_millis(200);
-
-/// The agent's cache on a node.
-pub fn cache(root: &Path) -> PathBuf {
-    root.join(CACHE)
-}
 
 /// The exit status of a run.
 pub fn exit_code(outcome: Outcome, strict: bool) -> u8 {
@@ -192,7 +185,7 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
     Ok(outcome)
 }
 
-/// Starts the stage after the launch from a node that needs no step.
+/// Starts the post-start stage from a node that needs no step.
 async fn start_stage(job: &Arc<Job>, node: &Node, plan: &Plan) -> Result<Outcome, Vec<Problem>> {
     let mut start = StageStart::of(job, node, plan);
     if let Some(start) = &mut start {
@@ -283,78 +276,6 @@ fn announce(job: &Job, plan: &Plan) {
     job.events.send(EventKind::PlanMade { steps, ready, later });
 }
 
-/// The lock, and whether another process had it before.
-struct Locked {
-    #[expect(dead_code, reason = "held, not used")]
-    lock: RunLock,
-    waited: bool,
-}
-
-/// Takes the run lock. Waits for another run, which may have done all the work.
-async fn take_lock(job: &Job, stop: &Stop) -> Result<Result<Locked, Outcome>, Vec<Problem>> {
-    let mut reported = None;
-    loop {
-        match RunLock::take(&job.root) {
-            Ok(lock) => return Ok(Ok(Locked { lock, waited: reported.is_some() })),
-            Err(LockError::Held { holder }) => {
-                if reported.as_ref() != Some(&holder) {
-                    let lock = crate::state::folder(&job.root).join("lock").display().to_string();
-                    job.events.send(EventKind::Waiting { step: None, lock, holder: holder.clone() });
-                    reported = Some(holder);
-                }
-            }
-            Err(error) => {
-                let hint = match &error {
-                    LockError::Fs(error) => error.hint(),
-                    _ => None,
-                };
-                return Err(vec![Problem::from_error(&error).hint(hint)]);
-            }
-        }
-        tokio::select! {
-            outcome = stop.requested() => return Ok(Err(outcome)),
-            () = tokio::time::sleep(LOCK_INTERVAL) => {}
-        }
-    }
-}
-
-/// Whether a killed run left logins behind and this process may remove them.
-fn has_leftover_logins(root: &Path) -> bool {
-    logins_folder(root).exists() && (root != Path::new("/") || Uid::effective().is_root())
-}
-
-/// Removes the partial work of a killed run. Returns whether there was any.
-fn recover(job: &Job) -> Result<bool, Vec<Problem>> {
-    // Unfinished downloads. uv cleans its own cache.
-    let cache = cache(&job.root);
-    let swept = remove_partial_files_below(&cache, &cache.join("python/uv"))
-        .and_then(|()| remove_partial_files_below(&crate::state::folder(&job.root), Path::new("")));
-    if let Err(error) = swept {
-        warn(job, error.to_string());
-    }
-    // Unfinished transfers from and to the store.
-    for folder in ["layers", "python/byte-code", "python/built"] {
-        if let Err(error) = remove_tree(&cache.join(folder)) {
-            warn(job, error.to_string());
-        }
-    }
-    remove_tree(&logins_folder(&job.root)).map_err(|error| vec![Problem::from(error)])?;
-    let left = Journal::interrupted::<Kind>(&job.root);
-    for step in &left {
-        let removed = clean_up_interrupted(&job.root, step).map_err(|error| vec![Problem::from(error)])?;
-        let mut text =
-            format!("run {} was ended while `{}` worked; its incomplete work was removed", step.run, step.step);
-        if !removed.is_empty() {
-            text = format!("{text} ({})", removed.join(", "));
-        }
-        warn(job, text);
-    }
-    // A journal without open steps is removed, too, because its last line may be incomplete.
-    let cleared = Journal::begin(&job.root).and_then(|journal| journal.finish());
-    cleared.map_err(|error| vec![Problem::from(error)])?;
-    Ok(!left.is_empty())
-}
-
 fn context(job: &Arc<Job>, plan: &Plan, vault: &Vault) -> Context {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let build_slots = jobserver::Client::new(cores).ok();
@@ -365,6 +286,7 @@ fn context(job: &Arc<Job>, plan: &Plan, vault: &Vault) -> Context {
     Context {
         runner,
         http: Arc::clone(&job.clouds.http),
+        clouds: Arc::clone(&job.clouds),
         store: store(job),
         root: job.root.clone(),
         cache: cache(&job.root),

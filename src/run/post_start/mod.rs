@@ -1,4 +1,4 @@
-//! The stage after the launch. The launch run keeps a copy of the profile and of the files that the stage needs, and
+//! The post-start stage. The launch run keeps a copy of the profile and of the files that the stage needs, and
 //! starts a process of its own. That process waits until the node is ready, and then runs the entries of the stage.
 
 mod launched;

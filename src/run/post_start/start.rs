@@ -22,7 +22,7 @@ use crate::{
     task,
 };
 
-/// The start of the stage after the launch.
+/// The start of the post-start stage.
 #[derive(Debug)]
 pub(in crate::run) struct StageStart {
     launched: Launched,
@@ -121,7 +121,7 @@ fn in_scope(root: &Path, cmd: &Cmd, run: &str) -> Option<Cmd> {
     let unit = format!("--unit=nodeagent-post-start-{run}.scope");
     let scope = Cmd::new(program.display().to_string())
         .args(["--scope", "--quiet", "--collect", unit.as_str()])
-        .args(["--description=nodeagent: the stage after the launch", "--", cmd.program.as_str()]);
+        .args(["--description=nodeagent: the post-start stage", "--", cmd.program.as_str()]);
     Some(scope.args(cmd.args.iter().cloned()))
 }
 

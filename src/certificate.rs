@@ -1,4 +1,4 @@
-//! X.509 certificates of authorities: reading them from PEM and DER, their properties and their fingerprints.
+//! X.509 CA certificates: reading them from PEM and DER, their properties and their fingerprints.
 
 use std::{
     collections::BTreeSet,
@@ -42,13 +42,13 @@ pub enum CertificateError {
     #[error("it is neither PEM nor DER")]
     OtherFormat,
     /// A PEM block that is no certificate.
-    #[error("it holds a block `{0}`, which is no certificate")]
+    #[error("it contains a block `{0}`, which is not a certificate")]
     OtherBlock(String),
     /// It is damaged.
-    #[error("it holds no whole certificate: {0}")]
+    #[error("it contains no complete certificate: {0}")]
     Malformed(String),
     /// A certificate that signs no others.
-    #[error("the certificate `{0}` is not one of a certificate authority")]
+    #[error("the certificate `{0}` is not a CA certificate")]
     NotAnAuthority(String),
     /// A certificate that is no longer valid.
     #[error("the certificate `{subject}` expired on {day}")]
@@ -66,13 +66,12 @@ impl CertificateError {
         match self {
             Self::PrivateKey => "remove the key from the file, and replace the key: others could read it there",
             Self::OtherFormat | Self::OtherBlock(_) | Self::Malformed(_) => {
-                "export the certificate of the authority as PEM: `openssl x509 -in FILE -out FILE.pem`"
+                "export the CA certificate as PEM: `openssl x509 -in FILE -out FILE.pem`"
             }
             Self::NotAnAuthority(_) => {
-                "name the certificate of the authority that signed it: trusting a server's own certificate does not \
-                 outlast its renewal"
+                "name the CA certificate that signed it: a server's own certificate changes with each renewal"
             }
-            Self::Expired { .. } => "put the new certificate of the authority into the file store",
+            Self::Expired { .. } => "put the new CA certificate into the file store",
         }
     }
 }

@@ -154,8 +154,8 @@ fn authorities(env: &Env, database: &Database) -> Result<Option<Authorities>, Co
     match found {
         Ok((Asset::File { path, .. }, None)) => Ok(Some(Authorities { path, copy: None })),
         Ok((Asset::File { .. }, Some(bytes))) => copied(&bytes).map(Some),
-        Ok((found @ (Asset::BuiltIn { .. } | Asset::Address(_)), _)) => {
-            let message = format!("`{}` is not a file with certificates of authorities", found.label());
+        Ok((found @ (Asset::BuiltIn { .. } | Asset::Address(_) | Asset::Created(_)), _)) => {
+            let message = format!("`{}` is not a file with CA certificates", found.label());
             Err(Diagnostic::nowhere(message).into())
         }
         Err(missing) => Err(Diagnostic::nowhere(format!("{} (asked for at {})", missing.message, missing.origin))

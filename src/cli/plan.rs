@@ -141,7 +141,7 @@ fn to_json(profile: &Profile, facts: &NodeFacts, plan: &Plan, store: &FileStore)
     page
 }
 
-/// The part of the stage after the launch.
+/// The part of the post-start stage.
 fn later(profile: &Profile, plan: &Plan) -> Vec<String> {
     let (Some(ready), false) = (&profile.post_start.ready, plan.later.is_empty()) else { return Vec::new() };
     let timeout = humantime::format_duration(ready.probe.timeout);

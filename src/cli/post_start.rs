@@ -32,8 +32,8 @@ use crate::{
 pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let name = options.profile.name();
     let launched = Launched::present(&env.root, name).ok_or_else(|| {
-        let message = format!("no launch run of the profile `{name}` has left entries of the stage `post-start`");
-        let hint = "run `nodeagent run --profile NAME` first: it starts the stage itself";
+        let message = format!("no entries of the stage `post-start` are waiting for the profile `{name}`");
+        let hint = "run `nodeagent run --profile NAME` first: the launch run starts this stage at its end";
         CommandError::from(Diagnostic::nowhere(message).hint(hint))
     })?;
     if options.dry_run {

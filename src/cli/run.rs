@@ -135,12 +135,12 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
 }
 
 impl Options {
-    /// Whether the stage after the launch is to run.
+    /// Whether the post-start stage is to run.
     pub(super) fn is_after_launch(&self) -> bool {
         self.stage == Stage::PostStart
     }
 
-    /// The options for the stage after the launch.
+    /// The options for the post-start stage.
     fn for_stage(&self, env: &Env) -> StageOptions {
         let deadline = humantime::format_duration(self.deadline).to_string();
         let mut arguments = vec!["--deadline".to_owned(), deadline];

@@ -186,7 +186,7 @@ pub(super) fn load_unlocked(env: &Env, wanted: &ProfileRequest<'_>) -> Result<Pr
     wanted.load(env, false, None)
 }
 
-/// Loads a profile for the stage after the launch. The launch has verified the lock and kept its digests.
+/// Loads a profile for the post-start stage. The launch has verified the lock and kept its digests.
 pub(super) fn load_stage(
     env: &Env,
     wanted: &ProfileRequest<'_>,

@@ -4,6 +4,7 @@
 
 pub mod aws;
 pub mod azure;
+mod bucket;
 mod client_environment;
 pub mod databricks;
 mod entra;
@@ -16,6 +17,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+pub use bucket::open_bucket;
 pub use client_environment::ClientEnvironment;
 pub use error::{CloudError, CloudErrorKind};
 pub use metadata::MetadataService;

@@ -48,7 +48,7 @@ pattern!(/// A name in `/etc/hosts`, which may also have an underscore.
     is_host_alias, r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$");
 pattern!(/// A time zone of the IANA database.
     is_time_zone, r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$");
-pattern!(/// A setting of the kernel as in sysctl(8).
+pattern!(/// A kernel parameter as in sysctl(8).
     is_sysctl, r"^[A-Za-z0-9_][A-Za-z0-9_-]*([./][A-Za-z0-9_:@-]+)+$");
 pattern!(/// The type of a file system.
     is_file_system, r"^[A-Za-z0-9][A-Za-z0-9_.-]*$");

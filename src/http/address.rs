@@ -25,11 +25,18 @@ pub(super) fn is_link_local(url: &Url) -> bool {
     }
 }
 
+/// Whether an address is an object in a bucket. In `abfss://CONTAINER@ACCOUNT…`, the user name is the container.
+pub fn is_bucket(url: &Url) -> bool {
+    matches!(url.scheme(), "s3" | "gs" | "abfss")
+}
+
 /// An address for display: without user name and password.
 pub fn without_credentials(url: &Url) -> String {
     let mut shown = url.clone();
     // Setting them fails only for addresses that cannot contain credentials.
-    let _ = shown.set_username("");
+    if !is_bucket(url) {
+        let _ = shown.set_username("");
+    }
     let _ = shown.set_password(None);
     shown.to_string()
 }

@@ -15,7 +15,7 @@ use super::{
     error::{HttpError, HttpProblem},
 };
 use crate::{
-    digest::Digest,
+    digest::{Digest, Hasher},
     fs::{Attributes, PartialFile},
 };
 
@@ -34,6 +34,59 @@ pub struct Download {
     pub size: Option<u64>,
     /// Its digest, if the index has it.
     pub digest: Option<Digest>,
+}
+
+/// A download in progress. Its file appears only when it is complete and verified.
+pub(super) struct Receiver<'w, F> {
+    wanted: &'w Download,
+    partial: PartialFile,
+    hasher: Option<Hasher>,
+    received: u64,
+    on_bytes: F,
+}
+
+impl<'w, F: Fn(u64)> Receiver<'w, F> {
+    /// Begins a download. `on_bytes` receives the size of each piece.
+    pub(super) fn new(wanted: &'w Download, on_bytes: F) -> Result<Self, HttpError> {
+        let partial = PartialFile::create(&wanted.to, Attributes::mode(0o644))
+            .map_err(|error| HttpError::new(&wanted.url, HttpProblem::Disk(error)))?;
+        Ok(Self { wanted, partial, hasher: wanted.digest.as_ref().map(Digest::hasher), received: 0, on_bytes })
+    }
+
+    /// Adds a piece.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), HttpError> {
+        let failed = |problem| Err(HttpError::new(&self.wanted.url, problem));
+        self.received += bytes.len() as u64;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
+        (self.on_bytes)(bytes.len() as u64);
+        match self.wanted.size {
+            Some(expected) if self.received > expected => {
+                failed(HttpProblem::WrongSize { expected, received: self.received })
+            }
+            None if self.received > MAX_SIZE_WITHOUT_LENGTH => {
+                failed(HttpProblem::TooLarge { limit: MAX_SIZE_WITHOUT_LENGTH })
+            }
+            _ => self.partial.write(bytes).or_else(|error| failed(HttpProblem::Disk(error))),
+        }
+    }
+
+    /// Checks the size and the digest, and moves the file to its path.
+    pub(super) fn finish(self) -> Result<(), HttpError> {
+        let Self { wanted, partial, hasher, received, .. } = self;
+        let failed = |problem| HttpError::new(&wanted.url, problem);
+        if let Some(expected) = wanted.size.filter(|&size| size != received) {
+            return Err(failed(HttpProblem::WrongSize { expected, received }));
+        }
+        if let (Some(expected), Some(hasher)) = (wanted.digest.clone(), hasher) {
+            let received = hasher.finish();
+            if received != expected {
+                return Err(failed(HttpProblem::WrongDigest { expected, received }));
+            }
+        }
+        partial.commit().map_err(|error| failed(HttpProblem::Disk(error)))
+    }
 }
 
 impl Client {
@@ -91,36 +144,9 @@ impl Client {
         wanted: &Download,
         on_bytes: impl Fn(u64),
     ) -> Result<(), HttpError> {
-        let failed = |problem| HttpError::new(&wanted.url, problem);
-        let mut partial =
-            PartialFile::create(&wanted.to, Attributes::mode(0o644)).map_err(|e| failed(HttpProblem::Disk(e)))?;
-        let mut hasher = wanted.digest.as_ref().map(Digest::hasher);
-        let mut received = 0;
-        self.stream(&wanted.url, header, |bytes| {
-            received += bytes.len() as u64;
-            if let Some(hasher) = &mut hasher {
-                hasher.update(bytes);
-            }
-            on_bytes(bytes.len() as u64);
-            match wanted.size {
-                Some(size) if received > size => Err(failed(HttpProblem::WrongSize { expected: size, received })),
-                None if received > MAX_SIZE_WITHOUT_LENGTH => {
-                    Err(failed(HttpProblem::TooLarge { limit: MAX_SIZE_WITHOUT_LENGTH }))
-                }
-                _ => partial.write(bytes).map_err(|error| failed(HttpProblem::Disk(error))),
-            }
-        })
-        .await?;
-        if let Some(expected) = wanted.size.filter(|&size| size != received) {
-            return Err(failed(HttpProblem::WrongSize { expected, received }));
-        }
-        if let (Some(expected), Some(hasher)) = (wanted.digest.clone(), hasher) {
-            let received = hasher.finish();
-            if received != expected {
-                return Err(failed(HttpProblem::WrongDigest { expected, received }));
-            }
-        }
-        partial.commit().map_err(|error| failed(HttpProblem::Disk(error)))
+        let mut file = Receiver::new(wanted, on_bytes)?;
+        self.stream(&wanted.url, header, |bytes| file.take(bytes)).await?;
+        file.finish()
     }
 
     /// Sends one request and passes the body on in pieces.
@@ -148,7 +174,7 @@ impl Client {
     }
 }
 
-fn is_there(wanted: &Download) -> bool {
+pub(super) fn is_there(wanted: &Download) -> bool {
     let Some(expected) = &wanted.digest else { return false };
     expected.of_file(&wanted.to).is_ok_and(|found| found == *expected)
 }

@@ -4,7 +4,7 @@ use std::error::Error as _;
 
 use url::Url;
 
-use super::{address::without_credentials, redirect::RedirectError};
+use super::{address::without_credentials, bucket_error::BucketError, redirect::RedirectError};
 use crate::{digest::Digest, fs::FsError};
 
 /// A request that failed, after all retries.
@@ -73,13 +73,16 @@ pub enum HttpProblem {
     /// A redirect that is not followed.
     #[error(transparent)]
     Redirect(RedirectError),
+    /// A bucket did not serve the object.
+    #[error("{0}")]
+    Bucket(BucketError),
     /// The HTTP client could not be built.
     #[error("the network client could not be set up: {0}")]
     Client(String),
 }
 
 impl HttpError {
-    pub(super) fn new(url: &Url, problem: HttpProblem) -> Self {
+    pub(crate) fn new(url: &Url, problem: HttpProblem) -> Self {
         // The query of an address may contain a credential, such as a signature.
         let mut shown = url.clone();
         shown.set_query(None);
@@ -116,6 +119,8 @@ impl HttpError {
             | HttpProblem::Redirect(_)
             | HttpProblem::File(_)
             | HttpProblem::Disk(_)
+            // The crate has retried them.
+            | HttpProblem::Bucket(_)
             | HttpProblem::Client(_) => false,
         }
     }
@@ -145,6 +150,9 @@ impl HttpError {
             }
             HttpProblem::Redirect(_) => Some("use the final address, if you trust it".into()),
             HttpProblem::Disk(error) => error.hint(),
+            HttpProblem::Bucket(BucketError::Denied(_)) => {
+                Some("grant the cloud identity of the node read access to the object".into())
+            }
             _ => None,
         }
     }

@@ -7,6 +7,7 @@ mod address;
 mod answer;
 mod basic_auth;
 mod bucket;
+mod bucket_download;
 mod bucket_error;
 mod call;
 mod client;
@@ -20,7 +21,7 @@ mod redirect;
 mod request;
 
 pub use self::{
-    address::without_credentials,
+    address::{is_bucket, without_credentials},
     answer::Answer,
     basic_auth::BasicAuth,
     bucket::{Bucket, BucketAccess, ListedObject, PutCondition, SmallObject, VersionTag},

@@ -12,9 +12,10 @@ use std::{
 
 pub use self::{secrets::Vault, snapshots::Snapshots};
 use crate::{
+    diagnostic::Origin,
     digest::Digest,
     facts::{Dpkg, users::Users},
-    profile::{Asset, AssetRef, Assets, MissingAsset, NamedAsset},
+    profile::{Asset, AssetRef, Assets, CreatedBy, MissingAsset, NamedAsset},
     state::{Receipt, shipped_dpkg},
 };
 
@@ -78,10 +79,22 @@ impl Inventory {
         }
     }
 
-    /// Finds the files of the file store that a profile refers to.
-    pub fn find_assets(&mut self, named: &[NamedAsset<'_>], assets: &Assets<'_>) {
+    /// Finds the files of the file store that a profile refers to. `is_created` tells whether a step of another entry
+    /// than that of the profile line creates a path of the node.
+    pub fn find_assets(
+        &mut self,
+        named: &[NamedAsset<'_>],
+        assets: &Assets<'_>,
+        is_created: impl Fn(&Path, &Origin) -> bool,
+    ) {
         let store = assets.store;
-        for &NamedAsset { file, origin, optional, read_to_plan, has_fingerprint } in named {
+        for named in named {
+            let &NamedAsset { file, origin, optional, read_to_plan, is_text, has_fingerprint, .. } = named;
+            if self.may_be_created(named, store.trusted().is_on(), &is_created) {
+                let created = Asset::Created(below(&self.root, Path::new(&file.path)));
+                self.assets.insert(file.clone(), FoundAsset { asset: created, bytes: None, digest: None });
+                continue;
+            }
             let found = assets.find(file, origin).and_then(|asset| {
                 if !read_to_plan {
                     let digest = assets.digest(file, &asset, origin)?;
@@ -92,6 +105,9 @@ impl Inventory {
                 } else {
                     assets.read(file, &asset, origin)?
                 };
+                if is_text && std::str::from_utf8(&bytes).is_err() {
+                    return Err(MissingAsset::not_text(file, &asset, origin));
+                }
                 // The digest ensures that a later read of the copy returns the bytes that were verified here.
                 let digest = file.sha256.clone().or_else(|| store.trusted().is_on().then(|| Digest::sha256(&bytes)));
                 Ok(FoundAsset { asset, bytes: Some(bytes), digest })
@@ -103,6 +119,28 @@ impl Inventory {
                     self.missing.push((missing, may_be_missing));
                 }
             }
+        }
+    }
+}
+
+impl Inventory {
+    /// Whether a file may be created by a step of the run. Nothing could check the digest or the signature of such a
+    /// file before the run changes the node.
+    fn may_be_created(
+        &self,
+        named: &NamedAsset<'_>,
+        has_trusted_keys: bool,
+        is_created: impl Fn(&Path, &Origin) -> bool,
+    ) -> bool {
+        let path = Path::new(&named.file.path);
+        let is_checked = named.file.sha256.is_some() || has_trusted_keys;
+        if !path.is_absolute() || is_checked {
+            return false;
+        }
+        match named.created_by {
+            CreatedBy::Nothing => false,
+            CreatedBy::OtherEntries => is_created(path, named.origin),
+            CreatedBy::AnyStep => is_created(path, named.origin) || !below(&self.root, path).exists(),
         }
     }
 }

@@ -51,7 +51,7 @@ macro_rules! kinds {
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Action {
             $($(#[$doc])* $Kind(<super::$name::$Kind as Planning>::Action),)+
-            /// An optional file of the file store that is missing. The step always fails.
+            /// An optional file of the file store that cannot be used. The step always fails.
             MissingFile(PathBuf),
             /// Takes back items that the profile no longer names.
             TakeBack(TakeBack),
@@ -283,7 +283,7 @@ macro_rules! kinds {
             pub(super) fn describe(&self, store: &FileStore) -> Vec<String> {
                 match self {
                     $(Self::$Kind(action) => super::$name::$Kind::describe(action, store),)+
-                    Self::MissingFile(path) => vec![format!("{} is not there; it may be missing", path.display())],
+                    Self::MissingFile(path) => vec![format!("the optional file {} cannot be used", path.display())],
                     Self::TakeBack(action) => action.describe(),
                 }
             }

@@ -13,13 +13,14 @@ use super::{
     stages::stage_of,
 };
 use crate::{
+    diagnostic::Origin,
     digest::Digest,
     facts::{Dpkg, NodeFacts, users::Users},
     inventory::{Inventory, Vault},
     lock::{Drift, LockFile, Runtime, Section},
     plan::{self, Common, EarlierWork, Layer, LockInUse, Phase, Planner, Resource, StepOptions},
     problem::Problem,
-    profile::{self, Asset, Assets, FileStore, NamedAsset, RunStage, Sections as _},
+    profile::{self, Asset, Assets, CreatedBy, FileStore, NamedAsset, RunStage, Sections as _},
     state::Receipt,
 };
 
@@ -58,7 +59,11 @@ impl Node {
         let mut inventory = Inventory::new(root, dpkg?, users, receipt, vault);
         let assets = Assets { store, unit: profile.business_unit.as_deref() };
         // The launch finds the files of both stages.
-        inventory.find_assets(&profile.sections.assets(), &assets);
+        let named = profile.sections.assets();
+        let has_created = named.iter().any(|named| named.created_by != CreatedBy::Nothing && is_absolute(named));
+        // The outline is needed only for them.
+        let outline = if has_created { own.outline() } else { Vec::new() };
+        inventory.find_assets(&named, &assets, |path, origin| creates(&outline, path, origin));
         Ok(Self { inventory, looks, sections })
     }
 
@@ -71,7 +76,7 @@ impl Node {
         }
     }
 
-    /// The files of the file store that the stage after the launch uses: each with its path for messages and its
+    /// The files of the file store that the post-start stage uses: each with its path for messages and its
     /// expected digest.
     pub fn later_assets(&self, profile: &Profile) -> Vec<(PathBuf, String, Option<Digest>)> {
         let sections = needed_later(profile);
@@ -83,7 +88,7 @@ impl Node {
                     let expected = found.digest.clone().or_else(|| found.bytes.as_deref().map(Digest::sha256));
                     Some((path.clone(), shown.clone(), expected))
                 }
-                Asset::File { .. } | Asset::BuiltIn { .. } | Asset::Address(_) => None,
+                Asset::File { .. } | Asset::BuiltIn { .. } | Asset::Address(_) | Asset::Created(_) => None,
             }
         };
         sections.assets().iter().filter_map(found).collect()
@@ -186,14 +191,25 @@ impl Node {
     }
 }
 
-/// The entries of the stage after the launch, and the values that its run needs.
+/// Whether a file is named by its path on the node.
+fn is_absolute(named: &NamedAsset<'_>) -> bool {
+    Path::new(&named.file.path).is_absolute()
+}
+
+/// Whether a step of another entry than that of a profile line creates a path, or a folder above it.
+fn creates(outline: &[StepOptions], path: &Path, line: &Origin) -> bool {
+    let is_above = |created: &Resource| matches!(created, Resource::Path(created) if path.starts_with(created));
+    outline.iter().any(|options| !options.origins.contains(line) && options.creates.iter().any(is_above))
+}
+
+/// The entries of the post-start stage, and the values that its run needs.
 fn needed_later(profile: &Profile) -> Sections {
     let mut sections = profile.sections.clone();
     profile::Sections::retain_stage(&mut sections, RunStage::PostStart);
     sections
 }
 
-/// Plans the stage after the launch: the order of its entries, and the files from servers that they use. Returns the
+/// Plans the post-start stage: the order of its entries, and the files from servers that they use. Returns the
 /// paths of these entries.
 fn plan_later(profile: &Profile, common: &Common<'_>, plan: &mut Plan) -> Vec<PathBuf> {
     if profile.stage != RunStage::Launch || profile.post_start.entries.is_empty() {

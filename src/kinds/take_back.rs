@@ -22,7 +22,7 @@ pub struct TakeBack {
 }
 
 /// The steps that take back items. `earlier` is the work of all kinds. `is_whole` is false if some entry could not be
-/// planned, so that its items are not known. Items of the stage after the launch stay as long as the profile has their
+/// planned, so that its items are not known. Items of the post-start stage stay as long as the profile has their
 /// entries. `later` has the paths of these entries.
 pub(super) fn plan(common: &Common<'_>, earlier: &EarlierWork, later: &[PathBuf], is_whole: bool) -> Draft<TakeBack> {
     let mut planner = Planner::new(common, "take-back", earlier);

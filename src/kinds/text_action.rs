@@ -92,7 +92,8 @@ impl WriteSecretText {
         let Some(block) = &self.block else { return Ok(Rendered::new(text.to_vec())) };
         let old = found.and_then(|found| found.bytes.as_deref()).unwrap_or_default();
         let content = block.put(old, &text).map_err(|unpaired| {
-            Problem::new(format!("`{}`: {unpaired}", self.path.display())).hint("remove both marks".to_owned())
+            Problem::new(format!("`{}`: {unpaired}", self.path.display()))
+                .hint("remove the marker line that is left".to_owned())
         })?;
         Ok(Rendered::new(content))
     }

@@ -220,7 +220,10 @@ impl Section {
 pub fn bare(url: &Url) -> Url {
     let mut bare = url.clone();
     // Setting them fails only for addresses that cannot contain credentials.
-    let _ = bare.set_username("");
+    // In `abfss://CONTAINER@ACCOUNT…`, the user name is the container.
+    if url.scheme() != "abfss" {
+        let _ = bare.set_username("");
+    }
     let _ = bare.set_password(None);
     bare.set_query(None);
     bare.set_fragment(None);

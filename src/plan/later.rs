@@ -1,4 +1,4 @@
-//! Plans the stage after the launch, as far as the launch knows it: its entries and their order.
+//! Plans the post-start stage, as far as the launch knows it: its entries and their order.
 
 use super::{
     later_step::{LaterNeed, LaterStep},

@@ -1,11 +1,11 @@
-//! A step of the stage after the launch, as the launch knows it. Its work is planned when the stage runs, because it
+//! A step of the post-start stage, as the launch knows it. Its work is planned when the stage runs, because it
 //! depends on the node at that time.
 
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Origin;
 
-/// A step of the stage after the launch.
+/// A step of the post-start stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LaterStep {

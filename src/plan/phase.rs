@@ -82,7 +82,7 @@ impl fmt::Display for Phase {
             Self::Settings => "settings",
             Self::Files => "files",
             Self::Installers => "installers",
-            Self::Linker => "the cache of the linker",
+            Self::Linker => "the linker cache",
             Self::Services => "services",
             Self::Hooks => "hooks",
         })
@@ -163,7 +163,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Phase(Phase::Hooks, Phase::Hooks) => f.write_str("hooks run one after another"),
-            Self::Phase(Phase::Linker, second) => write!(f, "the cache of the linker comes before {second}"),
+            Self::Phase(Phase::Linker, second) => write!(f, "the linker cache comes before {second}"),
             Self::Phase(first, second) => write!(f, "{first} come before {second}"),
             Self::After(origin) => write!(f, "`after` at {origin}"),
             Self::Before(origin) => write!(f, "`before` at {origin}"),

@@ -293,6 +293,7 @@ impl<'a> Common<'a> {
             (Asset::File { path, .. }, None, None) => return Some(path.clone()),
             (Asset::BuiltIn { bytes, .. }, None, None) => (Digest::sha256(bytes), BY_PROFILE),
             // Another check refuses an address without a digest.
+            (Asset::Created(path), None, None) => return Some(path.clone()),
             (Asset::Address(_), None, None) => return Some(self.cache.join("assets").join(wanted.file_name())),
         };
         let to = cached_asset(self.cache, &digest, wanted);
@@ -354,6 +355,12 @@ impl<'a, A> Planner<'a, A> {
         if let Some(step) = self.draft.steps.last_mut() {
             step.known_failure = Some(problem);
         }
+    }
+
+    /// Whether a step of this kind, or of a kind that was planned before, creates a path of the node.
+    pub fn creates(&self, path: &Path) -> bool {
+        let is_above = |created: &Resource| matches!(created, Resource::Path(created) if path.starts_with(created));
+        self.draft.steps.iter().any(|step| step.creates.iter().any(is_above)) || self.earlier.writer_of(path).is_some()
     }
 
     /// Whether no step has this id yet.

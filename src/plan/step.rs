@@ -30,13 +30,13 @@ pub struct Plan<A> {
     pub steps: Vec<Step<A>>,
     /// Entries that need no work, one line each.
     pub ready: Vec<String>,
-    /// The steps of the stage after the launch.
+    /// The steps of the post-start stage.
     pub later: Vec<LaterStep>,
     /// The files from servers that the later steps use. They are fetched before the gate.
     pub later_files: Vec<Stage>,
     /// The logins that these files may need.
     pub later_logins: Vec<Login>,
-    /// The items that the stage after the launch makes: by path and part, the entry. Empty in a plan of the launch.
+    /// The items that the post-start stage makes: by path and part, the entry. Empty in a plan of the launch.
     pub items: PostStartItems,
     /// The lock that the plan used.
     pub lock: Option<PlanLock>,

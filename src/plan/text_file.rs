@@ -15,7 +15,7 @@ use crate::{
     inventory::{Snapshots, below},
     managed_block::ManagedBlock,
     problem::Problem,
-    profile::{Content, Entry},
+    profile::Content,
     report::event::Difference,
     state::{Item, WHOLE, part_of_block},
 };
@@ -111,7 +111,7 @@ impl TextFile<'_> {
             None => text.into_bytes(),
             Some(block) => block.put(old, text.as_bytes()).map_err(|_| {
                 let [begin, end] = block.marks().map(|mark| mark.split_once(' ').map_or(mark, |(_, mark)| mark));
-                let message = format!("`{}` has a mark of nodeagent without its partner", self.path.display());
+                let message = format!("`{}` has only one of the two marker lines of nodeagent", self.path.display());
                 (message, Some(format!("keep both `{begin}` and `{end}`, or remove both")))
             })?,
         };
@@ -134,18 +134,14 @@ pub fn difference(record: Option<&Item>, found: Option<&Snapshot>) -> Option<Dif
     }
 }
 
-/// The text of an entry, from a file of the file store or from the profile. `None` if it is refused or missing.
-pub fn text_of<A, T>(content: &Content, entry: &Entry<T>, planner: &mut Planner<'_, A>) -> Option<String> {
+/// The text of an entry, from a file of the file store or from the profile. `None` if the file is missing or not text;
+/// another check reports that.
+pub fn text_of<A>(content: &Content, planner: &Planner<'_, A>) -> Option<String> {
     let file = match content {
         Content::Inline(text) => return Some(text.clone()),
         Content::File(file) => planner.common.inventory.asset(file)?,
     };
-    let bytes = file.bytes.as_deref().unwrap_or_default();
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        let message = format!("`{}` is not UTF-8 text", file.asset.label());
-        planner.refuse(&entry.origin, message, "save the file as UTF-8".to_owned());
-        return None;
-    };
+    let text = std::str::from_utf8(file.bytes.as_deref().unwrap_or_default()).ok()?;
     Some(text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n"))
 }
 

@@ -135,9 +135,8 @@ impl Rules<'_> {
                 self.mistake(at, "the address holds a user name or password", NO_CREDENTIALS);
                 None
             }
-            "s3" | "gs" | "abfss" => {
-                let hint = "put the file into the file store, or name an https address";
-                self.mistake(at, "assets in buckets are not known to this version", hint);
+            "s3" | "gs" | "abfss" if url.host_str().is_none_or(str::is_empty) => {
+                self.mistake(at, format!("`{text}` does not name a bucket"), "write it as `s3://BUCKET/PATH`");
                 None
             }
             "http" if !has_digest => {

@@ -2,7 +2,6 @@
 
 use std::{
     borrow::Cow,
-    ffi::OsStr,
     io,
     path::{Path, PathBuf},
 };
@@ -11,6 +10,7 @@ use url::Url;
 
 use super::{
     AssetRef, Content, Entry, FileStore, builtin,
+    glob_pattern::is_glob,
     missing_asset::{Reason, Search},
 };
 use crate::{
@@ -44,6 +44,8 @@ pub enum Asset {
     },
     /// On a server. It is fetched when a step that uses it is prepared.
     Address(Vec<Url>),
+    /// On the node, by the path below its root. Another step creates it, so it may not exist before its step acts.
+    Created(PathBuf),
 }
 
 impl Asset {
@@ -53,6 +55,7 @@ impl Asset {
             Self::File { path, .. } => std::fs::read(path).map(Cow::Owned),
             Self::BuiltIn { bytes, .. } => Ok(Cow::Borrowed(bytes)),
             Self::Address(_) => Err(io::Error::other(NOT_FETCHED)),
+            Self::Created(path) => std::fs::read(path).map(Cow::Owned),
         }
     }
 
@@ -60,7 +63,7 @@ impl Asset {
     pub fn folder(&self) -> Option<&Path> {
         match self {
             Self::File { path, .. } => path.parent(),
-            Self::BuiltIn { .. } | Self::Address(_) => None,
+            Self::BuiltIn { .. } | Self::Address(_) | Self::Created(_) => None,
         }
     }
 
@@ -70,11 +73,12 @@ impl Asset {
             Self::File { shown, .. } => shown.clone(),
             Self::BuiltIn { name, .. } => format!("built-in:{name}"),
             Self::Address(urls) => urls.first().map(|url| bare(url).to_string()).unwrap_or_default(),
+            Self::Created(path) => path.display().to_string(),
         }
     }
 }
 
-/// A file that was not found, is damaged or is not trusted.
+/// A file that was not found, is damaged, is not text or is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct MissingAsset {
@@ -90,6 +94,19 @@ pub struct MissingAsset {
     pub untrusted: bool,
 }
 
+impl MissingAsset {
+    /// The error of a file that must be text.
+    pub fn not_text(wanted: &AssetRef, asset: &Asset, origin: &Origin) -> Self {
+        Self {
+            message: format!("`{}` is not UTF-8 text", asset.label()),
+            hint: "save the file as UTF-8".into(),
+            origin: origin.clone(),
+            path: PathBuf::from(&wanted.path),
+            untrusted: false,
+        }
+    }
+}
+
 /// A file of the file store, as a profile names it.
 #[derive(Debug, Clone, Copy)]
 pub struct NamedAsset<'a> {
@@ -101,29 +118,72 @@ pub struct NamedAsset<'a> {
     pub optional: bool,
     /// Whether its content is read to plan.
     pub read_to_plan: bool,
+    /// Whether its content must be UTF-8 text. Only content that is read to plan is checked.
+    pub is_text: bool,
     /// Whether the step authenticates the content without a digest: by a key's fingerprint, or by the checksum of a
     /// Maven repository.
     pub has_fingerprint: bool,
+    /// Whether another step may create the file, if its path is absolute.
+    pub created_by: CreatedBy,
+}
+
+/// The steps that may create a file with an absolute path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CreatedBy {
+    /// No step: it must exist before the run.
+    Nothing,
+    /// A step that creates the path or a folder above it.
+    OtherEntries,
+    /// Any step, because the entry has `after`.
+    AnyStep,
+}
+
+impl CreatedBy {
+    /// The steps that may create a file that an entry uses when its step acts.
+    pub fn steps_before<T>(entry: &Entry<T>) -> Self {
+        if entry.order.after.is_empty() { Self::OtherEntries } else { Self::AnyStep }
+    }
 }
 
 impl<'a> NamedAsset<'a> {
     /// A file of an entry, used as it is.
     pub fn of(entry: &'a Entry<AssetRef>) -> Self {
         let (file, origin, optional) = (&entry.value, &entry.origin, entry.optional);
-        Self { file, origin, optional, read_to_plan: false, has_fingerprint: false }
+        Self {
+            file,
+            origin,
+            optional,
+            read_to_plan: false,
+            is_text: false,
+            has_fingerprint: false,
+            created_by: CreatedBy::Nothing,
+        }
     }
 
     /// The file of a text, if the profile does not contain the text itself.
     pub fn of_content<T>(content: &'a Content, entry: &'a Entry<T>) -> Option<Self> {
         match content {
-            Content::File(file) => Some(Self::read_to_plan(file, &entry.origin, entry.optional)),
+            Content::File(file) => Some(Self::text(file, &entry.origin, entry.optional)),
             Content::Inline(_) => None,
         }
     }
 
     /// A file whose content is read to plan.
     pub fn read_to_plan(file: &'a AssetRef, origin: &'a Origin, optional: bool) -> Self {
-        Self { file, origin, optional, read_to_plan: true, has_fingerprint: false }
+        Self {
+            file,
+            origin,
+            optional,
+            read_to_plan: true,
+            is_text: false,
+            has_fingerprint: false,
+            created_by: CreatedBy::Nothing,
+        }
+    }
+
+    /// A text that is read to plan.
+    pub fn text(file: &'a AssetRef, origin: &'a Origin, optional: bool) -> Self {
+        Self { is_text: true, ..Self::read_to_plan(file, origin, optional) }
     }
 }
 
@@ -177,7 +237,7 @@ impl Assets<'_> {
     /// The files that a glob in the path matches, in the first place that has any.
     pub fn matches(&self, wanted: &AssetRef) -> Vec<AssetRef> {
         let parts = Path::new(&wanted.path).iter();
-        let fixed: PathBuf = parts.clone().take_while(|part| !is_glob(part)).collect();
+        let fixed: PathBuf = parts.clone().take_while(|part| !is_glob(&part.to_string_lossy())).collect();
         let is_deep = parts.count() > fixed.iter().count() + 1;
         let in_place = |place: &PathBuf| {
             let folder = place.join(&fixed);
@@ -251,6 +311,7 @@ impl Assets<'_> {
             Asset::File { path, .. } => self.store.read_bytes(path).map(Cow::Owned),
             Asset::BuiltIn { bytes, .. } => Ok(Cow::Borrowed(*bytes)),
             Asset::Address(_) => Err(io::Error::other(NOT_FETCHED)),
+            Asset::Created(path) => std::fs::read(path).map(Cow::Owned),
         };
         bytes.map_err(|error| MissingAsset {
             message: format!("`{}` could not be read: {error}", asset.label()),
@@ -291,7 +352,7 @@ impl Assets<'_> {
         let found = match &asset {
             Asset::File { path, .. } => Digest::sha256_of_file(path),
             Asset::BuiltIn { bytes, .. } => Ok(Digest::sha256(bytes)),
-            Asset::Address(_) => return Ok(asset),
+            Asset::Address(_) | Asset::Created(_) => return Ok(asset),
         };
         match found {
             Ok(found) if found == *expected => Ok(asset),
@@ -309,11 +370,6 @@ impl Assets<'_> {
 /// Whether a file is the signature of the file beside it.
 fn is_signature(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "minisig") && path.with_extension("").is_file()
-}
-
-/// Whether a part of a path is a glob.
-fn is_glob(part: &OsStr) -> bool {
-    part.to_string_lossy().contains(['*', '?', '['])
 }
 
 /// The error of a file that is not trusted.

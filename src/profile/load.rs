@@ -50,7 +50,7 @@ pub struct Request<'a> {
     pub lenient: bool,
     /// The metadata of the instance, for variables. `None` leaves these variables unknown.
     pub metadata: Option<&'a dyn Metadata>,
-    /// For the stage after the launch: the decisions of the launch about conditions. `None` for the launch.
+    /// For the post-start stage: the decisions of the launch about conditions. `None` for the launch.
     pub launched: Option<&'a Decisions>,
     /// Whether a verified lock has the digests of all packages. Without one, packages by name are refused under trusted
     /// keys.

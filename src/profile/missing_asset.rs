@@ -42,10 +42,14 @@ impl Search<'_> {
                 hint: why,
             };
         }
-        let hint = match self.nearest_path(wanted) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("put it in one of {}", self.listed_folders()),
-        };
+        let near = self.nearest_path(wanted).map(|near| format!("did you mean `{near}`?"));
+        if Path::new(&wanted.path).is_absolute() {
+            let message = format!("the file `{}` is not on this node", wanted.path);
+            let hint = "check the path; `from` in `[files]`, `[installers]` and `[hooks]` may name a file that another \
+                        entry creates, without `sha256`";
+            return Reason { message, hint: near.unwrap_or_else(|| hint.to_owned()) };
+        }
+        let hint = near.unwrap_or_else(|| format!("put it in one of {}", self.listed_folders()));
         Reason { message, hint }
     }
 

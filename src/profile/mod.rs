@@ -12,6 +12,7 @@ mod contract;
 mod expansion;
 mod fetched_by_name;
 mod find;
+mod glob_pattern;
 mod head;
 mod load;
 mod lookup;
@@ -57,11 +58,12 @@ pub(crate) use self::{
     written::choices,
 };
 pub use self::{
-    assets::{Asset, Assets, MissingAsset, NamedAsset},
+    assets::{Asset, Assets, CreatedBy, MissingAsset, NamedAsset},
     cases::{Case, Cases, Conditional},
     contract::{Section, Sections, Whole},
     fetched_by_name::FetchedByName,
     find::{ACCESS, FileStore, is_path},
+    glob_pattern::is_glob,
     load::{Request, load},
     lookup::Metadata,
     page::Page,
@@ -203,6 +205,16 @@ impl AssetRef {
     /// The name of the file.
     pub fn file_name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Whether it stands for all files that a glob matches.
+    pub fn is_glob(&self) -> bool {
+        self.urls.is_empty() && is_glob(&self.path)
+    }
+
+    /// Whether it stands for all files of a folder.
+    pub fn is_folder(&self) -> bool {
+        self.urls.is_empty() && self.path.ends_with('/')
     }
 }
 

@@ -421,9 +421,11 @@ pub(super) fn decision_place(document: &Document, path: &[Part]) -> String {
 pub(crate) const NO_CREDENTIALS: &str = "anyone who may read a profile could use it; write the address without, and name the user \
                               and the key of the password under `[[logins]]`";
 
-/// Whether an address contains a login. The user name of `ssh` is not one: its keys are stored elsewhere.
+/// Whether an address contains a login. The user name of `ssh` is not one, because its keys
+/// are stored elsewhere. That of `abfss` is the container.
 pub(crate) fn holds_credentials(url: &Url) -> bool {
-    url.password().is_some() || !(url.username().is_empty() || url.scheme().ends_with("ssh"))
+    let is_allowed = url.scheme().ends_with("ssh") || url.scheme() == "abfss";
+    url.password().is_some() || !(url.username().is_empty() || is_allowed)
 }
 
 impl Long for File {

@@ -53,7 +53,7 @@ pub enum EventKind {
         steps: Vec<PlannedStep>,
         /// Entries that need no step, such as `apt: jq 1.6-2.1`.
         ready: Vec<String>,
-        /// Entries of the stage after the launch.
+        /// Entries of the post-start stage.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         later: Vec<String>,
     },

@@ -57,7 +57,7 @@ pub struct Report {
     /// The entries that needed no step.
     #[serde(default)]
     pub ready: Vec<String>,
-    /// The entries of the stage after the launch.
+    /// The entries of the post-start stage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub later: Vec<String>,
     /// The waits for locks of other processes.

@@ -16,17 +16,17 @@ impl Receipt {
         self.items.get(profile).and_then(|items| items.get(file)).into_iter().flatten()
     }
 
-    /// The entry of the stage after the launch that makes an item of a profile.
+    /// The entry of the post-start stage that makes an item of a profile.
     pub fn post_start_entry(&self, profile: &str, file: &Path, part: &str) -> Option<&str> {
         self.post_start.get(profile)?.get(file)?.get(part).map(String::as_str)
     }
 
-    /// Whether the stage after the launch of a profile has exactly these items.
+    /// Whether the post-start stage of a profile has exactly these items.
     pub fn is_post_start(&self, profile: &str, items: &PostStartItems) -> bool {
         self.post_start.get(profile).map_or_else(|| items.is_empty(), |known| known == items)
     }
 
-    /// Records the items of the stage after the launch of a profile.
+    /// Records the items of the post-start stage of a profile.
     pub fn set_post_start(&mut self, profile: &str, items: &PostStartItems) {
         if items.is_empty() {
             self.post_start.remove(profile);

@@ -15,7 +15,7 @@ use crate::{
 /// The items of a profile: by the path on the node, then by the part of the file.
 pub type Items = BTreeMap<PathBuf, BTreeMap<String, Item>>;
 
-/// The items of the stage after the launch: by the path on the node and by the part of the file, the entry that makes
+/// The items of the post-start stage: by the path on the node and by the part of the file, the entry that makes
 /// it.
 pub type PostStartItems = BTreeMap<PathBuf, BTreeMap<String, String>>;
 

@@ -51,7 +51,7 @@ impl RunLock {
         Self::take_file(&folder(root).join("lock"))
     }
 
-    /// Takes the lock of the stage after the launch of a profile, without waiting. Its folder exists.
+    /// Takes the lock of the post-start stage of a profile, without waiting. Its folder exists.
     pub fn take_stage(root: &Path, profile: &str) -> Result<Self, LockError> {
         Self::take_file(&stage_folder(root, profile).join("lock"))
     }

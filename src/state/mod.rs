@@ -51,7 +51,7 @@ fn stages_folder(root: &Path) -> PathBuf {
     folder(root).join("post-start")
 }
 
-/// The folder of the stage after the launch of a profile.
+/// The folder of the post-start stage of a profile.
 pub fn stage_folder(root: &Path, profile: &str) -> PathBuf {
     stages_folder(root).join(profile)
 }

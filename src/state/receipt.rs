@@ -48,7 +48,7 @@ pub struct Receipt {
     pub system: BTreeMap<String, SystemReceipt>,
     /// The items that profiles made, by profile name.
     pub items: BTreeMap<String, Items>,
-    /// The items among them that the stage after the launch makes, by profile name.
+    /// The items among them that the post-start stage makes, by profile name.
     pub post_start: BTreeMap<String, PostStartItems>,
 }
 

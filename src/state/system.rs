@@ -10,7 +10,7 @@ use crate::fs::Mount;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct SystemReceipt {
-    /// Values of the kernel, by their paths below `/proc/sys`.
+    /// Kernel parameters, by their paths below `/proc/sys`.
     pub sysctl: BTreeMap<String, Replaced>,
     /// The host name.
     pub hostname: Option<Replaced>,

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Context;
 use crate::{
+    cloud::open_bucket,
     digest::Digest,
-    http::{Download, HttpError},
+    http::{Download, HttpError, HttpProblem, is_bucket},
     store::{FetchPermit, SingleFlight},
 };
 
@@ -36,10 +37,15 @@ impl Context {
         self.fetch_as(None, wanted, on_bytes).await
     }
 
-    /// Keeps a file that was fetched from one of these addresses in the store. A file that needs a login stays on the
-    /// node.
+    /// Whether a file is fetched with a login or with the cloud identity of the node. Every user of a shared store
+    /// could read such a file without them, so it stays on the node.
+    fn needs_identity(&self, url: &url::Url) -> bool {
+        self.http.has_login(url) || is_bucket(url)
+    }
+
+    /// Keeps a file that was fetched from one of these addresses in the store.
     pub(crate) async fn keep(&self, urls: &[url::Url], digest: &Digest, file: &std::path::Path) {
-        if urls.iter().any(|url| self.http.has_login(url)) {
+        if urls.iter().any(|url| self.needs_identity(url)) {
             self.store.keep_local(digest, file).await;
         } else {
             self.store.keep(digest, file, FetchPermit::default()).await;
@@ -56,7 +62,7 @@ impl Context {
         let digest = wanted.digest.as_ref().filter(|digest| matches!(digest, Digest::Sha256(_)));
         let ours = match digest {
             // Other nodes need not wait for a file that is not published or is local.
-            Some(digest) if self.http.has_login(&wanted.url) || wanted.url.scheme() == "file" => {
+            Some(digest) if self.needs_identity(&wanted.url) || wanted.url.scheme() == "file" => {
                 let found = self.store.object(digest, wanted.size, &wanted.to, &on_bytes).await;
                 if found { SingleFlight::Served } else { SingleFlight::Fetch(FetchPermit::default()) }
             }
@@ -69,14 +75,19 @@ impl Context {
             received.fetch_add(bytes, Ordering::Relaxed);
             on_bytes(bytes);
         };
-        self.http.download_as(user_agent, wanted, counted).await?;
+        if is_bucket(&wanted.url) {
+            let bucket = open_bucket(&self.clouds, &wanted.url).await;
+            let bucket = bucket.map_err(|error| HttpError::new(&wanted.url, HttpProblem::Bucket(error)))?;
+            bucket.download(wanted, counted).await?;
+        } else {
+            self.http.download_as(user_agent, wanted, counted).await?;
+        }
         let received = received.into_inner();
         if received > 0 {
             self.store.came_from_origin(received);
         }
         if let Some(digest) = digest {
-            if self.http.has_login(&wanted.url) {
-                // Every user of the shared store could read the file without the login.
+            if self.needs_identity(&wanted.url) {
                 self.store.keep_local(digest, &wanted.to).await;
             } else {
                 self.store.keep(digest, &wanted.to, permit).await;

@@ -33,7 +33,7 @@ use tokio::sync::OnceCell;
 pub use write_file::write_file;
 pub use write_link::write_link;
 
-use crate::{exec::Runner, http, profile::FileStore, report::event::Progress, store::Store};
+use crate::{cloud::Clouds, exec::Runner, http, profile::FileStore, report::event::Progress, store::Store};
 
 /// The message of a step that it can no longer refuse the run: its resolution succeeded, and downloads follow.
 #[derive(Clone, Default)]
@@ -60,6 +60,8 @@ pub struct Context {
     pub runner: Arc<dyn Runner>,
     /// Sends requests.
     pub http: Arc<http::Client>,
+    /// The clouds, for files in buckets.
+    pub clouds: Arc<Clouds>,
     /// The artefact store.
     pub store: Store,
     /// The root of the node's file system: `/`, or a folder in a test.
@@ -94,9 +96,12 @@ impl Context {
     /// A context for unit tests. It uses nothing of the machine; the runner gives all answers.
     #[cfg(test)]
     pub(crate) fn for_tests(runner: Arc<dyn Runner>, progress: Progress) -> Self {
+        use crate::cloud::ClientEnvironment;
+        let http: Arc<http::Client> = Arc::default();
         Self {
             runner,
-            http: Arc::default(),
+            clouds: Arc::new(Clouds::new(Arc::clone(&http), ClientEnvironment::default())),
+            http,
             store: Store::none(),
             root: "/nowhere".into(),
             cache: "/nowhere/cache".into(),

@@ -25,7 +25,7 @@ async fn one(ctx: &Context, file: &Stage) -> Result<(), Problem> {
             let is_staged = file.digest.of_file(&file.to).is_ok_and(|found| found == file.digest);
             return if is_staged { Ok(()) } else { Ok(fs::replace(&file.to, bytes, Attributes::mode(0o644))?) };
         }
-        Asset::File { path, .. } => path,
+        Asset::File { path, .. } | Asset::Created(path) => path,
         Asset::Address(urls) => return fetch_address(ctx, urls, &file.to, Some(&file.digest)).await,
     };
     let url = Url::from_file_path(path)

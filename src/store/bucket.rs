@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures::FutureExt as _;
 use tokio::sync::OnceCell;
 use url::Url;
 
@@ -14,14 +13,11 @@ use super::{
     stored_file::{SmallFile, StoredFile, Version, WriteCondition},
 };
 use crate::{
-    cloud::Clouds,
+    cloud::{self, Clouds},
     digest::Digest,
     fs::OpenFile,
-    http::{Bucket, BucketAccess, BucketError, PutCondition},
+    http::{Bucket, BucketError, PutCondition},
 };
-
-/// Settings that would make the library start `az`, which would inherit the whole environment.
-const STARTS_A_PROGRAM: [&str; 2] = ["AZURE_USE_AZURE_CLI", "AZURE_CREDENTIAL_TYPE"];
 
 /// A bucket, opened at its first use.
 pub(super) struct BucketBackend {
@@ -47,18 +43,7 @@ impl BucketBackend {
 
     async fn open(&self) -> Result<Bucket, BackendError> {
         let clouds = self.clouds.as_ref().expect("a bucket that is not open yet has clouds to ask");
-        let access = match self.url.scheme() {
-            "s3" | "s3a" => s3(clouds).await?,
-            scheme => {
-                let prefix = if scheme == "gs" { "GOOGLE_" } else { "AZURE_" };
-                let variables = clouds.environment.variables.iter();
-                let settings = variables.filter(|(name, value)| {
-                    name.starts_with(prefix) && !value.is_empty() && !STARTS_A_PROGRAM.contains(&name.as_str())
-                });
-                BucketAccess::Settings(settings.map(|(name, value)| (name.clone(), value.clone())).collect())
-            }
-        };
-        Ok(Bucket::open(&clouds.http, &self.url, access)?)
+        Ok(cloud::open_bucket(clouds, &self.url).await?)
     }
 
     pub(super) async fn size(&self, name: &str) -> Result<Option<u64>, BackendError> {
@@ -144,22 +129,4 @@ impl From<BucketError> for BackendError {
             error => Self::Unusable(error.to_string()),
         }
     }
-}
-
-/// Credentials, region and endpoint of S3, from the same chain as for secrets.
-async fn s3(clouds: &Arc<Clouds>) -> Result<BucketAccess, BackendError> {
-    let unusable = |error: crate::cloud::CloudError| BackendError::Unusable(error.to_string());
-    let account = clouds.aws().await.map_err(unusable)?;
-    let region = account.region(None).await.map_err(unusable)?;
-    let endpoint = account.s3_endpoint().map(str::to_owned);
-    let clouds = Arc::clone(clouds);
-    let keys = Arc::new(move || {
-        let clouds = Arc::clone(&clouds);
-        async move {
-            let account = clouds.aws().await.map_err(|error| error.to_string())?;
-            account.keys().await.map_err(|error| error.to_string())
-        }
-        .boxed()
-    });
-    Ok(BucketAccess::S3 { region, endpoint, keys: keys as crate::http::KeySource })
 }

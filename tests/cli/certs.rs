@@ -147,10 +147,7 @@ fn a_file_that_cannot_be_trusted_refuses_the_run() {
         assert!(changes.iter().all(|change| OWN_FOLDERS.iter().any(|own| change.starts_with(own))), "{changes:?}");
     };
     refused("\"certs/key.pem\"", "it holds a private key or a keystore");
-    refused(
-        "\"certs/leaf.pem\"",
-        "the certificate `CN=leaf.firm.example,O=Firm` is not one of a certificate authority",
-    );
+    refused("\"certs/leaf.pem\"", "the certificate `CN=leaf.firm.example,O=Firm` is not a CA certificate");
     refused("\"certs/expired.pem\"", "the certificate `CN=Firm Old Root,O=Firm` expired on 2021-01-01");
     refused("\"certs/text.pem\"", "it is neither PEM nor DER");
     refused("\"certs/none.pem\"", "the file `certs/none.pem` is not in the file store");

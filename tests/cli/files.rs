@@ -162,3 +162,32 @@ fn edits_of_a_parent_and_a_child_are_merged() {
     let said = node.agent(&["check", "x.toml"]).ended(2).all();
     assert!(said.contains("is edited here and written as a whole at"), "{said}");
 }
+
+#[test]
+fn a_file_of_the_node_is_copied_after_the_entry_that_creates_it() {
+    let profile = |text: &str| {
+        format!(
+            "[files]\n\"/etc/copy.conf\" = \"/opt/tool/defaults.conf\"\n\"/opt/tool/\" = {{ dir = true }}\n\
+             \"/opt/tool/defaults.conf\" = {{ text = \"{text}\" }}\n"
+        )
+    };
+    let node = NodeTest::new().profile(&profile("A"));
+    let planned = node.agent(&["plan", "--profile", "x.toml"]).ended(0).all();
+    assert!(planned.contains("copy /opt/tool/defaults.conf, which another step creates"), "{planned}");
+    node.agent(&RUN).ended(0);
+    assert_eq!(node.read("etc/copy.conf"), "A\n");
+    let second = node.agent(&["run", "--profile", "x.toml"]).ended(0).all();
+    assert!(second.contains("nothing to do"), "{second}");
+    // Both change in the same run.
+    let node = node.profile(&profile("B"));
+    node.agent(&RUN).ended(0);
+    assert_eq!(node.read("etc/copy.conf"), "B\n");
+    let node = node.profile("[files]\n\"/etc/copy.conf\" = \"/opt/absent/x.conf\"\n");
+    let said = node.agent(&["plan", "--profile", "x.toml"]).ended(2).all();
+    assert!(said.contains("the file `/opt/absent/x.conf` is not on this node"), "{said}");
+    let after = "[files.\"/etc/copy.conf\"]\nfrom = \"/opt/absent/x.conf\"\nafter = [\"files./etc/other\"]\n\
+                 [files]\n\"/etc/other\" = { text = \"x\" }\n";
+    let node = node.profile(after);
+    let said = node.agent(&RUN).ended(1).all();
+    assert!(said.contains("`after` names an entry that nodeagent cannot find by itself"), "{said}");
+}

@@ -88,7 +88,11 @@ fn a_plan_has_the_later_steps_in_a_part_of_their_own_and_starts_nothing() {
     assert_eq!(later["steps"][1]["order"][0]["entry"], "files./etc/agent/spark.yaml");
     assert_eq!(node.changes_since(&before), [""; 0]);
     let direct = node.agent(&["run", "--stage", "post-start", "--profile", "x"]).ended(2);
-    assert!(direct.stderr.contains("no launch run of the profile `x` has left entries"), "{}", direct.stderr);
+    assert!(
+        direct.stderr.contains("no entries of the stage `post-start` are waiting for the profile `x`"),
+        "{}",
+        direct.stderr
+    );
 }
 
 #[test]

@@ -120,6 +120,26 @@ fn an_optional_file_that_is_missing_degrades_the_run() {
     node.agent(&["run", "--profile", "x.toml", "--quiet", "--strict"]).ended(3);
 }
 
+#[test]
+fn an_optional_text_that_is_not_utf_8_degrades_the_run() {
+    let entries = [
+        "[shell]\nbashrc = { file = \"lib/latin-1.txt\"OPTIONAL }\n",
+        "[files]\n\"/etc/text\" = { from = \"lib/latin-1.txt\", template = trueOPTIONAL }\n",
+        "[files]\n\"/etc/text\" = { block = { from = \"lib/latin-1.txt\" }OPTIONAL }\n",
+    ];
+    for entry in entries {
+        let node = NodeTest::new().store("Admin/lib/latin-1.txt", "");
+        std::fs::write(node.beside("store/Admin/lib/latin-1.txt"), b"caf\xe9\n").expect("a file of the store");
+        let node = node.profile(&entry.replace("OPTIONAL", ""));
+        let output = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
+        assert!(output.stderr.contains("latin-1.txt` is not UTF-8 text"), "{}", output.stderr);
+        let node = node.profile(&entry.replace("OPTIONAL", ", optional = true"));
+        let output = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(0);
+        assert!(output.stderr.contains("latin-1.txt` is not UTF-8 text"), "{}", output.stderr);
+        node.agent(&["run", "--profile", "x.toml", "--quiet", "--strict"]).ended(3);
+    }
+}
+
 const SECRET: &str = "[secrets]\nsource = \"env\"\nscope = \"family\"\n\
     items = [{ key = \"token\", to = { file = \"/run/nodeagent/secrets/token\" } }]\n";
 

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
+    bucket_assets::{CONTENT, an_object_is_fetched_as_a_file_of_a_profile},
     nodes::Cluster,
     origin::Pace,
     server::{Server, client, free_port},
@@ -162,6 +163,20 @@ fn objects_in_an_azure_container_are_shared_and_readable_by_the_official_client(
 #[test]
 fn objects_in_a_google_bucket_are_shared_and_readable_by_the_official_client() {
     check_sharing_of_objects(&Bucket::google());
+}
+
+#[test]
+fn a_profile_names_a_file_in_an_azure_container() {
+    let bucket = Bucket::azure();
+    bucket.put("conf/x.conf", CONTENT);
+    an_object_is_fetched_as_a_file_of_a_profile(|| bucket.node(), &format!("{}/conf/x.conf", bucket.url));
+}
+
+#[test]
+fn a_profile_names_a_file_in_a_google_bucket() {
+    let bucket = Bucket::google();
+    bucket.put("conf/x.conf", CONTENT);
+    an_object_is_fetched_as_a_file_of_a_profile(|| bucket.node(), &format!("{}/conf/x.conf", bucket.url));
 }
 
 fn check_sharing_of_objects(bucket: &Bucket) {

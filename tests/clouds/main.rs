@@ -20,6 +20,7 @@ mod access;
 mod agreement;
 mod aws;
 mod azure;
+mod bucket_assets;
 mod buckets;
 mod canary;
 mod changing;

@@ -11,6 +11,7 @@ use nodeagent::{
 use serde_json::json;
 
 use crate::{
+    bucket_assets::{CONTENT, an_object_is_fetched_as_a_file_of_a_profile},
     nodes::{Cluster, Took, typical_packages},
     origin::Pace,
     server::{Server, client, free_port},
@@ -98,6 +99,14 @@ fn agent(node: &NodeTest, arguments: &[&str]) -> CommandOutput {
     let output = node.agent_without_store(&[&["store"], arguments, &["--store", STORE_URL]].concat());
     assert!(!output.all().contains("marker-of-the-secret-key"), "{}", output.all());
     output
+}
+
+#[test]
+fn a_profile_names_a_file_in_an_s3_bucket() {
+    let s3 = S3::start();
+    let content = CONTENT.escape_ascii();
+    s3.python(&format!("s3.put_object(Bucket=bucket, Key='conf/x.conf', Body=b'{content}')"));
+    an_object_is_fetched_as_a_file_of_a_profile(|| s3.node(), "s3://lawfirm-tools/conf/x.conf");
 }
 
 #[test]

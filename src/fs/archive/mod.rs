@@ -9,4 +9,4 @@ mod open;
 mod tests;
 mod zip;
 
-pub use open::{Unpacked, open_archive};
+pub use open::{OpenedArchive, open_archive};

@@ -16,7 +16,7 @@ const HEADER: usize = 512;
 const CHECKSUM: std::ops::Range<usize> = 148..156;
 
 /// The content of a file that is to be unpacked.
-pub enum Unpacked {
+pub enum OpenedArchive {
     /// A tar archive.
     Archive(Box<dyn Read + Send>),
     /// A single file, decompressed.
@@ -27,14 +27,14 @@ pub enum Unpacked {
 ///
 /// # Errors
 /// If the file cannot be read, or has no supported format.
-pub fn open_archive(path: &Path) -> io::Result<Unpacked> {
+pub fn open_archive(path: &Path) -> io::Result<OpenedArchive> {
     let mut file = BufReader::with_capacity(BUFFER, File::open(path)?);
     let begin = file.fill_buf()?;
     if zip::is_zip(begin) {
-        return Ok(Unpacked::Archive(Box::new(zip::as_tar(File::open(path)?)?)));
+        return Ok(OpenedArchive::Archive(Box::new(zip::as_tar(File::open(path)?)?)));
     }
     if deb::is_deb(begin) {
-        return deb::data(path).map(Unpacked::Archive);
+        return deb::data(path).map(OpenedArchive::Archive);
     }
     let compression = Compression::of(begin);
     let mut content = decompressed(file, compression)?;
@@ -43,8 +43,8 @@ pub fn open_archive(path: &Path) -> io::Result<Unpacked> {
     let is_tar = is_tar(&begin);
     let content = Box::new(Cursor::new(begin).chain(content));
     match compression {
-        _ if is_tar => Ok(Unpacked::Archive(content)),
-        Some(_) => Ok(Unpacked::File(content)),
+        _ if is_tar => Ok(OpenedArchive::Archive(content)),
+        Some(_) => Ok(OpenedArchive::File(content)),
         None => {
             Err(io::Error::other("it is not a tar, zip or deb archive, and not compressed with gz, xz, zst or bz2"))
         }

@@ -3,7 +3,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Unpacked, open_archive};
+use super::{OpenedArchive, open_archive};
 use crate::fs::{archive_names, put, unpack};
 
 /// A tar archive with `top/a` and a link to it.
@@ -63,7 +63,7 @@ fn deb(data: &[u8], name: &str) -> Vec<u8> {
 }
 
 /// Writes a file and opens it.
-fn open(bytes: &[u8]) -> (tempfile::TempDir, io::Result<Unpacked>) {
+fn open(bytes: &[u8]) -> (tempfile::TempDir, io::Result<OpenedArchive>) {
     let temp = tempfile::tempdir().expect("a temporary folder");
     let path = temp.path().join("file");
     crate::fs::replace(&path, bytes, crate::fs::Attributes::default()).expect("written");
@@ -73,7 +73,7 @@ fn open(bytes: &[u8]) -> (tempfile::TempDir, io::Result<Unpacked>) {
 
 fn files_of(bytes: &[u8], name: &str) -> Vec<(PathBuf, String)> {
     let (temp, opened) = open(bytes);
-    let Ok(Unpacked::Archive(archive)) = opened else { panic!("`{name}` is an archive") };
+    let Ok(OpenedArchive::Archive(archive)) = opened else { panic!("`{name}` is an archive") };
     let into = temp.path().join("into");
     unpack(archive, &into).unwrap_or_else(|error| panic!("{name}: {error:?}"));
     let files =
@@ -114,7 +114,7 @@ fn a_single_compressed_file_is_a_file() {
     let files = [("x.gz", gz(b"text")), ("x.zst", zst(b"text")), ("x.bz2", bz2(b"text")), ("x.xz", XZ.to_vec())];
     for (name, bytes) in files {
         let (_temp, opened) = open(&bytes);
-        let Ok(Unpacked::File(mut file)) = opened else { panic!("`{name}` is a file") };
+        let Ok(OpenedArchive::File(mut file)) = opened else { panic!("`{name}` is a file") };
         let mut text = String::new();
         file.read_to_string(&mut text).expect("readable");
         assert_eq!(text, "text", "{name}");
@@ -139,7 +139,7 @@ fn a_damaged_zip_archive_is_an_error_and_not_the_end() {
     });
     bytes[1000] = b'y';
     let (_temp, opened) = open(&bytes);
-    let Ok(Unpacked::Archive(archive)) = opened else { panic!("an archive") };
+    let Ok(OpenedArchive::Archive(archive)) = opened else { panic!("an archive") };
     assert!(archive_names(archive, Path::new("x")).is_err(), "the checksum is wrong");
 }
 
@@ -151,7 +151,7 @@ fn names_outside_the_folder_are_errors_in_all_formats() {
     // The writer of the crate does not accept the name.
     let zip = regex::bytes::Regex::new("xx/a").expect("a pattern").replace_all(&zip, &b"../a"[..]).into_owned();
     let (temp, opened) = open(&zip);
-    let Ok(Unpacked::Archive(archive)) = opened else { panic!("an archive") };
+    let Ok(OpenedArchive::Archive(archive)) = opened else { panic!("an archive") };
     put(&temp.path().join("into/keep"), "");
     assert!(unpack(archive, &temp.path().join("into")).is_err());
     assert!(!temp.path().join("a").exists());

@@ -259,7 +259,7 @@ fn keys(name: &str, entry: &Entry<UserAccount>, look: &Look, planner: &mut Plann
     let owner = Some((user.uid, user.gid));
     let mut text = String::new();
     for content in &account.authorized_keys {
-        let Some(keys) = text_of(content, entry, planner) else { return };
+        let Some(keys) = text_of(content, planner) else { return };
         if keys.contains("PRIVATE KEY") {
             let hint = "name the file that ends in `.pub`".to_owned();
             return planner.refuse(

@@ -17,7 +17,6 @@ use super::{
 use crate::{
     exec::{Cmd, Finished, fake::FakeRunner},
     fs::{self, Attributes},
-    http,
     kinds::apt::{AptKey, AptPackage, AptSource, AptSources},
     problem::Problem,
     report::event::{Event, EventKind, Events, Observer},
@@ -61,20 +60,12 @@ impl Node {
             Some(answer(&inner, verb, counts[place].fetch_add(1, Ordering::Relaxed)))
         }));
         let warnings = Arc::default();
+        let progress = Events::new(vec![Box::new(Warnings(Arc::clone(&warnings)))]).of_step("apt");
         let ctx = Context {
-            runner: Arc::<FakeRunner>::clone(&runner),
-            http: Arc::new(http::Client::default()),
-            store: crate::store::Store::none(),
             cache: root.join("cache"),
-            filestore: crate::profile::FileStore::local("/nowhere/store"),
             logs: root.join("logs"),
             root,
-            cores: 2,
-            build_slots: None,
-            logins: crate::steps::logins::Logins::default(),
-            package_lists: Arc::default(),
-            decided: crate::steps::Decided::default(),
-            progress: Events::new(vec![Box::new(Warnings(Arc::clone(&warnings)))]).of_step("apt"),
+            ..Context::for_tests(Arc::<FakeRunner>::clone(&runner), progress)
         };
         Self { folder, runner, warnings, ctx }
     }

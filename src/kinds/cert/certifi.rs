@@ -56,7 +56,8 @@ pub(super) fn write(ctx: &Context, action: &WriteCertifi) -> Result<(), Problem>
     let text: String = action.certificates.read()?.iter().map(Certificate::pem).collect();
     let block = block(&action.profile);
     let content = block.put(present, text.as_bytes()).map_err(|unpaired| {
-        Problem::new(format!("`{}`: {unpaired}", action.file.display())).hint("remove both marks".to_owned())
+        Problem::new(format!("`{}`: {unpaired}", action.file.display()))
+            .hint("remove the marker line that is left".to_owned())
     })?;
     let item = Item::of_text(text.as_bytes(), Some((&block, false)));
     let planned = PlannedItem { profile: action.profile.clone(), file: action.file.clone(), item };

@@ -85,12 +85,10 @@ impl Section for Cert {
 /// An entry that is a glob or a folder, as one entry for each file. An entry without a match stays, as a missing file.
 fn expanded(entry: Entry<AssetRef>, assets: &Assets<'_>) -> Vec<Entry<AssetRef>> {
     let asset = &entry.value;
-    let files = if !asset.urls.is_empty() {
-        Vec::new()
-    } else if asset.path.ends_with('/') {
+    let files = if asset.is_folder() {
         let all = assets.matches(&AssetRef { path: format!("{}*", asset.path), ..asset.clone() });
         all.into_iter().filter(|file| ENDINGS.iter().any(|ending| has_ending(&file.path, ending))).collect()
-    } else if asset.path.contains(['*', '?', '[']) {
+    } else if asset.is_glob() {
         assets.matches(asset)
     } else {
         Vec::new()

@@ -73,7 +73,7 @@ pub(super) async fn add(ctx: &Context, action: &AddToSystem, certificates: &[Cer
     match certificates.iter().find(|certificate| !now.has(&certificate.fingerprint())) {
         None => Ok(()),
         Some(missing) => {
-            let message = format!("`{}` does not have the certificate `{}`", store.bundle, missing.subject());
+            let message = format!("`{}` does not contain the certificate `{}`", store.bundle, missing.subject());
             Err(Problem::new(message).hint(format!("the output of `{}` is in `{LOG}` of the run", store.update[0])))
         }
     }

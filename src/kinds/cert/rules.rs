@@ -23,7 +23,7 @@ impl Rules<'_> {
             && !to.contains(&Store::Os)
         {
             let hint = "add `os` to `to`, or remove `variables`";
-            self.mistake(&at("variables"), "the variables name the system's bundle, and `to` has no `os`", hint);
+            self.mistake(&at("variables"), "`variables` needs the store `os`, which `to` does not have", hint);
         }
         Cert {
             files,

@@ -12,12 +12,12 @@ use crate::profile::{
 /// The keys of this kind.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 pub struct Written {
-    /// Certificates of authorities that the node trusts.
+    /// CA certificates that the node trusts.
     #[serde(default)]
     pub cert: Cert,
 }
 
-/// Certificates of authorities that the node trusts.
+/// CA certificates that the node trusts.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Cert {
@@ -29,6 +29,6 @@ pub struct Cert {
     pub to: Option<Vec<Store>>,
     /// The password of the Java keystores. Default: `changeit`.
     pub java_password: Option<SecretKey>,
-    /// Whether the variables of TLS libraries name the system's bundle. Default: true.
+    /// Whether the environment variables of TLS libraries name the system's bundle. Default: whether `os` is in `to`.
     pub variables: Option<bool>,
 }

@@ -113,7 +113,7 @@ impl Action {
         match &self.work {
             Work::Write(write) => self.write_text(ctx, write),
             Work::WriteSecret(source) => self.write_secret(ctx, source, vault),
-            Work::Copy { from, digest, .. } => self.copy(ctx, from, digest),
+            Work::Copy { from, digest, .. } => self.copy(ctx, from, digest.as_ref()),
             Work::Unpack(archive) => unpack::unpack(self, archive, ctx),
             Work::Link(target) => write_link(ctx, &self.profile, &self.file, target, self.owner(ctx)?),
             Work::Folder { recursive } => self.folder(ctx, *recursive),
@@ -168,16 +168,25 @@ impl Action {
         self.verified(fs::read(&self.path)?.is_some_and(is_written))
     }
 
-    fn copy(&self, ctx: &Context, from: &Path, digest: &Digest) -> Result<(), Problem> {
+    fn copy(&self, ctx: &Context, from: &Path, digest: Option<&Digest>) -> Result<(), Problem> {
+        let unread = |error: io::Error| {
+            let hint = "check the entry that creates it; `after` names an entry that nodeagent cannot find by itself";
+            let hint = digest.is_none().then(|| hint.to_owned());
+            Problem::new(format!("`{}` could not be copied: {error}", from.display())).hint(hint)
+        };
+        let digest = match digest {
+            Some(digest) => digest.clone(),
+            None => Digest::sha256_of_file(from).map_err(unread)?,
+        };
         let found = fs::read(&self.path)?;
         let attributes = self.attributes_of(ctx, found.as_ref(), 0o644)?;
         let item = Item::File { digests: vec![digest.to_string()], before: None };
         note_item(ctx, &self.planned(item), found.as_ref())?;
         let mut file = PartialFile::create(&self.path, attributes)?;
         let copied = std::fs::File::open(from).and_then(|mut source| io::copy(&mut source, &mut file));
-        copied.map_err(|error| Problem::new(format!("`{}` could not be copied: {error}", from.display())))?;
+        copied.map_err(unread)?;
         file.commit()?;
-        self.verified(Digest::sha256_of_file(&self.path).is_ok_and(|found| found == *digest))
+        self.verified(Digest::sha256_of_file(&self.path).is_ok_and(|found| found == digest))
     }
 
     fn folder(&self, ctx: &Context, recursive: bool) -> Result<(), Problem> {

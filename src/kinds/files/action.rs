@@ -33,9 +33,9 @@ pub enum Work {
     Copy {
         /// Its path.
         from: PathBuf,
-        /// Its digest.
-        digest: Digest,
-        /// Its name in the file store.
+        /// Its digest. `None` if a step of this run creates the file.
+        digest: Option<Digest>,
+        /// Its name in the file store, or its path on the node.
         label: String,
     },
     /// Unpacks an archive.
@@ -113,7 +113,8 @@ impl Action {
                     source.text.parts().iter().filter_map(|part| Some(part.secret()?.key.as_str())).collect();
                 vec![format!("write {} with the secrets {}", self.path.display(), keys.join(", "))]
             }
-            Work::Copy { digest, label, .. } => vec![format!("copy {label} ({digest})")],
+            Work::Copy { digest: Some(digest), label, .. } => vec![format!("copy {label} ({digest})")],
+            Work::Copy { digest: None, label, .. } => vec![format!("copy {label}, which another step creates")],
             Work::Unpack(unpack) => vec![format!("unpack {} ({})", unpack.label, unpack.digest)],
             Work::Remove { paths, .. } => paths.iter().map(|path| format!("remove {}", path.display())).collect(),
             Work::Edit(edit) => edit.describe(&self.path),

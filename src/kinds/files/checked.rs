@@ -80,6 +80,11 @@ impl File {
         !matches!(self.form, Form::Edits(_) | Form::Attributes)
     }
 
+    /// Whether it copies a file of the node.
+    pub(super) fn copies_from_node(&self) -> bool {
+        matches!(&self.form, Form::Copy(file) if file.path.starts_with('/'))
+    }
+
     /// The file that is copied or unpacked.
     pub(super) fn copied(&self) -> Option<&AssetRef> {
         match &self.form {

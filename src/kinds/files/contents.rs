@@ -26,21 +26,15 @@ impl Contents {
     /// The files, by their paths below the folder. A glob or a folder without files stays, as a missing file.
     pub(super) fn files(&self, assets: &Assets<'_>) -> Vec<(PathBuf, AssetRef)> {
         let files = |from: &AssetRef| {
-            let found = match &from.path {
-                _ if !from.urls.is_empty() => Vec::new(),
-                path if path.ends_with('/') => assets.below(from),
-                path if is_glob(path) => named(assets.matches(from)),
+            let found = match from {
+                _ if from.is_folder() => assets.below(from),
+                _ if from.is_glob() => named(assets.matches(from)),
                 _ => Vec::new(),
             };
             if found.is_empty() { named(vec![from.clone()]) } else { found }
         };
         self.from.iter().flat_map(files).collect()
     }
-}
-
-/// Whether a path is a glob.
-pub(super) fn is_glob(path: &str) -> bool {
-    path.contains(['*', '?', '['])
 }
 
 fn named(files: Vec<AssetRef>) -> Vec<(PathBuf, AssetRef)> {

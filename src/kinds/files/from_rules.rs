@@ -5,7 +5,7 @@ use glob::Pattern;
 use super::{
     archive::{Archive, Selection},
     checked::Form,
-    contents::{Contents, is_glob},
+    contents::Contents,
     rules::Key,
     source::Source,
     written::{self, AssetList},
@@ -54,7 +54,7 @@ impl Rules<'_> {
         }
         let hint = "end the path of the entry with `/`: the files are copied into this folder";
         let file = self.one_asset(&place, from, hint)?;
-        if file.urls.is_empty() && (file.path.ends_with('/') || is_glob(&file.path)) {
+        if file.is_folder() || file.is_glob() {
             self.mistake(&place, format!("`{}` is not one file", file.path), hint);
             return None;
         }
@@ -89,7 +89,7 @@ impl Rules<'_> {
             if is_template {
                 self.not_on_a_server(&at, &asset)?;
             }
-            if asset.sha256.is_some() && asset.urls.is_empty() && (asset.path.ends_with('/') || is_glob(&asset.path)) {
+            if asset.sha256.is_some() && (asset.is_folder() || asset.is_glob()) {
                 let hint = "name each file with its own digest, or leave `sha256` out";
                 self.mistake(&within(&at, "sha256"), "several files cannot have one digest", hint);
                 return None;
@@ -110,7 +110,7 @@ impl Rules<'_> {
         let place = within(at, "unpack");
         if raw.template {
             let hint = "unpack the archive, and write the text in an entry of its own";
-            self.mistake(&within(at, "template"), "the files of an archive are no templates", hint);
+            self.mistake(&within(at, "template"), "the files of an archive cannot be templates", hint);
         }
         let mut pick = Vec::new();
         for (index, text) in unpack.pick.0.iter().enumerate() {

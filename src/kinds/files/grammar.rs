@@ -12,7 +12,9 @@ use crate::{
     diagnostic::Diagnostic,
     kinds::no_packages::names_no_packages,
     problem::Problem,
-    profile::{self, Assets, Entry, NamedAsset, Page, Rules, RunStage, SecretUse, Section, Whole, key, quoted},
+    profile::{
+        self, Assets, CreatedBy, Entry, NamedAsset, Page, Rules, RunStage, SecretUse, Section, Whole, key, quoted,
+    },
 };
 
 impl Section for Files {
@@ -52,8 +54,9 @@ impl Section for Files {
         expand(&mut self.0, assets, found);
         for (path, entry) in &mut self.0 {
             let origin = entry.origin.clone();
+            let optional = entry.optional;
             for source in entry.value.sources_mut() {
-                source.fill(&origin, assets, found);
+                source.fill(&origin, optional, assets, found);
             }
             let is_store = path.starts_with(&assets.store.root) || assets.store.root.starts_with(path);
             if entry.value.recursive && entry.value.form == Form::Absent && is_store {
@@ -101,10 +104,15 @@ fn assets_of(entry: &Entry<File>) -> Vec<NamedAsset<'_>> {
         origin: &entry.origin,
         optional: entry.optional,
         read_to_plan: false,
+        is_text: false,
         has_fingerprint: false,
+        created_by: match entry.value.form {
+            Form::Copy(_) => CreatedBy::steps_before(entry),
+            _ => CreatedBy::Nothing,
+        },
     });
     let texts = entry.value.sources().into_iter().filter_map(|source| source.file.as_ref());
-    copied.into_iter().chain(texts.map(|file| NamedAsset::read_to_plan(file, &entry.origin, entry.optional))).collect()
+    copied.into_iter().chain(texts.map(|file| NamedAsset::text(file, &entry.origin, entry.optional))).collect()
 }
 
 /// The entry of a profile and that of the profile that it extends.

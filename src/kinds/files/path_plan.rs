@@ -136,6 +136,11 @@ pub(super) fn options(path: &Path, entry: &Entry<File>) -> StepOptions {
     {
         uses.push(Resource::Path(target.clone()));
     }
+    if let Form::Copy(from) = &file.form
+        && from.path.starts_with('/')
+    {
+        uses.push(Resource::Path(PathBuf::from(&from.path)));
+    }
     if matches!(file.form, Form::Attributes) && is_known {
         uses.push(Resource::Path(path.to_owned()));
     }

@@ -38,7 +38,9 @@ impl Planning for Files {
     }
 
     fn plan(&self, look: &Look, planner: &mut Planner<'_, Action>) {
-        for (key, entry) in &self.0 {
+        // The copies of files that other entries create come last: they depend on the steps of these.
+        let (last, first): (Vec<_>, Vec<_>) = self.0.iter().partition(|(_, entry)| entry.value.copies_from_node());
+        for (key, entry) in first.into_iter().chain(last) {
             match look.get(key) {
                 Some(Ok(found)) => one(PathPlan { entry, found, planner }, self),
                 Some(Err(error)) => {

@@ -34,8 +34,8 @@ impl PlannedAsset {
             (Some(stage), _) => Ok(stage.digest.clone()),
             (None, Asset::File { path, .. }) => Digest::sha256_of_file(path),
             (None, Asset::BuiltIn { bytes, .. }) => Ok(Digest::sha256(bytes)),
-            // Another check refuses an address without a digest.
-            (None, Asset::Address(_)) => return None,
+            // Another check refuses an address without a digest. Only copies use files that other steps create.
+            (None, Asset::Address(_) | Asset::Created(_)) => return None,
         };
         match digest {
             Ok(digest) => Some(Self { from, digest, label, stage, has_address: !file.urls.is_empty() }),

@@ -1,5 +1,7 @@
 //! Plans the entries that determine a whole path, and those that only set its attributes.
 
+use std::path::Path;
+
 use super::{action::Work, checked::Form, path_plan::PathPlan, plan_asset::PlannedAsset, source::Source};
 use crate::{
     digest::Digest,
@@ -7,7 +9,7 @@ use crate::{
     inventory::below,
     plan::{PlannedItem, WriteFile, difference},
     problem::Problem,
-    profile::AssetRef,
+    profile::{Asset, AssetRef},
     report::event::Difference,
     state::{ATTRIBUTES, Item, WHOLE},
 };
@@ -91,6 +93,9 @@ fn text(path: &mut PathPlan<'_, '_>, source: &Source) {
 }
 
 fn copy(path: &mut PathPlan<'_, '_>, file: &AssetRef) {
+    if let Some(Asset::Created(from)) = path.planner.common.inventory.asset(file).map(|found| &found.asset) {
+        return copy_created(path, file, from);
+    }
     let Some(asset) = PlannedAsset::of(path, file) else { return };
     let now = path.found.file.as_ref();
     let is_same = now.and_then(|now| now.bytes.as_ref()).is_some_and(|bytes| Digest::sha256(bytes) == asset.digest);
@@ -99,8 +104,23 @@ fn copy(path: &mut PathPlan<'_, '_>, file: &AssetRef) {
     }
     let record = path.recorded().find(|(part, _)| *part == WHOLE).map(|(_, item)| item);
     let difference = difference(record, now);
-    let work = Work::Copy { from: asset.from.clone(), digest: asset.digest.clone(), label: asset.label.clone() };
+    let work = Work::Copy { from: asset.from.clone(), digest: Some(asset.digest.clone()), label: asset.label.clone() };
     asset.step(path, work, difference);
+}
+
+/// Plans the copy of a file of the node that another step creates. If that step acts in this run, the new content is
+/// not known yet.
+fn copy_created(path: &mut PathPlan<'_, '_>, file: &AssetRef, from: &Path) {
+    let now = path.found.file.as_ref();
+    let digest = (!path.planner.creates(Path::new(&file.path))).then(|| Digest::sha256_of_file(from).ok()).flatten();
+    let is_same =
+        |digest: &Digest| now.and_then(|now| now.bytes.as_ref()).is_some_and(|b| Digest::sha256(b) == *digest);
+    if digest.as_ref().is_some_and(is_same) && path.has_attributes() {
+        return path.ready();
+    }
+    let record = path.recorded().find(|(part, _)| *part == WHOLE).map(|(_, item)| item);
+    let difference = difference(record, now);
+    path.step(Work::Copy { from: from.to_owned(), digest, label: file.path.clone() }, difference);
 }
 
 fn absent(path: &mut PathPlan<'_, '_>) {

@@ -27,12 +27,15 @@ impl Source {
         Self { file: None, values: None, text }
     }
 
-    /// Reads the file. Another check reports a missing file.
-    pub(super) fn fill(&mut self, origin: &Origin, assets: &Assets<'_>, found: &mut Vec<Diagnostic>) {
+    /// Reads the file. Another check reports a missing file, and a file of an optional entry that is not text.
+    pub(super) fn fill(&mut self, origin: &Origin, optional: bool, assets: &Assets<'_>, found: &mut Vec<Diagnostic>) {
         let Some(file) = &self.file else { return };
         let Ok(asset) = assets.find(file, origin) else { return };
         let Ok(bytes) = assets.read(file, &asset, origin) else { return };
         let Ok(text) = std::str::from_utf8(&bytes) else {
+            if optional {
+                return;
+            }
             let message = format!("`{}` is not UTF-8 text (asked for at {origin})", asset.label());
             found.push(Diagnostic::nowhere(message).hint("save the file as UTF-8, or copy it with `from` alone"));
             return;

@@ -13,7 +13,7 @@ use super::{
     archive::Selected,
 };
 use crate::{
-    fs::{self, ArchiveKind, ArchiveName, Limits, Staging, Unpacked},
+    fs::{self, ArchiveKind, ArchiveName, Limits, OpenedArchive, Staging},
     inventory::below,
     problem::Problem,
     state::{Item, ListedPath, Previous, Receipt, WHOLE},
@@ -32,8 +32,8 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// If it is not an archive, is damaged or not allowed, or does not have the selected files.
 pub(super) fn check(archive: &Unpack) -> Result<(), Problem> {
     let names = match open(archive)? {
-        Unpacked::Archive(content) => fs::archive_names(content, Path::new(&archive.label)).map_err(Problem::from),
-        Unpacked::File(content) => copy(archive, content, &mut io::sink())
+        OpenedArchive::Archive(content) => fs::archive_names(content, Path::new(&archive.label)).map_err(Problem::from),
+        OpenedArchive::File(content) => copy(archive, content, &mut io::sink())
             .map(|()| vec![ArchiveName { path: name_of_file(archive), kind: ArchiveKind::File }]),
     };
     let checked = names.and_then(|names| archive.selection.of(&names)).map_err(|problem| named(archive, problem));
@@ -48,7 +48,7 @@ fn named(archive: &Unpack, problem: Problem) -> Problem {
     Problem { message: format!("`{}` cannot be unpacked: {}", archive.label, problem.message), ..problem }
 }
 
-fn open(archive: &Unpack) -> Result<Unpacked, Problem> {
+fn open(archive: &Unpack) -> Result<OpenedArchive, Problem> {
     fs::open_archive(&archive.from).map_err(|error| unreadable(archive, &error))
 }
 
@@ -123,8 +123,8 @@ pub(super) fn unpack(action: &Action, archive: &Unpack, ctx: &Context) -> Result
 /// Unpacks into the staging folder. Returns its paths, a folder before its content.
 fn fill(staging: &Staging, archive: &Unpack) -> Result<Vec<ArchiveName>, Problem> {
     match open(archive)? {
-        Unpacked::Archive(content) => fs::unpack(content, staging.path())?,
-        Unpacked::File(content) => copy(archive, content, &mut staging.create_file(&name_of_file(archive))?)?,
+        OpenedArchive::Archive(content) => fs::unpack(content, staging.path())?,
+        OpenedArchive::File(content) => copy(archive, content, &mut staging.create_file(&name_of_file(archive))?)?,
     }
     let top = staging.path().join(".");
     let failed = |error: &io::Error| Problem::new(format!("`{}` could not be unpacked: {error}", archive.label));

@@ -64,7 +64,7 @@ impl JarFile {
 
     /// Whether the path is a glob.
     pub(super) fn is_glob(&self) -> bool {
-        self.asset.urls.is_empty() && self.maven.is_none() && self.asset.path.contains(['*', '?', '['])
+        self.maven.is_none() && self.asset.is_glob()
     }
 }
 

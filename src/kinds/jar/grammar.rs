@@ -9,7 +9,9 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     kinds::{no_packages::names_no_packages, no_stages::has_no_stages},
-    profile::{AssetRef, Assets, Entry, NamedAsset, Page, Rules, SecretUse, Section, Whole, asset, quoted, united},
+    profile::{
+        AssetRef, Assets, CreatedBy, Entry, NamedAsset, Page, Rules, SecretUse, Section, Whole, asset, quoted, united,
+    },
 };
 
 /// The repository that Maven itself uses.
@@ -74,8 +76,10 @@ impl Section for Jar {
                 origin: &entry.origin,
                 optional: entry.optional,
                 read_to_plan: false,
+                is_text: false,
                 // The checksum of the repository authenticates a jar without another digest.
                 has_fingerprint: value.maven.is_some(),
+                created_by: CreatedBy::Nothing,
             }
         };
         self.files.iter().map(named).collect()

@@ -122,7 +122,7 @@ impl PlannedEntry<'_> {
         found.digest.clone().or_else(|| match &found.asset {
             Asset::File { path, .. } => Digest::sha256_of_file(path).ok(),
             Asset::BuiltIn { bytes, .. } => Some(Digest::sha256(bytes)),
-            Asset::Address(_) => None,
+            Asset::Address(_) | Asset::Created(_) => None,
         })
     }
 

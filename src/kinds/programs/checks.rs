@@ -12,6 +12,7 @@ use crate::{
     exec::{Cmd, Runner},
     facts::{runtime::RuntimeCondition, users::User},
     inventory::below,
+    profile::is_glob,
 };
 
 /// The time limit of a check.
@@ -24,7 +25,7 @@ pub(super) fn missing_path(root: &Path, proof: &Proof) -> Option<String> {
 }
 
 fn exists(root: &Path, pattern: &str) -> bool {
-    if !pattern.contains(['*', '?', '[']) {
+    if !is_glob(pattern) {
         return below(root, Path::new(pattern)).exists();
     }
     let root = root.display().to_string();

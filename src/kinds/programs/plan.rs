@@ -12,7 +12,7 @@ use crate::{
     digest::Digest,
     plan::{Lane, Phase, Planner, Resource, StepOptions},
     problem::Problem,
-    profile::Entry,
+    profile::{Entry, is_glob},
     state::ProgramReceipt,
 };
 
@@ -118,7 +118,7 @@ pub(super) fn options(role: Role, entry: &Entry<Program>) -> StepOptions {
         Role::Hook => Phase::Hooks,
     };
     let mut options = StepOptions::new(entry, phase);
-    let is_path = |text: &&String| text.starts_with('/') && !text.contains(['*', '?', '[']);
+    let is_path = |text: &&String| text.starts_with('/') && !is_glob(text);
     options.creates.extend(program.proof.creates.iter().filter(is_path).map(|path| Resource::Path(path.into())));
     let commands = match &program.source {
         Source::Commands(commands) => commands.as_slice(),

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     plan::StepOptions,
-    profile::{Cases, NamedAsset, Page, Rules, SecretUse, key, united},
+    profile::{Cases, CreatedBy, NamedAsset, Page, Rules, SecretUse, key, united},
     steps::Context,
 };
 
@@ -50,7 +50,9 @@ impl Programs {
             if let Source::File(file) = &entry.value.source {
                 let named = NamedAsset::read_to_plan(file, &entry.origin, entry.optional);
                 // A file on a server has a digest in the profile or in the lock.
-                files.push(NamedAsset { read_to_plan: role == Role::Hook && file.urls.is_empty(), ..named });
+                let read_to_plan = role == Role::Hook && file.urls.is_empty();
+                let created_by = CreatedBy::steps_before(entry);
+                files.push(NamedAsset { read_to_plan, created_by, ..named });
             }
         }
         files

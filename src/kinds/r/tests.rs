@@ -80,19 +80,11 @@ impl Node {
 
     pub(super) fn context(&self, runner: Arc<dyn Runner>) -> Context {
         Context {
-            runner,
-            http: Arc::default(),
-            store: crate::store::Store::none(),
             root: self.path("root"),
             cache: self.path("cache"),
-            filestore: crate::profile::FileStore::local("/nowhere/store"),
             logs: self.path("logs"),
             cores: 1,
-            build_slots: None,
-            logins: crate::steps::logins::Logins::default(),
-            package_lists: Arc::default(),
-            decided: crate::steps::Decided::default(),
-            progress: Events::default().of_step("r"),
+            ..Context::for_tests(runner, Events::default().of_step("r"))
         }
     }
 

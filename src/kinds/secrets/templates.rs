@@ -54,6 +54,10 @@ pub(super) fn fill(secrets: &mut Secrets, assets: &Assets<'_>, found: &mut Vec<D
             Err(_) => continue,
         };
         let Ok(text) = std::str::from_utf8(&bytes) else {
+            // An optional file that is not text fails its step only.
+            if entry.optional {
+                continue;
+            }
             let message = format!("the template `{}` is not UTF-8 text", asset.label());
             found.push(Diagnostic::nowhere(message).hint("save the file as UTF-8"));
             continue;

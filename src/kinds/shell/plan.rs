@@ -62,7 +62,7 @@ impl Planning for Shell {
             }
         }
         for (name, entry) in &self.profile_d {
-            let Some(text) = text_of(&entry.value.content, entry, planner) else { continue };
+            let Some(text) = text_of(&entry.value.content, planner) else { continue };
             let block = (!entry.value.whole.unwrap_or(true)).then(|| ManagedBlock::only(SHELL, Position::End));
             let (id, path) = (format!("profile-d:{name}"), profile_d(name));
             let options = options_of_profile_d(name, entry);
@@ -98,7 +98,7 @@ impl Shell {
             let options = StepOptions::new(entry, Phase::Settings);
             return planner.impossible(id, action, options, problem.asked_at(origin.clone()));
         };
-        let Some(text) = text_of(&entry.value.content, entry, planner) else { return };
+        let Some(text) = text_of(&entry.value.content, planner) else { return };
         let block = (!entry.value.whole.unwrap_or(false)).then(|| ManagedBlock::only(sign, Position::End));
         let attributes = Attributes { mode: None, owner: Some((found.uid, found.gid)) };
         let path = found.home.join(format!(".{name}"));

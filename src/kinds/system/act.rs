@@ -47,13 +47,13 @@ impl Acting for System {
     async fn act(ctx: &Context, action: &Action, (): (), _: &Vault) -> Result<(), Problem> {
         match action {
             Action::File(file) => write_file(ctx, file),
-            Action::Values(values) => values.act(ctx),
-            Action::Zone(zone) => zone.act(ctx),
-            Action::Name(name) => name.act(ctx).await,
+            Action::Sysctl(values) => values.act(ctx),
+            Action::Timezone(zone) => zone.act(ctx),
+            Action::Hostname(name) => name.act(ctx).await,
             Action::Swap(swap) => swap.act(ctx).await,
             Action::Mount(mount) => mount.act(ctx).await,
-            Action::Program(program) => program.act(ctx).await,
-            Action::Cache(cache) => cache.act(ctx).await,
+            Action::Alternative(program) => program.act(ctx).await,
+            Action::LinkerCache(cache) => cache.act(ctx).await,
             Action::TakeBack(taken) => taken.act(ctx).await,
         }
     }

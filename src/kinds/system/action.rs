@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::{
-    alternatives::SelectProgram, hostname::SetName, ldconfig::UpdateCache, mounts::MakeMount, swap::MakeSwap,
-    sysctl::SetValues, take_back::TakeBack, timezone::SetZone,
+    alternatives::SelectAlternative, hostname::SetHostname, ldconfig::UpdateLinkerCache, mounts::MountFolder,
+    swap::CreateSwapFile, sysctl::SetSysctl, take_back::TakeBack, timezone::SetTimezone,
 };
 use crate::plan::WriteFile;
 
@@ -13,20 +13,20 @@ use crate::plan::WriteFile;
 pub enum Action {
     /// Writes a text file.
     File(WriteFile),
-    /// Sets values of the kernel.
-    Values(SetValues),
+    /// Sets kernel parameters.
+    Sysctl(SetSysctl),
     /// Selects a time zone.
-    Zone(SetZone),
+    Timezone(SetTimezone),
     /// Sets the host name in the kernel.
-    Name(SetName),
+    Hostname(SetHostname),
     /// Makes and activates a swap file.
-    Swap(MakeSwap),
+    Swap(CreateSwapFile),
     /// Mounts something.
-    Mount(MakeMount),
+    Mount(MountFolder),
     /// Selects a program.
-    Program(SelectProgram),
-    /// Updates the cache of the linker.
-    Cache(UpdateCache),
+    Alternative(SelectAlternative),
+    /// Updates the linker cache.
+    LinkerCache(UpdateLinkerCache),
     /// Takes back a setting.
     TakeBack(TakeBack),
 }
@@ -55,13 +55,13 @@ macro_rules! from {
 
 from! {
     File: WriteFile,
-    Values: SetValues,
-    Zone: SetZone,
-    Name: SetName,
-    Swap: MakeSwap,
-    Mount: MakeMount,
-    Program: SelectProgram,
-    Cache: UpdateCache,
+    Sysctl: SetSysctl,
+    Timezone: SetTimezone,
+    Hostname: SetHostname,
+    Swap: CreateSwapFile,
+    Mount: MountFolder,
+    Alternative: SelectAlternative,
+    LinkerCache: UpdateLinkerCache,
     TakeBack: TakeBack,
 }
 
@@ -70,12 +70,12 @@ impl Action {
     pub(super) fn written(&self) -> Vec<PathBuf> {
         match self {
             Self::File(file) => vec![file.path.clone()],
-            Self::Zone(zone) => vec![zone.path().to_owned()],
+            Self::Timezone(zone) => vec![zone.path().to_owned()],
             Self::Swap(swap) => vec![swap.path().to_owned(), swap.fstab().to_owned()],
             Self::Mount(mount) => vec![mount.fstab().to_owned()],
-            Self::Cache(cache) => vec![cache.path().to_owned()],
+            Self::LinkerCache(cache) => vec![cache.path().to_owned()],
             Self::TakeBack(taken) => vec![taken.fstab().to_owned()],
-            Self::Values(_) | Self::Name(_) | Self::Program(_) => Vec::new(),
+            Self::Sysctl(_) | Self::Hostname(_) | Self::Alternative(_) => Vec::new(),
         }
     }
 }

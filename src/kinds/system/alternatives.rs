@@ -41,7 +41,7 @@ struct Group {
 
 /// The action of a step: selects a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SelectProgram {
+pub struct SelectAlternative {
     profile: String,
     name: String,
     path: PathBuf,
@@ -85,7 +85,7 @@ pub(super) fn outline(alternatives: &Alternatives) -> Vec<StepOptions> {
     alternatives.iter().map(|(name, entry)| options(name, entry)).collect()
 }
 
-pub(super) fn plan<A: From<SelectProgram>>(alternatives: &Alternatives, look: &Look, planner: &mut Planner<'_, A>) {
+pub(super) fn plan<A: From<SelectAlternative>>(alternatives: &Alternatives, look: &Look, planner: &mut Planner<'_, A>) {
     let common = planner.common;
     let records = common.inventory.receipt.system(common.profile).map(|record| &record.alternatives);
     for (name, entry) in alternatives {
@@ -95,7 +95,7 @@ pub(super) fn plan<A: From<SelectProgram>>(alternatives: &Alternatives, look: &L
             planner.ready(format!("system: alternative {name}"));
             continue;
         }
-        let action = A::from(SelectProgram {
+        let action = A::from(SelectAlternative {
             profile: common.profile.to_owned(),
             name: name.clone(),
             path: path.clone(),
@@ -142,7 +142,7 @@ fn select(name: &str, path: &Path) -> Cmd {
     Cmd::new("update-alternatives").args(["--set", name, &path.display().to_string()])
 }
 
-impl SelectProgram {
+impl SelectAlternative {
     pub(super) fn title(&self) -> String {
         format!("select {} as {}", self.path.display(), self.name)
     }

@@ -7,7 +7,7 @@ use crate::profile::Entry;
 /// Settings of the operating system.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct System {
-    /// Values of the kernel, by their paths below `/proc/sys`.
+    /// Kernel parameters, by their paths below `/proc/sys`.
     pub sysctl: BTreeMap<String, Entry<Sysctl>>,
     /// Names of hosts.
     pub hosts: BTreeMap<IpAddr, Entry<Vec<String>>>,
@@ -25,7 +25,7 @@ pub struct System {
     pub hostname: Option<Entry<String>>,
 }
 
-/// A value of the kernel.
+/// A kernel parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sysctl {
     /// The key as in the profile.

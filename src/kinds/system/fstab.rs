@@ -64,7 +64,8 @@ pub(super) fn change(root: &Path, edit: impl FnOnce(&[u8]) -> Result<Vec<u8>, Pr
 
 /// The problem of a block with one mark.
 pub(super) fn unpaired() -> Problem {
-    Problem::new(format!("`{FILE}` has a mark of nodeagent without its partner")).hint("remove it".to_owned())
+    Problem::new(format!("`{FILE}` has only one of the two marker lines of nodeagent"))
+        .hint("remove the marker line that is left".to_owned())
 }
 
 /// The first three fields of each entry.

@@ -30,7 +30,7 @@ pub(super) struct Look {
 
 /// The action of a step: sets the name in the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetName {
+pub struct SetHostname {
     profile: String,
     name: String,
     /// The name at planning.
@@ -53,7 +53,7 @@ pub(super) fn outline(name: Option<&Entry<String>>) -> Vec<StepOptions> {
 
 pub(super) fn plan<A>(name: Option<&Entry<String>>, look: &Look, planner: &mut Planner<'_, A>)
 where
-    A: From<SetName> + From<WriteFile>,
+    A: From<SetHostname> + From<WriteFile>,
 {
     let Some(entry) = name else { return };
     let profile = planner.common.profile;
@@ -61,7 +61,7 @@ where
         planner.ready(format!("system: host name {}", entry.value));
     } else if look.is_admin {
         let record = planner.common.inventory.receipt.system(profile).and_then(|record| record.hostname.as_ref());
-        let action = SetName { profile: profile.to_owned(), name: entry.value.clone(), before: look.now.clone() };
+        let action = SetHostname { profile: profile.to_owned(), name: entry.value.clone(), before: look.now.clone() };
         planner.step("system:hostname", A::from(action), options(entry, KERNEL));
         planner.differs(record::difference(record, &entry.value));
     } else {
@@ -94,7 +94,7 @@ fn hostname(name: &str) -> Cmd {
     Cmd::new("hostname").arg(name)
 }
 
-impl SetName {
+impl SetHostname {
     pub(super) fn title(&self) -> String {
         format!("set the host name to {}", self.name)
     }

@@ -31,7 +31,7 @@ pub(super) struct Look {
 
 /// The action of a step: writes the file and updates the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UpdateCache {
+pub struct UpdateLinkerCache {
     profile: String,
     /// The file below the root.
     path: PathBuf,
@@ -70,7 +70,7 @@ pub(super) fn outline(folders: &[Entry<PathBuf>]) -> Vec<StepOptions> {
     options(folders, Vec::new()).into_iter().collect()
 }
 
-pub(super) fn plan<A: From<UpdateCache>>(folders: &[Entry<PathBuf>], look: &Look, planner: &mut Planner<'_, A>) {
+pub(super) fn plan<A: From<UpdateLinkerCache>>(folders: &[Entry<PathBuf>], look: &Look, planner: &mut Planner<'_, A>) {
     let (common, paths) = (planner.common, paths(folders));
     let file = file(common.profile);
     let Some(options) = options(folders, vec![Resource::Path(file.clone())]) else { return };
@@ -103,7 +103,7 @@ pub(super) fn plan<A: From<UpdateCache>>(folders: &[Entry<PathBuf>], look: &Look
     }
     let record = common.inventory.receipt.system(common.profile).and_then(|record| record.ldconfig.as_ref());
     let path = below(&common.inventory.root, &file);
-    let action = UpdateCache { profile: common.profile.to_owned(), path, folders: paths };
+    let action = UpdateLinkerCache { profile: common.profile.to_owned(), path, folders: paths };
     planner.step("system:ldconfig", A::from(action), options);
     planner.differs(match record {
         None => Some(Difference::Missing),
@@ -136,7 +136,7 @@ fn text(folders: &[PathBuf]) -> String {
     lines.join("\n") + "\n"
 }
 
-impl UpdateCache {
+impl UpdateLinkerCache {
     /// The file beside which a killed run may leave a partial file.
     pub(super) fn path(&self) -> &Path {
         &self.path
@@ -144,7 +144,7 @@ impl UpdateCache {
 
     pub(super) fn title(&self) -> String {
         let folders: Vec<String> = self.folders.iter().map(|folder| folder.display().to_string()).collect();
-        format!("update the cache of the linker with {}", folders.join(", "))
+        format!("update the linker cache with {}", folders.join(", "))
     }
 
     pub(super) fn describe(&self) -> Vec<String> {
@@ -165,7 +165,7 @@ impl UpdateCache {
         if has_text && !is_stale(&ctx.root, &self.path, &self.folders) {
             return Ok(());
         }
-        let hint = "check the time of the node: a file must not be newer than the present".to_owned();
+        let hint = "check the clock of the node: a library folder may have a time in the future".to_owned();
         Err(Problem::new(format!("`{CACHE}` is older than the folders of libraries")).hint(hint))
     }
 }

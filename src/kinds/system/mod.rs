@@ -1,4 +1,4 @@
-//! Settings of the operating system: values of the kernel, hosts, swap files, mounts, alternatives, folders of
+//! Settings of the operating system: kernel parameters, hosts, swap files, mounts, alternatives, folders of
 //! libraries, the time zone and the host name. Each part has a file of its own, with its look, its plan and its action.
 
 mod act;

@@ -28,7 +28,7 @@ type Mounts = BTreeMap<PathBuf, Entry<Mount>>;
 
 /// The action of a step: mounts something at a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MakeMount {
+pub struct MountFolder {
     profile: String,
     point: PathBuf,
     mount: Mount,
@@ -43,7 +43,7 @@ pub(super) fn outline(mounts: &Mounts) -> Vec<StepOptions> {
     mounts.iter().map(|(point, entry)| options(point, entry)).collect()
 }
 
-pub(super) fn plan<A: From<MakeMount>>(mounts: &Mounts, look: &Look, planner: &mut Planner<'_, A>) {
+pub(super) fn plan<A: From<MountFolder>>(mounts: &Mounts, look: &Look, planner: &mut Planner<'_, A>) {
     let profile = planner.common.profile;
     let records = planner.common.inventory.receipt.system(profile).map(|record| &record.mounts);
     for (point, entry) in mounts {
@@ -53,7 +53,7 @@ pub(super) fn plan<A: From<MakeMount>>(mounts: &Mounts, look: &Look, planner: &m
         let found = look.mounted.get(point);
         let device = look.devices.get(&mount.what).map(PathBuf::as_path);
         let is_mounted = found.is_some_and(|found| is_wanted(found, mount, device, &line, record));
-        let action = A::from(MakeMount {
+        let action = A::from(MountFolder {
             profile: profile.to_owned(),
             point: point.clone(),
             mount: mount.clone(),
@@ -132,7 +132,7 @@ fn options(point: &Path, entry: &Entry<Mount>) -> StepOptions {
     }
 }
 
-impl MakeMount {
+impl MountFolder {
     /// The file beside which a killed run may leave a partial file.
     pub(super) fn fstab(&self) -> &Path {
         &self.fstab

@@ -116,7 +116,7 @@ impl Rules<'_> {
         let at = place!["system", "sysctl", key];
         if !names::is_sysctl(key) {
             let hint = "write it as `sysctl -a` prints it, such as `vm.swappiness`";
-            self.mistake_in_key(&at, format!("`{key}` is not a setting of the kernel"), hint);
+            self.mistake_in_key(&at, format!("`{key}` is not a kernel parameter"), hint);
         }
         let entry = self.cases(&at, cases, |rules, at, raw| {
             let (value, place) = match raw {

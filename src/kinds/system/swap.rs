@@ -51,7 +51,7 @@ struct Found {
 
 /// The action of a step: makes and activates a swap file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MakeSwap {
+pub struct CreateSwapFile {
     /// The path on the node.
     file: PathBuf,
     /// The path below the root.
@@ -175,7 +175,7 @@ pub(super) fn outline(files: &Files) -> Vec<StepOptions> {
     files.iter().map(|(file, entry)| options(file, entry)).collect()
 }
 
-pub(super) fn plan<A: From<MakeSwap>>(files: &Files, look: &Look, planner: &mut Planner<'_, A>) {
+pub(super) fn plan<A: From<CreateSwapFile>>(files: &Files, look: &Look, planner: &mut Planner<'_, A>) {
     for (file, entry) in files {
         let found = match look.files.get(file) {
             Some(Ok(found)) => found,
@@ -189,7 +189,7 @@ pub(super) fn plan<A: From<MakeSwap>>(files: &Files, look: &Look, planner: &mut 
         let path = below(&planner.common.inventory.root, file);
         let fstab = fstab::path(&planner.common.inventory.root);
         let is_ready = work.is_empty();
-        let action = A::from(MakeSwap { file: file.clone(), path, fstab, size, work });
+        let action = A::from(CreateSwapFile { file: file.clone(), path, fstab, size, work });
         let (id, options) = (format!("system:swap:{}", file.display()), options(file, entry));
         if let Some(problem) = found.problem(file, size, look.is_admin) {
             planner.impossible(id, action, options, problem.asked_at(entry.origin.clone()));
@@ -211,7 +211,7 @@ fn options(file: &Path, entry: &Entry<u64>) -> StepOptions {
     }
 }
 
-impl MakeSwap {
+impl CreateSwapFile {
     /// The file beside which a killed run may leave a partial file.
     pub(super) fn path(&self) -> &Path {
         &self.path

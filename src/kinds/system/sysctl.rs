@@ -1,4 +1,4 @@
-//! Values of the kernel: a file of `/etc/sysctl.d`, and the files of `/proc/sys`.
+//! Kernel parameters: a file of `/etc/sysctl.d`, and the files of `/proc/sys`.
 
 use std::{
     collections::BTreeMap,
@@ -39,7 +39,7 @@ struct Found {
 
 /// The action of a step: sets values.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetValues {
+pub struct SetSysctl {
     profile: String,
     values: Vec<SetValue>,
 }
@@ -90,7 +90,7 @@ pub(super) fn outline(settings: &Settings) -> Vec<StepOptions> {
 
 pub(super) fn plan<A>(settings: &Settings, look: &Look, planner: &mut Planner<'_, A>)
 where
-    A: From<SetValues> + From<WriteFile>,
+    A: From<SetSysctl> + From<WriteFile>,
 {
     let (Some(options), Some(options_of_file)) = (options(settings), options(settings)) else { return };
     let (mut values, mut difference, mut text, mut is_refused) = (Vec::new(), None, String::new(), false);
@@ -118,7 +118,7 @@ where
         return;
     }
     if !values.is_empty() {
-        planner.step("system:sysctl", A::from(SetValues { profile: profile.to_owned(), values }), options);
+        planner.step("system:sysctl", A::from(SetSysctl { profile: profile.to_owned(), values }), options);
         planner.differs(difference);
     }
     let text = format!("# Written by nodeagent from [system].\n{text}");
@@ -172,7 +172,7 @@ fn in_kernel(root: &Path, name: &str) -> PathBuf {
     below(root, Path::new("/proc/sys")).join(name)
 }
 
-impl SetValues {
+impl SetSysctl {
     pub(super) fn title(&self) -> String {
         let values: Vec<String> = self.values.iter().map(|set| format!("{} = {}", set.key, set.value)).collect();
         format!("set {}", values.join(", "))

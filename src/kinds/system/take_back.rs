@@ -113,7 +113,7 @@ impl TakeBack {
     pub(super) fn title(&self) -> String {
         match &self.setting {
             Setting::Mount(point, _) => format!("unmount {}", point.display()),
-            Setting::Ldconfig(_) => "remove folders from the cache of the linker".to_owned(),
+            Setting::Ldconfig(_) => "remove folders from the linker cache".to_owned(),
             setting => format!("restore {}", setting.words()),
         }
     }

@@ -33,7 +33,7 @@ pub(super) struct Look {
 
 /// The action of a step: makes the link.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetZone {
+pub struct SetTimezone {
     profile: String,
     zone: String,
     /// The link below the root.
@@ -54,7 +54,7 @@ pub(super) fn outline(zone: Option<&Entry<String>>) -> Vec<StepOptions> {
 
 pub(super) fn plan<A>(zone: Option<&Entry<String>>, look: &Look, planner: &mut Planner<'_, A>)
 where
-    A: From<SetZone> + From<WriteFile>,
+    A: From<SetTimezone> + From<WriteFile>,
 {
     let Some(entry) = zone else { return };
     let phase = match (look.has_zone, planner.earlier.installs(PACKAGE)) {
@@ -89,7 +89,7 @@ where
                 Some(_) => Some(Difference::Drifted),
             };
             let path = below(&common.inventory.root, Path::new(LINK));
-            let action = SetZone { profile: common.profile.to_owned(), zone: entry.value.clone(), path };
+            let action = SetTimezone { profile: common.profile.to_owned(), zone: entry.value.clone(), path };
             planner.step("system:timezone", A::from(action), options(entry, LINK, phase));
             planner.differs(difference);
         }
@@ -125,7 +125,7 @@ fn is_zone(target: &Path, zone: &str) -> bool {
         || target.strip_prefix("/etc/..").is_ok_and(|rest| Path::new("/").join(rest) == path_of(zone))
 }
 
-impl SetZone {
+impl SetTimezone {
     /// The link beside which a killed run may leave a partial one.
     pub(super) fn path(&self) -> &Path {
         &self.path

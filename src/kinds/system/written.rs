@@ -23,7 +23,7 @@ pub struct Written {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct System {
-    /// Values of the kernel, by their keys as in sysctl(8). A plain value is the `value`.
+    /// Kernel parameters, by their keys as in sysctl(8). A plain value is the `value`.
     pub sysctl: BTreeMap<String, Cases<PlainOr<Sysctl>>>,
     /// Names of hosts, by address: a name, a list of names, or a table.
     pub hosts: BTreeMap<String, ManyOr<Host>>,
@@ -41,7 +41,7 @@ pub struct System {
     pub hostname: Option<Cases<Shorthand<Named>>>,
 }
 
-/// A value of the kernel.
+/// A kernel parameter.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Sysctl {

@@ -1,7 +1,10 @@
 //! Takes back the items that earlier runs of a profile made and that the profile no longer names. This works for all
 //! kinds: each records its items with `Planner::makes`, and the receipt has those of earlier runs.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     inventory::below,
@@ -27,13 +30,15 @@ pub struct TakeBack {
 pub(super) fn plan(common: &Common<'_>, earlier: &EarlierWork, later: &[PathBuf], is_whole: bool) -> Draft<TakeBack> {
     let mut planner = Planner::new(common, "take-back", earlier);
     let receipt = &common.inventory.receipt;
+    let made: HashSet<(&Path, &str)> =
+        earlier.items.iter().map(|made| (made.path.as_path(), made.part.as_str())).collect();
     let recorded = receipt.items.get(common.profile).filter(|_| is_whole);
     for (file, parts) in recorded.into_iter().flatten() {
         let is_made = |part: &str| {
             let entry = receipt.post_start_entry(common.profile, file, part);
             entry.is_some_and(|entry| common.post_start.has(entry))
                 || later.contains(file)
-                || earlier.items.iter().any(|made| made.path == *file && made.part == part)
+                || made.contains(&(file.as_path(), part))
         };
         let items: Vec<PlannedItem> = {
             let gone = parts.iter().filter(|(part, _)| !is_made(part));

@@ -1,7 +1,10 @@
 //! The order of steps: default phases, `after` and `before` in the profile, and resources that one step creates for
 //! another.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    path::Path,
+};
 
 use super::{
     cycle::remaining_cycle,
@@ -17,7 +20,11 @@ pub fn into_order<A>(mut steps: Vec<Step<A>>) -> Result<Vec<Step<A>>, Problem> {
     if let Some(problem) = (0..steps.len()).find_map(|index| need_of_later_stage(&steps, &sources, index)) {
         return Err(problem);
     }
-    let defaults: Vec<Vec<usize>> = (0..steps.len()).map(|index| by_phase(&steps, index)).collect();
+    let mut of_phase: BTreeMap<Phase, Vec<usize>> = BTreeMap::new();
+    for (index, step) in steps.iter().enumerate() {
+        of_phase.entry(step.phase).or_default().push(index);
+    }
+    let defaults: Vec<Vec<usize>> = (0..steps.len()).map(|index| by_phase(&steps, &of_phase, index)).collect();
     let explicit: Vec<Vec<(usize, Reason)>> =
         (0..steps.len()).map(|index| explicit_needs(&steps, &sources, index)).collect();
     let defaults = without_contradictions(&explicit, &remaining_defaults(&steps, &defaults, &explicit));
@@ -33,18 +40,19 @@ pub fn into_order<A>(mut steps: Vec<Step<A>>) -> Result<Vec<Step<A>>, Problem> {
     }
 }
 
-/// The indexes of the steps that precede a step by default.
-fn by_phase<A>(steps: &[Step<A>], index: usize) -> Vec<usize> {
+/// The indexes of the steps that precede a step by default. `of_phase` has the steps of each phase.
+fn by_phase<A>(steps: &[Step<A>], of_phase: &BTreeMap<Phase, Vec<usize>>, index: usize) -> Vec<usize> {
     let step = &steps[index];
-    let phases = step.phase.needs();
     let is_beside = |other: &Step<A>| step.beside.is_some_and(|kind| is_named(other, kind));
-    let comes_first = |other: &Step<A>| phases.contains(&other.phase) && !is_beside(other);
+    let earlier = step.phase.needs().iter().filter_map(|phase| of_phase.get(phase)).flatten();
+    let earlier = earlier.filter(|&&other| !is_beside(&steps[other]));
     // Hooks run one after another in the order of the profile.
-    let is_earlier_hook =
-        |other: usize| other < index && step.phase == Phase::Hooks && steps[other].phase == Phase::Hooks;
-    let is_needed =
-        |other: usize| is_same_stage(step, &steps[other]) && (is_earlier_hook(other) || comes_first(&steps[other]));
-    (0..steps.len()).filter(|&other| other != index && is_needed(other)).collect()
+    let hooks = if step.phase == Phase::Hooks { of_phase.get(&Phase::Hooks) } else { None };
+    let hooks = hooks.into_iter().flatten().filter(|&&other| other < index);
+    let mut needed: Vec<usize> =
+        earlier.chain(hooks).copied().filter(|&other| is_same_stage(step, &steps[other])).collect();
+    needed.sort_unstable();
+    needed
 }
 
 /// Whether two steps are of the same stage. The steps of an earlier stage have ended before a later one begins.
@@ -113,7 +121,8 @@ fn needs_among<A>(
 
 /// The steps that others may need. Without it, each step would be compared with each other one.
 struct NeedSources<'a> {
-    creators: BTreeMap<&'a Resource, Vec<usize>>,
+    creators_of_paths: HashMap<&'a Path, Vec<usize>>,
+    creators_of_others: HashMap<&'a Resource, Vec<usize>>,
     /// The steps with `before`.
     with_before: Vec<usize>,
     count: usize,
@@ -121,14 +130,21 @@ struct NeedSources<'a> {
 
 impl<'a> NeedSources<'a> {
     fn of<A>(steps: &'a [Step<A>]) -> Self {
-        let mut creators: BTreeMap<&Resource, Vec<usize>> = BTreeMap::new();
+        let mut creators_of_paths: HashMap<&Path, Vec<usize>> = HashMap::new();
+        let mut creators_of_others: HashMap<&Resource, Vec<usize>> = HashMap::new();
         for (index, step) in steps.iter().enumerate() {
             for created in &step.creates {
-                creators.entry(created).or_default().push(index);
+                let creators = match created {
+                    Resource::Path(path) => creators_of_paths.entry(path).or_default(),
+                    Resource::User(_) | Resource::Group(_) | Resource::Package(_) => {
+                        creators_of_others.entry(created).or_default()
+                    }
+                };
+                creators.push(index);
             }
         }
         let with_before = (0..steps.len()).filter(|&index| !steps[index].order.before.is_empty()).collect();
-        Self { creators, with_before, count: steps.len() }
+        Self { creators_of_paths, creators_of_others, with_before, count: steps.len() }
     }
 
     /// The steps that a step may need.
@@ -136,9 +152,18 @@ impl<'a> NeedSources<'a> {
         if !step.order.after.is_empty() {
             return (0..self.count).collect();
         }
-        let created = step.uses.iter().flat_map(Resource::needed_resources);
-        let creators = created.filter_map(|resource| self.creators.get(&resource));
-        creators.flatten().chain(&self.with_before).copied().collect()
+        let mut needed: BTreeSet<usize> = self.with_before.iter().copied().collect();
+        for used in &step.uses {
+            match used {
+                Resource::Path(path) => {
+                    needed.extend(path.ancestors().filter_map(|path| self.creators_of_paths.get(path)).flatten());
+                }
+                Resource::User(_) | Resource::Group(_) | Resource::Package(_) => {
+                    needed.extend(self.creators_of_others.get(used).into_iter().flatten());
+                }
+            }
+        }
+        needed
     }
 }
 

@@ -90,7 +90,7 @@ impl fmt::Display for Phase {
 }
 
 /// A resource of the node that one step creates and another uses.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Resource {
     /// A file or folder, by its absolute path on the node.
     Path(PathBuf),
@@ -106,14 +106,6 @@ impl Resource {
     /// The folder of a file that a step writes.
     pub fn folder_of(file: &Path) -> Self {
         Self::Path(file.parent().unwrap_or(file).to_owned())
-    }
-
-    /// The resources that are needed for the use of this one: those for which [`Self::is_needed_for`] is true.
-    pub(super) fn needed_resources(&self) -> Vec<Self> {
-        match self {
-            Self::Path(used) => used.ancestors().map(|path| Self::Path(path.to_owned())).collect(),
-            Self::User(_) | Self::Group(_) | Self::Package(_) => vec![self.clone()],
-        }
     }
 
     /// Whether a step that creates this resource must precede a step that uses `used`. True for the same account, the

@@ -1,7 +1,7 @@
 //! A text file that the profile writes, whole or as a managed block, and the step that writes it.
 
 use std::{
-    collections::BTreeMap,
+    collections::HashMap,
     path::{Path, PathBuf},
 };
 
@@ -151,7 +151,7 @@ fn with_last_line_feed(text: &str) -> String {
 
 /// The reasons to refuse a run in which two entries write the same file: each would replace the text of the other one.
 pub fn written_twice(files: &[(PathBuf, Origin)]) -> Vec<Problem> {
-    let mut firsts: BTreeMap<&Path, &Origin> = BTreeMap::new();
+    let mut firsts: HashMap<&Path, &Origin> = HashMap::new();
     let twice = files.iter().filter_map(|(path, origin)| {
         let Some(first) = firsts.get(path.as_path()) else {
             firsts.insert(path, origin);

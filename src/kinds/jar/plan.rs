@@ -135,11 +135,12 @@ impl PlannedEntry<'_> {
     /// The jars of a folder that earlier runs removed for the entry.
     fn replaced_before(&self, folder: &FolderLook) -> Vec<String> {
         let pattern = self.entry.value.replaces.as_deref().and_then(|glob| glob::Pattern::new(glob).ok());
+        let Some(pattern) = pattern else { return Vec::new() };
         let items = self.common.inventory.receipt.items.get(self.common.profile);
         let removed = items.into_iter().flatten().filter_map(|(path, parts)| {
             let is_removed = matches!(parts.get(WHOLE), Some(Item::Removed { .. }));
             let name = path.file_name()?.to_str()?;
-            let is_here = path.parent() == Some(folder.path.as_path()) && pattern.as_ref()?.matches(name);
+            let is_here = path.parent() == Some(folder.path.as_path()) && pattern.matches(name);
             (is_removed && is_here).then(|| name.to_owned())
         });
         removed.collect()

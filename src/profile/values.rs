@@ -193,16 +193,12 @@ impl<'a> Values<'a> {
 
     /// Each name as written and, if it contains `${…}`, with the values in it. Each spelling once.
     pub(super) fn spellings(&self, names: impl IntoIterator<Item = String>) -> Vec<String> {
-        let mut spellings = Vec::new();
-        for name in names {
-            let expanded = self.expand(&name).ok();
-            for spelling in [Some(name), expanded].into_iter().flatten() {
-                if !spellings.contains(&spelling) {
-                    spellings.push(spelling);
-                }
-            }
-        }
-        spellings
+        let mut seen = BTreeSet::new();
+        let spellings = names.into_iter().flat_map(|name| {
+            let expanded = name.contains("${").then(|| self.expand(&name).ok()).flatten();
+            [Some(name), expanded].into_iter().flatten()
+        });
+        spellings.filter(|spelling| seen.insert(spelling.clone())).collect()
     }
 
     /// The value of a variable for `check --show`. An unknown value is shown as its name. The metadata of the instance

@@ -6,7 +6,7 @@ use crate::{
     inventory::Inventory,
     lock::{Drift, LockFile, Runtime, Section},
     problem::Problem,
-    profile::NamedAsset,
+    profile::{Asset, NamedAsset},
 };
 
 /// A lock, with its section for this node.
@@ -69,6 +69,9 @@ pub fn check_assets(
     let mut reasons = Vec::new();
     for named in assets {
         let Some(found) = inventory.asset(named.file) else { continue };
+        if matches!(found.asset, Asset::Created(_)) {
+            continue;
+        }
         let path = &named.file.path;
         match (section.asset(path), &found.bytes) {
             (None, _) => reasons.push(format!("the file `{path}` is not in the lock")),

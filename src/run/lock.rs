@@ -98,6 +98,10 @@ fn assets(job: &Job, inventory: &Inventory) -> Result<Vec<LockedAsset>, Vec<Prob
     let mut assets = BTreeSet::new();
     for named in job.profile.sections.assets() {
         let Some(found) = inventory.asset(named.file) else { continue };
+        // A step of the run creates it, so it has no content yet.
+        if matches!(found.asset, Asset::Created(_)) {
+            continue;
+        }
         let unread = |error| vec![Problem::new(format!("`{}` could not be read: {error}", found.asset.label()))];
         let bytes = match (&found.asset, &found.digest) {
             (Asset::Address(_), Some(digest)) => {

@@ -78,10 +78,18 @@ fn of_file_store(job: &Job) -> Vec<Certificate> {
     let read = files.filter_map(|entry| {
         let asset = assets.find(&entry.value, &entry.origin).ok()?;
         let bytes = assets.read(&entry.value, &asset, &entry.origin).ok()?;
-        let is_expected = entry.value.sha256.as_ref().is_none_or(|expected| Digest::sha256(&bytes) == *expected);
-        Certificate::read(&bytes).ok().filter(|_| is_expected)
+        let digest = Digest::sha256(&bytes);
+        let is_expected = entry.value.sha256.as_ref().is_none_or(|expected| digest == *expected);
+        Certificate::read(&bytes).ok().filter(|_| is_expected && is_locked(job, &entry.value.path, &digest))
     });
     read.flatten().collect()
+}
+
+/// Whether the lock, if there is one, has this content of a file for some runtime. The section of this node is known
+/// only after the node was inspected.
+fn is_locked(job: &Job, path: &str, digest: &Digest) -> bool {
+    let Some(file) = &job.profile.lock else { return true };
+    file.lock.sections.iter().any(|section| section.asset(path).is_some_and(|locked| locked.sha256 == *digest))
 }
 
 fn trust(job: &Job, certificates: &[Certificate]) {

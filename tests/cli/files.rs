@@ -182,6 +182,10 @@ fn a_file_of_the_node_is_copied_after_the_entry_that_creates_it() {
     let node = node.profile(&profile("B"));
     node.agent(&RUN).ended(0);
     assert_eq!(node.read("etc/copy.conf"), "B\n");
+    // A lock does not have the file.
+    node.agent(&["lock", "--profile", "x.toml"]).ended(0);
+    node.agent(&RUN).ended(0);
+    std::fs::remove_file(node.beside("desk/x.lock")).expect("the lock");
     let node = node.profile("[files]\n\"/etc/copy.conf\" = \"/opt/absent/x.conf\"\n");
     let said = node.agent(&["plan", "--profile", "x.toml"]).ended(2).all();
     assert!(said.contains("the file `/opt/absent/x.conf` is not on this node"), "{said}");

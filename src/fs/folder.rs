@@ -11,9 +11,9 @@ use std::{
 
 use nix::{
     errno::Errno,
-    fcntl::{AtFlags, OFlag, open, openat, readlinkat},
+    fcntl::{AtFlags, OFlag, open, openat, readlinkat, renameat},
     sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat},
-    unistd::{Gid, Uid, fchown},
+    unistd::{Gid, Uid, UnlinkatFlags, fchown, unlinkat},
 };
 
 use super::error::{FsError, file_name};
@@ -152,12 +152,7 @@ fn walk(path: &Path, missing: Missing) -> Result<(Folder, PathBuf), FsError> {
             Some(_) => fd = openat(folder.fd(), name.as_os_str(), flags, Mode::empty()).map_err(failed)?,
             None => {
                 let mode = missing.ok_or_else(|| failed(Errno::ENOENT))?;
-                match mkdirat(folder.fd(), name.as_os_str(), Mode::from_bits_truncate(mode)) {
-                    Ok(()) | Err(Errno::EEXIST) => {}
-                    Err(error) => return Err(failed(error)),
-                }
-                fd = openat(folder.fd(), name.as_os_str(), flags, Mode::empty()).map_err(failed)?;
-                hand_down(&folder, &fd).map_err(failed)?;
+                fd = create(&folder, &name, Mode::from_bits_truncate(mode)).map_err(failed)?;
             }
         }
         real.push(name);
@@ -165,14 +160,39 @@ fn walk(path: &Path, missing: Missing) -> Result<(Folder, PathBuf), FsError> {
     Ok((Folder { fd }, real))
 }
 
-/// If root creates a folder in the home of a user, the user gets it. Otherwise the user's programs could not write
-/// there.
-fn hand_down(above: &Folder, made: &OwnedFd) -> Result<(), Errno> {
-    let (above, found) = (fstat(above.fd())?, fstat(made)?);
-    if Uid::effective().is_root() && found.st_uid == 0 && above.st_uid != 0 {
-        fchown(made, Some(Uid::from_raw(above.st_uid)), Some(Gid::from_raw(above.st_gid)))?;
+/// Creates and opens a folder. If root creates it in the home of a user, the user gets it. Otherwise the user's
+/// programs could not write there.
+fn create(above: &Folder, name: &OsStr, mode: Mode) -> Result<OwnedFd, Errno> {
+    let owner = fstat(above.fd())?;
+    if !Uid::effective().is_root() || owner.st_uid == 0 {
+        return make(above, name, mode);
     }
-    Ok(())
+    // Under its own name only when the user has it: a kill would leave a folder of root, which looks like one that root
+    // wants.
+    let mut temporary = OsString::from(".");
+    temporary.push(name);
+    temporary.push(".nodeagent");
+    let folder = make(above, &temporary, mode)?;
+    if fstat(&folder)?.st_uid == 0 {
+        fchown(&folder, Some(Uid::from_raw(owner.st_uid)), Some(Gid::from_raw(owner.st_gid)))?;
+    }
+    match renameat(above.fd(), temporary.as_os_str(), above.fd(), name) {
+        Ok(()) => Ok(folder),
+        // Another program or thread has created it.
+        Err(Errno::EEXIST | Errno::ENOTEMPTY | Errno::ENOENT) => {
+            let _ = unlinkat(above.fd(), temporary.as_os_str(), UnlinkatFlags::RemoveDir);
+            openat(above.fd(), name, DIRECTORY, Mode::empty())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens a folder, and creates it before if it is missing.
+fn make(above: &Folder, name: &OsStr, mode: Mode) -> Result<OwnedFd, Errno> {
+    match mkdirat(above.fd(), name, mode) {
+        Ok(()) | Err(Errno::EEXIST) => openat(above.fd(), name, DIRECTORY, Mode::empty()),
+        Err(error) => Err(error),
+    }
 }
 
 fn names(path: &Path) -> impl Iterator<Item = OsString> + '_ {

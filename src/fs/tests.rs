@@ -98,6 +98,25 @@ fn a_link_of_another_user_is_not_followed() {
 }
 
 #[test]
+fn a_folder_in_a_home_belongs_to_the_user_also_after_a_kill() {
+    use std::os::unix::fs::MetadataExt as _;
+    if !nix::unistd::Uid::effective().is_root() {
+        return; // only root can give a folder away
+    }
+    let home = tempfile::tempdir().expect("a temporary folder");
+    std::os::unix::fs::lchown(home.path(), Some(12_345), Some(12_346)).expect("root may");
+    // A run was killed before it gave the folder away.
+    std::fs::create_dir(home.path().join(".outer.nodeagent")).expect("created");
+    create_dirs(&home.path().join("outer/inner"), 0o700).expect("created");
+    for folder in ["outer", "outer/inner"] {
+        let found = std::fs::metadata(home.path().join(folder)).expect("it is there");
+        assert_eq!((found.uid(), found.gid()), (12_345, 12_346), "{folder}");
+    }
+    assert_eq!(names(home.path()), ["outer"]);
+    assert_eq!(names(&home.path().join("outer")), ["inner"]);
+}
+
+#[test]
 fn removing_a_missing_file_is_accepted() {
     let temp = tempfile::tempdir().expect("a temporary folder");
     remove(&temp.path().join("x")).expect("fine");

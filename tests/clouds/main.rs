@@ -10,6 +10,9 @@ mod support;
 #[expect(dead_code, reason = "shared with the unit tests of the library")]
 mod http_server;
 
+#[path = "../support/stages.rs"]
+mod stages;
+
 #[path = "../cluster/nodes.rs"]
 #[expect(dead_code, reason = "shared with the tests of a cluster")]
 mod nodes;
@@ -35,6 +38,7 @@ mod layers;
 mod locks;
 mod minisign;
 mod packages;
+mod post_start;
 mod private;
 mod server;
 mod spark_conf;

@@ -55,13 +55,15 @@ fn hocon(text: &str) -> Zeroizing<String> {
     quoted
 }
 
-/// A value of `java.util.Properties`, read as UTF-8. Spark removes spaces and tabs around it.
+/// A value of `java.util.Properties`, read as UTF-8. Spark removes spaces and control characters around it, except line
+/// breaks (`trimExceptCRLF` of its `Utils`).
 fn properties(text: &str) -> Result<Zeroizing<String>, &'static str> {
     if text.is_empty() {
         return Err("Spark ignores an empty value in `spark-defaults.conf`");
     }
-    if text.starts_with([' ', '\t', '\u{c}']) || text.ends_with([' ', '\t', '\u{c}']) {
-        return Err("Spark removes spaces around a value in `spark-defaults.conf`");
+    let is_removed = |c: char| c <= ' ' && !matches!(c, '\r' | '\n');
+    if text.starts_with(is_removed) || text.ends_with(is_removed) {
+        return Err("Spark removes spaces and control characters around a value in `spark-defaults.conf`");
     }
     let mut escaped = Zeroizing::new(String::with_capacity(2 * text.len()));
     for c in text.chars() {

@@ -41,6 +41,7 @@ mod packages;
 mod post_start;
 mod private;
 mod server;
+mod spark;
 mod spark_conf;
 mod store;
 mod workspace;

@@ -44,4 +44,5 @@ mod server;
 mod spark;
 mod spark_conf;
 mod store;
+mod trees;
 mod workspace;

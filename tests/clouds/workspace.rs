@@ -50,13 +50,23 @@ impl Workspace {
     }
 
     fn with(state: Option<&Path>) -> Self {
-        let port = free_port();
+        Self { server: Self::serve(free_port(), state) }
+    }
+
+    fn serve(port: u16, state: Option<&Path>) -> Server {
         let mut command = command(PROGRAM.as_path());
         command.arg("--port").arg(port.to_string());
         if let Some(state) = state {
             command.arg("--state").arg(state);
         }
-        Self { server: Server::start(command, port) }
+        Server::start(command, port)
+    }
+
+    /// The workspace with another state, at the same address.
+    pub(crate) fn restart(self, state: &Path) -> Self {
+        let port = self.server.port;
+        drop(self);
+        Self { server: Self::serve(port, Some(state)) }
     }
 
     /// Its address.

@@ -215,8 +215,13 @@ impl Assets<'_> {
             self.store.asset_places(wanted.beside.as_deref(), self.unit).map_err(unread)?
         };
         let mut found = None;
-        for path in places.iter().map(|place| place.join(&wanted.path)) {
-            if self.store.bring(&path).map_err(unread)? {
+        for place in &places {
+            let path = place.join(&wanted.path);
+            if wanted.is_folder() || wanted.is_glob() {
+                self.list(wanted, place).map_err(unread)?;
+            }
+            // The path of a folder names no file.
+            if !wanted.is_folder() && self.store.bring(&path).map_err(unread)? {
                 self.store.fetch_included(&path).map_err(unread)?;
                 found = Some(path);
                 break;
@@ -234,17 +239,11 @@ impl Assets<'_> {
         Err(MissingAsset { message, hint, origin: origin.clone(), path: PathBuf::from(&wanted.path), untrusted: false })
     }
 
-    /// The files that a glob in the path matches, in the first place that has any.
+    /// The files that a glob in the path matches, in the first place that has any. None if an earlier place cannot be
+    /// listed: its files take precedence.
     pub fn matches(&self, wanted: &AssetRef) -> Vec<AssetRef> {
-        let parts = Path::new(&wanted.path).iter();
-        let fixed: PathBuf = parts.clone().take_while(|part| !is_glob(&part.to_string_lossy())).collect();
-        let is_deep = parts.count() > fixed.iter().count() + 1;
         let in_place = |place: &PathBuf| {
-            let folder = place.join(&fixed);
-            let brought = if is_deep { self.store.bring_tree(&folder) } else { self.store.bring_folder(&folder) };
-            if brought.is_err() {
-                return Vec::new();
-            }
+            self.list(wanted, place).ok()?;
             let pattern = Path::new(&glob::Pattern::escape(&place.display().to_string())).join(&wanted.path);
             let found = glob::glob(&pattern.display().to_string()).into_iter().flatten();
             let files = found.filter_map(Result::ok).filter(|path| path.is_file() && !is_signature(path));
@@ -253,16 +252,17 @@ impl Assets<'_> {
                 let path = if wanted.path.starts_with('/') { path } else { below };
                 AssetRef { path: path.display().to_string(), ..wanted.clone() }
             });
-            named.collect::<Vec<_>>()
+            Some(named.collect())
         };
-        self.folders(wanted).iter().map(in_place).find(|files| !files.is_empty()).unwrap_or_default()
+        self.first(wanted, in_place)
     }
 
-    /// The files below a folder, by their paths in it, in the first place that has any.
+    /// The files below a folder, by their paths in it, in the first place that has any. None if an earlier place cannot
+    /// be listed.
     pub fn below(&self, wanted: &AssetRef) -> Vec<(PathBuf, AssetRef)> {
-        let in_place = |place: PathBuf| {
+        let in_place = |place: &PathBuf| {
             let folder = place.join(&wanted.path);
-            self.store.bring_tree(&folder).ok()?;
+            self.list(wanted, place).ok()?;
             let files = fs::walk(&folder).filter_map(Result::ok);
             let files = files.filter(|entry| entry.path().is_file() && !is_signature(entry.path()));
             let named = files.filter_map(|entry| {
@@ -270,10 +270,31 @@ impl Assets<'_> {
                 let path = Path::new(&wanted.path).join(&name).display().to_string();
                 Some((name, AssetRef { path, ..wanted.clone() }))
             });
-            let found: Vec<_> = named.collect();
-            (!found.is_empty()).then_some(found)
+            Some(named.collect())
         };
-        self.folders(wanted).into_iter().find_map(in_place).unwrap_or_default()
+        self.first(wanted, in_place)
+    }
+
+    /// Copies the files that a glob may match, or those below a folder, from a remote store to the node.
+    fn list(&self, wanted: &AssetRef, place: &Path) -> Result<(), FileStoreError> {
+        if wanted.is_folder() {
+            return self.store.bring_tree(&place.join(&wanted.path));
+        }
+        let parts = Path::new(&wanted.path).iter();
+        let fixed: PathBuf = parts.clone().take_while(|part| !is_glob(&part.to_string_lossy())).collect();
+        let folder = place.join(&fixed);
+        let is_flat = parts.count() == fixed.iter().count() + 1;
+        if is_flat { self.store.bring_folder(&folder) } else { self.store.bring_tree(&folder) }
+    }
+
+    /// The files in the first place that has any, up to a place that cannot be listed. A web server lists nothing: its
+    /// copies on the node are not all its files.
+    fn first<T>(&self, wanted: &AssetRef, in_place: impl FnMut(&PathBuf) -> Option<Vec<T>>) -> Vec<T> {
+        if !self.store.lists() && !Path::new(&wanted.path).is_absolute() {
+            return Vec::new();
+        }
+        let found = self.folders(wanted).iter().map_while(in_place).find(|files| !files.is_empty());
+        found.unwrap_or_default()
     }
 
     /// The folders in which a file is searched.

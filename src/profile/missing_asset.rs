@@ -24,8 +24,16 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Why it found nothing: the file is in the tree of another unit, its name has a typo, or it is nowhere.
+    /// Why it found nothing: the file store lists no files, the file is in the tree of another unit, its name has a
+    /// typo, or it is nowhere.
     pub(super) fn reason(&self, wanted: &AssetRef) -> Reason {
+        let is_of_store = !Path::new(&wanted.path).is_absolute();
+        if is_of_store && !self.store.lists() && (wanted.is_folder() || wanted.is_glob()) {
+            return Reason {
+                message: format!("the files of `{}` are not known: a web server does not list its files", wanted.path),
+                hint: "name each file, or use a file store with folders".to_owned(),
+            };
+        }
         let message = format!("the file `{}` is not in the file store", wanted.path);
         if let Some((unit, path)) = self.in_another_tree(wanted) {
             let path = self.store.shown(&path);

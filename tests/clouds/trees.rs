@@ -7,6 +7,7 @@ use nodeagent::trust::{Prehash, SecretKey, trusted_comment};
 use serde_json::{Value, json};
 
 use crate::{
+    server::{Server, client, free_port},
     support::{CommandOutput, NodeTest, entries, put},
     workspace::Workspace,
 };
@@ -146,5 +147,72 @@ fn folders_and_globs_of_a_remote_file_store_are_mirrored_with_their_signatures()
         let said = run(node, store, 2).all();
         assert!(said.contains("inner/evil.conf` is not trusted: it has no signature"), "{store}: {said}");
         assert_eq!(made(node), wanted(&AFTER), "{store}");
+    }
+}
+
+#[test]
+fn a_web_server_has_neither_folders_nor_globs() {
+    let profile = |from: &str| format!("schema = 1\nname = \"web\"\nbusiness-unit = \"Family\"\n[files]\n{from}\n");
+    let single = profile("\"/etc/a\" = \"lib/a.conf\"");
+    let node = NodeTest::new()
+        .var("DB_CLUSTER_NAME", CLUSTER)
+        .store("Family/init_scripts/web.toml", &single)
+        .store("Family/lib/a.conf", "a")
+        .store("Family/lib/b.conf", "b");
+    let port = free_port();
+    let mut python = client("python");
+    python.args(["-m", "http.server", "--bind", "127.0.0.1", &port.to_string(), "--directory"]);
+    python.arg(node.beside("store"));
+    let server = Server::start(python, port);
+    let run = |node: &NodeTest, code: i32| {
+        node.agent_without_store(&["--filestore", &server.url(), "run", "--profile", "web"]).ended(code).all()
+    };
+    run(&node, 0);
+    // The mirror has a copy of one file, which is not the whole folder.
+    for from in ["\"/etc/all/\" = \"lib/*.conf\"", "\"/etc/all/\" = \"lib/\""] {
+        let node = &node;
+        put(&node.beside("store/Family/init_scripts/web.toml"), &profile(from));
+        let said = run(node, 2);
+        assert!(said.contains("a web server does not list its files"), "{from}: {said}");
+    }
+}
+
+/// Files of a later tree must not replace those that cannot be listed.
+#[test]
+fn a_folder_that_cannot_be_listed_refuses_the_run() {
+    const VOLUME: &str = STORES[1].0;
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let path = temp.path().join("state.json");
+    let profile = |from: &str| {
+        format!("schema = 1\nname = \"trees\"\nbusiness-unit = \"Family\"\n[files]\n\"/etc/app/\" = \"{from}\"\n")
+    };
+    for (from, count) in [("lib/conf/", 100), ("lib/conf/*.conf", 100), ("lib/conf/", 1), ("lib/conf/*.conf", 1)] {
+        let mut state: Value =
+            serde_json::from_str(include_str!("../workspace/default_state.json")).expect("it is JSON");
+        state["volumes"] = json!({
+            (format!("{VOLUME}/Family/init_scripts/trees.toml")): profile(from),
+            (format!("{VOLUME}/Family/lib/conf/a.conf")): "of the unit",
+            (format!("{VOLUME}/Admin/lib/conf/b.conf")): "of all units",
+        });
+        put(&path, &state.to_string());
+        let workspace = Workspace::of(&path);
+        let node = NodeTest::new()
+            .var("DATABRICKS_HOST", &workspace.url())
+            .var("DATABRICKS_TOKEN", "token-of-family")
+            .var("DB_CLUSTER_NAME", CLUSTER);
+        let folder = format!("/api/2.0/fs/directories{VOLUME}/Family/lib/conf");
+        workspace.fault(&json!({
+            "path": folder, "kind": "error", "count": count, "status": 403, "error_code": "PERMISSION_DENIED", "message": "no",
+        }));
+        let run = |code: i32| {
+            node.agent_without_store(&["--filestore", VOLUME, "run", "--profile", "trees"]).ended(code).all()
+        };
+        let said = run(2);
+        assert!(count == 1 || said.contains("could not be looked for"), "{from}: {said}");
+        assert!(!node.root().join("etc/app").exists());
+        workspace.ask("DELETE", "/_faults", None);
+        run(0);
+        assert_eq!(node.read("etc/app/a.conf"), "of the unit");
+        assert!(!node.root().join("etc/app/b.conf").exists());
     }
 }

@@ -1,6 +1,9 @@
 //! `[pip]` and `[wheel]` as checked: Python requirements, requirements files, wheels and settings.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use url::Url;
 
@@ -62,6 +65,16 @@ impl Python {
     /// The interpreter of the environment.
     pub(in crate::kinds) fn interpreter(&self) -> &Path {
         self.pip.python.as_ref().map_or(DEFAULT_PYTHON.as_ref(), |python| python.value.as_path())
+    }
+}
+
+impl Pip {
+    /// The distributions that may not change, with their versions.
+    pub(super) fn guarded(&self, shipped: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let is_on = self.guard.as_ref().is_none_or(|guard| guard.value);
+        let is_guarded = |name: &String| is_on && self.allow_change.iter().all(|entry| entry.value != *name);
+        let guarded = shipped.iter().filter(|(name, _)| is_guarded(name));
+        guarded.map(|(name, version)| (name.clone(), version.clone())).collect()
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod act;
 mod action;
+mod asks;
 mod bytecode;
 mod cache;
 mod check_imports;
@@ -22,7 +23,13 @@ mod interpreter;
 mod layer;
 mod lock;
 mod locked;
+mod node;
+mod one_login;
 mod plan;
+mod plan_guard;
+mod plan_install;
+mod plan_removal;
+mod ready;
 mod removal;
 mod repair;
 mod requested;

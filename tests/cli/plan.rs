@@ -178,6 +178,25 @@ fn a_plan_never_shows_a_secret() {
 }
 
 #[test]
+fn a_package_without_its_dependencies_is_installed_in_a_call_of_its_own() {
+    let packages = "\"httpx\", { name = \"nltk>=3\", deps = false }";
+    let node = || bare_node().profile(&format!("[pip]\npackages = [{packages}]\n"));
+    let missing = node().agent(&["run", "--dry-run", "--profile", "x.toml"]).ended(0).stdout;
+    let calls: Vec<&str> = missing.lines().filter(|line| line.contains("uv pip install")).collect();
+    let [first, second] = calls[..] else { panic!("{missing}") };
+    assert!(first.contains("uv pip install --no-deps --python") && first.ends_with(" nltk>=3"), "{first}");
+    assert!(second.contains("uv pip install --python") && second.ends_with(" httpx"), "{second}");
+    let needy = "Metadata-Version: 2.1\nName: nltk\nVersion: 3.9\nRequires-Dist: click\n\n";
+    let metadata = "databricks/python/lib/python3.11/site-packages/nltk-3.9.dist-info/METADATA";
+    let node = node().python(&[("httpx", "0.27.2"), ("nltk", "3.9")]).file(metadata, needy);
+    let ready = node.agent(&["plan", "--profile", "x.toml"]).ended(0).stdout;
+    assert!(ready.contains("nothing to do"), "{ready}");
+    let node = node.profile("[pip]\npackages = [\"httpx\", \"nltk>=3\"]\n");
+    let needy = node.agent(&["plan", "--profile", "x.toml"]).ended(0).stdout;
+    assert!(needy.contains("1 step to do"), "its dependency is missing: {needy}");
+}
+
+#[test]
 fn a_file_of_requirements_is_compared_line_by_line() {
     let node = bare_node()
         .profile("[pip]\nrequirements = [\"r.txt\"]\n")

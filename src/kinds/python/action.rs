@@ -1,9 +1,14 @@
 //! The action of a Python step, as data.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
+use pep508_rs::{Requirement, VerbatimUrl, VersionOrUrl};
 use url::Url;
 
+use super::checked::requirement_name;
 use crate::{
     diagnostic::Origin,
     lock::LockedDistribution,
@@ -75,6 +80,25 @@ impl PythonInstall {
     pub fn is_only_wheels(&self) -> bool {
         self.requirements.is_empty() && self.requirement_files.is_empty()
     }
+
+    /// The distributions that are installed without their dependencies, by normalised name.
+    pub(super) fn without_deps(&self) -> BTreeSet<String> {
+        let named = self.requirements.iter().filter(|requirement| !requirement.deps);
+        let wheels = self.wheels.iter().filter(|wheel| !wheel.deps).map(|wheel| wheel.name.clone());
+        named.map(|requirement| requirement_name(&requirement.text)).chain(wheels).collect()
+    }
+
+    /// The versions of these distributions as constraints. They are resolved apart from the other entries, which may
+    /// depend on them.
+    pub(super) fn constraints_without_deps(&self) -> Vec<String> {
+        let named = self.requirements.iter().filter(|requirement| !requirement.deps).filter_map(|requirement| {
+            let mut parsed: Requirement<VerbatimUrl> = requirement.text.parse().ok()?;
+            parsed.extras.clear(); // a constraint must not have extras
+            matches!(parsed.version_or_url, Some(VersionOrUrl::VersionSpecifier(_))).then(|| parsed.to_string())
+        });
+        let wheels = self.wheels.iter().filter(|wheel| !wheel.deps);
+        named.chain(wheels.map(|wheel| format!("{}=={}", wheel.name, wheel.version))).collect()
+    }
 }
 
 /// The sources of distributions, and the versions that are acceptable.
@@ -97,6 +121,8 @@ pub struct DistributionSources {
 pub struct PythonRequirement {
     /// The requirement, such as `spacy>=3.7`.
     pub text: String,
+    /// Whether its dependencies are installed, too.
+    pub deps: bool,
     /// The profile line.
     pub origin: Origin,
 }
@@ -112,6 +138,8 @@ pub struct Wheel {
     pub version: String,
     /// The SHA-256 in the profile.
     pub sha256: Option<String>,
+    /// Whether its dependencies are installed, too.
+    pub deps: bool,
     /// The profile line.
     pub origin: Origin,
 }
@@ -173,12 +201,18 @@ impl PythonInstall {
 
     /// The commands, one line each.
     fn describe(&self, store: &FileStore) -> Vec<String> {
-        let files = self.requirement_files.iter().map(|file| format!("--requirement {}", store.shown(file)));
-        let names = self.requirements.iter().map(|requirement| requirement.text.clone());
-        let wheels = self.wheels.iter().map(|wheel| store.shown(&wheel.path));
-        let words: Vec<String> = files.chain(names).chain(wheels).collect();
-        let mut lines =
-            vec![format!("{} install --python {} {}", self.tool(), self.interpreter.display(), words.join(" "))];
+        let command = |deps: bool| {
+            let files = self.requirement_files.iter().filter(|_| deps);
+            let files = files.map(|file| format!("--requirement {}", store.shown(file)));
+            let names = self.requirements.iter().filter(|requirement| requirement.deps == deps);
+            let names = names.map(|requirement| requirement.text.clone());
+            let wheels = self.wheels.iter().filter(|wheel| wheel.deps == deps).map(|wheel| store.shown(&wheel.path));
+            let words: Vec<String> = files.chain(names).chain(wheels).collect();
+            let (option, python) = (if deps { "" } else { " --no-deps" }, self.interpreter.display());
+            let command = || format!("{} install{option} --python {python} {}", self.tool(), words.join(" "));
+            (!words.is_empty()).then(command)
+        };
+        let mut lines: Vec<String> = [command(false), command(true)].into_iter().flatten().collect();
         if let Some(locked) = &self.locked {
             lines.push(by_lock(locked.len(), "distribution"));
         } else if !self.guarded.is_empty() {

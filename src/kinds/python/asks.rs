@@ -16,14 +16,19 @@ impl Python {
     pub(super) fn add_asks(&self, inventory: &Inventory, asks: &mut Asks) {
         let pip = &self.pip;
         for entry in &pip.packages {
-            asks.add("pip", &entry.value, entry.optional);
+            let tool = if entry.value.deps { "pip" } else { "pip without dependencies" };
+            asks.add(tool, &entry.value.text, entry.optional);
         }
         for entry in &pip.requirements {
             let digest = digest_of_lines(inventory, entry);
             asks.add("pip", &format!("{} {digest}", entry.value.path), entry.optional);
         }
         for entry in &self.wheels {
-            asks.add("wheel", &entry.value.path, entry.optional);
+            let path = &entry.value.file.path;
+            asks.add("wheel", path, entry.optional);
+            if !entry.value.deps {
+                asks.add("pip without dependencies", path, entry.optional);
+            }
         }
         if pip.guard.as_ref().is_some_and(|guard| !guard.value) {
             asks.add("pip", "without a guard", false);
@@ -57,10 +62,10 @@ impl Python {
         let indexes = self.indexes().into_iter().map(|(url, _)| Address::plain(kind, url.clone()));
         let found_at =
             self.pip.find_links.iter().filter_map(|link| Some(Address::plain(kind, link.value.parse().ok()?)));
-        let wheels = self.wheels.iter().flat_map(|wheel| &wheel.value.urls);
+        let wheels = self.wheels.iter().flat_map(|wheel| &wheel.value.file.urls);
         let wheels = wheels.map(|url| Address::plain(kind, url.clone()));
         let mut all: Vec<Address> = indexes.chain(wheels).chain(found_at).collect();
-        let mut lines: Vec<String> = self.pip.packages.iter().map(|entry| entry.value.clone()).collect();
+        let mut lines: Vec<String> = self.pip.packages.iter().map(|entry| entry.value.text.clone()).collect();
         for entry in &self.pip.requirements {
             let Some(found) = inventory.asset(&entry.value) else { continue };
             let text = String::from_utf8_lossy(found.bytes.as_deref().unwrap_or_default());

@@ -21,14 +21,39 @@ pub struct Python {
     /// `[pip]`.
     pub pip: Pip,
     /// The files of `[wheel]`.
-    pub wheels: Vec<Entry<AssetRef>>,
+    pub wheels: Vec<Entry<WheelFile>>,
+}
+
+/// A requirement of the profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    /// The requirement as pip reads it.
+    pub text: String,
+    /// Whether its dependencies are installed, too.
+    pub deps: bool,
+}
+
+impl Package {
+    /// The normalised name of the distribution.
+    pub(super) fn name(&self) -> String {
+        requirement_name(&self.text)
+    }
+}
+
+/// A wheel file of the profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WheelFile {
+    /// The file.
+    pub file: AssetRef,
+    /// Whether its dependencies are installed, too.
+    pub deps: bool,
 }
 
 /// Python distributions and how they are installed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pip {
-    /// Requirements as pip reads them.
-    pub packages: Vec<Entry<String>>,
+    /// Requirements.
+    pub packages: Vec<Entry<Package>>,
     /// Requirements files.
     pub requirements: Vec<Entry<AssetRef>>,
     /// Whether the distributions of the runtime must not change.

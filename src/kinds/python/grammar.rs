@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-use super::checked::{DEFAULT_PYTHON, Pip, Python, requirement_name};
+use super::checked::{DEFAULT_PYTHON, Package, Pip, Python, WheelFile};
 
 impl Section for Python {
     type Written = Written;
@@ -31,15 +31,15 @@ impl Section for Python {
     }
 
     fn merge(parent: Self, child: Self) -> Self {
-        let wheels = united(parent.wheels, child.wheels, |wheel| wheel.path.clone());
+        let wheels = united(parent.wheels, child.wheels, |wheel| wheel.file.path.clone());
         let (parent, child) = (parent.pip, child.pip);
         // The child decides whether a distribution is installed or removed.
         let mut inherited = parent.packages;
-        inherited.retain(|entry| child.absent.iter().all(|absent| absent.value != requirement_name(&entry.value)));
+        inherited.retain(|entry| child.absent.iter().all(|absent| absent.value != entry.value.name()));
         let mut absent = parent.absent;
-        absent.retain(|entry| child.packages.iter().all(|text| requirement_name(&text.value) != entry.value));
+        absent.retain(|entry| child.packages.iter().all(|package| package.value.name() != entry.value));
         let pip = Pip {
-            packages: united(inherited, child.packages, |text| requirement_name(text)),
+            packages: united(inherited, child.packages, Package::name),
             absent: united(absent, child.absent, String::clone),
             requirements: united(parent.requirements, child.requirements, |file| file.path.clone()),
             guard: child.guard.or(parent.guard),
@@ -66,7 +66,7 @@ impl Section for Python {
     fn show(&self, page: &mut Page) {
         let pip = &self.pip;
         page.section("pip");
-        page.list("packages", &pip.packages, |text| quoted(text));
+        page.list("packages", &pip.packages, shown_package);
         page.list("requirements", &pip.requirements, asset);
         page.setting("guard", pip.guard.as_ref(), "\"runtime\"", |on| quoted(if *on { "runtime" } else { "off" }));
         page.list("allow-change", &pip.allow_change, |name| quoted(name));
@@ -85,7 +85,7 @@ impl Section for Python {
         page.setting("compile", pip.compile.as_ref(), "true", bool::to_string);
         page.setting("beside-apt", pip.beside_apt.as_ref(), "false", bool::to_string);
         page.section("wheel");
-        page.list("files", &self.wheels, asset);
+        page.list("files", &self.wheels, shown_wheel);
     }
 
     fn assets(&self) -> Vec<NamedAsset<'_>> {
@@ -96,7 +96,11 @@ impl Section for Python {
             .uv
             .iter()
             .map(|uv| NamedAsset { read_to_plan: false, ..NamedAsset::read_to_plan(&uv.value, &uv.origin, false) });
-        self.wheels.iter().map(NamedAsset::of).chain(files).chain(uv).collect()
+        let wheels = self.wheels.iter().map(|entry| NamedAsset {
+            read_to_plan: false,
+            ..NamedAsset::read_to_plan(&entry.value.file, &entry.origin, entry.optional)
+        });
+        wheels.chain(files).chain(uv).collect()
     }
 
     fn indexes(&self) -> Vec<(&Url, &Origin)> {
@@ -107,7 +111,7 @@ impl Section for Python {
     fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
         let (packages, files) =
             ("Python packages are requested by name", "requirements files request packages by name");
-        let packages = FetchedByName::of(packages, &self.pip.packages, |text| text);
+        let packages = FetchedByName::of(packages, &self.pip.packages, |package| &package.text);
         packages.into_iter().chain(FetchedByName::of(files, &self.pip.requirements, |file| &file.path)).collect()
     }
 
@@ -118,4 +122,20 @@ impl Section for Python {
     fn secret_uses(&mut self) -> Vec<SecretUse<'_>> {
         Vec::new()
     }
+}
+
+fn shown_package(package: &Package) -> String {
+    let name = quoted(&package.text);
+    if package.deps { name } else { format!("{{ name = {name}, deps = false }}") }
+}
+
+fn shown_wheel(wheel: &WheelFile) -> String {
+    let file = asset(&wheel.file);
+    if wheel.deps {
+        return file;
+    }
+    let inner = file.strip_prefix("{ ").and_then(|text| text.strip_suffix(" }"));
+    let key = if wheel.file.urls.is_empty() { "path" } else { "url" };
+    let inner = inner.map_or_else(|| format!("{key} = {file}"), str::to_owned);
+    format!("{{ {inner}, deps = false }}")
 }

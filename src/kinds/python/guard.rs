@@ -45,19 +45,19 @@ async fn culprit(
     request: &Request<'_>,
 ) -> (String, Option<Origin>) {
     let nothing = Request { requirements: Vec::new(), files: Vec::new(), wheels: Vec::new(), ..request.clone() };
-    for requirement in &wanted.requirements {
+    for requirement in wanted.requirements.iter().filter(|requirement| requirement.deps == request.deps) {
         let alone = Request { requirements: vec![&requirement.text], ..nothing.clone() };
         if dry_run(ctx, tool, &alone).await.is_none() {
             return (format!("`{}`", requirement.text), Some(requirement.origin.clone()));
         }
     }
-    for wheel in &wanted.wheels {
+    for wheel in wanted.wheels.iter().filter(|wheel| wheel.deps == request.deps) {
         let alone = Request { wheels: vec![&wheel.path], ..nothing.clone() };
         if dry_run(ctx, tool, &alone).await.is_none() {
             return (format!("the wheel {} {}", wheel.name, wheel.version), Some(wheel.origin.clone()));
         }
     }
-    for file in &wanted.requirement_files {
+    for file in &request.files {
         let alone = Request { files: vec![file], ..nothing.clone() };
         if dry_run(ctx, tool, &alone).await.is_none() {
             return line_of(ctx, tool, file, &nothing)
@@ -111,7 +111,7 @@ pub(super) mod tests {
     }
 
     pub(in super::super) fn wanted() -> PythonInstall {
-        let requirement = |text: &str, line| PythonRequirement { text: text.into(), origin: origin(line) };
+        let requirement = |text: &str, line| PythonRequirement { text: text.into(), deps: true, origin: origin(line) };
         PythonInstall {
             interpreter: "/x/bin/python".into(),
             site_packages: "/x/lib".into(),
@@ -148,7 +148,7 @@ pub(super) mod tests {
         });
         let (wanted, tool) = (wanted(), Installer::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() });
         let constraints = std::path::PathBuf::from("/c.txt");
-        let error = explain(&context(runner), &tool, &wanted, &Request::all(&wanted, Some(&constraints)))
+        let error = explain(&context(runner), &tool, &wanted, &Request::call(&wanted, Some(&constraints), true))
             .await
             .expect("the guard is the cause");
         assert!(error.refused);
@@ -161,6 +161,9 @@ pub(super) mod tests {
         let runner = FakeRunner::new().answer(|_| Some(Finished { code: 1, ..Finished::default() }));
         let (wanted, tool) = (wanted(), Installer::Pip);
         let constraints = std::path::PathBuf::from("/c.txt");
-        assert_eq!(explain(&context(runner), &tool, &wanted, &Request::all(&wanted, Some(&constraints))).await, None);
+        assert_eq!(
+            explain(&context(runner), &tool, &wanted, &Request::call(&wanted, Some(&constraints), true)).await,
+            None
+        );
     }
 }

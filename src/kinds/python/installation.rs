@@ -91,20 +91,30 @@ async fn prepare_installation(ctx: &Context, wanted: &PythonInstall) -> Result<I
     // Installers fail on a distribution without metadata, so the request is then resolved for an empty folder.
     let empty = cache(ctx).join("empty");
     let apart = repair::has_unreadable(&wanted.interpreter).then_some(empty.as_path());
-    let request = Request { apart, ..Request::all(wanted, constraints.as_deref()) };
-    let cmd = index_auth::with_logins(ctx, tool.install(&request.dry()))?;
-    let resolved = ctx.runner.run(&cmd).await.and_then(|done| done.ok(&cmd));
-    ctx.progress.task_finished("resolve", started, resolved.is_ok());
-    if let Err(error) = resolved {
-        if let Some(refusal) = guard::explain(ctx, &tool, wanted, &request).await {
-            return Err(refusal);
+    let mut resolved = Ok(());
+    for call in Request::calls(wanted, constraints.as_deref()) {
+        resolved = resolve(ctx, &tool, &Request { apart, ..call }).await;
+        if resolved.is_err() {
+            break;
         }
-        let problem = installer_problem(ctx, wanted, "the Python requirements cannot be resolved", &error).await;
-        let is_final = hints::is_final(&format!("{}\n{}", error.stderr(), problem.causes.join("\n")));
-        return Err(if is_final { problem.refusing() } else { problem });
     }
+    ctx.progress.task_finished("resolve", started, resolved.is_ok());
+    resolved?;
     let conflicts = conflicts(ctx, &tool, wanted).await?;
     Ok(Installation { tool, constraints, conflicts })
+}
+
+/// Tries the resolution of a call. A request that can never be resolved refuses the run.
+async fn resolve(ctx: &Context, tool: &Installer, request: &Request<'_>) -> Result<(), Problem> {
+    let cmd = index_auth::with_logins(ctx, tool.install(&request.dry()))?;
+    let Err(error) = ctx.runner.run(&cmd).await.and_then(|done| done.ok(&cmd)) else { return Ok(()) };
+    let wanted = request.install;
+    if let Some(refusal) = guard::explain(ctx, tool, wanted, request).await {
+        return Err(refusal);
+    }
+    let problem = installer_problem(ctx, wanted, "the Python requirements cannot be resolved", &error).await;
+    let is_final = hints::is_final(&format!("{}\n{}", error.stderr(), problem.causes.join("\n")));
+    Err(if is_final { problem.refusing() } else { problem })
 }
 
 /// uv locks an environment with a world-writable file, even for a dry run, and leaves it behind. The returned guard
@@ -154,7 +164,9 @@ pub(super) async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepare
 async fn install_all(ctx: &Context, wanted: &PythonInstall, installation: &Installation) -> Result<ByteCode, Problem> {
     let tool = &installation.tool;
     let Some(files) = &wanted.locked else {
-        install(ctx, wanted, tool.install(&Request::all(wanted, installation.constraints.as_deref()))).await?;
+        for call in Request::calls(wanted, installation.constraints.as_deref()) {
+            install(ctx, wanted, tool.install(&call)).await?;
+        }
         return Ok(ByteCode::default());
     };
     // An earlier step may have installed some of them.
@@ -205,7 +217,7 @@ async fn install(ctx: &Context, wanted: &PythonInstall, cmd: Cmd) -> Result<(), 
     }
 }
 
-/// Writes the versions of guarded distributions to a constraints file.
+/// Writes a constraints file: the versions of guarded distributions, and those of entries without dependencies.
 fn write_constraints(ctx: &Context, wanted: &PythonInstall) -> Result<Option<PathBuf>, Problem> {
     let fixed: Vec<String> = wanted
         .guarded
@@ -213,6 +225,7 @@ fn write_constraints(ctx: &Context, wanted: &PythonInstall) -> Result<Option<Pat
         // A constraint must be a PEP 440 version. Distributions of the operating system may have other versions.
         .filter(|(_, version)| version.parse::<pep440_rs::Version>().is_ok())
         .map(|(name, version)| format!("{name}=={version}\n"))
+        .chain(wanted.constraints_without_deps().into_iter().map(|line| line + "\n"))
         .collect();
     if fixed.is_empty() {
         return Ok(None);

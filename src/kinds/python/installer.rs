@@ -28,19 +28,34 @@ pub(super) struct Request<'a> {
     pub(super) files: Vec<&'a Path>,
     pub(super) wheels: Vec<&'a Path>,
     pub(super) dry: bool,
+    /// Whether dependencies are installed, too.
+    pub(super) deps: bool,
     /// An empty folder to resolve for, if the installer cannot read the environment.
     pub(super) apart: Option<&'a Path>,
 }
 
 impl<'a> Request<'a> {
-    pub(super) fn all(install: &'a PythonInstall, constraints: Option<&'a Path>) -> Self {
+    /// The calls that a step needs: one for the entries that are installed without their dependencies, and one for all
+    /// others.
+    pub(super) fn calls(install: &'a PythonInstall, constraints: Option<&'a Path>) -> Vec<Self> {
+        let calls = [false, true].map(|deps| Self::call(install, constraints, deps));
+        let is_needed =
+            |call: &Self| !(call.requirements.is_empty() && call.files.is_empty() && call.wheels.is_empty());
+        calls.into_iter().filter(is_needed).collect()
+    }
+
+    /// The entries that are installed with or without their dependencies.
+    pub(super) fn call(install: &'a PythonInstall, constraints: Option<&'a Path>, deps: bool) -> Self {
+        let requirements = install.requirements.iter().filter(|requirement| requirement.deps == deps);
+        let wheels = install.wheels.iter().filter(|wheel| wheel.deps == deps);
         Self {
             install,
             constraints,
-            requirements: install.requirements.iter().map(|requirement| requirement.text.as_str()).collect(),
-            files: install.requirement_files.iter().map(PathBuf::as_path).collect(),
-            wheels: install.wheels.iter().map(|wheel| wheel.path.as_path()).collect(),
+            requirements: requirements.map(|requirement| requirement.text.as_str()).collect(),
+            files: install.requirement_files.iter().filter(|_| deps).map(PathBuf::as_path).collect(),
+            wheels: wheels.map(|wheel| wheel.path.as_path()).collect(),
             dry: false,
+            deps,
             apart: None,
         }
     }
@@ -92,7 +107,7 @@ impl Installer {
             // A wheel may name a dependency by URL. `--no-deps` prevents its download.
             cmd = cmd.args(["--no-index", "--no-deps"]);
         } else {
-            cmd = self.with_sources(cmd, install);
+            cmd = self.with_sources(if request.deps { cmd } else { cmd.arg("--no-deps") }, install);
         }
         if let Some(constraints) = request.constraints {
             cmd = cmd.arg("--constraint").arg(text(constraints));
@@ -234,16 +249,32 @@ mod tests {
     fn the_empty_folder_is_used_for_dry_runs_only() {
         let uv = Installer::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() };
         let install = super::super::guard::tests::wanted();
-        let request = Request { apart: Some(Path::new("/empty")), ..Request::all(&install, None) };
+        let request = Request { apart: Some(Path::new("/empty")), ..Request::call(&install, None, true) };
         let has = |cmd: &Cmd, word: &str| cmd.args.iter().any(|arg| arg == word);
         assert!(has(&uv.install(&request.dry()), "/empty") && !has(&uv.install(&request), "/empty"));
         assert!(has(&Installer::Pip.install(&request.dry()), "--ignore-installed"));
     }
 
     #[test]
+    fn entries_without_dependencies_have_a_call_of_their_own() {
+        let mut install = super::super::guard::tests::wanted();
+        let uv = Installer::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() };
+        assert_eq!(Request::calls(&install, None).len(), 1);
+        install.requirements[1].deps = false;
+        for tool in [uv, Installer::Pip] {
+            let words = |deps: bool| tool.install(&Request::call(&install, None, deps)).args.join(" ");
+            assert!(words(false).contains("--no-deps") && words(false).ends_with("-- oldthing"), "{}", words(false));
+            assert!(!words(true).contains("--no-deps") && words(true).ends_with("-- nltk"), "{}", words(true));
+        }
+        assert_eq!(Request::calls(&install, None).len(), 2);
+        install.requirements.remove(0);
+        assert!(matches!(Request::calls(&install, None).as_slice(), [call] if !call.deps));
+    }
+
+    #[test]
     fn checks_write_no_byte_code_but_installations_may() {
         let install = super::super::guard::tests::wanted();
-        let request = Request::all(&install, None);
+        let request = Request::call(&install, None, true);
         let uv = Installer::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() };
         for tool in [uv, Installer::Pip] {
             let writes = |cmd: &Cmd| !cmd.env.contains_key("PYTHONDONTWRITEBYTECODE");
@@ -265,12 +296,12 @@ mod tests {
         };
         let uv = Installer::Uv { program: "uv".into(), cache: "/c".into(), env: Vec::new() };
         for tool in [uv, Installer::Pip] {
-            for request in [Request::all(&alone, None), Request::all(&alone, None).dry()] {
+            for request in [Request::call(&alone, None, true), Request::call(&alone, None, true).dry()] {
                 let args = tool.install(&request).args;
                 assert!(["--no-index", "--no-deps"].iter().all(|word| args.iter().any(|arg| arg == word)), "{args:?}");
                 assert!(!args.iter().any(|arg| arg.contains("pypi.example")), "{args:?}");
             }
-            assert!(!tool.install(&Request::all(&install, None)).args.iter().any(|arg| arg == "--no-index"));
+            assert!(!tool.install(&Request::call(&install, None, true)).args.iter().any(|arg| arg == "--no-index"));
         }
     }
 

@@ -24,9 +24,9 @@ impl Python {
             (file.name.clone(), LayerPackage { version, sha256 })
         });
         let of_file = self.wheels.iter().filter(|entry| !entry.optional).filter_map(|entry| {
-            let file = entry.value.path.rsplit('/').next()?;
+            let file = entry.value.file.path.rsplit('/').next()?;
             let name = WheelName::parse(file)?;
-            let sha256 = section.asset(&entry.value.path)?.sha256.hex().to_owned();
+            let sha256 = section.asset(&entry.value.file.path)?.sha256.hex().to_owned();
             Some((name.name, LayerPackage { version: name.version, sha256 }))
         });
         let packages: BTreeMap<String, LayerPackage> = by_name.chain(of_file).collect();

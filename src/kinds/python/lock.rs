@@ -42,34 +42,46 @@ pub async fn lock(
         return Ok(Vec::new());
     }
     let shipped = as_shipped(ctx, wanted).await?;
-    let constraints = constraints(ctx, wanted, keep)?;
-    let request = Request::all(wanted, Some(&constraints)).dry();
-    let mut cmd = Installer::Pip.install(&request);
-    // The option belongs between `-m pip` and the subcommand.
-    cmd.args.splice(2..2, ["--python".to_owned(), text(&shipped)]);
-    let cmd = index_auth::with_logins(ctx, cmd)?;
-    ctx.progress.now("resolving", None);
-    let resolved = match ctx.runner.run(&cmd).await.and_then(|done| done.ok(&cmd)) {
-        Ok(done) => done.stdout,
-        Err(error) => {
-            if let Some(refusal) = guard::explain(ctx, &Installer::Pip, wanted, &request).await {
-                return Err(refusal);
-            }
-            let error = installer_problem(ctx, wanted, "the Python requirements cannot be resolved", &error).await;
-            let kept = (!keep.is_empty())
-                .then(|| "locked versions are kept; allow newer ones with `nodeagent lock --upgrade`".to_owned());
-            return Err(error.hint(kept));
-        }
-    };
     let own: BTreeSet<&str> = wanted.wheels.iter().map(|wheel| wheel.name.as_str()).collect();
-    let mut locked = Vec::new();
-    for found in report(&resolved)? {
-        if !own.contains(found.name.as_str()) {
-            locked.push(found.locked(ctx, wanted).await?);
+    let (mut locked, mut keep) = (BTreeMap::new(), keep.clone());
+    for call in Request::calls(wanted, None) {
+        let constraints = constraints(ctx, wanted, &keep)?;
+        let request = Request { constraints: Some(&constraints), ..call }.dry();
+        for found in resolve(ctx, &shipped, &request, !keep.is_empty()).await? {
+            // Entries without dependencies are resolved first. Others that depend on them get the same version.
+            keep.insert(found.name.clone(), found.version.clone());
+            if !own.contains(found.name.as_str()) {
+                locked.insert(found.name.clone(), found.locked(ctx, wanted).await?);
+            }
         }
     }
-    locked.sort();
-    Ok(locked)
+    Ok(locked.into_values().collect())
+}
+
+/// The distributions that a call would install into an environment.
+async fn resolve(
+    ctx: &Context,
+    environment: &Path,
+    request: &Request<'_>,
+    has_kept: bool,
+) -> Result<Vec<ReportedDistribution>, Problem> {
+    let mut cmd = Installer::Pip.install(request);
+    // The option belongs between `-m pip` and the subcommand.
+    cmd.args.splice(2..2, ["--python".to_owned(), text(environment)]);
+    let cmd = index_auth::with_logins(ctx, cmd)?;
+    ctx.progress.now("resolving", None);
+    let error = match ctx.runner.run(&cmd).await.and_then(|done| done.ok(&cmd)) {
+        Ok(done) => return report(&done.stdout),
+        Err(error) => error,
+    };
+    let wanted = request.install;
+    if let Some(refusal) = guard::explain(ctx, &Installer::Pip, wanted, request).await {
+        return Err(refusal);
+    }
+    let error = installer_problem(ctx, wanted, "the Python requirements cannot be resolved", &error).await;
+    let kept =
+        has_kept.then(|| "locked versions are kept; allow newer ones with `nodeagent lock --upgrade`".to_owned());
+    Err(error.hint(kept))
 }
 
 /// A distribution in pip's report.
@@ -138,7 +150,7 @@ fn found(entry: &Value) -> Option<Result<ReportedDistribution, Problem>> {
     Some(Ok(ReportedDistribution { name, version, url, sha256 }))
 }
 
-/// Writes the guarded versions and the versions to keep to a constraints file.
+/// Writes a constraints file: the guarded versions, the versions to keep, and those of entries without dependencies.
 fn constraints(ctx: &Context, wanted: &PythonInstall, keep: &BTreeMap<String, String>) -> Result<PathBuf, Problem> {
     let mut lines = String::new();
     for (name, version) in keep.iter().filter(|(name, _)| !wanted.guarded.contains_key(*name)).chain(&wanted.guarded) {
@@ -146,6 +158,9 @@ fn constraints(ctx: &Context, wanted: &PythonInstall, keep: &BTreeMap<String, St
         if version.parse::<pep440_rs::Version>().is_ok() {
             let _ = writeln!(lines, "{name}=={version}");
         }
+    }
+    for line in wanted.constraints_without_deps() {
+        let _ = writeln!(lines, "{line}");
     }
     let path = ctx.logs.join("lock-constraints.txt");
     fs::replace(&path, lines.as_bytes(), Attributes::mode(0o644))?;

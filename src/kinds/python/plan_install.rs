@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     action::{Action, DistributionSources, PythonInstall, PythonInstaller, PythonRequirement, Wheel},
-    checked::Python,
+    checked::{Package, Python, WheelFile},
     node::Node,
     ready::{Lacking, mark, uncovered},
     requested::PackageRequest,
@@ -102,8 +102,8 @@ impl Python {
 fn add(common: &Common<'_>, install: &mut PythonInstall, entry: &Entry<PackageRequest>, options: &mut StepOptions) {
     let origin = entry.origin.clone();
     match &entry.value {
-        PackageRequest::Requirement(text) => {
-            install.requirements.push(PythonRequirement { text: text.clone(), origin });
+        PackageRequest::Requirement(Package { text, deps }) => {
+            install.requirements.push(PythonRequirement { text: text.clone(), deps: *deps, origin });
         }
         // The lock contains its packages, so the file itself is not needed.
         PackageRequest::File(file) if common.lock.is_some() => install
@@ -112,12 +112,12 @@ fn add(common: &Common<'_>, install: &mut PythonInstall, entry: &Entry<PackageRe
         PackageRequest::File(file) => {
             install.requirement_files.extend(common.usable(file, &entry.origin, &mut options.stage));
         }
-        PackageRequest::Wheel(file, name) => {
+        PackageRequest::Wheel(WheelFile { file, deps }, name) => {
             if let Some(path) = common.usable(file, &entry.origin, &mut options.stage) {
                 let (name, version) = (name.name.clone(), name.version.clone());
                 let sha256 = common.locked_asset(file).or(file.sha256.as_ref());
                 let sha256 = sha256.map(|digest| digest.hex().to_owned());
-                install.wheels.push(Wheel { path, name, version, sha256, origin });
+                install.wheels.push(Wheel { path, name, version, sha256, deps: *deps, origin });
             }
         }
     }

@@ -59,7 +59,7 @@ pub(super) fn is_ready(common: &Common<'_>, node: &Node<'_>, lacking: &Lacking, 
 /// name, any distribution of that name is enough.
 fn is_locked(common: &Common<'_>, node: &Node<'_>, request: &Request) -> bool {
     if let PackageRequest::Wheel(file, _) = &request.entry.value {
-        return is_installed(node, request, common.locked_asset(file));
+        return is_installed(node, request, common.locked_asset(&file.file));
     }
     let satisfied = Satisfied::new(node.env, &node.markers, &[]);
     let mut named = request.requirements.named.iter().map(|named| &named.requirement);
@@ -69,15 +69,16 @@ fn is_locked(common: &Common<'_>, node: &Node<'_>, request: &Request) -> bool {
 fn is_installed(node: &Node<'_>, request: &Request, locked: Option<&Digest>) -> bool {
     let requirements = &request.requirements;
     let satisfied = Satisfied::new(node.env, &node.markers, &requirements.constraints);
-    let PackageRequest::Wheel(file, wheel) = &request.entry.value else {
+    let has_deps = request.entry.value.has_deps();
+    let PackageRequest::Wheel(wheel_file, wheel) = &request.entry.value else {
         let known = |text: &String| node.receipt.opaque.contains(&mark(text));
-        return requirements.named.iter().all(|named| satisfied.is(&named.requirement))
+        return requirements.named.iter().all(|named| satisfied.is(&named.requirement, has_deps))
             && requirements.opaque.iter().all(|line| known(&line.text));
     };
     let wanted = format!("{}=={}", wheel.name, wheel.version).parse();
-    let is_installed = wanted.is_ok_and(|wanted| satisfied.is(&wanted));
+    let is_installed = wanted.is_ok_and(|wanted| satisfied.is(&wanted, has_deps));
     let same_bytes = locked
-        .or(file.sha256.as_ref())
+        .or(wheel_file.file.sha256.as_ref())
         .is_none_or(|wanted| node.receipt.wheels.get(&wheel.name).is_none_or(|known| known == wanted.hex()));
     is_installed && same_bytes
 }

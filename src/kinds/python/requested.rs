@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, sync::LazyLock};
 
 use regex::Regex;
 
-use super::{action::Action, checked::Python};
+use super::{
+    action::Action,
+    checked::{Package, Python, WheelFile},
+};
 use crate::{
     diagnostic::Origin,
     facts::{PythonEnv, python::WheelName},
@@ -18,18 +21,27 @@ use crate::{
 /// One entry: a requirement, a requirements file, or a wheel.
 #[derive(Debug, Clone)]
 pub(super) enum PackageRequest {
-    Requirement(String),
+    Requirement(Package),
     File(AssetRef),
-    Wheel(AssetRef, WheelName),
+    Wheel(WheelFile, WheelName),
 }
 
 impl PackageRequest {
     /// The name for messages.
     pub(super) fn name(&self) -> String {
         match self {
-            Self::Requirement(text) => text.clone(),
+            Self::Requirement(package) => package.text.clone(),
             Self::File(file) => file.path.clone(),
             Self::Wheel(_, wheel) => format!("{} {}", wheel.name, wheel.version),
+        }
+    }
+
+    /// Whether its dependencies are installed, too.
+    pub(super) fn has_deps(&self) -> bool {
+        match self {
+            Self::Requirement(package) => package.deps,
+            Self::File(_) => true,
+            Self::Wheel(wheel, _) => wheel.deps,
         }
     }
 }
@@ -46,10 +58,9 @@ impl Python {
     pub(super) fn requests(&self, env: &PythonEnv, planner: &mut Planner<'_, Action>) -> Vec<Request> {
         let mut all = Vec::new();
         for entry in &self.pip.packages {
-            let text = &entry.value;
-            let named = text.parse().map(|requirement| Named { requirement, origin: entry.origin.clone() });
+            let named = entry.value.text.parse().map(|requirement| Named { requirement, origin: entry.origin.clone() });
             let requirements = Requirements { named: named.into_iter().collect(), ..Requirements::default() };
-            all.push(Request { entry: entry.with(PackageRequest::Requirement(text.clone())), requirements });
+            all.push(Request { entry: entry.with(PackageRequest::Requirement(entry.value.clone())), requirements });
         }
         for entry in &self.pip.requirements {
             if let Some(requirements) = read_file(entry, planner) {
@@ -57,7 +68,7 @@ impl Python {
             }
         }
         for entry in &self.wheels {
-            let file = entry.value.path.rsplit('/').next().unwrap_or_default();
+            let file = entry.value.file.path.rsplit('/').next().unwrap_or_default();
             let Some(name) = WheelName::parse(file) else { continue };
             let common = planner.common;
             if let Err(misfit) = name.matches(env.version.1, &common.facts.arch, common.inventory.glibc) {

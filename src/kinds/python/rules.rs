@@ -3,21 +3,29 @@
 use pep508_rs::{Requirement, VersionOrUrl};
 
 use super::{
-    checked::{Pip, requirement_name},
+    checked::{Package, Pip, WheelFile, requirement_name},
     written,
 };
 use crate::{
+    diagnostic::Diagnostic,
     facts::python::normalised,
     grammar::{document::Part, names},
-    profile::{AssetRef, Entry, NO_CREDENTIALS, Rules, Setting, holds_credentials, long, place, within},
+    profile::{
+        AssetRef, Entry, EntryOptions, Long, NO_CREDENTIALS, Rules, Setting, holds_credentials, long, place, within,
+    },
 };
 
 const REQUIREMENTS_FILE: &str = "list requirements files under `requirements`";
 
 impl Rules<'_> {
     pub(super) fn pip(&mut self, raw: &written::Pip) -> Pip {
-        let packages = self
-            .entries(&place!["pip", "packages"], &raw.packages, |rules, path, text, _| rules.requirement(path, text));
+        let packages = self.entries(&place!["pip", "packages"], &raw.packages, |rules, path, text, long| {
+            Some(Package {
+                text: rules.requirement(path, text)?,
+                deps: long.is_none_or(|long| long.deps != Some(false)),
+            })
+        });
+        self.with_and_without_deps(&packages, |package| (&package.text, package.deps));
         self.index_and_no_index(raw);
         Pip {
             absent: self.absent_distributions(raw, &packages),
@@ -68,16 +76,41 @@ impl Rules<'_> {
         }
     }
 
-    pub(super) fn wheels(&mut self, raw: &written::Wheel) -> Vec<Entry<AssetRef>> {
-        self.assets(&place!["wheel", "files"], &raw.files, |rules, path, wheel| {
+    pub(super) fn wheels(&mut self, raw: &written::Wheel) -> Vec<Entry<WheelFile>> {
+        let wheels = self.entries(&place!["wheel", "files"], &raw.files, |rules, path, text, long| {
+            let wheel = match long {
+                None => rules.asset_of_text(path, text)?,
+                Some(keys) => rules.asset_of_keys(&path[..path.len() - 1], keys.keys())?,
+            };
             let file = wheel.file_name();
             let is_wheel = file.strip_suffix(".whl").is_some_and(|stem| matches!(stem.split('-').count(), 5 | 6));
             if !is_wheel {
                 let hint = "a wheel is called `name-version-python-abi-platform.whl`; keep the name it was built with";
                 rules.mistake(path, format!("`{file}` is not a wheel's file name"), hint);
             }
-            is_wheel
-        })
+            let deps = long.is_none_or(|long| long.deps != Some(false));
+            is_wheel.then_some(WheelFile { file: wheel, deps })
+        });
+        self.with_and_without_deps(&wheels, |wheel| (&wheel.file.path, wheel.deps));
+        wheels
+    }
+
+    /// Reports an entry that is listed both with and without its dependencies.
+    fn with_and_without_deps<T>(&mut self, entries: &[Entry<T>], key: impl Fn(&T) -> (&String, bool)) {
+        for (index, entry) in entries.iter().enumerate() {
+            let (name, deps) = key(&entry.value);
+            let other = entries[..index].iter().find(|other| key(&other.value) == (name, !deps));
+            if let Some(other) = other {
+                let message = format!(
+                    "`{name}` is listed with and without its dependencies; the other entry is at {}",
+                    other.origin
+                );
+                if let Some(span) = self.document.span_at(&entry.origin) {
+                    let mistake = Diagnostic::at(&self.document.source, span, message);
+                    self.found.push(mistake.hint("keep one of the two entries"));
+                }
+            }
+        }
     }
 
     /// A distribution's name without a version, normalised.
@@ -89,10 +122,10 @@ impl Rules<'_> {
         is_plain.then(|| normalised(name))
     }
 
-    fn absent_distributions(&mut self, raw: &written::Pip, packages: &[Entry<String>]) -> Vec<Entry<String>> {
+    fn absent_distributions(&mut self, raw: &written::Pip, packages: &[Entry<Package>]) -> Vec<Entry<String>> {
         self.entries(&place!["pip", "absent"], &raw.absent, |rules, path, name, _| {
             let name = rules.name_of_distribution(path, &name)?;
-            if let Some(other) = packages.iter().find(|package| requirement_name(&package.value) == name) {
+            if let Some(other) = packages.iter().find(|package| package.value.name() == name) {
                 let message =
                     format!("`{name}` is both installed and removed; `packages` names it at {}", other.origin);
                 rules.mistake(path, message, "remove it from one of the two lists");
@@ -193,3 +226,17 @@ fn has_single_equals(text: &str) -> bool {
 }
 
 long!(written::Requirement, name);
+long!(written::AbsentDistribution, name);
+
+impl Long for written::WheelFile {
+    const KEY: &'static str = "path";
+
+    fn name(&self) -> &str {
+        let first = self.url.iter().flat_map(|urls| &urls.0).next();
+        self.path.as_ref().or(first).map_or("", String::as_str)
+    }
+
+    fn options(&self) -> EntryOptions<'_> {
+        EntryOptions { when: self.when.as_ref(), optional: self.optional, timeout: self.timeout.as_deref() }
+    }
+}

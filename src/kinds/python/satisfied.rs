@@ -10,7 +10,7 @@ use pep508_rs::{ExtraName, MarkerEnvironment, Requirement, VerbatimUrl, VersionO
 use url::Url;
 
 use crate::{
-    facts::PythonEnv,
+    facts::{PythonEnv, python::Distribution},
     profile::requirements::{Named, Requirements},
 };
 
@@ -38,9 +38,21 @@ impl<'a> Satisfied<'a> {
         wanted.evaluate_markers(self.markers, &[])
     }
 
-    /// Whether a requirement and all its dependencies are installed.
-    pub(super) fn is(&self, wanted: &WantedRequirement) -> bool {
-        self.closure(wanted, &[], &mut BTreeSet::new())
+    /// Whether a requirement is installed, and with `deps` all its dependencies.
+    pub(super) fn is(&self, wanted: &WantedRequirement, deps: bool) -> bool {
+        if deps {
+            self.closure(wanted, &[], &mut BTreeSet::new())
+        } else {
+            !self.counts(wanted) || self.installed(wanted).is_some()
+        }
+    }
+
+    /// The installed distribution that a requirement accepts.
+    fn installed(&self, wanted: &WantedRequirement) -> Option<&Distribution> {
+        let name = wanted.name.to_string();
+        let found = self.env.distributions.get(&name).filter(|found| found.is_complete)?;
+        let is_limited = self.constraints.get(&name).is_some_and(|limit| !fits(limit, &found.version, || None));
+        (fits(wanted, &found.version, || found.direct_url()) && !is_limited).then_some(found)
     }
 
     fn closure(
@@ -52,14 +64,8 @@ impl<'a> Satisfied<'a> {
         if !wanted.evaluate_markers(self.markers, extras) {
             return true;
         }
+        let Some(found) = self.installed(wanted) else { return false };
         let name = wanted.name.to_string();
-        let Some(found) = self.env.distributions.get(&name).filter(|found| found.is_complete) else { return false };
-        if !fits(wanted, &found.version, || found.direct_url()) {
-            return false;
-        }
-        if self.constraints.get(&name).is_some_and(|limit| !fits(limit, &found.version, || None)) {
-            return false;
-        }
         let mut extra_names: Vec<String> = wanted.extras.iter().map(ToString::to_string).collect();
         extra_names.sort();
         if !seen.insert((name, extra_names)) {
@@ -75,11 +81,11 @@ impl<'a> Satisfied<'a> {
     }
 }
 
-/// The unsatisfied requirements, as written.
-pub(super) fn unsatisfied(env: &PythonEnv, arch: &str, requirements: &Requirements) -> Vec<String> {
+/// The unsatisfied requirements, as written. With `deps`, their dependencies must be installed, too.
+pub(super) fn unsatisfied(env: &PythonEnv, arch: &str, requirements: &Requirements, deps: bool) -> Vec<String> {
     let Some(markers) = env.markers(arch) else { return Vec::new() };
     let satisfied = Satisfied::new(env, &markers, &requirements.constraints);
-    let missing = requirements.named.iter().filter(|named| !satisfied.is(&named.requirement));
+    let missing = requirements.named.iter().filter(|named| !satisfied.is(&named.requirement, deps));
     missing.map(|named| named.requirement.to_string()).collect()
 }
 
@@ -138,7 +144,16 @@ mod tests {
 
     fn is(env: &PythonEnv, wanted: &str) -> bool {
         let markers = env.markers("amd64").expect("an interpreter");
-        Satisfied::new(env, &markers, &[]).is(&wanted.parse().expect("a requirement"))
+        Satisfied::new(env, &markers, &[]).is(&wanted.parse().expect("a requirement"), true)
+    }
+
+    #[test]
+    fn without_dependencies_the_distribution_itself_is_enough() {
+        let env = env(&[("spacy", "3.8.1", &["thinc>=8.3"])]);
+        let markers = env.markers("amd64").expect("an interpreter");
+        let is = |wanted: &str| Satisfied::new(&env, &markers, &[]).is(&wanted.parse().expect("a requirement"), false);
+        assert!(is("spacy>=3.8") && is("nltk; python_version < '3'"));
+        assert!(!is("spacy>=3.9") && !is("nltk"));
     }
 
     #[test]
@@ -172,6 +187,6 @@ mod tests {
         let markers = env.markers("amd64").expect("an interpreter");
         let origin = crate::diagnostic::Origin { file: "c.txt".into(), line: 1, column: 1 };
         let limits = [Named { requirement: "a<2".parse().expect("a requirement"), origin }];
-        assert!(!Satisfied::new(&env, &markers, &limits).is(&"a".parse().expect("a requirement")));
+        assert!(!Satisfied::new(&env, &markers, &limits).is(&"a".parse().expect("a requirement"), true));
     }
 }

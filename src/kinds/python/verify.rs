@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use super::{action::PythonInstall, installer::Installer, locked, satisfied::unsatisfied};
 use crate::{
-    facts::PythonEnv,
+    facts::{PythonEnv, python::normalised},
     problem::Problem,
     profile::requirements::{Named, Requirements},
     steps::Context,
 };
 
-/// The conflicts that `pip check` reports, one per line. A runtime may ship with conflicts.
+/// The conflicts that `pip check` reports, one per line. A runtime may ship with conflicts. Those of a distribution
+/// that the profile installs without its dependencies are left out.
 pub(super) async fn conflicts(
     ctx: &Context,
     tool: &Installer,
@@ -21,11 +22,24 @@ pub(super) async fn conflicts(
         return Ok(BTreeSet::new());
     }
     let lines = done.stdout.lines().chain(done.stderr.lines());
+    let without_deps = wanted.without_deps();
     Ok(lines
         .map(str::trim)
         .filter(|line| line.contains("requires") || line.contains(" has "))
+        .filter(|line| !without_deps.contains(&subject(line)))
         .map(str::to_owned)
         .collect())
+}
+
+/// The distribution whose dependencies a line of pip or uv is about, by its normalised name: `spacy` in
+/// ``The package `spacy` requires `thinc`, but it's not installed`` and in `spacy 3.8 requires thinc, which is not
+/// installed.`
+fn subject(line: &str) -> String {
+    let name = match line.strip_prefix("The package `") {
+        Some(rest) => rest.split('`').next(),
+        None => line.split_whitespace().next(),
+    };
+    normalised(name.unwrap_or_default())
 }
 
 pub(super) fn verify_installed(ctx: &Context, wanted: &PythonInstall) -> Result<(), Problem> {
@@ -73,17 +87,37 @@ pub(super) fn faults(ctx: &Context, wanted: &PythonInstall) -> Result<Vec<String
         let text = std::fs::read_to_string(file).unwrap_or_default();
         match Requirements::read(&ctx.filestore.shown(file), &text, file.parent()) {
             Ok(requirements) => {
-                let missing = unsatisfied(&env, arch, &requirements);
+                let missing = unsatisfied(&env, arch, &requirements, true);
                 faults.extend(missing.iter().map(|text| format!("`{text}` is not installed")));
             }
             Err(error) => faults.push(error.to_string()),
         }
     }
-    let named = wanted.requirements.iter().filter_map(|wanted| {
-        let requirement = wanted.text.parse().ok()?;
-        Some(Named { requirement, origin: wanted.origin.clone() })
-    });
-    let direct = Requirements { named: named.collect(), ..Requirements::default() };
-    faults.extend(unsatisfied(&env, arch, &direct).iter().map(|text| format!("`{text}` is not installed")));
+    for deps in [true, false] {
+        let named = wanted.requirements.iter().filter(|wanted| wanted.deps == deps).filter_map(|wanted| {
+            let requirement = wanted.text.parse().ok()?;
+            Some(Named { requirement, origin: wanted.origin.clone() })
+        });
+        let direct = Requirements { named: named.collect(), ..Requirements::default() };
+        let missing = unsatisfied(&env, arch, &direct, deps);
+        faults.extend(missing.iter().map(|text| format!("`{text}` is not installed")));
+    }
     Ok(faults)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_subject_of_a_conflict_is_read_from_real_output() {
+        for line in [
+            "The package `Scikit_Learn` requires `numpy>=2.5`, but `1.26.4` is installed",
+            "The package `scikit-learn` requires `joblib>=1.2.0`, but it's not installed",
+            "scikit-learn 1.5.0 requires joblib, which is not installed.",
+            "scikit-learn 1.5.0 has requirement numpy>=2.5, but you have numpy 1.26.4.",
+        ] {
+            assert_eq!(subject(line), "scikit-learn", "{line}");
+        }
+    }
 }

@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::profile::{
-    choices,
-    shorthand::Shorthand,
-    written::{Asset, File, entry},
+    AssetKeys, choices,
+    shorthand::{OneOrMany, Shorthand},
+    written::{Asset, Digests, File, entry},
 };
 
 /// The keys of this kind.
@@ -59,7 +59,7 @@ pub struct Pip {
     pub prereleases: Option<bool>,
     /// Distributions that must not be installed, by name.
     #[serde(default)]
-    pub absent: Vec<Shorthand<Requirement>>,
+    pub absent: Vec<Shorthand<AbsentDistribution>>,
     /// Modules to import after the installation. The step fails if an import fails.
     #[serde(default)]
     pub smoke: Vec<String>,
@@ -81,7 +81,38 @@ entry! {
     pub struct Requirement {
         /// The requirement, such as `spacy>=3.7`.
         pub name: String,
+        /// Whether its dependencies are installed, too. Default: true.
+        pub deps: Option<bool>,
     } with when, optional, timeout
+}
+
+entry! {
+    /// A distribution that must not be installed.
+    pub struct AbsentDistribution {
+        /// Its name, without a version.
+        pub name: String,
+    } with when, optional, timeout
+}
+
+entry! {
+    /// A wheel: a path in the file store, a path of the node, or an address.
+    pub struct WheelFile {
+        /// Its path: next to the profile, in the unit's tree or in Admin's, or absolute.
+        pub path: Option<String>,
+        /// Its address instead of a path, or a list of addresses that are tried in order.
+        pub url: Option<OneOrMany<String>>,
+        /// The expected SHA-256, 64 hexadecimal digits, or one for each processor.
+        pub sha256: Option<Shorthand<Digests>>,
+        /// Whether its dependencies are installed, too. Default: true.
+        pub deps: Option<bool>,
+    } with when, optional, timeout
+}
+
+impl WheelFile {
+    /// The keys of the asset.
+    pub(super) fn keys(&self) -> AssetKeys<'_> {
+        AssetKeys { path: self.path.as_deref(), url: self.url.as_ref(), sha256: self.sha256.as_ref() }
+    }
 }
 
 /// Wheel files from the file store.
@@ -90,5 +121,5 @@ entry! {
 pub struct Wheel {
     /// The files. They are resolved together with the requirements of `pip`.
     #[serde(default)]
-    pub files: Vec<Shorthand<File>>,
+    pub files: Vec<Shorthand<WheelFile>>,
 }

@@ -123,6 +123,7 @@ impl Cluster {
             name: "y".into(),
             version: "1".into(),
             sha256: Some(Digest::sha256(b"y").hex().to_owned()),
+            deps: true,
             origin: crate::diagnostic::Origin { file: "x.toml".into(), line: 1, column: 1 },
         }];
         wanted

@@ -197,6 +197,25 @@ fn a_package_without_its_dependencies_is_installed_in_a_call_of_its_own() {
 }
 
 #[test]
+fn a_file_of_requirements_on_a_server_is_known_after_it_was_fetched() {
+    const TEXT: &str = "nltk>=3\n";
+    const SHA256: &str = "be25a9e80ccc005af7a6aa6f21c1510be03a341e5850d3dfd637cc92c780adee";
+    let profile =
+        |digest: &str| format!("[pip]\nrequirements = [{{ url = \"https://dl.firm.example/r.txt\"{digest} }}]\n");
+    let node = bare_node().profile(&profile(""));
+    let refused = node.agent(&["plan", "--profile", "x.toml"]).ended(2).stderr;
+    assert!(refused.contains("`https://dl.firm.example/r.txt` has no digest"), "{refused}");
+    let plan = |node: &NodeTest| node.agent(&["plan", "--profile", "x.toml"]).ended(0).stdout;
+    let node = node.profile(&profile(&format!(", sha256 = \"{SHA256}\"")));
+    let node = node.python(&[("nltk", "3.9")]);
+    assert!(plan(&node).contains("1 step to do"), "{}", plan(&node));
+    let node = node.file(&format!("var/cache/nodeagent/assets/{SHA256}/r.txt"), TEXT);
+    assert!(plan(&node).contains("nothing to do"), "{}", plan(&node));
+    let node = node.file(&format!("var/cache/nodeagent/assets/{SHA256}/r.txt"), "numpy\n");
+    assert!(plan(&node).contains("1 step to do"), "a damaged copy does not count: {}", plan(&node));
+}
+
+#[test]
 fn a_file_of_requirements_is_compared_line_by_line() {
     let node = bare_node()
         .profile("[pip]\nrequirements = [\"r.txt\"]\n")

@@ -20,8 +20,7 @@ impl Python {
             asks.add(tool, &entry.value.text, entry.optional);
         }
         for entry in &pip.requirements {
-            let digest = digest_of_lines(inventory, entry);
-            asks.add("pip", &format!("{} {digest}", entry.value.path), entry.optional);
+            asks.add("pip", &with_digest_of_lines(inventory, entry), entry.optional);
         }
         for entry in &self.wheels {
             let path = &entry.value.file.path;
@@ -64,7 +63,9 @@ impl Python {
             self.pip.find_links.iter().filter_map(|link| Some(Address::plain(kind, link.value.parse().ok()?)));
         let wheels = self.wheels.iter().flat_map(|wheel| &wheel.value.file.urls);
         let wheels = wheels.map(|url| Address::plain(kind, url.clone()));
-        let mut all: Vec<Address> = indexes.chain(wheels).chain(found_at).collect();
+        let files = self.pip.requirements.iter().flat_map(|entry| &entry.value.urls);
+        let files = files.map(|url| Address::plain(kind, url.clone()));
+        let mut all: Vec<Address> = indexes.chain(wheels).chain(files).chain(found_at).collect();
         let mut lines: Vec<String> = self.pip.packages.iter().map(|entry| entry.value.text.clone()).collect();
         for entry in &self.pip.requirements {
             let Some(found) = inventory.asset(&entry.value) else { continue };
@@ -78,12 +79,16 @@ impl Python {
     }
 }
 
-/// A digest of the lines of a requirements file and of its included files. Only the digest is stored, because a line
-/// may contain a secret.
-fn digest_of_lines(inventory: &Inventory, entry: &Entry<AssetRef>) -> String {
-    let Some(found) = inventory.asset(&entry.value) else { return "missing".to_owned() };
+/// A requirements file, with a digest of its lines and of those of its included files. Only the digest is stored,
+/// because a line may contain a secret. The lock has the digest of a file on a server.
+fn with_digest_of_lines(inventory: &Inventory, entry: &Entry<AssetRef>) -> String {
+    let path = &entry.value.path;
+    if !entry.value.urls.is_empty() {
+        return path.clone();
+    }
+    let Some(found) = inventory.asset(&entry.value) else { return format!("{path} missing") };
     let text = String::from_utf8_lossy(found.bytes.as_deref().unwrap_or_default());
     let read = Requirements::read(&found.asset.label(), &text, found.asset.folder()).unwrap_or_default();
     let lines: Vec<String> = read.lines.into_iter().map(|line| line.text).collect();
-    Digest::sha256(lines.join("\n").as_bytes()).hex()[..16].to_owned()
+    format!("{path} {}", &Digest::sha256(lines.join("\n").as_bytes()).hex()[..16])
 }

@@ -90,7 +90,11 @@ impl Section for Python {
 
     fn assets(&self) -> Vec<NamedAsset<'_>> {
         let files = self.pip.requirements.iter();
-        let files = files.map(|entry| NamedAsset::read_to_plan(&entry.value, &entry.origin, entry.optional));
+        let files = files.map(|entry| NamedAsset {
+            // A file on a server is fetched by its step.
+            read_to_plan: entry.value.urls.is_empty(),
+            ..NamedAsset::read_to_plan(&entry.value, &entry.origin, entry.optional)
+        });
         let uv = self
             .pip
             .uv

@@ -20,7 +20,9 @@ use super::{
     installer::{Installer, Request},
     installer_problem::installer_problem,
     interpreter::Interpreter,
-    locked, repair, uv,
+    locked, repair,
+    requirements_file::{check_fetched, opaque_marks},
+    uv,
     verify::{conflicts, faults, verify_installed},
     wheel_builds,
 };
@@ -85,6 +87,7 @@ async fn prepare_installation(ctx: &Context, wanted: &PythonInstall) -> Result<I
         let conflicts = conflicts(ctx, &tool, wanted).await?;
         return Ok(Installation { tool, constraints: None, conflicts });
     }
+    check_fetched(ctx, wanted)?;
     let constraints = write_constraints(ctx, wanted)?;
     ctx.progress.now("resolving", None);
     let started = Timestamp::now();
@@ -247,12 +250,15 @@ pub(super) fn remember_shipped(ctx: &Context, wanted: &PythonInstall) -> Result<
 }
 
 fn remember_installed(ctx: &Context, wanted: &PythonInstall) -> Result<(), Problem> {
+    let of_servers = if wanted.locked.is_some() { Vec::new() } else { check_fetched(ctx, wanted)? };
+    let opaque: BTreeSet<String> =
+        wanted.opaque.iter().cloned().chain(of_servers.iter().flat_map(opaque_marks)).collect();
     let site = wanted.site_packages.display().to_string();
     Ok(Receipt::update(&ctx.root, |receipt| {
         let entry = receipt.python.entry(site).or_default();
         let wheels = wanted.wheels.iter().filter_map(|wheel| Some((wheel.name.clone(), wheel.sha256.clone()?)));
         entry.wheels.extend(wheels);
-        let lines = wanted.opaque.iter().filter(|line| !entry.opaque.contains(line)).cloned().collect::<Vec<_>>();
+        let lines = opaque.into_iter().filter(|line| !entry.opaque.contains(line)).collect::<Vec<_>>();
         entry.opaque.extend(lines);
     })?)
 }

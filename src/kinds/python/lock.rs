@@ -18,6 +18,7 @@ use super::{
     index_auth,
     installer::{Installer, Request, text},
     installer_problem::installer_problem,
+    requirements_file::check_fetched,
 };
 use crate::{
     digest::Digest,
@@ -41,6 +42,7 @@ pub async fn lock(
     if wanted.is_only_wheels() && wanted.wheels.is_empty() {
         return Ok(Vec::new());
     }
+    check_fetched(ctx, wanted)?;
     let shipped = as_shipped(ctx, wanted).await?;
     let own: BTreeSet<&str> = wanted.wheels.iter().map(|wheel| wheel.name.as_str()).collect();
     let (mut locked, mut keep) = (BTreeMap::new(), keep.clone());

@@ -33,6 +33,7 @@ mod ready;
 mod removal;
 mod repair;
 mod requested;
+mod requirements_file;
 mod rules;
 mod satisfied;
 mod uv;

@@ -6,8 +6,9 @@ use super::{
     action::{Action, DistributionSources, PythonInstall, PythonInstaller, PythonRequirement, Wheel},
     checked::{Package, Python, WheelFile},
     node::Node,
-    ready::{Lacking, mark, uncovered},
+    ready::{Lacking, uncovered},
     requested::PackageRequest,
+    requirements_file::opaque_marks,
 };
 use crate::{
     diagnostic::Origin,
@@ -42,8 +43,7 @@ impl Python {
         let mut install = self.install(node, common, &mut options);
         for entry in &entries {
             let requirements = missing.iter().filter(|(name, ..)| *name == entry.value.name());
-            let lines = requirements.flat_map(|(_, requirements, _)| &requirements.opaque);
-            install.opaque.extend(lines.map(|line| mark(&line.text)));
+            install.opaque.extend(requirements.flat_map(|(_, requirements, _)| opaque_marks(requirements)));
             add(common, &mut install, entry, &mut options);
         }
         install.locked = lacking.get(&optional).cloned();

@@ -6,6 +6,7 @@ use super::{
     action::PythonInstall,
     node::Node,
     requested::{PackageRequest, Request},
+    requirements_file::mark,
     satisfied::Satisfied,
 };
 use crate::{
@@ -69,6 +70,9 @@ fn is_locked(common: &Common<'_>, node: &Node<'_>, request: &Request) -> bool {
 fn is_installed(node: &Node<'_>, request: &Request, locked: Option<&Digest>) -> bool {
     let requirements = &request.requirements;
     let satisfied = Satisfied::new(node.env, &node.markers, &requirements.constraints);
+    if !request.is_known {
+        return false;
+    }
     let has_deps = request.entry.value.has_deps();
     let PackageRequest::Wheel(wheel_file, wheel) = &request.entry.value else {
         let known = |text: &String| node.receipt.opaque.contains(&mark(text));
@@ -105,9 +109,4 @@ pub(super) fn uncovered(
         .map(|named| named.requirement.name.to_string())
         .find(|name| !is_installed(name))?;
     Some(common.not_locked(&entries[0], &name))
-}
-
-/// The digest by which a line without a name is remembered. The line itself may hold a password.
-pub(super) fn mark(line: &str) -> String {
-    Digest::sha256(line.as_bytes()).hex().to_owned()
 }

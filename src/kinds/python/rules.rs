@@ -30,14 +30,7 @@ impl Rules<'_> {
         Pip {
             absent: self.absent_distributions(raw, &packages),
             packages,
-            requirements: self.assets(&place!["pip", "requirements"], &raw.requirements, |rules, path, file| {
-                let is_stored = file.urls.is_empty();
-                if !is_stored {
-                    let hint = "put the file into the file store: its lines are needed to plan";
-                    rules.mistake(path, format!("`{}` is on a server", file.path), hint);
-                }
-                is_stored
-            }),
+            requirements: self.assets(&place!["pip", "requirements"], &raw.requirements, |_, _, _| true),
             guard: self.plain(&place!["pip", "guard"], raw.guard.map(|guard| guard == written::Guard::Runtime)),
             allow_change: self
                 .words("allow-change", &raw.allow_change, |rules, path, name| rules.name_of_distribution(path, &name)),

@@ -130,6 +130,12 @@ fn known(section: &Section) -> Known {
         let bytes = distribution.sha256.hex().to_owned();
         known.insert(("python", distribution.name.clone()), (distribution.version.clone(), bytes));
     }
+    for (folder, distributions) in &section.venvs {
+        for distribution in distributions {
+            let bytes = distribution.sha256.hex().to_owned();
+            known.insert(("python", format!("{folder} {}", distribution.name)), (distribution.version.clone(), bytes));
+        }
+    }
     for package in &section.r {
         known.insert(("r", package.name.clone()), (package.version.clone(), package.sha256.hex().to_owned()));
     }

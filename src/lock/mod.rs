@@ -8,7 +8,10 @@ mod render;
 mod update;
 mod written;
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use url::Url;
 
@@ -100,6 +103,8 @@ pub struct Section {
     pub apt: Vec<LockedDeb>,
     /// Python distributions.
     pub python: Vec<LockedDistribution>,
+    /// Distributions of virtual environments, by their folders.
+    pub venvs: BTreeMap<String, Vec<LockedDistribution>>,
     /// R packages.
     pub r: Vec<LockedRPackage>,
     /// Files in the file store.
@@ -109,6 +114,7 @@ pub struct Section {
 impl Section {
     fn digests(&self) -> impl Iterator<Item = &Digest> {
         let packages = self.apt.iter().map(|deb| &deb.sha256).chain(self.python.iter().map(|file| &file.sha256));
+        let packages = packages.chain(self.venvs.values().flatten().map(|file| &file.sha256));
         packages
             .chain(self.r.iter().map(|package| &package.sha256))
             .chain(self.assets.iter().map(|asset| &asset.sha256))
@@ -210,6 +216,11 @@ pub fn is_own(only_for: &BTreeSet<String>, group: Option<&str>) -> bool {
 }
 
 impl Section {
+    /// The distributions of a virtual environment.
+    pub fn venv(&self, folder: &str) -> &[LockedDistribution] {
+        self.venvs.get(folder).map_or(&[], Vec::as_slice)
+    }
+
     /// The locked file with this path.
     pub fn asset(&self, path: &str) -> Option<&LockedAsset> {
         self.assets.iter().find(|asset| asset.path == path)

@@ -134,11 +134,24 @@ impl Rules<'_> {
         let runtime =
             Runtime { os: raw.os, arch: raw.arch, version: raw.runtime, python: raw.python_version, r: raw.r_version };
         let apt = self.each(path, "apt", raw.apt, |raw| (raw.name.clone(), raw.arch.clone()), Self::deb);
-        let python = self.each(path, "python", raw.python, |raw| raw.name.clone(), Self::distribution);
+        let key = |raw: &written::Distribution| (raw.venv.clone(), raw.name.clone());
+        let (mut python, mut venvs) = (Vec::new(), BTreeMap::<String, Vec<LockedDistribution>>::new());
+        for (venv, file) in self.each(path, "python", raw.python, key, Self::distribution) {
+            venv.map_or(&mut python, |folder| venvs.entry(folder).or_default()).push(file);
+        }
         let known: BTreeSet<String> = raw.r.iter().map(|package| package.name.clone()).collect();
         let r = self.each(path, "r", raw.r, |raw| raw.name.clone(), |rules, path, raw| rules.r(path, raw, &known));
         let assets = self.each(path, "assets", raw.assets, |raw| raw.path.clone(), Self::asset);
-        Section { runtime, conditions: raw.conditions.into_iter().collect(), asks: raw.asks, apt, python, r, assets }
+        Section {
+            runtime,
+            conditions: raw.conditions.into_iter().collect(),
+            asks: raw.asks,
+            apt,
+            python,
+            venvs,
+            r,
+            assets,
+        }
     }
 
     /// Checks the tables of a list. Two tables with the same key are a mistake.
@@ -171,13 +184,17 @@ impl Rules<'_> {
         LockedDeb { name, version, arch, file, url, size, sha256, only_for }
     }
 
-    fn distribution(&mut self, path: &[Part], raw: written::Distribution) -> LockedDistribution {
+    /// A distribution, with the folder of its virtual environment.
+    fn distribution(&mut self, path: &[Part], raw: written::Distribution) -> (Option<String>, LockedDistribution) {
+        if let Some(folder) = &raw.venv {
+            self.check(folder.starts_with('/'), path, "venv", folder, "an absolute path");
+        }
         self.check(names::is_distribution(&raw.name), path, "name", &raw.name, "a normalised name of a distribution");
         self.check(names::is_python_version(&raw.version), path, "version", &raw.version, "a version");
         self.check(is_file(&raw.file), path, "file", &raw.file, "the name of a wheel or of a source archive");
         let (url, sha256) = (self.url(path, &raw.url), self.digest(path, &raw.sha256));
-        let written::Distribution { name, version, file, only_for, .. } = raw;
-        LockedDistribution { name, version, file, url, sha256, only_for }
+        let written::Distribution { venv, name, version, file, only_for, .. } = raw;
+        (venv, LockedDistribution { name, version, file, url, sha256, only_for })
     }
 
     fn r(&mut self, path: &[Part], raw: written::RPackage, known: &BTreeSet<String>) -> LockedRPackage {

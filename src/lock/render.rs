@@ -75,7 +75,12 @@ impl Page {
         }
         self.0.push_str("]\n");
         section.apt.iter().for_each(|deb| self.deb(deb));
-        section.python.iter().for_each(|distribution| self.distribution(distribution));
+        section.python.iter().for_each(|distribution| self.distribution(None, distribution));
+        for (folder, distributions) in &section.venvs {
+            for distribution in distributions {
+                self.distribution(Some(folder), distribution);
+            }
+        }
         section.r.iter().for_each(|package| self.r_package(package));
         for asset in &section.assets {
             self.table("runtimes.assets");
@@ -97,8 +102,11 @@ impl Page {
         self.words("only-for", &deb.only_for);
     }
 
-    fn distribution(&mut self, distribution: &LockedDistribution) {
+    fn distribution(&mut self, venv: Option<&str>, distribution: &LockedDistribution) {
         self.table("runtimes.python");
+        if let Some(folder) = venv {
+            self.text("venv", folder);
+        }
         self.text("name", &distribution.name);
         self.text("version", &distribution.version);
         self.text("file", &distribution.file);

@@ -64,6 +64,7 @@ fn section() -> Section {
         asks: vec!["apt jq".into(), "apt tree (optional)".into(), "pip nltk; python_version > \"3\"".into()],
         apt: vec![deb("jq", "1.6-2.1"), optional],
         python: vec![distribution("nltk", "3.9.1")],
+        venvs: BTreeMap::from([("/opt/x".into(), vec![distribution("nltk", "3.8")])]),
         r: vec![own, r("later", "1.4", &[])],
         assets: vec![LockedAsset { path: "lib/R/inhouse_1.2.tar.gz".into(), size: 9, sha256: digest("x") }],
     }

@@ -28,6 +28,7 @@ impl Lock {
         for section in &mut sections {
             section.apt.sort();
             section.python.sort();
+            section.venvs.values_mut().for_each(|files| files.sort());
             section.r.sort();
             section.assets.sort();
         }

@@ -95,6 +95,8 @@ pub(super) struct Deb {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Distribution {
+    /// The folder of the virtual environment that it belongs to; none for the environment of `[pip]`.
+    pub(super) venv: Option<String>,
     /// The normalised name.
     pub(super) name: String,
     /// The version.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -85,6 +85,9 @@ macro_rules! long {
     };
 }
 pub(crate) use long;
+
+/// Folders of the kernel's virtual file systems.
+const KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 /// A path of parts, from keys and indexes.
 macro_rules! place {
@@ -391,6 +394,16 @@ impl Rules<'_> {
             return None;
         }
         Some(file)
+    }
+
+    /// Whether a path, which is the key of an entry, is on a disk. `text` is the path as written.
+    pub(crate) fn is_on_disk(&mut self, at: &[Part], text: &str, path: &Path) -> bool {
+        let folder = KERNEL.iter().find(|folder| path.starts_with(folder));
+        if let Some(folder) = folder {
+            let message = format!("`{text}` is below `{folder}`, whose files the kernel makes");
+            self.mistake_in_key(at, message, "name a path on a disk");
+        }
+        folder.is_none()
     }
 
     pub(crate) fn url(&mut self, path: &[Part], text: &str) -> Option<Url> {

@@ -80,7 +80,7 @@ fn can_be_locked_here(job: &Job, node: &Node) -> Result<(), Vec<Problem>> {
 fn known(upgrade: &Upgrade, base: &Section) -> Result<(), Vec<Problem>> {
     let Upgrade::Names(names) = upgrade else { return Ok(()) };
     let locked: BTreeSet<&str> = (base.apt.iter().map(|deb| deb.name.as_str()))
-        .chain(base.python.iter().map(|file| file.name.as_str()))
+        .chain(base.python.iter().chain(base.venvs.values().flatten()).map(|file| file.name.as_str()))
         .chain(base.r.iter().map(|package| package.name.as_str()))
         .collect();
     let unknown = names.iter().filter(|name| !locked.contains(name.as_str())).map(|name| {

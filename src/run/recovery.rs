@@ -31,7 +31,7 @@ pub(super) fn recover(job: &Job) -> Result<bool, Vec<Problem>> {
         warn(job, error.to_string());
     }
     // Unfinished transfers from and to the store.
-    for folder in ["layers", "python/byte-code", "python/built"] {
+    for folder in ["layers", "python/byte-code", "python/built", "python/venvs"] {
         if let Err(error) = remove_tree(&cache.join(folder)) {
             warn(job, error.to_string());
         }

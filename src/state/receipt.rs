@@ -24,6 +24,8 @@ pub struct Receipt {
     format: u32,
     /// Python environments, by the folder of their packages.
     pub python: BTreeMap<String, PythonReceipt>,
+    /// The virtual environments that nodeagent made, by their absolute paths on the node.
+    pub venvs: BTreeSet<PathBuf>,
     /// Packages in R libraries before the first change: versions by library and package.
     pub r: BTreeMap<String, BTreeMap<String, String>>,
     /// Files with delivered secrets, by profile name and path.

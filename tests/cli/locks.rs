@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::support::{NodeTest, agent_in, entries, project, put, snapshots};
 
 /// Invalid locks that match the schema: they break rules about the meaning.
-const BEYOND_SHAPE: [&str; 18] = [
+const BEYOND_SHAPE: [&str; 19] = [
     "address_of_another_kind",
     "apt_option",
     "apt_version",
@@ -30,6 +30,7 @@ const BEYOND_SHAPE: [&str; 18] = [
     "r_version",
     "section_twice",
     "serial_zero",
+    "venv_relative",
 ];
 
 #[test]

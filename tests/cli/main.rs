@@ -39,3 +39,4 @@ mod store;
 mod system;
 mod take_back;
 mod trust;
+mod venvs;

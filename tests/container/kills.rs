@@ -14,6 +14,7 @@ fn fresh(uv: Option<&std::path::Path>) -> Option<Node> {
     node.profile(&format!(
         "[apt]\npackages = [\"jq\", \"tree\"]
 [pip]\npackages = [\"humanize\", \"joblib\"]\nbeside-apt = true
+[pip.venvs.\"/opt/tool\"]\npackages = [\"six\"]
 [wheel]\nfiles = [\"ringwheel-1.0-py3-none-any.whl\"]
 {R}packages = [\"tinyc\", \"tinybin\"]
 [shell]\nusers = [\"root\", \"analyst\"]\nbashrc = {{ text = \"PS1='ring> '\" }}
@@ -24,11 +25,16 @@ fn fresh(uv: Option<&std::path::Path>) -> Option<Node> {
     Some(node)
 }
 
+/// The state that equal nodes share, with the virtual environment.
+fn state(node: &Node) -> String {
+    node.state() + &node.sh("find /opt/tool -printf '%p %y %m %u\\n' | sort; /opt/tool/bin/python -c 'import six'")
+}
+
 #[test]
 fn a_run_killed_at_any_instant_is_completed_by_the_next() {
     let Some(node) = fresh(None) else { return };
     node.run(&[]).exits(0);
-    let wanted = node.state();
+    let wanted = state(&node);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let uv = folder.path().join("uv");
     node.fetch(&node.sh("echo -n /var/cache/nodeagent/python/uv-*/uv"), &uv);
@@ -39,14 +45,14 @@ fn a_run_killed_at_any_instant_is_completed_by_the_next() {
     let began = Instant::now();
     node.run(&[]).exits(0);
     let mut seconds = began.elapsed().as_secs_f64();
-    assert_same(&wanted, &node.state(), "two undisturbed runs make equal nodes");
+    assert_same(&wanted, &state(&node), "two undisturbed runs make equal nodes");
     drop(node);
 
     for fraction in random_fractions(instants()) {
         let (node, killed) = kill(&mut seconds, fraction, &["nodeagent", "run", "--profile", PROFILE], fresh);
         let next = node.run(&[]);
         next.exits(0);
-        assert_same(&wanted, &node.state(), &format!("the next run completes the node;\n{killed}\n{next}\n"));
+        assert_same(&wanted, &state(&node), &format!("the next run completes the node;\n{killed}\n{next}\n"));
         node.is_tidy();
         node.run(&[]).exits(0).prints("nothing to do");
     }

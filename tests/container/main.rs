@@ -22,6 +22,7 @@ mod post_start;
 mod programs;
 mod python;
 mod python_builds;
+mod python_venvs;
 mod r_builds;
 mod refusals;
 mod repositories;

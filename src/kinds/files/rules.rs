@@ -17,8 +17,6 @@ use crate::{
     profile::{AssetRef, Cases, Entry, Rules, place, shorthand::Shorthand, within, written::Asset},
 };
 
-/// Folders of the kernel's virtual file systems.
-const KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
 /// The keys of a whole entry.
 const WHOLE: [&str; 5] = ["text", "from", "link", "dir", "absent"];
 /// The keys of edits.
@@ -245,9 +243,7 @@ impl Rules<'_> {
             self.mistake_in_key(at, format!("`{text}` is not an absolute path"), "begin it with `/`, without `..`");
             return None;
         }
-        if let Some(folder) = KERNEL.iter().find(|folder| path.starts_with(folder)) {
-            let message = format!("`{text}` is below `{folder}`, whose files the kernel makes");
-            self.mistake_in_key(at, message, "name a file on a disk");
+        if !self.is_on_disk(at, text, &path) {
             return None;
         }
         Some(Key { path: path.components().collect(), is_folder: text.ends_with('/') })

@@ -4,19 +4,21 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::{
     COMPILED,
-    action::{Action, PythonInstall},
+    action::Action,
     checked::Python,
     installation::{self, Prepared as Preparation},
-    removal,
+    lock::{IDENTITY, lock_keeping},
+    python_install::PythonInstall,
+    removal, venvs,
 };
 use crate::{
     fs::FsError,
     inventory::Vault,
     kinds::{
         contract::{Acting, LeftBehind, LoginFile},
-        lock::{Identity, LockGroup, LockWork, Upgrade},
+        lock::{LockGroup, LockWork},
     },
-    lock::{self, LockedDistribution},
+    lock,
     problem::Problem,
     profile::FileStore,
     steps::Context,
@@ -26,6 +28,8 @@ use crate::{
 pub enum Prepared {
     /// A layer, or distributions to install.
     Install(Preparation),
+    /// A virtual environment.
+    Venv(venvs::Prepared),
     /// A removal needs no preparation.
     Remove,
 }
@@ -47,7 +51,7 @@ impl Acting for Python {
 
     fn can_refuse(action: &Action) -> bool {
         match action {
-            Action::Install(_) => true,
+            Action::Install(_) | Action::Venv(_) => true,
             Action::Remove(_) => false,
         }
     }
@@ -55,7 +59,7 @@ impl Acting for Python {
     fn fills_layers(action: &Action) -> bool {
         match action {
             Action::Install(_) => true,
-            Action::Remove(_) => false,
+            Action::Venv(_) | Action::Remove(_) => false,
         }
     }
 
@@ -66,6 +70,7 @@ impl Acting for Python {
     async fn prepare(ctx: &Context, action: &Action) -> Result<Prepared, Problem> {
         match action {
             Action::Install(wanted) => installation::prepare(ctx, wanted).await.map(Prepared::Install),
+            Action::Venv(wanted) => venvs::prepare(ctx, wanted).await.map(Prepared::Venv),
             Action::Remove(_) => Ok(Prepared::Remove),
         }
     }
@@ -73,9 +78,10 @@ impl Acting for Python {
     async fn act(ctx: &Context, action: &Action, prepared: Prepared, _: &Vault) -> Result<(), Problem> {
         match (action, prepared) {
             (Action::Install(wanted), Prepared::Install(prepared)) => installation::act(ctx, wanted, prepared).await,
+            (Action::Venv(wanted), Prepared::Venv(prepared)) => venvs::act(ctx, wanted, prepared).await,
             (Action::Remove(wanted), _) => removal::act(ctx, wanted).await,
-            (Action::Install(_), Prepared::Remove) => Err(Problem::new(
-                "distributions were prepared as a removal; this is a bug in nodeagent, please report it",
+            (Action::Install(_) | Action::Venv(_), _) => Err(Problem::new(
+                "distributions were prepared as another action; this is a bug in nodeagent, please report it",
             )),
         }
     }
@@ -83,7 +89,8 @@ impl Acting for Python {
     fn leaves_behind(action: &Action, prepared: &Prepared) -> LeftBehind {
         let (wanted, staging) = match (action, prepared) {
             (Action::Install(wanted), Prepared::Install(prepared)) => (&**wanted, prepared.staging()),
-            (Action::Install(wanted), Prepared::Remove) => (&**wanted, None),
+            (Action::Install(wanted), _) => (&**wanted, None),
+            (Action::Venv(wanted), _) => return LeftBehind::items(venvs::leaves_behind(wanted)),
             (Action::Remove(removal), _) => (&removal.environment, None),
         };
         let compiled = wanted.compile.then(|| COMPILED.to_owned());
@@ -92,6 +99,9 @@ impl Acting for Python {
     }
 
     fn clean_up(root: &Path, run: &str, items: &[String]) -> Result<Vec<String>, FsError> {
+        if let Some(cleaned) = venvs::clean_up(root, items) {
+            return cleaned;
+        }
         let Some((interpreter, rest)) = items.split_first() else { return Ok(Vec::new()) };
         let compiled = rest.iter().any(|item| item == COMPILED);
         super::clean_up_interrupted(root, Path::new(interpreter), run, compiled)
@@ -103,14 +113,13 @@ impl Acting for Python {
         groups: Vec<LockGroup<'_, Action>>,
         section: &mut lock::Section,
     ) -> Result<(), Problem> {
-        if work.is_unchanged(&["pip", "wheel "]) {
+        if work.is_unchanged(&["pip", "wheel ", "venv "]) {
             section.python.clone_from(&work.base.python);
+            section.venvs.clone_from(&work.base.venvs);
             return Ok(());
         }
         let keep = work.base.python.iter().filter(|file| !work.upgrade.moves(&file.name));
         let mut keep: BTreeMap<String, String> = keep.map(|file| (file.name.clone(), file.version.clone())).collect();
-        let identity =
-            Identity { key: |file: &LockedDistribution| (&file.name, ""), only_for: |file| &mut file.only_for };
         let together = |required: &PythonInstall, wanted: &PythonInstall| {
             let mut both = wanted.clone();
             both.requirements.extend(required.requirements.iter().cloned());
@@ -119,14 +128,7 @@ impl Acting for Python {
             both
         };
         let resolve = async |ctx: &Context, both: &PythonInstall, is_optional: bool| {
-            let mut found = super::lock(ctx, both, &keep).await;
-            if found.is_err() && !keep.is_empty() && *work.upgrade == Upgrade::Nothing && !is_optional {
-                let text =
-                    "the requirements conflict with the locked Python versions, so all locked versions may change";
-                (work.warn)(text.to_owned());
-                keep.clear();
-                found = super::lock(ctx, both, &keep).await;
-            }
+            let found = lock_keeping(work, ctx, (both, &both.interpreter), &mut keep, is_optional).await;
             if let (Ok(found), false) = (&found, is_optional) {
                 // An optional entry must not move a required distribution.
                 keep.extend(found.iter().map(|file| (file.name.clone(), file.version.clone())));
@@ -135,9 +137,13 @@ impl Acting for Python {
         };
         let installs = groups.iter().filter_map(|group| match group.action {
             Action::Install(install) => Some(group.with(&**install)),
-            Action::Remove(_) => None,
+            Action::Venv(_) | Action::Remove(_) => None,
         });
-        section.python = work.resolve(installs.collect(), &identity, together, resolve).await?;
-        Ok(())
+        section.python = work.resolve(installs.collect(), &IDENTITY, together, resolve).await?;
+        let made = groups.iter().filter_map(|group| match group.action {
+            Action::Venv(venv) => Some(group.with(&**venv)),
+            Action::Install(_) | Action::Remove(_) => None,
+        });
+        venvs::lock(work, made.collect(), section).await
     }
 }

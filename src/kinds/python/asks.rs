@@ -1,14 +1,13 @@
 //! The requests of `[pip]` and `[wheel]` to package tools and servers: what a lock answers, and the addresses that
 //! logins are selected for.
 
-use super::checked::Python;
+use super::{checked::Python, requirements_file::with_digest_of_lines, venvs};
 use crate::{
-    digest::Digest,
     inventory::Inventory,
     kinds::contract::Asks,
     lock::bare,
     plan::{Address, addresses_in_line},
-    profile::{AssetRef, Entry, Section as _, requirements::Requirements},
+    profile::{Section as _, requirements::Requirements},
 };
 
 impl Python {
@@ -29,6 +28,7 @@ impl Python {
                 asks.add("pip without dependencies", path, entry.optional);
             }
         }
+        venvs::add_asks(&pip.venvs, inventory, asks);
         if pip.guard.as_ref().is_some_and(|guard| !guard.value) {
             asks.add("pip", "without a guard", false);
         }
@@ -63,11 +63,14 @@ impl Python {
             self.pip.find_links.iter().filter_map(|link| Some(Address::plain(kind, link.value.parse().ok()?)));
         let wheels = self.wheels.iter().flat_map(|wheel| &wheel.value.file.urls);
         let wheels = wheels.map(|url| Address::plain(kind, url.clone()));
-        let files = self.pip.requirements.iter().flat_map(|entry| &entry.value.urls);
-        let files = files.map(|url| Address::plain(kind, url.clone()));
-        let mut all: Vec<Address> = indexes.chain(wheels).chain(files).chain(found_at).collect();
-        let mut lines: Vec<String> = self.pip.packages.iter().map(|entry| entry.value.text.clone()).collect();
-        for entry in &self.pip.requirements {
+        let of_venvs = || self.pip.venvs.values().map(|entry| &entry.value);
+        let files = || self.pip.requirements.iter().chain(of_venvs().flat_map(|venv| &venv.requirements));
+        let packages = self.pip.packages.iter().chain(of_venvs().flat_map(|venv| &venv.packages));
+        let on_servers = files().flat_map(|entry| &entry.value.urls);
+        let on_servers = on_servers.map(|url| Address::plain(kind, url.clone()));
+        let mut all: Vec<Address> = indexes.chain(wheels).chain(on_servers).chain(found_at).collect();
+        let mut lines: Vec<String> = packages.map(|entry| entry.value.text.clone()).collect();
+        for entry in files() {
             let Some(found) = inventory.asset(&entry.value) else { continue };
             let text = String::from_utf8_lossy(found.bytes.as_deref().unwrap_or_default());
             // Planning refuses a file that cannot be read.
@@ -77,18 +80,4 @@ impl Python {
         all.extend(lines.iter().flat_map(|line| addresses_in_line(kind, line)));
         all
     }
-}
-
-/// A requirements file, with a digest of its lines and of those of its included files. Only the digest is stored,
-/// because a line may contain a secret. The lock has the digest of a file on a server.
-fn with_digest_of_lines(inventory: &Inventory, entry: &Entry<AssetRef>) -> String {
-    let path = &entry.value.path;
-    if !entry.value.urls.is_empty() {
-        return path.clone();
-    }
-    let Some(found) = inventory.asset(&entry.value) else { return format!("{path} missing") };
-    let text = String::from_utf8_lossy(found.bytes.as_deref().unwrap_or_default());
-    let read = Requirements::read(&found.asset.label(), &text, found.asset.folder()).unwrap_or_default();
-    let lines: Vec<String> = read.lines.into_iter().map(|line| line.text).collect();
-    format!("{path} {}", &Digest::sha256(lines.join("\n").as_bytes()).hex()[..16])
 }

@@ -7,10 +7,11 @@ use std::{
 
 use url::Url;
 
-use crate::{
-    facts::python::normalised,
-    profile::{AssetRef, Entry, Setting},
+use super::{
+    package::{Package, WheelFile},
+    venvs::Venv,
 };
+use crate::profile::{AssetRef, Entry, Setting};
 
 /// The environment's interpreter, unless the profile names another.
 pub(in crate::kinds) const DEFAULT_PYTHON: &str = "/databricks/python/bin/python";
@@ -22,31 +23,6 @@ pub struct Python {
     pub pip: Pip,
     /// The files of `[wheel]`.
     pub wheels: Vec<Entry<WheelFile>>,
-}
-
-/// A requirement of the profile.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Package {
-    /// The requirement as pip reads it.
-    pub text: String,
-    /// Whether its dependencies are installed, too.
-    pub deps: bool,
-}
-
-impl Package {
-    /// The normalised name of the distribution.
-    pub(super) fn name(&self) -> String {
-        requirement_name(&self.text)
-    }
-}
-
-/// A wheel file of the profile.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WheelFile {
-    /// The file.
-    pub file: AssetRef,
-    /// Whether its dependencies are installed, too.
-    pub deps: bool,
 }
 
 /// Python distributions and how they are installed.
@@ -82,6 +58,8 @@ pub struct Pip {
     pub uv: Option<Setting<AssetRef>>,
     /// Whether modules are byte-compiled.
     pub compile: Option<Setting<bool>>,
+    /// Virtual environments of their own, by their folders.
+    pub venvs: BTreeMap<PathBuf, Entry<Venv>>,
     /// Whether it may run while apt does.
     pub beside_apt: Option<Setting<bool>>,
 }
@@ -100,22 +78,5 @@ impl Pip {
         let is_guarded = |name: &String| is_on && self.allow_change.iter().all(|entry| entry.value != *name);
         let guarded = shipped.iter().filter(|(name, _)| is_guarded(name));
         guarded.map(|(name, version)| (name.clone(), version.clone())).collect()
-    }
-}
-
-/// The normalised distribution name of a requirement. A child overrides its parent's entries by this name.
-pub(super) fn requirement_name(text: &str) -> String {
-    let end = text.find(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))).unwrap_or(text.len());
-    normalised(&text[..end])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distributions_are_compared_by_normalised_name() {
-        assert_eq!(requirement_name("Scikit_Learn[x]>=1"), "scikit-learn");
-        assert_eq!(requirement_name("a.b--c @ https://x"), "a-b-c");
     }
 }

@@ -7,11 +7,17 @@ use crate::{
     diagnostic::{Diagnostic, Origin},
     kinds::no_stages::has_no_stages,
     profile::{
-        Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, asset, quoted, united,
+        AssetRef, Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, asset,
+        quoted, united,
     },
 };
 
-use super::checked::{DEFAULT_PYTHON, Package, Pip, Python, WheelFile};
+use super::{
+    checked::{DEFAULT_PYTHON, Pip, Python},
+    package::{Package, WheelFile},
+    requirements_file::requirements_asset,
+    venvs,
+};
 
 impl Section for Python {
     type Written = Written;
@@ -22,8 +28,8 @@ impl Section for Python {
 
     fn inherit(_: &mut Written, _: &Written) {}
 
-    fn entry_names(_: &Written) -> Vec<String> {
-        Vec::new()
+    fn entry_names(written: &Written) -> Vec<String> {
+        written.pip.venvs.keys().map(|folder| format!("pip.venvs.{folder}")).collect()
     }
 
     fn check(written: &Written, rules: &mut Rules<'_>) -> Self {
@@ -54,6 +60,7 @@ impl Section for Python {
             only_pip: child.only_pip.or(parent.only_pip),
             uv: child.uv.or(parent.uv),
             compile: child.compile.or(parent.compile),
+            venvs: venvs::merge(parent.venvs, child.venvs),
             beside_apt: child.beside_apt.or(parent.beside_apt),
         };
         Self { pip, wheels }
@@ -61,12 +68,15 @@ impl Section for Python {
 
     fn complete(&mut self, _: &Assets<'_>, _: &mut Vec<Diagnostic>) {}
 
-    fn check_whole(&self, _: &Whole<'_>, _: &mut Vec<Diagnostic>) {}
+    fn check_whole(&self, whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
+        let of_pip = venvs::of_pip(&self.pip.venvs, self.interpreter());
+        found.extend(of_pip.map(|problem| whole.mistake(problem)));
+    }
 
     fn show(&self, page: &mut Page) {
         let pip = &self.pip;
         page.section("pip");
-        page.list("packages", &pip.packages, shown_package);
+        page.list("packages", &pip.packages, Package::shown);
         page.list("requirements", &pip.requirements, asset);
         page.setting("guard", pip.guard.as_ref(), "\"runtime\"", |on| quoted(if *on { "runtime" } else { "off" }));
         page.list("allow-change", &pip.allow_change, |name| quoted(name));
@@ -84,17 +94,14 @@ impl Section for Python {
         page.setting("uv", pip.uv.as_ref(), "", asset);
         page.setting("compile", pip.compile.as_ref(), "true", bool::to_string);
         page.setting("beside-apt", pip.beside_apt.as_ref(), "false", bool::to_string);
+        venvs::show(&pip.venvs, page);
         page.section("wheel");
         page.list("files", &self.wheels, shown_wheel);
     }
 
     fn assets(&self) -> Vec<NamedAsset<'_>> {
         let files = self.pip.requirements.iter();
-        let files = files.map(|entry| NamedAsset {
-            // A file on a server is fetched by its step.
-            read_to_plan: entry.value.urls.is_empty(),
-            ..NamedAsset::read_to_plan(&entry.value, &entry.origin, entry.optional)
-        });
+        let files = files.map(|entry| requirements_asset(entry, entry.optional));
         let uv = self
             .pip
             .uv
@@ -104,7 +111,7 @@ impl Section for Python {
             read_to_plan: false,
             ..NamedAsset::read_to_plan(&entry.value.file, &entry.origin, entry.optional)
         });
-        wheels.chain(files).chain(uv).collect()
+        wheels.chain(files).chain(uv).chain(venvs::assets(&self.pip.venvs)).collect()
     }
 
     fn indexes(&self) -> Vec<(&Url, &Origin)> {
@@ -116,7 +123,15 @@ impl Section for Python {
         let (packages, files) =
             ("Python packages are requested by name", "requirements files request packages by name");
         let packages = FetchedByName::of(packages, &self.pip.packages, |package| &package.text);
-        packages.into_iter().chain(FetchedByName::of(files, &self.pip.requirements, |file| &file.path)).collect()
+        let files_of = |list| FetchedByName::of(files, list, |file: &AssetRef| &file.path);
+        let mut all: Vec<FetchedByName<'_>> = packages.into_iter().chain(files_of(&self.pip.requirements)).collect();
+        for venv in self.pip.venvs.values().map(|entry| &entry.value) {
+            all.extend(FetchedByName::of("Python packages are requested by name", &venv.packages, |package| {
+                &package.text
+            }));
+            all.extend(files_of(&venv.requirements));
+        }
+        all
     }
 
     fn logins(&self) -> &[Entry<Login>] {
@@ -126,11 +141,6 @@ impl Section for Python {
     fn secret_uses(&mut self) -> Vec<SecretUse<'_>> {
         Vec::new()
     }
-}
-
-fn shown_package(package: &Package) -> String {
-    let name = quoted(&package.text);
-    if package.deps { name } else { format!("{{ name = {name}, deps = false }}") }
 }
 
 fn shown_wheel(wheel: &WheelFile) -> String {

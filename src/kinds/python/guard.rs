@@ -116,6 +116,7 @@ pub(super) mod tests {
             interpreter: "/x/bin/python".into(),
             site_packages: "/x/lib".into(),
             virtualenv: true,
+            venv: None,
             requirements: vec![requirement("nltk", 3), requirement("oldthing", 4)],
             requirement_files: Vec::new(),
             wheels: Vec::new(),

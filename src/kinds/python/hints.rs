@@ -7,7 +7,10 @@ use regex::Regex;
 type Remedy = fn(&regex::Captures<'_>) -> String;
 
 static TABLE: LazyLock<Vec<(Regex, Remedy)>> = LazyLock::new(|| {
-    let table: [(&str, Remedy); 9] = [
+    let table: [(&str, Remedy); 10] = [
+        (r"ensurepip is not available", |_| {
+            "install `python3-venv` with `[apt]`, or allow uv: remove `installer = \"pip\"`".to_owned()
+        }),
         (r"Because (\S+) was not found in the package registry", |found| {
             format!("no index has `{}`; check the name, or add its index under `extra-index-urls`", &found[1])
         }),
@@ -103,6 +106,9 @@ mod tests {
             let hint = of(words).unwrap_or_else(|| panic!("no hint for {words}"));
             assert!(hint.contains(part), "{hint}");
         }
+        let debian = "The virtual environment was not created successfully because ensurepip is not\navailable.  On \
+                      Debian/Ubuntu systems, you need to install the python3-venv\npackage using the following command.";
+        assert!(of(debian).expect("a hint").contains("`python3-venv`"));
         assert_eq!(of("error: something new"), None);
     }
 }

@@ -10,7 +10,6 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    action::PythonInstall,
     bytecode::ByteCode,
     cache::cache,
     check_imports::{Trace, check_imports},
@@ -20,7 +19,9 @@ use super::{
     installer::{Installer, Request},
     installer_problem::installer_problem,
     interpreter::Interpreter,
-    locked, repair,
+    locked,
+    python_install::PythonInstall,
+    repair,
     requirements_file::{check_fetched, opaque_marks},
     uv,
     verify::{conflicts, faults, verify_installed},
@@ -30,6 +31,7 @@ use crate::{
     exec::Cmd,
     facts::PythonEnv,
     fs::{self, Attributes},
+    lock::LockedDistribution,
     plan::Environment,
     problem::Problem,
     state::Receipt,
@@ -78,33 +80,63 @@ pub(super) async fn prepare(ctx: &Context, wanted: &PythonInstall) -> Result<Pre
     Box::pin(prepare_installation(ctx, wanted)).await.map(Prepared::Installation)
 }
 
-async fn prepare_installation(ctx: &Context, wanted: &PythonInstall) -> Result<Installation, Problem> {
+/// Resolves the request in the environment.
+pub(super) async fn prepare_installation(ctx: &Context, wanted: &PythonInstall) -> Result<Installation, Problem> {
     let tool = uv::find(ctx, wanted).await?;
     let _no_trace = no_trace(wanted);
     if let Some(files) = &wanted.locked {
-        wheel_builds::check_source_builds_allowed(ctx, files)?;
-        locked::fetch(ctx, wanted, files).await?;
-        let conflicts = conflicts(ctx, &tool, wanted).await?;
-        return Ok(Installation { tool, constraints: None, conflicts });
+        fetch_locked(ctx, wanted, files).await?;
+        return unresolved(ctx, tool, wanted).await;
     }
+    // Installers fail on a distribution without metadata, so the request is then resolved for an empty folder.
+    let empty = cache(ctx).join("empty");
+    let apart = repair::has_unreadable(&wanted.interpreter).then_some(empty.as_path());
+    resolve_all(ctx, &tool, wanted, apart).await?;
+    unresolved(ctx, tool, wanted).await
+}
+
+/// Fetches the distributions of a lock.
+pub(super) async fn fetch_locked(
+    ctx: &Context,
+    wanted: &PythonInstall,
+    files: &[LockedDistribution],
+) -> Result<(), Problem> {
+    wheel_builds::check_source_builds_allowed(ctx, files)?;
+    locked::fetch(ctx, wanted, files).await
+}
+
+/// An installation whose request needs no resolution, or was resolved apart.
+pub(super) async fn unresolved(
+    ctx: &Context,
+    tool: Installer,
+    wanted: &PythonInstall,
+) -> Result<Installation, Problem> {
+    let constraints = if wanted.locked.is_some() { None } else { write_constraints(ctx, wanted)? };
+    let conflicts = conflicts(ctx, &tool, wanted).await?;
+    Ok(Installation { tool, constraints, conflicts })
+}
+
+/// Tries the resolution of all calls. `apart` is an empty folder to resolve for, if the installer cannot read the
+/// environment.
+pub(super) async fn resolve_all(
+    ctx: &Context,
+    tool: &Installer,
+    wanted: &PythonInstall,
+    apart: Option<&Path>,
+) -> Result<(), Problem> {
     check_fetched(ctx, wanted)?;
     let constraints = write_constraints(ctx, wanted)?;
     ctx.progress.now("resolving", None);
     let started = Timestamp::now();
-    // Installers fail on a distribution without metadata, so the request is then resolved for an empty folder.
-    let empty = cache(ctx).join("empty");
-    let apart = repair::has_unreadable(&wanted.interpreter).then_some(empty.as_path());
     let mut resolved = Ok(());
     for call in Request::calls(wanted, constraints.as_deref()) {
-        resolved = resolve(ctx, &tool, &Request { apart, ..call }).await;
+        resolved = resolve(ctx, tool, &Request { apart, ..call }).await;
         if resolved.is_err() {
             break;
         }
     }
     ctx.progress.task_finished("resolve", started, resolved.is_ok());
-    resolved?;
-    let conflicts = conflicts(ctx, &tool, wanted).await?;
-    Ok(Installation { tool, constraints, conflicts })
+    resolved
 }
 
 /// Tries the resolution of a call. A request that can never be resolved refuses the run.
@@ -141,6 +173,15 @@ pub(super) async fn act(ctx: &Context, wanted: &PythonInstall, prepared: Prepare
             }
         },
     };
+    install_resolved(ctx, wanted, installation).await
+}
+
+/// Installs the distributions, then verifies them.
+pub(super) async fn install_resolved(
+    ctx: &Context,
+    wanted: &PythonInstall,
+    installation: Installation,
+) -> Result<(), Problem> {
     let _no_trace = no_trace(wanted);
     for name in repair::remove_unreadable(&wanted.interpreter, &wanted.shipped)? {
         ctx.progress.warn(format!("`{name}` was damaged and is installed again if the profile requires it"));
@@ -204,7 +245,7 @@ async fn restore(ctx: &Context, wanted: &PythonInstall, staged: Staged) -> Resul
 }
 
 async fn install(ctx: &Context, wanted: &PythonInstall, cmd: Cmd) -> Result<(), Problem> {
-    let cmd = index_auth::with_logins(ctx, cmd)?.log(ctx.logs.join("pip.log"));
+    let cmd = index_auth::with_logins(ctx, cmd)?.log(ctx.logs.join(wanted.own_file("pip.log")));
     let progress = ctx.progress.clone();
     let started = Timestamp::now();
     let watcher = Arc::new(move |line: &str| progress.now(line.trim(), None));
@@ -233,7 +274,7 @@ fn write_constraints(ctx: &Context, wanted: &PythonInstall) -> Result<Option<Pat
     if fixed.is_empty() {
         return Ok(None);
     }
-    let path = ctx.logs.join("pip-constraints.txt");
+    let path = ctx.logs.join(wanted.own_file("pip-constraints.txt"));
     fs::replace(&path, fixed.concat().as_bytes(), Attributes::mode(0o644))?;
     Ok(Some(path))
 }

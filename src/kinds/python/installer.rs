@@ -147,6 +147,19 @@ impl Installer {
         self.with_sources(cmd.arg(text(to)), install).arg("--").arg(text(archive))
     }
 
+    /// The command that makes a virtual environment.
+    pub(super) fn make(&self, base: &Path, folder: &Path) -> Cmd {
+        match self {
+            Self::Uv { .. } => self.uv(&["venv"], base).arg("--").arg(text(folder)),
+            Self::Pip => Cmd::new(text(base)).args(["-m", "venv"]).arg(text(folder)).cwd("/"),
+        }
+    }
+
+    /// The command that installs pip into an environment that was made by uv.
+    pub(super) fn ensure_pip(interpreter: &Path) -> Cmd {
+        Cmd::new(text(interpreter)).args(["-m", "ensurepip", "--default-pip"]).cwd("/")
+    }
+
     /// The command that removes distributions.
     pub(super) fn remove(&self, environment: &PythonInstall, names: &[String]) -> Cmd {
         let cmd = match self {

@@ -1,6 +1,6 @@
 //! The problem of a failed installer.
 
-use super::{action::PythonInstall, hints, index_auth};
+use super::{hints, index_auth, python_install::PythonInstall};
 use crate::{exec::ExecError, problem::Problem, steps::Context};
 
 /// The problem of a failed installer, with a hint. A refused login takes precedence, because it explains other

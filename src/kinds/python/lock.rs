@@ -26,24 +26,50 @@ use crate::{
     facts::{PythonEnv, python::normalised},
     fs::{self, Attributes},
     http::Download,
-    kinds::python::PythonInstall,
+    kinds::{
+        lock::{Identity, LockWork, Upgrade},
+        python::PythonInstall,
+    },
     lock::{LockedDistribution, bare},
     problem::Problem,
     steps::Context,
 };
 
+/// The identity of distributions.
+pub(super) const IDENTITY: Identity<LockedDistribution> =
+    Identity { key: |file| (&file.name, ""), only_for: |file| &mut file.only_for };
+
+/// Resolves distributions and keeps locked versions. If the requirements conflict with them, all of them may change.
+/// `wanted` is an installation, and the interpreter that its environment is made with.
+pub(super) async fn lock_keeping(
+    work: &LockWork<'_>,
+    ctx: &Context,
+    wanted: (&PythonInstall, &Path),
+    keep: &mut BTreeMap<String, String>,
+    is_optional: bool,
+) -> Result<Vec<LockedDistribution>, Problem> {
+    let found = lock(ctx, wanted, keep).await;
+    if found.is_ok() || keep.is_empty() || *work.upgrade != Upgrade::Nothing || is_optional {
+        return found;
+    }
+    let text = "the requirements conflict with the locked Python versions, so all locked versions may change";
+    (work.warn)(text.to_owned());
+    keep.clear();
+    lock(ctx, wanted, keep).await
+}
+
 /// Every distribution that would be installed, except the wheels that the profile names. Distributions in `keep` keep
 /// their version.
-pub async fn lock(
+async fn lock(
     ctx: &Context,
-    wanted: &PythonInstall,
+    (wanted, base): (&PythonInstall, &Path),
     keep: &BTreeMap<String, String>,
 ) -> Result<Vec<LockedDistribution>, Problem> {
     if wanted.is_only_wheels() && wanted.wheels.is_empty() {
         return Ok(Vec::new());
     }
     check_fetched(ctx, wanted)?;
-    let shipped = as_shipped(ctx, wanted).await?;
+    let shipped = as_shipped(ctx, wanted, base).await?;
     let own: BTreeSet<&str> = wanted.wheels.iter().map(|wheel| wheel.name.as_str()).collect();
     let (mut locked, mut keep) = (BTreeMap::new(), keep.clone());
     for call in Request::calls(wanted, None) {
@@ -171,13 +197,16 @@ fn constraints(ctx: &Context, wanted: &PythonInstall, keep: &BTreeMap<String, St
 
 /// Creates an environment that contains only the metadata of the shipped distributions, and returns its interpreter.
 /// It serves resolution only: nothing can be imported from it.
-async fn as_shipped(ctx: &Context, wanted: &PythonInstall) -> Result<PathBuf, Problem> {
-    let env = PythonEnv::read(&wanted.interpreter)
-        .map_err(|error| Problem::new("the environment cannot be read").because(&error))?;
+async fn as_shipped(ctx: &Context, wanted: &PythonInstall, base: &Path) -> Result<PathBuf, Problem> {
     let folder = cache(ctx).join("as-shipped");
     fs::remove_tree(&folder)?;
-    let made = Cmd::new(text(&wanted.interpreter)).args(["-m", "venv", "--without-pip"]).arg(text(&folder)).cwd("/");
+    let made = Cmd::new(text(base)).args(["-m", "venv", "--without-pip"]).arg(text(&folder)).cwd("/");
     ctx.runner.run(&made).await?.ok(&made)?;
+    if wanted.shipped.is_empty() {
+        return Ok(folder.join("bin/python"));
+    }
+    let env = PythonEnv::read(&wanted.interpreter)
+        .map_err(|error| Problem::new("the environment cannot be read").because(&error))?;
     let packages = folder.join(format!("lib/python{}.{}/site-packages", env.version.0, env.version.1));
     for (name, version) in &wanted.shipped {
         let present = env.distributions.get(name).filter(|found| found.version == *version);

@@ -67,7 +67,7 @@ pub(super) fn command(
     built: &[&Path],
     compile: bool,
 ) -> Result<Cmd, Problem> {
-    let links = cache(ctx).join("locked/links");
+    let links = cache(ctx).join("locked").join(wanted.own_file("links"));
     fs::remove_tree(&links)?;
     fs::create_dirs(&links, 0o755)?;
     for file in files.iter().filter(|file| !file.is_source()) {

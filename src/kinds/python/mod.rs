@@ -25,10 +25,12 @@ mod lock;
 mod locked;
 mod node;
 mod one_login;
+mod package;
 mod plan;
 mod plan_guard;
 mod plan_install;
 mod plan_removal;
+mod python_install;
 mod ready;
 mod removal;
 mod repair;
@@ -37,16 +39,15 @@ mod requirements_file;
 mod rules;
 mod satisfied;
 mod uv;
+mod venvs;
 mod verify;
 mod wheel_builds;
 mod written;
 
 pub use act::Prepared;
-pub use action::{
-    Action, DistributionSources, PythonInstall, PythonInstaller, PythonRemoval, PythonRequirement, Wheel,
-};
+pub use action::{Action, PythonRemoval};
 pub(super) use check_imports::{Trace, check_imports};
 pub(super) use checked::DEFAULT_PYTHON;
 pub use checked::{Pip, Python};
-pub use lock::lock;
+pub use python_install::{DistributionSources, PythonInstall, PythonInstaller, PythonRequirement, Wheel};
 pub use repair::{COMPILED, clean_up_interrupted};

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    action::{Action, DistributionSources, PythonInstall, PythonInstaller, PythonRequirement, Wheel},
-    checked::{Package, Python, WheelFile},
+    action::Action,
+    checked::Python,
     node::Node,
+    package::{Package, WheelFile},
+    python_install::{DistributionSources, PythonInstall, PythonInstaller, PythonRequirement, Wheel},
     ready::{Lacking, uncovered},
     requested::PackageRequest,
     requirements_file::opaque_marks,
@@ -71,6 +73,7 @@ impl Python {
             interpreter: node.env.interpreter.clone(),
             site_packages: node.env.site_packages.clone(),
             virtualenv: node.env.virtualenv,
+            venv: None,
             requirements: Vec::new(),
             requirement_files: Vec::new(),
             wheels: Vec::new(),
@@ -99,7 +102,12 @@ impl Python {
     }
 }
 
-fn add(common: &Common<'_>, install: &mut PythonInstall, entry: &Entry<PackageRequest>, options: &mut StepOptions) {
+pub(super) fn add(
+    common: &Common<'_>,
+    install: &mut PythonInstall,
+    entry: &Entry<PackageRequest>,
+    options: &mut StepOptions,
+) {
     let origin = entry.origin.clone();
     match &entry.value {
         PackageRequest::Requirement(Package { text, deps }) => {

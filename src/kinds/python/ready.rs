@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    action::PythonInstall,
     node::Node,
+    python_install::PythonInstall,
     requested::{PackageRequest, Request},
     requirements_file::mark,
     satisfied::Satisfied,
@@ -15,7 +15,10 @@ use crate::{
     lock::{LockedDistribution, is_own},
     plan::Common,
     problem::Problem,
-    profile::{Entry, requirements::Requirements},
+    profile::{
+        Entry,
+        requirements::{Named, Requirements},
+    },
 };
 
 /// The locked distributions that are missing, by optional entry. `None` is the key of the required entries.
@@ -58,7 +61,7 @@ pub(super) fn is_ready(common: &Common<'_>, node: &Node<'_>, lacking: &Lacking, 
 
 /// Whether an entry is satisfied if all locked distributions are installed. A wheel must be installed itself. For a
 /// name, any distribution of that name is enough.
-fn is_locked(common: &Common<'_>, node: &Node<'_>, request: &Request) -> bool {
+pub(super) fn is_locked(common: &Common<'_>, node: &Node<'_>, request: &Request) -> bool {
     if let PackageRequest::Wheel(file, _) = &request.entry.value {
         return is_installed(node, request, common.locked_asset(&file.file));
     }
@@ -67,7 +70,7 @@ fn is_locked(common: &Common<'_>, node: &Node<'_>, request: &Request) -> bool {
     named.all(|wanted| !satisfied.counts(wanted) || node.env.distributions.contains_key(wanted.name.as_ref() as &str))
 }
 
-fn is_installed(node: &Node<'_>, request: &Request, locked: Option<&Digest>) -> bool {
+pub(super) fn is_installed(node: &Node<'_>, request: &Request, locked: Option<&Digest>) -> bool {
     let requirements = &request.requirements;
     let satisfied = Satisfied::new(node.env, &node.markers, &requirements.constraints);
     if !request.is_known {
@@ -96,17 +99,26 @@ pub(super) fn uncovered(
     install: &PythonInstall,
 ) -> Option<Problem> {
     let section = common.locked()?;
-    let satisfied = Satisfied::new(node.env, &node.markers, &[]);
-    let is_installed = |name: &String| {
-        node.env.distributions.contains_key(name)
-            || section.python.iter().any(|file| file.name == *name)
-            || install.wheels.iter().any(|wheel| wheel.name == *name)
+    let is_locked = |name: &str| {
+        section.python.iter().any(|file| file.name == name) || install.wheels.iter().any(|wheel| wheel.name == name)
     };
     let of_group = missing.iter().filter(|(_, _, origin)| entries.iter().any(|entry| entry.origin == *origin));
-    let name = of_group
-        .flat_map(|(_, requirements, _)| &requirements.named)
-        .filter(|named| satisfied.counts(&named.requirement))
-        .map(|named| named.requirement.name.to_string())
-        .find(|name| !is_installed(name))?;
+    let named = of_group.flat_map(|(_, requirements, _)| &requirements.named);
+    let name = not_covered(node, named, is_locked)?;
     Some(common.not_locked(&entries[0], &name))
+}
+
+/// The first distribution that is neither installed nor locked.
+pub(super) fn not_covered<'a>(
+    node: &Node<'_>,
+    mut named: impl Iterator<Item = &'a Named>,
+    is_locked: impl Fn(&str) -> bool,
+) -> Option<String> {
+    let satisfied = Satisfied::new(node.env, &node.markers, &[]);
+    let found = named.find(|named| {
+        let name: &str = named.requirement.name.as_ref();
+        let is_there = node.env.distributions.contains_key(name) || is_locked(name);
+        satisfied.counts(&named.requirement) && !is_there
+    });
+    found.map(|named| named.requirement.name.to_string())
 }

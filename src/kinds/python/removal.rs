@@ -8,7 +8,7 @@ pub(super) async fn act(ctx: &Context, wanted: &PythonRemoval) -> Result<(), Pro
     let PythonRemoval { environment, names } = wanted;
     remember_shipped(ctx, environment)?;
     let tool = uv::find(ctx, environment).await?;
-    let cmd = tool.remove(environment, names).log(ctx.logs.join("pip.log"));
+    let cmd = tool.remove(environment, names).log(ctx.logs.join(environment.own_file("pip.log")));
     ctx.progress.now("removing", None);
     let removed = ctx.runner.run(&cmd).await.and_then(|done| done.ok(&cmd));
     removed.map_err(|error| Problem::new("the Python distributions could not be removed").because(&error))?;

@@ -25,15 +25,18 @@ pub fn clean_up_interrupted(
     compiled: bool,
 ) -> Result<Vec<String>, FsError> {
     let name = interpreter.to_string_lossy();
-    kill_orphans(|args| {
-        let has = |word: &str| args.iter().any(|arg| arg == word);
-        has(&name) && (has("pip") && has("install") || has("--wheel") || has("wheel") || has(COMPILE))
-    });
+    kill_orphans(|args| args.iter().any(|arg| **arg == *name) && is_command_of_installer(args));
     // Partial byte code files.
     if let Ok(env) = PythonEnv::read(interpreter) {
         fs::remove_partial_files_below(&env.site_packages, Path::new(""))?;
     }
     remove_incomplete(root, interpreter, start_of(run), compiled)
+}
+
+/// Whether a command line is that of a program that installs, builds or compiles.
+pub(super) fn is_command_of_installer(args: &[String]) -> bool {
+    let has = |word: &str| args.iter().any(|arg| arg == word);
+    has("pip") && has("install") || has("--wheel") || has("wheel") || has("venv") || has("ensurepip") || has(COMPILE)
 }
 
 /// Does the same after a failed installation, for example on a full disk. Distributions that existed before are not

@@ -2,7 +2,8 @@
 
 use super::{
     action::Action,
-    checked::{Package, Python, WheelFile},
+    checked::Python,
+    package::{Package, WheelFile},
     requirements_file::{self, Content},
 };
 use crate::{
@@ -51,31 +52,43 @@ pub(super) struct Request {
     pub(super) is_known: bool,
 }
 
+/// Requirements as requests.
+pub(super) fn package_requests(packages: &[Entry<Package>]) -> Vec<Request> {
+    let request = |entry: &Entry<Package>| {
+        let named = entry.value.text.parse().map(|requirement| Named { requirement, origin: entry.origin.clone() });
+        let requirements = Requirements { named: named.into_iter().collect(), ..Requirements::default() };
+        let entry = entry.with(PackageRequest::Requirement(entry.value.clone()));
+        Request { entry, requirements, is_known: true }
+    };
+    packages.iter().map(request).collect()
+}
+
+/// Requirements files as requests. Files that must not be used are refused.
+pub(super) fn file_requests(files: &[Entry<AssetRef>], planner: &mut Planner<'_, Action>) -> Vec<Request> {
+    let mut all = Vec::new();
+    for entry in files {
+        let (requirements, is_known) = match requirements_file::read(entry, planner.common) {
+            Content::Known(requirements) => (requirements, true),
+            Content::OnServer => (Requirements::default(), false),
+            Content::Missing => continue,
+            Content::Refused(problems) => {
+                for problem in problems {
+                    planner.refuse_with(problem);
+                }
+                continue;
+            }
+        };
+        let entry = entry.with(PackageRequest::File(entry.value.clone()));
+        all.push(Request { entry, requirements, is_known });
+    }
+    all
+}
+
 impl Python {
     /// Reads every entry. Entries that cannot be read or do not match the interpreter are refused.
     pub(super) fn requests(&self, env: &PythonEnv, planner: &mut Planner<'_, Action>) -> Vec<Request> {
-        let mut all = Vec::new();
-        for entry in &self.pip.packages {
-            let named = entry.value.text.parse().map(|requirement| Named { requirement, origin: entry.origin.clone() });
-            let requirements = Requirements { named: named.into_iter().collect(), ..Requirements::default() };
-            let entry = entry.with(PackageRequest::Requirement(entry.value.clone()));
-            all.push(Request { entry, requirements, is_known: true });
-        }
-        for entry in &self.pip.requirements {
-            let (requirements, is_known) = match requirements_file::read(entry, planner.common) {
-                Content::Known(requirements) => (requirements, true),
-                Content::OnServer => (Requirements::default(), false),
-                Content::Missing => continue,
-                Content::Refused(problems) => {
-                    for problem in problems {
-                        planner.refuse_with(problem);
-                    }
-                    continue;
-                }
-            };
-            let entry = entry.with(PackageRequest::File(entry.value.clone()));
-            all.push(Request { entry, requirements, is_known });
-        }
+        let mut all = package_requests(&self.pip.packages);
+        all.extend(file_requests(&self.pip.requirements, planner));
         for entry in &self.wheels {
             let file = entry.value.file.path.rsplit('/').next().unwrap_or_default();
             let Some(name) = WheelName::parse(file) else { continue };

@@ -5,15 +5,22 @@ use std::{collections::BTreeSet, path::Path, sync::LazyLock};
 
 use regex::Regex;
 
-use super::action::PythonInstall;
+use super::python_install::PythonInstall;
 use crate::{
     diagnostic::Origin,
     digest::Digest,
+    inventory::Inventory,
     plan::{Common, cached_asset},
     problem::Problem,
-    profile::{Asset, AssetRef, Entry, requirements::Requirements},
+    profile::{Asset, AssetRef, Entry, NamedAsset, requirements::Requirements},
     steps::Context,
 };
+
+/// A requirements file of the profile. A file on a server is fetched by its step.
+pub(super) fn requirements_asset(entry: &Entry<AssetRef>, optional: bool) -> NamedAsset<'_> {
+    let read_to_plan = entry.value.urls.is_empty();
+    NamedAsset { read_to_plan, ..NamedAsset::read_to_plan(&entry.value, &entry.origin, optional) }
+}
 
 /// The content of a requirements file.
 pub(super) enum Content {
@@ -87,6 +94,20 @@ pub(super) fn opaque_marks(requirements: &Requirements) -> impl Iterator<Item = 
 /// The digest by which a line without a name is remembered.
 pub(super) fn mark(line: &str) -> String {
     Digest::sha256(line.as_bytes()).hex().to_owned()
+}
+
+/// A requirements file, with a digest of its lines and of those of its included files. Only the digest is stored,
+/// because a line may contain a secret. The lock has the digest of a file on a server.
+pub(super) fn with_digest_of_lines(inventory: &Inventory, entry: &Entry<AssetRef>) -> String {
+    let path = &entry.value.path;
+    if !entry.value.urls.is_empty() {
+        return path.clone();
+    }
+    let Some(found) = inventory.asset(&entry.value) else { return format!("{path} missing") };
+    let text = String::from_utf8_lossy(found.bytes.as_deref().unwrap_or_default());
+    let read = Requirements::read(&found.asset.label(), &text, found.asset.folder()).unwrap_or_default();
+    let lines: Vec<String> = read.lines.into_iter().map(|line| line.text).collect();
+    format!("{path} {}", &Digest::sha256(lines.join("\n").as_bytes()).hex()[..16])
 }
 
 /// A requirements file, for messages and for relative names in it.

@@ -3,7 +3,8 @@
 use pep508_rs::{Requirement, VersionOrUrl};
 
 use super::{
-    checked::{Package, Pip, WheelFile, requirement_name},
+    checked::Pip,
+    package::{Package, WheelFile, requirement_name},
     written,
 };
 use crate::{
@@ -65,6 +66,7 @@ impl Rules<'_> {
             ),
             uv: self.uv(raw),
             compile: self.plain(&place!["pip", "compile"], raw.compile),
+            venvs: self.venvs(&raw.venvs),
             beside_apt: self.plain(&place!["pip", "beside-apt"], raw.beside_apt),
         }
     }
@@ -89,7 +91,7 @@ impl Rules<'_> {
     }
 
     /// Reports an entry that is listed both with and without its dependencies.
-    fn with_and_without_deps<T>(&mut self, entries: &[Entry<T>], key: impl Fn(&T) -> (&String, bool)) {
+    pub(super) fn with_and_without_deps<T>(&mut self, entries: &[Entry<T>], key: impl Fn(&T) -> (&String, bool)) {
         for (index, entry) in entries.iter().enumerate() {
             let (name, deps) = key(&entry.value);
             let other = entries[..index].iter().find(|other| key(&other.value) == (name, !deps));
@@ -135,7 +137,7 @@ impl Rules<'_> {
         }
     }
 
-    fn requirement(&mut self, path: &[Part], text: String) -> Option<String> {
+    pub(super) fn requirement(&mut self, path: &[Part], text: String) -> Option<String> {
         let error = match text.parse::<Requirement>() {
             Ok(requirement) => return self.sound_requirement(path, text, &requirement),
             Err(error) => error,

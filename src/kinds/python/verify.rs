@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{action::PythonInstall, installer::Installer, locked, satisfied::unsatisfied};
+use super::{installer::Installer, locked, python_install::PythonInstall, satisfied::unsatisfied};
 use crate::{
     facts::{PythonEnv, python::normalised},
     problem::Problem,

@@ -278,8 +278,8 @@ impl WheelBuild<'_> {
         fs::remove_tree(&folder)?;
         fs::create_dirs(&folder, 0o755)?;
         ctx.progress.now(format!("building {name}"), None);
-        let cmd =
-            index_auth::with_logins(ctx, tool.build(wanted, self.archive, &folder))?.log(ctx.logs.join("pip.log"));
+        let cmd = index_auth::with_logins(ctx, tool.build(wanted, self.archive, &folder))?
+            .log(ctx.logs.join(wanted.own_file("pip.log")));
         let started = Timestamp::now();
         let done = ctx.runner.run(&cmd).await.and_then(|done| done.ok(&cmd));
         ctx.progress.task_finished(format!("build {name}"), started, done.is_ok());

@@ -1,10 +1,12 @@
 //! `[pip]` and `[wheel]` as written.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::profile::{
-    AssetKeys, choices,
+    AssetKeys, Cases, choices, conditional,
     shorthand::{OneOrMany, Shorthand},
     written::{Asset, Digests, File, entry},
 };
@@ -57,6 +59,9 @@ pub struct Pip {
     pub no_index: Option<bool>,
     /// Whether pre-releases are acceptable. Default: false.
     pub prereleases: Option<bool>,
+    /// Virtual environments of their own, by the absolute path of their folder.
+    #[serde(default)]
+    pub venvs: BTreeMap<String, Cases<Venv>>,
     /// Distributions that must not be installed, by name.
     #[serde(default)]
     pub absent: Vec<Shorthand<AbsentDistribution>>,
@@ -84,6 +89,52 @@ entry! {
         /// Whether its dependencies are installed, too. Default: true.
         pub deps: Option<bool>,
     } with when, optional, timeout
+}
+
+entry! {
+    /// A virtual environment. The guard of the runtime's packages does not apply to it.
+    pub struct Venv {
+        /// Requirements, such as `nltk` or `spacy[lookups]>=3.7`.
+        #[serde(default)]
+        pub packages: Vec<Shorthand<VenvRequirement>>,
+        /// Requirements files.
+        #[serde(default)]
+        pub requirements: Vec<Shorthand<VenvFile>>,
+        /// The interpreter that it is made with: an absolute path, or a version such as `3.12`. Default: that of
+        /// `[pip]`, or `python3` of the node.
+        pub python: Option<String>,
+    } with when, optional, timeout, order
+}
+
+conditional!(Venv);
+
+entry! {
+    /// A requirement of a virtual environment.
+    pub struct VenvRequirement {
+        /// The requirement, such as `spacy>=3.7`.
+        pub name: String,
+        /// Whether its dependencies are installed, too. Default: true.
+        pub deps: Option<bool>,
+    } with when
+}
+
+entry! {
+    /// A requirements file of a virtual environment.
+    pub struct VenvFile {
+        /// Its path: next to the profile, in the unit's tree or in Admin's, or absolute.
+        pub path: Option<String>,
+        /// Its address instead of a path, or a list of addresses that are tried in order.
+        pub url: Option<OneOrMany<String>>,
+        /// The expected SHA-256, 64 hexadecimal digits, or one for each processor.
+        pub sha256: Option<Shorthand<Digests>>,
+    } with when
+}
+
+impl VenvFile {
+    /// The keys of the asset.
+    pub(super) fn keys(&self) -> AssetKeys<'_> {
+        AssetKeys { path: self.path.as_deref(), url: self.url.as_ref(), sha256: self.sha256.as_ref() }
+    }
 }
 
 entry! {

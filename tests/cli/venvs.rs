@@ -1,0 +1,94 @@
+//! Virtual environments of a profile on a fake node: look, plan, order and refusals.
+
+use crate::support::NodeTest;
+
+const VENV: &str = "[pip.venvs.\"/opt/x\"]\npackages = [\"nltk>=3\", { name = \"spacy\", deps = false }]\n";
+
+fn node(profile: &str) -> NodeTest {
+    NodeTest::new().python(&[("numpy", "1.26.4"), ("nltk", "2.0")]).profile(profile)
+}
+
+/// Adds a virtual environment with these distributions.
+fn with_venv(node: NodeTest, python: &str, distributions: &[&str]) -> NodeTest {
+    let site = format!("opt/x/lib/python{python}/site-packages");
+    let mut node = node
+        .file("opt/x/pyvenv.cfg", &format!("home = /usr/bin\nversion = {python}.2\n"))
+        .file("opt/x/bin/python", "")
+        .file(&format!("{site}/README"), "");
+    for distribution in distributions {
+        let (name, version) = distribution.split_once('-').expect("name and version");
+        let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Dist: missing\n\n");
+        let metadata = if name == "spacy" { metadata } else { metadata.replace("Requires-Dist: missing\n", "") };
+        let folder = format!("{site}/{distribution}.dist-info");
+        node = node.file(&format!("{folder}/METADATA"), &metadata).file(&format!("{folder}/RECORD"), "");
+    }
+    node
+}
+
+fn planned(node: &NodeTest) -> String {
+    node.agent(&["run", "--dry-run", "--profile", "x.toml"]).ended(0).stdout
+}
+
+fn refused(node: &NodeTest) -> String {
+    node.agent(&["plan", "--profile", "x.toml"]).ended(2).stderr
+}
+
+#[test]
+fn a_missing_environment_is_made_and_a_complete_one_is_ready() {
+    let bare = planned(&node(VENV));
+    for part in ["make /opt/x with nltk>=3", "uv venv --python /databricks/python/bin/python /opt/x", "--no-deps"] {
+        assert!(bare.contains(part), "{part}: {bare}");
+    }
+    let ready = planned(&with_venv(node(VENV), "3.11", &["nltk-3.9", "spacy-3.8"]));
+    assert!(ready.contains("nothing to do") && ready.contains("pip.venvs: /opt/x"), "{ready}");
+    let lacking = planned(&with_venv(node(VENV), "3.11", &["nltk-2.0", "spacy-3.8"]));
+    assert!(lacking.contains("install nltk>=3 into /opt/x") && !lacking.contains("uv venv"), "{lacking}");
+    let pip = planned(&node(&format!("[pip]\ninstaller = \"pip\"\n{VENV}")));
+    assert!(pip.contains("/databricks/python/bin/python -m venv /opt/x"), "{pip}");
+}
+
+#[test]
+fn the_guard_does_not_apply_to_an_environment() {
+    let profile = "[pip.venvs.\"/opt/x\"]\npackages = [\"numpy<1.20\"]\n";
+    assert!(planned(&node(profile)).contains("1 step to do"));
+    assert!(refused(&node("[pip]\npackages = [\"numpy<1.20\"]\n")).contains("which the runtime ships"));
+}
+
+#[test]
+fn entries_that_name_a_path_in_an_environment_wait_for_it() {
+    let installer = "[installers.x]\ncommand = [\"/opt/x/bin/tool\"]\ncreates = \"/srv/x\"\n[installers.y]\ncommand = \
+                     [\"/bin/true\"]\ncreates = \"/srv/y\"\nafter = [\"pip.venvs./opt/x\"]\n";
+    let node = node(&format!("{VENV}{installer}"));
+    let plan = node.agent(&["plan", "--json", "--profile", "x.toml"]).ended(0).json();
+    let steps = plan["steps"].as_array().expect("a list");
+    for id in ["installers:x", "installers:y"] {
+        let step = steps.iter().find(|step| step["id"] == id).unwrap_or_else(|| panic!("{plan:#}"));
+        let needs = step["needs"].as_array().expect("a list");
+        assert!(needs.iter().any(|need| need.to_string().contains("venv:/opt/x")), "{step:#}");
+    }
+}
+
+#[test]
+fn folders_that_nodeagent_did_not_make_are_refused() {
+    let other = refused(&node(VENV).file("opt/x/data", ""));
+    assert!(other.contains("`/opt/x` has files and is not a virtual environment"), "{other}");
+    let of_pip = node(VENV).file("opt/README", "");
+    std::os::unix::fs::symlink("../databricks/python", of_pip.root().join("opt/x")).expect("linked");
+    let of_pip = refused(&of_pip);
+    assert!(of_pip.contains("`/opt/x` is the environment of `[pip]`"), "{of_pip}");
+    let older = with_venv(node(VENV), "3.9", &["nltk-3.9"]);
+    let message = refused(&older);
+    assert!(message.contains("virtual environment of Python 3.9") && message.contains("did not make it"), "{message}");
+    let receipt = "{\"format\": 1, \"venvs\": [\"/opt/x\"]}";
+    let own = planned(&older.file("var/lib/nodeagent/receipt.json", receipt));
+    assert!(own.contains("make /opt/x with nltk>=3"), "{own}");
+}
+
+#[test]
+fn an_interpreter_that_no_step_can_bring_is_refused() {
+    let profile = "[pip.venvs.\"/opt/x\"]\npython = \"3.99\"\npackages = [\"nltk\"]\n";
+    let missing = refused(&node(profile));
+    assert!(missing.contains("there is no `python3.99` on this node"), "{missing}");
+    let node = node(&format!("{profile}[apt]\npackages = [\"python3.99\"]\n")).debs(&[("bash", "5.2.15-2+b7")]);
+    assert!(planned(&node).contains("make /opt/x with nltk"), "apt may bring it");
+}

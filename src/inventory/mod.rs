@@ -15,7 +15,7 @@ use crate::{
     diagnostic::Origin,
     digest::Digest,
     facts::{Dpkg, users::Users},
-    profile::{Asset, AssetRef, Assets, CreatedBy, MissingAsset, NamedAsset},
+    profile::{Asset, AssetRef, Assets, CreatedBy, MissingAsset, NamedAsset, RequiredContent},
     state::{Receipt, shipped_dpkg},
 };
 
@@ -89,7 +89,7 @@ impl Inventory {
     ) {
         let store = assets.store;
         for named in named {
-            let &NamedAsset { file, origin, optional, read_to_plan, is_text, has_fingerprint, .. } = named;
+            let &NamedAsset { file, origin, optional, read_to_plan, content, has_fingerprint, .. } = named;
             if self.may_be_created(named, store.trusted().is_on(), &is_created) {
                 let created = Asset::Created(below(&self.root, Path::new(&file.path)));
                 self.assets.insert(file.clone(), FoundAsset { asset: created, bytes: None, digest: None });
@@ -105,7 +105,7 @@ impl Inventory {
                 } else {
                     assets.read(file, &asset, origin)?
                 };
-                if is_text && std::str::from_utf8(&bytes).is_err() {
+                if content == RequiredContent::Text && std::str::from_utf8(&bytes).is_err() {
                     return Err(MissingAsset::not_text(file, &asset, origin));
                 }
                 // The digest ensures that a later read of the copy returns the bytes that were verified here.

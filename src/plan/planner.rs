@@ -290,10 +290,9 @@ impl<'a> Common<'a> {
         let (digest, says) = match (&found.asset, &found.digest, self.locked_asset(wanted)) {
             (_, _, Some(digest)) => (digest.clone(), BY_LOCK),
             (_, Some(digest), None) => (digest.clone(), BY_PROFILE),
-            (Asset::File { path, .. }, None, None) => return Some(path.clone()),
+            (Asset::File { path, .. } | Asset::Created(path), None, None) => return Some(path.clone()),
             (Asset::BuiltIn { bytes, .. }, None, None) => (Digest::sha256(bytes), BY_PROFILE),
             // Another check refuses an address without a digest.
-            (Asset::Created(path), None, None) => return Some(path.clone()),
             (Asset::Address(_), None, None) => return Some(self.cache.join("assets").join(wanted.file_name())),
         };
         let to = cached_asset(self.cache, &digest, wanted);

@@ -52,10 +52,9 @@ impl Asset {
     /// Its content.
     pub fn bytes(&self) -> io::Result<Cow<'static, [u8]>> {
         match self {
-            Self::File { path, .. } => std::fs::read(path).map(Cow::Owned),
+            Self::File { path, .. } | Self::Created(path) => std::fs::read(path).map(Cow::Owned),
             Self::BuiltIn { bytes, .. } => Ok(Cow::Borrowed(bytes)),
             Self::Address(_) => Err(io::Error::other(NOT_FETCHED)),
-            Self::Created(path) => std::fs::read(path).map(Cow::Owned),
         }
     }
 
@@ -118,13 +117,22 @@ pub struct NamedAsset<'a> {
     pub optional: bool,
     /// Whether its content is read to plan.
     pub read_to_plan: bool,
-    /// Whether its content must be UTF-8 text. Only content that is read to plan is checked.
-    pub is_text: bool,
+    /// The content that it must have. Only content that is read to plan is checked.
+    pub content: RequiredContent,
     /// Whether the step authenticates the content without a digest: by a key's fingerprint, or by the checksum of a
     /// Maven repository.
     pub has_fingerprint: bool,
     /// Whether another step may create the file, if its path is absolute.
     pub created_by: CreatedBy,
+}
+
+/// The content that a file must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequiredContent {
+    /// Any bytes.
+    Any,
+    /// UTF-8 text.
+    Text,
 }
 
 /// The steps that may create a file with an absolute path.
@@ -154,7 +162,7 @@ impl<'a> NamedAsset<'a> {
             origin,
             optional,
             read_to_plan: false,
-            is_text: false,
+            content: RequiredContent::Any,
             has_fingerprint: false,
             created_by: CreatedBy::Nothing,
         }
@@ -175,7 +183,7 @@ impl<'a> NamedAsset<'a> {
             origin,
             optional,
             read_to_plan: true,
-            is_text: false,
+            content: RequiredContent::Any,
             has_fingerprint: false,
             created_by: CreatedBy::Nothing,
         }
@@ -183,7 +191,7 @@ impl<'a> NamedAsset<'a> {
 
     /// A text that is read to plan.
     pub fn text(file: &'a AssetRef, origin: &'a Origin, optional: bool) -> Self {
-        Self { is_text: true, ..Self::read_to_plan(file, origin, optional) }
+        Self { content: RequiredContent::Text, ..Self::read_to_plan(file, origin, optional) }
     }
 }
 

@@ -121,6 +121,7 @@ fn an_optional_file_that_is_missing_degrades_the_run() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the support of tests writes texts only")]
 fn an_optional_text_that_is_not_utf_8_degrades_the_run() {
     let entries = [
         "[shell]\nbashrc = { file = \"lib/latin-1.txt\"OPTIONAL }\n",

@@ -40,6 +40,7 @@ mod minisign;
 mod packages;
 mod post_start;
 mod private;
+mod schema;
 mod server;
 mod spark;
 mod spark_conf;

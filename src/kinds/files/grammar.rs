@@ -13,7 +13,8 @@ use crate::{
     kinds::no_packages::names_no_packages,
     problem::Problem,
     profile::{
-        self, Assets, CreatedBy, Entry, NamedAsset, Page, Rules, RunStage, SecretUse, Section, Whole, key, quoted,
+        self, Assets, CreatedBy, Entry, NamedAsset, Page, RequiredContent, Rules, RunStage, SecretUse, Section, Whole,
+        key, quoted,
     },
 };
 
@@ -104,7 +105,7 @@ fn assets_of(entry: &Entry<File>) -> Vec<NamedAsset<'_>> {
         origin: &entry.origin,
         optional: entry.optional,
         read_to_plan: false,
-        is_text: false,
+        content: RequiredContent::Any,
         has_fingerprint: false,
         created_by: match entry.value.form {
             Form::Copy(_) => CreatedBy::steps_before(entry),

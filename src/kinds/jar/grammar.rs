@@ -10,7 +10,8 @@ use crate::{
     diagnostic::Diagnostic,
     kinds::{no_packages::names_no_packages, no_stages::has_no_stages},
     profile::{
-        AssetRef, Assets, CreatedBy, Entry, NamedAsset, Page, Rules, SecretUse, Section, Whole, asset, quoted, united,
+        AssetRef, Assets, CreatedBy, Entry, NamedAsset, Page, RequiredContent, Rules, SecretUse, Section, Whole, asset,
+        quoted, united,
     },
 };
 
@@ -76,7 +77,7 @@ impl Section for Jar {
                 origin: &entry.origin,
                 optional: entry.optional,
                 read_to_plan: false,
-                is_text: false,
+                content: RequiredContent::Any,
                 // The checksum of the repository authenticates a jar without another digest.
                 has_fingerprint: value.maven.is_some(),
                 created_by: CreatedBy::Nothing,

@@ -15,7 +15,7 @@ use crate::{
     facts::NodeFacts,
     kinds::Profile,
     lock::Lock,
-    profile::{ACCESS, Assets, FileStore, Sections as _, show},
+    profile::{ACCESS, Assets, FileStore, Proof, Sections as _, show},
     report::text::counted,
 };
 
@@ -196,7 +196,10 @@ fn missing_assets(env: &Env, profile: &Profile) -> Result<Vec<Diagnostic>, Comma
             Ok(asset) => asset,
             Err(missing) => return Some(missing),
         };
-        if named.has_fingerprint { None } else { assets.digest(named.file, &asset, named.origin).err() }
+        match named.proof {
+            Proof::Fingerprints | Proof::RepositoryChecksum => None,
+            Proof::Digest => assets.digest(named.file, &asset, named.origin).err(),
+        }
     });
     Ok(missing
         .map(|missing| {

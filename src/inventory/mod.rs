@@ -15,7 +15,7 @@ use crate::{
     diagnostic::Origin,
     digest::Digest,
     facts::{Dpkg, users::Users},
-    profile::{Asset, AssetRef, Assets, CreatedBy, MissingAsset, NamedAsset, RequiredContent},
+    profile::{Asset, AssetRef, Assets, CreatedBy, MissingAsset, NamedAsset, Proof, RequiredContent},
     state::{Receipt, shipped_dpkg},
 };
 
@@ -89,7 +89,7 @@ impl Inventory {
     ) {
         let store = assets.store;
         for named in named {
-            let &NamedAsset { file, origin, optional, read_to_plan, content, has_fingerprint, .. } = named;
+            let &NamedAsset { file, origin, optional, read_to_plan, content, proof, .. } = named;
             if self.may_be_created(named, store.trusted().is_on(), &is_created) {
                 let created = Asset::Created(below(&self.root, Path::new(&file.path)));
                 self.assets.insert(file.clone(), FoundAsset { asset: created, bytes: None, digest: None });
@@ -100,7 +100,7 @@ impl Inventory {
                     let digest = assets.digest(file, &asset, origin)?;
                     return Ok(FoundAsset { asset, bytes: None, digest });
                 }
-                let bytes = if has_fingerprint {
+                let bytes = if proof == Proof::Fingerprints {
                     assets.read_unchecked(file, &asset, origin)?
                 } else {
                     assets.read(file, &asset, origin)?

@@ -20,7 +20,7 @@ use crate::{
     lock::{Drift, LockFile, Runtime, Section},
     plan::{self, Common, EarlierWork, Layer, LockInUse, Phase, Planner, Resource, StepOptions},
     problem::Problem,
-    profile::{self, Asset, Assets, CreatedBy, FileStore, NamedAsset, RunStage, Sections as _},
+    profile::{self, Asset, Assets, CreatedBy, FileStore, NamedAsset, Proof, RunStage, Sections as _},
     state::Receipt,
 };
 
@@ -239,8 +239,12 @@ fn plan_later(profile: &Profile, common: &Common<'_>, plan: &mut Plan) -> Vec<Pa
 /// The refusal of a file on a server whose digest nothing names.
 fn without_digest(common: &Common<'_>, named: &NamedAsset<'_>) -> Option<Problem> {
     let found = common.inventory.asset(named.file)?;
-    // A checksum of a Maven repository is not enough if every download needs a digest.
-    let is_checked = named.has_fingerprint && !common.only_digests;
+    let is_checked = match named.proof {
+        Proof::Digest => false,
+        Proof::Fingerprints => true,
+        // It is not enough if every download needs a digest.
+        Proof::RepositoryChecksum => !common.only_digests,
+    };
     let has_digest = is_checked || found.digest.is_some() || common.locked_asset(named.file).is_some();
     if has_digest || !matches!(found.asset, Asset::Address(_)) {
         return None;

@@ -119,9 +119,8 @@ pub struct NamedAsset<'a> {
     pub read_to_plan: bool,
     /// The content that it must have. Only content that is read to plan is checked.
     pub content: RequiredContent,
-    /// Whether the step authenticates the content without a digest: by a key's fingerprint, or by the checksum of a
-    /// Maven repository.
-    pub has_fingerprint: bool,
+    /// How the step authenticates the content if there is no digest.
+    pub proof: Proof,
     /// Whether another step may create the file, if its path is absolute.
     pub created_by: CreatedBy,
 }
@@ -153,6 +152,17 @@ impl CreatedBy {
     }
 }
 
+/// How the content of a file is authenticated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// By a digest, or by a signature of a trusted key.
+    Digest,
+    /// By the fingerprints of OpenPGP keys in the profile.
+    Fingerprints,
+    /// By the checksum that a Maven repository publishes.
+    RepositoryChecksum,
+}
+
 impl<'a> NamedAsset<'a> {
     /// A file of an entry, used as it is.
     pub fn of(entry: &'a Entry<AssetRef>) -> Self {
@@ -163,7 +173,7 @@ impl<'a> NamedAsset<'a> {
             optional,
             read_to_plan: false,
             content: RequiredContent::Any,
-            has_fingerprint: false,
+            proof: Proof::Digest,
             created_by: CreatedBy::Nothing,
         }
     }
@@ -184,7 +194,7 @@ impl<'a> NamedAsset<'a> {
             optional,
             read_to_plan: true,
             content: RequiredContent::Any,
-            has_fingerprint: false,
+            proof: Proof::Digest,
             created_by: CreatedBy::Nothing,
         }
     }

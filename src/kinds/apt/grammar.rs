@@ -7,8 +7,8 @@ use crate::{
     diagnostic::{Diagnostic, Origin},
     kinds::no_stages::has_no_stages,
     profile::{
-        Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, asset, quoted,
-        united,
+        Assets, Entry, FetchedByName, Login, NamedAsset, Page, Proof, Rules, SecretUse, Section, Whole, array, asset,
+        quoted, united,
     },
 };
 
@@ -90,7 +90,7 @@ impl Section for Apt {
 
     fn assets(&self) -> Vec<NamedAsset<'_>> {
         let keys = self.sources.iter().map(|source| NamedAsset {
-            has_fingerprint: true,
+            proof: Proof::Fingerprints,
             ..NamedAsset::read_to_plan(&source.value.key, &source.origin, source.optional)
         });
         self.debs.iter().map(NamedAsset::of).chain(keys).collect()

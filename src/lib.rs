@@ -21,6 +21,7 @@ pub mod inventory;
 pub mod kinds;
 pub mod lock;
 pub mod managed_block;
+pub(crate) mod openpgp;
 pub mod plan;
 pub mod problem;
 pub mod profile;

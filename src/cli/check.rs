@@ -15,7 +15,7 @@ use crate::{
     facts::NodeFacts,
     kinds::Profile,
     lock::Lock,
-    profile::{ACCESS, Assets, FileStore, Proof, Sections as _, show},
+    profile::{ACCESS, AssetProof, Assets, FileStore, Sections as _, show},
     report::text::counted,
 };
 
@@ -197,8 +197,8 @@ fn missing_assets(env: &Env, profile: &Profile) -> Result<Vec<Diagnostic>, Comma
             Err(missing) => return Some(missing),
         };
         match named.proof {
-            Proof::Fingerprints | Proof::RepositoryChecksum => None,
-            Proof::Digest => assets.digest(named.file, &asset, named.origin).err(),
+            AssetProof::Fingerprints | AssetProof::RepositoryChecksum => None,
+            AssetProof::Digest => assets.digest(named.file, &asset, named.origin).err(),
         }
     });
     Ok(missing

@@ -15,7 +15,7 @@ use crate::{
     diagnostic::Origin,
     digest::Digest,
     facts::{Dpkg, users::Users},
-    profile::{Asset, AssetRef, Assets, CreatedBy, MissingAsset, NamedAsset, Proof, RequiredContent},
+    profile::{Asset, AssetProof, AssetRef, Assets, CreatedBy, MissingAsset, NamedAsset, RequiredContent},
     state::{Receipt, shipped_dpkg},
 };
 
@@ -100,7 +100,7 @@ impl Inventory {
                     let digest = assets.digest(file, &asset, origin)?;
                     return Ok(FoundAsset { asset, bytes: None, digest });
                 }
-                let bytes = if proof == Proof::Fingerprints {
+                let bytes = if proof == AssetProof::Fingerprints {
                     assets.read_unchecked(file, &asset, origin)?
                 } else {
                     assets.read(file, &asset, origin)?

@@ -91,7 +91,7 @@ impl LockWork<'_> {
     }
 
     /// A step's context, after its files are staged.
-    async fn context_of<A>(&self, group: &LockGroup<'_, A>) -> Result<Context, Problem> {
+    pub(super) async fn context_of<A>(&self, group: &LockGroup<'_, A>) -> Result<Context, Problem> {
         let mut ctx = self.ctx.clone();
         ctx.progress = ctx.progress.of_other_step(group.id.to_string());
         ctx.logins = ctx.logins.of_step(group.logins);

@@ -20,7 +20,7 @@ use crate::{
     lock::{Drift, LockFile, Runtime, Section},
     plan::{self, Common, EarlierWork, Layer, LockInUse, Phase, Planner, Resource, StepOptions},
     problem::Problem,
-    profile::{self, Asset, Assets, CreatedBy, FileStore, NamedAsset, Proof, RunStage, Sections as _},
+    profile::{self, Asset, AssetProof, Assets, CreatedBy, FileStore, NamedAsset, RunStage, Sections as _},
     state::Receipt,
 };
 
@@ -240,10 +240,10 @@ fn plan_later(profile: &Profile, common: &Common<'_>, plan: &mut Plan) -> Vec<Pa
 fn without_digest(common: &Common<'_>, named: &NamedAsset<'_>) -> Option<Problem> {
     let found = common.inventory.asset(named.file)?;
     let is_checked = match named.proof {
-        Proof::Digest => false,
-        Proof::Fingerprints => true,
+        AssetProof::Digest => false,
+        AssetProof::Fingerprints => true,
         // It is not enough if every download needs a digest.
-        Proof::RepositoryChecksum => !common.only_digests,
+        AssetProof::RepositoryChecksum => !common.only_digests,
     };
     let has_digest = is_checked || found.digest.is_some() || common.locked_asset(named.file).is_some();
     if has_digest || !matches!(found.asset, Asset::Address(_)) {

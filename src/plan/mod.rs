@@ -30,7 +30,7 @@ pub use phase::{Need, Phase, Reason, Resource};
 pub use planner::{
     Asked, Common, Draft, EarlierStep, EarlierWork, Group, MadeItem, Planner, StepOptions, cached_asset,
 };
-pub use step::{BY_LOCK, BY_PROFILE, Describe, Lane, Plan, Stage, Step, is_among};
+pub use step::{BY_LOCK, BY_PROFILE, Describe, Lane, Plan, Stage, StageCheck, Step, is_among};
 pub use step_id::StepId;
 pub use text_file::{TextFile, difference, text_of, written_twice};
 pub use write_file::{PlannedItem, WriteFile};

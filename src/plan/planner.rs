@@ -10,7 +10,7 @@ use super::{
     lock::LockInUse,
     logins::{self, Address, Login},
     phase::{Phase, Resource},
-    step::{BY_LOCK, BY_PROFILE, Lane, Stage, Step, is_among},
+    step::{BY_LOCK, BY_PROFILE, Lane, Stage, StageCheck, Step, is_among},
     step_id::StepId,
 };
 use crate::{
@@ -300,11 +300,19 @@ impl<'a> Common<'a> {
             from: found.asset.clone(),
             name: wanted.path.clone(),
             to: to.clone(),
-            digest,
-            says,
+            check: StageCheck::Digest { digest, says },
             origin: origin.clone(),
         });
         Some(to)
+    }
+
+    /// The copy of a file on a server that has no digest. `None` if the file is missing; another check reports that.
+    pub fn staged(&self, wanted: &AssetRef, origin: &Origin, check: StageCheck) -> Option<Stage> {
+        let from = self.inventory.asset(wanted)?.asset.clone();
+        // Files of different addresses may have the same name.
+        let folder = Digest::sha256(wanted.path.as_bytes());
+        let to = cached_asset(self.cache, &folder, wanted);
+        Some(Stage { from, name: wanted.path.clone(), to, check, origin: origin.clone() })
     }
 }
 

@@ -1,6 +1,6 @@
 //! A plan and its steps, as data.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use super::{
     later_step::LaterStep,
@@ -162,12 +162,34 @@ pub struct Stage {
     pub name: String,
     /// The destination.
     pub to: PathBuf,
-    /// The expected digest.
-    pub digest: Digest,
-    /// The origin of the digest: the profile or the lock.
-    pub says: &'static str,
+    /// How its content is verified.
+    pub check: StageCheck,
     /// The profile line that refers to it.
     pub origin: Origin,
+}
+
+/// How the content of a file is verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StageCheck {
+    /// By its digest.
+    Digest {
+        /// The expected digest.
+        digest: Digest,
+        /// The origin of the digest: the profile or the lock.
+        says: &'static str,
+    },
+    /// It is a file of OpenPGP keys with these fingerprints, and no others.
+    Keys(BTreeSet<String>),
+}
+
+impl Stage {
+    /// The expected digest, if it is known.
+    pub fn digest(&self) -> Option<&Digest> {
+        match &self.check {
+            StageCheck::Digest { digest, .. } => Some(digest),
+            StageCheck::Keys(_) => None,
+        }
+    }
 }
 
 /// The name of an action in plans and reports.

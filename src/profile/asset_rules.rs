@@ -10,7 +10,7 @@ use super::{
     shorthand::{OneOrMany, Shorthand},
     written::{Asset, Digests, File},
 };
-use crate::{digest::Digest, grammar::document::Part, lock};
+use crate::{digest::Digest, grammar::document::Part, lock, redact::is_loopback};
 
 /// The keys of an asset in its long form.
 #[derive(Debug, Clone, Copy)]
@@ -122,7 +122,7 @@ impl Rules<'_> {
         Some(AssetRef { path, beside: None, sha256, urls })
     }
 
-    /// An address of a file. Without a digest it must be https.
+    /// An address of a file. Without a digest it must be https, except on the node itself.
     fn file_address(&mut self, at: &[Part], text: &str, has_digest: bool) -> Option<Url> {
         let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https" | "s3" | "gs" | "abfss"));
         let Some(url) = url else {
@@ -139,7 +139,7 @@ impl Rules<'_> {
                 self.mistake(at, format!("`{text}` does not name a bucket"), "write it as `s3://BUCKET/PATH`");
                 None
             }
-            "http" if !has_digest => {
+            "http" if !has_digest && !is_loopback(&url) => {
                 let hint =
                     "use https, or write `{ url = \"…\", sha256 = \"…\" }`: anyone on the network can change the file";
                 self.mistake(at, format!("`{text}` is not encrypted and has no digest"), hint);

@@ -120,7 +120,7 @@ pub struct NamedAsset<'a> {
     /// The content that it must have. Only content that is read to plan is checked.
     pub content: RequiredContent,
     /// How the step authenticates the content if there is no digest.
-    pub proof: Proof,
+    pub proof: AssetProof,
     /// Whether another step may create the file, if its path is absolute.
     pub created_by: CreatedBy,
 }
@@ -154,7 +154,7 @@ impl CreatedBy {
 
 /// How the content of a file is authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
+pub enum AssetProof {
     /// By a digest, or by a signature of a trusted key.
     Digest,
     /// By the fingerprints of OpenPGP keys in the profile.
@@ -173,7 +173,7 @@ impl<'a> NamedAsset<'a> {
             optional,
             read_to_plan: false,
             content: RequiredContent::Any,
-            proof: Proof::Digest,
+            proof: AssetProof::Digest,
             created_by: CreatedBy::Nothing,
         }
     }
@@ -194,7 +194,7 @@ impl<'a> NamedAsset<'a> {
             optional,
             read_to_plan: true,
             content: RequiredContent::Any,
-            proof: Proof::Digest,
+            proof: AssetProof::Digest,
             created_by: CreatedBy::Nothing,
         }
     }

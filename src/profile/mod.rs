@@ -58,7 +58,7 @@ pub(crate) use self::{
     written::choices,
 };
 pub use self::{
-    assets::{Asset, Assets, CreatedBy, MissingAsset, NamedAsset, RequiredContent},
+    assets::{Asset, AssetProof, Assets, CreatedBy, MissingAsset, NamedAsset, RequiredContent},
     cases::{Case, Cases, Conditional},
     contract::{Section, Sections, Whole},
     fetched_by_name::FetchedByName,

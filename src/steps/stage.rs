@@ -1,12 +1,16 @@
 //! Copies files to the agent's cache and verifies them. Steps use exactly the verified bytes.
 
+use std::collections::BTreeSet;
+
 use url::Url;
 
 use super::{Context, address::fetch_address};
 use crate::{
+    digest::Digest,
     fs::{self, Attributes},
     http::{Download, HttpError, HttpProblem},
-    plan::{self, Stage},
+    openpgp,
+    plan::{self, Stage, StageCheck},
     problem::Problem,
     profile::Asset,
 };
@@ -20,26 +24,33 @@ pub async fn stage(ctx: &Context, files: &[Stage]) -> Result<(), Problem> {
 }
 
 async fn one(ctx: &Context, file: &Stage) -> Result<(), Problem> {
+    match &file.check {
+        StageCheck::Digest { digest, says } => by_digest(ctx, file, digest, says).await,
+        StageCheck::Keys(fingerprints) => keys(ctx, file, fingerprints).await,
+    }
+}
+
+async fn by_digest(ctx: &Context, file: &Stage, digest: &Digest, says: &str) -> Result<(), Problem> {
     let path = match &file.from {
         Asset::BuiltIn { bytes, .. } => {
-            let is_staged = file.digest.of_file(&file.to).is_ok_and(|found| found == file.digest);
+            let is_staged = digest.of_file(&file.to).is_ok_and(|found| found == *digest);
             return if is_staged { Ok(()) } else { Ok(fs::replace(&file.to, bytes, Attributes::mode(0o644))?) };
         }
         Asset::File { path, .. } | Asset::Created(path) => path,
-        Asset::Address(urls) => return fetch_address(ctx, urls, &file.to, Some(&file.digest)).await,
+        Asset::Address(urls) => return fetch_address(ctx, urls, &file.to, Some(digest)).await,
     };
     let url = Url::from_file_path(path)
         .map_err(|()| Problem::new(format!("`{}` is not an absolute path", path.display())))?;
-    let download = Download { url, to: file.to.clone(), size: None, digest: Some(file.digest.clone()) };
+    let download = Download { url, to: file.to.clone(), size: None, digest: Some(digest.clone()) };
     ctx.http.download(&download, |_| {}).await.map_err(|error| match error {
         HttpError { problem: HttpProblem::WrongDigest { expected, received }, .. } => {
-            let message = format!("`{}` does not have the digest that {} says", file.from.label(), file.says);
-            let hint = if file.says == plan::BY_LOCK {
+            let message = format!("`{}` does not have the digest that {says} says", file.from.label());
+            let hint = if says == plan::BY_LOCK {
                 "the file was changed or damaged; restore it, or run `nodeagent lock` after checking it"
             } else {
                 "the file was changed or damaged; restore it, or put the new digest into the profile after checking it"
             };
-            let causes = vec![format!("it has {received}"), format!("{} has {expected}", file.says)];
+            let causes = vec![format!("it has {received}"), format!("{says} has {expected}")];
             Problem { causes, ..Problem::new(message).hint(hint.to_owned()) }
         }
         HttpError { problem: HttpProblem::File(why), .. } => {
@@ -47,6 +58,23 @@ async fn one(ctx: &Context, file: &Stage) -> Result<(), Problem> {
         }
         other => other.into(),
     })
+}
+
+/// Stages a file of keys. The step that uses the file compares the fingerprints and reports a difference. Only a file
+/// with the right fingerprints is kept in the store, and is not fetched again.
+async fn keys(ctx: &Context, file: &Stage, fingerprints: &BTreeSet<String>) -> Result<(), Problem> {
+    let has_keys = || std::fs::read(&file.to).is_ok_and(|bytes| openpgp::has_only(&bytes, fingerprints));
+    let Asset::Address(urls) = &file.from else { return Ok(()) };
+    if has_keys() {
+        return Ok(());
+    }
+    fetch_address(ctx, urls, &file.to, None).await?;
+    if has_keys()
+        && let Ok(digest) = Digest::sha256_of_file(&file.to)
+    {
+        ctx.keep(urls, &digest, &file.to).await;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -66,8 +94,7 @@ mod tests {
             name: "x".into(),
             from: Asset::File { path: from.clone(), shown: from.display().to_string() },
             to: to.clone(),
-            digest,
-            says: plan::BY_PROFILE,
+            check: StageCheck::Digest { digest, says: plan::BY_PROFILE },
             origin,
         }];
         write("exchanged");

@@ -37,6 +37,7 @@ const ORDER: &[&str] = &[
     "http",
     "exec",
     "fs",
+    "openpgp",
     "certificate",
     "digest",
     "diagnostic",

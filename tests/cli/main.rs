@@ -6,8 +6,13 @@ mod support;
 #[path = "../support/stages.rs"]
 mod stages;
 
+#[path = "../support/http_server.rs"]
+#[expect(dead_code, reason = "shared with the unit tests of the library")]
+mod http_server;
+
 mod access;
 mod accounts;
+mod apt_keys;
 mod archives;
 mod bad_profiles;
 mod by_hand;

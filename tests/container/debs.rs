@@ -5,6 +5,9 @@ use crate::support::{Node, PROFILES, assert_same};
 /// A key of the archive of Debian, and its fingerprint.
 const KEY: &str = "/usr/share/keyrings/debian-archive-bookworm-automatic.gpg";
 const FINGERPRINT: &str = "B8B8 0B5B 623E AB6A D877 5C45 B7C5 D7D6 3509 47F8";
+/// A second one.
+const OTHER_KEY: &str = "/usr/share/keyrings/debian-archive-bookworm-stable.gpg";
+const OTHER_FINGERPRINT: &str = "4D64 FEC1 19C2 0290 67D6  E791 F8D2 585B 8783 D481";
 
 #[test]
 fn a_deb_file_is_installed_with_its_dependencies_and_debconf_answers() {
@@ -61,4 +64,35 @@ fn an_apt_source_needs_the_key_with_its_fingerprint() {
     let ready = node.listing_but_log();
     node.run(&[]).exits(0).prints("nothing to do");
     assert_same(&ready, &node.listing_but_log(), "a second run changes nothing");
+}
+
+#[test]
+fn a_keyring_on_a_server_is_fetched_once_and_checked_key_by_key() {
+    let Some(node) = Node::fresh("keyring") else { return };
+    let port = 30_000 + std::process::id() % 10_000;
+    node.sh(&format!("mkdir -p /srv/keys && cat {KEY} {OTHER_KEY} > /srv/keys/archive.gpg"));
+    node.serve(&format!("python3 -m http.server --bind 127.0.0.1 --directory /srv/keys {port}"), port);
+    let mirror = node.sh("apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1");
+    let mirror = mirror.trim();
+    let source = |fingerprints: &[&str]| {
+        format!(
+            "[apt]\npackages = [\"jq\"]\n[[apt.sources]]\nname = \"ring\"\nuris = \"{mirror}\"\nsuites \
+             = \"bookworm-backports\"\ncomponents = [\"main\"]\nkey = \"http://127.0.0.1:{port}/archive.gpg\"\n\
+             fingerprint = {fingerprints:?}\n"
+        )
+    };
+    node.profile(&source(&[FINGERPRINT]));
+    let refused = node.run(&[]);
+    refused.exits(2).is_brief().prints("is not alone in its file").prints("ring.toml:6").prints("nothing was changed");
+    node.sh("! ls /etc/apt/sources.list.d/ring.sources /etc/apt/keyrings/ring.gpg 2> /dev/null");
+
+    node.profile(&source(&[FINGERPRINT, OTHER_FINGERPRINT]));
+    node.run(&[]).exits(0);
+    node.sh("cmp /srv/keys/archive.gpg /etc/apt/keyrings/ring.gpg && jq --version");
+    node.sh("ls /var/lib/apt/lists/*bookworm-backports*Packages*");
+    // The server no longer has the key.
+    node.sh("rm /srv/keys/archive.gpg");
+    let ready = node.listing_but_log();
+    node.run(&[]).exits(0).prints("nothing to do");
+    assert_same(&ready, &node.listing_but_log(), "a second run changes nothing and fetches nothing");
 }

@@ -64,7 +64,7 @@ impl Acting for Apt {
 
     async fn prepare(ctx: &Context, action: &Action) -> Result<Prepared, Problem> {
         match action {
-            Action::Sources(wanted) => source_keys::check(wanted).map(|()| Prepared::Sources),
+            Action::Sources(wanted) => source_keys::read(wanted).map(|_| Prepared::Sources),
             Action::Install(wanted) => transaction::prepare(ctx, wanted).await.map(Prepared::Install),
             Action::Remove(wanted) => removal::prepare(ctx, wanted).await.map(|()| Prepared::Remove),
         }
@@ -96,6 +96,12 @@ impl Acting for Apt {
         groups: Vec<LockGroup<'_, Action>>,
         section: &mut lock::Section,
     ) -> Result<(), Problem> {
+        for group in &groups {
+            if let Action::Sources(sources) = group.action {
+                work.context_of(group).await?;
+                source_keys::read(sources)?;
+            }
+        }
         if work.is_unchanged(&["apt ", "deb "]) {
             section.apt.clone_from(&work.base.apt);
             return Ok(());

@@ -1,9 +1,16 @@
 //! The action of an apt step, as data.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
-use super::checked::{AptPackage, DebconfAnswer};
+use super::{
+    checked::{AptPackage, DebconfAnswer},
+    source_files::{key_file, key_files, source_file},
+};
 use crate::{
+    diagnostic::Origin,
     lock::LockedDeb,
     plan::title::{by_lock, file_name, listed, pinned},
     profile::FileStore,
@@ -30,7 +37,7 @@ pub struct AptRemoval {
 }
 
 /// Package sources to write.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AptSources {
     /// The sources, in profile order.
     pub sources: Vec<AptSource>,
@@ -43,21 +50,30 @@ pub struct AptSources {
 pub struct AptSource {
     /// The name of its file without `.sources`.
     pub name: String,
-    /// The deb822 stanza to write to `/etc/apt/sources.list.d/NAME.sources`.
+    /// The deb822 stanza to write to `/etc/apt/sources.list.d/NAME.sources`, without `Signed-By`.
     pub stanza: String,
-    /// The key for `/etc/apt/keyrings/NAME.{asc,gpg}`, armoured or not, if there is one.
-    pub key: Option<AptKey>,
+    /// The key for `/etc/apt/keyrings/NAME.{asc,gpg}`, armoured or not.
+    pub key: AptKey,
 }
 
-/// An OpenPGP key file, and the fingerprint it must have.
+/// An OpenPGP key file, and the fingerprints it must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AptKey {
-    /// The bytes of the key file.
-    pub bytes: Vec<u8>,
-    /// The path of the key file.
-    pub path: PathBuf,
-    /// Its fingerprint: 40 (or 64) hexadecimal digits, upper case, no spaces.
-    pub fingerprint: String,
+    /// The content of the key file.
+    pub content: KeyContent,
+    /// The fingerprints of its keys: 40 (or 64) hexadecimal digits, upper case, no spaces.
+    pub fingerprints: BTreeSet<String>,
+    /// The profile line.
+    pub origin: Origin,
+}
+
+/// The content of a key file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyContent {
+    /// It was read to plan.
+    Known(Vec<u8>),
+    /// A file on a server. It is copied to this path before the first change.
+    Staged(PathBuf),
 }
 
 /// Packages to install in one transaction.
@@ -105,8 +121,21 @@ impl Action {
 
 impl AptSource {
     fn describe(&self) -> Vec<String> {
-        let file = format!("write /etc/apt/sources.list.d/{}.sources:", self.name);
-        std::iter::once(file).chain(self.stanza.lines().map(|line| format!("+{line}"))).collect()
+        let file = format!("write {}:", source_file(&self.name).display());
+        let stanza = match &self.key.content {
+            KeyContent::Known(bytes) => self.stanza_with(&key_file(&self.name, bytes)),
+            // The ending of the file depends on the content.
+            KeyContent::Staged(_) => {
+                let [armoured, binary] = key_files(&self.name).map(|path| path.display().to_string());
+                format!("{}Signed-By: {armoured} or {binary}\n", self.stanza)
+            }
+        };
+        std::iter::once(file).chain(stanza.lines().map(|line| format!("+{line}"))).collect()
+    }
+
+    /// The whole stanza, with the path of the key.
+    pub(super) fn stanza_with(&self, key: &Path) -> String {
+        format!("{}Signed-By: {}\n", self.stanza, key.display())
     }
 }
 

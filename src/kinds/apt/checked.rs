@@ -1,5 +1,7 @@
 //! `[apt]` as checked: Debian packages, package files, sources, answers to debconf.
 
+use std::collections::BTreeSet;
+
 use crate::profile::{AssetRef, Entry, Setting};
 
 /// Debian packages and their sources.
@@ -47,8 +49,8 @@ pub struct AptSource {
     pub architectures: Vec<String>,
     /// Key file.
     pub key: AssetRef,
-    /// Its fingerprint: upper case, no spaces.
-    pub fingerprint: String,
+    /// The fingerprints of all keys in the file: upper case, no spaces.
+    pub fingerprints: BTreeSet<String>,
 }
 
 /// An answer to a question a package would ask.

@@ -7,8 +7,8 @@ use crate::{
     diagnostic::{Diagnostic, Origin},
     kinds::no_stages::has_no_stages,
     profile::{
-        Assets, Entry, FetchedByName, Login, NamedAsset, Page, Proof, Rules, SecretUse, Section, Whole, array, asset,
-        quoted, united,
+        AssetProof, Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, array,
+        asset, quoted, united,
     },
 };
 
@@ -75,8 +75,12 @@ impl Section for Apt {
                     parts.push(format!("{name} = {}", array(list)));
                 }
             }
-            parts.push(format!("key = {}", quoted(&source.key.path)));
-            parts.push(format!("fingerprint = {}", quoted(&source.fingerprint)));
+            parts.push(format!("key = {}", asset(&source.key)));
+            let fingerprints: Vec<String> = source.fingerprints.iter().cloned().collect();
+            parts.push(match fingerprints.as_slice() {
+                [only] => format!("fingerprint = {}", quoted(only)),
+                several => format!("fingerprint = {}", array(several)),
+            });
             format!("{{ {} }}", parts.join(", "))
         });
         page.list("debconf", &self.debconf, |answer| {
@@ -90,7 +94,9 @@ impl Section for Apt {
 
     fn assets(&self) -> Vec<NamedAsset<'_>> {
         let keys = self.sources.iter().map(|source| NamedAsset {
-            proof: Proof::Fingerprints,
+            proof: AssetProof::Fingerprints,
+            // A file on a server is fetched by a step.
+            read_to_plan: source.value.key.urls.is_empty(),
             ..NamedAsset::read_to_plan(&source.value.key, &source.origin, source.optional)
         });
         self.debs.iter().map(NamedAsset::of).chain(keys).collect()

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{dpkg_locks, source_keys};
+use super::{dpkg_locks, source_files::key_file, source_keys};
 use crate::{
     exec::Cmd,
     fs::{self, Attributes, FsError},
@@ -52,15 +52,12 @@ impl PackageLists {
         // apt's configuration may name another folder of sources. Without added sources, apt reads it itself.
         let Some(added) = added else { return Ok(()) };
         copy_files(&ctx.on_node("/etc/apt/sources.list.d"), &self.sources())?;
-        source_keys::check(added)?;
-        for source in &added.sources {
-            let mut stanza = source.stanza.clone();
-            if let Some(key) = &source.key {
-                // The key is not on the node yet, and nothing may be changed there.
-                let own = self.folder.join("keys").join(key.path.file_name().unwrap_or_default());
-                fs::replace(&own, &key.bytes, Attributes::mode(0o644))?;
-                stanza = stanza.replace(&key.path.display().to_string(), &own.display().to_string());
-            }
+        let keys = source_keys::read(added)?;
+        for (source, key) in added.sources.iter().zip(&keys) {
+            // The key is not on the node yet, and nothing may be changed there.
+            let own = self.folder.join("keys").join(key_file(&source.name, key).file_name().unwrap_or_default());
+            fs::replace(&own, key, Attributes::mode(0o644))?;
+            let stanza = source.stanza_with(&own);
             let path = self.sources().join(format!("{}.sources", source.name));
             fs::replace(&path, stanza.as_bytes(), Attributes::mode(0o644))?;
         }

@@ -21,15 +21,16 @@ mod error;
 mod grammar;
 mod hints;
 mod install;
-mod key;
 mod lists;
 mod lock;
 mod plan;
 mod plan_removal;
+mod plan_sources;
 mod removal;
 mod repair;
 mod resolve;
 mod rules;
+mod source_files;
 mod source_keys;
 pub mod sources;
 mod transaction;
@@ -41,6 +42,6 @@ mod written;
 #[cfg(test)]
 mod tests;
 
-pub use action::{Action, AptInstall, AptKey, AptRemoval, AptSource, AptSources};
+pub use action::{Action, AptInstall, AptKey, AptRemoval, AptSource, AptSources, KeyContent};
 pub use checked::{Apt, AptPackage, DebconfAnswer};
 pub use lock::lock;

@@ -1,14 +1,15 @@
 //! Plans apt: sources that differ, packages and debs that are missing.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{
-    action::{self, Action, AptInstall, AptKey, AptSources},
+    action::{Action, AptInstall},
     checked::{Apt, AptPackage, AptSource},
     plan_removal,
+    plan_sources::{AddedSources, differing_sources},
+    source_files::{key_files, source_file},
 };
 use crate::{
-    diagnostic::Origin,
     facts::Dpkg,
     inventory::{Inventory, Snapshots},
     kinds::contract::{Asks, LookAt, Planning},
@@ -42,7 +43,7 @@ impl Planning for Apt {
     fn look(&self, at: &LookAt<'_>) -> Look {
         let files = |entry: &Entry<AptSource>| {
             let name = &entry.value.name;
-            [source_file(name), key_file(name, "asc"), key_file(name, "gpg")]
+            key_files(name).into_iter().chain([source_file(name)])
         };
         let files = Snapshots::read(at.root, self.sources.iter().flat_map(files));
         Look { files, shipped: plan_removal::shipped(self, at.root) }
@@ -73,7 +74,8 @@ impl Planning for Apt {
                 .map(|uri| uri.parse().map_or_else(|_| uri.clone(), |uri| bare(&uri).to_string()))
                 .collect();
             let words = [&uris, &source.suites, &source.components, &source.architectures].map(|words| words.join(" "));
-            asks.add("apt source", &format!("{} {}", words.join(" ").trim_end(), source.fingerprint), false);
+            let fingerprints: Vec<&str> = source.fingerprints.iter().map(String::as_str).collect();
+            asks.add("apt source", &format!("{} {}", words.join(" ").trim_end(), fingerprints.join(" ")), false);
         }
         if self.recommends.as_ref().is_some_and(|setting| setting.value) {
             asks.add("apt", "with recommended packages", false);
@@ -83,8 +85,11 @@ impl Planning for Apt {
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
         let uris = self.sources.iter().flat_map(|source| &source.value.uris);
         let uris = uris.filter_map(|uri| uri.parse().ok());
-        let debs = self.debs.iter().flat_map(|deb| deb.value.urls.iter().cloned());
-        uris.chain(debs).map(|url| Address::plain(Self::KEYS[0], url)).collect()
+        let keys = self.sources.iter().map(|source| &source.value.key);
+        let files = self.debs.iter().map(|deb| &deb.value).chain(keys);
+        uris.chain(files.flat_map(|file| file.urls.iter().cloned()))
+            .map(|url| Address::plain(Self::KEYS[0], url))
+            .collect()
     }
 
     fn outline(&self) -> Vec<StepOptions> {
@@ -123,7 +128,7 @@ impl Planning for Apt {
         let groups = planner.groups("apt", Phase::Packages, &Lane::Apt, asked);
         // A required installation fetches the lists of all sources.
         let fetch_lists = planner.common.lock.is_none() && groups.iter().all(|group| group.optional.is_some());
-        let added = added.map(|(sources, origins)| plan_sources(AptSources { sources, fetch_lists }, origins, planner));
+        let added = added.map(|differing| differing.plan(fetch_lists, planner));
         let has_required = groups.iter().any(|group| group.optional.is_none());
         for group in groups {
             let comes_later = has_required && group.optional.is_some();
@@ -138,7 +143,7 @@ impl Planning for Apt {
 
 fn plan_group(
     apt: &Apt,
-    added: Option<&AptSources>,
+    added: Option<&AddedSources>,
     comes_later: bool,
     group: Group<PackageRequest>,
     planner: &mut Planner<'_, Action>,
@@ -155,6 +160,8 @@ fn plan_group(
     if packages.is_empty() && debs.is_empty() {
         return; // its file is among the missing
     }
+    // The packages may be resolved before the step of the sources acts.
+    options.stage.extend(added.iter().flat_map(|added| added.stage.iter().cloned()));
     options.creates.extend(packages.iter().map(|package| Resource::Package(package.name.clone())));
     let locked = locked_debs(planner.common, optional.as_deref());
     let uncovered = locked.as_ref().and_then(|locked| uncovered(planner.common, &entries, locked));
@@ -164,7 +171,7 @@ fn plan_group(
         debconf: apt.debconf.iter().map(|answer| answer.value.clone()).collect(),
         recommends: apt.recommends.as_ref().is_some_and(|setting| setting.value),
         wait_for_disk: apt.wait_for_disk.as_ref().is_some_and(|setting| setting.value),
-        added: added.cloned(),
+        added: added.map(|added| added.sources.clone()),
         comes_later,
         locked,
     };
@@ -215,76 +222,9 @@ fn installed_deb(common: &Common<'_>, deb: &AssetRef) -> Option<String> {
     same.then(|| format!("{name} {installed}"))
 }
 
-/// The sources that are not on the node, and their profile lines. `None` if there are none.
-fn differing_sources(
-    apt: &Apt,
-    look: &Snapshots,
-    planner: &mut Planner<'_, Action>,
-) -> Option<(Vec<action::AptSource>, Vec<Origin>)> {
-    let mut differing = Vec::new();
-    let mut origins = Vec::new();
-    for entry in &apt.sources {
-        let inventory = planner.common.inventory;
-        planner.writes(&source_file(&entry.value.name), &entry.origin);
-        let Some(bytes) = inventory.asset(&entry.value.key).and_then(|key| key.bytes.as_deref()) else {
-            continue;
-        };
-        let ending = if bytes.starts_with(b"-----BEGIN") { "asc" } else { "gpg" };
-        let path = key_file(&entry.value.name, ending);
-        planner.writes(&path, &entry.origin);
-        let stanza = stanza(&entry.value, &path);
-        if look.holds(&path, bytes) && look.holds(&source_file(&entry.value.name), stanza.as_bytes()) {
-            planner.ready(format!("apt source: {}", entry.value.name));
-            continue;
-        }
-        let key = AptKey { bytes: bytes.to_vec(), path, fingerprint: entry.value.fingerprint.clone() };
-        differing.push(action::AptSource { name: entry.value.name.clone(), stanza, key: Some(key) });
-        origins.push(entry.origin.clone());
-    }
-    (!differing.is_empty()).then_some((differing, origins))
-}
-
-/// Plans the step that writes the sources.
-fn plan_sources(sources: AptSources, origins: Vec<Origin>, planner: &mut Planner<'_, Action>) -> AptSources {
-    let options = StepOptions {
-        logins: planner.logins(),
-        lane: Some(Lane::Apt),
-        ..StepOptions::for_origins(origins, "apt.sources".to_owned(), Phase::Sources)
-    };
-    planner.step("apt-sources", Action::Sources(sources.clone()), options);
-    sources
-}
-
-/// A deb822 source, as sources.list(5) describes it.
-fn stanza(source: &AptSource, key: &Path) -> String {
-    let mut lines = vec![
-        "# Written by nodeagent.".to_owned(),
-        "Types: deb".to_owned(),
-        format!("URIs: {}", source.uris.join(" ")),
-        format!("Suites: {}", source.suites.join(" ")),
-    ];
-    for (name, words) in [("Components", &source.components), ("Architectures", &source.architectures)] {
-        if !words.is_empty() {
-            lines.push(format!("{name}: {}", words.join(" ")));
-        }
-    }
-    lines.push(format!("Signed-By: {}", key.display()));
-    lines.join("\n") + "\n"
-}
-
 fn name(wanted: &PackageRequest) -> &str {
     match wanted {
         PackageRequest::Package(package) => &package.name,
         PackageRequest::Deb(deb) => &deb.path,
     }
-}
-
-/// The file of a source.
-fn source_file(name: &str) -> PathBuf {
-    Path::new("/etc/apt/sources.list.d").join(format!("{name}.sources"))
-}
-
-/// The key file of a source. Armoured keys end in `asc`, others in `gpg`.
-fn key_file(name: &str, ending: &str) -> PathBuf {
-    Path::new("/etc/apt/keyrings").join(format!("{name}.{ending}"))
 }

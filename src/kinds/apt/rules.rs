@@ -1,12 +1,14 @@
 //! Rules of `[apt]`.
 
+use std::collections::BTreeSet;
+
 use super::{
     checked::{Apt, AptPackage, AptSource, DebconfAnswer},
     written,
 };
 use crate::{
     grammar::{document::Part, names},
-    profile::{Entry, Rules, long, place},
+    profile::{Entry, Rules, long, place, within},
 };
 
 impl Rules<'_> {
@@ -123,20 +125,32 @@ impl Rules<'_> {
             let hint = "a flat repository has a suite that ends in `/` and no components; any other has both";
             self.mistake(&at("components"), "suites and components do not fit together", hint);
         }
-        let fingerprint: String =
-            raw.fingerprint.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_uppercase();
-        if !names::is_fingerprint(&fingerprint) {
-            let hint = "40 hexadecimal digits; `gpg --show-keys FILE` prints it";
-            self.mistake(&at("fingerprint"), format!("`{}` is not a fingerprint", raw.fingerprint), hint);
-        }
-        let key = self.expanded(&at("key"), &raw.key).and_then(|name| self.asset(&at("key"), name));
+        let fingerprints = self.fingerprints(&at("fingerprint"), &raw.fingerprint.0);
+        let key = self.asset_of(&at("key"), &raw.key);
         let counts = self.counts(&place!["apt", "sources", index], raw.when.as_ref());
         if self.found.len() > before || !counts {
             return None;
         }
         let (name, components, architectures) = (raw.name.clone(), raw.components.clone(), raw.architectures.clone());
-        let value = AptSource { name, uris, suites, components, architectures, key: key?, fingerprint };
+        let value = AptSource { name, uris, suites, components, architectures, key: key?, fingerprints };
         Some(Entry::plain(value, self.origin(&at("name"))))
+    }
+
+    /// The fingerprints of a key file.
+    fn fingerprints(&mut self, at: &[Part], texts: &[String]) -> BTreeSet<String> {
+        const HINT: &str = "40 hexadecimal digits; `gpg --show-keys FILE` prints it";
+        if texts.is_empty() {
+            self.mistake(at, "`fingerprint` is an empty list", HINT);
+        }
+        let mut fingerprints = BTreeSet::new();
+        for (index, text) in texts.iter().enumerate() {
+            let plain = text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_uppercase();
+            if !names::is_fingerprint(&plain) {
+                self.mistake(&within(at, index), format!("`{text}` is not a fingerprint"), HINT);
+            }
+            fingerprints.insert(plain);
+        }
+        fingerprints
     }
 
     fn debconf(&mut self, raw: &written::Apt) -> Vec<Entry<DebconfAnswer>> {

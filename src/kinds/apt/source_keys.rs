@@ -1,38 +1,59 @@
-//! Compares the keys of package sources with the fingerprints in the profile.
+//! Reads the keys of package sources, and compares them with the fingerprints in the profile.
 
-use super::key::{self, KeyError};
+use std::collections::BTreeSet;
+
 use crate::{
-    kinds::apt::{AptKey, AptSources},
+    kinds::apt::{AptSource, AptSources, KeyContent},
+    openpgp::{self, KeyError},
     problem::Problem,
 };
 
-/// Checks the fingerprint of every key before anything is written. apt trusts all keys of a file, so each of them
-/// must have the expected fingerprint.
-pub(super) fn check(wanted: &AptSources) -> Result<(), Problem> {
-    wanted.sources.iter().filter_map(|source| Some((&source.name, source.key.as_ref()?))).try_for_each(|(name, key)| {
-        check_key(key)
-            .map_err(|why| Problem { message: format!("the key of apt source `{name}` {}", why.message), ..why })
-    })
+/// The content of each key, in the order of the sources. Every key is checked before it is returned.
+///
+/// # Errors
+/// If a key does not have its fingerprints. Such a run is refused.
+pub(super) fn read(wanted: &AptSources) -> Result<Vec<Vec<u8>>, Problem> {
+    let read = |source: &AptSource| {
+        let bytes = match &source.key.content {
+            KeyContent::Known(bytes) => bytes.clone(),
+            KeyContent::Staged(path) => std::fs::read(path)
+                .map_err(|error| Problem::refused(format!("`{}` could not be read: {error}", path.display())))?,
+        };
+        check_key(&bytes, &source.key.fingerprints).map_err(|why| {
+            let message = format!("the key of apt source `{}` {}", source.name, why.message);
+            Problem { message, ..why }.asked_at(source.key.origin.clone())
+        })?;
+        Ok(bytes)
+    };
+    wanted.sources.iter().map(read).collect()
 }
 
-fn check_key(key: &AptKey) -> Result<(), Problem> {
-    let found = match key::fingerprints(&key.bytes) {
-        Ok(found) => found,
+/// Checks the fingerprints of a key file. apt trusts all keys of a file, so each of them must be in the profile.
+fn check_key(bytes: &[u8], expected: &BTreeSet<String>) -> Result<(), Problem> {
+    let found: BTreeSet<String> = match openpgp::fingerprints(bytes) {
+        Ok(found) => found.into_iter().collect(),
         Err(error) => {
             let hint =
                 (error == KeyError::Secret).then(|| "export it with `gpg --export`, not `--export-secret-keys`".into());
             return Err(Problem::refused("cannot be used").because(&error).hint(hint));
         }
     };
-    if found.iter().all(|found| *found == key.fingerprint) {
+    if found == *expected {
         return Ok(());
     }
-    let error = if found.contains(&key.fingerprint) {
-        Problem::refused("is not alone in its file, and apt would trust all of them")
-            .hint(format!("export this one with `gpg --export --armor {}`", key.fingerprint))
-    } else {
+    let joined = |keys: &BTreeSet<String>| keys.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let error = if found.is_disjoint(expected) {
         Problem::refused("does not have the fingerprint the profile names")
             .hint("compare the key with the one its owner publishes before changing the profile".to_owned())
+    } else if found.is_superset(expected) {
+        let exported = expected.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+        Problem::refused("is not alone in its file, and apt would trust all of them").hint(format!(
+            "export what the profile names with `gpg --export --armor {exported}`, or add the other fingerprints to \
+             `fingerprint` after checking them"
+        ))
+    } else {
+        Problem::refused("is in a file that lacks keys of the profile")
+            .hint("remove the fingerprints of keys that their owner no longer publishes".to_owned())
     };
-    Err(error.cause(format!("expected {}", key.fingerprint)).cause(format!("found {}", found.join(", "))))
+    Err(error.cause(format!("expected {}", joined(expected))).cause(format!("found {}", joined(&found))))
 }

@@ -2,30 +2,33 @@
 
 use std::path::Path;
 
-use super::{command, lists::PackageLists, source_keys, update};
+use super::{
+    command,
+    lists::PackageLists,
+    source_files::{key_file, source_file},
+    source_keys, update,
+};
 use crate::{
     fs::{self, Attributes},
+    inventory::below,
     kinds::apt::AptSources,
     problem::Problem,
     steps::Context,
 };
 
-const FOLDER: &str = "/etc/apt/sources.list.d";
-
 /// Writes keys and sources that differ, and updates the lists of these sources. A source that cannot be read is only
 /// a warning here. The installation fails later if it needs the source.
 pub async fn act(ctx: &Context, wanted: &AptSources) -> Result<(), Problem> {
-    source_keys::check(wanted)?;
+    let keys = source_keys::read(wanted)?;
     let lists = PackageLists::of_node(ctx);
     let alone = lists.folder.join("sources");
     fs::remove_tree(&alone)?;
-    for source in &wanted.sources {
-        if let Some(key) = &source.key {
-            write(&ctx.on_node(&key.path.to_string_lossy()), &key.bytes)?;
-        }
-        let file = format!("{}.sources", source.name);
-        write(&ctx.on_node(FOLDER).join(&file), source.stanza.as_bytes())?;
-        write(&alone.join(&file), source.stanza.as_bytes())?;
+    for (source, key) in wanted.sources.iter().zip(&keys) {
+        let path = key_file(&source.name, key);
+        write(&below(&ctx.root, &path), key)?;
+        let (file, stanza) = (source_file(&source.name), source.stanza_with(&path));
+        write(&below(&ctx.root, &file), stanza.as_bytes())?;
+        write(&alone.join(file.file_name().unwrap_or_default()), stanza.as_bytes())?;
     }
     if !wanted.fetch_lists {
         return Ok(fs::remove_tree(&alone)?);

@@ -11,13 +11,15 @@ use std::{
 use super::{
     action::AptInstall,
     checked::DebconfAnswer,
-    key, source_keys, sources,
+    source_keys, sources,
     transaction::{act, prepare},
 };
 use crate::{
+    diagnostic::Origin,
     exec::{Cmd, Finished, fake::FakeRunner},
     fs::{self, Attributes},
-    kinds::apt::{AptKey, AptPackage, AptSource, AptSources},
+    kinds::apt::{AptKey, AptPackage, AptSource, AptSources, KeyContent},
+    openpgp,
     problem::Problem,
     report::event::{Event, EventKind, Events, Observer},
     steps::Context,
@@ -178,7 +180,7 @@ async fn a_package_that_an_unreachable_source_may_offer_does_not_refuse_the_run(
 #[tokio::test]
 async fn packages_of_an_added_source_are_resolved_before_the_source_is_written() {
     let node = Node::new(EMPTY, |root, verb, _| if verb == "install" { installs(root) } else { exits(0, "") });
-    let wanted = AptInstall { added: Some(source(key::tests::FINGERPRINT)), ..jq() };
+    let wanted = AptInstall { added: Some(source(openpgp::tests::FINGERPRINT)), ..jq() };
     prepare(&node.ctx, &wanted).await.expect("apt answers");
     assert_eq!(node.verbs(), ["update", "print"]);
     let stanza = std::fs::read_to_string(node.ctx.cache.join("apt-lists/sources/example.sources")).expect("written");
@@ -289,20 +291,25 @@ async fn a_file_that_is_not_a_package_is_refused() {
     assert!(prepare(&node.ctx, &wanted).await.expect_err("no package").refused);
 }
 
-fn source(fingerprint: &str) -> AptSources {
+/// A source whose key file must have keys with these fingerprints.
+fn source_with(content: KeyContent, fingerprints: &[&str]) -> AptSources {
     let key = AptKey {
-        bytes: key::tests::KEY.into(),
-        path: "/etc/apt/keyrings/example.asc".into(),
-        fingerprint: fingerprint.into(),
+        content,
+        fingerprints: fingerprints.iter().map(|&fingerprint| fingerprint.to_owned()).collect(),
+        origin: Origin { file: "x.toml".into(), line: 3, column: 1 },
     };
     let stanza = "Types: deb\nURIs: https://example.org\nSuites: ./\n".into();
-    AptSources { sources: vec![AptSource { name: "example".into(), stanza, key: Some(key) }], fetch_lists: true }
+    AptSources { sources: vec![AptSource { name: "example".into(), stanza, key }], fetch_lists: true }
+}
+
+fn source(fingerprint: &str) -> AptSources {
+    source_with(KeyContent::Known(openpgp::tests::KEY.into()), &[fingerprint])
 }
 
 #[tokio::test]
 async fn a_source_is_written_once_and_only_its_lists_are_updated() {
     let node = Node::new(EMPTY, |_, _, _| exits(0, ""));
-    let wanted = source(key::tests::FINGERPRINT);
+    let wanted = source(openpgp::tests::FINGERPRINT);
     sources::act(&node.ctx, &wanted).await.expect("it is written");
     let file = node.folder.path().join("etc/apt/sources.list.d/example.sources");
     let written = || std::fs::metadata(&file).and_then(|found| found.modified()).expect("it is there");
@@ -319,25 +326,43 @@ async fn a_wrong_fingerprint_is_refused_and_nothing_is_written() {
     let node = Node::new(EMPTY, |_, _, _| exits(0, ""));
     let wanted = source("0123456789ABCDEF0123456789ABCDEF01234567");
     for error in [
-        source_keys::check(&wanted).expect_err("another key"),
+        source_keys::read(&wanted).expect_err("another key"),
         sources::act(&node.ctx, &wanted).await.expect_err("another key"),
     ] {
         assert!(error.refused);
         assert_eq!(error.message, "the key of apt source `example` does not have the fingerprint the profile names");
-        assert_eq!(error.causes[1], format!("found {}", key::tests::FINGERPRINT));
+        assert_eq!(error.causes[1], format!("found {}", openpgp::tests::FINGERPRINT));
     }
     assert!(!node.folder.path().join("etc").exists());
     assert_eq!(node.verbs(), Vec::<&str>::new());
 }
 
 #[test]
-fn a_key_file_with_other_keys_is_refused() {
-    let mut wanted = source(key::tests::FINGERPRINT);
-    let other = wanted.sources[0].key.as_mut().expect("it has one");
-    other.bytes.extend(key::tests::OTHER.as_bytes());
-    let error = source_keys::check(&wanted).expect_err("two keys");
-    assert_eq!(
-        error.message,
-        "the key of apt source `example` is not alone in its file, and apt would trust all of them"
-    );
+fn the_keys_of_a_file_and_the_fingerprints_must_be_the_same() {
+    let both = [openpgp::tests::FINGERPRINT, openpgp::tests::OTHER_FINGERPRINT];
+    let files = [openpgp::tests::KEY.to_owned(), [openpgp::tests::KEY, openpgp::tests::OTHER].concat()];
+    for (file, fingerprints, expected) in [
+        (&files[1], &both[..1], Some("is not alone in its file, and apt would trust all of them")),
+        (&files[0], &both[..], Some("is in a file that lacks keys of the profile")),
+        (&files[0], &both[1..], Some("does not have the fingerprint the profile names")),
+        (&files[0], &both[..1], None),
+        (&files[1], &both[..], None),
+    ] {
+        let wanted = source_with(KeyContent::Known(file.clone().into_bytes()), fingerprints);
+        let expected = expected.map(|why| format!("the key of apt source `example` {why}"));
+        assert_eq!(source_keys::read(&wanted).err().map(|error| error.message), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_staged_key_is_checked_again_and_its_file_has_the_ending_of_its_format() {
+    let node = Node::new(EMPTY, |_, _, _| exits(0, ""));
+    let staged = node.ctx.cache.join("key");
+    let wanted = source_with(KeyContent::Staged(staged.clone()), &[openpgp::tests::FINGERPRINT]);
+    write(&staged, openpgp::tests::KEY);
+    sources::act(&node.ctx, &wanted).await.expect("it is written");
+    let stanza = std::fs::read_to_string(node.ctx.on_node("/etc/apt/sources.list.d/example.sources")).expect("written");
+    assert!(stanza.ends_with("\nSigned-By: /etc/apt/keyrings/example.asc\n"), "{stanza}");
+    write(&staged, openpgp::tests::OTHER);
+    assert!(sources::act(&node.ctx, &wanted).await.expect_err("it was exchanged").refused);
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::profile::{
     shorthand::{OneOrMany, Scalar, Shorthand},
-    written::{File, When, entry},
+    written::{Asset, File, When, entry},
 };
 
 /// The keys of this kind.
@@ -61,7 +61,7 @@ entry! {
 }
 
 /// A package source, as a deb822 file describes one.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct AptSource {
     /// The name of its file in `/etc/apt/sources.list.d`.
@@ -76,10 +76,10 @@ pub struct AptSource {
     /// Architectures. Default: the node's own.
     #[serde(default)]
     pub architectures: Vec<String>,
-    /// The key file from the file store.
-    pub key: String,
-    /// The key's fingerprint, 40 hexadecimal digits; spaces are ignored.
-    pub fingerprint: String,
+    /// The path of the key file in the file store, or its address.
+    pub key: Shorthand<Asset>,
+    /// The fingerprint of the key, or a list for a file with several keys: 40 hexadecimal digits; spaces are ignored.
+    pub fingerprint: OneOrMany<String>,
     /// The nodes to which it applies.
     pub when: Option<When>,
 }

@@ -145,7 +145,7 @@ impl Certificates {
                 Content::Refused(_) => {}
                 Content::Fetched(_) | Content::Unknown => {
                     let Some(path) = common.usable(value, origin, stage) else { continue };
-                    let digest = stage.last().map(|stage| stage.digest.clone());
+                    let digest = stage.last().and_then(|stage| stage.digest().cloned());
                     all.fetched.push(FetchedFile { path, label: source.label(), digest, optional: *optional });
                 }
             }

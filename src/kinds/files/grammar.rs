@@ -13,8 +13,8 @@ use crate::{
     kinds::no_packages::names_no_packages,
     problem::Problem,
     profile::{
-        self, Assets, CreatedBy, Entry, NamedAsset, Page, Proof, RequiredContent, Rules, RunStage, SecretUse, Section,
-        Whole, key, quoted,
+        self, AssetProof, Assets, CreatedBy, Entry, NamedAsset, Page, RequiredContent, Rules, RunStage, SecretUse,
+        Section, Whole, key, quoted,
     },
 };
 
@@ -106,7 +106,7 @@ fn assets_of(entry: &Entry<File>) -> Vec<NamedAsset<'_>> {
         optional: entry.optional,
         read_to_plan: false,
         content: RequiredContent::Any,
-        proof: Proof::Digest,
+        proof: AssetProof::Digest,
         created_by: match entry.value.form {
             Form::Copy(_) => CreatedBy::steps_before(entry),
             _ => CreatedBy::Nothing,

@@ -30,8 +30,8 @@ impl PlannedAsset {
         let from = common.usable(file, &path.entry.origin, &mut stage)?;
         let found = common.inventory.asset(file)?;
         let label = found.asset.label();
-        let digest = match (stage.first(), &found.asset) {
-            (Some(stage), _) => Ok(stage.digest.clone()),
+        let digest = match (stage.first().and_then(Stage::digest), &found.asset) {
+            (Some(digest), _) => Ok(digest.clone()),
             (None, Asset::File { path, .. }) => Digest::sha256_of_file(path),
             (None, Asset::BuiltIn { bytes, .. }) => Ok(Digest::sha256(bytes)),
             // Another check refuses an address without a digest. Only copies use files that other steps create.

@@ -10,8 +10,8 @@ use crate::{
     diagnostic::Diagnostic,
     kinds::{no_packages::names_no_packages, no_stages::has_no_stages},
     profile::{
-        AssetRef, Assets, CreatedBy, Entry, NamedAsset, Page, Proof, RequiredContent, Rules, SecretUse, Section, Whole,
-        asset, quoted, united,
+        AssetProof, AssetRef, Assets, CreatedBy, Entry, NamedAsset, Page, RequiredContent, Rules, SecretUse, Section,
+        Whole, asset, quoted, united,
     },
 };
 
@@ -79,7 +79,7 @@ impl Section for Jar {
                 read_to_plan: false,
                 content: RequiredContent::Any,
                 // The checksum of the repository authenticates a jar without another digest.
-                proof: if value.maven.is_some() { Proof::RepositoryChecksum } else { Proof::Digest },
+                proof: if value.maven.is_some() { AssetProof::RepositoryChecksum } else { AssetProof::Digest },
                 created_by: CreatedBy::Nothing,
             }
         };

@@ -52,7 +52,7 @@ fn program(role: Role, entry: &Entry<Program>, look: &ProgramLook, planner: &mut
                 return; // it is among the missing files
             };
             // A file that is staged has a digest. The content of other files is read to plan.
-            let staged = options.stage.last().map(|stage| stage.digest.clone());
+            let staged = options.stage.last().and_then(|stage| stage.digest().cloned());
             let bytes = common.inventory.asset(asset).and_then(|found| found.bytes.as_deref());
             (Some(file), staged.or_else(|| bytes.map(Digest::sha256)))
         }

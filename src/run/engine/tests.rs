@@ -139,8 +139,10 @@ async fn nothing_acts_when_one_step_refuses_the_run() {
         name: "x".into(),
         from: crate::profile::Asset::File { path: bench.path("asset"), shown: "asset".into() },
         to: bench.path("cache/asset"),
-        digest: crate::digest::Digest::sha256(b"what was promised"),
-        says: crate::plan::BY_PROFILE,
+        check: crate::plan::StageCheck::Digest {
+            digest: crate::digest::Digest::sha256(b"what was promised"),
+            says: crate::plan::BY_PROFILE,
+        },
         origin: Origin { file: "x.toml".into(), line: 7, column: 1 },
     }];
     crate::fs::replace(&bench.path("asset"), b"something else", Attributes::default()).expect("written");

@@ -42,7 +42,8 @@ impl StageStart {
         let texts = texts.map(|(path, (name, digest))| (path, (name, Some(digest))));
         let assets = node.later_assets(&job.profile).into_iter();
         let files = texts.chain(assets.map(|(path, name, digest)| (path, (name, digest)))).collect();
-        let digests = plan.later_files.iter().map(|file| (file.name.clone(), file.digest.hex().to_owned()));
+        let digests =
+            plan.later_files.iter().filter_map(|file| Some((file.name.clone(), file.digest()?.hex().to_owned())));
         let request = match std::path::absolute(&job.later.request) {
             Ok(path) if is_path(&job.later.request) => {
                 let folder = copies(&job.root, &job.profile.name, &job.run);

@@ -4,7 +4,7 @@
 //! dependencies (ciphers, curves, compression) that are not needed. The parser refuses all input that it does not
 //! understand, so that apt cannot find a key that this parser missed.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha1::Sha1;
@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 /// Why a key file is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum KeyError {
+pub(crate) enum KeyError {
     /// The file is not OpenPGP, or is damaged.
     #[error("the file is not a whole OpenPGP key: {0}")]
     Malformed(&'static str),
@@ -28,7 +28,7 @@ const BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
 const END: &str = "-----END PGP PUBLIC KEY BLOCK-----";
 
 /// The fingerprint of each primary key as upper-case hexadecimal digits. Never empty.
-pub(super) fn fingerprints(file: &[u8]) -> Result<Vec<String>, KeyError> {
+pub(crate) fn fingerprints(file: &[u8]) -> Result<Vec<String>, KeyError> {
     // The first byte of an OpenPGP packet has its highest bit set. The first byte of a text does not.
     let found = if file.first().is_some_and(|byte| byte & 0x80 != 0) {
         primary_keys(file)?
@@ -41,6 +41,11 @@ pub(super) fn fingerprints(file: &[u8]) -> Result<Vec<String>, KeyError> {
         found
     };
     if found.is_empty() { Err(KeyError::Empty) } else { Ok(found) }
+}
+
+/// Whether the keys of a file have exactly these fingerprints.
+pub(crate) fn has_only(file: &[u8], expected: &BTreeSet<String>) -> bool {
+    fingerprints(file).is_ok_and(|found| found.into_iter().collect::<BTreeSet<_>>() == *expected)
 }
 
 /// The bytes of each armoured block.
@@ -149,11 +154,11 @@ fn fingerprint(body: &[u8]) -> Result<String, KeyError> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A key made for this test: ed25519, no subkey.
-    pub(in super::super) const KEY: &str = "\
+    pub(crate) const KEY: &str = "\
 -----BEGIN PGP PUBLIC KEY BLOCK-----
 Version: GnuPG v2
 
@@ -166,7 +171,7 @@ vF0g0IwWVKewfRo/92JupafN35MZYEw8O2RV/Ak=
 -----END PGP PUBLIC KEY BLOCK-----
 ";
     /// A second key of the same kind.
-    pub(in super::super) const OTHER: &str = "\
+    pub(crate) const OTHER: &str = "\
 -----BEGIN PGP PUBLIC KEY BLOCK-----
 
 mDMEawISexYJKwYBBAHaRw8BAQdAW9kB/2+K03rJOo6JSvmrDjHXYq0zey+QBblc
@@ -177,7 +182,8 @@ JOZ6J+N4xLky1c9fHz9TGp/q0vWon++eqyyk1iQL
 =7VdN
 -----END PGP PUBLIC KEY BLOCK-----
 ";
-    pub(in super::super) const FINGERPRINT: &str = "74DF5806E755C8594BFE405B294A5ECC7791CC5A";
+    pub(crate) const OTHER_FINGERPRINT: &str = "0E143B2A14F7CB0B8789177170937F2E6A8511A2";
+    pub(crate) const FINGERPRINT: &str = "74DF5806E755C8594BFE405B294A5ECC7791CC5A";
 
     fn binary() -> Vec<u8> {
         blocks(KEY).expect("armour").remove(0)

@@ -36,6 +36,8 @@ pattern!(/// A file name without a path, for sources, keys and profile.d.
     is_file_name, r"^[A-Za-z0-9][A-Za-z0-9_.-]*$");
 pattern!(/// The name of a service of systemd without `.service`: systemd.unit(5), without a leading dash and a backslash.
     is_service, r"^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,200}$");
+pattern!(/// A commit of git: all digits of its SHA-1.
+    is_commit, r"^[0-9a-f]{40}$");
 pattern!(/// A tag of git: git-check-ref-format(1), without `..`, which callers check.
     is_tag, r"^[A-Za-z0-9_][A-Za-z0-9_./+-]{0,200}$");
 pattern!(/// The name of a file in `/etc/cron.d`: run-parts(8).

@@ -8,6 +8,7 @@ mod asset_rules;
 mod assets;
 mod builtin;
 mod cases;
+mod commit_rule;
 mod contract;
 mod expansion;
 mod fetched_by_name;

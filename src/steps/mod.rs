@@ -7,6 +7,7 @@ pub(crate) mod address;
 pub(crate) mod blocking;
 pub(crate) mod compilers;
 mod fetch;
+pub(crate) mod git;
 mod items;
 pub mod layer;
 pub(crate) mod locked;

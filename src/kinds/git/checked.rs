@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use url::Url;
 
 use crate::profile::Entry;
+pub use crate::steps::git::Revision;
 
 /// Clones of git repositories, by their folder.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,23 +24,4 @@ pub struct Repository {
     pub submodules: bool,
     /// The owner of all files.
     pub owner: Option<String>,
-}
-
-/// A revision of a repository.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Revision {
-    /// A commit.
-    Commit(String),
-    /// A tag.
-    Tag(String),
-}
-
-impl Revision {
-    /// The revision for messages and for the receipt.
-    pub fn label(&self) -> String {
-        match self {
-            Self::Commit(commit) => format!("commit {commit}"),
-            Self::Tag(tag) => format!("tag {tag}"),
-        }
-    }
 }

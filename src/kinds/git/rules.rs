@@ -55,15 +55,7 @@ impl Rules<'_> {
     fn revision(&mut self, path: &[Part], raw: &written::Repository) -> Option<Revision> {
         let at = |key: &str| within(path, key);
         match (&raw.commit, &raw.tag, &raw.branch) {
-            (Some(commit), None, None) => {
-                let commit = self.expanded(&at("commit"), commit)?;
-                if commit.len() != 40 || !commit.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-                    let hint = "write all 40 digits, as `git rev-parse HEAD` prints them";
-                    self.mistake(&at("commit"), format!("`{commit}` is not a commit"), hint);
-                    return None;
-                }
-                Some(Revision::Commit(commit))
-            }
+            (Some(commit), None, None) => self.commit(&at("commit"), commit).map(Revision::Commit),
             (None, Some(tag), None) => {
                 let tag = self.expanded(&at("tag"), tag)?;
                 if !names::is_tag(&tag) || tag.contains("..") {

@@ -1,0 +1,118 @@
+//! Fetches a revision of a git repository, with the git of the node.
+
+use std::path::Path;
+
+use url::Url;
+
+use super::Context;
+use crate::{exec::Cmd, problem::Problem};
+
+/// A revision of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Revision {
+    /// A commit.
+    Commit(String),
+    /// A tag.
+    Tag(String),
+}
+
+impl Revision {
+    /// The revision for messages and for the receipt.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Commit(commit) => format!("commit {commit}"),
+            Self::Tag(tag) => format!("tag {tag}"),
+        }
+    }
+}
+
+/// A revision of a repository to fetch.
+pub(crate) struct GitSource<'a> {
+    /// The address of the repository.
+    pub(crate) url: &'a Url,
+    /// The revision.
+    pub(crate) revision: &'a Revision,
+    /// The number of commits to fetch.
+    pub(crate) depth: u32,
+    /// Whether submodules are fetched, too.
+    pub(crate) submodules: bool,
+}
+
+/// Fetches the revision into a new folder and checks it out. Returns the commit.
+pub(crate) async fn fetch(ctx: &Context, wanted: &GitSource<'_>, new: &Path) -> Result<String, Problem> {
+    let folder = new.display().to_string();
+    // The path among the arguments identifies the processes of a killed run.
+    let git = |words: &[&str]| {
+        Cmd::new("git").args(["-C", &folder]).args(words.iter().copied()).log(ctx.logs.join("git.log"))
+    };
+    let depth = format!("--depth={}", wanted.depth);
+    run(ctx, &git(&["init", "--quiet"])).await?;
+    run(ctx, &git(&["remote", "add", "origin", wanted.url.as_str()])).await?;
+    let shallow = match wanted.revision {
+        Revision::Commit(commit) => commit.clone(),
+        Revision::Tag(tag) => format!("refs/tags/{tag}:refs/tags/{tag}"),
+    };
+    let fetched = run_with_login(ctx, git(&["fetch", "--quiet", "--no-tags", &depth, "origin", &shallow])).await;
+    match (wanted.revision, fetched) {
+        (_, Ok(())) => {}
+        // Some servers serve a commit only as a part of a branch.
+        (Revision::Commit(_), Err(_)) => {
+            let all = "+refs/heads/*:refs/remotes/origin/*";
+            run_with_login(ctx, git(&["fetch", "--quiet", "--tags", "origin", all])).await?;
+        }
+        (Revision::Tag(_), Err(problem)) => return Err(problem),
+    }
+    let target = match wanted.revision {
+        Revision::Commit(commit) => commit.clone(),
+        Revision::Tag(tag) => format!("refs/tags/{tag}^{{commit}}"),
+    };
+    run(ctx, &git(&["checkout", "--quiet", "--detach", &target])).await?;
+    if wanted.submodules {
+        let words = ["submodule", "update", "--quiet", "--init", "--recursive", &depth];
+        run_with_login(ctx, git(&words)).await?;
+    }
+    let head = ctx.runner.run(&git(&["rev-parse", "HEAD"])).await?;
+    Ok(head.stdout.trim().to_owned())
+}
+
+async fn run_with_login(ctx: &Context, cmd: Cmd) -> Result<(), Problem> {
+    let configured = std::env::var("GIT_CONFIG_COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(0);
+    run(ctx, &ctx.logins.for_python(cmd, None, configured)?).await
+}
+
+/// Runs a command. The hint of the error is from the output of git.
+pub(crate) async fn run(ctx: &Context, cmd: &Cmd) -> Result<(), Problem> {
+    let done = ctx.runner.run(cmd).await.and_then(|done| done.ok(cmd));
+    done.map(drop).map_err(|error| {
+        let hint = hint(error.stderr());
+        Problem::from(error).hint(hint.map(str::to_owned))
+    })
+}
+
+/// The hint for a message of git.
+fn hint(stderr: &str) -> Option<&'static str> {
+    const HINTS: [(&str, &str); 4] = [
+        ("could not read Username", "the server asks for a login: add one for this address to `[[logins]]`"),
+        ("Authentication failed", "the server refuses the login: check its user and its secret in `[[logins]]`"),
+        ("couldn't find remote ref", "the repository has no such tag: check `tag`"),
+        ("Could not resolve host", "check the address, or the network of the node"),
+    ];
+    HINTS.iter().find(|(part, _)| stderr.contains(part)).map(|(_, hint)| *hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn real_messages_have_hints() {
+        for message in [
+            "fatal: could not read Username for 'https://git.example': terminal prompts disabled",
+            "remote: HTTP Basic: Access denied\nfatal: Authentication failed for 'https://git.example/x.git/'",
+            "fatal: couldn't find remote ref refs/tags/v9",
+        ] {
+            assert!(hint(message).is_some(), "{message}");
+        }
+        assert_eq!(hint("fatal: not a git repository"), None);
+    }
+}

@@ -68,6 +68,8 @@ fn one(archive: &mut Builder<impl Write>, path: &Path, name: &Path, seconds: Opt
 
 fn header(found: &Metadata, seconds: u64) -> Header {
     let mut header = Header::new_gnu();
+    // The default is the type of old tar files, which R does not unpack.
+    header.set_entry_type(EntryType::Regular);
     header.set_size(0);
     header.set_mode(found.permissions().mode() & 0o777);
     header.set_mtime(seconds);

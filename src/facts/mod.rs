@@ -22,5 +22,5 @@ pub use dpkg::Dpkg;
 pub use node::{AccessMode, Environment, NodeFacts};
 pub use platform::{Cloud, Platform};
 pub use python::PythonEnv;
-pub use r::RFacts;
+pub use r::{InstalledPackage, RFacts};
 pub use role::Role;

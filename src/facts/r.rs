@@ -26,6 +26,8 @@ pub struct InstalledPackage {
     pub library: PathBuf,
     /// Whether it is part of R itself.
     pub base: bool,
+    /// The commit of the git repository that it was built from.
+    pub commit: Option<String>,
     /// The packages that it needs to be loaded: `Depends` and `Imports`, without R itself.
     pub needs: Vec<String>,
 }
@@ -89,7 +91,7 @@ fn read_library(library: &Path) -> Vec<(String, InstalledPackage)> {
 /// Reads a package's DESCRIPTION; `None` if the package is missing or was never built.
 fn read_package(library: &Path, name: &str) -> Option<InstalledPackage> {
     let file = std::fs::File::open(library.join(name).join("DESCRIPTION")).ok()?;
-    let (mut version, mut base, mut built, mut needs) = (None, false, false, Vec::new());
+    let (mut version, mut base, mut built, mut commit, mut needs) = (None, false, false, None, Vec::new());
     let mut names_needs = false;
     for line in BufReader::with_capacity(4 << 10, file).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line);
@@ -105,12 +107,13 @@ fn read_package(library: &Path, name: &str) -> Option<InstalledPackage> {
             Some(("Version", value)) => version = Some(value.trim().to_owned()),
             Some(("Priority", value)) => base = value.trim() == "base",
             Some(("Built", _)) => built = true,
+            Some(("RemoteSha", value)) => commit = Some(value.trim().to_owned()),
             Some((_, value)) if names_needs => needs.extend(names(value)),
             _ => {}
         }
     }
     let version = version.filter(|_| built)?;
-    Some(InstalledPackage { version, library: library.to_owned(), base, needs })
+    Some(InstalledPackage { version, library: library.to_owned(), base, commit, needs })
 }
 
 /// The names in a part of a list such as `R (>= 3.5), later (>= 1.2), R6`.
@@ -138,12 +141,14 @@ mod tests {
             "Package: base\nVersion: 4.2.2\nPriority: base\nBuilt: R 4.2.2\n",
         );
         write(root, "usr/lib/R/site-library/R6/DESCRIPTION", "Package: R6\nVersion: 2.4\nBuilt: R 4.2.0\n");
-        let needs = "Depends: R (>= 3.5), later (>=\n 1.2),stats\nImports:\n    Rcpp,\n    utils (>= 1)\nSuggests: knitr,\n x\n";
+        let needs = "Depends: R (>= 3.5), later (>=\n 1.2),stats\nImports:\n    Rcpp,\n    utils (>= 1)\nSuggests: knitr,\n x\nRemoteSha: 12ab\n";
         write(root, "lib/R6/DESCRIPTION", &format!("Package: R6\nVersion: 2.5.1\n{needs}Built: R 4.2.2\n"));
         write(root, "lib/half/DESCRIPTION", "Package: half\nVersion: 1.0\n");
         let facts = RFacts::read(root, &root.join("lib")).expect("R is there");
         assert_eq!(facts.version, "4.2.2");
         assert_eq!(facts.packages["R6"].version, "2.5.1");
+        assert_eq!(facts.packages["R6"].commit.as_deref(), Some("12ab"));
+        assert_eq!(facts.packages["base"].commit, None);
         assert_eq!(facts.packages["R6"].needs, ["later", "stats", "Rcpp", "utils"]);
         assert!(facts.packages["base"].base && !facts.packages.contains_key("half"));
     }
@@ -154,6 +159,7 @@ mod tests {
             version: "1.0".into(),
             library: "/lib".into(),
             base: false,
+            commit: None,
             needs: needs.iter().map(|&need| need.to_owned()).collect(),
         };
         let mut packages: BTreeMap<_, _> = [("a", package(&["b"])), ("b", package(&["c", "a"])), ("c", package(&[]))]

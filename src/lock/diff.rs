@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{Lock, Section};
+use super::{ArchiveSource, Lock, Section};
 
 /// The difference between two locks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -137,7 +137,11 @@ fn known(section: &Section) -> Known {
         }
     }
     for package in &section.r {
-        known.insert(("r", package.name.clone()), (package.version.clone(), package.sha256.hex().to_owned()));
+        let version = match &package.from {
+            ArchiveSource::Git(git) => format!("{} ({})", package.version, git.short()),
+            ArchiveSource::Url(_) | ArchiveSource::Asset(_) => package.version.clone(),
+        };
+        known.insert(("r", package.name.clone()), (version, package.sha256.hex().to_owned()));
     }
     for asset in &section.assets {
         known.insert(("asset", asset.path.clone()), short(asset.sha256.hex()));

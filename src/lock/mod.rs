@@ -18,7 +18,7 @@ use url::Url;
 pub use self::{
     diff::{Change, Difference, SectionDifference, difference},
     drift::Drift,
-    parse::{is_bare, json_schema},
+    parse::{is_bare, is_subdir, json_schema},
 };
 use crate::digest::Digest;
 
@@ -192,6 +192,36 @@ pub enum ArchiveSource {
     Url(Url),
     /// The file store, with the path in the profile.
     Asset(String),
+    /// A git repository. The digest of the package is that of its archive, which nodeagent packs.
+    Git(GitCommit),
+}
+
+/// A folder in a git repository, at a commit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GitCommit {
+    /// The address of the repository.
+    pub url: Url,
+    /// The commit.
+    pub commit: String,
+    /// The folder in the repository, if it is not the top one.
+    pub subdir: Option<String>,
+}
+
+impl GitCommit {
+    /// The first digits of the commit, for messages.
+    pub fn short(&self) -> &str {
+        self.commit.get(..12).unwrap_or(&self.commit)
+    }
+}
+
+impl LockedRPackage {
+    /// The commit that it comes from.
+    pub fn commit(&self) -> Option<&str> {
+        match &self.from {
+            ArchiveSource::Git(git) => Some(&git.commit),
+            ArchiveSource::Url(_) | ArchiveSource::Asset(_) => None,
+        }
+    }
 }
 
 /// A file in the file store.

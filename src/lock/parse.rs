@@ -4,14 +4,15 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Display,
+    path::{Component, Path},
 };
 
 use serde_json::Value;
 use url::Url;
 
 use super::{
-    ArchiveSource, Lock, LockedAsset, LockedDeb, LockedDistribution, LockedFile, LockedRPackage, Runtime, SCHEMA,
-    Section, bare, written,
+    ArchiveSource, GitCommit, Lock, LockedAsset, LockedDeb, LockedDistribution, LockedFile, LockedRPackage, Runtime,
+    SCHEMA, Section, bare, written,
 };
 use crate::{
     diagnostic::Diagnostic,
@@ -179,7 +180,7 @@ impl Rules<'_> {
         self.check(names::is_apt_version(&raw.version), path, "version", &raw.version, "a Debian version");
         self.check(names::is_file_name(&raw.arch), path, "arch", &raw.arch, "an architecture");
         self.check(is_file(&raw.file) && raw.file.ends_with(".deb"), path, "file", &raw.file, "the name of a deb");
-        let (url, sha256) = (self.url(path, &raw.url), self.digest(path, &raw.sha256));
+        let (url, sha256) = (self.url(path, "url", &raw.url), self.digest(path, &raw.sha256));
         let written::Deb { name, version, arch, file, size, only_for, .. } = raw;
         LockedDeb { name, version, arch, file, url, size, sha256, only_for }
     }
@@ -192,7 +193,7 @@ impl Rules<'_> {
         self.check(names::is_distribution(&raw.name), path, "name", &raw.name, "a normalised name of a distribution");
         self.check(names::is_python_version(&raw.version), path, "version", &raw.version, "a version");
         self.check(is_file(&raw.file), path, "file", &raw.file, "the name of a wheel or of a source archive");
-        let (url, sha256) = (self.url(path, &raw.url), self.digest(path, &raw.sha256));
+        let (url, sha256) = (self.url(path, "url", &raw.url), self.digest(path, &raw.sha256));
         let written::Distribution { venv, name, version, file, only_for, .. } = raw;
         (venv, LockedDistribution { name, version, file, url, sha256, only_for })
     }
@@ -200,11 +201,19 @@ impl Rules<'_> {
     fn r(&mut self, path: &[Part], raw: written::RPackage, known: &BTreeSet<String>) -> LockedRPackage {
         self.check(names::is_r(&raw.name), path, "name", &raw.name, "an R package name");
         self.check(names::is_r_version(&raw.version), path, "version", &raw.version, "a version of an R package");
-        let from = match (raw.url.as_deref(), raw.file) {
-            (Some(url), None) => ArchiveSource::Url(self.url(path, url)),
-            (None, Some(file)) => ArchiveSource::Asset(file),
+        let from = match (raw.url.as_deref(), raw.file, raw.git.as_deref()) {
+            (Some(url), None, None) => ArchiveSource::Url(self.url(path, "url", url)),
+            (None, Some(file), None) => ArchiveSource::Asset(file),
+            (None, None, Some(url)) => {
+                let commit = raw.commit.unwrap_or_default();
+                self.check(names::is_commit(&commit), path, "commit", &commit, "a commit");
+                if let Some(subdir) = &raw.subdir {
+                    self.check(is_subdir(subdir), path, "subdir", subdir, "a folder in a repository");
+                }
+                ArchiveSource::Git(GitCommit { url: self.url(path, "git", url), commit, subdir: raw.subdir })
+            }
             _ => {
-                self.mistake(path, || "an archive needs exactly one of `url` and `file`".to_owned());
+                self.mistake(path, || "an archive needs exactly one of `url`, `file` and `git`".to_owned());
                 ArchiveSource::Asset(String::new())
             }
         };
@@ -225,11 +234,11 @@ impl Rules<'_> {
         self.read(path, "sha256", text.parse()).unwrap_or_else(|| Digest::Sha256(String::new()))
     }
 
-    fn url(&mut self, path: &[Part], text: &str) -> Url {
-        let url = self.read(path, "url", Url::parse(text));
+    fn url(&mut self, path: &[Part], key: &str, text: &str) -> Url {
+        let url = self.read(path, key, Url::parse(text));
         if let Some(url) = &url {
             let is_known = matches!(url.scheme(), "http" | "https" | "file");
-            self.check(is_known, path, "url", text, "an http, https or file address");
+            self.check(is_known, path, key, text, "an http, https or file address");
             if !is_bare(url) {
                 // The address is not repeated in the message, because it contains a credential.
                 self.mistake(&at(path, "name"), || "its address contains a login".to_owned());
@@ -247,6 +256,12 @@ impl Rules<'_> {
 fn is_file(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._+-~%!".contains(c);
     !name.starts_with(['.', '-']) && !name.is_empty() && name.chars().all(plain)
+}
+
+/// Whether a path is a folder in a repository: relative, and without `..`.
+pub fn is_subdir(path: &str) -> bool {
+    let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+    !path.is_empty() && !path.contains('\0') && Path::new(path).components().all(is_plain)
 }
 
 /// Whether an address contains no credentials.

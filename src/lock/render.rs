@@ -122,6 +122,13 @@ impl Page {
         match &package.from {
             ArchiveSource::Url(url) => self.text("url", url.as_str()),
             ArchiveSource::Asset(path) => self.text("file", path),
+            ArchiveSource::Git(git) => {
+                self.text("git", git.url.as_str());
+                self.text("commit", &git.commit);
+                if let Some(subdir) = &git.subdir {
+                    self.text("subdir", subdir);
+                }
+            }
         }
         self.digest(&package.sha256);
         if package.binary {

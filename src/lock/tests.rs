@@ -52,6 +52,14 @@ fn section() -> Section {
         from: ArchiveSource::Asset("lib/R/inhouse_1.2.tar.gz".into()),
         ..r("inhouse", "1.2", &["later"])
     };
+    let of_git = LockedRPackage {
+        from: ArchiveSource::Git(GitCommit {
+            url: url("https://git.example/data/models.git"),
+            commit: "3f1c".repeat(10),
+            subdir: Some("r/models".into()),
+        }),
+        ..r("models", "1.2", &["later"])
+    };
     Section {
         runtime: Runtime {
             os: "debian 12".into(),
@@ -65,7 +73,7 @@ fn section() -> Section {
         apt: vec![deb("jq", "1.6-2.1"), optional],
         python: vec![distribution("nltk", "3.9.1")],
         venvs: BTreeMap::from([("/opt/x".into(), vec![distribution("nltk", "3.8")])]),
-        r: vec![own, r("later", "1.4", &[])],
+        r: vec![own, r("later", "1.4", &[]), of_git],
         assets: vec![LockedAsset { path: "lib/R/inhouse_1.2.tar.gz".into(), size: 9, sha256: digest("x") }],
     }
 }

@@ -124,6 +124,12 @@ pub(super) struct RPackage {
     pub(super) url: Option<String>,
     /// The path in the file store, instead of an address.
     pub(super) file: Option<String>,
+    /// The address of a git repository, instead of `url`.
+    pub(super) git: Option<String>,
+    /// The commit of the git repository.
+    pub(super) commit: Option<String>,
+    /// The folder in the git repository, if it is not the top one.
+    pub(super) subdir: Option<String>,
     /// SHA-256 of the file.
     pub(super) sha256: String,
     /// Whether the archive contains an installed package instead of sources.

@@ -158,6 +158,8 @@ pub struct StepOptions {
     pub uses: Vec<Resource>,
     /// See [`Step::watches`].
     pub watches: Vec<String>,
+    /// See [`Step::prepares_late`].
+    pub prepares_late: bool,
     /// Files to stage.
     pub stage: Vec<Stage>,
     /// Logins that it may need.
@@ -219,6 +221,7 @@ impl StepOptions {
             creates: Vec::new(),
             uses: Vec::new(),
             watches: Vec::new(),
+            prepares_late: false,
             stage: Vec::new(),
             logins: Vec::new(),
             origins,
@@ -465,6 +468,7 @@ pub(super) fn push_step<A>(steps: &mut Vec<Step<A>>, id: &str, action: A, option
         creates,
         uses,
         watches,
+        prepares_late,
         stage,
         logins,
         origins,
@@ -486,6 +490,7 @@ pub(super) fn push_step<A>(steps: &mut Vec<Step<A>>, id: &str, action: A, option
         creates,
         uses,
         watches,
+        prepares_late,
         needs: Vec::new(),
         lane,
         optional,

@@ -111,6 +111,8 @@ pub struct Step<A> {
     pub uses: Vec<Resource>,
     /// Sections and entries whose changes it reacts to, written as in `after`.
     pub watches: Vec<String>,
+    /// Whether it can prepare only after the steps that it needs. It can then no longer refuse the run.
+    pub prepares_late: bool,
     /// The steps that must end before it acts.
     pub needs: Vec<Need>,
     /// The lane that it acts in.
@@ -143,6 +145,7 @@ impl<A> Step<A> {
             creates: Vec::new(),
             uses: Vec::new(),
             watches: Vec::new(),
+            prepares_late: false,
             needs: Vec::new(),
             lane: None,
             optional: false,
@@ -231,6 +234,7 @@ impl<A> Step<A> {
             creates: self.creates,
             uses: self.uses,
             watches: self.watches,
+            prepares_late: self.prepares_late,
             needs: self.needs,
             lane: self.lane,
             optional: self.optional,

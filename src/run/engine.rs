@@ -376,11 +376,12 @@ fn decides(plan: &Plan, step: &Step) -> bool {
     !step.stage.is_empty() || (step.action.can_refuse() && !waits_for_files(plan, step))
 }
 
-/// Whether a step waits for a file that this run writes, such as `/etc/pip.conf`. Its tool may read the file, so the
-/// step prepares when the file exists. At that time it can no longer refuse the run.
+/// Whether a step waits for a file that this run writes, such as `/etc/pip.conf`, or for a program that it installs.
+/// Its tool may need it, so the step prepares when it exists. At that time the step can no longer refuse the run.
 fn waits_for_files(plan: &Plan, step: &Step) -> bool {
     let needed = plan.steps.iter().filter(|other| step.needs.iter().any(|need| need.step == other.id));
-    step.action.can_refuse() && needed.into_iter().any(|other| !other.action.can_refuse())
+    let waits = step.prepares_late || needed.into_iter().any(|other| !other.action.can_refuse());
+    step.action.can_refuse() && waits
 }
 
 fn with_origin(step: &Step, problem: Problem) -> Problem {

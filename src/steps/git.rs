@@ -5,7 +5,10 @@ use std::path::Path;
 use url::Url;
 
 use super::Context;
-use crate::{exec::Cmd, problem::Problem};
+use crate::{
+    exec::{Cmd, ExecError},
+    problem::Problem,
+};
 
 /// A revision of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +87,10 @@ async fn run_with_login(ctx: &Context, cmd: Cmd) -> Result<(), Problem> {
 pub(crate) async fn run(ctx: &Context, cmd: &Cmd) -> Result<(), Problem> {
     let done = ctx.runner.run(cmd).await.and_then(|done| done.ok(cmd));
     done.map(drop).map_err(|error| {
-        let hint = hint(error.stderr());
+        let hint = match &error {
+            ExecError::NotStarted { .. } => Some("install the program on the node: add its package to `[apt]`"),
+            _ => hint(error.stderr()),
+        };
         Problem::from(error).hint(hint.map(str::to_owned))
     })
 }

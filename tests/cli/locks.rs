@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::support::{NodeTest, agent_in, entries, project, put, snapshots};
 
 /// Invalid locks that match the schema: they break rules about the meaning.
-const BEYOND_SHAPE: [&str; 19] = [
+const BEYOND_SHAPE: [&str; 21] = [
     "address_of_another_kind",
     "apt_option",
     "apt_version",
@@ -25,6 +25,8 @@ const BEYOND_SHAPE: [&str; 19] = [
     "profile_name",
     "r_from_nowhere",
     "r_from_two_sources",
+    "r_git_subdir",
+    "r_git_without_commit",
     "r_name",
     "r_needs_unknown",
     "r_version",

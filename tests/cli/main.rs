@@ -33,6 +33,7 @@ mod order;
 mod plan;
 mod post_start;
 mod programs;
+mod r_git;
 mod refusals;
 mod report;
 mod roles;

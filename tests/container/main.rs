@@ -24,6 +24,7 @@ mod python;
 mod python_builds;
 mod python_venvs;
 mod r_builds;
+mod r_git;
 mod refusals;
 mod repositories;
 mod services;

@@ -43,8 +43,9 @@ impl Acting for R {
         true
     }
 
-    fn login_file(_: &RInstall) -> LoginFile {
-        LoginFile::None
+    fn login_file(action: &RInstall) -> LoginFile {
+        // The agent's own requests need none.
+        if action.uses_git() { LoginFile::NetrcByHost } else { LoginFile::None }
     }
 
     async fn prepare(ctx: &Context, action: &RInstall) -> Result<Prepared, Problem> {
@@ -91,6 +92,7 @@ impl Acting for R {
             let mut both = wanted.clone();
             both.packages.extend(required.packages.iter().cloned());
             both.archives.extend(required.archives.iter().cloned());
+            both.git.extend(required.git.iter().cloned());
             both
         };
         let resolve = async |ctx: &Context, both: &RInstall, _: bool| super::lock(ctx, both, &keep, asset).await;

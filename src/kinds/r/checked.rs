@@ -6,6 +6,7 @@ use url::Url;
 
 use crate::{
     diagnostic::Origin,
+    lock::GitCommit,
     profile::{AssetRef, Entry, Setting},
 };
 
@@ -34,6 +35,16 @@ pub struct RPackage {
     pub name: String,
     /// The exact version.
     pub version: Option<String>,
+    /// The commit of a git repository that it comes from.
+    pub git: Option<GitCommit>,
+}
+
+impl RPackage {
+    /// A package of the repositories.
+    #[cfg(test)]
+    pub(super) fn named(name: &str, version: Option<&str>) -> Self {
+        Self { name: name.to_owned(), version: version.map(str::to_owned), git: None }
+    }
 }
 
 impl R {

@@ -7,7 +7,7 @@ use super::version::{InvalidRequirement, Requirement, Version, is_name, requirem
 use crate::digest::Digest;
 
 /// The fields that are used. All other fields are discarded while an index is read.
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 13] = [
     "Package",
     "Version",
     "Depends",
@@ -20,6 +20,7 @@ const FIELDS: [&str; 12] = [
     "SHA256",
     "File",
     "Path",
+    "RemoteSha",
 ];
 
 /// The fields that name required packages. The last one is needed for builds only.
@@ -46,6 +47,8 @@ pub(super) struct Description {
     pub(super) digest: Option<Digest>,
     /// The file name of the archive, if it is not the default.
     pub(super) file: Option<String>,
+    /// The commit of the git repository that it comes from.
+    pub(super) commit: Option<String>,
     /// The folder of the archive below the index, if it is not beside the index.
     pub(super) folder: Option<String>,
 }
@@ -136,6 +139,7 @@ impl Description {
             os_type: field("OS_type").map(str::to_owned),
             digest: sha256.or(md5),
             file: field("File").filter(|file| !file.contains('/')).map(str::to_owned),
+            commit: field("RemoteSha").map(str::to_owned),
             folder: field("Path").map(str::to_owned),
         })
     }

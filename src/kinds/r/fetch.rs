@@ -10,8 +10,10 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::{
+    action::GitPackage,
     archive::{self, ArchiveError},
     description::Description,
+    git_source,
     repository::{shown, user_agent},
     resolve::{ArchiveLocation, Candidate, ResolvedPackage},
     version::Version,
@@ -81,7 +83,9 @@ async fn one(
 ) -> Result<FetchedPackage, Box<UnusableArchive>> {
     let wanted = &chosen.candidate.description;
     let (archive, description) = match &chosen.candidate.location {
-        ArchiveLocation::File { path, .. } | ArchiveLocation::Archived(_, path) => (path.clone(), wanted.clone()),
+        ArchiveLocation::File { path, .. } | ArchiveLocation::Archived(_, path) | ArchiveLocation::Git(_, path) => {
+            (path.clone(), wanted.clone())
+        }
         ArchiveLocation::Repository(url) => {
             let on_bytes = |bytes| {
                 let before = received.fetch_add(bytes, Ordering::Relaxed);
@@ -157,6 +161,21 @@ pub(super) async fn local(ctx: &Context, paths: &[PathBuf], r: &Version) -> Resu
             return Err(refused(format!("{} {} {why}", description.name, description.version_text)));
         }
         read.push(Candidate { description, location: ArchiveLocation::File { path: path.clone(), shown } });
+    }
+    Ok(read)
+}
+
+/// Fetches the packages of git repositories.
+pub(super) async fn from_git(ctx: &Context, packages: &[GitPackage], r: &Version) -> Result<Vec<Candidate>, Problem> {
+    let mut read = Vec::new();
+    for package in packages {
+        let path = git_source::archive(ctx, package).await?;
+        let refused = |why: String| Problem::refused(format!("R package `{}` cannot be used", package.name)).cause(why);
+        let description = archive::read(path.clone(), false).await.map_err(|error| refused(in_words(&error)))?;
+        if let Some(why) = description.misfit(r) {
+            return Err(refused(format!("{} {} {why}", description.name, description.version_text)));
+        }
+        read.push(Candidate { description, location: ArchiveLocation::Git(package.clone(), path) });
     }
     Ok(read)
 }

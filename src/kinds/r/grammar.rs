@@ -61,9 +61,12 @@ impl Section for R {
         }
         page.list("repos", &self.repos, |url| quoted(url.as_str()));
         page.list("packages", &self.packages, |package| {
-            quoted(
-                &package.version.as_ref().map_or(package.name.clone(), |version| format!("{}@{version}", package.name)),
-            )
+            let named =
+                package.version.as_ref().map_or(package.name.clone(), |version| format!("{}@{version}", package.name));
+            let Some(git) = &package.git else { return quoted(&named) };
+            let subdir = git.subdir.as_ref().map(|subdir| format!(", subdir = {}", quoted(subdir))).unwrap_or_default();
+            let (name, url, commit) = (quoted(&named), quoted(git.url.as_str()), quoted(&git.commit));
+            format!("{{ name = {name}, git = {url}, commit = {commit}{subdir} }}")
         });
         page.list("sources", &self.sources, asset);
     }
@@ -77,8 +80,12 @@ impl Section for R {
     }
 
     fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
+        // A commit is a digest of its content.
+        let by_name: Vec<_> = self.packages.iter().filter(|entry| entry.value.git.is_none()).collect();
+        let first = by_name.first().map(|entry| &entry.origin);
+        let names = by_name.iter().map(|entry| entry.value.name.as_str()).collect();
         let message = "R packages are requested by name";
-        FetchedByName::of(message, &self.packages, |package| &package.name).into_iter().collect()
+        first.map(|origin| FetchedByName { message, origin, names }).into_iter().collect()
     }
 
     fn logins(&self) -> &[Entry<Login>] {

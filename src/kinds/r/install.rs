@@ -188,7 +188,7 @@ impl PackageInstaller<'_> {
         let started = Timestamp::now();
         // Exit statuses are not reliable, so the library is checked.
         let look = || {
-            library::verify(&self.library, &work.name, &work.version, &self.r)
+            library::verify(&self.library, &work.name, work.expected(), &self.r)
                 .map_err(|error| InstallError::from_line(error.to_string()))
         };
         let done = doing.await.and_then(|()| look());

@@ -33,9 +33,19 @@ pub(super) enum NotInstalled {
     /// Another version is installed.
     #[error("`{package}` is installed as {found}, not {expected}")]
     OtherVersion { package: String, found: String, expected: String },
+    /// It was not built from the commit.
+    #[error("`{package}` was not built from the commit {expected}")]
+    OtherCommit { package: String, expected: String },
     /// The package cannot be used with this R, on this machine.
     #[error("`{package}` {reason}")]
     Misfit { package: String, reason: String },
+}
+
+/// The expected version of a package, and its commit if it comes from a git repository.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Expected<'a> {
+    pub(super) version: &'a str,
+    pub(super) commit: Option<&'a str>,
 }
 
 /// Reads the DESCRIPTION of an installed package.
@@ -48,11 +58,14 @@ pub(super) fn installed(library: &Path, package: &str) -> Result<Description, No
 }
 
 /// Verifies that a package is installed in this version, for this version of R.
-pub(super) fn verify(library: &Path, package: &str, expected: &str, r: &Version) -> Result<(), NotInstalled> {
+pub(super) fn verify(library: &Path, package: &str, expected: Expected<'_>, r: &Version) -> Result<(), NotInstalled> {
     let found = installed(library, package)?;
-    if Some(&found.version) != version(expected).as_ref() {
-        let (package, expected) = (package.to_owned(), expected.to_owned());
+    if Some(&found.version) != version(expected.version).as_ref() {
+        let (package, expected) = (package.to_owned(), expected.version.to_owned());
         return Err(NotInstalled::OtherVersion { package, found: found.version_text, expected });
+    }
+    if let Some(commit) = expected.commit.filter(|commit| found.commit.as_deref() != Some(commit)) {
+        return Err(NotInstalled::OtherCommit { package: package.to_owned(), expected: commit.to_owned() });
     }
     match found.misfit(r) {
         Some(reason) => Err(NotInstalled::Misfit { package: package.to_owned(), reason }),
@@ -197,11 +210,17 @@ mod tests {
     #[test]
     fn verification_needs_the_right_version_built_for_this_r() {
         let library = library(&[("a/DESCRIPTION", description("1.0"))]);
-        let look = |wanted, r| verify(library.path(), "a", wanted, &version(r).expect("a version"));
+        let look = |wanted, r| {
+            verify(library.path(), "a", Expected { version: wanted, commit: None }, &version(r).expect("a version"))
+        };
         assert_eq!(look("1.0", "4.2.2"), Ok(()));
         assert!(look("1.1", "4.2.2").is_err_and(|why| why.to_string().contains("is installed as 1.0, not 1.1")));
         assert!(look("1.0", "4.1.0").is_err_and(|why| why.to_string().contains("binary for R 4.2.2")));
-        assert!(verify(library.path(), "b", "1.0", &version("4.2.2").expect("a version")).is_err());
+        let expected = |commit| Expected { version: "1.0", commit };
+        let r = version("4.2.2").expect("a version");
+        assert!(verify(library.path(), "b", expected(None), &r).is_err());
+        let other = verify(library.path(), "a", expected(Some("12ab")), &r);
+        assert!(other.is_err_and(|why| why.to_string().contains("was not built from the commit 12ab")));
     }
 
     #[test]

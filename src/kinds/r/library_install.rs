@@ -11,7 +11,8 @@ use super::{
     builds::Builds,
     hints,
     install::{FailedPackage, PackageInstaller},
-    library, lock,
+    library::{self, Expected},
+    lock,
     package_install::{PackageInstall, Packages},
     selection::decide,
     version::{Version, version},
@@ -100,14 +101,16 @@ pub(super) async fn act(ctx: &Context, wanted: &RInstall, prepared: Prepared) ->
 async fn restore(ctx: &Context, wanted: &RInstall, staged: Staged, r: &Version) -> Result<(), LayerError> {
     staged.put(ctx).await?;
     let packages = wanted.layer.iter().flat_map(|layer| &layer.packages);
-    let look = |(name, package): (&String, &LayerPackage)| library::verify(&wanted.library, name, &package.version, r);
+    let look = |(name, package): (&String, &LayerPackage)| {
+        library::verify(&wanted.library, name, Expected { version: &package.version, commit: None }, r)
+    };
     let faults: Vec<String> = packages.filter_map(|package| Some(look(package).err()?.to_string())).collect();
     if faults.is_empty() { Ok(()) } else { Err(LayerError::Incomplete(faults)) }
 }
 
 /// Removes packages that another step has installed in the meantime.
 fn remaining(mut work: Vec<PackageInstall>, library: &Path, r: &Version) -> Vec<PackageInstall> {
-    work.retain(|one| library::verify(library, &one.name, &one.version, r).is_err());
+    work.retain(|one| library::verify(library, &one.name, one.expected(), r).is_err());
     let names: BTreeSet<String> = work.iter().map(|one| one.name.clone()).collect();
     for one in &mut work {
         one.needs.retain(|name| names.contains(name));

@@ -10,6 +10,7 @@ use super::{
     archive::{self, ArchiveError},
     description::Description,
     fetch::FetchedPackage,
+    git_source,
     package_install::Packages,
     repository::user_agent,
     resolve::{ArchiveLocation, Candidate, ResolvedPackage},
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     diagnostic::in_words,
     digest::Digest,
-    kinds::r::RInstall,
+    kinds::r::{GitPackage, RInstall},
     lock::{self, LockedRPackage, bare},
     problem::Problem,
     steps::{
@@ -42,6 +43,10 @@ pub async fn lock(
             ArchiveLocation::Repository(url) | ArchiveLocation::Archived(url, _) => lock::ArchiveSource::Url(bare(url)),
             ArchiveLocation::File { path, shown } => {
                 lock::ArchiveSource::Asset(asset(path).unwrap_or_else(|| shown.clone()))
+            }
+            ArchiveLocation::Git(package, path) => {
+                git_source::keep(ctx, package, path).await;
+                lock::ArchiveSource::Git(package.from.clone())
             }
         };
         let unread = |error| Problem::new(format!("`{}` could not be read", one.archive.display())).because(&error);
@@ -66,8 +71,16 @@ pub(super) async fn prepare(
     packages: &[(LockedRPackage, Option<PathBuf>)],
 ) -> Result<Packages, Problem> {
     let r = checked_version(wanted)?;
-    let archives: Vec<PathBuf> =
-        packages.iter().map(|(package, file)| archive_path(ctx, package, file.as_ref())).collect();
+    let mut archives = Vec::new();
+    for (package, file) in packages {
+        archives.push(match &package.from {
+            lock::ArchiveSource::Git(from) => {
+                let wanted = GitPackage { name: package.name.clone(), from: from.clone() };
+                git_source::locked(ctx, &wanted, &package.sha256).await?
+            }
+            lock::ArchiveSource::Url(_) | lock::ArchiveSource::Asset(_) => archive_path(ctx, package, file.as_ref()),
+        });
+    }
     let of_servers = packages.iter().zip(&archives).filter_map(|((package, _), to)| match &package.from {
         lock::ArchiveSource::Url(url) => Some(LockedFile {
             title: format!("{} {}", package.name, package.version),
@@ -76,7 +89,7 @@ pub(super) async fn prepare(
             sha256: &package.sha256,
             to: to.clone(),
         }),
-        lock::ArchiveSource::Asset(_) => None,
+        lock::ArchiveSource::Asset(_) | lock::ArchiveSource::Git(_) => None,
     });
     locked::fetch(ctx, Some(&user_agent(&r)), of_servers.collect()).await?;
     let names: BTreeSet<&String> = packages.iter().map(|(package, _)| &package.name).collect();
@@ -92,6 +105,10 @@ pub(super) async fn prepare(
             lock::ArchiveSource::Url(url) => ArchiveLocation::Repository(url.clone()),
             lock::ArchiveSource::Asset(_) => {
                 ArchiveLocation::File { shown: ctx.filestore.shown(&archive), path: archive.clone() }
+            }
+            lock::ArchiveSource::Git(from) => {
+                let package = GitPackage { name: package.name.clone(), from: from.clone() };
+                ArchiveLocation::Git(package, archive.clone())
             }
         };
         // Installed packages need no waiting.
@@ -113,7 +130,8 @@ fn archive_path(ctx: &Context, package: &LockedRPackage, file: Option<&PathBuf>)
 
 /// Checks that an archive contains the locked package, for this version of R.
 fn verify(found: Description, locked: &LockedRPackage, r: &Version) -> Result<Description, ArchiveError> {
-    if found.name != locked.name || Some(&found.version) != version(&locked.version).as_ref() {
+    let is_of_commit = locked.commit().is_none_or(|commit| found.commit.as_deref() == Some(commit));
+    if found.name != locked.name || Some(&found.version) != version(&locked.version).as_ref() || !is_of_commit {
         return Err(ArchiveError::other_package(found));
     }
     found.misfit(r).map_or(Ok(found), |reason| Err(ArchiveError::Misfit(reason)))

@@ -10,6 +10,7 @@ mod builds;
 mod checked;
 mod description;
 mod fetch;
+mod git_source;
 mod grammar;
 mod hints;
 mod index;
@@ -33,7 +34,7 @@ mod written;
 #[cfg(test)]
 mod tests;
 
-pub use action::{RInstall, RInstalled};
+pub use action::{GitPackage, RInstall, RInstalled};
 pub(super) use build::check_can_bake;
 pub use checked::{R, RPackage};
 pub use library::clean_up_interrupted;

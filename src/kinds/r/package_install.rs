@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use url::Url;
 
-use super::{fetch::FetchedPackage, order, queue::Task, repository, resolve::ArchiveLocation};
+use super::{fetch::FetchedPackage, library::Expected, order, queue::Task, repository, resolve::ArchiveLocation};
 
 /// Resolved packages whose archives are in the agent's cache. Nothing else was changed.
 #[derive(Debug)]
@@ -38,7 +38,9 @@ pub(super) struct PackageInstall {
     /// All packages that it is built with, including installed ones.
     pub(super) requires: BTreeSet<String>,
     pub(super) from: String,
-    /// The URL of a downloaded archive.
+    /// The commit of the git repository that it comes from.
+    pub(super) commit: Option<String>,
+    /// The URL of a downloaded archive, or of a git repository.
     pub(super) url: Option<Url>,
 }
 
@@ -48,10 +50,12 @@ impl PackageInstall {
         let from = match &chosen.candidate.location {
             ArchiveLocation::Repository(url) | ArchiveLocation::Archived(url, _) => repository::shown(url),
             ArchiveLocation::File { shown, .. } => shown.clone(),
+            ArchiveLocation::Git(package, _) => package.from.url.to_string(),
         };
         let on_templates = |name: &str| ["Rcpp", "BH"].iter().any(|headers| name.starts_with(headers));
         let url = match chosen.candidate.location {
             ArchiveLocation::Repository(url) | ArchiveLocation::Archived(url, _) => Some(url),
+            ArchiveLocation::Git(package, _) => Some(package.from.url),
             ArchiveLocation::File { .. } => None,
         };
         let requires: BTreeSet<String> = description.packages().map(|needed| needed.name.clone()).collect();
@@ -62,6 +66,7 @@ impl PackageInstall {
             templates,
             name: description.name,
             version: description.version_text,
+            commit: description.commit,
             archive,
             bytes,
             needs: chosen.needs,
@@ -69,6 +74,11 @@ impl PackageInstall {
             from,
             url,
         }
+    }
+
+    /// The version and the commit that the library must have afterwards.
+    pub(super) fn expected(&self) -> Expected<'_> {
+        Expected { version: &self.version, commit: self.commit.as_deref() }
     }
 
     pub(super) fn task(&self) -> Task {

@@ -8,15 +8,15 @@ use std::{
 use url::Url;
 
 use super::{
-    action::{RInstall, RInstalled},
+    action::{GitPackage, RInstall, RInstalled},
     checked::{DEFAULT_R_LIBRARY, DEFAULT_R_REPO, R, RPackage},
 };
 use crate::{
     digest::Digest,
-    facts::RFacts,
+    facts::{InstalledPackage, RFacts},
     inventory::{Inventory, below},
     kinds::contract::{Asks, LookAt, Planning},
-    lock::{LockedRPackage, Runtime, bare, is_for, is_own},
+    lock::{GitCommit, LockedRPackage, Runtime, bare, is_for, is_own},
     plan::{
         Address, Asked, Common, EarlierWork, Environment, Group, Lane, Layer, LayerPackage, Phase, Planner, StepOptions,
     },
@@ -40,9 +40,11 @@ impl R {
     /// Packages that are installed as requested, and archives whose file name matches an installed package.
     fn asked(&self, common: &Common<'_>, facts: &RFacts) -> Vec<Asked<PackageRequest>> {
         let packages = self.packages.iter().map(|entry| {
-            let fits = |version: &str| entry.value.version.as_ref().is_none_or(|pinned| same_version(pinned, version));
-            let found = facts.loadable(&entry.value.name).filter(|found| fits(&found.version));
-            let label = found.map(|found| format!("{} {}", entry.value.name, found.version));
+            let found = facts.loadable(&entry.value.name).filter(|found| is_requested(&entry.value, found));
+            let label = found.map(|found| {
+                let commit = entry.value.git.as_ref().map(|git| format!(" ({})", git.short())).unwrap_or_default();
+                format!("{} {}{commit}", entry.value.name, found.version)
+            });
             (entry.with(PackageRequest::Package(entry.value.clone())), label)
         });
         let archives = self.sources.iter().map(|entry| {
@@ -78,16 +80,19 @@ impl R {
         let Group { entries, optional, id, mut options } = group;
         let common = planner.common;
         options.logins = planner.logins();
-        let (mut packages, mut archives) = (Vec::new(), Vec::new());
+        let (mut packages, mut git, mut archives) = (Vec::new(), Vec::new(), Vec::new());
         for entry in &entries {
             match &entry.value {
-                PackageRequest::Package(package) => packages.push(package.clone()),
+                PackageRequest::Package(package) => match &package.git {
+                    Some(from) => git.push(GitPackage { name: package.name.clone(), from: from.clone() }),
+                    None => packages.push(package.clone()),
+                },
                 PackageRequest::Archive(archive) => {
                     archives.extend(common.usable(archive, &entry.origin, &mut options.stage));
                 }
             }
         }
-        if packages.is_empty() && archives.is_empty() {
+        if packages.is_empty() && git.is_empty() && archives.is_empty() {
             return; // its file is among the missing
         }
         let locked = locked_and_missing(common, facts, optional.as_deref()).map(|locked| {
@@ -99,7 +104,7 @@ impl R {
         });
         let installed = facts.packages.iter().map(|(name, found)| {
             let (version, library) = (found.version.clone(), found.library.clone());
-            (name.clone(), RInstalled { version, library, base: found.base })
+            (name.clone(), RInstalled { version, library, base: found.base, commit: found.commit.clone() })
         });
         let may_log_in = !options.logins.is_empty();
         let install = RInstall {
@@ -109,6 +114,7 @@ impl R {
             installed: installed.collect(),
             repos: self.repositories(common),
             packages,
+            git,
             archives,
             locked,
             layer: if optional.is_some() {
@@ -117,6 +123,8 @@ impl R {
                 self.make_layer(facts, common, may_log_in).and_then(Result::ok)
             },
         };
+        // Without git, the packages can be fetched only after the step that installs it.
+        options.prepares_late = install.uses_git() && planner.earlier.installs("git");
         let uncovered = uncovered(common, facts, &entries);
         planner.step_of_group(id, install, options, uncovered);
     }
@@ -144,6 +152,13 @@ impl R {
         };
         if let Some((name, _)) = packages.iter().find(differs) {
             return Some(Err(format!("`{name}` is there in another version")));
+        }
+        let of_other_commit = |package: &&LockedRPackage| {
+            let found = facts.packages.get(&package.name).filter(|found| found.library == library);
+            package.commit().is_some() && found.is_some_and(|found| found.commit.as_deref() != package.commit())
+        };
+        if let Some(package) = section.r.iter().find(of_other_commit) {
+            return Some(Err(format!("`{}` is there, but not of the locked commit", package.name)));
         }
         let is_shipped = |name: &String, found: &Path| {
             let was_there = known.is_none_or(|known| known.contains_key(name)) || found != library;
@@ -196,7 +211,12 @@ impl Planning for R {
 
     fn asks(&self, _: &Inventory, asks: &mut Asks) {
         for entry in &self.packages {
-            asks.add("r", &entry.value.pinned(), entry.optional);
+            let pinned = entry.value.pinned();
+            let what = entry.value.git.as_ref().map_or(pinned.clone(), |GitCommit { url, commit, subdir }| {
+                let subdir = subdir.as_ref().map(|subdir| format!(" {subdir}")).unwrap_or_default();
+                format!("{pinned} git {} {commit}{subdir}", bare(url))
+            });
+            asks.add("r", &what, entry.optional);
         }
         for entry in &self.sources {
             asks.add("r", &entry.value.path, entry.optional);
@@ -213,7 +233,10 @@ impl Planning for R {
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
         let sources = self.sources.iter().flat_map(|archive| &archive.value.urls);
         let urls = self.repos.iter().map(|repo| &repo.value).chain(sources);
-        urls.map(|url| Address::plain(Self::KEYS[0], url.clone())).collect()
+        let plain = urls.map(|url| Address::plain(Self::KEYS[0], url.clone()));
+        let git = self.packages.iter().filter_map(|entry| entry.value.git.as_ref());
+        let git = git.map(|git| Address { kind: Self::KEYS[0], is_git: true, url: git.url.clone() });
+        plain.chain(git).collect()
     }
 
     fn outline(&self) -> Vec<StepOptions> {
@@ -245,7 +268,10 @@ impl Planning for R {
 /// The locked packages of a group that are not installed as locked. `None` without a lock.
 fn locked_and_missing(common: &Common<'_>, facts: &RFacts, group: Option<&str>) -> Option<Vec<LockedRPackage>> {
     let is_installed = |locked: &LockedRPackage| {
-        facts.packages.get(&locked.name).is_some_and(|found| same_version(&locked.version, &found.version))
+        facts.packages.get(&locked.name).is_some_and(|found| {
+            let is_of_commit = locked.commit().is_none_or(|commit| found.commit.as_deref() == Some(commit));
+            same_version(&locked.version, &found.version) && is_of_commit
+        })
     };
     common.locked_and_missing(|section| &section.r, |package| &package.only_for, group, is_installed)
 }
@@ -259,6 +285,12 @@ fn uncovered(common: &Common<'_>, facts: &RFacts, entries: &[Entry<PackageReques
         !is_named && facts.loadable(&package.name).is_none()
     })?;
     Some(common.not_locked(missing, name(&missing.value)))
+}
+
+/// Whether an installed package has the requested version and commit.
+fn is_requested(wanted: &RPackage, found: &InstalledPackage) -> bool {
+    let is_pinned = wanted.version.as_ref().is_none_or(|pinned| same_version(pinned, &found.version));
+    is_pinned && wanted.git.as_ref().is_none_or(|git| found.commit.as_ref() == Some(&git.commit))
 }
 
 /// The path in the cache to which a locked archive of the file store is staged.

@@ -15,7 +15,7 @@ use super::{
     resolve_error::{Demand, ResolveError},
     version::{Requirement, Version, version},
 };
-use crate::kinds::r::{RInstall, RInstalled};
+use crate::kinds::r::{GitPackage, RInstall, RInstalled};
 
 /// The maximum number of rounds. A resolution that has not settled by then has a cycle of choices.
 const MOST_ROUNDS: usize = 50;
@@ -50,6 +50,8 @@ pub(super) enum ArchiveLocation {
         /// Its name in messages.
         shown: String,
     },
+    /// In a git repository, and already packed to this path.
+    Git(GitPackage, std::path::PathBuf),
     /// In the archive folder of a repository, and already downloaded to this path.
     Archived(Url, std::path::PathBuf),
 }
@@ -176,7 +178,7 @@ impl ResolverInput<'_> {
         let archive = self.archives.iter().find(|archive| archive.description.name == name);
         if let (Some(found), Some(version)) = (installed, &installed_version)
             && accepted(version)
-            && archive.is_none_or(|archive| archive.description.version == *version)
+            && archive.is_none_or(|archive| is_same(&archive.description, found, version))
         {
             return Ok(Selection::Kept((self.needs_of_installed)(name, found)));
         }
@@ -263,9 +265,15 @@ impl Candidate {
         match &self.location {
             ArchiveLocation::Repository(url) => format!("`{}`", super::repository::shown(url)),
             ArchiveLocation::File { shown, .. } => format!("`{shown}`"),
+            ArchiveLocation::Git(package, _) => format!("`{}`", package.from.url),
             ArchiveLocation::Archived(_, path) => format!("`{}`", path.display()),
         }
     }
+}
+
+/// Whether an installed package is that of an archive: the same version, and the same commit if it has one.
+fn is_same(archive: &Description, found: &RInstalled, version: &Version) -> bool {
+    archive.version == *version && (archive.commit.is_none() || archive.commit == found.commit)
 }
 
 /// Sorts the packages to install. A kept package passes its requirements on to its dependents.

@@ -30,6 +30,7 @@ pub(super) async fn decide(
     let r = checked_version(wanted)?;
     check_pins(wanted)?;
     let mut archives = fetch::local(ctx, &wanted.archives, &r).await?;
+    archives.extend(fetch::from_git(ctx, &wanted.git, &r).await?);
     let (repositories, down, rejected) = (Vec::new(), Vec::new(), BTreeMap::new());
     let mut resolver = Resolver { wanted, keep, repositories, down, rejected };
     // Repositories are contacted only if installed packages and local archives are not sufficient.

@@ -71,7 +71,8 @@ impl Node {
             library: self.path("lib"),
             installed: BTreeMap::new(),
             repos: vec![Url::from_directory_path(self.path("repo")).expect("absolute")],
-            packages: names.iter().map(|name| RPackage { name: (*name).into(), version: None }).collect(),
+            packages: names.iter().map(|name| RPackage::named(name, None)).collect(),
+            git: Vec::new(),
             archives: Vec::new(),
             locked: None,
             layer: None,
@@ -327,7 +328,7 @@ async fn builds_run_in_a_controlled_environment() {
     let runner = Arc::new(r_that_fails(&[], ""));
     let ctx = node.context(runner.clone());
     let mut wanted = node.wants(&["a"]);
-    let site = RInstalled { version: "1.0".into(), library: "/site".into(), base: false };
+    let site = RInstalled { version: "1.0".into(), library: "/site".into(), base: false, commit: None };
     wanted.installed.insert("other".into(), site);
     let prepared = prepare(&ctx, &wanted).await.expect("prepared");
     assert_eq!(act(&ctx, &wanted, prepared).await, Ok(()));

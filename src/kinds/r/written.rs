@@ -38,5 +38,11 @@ entry! {
     pub struct RPackage {
         /// The package, `name` or `name@version`.
         pub name: String,
+        /// The address of a git repository with the package, without a login.
+        pub git: Option<String>,
+        /// The commit of the git repository: 40 hexadecimal digits.
+        pub commit: Option<String>,
+        /// The folder of the package in the git repository. Default: its top.
+        pub subdir: Option<String>,
     } with when, optional, timeout
 }

@@ -94,3 +94,17 @@ fn the_stage_after_the_launch_uses_the_signed_files_of_the_launch() {
     // The next launch refuses both.
     case.refused("nightly");
 }
+
+#[test]
+fn an_r_package_at_a_commit_needs_no_digest() {
+    let case = Case::new();
+    let commit = "3f1c".repeat(10);
+    let at_commit =
+        format!("{{ name = \"models\", git = \"https://git.firm.example/models.git\", commit = \"{commit}\" }}");
+    for (package, status) in [("\"models\"", 2), (at_commit.as_str(), 0)] {
+        case.write(OTHER, &format!("schema = 1\nname = \"nightly\"\n[r]\npackages = [{package}]\n"));
+        case.sign(OTHER);
+        let said = case.node.agent(&["check", "nightly"]).ended(status).all();
+        assert_eq!(said.contains("R packages are requested by name"), status == 2, "{said}");
+    }
+}

@@ -217,6 +217,7 @@ fn work(name: &str, requires: &[&str]) -> PackageInstall {
     PackageInstall {
         name: name.into(),
         version: "1.0".into(),
+        commit: None,
         archive: PathBuf::new(),
         bytes: 0,
         source: true,
@@ -258,7 +259,8 @@ fn the_key_of_a_build_contains_the_keys_of_its_dependencies() {
     let unpacked = [PackageInstall { source: false, ..work("a", &[]) }, all[1].clone()];
     assert_ne!(keys(&wanted, &unpacked, ["01", "02"]), first[1..]);
     // Installed packages count with their version, except R's own.
-    let there = |base| crate::kinds::r::RInstalled { version: "1.0".into(), library: "/site".into(), base };
+    let there =
+        |base| crate::kinds::r::RInstalled { version: "1.0".into(), library: "/site".into(), base, commit: None };
     wanted.installed.insert("stats".into(), there(true));
     assert_eq!(keys(&wanted, &all, ["01", "02"]), first);
     wanted.installed.insert("there".into(), there(false));

@@ -13,10 +13,10 @@ struct World {
 
 fn world(packages: &[&str], repositories: &[&str]) -> World {
     let package = |text: &&str| match text.split_once('@') {
-        Some((name, version)) => RPackage { name: name.into(), version: Some(version.into()) },
-        None => RPackage { name: (*text).into(), version: None },
+        Some((name, version)) => RPackage::named(name, Some(version)),
+        None => RPackage::named(text, None),
     };
-    let tools = RInstalled { version: "4.2.2".into(), library: "/usr/lib/R/library".into(), base: true };
+    let tools = RInstalled { version: "4.2.2".into(), library: "/usr/lib/R/library".into(), base: true, commit: None };
     World {
         wanted: RInstall {
             program: "R".into(),
@@ -25,6 +25,7 @@ fn world(packages: &[&str], repositories: &[&str]) -> World {
             installed: [("tools".to_owned(), tools)].into(),
             repos: Vec::new(),
             packages: packages.iter().map(package).collect(),
+            git: Vec::new(),
             archives: Vec::new(),
             locked: None,
             layer: None,
@@ -57,7 +58,7 @@ fn stanza(line: &str) -> String {
 
 impl World {
     fn with_installed(mut self, name: &str, version: &str, needs: &str) -> Self {
-        let found = RInstalled { version: version.into(), library: "/site".into(), base: false };
+        let found = RInstalled { version: version.into(), library: "/site".into(), base: false, commit: None };
         self.wanted.installed.insert(name.into(), found);
         let needs = super::super::version::requirements(needs).expect("good");
         self.needs_of_installed.insert(name.into(), needs);

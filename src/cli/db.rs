@@ -144,7 +144,7 @@ fn known(access: &Access, target: &Target) -> Result<(), Diagnostic> {
 /// The file with the server's authorities, if the access file names one.
 fn authorities(env: &Env, database: &Database) -> Result<Option<Authorities>, CommandError> {
     let Some(path) = &database.ca else { return Ok(None) };
-    let wanted = AssetRef { path: path.clone(), beside: None, sha256: None, urls: Vec::new() };
+    let wanted = AssetRef { path: path.clone(), beside: None, sha256: None, signed_by: None, urls: Vec::new() };
     let store = env.filestore()?;
     let assets = Assets { store: &store, unit: None };
     let found = assets.find(&wanted, &database.origin).and_then(|asset| {

@@ -82,6 +82,7 @@ pub(super) fn show(env: &Env, profile: &Profile, facts: &NodeFacts, format: Form
     let store = env.filestore()?;
     let mut node = Node::look(profile, &store, facts, &env.root, vault)
         .map_err(|error| failed(format!("the node's package state could not be read: {error}")))?;
+    node.pin_signed(profile, &store, facts, &cache(&env.root));
     let mut plan = node.plan(profile, facts, &cache(&env.root));
     env.block_on(fetch_logins(&mut plan, &mut node.inventory.vault, env.clouds()))?;
     granted.write_down(&node.inventory.vault, audit.as_ref());

@@ -2,6 +2,7 @@
 //! This module only reads: it changes nothing, starts no program and sends no request.
 
 mod secrets;
+mod signed_files;
 mod snapshots;
 
 use std::{
@@ -10,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use self::{secrets::Vault, snapshots::Snapshots};
+pub use self::{secrets::Vault, signed_files::SignedFiles, snapshots::Snapshots};
 use crate::{
     diagnostic::Origin,
     digest::Digest,

@@ -16,11 +16,11 @@ use crate::{
     diagnostic::Origin,
     digest::Digest,
     facts::{Dpkg, NodeFacts, users::Users},
-    inventory::{Inventory, Vault},
+    inventory::{Inventory, SignedFiles, Vault},
     lock::{Drift, LockFile, Runtime, Section},
     plan::{self, Common, EarlierWork, Layer, LockInUse, Phase, Planner, Resource, StepOptions},
     problem::Problem,
-    profile::{self, Asset, AssetProof, Assets, CreatedBy, FileStore, NamedAsset, RunStage, Sections as _},
+    profile::{self, Asset, AssetProof, AssetRef, Assets, CreatedBy, FileStore, NamedAsset, RunStage, Sections as _},
     state::Receipt,
 };
 
@@ -32,6 +32,8 @@ pub struct Node {
     looks: Looks,
     /// The entries of the stage. `None` if the profile has one stage only.
     sections: Option<Sections>,
+    /// Signed files on servers that this node has not verified yet. Plans use a digest for them that no file has.
+    pub unverified: Vec<AssetRef>,
 }
 
 impl Node {
@@ -64,7 +66,7 @@ impl Node {
         // The outline is needed only for them.
         let outline = if has_created { own.outline() } else { Vec::new() };
         inventory.find_assets(&named, &assets, |path, origin| creates(&outline, path, origin));
-        Ok(Self { inventory, looks, sections })
+        Ok(Self { inventory, looks, sections, unverified: Vec::new() })
     }
 
     /// Sets the digests of files on servers, by their names in the profile.
@@ -73,6 +75,29 @@ impl Node {
             if let Some(digest) = digests.get(&named.file.path).filter(|_| !named.file.urls.is_empty()) {
                 self.inventory.pin(named.file, digest.clone());
             }
+        }
+    }
+
+    /// Sets the digests of signed files on servers that this node has verified before. The others need a download.
+    pub fn pin_signed(&mut self, profile: &Profile, store: &FileStore, facts: &NodeFacts, cache: &Path) {
+        let section = self.lock_in_use(profile, facts).ok().flatten().map(|lock| lock.section);
+        let is_locked = |file: &AssetRef| section.is_some_and(|section| section.asset(&file.path).is_some());
+        let assets = Assets { store, unit: profile.business_unit.as_deref() };
+        let records = SignedFiles { cache };
+        for NamedAsset { file, origin, .. } in profile.sections.assets() {
+            let Some(signed) = file.signed_by.as_ref().filter(|_| !is_locked(file)) else { continue };
+            if self.inventory.asset(file).is_none_or(|found| found.digest.is_some()) {
+                continue;
+            }
+            let known = match signed.key.read(&assets, origin) {
+                Ok(Some(key)) => records.digest(file, &key),
+                // A key on a server is fetched with the file. A key that cannot be used is reported then.
+                Ok(None) | Err(_) => None,
+            };
+            if known.is_none() {
+                self.unverified.push(file.clone());
+            }
+            self.inventory.pin(file, known.unwrap_or_else(|| SignedFiles::stand_in(file)));
         }
     }
 
@@ -245,12 +270,15 @@ fn without_digest(common: &Common<'_>, named: &NamedAsset<'_>) -> Option<Problem
         // It is not enough if every download needs a digest.
         AssetProof::RepositoryChecksum => !common.only_digests,
     };
-    let has_digest = is_checked || found.digest.is_some() || common.locked_asset(named.file).is_some();
+    let has_digest = is_checked
+        || named.file.signed_by.is_some()
+        || found.digest.is_some()
+        || common.locked_asset(named.file).is_some();
     if has_digest || !matches!(found.asset, Asset::Address(_)) {
         return None;
     }
     let problem = Problem::new(format!("`{}` has no digest", named.file.path));
-    let hint = "add its `sha256`, or run `nodeagent lock`, which writes the digest into the lock";
+    let hint = "add its `sha256` or `signed-by`, or run `nodeagent lock`, which writes the digest into the lock";
     Some(problem.hint(hint.to_owned()).asked_at(named.origin.clone()))
 }
 

@@ -8,7 +8,7 @@ use super::{
     AssetRef, Entry, NO_CREDENTIALS, Rules, holds_credentials,
     rules::within,
     shorthand::{OneOrMany, Shorthand},
-    written::{Asset, Digests, File},
+    written::{self, Asset, Digests, File},
 };
 use crate::{digest::Digest, grammar::document::Part, lock, redact::is_loopback};
 
@@ -18,19 +18,30 @@ pub(crate) struct AssetKeys<'a> {
     pub(crate) path: Option<&'a str>,
     pub(crate) url: Option<&'a OneOrMany<String>>,
     pub(crate) sha256: Option<&'a Shorthand<Digests>>,
+    pub(crate) signed_by: Option<&'a written::SignedBy>,
 }
 
 impl File {
     /// The keys of the asset.
     pub(crate) fn keys(&self) -> AssetKeys<'_> {
-        AssetKeys { path: self.path.as_deref(), url: self.url.as_ref(), sha256: self.sha256.as_ref() }
+        AssetKeys {
+            path: self.path.as_deref(),
+            url: self.url.as_ref(),
+            sha256: self.sha256.as_ref(),
+            signed_by: self.signed_by.as_ref(),
+        }
     }
 }
 
 impl Asset {
     /// The keys of the asset.
     pub(crate) fn keys(&self) -> AssetKeys<'_> {
-        AssetKeys { path: self.path.as_deref(), url: self.url.as_ref(), sha256: self.sha256.as_ref() }
+        AssetKeys {
+            path: self.path.as_deref(),
+            url: self.url.as_ref(),
+            sha256: self.sha256.as_ref(),
+            signed_by: self.signed_by.as_ref(),
+        }
     }
 }
 
@@ -68,13 +79,20 @@ impl Rules<'_> {
             Some(written) => Some(self.digest_of(&within(at, "sha256"), written)?),
             None => None,
         };
+        let signed_by = match keys.signed_by {
+            Some(_) => Some(self.signed_by(at, keys)?),
+            None => None,
+        };
         match (keys.path, keys.url) {
             (Some(path), None) => {
                 let at = within(at, "path");
                 let path = self.expanded(&at, path)?;
                 self.path_asset(&at, path, sha256)
             }
-            (None, Some(OneOrMany(urls))) => self.address_asset(&within(at, "url"), urls, sha256),
+            (None, Some(OneOrMany(urls))) => {
+                let file = self.address_asset(&within(at, "url"), urls, sha256)?;
+                Some(AssetRef { signed_by, ..file })
+            }
             (Some(_), Some(_)) => {
                 self.mistake(at, "the asset has both `path` and `url`", "remove one of the keys");
                 None
@@ -104,7 +122,7 @@ impl Rules<'_> {
             self.mistake(at, format!("`{name}` is not a path in the file store"), hint);
             return None;
         }
-        Some(AssetRef { path: name, beside: self.folder.cloned(), sha256, urls: Vec::new() })
+        Some(AssetRef { path: name, beside: self.folder.cloned(), sha256, signed_by: None, urls: Vec::new() })
     }
 
     fn address_asset(&mut self, at: &[Part], texts: &[String], sha256: Option<Digest>) -> Option<AssetRef> {
@@ -119,7 +137,7 @@ impl Rules<'_> {
             return None;
         };
         let path = lock::bare(first).to_string();
-        Some(AssetRef { path, beside: None, sha256, urls })
+        Some(AssetRef { path, beside: None, sha256, signed_by: None, urls })
     }
 
     /// An address of a file. Without a digest it must be https, except on the node itself.

@@ -4,6 +4,7 @@
 //! checked part; the parts merge into a `Profile`. Errors contain the position in the file. The sections belong to the
 //! kinds of work. This module uses them only through [`Section`] and [`Sections`].
 
+mod asset_ref;
 mod asset_rules;
 mod assets;
 mod builtin;
@@ -32,6 +33,7 @@ mod secret_ref;
 mod secret_text;
 pub(crate) mod shorthand;
 mod show;
+mod signed_by;
 mod stage;
 mod store_copy;
 mod template_values;
@@ -50,15 +52,8 @@ use std::{
 
 #[cfg(test)]
 pub(crate) use self::builtin::profiles as built_in_profiles;
-pub(crate) use self::{
-    asset_rules::AssetKeys,
-    cases::conditional,
-    merge::united,
-    page::{array, asset, key, quoted},
-    rules::{EntryOptions, Long, NO_CREDENTIALS, holds_credentials, long, place, within},
-    written::choices,
-};
 pub use self::{
+    asset_ref::{AssetRef, SignedBy, SigningKey},
     assets::{Asset, AssetProof, Assets, CreatedBy, MissingAsset, NamedAsset, RequiredContent},
     cases::{Case, Cases, Conditional},
     contract::{Section, Sections, Whole},
@@ -79,11 +74,16 @@ pub use self::{
     store_copy::copied,
     template_values::TemplateValues,
 };
-use url::Url;
-
+pub(crate) use self::{
+    asset_rules::AssetKeys,
+    cases::conditional,
+    merge::united,
+    page::{array, asset, key, quoted},
+    rules::{EntryOptions, Long, NO_CREDENTIALS, holds_credentials, long, place, within},
+    written::choices,
+};
 use crate::{
     diagnostic::{Diagnostic, Origin},
-    digest::Digest,
     lock::{LockFile, LockedFile},
     redact::UrlPrefix,
     report::event::ProfileSource,
@@ -187,36 +187,6 @@ pub struct Setting<T> {
     pub value: T,
     /// The profile line.
     pub origin: Origin,
-}
-
-/// A file as a profile names it: in the file store, on the node, or on a server.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct AssetRef {
-    /// The path as written. For a file on a server: its first address, without its query.
-    pub path: String,
-    /// The folder of the profile that names the file. `None` for a built-in profile.
-    pub beside: Option<PathBuf>,
-    /// The expected digest.
-    pub sha256: Option<Digest>,
-    /// The addresses of a file on a server, in order. Empty for other files.
-    pub urls: Vec<Url>,
-}
-
-impl AssetRef {
-    /// The name of the file.
-    pub fn file_name(&self) -> &str {
-        self.path.rsplit('/').next().unwrap_or_default()
-    }
-
-    /// Whether it stands for all files that a glob matches.
-    pub fn is_glob(&self) -> bool {
-        self.urls.is_empty() && is_glob(&self.path)
-    }
-
-    /// Whether it stands for all files of a folder.
-    pub fn is_folder(&self) -> bool {
-        self.urls.is_empty() && self.path.ends_with('/')
-    }
 }
 
 /// The origin of a text.

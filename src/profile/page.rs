@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{AssetRef, Entry, Setting};
+use super::{AssetRef, Entry, Setting, SigningKey};
 use crate::{diagnostic::Origin, lock};
 
 /// A merged profile that is being written as TOML.
@@ -114,6 +114,14 @@ pub(crate) fn asset(asset: &AssetRef) -> String {
             format!("url = {}", array(&urls))
         }
     };
+    if let Some(signed) = &asset.signed_by {
+        let signature = signed.signature.as_deref().map(|file| format!(", signature = {}", self::asset(file)));
+        let key = match &signed.key {
+            SigningKey::Text(text) => quoted(text),
+            SigningKey::File(file) => self::asset(file),
+        };
+        return format!("{{ {place}, signed-by = {{ key = {key}{} }} }}", signature.unwrap_or_default());
+    }
     match &asset.sha256 {
         Some(digest) => format!("{{ {place}, sha256 = \"{}\" }}", digest.hex()),
         None if asset.urls.len() < 2 => quoted(&asset.path),

@@ -194,6 +194,8 @@ entry! {
         pub url: Option<OneOrMany<String>>,
         /// The expected SHA-256, 64 hexadecimal digits, or one for each processor.
         pub sha256: Option<Shorthand<Digests>>,
+        /// The signature of a file on a server, instead of `sha256`.
+        pub signed_by: Option<SignedBy>,
     } with when, optional, timeout
 }
 
@@ -201,6 +203,32 @@ entry! {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Asset {
+    /// Its path: next to the profile, in the unit's tree or in Admin's, or absolute.
+    pub path: Option<String>,
+    /// Its address instead of a path, or a list of addresses that are tried in order.
+    pub url: Option<OneOrMany<String>>,
+    /// The expected SHA-256, 64 hexadecimal digits, or one for each processor.
+    pub sha256: Option<Shorthand<Digests>>,
+    /// The signature of a file on a server, instead of `sha256`.
+    pub signed_by: Option<SignedBy>,
+}
+
+/// The signature of a file on a server.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SignedBy {
+    /// The text of a minisign public key, or a file with it.
+    pub key: Option<Shorthand<SignedFile>>,
+    /// The fingerprint of an OpenPGP key. Such signatures are not supported.
+    pub fingerprint: Option<String>,
+    /// The file with the signature. Default: the address of the file with `.minisig`.
+    pub signature: Option<Shorthand<SignedFile>>,
+}
+
+/// A key or a signature: a path in the file store, a path of the node, or an address.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SignedFile {
     /// Its path: next to the profile, in the unit's tree or in Admin's, or absolute.
     pub path: Option<String>,
     /// Its address instead of a path, or a list of addresses that are tried in order.

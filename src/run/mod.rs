@@ -9,8 +9,10 @@ mod locked_addresses;
 mod logins;
 mod paths;
 mod post_start;
+mod receive;
 mod recovery;
 mod run_lock;
+mod signed_addresses;
 mod stop;
 mod trust;
 mod with_secrets;
@@ -125,6 +127,12 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
             Err(outcome) => return Ok(outcome),
         }
     }
+    if !node.unverified.is_empty() {
+        tokio::select! {
+            planned = verify_signed(job, &mut node, &plan) => plan = planned?,
+            outcome = stop.requested() => return Ok(outcome),
+        }
+    }
     announce(job, &plan);
     if job.profile.stage == RunStage::PostStart {
         // Before any change: after a kill, the next launch must not take these items back.
@@ -183,6 +191,15 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
     }
     drop(lock);
     Ok(outcome)
+}
+
+/// Verifies signed files on servers that this node has not verified yet, and plans with their digests.
+async fn verify_signed(job: &Arc<Job>, node: &mut Node, plan: &Plan) -> Result<Plan, Vec<Problem>> {
+    let ctx = context(job, plan, &node.inventory.vault);
+    signed_addresses::pin(job, &ctx, node).await?;
+    let mut plan = node.plan(&job.profile, &job.facts, &cache(&job.root));
+    fetch_logins(&mut plan, &mut node.inventory.vault, &job.clouds).await;
+    if plan.refusals.is_empty() { Ok(plan) } else { Err(plan.refusals) }
 }
 
 /// Starts the post-start stage from a node that needs no step.
@@ -264,6 +281,7 @@ fn node(job: &Job, vault: Vault) -> Result<Node, Vec<Problem>> {
 fn plan_now(job: &Job, vault: Vault) -> Result<(Node, Plan), Vec<Problem>> {
     let mut node = node(job, vault)?;
     node.pin(&job.profile, &job.pinned);
+    node.pin_signed(&job.profile, &job.filestore, &job.facts, &cache(&job.root));
     let plan = node.plan(&job.profile, &job.facts, &cache(&job.root));
     if plan.refusals.is_empty() { Ok((node, plan)) } else { Err(plan.refusals) }
 }

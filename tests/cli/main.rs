@@ -41,6 +41,7 @@ mod run;
 mod schema;
 mod secrets;
 mod services;
+mod signed_by;
 mod store;
 mod system;
 mod take_back;

@@ -29,6 +29,7 @@ mod refusals;
 mod repositories;
 mod services;
 mod shared;
+mod signed_files;
 mod sixteen;
 mod support;
 mod system;

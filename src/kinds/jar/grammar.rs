@@ -53,7 +53,7 @@ impl Section for Jar {
                 let path = coordinates.path();
                 let urls: Vec<Url> = repositories.iter().filter_map(|base| base.join(&path).ok()).collect();
                 let sha256 = jar.asset.sha256.clone();
-                jar.asset = AssetRef { path: urls[0].to_string(), beside: None, sha256, urls };
+                jar.asset = AssetRef { path: urls[0].to_string(), beside: None, sha256, signed_by: None, urls };
             }
         }
         let entries = std::mem::take(&mut self.files);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::profile::{
     AssetKeys,
     shorthand::{OneOrMany, Shorthand},
-    written::{Digests, entry},
+    written::{Digests, SignedBy, entry},
 };
 
 /// The keys of this kind.
@@ -42,6 +42,8 @@ entry! {
         pub maven: Option<String>,
         /// The expected SHA-256, 64 hexadecimal digits, or one for each processor.
         pub sha256: Option<Shorthand<Digests>>,
+        /// The signature of a file on a server, instead of `sha256`.
+        pub signed_by: Option<SignedBy>,
         /// The file name on the node. Default: that of the jar.
         pub r#as: Option<String>,
         /// A glob of jars in the same folder that the jar replaces.
@@ -52,6 +54,11 @@ entry! {
 impl JarFile {
     /// The keys of the asset.
     pub(super) fn keys(&self) -> AssetKeys<'_> {
-        AssetKeys { path: self.path.as_deref(), url: self.url.as_ref(), sha256: self.sha256.as_ref() }
+        AssetKeys {
+            path: self.path.as_deref(),
+            url: self.url.as_ref(),
+            sha256: self.sha256.as_ref(),
+            signed_by: self.signed_by.as_ref(),
+        }
     }
 }

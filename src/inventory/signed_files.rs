@@ -1,0 +1,59 @@
+//! Files on servers that a signature authenticates. After a file was verified once, the agent's cache has its digest.
+
+use std::path::{Path, PathBuf};
+
+use crate::{digest::Digest, profile::AssetRef, trust::PublicKey};
+
+/// The digests of verified files, in the agent's cache.
+#[derive(Debug, Clone, Copy)]
+pub struct SignedFiles<'a> {
+    /// The agent's cache.
+    pub cache: &'a Path,
+}
+
+impl SignedFiles<'_> {
+    /// The record of a file that was verified with a key.
+    pub fn record(&self, file: &AssetRef, key: &PublicKey) -> PathBuf {
+        self.cache.join("assets/signed").join(identity(file, key).hex())
+    }
+
+    /// The digest of a file that was verified with a key.
+    pub fn digest(&self, file: &AssetRef, key: &PublicKey) -> Option<Digest> {
+        std::fs::read_to_string(self.record(file, key)).ok()?.trim().parse().ok()
+    }
+
+    /// A digest for planning that no file has.
+    pub fn stand_in(file: &AssetRef) -> Digest {
+        Digest::sha256(format!("not fetched yet: {}", file.path).as_bytes())
+    }
+}
+
+fn identity(file: &AssetRef, key: &PublicKey) -> Digest {
+    let signatures = file.signed_by.iter().flat_map(|signed| signed.signature_urls(file));
+    let lines: Vec<String> = file.urls.iter().cloned().chain(signatures).map(String::from).collect();
+    Digest::sha256(format!("{key}\n{}", lines.join("\n")).as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trust::SecretKey;
+
+    #[test]
+    fn a_record_is_of_one_file_and_one_key() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let records = SignedFiles { cache: temp.path() };
+        let key = || SecretKey::generate().expect("random numbers").public();
+        let file = |url: &str| {
+            let urls = vec![url.parse().expect("an address")];
+            AssetRef { path: url.into(), beside: None, sha256: None, signed_by: None, urls }
+        };
+        let (first, other, digest) = (key(), key(), Digest::sha256(b"x"));
+        let a = file("https://a.example/x");
+        assert_eq!(records.digest(&a, &first), None);
+        crate::fs::put(&records.record(&a, &first), digest.hex());
+        assert_eq!(records.digest(&a, &first), Some(digest));
+        assert_eq!(records.digest(&a, &other), None);
+        assert_eq!(records.digest(&file("https://b.example/x"), &first), None);
+    }
+}

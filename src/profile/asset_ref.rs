@@ -1,0 +1,58 @@
+//! A file as a profile names it.
+
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::glob_pattern::is_glob;
+use crate::digest::Digest;
+
+/// A file as a profile names it: in the file store, on the node, or on a server.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AssetRef {
+    /// The path as written. For a file on a server: its first address, without its query.
+    pub path: String,
+    /// The folder of the profile that names the file. `None` for a built-in profile.
+    pub beside: Option<PathBuf>,
+    /// The expected digest.
+    pub sha256: Option<Digest>,
+    /// The signature of a file on a server, instead of a digest.
+    pub signed_by: Option<SignedBy>,
+    /// The addresses of a file on a server, in order. Empty for other files.
+    pub urls: Vec<Url>,
+}
+
+impl AssetRef {
+    /// The name of the file.
+    pub fn file_name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Whether it stands for all files that a glob matches.
+    pub fn is_glob(&self) -> bool {
+        self.urls.is_empty() && is_glob(&self.path)
+    }
+
+    /// Whether it stands for all files of a folder.
+    pub fn is_folder(&self) -> bool {
+        self.urls.is_empty() && self.path.ends_with('/')
+    }
+}
+
+/// The signature of a file on a server.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SignedBy {
+    /// The key.
+    pub key: SigningKey,
+    /// The file with the signature, if it is not beside the file.
+    pub signature: Option<Box<AssetRef>>,
+}
+
+/// A minisign key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SigningKey {
+    /// The text of the key, as minisign prints it.
+    Text(String),
+    /// A file with the key.
+    File(Box<AssetRef>),
+}

@@ -1,0 +1,174 @@
+//! Files on a server of loopback that a minisign key authenticates.
+
+use std::sync::{Arc, Mutex};
+
+use nodeagent::trust::{Prehash, SecretKey, beside, trusted_comment};
+
+use crate::{
+    http_server::{TestServer, reply},
+    support::{NodeTest, put},
+};
+
+/// The files of a server, by their paths.
+type Files = Arc<Mutex<Vec<(String, String)>>>;
+
+/// A server of files that a key signs.
+struct Signer {
+    key: SecretKey,
+    files: Files,
+    server: TestServer,
+}
+
+impl Signer {
+    fn new() -> Self {
+        let files = Files::default();
+        let shared = Arc::clone(&files);
+        let server = TestServer::start(move |request, _| {
+            let files = shared.lock().expect("no panic while held");
+            match files.iter().rev().find(|(path, _)| path == request.path()) {
+                Some((_, text)) => reply("200 OK", text),
+                None => reply("404 Not Found", ""),
+            }
+        });
+        Self { key: SecretKey::generate().expect("random numbers"), files, server }
+    }
+
+    fn serve(&self, path: &str, text: &str) {
+        self.files.lock().expect("no panic while held").push((path.to_owned(), text.to_owned()));
+    }
+
+    /// The signature of a text under a file name.
+    fn signature(&self, name: &str, text: &str) -> String {
+        let hash = Prehash::of(text.as_bytes());
+        let comment = trusted_comment(1_700_000_000, name, None);
+        self.key.sign(&hash, &comment).expect("it signs").to_file()
+    }
+
+    fn publish(&self, name: &str, text: &str) {
+        self.serve(&format!("/{name}"), text);
+        self.serve(&format!("/{name}.minisig"), &self.signature(name, text));
+    }
+
+    /// A profile that copies the file `a.txt` of the server. `signed` has the keys of `signed-by`.
+    fn profile(&self, signed: &str) -> String {
+        format!(
+            "[files]\n\"/etc/a\" = {{ from = {{ url = \"{}\", signed-by = {{ {signed} }} }} }}\n",
+            self.server.at("/a.txt")
+        )
+    }
+
+    fn key(&self) -> String {
+        format!("key = \"{}\"", self.key.public())
+    }
+}
+
+fn agent(node: &NodeTest, command: &str, status: i32) -> String {
+    node.agent(&[command, "--profile", "x.toml"]).ended(status).all()
+}
+
+#[test]
+fn a_signed_file_is_verified_once_and_a_ready_node_sends_no_request() {
+    let signer = Signer::new();
+    signer.publish("a.txt", "one");
+    let node = NodeTest::new().debs(&[]).profile(&signer.profile(&signer.key()));
+    let planned = agent(&node, "plan", 0);
+    assert!(planned.contains("/etc/a") && !planned.contains("nothing to do"), "{planned}");
+    assert_eq!(signer.server.paths(), [""; 0], "a plan fetches nothing");
+    agent(&node, "run", 0);
+    assert_eq!(node.read("etc/a"), "one");
+    let requests = signer.server.paths();
+    assert_eq!(requests, ["/a.txt", "/a.txt.minisig"]);
+    let ready = node.listing();
+    assert!(agent(&node, "run", 0).contains("nothing to do"));
+    assert!(agent(&node, "plan", 0).contains("nothing to do"));
+    assert_eq!(node.changes_since(&ready), [""; 0]);
+    // A damaged file is repaired from the verified copy.
+    let node = node.file("etc/a", "damaged");
+    agent(&node, "run", 0);
+    assert_eq!(node.read("etc/a"), "one");
+    assert_eq!(signer.server.paths(), requests, "a ready node needs no server");
+    // Without the cache, the file is verified again. It is in place already.
+    std::fs::remove_dir_all(node.root().join("var/cache/nodeagent")).expect("there");
+    assert!(agent(&node, "run", 0).contains("nothing to do"));
+    assert_eq!(signer.server.paths().len(), 4);
+}
+
+#[test]
+fn a_key_and_a_signature_may_be_files() {
+    let signer = Signer::new();
+    signer.serve("/a.txt", "one");
+    let keys = "key = \"keys/a.pub\", signature = { path = \"a.sig\" }";
+    let node = NodeTest::new()
+        .debs(&[])
+        .work("keys/a.pub", &signer.key.public().to_file())
+        .work("a.sig", &signer.signature("a.txt", "one"))
+        .profile(&signer.profile(keys));
+    agent(&node, "run", 0);
+    assert_eq!(node.read("etc/a"), "one");
+    let other = SecretKey::generate().expect("random numbers").public();
+    let node = node.work("keys/a.pub", &other.to_file());
+    let said = agent(&node, "run", 2);
+    assert!(said.contains("is not signed by `keys/a.pub`") && said.contains("which is not trusted"), "{said}");
+}
+
+#[test]
+fn a_file_without_a_valid_signature_refuses_the_run() {
+    type Publish = fn(&Signer);
+    let cases: [(&str, Publish); 5] = [
+        ("its content does not match its signature", |signer| {
+            signer.publish("a.txt", "one");
+            signer.serve("/a.txt", "changed");
+        }),
+        ("which is not trusted", |signer| {
+            let other = Signer::new();
+            signer.serve("/a.txt", "one");
+            signer.serve("/a.txt.minisig", &other.signature("a.txt", "one"));
+        }),
+        ("its signature is for `b.txt`", |signer| {
+            signer.serve("/a.txt", "one");
+            signer.serve("/a.txt.minisig", &signer.signature("b.txt", "one"));
+        }),
+        ("its signature is invalid", |signer| {
+            signer.serve("/a.txt", "one");
+            signer.serve("/a.txt.minisig", "hello");
+        }),
+        ("the signature of", |signer| signer.serve("/a.txt", "one")),
+    ];
+    for (why, publish) in cases {
+        let signer = Signer::new();
+        publish(&signer);
+        let node = NodeTest::new().debs(&[]).profile(&signer.profile(&signer.key()));
+        let said = agent(&node, "run", 2);
+        assert!(said.contains(why) && said.contains("x.toml:4"), "{said}");
+        assert!(!node.root().join("etc/a").exists());
+    }
+}
+
+#[test]
+fn with_trusted_keys_the_key_of_a_signature_must_be_signed() {
+    let signer = Signer::new();
+    signer.publish("a.txt", "one");
+    let trusted = SecretKey::generate().expect("random numbers");
+    let node = NodeTest::new().debs(&[]);
+    put(&node.root().join("etc/nodeagent.toml"), &format!("trusted-keys = [\"{}\"]\n", trusted.public()));
+    let sign = |path: &std::path::Path, name: &str| {
+        let hash = Prehash::of(&std::fs::read(path).expect("there"));
+        let comment = trusted_comment(1_700_000_000, name, None);
+        put(&beside(path), &trusted.sign(&hash, &comment).expect("it signs").to_file());
+    };
+    let node = node.profile(&signer.profile(&signer.key()));
+    sign(&node.beside("desk/x.toml"), "x.toml");
+    agent(&node, "run", 0);
+    assert_eq!(node.read("etc/a"), "one");
+    let key = node.beside("desk/keys/a.pub");
+    let node = node
+        .work("keys/a.pub", &signer.key.public().to_file())
+        .profile(&signer.profile("key = \"keys/a.pub\""))
+        .file("etc/a", "another");
+    sign(&node.beside("desk/x.toml"), "x.toml");
+    let said = agent(&node, "run", 2);
+    assert!(said.contains("keys/a.pub` is not trusted: it has no signature"), "{said}");
+    sign(&key, "a.pub");
+    agent(&node, "run", 0);
+    assert_eq!(node.read("etc/a"), "one");
+}

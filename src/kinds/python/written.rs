@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::profile::{
     AssetKeys, Cases, choices, conditional,
     shorthand::{OneOrMany, Shorthand},
-    written::{Asset, Digests, File, entry},
+    written::{Asset, Digests, File, SignedBy, entry},
 };
 
 /// The keys of this kind.
@@ -127,13 +127,20 @@ entry! {
         pub url: Option<OneOrMany<String>>,
         /// The expected SHA-256, 64 hexadecimal digits, or one for each processor.
         pub sha256: Option<Shorthand<Digests>>,
+        /// The signature of a file on a server, instead of `sha256`.
+        pub signed_by: Option<SignedBy>,
     } with when
 }
 
 impl VenvFile {
     /// The keys of the asset.
     pub(super) fn keys(&self) -> AssetKeys<'_> {
-        AssetKeys { path: self.path.as_deref(), url: self.url.as_ref(), sha256: self.sha256.as_ref() }
+        AssetKeys {
+            path: self.path.as_deref(),
+            url: self.url.as_ref(),
+            sha256: self.sha256.as_ref(),
+            signed_by: self.signed_by.as_ref(),
+        }
     }
 }
 
@@ -154,6 +161,8 @@ entry! {
         pub url: Option<OneOrMany<String>>,
         /// The expected SHA-256, 64 hexadecimal digits, or one for each processor.
         pub sha256: Option<Shorthand<Digests>>,
+        /// The signature of a file on a server, instead of `sha256`.
+        pub signed_by: Option<SignedBy>,
         /// Whether its dependencies are installed, too. Default: true.
         pub deps: Option<bool>,
     } with when, optional, timeout
@@ -162,7 +171,12 @@ entry! {
 impl WheelFile {
     /// The keys of the asset.
     pub(super) fn keys(&self) -> AssetKeys<'_> {
-        AssetKeys { path: self.path.as_deref(), url: self.url.as_ref(), sha256: self.sha256.as_ref() }
+        AssetKeys {
+            path: self.path.as_deref(),
+            url: self.url.as_ref(),
+            sha256: self.sha256.as_ref(),
+            signed_by: self.signed_by.as_ref(),
+        }
     }
 }
 

@@ -48,36 +48,51 @@ pub(crate) fn has_only(file: &[u8], expected: &BTreeSet<String>) -> bool {
     fingerprints(file).is_ok_and(|found| found.into_iter().collect::<BTreeSet<_>>() == *expected)
 }
 
-/// The bytes of each armoured block.
+/// The bytes of each armoured block. The armour must have the usual form, because apt decodes it with another program
+/// (`awk` and `base64` up to apt 2.6), which takes other lines of an unusual file for the key.
 fn blocks(text: &str) -> Result<Vec<Vec<u8>>, KeyError> {
     let mut blocks = Vec::new();
-    let mut lines = text.lines().map(str::trim_end);
+    let mut lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
     while let Some(line) = lines.next() {
         if line != BEGIN {
-            if line.contains("-----BEGIN") {
+            if line.contains("BEGIN") {
                 return Err(KeyError::Malformed("a block that is no public key"));
             }
             continue;
         }
-        let mut base64 = String::new();
-        let mut in_headers = true;
-        loop {
-            let line = lines.next().ok_or(KeyError::Malformed("an armoured block without an end"))?;
-            if line == END {
-                break;
-            }
-            // Headers such as `Version: GnuPG` end at the first empty line. The checksum starts with `=`.
-            if in_headers && line.contains(": ") {
-                continue;
-            }
-            in_headers = false;
-            if !line.starts_with('=') {
-                base64.push_str(line);
-            }
-        }
-        blocks.push(STANDARD.decode(&base64).map_err(|_| KeyError::Malformed("damaged armour"))?);
+        blocks.push(block(&mut lines)?);
     }
     Ok(blocks)
+}
+
+/// The bytes of an armoured block, from the lines after its first one: headers such as `Version: GnuPG`, an empty line,
+/// base64, a checksum that starts with `=`, and the end.
+fn block<'a>(lines: &mut impl Iterator<Item = &'a str>) -> Result<Vec<u8>, KeyError> {
+    const ENDLESS: KeyError = KeyError::Malformed("an armoured block without an end");
+    loop {
+        match lines.next().ok_or(ENDLESS)? {
+            "" => break,
+            line if line.contains(": ") => {}
+            _ => return Err(KeyError::Malformed("an armoured block without an empty line before the key")),
+        }
+    }
+    let mut base64 = String::new();
+    loop {
+        match lines.next().ok_or(ENDLESS)? {
+            END => break,
+            line if line.starts_with('=') => {
+                if lines.next() != Some(END) {
+                    return Err(KeyError::Malformed("an armoured block with lines after its checksum"));
+                }
+                break;
+            }
+            line if line.is_empty() || line.starts_with('-') => {
+                return Err(KeyError::Malformed("an armoured block with an unusual line"));
+            }
+            line => base64.push_str(line),
+        }
+    }
+    STANDARD.decode(&base64).map_err(|_| KeyError::Malformed("damaged armour"))
 }
 
 /// The fingerprints of the primary keys in a sequence of packets.
@@ -227,6 +242,24 @@ JOZ6J+N4xLky1c9fHz9TGp/q0vWon++eqyyk1iQL
         assert_eq!(fingerprints(b""), Err(KeyError::Empty));
         assert!(fingerprints(KEY.replace("PUBLIC", "PRIVATE").as_bytes()).is_err());
         assert!(fingerprints(KEY.replace("-----END PGP PUBLIC KEY BLOCK-----", "").as_bytes()).is_err());
+    }
+
+    #[test]
+    fn armour_that_other_programs_decode_in_another_way_is_refused() {
+        // awk takes the lines after the first empty line, and skips lines that begin with `-` or `=`.
+        for (usual, unusual) in [
+            ("Version: GnuPG v2\n\nmDME", "mDME"),
+            ("\n\nmDME", "\n \nmDME"),
+            ("vFc3\n", "vFc3\n\n"),
+            ("vFc3\n", "vFc3\n-----\n"),
+            ("=+3C2\n", "=+3C2\nmDME\n"),
+        ] {
+            let file = KEY.replacen(usual, unusual, 1);
+            assert_ne!(file, KEY, "{usual}");
+            assert!(fingerprints(file.as_bytes()).is_err(), "{unusual:?}");
+        }
+        let dashes = KEY.replacen("-----BEGIN", "\u{2013}\u{2013}BEGIN", 1);
+        assert!(fingerprints(dashes.as_bytes()).is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::{
 };
 
 use nix::{
+    dir::Dir,
     errno::Errno,
     fcntl::{AtFlags, OFlag, open, openat, readlinkat, renameat},
     sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat},
@@ -174,6 +175,10 @@ fn create(above: &Folder, name: &OsStr, mode: Mode) -> Result<OwnedFd, Errno> {
     temporary.push(".nodeagent");
     let folder = make(above, &temporary, mode)?;
     if fstat(&folder)?.st_uid == 0 {
+        // The user may have given this name to another folder of root.
+        if !is_empty(&folder)? {
+            return Err(Errno::ENOTEMPTY);
+        }
         fchown(&folder, Some(Uid::from_raw(owner.st_uid)), Some(Gid::from_raw(owner.st_gid)))?;
     }
     match renameat(above.fd(), temporary.as_os_str(), above.fd(), name) {
@@ -185,6 +190,17 @@ fn create(above: &Folder, name: &OsStr, mode: Mode) -> Result<OwnedFd, Errno> {
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether a folder has no entries.
+fn is_empty(folder: &OwnedFd) -> Result<bool, Errno> {
+    let mut folder = Dir::openat(folder, ".", DIRECTORY, Mode::empty())?;
+    for entry in folder.iter() {
+        if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Opens a folder, and creates it before if it is missing.

@@ -42,7 +42,7 @@ pub use pack::{pack, pack_some};
 pub use partial::{Attributes, PartialFile, replace};
 pub use partial_cleanup::{remove_abandoned_partial_files_below, remove_partial_files_below, remove_partial_files_of};
 pub use path_entry::{PathEntry, PathType, change_attributes, look_at, make_folder, make_link, remove_path};
-pub use snapshot::{Snapshot, read};
+pub use snapshot::{Snapshot, open_file, read};
 pub use staging::Staging;
 pub use stamp::{Stamp, remove_if};
 pub use tree::{FolderEntry, OpenFile, Tree};

@@ -1,6 +1,8 @@
 //! Reads content, permissions and owner of a file from one open descriptor.
 
 use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
     io::{self, Read as _},
     path::Path,
 };
@@ -10,7 +12,10 @@ use nix::{
     sys::stat::{FileStat, Mode, SFlag, fstat},
 };
 
-use super::{FsError, Stamp, folder};
+use super::{
+    FsError, Stamp,
+    folder::{self, Folder},
+};
 
 /// The current state of a path. The last component is not followed if it is a link.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -40,11 +45,7 @@ pub fn read(path: &Path) -> Result<Option<Snapshot>, FsError> {
 
 fn look(path: &Path) -> Result<Snapshot, FsError> {
     let failed = |error: io::Error| FsError::new(path, "read")(error);
-    let (folder, name) = folder::resolve_existing(path).map_err(|error| match error {
-        // The operation was a read, whatever `resolve_existing` calls it.
-        FsError::Io { path, source, .. } => FsError::Io { path, verb: "read", source },
-        other => other,
-    })?;
+    let (folder, name) = resolved(path)?;
     let before = folder.stat(&name).map_err(|error| failed(error.into()))?;
     let before = before.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
     let with_attributes_of = |stat: &FileStat| Snapshot {
@@ -55,20 +56,44 @@ fn look(path: &Path) -> Result<Snapshot, FsError> {
     };
     let mut found = with_attributes_of(&before);
     if is_regular(&before) {
-        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        let file = openat(folder.fd(), name.as_os_str(), flags, Mode::empty()).map_err(|error| failed(error.into()))?;
-        // Another file may have taken the name. Use the attributes of the descriptor that is open.
-        let opened = fstat(&file).map_err(|error| failed(error.into()))?;
-        if !is_regular(&opened) {
-            return Err(failed(io::ErrorKind::InvalidInput.into()));
-        }
+        let (mut file, opened) = open_regular(&folder, &name).map_err(failed)?;
         found = with_attributes_of(&opened);
         let mut bytes = Vec::new();
-        std::fs::File::from(file).read_to_end(&mut bytes).map_err(failed)?;
+        file.read_to_end(&mut bytes).map_err(failed)?;
         found.bytes = Some(bytes);
         found.stamp = Some(Stamp::from(&opened));
     }
     Ok(found)
+}
+
+/// Opens a regular file to read it. Links of other users are not followed.
+///
+/// # Errors
+/// If it is missing, is no regular file, or cannot be read.
+pub fn open_file(path: &Path) -> Result<File, FsError> {
+    let (folder, name) = resolved(path)?;
+    Ok(open_regular(&folder, &name).map_err(FsError::new(path, "read"))?.0)
+}
+
+/// The folder and the name of a file that is read.
+fn resolved(path: &Path) -> Result<(Folder, OsString), FsError> {
+    folder::resolve_existing(path).map_err(|error| match error {
+        // The operation was a read, whatever `resolve_existing` calls it.
+        FsError::Io { path, source, .. } => FsError::Io { path, verb: "read", source },
+        other => other,
+    })
+}
+
+/// Opens a regular file in a folder. Another file may have taken the name, so the attributes are those of the
+/// descriptor that is open.
+fn open_regular(folder: &Folder, name: &OsStr) -> io::Result<(File, FileStat)> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let file = openat(folder.fd(), name, flags, Mode::empty())?;
+    let opened = fstat(&file)?;
+    if !is_regular(&opened) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    Ok((file.into(), opened))
 }
 
 fn is_regular(stat: &FileStat) -> bool {

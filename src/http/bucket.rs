@@ -152,7 +152,9 @@ impl Bucket {
                 Arc::new(builder.build().map_err(|error| invalid(&error))?)
             }
         };
-        Ok(Self::new(store, url.path().trim_matches('/')))
+        // The path of an address is percent-encoded, the name of an object is not.
+        let below = Path::from_url_path(url.path()).map_err(|error| BucketError::Invalid(error.to_string()))?;
+        Ok(Self::new(store, below.as_ref()))
     }
 
     /// A bucket in any object store, for tests.

@@ -1,4 +1,4 @@
-//! Downloads single objects of buckets. The crate retries failed requests.
+//! Downloads single objects of buckets. `object_store` retries failed requests.
 
 use super::{
     bucket::Bucket,

@@ -119,7 +119,7 @@ impl HttpError {
             | HttpProblem::Redirect(_)
             | HttpProblem::File(_)
             | HttpProblem::Disk(_)
-            // The crate has retried them.
+            // `object_store` has retried them.
             | HttpProblem::Bucket(_)
             | HttpProblem::Client(_) => false,
         }

@@ -97,7 +97,7 @@ impl Node {
             if known.is_none() {
                 self.unverified.push(file.clone());
             }
-            self.inventory.pin(file, known.unwrap_or_else(|| SignedFiles::stand_in(file)));
+            self.inventory.pin(file, known.unwrap_or_else(SignedFiles::placeholder_digest));
         }
     }
 

@@ -154,7 +154,7 @@ impl Rules<'_> {
                 None
             }
             "s3" | "gs" | "abfss" if url.host_str().is_none_or(str::is_empty) => {
-                self.mistake(at, format!("`{text}` does not name a bucket"), "write it as `s3://BUCKET/PATH`");
+                self.mistake(at, format!("`{text}` does not name a bucket"), "write `s3://BUCKET/PATH`, `gs://BUCKET/PATH` or `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PATH`");
                 None
             }
             "http" if !has_digest && !is_loopback(&url) => {

@@ -94,6 +94,19 @@ pub struct MissingAsset {
 }
 
 impl MissingAsset {
+    /// The error of a file with another digest than the profile says. It fails the run, even if the entry is optional.
+    fn changed(wanted: &AssetRef, asset: &Asset, origin: &Origin, found: &Digest) -> Self {
+        Self {
+            message: format!("`{}` does not have the digest that the profile says: it has {found}", asset.label()),
+            hint:
+                "the file was changed or damaged; restore it, or put the new digest into the profile after checking it"
+                    .into(),
+            origin: origin.clone(),
+            path: PathBuf::from(&wanted.path),
+            untrusted: true,
+        }
+    }
+
     /// The error of a file that must be text.
     pub fn not_text(wanted: &AssetRef, asset: &Asset, origin: &Origin) -> Self {
         Self {
@@ -361,18 +374,21 @@ impl Assets<'_> {
         })
     }
 
-    /// Reads a file once. If trusted keys are set, exactly these bytes are verified.
+    /// Reads a file once. Exactly these bytes are compared with the digest in the profile, or verified if trusted keys
+    /// are set.
     pub fn read(&self, wanted: &AssetRef, asset: &Asset, origin: &Origin) -> Result<Cow<'static, [u8]>, MissingAsset> {
         let bytes = self.read_unchecked(wanted, asset, origin)?;
-        let Asset::File { path, .. } = asset else { return Ok(bytes) };
-        if !self.store.trusted().is_on() {
-            return Ok(bytes);
-        }
-        let hashes = Hashes::of(&*bytes).expect("memory");
-        let verified = match &wanted.sha256 {
-            Some(named) if *named == hashes.sha256 => Ok(()),
-            Some(named) => Err(Distrust::WrongDigest { found: hashes.sha256.clone(), named: named.clone() }),
-            None => self.store.verify_hashes(path, &hashes),
+        let has_keys = self.store.trusted().is_on();
+        let verified = match (&wanted.sha256, asset) {
+            (Some(named), _) => match Digest::sha256(&bytes) {
+                found if found == *named => Ok(()),
+                found if has_keys => Err(Distrust::WrongDigest { found, named: named.clone() }),
+                found => return Err(MissingAsset::changed(wanted, asset, origin, &found)),
+            },
+            (None, Asset::File { path, .. }) if has_keys => {
+                self.store.verify_hashes(path, &Hashes::of(&*bytes).expect("memory"))
+            }
+            (None, _) => Ok(()),
         };
         verified.map(|()| bytes).map_err(|why| untrusted_asset(wanted, asset, origin, &why))
     }

@@ -25,8 +25,8 @@ const KIND: DocumentKind = DocumentKind {
     stand_ins: &[("schema", "1"), ("name", "'unnamed'")],
     missed: &[
         ("jars", "jars are in `[jar]`"),
-        ("services", "services are not known to this version"),
-        ("certificates", "certificates are not known to this version"),
+        ("services", "services are in `[services]`"),
+        ("certificates", "CA certificates are in `[cert]`"),
         (
             "when",
             "`when` belongs to an entry, as in `{ name = \"x\", when = { role = \"driver\" } }`, or to the whole file, \

@@ -77,7 +77,7 @@ impl Rules<'_> {
         let here = within(at, "signed-by");
         let message = match keys {
             AssetKeys { url: None, .. } => Some((
-                "`signed-by` belongs to a file on a server",
+                "`signed-by` is only for a file on a server",
                 "remove it: with trusted keys, a file of the file store has its signature beside it",
             )),
             AssetKeys { sha256: Some(_), .. } => Some((

@@ -105,7 +105,10 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
     let is_recorded = |node: &Node, plan: &Plan| {
         job.profile.stage == RunStage::Launch || node.inventory.receipt.is_post_start(&job.profile.name, &plan.items)
     };
-    let is_ready = plan.steps.is_empty() && is_recorded(&node, &plan);
+    let is_ready = plan.steps.is_empty()
+        && is_recorded(&node, &plan)
+        // The post-start stage may need files whose signature is not verified yet.
+        && (node.unverified.is_empty() || plan.later_files.is_empty());
     if is_ready && interrupted.is_empty() && !has_leftover_logins(&job.root) {
         // A ready node needs no lock: nothing is changed, and no other run has to wait.
         announce(job, &plan);

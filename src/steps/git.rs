@@ -97,7 +97,9 @@ pub(crate) async fn run(ctx: &Context, cmd: &Cmd) -> Result<(), Problem> {
 
 /// The hint for a message of git.
 fn hint(stderr: &str) -> Option<&'static str> {
-    const HINTS: [(&str, &str); 4] = [
+    const HINTS: [(&str, &str); 6] = [
+        ("reference is not a tree", "the repository has no such commit: check `commit`"),
+        ("unable to read tree", "the repository has no such commit: check `commit`"),
         ("could not read Username", "the server asks for a login: add one for this address to `[[logins]]`"),
         ("Authentication failed", "the server refuses the login: check its user and its secret in `[[logins]]`"),
         ("couldn't find remote ref", "the repository has no such tag: check `tag`"),

@@ -75,8 +75,12 @@ fn a_key_without_its_fingerprints_or_digest_refuses_the_run() {
     let with_digest = |digest: &Digest| format!("{{ url = {url}, sha256 = \"{}\" }}", digest.hex());
     let gone = quoted(&server.at("/gone.asc"));
     for (key, fingerprint, why) in [
-        (&url, quoted(OTHER), "does not have the fingerprint the profile names"),
-        (&url, format!("[\"{FINGERPRINT}\", \"{OTHER}\"]"), "is in a file that lacks keys of the profile"),
+        (&url, quoted(OTHER), "does not have the fingerprint in the profile"),
+        (
+            &url,
+            format!("[\"{FINGERPRINT}\", \"{OTHER}\"]"),
+            "is in a file that does not contain all keys of `fingerprint`",
+        ),
         (&with_digest(&Digest::sha256(b"x")), quoted(FINGERPRINT), "does not have the expected digest"),
         (&gone, quoted(FINGERPRINT), "could not be fetched"),
     ] {

@@ -193,5 +193,5 @@ fn a_file_of_the_node_is_copied_after_the_entry_that_creates_it() {
                  [files]\n\"/etc/other\" = { text = \"x\" }\n";
     let node = node.profile(after);
     let said = node.agent(&RUN).ended(1).all();
-    assert!(said.contains("`after` names an entry that nodeagent cannot find by itself"), "{said}");
+    assert!(said.contains("check the entry that creates it, and name that entry in `after`"), "{said}");
 }

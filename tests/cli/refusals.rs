@@ -121,6 +121,24 @@ fn an_optional_file_that_is_missing_degrades_the_run() {
 }
 
 #[test]
+fn a_text_with_another_digest_than_the_profile_says() {
+    let sha256 = "0".repeat(64);
+    for entry in [
+        format!(
+            "[files]\n\"/etc/text\" = {{ from = {{ path = \"lib/a.txt\", sha256 = \"{sha256}\" }}, template = true }}\n"
+        ),
+        format!("[users.analyst]\nauthorized-keys = [{{ path = \"lib/a.txt\", sha256 = \"{sha256}\" }}]\n"),
+    ] {
+        let node = NodeTest::new().store("Admin/lib/a.txt", "ssh-ed25519 AAAA x\n").profile(&entry);
+        let before = node.listing();
+        let output = node.agent(&["run", "--profile", "x.toml", "--quiet"]).ended(2);
+        let expected = "lib/a.txt` does not have the digest that the profile says: it has sha256:";
+        assert!(output.stderr.contains(expected), "{}", output.stderr);
+        assert_eq!(node.changes_since(&before), [""; 0]);
+    }
+}
+
+#[test]
 #[expect(clippy::disallowed_methods, reason = "the support of tests writes texts only")]
 fn an_optional_text_that_is_not_utf_8_degrades_the_run() {
     let entries = [

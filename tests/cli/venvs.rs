@@ -78,7 +78,10 @@ fn folders_that_nodeagent_did_not_make_are_refused() {
     assert!(of_pip.contains("`/opt/x` is the environment of `[pip]`"), "{of_pip}");
     let older = with_venv(node(VENV), "3.9", &["nltk-3.9"]);
     let message = refused(&older);
-    assert!(message.contains("virtual environment of Python 3.9") && message.contains("did not make it"), "{message}");
+    assert!(
+        message.contains("virtual environment of Python 3.9") && message.contains("did not create it"),
+        "{message}"
+    );
     let receipt = "{\"format\": 1, \"venvs\": [\"/opt/x\"]}";
     let own = planned(&older.file("var/lib/nodeagent/receipt.json", receipt));
     assert!(own.contains("make /opt/x with nltk>=3"), "{own}");

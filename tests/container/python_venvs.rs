@@ -72,7 +72,7 @@ fn dependencies_are_left_out_and_a_file_of_requirements_comes_from_a_server() {
     let Some(node) = Node::fresh("no-deps") else { return };
     let port = 50_000 + std::process::id() % 10_000;
     node.write("/srv/files/requirements.txt", "humanize\n");
-    node.serve(&format!("python3 -m http.server --directory /srv/files {port}"), port);
+    node.serve(&format!("python3 -m http.server --bind 127.0.0.1 --directory /srv/files {port}"), port);
     let url = format!("http://127.0.0.1:{port}/requirements.txt");
     let sha256 = node.sh("sha256sum /srv/files/requirements.txt | cut -d ' ' -f 1");
     let sha256 = sha256.trim();

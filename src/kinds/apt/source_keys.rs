@@ -43,16 +43,16 @@ fn check_key(bytes: &[u8], expected: &BTreeSet<String>) -> Result<(), Problem> {
     }
     let joined = |keys: &BTreeSet<String>| keys.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     let error = if found.is_disjoint(expected) {
-        Problem::refused("does not have the fingerprint the profile names")
+        Problem::refused("does not have the fingerprint in the profile")
             .hint("compare the key with the one its owner publishes before changing the profile".to_owned())
     } else if found.is_superset(expected) {
         let exported = expected.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
-        Problem::refused("is not alone in its file, and apt would trust all of them").hint(format!(
+        Problem::refused("is in a file with other keys, which apt would trust, too").hint(format!(
             "export what the profile names with `gpg --export --armor {exported}`, or add the other fingerprints to \
              `fingerprint` after checking them"
         ))
     } else {
-        Problem::refused("is in a file that lacks keys of the profile")
+        Problem::refused("is in a file that does not contain all keys of `fingerprint`")
             .hint("remove the fingerprints of keys that their owner no longer publishes".to_owned())
     };
     Err(error.cause(format!("expected {}", joined(expected))).cause(format!("found {}", joined(&found))))

@@ -330,7 +330,7 @@ async fn a_wrong_fingerprint_is_refused_and_nothing_is_written() {
         sources::act(&node.ctx, &wanted).await.expect_err("another key"),
     ] {
         assert!(error.refused);
-        assert_eq!(error.message, "the key of apt source `example` does not have the fingerprint the profile names");
+        assert_eq!(error.message, "the key of apt source `example` does not have the fingerprint in the profile");
         assert_eq!(error.causes[1], format!("found {}", openpgp::tests::FINGERPRINT));
     }
     assert!(!node.folder.path().join("etc").exists());
@@ -342,9 +342,9 @@ fn the_keys_of_a_file_and_the_fingerprints_must_be_the_same() {
     let both = [openpgp::tests::FINGERPRINT, openpgp::tests::OTHER_FINGERPRINT];
     let files = [openpgp::tests::KEY.to_owned(), [openpgp::tests::KEY, openpgp::tests::OTHER].concat()];
     for (file, fingerprints, expected) in [
-        (&files[1], &both[..1], Some("is not alone in its file, and apt would trust all of them")),
-        (&files[0], &both[..], Some("is in a file that lacks keys of the profile")),
-        (&files[0], &both[1..], Some("does not have the fingerprint the profile names")),
+        (&files[1], &both[..1], Some("is in a file with other keys, which apt would trust, too")),
+        (&files[0], &both[..], Some("is in a file that does not contain all keys of `fingerprint`")),
+        (&files[0], &both[1..], Some("does not have the fingerprint in the profile")),
         (&files[0], &both[..1], None),
         (&files[1], &both[..], None),
     ] {

@@ -168,25 +168,27 @@ impl Action {
         self.verified(fs::read(&self.path)?.is_some_and(is_written))
     }
 
+    /// Copies a file. Without a digest, another step has created the file, and users may be able to change its path.
     fn copy(&self, ctx: &Context, from: &Path, digest: Option<&Digest>) -> Result<(), Problem> {
-        let unread = |error: io::Error| {
-            let hint = "check the entry that creates it; `after` names an entry that nodeagent cannot find by itself";
-            let hint = digest.is_none().then(|| hint.to_owned());
-            Problem::new(format!("`{}` could not be copied: {error}", from.display())).hint(hint)
-        };
-        let digest = match digest {
-            Some(digest) => digest.clone(),
-            None => Digest::sha256_of_file(from).map_err(unread)?,
+        let unread = |error: io::Error| Problem::new(format!("`{}` could not be copied: {error}", from.display()));
+        let source = match digest {
+            Some(_) => std::fs::File::open(from).map_err(unread)?,
+            None => fs::open_file(from).map_err(|error| {
+                let hint = "check the entry that creates it, and name that entry in `after`".to_owned();
+                Problem::new(format!("`{}` could not be copied", from.display())).because(&error).hint(hint)
+            })?,
         };
         let found = fs::read(&self.path)?;
         let attributes = self.attributes_of(ctx, found.as_ref(), 0o644)?;
-        let item = Item::File { digests: vec![digest.to_string()], before: None };
-        note_item(ctx, &self.planned(item), found.as_ref())?;
         let mut file = PartialFile::create(&self.path, attributes)?;
-        let copied = std::fs::File::open(from).and_then(|mut source| io::copy(&mut source, &mut file));
-        copied.map_err(unread)?;
+        let copied = copy_and_hash(source, &mut file).map_err(unread)?;
+        if digest.is_some_and(|digest| *digest != copied) {
+            return Err(Problem::new(format!("`{}` changed while it was copied", from.display())));
+        }
+        let item = Item::File { digests: vec![copied.to_string()], before: None };
+        note_item(ctx, &self.planned(item), found.as_ref())?;
         file.commit()?;
-        self.verified(Digest::sha256_of_file(&self.path).is_ok_and(|found| found == digest))
+        self.verified(Digest::sha256_of_file(&self.path).is_ok_and(|found| found == copied))
     }
 
     fn folder(&self, ctx: &Context, recursive: bool) -> Result<(), Problem> {
@@ -281,5 +283,19 @@ impl Action {
             return Ok(());
         }
         Err(Problem::new(format!("`{}` is not as it was written", self.file.display())))
+    }
+}
+
+/// Copies a file. Returns the digest of the copied bytes.
+fn copy_and_hash(mut from: impl io::Read, to: &mut impl io::Write) -> io::Result<Digest> {
+    let (mut hasher, mut buffer) = (Digest::sha256_hasher(), vec![0; 64 << 10]);
+    loop {
+        match from.read(&mut buffer)? {
+            0 => return Ok(hasher.finish()),
+            count => {
+                hasher.update(&buffer[..count]);
+                to.write_all(&buffer[..count])?;
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{action::Work, checked::Form, path_plan::PathPlan, plan_asset::PlannedAsset, source::Source};
 use crate::{
     digest::Digest,
-    fs::{Attributes, PathType, is_mount_point},
+    fs::{self, Attributes, PathType, is_mount_point},
     inventory::below,
     plan::{PlannedItem, WriteFile, difference},
     problem::Problem,
@@ -112,7 +112,9 @@ fn copy(path: &mut PathPlan<'_, '_>, file: &AssetRef) {
 /// not known yet.
 fn copy_created(path: &mut PathPlan<'_, '_>, file: &AssetRef, from: &Path) {
     let now = path.found.file.as_ref();
-    let digest = (!path.planner.creates(Path::new(&file.path))).then(|| Digest::sha256_of_file(from).ok()).flatten();
+    let present = || fs::read(from).ok().flatten().and_then(|found| found.bytes);
+    let digest = if path.planner.creates(Path::new(&file.path)) { None } else { present() };
+    let digest = digest.map(|bytes| Digest::sha256(&bytes));
     let is_same =
         |digest: &Digest| now.and_then(|now| now.bytes.as_ref()).is_some_and(|b| Digest::sha256(b) == *digest);
     if digest.as_ref().is_some_and(is_same) && path.has_attributes() {

@@ -66,11 +66,7 @@ impl Rules<'_> {
             }
             (None, None, Some(_)) => {
                 let hint = "write the commit: `git ls-remote URL BRANCH` prints it";
-                self.mistake(
-                    &at("branch"),
-                    "a branch needs a lock, and locks do not contain git repositories yet",
-                    hint,
-                );
+                self.mistake(&at("branch"), "a branch can move, so the entry needs a commit", hint);
                 None
             }
             (None, None, None) => {

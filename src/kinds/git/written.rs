@@ -24,7 +24,7 @@ entry! {
         pub commit: Option<String>,
         /// The tag, instead of `commit`.
         pub tag: Option<String>,
-        /// A branch, instead of `commit`. It needs a lock, and locks do not contain git repositories yet.
+        /// A branch. Refused, because it can move: use `commit`.
         pub branch: Option<String>,
         /// The number of commits to fetch. Default: 1.
         pub depth: Option<i64>,

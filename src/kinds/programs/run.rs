@@ -1,5 +1,7 @@
 //! Runs a program whose work is not done, and checks the result.
 
+use std::path::Path;
+
 use super::{
     action::{Action, DesiredProgram},
     checked::Source,
@@ -12,6 +14,7 @@ use super::{
 use crate::{
     digest::Digest,
     facts::users::{User, Users},
+    fs,
     inventory::Vault,
     problem::Problem,
     state::{ProgramReceipt, Receipt},
@@ -60,6 +63,12 @@ fn script(wanted: &DesiredProgram) -> Result<Option<Vec<u8>>, Problem> {
     match (&wanted.program.source, &wanted.file) {
         (Source::Text(text), _) => Ok(Some(text.clone().into_bytes())),
         (Source::File(file), Some(path)) => {
+            if Path::new(&file.path).is_absolute() {
+                // Users may be able to change a path of the node.
+                let found = fs::read(path)?.and_then(|found| found.bytes);
+                let absent = || Problem::new(format!("`{}` is not a file of this node", file.path));
+                return found.ok_or_else(absent).map(Some);
+            }
             let read = std::fs::read(path).map(Some);
             read.map_err(|error| Problem::new(format!("`{}` could not be read: {error}", file.path)))
         }

@@ -45,7 +45,7 @@ impl Python {
             }
         };
         let Some(markers) = env.markers(&planner.common.facts.arch) else {
-            let message = format!("the version of `{}` cannot be told", env.interpreter.display());
+            let message = format!("the Python version of `{}` is unknown", env.interpreter.display());
             planner.refuse(first, message, None);
             return None;
         };

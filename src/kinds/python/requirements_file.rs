@@ -131,9 +131,8 @@ impl Source<'_> {
             vec![Problem::new(error.to_string()).hint(hint).asked_at(error.origin.clone())]
         })?;
         if let Some(origin) = requirements.relative.first().filter(|_| self.is_copied) {
-            let message =
-                format!("`{}` has a digest and names other files, which the digest does not cover", self.name);
-            let hint = "put all requirements into one file, or leave `sha256` out".to_owned();
+            let message = format!("`{}` names other files, which its digest or signature does not cover", self.name);
+            let hint = "put all requirements into one file".to_owned();
             return Err(vec![Problem::new(message).hint(hint).asked_at(origin.clone())]);
         }
         let hint = "write the address without, and name the user and the key of the password under `[[logins]]` in the \

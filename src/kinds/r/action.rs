@@ -70,6 +70,14 @@ impl GitPackage {
 }
 
 impl RInstall {
+    /// Whether git fetches this package. It may use credentials of the node.
+    pub(super) fn is_of_git(&self, name: &str) -> bool {
+        let is_locked = |(package, _): &(LockedRPackage, Option<PathBuf>)| {
+            package.name == name && matches!(package.from, ArchiveSource::Git(_))
+        };
+        self.git.iter().any(|package| package.name == name) || self.locked.iter().flatten().any(is_locked)
+    }
+
     /// Whether git fetches a package.
     pub(super) fn uses_git(&self) -> bool {
         match &self.locked {

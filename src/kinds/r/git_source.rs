@@ -37,7 +37,7 @@ enum PackError {
     NoDescription(String),
     #[error("its package {0}")]
     Stanza(StanzaError),
-    #[error("it has the package `{0}`")]
+    #[error("its `DESCRIPTION` is of the package `{0}`")]
     OtherPackage(String),
     #[error(transparent)]
     Files(#[from] fs::FsError),
@@ -77,14 +77,15 @@ pub(super) async fn locked(ctx: &Context, package: &GitPackage, digest: &Digest)
         return Ok(stored);
     }
     let archive = archive(ctx, package).await?;
-    keep(ctx, package, &archive).await;
+    keep(ctx, &archive).await;
     Ok(archive)
 }
 
 /// Keeps an archive in the store.
-pub(super) async fn keep(ctx: &Context, package: &GitPackage, archive: &Path) {
+pub(super) async fn keep(ctx: &Context, archive: &Path) {
     if let Ok(digest) = Digest::sha256_of_file(archive) {
-        ctx.keep(std::slice::from_ref(&package.from.url), &digest, archive).await;
+        // git may have used credentials of the node, so the archive is not for all users of a shared store.
+        ctx.store.keep_local(&digest, archive).await;
     }
 }
 
@@ -197,7 +198,7 @@ mod tests {
     #[test]
     fn a_repository_without_the_package_is_refused() {
         let other = [("DESCRIPTION", "Package: other\nVersion: 1.0\n")];
-        assert_eq!(packed(&other, None).expect_err("another"), "it has the package `other`");
+        assert_eq!(packed(&other, None).expect_err("another"), "its `DESCRIPTION` is of the package `other`");
         assert_eq!(packed(&other, Some("r")).expect_err("no folder"), "it has no `DESCRIPTION` in `r`");
         assert_eq!(packed(&[], None).expect_err("no file"), "it has no `DESCRIPTION` in its top folder");
         assert_eq!(packed(&[], Some("link")).expect_err("outside"), "it has no `DESCRIPTION` in `link`");

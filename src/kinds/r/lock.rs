@@ -45,7 +45,7 @@ pub async fn lock(
                 lock::ArchiveSource::Asset(asset(path).unwrap_or_else(|| shown.clone()))
             }
             ArchiveLocation::Git(package, path) => {
-                git_source::keep(ctx, package, path).await;
+                git_source::keep(ctx, path).await;
                 lock::ArchiveSource::Git(package.from.clone())
             }
         };

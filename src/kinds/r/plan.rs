@@ -158,7 +158,7 @@ impl R {
             package.commit().is_some() && found.is_some_and(|found| found.commit.as_deref() != package.commit())
         };
         if let Some(package) = section.r.iter().find(of_other_commit) {
-            return Some(Err(format!("`{}` is there, but not of the locked commit", package.name)));
+            return Some(Err(format!("`{}` is installed, but not from the locked commit", package.name)));
         }
         let is_shipped = |name: &String, found: &Path| {
             let was_there = known.is_none_or(|known| known.contains_key(name)) || found != library;

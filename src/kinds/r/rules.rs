@@ -49,11 +49,7 @@ impl Rules<'_> {
             let other =
                 [("commit", &raw.commit), ("subdir", &raw.subdir)].into_iter().find(|(_, value)| value.is_some());
             if let Some((key, _)) = other {
-                self.mistake(
-                    &at(key),
-                    format!("`{key}` belongs to a git repository"),
-                    "add `git`, the address of the repository",
-                );
+                self.mistake(&at(key), format!("`{key}` needs `git`"), "add `git`, the address of the repository");
                 return None;
             }
             return Some(package);

@@ -94,8 +94,15 @@ async fn replace(ctx: &Context, wanted: &VenvInstall, tool: &Installer, folder: 
     match state(&ctx.root, &wanted.folder, &wanted.base.default) {
         FolderState::Empty => {}
         FolderState::Broken | FolderState::Venv(_) if is_own => fs::remove_tree(folder)?,
-        FolderState::Other | FolderState::OfPip | FolderState::Broken | FolderState::Venv(_) => {
-            return Err(Problem::new(format!("`{}` was made by another program meanwhile", wanted.folder.display())));
+        FolderState::Other
+        | FolderState::Foreign(_)
+        | FolderState::OfPip
+        | FolderState::Broken
+        | FolderState::Venv(_) => {
+            return Err(Problem::new(format!(
+                "`{}` was created by another program during the run",
+                wanted.folder.display()
+            )));
         }
     }
     let base = wanted.base.find(&ctx.root).ok_or_else(|| Problem::new(wanted.base.missing()))?;
@@ -129,7 +136,7 @@ async fn make(
     }
     // The module `venv` prints its errors to the standard output.
     let output = format!("{}\n{}", done.stdout, done.stderr);
-    let mut problem = Problem::new("the virtual environment could not be made").hint(hints::of(&output));
+    let mut problem = Problem::new("the virtual environment could not be created").hint(hints::of(&output));
     problem.causes = output.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
     Err(problem)
 }

@@ -2,8 +2,11 @@
 
 use std::{
     collections::BTreeMap,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
+
+use nix::unistd::Uid;
 
 use super::{
     base::{Base, BaseSearch},
@@ -29,6 +32,8 @@ pub(super) enum FolderState {
     Empty,
     /// It has files, and is not a virtual environment.
     Other,
+    /// It, or a folder above it, belongs to another user than root, whose id this is.
+    Foreign(u32),
     /// It is the environment of `[pip]`.
     OfPip,
     /// It is a virtual environment without a usable interpreter.
@@ -84,6 +89,9 @@ pub(super) fn state(root: &Path, folder: &Path, main: &Path) -> FolderState {
     if of_pip.is_some() && folder.canonicalize().ok() == of_pip {
         return FolderState::OfPip;
     }
+    if let Some(uid) = foreign_owner(root, &folder) {
+        return FolderState::Foreign(uid);
+    }
     if folder.join("pyvenv.cfg").is_file() {
         return PythonEnv::read(&Venv::interpreter(&folder)).map_or(FolderState::Broken, FolderState::Venv);
     }
@@ -94,10 +102,32 @@ pub(super) fn state(root: &Path, folder: &Path, main: &Path) -> FolderState {
     if is_empty { FolderState::Empty } else { FolderState::Other }
 }
 
+/// The user who owns a folder, or a folder or link above it, below the root. `None` if root and the user of this
+/// process own all of them. Another user could exchange the interpreter, which runs as root.
+fn foreign_owner(root: &Path, folder: &Path) -> Option<u32> {
+    let is_foreign = |uid: &u32| *uid != 0 && *uid != Uid::effective().as_raw();
+    let paths = folder.ancestors().take_while(|path| *path != root && path.starts_with(root));
+    let owners = paths.flat_map(|path| [path.symlink_metadata().ok(), path.metadata().ok()]);
+    owners.flatten().map(|found| found.uid()).find(is_foreign)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fs::put;
+
+    #[test]
+    fn an_environment_that_another_user_can_exchange_is_not_used() {
+        if !Uid::effective().is_root() {
+            return;
+        }
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        put(&temp.path().join("home/ann/venv/pyvenv.cfg"), "home = /usr/bin\nversion = 3.11.2\n");
+        let state = || state(temp.path(), Path::new("/home/ann/venv"), Path::new("/opt/main/bin/python"));
+        assert!(matches!(state(), FolderState::Broken));
+        std::os::unix::fs::chown(temp.path().join("home/ann"), Some(1234), None).expect("root may");
+        assert!(matches!(state(), FolderState::Foreign(1234)));
+    }
 
     #[test]
     fn the_state_of_a_folder_is_read_from_its_files() {

@@ -67,7 +67,7 @@ impl VenvPlan<'_> {
         let mut requests = package_requests(&venv.packages);
         requests.extend(file_requests(&venv.requirements, planner));
         let Some(markers) = env.markers(&common.facts.arch) else {
-            let message = format!("the version of `{}` cannot be told", env.interpreter.display());
+            let message = format!("the Python version of `{}` is unknown", env.interpreter.display());
             planner.refuse(&self.entry.origin, message, None);
             return false;
         };
@@ -169,20 +169,24 @@ impl VenvPlan<'_> {
                 format!("`{folder}` has files and is not a virtual environment"),
                 "move them away, or choose another folder",
             ),
+            FolderState::Foreign(uid) => (
+                format!("`{folder}`, or a folder above it, belongs to the user with the id {uid}"),
+                "choose a folder of root: nodeagent runs the interpreter of the environment as root",
+            ),
             FolderState::OfPip => (
                 format!("`{folder}` is the environment of `[pip]`"),
                 "choose another folder, or list the packages under `packages` in `[pip]`",
             ),
             FolderState::Broken if !is_own => (
                 format!(
-                    "`{folder}` is a virtual environment without a usable interpreter, and nodeagent did not make it"
+                    "`{folder}` is a virtual environment without a usable interpreter, and nodeagent did not create it"
                 ),
                 "remove it, or choose another folder",
             ),
             FolderState::Venv(env) if !self.is_usable() && !is_own => (
                 format!(
                     "`{folder}` is a virtual environment of Python 3.{} with another version than its `python`, and \
-                     nodeagent did not make it",
+                     nodeagent did not create it",
                     env.version.1
                 ),
                 "remove it, choose another folder, or set `python`",

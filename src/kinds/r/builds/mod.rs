@@ -113,8 +113,9 @@ impl Builds {
             tools,
         };
         let only_signed = ctx.filestore.trusted().is_on();
-        let is_private =
-            |one: &PackageInstall| only_signed || one.url.as_ref().is_some_and(|url| ctx.http.has_login(url));
+        let is_private = |one: &PackageInstall| {
+            only_signed || wanted.is_of_git(&one.name) || one.url.as_ref().is_some_and(|url| ctx.http.has_login(url))
+        };
         Some(Self(Arc::new(Inner {
             store: ctx.store.clone(),
             known: known(&common, wanted, work, &digests.ok()?, is_private),

@@ -83,7 +83,12 @@ fn a_keyring_on_a_server_is_fetched_once_and_checked_key_by_key() {
     };
     node.profile(&source(&[FINGERPRINT]));
     let refused = node.run(&[]);
-    refused.exits(2).is_brief().prints("is not alone in its file").prints("ring.toml:6").prints("nothing was changed");
+    refused
+        .exits(2)
+        .is_brief()
+        .prints("is in a file with other keys")
+        .prints("ring.toml:6")
+        .prints("nothing was changed");
     node.sh("! ls /etc/apt/sources.list.d/ring.sources /etc/apt/keyrings/ring.gpg 2> /dev/null");
 
     node.profile(&source(&[FINGERPRINT, OTHER_FINGERPRINT]));

@@ -2,12 +2,14 @@
 //! steps. This module knows their actions only as a type parameter.
 
 mod cycle;
+mod draft;
 mod graph;
 mod later;
 mod later_step;
 mod layer;
 mod lock;
 mod logins;
+mod need_sources;
 mod order;
 mod outline;
 mod phase;
@@ -18,6 +20,7 @@ mod text_file;
 pub(crate) mod title;
 mod write_file;
 
+pub use draft::{Draft, EarlierStep, EarlierWork, MadeItem};
 pub use graph::{GraphFormat, graph};
 pub use later::later;
 pub use later_step::{LaterNeed, LaterStep};
@@ -27,9 +30,7 @@ pub use logins::{Address, Login, addresses_in_line};
 pub use order::into_order;
 pub use outline::contradictions;
 pub use phase::{Need, Phase, Reason, Resource};
-pub use planner::{
-    Asked, Common, Draft, EarlierStep, EarlierWork, Group, MadeItem, Planner, StepOptions, cached_asset,
-};
+pub use planner::{Asked, Common, Group, Planner, StepOptions, cached_asset};
 pub use step::{BY_LOCK, BY_PROFILE, Describe, Lane, Plan, Stage, StageCheck, Step, is_among};
 pub use step_id::StepId;
 pub use text_file::{TextFile, difference, text_of, written_twice};

@@ -21,29 +21,34 @@ pub(crate) struct AssetKeys<'a> {
     pub(crate) signed_by: Option<&'a written::SignedBy>,
 }
 
-impl File {
-    /// The keys of the asset.
-    pub(crate) fn keys(&self) -> AssetKeys<'_> {
-        AssetKeys {
-            path: self.path.as_deref(),
-            url: self.url.as_ref(),
-            sha256: self.sha256.as_ref(),
-            signed_by: self.signed_by.as_ref(),
-        }
+impl<'a> AssetKeys<'a> {
+    /// The path or the first address.
+    pub(crate) fn name(self) -> &'a str {
+        let first = self.url.iter().flat_map(|urls| &urls.0).next();
+        self.path.or(first.map(String::as_str)).unwrap_or_default()
     }
 }
 
-impl Asset {
-    /// The keys of the asset.
-    pub(crate) fn keys(&self) -> AssetKeys<'_> {
-        AssetKeys {
-            path: self.path.as_deref(),
-            url: self.url.as_ref(),
-            sha256: self.sha256.as_ref(),
-            signed_by: self.signed_by.as_ref(),
+/// Gives a written type with `path`, `url`, `sha256` and `signed_by` the function `keys`.
+macro_rules! asset_keys {
+    ($Type:ty) => {
+        impl $Type {
+            /// The keys of the asset.
+            pub(crate) fn keys(&self) -> $crate::profile::AssetKeys<'_> {
+                $crate::profile::AssetKeys {
+                    path: self.path.as_deref(),
+                    url: self.url.as_ref(),
+                    sha256: self.sha256.as_ref(),
+                    signed_by: self.signed_by.as_ref(),
+                }
+            }
         }
-    }
+    };
 }
+pub(crate) use asset_keys;
+
+asset_keys!(File);
+asset_keys!(Asset);
 
 impl Rules<'_> {
     /// Entries of a list of assets. `fits` reports an asset that cannot be used, such as one with a wrong file name.

@@ -75,7 +75,7 @@ pub use self::{
     template_values::TemplateValues,
 };
 pub(crate) use self::{
-    asset_rules::AssetKeys,
+    asset_rules::{AssetKeys, asset_keys},
     cases::conditional,
     merge::united,
     page::{array, asset, key, quoted},

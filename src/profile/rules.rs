@@ -445,8 +445,7 @@ impl Long for File {
     const KEY: &'static str = "path";
 
     fn name(&self) -> &str {
-        let first = self.url.iter().flat_map(|urls| &urls.0).next();
-        self.path.as_ref().or(first).map_or("", String::as_str)
+        self.keys().name()
     }
 
     fn options(&self) -> EntryOptions<'_> {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::profile::{
-    AssetKeys,
+    asset_keys,
     shorthand::{OneOrMany, Shorthand},
     written::{Digests, SignedBy, entry},
 };
@@ -51,14 +51,4 @@ entry! {
     } with when, optional, timeout
 }
 
-impl JarFile {
-    /// The keys of the asset.
-    pub(super) fn keys(&self) -> AssetKeys<'_> {
-        AssetKeys {
-            path: self.path.as_deref(),
-            url: self.url.as_ref(),
-            sha256: self.sha256.as_ref(),
-            signed_by: self.signed_by.as_ref(),
-        }
-    }
-}
+asset_keys!(JarFile);

@@ -227,8 +227,7 @@ impl Long for written::WheelFile {
     const KEY: &'static str = "path";
 
     fn name(&self) -> &str {
-        let first = self.url.iter().flat_map(|urls| &urls.0).next();
-        self.path.as_ref().or(first).map_or("", String::as_str)
+        self.keys().name()
     }
 
     fn options(&self) -> EntryOptions<'_> {

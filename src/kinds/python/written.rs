@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::profile::{
-    AssetKeys, Cases, choices, conditional,
+    Cases, asset_keys, choices, conditional,
     shorthand::{OneOrMany, Shorthand},
     written::{Asset, Digests, File, SignedBy, entry},
 };
@@ -132,17 +132,7 @@ entry! {
     } with when
 }
 
-impl VenvFile {
-    /// The keys of the asset.
-    pub(super) fn keys(&self) -> AssetKeys<'_> {
-        AssetKeys {
-            path: self.path.as_deref(),
-            url: self.url.as_ref(),
-            sha256: self.sha256.as_ref(),
-            signed_by: self.signed_by.as_ref(),
-        }
-    }
-}
+asset_keys!(VenvFile);
 
 entry! {
     /// A distribution that must not be installed.
@@ -168,17 +158,7 @@ entry! {
     } with when, optional, timeout
 }
 
-impl WheelFile {
-    /// The keys of the asset.
-    pub(super) fn keys(&self) -> AssetKeys<'_> {
-        AssetKeys {
-            path: self.path.as_deref(),
-            url: self.url.as_ref(),
-            sha256: self.sha256.as_ref(),
-            signed_by: self.signed_by.as_ref(),
-        }
-    }
-}
+asset_keys!(WheelFile);
 
 /// Wheel files from the file store.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use url::Url;
 
-use super::Context;
-use crate::{
-    exec::{Cmd, ExecError},
-    problem::Problem,
+use super::{
+    Context,
+    run_program::{MessageHint, run_program},
 };
+use crate::{exec::Cmd, problem::Problem};
 
 /// A revision of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,32 +85,23 @@ async fn run_with_login(ctx: &Context, cmd: Cmd) -> Result<(), Problem> {
 
 /// Runs a command. The hint of the error is from the output of git.
 pub(crate) async fn run(ctx: &Context, cmd: &Cmd) -> Result<(), Problem> {
-    let done = ctx.runner.run(cmd).await.and_then(|done| done.ok(cmd));
-    done.map(drop).map_err(|error| {
-        let hint = match &error {
-            ExecError::NotStarted { .. } => Some("install the program on the node: add its package to `[apt]`"),
-            _ => hint(error.stderr()),
-        };
-        Problem::from(error).hint(hint.map(str::to_owned))
-    })
+    run_program(ctx, cmd, HINTS).await
 }
 
-/// The hint for a message of git.
-fn hint(stderr: &str) -> Option<&'static str> {
-    const HINTS: [(&str, &str); 6] = [
-        ("reference is not a tree", "the repository has no such commit: check `commit`"),
-        ("unable to read tree", "the repository has no such commit: check `commit`"),
-        ("could not read Username", "the server asks for a login: add one for this address to `[[logins]]`"),
-        ("Authentication failed", "the server refuses the login: check its user and its secret in `[[logins]]`"),
-        ("couldn't find remote ref", "the repository has no such tag: check `tag`"),
-        ("Could not resolve host", "check the address, or the network of the node"),
-    ];
-    HINTS.iter().find(|(part, _)| stderr.contains(part)).map(|(_, hint)| *hint)
-}
+/// The hints for messages of git.
+const HINTS: &[MessageHint] = &[
+    ("reference is not a tree", "the repository has no such commit: check `commit`"),
+    ("unable to read tree", "the repository has no such commit: check `commit`"),
+    ("could not read Username", "the server asks for a login: add one for this address to `[[logins]]`"),
+    ("Authentication failed", "the server refuses the login: check its user and its secret in `[[logins]]`"),
+    ("couldn't find remote ref", "the repository has no such tag: check `tag`"),
+    ("Could not resolve host", "check the address, or the network of the node"),
+];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::steps::run_program::hint_for;
 
     #[test]
     fn real_messages_have_hints() {
@@ -119,8 +110,8 @@ mod tests {
             "remote: HTTP Basic: Access denied\nfatal: Authentication failed for 'https://git.example/x.git/'",
             "fatal: couldn't find remote ref refs/tags/v9",
         ] {
-            assert!(hint(message).is_some(), "{message}");
+            assert!(hint_for(HINTS, message).is_some(), "{message}");
         }
-        assert_eq!(hint("fatal: not a git repository"), None);
+        assert_eq!(hint_for(HINTS, "fatal: not a git repository"), None);
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod locked;
 pub mod logins;
 mod partial_files;
 mod probe;
+pub(crate) mod run_program;
 pub(crate) mod scratch;
 mod stage;
 pub(crate) mod system_libraries;
@@ -29,6 +30,7 @@ pub use items::{changed_message, forget_item, note_edit, note_item, restore_item
 use logins::Logins;
 pub use partial_files::remove_partial_files;
 pub use probe::{ProbeFailure, ProbeTools, wait_for};
+pub(crate) use run_program::{MessageHint, run_program};
 pub use stage::stage;
 use tokio::sync::OnceCell;
 pub use write_file::write_file;

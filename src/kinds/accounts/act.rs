@@ -23,7 +23,7 @@ use crate::{
     problem::Problem,
     profile::FileStore,
     state::Receipt,
-    steps::{Context, remove_partial_files, write_file},
+    steps::{Context, MessageHint, remove_partial_files, run_program, write_file},
 };
 
 impl Acting for Accounts {
@@ -148,26 +148,20 @@ fn note(ctx: &Context, profile: &str, entry: String) -> Result<(), Problem> {
 }
 
 async fn run(ctx: &Context, cmd: &Cmd) -> Result<(), Problem> {
-    let done = ctx.runner.run(cmd).await.and_then(|done| done.ok(cmd));
-    done.map(drop).map_err(|error| {
-        let hint = hint(error.stderr());
-        Problem::from(error).hint(hint.map(str::to_owned))
-    })
+    run_program(ctx, cmd, HINTS).await
 }
 
-/// The hint for a message of groupadd, useradd and usermod.
-fn hint(stderr: &str) -> Option<&'static str> {
-    const HINTS: [(&str, &str); 3] = [
-        ("is not unique", "another program has taken this id during the run: run nodeagent again"),
-        ("already exists", "another program has created it during the run: run nodeagent again"),
-        ("is currently used by process", "end the processes of the user, then run nodeagent again"),
-    ];
-    HINTS.iter().find(|(part, _)| stderr.contains(part)).map(|(_, hint)| *hint)
-}
+/// The hints for messages of groupadd, useradd and usermod.
+const HINTS: &[MessageHint] = &[
+    ("is not unique", "another program has taken this id during the run: run nodeagent again"),
+    ("already exists", "another program has created it during the run: run nodeagent again"),
+    ("is currently used by process", "end the processes of the user, then run nodeagent again"),
+];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::steps::run_program::hint_for;
 
     #[test]
     fn real_messages_have_hints() {
@@ -176,8 +170,8 @@ mod tests {
             "groupadd: group 'x' already exists",
             "usermod: user analyst is currently used by process 412",
         ] {
-            assert!(hint(message).is_some(), "{message}");
+            assert!(hint_for(HINTS, message).is_some(), "{message}");
         }
-        assert_eq!(hint("useradd: cannot open /etc/passwd"), None);
+        assert_eq!(hint_for(HINTS, "useradd: cannot open /etc/passwd"), None);
     }
 }

@@ -1,33 +1,31 @@
 //! Runs the programs of the operating system that change it, and explains their messages.
 
-use crate::{exec::Cmd, problem::Problem, steps::Context};
+use crate::{
+    exec::Cmd,
+    problem::Problem,
+    steps::{Context, MessageHint, run_program},
+};
 
 /// Runs a program that must succeed.
 pub(super) async fn run(ctx: &Context, cmd: &Cmd) -> Result<(), Problem> {
-    let done = ctx.runner.run(cmd).await.and_then(|done| done.ok(cmd));
-    done.map(drop).map_err(|error| {
-        let hint = hint(error.stderr());
-        Problem::from(error).hint(hint.map(str::to_owned))
-    })
+    run_program(ctx, cmd, HINTS).await
 }
 
-/// The hint for a message of mount, umount, swapon, hostname or update-alternatives.
-fn hint(stderr: &str) -> Option<&'static str> {
-    const HINTS: [(&str, &str); 7] = [
-        ("unknown filesystem type", "install the package of this type with `[apt]`, or check `type`"),
-        ("bad option; for several filesystems", "install the package with the program mount.TYPE with `[apt]`"),
-        ("target is busy", "end the programs that use the folder, then run nodeagent again"),
-        ("special device", "check `what`: there is no such device"),
-        ("permission denied", "the security settings of the node, such as AppArmor, forbid it"),
-        ("Operation not permitted", "the security settings of the node, such as seccomp, forbid it"),
-        ("not registered; not setting", "check the path, or add the package that provides it to `[apt]`"),
-    ];
-    HINTS.iter().find(|(part, _)| stderr.contains(part)).map(|(_, hint)| *hint)
-}
+/// The hints for messages of mount, umount, swapon, hostname or update-alternatives.
+const HINTS: &[MessageHint] = &[
+    ("unknown filesystem type", "install the package of this type with `[apt]`, or check `type`"),
+    ("bad option; for several filesystems", "install the package with the program mount.TYPE with `[apt]`"),
+    ("target is busy", "end the programs that use the folder, then run nodeagent again"),
+    ("special device", "check `what`: there is no such device"),
+    ("permission denied", "the security settings of the node, such as AppArmor, forbid it"),
+    ("Operation not permitted", "the security settings of the node, such as seccomp, forbid it"),
+    ("not registered; not setting", "check the path, or add the package that provides it to `[apt]`"),
+];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::steps::run_program::hint_for;
 
     #[test]
     fn real_messages_have_hints() {
@@ -41,8 +39,8 @@ mod tests {
             "swapon: /swapfile: swapon failed: Operation not permitted",
             "update-alternatives: error: alternative /bin/x for editor not registered; not setting",
         ] {
-            assert!(hint(message).is_some(), "{message}");
+            assert!(hint_for(HINTS, message).is_some(), "{message}");
         }
-        assert_eq!(hint("mount: /mnt/x: can't read superblock on /dev/sdb1."), None);
+        assert_eq!(hint_for(HINTS, "mount: /mnt/x: can't read superblock on /dev/sdb1."), None);
     }
 }

@@ -84,7 +84,7 @@ fn the_stage_after_the_launch_uses_the_signed_files_of_the_launch() {
     assert!(said.contains("a.txt` is not trusted: it has no signature"), "{said}");
     case.sign(FILE);
     case.node.agent(&["run", "--profile", "nightly"]).ended(0);
-    // Whoever can write to the file store changes the file and the profile while the stage waits.
+    // A user with write access to the file store changes the file and the profile while the stage waits.
     case.write(FILE, "evil\n");
     case.change(OTHER, "/etc/later", "/etc/evil");
     put_new(&case.node.root().join("tmp/ready"), "");

@@ -23,12 +23,20 @@ fn reports(node: &NodeTest) -> Vec<Value> {
     reports.filter(|report| report["stage"] == "post-start").collect()
 }
 
+/// Whether the process of a stage that wrote its report still runs. It then writes its log. The name of a run ends with
+/// the process id.
+fn still_runs(report: &Value) -> bool {
+    let process = report["run"].as_str().and_then(|run| run.rsplit('-').next()).expect("the name of a run");
+    // A process that ended, and that nothing has waited for, has no arguments.
+    fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|arguments| !arguments.is_empty())
+}
+
 /// Waits until this number of stages has ended. Returns their reports.
 pub(crate) fn ended(node: &NodeTest, count: usize) -> Vec<Value> {
     let began = Instant::now();
     loop {
         let found = reports(node);
-        if found.len() >= count {
+        if found.len() >= count && !found.iter().any(still_runs) {
             return found;
         }
         let log = fs::read_to_string(node.root().join("var/log/nodeagent/post-start-x.log")).unwrap_or_default();

@@ -25,7 +25,7 @@ mod tree;
 mod unpack;
 mod walk;
 
-pub use archive::{OpenedArchive, open_archive};
+pub use archive::{OpenedArchive, deb_control, open_archive};
 pub use bounded::read_bounded;
 pub use compressed::{compress_contents, compress_files, open_compressed};
 pub use error::FsError;

@@ -1,6 +1,6 @@
 //! Debian packages from files, apt sources with a key, and packages with debconf questions.
 
-use crate::support::{Node, PROFILES, assert_same};
+use crate::support::{Node, PROFILE, PROFILES, assert_same};
 
 /// A key of the archive of Debian, and its fingerprint.
 const KEY: &str = "/usr/share/keyrings/debian-archive-bookworm-automatic.gpg";
@@ -33,6 +33,13 @@ fn a_deb_file_is_installed_with_its_dependencies_and_debconf_answers() {
     let ready = node.listing_but_log();
     node.run(&[]).exits(0).prints("nothing to do");
     assert_same(&ready, &node.listing_but_log(), "a second run changes nothing");
+
+    // A lock has the file as an asset, and its dependencies as packages.
+    node.exec(&[], &["nodeagent", "lock", "--profile", PROFILE]).exits(0);
+    node.sh("grep -q '^path = \"lib/ringdeb_1.2-3_all.deb\"' /profiles/ring.lock && grep -q '^name = \"jq\"' /profiles/ring.lock");
+    node.sh("dpkg --purge ringdeb jq");
+    node.run(&["--locked"]).exits(0).prints("apt: done");
+    node.sh("jq --version && test -e /usr/share/ring/data");
 }
 
 #[test]

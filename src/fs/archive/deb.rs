@@ -1,5 +1,5 @@
-//! The files of a Debian package: the member `data.tar` of its ar archive. See deb(5). The crate `ar` is not used: it
-//! allocates as many bytes as a header says, before it reads them.
+//! The members of a Debian package: `control.tar` with its description, and `data.tar` with its files. See deb(5). The
+//! crate `ar` is not used: it allocates as many bytes as a header says, before it reads them.
 
 use std::{
     fs::File,
@@ -18,16 +18,43 @@ const SIZE: std::ops::Range<usize> = 48..58;
 const END: &[u8] = b"`\n";
 /// The longest mark of a compression format.
 const MOST_MARK: u64 = 6;
+/// The most bytes of a description that are read. The longest in Debian have about 10 KiB.
+const MOST_CONTROL: u64 = 1 << 20;
 
 pub(super) fn is_deb(begin: &[u8]) -> bool {
     begin.starts_with(MARK)
 }
 
+/// The control file of a package: a paragraph of fields (deb-control(5)).
+///
+/// # Errors
+/// If the file cannot be read or is not a Debian package.
+pub fn deb_control(path: &Path) -> io::Result<String> {
+    let mut archive = tar::Archive::new(member(path, "control.tar")?);
+    for entry in archive.entries()? {
+        let entry = entry?;
+        if entry.path()?.file_name().is_some_and(|name| name == "control") {
+            let mut text = String::new();
+            entry.take(MOST_CONTROL).read_to_string(&mut text)?;
+            return Ok(text);
+        }
+    }
+    Err(io::Error::other("it is not a Debian package: it has no control file"))
+}
+
 /// The tar archive with the files of a package.
 pub(super) fn data(path: &Path) -> io::Result<Box<dyn Read + Send>> {
+    member(path, "data.tar")
+}
+
+/// A member that is a tar archive. Its name may have the extension of a compression format.
+fn member(path: &Path, name: &str) -> io::Result<Box<dyn Read + Send>> {
     let mut file = File::open(path)?;
-    file.read_exact(&mut [0; MARK.len()])?;
-    let size = size_of_data(&mut file)?;
+    let mut mark = [0; MARK.len()];
+    file.read_exact(&mut mark)?;
+    let size = is_deb(&mark).then(|| size_of_member(&mut file, name)).transpose()?.flatten();
+    let size =
+        size.ok_or_else(|| io::Error::other(format!("it is not a Debian package: it has no member `{name}`")))?;
     let mut mark = Vec::new();
     (&mut file).take(MOST_MARK.min(size)).read_to_end(&mut mark)?;
     let how = Compression::of(&mark);
@@ -36,16 +63,17 @@ pub(super) fn data(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     Ok(Box::new(decompressed(content, how)?))
 }
 
-/// Reads up to the content of the member `data.tar`, and returns its size.
-fn size_of_data(file: &mut File) -> io::Result<u64> {
-    let invalid = || io::Error::other("it is not a Debian package: it has no member `data.tar`");
+/// Reads up to the content of a member, and returns its size. `None` if there is no such member.
+fn size_of_member(file: &mut File, name: &str) -> io::Result<Option<u64>> {
     loop {
         let mut header = [0; HEADER];
-        file.read_exact(&mut header).map_err(|_| invalid())?;
+        if file.read_exact(&mut header).is_err() {
+            return Ok(None);
+        }
         let text = std::str::from_utf8(&header[SIZE]).ok().filter(|_| header.ends_with(END));
-        let size: u32 = text.and_then(|text| text.trim_end().parse().ok()).ok_or_else(invalid)?;
-        if header[NAME].starts_with(b"data.tar") {
-            return Ok(u64::from(size));
+        let Some(size) = text.and_then(|text| text.trim_end().parse::<u32>().ok()) else { return Ok(None) };
+        if header[NAME].starts_with(name.as_bytes()) {
+            return Ok(Some(u64::from(size)));
         }
         // Members begin at even positions.
         file.seek_relative(i64::from(size) + i64::from(size % 2))?;

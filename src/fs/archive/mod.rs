@@ -9,4 +9,5 @@ mod open;
 mod tests;
 mod zip;
 
+pub use deb::deb_control;
 pub use open::{OpenedArchive, open_archive};

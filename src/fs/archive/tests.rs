@@ -3,7 +3,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{OpenedArchive, open_archive};
+use super::{OpenedArchive, deb_control, open_archive};
 use crate::fs::{archive_names, put, unpack};
 
 /// A tar archive with `top/a` and a link to it.
@@ -51,9 +51,19 @@ fn zipped(write: impl FnOnce(&mut ::zip::ZipWriter<io::Cursor<Vec<u8>>>)) -> Vec
     archive.finish().expect("complete").into_inner()
 }
 
+/// A tar archive with the control file of a package.
+fn control() -> Vec<u8> {
+    let mut tar = ::tar::Builder::new(Vec::new());
+    let text = b"Package: x\n";
+    let mut header = ::tar::Header::new_gnu();
+    header.set_size(text.len() as u64);
+    tar.append_data(&mut header, "./control", &text[..]).expect("packed");
+    tar.into_inner().expect("complete")
+}
+
 fn deb(data: &[u8], name: &str) -> Vec<u8> {
     let mut archive = b"!<arch>\n".to_vec();
-    for (name, bytes) in [("debian-binary", &b"2.0\n"[..]), ("control.tar.gz", &b"x"[..]), (name, data)] {
+    for (name, bytes) in [("debian-binary", &b"2.0\n"[..]), ("control.tar.gz", &gz(&control())[..]), (name, data)] {
         let size = bytes.len();
         archive.extend(format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n", 0, 0, 0, 100_644).into_bytes());
         archive.extend(bytes);
@@ -155,4 +165,18 @@ fn names_outside_the_folder_are_errors_in_all_formats() {
     put(&temp.path().join("into/keep"), "");
     assert!(unpack(archive, &temp.path().join("into")).is_err());
     assert!(!temp.path().join("a").exists());
+}
+
+#[test]
+fn the_control_file_of_a_package_is_read() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let path = temp.path().join("file");
+    let read = |bytes: &[u8]| {
+        crate::fs::replace(&path, bytes, crate::fs::Attributes::default()).expect("written");
+        deb_control(&path).map_err(|error| error.to_string())
+    };
+    assert_eq!(read(&deb(&tar(), "data.tar")), Ok("Package: x\n".to_owned()));
+    let without = |bytes: &[u8]| read(bytes).expect_err("no package");
+    assert!(without(b"!<arch>\n").contains("it has no member `control.tar`"));
+    assert!(without(&tar()).contains("it is not a Debian package"));
 }

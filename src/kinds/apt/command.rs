@@ -142,11 +142,6 @@ pub(super) fn configure_all() -> Cmd {
     silent("dpkg").args(DPKG_OPTIONS).args(["--configure", "-a"])
 }
 
-/// Prints the control fields of a package file.
-pub(super) fn control(deb: &Path) -> Cmd {
-    Cmd::new("dpkg-deb").arg("-f").arg(deb.display().to_string()).args(["Package", "Version", "Architecture"])
-}
-
 /// Prints apt's settings for downloads.
 pub(super) fn settings() -> Cmd {
     Cmd::new("apt-config").args(["dump", "Acquire"])

@@ -7,7 +7,8 @@ use super::{
     command::{self, Request},
     error::{AptError, title},
     lists::{PackageLists, copy_files},
-    update, uris,
+    update,
+    uris::{self, Archive},
 };
 use crate::{
     fs::{self, Attributes},
@@ -37,12 +38,15 @@ pub async fn lock(ctx: &Context, wanted: &AptInstall, keep: &[LockedDeb]) -> Res
     if printed.code != 0 {
         return Err(AptError::of(&title(request), &printed).explained(ctx, &lists).await);
     }
-    let mut debs = uris::parse(&printed.stdout).into_iter().map(locked).collect::<Result<Vec<_>, _>>()?;
+    // The profile's own debs are assets of the lock.
+    let is_own = |archive: &Archive| archive.local.as_ref().is_some_and(|path| wanted.debs.contains(path));
+    let others = uris::parse(&printed.stdout).into_iter().filter(|archive| !is_own(archive));
+    let mut debs = others.map(locked).collect::<Result<Vec<_>, _>>()?;
     debs.sort();
     Ok(debs)
 }
 
-fn locked(archive: uris::Archive) -> Result<LockedDeb, Problem> {
+fn locked(archive: Archive) -> Result<LockedDeb, Problem> {
     let file = archive.name.clone();
     let (Some([name, version, arch]), Some(source)) = (archive.parts(), archive.ours) else {
         let error = Problem::refused(format!("`{file}` cannot be locked: its index has no SHA-256 or no HTTP address"));

@@ -14,6 +14,7 @@ mod act;
 mod action;
 mod checked;
 mod command;
+mod deb_control;
 mod download;
 mod dpkg;
 mod dpkg_locks;

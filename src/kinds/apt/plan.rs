@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{
     action::{Action, AptInstall},
     checked::{Apt, AptPackage, AptSource},
+    deb_control::DebControl,
     plan_removal,
     plan_sources::{AddedSources, differing_sources},
     source_files::{key_files, source_file},
@@ -14,9 +15,9 @@ use crate::{
     inventory::{Inventory, Snapshots},
     kinds::contract::{Asks, LookAt, Planning},
     lock::{LockedDeb, Runtime, bare, is_own},
-    plan::{Address, Asked, Common, Group, Lane, Layer, Phase, Planner, Resource, StepOptions},
+    plan::{Address, Asked, Common, Group, Lane, Layer, Phase, Planner, Resource, StepOptions, cached_asset},
     problem::Problem,
-    profile::{AssetRef, Entry, Section as _},
+    profile::{Asset, AssetRef, Entry, Section as _},
     state::Receipt,
 };
 
@@ -211,12 +212,31 @@ fn installed(common: &Common<'_>, package: &AptPackage) -> Option<String> {
     }
 }
 
-/// Name and version of an installed deb, if its file name contains both (`name_version_arch.deb`).
+/// Name and version of an installed deb: by its file name, which may contain both (`name_version_arch.deb`), or else by
+/// the content of the file.
 fn installed_deb(common: &Common<'_>, deb: &AssetRef) -> Option<String> {
+    let dpkg = &common.inventory.dpkg;
+    installed_by_name(dpkg, deb).or_else(|| {
+        let found = common.inventory.asset(deb)?;
+        let control = match &found.asset {
+            Asset::File { path, .. } => DebControl::read(path),
+            Asset::Address(_) => {
+                let digest = common.locked_asset(deb).or(found.digest.as_ref())?;
+                DebControl::read(&cached_asset(common.cache, digest, deb))
+            }
+            Asset::BuiltIn { .. } | Asset::Created(_) => return None,
+        };
+        // The step reports a file that is no package.
+        let control = control.ok().filter(|control| control.is_installed(dpkg))?;
+        Some(format!("{} {}", control.package, control.version))
+    })
+}
+
+fn installed_by_name(dpkg: &Dpkg, deb: &AssetRef) -> Option<String> {
     let stem = Path::new(&deb.path).file_name()?.to_str()?.strip_suffix(".deb")?;
     let mut parts = stem.splitn(3, '_');
     let (name, version) = (parts.next()?, parts.next()?.replace("%3a", ":"));
-    let installed = common.inventory.dpkg.installed_version(name)?;
+    let installed = dpkg.installed_version(name)?;
     // File names leave the epoch out.
     let same = installed == version || installed.split_once(':').is_some_and(|(_, rest)| rest == version);
     same.then(|| format!("{name} {installed}"))

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{command::Request, dpkg, install, resolve, verify::DebControl};
+use super::{command::Request, deb_control::DebControl, dpkg, install, resolve};
 use crate::{facts::dpkg::Dpkg, problem::Problem, steps::Context};
 
 /// Brings dpkg into a consistent state: configures unpacked packages and installs missing dependencies. `files` are

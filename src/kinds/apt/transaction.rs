@@ -1,17 +1,19 @@
 //! The transaction of an apt step: prepared against the present package lists, then installed and verified.
 
+use std::path::Path;
+
 use super::{
     action::AptInstall,
     checked::DebconfAnswer,
     command::{self, Request},
+    deb_control::DebControl,
     dpkg, dpkg_locks,
     hints::{self, Diagnosis},
     install,
     lists::PackageLists,
     repair,
     resolve::{self, StateStamp, Transaction},
-    update,
-    verify::{self, DebControl},
+    update, verify,
 };
 use crate::{
     lock::LockedDeb,
@@ -36,12 +38,19 @@ pub struct Prepared {
 /// request that no source can satisfy refuses the run, and so does a local file that is not a Debian package.
 pub(super) async fn prepare(ctx: &Context, wanted: &AptInstall) -> Result<Prepared, Problem> {
     command::set_selections(&wanted.debconf)?;
-    let debs = verify::control_fields(ctx, &wanted.debs).await?;
+    let debs = wanted.debs.iter().map(|file| control_of(ctx, file)).collect::<Result<Vec<_>, _>>()?;
     if let Some(locked) = &wanted.locked {
         fetch_locked(ctx, locked).await?;
         return Ok(Prepared { transaction: None, debs });
     }
     Ok(Prepared { transaction: resolve_in_advance(ctx, wanted).await?, debs })
+}
+
+/// The control fields of a package file. A file that is not a Debian package refuses the run.
+fn control_of(ctx: &Context, file: &Path) -> Result<DebControl, Problem> {
+    DebControl::read(file).map_err(|error| {
+        Problem::refused(format!("`{}` is not a Debian package", ctx.filestore.shown(file))).because(&error)
+    })
 }
 
 /// Computes the transaction from the node's lists or, if they are not sufficient, from separate lists that are up to

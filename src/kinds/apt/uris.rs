@@ -1,6 +1,6 @@
 //! Parses the output of `apt-get --print-uris`: the files that a transaction needs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use url::Url;
 
@@ -14,6 +14,8 @@ pub(super) struct Archive {
     /// The download, if the agent can fetch and check the file. `None` leaves it to apt: for schemes other than HTTP,
     /// and for indexes without a secure digest.
     pub(super) ours: Option<Source>,
+    /// The path, for a file of the node.
+    pub(super) local: Option<PathBuf>,
 }
 
 /// The address, size and digest of an archive.
@@ -28,7 +30,7 @@ impl Archive {
     /// The archive of a locked package.
     pub(super) fn of(deb: &LockedDeb) -> Self {
         let source = Source { url: deb.url.clone(), size: deb.size, digest: deb.sha256.clone() };
-        Self { name: deb.file.clone(), ours: Some(source) }
+        Self { name: deb.file.clone(), ours: Some(source), local: None }
     }
 
     /// The package name, version and architecture that apt encodes in the file name.
@@ -50,12 +52,14 @@ fn archive(line: &str) -> Option<Archive> {
     let name = words.next().filter(|name| is_file_name(name))?.to_owned();
     let size = words.next().and_then(|size| size.parse().ok());
     let digest = words.find_map(|word| word.strip_prefix("SHA256:")).and_then(|hex| hex.parse().ok());
-    let url = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let url = Url::parse(url).ok();
+    let local = url.as_ref().filter(|url| url.scheme() == "file").and_then(|url| url.to_file_path().ok());
+    let url = url.filter(|url| matches!(url.scheme(), "http" | "https"));
     let ours = match (url, size, digest) {
         (Some(url), Some(size), Some(digest)) => Some(Source { url, size, digest }),
         _ => None,
     };
-    Some(Archive { name, ours })
+    Some(Archive { name, ours, local })
 }
 
 fn is_file_name(name: &str) -> bool {
@@ -75,7 +79,7 @@ mod tests {
         let source =
             Source { url: url.parse().expect("an address"), size: 1_806_736, digest: SHA.parse().expect("a SHA-256") };
         let name = "fonts-droid-fallback_1%3a6.0.1r16-1.1_all.deb".into();
-        assert_eq!(archives, [Archive { name, ours: Some(source) }]);
+        assert_eq!(archives, [Archive { name, ours: Some(source), local: None }]);
     }
 
     #[test]
@@ -88,6 +92,12 @@ mod tests {
         let archives = parse(text);
         assert_eq!(archives.len(), 4);
         assert!(archives.iter().all(|archive| archive.ours.is_none()), "{archives:?}");
+    }
+
+    #[test]
+    fn the_path_of_a_local_file_is_decoded() {
+        let archives = parse("'file:/tmp/d%20e/zz%2bx%253a%7e1.deb' zz_2.0-1_all.deb 648 \n");
+        assert_eq!(archives[0].local.as_deref(), Some(Path::new("/tmp/d e/zz+x%3a~1.deb")));
     }
 
     #[test]

@@ -1,43 +1,12 @@
 //! Verifies an installation by dpkg's status file, because apt's exit status is not reliable.
 
-use std::path::PathBuf;
-
-use super::{command, error::AptError};
+use super::deb_control::DebControl;
 use crate::{
     facts::dpkg::Dpkg,
     kinds::apt::{AptInstall, AptPackage},
     lock::LockedDeb,
     problem::Problem,
-    steps::Context,
 };
-
-/// The control fields of a package file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct DebControl {
-    pub(super) package: String,
-    pub(super) version: String,
-    pub(super) architecture: String,
-}
-
-/// Reads the control fields of each file. A file that is not a Debian package refuses the run.
-pub(super) async fn control_fields(ctx: &Context, files: &[PathBuf]) -> Result<Vec<DebControl>, Problem> {
-    let mut debs = Vec::with_capacity(files.len());
-    for file in files {
-        let cmd = command::control(file);
-        let refused = || Problem::refused(format!("`{}` is not a Debian package", ctx.filestore.shown(file)));
-        let done = ctx.runner.run(&cmd).await.map_err(|error| AptError::from(error).error)?;
-        let done = done.ok(&cmd).map_err(|error| refused().because(&error))?;
-        debs.push(deb(&done.stdout).ok_or_else(refused)?);
-    }
-    Ok(debs)
-}
-
-fn deb(control: &str) -> Option<DebControl> {
-    let field = |name: &str| {
-        control.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned()))
-    };
-    Some(DebControl { package: field("Package")?, version: field("Version")?, architecture: field("Architecture")? })
-}
 
 /// Compares the request with the installed packages.
 pub(super) fn verify(dpkg: &Dpkg, wanted: &AptInstall, debs: &[DebControl]) -> Result<(), Problem> {
@@ -67,9 +36,9 @@ fn missing<'a>(dpkg: &'a Dpkg, wanted: &'a AptInstall, debs: &'a [DebControl]) -
             (None, _) => Some(format!("`{name}` is not installed")),
         }
     });
-    let debs = debs.iter().filter_map(|DebControl { package, version, architecture }| {
-        let name = if architecture == "all" { package.clone() } else { format!("{package}:{architecture}") };
-        match dpkg.installed_version(&name) {
+    let debs = debs.iter().filter_map(|deb| {
+        let DebControl { package, version, .. } = deb;
+        match dpkg.installed_version(&deb.qualified_name()) {
             Some(installed) if installed == version => None,
             Some(installed) => Some(format!("`{package}` is installed as {installed}, not {version}")),
             None => Some(format!("`{package}` is not installed")),
@@ -119,12 +88,5 @@ mod tests {
             error.causes,
             ["`jq` is installed as 1.6, not 1.7", "`less` is not installed", "`driver` is not installed"]
         );
-    }
-
-    #[test]
-    fn control_fields_of_a_file_are_read() {
-        let expected = DebControl { package: "bc".into(), version: "1.07.1-3+b1".into(), architecture: "amd64".into() };
-        assert_eq!(deb("Package: bc\nVersion: 1.07.1-3+b1\nArchitecture: amd64\n"), Some(expected));
-        assert_eq!(deb("Package: bc\n"), None);
     }
 }

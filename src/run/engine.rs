@@ -18,7 +18,7 @@ use super::Stop;
 use crate::{
     inventory::Vault,
     kinds::{Kind, Plan, Prepared, Step, clean_up_interrupted, journal_items},
-    plan::{Lane, StepId},
+    plan::{Lane, Phase, Reason, StepId},
     problem::Problem,
     report::event::{Outcome, StepStatus},
     state::{Interrupted, Journal, Receipt},
@@ -379,9 +379,10 @@ fn decides(plan: &Plan, step: &Step) -> bool {
 /// Whether a step waits for a file that this run writes, such as `/etc/pip.conf`, or for a program that it installs.
 /// Its tool may need it, so the step prepares when it exists. At that time the step can no longer refuse the run.
 fn waits_for_files(plan: &Plan, step: &Step) -> bool {
-    let needed = plan.steps.iter().filter(|other| step.needs.iter().any(|need| need.step == other.id));
-    let waits = step.prepares_late || needed.into_iter().any(|other| !other.action.can_refuse());
-    step.action.can_refuse() && waits
+    // No preparation reads accounts or settings of the system. Certificates and variables apply from the start.
+    let needs = || step.needs.iter().filter(|need| !matches!(need.reason, Reason::Phase(Phase::Accounts, _)));
+    let mut needed = plan.steps.iter().filter(|other| needs().any(|need| need.step == other.id));
+    step.action.can_refuse() && (step.prepares_late || needed.any(|other| !other.action.can_refuse()))
 }
 
 fn with_origin(step: &Step, problem: Problem) -> Problem {

@@ -71,9 +71,11 @@ fn packages_of_the_runtime_are_guarded() {
     );
     // Only the resolution shows that a newer click is needed: for a package of the index, and for one of the file
     // store.
+    // Accounts and variables come before packages, and do not change this.
     is_refused(
         fresh,
-        "[apt]\npackages = [\"jq\"]\n[pip]\npackages = [\"humanize\", \"click-extra==7.0.0\"]\n",
+        "[apt]\npackages = [\"jq\"]\n[pip]\npackages = [\"humanize\", \"click-extra==7.0.0\"]\n[groups.ring]\n\
+         [users.ring]\n[env.variables]\nRING = \"1\"\n[system]\ntimezone = \"Europe/Paris\"\n",
         &["`click-extra==7.0.0` would change `click` from 8.1.8 to ", "ring.toml:6", "allow-change"],
     );
     node.write(&format!("{PROFILES}/requirements.txt"), "six\nclick-extra==7.0.0\n");

@@ -52,6 +52,7 @@ fn options(hosts: &Hosts) -> Option<StepOptions> {
     let origins: Vec<_> = hosts.values().map(|entry| entry.origin.clone()).collect();
     let entries = hosts.values().flat_map(|entry| entry.order.names.clone()).collect();
     let creates = vec![Resource::Path(FILE.into())];
-    let options = || StepOptions::for_origins(origins.clone(), String::new(), Phase::Accounts);
+    // Package tools find their servers with this file.
+    let options = || StepOptions::for_origins(origins.clone(), String::new(), Phase::Configuration);
     (!hosts.is_empty()).then(|| StepOptions { entries, creates, ..options() })
 }

@@ -124,7 +124,8 @@ impl LockWork<'_> {
         Ok(all)
     }
 
-    fn left_out(&self, name: &str, error: &Problem) {
+    /// Warns about an optional entry that could not be resolved.
+    pub(super) fn left_out(&self, name: &str, error: &Problem) {
         let cause = error.causes.last().map(|cause| format!(": {cause}")).unwrap_or_default();
         (self.warn)(format!(
             "`{name}` is optional and could not be resolved; the lock has nothing for it ({error}{cause})"

@@ -34,6 +34,8 @@ pub struct Node {
     sections: Option<Sections>,
     /// Signed files on servers that this node has not verified yet. Plans use a digest for them that no file has.
     pub unverified: Vec<AssetRef>,
+    /// See [`Common::is_for_lock`].
+    pub is_for_lock: bool,
 }
 
 impl Node {
@@ -66,7 +68,7 @@ impl Node {
         // The outline is needed only for them.
         let outline = if has_created { own.outline() } else { Vec::new() };
         inventory.find_assets(&named, &assets, |path, origin| creates(&outline, path, origin));
-        Ok(Self { inventory, looks, sections, unverified: Vec::new() })
+        Ok(Self { inventory, looks, sections, unverified: Vec::new(), is_for_lock: false })
     }
 
     /// Sets the digests of files on servers, by their names in the profile.
@@ -198,6 +200,7 @@ impl Node {
             lock,
             logins,
             addresses,
+            is_for_lock: self.is_for_lock,
         }
     }
 

@@ -29,7 +29,7 @@ pub struct SectionDifference {
 /// A change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Change {
-    /// The kind: `apt`, `python`, `r`, `asset`, `file` or `asks`.
+    /// The kind: `apt`, `python`, `r`, `git`, `asset`, `file` or `asks`.
     pub kind: &'static str,
     /// The name.
     pub name: String,
@@ -142,6 +142,9 @@ fn known(section: &Section) -> Known {
             ArchiveSource::Url(_) | ArchiveSource::Asset(_) => package.version.clone(),
         };
         known.insert(("r", package.name.clone()), (version, package.sha256.hex().to_owned()));
+    }
+    for git in &section.git {
+        known.insert(("git", git.folder.clone()), short(&git.commit));
     }
     for asset in &section.assets {
         known.insert(("asset", asset.path.clone()), short(asset.sha256.hex()));

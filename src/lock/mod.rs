@@ -107,6 +107,8 @@ pub struct Section {
     pub venvs: BTreeMap<String, Vec<LockedDistribution>>,
     /// R packages.
     pub r: Vec<LockedRPackage>,
+    /// Commits of git repositories.
+    pub git: Vec<LockedGit>,
     /// Files in the file store.
     pub assets: Vec<LockedAsset>,
 }
@@ -224,6 +226,19 @@ impl LockedRPackage {
     }
 }
 
+/// The commit of a branch or a tag of a git repository.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LockedGit {
+    /// The folder of the clone.
+    pub folder: String,
+    /// The address of the repository.
+    pub url: Url,
+    /// The branch or the tag, such as `branch main`.
+    pub revision: String,
+    /// The commit.
+    pub commit: String,
+}
+
 /// A file in the file store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LockedAsset {
@@ -249,6 +264,13 @@ impl Section {
     /// The distributions of a virtual environment.
     pub fn venv(&self, folder: &str) -> &[LockedDistribution] {
         self.venvs.get(folder).map_or(&[], Vec::as_slice)
+    }
+
+    /// The commit of a revision of a repository, in this folder.
+    pub fn git_commit(&self, folder: &str, url: &Url, revision: &str) -> Option<&str> {
+        let url = bare(url);
+        let found = self.git.iter().find(|git| git.folder == folder && git.url == url && git.revision == revision);
+        found.map(|git| git.commit.as_str())
     }
 
     /// The locked file with this path.

@@ -11,8 +11,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
-    ArchiveSource, GitCommit, Lock, LockedAsset, LockedDeb, LockedDistribution, LockedFile, LockedRPackage, Runtime,
-    SCHEMA, Section, bare, written,
+    ArchiveSource, GitCommit, Lock, LockedAsset, LockedDeb, LockedDistribution, LockedFile, LockedGit, LockedRPackage,
+    Runtime, SCHEMA, Section, bare, written,
 };
 use crate::{
     diagnostic::Diagnostic,
@@ -142,6 +142,7 @@ impl Rules<'_> {
         }
         let known: BTreeSet<String> = raw.r.iter().map(|package| package.name.clone()).collect();
         let r = self.each(path, "r", raw.r, |raw| raw.name.clone(), |rules, path, raw| rules.r(path, raw, &known));
+        let git = self.each(path, "git", raw.git, |raw| raw.folder.clone(), Self::git);
         let assets = self.each(path, "assets", raw.assets, |raw| raw.path.clone(), Self::asset);
         Section {
             runtime,
@@ -151,6 +152,7 @@ impl Rules<'_> {
             python,
             venvs,
             r,
+            git,
             assets,
         }
     }
@@ -223,6 +225,13 @@ impl Rules<'_> {
         let sha256 = self.digest(path, &raw.sha256);
         let written::RPackage { name, version, binary, needs, only_for, .. } = raw;
         LockedRPackage { name, version, from, sha256, binary, needs, only_for }
+    }
+
+    fn git(&mut self, path: &[Part], raw: written::Git) -> LockedGit {
+        self.check(raw.folder.starts_with('/'), path, "folder", &raw.folder, "an absolute path");
+        self.check(names::is_commit(&raw.commit), path, "commit", &raw.commit, "a commit");
+        let written::Git { folder, revision, commit, .. } = raw;
+        LockedGit { folder, url: self.url(path, "url", &raw.url), revision, commit }
     }
 
     fn asset(&mut self, path: &[Part], raw: written::Asset) -> LockedAsset {

@@ -82,6 +82,13 @@ impl Page {
             }
         }
         section.r.iter().for_each(|package| self.r_package(package));
+        for git in &section.git {
+            self.table("runtimes.git");
+            self.text("folder", &git.folder);
+            self.text("url", git.url.as_str());
+            self.text("revision", &git.revision);
+            self.text("commit", &git.commit);
+        }
         for asset in &section.assets {
             self.table("runtimes.assets");
             self.text("path", &asset.path);

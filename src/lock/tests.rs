@@ -74,6 +74,12 @@ fn section() -> Section {
         python: vec![distribution("nltk", "3.9.1")],
         venvs: BTreeMap::from([("/opt/x".into(), vec![distribution("nltk", "3.8")])]),
         r: vec![own, r("later", "1.4", &[]), of_git],
+        git: vec![LockedGit {
+            folder: "/opt/src".into(),
+            url: url("https://git.example/data/notebooks.git"),
+            revision: "branch main".into(),
+            commit: "4e2d".repeat(10),
+        }],
         assets: vec![LockedAsset { path: "lib/R/inhouse_1.2.tar.gz".into(), size: 9, sha256: digest("x") }],
     }
 }

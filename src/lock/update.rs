@@ -30,6 +30,7 @@ impl Lock {
             section.python.sort();
             section.venvs.values_mut().for_each(|files| files.sort());
             section.r.sort();
+            section.git.sort();
             section.assets.sort();
         }
         sections.sort_by(|left, right| (&left.runtime, &left.asks).cmp(&(&right.runtime, &right.asks)));

@@ -63,6 +63,9 @@ pub(super) struct Section {
     /// R packages.
     #[serde(default)]
     pub(super) r: Vec<RPackage>,
+    /// Commits of git repositories.
+    #[serde(default)]
+    pub(super) git: Vec<Git>,
     /// Files in the file store.
     #[serde(default)]
     pub(super) assets: Vec<Asset>,
@@ -141,6 +144,20 @@ pub(super) struct RPackage {
     /// The optional entries that need this package; empty if a required entry needs it.
     #[serde(default)]
     pub(super) only_for: BTreeSet<String>,
+}
+
+/// The commit of a branch or a tag of a git repository.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Git {
+    /// The folder of the clone.
+    pub(super) folder: String,
+    /// The address of the repository.
+    pub(super) url: String,
+    /// The branch or the tag: `branch main`, `tag v1`.
+    pub(super) revision: String,
+    /// The commit.
+    pub(super) commit: String,
 }
 
 /// A file in the file store.

@@ -48,6 +48,8 @@ pub struct Common<'a> {
     pub logins: Vec<&'a Entry<profile::Login>>,
     /// The addresses in the profile.
     pub addresses: Vec<Address>,
+    /// Whether the plan is made to resolve a new lock. Nothing acts on it.
+    pub is_for_lock: bool,
 }
 
 /// Plans one kind of work.

@@ -39,6 +39,7 @@ async fn resolve(job: &Arc<Job>, before: Option<&Lock>, upgrade: &Upgrade) -> Re
     let mut node = in_own_thread(job, |job| super::node(job, vault)).await?;
     can_be_locked_here(job, &node)?;
     node.as_shipped();
+    node.is_for_lock = true;
     let mut plan = node.plan(&job.profile, &job.facts, &cache(&job.root));
     fetch_logins(&mut plan, &mut node.inventory.vault, &job.clouds).await;
     granted.write_down(&node.inventory.vault, job.audit.as_ref());
@@ -82,6 +83,7 @@ fn known(upgrade: &Upgrade, base: &Section) -> Result<(), Vec<Problem>> {
     let locked: BTreeSet<&str> = (base.apt.iter().map(|deb| deb.name.as_str()))
         .chain(base.python.iter().chain(base.venvs.values().flatten()).map(|file| file.name.as_str()))
         .chain(base.r.iter().map(|package| package.name.as_str()))
+        .chain(base.git.iter().map(|git| git.folder.as_str()))
         .collect();
     let unknown = names.iter().filter(|name| !locked.contains(name.as_str())).map(|name| {
         let near = crate::diagnostic::nearest(name, locked.iter().copied());

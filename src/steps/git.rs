@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{
     Context,
-    run_program::{MessageHint, run_program},
+    run_program::{MessageHint, program_output, run_program},
 };
 use crate::{exec::Cmd, problem::Problem};
 
@@ -17,14 +17,22 @@ pub enum Revision {
     Commit(String),
     /// A tag.
     Tag(String),
+    /// A branch.
+    Branch(String),
 }
 
 impl Revision {
+    /// Whether it may be another commit tomorrow.
+    pub fn can_move(&self) -> bool {
+        !matches!(self, Self::Commit(_))
+    }
+
     /// The revision for messages and for the receipt.
     pub fn label(&self) -> String {
         match self {
             Self::Commit(commit) => format!("commit {commit}"),
             Self::Tag(tag) => format!("tag {tag}"),
+            Self::Branch(branch) => format!("branch {branch}"),
         }
     }
 }
@@ -54,6 +62,7 @@ pub(crate) async fn fetch(ctx: &Context, wanted: &GitSource<'_>, new: &Path) -> 
     let shallow = match wanted.revision {
         Revision::Commit(commit) => commit.clone(),
         Revision::Tag(tag) => format!("refs/tags/{tag}:refs/tags/{tag}"),
+        Revision::Branch(branch) => format!("refs/heads/{branch}:refs/remotes/origin/{branch}"),
     };
     let fetched = run_with_login(ctx, git(&["fetch", "--quiet", "--no-tags", &depth, "origin", &shallow])).await;
     match (wanted.revision, fetched) {
@@ -63,11 +72,12 @@ pub(crate) async fn fetch(ctx: &Context, wanted: &GitSource<'_>, new: &Path) -> 
             let all = "+refs/heads/*:refs/remotes/origin/*";
             run_with_login(ctx, git(&["fetch", "--quiet", "--tags", "origin", all])).await?;
         }
-        (Revision::Tag(_), Err(problem)) => return Err(problem),
+        (Revision::Tag(_) | Revision::Branch(_), Err(problem)) => return Err(problem),
     }
     let target = match wanted.revision {
         Revision::Commit(commit) => commit.clone(),
         Revision::Tag(tag) => format!("refs/tags/{tag}^{{commit}}"),
+        Revision::Branch(branch) => format!("refs/remotes/origin/{branch}"),
     };
     run(ctx, &git(&["checkout", "--quiet", "--detach", &target])).await?;
     if wanted.submodules {
@@ -78,9 +88,38 @@ pub(crate) async fn fetch(ctx: &Context, wanted: &GitSource<'_>, new: &Path) -> 
     Ok(head.stdout.trim().to_owned())
 }
 
+/// Asks the server for the commit of a revision.
+///
+/// # Errors
+/// If the repository cannot be read, or has no such revision.
+pub(crate) async fn commit_of(ctx: &Context, url: &Url, revision: &Revision) -> Result<String, Problem> {
+    let reference = match revision {
+        Revision::Commit(commit) => return Ok(commit.clone()),
+        Revision::Tag(tag) => format!("refs/tags/{tag}"),
+        Revision::Branch(branch) => format!("refs/heads/{branch}"),
+    };
+    // The second line of an annotated tag has the commit, the first one has the tag object.
+    let peeled = format!("{reference}^{{}}");
+    let cmd = Cmd::new("git").args(["ls-remote", "--quiet", "--", url.as_str(), &reference, &peeled]);
+    let cmd = with_login(ctx, cmd.log(ctx.logs.join("git.log")))?;
+    let listed = program_output(ctx, &cmd, HINTS).await?;
+    let of = |name: &str| {
+        let mut lines = listed.lines().filter_map(|line| line.split_once('\t'));
+        lines.find(|(_, listed)| *listed == name).map(|(commit, _)| commit.to_owned())
+    };
+    of(&peeled).or_else(|| of(&reference)).ok_or_else(|| {
+        let problem = Problem::new(format!("`{url}` has no {}", revision.label()));
+        problem.hint(format!("`git ls-remote {url}` lists its branches and tags"))
+    })
+}
+
 async fn run_with_login(ctx: &Context, cmd: Cmd) -> Result<(), Problem> {
+    run(ctx, &with_login(ctx, cmd)?).await
+}
+
+fn with_login(ctx: &Context, cmd: Cmd) -> Result<Cmd, Problem> {
     let configured = std::env::var("GIT_CONFIG_COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(0);
-    run(ctx, &ctx.logins.for_python(cmd, None, configured)?).await
+    ctx.logins.for_python(cmd, None, configured)
 }
 
 /// Runs a command. The hint of the error is from the output of git.

@@ -14,8 +14,16 @@ pub(crate) type MessageHint = (&'static str, &'static str);
 /// # Errors
 /// If it cannot be started or fails, with the first hint whose text is in its output.
 pub(crate) async fn run_program(ctx: &Context, cmd: &Cmd, hints: &[MessageHint]) -> Result<(), Problem> {
+    program_output(ctx, cmd, hints).await.map(drop)
+}
+
+/// Runs a program and returns its standard output.
+///
+/// # Errors
+/// See [`run_program`].
+pub(crate) async fn program_output(ctx: &Context, cmd: &Cmd, hints: &[MessageHint]) -> Result<String, Problem> {
     let done = ctx.runner.run(cmd).await.and_then(|done| done.ok(cmd));
-    done.map(drop).map_err(|error| {
+    done.map(|done| done.stdout).map_err(|error| {
         let hint = match &error {
             ExecError::NotStarted { .. } => Some("install the program on the node: add its package to `[apt]`"),
             _ => hint_for(hints, error.stderr()),

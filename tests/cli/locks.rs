@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::support::{NodeTest, agent_in, entries, project, put, snapshots};
 
 /// Invalid locks that match the schema: they break rules about the meaning.
-const BEYOND_SHAPE: [&str; 21] = [
+const BEYOND_SHAPE: [&str; 22] = [
     "address_of_another_kind",
     "apt_option",
     "apt_version",
@@ -20,6 +20,7 @@ const BEYOND_SHAPE: [&str; 21] = [
     "digest_short",
     "distribution_name",
     "distribution_version",
+    "git_commit",
     "login_in_an_address",
     "os_with_a_line_break",
     "profile_name",

@@ -3,16 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    checked::{Git, Revision},
+    checked::Git,
     clone::{self, CloneFolder},
+    lock,
 };
 use crate::{
     fs::FsError,
     inventory::Vault,
     kinds::{
         contract::{Acting, LeftBehind, LoginFile},
-        no_packages::locks_no_packages,
+        lock::{LockGroup, LockWork},
     },
+    lock::Section,
     problem::Problem,
     profile::FileStore,
     steps::Context,
@@ -30,25 +32,27 @@ impl Acting for Git {
     }
 
     fn describe(action: &CloneFolder, _: &FileStore) -> Vec<String> {
-        vec![format!("git fetch {} {}", action.repository.url, action.repository.revision.label())]
+        vec![format!("git fetch {} {}", action.repository.url, action.label())]
     }
 
     fn can_refuse(_: &CloneFolder) -> bool {
         true
     }
 
-    locks_no_packages!();
+    fn fills_layers(_: &CloneFolder) -> bool {
+        false
+    }
 
     fn login_file(_: &CloneFolder) -> LoginFile {
         LoginFile::NetrcByHost
     }
 
     async fn prepare(ctx: &Context, action: &CloneFolder) -> Result<[PathBuf; 2], Problem> {
-        if ctx.filestore.trusted().is_on() && matches!(action.repository.revision, Revision::Tag(_)) {
+        // With a lock, the signed lock has the commit.
+        if ctx.filestore.trusted().is_on() && action.revision().can_move() {
             let message = format!("with trusted keys, the repository of `{}` needs `commit`", action.folder.display());
-            return Err(
-                Problem::refused(message).hint("write the commit of the tag: `git ls-remote URL` prints it".to_owned())
-            );
+            return Err(Problem::refused(message)
+                .hint("write the commit: `git ls-remote URL` prints it; or sign a lock".to_owned()));
         }
         Ok(action.temporary(&ctx.root))
     }
@@ -60,6 +64,15 @@ impl Acting for Git {
     fn leaves_behind(action: &CloneFolder, [new, old]: &[PathBuf; 2]) -> LeftBehind {
         let paths = [new, old, &action.folder].map(|path| path.display().to_string());
         LeftBehind::items(paths.to_vec())
+    }
+
+    async fn lock(
+        &self,
+        work: &LockWork<'_>,
+        groups: Vec<LockGroup<'_, CloneFolder>>,
+        section: &mut Section,
+    ) -> Result<(), Problem> {
+        lock::lock(work, groups, section).await
     }
 
     fn clean_up(root: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {

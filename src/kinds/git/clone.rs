@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    checked::Repository,
+    checked::{Repository, Revision},
     look::{FolderState, state},
 };
 use crate::{
@@ -29,6 +29,8 @@ pub struct CloneFolder {
     pub folder: PathBuf,
     /// The repository.
     pub repository: Repository,
+    /// The commit that the lock has for its branch or tag.
+    pub locked: Option<String>,
     /// Whether a clone of another revision is there.
     pub is_update: bool,
 }
@@ -40,7 +42,18 @@ impl CloneFolder {
     /// The work in one line.
     pub(super) fn title(&self) -> String {
         let verb = if self.is_update { "update" } else { "clone" };
-        format!("{verb} {} to {}", self.folder.display(), self.repository.revision.label())
+        format!("{verb} {} to {}", self.folder.display(), self.label())
+    }
+
+    /// The revision, with its locked commit.
+    pub(super) fn label(&self) -> String {
+        let label = self.repository.revision.label();
+        self.locked.as_ref().map_or(label.clone(), |commit| format!("commit {commit} of {label}"))
+    }
+
+    /// The revision to fetch.
+    pub(super) fn revision(&self) -> Revision {
+        self.locked.clone().map_or_else(|| self.repository.revision.clone(), Revision::Commit)
     }
 
     /// The temporary folders beside the folder: for the clone, and for the folder that it replaces.
@@ -64,7 +77,7 @@ pub(super) async fn act(ctx: &Context, wanted: &CloneFolder) -> Result<(), Probl
     let repository = &wanted.repository;
     let source = GitSource {
         url: &repository.url,
-        revision: &repository.revision,
+        revision: &wanted.revision(),
         depth: repository.depth,
         submodules: repository.submodules,
     };

@@ -16,7 +16,7 @@ use crate::{
 impl Section for Git {
     type Written = Written;
     const KEYS: &'static [&'static str] = &["git"];
-    const LOCKED: bool = false;
+    const LOCKED: bool = true;
     const STAGED: bool = true;
 
     fn retain_stage(&mut self, stage: RunStage) {
@@ -64,17 +64,17 @@ impl Section for Git {
     }
 
     fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
-        let by_tag: Vec<(&Origin, &str)> = self
+        let by_name: Vec<(&Origin, &str)> = self
             .0
             .values()
             .filter_map(|entry| match &entry.value.revision {
-                Revision::Tag(tag) => Some((&entry.origin, tag.as_str())),
+                Revision::Tag(name) | Revision::Branch(name) => Some((&entry.origin, name.as_str())),
                 Revision::Commit(_) => None,
             })
             .collect();
-        let first = by_tag.first().map(|(origin, _)| *origin);
-        let names = by_tag.iter().map(|(_, tag)| *tag).collect();
-        let message = "git repositories are requested by tag";
+        let first = by_name.first().map(|(origin, _)| *origin);
+        let names = by_name.iter().map(|(_, name)| *name).collect();
+        let message = "git repositories are requested by tag or branch";
         first.map(|origin| FetchedByName { message, origin, names }).into_iter().collect()
     }
 
@@ -91,6 +91,7 @@ fn shown(repository: &Repository) -> String {
     let revision = match &repository.revision {
         Revision::Commit(commit) => format!("commit = {}", quoted(commit)),
         Revision::Tag(tag) => format!("tag = {}", quoted(tag)),
+        Revision::Branch(branch) => format!("branch = {}", quoted(branch)),
     };
     let mut parts = vec![format!("url = {}", quoted(repository.url.as_str())), revision];
     if repository.depth != 1 {

@@ -4,6 +4,7 @@ mod act;
 mod checked;
 mod clone;
 mod grammar;
+mod lock;
 mod look;
 mod plan;
 mod rules;

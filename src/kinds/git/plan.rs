@@ -9,13 +9,12 @@ use super::{
 };
 use crate::{
     inventory::Inventory,
-    kinds::{
-        contract::{LookAt, Planning},
-        no_packages::plans_no_packages,
-    },
-    plan::{Address, Common, Phase, Planner, Resource, StepOptions},
+    kinds::contract::{Asks, LookAt, Planning},
+    lock::{Runtime, bare},
+    plan::{Address, Common, Layer, Phase, Planner, Resource, StepOptions},
     problem::Problem,
     profile::{Entry, Section as _},
+    state::Receipt,
 };
 
 impl Planning for Git {
@@ -26,7 +25,26 @@ impl Planning for Git {
         Look(self.0.keys().map(|folder| (folder.clone(), state(at.root, folder))).collect())
     }
 
-    plans_no_packages!();
+    fn as_shipped(look: &mut Look, _: &Receipt) {
+        look.0.values_mut().for_each(|state| *state = FolderState::Empty);
+    }
+
+    fn runtime(_: &Look, _: &mut Runtime) {}
+
+    fn lacks(&self, _: &Look, _: &Inventory) -> Option<String> {
+        None
+    }
+
+    fn asks(&self, _: &Inventory, asks: &mut Asks) {
+        for (folder, entry) in self.0.iter().filter(|(_, entry)| entry.value.revision.can_move()) {
+            let Repository { url, revision, .. } = &entry.value;
+            asks.add("git", &format!("{} {} {}", folder.display(), revision.label(), bare(url)), entry.optional);
+        }
+    }
+
+    fn layer(&self, _: &Look, _: &Common<'_>) -> Option<Result<Layer, String>> {
+        None
+    }
 
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
         let urls = self.0.values().map(|entry| entry.value.url.clone());
@@ -40,66 +58,104 @@ impl Planning for Git {
     fn plan(&self, look: &Look, planner: &mut Planner<'_, CloneFolder>) {
         for (folder, entry) in &self.0 {
             let found = look.0.get(folder).unwrap_or(&FolderState::Empty);
-            plan_folder(folder, entry, found, planner);
+            FolderPlan { path: folder, entry, found }.plan(planner);
         }
     }
 }
 
-fn plan_folder(folder: &Path, entry: &Entry<Repository>, found: &FolderState, planner: &mut Planner<'_, CloneFolder>) {
-    let repository = &entry.value;
-    let common = planner.common;
-    if is_ready(folder, repository, found, common) {
-        return planner.ready(format!("git: {}", folder.display()));
-    }
-    let id = format!("git:{}", folder.display());
-    let options = StepOptions { logins: planner.logins(), ..options(folder, entry) };
-    let action = CloneFolder {
-        profile: common.profile.to_owned(),
-        folder: folder.to_owned(),
-        repository: repository.clone(),
-        is_update: matches!(found, FolderState::Repository { .. }),
-    };
-    let refuse =
-        |message: String, hint: &str| Problem::new(message).hint(hint.to_owned()).asked_at(entry.origin.clone());
-    let problem = match found {
-        FolderState::Other => Some(refuse(
-            format!("`{}` has files and is not a git repository", folder.display()),
-            "move them away, or choose another folder",
-        )),
-        FolderState::Repository { origin, .. } if origin.as_deref() != Some(repository.url.as_str()) => Some(refuse(
-            format!("`{}` is a clone of another repository", folder.display()),
-            "move it away, or choose another folder",
-        )),
-        FolderState::Repository { .. } | FolderState::Empty => {
-            let owner = repository.owner.as_ref().filter(|owner| common.inventory.users.owner(owner).is_none());
-            owner.filter(|_| planner.earlier.steps.is_empty()).map(|owner| {
-                refuse(format!("there is no owner `{owner}` on this node"), "add it to `[users]`, or check its name")
-            })
-        }
-    };
-    match problem {
-        Some(problem) => planner.impossible(id, action, options, problem),
-        None => planner.step(id, action, options),
-    }
+/// A folder to plan.
+struct FolderPlan<'a> {
+    path: &'a Path,
+    entry: &'a Entry<Repository>,
+    found: &'a FolderState,
 }
 
-/// Whether a folder is a clone of the repository at the revision, with the right owner.
-fn is_ready(folder: &Path, repository: &Repository, found: &FolderState, common: &Common<'_>) -> bool {
-    let FolderState::Repository { head: Some(head), origin: Some(origin), uid } = found else { return false };
-    let is_at_revision = match &repository.revision {
-        Revision::Commit(commit) => commit == head,
-        // Only git can find the commit of a tag, so the receipt has it.
-        Revision::Tag(_) => {
-            let record = common.inventory.receipt.git(common.profile, folder);
-            record.is_some_and(|record| record.revision == repository.revision.label() && record.commit == *head)
+impl FolderPlan<'_> {
+    fn plan(&self, planner: &mut Planner<'_, CloneFolder>) {
+        let (common, repository) = (planner.common, &self.entry.value);
+        let action = CloneFolder {
+            profile: common.profile.to_owned(),
+            folder: self.path.to_owned(),
+            repository: repository.clone(),
+            locked: repository.revision.can_move().then(|| self.locked(common)).flatten(),
+            is_update: matches!(self.found, FolderState::Repository { .. }),
+        };
+        let problem = self.not_locked(&action, common);
+        if problem.is_none() && self.is_ready(&action, common) {
+            return planner.ready(format!("git: {}", self.path.display()));
         }
-    };
-    let owner = repository.owner.as_ref().and_then(|owner| common.inventory.users.owner(owner));
-    is_at_revision && origin == repository.url.as_str() && owner.is_none_or(|(owner, _)| owner == *uid)
+        let id = format!("git:{}", self.path.display());
+        let options = StepOptions { logins: planner.logins(), ..options(self.path, self.entry) };
+        match problem.or_else(|| self.problem(planner)) {
+            Some(problem) => planner.impossible(id, action, options, problem),
+            None => planner.step(id, action, options),
+        }
+    }
+
+    /// The commit that the lock has for the branch or the tag.
+    fn locked(&self, common: &Common<'_>) -> Option<String> {
+        let Repository { url, revision, .. } = &self.entry.value;
+        let folder = self.path.display().to_string();
+        common.locked()?.git_commit(&folder, url, &revision.label()).map(str::to_owned)
+    }
+
+    /// The refusal of a branch whose commit is not in a lock.
+    fn not_locked(&self, action: &CloneFolder, common: &Common<'_>) -> Option<Problem> {
+        let Revision::Branch(branch) = &self.entry.value.revision else { return None };
+        if action.locked.is_some() || common.is_for_lock {
+            return None;
+        }
+        if common.lock.is_some() {
+            return Some(common.not_locked(self.entry, &format!("git.{}", self.path.display())));
+        }
+        let hint = "run `nodeagent lock`, which writes the commit into the lock, or name the `commit` in the profile";
+        let problem = Problem::new(format!("the branch `{branch}` can move, and no lock has its commit"));
+        Some(problem.hint(hint.to_owned()).asked_at(self.entry.origin.clone()))
+    }
+
+    /// Whether the folder is a clone of the repository at the revision, with the right owner.
+    fn is_ready(&self, action: &CloneFolder, common: &Common<'_>) -> bool {
+        let repository = &self.entry.value;
+        let FolderState::Repository { head: Some(head), origin: Some(origin), uid } = self.found else { return false };
+        let is_at_revision = match action.revision() {
+            Revision::Commit(commit) => commit == *head,
+            // Only git can find the commit of a tag, so the receipt has it.
+            Revision::Tag(_) | Revision::Branch(_) => {
+                let record = common.inventory.receipt.git(common.profile, self.path);
+                record.is_some_and(|record| record.revision == repository.revision.label() && record.commit == *head)
+            }
+        };
+        let owner = repository.owner.as_ref().and_then(|owner| common.inventory.users.owner(owner));
+        is_at_revision && origin == repository.url.as_str() && owner.is_none_or(|(owner, _)| owner == *uid)
+    }
+
+    /// The reason why the repository cannot be cloned to the folder.
+    fn problem(&self, planner: &Planner<'_, CloneFolder>) -> Option<Problem> {
+        let (folder, repository) = (self.path.display(), &self.entry.value);
+        let (message, hint) = match self.found {
+            FolderState::Other => (
+                format!("`{folder}` has files and is not a git repository"),
+                "move them away, or choose another folder",
+            ),
+            FolderState::Repository { origin, .. } if origin.as_deref() != Some(repository.url.as_str()) => {
+                (format!("`{folder}` is a clone of another repository"), "move it away, or choose another folder")
+            }
+            FolderState::Repository { .. } | FolderState::Empty => {
+                let users = &planner.common.inventory.users;
+                let owner = repository.owner.as_ref().filter(|owner| users.owner(owner).is_none())?;
+                if !planner.earlier.steps.is_empty() {
+                    return None;
+                }
+                (format!("there is no owner `{owner}` on this node"), "add it to `[users]`, or check its name")
+            }
+        };
+        Some(Problem::new(message).hint(hint.to_owned()).asked_at(self.entry.origin.clone()))
+    }
 }
 
 fn options(folder: &Path, entry: &Entry<Repository>) -> StepOptions {
     let mut options = StepOptions::new(entry, Phase::Files);
+    options.optional_entry = entry.optional.then(|| format!("git.{}", folder.display()));
     options.creates.push(Resource::Path(folder.to_owned()));
     options.uses.push(Resource::folder_of(folder));
     if let Some((user, group)) = entry.value.owner.as_ref().map(|owner| owner.split_once(':').unwrap_or((owner, ""))) {

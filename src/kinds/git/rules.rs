@@ -56,27 +56,28 @@ impl Rules<'_> {
         let at = |key: &str| within(path, key);
         match (&raw.commit, &raw.tag, &raw.branch) {
             (Some(commit), None, None) => self.commit(&at("commit"), commit).map(Revision::Commit),
-            (None, Some(tag), None) => {
-                let tag = self.expanded(&at("tag"), tag)?;
-                if !names::is_tag(&tag) || tag.contains("..") {
-                    self.mistake(&at("tag"), format!("`{tag}` is not a tag"), "name a tag, such as `v1.2`");
-                    return None;
-                }
-                Some(Revision::Tag(tag))
-            }
-            (None, None, Some(_)) => {
-                let hint = "write the commit: `git ls-remote URL BRANCH` prints it";
-                self.mistake(&at("branch"), "a branch can move, so the entry needs a commit", hint);
-                None
+            (None, Some(tag), None) => self.revision_name((&at("tag"), "tag"), tag, "v1.2").map(Revision::Tag),
+            (None, None, Some(branch)) => {
+                self.revision_name((&at("branch"), "branch"), branch, "main").map(Revision::Branch)
             }
             (None, None, None) => {
-                self.mistake(path, "the entry names no revision", "give `commit` or `tag`");
+                self.mistake(path, "the entry names no revision", "give `commit`, `tag` or `branch`");
                 None
             }
             _ => {
-                self.mistake(path, "the entry names several revisions", "keep one of `commit` and `tag`");
+                self.mistake(path, "the entry names several revisions", "keep one of `commit`, `tag` and `branch`");
                 None
             }
         }
+    }
+
+    /// The name of a tag or a branch. `key` is the key of the text.
+    fn revision_name(&mut self, (at, key): (&[Part], &str), text: &str, example: &str) -> Option<String> {
+        let name = self.expanded(at, text)?;
+        if !names::is_tag(&name) || name.contains("..") {
+            self.mistake(at, format!("`{name}` is not a {key}"), format!("name a {key}, such as `{example}`"));
+            return None;
+        }
+        Some(name)
     }
 }

@@ -24,7 +24,7 @@ entry! {
         pub commit: Option<String>,
         /// The tag, instead of `commit`.
         pub tag: Option<String>,
-        /// A branch. Refused, because it can move: use `commit`.
+        /// The branch, instead of `commit`. It can move, so the lock must have its commit.
         pub branch: Option<String>,
         /// The number of commits to fetch. Default: 1.
         pub depth: Option<i64>,

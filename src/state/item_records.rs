@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{Item, PostStartItems, Previous, Receipt, WHOLE};
+use super::{Item, KeptFiles, PostStartItems, Previous, Receipt, WHOLE};
 use crate::fs::FsError;
 
 impl Receipt {
@@ -54,11 +54,13 @@ impl Receipt {
         parts.insert(part, item);
     }
 
-    /// Records that an archive is unpacked completely: the paths of earlier archives are no longer there.
-    pub fn note_unpacked(&mut self, profile: &str, file: &Path, list: &Previous) {
+    /// Records that an archive is unpacked completely: the paths of earlier archives are no longer there. `restored`
+    /// has the files that are as before again.
+    pub fn note_unpacked(&mut self, profile: &str, file: &Path, list: &Previous, restored: &KeptFiles) {
         let item = self.items.get_mut(profile).and_then(|items| items.get_mut(file)?.get_mut(WHOLE));
-        if let Some(Item::Unpacked { lists, .. }) = item {
+        if let Some(Item::Unpacked { lists, replaced, .. }) = item {
             *lists = vec![list.clone()];
+            replaced.retain(|path, _| !restored.contains_key(path));
         }
     }
 

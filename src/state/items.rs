@@ -19,6 +19,9 @@ pub type Items = BTreeMap<PathBuf, BTreeMap<String, Item>>;
 /// it.
 pub type PostStartItems = BTreeMap<PathBuf, BTreeMap<String, String>>;
 
+/// Copies of files that an item replaced or removed, by their absolute paths.
+pub type KeptFiles = BTreeMap<PathBuf, Previous>;
+
 /// The part of an item that is the whole path.
 pub const WHOLE: &str = "whole";
 
@@ -71,19 +74,23 @@ pub enum Item {
     },
     /// A folder.
     Folder,
+    /// A folder that was missing when nodeagent wrote a path in it.
+    FolderAbove,
     /// The files, folders and links of an archive.
     Unpacked {
         /// The digest of the archive, and the options of the entry.
         archive: String,
         /// The lists of the paths. More than one while an archive replaces another one.
         lists: Vec<Previous>,
-        /// The file that was there before, if the path is a single file of an archive.
-        before: Option<Previous>,
+        /// The files of others that the archive replaced.
+        #[serde(default)]
+        replaced: KeptFiles,
     },
-    /// A file that was removed.
+    /// A path that was removed, or the paths that match a glob.
     Removed {
-        /// The file that was there before. `None` if it was no regular file.
-        before: Option<Previous>,
+        /// The regular files among them.
+        #[serde(default)]
+        files: KeptFiles,
     },
     /// Permissions and owner of a path that something else created.
     Attributes {
@@ -100,6 +107,9 @@ pub enum Item {
 
 /// The part of an item that is the permissions and the owner of a path.
 pub const ATTRIBUTES: &str = "attributes";
+
+/// The part of an item that is a folder above other items.
+pub const FOLDER_ABOVE: &str = "folder";
 
 impl Item {
     /// A whole file with this content, or a block of it.
@@ -123,6 +133,7 @@ impl Item {
             Self::Block { marks: [begin, _], .. } => part_of_block(begin),
             Self::Lines { edit, .. } => edit.clone(),
             Self::Attributes { .. } => ATTRIBUTES.to_owned(),
+            Self::FolderAbove => FOLDER_ABOVE.to_owned(),
         }
     }
 
@@ -135,6 +146,7 @@ impl Item {
             | Self::Block { .. }
             | Self::Link { .. }
             | Self::Folder
+            | Self::FolderAbove
             | Self::Unpacked { .. }
             | Self::Removed { .. }
             | Self::Attributes { .. } => 0,
@@ -144,10 +156,15 @@ impl Item {
     /// The copies that the item needs.
     pub fn copies(&self) -> Vec<&Previous> {
         match self {
-            Self::File { before, .. } | Self::Link { before, .. } | Self::Removed { before } => before.iter().collect(),
+            Self::File { before, .. } | Self::Link { before, .. } => before.iter().collect(),
+            Self::Removed { files } => files.values().collect(),
             Self::Lines { changes, .. } => changes.iter().collect(),
-            Self::Unpacked { lists, before, .. } => lists.iter().chain(before).collect(),
-            Self::SecretFile { .. } | Self::Block { .. } | Self::Folder | Self::Attributes { .. } => Vec::new(),
+            Self::Unpacked { lists, replaced, .. } => lists.iter().chain(replaced.values()).collect(),
+            Self::SecretFile { .. }
+            | Self::Block { .. }
+            | Self::Folder
+            | Self::FolderAbove
+            | Self::Attributes { .. } => Vec::new(),
         }
     }
 
@@ -165,7 +182,7 @@ impl Item {
             }),
             Self::Lines { .. } => bytes.is_some(),
             Self::Link { .. } | Self::Unpacked { .. } | Self::Removed { .. } => false,
-            Self::Folder => found.is_some_and(|found| found.bytes.is_none()),
+            Self::Folder | Self::FolderAbove => found.is_some_and(|found| found.bytes.is_none()),
             Self::Attributes { mode, owner, .. } => {
                 found.is_some_and(|found| (found.mode, found.owner) == (*mode, *owner))
             }
@@ -188,11 +205,18 @@ impl Item {
             (Self::Link { target, .. }, Self::Link { before, before_target, .. }) => {
                 Self::Link { target, before, before_target }
             }
-            (Self::Unpacked { archive, lists, .. }, Self::Unpacked { lists: old, before, .. }) => {
+            (
+                Self::Unpacked { archive, lists, mut replaced },
+                Self::Unpacked { lists: old, replaced: replaced_before, .. },
+            ) => {
                 let old = old.into_iter().filter(|list| !lists.contains(list));
-                Self::Unpacked { archive, lists: old.chain(lists.clone()).collect(), before }
+                replaced.extend(replaced_before);
+                Self::Unpacked { archive, lists: old.chain(lists.clone()).collect(), replaced }
             }
-            (Self::Removed { before: None }, Self::Removed { before }) => Self::Removed { before },
+            (Self::Removed { mut files }, Self::Removed { files: removed_before }) => {
+                files.extend(removed_before);
+                Self::Removed { files }
+            }
             (Self::Attributes { mode, owner, .. }, Self::Attributes { before_mode, before_owner, .. }) => {
                 Self::Attributes { mode, owner, before_mode, before_owner }
             }

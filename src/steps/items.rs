@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use super::{Context, unpacked};
+use super::{Context, kept_files, unpacked};
 use crate::{
     fs::{self, Attributes, PathEntry, PathType, Snapshot},
     inventory::below,
     plan::PlannedItem,
     problem::Problem,
-    state::{Changes, Item, Previous, Receipt, block_of},
+    state::{Changes, FOLDER_ABOVE, Item, Previous, Receipt, block_of},
 };
 
 /// Records an item before it is made. After a kill, the next run knows of it. `found` is the file that is there now: a
@@ -23,15 +23,37 @@ pub fn note_item(ctx: &Context, planned: &PlannedItem, found: Option<&Snapshot>)
         (Item::Link { target, before: None, before_target }, Some(found)) if is_new => {
             Item::Link { target, before: Previous::keep(&ctx.root, found)?, before_target }
         }
-        (Item::Unpacked { archive, lists, before: None }, Some(found)) if is_new => {
-            Item::Unpacked { archive, lists, before: Previous::keep(&ctx.root, found)? }
-        }
-        (Item::Removed { before: None }, Some(found)) if is_new => {
-            Item::Removed { before: Previous::keep(&ctx.root, found)? }
-        }
         (item, _) => item,
     };
-    Ok(Receipt::update(&ctx.root, |receipt| receipt.note_item(profile, file, item))?)
+    let missing = missing_folders(&ctx.root, file);
+    Ok(Receipt::update(&ctx.root, |receipt| {
+        for folder in missing {
+            receipt.note_item(profile, folder, Item::FolderAbove);
+        }
+        receipt.note_item(profile, file, item);
+    })?)
+}
+
+/// The folders above a path that do not exist yet.
+fn missing_folders<'a>(root: &Path, file: &'a Path) -> Vec<&'a Path> {
+    let is_missing = |folder: &&Path| below(root, folder).symlink_metadata().is_err();
+    file.ancestors().skip(1).take_while(is_missing).collect()
+}
+
+/// Removes the folders above a path that nodeagent created for it, up to one that is not empty.
+fn remove_folders_above(ctx: &Context, profile: &str, file: &Path) -> Result<(), Problem> {
+    for folder in file.ancestors().skip(1) {
+        if Receipt::read(&ctx.root).item(profile, folder, FOLDER_ABOVE).is_none() {
+            break;
+        }
+        let path = below(&ctx.root, folder);
+        let is_folder = fs::look_at(&path)?.is_some_and(|found| found.kind == PathType::Folder);
+        if is_folder && fs::remove_path(&path, false).is_err() {
+            break;
+        }
+        Receipt::update(&ctx.root, |receipt| receipt.forget_item(profile, folder, FOLDER_ABOVE))?;
+    }
+    Ok(())
 }
 
 /// Records an edit of lines before it is made. `made` has the changes that it makes now; those of earlier runs are
@@ -60,7 +82,7 @@ pub fn note_edit(ctx: &Context, planned: &PlannedItem, made: Option<Changes>, te
         _ => created,
     };
     let item = Item::Lines { edit, wanted, changes, created, order };
-    Receipt::update(&ctx.root, |receipt| receipt.note_item(profile, file, item))?;
+    note_item(ctx, &PlannedItem { item, ..planned.clone() }, None)?;
     if let Some(Item::Lines { changes: Some(copy), .. }) = &earlier {
         Receipt::remove_unused_copy(&ctx.root, copy)?;
     }
@@ -86,9 +108,12 @@ pub fn without_item(root: &Path, item: &Item, found: &Snapshot) -> Result<Option
         Item::Lines { changes: Some(copy), .. } => changes_in(root, copy)?
             .and_then(|changes| changes.undo(bytes).or_else(|| changes.is_undone(bytes).then(|| bytes.to_vec()))),
         Item::Lines { changes: None, .. } => None,
-        Item::Link { .. } | Item::Folder | Item::Unpacked { .. } | Item::Removed { .. } | Item::Attributes { .. } => {
-            Some(bytes.to_vec())
-        }
+        Item::Link { .. }
+        | Item::Folder
+        | Item::FolderAbove
+        | Item::Unpacked { .. }
+        | Item::Removed { .. }
+        | Item::Attributes { .. } => Some(bytes.to_vec()),
     })
 }
 
@@ -101,7 +126,8 @@ fn changes_in(root: &Path, copy: &Previous) -> Result<Option<Changes>, Problem> 
 pub fn take_back_item(ctx: &Context, taken: &PlannedItem) -> Result<(), Problem> {
     restore_item(ctx, taken)?;
     let PlannedItem { profile, file, item } = taken;
-    forget_item(ctx, profile, file, item)
+    forget_item(ctx, profile, file, item)?;
+    remove_folders_above(ctx, profile, file)
 }
 
 /// Like [`take_back_item`], but keeps the record: a kind that has more to do removes it afterwards.
@@ -121,7 +147,8 @@ pub fn changed_message(file: &Path, item: &Item) -> String {
         Item::Lines { edit, .. } => format!("the edit `{edit}` of `{file}`"),
         Item::Attributes { .. } => format!("the mode or the owner of `{file}`"),
         Item::Unpacked { .. } => format!("a file of the archive in `{file}`"),
-        Item::File { .. } | Item::SecretFile { .. } | Item::Link { .. } | Item::Folder | Item::Removed { .. } => {
+        Item::Removed { .. } => format!("a path of `{file}` that nodeagent removed"),
+        Item::File { .. } | Item::SecretFile { .. } | Item::Link { .. } | Item::Folder | Item::FolderAbove => {
             format!("`{file}`")
         }
     };
@@ -135,17 +162,11 @@ fn restored(ctx: &Context, file: &Path, item: &Item) -> Result<bool, Problem> {
         Item::File { .. } | Item::SecretFile { .. } | Item::Block { .. } | Item::Lines { .. } => {
             restored_text(ctx, file, &path, item)
         }
-        Item::Link { .. } | Item::Folder | Item::Removed { .. } => restored_path(ctx, &path, item),
-        Item::Unpacked { before, .. } if is_restored(&path, before.as_ref())? => Ok(true),
-        Item::Unpacked { lists, before, .. } => {
-            let is_unchanged = unpacked::remove(ctx, lists, &[])?;
-            if let Some(before) = before
-                && fs::look_at(&path)?.is_none()
-                && let Some(bytes) = before.content(&ctx.root)?
-            {
-                fs::replace(&path, &bytes, before.attributes())?;
-            }
-            Ok(is_unchanged)
+        Item::Link { .. } | Item::Folder | Item::FolderAbove => restored_path(ctx, &path, item),
+        Item::Removed { files } => kept_files::restore(ctx, files),
+        Item::Unpacked { lists, replaced, .. } => {
+            let is_unchanged = unpacked::remove(ctx, lists, replaced, &[])?;
+            Ok(kept_files::restore(ctx, replaced)? && is_unchanged)
         }
         Item::Attributes { before_mode, before_owner, .. } => {
             let Some(found) = fs::read(&path)? else { return Ok(true) };
@@ -169,9 +190,12 @@ fn restored_text(ctx: &Context, file: &Path, path: &Path, item: &Item) -> Result
         Item::File { before, .. } => before.is_none(),
         Item::SecretFile { .. } => true,
         Item::Block { created, .. } | Item::Lines { created, .. } => *created,
-        Item::Link { .. } | Item::Folder | Item::Unpacked { .. } | Item::Removed { .. } | Item::Attributes { .. } => {
-            false
-        }
+        Item::Link { .. }
+        | Item::Folder
+        | Item::FolderAbove
+        | Item::Unpacked { .. }
+        | Item::Removed { .. }
+        | Item::Attributes { .. } => false,
     };
     match (text, item) {
         (None, Item::File { before: Some(_), .. }) if item.is_as_written(Some(&found)) => {
@@ -197,14 +221,13 @@ fn restored_path(ctx: &Context, path: &Path, item: &Item) -> Result<bool, Proble
             fs::remove_path(path, false)?;
             before
         }
-        (Item::Removed { before }, None) => before,
-        (Item::Folder, Some(PathType::Folder)) => {
+        (Item::Folder | Item::FolderAbove, Some(PathType::Folder)) => {
             // A folder that others use stays.
             return Ok(fs::remove_path(path, false).is_ok());
         }
-        (Item::Link { .. } | Item::Folder, None) => return Ok(true),
+        (Item::Link { .. } | Item::Folder | Item::FolderAbove, None) => return Ok(true),
         (Item::Link { before_target: Some(before), .. }, Some(PathType::Link(now))) => return Ok(before == now),
-        (Item::Link { before, .. } | Item::Removed { before }, _) => return is_restored(path, before.as_ref()),
+        (Item::Link { before, .. }, _) => return is_restored(path, before.as_ref()),
         _ => return Ok(false),
     };
     if let Some(before) = before
@@ -217,9 +240,7 @@ fn restored_path(ctx: &Context, path: &Path, item: &Item) -> Result<bool, Proble
 
 /// Whether a file is as it was before the item: a run was killed after it had restored the file.
 fn is_restored(path: &Path, before: Option<&Previous>) -> Result<bool, Problem> {
-    let Some(before) = before else { return Ok(false) };
-    let found = fs::read(path)?.and_then(|found| found.bytes);
-    Ok(found.is_some_and(|bytes| before.is_content(&bytes)))
+    before.map_or(Ok(false), |before| kept_files::is_restored(path, before))
 }
 
 /// Whether the path is as it was before the item was made: a run was killed before it wrote the item.
@@ -233,6 +254,7 @@ fn is_untouched(item: &Item, found: &Snapshot) -> bool {
         | Item::Lines { .. }
         | Item::Link { .. }
         | Item::Folder
+        | Item::FolderAbove
         | Item::Unpacked { .. }
         | Item::Removed { .. }
         | Item::Attributes { .. } => false,

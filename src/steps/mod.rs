@@ -9,6 +9,7 @@ pub(crate) mod compilers;
 mod fetch;
 pub(crate) mod git;
 mod items;
+pub(crate) mod kept_files;
 pub mod layer;
 pub(crate) mod locked;
 pub mod logins;

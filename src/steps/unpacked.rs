@@ -5,17 +5,23 @@ use std::{
     path::Path,
 };
 
-use super::Context;
+use super::{Context, kept_files};
 use crate::{
     fs,
     inventory::below,
     problem::Problem,
-    state::{ListedPath, Previous},
+    state::{KeptFiles, ListedPath, Previous},
 };
 
 /// Removes the paths of lists, except those of `kept`, unless one is a folder and the other is not. A file that was
-/// changed since stays, and so does a folder that is not empty. Returns whether no file was changed.
-pub(crate) fn remove(ctx: &Context, lists: &[Previous], kept: &[ListedPath]) -> Result<bool, Problem> {
+/// changed since stays, and so does a folder that is not empty. Returns whether no file was changed. `replaced` are the
+/// files of others that the archives replaced: a run that was killed may have restored them.
+pub(crate) fn remove(
+    ctx: &Context,
+    lists: &[Previous],
+    replaced: &KeptFiles,
+    kept: &[ListedPath],
+) -> Result<bool, Problem> {
     let kept: BTreeSet<(&Path, bool)> = kept.iter().map(identity).collect();
     let mut is_unchanged = true;
     let mut read = Vec::new();
@@ -40,7 +46,8 @@ pub(crate) fn remove(ctx: &Context, lists: &[Previous], kept: &[ListedPath]) -> 
         } else if listed.iter().any(|listed| listed.has_same_content(&found)) {
             fs::remove_path(&path, false)?;
         } else {
-            is_unchanged = false;
+            let copy = replaced.get(file);
+            is_unchanged &= copy.map_or(Ok(false), |copy| kept_files::is_restored(&path, copy))?;
         }
     }
     Ok(is_unchanged)

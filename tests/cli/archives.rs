@@ -98,6 +98,26 @@ fn an_archive_is_unpacked_once_repaired_replaced_and_taken_back() {
 }
 
 #[test]
+fn files_that_an_archive_replaces_return_when_it_does_not_have_them() {
+    let node = NodeTest::new().profile(TOOL);
+    let node = node.file("opt/tool/old", "of the image").file_of_mode("opt/tool/bin/tool", "of the image", 0o700);
+    tool(&node);
+    node.agent(&RUN).ended(0);
+    assert_eq!((node.read("opt/tool/old").as_str(), node.read("opt/tool/bin/tool").as_str()), ("old", "one"));
+    // The next archive has one of them only.
+    archive(&node, "tool.tgz", &[("tool-2/bin/tool", "two")]);
+    let said = node.agent(&RUN).ended(0).all();
+    assert!(!said.contains("warning"), "{said}");
+    assert_eq!((node.read("opt/tool/old").as_str(), node.read("opt/tool/bin/tool").as_str()), ("of the image", "two"));
+    let node = node.profile("");
+    let said = node.agent(&RUN).ended(0).all();
+    assert!(!said.contains("warning"), "{said}");
+    assert_eq!((node.read("opt/tool/bin/tool").as_str(), node.mode("opt/tool/bin/tool")), ("of the image", 0o700));
+    assert_eq!(paths(&node, "opt/tool"), ["bin", "bin/tool", "old"]);
+    assert!(!node.listing().iter().any(|line| line.contains("lib/nodeagent/previous/")), "no copy is left");
+}
+
+#[test]
 fn one_file_of_an_archive_gets_the_path_of_the_entry() {
     let body =
         "[files]\n\"/usr/bin/tool\" = { from = \"tool.tgz\", unpack = { pick = \"*/bin/tool\" }, mode = \"0700\" }

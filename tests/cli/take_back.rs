@@ -97,3 +97,42 @@ fn an_item_of_two_profiles_stays_until_both_do_not_name_it() {
     node.agent(&["run", "--profile", "y.toml"]).ended(0);
     assert!(!node.root().join("etc/new.conf").exists());
 }
+
+#[test]
+fn files_that_a_glob_removed_are_restored() {
+    let entry = "[files]\n\"/opt/jars/*-old.jar\" = { absent = true }\n";
+    let node = NodeTest::new().profile(entry).file("opt/jars/a-old.jar", "a").file("opt/jars/b.jar", "b");
+    agent(&node, "run");
+    // Another file that the glob matches appears, and another run removes it.
+    let node = node.file_of_mode("opt/jars/c-old.jar", "c", 0o600);
+    agent(&node, "run");
+    assert!(agent(&node, "plan").contains("nothing to do"));
+    // A file of others has the path of the first one now.
+    let node = node.profile("").file("opt/jars/a-old.jar", "of others");
+    let said = agent(&node, "run");
+    assert!(said.contains("a path of `/opt/jars/*-old.jar` that nodeagent removed was changed"), "{said}");
+    assert_eq!(
+        (node.read("opt/jars/a-old.jar").as_str(), node.read("opt/jars/c-old.jar").as_str()),
+        ("of others", "c")
+    );
+    assert_eq!(node.mode("opt/jars/c-old.jar"), 0o600);
+}
+
+#[test]
+fn folders_that_a_run_created_for_its_files_are_removed_with_the_last_of_them() {
+    let entries = |names: &[&str]| {
+        let entry = |name: &&str| format!("\"/opt/{name}\" = {{ text = \"x\" }}\n");
+        format!("[files]\n{}", names.iter().map(entry).collect::<String>())
+    };
+    let node = NodeTest::new().profile(&entries(&["a/b/one", "a/two", "c/d/three"]));
+    agent(&node, "run");
+    let node = node.profile(&entries(&["a/two"])).file("opt/c/mine", "of others");
+    agent(&node, "run");
+    let is_there = |path: &str| node.root().join("opt").join(path).exists();
+    assert!(!is_there("a/b") && is_there("a/two"), "another file needs the folder above");
+    assert!(!is_there("c/d") && is_there("c/mine"), "a folder that others use stays");
+    let node = node.profile("");
+    agent(&node, "run");
+    assert!(!node.root().join("opt/a").exists() && node.root().join("opt/c").exists());
+    assert!(agent(&node, "plan").contains("nothing to do"));
+}

@@ -26,8 +26,8 @@ use crate::{
     profile::FileStore,
     state::Item,
     steps::{
-        Context, blocking::run_blocking, forget_item, note_edit, note_item, remove_partial_files, write_file,
-        write_link,
+        Context, blocking::run_blocking, forget_item, kept_files, note_edit, note_item, remove_partial_files,
+        write_file, write_link,
     },
 };
 
@@ -224,10 +224,8 @@ impl Action {
     }
 
     fn remove_all(&self, ctx: &Context, paths: &[PathBuf], recursive: bool) -> Result<(), Problem> {
-        // The path of the entry may be a glob. Then nothing is restored later.
-        let is_file = fs::look_at(&self.path)?.is_some_and(|entry| entry.kind == PathType::File);
-        let found = if is_file { fs::read(&self.path)? } else { None };
-        note_item(ctx, &self.planned(Item::Removed { before: None }), found.as_ref())?;
+        let files = kept_files::keep(ctx, paths)?;
+        note_item(ctx, &self.planned(Item::Removed { files }), None)?;
         paths.iter().try_for_each(|path| self.remove(ctx, path, recursive))
     }
 

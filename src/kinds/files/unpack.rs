@@ -2,7 +2,7 @@
 //! their places. The record has a list of them, so that files of an older archive are removed.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     io,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -16,8 +16,8 @@ use crate::{
     fs::{self, ArchiveKind, ArchiveName, Limits, OpenedArchive, Staging},
     inventory::below,
     problem::Problem,
-    state::{Item, ListedPath, Previous, Receipt, WHOLE},
-    steps::{Context, note_item, unpacked},
+    state::{Item, KeptFiles, ListedPath, Previous, Receipt, WHOLE},
+    steps::{Context, kept_files, note_item, unpacked},
 };
 
 /// The mode of a folder that the archive does not contain itself.
@@ -91,7 +91,7 @@ pub(super) fn unpack(action: &Action, archive: &Unpack, ctx: &Context) -> Result
     }
     let selected = archive.selection.of(&names).map_err(|problem| named(archive, problem))?;
 
-    let earlier = earlier_folders(ctx, action)?;
+    let earlier = earlier_paths(ctx, action)?;
     let owner = owner.unwrap_or_else(fs::own_ids);
     let work = Move { action, archive, ctx, staging: &staging, owner, earlier };
     let mut listed =
@@ -101,17 +101,20 @@ pub(super) fn unpack(action: &Action, archive: &Unpack, ctx: &Context) -> Result
         listed.extend(work.listed(to, from.as_deref())?);
     }
     let list = ListedPath::keep(&ctx.root, &listed)?;
-    let item = Item::Unpacked { archive: archive.identity.clone(), lists: vec![list.clone()], before: None };
-    let before = if archive.selection.is_file { fs::read(&action.path)? } else { None };
-    note_item(ctx, &action.planned(item), before.as_ref())?;
-    let older: Vec<Previous> = recorded(ctx, action).into_iter().filter(|older| *older != list).collect();
-    remove_older(ctx, action, &older, &listed)?;
+    let replaced = kept_files::keep(ctx, moves.keys().filter(|place| !work.earlier.contains_key(*place)))?;
+    let item = Item::Unpacked { archive: archive.identity.clone(), lists: vec![list.clone()], replaced };
+    note_item(ctx, &action.planned(item), None)?;
+    let (lists, mut restored) = recorded(ctx, action);
+    let older: Vec<Previous> = lists.into_iter().filter(|older| *older != list).collect();
+    remove_older(ctx, action, &older, &restored, &listed)?;
+    restored.retain(|path, _| !moves.contains_key(path));
+    kept_files::restore(ctx, &restored)?;
     for (to, from) in &moves {
         work.put(to, from.as_deref())?;
     }
     drop(staging);
-    Receipt::update(&ctx.root, |receipt| receipt.note_unpacked(&action.profile, &action.file, &list))?;
-    older.iter().try_for_each(|older| Receipt::remove_unused_copy(&ctx.root, older))?;
+    Receipt::update(&ctx.root, |receipt| receipt.note_unpacked(&action.profile, &action.file, &list, &restored))?;
+    older.iter().chain(restored.values()).try_for_each(|unused| Receipt::remove_unused_copy(&ctx.root, unused))?;
     let is_there = |listed: &ListedPath| {
         let has_mode_of_other = archive.attributes_of_others.contains(&listed.path);
         let found = below(&ctx.root, &listed.path).symlink_metadata();
@@ -144,26 +147,33 @@ fn fill(staging: &Staging, archive: &Unpack) -> Result<Vec<ArchiveName>, Problem
     Ok(names)
 }
 
-/// The folders that earlier archives of the entry made.
-fn earlier_folders(ctx: &Context, action: &Action) -> Result<BTreeSet<PathBuf>, Problem> {
-    let mut folders = BTreeSet::new();
-    for list in recorded(ctx, action) {
+/// The paths that earlier archives of the entry made, and whether each is a folder.
+fn earlier_paths(ctx: &Context, action: &Action) -> Result<BTreeMap<PathBuf, bool>, Problem> {
+    let mut paths = BTreeMap::new();
+    for list in recorded(ctx, action).0 {
         let listed = ListedPath::read(&ctx.root, &list)?.unwrap_or_default();
-        folders.extend(listed.into_iter().filter(ListedPath::is_folder).map(|listed| listed.path));
+        paths.extend(listed.into_iter().map(|listed| (listed.path.clone(), listed.is_folder())));
     }
-    Ok(folders)
+    Ok(paths)
 }
 
-fn recorded(ctx: &Context, action: &Action) -> Vec<Previous> {
+/// The lists of the paths that the entry made, and the files that they replaced.
+fn recorded(ctx: &Context, action: &Action) -> (Vec<Previous>, KeptFiles) {
     match Receipt::read(&ctx.root).item(&action.profile, &action.file, WHOLE) {
-        Some(Item::Unpacked { lists, .. }) => lists.clone(),
-        _ => Vec::new(),
+        Some(Item::Unpacked { lists, replaced, .. }) => (lists.clone(), replaced.clone()),
+        _ => Default::default(),
     }
 }
 
 /// Removes the files of older archives that the new one does not have.
-fn remove_older(ctx: &Context, action: &Action, older: &[Previous], listed: &[ListedPath]) -> Result<(), Problem> {
-    if !unpacked::remove(ctx, older, listed)? {
+fn remove_older(
+    ctx: &Context,
+    action: &Action,
+    older: &[Previous],
+    replaced: &KeptFiles,
+    listed: &[ListedPath],
+) -> Result<(), Problem> {
+    if !unpacked::remove(ctx, older, replaced, listed)? {
         let folder = action.file.display();
         ctx.progress.warn(format!("a file of an older archive in `{folder}` was changed since, so it stays"));
     }
@@ -178,8 +188,8 @@ struct Move<'a> {
     staging: &'a Staging,
     /// The user and group ids of the folders.
     owner: (u32, u32),
-    /// The folders that earlier archives of the entry made.
-    earlier: BTreeSet<PathBuf>,
+    /// The paths that earlier archives of the entry made, and whether each is a folder.
+    earlier: BTreeMap<PathBuf, bool>,
 }
 
 impl Move<'_> {
@@ -214,7 +224,7 @@ impl Move<'_> {
         let path = below(&self.ctx.root, place);
         // A link to a folder stays as it is.
         let is_link = path.is_symlink();
-        !path.is_dir() || !is_link && self.earlier.contains(place)
+        !path.is_dir() || !is_link && self.earlier.get(place) == Some(&true)
     }
 
     fn metadata(&self, from: &Path) -> Result<std::fs::Metadata, Problem> {

@@ -20,7 +20,7 @@ use crate::{
     problem::Problem,
     profile::FileStore,
     state::{Item, JarRecord, Receipt},
-    steps::{Context, note_item, remove_partial_files},
+    steps::{Context, kept_files, note_item, remove_partial_files},
 };
 
 impl Acting for Jar {
@@ -113,7 +113,7 @@ fn put(
 /// Removes the jars that a jar replaces, after a copy of each was kept.
 fn remove_replaced(ctx: &Context, action: &JarInstall, place: &Place) -> Result<(), Problem> {
     for old in &place.replaces {
-        note(ctx, action, old, Item::Removed { before: None })?;
+        note(ctx, action, old, Item::Removed { files: kept_files::keep(ctx, [old])? })?;
         fs::remove(&action.below(old))?;
     }
     Ok(())

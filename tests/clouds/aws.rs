@@ -17,8 +17,9 @@ use serde::Deserialize;
 
 use crate::{
     agreement,
+    free_port::free_port,
     http_server::{TestServer, reply},
-    server::{Server, client, free_port},
+    server::{Server, client},
 };
 
 pub(crate) const REGION: &str = "ap-southeast-2";

@@ -20,7 +20,8 @@ use tempfile::TempDir;
 
 use crate::{
     agreement,
-    server::{Server, client, free_port, program},
+    free_port::free_port,
+    server::{Server, client, program},
     support::{NodeTest, project, put},
 };
 

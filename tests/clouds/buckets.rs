@@ -19,9 +19,10 @@ use tempfile::TempDir;
 
 use crate::{
     bucket_assets::{CONTENT, an_object_is_fetched_as_a_file_of_a_profile},
+    free_port::free_port,
     nodes::Cluster,
     origin::Pace,
-    server::{Server, client, free_port},
+    server::{Server, client},
     store::{LOCAL, keep, object},
     support::{CommandOutput, NodeTest},
 };

@@ -13,7 +13,8 @@ use nix::unistd::{Uid, User};
 use tempfile::TempDir;
 
 use crate::{
-    server::{Server, free_port, program},
+    free_port::free_port,
+    server::{Server, program},
     support::{CommandOutput, NodeTest, put},
 };
 

@@ -9,8 +9,9 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::{
+    free_port::free_port,
     http_server::{RecordedRequest, TestServer, reply},
-    server::{Server, client, free_port, program},
+    server::{Server, client, program},
     support::NodeTest,
 };
 

@@ -7,7 +7,8 @@ use nodeagent::digest::Digest;
 use serde_json::{Value, json};
 
 use crate::{
-    server::{Server, client, free_port},
+    free_port::free_port,
+    server::{Server, client},
     support::{CommandOutput, NodeTest},
     workspace::Workspace,
 };

@@ -8,8 +8,9 @@ use std::{
 use nodeagent::digest::Digest;
 
 use crate::{
+    free_port::free_port,
     private::{FROM_INDEX, PASSWORD, Private, VAULT, behind_basic, cran, debian, flat, index, temp, with_apt},
-    server::{Server, client, free_port, program},
+    server::{Server, client, program},
     support::{NodeTest, entries, put},
 };
 

@@ -10,6 +10,9 @@ mod support;
 #[expect(dead_code, reason = "shared with the unit tests of the library")]
 mod http_server;
 
+#[path = "../support/free_port.rs"]
+mod free_port;
+
 #[path = "../support/stages.rs"]
 mod stages;
 

@@ -17,7 +17,8 @@ use std::{
 use nodeagent::digest::Digest;
 
 use crate::{
-    server::{Server, client, free_port},
+    free_port::free_port,
+    server::{Server, client},
     support::{CommandOutput, NodeTest, put},
 };
 

@@ -2,16 +2,13 @@
 
 use std::{
     ffi::OsStr,
-    fs::File,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
-
-use nix::fcntl::{Flock, FlockArg};
 
 /// The time until a server must accept connections.
 const START_TIMEOUT: Duration = Duration::from_secs(40);
@@ -56,24 +53,6 @@ impl Drop for Server {
         let group = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).expect("a process id"));
         let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
         let _ = self.child.wait();
-    }
-}
-
-/// A free port of loopback. No other test gets the same port while this process runs, and no connection either: the
-/// system takes the ports of connections from a higher range.
-pub(crate) fn free_port() -> u16 {
-    let folder = std::env::temp_dir().join("nodeagent-test-ports");
-    std::fs::create_dir_all(&folder).expect("a folder for locks");
-    loop {
-        let port = fastrand::u16(10_000..32_000);
-        let lock = File::create(folder.join(port.to_string())).expect("a lock file");
-        if let Ok(lock) = Flock::lock(lock, FlockArg::LockExclusiveNonblock)
-            && TcpListener::bind(("127.0.0.1", port)).is_ok()
-        {
-            // The lock ends with the process.
-            std::mem::forget(lock);
-            return port;
-        }
     }
 }
 

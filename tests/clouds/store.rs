@@ -12,9 +12,10 @@ use serde_json::json;
 
 use crate::{
     bucket_assets::{CONTENT, an_object_is_fetched_as_a_file_of_a_profile},
+    free_port::free_port,
     nodes::{Cluster, Took, typical_packages},
     origin::Pace,
-    server::{Server, client, free_port},
+    server::{Server, client},
     support::{CommandOutput, NodeTest},
 };
 

@@ -7,7 +7,8 @@ use nodeagent::trust::{Prehash, SecretKey, trusted_comment};
 use serde_json::{Value, json};
 
 use crate::{
-    server::{Server, client, free_port},
+    free_port::free_port,
+    server::{Server, client},
     support::{CommandOutput, NodeTest, entries, put},
     workspace::Workspace,
 };

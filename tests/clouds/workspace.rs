@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::server::{Server, free_port};
+use crate::{free_port::free_port, server::Server};
 
 /// A workspace that runs as long as this value lives.
 pub(crate) struct Workspace {

@@ -3,7 +3,10 @@
 
 use std::time::Instant;
 
-use crate::support::{Node, PROFILE, PROFILES, SITE, assert_same, instants, kill, random_fractions, wheel};
+use crate::{
+    free_port::free_port,
+    support::{Node, PROFILE, PROFILES, SITE, assert_same, instants, kill, port, random_fractions, wheel},
+};
 
 /// Makes an authority and the certificate of the server, and serves a folder over TLS.
 const AUTHORITY: &str = r#"
@@ -48,11 +51,6 @@ const OWN: &str = "ls /usr/local/share/ca-certificates /etc/ssl/certs | grep nod
 
 /// The password of a keystore.
 const PASSWORD: &str = "of-the-ring-4712";
-
-/// The port of the server. Nodes of the chroot engine share one network.
-fn port() -> u32 {
-    30_000 + std::process::id() % 10_000
-}
 
 fn address(path: &str) -> String {
     format!("https://localhost:{}/{path}", port())
@@ -178,7 +176,7 @@ fn one_run_adds_an_authority_and_downloads_from_its_server() {
     node.run(&[]).exits(0).prints("nothing to do");
 
     // An authority on another server. After its files are known, that server is no longer needed.
-    let other = port() + 10_000;
+    let other = free_port();
     let server = format!("python3 -m http.server --directory {PROFILES}/certs {other}");
     node.serve(&format!("sh -c 'echo $$ > /srv/other.pid; exec {server}'"), other);
     let digest = node.sh(&format!("sha256sum {PROFILES}/certs/ring.pem | cut -d ' ' -f 1"));

@@ -1,6 +1,6 @@
 //! Debian packages from files, apt sources with a key, and packages with debconf questions.
 
-use crate::support::{Node, PROFILE, PROFILES, assert_same};
+use crate::support::{Node, PROFILE, PROFILES, assert_same, port};
 
 /// A key of the archive of Debian, and its fingerprint.
 const KEY: &str = "/usr/share/keyrings/debian-archive-bookworm-automatic.gpg";
@@ -76,7 +76,7 @@ fn an_apt_source_needs_the_key_with_its_fingerprint() {
 #[test]
 fn a_keyring_on_a_server_is_fetched_once_and_checked_key_by_key() {
     let Some(node) = Node::fresh("keyring") else { return };
-    let port = 30_000 + std::process::id() % 10_000;
+    let port = port();
     node.sh(&format!("mkdir -p /srv/keys && cat {KEY} {OTHER_KEY} > /srv/keys/archive.gpg"));
     node.serve(&format!("python3 -m http.server --bind 127.0.0.1 --directory /srv/keys {port}"), port);
     let mirror = node.sh("apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1");

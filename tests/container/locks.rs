@@ -1,12 +1,7 @@
 //! Locks on real nodes: equal nodes after the indexes have changed, and refusals when a server no longer has a locked
 //! file.
 
-use crate::support::{CommandOutput, LIBRARY, Node, PROFILE, PROFILES, SITE, assert_same, wheel};
-
-/// The port of the package index in the node, which has a folder with wheels for each project.
-fn port() -> u32 {
-    30_000 + std::process::id() % 10_000
-}
+use crate::support::{CommandOutput, LIBRARY, Node, PROFILE, PROFILES, SITE, assert_same, port, wheel};
 
 const LOCK: &str = "/profiles/ring.lock";
 

@@ -3,6 +3,9 @@
 //! Needs a Docker engine, or root on Debian or Ubuntu. With `NODEAGENT_SKIP_CONTAINERS=1` every test passes at once and
 //! prints the reason. The binary under test is the one in `NODEAGENT_BINARY`, else `target/static/nodeagent`.
 
+#[path = "../support/free_port.rs"]
+mod free_port;
+
 mod accounts;
 mod bad_disks;
 mod cert;

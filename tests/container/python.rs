@@ -1,6 +1,6 @@
 //! Python: text files from other systems, equal results of two installers, and configuration that the same run writes.
 
-use crate::support::{Node, PROFILE, PROFILES, SITE, assert_same, wheel};
+use crate::support::{Node, PROFILE, PROFILES, SITE, assert_same, port, wheel};
 
 #[test]
 fn carriage_returns_and_byte_order_marks_are_accepted() {
@@ -50,11 +50,6 @@ fn both_installers_make_the_same_environment() {
     assert!(with_uv.contains("python_slugify-7"), "the constraint is respected: {with_uv}");
     assert!(with_uv.contains("__pycache__/slugify.cpython-311.pyc"), "modules are compiled: {with_uv}");
     assert_same(&with_uv, &with_pip, "uv and pip make the same environment");
-}
-
-/// The port of the package indexes in the node. Nodes of the chroot engine share one network.
-fn port() -> u32 {
-    40_000 + std::process::id() % 10_000
 }
 
 /// Publishes the distribution `inhouse-NAME` in an index of its own, and returns the address of the index.

@@ -2,7 +2,7 @@
 
 use crate::{
     shared::LOCK,
-    support::{Node, PROFILE, SITE, assert_same},
+    support::{Node, PROFILE, SITE, assert_same, port},
 };
 
 /// The environment. Its `packaging` is older than that of the runtime.
@@ -70,7 +70,7 @@ fn a_virtual_environment_is_made_repaired_and_locked() {
 #[test]
 fn dependencies_are_left_out_and_a_file_of_requirements_comes_from_a_server() {
     let Some(node) = Node::fresh("no-deps") else { return };
-    let port = 50_000 + std::process::id() % 10_000;
+    let port = port();
     node.write("/srv/files/requirements.txt", "humanize\n");
     node.serve(&format!("python3 -m http.server --bind 127.0.0.1 --directory /srv/files {port}"), port);
     let url = format!("http://127.0.0.1:{port}/requirements.txt");

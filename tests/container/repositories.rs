@@ -1,6 +1,6 @@
 //! Repositories that are down or slow, that truncate responses, or that serve other bytes than their index lists.
 
-use crate::support::{CommandOutput, LIBRARY, Node};
+use crate::support::{CommandOutput, LIBRARY, Node, port};
 
 /// A repository with faults. The first part of the path selects the fault.
 const SERVER: &str = r"
@@ -32,11 +32,6 @@ class Faulty(fake_http.Handler):
 
 fake_http.Server(Faulty, sys.argv[1]).serve_forever()
 ";
-
-/// The port of that repository. Nodes of the chroot engine share one network.
-fn port() -> u32 {
-    20_000 + std::process::id() % 10_000
-}
 
 const DOWN: &str = "http://127.0.0.1:9/";
 

@@ -1,11 +1,11 @@
 //! Files on a server with a signature: a Debian package and an archive, with and without a lock.
 
-use crate::support::{Node, PROFILE, assert_same};
+use crate::support::{Node, PROFILE, assert_same, port};
 
 #[test]
 fn signed_files_are_verified_before_the_first_change_and_locked() {
     let Some(node) = Node::fresh("signed") else { return };
-    let port = 30_000 + std::process::id() % 10_000;
+    let port = port();
     node.sh(
         "set -e; mkdir -p /srv/signed /tmp/deb/DEBIAN /tmp/deb/usr/share/ring /tmp/tree/inner; cd /tmp
         echo data > deb/usr/share/ring/data; echo inside > tree/inner/file

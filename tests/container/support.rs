@@ -11,6 +11,8 @@ use std::{
     time::Instant,
 };
 
+use crate::free_port::free_port;
+
 /// The variable that skips all tests with nodes.
 const SKIP: &str = "NODEAGENT_SKIP_CONTAINERS";
 /// The folder of the profile and its files.
@@ -50,6 +52,15 @@ pub(crate) fn skipped() -> bool {
 #[expect(clippy::disallowed_methods, reason = "tests start scripts/node")]
 pub(crate) fn host(program: impl AsRef<std::ffi::OsStr>) -> Command {
     Command::new(program)
+}
+
+thread_local! {
+    static PORT: u16 = free_port();
+}
+
+/// The port of the server of this test. Nodes of the chroot engine share one network, and each test has a thread.
+pub(crate) fn port() -> u16 {
+    PORT.with(|port| *port)
 }
 
 /// A running node, which is stopped when dropped.
@@ -141,7 +152,7 @@ impl Node {
     }
 
     /// Starts a server in the node and waits until it accepts connections.
-    pub(crate) fn serve(&self, command: &str, port: u32) {
+    pub(crate) fn serve(&self, command: &str, port: u16) {
         self.sh(&format!(
             "setsid {command} > /dev/null 2>&1 < /dev/null &
             for i in {{1..100}}; do (exec 3<> /dev/tcp/127.0.0.1/{port}) 2> /dev/null && exit 0; sleep 0.1; done; exit 1"

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::scene::{Scene, state_with_markers, value, write};
 use crate::{
     database::{Postgres, READ_ONLY, READ_WRITE},
+    free_port::free_port,
     private::{FROM_INDEX, PASSWORD, Private, VAULT, behind_basic, index, repository, temp},
-    server::{Server, client, free_port, program},
+    server::{Server, client, program},
     support::NodeTest,
     workspace::Workspace,
 };

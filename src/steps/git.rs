@@ -119,7 +119,7 @@ async fn run_with_login(ctx: &Context, cmd: Cmd) -> Result<(), Problem> {
 
 fn with_login(ctx: &Context, cmd: Cmd) -> Result<Cmd, Problem> {
     let configured = std::env::var("GIT_CONFIG_COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(0);
-    ctx.logins.for_python(cmd, None, configured)
+    ctx.logins.for_pip_and_git(cmd, None, configured)
 }
 
 /// Runs a command. The hint of the error is from the output of git.

@@ -23,7 +23,7 @@ impl Rules<'_> {
         let packages = self.entries(&place!["pip", "packages"], &raw.packages, |rules, path, text, long| {
             Some(Package {
                 text: rules.requirement(path, text)?,
-                deps: long.is_none_or(|long| long.deps != Some(false)),
+                deps: long.and_then(|long| long.deps).unwrap_or(true),
             })
         });
         self.with_and_without_deps(&packages, |package| (&package.text, package.deps));
@@ -83,7 +83,7 @@ impl Rules<'_> {
                 let hint = "a wheel is called `name-version-python-abi-platform.whl`; keep the name it was built with";
                 rules.mistake(path, format!("`{file}` is not a wheel's file name"), hint);
             }
-            let deps = long.is_none_or(|long| long.deps != Some(false));
+            let deps = long.and_then(|long| long.deps).unwrap_or(true);
             is_wheel.then_some(WheelFile { file: wheel, deps })
         });
         self.with_and_without_deps(&wheels, |wheel| (&wheel.file.path, wheel.deps));

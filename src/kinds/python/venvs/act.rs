@@ -96,7 +96,7 @@ async fn replace(ctx: &Context, wanted: &VenvInstall, tool: &Installer, folder: 
         FolderState::Broken | FolderState::Venv(_) if is_own => fs::remove_tree(folder)?,
         FolderState::Other
         | FolderState::Foreign(_)
-        | FolderState::OfPip
+        | FolderState::MainEnvironment
         | FolderState::Broken
         | FolderState::Venv(_) => {
             return Err(Problem::new(format!(

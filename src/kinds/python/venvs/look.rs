@@ -35,7 +35,7 @@ pub(super) enum FolderState {
     /// It, or a folder above it, belongs to another user than root, whose id this is.
     Foreign(u32),
     /// It is the environment of `[pip]`.
-    OfPip,
+    MainEnvironment,
     /// It is a virtual environment without a usable interpreter.
     Broken,
     /// It is a virtual environment.
@@ -87,7 +87,7 @@ pub(super) fn state(root: &Path, folder: &Path, main: &Path) -> FolderState {
     let of_pip = below(root, main).parent().and_then(Path::parent).and_then(|prefix| prefix.canonicalize().ok());
     let folder = below(root, folder);
     if of_pip.is_some() && folder.canonicalize().ok() == of_pip {
-        return FolderState::OfPip;
+        return FolderState::MainEnvironment;
     }
     if let Some(uid) = foreign_owner(root, &folder) {
         return FolderState::Foreign(uid);
@@ -144,7 +144,7 @@ mod tests {
         assert!(matches!(state("/opt/y"), FolderState::Venv(env) if env.version.1 == 11));
         write("opt/main/bin/python");
         std::os::unix::fs::symlink("main", temp.path().join("opt/z")).expect("linked");
-        assert!(matches!(state("/opt/z"), FolderState::OfPip));
+        assert!(matches!(state("/opt/z"), FolderState::MainEnvironment));
         std::os::unix::fs::symlink("nowhere", temp.path().join("opt/dangling")).expect("linked");
         assert!(matches!(state("/opt/dangling"), FolderState::Other));
     }

@@ -1,4 +1,4 @@
-//! `[pip.venvs]`: virtual environments of their own, each with an interpreter of the node. The guard of the runtime's
+//! `[pip.venvs]`: separate virtual environments, each with an interpreter of the node. The guard of the runtime's
 //! packages does not apply to them.
 
 mod act;

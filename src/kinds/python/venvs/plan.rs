@@ -173,7 +173,7 @@ impl VenvPlan<'_> {
                 format!("`{folder}`, or a folder above it, belongs to the user with the id {uid}"),
                 "choose a folder of root: nodeagent runs the interpreter of the environment as root",
             ),
-            FolderState::OfPip => (
+            FolderState::MainEnvironment => (
                 format!("`{folder}` is the environment of `[pip]`"),
                 "choose another folder, or list the packages under `packages` in `[pip]`",
             ),

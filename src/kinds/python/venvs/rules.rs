@@ -44,7 +44,7 @@ impl Rules<'_> {
         let packages = self.entries(&within(at, "packages"), &raw.packages, |rules, path, text, long| {
             Some(Package {
                 text: rules.requirement(path, text)?,
-                deps: long.is_none_or(|long| long.deps != Some(false)),
+                deps: long.and_then(|long| long.deps).unwrap_or(true),
             })
         });
         self.with_and_without_deps(&packages, |package| (&package.text, package.deps));

@@ -10,6 +10,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
+/// The largest key file on a server, in bytes. Files with several keys and many signatures have some 100 KiB.
+pub(crate) const MOST_KEYS: u64 = 1 << 20;
+
 /// Why a key file is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum KeyError {

@@ -32,6 +32,8 @@ pub struct Download {
     pub to: PathBuf,
     /// Its size in bytes, if the index has it.
     pub size: Option<u64>,
+    /// The largest size in bytes of a file of unknown size. `None` for files that may be large.
+    pub limit: Option<u64>,
     /// Its digest, if the index has it.
     pub digest: Option<Digest>,
 }
@@ -61,13 +63,12 @@ impl<'w, F: Fn(u64)> Receiver<'w, F> {
             hasher.update(bytes);
         }
         (self.on_bytes)(bytes.len() as u64);
+        let limit = self.wanted.limit.unwrap_or(MAX_SIZE_WITHOUT_LENGTH);
         match self.wanted.size {
             Some(expected) if self.received > expected => {
                 failed(HttpProblem::WrongSize { expected, received: self.received })
             }
-            None if self.received > MAX_SIZE_WITHOUT_LENGTH => {
-                failed(HttpProblem::TooLarge { limit: MAX_SIZE_WITHOUT_LENGTH })
-            }
+            None if self.received > limit => failed(HttpProblem::TooLarge { limit }),
             _ => self.partial.write(bytes).or_else(|error| failed(HttpProblem::Disk(error))),
         }
     }
@@ -209,7 +210,8 @@ mod tests {
     async fn a_download_can_set_the_user_agent() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let server = TestServer::start(|_, _| ok("{}"));
-        let wanted = Download { url: server.url.clone(), to: temp.path().join("x"), size: None, digest: None };
+        let wanted =
+            Download { url: server.url.clone(), to: temp.path().join("x"), size: None, limit: None, digest: None };
         Client::default().download_as(Some("R/4.2.2 R (4.2.2)"), &wanted, |_| ()).await.expect("downloaded");
         assert_eq!(server.requests()[0].header("user-agent"), "R/4.2.2 R (4.2.2)");
     }

@@ -144,6 +144,7 @@ impl HttpError {
             HttpProblem::WrongDigest { .. } => {
                 Some("the file is not the one in the index or the profile; check the source before you trust it".into())
             }
+            HttpProblem::TooLarge { .. } => Some("check the address: nodeagent accepts no larger file there".into()),
             HttpProblem::PlainText => Some("write the address with https".into()),
             HttpProblem::Unsendable(_) => {
                 Some("check the token or password: it must be one line without control characters".into())

@@ -228,6 +228,7 @@ impl<'a> Common<'a> {
             from: found.asset.clone(),
             name: wanted.path.clone(),
             to: to.clone(),
+            limit: None,
             check: StageCheck::Digest { digest, says },
             origin: origin.clone(),
         });
@@ -240,7 +241,7 @@ impl<'a> Common<'a> {
         // Files of different addresses may have the same name.
         let folder = Digest::sha256(wanted.path.as_bytes());
         let to = cached_asset(self.cache, &folder, wanted);
-        Some(Stage { from, name: wanted.path.clone(), to, check, origin: origin.clone() })
+        Some(Stage { from, name: wanted.path.clone(), to, limit: None, check, origin: origin.clone() })
     }
 }
 

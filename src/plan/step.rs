@@ -165,6 +165,8 @@ pub struct Stage {
     pub name: String,
     /// The destination.
     pub to: PathBuf,
+    /// The largest size in bytes of a file on a server. `None` for files that may be large.
+    pub limit: Option<u64>,
     /// How its content is verified.
     pub check: StageCheck,
     /// The profile line that refers to it.

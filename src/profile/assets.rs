@@ -19,6 +19,7 @@ use crate::{
     filestore::FileStoreError,
     fs,
     lock::bare,
+    openpgp::MOST_KEYS,
     trust::{Distrust, Hashes},
 };
 
@@ -177,6 +178,14 @@ pub enum AssetProof {
 }
 
 impl<'a> NamedAsset<'a> {
+    /// The largest size in bytes of a file on a server. `None` for files that may be large.
+    pub fn limit(&self) -> Option<u64> {
+        match self.proof {
+            AssetProof::Fingerprints => Some(MOST_KEYS),
+            AssetProof::Digest | AssetProof::RepositoryChecksum => None,
+        }
+    }
+
     /// A file of an entry, used as it is.
     pub fn of(entry: &'a Entry<AssetRef>) -> Self {
         let (file, origin, optional) = (&entry.value, &entry.origin, entry.optional);

@@ -26,7 +26,7 @@ pub(super) async fn pin(job: &Job, ctx: &Context, inventory: &mut Inventory) -> 
         let fetched = match &known {
             Some(digest) => {
                 let to = cached_asset(&cache(&job.root), digest, named.file);
-                fetch_address(ctx, urls, &to, Some(digest)).await.map(|()| digest.clone())
+                fetch_address(ctx, urls, &to, named.limit(), Some(digest)).await.map(|()| digest.clone())
             }
             None => receive(job, ctx, &named).await.map_err(NotReceived::problem),
         };

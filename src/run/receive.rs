@@ -11,7 +11,7 @@ use crate::{
     problem::Problem,
     profile::{Assets, MissingAsset, NamedAsset, SignedBy, SigningKey},
     steps::{Context, fetch_address},
-    trust::{Hashes, MOST_SIGNATURE, PublicKey, SIGNATURE, TrustedKeys},
+    trust::{Hashes, MOST_KEY, MOST_SIGNATURE, PublicKey, SIGNATURE, TrustedKeys},
 };
 
 /// Why a file was not received.
@@ -39,7 +39,7 @@ pub(super) async fn receive(job: &Job, ctx: &Context, named: &NamedAsset<'_>) ->
     let received = folder.join(file.file_name());
     let failed = |problem: Problem| NotReceived::Fetch(problem.asked_at(named.origin.clone()));
     fs::remove(&received).map_err(|error| failed(error.into()))?;
-    fetch_address(ctx, &file.urls, &received, None).await.map_err(failed)?;
+    fetch_address(ctx, &file.urls, &received, named.limit(), None).await.map_err(failed)?;
     let digest = match &file.signed_by {
         None => Digest::sha256_of_file(&received).map_err(|error| failed(unread(&received, &error)))?,
         Some(signed) => {
@@ -103,7 +103,7 @@ async fn key(
     };
     let (file, digest) = on_server.ok_or_else(|| Problem::new("the key has no digest"))?;
     let to = cached_asset(&ctx.cache, digest, file);
-    fetch_address(ctx, &file.urls, &to, Some(digest)).await?;
+    fetch_address(ctx, &file.urls, &to, Some(MOST_KEY), Some(digest)).await?;
     let text = std::fs::read_to_string(&to).map_err(|error| unread(&to, &error))?;
     let unusable = |error: crate::trust::BadKey| {
         Problem::new(format!("the key `{}` cannot be used: {error}", file.path)).hint(error.hint())
@@ -125,7 +125,7 @@ async fn signature(
     }
     let to = received.with_extension(SIGNATURE);
     let urls = signed.signature_urls(named.file);
-    fetch_address(ctx, &urls, &to, None).await.map_err(|problem| {
+    fetch_address(ctx, &urls, &to, Some(MOST_SIGNATURE), None).await.map_err(|problem| {
         let hint = "name its file with `signature` in `signed-by`, or use the `sha256` of the file".to_owned();
         Problem { message: format!("the signature of `{}` could not be fetched", named.file.path), ..problem }
             .hint(hint)

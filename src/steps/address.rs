@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Fetches a file from the first of several addresses that serves it. A file with a known digest comes from the store
-/// if possible.
+/// if possible. `limit` is the largest size in bytes; `None` for files that may be large.
 ///
 /// # Errors
 /// The error of each address, if none serves the file.
@@ -21,11 +21,12 @@ pub(crate) async fn fetch_address(
     ctx: &Context,
     urls: &[Url],
     to: &Path,
+    limit: Option<u64>,
     digest: Option<&Digest>,
 ) -> Result<(), Problem> {
     let mut failures = Vec::new();
     for url in urls {
-        let wanted = Download { url: url.clone(), to: to.to_owned(), size: None, digest: digest.cloned() };
+        let wanted = Download { url: url.clone(), to: to.to_owned(), size: None, limit, digest: digest.cloned() };
         match ctx.fetch(&wanted, |_| {}).await {
             Ok(()) => return Ok(()),
             Err(error) => failures.push(error),
@@ -73,7 +74,7 @@ mod tests {
         let ctx = Context::for_tests(Arc::new(FakeRunner::new()), Events::default().of_step("x"));
         let urls: Vec<Url> = paths.iter().map(|path| server.at(path).parse().expect("an address")).collect();
         let to = temp.path().join("assets/x");
-        fetch_address(&ctx, &urls, &to, digest).await?;
+        fetch_address(&ctx, &urls, &to, None, digest).await?;
         Ok(std::fs::read(&to).expect("it was fetched"))
     }
 

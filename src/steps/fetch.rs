@@ -124,7 +124,7 @@ mod tests {
 
     fn wanted(temp: &Path, to: &str, digest: Option<Digest>) -> Download {
         let url = url::Url::from_file_path(temp.join("origin")).expect("absolute");
-        Download { url, to: temp.join(to), size: None, digest }
+        Download { url, to: temp.join(to), size: None, limit: None, digest }
     }
 
     #[tokio::test]

@@ -41,7 +41,8 @@ pub(crate) async fn fetch(ctx: &Context, user_agent: Option<&str>, files: Vec<Lo
 }
 
 async fn one(ctx: &Context, user_agent: Option<&str>, file: LockedFile<'_>) -> Result<(), Problem> {
-    let download = Download { url: file.url, to: file.to, size: file.size, digest: Some(file.sha256.clone()) };
+    let download =
+        Download { url: file.url, to: file.to, size: file.size, limit: None, digest: Some(file.sha256.clone()) };
     let fetched = ctx.fetch_as(user_agent, &download, |_| {}).await;
     fetched.map_err(|error| explained(error, &file.title, &bare(&download.url)))
 }

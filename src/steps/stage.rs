@@ -37,11 +37,11 @@ async fn by_digest(ctx: &Context, file: &Stage, digest: &Digest, says: &str) -> 
             return if is_staged { Ok(()) } else { Ok(fs::replace(&file.to, bytes, Attributes::mode(0o644))?) };
         }
         Asset::File { path, .. } | Asset::Created(path) => path,
-        Asset::Address(urls) => return fetch_address(ctx, urls, &file.to, Some(digest)).await,
+        Asset::Address(urls) => return fetch_address(ctx, urls, &file.to, file.limit, Some(digest)).await,
     };
     let url = Url::from_file_path(path)
         .map_err(|()| Problem::new(format!("`{}` is not an absolute path", path.display())))?;
-    let download = Download { url, to: file.to.clone(), size: None, digest: Some(digest.clone()) };
+    let download = Download { url, to: file.to.clone(), size: None, limit: None, digest: Some(digest.clone()) };
     ctx.http.download(&download, |_| {}).await.map_err(|error| match error {
         HttpError { problem: HttpProblem::WrongDigest { expected, received }, .. } => {
             let message = format!("`{}` does not have the digest that {says} says", file.from.label());
@@ -68,7 +68,7 @@ async fn keys(ctx: &Context, file: &Stage, fingerprints: &BTreeSet<String>) -> R
     if has_keys() {
         return Ok(());
     }
-    fetch_address(ctx, urls, &file.to, None).await?;
+    fetch_address(ctx, urls, &file.to, file.limit, None).await?;
     if has_keys()
         && let Ok(digest) = Digest::sha256_of_file(&file.to)
     {
@@ -94,6 +94,7 @@ mod tests {
             name: "x".into(),
             from: Asset::File { path: from.clone(), shown: from.display().to_string() },
             to: to.clone(),
+            limit: None,
             check: StageCheck::Digest { digest, says: plan::BY_PROFILE },
             origin,
         }];

@@ -6,7 +6,7 @@ use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 /// The largest key file, in bytes. A key file has two lines.
-const MAX_FILE_BYTES: usize = 4 << 10;
+pub const MOST_KEY: u64 = 4 << 10;
 /// minisign's identifier of Ed25519.
 pub(super) const ALGORITHM: [u8; 2] = *b"Ed";
 
@@ -64,7 +64,7 @@ impl BadKey {
 impl PublicKey {
     /// Parses a key: the 56 characters, or a file with a comment above them.
     pub fn parse(text: &str) -> Result<Self, BadKey> {
-        if text.len() > MAX_FILE_BYTES {
+        if text.len() as u64 > MOST_KEY {
             return Err(BadKey::NotAKey);
         }
         let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -132,7 +132,7 @@ mod tests {
             ("RWQ", BadKey::NotAKey),
             (&KEY[..55], BadKey::NotAKey),
             (&format!("{KEY}\n{KEY}"), BadKey::NotAKey),
-            (&"x".repeat(MAX_FILE_BYTES + 1), BadKey::NotAKey),
+            (&"x".repeat(usize::try_from(MOST_KEY).expect("small") + 1), BadKey::NotAKey),
             (&KEY.replacen("RWQ", "RXQ", 1), BadKey::Algorithm),
             (&secret, BadKey::Secret),
         ] {

@@ -17,7 +17,7 @@ mod trusted;
 
 pub use self::{
     hashes::{Hashes, Prehash},
-    key::{BadKey, KeyId, PublicKey},
+    key::{BadKey, KeyId, MOST_KEY, PublicKey},
     secret_key::{BadSecretKey, LockedKey, SecretKey},
     serial::OldSerial,
     signature::{MOST_SIGNATURE, Malformed, SIGNATURE, Signature, beside, trusted_comment},

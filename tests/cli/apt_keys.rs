@@ -97,6 +97,19 @@ fn a_key_without_its_fingerprints_or_digest_refuses_the_run() {
 }
 
 #[test]
+fn a_server_cannot_send_a_key_without_end() {
+    let big = "x".repeat(2 << 20);
+    let digest = Digest::sha256(big.as_bytes());
+    let server = TestServer::start(move |_, _| reply("200 OK", &big));
+    let url = quoted(&server.at("/key.asc"));
+    for key in [url.clone(), format!("{{ url = {url}, sha256 = \"{}\" }}", digest.hex())] {
+        let node = node(&key, &quoted(FINGERPRINT));
+        let said = agent(&node, "run", 2);
+        assert!(said.contains("the answer is larger than 1048576 bytes") && said.contains("x.toml:4"), "{said}");
+    }
+}
+
+#[test]
 fn a_key_of_the_file_store_may_have_a_digest() {
     let key = |digest: &Digest| format!("{{ path = \"key.asc\", sha256 = \"{}\" }}", digest.hex());
     let wrong = node(&key(&Digest::sha256(b"x")), &quoted(FINGERPRINT)).work("key.asc", KEY);

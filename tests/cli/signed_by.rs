@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use nodeagent::trust::{Prehash, SecretKey, beside, trusted_comment};
+use nodeagent::{
+    digest::Digest,
+    trust::{Prehash, SecretKey, beside, trusted_comment},
+};
 
 use crate::{
     http_server::{TestServer, reply},
@@ -51,10 +54,18 @@ impl Signer {
 
     /// A profile that copies the file `a.txt` of the server. `signed` has the keys of `signed-by`.
     fn profile(&self, signed: &str) -> String {
-        format!(
-            "[files]\n\"/etc/a\" = {{ from = {{ url = \"{}\", signed-by = {{ {signed} }} }} }}\n",
-            self.server.at("/a.txt")
-        )
+        self.profile_of(&["/a.txt"], signed)
+    }
+
+    /// A profile that copies a file with these paths on the server.
+    fn profile_of(&self, paths: &[&str], signed: &str) -> String {
+        format!("[files]\n\"/etc/a\" = {{ from = {} }}\n", self.asset(paths, signed))
+    }
+
+    /// A file with these paths on the server.
+    fn asset(&self, paths: &[&str], signed: &str) -> String {
+        let urls: Vec<String> = paths.iter().map(|path| self.server.at(path)).collect();
+        format!("{{ url = {urls:?}, signed-by = {{ {signed} }} }}")
     }
 
     fn key(&self) -> String {
@@ -141,6 +152,22 @@ fn a_file_without_a_valid_signature_refuses_the_run() {
         let said = agent(&node, "run", 2);
         assert!(said.contains(why) && said.contains("x.toml:4"), "{said}");
         assert!(!node.root().join("etc/a").exists());
+    }
+}
+
+#[test]
+fn a_server_cannot_send_a_signature_or_a_key_without_end() {
+    let signer = Signer::new();
+    signer.publish("a.txt", "one");
+    let long = "x".repeat(20 << 10);
+    signer.serve("/long", &long);
+    let at = signer.server.at("/long");
+    let signature = format!("{}, signature = \"{at}\"", signer.key());
+    let key = format!("key = {{ url = \"{at}\", sha256 = \"{}\" }}", Digest::sha256(long.as_bytes()).hex());
+    for (keys, limit) in [(signature, 16 << 10), (key, 4 << 10)] {
+        let node = NodeTest::new().debs(&[]).profile(&signer.profile(&keys));
+        let said = agent(&node, "run", 2);
+        assert!(said.contains(&format!("the answer is larger than {limit} bytes")), "{said}");
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) async fn fetch(ctx: &Context, pool: &Path, archives: &[Archive]) -> R
                 url: source.url.clone(),
                 to: pool.join(&archive.name),
                 size: Some(source.size),
+                limit: None,
                 digest: Some(source.digest.clone()),
             };
             let (tell, files) = (&tell, &files);

@@ -11,7 +11,7 @@ use crate::{
     diagnostic::Origin,
     digest::Digest,
     inventory::Snapshots,
-    openpgp,
+    openpgp::{self, MOST_KEYS},
     plan::{Common, Lane, Phase, Planner, Stage, StageCheck, StepOptions},
     problem::Problem,
     profile::Entry,
@@ -44,6 +44,9 @@ impl<'a> WantedKey<'a> {
                 KeyContent::Staged(to)
             }
         };
+        for file in &mut stage {
+            file.limit = Some(MOST_KEYS);
+        }
         Some(Self { source, content, digest, stage })
     }
 

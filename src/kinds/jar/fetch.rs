@@ -43,7 +43,7 @@ async fn fetch(ctx: &Context, label: &str, url: &Url, to: &Path) -> Result<bool,
     if matches!(digest, Digest::Sha1(_)) {
         ctx.progress.warn(format!("the repository has only a SHA-1 of `{label}`; add its `sha256` to the profile"));
     }
-    let wanted = Download { url: url.clone(), to: to.to_owned(), size: None, digest: Some(digest) };
+    let wanted = Download { url: url.clone(), to: to.to_owned(), size: None, limit: None, digest: Some(digest) };
     ctx.fetch(&wanted, |_| {}).await?;
     Ok(true)
 }

@@ -143,7 +143,8 @@ impl ReportedDistribution {
 async fn digest_of(ctx: &Context, wanted: &PythonInstall, url: &Url, file: &str) -> Result<Digest, Problem> {
     let config = PipConfig::of(ctx, wanted);
     let to = cache(ctx).join("locked/unknown").join(file);
-    let download = Download { url: config.with_own_login(&bare(url)), to: to.clone(), size: None, digest: None };
+    let download =
+        Download { url: config.with_own_login(&bare(url)), to: to.clone(), size: None, limit: None, digest: None };
     ctx.fetch(&download, |_| {}).await?;
     let unread = |error| Problem::new(format!("`{}` could not be read", to.display())).because(&error);
     let digest = Digest::sha256_of_file(&to).map_err(unread)?;

@@ -143,7 +143,7 @@ async fn download(
     let found = find_file(&ctx.http, index, "uv", file).await?;
     let url = found.ok_or_else(|| DownloadError::NotListed(file.to_owned()))?;
     let started = jiff::Timestamp::now();
-    let download = Download { url, to, size: None, digest: Some(digest) };
+    let download = Download { url, to, size: None, limit: None, digest: Some(digest) };
     let done = ctx.fetch(&download, |_| {}).await;
     ctx.progress.task_finished("download uv", started, done.is_ok());
     done?;

@@ -133,7 +133,7 @@ async fn download(
     let started = Timestamp::now();
     let file = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or("package").to_owned();
     let to = ctx.cache.join("r").join(key(url, digest.as_ref())).join(&file);
-    let wanted = Download { url: url.clone(), to: to.clone(), size: None, digest };
+    let wanted = Download { url: url.clone(), to: to.clone(), size: None, limit: None, digest };
     let fetched = ctx.fetch_as(Some(&user_agent(r)), &wanted, on_bytes).await;
     let package = file.split('_').next().unwrap_or(&file);
     ctx.progress.task_finished(format!("download {package}"), started, fetched.is_ok());
@@ -185,7 +185,7 @@ pub(super) async fn from_git(ctx: &Context, packages: &[GitPackage], r: &Version
 pub(super) async fn archived(ctx: &Context, url: &Url, name: &str, r: &Version) -> Result<Option<Candidate>, Problem> {
     let started = Timestamp::now();
     let to = ctx.cache.join("r").join(key(url, None)).join(format!("{name}.tar.gz"));
-    let wanted = Download { url: url.clone(), to: to.clone(), size: None, digest: None };
+    let wanted = Download { url: url.clone(), to: to.clone(), size: None, limit: None, digest: None };
     match ctx.fetch_as(Some(&user_agent(r)), &wanted, |_| ()).await {
         Err(error) if error.is_absent() => return Ok(None),
         fetched => {

@@ -104,7 +104,7 @@ async fn index(ctx: &Context, repository: &Url, r: &Version) -> Result<Index, Pr
     for name in ["PACKAGES.gz", "PACKAGES"] {
         let url = below(repository, CONTRIB.into_iter().chain([name]));
         let to = folder.join(name);
-        let wanted = Download { url, to: to.clone(), size: None, digest: None };
+        let wanted = Download { url, to: to.clone(), size: None, limit: None, digest: None };
         match ctx.http.download_as(Some(&user_agent(r)), &wanted, |_| ()).await {
             Ok(()) => match read(&to).await {
                 Ok(index) => return Ok(index),

@@ -139,6 +139,7 @@ async fn nothing_acts_when_one_step_refuses_the_run() {
         name: "x".into(),
         from: crate::profile::Asset::File { path: bench.path("asset"), shown: "asset".into() },
         to: bench.path("cache/asset"),
+        limit: None,
         check: crate::plan::StageCheck::Digest {
             digest: crate::digest::Digest::sha256(b"what was promised"),
             says: crate::plan::BY_PROFILE,

@@ -11,7 +11,7 @@ use crate::{
     problem::Problem,
     profile::{Assets, MissingAsset, NamedAsset, SignedBy, SigningKey},
     steps::{Context, fetch_address},
-    trust::{Hashes, MOST_KEY, MOST_SIGNATURE, PublicKey, SIGNATURE, TrustedKeys},
+    trust::{Hashes, MOST_KEY, MOST_SIGNATURE, PublicKey, TrustedKeys, beside},
 };
 
 /// Why a file was not received.
@@ -123,7 +123,7 @@ async fn signature(
         let found = assets.find(file, named.origin).map_err(missing)?;
         return Ok(assets.read_unchecked(file, &found, named.origin).map_err(missing)?.into_owned());
     }
-    let to = received.with_extension(SIGNATURE);
+    let to = beside(received);
     let urls = signed.signature_urls(named.file);
     fetch_address(ctx, &urls, &to, Some(MOST_SIGNATURE), None).await.map_err(|problem| {
         let hint = "name its file with `signature` in `signed-by`, or use the `sha256` of the file".to_owned();

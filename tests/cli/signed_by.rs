@@ -156,6 +156,15 @@ fn a_file_without_a_valid_signature_refuses_the_run() {
 }
 
 #[test]
+fn a_signed_file_may_have_the_ending_of_a_signature() {
+    let signer = Signer::new();
+    signer.publish("a.minisig", "one");
+    let node = NodeTest::new().debs(&[]).profile(&signer.profile_of(&["/a.minisig"], &signer.key()));
+    agent(&node, "run", 0);
+    assert_eq!(node.read("etc/a"), "one");
+}
+
+#[test]
 fn a_server_cannot_send_a_signature_or_a_key_without_end() {
     let signer = Signer::new();
     signer.publish("a.txt", "one");

@@ -30,7 +30,10 @@ impl SignedFiles<'_> {
 
 fn identity(file: &AssetRef, key: &PublicKey) -> Digest {
     let signatures = file.signed_by.iter().flat_map(|signed| signed.signature_urls(file));
-    let lines: Vec<String> = file.urls.iter().cloned().chain(signatures).map(String::from).collect();
+    // A file that was verified with another signature must be verified again.
+    let signature = file.signed_by.iter().filter_map(|signed| signed.signature.as_ref()?.sha256.as_ref());
+    let lines = file.urls.iter().cloned().chain(signatures).map(String::from);
+    let lines: Vec<String> = lines.chain(signature.map(|digest| digest.hex().to_owned())).collect();
     Digest::sha256(format!("{key}\n{}", lines.join("\n")).as_bytes())
 }
 

@@ -111,8 +111,30 @@ async fn key(
     PublicKey::parse(&text).map_err(unusable)
 }
 
-/// The signature, from the file store or from the first address that serves it.
+/// The signature. It has the digest that the profile says, if it says one.
 async fn signature(
+    ctx: &Context,
+    assets: &Assets<'_>,
+    named: &NamedAsset<'_>,
+    signed: &SignedBy,
+    received: &Path,
+) -> Result<Vec<u8>, Problem> {
+    let bytes = signature_bytes(ctx, assets, named, signed, received).await?;
+    let Some(file) = &signed.signature else { return Ok(bytes) };
+    let found = Digest::sha256(&bytes);
+    match file.sha256.as_ref().filter(|expected| **expected != found) {
+        None => Ok(bytes),
+        Some(expected) => {
+            let message = format!("`{}` does not have the digest that the profile says", file.path);
+            let hint = "find out why the signature changed before you put its new digest into the profile";
+            let problem = Problem::new(message).hint(hint.to_owned());
+            Err(problem.cause(format!("it has {found}")).cause(format!("the profile has {expected}")))
+        }
+    }
+}
+
+/// The signature, from the file store or from the first address that serves it.
+async fn signature_bytes(
     ctx: &Context,
     assets: &Assets<'_>,
     named: &NamedAsset<'_>,

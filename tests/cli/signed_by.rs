@@ -156,6 +156,32 @@ fn a_file_without_a_valid_signature_refuses_the_run() {
 }
 
 #[test]
+fn the_digest_of_a_signature_is_checked() {
+    let signer = Signer::new();
+    let signature = signer.signature("a.txt", "one");
+    signer.serve("/a.txt", "one");
+    signer.serve("/a.sig", &signature);
+    let at = signer.server.at("/a.sig");
+    for from in ["path = \"a.sig\"".to_owned(), format!("url = \"{at}\"")] {
+        let node = NodeTest::new().debs(&[]).work("a.sig", &signature);
+        let signed_by = |digest: &Digest| {
+            let keys = format!("{}, signature = {{ {from}, sha256 = \"{}\" }}", signer.key(), digest.hex());
+            signer.profile(&keys)
+        };
+        let node = node.profile(&signed_by(&Digest::sha256(b"another")));
+        let said = agent(&node, "run", 2);
+        assert!(said.contains("a.sig` does not have the digest that the profile says"), "{said}");
+        assert!(!node.root().join("etc/a").exists());
+        let node = node.profile(&signed_by(&Digest::sha256(signature.as_bytes())));
+        agent(&node, "run", 0);
+        assert_eq!(node.read("etc/a"), "one");
+        // A file that was verified by another signature is verified again.
+        let node = node.profile(&signed_by(&Digest::sha256(b"another")));
+        agent(&node, "run", 2);
+    }
+}
+
+#[test]
 fn a_signed_file_may_have_the_ending_of_a_signature() {
     let signer = Signer::new();
     signer.publish("a.minisig", "one");

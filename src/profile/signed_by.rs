@@ -15,12 +15,20 @@ use crate::{
 };
 
 impl SignedBy {
-    /// The addresses of the signature, in order. Empty for a signature in the file store. By default it is beside each
-    /// address of the file.
+    /// The addresses of all signatures of a file, in order. Empty for a signature in the file store. By default the
+    /// signature is beside each address of the file.
     pub fn signature_urls(&self, file: &AssetRef) -> Vec<Url> {
         match &self.signature {
             Some(signature) => signature.urls.clone(),
             None => file.urls.iter().map(beside).collect(),
+        }
+    }
+
+    /// The addresses of the signature of the file at one of its addresses, in order.
+    pub fn signature_urls_of(&self, url: &Url) -> Vec<Url> {
+        match &self.signature {
+            Some(signature) => signature.urls.clone(),
+            None => vec![beside(url)],
         }
     }
 }

@@ -1,9 +1,6 @@
 //! Fetches the files on servers that a profile names, so that a lock can have their digests.
 
-use super::{
-    Job, cache,
-    receive::{NotReceived, receive},
-};
+use super::{Job, cache, not_received::NotReceived, receive::receive};
 use crate::{
     inventory::Inventory,
     plan::cached_asset,

@@ -2,7 +2,8 @@
 
 use super::{
     job::{Job, warn},
-    receive::{NotReceived, receive},
+    not_received::NotReceived,
+    receive::receive,
 };
 use crate::{kinds::Node, problem::Problem, profile::Sections as _, steps::Context};
 

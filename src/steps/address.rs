@@ -7,7 +7,7 @@ use url::Url;
 use super::Context;
 use crate::{
     digest::Digest,
-    http::{Download, HttpProblem},
+    http::{Download, HttpError, HttpProblem},
     lock::bare,
     problem::Problem,
 };
@@ -26,8 +26,7 @@ pub(crate) async fn fetch_address(
 ) -> Result<(), Problem> {
     let mut failures = Vec::new();
     for url in urls {
-        let wanted = Download { url: url.clone(), to: to.to_owned(), size: None, limit, digest: digest.cloned() };
-        match ctx.fetch(&wanted, |_| {}).await {
+        match fetch_one(ctx, url, to, limit, digest).await {
             Ok(()) => return Ok(()),
             Err(error) => failures.push(error),
         }
@@ -48,6 +47,21 @@ pub(crate) async fn fetch_address(
         Problem::new(format!("`{name}` could not be fetched from any of its addresses"))
     };
     Err(Problem { causes, ..problem })
+}
+
+/// Fetches a file from one address.
+///
+/// # Errors
+/// If the address does not serve the file.
+pub(crate) async fn fetch_one(
+    ctx: &Context,
+    url: &Url,
+    to: &Path,
+    limit: Option<u64>,
+    digest: Option<&Digest>,
+) -> Result<(), HttpError> {
+    let wanted = Download { url: url.clone(), to: to.to_owned(), size: None, limit, digest: digest.cloned() };
+    ctx.fetch(&wanted, |_| {}).await
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ mod write_link;
 
 use std::{path::PathBuf, sync::Arc};
 
-pub(crate) use address::fetch_address;
+pub(crate) use address::{fetch_address, fetch_one};
 pub use items::{changed_message, forget_item, note_edit, note_item, restore_item, take_back_item, without_item};
 use logins::Logins;
 pub use partial_files::remove_partial_files;

@@ -156,6 +156,45 @@ fn a_file_without_a_valid_signature_refuses_the_run() {
 }
 
 #[test]
+fn a_mirror_without_a_validly_signed_file_is_followed_by_the_next_one() {
+    let signer = Signer::new();
+    signer.publish("wrong/a.txt", "one");
+    signer.serve("/wrong/a.txt", "changed");
+    signer.serve("/unsigned/a.txt", "one");
+    let mut mirrors = vec!["/wrong/a.txt", "/unsigned/a.txt", "/gone/a.txt"];
+    let node = NodeTest::new().debs(&[]).profile(&signer.profile_of(&mirrors, &signer.key()));
+    let said = agent(&node, "run", 2);
+    for (path, why) in [
+        ("/wrong/a.txt", "its content does not match its signature"),
+        ("/unsigned/a.txt", "the server answered with status 404"),
+        ("/gone/a.txt", "the server answered with status 404"),
+    ] {
+        let mirror = format!("`{}`: ", signer.server.at(path));
+        assert!(said.lines().any(|line| line.contains(&mirror) && line.contains(why)), "{path}: {said}");
+    }
+    assert!(said.contains("x.toml:4") && !node.root().join("etc/a").exists(), "{said}");
+    signer.serve("/good/a.txt", "one");
+    signer.serve("/good/a.txt.minisig", &signer.signature("a.txt", "one"));
+    mirrors.push("/good/a.txt");
+    let node = node.profile(&signer.profile_of(&mirrors, &signer.key()));
+    agent(&node, "run", 0);
+    assert_eq!(node.read("etc/a"), "one");
+}
+
+#[test]
+fn a_mirror_of_the_signature_may_have_a_signature_of_another_version() {
+    let signer = Signer::new();
+    signer.serve("/a.txt", "two");
+    signer.serve("/old.sig", &signer.signature("a.txt", "one"));
+    signer.serve("/new.sig", &signer.signature("a.txt", "two"));
+    let urls = ["/gone.sig", "/old.sig", "/new.sig"].map(|path| signer.server.at(path));
+    let keys = format!("{}, signature = {{ url = {urls:?} }}", signer.key());
+    let node = NodeTest::new().debs(&[]).profile(&signer.profile(&keys));
+    agent(&node, "run", 0);
+    assert_eq!(node.read("etc/a"), "two");
+}
+
+#[test]
 fn the_digest_of_a_signature_is_checked() {
     let signer = Signer::new();
     let signature = signer.signature("a.txt", "one");

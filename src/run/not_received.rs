@@ -1,0 +1,87 @@
+//! Why a file on a server was not received.
+
+use url::Url;
+
+use crate::{lock::bare, problem::Problem, profile::MissingAsset};
+
+/// Why a file was not received.
+pub(super) enum NotReceived {
+    /// It could not be fetched, or a file that it needs is missing. This may be an accident.
+    Fetch(Problem),
+    /// It is not signed as the profile says.
+    Signature(Problem),
+}
+
+impl NotReceived {
+    /// The problem.
+    pub(super) fn problem(self) -> Problem {
+        match self {
+            Self::Fetch(problem) | Self::Signature(problem) => problem,
+        }
+    }
+
+    /// The same with a changed problem.
+    pub(super) fn map(self, change: impl FnOnce(Problem) -> Problem) -> Self {
+        match self {
+            Self::Fetch(problem) => Self::Fetch(change(problem)),
+            Self::Signature(problem) => Self::Signature(change(problem)),
+        }
+    }
+
+    fn as_problem(&self) -> &Problem {
+        match self {
+            Self::Fetch(problem) | Self::Signature(problem) => problem,
+        }
+    }
+}
+
+impl From<MissingAsset> for NotReceived {
+    fn from(asset: MissingAsset) -> Self {
+        let problem = Problem::new(asset.message).hint(asset.hint);
+        if asset.untrusted { Self::Signature(problem) } else { Self::Fetch(problem) }
+    }
+}
+
+/// Why one address was not used.
+pub(super) struct AddressFailure {
+    /// The reason in one line.
+    reason: String,
+    /// The whole error, for a file with one address.
+    error: Box<NotReceived>,
+}
+
+impl AddressFailure {
+    pub(super) fn new(reason: String, error: NotReceived) -> Self {
+        Self { reason, error: Box::new(error) }
+    }
+
+    /// The whole error.
+    pub(super) fn error(self) -> NotReceived {
+        *self.error
+    }
+
+    /// A failure to fetch something.
+    pub(super) fn fetch(problem: Problem) -> Self {
+        Self::new(problem.message.clone(), NotReceived::Fetch(problem))
+    }
+
+    /// The failure of several addresses. `signature` and `fetch` are the messages with and without an address whose
+    /// signature is missing or not valid.
+    pub(super) fn of_all(mut failures: Vec<(Url, Self)>, signature: String, fetch: String) -> Self {
+        if failures.len() == 1
+            && let Some((_, only)) = failures.pop()
+        {
+            return only;
+        }
+        let causes: Vec<String> =
+            failures.iter().map(|(url, failure)| format!("`{}`: {}", bare(url), failure.reason)).collect();
+        let errors = || failures.iter().map(|(_, failure)| &*failure.error);
+        let is_fetch = errors().all(|error| matches!(error, NotReceived::Fetch(_)));
+        let hint = errors().find_map(|error| error.as_problem().hint.clone());
+        let reason = causes.join("; ");
+        let problem = |message| Problem { causes, ..Problem::new(message) }.hint(hint);
+        let error =
+            if is_fetch { NotReceived::Fetch(problem(fetch)) } else { NotReceived::Signature(problem(signature)) };
+        Self::new(reason, error)
+    }
+}

@@ -80,6 +80,12 @@ impl Problem {
         self
     }
 
+    /// The failure and its causes in one line.
+    pub fn one_line(&self) -> String {
+        let causes = self.causes.iter().map(String::as_str);
+        std::iter::once(self.message.as_str()).chain(causes).collect::<Vec<_>>().join(": ")
+    }
+
     /// Names the profile line that asked for it.
     #[must_use]
     pub fn asked_at(mut self, origin: Origin) -> Self {

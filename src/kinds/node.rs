@@ -18,7 +18,7 @@ use crate::{
     facts::{Dpkg, NodeFacts, users::Users},
     inventory::{Inventory, SignedFiles, Vault},
     lock::{Drift, LockFile, Runtime, Section},
-    plan::{self, Common, EarlierWork, Layer, LockInUse, Phase, Planner, Resource, StepOptions},
+    plan::{self, Common, EarlierWork, LaterFile, Layer, LockInUse, Phase, Planner, Resource, StepOptions},
     problem::Problem,
     profile::{self, Asset, AssetProof, AssetRef, Assets, CreatedBy, FileStore, NamedAsset, RunStage, Sections as _},
     state::Receipt,
@@ -243,9 +243,12 @@ fn plan_later(profile: &Profile, common: &Common<'_>, plan: &mut Plan) -> Vec<Pa
     if profile.stage != RunStage::Launch || profile.post_start.entries.is_empty() {
         return Vec::new();
     }
-    for NamedAsset { file, origin, .. } in needed_later(profile).assets() {
+    for NamedAsset { file, origin, optional, .. } in needed_later(profile).assets() {
         if !file.urls.is_empty() {
-            common.usable(file, origin, &mut plan.later_files);
+            let mut stage = Vec::new();
+            common.usable(file, origin, &mut stage);
+            let later = |stage| LaterFile { stage, optional, known_failure: None };
+            plan.later_files.extend(stage.into_iter().map(later));
         }
     }
     if !plan.later_files.is_empty() {

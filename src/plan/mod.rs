@@ -31,7 +31,7 @@ pub use order::into_order;
 pub use outline::contradictions;
 pub use phase::{Need, Phase, Reason, Resource};
 pub use planner::{Asked, Common, Group, Planner, StepOptions, cached_asset};
-pub use step::{BY_LOCK, BY_PROFILE, Describe, Lane, Plan, Stage, StageCheck, Step, is_among};
+pub use step::{BY_LOCK, BY_PROFILE, Describe, Lane, LaterFile, Plan, Stage, StageCheck, Step, is_among};
 pub use step_id::StepId;
 pub use text_file::{TextFile, difference, text_of, written_twice};
 pub use write_file::{PlannedItem, WriteFile};

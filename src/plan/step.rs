@@ -33,7 +33,7 @@ pub struct Plan<A> {
     /// The steps of the post-start stage.
     pub later: Vec<LaterStep>,
     /// The files from servers that the later steps use. They are fetched before the gate.
-    pub later_files: Vec<Stage>,
+    pub later_files: Vec<LaterFile>,
     /// The logins that these files may need.
     pub later_logins: Vec<Login>,
     /// The items that the post-start stage makes: by path and part, the entry. Empty in a plan of the launch.
@@ -171,6 +171,17 @@ pub struct Stage {
     pub check: StageCheck,
     /// The profile line that refers to it.
     pub origin: Origin,
+}
+
+/// A file on a server that the post-start stage uses. The launch fetches it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaterFile {
+    /// How it is fetched.
+    pub stage: Stage,
+    /// Whether the entry may fail.
+    pub optional: bool,
+    /// The reason why it cannot be fetched, if that is known before the gate.
+    pub known_failure: Option<Problem>,
 }
 
 /// How the content of a file is verified.

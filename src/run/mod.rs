@@ -163,7 +163,7 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
     let mut start = StageStart::of(job, &node, &plan);
     let also = async {
         match &mut start {
-            Some(start) => Box::pin(start.prepare(&ctx, &plan)).await,
+            Some(start) => Box::pin(start.prepare(job, &ctx, &plan)).await,
             None => Ok(()),
         }
     };
@@ -201,8 +201,9 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
 /// Verifies signed files on servers that this node has not verified yet, and plans with their digests.
 async fn verify_signed(job: &Arc<Job>, node: &mut Node, plan: &Plan) -> Result<Plan, Vec<Problem>> {
     let ctx = context(job, plan, &node.inventory.vault);
-    signed_addresses::pin(job, &ctx, node).await?;
+    let failures = signed_addresses::pin(job, &ctx, node).await?;
     let mut plan = node.plan(&job.profile, &job.facts, &cache(&job.root));
+    signed_addresses::note(&failures, &mut plan);
     fetch_logins(&mut plan, &mut node.inventory.vault, &job.clouds).await;
     if plan.refusals.is_empty() { Ok(plan) } else { Err(plan.refusals) }
 }
@@ -212,7 +213,7 @@ async fn start_stage(job: &Arc<Job>, node: &Node, plan: &Plan) -> Result<Outcome
     let mut start = StageStart::of(job, node, plan);
     if let Some(start) = &mut start {
         let ctx = context(job, plan, &node.inventory.vault);
-        Box::pin(start.prepare(&ctx, plan)).await?;
+        Box::pin(start.prepare(job, &ctx, plan)).await?;
     }
     Ok(started(job, start.as_ref(), Outcome::Done))
 }
@@ -231,8 +232,7 @@ fn started(job: &Job, start: Option<&StageStart>, outcome: Outcome) -> Outcome {
     match started {
         Ok(()) => outcome,
         Err(problem) => {
-            let reasons = [&[problem.message], &problem.causes[..]].concat().join(": ");
-            warn(job, format!("the stage `post-start` does not start: {reasons}"));
+            warn(job, format!("the stage `post-start` does not start: {}", problem.one_line()));
             if outcome == Outcome::Done { Outcome::Degraded } else { outcome }
         }
     }

@@ -1,32 +1,48 @@
 //! Fetches and verifies the signed files on servers that a plan needs and that this node has not verified yet.
 
-use super::{
-    job::{Job, warn},
-    not_received::NotReceived,
-    receive::receive,
-};
-use crate::{kinds::Node, problem::Problem, profile::Sections as _, steps::Context};
+use std::collections::BTreeMap;
 
-/// Fetches the files. Sets their digests, so that the next plan knows them. Returns whether there were any.
+use super::{job::Job, not_received::NotReceived, receive::receive};
+use crate::{
+    kinds::{Node, Plan},
+    problem::Problem,
+    profile::Sections as _,
+    steps::Context,
+};
+
+/// The problems of files of optional entries, by the names of the files in the profile.
+pub(super) type Failures = BTreeMap<String, Problem>;
+
+/// Fetches the files. Sets their digests, so that the next plan knows them. Returns the files of optional entries that
+/// could not be fetched.
 ///
 /// # Errors
 /// If a required file cannot be fetched, or any file is not signed as the profile says.
-pub(super) async fn pin(job: &Job, ctx: &Context, node: &mut Node) -> Result<bool, Vec<Problem>> {
+pub(super) async fn pin(job: &Job, ctx: &Context, node: &mut Node) -> Result<Failures, Vec<Problem>> {
     let unverified = std::mem::take(&mut node.unverified);
-    let (mut problems, mut is_any) = (Vec::new(), false);
+    let (mut problems, mut failures) = (Vec::new(), Failures::new());
     for named in job.profile.sections.assets() {
         if !unverified.contains(named.file) {
             continue;
         }
         match receive(job, ctx, &named).await {
-            Ok(digest) => {
-                node.inventory.pin(named.file, digest);
-                is_any = true;
+            Ok(digest) => node.inventory.pin(named.file, digest),
+            Err(NotReceived::Fetch(problem)) if named.optional => {
+                failures.insert(named.file.path.clone(), problem);
             }
-            // The step of the entry fails.
-            Err(NotReceived::Fetch(problem)) if named.optional => warn(job, problem.message),
             Err(problem) => problems.push(problem.problem()),
         }
     }
-    if problems.is_empty() { Ok(is_any) } else { Err(problems) }
+    if problems.is_empty() { Ok(failures) } else { Err(problems) }
+}
+
+/// Notes in a plan that optional steps, and optional files of the post-start stage, fail.
+pub(super) fn note(failures: &Failures, plan: &mut Plan) {
+    for step in plan.steps.iter_mut().filter(|step| step.optional) {
+        let failure = step.stage.iter().find_map(|file| failures.get(&file.name));
+        step.known_failure = step.known_failure.take().or(failure.cloned());
+    }
+    for file in &mut plan.later_files {
+        file.known_failure = failures.get(&file.stage.name).cloned();
+    }
 }

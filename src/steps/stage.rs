@@ -9,6 +9,7 @@ use crate::{
     digest::Digest,
     fs::{self, Attributes},
     http::{Download, HttpError, HttpProblem},
+    inventory::SignedFiles,
     openpgp,
     plan::{self, Stage, StageCheck},
     problem::Problem,
@@ -37,6 +38,10 @@ async fn by_digest(ctx: &Context, file: &Stage, digest: &Digest, says: &str) -> 
             return if is_staged { Ok(()) } else { Ok(fs::replace(&file.to, bytes, Attributes::mode(0o644))?) };
         }
         Asset::File { path, .. } | Asset::Created(path) => path,
+        Asset::Address(_) if *digest == SignedFiles::placeholder_digest() => {
+            let hint = "the launch could not fetch it; its warning has the reason".to_owned();
+            return Err(Problem::new(format!("`{}` was not verified", file.from.label())).hint(hint));
+        }
         Asset::Address(urls) => return fetch_address(ctx, urls, &file.to, file.limit, Some(digest)).await,
     };
     let url = Url::from_file_path(path)

@@ -9,6 +9,7 @@ use nodeagent::{
 
 use crate::{
     http_server::{TestServer, reply},
+    stages,
     support::{NodeTest, put},
 };
 
@@ -243,6 +244,58 @@ fn a_server_cannot_send_a_signature_or_a_key_without_end() {
         let said = agent(&node, "run", 2);
         assert!(said.contains(&format!("the answer is larger than {limit} bytes")), "{said}");
     }
+}
+
+#[test]
+fn an_optional_file_that_is_not_served_fails_only_its_entry() {
+    let signer = Signer::new();
+    let from = signer.asset(&["/a.txt"], &signer.key());
+    let profile =
+        format!("[files]\n\"/etc/a\" = {{ from = {from}, optional = true }}\n\"/etc/b\" = {{ text = \"b\" }}\n");
+    let node = NodeTest::new().debs(&[]).profile(&profile);
+    let said = agent(&node, "run", 0);
+    assert!(said.contains("could not be fetched") && said.contains("status 404"), "{said}");
+    assert_eq!(node.read("etc/b"), "b\n");
+    assert_eq!(signer.server.paths(), ["/a.txt"], "the step does not fetch it again");
+    // A file that was replaced is refused, even if its entry is optional.
+    signer.publish("a.txt", "one");
+    signer.serve("/a.txt", "changed");
+    let said = agent(&node, "run", 2);
+    assert!(said.contains("its content does not match its signature"), "{said}");
+}
+
+#[test]
+fn an_optional_file_of_the_stage_after_the_launch_that_is_not_served_fails_only_its_entry() {
+    let signer = Signer::new();
+    let from = signer.asset(&["/a.txt"], &signer.key());
+    let with_digest =
+        format!("{{ url = \"{}\", sha256 = \"{}\" }}", signer.server.at("/c.txt"), Digest::sha256(b"three").hex());
+    let later = "stage = \"post-start\"";
+    let profile = format!(
+        "[files]\n\"/etc/a\" = {{ from = {from}, {later}, optional = true }}\n\"/etc/b\" = {{ text = \"two\", {later} \
+         }}\n\"/etc/c\" = {{ from = {with_digest}, {later}, optional = true }}\n[post-start]\nready = {{ path = \
+         \"/tmp/ready\" }}\n"
+    );
+    let node = NodeTest::new().debs(&[]).profile(&profile);
+    let said = node.agent(&["run", "--profile", "./x.toml"]).ended(0).all();
+    for name in ["/a.txt", "/c.txt"] {
+        let name = format!("`{}` could not be fetched", signer.server.at(name));
+        assert!(said.contains(&name), "{name}: {said}");
+    }
+    // The stage fetches a file with a digest again. A signature is verified during the launch only.
+    signer.publish("a.txt", "one");
+    signer.serve("/c.txt", "three");
+    let node = node.file("tmp/ready", "");
+    let report = stages::ended(&node, 1).remove(0);
+    assert_eq!(report["outcome"], "degraded", "{report:#}");
+    let why = report["steps"][0]["failure"]["message"].as_str().expect("a failure");
+    assert!(why.contains("was not verified"), "{report:#}");
+    assert!(!node.root().join("etc/a").exists());
+    assert_eq!((node.read("etc/b"), node.read("etc/c")), ("two\n".to_owned(), "three".to_owned()));
+    // The next launch verifies it.
+    node.agent(&["run", "--profile", "./x.toml"]).ended(0);
+    assert_eq!(stages::ended(&node, 2)[1]["outcome"], "done");
+    assert_eq!(node.read("etc/a"), "one");
 }
 
 #[test]

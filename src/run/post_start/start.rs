@@ -13,10 +13,11 @@ use crate::{
     exec::{Cmd, find_program, start_detached},
     fs::{self, Attributes},
     kinds::{Node, Plan},
+    plan::LaterFile,
     problem::Problem,
     profile::{RunStage, copied, is_path},
     report::RUNS,
-    run::job::Job,
+    run::job::{Job, warn},
     state::stage_folder,
     steps::{Context, stage},
     task,
@@ -42,8 +43,11 @@ impl StageStart {
         let texts = texts.map(|(path, (name, digest))| (path, (name, Some(digest))));
         let assets = node.later_assets(&job.profile).into_iter();
         let files = texts.chain(assets.map(|(path, name, digest)| (path, (name, digest)))).collect();
-        let digests =
-            plan.later_files.iter().filter_map(|file| Some((file.name.clone(), file.digest()?.hex().to_owned())));
+        let digests = plan
+            .later_files
+            .iter()
+            .map(|file| &file.stage)
+            .filter_map(|file| Some((file.name.clone(), file.digest()?.hex().to_owned())));
         let request = match std::path::absolute(&job.later.request) {
             Ok(path) if is_path(&job.later.request) => {
                 let folder = copies(&job.root, &job.profile.name, &job.run);
@@ -67,8 +71,15 @@ impl StageStart {
     }
 
     /// Fetches and copies the files of the stage. Changes only the folders of the agent.
-    pub(in crate::run) async fn prepare(&mut self, ctx: &Context, plan: &Plan) -> Result<(), Vec<Problem>> {
-        stage(ctx, &plan.later_files).await.map_err(|problem| vec![problem])?;
+    pub(in crate::run) async fn prepare(&mut self, job: &Job, ctx: &Context, plan: &Plan) -> Result<(), Vec<Problem>> {
+        for file in &plan.later_files {
+            match fetch(ctx, file).await {
+                Ok(()) => {}
+                // Its step fails in the stage.
+                Err(problem) if file.optional => warn(job, problem.one_line()),
+                Err(problem) => return Err(vec![problem]),
+            }
+        }
         let (root, launched) = (ctx.root.clone(), self.launched.clone());
         let files = std::mem::take(&mut self.files);
         let copy = task::blocking(move || copy_all(&root, &launched, files)).await;
@@ -109,6 +120,14 @@ impl StageStart {
             }
         }
         start_detached(&cmd, &log).map_err(|error| Problem::from_error(&error))
+    }
+}
+
+/// Fetches a file of the stage.
+async fn fetch(ctx: &Context, file: &LaterFile) -> Result<(), Problem> {
+    match &file.known_failure {
+        Some(problem) => Err(problem.clone()),
+        None => stage(ctx, std::slice::from_ref(&file.stage)).await,
     }
 }
 

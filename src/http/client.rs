@@ -29,7 +29,7 @@ pub struct Client {
     /// The clients with the present settings.
     present: RwLock<Arc<Clients>>,
     /// The logins of this run.
-    pub(super) logins: OnceLock<Vec<BasicAuth>>,
+    pub(super) logins: RwLock<Vec<BasicAuth>>,
     pub(super) slots: Semaphore,
 }
 
@@ -56,7 +56,7 @@ struct Clients {
 
 impl Default for Client {
     fn default() -> Self {
-        Self { present: RwLock::default(), logins: OnceLock::new(), slots: Semaphore::new(MAX_CONCURRENT_REQUESTS) }
+        Self { present: RwLock::default(), logins: RwLock::default(), slots: Semaphore::new(MAX_CONCURRENT_REQUESTS) }
     }
 }
 

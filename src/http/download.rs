@@ -165,7 +165,7 @@ impl Client {
         let answer = self.answer(url, header).await?;
         if !answer.status().is_success() {
             let error = HttpError::new(url, HttpProblem::Status(answer.status().as_u16()));
-            return Err(HttpError { login: self.login(url).map(|login| login.name.clone()), ..error });
+            return Err(HttpError { login: self.login(url).map(|login| login.name), ..error });
         }
         let mut body = answer.bytes_stream();
         while let Some(piece) = body.next().await {

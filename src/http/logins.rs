@@ -1,5 +1,7 @@
 //! Requests with logins. Each login is sent only to addresses with its prefix, also after redirects.
 
+use std::sync::PoisonError;
+
 use reqwest::{
     RequestBuilder, Response,
     header::{AUTHORIZATION, LOCATION},
@@ -15,10 +17,9 @@ use super::{
 };
 
 impl Client {
-    /// Sets the logins of this run. Later calls have no effect.
+    /// Sets the logins for later requests, in place of earlier ones.
     pub fn set_logins(&self, logins: Vec<BasicAuth>) {
-        // A run has one set of logins, so a second call passes the same one.
-        let _ = self.logins.set(logins);
+        *self.logins.write().unwrap_or_else(PoisonError::into_inner) = logins;
     }
 
     /// Whether requests to an address carry a login, so that the content may not be public.
@@ -27,15 +28,16 @@ impl Client {
     }
 
     /// The login for an address: the one with the longest prefix.
-    pub(super) fn login(&self, url: &Url) -> Option<&BasicAuth> {
-        let logins = self.logins.get()?.iter().filter(|login| login.prefix.covers(url));
-        logins.max_by_key(|login| login.prefix.url().path().len())
+    pub(super) fn login(&self, url: &Url) -> Option<BasicAuth> {
+        let all = self.logins.read().unwrap_or_else(PoisonError::into_inner);
+        let logins = all.iter().filter(|login| login.prefix.covers(url));
+        logins.max_by_key(|login| login.prefix.url().path().len()).cloned()
     }
 
     /// A hint for an address that the server refused with 401 or 403: check the login that was sent, or add one.
     pub fn remedy(&self, status: u16, url: &Url) -> String {
-        let login = self.login(url).map(|login| login.name.as_str());
-        login_hint(status, &without_credentials(url), login)
+        let login = self.login(url).map(|login| login.name);
+        login_hint(status, &without_credentials(url), login.as_deref())
     }
 
     /// The status for an address, with its login.
@@ -47,7 +49,7 @@ impl Client {
     /// The answer for an address, with its login. Without a login, redirects are followed by the client itself.
     pub(super) async fn answer(&self, url: &Url, header: Option<(&str, &str)>) -> Result<Response, HttpError> {
         if let Some(login) = self.login(url) {
-            return self.logged_in(url, login, header).await;
+            return self.logged_in(url, &login, header).await;
         }
         let request = with(self.inner(url)?.get(url.clone()), header);
         request.send().await.map_err(|error| HttpError::from_reqwest(url, &error))
@@ -131,6 +133,21 @@ mod tests {
         let shown: Vec<_> =
             server.requests().iter().map(|request| request.header("authorization").to_owned()).collect();
         assert_eq!(shown, [SHOWN, ""]);
+    }
+
+    #[tokio::test]
+    async fn later_logins_replace_earlier_ones() {
+        let server = server(&["200 OK", "200 OK"]);
+        let client = client(&server.url, "team");
+        client.set_logins(Vec::new());
+        client.bytes(&server.url.join("team/x").expect("below"), 10).await.expect("an answer");
+        let prefix = UrlPrefix::parse(server.url.as_str()).expect("a URL prefix");
+        let password = Secret::from("open sesame".to_owned());
+        client.set_logins(vec![BasicAuth::new(prefix, "Aladdin", &password, "`Aladdin`")]);
+        client.bytes(&server.url.join("other").expect("below"), 10).await.expect("an answer");
+        let shown: Vec<_> =
+            server.requests().iter().map(|request| request.header("authorization").to_owned()).collect();
+        assert_eq!(shown, ["", SHOWN]);
     }
 
     #[tokio::test]

@@ -80,7 +80,7 @@ pub trait Planning: Section {
     /// Adds the requests to package tools that a lock answers.
     fn asks(&self, inventory: &Inventory, asks: &mut Asks);
 
-    /// The addresses that steps of the kind use, to select their logins.
+    /// The addresses that steps of the kind use, to select their logins. Those of files are added.
     fn addresses(&self, inventory: &Inventory) -> Vec<Address>;
 
     /// The steps of a node that has nothing of the section, without their actions: their names, lines and order, and

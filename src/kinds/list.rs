@@ -179,8 +179,12 @@ macro_rules! kinds {
                 [$(self.$name.lacks(&looks.$name, inventory)),+].into_iter().flatten().collect()
             }
 
+            /// The addresses that steps use: those of files, and others.
             pub(super) fn addresses(&self, inventory: &Inventory) -> Vec<plan::Address> {
-                [$(self.$name.addresses(inventory)),+].concat()
+                let of_files = [$(plan::addresses_of_files(
+                    <super::$name::$Kind as profile::Section>::KEYS[0], &self.$name.assets(),
+                )),+];
+                [of_files.concat(), $(self.$name.addresses(inventory)),+].concat()
             }
 
             /// Plans the entries of a stage. `later` has the paths of entries of later stages.

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::{
     diagnostic::Origin,
-    profile::{self, Entry},
+    profile::{self, Entry, NamedAsset},
 };
 
 /// A login that a step may need.
@@ -55,6 +55,11 @@ pub(super) fn of_kind(logins: &[&Entry<profile::Login>], addresses: &[Address], 
         })
     };
     logins.iter().filter_map(wanted).collect()
+}
+
+/// The addresses of files, of their signatures, and of the keys of these.
+pub fn addresses_of_files(kind: &'static str, files: &[NamedAsset<'_>]) -> Vec<Address> {
+    files.iter().flat_map(|named| named.file.all_urls()).map(|url| Address::plain(kind, url)).collect()
 }
 
 /// The addresses in a line of requirements.

@@ -26,7 +26,7 @@ pub use later::later;
 pub use later_step::{LaterNeed, LaterStep};
 pub use layer::{Environment, Layer, LayerPackage};
 pub use lock::{LockInUse, PlanLock, check_assets, not_fitting, runtime};
-pub use logins::{Address, Login, addresses_in_line};
+pub use logins::{Address, Login, addresses_in_line, addresses_of_files};
 pub use order::into_order;
 pub use outline::contradictions;
 pub use phase::{Need, Phase, Reason, Resource};

@@ -272,8 +272,13 @@ impl<'a, A> Planner<'a, A> {
         logins::of_kind(&self.common.logins, &self.common.addresses, self.kind)
     }
 
-    /// Plans a step. If another step has the id, a number makes it unique.
-    pub fn step(&mut self, id: impl Into<String>, action: A, options: StepOptions) {
+    /// Plans a step. If another step has the id, a number makes it unique. A step that fetches files has the logins of
+    /// its kind.
+    pub fn step(&mut self, id: impl Into<String>, action: A, mut options: StepOptions) {
+        let fetches = options.stage.iter().any(|file| matches!(file.from, Asset::Address(_)));
+        if fetches && options.logins.is_empty() {
+            options.logins = self.logins();
+        }
         push_step(&mut self.draft.steps, &id.into(), action, options);
     }
 

@@ -14,6 +14,19 @@ use crate::{
     trust::{PublicKey, SIGNATURE},
 };
 
+impl AssetRef {
+    /// Its addresses, and those of its signature and of the key.
+    pub fn all_urls(&self) -> Vec<Url> {
+        let signed = self.signed_by.as_ref();
+        let signatures = signed.iter().flat_map(|signed| signed.signature_urls(self));
+        let key = signed.and_then(|signed| match &signed.key {
+            SigningKey::Text(_) => None,
+            SigningKey::File(file) => Some(&file.urls),
+        });
+        self.urls.iter().cloned().chain(signatures).chain(key.into_iter().flatten().cloned()).collect()
+    }
+}
+
 impl SignedBy {
     /// The addresses of all signatures of a file, in order. Empty for a signature in the file store. By default the
     /// signature is beside each address of the file.

@@ -201,7 +201,7 @@ async fn attempt(job: &Arc<Job>, stop: &Stop) -> Result<Outcome, Vec<Problem>> {
 /// Verifies signed files on servers that this node has not verified yet, and plans with their digests.
 async fn verify_signed(job: &Arc<Job>, node: &mut Node, plan: &Plan) -> Result<Plan, Vec<Problem>> {
     let ctx = context(job, plan, &node.inventory.vault);
-    let failures = signed_addresses::pin(job, &ctx, node).await?;
+    let failures = signed_addresses::pin(job, &ctx, plan, node).await?;
     let mut plan = node.plan(&job.profile, &job.facts, &cache(&job.root));
     signed_addresses::note(&failures, &mut plan);
     fetch_logins(&mut plan, &mut node.inventory.vault, &job.clouds).await;

@@ -1,6 +1,6 @@
 //! Fetches and verifies the signed files on servers that a plan needs and that this node has not verified yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{job::Job, not_received::NotReceived, receive::receive};
 use crate::{
@@ -13,16 +13,19 @@ use crate::{
 /// The problems of files of optional entries, by the names of the files in the profile.
 pub(super) type Failures = BTreeMap<String, Problem>;
 
-/// Fetches the files. Sets their digests, so that the next plan knows them. Returns the files of optional entries that
-/// could not be fetched.
+/// Fetches the files that a plan uses. Sets their digests, so that the next plan knows them. Returns the files of
+/// optional entries that could not be fetched. The plan has the logins of these files, and not those of other files.
 ///
 /// # Errors
 /// If a required file cannot be fetched, or any file is not signed as the profile says.
-pub(super) async fn pin(job: &Job, ctx: &Context, node: &mut Node) -> Result<Failures, Vec<Problem>> {
+pub(super) async fn pin(job: &Job, ctx: &Context, plan: &Plan, node: &mut Node) -> Result<Failures, Vec<Problem>> {
     let unverified = std::mem::take(&mut node.unverified);
+    let staged = plan.steps.iter().flat_map(|step| &step.stage);
+    let staged = staged.chain(plan.later_files.iter().map(|file| &file.stage));
+    let used: BTreeSet<&str> = staged.map(|file| file.name.as_str()).collect();
     let (mut problems, mut failures) = (Vec::new(), Failures::new());
     for named in job.profile.sections.assets() {
-        if !unverified.contains(named.file) {
+        if !unverified.contains(named.file) || !used.contains(named.file.path.as_str()) {
             continue;
         }
         match receive(job, ctx, &named).await {

@@ -8,7 +8,7 @@ use nodeagent::{
 };
 
 use crate::{
-    http_server::{TestServer, reply},
+    http_server::{RecordedRequest, Reply, TestServer, reply},
     stages,
     support::{NodeTest, put},
 };
@@ -25,9 +25,17 @@ struct Signer {
 
 impl Signer {
     fn new() -> Self {
+        Self::answering(|_| None)
+    }
+
+    /// A server that answers some requests in another way.
+    fn answering(other: impl Fn(&RecordedRequest) -> Option<Reply> + Send + Sync + 'static) -> Self {
         let files = Files::default();
         let shared = Arc::clone(&files);
         let server = TestServer::start(move |request, _| {
+            if let Some(other) = other(request) {
+                return other;
+            }
             let files = shared.lock().expect("no panic while held");
             match files.iter().rev().find(|(path, _)| path == request.path()) {
                 Some((_, text)) => reply("200 OK", text),
@@ -296,6 +304,69 @@ fn an_optional_file_of_the_stage_after_the_launch_that_is_not_served_fails_only_
     node.agent(&["run", "--profile", "./x.toml"]).ended(0);
     assert_eq!(stages::ended(&node, 2)[1]["outcome"], "done");
     assert_eq!(node.read("etc/a"), "one");
+}
+
+/// A signer whose server needs a login below `/team/`, and the start of a profile with that login.
+fn with_login(node: NodeTest) -> (Signer, NodeTest, String) {
+    // `reader:open sesame` in base64.
+    const LOGIN: &str = "Basic cmVhZGVyOm9wZW4gc2VzYW1l";
+    let signer = Signer::answering(|request| {
+        let is_refused = request.path().starts_with("/team/") && request.header("authorization") != LOGIN;
+        is_refused.then(|| reply("401 Unauthorized", ""))
+    });
+    let secrets = node.beside("secrets");
+    std::fs::create_dir_all(secrets.join("family")).expect("a folder");
+    put(&secrets.join("family/token"), "open sesame");
+    let head = format!(
+        "[secrets]\nsource = \"file\"\nscope = \"family\"\npath = \"{}\"\n[[logins]]\nurl = \"{}\"\nuser = \
+         \"reader\"\nkey = \"token\"\n",
+        secrets.display(),
+        signer.server.at("/team/")
+    );
+    (signer, node, head)
+}
+
+#[test]
+fn a_signed_file_that_no_step_needs_is_not_fetched() {
+    let (signer, node, head) = with_login(NodeTest::new().debs(&[]).file("opt/x", ""));
+    let from = signer.asset(&["/team/x.sh"], &signer.key());
+    let rest = "[files]\n\"/etc/b\" = { text = \"b\" }\n";
+    let node = node.profile(&format!("{head}[installers.x]\nfrom = {from}\ncreates = \"/opt/x\"\n{rest}"));
+    agent(&node, "run", 0);
+    assert_eq!(node.read("etc/b"), "b\n");
+    assert_eq!(signer.server.paths(), [""; 0]);
+}
+
+#[test]
+fn a_login_for_the_address_of_a_signature_is_sent_although_it_matches_another_section() {
+    let node = NodeTest::new().debs(&[]).python(&[("w", "1.0")]);
+    let (signer, node, head) = with_login(node);
+    signer.serve("/a.txt", "one");
+    signer.serve("/team/a.sig", &signer.signature("a.txt", "one"));
+    let wheel = format!(
+        "[wheel]\nfiles = [{{ url = \"{}\", sha256 = \"{}\" }}]\n",
+        signer.server.at("/team/w-1.0-py3-none-any.whl"),
+        Digest::sha256(b"w").hex()
+    );
+    let keys = format!("{}, signature = \"{}\"", signer.key(), signer.server.at("/team/a.sig"));
+    let node = node.profile(&format!("{head}{wheel}{}", signer.profile(&keys)));
+    agent(&node, "run", 0);
+    assert_eq!(node.read("etc/a"), "one");
+}
+
+#[test]
+fn the_file_of_an_installer_is_fetched_with_its_login() {
+    let (signer, node, head) = with_login(NodeTest::new().debs(&[]));
+    signer.serve("/team/x.sh", "true\n");
+    signer.serve("/team/x.sh.minisig", &signer.signature("x.sh", "true\n"));
+    let from = signer.asset(&["/team/x.sh"], &signer.key());
+    let program = format!("from = {from}\ninterpreter = [\"sh\"]\n");
+    let node = node
+        .file("etc/passwd", "root:x:0:0:root:/root:/bin/bash\n")
+        .file("etc/group", "root:x:0:\n")
+        .profile(&format!("{head}[hooks.x]\n{program}"));
+    agent(&node, "run", 0);
+    assert_eq!(signer.server.paths(), ["/team/x.sh", "/team/x.sh.minisig"]);
 }
 
 #[test]

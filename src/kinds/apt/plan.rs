@@ -85,12 +85,7 @@ impl Planning for Apt {
 
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
         let uris = self.sources.iter().flat_map(|source| &source.value.uris);
-        let uris = uris.filter_map(|uri| uri.parse().ok());
-        let keys = self.sources.iter().map(|source| &source.value.key);
-        let files = self.debs.iter().map(|deb| &deb.value).chain(keys);
-        uris.chain(files.flat_map(|file| file.urls.iter().cloned()))
-            .map(|url| Address::plain(Self::KEYS[0], url))
-            .collect()
+        uris.filter_map(|uri| uri.parse().ok()).map(|url| Address::plain(Self::KEYS[0], url)).collect()
     }
 
     fn outline(&self) -> Vec<StepOptions> {

@@ -19,7 +19,6 @@ pub(super) struct PlannedAsset {
     /// Its name for messages.
     pub(super) label: String,
     stage: Vec<Stage>,
-    has_address: bool,
 }
 
 impl PlannedAsset {
@@ -38,7 +37,7 @@ impl PlannedAsset {
             (None, Asset::Address(_) | Asset::Created(_)) => return None,
         };
         match digest {
-            Ok(digest) => Some(Self { from, digest, label, stage, has_address: !file.urls.is_empty() }),
+            Ok(digest) => Some(Self { from, digest, label, stage }),
             Err(error) => {
                 path.impossible(Problem::new(format!("`{label}` could not be read: {error}")));
                 None
@@ -48,8 +47,7 @@ impl PlannedAsset {
 
     /// Plans the step that uses the file.
     pub(super) fn step(self, path: &mut PathPlan<'_, '_>, work: Work, difference: Option<Difference>) {
-        let logins = if self.has_address { path.planner.logins() } else { Vec::new() };
         let stage = self.stage;
-        path.step_with(work, difference, |options| StepOptions { stage, logins, ..options });
+        path.step_with(work, difference, |options| StepOptions { stage, ..options });
     }
 }

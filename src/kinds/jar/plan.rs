@@ -16,7 +16,7 @@ use crate::{
     },
     plan::{Address, Asked, Common, Group, Lane, Phase, Planner, Resource, StepOptions},
     problem::Problem,
-    profile::{Asset, Entry, Section as _},
+    profile::{Asset, Entry},
     state::{Item, WHOLE},
 };
 
@@ -31,8 +31,7 @@ impl Planning for Jar {
     plans_no_packages!();
 
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
-        let urls = self.files.iter().flat_map(|entry| &entry.value.asset.urls);
-        urls.map(|url| Address::plain(Self::KEYS[0], url.clone())).collect()
+        Vec::new()
     }
 
     fn outline(&self) -> Vec<StepOptions> {

@@ -55,20 +55,16 @@ impl Python {
         }
     }
 
-    /// The addresses that the steps use.
+    /// The addresses that the steps use, without those of files.
     pub(super) fn used_addresses(&self, inventory: &Inventory) -> Vec<Address> {
         let kind = Self::KEYS[0];
         let indexes = self.indexes().into_iter().map(|(url, _)| Address::plain(kind, url.clone()));
         let found_at =
             self.pip.find_links.iter().filter_map(|link| Some(Address::plain(kind, link.value.parse().ok()?)));
-        let wheels = self.wheels.iter().flat_map(|wheel| &wheel.value.file.urls);
-        let wheels = wheels.map(|url| Address::plain(kind, url.clone()));
         let of_venvs = || self.pip.venvs.values().map(|entry| &entry.value);
         let files = || self.pip.requirements.iter().chain(of_venvs().flat_map(|venv| &venv.requirements));
         let packages = self.pip.packages.iter().chain(of_venvs().flat_map(|venv| &venv.packages));
-        let on_servers = files().flat_map(|entry| &entry.value.urls);
-        let on_servers = on_servers.map(|url| Address::plain(kind, url.clone()));
-        let mut all: Vec<Address> = indexes.chain(wheels).chain(on_servers).chain(found_at).collect();
+        let mut all: Vec<Address> = indexes.chain(found_at).collect();
         let mut lines: Vec<String> = packages.map(|entry| entry.value.text.clone()).collect();
         for entry in files() {
             let Some(found) = inventory.asset(&entry.value) else { continue };

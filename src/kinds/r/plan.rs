@@ -231,9 +231,7 @@ impl Planning for R {
     }
 
     fn addresses(&self, _: &Inventory) -> Vec<Address> {
-        let sources = self.sources.iter().flat_map(|archive| &archive.value.urls);
-        let urls = self.repos.iter().map(|repo| &repo.value).chain(sources);
-        let plain = urls.map(|url| Address::plain(Self::KEYS[0], url.clone()));
+        let plain = self.repos.iter().map(|repo| Address::plain(Self::KEYS[0], repo.value.clone()));
         let git = self.packages.iter().filter_map(|entry| entry.value.git.as_ref());
         let git = git.map(|git| Address { kind: Self::KEYS[0], is_git: true, url: git.url.clone() });
         plain.chain(git).collect()

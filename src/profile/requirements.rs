@@ -19,8 +19,6 @@ pub struct Requirements {
     pub constraints: Vec<Named>,
     /// Lines whose package name only the installer can find: paths, addresses, editable projects.
     pub opaque: Vec<Opaque>,
-    /// Lines that name other files relative to this one.
-    pub relative: Vec<Origin>,
     /// Every line as written, including options.
     pub lines: Vec<Opaque>,
 }
@@ -85,12 +83,7 @@ impl Requirements {
                 match without_options(&text).parse::<Requirement<VerbatimUrl>>() {
                     Ok(requirement) if constraint => self.constraints.push(Named { requirement, origin }),
                     Ok(requirement) => self.named.push(Named { requirement, origin }),
-                    Err(_) => {
-                        if text.starts_with('.') {
-                            self.relative.push(origin.clone());
-                        }
-                        self.opaque.push(Opaque { text, origin });
-                    }
+                    Err(_) => self.opaque.push(Opaque { text, origin }),
                 }
             }
         }
@@ -108,9 +101,6 @@ impl Requirements {
         if name.contains("://") {
             self.opaque.push(Opaque { text: name.to_owned(), origin });
             return Ok(());
-        }
-        if Path::new(name).is_relative() {
-            self.relative.push(origin.clone());
         }
         let path = folder.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
         let label = match beside.rsplit_once('/').filter(|_| folder.is_some() && Path::new(name).is_relative()) {
@@ -131,11 +121,25 @@ impl Requirements {
 
 /// The files that a requirements file refers to, as written.
 pub fn named_files(text: &str) -> Vec<String> {
-    let named = |line: &str| {
-        let name = option(line, "-r", "--requirement").or_else(|| option(line, "-c", "--constraint"))?;
-        (!name.contains("://")).then(|| name.to_owned())
+    let lines = logical_lines(text);
+    let included = lines.iter().filter_map(|(_, line)| included(line));
+    included.filter(|name| !name.contains("://")).map(str::to_owned).collect()
+}
+
+/// The first line that includes a requirements file, by a path or an address, or that names a path relative to the
+/// file.
+pub fn first_other_file(label: &str, text: &str) -> Option<Origin> {
+    let names_file = |line: &str| {
+        let project = option(line, "-e", "--editable").unwrap_or(line);
+        included(line).is_some() || project.starts_with('.')
     };
-    logical_lines(text).iter().filter_map(|(_, line)| named(line)).collect()
+    let (line, _) = logical_lines(text).into_iter().find(|(_, line)| names_file(line))?;
+    Some(Origin { file: label.to_owned(), line, column: 1 })
+}
+
+/// The requirements file that a line includes.
+fn included(line: &str) -> Option<&str> {
+    option(line, "-r", "--requirement").or_else(|| option(line, "-c", "--constraint"))
 }
 
 /// Lines with continuations joined and comments removed, each with the number of its first line.

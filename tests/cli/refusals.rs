@@ -283,6 +283,39 @@ fn a_file_of_requirements_that_names_a_missing_file() {
 }
 
 #[test]
+fn a_file_of_requirements_with_a_digest_that_includes_another_file() {
+    let digest = |text: &str| nodeagent::digest::Digest::sha256(text.as_bytes()).hex().to_owned();
+    for line in [
+        "-r more.txt",
+        "-r/srv/more.txt",
+        "--requirement=https://dl.firm.example/more.txt",
+        "-c /srv/limits.txt",
+        "--constraint https://dl.firm.example/limits.txt",
+        "./project",
+        "-e ./project",
+    ] {
+        let text = format!("nltk\n{line}\n");
+        let with_digest =
+            |place: &str| format!("[pip]\nrequirements = [{{ {place}, sha256 = \"{}\" }}]\n", digest(&text));
+        let node = NodeTest::new().python(&[]).work("r.txt", &text).work("more.txt", "numpy\n");
+        let node = node.profile(&with_digest("path = \"r.txt\""));
+        let said = refused(&node).stderr;
+        assert!(said.contains("r.txt:2"), "{line}: {said}");
+        assert!(said.contains("`r.txt` names other files, which its digest or signature does not cover"), "{said}");
+        // The same file on a server, after a run has fetched it.
+        let node = node
+            .file(&format!("var/cache/nodeagent/assets/{}/r.txt", digest(&text)), &text)
+            .profile(&with_digest("url = \"https://dl.firm.example/r.txt\""));
+        let said = node.agent(&["plan", "--profile", "x.toml"]).ended(2).stderr;
+        assert!(said.contains("r.txt:2") && said.contains("names other files"), "{line}: {said}");
+    }
+    let text = "nltk\n-r more.txt\n--requirement=https://dl.firm.example/more.txt\n";
+    let node = NodeTest::new().python(&[]).work("r.txt", text).work("more.txt", "numpy\n");
+    let node = node.profile("[pip]\nrequirements = [\"r.txt\"]\n");
+    node.agent(&["plan", "--profile", "x.toml"]).ended(0);
+}
+
+#[test]
 fn a_fact_that_is_not_known_on_this_node() {
     let node = NodeTest::new().profile("[shell.variables]\nUNIT = \"${cluster.business-unit}\"\n");
     // Away from its node a profile is sound.

@@ -12,7 +12,10 @@ use crate::{
     inventory::Inventory,
     plan::{Common, cached_asset},
     problem::Problem,
-    profile::{Asset, AssetRef, Entry, NamedAsset, requirements::Requirements},
+    profile::{
+        Asset, AssetRef, Entry, NamedAsset,
+        requirements::{Requirements, first_other_file},
+    },
     steps::Context,
 };
 
@@ -126,15 +129,15 @@ impl Source<'_> {
             let problem = Problem::new(format!("`{}` is not UTF-8 text", self.label));
             return Err(vec![problem.hint("save the file as UTF-8".to_owned())]);
         };
+        if let Some(origin) = first_other_file(self.label, text).filter(|_| self.is_copied) {
+            let message = format!("`{}` names other files, which its digest or signature does not cover", self.name);
+            let hint = "put all requirements into one file".to_owned();
+            return Err(vec![Problem::new(message).hint(hint).asked_at(origin)]);
+        }
         let requirements = Requirements::read(self.label, text, self.folder).map_err(|error| {
             let hint = "put the file next to the file that refers to it".to_owned();
             vec![Problem::new(error.to_string()).hint(hint).asked_at(error.origin.clone())]
         })?;
-        if let Some(origin) = requirements.relative.first().filter(|_| self.is_copied) {
-            let message = format!("`{}` names other files, which its digest or signature does not cover", self.name);
-            let hint = "put all requirements into one file".to_owned();
-            return Err(vec![Problem::new(message).hint(hint).asked_at(origin.clone())]);
-        }
         let hint = "write the address without, and name the user and the key of the password under `[[logins]]` in the \
                     profile";
         let refused = |origin| Problem::new("the line holds a password").hint(hint.to_owned()).asked_at(origin);

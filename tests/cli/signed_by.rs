@@ -114,6 +114,20 @@ fn a_signed_file_is_verified_once_and_a_ready_node_sends_no_request() {
 }
 
 #[test]
+fn a_newer_file_at_the_same_address_is_used_after_the_record_of_the_old_one_is_removed() {
+    let signer = Signer::new();
+    signer.publish("a.txt", "one");
+    let node = NodeTest::new().debs(&[]).profile(&signer.profile(&signer.key()));
+    agent(&node, "run", 0);
+    signer.publish("a.txt", "two");
+    let said = agent(&node, "run", 0);
+    assert!(said.contains("nothing to do") && node.read("etc/a") == "one", "{said}");
+    std::fs::remove_dir_all(node.root().join("var/cache/nodeagent/assets/signed")).expect("there");
+    agent(&node, "run", 0);
+    assert_eq!(node.read("etc/a"), "two");
+}
+
+#[test]
 fn a_key_and_a_signature_may_be_files() {
     let signer = Signer::new();
     signer.serve("/a.txt", "one");

@@ -4,7 +4,7 @@
 //! dependencies (ciphers, curves, compression) that are not needed. The parser refuses all input that it does not
 //! understand, so that apt cannot find a key that this parser missed.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{borrow::Cow, collections::BTreeSet, fmt::Write as _};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha1::Sha1;
@@ -32,18 +32,18 @@ const END: &str = "-----END PGP PUBLIC KEY BLOCK-----";
 
 /// The fingerprint of each primary key as upper-case hexadecimal digits. Never empty.
 pub(crate) fn fingerprints(file: &[u8]) -> Result<Vec<String>, KeyError> {
-    // The first byte of an OpenPGP packet has its highest bit set. The first byte of a text does not.
-    let found = if file.first().is_some_and(|byte| byte & 0x80 != 0) {
-        primary_keys(file)?
-    } else {
-        let text = std::str::from_utf8(file).map_err(|_| KeyError::Malformed("neither binary nor armoured"))?;
-        let mut found = Vec::new();
-        for block in blocks(text)? {
-            found.extend(primary_keys(&block)?);
-        }
-        found
-    };
+    let found = primary_keys(&binary(file)?)?;
     if found.is_empty() { Err(KeyError::Empty) } else { Ok(found) }
+}
+
+/// The packets of a key file, without armour.
+pub(crate) fn binary(file: &[u8]) -> Result<Cow<'_, [u8]>, KeyError> {
+    // The first byte of an OpenPGP packet has its highest bit set. The first byte of a text does not.
+    if file.first().is_some_and(|byte| byte & 0x80 != 0) {
+        return Ok(Cow::Borrowed(file));
+    }
+    let text = std::str::from_utf8(file).map_err(|_| KeyError::Malformed("neither binary nor armoured"))?;
+    Ok(Cow::Owned(blocks(text)?.concat()))
 }
 
 /// Whether the keys of a file have exactly these fingerprints.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{digest::Digest, profile::AssetRef, trust::PublicKey};
+use crate::{digest::Digest, profile::AssetRef};
 
 /// The digests of verified files, in the agent's cache.
 #[derive(Debug, Clone, Copy)]
@@ -12,13 +12,13 @@ pub struct SignedFiles<'a> {
 }
 
 impl SignedFiles<'_> {
-    /// The record of a file that was verified with a key.
-    pub fn record(&self, file: &AssetRef, key: &PublicKey) -> PathBuf {
+    /// The record of a file that was verified with the key of an identity.
+    pub fn record(&self, file: &AssetRef, key: &str) -> PathBuf {
         self.cache.join("assets/signed").join(identity(file, key).hex())
     }
 
-    /// The digest of a file that was verified with a key.
-    pub fn digest(&self, file: &AssetRef, key: &PublicKey) -> Option<Digest> {
+    /// The digest of a file that was verified with the key of an identity.
+    pub fn digest(&self, file: &AssetRef, key: &str) -> Option<Digest> {
         std::fs::read_to_string(self.record(file, key)).ok()?.trim().parse().ok()
     }
 
@@ -28,7 +28,7 @@ impl SignedFiles<'_> {
     }
 }
 
-fn identity(file: &AssetRef, key: &PublicKey) -> Digest {
+fn identity(file: &AssetRef, key: &str) -> Digest {
     let signatures = file.signed_by.iter().flat_map(|signed| signed.signature_urls(file));
     // A file that was verified with another signature must be verified again.
     let signature = file.signed_by.iter().filter_map(|signed| signed.signature.as_ref()?.sha256.as_ref());
@@ -46,7 +46,7 @@ mod tests {
     fn a_record_is_of_one_file_and_one_key() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let records = SignedFiles { cache: temp.path() };
-        let key = || SecretKey::generate().expect("random numbers").public();
+        let key = || SecretKey::generate().expect("random numbers").public().to_string();
         let file = |url: &str| {
             let urls = vec![url.parse().expect("an address")];
             AssetRef { path: url.into(), beside: None, sha256: None, signed_by: None, urls }

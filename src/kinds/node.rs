@@ -91,7 +91,7 @@ impl Node {
             if self.inventory.asset(file).is_none_or(|found| found.digest.is_some()) {
                 continue;
             }
-            let known = match signed.key.read(&assets, origin) {
+            let known = match signed.key.identity(&assets, origin) {
                 Ok(Some(key)) => records.digest(file, &key),
                 // A key on a server is fetched with the file. A key that cannot be used is reported then.
                 Ok(None) | Err(_) => None,

@@ -1,6 +1,6 @@
 //! A file as a profile names it.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use url::Url;
 
@@ -48,11 +48,18 @@ pub struct SignedBy {
     pub signature: Option<Box<AssetRef>>,
 }
 
-/// A minisign key.
+/// The key of a signature.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SigningKey {
-    /// The text of the key, as minisign prints it.
+    /// The text of a minisign key, as minisign prints it.
     Text(String),
-    /// A file with the key.
+    /// A file with a minisign key.
     File(Box<AssetRef>),
+    /// A file of OpenPGP keys.
+    OpenPgp {
+        /// The file.
+        file: Box<AssetRef>,
+        /// The fingerprints of its keys, as upper-case hexadecimal digits.
+        fingerprints: BTreeSet<String>,
+    },
 }

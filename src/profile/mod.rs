@@ -14,6 +14,7 @@ mod contract;
 mod expansion;
 mod fetched_by_name;
 mod find;
+mod fingerprints;
 mod glob_pattern;
 mod head;
 mod load;

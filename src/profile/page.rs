@@ -119,6 +119,10 @@ pub(crate) fn asset(asset: &AssetRef) -> String {
         let key = match &signed.key {
             SigningKey::Text(text) => quoted(text),
             SigningKey::File(file) => self::asset(file),
+            SigningKey::OpenPgp { file, fingerprints } => {
+                let fingerprints: Vec<String> = fingerprints.iter().cloned().collect();
+                format!("{}, fingerprint = {}", self::asset(file), array(&fingerprints))
+            }
         };
         return format!("{{ {place}, signed-by = {{ key = {key}{} }} }}", signature.unwrap_or_default());
     }

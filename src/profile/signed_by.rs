@@ -21,7 +21,7 @@ impl AssetRef {
         let signatures = signed.iter().flat_map(|signed| signed.signature_urls(self));
         let key = signed.and_then(|signed| match &signed.key {
             SigningKey::Text(_) => None,
-            SigningKey::File(file) => Some(&file.urls),
+            SigningKey::File(file) | SigningKey::OpenPgp { file, .. } => Some(&file.urls),
         });
         self.urls.iter().cloned().chain(signatures).chain(key.into_iter().flatten().cloned()).collect()
     }
@@ -33,7 +33,7 @@ impl SignedBy {
     pub fn signature_urls(&self, file: &AssetRef) -> Vec<Url> {
         match &self.signature {
             Some(signature) => signature.urls.clone(),
-            None => file.urls.iter().map(beside).collect(),
+            None => file.urls.iter().map(|url| self.beside(url)).collect(),
         }
     }
 
@@ -41,8 +41,19 @@ impl SignedBy {
     pub fn signature_urls_of(&self, url: &Url) -> Vec<Url> {
         match &self.signature {
             Some(signature) => signature.urls.clone(),
-            None => vec![beside(url)],
+            None => vec![self.beside(url)],
         }
+    }
+
+    /// The address of the signature beside a file.
+    fn beside(&self, url: &Url) -> Url {
+        let ending = match &self.key {
+            SigningKey::Text(_) | SigningKey::File(_) => SIGNATURE,
+            SigningKey::OpenPgp { .. } => "asc",
+        };
+        let mut beside = url.clone();
+        beside.set_path(&format!("{}.{ending}", url.path()));
+        beside
     }
 }
 
@@ -51,17 +62,29 @@ impl SigningKey {
     pub fn label(&self) -> &str {
         match self {
             Self::Text(text) => text,
-            Self::File(file) => &file.path,
+            Self::File(file) | Self::OpenPgp { file, .. } => &file.path,
         }
     }
 
-    /// The key. `None` if it is a file on a server.
+    /// The identity of the key, for the records of verified files. `None` if it is a minisign key on a server.
+    ///
+    /// # Errors
+    /// See [`Self::minisign`].
+    pub fn identity(&self, assets: &Assets<'_>, origin: &Origin) -> Result<Option<String>, MissingAsset> {
+        match self {
+            Self::Text(_) | Self::File(_) => Ok(self.minisign(assets, origin)?.map(|key| key.to_string())),
+            Self::OpenPgp { fingerprints, .. } => Ok(Some(fingerprints.iter().cloned().collect::<Vec<_>>().join(" "))),
+        }
+    }
+
+    /// The minisign key. `None` if it is a file on a server, or not of minisign.
     ///
     /// # Errors
     /// If the file is missing, is no key, or is not trusted.
-    pub fn read(&self, assets: &Assets<'_>, origin: &Origin) -> Result<Option<PublicKey>, MissingAsset> {
+    pub fn minisign(&self, assets: &Assets<'_>, origin: &Origin) -> Result<Option<PublicKey>, MissingAsset> {
         let text = match self {
             Self::Text(text) => text.clone(),
+            Self::OpenPgp { .. } => return Ok(None),
             Self::File(file) if !file.urls.is_empty() => return Ok(None),
             Self::File(file) => {
                 let found = assets.verified(file, origin)?;
@@ -76,13 +99,6 @@ impl SigningKey {
             untrusted: true,
         })
     }
-}
-
-/// The address of the signature beside a file.
-fn beside(url: &Url) -> Url {
-    let mut beside = url.clone();
-    beside.set_path(&format!("{}.{SIGNATURE}", url.path()));
-    beside
 }
 
 impl written::SignedFile {
@@ -111,17 +127,19 @@ impl Rules<'_> {
             self.mistake(&here, message, hint);
             return None;
         }
-        if raw.fingerprint.is_some() {
-            let hint = "use the `sha256` of the file, or a minisign signature: `key` without `fingerprint`";
-            self.mistake(&within(&here, "fingerprint"), "signatures of OpenPGP are not supported", hint);
-            return None;
-        }
         let Some(key) = &raw.key else {
-            let hint = "add the text of a minisign key, which begins with `RW`, or a file with it";
+            let hint = "add the text of a minisign key, which begins with `RW`, or a file with the key";
             self.mistake(&here, "`signed-by` has no `key`", hint);
             return None;
         };
-        let key = self.signing_key(&within(&here, "key"), key)?;
+        let key = match &raw.fingerprint {
+            Some(fingerprint) => {
+                let fingerprints = self.fingerprints(&within(&here, "fingerprint"), &fingerprint.0);
+                let file = Box::new(self.signed_file(&within(&here, "key"), key)?);
+                SigningKey::OpenPgp { file, fingerprints }
+            }
+            None => self.signing_key(&within(&here, "key"), key)?,
+        };
         let signature = match &raw.signature {
             Some(signature) => Some(Box::new(self.signed_file(&within(&here, "signature"), signature)?)),
             None => None,
@@ -144,7 +162,8 @@ impl Rules<'_> {
         }
         let file = self.signed_file(at, written)?;
         if !file.urls.is_empty() && file.sha256.is_none() {
-            let hint = "write the text of the key, which begins with `RW`, or add the `sha256` of its file";
+            let hint = "write the text of the key, which begins with `RW`, or add the `sha256` of its file; an OpenPGP key \
+                        needs `fingerprint` instead";
             self.mistake(at, "a key on a server needs `sha256`", hint);
             return None;
         }

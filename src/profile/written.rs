@@ -217,11 +217,11 @@ pub struct Asset {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SignedBy {
-    /// The text of a minisign public key, or a file with it.
+    /// The text of a minisign public key, or a file with it. With `fingerprint`, a file of OpenPGP keys.
     pub key: Option<Shorthand<SignedFile>>,
-    /// The fingerprint of an OpenPGP key. Such signatures are not supported.
-    pub fingerprint: Option<String>,
-    /// The file with the signature. Default: the address of the file with `.minisig`.
+    /// The fingerprint of the OpenPGP key, or a list with the fingerprint of each key in the file.
+    pub fingerprint: Option<OneOrMany<String>>,
+    /// The file with the signature. Default: the address of the file with `.minisig`, or with `.asc` for OpenPGP.
     pub signature: Option<Shorthand<SignedFile>>,
 }
 

@@ -13,6 +13,7 @@ mod post_start;
 mod receive;
 mod recovery;
 mod run_lock;
+mod signature_verifier;
 mod signed_addresses;
 mod signed_file;
 mod stop;

@@ -8,26 +8,28 @@ use url::Url;
 use super::{
     job::Job,
     not_received::{AddressFailure, NotReceived},
+    signature_verifier::{SignatureVerifier, unread},
 };
 use crate::{
     digest::Digest,
     fs::{self, Attributes},
     http::HttpError,
     inventory::SignedFiles,
-    plan::cached_asset,
     problem::Problem,
-    profile::{AssetRef, Assets, NamedAsset, SignedBy, SigningKey},
-    steps::{Context, fetch_address, fetch_one},
-    trust::{BadKey, Hashes, MOST_KEY, MOST_SIGNATURE, Prehash, PublicKey, TrustedKeys, beside},
+    profile::{AssetRef, Assets, NamedAsset, SignedBy},
+    steps::{Context, fetch_one},
+    trust::{Hashes, Prehash, beside},
 };
+
+const CHANGED_HINT: &str =
+    "find out why the file or its signature changed; if the signer has a new key, put it into `signed-by`";
 
 /// A signed file, with the parts of its signature that do not depend on the address.
 struct SignedFile<'a> {
     ctx: &'a Context,
     file: &'a AssetRef,
     signed: &'a SignedBy,
-    /// The key as trusted keys.
-    keys: TrustedKeys,
+    verifier: SignatureVerifier,
     /// The signature, if it is in the file store.
     stored: Option<Vec<u8>>,
 }
@@ -41,12 +43,11 @@ pub(super) async fn receive_signed(
     received: &Path,
 ) -> Result<Digest, NotReceived> {
     let assets = Assets { store: &job.filestore, unit: job.profile.business_unit.as_deref() };
-    let key = key(ctx, &assets, named, signed).await?;
+    let verifier = SignatureVerifier::of(ctx, &assets, named, signed).await?;
     let stored = stored_signature(&assets, named, signed)?;
-    let keys = TrustedKeys::new(vec![key.clone()]);
-    let wanted = SignedFile { ctx, file: named.file, signed, keys, stored };
+    let wanted = SignedFile { ctx, file: named.file, signed, verifier, stored };
     let digest = wanted.receive(received).await?;
-    let record = SignedFiles { cache: &ctx.cache }.record(named.file, &key);
+    let record = SignedFiles { cache: &ctx.cache }.record(named.file, &wanted.verifier.identity());
     fs::replace(&record, digest.hex().as_bytes(), Attributes::mode(0o644))
         .map_err(|error| NotReceived::Fetch(error.into()))?;
     Ok(digest)
@@ -74,18 +75,18 @@ impl SignedFile<'_> {
             .and_then(Hashes::of)
             .map_err(|error| AddressFailure::fetch(unread(received, &error)))?;
         match &self.stored {
-            Some(signature) => self.check(&hashes.prehash, signature)?,
-            None => self.check_by_served(&hashes.prehash, url, received).await?,
+            Some(signature) => self.check(received, &hashes.prehash, signature).await?,
+            None => self.check_by_served(received, &hashes.prehash, url).await?,
         }
         Ok(hashes.sha256)
     }
 
     /// Checks the hash of a file of an address with the first valid signature that a server has.
-    async fn check_by_served(&self, hash: &Prehash, url: &Url, received: &Path) -> Result<(), AddressFailure> {
+    async fn check_by_served(&self, received: &Path, hash: &Prehash, url: &Url) -> Result<(), AddressFailure> {
         let mut failures = Vec::new();
         for url in self.signed.signature_urls_of(url) {
             let checked = match self.fetch_signature(&url, &beside(received)).await {
-                Ok(signature) => self.check(hash, &signature),
+                Ok(signature) => self.check(received, hash, &signature).await,
                 Err(failure) => Err(failure),
             };
             match checked {
@@ -98,22 +99,22 @@ impl SignedFile<'_> {
     }
 
     async fn fetch_signature(&self, url: &Url, to: &Path) -> Result<Vec<u8>, AddressFailure> {
-        fetch_one(self.ctx, url, to, Some(MOST_SIGNATURE), None).await.map_err(|error| self.no_signature(&error))?;
-        let bytes = fs::read_bounded(to, MOST_SIGNATURE).map_err(|error| AddressFailure::fetch(unread(to, &error)));
+        let most = self.verifier.most_signature();
+        fetch_one(self.ctx, url, to, Some(most), None).await.map_err(|error| self.no_signature(&error))?;
+        let bytes = fs::read_bounded(to, most).map_err(|error| AddressFailure::fetch(unread(to, &error)));
         fs::remove(to).map_err(|error| AddressFailure::fetch(error.into()))?;
         bytes
     }
 
-    /// Checks the hash of a file with a signature.
-    fn check(&self, hash: &Prehash, signature: &[u8]) -> Result<(), AddressFailure> {
+    /// Checks a file and its hash with a signature.
+    async fn check(&self, received: &Path, hash: &Prehash, signature: &[u8]) -> Result<(), AddressFailure> {
         self.check_digest(signature)?;
         let name = Path::new(self.file.file_name());
-        let checked = self.keys.check_hashed(name, hash, Some(signature));
-        checked.map(drop).map_err(|why| {
-            let hint =
-                "find out why the file or its signature changed; if the signer has a new key, put it into `signed-by`";
-            let problem = Problem::new(self.not_signed()).because(&why).hint(hint.to_owned());
-            AddressFailure::new(why.to_string(), NotReceived::Signature(problem))
+        self.verifier.verify(self.ctx, name, (received, hash), signature).await.map_err(|why| {
+            let hint = why.hint.clone().unwrap_or_else(|| CHANGED_HINT.to_owned());
+            let mut problem = Problem::new(self.not_signed()).cause(why.message.clone()).hint(hint);
+            problem.causes.extend(why.causes);
+            AddressFailure::new(why.message, NotReceived::Signature(problem))
         })
     }
 
@@ -144,34 +145,6 @@ impl SignedFile<'_> {
     }
 }
 
-/// The key, from the profile, from the file store or from a server.
-async fn key(
-    ctx: &Context,
-    assets: &Assets<'_>,
-    named: &NamedAsset<'_>,
-    signed: &SignedBy,
-) -> Result<PublicKey, NotReceived> {
-    if let Some(key) = signed.key.read(assets, named.origin)? {
-        return Ok(key);
-    }
-    key_on_server(ctx, signed).await.map_err(NotReceived::Fetch)
-}
-
-async fn key_on_server(ctx: &Context, signed: &SignedBy) -> Result<PublicKey, Problem> {
-    // The rules ensure that only a file on a server is left, and that it has a digest.
-    let on_server = match &signed.key {
-        SigningKey::File(file) => file.sha256.as_ref().map(|digest| (file, digest)),
-        SigningKey::Text(_) => None,
-    };
-    let (file, digest) = on_server.ok_or_else(|| Problem::new("the key has no digest"))?;
-    let to = cached_asset(&ctx.cache, digest, file);
-    fetch_address(ctx, &file.urls, &to, Some(MOST_KEY), Some(digest)).await?;
-    let text = std::fs::read_to_string(&to).map_err(|error| unread(&to, &error))?;
-    PublicKey::parse(&text).map_err(|error: BadKey| {
-        Problem::new(format!("the key `{}` cannot be used: {error}", file.path)).hint(error.hint())
-    })
-}
-
 /// The signature, if it is in the file store.
 fn stored_signature(
     assets: &Assets<'_>,
@@ -186,8 +159,4 @@ fn stored_signature(
 /// The failure of a file that was not fetched.
 fn not_fetched(error: HttpError) -> AddressFailure {
     AddressFailure::new(error.problem.to_string(), NotReceived::Fetch(error.into()))
-}
-
-fn unread(path: &Path, error: &std::io::Error) -> Problem {
-    Problem::new(format!("`{}` could not be read: {error}", path.display()))
 }

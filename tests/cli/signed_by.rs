@@ -411,3 +411,53 @@ fn with_trusted_keys_the_key_of_a_signature_must_be_signed() {
     agent(&node, "run", 0);
     assert_eq!(node.read("etc/a"), "one");
 }
+
+/// The keys and signatures of the fixtures, and the fingerprints of the keys.
+const RING: &str = include_str!("../fixtures/openpgp/ring.asc");
+const RING_FINGERPRINT: &str = "CED3 8F8C CEA0 D3CD FB91  3C81 376D 2E8D E12C FF79";
+const OTHER: &str = include_str!("../fixtures/openpgp/other.asc");
+const HELLO: &str = include_str!("../fixtures/openpgp/hello.txt");
+const SIGNED_BY_RING: &str = include_str!("../fixtures/openpgp/hello.txt.asc");
+const SIGNED_BY_OTHER: &str = include_str!("../fixtures/openpgp/hello.txt.other.asc");
+
+#[test]
+fn an_openpgp_key_with_its_fingerprint_verifies_a_file() {
+    let signer = Signer::new();
+    signer.serve("/a.txt", HELLO);
+    signer.serve("/a.txt.asc", SIGNED_BY_RING);
+    signer.serve("/ring.asc", RING);
+    let on_server = format!("key = {{ url = \"{}\" }}", signer.server.at("/ring.asc"));
+    for key in ["key = \"keys/ring.asc\"", &on_server] {
+        let profile = signer.profile(&format!("{key}, fingerprint = \"{RING_FINGERPRINT}\""));
+        let node = NodeTest::new().debs(&[]).work("keys/ring.asc", RING).profile(&profile);
+        agent(&node, "run", 0);
+        assert_eq!(node.read("etc/a"), HELLO);
+        let requests = signer.server.paths().len();
+        assert!(agent(&node, "run", 0).contains("nothing to do"));
+        assert_eq!(signer.server.paths().len(), requests, "a ready node sends no request");
+        let shown = node.agent(&["check", "x.toml", "--show"]).ended(0).stdout;
+        assert!(shown.contains("fingerprint = [\"CED38F8CCEA0D3CDFB913C81376D2E8DE12CFF79\"]"), "{shown}");
+    }
+}
+
+#[test]
+fn a_file_without_a_valid_openpgp_signature_refuses_the_run() {
+    let cases = [
+        (RING, HELLO, SIGNED_BY_OTHER, "no valid signature by one of the keys"),
+        (RING, "changed", SIGNED_BY_RING, "BAD signature"),
+        (RING, HELLO, "no signature", "no valid signature by one of the keys"),
+        (OTHER, HELLO, SIGNED_BY_OTHER, "it has 2E064316CE4B0C233F4E47534EE853A6BF3D54DD"),
+        (HELLO, HELLO, SIGNED_BY_RING, "the key cannot be used"),
+    ];
+    for (key, text, signature, reason) in cases {
+        let signer = Signer::new();
+        signer.serve("/a.txt", text);
+        signer.serve("/a.txt.asc", signature);
+        let profile = signer.profile(&format!("key = \"ring.asc\", fingerprint = \"{RING_FINGERPRINT}\""));
+        let node = NodeTest::new().debs(&[]).work("ring.asc", key).profile(&profile);
+        let said = agent(&node, "run", 2);
+        assert!(said.contains("is not signed by `ring.asc`"), "{said}");
+        assert!(said.contains(reason), "{reason}: {said}");
+        assert!(!node.root().join("etc/a").exists());
+    }
+}

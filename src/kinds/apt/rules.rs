@@ -1,14 +1,12 @@
 //! Rules of `[apt]`.
 
-use std::collections::BTreeSet;
-
 use super::{
     checked::{Apt, AptPackage, AptSource, DebconfAnswer},
     written,
 };
 use crate::{
     grammar::{document::Part, names},
-    profile::{Entry, Rules, long, place, within},
+    profile::{Entry, Rules, long, place},
 };
 
 impl Rules<'_> {
@@ -134,23 +132,6 @@ impl Rules<'_> {
         let (name, components, architectures) = (raw.name.clone(), raw.components.clone(), raw.architectures.clone());
         let value = AptSource { name, uris, suites, components, architectures, key: key?, fingerprints };
         Some(Entry::plain(value, self.origin(&at("name"))))
-    }
-
-    /// The fingerprints of a key file.
-    fn fingerprints(&mut self, at: &[Part], texts: &[String]) -> BTreeSet<String> {
-        const HINT: &str = "40 hexadecimal digits; `gpg --show-keys FILE` prints it";
-        if texts.is_empty() {
-            self.mistake(at, "`fingerprint` is an empty list", HINT);
-        }
-        let mut fingerprints = BTreeSet::new();
-        for (index, text) in texts.iter().enumerate() {
-            let plain = text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_uppercase();
-            if !names::is_fingerprint(&plain) {
-                self.mistake(&within(at, index), format!("`{text}` is not a fingerprint"), HINT);
-            }
-            fingerprints.insert(plain);
-        }
-        fingerprints
     }
 
     fn debconf(&mut self, raw: &written::Apt) -> Vec<Entry<DebconfAnswer>> {

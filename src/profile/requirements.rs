@@ -126,15 +126,32 @@ pub fn named_files(text: &str) -> Vec<String> {
     included.filter(|name| !name.contains("://")).map(str::to_owned).collect()
 }
 
-/// The first line that includes a requirements file, by a path or an address, or that names a path relative to the
-/// file.
+/// The first line that includes a requirements file, by a path or an address, or that names a path.
 pub fn first_other_file(label: &str, text: &str) -> Option<Origin> {
-    let names_file = |line: &str| {
-        let project = option(line, "-e", "--editable").unwrap_or(line);
-        included(line).is_some() || project.starts_with('.')
-    };
     let (line, _) = logical_lines(text).into_iter().find(|(_, line)| names_file(line))?;
     Some(Origin { file: label.to_owned(), line, column: 1 })
+}
+
+/// Whether a line needs a file beside the requirements file. pip accepts several options on one line, and the beginning
+/// of a long option for the whole.
+fn names_file(line: &str) -> bool {
+    let includes = |word: &str| {
+        let begins = |short: &str, long: &str| word.starts_with(short) || word.starts_with(long);
+        begins("-r", "--r") && !word.starts_with("--require-") || begins("-c", "--c")
+    };
+    if line.starts_with('-') && line.split_ascii_whitespace().any(includes) {
+        return true;
+    }
+    let project = option(line, "-e", "--editable").unwrap_or(line);
+    let ends_name = |c: char| c.is_whitespace() || "[;=<>~!@,(".contains(c);
+    let name = project.split(ends_name).next().unwrap_or_default();
+    let is_path = name.starts_with('.') || name.contains('/') || is_archive(name);
+    !project.starts_with('-') && (is_path && !name.contains("://") || project.contains("file:"))
+}
+
+/// Whether a name is that of a wheel or of a source archive.
+fn is_archive(name: &str) -> bool {
+    [".whl", ".zip", ".tar.gz", ".tar.bz2", ".tar.xz", ".tgz"].iter().any(|ending| name.ends_with(ending))
 }
 
 /// The requirements file that a line includes.
@@ -149,10 +166,13 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
     let mut joined: Option<(usize, String)> = None;
     for (index, line) in text.lines().enumerate() {
         let (number, mut logical) = joined.take().unwrap_or((index + 1, String::new()));
-        if let Some(continued) = line.strip_suffix('\\') {
+        // As in pip, a comment is not continued, and ends a continued line.
+        let is_comment = line.trim_start().starts_with('#');
+        if let Some(continued) = line.strip_suffix('\\').filter(|_| !is_comment) {
             logical.push_str(continued);
             joined = Some((number, logical));
         } else {
+            logical.push_str(if is_comment && !logical.is_empty() { " " } else { "" });
             logical.push_str(line);
             lines.push((number, logical));
         }
@@ -193,6 +213,39 @@ mod tests {
         assert_eq!(names(&read.named), ["nltk", "spacy", "six", "x"]);
         assert_eq!(read.named[1].origin.line, 3);
         assert_eq!(read.opaque, []);
+    }
+
+    #[test]
+    fn lines_that_need_other_files_are_found_as_pip_reads_them() {
+        for line in [
+            "-r more.txt",
+            "-rmore.txt",
+            "--requirement=more.txt",
+            "--requir more.txt",
+            "--pre -r more.txt",
+            "--pre --con limits.txt",
+            "# note \\\n-r more.txt",
+            "six \\\n# note \\\n-c limits.txt",
+            "./x",
+            "-e ./x",
+            "wheels/x-1.0-py3-none-any.whl",
+            "x-1.0.tar.gz",
+            "x @ file:///srv/x.whl",
+            "/srv/x",
+        ] {
+            assert!(first_other_file("r.txt", line).is_some(), "{line}");
+        }
+        for line in [
+            "--require-hashes",
+            "--pre",
+            "--index-url https://example.org/simple",
+            "six[extra]>=1.0; python_version < '3'",
+            "x @ https://example.org/x.whl",
+            "https://example.org/x.whl",
+            "# -r more.txt",
+        ] {
+            assert_eq!(first_other_file("r.txt", line), None, "{line}");
+        }
     }
 
     #[test]

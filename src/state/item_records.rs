@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{Item, KeptFiles, PostStartItems, Previous, Receipt, WHOLE};
+use super::{Item, Items, KeptFiles, PARENT_FOLDER, PostStartItems, Previous, Receipt, WHOLE};
 use crate::fs::FsError;
 
 impl Receipt {
@@ -38,6 +38,15 @@ impl Receipt {
     /// Whether another profile has a record of an item.
     pub fn has_item_elsewhere(&self, profile: &str, file: &Path, part: &str) -> bool {
         self.items.keys().any(|other| other != profile && self.item(other, file, part).is_some())
+    }
+
+    /// Whether a path is as profiles made it, and not of others: an item, a delivered secret, or a file of a service.
+    pub fn is_made(&self, file: &Path) -> bool {
+        let has_item =
+            |items: &Items| items.get(file).is_some_and(|parts| parts.keys().any(|part| part != PARENT_FOLDER));
+        self.items.values().any(has_item)
+            || self.delivered.values().any(|files| files.contains_key(file))
+            || self.services.values().flat_map(BTreeMap::values).any(|service| service.files.contains_key(file))
     }
 
     /// Records that nodeagent writes an item. A whole file replaces all other items at its path.

@@ -7,20 +7,30 @@ use crate::{
     fs::{self, PathType},
     inventory::below,
     problem::Problem,
-    state::{KeptFiles, Previous},
+    state::{KeptFiles, Previous, Receipt},
 };
 
-/// Keeps a copy of each regular file among the paths. Other paths are left out.
+/// The largest file of which a copy is kept.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// Keeps a copy of each regular file among the paths. Left out are files that profiles made, because they may have
+/// secrets, and with a warning large files and files of other users, which may be as large as they like.
 ///
 /// # Errors
 /// If a file cannot be read or its copy cannot be written.
 pub(crate) fn keep<'a>(ctx: &Context, paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<KeptFiles, Problem> {
-    let mut kept = KeptFiles::new();
-    for file in paths {
+    let (mut kept, receipt) = (KeptFiles::new(), Receipt::read(&ctx.root));
+    for file in paths.into_iter().filter(|file| !receipt.is_made(file)) {
         let path = below(&ctx.root, file);
-        let is_file = fs::look_at(&path)?.is_some_and(|found| found.kind == PathType::File);
-        if is_file
-            && let Some(found) = fs::read(&path)?
+        let Some(found) = fs::look_at(&path)?.filter(|found| found.kind == PathType::File) else { continue };
+        let size = path.symlink_metadata().map_or(0, |found| found.len());
+        let is_own = found.owner.0 == 0 || found.owner.0 == fs::own_ids().0;
+        if !is_own || size > MOST_BYTES {
+            let why = if is_own { "is larger than 256 MiB" } else { "belongs to another user" };
+            ctx.progress.warn(format!("`{}` {why}, so no copy of it is kept to restore it", file.display()));
+            continue;
+        }
+        if let Some(found) = fs::read(&path)?
             && let Some(copy) = Previous::keep(&ctx.root, &found)?
         {
             kept.insert(file.clone(), copy);

@@ -1,6 +1,6 @@
 //! Items that a profile no longer names are taken back, whatever kind made them, and drift is shown and repaired.
 
-use crate::support::NodeTest;
+use crate::support::{MARKER, NodeTest};
 
 const ALL: &str = r#"
 [files]
@@ -135,4 +135,23 @@ fn folders_that_a_run_created_for_its_files_are_removed_with_the_last_of_them() 
     agent(&node, "run");
     assert!(!node.root().join("opt/a").exists() && node.root().join("opt/c").exists());
     assert!(agent(&node, "plan").contains("nothing to do"));
+}
+
+#[test]
+fn a_secret_that_an_entry_removes_is_neither_kept_nor_restored() {
+    let secrets = "[secrets]\nsource = \"env\"\nscope = \"family\"\n";
+    let written = format!("{secrets}[files]\n\"/opt/app/token\" = {{ text = \"${{secret.token}}\" }}\n");
+    let node = NodeTest::new().profile(&written).var("FAMILY_TOKEN", MARKER);
+    agent(&node, "run");
+    assert_eq!(node.read("opt/app/token"), format!("{MARKER}\n"));
+    for absent in ["/opt/app/token", "/opt/app/*"] {
+        let node = NodeTest::new().profile(&written).var("FAMILY_TOKEN", MARKER);
+        agent(&node, "run");
+        let node = node.profile(&format!("[files]\n\"{absent}\" = {{ absent = true }}\n"));
+        agent(&node, "run");
+        assert_eq!(node.files_with(MARKER), [""; 0].map(std::path::PathBuf::from), "{absent}");
+        let node = node.profile("");
+        agent(&node, "run");
+        assert!(!node.root().join("opt/app/token").exists(), "{absent}");
+    }
 }

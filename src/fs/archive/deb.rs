@@ -1,4 +1,4 @@
-//! The members of a Debian package: `control.tar` with its description, and `data.tar` with its files. See deb(5). The
+//! The members of a Debian package: `control.tar` with its control file, and `data.tar` with its files. See deb(5). The
 //! crate `ar` is not used: it allocates as many bytes as a header says, before it reads them.
 
 use std::{
@@ -18,8 +18,8 @@ const SIZE: std::ops::Range<usize> = 48..58;
 const END: &[u8] = b"`\n";
 /// The longest mark of a compression format.
 const MOST_MARK: u64 = 6;
-/// The most bytes of a description that are read. The longest in Debian have about 10 KiB.
-const MOST_CONTROL: u64 = 1 << 20;
+/// The most bytes of `control.tar` that are read. It also has lists of files and scripts.
+const MOST_CONTROL: u64 = 16 << 20;
 
 pub(super) fn is_deb(begin: &[u8]) -> bool {
     begin.starts_with(MARK)
@@ -30,12 +30,13 @@ pub(super) fn is_deb(begin: &[u8]) -> bool {
 /// # Errors
 /// If the file cannot be read or is not a Debian package.
 pub fn deb_control(path: &Path) -> io::Result<String> {
-    let mut archive = tar::Archive::new(member(path, "control.tar")?);
+    let mut archive = tar::Archive::new(member(path, "control.tar")?.take(MOST_CONTROL));
     for entry in archive.entries()? {
-        let entry = entry?;
-        if entry.path()?.file_name().is_some_and(|name| name == "control") {
+        let mut entry = entry?;
+        let is_control = [Path::new("control"), Path::new("./control")].contains(&&*entry.path()?);
+        if is_control {
             let mut text = String::new();
-            entry.take(MOST_CONTROL).read_to_string(&mut text)?;
+            entry.read_to_string(&mut text)?;
             return Ok(text);
         }
     }

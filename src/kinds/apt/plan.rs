@@ -213,13 +213,11 @@ fn installed_deb(common: &Common<'_>, deb: &AssetRef) -> Option<String> {
     let dpkg = &common.inventory.dpkg;
     installed_by_name(dpkg, deb).or_else(|| {
         let found = common.inventory.asset(deb)?;
-        let control = match &found.asset {
-            Asset::File { path, .. } => DebControl::read(path),
-            Asset::Address(_) => {
-                let digest = common.locked_asset(deb).or(found.digest.as_ref())?;
-                DebControl::read(&cached_asset(common.cache, digest, deb))
-            }
-            Asset::BuiltIn { .. } | Asset::Created(_) => return None,
+        // A file with a digest is read only after it was compared: its verified copy.
+        let control = match (common.locked_asset(deb).or(found.digest.as_ref()), &found.asset) {
+            (Some(digest), _) => DebControl::read(&cached_asset(common.cache, digest, deb)),
+            (None, Asset::File { path, .. }) => DebControl::read(path),
+            (None, Asset::Address(_) | Asset::BuiltIn { .. } | Asset::Created(_)) => return None,
         };
         // The step reports a file that is no package.
         let control = control.ok().filter(|control| control.is_installed(dpkg))?;

@@ -1,4 +1,4 @@
-//! Reads the fingerprints of the keys in an OpenPGP key file.
+//! OpenPGP key files: the fingerprints of their keys, and removal of the armour.
 //!
 //! This is a parser of our own. A fingerprint is a hash over one packet, and the OpenPGP crates would add 180
 //! dependencies (ciphers, curves, compression) that are not needed. The parser refuses all input that it does not
@@ -11,7 +11,7 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 /// The largest key file on a server, in bytes. Files with several keys and many signatures have some 100 KiB.
-pub(crate) const MOST_KEYS: u64 = 1 << 20;
+pub(crate) const MAX_KEY_FILE_BYTES: u64 = 1 << 20;
 
 /// Why a key file is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,12 +32,12 @@ const END: &str = "-----END PGP PUBLIC KEY BLOCK-----";
 
 /// The fingerprint of each primary key as upper-case hexadecimal digits. Never empty.
 pub(crate) fn fingerprints(file: &[u8]) -> Result<Vec<String>, KeyError> {
-    let found = primary_keys(&binary(file)?)?;
+    let found = primary_keys(&dearmored(file)?)?;
     if found.is_empty() { Err(KeyError::Empty) } else { Ok(found) }
 }
 
 /// The packets of a key file, without armour.
-pub(crate) fn binary(file: &[u8]) -> Result<Cow<'_, [u8]>, KeyError> {
+pub(crate) fn dearmored(file: &[u8]) -> Result<Cow<'_, [u8]>, KeyError> {
     // The first byte of an OpenPGP packet has its highest bit set. The first byte of a text does not.
     if file.first().is_some_and(|byte| byte & 0x80 != 0) {
         return Ok(Cow::Borrowed(file));

@@ -39,7 +39,7 @@ pub(super) struct Options {
     /// Only check that the lock matches the profile, for CI; needs no network and no node of the runtime
     #[arg(long, conflicts_with_all = ["upgrade", "diff"])]
     check: bool,
-    /// Upgrade these packages to newer versions; without names, all packages
+    /// Allow newer versions of these packages, and newer commits of these `[git]` folders; without names, of all
     #[arg(long, value_name = "NAME", num_args = 0..)]
     upgrade: Option<Vec<String>>,
     /// Show the changes since the lock OLD; without OLD, show the changes that locking now would make. Writes nothing

@@ -10,11 +10,8 @@ use super::{CommandError, Env, Exit, error::failed, password::PasswordOptions, p
 use crate::{
     diagnostic::Diagnostic,
     fs::{Attributes, FsError, read_bounded, replace},
-    trust::{BadSecretKey, Hashes, LockedKey, SecretKey, beside, trusted_comment},
+    trust::{BadSecretKey, Hashes, LockedKey, MOST_KEY, SecretKey, beside, trusted_comment},
 };
-
-/// The largest key file, in bytes. A key file has two lines.
-const MAX_KEY_BYTES: u64 = 4 << 10;
 
 /// Options of `sign`.
 #[derive(Debug, Args)]
@@ -130,7 +127,7 @@ fn signed_name(file: &Path, path: Option<&str>) -> Result<String, CommandError> 
 
 /// Reads a secret key and asks for its password if it has one.
 pub(super) fn unlocked(env: &Env, password: &PasswordOptions, path: &Path) -> Result<SecretKey, CommandError> {
-    let bytes = read_bounded(path, MAX_KEY_BYTES).map_err(|error| {
+    let bytes = read_bounded(path, MOST_KEY).map_err(|error| {
         let mistake = Diagnostic::nowhere(format!("the key `{}` could not be read: {error}", path.display()));
         CommandError::from(mistake.hint("check the path; `nodeagent sign --generate PATH` creates a key"))
     })?;

@@ -10,11 +10,8 @@ use crate::{
     diagnostic::Diagnostic,
     fs::read_bounded,
     state::Serials,
-    trust::{PublicKey, Trusted, TrustedKeys},
+    trust::{MOST_KEY, PublicKey, Trusted, TrustedKeys},
 };
-
-/// The largest key file, in bytes. A key file has two lines.
-const MAX_KEY_BYTES: u64 = 4 << 10;
 
 /// A key on the command line: the key itself, or a file with it.
 pub(super) fn key(text: &str) -> Result<PublicKey, String> {
@@ -23,7 +20,7 @@ pub(super) fn key(text: &str) -> Result<PublicKey, String> {
     if text.len() == 56 && text.starts_with("RW") && !Path::new(text).exists() {
         return PublicKey::parse(text).map_err(describe);
     }
-    let bytes = read_bounded(Path::new(text), MAX_KEY_BYTES).map_err(|error| {
+    let bytes = read_bounded(Path::new(text), MOST_KEY).map_err(|error| {
         format!("it is neither a key (56 characters that begin with `RW`) nor a file with a key: {error}")
     })?;
     PublicKey::parse(&String::from_utf8_lossy(&bytes)).map_err(describe)

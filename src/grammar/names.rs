@@ -38,8 +38,8 @@ pattern!(/// The name of a service of systemd without `.service`: systemd.unit(5
     is_service, r"^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,200}$");
 pattern!(/// A commit of git: all digits of its SHA-1.
     is_commit, r"^[0-9a-f]{40}$");
-pattern!(/// A tag of git: git-check-ref-format(1), without `..`, which callers check.
-    is_tag, r"^[A-Za-z0-9_][A-Za-z0-9_./+-]{0,200}$");
+pattern!(/// The name of a tag or a branch of git: git-check-ref-format(1), without `..`, which callers check.
+    is_git_reference, r"^[A-Za-z0-9_][A-Za-z0-9_./+-]{0,200}$");
 pattern!(/// The name of a file in `/etc/cron.d`: run-parts(8).
     is_cron_file, r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,100}$");
 pattern!(/// The name of a group of update-alternatives.

@@ -32,7 +32,7 @@ pub struct Download {
     pub to: PathBuf,
     /// Its size in bytes, if the index has it.
     pub size: Option<u64>,
-    /// The largest size in bytes of a file of unknown size. `None` for files that may be large.
+    /// The most bytes to receive if `size` is unknown. `None` for files that may be large.
     pub limit: Option<u64>,
     /// Its digest, if the index has it.
     pub digest: Option<Digest>,

@@ -12,12 +12,12 @@ pub struct SignedFiles<'a> {
 }
 
 impl SignedFiles<'_> {
-    /// The record of a file that was verified with the key of an identity.
+    /// The record of a file that was verified with this key. `key` is its identity.
     pub fn record(&self, file: &AssetRef, key: &str) -> PathBuf {
         self.cache.join("assets/signed").join(identity(file, key).hex())
     }
 
-    /// The digest of a file that was verified with the key of an identity.
+    /// The digest of a file that was verified with this key. `key` is its identity.
     pub fn digest(&self, file: &AssetRef, key: &str) -> Option<Digest> {
         std::fs::read_to_string(self.record(file, key)).ok()?.trim().parse().ok()
     }

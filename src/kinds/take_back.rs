@@ -10,7 +10,7 @@ use crate::{
     inventory::below,
     plan::{Common, Draft, EarlierWork, Phase, PlannedItem, Planner, Resource, StepOptions},
     problem::Problem,
-    state::{FOLDER_ABOVE, Item},
+    state::{Item, PARENT_FOLDER},
     steps::{Context, take_back_item},
 };
 
@@ -41,8 +41,8 @@ pub(super) fn plan(common: &Common<'_>, earlier: &EarlierWork, later: &[PathBuf]
                 || made.contains(&(file.as_path(), part))
         };
         let items: Vec<PlannedItem> = {
-            // A folder above other items goes with the last of them.
-            let gone = parts.iter().filter(|(part, _)| part.as_str() != FOLDER_ABOVE && !is_made(part));
+            // A parent folder is removed with the last item in it.
+            let gone = parts.iter().filter(|(part, _)| part.as_str() != PARENT_FOLDER && !is_made(part));
             let mut gone: Vec<&Item> = gone.map(|(_, item)| item).collect();
             gone.sort_by_key(|item| std::cmp::Reverse(item.order()));
             gone.into_iter().map(|item| planned(common.profile, file, item)).collect()
@@ -99,7 +99,7 @@ impl TakeBack {
             | Item::SecretFile { .. }
             | Item::Link { .. }
             | Item::Folder
-            | Item::FolderAbove
+            | Item::ParentFolder
             | Item::Unpacked { .. }
             | Item::Removed { .. } => None,
         });

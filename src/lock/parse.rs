@@ -230,6 +230,8 @@ impl Rules<'_> {
     fn git(&mut self, path: &[Part], raw: written::Git) -> LockedGit {
         self.check(raw.folder.starts_with('/'), path, "folder", &raw.folder, "an absolute path");
         self.check(names::is_commit(&raw.commit), path, "commit", &raw.commit, "a commit");
+        let name = raw.revision.strip_prefix("branch ").or(raw.revision.strip_prefix("tag ")).unwrap_or_default();
+        self.check(names::is_git_reference(name), path, "revision", &raw.revision, "`branch NAME` or `tag NAME`");
         let written::Git { folder, revision, commit, .. } = raw;
         LockedGit { folder, url: self.url(path, "url", &raw.url), revision, commit }
     }

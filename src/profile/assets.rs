@@ -19,7 +19,7 @@ use crate::{
     filestore::FileStoreError,
     fs,
     lock::bare,
-    openpgp::MOST_KEYS,
+    openpgp::MAX_KEY_FILE_BYTES,
     trust::{Distrust, Hashes},
 };
 
@@ -181,7 +181,7 @@ impl<'a> NamedAsset<'a> {
     /// The largest size in bytes of a file on a server. `None` for files that may be large.
     pub fn limit(&self) -> Option<u64> {
         match self.proof {
-            AssetProof::Fingerprints => Some(MOST_KEYS),
+            AssetProof::Fingerprints => Some(MAX_KEY_FILE_BYTES),
             AssetProof::Digest | AssetProof::RepositoryChecksum => None,
         }
     }

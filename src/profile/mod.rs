@@ -71,6 +71,7 @@ pub use self::{
     secret_ref::{SecretRef, SecretUse},
     secret_text::SecretText,
     show::show,
+    signed_by::openpgp_identity,
     stage::{Decisions, RunStage},
     store_copy::copied,
     template_values::TemplateValues,

@@ -1,6 +1,6 @@
 //! `signed-by` of an asset: the rules, and the key that verifies the file.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use url::Url;
 
@@ -73,7 +73,7 @@ impl SigningKey {
     pub fn identity(&self, assets: &Assets<'_>, origin: &Origin) -> Result<Option<String>, MissingAsset> {
         match self {
             Self::Text(_) | Self::File(_) => Ok(self.minisign(assets, origin)?.map(|key| key.to_string())),
-            Self::OpenPgp { fingerprints, .. } => Ok(Some(fingerprints.iter().cloned().collect::<Vec<_>>().join(" "))),
+            Self::OpenPgp { fingerprints, .. } => Ok(Some(openpgp_identity(fingerprints))),
         }
     }
 
@@ -99,6 +99,11 @@ impl SigningKey {
             untrusted: true,
         })
     }
+}
+
+/// The identity of OpenPGP keys, for the records of verified files.
+pub fn openpgp_identity(fingerprints: &BTreeSet<String>) -> String {
+    fingerprints.iter().cloned().collect::<Vec<_>>().join(" ")
 }
 
 impl written::SignedFile {

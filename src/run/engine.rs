@@ -379,7 +379,8 @@ fn decides(plan: &Plan, step: &Step) -> bool {
 /// Whether a step waits for a file that this run writes, such as `/etc/pip.conf`, or for a program that it installs.
 /// Its tool may need it, so the step prepares when it exists. At that time the step can no longer refuse the run.
 fn waits_for_files(plan: &Plan, step: &Step) -> bool {
-    // No preparation reads accounts or settings of the system. Certificates and variables apply from the start.
+    // Preparations need no step of this phase: certificates and variables of the profile apply to the whole run, and no
+    // preparation reads accounts or settings of the system.
     let needs = || step.needs.iter().filter(|need| !matches!(need.reason, Reason::Phase(Phase::Accounts, _)));
     let mut needed = plan.steps.iter().filter(|other| needs().any(|need| need.step == other.id));
     step.action.can_refuse() && (step.prepares_late || needed.any(|other| !other.action.can_refuse()))

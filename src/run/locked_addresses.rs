@@ -25,7 +25,7 @@ pub(super) async fn pin(job: &Job, ctx: &Context, inventory: &mut Inventory) -> 
                 let to = cached_asset(&cache(&job.root), digest, named.file);
                 fetch_address(ctx, urls, &to, named.limit(), Some(digest)).await.map(|()| digest.clone())
             }
-            None => receive(job, ctx, &named).await.map_err(NotReceived::problem),
+            None => receive(job, ctx, &named).await.map_err(NotReceived::into_problem),
         };
         let digest = fetched.map_err(|problem| vec![problem.asked_at(named.origin.clone())])?;
         if known.is_none() {

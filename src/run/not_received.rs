@@ -6,7 +6,7 @@ use crate::{lock::bare, problem::Problem, profile::MissingAsset};
 
 /// Why a file was not received.
 pub(super) enum NotReceived {
-    /// It could not be fetched, or a file that it needs is missing. This may be an accident.
+    /// The file, its key or its signature could not be fetched. An optional entry then fails alone.
     Fetch(Problem),
     /// It is not signed as the profile says.
     Signature(Problem),
@@ -14,7 +14,7 @@ pub(super) enum NotReceived {
 
 impl NotReceived {
     /// The problem.
-    pub(super) fn problem(self) -> Problem {
+    pub(super) fn into_problem(self) -> Problem {
         match self {
             Self::Fetch(problem) | Self::Signature(problem) => problem,
         }
@@ -56,7 +56,7 @@ impl AddressFailure {
     }
 
     /// The whole error.
-    pub(super) fn error(self) -> NotReceived {
+    pub(super) fn into_error(self) -> NotReceived {
         *self.error
     }
 
@@ -65,9 +65,9 @@ impl AddressFailure {
         Self::new(problem.message.clone(), NotReceived::Fetch(problem))
     }
 
-    /// The failure of several addresses. `signature` and `fetch` are the messages with and without an address whose
-    /// signature is missing or not valid.
-    pub(super) fn of_all(mut failures: Vec<(Url, Self)>, signature: String, fetch: String) -> Self {
+    /// The failure of several addresses. `not_signed` is the message if any address failed because of its signature,
+    /// else `not_fetched`.
+    pub(super) fn of_all(mut failures: Vec<(Url, Self)>, not_signed: String, not_fetched: String) -> Self {
         if failures.len() == 1
             && let Some((_, only)) = failures.pop()
         {
@@ -80,8 +80,11 @@ impl AddressFailure {
         let hint = errors().find_map(|error| error.as_problem().hint.clone());
         let reason = causes.join("; ");
         let problem = |message| Problem { causes, ..Problem::new(message) }.hint(hint);
-        let error =
-            if is_fetch { NotReceived::Fetch(problem(fetch)) } else { NotReceived::Signature(problem(signature)) };
+        let error = if is_fetch {
+            NotReceived::Fetch(problem(not_fetched))
+        } else {
+            NotReceived::Signature(problem(not_signed))
+        };
         Self::new(reason, error)
     }
 }

@@ -14,10 +14,10 @@ use crate::{
 
 /// Fetches a file and moves it to its place in the cache. The store keeps it for other nodes.
 pub(super) async fn receive(job: &Job, ctx: &Context, named: &NamedAsset<'_>) -> Result<Digest, NotReceived> {
-    received(job, ctx, named).await.map_err(|error| error.map(|problem| problem.asked_at(named.origin.clone())))
+    receive_to_cache(job, ctx, named).await.map_err(|error| error.map(|problem| problem.asked_at(named.origin.clone())))
 }
 
-async fn received(job: &Job, ctx: &Context, named: &NamedAsset<'_>) -> Result<Digest, NotReceived> {
+async fn receive_to_cache(job: &Job, ctx: &Context, named: &NamedAsset<'_>) -> Result<Digest, NotReceived> {
     let file = named.file;
     // Files of different addresses may have the same name.
     let folder = ctx.cache.join("assets/received").join(Digest::sha256(file.path.as_bytes()).hex());

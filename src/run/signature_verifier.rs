@@ -1,19 +1,15 @@
 //! The key of a signed file on a server, ready to verify signatures.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use super::not_received::NotReceived;
 use crate::{
     digest::Digest,
-    fs::{self, Attributes},
-    openpgp::MOST_KEYS,
+    openpgp::MAX_KEY_FILE_BYTES,
     plan::cached_asset,
     problem::Problem,
-    profile::{AssetRef, Assets, NamedAsset, SignedBy, SigningKey},
-    steps::{Context, OpenPgpSigned, fetch_address, scratch::ScratchFolder},
+    profile::{AssetRef, Assets, NamedAsset, SignedBy, SigningKey, openpgp_identity},
+    steps::{Context, OpenPgpKeys, fetch_address},
     trust::{BadKey, MOST_KEY, MOST_SIGNATURE, Prehash, PublicKey, TrustedKeys},
 };
 
@@ -30,12 +26,7 @@ pub(super) enum SignatureVerifier {
         trusted: TrustedKeys,
     },
     /// OpenPGP keys.
-    OpenPgp {
-        /// The file of the keys.
-        keys: Vec<u8>,
-        /// Their fingerprints.
-        fingerprints: BTreeSet<String>,
-    },
+    OpenPgp(OpenPgpKeys),
 }
 
 impl SignatureVerifier {
@@ -47,8 +38,11 @@ impl SignatureVerifier {
         signed: &SignedBy,
     ) -> Result<Self, NotReceived> {
         if let SigningKey::OpenPgp { file, fingerprints } = &signed.key {
-            let keys = openpgp_keys(ctx, assets, named, file).await?;
-            return Ok(Self::OpenPgp { keys, fingerprints: fingerprints.clone() });
+            let bytes = openpgp_key_file(ctx, assets, named, file).await?;
+            return OpenPgpKeys::new(&bytes, fingerprints).map(Self::OpenPgp).map_err(|problem| {
+                let message = format!("the key `{}` cannot be used: {}", file.path, problem.message);
+                NotReceived::Signature(Problem { message, ..problem })
+            });
         }
         let key = match signed.key.minisign(assets, named.origin)? {
             Some(key) => key,
@@ -61,7 +55,7 @@ impl SignatureVerifier {
     pub(super) fn identity(&self) -> String {
         match self {
             Self::Minisign { key, .. } => key.to_string(),
-            Self::OpenPgp { fingerprints, .. } => fingerprints.iter().cloned().collect::<Vec<_>>().join(" "),
+            Self::OpenPgp(keys) => openpgp_identity(keys.fingerprints()),
         }
     }
 
@@ -69,7 +63,7 @@ impl SignatureVerifier {
     pub(super) fn most_signature(&self) -> u64 {
         match self {
             Self::Minisign { .. } => MOST_SIGNATURE,
-            Self::OpenPgp { .. } => MOST_OPENPGP_SIGNATURE,
+            Self::OpenPgp(_) => MOST_OPENPGP_SIGNATURE,
         }
     }
 
@@ -85,39 +79,27 @@ impl SignatureVerifier {
             Self::Minisign { trusted, .. } => {
                 trusted.check_hashed(name, hash, Some(signature)).map(drop).map_err(|why| Problem::from_error(&why))
             }
-            Self::OpenPgp { keys, fingerprints } => {
-                let scratch = ScratchFolder::below(&ctx.cache.join("openpgp"));
-                let signature_file = scratch.path().join("signature");
-                fs::create_dirs(scratch.path(), 0o700)?;
-                fs::replace(&signature_file, signature, Attributes::mode(0o600))?;
-                let signed = OpenPgpSigned {
-                    file: received,
-                    signature: &signature_file,
-                    keys,
-                    fingerprints,
-                    scratch: scratch.path(),
-                };
-                signed.verify(ctx).await
-            }
+            Self::OpenPgp(keys) => keys.verify(ctx, received, signature).await,
         }
     }
 }
 
 /// The bytes of a file of OpenPGP keys. The fingerprints authenticate them.
-async fn openpgp_keys(
+async fn openpgp_key_file(
     ctx: &Context,
     assets: &Assets<'_>,
     named: &NamedAsset<'_>,
     file: &AssetRef,
 ) -> Result<Vec<u8>, NotReceived> {
-    let to: PathBuf = if file.urls.is_empty() {
+    if file.urls.is_empty() {
         let found = assets.verified(file, named.origin)?;
         return Ok(assets.read_unchecked(file, &found, named.origin)?.into_owned());
-    } else {
-        let digest = file.sha256.clone().unwrap_or_else(|| Digest::sha256(file.path.as_bytes()));
-        cached_asset(&ctx.cache, &digest, file)
-    };
-    fetch_address(ctx, &file.urls, &to, Some(MOST_KEYS), file.sha256.as_ref()).await.map_err(NotReceived::Fetch)?;
+    }
+    let digest = file.sha256.clone().unwrap_or_else(|| Digest::sha256(file.path.as_bytes()));
+    let to = cached_asset(&ctx.cache, &digest, file);
+    fetch_address(ctx, &file.urls, &to, Some(MAX_KEY_FILE_BYTES), file.sha256.as_ref())
+        .await
+        .map_err(NotReceived::Fetch)?;
     std::fs::read(&to).map_err(|error| NotReceived::Fetch(unread(&to, &error)))
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn pin(job: &Job, ctx: &Context, plan: &Plan, node: &mut Node) 
             Err(NotReceived::Fetch(problem)) if named.optional => {
                 failures.insert(named.file.path.clone(), problem);
             }
-            Err(problem) => problems.push(problem.problem()),
+            Err(problem) => problems.push(problem.into_problem()),
         }
     }
     if problems.is_empty() { Ok(failures) } else { Err(problems) }

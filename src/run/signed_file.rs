@@ -66,7 +66,7 @@ impl SignedFile<'_> {
         let _ = fs::remove(received);
         let signature = format!("{} at any of its addresses", self.not_signed());
         let fetch = format!("`{}` could not be fetched from any of its addresses", self.file.path);
-        Err(AddressFailure::of_all(failures, signature, fetch).error())
+        Err(AddressFailure::of_all(failures, signature, fetch).into_error())
     }
 
     async fn receive_from(&self, url: &Url, received: &Path) -> Result<Digest, AddressFailure> {

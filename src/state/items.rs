@@ -74,8 +74,8 @@ pub enum Item {
     },
     /// A folder.
     Folder,
-    /// A folder that was missing when nodeagent wrote a path in it.
-    FolderAbove,
+    /// A parent folder that nodeagent created for an item.
+    ParentFolder,
     /// The files, folders and links of an archive.
     Unpacked {
         /// The digest of the archive, and the options of the entry.
@@ -108,8 +108,8 @@ pub enum Item {
 /// The part of an item that is the permissions and the owner of a path.
 pub const ATTRIBUTES: &str = "attributes";
 
-/// The part of an item that is a folder above other items.
-pub const FOLDER_ABOVE: &str = "folder";
+/// The part of an item that is a parent folder of other items.
+pub const PARENT_FOLDER: &str = "folder";
 
 impl Item {
     /// A whole file with this content, or a block of it.
@@ -133,7 +133,7 @@ impl Item {
             Self::Block { marks: [begin, _], .. } => part_of_block(begin),
             Self::Lines { edit, .. } => edit.clone(),
             Self::Attributes { .. } => ATTRIBUTES.to_owned(),
-            Self::FolderAbove => FOLDER_ABOVE.to_owned(),
+            Self::ParentFolder => PARENT_FOLDER.to_owned(),
         }
     }
 
@@ -146,7 +146,7 @@ impl Item {
             | Self::Block { .. }
             | Self::Link { .. }
             | Self::Folder
-            | Self::FolderAbove
+            | Self::ParentFolder
             | Self::Unpacked { .. }
             | Self::Removed { .. }
             | Self::Attributes { .. } => 0,
@@ -163,7 +163,7 @@ impl Item {
             Self::SecretFile { .. }
             | Self::Block { .. }
             | Self::Folder
-            | Self::FolderAbove
+            | Self::ParentFolder
             | Self::Attributes { .. } => Vec::new(),
         }
     }
@@ -182,7 +182,7 @@ impl Item {
             }),
             Self::Lines { .. } => bytes.is_some(),
             Self::Link { .. } | Self::Unpacked { .. } | Self::Removed { .. } => false,
-            Self::Folder | Self::FolderAbove => found.is_some_and(|found| found.bytes.is_none()),
+            Self::Folder | Self::ParentFolder => found.is_some_and(|found| found.bytes.is_none()),
             Self::Attributes { mode, owner, .. } => {
                 found.is_some_and(|found| (found.mode, found.owner) == (*mode, *owner))
             }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 pub use changes::Changes;
-pub use items::{ATTRIBUTES, FOLDER_ABOVE, Item, Items, KeptFiles, PostStartItems, WHOLE, block_of, part_of_block};
+pub use items::{ATTRIBUTES, Item, Items, KeptFiles, PARENT_FOLDER, PostStartItems, WHOLE, block_of, part_of_block};
 pub use journal::{Interrupted, Journal};
 pub use listed_path::ListedPath;
 pub use lock::{LockError, RunLock, holders};

@@ -22,7 +22,7 @@ pub enum Revision {
 }
 
 impl Revision {
-    /// Whether it may be another commit tomorrow.
+    /// Whether it may name another commit later: a branch or a tag.
     pub fn can_move(&self) -> bool {
         !matches!(self, Self::Commit(_))
     }
@@ -108,7 +108,7 @@ pub(crate) async fn commit_of(ctx: &Context, url: &Url, revision: &Revision) -> 
         lines.find(|(_, listed)| *listed == name).map(|(commit, _)| commit.to_owned())
     };
     of(&peeled).or_else(|| of(&reference)).ok_or_else(|| {
-        let problem = Problem::new(format!("`{url}` has no {}", revision.label()));
+        let problem = Problem::new(format!("`{url}` has no `{}`", revision.label()));
         problem.hint(format!("`git ls-remote {url}` lists its branches and tags"))
     })
 }
@@ -119,7 +119,7 @@ async fn run_with_login(ctx: &Context, cmd: Cmd) -> Result<(), Problem> {
 
 fn with_login(ctx: &Context, cmd: Cmd) -> Result<Cmd, Problem> {
     let configured = std::env::var("GIT_CONFIG_COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(0);
-    ctx.logins.for_pip_and_git(cmd, None, configured)
+    ctx.logins.for_python_and_git(cmd, None, configured)
 }
 
 /// Runs a command. The hint of the error is from the output of git.

@@ -8,7 +8,7 @@ use crate::{
     inventory::below,
     plan::PlannedItem,
     problem::Problem,
-    state::{Changes, FOLDER_ABOVE, Item, Previous, Receipt, block_of},
+    state::{Changes, Item, PARENT_FOLDER, Previous, Receipt, block_of},
 };
 
 /// Records an item before it is made. After a kill, the next run knows of it. `found` is the file that is there now: a
@@ -28,7 +28,7 @@ pub fn note_item(ctx: &Context, planned: &PlannedItem, found: Option<&Snapshot>)
     let missing = missing_folders(&ctx.root, file);
     Ok(Receipt::update(&ctx.root, |receipt| {
         for folder in missing {
-            receipt.note_item(profile, folder, Item::FolderAbove);
+            receipt.note_item(profile, folder, Item::ParentFolder);
         }
         receipt.note_item(profile, file, item);
     })?)
@@ -41,9 +41,9 @@ fn missing_folders<'a>(root: &Path, file: &'a Path) -> Vec<&'a Path> {
 }
 
 /// Removes the folders above a path that nodeagent created for it, up to one that is not empty.
-fn remove_folders_above(ctx: &Context, profile: &str, file: &Path) -> Result<(), Problem> {
+fn remove_parent_folders(ctx: &Context, profile: &str, file: &Path) -> Result<(), Problem> {
     for folder in file.ancestors().skip(1) {
-        if Receipt::read(&ctx.root).item(profile, folder, FOLDER_ABOVE).is_none() {
+        if Receipt::read(&ctx.root).item(profile, folder, PARENT_FOLDER).is_none() {
             break;
         }
         let path = below(&ctx.root, folder);
@@ -51,7 +51,7 @@ fn remove_folders_above(ctx: &Context, profile: &str, file: &Path) -> Result<(),
         if is_folder && fs::remove_path(&path, false).is_err() {
             break;
         }
-        Receipt::update(&ctx.root, |receipt| receipt.forget_item(profile, folder, FOLDER_ABOVE))?;
+        Receipt::update(&ctx.root, |receipt| receipt.forget_item(profile, folder, PARENT_FOLDER))?;
     }
     Ok(())
 }
@@ -110,7 +110,7 @@ pub fn without_item(root: &Path, item: &Item, found: &Snapshot) -> Result<Option
         Item::Lines { changes: None, .. } => None,
         Item::Link { .. }
         | Item::Folder
-        | Item::FolderAbove
+        | Item::ParentFolder
         | Item::Unpacked { .. }
         | Item::Removed { .. }
         | Item::Attributes { .. } => Some(bytes.to_vec()),
@@ -127,7 +127,7 @@ pub fn take_back_item(ctx: &Context, taken: &PlannedItem) -> Result<(), Problem>
     restore_item(ctx, taken)?;
     let PlannedItem { profile, file, item } = taken;
     forget_item(ctx, profile, file, item)?;
-    remove_folders_above(ctx, profile, file)
+    remove_parent_folders(ctx, profile, file)
 }
 
 /// Like [`take_back_item`], but keeps the record: a kind that has more to do removes it afterwards.
@@ -148,7 +148,7 @@ pub fn changed_message(file: &Path, item: &Item) -> String {
         Item::Attributes { .. } => format!("the mode or the owner of `{file}`"),
         Item::Unpacked { .. } => format!("a file of the archive in `{file}`"),
         Item::Removed { .. } => format!("a path of `{file}` that nodeagent removed"),
-        Item::File { .. } | Item::SecretFile { .. } | Item::Link { .. } | Item::Folder | Item::FolderAbove => {
+        Item::File { .. } | Item::SecretFile { .. } | Item::Link { .. } | Item::Folder | Item::ParentFolder => {
             format!("`{file}`")
         }
     };
@@ -162,7 +162,7 @@ fn restored(ctx: &Context, file: &Path, item: &Item) -> Result<bool, Problem> {
         Item::File { .. } | Item::SecretFile { .. } | Item::Block { .. } | Item::Lines { .. } => {
             restored_text(ctx, file, &path, item)
         }
-        Item::Link { .. } | Item::Folder | Item::FolderAbove => restored_path(ctx, &path, item),
+        Item::Link { .. } | Item::Folder | Item::ParentFolder => restored_path(ctx, &path, item),
         Item::Removed { files } => kept_files::restore(ctx, files),
         Item::Unpacked { lists, replaced, .. } => {
             let is_unchanged = unpacked::remove(ctx, lists, replaced, &[])?;
@@ -192,7 +192,7 @@ fn restored_text(ctx: &Context, file: &Path, path: &Path, item: &Item) -> Result
         Item::Block { created, .. } | Item::Lines { created, .. } => *created,
         Item::Link { .. }
         | Item::Folder
-        | Item::FolderAbove
+        | Item::ParentFolder
         | Item::Unpacked { .. }
         | Item::Removed { .. }
         | Item::Attributes { .. } => false,
@@ -221,11 +221,11 @@ fn restored_path(ctx: &Context, path: &Path, item: &Item) -> Result<bool, Proble
             fs::remove_path(path, false)?;
             before
         }
-        (Item::Folder | Item::FolderAbove, Some(PathType::Folder)) => {
+        (Item::Folder | Item::ParentFolder, Some(PathType::Folder)) => {
             // A folder that others use stays.
             return Ok(fs::remove_path(path, false).is_ok());
         }
-        (Item::Link { .. } | Item::Folder | Item::FolderAbove, None) => return Ok(true),
+        (Item::Link { .. } | Item::Folder | Item::ParentFolder, None) => return Ok(true),
         (Item::Link { before_target: Some(before), .. }, Some(PathType::Link(now))) => return Ok(before == now),
         (Item::Link { before, .. }, _) => return is_restored(path, before.as_ref()),
         _ => return Ok(false),
@@ -254,7 +254,7 @@ fn is_untouched(item: &Item, found: &Snapshot) -> bool {
         | Item::Lines { .. }
         | Item::Link { .. }
         | Item::Folder
-        | Item::FolderAbove
+        | Item::ParentFolder
         | Item::Unpacked { .. }
         | Item::Removed { .. }
         | Item::Attributes { .. } => false,

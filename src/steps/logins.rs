@@ -119,10 +119,10 @@ impl Logins {
         self.known.iter().map(login).collect()
     }
 
-    /// Adds the logins to a command of pip or uv, and to the git that it starts. `own` is the node's netrc file,
+    /// Adds the logins to a command of pip, uv or git, and to the git that it starts. `own` is the node's netrc file,
     /// which the new file replaces and includes. `configured` is the number of git settings that the environment
     /// already has.
-    pub(crate) fn for_pip_and_git(&self, cmd: Cmd, own: Option<&Path>, configured: usize) -> Result<Cmd, Problem> {
+    pub(crate) fn for_python_and_git(&self, cmd: Cmd, own: Option<&Path>, configured: usize) -> Result<Cmd, Problem> {
         // git must not prompt, because no user is present.
         let mut cmd = cmd.env("GIT_TERMINAL_PROMPT", "0");
         let Some(folder) = self.folder.as_ref().filter(|_| !self.known.is_empty()) else { return Ok(cmd) };
@@ -234,7 +234,7 @@ mod tests {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let (logins, own) = (logins(temp.path()), temp.path().join("own"));
         fs::replace(&own, b"machine other.example login a password b", Attributes::default()).expect("written");
-        let cmd = logins.for_pip_and_git(Cmd::new("pip"), Some(&own), 2).expect("written");
+        let cmd = logins.for_python_and_git(Cmd::new("pip"), Some(&own), 2).expect("written");
         let cmd = logins.for_apt(cmd, &own).expect("written");
         assert!(!format!("{cmd:?}").contains("hunter"), "{cmd:?}");
         let folder = folder(temp.path());

@@ -30,7 +30,7 @@ use std::{path::PathBuf, sync::Arc};
 pub(crate) use address::{fetch_address, fetch_one};
 pub use items::{changed_message, forget_item, note_edit, note_item, restore_item, take_back_item, without_item};
 use logins::Logins;
-pub(crate) use openpgp_signature::OpenPgpSigned;
+pub(crate) use openpgp_signature::OpenPgpKeys;
 pub use partial_files::remove_partial_files;
 pub use probe::{ProbeFailure, ProbeTools, wait_for};
 pub(crate) use run_program::{MessageHint, run_program};

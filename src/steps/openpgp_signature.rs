@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use super::Context;
+use super::{Context, scratch::ScratchFolder};
 use crate::{
     exec::{Cmd, find_program},
     fs::{self, Attributes},
@@ -10,60 +10,106 @@ use crate::{
     problem::Problem,
 };
 
-/// A file, its detached signature, and the keys that may have made it.
+/// The algorithms SHA-256, SHA-384, SHA-512 and SHA-224 (RFC 9580, section 9.5). gpgv accepts SHA-1, too; sqv does not.
+const STRONG_HASHES: [&str; 4] = ["8", "9", "10", "11"];
+/// The class of a signature of the bytes. A signature of a text is valid for other line ends, too.
+const BINARY: &str = "00";
+
+/// Keys that verify signatures, and the program that does it.
 #[derive(Debug)]
-pub(crate) struct OpenPgpSigned<'a> {
-    /// The file.
-    pub(crate) file: &'a Path,
-    /// The signature, binary or armoured.
-    pub(crate) signature: &'a Path,
-    /// A file of public keys, binary or armoured.
-    pub(crate) keys: &'a [u8],
-    /// The fingerprints of these keys, as upper-case hexadecimal digits.
-    pub(crate) fingerprints: &'a BTreeSet<String>,
-    /// A folder for the keyring of the program. It must exist.
-    pub(crate) scratch: &'a Path,
+pub(crate) struct OpenPgpKeys {
+    /// The keys as binary packets.
+    keyring: Vec<u8>,
+    /// Their fingerprints, as upper-case hexadecimal digits.
+    fingerprints: BTreeSet<String>,
+    program: Program,
 }
 
-impl OpenPgpSigned<'_> {
-    /// Verifies the signature. A key that expired after it signed is accepted; a revoked key is not.
+#[derive(Debug, Clone, Copy)]
+enum Program {
+    Gpgv,
+    Sqv,
+}
+
+impl OpenPgpKeys {
+    /// The keys of a file, binary or armoured. It must have exactly the keys with these fingerprints.
     ///
     /// # Errors
-    /// If the file of the keys has other keys, no signature is by one of them, or no program can verify signatures.
-    pub(crate) async fn verify(&self, ctx: &Context) -> Result<(), Problem> {
-        let keyring = self.scratch.join("keyring.gpg");
-        fs::replace(&keyring, &self.keyring()?, Attributes::mode(0o644))?;
-        let [folder, keyring, signature, file] =
-            [self.scratch, &keyring, self.signature, self.file].map(|path| path.display().to_string());
-        let (cmd, signers): (Cmd, fn(&str) -> BTreeSet<String>) = if find_program("gpgv").is_some() {
-            let cmd = Cmd::new("gpgv").args(["--homedir", &folder, "--keyring", &keyring, "--status-fd", "1"]);
-            (cmd.args(["--", &signature, &file]), signers_of_gpgv)
-        } else if find_program("sqv").is_some() {
-            (Cmd::new("sqv").args(["--keyring", &keyring, "--", &signature, &file]), signers_of_sqv)
-        } else {
-            let hint = "install `gpgv` on the image of the node, or use the `sha256` of the file".to_owned();
-            return Err(Problem::new("no program on this node can verify an OpenPGP signature").hint(hint));
-        };
-        let done = ctx.runner.run(&cmd).await?;
-        if signers(&done.stdout).is_disjoint(self.fingerprints) {
-            let why = done.stderr.lines().map(str::trim).filter(|line| !line.is_empty());
-            let problem = Problem::new("no valid signature by one of the keys");
-            return Err(Problem { causes: why.map(str::to_owned).collect(), ..problem });
+    /// If the file is no key, it has other keys, or this node has no program that verifies signatures.
+    pub(crate) fn new(file: &[u8], fingerprints: &BTreeSet<String>) -> Result<Self, Problem> {
+        let found = openpgp::fingerprints(file).map_err(|error| {
+            let hint = "export the key again with `gpg --export --armor`".to_owned();
+            Problem::new("it is no OpenPGP key that can be used").because(&error).hint(hint)
+        })?;
+        let found: BTreeSet<String> = found.into_iter().collect();
+        if found != *fingerprints {
+            let list = |keys: &BTreeSet<String>| keys.iter().cloned().collect::<Vec<_>>().join(", ");
+            let hint =
+                "compare `gpg --show-keys FILE` with `fingerprint`; name the fingerprint of every key in the file";
+            let problem = Problem::new("it has other keys than `fingerprint` names").hint(hint.to_owned());
+            return Err(problem
+                .cause(format!("it has {}", list(&found)))
+                .cause(format!("expected {}", list(fingerprints))));
         }
-        Ok(())
+        let is_there = |name: &str| find_program(name).is_some();
+        let program = match () {
+            () if is_there("gpgv") => Program::Gpgv,
+            () if is_there("sqv") => Program::Sqv,
+            () => {
+                let hint = "install `gpgv` on the image of the node, or use the `sha256` of the file".to_owned();
+                return Err(Problem::new("this node has no program that verifies OpenPGP signatures").hint(hint));
+            }
+        };
+        let keyring = openpgp::dearmored(file).map_err(|error| Problem::from_error(&error))?.into_owned();
+        Ok(Self { keyring, fingerprints: found, program })
     }
 
-    /// The keys as binary packets.
-    fn keyring(&self) -> Result<Vec<u8>, Problem> {
-        let unusable = |error: openpgp::KeyError| Problem::new("the key cannot be used").because(&error);
-        let found: BTreeSet<String> = openpgp::fingerprints(self.keys).map_err(unusable)?.into_iter().collect();
-        if found != *self.fingerprints {
-            let list = |keys: &BTreeSet<String>| keys.iter().cloned().collect::<Vec<_>>().join(", ");
-            let problem = Problem::new("the file of the key has other keys than `fingerprint` names");
-            let causes = vec![format!("it has {}", list(&found)), format!("expected {}", list(self.fingerprints))];
-            return Err(Problem { causes, ..problem });
+    /// The fingerprints of the keys.
+    pub(crate) fn fingerprints(&self) -> &BTreeSet<String> {
+        &self.fingerprints
+    }
+
+    /// Verifies a detached signature of a file. The signature may be binary or armoured. A signature by an expired key
+    /// is accepted, one by a revoked key is not.
+    ///
+    /// # Errors
+    /// If no signature by one of the keys is valid.
+    pub(crate) async fn verify(&self, ctx: &Context, file: &Path, signature: &[u8]) -> Result<(), Problem> {
+        let scratch = ScratchFolder::below(&ctx.cache.join("openpgp"));
+        fs::create_dirs(scratch.path(), 0o700)?;
+        let write = |name: &str, bytes: &[u8]| {
+            let path = scratch.path().join(name);
+            fs::replace(&path, bytes, Attributes::mode(0o600)).map(|()| path.display().to_string())
+        };
+        let (keyring, signature) = (write("keyring.gpg", &self.keyring)?, write("signature", signature)?);
+        let (folder, file) = (scratch.path().display().to_string(), file.display().to_string());
+        let cmd = match self.program {
+            Program::Gpgv => Cmd::new("gpgv").args([
+                "--homedir",
+                &folder,
+                "--keyring",
+                &keyring,
+                "--status-fd",
+                "1",
+                "--",
+                &signature,
+                &file,
+            ]),
+            Program::Sqv => Cmd::new("sqv").args(["--keyring", &keyring, "--", &signature, &file]),
+        };
+        let done = ctx.runner.run(&cmd).await?;
+        let signers = match self.program {
+            Program::Gpgv => signers_of_gpgv(&done.stdout),
+            Program::Sqv => signers_of_sqv(&done.stdout),
+        };
+        if !signers.is_disjoint(&self.fingerprints) {
+            return Ok(());
         }
-        openpgp::binary(self.keys).map(std::borrow::Cow::into_owned).map_err(unusable)
+        let lines = done.stderr.lines().map(str::trim).filter(|line| !line.is_empty());
+        Err(Problem {
+            causes: lines.map(str::to_owned).collect(),
+            ..Problem::new("no signature by one of the keys is valid")
+        })
     }
 }
 
@@ -76,8 +122,15 @@ fn signers_of_gpgv(status: &str) -> BTreeSet<String> {
         match words.next() {
             Some("NEWSIG" | "REVKEYSIG" | "EXPSIG" | "BADSIG" | "ERRSIG") => is_good = false,
             Some("GOODSIG" | "EXPKEYSIG") => is_good = true,
-            // The fingerprint of the primary key is the last of ten words.
-            Some("VALIDSIG") if is_good => signers.extend(words.nth(9).map(str::to_owned)),
+            Some("VALIDSIG") if is_good => {
+                // The last words are the hash algorithm, the class, and the fingerprint of the primary key.
+                let words: Vec<&str> = words.skip(7).collect();
+                if let [hash, BINARY, primary, ..] = words[..]
+                    && STRONG_HASHES.contains(&hash)
+                {
+                    signers.insert(primary.to_owned());
+                }
+            }
             _ => {}
         }
     }
@@ -112,6 +165,9 @@ mod tests {
         for verdict in ["REVKEYSIG", "EXPSIG", "BADSIG"] {
             assert_eq!(signers(&status(verdict)), [""; 0], "{verdict}");
         }
+        let weak = status("GOODSIG").replace(" 22 8 00 ", " 22 2 00 ");
+        let text = status("GOODSIG").replace(" 22 8 00 ", " 22 8 01 ");
+        assert_eq!((signers(&weak), signers(&text)), (Vec::new(), Vec::new()), "SHA-1, and a signature of a text");
         let other = "[GNUPG:] NEWSIG\n[GNUPG:] ERRSIG 1B80A7C217E81DD9 22 8 00 1580515200 9 324B\n\
                      [GNUPG:] NO_PUBKEY 1B80A7C217E81DD9\n";
         assert_eq!(signers(&format!("{other}{}", status("GOODSIG"))), [PRIMARY]);

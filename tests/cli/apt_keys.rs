@@ -97,7 +97,7 @@ fn a_key_without_its_fingerprints_or_digest_refuses_the_run() {
 }
 
 #[test]
-fn a_server_cannot_send_a_key_without_end() {
+fn key_files_on_servers_have_a_size_limit() {
     let big = "x".repeat(2 << 20);
     let digest = Digest::sha256(big.as_bytes());
     let server = TestServer::start(move |_, _| reply("200 OK", &big));

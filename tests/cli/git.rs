@@ -109,5 +109,5 @@ fn a_lock_has_the_commits_of_branches_and_tags() {
     // A branch that the repository does not have.
     let node = node.profile(&entry("/opt/branch", "branch = \"absent\""));
     let said = node.agent(&["lock", "--profile", "./x.toml"]).ended(2).all();
-    assert!(said.contains("has no branch absent"), "{said}");
+    assert!(said.contains("has no `branch absent`"), "{said}");
 }

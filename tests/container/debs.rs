@@ -40,6 +40,11 @@ fn a_deb_file_is_installed_with_its_dependencies_and_debconf_answers() {
     node.sh("dpkg --purge ringdeb jq");
     node.run(&["--locked"]).exits(0).prints("apt: done");
     node.sh("jq --version && test -e /usr/share/ring/data");
+
+    // A file whose name says nothing is known by its content.
+    node.sh(&format!("cd {PROFILES} && cp lib/ringdeb_1.2-3_all.deb lib/vendor.deb && rm ring.lock"));
+    node.profile("[apt]\ndebs = [\"lib/vendor.deb\"]\n");
+    node.run(&[]).exits(0).prints("nothing to do");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::{
     diagnostic::Origin,
     digest::Digest,
     inventory::Snapshots,
-    openpgp::{self, MOST_KEYS},
+    openpgp::{self, MAX_KEY_FILE_BYTES},
     plan::{Common, Lane, Phase, Planner, Stage, StageCheck, StepOptions},
     problem::Problem,
     profile::Entry,
@@ -45,7 +45,7 @@ impl<'a> WantedKey<'a> {
             }
         };
         for file in &mut stage {
-            file.limit = Some(MOST_KEYS);
+            file.limit = Some(MAX_KEY_FILE_BYTES);
         }
         Some(Self { source, content, digest, stage })
     }

@@ -8,7 +8,8 @@ use crate::{
     steps::git,
 };
 
-/// Asks the server of each repository for its commit. A commit in the lock remains, unless it may move.
+/// Resolves the commit of each branch and tag. Keeps the locked commit unless `--upgrade` names the folder or all are
+/// upgraded.
 pub(super) async fn lock(
     work: &LockWork<'_>,
     groups: Vec<LockGroup<'_, CloneFolder>>,

@@ -74,7 +74,7 @@ impl Rules<'_> {
     /// The name of a tag or a branch. `key` is the key of the text.
     fn revision_name(&mut self, (at, key): (&[Part], &str), text: &str, example: &str) -> Option<String> {
         let name = self.expanded(at, text)?;
-        if !names::is_tag(&name) || name.contains("..") {
+        if !names::is_git_reference(&name) || name.contains("..") {
             self.mistake(at, format!("`{name}` is not a {key}"), format!("name a {key}, such as `{example}`"));
             return None;
         }

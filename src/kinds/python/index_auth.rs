@@ -19,7 +19,7 @@ pub(super) fn with_logins(ctx: &Context, cmd: Cmd) -> Result<Cmd, Problem> {
     let at_home = || Some(PathBuf::from(variable("HOME")?).join(".netrc"));
     let own = variable("NETRC").map(PathBuf::from).or_else(at_home);
     let configured = variable("GIT_CONFIG_COUNT").and_then(|count| count.to_str()?.parse().ok()).unwrap_or(0);
-    ctx.logins.for_pip_and_git(cmd, own.as_deref(), configured)
+    ctx.logins.for_python_and_git(cmd, own.as_deref(), configured)
 }
 
 /// The cause and the hint if a server refused a login: from the installer's output, or by asking the index.

@@ -75,7 +75,7 @@ impl StageStart {
         for file in &plan.later_files {
             match fetch(ctx, file).await {
                 Ok(()) => {}
-                // Its step fails in the stage.
+                // The stage fetches a file with a digest again. A file whose signature is not verified fails there.
                 Err(problem) if file.optional => warn(job, problem.one_line()),
                 Err(problem) => return Err(vec![problem]),
             }

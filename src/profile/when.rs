@@ -111,7 +111,7 @@ fn variables_fit(when: Conditions<'_>, scope: &dyn Scope) -> Result<bool, Mistak
             Value::Text(text) => Some(text.as_str()),
             Value::Unknown(_) => None,
         };
-        fits &= variable_fits(value, wanted);
+        fits &= profile_variable_fits(value, wanted);
     }
     Ok(fits)
 }
@@ -151,6 +151,14 @@ fn variable_fits(value: Option<&str>, wanted: &Scalar) -> bool {
         Scalar::Truth(set) => value.is_some_and(|value| !value.is_empty()) == *set,
         Scalar::Text(text) => value == Some(text.as_str()),
         Scalar::Number(number) => value.is_some_and(|value| value == number.to_string()),
+    }
+}
+
+/// Whether a variable of `[vars]` has the wanted value. `false` is a value of such a variable.
+fn profile_variable_fits(value: Option<&str>, wanted: &Scalar) -> bool {
+    match wanted {
+        Scalar::Truth(truth) => value.is_some_and(|value| !["", "false"].contains(&value)) == *truth,
+        Scalar::Text(_) | Scalar::Number(_) => variable_fits(value, wanted),
     }
 }
 
@@ -226,7 +234,14 @@ mod tests {
 
     impl Scope for Fixed {
         fn variable(&self, name: &str) -> Option<Value> {
-            (name == "tier").then(|| Value::Text("gold".to_owned()))
+            let value = match name {
+                "tier" => "gold",
+                "with-x" => "true",
+                "with-y" => "false",
+                "empty" => "",
+                _ => return None,
+            };
+            Some(Value::Text(value.to_owned()))
         }
 
         fn expand(&self, text: &str) -> Result<String, Unexpandable> {
@@ -253,6 +268,14 @@ mod tests {
         let undeclared = toml::from_str("not = { vars = { none = 1 } }").expect("a condition");
         let (at, message, _) = holds(&undeclared, &facts(), &Fixed).expect_err("it is not declared");
         assert_eq!((at.len(), message.as_str()), (3, "the variable `none` is not declared"));
+    }
+
+    #[test]
+    fn truth_values_of_the_profile_are_compared_by_their_meaning() {
+        assert!(decide("vars = { with-x = true, with-y = false, tier = true, empty = false }"));
+        assert!(!decide("vars = { with-y = true }") && !decide("vars = { with-x = false }"));
+        assert!(!decide("vars = { empty = true }") && decide("vars = { with-y = 'false' }"));
+        assert!(decide("env = { GPU = true }") && !decide("env = { GPU = false }"), "a value of `env` is a text");
     }
 
     #[test]

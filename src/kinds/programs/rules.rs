@@ -22,6 +22,9 @@ use crate::{
 /// The version in a text: numbers with dots.
 const VERSION: &str = r"(\d+(?:\.\d+)+)";
 
+/// Characters of a shell's command line that are not in the name of a program.
+const SHELL: &[char] = &[' ', '\t', '\n', '|', ';', '&', '<', '>'];
+
 impl Rules<'_> {
     /// The entries of a section in the order of the file.
     pub(super) fn programs(&mut self, role: Role, written: &BTreeMap<String, Cases<ProgramEntry>>) -> Programs {
@@ -168,6 +171,12 @@ impl Rules<'_> {
             Some(program) if program.is_empty() || program.starts_with('-') || program.starts_with('.') => {
                 let hint = "an absolute path, or the name of a program on the search path";
                 self.mistake(&within(at, 0), format!("`{program}` is not a program"), hint);
+                None
+            }
+            Some(program) if program.contains(SHELL) || program.contains("$(") => {
+                let hint = "no shell reads a command: write one list element for each argument, such as `[\"ls\", \
+                            \"-l\"]`; a script goes into `text` of a hook, or into a file for `from`";
+                self.mistake(&within(at, 0), format!("`{program}` is not one program"), hint);
                 None
             }
             Some(_) => Some(words),

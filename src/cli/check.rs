@@ -6,17 +6,19 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    CommandError, Env, Exit, print, print_json,
+    CommandError, Env, Exit,
+    notes::notes,
+    print, print_json,
     target::{NodeOptions, ProfileRequest, assignment, load_profile, this_node},
 };
 use crate::{
     auth::{Access, AccessRequest, Identity, decide, foreign_profile},
     diagnostic::Diagnostic,
     facts::NodeFacts,
-    kinds::Profile,
+    kinds::{Profile, created_by_run},
     lock::Lock,
     profile::{ACCESS, AssetProof, Assets, FileStore, Sections as _, show},
-    report::text::counted,
+    report::{Verbosity, text::counted},
 };
 
 /// Options of `check`.
@@ -62,9 +64,10 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
         if options.assets {
             checked.mistakes.extend(missing_assets(env, &profile)?);
         }
+        checked.notes.extend(notes(env, name, &profile, &facts));
         checked.profiles.push(profile);
     }
-    let Checked { mistakes, profiles, access_files, locks } = checked;
+    let Checked { mistakes, notes, profiles, access_files, locks } = checked;
     if options.json {
         print_json(&mistakes.iter().map(to_json).collect::<Vec<_>>())?;
         return Ok(if mistakes.is_empty() { Exit::Done } else { Exit::Refused });
@@ -79,10 +82,12 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let checked = [(profiles.len(), "profile"), (access_files, "access file"), (locks, "lock")];
     let checked: Vec<String> =
         checked.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(count, what)).collect();
-    for hook in profiles.iter().flat_map(|profile| profile.sections.hooks.without_proof()) {
-        env.console.stderr.print(&format!("note: {hook}\n"));
+    for note in notes {
+        env.console.stderr.print(&format!("note: {note}\n"));
     }
-    env.console.stderr.print(&format!("{} sound\n", checked.join(" and ")));
+    if env.console.verbosity > Verbosity::Quiet {
+        env.console.stderr.print(&format!("{} sound\n", checked.join(" and ")));
+    }
     Ok(Exit::Done)
 }
 
@@ -90,6 +95,8 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
 #[derive(Default)]
 struct Checked {
     mistakes: Vec<Diagnostic>,
+    /// Notes about profiles without mistakes.
+    notes: Vec<String>,
     /// The profiles without mistakes.
     profiles: Vec<Profile>,
     /// The number of access files without mistakes.
@@ -191,7 +198,8 @@ fn to_json(mistake: &Diagnostic) -> serde_json::Value {
 fn missing_assets(env: &Env, profile: &Profile) -> Result<Vec<Diagnostic>, CommandError> {
     let store = env.filestore()?;
     let assets = Assets { store: &store, unit: profile.business_unit.as_deref() };
-    let missing = profile.sections.assets().into_iter().filter_map(|named| {
+    let is_created = created_by_run(profile, &store, &env.root);
+    let missing = profile.sections.assets().into_iter().filter(|named| !is_created(named)).filter_map(|named| {
         let asset = match assets.verified(named.file, named.origin) {
             Ok(asset) => asset,
             Err(missing) => return Some(missing),

@@ -12,6 +12,7 @@ mod generate;
 mod lock;
 mod metadata;
 mod node_file;
+mod notes;
 mod output;
 mod packages;
 mod password;

@@ -13,10 +13,9 @@ use std::{
 
 pub use self::{secrets::Vault, signed_files::SignedFiles, snapshots::Snapshots};
 use crate::{
-    diagnostic::Origin,
     digest::Digest,
     facts::{Dpkg, users::Users},
-    profile::{Asset, AssetProof, AssetRef, Assets, CreatedBy, MissingAsset, NamedAsset, RequiredContent},
+    profile::{Asset, AssetProof, AssetRef, Assets, MissingAsset, NamedAsset, RequiredContent},
     state::{Receipt, shipped_dpkg},
 };
 
@@ -80,18 +79,18 @@ impl Inventory {
         }
     }
 
-    /// Finds the files of the file store that a profile refers to. `is_created` tells whether a step of another entry
-    /// than that of the profile line creates a path of the node.
+    /// Finds the files of the file store that a profile refers to. `may_be_created` tells whether a step may create a
+    /// file of the node.
     pub fn find_assets(
         &mut self,
         named: &[NamedAsset<'_>],
         assets: &Assets<'_>,
-        is_created: impl Fn(&Path, &Origin) -> bool,
+        may_be_created: impl Fn(&NamedAsset<'_>) -> bool,
     ) {
         let store = assets.store;
         for named in named {
             let &NamedAsset { file, origin, optional, read_to_plan, content, proof, .. } = named;
-            if self.may_be_created(named, store.trusted().is_on(), &is_created) {
+            if may_be_created(named) {
                 let created = Asset::Created(below(&self.root, Path::new(&file.path)));
                 self.assets.insert(file.clone(), FoundAsset { asset: created, bytes: None, digest: None });
                 continue;
@@ -120,28 +119,6 @@ impl Inventory {
                     self.missing.push((missing, may_be_missing));
                 }
             }
-        }
-    }
-}
-
-impl Inventory {
-    /// Whether a file may be created by a step of the run. Nothing could check the digest or the signature of such a
-    /// file before the run changes the node.
-    fn may_be_created(
-        &self,
-        named: &NamedAsset<'_>,
-        has_trusted_keys: bool,
-        is_created: impl Fn(&Path, &Origin) -> bool,
-    ) -> bool {
-        let path = Path::new(&named.file.path);
-        let is_checked = named.file.sha256.is_some() || has_trusted_keys;
-        if !path.is_absolute() || is_checked {
-            return false;
-        }
-        match named.created_by {
-            CreatedBy::Nothing => false,
-            CreatedBy::OtherEntries => is_created(path, named.origin),
-            CreatedBy::AnyStep => is_created(path, named.origin) || !below(&self.root, path).exists(),
         }
     }
 }

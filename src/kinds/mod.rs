@@ -6,6 +6,7 @@ pub mod apt;
 mod bake;
 pub mod cert;
 mod contract;
+mod created;
 pub mod cron;
 mod describe;
 pub mod env;
@@ -42,6 +43,7 @@ mod writes_files;
 
 pub use bake::bake;
 pub use contract::LoginFile;
+pub use created::created_by_run;
 pub use describe::describe;
 pub use interrupted::{clean_up_interrupted, journal_items};
 pub use list::{Action, Kind, Looks, Plan, Prepared, Profile, Sections, Step};

@@ -9,18 +9,18 @@ use std::{
 use super::{
     accounts,
     contract::LookAt,
+    created::created_by_steps,
     list::{Action, Looks, Plan, Profile, Sections},
     stages::stage_of,
 };
 use crate::{
-    diagnostic::Origin,
     digest::Digest,
     facts::{Dpkg, NodeFacts, users::Users},
     inventory::{Inventory, SignedFiles, Vault},
     lock::{Drift, LockFile, Runtime, Section},
     plan::{self, Common, EarlierWork, LaterFile, Layer, LockInUse, Phase, Planner, Resource, StepOptions},
     problem::Problem,
-    profile::{self, Asset, AssetProof, AssetRef, Assets, CreatedBy, FileStore, NamedAsset, RunStage, Sections as _},
+    profile::{self, Asset, AssetRef, Assets, FileStore, NamedAsset, RunStage, Sections as _},
     state::Receipt,
 };
 
@@ -64,10 +64,7 @@ impl Node {
         let assets = Assets { store, unit: profile.business_unit.as_deref() };
         // The launch finds the files of both stages.
         let named = profile.sections.assets();
-        let has_created = named.iter().any(|named| named.created_by != CreatedBy::Nothing && is_absolute(named));
-        // The outline is needed only for them.
-        let outline = if has_created { own.outline() } else { Vec::new() };
-        inventory.find_assets(&named, &assets, |path, origin| creates(&outline, path, origin));
+        inventory.find_assets(&named, &assets, created_by_steps(own, &named, store.trusted().is_on(), root));
         Ok(Self { inventory, looks, sections, unverified: Vec::new(), is_for_lock: false })
     }
 
@@ -219,17 +216,6 @@ impl Node {
     }
 }
 
-/// Whether a file is named by its path on the node.
-fn is_absolute(named: &NamedAsset<'_>) -> bool {
-    Path::new(&named.file.path).is_absolute()
-}
-
-/// Whether a step of another entry than that of a profile line creates a path, or a folder above it.
-fn creates(outline: &[StepOptions], path: &Path, line: &Origin) -> bool {
-    let is_above = |created: &Resource| matches!(created, Resource::Path(created) if path.starts_with(created));
-    outline.iter().any(|options| !options.origins.contains(line) && options.creates.iter().any(is_above))
-}
-
 /// The entries of the post-start stage, and the values that its run needs.
 fn needed_later(profile: &Profile) -> Sections {
     let mut sections = profile.sections.clone();
@@ -270,17 +256,8 @@ fn plan_later(profile: &Profile, common: &Common<'_>, plan: &mut Plan) -> Vec<Pa
 /// The refusal of a file on a server whose digest nothing names.
 fn without_digest(common: &Common<'_>, named: &NamedAsset<'_>) -> Option<Problem> {
     let found = common.inventory.asset(named.file)?;
-    let is_checked = match named.proof {
-        AssetProof::Digest => false,
-        AssetProof::Fingerprints => true,
-        // It is not enough if every download needs a digest.
-        AssetProof::RepositoryChecksum => !common.only_digests,
-    };
-    let has_digest = is_checked
-        || named.file.signed_by.is_some()
-        || found.digest.is_some()
-        || common.locked_asset(named.file).is_some();
-    if has_digest || !matches!(found.asset, Asset::Address(_)) {
+    let has_digest = found.digest.is_some() || common.locked_asset(named.file).is_some();
+    if has_digest || !named.lacks_digest(common.only_digests) {
         return None;
     }
     let problem = Problem::new(format!("`{}` has no digest", named.file.path));

@@ -186,6 +186,18 @@ impl<'a> NamedAsset<'a> {
         }
     }
 
+    /// Whether it is on a server and the profile has no digest and no signature for it. `only_digests`: whether the
+    /// checksum of a repository does not count.
+    pub fn lacks_digest(&self, only_digests: bool) -> bool {
+        let is_checked = match self.proof {
+            AssetProof::Digest => false,
+            AssetProof::Fingerprints => true,
+            AssetProof::RepositoryChecksum => !only_digests,
+        };
+        let AssetRef { urls, sha256, signed_by, .. } = self.file;
+        !urls.is_empty() && !is_checked && sha256.is_none() && signed_by.is_none()
+    }
+
     /// A file of an entry, used as it is.
     pub fn of(entry: &'a Entry<AssetRef>) -> Self {
         let (file, origin, optional) = (&entry.value, &entry.origin, entry.optional);

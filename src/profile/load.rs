@@ -155,6 +155,7 @@ fn check<S: Sections>(
         stage: values.stage,
         post_start,
         only_digests: false,
+        notes: rules.notes,
     }
 }
 

@@ -18,6 +18,7 @@ pub(super) fn over<S: Sections>(parent: Profile<S>, child: Profile<S>) -> Profil
         stage: child.stage,
         post_start: parent.post_start.under(child.post_start),
         only_digests: child.only_digests,
+        notes: parent.notes.into_iter().chain(child.notes).collect(),
     }
 }
 

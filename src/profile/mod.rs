@@ -125,6 +125,8 @@ pub struct Profile<S> {
     pub post_start: PostStart,
     /// Whether every download needs a digest: there are trusted keys, and no lock that names the files.
     pub only_digests: bool,
+    /// Recommendations of `check` about entries, by the name of the entry. They do not depend on conditions.
+    pub notes: BTreeMap<String, Vec<String>>,
 }
 
 /// A requested value and its origin.

@@ -43,6 +43,8 @@ pub struct Rules<'a> {
     stage: RunStage,
     /// The entries that run after the launch, with their lines.
     pub(super) post_start: BTreeMap<String, Origin>,
+    /// Recommendations about entries, by the name of the entry.
+    pub(super) notes: BTreeMap<String, Vec<String>>,
     /// The names that `after` and `before` may use.
     names: &'a BTreeSet<String>,
     pub(crate) found: &'a mut Vec<Diagnostic>,
@@ -119,6 +121,7 @@ impl<'a> Rules<'a> {
             applies: true,
             stage: RunStage::Launch,
             post_start: BTreeMap::new(),
+            notes: BTreeMap::new(),
             names,
             found,
         }
@@ -180,6 +183,11 @@ impl Rules<'_> {
         }
         let span = self.document.key_span(path);
         self.found.push(Diagnostic::at(&self.document.source, span, message).hint(hint));
+    }
+
+    /// Keeps the recommendation about an entry, or that there is none. Those of a child replace those of a parent.
+    pub(crate) fn note(&mut self, entry: String, note: Option<String>) {
+        self.notes.entry(entry).or_default().extend(note);
     }
 
     pub(crate) fn origin(&self, path: &[Part]) -> Origin {

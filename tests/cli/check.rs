@@ -182,6 +182,67 @@ fn files_of_a_profile_are_checked_on_request() {
 }
 
 #[test]
+fn a_file_that_another_entry_creates_need_not_exist() {
+    let node = NodeTest::new().store("Admin/lib/agent.tar", "x").profile(
+        "[files]\n\"/opt/agent/\" = { from = \"lib/agent.tar\", unpack = true }\n\
+         \"/etc/agent/\" = { dir = true }\n\
+         \"/usr/local/bin/agent\" = { from = \"/opt/agent/bin/agent\" }\n\
+         \"/etc/agent.conf\" = { from = \"/usr/share/agent/agent.conf\", after = [\"files./etc/agent/\"] }\n",
+    );
+    node.agent(&["check", "--assets", "x.toml"]).ended(0);
+    let node = node.profile("[files]\n\"/etc/agent.conf\" = { from = \"/usr/share/agent/agent.conf\" }\n");
+    let said = node.agent(&["check", "--assets", "x.toml"]).ended(2).all();
+    assert!(said.contains("`/usr/share/agent/agent.conf` is not on this node"), "{said}");
+}
+
+#[test]
+fn what_every_run_would_refuse_is_noted() {
+    let node = NodeTest::new().profile(
+        "[files]\n\"/opt/{a,b}\" = { from = \"https://dl.example.org/agent\" }\n\
+         [jar]\nfiles = [{ maven = \"org.example:listener:1.0\" }]\n\
+         [git]\n\"/opt/src\" = { url = \"https://git.example.org/models.git\", branch = \"main\" }\n\
+         \"/opt/tag\" = { url = \"https://git.example.org/models.git\", tag = \"v1\" }\n",
+    );
+    let output = node.agent(&["check", "x.toml"]).ended(0);
+    insta::assert_snapshot!(output.stderr);
+
+    let lock =
+        "schema = 1\nserial = 1\nprofile = \"x\"\n\n[[runtimes]]\nos = \"debian 12\"\narch = \"arm64\"\nasks = []\n";
+    let git = "[[runtimes.git]]\nfolder = \"/opt/src\"\nurl = \"https://git.example.org/models.git\"\n\
+               revision = \"branch main\"\ncommit = \"3f1c5a0d9b7e4c2f8a6d1e0b5c9f7a3d2e4b6c8a\"\n";
+    let asset = "[[runtimes.assets]]\npath = \"https://dl.example.org/agent\"\nsize = 1\n";
+    let digest = "0".repeat(64);
+    let node = node.work("x.lock", &format!("{lock}\n{git}\n{asset}sha256 = \"{digest}\"\n"));
+    node.agent(&["check", "x.lock"]).ended(0);
+    assert_eq!(node.agent(&["check", "x.toml"]).ended(0).stderr, "1 profile sound\n");
+}
+
+#[test]
+fn notes_do_not_depend_on_conditions_and_a_child_replaces_them() {
+    let hooks = "[hooks.a]\ncommand = [\"true\"]\nwhen = { role = \"driver\" }\n\
+                 [[hooks.b]]\nwhen = { role = \"driver\" }\ncommand = [\"true\"]\nunless = [\"true\"]\n\
+                 [[hooks.b]]\ncommand = [\"false\"]\n";
+    let node = NodeTest::new().work("parent.toml", &format!("schema = 1\nname = \"parent\"\n{hooks}"));
+    let output = node.agent(&["check", "parent.toml", "--role", "worker"]).ended(0);
+    insta::assert_snapshot!(output.stderr, @r"
+    note: the hook `a` at parent.toml:3 has no check, so it runs once for each content; `creates`, `unless` or `version` would prove its result
+    note: the hook `b` at parent.toml:10 has no check, so it runs once for each content; `creates`, `unless` or `version` would prove its result
+    1 profile sound
+    ");
+    let node = node.profile(
+        "extends = [\"parent.toml\"]\n[hooks]\na = { command = [\"true\"], creates = \"/x\" }\n\
+         b = { command = [\"true\"], unless = [\"true\"] }\n",
+    );
+    assert_eq!(node.agent(&["check", "x.toml"]).ended(0).stderr, "1 profile sound\n");
+}
+
+#[test]
+fn quiet_prints_no_summary() {
+    let node = NodeTest::new().profile("");
+    assert_eq!(node.agent(&["check", "-q", "x.toml"]).ended(0).all(), "");
+}
+
+#[test]
 fn the_output_of_check_show_is_toml() {
     for path in crate::support::entries(&project().join("tests/fixtures/profiles/good")) {
         let name = path.to_str().expect("UTF-8");

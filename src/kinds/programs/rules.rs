@@ -66,7 +66,7 @@ impl Rules<'_> {
             self.mistake(&at("user"), format!("`{user}` is not a user name"), "name one user, such as `analyst`");
         }
         let folder = raw.working_directory.as_ref().and_then(|text| self.expanded(&at("working-directory"), text));
-        let proof = self.proof(role, path, raw);
+        let proof = self.proof(role, path, name, raw);
         if role == Role::Installer && !raw.watch.is_empty() {
             let hint = "an installer runs until its checks hold; use a hook, or another check";
             self.mistake(&at("watch"), "`watch` belongs to hooks", hint);
@@ -246,12 +246,23 @@ impl Rules<'_> {
         is_variable
     }
 
-    fn proof(&mut self, role: Role, path: &[Part], raw: &ProgramEntry) -> Proof {
+    fn proof(&mut self, role: Role, path: &[Part], name: &str, raw: &ProgramEntry) -> Proof {
         let at = |key: &str| within(path, key);
         let has_proof = !raw.creates.0.is_empty() || raw.unless.is_some() || raw.version.is_some();
         if role == Role::Installer && !has_proof {
             let hint = "add `creates` with a file that the installation makes, `unless` or `version`; or use a hook";
             self.mistake(path, "the installer has no check that the software is installed", hint);
+        }
+        if role == Role::Hook {
+            let note = || {
+                format!(
+                    "the hook `{name}` at {} has no check, so it runs once for each content; `creates`, `unless` or \
+                     `version` would prove its result",
+                    self.origin(path)
+                )
+            };
+            let note = (!has_proof).then(note);
+            self.note(format!("hooks.{name}"), note);
         }
         Proof {
             creates: self.globs(&at("creates"), &raw.creates.0),

@@ -21,6 +21,7 @@ mod load;
 mod lookup;
 mod merge;
 mod missing_asset;
+mod own_value;
 mod page;
 mod post_start;
 mod post_start_rules;

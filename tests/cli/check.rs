@@ -237,6 +237,15 @@ fn notes_do_not_depend_on_conditions_and_a_child_replaces_them() {
 }
 
 #[test]
+fn a_reference_to_another_variable_is_noted() {
+    let node = NodeTest::new().profile("[env.variables]\nHOME_BIN = \"$HOME/bin\"\n[shell.variables]\nX = \"5$\"\n");
+    let said = node.agent(&["check", "x.toml"]).ended(0).stderr;
+    let expected =
+        "note: the value of `HOME_BIN` at x.toml:4 contains `$HOME`, which stays as it is: values are literal\n";
+    assert_eq!(said, format!("{expected}1 profile sound\n"));
+}
+
+#[test]
 fn quiet_prints_no_summary() {
     let node = NodeTest::new().profile("");
     assert_eq!(node.agent(&["check", "-q", "x.toml"]).ended(0).all(), "");

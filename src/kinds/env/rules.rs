@@ -57,7 +57,7 @@ impl Rules<'_> {
                 &short
             }
         };
-        let change = self.change(at, raw);
+        let change = self.change(at, name, raw);
         let to = raw.to.clone();
         if let Some(to) = &to {
             let at = within(at, "to");
@@ -74,7 +74,7 @@ impl Rules<'_> {
         Some(Entry { value, origin: self.origin(at), optional: false, timeout: None, order })
     }
 
-    fn change(&mut self, at: &[Part], raw: &written::Variable) -> Option<Change> {
+    fn change(&mut self, at: &[Part], name: &str, raw: &written::Variable) -> Option<Change> {
         let below = |key: &str| within(at, key);
         let given = [
             ("value", raw.value.is_some()),
@@ -101,31 +101,31 @@ impl Rules<'_> {
             return self.key_of_variable(&below("secret"), key).map(|key| Change::Secret(SecretRef::new(key)));
         }
         if let Some(path) = &raw.prepend {
-            return self.joined_path(&below("prepend"), path).map(Change::Prepend);
+            return self.joined_path(&below("prepend"), name, path).map(Change::Prepend);
         }
         if let Some(path) = &raw.append {
-            return self.joined_path(&below("append"), path).map(Change::Append);
+            return self.joined_path(&below("append"), name, path).map(Change::Append);
         }
         match &raw.value {
             None => Some(Change::Absent),
             Some(value) => {
                 let at = if self.document.has(&below("value")) { below("value") } else { at.to_vec() };
-                self.literal(&at, &value.to_string()).map(Change::Set)
+                self.literal(&at, name, &value.to_string()).map(Change::Set)
             }
         }
     }
 
     /// A value in which `${…}` is replaced. It contains no secret.
-    fn literal(&mut self, at: &[Part], text: &str) -> Option<String> {
+    fn literal(&mut self, at: &[Part], name: &str, text: &str) -> Option<String> {
         if text.contains("${secret.") {
             self.mistake(at, "the value contains a secret", "write the whole value as `{ secret = \"KEY\" }`");
             return None;
         }
-        self.expanded(at, text)
+        self.does_not_use_itself(at, name, text).then(|| self.expanded(at, text)).flatten()
     }
 
-    fn joined_path(&mut self, at: &[Part], text: &str) -> Option<String> {
-        let text = self.literal(at, text)?;
+    fn joined_path(&mut self, at: &[Part], name: &str, text: &str) -> Option<String> {
+        let text = self.literal(at, name, text)?;
         if text.is_empty() || text.starts_with(':') || text.ends_with(':') || text.contains("::") {
             let message = format!("`{text}` has an empty path, which means the working directory");
             self.mistake(at, message, "name a path, or several that are joined by `:`");

@@ -58,7 +58,11 @@ impl Rules<'_> {
                 );
                 continue;
             }
-            let Some(value) = self.expanded(&path, &value.to_string()) else { continue };
+            let text = value.to_string();
+            if !self.does_not_use_itself(&path, name, &text) {
+                continue;
+            }
+            let Some(value) = self.expanded(&path, &text) else { continue };
             variables.insert(name.clone(), Entry::plain(value, self.origin(&path)));
         }
         variables

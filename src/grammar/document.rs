@@ -42,6 +42,8 @@ struct SpanNode {
     span: Range<usize>,
     key: Option<Range<usize>>,
     children: Children,
+    /// Whether it is the value of a key that was reported and removed.
+    is_removed: bool,
 }
 
 #[derive(Debug)]
@@ -53,7 +55,7 @@ enum Children {
 
 impl Document {
     pub(crate) fn new(source: &Arc<Source>, table: &Spanned<DeTable<'_>>) -> Self {
-        let top = SpanNode { span: 0..0, key: None, children: table_nodes(table.get_ref()) };
+        let top = SpanNode { span: 0..0, key: None, children: table_nodes(table.get_ref()), is_removed: false };
         Self { source: Arc::clone(source), top }
     }
 
@@ -77,6 +79,14 @@ impl Document {
     /// Whether there is a value at a path.
     pub(crate) fn has(&self, path: &[Part]) -> bool {
         self.nearest(path).1
+    }
+
+    /// Whether a key of the table at a path was reported and removed.
+    pub(crate) fn has_lost_keys(&self, path: &[Part]) -> bool {
+        match self.nearest(path) {
+            (SpanNode { children: Children::Table(table), .. }, true) => table.values().any(|node| node.is_removed),
+            _ => false,
+        }
     }
 
     /// The node of the value at a path, or of the nearest value above it. The second part tells whether it is the value
@@ -125,8 +135,12 @@ impl Document {
 
 fn reorder_table(children: &mut Children, table: &DeTable<'_>) {
     let Children::Table(nodes) = children else { return };
+    for node in nodes.values_mut() {
+        node.is_removed = true;
+    }
     for (key, value) in table {
         if let Some(node) = nodes.get_mut(key.get_ref().as_ref()) {
+            node.is_removed = false;
             reorder(node, value);
         }
     }
@@ -168,7 +182,7 @@ fn node(value: &Spanned<DeValue<'_>>) -> SpanNode {
         DeValue::Array(list) => Children::List(list.iter().map(node).collect()),
         _ => Children::Nothing,
     };
-    SpanNode { span: value.span(), key: None, children }
+    SpanNode { span: value.span(), key: None, children, is_removed: false }
 }
 
 #[cfg(test)]

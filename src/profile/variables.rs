@@ -64,6 +64,8 @@ impl Rules<'_> {
             sources.iter().filter(|(_, given)| *given).map(|(name, _)| format!("`{name}`")).collect();
         let hint = "write one of `value`, `env`, `file` and `metadata`";
         match given.as_slice() {
+            // A key that was reported and removed may be the value.
+            [] if self.document.has_lost_keys(at) => return,
             [] => return self.mistake(at, "the variable has no value and no lookup", hint),
             [_] => {}
             several => return self.mistake(at, format!("the variable has {}", several.join(" and ")), hint),

@@ -86,6 +86,8 @@ impl Rules<'_> {
         let given: Vec<&str> = given.iter().filter(|(_, is_given)| *is_given).map(|(key, _)| *key).collect();
         match given.as_slice() {
             [_] => {}
+            // A key that was reported and removed may be the value.
+            [] if self.document.has_lost_keys(at) => return None,
             [] => {
                 let hint = "give exactly one of `value`, `secret`, `prepend`, `append` and `absent = true`";
                 self.mistake(at, "the variable has no value", hint);

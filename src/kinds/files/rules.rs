@@ -171,6 +171,8 @@ impl Rules<'_> {
             }
             ([_], []) => self.whole_form(at, key, raw),
             ([], []) if raw.mode.is_some() || raw.owner.is_some() => Some(Form::Attributes),
+            // The entry may consist of keys that were reported and removed.
+            ([], []) if self.document.has_lost_keys(at) => None,
             ([], []) => {
                 let hint = "give `text`, `from`, `link`, `dir`, `absent`, an edit, `mode` or `owner`";
                 self.mistake(at, "the entry has no content", hint);

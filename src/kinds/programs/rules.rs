@@ -121,8 +121,8 @@ impl Rules<'_> {
             ["from"] => self.asset_of(&at("from"), raw.from.as_ref()?).map(Source::File),
             ["command"] => self.commands_of_program(&at("command"), raw.command.as_ref()?).map(Source::Commands),
             [] => {
-                // A key with a wrong type was reported and removed.
-                if !["from", "command", "text"].iter().any(|key| self.document.has(&at(key))) {
+                // A key that was reported and removed may be the program.
+                if !self.document.has_lost_keys(path) {
                     self.mistake(path, "the entry names no program", format!("give one of {keys}"));
                 }
                 None

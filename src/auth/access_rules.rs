@@ -24,8 +24,13 @@ use crate::{
 
 /// The supported version of the format.
 const SCHEMA: u32 = 1;
-const KIND: DocumentKind =
-    DocumentKind { the: "the access file", a: "an access file", stand_ins: &[("schema", "1")], missed: &[] };
+const KIND: DocumentKind = DocumentKind {
+    the: "the access file",
+    a: "an access file",
+    stand_ins: &[("schema", "1")],
+    missed: &[],
+    mistyped: &[],
+};
 const DEFAULT_PORT: u16 = 5432;
 
 /// The JSON Schema (draft 2020-12) of an access file.

@@ -11,7 +11,7 @@ use toml::{
     de::{DeArray, DeTable, DeValue},
 };
 
-use super::document_kind::DocumentKind;
+use super::document_kind::{DocumentKind, KeyPath};
 use crate::diagnostic::{Diagnostic, Source, nearest};
 
 /// Removes invalid values from the table and returns the mistakes.
@@ -21,7 +21,7 @@ pub(super) fn check(
     schema: &Schema,
     table: &mut Spanned<DeTable<'_>>,
 ) -> Vec<Diagnostic> {
-    let mut walk = Walk { kind, source, root: schema, found: Vec::new() };
+    let mut walk = Walk { kind, source, root: schema, path: Vec::new(), found: Vec::new() };
     walk.table(schema, table.get_mut(), &(0..0), kind.the);
     walk.found
 }
@@ -30,6 +30,8 @@ struct Walk<'a> {
     kind: &'a DocumentKind,
     source: &'a Arc<Source>,
     root: &'a Schema,
+    /// The keys of the value that is checked, without the indexes of lists.
+    path: Vec<String>,
     found: Vec<Diagnostic>,
 }
 
@@ -38,6 +40,12 @@ impl<'a> Walk<'a> {
         let Some(reference) = schema.get("$ref").and_then(Schema::as_str) else { return schema };
         let target = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
         target.map_or(schema, |target| self.resolve(target))
+    }
+
+    /// Whether the present path ends with these keys.
+    fn is_at(&self, keys: KeyPath) -> bool {
+        let last = self.path.len().checked_sub(keys.len()).map(|start| &self.path[start..]);
+        last.is_some_and(|last| last.iter().zip(keys).all(|(key, wanted)| *wanted == "*" || key == wanted))
     }
 
     /// A hint about the section that an unknown key belongs to.
@@ -73,11 +81,12 @@ impl<'a> Walk<'a> {
         let mut misfits = Vec::new();
         let keep = |(key, mut value): (Spanned<Cow<'t, str>>, Spanned<DeValue<'t>>)| {
             let name = key.get_ref().as_ref();
+            self.path.push(name.to_owned());
             let fits = match (properties.and_then(|known| known.get(name)), open) {
                 (Some(schema), _) | (None, Some(schema)) => self.value(schema, name, &mut value, false),
                 (None, None) => {
                     let known = || properties.into_iter().flat_map(|known| known.keys().map(String::as_str));
-                    let missed = self.kind.missed.iter().find(|(missed, _)| *missed == name);
+                    let missed = self.kind.missed.iter().find(|(missed, _)| self.is_at(missed));
                     let hint = match (nearest(name, known()), self.home(name)) {
                         _ if missed.is_some() => missed.map(|(_, hint)| (*hint).to_owned()).unwrap_or_default(),
                         (Some(near), _) => format!("did you mean `{near}`?"),
@@ -89,6 +98,7 @@ impl<'a> Walk<'a> {
                     false
                 }
             };
+            self.path.pop();
             if !fits {
                 misfits.push(name.to_owned());
             }
@@ -114,12 +124,15 @@ impl<'a> Walk<'a> {
             let wanted = expected(self, schema);
             let what = if is_item { format!("an entry of `{name}`") } else { format!("`{name}`") };
             let problem = format!("{what} is {}, expected {wanted}", found_type(value.get_ref()));
+            let found = found_type(value.get_ref());
+            let mistyped = self.kind.mistyped.iter().find(|(path, is, _)| *is == found && self.is_at(path));
             let hint = match value.get_ref() {
+                _ if mistyped.is_some() => mistyped.map(|(_, _, hint)| (*hint).to_owned()),
                 DeValue::String(text) if wanted == "a list" => Some(format!("write `{name} = [\"{text}\"]`")),
                 DeValue::Array(_) if wanted == "a table" => Some(format!("write it once, as `[{name}]`")),
                 DeValue::Integer(_) if wanted == "a string" => described
                     .and_then(|schema| description(schema, name))
-                    .map(|text| format!("write {text}, in quotes")),
+                    .map(|text| format!("write it in quotes; {text}")),
                 _ => described.and_then(|schema| description(schema, name)),
             };
             self.found.push(Diagnostic::at(self.source, span, problem).maybe_hint(hint));

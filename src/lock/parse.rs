@@ -29,6 +29,7 @@ pub(super) const KIND: DocumentKind = DocumentKind {
     a: "a lock",
     stand_ins: &[("schema", "1"), ("serial", "1"), ("profile", "'unnamed'")],
     missed: &[],
+    mistyped: &[],
 };
 /// The hint for all errors.
 const RECREATE_HINT: &str =

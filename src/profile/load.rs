@@ -24,16 +24,46 @@ const KIND: DocumentKind = DocumentKind {
     a: "a profile",
     stand_ins: &[("schema", "1"), ("name", "'unnamed'")],
     missed: &[
-        ("jars", "jars are in `[jar]`"),
-        ("services", "services are in `[services]`"),
-        ("certificates", "CA certificates are in `[cert]`"),
+        (&["jars"], "jars are in `[jar]`"),
+        (&["services"], "services are in `[services]`"),
+        (&["certificates"], "CA certificates are in `[cert]`"),
+        (&["files", "*", "content"], "the content is `text`"),
+        (&["files", "*", "state"], "write `absent = true` for a path that must not exist, `dir = true` for a folder"),
+        (&["files", "*", "source"], "the file to copy is `from`"),
+        (&["files", "*", "src"], "the file to copy is `from`"),
+        (&["files", "*", "append"], "`lines` adds lines, and `block` adds a text between two marker lines"),
         (
-            "when",
+            &["files", "*", "block", "when"],
+            "a block has no `when`: write the entry as cases, which are a list of tables, each with its own `when`",
+        ),
+        (
+            &["env", "variables", "*", "env"],
+            "declare a variable, `[vars] NAME = { env = \"…\" }`, and write `\"${vars.NAME}\"` as the value here",
+        ),
+        (
+            &["when"],
             "`when` belongs to an entry, as in `{ name = \"x\", when = { role = \"driver\" } }`, or to the whole file, \
              above the first `[section]`",
         ),
     ],
+    mistyped: &[
+        (&["installers", "*", "environment", "*"], "a table", SECRET_OF_PROGRAM),
+        (&["hooks", "*", "environment", "*"], "a table", SECRET_OF_PROGRAM),
+        (&["files", "*", "mode"], "a whole number", MODE),
+        (&["to", "mode"], "a whole number", MODE),
+        (&["templates", "mode"], "a whole number", MODE),
+        (&["when", "env", "*"], "a list", ONE_VALUE),
+        (&["when", "vars", "*"], "a list", ONE_VALUE),
+        (&["not", "env", "*"], "a list", ONE_VALUE),
+        (&["not", "vars", "*"], "a list", ONE_VALUE),
+        (&["settings", "*"], "a fraction", "write the number in quotes"),
+    ],
 };
+
+const SECRET_OF_PROGRAM: &str = "write `secrets = { VARIABLE = \"KEY\" }` in the entry: the variable then has the path of a file with \
+                                 the secret";
+const MODE: &str = "write it as a text, such as `mode = \"0755\"`";
+const ONE_VALUE: &str = "a variable is compared with one value: write an entry, or a case of the entry, for each value";
 
 /// The profile to load and the node to load it for.
 #[derive(Debug, Clone, Copy)]

@@ -44,7 +44,15 @@ impl Rules<'_> {
     }
 
     fn names_of_variable(&mut self, at: &[Part], file: usize, own: &str, text: &str) {
-        let error = match expansion::names(text) {
+        let names = expansion::names(text);
+        if let Some(secret) = names.iter().flatten().find(|name| name.starts_with("secret.")) {
+            let hint = format!(
+                "values of `[vars]` are shown in plans and reports; write `${{{secret}}}` in a text that may have \
+                 secrets, such as `text` of `[files]`"
+            );
+            return self.mistake(at, "a variable cannot hold a secret", hint);
+        }
+        let error = match names {
             Ok(names) => names.iter().find_map(|name| self.values.name_error(file, own, name)),
             Err(error) => Some(error),
         };

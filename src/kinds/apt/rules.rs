@@ -70,6 +70,7 @@ impl Rules<'_> {
         let (name, version) = text.split_once('=').map_or((text, None), |(name, version)| (name, Some(version)));
         if !names::is_apt(name) {
             let hint = match name {
+                _ if name.ends_with(".deb") => "package files are in `debs`".to_owned(),
                 _ if name.starts_with('-') => "apt options are not allowed here; list package names only".to_owned(),
                 _ if name.contains(char::is_whitespace) => "one package a string: `[\"a\", \"b\"]`".to_owned(),
                 _ if text.contains("==") => "pin an apt package with one `=`".to_owned(),
@@ -108,7 +109,16 @@ impl Rules<'_> {
         }
         let uris: Vec<String> = raw.uris.0.iter().filter_map(|uri| self.expanded(&at("uris"), uri)).collect();
         for uri in &uris {
-            self.url(&at("uris"), uri);
+            match uri.strip_prefix("ppa:") {
+                Some(archive) => {
+                    let hint = format!(
+                        "write the address of its archive, `https://ppa.launchpadcontent.net/{archive}/ubuntu`; the \
+                         source also needs the `key` of the archive and its `fingerprint`"
+                    );
+                    self.mistake(&at("uris"), format!("`{uri}` is not an address"), hint);
+                }
+                None => drop(self.url(&at("uris"), uri)),
+            }
         }
         let suites: Vec<String> = raw.suites.0.iter().filter_map(|suite| self.expanded(&at("suites"), suite)).collect();
         let words = suites.iter().map(|suite| ("suites", suite));

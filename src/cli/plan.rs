@@ -185,6 +185,7 @@ fn page(profile: &Profile, plan: &Plan, store: &FileStore) -> String {
             lines.push(format!("         after {}: {}", need.step, need.reason));
         }
         lines.extend(describe(step, store).iter().map(|line| format!("         {line}")));
+        lines.extend(step.known_failure.iter().map(|failure| format!("         will fail: {}", failure.message)));
     }
     lines.extend(later(profile, plan));
     lines.push(String::new());

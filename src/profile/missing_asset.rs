@@ -34,7 +34,13 @@ impl Search<'_> {
                 hint: "name each file, or use a file store with folders".to_owned(),
             };
         }
-        let message = format!("the file `{}` is not in the file store", wanted.path);
+        let message = if wanted.is_glob() {
+            let place = if is_of_store { " of the file store" } else { "" };
+            format!("no file{place} matches `{}`", wanted.path)
+        } else {
+            let place = if is_of_store { "in the file store" } else { "on this node" };
+            format!("the file `{}` is not {place}", wanted.path)
+        };
         if let Some((unit, path)) = self.in_another_tree(wanted) {
             let path = self.store.shown(&path);
             let why = match self.unit {
@@ -51,11 +57,8 @@ impl Search<'_> {
             };
         }
         let near = self.nearest_path(wanted).map(|near| format!("did you mean `{near}`?"));
-        if Path::new(&wanted.path).is_absolute() {
-            let message = format!("the file `{}` is not on this node", wanted.path);
-            let hint = "check the path; `from` in `[files]`, `[installers]` and `[hooks]` may name a file that another \
-                        entry creates, without `sha256`";
-            return Reason { message, hint: near.unwrap_or_else(|| hint.to_owned()) };
+        if !is_of_store {
+            return Reason { message, hint: near.unwrap_or_else(|| "check the path".to_owned()) };
         }
         let hint = near.unwrap_or_else(|| format!("put it in one of {}", self.listed_folders()));
         Reason { message, hint }

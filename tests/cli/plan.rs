@@ -227,3 +227,32 @@ fn a_file_of_requirements_is_compared_line_by_line() {
     let ready = node.agent(&["plan", "--profile", "x.toml"]).ended(0).stdout;
     assert!(ready.contains("nothing to do"), "{ready}");
 }
+
+#[test]
+fn an_optional_edit_that_cannot_be_made_is_shown_with_the_reason() {
+    let node = NodeTest::new()
+        .debs(&[("bash", "5.2")])
+        .file("etc/x.conf", "a=1\n")
+        .profile("[files.\"/etc/x.conf\"]\noptional = true\nreplace = [{ find = \"absent\", with = \"here\" }]\n");
+    let said = node.agent(&["plan", "--profile", "x.toml"]).ended(0).stdout;
+    let failure = said.lines().find_map(|line| line.trim().strip_prefix("will fail: "));
+    assert!(failure.is_some_and(|why| why.contains("absent")), "{said}");
+}
+
+#[test]
+fn a_missing_digest_is_the_only_refusal() {
+    let node = NodeTest::new().debs(&[("bash", "5.2")]).profile(
+        "[files]\n\"/opt/agent/\" = { from = \"https://dl.example.org/agent.tar.gz\", unpack = true }\n\
+         [services.agent]\ncommand = [\"/opt/agent/bin/agent\"]\n",
+    );
+    let said = node.agent(&["plan", "--profile", "x.toml"]).ended(2).stderr;
+    assert!(said.contains("has no digest"), "{said}");
+    assert_eq!(said.lines().filter(|line| line.starts_with("error: ")).count(), 1, "{said}");
+}
+
+#[test]
+fn a_glob_that_matches_nothing_is_named_as_one() {
+    let node = NodeTest::new().debs(&[("bash", "5.2")]).profile("[jar]\nfiles = [\"/dbfs/nope/*.jar\"]\n");
+    let said = node.agent(&["plan", "--profile", "x.toml"]).ended(2).stderr;
+    assert!(said.contains("error: no file matches `/dbfs/nope/*.jar`"), "{said}");
+}

@@ -33,8 +33,13 @@ impl PlannedAsset {
             (Some(digest), _) => Ok(digest.clone()),
             (None, Asset::File { path, .. }) => Digest::sha256_of_file(path),
             (None, Asset::BuiltIn { bytes, .. }) => Ok(Digest::sha256(bytes)),
-            // Another check refuses an address without a digest. Only copies use files that other steps create.
-            (None, Asset::Address(_) | Asset::Created(_)) => return None,
+            // Another check refuses an address without a digest. The step shows other entries what would be created.
+            (None, Asset::Address(_)) => {
+                path.step(Work::Impossible, None);
+                return None;
+            }
+            // Only copies use files that other steps create.
+            (None, Asset::Created(_)) => return None,
         };
         match digest {
             Ok(digest) => Some(Self { from, digest, label, stage }),

@@ -82,10 +82,10 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let checked = [(profiles.len(), "profile"), (access_files, "access file"), (locks, "lock")];
     let checked: Vec<String> =
         checked.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(count, what)).collect();
-    for note in notes {
-        env.console.stderr.print(&format!("note: {note}\n"));
-    }
     if env.console.verbosity > Verbosity::Quiet {
+        for note in notes {
+            env.console.stderr.print(&format!("note: {note}\n"));
+        }
         env.console.stderr.print(&format!("{} sound\n", checked.join(" and ")));
     }
     Ok(Exit::Done)
@@ -198,11 +198,11 @@ fn to_json(mistake: &Diagnostic) -> serde_json::Value {
 fn missing_assets(env: &Env, profile: &Profile) -> Result<Vec<Diagnostic>, CommandError> {
     let store = env.filestore()?;
     let assets = Assets { store: &store, unit: profile.business_unit.as_deref() };
-    let is_created = created_by_run(profile, &store, &env.root);
-    let missing = profile.sections.assets().into_iter().filter(|named| !is_created(named)).filter_map(|named| {
+    let may_be_created = created_by_run(profile, &store, &env.root);
+    let missing = profile.sections.assets().into_iter().filter(|named| !may_be_created(named)).filter_map(|named| {
         let asset = match assets.verified(named.file, named.origin) {
             Ok(asset) => asset,
-            Err(missing) => return Some(missing),
+            Err(missing) => return Some(missing.with_creation_hint(&named, &env.root, store.trusted().is_on())),
         };
         match named.proof {
             AssetProof::Fingerprints | AssetProof::RepositoryChecksum => None,

@@ -123,8 +123,8 @@ impl<'a> Walk<'a> {
         if !is_of_type(schema, value.get_ref()) {
             let wanted = expected(self, schema);
             let what = if is_item { format!("an entry of `{name}`") } else { format!("`{name}`") };
-            let problem = format!("{what} is {}, expected {wanted}", found_type(value.get_ref()));
             let found = found_type(value.get_ref());
+            let problem = format!("{what} is {found}, expected {wanted}");
             let mistyped = self.kind.mistyped.iter().find(|(path, is, _)| *is == found && self.is_at(path));
             let hint = match value.get_ref() {
                 _ if mistyped.is_some() => mistyped.map(|(_, _, hint)| (*hint).to_owned()),

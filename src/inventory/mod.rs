@@ -15,7 +15,7 @@ pub use self::{secrets::Vault, signed_files::SignedFiles, snapshots::Snapshots};
 use crate::{
     digest::Digest,
     facts::{Dpkg, users::Users},
-    profile::{Asset, AssetProof, AssetRef, Assets, CreatedBy, MissingAsset, NamedAsset, RequiredContent},
+    profile::{Asset, AssetProof, AssetRef, Assets, MissingAsset, NamedAsset, RequiredContent},
     state::{Receipt, shipped_dpkg},
 };
 
@@ -115,31 +115,12 @@ impl Inventory {
             match found {
                 Ok(found) => drop(self.assets.insert(file.clone(), found)),
                 Err(mut missing) => {
-                    if let Some(creation) = self.creation_hint(named) {
-                        missing.hint = format!("{}; {creation}", missing.hint);
-                    }
+                    missing = missing.with_creation_hint(named, &self.root, store.trusted().is_on());
                     let may_be_missing = optional && !missing.untrusted;
                     self.missing.push((missing, may_be_missing));
                 }
             }
         }
-    }
-}
-
-impl Inventory {
-    /// For a file of the node that does not exist: whether another entry may create it.
-    fn creation_hint(&self, named: &NamedAsset<'_>) -> Option<&'static str> {
-        let path = Path::new(&named.file.path);
-        if !path.is_absolute() || below(&self.root, path).exists() {
-            return None;
-        }
-        Some(match named.created_by {
-            CreatedBy::Nothing => "this file must exist before the run",
-            CreatedBy::OtherEntries | CreatedBy::AnyStep => {
-                "another entry may create the file, if it has no `sha256` here; for a file of a package, add `after`, \
-                 such as `after = [\"apt\"]`"
-            }
-        })
     }
 }
 

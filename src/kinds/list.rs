@@ -287,7 +287,7 @@ macro_rules! kinds {
             pub(super) fn describe(&self, store: &FileStore) -> Vec<String> {
                 match self {
                     $(Self::$Kind(action) => super::$name::$Kind::describe(action, store),)+
-                    Self::MissingFile(path) => vec![format!("the optional file {} cannot be used", path.display())],
+                    Self::MissingFile(_) => Vec::new(),
                     Self::TakeBack(action) => action.describe(),
                 }
             }

@@ -108,6 +108,26 @@ impl MissingAsset {
         }
     }
 
+    /// The same with a hint, if it is a file of the node that does not exist: whether the run may create it.
+    #[must_use]
+    pub fn with_creation_hint(self, named: &NamedAsset<'_>, root: &Path, has_trusted_keys: bool) -> Self {
+        let path = Path::new(&named.file.path);
+        let Ok(below) = path.strip_prefix("/") else { return self };
+        if root.join(below).exists() {
+            return self;
+        }
+        let creation = match named.created_by {
+            CreatedBy::Nothing => "this file must exist before the run",
+            _ if has_trusted_keys => "with trusted keys, this file must exist before the run",
+            _ if named.file.sha256.is_some() => "a file that the run creates cannot have `sha256`",
+            CreatedBy::OtherEntries | CreatedBy::AnyStep => {
+                "if a package brings the file, add `after`, such as `after = [\"apt\"]`"
+            }
+        };
+        let hint = if self.hint.is_empty() { creation.to_owned() } else { format!("{creation}; {}", self.hint) };
+        Self { hint, ..self }
+    }
+
     /// The error of a file that must be text.
     pub fn not_text(wanted: &AssetRef, asset: &Asset, origin: &Origin) -> Self {
         Self {

@@ -28,7 +28,7 @@ const KIND: DocumentKind = DocumentKind {
         (&["services"], "services are in `[services]`"),
         (&["certificates"], "CA certificates are in `[cert]`"),
         (&["files", "*", "content"], "the content is `text`"),
-        (&["files", "*", "state"], "write `absent = true` for a path that must not exist, `dir = true` for a folder"),
+        (&["files", "*", "state"], "write `absent = true` to remove the path, or `dir = true` for a folder"),
         (&["files", "*", "source"], "the file to copy is `from`"),
         (&["files", "*", "src"], "the file to copy is `from`"),
         (&["files", "*", "append"], "`lines` adds lines, and `block` adds a text between two marker lines"),
@@ -50,8 +50,8 @@ const KIND: DocumentKind = DocumentKind {
         (&["installers", "*", "environment", "*"], "a table", SECRET_OF_PROGRAM),
         (&["hooks", "*", "environment", "*"], "a table", SECRET_OF_PROGRAM),
         (&["files", "*", "mode"], "a whole number", MODE),
-        (&["to", "mode"], "a whole number", MODE),
-        (&["templates", "mode"], "a whole number", MODE),
+        (&["to", "mode"], "a whole number", SECRET_MODE),
+        (&["templates", "mode"], "a whole number", SECRET_MODE),
         (&["when", "env", "*"], "a list", ONE_VALUE),
         (&["when", "vars", "*"], "a list", ONE_VALUE),
         (&["not", "env", "*"], "a list", ONE_VALUE),
@@ -60,9 +60,10 @@ const KIND: DocumentKind = DocumentKind {
     ],
 };
 
-const SECRET_OF_PROGRAM: &str = "write `secrets = { VARIABLE = \"KEY\" }` in the entry: the variable then has the path of a file with \
-                                 the secret";
-const MODE: &str = "write it as a text, such as `mode = \"0755\"`";
+const SECRET_OF_PROGRAM: &str = "write `secrets = { VARIABLE = \"KEY\" }` in the entry: the variable then has the path of a \
+                                 file with the secret";
+const MODE: &str = "write it as a text, such as `mode = \"0644\"`";
+const SECRET_MODE: &str = "write it as a text, such as `mode = \"0400\"`";
 const ONE_VALUE: &str = "a variable is compared with one value: write an entry, or a case of the entry, for each value";
 
 /// The profile to load and the node to load it for.

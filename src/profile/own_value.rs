@@ -4,14 +4,14 @@ use super::Rules;
 use crate::grammar::{document::Part, names};
 
 impl Rules<'_> {
-    /// Whether the value of an environment variable does not refer to the variable itself. Such a value would replace
-    /// the variable by the text of the reference. A reference to another variable gets a note.
-    pub(crate) fn does_not_use_itself(&mut self, at: &[Part], name: &str, text: &str) -> bool {
-        let is_free = !refers_to(text, name);
-        if !is_free {
+    /// Reports a value of an environment variable that refers to the variable itself: it would replace the variable by
+    /// the text of the reference. Notes a reference to another variable. Returns whether the value is sound.
+    pub(crate) fn check_references(&mut self, at: &[Part], name: &str, text: &str) -> bool {
+        let is_sound = !refers_to(text, name);
+        if !is_sound {
             let hint = format!(
-                "values are literal, so nothing replaces the old value of `{name}`; write only the new path, in \
-                 `[env.variables]`: `{name} = {{ prepend = \"…\" }}` or `{name} = {{ append = \"…\" }}`"
+                "values are literal; for a list of paths write `{name} = {{ prepend = \"…\" }}` or `{name} = {{ append = \
+                 \"…\" }}` in `[env.variables]`; write any other value whole"
             );
             self.mistake(at, format!("the value of `{name}` refers to `{name}` itself"), hint);
         }
@@ -22,7 +22,7 @@ impl Rules<'_> {
             )
         });
         self.note(format!("env.variables.{name}"), note);
-        is_free
+        is_sound
     }
 }
 

@@ -46,7 +46,7 @@ macro_rules! conditions {
             /// Environment variables: a text must be equal, `true` means set, `false` means not set.
             #[serde(default)]
             pub env: BTreeMap<String, Scalar>,
-            /// Variables of `[vars]`, compared like `env`. `false` is not `true`.
+            /// Variables of `[vars]`, compared like `env`, except that the value `false` counts as not set.
             #[serde(default)]
             pub vars: BTreeMap<String, Scalar>,
             $($more)*

@@ -198,7 +198,8 @@ fn a_file_that_another_entry_creates_need_not_exist() {
 #[test]
 fn what_every_run_would_refuse_is_noted() {
     let node = NodeTest::new().profile(
-        "[files]\n\"/opt/{a,b}\" = { from = \"https://dl.example.org/agent\" }\n\
+        "[files]\n\"/opt/{a,z}\" = { from = \"https://dl.example.org/agent\" }\n\
+         \"/opt/m\" = { from = \"https://dl.example.org/other\" }\n\
          [jar]\nfiles = [{ maven = \"org.example:listener:1.0\" }]\n\
          [git]\n\"/opt/src\" = { url = \"https://git.example.org/models.git\", branch = \"main\" }\n\
          \"/opt/tag\" = { url = \"https://git.example.org/models.git\", tag = \"v1\" }\n",
@@ -214,7 +215,11 @@ fn what_every_run_would_refuse_is_noted() {
     let digest = "0".repeat(64);
     let node = node.work("x.lock", &format!("{lock}\n{git}\n{asset}sha256 = \"{digest}\"\n"));
     node.agent(&["check", "x.lock"]).ended(0);
-    assert_eq!(node.agent(&["check", "x.toml"]).ended(0).stderr, "1 profile sound\n");
+    let said = node.agent(&["check", "x.toml"]).ended(0).stderr;
+    assert_eq!(said.lines().count(), 2, "only the other file has no digest: {said}");
+    let node = node.work("x.lock", "damaged");
+    let said = node.agent(&["check", "x.toml"]).ended(0).stderr;
+    assert!(said.starts_with("note: the lock `x.lock` cannot be read"), "{said}");
 }
 
 #[test]
@@ -243,6 +248,10 @@ fn a_reference_to_another_variable_is_noted() {
     let expected =
         "note: the value of `HOME_BIN` at x.toml:4 contains `$HOME`, which stays as it is: values are literal\n";
     assert_eq!(said, format!("{expected}1 profile sound\n"));
+    let node = node
+        .work("parent.toml", "schema = 1\nname = \"parent\"\n[env.variables]\nHOME_BIN = \"$HOME/bin\"\n")
+        .profile("extends = [\"parent.toml\"]\n[env.variables]\nHOME_BIN = { absent = true }\n");
+    assert_eq!(node.agent(&["check", "x.toml"]).ended(0).stderr, "1 profile sound\n");
 }
 
 #[test]

@@ -193,7 +193,7 @@ fn a_file_of_the_node_is_copied_after_the_entry_that_creates_it() {
     let block = "[files.\"/etc/copy.conf\"]\nblock = { from = \"/opt/absent/x.conf\" }\n";
     let node = node.profile(block);
     let said = node.agent(&["plan", "--profile", "x.toml"]).ended(2).all();
-    assert!(said.contains("hint: check the path; this file must exist before the run\n"), "{said}");
+    assert!(said.contains("hint: this file must exist before the run; check the path\n"), "{said}");
     let after = "[files.\"/etc/copy.conf\"]\nfrom = \"/opt/absent/x.conf\"\nafter = [\"files./etc/other\"]\n\
                  [files]\n\"/etc/other\" = { text = \"x\" }\n";
     let node = node.profile(after);

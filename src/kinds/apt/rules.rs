@@ -111,6 +111,7 @@ impl Rules<'_> {
         for uri in &uris {
             match uri.strip_prefix("ppa:") {
                 Some(archive) => {
+                    let archive = if archive.contains('/') { archive } else { "OWNER/NAME" };
                     let hint = format!(
                         "write the address of its archive, `https://ppa.launchpadcontent.net/{archive}/ubuntu`; the \
                          source also needs the `key` of the archive and its `fingerprint`"

@@ -57,6 +57,7 @@ impl Rules<'_> {
                 &short
             }
         };
+        self.note(format!("env.variables.{name}"), None);
         let change = self.change(at, name, raw);
         let to = raw.to.clone();
         if let Some(to) = &to {
@@ -123,7 +124,7 @@ impl Rules<'_> {
             self.mistake(at, "the value contains a secret", "write the whole value as `{ secret = \"KEY\" }`");
             return None;
         }
-        self.does_not_use_itself(at, name, text).then(|| self.expanded(at, text)).flatten()
+        self.check_references(at, name, text).then(|| self.expanded(at, text)).flatten()
     }
 
     fn joined_path(&mut self, at: &[Part], name: &str, text: &str) -> Option<String> {

@@ -33,7 +33,7 @@ impl PlannedAsset {
             (Some(digest), _) => Ok(digest.clone()),
             (None, Asset::File { path, .. }) => Digest::sha256_of_file(path),
             (None, Asset::BuiltIn { bytes, .. }) => Ok(Digest::sha256(bytes)),
-            // Another check refuses an address without a digest. The step shows other entries what would be created.
+            // The run is refused anyway. The step declares the path, so that entries that use it cause no second error.
             (None, Asset::Address(_)) => {
                 path.step(Work::Impossible, None);
                 return None;

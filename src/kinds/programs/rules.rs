@@ -22,8 +22,16 @@ use crate::{
 /// The version in a text: numbers with dots.
 const VERSION: &str = r"(\d+(?:\.\d+)+)";
 
-/// Characters of a shell's command line that are not in the name of a program.
-const SHELL: &[char] = &[' ', '\t', '\n', '|', ';', '&', '<', '>'];
+/// Characters that separate the parts of a shell's command line.
+const SHELL: &[char] = &['|', ';', '&', '<', '>'];
+
+/// Whether the name of a program is a line for a shell. A path may have spaces and other characters in its folders.
+fn is_shell_line(program: &str) -> bool {
+    let is_separate = |word: &str| word.starts_with(['-', '/']) || word.starts_with(SHELL);
+    let mut more = program.split_ascii_whitespace().skip(1);
+    let has_arguments = if program.starts_with('/') { more.any(is_separate) } else { more.next().is_some() };
+    has_arguments || program.contains("$(") || !program.starts_with('/') && program.contains(SHELL)
+}
 
 impl Rules<'_> {
     /// The entries of a section in the order of the file.
@@ -173,7 +181,7 @@ impl Rules<'_> {
                 self.mistake(&within(at, 0), format!("`{program}` is not a program"), hint);
                 None
             }
-            Some(program) if program.contains(SHELL) || program.contains("$(") => {
+            Some(program) if is_shell_line(program) => {
                 let hint = "no shell reads a command: write one list element for each argument, such as `[\"ls\", \
                             \"-l\"]`; a script goes into `text` of a hook, or into a file for `from`";
                 self.mistake(&within(at, 0), format!("`{program}` is not one program"), hint);

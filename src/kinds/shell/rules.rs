@@ -59,7 +59,7 @@ impl Rules<'_> {
                 continue;
             }
             let text = value.to_string();
-            if !self.does_not_use_itself(&path, name, &text) {
+            if !self.check_references(&path, name, &text) {
                 continue;
             }
             let Some(value) = self.expanded(&path, &text) else { continue };

@@ -156,13 +156,21 @@ macro_rules! kinds {
                 [$(self.$name.outline()),+].into_iter().flatten().collect()
             }
 
-            /// Inspects the node. Each kind and `other` have a separate thread, because an inspection reads hundreds of
-            /// small files.
+            /// Inspects the node. `other` and each kind that the profile uses have a separate thread, because an
+            /// inspection reads hundreds of small files. The others read next to nothing: a thread would take longer.
             pub(super) fn look<T>(&self, at: &LookAt<'_>, other: impl FnOnce() -> T) -> (Looks, T) {
                 thread::scope(|scope| {
-                    $(let $name = scope.spawn(|| self.$name.look(at));)+
+                    $(
+                        let is_used = self.$name != super::$name::$Kind::default();
+                        let $name = is_used.then(|| scope.spawn(|| self.$name.look(at)));
+                    )+
                     let other = other();
-                    let looks = Looks { $($name: $name.join().unwrap_or_else(|panic| resume_unwind(panic))),+ };
+                    let looks = Looks {
+                        $($name: match $name {
+                            Some(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                            None => self.$name.look(at),
+                        }),+
+                    };
                     (looks, other)
                 })
             }

@@ -114,8 +114,8 @@ impl Inventory {
             });
             match found {
                 Ok(found) => drop(self.assets.insert(file.clone(), found)),
-                Err(mut missing) => {
-                    missing = missing.with_creation_hint(named, &self.root, store.trusted().is_on());
+                Err(missing) => {
+                    let missing = missing.with_creation_hint(named, &self.root, store.trusted().is_on());
                     let may_be_missing = optional && !missing.untrusted;
                     self.missing.push((missing, may_be_missing));
                 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{job::Job, not_received::NotReceived, signed_file::receive_signed};
+use super::{job::Job, not_received::NotReceived, signature_verifier::unread, signed_file::receive_signed};
 use crate::{
     digest::Digest,
     fs,
@@ -41,6 +41,5 @@ async fn receive_to_cache(job: &Job, ctx: &Context, named: &NamedAsset<'_>) -> R
 
 async fn receive_unsigned(ctx: &Context, named: &NamedAsset<'_>, received: &Path) -> Result<Digest, Problem> {
     fetch_address(ctx, &named.file.urls, received, named.limit(), None).await?;
-    Digest::sha256_of_file(received)
-        .map_err(|error| Problem::new(format!("`{}` could not be read: {error}", received.display())))
+    Digest::sha256_of_file(received).map_err(|error| unread(received, &error))
 }

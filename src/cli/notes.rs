@@ -1,15 +1,17 @@
 //! The notes of `check`: what a sound profile may still lack.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, path::PathBuf};
 
 use super::{Env, target::read_lock};
 use crate::{
     diagnostic::Origin,
     facts::NodeFacts,
-    kinds::Profile,
+    kinds::{
+        Profile,
+        git::{Repository, Revision},
+    },
     lock::{LockFile, Section},
-    profile::Sections as _,
-    steps::git::Revision,
+    profile::{Entry, Sections as _},
 };
 
 /// The notes about a profile. `name` is that of the command line.
@@ -41,15 +43,6 @@ fn lock_beside(env: &Env, name: &str, facts: &NodeFacts) -> Result<Option<LockFi
     read_lock(env, &path).map_err(|_| store.shown(&path))
 }
 
-/// A branch of a clone.
-struct Branch {
-    name: String,
-    folder: String,
-    repository: url::Url,
-    label: String,
-    origin: Origin,
-}
-
 /// The files on servers that neither a digest nor a signature authenticates, with their profile lines.
 fn files_without_digest(profile: &Profile) -> Vec<(String, Origin)> {
     let assets = profile.sections.assets().into_iter();
@@ -57,23 +50,19 @@ fn files_without_digest(profile: &Profile) -> Vec<(String, Origin)> {
     lacking.map(|named| (named.file.path.clone(), named.origin.clone())).collect()
 }
 
-fn branches(profile: &Profile) -> Vec<Branch> {
-    let branch = |folder: &std::path::Path, entry: &crate::profile::Entry<crate::kinds::git::Repository>| {
-        let Revision::Branch(name) = &entry.value.revision else { return None };
-        Some(Branch {
-            name: name.clone(),
-            folder: folder.display().to_string(),
-            repository: entry.value.url.clone(),
-            label: entry.value.revision.label(),
-            origin: entry.origin.clone(),
-        })
-    };
-    profile.sections.git.0.iter().filter_map(|(folder, entry)| branch(folder, entry)).collect()
+/// The clones of branches, by their folders.
+fn branches(profile: &Profile) -> Vec<(&PathBuf, &Entry<Repository>)> {
+    let clones = profile.sections.git.0.iter();
+    clones.filter(|(_, entry)| matches!(entry.value.revision, Revision::Branch(_))).collect()
 }
 
 /// The notes about files and branches that no section of a lock has. The lock may be for other nodes than this one, so
 /// all its sections count.
-fn not_locked(files: &[(String, Origin)], branches: &[Branch], sections: &[Section]) -> Vec<String> {
+fn not_locked(
+    files: &[(String, Origin)],
+    branches: &[(&PathBuf, &Entry<Repository>)],
+    sections: &[Section],
+) -> Vec<String> {
     let locked: HashSet<&str> =
         sections.iter().flat_map(|section| &section.assets).map(|asset| asset.path.as_str()).collect();
     let files = files.iter().filter(|(path, _)| !locked.contains(path.as_str())).map(|(path, origin)| {
@@ -82,16 +71,17 @@ fn not_locked(files: &[(String, Origin)], branches: &[Branch], sections: &[Secti
              `nodeagent lock`"
         )
     });
-    let is_locked = |branch: &Branch| {
-        let commit =
-            |section: &Section| section.git_commit(&branch.folder, &branch.repository, &branch.label).is_some();
-        sections.iter().any(commit)
-    };
-    let branches = branches.iter().filter(|branch| !is_locked(branch)).map(|Branch { name, folder, origin, .. }| {
-        format!(
-            "the branch `{name}` of `{folder}` at {origin} can move, and no lock has its commit, so a run is refused; \
-             run `nodeagent lock`, or name the `commit`"
-        )
+    let branches = branches.iter().filter_map(|(folder, entry)| {
+        let Revision::Branch(name) = &entry.value.revision else { return None };
+        let (folder, url, label) = (folder.display().to_string(), &entry.value.url, entry.value.revision.label());
+        let is_locked = sections.iter().any(|section| section.git_commit(&folder, url, &label).is_some());
+        (!is_locked).then(|| {
+            format!(
+                "the branch `{name}` of `{folder}` at {} can move, and no lock has its commit, so a run is refused; run \
+                 `nodeagent lock`, or name the `commit`",
+                entry.origin
+            )
+        })
     });
     files.chain(branches).collect()
 }

@@ -161,7 +161,10 @@ impl PackageInstaller<'_> {
                 // The store keeps its own copy.
                 let _ = fs::remove(&archive);
                 match (done, &self.builds) {
-                    (Err(failure), Some(builds)) => builds.warn(&work.name, &failure.lines.join(": ")),
+                    // The cause is on this node, such as a full disk, so a build would fail too.
+                    (Err(failure), Some(builds)) if failure.remedy.is_none() => {
+                        builds.warn(&work.name, &failure.lines.join(": "));
+                    }
                     (done, _) => return Some(done),
                 }
                 None

@@ -6,7 +6,7 @@ use super::{Context, scratch::ScratchFolder};
 use crate::{
     exec::{Cmd, find_program},
     fs::{self, Attributes},
-    openpgp,
+    openpgp::KeyRing,
     problem::Problem,
 };
 
@@ -18,10 +18,7 @@ const BINARY: &str = "00";
 /// Keys that verify signatures, and the program that does it.
 #[derive(Debug)]
 pub(crate) struct OpenPgpKeys {
-    /// The keys as binary packets.
-    keyring: Vec<u8>,
-    /// Their fingerprints, as upper-case hexadecimal digits.
-    fingerprints: BTreeSet<String>,
+    keys: KeyRing,
     program: Program,
 }
 
@@ -37,18 +34,16 @@ impl OpenPgpKeys {
     /// # Errors
     /// If the file is no key, it has other keys, or this node has no program that verifies signatures.
     pub(crate) fn new(file: &[u8], fingerprints: &BTreeSet<String>) -> Result<Self, Problem> {
-        let found = openpgp::fingerprints(file).map_err(|error| {
-            let hint = "export the key again with `gpg --export --armor`".to_owned();
-            Problem::new("it is no OpenPGP key that can be used").because(&error).hint(hint)
+        let keys = KeyRing::parse(file).map_err(|error| {
+            Problem::new("it is no OpenPGP key that can be used").because(&error).hint(error.hint().to_owned())
         })?;
-        let found: BTreeSet<String> = found.into_iter().collect();
-        if found != *fingerprints {
+        if keys.fingerprints() != fingerprints {
             let list = |keys: &BTreeSet<String>| keys.iter().cloned().collect::<Vec<_>>().join(", ");
             let hint =
                 "compare `gpg --show-keys FILE` with `fingerprint`; name the fingerprint of every key in the file";
             let problem = Problem::new("it has other keys than `fingerprint` names").hint(hint.to_owned());
             return Err(problem
-                .cause(format!("it has {}", list(&found)))
+                .cause(format!("it has {}", list(keys.fingerprints())))
                 .cause(format!("expected {}", list(fingerprints))));
         }
         let is_there = |name: &str| find_program(name).is_some();
@@ -60,13 +55,12 @@ impl OpenPgpKeys {
                 return Err(Problem::new("this node has no program that verifies OpenPGP signatures").hint(hint));
             }
         };
-        let keyring = openpgp::dearmored(file).map_err(|error| Problem::from_error(&error))?.into_owned();
-        Ok(Self { keyring, fingerprints: found, program })
+        Ok(Self { keys, program })
     }
 
     /// The fingerprints of the keys.
     pub(crate) fn fingerprints(&self) -> &BTreeSet<String> {
-        &self.fingerprints
+        self.keys.fingerprints()
     }
 
     /// Verifies a detached signature of a file. The signature may be binary or armoured. A signature by an expired key
@@ -81,7 +75,7 @@ impl OpenPgpKeys {
             let path = scratch.path().join(name);
             fs::replace(&path, bytes, Attributes::mode(0o600)).map(|()| path.display().to_string())
         };
-        let (keyring, signature) = (write("keyring.gpg", &self.keyring)?, write("signature", signature)?);
+        let (keyring, signature) = (write("keyring.gpg", self.keys.packets())?, write("signature", signature)?);
         let (folder, file) = (scratch.path().display().to_string(), file.display().to_string());
         let cmd = match self.program {
             Program::Gpgv => Cmd::new("gpgv").args([
@@ -102,7 +96,7 @@ impl OpenPgpKeys {
             Program::Gpgv => signers_of_gpgv(&done.stdout),
             Program::Sqv => signers_of_sqv(&done.stdout),
         };
-        if !signers.is_disjoint(&self.fingerprints) {
+        if !signers.is_disjoint(self.keys.fingerprints()) {
             return Ok(());
         }
         let lines = done.stderr.lines().map(str::trim).filter(|line| !line.is_empty());

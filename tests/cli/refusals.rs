@@ -96,7 +96,7 @@ fn a_key_of_an_apt_source_that_a_file_replaces() {
     let node = NodeTest::new()
         .debs(&[])
         .work("key.asc", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n")
-        .profile(&format!("{source}[files.\"/etc/apt/keyrings/inhouse.asc\"]\ntext = \"A\"\n"));
+        .profile(&format!("{source}[files.\"/etc/apt/keyrings/inhouse.gpg\"]\ntext = \"A\"\n"));
     node.agent(&["check", "x.toml"]).ended(0);
     let output = refused(&node);
     node.frozen(|| insta::assert_snapshot!(output.stderr));

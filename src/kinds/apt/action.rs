@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     checked::{AptPackage, DebconfAnswer},
-    source_files::{key_file, key_files, source_file},
+    source_files::{key_file, source_file},
 };
 use crate::{
     diagnostic::Origin,
@@ -52,7 +52,7 @@ pub struct AptSource {
     pub name: String,
     /// The deb822 stanza to write to `/etc/apt/sources.list.d/NAME.sources`, without `Signed-By`.
     pub stanza: String,
-    /// The key for `/etc/apt/keyrings/NAME.{asc,gpg}`, armoured or not.
+    /// The key for `/etc/apt/keyrings/NAME.gpg`.
     pub key: AptKey,
 }
 
@@ -122,14 +122,7 @@ impl Action {
 impl AptSource {
     fn describe(&self) -> Vec<String> {
         let file = format!("write {}:", source_file(&self.name).display());
-        let stanza = match &self.key.content {
-            KeyContent::Known(bytes) => self.stanza_with(&key_file(&self.name, bytes)),
-            // The ending of the file depends on the content.
-            KeyContent::Staged(_) => {
-                let [armoured, binary] = key_files(&self.name).map(|path| path.display().to_string());
-                format!("{}Signed-By: {armoured} or {binary}\n", self.stanza)
-            }
-        };
+        let stanza = self.stanza_with(&key_file(&self.name));
         std::iter::once(file).chain(stanza.lines().map(|line| format!("+{line}"))).collect()
     }
 

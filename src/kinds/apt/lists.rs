@@ -55,8 +55,8 @@ impl PackageLists {
         let keys = source_keys::read(added)?;
         for (source, key) in added.sources.iter().zip(&keys) {
             // The key is not on the node yet, and nothing may be changed there.
-            let own = self.folder.join("keys").join(key_file(&source.name, key).file_name().unwrap_or_default());
-            fs::replace(&own, key, Attributes::mode(0o644))?;
+            let own = self.folder.join("keys").join(key_file(&source.name).file_name().unwrap_or_default());
+            fs::replace(&own, key.packets(), Attributes::mode(0o644))?;
             let stanza = source.stanza_with(&own);
             let path = self.sources().join(format!("{}.sources", source.name));
             fs::replace(&path, stanza.as_bytes(), Attributes::mode(0o644))?;

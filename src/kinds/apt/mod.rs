@@ -41,6 +41,8 @@ mod verify;
 mod written;
 
 #[cfg(test)]
+mod key_programs_tests;
+#[cfg(test)]
 mod tests;
 
 pub use action::{Action, AptInstall, AptKey, AptRemoval, AptSource, AptSources, KeyContent};

@@ -8,7 +8,7 @@ use super::{
     deb_control::DebControl,
     plan_removal,
     plan_sources::{AddedSources, differing_sources},
-    source_files::{key_files, source_file},
+    source_files::{key_file, source_file},
 };
 use crate::{
     facts::Dpkg,
@@ -44,7 +44,7 @@ impl Planning for Apt {
     fn look(&self, at: &LookAt<'_>) -> Look {
         let files = |entry: &Entry<AptSource>| {
             let name = &entry.value.name;
-            key_files(name).into_iter().chain([source_file(name)])
+            [key_file(name), source_file(name)]
         };
         let files = Snapshots::read(at.root, self.sources.iter().flat_map(files));
         Look { files, shipped: plan_removal::shipped(self, at.root) }

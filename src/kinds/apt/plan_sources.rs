@@ -1,17 +1,17 @@
 //! Plans the sources that differ from those on the node.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{
     action::{self, Action, AptKey, AptSources, KeyContent},
     checked::{Apt, AptSource},
-    source_files::{key_file, key_files, source_file},
+    source_files::{key_file, source_file},
 };
 use crate::{
     diagnostic::Origin,
     digest::Digest,
     inventory::Snapshots,
-    openpgp::{self, MAX_KEY_FILE_BYTES},
+    openpgp::{KeyRing, MAX_KEY_FILE_BYTES},
     plan::{Common, Lane, Phase, Planner, Stage, StageCheck, StepOptions},
     problem::Problem,
     profile::Entry,
@@ -50,25 +50,24 @@ impl<'a> WantedKey<'a> {
         Some(Self { source, content, digest, stage })
     }
 
-    /// The paths on the node that the key may have.
-    fn paths(&self) -> Vec<PathBuf> {
-        let name = &self.source.value.name;
-        match &self.content {
-            KeyContent::Known(bytes) => vec![key_file(name, bytes)],
-            KeyContent::Staged(_) => key_files(name).to_vec(),
-        }
-    }
-
-    /// Whether a file on the node is the key. Nothing is fetched to decide it: without a digest, the fingerprints
-    /// decide, as they would after a download.
+    /// Whether a file on the node is the key. Nothing is fetched to decide it: the fingerprints decide, as they would
+    /// after a download, and the stanza has the digest of a file on a server.
     fn is_at(&self, path: &Path, look: &Snapshots) -> bool {
         let Some(bytes) = look.get(path).ok().flatten().and_then(|found| found.bytes.as_deref()) else { return false };
-        let is_same = match (&self.content, &self.digest) {
-            (KeyContent::Known(wanted), _) => bytes == wanted.as_slice(),
-            (KeyContent::Staged(_), Some(digest)) => Digest::sha256(bytes) == *digest,
-            (KeyContent::Staged(_), None) => true,
+        let Ok(ring) = KeyRing::parse(bytes) else { return false };
+        let is_same = match &self.content {
+            KeyContent::Known(wanted) => KeyRing::parse(wanted).is_ok_and(|wanted| wanted.packets() == bytes),
+            KeyContent::Staged(_) => true,
         };
-        is_same && openpgp::has_only(bytes, &self.source.value.fingerprints)
+        is_same && *ring.fingerprints() == self.source.value.fingerprints
+    }
+
+    /// The digest of a file that the node has in another form only.
+    fn noted_digest(&self) -> Option<&Digest> {
+        match self.content {
+            KeyContent::Known(_) => None,
+            KeyContent::Staged(_) => self.digest.as_ref(),
+        }
     }
 
     /// The problem of a file that does not have the digest of the profile.
@@ -122,10 +121,8 @@ pub(super) fn differing_sources(
         let name = &entry.value.name;
         planner.writes(&source_file(name), &entry.origin);
         let Some(wanted) = WantedKey::of(entry, planner.common) else { continue };
-        let paths = wanted.paths();
-        for path in &paths {
-            planner.writes(path, &entry.origin);
-        }
+        let path = key_file(name);
+        planner.writes(&path, &entry.origin);
         if let Some(problem) = wanted.wrong_digest() {
             planner.refuse_with(problem);
             continue;
@@ -135,9 +132,8 @@ pub(super) fn differing_sources(
             fingerprints: entry.value.fingerprints.clone(),
             origin: entry.origin.clone(),
         };
-        let source = action::AptSource { name: name.clone(), stanza: stanza(&entry.value), key };
-        let is_written = |key: &PathBuf| look.holds(&source_file(name), source.stanza_with(key).as_bytes());
-        if paths.iter().any(|path| wanted.is_at(path, look) && is_written(path)) {
+        let source = action::AptSource { name: name.clone(), stanza: stanza(&entry.value, wanted.noted_digest()), key };
+        if wanted.is_at(&path, look) && look.holds(&source_file(name), source.stanza_with(&path).as_bytes()) {
             planner.ready(format!("apt source: {name}"));
             continue;
         }
@@ -148,10 +144,11 @@ pub(super) fn differing_sources(
     (!added.origins.is_empty()).then_some(added)
 }
 
-/// A deb822 source, as sources.list(5) describes it, without its key.
-fn stanza(source: &AptSource) -> String {
+/// A deb822 source, as sources.list(5) describes it, without its key. The digest is that of the key file.
+fn stanza(source: &AptSource, digest: Option<&Digest>) -> String {
+    let key = digest.map(|digest| format!(" The key file on its server has {digest}.")).unwrap_or_default();
     let mut lines = vec![
-        "# Written by nodeagent.".to_owned(),
+        format!("# Written by nodeagent.{key}"),
         "Types: deb".to_owned(),
         format!("URIs: {}", source.uris.join(" ")),
         format!("Suites: {}", source.suites.join(" ")),

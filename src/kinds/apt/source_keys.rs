@@ -4,42 +4,37 @@ use std::collections::BTreeSet;
 
 use crate::{
     kinds::apt::{AptSource, AptSources, KeyContent},
-    openpgp::{self, KeyError},
+    openpgp::KeyRing,
     problem::Problem,
 };
 
-/// The content of each key, in the order of the sources. Every key is checked before it is returned.
+/// The keys of each source, in the order of the sources. Every key is checked before it is returned.
 ///
 /// # Errors
 /// If a key does not have its fingerprints. Such a run is refused.
-pub(super) fn read(wanted: &AptSources) -> Result<Vec<Vec<u8>>, Problem> {
+pub(super) fn read(wanted: &AptSources) -> Result<Vec<KeyRing>, Problem> {
     let read = |source: &AptSource| {
         let bytes = match &source.key.content {
             KeyContent::Known(bytes) => bytes.clone(),
             KeyContent::Staged(path) => std::fs::read(path)
                 .map_err(|error| Problem::refused(format!("`{}` could not be read: {error}", path.display())))?,
         };
-        check_key(&bytes, &source.key.fingerprints).map_err(|why| {
+        checked(&bytes, &source.key.fingerprints).map_err(|why| {
             let message = format!("the key of apt source `{}` {}", source.name, why.message);
             Problem { message, ..why }.asked_at(source.key.origin.clone())
-        })?;
-        Ok(bytes)
+        })
     };
     wanted.sources.iter().map(read).collect()
 }
 
-/// Checks the fingerprints of a key file. apt trusts all keys of a file, so each of them must be in the profile.
-fn check_key(bytes: &[u8], expected: &BTreeSet<String>) -> Result<(), Problem> {
-    let found: BTreeSet<String> = match openpgp::fingerprints(bytes) {
-        Ok(found) => found.into_iter().collect(),
-        Err(error) => {
-            let hint =
-                (error == KeyError::Secret).then(|| "export it with `gpg --export`, not `--export-secret-keys`".into());
-            return Err(Problem::refused("cannot be used").because(&error).hint(hint));
-        }
-    };
-    if found == *expected {
-        return Ok(());
+/// The keys of a file, after a comparison of their fingerprints. apt trusts all keys of a file, so each of them must be
+/// in the profile.
+fn checked(bytes: &[u8], expected: &BTreeSet<String>) -> Result<KeyRing, Problem> {
+    let ring = KeyRing::parse(bytes)
+        .map_err(|error| Problem::refused("cannot be used").because(&error).hint(error.hint().to_owned()))?;
+    let found = ring.fingerprints();
+    if found == expected {
+        return Ok(ring);
     }
     let joined = |keys: &BTreeSet<String>| keys.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     let error = if found.is_disjoint(expected) {
@@ -55,5 +50,5 @@ fn check_key(bytes: &[u8], expected: &BTreeSet<String>) -> Result<(), Problem> {
         Problem::refused("is in a file that does not contain all keys of `fingerprint`")
             .hint("remove the fingerprints of keys that their owner no longer publishes".to_owned())
     };
-    Err(error.cause(format!("expected {}", joined(expected))).cause(format!("found {}", joined(&found))))
+    Err(error.cause(format!("expected {}", joined(expected))).cause(format!("found {}", joined(found))))
 }

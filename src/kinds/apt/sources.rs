@@ -24,8 +24,8 @@ pub async fn act(ctx: &Context, wanted: &AptSources) -> Result<(), Problem> {
     let alone = lists.folder.join("sources");
     fs::remove_tree(&alone)?;
     for (source, key) in wanted.sources.iter().zip(&keys) {
-        let path = key_file(&source.name, key);
-        write(&below(&ctx.root, &path), key)?;
+        let path = key_file(&source.name);
+        write(&below(&ctx.root, &path), key.packets())?;
         let (file, stanza) = (source_file(&source.name), source.stanza_with(&path));
         write(&below(&ctx.root, &file), stanza.as_bytes())?;
         write(&alone.join(file.file_name().unwrap_or_default()), stanza.as_bytes())?;

@@ -313,7 +313,7 @@ async fn a_source_is_written_once_and_only_its_lists_are_updated() {
     let file = node.folder.path().join("etc/apt/sources.list.d/example.sources");
     let written = || std::fs::metadata(&file).and_then(|found| found.modified()).expect("it is there");
     let first = written();
-    assert!(node.folder.path().join("etc/apt/keyrings/example.asc").is_file());
+    assert!(node.folder.path().join("etc/apt/keyrings/example.gpg").is_file());
     let update = node.runner.seen().remove(0);
     assert!(update.args.contains(&"Dir::Etc::sourcelist=/dev/null".to_owned()), "{update}");
     sources::act(&node.ctx, &wanted).await.expect("nothing to write");
@@ -354,14 +354,14 @@ fn the_keys_of_a_file_and_the_fingerprints_must_be_the_same() {
 }
 
 #[tokio::test]
-async fn a_staged_key_is_checked_again_and_its_file_has_the_ending_of_its_format() {
+async fn a_staged_key_is_checked_again() {
     let node = Node::new(EMPTY, |_, _, _| exits(0, ""));
     let staged = node.ctx.cache.join("key");
     let wanted = source_with(KeyContent::Staged(staged.clone()), &[openpgp::tests::FINGERPRINT]);
     write(&staged, openpgp::tests::KEY);
     sources::act(&node.ctx, &wanted).await.expect("it is written");
     let stanza = std::fs::read_to_string(node.ctx.on_node("/etc/apt/sources.list.d/example.sources")).expect("written");
-    assert!(stanza.ends_with("\nSigned-By: /etc/apt/keyrings/example.asc\n"), "{stanza}");
+    assert!(stanza.ends_with("\nSigned-By: /etc/apt/keyrings/example.gpg\n"), "{stanza}");
     write(&staged, openpgp::tests::OTHER);
     assert!(sources::act(&node.ctx, &wanted).await.expect_err("it was exchanged").refused);
 }

@@ -23,6 +23,7 @@ use crate::{
     filestore::{FileStoreAddress, Mirror},
     profile::FileStore,
     report::{Console, RunFolders},
+    run,
     store::{StoreLocations, StoreUrl},
     trust::{PublicKey, Trusted},
 };
@@ -91,7 +92,9 @@ impl Env {
     /// The settings of `/etc/nodeagent.toml`, read once.
     pub(super) fn node_file(&self) -> Result<&NodeFile, CommandError> {
         if self.node_file.get().is_none() {
-            let _ = self.node_file.set(node_file::read(&self.root)?);
+            let node_file = node_file::read(&self.root)?;
+            run::pass_environment(&node_file.pass_environment);
+            let _ = self.node_file.set(node_file);
         }
         Ok(self.node_file.get().expect("it was set"))
     }

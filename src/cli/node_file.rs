@@ -1,6 +1,7 @@
 //! `/etc/nodeagent.toml`: the settings of this node for all commands.
 
 use std::{
+    collections::BTreeSet,
     io,
     path::{Path, PathBuf},
     str::FromStr,
@@ -12,11 +13,12 @@ use toml::Spanned;
 use super::CommandError;
 use crate::{
     diagnostic::{Diagnostic, Source},
+    redact,
     trust::PublicKey,
 };
 
 const KNOWN: &str = "known keys: `filestore = \"/path/of/the/file/store\"`, `trusted-keys = [\"RW…\"]`, `minimum-serial = 1`, \
-                     `access = \"required\"`, `store = \"/path/that/nodes/share\"`, `store-limit = \"10 GiB\"`";
+                     `access = \"required\"`, `store = \"/path/that/nodes/share\"`, `store-limit = \"10 GiB\"`, `pass-environment = [\"NAME\"]`";
 
 /// The file as written.
 #[derive(Debug, Default, Deserialize)]
@@ -29,6 +31,8 @@ struct Raw {
     access: AccessFile,
     store: Option<String>,
     store_limit: Option<Size>,
+    #[serde(default)]
+    pass_environment: Vec<Spanned<String>>,
 }
 
 /// The settings of the node.
@@ -46,6 +50,8 @@ pub(super) struct NodeFile {
     pub(super) store: Option<String>,
     /// The maximum size of the local store.
     pub(super) store_limit: Option<Size>,
+    /// Variables of the environment that programs get, in addition to the usual ones.
+    pub(super) pass_environment: BTreeSet<String>,
 }
 
 /// A size such as `20 GiB`.
@@ -128,6 +134,11 @@ pub(super) fn read(root: &Path) -> Result<NodeFile, CommandError> {
             }
         }
     }
+    for name in &raw.pass_environment {
+        if let Some((message, hint)) = unpassable(name.get_ref()) {
+            mistakes.push(Diagnostic::at(&source, name.span(), message).hint(hint));
+        }
+    }
     if !mistakes.is_empty() {
         return Err(CommandError::Mistakes(mistakes));
     }
@@ -138,5 +149,21 @@ pub(super) fn read(root: &Path) -> Result<NodeFile, CommandError> {
         access: raw.access,
         store: raw.store,
         store_limit: raw.store_limit,
+        pass_environment: raw.pass_environment.into_iter().map(Spanned::into_inner).collect(),
     })
+}
+
+/// Why a variable cannot be passed to programs, and the remedy.
+fn unpassable(name: &str) -> Option<(String, &'static str)> {
+    let is_name = name
+        .bytes()
+        .enumerate()
+        .all(|(at, byte)| byte == b'_' || byte.is_ascii_alphabetic() || (at > 0 && byte.is_ascii_digit()));
+    if name.is_empty() || !is_name {
+        Some((format!("`{name}` is not the name of a variable"), "write the name only, such as `PIP_INDEX_URL`"))
+    } else if redact::holds_credential(name) {
+        Some((format!("`{name}` holds a credential, which no program gets"), "deliver the value with `[secrets]`"))
+    } else {
+        None
+    }
 }

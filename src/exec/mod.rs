@@ -1,13 +1,14 @@
 //! Starts programs. A command is a value: it can be run, printed and compared. No other module starts programs.
 //!
-//! No shell is involved. Every child of a [`Runner`] gets `LC_ALL=C`, closed standard input (unless bytes are given)
-//! and its own process group. It is killed when the run ends. [`Foreground`] and [`replace_process`] give a program the
-//! terminal.
+//! No shell is involved. Every child of a [`Runner`] gets only the variables that [`inherited`] names, `LC_ALL=C`,
+//! closed standard input (unless bytes are given) and its own process group. It is killed when the run ends.
+//! [`Foreground`] and [`replace_process`] give a program the terminal.
 
 mod detached;
 #[cfg(test)]
 pub(crate) mod fake;
 mod foreground;
+mod inherited;
 mod orphans;
 mod output;
 mod program;
@@ -25,6 +26,7 @@ use std::{
 pub use detached::{begin_session, start_detached};
 pub use foreground::{Foreground, Streams};
 use futures::future::BoxFuture;
+pub use inherited::{inherited, pass_environment, settings_not_inherited};
 pub use orphans::kill_orphans;
 pub use output::Tail;
 pub use program::find_program;
@@ -73,7 +75,7 @@ pub struct Cmd {
     pub program: String,
     /// Its arguments.
     pub args: Vec<String>,
-    /// Variables that are set in addition to the inherited environment.
+    /// Variables that are set in addition to the inherited ones.
     pub env: BTreeMap<String, String>,
     /// The working directory. `None` for that of nodeagent.
     pub cwd: Option<PathBuf>,

@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
-/// The path of a program in the folders of `PATH`. `None` if no folder has an executable file of this name.
+use super::inherited::search_path;
+
+/// The path of a program. It is looked up in the folders in which only root and the user of this process can write.
+/// `None` if none of them has an executable file of this name.
 pub fn find_program(name: &str) -> Option<PathBuf> {
-    which::which_global(name).ok()
+    which::which_in_global(name, Some(search_path())).ok()?.next()
 }
 
 #[cfg(test)]

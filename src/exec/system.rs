@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     os::unix::process::ExitStatusExt as _,
+    path::Path,
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -19,7 +20,8 @@ use tokio::{
 };
 
 use super::{
-    Cmd, ExecError, Finished, LineWatcher, Runner, Tail,
+    Cmd, ExecError, Finished, LineWatcher, Runner, Tail, find_program,
+    inherited::{all_inherited, search_path},
     output::{Consumer, Sink},
     tail_lines,
 };
@@ -64,9 +66,12 @@ impl SystemRunner {
     }
 
     fn command(&self, cmd: &Cmd) -> Command {
+        // A name without a folder is looked up here, so that every search has the same result.
+        let program = if cmd.program.contains('/') { None } else { find_program(&cmd.program) };
         #[expect(clippy::disallowed_methods, reason = "only `exec` starts programs")]
-        let mut command = Command::new(&cmd.program);
-        command.args(&cmd.args).env("LC_ALL", "C").process_group(0).kill_on_drop(true);
+        let mut command = Command::new(program.as_deref().unwrap_or(Path::new(&cmd.program)));
+        command.args(&cmd.args).process_group(0).kill_on_drop(true);
+        command.env_clear().envs(all_inherited()).env("PATH", search_path()).env("LC_ALL", "C");
         for name in &self.withheld {
             command.env_remove(name);
         }

@@ -1,7 +1,7 @@
 //! The options of a run, and the services that its parts share.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::{Arc, Mutex},
 };
@@ -10,7 +10,7 @@ use crate::{
     auth::{Access, AuditLog},
     cloud::Clouds,
     digest::Digest,
-    exec::{Runner, SystemRunner},
+    exec::{self, Runner, SystemRunner},
     facts::NodeFacts,
     kinds::Profile,
     problem::Problem,
@@ -73,6 +73,11 @@ pub(super) async fn in_own_thread<T: Send + 'static>(
     let job = Arc::clone(job);
     let done = crate::task::blocking(move || work(&job)).await;
     done.map_err(|error| vec![Problem::new(format!("the inspection of the node stopped unexpectedly: {error}"))])?
+}
+
+/// Passes these variables of this process to programs, in addition to the usual ones. Only the first call counts.
+pub fn pass_environment(names: &BTreeSet<String>) {
+    exec::pass_environment(names);
 }
 
 /// Starts the programs of the run. `variables` are those of the agent itself; the profile's precede them.

@@ -41,7 +41,7 @@ use crate::{
 };
 pub use bake::{Bakes, bake};
 pub use grants::{AccessCheck, Granted, use_of};
-pub use job::{Job, StageOptions};
+pub use job::{Job, StageOptions, pass_environment};
 use job::{in_own_thread, runner, warn};
 pub use lock::resolve_lock;
 pub use logins::fetch_logins;

@@ -8,7 +8,10 @@ use super::{
     Context,
     run_program::{MessageHint, program_output, run_program},
 };
-use crate::{exec::Cmd, problem::Problem};
+use crate::{
+    exec::{Cmd, inherited},
+    problem::Problem,
+};
 
 /// A revision of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +121,7 @@ async fn run_with_login(ctx: &Context, cmd: Cmd) -> Result<(), Problem> {
 }
 
 fn with_login(ctx: &Context, cmd: Cmd) -> Result<Cmd, Problem> {
-    let configured = std::env::var("GIT_CONFIG_COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(0);
+    let configured = inherited("GIT_CONFIG_COUNT").and_then(|count| count.to_str()?.parse().ok()).unwrap_or(0);
     ctx.logins.for_python_and_git(cmd, None, configured)
 }
 

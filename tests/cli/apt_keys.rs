@@ -30,7 +30,7 @@ fn node(key: &str, fingerprint: &str) -> NodeTest {
     put(&program, "#!/bin/sh\nexit 0\n");
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("executable");
     let path = format!("{}:/usr/bin:/bin", node.beside("bin").display());
-    node.var("PATH", &path).profile(&source(key, fingerprint))
+    node.search_path(&path).profile(&source(key, fingerprint))
 }
 
 fn source(key: &str, fingerprint: &str) -> String {

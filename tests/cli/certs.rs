@@ -52,7 +52,7 @@ fn with_store(node: NodeTest) -> NodeTest {
         .file("usr/local/share/ca-certificates/mine.txt", "")
         .file("etc/ssl/others.crt", SECOND)
         .file(BUNDLE, SECOND)
-        .var("PATH", &path)
+        .search_path(&path)
 }
 
 fn agent(node: &NodeTest, command: &str, status: i32) -> String {

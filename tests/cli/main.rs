@@ -21,6 +21,7 @@ mod check;
 mod commands;
 mod cron;
 mod deliveries;
+mod environment;
 mod files;
 mod git;
 mod good_profiles;

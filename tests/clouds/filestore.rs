@@ -247,7 +247,7 @@ fn messages_name_the_file_in_the_file_store_and_not_its_copy() {
             "/FileStore/Family/init_scripts/line.toml": requirements,
         }),
     );
-    let node = node(&workspace, "family").python(&[]).debs(&[("base-files", "12")]).var("PATH", "/usr/bin:/bin");
+    let node = node(&workspace, "family").python(&[]).debs(&[("base-files", "12")]).search_path("/usr/bin:/bin");
     let family = node.var("DB_CLUSTER_NAME", "Prod-Operational-Family-15.4-x-1");
     let store = "dbfs:/FileStore";
     let reports = family.beside("reports").display().to_string();

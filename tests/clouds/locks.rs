@@ -23,7 +23,7 @@ impl Private {
     fn move_on(&mut self, prepare: impl Fn(NodeTest) -> NodeTest) -> NodeTest {
         let path = std::env::var("PATH").expect("a search path");
         let read = |name: &str| fs::read_to_string(self.node.beside("desk").join(name)).expect("it is there");
-        let node = NodeTest::new().var("PATH", &path).work("x.toml", &read("x.toml")).work("x.lock", &read("x.lock"));
+        let node = NodeTest::new().search_path(&path).work("x.toml", &read("x.toml")).work("x.lock", &read("x.lock"));
         std::mem::replace(&mut self.node, prepare(node))
     }
 

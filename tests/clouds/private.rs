@@ -104,7 +104,7 @@ pub(crate) struct Private {
 impl Private {
     pub(crate) fn new(server: Server) -> Self {
         let path = std::env::var("PATH").expect("a search path");
-        let node = NodeTest::new().store(VAULT, &format!("{PASSWORD}\n")).var("PATH", &path);
+        let node = NodeTest::new().store(VAULT, &format!("{PASSWORD}\n")).search_path(&path);
         Self { node, server }
     }
 
@@ -342,7 +342,7 @@ pub(crate) fn with_apt(node: NodeTest, source: &str) -> NodeTest {
     let node = node.file("var/lib/dpkg/status", "").file("etc/apt/settings", &settings);
     let node = node.file("etc/apt/sources.list.d/firm.sources", source);
     let path = node.root().join("etc/apt/settings").display().to_string();
-    node.var("APT_CONFIG", &path)
+    node.passed_var("APT_CONFIG", &path)
 }
 
 /// A text without line breaks.

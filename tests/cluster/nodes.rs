@@ -123,7 +123,11 @@ impl Cluster {
             names.iter().map(|name| format!("apt {name}")).collect::<Vec<_>>(),
         );
         let lock = std::iter::once(head).chain(debs).collect::<String>();
-        NodeTest::new().work("x.toml", &profile).work("x.lock", &lock).debs(&[("bash", "5")])
+        NodeTest::new()
+            .work("x.toml", &profile)
+            .work("x.lock", &lock)
+            .debs(&[("bash", "5")])
+            .file("etc/nodeagent.toml", "pass-environment = [\"PATH\"]\n")
     }
 
     /// Starts a run on a node.

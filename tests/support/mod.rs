@@ -1,7 +1,7 @@
 //! Shared by the tests of the command line: a fake node in a temporary folder, and the program run against it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
     path::{Path, PathBuf},
@@ -19,6 +19,8 @@ pub(crate) const MARKER: &str = "marker-hunter2";
 pub(crate) struct NodeTest {
     temp: TempDir,
     env: BTreeMap<String, String>,
+    /// The variables in `env` that the node file passes to programs.
+    passed: BTreeSet<String>,
 }
 
 /// The output and the exit status of the program.
@@ -46,7 +48,7 @@ impl NodeTest {
     pub(crate) fn new() -> Self {
         // A long path would change how lines are shortened in snapshots.
         let temp = tempfile::tempdir_in("/tmp").expect("a temporary folder");
-        let node = Self { temp, env: BTreeMap::new() };
+        let node = Self { temp, env: BTreeMap::new(), passed: BTreeSet::new() };
         let owner = fs::metadata(node.temp.path()).expect("the folder is there");
         let (uid, gid) = (owner.uid(), owner.gid());
         let passwd =
@@ -108,6 +110,18 @@ impl NodeTest {
     pub(crate) fn var(mut self, name: &str, value: &str) -> Self {
         self.env.insert(name.to_owned(), value.to_owned());
         self
+    }
+
+    /// Looks programs up in these folders.
+    pub(crate) fn search_path(self, path: &str) -> Self {
+        self.passed_var("PATH", path)
+    }
+
+    /// Sets an environment variable of the program and of the programs that it starts.
+    pub(crate) fn passed_var(mut self, name: &str, value: &str) -> Self {
+        self.passed.insert(name.to_owned());
+        let line = format!("pass-environment = {:?}\n", self.passed);
+        self.file("etc/nodeagent.toml", &line.replace('{', "[").replace('}', "]")).var(name, value)
     }
 
     /// Adds installed Debian packages.

@@ -12,6 +12,7 @@ use regex::Regex;
 use url::Url;
 
 use crate::{
+    exec::inherited,
     http::{Client, HttpError},
     kinds::python::PythonInstall,
     steps::Context,
@@ -33,7 +34,7 @@ pub(super) struct PipConfig {
 impl PipConfig {
     /// The pip configuration of a step's environment.
     pub(super) fn of(ctx: &Context, wanted: &PythonInstall) -> Self {
-        Self::read(&ctx.root, &wanted.interpreter, |name| std::env::var(name).ok())
+        Self::read(&ctx.root, &wanted.interpreter, |name| inherited(name)?.into_string().ok())
     }
 
     /// Reads pip's configuration files in pip's order. Later files win over earlier ones, and environment variables

@@ -8,14 +8,19 @@ use url::Url;
 use super::index::PipConfig;
 use crate::problem::Problem;
 use crate::steps::Context;
-use crate::{exec::Cmd, facts::python::normalised, http::without_credentials, kinds::python::PythonInstall};
+use crate::{
+    exec::{Cmd, inherited},
+    facts::python::normalised,
+    http::without_credentials,
+    kinds::python::PythonInstall,
+};
 
 /// The time limit for asking indexes about a refusal.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Adds the logins of the step to a command of an installer.
 pub(super) fn with_logins(ctx: &Context, cmd: Cmd) -> Result<Cmd, Problem> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let variable = |name: &str| inherited(name).filter(|value| !value.is_empty());
     let at_home = || Some(PathBuf::from(variable("HOME")?).join(".netrc"));
     let own = variable("NETRC").map(PathBuf::from).or_else(at_home);
     let configured = variable("GIT_CONFIG_COUNT").and_then(|count| count.to_str()?.parse().ok()).unwrap_or(0);

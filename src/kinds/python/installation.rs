@@ -28,7 +28,7 @@ use super::{
     wheel_builds,
 };
 use crate::{
-    exec::Cmd,
+    exec::{Cmd, settings_not_inherited},
     facts::PythonEnv,
     fs::{self, Attributes},
     lock::LockedDistribution,
@@ -124,6 +124,11 @@ pub(super) async fn resolve_all(
     wanted: &PythonInstall,
     apart: Option<&Path>,
 ) -> Result<(), Problem> {
+    for name in settings_not_inherited() {
+        ctx.progress.warn(format!(
+            "`{name}` is set, and pip does not get it; use a key of `[pip]`, or `pass-environment` in /etc/nodeagent.toml"
+        ));
+    }
     check_fetched(ctx, wanted)?;
     let constraints = write_constraints(ctx, wanted)?;
     ctx.progress.now("resolving", None);
@@ -227,7 +232,7 @@ async fn install_all(ctx: &Context, wanted: &PythonInstall, installation: &Insta
     wheels.extend(wheel_builds::to_install(&built).await);
     let mut code = ByteCode::load(ctx, wanted, interpreter.as_ref(), wheels).await;
     let compile = wanted.compile && !code.has_any();
-    let built: Vec<&Path> = built.iter().map(|wheel| wheel.path.as_path()).collect();
+    let built: Vec<_> = built.iter().map(|wheel| (wheel.name.as_str(), wheel.path.as_path())).collect();
     install(ctx, wanted, locked::command(ctx, tool, wanted, &files, &built, compile)?).await?;
     if wanted.compile && !compile {
         let of_files = wanted.wheels.iter().map(|wheel| wheel.name.clone());

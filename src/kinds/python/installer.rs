@@ -118,9 +118,15 @@ impl Installer {
         cmd.arg("--").args(request.requirements.iter().copied()).args(request.wheels.iter().map(|wheel| text(wheel)))
     }
 
-    /// The command that installs the wheels of a lock, by name and version from a folder that contains only them.
-    /// Their metadata is then the same as from an index. The profile's own wheels are passed as files.
-    pub(super) fn install_locked(&self, install: &PythonInstall, names: &[String], links: &Path, compile: bool) -> Cmd {
+    /// The command that installs the wheels of a lock from a folder that contains only them. The requirements file has
+    /// the digest of each.
+    pub(super) fn install_locked(
+        &self,
+        install: &PythonInstall,
+        requirements: &Path,
+        links: &Path,
+        compile: bool,
+    ) -> Cmd {
         let cmd = match self {
             Self::Uv { .. } => self.uv(&["pip", "install"], &install.interpreter),
             Self::Pip => pip("install", &install.interpreter).args(["--no-input", "--progress-bar", "off"]),
@@ -131,8 +137,8 @@ impl Installer {
             (Self::Pip, false) => cmd.arg("--no-compile"),
             (Self::Uv { .. }, false) | (Self::Pip, true) => cmd,
         };
-        let cmd = cmd.args(["--no-deps", "--no-index", "--find-links"]).arg(text(links)).arg("--");
-        cmd.args(names).args(install.wheels.iter().map(|wheel| text(&wheel.path)))
+        let cmd = cmd.args(["--no-deps", "--no-index", "--find-links"]).arg(text(links));
+        cmd.args(["--require-hashes", "--requirement"]).arg(text(requirements))
     }
 
     /// The command that builds a wheel from a source archive into a folder. Build dependencies come from the index.

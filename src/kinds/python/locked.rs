@@ -1,9 +1,15 @@
 //! Installs the Python distributions of a lock: only its files, without a resolver.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use url::Url;
 
 use super::{bytecode::WheelToInstall, cache::cache, index::PipConfig, installer::Installer};
 use crate::{
+    digest::Digest,
     exec::Cmd,
     facts::PythonEnv,
     fs::{self, Attributes, FsError, Snapshot},
@@ -64,7 +70,7 @@ pub(super) fn command(
     tool: &Installer,
     wanted: &PythonInstall,
     files: &[LockedDistribution],
-    built: &[&Path],
+    built: &[(&str, &Path)],
     compile: bool,
 ) -> Result<Cmd, Problem> {
     let links = cache(ctx).join("locked").join(wanted.own_file("links"));
@@ -73,14 +79,45 @@ pub(super) fn command(
     for file in files.iter().filter(|file| !file.is_source()) {
         fs::hard_link(&fetched(ctx, file), &links.join(&file.file))?;
     }
-    for path in built {
+    let mut digests: BTreeMap<&str, Digest> =
+        files.iter().filter(|file| !file.is_source()).map(|file| (file.name.as_str(), file.sha256.clone())).collect();
+    for (name, path) in built {
         fs::hard_link(path, &links.join(path.file_name().unwrap_or_default()))?;
+        digests.insert(name, digest_of(path)?);
     }
-    let names: Vec<String> = files.iter().map(|file| format!("{}=={}", file.name, file.version)).collect();
-    let mut cmd = tool.install_locked(wanted, &names, &links, compile);
+    let requirements = links.join("requirements.txt");
+    fs::replace(&requirements, requirements_text(wanted, files, &digests)?.as_bytes(), Attributes::mode(0o644))?;
+    let mut cmd = tool.install_locked(wanted, &requirements, &links, compile);
     // The node's configuration of indexes must not affect a locked installation.
     cmd.env.retain(|name, _| !matches!(name.as_str(), "UV_DEFAULT_INDEX" | "UV_INDEX" | "UV_FIND_LINKS"));
     Ok(cmd.env("PIP_CONFIG_FILE", "/dev/null").env("UV_NO_CONFIG", "1"))
+}
+
+/// A requirements file with the digest of each wheel: by name and version, so that the metadata of an installed
+/// distribution is the same as from an index. The profile's own wheels are named by their path.
+fn requirements_text(
+    wanted: &PythonInstall,
+    files: &[LockedDistribution],
+    digests: &BTreeMap<&str, Digest>,
+) -> Result<String, Problem> {
+    let mut lines = Vec::new();
+    for file in files {
+        let digest = digests.get(file.name.as_str());
+        let digest = digest.ok_or_else(|| Problem::new(format!("no wheel of `{}` was built", file.name)))?;
+        lines.push(format!("{}=={} --hash=sha256:{}\n", file.name, file.version, digest.hex()));
+    }
+    for wheel in &wanted.wheels {
+        let digest = digest_of(&wheel.path)?;
+        let url = Url::from_file_path(&wheel.path)
+            .map_err(|()| Problem::new(format!("`{}` is not an absolute path", wheel.path.display())))?;
+        lines.push(format!("{} @ {url} --hash=sha256:{}\n", wheel.name, digest.hex()));
+    }
+    Ok(lines.concat())
+}
+
+fn digest_of(path: &Path) -> Result<Digest, Problem> {
+    Digest::sha256_of_file(path)
+        .map_err(|error| Problem::new(format!("`{}` could not be read", path.display())).because(&error))
 }
 
 /// The file that uv adds to distributions from local files. It contains the file's time, which differs between nodes.

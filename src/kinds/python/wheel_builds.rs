@@ -23,6 +23,7 @@ use super::{
 use crate::{
     diagnostic::in_words,
     digest::Digest,
+    exec::inherited,
     facts::{os::Os, python::WheelName},
     fs::{self, Attributes, FsError, PartialFile},
     kinds::python::PythonInstall,
@@ -97,7 +98,7 @@ pub(super) fn check_source_builds_allowed(ctx: &Context, files: &[LockedDistribu
 #[derive(Debug)]
 pub(super) struct BuiltWheel {
     /// The name of the distribution.
-    name: String,
+    pub(super) name: String,
     /// The path of the wheel.
     pub(super) path: PathBuf,
     reach: Visibility,
@@ -159,7 +160,7 @@ impl WheelBuilder<'_> {
         for name in COMPILERS {
             called.insert(name.to_owned(), compilers::version_line(ctx, name).await);
         }
-        let variables = compilers::variables(&VARIABLES, |name| std::env::var_os(name));
+        let variables = compilers::variables(&VARIABLES, inherited);
         let os = Os::parse(&std::fs::read_to_string(ctx.on_node("/etc/os-release")).unwrap_or_default());
         // Build dependencies from a private index make the wheel private.
         let named = self.wanted.sources.index_url.iter().chain(&self.wanted.sources.extra_index_urls).cloned();

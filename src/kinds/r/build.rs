@@ -5,7 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{exec::Cmd, fs, kinds::r::RInstall, problem::Problem, steps::Context};
+use crate::{
+    exec::{Cmd, inherited},
+    fs,
+    kinds::r::RInstall,
+    problem::Problem,
+    steps::Context,
+};
 
 /// The settings that all builds of a step share.
 #[derive(Debug)]
@@ -121,7 +127,7 @@ pub(super) fn is_archive_of(path: &str, package: &str) -> bool {
 
 /// Whether the user has compiler settings that R reads.
 fn has_user_settings() -> bool {
-    has_makevars(&|name| std::env::var_os(name).map(PathBuf::from))
+    has_makevars(&|name| inherited(name).map(PathBuf::from))
 }
 
 /// Checks that R packages built on this node are the same as on other nodes.

@@ -128,7 +128,8 @@ impl Scene {
             .python(&[])
             .r(&[])
             // A folder has the path of the second secret, so that this step fails.
-            .file("run/blocked/x", "");
+            .file("run/blocked/x", "")
+            .file("etc/nodeagent.toml", "pass-environment = [\"PATH\"]\n");
         let mut scene = Self::of(node, values);
         scene.path = format!("{}:/usr/bin:/bin", scene.node.beside("tools").display());
         for (name, value) in values {

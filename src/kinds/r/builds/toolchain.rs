@@ -5,6 +5,7 @@ use futures::future::join_all;
 use super::key::Toolchain;
 use crate::{
     digest::Digest,
+    exec::inherited,
     kinds::r::build::BuildEnvironment,
     steps::{Context, compilers},
 };
@@ -25,7 +26,7 @@ pub(super) async fn ask(ctx: &Context, environment: &BuildEnvironment) -> Option
     });
     let compilers = join_all(called).await.into_iter().collect();
     let settings = Digest::sha256(format!("{}{added}", of_builds(&settings)).as_bytes()).hex().to_owned();
-    Some(Toolchain { compilers, settings, variables: compilers::variables(&[], |name| std::env::var_os(name)) })
+    Some(Toolchain { compilers, settings, variables: compilers::variables(&[], inherited) })
 }
 
 /// The value of a line such as `CXX = g++ -std=gnu++14`.

@@ -1,0 +1,170 @@
+//! The variables of this process that programs get, and the folders in which they are looked up.
+//!
+//! A variable can change the effect of a program: `PIP_FIND_LINKS` adds packages, `LD_PRELOAD` and `BASH_ENV` run code.
+//! Therefore programs get only the variables that are named here. Root can name more in `/etc/nodeagent.toml`.
+
+use std::{
+    collections::BTreeSet,
+    ffi::{OsStr, OsString},
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+    sync::OnceLock,
+};
+
+use nix::unistd::Uid;
+
+use crate::redact::holds_credential;
+
+/// The search path of programs, as a Debian login of root has it.
+const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The user, the language, temporary files, proxies, certificates, and the node as Databricks describes it.
+const NAMES: [&str; 37] = [
+    "HOME",
+    "LOGNAME",
+    "SHELL",
+    "USER",
+    "LANG",
+    "LANGUAGE",
+    "LC_CTYPE",
+    "LC_MESSAGES",
+    "TZ",
+    "TMPDIR",
+    "ALL_PROXY",
+    "FTP_PROXY",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "all_proxy",
+    "ftp_proxy",
+    "https_proxy",
+    "http_proxy",
+    "no_proxy",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+    "NODE_EXTRA_CA_CERTS",
+    "PIP_CERT",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "DATABRICKS_RUNTIME_VERSION",
+    "DB_CLUSTER_ID",
+    "DB_CLUSTER_NAME",
+    "DB_CONTAINER_IP",
+    "DB_DRIVER_IP",
+    "DB_INSTANCE_TYPE",
+    "DB_IS_DRIVER",
+    "DB_IS_JOB_CLUSTER",
+    "DB_PYTHON_VERSION",
+    "SPARK_HOME",
+];
+
+static PASSED: OnceLock<BTreeSet<String>> = OnceLock::new();
+
+/// Passes further variables of this process to programs. Only the first call has an effect.
+pub fn pass_environment(names: &BTreeSet<String>) {
+    let _ = PASSED.set(names.clone());
+}
+
+/// A variable of this process that programs get.
+pub fn inherited(name: &str) -> Option<OsString> {
+    is_inherited(name).then(|| std::env::var_os(name)).flatten()
+}
+
+/// Settings of pip and uv that are often set for all programs of a node.
+const SETTINGS: [&str; 8] = [
+    "PIP_CONFIG_FILE",
+    "PIP_EXTRA_INDEX_URL",
+    "PIP_FIND_LINKS",
+    "PIP_INDEX_URL",
+    "UV_DEFAULT_INDEX",
+    "UV_EXTRA_INDEX_URL",
+    "UV_INDEX",
+    "UV_INDEX_URL",
+];
+
+/// The settings of pip and uv in the environment of this process that programs do not get.
+pub fn settings_not_inherited() -> Vec<&'static str> {
+    SETTINGS.into_iter().filter(|name| !is_inherited(name) && std::env::var_os(name).is_some()).collect()
+}
+
+/// All variables of this process that programs get, except `PATH`.
+pub(super) fn all_inherited() -> impl Iterator<Item = (OsString, OsString)> {
+    let is_wanted = |name: &OsStr| name.to_str().is_some_and(|name| name != "PATH" && is_inherited(name));
+    std::env::vars_os().filter(move |(name, _)| is_wanted(name))
+}
+
+fn is_inherited(name: &str) -> bool {
+    let is_named = NAMES.contains(&name) || PASSED.get().is_some_and(|passed| passed.contains(name));
+    is_named && !holds_credential(name)
+}
+
+/// The folders in which programs are looked up: those in which only root and the user of this process can write.
+pub(super) fn search_path() -> &'static OsStr {
+    static PATH: OnceLock<OsString> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let path = inherited("PATH").unwrap_or_else(|| SEARCH_PATH.into());
+        let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute() && is_protected(folder));
+        std::env::join_paths(folders).unwrap_or_else(|_| SEARCH_PATH.into())
+    })
+}
+
+/// Whether other users can neither change a folder nor exchange it.
+fn is_protected(folder: &Path) -> bool {
+    let Ok(folder) = folder.canonicalize() else { return false };
+    folder.ancestors().enumerate().all(|(depth, folder)| {
+        folder.metadata().is_ok_and(|found| {
+            let is_ours = found.uid() == 0 || found.uid() == Uid::effective().as_raw();
+            // Others cannot exchange entries of a sticky folder such as `/tmp`, but they can add some.
+            let is_sticky = depth > 0 && found.mode() & 0o1000 != 0;
+            let group = if found.gid() == 0 { 0 } else { 0o020 };
+            is_ours && (is_sticky || found.mode() & (group | 0o002) == 0)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_in_which_others_can_write_is_no_place_for_programs() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let (outer, inner) = (temp.path().join("outer"), temp.path().join("outer/bin"));
+        std::fs::create_dir_all(&inner).expect("created");
+        let set = |path: &Path, mode: u32| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("set");
+        };
+        for (outer_mode, inner_mode, expected) in [
+            (0o755, 0o755, true),
+            (0o700, 0o700, true),
+            (0o755, 0o757, false),
+            (0o755, 0o1777, false),
+            (0o757, 0o755, false),
+            (0o1777, 0o755, true),
+        ] {
+            set(&outer, outer_mode);
+            set(&inner, inner_mode);
+            assert_eq!(is_protected(&inner), expected, "{outer_mode:o} {inner_mode:o}");
+        }
+        assert!(!is_protected(&temp.path().join("missing")));
+    }
+
+    #[test]
+    fn the_usual_folders_of_programs_are_searched() {
+        let found: Vec<_> = std::env::split_paths(search_path()).collect();
+        assert!(found.contains(&"/usr/bin".into()), "{found:?}");
+    }
+
+    #[test]
+    fn variables_that_change_programs_are_not_passed() {
+        for name in ["LD_PRELOAD", "BASH_ENV", "PIP_FIND_LINKS", "APT_CONFIG", "PYTHONPATH", "R_PROFILE", "PATH"] {
+            assert!(!is_inherited(name), "{name}");
+        }
+        for name in ["HOME", "https_proxy", "SSL_CERT_FILE", "DB_IS_DRIVER"] {
+            assert!(is_inherited(name), "{name}");
+        }
+    }
+}

@@ -10,10 +10,14 @@ use nix::{
 /// How long killed processes may take to disappear.
 const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Kills the process groups that a killed run left running: their leaders are not our children, and their command line
-/// satisfies `is_ours`. Call it before this run starts such a command itself. Returns the number of groups.
+/// The variable that marks a process as started by nodeagent.
+pub(super) const MARK: &str = "NODEAGENT_CHILD";
+
+/// Kills the process groups that a killed run left running. nodeagent has started their leaders, they are no children
+/// of this process, and their command line satisfies `is_ours`. Call it before this run starts such a command itself.
+/// Returns the number of groups.
 pub fn kill_orphans(is_ours: impl Fn(&[String]) -> bool) -> usize {
-    let leaders: Vec<Pid> = leaders().filter(|&pid| is_ours(&command_line(pid))).collect();
+    let leaders: Vec<Pid> = leaders().filter(|&pid| is_ours(&words(pid, "cmdline")) && is_marked(pid)).collect();
     for &leader in &leaders {
         // The process may have ended in the meantime.
         let _ = killpg(leader, Signal::SIGKILL);
@@ -57,8 +61,14 @@ fn parse_stat(pid: i32, stat: &str) -> Option<Process> {
     Some(Process { pid, state, parent: fields.next()?.parse().ok()?, group: fields.next()?.parse().ok()? })
 }
 
-fn command_line(pid: Pid) -> Vec<String> {
-    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+/// Whether nodeagent has started a process. Other users' processes may have the same command line.
+fn is_marked(pid: Pid) -> bool {
+    words(pid, "environ").iter().any(|variable| variable.split_once('=').is_some_and(|(name, _)| name == MARK))
+}
+
+/// The command line or the environment of a process.
+fn words(pid: Pid, file: &str) -> Vec<String> {
+    let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
     String::from_utf8_lossy(&bytes).split('\0').filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
@@ -83,8 +93,24 @@ mod tests {
         let script = format!("sleep {mark} & echo $! > {begun}; wait");
         // The parent of the leader ends immediately, as in a killed run.
         let outer = format!("setsid sh -c '{script}' > /dev/null 2>&1 & until [ -s {begun} ]; do sleep 0.05; done");
-        std::process::Command::new("sh").args(["-c", &outer]).process_group(0).status().expect("sh runs");
-        assert_eq!(kill_orphans(|args| args.iter().any(|arg| arg.contains(&mark))), 1);
-        assert_eq!(kill_orphans(|args| args.iter().any(|arg| arg.contains(&mark))), 0);
+        let start = |marked: bool| {
+            let mut command = std::process::Command::new("sh");
+            command.args(["-c", &outer]).process_group(0);
+            if marked {
+                command.env(MARK, "1");
+            }
+            command.status().expect("sh runs");
+        };
+        let kill = || kill_orphans(|args| args.iter().any(|arg| arg.contains(&mark)));
+        start(true);
+        assert_eq!(kill(), 1);
+        assert_eq!(kill(), 0);
+        // Somebody else runs the same command.
+        fs::remove_file(&begun).expect("it was written");
+        start(false);
+        assert_eq!(kill(), 0);
+        let others = fs::read_to_string(&begun).expect("it was written").trim().parse().expect("a pid");
+        let group = nix::unistd::getpgid(Some(Pid::from_raw(others))).expect("it runs");
+        killpg(group, Signal::SIGKILL).expect("it runs");
     }
 }

@@ -22,6 +22,7 @@ use tokio::{
 use super::{
     Cmd, ExecError, Finished, LineWatcher, Runner, Tail, find_program,
     inherited::{all_inherited, search_path},
+    orphans::MARK,
     output::{Consumer, Sink},
     tail_lines,
 };
@@ -71,7 +72,7 @@ impl SystemRunner {
         #[expect(clippy::disallowed_methods, reason = "only `exec` starts programs")]
         let mut command = Command::new(program.as_deref().unwrap_or(Path::new(&cmd.program)));
         command.args(&cmd.args).process_group(0).kill_on_drop(true);
-        command.env_clear().envs(all_inherited()).env("PATH", search_path()).env("LC_ALL", "C");
+        command.env_clear().envs(all_inherited()).env("PATH", search_path()).env("LC_ALL", "C").env(MARK, "1");
         for name in &self.withheld {
             command.env_remove(name);
         }

@@ -46,7 +46,8 @@ impl PsqlSession<'_> {
     pub async fn query(&self, statements: &[String], format: OutputFormat) -> Result<String, DbError> {
         let csv = (format == OutputFormat::Csv).then_some("--csv");
         let commands = statements.iter().flat_map(|statement| ["-c", statement.as_str()]);
-        let arguments = ["-X", "-v", "ON_ERROR_STOP=1"].into_iter().chain(csv).chain(commands);
+        // Statements of a script must not wait for a key in a pager.
+        let arguments = ["-X", "-v", "ON_ERROR_STOP=1", "-P", "pager=off"].into_iter().chain(csv).chain(commands);
         // The error table requires English messages. Results are UTF-8 in every locale.
         let cmd = self.cmd().args(arguments).env("LC_ALL", "C").env("PGCLIENTENCODING", "UTF8");
         let ended = self.run(cmd, Streams::Data).await?;

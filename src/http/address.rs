@@ -20,9 +20,14 @@ pub(super) fn goes_direct(url: &Url) -> bool {
 pub(super) fn is_link_local(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_link_local(),
-        Some(Host::Ipv6(ip)) => ip.is_unicast_link_local() || AWS_METADATA_ADDRESSES.contains(&ip),
+        Some(Host::Ipv6(ip)) => ip.is_unicast_link_local() || is_aws_metadata(ip),
         _ => false,
     }
+}
+
+/// Whether an address belongs to a metadata service of AWS.
+pub(super) fn is_aws_metadata(ip: Ipv6Addr) -> bool {
+    AWS_METADATA_ADDRESSES.contains(&ip)
 }
 
 /// Whether an address is an object in a bucket. In `abfss://CONTAINER@ACCOUNT…`, the user name is the container.

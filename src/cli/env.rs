@@ -231,6 +231,19 @@ impl Env {
         opened.ok()
     }
 
+    /// Refuses a run whose audit log cannot be written for this reason, if the node requires an access file.
+    pub(super) fn require_audit(&self, error: Option<String>) -> Result<(), CommandError> {
+        match error {
+            Some(error) if self.node_file()?.access == AccessFile::Required => {
+                let refusal = Diagnostic::nowhere(format!("the audit log cannot be written: {error}"));
+                let hint = "make `/var/log/nodeagent` writable; `access = \"required\"` in `/etc/nodeagent.toml` \
+                            requires the log";
+                Err(refusal.hint(hint).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The audit log, if its folder exists. For a command that changes nothing, not even by creating the folder.
     pub(super) fn audit_if_kept(&self, command: &'static str) -> Option<AuditLog> {
         RunFolders::of_node(&self.root).exist().then(|| self.audit(command))?

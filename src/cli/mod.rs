@@ -42,6 +42,7 @@ pub use exit::Exit;
 use output::{print, print_json};
 
 use crate::{
+    fs::set_umask,
     redact,
     report::{Console, Palette, Stderr, Verbosity, install_panic_hook},
     trust::PublicKey,
@@ -171,6 +172,10 @@ impl Cli {
         let Common { filestore, trusted_keys, store, quiet, verbose, root } = self.common;
         let console = Console::of_process(Verbosity::chosen(quiet, verbose));
         let env = Env::new(console, EnvOptions { root, filestore, trusted_keys, shared_store: store });
+        // These run a program of the user, which keeps the user's umask.
+        if !matches!(self.command, Command::Secrets(_) | Command::Db(_)) {
+            set_umask();
+        }
         let result = match self.command {
             Command::Run(options) if options.is_after_launch() => post_start::run(&env, &options),
             Command::Run(options) => run::run(&env, &options),

@@ -58,6 +58,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
             .map_or_else(|error| (None, Some(error)), |log| (Some(Mutex::new(log)), None)),
         None => (None, None),
     };
+    env.require_audit(no_folder.clone().or_else(|| Some(no_audit.as_ref()?.to_string())))?;
     let where_to = Reporting { env, options, folder, runs, node: label(&facts) };
     begin_stage(&launched, &run, serde_json::to_value(&facts).unwrap_or_default(), &events);
     let stage = Stage { env, options, launched: &launched, events: &events };

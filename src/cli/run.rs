@@ -97,6 +97,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
             .map_or_else(|error| (None, Some(error)), |log| (Some(Mutex::new(log)), None)),
         None => (None, None),
     };
+    env.require_audit(no_folder.clone().or_else(|| Some(no_audit.as_ref()?.to_string())))?;
     let where_to = Reporting { env, options, folder, runs, node: label(&facts) };
     let (filestore, store_locations) = (env.filestore()?, env.store_locations()?);
     let clouds = Arc::clone(env.clouds());

@@ -22,6 +22,16 @@ pub enum FsError {
         /// The error of the operating system.
         source: io::Error,
     },
+    /// A file of another user is too large to be read.
+    #[error("`{path}` belongs to uid {uid} and has more than {limit} bytes; it is not read")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The owner of the file.
+        uid: u32,
+        /// The largest size of such a file, in bytes.
+        limit: u64,
+    },
     /// A symbolic link on the path belongs to another user.
     #[error("`{path}` is a symbolic link owned by uid {uid}; it is not followed")]
     ForeignLink {
@@ -41,6 +51,7 @@ impl FsError {
     /// A hint for common causes.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::TooLarge { .. } => Some("make the file smaller, or remove it".into()),
             Self::ForeignLink { .. } => {
                 Some("replace the link by a file or folder, or name its target in the profile".into())
             }

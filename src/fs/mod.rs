@@ -35,14 +35,15 @@ pub use merge::{first_conflict, merge};
 pub use mounts::{Mount, is_mount_point, mounts, on_same_mount, unescaped};
 pub use new_file_guard::NewFileGuard;
 pub use operations::{
-    append, copy_with_time, create_dirs, free_bytes, hard_link, is_writable, is_writable_only_by_root, open_to_lock,
-    own_ids, remove, remove_tree, rename, set_kernel_value, set_owner, write_refusal,
+    append, copy_with_time, create_dirs, free_bytes, hard_link, is_writable, is_writable_only_by_root,
+    open_private_lock, open_to_lock, own_ids, remove, remove_tree, rename, set_kernel_value, set_owner, set_umask,
+    write_refusal,
 };
 pub use pack::{pack, pack_some};
 pub use partial::{Attributes, PartialFile, replace};
 pub use partial_cleanup::{remove_abandoned_partial_files_below, remove_partial_files_below, remove_partial_files_of};
 pub use path_entry::{PathEntry, PathType, change_attributes, look_at, make_folder, make_link, remove_path};
-pub use snapshot::{Snapshot, open_file, read};
+pub use snapshot::{Snapshot, open_file, read, read_large};
 pub use staging::Staging;
 pub use stamp::{Stamp, remove_if};
 pub use tree::{FolderEntry, OpenFile, Tree};

@@ -2,11 +2,15 @@
 
 use std::{
     io::{self, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
 };
 
-use nix::{fcntl::OFlag, unistd::AccessFlags};
+use nix::{
+    fcntl::OFlag,
+    sys::stat::{Mode, umask},
+    unistd::AccessFlags,
+};
 
 use super::{
     error::FsError,
@@ -23,9 +27,25 @@ pub fn append(path: &Path) -> io::Result<std::fs::File> {
     std::fs::OpenOptions::new().create(true).append(true).custom_flags(flags.bits()).open(path)
 }
 
-/// Opens a lock file. Its content is informational.
+/// Gives new files of this process and of its programs the same permissions on every node: the umask of the platform or
+/// of a user has no effect.
+pub fn set_umask() {
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
+}
+
+/// Opens a lock file that only root can open, because other users could hold the lock of a file that they can open.
+pub fn open_private_lock(path: &Path) -> io::Result<std::fs::File> {
+    let file = open_to_lock(path)?;
+    // An earlier version may have made it readable for all users.
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    Ok(file)
+}
+
+/// Opens a lock file. Its content is informational. A new file has mode 0600. The name must not be a link.
 pub fn open_to_lock(path: &Path) -> io::Result<std::fs::File> {
-    std::fs::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true).mode(0o600);
+    options.custom_flags(OFlag::O_NOFOLLOW.bits()).open(path)
 }
 
 /// Creates a folder and the missing folders above it. Existing folders keep their permissions.

@@ -10,6 +10,7 @@ use std::{
 use nix::{
     fcntl::{OFlag, openat},
     sys::stat::{FileStat, Mode, SFlag, fstat},
+    unistd::Uid,
 };
 
 use super::{
@@ -30,10 +31,25 @@ pub struct Snapshot {
     pub stamp: Option<Stamp>,
 }
 
+/// The largest file of another user that is read, in bytes: configuration files are much smaller.
+const FOREIGN_LIMIT: u64 = 1 << 20;
+
 /// Reads a small file with its attributes; `None` if it does not exist. Follows the same links as
 /// [`replace`](super::replace): the target of another user's link must not be displayed.
+///
+/// # Errors
+/// If it cannot be read; [`FsError::TooLarge`] for a file of another user with more than 1 MiB.
 pub fn read(path: &Path) -> Result<Option<Snapshot>, FsError> {
-    match look(path) {
+    present(look(path, FOREIGN_LIMIT))
+}
+
+/// The same for a file of any size.
+pub fn read_large(path: &Path) -> Result<Option<Snapshot>, FsError> {
+    present(look(path, u64::MAX))
+}
+
+fn present(found: Result<Snapshot, FsError>) -> Result<Option<Snapshot>, FsError> {
+    match found {
         Err(FsError::Io { source, .. })
             if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
         {
@@ -43,7 +59,7 @@ pub fn read(path: &Path) -> Result<Option<Snapshot>, FsError> {
     }
 }
 
-fn look(path: &Path) -> Result<Snapshot, FsError> {
+fn look(path: &Path, limit: u64) -> Result<Snapshot, FsError> {
     let failed = |error: io::Error| FsError::new(path, "read")(error);
     let (folder, name) = resolved(path)?;
     let before = folder.stat(&name).map_err(|error| failed(error.into()))?;
@@ -56,10 +72,15 @@ fn look(path: &Path) -> Result<Snapshot, FsError> {
     };
     let mut found = with_attributes_of(&before);
     if is_regular(&before) {
-        let (mut file, opened) = open_regular(&folder, &name).map_err(failed)?;
+        let (file, opened) = open_regular(&folder, &name).map_err(failed)?;
         found = with_attributes_of(&opened);
+        let is_foreign = opened.st_uid != 0 && opened.st_uid != Uid::effective().as_raw();
+        let limit = if is_foreign { limit } else { u64::MAX };
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(failed)?;
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 > limit {
+            return Err(FsError::TooLarge { path: path.to_owned(), uid: opened.st_uid, limit });
+        }
         found.bytes = Some(bytes);
         found.stamp = Some(Stamp::from(&opened));
     }

@@ -83,6 +83,22 @@ fn own_links_are_followed_and_kept() {
 }
 
 #[test]
+fn a_large_file_of_another_user_is_not_read() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return; // only root can give a file away
+    }
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let path = temp.path().join(".pgpass");
+    let sparse = std::fs::File::create(&path).expect("created");
+    sparse.set_len(300 << 20).expect("a sparse file");
+    std::os::unix::fs::lchown(&path, Some(12_345), Some(12_345)).expect("root may");
+    let error = read(&path).expect_err("it is too large");
+    assert!(matches!(error, FsError::TooLarge { uid: 12_345, limit: 1_048_576, .. }), "{error:?}");
+    sparse.set_len(1 << 20).expect("a smaller file");
+    assert_eq!(read(&path).expect("readable").and_then(|found| found.bytes).map(|bytes| bytes.len()), Some(1 << 20));
+}
+
+#[test]
 fn a_link_of_another_user_is_not_followed() {
     if !nix::unistd::Uid::effective().is_root() {
         return; // only root can give a link away

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{Read as _, Seek as _, Write as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -12,7 +13,7 @@ use nix::{
 };
 
 use super::{folder, stage_folder, stages_folder};
-use crate::fs::{FsError, create_dirs, open_to_lock};
+use crate::fs::{FsError, create_dirs, open_private_lock};
 
 /// The lock, held until this value is dropped.
 #[derive(Debug)]
@@ -58,7 +59,8 @@ impl RunLock {
 
     fn take_file(path: &Path) -> Result<Self, LockError> {
         let failed = |source: std::io::Error| LockError::Io { path: path.to_owned(), source };
-        match Flock::lock(open_to_lock(path).map_err(failed)?, FlockArg::LockExclusiveNonblock) {
+        let file = open_private_lock(path).map_err(failed)?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(mut held) => {
                 // The process ID in the file is only for messages.
                 let _ = held.set_len(0).and_then(|()| write!(held, "{}", std::process::id()));
@@ -81,8 +83,9 @@ pub fn holders(root: &Path) -> Vec<u32> {
     std::iter::once(folder(root).join("lock")).chain(locks).filter_map(|lock| holder(&lock)).collect()
 }
 
+/// Only root can open the file. Other users find the holder in the kernel's list of locks.
 fn holder(lock: &Path) -> Option<u32> {
-    let mut file = File::open(lock).ok()?;
+    let Ok(mut file) = File::open(lock) else { return listed_holder(lock) };
     let mut text = String::new();
     file.read_to_string(&mut text).ok()?;
     match Flock::lock(file, FlockArg::LockSharedNonblock) {
@@ -91,9 +94,43 @@ fn holder(lock: &Path) -> Option<u32> {
     }
 }
 
+/// The holder of a lock in `/proc/locks`: lines such as `1: FLOCK ADVISORY WRITE 812 08:01:131 0 EOF` (proc(5)).
+fn listed_holder(lock: &Path) -> Option<u32> {
+    let inode = format!(":{}", lock.symlink_metadata().ok()?.ino());
+    std::fs::read_to_string("/proc/locks").ok()?.lines().find_map(|line| {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        match words[..] {
+            [_, "FLOCK", _, "WRITE", pid, file, ..] if file.ends_with(&inode) => pid.parse().ok(),
+            _ => None,
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_users_cannot_open_the_lock_and_still_see_its_holder() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let file = folder(temp.path()).join("lock");
+        create_dirs(&folder(temp.path()), 0o755).expect("created");
+        crate::fs::replace(&file, b"", crate::fs::Attributes::mode(0o644)).expect("written");
+        let held = RunLock::take(temp.path()).expect("free");
+        assert_eq!(file.metadata().expect("there").mode() & 0o777, 0o600);
+        assert_eq!(listed_holder(&file), Some(std::process::id()));
+        drop(held);
+        assert_eq!(listed_holder(&file), None);
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_the_lock_is_not_followed() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        create_dirs(&folder(temp.path()), 0o755).expect("created");
+        std::os::unix::fs::symlink(temp.path().join("other"), folder(temp.path()).join("lock")).expect("created");
+        assert!(matches!(RunLock::take(temp.path()), Err(LockError::Io { .. })));
+        assert!(!temp.path().join("other").exists());
+    }
 
     #[test]
     fn a_second_run_gets_the_lock_after_the_first() {

@@ -377,3 +377,17 @@ fn the_names_at_another_address_require_a_grant_for_that_address() {
         assert!(output.stderr.contains("may not be read"), "{}", output.stderr);
     }
 }
+
+#[test]
+fn a_run_without_its_audit_log_is_refused_if_the_node_requires_access_control() {
+    let access = "schema = 1\n";
+    let node = NodeTest::new()
+        .store("Admin/init_scripts/access.toml", access)
+        .file("etc/nodeagent.toml", "access = \"required\"\n")
+        .profile("[files.\"/etc/made\"]\ntext = \"A\"\n");
+    // A file is in the place of the folder of runs.
+    let node = node.file("var/log/nodeagent", "");
+    let said = node.agent(&["run", "--profile", "x.toml"]).ended(2).all();
+    assert!(said.contains("the audit log cannot be written"), "{said}");
+    assert!(!node.root().join("etc/made").exists());
+}

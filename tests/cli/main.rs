@@ -30,6 +30,7 @@ mod jars;
 mod kills;
 mod layers;
 mod locks;
+mod modes;
 mod order;
 mod plan;
 mod post_start;

@@ -201,6 +201,15 @@ impl NodeTest {
         self.output_of(command)
     }
 
+    /// Runs the program under a umask.
+    pub(crate) fn agent_with_umask(&self, umask: &str, arguments: &[&str]) -> CommandOutput {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "umask \"$1\"; shift; exec \"$@\"", "sh", umask]);
+        command.arg(assert_cmd::cargo::cargo_bin!("nodeagent")).arg("--root").arg(self.root());
+        command.arg("--filestore").arg(self.temp.path().join("store")).args(arguments);
+        self.output_of(command)
+    }
+
     /// Runs the program without `--filestore`.
     pub(crate) fn agent_without_store(&self, arguments: &[&str]) -> CommandOutput {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("nodeagent"));

@@ -178,7 +178,7 @@ impl Action {
                 Problem::new(format!("`{}` could not be copied", from.display())).because(&error).hint(hint)
             })?,
         };
-        let found = fs::read(&self.path)?;
+        let found = fs::read_large(&self.path)?;
         let attributes = self.attributes_of(ctx, found.as_ref(), 0o644)?;
         let mut file = PartialFile::create(&self.path, attributes)?;
         let copied = copy_and_hash(source, &mut file).map_err(unread)?;

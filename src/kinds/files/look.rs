@@ -73,7 +73,12 @@ fn look(path: PathBuf, file: &File, at: &LookAt<'_>) -> Result<Found, FsError> {
     let entry = fs::look_at(&real)?;
     let reads = matches!(file.form, Form::Text(_) | Form::Copy(_) | Form::Edits(_) | Form::Attributes);
     let is_file = matches!(entry.as_ref().map(|entry| &entry.kind), Some(PathType::File | PathType::Link(_)));
-    let snapshot = if reads && is_file { fs::read(&real)? } else { None };
+    let snapshot = match file.form {
+        _ if !reads || !is_file => None,
+        // A copy may be large, also for another user.
+        Form::Copy(_) => fs::read_large(&real)?,
+        _ => fs::read(&real)?,
+    };
     let has_attributes = matches!(file.form, Form::Folder | Form::Attributes) && entry.is_some();
     let differs = has_attributes && {
         let mode = |current, is_folder| file.mode.as_ref().map_or(current, |mode| mode.of(current, is_folder));

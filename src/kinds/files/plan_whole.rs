@@ -112,7 +112,7 @@ fn copy(path: &mut PathPlan<'_, '_>, file: &AssetRef) {
 /// not known yet.
 fn copy_created(path: &mut PathPlan<'_, '_>, file: &AssetRef, from: &Path) {
     let now = path.found.file.as_ref();
-    let present = || fs::read(from).ok().flatten().and_then(|found| found.bytes);
+    let present = || fs::read_large(from).ok().flatten().and_then(|found| found.bytes);
     let digest = if path.planner.creates(Path::new(&file.path)) { None } else { present() };
     let digest = digest.map(|bytes| Digest::sha256(&bytes));
     let is_same =

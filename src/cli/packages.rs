@@ -45,6 +45,7 @@ pub(super) fn run_with_deadline<T>(
         events,
         later: StageOptions::default(),
         pinned: BTreeMap::new(),
+        commits: Vec::new(),
     });
     let done = env.block_on(async {
         let stop = Stop::watch(DEADLINE)?;

@@ -138,6 +138,7 @@ impl Stage<'_> {
             events: (*events).clone(),
             later: StageOptions::default(),
             pinned: launched.pinned(),
+            commits: launched.locked_commits(),
             facts,
         })
     }

@@ -118,6 +118,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
         events,
         later: options.for_stage(env),
         pinned: BTreeMap::new(),
+        commits: Vec::new(),
     });
     let outcome = env.block_on(async {
         let stop = Stop::watch(options.deadline)?;

@@ -145,6 +145,16 @@ macro_rules! kinds {
                 sections
             }
 
+            /// The entries that a lock resolves: those of the launch, and those of both stages for kinds with
+            /// packages in the lock.
+            pub(super) fn for_lock(&self) -> Self {
+                let mut sections = self.clone();
+                $(if !<super::$name::$Kind as profile::Section>::LOCKED {
+                    sections.$name.retain_stage(RunStage::Launch);
+                })+
+                sections
+            }
+
             /// The sources of the secrets that entries use.
             pub(super) fn secret_sources(&mut self) -> Vec<Address> {
                 let uses = [$(self.$name.secret_uses()),+].into_iter().flatten();
@@ -246,6 +256,7 @@ macro_rules! kinds {
                             id: &step.id,
                             stage: &step.stage,
                             logins: &step.logins,
+                            origins: &step.origins,
                         }),
                         _ => None,
                     });

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
+    diagnostic::Origin,
     digest::Digest,
     lock::Section,
     plan::{Login, Stage, StepId},
@@ -45,13 +46,23 @@ pub struct LockGroup<'a, A> {
     pub stage: &'a [Stage],
     /// The logins it may need.
     pub logins: &'a [Login],
+    /// Its profile lines.
+    pub origins: &'a [Origin],
 }
 
 impl<'a, A> LockGroup<'a, A> {
     /// The same step with another type of action.
     pub(super) fn with<B>(&self, action: &'a B) -> LockGroup<'a, B> {
-        let Self { optional, id, stage, logins, .. } = self;
-        LockGroup { optional: optional.clone(), action, id, stage, logins }
+        let Self { optional, id, stage, logins, origins, .. } = self;
+        LockGroup { optional: optional.clone(), action, id, stage, logins, origins }
+    }
+
+    /// A problem of the step, with its first profile line.
+    pub(super) fn asked_here(&self, problem: Problem) -> Problem {
+        match self.origins.first() {
+            Some(origin) => problem.asked_at(origin.clone()),
+            None => problem,
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     digest::Digest,
     facts::{Dpkg, NodeFacts, users::Users},
     inventory::{Inventory, SignedFiles, Vault},
-    lock::{Drift, LockFile, Runtime, Section},
+    lock::{Drift, LockFile, LockedGit, Runtime, Section},
     plan::{self, Common, EarlierWork, LaterFile, Layer, LockInUse, Phase, Planner, Resource, StepOptions},
     problem::Problem,
     profile::{self, Asset, AssetRef, Assets, FileStore, NamedAsset, RunStage, Sections as _},
@@ -36,6 +36,8 @@ pub struct Node {
     pub unverified: Vec<AssetRef>,
     /// See [`Common::is_for_lock`].
     pub is_for_lock: bool,
+    /// See [`Common::launched_commits`].
+    pub launched_commits: Vec<LockedGit>,
 }
 
 impl Node {
@@ -65,7 +67,14 @@ impl Node {
         // The launch finds the files of both stages.
         let named = profile.sections.assets();
         inventory.find_assets(&named, &assets, created_by_steps(own, &named, store.trusted().is_on(), root));
-        Ok(Self { inventory, looks, sections, unverified: Vec::new(), is_for_lock: false })
+        Ok(Self {
+            inventory,
+            looks,
+            sections,
+            unverified: Vec::new(),
+            is_for_lock: false,
+            launched_commits: Vec::new(),
+        })
     }
 
     /// Sets the digests of files on servers, by their names in the profile.
@@ -118,6 +127,14 @@ impl Node {
         sections.assets().iter().filter_map(found).collect()
     }
 
+    /// The commits that the lock has for the repositories of the post-start stage.
+    pub fn later_commits(&self, profile: &Profile, facts: &NodeFacts) -> Vec<LockedGit> {
+        let Ok(Some(lock)) = self.lock_in_use(profile, facts) else { return Vec::new() };
+        let later = needed_later(profile);
+        let is_later = |git: &&LockedGit| later.git.0.contains_key(Path::new(&git.folder));
+        lock.section.git.iter().filter(is_later).cloned().collect()
+    }
+
     /// Removes the packages that runs and users added, if the packages of the runtime are known. A lock is made for a
     /// fresh node.
     pub fn as_shipped(&mut self) {
@@ -156,7 +173,8 @@ impl Node {
         plan.lock = lock.map(Into::into);
         let common = self.common(profile, facts, cache, lock);
         missing_files(&common, &mut plan);
-        let own = self.sections.as_ref().unwrap_or(&profile.sections);
+        let for_lock = self.is_for_lock.then(|| profile.sections.for_lock());
+        let own = for_lock.as_ref().or(self.sections.as_ref()).unwrap_or(&profile.sections);
         plan.refusals.extend(profile.sections.assets().iter().filter_map(|named| without_digest(&common, named)));
         let paths = plan_later(profile, &common, &mut plan);
         own.plan(&self.looks, &common, &paths, &mut plan);
@@ -195,6 +213,7 @@ impl Node {
             inventory: &self.inventory,
             cache,
             lock,
+            launched_commits: &self.launched_commits,
             logins,
             addresses,
             is_for_lock: self.is_for_lock,
@@ -240,7 +259,9 @@ fn plan_later(profile: &Profile, common: &Common<'_>, plan: &mut Plan) -> Vec<Pa
     if !plan.later_files.is_empty() {
         plan.later_logins = common.logins_of(&["files", "installers", "hooks", "cert"]);
     }
-    let outline = profile.sections.of_stage(RunStage::PostStart).outline();
+    let later = profile.sections.of_stage(RunStage::PostStart);
+    plan.refusals.extend(later.git.unlocked_branches(common));
+    let outline = later.outline();
     let created = outline.iter().flat_map(|options| &options.creates).filter_map(|created| match created {
         Resource::Path(path) => Some(path.clone()),
         Resource::User(_) | Resource::Group(_) | Resource::Package(_) => None,

@@ -239,6 +239,13 @@ pub struct LockedGit {
     pub commit: String,
 }
 
+impl LockedGit {
+    /// Whether it is the commit of this revision of a repository, in this folder.
+    pub fn is_of(&self, folder: &str, url: &Url, revision: &str) -> bool {
+        self.folder == folder && self.revision == revision && self.url == bare(url)
+    }
+}
+
 /// A file in the file store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LockedAsset {
@@ -268,9 +275,7 @@ impl Section {
 
     /// The commit of a revision of a repository, in this folder.
     pub fn git_commit(&self, folder: &str, url: &Url, revision: &str) -> Option<&str> {
-        let url = bare(url);
-        let found = self.git.iter().find(|git| git.folder == folder && git.url == url && git.revision == revision);
-        found.map(|git| git.commit.as_str())
+        self.git.iter().find(|git| git.is_of(folder, url, revision)).map(|git| git.commit.as_str())
     }
 
     /// The locked file with this path.

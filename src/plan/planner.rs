@@ -19,7 +19,7 @@ use crate::{
     digest::Digest,
     facts::NodeFacts,
     inventory::Inventory,
-    lock::{Section, is_for},
+    lock::{LockedGit, Section, is_for},
     problem::Problem,
     profile::{self, Asset, AssetRef, Entry, Order, PostStart, RunStage},
     report::event::Difference,
@@ -44,6 +44,8 @@ pub struct Common<'a> {
     pub cache: &'a Path,
     /// The lock that the plan uses.
     pub lock: Option<LockInUse<'a>>,
+    /// For the post-start stage: the commits that the lock of the launch has for its repositories.
+    pub launched_commits: &'a [LockedGit],
     /// The logins of the profile.
     pub logins: Vec<&'a Entry<profile::Login>>,
     /// The addresses in the profile.

@@ -13,6 +13,7 @@ use crate::{
     exec::{self, Runner, SystemRunner},
     facts::NodeFacts,
     kinds::Profile,
+    lock::LockedGit,
     problem::Problem,
     profile::FileStore,
     report::event::{EventKind, Events},
@@ -51,6 +52,8 @@ pub struct Job {
     pub later: StageOptions,
     /// For the post-start stage: the digests of files on servers, by their names in the profile.
     pub pinned: BTreeMap<String, Digest>,
+    /// For the post-start stage: the commits of its git repositories.
+    pub commits: Vec<LockedGit>,
 }
 
 /// The options of a launch run that its later stage needs.

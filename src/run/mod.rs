@@ -287,6 +287,7 @@ fn node(job: &Job, vault: Vault) -> Result<Node, Vec<Problem>> {
 fn plan_now(job: &Job, vault: Vault) -> Result<(Node, Plan), Vec<Problem>> {
     let mut node = node(job, vault)?;
     node.pin(&job.profile, &job.pinned);
+    node.launched_commits.clone_from(&job.commits);
     node.pin_signed(&job.profile, &job.filestore, &job.facts, &cache(&job.root));
     let plan = node.plan(&job.profile, &job.facts, &cache(&job.root));
     if plan.refusals.is_empty() { Ok((node, plan)) } else { Err(plan.refusals) }

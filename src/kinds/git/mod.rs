@@ -5,6 +5,7 @@ mod checked;
 mod clone;
 mod grammar;
 mod lock;
+mod locked_commit;
 mod look;
 mod plan;
 mod rules;

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{
     checked::{Git, Repository, Revision},
     clone::CloneFolder,
+    locked_commit::{locked_commit, unlocked_branch},
     look::{FolderState, Look, state},
 };
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     lock::{Runtime, bare},
     plan::{Address, Common, Layer, Phase, Planner, Resource, StepOptions},
     problem::Problem,
-    profile::{Entry, Section as _},
+    profile::{Entry, RunStage, Section as _},
     state::Receipt,
 };
 
@@ -77,10 +78,10 @@ impl FolderPlan<'_> {
             profile: common.profile.to_owned(),
             folder: self.path.to_owned(),
             repository: repository.clone(),
-            locked: repository.revision.can_move().then(|| self.locked(common)).flatten(),
+            locked: repository.revision.can_move().then(|| locked_commit(common, self.path, repository)).flatten(),
             is_update: matches!(self.found, FolderState::Repository { .. }),
         };
-        let problem = self.not_locked(&action, common);
+        let problem = unlocked_branch(common, self.path, self.entry);
         if problem.is_none() && self.is_ready(&action, common) {
             return planner.ready(format!("git: {}", self.path.display()));
         }
@@ -90,27 +91,6 @@ impl FolderPlan<'_> {
             Some(problem) => planner.impossible(id, action, options, problem),
             None => planner.step(id, action, options),
         }
-    }
-
-    /// The commit that the lock has for the branch or the tag.
-    fn locked(&self, common: &Common<'_>) -> Option<String> {
-        let Repository { url, revision, .. } = &self.entry.value;
-        let folder = self.path.display().to_string();
-        common.locked()?.git_commit(&folder, url, &revision.label()).map(str::to_owned)
-    }
-
-    /// The refusal of a branch whose commit is not in a lock.
-    fn not_locked(&self, action: &CloneFolder, common: &Common<'_>) -> Option<Problem> {
-        let Revision::Branch(branch) = &self.entry.value.revision else { return None };
-        if action.locked.is_some() || common.is_for_lock {
-            return None;
-        }
-        if common.lock.is_some() {
-            return Some(common.not_locked(self.entry, &format!("git.{}", self.path.display())));
-        }
-        let hint = "run `nodeagent lock`, which writes the commit into the lock, or name the `commit` in the profile";
-        let problem = Problem::new(format!("the branch `{branch}` can move, and no lock has its commit"));
-        Some(problem.hint(hint.to_owned()).asked_at(self.entry.origin.clone()))
     }
 
     /// Whether the folder is a clone of the repository at the revision, with the right owner.
@@ -141,7 +121,12 @@ impl FolderPlan<'_> {
                 (format!("`{folder}` is a clone of another repository"), "move it away, or choose another folder")
             }
             FolderState::Repository { .. } | FolderState::Empty => {
-                let users = &planner.common.inventory.users;
+                let Common { inventory, is_for_lock, .. } = planner.common;
+                // Its owner may be a user of the post-start stage, which a lock does not plan.
+                if *is_for_lock && self.entry.order.stage == RunStage::PostStart {
+                    return None;
+                }
+                let users = &inventory.users;
                 let owner = repository.owner.as_ref().filter(|owner| users.owner(owner).is_none())?;
                 if !planner.earlier.steps.is_empty() {
                     return None;

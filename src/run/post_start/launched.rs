@@ -8,9 +8,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::launched_commit::LaunchedCommit;
 use crate::{
     digest::Digest,
     fs::{self, Attributes, FsError},
+    lock::LockedGit,
     profile::{Decisions, FileStore, Probe},
     report::event::ProfileSource,
     state::stage_folder,
@@ -43,6 +45,9 @@ pub struct Launched {
     pub decisions: Decisions,
     /// The digests of files on servers, by their names in the profile.
     pub digests: BTreeMap<String, String>,
+    /// The commits that the lock has for git repositories.
+    #[serde(default)]
+    pub commits: Vec<LaunchedCommit>,
     /// The root of the file store.
     pub root: PathBuf,
     /// The copied files: their digests and their names for messages, by their paths.
@@ -100,6 +105,11 @@ impl Launched {
     pub fn pinned(&self) -> BTreeMap<String, Digest> {
         let parsed = |(name, digest): (&String, &String)| Some((name.clone(), digest.parse().ok()?));
         self.digests.iter().filter_map(parsed).collect()
+    }
+
+    /// The commits that the lock of the launch has for git repositories.
+    pub fn locked_commits(&self) -> Vec<LockedGit> {
+        self.commits.iter().filter_map(LaunchedCommit::locked).collect()
     }
 
     /// The digests of the copied files. Only root can change the copies.

@@ -2,6 +2,7 @@
 //! starts a process of its own. That process waits until the node is ready, and then runs the entries of the stage.
 
 mod launched;
+mod launched_commit;
 mod start;
 mod wait;
 

@@ -7,7 +7,10 @@ use std::{
 
 use nix::unistd::Uid;
 
-use super::launched::{CopiedFile, Launched, copies, folder, forget_present};
+use super::{
+    launched::{CopiedFile, Launched, copies, folder, forget_present},
+    launched_commit::LaunchedCommit,
+};
 use crate::{
     digest::Digest,
     exec::{Cmd, find_program, start_detached},
@@ -64,6 +67,7 @@ impl StageStart {
             ready,
             decisions: job.profile.post_start.decisions.clone(),
             digests: digests.collect(),
+            commits: node.later_commits(&job.profile, &job.facts).iter().map(LaunchedCommit::from).collect(),
             root: std::path::absolute(&job.filestore.root).unwrap_or_else(|_| job.filestore.root.clone()),
             files: BTreeMap::new(),
         };

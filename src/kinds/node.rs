@@ -178,6 +178,7 @@ impl Node {
         plan.refusals.extend(profile.sections.assets().iter().filter_map(|named| without_digest(&common, named)));
         let paths = plan_later(profile, &common, &mut plan);
         own.plan(&self.looks, &common, &paths, &mut plan);
+        plan::refuse_missing_paths(&mut plan);
         match plan::into_order(std::mem::take(&mut plan.steps)) {
             Ok(steps) => plan.steps = steps,
             Err(cycle) => plan.refusals.push(cycle),

@@ -1,6 +1,7 @@
 //! A plan as data: steps, their order and the reasons. Pure: it runs and prints nothing. The kinds of work create the
 //! steps. This module knows their actions only as a type parameter.
 
+mod awaited_path;
 mod cycle;
 mod draft;
 mod graph;
@@ -9,6 +10,7 @@ mod later_step;
 mod layer;
 mod lock;
 mod logins;
+mod missing_paths;
 mod need_sources;
 mod order;
 mod outline;
@@ -20,6 +22,7 @@ mod text_file;
 pub(crate) mod title;
 mod write_file;
 
+pub use awaited_path::AwaitedPath;
 pub use draft::{Draft, EarlierStep, EarlierWork, MadeItem};
 pub use graph::{GraphFormat, graph};
 pub use later::later;
@@ -27,6 +30,7 @@ pub use later_step::{LaterNeed, LaterStep};
 pub use layer::{Environment, Layer, LayerPackage};
 pub use lock::{LockInUse, PlanLock, check_assets, not_fitting, runtime};
 pub use logins::{Address, Login, addresses_in_line, addresses_of_files};
+pub use missing_paths::refuse_missing_paths;
 pub use order::into_order;
 pub use outline::contradictions;
 pub use phase::{Need, Phase, Reason, Resource};

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    awaited_path::AwaitedPath,
     draft::{Draft, EarlierWork, MadeItem},
     lock::LockInUse,
     logins::{self, Address, Login},
@@ -85,6 +86,8 @@ pub struct StepOptions {
     pub uses: Vec<Resource>,
     /// See [`Step::watches`].
     pub watches: Vec<String>,
+    /// See [`Step::awaited`].
+    pub awaited: Option<AwaitedPath>,
     /// See [`Step::prepares_late`].
     pub prepares_late: bool,
     /// Files to stage.
@@ -148,6 +151,7 @@ impl StepOptions {
             creates: Vec::new(),
             uses: Vec::new(),
             watches: Vec::new(),
+            awaited: None,
             prepares_late: false,
             stage: Vec::new(),
             logins: Vec::new(),
@@ -401,6 +405,7 @@ pub(super) fn push_step<A>(steps: &mut Vec<Step<A>>, id: &str, action: A, option
         creates,
         uses,
         watches,
+        awaited,
         prepares_late,
         stage,
         logins,
@@ -423,6 +428,7 @@ pub(super) fn push_step<A>(steps: &mut Vec<Step<A>>, id: &str, action: A, option
         creates,
         uses,
         watches,
+        awaited,
         prepares_late,
         needs: Vec::new(),
         lane,

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use super::{
+    awaited_path::AwaitedPath,
     later_step::LaterStep,
     lock::PlanLock,
     logins::Login,
@@ -111,6 +112,8 @@ pub struct Step<A> {
     pub uses: Vec<Resource>,
     /// Sections and entries whose changes it reacts to, written as in `after`.
     pub watches: Vec<String>,
+    /// A path that must exist, unless another step creates it.
+    pub awaited: Option<AwaitedPath>,
     /// Whether it can prepare only after the steps that it needs. It can then no longer refuse the run.
     pub prepares_late: bool,
     /// The steps that must end before it acts.
@@ -145,6 +148,7 @@ impl<A> Step<A> {
             creates: Vec::new(),
             uses: Vec::new(),
             watches: Vec::new(),
+            awaited: None,
             prepares_late: false,
             needs: Vec::new(),
             lane: None,
@@ -247,6 +251,7 @@ impl<A> Step<A> {
             creates: self.creates,
             uses: self.uses,
             watches: self.watches,
+            awaited: self.awaited,
             prepares_late: self.prepares_late,
             needs: self.needs,
             lane: self.lane,

@@ -26,6 +26,8 @@ pub struct Receipt {
     pub python: BTreeMap<String, PythonReceipt>,
     /// The virtual environments that nodeagent made, by their absolute paths on the node.
     pub venvs: BTreeSet<PathBuf>,
+    /// The interpreters that these were made with, if the profile named a path. By the folder of the environment.
+    pub venv_interpreters: BTreeMap<PathBuf, PathBuf>,
     /// Packages in R libraries before the first change: versions by library and package.
     pub r: BTreeMap<String, BTreeMap<String, String>>,
     /// Files with delivered secrets, by profile name and path.

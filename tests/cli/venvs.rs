@@ -95,3 +95,95 @@ fn an_interpreter_that_no_step_can_bring_is_refused() {
     let node = node(&format!("{profile}[apt]\npackages = [\"python3.99\"]\n")).debs(&[("bash", "5.2.15-2+b7")]);
     assert!(planned(&node).contains("make /opt/x with nltk"), "apt may bring it");
 }
+
+/// A profile with an environment whose interpreter has this path, on line 5.
+fn of_path(rest: &str) -> String {
+    format!("[pip.venvs.\"/opt/x\"]\npackages = [\"nltk\"]\npython = \"/opt/py/bin/python3.11\"\n{rest}\n")
+}
+
+#[test]
+fn a_path_of_an_interpreter_that_nothing_creates_refuses_the_run_before_any_change() {
+    let bash = &[("bash", "5.2.15-2+b7")][..];
+    let missing = "there is no Python interpreter at `/opt/py/bin/python3.11`";
+    // Other work of the run does not matter.
+    let apt = "[apt]\npackages = [\"jq\"]\n[files]\n\"/etc/a\" = { text = \"a\" }\n";
+    let node = node(&of_path(apt)).debs(bash);
+    let before = node.listing();
+    for command in ["plan", "run"] {
+        let said = node.agent(&[command, "--profile", "x.toml"]).ended(2).stderr;
+        assert!(said.contains(missing) && said.contains("x.toml:5"), "{said}");
+        assert!(said.contains("check the path") && said.contains("`after = [\"apt\"]`"), "{said}");
+    }
+    assert_eq!(node.changes_since(&before), [""; 0]);
+    // An installer whose work is done creates nothing.
+    let done = "[installers.py]\ncommand = [\"/bin/true\"]\ncreates = \"/opt/py\"\n";
+    let said = refused(&self::node(&of_path(done)).file("opt/py/README", ""));
+    assert!(said.contains(missing), "{said}");
+    // An optional environment fails alone.
+    let optional = self::node(&of_path("optional = true")).debs(bash);
+    let planned = optional.agent(&["plan", "--profile", "x.toml"]).ended(0).stdout;
+    assert!(planned.contains("will fail") && planned.contains(missing), "{planned}");
+}
+
+#[test]
+fn an_interpreter_that_another_entry_creates_is_awaited() {
+    let installer = "[installers.py]\ncommand = [\"/bin/true\"]\ncreates = \"/opt/py/bin/python3.11\"\n";
+    let folder = installer.replace("/bin/python3.11", "");
+    let venv = "[pip.venvs.\"/opt/py\"]\npackages = [\"pip\"]\n";
+    let after = "after = [\"apt\"]\n[apt]\npackages = [\"jq\"]\n";
+    for rest in [installer, &folder, venv, after] {
+        let node = node(&of_path(rest)).debs(&[("bash", "5.2.15-2+b7")]);
+        let plan = node.agent(&["plan", "--json", "--profile", "x.toml"]).ended(0).json();
+        let steps = plan["steps"].as_array().expect("a list");
+        let step = steps.iter().find(|step| step["id"] == "venv:/opt/x").unwrap_or_else(|| panic!("{plan:#}"));
+        assert!(!step["needs"].as_array().expect("a list").is_empty(), "{rest}: {step:#}");
+    }
+    // A package may bring a program in `/usr/bin`.
+    let packaged = of_path("[apt]\npackages = [\"python3.11\"]").replace("/opt/py/bin", "/usr/bin");
+    assert!(planned(&node(&packaged).debs(&[("bash", "5.2.15-2+b7")])).contains("make /opt/x with nltk"));
+}
+
+#[test]
+fn an_environment_is_made_again_with_the_interpreter_of_another_path() {
+    // A program that makes environments as `python -m venv` does. Its name is in the environment.
+    let interpreter = "#!/bin/sh\n[ \"$2\" = venv ] || exit 0\nfor folder; do :; done\nsite=\"$folder/lib/python3.11/\
+                       site-packages/pip-24.0.dist-info\"\nmkdir -p \"$folder/bin\" \"$site\"\nprintf 'Metadata-Version: \
+                       2.1\\nName: pip\\nVersion: 24.0\\n\\n' > \"$site/METADATA\"\n: > \"$site/RECORD\"\nprintf 'home = \
+                       /made/with\\nversion = 3.11.2\\n' > \"$folder/pyvenv.cfg\"\necho \"$0\" > \"$folder/by\"\ncp \"$0\" \
+                       \"$folder/bin/python\"\n";
+    let profile = |path: &str| format!("[pip]\ninstaller = \"pip\"\n[pip.venvs.\"/opt/x\"]\npython = \"{path}\"\n");
+    let mut node = node(&profile("/opt/a/bin/python3.11"));
+    for path in ["opt/a", "opt/b"] {
+        node = node
+            .file_of_mode(&format!("{path}/bin/python3.11"), interpreter, 0o755)
+            .file(&format!("{path}/lib/python3.11/site-packages/README"), "");
+    }
+    let node = node;
+    let change = |path: &str| {
+        let text = format!("schema = 1\nname = \"x\"\n{}", profile(path));
+        crate::support::put(&node.beside("desk/x.toml"), &text);
+    };
+    let run = || node.agent(&["run", "--profile", "./x.toml"]).ended(0).all();
+    let by = |path: &str| assert!(node.read("opt/x/by").ends_with(&format!("{path}\n")), "{}", node.read("opt/x/by"));
+    run();
+    by("/opt/a/bin/python3.11");
+    assert!(run().contains("nothing to do"));
+    // A user added a file. A new environment does not have it.
+    crate::support::put(&node.root().join("opt/x/mine"), "");
+    change("/opt/b/bin/python3.11");
+    let said = run();
+    assert!(said.contains("make /opt/x"), "{said}");
+    by("/opt/b/bin/python3.11");
+    assert!(!node.root().join("opt/x/mine").exists());
+    assert!(run().contains("nothing to do"));
+    // A link to the same file is the same interpreter.
+    std::os::unix::fs::symlink("b", node.root().join("opt/c")).expect("linked");
+    change("/opt/c/bin/python3.11");
+    run();
+    assert!(run().contains("nothing to do"));
+    // nodeagent does not replace an environment of another program.
+    std::fs::remove_file(node.root().join("var/lib/nodeagent/receipt.json")).expect("there");
+    crate::support::put(&node.root().join("opt/x/pyvenv.cfg"), "home = /opt/a/bin\nversion = 3.11.2\n");
+    let said = node.agent(&["run", "--profile", "./x.toml"]).ended(2).stderr;
+    assert!(said.contains("is a virtual environment of another interpreter than its `python`"), "{said}");
+}

@@ -36,7 +36,7 @@ impl Planning for Python {
 
     fn look(&self, at: &LookAt<'_>) -> Look {
         let env = self.first().map(|_| PythonEnv::read(&below(at.root, self.interpreter())));
-        Look { env, venvs: venvs::look(&self.pip.venvs, self.interpreter(), at.root) }
+        Look { env, venvs: venvs::look(&self.pip.venvs, self.interpreter(), at.root, &at.receipt.venv_interpreters) }
     }
 
     fn as_shipped(look: &mut Look, receipt: &Receipt) {

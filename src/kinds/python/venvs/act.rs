@@ -111,6 +111,10 @@ async fn replace(ctx: &Context, wanted: &VenvInstall, tool: &Installer, folder: 
     }
     Receipt::update(&ctx.root, |receipt| {
         receipt.venvs.insert(wanted.folder.clone());
+        match wanted.base.path() {
+            Some(path) => receipt.venv_interpreters.insert(wanted.folder.clone(), path.to_owned()),
+            None => receipt.venv_interpreters.remove(&wanted.folder),
+        };
         receipt.python.retain(|packages, _| !Path::new(packages).starts_with(folder));
     })?;
     ctx.progress.now("making the virtual environment", None);

@@ -11,6 +11,7 @@ use nix::unistd::Uid;
 use super::{
     base::{Base, BaseSearch},
     checked::Venv,
+    made_with::MadeWith,
 };
 use crate::{facts::PythonEnv, inventory::below, profile::Entry};
 
@@ -23,6 +24,8 @@ pub(in crate::kinds::python) struct VenvLook {
     pub(super) base: Option<Base>,
     /// Whether the profile names no interpreter.
     pub(super) is_default: bool,
+    /// Whether the profile names the path of another interpreter than the one that made the environment.
+    pub(super) is_of_other: bool,
 }
 
 /// The state of a folder.
@@ -59,16 +62,22 @@ impl VenvLook {
     }
 }
 
-/// Reads the environments below a root. `main` is the interpreter of `[pip]`.
+/// Reads the environments below a root. `main` is the interpreter of `[pip]`. `recorded` has the interpreters that
+/// environments were made with.
 pub(in crate::kinds::python) fn look(
     venvs: &BTreeMap<PathBuf, Entry<Venv>>,
     main: &Path,
     root: &Path,
+    recorded: &BTreeMap<PathBuf, PathBuf>,
 ) -> BTreeMap<PathBuf, VenvLook> {
     let read = |(folder, entry): (&PathBuf, &Entry<Venv>)| {
         let venv = &entry.value;
-        let (base, is_default) = (venv.search(main).find(root), venv.python.is_none());
-        let look = VenvLook { state: state(root, folder, main), base, is_default };
+        let (search, state) = (venv.search(main), state(root, folder, main));
+        let (base, is_default) = (search.find(root), venv.python.is_none());
+        let recorded = recorded.get(folder).map(PathBuf::as_path);
+        let is_of_other = matches!(state, FolderState::Venv(_))
+            && search.path().is_some_and(|wanted| MadeWith { root, folder, wanted, recorded }.is_other());
+        let look = VenvLook { state, base, is_default, is_of_other };
         (folder.clone(), look)
     };
     venvs.iter().map(read).collect()

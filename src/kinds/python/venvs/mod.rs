@@ -8,6 +8,7 @@ mod grammar;
 mod install;
 mod lock;
 mod look;
+mod made_with;
 mod plan;
 mod requests;
 mod rules;

@@ -25,7 +25,7 @@ use crate::{
         requirements_file::opaque_marks,
     },
     lock::LockedDistribution,
-    plan::{Phase, Planner, Resource, StepOptions},
+    plan::{AwaitedPath, Phase, Planner, Resource, StepOptions},
     problem::Problem,
     profile::Entry,
 };
@@ -71,12 +71,13 @@ impl VenvPlan<'_> {
             planner.refuse(&self.entry.origin, message, None);
             return false;
         };
+        let is_new = !self.is_usable();
         let receipts = &common.inventory.receipt.python;
-        let receipt = receipts.get(&env.site_packages.display().to_string()).cloned().unwrap_or_default();
+        let receipt = receipts.get(&env.site_packages.display().to_string()).filter(|_| !is_new);
+        let receipt = receipt.cloned().unwrap_or_default();
         let node = Node { env: &env, markers, receipt, shipped: BTreeMap::new() };
         let locked = common.locked().map(|section| section.venv(&self.folder.display().to_string()));
         let lacking = locked.map(|files| not_installed(&env, files));
-        let is_new = !self.is_usable();
         let mut missing: Vec<Request> = Vec::new();
         for request in requests {
             let is_ready = match &lacking {
@@ -106,6 +107,7 @@ impl VenvPlan<'_> {
     ) {
         let common = planner.common;
         let mut options = options(self.python, self.folder, self.entry);
+        options.awaited = self.awaited(planner);
         options.logins = planner.logins();
         let mut install = PythonInstall {
             venv: Some(self.folder.to_owned()),
@@ -136,9 +138,12 @@ impl VenvPlan<'_> {
         }
     }
 
-    /// Whether the environment exists with an interpreter of the right version.
+    /// Whether the environment exists with the right interpreter.
     fn is_usable(&self) -> bool {
         let FolderState::Venv(env) = &self.look.state else { return false };
+        if self.look.is_of_other {
+            return false;
+        }
         let wanted = self.look.base_version().or(self.entry.value.search(self.python.interpreter()).version());
         wanted.is_none_or(|minor| minor == env.version.1)
     }
@@ -183,6 +188,13 @@ impl VenvPlan<'_> {
                 ),
                 "remove it, or choose another folder",
             ),
+            FolderState::Venv(_) if self.look.is_of_other && !is_own => (
+                format!(
+                    "`{folder}` is a virtual environment of another interpreter than its `python`, and nodeagent did \
+                     not create it"
+                ),
+                "remove it, choose another folder, or set `python`",
+            ),
             FolderState::Venv(env) if !self.is_usable() && !is_own => (
                 format!(
                     "`{folder}` is a virtual environment of Python 3.{} with another version than its `python`, and \
@@ -196,17 +208,33 @@ impl VenvPlan<'_> {
         Some(Problem::new(message).hint(hint.to_owned()).asked_at(self.entry.origin.clone()))
     }
 
-    /// The problem of an interpreter that is not on the node, if no step may bring it.
+    /// The problem of an interpreter that is not on the node, if no step may bring it. A path that the profile names is
+    /// decided by `awaited`.
     fn no_interpreter(&self, planner: &Planner<'_, Action>) -> Option<Problem> {
         let search = self.entry.value.search(self.python.interpreter());
-        // An installer may create the path. Installers are planned later.
-        let may_come =
-            !planner.earlier.steps.is_empty() || !self.entry.order.after.is_empty() || search.path().is_some();
-        if self.look.base.is_some() || self.is_usable() || may_come {
+        let may_come = !planner.earlier.steps.is_empty() || !self.entry.order.after.is_empty();
+        if self.look.base.is_some() || self.is_usable() || may_come || search.path().is_some() {
             return None;
         }
         let hint = "install it with `[apt]`, or name another interpreter with `python`";
         Some(Problem::new(search.missing()).hint(hint.to_owned()).asked_at(self.entry.origin.clone()))
+    }
+
+    /// The interpreter that the profile names by its path, if the node does not have it and an entry must create it.
+    fn awaited(&self, planner: &Planner<'_, Action>) -> Option<AwaitedPath> {
+        let search = self.entry.value.search(self.python.interpreter());
+        let path = search.path()?;
+        // The files of Debian packages are not known before they are installed.
+        let is_of_package = path.starts_with("/usr/bin") && planner.earlier.step_of("apt").is_some();
+        let may_come = is_of_package || !self.entry.order.after.is_empty();
+        if self.look.base.is_some() || self.is_usable() || may_come {
+            return None;
+        }
+        let hint = "check the path; if a package or an installer of the profile brings it, add `after`, such as \
+                    `after = [\"apt\"]`";
+        let origin = self.entry.value.python.as_ref().map_or(&self.entry.origin, |python| &python.origin);
+        let problem = Problem::new(search.missing()).hint(hint.to_owned()).asked_at(origin.clone());
+        Some(AwaitedPath { path: path.to_owned(), problem })
     }
 }
 

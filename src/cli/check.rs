@@ -197,7 +197,7 @@ fn to_json(mistake: &Diagnostic) -> serde_json::Value {
 
 fn missing_assets(env: &Env, profile: &Profile) -> Result<Vec<Diagnostic>, CommandError> {
     let store = env.filestore()?;
-    let assets = Assets { store: &store, unit: profile.business_unit.as_deref() };
+    let assets = Assets { store: &store, unit: profile.business_unit.as_deref(), folders: None };
     let may_be_created = created_by_run(profile, &store, &env.root);
     let missing = profile.sections.assets().into_iter().filter(|named| !may_be_created(named)).filter_map(|named| {
         let asset = match assets.verified(named.file, named.origin) {

@@ -146,7 +146,7 @@ fn authorities(env: &Env, database: &Database) -> Result<Option<Authorities>, Co
     let Some(path) = &database.ca else { return Ok(None) };
     let wanted = AssetRef { path: path.clone(), beside: None, sha256: None, signed_by: None, urls: Vec::new() };
     let store = env.filestore()?;
-    let assets = Assets { store: &store, unit: None };
+    let assets = Assets { store: &store, unit: None, folders: None };
     let found = assets.find(&wanted, &database.origin).and_then(|asset| {
         let checked = store.trusted().is_on().then(|| assets.read(&wanted, &asset, &database.origin)).transpose()?;
         Ok((asset, checked))

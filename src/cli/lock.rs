@@ -13,7 +13,10 @@ use super::{
     packages::run_with_deadline,
     plan::refused,
     print, print_json,
-    target::{NodeOptions, ProfileOptions, ProfileRequest, load_profile, load_unlocked, read_lock, this_node},
+    target::{
+        NodeOptions, ProfileOptions, ProfileRequest, has_bucket_folders, load_profile, load_unlocked,
+        load_with_folders, read_lock, this_node,
+    },
 };
 use crate::{
     diagnostic::Diagnostic,
@@ -23,9 +26,9 @@ use crate::{
     inventory::{Inventory, Vault},
     kinds::Profile,
     kinds::{Node, Upgrade},
-    lock::{Difference, Lock, LockFile, Section, difference},
+    lock::{BucketFolders, Difference, Lock, LockFile, Section, difference},
     profile::{Asset, Sections as _},
-    run::{Job, Stop, resolve_lock},
+    run::{Job, Stop, list_bucket_folders, resolve_lock},
 };
 
 /// Options of `lock`.
@@ -63,7 +66,8 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
         return check(env, options);
     }
     let facts = options.node.over(this_node(env));
-    let profile = load_unlocked(env, &options.profile.wanted(&facts))?;
+    let wanted = options.profile.wanted(&facts);
+    let mut profile = load_unlocked(env, &wanted)?;
     let path = lock_path(env, &profile, options)?;
     let before = current(env, &profile, &path)?;
     if let Some(Some(old)) = &options.diff {
@@ -72,6 +76,12 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
         return show(&difference(Some(&old.lock), &new.lock), options);
     }
     let before = before.map(|file| file.lock);
+    if has_bucket_folders(&profile) {
+        let list = async |job: &Arc<Job>, stop: &Stop| Box::pin(list_bucket_folders(job, stop)).await;
+        let listed = run_with_deadline(env, "lock", profile, facts.clone(), list)?;
+        let folders = listed.map_err(|refusals| refused(&refusals))?;
+        profile = load_with_folders(env, &wanted, false, &folders)?;
+    }
     let (name, files) = (profile.name.clone(), profile.files.clone());
     let section = resolve(env, profile, facts, before.as_ref(), &upgrade(options))?;
     let (lock, gone) = Lock::with(before.as_ref(), &name, files, section);
@@ -166,11 +176,15 @@ fn resolve(
 /// Checks that each section still matches the requests of the profile on its runtime.
 fn check(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let here = options.node.over(this_node(env));
-    let load = |facts: &NodeFacts| {
+    let load = |facts: &NodeFacts, folders: Option<&BucketFolders>| {
         let wanted = ProfileRequest { lenient: true, ..options.profile.wanted(facts) };
-        load_profile(env, &wanted, options.output.as_deref())
+        let profile = load_profile(env, &wanted, options.output.as_deref())?;
+        match folders {
+            Some(folders) if !folders.is_empty() => load_with_folders(env, &wanted, true, folders),
+            _ => Ok(profile),
+        }
     };
-    let profile = load(&here)?;
+    let profile = load(&here, None)?;
     let path = lock_path(env, &profile, options)?;
     let file = match &options.output {
         Some(path) => read(path)?,
@@ -190,7 +204,7 @@ fn check(env: &Env, options: &Options) -> Result<Exit, CommandError> {
     let store = env.filestore()?;
     for section in &file.lock.sections {
         let facts = facts_of_section(section, here.clone());
-        let profile = load(&facts)?;
+        let profile = load(&facts, Some(&section.folders))?;
         let node = Node::look(&profile, &store, &facts, &env.root, Vault::default())
             .map_err(|error| failed(format!("the profile's files could not be read: {error}")))?;
         let runtime = &section.runtime;

@@ -63,9 +63,15 @@ fn not_locked(
     branches: &[(&PathBuf, &Entry<Repository>)],
     sections: &[Section],
 ) -> Vec<String> {
-    let locked: HashSet<&str> =
+    let mut locked: HashSet<&str> =
         sections.iter().flat_map(|section| &section.assets).map(|asset| asset.path.as_str()).collect();
+    locked.extend(sections.iter().flat_map(|section| section.folders.keys()).map(String::as_str));
     let files = files.iter().filter(|(path, _)| !locked.contains(path.as_str())).map(|(path, origin)| {
+        if path.ends_with('/') {
+            return format!(
+                "no lock has the files of the folder `{path}` at {origin}, so a run is refused; run `nodeagent lock`"
+            );
+        }
         format!(
             "`{path}` at {origin} has no digest, so a run is refused; add its `sha256` or `signed-by`, or run \
              `nodeagent lock`"

@@ -122,7 +122,7 @@ impl Stage<'_> {
         let facts = this_node(env);
         let sets: Vec<(String, String)> = launched.sets.clone().into_iter().collect();
         let request = ProfileRequest { name: &launched.request, sets: &sets, facts: &facts, lenient: false };
-        let profile: Profile = load_stage(env, &request, &launched.decisions)?;
+        let profile: Profile = load_stage(env, &request, &launched.decisions, &launched.folders)?;
         Ok(Job {
             run,
             profile,

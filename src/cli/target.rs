@@ -7,13 +7,14 @@ use std::{
 
 use clap::{ArgGroup, Args};
 
-use super::{CommandError, Env, env::variables, metadata::NodeMetadata};
+use super::{CommandError, Env, env::variables, error::failed, metadata::NodeMetadata};
 use crate::{
     diagnostic::Diagnostic,
     facts::{AccessMode, ClusterName, ENVIRONMENTS, NodeFacts, Role, os::Os},
-    kinds::{Profile, load},
-    lock::{Lock, LockFile},
-    profile::{Decisions, Metadata, ProfileError, Request},
+    inventory::Vault,
+    kinds::{Node, Profile, load},
+    lock::{BucketFolders, Lock, LockFile},
+    profile::{Decisions, Metadata, ProfileError, Request, Sections as _},
     trust::Trusted,
 };
 
@@ -162,8 +163,14 @@ pub(super) struct ProfileRequest<'a> {
 
 impl ProfileRequest<'_> {
     /// Loads the profile. `locked`: whether a verified lock has the digests of its packages. `launched`: for the stage
-    /// after the launch, the decisions of the launch about conditions.
-    fn load(&self, env: &Env, locked: bool, launched: Option<&Decisions>) -> Result<Profile, CommandError> {
+    /// after the launch, the decisions of the launch about conditions. `folders`: the files of folders in buckets.
+    fn load(
+        &self,
+        env: &Env,
+        locked: bool,
+        launched: Option<&Decisions>,
+        folders: Option<&BucketFolders>,
+    ) -> Result<Profile, CommandError> {
         let store = env.filestore()?;
         let sets: BTreeMap<String, String> = self.sets.iter().cloned().collect();
         let metadata = NodeMetadata { env, facts: self.facts };
@@ -176,6 +183,7 @@ impl ProfileRequest<'_> {
             metadata: (!self.lenient).then_some(&metadata as &dyn Metadata),
             launched,
             locked,
+            folders,
         };
         load(&request).map_err(|ProfileError(mistakes)| CommandError::Mistakes(mistakes))
     }
@@ -183,7 +191,22 @@ impl ProfileRequest<'_> {
 
 /// Loads a profile without its lock.
 pub(super) fn load_unlocked(env: &Env, wanted: &ProfileRequest<'_>) -> Result<Profile, CommandError> {
-    wanted.load(env, false, None)
+    wanted.load(env, false, None, None)
+}
+
+/// Loads a profile with the files of its folders in buckets. `locked`: whether the digests of its packages are known.
+pub(super) fn load_with_folders(
+    env: &Env,
+    wanted: &ProfileRequest<'_>,
+    locked: bool,
+    folders: &BucketFolders,
+) -> Result<Profile, CommandError> {
+    wanted.load(env, locked, None, Some(folders))
+}
+
+/// Whether a profile names folders in buckets whose files it does not have yet.
+pub(super) fn has_bucket_folders(profile: &Profile) -> bool {
+    profile.sections.assets().iter().any(|named| named.file.is_bucket_folder())
 }
 
 /// Loads a profile for the post-start stage. The launch has verified the lock and kept its digests.
@@ -191,8 +214,9 @@ pub(super) fn load_stage(
     env: &Env,
     wanted: &ProfileRequest<'_>,
     decisions: &Decisions,
+    folders: &BucketFolders,
 ) -> Result<Profile, CommandError> {
-    wanted.load(env, true, Some(decisions))
+    wanted.load(env, true, Some(decisions), Some(folders))
 }
 
 /// Loads a profile for a command that installs no packages. With trusted keys, its lock is verified and trusted as in a
@@ -246,7 +270,7 @@ fn load_with_lock(
     if let Some(file) = &file {
         trust_digests(env.trusted()?, file)?;
     }
-    let mut profile = wanted.load(env, file.is_some(), None)?;
+    let mut profile = wanted.load(env, file.is_some(), None, None)?;
     if file.is_none()
         && let Err(why) = env.trusted()?.check_absence(&serial_of(&profile.name))
     {
@@ -264,8 +288,41 @@ fn load_with_lock(
             .hint(format!("name the lock of the profile `{}`", profile.name))
             .into());
     }
+    if let Some(file) = file.as_ref().filter(|_| has_bucket_folders(&profile)) {
+        return with_locked_folders(env, wanted, profile, file);
+    }
     profile.lock = file;
     Ok(profile)
+}
+
+/// Loads a profile again, with the files that a lock has for its folders in buckets. Which section of the lock applies
+/// depends on the node and on the loaded profile, so each listing in the lock is tried.
+fn with_locked_folders(
+    env: &Env,
+    wanted: &ProfileRequest<'_>,
+    unlisted: Profile,
+    file: &LockFile,
+) -> Result<Profile, CommandError> {
+    let store = env.filestore()?;
+    let mut listings: Vec<&BucketFolders> = Vec::new();
+    for section in &file.lock.sections {
+        if !section.folders.is_empty() && !listings.contains(&&section.folders) {
+            listings.push(&section.folders);
+        }
+    }
+    let mut nearest = None;
+    for folders in listings {
+        let mut profile = wanted.load(env, true, None, Some(folders))?;
+        profile.lock = Some(file.clone());
+        let node = Node::look(&profile, &store, wanted.facts, &env.root, Vault::default())
+            .map_err(|error| failed(format!("the node's package state could not be read: {error}")))?;
+        if node.locked_folders(&profile, wanted.facts) == Some(folders) {
+            return Ok(profile);
+        }
+        nearest.get_or_insert(profile);
+    }
+    // No section applies. The plan reports the differences.
+    Ok(nearest.unwrap_or_else(|| Profile { lock: Some(file.clone()), ..unlisted }))
 }
 
 /// Reads a lock; `None` if it does not exist. With trusted keys it must be signed.

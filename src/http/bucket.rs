@@ -278,9 +278,17 @@ impl Bucket {
 
     /// All objects in a folder, sorted by name.
     pub async fn list(&self, folder: &str) -> Result<Vec<ListedObject>, BucketError> {
+        self.list_some(folder, usize::MAX).await
+    }
+
+    /// The objects in a folder, sorted by name. The listing ends after `limit` objects; it then has one more.
+    pub async fn list_some(&self, folder: &str, limit: usize) -> Result<Vec<ListedObject>, BucketError> {
         let mut listed = self.store.list(Some(&self.path(folder)));
-        let mut all = Vec::new();
+        let mut all: Vec<ListedObject> = Vec::new();
         while let Some(meta) = listed.next().await {
+            if all.len() > limit {
+                break;
+            }
             let meta = meta?;
             let name = meta.location.as_ref();
             let name = name.strip_prefix(self.below.as_str()).unwrap_or(name).trim_start_matches('/').to_owned();
@@ -291,7 +299,9 @@ impl Bucket {
     }
 
     fn path(&self, name: &str) -> Path {
-        Path::from(format!("{}/{name}", self.below))
+        let path = format!("{}/{name}", self.below);
+        // `from` would encode characters that the names of objects may have, such as `~` and `#`.
+        Path::parse(&path).unwrap_or_else(|_| Path::from(path))
     }
 }
 

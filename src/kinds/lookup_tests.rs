@@ -58,6 +58,7 @@ impl Scene {
             metadata,
             launched: None,
             locked: false,
+            folders: None,
         })
     }
 

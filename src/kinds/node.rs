@@ -17,7 +17,7 @@ use crate::{
     digest::Digest,
     facts::{Dpkg, NodeFacts, users::Users},
     inventory::{Inventory, SignedFiles, Vault},
-    lock::{Drift, LockFile, LockedGit, Runtime, Section},
+    lock::{BucketFolders, Drift, LockFile, LockedGit, Runtime, Section},
     plan::{self, Common, EarlierWork, LaterFile, Layer, LockInUse, Phase, Planner, Resource, StepOptions},
     problem::Problem,
     profile::{self, Asset, AssetRef, Assets, FileStore, NamedAsset, RunStage, Sections as _},
@@ -63,7 +63,7 @@ impl Node {
         let at = LookAt { root, facts, users: &users, receipt: &receipt, profile: &profile.name, withheld };
         let (looks, dpkg) = own.look(&at, || Dpkg::read(root));
         let mut inventory = Inventory::new(root, dpkg?, users, receipt, vault);
-        let assets = Assets { store, unit: profile.business_unit.as_deref() };
+        let assets = Assets { store, unit: profile.business_unit.as_deref(), folders: None };
         // The launch finds the files of both stages.
         let named = profile.sections.assets();
         inventory.find_assets(&named, &assets, created_by_steps(own, &named, store.trusted().is_on(), root));
@@ -90,7 +90,7 @@ impl Node {
     pub fn pin_signed(&mut self, profile: &Profile, store: &FileStore, facts: &NodeFacts, cache: &Path) {
         let section = self.lock_in_use(profile, facts).ok().flatten().map(|lock| lock.section);
         let is_locked = |file: &AssetRef| section.is_some_and(|section| section.asset(&file.path).is_some());
-        let assets = Assets { store, unit: profile.business_unit.as_deref() };
+        let assets = Assets { store, unit: profile.business_unit.as_deref(), folders: None };
         let records = SignedFiles { cache };
         for NamedAsset { file, origin, .. } in profile.sections.assets() {
             let Some(signed) = file.signed_by.as_ref().filter(|_| !is_locked(file)) else { continue };
@@ -133,6 +133,11 @@ impl Node {
         let later = needed_later(profile);
         let is_later = |git: &&LockedGit| later.git.0.contains_key(Path::new(&git.folder));
         lock.section.git.iter().filter(is_later).cloned().collect()
+    }
+
+    /// The files of folders in buckets, by the section of the lock for this node. `None` without such a section.
+    pub fn locked_folders<'a>(&self, profile: &'a Profile, facts: &NodeFacts) -> Option<&'a BucketFolders> {
+        Some(&self.lock_in_use(profile, facts).ok()??.section.folders)
     }
 
     /// Removes the packages that runs and users added, if the packages of the runtime are known. A lock is made for a
@@ -281,6 +286,11 @@ fn without_digest(common: &Common<'_>, named: &NamedAsset<'_>) -> Option<Problem
     let has_digest = found.digest.is_some() || common.locked_asset(named.file).is_some();
     if has_digest || !named.lacks_digest(common.only_digests) {
         return None;
+    }
+    if named.file.is_bucket_folder() {
+        let problem = Problem::new(format!("the lock does not have the files of the folder `{}`", named.file.path));
+        let hint = "run `nodeagent lock`, which writes the names and the digests of its files into the lock";
+        return Some(problem.hint(hint.to_owned()).asked_at(named.origin.clone()));
     }
     let problem = Problem::new(format!("`{}` has no digest", named.file.path));
     let hint = "add its `sha256` or `signed-by`, or run `nodeagent lock`, which writes the digest into the lock";

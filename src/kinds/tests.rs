@@ -6,6 +6,7 @@ use super::{Node, Profile, load};
 use crate::{
     facts::NodeFacts,
     inventory::Vault,
+    lock::BucketFolders,
     profile::{Content, FileStore, ProfileError, Request},
 };
 
@@ -14,6 +15,10 @@ fn laptop() -> NodeFacts {
 }
 
 fn load_text(text: &str, sets: &[(&str, &str)]) -> Result<Profile, ProfileError> {
+    load_text_with(text, sets, None)
+}
+
+fn load_text_with(text: &str, sets: &[(&str, &str)], folders: Option<&BucketFolders>) -> Result<Profile, ProfileError> {
     let temp = tempfile::tempdir().expect("a temporary folder");
     let file = temp.path().join("x.toml");
     crate::fs::replace(&file, text.as_bytes(), crate::fs::Attributes::default()).expect("written");
@@ -29,6 +34,7 @@ fn load_text(text: &str, sets: &[(&str, &str)]) -> Result<Profile, ProfileError>
         metadata: None,
         launched: None,
         locked: false,
+        folders,
     })
 }
 
@@ -49,6 +55,7 @@ fn every_shipped_profile_is_sound() {
             metadata: None,
             launched: None,
             locked: false,
+            folders: None,
         };
         if let Err(ProfileError(found)) = load(&request) {
             panic!("{name}: {found:#?}");
@@ -68,6 +75,7 @@ fn family_is_laid_over_base() {
         metadata: None,
         launched: None,
         locked: false,
+        folders: None,
     };
     let profile = load(&request).expect("it is sound");
     assert_eq!(
@@ -182,6 +190,7 @@ fn one_file_by_two_paths_is_one_file() {
         metadata: None,
         launched: None,
         locked: false,
+        folders: None,
     };
     let found = load(&request).expect_err("a circle").0;
     assert_eq!(found.len(), 1, "{found:#?}");
@@ -216,6 +225,7 @@ fn a_child_keeps_the_source_and_scope_of_secrets_that_it_does_not_name() {
         metadata: None,
         launched: None,
         locked: false,
+        folders: None,
     };
     let secrets = load(&request).expect("it is sound").sections.secrets;
     assert!(secrets.items.is_empty(), "there is no driver here");
@@ -240,8 +250,32 @@ fn a_circle_of_profiles_is_refused() {
         metadata: None,
         launched: None,
         locked: false,
+        folders: None,
     })
     .expect_err("a circle")
     .0;
     assert_eq!(found[0].message, "`a` extends itself");
+}
+
+#[test]
+fn the_files_of_a_folder_in_a_bucket_are_those_of_the_lock() {
+    let text = "schema = 1\nname = \"x\"\n[apt]\ndebs = [\"s3://firm/debs/\"]\n[cert]\nfiles = [{ url = \
+                \"gs://firm/certs/\" }]\n[files]\n\"/etc/x/\" = \"abfss://tools@firm.dfs.core.windows.net/conf/\"\n";
+    let listed = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let folders = BucketFolders::from([
+        ("s3://firm/debs/".into(), listed(&["a_1_all.deb", "notes.txt", "old/b_1_all.deb"])),
+        ("gs://firm/certs/".into(), listed(&["a.pem", "old/b.pem", "README", "ä #1.crt"])),
+        ("abfss://tools@firm.dfs.core.windows.net/conf/".into(), listed(&["a", "sub/b"])),
+    ]);
+    let profile = load_text_with(text, &[], Some(&folders)).expect("sound").sections;
+    let debs: Vec<&str> = profile.apt.debs.iter().map(|deb| deb.value.path.as_str()).collect();
+    assert_eq!(debs, ["s3://firm/debs/a_1_all.deb", "s3://firm/debs/old/b_1_all.deb"]);
+    let certificates: Vec<&str> = profile.cert.files.iter().map(|file| file.value.urls[0].as_str()).collect();
+    assert_eq!(certificates, ["gs://firm/certs/a.pem", "gs://firm/certs/%C3%A4%20%231.crt"]);
+    let paths: Vec<String> = profile.files.0.keys().map(|path| path.display().to_string()).collect();
+    assert_eq!(paths, ["/etc/x/a", "/etc/x/sub/b"]);
+    // Without a listing, each folder stays, and a plan refuses it.
+    let unlisted = load_text(text, &[]).expect("sound").sections;
+    let assets = crate::profile::Sections::assets(&unlisted);
+    assert_eq!(assets.iter().filter(|named| named.file.is_bucket_folder()).count(), 3);
 }

@@ -1,6 +1,7 @@
 //! Locks: the exact files of a profile, with a section for each runtime. This module reads, writes and compares them.
 //! The steps resolve the files, and the plan applies a lock to a node.
 
+mod bucket_folder;
 mod diff;
 mod drift;
 mod parse;
@@ -16,6 +17,7 @@ use std::{
 use url::Url;
 
 pub use self::{
+    bucket_folder::{MAX_FOLDER_BYTES, MAX_FOLDER_FILES, is_object_name},
     diff::{Change, Difference, SectionDifference, difference},
     drift::Drift,
     parse::{is_bare, is_subdir, json_schema},
@@ -53,6 +55,10 @@ pub struct LockFile {
     /// The lock.
     pub lock: Lock,
 }
+
+/// The names of the files of folders in buckets, by the addresses of the folders. The address ends with `/`, and the
+/// names are relative to it.
+pub type BucketFolders = BTreeMap<String, Vec<String>>;
 
 /// A locked file of a profile.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,7 +115,9 @@ pub struct Section {
     pub r: Vec<LockedRPackage>,
     /// Commits of git repositories.
     pub git: Vec<LockedGit>,
-    /// Files in the file store.
+    /// Folders in buckets.
+    pub folders: BucketFolders,
+    /// Files in the file store, on servers and in buckets.
     pub assets: Vec<LockedAsset>,
 }
 

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::{
     ArchiveSource, GitCommit, Lock, LockedAsset, LockedDeb, LockedDistribution, LockedFile, LockedGit, LockedRPackage,
-    Runtime, SCHEMA, Section, bare, written,
+    Runtime, SCHEMA, Section, bare, is_object_name, written,
 };
 use crate::{
     diagnostic::Diagnostic,
@@ -144,6 +144,7 @@ impl Rules<'_> {
         let known: BTreeSet<String> = raw.r.iter().map(|package| package.name.clone()).collect();
         let r = self.each(path, "r", raw.r, |raw| raw.name.clone(), |rules, path, raw| rules.r(path, raw, &known));
         let git = self.each(path, "git", raw.git, |raw| raw.folder.clone(), Self::git);
+        let folders = self.each(path, "folders", raw.folders, |raw| raw.path.clone(), Self::folder);
         let assets = self.each(path, "assets", raw.assets, |raw| raw.path.clone(), Self::asset);
         Section {
             runtime,
@@ -154,6 +155,7 @@ impl Rules<'_> {
             venvs,
             r,
             git,
+            folders: folders.into_iter().collect(),
             assets,
         }
     }
@@ -235,6 +237,17 @@ impl Rules<'_> {
         self.check(names::is_git_reference(name), path, "revision", &raw.revision, "`branch NAME` or `tag NAME`");
         let written::Git { folder, revision, commit, .. } = raw;
         LockedGit { folder, url: self.url(path, "url", &raw.url), revision, commit }
+    }
+
+    fn folder(&mut self, path: &[Part], raw: written::Folder) -> (String, Vec<String>) {
+        let is_address = Url::parse(&raw.path).is_ok_and(|url| {
+            matches!(url.scheme(), "s3" | "gs" | "abfss") && is_bare(&url) && url.path().ends_with('/')
+        });
+        self.check(is_address, path, "path", &raw.path, "the address of a folder in a bucket");
+        if let Some(name) = raw.files.iter().find(|name| !is_object_name(name)) {
+            self.mistake(&at(path, "files"), || format!("{name:?} is not the name of a file in a folder"));
+        }
+        (raw.path, raw.files)
     }
 
     fn asset(&mut self, path: &[Part], raw: written::Asset) -> LockedAsset {

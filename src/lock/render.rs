@@ -89,6 +89,15 @@ impl Page {
             self.text("revision", &git.revision);
             self.text("commit", &git.commit);
         }
+        for (path, files) in &section.folders {
+            self.table("runtimes.folders");
+            self.text("path", path);
+            self.0.push_str("files = [\n");
+            for name in files {
+                let _ = writeln!(self.0, "    {},", quoted(name));
+            }
+            self.0.push_str("]\n");
+        }
         for asset in &section.assets {
             self.table("runtimes.assets");
             self.text("path", &asset.path);

@@ -80,6 +80,7 @@ fn section() -> Section {
             revision: "branch main".into(),
             commit: "4e2d".repeat(10),
         }],
+        folders: BTreeMap::from([("s3://firm/certs/".into(), vec!["a.pem".into(), "old/b.pem".into()])]),
         assets: vec![LockedAsset { path: "lib/R/inhouse_1.2.tar.gz".into(), size: 9, sha256: digest("x") }],
     }
 }

@@ -66,7 +66,10 @@ pub(super) struct Section {
     /// Commits of git repositories.
     #[serde(default)]
     pub(super) git: Vec<Git>,
-    /// Files in the file store.
+    /// Folders in buckets.
+    #[serde(default)]
+    pub(super) folders: Vec<Folder>,
+    /// Files in the file store, on servers and in buckets.
     #[serde(default)]
     pub(super) assets: Vec<Asset>,
 }
@@ -160,7 +163,17 @@ pub(super) struct Git {
     pub(super) commit: String,
 }
 
-/// A file in the file store.
+/// A folder in a bucket. Its files are among the assets.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Folder {
+    /// The address of the folder, with `/` at its end.
+    pub(super) path: String,
+    /// The names of its files, relative to the folder.
+    pub(super) files: Vec<String>,
+}
+
+/// A file in the file store, on a server or in a bucket.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Asset {

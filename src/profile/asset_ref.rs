@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 use url::Url;
 
 use super::glob_pattern::is_glob;
-use crate::digest::Digest;
+use crate::{digest::Digest, lock::bare};
 
 /// A file as a profile names it: in the file store, on the node, or on a server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,9 +33,21 @@ impl AssetRef {
         self.urls.is_empty() && is_glob(&self.path)
     }
 
-    /// Whether it stands for all files of a folder.
+    /// Whether it stands for all files of a folder of the file store or of the node.
     pub fn is_folder(&self) -> bool {
         self.urls.is_empty() && self.path.ends_with('/')
+    }
+
+    /// Whether it stands for all objects of a folder in a bucket. Only a lock has their names.
+    pub fn is_bucket_folder(&self) -> bool {
+        !self.urls.is_empty() && self.path.ends_with('/')
+    }
+
+    /// An object of a folder in a bucket, by its name in the folder.
+    pub(super) fn object(&self, name: &str) -> Option<Self> {
+        let mut url = self.urls.first()?.clone();
+        url.path_segments_mut().ok()?.pop_if_empty().extend(name.split('/'));
+        Some(Self { path: bare(&url).to_string(), urls: vec![url], ..self.clone() })
     }
 }
 

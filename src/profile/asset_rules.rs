@@ -12,6 +12,11 @@ use super::{
 };
 use crate::{digest::Digest, grammar::document::Part, lock, redact::is_loopback};
 
+/// Whether an address is in a bucket.
+fn is_bucket(url: &Url) -> bool {
+    matches!(url.scheme(), "s3" | "gs" | "abfss")
+}
+
 /// The keys of an asset in its long form.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AssetKeys<'a> {
@@ -51,6 +56,24 @@ asset_keys!(File);
 asset_keys!(Asset);
 
 impl Rules<'_> {
+    /// Entries of a list of assets, as [`Self::assets`]. An address may be a folder in a bucket.
+    pub(crate) fn assets_and_folders(
+        &mut self,
+        path: &[Part],
+        list: &[Shorthand<File>],
+        fits: impl Fn(&mut Self, &[Part], &AssetRef) -> bool,
+    ) -> Vec<Entry<AssetRef>> {
+        self.with_folders(|rules| rules.assets(path, list, fits))
+    }
+
+    /// Checks assets whose addresses may be folders in buckets.
+    pub(crate) fn with_folders<T>(&mut self, check: impl FnOnce(&mut Self) -> T) -> T {
+        self.takes_folders = true;
+        let checked = check(self);
+        self.takes_folders = false;
+        checked
+    }
+
     /// Entries of a list of assets. `fits` reports an asset that cannot be used, such as one with a wrong file name.
     pub(crate) fn assets(
         &mut self,
@@ -96,6 +119,12 @@ impl Rules<'_> {
             }
             (None, Some(OneOrMany(urls))) => {
                 let file = self.address_asset(&within(at, "url"), urls, sha256)?;
+                if file.is_bucket_folder() && signed_by.is_some() {
+                    let hint = "name each file with its own signature, or leave `signed-by` out: `nodeagent lock` \
+                                writes the digests";
+                    self.mistake(&within(at, "signed-by"), "several files cannot have one signature", hint);
+                    return None;
+                }
                 Some(AssetRef { signed_by, ..file })
             }
             (Some(_), Some(_)) => {
@@ -142,6 +171,15 @@ impl Rules<'_> {
             return None;
         };
         let path = lock::bare(first).to_string();
+        if urls.iter().any(|url| url.path().ends_with('/')) && (urls.len() > 1 || sha256.is_some()) {
+            let (message, hint) = if urls.len() > 1 {
+                ("a folder in a bucket cannot have mirrors", "name the folder alone")
+            } else {
+                ("several files cannot have one digest", "leave `sha256` out: `nodeagent lock` writes the digests")
+            };
+            self.mistake(at, message, hint);
+            return None;
+        }
         Some(AssetRef { path, beside: None, sha256, signed_by: None, urls })
     }
 
@@ -153,6 +191,7 @@ impl Rules<'_> {
             return None;
         };
         let has_name = url.path_segments().and_then(Iterator::last).is_some_and(|name| !name.is_empty());
+        let is_folder = self.takes_folders && is_bucket(&url) && url.path().ends_with('/');
         match url.scheme() {
             _ if holds_credentials(&url) => {
                 self.mistake(at, "the address holds a user name or password", NO_CREDENTIALS);
@@ -168,7 +207,7 @@ impl Rules<'_> {
                 self.mistake(at, format!("`{text}` is not encrypted and has no digest"), hint);
                 None
             }
-            _ if !has_name => {
+            _ if !has_name && !is_folder => {
                 self.mistake(at, format!("`{text}` does not name a file"), "end the address with the file's name");
                 None
             }

@@ -18,7 +18,7 @@ use crate::{
     digest::Digest,
     filestore::FileStoreError,
     fs,
-    lock::bare,
+    lock::{BucketFolders, bare},
     openpgp::MAX_KEY_FILE_BYTES,
     trust::{Distrust, Hashes},
 };
@@ -266,6 +266,8 @@ pub struct Assets<'a> {
     pub store: &'a FileStore,
     /// The profile's unit.
     pub unit: Option<&'a str>,
+    /// The files of folders in buckets. `None` if they do not matter.
+    pub folders: Option<&'a BucketFolders>,
 }
 
 impl Assets<'_> {
@@ -330,8 +332,12 @@ impl Assets<'_> {
     }
 
     /// The files below a folder, by their paths in it, in the first place that has any. None if an earlier place cannot
-    /// be listed.
+    /// be listed. Those of a folder in a bucket are the listed ones.
     pub fn below(&self, wanted: &AssetRef) -> Vec<(PathBuf, AssetRef)> {
+        if wanted.is_bucket_folder() {
+            let listed = self.folders.and_then(|folders| folders.get(&wanted.path)).into_iter().flatten();
+            return listed.filter_map(|name| Some((PathBuf::from(name), wanted.object(name)?))).collect();
+        }
         let in_place = |place: &PathBuf| {
             let folder = place.join(&wanted.path);
             self.list(wanted, place).ok()?;

@@ -14,7 +14,7 @@ use crate::{
     digest::Digest,
     facts::NodeFacts,
     grammar::{self, DocumentKind, Keys, document::Document},
-    lock::LockedFile,
+    lock::{BucketFolders, LockedFile},
     problem::Problem,
     report::event::ProfileSource,
 };
@@ -86,6 +86,8 @@ pub struct Request<'a> {
     /// Whether a verified lock has the digests of all packages. Without one, packages by name are refused under trusted
     /// keys.
     pub locked: bool,
+    /// The files of folders in buckets: those of a lock, or those that `nodeagent lock` has listed.
+    pub folders: Option<&'a BucketFolders>,
 }
 
 /// One file of the chain, parsed.
@@ -134,7 +136,7 @@ pub fn load<S: Sections>(request: &Request<'_>) -> Result<Profile<S>, ProfileErr
         // The launch has read the files of its entries. The copy does not have all of them.
         profile.sections.retain_stage(RunStage::PostStart);
     }
-    let assets = Assets { store: request.store, unit: profile.business_unit.as_deref() };
+    let assets = Assets { store: request.store, unit: profile.business_unit.as_deref(), folders: request.folders };
     profile.sections.complete(&assets, &mut found);
     let sections = &profile.sections;
     let documents = files.iter().map(|file| &file.document).collect();
@@ -145,6 +147,7 @@ pub fn load<S: Sections>(request: &Request<'_>) -> Result<Profile<S>, ProfileErr
             .hint("add `[post-start]` with `ready = { … }`, or limit the entry with `when`".to_owned());
         found.push(whole.mistake(problem.asked_at(origin.clone())));
     }
+    profile.folders = request.folders.cloned().unwrap_or_default();
     profile.only_digests = request.store.trusted().is_on() && !request.locked;
     if profile.only_digests {
         trusted::reject_names(&profile, &mut found);
@@ -180,6 +183,7 @@ fn check<S: Sections>(
         path: None,
         files: Vec::new(),
         conditions: rules.conditions,
+        folders: BucketFolders::new(),
         lock: None,
         sections,
         vars: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! Merges a profile into the profile that it extends: the child takes precedence, lists are merged by identity.
 
 use super::{Entry, Profile, Sections};
+use crate::lock::BucketFolders;
 
 /// Merges `child` into `parent`.
 pub(super) fn over<S: Sections>(parent: Profile<S>, child: Profile<S>) -> Profile<S> {
@@ -12,6 +13,7 @@ pub(super) fn over<S: Sections>(parent: Profile<S>, child: Profile<S>) -> Profil
         path: None,
         files: Vec::new(),
         conditions: parent.conditions.into_iter().chain(child.conditions).collect(),
+        folders: BucketFolders::new(),
         lock: None,
         sections: S::merge(parent.sections, child.sections),
         vars: child.vars,

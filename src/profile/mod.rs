@@ -87,7 +87,7 @@ pub(crate) use self::{
 };
 use crate::{
     diagnostic::{Diagnostic, Origin},
-    lock::{LockFile, LockedFile},
+    lock::{BucketFolders, LockFile, LockedFile},
     redact::UrlPrefix,
     report::event::ProfileSource,
     secrets::Address,
@@ -114,6 +114,8 @@ pub struct Profile<S> {
     pub files: Vec<LockedFile>,
     /// The facts, other than those of the runtime, that conditions of locked sections use.
     pub conditions: BTreeSet<&'static str>,
+    /// The files of folders in buckets that it was loaded with.
+    pub folders: BucketFolders,
     /// The lock that applies to this run.
     pub lock: Option<LockFile>,
     /// The sections of all kinds.

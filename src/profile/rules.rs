@@ -41,6 +41,8 @@ pub struct Rules<'a> {
     pub(super) applies: bool,
     /// The stage of the entry being checked.
     stage: RunStage,
+    /// Whether an address may be a folder in a bucket.
+    pub(super) takes_folders: bool,
     /// The entries that run after the launch, with their lines.
     pub(super) post_start: BTreeMap<String, Origin>,
     /// Recommendations about entries, by the name of the entry.
@@ -120,6 +122,7 @@ impl<'a> Rules<'a> {
             is_locked: false,
             applies: true,
             stage: RunStage::Launch,
+            takes_folders: false,
             post_start: BTreeMap::new(),
             notes: BTreeMap::new(),
             names,

@@ -57,7 +57,8 @@ async fn resolve(job: &Arc<Job>, before: Option<&Lock>, upgrade: &Upgrade) -> Re
     let base = before.and_then(|lock| lock.nearest(&runtime, &asks)).cloned().unwrap_or_default();
     known(upgrade, &base)?;
     let assets = assets(job, &node.inventory)?;
-    let mut section = Section { runtime, asks, assets, conditions: conditions(job), ..Section::default() };
+    let folders = job.profile.folders.clone();
+    let mut section = Section { runtime, asks, folders, assets, conditions: conditions(job), ..Section::default() };
     let (requests, also) = (section.clone(), Arc::clone(job));
     let warn = Arc::new(move |text| warn(&also, text));
     let work = LockWork { ctx: &ctx, upgrade, base: &base, section: &requests, warn };

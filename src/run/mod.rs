@@ -1,6 +1,7 @@
 //! One run: inspect the node, plan, take the lock, prepare, act, and report the result.
 
 mod bake;
+mod bucket_folders;
 mod engine;
 mod grants;
 mod job;
@@ -40,6 +41,7 @@ use crate::{
     store::Store,
 };
 pub use bake::{Bakes, bake};
+pub use bucket_folders::list_bucket_folders;
 pub use grants::{AccessCheck, Granted, use_of};
 pub use job::{Job, StageOptions, pass_environment};
 use job::{in_own_thread, runner, warn};

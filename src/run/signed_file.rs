@@ -42,7 +42,7 @@ pub(super) async fn receive_signed(
     signed: &SignedBy,
     received: &Path,
 ) -> Result<Digest, NotReceived> {
-    let assets = Assets { store: &job.filestore, unit: job.profile.business_unit.as_deref() };
+    let assets = Assets { store: &job.filestore, unit: job.profile.business_unit.as_deref(), folders: None };
     let verifier = SignatureVerifier::of(ctx, &assets, named, signed).await?;
     let stored = stored_signature(&assets, named, signed)?;
     let wanted = SignedFile { ctx, file: named.file, signed, verifier, stored };

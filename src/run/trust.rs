@@ -73,7 +73,7 @@ pub(super) async fn trust_all(
 }
 
 fn of_file_store(job: &Job) -> Vec<Certificate> {
-    let assets = Assets { store: &job.filestore, unit: job.profile.business_unit.as_deref() };
+    let assets = Assets { store: &job.filestore, unit: job.profile.business_unit.as_deref(), folders: None };
     let files = job.profile.sections.cert.files.iter().filter(|entry| entry.value.urls.is_empty());
     let read = files.filter_map(|entry| {
         let asset = assets.find(&entry.value, &entry.origin).ok()?;

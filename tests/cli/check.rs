@@ -284,3 +284,31 @@ fn texts_with_values_that_are_unknown_here_are_not_judged() {
     let said = node.agent(&["check", "x.toml"]).ended(2).all();
     assert!(said.contains("`${vars.none}` is not a known value"), "{said}");
 }
+
+#[test]
+fn a_folder_in_a_bucket_without_a_lock_is_noted() {
+    let folder = "s3://firm-artifacts/authorities/";
+    let node = NodeTest::new().work("x.toml", &format!("schema = 1\nname = \"x\"\n[cert]\nfiles = [\"{folder}\"]\n"));
+    let said = node.agent(&["check", "x.toml"]).ended(0).stderr;
+    let noted = format!("note: no lock has the files of the folder `{folder}` at x.toml:4, so a run is refused; run");
+    assert!(said.contains(&noted), "{said}");
+    let refused = node.agent(&["plan", "--profile", "./x.toml"]).ended(2).stderr;
+    assert!(refused.contains(&format!("the lock does not have the files of the folder `{folder}`")), "{refused}");
+
+    let section = "schema = 1\nserial = 1\nprofile = \"x\"\n[[runtimes]]\nos = \"debian 12\"\narch = \"arm64\"\nasks = \
+                   []\n[[runtimes.folders]]\n";
+    let lock = |path: &str, name: &str| format!("{section}path = \"{path}\"\nfiles = [\"{name}\"]\n");
+    let node = node.work("x.lock", &lock(folder, "a.pem"));
+    node.agent(&["check", "x.lock"]).ended(0);
+    let said = node.agent(&["check", "x.toml"]).ended(0).stderr;
+    assert!(!said.contains("note:"), "{said}");
+    for (path, name) in [(folder, "../a.pem"), (folder, "/etc/a.pem"), (folder, "a\\u001b.pem"), ("https://x/", "a")] {
+        let refused = node.beside("desk/y.lock");
+        crate::support::put(&refused, &lock(path, name));
+        let said = node.agent(&["check", "y.lock"]).ended(2).stderr;
+        assert!(
+            said.contains("is not the name of a file in a folder") || said.contains("is not the address of"),
+            "{said}"
+        );
+    }
+}

@@ -18,7 +18,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    bucket_assets::{CONTENT, an_object_is_fetched_as_a_file_of_a_profile},
+    bucket_assets::{
+        CONTENT, a_folder_is_locked_and_its_objects_are_fetched, an_object_is_fetched_as_a_file_of_a_profile,
+    },
     free_port::free_port,
     nodes::Cluster,
     origin::Pace,
@@ -178,6 +180,21 @@ fn a_profile_names_a_file_in_a_google_bucket() {
     let bucket = Bucket::google();
     bucket.put("conf/x.conf", CONTENT);
     an_object_is_fetched_as_a_file_of_a_profile(|| bucket.node(), &format!("{}/conf/x.conf", bucket.url));
+}
+
+#[test]
+fn a_profile_names_a_folder_in_an_azure_container() {
+    check_folder(&Bucket::azure());
+}
+
+#[test]
+fn a_profile_names_a_folder_in_a_google_bucket() {
+    check_folder(&Bucket::google());
+}
+
+fn check_folder(bucket: &Bucket) {
+    let put = |name: &str, bytes: &[u8]| bucket.put(&format!("folder/{name}"), bytes);
+    a_folder_is_locked_and_its_objects_are_fetched(|| bucket.node(), &format!("{}/folder/", bucket.url), put);
 }
 
 fn check_sharing_of_objects(bucket: &Bucket) {

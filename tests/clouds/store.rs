@@ -11,7 +11,9 @@ use nodeagent::{
 use serde_json::json;
 
 use crate::{
-    bucket_assets::{CONTENT, an_object_is_fetched_as_a_file_of_a_profile},
+    bucket_assets::{
+        CONTENT, a_folder_is_locked_and_its_objects_are_fetched, an_object_is_fetched_as_a_file_of_a_profile,
+    },
     free_port::free_port,
     nodes::{Cluster, Took, typical_packages},
     origin::Pace,
@@ -108,6 +110,45 @@ fn a_profile_names_a_file_in_an_s3_bucket() {
     let content = CONTENT.escape_ascii();
     s3.python(&format!("s3.put_object(Bucket=bucket, Key='conf/x.conf', Body=b'{content}')"));
     an_object_is_fetched_as_a_file_of_a_profile(|| s3.node(), "s3://lawfirm-tools/conf/x.conf");
+}
+
+#[test]
+fn a_profile_names_a_folder_in_an_s3_bucket() {
+    let s3 = S3::start();
+    let put = |name: &str, bytes: &[u8]| {
+        let content = bytes.escape_ascii();
+        s3.python(&format!("s3.put_object(Bucket=bucket, Key='conf/{name}', Body=b'{content}')"));
+    };
+    // The console of AWS makes such objects for folders.
+    put("", b"");
+    put("sub/", b"");
+    a_folder_is_locked_and_its_objects_are_fetched(|| s3.node(), "s3://lawfirm-tools/conf/", put);
+}
+
+#[test]
+fn a_folder_in_an_s3_bucket_is_listed_in_pages_and_its_names_and_their_number_are_checked() {
+    let s3 = S3::start();
+    let lock = || {
+        let node = s3.node().profile("[files]\n\"/etc/x/\" = \"s3://lawfirm-tools/conf/\"\n");
+        let said = node.agent(&["lock", "--profile", "./x.toml"]);
+        (said, std::fs::read_to_string(node.beside("desk/x.lock")).unwrap_or_default())
+    };
+    // A page has at most 1000 objects, so the last one is on the second page.
+    s3.python("for n in range(1001):\n    s3.put_object(Bucket=bucket, Key=f'conf/{n}.conf', Body=b'x')");
+    let (said, text) = lock();
+    let said = said.ended(2).stderr;
+    assert!(said.contains("the folder `s3://lawfirm-tools/conf/` has more than 1000 files"), "{said}");
+    assert_eq!(text, "");
+    s3.clear();
+    s3.clear();
+    for name in ["a\\n", "x//y", "a\\\\b"] {
+        s3.python(&format!("s3.put_object(Bucket=bucket, Key='conf/{name}', Body=b'x')"));
+        let (said, text) = lock();
+        let said = said.ended(2).stderr;
+        assert!(said.contains("could not be listed") || said.contains("a name that cannot be used"), "{said}");
+        assert_eq!(text, "");
+        s3.clear();
+    }
 }
 
 #[test]

@@ -7,8 +7,8 @@ use crate::{
     diagnostic::{Diagnostic, Origin},
     kinds::no_stages::has_no_stages,
     profile::{
-        AssetProof, Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, array,
-        asset, quoted, united,
+        AssetProof, AssetRef, Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole,
+        array, asset, quoted, united,
     },
 };
 
@@ -50,7 +50,10 @@ impl Section for Apt {
         }
     }
 
-    fn complete(&mut self, _: &Assets<'_>, _: &mut Vec<Diagnostic>) {}
+    fn complete(&mut self, assets: &Assets<'_>, _: &mut Vec<Diagnostic>) {
+        let debs = std::mem::take(&mut self.debs);
+        self.debs = debs.into_iter().flat_map(|entry| with_debs_of_folder(entry, assets)).collect();
+    }
 
     fn check_whole(&self, _: &Whole<'_>, _: &mut Vec<Diagnostic>) {}
 
@@ -118,4 +121,14 @@ impl Section for Apt {
     fn secret_uses(&mut self) -> Vec<SecretUse<'_>> {
         Vec::new()
     }
+}
+
+/// An entry that is a folder in a bucket, as one entry for each package in it. Without a listing, it stays.
+fn with_debs_of_folder(entry: Entry<AssetRef>, assets: &Assets<'_>) -> Vec<Entry<AssetRef>> {
+    if !entry.value.is_bucket_folder() {
+        return vec![entry];
+    }
+    let files = assets.below(&entry.value).into_iter().map(|(_, file)| file);
+    let debs: Vec<AssetRef> = files.filter(|file| file.path.ends_with(".deb")).collect();
+    if debs.is_empty() { vec![entry] } else { debs.into_iter().map(|deb| entry.with(deb)).collect() }
 }

@@ -27,8 +27,8 @@ impl Rules<'_> {
             packages,
             absent,
             allow_change: self.changeable_packages(&raw.allow_change),
-            debs: self.assets(&place!["apt", "debs"], &raw.debs, |rules, path, deb| {
-                let is_deb = deb.path.ends_with(".deb");
+            debs: self.assets_and_folders(&place!["apt", "debs"], &raw.debs, |rules, path, deb| {
+                let is_deb = deb.path.ends_with(".deb") || deb.is_bucket_folder();
                 if !is_deb {
                     let hint = "its name ends in `.deb`; list package names under `packages`";
                     rules.mistake(path, format!("`{}` is not a Debian package file", deb.path), hint);

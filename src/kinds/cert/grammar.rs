@@ -85,9 +85,14 @@ impl Section for Cert {
 /// An entry that is a glob or a folder, as one entry for each file. An entry without a match stays, as a missing file.
 fn expanded(entry: Entry<AssetRef>, assets: &Assets<'_>) -> Vec<Entry<AssetRef>> {
     let asset = &entry.value;
+    let certificates = |files: Vec<AssetRef>| -> Vec<AssetRef> {
+        files.into_iter().filter(|file| ENDINGS.iter().any(|ending| has_ending(&file.path, ending))).collect()
+    };
     let files = if asset.is_folder() {
-        let all = assets.matches(&AssetRef { path: format!("{}*", asset.path), ..asset.clone() });
-        all.into_iter().filter(|file| ENDINGS.iter().any(|ending| has_ending(&file.path, ending))).collect()
+        certificates(assets.matches(&AssetRef { path: format!("{}*", asset.path), ..asset.clone() }))
+    } else if asset.is_bucket_folder() {
+        let here = assets.below(asset).into_iter().filter(|(name, _)| name.components().count() == 1);
+        certificates(here.map(|(_, file)| file).collect())
     } else if asset.is_glob() {
         assets.matches(asset)
     } else {

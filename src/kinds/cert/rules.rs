@@ -12,7 +12,7 @@ use crate::{
 impl Rules<'_> {
     pub(super) fn cert(&mut self, raw: &written::Cert) -> Cert {
         let at = |key: &str| place!["cert", key];
-        let files = self.assets(&at("files"), &raw.files, Rules::is_file_of_certificates);
+        let files = self.assets_and_folders(&at("files"), &raw.files, Rules::is_file_of_certificates);
         let to = raw.to.clone().filter(|to| self.are_stores(&at("to"), to));
         let java_password = raw.java_password.as_ref().and_then(|raw| {
             let at = at("java-password");

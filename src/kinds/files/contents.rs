@@ -27,7 +27,7 @@ impl Contents {
     pub(super) fn files(&self, assets: &Assets<'_>) -> Vec<(PathBuf, AssetRef)> {
         let files = |from: &AssetRef| {
             let found = match from {
-                _ if from.is_folder() => assets.below(from),
+                _ if from.is_folder() || from.is_bucket_folder() => assets.below(from),
                 _ if from.is_glob() => named(assets.matches(from)),
                 _ => Vec::new(),
             };

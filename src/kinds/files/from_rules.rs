@@ -50,7 +50,8 @@ impl Rules<'_> {
         }
         if key.is_folder {
             let values = raw.template.then(|| self.template_values());
-            return self.asset_list(&place, from, raw.template).map(|from| Form::Contents(Contents { from, values }));
+            let from = self.with_folders(|rules| rules.asset_list(&place, from, raw.template));
+            return from.map(|from| Form::Contents(Contents { from, values }));
         }
         let hint = "end the path of the entry with `/`: the files are copied into this folder";
         let file = self.one_asset(&place, from, hint)?;

@@ -12,7 +12,7 @@ use super::launched_commit::LaunchedCommit;
 use crate::{
     digest::Digest,
     fs::{self, Attributes, FsError},
-    lock::LockedGit,
+    lock::{BucketFolders, LockedGit},
     profile::{Decisions, FileStore, Probe},
     report::event::ProfileSource,
     state::stage_folder,
@@ -45,6 +45,9 @@ pub struct Launched {
     pub decisions: Decisions,
     /// The digests of files on servers, by their names in the profile.
     pub digests: BTreeMap<String, String>,
+    /// The files of folders in buckets.
+    #[serde(default)]
+    pub folders: BucketFolders,
     /// The commits that the lock has for git repositories.
     #[serde(default)]
     pub commits: Vec<LaunchedCommit>,

@@ -67,6 +67,7 @@ impl StageStart {
             ready,
             decisions: job.profile.post_start.decisions.clone(),
             digests: digests.collect(),
+            folders: job.profile.folders.clone(),
             commits: node.later_commits(&job.profile, &job.facts).iter().map(LaunchedCommit::from).collect(),
             root: std::path::absolute(&job.filestore.root).unwrap_or_else(|_| job.filestore.root.clone()),
             files: BTreeMap::new(),

@@ -288,7 +288,7 @@ fn without_digest(common: &Common<'_>, named: &NamedAsset<'_>) -> Option<Problem
         return None;
     }
     if named.file.is_bucket_folder() {
-        let problem = Problem::new(format!("the lock does not have the files of the folder `{}`", named.file.path));
+        let problem = Problem::new(format!("no lock has the files of the folder `{}`", named.file.path));
         let hint = "run `nodeagent lock`, which writes the names and the digests of its files into the lock";
         return Some(problem.hint(hint.to_owned()).asked_at(named.origin.clone()));
     }

@@ -1,11 +1,20 @@
 //! The limits of folders in buckets. Others may be able to write to a bucket, so the names in it are not trusted.
 
+use url::Url;
+
 /// The largest number of files in a folder.
 pub const MAX_FOLDER_FILES: usize = 1000;
 /// The largest size in bytes of all files in a folder.
 pub const MAX_FOLDER_BYTES: u64 = 4 << 30;
 /// The largest length of a name, as in S3.
 const MAX_NAME: usize = 1024;
+
+/// The address of a file in a folder. `None` if the address of the folder has no path.
+pub fn object_address(folder: &Url, name: &str) -> Option<Url> {
+    let mut url = folder.clone();
+    url.path_segments_mut().ok()?.pop_if_empty().extend(name.split('/'));
+    Some(url)
+}
 
 /// Whether a name in a bucket can be the path of a file below a folder of the node: relative, without empty parts, `.`
 /// and `..`, and without characters that terminals or other programs may interpret.

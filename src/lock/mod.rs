@@ -17,7 +17,7 @@ use std::{
 use url::Url;
 
 pub use self::{
-    bucket_folder::{MAX_FOLDER_BYTES, MAX_FOLDER_FILES, is_object_name},
+    bucket_folder::{MAX_FOLDER_BYTES, MAX_FOLDER_FILES, is_object_name, object_address},
     diff::{Change, Difference, SectionDifference, difference},
     drift::Drift,
     parse::{is_bare, is_subdir, json_schema},

@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, path::PathBuf};
 use url::Url;
 
 use super::glob_pattern::is_glob;
-use crate::{digest::Digest, lock::bare};
+use crate::{
+    digest::Digest,
+    lock::{bare, object_address},
+};
 
 /// A file as a profile names it: in the file store, on the node, or on a server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,8 +48,7 @@ impl AssetRef {
 
     /// An object of a folder in a bucket, by its name in the folder.
     pub(super) fn object(&self, name: &str) -> Option<Self> {
-        let mut url = self.urls.first()?.clone();
-        url.path_segments_mut().ok()?.pop_if_empty().extend(name.split('/'));
+        let url = object_address(self.urls.first()?, name)?;
         Some(Self { path: bare(&url).to_string(), urls: vec![url], ..self.clone() })
     }
 }

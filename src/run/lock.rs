@@ -3,12 +3,14 @@
 
 use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
+use url::Url;
+
 use super::{Job, Stop, cache, context, fetch_logins, fetch_secrets, in_own_thread, locked_addresses, trust, warn};
 use crate::{
     digest::Digest,
     inventory::Inventory,
     kinds::{LockWork, Node, Upgrade},
-    lock::{Lock, LockedAsset, Section},
+    lock::{BucketFolders, Lock, LockedAsset, Section, bare, object_address},
     plan::cached_asset,
     problem::Problem,
     profile::{Asset, Sections as _},
@@ -57,7 +59,7 @@ async fn resolve(job: &Arc<Job>, before: Option<&Lock>, upgrade: &Upgrade) -> Re
     let base = before.and_then(|lock| lock.nearest(&runtime, &asks)).cloned().unwrap_or_default();
     known(upgrade, &base)?;
     let assets = assets(job, &node.inventory)?;
-    let folders = job.profile.folders.clone();
+    let folders = used_files(&job.profile.folders, &assets);
     let mut section = Section { runtime, asks, folders, assets, conditions: conditions(job), ..Section::default() };
     let (requests, also) = (section.clone(), Arc::clone(job));
     let warn = Arc::new(move |text| warn(&also, text));
@@ -124,6 +126,19 @@ fn assets(job: &Job, inventory: &Inventory) -> Result<Vec<LockedAsset>, Vec<Prob
         assets.insert(LockedAsset { path: named.file.path.clone(), size: bytes.len() as u64, sha256 });
     }
     Ok(assets.into_iter().collect())
+}
+
+/// The files of folders in buckets that entries of the profile use. Others may be in the same folder.
+fn used_files(folders: &BucketFolders, assets: &[LockedAsset]) -> BucketFolders {
+    let known: BTreeSet<&str> = assets.iter().map(|asset| asset.path.as_str()).collect();
+    let used = |folder: &str, name: &String| {
+        let address = Url::parse(folder).ok().and_then(|folder| object_address(&folder, name));
+        address.is_some_and(|address| known.contains(bare(&address).as_str()))
+    };
+    let of_folder = |(folder, names): (&String, &Vec<String>)| {
+        (folder.clone(), names.iter().filter(|name| used(folder, name)).cloned().collect())
+    };
+    folders.iter().map(of_folder).collect()
 }
 
 /// The values of the facts that the profile's conditions use.

@@ -19,6 +19,11 @@ pub(super) async fn pin(job: &Job, ctx: &Context, inventory: &mut Inventory) -> 
     for named in job.profile.sections.assets() {
         let Some(found) = inventory.asset(named.file) else { continue };
         let Asset::Address(urls) = &found.asset else { continue };
+        if named.file.is_bucket_folder() {
+            let message = format!("the folder `{}` has no files that its entry can use", named.file.path);
+            let hint = "certificates end in `.pem`, `.crt`, `.cer` or `.der`, and packages in `.deb`".to_owned();
+            return Err(vec![Problem::new(message).hint(hint).asked_at(named.origin.clone())]);
+        }
         let known = found.digest.clone();
         let fetched = match &known {
             Some(digest) => {

@@ -55,7 +55,7 @@ pub(crate) fn a_folder_is_locked_and_its_objects_are_fetched(
     // Without a lock, nothing is changed.
     let before = first.listing();
     let refused = first.agent(&run).ended(2).stderr;
-    assert!(refused.contains(&format!("the lock does not have the files of the folder `{url}`")), "{refused}");
+    assert!(refused.contains(&format!("no lock has the files of the folder `{url}`")), "{refused}");
     assert!(refused.contains("run `nodeagent lock`") && refused.contains("x.toml:4"), "{refused}");
     assert_eq!(first.changes_since(&before), [""; 0]);
 

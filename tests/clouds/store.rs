@@ -133,6 +133,12 @@ fn a_folder_in_an_s3_bucket_is_listed_in_pages_and_its_names_and_their_number_ar
         let said = node.agent(&["lock", "--profile", "./x.toml"]);
         (said, std::fs::read_to_string(node.beside("desk/x.lock")).unwrap_or_default())
     };
+    // Only the files that an entry uses are in the lock.
+    s3.python("for n in ['README', 'a.txt', 'a.deb']:\n    s3.put_object(Bucket=bucket, Key='certs/' + n, Body=b'x')");
+    let node = s3.node().profile("[cert]\nfiles = [\"s3://lawfirm-tools/certs/\"]\n");
+    let said = node.agent(&["lock", "--profile", "./x.toml"]).ended(2).stderr;
+    assert!(said.contains("the folder `s3://lawfirm-tools/certs/` has no files that its entry can use"), "{said}");
+    s3.clear();
     // A page has at most 1000 objects, so the last one is on the second page.
     s3.python("for n in range(1001):\n    s3.put_object(Bucket=bucket, Key=f'conf/{n}.conf', Body=b'x')");
     let (said, text) = lock();
@@ -141,7 +147,7 @@ fn a_folder_in_an_s3_bucket_is_listed_in_pages_and_its_names_and_their_number_ar
     assert_eq!(text, "");
     s3.clear();
     s3.clear();
-    for name in ["a\\n", "x//y", "a\\\\b"] {
+    for name in ["a\u{1b}[2J", "a\u{202e}b", "a\\\\b"] {
         s3.python(&format!("s3.put_object(Bucket=bucket, Key='conf/{name}', Body=b'x')"));
         let (said, text) = lock();
         let said = said.ended(2).stderr;

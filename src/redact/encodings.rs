@@ -7,52 +7,43 @@ use base64::{
 };
 use secrecy::zeroize::Zeroizing;
 
-/// The number of first bytes of a needle that are looked up, and so the shortest needle.
-pub(super) const HEAD: usize = 4;
+use super::{
+    needle::{HEAD, Needle, copy},
+    parts::parts,
+};
 
-type Encoded = Zeroizing<Vec<u8>>;
+type Encoded = Needle;
 
-/// Lines of a multi-line value are searched for separately if they have at least this length. Shorter lines, such as
-/// `}`, are common text.
-const MIN_LINE_LENGTH: usize = 8;
-/// Line lengths of base64: PEM (64) and MIME (76).
-const WIDTHS: [usize; 2] = [64, 76];
 const DIGITS: [&[u8; 16]; 2] = [b"0123456789abcdef", b"0123456789ABCDEF"];
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, PAD);
 
-/// All encodings of a value, with duplicates.
+/// All encodings of a value and of its parts, with duplicates.
 pub(super) fn encodings_of(value: &[u8]) -> Vec<Encoded> {
     let mut encodings = Vec::new();
     for part in parts(value) {
         // Programs often trim a value before they print it.
         encodings.push(copy(part.trim_ascii()));
-        in_base64(part, &mut encodings);
-        encodings.extend(DIGITS.map(|digits| in_hexadecimal(part, digits)));
-        in_addresses(part, &mut encodings);
-        in_texts(part, &mut encodings);
+        in_broken_lines(&part, &mut encodings);
+        in_base64(&part, &mut encodings);
+        in_hexadecimal(&part, &mut encodings);
+        in_utf16(&part, &mut encodings);
+        in_addresses(&part, &mut encodings);
+        in_texts(&part, &mut encodings);
     }
     encodings.retain(|encoded| encoded.len() >= HEAD);
     encodings
 }
 
-/// The value, the trimmed value, and each line of a multi-line value.
-fn parts(value: &[u8]) -> Vec<&[u8]> {
-    let trimmed = value.trim_ascii();
-    let mut parts = vec![trimmed];
-    if trimmed.len() < value.len() {
-        parts.push(value);
+/// A value with a line end after one or each of its backslashes: the search reads a backslash there as a continued
+/// line.
+fn in_broken_lines(part: &[u8], encodings: &mut Vec<Encoded>) {
+    const MOST: usize = 8;
+    for at in memchr::memchr_iter(b'\\', part).take(MOST) {
+        encodings.push(Zeroizing::new([&part[..at], &part[at + 1..]].concat()));
     }
-    if trimmed.contains(&b'\n') {
-        parts.extend(
-            trimmed.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| line.len() >= MIN_LINE_LENGTH),
-        );
+    if part.contains(&b'\\') {
+        encodings.push(Zeroizing::new(part.iter().copied().filter(|&byte| byte != b'\\').collect()));
     }
-    parts.retain(|part| part.len() >= HEAD);
-    parts
-}
-
-fn copy(bytes: &[u8]) -> Encoded {
-    Zeroizing::new(bytes.to_vec())
 }
 
 /// Base64, alone and inside of longer encoded data: the characters that depend on the value only, for each of the three
@@ -68,19 +59,32 @@ fn in_base64(part: &[u8], encodings: &mut Vec<Encoded>) {
             for end in [last, unpadded, text.len()] {
                 encodings.push(copy(&text[first..end]));
             }
-            for width in WIDTHS {
-                if before == 0 && text.len() > width {
-                    encodings.extend(text.chunks(width).filter(|line| line.len() >= MIN_LINE_LENGTH).map(copy));
-                }
-            }
         }
     }
 }
 
-fn in_hexadecimal(part: &[u8], digits: &[u8; 16]) -> Encoded {
-    Zeroizing::new(
-        part.iter().flat_map(|&byte| [byte >> 4, byte & 15]).map(|digit| digits[usize::from(digit)]).collect(),
-    )
+/// Hexadecimal. Blanks between the digits need no form of their own.
+fn in_hexadecimal(part: &[u8], encodings: &mut Vec<Encoded>) {
+    for digits in DIGITS {
+        for (before, after) in [("", ""), ("", ":"), ("", "-"), ("0x", ",")] {
+            let mut encoded = Zeroizing::new(Vec::with_capacity(part.len() * 5));
+            for (number, byte) in part.iter().enumerate() {
+                encoded.extend_from_slice(if number == 0 { b"" } else { after.as_bytes() });
+                encoded.extend_from_slice(before.as_bytes());
+                encoded.extend([byte >> 4, byte & 15].map(|digit| digits[usize::from(digit)]));
+            }
+            encodings.push(encoded);
+        }
+    }
+}
+
+/// UTF-16, as far as it differs from UTF-8 with zero bytes, which the search skips.
+fn in_utf16(part: &[u8], encodings: &mut Vec<Encoded>) {
+    if let Some(text) = std::str::from_utf8(part).ok().filter(|text| !text.is_ascii()) {
+        let units = Zeroizing::new(text.encode_utf16().collect::<Vec<_>>());
+        encodings.push(Zeroizing::new(units.iter().flat_map(|unit| unit.to_le_bytes()).collect()));
+        encodings.push(Zeroizing::new(units.iter().flat_map(|unit| unit.to_be_bytes()).collect()));
+    }
 }
 
 /// Percent-encoding, in addresses and in form fields. Encoders differ in the characters that they keep.
@@ -109,6 +113,8 @@ fn in_addresses(part: &[u8], encodings: &mut Vec<Encoded>) {
 fn in_texts(part: &[u8], encodings: &mut Vec<Encoded>) {
     // Escaped bytes as Rust writes them, and as Python does, which keeps one or both kinds of quotes.
     let bytes = Zeroizing::new(part.escape_ascii().to_string());
+    // The search decodes escapes once. So a value that looks like an escape is searched for as it is, too.
+    push_if_other(escaped(&String::from_utf8_lossy(part), |c| c == '\\' || c == '%', hex_escape), part, encodings);
     for quotes in [&[][..], &["\""], &["'"], &["\"", "'"]] {
         let left =
             quotes.iter().fold(bytes.clone(), |text, quote| Zeroizing::new(text.replace(&format!("\\{quote}"), quote)));
@@ -122,6 +128,7 @@ fn in_texts(part: &[u8], encodings: &mut Vec<Encoded>) {
         let inner = &json[1..json.len() - 1];
         push_if_other(copy(inner.as_bytes()), part, encodings);
         push_if_other(escaped(inner, |c| !c.is_ascii(), json_escape), part, encodings);
+        push_if_other(escaped(inner, |c| !c.is_ascii(), upper_json_escape), part, encodings);
         push_if_other(escaped(inner, |c| "<>&".contains(c), json_escape), part, encodings);
         push_if_other(escaped(inner, |c| c == '/', |c| format!("\\{c}")), part, encodings);
     }
@@ -170,6 +177,14 @@ fn escaped(text: &str, concerns: impl Fn(char) -> bool, escape: impl Fn(char) ->
 fn json_escape(c: char) -> String {
     let units = c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<Vec<_>>();
     units.concat()
+}
+
+fn upper_json_escape(c: char) -> String {
+    json_escape(c).to_ascii_uppercase().replace("\\U", "\\u")
+}
+
+fn hex_escape(c: char) -> String {
+    format!("\\x{:02x}", u32::from(c))
 }
 
 /// Like Python's `repr`.
@@ -252,10 +267,10 @@ mod tests {
     fn base64_broken_into_lines_is_redacted() {
         let value: String = (0..120).map(|n| char::from(b'a' + n % 26)).collect();
         drop(Secret::from(value.clone()));
-        for width in WIDTHS {
+        for width in [64, 76] {
             let lines = STANDARD.encode(&value).into_bytes();
             let lines: Vec<_> = lines.chunks(width).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
-            assert_eq!(text(&lines.join("\n")).replace(REDACTED, ""), "\n".repeat(lines.len() - 1));
+            assert_eq!(text(&lines.join("\n")), REDACTED);
         }
     }
 

@@ -1,20 +1,27 @@
 //! Secret values: a type that cannot be printed by accident, and redaction of all texts that leave the process, for all
 //! usual encodings of a value.
 //!
-//! A [`Secret`] is registered when it is created, and redacted until [`forget`]. Values shorter than [`MIN_LENGTH`]
-//! bytes are not redacted, because they occur in ordinary text.
+//! A [`Secret`] is registered when it is created, and redacted until [`forget`]. Values with fewer than
+//! [`MIN_LENGTH`] bytes, without blanks, are not redacted, because they occur in ordinary text.
 
+mod credential_names;
 mod encodings;
 mod environment;
+mod needle;
+mod parts;
 mod process;
 mod registry;
 mod search;
 mod secret;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod text;
+mod unescape;
 mod url_prefix;
 
-pub use environment::{holds_credential, learn_environment, suggests_credential};
+pub use credential_names::{holds_credential, suggests_credential};
+pub use environment::learn_environment;
 pub use process::keep_memory_private;
 pub use registry::forget;
 pub use secret::Secret;
@@ -26,4 +33,4 @@ pub use url_prefix::{UrlPrefix, UrlPrefixError, is_loopback};
 pub const REDACTED: &str = "[redacted]";
 
 /// The shortest value that is redacted, in bytes.
-pub const MIN_LENGTH: usize = encodings::HEAD;
+pub const MIN_LENGTH: usize = needle::HEAD;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretSlice};
 
-use super::{encodings::HEAD, search::Index};
+use super::{needle::HEAD, search::Index};
 
 /// The values and their index.
 struct Registry {

@@ -1,0 +1,86 @@
+//! Names and texts that suggest a credential.
+
+/// Variables from which the official clients of the clouds take a credential. nodeagent calls the clouds itself, so no
+/// package tool needs them.
+const CREDENTIALS: [&str; 28] = [
+    "DATABRICKS_TOKEN",
+    "DATABRICKS_PASSWORD",
+    "DATABRICKS_CLIENT_SECRET",
+    "DATABRICKS_OIDC_TOKEN",
+    "DATABRICKS_METADATA_SERVICE_URL",
+    "ARM_CLIENT_SECRET",
+    "ARM_OIDC_TOKEN",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "AZURE_PASSWORD",
+    "IDENTITY_HEADER",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AZURE_STORAGE_ACCOUNT_KEY",
+    "AZURE_STORAGE_ACCESS_KEY",
+    "AZURE_STORAGE_MASTER_KEY",
+    "AZURE_STORAGE_KEY",
+    "AZURE_STORAGE_CONNECTION_STRING",
+    "AZURE_STORAGE_SAS_KEY",
+    "AZURE_STORAGE_SAS_TOKEN",
+    "AZURE_STORAGE_TOKEN",
+    "AZURE_STORAGE_CLIENT_SECRET",
+    "AZURE_STORAGE_ENCRYPTION_KEY",
+    "AZURE_FABRIC_SESSION_TOKEN",
+    "GOOGLE_SERVICE_ACCOUNT_KEY",
+    "GOOGLE_BEARER_TOKEN",
+];
+/// Contains a credential, or the path of a file with one. Always removed from children; registered as a secret if it is
+/// not a path.
+pub(super) const KEY_OR_PATH: &str = "GOOGLE_CREDENTIALS";
+/// Parts of variable names that suggest a secret.
+const SUSPICIOUS: [&str; 6] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "PRIVATE_KEY"];
+/// Further parts of names of variables that a profile must not look up.
+const KEYS: [&str; 6] = ["API_KEY", "APIKEY", "ACCESS_KEY", "LICENSE_KEY", "PASSPHRASE", "_PWD"];
+/// Names of texts in a secret, beside those of variables.
+const NAMES: [&str; 8] = ["pass", "pwd", "pin", "key", "auth", "passcode", "accountkey", "sharedaccesskey"];
+/// A user name of an address with at least this length may be a token.
+const MIN_TOKEN_LENGTH: usize = 8;
+
+/// Whether a cloud client takes a credential from this variable. Such variables are removed from the environment of
+/// every child.
+pub fn holds_credential(name: &str) -> bool {
+    name == KEY_OR_PATH || CREDENTIALS.contains(&name)
+}
+
+/// Whether the name of a variable suggests that it holds a credential.
+pub fn suggests_credential(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let is_key = |part: &&str| upper.contains(*part);
+    holds_credential(name) || SUSPICIOUS.iter().any(is_key) || KEYS.iter().any(is_key)
+}
+
+/// Whether the name of a text in a secret suggests that it is a credential.
+pub(super) fn names_credential(name: &str) -> bool {
+    let name = name.trim().trim_matches(['"', '\'']);
+    suggests_credential(name) || NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// Whether a variable of this name probably holds a credential.
+pub(super) fn is_guessed(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    SUSPICIOUS.iter().any(|part| upper.contains(part))
+}
+
+/// Whether the official clients of the clouds take a credential from the variable of this name.
+pub(super) fn is_known(name: &str) -> bool {
+    CREDENTIALS.contains(&name)
+}
+
+/// Passwords of addresses in a text: the part between `:` and `@` before the host. A long user name without a password
+/// may be a token.
+pub(super) fn passwords(text: &str) -> impl Iterator<Item = &str> {
+    text.split("://").skip(1).filter_map(|address| {
+        let end = address.find(['/', ' ', '?', '#', '"', '\'']).unwrap_or(address.len());
+        let (user, _) = address[..end].rsplit_once('@')?;
+        let password = user.split_once(':').map(|(_, password)| password);
+        password.or(Some(user).filter(|user| user.len() >= MIN_TOKEN_LENGTH))
+    })
+}

@@ -58,12 +58,7 @@ impl CloudError {
     #[must_use]
     pub fn detail(mut self, message: &str) -> Self {
         const MAX_CHARS: usize = 300;
-        // Redact first: a secret that was cut or folded would not be recognized.
-        let message = redact::text(message);
-        let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
-        let cut: String = line.chars().take(MAX_CHARS).collect();
-        self.detail =
-            Some(if cut.len() < line.len() { format!("{cut}…") } else { cut }).filter(|detail| !detail.is_empty());
+        self.detail = Some(redact::one_line(message, MAX_CHARS)).filter(|detail| !detail.is_empty());
         self
     }
 

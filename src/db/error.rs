@@ -1,7 +1,7 @@
 //! Errors of psql and of the server. Each cause has its own hint.
 
 use super::session::PsqlSession;
-use crate::{exec::ExecError, report::text::clean};
+use crate::{exec::ExecError, redact, report::text::clean};
 
 /// The maximum number of lines of the server's message.
 const MAX_LINES: usize = 6;
@@ -165,6 +165,7 @@ pub(super) fn no_passfile(error: &std::io::Error) -> DbError {
 }
 
 fn error_lines(stderr: &str) -> Vec<String> {
+    let stderr = redact::text(stderr);
     let lines = stderr.lines().map(|line| clean(line.trim_end().trim_start_matches("psql: error: ")));
     lines.filter(|line| !line.is_empty()).take(MAX_LINES).collect()
 }

@@ -14,25 +14,31 @@ const MAX_LINE_BYTES: usize = 4096;
 pub struct Tail {
     limit: usize,
     bytes: VecDeque<u8>,
+    /// Whether bytes were dropped.
+    is_cut: bool,
 }
 
 impl Tail {
     /// An empty tail that keeps at most `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self { limit, bytes: VecDeque::new() }
+        Self { limit, bytes: VecDeque::new(), is_cut: false }
     }
 
     /// Appends bytes and drops the oldest beyond the limit.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.is_cut |= self.bytes.len() + bytes.len() > self.limit;
         let bytes = &bytes[bytes.len().saturating_sub(self.limit)..];
         let over = (self.bytes.len() + bytes.len()).saturating_sub(self.limit);
         self.bytes.drain(..over);
         self.bytes.extend(bytes);
     }
 
-    /// The kept bytes as text. Invalid UTF-8 becomes the replacement character.
+    /// The kept bytes as text. Invalid UTF-8 becomes the replacement character. If bytes were dropped, the text begins
+    /// with a whole line, if it has one: a secret in the first line may be cut, and would not be found.
     pub fn into_text(self) -> String {
-        String::from_utf8_lossy(&Vec::from(self.bytes)).into_owned()
+        let bytes = Vec::from(self.bytes);
+        let first = bytes.iter().position(|&byte| byte == b'\n').filter(|_| self.is_cut).map_or(0, |end| end + 1);
+        String::from_utf8_lossy(&bytes[first..]).into_owned()
     }
 }
 
@@ -161,5 +167,8 @@ mod tests {
         tail.push(b"defg");
         tail.push(b"h");
         assert_eq!(tail.into_text(), "efgh");
+        let mut tail = Tail::new(12);
+        tail.push(b"a hunter22\nb\n");
+        assert_eq!(tail.into_text(), "b\n", "a secret in a line that was cut would not be found");
     }
 }

@@ -9,6 +9,9 @@ const STATUS_PREFIX: &str = "Server returned non-2xx status code: ";
 /// The text of the crate when one of several objects could not be removed. It follows the crate's name of the request.
 const NOT_REMOVED: &str = " request failed for key ";
 
+/// The most characters of a message.
+const MAX_CHARS: usize = 200;
+
 /// An error of an object store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BucketError {
@@ -48,6 +51,8 @@ fn in_words(error: &Error) -> String {
     }
     // Azure's XML begins with a byte order mark.
     let message = deepest.to_string().replace('\u{feff}', "");
+    // The parts of the message are cut below.
+    let message = redact::text(&message);
     if let Some((before, code)) = message.split_once(NOT_REMOVED).and_then(|(_, rest)| rest.rsplit_once(" (code: ")) {
         let reason = before.rsplit(": ").next().unwrap_or_default();
         return in_one_line(&format!("{} {reason}", code.trim_end_matches(')')));
@@ -59,8 +64,7 @@ fn in_words(error: &Error) -> String {
 }
 
 fn in_one_line(message: &str) -> String {
-    let line = message.lines().next().unwrap_or_default().trim();
-    redact::text(&line.chars().take(200).collect::<String>()).into_owned()
+    redact::first_line(message, MAX_CHARS)
 }
 
 #[cfg(test)]
@@ -93,6 +97,17 @@ mod tests {
         assert_eq!(error_of(s3), BucketError::Denied("AccessDenied Access Denied".to_owned()));
         let other = "DeleteObjects request failed for key a/b: We encountered an error (code: InternalError)";
         assert_eq!(error_of(other), BucketError::Failed("InternalError We encountered an error".to_owned()));
+    }
+
+    #[test]
+    fn a_secret_across_the_cut_of_a_message_is_redacted() {
+        drop(redact::Secret::from("hunter22-hunter33".to_owned()));
+        let failed = |text: &str| error_of(text).to_string();
+        let long = "x".repeat(MAX_CHARS - 9);
+        assert_eq!(failed(&format!("{long}hunter22-hunter33")), format!("{long}[redacted"));
+        let answer = "Server returned non-2xx status code: 404 hunter22-<hunter33";
+        drop(redact::Secret::from("hunter22-<hunter33".to_owned()));
+        assert_eq!(failed(answer), "404 [redacted]");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod credential_names;
 mod encodings;
 mod environment;
+mod excerpt;
 mod needle;
 mod parts;
 mod process;
@@ -22,6 +23,7 @@ mod url_prefix;
 
 pub use credential_names::{holds_credential, suggests_credential};
 pub use environment::learn_environment;
+pub use excerpt::{first_line, last_lines, one_line};
 pub use process::keep_memory_private;
 pub use registry::forget;
 pub use secret::Secret;

@@ -10,6 +10,7 @@ use super::host;
 use crate::{
     cloud::{CloudError, CloudErrorKind},
     http::Answer,
+    redact,
 };
 
 /// The part of an answer that is searched for a message, in bytes.
@@ -169,7 +170,10 @@ fn details(body: &[u8]) -> ErrorDetails {
     if let Ok(Value::Object(object)) = serde_json::from_slice(body) {
         return json(&object);
     }
-    let text = String::from_utf8_lossy(&body[..body.len().min(MAX_BYTES)]);
+    let text = String::from_utf8_lossy(body);
+    // The message is cut below.
+    let text = redact::text(&text);
+    let text = String::from_utf8_lossy(&text.as_bytes()[..text.len().min(MAX_BYTES)]);
     let text = text.trim();
     if let Some(found) = TEXT.captures(text) {
         return ErrorDetails {

@@ -13,6 +13,7 @@ use crate::{
     diagnostic,
     exec::{ExecError, Finished},
     problem::Problem,
+    redact,
     report::text::counted,
     steps::Context,
 };
@@ -148,6 +149,7 @@ fn providers(showpkg: &str) -> Vec<String> {
 
 /// The relevant output lines: errors from stderr, unmet dependencies from stdout.
 fn relevant_lines(stdout: &str, stderr: &str) -> Vec<String> {
+    let (stdout, stderr) = (redact::text(stdout), redact::text(stderr));
     let unmet = stdout.lines().filter(|line| {
         line.starts_with(' ')
             && ["Depends:", "PreDepends:", "Conflicts:", "Breaks:"].iter().any(|word| line.contains(word))
@@ -175,6 +177,13 @@ mod tests {
         let packages = (0..6).map(|n| AptPackage { name: format!("p{n}"), version: None }).collect();
         let wanted = AptInstall { packages, ..AptInstall::default() };
         assert_eq!(title(Request::Packages(&wanted)), "apt-get install p0 p1 p2 p3 and 2 more");
+    }
+
+    #[test]
+    fn a_secret_across_selected_lines_is_redacted() {
+        drop(redact::Secret::from("hunter22-hunter33".to_owned()));
+        assert_eq!(relevant_lines("", "E: hunter22-\nW: x\n"), ["E: hunter22-"], "a part of a value");
+        assert_eq!(relevant_lines(" Depends: hunter22-\nhunter33\n", ""), ["Depends: [redacted]"]);
     }
 
     #[test]

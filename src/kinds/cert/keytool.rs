@@ -6,7 +6,7 @@ use crate::{
     certificate::{Fingerprint, fingerprints_in},
     exec::{Cmd, ExecError},
     problem::Problem,
-    redact::Secret,
+    redact::{self, Secret},
     steps::Context,
 };
 
@@ -64,9 +64,10 @@ impl Keytool<'_> {
             return Ok(done.stdout);
         }
         // keytool prints its errors on standard output.
-        let lines: Vec<&str> = done.stdout.lines().filter(|line| line.contains("error")).collect();
+        let output = redact::text(&done.stdout);
+        let lines: Vec<&str> = output.lines().filter(|line| line.contains("error")).collect();
         let hint = hint(&done.stdout);
-        let output = crate::redact::text(&lines.join("\n")).into_owned();
+        let output = lines.join("\n");
         let error = ExecError::Failed { cmd: cmd.to_string(), code: done.code, stderr: output };
         Err(Problem::from(error).hint(hint.map(str::to_owned)))
     }

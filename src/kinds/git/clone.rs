@@ -13,6 +13,7 @@ use crate::{
     inventory::below,
     kinds::programs::as_user,
     problem::Problem,
+    redact,
     state::{GitReceipt, Receipt},
     steps::{
         Context,
@@ -125,7 +126,8 @@ async fn no_local_changes(ctx: &Context, wanted: &CloneFolder, uid: u32) -> Resu
     let cmd = Cmd::new("git").args(["status", "--porcelain", "--ignored"]).cwd(&folder);
     let cmd = as_user(cmd, owner);
     let done = ctx.runner.run(&cmd).await.and_then(|done| done.ok(&cmd))?;
-    let changes: Vec<&str> = done.stdout.lines().collect();
+    let output = redact::text(&done.stdout);
+    let changes: Vec<&str> = output.lines().collect();
     if changes.is_empty() {
         return Ok(());
     }

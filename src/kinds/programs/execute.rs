@@ -183,11 +183,9 @@ async fn start(ctx: &Context, cmd: &Cmd) -> Result<Finished, Problem> {
 /// The failure of a command, with the last lines of its output.
 fn failure(words: &[String], done: &Finished, log: &Path) -> Problem {
     let line = words.split_first().map(|(first, rest)| Cmd::new(first).args(rest).to_string()).unwrap_or_default();
-    let stdout = redact::text(&done.stdout);
-    let output = if done.stderr.trim().is_empty() { &*stdout } else { &*done.stderr };
-    let lines: Vec<&str> = output.lines().filter(|line| !line.trim().is_empty()).collect();
+    let output = if done.stderr.trim().is_empty() { &done.stdout } else { &done.stderr };
     let mut problem = Problem::new(format!("`{line}` exited with {}", done.code));
-    problem.causes = lines[lines.len().saturating_sub(SHOWN_LINES)..].iter().map(|line| (*line).to_owned()).collect();
+    problem.causes = redact::last_lines(output, SHOWN_LINES);
     problem.hint(format!("the whole output is in `{}`", log.display()))
 }
 

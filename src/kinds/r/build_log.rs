@@ -1,5 +1,7 @@
 //! Selects the lines of a build's output that explain its failure.
 
+use crate::redact;
+
 /// The maximum number of selected lines.
 const MOST_LINES: usize = 6;
 
@@ -34,6 +36,7 @@ const MARKS: [&[&str]; 4] = [
 
 /// The relevant lines in their original order. If there are none, the last lines.
 pub(super) fn relevant_lines(output: &str) -> Vec<String> {
+    let output = redact::text(output);
     let lines: Vec<&str> = output.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let mut chosen: Vec<usize> = Vec::new();
     for marks in MARKS {
@@ -89,6 +92,13 @@ mod tests {
             relevant_lines(log),
             ["* deb: libcurl4-openssl-dev (Debian, Ubuntu, etc)", "ERROR: configuration failed for package ‘curl’"]
         );
+    }
+
+    #[test]
+    fn a_secret_across_selected_lines_is_redacted() {
+        drop(redact::Secret::from("hunter22-hunter33".to_owned()));
+        let log = "ERROR: hunter22-\nhunter33\nERROR: x\n";
+        assert_eq!(relevant_lines(log), ["ERROR: [redacted]", "ERROR: x"]);
     }
 
     #[test]

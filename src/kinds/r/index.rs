@@ -7,6 +7,7 @@ use super::{
     description::{Description, StanzaError, compact},
     version::{is_name, version},
 };
+use crate::redact;
 
 /// The maximum size of an uncompressed index in bytes.
 const MOST_BYTES: u64 = 256 << 20;
@@ -65,7 +66,7 @@ impl Index {
         };
         let name = value("Package:").filter(|name| is_name(name));
         let (Some(name), Some(_)) = (name, value("Version:").and_then(version)) else {
-            self.skipped.push(stanza.lines().next().unwrap_or_default().chars().take(80).collect());
+            self.skipped.push(redact::first_line(stanza, 80));
             return;
         };
         // `name` is a slice of `kept`, so its position in the whole text follows from its position there.

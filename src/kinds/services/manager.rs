@@ -18,6 +18,8 @@ use crate::{
 
 /// The number of lines of a log that a failure shows.
 const SHOWN_LINES: usize = 8;
+/// The number of lines that are read from the journal for them.
+const READ_LINES: usize = 200;
 /// The part of a log file that is read for them.
 const READ_BYTES: u64 = 16 << 10;
 
@@ -98,16 +100,15 @@ impl Manager<'_> {
                 // Messages reach the journal a moment after they were written.
                 let _ = self.output(&Cmd::new("journalctl").arg("--sync")).await;
                 let unit = format!("--unit={name}.service");
-                let lines = format!("--lines={SHOWN_LINES}");
+                // More lines than are shown: a secret may begin before them.
+                let lines = format!("--lines={READ_LINES}");
                 let cmd = Cmd::new("journalctl").args(["--no-pager", "--output=cat", "--quiet", &unit, &lines]);
                 self.output(&cmd).await.unwrap_or_default()
             }
             InitSystem::Scripts if definition.foreign.is_some() => String::new(),
             InitSystem::Scripts => end_of(&below(&self.ctx.root, Path::new(&log_file(name)))),
         };
-        let text = redact::text(&text);
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-        lines[lines.len().saturating_sub(SHOWN_LINES)..].iter().map(|line| (*line).to_owned()).collect()
+        redact::last_lines(&text, SHOWN_LINES)
     }
 
     async fn run(&self, cmd: &Cmd) -> Result<(), ExecError> {
@@ -130,7 +131,10 @@ fn end_of(path: &Path) -> String {
         file.seek(SeekFrom::Start(length.saturating_sub(READ_BYTES)))?;
         let mut bytes = Vec::new();
         file.take(READ_BYTES).read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        let text = String::from_utf8_lossy(&bytes);
+        // A secret in the first line may be cut.
+        let whole = if length > READ_BYTES { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &*text };
+        Ok(whole.to_owned())
     };
     read().unwrap_or_default()
 }

@@ -4,6 +4,8 @@ use std::{fmt, ops::Range, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use crate::redact::{HIDDEN, Hide, hidden_values};
+
 /// A text that diagnostics refer to: a profile or a requirements file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Source {
@@ -34,6 +36,22 @@ impl Source {
 }
 
 impl Source {
+    /// Where the line of an offset begins.
+    pub fn line_start(&self, at: usize) -> usize {
+        self.lines[self.lines.partition_point(|&begin| begin <= at) - 1]
+    }
+
+    /// Where the line of an offset ends, without its line end.
+    pub fn line_end(&self, at: usize) -> usize {
+        let next = self.lines.get(self.lines.partition_point(|&begin| begin <= at));
+        next.map_or(self.text.len(), |next| next - 1)
+    }
+
+    /// The byte ranges of values that may be secret, if the text is TOML.
+    pub fn hidden(&self) -> Vec<Range<usize>> {
+        hidden_values(&self.text, Hide::SecretSections)
+    }
+
     /// The byte offset of a line and column. `None` if the text has another name, or no such place.
     pub fn offset(&self, origin: &Origin) -> Option<usize> {
         if self.label != origin.file {
@@ -127,6 +145,29 @@ impl Diagnostic {
     pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
         self.hint = self.hint.or(hint);
         self
+    }
+
+    /// The same mistake, for people: a value that may be secret is hidden where the text quotes it.
+    #[must_use]
+    pub fn without_hidden_values(&self) -> Self {
+        // Shorter values occur in words of the message.
+        const MIN_LENGTH: usize = 4;
+        let Some((source, span)) = &self.place else { return self.clone() };
+        let start = span.start.min(source.text.len());
+        let lines = source.line_start(start)..span.end.max(source.line_end(start));
+        let hidden: Vec<&str> = (source.hidden().into_iter())
+            .filter(|range| range.start <= lines.end && range.end >= lines.start)
+            .flat_map(|range| source.text[range].lines())
+            .filter(|value| value.trim().len() >= MIN_LENGTH)
+            .collect();
+        let clean = |text: &String| hidden.iter().fold(text.clone(), |text, value| text.replace(value.trim(), HIDDEN));
+        Self {
+            message: clean(&self.message),
+            place: self.place.clone(),
+            label: self.label.as_ref().map(clean),
+            causes: self.causes.iter().map(clean).collect(),
+            hint: self.hint.as_ref().map(clean),
+        }
     }
 
     /// The location as file, line and column.

@@ -186,6 +186,7 @@ fn foreign_unit(env: &Env, profile: &Profile, facts: &NodeFacts, access: &Access
 }
 
 fn to_json(mistake: &Diagnostic) -> serde_json::Value {
+    let mistake = mistake.without_hidden_values();
     json!({
         "message": mistake.message,
         "label": mistake.label,

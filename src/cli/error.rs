@@ -33,6 +33,7 @@ impl CommandError {
     pub(super) fn problems(&self) -> Vec<Problem> {
         let (Self::Mistakes(mistakes) | Self::Refused(mistakes) | Self::Failed(mistakes)) = self;
         let problem = |mistake: &Diagnostic| {
+            let mistake = mistake.without_hidden_values();
             let (message, hint) = (mistake.message.clone(), mistake.hint.clone());
             Problem { origin: mistake.origin(), ..Problem::refused(message).hint(hint) }.redacted()
         };

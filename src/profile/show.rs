@@ -4,8 +4,10 @@ use super::{
     Profile, SCHEMA, Sections,
     page::{Page, key, quoted},
 };
+use crate::redact::{Hide, hidden_values, without_ranges};
 
-/// The merged profile as TOML, each value followed by the file and line that set it.
+/// The merged profile as TOML, each value followed by the file and line that set it. Values that look like a credential
+/// are hidden.
 pub fn show<S: Sections>(profile: &Profile<S>) -> String {
     let mut page = Page::default();
     for source in &profile.sources {
@@ -25,5 +27,6 @@ pub fn show<S: Sections>(profile: &Profile<S>) -> String {
         page.value("ready", &format!("{{ {} }}", ready.probe.shown()), &ready.origin);
     }
     profile.sections.show(&mut page);
-    page.into_text()
+    let text = page.into_text();
+    without_ranges(&text, 0..text.len(), &hidden_values(&text, Hide::Credentials))
 }

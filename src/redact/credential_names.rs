@@ -74,6 +74,49 @@ pub(super) fn is_known(name: &str) -> bool {
     CREDENTIALS.contains(&name)
 }
 
+/// Beginnings of the tokens of common services, and of keys.
+const TOKENS: [&str; 25] = [
+    "dapi",
+    "dkea",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+    "xoxp-",
+    "xoxa-",
+    "xoxs-",
+    "AKIA",
+    "ASIA",
+    "AIza",
+    "eyJ",
+    "sk-",
+    "pypi-",
+    "npm_",
+    "hf_",
+    "hvs.",
+    "SG.",
+    "Bearer ",
+    "Basic ",
+];
+/// Parts of connection strings and keys.
+const MARKS: [&str; 6] = ["PRIVATE KEY-----", "AccountKey=", "SharedAccessKey=", "?sig=", "&sig=", "assword="];
+
+/// Whether a text looks like a credential: a token of a known service, a private key or a connection string.
+pub(super) fn looks_like_credential(text: &str) -> bool {
+    const MIN_LENGTH: usize = 12;
+    let text = text.trim();
+    let is_token = |begin: &str| {
+        text.strip_prefix(begin).is_some_and(|rest| {
+            rest.len() >= MIN_LENGTH && rest.chars().all(|c| c.is_ascii_alphanumeric() || "_-.=+/".contains(c))
+        })
+    };
+    TOKENS.iter().any(|begin| is_token(begin)) || MARKS.iter().any(|mark| text.contains(mark))
+}
+
 /// Passwords of addresses in a text: the part between `:` and `@` before the host. A long user name without a password
 /// may be a token.
 pub(super) fn passwords(text: &str) -> impl Iterator<Item = &str> {

@@ -18,6 +18,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod text;
+mod toml_values;
 mod unescape;
 mod url_prefix;
 
@@ -29,6 +30,7 @@ pub use registry::forget;
 pub use secret::Secret;
 pub use stream::Stream;
 pub use text::text;
+pub use toml_values::{HIDDEN, Hide, hidden_values, without_ranges};
 pub use url_prefix::{UrlPrefix, UrlPrefixError, is_loopback};
 
 /// The replacement for a secret value.

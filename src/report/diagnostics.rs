@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Source},
-    redact,
+    redact::{self, without_ranges},
 };
 
 /// Renders mistakes, ordered by file (in order of first appearance) and position. Several mistakes end with a count.
@@ -49,15 +49,18 @@ fn render_counted(diagnostics: &[Diagnostic], what: &str, colour: bool) -> Strin
 /// Renders one diagnostic, without a final line end.
 fn block(diagnostic: &Diagnostic, colour: bool) -> String {
     let palette = Palette { colour, ..Palette::PLAIN };
+    let diagnostic = &diagnostic.without_hidden_values();
     let message = clean(&diagnostic.message);
     let mut text = match &diagnostic.place {
         None => palette.highlight(&format!("error: {message}")),
         Some((source, span)) => {
+            let start = boundary(&source.text, span.start);
             let (number, line, span) = line_and_span(source, span);
             let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
             let annotation = AnnotationKind::Primary.span(span).label(diagnostic.label.as_deref().map(clean));
             let snippet = Snippet::source(line).line_start(number).path(clean(&source.label)).annotation(annotation);
-            renderer.render(&[Level::ERROR.primary_title(message).element(snippet)])
+            let text = renderer.render(&[Level::ERROR.primary_title(message).element(snippet)]);
+            with_column(text, &format!("{}:{number}:", clean(&source.label)), source.origin(&(start..start)).column)
         }
     };
     for (index, cause) in diagnostic.causes.iter().enumerate() {
@@ -81,16 +84,31 @@ fn line_and_span(source: &Source, span: &Range<usize>) -> (usize, String, Range<
     let line = text[from..to].trim_end_matches('\r');
     let start = (start - from).min(line.len());
     let end = boundary(text, span.end).saturating_sub(from).clamp(start, line.len());
-    let shown = |part: &str| {
-        let part = without_credentials(part);
+    let hidden = source.hidden();
+    // An end of the span inside of a hidden value moves to the end of the value.
+    let inside = |at: usize| hidden.iter().find(|range| range.start < from + at && from + at < range.end);
+    let start = inside(start).map_or(start, |range| range.start.saturating_sub(from));
+    let end = inside(end).map_or(end, |range| range.end.saturating_sub(from).min(line.len()));
+    let shown = |part: Range<usize>| {
+        let part = without_ranges(text, from + part.start..from + part.end, &hidden);
+        let part = without_credentials(&part);
         redact::text(&part).chars().map(|c| if c == '\t' { c } else { harmless(c) }).collect::<String>()
     };
-    let (before, inside) = (shown(&line[..start]).len(), shown(&line[start..end]).len());
-    let whole = shown(line);
+    let (before, inside) = (shown(0..start).len(), shown(start..end).len());
+    let whole = shown(0..line.len());
     // A redaction that crosses an end of the span has moved that end.
     let is_valid = whole.is_char_boundary(before) && whole.is_char_boundary(before + inside);
     let span = if is_valid { before..before + inside } else { 0..whole.len() };
     (number, whole, span)
+}
+
+/// Replaces the column after the name and the line of the text: the shown line may be shorter than the line itself.
+fn with_column(text: String, place: &str, column: usize) -> String {
+    // The first line is the message, which may name the same place.
+    let rest = text.find('\n').unwrap_or(0);
+    let Some(at) = text[rest..].find(place).map(|at| rest + at + place.len()) else { return text };
+    let digits = text[at..].find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len() - at);
+    format!("{}{column}{}", &text[..at], &text[at + digits..])
 }
 
 /// Replaces the user name and password of each URL by `***`, because many people read logs.
@@ -179,7 +197,7 @@ mod tests {
         let shown = render(&[Diagnostic::at(&Source::new("x.toml", text), at(text, "'ftp://t0ken@h'"), "no")], false);
         insta::assert_snapshot!(shown, @r#"
         error: no
-         --> x.toml:1:67
+         --> x.toml:1:75
           |
         1 | repos = ["https://***@example.org/x", "https://example.org/?a@b", 'ftp://***@h']
           |                                                                   ^^^^^^^^^^^^^
@@ -187,8 +205,43 @@ mod tests {
     }
 
     #[test]
+    fn values_for_secrets_are_hidden_in_the_line_and_in_the_message() {
+        let text = "[secrets]\ndb = { value = \"hunter2\", mod = '4' }\n";
+        let source = Source::new("x.toml", text);
+        let mistakes = [
+            Diagnostic::at(&source, at(text, "mod"), "unknown key `mod`"),
+            Diagnostic::at(&source, at(text, "\"hunter2\""), "`hunter2` is invalid")
+                .label("hunter2")
+                .hint("not hunter2"),
+        ];
+        insta::assert_snapshot!(render(&mistakes, false), @r#"
+        error: `…` is invalid
+         --> x.toml:2:16
+          |
+        2 | db = { value = "…", mod = '…' }
+          |                ^^^ …
+
+        hint: not …
+
+        error: unknown key `mod`
+         --> x.toml:2:27
+          |
+        2 | db = { value = "…", mod = '…' }
+          |                     ^^^
+
+        2 errors in x.toml
+        "#);
+        for start in at(text, "db").start..text.len() {
+            for end in start..text.len() {
+                let shown = render(&[Diagnostic::at(&source, start..end, "no `hunter2`")], false);
+                assert!(!shown.contains("unter") && shown.contains("…"), "{shown}");
+            }
+        }
+    }
+
+    #[test]
     fn secrets_in_a_profile_are_not_shown_wherever_the_mistake_is() {
-        let text = "TOKEN = \"hunter22hunter22\" # é\n";
+        let text = "NAME = \"hunter22hunter22\" # é\n";
         drop(redact::Secret::from("hunter22hunter22".to_owned()));
         for start in 0..text.len() {
             for end in start..text.len() {

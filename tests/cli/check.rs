@@ -312,3 +312,34 @@ fn a_folder_in_a_bucket_without_a_lock_is_noted() {
         );
     }
 }
+
+#[test]
+fn values_that_may_be_secret_are_shown_in_no_form_of_the_output() {
+    const VALUE: &str = "hunter2-hunter3";
+    for text in [
+        format!("[secrets]\nsource = \"env\"\nscope = \"s\"\nvalue = \"{VALUE}\"\n"),
+        format!("[secrets]\nvalue = \"\"\"\n{VALUE}\n\"\"\"\n"),
+        format!("[secrets]\nitems = [{{ value = '{VALUE}' }}]\n"),
+        format!("secrets.db.value = \"{VALUE}\"\n"),
+        format!("[secrets]\nvalue = {VALUE} x\n"),
+        format!("[secrets]\nvalue = \"{VALUE}\n"),
+        format!("[secrets]\nkey = \"{VALUE}/x\"\n"),
+        format!("[[logins]]\npassword = \"{VALUE}\"\n"),
+        format!("[vars]\ndb-password = [\"{VALUE}\"]\n"),
+        format!("[shell.variables]\nDB_PASSWORD = \"{VALUE}\\n\"\n"),
+    ] {
+        let node = NodeTest::new().work("y.toml", &format!("schema = 1\nname = \"y\"\n{text}"));
+        for arguments in [&["check", "y.toml"][..], &["check", "--json", "y.toml"], &["plan", "--profile", "y.toml"]] {
+            let output = node.agent(arguments).ended(2);
+            let shown = format!("{}{}", output.stdout, output.stderr);
+            assert!(!shown.contains("hunter"), "{text}\n{shown}");
+        }
+    }
+    let node = NodeTest::new().profile(&format!("[shell.variables]\nDB_PASSWORD = \"{VALUE}\"\nUSER_NAME = \"ann\"\n"));
+    let output = node.agent(&["check", "--show", "x.toml"]).ended(0);
+    assert!(
+        output.stdout.contains("DB_PASSWORD = { value = \"…\"") && output.stdout.contains("\"ann\""),
+        "{}",
+        output.stdout
+    );
+}

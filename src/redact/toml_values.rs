@@ -1,0 +1,288 @@
+//! The values of a TOML text that may be secret. They are not shown in messages, because many people read logs.
+//!
+//! The text may have syntax errors, so this is no parser: it follows strings, keys and section headers, and hides too
+//! much rather than too little.
+
+use std::ops::Range;
+
+use super::credential_names::{looks_like_credential, suggests_credential};
+
+/// The replacement for a value.
+pub const HIDDEN: &str = "…";
+
+/// Sections for secrets. Their values are hidden, except those of the keys below.
+const SECTIONS: [&str; 2] = ["secrets", "logins"];
+/// Keys of these sections whose values name a place, a permission or a condition.
+const PLACES: [&str; 24] = [
+    "source", "scope", "url", "vault", "region", "table", "mode", "owner", "group", "to", "file", "path", "env-file",
+    "git", "index", "netrc", "pgpass", "machine", "host", "port", "database", "version", "optional", "timeout",
+];
+/// Tables of these sections whose values do the same.
+const CONDITIONS: [&str; 3] = ["when", "after", "before"];
+/// Keys of any section whose values are hidden, beside those that suggest a credential.
+const NAMES: [&str; 5] = ["pass", "pwd", "pin", "auth", "passcode"];
+
+/// Keys whose value belongs to the name above them.
+const VALUES: [&str; 6] = ["value", "default", "text", "append", "prepend", "answer"];
+/// Keys whose values name a secret. They are shown once they have been checked.
+const REFERENCES: [&str; 3] = ["secret", "secrets", "git-credentials"];
+
+/// Whether the sections for secrets are hidden, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hide {
+    /// Their values, and those that look like a credential.
+    SecretSections,
+    /// Only values that look like a credential, in any section: the others have been checked.
+    Credentials,
+}
+
+/// The byte ranges of values that may be secret, without their quotes, in order.
+pub fn hidden_values(text: &str, hide: Hide) -> Vec<Range<usize>> {
+    let mut reader =
+        Reader { text, at: 0, hide, section: Vec::new(), tables: Vec::new(), lists: 0, key: None, hidden: Vec::new() };
+    while reader.at < text.len() {
+        reader.line();
+    }
+    reader.hidden.retain(|range| !range.is_empty());
+    reader.hidden
+}
+
+/// The text without these ranges.
+pub fn without_ranges(text: &str, part: Range<usize>, hidden: &[Range<usize>]) -> String {
+    let mut shown = String::new();
+    let mut at = part.start;
+    for range in hidden.iter().filter(|range| range.start < part.end && range.end > part.start) {
+        shown.push_str(text.get(at..range.start).unwrap_or_default());
+        shown.push_str(HIDDEN);
+        at = range.end;
+    }
+    shown.push_str(text.get(at..part.end).unwrap_or_default());
+    shown
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    at: usize,
+    hide: Hide,
+    /// The names of the section.
+    section: Vec<&'t str>,
+    /// The keys of the open inline tables.
+    tables: Vec<Option<&'t str>>,
+    /// The number of open lists.
+    lists: usize,
+    /// The key of the present value.
+    key: Option<&'t str>,
+    hidden: Vec<Range<usize>>,
+}
+
+impl<'t> Reader<'t> {
+    fn rest(&self) -> &'t str {
+        &self.text[self.at..]
+    }
+
+    fn line_end(&self) -> usize {
+        self.rest().find('\n').map_or(self.text.len(), |end| self.at + end)
+    }
+
+    /// One line, or several lines with a string over several lines.
+    fn line(&mut self) {
+        let line = &self.text[self.at..self.line_end()];
+        if let Some(header) = header(line) {
+            self.section = header.split('.').map(bare).collect();
+            (self.tables, self.lists, self.key) = (Vec::new(), 0, None);
+            self.at = self.line_end() + 1;
+            return;
+        }
+        if self.tables.is_empty() && self.lists == 0 {
+            self.key = None;
+        }
+        self.pair_or_value();
+        while let Some(next) = self.rest().chars().next() {
+            match next {
+                '\n' => {
+                    self.at += 1;
+                    return;
+                }
+                '#' => self.at = self.line_end(),
+                '"' | '\'' => self.string(next),
+                '{' => {
+                    self.tables.push(self.key);
+                    self.at += 1;
+                    self.pair_or_value();
+                }
+                '}' => {
+                    self.key = self.tables.pop().flatten();
+                    self.at += 1;
+                }
+                ',' | '[' | ']' => {
+                    self.lists = (self.lists + usize::from(next == '[')).saturating_sub(usize::from(next == ']'));
+                    self.at += 1;
+                    self.pair_or_value();
+                }
+                ' ' | '\t' | '\r' => self.at += 1,
+                _ => self.word(),
+            }
+        }
+    }
+
+    /// The key of a pair, if one begins here. In a secret place, a line without `=` is hidden after its first word.
+    fn pair_or_value(&mut self) {
+        let end = self.line_end();
+        if let Some((key, value)) = pair(&self.text[self.at..end]) {
+            self.key = Some(key);
+            self.at += value;
+        }
+    }
+
+    /// A string, which may be without an end.
+    fn string(&mut self, quote: char) {
+        let long = if quote == '"' { "\"\"\"" } else { "'''" };
+        let (delimiter, limit) =
+            if self.rest().starts_with(long) { (long, self.text.len()) } else { (&long[..1], self.line_end()) };
+        let start = self.at + delimiter.len();
+        let content = &self.text[start.min(limit)..limit];
+        let mut end = 0;
+        let closed = loop {
+            let Some(rest) = content.get(end..).filter(|rest| !rest.is_empty()) else { break false };
+            if rest.starts_with(delimiter) {
+                break true;
+            }
+            let escaped = quote == '"' && rest.starts_with('\\');
+            end += rest.chars().take(1 + usize::from(escaped)).map(char::len_utf8).sum::<usize>();
+        };
+        let end = start + end.min(content.len());
+        let lost = !closed && delimiter.len() == 3;
+        let is_secret = lost || self.is_secret_place() || looks_like_credential(&self.text[start.min(end)..end]);
+        self.at = if closed { end + delimiter.len() } else { limit };
+        if is_secret {
+            self.hidden.push(start.min(end)..end);
+            self.garbage();
+        }
+    }
+
+    /// A number, a date, or text without quotes.
+    fn word(&mut self) {
+        let start = self.at;
+        let length = self.rest().find([',', '}', ']', '#', ' ', '\t', '\r', '\n']).unwrap_or(self.rest().len());
+        self.at += length;
+        if self.is_secret_place() || looks_like_credential(&self.text[start..self.at]) {
+            self.hidden.push(start..self.at);
+            self.garbage();
+        }
+    }
+
+    /// Hides the rest of the line after a secret value if it does not belong there.
+    fn garbage(&mut self) {
+        let line = &self.text[self.at..self.line_end()];
+        let next = line.trim_start();
+        let is_end = next.is_empty() || next.starts_with([',', '}', ']', '#']);
+        if !is_end && let Some(last) = self.hidden.last_mut() {
+            last.end = self.at + line.trim_end().len();
+            self.at = last.end;
+        }
+    }
+
+    fn is_secret_place(&self) -> bool {
+        let keys = self.tables.iter().chain([&self.key]).flatten().flat_map(|key| key.split('.').map(bare));
+        let path: Vec<&str> = self.section.iter().copied().chain(keys).collect();
+        let [.., last] = path.as_slice() else { return false };
+        if self.hide == Hide::SecretSections && SECTIONS.contains(&path[0]) {
+            return !PLACES.contains(last) && !path.iter().any(|key| CONDITIONS.contains(key));
+        }
+        // `TOKEN = { value = "…" }`: the name is one step above.
+        let above = path.len().checked_sub(2).filter(|_| VALUES.contains(last)).map(|at| path[at]);
+        let is_reference = self.hide == Hide::Credentials
+            && (REFERENCES.contains(last) || self.tables.iter().any(|table| *table == Some("secrets")));
+        [Some(*last), above].into_iter().flatten().any(names_secret) && !is_reference && !SECTIONS.contains(last)
+    }
+}
+
+fn names_secret(key: &str) -> bool {
+    suggests_credential(key) || NAMES.iter().any(|name| name.eq_ignore_ascii_case(key))
+}
+
+/// The names in the brackets of a section's header.
+fn header(line: &str) -> Option<&str> {
+    let inner = line.trim_start().strip_prefix('[')?;
+    let (inner, end) = inner.strip_prefix('[').map_or((inner, "]"), |inner| (inner, "]]"));
+    let (name, after) = inner.split_once(end)?;
+    let is_name = |c: char| c.is_alphanumeric() || "_-.\"' /:~*@+".contains(c);
+    let is_alone = after.trim().is_empty() || after.trim_start().starts_with('#');
+    // A list of strings is no header.
+    let is_list = name.trim_start().starts_with(['"', '\'']) || name.trim().is_empty();
+    (is_alone && !is_list && name.chars().all(is_name)).then_some(name)
+}
+
+/// The key of a pair at the beginning of a text, and where the value begins.
+fn pair(text: &str) -> Option<(&str, usize)> {
+    let begin = text.len() - text.trim_start().len();
+    let mut quote = None;
+    for (at, c) in text.char_indices().skip_while(|(at, _)| *at < begin) {
+        match (quote, c) {
+            (Some(open), c) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '=') if at > begin => return Some((text[begin..at].trim(), at + 1)),
+            (None, c) if c.is_alphanumeric() || "_-. \t".contains(c) => {}
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// A key without quotes.
+fn bare(key: &str) -> &str {
+    key.trim().trim_matches(['"', '\''])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        without_ranges(text, 0..text.len(), &hidden_values(text, Hide::SecretSections))
+    }
+
+    #[test]
+    fn values_for_secrets_are_hidden_in_every_notation() {
+        for (text, wanted) in [
+            ("[secrets]\nvalue = \"hunter2\" # x\nscope = \"s\"", "[secrets]\nvalue = \"…\" # x\nscope = \"s\""),
+            ("[secrets.db]\nvalue = 'hunter2'", "[secrets.db]\nvalue = '…'"),
+            ("secrets.db.value = \"hunter2\"", "secrets.db.value = \"…\""),
+            (
+                "secrets = { db = { value = \"hunter2\", to = \"/x\" } }",
+                "secrets = { db = { value = \"…\", to = \"/x\" } }",
+            ),
+            (
+                "[[logins]]\n\"password\" = \"\"\"\nhunter2\nx\"\"\"\nurl = 'u'",
+                "[[logins]]\n\"password\" = \"\"\"…\"\"\"\nurl = 'u'",
+            ),
+            ("[secrets]\nvalue = hunter2 x", "[secrets]\nvalue = …"),
+            ("[secrets]\nvalue = \"hun\"ter2\"", "[secrets]\nvalue = \"…"),
+            ("[secrets]\nvalue = \"hunter2\nscope = 's'", "[secrets]\nvalue = \"…\nscope = 's'"),
+            ("[secrets]\nvalue = \"a\\\"hunter2\"", "[secrets]\nvalue = \"…\""),
+            ("[x]\na = [\n[secrets]\nvalue = 'hunter2'", "[x]\na = [\n[secrets]\nvalue = '…'"),
+            ("a = '''b\n[secrets]\nvalue = 'hunter2'", "a = '''…"),
+            ("[vars]\nDB_PASSWORD = \"hunter2\"\nuser = \"u\"", "[vars]\nDB_PASSWORD = \"…\"\nuser = \"u\""),
+            ("[x]\nlist = [\"a\", { token = \"hunter2\" }, 'b']", "[x]\nlist = [\"a\", { token = \"…\" }, 'b']"),
+            ("[x]\na = \"dapi0123456789abcdef\"\nb = 1", "[x]\na = \"…\"\nb = 1"),
+            ("[apt.sources.x]\nkey = \"keys/x.asc\"", "[apt.sources.x]\nkey = \"keys/x.asc\""),
+            (
+                "[secrets.x]\nwhen = { env = { A = \"b\" } }\nkey = \"k\"",
+                "[secrets.x]\nwhen = { env = { A = \"b\" } }\nkey = \"…\"",
+            ),
+            ("[env.DB_PASSWORD]\nvalue = 'hunter2'\nto = 'os'", "[env.DB_PASSWORD]\nvalue = '…'\nto = 'os'"),
+            ("[services.token-x]\ncommand = ['/bin/x']", "[services.token-x]\ncommand = ['/bin/x']"),
+            ("[secrets]\nscope = 's'\nvalue hunter2\nmode = '4'", "[secrets]\nscope = 's'\n…\nmode = '4'"),
+        ] {
+            assert_eq!(shown(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn in_a_checked_profile_only_credentials_are_hidden() {
+        let text = "[secrets.x]\nkey = \"k\"\n[vars]\ntoken = \"t\"\n";
+        let hidden = hidden_values(text, Hide::Credentials);
+        assert_eq!(without_ranges(text, 0..text.len(), &hidden), text.replace("\"t\"", "\"…\""));
+    }
+}

@@ -247,9 +247,19 @@ impl<S: Sections> Chain<'_, S> {
         let source = ProfileSource { file: text.label.clone(), sha256: Digest::sha256(&text.bytes).hex().to_owned() };
         let Some((document, head, written)) = self.parse(&text) else { return };
         self.open.push((text.identity.clone(), text.label));
-        let mut parents = Vec::new();
+        let mut parents: Vec<PathBuf> = Vec::new();
+        let mut places: Vec<usize> = Vec::new();
         for (index, parent) in head.extends.iter().enumerate() {
-            parents.extend(self.extend(&document, index, parent, text.folder.as_deref()));
+            let Some(identity) = self.extend(&document, index, parent, text.folder.as_deref()) else { continue };
+            if let Some(first) = parents.iter().position(|known| *known == identity) {
+                let other = document.origin(&["extends".into(), places[first].into()]).with_column();
+                let message = format!("`{parent}` is extended twice; the other entry is at {other}");
+                let mistake = document.mistake(&["extends".into(), index.into()], message);
+                self.found.push(mistake.hint("keep one of the two entries"));
+                continue;
+            }
+            parents.push(identity);
+            places.push(index);
         }
         self.open.pop();
         let (folder, identity) = (text.folder, text.identity);

@@ -6,13 +6,14 @@ use super::written::Written;
 use crate::{
     diagnostic::{Diagnostic, Origin},
     kinds::no_stages::has_no_stages,
+    problem::Problem,
     profile::{
         AssetProof, AssetRef, Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole,
         array, asset, quoted, united,
     },
 };
 
-use super::checked::Apt;
+use super::checked::{Apt, AptPackage};
 
 impl Section for Apt {
     type Written = Written;
@@ -55,7 +56,9 @@ impl Section for Apt {
         self.debs = debs.into_iter().flat_map(|entry| with_debs_of_folder(entry, assets)).collect();
     }
 
-    fn check_whole(&self, _: &Whole<'_>, _: &mut Vec<Diagnostic>) {}
+    fn check_whole(&self, whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
+        found.extend(contradicting_pins(&self.packages).map(|problem| whole.mistake(problem)));
+    }
 
     fn show(&self, page: &mut Page) {
         page.section("apt");
@@ -131,4 +134,24 @@ fn with_debs_of_folder(entry: Entry<AssetRef>, assets: &Assets<'_>) -> Vec<Entry
     let files = assets.below(&entry.value).into_iter().map(|(_, file)| file);
     let debs: Vec<AssetRef> = files.filter(|file| file.path.ends_with(".deb")).collect();
     if debs.is_empty() { vec![entry] } else { debs.into_iter().map(|deb| entry.with(deb)).collect() }
+}
+
+/// A mistake for each package with another version than an earlier entry of it.
+fn contradicting_pins(packages: &[Entry<AptPackage>]) -> impl Iterator<Item = Problem> {
+    packages.iter().enumerate().filter_map(|(index, entry)| {
+        let AptPackage { name, version: Some(version) } = &entry.value else { return None };
+        let is_other = |other: &&Entry<AptPackage>| {
+            // Optional entries are alternatives: each has a step of its own.
+            let are_alternatives = other.optional && entry.optional;
+            let is_pinned = other.value.version.as_ref().is_some_and(|other| other != version);
+            other.value.name == *name && is_pinned && !are_alternatives
+        };
+        let other = packages[..index].iter().find(is_other)?;
+        let message = format!(
+            "`{name}` is pinned to version {version} here, and to {} at {}",
+            other.value.version.as_deref().unwrap_or_default(),
+            other.origin.with_column()
+        );
+        Some(Problem::new(message).hint("keep one of the two pins".to_owned()).asked_at(entry.origin.clone()))
+    })
 }

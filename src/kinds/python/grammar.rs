@@ -15,6 +15,7 @@ use crate::{
 use super::{
     checked::{DEFAULT_PYTHON, Pip, Python},
     package::{Package, WheelFile},
+    pins,
     requirements_file::requirements_asset,
     venvs,
 };
@@ -70,7 +71,9 @@ impl Section for Python {
 
     fn check_whole(&self, whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
         let of_pip = venvs::of_pip(&self.pip.venvs, self.interpreter());
-        found.extend(of_pip.map(|problem| whole.mistake(problem)));
+        let venvs = self.pip.venvs.values().flat_map(|venv| pins::contradictions(&venv.value.packages, &[]));
+        let pinned = pins::contradictions(&self.pip.packages, &self.wheels).into_iter().chain(venvs);
+        found.extend(of_pip.chain(pinned).map(|problem| whole.mistake(problem)));
     }
 
     fn show(&self, page: &mut Page) {

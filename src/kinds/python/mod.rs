@@ -26,6 +26,7 @@ mod locked;
 mod node;
 mod one_login;
 mod package;
+mod pins;
 mod plan;
 mod plan_guard;
 mod plan_install;

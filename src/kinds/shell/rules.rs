@@ -63,6 +63,11 @@ impl Rules<'_> {
                 continue;
             }
             let Some(value) = self.expanded(&path, &text) else { continue };
+            if value.contains(['\n', '\r']) {
+                let hint = "write one line, or use `[env.variables]` with a destination that accepts it";
+                self.mistake(&path, format!("the value of `{name}` contains a line break"), hint);
+                continue;
+            }
             variables.insert(name.clone(), Entry::plain(value, self.origin(&path)));
         }
         variables

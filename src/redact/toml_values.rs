@@ -191,8 +191,8 @@ impl<'t> Reader<'t> {
         }
         // `TOKEN = { value = "…" }`: the name is one step above.
         let above = path.len().checked_sub(2).filter(|_| VALUES.contains(last)).map(|at| path[at]);
-        let is_reference = self.hide == Hide::Credentials
-            && (REFERENCES.contains(last) || self.tables.iter().any(|table| *table == Some("secrets")));
+        let is_reference =
+            self.hide == Hide::Credentials && (REFERENCES.contains(last) || self.tables.contains(&Some("secrets")));
         [Some(*last), above].into_iter().flatten().any(names_secret) && !is_reference && !SECTIONS.contains(last)
     }
 }

@@ -6,14 +6,11 @@
 use std::{
     collections::BTreeSet,
     ffi::{OsStr, OsString},
-    os::unix::fs::MetadataExt as _,
     path::Path,
     sync::OnceLock,
 };
 
-use nix::unistd::Uid;
-
-use crate::redact::holds_credential;
+use crate::{fs::is_writable_only_by_root, redact::holds_credential};
 
 /// The search path of programs, as a Debian login of root has it.
 const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -103,54 +100,17 @@ fn is_inherited(name: &str) -> bool {
 pub(super) fn search_path() -> &'static OsStr {
     static PATH: OnceLock<OsString> = OnceLock::new();
     PATH.get_or_init(|| {
+        let root = Path::new("/");
         let path = inherited("PATH").unwrap_or_else(|| SEARCH_PATH.into());
-        let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute() && is_protected(folder));
+        let folders = std::env::split_paths(&path)
+            .filter(|folder| folder.is_absolute() && is_writable_only_by_root(root, folder));
         std::env::join_paths(folders).unwrap_or_else(|_| SEARCH_PATH.into())
-    })
-}
-
-/// Whether other users can neither change a folder nor exchange it.
-fn is_protected(folder: &Path) -> bool {
-    let Ok(folder) = folder.canonicalize() else { return false };
-    folder.ancestors().enumerate().all(|(depth, folder)| {
-        folder.metadata().is_ok_and(|found| {
-            let is_ours = found.uid() == 0 || found.uid() == Uid::effective().as_raw();
-            // Others cannot exchange entries of a sticky folder such as `/tmp`, but they can add some.
-            let is_sticky = depth > 0 && found.mode() & 0o1000 != 0;
-            let group = if found.gid() == 0 { 0 } else { 0o020 };
-            is_ours && (is_sticky || found.mode() & (group | 0o002) == 0)
-        })
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
-
-    #[test]
-    fn a_folder_in_which_others_can_write_is_no_place_for_programs() {
-        let temp = tempfile::tempdir().expect("a temporary folder");
-        let (outer, inner) = (temp.path().join("outer"), temp.path().join("outer/bin"));
-        std::fs::create_dir_all(&inner).expect("created");
-        let set = |path: &Path, mode: u32| {
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("set");
-        };
-        for (outer_mode, inner_mode, expected) in [
-            (0o755, 0o755, true),
-            (0o700, 0o700, true),
-            (0o755, 0o757, false),
-            (0o755, 0o1777, false),
-            (0o757, 0o755, false),
-            (0o1777, 0o755, true),
-        ] {
-            set(&outer, outer_mode);
-            set(&inner, inner_mode);
-            assert_eq!(is_protected(&inner), expected, "{outer_mode:o} {inner_mode:o}");
-        }
-        assert!(!is_protected(&temp.path().join("missing")));
-    }
 
     #[test]
     fn the_usual_folders_of_programs_are_searched() {

@@ -18,8 +18,9 @@ use super::{
     partial::{Attributes, replace},
 };
 
-/// The permission bits that allow the group or all users to write.
-const WRITABLE_BY_OTHERS: u32 = 0o022;
+const GROUP_WRITABLE: u32 = 0o020;
+const WRITABLE_BY_ALL: u32 = 0o002;
+const STICKY: u32 = 0o1000;
 
 /// Opens a file for appending the output of a child.
 pub fn append(path: &Path) -> io::Result<std::fs::File> {
@@ -64,17 +65,21 @@ pub fn own_ids() -> (u32, u32) {
     (nix::unistd::Uid::effective().as_raw(), nix::unistd::Gid::effective().as_raw())
 }
 
-/// Whether only root, or this user, can change a file, also by renaming a folder above it. The folders up to `root`
-/// count.
+/// Whether only root, or this user, can change a file or folder, also by renaming a folder above it. The folders up to
+/// `root` count.
 pub fn is_writable_only_by_root(root: &Path, path: &Path) -> bool {
     let Ok(real) = std::fs::canonicalize(path) else { return false };
     let top = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
     let own = nix::unistd::Uid::effective().as_raw();
-    let is_of_root = |path: &Path| {
-        let found = path.symlink_metadata();
-        found.is_ok_and(|found| (found.uid() == 0 || found.uid() == own) && found.mode() & WRITABLE_BY_OTHERS == 0)
+    let is_of_root = |(depth, path): (usize, &Path)| {
+        path.symlink_metadata().is_ok_and(|found| {
+            let of_group = if found.gid() == 0 { 0 } else { GROUP_WRITABLE };
+            // Others can add entries to a sticky folder such as `/tmp`, but exchange none.
+            let is_sticky = depth > 0 && found.mode() & STICKY != 0;
+            (found.uid() == 0 || found.uid() == own) && (is_sticky || found.mode() & (of_group | WRITABLE_BY_ALL) == 0)
+        })
     };
-    real.ancestors().take_while(|above| above.starts_with(&top)).all(is_of_root)
+    real.ancestors().take_while(|above| above.starts_with(&top)).enumerate().all(is_of_root)
 }
 
 /// Removes a file. A missing file is not an error.

@@ -83,6 +83,29 @@ fn own_links_are_followed_and_kept() {
 }
 
 #[test]
+fn a_folder_that_others_can_change_or_exchange_is_not_roots_alone() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let (outer, inner) = (temp.path().join("outer"), temp.path().join("outer/bin"));
+    std::fs::create_dir_all(&inner).expect("created");
+    let set = |path: &Path, mode: u32| {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).expect("set");
+    };
+    for (outer_mode, inner_mode, expected) in [
+        (0o755, 0o755, true),
+        (0o700, 0o700, true),
+        (0o755, 0o757, false),
+        (0o755, 0o1777, false),
+        (0o757, 0o755, false),
+        (0o1777, 0o755, true),
+    ] {
+        set(&outer, outer_mode);
+        set(&inner, inner_mode);
+        assert_eq!(is_writable_only_by_root(Path::new("/"), &inner), expected, "{outer_mode:o} {inner_mode:o}");
+    }
+    assert!(!is_writable_only_by_root(Path::new("/"), &temp.path().join("missing")));
+}
+
+#[test]
 fn a_large_file_of_another_user_is_not_read() {
     if !nix::unistd::Uid::effective().is_root() {
         return; // only root can give a file away

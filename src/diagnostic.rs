@@ -1,13 +1,19 @@
 //! Diagnostics: a mistake and its location in a text. Plain data; `report` renders it.
 
-use std::{fmt, ops::Range, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fmt,
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use serde::{Deserialize, Serialize};
 
 use crate::redact::{HIDDEN, Hide, hidden_values};
 
 /// A text that diagnostics refer to: a profile or a requirements file.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Source {
     /// The name of the text: a path, or `built-in:family.toml`.
     pub label: String,
@@ -15,14 +21,24 @@ pub struct Source {
     pub text: String,
     /// The offsets at which lines begin. A profile of many entries asks for the location of each of them.
     lines: Vec<usize>,
+    /// The ranges of values that may be secret. Each diagnostic asks for them.
+    hidden: OnceLock<Vec<Range<usize>>>,
 }
+
+impl PartialEq for Source {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.label, &self.text) == (&other.label, &other.text)
+    }
+}
+
+impl Eq for Source {}
 
 impl Source {
     /// A text with its name.
     pub fn new(label: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
         let text = text.into();
         let lines = std::iter::once(0).chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|end| end + 1)).collect();
-        Arc::new(Self { label: label.into(), text, lines })
+        Arc::new(Self { label: label.into(), text, lines, hidden: OnceLock::new() })
     }
 
     /// The line and column of a byte range.
@@ -48,8 +64,8 @@ impl Source {
     }
 
     /// The byte ranges of values that may be secret, if the text is TOML.
-    pub fn hidden(&self) -> Vec<Range<usize>> {
-        hidden_values(&self.text, Hide::SecretSections)
+    pub fn hidden(&self) -> &[Range<usize>] {
+        self.hidden.get_or_init(|| hidden_values(&self.text, Hide::SecretSections))
     }
 
     /// The byte offset of a line and column. `None` if the text has another name, or no such place.
@@ -150,17 +166,29 @@ impl Diagnostic {
     /// The same mistake, for people: a value that may be secret is hidden where the text quotes it.
     #[must_use]
     pub fn without_hidden_values(&self) -> Self {
-        // Shorter values occur in words of the message.
+        // Shorter values occur in words of the message. Values of other lines get into it through variables.
         const MIN_LENGTH: usize = 4;
+        const MIN_LENGTH_ELSEWHERE: usize = 8;
         let Some((source, span)) = &self.place else { return self.clone() };
         let start = span.start.min(source.text.len());
         let lines = source.line_start(start)..span.end.max(source.line_end(start));
-        let hidden: Vec<&str> = (source.hidden().into_iter())
-            .filter(|range| range.start <= lines.end && range.end >= lines.start)
-            .flat_map(|range| source.text[range].lines())
-            .filter(|value| value.trim().len() >= MIN_LENGTH)
-            .collect();
-        let clean = |text: &String| hidden.iter().fold(text.clone(), |text, value| text.replace(value.trim(), HIDDEN));
+        let values = |range: &Range<usize>| {
+            let is_here = range.start <= lines.end && range.end >= lines.start;
+            let length = if is_here { MIN_LENGTH } else { MIN_LENGTH_ELSEWHERE };
+            let raw = &source.text[range.clone()];
+            let all: Vec<String> = [Cow::Borrowed(raw), unescaped(raw)]
+                .iter()
+                .flat_map(|value| value.lines())
+                .map(|line| line.trim().to_owned())
+                .filter(|value| value.len() >= length)
+                .collect();
+            all
+        };
+        let mut hidden: Vec<String> = source.hidden().iter().flat_map(values).collect();
+        // A longer value may contain a shorter one.
+        hidden.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        let clean =
+            |text: &String| hidden.iter().fold(text.clone(), |text, value| text.replace(value.as_str(), HIDDEN));
         Self {
             message: clean(&self.message),
             place: self.place.clone(),
@@ -174,6 +202,16 @@ impl Diagnostic {
     pub fn origin(&self) -> Option<Origin> {
         self.place.as_ref().map(|(source, span)| source.origin(span))
     }
+}
+
+/// The text that a TOML string stands for.
+fn unescaped(raw: &str) -> Cow<'_, str> {
+    let decoded = || {
+        let quotes = if raw.contains('\n') { "\"\"\"" } else { "\"" };
+        toml::from_str::<BTreeMap<String, String>>(&format!("v = {quotes}{raw}{quotes}")).ok()?.remove("v")
+    };
+    let decoded = if raw.contains('\\') { decoded() } else { None };
+    decoded.map_or(Cow::Borrowed(raw), Cow::Owned)
 }
 
 /// An error and its causes, in one line.

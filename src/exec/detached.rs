@@ -13,6 +13,8 @@ use crate::fs::append;
 
 /// The time that the program has to begin its session.
 const BEGIN: Duration = Duration::from_secs(10);
+/// Beginnings of the names of variables with which the dynamic loader and the C library run other code.
+const LOADER: [&str; 3] = ["LD_", "GCONV_PATH", "GLIBC_TUNABLES"];
 const INTERVAL: Duration = Duration::from_millis(1);
 
 /// Begins a session of its own. A program that [`start_detached`] starts calls this first.
@@ -29,6 +31,12 @@ pub fn start_detached(cmd: &Cmd, log: &Path) -> Result<(), ExecError> {
     #[expect(clippy::disallowed_methods, reason = "only `exec` starts programs")]
     let mut command = Command::new(&cmd.program);
     command.args(&cmd.args).envs(&cmd.env).current_dir("/");
+    // The stage needs the environment of nodeagent, but a program that starts it is linked dynamically.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_none_or(|name| LOADER.iter().any(|prefix| name.starts_with(prefix))) {
+            command.env_remove(name);
+        }
+    }
     command.stdin(Stdio::null()).stdout(file()?).stderr(file()?);
     let mut child = command.spawn().map_err(|error| not_started(error.to_string()))?;
     let pid = i32::try_from(child.id()).map(Pid::from_raw).map_err(|error| not_started(error.to_string()))?;

@@ -4,29 +4,26 @@
 //! Therefore programs get only the variables that are named here. Root can name more in `/etc/nodeagent.toml`.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ffi::{OsStr, OsString},
-    path::Path,
+    path::{Path, PathBuf},
     sync::OnceLock,
 };
+
+use nix::unistd::Uid;
 
 use crate::{fs::is_writable_only_by_root, redact::holds_credential};
 
 /// The search path of programs, as a Debian login of root has it.
 const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The user, the language, temporary files, proxies, certificates, and the node as Databricks describes it.
-const NAMES: [&str; 37] = [
-    "HOME",
-    "LOGNAME",
-    "SHELL",
-    "USER",
+/// The language, proxies, certificates, and the node as Databricks describes it.
+const NAMES: [&str; 32] = [
     "LANG",
     "LANGUAGE",
     "LC_CTYPE",
     "LC_MESSAGES",
     "TZ",
-    "TMPDIR",
     "ALL_PROXY",
     "FTP_PROXY",
     "HTTPS_PROXY",
@@ -63,9 +60,28 @@ pub fn pass_environment(names: &BTreeSet<String>) {
     let _ = PASSED.set(names.clone());
 }
 
-/// A variable of this process that programs get.
+/// A variable that programs get.
 pub fn inherited(name: &str) -> Option<OsString> {
-    is_inherited(name).then(|| std::env::var_os(name)).flatten()
+    if is_inherited(name) {
+        return std::env::var_os(name);
+    }
+    account().iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
+}
+
+/// The variables of the user of this process, from `/etc/passwd`. Those of the environment could name a home with
+/// configuration files that run code.
+fn account() -> &'static [(&'static str, String)] {
+    static ACCOUNT: OnceLock<Vec<(&'static str, String)>> = OnceLock::new();
+    ACCOUNT.get_or_init(|| {
+        let uid = Uid::effective().to_string();
+        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        let own = fields.into_iter().find(|fields| fields.len() == 7 && fields[2] == uid);
+        own.map_or_else(Vec::new, |fields| {
+            let of = |name, field: usize| (name, fields[field].to_owned());
+            vec![of("HOME", 5), of("LOGNAME", 0), of("SHELL", 6), of("USER", 0)]
+        })
+    })
 }
 
 /// Settings of pip and uv that are often set for all programs of a node.
@@ -85,10 +101,17 @@ pub fn settings_not_inherited() -> Vec<&'static str> {
     SETTINGS.into_iter().filter(|name| !is_inherited(name) && std::env::var_os(name).is_some()).collect()
 }
 
-/// All variables of this process that programs get, except `PATH`.
+/// The variables that programs get, with the search path in `PATH`. Those that are not UTF-8 are left out.
+pub fn environment() -> BTreeMap<String, String> {
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    all_inherited().chain([("PATH".into(), search_path().to_owned())]).filter_map(text).collect()
+}
+
+/// All variables that programs get, except `PATH`.
 pub(super) fn all_inherited() -> impl Iterator<Item = (OsString, OsString)> {
     let is_wanted = |name: &OsStr| name.to_str().is_some_and(|name| name != "PATH" && is_inherited(name));
-    std::env::vars_os().filter(move |(name, _)| is_wanted(name))
+    let own = account().iter().map(|(name, value)| (name.into(), value.into()));
+    own.chain(std::env::vars_os().filter(move |(name, _)| is_wanted(name)))
 }
 
 fn is_inherited(name: &str) -> bool {
@@ -98,14 +121,29 @@ fn is_inherited(name: &str) -> bool {
 
 /// The folders in which programs are looked up: those in which only root and the user of this process can write.
 pub(super) fn search_path() -> &'static OsStr {
+    /// Never the empty path: to programs, it means the working directory.
+    const NOWHERE: &str = "/nonexistent";
     static PATH: OnceLock<OsString> = OnceLock::new();
     PATH.get_or_init(|| {
-        let root = Path::new("/");
         let path = inherited("PATH").unwrap_or_else(|| SEARCH_PATH.into());
-        let folders = std::env::split_paths(&path)
-            .filter(|folder| folder.is_absolute() && is_writable_only_by_root(root, folder));
-        std::env::join_paths(folders).unwrap_or_else(|_| SEARCH_PATH.into())
+        let mut folders: Vec<PathBuf> = Vec::new();
+        for folder in std::env::split_paths(&path).filter(|folder| folder.is_absolute()) {
+            // The folder of a link, because its owner could exchange the link.
+            if let Ok(folder) = folder.canonicalize()
+                && is_protected(&folder)
+                && !folders.contains(&folder)
+            {
+                folders.push(folder);
+            }
+        }
+        let joined = std::env::join_paths(folders).ok().filter(|joined| !joined.is_empty());
+        joined.unwrap_or_else(|| NOWHERE.into())
     })
+}
+
+/// Whether only root and the user of this process can change a program or a folder of programs.
+pub(super) fn is_protected(path: &Path) -> bool {
+    is_writable_only_by_root(Path::new("/"), path)
 }
 
 #[cfg(test)]
@@ -123,7 +161,10 @@ mod tests {
         for name in ["LD_PRELOAD", "BASH_ENV", "PIP_FIND_LINKS", "APT_CONFIG", "PYTHONPATH", "R_PROFILE", "PATH"] {
             assert!(!is_inherited(name), "{name}");
         }
-        for name in ["HOME", "https_proxy", "SSL_CERT_FILE", "DB_IS_DRIVER"] {
+        for name in ["HOME", "TMPDIR"] {
+            assert!(!is_inherited(name), "{name}");
+        }
+        for name in ["https_proxy", "SSL_CERT_FILE", "DB_IS_DRIVER"] {
             assert!(is_inherited(name), "{name}");
         }
     }

@@ -26,7 +26,7 @@ use std::{
 pub use detached::{begin_session, start_detached};
 pub use foreground::{Foreground, Streams};
 use futures::future::BoxFuture;
-pub use inherited::{inherited, pass_environment, settings_not_inherited};
+pub use inherited::{environment, inherited, pass_environment, settings_not_inherited};
 pub use orphans::kill_orphans;
 pub use output::Tail;
 pub use program::find_program;
@@ -77,7 +77,7 @@ pub struct Cmd {
     pub args: Vec<String>,
     /// Variables that are set in addition to the inherited ones.
     pub env: BTreeMap<String, String>,
-    /// The working directory. `None` for that of nodeagent.
+    /// The working directory. `None` for `/`.
     pub cwd: Option<PathBuf>,
     /// The time limit, after which the child is killed. `None`: only the deadline of the run applies.
     pub timeout: Option<Duration>,

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::inherited::search_path;
+use super::inherited::{is_protected, search_path};
 
-/// The path of a program. It is looked up in the folders in which only root and the user of this process can write.
-/// `None` if none of them has an executable file of this name.
+/// The path of a program. It is looked up in the folders in which only root and the user of this process can write, and
+/// only they can change the program. `None` if there is none.
 pub fn find_program(name: &str) -> Option<PathBuf> {
-    which::which_in_global(name, Some(search_path())).ok()?.next()
+    which::which_in_global(name, Some(search_path())).ok()?.find(|program| is_protected(program))
 }
 
 #[cfg(test)]

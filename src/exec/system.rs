@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     os::unix::process::ExitStatusExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -66,11 +66,15 @@ impl SystemRunner {
         Self { variables, ..self }
     }
 
-    fn command(&self, cmd: &Cmd) -> Command {
-        // A name without a folder is looked up here, so that every search has the same result.
-        let program = if cmd.program.contains('/') { None } else { find_program(&cmd.program) };
+    fn command(&self, cmd: &Cmd) -> std::io::Result<Command> {
+        // A name without a folder is looked up here, because a program may be in a folder that others can change.
+        let program = if cmd.program.contains('/') {
+            PathBuf::from(&cmd.program)
+        } else {
+            find_program(&cmd.program).ok_or(std::io::ErrorKind::NotFound)?
+        };
         #[expect(clippy::disallowed_methods, reason = "only `exec` starts programs")]
-        let mut command = Command::new(program.as_deref().unwrap_or(Path::new(&cmd.program)));
+        let mut command = Command::new(program);
         command.args(&cmd.args).process_group(0).kill_on_drop(true);
         command.env_clear().envs(all_inherited()).env("PATH", search_path()).env("LC_ALL", "C").env(MARK, "1");
         for name in &self.withheld {
@@ -85,13 +89,11 @@ impl SystemRunner {
         command.envs(&cmd.env);
         command.stdin(if cmd.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        if let Some(cwd) = &cmd.cwd {
-            command.current_dir(cwd);
-        }
+        command.current_dir(cmd.cwd.as_deref().unwrap_or(Path::new("/")));
         if let (true, Some(slots)) = (cmd.shares_build_slots, &self.build_slots) {
             slots.configure_make(command.as_std_mut());
         }
-        command
+        Ok(command)
     }
 
     async fn run_to_end(&self, cmd: &Cmd, watcher: Option<LineWatcher>) -> Result<Finished, ExecError> {
@@ -99,7 +101,7 @@ impl SystemRunner {
             |error: std::io::Error| ExecError::NotStarted { program: cmd.program.clone(), reason: error.to_string() };
         let log = cmd.log.as_deref().map(append).transpose().map_err(not_started)?;
         tracing::debug!("runs {}", cmd.described());
-        let mut child = self.command(cmd).spawn().map_err(not_started)?;
+        let mut child = self.command(cmd).and_then(|mut command| command.spawn()).map_err(not_started)?;
         let mut group = Group::of(&child, &self.live);
 
         let feed = child.stdin.take().zip(cmd.stdin.as_ref().map(super::Input::bytes));

@@ -32,7 +32,7 @@ const CREDENTIALS: [&str; 28] = [
     "GOOGLE_SERVICE_ACCOUNT_KEY",
     "GOOGLE_BEARER_TOKEN",
 ];
-/// Contains a credential, or the path of a file with one. Always removed from children; registered as a secret if it is
+/// Contains a credential, or the path of a file with one. Never passed to a program; registered as a secret if it is
 /// not a path.
 pub(super) const KEY_OR_PATH: &str = "GOOGLE_CREDENTIALS";
 /// Parts of variable names that suggest a secret.
@@ -44,8 +44,7 @@ const NAMES: [&str; 8] = ["pass", "pwd", "pin", "key", "auth", "passcode", "acco
 /// A user name of an address with at least this length may be a token.
 const MIN_TOKEN_LENGTH: usize = 8;
 
-/// Whether a cloud client takes a credential from this variable. Such variables are removed from the environment of
-/// every child.
+/// Whether a cloud client takes a credential from this variable. No program gets such a variable.
 pub fn holds_credential(name: &str) -> bool {
     name == KEY_OR_PATH || CREDENTIALS.contains(&name)
 }

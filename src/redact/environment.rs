@@ -1,5 +1,4 @@
-//! Environment variables with credentials. They are registered as secrets at the start, and removed from the
-//! environment of every child.
+//! Environment variables with credentials. They are registered as secrets at the start.
 
 use std::collections::BTreeMap;
 

@@ -87,7 +87,9 @@ impl<'t> Reader<'t> {
     /// One line, or several lines with a string over several lines.
     fn line(&mut self) {
         let line = &self.text[self.at..self.line_end()];
-        if let Some(header) = header(line) {
+        let is_open = self.lists > 0 || !self.tables.is_empty();
+        // In an open list, a quoted name in brackets is a list of texts. A header ends a list that is not closed.
+        if let Some(header) = header(line).filter(|name| !is_open || !name.trim_start().starts_with(['"', '\''])) {
             self.section = header.split('.').map(bare).collect();
             (self.tables, self.lists, self.key) = (Vec::new(), 0, None);
             self.at = self.line_end() + 1;
@@ -125,7 +127,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// The key of a pair, if one begins here. In a secret place, a line without `=` is hidden after its first word.
+    /// The key of a pair, if one begins here.
     fn pair_or_value(&mut self) {
         let end = self.line_end();
         if let Some((key, value)) = pair(&self.text[self.at..end]) {
@@ -152,7 +154,7 @@ impl<'t> Reader<'t> {
         };
         let end = start + end.min(content.len());
         let lost = !closed && delimiter.len() == 3;
-        let is_secret = lost || self.is_secret_place() || looks_like_credential(&self.text[start.min(end)..end]);
+        let is_secret = lost || self.is_secret(&self.text[start.min(end)..end]);
         self.at = if closed { end + delimiter.len() } else { limit };
         if is_secret {
             self.hidden.push(start.min(end)..end);
@@ -165,7 +167,7 @@ impl<'t> Reader<'t> {
         let start = self.at;
         let length = self.rest().find([',', '}', ']', '#', ' ', '\t', '\r', '\n']).unwrap_or(self.rest().len());
         self.at += length;
-        if self.is_secret_place() || looks_like_credential(&self.text[start..self.at]) {
+        if self.is_secret(&self.text[start..self.at]) {
             self.hidden.push(start..self.at);
             self.garbage();
         }
@@ -182,12 +184,37 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn is_secret_place(&self) -> bool {
+    /// Whether a value may be secret: by its place, by its text, or by its key.
+    fn is_secret(&self, value: &str) -> bool {
+        // Settings such as `TOKENIZERS_PARALLELISM = "false"`, and paths of files with secrets.
+        let is_plain = || {
+            matches!(value, "true" | "false" | "")
+                || value.starts_with('/')
+                || (value.len() <= 3 && value.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        looks_like_credential(value) || self.is_secret_section() || (self.has_secret_key() && !is_plain())
+    }
+
+    /// The keys above the present value, from the section on.
+    fn path(&self) -> Vec<&'t str> {
         let keys = self.tables.iter().chain([&self.key]).flatten().flat_map(|key| key.split('.').map(bare));
-        let path: Vec<&str> = self.section.iter().copied().chain(keys).collect();
+        self.section.iter().copied().chain(keys).collect()
+    }
+
+    fn is_secret_section(&self) -> bool {
+        let path = self.path();
+        let (Some(first), Some(last)) = (path.first(), path.last()) else { return false };
+        self.hide == Hide::SecretSections
+            && SECTIONS.contains(first)
+            && !PLACES.contains(last)
+            && !path.iter().any(|key| CONDITIONS.contains(key))
+    }
+
+    fn has_secret_key(&self) -> bool {
+        let path = self.path();
         let [.., last] = path.as_slice() else { return false };
         if self.hide == Hide::SecretSections && SECTIONS.contains(&path[0]) {
-            return !PLACES.contains(last) && !path.iter().any(|key| CONDITIONS.contains(key));
+            return false;
         }
         // `TOKEN = { value = "…" }`: the name is one step above.
         let above = path.len().checked_sub(2).filter(|_| VALUES.contains(last)).map(|at| path[at]);
@@ -208,9 +235,7 @@ fn header(line: &str) -> Option<&str> {
     let (name, after) = inner.split_once(end)?;
     let is_name = |c: char| c.is_alphanumeric() || "_-.\"' /:~*@+".contains(c);
     let is_alone = after.trim().is_empty() || after.trim_start().starts_with('#');
-    // A list of strings is no header.
-    let is_list = name.trim_start().starts_with(['"', '\'']) || name.trim().is_empty();
-    (is_alone && !is_list && name.chars().all(is_name)).then_some(name)
+    (is_alone && !name.trim().is_empty() && name.chars().all(is_name)).then_some(name)
 }
 
 /// The key of a pair at the beginning of a text, and where the value begins.

@@ -90,7 +90,7 @@ fn line_and_span(source: &Source, span: &Range<usize>) -> (usize, String, Range<
     let start = inside(start).map_or(start, |range| range.start.saturating_sub(from));
     let end = inside(end).map_or(end, |range| range.end.saturating_sub(from).min(line.len()));
     let shown = |part: Range<usize>| {
-        let part = without_ranges(text, from + part.start..from + part.end, &hidden);
+        let part = without_ranges(text, from + part.start..from + part.end, hidden);
         let part = without_credentials(&part);
         redact::text(&part).chars().map(|c| if c == '\t' { c } else { harmless(c) }).collect::<String>()
     };

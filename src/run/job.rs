@@ -91,7 +91,7 @@ pub(super) fn runner(
 ) -> Arc<dyn Runner> {
     // Only the step that delivers a secret may read the content of its file.
     let withheld = job.profile.sections.secrets.withheld.iter().cloned();
-    variables.extend(job.profile.sections.env.of_run(&job.facts.env));
+    variables.extend(job.profile.sections.env.of_run(&exec::environment()));
     Arc::new(SystemRunner::new(build_slots, withheld).with_variables(variables))
 }
 

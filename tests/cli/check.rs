@@ -327,6 +327,10 @@ fn values_that_may_be_secret_are_shown_in_no_form_of_the_output() {
         format!("[[logins]]\npassword = \"{VALUE}\"\n"),
         format!("[vars]\ndb-password = [\"{VALUE}\"]\n"),
         format!("[shell.variables]\nDB_PASSWORD = \"{VALUE}\\n\"\n"),
+        "[secrets]\nkey = \"\\u0068unter2-hunter3/x\"\n".to_owned(),
+        format!("[\"secrets\"]\nvalue = \"{VALUE}\"\n"),
+        format!("[[\"secrets\".items]]\nvalue = \"{VALUE}\"\n"),
+        format!("[vars]\ntoken = \"{VALUE}\"\n[apt]\npackages = [\"a/${{vars.token}}\"]\n"),
     ] {
         let node = NodeTest::new().work("y.toml", &format!("schema = 1\nname = \"y\"\n{text}"));
         for arguments in [&["check", "y.toml"][..], &["check", "--json", "y.toml"], &["plan", "--profile", "y.toml"]] {

@@ -218,7 +218,7 @@ fn a_branch_at_an_address_that_the_launch_does_not_know_cannot_be_locked() {
     assert!(refused.contains(why) && refused.contains("x.toml:5"), "{refused}");
     for entry in [entry("tag = \"v1\""), entry("branch = \"main\"\noptional = true")] {
         let warned = lock(&entry).ended(0).stderr;
-        assert!(warned.contains(&format!("{why}; the lock has nothing for it")), "{warned}");
+        assert!(warned.contains(&format!("{why}; its commit is not locked")), "{warned}");
     }
 }
 

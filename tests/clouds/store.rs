@@ -146,7 +146,6 @@ fn a_folder_in_an_s3_bucket_is_listed_in_pages_and_its_names_and_their_number_ar
     assert!(said.contains("the folder `s3://lawfirm-tools/conf/` has more than 1000 files"), "{said}");
     assert_eq!(text, "");
     s3.clear();
-    s3.clear();
     for name in ["a\u{1b}[2J", "a\u{202e}b", "a\\\\b"] {
         s3.python(&format!("s3.put_object(Bucket=bucket, Key='conf/{name}', Body=b'x')"));
         let (said, text) = lock();

@@ -56,10 +56,10 @@ impl<'a> WantedKey<'a> {
         let Some(bytes) = look.get(path).ok().flatten().and_then(|found| found.bytes.as_deref()) else { return false };
         let Ok(ring) = KeyRing::parse(bytes) else { return false };
         let is_same = match &self.content {
-            KeyContent::Known(wanted) => KeyRing::parse(wanted).is_ok_and(|wanted| wanted.packets() == bytes),
+            KeyContent::Known(wanted) => KeyRing::parse(wanted).is_ok_and(|wanted| wanted == ring),
             KeyContent::Staged(_) => true,
         };
-        is_same && *ring.fingerprints() == self.source.value.fingerprints
+        is_same && ring.packets() == bytes && *ring.fingerprints() == self.source.value.fingerprints
     }
 
     /// The digest of a file that the node has in another form only.

@@ -8,8 +8,8 @@ use super::{
 };
 
 impl Env {
-    /// The changes of the run's environment, by name. `None` removes the variable. `present` is the environment of
-    /// nodeagent.
+    /// The changes of the run's environment, by name. `None` removes the variable. `present` is the environment that
+    /// they would have otherwise.
     pub fn of_run(&self, present: &BTreeMap<String, String>) -> BTreeMap<String, Option<String>> {
         let before = |name: &str| present.get(name).filter(|value| !value.is_empty());
         let value = |name: &str, change: &Change| match change {

@@ -57,6 +57,6 @@ fn not_known_yet(work: &LockWork<'_>, group: &LockGroup<'_, CloneFolder>) -> Res
         let hint = "name its `commit` instead of `branch`, or use a variable in `url` that the launch knows";
         return Err(group.asked_here(Problem::new(message).hint(hint.to_owned())));
     }
-    (work.warn)(format!("{message}; the lock has nothing for it"));
+    (work.warn)(format!("{message}; its commit is not locked"));
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{exec::find_program, facts::PythonEnv, inventory::below};
+use crate::{exec::find_program, facts::PythonEnv, fs::is_writable_only_by_root, inventory::below};
 
 /// The interpreter that a profile names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl BaseSearch {
 /// A program of the node: in the usual folders, or on the search path.
 fn on_path(root: &Path, name: &str) -> Option<PathBuf> {
     let usual = ["usr/local/bin", "usr/bin"].map(|folder| root.join(folder).join(name));
-    let is_real = |path: &PathBuf| path.is_file();
+    let is_real = |path: &PathBuf| path.is_file() && is_writable_only_by_root(root, path);
     usual.into_iter().find(is_real).or_else(|| find_program(name).filter(|_| root == Path::new("/")))
 }
 

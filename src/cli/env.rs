@@ -123,6 +123,16 @@ impl Env {
         Ok(self.opened_filestore.get_or_init(|| store).clone())
     }
 
+    /// The file store that the options name, which may not exist on this machine.
+    pub(super) fn named_filestore(&self) -> Option<&Path> {
+        self.filestore.as_deref()
+    }
+
+    /// The trusted keys that the options name.
+    pub(super) fn named_keys(&self) -> &[PublicKey] {
+        &self.trusted_keys
+    }
+
     /// Uses this file store instead. It must not be open yet.
     pub(super) fn use_filestore(&self, store: FileStore) {
         let _ = self.opened_filestore.set(store);

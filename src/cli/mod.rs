@@ -21,6 +21,7 @@ mod post_start;
 mod report;
 mod run;
 mod secrets;
+mod shim;
 mod sign;
 mod store;
 mod target;
@@ -125,6 +126,8 @@ enum Command {
     Sign(sign::Options),
     /// Verify files against their signatures
     Verify(verify::Options),
+    /// Write the init script of a cluster, which verifies nodeagent and runs it
+    Shim(shim::Options),
     /// Print a completion script
     Completions(generate::Shell),
     /// Print the manual page, or write all manual pages to a folder
@@ -190,6 +193,7 @@ impl Cli {
             Command::Report(options) => report::run(&env, &options),
             Command::Sign(options) => sign::run(&env, &options),
             Command::Verify(options) => verify::run(&env, &options),
+            Command::Shim(options) => shim::run(&env, &options, Self::command()),
             Command::Completions(shell) => generate::completions(&shell, Self::command()),
             Command::Man(options) => generate::man(&options, Self::command()),
         };

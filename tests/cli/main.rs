@@ -43,6 +43,7 @@ mod run;
 mod schema;
 mod secrets;
 mod services;
+mod shim;
 mod signed_by;
 mod store;
 mod system;

@@ -32,6 +32,7 @@ mod refusals;
 mod repositories;
 mod services;
 mod shared;
+mod shim;
 mod signed_files;
 mod sixteen;
 mod support;

@@ -69,7 +69,9 @@ fn in_page(name: &str, text: &str) -> Vec<CommandLine> {
         sentences.push('\n');
     }
     let code = Regex::new(r"`nodeagent\s([^`]+)`").expect("a fixed pattern");
-    for code in code.captures_iter(&sentences) {
+    // The messages of a command begin with its name and a colon.
+    let is_message = |text: &str| text.split_whitespace().next().is_some_and(|word| word.ends_with(':'));
+    for code in code.captures_iter(&sentences).filter(|code| !is_message(&code[1])) {
         let line = sentences[..code.get(1).expect("it was matched").start()].matches('\n').count() + 1;
         found.push(CommandLine::new(format!("{name}:{line}"), Context::Sentence, &code[1]));
     }
@@ -106,7 +108,7 @@ fn a_command_ends_at_a_comment_a_pipe_or_a_redirection() {
 #[test]
 fn command_lines_are_found_in_blocks_and_sentences_with_their_lines() {
     let page = "one\n\n    nodeagent plan x\n\n```text\n$ nodeagent run x\n1 nodeagent y\n```\nsee `nodeagent\nreport show` or \
-                `nodeagent store gc [--limit SIZE]`\nnodeagent is a program\n";
+                `nodeagent store gc [--limit SIZE]`\nnodeagent is a program\n`nodeagent shim: a message`\n";
     let found: Vec<_> =
         in_page("p.md", page).into_iter().map(|line| (line.origin.clone(), line.text(), line.is_form)).collect();
     let expected = [

@@ -252,6 +252,15 @@ impl NodeTest {
         self.output_of(command).stdout
     }
 
+    /// Runs a file beside the node: by itself, as the kernel starts a script, or by another program.
+    pub(crate) fn execute(&self, program: Option<&str>, file: &Path) -> CommandOutput {
+        let mut command = Command::new(program.map_or(file, Path::new));
+        if program.is_some() {
+            command.arg(file);
+        }
+        self.output_of(command)
+    }
+
     fn output_of(&self, mut command: Command) -> CommandOutput {
         command.env_clear().env("PATH", "/usr/bin:/bin").envs(&self.env);
         command.current_dir(self.temp.path().join("desk")).timeout(Duration::from_secs(60));

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::{
     LayerError, contents, key,
-    manifest::{Manifest, Part},
+    manifest::{Manifest, Part, check_size},
 };
 use crate::{
     diagnostic::in_words,
@@ -73,12 +73,16 @@ pub async fn bake(ctx: &Context, layer: &Layer, signer: Option<&SecretKey>) -> R
             Environment::R => UnknownLibraries::Refuse,
         };
         let links = SystemLibraries::read(&root, of.r_home()).links_of(&paths, unknown)?;
-        Ok((key::of(&of, &root)?, divide(&of.base, files)?, links))
+        let (count, pieces) = (files.len() as u64, divide(&of.base, files)?);
+        check_size(count, pieces.iter().map(|piece| piece.bytes).sum())?;
+        Ok((key::of(&of, &root)?, pieces, links))
     };
     let (key, pieces, links) = run_blocking(looking).await.map_err(failed)?;
     let parts = pack(ctx, layer, &key, pieces).await.map_err(failed)?;
     let versions = layer.packages.iter().map(|(name, package)| (name.clone(), package.version.clone()));
     let manifest = Manifest::new(&key, versions.collect::<BTreeMap<_, _>>(), links, parts);
+    // The parts have folders, too.
+    manifest.check_size().map_err(failed)?;
     let signature = signer.map(|signer| sign(signer, &manifest, &key)).transpose().map_err(failed)?;
     let entry = manifest.entry(signature);
     let published = if layer.private {

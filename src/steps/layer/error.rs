@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 
 use crate::{
     facts::python::PythonError,
-    fs::FsError,
+    fs::{FsError, Limits},
     steps::system_libraries::LibraryError,
     store::StoreError,
     task::TaskError,
@@ -70,6 +70,9 @@ pub(crate) enum LayerError {
     /// The manifest has no parts, or too many.
     #[error("it has {0} parts")]
     PartCount(usize),
+    /// Its files exceed the limits for archives.
+    #[error("it has {entries} files and {bytes} bytes; the limits are {} files and {} bytes", .limits.entries, .limits.bytes)]
+    TooLarge { entries: u64, bytes: u64, limits: Limits },
     /// A part could not be downloaded.
     #[error("its part {0} is missing")]
     MissingPart(String),

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::LayerError;
 use crate::{
     digest::Digest,
+    fs::Limits,
     steps::system_libraries::LinkedLibraries,
     store::{Entry, Key, Kind, Member, Object},
     trust::Trusted,
@@ -78,6 +79,14 @@ impl Manifest {
         Entry::new(Kind::Layer, parts.collect(), facts)
     }
 
+    /// Checks that all parts together are within the limits for archives. A manifest can state any numbers, and they
+    /// are the limits for its parts.
+    pub(super) fn check_size(&self) -> Result<(), LayerError> {
+        let sum = |of: fn(&Part) -> u64| self.parts.iter().map(of).fold(0, u64::saturating_add);
+        // Packed files are not larger than unpacked ones, apart from headers.
+        check_size(sum(|part| part.entries), sum(|part| part.bytes).max(sum(|part| part.size)))
+    }
+
     /// Reads the manifest of an entry. With trusted keys, it must be signed for this key.
     pub(super) fn of(entry: &Entry, key: &Key, trusted: &Trusted) -> Result<Self, LayerError> {
         let text = |name: &str| entry.facts.get(name).and_then(Value::as_str);
@@ -101,6 +110,16 @@ impl Manifest {
         if manifest.parts.is_empty() || manifest.parts.len() > MAX_PARTS {
             return Err(LayerError::PartCount(manifest.parts.len()));
         }
+        manifest.check_size()?;
         Ok(manifest)
     }
+}
+
+/// Checks that the files of a layer are within the limits for archives.
+pub(super) fn check_size(entries: u64, bytes: u64) -> Result<(), LayerError> {
+    let limits = Limits::default();
+    if entries > limits.entries || bytes > limits.bytes {
+        return Err(LayerError::TooLarge { entries, bytes, limits });
+    }
+    Ok(())
 }

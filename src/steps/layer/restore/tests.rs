@@ -246,6 +246,34 @@ async fn a_part_must_not_exceed_the_limits_of_its_manifest() {
 }
 
 #[tokio::test]
+async fn a_forged_manifest_cannot_raise_the_limits() {
+    for (counts, words) in [
+        (
+            &[(1 << 40, 9)][..],
+            "it has 9 files and 1099511627776 bytes; the limits are 500000 files and 8589934592 bytes",
+        ),
+        (&[(10, 500_001)], "it has 500001 files and "),
+        (&[(5 << 30, 100), (5 << 30, 100)], "it has 200 files and 10737418240 bytes"),
+        (&[(1, 300_000), (1, 300_000)], "it has 600000 files"),
+        (&[(u64::MAX, 1), (u64::MAX, u64::MAX)], "the limits are 500000 files"),
+    ] {
+        let bench = Bench::new();
+        let part = bench.part(&plain(X)).await;
+        let forged = counts.iter().map(|&(bytes, entries)| Part { bytes, entries, ..part.clone() });
+        bench.publish(&bench.manifest(forged.collect()).entry(None)).await;
+        let why = bench.restore().await.expect_err(words);
+        assert!(why.contains(words), "{words}: {why}");
+        assert_eq!(bench.on_node(), SHIPPED);
+    }
+    // The limit holds for the archives, too.
+    let bench = Bench::new();
+    let part = Part { size: 9 << 30, ..bench.part(&plain(X)).await };
+    bench.publish(&bench.manifest(vec![part]).entry(None)).await;
+    let why = bench.restore().await.expect_err("an archive that would fill the disk");
+    assert!(why.contains("9663676416 bytes"), "{why}");
+}
+
+#[tokio::test]
 async fn decompression_bombs_are_stopped() {
     let bench = Bench::new();
     // 64 MiB of zeros compress to some kilobytes.

@@ -52,6 +52,17 @@ pub enum ProbeOutcome {
     Unknown,
 }
 
+/// How the node can read a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TreeAccess {
+    /// The tree can be listed.
+    Listed,
+    /// The tree cannot be listed, but this file of it can be read.
+    File(String),
+    /// The tree cannot be listed, and no file that was tried can be read.
+    Closed,
+}
+
 impl Exposure {
     /// Whether the node can read it and should not.
     pub fn is_breach(&self) -> bool {
@@ -118,21 +129,22 @@ fn own_scope(access: &Access, identity: &Identity, name: &str) -> (bool, Option<
     })
 }
 
-/// Tests the tree of each unit with `probe`, which returns whether the tree can be listed, or the reason why that is
-/// not known.
+/// Tests the tree of each unit with `probe`, which returns how the tree can be read, or the reason why that is not
+/// known.
 pub fn trees(
     access: &Access,
     identity: &Identity,
     trees: Vec<(String, PathBuf)>,
-    probe: impl Fn(&Path) -> Result<bool, String>,
+    probe: impl Fn(&Path) -> Result<TreeAccess, String>,
 ) -> Vec<Exposure> {
     let exposure = |(name, path): (String, PathBuf)| {
         let unit = identity.cluster_unit.as_deref();
         let decision = decide(access, identity, &AccessRequest::UseProfile { unit: name.clone() });
         let own = [unit, Some(ADMIN)].into_iter().flatten().any(|own| own.eq_ignore_ascii_case(&name));
         let (found, note) = match probe(&path) {
-            Ok(true) => (ProbeOutcome::Open, None),
-            Ok(false) => (ProbeOutcome::Closed, None),
+            Ok(TreeAccess::Listed) => (ProbeOutcome::Open, None),
+            Ok(TreeAccess::File(file)) => (ProbeOutcome::Open, Some(format!("no listing, but `{file}` can be read"))),
+            Ok(TreeAccess::Closed) => (ProbeOutcome::Closed, None),
             Err(reason) => (ProbeOutcome::Unknown, Some(reason)),
         };
         Exposure { kind: "tree", name, own: own || decision.rule.is_some(), rule: decision.rule, found, note }
@@ -176,9 +188,10 @@ mod tests {
         let names = ["Admin", "Consumer", "Criminal", "FAMILY", "Finance", "People"];
         let paths = names.map(|name| (name.to_owned(), PathBuf::from(name))).to_vec();
         let probe = |path: &Path| match path.to_str() {
-            Some("Finance") => Ok(false),
+            Some("Finance") => Ok(TreeAccess::Closed),
+            Some("Criminal") => Ok(TreeAccess::File("init_scripts/criminal.toml".to_owned())),
             Some("People") => Err("no answer".to_owned()),
-            _ => Ok(true),
+            _ => Ok(TreeAccess::Listed),
         };
         let found = trees(&access(), &fixtures::family_node(), paths, probe);
         let found: Vec<String> =

@@ -26,7 +26,7 @@ pub use audit::AuditLog;
 pub use decision::{AccessRequest, Decision, Exemption, MatchedGrant, decide};
 pub use denial::{Denial, explain, foreign_profile};
 pub use evaluate::{Evaluation, evaluate};
-pub use exposure::{Exposure, ProbeOutcome};
+pub use exposure::{Exposure, ProbeOutcome, TreeAccess};
 pub use identity::{Identity, LocalUser};
 pub use identity_provider::IdentityProvider;
 pub use principal::Principal;

@@ -272,7 +272,10 @@ fn audit(env: &Env, as_json: bool) -> Result<Exit, CommandError> {
                 .stderr
                 .print("warning: the file store is a web server, which has no listings: no tree was tested\n");
         }
-        Ok(trees) => found.extend(exposure::trees(&access, &identity, trees, |tree| store.probe(tree))),
+        Ok(trees) => {
+            let names = store.named_files(identity.cluster_unit.as_deref());
+            found.extend(exposure::trees(&access, &identity, trees, |tree| store.probe(tree, &names)));
+        }
         Err(error) => {
             let message = format!("the file store `{}` could not be listed: {error}", store.label());
             failures.push(Diagnostic::nowhere(message));

@@ -54,6 +54,12 @@ impl FileStoreError {
         move |error| Self::Refused { what, error }
     }
 
+    /// Whether the file store answered that the file or folder does not exist, or that this node may not read it.
+    pub fn is_refusal(&self) -> bool {
+        let is_one = |kind| matches!(kind, CloudErrorKind::Denied | CloudErrorKind::Absent);
+        matches!(self, Self::Refused { error, .. } if is_one(error.kind))
+    }
+
     /// Whether the file or folder does not exist.
     pub(super) fn is_absent(&self) -> bool {
         matches!(self, Self::Refused { error, .. } if error.kind == CloudErrorKind::Absent)

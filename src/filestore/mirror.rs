@@ -172,6 +172,23 @@ impl Mirror {
         self.runtime.block_on(self.client.list_shown(&inner)).map(drop)
     }
 
+    /// Reads the first byte of a file to check the access to it. Does not list its folder, because that may be refused
+    /// although the file can be read.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn probe_file(&self, file: &Path) -> Result<(), FileStoreError> {
+        let Ok(inner) = file.strip_prefix(&self.folder) else { return Ok(()) };
+        let name = self.name(inner)?;
+        // The size is not known. Any other one makes this the request for a part.
+        let entry = RemoteEntry { name: name.clone(), is_folder: false, size: Some(u64::MAX), version: None };
+        match self.runtime.block_on(self.client.read(&name, &entry, 0, 1)) {
+            // An empty file, or the whole file from an API without parts.
+            Ok(_) | Err(FileStoreError::WrongSize { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Creates the top folders of the file store in the mirror, and removes those that no longer exist.
     fn create_trees(&self) -> Result<(), FileStoreError> {
         fs::create_dirs(&self.folder, 0o755)?;

@@ -12,7 +12,6 @@ use super::{
     requirements,
 };
 use crate::{
-    cloud::CloudErrorKind,
     diagnostic::{Diagnostic, nearest},
     filestore::{FileStoreError, Mirror},
     fs::read_bounded,
@@ -152,34 +151,6 @@ impl FileStore {
         self.mirror.as_ref().is_none_or(|mirror| mirror.lists())
     }
 
-    /// Whether the node may read a tree. Lists the tree and reads no file.
-    ///
-    /// # Errors
-    /// The reason why the check failed, in one line.
-    pub fn probe(&self, tree: &Path) -> Result<bool, String> {
-        if let Some(mirror) = &self.mirror {
-            return match mirror.probe(tree) {
-                Ok(()) => Ok(true),
-                Err(FileStoreError::Refused { error, .. })
-                    if matches!(error.kind, CloudErrorKind::Denied | CloudErrorKind::Absent) =>
-                {
-                    Ok(false)
-                }
-                Err(error) => Err(error.to_string()),
-            };
-        }
-        // A folder without list permission may still permit access to its files.
-        for folder in [tree.to_owned(), tree.join(SCRIPTS)] {
-            match std::fs::read_dir(&folder) {
-                Ok(_) => return Ok(true),
-                Err(error)
-                    if matches!(error.kind(), std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::NotFound) => {}
-                Err(error) => return Err(format!("`{}` could not be read: {error}", folder.display())),
-            }
-        }
-        Ok(false)
-    }
-
     /// Finds a profile by name or path. `unit` is the cluster's unit, `beside` the folder of a profile that extends it.
     pub(super) fn profile(&self, name: &str, unit: Option<&str>, beside: Option<&Path>) -> Result<Text, NotFound> {
         let file = format!("{name}.toml");
@@ -278,7 +249,7 @@ impl FileStore {
     }
 
     /// The tree of a unit. Folder names match without case. For a remote store, its profiles are copied.
-    fn find_tree(&self, unit: &str) -> Result<Option<PathBuf>, FileStoreError> {
+    pub(super) fn find_tree(&self, unit: &str) -> Result<Option<PathBuf>, FileStoreError> {
         let Some(mirror) = &self.mirror else { return Ok(self.tree(unit)) };
         let tree = if mirror.lists() { self.tree(unit) } else { self.unlisted_tree(mirror, unit)? };
         if let Some(tree) = &tree {

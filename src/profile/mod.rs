@@ -39,6 +39,7 @@ mod signed_by;
 mod stage;
 mod store_copy;
 mod template_values;
+mod tree_probe;
 mod trusted;
 mod trusted_text;
 mod values;

@@ -120,15 +120,17 @@ fn untrusted(label: &str, why: &Distrust) -> Diagnostic {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
-    use crate::profile::find::tests::store;
+    use crate::{auth::TreeAccess, profile::find::tests::store};
 
     #[test]
     fn only_the_access_file_of_admin_applies() {
         let (_temp, nothing) = store(&[("Family/init_scripts/access.toml", "unit"), ("access.toml", "top")]);
         assert_eq!(nothing.access(), Ok(None));
-        assert_eq!(nothing.probe(&nothing.root.join("Family")), Ok(true));
-        assert_eq!(nothing.probe(&nothing.root.join("Nowhere")), Ok(false));
+        assert_eq!(nothing.probe(&nothing.root.join("Family"), &BTreeSet::new()), Ok(TreeAccess::Listed));
+        assert_eq!(nothing.probe(&nothing.root.join("Nowhere"), &BTreeSet::new()), Ok(TreeAccess::Closed));
         assert_eq!(nothing.trees().expect("listed").len(), 1);
         let (_temp, found) = store(&[("ADMIN/init_scripts/access.toml", "admin")]);
         assert_eq!(found.access().expect("readable").expect("there").1, b"admin");

@@ -7,6 +7,7 @@ use std::{
 };
 
 use crate::{
+    http_server::{TestServer, ok, reply},
     schema,
     support::{MARKER, NodeTest, agent_in, entries, project, snapshots},
 };
@@ -340,6 +341,62 @@ fn a_closed_tree_passes_the_audit() {
     assert!(output.stdout.contains("tree  Criminal  closed"), "{}", output.stdout);
     assert!(output.stderr.starts_with("error: no Databricks workspace is configured"), "{}", output.stderr);
     assert!(!output.stderr.contains("should be closed"), "{}", output.stderr);
+}
+
+#[test]
+fn a_tree_that_refuses_its_listing_and_serves_files_is_open() {
+    for file in ["init_scripts/criminal.toml", "lib/tools.whl", "init_scripts/lib/tools.whl"] {
+        let family = "schema = 1\nname = \"family\"\n[wheel]\nfiles = [{ path = \"lib/tools.whl\" }]\n";
+        let node = node_of("Family")
+            .store("Family/init_scripts/family.toml", family)
+            .store(&format!("Criminal/{file}"), "x")
+            .store("Criminal/init_scripts/lib/.keep", "");
+        let (root, store) = (node.root(), node.beside("store"));
+        let (root, store) = (root.to_str().expect("UTF-8"), store.to_str().expect("UTF-8"));
+        for folder in ["", "init_scripts"] {
+            let closed = Path::new(store).join("Criminal").join(folder);
+            fs::set_permissions(&closed, fs::Permissions::from_mode(0o711)).expect("it is ours");
+        }
+        let audit = ["--root", root, "--filestore", store, "auth", "audit"];
+        let Some(output) = node.agent_as_unprivileged_user(&audit) else { return };
+        let output = output.ended(1);
+        let row = format!("no listing, but `{store}/Criminal/{file}` can be read");
+        assert!(output.stdout.contains("tree  Criminal  OPEN") && output.stdout.contains(&row), "{}", output.stdout);
+        assert!(output.stderr.contains("tree Criminal"), "{}", output.stderr);
+        // The names alone do not open a file.
+        let closed = Path::new(store).join("Criminal").join(file);
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o600)).expect("it is ours");
+        let output = node.agent_as_unprivileged_user(&audit).expect("the user is changed again").ended(1);
+        assert!(output.stdout.contains("tree  Criminal  closed"), "{}", output.stdout);
+    }
+}
+
+#[test]
+fn a_remote_tree_that_refuses_its_listing_and_serves_files_is_open() {
+    let folder = |name: &str| format!("{{\"path\":\"/FileStore/{name}\",\"is_dir\":true,\"file_size\":0}}");
+    let trees = format!("{{\"files\":[{},{},{}]}}", folder("Admin"), folder("Criminal"), folder("Finance"));
+    let server = TestServer::start(move |request, _| {
+        let asked = request.query().get("path").cloned().unwrap_or_default();
+        match (request.path(), asked.as_str()) {
+            ("/api/2.0/dbfs/list", "/FileStore") => ok(&trees),
+            ("/api/2.0/dbfs/list", path) if !path.starts_with("/FileStore/Admin") => {
+                reply("403 Forbidden", "{\"error_code\":\"PERMISSION_DENIED\",\"message\":\"no listing\"}")
+            }
+            ("/api/2.0/dbfs/read", "/FileStore/Criminal/init_scripts/criminal.toml") => {
+                ok("{\"bytes_read\":1,\"data\":\"cw==\"}")
+            }
+            ("/api/2.0/secrets/scopes/list", _) => ok("{}"),
+            _ => reply("404 Not Found", "{\"error_code\":\"RESOURCE_DOES_NOT_EXIST\",\"message\":\"none\"}"),
+        }
+    });
+    let node = NodeTest::new()
+        .var("DATABRICKS_HOST", server.url.as_str())
+        .var("DATABRICKS_TOKEN", "dapi-hunter2")
+        .var("DB_CLUSTER_NAME", "Prod-Operational-Family-15.4-x-1");
+    let output = node.agent_without_store(&["--filestore", "dbfs:/FileStore", "auth", "audit"]).ended(1);
+    let open = "no listing, but `dbfs:/FileStore/Criminal/init_scripts/criminal.toml` can be read";
+    assert!(output.stdout.contains(open), "{}", output.all());
+    assert!(output.stdout.contains("tree  Finance   closed"), "{}", output.all());
 }
 
 #[test]

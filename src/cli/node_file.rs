@@ -9,6 +9,7 @@ use std::{
 
 use serde::Deserialize;
 use toml::Spanned;
+use url::Url;
 
 use super::CommandError;
 use crate::{
@@ -18,7 +19,8 @@ use crate::{
 };
 
 const KNOWN: &str = "known keys: `filestore = \"/path/of/the/file/store\"`, `trusted-keys = [\"RW…\"]`, `minimum-serial = 1`, \
-                     `access = \"required\"`, `store = \"/path/that/nodes/share\"`, `store-limit = \"10 GiB\"`, `pass-environment = [\"NAME\"]`";
+                     `access = \"required\"`, `store = \"/path/that/nodes/share\"`, `store-limit = \"10 GiB\"`, `pass-environment = [\"NAME\"]`, \
+                     `insecure-http = [\"HOST\"]`";
 
 /// The file as written.
 #[derive(Debug, Default, Deserialize)]
@@ -33,6 +35,8 @@ struct Raw {
     store_limit: Option<Size>,
     #[serde(default)]
     pass_environment: Vec<Spanned<String>>,
+    #[serde(default)]
+    insecure_http: Vec<Spanned<String>>,
 }
 
 /// The settings of the node.
@@ -52,6 +56,8 @@ pub(super) struct NodeFile {
     pub(super) store_limit: Option<Size>,
     /// Variables of the environment that programs get, in addition to the usual ones.
     pub(super) pass_environment: BTreeSet<String>,
+    /// Hosts whose addresses need no encryption.
+    pub(super) insecure_http: BTreeSet<String>,
 }
 
 /// A size such as `20 GiB`.
@@ -139,6 +145,15 @@ pub(super) fn read(root: &Path) -> Result<NodeFile, CommandError> {
             mistakes.push(Diagnostic::at(&source, name.span(), message).hint(hint));
         }
     }
+    let mut insecure_http = BTreeSet::new();
+    for host in &raw.insecure_http {
+        if let Some(name) = host_name(host.get_ref()) {
+            insecure_http.insert(name);
+        } else {
+            let mistake = Diagnostic::at(&source, host.span(), format!("`{}` is not a host", host.get_ref()));
+            mistakes.push(mistake.hint("write the name only, such as `pypi.firm.example`, without a port"));
+        }
+    }
     if !mistakes.is_empty() {
         return Err(CommandError::Mistakes(mistakes));
     }
@@ -150,6 +165,7 @@ pub(super) fn read(root: &Path) -> Result<NodeFile, CommandError> {
         store: raw.store,
         store_limit: raw.store_limit,
         pass_environment: raw.pass_environment.into_iter().map(Spanned::into_inner).collect(),
+        insecure_http,
     })
 }
 
@@ -166,4 +182,11 @@ fn unpassable(name: &str) -> Option<(String, &'static str)> {
     } else {
         None
     }
+}
+
+/// A host as it is in addresses. `None` if the text is not only a host.
+fn host_name(text: &str) -> Option<String> {
+    let url = Url::parse(&format!("http://{text}/")).ok()?;
+    let host = url.host_str()?.to_owned();
+    text.eq_ignore_ascii_case(&host).then_some(host)
 }

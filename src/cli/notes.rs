@@ -11,21 +11,26 @@ use crate::{
         git::{Repository, Revision},
     },
     lock::{LockFile, Section},
-    profile::{Entry, Sections as _},
+    profile::{CoveredBy, Entry, Sections as _, UnencryptedSource},
 };
 
 /// The notes about a profile. `name` is that of the command line.
 pub(super) fn notes(env: &Env, name: &str, profile: &Profile, facts: &NodeFacts) -> Vec<String> {
     let mut notes: Vec<String> = profile.notes.values().flatten().cloned().collect();
     let (files, branches) = (files_without_digest(profile), branches(profile));
+    let unencrypted = unencrypted(profile, facts);
     // Reading the lock takes time.
-    if !files.is_empty() || !branches.is_empty() {
+    if !files.is_empty() || !branches.is_empty() || !unencrypted.is_empty() {
         let beside = if profile.lock.is_none() { lock_beside(env, name, facts) } else { Ok(None) };
         match (profile.lock.as_ref(), beside) {
-            (Some(lock), _) => notes.extend(not_locked(&files, &branches, &lock.lock.sections)),
+            (Some(lock), _) => {
+                notes.extend(not_locked(&files, &branches, &lock.lock.sections));
+                notes.extend(not_encrypted(&unencrypted, &lock.lock.sections));
+            }
             (None, Ok(beside)) => {
                 let sections = beside.as_ref().map(|file| file.lock.sections.as_slice()).unwrap_or_default();
                 notes.extend(not_locked(&files, &branches, sections));
+                notes.extend(not_encrypted(&unencrypted, sections));
             }
             (None, Err(path)) => notes.push(format!("the lock `{path}` cannot be read: `nodeagent check {path}`")),
         }
@@ -54,6 +59,27 @@ fn files_without_digest(profile: &Profile) -> Vec<(String, Origin)> {
 fn branches(profile: &Profile) -> Vec<(&PathBuf, &Entry<Repository>)> {
     let clones = profile.sections.git.0.iter();
     clones.filter(|(_, entry)| matches!(entry.value.revision, Revision::Branch(_))).collect()
+}
+
+/// The sources without encryption whose content no digest of the profile covers, except those that this node allows.
+fn unencrypted<'a>(profile: &'a Profile, facts: &NodeFacts) -> Vec<UnencryptedSource<'a>> {
+    let sources = profile.sections.unencrypted_sources().into_iter();
+    sources.filter(|source| !source.address.is_of(&facts.insecure_http)).collect()
+}
+
+/// The notes about sources without encryption that no section of a lock covers.
+fn not_encrypted(sources: &[UnencryptedSource<'_>], sections: &[Section]) -> Vec<String> {
+    let is_covered = |source: &&UnencryptedSource<'_>| match &source.covered_by {
+        CoveredBy::Packages => !sections.is_empty(),
+        CoveredBy::File(file) => sections.iter().any(|section| section.asset(&file.path).is_some()),
+        CoveredBy::Commit { folder, url, revision } => {
+            let folder = folder.display().to_string();
+            sections.iter().any(|section| section.git_commit(&folder, url, revision).is_some())
+        }
+    };
+    let open = sources.iter().filter(|source| !is_covered(source));
+    open.map(|source| format!("{} ({}), so a run is refused; {}", source.message(), source.origin, source.hint()))
+        .collect()
 }
 
 /// The notes about files and branches that no section of a lock has. The lock may be for other nodes than this one, so

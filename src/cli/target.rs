@@ -143,9 +143,10 @@ impl NodeOptions {
     }
 }
 
-/// The facts of this node.
+/// The facts of this node. A mistake in the node file ends the command when its other settings are used.
 pub(super) fn this_node(env: &Env) -> NodeFacts {
-    NodeFacts::gather(&env.root, variables())
+    let insecure_http = env.node_file().map(|file| file.insecure_http.clone()).unwrap_or_default();
+    NodeFacts { insecure_http, ..NodeFacts::gather(&env.root, variables()) }
 }
 
 /// A profile to load, and the node to load it for.

@@ -1,7 +1,7 @@
 //! The facts for conditions and `${…}`.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     ops::Deref,
     path::{Path, PathBuf},
@@ -92,6 +92,9 @@ pub struct NodeFacts {
     /// The environment variables. Not serialized, because they may contain secrets.
     #[serde(skip)]
     pub env: Environment,
+    /// The hosts whose addresses need no encryption, from the settings of the node.
+    #[serde(skip)]
+    pub insecure_http: BTreeSet<String>,
     /// The root of the node's file system, for facts that are read when they are used.
     #[serde(skip)]
     pub root: PathBuf,
@@ -136,6 +139,7 @@ impl NodeFacts {
             access_mode,
             platform,
             env: Environment(env),
+            insecure_http: BTreeSet::new(),
             root: root.to_owned(),
         }
     }

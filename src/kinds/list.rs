@@ -26,7 +26,8 @@ use crate::{
     plan::{self, Common, EarlierWork, Layer, MadeItem, Planner, StepOptions},
     problem::Problem,
     profile::{
-        self, Assets, Entry, FetchedByName, FileStore, Login, NamedAsset, Page, Rules, RunStage, Section as _, Whole,
+        self, Assets, Entry, FetchedByName, FileStore, Login, NamedAsset, Page, Rules, RunStage, Section as _,
+        UnencryptedSource, Whole,
     },
     secrets::Address,
     state::Receipt,
@@ -131,6 +132,9 @@ macro_rules! kinds {
             }
             fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
                 [$(self.$name.fetched_by_name()),+].into_iter().flatten().collect()
+            }
+            fn unencrypted_sources(&self) -> Vec<UnencryptedSource<'_>> {
+                [$(self.$name.unencrypted_sources()),+].into_iter().flatten().collect()
             }
             fn logins(&self) -> Vec<&Entry<Login>> {
                 [$(self.$name.logins()),+].into_iter().flatten().collect()

@@ -38,6 +38,7 @@ mod take_back;
 #[cfg(test)]
 mod tests;
 mod text_action;
+mod unencrypted;
 mod used_secrets;
 mod writes_files;
 

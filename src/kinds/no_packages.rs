@@ -11,6 +11,10 @@ macro_rules! names_no_packages {
             Vec::new()
         }
 
+        fn unencrypted_sources(&self) -> Vec<$crate::profile::UnencryptedSource<'_>> {
+            Vec::new()
+        }
+
         fn logins(&self) -> &[$crate::profile::Entry<$crate::profile::Login>] {
             &[]
         }

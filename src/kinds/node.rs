@@ -12,6 +12,7 @@ use super::{
     created::created_by_steps,
     list::{Action, Looks, Plan, Profile, Sections},
     stages::stage_of,
+    unencrypted,
 };
 use crate::{
     digest::Digest,
@@ -181,6 +182,9 @@ impl Node {
         let for_lock = self.is_for_lock.then(|| profile.sections.for_lock());
         let own = for_lock.as_ref().or(self.sections.as_ref()).unwrap_or(&profile.sections);
         plan.refusals.extend(profile.sections.assets().iter().filter_map(|named| without_digest(&common, named)));
+        // The launch decides about both stages.
+        let used = if common.stage == RunStage::Launch { &profile.sections } else { own };
+        plan.refusals.extend(unencrypted::refusals(used, &common));
         let paths = plan_later(profile, &common, &mut plan);
         own.plan(&self.looks, &common, &paths, &mut plan);
         plan::refuse_missing_paths(&mut plan);

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{
     Assets, Entry, Login, NamedAsset, RunStage, assets, fetched_by_name::FetchedByName, page::Page, rules::Rules,
-    secret_ref::SecretUse,
+    secret_ref::SecretUse, unencrypted_source::UnencryptedSource,
 };
 use crate::{
     diagnostic::{Diagnostic, Origin},
@@ -64,6 +64,10 @@ pub trait Section: Clone + Debug + Default + PartialEq + Eq {
 
     /// The entries that are fetched by name, without a digest.
     fn fetched_by_name(&self) -> Vec<FetchedByName<'_>>;
+
+    /// The sources without encryption whose content no digest of the profile covers. apt verifies its sources with
+    /// keys.
+    fn unencrypted_sources(&self) -> Vec<UnencryptedSource<'_>>;
 
     /// The logins that the section defines.
     fn logins(&self) -> &[Entry<Login>];
@@ -127,6 +131,9 @@ pub trait Sections: Clone + Debug + Default + PartialEq + Eq {
 
     /// See [`Section::fetched_by_name`].
     fn fetched_by_name(&self) -> Vec<FetchedByName<'_>>;
+
+    /// See [`Section::unencrypted_sources`].
+    fn unencrypted_sources(&self) -> Vec<UnencryptedSource<'_>>;
 
     /// See [`Section::logins`].
     fn logins(&self) -> Vec<&Entry<Login>>;

@@ -23,6 +23,7 @@ mod merge;
 mod missing_asset;
 mod own_value;
 mod page;
+mod plain_address;
 mod post_start;
 mod post_start_rules;
 mod probe;
@@ -42,6 +43,7 @@ mod template_values;
 mod tree_probe;
 mod trusted;
 mod trusted_text;
+mod unencrypted_source;
 mod values;
 mod variables;
 mod when;
@@ -66,6 +68,7 @@ pub use self::{
     load::{Request, load},
     lookup::Metadata,
     page::Page,
+    plain_address::PlainAddress,
     post_start::PostStart,
     probe::{Probe, ProbeCheck, ProbeKeys},
     rules::Rules,
@@ -77,6 +80,7 @@ pub use self::{
     stage::{Decisions, RunStage},
     store_copy::copied,
     template_values::TemplateValues,
+    unencrypted_source::{CoveredBy, UnencryptedSource, encrypt, not_encrypted},
 };
 pub(crate) use self::{
     asset_rules::{AssetKeys, asset_keys},

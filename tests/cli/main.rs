@@ -32,6 +32,7 @@ mod layers;
 mod locks;
 mod modes;
 mod order;
+mod plain_http;
 mod plan;
 mod post_start;
 mod programs;

@@ -8,8 +8,8 @@ use crate::{
     kinds::no_stages::has_no_stages,
     problem::Problem,
     profile::{
-        AssetProof, AssetRef, Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole,
-        array, asset, quoted, united,
+        AssetProof, AssetRef, Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section,
+        UnencryptedSource, Whole, array, asset, quoted, united,
     },
 };
 
@@ -114,6 +114,11 @@ impl Section for Apt {
 
     fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
         // apt's repositories are signed, including the digest of each archive.
+        Vec::new()
+    }
+
+    fn unencrypted_sources(&self) -> Vec<UnencryptedSource<'_>> {
+        // The keys of a source authenticate its content.
         Vec::new()
     }
 

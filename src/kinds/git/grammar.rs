@@ -9,7 +9,8 @@ use super::{
 use crate::{
     diagnostic::{Diagnostic, Origin},
     profile::{
-        Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, RunStage, SecretUse, Section, Whole, key, quoted,
+        Assets, CoveredBy, Entry, FetchedByName, Login, NamedAsset, Page, PlainAddress, Rules, RunStage, SecretUse,
+        Section, UnencryptedSource, Whole, key, quoted,
     },
 };
 
@@ -76,6 +77,17 @@ impl Section for Git {
         let names = by_name.iter().map(|(_, name)| *name).collect();
         let message = "git repositories are requested by tag or branch";
         first.map(|origin| FetchedByName { message, origin, names }).into_iter().collect()
+    }
+
+    fn unencrypted_sources(&self) -> Vec<UnencryptedSource<'_>> {
+        let movable = self.0.iter().filter(|(_, entry)| entry.value.revision.can_move());
+        let sources = movable.filter_map(|(folder, entry)| {
+            let Repository { url, revision, .. } = &entry.value;
+            let covered_by = CoveredBy::Commit { folder, url, revision: revision.label() };
+            let (address, remedy) = (PlainAddress::of(url)?, "name the `commit`");
+            Some(UnencryptedSource { address, origin: &entry.origin, covered_by, remedy })
+        });
+        sources.collect()
     }
 
     fn logins(&self) -> &[Entry<Login>] {

@@ -7,11 +7,11 @@ use super::{
     written::Written,
 };
 use crate::{
-    diagnostic::Diagnostic,
-    kinds::{no_packages::names_no_packages, no_stages::has_no_stages},
+    diagnostic::{Diagnostic, Origin},
+    kinds::no_stages::has_no_stages,
     profile::{
-        AssetProof, AssetRef, Assets, CreatedBy, Entry, NamedAsset, Page, RequiredContent, Rules, SecretUse, Section,
-        Whole, asset, quoted, united,
+        AssetProof, AssetRef, Assets, CoveredBy, CreatedBy, Entry, FetchedByName, Login, NamedAsset, Page,
+        PlainAddress, RequiredContent, Rules, SecretUse, Section, UnencryptedSource, Whole, asset, quoted, united,
     },
 };
 
@@ -86,7 +86,34 @@ impl Section for Jar {
         self.files.iter().map(named).collect()
     }
 
-    names_no_packages!();
+    fn indexes(&self) -> Vec<(&Url, &Origin)> {
+        Vec::new()
+    }
+
+    fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
+        Vec::new()
+    }
+
+    fn unencrypted_sources(&self) -> Vec<UnencryptedSource<'_>> {
+        // The checksums of a repository come from the same server, so they authenticate nothing.
+        let jars = self.files.iter().map(|entry| &entry.value);
+        let unverified = jars.filter(|jar| jar.maven.is_some() && jar.asset.sha256.is_none());
+        let sources = unverified.flat_map(|jar| {
+            self.repositories.iter().filter_map(|repository| {
+                Some(UnencryptedSource {
+                    address: PlainAddress::of(&repository.value)?,
+                    origin: &repository.origin,
+                    covered_by: CoveredBy::File(&jar.asset),
+                    remedy: "add the `sha256` of each jar",
+                })
+            })
+        });
+        sources.collect()
+    }
+
+    fn logins(&self) -> &[Entry<Login>] {
+        &[]
+    }
 
     fn secret_uses(&mut self) -> Vec<SecretUse<'_>> {
         Vec::new()

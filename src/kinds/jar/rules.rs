@@ -9,7 +9,6 @@ use super::{
 use crate::{
     grammar::{document::Part, names},
     profile::{AssetKeys, AssetRef, Entry, EntryOptions, Long, Rules, place, within},
-    redact::is_loopback,
 };
 
 impl Rules<'_> {
@@ -109,15 +108,10 @@ impl Rules<'_> {
         Some(text)
     }
 
-    /// A repository. Its checksums come from the same server, so the connection must be encrypted.
+    /// A repository.
     fn maven_repository(&mut self, at: &[Part], text: &str) -> Option<Url> {
         let text = if text.ends_with('/') { text.to_owned() } else { format!("{text}/") };
-        let url = self.url(at, &text)?;
-        if url.scheme() == "http" && !is_loopback(&url) {
-            self.mistake(at, format!("`{text}` is not encrypted"), "begin it with `https://`");
-            return None;
-        }
-        Some(url)
+        self.url(at, &text)
     }
 }
 

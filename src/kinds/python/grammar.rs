@@ -7,8 +7,8 @@ use crate::{
     diagnostic::{Diagnostic, Origin},
     kinds::no_stages::has_no_stages,
     profile::{
-        AssetRef, Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, asset,
-        quoted, united,
+        AssetRef, Assets, CoveredBy, Entry, FetchedByName, Login, NamedAsset, Page, PlainAddress, Rules, SecretUse,
+        Section, UnencryptedSource, Whole, asset, quoted, united,
     },
 };
 
@@ -135,6 +135,23 @@ impl Section for Python {
             all.extend(files_of(&venv.requirements));
         }
         all
+    }
+
+    fn unencrypted_sources(&self) -> Vec<UnencryptedSource<'_>> {
+        let links = self.pip.find_links.iter().filter_map(|link| Some((Url::parse(&link.value).ok()?, &link.origin)));
+        let indexes = self.indexes().into_iter().map(|(url, origin)| (url.clone(), origin)).chain(links);
+        let indexes = indexes.filter_map(|(url, origin)| UnencryptedSource::of_packages(&url, origin));
+        let of_venvs = self.pip.venvs.values().flat_map(|venv| &venv.value.packages);
+        let requirements = self.pip.packages.iter().chain(of_venvs).flat_map(|entry| {
+            let addresses = PlainAddress::in_requirement(&entry.value.text).into_iter();
+            addresses.map(|address| UnencryptedSource {
+                address,
+                origin: &entry.origin,
+                covered_by: CoveredBy::Packages,
+                remedy: "end the address with `#sha256=…`",
+            })
+        });
+        indexes.chain(requirements).collect()
     }
 
     fn logins(&self) -> &[Entry<Login>] {

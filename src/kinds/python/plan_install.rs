@@ -80,6 +80,7 @@ impl Python {
             opaque: Vec::new(),
             sources: DistributionSources {
                 index_url: pip.index_url.as_ref().map(|url| url.value.clone()),
+                insecure_http: common.facts.insecure_http.clone(),
                 extra_index_urls: pip.extra_index_urls.iter().map(|url| url.value.clone()).collect(),
                 find_links: pip.find_links.iter().map(|link| link.value.clone()).collect(),
                 no_index: pip.no_index.as_ref().is_some_and(|setting| setting.value),

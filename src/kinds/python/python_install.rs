@@ -99,6 +99,8 @@ pub struct DistributionSources {
     pub no_index: bool,
     /// Whether pre-releases are acceptable.
     pub prereleases: bool,
+    /// Hosts whose addresses need no encryption.
+    pub insecure_http: BTreeSet<String>,
 }
 
 /// A requirement and its origin.

@@ -13,7 +13,7 @@ use crate::{
     plan::{Common, cached_asset},
     problem::Problem,
     profile::{
-        Asset, AssetRef, Entry, NamedAsset,
+        Asset, AssetRef, Entry, NamedAsset, PlainAddress, encrypt, not_encrypted,
         requirements::{Requirements, first_other_file},
     },
     steps::Context,
@@ -43,7 +43,8 @@ pub(super) fn read(entry: &Entry<AssetRef>, common: &Common<'_>) -> Content {
     let Some(found) = common.inventory.asset(file) else { return Content::Missing };
     let label = found.asset.label();
     let is_copied = !matches!(found.asset, Asset::File { .. }) || found.digest.is_some();
-    let source = Source { label: &label, folder: found.asset.folder(), name: &file.path, is_copied };
+    let insecure_http = common.lock.is_none().then_some(&common.facts.insecure_http);
+    let source = Source { label: &label, folder: found.asset.folder(), name: &file.path, is_copied, insecure_http };
     let checked = if let Asset::Address(_) = &found.asset {
         let digest = common.locked_asset(file).or(found.digest.as_ref());
         let Some(bytes) = digest.and_then(|digest| fetched(common.cache, digest, file)) else {
@@ -74,12 +75,13 @@ fn fetched(cache: &Path, digest: &Digest, file: &AssetRef) -> Option<Vec<u8>> {
 /// Checks the files that were fetched from servers: planning may not have known their content. Returns their
 /// requirements.
 pub(super) fn check_fetched(ctx: &Context, wanted: &PythonInstall) -> Result<Vec<Requirements>, Problem> {
+    let insecure_http = wanted.locked.is_none().then_some(&wanted.sources.insecure_http);
     let mut all = Vec::new();
     for file in wanted.requirement_files.iter().filter(|file| file.starts_with(&ctx.cache)) {
         let label = file.file_name().unwrap_or_default().to_string_lossy();
         let bytes = std::fs::read(file)
             .map_err(|error| Problem::new(format!("`{}` could not be read", file.display())).because(&error))?;
-        let source = Source { label: &label, folder: None, name: &label, is_copied: true };
+        let source = Source { label: &label, folder: None, name: &label, is_copied: true, insecure_http };
         let checked = source.check(&bytes).map_err(|problems| {
             let first = problems.into_iter().next();
             first.unwrap_or_else(|| Problem::new(format!("`{label}` must not be used"))).refusing()
@@ -121,6 +123,8 @@ struct Source<'a> {
     name: &'a str,
     /// Whether the installer gets a verified copy, without the files beside it.
     is_copied: bool,
+    /// The hosts whose addresses need no encryption. `None` if a lock has the digests of all packages.
+    insecure_http: Option<&'a BTreeSet<String>>,
 }
 
 impl Source<'_> {
@@ -142,7 +146,11 @@ impl Source<'_> {
                     profile";
         let refused = |origin| Problem::new("the line holds a password").hint(hint.to_owned()).asked_at(origin);
         let passwords: Vec<Problem> = with_passwords(&requirements).into_iter().map(refused).collect();
-        if passwords.is_empty() { Ok(requirements) } else { Err(passwords) }
+        if !passwords.is_empty() {
+            return Err(passwords);
+        }
+        let unencrypted = self.insecure_http.map(|hosts| unencrypted(&requirements, hosts)).unwrap_or_default();
+        if unencrypted.is_empty() { Ok(requirements) } else { Err(unencrypted) }
     }
 }
 
@@ -152,6 +160,19 @@ fn with_passwords(requirements: &Requirements) -> BTreeSet<Origin> {
         LazyLock::new(|| Regex::new(r"(?i)https?://[^\s/@:]*:([^\s/@]+)@").expect("the pattern is fixed"));
     let holds = |text: &str| PASSWORD.captures_iter(text).any(|found| !found[1].starts_with("${"));
     requirements.lines.iter().filter(|line| holds(&line.text)).map(|line| line.origin.clone()).collect()
+}
+
+/// The refusals of addresses without encryption whose content no digest covers.
+fn unencrypted(requirements: &Requirements, hosts: &BTreeSet<String>) -> Vec<Problem> {
+    let refused = requirements.lines.iter().flat_map(|line| {
+        let remedy = if line.text.starts_with('-') { "" } else { "end the address with `#sha256=…`" };
+        let addresses = PlainAddress::in_requirement(&line.text).into_iter().filter(|address| !address.is_of(hosts));
+        addresses.map(move |address| {
+            let problem = Problem::new(not_encrypted(&address)).hint(encrypt(&address, remedy));
+            problem.asked_at(line.origin.clone())
+        })
+    });
+    refused.collect()
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use crate::{
     facts::AccessMode,
     kinds::no_stages::has_no_stages,
     profile::{
-        Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, array, asset, quoted,
-        united,
+        Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, UnencryptedSource, Whole,
+        array, asset, quoted, united,
     },
 };
 
@@ -86,6 +86,10 @@ impl Section for R {
         let names = by_name.iter().map(|entry| entry.value.name.as_str()).collect();
         let message = "R packages are requested by name";
         first.map(|origin| FetchedByName { message, origin, names }).into_iter().collect()
+    }
+
+    fn unencrypted_sources(&self) -> Vec<UnencryptedSource<'_>> {
+        self.repos.iter().filter_map(|repo| UnencryptedSource::of_packages(&repo.value, &repo.origin)).collect()
     }
 
     fn logins(&self) -> &[Entry<Login>] {

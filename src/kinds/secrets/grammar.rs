@@ -7,8 +7,8 @@ use crate::{
     diagnostic::{Diagnostic, Origin},
     kinds::no_stages::has_no_stages,
     profile::{
-        Assets, Content, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, Whole, quoted,
-        united,
+        Assets, Content, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, UnencryptedSource,
+        Whole, quoted, united,
     },
     redact::is_loopback,
     secrets::file_formats::SecretFormat,
@@ -100,6 +100,10 @@ impl Section for Secrets {
     }
 
     fn fetched_by_name(&self) -> Vec<FetchedByName<'_>> {
+        Vec::new()
+    }
+
+    fn unencrypted_sources(&self) -> Vec<UnencryptedSource<'_>> {
         Vec::new()
     }
 

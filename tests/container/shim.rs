@@ -49,7 +49,7 @@ fn a_shim_never_starts_a_binary_that_is_replaced_during_the_start() {
     let Some(node) = Node::fresh("shim-race") else { return };
     node.profile("[shell]\nbashrc = { text = \"alias ll='ls -l'\" }\n");
     let shim = format!("nodeagent shim --profile {PROFILE} --filestore /dbfs/FileStore --out {SCRIPT} --quiet");
-    // The file of that name is exchanged all the time. The starts end when at least 20 are over and both files were seen.
+    // The file of that name is exchanged all the time. At least 20 starts, until both files were seen.
     let log = node.sh(&format!(
         "set -eu; cd {STORE}; {shim}
         cp /usr/local/bin/nodeagent good; printf '#!/bin/sh\\ntouch /other\\n' > bad; chmod 755 bad; ln bad nodeagent

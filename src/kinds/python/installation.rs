@@ -126,7 +126,7 @@ pub(super) async fn resolve_all(
 ) -> Result<(), Problem> {
     for name in settings_not_inherited() {
         ctx.progress.warn(format!(
-            "`{name}` is set, and pip does not get it; use a key of `[pip]`, or `pass-environment` in /etc/nodeagent.toml"
+            "`{name}` is set, but programs do not get it; use `[pip]`, or `pass-environment` in /etc/nodeagent.toml"
         ));
     }
     check_fetched(ctx, wanted)?;

@@ -112,6 +112,26 @@ fn the_systems_store_gets_files_that_are_repaired_and_taken_back() {
 }
 
 #[test]
+fn the_fuse_daemon_of_dbfs_is_restarted_only_for_a_new_certificate() {
+    const RESTART: &str = "databricks/spark/scripts/restart_dbfs_fuse_daemon.sh";
+    let node = with_store(node("[cert]\nfiles = [\"certs/root.pem\"]\nto = [\"os\"]\nvariables = false\n"));
+    let restarts = node.root().join("restarts").display().to_string();
+    let node = node.file_of_mode(RESTART, &format!("#!/bin/sh\necho again >> {restarts}\n"), 0o755);
+    agent(&node, "run", 0);
+    assert_eq!(node.read("restarts"), "again\n");
+    // The certificate is in the bundle already, only nodeagent's file is missing.
+    fs::remove_file(node.root().join(OWN)).expect("it is there");
+    agent(&node, "run", 0);
+    assert_eq!(node.read("restarts"), "again\n");
+    let node = node.file_of_mode(RESTART, "#!/bin/sh\nexit 3\n", 0o755).file(BUNDLE, SECOND);
+    let said = agent(&node, "run", 0);
+    assert!(said.contains("the DBFS FUSE daemon was not restarted") && said.contains("exited with 3"), "{said}");
+    let node = node.file_of_mode(RESTART, "#!/bin/sh\nexit 0\n", 0o777).file(BUNDLE, SECOND);
+    let said = agent(&node, "run", 0);
+    assert!(said.contains("a user other than root can change"), "{said}");
+}
+
+#[test]
 fn the_variables_of_tls_libraries_name_the_bundle_unless_the_profile_sets_them() {
     let cert = "[cert]\nfiles = [\"certs/root.pem\"]\n";
     let login = "etc/profile.d/nodeagent-variables.sh";

@@ -6,6 +6,7 @@ mod action;
 mod certifi;
 mod checked;
 mod clean_up;
+mod fuse;
 mod grammar;
 mod java;
 mod keytool;

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::action::{AddToSystem, RemoveFromSystem};
+use super::{
+    action::{AddToSystem, RemoveFromSystem},
+    fuse,
+};
 use crate::{
     certificate::{Certificate, Fingerprint, fingerprints_in},
     exec::Cmd,
@@ -57,6 +60,8 @@ pub(super) async fn add(ctx: &Context, action: &AddToSystem, certificates: &[Cer
     let fetched = action.certificates.fetched();
     Receipt::update(&ctx.root, |receipt| receipt.fetched_certificates.extend(fetched))?;
     let Some(store) = action.store else { return Ok(()) };
+    let before = OsLook::read(store, &ctx.root).bundle;
+    let is_new = certificates.iter().any(|certificate| !before.contains(&certificate.fingerprint()));
     for certificate in certificates {
         let text = certificate.pem();
         let file = store.file(&certificate.fingerprint());
@@ -71,7 +76,12 @@ pub(super) async fn add(ctx: &Context, action: &AddToSystem, certificates: &[Cer
     run(ctx, store.update).await?;
     let now = OsLook::read(store, &ctx.root);
     match certificates.iter().find(|certificate| !now.has(&certificate.fingerprint())) {
-        None => Ok(()),
+        None => {
+            if is_new {
+                fuse::restart(ctx, LOG).await;
+            }
+            Ok(())
+        }
         Some(missing) => {
             let message = format!("`{}` does not contain the certificate `{}`", store.bundle, missing.subject());
             Err(Problem::new(message).hint(format!("the output of `{}` is in `{LOG}` of the run", store.update[0])))

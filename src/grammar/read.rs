@@ -1,6 +1,10 @@
 //! Reads a document: UTF-8, then TOML, then a comparison with the JSON Schema, then the raw types.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    sync::{Arc, LazyLock},
+};
 
 use regex_lite::Regex;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
@@ -99,13 +103,14 @@ pub(crate) fn read<T: DeserializeOwned>(
     bytes: &[u8],
     found: &mut Vec<Diagnostic>,
 ) -> Option<(Document, T)> {
-    read_keys(kind, schema, label, bytes, found, |keys| keys.rest())
+    read_keys(kind, |_| Cow::Borrowed(schema), label, bytes, found, |keys| keys.rest())
 }
 
-/// The same for a text whose keys are read in parts.
-pub(crate) fn read_keys<T>(
+/// The same for a text whose keys are read in parts. `schema` returns the schema of a document with these keys at its
+/// top, or of any document.
+pub(crate) fn read_keys<'s, T>(
     kind: &DocumentKind,
-    schema: &Value,
+    schema: impl Fn(Option<&BTreeSet<&str>>) -> Cow<'s, Value>,
     label: &str,
     bytes: &[u8],
     found: &mut Vec<Diagnostic>,
@@ -129,7 +134,15 @@ pub(crate) fn read_keys<T>(
         found.push(syntax_error(kind, &source, error));
         return None;
     }
-    found.extend(shape::check(kind, &source, schema, &mut table));
+    // To generate the whole schema takes longer than all other reading. Only the hints of mistakes need it.
+    let names = table.get_ref().keys().map(|name| name.get_ref().as_ref()).collect();
+    let part = schema(Some(&names));
+    let mut mistakes = shape::check(kind, &source, &part, &mut table);
+    if !mistakes.is_empty() {
+        (table, _) = DeTable::parse_recoverable(&source.text);
+        mistakes = shape::check(kind, &source, &schema(None), &mut table);
+    }
+    found.extend(mistakes);
     document.keep(&table);
     stand_in_for_missing(kind, &mut table);
     match parse(&mut Keys(table.into_inner())) {

@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use schemars::{JsonSchema as _, Schema, SchemaGenerator};
+use schemars::{JsonSchema as _, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -33,6 +33,13 @@ use crate::{
     state::Receipt,
     steps::Context,
 };
+
+/// The schema of keys whose shape is not needed.
+fn shapeless(keys: &[&str]) -> Schema {
+    let properties: serde_json::Map<String, serde_json::Value> =
+        keys.iter().map(|key| ((*key).to_owned(), true.into())).collect();
+    json_schema!({ "properties": properties })
+}
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident: $Kind:ident),+ $(,)?) => {
@@ -80,8 +87,12 @@ macro_rules! kinds {
             fn read(keys: &mut Keys<'_>) -> Result<Written, toml::de::Error> {
                 Ok(Written { $($name: keys.take(super::$name::$Kind::KEYS)?),+ })
             }
-            fn schemas(generator: &mut SchemaGenerator) -> Vec<Schema> {
-                vec![$(<super::$name::$Kind as profile::Section>::Written::json_schema(generator)),+]
+            fn schemas(generator: &mut SchemaGenerator, is_present: &dyn Fn(&[&str]) -> bool) -> Vec<Schema> {
+                vec![$(if is_present(super::$name::$Kind::KEYS) {
+                    <super::$name::$Kind as profile::Section>::Written::json_schema(generator)
+                } else {
+                    shapeless(super::$name::$Kind::KEYS)
+                }),+]
             }
             fn inherit(written: &mut Written, parent: &Written) {
                 $(super::$name::$Kind::inherit(&mut written.$name, &parent.$name);)+

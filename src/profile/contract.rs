@@ -88,8 +88,8 @@ pub trait Sections: Clone + Debug + Default + PartialEq + Eq {
     /// If a value does not fit its type.
     fn read(keys: &mut Keys<'_>) -> Result<Self::Written, toml::de::Error>;
 
-    /// The JSON Schema of each kind's keys.
-    fn schemas(generator: &mut SchemaGenerator) -> Vec<Schema>;
+    /// The JSON Schema of each kind's keys. Those of kinds that are not present have no shape.
+    fn schemas(generator: &mut SchemaGenerator, is_present: &dyn Fn(&[&str]) -> bool) -> Vec<Schema>;
 
     /// The Python interpreter of the node, unless the profile names another one.
     const INTERPRETER: &'static str;

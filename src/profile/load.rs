@@ -1,6 +1,7 @@
 //! Loads a profile: reads the file and all files that it extends, checks each one and merges them.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
@@ -104,8 +105,7 @@ struct File<W> {
 
 /// Loads and checks a profile. Reports all mistakes of all files at once.
 pub fn load<S: Sections>(request: &Request<'_>) -> Result<Profile<S>, ProfileError> {
-    let schema = schema::json_schema::<S>();
-    let mut chain = Chain::<S> { request, schema, files: Vec::new(), open: Vec::new(), found: Vec::new() };
+    let mut chain = Chain::<S> { request, files: Vec::new(), open: Vec::new(), found: Vec::new() };
     match request.store.profile(request.name, request.facts.business_unit.as_deref(), None) {
         Ok(text) => chain.read(text),
         Err(missing) => {
@@ -229,9 +229,13 @@ fn inherit<S: Sections>(files: &[File<S::Written>], values: &Values<'_>, written
     }
 }
 
+/// The schema of a file with these keys at its top, or of any file.
+fn schema_of<S: Sections>(names: Option<&BTreeSet<&str>>) -> Cow<'static, serde_json::Value> {
+    Cow::Owned(names.map_or_else(schema::json_schema::<S>, schema::json_schema_for::<S>))
+}
+
 struct Chain<'a, S: Sections> {
     request: &'a Request<'a>,
-    schema: serde_json::Value,
     files: Vec<File<S::Written>>,
     /// The files that are being read, outermost first: identity and label.
     open: Vec<(PathBuf, String)>,
@@ -294,7 +298,7 @@ impl<S: Sections> Chain<'_, S> {
     fn parse(&mut self, text: &Text) -> Option<(Document, Head, S::Written)> {
         let read = |keys: &mut Keys<'_>| Ok((S::read(keys)?, keys.rest::<Head>()?));
         let (document, (written, head)) =
-            grammar::read_keys(&KIND, &self.schema, &text.label, &text.bytes, &mut self.found, read)?;
+            grammar::read_keys(&KIND, schema_of::<S>, &text.label, &text.bytes, &mut self.found, read)?;
         if head.schema != SCHEMA {
             self.found.push(grammar::unknown_version(&KIND, &document, head.schema, SCHEMA));
         }

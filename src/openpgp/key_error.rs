@@ -23,7 +23,7 @@ impl KeyError {
         match self {
             Self::Secret => "export it with `gpg --export`, not `--export-secret-keys`",
             Self::Malformed(_) | Self::Needless(_) => {
-                "import the file with gpg, and export the key with `gpg --export`"
+                "import the file with `gpg --import FILE`, and export the key with `gpg --export FINGERPRINT`"
             }
             Self::Empty => "name the file that the owner of the key publishes",
         }

@@ -127,3 +127,19 @@ fn a_key_of_the_file_store_may_have_a_digest() {
     let node = node(&key(&Digest::sha256(KEY.as_bytes())), &quoted(FINGERPRINT)).work("key.asc", KEY);
     agent(&node, "run", 0);
 }
+
+#[test]
+fn a_key_of_the_file_store_is_checked_by_the_plan() {
+    let key = quoted("key.asc");
+    for (content, fingerprint, why) in [
+        (format!("# our key\n{KEY}"), FINGERPRINT, "a line outside of the armoured block"),
+        ("<html>not found</html>".to_owned(), FINGERPRINT, "a line outside of the armoured block"),
+        (KEY.replace("PUBLIC", "PRIVATE"), FINGERPRINT, "the file holds a secret key"),
+        (KEY.to_owned(), OTHER, "does not have the fingerprint in the profile"),
+    ] {
+        let node = node(&key, &quoted(fingerprint)).work("key.asc", &content);
+        let said = agent(&node, "plan", 2);
+        assert!(said.contains("the key of apt source `inhouse`") && said.contains(why), "{said}");
+        assert!(said.contains("x.toml:4"), "{said}");
+    }
+}

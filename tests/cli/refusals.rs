@@ -92,10 +92,10 @@ fn secrets_that_share_a_file_do_not_refuse_the_run() {
 #[test]
 fn a_key_of_an_apt_source_that_a_file_replaces() {
     let source = "[[apt.sources]]\nname = \"inhouse\"\nuris = \"https://apt.firm.example/\"\nsuites = \"./\"\n\
-        key = \"key.asc\"\nfingerprint = \"0123456789ABCDEF0123456789ABCDEF01234567\"\n";
+        key = \"key.asc\"\nfingerprint = \"74DF5806E755C8594BFE405B294A5ECC7791CC5A\"\n";
     let node = NodeTest::new()
         .debs(&[])
-        .work("key.asc", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n")
+        .work("key.asc", include_str!("../fixtures/keys/apt.asc"))
         .profile(&format!("{source}[files.\"/etc/apt/keyrings/inhouse.gpg\"]\ntext = \"A\"\n"));
     node.agent(&["check", "x.toml"]).ended(0);
     let output = refused(&node);

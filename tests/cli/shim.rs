@@ -272,6 +272,12 @@ fn values_that_a_node_cannot_use_are_refused() {
         ),
         (&["--profile", "./x.toml", "--filestore", volume], "`./x.toml` (`--profile`) is a relative path", "name"),
         (&["--profile", "x", "--filestore", volume, "--", "--deadlin", "5m"], "does not accept", "--help"),
+        (
+            &["--profile", "x", "--filestore", volume, "--", "--dry-run"],
+            "`--dry-run` cannot be used",
+            "prepare the node",
+        ),
+        (&["--profile", "x", "--filestore", volume, "--", "--stage=launch"], "`--stage` cannot be used", "prepare"),
         (&["--profile", "x", "--filestore", volume, "--", "--deadline", "soon"], "soon", "--help"),
         (
             &["--profile", "x", "--filestore", volume, "--", "--report-to", "/y"],

@@ -56,6 +56,12 @@ pub(super) fn run(env: &Env, options: &Options, parser: clap::Command) -> Result
     let filestore = filestore(env)?;
     let arguments = arguments(env, options, &filestore)?;
     check(parser, &arguments)?;
+    for option in ["--dry-run", "--stage"] {
+        if options.run.iter().any(|word| word.split('=').next() == Some(option)) {
+            let mistake = Diagnostic::nowhere(format!("`{option}` cannot be used in an init script"));
+            return Err(mistake.hint("remove it: the script must prepare the node").into());
+        }
+    }
     let digests = digests(&options.binaries)?;
     let destination = text(&env.root.join(DESTINATION))?;
     let script = Script {
@@ -89,13 +95,19 @@ pub(super) fn run(env: &Env, options: &Options, parser: clap::Command) -> Result
 /// The text that tells the user where the script belongs.
 fn next_steps(path: Option<&Path>, script: &Script) -> String {
     let mut steps = path.map(|path| format!("wrote `{}`\n", path.display())).unwrap_or_default();
-    steps.push_str("The script accepts only these binaries:\n");
+    steps.push_str("The script accepts only these binaries. Copy them to the file store:\n");
     for (processor, sha256) in &script.digests {
         let (folder, sha256) = (&script.folder, sha256.hex());
         let _ = writeln!(steps, "    {folder}/nodeagent-{processor} or {folder}/nodeagent: sha256 {sha256}");
     }
+    let in_store = || Some(Path::new(&script.folder).join(path?.file_name()?));
     if let Some(entry) = path.and_then(cluster::entry) {
         steps.push_str("Add the script to the cluster's configuration:\n");
+        steps.push_str(&cluster::line(&entry));
+    } else if let Some(path) = in_store()
+        && let Some(entry) = cluster::entry(&path)
+    {
+        let _ = writeln!(steps, "Copy the script to `{}`, and add it to the cluster's configuration:", path.display());
         steps.push_str(&cluster::line(&entry));
     } else {
         steps.push_str("Copy the script to the file store and add it to the cluster's configuration. ");

@@ -22,6 +22,7 @@ mod error;
 mod grammar;
 mod hints;
 mod install;
+mod key_check;
 mod lists;
 mod lock;
 mod plan;

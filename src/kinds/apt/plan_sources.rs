@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{
     action::{self, Action, AptKey, AptSources, KeyContent},
     checked::{Apt, AptSource},
+    key_check::checked,
     source_files::{key_file, source_file},
 };
 use crate::{
@@ -125,6 +126,12 @@ pub(super) fn differing_sources(
         planner.writes(&path, &entry.origin);
         if let Some(problem) = wanted.wrong_digest() {
             planner.refuse_with(problem);
+            continue;
+        }
+        if let KeyContent::Known(bytes) = &wanted.content
+            && let Err(problem) = checked(name, bytes, &entry.value.fingerprints)
+        {
+            planner.refuse_with(problem.asked_at(entry.origin.clone()));
             continue;
         }
         let key = AptKey {

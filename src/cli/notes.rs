@@ -70,7 +70,8 @@ fn unencrypted<'a>(profile: &'a Profile, facts: &NodeFacts) -> Vec<UnencryptedSo
 /// The notes about sources without encryption that no section of a lock covers.
 fn not_encrypted(sources: &[UnencryptedSource<'_>], sections: &[Section]) -> Vec<String> {
     let is_covered = |source: &&UnencryptedSource<'_>| match &source.covered_by {
-        CoveredBy::Packages => !sections.is_empty(),
+        CoveredBy::PythonPackages => sections.iter().any(Section::has_only_wheels),
+        CoveredBy::RPackages => !sections.is_empty(),
         CoveredBy::File(file) => sections.iter().any(|section| section.asset(&file.path).is_some()),
         CoveredBy::Commit { folder, url, revision } => {
             let folder = folder.display().to_string();

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::list::Sections;
 use crate::{
+    lock::Section,
     plan::Common,
     problem::Problem,
     profile::{CoveredBy, Sections as _, UnencryptedSource},
@@ -25,7 +26,8 @@ pub(super) fn refusals(sections: &Sections, common: &Common<'_>) -> Vec<Problem>
 /// Whether the lock has the digests of the content. In the post-start stage, the lock is that of the launch.
 fn is_covered(source: &UnencryptedSource<'_>, common: &Common<'_>) -> bool {
     match &source.covered_by {
-        CoveredBy::Packages => common.lock.is_some(),
+        CoveredBy::PythonPackages => common.locked().is_some_and(Section::has_only_wheels),
+        CoveredBy::RPackages => common.locked().is_some(),
         CoveredBy::File(file) => common.locked_asset(file).is_some(),
         CoveredBy::Commit { folder, url, revision } => {
             let folder = folder.display().to_string();

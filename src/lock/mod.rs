@@ -122,6 +122,11 @@ pub struct Section {
 }
 
 impl Section {
+    /// Whether all distributions of Python are wheels.
+    pub fn has_only_wheels(&self) -> bool {
+        self.venvs.values().flatten().chain(&self.python).all(|file| !file.is_source())
+    }
+
     fn digests(&self) -> impl Iterator<Item = &Digest> {
         let packages = self.apt.iter().map(|deb| &deb.sha256).chain(self.python.iter().map(|file| &file.sha256));
         let packages = packages.chain(self.venvs.values().flatten().map(|file| &file.sha256));

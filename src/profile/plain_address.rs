@@ -28,8 +28,8 @@ impl PlainAddress {
         (!is_local).then(|| Self { text: bare(url).to_string(), host })
     }
 
-    /// The addresses of a requirement, or of a line of a requirements file, whose content no digest covers. A commit
-    /// of git is a digest.
+    /// The addresses of a requirement, or of a line of a requirements file, whose content no digest covers. pip takes a
+    /// branch that is named like a commit for the commit, so a commit of git does not count.
     pub fn in_requirement(line: &str) -> Vec<Self> {
         static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
             Regex::new(r"(?i)(?:(?:git|hg|svn|bzr)\+)?(?:http|git|ftp|svn)://\S+").expect("the pattern is fixed")
@@ -38,8 +38,10 @@ impl PlainAddress {
         if line.contains(" --hash=") || line.contains(" --hash ") {
             return Vec::new();
         }
+        // Installers ignore a digest in the address of an index.
+        let is_file = !line.starts_with('-');
         let addresses = ADDRESS.find_iter(line).filter_map(|found| match Url::parse(found.as_str()) {
-            Ok(url) if has_digest(&url) => None,
+            Ok(url) if is_file && has_digest(&url) => None,
             Ok(url) => Self::of(&url),
             // Such as an address with `${HOST}`.
             Err(_) => Some(Self { text: "http://…".to_owned(), host: None }),
@@ -53,18 +55,18 @@ impl PlainAddress {
     }
 }
 
-/// Whether an address names the digest of its file, or the commit of its repository.
+/// Whether an address names the digest of its file.
 fn has_digest(url: &Url) -> bool {
     let is_hex = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let fragment = url.fragment().unwrap_or_default();
-    let of_file = fragment.split('&').filter_map(|part| part.split_once('=')).any(|(name, value)| match name {
+    let is_archive = !url.scheme().contains('+');
+    let names_digest = fragment.split('&').filter_map(|part| part.split_once('=')).any(|(name, value)| match name {
         "sha256" => is_hex(value, 64),
         "sha384" => is_hex(value, 96),
         "sha512" => is_hex(value, 128),
         _ => false,
     });
-    let commit = url.path().rsplit_once('@').map(|(_, revision)| revision);
-    of_file || (url.scheme().starts_with("git") && commit.is_some_and(|commit| is_hex(commit, 40)))
+    is_archive && names_digest
 }
 
 fn is_local(host: &str) -> bool {
@@ -88,6 +90,9 @@ mod tests {
             ("--find-links http://a.example/", "a.example"),
             ("-e git+http://a.example/x.git@main#egg=x", "a.example"),
             ("x @ git://a.example/x.git", "a.example"),
+            (&format!("x @ git+http://a.example/x.git@{commit}#egg=x"), "a.example"),
+            (&format!("x @ git+http://a.example/x.git@main#sha256={hex}"), "a.example"),
+            (&format!("-f http://a.example/#sha256={hex}"), "a.example"),
             ("x @ ftp://10.0.0.1/x.tar.gz", "10.0.0.1"),
         ] {
             let found = PlainAddress::in_requirement(line);
@@ -103,7 +108,6 @@ mod tests {
             "x @ git+http://[::1]:80/x.git",
             "x @ http://localhost/x.whl",
             &format!("x @ http://a.example/x.whl#sha256={hex}"),
-            &format!("x @ git+http://a.example/x.git@{commit}#egg=x"),
             &format!("http://a.example/x.whl --hash=sha256:{hex}"),
         ] {
             assert_eq!(PlainAddress::in_requirement(line), [], "{line}");

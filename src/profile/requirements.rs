@@ -73,10 +73,11 @@ impl Requirements {
         for (line, text) in logical_lines(text) {
             let origin = Origin { file: label.to_owned(), line, column: 1 };
             self.lines.push(Opaque { text: text.clone(), origin: origin.clone() });
-            if let Some(name) = option(&text, "-r", "--requirement") {
-                self.include(name, (label, folder), constraint, origin, open)?;
-            } else if let Some(name) = option(&text, "-c", "--constraint") {
-                self.include(name, (label, folder), true, origin, open)?;
+            let includes = includes(&text);
+            if !includes.is_empty() {
+                for (name, is_constraint) in includes {
+                    self.include(name, (label, folder), constraint || is_constraint, origin.clone(), open)?;
+                }
             } else if let Some(project) = option(&text, "-e", "--editable") {
                 self.opaque.push(Opaque { text: project.to_owned(), origin });
             } else if !text.starts_with('-') {
@@ -192,6 +193,31 @@ fn option<'t>(text: &'t str, short: &str, long: &str) -> Option<&'t str> {
     Some(value.trim_start_matches([' ', '=', '\t'])).filter(|value| !value.is_empty())
 }
 
+/// The files that an option line includes, and whether each is a file of constraints. Options may be shortened, as in
+/// `--req b.txt`, and follow others, as in `--pre -r b.txt`.
+fn includes(line: &str) -> Vec<(&str, bool)> {
+    if !line.starts_with('-') {
+        return Vec::new();
+    }
+    let mut words = line.split_ascii_whitespace();
+    let mut found = Vec::new();
+    while let Some(word) = words.next() {
+        let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
+        let is_long = |long: &str| name.len() > 3 && long.starts_with(name);
+        let kind = match name {
+            _ if is_long("--requirement") => Some((false, value)),
+            _ if is_long("--constraint") => Some((true, value)),
+            _ if word.starts_with("-r") => Some((false, Some(&word[2..]))),
+            _ if word.starts_with("-c") => Some((true, Some(&word[2..]))),
+            _ => None,
+        };
+        let Some((is_constraint, value)) = kind else { continue };
+        let value = value.map(|value| value.trim_start_matches('=')).filter(|value| !value.is_empty());
+        found.extend(value.or_else(|| words.next()).map(|name| (name, is_constraint)));
+    }
+    found
+}
+
 /// A requirement without its `--hash=…` and other options.
 fn without_options(text: &str) -> &str {
     text.find(" --").map_or(text, |end| &text[..end]).trim()
@@ -213,6 +239,24 @@ mod tests {
         assert_eq!(names(&read.named), ["nltk", "spacy", "six", "x"]);
         assert_eq!(read.named[1].origin.line, 3);
         assert_eq!(read.opaque, []);
+    }
+
+    #[test]
+    fn included_files_are_read_in_each_spelling_of_pip() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        put(&temp.path().join("b.txt"), "nltk\n");
+        for line in
+            ["-r b.txt", "-rb.txt", "--req b.txt", "--requirement=b.txt", "--pre -r b.txt", "--pre --requir=b.txt"]
+        {
+            let read = Requirements::read("a.txt", line, Some(temp.path())).expect("readable");
+            assert_eq!(names(&read.named), ["nltk"], "{line}");
+        }
+        for line in ["-c b.txt", "--pre --con b.txt"] {
+            let read = Requirements::read("a.txt", line, Some(temp.path())).expect("readable");
+            assert_eq!(names(&read.constraints), ["nltk"], "{line}");
+        }
+        assert_eq!(includes("--require-hashes"), []);
+        assert_eq!(includes("--pre --no-cache-dir"), []);
     }
 
     #[test]

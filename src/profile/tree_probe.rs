@@ -82,7 +82,21 @@ impl FileStore {
             return allowed(mirror.probe_file(file));
         }
         // Opening a named pipe would wait for a writer.
-        Ok(file.is_file() && File::open(file).is_ok())
+        let opened = std::fs::metadata(file).and_then(|found| {
+            if found.is_file() { File::open(file).map(drop) } else { Err(ErrorKind::NotFound.into()) }
+        });
+        match opened {
+            Ok(()) => Ok(true),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::PermissionDenied | ErrorKind::NotFound | ErrorKind::NotADirectory
+                ) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(format!("`{}` could not be read: {error}", file.display())),
+        }
     }
 }
 

@@ -23,8 +23,10 @@ pub struct UnencryptedSource<'a> {
 /// The part of a lock that has the digests of a source's content.
 #[derive(Debug, Clone)]
 pub enum CoveredBy<'a> {
-    /// The packages of a section.
-    Packages,
+    /// The packages of Python, if all are wheels. A build fetches its requirements from the index, without digests.
+    PythonPackages,
+    /// The packages of R.
+    RPackages,
     /// A file.
     File(&'a AssetRef),
     /// The commit of a git repository.
@@ -40,9 +42,9 @@ pub enum CoveredBy<'a> {
 
 impl<'a> UnencryptedSource<'a> {
     /// A source of packages, unless it is encrypted or on the node itself.
-    pub fn of_packages(url: &Url, origin: &'a Origin) -> Option<Self> {
+    pub fn of_packages(url: &Url, origin: &'a Origin, covered_by: CoveredBy<'a>) -> Option<Self> {
         let address = PlainAddress::of(url)?;
-        Some(Self { address, origin, covered_by: CoveredBy::Packages, remedy: "" })
+        Some(Self { address, origin, covered_by, remedy: "" })
     }
 
     /// The message of a refusal, without its position.

@@ -113,6 +113,27 @@ fn a_program_in_a_folder_that_others_can_write_is_not_started() {
 }
 
 #[test]
+fn a_program_behind_a_link_that_others_can_exchange_is_not_started() {
+    let node = NodeTest::new();
+    let (folder, open, evil) = (node.beside("bin"), node.beside("open"), node.beside("tools/git"));
+    for folder in [&folder, &open, &node.beside("tools")] {
+        fs::create_dir_all(folder).expect("created");
+    }
+    put(&evil, &format!("#!/bin/sh\ntouch {}\nexit 1\n", node.beside("evil").display()));
+    fs::set_permissions(&evil, fs::Permissions::from_mode(0o755)).expect("ours");
+    std::os::unix::fs::symlink(&evil, open.join("git")).expect("created");
+    std::os::unix::fs::symlink("../open/git", folder.join("git")).expect("created");
+    let (path, ran) = (format!("{}:/usr/bin:/bin", folder.display()), node.beside("evil"));
+    let clone = "[git.\"/opt/x\"]\nurl = \"https://127.0.0.1:9/x.git\"\ntag = \"v1\"\n";
+    let node = node.search_path(&path).profile(clone);
+    for (mode, starts) in [(0o777, false), (0o755, true)] {
+        fs::set_permissions(&open, fs::Permissions::from_mode(mode)).expect("ours");
+        node.agent(&["run", "--profile", "x.toml"]).ended(1);
+        assert_eq!(ran.exists(), starts, "{mode:o}");
+    }
+}
+
+#[test]
 fn programs_are_never_taken_from_the_working_directory() {
     let node = NodeTest::new();
     let evil = node.beside("desk/git");

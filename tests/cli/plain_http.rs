@@ -81,7 +81,6 @@ fn a_line_of_a_requirements_file_without_encryption_refuses_the_run() {
         plan(&node, 0);
     }
     plan(&with(&format!("later @ http://a.example/later-1.0.tar.gz#sha256={DIGEST}\n")), 0);
-    plan(&with(&format!("later @ git+http://a.example/later.git@{COMMIT}\n")), 0);
 }
 
 #[test]
@@ -142,6 +141,12 @@ fn a_lock_covers_an_index_without_encryption() {
     let said = node.agent(&["check", "x.toml"]).ended(0).stderr;
     assert!(!said.contains("not encrypted"), "{said}");
     node.agent(&["plan", "--profile", "x.toml", "--unlocked"]).ended(2);
+    // The build of a source archive fetches its requirements from the index.
+    let source = lock.replace("nltk-3.9.1-py3-none-any.whl", "nltk-3.9.1.tar.gz");
+    let node = node.work("x.lock", &source);
+    let said = plan(&node, 2);
+    assert!(said.contains("`http://pypi.firm.example/simple/` is not encrypted"), "{said}");
+    let node = node.work("x.lock", &lock);
     // A lock of an index without encryption would make its answers trusted.
     let said = node.agent(&["lock", "--profile", "./x.toml"]).ended(2).all();
     assert!(said.contains("is not encrypted"), "{said}");

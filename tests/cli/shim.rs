@@ -191,7 +191,7 @@ fn values_reach_nodeagent_unchanged() {
     assert_eq!(entries(Path::new(&reports)).len(), 1);
     assert!(!node.beside("desk/marker").exists() && !node.beside("marker").exists());
     let text = fs::read_to_string(&script).expect("UTF-8");
-    assert!(text.ends_with(" --strict --deadline 20m\n"), "{text}");
+    assert!(text.ends_with(" --strict --deadline 20m\n}\nmain\n"), "{text}");
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_script_has_the_store_and_the_trusted_keys_of_the_command() {
     let node = node();
     let key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
     let output = node.agent(&["shim", "--profile", "x", "--store", "s3://bucket/store", "--trusted-key", key]).ended(0);
-    let options = format!(" --store s3://bucket/store --trusted-key {key}\n");
+    let options = format!(" --store s3://bucket/store --trusted-key {key}\n}}\nmain\n");
     assert!(output.stdout.starts_with("#!/bin/bash -p\n") && output.stdout.ends_with(&options), "{}", output.stdout);
     assert!(output.stderr.contains("\"init_scripts\": [{\"volumes\""), "{}", output.stderr);
     assert!(output.stderr.contains("Replace the words in capitals"), "{}", output.stderr);

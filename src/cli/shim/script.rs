@@ -110,6 +110,6 @@ mod tests {
     #[test]
     fn a_placeholder_in_a_value_stays_as_it_is() {
         let text = script(&["run", "@SHA256@", "@FOLDER@"]).render().expect("plain values");
-        assert!(text.ends_with("/nodeagent\" run @SHA256@ @FOLDER@\n"), "{text}");
+        assert!(text.ends_with("/nodeagent\" run @SHA256@ @FOLDER@\n}\nmain\n"), "{text}");
     }
 }

@@ -10,7 +10,10 @@ case $- in *p*) ;; *) POSIXLY_CORRECT=1; unset -v "${!LD_@}"; exec /bin/bash -p 
 line_end='
 '; case $line_end in *$'\r'*) echo "nodeagent shim: this file has Windows line ends; nothing was changed" >&2; exit 2 ;; esac #
 set -euo pipefail
-unset -v "${!LD_@}" BASH_ENV ENV GCONV_PATH GLIBC_TUNABLES POSIXLY_CORRECT
+
+# A function, so that a file that was not copied completely runs nothing.
+main() {
+unset -v "${!LD_@}" "${!NODEAGENT_@}" BASH_ENV ENV GCONV_PATH GLIBC_TUNABLES POSIXLY_CORRECT
 
 refuse() {
     printf 'nodeagent shim: %s; nothing was changed\n' "$1" >&2
@@ -50,3 +53,5 @@ trap - EXIT
 
 export NODEAGENT_ACCESS_MODE=@ACCESS_MODE@
 exec "$destination/nodeagent" @ARGUMENTS@
+}
+main

@@ -140,14 +140,15 @@ impl Section for Python {
     fn unencrypted_sources(&self) -> Vec<UnencryptedSource<'_>> {
         let links = self.pip.find_links.iter().filter_map(|link| Some((Url::parse(&link.value).ok()?, &link.origin)));
         let indexes = self.indexes().into_iter().map(|(url, origin)| (url.clone(), origin)).chain(links);
-        let indexes = indexes.filter_map(|(url, origin)| UnencryptedSource::of_packages(&url, origin));
+        let indexes =
+            indexes.filter_map(|(url, origin)| UnencryptedSource::of_packages(&url, origin, CoveredBy::PythonPackages));
         let of_venvs = self.pip.venvs.values().flat_map(|venv| &venv.value.packages);
         let requirements = self.pip.packages.iter().chain(of_venvs).flat_map(|entry| {
             let addresses = PlainAddress::in_requirement(&entry.value.text).into_iter();
             addresses.map(|address| UnencryptedSource {
                 address,
                 origin: &entry.origin,
-                covered_by: CoveredBy::Packages,
+                covered_by: CoveredBy::PythonPackages,
                 remedy: "end the address with `#sha256=…`",
             })
         });

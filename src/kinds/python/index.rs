@@ -15,6 +15,7 @@ use crate::{
     exec::inherited,
     http::{Client, HttpError},
     kinds::python::PythonInstall,
+    profile::PlainAddress,
     steps::Context,
 };
 
@@ -29,6 +30,7 @@ pub(super) struct PipConfig {
     extra_index_url: Option<String>,
     find_links: Option<String>,
     cert: Option<String>,
+    trusted_host: Option<String>,
 }
 
 impl PipConfig {
@@ -60,12 +62,13 @@ impl PipConfig {
     }
 
     /// Every setting with pip's name for it.
-    fn settings(&mut self) -> [(&'static str, &mut Option<String>); 4] {
+    fn settings(&mut self) -> [(&'static str, &mut Option<String>); 5] {
         [
             ("index-url", &mut self.index_url),
             ("extra-index-url", &mut self.extra_index_url),
             ("find-links", &mut self.find_links),
             ("cert", &mut self.cert),
+            ("trusted-host", &mut self.trusted_host),
         ]
     }
 
@@ -88,16 +91,29 @@ impl PipConfig {
     /// The same settings as environment variables for uv.
     pub(super) fn for_uv(&self) -> Vec<(String, String)> {
         let pair = |name: &str, value: &Option<String>| value.clone().map(|value| (name.to_owned(), value));
-        let find_links = self.find_links.as_ref().map(|links| links.split_whitespace().collect::<Vec<_>>().join(","));
+        // pip ignores indexes without encryption, except those of its `trusted-host`.
+        let accepted = |urls: &Option<String>, separator: &str| {
+            let urls = urls.iter().flat_map(|urls| urls.split_whitespace()).filter(|url| self.is_accepted(url));
+            Some(urls.collect::<Vec<_>>().join(separator)).filter(|urls| !urls.is_empty())
+        };
+        let (index_url, extra_index_url) = (accepted(&self.index_url, " "), accepted(&self.extra_index_url, " "));
+        let find_links = accepted(&self.find_links, ",");
         [
-            pair("UV_DEFAULT_INDEX", &self.index_url),
-            pair("UV_INDEX", &self.extra_index_url),
+            pair("UV_DEFAULT_INDEX", &index_url),
+            pair("UV_INDEX", &extra_index_url),
             pair("UV_FIND_LINKS", &find_links),
             pair("SSL_CERT_FILE", &self.cert),
         ]
         .into_iter()
         .flatten()
         .collect()
+    }
+
+    /// Whether pip uses a page or an index: it is encrypted, on the node, or on a host that pip trusts.
+    fn is_accepted(&self, url: &str) -> bool {
+        let Some(address) = Url::parse(url).ok().and_then(|url| PlainAddress::of(&url)) else { return true };
+        let trusted = self.trusted_host.iter().flat_map(|hosts| hosts.split_whitespace());
+        address.is_of(&trusted.filter_map(|host| host.split(':').next()).map(str::to_ascii_lowercase).collect())
     }
 
     /// The URL with the login that this configuration has for its server, if any. The login is only kept in memory.
@@ -166,6 +182,23 @@ fn in_html(page: &str, file: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::fs::put;
+
+    #[test]
+    fn uv_gets_no_index_that_pip_would_ignore() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let env = |more: &str| {
+            let text = format!(
+                "[global]\nindex-url = http://pypi.firm.example/simple\nextra-index-url = http://127.0.0.1:9/simple \
+                 http://other.example/simple\n{more}"
+            );
+            put(&temp.path().join("etc/pip.conf"), &text);
+            PipConfig::read(temp.path(), Path::new("/nowhere/bin/python"), |_| None).for_uv()
+        };
+        let local = ("UV_INDEX".to_owned(), "http://127.0.0.1:9/simple".to_owned());
+        assert_eq!(env(""), std::slice::from_ref(&local));
+        let trusted = ("UV_DEFAULT_INDEX".to_owned(), "http://pypi.firm.example/simple".to_owned());
+        assert_eq!(env("trusted-host = pypi.firm.example:80\n"), [trusted, local]);
+    }
 
     #[test]
     fn the_configuration_of_pip_is_passed_to_uv() {

@@ -8,8 +8,8 @@ use crate::{
     facts::AccessMode,
     kinds::no_stages::has_no_stages,
     profile::{
-        Assets, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, UnencryptedSource, Whole,
-        array, asset, quoted, united,
+        Assets, CoveredBy, Entry, FetchedByName, Login, NamedAsset, Page, Rules, SecretUse, Section, UnencryptedSource,
+        Whole, array, asset, quoted, united,
     },
 };
 
@@ -89,7 +89,9 @@ impl Section for R {
     }
 
     fn unencrypted_sources(&self) -> Vec<UnencryptedSource<'_>> {
-        self.repos.iter().filter_map(|repo| UnencryptedSource::of_packages(&repo.value, &repo.origin)).collect()
+        (self.repos.iter())
+            .filter_map(|repo| UnencryptedSource::of_packages(&repo.value, &repo.origin, CoveredBy::RPackages))
+            .collect()
     }
 
     fn logins(&self) -> &[Entry<Login>] {

@@ -105,7 +105,9 @@ impl RunFolders {
         let names = self.names();
         let (old, new) = names.split_at(names.len().saturating_sub(kept));
         old.iter().try_for_each(|name| fs::remove_tree(&self.0.join(name)))?;
-        new.iter().try_for_each(|name| fs::remove_abandoned_partial_files_below(&self.0.join(name)))
+        // The report is the last file of a run: only a killed run has none.
+        let mut killed = new.iter().map(|name| RunFolder::at(self.0.join(name))).filter(|run| !run.report().is_file());
+        killed.try_for_each(|run| fs::remove_abandoned_partial_files_below(run.path()))
     }
 }
 

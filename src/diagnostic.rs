@@ -49,15 +49,13 @@ impl Source {
         let column = self.text[self.lines[line - 1]..start].chars().count() + 1;
         Origin { file: self.label.clone(), line, column }
     }
-}
 
-impl Source {
-    /// Where the line of an offset begins.
+    /// The offset of the first byte of the line that contains an offset.
     pub fn line_start(&self, at: usize) -> usize {
         self.lines[self.lines.partition_point(|&begin| begin <= at) - 1]
     }
 
-    /// Where the line of an offset ends, without its line end.
+    /// The offset of the end of the line that contains an offset, before its line end.
     pub fn line_end(&self, at: usize) -> usize {
         let next = self.lines.get(self.lines.partition_point(|&begin| begin <= at));
         next.map_or(self.text.len(), |next| next - 1)

@@ -105,7 +105,7 @@ mod tests {
         start(true);
         assert_eq!(kill(), 1);
         assert_eq!(kill(), 0);
-        // Somebody else runs the same command.
+        // Another user runs the same command.
         fs::remove_file(&begun).expect("it was written");
         start(false);
         assert_eq!(kill(), 0);

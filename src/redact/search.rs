@@ -276,7 +276,7 @@ impl Window {
         self.count = HEAD.min(self.count + 1);
     }
 
-    /// Where the window begins that ends at a position of a run.
+    /// The first position of the window that ends at a position of a run.
     fn start(&self, text: &[u8], run: usize, at: usize) -> usize {
         let last = last_bytes(&text[run..=at]);
         let (count, first) = last.fold((0, 0), |(count, _), at| (count + 1, at));

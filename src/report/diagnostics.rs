@@ -79,8 +79,7 @@ fn line_and_span(source: &Source, span: &Range<usize>) -> (usize, String, Range<
     let text = source.text.as_str();
     let start = boundary(text, span.start);
     let number = source.origin(&(start..start)).line;
-    let from = text[..start].rfind('\n').map_or(0, |end| end + 1);
-    let to = text[start..].find('\n').map_or(text.len(), |end| start + end);
+    let (from, to) = (source.line_start(start), source.line_end(start));
     let line = text[from..to].trim_end_matches('\r');
     let start = (start - from).min(line.len());
     let end = boundary(text, span.end).saturating_sub(from).clamp(start, line.len());

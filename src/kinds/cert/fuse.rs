@@ -6,7 +6,7 @@ use crate::{exec::Cmd, fs, steps::Context};
 
 /// The program of the Databricks runtime that restarts the daemon. Public init scripts that add certificates call it.
 const RESTART: &str = "/databricks/spark/scripts/restart_dbfs_fuse_daemon.sh";
-/// Where the daemon mounts DBFS.
+/// The mount point of DBFS.
 const MOUNT: &str = "/dbfs";
 const LIMIT: Duration = Duration::from_secs(60);
 

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use nix::unistd::Uid;
@@ -21,8 +21,9 @@ use crate::{
     cloud::{ClientEnvironment, Clouds},
     diagnostic::Diagnostic,
     filestore::{FileStoreAddress, Mirror},
+    fs::FsError,
     profile::FileStore,
-    report::{Console, RunFolders},
+    report::{Console, RunFolder, RunFolders},
     run,
     store::{StoreLocations, StoreUrl},
     trust::{PublicKey, Trusted},
@@ -241,17 +242,31 @@ impl Env {
         opened.ok()
     }
 
-    /// Refuses a run whose audit log cannot be written for this reason, if the node requires an access file.
-    pub(super) fn require_audit(&self, error: Option<String>) -> Result<(), CommandError> {
-        match error {
-            Some(error) if self.node_file()?.access == AccessFile::Required => {
-                let refusal = Diagnostic::nowhere(format!("the audit log cannot be written: {error}"));
-                let hint = "make `/var/log/nodeagent` writable; `access = \"required\"` in `/etc/nodeagent.toml` \
-                            requires the log";
-                Err(refusal.hint(hint).into())
-            }
-            _ => Ok(()),
+    /// The audit log of a run, or the error of a log that cannot be opened. `no_folder` is the error of a folder that
+    /// could not be created.
+    ///
+    /// # Errors
+    /// If the node requires an access file and there is no log.
+    pub(super) fn audit_of_run(
+        &self,
+        folder: Option<&RunFolder>,
+        run: &str,
+        no_folder: Option<&str>,
+    ) -> Result<(Option<Mutex<AuditLog>>, Option<FsError>), CommandError> {
+        let opened = folder.map(|folder| AuditLog::open(&folder.audit(), Some(run.to_owned()), "run")).transpose();
+        let why = opened.as_ref().err().map(ToString::to_string).or_else(|| no_folder.map(str::to_owned));
+        if let Some(why) = why
+            && self.node_file()?.access == AccessFile::Required
+        {
+            let refusal = Diagnostic::nowhere(format!("the audit log cannot be written: {why}"));
+            let hint = "make `/var/log/nodeagent` writable; `access = \"required\"` in `/etc/nodeagent.toml` requires the \
+                        log";
+            return Err(refusal.hint(hint).into());
         }
+        Ok(match opened {
+            Ok(log) => (log.map(Mutex::new), None),
+            Err(error) => (None, Some(error)),
+        })
     }
 
     /// The audit log, if its folder exists. For a command that changes nothing, not even by creating the folder.

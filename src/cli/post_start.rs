@@ -53,12 +53,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
         Some(folder) => folder.logs(),
         None => private_folder()?,
     };
-    let (audit, no_audit) = match &folder {
-        Some(folder) => AuditLog::open(&folder.audit(), Some(run.clone()), "run")
-            .map_or_else(|error| (None, Some(error)), |log| (Some(Mutex::new(log)), None)),
-        None => (None, None),
-    };
-    env.require_audit(no_folder.clone().or_else(|| Some(no_audit.as_ref()?.to_string())))?;
+    let (audit, no_audit) = env.audit_of_run(folder.as_ref(), &run, no_folder.as_deref())?;
     let where_to = Reporting { env, options, folder, runs, node: label(&facts) };
     begin_stage(&launched, &run, serde_json::to_value(&facts).unwrap_or_default(), &events);
     let stage = Stage { env, options, launched: &launched, events: &events };

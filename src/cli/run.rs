@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Duration,
 };
 
@@ -17,7 +17,6 @@ use super::{
     target::{LockOptions, ProfileOptions, duration, load_locked, this_node},
 };
 use crate::{
-    auth::AuditLog,
     facts::NodeFacts,
     report::{
         Collector, KEPT_RUNS, Report, RunFolder, RunFolders, Verbosity, event::Outcome, node_label, observers,
@@ -92,12 +91,7 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
         Some(folder) => folder.logs(),
         None => private_folder()?,
     };
-    let (audit, no_audit) = match &folder {
-        Some(folder) => AuditLog::open(&folder.audit(), Some(run.clone()), "run")
-            .map_or_else(|error| (None, Some(error)), |log| (Some(Mutex::new(log)), None)),
-        None => (None, None),
-    };
-    env.require_audit(no_folder.clone().or_else(|| Some(no_audit.as_ref()?.to_string())))?;
+    let (audit, no_audit) = env.audit_of_run(folder.as_ref(), &run, no_folder.as_deref())?;
     let where_to = Reporting { env, options, folder, runs, node: label(&facts) };
     let (filestore, store_locations) = (env.filestore()?, env.store_locations()?);
     let clouds = Arc::clone(env.clouds());

@@ -1,21 +1,17 @@
-//! The variables of this process that programs get, and the folders in which they are looked up.
+//! The variables of this process that programs get.
 //!
 //! A variable can change the effect of a program: `PIP_FIND_LINKS` adds packages, `LD_PRELOAD` and `BASH_ENV` run code.
 //! Therefore programs get only the variables that are named here. Root can name more in `/etc/nodeagent.toml`.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     ffi::{OsStr, OsString},
-    path::{Path, PathBuf},
     sync::OnceLock,
 };
 
 use nix::unistd::Uid;
 
-use crate::{fs::is_writable_only_by_root, redact::holds_credential};
-
-/// The search path of programs, as a Debian login of root has it.
-const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+use crate::redact::holds_credential;
 
 /// The language, proxies, certificates, and the node as Databricks describes it.
 const NAMES: [&str; 32] = [
@@ -84,29 +80,6 @@ fn account() -> &'static [(&'static str, String)] {
     })
 }
 
-/// Settings of pip and uv that are often set for all programs of a node.
-const SETTINGS: [&str; 8] = [
-    "PIP_CONFIG_FILE",
-    "PIP_EXTRA_INDEX_URL",
-    "PIP_FIND_LINKS",
-    "PIP_INDEX_URL",
-    "UV_DEFAULT_INDEX",
-    "UV_EXTRA_INDEX_URL",
-    "UV_INDEX",
-    "UV_INDEX_URL",
-];
-
-/// The settings of pip and uv in the environment of this process that programs do not get.
-pub fn settings_not_inherited() -> Vec<&'static str> {
-    SETTINGS.into_iter().filter(|name| !is_inherited(name) && std::env::var_os(name).is_some()).collect()
-}
-
-/// The variables that programs get, with the search path in `PATH`. Those that are not UTF-8 are left out.
-pub fn environment() -> BTreeMap<String, String> {
-    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-    all_inherited().chain([("PATH".into(), search_path().to_owned())]).filter_map(text).collect()
-}
-
 /// All variables that programs get, except `PATH`.
 pub(super) fn all_inherited() -> impl Iterator<Item = (OsString, OsString)> {
     let is_wanted = |name: &OsStr| name.to_str().is_some_and(|name| name != "PATH" && is_inherited(name));
@@ -119,42 +92,9 @@ fn is_inherited(name: &str) -> bool {
     is_named && !holds_credential(name)
 }
 
-/// The folders in which programs are looked up: those in which only root and the user of this process can write.
-pub(super) fn search_path() -> &'static OsStr {
-    /// Never the empty path: to programs, it means the working directory.
-    const NOWHERE: &str = "/nonexistent";
-    static PATH: OnceLock<OsString> = OnceLock::new();
-    PATH.get_or_init(|| {
-        let path = inherited("PATH").unwrap_or_else(|| SEARCH_PATH.into());
-        let mut folders: Vec<PathBuf> = Vec::new();
-        for folder in std::env::split_paths(&path).filter(|folder| folder.is_absolute()) {
-            // The folder of a link, because its owner could exchange the link.
-            if let Ok(folder) = folder.canonicalize()
-                && is_protected(&folder)
-                && !folders.contains(&folder)
-            {
-                folders.push(folder);
-            }
-        }
-        let joined = std::env::join_paths(folders).ok().filter(|joined| !joined.is_empty());
-        joined.unwrap_or_else(|| NOWHERE.into())
-    })
-}
-
-/// Whether only root and the user of this process can change a program or a folder of programs.
-pub(super) fn is_protected(path: &Path) -> bool {
-    is_writable_only_by_root(Path::new("/"), path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_usual_folders_of_programs_are_searched() {
-        let found: Vec<_> = std::env::split_paths(search_path()).collect();
-        assert!(found.contains(&"/usr/bin".into()), "{found:?}");
-    }
 
     #[test]
     fn variables_that_change_programs_are_not_passed() {

@@ -13,6 +13,7 @@ mod orphans;
 mod output;
 mod program;
 mod replace_process;
+mod search_path;
 mod system;
 
 use std::{
@@ -26,11 +27,12 @@ use std::{
 pub use detached::{begin_session, start_detached};
 pub use foreground::{Foreground, Streams};
 use futures::future::BoxFuture;
-pub use inherited::{environment, inherited, pass_environment, settings_not_inherited};
+pub use inherited::{inherited, pass_environment};
 pub use orphans::kill_orphans;
 pub use output::Tail;
 pub use program::find_program;
 pub use replace_process::replace_process;
+pub use search_path::environment;
 use secrecy::zeroize::Zeroizing;
 pub use system::SystemRunner;
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::inherited::{is_protected, search_path};
+use super::search_path::{is_protected, search_path};
 
 /// The path of a program. It is looked up in the folders in which only root and the user of this process can write, and
 /// only they can change the program. `None` if there is none.

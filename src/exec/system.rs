@@ -21,9 +21,10 @@ use tokio::{
 
 use super::{
     Cmd, ExecError, Finished, LineWatcher, Runner, Tail, find_program,
-    inherited::{all_inherited, search_path},
+    inherited::all_inherited,
     orphans::MARK,
     output::{Consumer, Sink},
+    search_path::search_path,
     tail_lines,
 };
 use crate::fs::append;

@@ -13,7 +13,7 @@ use super::{
     bytecode::ByteCode,
     cache::cache,
     check_imports::{Trace, check_imports},
-    guard, hints,
+    guard, hints, ignored_settings,
     index::PipConfig,
     index_auth,
     installer::{Installer, Request},
@@ -28,7 +28,7 @@ use super::{
     wheel_builds,
 };
 use crate::{
-    exec::{Cmd, settings_not_inherited},
+    exec::Cmd,
     facts::PythonEnv,
     fs::{self, Attributes},
     lock::LockedDistribution,
@@ -124,11 +124,7 @@ pub(super) async fn resolve_all(
     wanted: &PythonInstall,
     apart: Option<&Path>,
 ) -> Result<(), Problem> {
-    for name in settings_not_inherited() {
-        ctx.progress.warn(format!(
-            "`{name}` is set, but programs do not get it; use `[pip]`, or `pass-environment` in /etc/nodeagent.toml"
-        ));
-    }
+    ignored_settings::warn(ctx);
     check_fetched(ctx, wanted)?;
     let constraints = write_constraints(ctx, wanted)?;
     ctx.progress.now("resolving", None);

@@ -14,6 +14,7 @@ mod checked;
 mod grammar;
 mod guard;
 mod hints;
+mod ignored_settings;
 mod index;
 mod index_auth;
 mod installation;

@@ -1,36 +1,45 @@
-//! Folders as open file descriptors. A path is opened one component at a time, so that no other user can replace a
-//! folder by a link in the meantime.
+//! An open folder. Names below it are reached without following any link, and cannot leave it.
 
 use std::{
-    collections::VecDeque,
     ffi::{OsStr, OsString},
+    fs::File,
     io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
-    path::{Component, Path, PathBuf},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt as _,
+    },
+    path::{Component, Path},
 };
 
 use nix::{
     dir::Dir,
     errno::Errno,
-    fcntl::{AtFlags, OFlag, open, openat, readlinkat, renameat},
-    sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat},
-    unistd::{Gid, Uid, UnlinkatFlags, fchown, unlinkat},
+    fcntl::{AtFlags, OFlag, ResolveFlag, openat},
+    sys::stat::{FileStat, Mode, SFlag, fstatat, mkdirat},
 };
 
-use super::error::{FsError, file_name};
+use super::openat2::{OpenAt2, openat2};
 
-const NO_FOLLOW: AtFlags = AtFlags::AT_SYMLINK_NOFOLLOW;
-/// With more links than this, the path contains a loop.
-const MAX_LINKS: usize = 40;
-/// The mode for missing folders on the path: `Some` creates them with these permissions, `None` does not.
-type Missing = Option<u32>;
-
-const DIRECTORY: OFlag = OFlag::O_DIRECTORY.union(OFlag::O_NOFOLLOW).union(OFlag::O_RDONLY).union(OFlag::O_CLOEXEC);
+pub(super) const DIRECTORY: OFlag =
+    OFlag::O_DIRECTORY.union(OFlag::O_NOFOLLOW).union(OFlag::O_RDONLY).union(OFlag::O_CLOEXEC);
+const BENEATH: ResolveFlag = ResolveFlag::RESOLVE_BENEATH.union(ResolveFlag::RESOLVE_NO_SYMLINKS);
 
 /// An open folder.
 #[derive(Debug)]
 pub(super) struct Folder {
     fd: OwnedFd,
+}
+
+impl From<OwnedFd> for Folder {
+    fn from(fd: OwnedFd) -> Self {
+        Self { fd }
+    }
+}
+
+impl From<Folder> for OwnedFd {
+    fn from(folder: Folder) -> Self {
+        folder.fd
+    }
 }
 
 impl Folder {
@@ -40,7 +49,7 @@ impl Folder {
 
     /// The status of an entry, without following links; `None` if it does not exist.
     pub(super) fn stat(&self, name: &OsStr) -> Result<Option<FileStat>, Errno> {
-        match fstatat(self.fd(), name, NO_FOLLOW) {
+        match fstatat(self.fd(), name, AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(found) => Ok(Some(found)),
             Err(Errno::ENOENT) => Ok(None),
             Err(error) => Err(error),
@@ -51,182 +60,134 @@ impl Folder {
         nix::unistd::fsync(&self.fd).map_err(io::Error::from)
     }
 
-    /// Opens a folder. Creates it and the folders above it if necessary.
-    pub(super) fn open_or_create(path: &Path, mode: u32) -> Result<Self, FsError> {
-        walk(path, Some(mode)).map(|(folder, _)| folder)
+    /// The names of the entries, in no order.
+    pub(super) fn names(&self) -> Result<Vec<OsString>, Errno> {
+        Self::names_in(&self.fd)
     }
-}
 
-/// Opens the folder for a file to write, and returns it with the file's name. Links of root and of this user are
-/// followed; other links are an error.
-pub(super) fn resolve(path: &Path) -> Result<(Folder, OsString), FsError> {
-    resolve_with(path, Some(0o755))
-}
-
-/// The same for reading: nothing is created, and the folders need no read permission.
-pub(super) fn resolve_existing(path: &Path) -> Result<(Folder, OsString), FsError> {
-    resolve_with(path, None)
-}
-
-fn resolve_with(path: &Path, missing: Missing) -> Result<(Folder, OsString), FsError> {
-    let mut path = path.to_owned();
-    for _ in 0..MAX_LINKS {
-        let name = file_name(&path)?.to_owned();
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let (folder, real) = walk(parent, missing)?;
-        let failed = |error: Errno| FsError::new(&path, "written")(error.into());
-        match folder.stat(&name).map_err(failed)? {
-            Some(found) if is_link(&found) => {
-                trusted(&real.join(&name), &found)?;
-                path = real.join(readlinkat(folder.fd(), name.as_os_str()).map_err(failed)?);
-            }
-            _ => return Ok((folder, name)),
-        }
-    }
-    Err(FsError::new(&path, "written")(Errno::ELOOP.into()))
-}
-
-/// Opens the folder of a path, and returns it with the last component, which is not followed.
-pub(super) fn parent_of(path: &Path, missing: Missing) -> Result<(Folder, OsString), FsError> {
-    let name = file_name(path)?.to_owned();
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Ok((walk(parent, missing)?.0, name))
-}
-
-/// Opens a folder below another without following any link. `None` if it is missing and `missing` is `None`.
-pub(super) fn beneath(root: &Path, below: &Path, missing: Missing) -> Result<Option<Folder>, FsError> {
-    let path = root.join(below);
-    let failed = |error: Errno| FsError::new(&path, "opened")(error.into());
-    let mut folder = match walk(root, None) {
-        Err(FsError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound && missing.is_none() => {
-            return Ok(None);
-        }
-        walked => walked?.0,
-    };
-    for part in below.components() {
-        let Component::Normal(name) = part else { return Err(failed(Errno::EINVAL)) };
-        let open = |folder: &Folder| openat(folder.fd(), name, DIRECTORY, Mode::empty());
-        let fd = match (open(&folder), missing) {
-            (Err(Errno::ENOENT), None) => return Ok(None),
-            (Err(Errno::ENOENT), Some(mode)) => match mkdirat(folder.fd(), name, Mode::from_bits_truncate(mode)) {
-                Ok(()) | Err(Errno::EEXIST) => open(&folder).map_err(failed)?,
-                Err(error) => return Err(failed(error)),
-            },
-            (opened, _) => opened.map_err(failed)?,
-        };
-        folder = Folder { fd };
-    }
-    Ok(Some(folder))
-}
-
-/// Opens a folder one component at a time. Returns it with its path without links.
-fn walk(path: &Path, missing: Missing) -> Result<(Folder, PathBuf), FsError> {
-    let flags = if missing.is_some() { DIRECTORY } else { DIRECTORY.union(OFlag::O_PATH) };
-    let verb = if missing.is_some() { "created" } else { "read" };
-    let failed = |error: Errno| FsError::new(path, verb)(error.into());
-    let start = |at: &Path| open(at, flags, Mode::empty()).map_err(failed);
-    let mut real = if path.is_absolute() { PathBuf::from("/") } else { PathBuf::from(".") };
-    let mut fd = start(&real)?;
-    let mut names: VecDeque<OsString> = names(path).collect();
-    let mut links = 0;
-    while let Some(name) = names.pop_front() {
-        let folder = Folder { fd };
-        match folder.stat(&name).map_err(failed)? {
-            Some(found) if is_link(&found) => {
-                links += 1;
-                if links > MAX_LINKS {
-                    return Err(failed(Errno::ELOOP));
-                }
-                trusted(&real.join(&name), &found)?;
-                let target = PathBuf::from(readlinkat(folder.fd(), name.as_os_str()).map_err(failed)?);
-                for part in self::names(&target).collect::<Vec<_>>().into_iter().rev() {
-                    names.push_front(part);
-                }
-                if target.is_absolute() {
-                    real = PathBuf::from("/");
-                    fd = start(&real)?;
-                } else {
-                    fd = folder.fd;
-                }
-                continue;
-            }
-            Some(_) => fd = openat(folder.fd(), name.as_os_str(), flags, Mode::empty()).map_err(failed)?,
-            None => {
-                let mode = missing.ok_or_else(|| failed(Errno::ENOENT))?;
-                fd = create(&folder, &name, Mode::from_bits_truncate(mode)).map_err(failed)?;
+    /// The same for a folder that was opened elsewhere.
+    pub(super) fn names_in(folder: impl AsFd) -> Result<Vec<OsString>, Errno> {
+        let mut folder = Dir::openat(folder, ".", DIRECTORY, Mode::empty())?;
+        let mut names = Vec::new();
+        for entry in folder.iter() {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                names.push(OsStr::from_bytes(name).to_owned());
             }
         }
-        real.push(name);
+        Ok(names)
     }
-    Ok((Folder { fd }, real))
-}
 
-/// Creates and opens a folder. If root creates it in the home of a user, the user gets it. Otherwise the user's
-/// programs could not write there.
-fn create(above: &Folder, name: &OsStr, mode: Mode) -> Result<OwnedFd, Errno> {
-    let owner = fstat(above.fd())?;
-    if !Uid::effective().is_root() || owner.st_uid == 0 {
-        return make(above, name, mode);
+    /// Opens a folder below this one. `..` is an error.
+    pub(super) fn open_below(&self, below: &Path) -> Result<Self, Errno> {
+        self.open_with(openat2, below)
     }
-    // Under its own name only when the user has it: a kill would leave a folder of root, which looks like one that root
-    // wants.
-    let mut temporary = OsString::from(".");
-    temporary.push(name);
-    temporary.push(".nodeagent");
-    let folder = make(above, &temporary, mode)?;
-    if fstat(&folder)?.st_uid == 0 {
-        // The user may have given this name to another folder of root.
-        if !is_empty(&folder)? {
-            return Err(Errno::ENOTEMPTY);
-        }
-        fchown(&folder, Some(Uid::from_raw(owner.st_uid)), Some(Gid::from_raw(owner.st_gid)))?;
-    }
-    match renameat(above.fd(), temporary.as_os_str(), above.fd(), name) {
-        Ok(()) => Ok(folder),
-        // Another program or thread has created it.
-        Err(Errno::EEXIST | Errno::ENOTEMPTY | Errno::ENOENT) => {
-            let _ = unlinkat(above.fd(), temporary.as_os_str(), UnlinkatFlags::RemoveDir);
-            openat(above.fd(), name, DIRECTORY, Mode::empty())
-        }
-        Err(error) => Err(error),
-    }
-}
 
-/// Whether a folder has no entries.
-fn is_empty(folder: &OwnedFd) -> Result<bool, Errno> {
-    let mut folder = Dir::openat(folder, ".", DIRECTORY, Mode::empty())?;
-    for entry in folder.iter() {
-        if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
-            return Ok(false);
+    fn open_with(&self, openat2: OpenAt2, below: &Path) -> Result<Self, Errno> {
+        if below.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
+            return Err(Errno::EXDEV);
+        }
+        let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
+        match openat2(self.fd(), below, DIRECTORY, BENEATH) {
+            Err(Errno::ENOSYS) => self.open_each_below(below),
+            opened => opened.map(Self::from),
         }
     }
-    Ok(true)
-}
 
-/// Opens a folder, and creates it before if it is missing.
-fn make(above: &Folder, name: &OsStr, mode: Mode) -> Result<OwnedFd, Errno> {
-    match mkdirat(above.fd(), name, mode) {
-        Ok(()) | Err(Errno::EEXIST) => openat(above.fd(), name, DIRECTORY, Mode::empty()),
-        Err(error) => Err(error),
+    /// The same in one call for each component, for kernels without `openat2`.
+    fn open_each_below(&self, below: &Path) -> Result<Self, Errno> {
+        let mut folder = Self { fd: openat(self.fd(), ".", DIRECTORY, Mode::empty())? };
+        for part in below.components() {
+            let Component::Normal(name) = part else { continue };
+            folder.fd = openat(folder.fd(), name, DIRECTORY, Mode::empty())?;
+        }
+        Ok(folder)
+    }
+
+    /// Opens a folder below this one. Missing folders are created with these permissions.
+    pub(super) fn make_below(&self, below: &Path, mode: u32) -> Result<Self, Errno> {
+        match self.open_below(below) {
+            Err(Errno::ENOENT) => {}
+            opened => return opened,
+        }
+        let (above, name) = below.parent().zip(below.file_name()).ok_or(Errno::EXDEV)?;
+        let above = self.make_below(above, mode)?;
+        match mkdirat(above.fd(), name, Mode::from_bits_truncate(mode)) {
+            Ok(()) | Err(Errno::EEXIST) => above.open_below(Path::new(name)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens an entry to read it. A link is not followed, and a pipe does not block.
+    pub(super) fn open(&self, name: &OsStr) -> Result<File, Errno> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        openat(self.fd(), name, flags, Mode::empty()).map(File::from)
+    }
+
+    /// Creates a file that only its owner can read. The name must not exist.
+    pub(super) fn create(&self, name: &OsStr) -> Result<File, Errno> {
+        let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        openat(self.fd(), name, flags, Mode::S_IRUSR | Mode::S_IWUSR).map(File::from)
     }
 }
 
-fn names(path: &Path) -> impl Iterator<Item = OsString> + '_ {
-    path.components().filter_map(|part| match part {
-        Component::Normal(name) => Some(name.to_owned()),
-        Component::ParentDir => Some("..".into()),
-        _ => None,
-    })
+pub(super) fn type_of(found: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT
 }
 
-fn is_link(found: &FileStat) -> bool {
-    SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT == SFlag::S_IFLNK
+pub(super) fn is_link(found: &FileStat) -> bool {
+    type_of(found) == SFlag::S_IFLNK
 }
 
-fn trusted(path: &Path, link: &FileStat) -> Result<(), FsError> {
-    if link.st_uid == 0 || link.st_uid == Uid::effective().as_raw() {
-        Ok(())
-    } else {
-        Err(FsError::ForeignLink { path: path.to_owned(), uid: link.st_uid })
+pub(super) fn is_folder(found: &FileStat) -> bool {
+    type_of(found) == SFlag::S_IFDIR
+}
+
+pub(super) fn is_regular(found: &FileStat) -> bool {
+    type_of(found) == SFlag::S_IFREG
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_to_open_a_folder_agree() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        std::fs::create_dir_all(temp.path().join("a/b")).expect("created");
+        std::fs::create_dir(temp.path().join("c")).expect("created");
+        crate::fs::put(&temp.path().join("a/file"), "");
+        std::os::unix::fs::symlink("../c", temp.path().join("a/link")).expect("linked");
+        std::os::unix::fs::symlink(temp.path(), temp.path().join("a/absolute")).expect("linked");
+        let top = Folder::from(
+            nix::fcntl::open(&temp.path().join("a"), DIRECTORY, Mode::empty()).expect("the folder can be opened"),
+        );
+        let older_kernel = |_: BorrowedFd<'_>, _: &Path, _: OFlag, _: ResolveFlag| Err(Errno::ENOSYS);
+        for below in ["", ".", "b", "./b", "b/.", "file", "missing", "link", "link/.", "absolute", "..", "b/..", "/"] {
+            let inode = |opened: Result<Folder, Errno>| {
+                opened.ok().map(|folder| nix::sys::stat::fstat(&folder.fd).expect("it is open").st_ino)
+            };
+            let (one, each) = (top.open_below(Path::new(below)), top.open_with(older_kernel, Path::new(below)));
+            let (one, each) = (inode(one), inode(each));
+            assert_eq!(one.is_some(), ["", ".", "b", "./b", "b/."].contains(&below), "{below}");
+            assert_eq!(one, each, "{below}");
+        }
+    }
+
+    #[test]
+    fn folders_are_made_only_below() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let top = temp.path().join("top");
+        std::fs::create_dir(&top).expect("created");
+        std::os::unix::fs::symlink(temp.path(), top.join("link")).expect("linked");
+        let folder = Folder::from(nix::fcntl::open(&top, DIRECTORY, Mode::empty()).expect("opened"));
+        folder.make_below(Path::new("a/b/c"), 0o750).expect("made");
+        folder.make_below(Path::new("a/b"), 0o700).expect("it exists");
+        assert!(top.join("a/b/c").is_dir());
+        for outside in ["../x", "link/x", "a/../../x", "/x"] {
+            assert!(folder.make_below(Path::new(outside), 0o755).is_err(), "{outside}");
+        }
+        assert_eq!(std::fs::read_dir(temp.path()).expect("readable").count(), 1);
     }
 }

@@ -1,102 +1,149 @@
-//! Moves a tree of files into another tree without changing existing files.
+//! Moves the content of a folder into another folder without changing existing files. Both are open, and no link below
+//! them is followed.
 
 use std::{
-    fs::{File, Metadata},
+    ffi::OsString,
     io::{self, BufRead as _, BufReader},
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
-use super::{FsError, create_dirs, rename};
+use nix::{
+    errno::Errno,
+    fcntl::{readlinkat, renameat},
+    sys::stat::FileStat,
+};
+
+use super::{
+    FsError,
+    folder::{Folder, is_folder, is_link, is_regular},
+};
 
 /// The first path below `to` that conflicts with `from`: an existing entry that differs. [`merge`] would fail there.
-pub fn first_conflict(from: &Path, to: &Path) -> Result<Option<PathBuf>, FsError> {
-    for (new, name) in entries(from, |_| 0)? {
-        let target = to.join(&name);
-        let Some(existing) = found(&target)? else { continue };
-        let changed = match (new.is_dir(), existing.is_dir()) {
-            (true, true) => first_conflict(&from.join(&name), &target)?,
-            (false, false) if is_same(&from.join(&name), &new, &target, &existing)? => None,
-            _ => Some(target),
+pub(super) fn first_conflict(from: &Folder, to: &Folder, path: &Path) -> Result<Option<PathBuf>, FsError> {
+    for entry in entries(from, path, |_| 0)? {
+        let target = path.join(&entry.name);
+        let found = match entry.compared_to(to, &target)? {
+            Comparison::Missing | Comparison::Same => None,
+            Comparison::Folders(from, to) => first_conflict(&from, &to, &target)?,
+            Comparison::Different => Some(target),
         };
-        if changed.is_some() {
-            return Ok(changed);
+        if found.is_some() {
+            return Ok(found);
         }
     }
     Ok(None)
 }
 
-/// Moves everything below `from` to the same paths below `to`. Both are on the same file system. Existing files stay
-/// and must be equal.
+/// Moves everything below `from` to the same names below `to`. Both are on the same file system. Existing files stay
+/// and must be equal. `path` is the path of `to`, for messages.
 ///
 /// `rank` orders the entries of a folder. Entries that mark a package as installed come last, so that a package is
 /// never marked as installed before it is complete, even after a kill.
-pub fn merge(from: &Path, to: &Path, rank: fn(&Path) -> u8) -> Result<(), FsError> {
-    create_dirs(to, 0o755)?;
-    for (new, name) in entries(from, rank)? {
-        let (source, target) = (from.join(&name), to.join(&name));
-        match found(&target)? {
-            None => rename(&source, &target)?,
-            Some(existing) if new.is_dir() && existing.is_dir() => merge(&source, &target, rank)?,
-            Some(existing) if !new.is_dir() && !existing.is_dir() && is_same(&source, &new, &target, &existing)? => {}
-            Some(_) => return Err(FsError::new(&target, "written")(io::ErrorKind::AlreadyExists.into())),
+pub(super) fn merge(from: &Folder, to: &Folder, path: &Path, rank: fn(&Path) -> u8) -> Result<(), FsError> {
+    for entry in entries(from, path, rank)? {
+        let target = path.join(&entry.name);
+        let failed = |error: Errno| FsError::new(&target, "written")(error.into());
+        match entry.compared_to(to, &target)? {
+            Comparison::Missing => {
+                renameat(from.fd(), entry.name.as_os_str(), to.fd(), entry.name.as_os_str()).map_err(failed)?;
+            }
+            Comparison::Folders(from, to) => merge(&from, &to, &target, rank)?,
+            Comparison::Same => {}
+            Comparison::Different => return Err(failed(Errno::EEXIST)),
         }
     }
     Ok(())
 }
 
-/// The entries of a folder, sorted by rank and name.
-fn entries(folder: &Path, rank: impl Fn(&Path) -> u8) -> Result<Vec<(Metadata, PathBuf)>, FsError> {
-    let failed = || FsError::new(folder, "read");
-    let mut entries = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed())? {
-        let entry = entry.map_err(failed())?;
-        entries.push((entry.metadata().map_err(failed())?, PathBuf::from(entry.file_name())));
-    }
-    entries.sort_by(|(_, left), (_, right)| (rank(left), left).cmp(&(rank(right), right)));
+/// An entry of the folder whose content is moved.
+struct Entry<'a> {
+    above: &'a Folder,
+    name: OsString,
+    found: FileStat,
+}
+
+/// An entry, compared to the entry of another folder with the same name.
+enum Comparison {
+    Missing,
+    /// Both are folders, opened.
+    Folders(Folder, Folder),
+    Same,
+    Different,
+}
+
+/// The entries of a folder, sorted by rank and name. `path` is for messages.
+fn entries<'a>(above: &'a Folder, path: &Path, rank: impl Fn(&Path) -> u8) -> Result<Vec<Entry<'a>>, FsError> {
+    let read = || -> Result<Vec<Entry<'a>>, Errno> {
+        let mut entries = Vec::new();
+        for name in above.names()? {
+            let found = above.stat(&name)?.ok_or(Errno::ENOENT)?;
+            entries.push(Entry { above, name, found });
+        }
+        Ok(entries)
+    };
+    let mut entries = read().map_err(|error| FsError::new(path, "read")(error.into()))?;
+    let order = |entry: &Entry<'_>| rank(Path::new(&entry.name));
+    entries.sort_by(|one, other| (order(one), &one.name).cmp(&(order(other), &other.name)));
     Ok(entries)
 }
 
-fn found(path: &Path) -> Result<Option<Metadata>, FsError> {
-    match path.symlink_metadata() {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(FsError::new(path, "read")(error)),
+impl Entry<'_> {
+    /// Compares an entry of another folder. `path` is its path, for messages.
+    fn compared_to(&self, other: &Folder, path: &Path) -> Result<Comparison, FsError> {
+        let compared = || -> io::Result<Comparison> {
+            let Some(existing) = other.stat(&self.name)? else { return Ok(Comparison::Missing) };
+            if is_folder(&self.found) && is_folder(&existing) {
+                let name = Path::new(&self.name);
+                return Ok(Comparison::Folders(self.above.open_below(name)?, other.open_below(name)?));
+            }
+            let is_same = self.has_facts_of(&existing) && self.has_content_of(other)?;
+            Ok(if is_same { Comparison::Same } else { Comparison::Different })
+        };
+        compared().map_err(FsError::new(path, "read"))
     }
-}
 
-/// Whether two files or links have the same permissions, owners, content and modification time. Times are compared in
-/// seconds, because byte code refers to the time of its source.
-fn is_same(one: &Path, of_one: &Metadata, other: &Path, of_other: &Metadata) -> Result<bool, FsError> {
-    let facts = |of: &Metadata| (of.mode(), of.len(), of.uid(), of.gid());
-    if facts(of_one) != facts(of_other) || of_one.is_file() && of_one.mtime() != of_other.mtime() {
-        return Ok(false);
+    /// Whether two files or links have the same type, permissions, owners, size and modification time. Times are
+    /// compared in seconds, because byte code refers to the time of its source.
+    fn has_facts_of(&self, other: &FileStat) -> bool {
+        let facts = |of: &FileStat| (of.st_mode, of.st_size, of.st_uid, of.st_gid);
+        let has_time = is_regular(other);
+        facts(&self.found) == facts(other) && (!has_time || self.found.st_mtime == other.st_mtime)
     }
-    let failed = || FsError::new(other, "read");
-    if of_one.is_symlink() {
-        let target = |path: &Path| std::fs::read_link(path).map_err(failed());
-        return Ok(target(one)? == target(other)?);
-    }
-    let open = |path: &Path| File::open(path).map(BufReader::new).map_err(failed());
-    let (mut one, mut other) = (open(one)?, open(other)?);
-    loop {
-        let (left, right) = (one.fill_buf().map_err(failed())?, other.fill_buf().map_err(failed())?);
-        let count = left.len().min(right.len());
-        if left[..count] != right[..count] {
-            return Ok(false);
+
+    fn has_content_of(&self, other: &Folder) -> io::Result<bool> {
+        if is_link(&self.found) {
+            let target = |folder: &Folder| readlinkat(folder.fd(), self.name.as_os_str());
+            return Ok(target(self.above)? == target(other)?);
         }
-        if count == 0 {
-            return Ok(left.len() == right.len());
+        let open = |folder: &Folder| folder.open(&self.name).map(BufReader::new);
+        let (mut one, mut other) = (open(self.above)?, open(other)?);
+        loop {
+            let (left, right) = (one.fill_buf()?, other.fill_buf()?);
+            let count = left.len().min(right.len());
+            if left[..count] != right[..count] {
+                return Ok(false);
+            }
+            if count == 0 {
+                return Ok(left.len() == right.len());
+            }
+            one.consume(count);
+            other.consume(count);
         }
-        one.consume(count);
-        other.consume(count);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fs::{Attributes, replace};
+    use crate::fs::{Attributes, node_path, replace};
+
+    fn first_conflict(from: &Path, to: &Path) -> Result<Option<PathBuf>, FsError> {
+        super::first_conflict(&node_path::open_existing(from)?, &node_path::open_existing(to)?, to)
+    }
+
+    fn merge(from: &Path, to: &Path, rank: fn(&Path) -> u8) -> Result<(), FsError> {
+        super::merge(&node_path::open_existing(from)?, &node_path::open_or_create(to, 0o755)?, to, rank)
+    }
 
     fn write(path: &Path, text: &str) {
         replace(path, text.as_bytes(), Attributes::mode(0o644)).expect("written");

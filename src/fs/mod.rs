@@ -5,12 +5,16 @@ mod archive;
 mod bounded;
 mod compressed;
 mod error;
+#[cfg(test)]
+mod exchange_tests;
 mod folder;
 mod log;
 mod memory;
 mod merge;
 mod mounts;
 mod new_file_guard;
+mod node_path;
+mod openat2;
 mod operations;
 mod pack;
 mod partial;
@@ -31,7 +35,6 @@ pub use compressed::{compress_contents, compress_files, open_compressed};
 pub use error::FsError;
 pub use log::LineLog;
 pub use memory::memory_file;
-pub use merge::{first_conflict, merge};
 pub use mounts::{Mount, is_mount_point, mounts, on_same_mount, unescaped};
 pub use new_file_guard::NewFileGuard;
 pub use operations::{
@@ -47,9 +50,10 @@ pub use snapshot::{Snapshot, open_file, read, read_large};
 pub use staging::Staging;
 pub use stamp::{Stamp, remove_if};
 pub use tree::{FolderEntry, OpenFile, Tree};
+#[cfg(test)]
+pub(crate) use unpack::unpack;
 pub use unpack::{
-    ArchiveKind, ArchiveName, Limits, UnpackedNames, UnsafeArchive, archive_names, check_names, read_archive, unpack,
-    unpack_sharing_names, unpack_with_limits,
+    ArchiveKind, ArchiveName, Limits, UnpackedNames, UnsafeArchive, archive_names, check_names, read_archive,
 };
 pub use walk::{DirEntry, walk};
 

@@ -1,21 +1,25 @@
 //! Operations on single files and folders.
 
 use std::{
+    ffi::OsStr,
     io::{self, Write as _},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
 };
 
 use nix::{
-    fcntl::OFlag,
+    errno::Errno,
+    fcntl::{AtFlags, OFlag, renameat},
     sys::stat::{Mode, umask},
-    unistd::AccessFlags,
+    unistd::{AccessFlags, UnlinkatFlags, linkat, unlinkat},
 };
 
 use super::{
     error::FsError,
     folder::Folder,
+    node_path,
     partial::{Attributes, replace},
+    path_entry::remove_in,
 };
 
 const GROUP_WRITABLE: u32 = 0o020;
@@ -51,7 +55,7 @@ pub fn open_to_lock(path: &Path) -> io::Result<std::fs::File> {
 
 /// Creates a folder and the missing folders above it. Existing folders keep their permissions.
 pub fn create_dirs(path: &Path, mode: u32) -> Result<(), FsError> {
-    Folder::open_or_create(path, mode).map(drop)
+    node_path::open_or_create(path, mode).map(drop)
 }
 
 /// Gives a folder that only root can replace to a user. `None` keeps the owner.
@@ -84,34 +88,40 @@ pub fn is_writable_only_by_root(root: &Path, path: &Path) -> bool {
 
 /// Removes a file. A missing file is not an error.
 pub fn remove(path: &Path) -> Result<(), FsError> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FsError::new(path, "removed")(error)),
-        _ => Ok(()),
-    }
+    removed(path, |folder, name| unlinkat(folder.fd(), name, UnlinkatFlags::NoRemoveDir))
 }
 
 /// Removes a folder and its content without following links. A missing folder is not an error.
 pub fn remove_tree(path: &Path) -> Result<(), FsError> {
-    let removed = match std::fs::symlink_metadata(path) {
-        Ok(found) if found.is_dir() => std::fs::remove_dir_all(path),
-        Ok(_) => std::fs::remove_file(path),
-        Err(error) => Err(error),
+    removed(path, |folder, name| remove_in(folder, name, true))
+}
+
+/// Removes an entry of a folder. A missing folder or entry is not an error.
+fn removed(path: &Path, remove: impl FnOnce(&Folder, &OsStr) -> Result<(), Errno>) -> Result<(), FsError> {
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(FsError::new(path, "removed")(error)),
     };
-    match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FsError::new(path, "removed")(error)),
-        _ => Ok(()),
+    match node_path::parent_of(path, None) {
+        Ok((folder, name)) => remove(&folder, &name).or_else(|error| failed(error.into())),
+        Err(FsError::Io { source, .. }) => failed(source),
+        Err(error) => Err(error),
     }
 }
 
 /// Renames a file or folder within a file system. An existing file is replaced.
 pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
-    std::fs::rename(from, to).map_err(FsError::new(to, "written"))
+    let ((old, from), (new, name)) = (node_path::parent_of(from, None)?, node_path::parent_of(to, None)?);
+    renameat(old.fd(), from.as_os_str(), new.fd(), name.as_os_str())
+        .map_err(|error| FsError::new(to, "written")(error.into()))
 }
 
 /// Creates a hard link to a file. An existing file with that name is replaced.
 pub fn hard_link(from: &Path, to: &Path) -> Result<(), FsError> {
     remove(to)?;
-    std::fs::hard_link(from, to).map_err(FsError::new(to, "written"))
+    let ((old, from), (new, name)) = (node_path::parent_of(from, None)?, node_path::parent_of(to, None)?);
+    linkat(old.fd(), from.as_os_str(), new.fd(), name.as_os_str(), AtFlags::empty())
+        .map_err(|error| FsError::new(to, "written")(error.into()))
 }
 
 /// Copies a file with its modification time.

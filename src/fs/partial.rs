@@ -15,7 +15,8 @@ use nix::{
 
 use super::{
     error::{FsError, is_unsupported},
-    folder::{self, Folder},
+    folder::Folder,
+    node_path,
     stamp::Stamp,
 };
 
@@ -53,7 +54,7 @@ pub fn replace(path: &Path, bytes: &[u8], attributes: Attributes) -> Result<(), 
 /// file has its new length, line feeds follow the new content.
 fn write_in_place(path: &Path, bytes: &[u8], attributes: Attributes) -> Result<(), FsError> {
     let failed = |error: nix::Error| FsError::new(path, "written")(error.into());
-    let (folder, name) = folder::resolve(path)?;
+    let (folder, name) = node_path::resolve(path)?;
     let flags = OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mut file = std::fs::File::from(openat(folder.fd(), name.as_os_str(), flags, Mode::empty()).map_err(failed)?);
     let mut write = || {
@@ -91,7 +92,7 @@ impl PartialFile {
     /// Creates a temporary file beside `path`. Missing folders above it are created with mode 0755.
     pub fn create(path: &Path, attributes: Attributes) -> Result<Self, FsError> {
         let failed = |error: nix::Error| FsError::new(path, "written")(error.into());
-        let (folder, name) = folder::resolve(path)?;
+        let (folder, name) = node_path::resolve(path)?;
         let before = folder.stat(&name).map_err(failed)?;
         let partial = Self::begin(path, folder, name.into(), false)?;
         let mode = attributes.mode.or(before.map(|found| found.st_mode & 0o7777)).unwrap_or(0o644);
@@ -107,9 +108,7 @@ impl PartialFile {
     pub(super) fn begin(path: &Path, folder: Folder, name: PathBuf, lenient: bool) -> Result<Self, FsError> {
         let failed = |error: nix::Error| FsError::new(path, "written")(error.into());
         let temporary = PathBuf::from(format!(".{}.{}.nodeagent", name.display(), unique()));
-        let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let file = openat(folder.fd(), &temporary, flags, Mode::from_bits_truncate(0o600)).map_err(failed)?;
-        let file = std::fs::File::from(file);
+        let file = folder.create(temporary.as_os_str()).map_err(failed)?;
         Ok(Self { path: path.to_owned(), folder, name, temporary, file, committed: false, lenient })
     }
 

@@ -4,23 +4,25 @@
 use std::{
     ffi::OsStr,
     io,
-    os::fd::{AsFd as _, BorrowedFd},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
 
 use nix::{
-    dir::Dir,
     errno::Errno,
-    fcntl::{AtFlags, OFlag, openat, readlinkat, renameat},
-    sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat, mkdirat},
+    fcntl::{AtFlags, readlinkat, renameat},
+    sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, mkdirat},
     unistd::{Gid, Uid, UnlinkatFlags, fchown, fchownat, symlinkat, unlinkat},
 };
 
-use super::{error::FsError, folder, partial::unique};
+use super::{
+    error::FsError,
+    folder::{Folder, is_folder, type_of},
+    node_path,
+    partial::unique,
+};
 
 const NO_FOLLOW: AtFlags = AtFlags::AT_SYMLINK_NOFOLLOW;
-/// For a folder or a regular file. A pipe does not block.
-const OPEN: OFlag = OFlag::O_RDONLY.union(OFlag::O_NOFOLLOW).union(OFlag::O_NONBLOCK).union(OFlag::O_CLOEXEC);
 
 /// The type of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +50,7 @@ pub struct PathEntry {
 
 /// The path, without following a link. `None` if it does not exist.
 pub fn look_at(path: &Path) -> Result<Option<PathEntry>, FsError> {
-    let (folder, name) = match folder::parent_of(path, None) {
+    let (folder, name) = match node_path::parent_of(path, None) {
         Err(FsError::Io { source, .. })
             if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
         {
@@ -70,7 +72,7 @@ pub fn look_at(path: &Path) -> Result<Option<PathEntry>, FsError> {
 /// Makes a symbolic link. A file or another link at the path is replaced at once.
 pub fn make_link(path: &Path, target: &Path, owner: Option<(u32, u32)>) -> Result<(), FsError> {
     let failed = |error: Errno| FsError::new(path, "written")(error.into());
-    let (folder, name) = folder::parent_of(path, Some(0o755))?;
+    let (folder, name) = node_path::parent_of(path, Some(0o755))?;
     let temporary = PathBuf::from(format!(".{}.{}.nodeagent", name.display(), unique()));
     symlinkat(target, folder.fd(), &temporary).map_err(failed)?;
     let changed = owner.map_or(Ok(()), |(uid, gid)| {
@@ -86,14 +88,14 @@ pub fn make_link(path: &Path, target: &Path, owner: Option<(u32, u32)>) -> Resul
 /// Makes a folder, and the missing folders above it with mode 0755. An existing folder gets the attributes.
 pub fn make_folder(path: &Path, mode: Option<u32>, owner: Option<(u32, u32)>) -> Result<(), FsError> {
     let failed = |error: Errno| FsError::new(path, "created")(error.into());
-    let (folder, name) = folder::parent_of(path, Some(0o755))?;
+    let (folder, name) = node_path::parent_of(path, Some(0o755))?;
     match mkdirat(folder.fd(), name.as_os_str(), Mode::from_bits_truncate(mode.unwrap_or(0o755))) {
         Ok(()) | Err(Errno::EEXIST) => {}
         Err(error) => return Err(failed(error)),
     }
     let wanted = |current, _| mode.unwrap_or(current);
     let change = Change { recursive: false, links: false, mode: &wanted, owner, write: true };
-    change.at(folder.fd(), &name).map(drop).map_err(failed)
+    change.at(&folder, &name).map(drop).map_err(failed)
 }
 
 /// Removes a file, a link or an empty folder. With `recursive`, also a folder with its content. A missing path is not
@@ -103,22 +105,21 @@ pub fn remove_path(path: &Path, recursive: bool) -> Result<(), FsError> {
     if look_at(path)?.is_none() {
         return Ok(());
     }
-    let (folder, name) = folder::parent_of(path, None)?;
-    remove_in(folder.fd(), &name, recursive).map_err(failed)
+    let (folder, name) = node_path::parent_of(path, None)?;
+    remove_in(&folder, &name, recursive).map_err(failed)
 }
 
-pub(super) fn remove_in(folder: BorrowedFd<'_>, name: &OsStr, recursive: bool) -> Result<(), Errno> {
-    let found = fstatat(folder, name, NO_FOLLOW)?;
-    if type_of(&found) != SFlag::S_IFDIR {
-        return unlinkat(folder, name, UnlinkatFlags::NoRemoveDir);
+/// Removes an entry of an open folder.
+pub(super) fn remove_in(folder: &Folder, name: &OsStr, recursive: bool) -> Result<(), Errno> {
+    let found = folder.stat(name)?.ok_or(Errno::ENOENT)?;
+    if !is_folder(&found) {
+        return unlinkat(folder.fd(), name, UnlinkatFlags::NoRemoveDir);
     }
     if recursive {
-        let mut inner = Dir::openat(folder, name, OPEN.union(OFlag::O_DIRECTORY), Mode::empty())?;
-        for entry in names(&mut inner)? {
-            remove_in(inner.as_fd(), &entry, true)?;
-        }
+        let inner = folder.open_below(Path::new(name))?;
+        inner.names()?.iter().try_for_each(|entry| remove_in(&inner, entry, true))?;
     }
-    unlinkat(folder, name, UnlinkatFlags::RemoveDir)
+    unlinkat(folder.fd(), name, UnlinkatFlags::RemoveDir)
 }
 
 /// Compares permissions and owner of a path with the wanted ones, and sets them if `write` is true. Links of root on
@@ -131,20 +132,19 @@ pub fn change_attributes(
     owner: Option<(u32, u32)>,
     write: bool,
 ) -> Result<usize, FsError> {
-    let (folder, name) = folder::resolve_existing(path)?;
+    let (folder, name) = node_path::resolve_existing(path)?;
     let change = Change { recursive, links: false, mode, owner, write };
-    change.at(folder.fd(), &name).map_err(|error| FsError::new(path, "changed")(error.into()))
+    change.at(&folder, &name).map_err(|error| FsError::new(path, "changed")(error.into()))
 }
 
 /// Sets permissions and owner of everything in an open folder, and the owner of links.
 pub(super) fn change_content(
-    folder: BorrowedFd<'_>,
+    folder: &Folder,
     mode: &dyn Fn(u32, bool) -> u32,
     owner: Option<(u32, u32)>,
 ) -> Result<(), Errno> {
     let change = Change { recursive: true, links: true, mode, owner, write: true };
-    let mut opened = Dir::openat(folder, ".", OPEN.union(OFlag::O_DIRECTORY), Mode::empty())?;
-    names(&mut opened)?.iter().try_for_each(|name| change.at(folder, name).map(drop))
+    folder.names()?.iter().try_for_each(|name| change.at(folder, name).map(drop))
 }
 
 struct Change<'a> {
@@ -157,14 +157,15 @@ struct Change<'a> {
 }
 
 impl Change<'_> {
-    fn at(&self, folder: BorrowedFd<'_>, name: &OsStr) -> Result<usize, Errno> {
-        let found = fstatat(folder, name, NO_FOLLOW)?;
+    fn at(&self, folder: &Folder, name: &OsStr) -> Result<usize, Errno> {
+        let found = folder.stat(name)?.ok_or(Errno::ENOENT)?;
         let is_folder = match type_of(&found) {
             SFlag::S_IFDIR => true,
             SFlag::S_IFREG => false,
             SFlag::S_IFLNK if self.links && self.write => {
                 let (uid, gid) = self.owner.map_or((None, None), |(uid, gid)| (Some(uid), Some(gid)));
-                return fchownat(folder, name, uid.map(Uid::from_raw), gid.map(Gid::from_raw), NO_FOLLOW).map(|()| 0);
+                let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
+                return fchownat(folder.fd(), name, uid, gid, NO_FOLLOW).map(|()| 0);
             }
             // A link has no permissions of its own, and others do not change while a run looks at them.
             _ => return Ok(0),
@@ -178,7 +179,7 @@ impl Change<'_> {
         if !(is_folder && self.recursive) && (count == 0 || !self.write) {
             return Ok(count);
         }
-        let opened = openat(folder, name, OPEN, Mode::empty())?;
+        let opened = folder.open(name)?;
         if count > 0 && self.write {
             let found = fstat(&opened)?;
             if let Some((uid, gid)) = self.owner.filter(|owner| *owner != (found.st_uid, found.st_gid)) {
@@ -188,30 +189,13 @@ impl Change<'_> {
             fchmod(&opened, Mode::from_bits_truncate(mode))?;
         }
         if is_folder && self.recursive {
-            let mut inner = Dir::from_fd(opened)?;
-            for entry in names(&mut inner)? {
-                count += self.at(inner.as_fd(), &entry)?;
+            let inner = Folder::from(OwnedFd::from(opened));
+            for entry in inner.names()? {
+                count += self.at(&inner, &entry)?;
             }
         }
         Ok(count)
     }
-}
-
-fn names(folder: &mut Dir) -> Result<Vec<std::ffi::OsString>, Errno> {
-    use std::os::unix::ffi::OsStrExt as _;
-    let mut names = Vec::new();
-    for entry in folder.iter() {
-        let entry = entry?;
-        let name = entry.file_name().to_bytes();
-        if name != b"." && name != b".." {
-            names.push(OsStr::from_bytes(name).to_owned());
-        }
-    }
-    Ok(names)
-}
-
-fn type_of(found: &FileStat) -> SFlag {
-    SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT
 }
 
 #[cfg(test)]

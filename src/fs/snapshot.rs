@@ -8,14 +8,14 @@ use std::{
 };
 
 use nix::{
-    fcntl::{OFlag, openat},
-    sys::stat::{FileStat, Mode, SFlag, fstat},
+    sys::stat::{FileStat, fstat},
     unistd::Uid,
 };
 
 use super::{
     FsError, Stamp,
-    folder::{self, Folder},
+    folder::{Folder, is_regular},
+    node_path,
 };
 
 /// The current state of a path. The last component is not followed if it is a link.
@@ -98,7 +98,7 @@ pub fn open_file(path: &Path) -> Result<File, FsError> {
 
 /// The folder and the name of a file that is read.
 fn resolved(path: &Path) -> Result<(Folder, OsString), FsError> {
-    folder::resolve_existing(path).map_err(|error| match error {
+    node_path::resolve_existing(path).map_err(|error| match error {
         // The operation was a read, whatever `resolve_existing` calls it.
         FsError::Io { path, source, .. } => FsError::Io { path, verb: "read", source },
         other => other,
@@ -108,15 +108,10 @@ fn resolved(path: &Path) -> Result<(Folder, OsString), FsError> {
 /// Opens a regular file in a folder. Another file may have taken the name, so the attributes are those of the
 /// descriptor that is open.
 fn open_regular(folder: &Folder, name: &OsStr) -> io::Result<(File, FileStat)> {
-    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-    let file = openat(folder.fd(), name, flags, Mode::empty())?;
+    let file = folder.open(name)?;
     let opened = fstat(&file)?;
     if !is_regular(&opened) {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    Ok((file.into(), opened))
-}
-
-fn is_regular(stat: &FileStat) -> bool {
-    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG
+    Ok((file, opened))
 }

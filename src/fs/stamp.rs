@@ -8,7 +8,7 @@ use nix::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{FsError, folder};
+use super::{FsError, node_path};
 
 /// The inode and the modification time of a file. A replaced or changed file has a different stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ impl From<&FileStat> for Stamp {
 /// Removes a file if it has one of these stamps. Links of other users are not followed. Returns whether it was removed.
 pub fn remove_if(path: &Path, stamps: &[Stamp]) -> Result<bool, FsError> {
     let failed = |error: nix::Error| FsError::new(path, "removed")(error.into());
-    let (folder, name) = folder::resolve_existing(path)?;
+    let (folder, name) = node_path::resolve_existing(path)?;
     let found = folder.stat(&name).map_err(failed)?;
     if !found.is_some_and(|found| stamps.contains(&Stamp::from(&found))) {
         return Ok(false);

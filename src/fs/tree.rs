@@ -11,11 +11,10 @@ use std::{
 };
 
 use nix::{
-    dir::Dir,
     errno::Errno,
     fcntl::{AtFlags, OFlag, openat, renameat},
     sys::{
-        stat::{FileStat, Mode, SFlag, UtimensatFlags, fchmod, fstat, utimensat},
+        stat::{FileStat, Mode, UtimensatFlags, fchmod, fstat, utimensat},
         time::TimeSpec,
     },
     unistd::{UnlinkatFlags, linkat, unlinkat},
@@ -23,8 +22,8 @@ use nix::{
 
 use super::{
     error::{FsError, is_unsupported},
-    folder::{self, Folder},
-    operations::create_dirs,
+    folder::{self, Folder, is_regular},
+    node_path,
     partial::{PartialFile, unique},
 };
 
@@ -86,23 +85,22 @@ impl Tree {
     /// Opens a regular file for reading; `None` if it does not exist.
     pub fn open(&self, name: &str) -> Result<Option<OpenFile>, FsError> {
         let failed = self.failed(name, "read");
-        let Some((folder, last)) = self.folder(name, false)? else { return Ok(None) };
+        let Some((folder, last)) = self.folder_of(name, false)? else { return Ok(None) };
         match folder.stat(last).map_err(&failed)? {
             None => return Ok(None),
-            Some(found) if !is_plain(&found) => return Err(failed(Errno::EINVAL)),
+            Some(found) if !is_regular(&found) => return Err(failed(Errno::EINVAL)),
             Some(_) => {}
         }
-        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        let file = match openat(folder.fd(), last, flags, Mode::empty()) {
+        let file = match folder.open(last) {
             Err(Errno::ENOENT) => return Ok(None),
             opened => opened.map_err(&failed)?,
         };
         let found = fstat(file.as_fd()).map_err(&failed)?;
         // The file may have been replaced since `stat`.
-        if !is_plain(&found) {
+        if !is_regular(&found) {
             return Err(failed(Errno::EINVAL));
         }
-        Ok(Some(OpenFile { file: file.into(), size: size(&found), modified: modified(&found) }))
+        Ok(Some(OpenFile { file, size: size(&found), modified: modified(&found) }))
     }
 
     /// Starts to write a file. Its commit replaces an existing file.
@@ -134,7 +132,7 @@ impl Tree {
     /// Creates a hard link here to a file elsewhere on the same file system, unless the name exists. Returns whether it
     /// was created.
     pub fn link_from(&self, from: &Path, name: &str) -> Result<bool, FsError> {
-        let (there, last_there) = folder::resolve_existing(from)?;
+        let (there, last_there) = node_path::resolve_existing(from)?;
         let (folder, last) = self.made_folder(name)?;
         match linkat(there.fd(), last_there.as_os_str(), folder.fd(), last, AtFlags::empty()) {
             Ok(()) => Ok(true),
@@ -146,8 +144,8 @@ impl Tree {
     /// Creates a hard link elsewhere on the same file system to a file here. An existing file is replaced.
     pub fn link_to(&self, name: &str, to: &Path) -> Result<(), FsError> {
         let failed = |error: Errno| FsError::new(to, "written")(error.into());
-        let Some((folder, last)) = self.folder(name, false)? else { return Err(failed(Errno::ENOENT)) };
-        let (there, last_there) = folder::resolve(to)?;
+        let Some((folder, last)) = self.folder_of(name, false)? else { return Err(failed(Errno::ENOENT)) };
+        let (there, last_there) = node_path::resolve(to)?;
         let temporary = PathBuf::from(format!(".{}.{}.nodeagent", Path::new(&last_there).display(), unique()));
         linkat(folder.fd(), last, there.fd(), &temporary, AtFlags::empty()).map_err(failed)?;
         let renamed = renameat(there.fd(), &temporary, there.fd(), last_there.as_os_str());
@@ -158,7 +156,7 @@ impl Tree {
 
     /// Removes a file. A missing file is not an error.
     pub fn remove(&self, name: &str) -> Result<(), FsError> {
-        let Some((folder, last)) = self.folder(name, false)? else { return Ok(()) };
+        let Some((folder, last)) = self.folder_of(name, false)? else { return Ok(()) };
         match unlinkat(folder.fd(), last, UnlinkatFlags::NoRemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
             Err(error) => Err(self.failed(name, "removed")(error)),
@@ -167,7 +165,7 @@ impl Tree {
 
     /// Sets the time of a file to now, to record its use. Errors are ignored.
     pub fn touch(&self, name: &str) {
-        if let Ok(Some((folder, last))) = self.folder(name, false) {
+        if let Ok(Some((folder, last))) = self.folder_of(name, false) {
             let now = TimeSpec::UTIME_NOW;
             let _ = utimensat(folder.fd(), last, &now, &now, UtimensatFlags::NoFollowSymlink);
         }
@@ -176,22 +174,16 @@ impl Tree {
     /// The entries of a folder, sorted by name. Empty if the folder is missing. Names that are not UTF-8 are skipped.
     pub fn list(&self, folder: &str) -> Result<Vec<FolderEntry>, FsError> {
         let failed = self.failed(folder, "read");
-        let Some(folder) = folder::beneath(&self.root, Path::new(folder), None)? else { return Ok(Vec::new()) };
-        let flags = OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-        let mut names = Dir::openat(folder.fd(), ".", flags, Mode::empty()).map_err(&failed)?;
+        let Some(folder) = self.folder(Path::new(folder), false)? else { return Ok(Vec::new()) };
         let mut listed = Vec::new();
-        for entry in names.iter() {
-            let entry = entry.map_err(&failed)?;
-            let Ok(name) = entry.file_name().to_str() else { continue };
-            if name == "." || name == ".." {
-                continue;
-            }
+        for name in folder.names().map_err(&failed)? {
+            let Ok(name) = name.into_string() else { continue };
             // The entry was removed in the meantime.
-            let Some(found) = folder.stat(OsStr::new(name)).map_err(&failed)? else { continue };
+            let Some(found) = folder.stat(OsStr::new(&name)).map_err(&failed)? else { continue };
             listed.push(FolderEntry {
-                name: name.to_owned(),
-                is_folder: kind(&found) == SFlag::S_IFDIR,
-                is_file: is_plain(&found),
+                name,
+                is_folder: folder::is_folder(&found),
+                is_file: is_regular(&found),
                 size: size(&found),
                 modified: modified(&found),
             });
@@ -200,19 +192,32 @@ impl Tree {
         Ok(listed)
     }
 
-    /// The folder that contains a name, and the last component of the name.
-    fn folder<'a>(&self, name: &'a str, make: bool) -> Result<Option<(Folder, &'a OsStr)>, FsError> {
+    /// The folder that contains a name, and the last component of the name. `None` if it is missing and not made.
+    fn folder_of<'a>(&self, name: &'a str, make: bool) -> Result<Option<(Folder, &'a OsStr)>, FsError> {
         let invalid = || self.failed(name, "opened")(Errno::EINVAL);
         let last = Path::new(name).file_name().ok_or_else(invalid)?;
         let above = Path::new(name).parent().unwrap_or(Path::new(""));
-        if make && self.own {
-            create_dirs(&self.root, 0o755)?;
+        Ok(self.folder(above, make)?.map(|folder| (folder, last)))
+    }
+
+    /// A folder below the root. `None` if it is missing and not made.
+    fn folder(&self, below: &Path, make: bool) -> Result<Option<Folder>, FsError> {
+        let root = match node_path::open_existing(&self.root) {
+            Err(FsError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound && !make => return Ok(None),
+            Err(FsError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound && self.own => {
+                node_path::open_or_create(&self.root, 0o755)?
+            }
+            opened => opened?,
+        };
+        let opened = if make { root.make_below(below, 0o755) } else { root.open_below(below) };
+        match opened {
+            Err(Errno::ENOENT) if !make => Ok(None),
+            opened => opened.map(Some).map_err(|error| FsError::new(&self.root.join(below), "opened")(error.into())),
         }
-        Ok(folder::beneath(&self.root, above, make.then_some(0o755))?.map(|folder| (folder, last)))
     }
 
     fn made_folder<'a>(&self, name: &'a str) -> Result<(Folder, &'a OsStr), FsError> {
-        self.folder(name, true)?.ok_or_else(|| self.failed(name, "written")(Errno::ENOENT))
+        self.folder_of(name, true)?.ok_or_else(|| self.failed(name, "written")(Errno::ENOENT))
     }
 
     fn failed(&self, name: &str, verb: &'static str) -> impl Fn(Errno) -> FsError + use<> {
@@ -233,14 +238,6 @@ impl Tree {
             result => result,
         }
     }
-}
-
-fn kind(found: &FileStat) -> SFlag {
-    SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT
-}
-
-fn is_plain(found: &FileStat) -> bool {
-    kind(found) == SFlag::S_IFREG
 }
 
 fn size(found: &FileStat) -> u64 {

@@ -1,6 +1,6 @@
 //! Archives and compressed files of all supported formats: tar, also compressed with gzip, xz, zstd or bzip2; zip;
 //! Debian packages (deb(5)); and single files compressed with one of these programs. Zip archives and Debian packages
-//! are read as tar archives, so that all formats pass the checks of [`unpack`](super::unpack).
+//! are read as tar archives, so that all formats pass the same checks.
 
 mod compression;
 mod deb;

@@ -1,6 +1,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
+use crate::fs::node_path;
 
 /// Path, kind, and content or target.
 type Written<'a> = (&'a str, EntryType, &'a str);
@@ -28,9 +29,13 @@ fn archive(entries: &[Written<'_>]) -> Vec<u8> {
     builder.into_inner().expect("memory")
 }
 
+fn unpack_with(archive: impl Read, into: &Path, limits: Limits) -> Result<(), FsError> {
+    unpack_below(archive, &node_path::open_or_create(into, 0o755)?, into, limits, &UnpackedNames::default())
+}
+
 /// The reason for a rejection; `None` if the archive was unpacked.
 fn rejection(archive: impl Read, into: &Path, limits: Limits) -> Option<UnsafeArchive> {
-    let error = unpack_with_limits(archive, into, limits).err()?;
+    let error = unpack_with(archive, into, limits).err()?;
     let FsError::Io { source, .. } = &error else { panic!("{error:?}") };
     // The tar reader wraps errors of the stream.
     let mut cause: Option<&dyn std::error::Error> = source.get_ref().map(|cause| cause as _);

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     digest::Digest,
     facts::users::Users,
-    fs::{self, Attributes, FsError, PartialFile, PathType, Snapshot, Staging},
+    fs::{self, Attributes, FsError, PartialFile, PathType, Snapshot},
     inventory::{Vault, below},
     kinds::{
         contract::{Acting, LeftBehind, LoginFile},
@@ -85,7 +85,7 @@ impl Acting for Files {
 
     fn leaves_behind(action: &Action, (): &()) -> LeftBehind {
         let path = match &action.work {
-            Work::Unpack(archive) => action.folder_of_archive(archive).join(Staging::NAME),
+            Work::Unpack(archive) => action.folder_of_archive(archive).join(unpack::STAGING),
             Work::Write(_)
             | Work::WriteSecret(_)
             | Work::Copy { .. }

@@ -13,7 +13,7 @@ use super::{
     archive::Selected,
 };
 use crate::{
-    fs::{self, ArchiveKind, ArchiveName, Limits, OpenedArchive, Staging},
+    fs::{self, ArchiveKind, ArchiveName, Limits, OpenedArchive, Staging, UnpackedNames},
     inventory::below,
     problem::Problem,
     state::{Item, KeptFiles, ListedPath, Previous, Receipt, WHOLE},
@@ -22,6 +22,9 @@ use crate::{
 
 /// The mode of a folder that the archive does not contain itself.
 const FOLDER_MODE: u32 = 0o755;
+
+/// The label of the staging folder.
+pub(super) const STAGING: &str = "unpack";
 
 /// The permission bits of an archive that an entry gets only with `mode`.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
@@ -79,7 +82,7 @@ fn name_of_file(archive: &Unpack) -> PathBuf {
 pub(super) fn unpack(action: &Action, archive: &Unpack, ctx: &Context) -> Result<(), Problem> {
     let folder = action.folder_of_archive(archive);
     let is_new_folder = fs::look_at(folder)?.is_none();
-    let staging = Staging::create_in(folder)?;
+    let staging = Staging::create_in(folder, STAGING)?;
     let names = fill(&staging, archive)?;
     // Many archives allow all users to write.
     let own = |current: u32| current & !WRITABLE_BY_OTHERS;
@@ -126,7 +129,9 @@ pub(super) fn unpack(action: &Action, archive: &Unpack, ctx: &Context) -> Result
 /// Unpacks into the staging folder. Returns its paths, a folder before its content.
 fn fill(staging: &Staging, archive: &Unpack) -> Result<Vec<ArchiveName>, Problem> {
     match open(archive)? {
-        OpenedArchive::Archive(content) => fs::unpack(content, staging.path())?,
+        OpenedArchive::Archive(content) => {
+            staging.unpack(content, Limits::default(), &UnpackedNames::default())?;
+        }
         OpenedArchive::File(content) => copy(archive, content, &mut staging.create_file(&name_of_file(archive))?)?,
     }
     let top = staging.path().join(".");

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     exec::ExecError,
-    fs,
+    fs::{self, Limits, UnpackedNames},
     report::event::{Amount, Unit},
     steps::{Context, blocking::run_blocking, wait_budget::WaitBudget},
     task::TaskError,
@@ -241,21 +241,16 @@ impl PackageInstaller<'_> {
     }
 
     async fn unpack(&self, package: &str, archive: &Path) -> Result<(), InstallError> {
-        let (staging, archive) = (library::staging(&self.library, package), archive.to_owned());
+        let (staging, archive) = (library::staging(&self.library, package)?, archive.to_owned());
         let unpacking = move || {
-            fs::remove_tree(&staging)?;
             let stream = archive::open(&archive)
                 .map_err(|error| InstallError::from_line(format!("`{}` cannot be read: {error}", archive.display())))?;
-            let done = fs::unpack(stream, &staging);
-            if done.is_err() {
-                // Only the first error matters.
-                let _ = fs::remove_tree(&staging);
-            }
-            done.map_err(InstallError::from)
+            staging.unpack(stream, Limits::default(), &UnpackedNames::default())?;
+            Ok::<_, InstallError>(staging)
         };
-        run_blocking(unpacking).await?;
+        let staging = run_blocking(unpacking).await?;
         // On this thread: a blocking thread would continue after the step is cancelled.
-        Ok(library::swap_in(&self.library, package)?)
+        Ok(library::swap_in(&staging, package)?)
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     exec::kill_orphans,
-    fs::{self, FsError},
+    fs::{self, FsError, Staging},
 };
 
 /// The prefix of the agent's folders in a library. R ignores names that start with a dot.
@@ -88,30 +88,23 @@ pub(super) fn ensure_writable(library: &Path) -> Result<(), FsError> {
     fs::remove_tree(&probe)
 }
 
-/// The folder in which a binary package is unpacked before it is moved into place.
-pub(super) fn staging(library: &Path, package: &str) -> PathBuf {
-    library.join(format!("{OURS}{package}-new"))
+/// A folder in which a binary package is unpacked before it is moved into place.
+pub(super) fn staging(library: &Path, package: &str) -> Result<Staging, FsError> {
+    Staging::create_in(library, &staging_label(package))
+}
+
+fn staging_label(package: &str) -> String {
+    format!("{package}-new")
 }
 
 /// Moves an unpacked package into place and replaces an older version.
-pub(super) fn swap_in(library: &Path, package: &str) -> Result<(), FsError> {
-    let (staged, old) = (staging(library, package), old(library, package));
-    let (new, place) = (staged.join(package), library.join(package));
-    fs::remove_tree(&old)?;
-    if place.symlink_metadata().is_ok() {
-        fs::rename(&place, &old)?;
-    }
-    if let Err(error) = fs::rename(&new, &place) {
-        // Restores the older version.
-        let _ = fs::rename(&old, &place);
-        return Err(error);
-    }
-    fs::remove_tree(&staged)?;
-    fs::remove_tree(&old)
+pub(super) fn swap_in(staged: &Staging, package: &str) -> Result<(), FsError> {
+    staged.replace_folder(package.as_ref(), old(package).as_ref())
 }
 
-fn old(library: &Path, package: &str) -> PathBuf {
-    library.join(format!("{OURS}{package}-old"))
+/// The name of an older version that is being replaced.
+fn old(package: &str) -> String {
+    format!("{OURS}{package}-old")
 }
 
 /// Repairs a library after a killed run: ends builds that still run, removes locks and incomplete packages, and
@@ -129,7 +122,7 @@ fn repair(library: &Path, packages: &[String]) -> Result<(), FsError> {
     for package in packages {
         let (place, lock) = (library.join(package), library.join(format!("00LOCK-{package}")));
         // R moves the older version into the lock folder, then works beside it (`00new`) or in place.
-        let aside = [lock.join(package), old(library, package)].into_iter().find(|aside| aside.is_dir());
+        let aside = [lock.join(package), library.join(old(package))].into_iter().find(|aside| aside.is_dir());
         if !is_whole(library, package) {
             fs::remove_tree(&place)?;
         }
@@ -137,8 +130,8 @@ fn repair(library: &Path, packages: &[String]) -> Result<(), FsError> {
             fs::rename(&aside, &place)?;
         }
         fs::remove_tree(&lock)?;
-        fs::remove_tree(&staging(library, package))?;
-        fs::remove_tree(&old(library, package))?;
+        fs::remove_partial_files_of(&library.join(staging_label(package)))?;
+        fs::remove_tree(&library.join(old(package)))?;
     }
     Ok(())
 }
@@ -246,7 +239,7 @@ mod tests {
         let library = library(&[
             ("a/DESCRIPTION", description("2.0")),
             ("00LOCK-a/x", String::new()),
-            (".nodeagent-a-new/a/DESCRIPTION", description("2.0")),
+            (".a-new.7-0-0.nodeagent/a/DESCRIPTION", description("2.0")),
         ]);
         clean_up_interrupted(library.path(), &["a".into(), "never-begun".into()]).expect("cleaned");
         assert_eq!(entries(&library), 0);
@@ -273,12 +266,11 @@ mod tests {
 
     #[test]
     fn an_older_version_is_replaced_completely() {
-        let library = library(&[
-            ("a/DESCRIPTION", description("1.0")),
-            ("a/R/only-in-the-old-one", String::new()),
-            (".nodeagent-a-new/a/DESCRIPTION", description("2.0")),
-        ]);
-        swap_in(library.path(), "a").expect("swapped");
+        let library = library(&[("a/DESCRIPTION", description("1.0")), ("a/R/only-in-the-old-one", String::new())]);
+        let staged = staging(library.path(), "a").expect("made");
+        fs::put(&staged.path().join("a/DESCRIPTION"), &description("2.0"));
+        swap_in(&staged, "a").expect("swapped");
+        drop(staged);
         assert_eq!((version_of(&library).as_deref(), entries(&library)), (Some("2.0"), 1));
         assert!(!library.path().join("a/R").exists());
     }

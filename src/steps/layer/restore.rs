@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     diagnostic::in_words,
-    fs,
+    fs::{self, FsError, Staging},
     plan::{Environment, Layer},
     report::text::counted,
     steps::{
@@ -26,9 +26,6 @@ use crate::{
     },
     store::{Kind, Visibility},
 };
-
-/// The prefix of the staging folder if the agent's cache is on another file system.
-const STAGING_PREFIX: &str = ".nodeagent-layer";
 
 /// A complete layer that is being unpacked and is not in place yet. Its files are removed when it is dropped.
 #[derive(Debug)]
@@ -59,7 +56,7 @@ pub(crate) async fn stage(ctx: &Context, layer: &Layer) -> Option<Staged> {
         let Some(entry) = ctx.store.entry_in(which, Kind::Layer, &key).await else { continue };
         let started = Timestamp::now();
         let staged = match Manifest::of(&entry, &key, ctx.filestore.trusted()) {
-            Ok(manifest) => fetched(ctx, layer, manifest, &area).await,
+            Ok(manifest) => fetched(ctx, layer, manifest, area.clone()).await,
             Err(error) => Err(error),
         };
         ctx.progress.task_finished("fetch a layer", started, staged.is_ok());
@@ -76,9 +73,9 @@ fn warn_not_staged(ctx: &Context, layer: &Layer, error: &LayerError) {
     ctx.progress.warn(format!("the {} layer in the store is not used: {}", layer.of.name(), in_words(error)));
 }
 
-async fn fetched(ctx: &Context, layer: &Layer, manifest: Manifest, area: &StagingArea) -> Result<Staged, LayerError> {
+async fn fetched(ctx: &Context, layer: &Layer, manifest: Manifest, area: StagingArea) -> Result<Staged, LayerError> {
     ctx.progress.now(format!("fetching a layer of {}", counted(manifest.packages.len(), "package")), None);
-    let folder = Arc::new(area.folder(ctx));
+    let folder = Arc::new(area.folder()?);
     let unpacking = Unpacking::fetch(ctx, &folder, manifest.parts).await?;
     Ok(Staged { layer: Box::new(layer.clone()), folder, links: manifest.links, unpacking })
 }
@@ -102,14 +99,14 @@ impl Staged {
         }
         // Runs on this thread, because a blocking thread would continue after the step is cancelled. The work is only
         // renames.
-        let put = fs::merge(&folder.unpacked, &layer.base, rank);
+        let put = folder.unpacked.merge_into(&layer.base, rank);
         ctx.progress.task_finished(format!("restore {packages} from a layer"), started, put.is_ok());
         Ok(put?)
     }
 
     /// The folder of the unpacked files.
     pub(crate) fn folder(&self) -> &Path {
-        &self.folder.unpacked
+        self.folder.unpacked.place()
     }
 
     /// The packages in the layer.
@@ -127,7 +124,7 @@ impl Staged {
 /// A layer must not change existing files.
 async fn collides(folder: &Arc<StagingFolder>, layer: &Layer) -> Result<(), LayerError> {
     let (from, to) = (Arc::clone(folder), layer.base.clone());
-    let looked = run_blocking(move || Ok::<_, LayerError>(fs::first_conflict(&from.unpacked, &to)?)).await?;
+    let looked = run_blocking(move || Ok::<_, LayerError>(from.unpacked.first_conflict(&to)?)).await?;
     match looked {
         Some(path) => Err(LayerError::Collision(path)),
         None => Ok(()),
@@ -143,40 +140,35 @@ fn rank(name: &Path) -> u8 {
 
 /// Staging folders on the same mount as the layer's base, so that renames work: in the agent's cache if possible,
 /// otherwise beside the base.
+#[derive(Clone)]
 struct StagingArea {
     above: PathBuf,
-    /// The common prefix of the folder names.
-    name: String,
+    /// The label of the staging folders.
+    label: String,
+    /// The folder of downloaded parts, which only this process uses.
+    archives: PathBuf,
 }
 
 fn staging_area(ctx: &Context, layer: &Layer) -> Option<StagingArea> {
-    let of = layer.of.name().to_lowercase();
-    if fs::on_same_mount(&ctx.cache, &layer.base) {
-        return Some(StagingArea { above: ctx.cache.join("layers"), name: format!("{of}-") });
-    }
-    let above = layer.base.ancestors().find(|above| above.exists())?.to_owned();
-    Some(StagingArea { above, name: format!("{STAGING_PREFIX}-{of}-") })
+    let (label, cache) = (format!("{}-layer", layer.of.name().to_lowercase()), ctx.cache.join("layers"));
+    let archives = cache.join(format!("{label}-{}-parts", std::process::id()));
+    let above = if fs::on_same_mount(&ctx.cache, &layer.base) {
+        cache
+    } else {
+        layer.base.ancestors().find(|above| above.exists())?.to_owned()
+    };
+    Some(StagingArea { above, label, archives })
 }
 
 impl StagingArea {
     /// A folder for this process only: threads of an earlier run may still use theirs.
-    fn folder(&self, ctx: &Context) -> StagingFolder {
-        let name = format!("{}{}", self.name, std::process::id());
-        StagingFolder {
-            unpacked: self.above.join(&name),
-            archives: ctx.cache.join("layers").join(format!("{}-parts", name.trim_start_matches('.'))),
-        }
+    fn folder(self) -> Result<StagingFolder, FsError> {
+        Ok(StagingFolder { unpacked: Staging::create_in(&self.above, &self.label)?, archives: self.archives })
     }
 
-    /// Existing staging folders of earlier runs or this one.
-    fn left(&self) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(&self.above).into_iter().flatten().flatten();
-        let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&self.name));
-        ours.map(|entry| entry.path()).collect()
-    }
-
-    fn sweep(&self) -> Result<(), fs::FsError> {
-        self.left().iter().try_for_each(|folder| fs::remove_tree(folder))
+    /// Removes the staging folders of earlier runs.
+    fn sweep(&self) -> Result<(), FsError> {
+        fs::remove_partial_files_of(&self.above.join(&self.label))
     }
 }
 

@@ -16,7 +16,7 @@ use zstd::zstd_safe::DCtx;
 
 use super::{LayerError, manifest::Part};
 use crate::{
-    fs::{self, Limits, UnpackedNames},
+    fs::{self, Limits, Staging, UnpackedNames},
     steps::{Context, blocking::run_blocking},
     task::TaskError,
 };
@@ -30,7 +30,7 @@ const MAX_WORKERS: usize = 32;
 /// times out does not wait for an unpacking thread.
 #[derive(Debug)]
 pub(super) struct StagingFolder {
-    pub(super) unpacked: PathBuf,
+    pub(super) unpacked: Staging,
     /// The folder of downloaded parts. Each is removed after it was unpacked.
     pub(super) archives: PathBuf,
 }
@@ -38,7 +38,7 @@ pub(super) struct StagingFolder {
 impl StagingFolder {
     fn clear(&self) {
         let _ = fs::remove_tree(&self.archives);
-        let _ = fs::remove_tree(&self.unpacked);
+        self.unpacked.clear();
     }
 }
 
@@ -164,7 +164,7 @@ impl UnpackQueue {
     }
 
     /// Unpacks parts as they arrive. All parts of a thread share one decompression context.
-    fn unpack_all(&self, into: &Path) -> Result<(), LayerError> {
+    fn unpack_all(&self, into: &Staging) -> Result<(), LayerError> {
         let mut context = DCtx::create();
         loop {
             let next = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -176,10 +176,16 @@ impl UnpackQueue {
     }
 
     /// Unpacks one part within the limits of the manifest.
-    fn unpack(&self, archive: &Path, part: &Part, into: &Path, context: &mut DCtx<'static>) -> Result<(), LayerError> {
+    fn unpack(
+        &self,
+        archive: &Path,
+        part: &Part,
+        into: &Staging,
+        context: &mut DCtx<'static>,
+    ) -> Result<(), LayerError> {
         let packed = fs::open_compressed(archive, context).map_err(LayerError::unreadable(archive))?;
         let limits = Limits { bytes: part.bytes, entries: part.entries };
-        Ok(fs::unpack_sharing_names(packed, into, limits, &self.seen)?)
+        Ok(into.unpack(packed, limits, &self.seen)?)
     }
 }
 
@@ -206,7 +212,8 @@ mod tests {
             let temp = tempfile::tempdir().expect("a temporary folder");
             let events = Events::new(vec![Box::new(Collector::default())]);
             let ctx = Context::for_tests(Arc::new(FakeRunner::new()), events.of_step("pip"));
-            let (unpacked, archives) = (temp.path().join("unpacked"), temp.path().join("archives"));
+            let unpacked = Staging::create_in(&temp.path().join("staging"), "x").expect("made");
+            let archives = temp.path().join("archives");
             Self { ctx, folder: Arc::new(StagingFolder { unpacked, archives }), _temp: temp }
         }
 
@@ -240,10 +247,10 @@ mod tests {
         let bench = Bench::new();
         let (unpacking, arrived) = Unpacking::begin(&bench.ctx, &bench.folder, 1);
         arrived.send(bench.arrived(&archive())).expect("the receiver is open");
-        until("it is unpacked", || bench.folder.unpacked.join("x").exists()).await;
+        until("it is unpacked", || bench.folder.unpacked.path().join("x").exists()).await;
         arrived.send(bench.arrived(b"no archive")).expect("the receiver is open");
         drop(arrived);
-        until("it is gone", || !bench.folder.unpacked.exists() && !bench.folder.archives.exists()).await;
+        until("it is gone", || !bench.folder.unpacked.place().exists() && !bench.folder.archives.exists()).await;
         let why = in_words(&unpacking.ended().await.expect_err("one part is not an archive"));
         assert!(why.contains("could not be unpacked"), "{why}");
     }
@@ -257,7 +264,8 @@ mod tests {
         arrived.send((archive.clone(), part)).expect("the receiver is open");
         drop(arrived);
         until("all have gone", || Arc::strong_count(&bench.folder) == 1).await;
-        assert!(!archive.exists() && !bench.folder.unpacked.exists());
+        let content = std::fs::read_dir(bench.folder.unpacked.path()).expect("it is readable");
+        assert!(!archive.exists() && content.count() == 0);
     }
 
     #[tokio::test]
@@ -266,8 +274,8 @@ mod tests {
         let (unpacking, arrived) = Unpacking::begin(&bench.ctx, &bench.folder, 1);
         arrived.send(bench.arrived(&archive())).expect("the receiver is open");
         drop(arrived);
-        until("it is unpacked", || bench.folder.unpacked.join("x").exists()).await;
+        until("it is unpacked", || bench.folder.unpacked.path().join("x").exists()).await;
         unpacking.ended().await.expect("all is well");
-        assert_eq!(std::fs::read(bench.folder.unpacked.join("x")).expect("it is there"), b"hello");
+        assert_eq!(std::fs::read(bench.folder.unpacked.path().join("x")).expect("it is there"), b"hello");
     }
 }

@@ -38,9 +38,9 @@ pub use memory::memory_file;
 pub use mounts::{Mount, is_mount_point, mounts, on_same_mount, unescaped};
 pub use new_file_guard::NewFileGuard;
 pub use operations::{
-    append, copy_with_time, create_dirs, free_bytes, hard_link, is_writable, is_writable_only_by_root,
-    open_private_lock, open_to_lock, own_ids, remove, remove_tree, rename, set_kernel_value, set_owner, set_umask,
-    write_refusal,
+    append, copy_with_time, create_dirs, create_dirs_durably, free_bytes, hard_link, is_writable,
+    is_writable_only_by_root, open_private_lock, open_to_lock, own_ids, remove, remove_tree, rename, set_kernel_value,
+    set_owner, set_umask, sync_file_system, sync_folder, write_refusal,
 };
 pub use pack::{pack, pack_some};
 pub use partial::{Attributes, PartialFile, replace};

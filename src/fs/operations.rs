@@ -58,6 +58,28 @@ pub fn create_dirs(path: &Path, mode: u32) -> Result<(), FsError> {
     node_path::open_or_create(path, mode).map(drop)
 }
 
+/// Creates a folder and the missing folders above it. Their names are on the disk afterwards.
+pub fn create_dirs_durably(path: &Path, mode: u32) -> Result<(), FsError> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|above| !above.exists()).collect();
+    create_dirs(path, mode)?;
+    missing.into_iter().filter_map(Path::parent).try_for_each(sync_folder)
+}
+
+/// Waits until the names in a folder are on the disk.
+pub fn sync_folder(path: &Path) -> Result<(), FsError> {
+    // The parent of a relative name is an empty path.
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    std::fs::File::open(path).and_then(|folder| folder.sync_all()).map_err(FsError::new(path, "written"))
+}
+
+/// Waits until everything that was written to the file system of a path is on the disk. For files that a program or the
+/// unpacking of an archive wrote, because an fsync of each of them takes much longer.
+pub fn sync_file_system(path: &Path) -> Result<(), FsError> {
+    let failed = || FsError::new(path, "written");
+    let opened = std::fs::File::open(path).map_err(failed())?;
+    nix::unistd::syncfs(&opened).map_err(|error| failed()(error.into()))
+}
+
 /// Gives a folder that only root can replace to a user. `None` keeps the owner.
 pub fn set_owner(folder: &Path, owner: Option<(u32, u32)>) -> Result<(), FsError> {
     let Some((uid, gid)) = owner else { return Ok(()) };

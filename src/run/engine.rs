@@ -21,7 +21,7 @@ use crate::{
     plan::{Lane, Phase, Reason, StepId},
     problem::Problem,
     report::event::{Outcome, StepStatus},
-    state::{Interrupted, Journal, Receipt},
+    state::{Interrupted, Journal, Receipt, boot_id},
     steps::{Context, Decided, stage},
     task::Threads,
 };
@@ -310,6 +310,7 @@ impl RunState {
             step: step.id.to_string(),
             kind: step.action.of_kind(),
             items: journal_items(&step.action, &prepared),
+            boot: boot_id(&ctx.root),
         };
         lock(&self.journal).step_begins(&left)?;
         if self.plan.is_watched(step) {

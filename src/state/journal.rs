@@ -33,6 +33,22 @@ pub struct Interrupted<K> {
     pub kind: Option<K>,
     /// The items it worked on: R packages, or the folder of a Python environment.
     pub items: Vec<String>,
+    /// The start of the system in which it began; `None` if it is unknown.
+    #[serde(default)]
+    pub boot: Option<String>,
+}
+
+impl<K> Interrupted<K> {
+    /// Whether the system was started again since the step began. Files that the step wrote may then be torn.
+    pub fn is_rebooted(&self, root: &Path) -> bool {
+        self.boot.is_some() && self.boot != boot_id(root)
+    }
+}
+
+/// A text that is different after each start of the system (random(4)).
+pub fn boot_id(root: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(root.join("proc/sys/kernel/random/boot_id")).ok()?;
+    Some(text.trim().to_owned())
 }
 
 #[derive(Serialize, Deserialize)]
@@ -50,8 +66,13 @@ fn none<K>() -> Option<K> {
 impl Journal {
     /// Begins the journal of a run. Read the journal of an earlier run first, with [`Journal::interrupted`].
     pub fn begin(root: &Path) -> Result<Self, FsError> {
-        let path = folder(root).join("journal.jsonl");
-        Ok(Self { log: LineLog::open(&path)?, path, open: BTreeSet::new() })
+        let folder = folder(root);
+        fs::create_dirs_durably(&folder, 0o755)?;
+        let path = folder.join("journal.jsonl");
+        let log = LineLog::open(&path)?;
+        // A flushed line is lost if the name of the file is not on the disk.
+        fs::sync_folder(&folder)?;
+        Ok(Self { log, path, open: BTreeSet::new() })
     }
 
     /// The steps of an earlier run that began and did not end.
@@ -98,7 +119,19 @@ mod tests {
 
     fn begun(step: &str, items: &[&str]) -> Interrupted<u8> {
         let items = items.iter().map(|item| (*item).to_owned()).collect();
-        Interrupted { run: "run".to_owned(), step: step.to_owned(), kind: Some(1), items }
+        Interrupted { run: "run".to_owned(), step: step.to_owned(), kind: Some(1), items, boot: None }
+    }
+
+    #[test]
+    fn a_step_of_an_earlier_start_of_the_system_is_recognized() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let boot = temp.path().join("proc/sys/kernel/random/boot_id");
+        crate::fs::put(&boot, "one\n");
+        let step = Interrupted { boot: boot_id(temp.path()), ..begun("pip", &[]) };
+        assert!(!step.is_rebooted(temp.path()));
+        crate::fs::put(&boot, "two\n");
+        assert!(step.is_rebooted(temp.path()));
+        assert!(!begun("pip", &[]).is_rebooted(temp.path()), "a version that did not write it");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use nix::{
 };
 
 use super::{folder, stage_folder, stages_folder};
-use crate::fs::{FsError, create_dirs, open_private_lock};
+use crate::fs::{FsError, create_dirs_durably, open_private_lock};
 
 /// The lock, held until this value is dropped.
 #[derive(Debug)]
@@ -48,7 +48,8 @@ pub enum LockError {
 impl RunLock {
     /// Takes the lock of the node without waiting.
     pub fn take(root: &Path) -> Result<Self, LockError> {
-        create_dirs(&folder(root), 0o755)?;
+        // The first file in the folder. The receipt and the journal rely on the name of the folder.
+        create_dirs_durably(&folder(root), 0o755)?;
         Self::take_file(&folder(root).join("lock"))
     }
 
@@ -109,6 +110,7 @@ fn listed_holder(lock: &Path) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fs::create_dirs;
 
     #[test]
     fn other_users_cannot_open_the_lock_and_still_see_its_holder() {

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 pub use changes::Changes;
 pub use items::{ATTRIBUTES, Item, Items, KeptFiles, PARENT_FOLDER, PostStartItems, WHOLE, block_of, part_of_block};
-pub use journal::{Interrupted, Journal};
+pub use journal::{Interrupted, Journal, boot_id};
 pub use listed_path::ListedPath;
 pub use lock::{LockError, RunLock, holders};
 pub use previous::Previous;
@@ -43,6 +43,7 @@ pub fn shipped_dpkg(root: &Path) -> PathBuf {
 fn write_json(root: &Path, name: &str, value: &impl Serialize) -> Result<(), FsError> {
     let mut text = serde_json::to_string_pretty(value).expect("maps with text keys can be written");
     text.push('\n');
+    fs::create_dirs_durably(&folder(root), 0o755)?;
     fs::replace(&folder(root).join(name), text.as_bytes(), Attributes::mode(0o644))
 }
 

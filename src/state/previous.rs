@@ -44,7 +44,7 @@ impl Previous {
         let kept = Self { sha256: Digest::sha256(bytes).hex().to_owned(), mode, owner };
         let copy = kept.copy(root);
         if !copy.exists() {
-            fs::create_dirs(&folder(root).join(FOLDER), 0o700)?;
+            fs::create_dirs_durably(&folder(root).join(FOLDER), 0o700)?;
             fs::replace(&copy, bytes, Attributes::mode(0o600))?;
         }
         Ok(kept)

@@ -92,7 +92,12 @@ pub(super) async fn act(ctx: &Context, wanted: &CloneFolder) -> Result<(), Probl
     if folder.exists() {
         fs::rename(&folder, &old)?;
     }
+    // git does not call fsync for the files of the working tree.
+    fs::sync_file_system(&new)?;
     fs::rename(&new, &folder)?;
+    if let Some(above) = folder.parent() {
+        fs::sync_folder(above)?;
+    }
     fs::remove_tree(&old)?;
     let record = GitReceipt { revision: repository.revision.label(), commit: commit.clone() };
     Receipt::update(&ctx.root, |receipt| receipt.note_git(&wanted.profile, &wanted.folder, record))?;

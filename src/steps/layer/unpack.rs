@@ -97,7 +97,12 @@ impl Unpacking {
         let workers = join_all((0..ctx.cores.min(parts).min(MAX_WORKERS)).map(worker));
         let (progress, folder, of) = (ctx.progress.clone(), Arc::clone(folder), Arc::clone(&work));
         let ended = tokio::spawn(async move {
-            let ended = workers.await.into_iter().collect::<Result<(), LayerError>>();
+            let mut ended = workers.await.into_iter().collect::<Result<(), LayerError>>();
+            if ended.is_ok() && !of.is_cancelled() {
+                // A package that is in its place is complete, also after a power loss.
+                let unpacked = Arc::clone(&folder);
+                ended = run_blocking(move || Ok::<_, LayerError>(fs::sync_file_system(unpacked.unpacked.path())?)).await;
+            }
             if ended.is_err() {
                 // Other steps act now and may need the disk space.
                 let clear = move || -> Result<(), LayerError> {

@@ -23,6 +23,16 @@ use crate::{
     steps::Context,
 };
 
+/// How a step ended before its end.
+#[derive(Debug, Clone, Copy)]
+pub struct Interruption<'a> {
+    /// The identifier of the run.
+    pub run: &'a str,
+    /// Whether the node was started again since. The disk may then have lost parts of files, and files that exist need
+    /// not be complete.
+    pub is_rebooted: bool,
+}
+
 /// The inputs of an inspection of the node.
 #[derive(Debug, Clone, Copy)]
 pub struct LookAt<'a> {
@@ -139,7 +149,7 @@ pub trait Acting: Planning {
     fn leaves_behind(action: &Self::Action, prepared: &Self::Prepared) -> LeftBehind;
 
     /// Removes the partial work of a killed or timed-out step. Returns the names of the removed items, for a warning.
-    fn clean_up(root: &Path, run: &str, items: &[String]) -> Result<Vec<String>, FsError>;
+    fn clean_up(root: &Path, how: Interruption<'_>, items: &[String]) -> Result<Vec<String>, FsError>;
 
     /// Resolves the kind's packages for a lock, into its part of the section.
     async fn lock(

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use super::list::{Action, Kind, Prepared};
+use super::{
+    contract::Interruption,
+    list::{Action, Kind, Prepared},
+};
 use crate::{
     fs::{FsError, remove_tree},
     state::Interrupted,
@@ -28,7 +31,10 @@ pub fn clean_up_interrupted(root: &Path, left: &Interrupted<Kind>) -> Result<Vec
     // A thread of the step may still use the folder. The other items are removed in any case.
     let swept = staged.iter().try_for_each(|item| remove_tree(Path::new(&item[STAGED.len()..])));
     let removed = match left.kind {
-        Some(kind) => kind.clean_up(root, &left.run, &items)?,
+        Some(kind) => {
+            let how = Interruption { run: &left.run, is_rebooted: left.is_rebooted(root) };
+            kind.clean_up(root, how, &items)?
+        }
         // Items that are taken back have no kind. Their files are complete or absent.
         None => remove_partial_files(&items)?,
     };

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
-    contract::{Acting, Asks, LeftBehind, LoginFile, LookAt, Planning},
+    contract::{Acting, Asks, Interruption, LeftBehind, LoginFile, LookAt, Planning},
     lock::{LockGroup, LockWork},
     take_back::{self, TakeBack},
     used_secrets,
@@ -392,9 +392,9 @@ macro_rules! kinds {
         }
 
         impl Kind {
-            pub(super) fn clean_up(self, root: &Path, run: &str, items: &[String]) -> Result<Vec<String>, FsError> {
+            pub(super) fn clean_up(self, root: &Path, how: Interruption<'_>, items: &[String]) -> Result<Vec<String>, FsError> {
                 match self {
-                    $(Self::$Kind => super::$name::$Kind::clean_up(root, run, items),)+
+                    $(Self::$Kind => super::$name::$Kind::clean_up(root, how, items),)+
                 }
             }
         }

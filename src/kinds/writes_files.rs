@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::contract::{Acting, LeftBehind, LoginFile, Planning};
+use super::contract::{Acting, Interruption, LeftBehind, LoginFile, Planning};
 use crate::{
     fs::FsError,
     inventory::Vault,
@@ -90,7 +90,7 @@ impl<K: WritesFiles> Acting for K {
         LeftBehind::items(vec![action.path().display().to_string()])
     }
 
-    fn clean_up(_: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
+    fn clean_up(_: &Path, _: Interruption<'_>, items: &[String]) -> Result<Vec<String>, FsError> {
         // Files are complete or absent, but a partial file may be next to them.
         remove_partial_files(items)
     }

@@ -16,7 +16,7 @@ use crate::{
     fs::{self, FsError},
     inventory::{Vault, below},
     kinds::{
-        contract::{Acting, LeftBehind, LoginFile},
+        contract::{Acting, Interruption, LeftBehind, LoginFile},
         no_packages::locks_no_packages,
     },
     plan::WriteFile,
@@ -71,7 +71,7 @@ impl Acting for Accounts {
         }
     }
 
-    fn clean_up(_: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
+    fn clean_up(_: &Path, _: Interruption<'_>, items: &[String]) -> Result<Vec<String>, FsError> {
         // The programs write files completely or not at all. The present state shows the missing items.
         remove_partial_files(items)
     }

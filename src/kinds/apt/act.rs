@@ -11,7 +11,7 @@ use crate::{
     fs::FsError,
     inventory::Vault,
     kinds::{
-        contract::{Acting, LeftBehind, LoginFile},
+        contract::{Acting, Interruption, LeftBehind, LoginFile},
         lock::{Identity, LockGroup, LockWork},
     },
     lock::{self, LockedDeb},
@@ -86,7 +86,7 @@ impl Acting for Apt {
         LeftBehind::default()
     }
 
-    fn clean_up(_: &Path, _: &str, _: &[String]) -> Result<Vec<String>, FsError> {
+    fn clean_up(_: &Path, _: Interruption<'_>, _: &[String]) -> Result<Vec<String>, FsError> {
         Ok(Vec::new())
     }
 

@@ -8,7 +8,7 @@ use crate::{
     fs::FsError,
     inventory::Vault,
     kinds::{
-        contract::{Acting, LeftBehind, LoginFile},
+        contract::{Acting, Interruption, LeftBehind, LoginFile},
         no_packages::locks_no_packages,
     },
     problem::Problem,
@@ -70,7 +70,7 @@ impl Acting for Cert {
         LeftBehind::items(clean_up::items(action, &prepared.root, &prepared.certificates))
     }
 
-    fn clean_up(_: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
+    fn clean_up(_: &Path, _: Interruption<'_>, items: &[String]) -> Result<Vec<String>, FsError> {
         clean_up::clean_up(items).map(|()| Vec::new())
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     fs::{self, Attributes, FsError, PartialFile, PathType, Snapshot},
     inventory::{Vault, below},
     kinds::{
-        contract::{Acting, LeftBehind, LoginFile},
+        contract::{Acting, Interruption, LeftBehind, LoginFile},
         no_packages::locks_no_packages,
     },
     plan::{PlannedItem, WriteFile},
@@ -99,7 +99,7 @@ impl Acting for Files {
         LeftBehind::items(vec![path.display().to_string()])
     }
 
-    fn clean_up(_: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
+    fn clean_up(_: &Path, _: Interruption<'_>, items: &[String]) -> Result<Vec<String>, FsError> {
         // Paths are complete or absent, but a partial file or folder may be next to them.
         remove_partial_files(items)
     }

@@ -11,7 +11,7 @@ use crate::{
     fs::FsError,
     inventory::Vault,
     kinds::{
-        contract::{Acting, LeftBehind, LoginFile},
+        contract::{Acting, Interruption, LeftBehind, LoginFile},
         lock::{LockGroup, LockWork},
     },
     lock::Section,
@@ -75,7 +75,7 @@ impl Acting for Git {
         lock::lock(work, groups, section).await
     }
 
-    fn clean_up(root: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
+    fn clean_up(root: &Path, _: Interruption<'_>, items: &[String]) -> Result<Vec<String>, FsError> {
         clone::clean_up(root, items)?;
         Ok(Vec::new())
     }

@@ -13,7 +13,7 @@ use crate::{
     fs::{self, Attributes, FsError, PartialFile},
     inventory::Vault,
     kinds::{
-        contract::{Acting, LeftBehind, LoginFile},
+        contract::{Acting, Interruption, LeftBehind, LoginFile},
         no_packages::locks_no_packages,
     },
     plan::PlannedItem,
@@ -80,7 +80,7 @@ impl Acting for Jar {
         LeftBehind::items(paths.collect())
     }
 
-    fn clean_up(_: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
+    fn clean_up(_: &Path, _: Interruption<'_>, items: &[String]) -> Result<Vec<String>, FsError> {
         // Jars are complete or absent, but a partial file may be next to them.
         remove_partial_files(items)
     }

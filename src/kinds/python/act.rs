@@ -15,7 +15,7 @@ use crate::{
     fs::FsError,
     inventory::Vault,
     kinds::{
-        contract::{Acting, LeftBehind, LoginFile},
+        contract::{Acting, Interruption, LeftBehind, LoginFile},
         lock::{LockGroup, LockWork},
     },
     lock,
@@ -98,13 +98,13 @@ impl Acting for Python {
         LeftBehind { items, staging }
     }
 
-    fn clean_up(root: &Path, run: &str, items: &[String]) -> Result<Vec<String>, FsError> {
+    fn clean_up(root: &Path, how: Interruption<'_>, items: &[String]) -> Result<Vec<String>, FsError> {
         if let Some(cleaned) = venvs::clean_up(root, items) {
             return cleaned;
         }
         let Some((interpreter, rest)) = items.split_first() else { return Ok(Vec::new()) };
         let compiled = rest.iter().any(|item| item == COMPILED);
-        super::clean_up_interrupted(root, Path::new(interpreter), run, compiled)
+        super::clean_up_interrupted(root, Path::new(interpreter), how, compiled)
     }
 
     async fn lock(

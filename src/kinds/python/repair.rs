@@ -1,14 +1,18 @@
 //! Cleans up after killed and failed installations: ends installers that are still running, and removes the metadata
 //! of incomplete distributions, so that they do not count as installed.
 
-use std::{collections::BTreeMap, path::Path, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
 
 use super::{bytecode::COMPILE, locked};
 use crate::{
     exec::kill_orphans,
     facts::{PythonEnv, python::Distribution},
     fs::{self, FsError},
-    kinds::python::PythonInstall,
+    kinds::{contract::Interruption, python::PythonInstall},
     state::Receipt,
 };
 
@@ -17,20 +21,24 @@ pub const COMPILED: &str = "compiled";
 
 /// Removes the metadata of incomplete distributions, so that the next plan installs them again. Shipped distributions
 /// are not touched, because runtimes leave files out on purpose. Distributions installed since the start of the run
-/// must also have byte code if `compiled` is set, because it is made last. Returns the names.
+/// must also have byte code if `compiled` is set, because it is made last. After a new start of the system, all of them
+/// are removed, because their files may be torn. Returns the names.
 pub fn clean_up_interrupted(
     root: &Path,
     interpreter: &Path,
-    run: &str,
+    how: Interruption<'_>,
     compiled: bool,
 ) -> Result<Vec<String>, FsError> {
     let name = interpreter.to_string_lossy();
     kill_orphans(|args| args.iter().any(|arg| **arg == *name) && is_command_of_installer(args));
-    // Partial byte code files.
     if let Ok(env) = PythonEnv::read(interpreter) {
+        // Partial byte code files.
         fs::remove_partial_files_below(&env.site_packages, Path::new(""))?;
+        if how.is_rebooted {
+            remove_new_byte_code(&env.site_packages, start_of(how.run))?;
+        }
     }
-    remove_incomplete(root, interpreter, start_of(run), compiled)
+    remove_incomplete(root, interpreter, how, compiled)
 }
 
 /// Whether a command line is that of a program that installs, builds or compiles.
@@ -54,15 +62,26 @@ pub(super) fn clean_up_failed(root: &Path, wanted: &PythonInstall, since: System
 fn remove_incomplete(
     root: &Path,
     interpreter: &Path,
-    since: Option<SystemTime>,
+    how: Interruption<'_>,
     compiled: bool,
 ) -> Result<Vec<String>, FsError> {
-    let receipt = Receipt::read(root);
+    let (receipt, since) = (Receipt::read(root), start_of(how.run));
     remove_metadata(interpreter, |env, found| {
-        let is_incomplete =
-            is_incomplete(found) || installed_since(found, since) && is_unfinished(env, found, compiled);
+        let is_unsure = || how.is_rebooted || is_unfinished(env, found, compiled);
+        let is_incomplete = is_incomplete(found) || installed_since(found, since) && is_unsure();
         is_incomplete && !is_shipped(&receipt, env, found)
     })
+}
+
+/// Removes byte code that was made since a time. Compilers keep torn byte code if its header is intact.
+fn remove_new_byte_code(folder: &Path, since: Option<SystemTime>) -> Result<(), FsError> {
+    let is_byte_code = |path: &Path| path.extension().is_some_and(|ending| ending == "pyc");
+    let byte_code = fs::walk(folder).flatten().map(fs::DirEntry::into_path).filter(|path| is_byte_code(path));
+    let is_new = |path: &PathBuf| {
+        let changed = path.symlink_metadata().and_then(|file| file.modified());
+        since.zip(changed.ok()).is_some_and(|(since, changed)| changed >= since)
+    };
+    byte_code.filter(is_new).try_for_each(|path| fs::remove(&path))
 }
 
 fn is_incomplete(found: &Distribution) -> bool {
@@ -182,10 +201,19 @@ mod tests {
     fn after_a_kill_all_incomplete_distributions_are_removed() {
         let (temp, wanted) =
             environment(&[("whole", &WHOLE), ("incomplete", &WHOLE[1..]), ("uncompiled", &WHOLE[..2])]);
-        let cleaned = |run: &str, compiled| clean_up_interrupted(temp.path(), &wanted.interpreter, run, compiled);
-        assert_eq!(cleaned("unknown", true).expect("cleaned up"), ["incomplete"]);
+        let cleaned = |run: &str, is_rebooted, compiled| {
+            let how = Interruption { run, is_rebooted };
+            clean_up_interrupted(temp.path(), &wanted.interpreter, how, compiled).expect("cleaned up")
+        };
+        assert_eq!(cleaned("unknown", false, true), ["incomplete"]);
         let run = crate::report::run_id(jiff::Timestamp::UNIX_EPOCH, 1);
-        assert_eq!(cleaned(&run, false).expect("cleaned up"), [""; 0]);
-        assert_eq!(cleaned(&run, true).expect("cleaned up"), ["uncompiled"]);
+        assert_eq!(cleaned(&run, false, false), [""; 0]);
+        assert_eq!(cleaned(&run, false, true), ["uncompiled"]);
+        let later = crate::report::run_id(jiff::Timestamp::now() + jiff::SignedDuration::from_secs(60), 1);
+        let code = temp.path().join("lib/python3.11/site-packages").join(WHOLE[2].replace('%', "whole"));
+        assert_eq!(cleaned(&later, true, true), [""; 0], "it was there before the run");
+        assert!(code.exists());
+        assert_eq!(cleaned(&run, true, true), ["whole"], "its files may be torn");
+        assert!(!code.exists());
     }
 }

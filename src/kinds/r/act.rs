@@ -11,7 +11,7 @@ use crate::{
     fs::FsError,
     inventory::Vault,
     kinds::{
-        contract::{Acting, LeftBehind, LoginFile},
+        contract::{Acting, Interruption, LeftBehind, LoginFile},
         lock::{Identity, LockGroup, LockWork},
     },
     lock::{self, LockedRPackage},
@@ -62,9 +62,9 @@ impl Acting for R {
         LeftBehind { items, staging: prepared.staging() }
     }
 
-    fn clean_up(_: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
+    fn clean_up(_: &Path, how: Interruption<'_>, items: &[String]) -> Result<Vec<String>, FsError> {
         if let Some((library, packages)) = items.split_first() {
-            super::clean_up_interrupted(Path::new(library), packages)?;
+            super::clean_up_interrupted(Path::new(library), packages, how.is_rebooted)?;
         }
         Ok(Vec::new())
     }

@@ -108,22 +108,23 @@ fn old(package: &str) -> String {
 }
 
 /// Repairs a library after a killed run: ends builds that still run, removes locks and incomplete packages, and
-/// restores older versions that were set aside.
-pub fn clean_up_interrupted(library: &Path, packages: &[String]) -> Result<(), FsError> {
+/// restores older versions that were set aside. After a new start of the system, all packages are removed, because
+/// their files may be torn.
+pub fn clean_up_interrupted(library: &Path, packages: &[String], is_rebooted: bool) -> Result<(), FsError> {
     let library_text = library.to_string_lossy();
     kill_orphans(|args| {
         let builds = |package: &String| args.last().is_some_and(|archive| build::is_archive_of(archive, package));
         args.windows(2).any(|pair| pair[0] == "-l" && pair[1] == library_text) && packages.iter().any(builds)
     });
-    repair(library, packages)
+    repair(library, packages, is_rebooted)
 }
 
-fn repair(library: &Path, packages: &[String]) -> Result<(), FsError> {
+fn repair(library: &Path, packages: &[String], is_rebooted: bool) -> Result<(), FsError> {
     for package in packages {
         let (place, lock) = (library.join(package), library.join(format!("00LOCK-{package}")));
         // R moves the older version into the lock folder, then works beside it (`00new`) or in place.
         let aside = [lock.join(package), library.join(old(package))].into_iter().find(|aside| aside.is_dir());
-        if !is_whole(library, package) {
+        if is_rebooted || !is_whole(library, package) {
             fs::remove_tree(&place)?;
         }
         if let Some(aside) = aside.filter(|_| !place.exists()) {
@@ -165,7 +166,7 @@ impl Drop for InstallGuard<'_> {
         let Some(package) = self.package.take() else { return };
         // Children that were just killed may still finish a write.
         for _ in 0..10 {
-            let done = repair(self.library, std::slice::from_ref(&package)).is_ok();
+            let done = repair(self.library, std::slice::from_ref(&package), false).is_ok();
             std::thread::sleep(Duration::from_millis(10));
             if done && !self.library.join(format!("00LOCK-{package}")).exists() {
                 return;
@@ -230,7 +231,7 @@ mod tests {
             ("00LOCK-a/a/INDEX", String::new()),
             ("00LOCK-a/00new/a/DESCRIPTION", description("2.0")),
         ]);
-        clean_up_interrupted(library.path(), &["a".into()]).expect("cleaned");
+        clean_up_interrupted(library.path(), &["a".into()], false).expect("cleaned");
         assert_eq!((version_of(&library).as_deref(), entries(&library)), (Some("1.0"), 1));
     }
 
@@ -241,7 +242,7 @@ mod tests {
             ("00LOCK-a/x", String::new()),
             (".a-new.7-0-0.nodeagent/a/DESCRIPTION", description("2.0")),
         ]);
-        clean_up_interrupted(library.path(), &["a".into(), "never-begun".into()]).expect("cleaned");
+        clean_up_interrupted(library.path(), &["a".into(), "never-begun".into()], false).expect("cleaned");
         assert_eq!(entries(&library), 0);
     }
 
@@ -252,7 +253,7 @@ mod tests {
             ("a/INDEX", String::new()),
             ("00LOCK-a/x", String::new()),
         ]);
-        clean_up_interrupted(library.path(), &["a".into()]).expect("cleaned");
+        clean_up_interrupted(library.path(), &["a".into()], false).expect("cleaned");
         assert_eq!((version_of(&library).as_deref(), entries(&library)), (Some("2.0"), 1));
     }
 
@@ -260,7 +261,7 @@ mod tests {
     fn a_complete_package_may_have_no_index_file() {
         // R writes INDEX only if the source or its help pages provide one.
         let library = library(&[("a/DESCRIPTION", description("2.0")), ("a/help/AnIndex", String::new())]);
-        clean_up_interrupted(library.path(), &["a".into()]).expect("cleaned");
+        clean_up_interrupted(library.path(), &["a".into()], false).expect("cleaned");
         assert_eq!(version_of(&library).as_deref(), Some("2.0"));
     }
 

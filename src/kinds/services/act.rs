@@ -26,7 +26,7 @@ use crate::{
     fs::{self, Attributes, FsError},
     inventory::{Vault, below},
     kinds::{
-        contract::{Acting, LeftBehind, LoginFile},
+        contract::{Acting, Interruption, LeftBehind, LoginFile},
         no_packages::locks_no_packages,
     },
     problem::Problem,
@@ -87,7 +87,7 @@ impl Acting for Services {
         }
     }
 
-    fn clean_up(_: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
+    fn clean_up(_: &Path, _: Interruption<'_>, items: &[String]) -> Result<Vec<String>, FsError> {
         // Files are complete or absent, but a partial file may be next to them. The present state of a service shows
         // what is missing.
         remove_partial_files(items)

@@ -7,7 +7,7 @@ use crate::{
     fs::FsError,
     inventory::Vault,
     kinds::{
-        contract::{Acting, LeftBehind, LoginFile},
+        contract::{Acting, Interruption, LeftBehind, LoginFile},
         no_packages::locks_no_packages,
     },
     problem::Problem,
@@ -62,7 +62,7 @@ impl Acting for System {
         LeftBehind::items(action.written().iter().map(|path| path.display().to_string()).collect())
     }
 
-    fn clean_up(_: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
+    fn clean_up(_: &Path, _: Interruption<'_>, items: &[String]) -> Result<Vec<String>, FsError> {
         // Files are complete or absent, and the present state shows every other part of the work.
         remove_partial_files(items)
     }

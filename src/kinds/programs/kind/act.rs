@@ -7,7 +7,7 @@ use crate::{
     fs::FsError,
     inventory::Vault,
     kinds::{
-        contract::{Acting, LeftBehind, LoginFile},
+        contract::{Acting, Interruption, LeftBehind, LoginFile},
         no_packages::locks_no_packages,
         programs::{self, Action},
     },
@@ -53,7 +53,7 @@ impl<K: ProgramKind> Acting for ProgramSection<K> {
         programs::leaves_behind(&action.wanted, folders)
     }
 
-    fn clean_up(_: &Path, _: &str, items: &[String]) -> Result<Vec<String>, FsError> {
+    fn clean_up(_: &Path, _: Interruption<'_>, items: &[String]) -> Result<Vec<String>, FsError> {
         programs::clean_up(items)
     }
 }

@@ -26,7 +26,7 @@ quick:
 
 # Kill runs and fill disks at a hundred instants instead of ten; takes about an hour
 instants:
-    NEXTEST_PROFILE=instants NODEAGENT_INSTANTS=100 scripts/test at_any_instant
+    NEXTEST_PROFILE=instants NODEAGENT_INSTANTS=100 NODEAGENT_CRASH_STATES=500 scripts/test at_any_instant
 
 # Format the sources
 fmt:

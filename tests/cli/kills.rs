@@ -78,8 +78,8 @@ fn node(profile: &str) -> NodeTest {
 
 /// Path, permissions and content of all files and of folders with a mode of their own, without the agent's own. Folders
 /// that a run makes for its files stay.
-fn state(node: &NodeTest) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
-    let own = ["var/log/nodeagent", "var/lib/nodeagent", "var/cache/nodeagent", "run/nodeagent"];
+pub(crate) fn state(node: &NodeTest) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+    let own = ["var/log/nodeagent", "var/lib/nodeagent", "var/cache/nodeagent", "run/nodeagent", "proc"];
     let (mut state, mut open) = (BTreeMap::new(), vec![node.root()]);
     while let Some(folder) = open.pop() {
         for entry in fs::read_dir(&folder).expect("a folder").flatten() {
@@ -145,7 +145,11 @@ fn a_run_killed_at_any_instant_is_completed_and_taken_back() {
     }
 }
 
-fn differences(wanted: &BTreeMap<PathBuf, (u32, Vec<u8>)>, found: &BTreeMap<PathBuf, (u32, Vec<u8>)>) -> Vec<String> {
+/// The paths that differ.
+pub(crate) fn differences(
+    wanted: &BTreeMap<PathBuf, (u32, Vec<u8>)>,
+    found: &BTreeMap<PathBuf, (u32, Vec<u8>)>,
+) -> Vec<String> {
     let paths = wanted.keys().chain(found.keys()).filter(|path| wanted.get(*path) != found.get(*path));
     let mut paths: Vec<String> = paths.map(|path| path.display().to_string()).collect();
     paths.sort();

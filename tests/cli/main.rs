@@ -19,6 +19,7 @@ mod by_hand;
 mod certs;
 mod check;
 mod commands;
+mod crash;
 mod cron;
 mod deliveries;
 mod environment;

@@ -47,7 +47,17 @@ impl NodeTest {
     /// root can change the owner of files.
     pub(crate) fn new() -> Self {
         // A long path would change how lines are shortened in snapshots.
-        let temp = tempfile::tempdir_in("/tmp").expect("a temporary folder");
+        Self::below("/tmp")
+    }
+
+    /// The same in memory, if possible. fsync then takes no time.
+    pub(crate) fn in_memory() -> Self {
+        let memory = "/dev/shm";
+        Self::below(if Path::new(memory).is_dir() { memory } else { "/tmp" })
+    }
+
+    fn below(folder: &str) -> Self {
+        let temp = tempfile::tempdir_in(folder).expect("a temporary folder");
         let node = Self { temp, env: BTreeMap::new(), passed: BTreeSet::new() };
         let owner = fs::metadata(node.temp.path()).expect("the folder is there");
         let (uid, gid) = (owner.uid(), owner.gid());
@@ -198,6 +208,17 @@ impl NodeTest {
         command.args(["--signal", "KILL", &format!("{:.4}", seconds.max(0.001))]);
         command.arg(assert_cmd::cargo::cargo_bin!("nodeagent")).arg("--root").arg(self.root());
         command.arg("--filestore").arg(self.temp.path().join("store")).args(arguments);
+        self.output_of(command)
+    }
+
+    /// Runs the program under strace, which writes the system calls to a file. Without `--filestore`.
+    pub(crate) fn agent_traced(&self, trace: &Path, options: &[&str], arguments: &[&str]) -> CommandOutput {
+        let strace = Path::new("/usr/bin/strace");
+        assert!(strace.exists(), "the test needs strace: apt-get install strace");
+        let mut command = Command::new(strace);
+        command.args(options).arg("--output").arg(trace);
+        command.arg(assert_cmd::cargo::cargo_bin!("nodeagent")).arg("--root").arg(self.root());
+        command.args(arguments);
         self.output_of(command)
     }
 

@@ -43,6 +43,14 @@ pub enum FileStoreError {
     /// A path outside the file store.
     #[error("`{0}` is not a path in the file store")]
     Outside(String),
+    /// The folder of the trees cannot be searched.
+    #[error("`{what}` could not be searched: {source}")]
+    Closed {
+        /// The folder.
+        what: String,
+        /// The error of the operating system.
+        source: std::io::Error,
+    },
     /// The mirror could not be written.
     #[error("the mirror of the file store could not be written")]
     Disk(#[from] FsError),
@@ -80,6 +88,9 @@ impl FileStoreError {
                 Some("run nodeagent again when the file is no longer being written".into())
             }
             Self::Outside(_) => Some("use a path below the profile's folder, without `..`".into()),
+            Self::Closed { .. } => Some(
+                "give the user of nodeagent read and search permission for the folder, or run nodeagent as root".into(),
+            ),
             Self::Disk(error) => error.hint(),
         }
     }

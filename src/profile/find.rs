@@ -250,8 +250,8 @@ impl FileStore {
 
     /// The tree of a unit. Folder names match without case. For a remote store, its profiles are copied.
     pub(super) fn find_tree(&self, unit: &str) -> Result<Option<PathBuf>, FileStoreError> {
-        let Some(mirror) = &self.mirror else { return Ok(self.tree(unit)) };
-        let tree = if mirror.lists() { self.tree(unit) } else { self.unlisted_tree(mirror, unit)? };
+        let Some(mirror) = &self.mirror else { return self.tree(unit) };
+        let tree = if mirror.lists() { self.tree(unit)? } else { self.unlisted_tree(mirror, unit)? };
         if let Some(tree) = &tree {
             mirror.bring_all(&tree.join(SCRIPTS), ".toml")?;
         }
@@ -277,18 +277,26 @@ impl FileStore {
     }
 
     /// The tree of a unit among the existing folders.
-    pub(super) fn tree(&self, unit: &str) -> Option<PathBuf> {
+    ///
+    /// # Errors
+    /// If the folder of all trees cannot be searched. Its profiles and its access file may exist.
+    pub(super) fn tree(&self, unit: &str) -> Result<Option<PathBuf>, FileStoreError> {
         let exact = self.root.join(unit);
-        if exact.is_dir() {
-            return Some(exact);
+        match std::fs::metadata(&exact) {
+            Ok(found) if found.is_dir() => return Ok(Some(exact)),
+            Err(source) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(FileStoreError::Closed { what: self.label(), source });
+            }
+            _ => {}
         }
-        let entries = std::fs::read_dir(&self.root).ok()?.filter_map(Result::ok);
+        let Ok(entries) = std::fs::read_dir(&self.root) else { return Ok(None) };
+        let entries = entries.filter_map(Result::ok);
         let mut matching: Vec<_> = entries
             .map(|entry| entry.path())
             .filter(|path| path.file_name().is_some_and(|name| name.eq_ignore_ascii_case(unit)) && path.is_dir())
             .collect();
         matching.sort();
-        matching.into_iter().next()
+        Ok(matching.into_iter().next())
     }
 
     /// The folders that are searched for an asset, in order.

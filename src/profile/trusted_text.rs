@@ -64,7 +64,7 @@ impl FileStore {
 
     /// The path of the access file, which may not exist, for messages.
     pub fn access_label(&self) -> String {
-        let tree = self.tree(ADMIN).unwrap_or_else(|| self.root.join(ADMIN));
+        let tree = self.tree(ADMIN).ok().flatten().unwrap_or_else(|| self.root.join(ADMIN));
         self.shown(&tree.join(SCRIPTS).join(ACCESS))
     }
 
@@ -75,7 +75,8 @@ impl FileStore {
     /// If the file exists but cannot be read or is not trusted. Its restrictions are then unknown.
     pub fn access(&self) -> Result<Option<(String, Vec<u8>)>, Diagnostic> {
         // A remote store has copied it with the admin folder.
-        let Some(tree) = self.tree(ADMIN) else { return Ok(None) };
+        let closed = |error: FileStoreError| Diagnostic::nowhere(error.to_string()).maybe_hint(error.hint());
+        let Some(tree) = self.tree(ADMIN).map_err(closed)? else { return Ok(None) };
         let path = tree.join(SCRIPTS).join(ACCESS);
         self.access_at(&path)
     }

@@ -1,6 +1,9 @@
 //! Blocking work, such as reading files, on a thread of its own.
 
-use std::time::Duration;
+use std::{
+    sync::mpsc::{Receiver, RecvTimeoutError},
+    time::Duration,
+};
 
 use tokio::runtime::Handle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -21,6 +24,39 @@ impl TaskError {
 /// behind: the work itself cannot be cancelled.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, TaskError> {
     Ok(tokio::task::spawn_blocking(work).await?)
+}
+
+/// Work on a thread of its own that the caller can give up. The thread of work that was given up continues until the
+/// process ends.
+#[derive(Debug)]
+pub(crate) struct Detached<T> {
+    done: Receiver<T>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl<T: Send + 'static> Detached<T> {
+    /// Starts the work.
+    pub(crate) fn start(work: impl FnOnce() -> T + Send + 'static) -> Self {
+        let (send, done) = std::sync::mpsc::sync_channel(1);
+        // The same stack as the first thread of a process.
+        let builder = std::thread::Builder::new().stack_size(8 << 20);
+        // The caller may have given up.
+        let thread = builder.spawn(move || drop(send.send(work())));
+        Self { done, thread: thread.expect("the system permits a thread") }
+    }
+
+    /// Waits for the result. The error is the work itself, if it is not done after `limit`. Continues a panic of the
+    /// work.
+    pub(crate) fn wait(self, limit: Duration) -> Result<T, Self> {
+        match self.done.recv_timeout(limit) {
+            Ok(done) => Ok(done),
+            Err(RecvTimeoutError::Timeout) => Err(self),
+            Err(RecvTimeoutError::Disconnected) => match self.thread.join() {
+                Err(panic) => std::panic::resume_unwind(panic),
+                Ok(()) => unreachable!("work that ends without a panic sends its result"),
+            },
+        }
+    }
 }
 
 /// Work in threads of their own, which can be given up together.
@@ -84,6 +120,17 @@ mod tests {
             _ = threads.run(None, forever) => panic!("it never returns"),
             () = threads.end() => {}
         }
+    }
+
+    #[test]
+    fn work_that_does_not_end_is_given_up() {
+        assert_eq!(Detached::start(|| 7).wait(Duration::from_secs(60)).ok(), Some(7));
+        let (end, wait) = std::sync::mpsc::channel::<()>();
+        let late = Detached::start(move || wait.recv().is_err()).wait(Duration::from_millis(1)).expect_err("it waits");
+        drop(end);
+        assert_eq!(late.wait(Duration::from_secs(60)).ok(), Some(true));
+        let panic = std::panic::catch_unwind(|| Detached::start(|| assert_eq!(1, 2)).wait(Duration::from_secs(60)));
+        assert!(panic.is_err());
     }
 
     #[tokio::test]

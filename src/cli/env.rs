@@ -6,12 +6,14 @@ use std::{
     ffi::OsString,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use nix::unistd::Uid;
 use tokio::runtime::Runtime;
 
 use super::{
+    activity::Activity,
     error::{CommandError, failed},
     node_file::{self, AccessFile, NodeFile},
     trust,
@@ -24,13 +26,15 @@ use crate::{
     fs::FsError,
     profile::FileStore,
     report::{Console, RunFolder, RunFolders},
-    run,
+    run::{self, RemoteFolder},
     store::{StoreLocations, StoreUrl},
     trust::{PublicKey, Trusted},
 };
 
 /// The file store when nothing names another.
 const DEFAULT_FILESTORE: &str = "/dbfs/FileStore";
+/// The time in which a mounted file store must answer.
+const FILE_STORE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The resources of a command.
 pub(super) struct Env {
@@ -45,6 +49,7 @@ pub(super) struct Env {
     runtime: OnceCell<Runtime>,
     clouds: OnceCell<Arc<Clouds>>,
     opened_filestore: OnceCell<FileStore>,
+    pub(super) activity: Activity,
 }
 
 /// The options of all commands that name a resource.
@@ -53,11 +58,12 @@ pub(super) struct EnvOptions {
     pub(super) filestore: Option<PathBuf>,
     pub(super) trusted_keys: Vec<PublicKey>,
     pub(super) shared_store: Option<String>,
+    pub(super) activity: Activity,
 }
 
 impl Env {
     pub(super) fn new(console: Console, options: EnvOptions) -> Self {
-        let EnvOptions { root, filestore, trusted_keys, shared_store } = options;
+        let EnvOptions { root, filestore, trusted_keys, shared_store, activity } = options;
         Self {
             console,
             root,
@@ -69,6 +75,7 @@ impl Env {
             runtime: OnceCell::new(),
             clouds: OnceCell::new(),
             opened_filestore: OnceCell::new(),
+            activity,
         }
     }
 
@@ -146,9 +153,11 @@ impl Env {
 
     fn open_filestore(&self, named: Option<&Path>) -> Result<FileStore, CommandError> {
         let root = named.unwrap_or(Path::new(DEFAULT_FILESTORE));
+        self.activity.reads(root);
         let address = FileStoreAddress::parse(&root.to_string_lossy())
             .map_err(|error| Diagnostic::nowhere(error.to_string()).hint(error.hint))?;
         let Some(address) = address else {
+            self.check_responsive(root)?;
             // A missing file store must not disable access control: its access file would be missing, too.
             if named.is_some() && !root.is_dir() {
                 let missing = Diagnostic::nowhere(format!("the file store `{}` is missing", root.display()));
@@ -156,10 +165,21 @@ impl Env {
             }
             return Ok(FileStore::local(root));
         };
-        match address.mounted().filter(|folder| folder.is_dir()) {
-            Some(folder) => Ok(FileStore::local(folder)),
-            None => self.remote_filestore(address),
+        if let Some(folder) = address.mounted() {
+            self.check_responsive(&folder)?;
+            if folder.is_dir() {
+                return Ok(FileStore::local(folder));
+            }
         }
+        self.remote_filestore(address)
+    }
+
+    /// Checks that a folder of the node answers, before this process touches it.
+    fn check_responsive(&self, folder: &Path) -> Result<(), CommandError> {
+        let Some(remote) = RemoteFolder::of(&self.root, folder) else { return Ok(()) };
+        remote
+            .check(FILE_STORE_TIMEOUT)
+            .map_err(|error| Diagnostic::nowhere(format!("the file store {error}")).hint(error.hint()).into())
     }
 
     /// A file store that is reached over the network. An error of the connection is returned before any look-up.

@@ -1,5 +1,6 @@
 //! The command line, one file for each command. It parses arguments, calls the library and returns an exit status.
 
+mod activity;
 mod auth;
 mod authorize;
 mod bake;
@@ -19,11 +20,13 @@ mod password;
 mod plan;
 mod post_start;
 mod report;
+mod report_copy;
 mod run;
 mod secrets;
 mod shim;
 mod sign;
 mod store;
+mod supervise;
 mod target;
 mod trust;
 mod verify;
@@ -36,11 +39,13 @@ use std::{
     process::ExitCode,
 };
 
+use activity::Activity;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use env::{Env, EnvOptions};
 use error::CommandError;
 pub use exit::Exit;
 use output::{print, print_json};
+use supervise::Supervised;
 
 use crate::{
     fs::set_umask,
@@ -172,9 +177,22 @@ fn print_parse_error(error: &clap::Error) {
 impl Cli {
     fn run(self) -> Exit {
         install_panic_hook(Stderr::new(Palette::PLAIN));
-        let Common { filestore, trusted_keys, store, quiet, verbose, root } = self.common;
-        let console = Console::of_process(Verbosity::chosen(quiet, verbose));
-        let env = Env::new(console, EnvOptions { root, filestore, trusted_keys, shared_store: store });
+        let console = Console::of_process(Verbosity::chosen(self.common.quiet, self.common.verbose));
+        let activity = Activity::default();
+        match &self.command {
+            // A dry run changes nothing, so it can be interrupted, and the other stage waits longer than its deadline.
+            Command::Run(options) if !options.dry_run && !options.is_after_launch() => {
+                let (options, root) = (options.clone(), self.common.root.clone());
+                let supervised = Supervised { console: console.clone(), root, options, activity: activity.clone() };
+                supervised.run(move || self.carry_out(console, activity))
+            }
+            _ => self.carry_out(console, activity),
+        }
+    }
+
+    fn carry_out(self, console: Console, activity: Activity) -> Exit {
+        let Common { filestore, trusted_keys, store, root, .. } = self.common;
+        let env = Env::new(console, EnvOptions { root, filestore, trusted_keys, shared_store: store, activity });
         // These run a program of the user, which keeps the user's umask.
         if !matches!(self.command, Command::Secrets(_) | Command::Db(_)) {
             set_umask();

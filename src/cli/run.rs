@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use clap::Args;
@@ -14,6 +14,7 @@ use super::{
     CommandError, Env, Exit,
     error::failed,
     plan, print_json,
+    report_copy::copy_report,
     target::{LockOptions, ProfileOptions, duration, load_locked, this_node},
 };
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
 };
 
 /// Options of `run`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each flag of the command is a field")]
 pub(super) struct Options {
     #[command(flatten)]
@@ -51,10 +52,10 @@ pub(super) struct Options {
     stage: Stage,
     /// Also copy events and report to this folder
     #[arg(long, value_name = "DIR")]
-    report_to: Option<PathBuf>,
+    pub(super) report_to: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// A stage of a node's start.
@@ -67,6 +68,7 @@ enum Stage {
 }
 
 pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
+    let began = Instant::now();
     let facts = this_node(env);
     let profile = load_locked(env, &options.profile, &options.lock, &facts);
     if options.dry_run {
@@ -115,7 +117,8 @@ pub(super) fn run(env: &Env, options: &Options) -> Result<Exit, CommandError> {
         commits: Vec::new(),
     });
     let outcome = env.block_on(async {
-        let stop = Stop::watch(options.deadline)?;
+        let stop = Stop::watch(options.deadline.saturating_sub(began.elapsed()))?;
+        env.activity.runs();
         Ok::<_, std::io::Error>(run::run(&job, &stop).await)
     })?;
     let outcome = outcome.map_err(|error| failed(format!("the run could not be started: {error}")))?;
@@ -194,9 +197,18 @@ pub(super) fn private_folder() -> Result<PathBuf, CommandError> {
 
 /// A name that distinguishes this node's report from those of other nodes.
 pub(super) fn label(facts: &NodeFacts) -> String {
-    let variable = |name: &str| facts.env.get(name).map(String::as_str);
+    label_of(|name: &str| facts.env.get(name).cloned())
+}
+
+/// The same from the variables of this process.
+pub(super) fn node_name() -> String {
+    label_of(|name: &str| std::env::var(name).ok())
+}
+
+fn label_of(variable: impl Fn(&str) -> Option<String>) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    node_label(variable("DB_CLUSTER_ID"), variable("DB_CONTAINER_IP"), host.as_deref().map(str::trim))
+    let (cluster, address) = (variable("DB_CLUSTER_ID"), variable("DB_CONTAINER_IP"));
+    node_label(cluster.as_deref(), address.as_deref(), host.as_deref().map(str::trim))
 }
 
 /// The destinations of the report.
@@ -218,9 +230,9 @@ impl Reporting<'_> {
                 Err(error) => warnings.push(error.to_string()),
             }
             if let Some(target) = &self.options.report_to
-                && let Err(error) = folder.copy_to(target, &self.node)
+                && let Err(error) = copy_report(folder, &self.env.root, target.clone(), self.node.clone())
             {
-                warnings.push(format!("the report was not copied to `{}`: {error}", target.display()));
+                warnings.push(error);
             }
             if let Err(error) = self.runs.prune(KEPT_RUNS) {
                 warnings.push(error.to_string());

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A profile and its variables.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(group(ArgGroup::new("which").args(["profile", "name"]).required(true)))]
 pub(super) struct ProfileOptions {
     /// Name or path of the profile
@@ -60,7 +60,7 @@ fn system(text: &str) -> Result<String, String> {
 }
 
 /// The lock of a run.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(super) struct LockOptions {
     /// Refuse to run without a matching lock
     #[arg(long, conflicts_with = "unlocked")]

@@ -13,6 +13,7 @@ mod paths;
 mod post_start;
 mod receive;
 mod recovery;
+mod responsive;
 mod run_lock;
 mod signature_verifier;
 mod signed_addresses;
@@ -51,6 +52,7 @@ pub use paths::cache;
 pub use post_start::{Launched, Waited, begin_session, begin_stage, wait_until_ready};
 use post_start::{StageStart, cancel};
 use recovery::{has_leftover_logins, recover};
+pub use responsive::{RemoteFolder, Unresponsive};
 use run_lock::take_lock;
 pub use stop::Stop;
 pub use with_secrets::with_secrets;
@@ -258,7 +260,14 @@ async fn inspect_and_plan(job: &Arc<Job>, stop: &Stop) -> Result<Result<(Node, P
     };
     tokio::select! {
         planned = planned => planned.map(Ok),
-        outcome = stop.requested() => Ok(Err(outcome)),
+        outcome = stop.requested() => {
+            if outcome == Outcome::DeadlinePassed {
+                let text = "the inspection of the node did not end in time: a service that has secrets, or a file system, \
+                            does not answer";
+                warn(job, text.to_owned());
+            }
+            Ok(Err(outcome))
+        }
     }
 }
 

@@ -52,7 +52,8 @@ impl Problem {
         }
     }
 
-    /// Adds an error and its sources as causes. The output of a program follows its error.
+    /// Adds an error and its sources as causes. The output of a program follows its error. A program that was killed
+    /// gives the hint, because its output does not explain the failure.
     #[must_use]
     pub fn because(mut self, error: &(dyn Error + 'static)) -> Self {
         let mut next = Some(error);
@@ -60,6 +61,7 @@ impl Problem {
             self.causes.push(error.to_string());
             if let Some(exec) = error.downcast_ref::<ExecError>() {
                 self.causes.extend(exec.stderr().lines().map(str::to_owned));
+                self = self.hint(exec.hint());
             }
             next = error.source();
         }
@@ -98,7 +100,7 @@ impl From<ExecError> for Problem {
     fn from(error: ExecError) -> Self {
         let mut problem = Self::new(error.to_string());
         problem.causes = error.stderr().lines().map(str::to_owned).collect();
-        problem
+        problem.hint(error.hint())
     }
 }
 

@@ -272,7 +272,26 @@ pub enum ExecError {
     },
 }
 
+/// The hint for a program that was killed. The kernel does not tell the parent of a program why.
+pub const KILLED_HINT: &str = "the program was killed, most often by the kernel because memory ran out (`dmesg`): take a node \
+                               with more memory, or packages that need no compiler";
+
+/// The hint for a status that a shell returns for a killed program.
+pub fn killed_hint(code: i32) -> Option<String> {
+    const KILLED_IN_SHELL: i32 = 128 + 9;
+    (code == KILLED_IN_SHELL).then(|| KILLED_HINT.to_owned())
+}
+
 impl ExecError {
+    /// A hint for a program that was killed from outside, also if it was a child of a shell.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Signalled { signal, .. } if signal == "SIGKILL" => Some(KILLED_HINT.to_owned()),
+            Self::Failed { code, .. } => killed_hint(*code),
+            _ => None,
+        }
+    }
+
     /// The last lines of the child's standard error.
     pub fn stderr(&self) -> &str {
         match self {
@@ -317,6 +336,15 @@ mod tests {
         let cmd = Cmd::new("psql").arg("it's hunter22").env("PGPASSFILE", "/x").cwd("/tmp").stdin("hunter22");
         assert_eq!(cmd.to_string(), "psql '[redacted]'");
         assert_eq!(format!("{cmd:?}"), "Cmd(psql '[redacted]' in /tmp with PGPASSFILE)");
+    }
+
+    #[test]
+    fn a_killed_program_has_a_hint() {
+        let failed = |code: i32| Finished { code, ..Finished::default() }.ok(&Cmd::new("x")).expect_err("it failed");
+        assert_eq!([1, 137, 143].map(|code| failed(code).hint().is_some()), [false, true, false]);
+        let signalled =
+            |signal: &str| ExecError::Signalled { cmd: "x".into(), signal: signal.into(), stderr: String::new() };
+        assert_eq!(["SIGKILL", "SIGTERM"].map(|signal| signalled(signal).hint().is_some()), [true, false]);
     }
 
     #[test]

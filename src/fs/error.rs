@@ -8,6 +8,10 @@ use std::{
 
 use nix::errno::Errno;
 
+/// The hint for a full disk. The system reports a lack of inodes with the same error.
+pub const DISK_FULL: &str =
+    "the disk is full (`df -h`) or has no free inodes (`df -i`); free some space and run nodeagent again";
+
 /// An operation that failed. The file is unchanged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -61,7 +65,7 @@ impl FsError {
                     Some("the file system is mounted read-only; name a writable path".into())
                 }
                 io::ErrorKind::IsADirectory => Some("a folder is in the way; move it, or name another path".into()),
-                io::ErrorKind::StorageFull => Some("the disk is full; free some space and run nodeagent again".into()),
+                io::ErrorKind::StorageFull => Some(DISK_FULL.into()),
                 _ => None,
             },
         }

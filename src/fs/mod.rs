@@ -32,13 +32,13 @@ mod walk;
 pub use archive::{OpenedArchive, deb_control, open_archive};
 pub use bounded::read_bounded;
 pub use compressed::{compress_contents, compress_files, open_compressed};
-pub use error::FsError;
+pub use error::{DISK_FULL, FsError};
 pub use log::LineLog;
 pub use memory::memory_file;
 pub use mounts::{Mount, is_mount_point, mounts, on_same_mount, unescaped};
 pub use new_file_guard::NewFileGuard;
 pub use operations::{
-    append, copy_with_time, create_dirs, create_dirs_durably, free_bytes, hard_link, is_writable,
+    append, copy_with_time, create_dirs, create_dirs_durably, free_bytes, hard_link, has_few_inodes, is_writable,
     is_writable_only_by_root, open_private_lock, open_to_lock, own_ids, remove, remove_tree, rename, set_kernel_value,
     set_owner, set_umask, sync_file_system, sync_folder, write_refusal,
 };

@@ -177,3 +177,9 @@ pub fn free_bytes(path: &Path) -> Option<u64> {
     let found = nix::sys::statvfs::statvfs(path).ok()?;
     Some(found.blocks_available() * found.fragment_size())
 }
+
+/// Whether the file system of a path has hardly any inodes left for this user. Some file systems have no limit.
+pub fn has_few_inodes(path: &Path) -> bool {
+    const FEW: u64 = 16;
+    nix::sys::statvfs::statvfs(path).is_ok_and(|found| found.files() > 0 && found.files_available() < FEW)
+}

@@ -181,7 +181,10 @@ impl Action {
         let found = fs::read_large(&self.path)?;
         let attributes = self.attributes_of(ctx, found.as_ref(), 0o644)?;
         let mut file = PartialFile::create(&self.path, attributes)?;
-        let copied = copy_and_hash(source, &mut file).map_err(unread)?;
+        let copied = copy_and_hash(source, &mut file).map_err(|error| {
+            let is_full = error.kind() == io::ErrorKind::StorageFull;
+            unread(error).hint(is_full.then(|| fs::DISK_FULL.to_owned()))
+        })?;
         if digest.is_some_and(|digest| *digest != copied) {
             return Err(Problem::new(format!("`{}` changed while it was copied", from.display())));
         }

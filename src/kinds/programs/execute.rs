@@ -10,7 +10,7 @@ use super::{
     checked::{Source, Stdin},
 };
 use crate::{
-    exec::{Cmd, ExecError, Finished},
+    exec::{Cmd, ExecError, Finished, killed_hint},
     facts::users::User,
     fs::{self, Attributes},
     inventory::{Vault, below},
@@ -186,7 +186,7 @@ fn failure(words: &[String], done: &Finished, log: &Path) -> Problem {
     let output = if done.stderr.trim().is_empty() { &done.stdout } else { &done.stderr };
     let mut problem = Problem::new(format!("`{line}` exited with {}", done.code));
     problem.causes = redact::last_lines(output, SHOWN_LINES);
-    problem.hint(format!("the whole output is in `{}`", log.display()))
+    problem.hint(killed_hint(done.code)).hint(format!("the whole output is in `{}`", log.display()))
 }
 
 #[cfg(test)]

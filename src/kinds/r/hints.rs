@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, sync::LazyLock};
 
 use regex::Regex;
 
+use crate::exec::KILLED_HINT;
+
 /// The remedy for a failed build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Remedy {
@@ -14,7 +16,7 @@ pub(super) enum Remedy {
 }
 
 /// The hint for a full disk.
-pub(super) const FULL: &str = "the disk is full; free some space and run nodeagent again";
+pub(super) const FULL: &str = crate::fs::DISK_FULL;
 
 /// Headers, or prefixes of their paths, and the Debian packages that contain them.
 const HEADERS: [(&str, &str); 52] = [
@@ -162,7 +164,11 @@ pub(super) fn remedy(output: &str) -> Option<Remedy> {
     if output.contains("No space left on device") {
         return Some(Remedy::Words(FULL.into()));
     }
-    let memory = ["Killed signal terminated program", "virtual memory exhausted", "Cannot allocate memory"];
+    // The second one is the message of a shell.
+    if output.contains("Killed signal terminated program") || output.lines().any(|line| line.trim() == "Killed") {
+        return Some(Remedy::Words(KILLED_HINT.into()));
+    }
+    let memory = ["virtual memory exhausted", "Cannot allocate memory"];
     if memory.iter().any(|words| output.contains(words)) {
         let words = "the compiler ran out of memory: take a larger node, or a repository that serves binary packages";
         return Some(Remedy::Words(words.into()));

@@ -235,6 +235,9 @@ impl PackageInstaller<'_> {
                     let words = "install R (`r-base-core`), or name its program in the profile";
                     failure.remedy = Some(Remedy::Words(words.into()));
                 }
+                if let Some(hint) = error.hint() {
+                    failure.remedy = Some(Remedy::Words(hint));
+                }
                 Err(failure)
             }
         }
@@ -271,6 +274,10 @@ impl InstallError {
 
     /// R rarely reports a full disk. It has already cleaned up, so a nearly full disk counts as full.
     fn or_disk_full(mut self, places: &[&Path]) -> Self {
+        if let Some(place) = places.iter().find(|place| fs::has_few_inodes(place)).filter(|_| self.remedy.is_none()) {
+            self.lines.insert(0, format!("the file system of `{}` has no free inodes", place.display()));
+            self.remedy = Some(Remedy::Words(hints::FULL.into()));
+        }
         let tight = |place: &&&Path| fs::free_bytes(place).is_some_and(|free| free < TIGHT);
         if let Some(place) = places.iter().find(tight).filter(|_| self.remedy.is_none()) {
             let free = fs::free_bytes(place).unwrap_or_default() / 1024;

@@ -190,7 +190,8 @@ impl RemoteClient {
     async fn read_workspace(&self, path: &str) -> Result<Vec<u8>, CloudError> {
         let query = [("path", inner(path)), ("format", "AUTO"), ("direct_download", "true")];
         let workspace = self.clouds.databricks().await?;
-        let request = Request::get(workspace.url("/api/2.0/workspace/export", &query)).timeout(TIMEOUT);
+        // The address has the name of the file in its query, so it does not show whether a page is requested.
+        let request = Request::get(workspace.url("/api/2.0/workspace/export", &query)).timeout(TIMEOUT).any_content();
         Ok(workspace.send(request).await?.into_body())
     }
 

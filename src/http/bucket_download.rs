@@ -29,7 +29,7 @@ impl Bucket {
         let read: Result<bool, BucketError> = read.await;
         let failed = |problem| Err(failure.unwrap_or_else(|| HttpError::new(&wanted.url, problem)));
         match read {
-            Ok(true) => file.finish(),
+            Ok(true) => file.finish(false),
             Ok(false) => failed(HttpProblem::Status(404)),
             Err(error) => failed(HttpProblem::Bucket(error)),
         }

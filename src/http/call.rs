@@ -15,6 +15,7 @@ use super::{
     client::Client,
     error::{HttpError, HttpProblem},
     request::Request,
+    web_page::{is_announced, is_web_page},
 };
 use crate::redact::is_loopback;
 
@@ -72,10 +73,14 @@ impl Client {
         let mut body = Zeroizing::new(Vec::with_capacity(announced.min(request.limit).min(MAX_INITIAL_CAPACITY)));
         let mut pieces = answer.bytes_stream();
         while let Some(piece) = pieces.next().await {
-            body.extend_from_slice(&piece.map_err(|error| failed(&error))?);
+            let piece = piece.map_err(|error| HttpError::while_reading(&request.url, body.len() as u64, &error))?;
+            body.extend_from_slice(&piece);
             if body.len() > request.limit {
                 return Err(HttpError::new(&request.url, HttpProblem::TooLarge { limit: request.limit as u64 }));
             }
+        }
+        if status.is_success() && is_announced(&request.url, &headers) && is_web_page(&body) && !request.any_content {
+            return Err(HttpError::new(&request.url, HttpProblem::WebPage));
         }
         Ok(Answer { status: status.as_u16(), body, headers })
     }
@@ -164,6 +169,18 @@ mod tests {
         let answer = Client::default().call(&Request::get(server.url.clone())).await.expect("an answer");
         assert_eq!((answer.status, answer.header("location")), (302, Some("http://example.org/")));
         assert_eq!(server.requests().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_web_page_is_no_answer_of_a_service() {
+        let page = "<html><body>Log in to the guest network</body></html>";
+        let portal = TestServer::start(move |_, _| reply("200 OK\r\ncontent-type: text/html; charset=utf-8", page));
+        let request = Request::get(portal.url.clone()).retrying(PATIENT);
+        let error = Client::default().call(&request).await.expect_err("a web page");
+        assert!(matches!(error.problem, HttpProblem::WebPage));
+        assert_eq!(portal.requests().len(), 1);
+        let answer = Client::default().call(&request.any_content()).await.expect("any content");
+        assert_eq!(answer.body.as_slice(), page.as_bytes());
     }
 
     #[tokio::test]

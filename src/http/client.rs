@@ -12,6 +12,7 @@ use url::Url;
 
 use super::{
     basic_auth::BasicAuth,
+    dns::PatientResolver,
     error::{HttpError, HttpProblem, cause_chain},
     proxies::Proxies,
     redirect,
@@ -46,6 +47,8 @@ struct Settings {
 #[derive(Debug, Default)]
 struct Clients {
     settings: Settings,
+    /// Shared, so that each name is resolved once.
+    dns: Arc<PatientResolver>,
     /// Follows redirects: for public content.
     inner: OnceLock<Result<reqwest::Client, String>>,
     /// Follows no redirects: for requests that may carry a credential.
@@ -126,7 +129,8 @@ impl Clients {
                 reqwest::Client::builder()
                     .user_agent(concat!("nodeagent/", env!("CARGO_PKG_VERSION")))
                     .connect_timeout(CONNECT_TIMEOUT)
-                    .read_timeout(SILENCE_TIMEOUT),
+                    .read_timeout(SILENCE_TIMEOUT)
+                    .dns_resolver(Arc::clone(&self.dns)),
             )
         };
         let build = || {

@@ -1,7 +1,9 @@
 //! Network errors, and whether a retry can help.
 
-use std::error::Error as _;
+use std::{error::Error as _, sync::LazyLock};
 
+use jiff::Timestamp;
+use regex::Regex;
 use url::Url;
 
 use super::{address::without_credentials, bucket_error::BucketError, redirect::RedirectError};
@@ -36,6 +38,28 @@ pub enum HttpProblem {
     /// The server did not answer in time.
     #[error("the server did not answer in time")]
     Silence,
+    /// The connection ended before the whole answer was received.
+    #[error("the connection ended after {received} bytes of the answer: {why}")]
+    CutOff {
+        /// Received bytes.
+        received: u64,
+        /// The error of the connection.
+        why: String,
+    },
+    /// The server sends too slowly.
+    #[error("the server sent only {bytes} bytes in {seconds} s")]
+    TooSlow {
+        /// Received bytes.
+        bytes: u64,
+        /// The time that they took.
+        seconds: u64,
+    },
+    /// The server answered with a web page that was not requested.
+    #[error("the server answered with a web page instead of the requested content")]
+    WebPage,
+    /// The server's certificate is not valid at the time of the node's clock.
+    #[error("{0}")]
+    Clock(String),
     /// The size differs from the announced one.
     #[error("expected {expected} bytes, received {received}")]
     WrongSize {
@@ -92,14 +116,33 @@ impl HttpError {
     pub(super) fn from_reqwest(url: &Url, error: &reqwest::Error) -> Self {
         let problem = match redirect(error) {
             Some(redirect) => HttpProblem::Redirect(redirect),
+            None if is_dns_error(error) => {
+                let why = cause_chain(error);
+                let name = url.host_str().unwrap_or_default();
+                let is_named = why.ends_with("(DNS)");
+                HttpProblem::Connection(if is_named { why } else { format!("DNS gave no address of `{name}`: {why}") })
+            }
             None if error.is_timeout() => HttpProblem::Silence,
             None => {
                 let why = cause_chain(error);
                 // No error type of rustls is reachable from here.
-                if why.contains("certificate") { HttpProblem::Untrusted(why) } else { HttpProblem::Connection(why) }
+                match clock_error(&why) {
+                    Some(text) => HttpProblem::Clock(text),
+                    None if why.contains("certificate") => HttpProblem::Untrusted(why),
+                    None => HttpProblem::Connection(why),
+                }
             }
         };
         Self::new(url, problem)
+    }
+
+    /// The error of a connection that broke after some bytes of the answer.
+    pub(super) fn while_reading(url: &Url, received: u64, error: &reqwest::Error) -> Self {
+        let failed = Self::from_reqwest(url, error);
+        match failed.problem {
+            HttpProblem::Connection(why) => Self { problem: HttpProblem::CutOff { received, why }, ..failed },
+            _ => failed,
+        }
     }
 
     /// Whether a retry can help.
@@ -109,10 +152,14 @@ impl HttpError {
             // An answer may be truncated, and a mirror may be in the middle of an update.
             HttpProblem::Connection(_)
             | HttpProblem::Silence
+            | HttpProblem::CutOff { .. }
+            | HttpProblem::TooSlow { .. }
             | HttpProblem::WrongSize { .. }
             | HttpProblem::WrongDigest { .. } => true,
             // These errors are permanent.
             HttpProblem::Untrusted(_)
+            | HttpProblem::WebPage
+            | HttpProblem::Clock(_)
             | HttpProblem::TooLarge { .. }
             | HttpProblem::PlainText
             | HttpProblem::Unsendable(_)
@@ -138,9 +185,14 @@ impl HttpError {
             HttpProblem::Untrusted(_) => {
                 Some("the server's certificate is not trusted; add its authority to the node's CA certificates".into())
             }
-            HttpProblem::Connection(_) | HttpProblem::Silence => {
+            HttpProblem::Connection(_) | HttpProblem::Silence | HttpProblem::TooSlow { .. } => {
                 Some("check that the node reaches the server (address, proxy, firewall)".into())
             }
+            HttpProblem::CutOff { .. } => {
+                Some("check the connection to the server; a proxy or firewall may limit the size of answers".into())
+            }
+            HttpProblem::WebPage => Some(WEB_PAGE_HINT.into()),
+            HttpProblem::Clock(_) => Some(CLOCK_HINT.into()),
             HttpProblem::WrongDigest { .. } => {
                 Some("the file is not the one in the index or the profile; check the source before you trust it".into())
             }
@@ -159,6 +211,30 @@ impl HttpError {
     }
 }
 
+/// The hint for a web page in place of the requested content.
+pub const WEB_PAGE_HINT: &str = "open the address from this node (`curl -L`): a captive portal or a proxy that wants a login \
+                                 answers with its own page; set the proxy (`HTTPS_PROXY`), or correct the address";
+/// The hint for a certificate that is not valid at the time of the node's clock.
+pub const CLOCK_HINT: &str = "compare the node's clock (`date -u`) with the real time and correct it; if it is right, the \
+                              server needs a new certificate";
+
+/// The message for a certificate that is not valid at the present time, from an error of rustls.
+fn clock_error(why: &str) -> Option<String> {
+    static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"certificate (?:expired|not valid yet): verification time (\d+) \(UNIX\), but certificate is not valid (after|before) (\d+)")
+            .expect("the pattern is fixed")
+    });
+    let found = PATTERN.captures(why)?;
+    let time =
+        |index: usize| Some(Timestamp::from_second(found[index].parse().ok()?).ok()?.strftime("%F %T UTC").to_string());
+    let bound = if &found[2] == "after" { "until" } else { "from" };
+    Some(format!(
+        "the server's certificate is valid {bound} {}, and the node's clock says {}; the clock may be wrong",
+        time(3)?,
+        time(1)?
+    ))
+}
+
 /// The redirect error in the chain of causes.
 fn redirect(error: &reqwest::Error) -> Option<RedirectError> {
     let mut next = error.source();
@@ -169,6 +245,19 @@ fn redirect(error: &reqwest::Error) -> Option<RedirectError> {
         next = cause.source();
     }
     None
+}
+
+/// Whether a name could not be resolved.
+fn is_dns_error(error: &reqwest::Error) -> bool {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        // The error type of hyper-util is private.
+        if cause.to_string() == "dns error" {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
 }
 
 /// An error and its causes, in one line. reqwest's own text has only the outermost error.
@@ -216,6 +305,23 @@ mod tests {
         let message = "no records found for Query { name: Name(\"x.invalid.\"), query_type: AAAA, query_class: IN }";
         assert_eq!(unknown_name(message), Some("x.invalid"));
         assert_eq!(unknown_name("connection refused"), None);
+    }
+
+    #[test]
+    fn a_certificate_of_another_time_names_the_clock() {
+        let expired = "invalid peer certificate: certificate expired: verification time 1796000000 (UNIX), but certificate is \
+                       not valid after 1700000000 (96000000 seconds ago)";
+        assert_eq!(
+            clock_error(expired).as_deref(),
+            Some(
+                "the server's certificate is valid until 2023-11-14 22:13:20 UTC, and the node's clock says 2026-11-30 \
+                 00:53:20 UTC; the clock may be wrong"
+            )
+        );
+        let early =
+            "certificate not valid yet: verification time 1 (UNIX), but certificate is not valid before 1700000000 (x)";
+        assert!(clock_error(early).is_some_and(|text| text.contains("valid from 2023-11-14")));
+        assert_eq!(clock_error("invalid peer certificate: UnknownIssuer"), None);
     }
 
     #[test]

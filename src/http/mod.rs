@@ -12,13 +12,16 @@ mod bucket_error;
 mod call;
 mod client;
 mod connector;
+mod dns;
 mod download;
 mod error;
 mod logins;
+mod pace;
 mod port;
 mod proxies;
 mod redirect;
 mod request;
+mod web_page;
 
 pub use self::{
     address::{is_bucket, without_credentials},
@@ -29,9 +32,10 @@ pub use self::{
     client::Client,
     connector::{AwsKeys, KeySource},
     download::Download,
-    error::{HttpError, HttpProblem},
+    error::{CLOCK_HINT, HttpError, HttpProblem, WEB_PAGE_HINT},
     port::accepts_connections,
     redirect::RedirectError,
     request::{Request, RetryPolicy},
+    web_page::is_web_page,
 };
 pub use crate::redact::is_loopback;

@@ -44,6 +44,8 @@ pub struct Request {
     pub(super) timeout: Duration,
     pub(super) retrying: RetryPolicy,
     pub(super) has_credential: bool,
+    /// Whether the answer may be a web page.
+    pub(super) any_content: bool,
     /// The name of a header with an invalid value.
     pub(super) unsendable: Option<&'static str>,
     /// Whether the credential is one of the machine's own link, so that it may go there in plain text.
@@ -67,6 +69,7 @@ impl Request {
             timeout: Duration::from_secs(30),
             retrying: RetryPolicy::NEVER,
             has_credential: false,
+            any_content: false,
             unsendable: None,
             stays_on_link: false,
         }
@@ -146,6 +149,12 @@ impl Request {
     #[must_use]
     pub fn secret_body(self) -> Self {
         Self { has_credential: true, ..self }
+    }
+
+    /// Accepts a web page as an answer. Without this, a page with status 2xx is an error unless the address names one.
+    #[must_use]
+    pub fn any_content(self) -> Self {
+        Self { any_content: true, ..self }
     }
 
     /// Sets the largest size of the answer, in bytes.

@@ -44,7 +44,8 @@ pub(crate) async fn fetch_address(
                     `nodeagent lock`";
         Problem::new(format!("`{name}` does not have the expected digest")).hint(hint.to_owned())
     } else {
-        Problem::new(format!("`{name}` could not be fetched from any of its addresses"))
+        let hint = failures.iter().find_map(HttpError::hint);
+        Problem::new(format!("`{name}` could not be fetched from any of its addresses")).hint(hint)
     };
     Err(Problem { causes, ..problem })
 }

@@ -69,7 +69,7 @@ async fn once(check: &ProbeCheck, ProbeTools { runner, http, root }: ProbeTools<
             let accepts = accepts_connections(host, *port, TRY).await;
             if accepts { Ok(()) } else { Err(format!("port {port} of {host} does not accept connections")) }
         }
-        ProbeCheck::Url(url) => match http.call(&Request::get(url.clone()).timeout(TRY)).await {
+        ProbeCheck::Url(url) => match http.call(&Request::get(url.clone()).timeout(TRY).any_content()).await {
             Ok(answer) if (200..400).contains(&answer.status) => Ok(()),
             Ok(answer) => Err(format!("{url} answers with status {}", answer.status)),
             Err(error) => Err(error.to_string()),

@@ -109,8 +109,10 @@ fn serve(
         recorded.len() - 1
     };
     let (head, body) = answer(&request, before);
-    let mut bytes =
-        format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len()).into_bytes();
+    // A head may announce another length: the connection then ends too early.
+    let length =
+        if head.contains("content-length") { String::new() } else { format!("\r\ncontent-length: {}", body.len()) };
+    let mut bytes = format!("HTTP/1.1 {head}{length}\r\nconnection: close\r\n\r\n").into_bytes();
     if request.method != "HEAD" {
         bytes.extend(body);
     }

@@ -1,6 +1,8 @@
 //! Diagnoses the output of apt and dpkg, and gives a hint for each diagnosis. Unknown output gets no diagnosis and no
 //! hint.
 
+use crate::{fs::DISK_FULL, http::WEB_PAGE_HINT};
+
 /// The diagnosis of a failed command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Diagnosis {
@@ -36,6 +38,8 @@ pub(super) enum Diagnosis {
     NotSigned,
     /// The node's clock is wrong, or the source has expired.
     Clock,
+    /// A source answered with a web page.
+    WebPage,
     /// A source lacks a file that its index or the profile names.
     Gone,
     /// A source requires a login.
@@ -81,6 +85,9 @@ const LATER: &[(&str, Diagnosis)] = &[
     ("held broken packages", Diagnosis::Unmet),
     ("is not valid yet", Diagnosis::Clock),
     ("is expired", Diagnosis::Clock),
+    ("chain uses expired certificate", Diagnosis::Clock),
+    ("chain uses not yet valid certificate", Diagnosis::Clock),
+    ("(does the network require authentication?)", Diagnosis::WebPage),
     ("Certificate verification failed", Diagnosis::Certificate),
     ("Hash Sum mismatch", Diagnosis::HashMismatch),
     ("File has unexpected size", Diagnosis::HashMismatch),
@@ -190,7 +197,7 @@ impl Diagnosis {
             }
             Self::Unmet => UNMET.to_owned(),
             Self::Held => HELD.to_owned(),
-            Self::DiskFull => "the disk is full; free some space and run nodeagent again".to_owned(),
+            Self::DiskFull => DISK_FULL.to_owned(),
             Self::ReadOnly => READ_ONLY.to_owned(),
             Self::Locked => LOCKED.to_owned(),
             Self::Interrupted => INTERRUPTED.to_owned(),
@@ -198,6 +205,7 @@ impl Diagnosis {
             Self::NotRoot => "run nodeagent as root".to_owned(),
             Self::NotSigned => NOT_SIGNED.to_owned(),
             Self::Clock => CLOCK.to_owned(),
+            Self::WebPage => WEB_PAGE_HINT.to_owned(),
             Self::Gone => GONE.to_owned(),
             Self::Forbidden => FORBIDDEN.to_owned(),
             Self::HashMismatch => HASH_MISMATCH.to_owned(),

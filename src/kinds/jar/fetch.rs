@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::{
     digest::Digest,
-    http::{Download, HttpError},
+    http::{Download, HttpError, HttpProblem, WEB_PAGE_HINT},
     problem::Problem,
     steps::Context,
 };
@@ -25,17 +25,20 @@ const LARGEST: usize = 4 << 10;
 /// # Errors
 /// If no repository has the jar with a checksum.
 pub(super) async fn from_maven(ctx: &Context, label: &str, urls: &[Url], to: &Path) -> Result<(), Problem> {
-    let mut causes = Vec::new();
+    let (mut causes, mut page) = (Vec::new(), None);
     for url in urls {
         match fetch(ctx, label, url, to).await {
             Ok(true) => return Ok(()),
             Ok(false) => causes.push(format!("{url}: the repository has no jar with a checksum there")),
-            Err(error) => causes.push(format!("{}: {}", error.url, error.problem)),
+            Err(error) => {
+                causes.push(format!("{}: {}", error.url, error.problem));
+                page = page.or_else(|| matches!(error.problem, HttpProblem::WebPage).then(|| WEB_PAGE_HINT.to_owned()));
+            }
         }
     }
     let hint = "check the coordinates and the `repositories`; a jar without a checksum needs `sha256`";
     let problem = Problem::refused(format!("the jar `{label}` could not be fetched from a Maven repository"));
-    Err(Problem { causes, ..problem.hint(hint.to_owned()) })
+    Err(Problem { causes, ..problem.hint(page).hint(hint.to_owned()) })
 }
 
 async fn fetch(ctx: &Context, label: &str, url: &Url, to: &Path) -> Result<bool, HttpError> {

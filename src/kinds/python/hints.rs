@@ -4,10 +4,12 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::{exec::KILLED_HINT, fs::DISK_FULL, http::CLOCK_HINT};
+
 type Remedy = fn(&regex::Captures<'_>) -> String;
 
 static TABLE: LazyLock<Vec<(Regex, Remedy)>> = LazyLock::new(|| {
-    let table: [(&str, Remedy); 10] = [
+    let table: [(&str, Remedy); 12] = [
         (r"ensurepip is not available", |_| {
             "install `python3-venv` with `[apt]`, or allow uv: remove `installer = \"pip\"`".to_owned()
         }),
@@ -26,15 +28,20 @@ static TABLE: LazyLock<Vec<(Regex, Remedy)>> = LazyLock::new(|| {
         (r"THESE PACKAGES DO NOT MATCH THE HASHES|Hash mismatch for", |_| {
             "a file does not match the hash in the requirements file; check the index before trusting it".to_owned()
         }),
-        (r"No space left on device|os error 28", |_| {
-            "the disk is full; free some space and run nodeagent again".to_owned()
-        }),
+        (r"No space left on device|os error 28", |_| DISK_FULL.to_owned()),
         (r"fatal error: (\S+\.h): No such file", |found| {
             format!(
                 "a distribution is compiled on this node and needs `{}`; add the -dev package that contains it under `[apt] packages`",
                 &found[1]
             )
         }),
+        (r"Killed signal terminated program|signal: 9 \(SIGKILL\)|exit status: 137|MemoryError", |_| {
+            KILLED_HINT.to_owned()
+        }),
+        (
+            r"certificate (?:has )?expired|certificate is not yet valid|certificate not valid yet|peer certificate: (?:Expired|NotValidYet)",
+            |_| CLOCK_HINT.to_owned(),
+        ),
         (r"invalid peer certificate|CERTIFICATE_VERIFY_FAILED", |_| {
             "the index's certificate is not trusted on this node; add the authority to the node's CA certificates"
                 .to_owned()
@@ -56,7 +63,7 @@ pub(super) fn is_final(words: &str) -> bool {
     });
     // pip reports no distribution when it could not reach the index, too.
     static UNREACHABLE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?i)Retrying \(Retry|connection (?:error|refused|broken|reset)|name resolution|timed out|network|status 40[13]|40[13] (?:Unauthorized|Forbidden)")
+        Regex::new(r"(?i)Retrying \(Retry|connection (?:error|refused|broken|reset)|name resolution|timed out|network|status 40[13]|40[13] (?:Unauthorized|Forbidden)|answered with a web page")
             .expect("the pattern is fixed")
     });
     let flat = words.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -84,6 +91,9 @@ mod tests {
                     broken by 'NewConnectionError'\nERROR: No matching distribution found for nltk";
         assert!(!is_final(down));
         assert!(!is_final("No matching distribution found for x\n`http://h/x/` refuses access (status 401)"));
+        assert!(!is_final(
+            "No matching distribution found for x\n`http://h/x/` answered with a web page, not as a package index"
+        ));
         assert!(!is_final("error: Failed to fetch: `https://pypi.org/simple/nltk/`\n  Caused by: dns error"));
     }
 

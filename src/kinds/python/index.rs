@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::{
     exec::inherited,
-    http::{Client, HttpError},
+    http::{Client, HttpError, HttpProblem, is_web_page},
     kinds::python::PythonInstall,
     profile::PlainAddress,
     steps::Context,
@@ -158,9 +158,26 @@ pub(super) async fn find_file(http: &Client, index: &Url, project: &str, file: &
     let body = http.accepting(&page, Some(ACCEPT), PAGE_LIMIT).await?;
     let address = match serde_json::from_slice::<serde_json::Value>(&body) {
         Ok(listing) => in_json(&listing, file),
+        Err(_) if is_foreign_page(&body) => return Err(HttpError::new(&page, HttpProblem::WebPage)),
         Err(_) => in_html(&String::from_utf8_lossy(&body), file),
     };
     Ok(address.and_then(|address| page.join(&address).ok()))
+}
+
+/// Whether an address that should be the page of a project in an index is another web page, such as that of a captive
+/// portal.
+pub(super) async fn foreign_page(http: &Client, page: &Url) -> bool {
+    http.accepting(page, Some(ACCEPT), PAGE_LIMIT).await.is_ok_and(|body| is_foreign_page(&body))
+}
+
+/// Whether an answer is a web page that is no page of an index: it has no link to a file of a distribution, and does
+/// not say that it is an index.
+fn is_foreign_page(body: &[u8]) -> bool {
+    static INDEX: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?i)pypi:repository-version|<title>\s*(?:links for|simple index)|>[^<]+\.(?:whl|zip|tar\.\w+|tgz|egg)\s*</a>")
+            .expect("the pattern is fixed")
+    });
+    is_web_page(body) && !INDEX.is_match(&String::from_utf8_lossy(body))
 }
 
 fn in_json(listing: &serde_json::Value, file: &str) -> Option<String> {
@@ -218,6 +235,19 @@ mod tests {
             "{env:?}"
         );
         assert!(env.contains(&("SSL_CERT_FILE".into(), "/ca.pem".into())));
+    }
+
+    #[test]
+    fn a_page_of_a_captive_portal_is_no_page_of_an_index() {
+        assert!(is_foreign_page(b"<!DOCTYPE html><title>Guest network</title><a href='/login'>Log in</a>"));
+        for page in [
+            "<!DOCTYPE html><head><meta name=\"pypi:repository-version\" content=\"1.1\"></head>",
+            "<html><head><title>Links for six</title></head><body></body></html>",
+            "<html><body><a href=\"../../f/six-1.16.0.tar.gz#sha256=0\">six-1.16.0.tar.gz</a></body></html>",
+            "{\"files\": []}",
+        ] {
+            assert!(!is_foreign_page(page.as_bytes()), "{page}");
+        }
     }
 
     #[test]

@@ -1,17 +1,17 @@
-//! Passes logins to pip and uv, and explains servers that refuse them.
+//! Passes logins to pip and uv, and explains indexes that refuse them or answer with a web page.
 
 use std::{path::PathBuf, sync::LazyLock, time::Duration};
 
 use regex::Regex;
 use url::Url;
 
-use super::index::PipConfig;
+use super::index::{PipConfig, foreign_page};
 use crate::problem::Problem;
 use crate::steps::Context;
 use crate::{
     exec::{Cmd, inherited},
     facts::python::normalised,
-    http::without_credentials,
+    http::{WEB_PAGE_HINT, without_credentials},
     kinds::python::PythonInstall,
 };
 
@@ -27,17 +27,20 @@ pub(super) fn with_logins(ctx: &Context, cmd: Cmd) -> Result<Cmd, Problem> {
     ctx.logins.for_python_and_git(cmd, own.as_deref(), configured)
 }
 
-/// The cause and the hint if a server refused a login: from the installer's output, or by asking the index.
-/// Installers treat an index that refuses access like an empty index.
-pub(super) async fn refusal(ctx: &Context, wanted: &PythonInstall, words: &str) -> Option<(String, String)> {
-    let (status, url) = match in_words(words) {
-        Some(found) => found,
-        None => at_index(ctx, wanted, words).await?,
-    };
+/// The cause and the hint if a server refused a login or answered with a web page: from the installer's output, or by
+/// asking the indexes. Installers treat both like an empty index.
+pub(super) async fn explanation(ctx: &Context, wanted: &PythonInstall, words: &str) -> Option<(String, String)> {
+    match in_words(words) {
+        Some((status, url)) => Some(refusal(ctx, status, &url)),
+        None => at_indexes(ctx, wanted, words).await,
+    }
+}
+
+fn refusal(ctx: &Context, status: u16, url: &Url) -> (String, String) {
     let mut shown = url.clone();
     shown.set_query(None);
-    let remedy = ctx.http.remedy(status, &url);
-    Some((format!("`{}` refuses access (status {status})", without_credentials(&shown)), remedy))
+    let cause = format!("`{}` refuses access (status {status})", without_credentials(&shown));
+    (cause, ctx.http.remedy(status, url))
 }
 
 /// The URL that refused access, and the HTTP status.
@@ -62,25 +65,34 @@ fn in_words(words: &str) -> Option<(u16, Url)> {
     })
 }
 
-/// The first index that refuses access to the page of the missing project.
-async fn at_index(ctx: &Context, wanted: &PythonInstall, words: &str) -> Option<(u16, Url)> {
+/// Asks the indexes for the page of the missing project, and explains the first one that does not serve it as an index.
+async fn at_indexes(ctx: &Context, wanted: &PythonInstall, words: &str) -> Option<(String, String)> {
     static MISSED: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
-            r"(?:No matching distribution found for (?<pip>[\w.-]+)|Because (?<uv>[\w.-]+) was not found in the package registry)",
+            r"(?:No matching distribution found for |Because there (?:is|are) no versions? of |Because )(?<name>[\w.-]+)(?: was not found in the package registry|[\s\[<>=!~;,]|$)",
         )
         .expect("the pattern is fixed")
     });
+    if wanted.sources.no_index {
+        return None;
+    }
     let flat = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    let found = MISSED.captures(&flat)?;
-    let project = normalised(found.name("pip").or(found.name("uv"))?.as_str());
+    let project = normalised(&MISSED.captures(&flat)?["name"]);
     let config = PipConfig::of(ctx, wanted);
     let indexes = wanted.sources.index_url.clone().or_else(|| config.configured_index());
     let ask = async {
         for mut index in indexes.into_iter().chain(wanted.sources.extra_index_urls.iter().cloned()) {
             index.path_segments_mut().ok()?.pop_if_empty().extend([project.as_str(), ""]);
             // The installer has already reported an unreachable index.
-            if let Ok(status @ (401 | 403)) = ctx.http.status(&index).await {
-                return Some((status, index));
+            match ctx.http.status(&index).await {
+                Ok(status @ (401 | 403)) => return Some(refusal(ctx, status, &index)),
+                Ok(200) => {}
+                _ => continue,
+            }
+            if foreign_page(&ctx.http, &index).await {
+                let cause =
+                    format!("`{}` answered with a web page, not as a package index", without_credentials(&index));
+                return Some((cause, WEB_PAGE_HINT.to_owned()));
             }
         }
         None
@@ -90,7 +102,34 @@ async fn at_index(ctx: &Context, wanted: &PythonInstall, words: &str) -> Option<
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::{
+        exec::fake::FakeRunner,
+        report::event::Events,
+        test_server::{TestServer, reply},
+    };
+
+    #[tokio::test]
+    async fn an_index_that_answers_with_a_web_page_is_named() {
+        let portal =
+            TestServer::start(|_, _| reply("200 OK\r\ncontent-type: text/html", "<!doctype html><p>Log in</p>"));
+        let ctx = Context::for_tests(Arc::new(FakeRunner::new()), Events::default().of_step("pip"));
+        let mut wanted = super::super::guard::tests::wanted();
+        wanted.sources.index_url = Some(portal.url.join("simple").expect("a path"));
+        for words in [
+            "  cause: Because there are no versions of Hu_manize and you require Hu_manize, we can conclude that your",
+            "  ╰─▶ Because hu-manize was not found in the package registry and you require",
+            "ERROR: No matching distribution found for hu-manize>=4",
+        ] {
+            let (cause, hint) = explanation(&ctx, &wanted, words).await.expect("the page explains it");
+            let expected =
+                format!("`{}` answered with a web page, not as a package index", portal.at("simple/hu-manize/"));
+            assert_eq!((cause, hint.as_str()), (expected, WEB_PAGE_HINT), "{words}");
+        }
+        assert_eq!(explanation(&ctx, &wanted, "No space left on device").await, None);
+    }
 
     #[test]
     fn the_refused_url_is_read_from_real_output() {

@@ -3,8 +3,8 @@
 use super::{hints, index_auth, python_install::PythonInstall};
 use crate::{exec::ExecError, problem::Problem, steps::Context};
 
-/// The problem of a failed installer, with a hint. A refused login takes precedence, because it explains other
-/// messages.
+/// The problem of a failed installer, with a hint. An index that refuses a login or answers with a web page takes
+/// precedence, because it explains other messages.
 pub(super) async fn installer_problem(
     ctx: &Context,
     wanted: &PythonInstall,
@@ -12,8 +12,8 @@ pub(super) async fn installer_problem(
     error: &ExecError,
 ) -> Problem {
     let failed = Problem::new(message).because(error);
-    match index_auth::refusal(ctx, wanted, error.stderr()).await {
+    match index_auth::explanation(ctx, wanted, error.stderr()).await {
         Some((cause, hint)) => failed.cause(cause).hint(hint),
-        None => failed.hint(hints::of(error.stderr())),
+        None => failed.hint(hints::of(error.stderr())).hint(error.hint()),
     }
 }

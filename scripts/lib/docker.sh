@@ -122,7 +122,8 @@ docker_systemd_options() {
 
 docker_is_running() { [ "$(docker container inspect --format '{{.State.Running}}' "$1" 2> /dev/null)" = true ]; }
 
-# docker_start NAME: starts a fresh container; reads mounts, tmpfs, disks, envs and capabilities of the caller.
+# docker_start NAME: starts a fresh container; reads mounts, tmpfs, disks, envs, capabilities and
+# devices of the caller.
 docker_start() {
     local container image network item options=()
     container=$(docker_name "$1")
@@ -146,6 +147,7 @@ docker_start() {
     fi
     for item in "${envs[@]}"; do options+=(--env "$item"); done
     for item in "${capabilities[@]}"; do options+=(--cap-add "$item"); done
+    for item in "${devices[@]}"; do options+=(--device "$item"); done
     # Docker's filter of system calls forbids swapon also with this capability.
     case " ${capabilities[*]} " in *' SYS_ADMIN '*) options+=(--security-opt seccomp=unconfined) ;; esac
     for item in "${mounts[@]}" "${disks[@]}"; do options+=(--volume "$item"); done

@@ -23,6 +23,7 @@ mod crash;
 mod cron;
 mod deliveries;
 mod environment;
+mod faults;
 mod files;
 mod git;
 mod good_profiles;

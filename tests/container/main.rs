@@ -13,6 +13,7 @@ mod debs;
 mod env;
 mod examples;
 mod failures;
+mod faults;
 mod files;
 mod full_disks;
 mod kills;

@@ -138,3 +138,17 @@ fn every_field_of_the_report_is_documented() {
         }
     }
 }
+
+#[test]
+fn every_test_of_the_reliability_page_exists() {
+    let page = page("docs/reliability.md");
+    let named = Regex::new(r"`(cli|container|clouds)::(\w+)::(\w+)`").expect("the pattern is fixed");
+    let mut count = 0;
+    for test in named.captures_iter(&page) {
+        let file = format!("tests/{}/{}.rs", &test[1], &test[2]);
+        let source = crate::pages::page(&file);
+        assert!(source.contains(&format!("fn {}()", &test[3])), "there is no test `{}` in {file}", &test[3]);
+        count += 1;
+    }
+    assert!(count >= 20, "{count} tests");
+}

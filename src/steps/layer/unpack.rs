@@ -101,7 +101,8 @@ impl Unpacking {
             if ended.is_ok() && !of.is_cancelled() {
                 // A package that is in its place is complete, also after a power loss.
                 let unpacked = Arc::clone(&folder);
-                ended = run_blocking(move || Ok::<_, LayerError>(fs::sync_file_system(unpacked.unpacked.path())?)).await;
+                ended =
+                    run_blocking(move || Ok::<_, LayerError>(fs::sync_file_system(unpacked.unpacked.path())?)).await;
             }
             if ended.is_err() {
                 // Other steps act now and may need the disk space.

@@ -38,7 +38,7 @@ clippy:
 
 # Licences, sources and advisories of dependencies
 deny:
-    cargo deny --locked check
+    scripts/deny
 
 # The static binary at target/static/nodeagent
 build:

@@ -59,6 +59,22 @@ impl Hashes {
 mod tests {
     use super::*;
 
+    /// A reader whose first read fails.
+    struct Failing(Option<io::ErrorKind>);
+
+    impl Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            self.0.take().map_or(Ok(0), |kind| Err(kind.into()))
+        }
+    }
+
+    #[test]
+    fn an_interrupted_read_is_repeated_and_other_errors_are_returned() {
+        let read = |kind| Hashes::of(Failing(Some(kind)).chain(&b"abc"[..])).map_err(|error| error.kind());
+        assert_eq!(read(io::ErrorKind::Interrupted).map(|hashes| hashes.prehash), Ok(Prehash::of(b"abc")));
+        assert_eq!(read(io::ErrorKind::PermissionDenied), Err(io::ErrorKind::PermissionDenied));
+    }
+
     #[test]
     fn both_hashes_are_of_the_same_bytes() {
         let hashes = Hashes::of(&b"abc"[..]).expect("memory");

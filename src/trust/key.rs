@@ -121,7 +121,11 @@ mod tests {
         let key = PublicKey::parse(KEY).expect("it is one");
         assert_eq!((key.to_string().as_str(), key.id().to_string().as_str()), (KEY, "E7620F1842B4E81F"));
         assert_eq!(PublicKey::parse(&key.to_file()), Ok(key.clone()));
-        assert_eq!(PublicKey::parse(&key.to_file().replace('\n', "\r\n")), Ok(key));
+        assert_eq!(PublicKey::parse(&key.to_file().replace('\n', "\r\n")), Ok(key.clone()));
+        let beside_its_secret_key = format!("untrusted comment: belongs to the secret key of Family\n{KEY}\n");
+        assert_eq!(PublicKey::parse(&beside_its_secret_key), Ok(key.clone()));
+        let most = usize::try_from(MOST_KEY).expect("small");
+        assert_eq!(PublicKey::parse(&format!("{KEY:most$}")), Ok(key), "the largest file");
     }
 
     #[test]
@@ -131,12 +135,21 @@ mod tests {
             ("", BadKey::NotAKey),
             ("RWQ", BadKey::NotAKey),
             (&KEY[..55], BadKey::NotAKey),
+            (&KEY[..52], BadKey::NotAKey),
+            (&STANDARD.encode([1_u8; 45]), BadKey::NotAKey),
             (&format!("{KEY}\n{KEY}"), BadKey::NotAKey),
-            (&"x".repeat(usize::try_from(MOST_KEY).expect("small") + 1), BadKey::NotAKey),
+            (&format!("{KEY:size$}", size = usize::try_from(MOST_KEY).expect("small") + 1), BadKey::NotAKey),
             (&KEY.replacen("RWQ", "RXQ", 1), BadKey::Algorithm),
             (&secret, BadKey::Secret),
+            (&format!("untrusted comment: minisign secret key\n{}", "x".repeat(57)), BadKey::Secret),
+            (&STANDARD.encode([69_u8; 158]), BadKey::Secret),
         ] {
             assert_eq!(PublicKey::parse(text), Err(wanted), "{text}");
+        }
+        for (error, remedy) in
+            [(BadKey::NotAKey, "`minisign -G`"), (BadKey::Secret, "`.pub`"), (BadKey::Algorithm, "`minisign -G`")]
+        {
+            assert!(error.hint().contains(remedy), "{error}");
         }
     }
 }

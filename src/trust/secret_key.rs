@@ -171,7 +171,7 @@ impl LockedKey {
     fn apply_keystream(&mut self, password: &Secret) -> Result<(), BadSecretKey> {
         let number = |range: std::ops::Range<usize>| u64::from_le_bytes(self.0[range].try_into().expect("eight bytes"));
         let parameters = cost(number(part::WORK), number(part::MEMORY))?;
-        let mut stream = Zeroizing::new([0; part::ALL - 54]);
+        let mut stream = Zeroizing::new(vec![0; part::ENCRYPTED.len()]);
         scrypt::scrypt(password.reveal(), &self.0[part::SALT], &parameters, &mut stream[..])
             .map_err(|_| BadSecretKey::Kind)?;
         self.0[part::ENCRYPTED].iter_mut().zip(stream.iter()).for_each(|(byte, mask)| *byte ^= mask);
@@ -324,6 +324,7 @@ mod tests {
         assert_eq!(parameters(33_554_432, 1 << 30), Ok((20, 8, 1)), "minisign's own keys");
         assert_eq!(parameters(1 << 20, 32 << 20), Ok((15, 8, 1)), "those of rsign");
         assert_eq!(parameters(WORK, MEMORY), Ok((17, 8, 1)), "ours");
+        assert_eq!(parameters(4 << 20, 32 << 20), Ok((15, 8, 4)), "limited by the memory");
         assert_eq!(parameters(32_768, 16 << 20), Ok((10, 8, 1)), "limited by the work");
         assert_eq!(parameters(1 << 40, 1 << 20), Err(BadSecretKey::TooMuchWork));
         assert_eq!(parameters(1 << 20, 1 << 40), Err(BadSecretKey::TooMuchWork));
@@ -343,6 +344,15 @@ mod tests {
         let parse = |text: &str| LockedKey::parse(text.as_bytes().to_vec()).err();
         assert_eq!(parse(&public), Some(BadSecretKey::Public));
         assert_eq!(parse("x"), Some(BadSecretKey::NotAKey));
+        for (error, remedy) in [
+            (BadSecretKey::NotAKey, Some("`nodeagent sign --generate PATH`")),
+            (BadSecretKey::NeedsPassword, Some("`--password-file`")),
+            (BadSecretKey::NoRandom, None),
+        ] {
+            let hint = error.hint();
+            assert_eq!(hint.as_deref().zip(remedy).map(|(hint, remedy)| hint.contains(remedy)), remedy.map(|_| true));
+            assert_eq!(hint.is_some(), remedy.is_some(), "{error}");
+        }
         assert_eq!(parse("untrusted comment: x\nRWQ=\n"), Some(BadSecretKey::NotAKey));
     }
 }

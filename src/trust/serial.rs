@@ -61,6 +61,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_hint_says_where_the_required_serial_comes_from() {
+        for (old, origin) in [
+            (OldSerial::Missing { least: 7, seen: true }, "this node has seen a later one"),
+            (OldSerial::TooLow { found: 1, least: 7, seen: false }, "`minimum-serial` requires it"),
+            (OldSerial::Gone(7), "or sign a new one"),
+        ] {
+            assert!(old.hint().contains(origin), "{old}");
+        }
+    }
+
+    #[test]
     fn a_serial_may_not_decrease() {
         let too_low = |found, least, seen| Err(OldSerial::TooLow { found, least, seen });
         assert_eq!(check(None, 0, None), Ok(()), "no serial is required");

@@ -182,6 +182,18 @@ mod tests {
     }
 
     #[test]
+    fn a_signature_of_the_largest_size_is_read() {
+        let key = crate::trust::SecretKey::generate().expect("random numbers");
+        let file = key.sign(&Prehash::of(b"x"), "x").expect("it signs").to_file();
+        let of_size = |size: u64| {
+            let more = "x".repeat(usize::try_from(size).expect("small") - file.len());
+            Signature::parse(file.replacen('\n', &format!("{more}\n"), 1).as_bytes()).map(|signature| signature.id())
+        };
+        assert_eq!(of_size(MOST_SIGNATURE), Ok(key.public().id()));
+        assert_eq!(of_size(MOST_SIGNATURE + 1), Err(Malformed::TooLong));
+    }
+
+    #[test]
     fn a_signature_is_beside_its_file() {
         assert_eq!(beside(Path::new("/a/b.toml")), Path::new("/a/b.toml.minisig"));
     }

@@ -214,3 +214,40 @@ fn to_base64(bytes: &[u8]) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
+
+#[test]
+fn signatures_are_required_with_keys_only() {
+    let (one, other) =
+        (SecretKey::generate().expect("random").public(), SecretKey::generate().expect("random").public());
+    let keys = TrustedKeys::new(vec![one.clone()]);
+    assert!(keys.has(&one) && !keys.has(&other) && !keys.is_empty());
+    let trusted = Trusted::new(keys.clone(), 0, BTreeMap::new());
+    assert!(trusted.is_on() && !Trusted::default().is_on());
+    assert_eq!(trusted.keys(), &keys);
+}
+
+#[test]
+fn a_digest_is_known_from_the_first_signed_file_that_contains_it_until_clear() {
+    let trusted = Trusted::default();
+    let (known, unknown) = (Digest::sha256(b"known"), Digest::sha256(b"unknown"));
+    trusted.digests().add(known.clone(), "family.lock");
+    trusted.digests().add(known.clone(), "family.toml");
+    assert_eq!(trusted.digests().named_by(&known).as_deref(), Some("family.lock"));
+    assert_eq!(trusted.digests().named_by(&unknown), None);
+    trusted.digests().clear();
+    assert_eq!(trusted.digests().named_by(&known), None);
+}
+
+#[test]
+fn hints_name_the_next_step() {
+    for (distrust, step) in [
+        (Distrust::NoSignature, "`nodeagent sign x.toml --key KEY`"),
+        (Distrust::NoDigest, "`sha256`"),
+        (Distrust::Unread(String::new()), "`x.toml.minisig`"),
+        (Distrust::Malformed(Malformed::Legacy), "minisign 0.11 or later"),
+        (Distrust::Malformed(Malformed::Lines), "sign the file again"),
+        (Distrust::Old(OldSerial::Gone(7)), "sign a new one"),
+    ] {
+        assert!(distrust.hint("x.toml").contains(step), "{distrust}");
+    }
+}

@@ -321,6 +321,29 @@ profiles = ["Family"]
     }
 
     #[test]
+    fn a_request_is_granted_to_any_principal_by_a_grant_or_without_an_access_file() {
+        let unit = AccessRequest::UseProfile { unit: "Family".into() };
+        for (request, with_file, without_file) in [
+            (AccessRequest::read("criminal", "x"), true, true),
+            (AccessRequest::read("finance", "x"), false, true),
+            (AccessRequest::connect("analytics", "read_write"), true, false),
+            (AccessRequest::connect("payroll", "read_only"), false, false),
+            (unit, true, false),
+        ] {
+            assert_eq!(access().is_granted_to_any(&request), with_file, "{request}");
+            assert_eq!(Access::default().is_granted_to_any(&request), without_file, "{request}");
+        }
+    }
+
+    #[test]
+    fn an_exemption_says_why_no_grant_is_required() {
+        let texts = [Exemption::NoAccessFile, Exemption::OwnUnit, Exemption::NoUnit].map(|why| why.to_string());
+        for (text, part) in texts.iter().zip(["no access file", "the unit of this cluster", "this node has no unit"]) {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+
+    #[test]
     fn only_providers_of_covering_grants_are_queried() {
         assert!(access().providers_for(&[AccessRequest::read("family", "x")]).is_empty());
         let both = BTreeSet::from([IdentityProvider::Databricks, IdentityProvider::Aws]);

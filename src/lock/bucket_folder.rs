@@ -35,12 +35,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_address_of_a_file_is_below_its_folder() {
+        let address = |folder: &str| object_address(&Url::parse(folder).expect("an address"), "a b/c.pem");
+        let below = Url::parse("s3://firm/certs/a%20b/c.pem").ok();
+        assert_eq!((address("s3://firm/certs/"), address("s3://firm/certs")), (below.clone(), below));
+        assert_eq!(address("mailto:firm"), None);
+    }
+
+    #[test]
     fn names_that_leave_the_folder_or_hide_something_are_refused() {
         for name in ["a", "a/b.pem", "a b~[1]#?%20.pem", ".hidden", "ä/…", "a..b"] {
             assert!(is_object_name(name), "{name}");
         }
+        assert!(is_object_name(&"a".repeat(255)) && !is_object_name(&"a".repeat(256)), "the longest name of a file");
+        let longest = "ab/".repeat(341) + "a";
+        assert!(is_object_name(&longest) && longest.len() == MAX_NAME);
         let long = "a/".repeat(600) + "a";
-        for name in ["", "/a", "a/", "a//b", "..", "a/../b", "./a", "a\nb", "a\u{1b}[2J", "a\\b", "a\u{202e}b", &long] {
+        for name in [
+            "",
+            "/a",
+            "a/",
+            "a//b",
+            "..",
+            "a/../b",
+            "./a",
+            "a\nb",
+            "a\u{1b}[2J",
+            "a\\b",
+            "a\u{202e}b",
+            "a\u{2066}b",
+            &long,
+        ] {
             assert!(!is_object_name(name), "{name:?}");
         }
     }

@@ -126,3 +126,55 @@ pub(super) fn passwords(text: &str) -> impl Iterator<Item = &str> {
         password.or(Some(user).filter(|user| user.len() >= MIN_TOKEN_LENGTH))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_credentials_are_known_or_contain_a_known_part() {
+        for name in ["IDENTITY_HEADER", KEY_OR_PATH, "my_token", "Db_Password", "LICENSE_KEY", "MYSQL_PWD"] {
+            assert!(suggests_credential(name), "{name}");
+        }
+        for name in ["my_token", " \"pin\" ", "'Pwd'", "AccountKey"] {
+            assert!(names_credential(name), "{name}");
+        }
+        for name in ["HOME", "KEYBOARD", "pinned", "AWS_REGION", ""] {
+            assert!(!suggests_credential(name) && !names_credential(name) && !is_guessed(name), "{name}");
+        }
+        assert!(is_guessed("my_token") && !is_guessed("LICENSE_KEY"), "parts of a name");
+        assert!(is_known("IDENTITY_HEADER") && !is_known("MY_TOKEN") && !is_known(KEY_OR_PATH), "whole names");
+        assert!(!holds_credential("MY_TOKEN"));
+    }
+
+    #[test]
+    fn tokens_keys_and_connection_strings_look_like_credentials() {
+        for text in [
+            "dapi0123456789ab",
+            " sk-0123_456-789.ab\n",
+            "Bearer abc+/=abc+/=",
+            "x\n-----BEGIN RSA PRIVATE KEY-----\n",
+            "Server=db.example.org;Password=x",
+            "https://x.blob.example.org/c?sig=x",
+        ] {
+            assert!(looks_like_credential(text), "{text}");
+        }
+        for text in ["dapi0123456789a", "sk-learn, and other words", "0123456789abcdef", "a text of several words", ""]
+        {
+            assert!(!looks_like_credential(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_or_a_long_user_name_of_an_address_is_a_password() {
+        for (text, wanted) in [
+            ("https://reader:pass@x.example.org/a", &["pass"][..]),
+            ("https://reader:p@ss@x.example.org", &["p@ss"]),
+            ("https://12345678@x.example.org/ git+https://1234567@y.example.org/", &["12345678"]),
+            ("https://x.example.org/?mail=reader:pass@y.example.org", &[]),
+            ("reader:pass@x.example.org", &[]),
+        ] {
+            assert_eq!(passwords(text).collect::<Vec<_>>(), wanted, "{text}");
+        }
+    }
+}

@@ -113,8 +113,6 @@ fn in_addresses(part: &[u8], encodings: &mut Vec<Encoded>) {
 fn in_texts(part: &[u8], encodings: &mut Vec<Encoded>) {
     // Escaped bytes as Rust writes them, and as Python does, which keeps one or both kinds of quotes.
     let bytes = Zeroizing::new(part.escape_ascii().to_string());
-    // The search decodes escapes once. So a value that looks like an escape is searched for as it is, too.
-    push_if_other(escaped(&String::from_utf8_lossy(part), |c| c == '\\' || c == '%', hex_escape), part, encodings);
     for quotes in [&[][..], &["\""], &["'"], &["\"", "'"]] {
         let left =
             quotes.iter().fold(bytes.clone(), |text, quote| Zeroizing::new(text.replace(&format!("\\{quote}"), quote)));
@@ -181,10 +179,6 @@ fn json_escape(c: char) -> String {
 
 fn upper_json_escape(c: char) -> String {
     json_escape(c).to_ascii_uppercase().replace("\\U", "\\u")
-}
-
-fn hex_escape(c: char) -> String {
-    format!("\\x{:02x}", u32::from(c))
 }
 
 /// Like Python's `repr`.
@@ -284,10 +278,43 @@ mod tests {
         }
     }
 
+    /// The search reads short values only as they are written, so each of these is a needle of its own.
+    #[test]
+    fn short_values_are_redacted_in_every_encoding() {
+        let both_quotes = [r#"a\n\r\t"\'b"#, r#"a\n\r\t"'b"#, r#"a\n\r\t\"'b"#, r#"a\n\r\t\"\'b"#];
+        let rows: [(&str, &[&str]); 9] = [
+            ("a&/\u{e9}", &["a%26%2F%C3%A9", "a%26%2f%c3%a9", "a%26/%C3%A9", "a%26/%c3%a9", "a&%2F%C3%A9"]),
+            ("a&/\u{e9}", &[r"a&/\u00e9", r"a&/\u00E9", r"a\u0026/\u{e9}", r"a&\/\u{e9}", r"a&/\xc3\xa9"]),
+            ("a\u{e9}\u{1}b", &[r"a\u{e9}\x01b", r"a\u{e9}\u0001b", r"a\xc3\xa9\x01b", r"a\u{e9}\u{1}b"]),
+            ("a\n\r\t\"'b", &both_quotes),
+            ("ab&;_", &[r"ab\&\;_", "ab&amp;;_", "6162263b5f", "61:62:26:3B:5F", "61-62-26-3b-5f", "YWImO18="]),
+            ("a$b`", &[r"a\$b\`", "a%24b%60"]),
+            ("a:b\\", &[r"a\:b\\", r"a:b\\", "a%3Ab%5C"]),
+            ("'a<b", &["%27a%3Cb", "'a%3Cb", "&#39;a&lt;b", "&#x27;a&lt;b", "&apos;a&lt;b", "'a&lt;b", r"\'a<b"]),
+            ("\"a>b", &["&quot;a&gt;b", "&#34;a&gt;b", "\"a&gt;b"]),
+        ];
+        for (value, encoded) in rows {
+            crate::redact::forget();
+            drop(Secret::from(value.to_owned()));
+            for written in encoded.iter().map(|written| written.replace(r"\u{e9}", "\u{e9}")) {
+                assert_eq!(text(&format!("<<{written}>>")), format!("<<{REDACTED}>>"), "{value:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_with_line_ends_after_its_backslashes_is_redacted() {
+        drop(Secret::from(r"ab\cd\efgh".to_owned()));
+        for written in [r"ab\cd\efgh", "ab\\\ncd\\efgh", "ab\\cd\\\nefgh", "ab\\\ncd\\\nefgh"] {
+            assert_eq!(text(&format!("<<{written}>>")), format!("<<{REDACTED}>>"));
+        }
+    }
+
     #[test]
     fn a_trimmed_value_is_redacted() {
         drop(Secret::from("  hunter22\n".to_owned()));
         assert_eq!(text("it is hunter22."), "it is [redacted].");
+        assert_eq!(text("hunter22\nb"), "[redacted]\nb", "a line end after a value is no part of it");
         assert_eq!(text(&STANDARD.encode("  hunter22\n")), REDACTED);
         assert_eq!(text(&STANDARD.encode("hunter22")), REDACTED);
     }

@@ -39,7 +39,7 @@ fn private_key(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redact::{credential_names::holds_credential, text};
+    use crate::redact::{credential_names::holds_credential, forget, text};
 
     #[test]
     fn credentials_in_the_environment_are_redacted_and_settings_are_not() {
@@ -55,6 +55,10 @@ mod tests {
             ("DB_PASSWORD", "{{secrets/family/db}}"),
             ("GOOGLE_CREDENTIALS", "/home/somebody/google.json"),
             ("HOME", "/home/somebody"),
+            ("EDITOR_COMMAND", "vim-with-options"),
+            ("TOKEN_SERVICE", "https://tokens.example.org/"),
+            ("DB_CREDENTIALS", "{\"from\": \"https://vault.example.org\"}"),
+            ("OTHER", "{\"private_key\": 4711}"),
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         learn_environment(&variables.into());
@@ -68,11 +72,25 @@ mod tests {
             "/home/somebody",
             "/home/somebody/google.json",
             "https://pypi.example.org/simple",
+            "vim-with-options",
+            "https://tokens.example.org/",
+            "{\"from\": \"https://vault.example.org\"}",
+            "{\"private_key\": 4711}",
         ] {
             assert_eq!(text(plain), plain);
         }
         assert!(["AWS_SECRET_ACCESS_KEY", "GOOGLE_CREDENTIALS"].into_iter().all(holds_credential));
         assert!(!holds_credential("AWS_REGION"));
+    }
+
+    #[test]
+    fn a_google_key_is_redacted_although_it_contains_addresses() {
+        let key = "{\"private_key\": \"key-of-google\", \"token_uri\": \"https://oauth2.example.org/token\"}";
+        learn_environment(&[("GOOGLE_CREDENTIALS".to_owned(), key.to_owned())].into());
+        assert_eq!(text(key), "[redacted]");
+        forget();
+        learn_environment(&[("KEY_OF_GOOGLE".to_owned(), key.to_owned())].into());
+        assert_eq!(text(key), key.replace("key-of-google", "[redacted]"), "only its private part");
     }
 
     #[test]

@@ -18,10 +18,7 @@ const DESCRIPTIONS: [&str; 2] = ["engine", "type"];
 /// The value, the trimmed value, and its parts.
 pub(super) fn parts(value: &[u8]) -> Vec<Needle> {
     let trimmed = value.trim_ascii();
-    let mut parts = vec![copy(trimmed)];
-    if trimmed.len() < value.len() {
-        parts.push(copy(value));
-    }
+    let mut parts = vec![copy(trimmed), copy(value)];
     let lines = || trimmed.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
     if trimmed.contains(&b'\n') {
         parts.extend(lines().filter(|line| line.len() >= MIN_LENGTH).map(copy));
@@ -65,7 +62,7 @@ fn setting(line: &[u8]) -> Option<Needle> {
     let line = line.trim_ascii();
     let line = line.strip_prefix(b"export ").unwrap_or(line).trim_ascii_start();
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_-. \"'".contains(&byte);
-    let end = line.iter().position(|&byte| !is_name(byte)).filter(|&end| end > 0)?;
+    let end = line.iter().position(|&byte| !is_name(byte))?;
     let value = match line[end] {
         b'=' => &line[end + 1..],
         b':' => line[end + 1..].strip_prefix(b" ").or_else(|| line[end + 1..].strip_prefix(b"="))?,
@@ -82,7 +79,7 @@ fn key_bodies(text: &[u8]) -> Vec<Needle> {
     let mut bodies = Vec::new();
     for begin in memmem::find_iter(text, b"-----BEGIN ") {
         let rest = &text[begin..];
-        let first = memchr::memchr(b'\n', rest).map(|end| &rest[end + 1..]);
+        let first = memchr::memchr(b'\n', rest).map(|end| &rest[end..]);
         if let Some((body, end)) = first.and_then(|body| Some((body, memmem::find(body, b"-----END ")?))) {
             bodies.push(copy(body[..end].trim_ascii()));
         }
@@ -99,7 +96,9 @@ mod tests {
         for (secret, printed) in [
             (r#"{"username":"reader","password":"p4ss","engine":"postgres"}"#, "p4ss"),
             (r#"{"db":{"hosts":["one","two"],"note":"a \"longer\" text"}}"#, "a \"longer\" text"),
-            (r#"{"list":[{"pin":4711}]}"#, "4711"),
+            (r#"{"list":[{"pin":4711,"port":5432}]}"#, "4711"),
+            ("words-of-line-one\nabcde\nwords-of-line-two", "words-of-line-two"),
+            ("token:=abcd-efgh", "abcd-efgh"),
             ("# settings\nexport DB_PASSWORD='p4ss'\nUSER=reader\n", "p4ss"),
             ("user: reader\ntoken: \"abcd-efgh\"\n", "abcd-efgh"),
             ("Server=db.example.org;User=reader;Password=p4ss;Encrypt=true", "p4ss"),
@@ -109,7 +108,7 @@ mod tests {
             forget();
             drop(Secret::from(secret.to_owned()));
             assert_eq!(text(&format!("it is {printed}.")), "it is [redacted].", "{secret}");
-            for word in ["reader", "postgres", "true", "one"] {
+            for word in ["reader", "postgres", "true", "one", "5432", "abcde"] {
                 assert_eq!(text(word), word, "{secret}");
             }
         }

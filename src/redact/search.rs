@@ -104,7 +104,7 @@ impl Index {
             })
         };
         let mut at = 0;
-        while at < text.len() {
+        loop {
             let special = next_special(&text[at..]).map_or(text.len(), |special| at + special);
             let mut head = window.head;
             for (offset, &byte) in text[at..special].iter().enumerate() {
@@ -144,8 +144,8 @@ impl Index {
             at = end;
         }
         // A needle may begin in each of the last three bytes, and in an incomplete notation.
-        let last = &window.starts[HEAD - window.count.min(HEAD - 1)..];
-        let last = last.iter().copied().chain(Some(at).filter(|&at| at < text.len())).filter(|&start| start >= next);
+        let last = &window.starts[HEAD - window.count..];
+        let last = last.iter().copied().chain([at]).filter(|&start| start >= next);
         let _ = last.collect::<Vec<_>>().into_iter().all(|start| compare(start, &mut inside))
             && compare(text.len(), &mut inside);
     }
@@ -216,9 +216,9 @@ impl Index {
     /// Whether the text contains a needle.
     pub(super) fn is_in(&self, text: &[u8]) -> bool {
         let mut is_in = false;
-        self.scan(text, false, |_, found| {
-            is_in = found.end.is_some();
-            !is_in
+        self.scan(text, false, |_, _| {
+            is_in = true;
+            false
         });
         is_in
     }
@@ -344,6 +344,26 @@ mod tests {
         assert_eq!(index.at(b"a hunter2", 2, false), NeedleMatch { end: Some(8), may_continue: false });
         assert_eq!(index.at(b"a hu", 2, true), NeedleMatch { end: None, may_continue: true });
         assert_eq!(index.at(b"a hunger", 2, true), NeedleMatch::default());
+    }
+
+    #[test]
+    fn a_needle_may_not_continue_after_a_gap_or_at_the_end() {
+        let index = index(&["hunter22", "family"]);
+        let gap = format!("hunt{}er22", " ".repeat(257));
+        for text in [gap.as_str(), "fami l", "fami\tl"] {
+            assert_eq!(index.at(text.as_bytes(), 0, true), NeedleMatch::default(), "{text:?}");
+        }
+        assert!(index.at(b"fami\nl", 0, true).may_continue);
+        assert_eq!(index.at(b"a h", 3, true), NeedleMatch::default(), "no byte of a needle is there");
+    }
+
+    #[test]
+    fn half_of_a_needle_is_most_of_it() {
+        let index = index(&["hunter22", "hunter22 and much more than that"]);
+        for (text, is_mostly) in [("hunt", true), ("hun", false), ("hunter22", true), ("hunter22 and muc", true)] {
+            assert_eq!(index.is_mostly(text.as_bytes()), is_mostly, "{text}");
+        }
+        assert!(!index.is_mostly(b"hunter22 and mu") && !index.is_mostly(b"hunger22"));
     }
 
     #[test]

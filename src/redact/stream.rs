@@ -185,6 +185,8 @@ mod tests {
         assert_eq!(stream.push(b"hunter22 ").as_ref(), b"hunter22 ");
         learn(&["hunter22"]);
         assert_eq!(stream.push(b"hunter22 ").as_ref(), b"[redacted] ");
+        learn(&["hunter33"]);
+        assert_eq!(stream.push(b"hunter33 ").as_ref(), b"[redacted] ");
     }
 
     #[test]

@@ -96,8 +96,8 @@ impl Stream {
             true
         });
         let until = if ends_a_line(text) && is_small(&text[kept..]) { text.len() } else { kept };
-        if written < until {
-            shown.extend_from_slice(&text[written..until]);
+        if let Some(rest) = text.get(written..until) {
+            shown.extend_from_slice(rest);
             written = until;
         }
         self.covered = covered.saturating_sub(kept);

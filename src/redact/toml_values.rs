@@ -297,6 +297,20 @@ mod tests {
                 "[secrets.x]\nwhen = { env = { A = \"b\" } }\nkey = \"…\"",
             ),
             ("[env.DB_PASSWORD]\nvalue = 'hunter2'\nto = 'os'", "[env.DB_PASSWORD]\nvalue = '…'\nto = 'os'"),
+            ("[secrets]\nvalue = [\n['hunter2']\n]", "[secrets]\nvalue = [\n['…']\n]"),
+            ("['secrets']\nvalue = 'hunter2'", "['secrets']\nvalue = '…'"),
+            ("[vars]\nDB_PASSWORD = [\n'hunter2',\n]", "[vars]\nDB_PASSWORD = [\n'…',\n]"),
+            ("[vars]\nDB_PASSWORD = ['hunter2']\nother\n", "[vars]\nDB_PASSWORD = ['…']\nother\n"),
+            ("[vars]\nDB_PASSWORD = [\n[22222, 33333]\n]", "[vars]\nDB_PASSWORD = [\n[…, …]\n]"),
+            ("[vars]\nDB_PASSWORD = [\n[22222], 33333\n]", "[vars]\nDB_PASSWORD = [\n[…], …\n]"),
+            ("[x]\na = '''b'''\nc = \"d", "[x]\na = '''b'''\nc = \"d"),
+            (
+                "[x]\nTOKENS = 'false'\nTOKEN_FILE = '/x'\nTOKEN_PORT = 443",
+                "[x]\nTOKENS = 'false'\nTOKEN_FILE = '/x'\nTOKEN_PORT = 443",
+            ),
+            ("[x]\nTOKEN_PORT = 4711\nTOKEN = 'abc'", "[x]\nTOKEN_PORT = …\nTOKEN = '…'"),
+            ("[secrets.x]\nwhen = { env = { MY_TOKEN = 'b' } }", "[secrets.x]\nwhen = { env = { MY_TOKEN = 'b' } }"),
+            ("[services.x]\nsecret = 'family/db'", "[services.x]\nsecret = '…'"),
             ("[services.token-x]\ncommand = ['/bin/x']", "[services.token-x]\ncommand = ['/bin/x']"),
             ("[secrets]\nscope = 's'\nvalue hunter2\nmode = '4'", "[secrets]\nscope = 's'\n…\nmode = '4'"),
         ] {
@@ -305,8 +319,14 @@ mod tests {
     }
 
     #[test]
+    fn values_outside_of_the_shown_part_are_not_marked() {
+        assert_eq!(without_ranges("abcdefghij", 4..8, &[0..2, 2..4, 5..6, 8..9]), "e…gh");
+        assert_eq!(without_ranges("abcdefghij", 4..8, &[3..5, 7..9]), "…fg…");
+    }
+
+    #[test]
     fn in_a_checked_profile_only_credentials_are_hidden() {
-        let text = "[secrets.x]\nkey = \"k\"\n[vars]\ntoken = \"t\"\n";
+        let text = "[secrets.x]\nkey = \"k\"\n[services.x]\nsecret = 'family/db'\n[vars]\ntoken = \"t\"\n";
         let hidden = hidden_values(text, Hide::Credentials);
         assert_eq!(without_ranges(text, 0..text.len(), &hidden), text.replace("\"t\"", "\"…\""));
     }

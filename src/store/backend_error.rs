@@ -62,3 +62,46 @@ impl BackendError {
 fn in_words(error: &FsError, source: &io::Error) -> String {
     format!("{error}: {source}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(kind: io::ErrorKind) -> FsError {
+        FsError::Io { path: "/store/x".into(), verb: "read", source: kind.into() }
+    }
+
+    #[test]
+    fn an_error_concerns_a_file_the_writing_or_the_whole_store() {
+        use io::ErrorKind as Kind;
+        for kind in [Kind::Other, Kind::NotADirectory, Kind::IsADirectory] {
+            assert!(matches!(BackendError::reading(&of(kind)), BackendError::BadContent(_)), "{kind}");
+            let writing = BackendError::writing(&of(kind));
+            assert!(matches!(writing, BackendError::NotWritable(why) if why.starts_with("`/store/x`")), "{kind}");
+        }
+        let full = "it is full";
+        for (kind, wanted) in [
+            (Kind::ReadOnlyFilesystem, "it is read-only for this user"),
+            (Kind::PermissionDenied, "it is read-only for this user"),
+            (Kind::StorageFull, full),
+            (Kind::QuotaExceeded, full),
+        ] {
+            assert!(matches!(BackendError::writing(&of(kind)), BackendError::NotWritable(why) if why == wanted));
+            assert!(matches!(BackendError::reading(&of(kind)), BackendError::Unusable(_)), "{kind}");
+        }
+        assert!(matches!(BackendError::writing(&of(Kind::TimedOut)), BackendError::Unusable(_)));
+        let foreign = FsError::ForeignLink { path: "/store".into(), uid: 7 };
+        assert!(matches!(BackendError::reading(&foreign), BackendError::BadContent(_)));
+        assert!(matches!(BackendError::writing(&foreign), BackendError::NotWritable(_)));
+    }
+
+    #[test]
+    fn an_error_in_words_has_its_cause() {
+        assert_eq!(
+            BackendError::reading(&of(io::ErrorKind::TimedOut)).in_words(),
+            "`/store/x` could not be read: timed out"
+        );
+        assert_eq!(BackendError::LocalDisk(of(io::ErrorKind::TimedOut)).in_words(), "`/store/x` could not be read");
+        assert_eq!(BackendError::Disabled.in_words(), "it was disabled before");
+    }
+}

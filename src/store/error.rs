@@ -91,3 +91,22 @@ impl From<FsError> for StoreError {
         Self::Local(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_name_the_next_step() {
+        let local = FsError::ForeignLink { path: "/store".into(), uid: 7 };
+        for (error, step) in [
+            (StoreError::NothingShared, Some("`NODEAGENT_STORE`")),
+            (StoreError::NotWritable { name: "/store".into(), why: "it is full".into() }, Some("you may write to it")),
+            (local.into(), Some("replace the link")),
+            (StoreError::Gone { name: "/store".into() }, None),
+        ] {
+            let hint = error.hint();
+            assert_eq!(hint.as_deref().map(|hint| step.is_some_and(|step| hint.contains(step))), step.map(|_| true));
+        }
+    }
+}

@@ -185,6 +185,41 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_missing_folder_is_created_below_an_existing_one_only() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let look = |path: &str| FolderBackend { tree: Tree::shared(temp.path().join(path)) }.look();
+        assert!(look("store").is_ok() && temp.path().join("store").is_dir());
+        assert!(look("store").is_ok(), "it exists now");
+        assert!(matches!(look("absent/store"), Err(BackendError::Unusable(_))) && !temp.path().join("absent").exists());
+        crate::fs::replace(&temp.path().join("file"), b"", crate::fs::Attributes::mode(0o644)).expect("written");
+        assert!(matches!(look("file"), Err(BackendError::Unusable(why)) if why == "it is not a folder"));
+    }
+
+    #[test]
+    fn a_file_is_replaced_only_if_it_is_unchanged() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let folder = FolderBackend { tree: Tree::shared(temp.path().to_owned()) };
+        let if_unchanged = |before: &[u8]| WriteCondition::IfUnchanged(Version::Bytes(before.to_vec()));
+        let content = || folder.content("v1/x").expect("readable").map(|file| file.bytes);
+        assert!(folder.write("v1/x", b"one", &WriteCondition::IfAbsent).expect("writable"));
+        assert!(!folder.write("v1/x", b"two", &WriteCondition::IfAbsent).expect("writable"));
+        assert!(!folder.write("v1/x", b"two", &if_unchanged(b"other")).expect("writable"));
+        assert_eq!(content(), Some(b"one".to_vec()));
+        assert!(folder.write("v1/x", b"two", &if_unchanged(b"one")).expect("writable"));
+        assert_eq!(content(), Some(b"two".to_vec()));
+        assert_eq!(folder.list("v1").expect("listed").len(), 1, "no lock file remains");
+        let mark = format!("v1/.{}.nodeagent", &Digest::sha256(b"two").hex()[..32]);
+        assert!(folder.write(&mark, b"", &WriteCondition::IfAbsent).expect("writable"));
+        assert!(!folder.write("v1/x", b"three", &if_unchanged(b"two")).expect("writable"), "another node writes it");
+        assert_eq!(folder.size(&mark).expect("readable"), Some(0), "its lock file is recent");
+        let then = SystemTime::now() - STALE_LOCK_AGE * 2;
+        let opened = std::fs::File::open(temp.path().join(&mark)).expect("there");
+        opened.set_times(std::fs::FileTimes::new().set_modified(then)).expect("ours");
+        assert!(!folder.write("v1/x", b"three", &if_unchanged(b"two")).expect("writable"));
+        assert!(folder.write("v1/x", b"three", &if_unchanged(b"two")).expect("writable"), "a stale one is removed");
+    }
+
+    #[test]
     fn mount_points_of_the_platform_are_recognized() {
         for path in
             ["/", "/dbfs", "/dbfs/", "/Workspace", "/Volumes", "/Volumes/a/b", "/Volumes/a/b/c", "/dbfs/Volumes/a/b/c"]

@@ -101,6 +101,8 @@ mod tests {
         assert_eq!(name(&lease(&key)), Some(Name::Lease));
         assert_eq!(name("v1/objects/ab/.abc.1-2-3.nodeagent"), Some(Name::LeftOver));
         assert_eq!(name(&probe()), Some(Name::LeftOver));
+        assert_eq!(name("v1/objects/ab/.abc"), None, "a file of others");
+        assert_eq!(name("v1/objects/ab/abc.nodeagent"), None, "a file of others");
         let upper = digest.hex().to_uppercase();
         let elsewhere = format!("v1/objects/zz/{}", digest.hex());
         for text in ["v1/objects/ab/x", &format!("v1/objects/{}/{upper}", &upper[..2]), &elsewhere, "x"] {

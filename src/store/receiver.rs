@@ -67,3 +67,32 @@ impl Receiver {
         Ok(self.received)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(result: Result<(), BackendError>) -> Option<String> {
+        result.err().map(BackendError::in_words)
+    }
+
+    #[test]
+    fn the_announced_size_is_the_expected_one_or_within_the_limit() {
+        let announce = |expected, size| refusal(Receiver::new(None, expected).announce(size));
+        assert_eq!((announce(Some(5), 5), announce(None, MAX_BYTES)), (None, None));
+        assert_eq!(announce(Some(5), 6).as_deref(), Some("it has 6 bytes instead of 5"));
+        assert!(announce(None, MAX_BYTES + 1).is_some_and(|why| why.contains("more than")));
+    }
+
+    #[test]
+    fn bytes_are_counted_and_compared_with_the_digest() {
+        let received = || {
+            let mut receiver = Receiver::new(None, Some(5));
+            assert_eq!((refusal(receiver.take(b"hel")), refusal(receiver.take(b"lo"))), (None, None));
+            receiver
+        };
+        assert_eq!(received().finish(&Digest::sha256(b"hello")).ok(), Some(5));
+        assert!(received().finish(&Digest::sha256(b"other")).is_err());
+        assert_eq!(refusal(received().take(b"!")).as_deref(), Some("it is longer than announced"));
+    }
+}

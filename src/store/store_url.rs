@@ -84,8 +84,18 @@ mod tests {
 
     #[test]
     fn invalid_store_addresses_are_refused() {
-        for text in ["store", "./store", "https://example.org/x", "s3://", "s3://key:secret@bucket/x", "s3://b/x?a=1"] {
-            assert!(text.parse::<StoreUrl>().is_err(), "{text}");
+        let (address, login) = ("an address must begin with", "it must not contain a password");
+        for (text, why) in [
+            ("store", "a folder must begin with `/`"),
+            ("./store", "a folder must begin with `/`"),
+            ("https://example.org/x", address),
+            ("s3://", "the bucket is missing"),
+            ("s3://key:secret@bucket/x", login),
+            ("s3://b/x?a=1", login),
+            ("gs://b/x#a", login),
+        ] {
+            let error = text.parse::<StoreUrl>().expect_err(text);
+            assert!(error.to_string().contains(why) && error.hint().contains("s3://bucket/store"), "{error}");
         }
     }
 }

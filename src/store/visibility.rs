@@ -25,3 +25,14 @@ impl Visibility {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_artefacts_stay_on_the_node() {
+        assert_eq!(Visibility::of(true).tiers(), [Tier::Local]);
+        assert_eq!(Visibility::of(false).tiers(), [Tier::Local, Tier::Shared]);
+    }
+}

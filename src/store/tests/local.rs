@@ -55,3 +55,32 @@ async fn an_invalid_entry_is_removed() {
     assert!(!path.exists());
     assert!(bench.warnings().iter().any(|text| text.contains("cannot read the entry")), "{:?}", bench.warnings());
 }
+
+#[tokio::test]
+async fn a_store_says_what_it_has_and_counts_what_it_served() {
+    let bench = Bench::new();
+    let (none, alone, node) = (Store::none(), bench.store(), bench.node("one"));
+    assert!(!none.keeps() && alone.keeps() && node.keeps());
+    assert!(!none.has_shared() && !alone.has_shared() && node.has_shared());
+    assert!(!alone.is_shared() && node.is_shared());
+    node.came_from_origin(5);
+    node.came_from_origin(2);
+    assert_eq!(node.used().origin, Served { objects: 2, bytes: 7 });
+    assert_eq!(StoreLocations::below(Path::new("/cache")).local, Path::new("/cache/store"));
+}
+
+#[tokio::test]
+async fn an_object_for_the_node_only_is_not_published() {
+    let bench = Bench::new();
+    let (one, two) = (bench.node("one"), bench.node("two"));
+    let (key, file) = (Key::of(Kind::Wheel, &"facts"), bench.file("x", b"hello"));
+    let publish = |visibility| one.publish_file((Kind::Wheel, &key), "wheel", &file, Map::new(), visibility);
+    publish(Visibility::NodeOnly).await.expect("added");
+    one.settle(Duration::from_secs(20)).await;
+    assert!(one.entry(Kind::Wheel, &key).await.is_some() && two.entry(Kind::Wheel, &key).await.is_none());
+    assert!(!has(&two, &Digest::sha256(b"hello"), &bench.path("y")).await);
+    publish(Visibility::Shared).await.expect("added");
+    one.settle(Duration::from_secs(20)).await;
+    assert!(two.entry(Kind::Wheel, &key).await.is_some());
+    assert!(has(&two, &Digest::sha256(b"hello"), &bench.path("y")).await);
+}

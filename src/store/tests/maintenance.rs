@@ -70,3 +70,55 @@ async fn push_and_pull_copy_each_file_once() {
     assert!(has(&two, &object.digest, &bench.path("y")).await && two.entry(Kind::Wheel, &key).await.is_some());
     assert_eq!(two.used().shared, Served::default(), "it is here now");
 }
+
+#[tokio::test]
+async fn statistics_count_files_of_each_kind() {
+    let bench = Bench::new();
+    let node = bench.node("one");
+    let object = published(&bench, &node, b"hello").await;
+    let entry = Entry::new(Kind::Layer, vec![Member::new("part", &object)], Map::new());
+    node.republish(Kind::Layer, &Key::of(Kind::Layer, &1), &entry).await.expect("published");
+    let _lease = node.lease(&Key::of_object(&object.digest), Duration::from_secs(60)).await;
+    bench.file("shared/v1/objects/README", b"hello");
+    bench.file("shared/v1/objects/ab/.abc.nodeagent", b"");
+    let stat = node.stat(Tier::Shared).await.expect("readable");
+    assert_eq!(stat.objects, Served { objects: 1, bytes: 5 });
+    assert_eq!((stat.entries, stat.leases, stat.foreign), ([(Kind::Layer, 1)].into(), 1, 1));
+}
+
+#[tokio::test]
+async fn gc_removes_abandoned_files_and_keeps_recent_ones() {
+    let bench = Bench::new();
+    let store = bench.store();
+    let names = ["v1/.recent.nodeagent", "v1/.abandoned.nodeagent", "v1/README"];
+    for (name, age) in names.into_iter().zip([60, 90_000, 90_000]) {
+        let file = std::fs::File::open(bench.file(&format!("local/{name}"), b"x")).expect("there");
+        let then = std::time::SystemTime::now() - Duration::from_secs(age);
+        file.set_times(std::fs::FileTimes::new().set_modified(then)).expect("set");
+    }
+    assert_eq!(store.gc(Tier::Local, 0).await.expect("cleaned"), MaintenanceReport::default());
+    let is_there = names.map(|name| bench.path("local").join(name).exists());
+    assert_eq!(is_there, [true, false, true], "files of others are kept");
+}
+
+#[tokio::test]
+async fn a_store_that_can_be_written_is_left_empty() {
+    let bench = Bench::new();
+    bench.store().check_writable().await.expect("there is no shared store");
+    let node = bench.node("one");
+    node.check_writable().await.expect("writable");
+    assert_eq!(node.stat(Tier::Shared).await.expect("readable"), StoreStats::default());
+    let backend = Backend::Folder(FolderBackend { tree: Tree::shared(bench.path("absent/store")) });
+    let error = bench.node_with("two", backend).check_writable().await.expect_err("it is missing");
+    assert!(error.to_string().starts_with("the shared store `/shared` cannot be written"), "{error}");
+}
+
+#[tokio::test]
+async fn a_failed_copy_is_counted() {
+    let bench = Bench::new();
+    let object = published(&bench, &bench.node("one"), b"hello").await;
+    bench.file(&format!("shared/{}", layout::object(&object.digest)), b"HELLO");
+    bench.file(&format!("shared/{}", layout::entry(Kind::Layer, &Key::of(Kind::Layer, &1))), b"no entry");
+    let report = bench.node("two").pull().await.expect("pulled");
+    assert_eq!((report.objects, report.entries, report.failed), (Served::default(), 0, 2));
+}

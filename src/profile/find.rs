@@ -24,8 +24,8 @@ pub(super) const SCRIPTS: &str = "init_scripts";
 pub(super) const ADMIN: &str = "Admin";
 /// The access file, in the folder of the admin profiles. It defines permissions.
 pub const ACCESS: &str = "access.toml";
-/// The largest text that is read under trusted keys. The limit protects the memory from users with write access to the
-/// store.
+/// The largest text that is read: a profile, a lock or an access file, and any file under trusted keys. The limit
+/// protects the memory from users with write access to the store, and from a profile that extends a device.
 const MOST_TEXT: u64 = 8 << 20;
 
 /// The shared file store of a company: a folder with one tree for each unit.
@@ -315,15 +315,25 @@ impl FileStore {
     }
 
     fn read(&self, path: &Path) -> std::io::Result<Text> {
-        let bytes = self.read_bytes(path)?;
+        let bytes = self.read_text(path)?;
         let folder = path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
         let identity = std::fs::canonicalize(path)?;
         Ok(Text { label: self.shown(path), folder: folder.map(Path::to_owned), identity, bytes })
     }
 
-    /// Reads the bytes of a text. Under trusted keys it must be a regular file below the size limit.
+    /// Reads the bytes of a text, which must be a regular file below the size limit.
+    pub(super) fn read_text(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        let bytes = read_bounded(path, MOST_TEXT)?;
+        self.reads.note(path, &bytes);
+        Ok(bytes)
+    }
+
+    /// Reads the bytes of any file. Under trusted keys it is read like a text.
     pub(super) fn read_bytes(&self, path: &Path) -> std::io::Result<Vec<u8>> {
-        let bytes = if self.trusted.is_on() { read_bounded(path, MOST_TEXT) } else { std::fs::read(path) }?;
+        if self.trusted.is_on() {
+            return self.read_text(path);
+        }
+        let bytes = std::fs::read(path)?;
         self.reads.note(path, &bytes);
         Ok(bytes)
     }
@@ -415,6 +425,17 @@ pub(super) mod tests {
     fn the_binary_is_the_last_resort() {
         let (_temp, store) = store(&[]);
         assert_eq!(store.profile("starter", None, None).expect("built in").label, "built-in:starter.toml");
+    }
+
+    #[test]
+    fn a_profile_is_a_regular_file_with_a_limit() {
+        let (temp, store) = store(&[("x.toml", "")]);
+        let large = std::fs::File::create(temp.path().join("large.toml")).expect("created");
+        large.set_len(MOST_TEXT + 1).expect("a sparse file");
+        for (name, reason) in [("/dev/zero", "it is not a regular file"), ("./large.toml", "it has more than")] {
+            let error = store.profile(name, None, Some(temp.path())).expect_err("refused");
+            assert!(error.message.contains(reason), "{error:?}");
+        }
     }
 
     #[test]

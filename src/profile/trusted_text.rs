@@ -101,7 +101,7 @@ impl FileStore {
 
     fn read_trusted(&self, path: &Path, unread: &str) -> Result<Option<(String, Vec<u8>)>, Diagnostic> {
         let label = self.shown(path);
-        match self.read_bytes(path) {
+        match self.read_text(path) {
             Ok(bytes) => match self.verify(path, &bytes) {
                 Ok(()) => Ok(Some((label, bytes))),
                 Err(why) => Err(untrusted(&label, &why)),

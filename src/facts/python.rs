@@ -2,6 +2,7 @@
 
 mod distribution;
 mod name;
+mod requirement_text;
 mod tags;
 
 use std::{
@@ -13,6 +14,7 @@ use std::{
 pub use distribution::{Distribution, RecordEntry, bytecode_path};
 pub use name::normalised;
 use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder};
+pub use requirement_text::is_parsable;
 pub use tags::{WheelMismatch, WheelName};
 
 /// A Python environment.

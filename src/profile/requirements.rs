@@ -4,11 +4,17 @@
 //! understand are opaque: the installer decides about them.
 //! <https://pip.pypa.io/en/stable/reference/requirements-file-format/>
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use pep508_rs::{Requirement, VerbatimUrl};
 
-use crate::diagnostic::Origin;
+use crate::{diagnostic::Origin, facts::python::is_parsable, fs::read_bounded};
+
+/// The largest file that a requirements file includes, in bytes.
+const MOST_INCLUDED: u64 = 8 << 20;
 
 /// The content of a requirements file and of the files that it includes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -58,7 +64,7 @@ impl Requirements {
     /// those files relative to `label`.
     pub fn read(label: &str, text: &str, folder: Option<&Path>) -> Result<Self, Unreadable> {
         let mut all = Self::default();
-        all.add(label, text, folder, false, &mut vec![label.to_owned()])?;
+        all.add(label, text, folder, false, &mut Vec::new())?;
         Ok(all)
     }
 
@@ -68,7 +74,7 @@ impl Requirements {
         text: &str,
         folder: Option<&Path>,
         constraint: bool,
-        open: &mut Vec<String>,
+        open: &mut Vec<PathBuf>,
     ) -> Result<(), Unreadable> {
         for (line, text) in logical_lines(text) {
             let origin = Origin { file: label.to_owned(), line, column: 1 };
@@ -81,10 +87,11 @@ impl Requirements {
             } else if let Some(project) = option(&text, "-e", "--editable") {
                 self.opaque.push(Opaque { text: project.to_owned(), origin });
             } else if !text.starts_with('-') {
-                match without_options(&text).parse::<Requirement<VerbatimUrl>>() {
-                    Ok(requirement) if constraint => self.constraints.push(Named { requirement, origin }),
-                    Ok(requirement) => self.named.push(Named { requirement, origin }),
-                    Err(_) => self.opaque.push(Opaque { text, origin }),
+                let parsed = Some(without_options(&text)).filter(|text| is_parsable(text));
+                match parsed.map(str::parse::<Requirement<VerbatimUrl>>) {
+                    Some(Ok(requirement)) if constraint => self.constraints.push(Named { requirement, origin }),
+                    Some(Ok(requirement)) => self.named.push(Named { requirement, origin }),
+                    Some(Err(_)) | None => self.opaque.push(Opaque { text, origin }),
                 }
             }
         }
@@ -97,7 +104,7 @@ impl Requirements {
         (beside, folder): (&str, Option<&Path>),
         constraint: bool,
         origin: Origin,
-        open: &mut Vec<String>,
+        open: &mut Vec<PathBuf>,
     ) -> Result<(), Unreadable> {
         if name.contains("://") {
             self.opaque.push(Opaque { text: name.to_owned(), origin });
@@ -108,15 +115,21 @@ impl Requirements {
             Some((beside, _)) => format!("{beside}/{name}"),
             None => path.display().to_string(),
         };
-        if open.contains(&label) {
-            return Ok(());
-        }
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) => return Err(Unreadable { path: label, origin, reason: error.to_string() }),
+        // A file has several names, such as `./a.txt` and `../lists/a.txt`.
+        let mut read = || -> io::Result<Option<String>> {
+            let identity = path.canonicalize()?;
+            if open.contains(&identity) {
+                return Ok(None);
+            }
+            open.push(identity);
+            let bytes = read_bounded(&path, MOST_INCLUDED)?;
+            String::from_utf8(bytes).map(Some).map_err(|_| io::Error::other("it is not UTF-8 text"))
         };
-        open.push(label.clone());
-        self.add(&label, &text, path.parent(), constraint, open)
+        match read() {
+            Ok(Some(text)) => self.add(&label, &text, path.parent(), constraint, open),
+            Ok(None) => Ok(()),
+            Err(error) => Err(Unreadable { path: label, origin, reason: error.to_string() }),
+        }
     }
 }
 
@@ -305,6 +318,36 @@ mod tests {
         );
         let error = Requirements::read("r.txt", "\n-r none.txt\n", Some(temp.path())).expect_err("not there");
         assert_eq!(error.origin.line, 2);
+    }
+
+    #[test]
+    fn a_file_that_includes_itself_by_another_name_is_read_once() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        std::fs::create_dir(temp.path().join("lists")).expect("created");
+        let text = "-r ./r.txt\n-r lists/../r.txt\n-c lists/limits.txt\nnumpy\n";
+        put(&temp.path().join("r.txt"), text);
+        put(&temp.path().join("lists/limits.txt"), "-c ../lists/./limits.txt\nnumpy<3\n");
+        let read = Requirements::read("store/r.txt", text, Some(temp.path())).expect("readable");
+        assert_eq!((read.named.len(), read.constraints.len()), (2, 1), "the text itself, and the file once");
+    }
+
+    #[test]
+    fn included_files_are_regular_files_with_a_limit() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let large = std::fs::File::create(temp.path().join("large.txt")).expect("created");
+        large.set_len(MOST_INCLUDED + 1).expect("a sparse file");
+        for (name, reason) in [("/dev/zero", "it is not a regular file"), ("large.txt", "it has more than")] {
+            let error = Requirements::read("r.txt", &format!("-r {name}"), Some(temp.path())).expect_err("refused");
+            assert!(error.reason.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn lines_that_the_parser_cannot_be_given_are_opaque() {
+        let nested = format!("x; {}os_name == 'a'{}", "(".repeat(100_000), ")".repeat(100_000));
+        for line in [&nested, "x.==1.0", "x[a-]"] {
+            assert_eq!(Requirements::read("r.txt", line, None).expect("fine").opaque.len(), 1);
+        }
     }
 
     #[test]

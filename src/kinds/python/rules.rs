@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    facts::python::normalised,
+    facts::python::{is_parsable, normalised},
     grammar::{document::Part, names},
     profile::{
         AssetRef, Entry, EntryOptions, Long, NO_CREDENTIALS, Rules, Setting, holds_credentials, long, place, within,
@@ -138,11 +138,12 @@ impl Rules<'_> {
     }
 
     pub(super) fn requirement(&mut self, path: &[Part], text: String) -> Option<String> {
-        let error = match text.parse::<Requirement>() {
-            Ok(requirement) => return self.sound_requirement(path, text, &requirement),
-            Err(error) => error,
+        let parsed = is_parsable(&text).then(|| text.parse::<Requirement>());
+        let mut reason = match parsed {
+            Some(Ok(requirement)) => return self.sound_requirement(path, text, &requirement),
+            Some(Err(error)) => error.message.to_string().lines().next().map(lower_case),
+            None => Some("its name ends with `.`, `-` or `_`, or it has too many parentheses".to_owned()),
         };
-        let mut reason = error.message.to_string().lines().next().map(lower_case);
         let hint = match text.as_str() {
             _ if text.starts_with('-') => {
                 reason = None;

@@ -10,7 +10,10 @@ use pep508_rs::{ExtraName, MarkerEnvironment, Requirement, VerbatimUrl, VersionO
 use url::Url;
 
 use crate::{
-    facts::{PythonEnv, python::Distribution},
+    facts::{
+        PythonEnv,
+        python::{Distribution, is_parsable},
+    },
     profile::requirements::{Named, Requirements},
 };
 
@@ -76,6 +79,7 @@ impl<'a> Satisfied<'a> {
             .iter()
             // Most lines belong to unused extras, and parsing them would take most of the time.
             .filter(|line| !wanted.extras.is_empty() || !line.contains("extra =="))
+            .filter(|line| is_parsable(line))
             .filter_map(|line| WantedRequirement::from_str(line).ok())
             .all(|required| self.closure(&required, &wanted.extras, seen))
     }

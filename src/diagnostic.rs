@@ -225,6 +225,11 @@ pub fn in_words(error: &dyn std::error::Error) -> String {
 
 /// The known name that is most similar to a mistyped one, if it is similar enough.
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // No known name is so long. The comparison needs memory for each pair of letters.
+    const MOST: usize = 128;
+    if typed.len() > MOST {
+        return None;
+    }
     known
         .into_iter()
         .map(|name| (strsim::damerau_levenshtein(&typed.to_lowercase(), &name.to_lowercase()), name))
@@ -263,5 +268,7 @@ mod tests {
         assert_eq!(nearest("when", ["wheel"]), None);
         assert_eq!(nearest("famly", ["family"]), Some("family"));
         assert_eq!(nearest("teir", ["tier"]), Some("tier"));
+        let long = "a".repeat(129);
+        assert_eq!(nearest(&long, [long.as_str()]), None, "the memory for a comparison has a limit");
     }
 }

@@ -27,6 +27,9 @@ const VALUES: [&str; 6] = ["value", "default", "text", "append", "prepend", "ans
 /// Keys whose values name a secret. They are shown once they have been checked.
 const REFERENCES: [&str; 3] = ["secret", "secrets", "git-credentials"];
 
+/// The most names above a value that are followed. Values below more of them are hidden.
+const MOST_NAMES: usize = 64;
+
 /// Whether the sections for secrets are hidden, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hide {
@@ -38,8 +41,18 @@ pub enum Hide {
 
 /// The byte ranges of values that may be secret, without their quotes, in order.
 pub fn hidden_values(text: &str, hide: Hide) -> Vec<Range<usize>> {
-    let mut reader =
-        Reader { text, at: 0, hide, section: Vec::new(), tables: Vec::new(), lists: 0, key: None, hidden: Vec::new() };
+    let ends = memchr::memchr_iter(b'\n', text.as_bytes()).collect();
+    let mut reader = Reader {
+        text,
+        ends,
+        at: 0,
+        hide,
+        section: Vec::new(),
+        tables: Vec::new(),
+        lists: 0,
+        key: None,
+        hidden: Vec::new(),
+    };
     while reader.at < text.len() {
         reader.line();
     }
@@ -62,6 +75,8 @@ pub fn without_ranges(text: &str, part: Range<usize>, hidden: &[Range<usize>]) -
 
 struct Reader<'t> {
     text: &'t str,
+    /// The positions of all line feeds.
+    ends: Vec<usize>,
     at: usize,
     hide: Hide,
     /// The names of the section.
@@ -81,7 +96,8 @@ impl<'t> Reader<'t> {
     }
 
     fn line_end(&self) -> usize {
-        self.rest().find('\n').map_or(self.text.len(), |end| self.at + end)
+        let next = self.ends.partition_point(|&end| end < self.at);
+        self.ends.get(next).copied().unwrap_or(self.text.len())
     }
 
     /// One line, or several lines with a string over several lines.
@@ -192,7 +208,10 @@ impl<'t> Reader<'t> {
                 || value.starts_with('/')
                 || (value.len() <= 3 && value.bytes().all(|byte| byte.is_ascii_digit()))
         };
-        looks_like_credential(value) || self.is_secret_section() || (self.has_secret_key() && !is_plain())
+        self.section.len() + self.tables.len() > MOST_NAMES
+            || looks_like_credential(value)
+            || self.is_secret_section()
+            || (self.has_secret_key() && !is_plain())
     }
 
     /// The keys above the present value, from the section on.
@@ -322,6 +341,15 @@ mod tests {
     fn values_outside_of_the_shown_part_are_not_marked() {
         assert_eq!(without_ranges("abcdefghij", 4..8, &[0..2, 2..4, 5..6, 8..9]), "e…gh");
         assert_eq!(without_ranges("abcdefghij", 4..8, &[3..5, 7..9]), "…fg…");
+    }
+
+    #[test]
+    fn values_below_many_names_are_hidden_without_following_the_names() {
+        let nested = |depth: usize| format!("[x]\n{}b = 1{}", "a = { ".repeat(depth), " }".repeat(depth));
+        assert_eq!(shown(&nested(MOST_NAMES - 1)), nested(MOST_NAMES - 1));
+        assert_eq!(shown(&nested(MOST_NAMES)), nested(MOST_NAMES).replace("= 1", "= …"));
+        let section = format!("[{}]\nb = 1", "a.".repeat(MOST_NAMES + 1));
+        assert_eq!(shown(&section), section.replace("= 1", "= …"));
     }
 
     #[test]

@@ -13,6 +13,9 @@ use crate::{
     redact::{self, without_ranges},
 };
 
+/// The most diagnostics that are rendered. Each one quotes its line.
+const MOST: usize = 100;
+
 /// Renders mistakes, ordered by file (in order of first appearance) and position. Several mistakes end with a count.
 pub fn render(diagnostics: &[Diagnostic], colour: bool) -> String {
     render_counted(diagnostics, "error", colour)
@@ -37,11 +40,14 @@ fn render_counted(diagnostics: &[Diagnostic], what: &str, colour: bool) -> Strin
             (files.iter().position(|file| *file == source.label).unwrap_or(files.len()), span.start)
         })
     });
-    let mut blocks: Vec<String> = sorted.into_iter().map(|diagnostic| block(diagnostic, colour)).collect();
-    if blocks.len() > 1 {
-        let mistakes = counted(blocks.len(), what);
+    let count = sorted.len();
+    let mut blocks: Vec<String> = sorted.into_iter().take(MOST).map(|diagnostic| block(diagnostic, colour)).collect();
+    if count > 1 {
+        let mistakes = counted(count, what);
         let names = files.iter().map(|file| clean(file)).collect::<Vec<_>>().join(", ");
-        blocks.push(if names.is_empty() { mistakes } else { format!("{mistakes} in {names}") });
+        let place = if names.is_empty() { String::new() } else { format!(" in {names}") };
+        let shown = if count > MOST { format!("; the first {MOST} are shown") } else { String::new() };
+        blocks.push(format!("{mistakes}{place}{shown}"));
     }
     blocks.iter().map(|block| format!("{block}\n")).collect::<Vec<_>>().join("\n")
 }
@@ -160,6 +166,13 @@ mod tests {
 
         hint: apt options are not allowed here; list package names only
         "#);
+    }
+
+    #[test]
+    fn at_most_a_hundred_mistakes_are_shown() {
+        let text = render(&vec![Diagnostic::nowhere("no"); 102], false);
+        assert_eq!(text.matches("error: no\n").count(), 100);
+        assert!(text.ends_with("\n102 errors; the first 100 are shown\n"), "{text}");
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub mod exec;
 pub mod facts;
 pub mod filestore;
 pub mod fs;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub(crate) mod grammar;
 pub mod http;
 pub mod inventory;

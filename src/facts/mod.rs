@@ -3,6 +3,8 @@
 mod authorities;
 pub mod cluster;
 pub mod dpkg;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod machine;
 pub mod node;
 pub mod os;

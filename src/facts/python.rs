@@ -1,6 +1,8 @@
 //! Python environments, read from their files: version, folders, installed distributions. Python is not started.
 
 mod distribution;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod name;
 mod requirement_text;
 mod tags;

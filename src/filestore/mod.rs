@@ -6,6 +6,8 @@
 
 mod address;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod http_range;
 mod index;
 mod mirror;

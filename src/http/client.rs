@@ -32,6 +32,8 @@ pub struct Client {
     /// The logins of this run.
     pub(super) logins: RwLock<Vec<BasicAuth>>,
     pub(super) slots: Semaphore,
+    #[cfg(any(test, fuzzing))]
+    pub(super) prepared: super::prepared::Prepared,
 }
 
 /// The settings of a run.
@@ -59,7 +61,13 @@ struct Clients {
 
 impl Default for Client {
     fn default() -> Self {
-        Self { present: RwLock::default(), logins: RwLock::default(), slots: Semaphore::new(MAX_CONCURRENT_REQUESTS) }
+        Self {
+            present: RwLock::default(),
+            logins: RwLock::default(),
+            slots: Semaphore::new(MAX_CONCURRENT_REQUESTS),
+            #[cfg(any(test, fuzzing))]
+            prepared: super::prepared::Prepared::default(),
+        }
     }
 }
 

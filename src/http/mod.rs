@@ -18,11 +18,15 @@ mod error;
 mod logins;
 mod pace;
 mod port;
+#[cfg(any(test, fuzzing))]
+mod prepared;
 mod proxies;
 mod redirect;
 mod request;
 mod web_page;
 
+#[cfg(any(test, fuzzing))]
+pub use self::prepared::PreparedAnswer;
 pub use self::{
     address::{is_bucket, without_credentials},
     answer::Answer,

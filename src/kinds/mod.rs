@@ -11,6 +11,8 @@ pub mod cron;
 mod describe;
 pub mod env;
 pub mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod git;
 pub mod hooks;
 pub mod installers;

@@ -11,6 +11,8 @@ pub mod event;
 mod event_lines;
 mod failure;
 mod folder;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod log;
 mod model;
 mod output;

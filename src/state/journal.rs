@@ -77,16 +77,7 @@ impl Journal {
 
     /// The steps of an earlier run that began and did not end.
     pub fn interrupted<K: DeserializeOwned>(root: &Path) -> Vec<Interrupted<K>> {
-        let text = std::fs::read_to_string(folder(root).join("journal.jsonl")).unwrap_or_default();
-        let mut open: Vec<Interrupted<K>> = Vec::new();
-        // The last line may be incomplete. Its step had not begun.
-        for line in text.lines().filter_map(|line| serde_json::from_str::<Line<K>>(line).ok()) {
-            match line {
-                Line::Begin(begun) => open.push(begun),
-                Line::End { step } => open.retain(|begun| begun.step != step),
-            }
-        }
-        open
+        parse(&std::fs::read_to_string(folder(root).join("journal.jsonl")).unwrap_or_default())
     }
 
     /// Records the beginning of a step. The line is on the disk before the step changes anything.
@@ -111,6 +102,19 @@ impl Journal {
     fn line<K: Serialize>(&mut self, line: &Line<K>) -> Result<(), FsError> {
         self.log.line(&serde_json::to_string(line).expect("text can be written"))
     }
+}
+
+/// The steps of a journal that began and did not end.
+pub(super) fn parse<K: DeserializeOwned>(text: &str) -> Vec<Interrupted<K>> {
+    let mut open: Vec<Interrupted<K>> = Vec::new();
+    // The last line may be incomplete. Its step had not begun.
+    for line in text.lines().filter_map(|line| serde_json::from_str::<Line<K>>(line).ok()) {
+        match line {
+            Line::Begin(begun) => open.push(begun),
+            Line::End { step } => open.retain(|begun| begun.step != step),
+        }
+    }
+    open
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The state on a node between runs: receipt, journal, run lock and serials.
 
 mod changes;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod item_records;
 mod items;
 mod journal;

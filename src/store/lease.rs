@@ -172,7 +172,7 @@ async fn take(shared: &Arc<Shared>, name: &str, holder: &str, for_: Duration) ->
 
 /// The time when a lease expires: the time in the file, but never later than `for_` from now. A lease that cannot be
 /// parsed may be half-written; its duration counts from the file's modification time.
-fn until(content: &SmallFile, for_: Duration) -> Timestamp {
+pub(super) fn until(content: &SmallFile, for_: Duration) -> Timestamp {
     let latest = later(for_);
     if let Some(lease) = read(content) {
         return lease.expires.min(latest);

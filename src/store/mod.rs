@@ -13,6 +13,8 @@ mod entries;
 mod entry;
 mod error;
 mod folder;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod key;
 mod layout;
 mod lease;

@@ -14,6 +14,7 @@ use crate::{
 
 /// The modules from high to low. A module imports only modules below it.
 const ORDER: &[&str] = &[
+    "fuzz",
     "cli",
     "run",
     "db",

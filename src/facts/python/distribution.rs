@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead as _, BufReader},
+    io::{self, BufReader},
     path::{Path, PathBuf},
 };
 
@@ -36,6 +36,13 @@ pub struct RecordEntry {
 }
 
 impl RecordEntry {
+    /// Parses a line. `None` for byte code.
+    pub(super) fn parse(line: &str) -> Option<Self> {
+        let path = record_path(line)?.to_owned();
+        let sha256 = line.rsplit(',').nth(1).and_then(|digest| digest.strip_prefix("sha256="));
+        Some(Self { path, sha256: sha256.map(str::to_owned) })
+    }
+
     /// Whether the file is unchanged since its installation; always true without a digest. `below` is the folder that
     /// contains the metadata folder.
     pub fn matches_record(&self, below: &Path) -> io::Result<bool> {
@@ -57,12 +64,7 @@ impl Distribution {
     /// The files of its `RECORD`, without byte code.
     pub fn files(&self) -> io::Result<Vec<RecordEntry>> {
         let record = std::fs::read_to_string(self.folder.join("RECORD"))?;
-        let recorded = |line: &str| {
-            let path = record_path(line)?.to_owned();
-            let sha256 = line.rsplit(',').nth(1).and_then(|digest| digest.strip_prefix("sha256="));
-            Some(RecordEntry { path, sha256: sha256.map(str::to_owned) })
-        };
-        Ok(record.lines().filter_map(recorded).collect())
+        Ok(record.lines().filter_map(RecordEntry::parse).collect())
     }
 
     /// Whether all files of its `RECORD` exist.
@@ -95,7 +97,7 @@ pub fn bytecode_path(path: &Path, interpreter: &str) -> Option<PathBuf> {
     Some(path.with_file_name("__pycache__").join(format!("{}.{interpreter}.pyc", name.to_string_lossy())))
 }
 
-fn direct_url(record: &serde_json::Value) -> Option<String> {
+pub(super) fn direct_url(record: &serde_json::Value) -> Option<String> {
     let text = |path: &str| record.pointer(path).and_then(serde_json::Value::as_str);
     let mut url = text("/url")?.to_owned();
     if let Some(system) = text("/vcs_info/vcs") {
@@ -149,19 +151,26 @@ fn read(folder: &Path, metadata: &Path, stem: &str, has_record: bool) -> Distrib
         is_complete: false,
     };
     let Ok(file) = File::open(metadata) else { return found };
-    for line in BufReader::with_capacity(4 << 10, file).lines().map_while(Result::ok) {
-        if line.is_empty() {
-            break;
-        }
-        match line.split_once(": ") {
-            Some(("Name", name)) => found.name = normalised(name.trim()),
-            Some(("Version", version)) => version.trim().clone_into(&mut found.version),
-            Some(("Requires-Dist", requirement)) => found.requires.push(requirement.trim().to_owned()),
-            _ => {}
-        }
-    }
+    found.add_metadata(BufReader::with_capacity(4 << 10, file));
     found.is_complete = has_record && !found.version.is_empty();
     found
+}
+
+impl Distribution {
+    /// Adds the fields of a metadata file.
+    pub(super) fn add_metadata(&mut self, metadata: impl io::BufRead) {
+        for line in metadata.lines().map_while(Result::ok) {
+            if line.is_empty() {
+                break;
+            }
+            match line.split_once(": ") {
+                Some(("Name", name)) => self.name = normalised(name.trim()),
+                Some(("Version", version)) => version.trim().clone_into(&mut self.version),
+                Some(("Requires-Dist", requirement)) => self.requires.push(requirement.trim().to_owned()),
+                _ => {}
+            }
+        }
+    }
 }
 
 #[cfg(test)]

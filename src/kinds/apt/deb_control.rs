@@ -18,7 +18,7 @@ impl DebControl {
         Self::parse(&fs::deb_control(file)?).ok_or_else(|| io::Error::other("its control file lacks a field"))
     }
 
-    fn parse(control: &str) -> Option<Self> {
+    pub(super) fn parse(control: &str) -> Option<Self> {
         let field = |name: &str| {
             control.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned()))
         };

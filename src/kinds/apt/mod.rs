@@ -19,6 +19,8 @@ mod download;
 mod dpkg;
 mod dpkg_locks;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod grammar;
 mod hints;
 mod install;

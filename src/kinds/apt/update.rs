@@ -25,7 +25,7 @@ pub(super) struct Update {
 }
 
 impl Update {
-    fn of(output: &str) -> Self {
+    pub(super) fn of(output: &str) -> Self {
         Self::with_failures(output.lines().filter(|line| is_failure(line)).map(str::to_owned).collect())
     }
 

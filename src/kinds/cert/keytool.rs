@@ -84,7 +84,7 @@ pub(super) fn is_own(alias: &str) -> bool {
 }
 
 /// The certificates in the output of `keytool -list -rfc`, by alias.
-fn parse(output: &str) -> Aliases {
+pub(super) fn parse(output: &str) -> Aliases {
     let entries = output.split("Alias name: ").skip(1);
     let parsed = entries.filter_map(|entry| {
         let alias = entry.lines().next()?.trim().to_owned();

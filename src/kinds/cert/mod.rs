@@ -7,6 +7,8 @@ mod certifi;
 mod checked;
 mod clean_up;
 mod fuse;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod grammar;
 mod java;
 mod keytool;

@@ -3,6 +3,8 @@
 mod act;
 mod checked;
 mod crontab;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod grammar;
 mod plan;
 mod rules;

@@ -18,6 +18,12 @@ use crate::{
     },
 };
 
+/// Whether a text is a name of a section or a key of an INI file.
+pub(super) fn is_name_in_ini(name: &str, forbidden: &[char]) -> bool {
+    let is_comment = name.starts_with(['#', ';', '[']);
+    name.trim() == name && !name.is_empty() && !name.contains(forbidden) && !is_comment
+}
+
 impl Rules<'_> {
     /// The edits of an entry, in the order in which they are made.
     pub(super) fn edits_of_file(&mut self, at: &[Part], path: &Path, raw: &written::File) -> Vec<Edit> {
@@ -186,8 +192,7 @@ impl Rules<'_> {
     }
 
     fn name_in_ini(&mut self, at: &[Part], name: &str, forbidden: &[char]) {
-        let is_comment = name.starts_with(['#', ';', '[']);
-        if name.trim() != name || name.is_empty() || name.contains(forbidden) || is_comment {
+        if !is_name_in_ini(name, forbidden) {
             let hint = "leave out spaces at its ends, line breaks, and characters with a meaning in the file";
             self.mistake_in_key(at, format!("`{name}` is not a key of a file"), hint);
         }

@@ -11,6 +11,8 @@ mod edit_rules;
 mod edits;
 mod expand;
 mod from_rules;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod grammar;
 mod look;
 mod mode;

@@ -72,7 +72,7 @@ impl PipConfig {
         ]
     }
 
-    fn add(&mut self, text: &str) {
+    pub(super) fn add(&mut self, text: &str) {
         let mut ini = Ini::new();
         ini.set_multiline(true);
         ini.set_inline_comment_symbols(Some(&[])); // a URL may contain any character
@@ -156,12 +156,18 @@ impl PipConfig {
 pub(super) async fn find_file(http: &Client, index: &Url, project: &str, file: &str) -> Result<Option<Url>, HttpError> {
     let Ok(page) = index.join(&format!("{project}/")) else { return Ok(None) };
     let body = http.accepting(&page, Some(ACCEPT), PAGE_LIMIT).await?;
-    let address = match serde_json::from_slice::<serde_json::Value>(&body) {
+    if is_foreign_page(&body) {
+        return Err(HttpError::new(&page, HttpProblem::WebPage));
+    }
+    Ok(address_in_page(&body, file).and_then(|address| page.join(&address).ok()))
+}
+
+/// The address of a file in a page of an index: JSON or HTML.
+pub(super) fn address_in_page(body: &[u8], file: &str) -> Option<String> {
+    match serde_json::from_slice::<serde_json::Value>(body) {
         Ok(listing) => in_json(&listing, file),
-        Err(_) if is_foreign_page(&body) => return Err(HttpError::new(&page, HttpProblem::WebPage)),
-        Err(_) => in_html(&String::from_utf8_lossy(&body), file),
-    };
-    Ok(address.and_then(|address| page.join(&address).ok()))
+        Err(_) => in_html(&String::from_utf8_lossy(body), file),
+    }
 }
 
 /// Whether an address that should be the page of a project in an index is another web page, such as that of a captive

@@ -202,7 +202,7 @@ impl Installer {
     /// The changes that a dry run reported.
     pub(super) fn changes(&self, stdout: &str, stderr: &str) -> Vec<Change> {
         match self {
-            Self::Uv { .. } => stderr.lines().filter_map(uv_change).collect(),
+            Self::Uv { .. } => uv_changes(stderr),
             Self::Pip => pip_changes(stdout),
         }
     }
@@ -226,6 +226,11 @@ pub(super) fn without_byte_code(cmd: Cmd) -> Cmd {
     cmd.env("PYTHONDONTWRITEBYTECODE", "1")
 }
 
+/// The changes in uv's output.
+pub(super) fn uv_changes(stderr: &str) -> Vec<Change> {
+    stderr.lines().filter_map(uv_change).collect()
+}
+
 /// Reads a line such as ` + numpy==1.26.4` of uv's output.
 fn uv_change(line: &str) -> Option<Change> {
     let (name, rest) = line.trim().strip_prefix("+ ")?.split_once("==")?;
@@ -234,7 +239,7 @@ fn uv_change(line: &str) -> Option<Change> {
 }
 
 /// Reads pip's installation report: <https://pip.pypa.io/en/stable/reference/installation-report/>.
-fn pip_changes(report: &str) -> Vec<Change> {
+pub(super) fn pip_changes(report: &str) -> Vec<Change> {
     let value: serde_json::Value = serde_json::from_str(report).unwrap_or_default();
     let entries = value.get("install").and_then(serde_json::Value::as_array).into_iter().flatten();
     entries

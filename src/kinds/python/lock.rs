@@ -114,7 +114,7 @@ async fn resolve(
 
 /// A distribution in pip's report.
 #[derive(Debug, PartialEq, Eq)]
-struct ReportedDistribution {
+pub(super) struct ReportedDistribution {
     name: String,
     version: String,
     url: Url,
@@ -153,7 +153,7 @@ async fn digest_of(ctx: &Context, wanted: &PythonInstall, url: &Url, file: &str)
 }
 
 /// The distributions in pip's installation report: <https://pip.pypa.io/en/stable/reference/installation-report/>.
-fn report(text: &str) -> Result<Vec<ReportedDistribution>, Problem> {
+pub(super) fn report(text: &str) -> Result<Vec<ReportedDistribution>, Problem> {
     let no_report = || {
         let error = Problem::new("pip did not print an installation report");
         error.hint("locking needs pip 22.3 or later in the environment".to_owned())

@@ -11,6 +11,8 @@ mod bytecode;
 mod cache;
 mod check_imports;
 mod checked;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod grammar;
 mod guard;
 mod hints;

@@ -116,19 +116,19 @@ pub(super) fn with_digest_of_lines(inventory: &Inventory, entry: &Entry<AssetRef
 }
 
 /// A requirements file, for messages and for relative names in it.
-struct Source<'a> {
-    label: &'a str,
-    folder: Option<&'a Path>,
+pub(super) struct Source<'a> {
+    pub(super) label: &'a str,
+    pub(super) folder: Option<&'a Path>,
     /// The name in the profile.
-    name: &'a str,
+    pub(super) name: &'a str,
     /// Whether the installer gets a verified copy, without the files beside it.
-    is_copied: bool,
+    pub(super) is_copied: bool,
     /// The hosts whose addresses need no encryption. `None` if a lock has the digests of all packages.
-    insecure_http: Option<&'a BTreeSet<String>>,
+    pub(super) insecure_http: Option<&'a BTreeSet<String>>,
 }
 
 impl Source<'_> {
-    fn check(&self, bytes: &[u8]) -> Result<Requirements, Vec<Problem>> {
+    pub(super) fn check(&self, bytes: &[u8]) -> Result<Requirements, Vec<Problem>> {
         let Ok(text) = std::str::from_utf8(bytes) else {
             let problem = Problem::new(format!("`{}` is not UTF-8 text", self.label));
             return Err(vec![problem.hint("save the file as UTF-8".to_owned())]);

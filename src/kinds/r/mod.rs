@@ -10,6 +10,8 @@ mod builds;
 mod checked;
 mod description;
 mod fetch;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod git_source;
 mod grammar;
 mod hints;

@@ -5,6 +5,8 @@ mod act;
 mod checked;
 mod deliver;
 mod deliveries;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod grammar;
 mod logins;
 mod plan;

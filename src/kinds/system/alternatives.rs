@@ -31,7 +31,7 @@ pub(super) struct Look(BTreeMap<String, Group>);
 
 /// A group of programs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Group {
+pub(super) struct Group {
     /// Whether the selection stays if a better program is installed.
     is_manual: bool,
     /// The selected program.
@@ -61,7 +61,7 @@ fn group(root: &Path, name: &str) -> Group {
 
 /// Reads the file of a group: the status, the link, the names and links of its slaves, and an empty line. Then, for
 /// each choice, its path, its priority and one line for each slave. An empty line ends the file.
-fn parse(text: &str) -> Group {
+pub(super) fn parse(text: &str) -> Group {
     let mut lines = text.lines();
     let is_manual = lines.next() == Some("manual");
     lines.next();

@@ -6,6 +6,8 @@ mod action;
 mod alternatives;
 mod checked;
 mod fstab;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod grammar;
 mod hostname;
 mod hosts;

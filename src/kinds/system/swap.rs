@@ -124,7 +124,7 @@ fn find(root: &Path, file: &Path) -> Result<Found, FsError> {
 }
 
 /// Whether the kernel uses a swap file, by `/proc/swaps`.
-fn is_active(swaps: &[u8], file: &Path) -> bool {
+pub(super) fn is_active(swaps: &[u8], file: &Path) -> bool {
     let mut lines = swaps.split(|&byte| byte == b'\n').skip(1);
     lines.any(|line| line.split(u8::is_ascii_whitespace).next().is_some_and(|name| unescaped(name) == file))
 }

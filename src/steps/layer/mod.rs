@@ -9,6 +9,8 @@
 mod bake;
 mod contents;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod key;
 mod manifest;
 mod restore;

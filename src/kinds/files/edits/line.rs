@@ -46,6 +46,7 @@ mod tests {
         assert_eq!(applied("x 1\ny\nx 2\nz\n", "x 3", Some("^x ")), "x 1\ny\nx 3\nz\n");
         assert_eq!(applied("#x 1\r\ny\n", "x 3", Some("^#?x ")), "x 3\r\ny\n");
         assert_eq!(applied("y\n", "x 3", Some("^x ")), "y\nx 3\n");
+        assert_eq!(applied("y\nx 1", "", Some("^x ")), "y\n\n", "an empty line at the end");
         assert_eq!(applied("x 1\nx 2\n", "q", Some("^x ")), "x 1\nq\n", "the new line does not match");
     }
 }

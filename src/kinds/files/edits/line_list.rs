@@ -27,21 +27,29 @@ impl LineList {
         self.0.iter().map(|line| without_end(line))
     }
 
-    /// Replaces a line. It keeps its line end.
+    /// Replaces a line. It keeps its line end. An empty line gets one: without it, the file would not have the line.
     pub(super) fn replace(&mut self, index: usize, line: &[u8]) {
-        let end = self.0[index][without_end(&self.0[index]).len()..].to_vec();
-        self.0[index] = [line, &end].concat();
+        let end = match &self.0[index][without_end(&self.0[index]).len()..] {
+            b"" if line.is_empty() => self.line_end(),
+            end => end,
+        };
+        self.0[index] = [line, end].concat();
     }
 
     /// Inserts a line before the line with this index. It has the line end of the file.
     pub(super) fn insert(&mut self, index: usize, line: &[u8]) {
-        let end: &[u8] = if self.0.first().is_some_and(|first| first.ends_with(b"\r\n")) { b"\r\n" } else { b"\n" };
+        let end = self.line_end();
         if let Some(last) = index.checked_sub(1).and_then(|last| self.0.get_mut(last))
             && !last.ends_with(b"\n")
         {
             last.extend_from_slice(end);
         }
         self.0.insert(index, [line, end].concat());
+    }
+
+    /// The line end of the file.
+    fn line_end(&self) -> &'static [u8] {
+        if self.0.first().is_some_and(|first| first.ends_with(b"\r\n")) { b"\r\n" } else { b"\n" }
     }
 }
 

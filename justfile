@@ -28,6 +28,10 @@ quick:
 instants:
     NEXTEST_PROFILE=instants NODEAGENT_INSTANTS=100 NODEAGENT_CRASH_STATES=500 scripts/test at_any_instant
 
+# Fuzz all parsers, or TARGET, with a number of runs each; takes hours
+fuzz *ARGUMENTS:
+    scripts/fuzz {{ ARGUMENTS }}
+
 # Format the sources
 fmt:
     cargo fmt

@@ -33,7 +33,7 @@ pub struct Client {
     pub(super) logins: RwLock<Vec<BasicAuth>>,
     pub(super) slots: Semaphore,
     #[cfg(any(test, fuzzing))]
-    pub(super) prepared: super::prepared::Prepared,
+    pub(super) prepared: super::prepared_answers::PreparedAnswers,
 }
 
 /// The settings of a run.
@@ -66,7 +66,7 @@ impl Default for Client {
             logins: RwLock::default(),
             slots: Semaphore::new(MAX_CONCURRENT_REQUESTS),
             #[cfg(any(test, fuzzing))]
-            prepared: super::prepared::Prepared::default(),
+            prepared: super::prepared_answers::PreparedAnswers::default(),
         }
     }
 }

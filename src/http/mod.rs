@@ -20,13 +20,15 @@ mod pace;
 mod port;
 #[cfg(any(test, fuzzing))]
 mod prepared;
+#[cfg(any(test, fuzzing))]
+mod prepared_answers;
 mod proxies;
 mod redirect;
 mod request;
 mod web_page;
 
 #[cfg(any(test, fuzzing))]
-pub use self::prepared::PreparedAnswer;
+pub use self::prepared_answers::PreparedAnswer;
 pub use self::{
     address::{is_bucket, without_credentials},
     answer::Answer,

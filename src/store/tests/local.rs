@@ -59,9 +59,9 @@ async fn an_invalid_entry_is_removed() {
 #[tokio::test]
 async fn a_store_says_what_it_has_and_counts_what_it_served() {
     let bench = Bench::new();
-    let (none, alone, node) = (Store::none(), bench.store(), bench.node("one"));
-    assert!(!none.keeps() && alone.keeps() && node.keeps());
-    assert!(!none.has_shared() && !alone.has_shared() && node.has_shared());
+    let (empty, alone, node) = (Store::none(), bench.store(), bench.node("one"));
+    assert!(!empty.keeps() && alone.keeps() && node.keeps());
+    assert!(!empty.has_shared() && !alone.has_shared() && node.has_shared());
     assert!(!alone.is_shared() && node.is_shared());
     node.came_from_origin(5);
     node.came_from_origin(2);

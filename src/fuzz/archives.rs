@@ -4,7 +4,7 @@ use std::{cell::RefCell, io, path::Path};
 
 use super::scratch::{self, ScratchFile};
 use crate::{
-    fs::{self, Limits, OpenedArchive, archive_names, check_names, deb_control, open_archive},
+    fs::{self, Limits, OpenedArchive, Staging, UnpackedNames, archive_names, check_names, deb_control, open_archive},
     kinds,
 };
 
@@ -34,20 +34,20 @@ pub(super) fn unpack(data: &[u8]) {
     FILE.with_borrow_mut(|file| {
         let Ok(OpenedArchive::Archive(archive)) = open_archive(file.with(data)) else { return };
         let around = scratch::folder();
-        let into = around.path().join("a/into");
-        fs::create_dirs(&into, 0o755).expect("a temporary folder can be made");
         // A file that an archive could overwrite through `..` or a link.
         let canary = around.path().join("canary");
         fs::replace(&canary, b"unchanged", fs::Attributes::mode(0o600)).expect("the file can be written");
-        let _ = fs::unpack_with_limits(limited(archive), &into, LIMITS);
+        let staging = Staging::create_in(&around.path().join("a"), "unpacked").expect("a folder can be made");
+        let _ = staging.unpack(limited(archive), LIMITS, &UnpackedNames::default());
+        let into = staging.place();
         assert_eq!(std::fs::read(&canary).ok().as_deref(), Some(&b"unchanged"[..]), "a file outside was changed");
         assert_eq!(names(around.path()), ["a", "canary"], "a file appeared outside");
-        assert_eq!(names(&around.path().join("a")), ["into"], "a file appeared outside");
-        for entry in fs::walk(&into) {
-            let entry = entry.expect("what was unpacked can be read");
+        assert_eq!(names(&around.path().join("a")).len(), 1, "a file appeared outside");
+        for entry in fs::walk(into) {
+            let entry = entry.expect("the unpacked files can be read");
             if entry.file_type().is_symlink() {
                 let end = entry.path().canonicalize();
-                assert!(end.is_ok_and(|end| end.starts_with(&into)) || !entry.path().exists(), "a link ends outside");
+                assert!(end.is_ok_and(|end| end.starts_with(into)) || !entry.path().exists(), "a link ends outside");
             }
         }
     });

@@ -3,8 +3,8 @@
 /// The most opening parentheses of a requirement. Published ones have fewer than ten.
 const MOST_NESTED: usize = 64;
 
-/// Whether a requirement may be parsed. The parser panics at a name that ends with `.`, `-` or `_` before other text. It
-/// also calls itself for each parenthesis, so that some ten thousand of them would exhaust the stack.
+/// Whether a requirement may be parsed. The parser panics at a name that ends with `.`, `-` or `_` before other text.
+/// It also calls itself for each parenthesis, so that some ten thousand of them would exhaust the stack.
 pub fn is_parsable(requirement: &str) -> bool {
     let is_in_name = |c: char| c.is_ascii_alphanumeric() || is_separator(c);
     let text = requirement.trim_start();

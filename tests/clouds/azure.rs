@@ -365,7 +365,7 @@ async fn each_error_of_a_vault_names_its_cause() {
         ("disabled", CloudErrorKind::Denied, "it is disabled", "enable"),
         ("foreign", CloudErrorKind::TokenRejected, "rejected the token", "different tenants"),
         ("throttled", CloudErrorKind::Limited, "too many requests", "later"),
-        ("html", CloudErrorKind::Malformed, "not a secret", "proxy"),
+        ("html", CloudErrorKind::Unreachable, "cannot be reached", "captive portal"),
         ("endless", CloudErrorKind::Malformed, "cannot be called", ""),
         ("redirected", CloudErrorKind::Malformed, "redirects to another address", "address"),
         ("elsewhere", CloudErrorKind::Invalid, "requests a token for another service", "may not be a vault"),

@@ -471,7 +471,7 @@ async fn each_error_of_sign_in_has_a_hint() {
             "use the secret's value",
         ),
         (nowhere, CloudErrorKind::TokenRejected, "AADSTS90002: Tenant 'nowhere' not found", "AZURE_TENANT_ID"),
-        (html, CloudErrorKind::Malformed, "", "endpoint and the proxy"),
+        (html, CloudErrorKind::Unreachable, "the server answered with a web page", "captive portal"),
         (
             assertion(&file),
             CloudErrorKind::TokenRejected,

@@ -156,7 +156,7 @@ class Handler(fake_http.Handler):
         challenge = f'Bearer authorization="https://login.microsoftonline.com/tenant", resource="{resource}"'
         if not bearer:
             if name == "unchallenged":
-                return self.answer(200, b"<html>no vault</html>")
+                return self.answer(200, b"{}")
             return self.refuse(401, "Unauthorized", "AKV10000: Request is missing a Bearer or PoP token.", www_authenticate=challenge)
         shown = claims(bearer)
         if shown["aud"] != VAULT:

@@ -20,7 +20,7 @@ use crate::{
 
 const KNOWN: &str = "known keys: `filestore = \"/path/of/the/file/store\"`, `trusted-keys = [\"RW…\"]`, `minimum-serial = 1`, \
                      `access = \"required\"`, `store = \"/path/that/nodes/share\"`, `store-limit = \"10 GiB\"`, `pass-environment = [\"NAME\"]`, \
-                     `insecure-http = [\"HOST\"]`";
+                     `insecure-http = [\"HOST\"]`, `wait-for-disk = true`";
 
 /// The file as written.
 #[derive(Debug, Default, Deserialize)]
@@ -37,6 +37,8 @@ struct Raw {
     pass_environment: Vec<Spanned<String>>,
     #[serde(default)]
     insecure_http: Vec<Spanned<String>>,
+    #[serde(default)]
+    wait_for_disk: bool,
 }
 
 /// The settings of the node.
@@ -58,6 +60,8 @@ pub(super) struct NodeFile {
     pub(super) pass_environment: BTreeSet<String>,
     /// Hosts whose addresses need no encryption.
     pub(super) insecure_http: BTreeSet<String>,
+    /// Whether a step waits until its files are on the disk.
+    pub(super) waits_for_disk: bool,
 }
 
 /// A size such as `20 GiB`.
@@ -166,6 +170,7 @@ pub(super) fn read(root: &Path) -> Result<NodeFile, CommandError> {
         store_limit: raw.store_limit,
         pass_environment: raw.pass_environment.into_iter().map(Spanned::into_inner).collect(),
         insecure_http,
+        waits_for_disk: raw.wait_for_disk,
     })
 }
 

@@ -145,8 +145,10 @@ impl NodeOptions {
 
 /// The facts of this node. A mistake in the node file ends the command when its other settings are used.
 pub(super) fn this_node(env: &Env) -> NodeFacts {
-    let insecure_http = env.node_file().map(|file| file.insecure_http.clone()).unwrap_or_default();
-    NodeFacts { insecure_http, ..NodeFacts::gather(&env.root, variables()) }
+    let file = env.node_file().ok();
+    let insecure_http = file.map(|file| file.insecure_http.clone()).unwrap_or_default();
+    let waits_for_disk = file.is_some_and(|file| file.waits_for_disk);
+    NodeFacts { insecure_http, waits_for_disk, ..NodeFacts::gather(&env.root, variables()) }
 }
 
 /// A profile to load, and the node to load it for.

@@ -95,6 +95,9 @@ pub struct NodeFacts {
     /// The hosts whose addresses need no encryption, from the settings of the node.
     #[serde(skip)]
     pub insecure_http: BTreeSet<String>,
+    /// Whether a step waits until its files are on the disk, from the settings of the node.
+    #[serde(skip)]
+    pub waits_for_disk: bool,
     /// The root of the node's file system, for facts that are read when they are used.
     #[serde(skip)]
     pub root: PathBuf,
@@ -140,6 +143,7 @@ impl NodeFacts {
             platform,
             env: Environment(env),
             insecure_http: BTreeSet::new(),
+            waits_for_disk: false,
             root: root.to_owned(),
         }
     }

@@ -329,6 +329,7 @@ fn context(job: &Arc<Job>, plan: &Plan, vault: &Vault) -> Context {
         filestore: job.filestore.clone(),
         logs: job.logs.clone(),
         cores,
+        waits_for_disk: job.facts.waits_for_disk,
         build_slots,
         logins,
         package_lists: Arc::default(),

@@ -25,7 +25,10 @@ pub(crate) mod wait_budget;
 mod write_file;
 mod write_link;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 pub(crate) use address::{fetch_address, fetch_one};
 pub use items::{changed_message, forget_item, note_edit, note_item, restore_item, take_back_item, without_item};
@@ -39,7 +42,15 @@ use tokio::sync::OnceCell;
 pub use write_file::write_file;
 pub use write_link::write_link;
 
-use crate::{cloud::Clouds, exec::Runner, http, profile::FileStore, report::event::Progress, store::Store};
+use crate::{
+    cloud::Clouds,
+    exec::Runner,
+    fs::{self, FsError},
+    http,
+    profile::FileStore,
+    report::event::Progress,
+    store::Store,
+};
 
 /// The message of a step that it can no longer refuse the run: its resolution succeeded, and downloads follow.
 #[derive(Clone, Default)]
@@ -80,6 +91,8 @@ pub struct Context {
     pub logs: PathBuf,
     /// The number of processors to use.
     pub cores: usize,
+    /// Whether a step waits until its files are on the disk.
+    pub waits_for_disk: bool,
     /// The run's pool of build slots, shared with `make`. It has one slot for each core.
     pub build_slots: Option<jobserver::Client>,
     /// The available logins.
@@ -94,6 +107,12 @@ pub struct Context {
 }
 
 impl Context {
+    /// Waits until the files of a step are on the disk, if the settings of the node want this. Unpacking and most
+    /// installers do not call fsync.
+    pub(crate) fn wait_for_disk(&self, path: &Path) -> Result<(), FsError> {
+        if self.waits_for_disk { fs::sync_file_system(path) } else { Ok(()) }
+    }
+
     /// A path on the node: `/etc/x` below the root.
     pub fn on_node(&self, path: &str) -> PathBuf {
         self.root.join(path.trim_start_matches('/'))
@@ -114,6 +133,7 @@ impl Context {
             filestore: FileStore::local("/nowhere/store"),
             logs: "/nowhere/logs".into(),
             cores: 2,
+            waits_for_disk: false,
             build_slots: None,
             logins: Logins::default(),
             package_lists: Arc::default(),

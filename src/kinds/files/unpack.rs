@@ -93,8 +93,7 @@ pub(super) fn unpack(action: &Action, archive: &Unpack, ctx: &Context) -> Result
         fs::make_folder(folder, Some(mode(FOLDER_MODE, true)), owner)?;
     }
     let selected = archive.selection.of(&names).map_err(|problem| named(archive, problem))?;
-    // A file that is in its place is complete, also after a power loss.
-    fs::sync_file_system(folder)?;
+    ctx.wait_for_disk(folder)?;
 
     let earlier = earlier_paths(ctx, action)?;
     let owner = owner.unwrap_or_else(fs::own_ids);
@@ -118,7 +117,7 @@ pub(super) fn unpack(action: &Action, archive: &Unpack, ctx: &Context) -> Result
         work.put(to, from.as_deref())?;
     }
     drop(staging);
-    fs::sync_file_system(folder)?;
+    ctx.wait_for_disk(folder)?;
     Receipt::update(&ctx.root, |receipt| receipt.note_unpacked(&action.profile, &action.file, &list, &restored))?;
     older.iter().chain(restored.values()).try_for_each(|unused| Receipt::remove_unused_copy(&ctx.root, unused))?;
     let is_there = |listed: &ListedPath| {

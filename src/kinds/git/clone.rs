@@ -92,8 +92,7 @@ pub(super) async fn act(ctx: &Context, wanted: &CloneFolder) -> Result<(), Probl
     if folder.exists() {
         fs::rename(&folder, &old)?;
     }
-    // git does not call fsync for the files of the working tree.
-    fs::sync_file_system(&new)?;
+    ctx.wait_for_disk(&new)?;
     fs::rename(&new, &folder)?;
     if let Some(above) = folder.parent() {
         fs::sync_folder(above)?;

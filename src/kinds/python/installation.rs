@@ -202,8 +202,7 @@ pub(super) async fn install_resolved(
     }
     check_imports(ctx, &wanted.interpreter, &wanted.smoke, Trace::ByteCode).await?;
     made.keep(ctx, wanted);
-    // Installers do not call fsync.
-    fs::sync_file_system(&wanted.site_packages)?;
+    ctx.wait_for_disk(&wanted.site_packages)?;
     remember_installed(ctx, wanted)
 }
 

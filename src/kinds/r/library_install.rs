@@ -18,7 +18,6 @@ use super::{
     version::{Version, version},
 };
 use crate::{
-    fs,
     plan::{Environment, LayerPackage},
     problem::Problem,
     state::Receipt,
@@ -95,8 +94,7 @@ pub(super) async fn act(ctx: &Context, wanted: &RInstall, prepared: Prepared) ->
     let builds = Builds::new(ctx, wanted, &environment, &work, &r).await;
     let site = PackageInstaller { ctx, environment: &environment, builds, library: wanted.library.clone(), r };
     let failed = site.install(&work).await;
-    // R does not call fsync.
-    fs::sync_file_system(&wanted.library)?;
+    ctx.wait_for_disk(&wanted.library)?;
     if failed.is_empty() { Ok(()) } else { Err(combined_problem(failed)) }
 }
 

@@ -99,7 +99,7 @@ impl Staged {
         }
         // Runs on this thread, because a blocking thread would continue after the step is cancelled. The work is only
         // renames. The names are on the disk before the journal ends the step.
-        let put = folder.unpacked.merge_into(&layer.base, rank).and_then(|()| fs::sync_file_system(&layer.base));
+        let put = folder.unpacked.merge_into(&layer.base, rank).and_then(|()| ctx.wait_for_disk(&layer.base));
         ctx.progress.task_finished(format!("restore {packages} from a layer"), started, put.is_ok());
         Ok(put?)
     }

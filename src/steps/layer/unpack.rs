@@ -96,9 +96,10 @@ impl Unpacking {
         };
         let workers = join_all((0..ctx.cores.min(parts).min(MAX_WORKERS)).map(worker));
         let (progress, folder, of) = (ctx.progress.clone(), Arc::clone(folder), Arc::clone(&work));
+        let waits_for_disk = ctx.waits_for_disk;
         let ended = tokio::spawn(async move {
             let mut ended = workers.await.into_iter().collect::<Result<(), LayerError>>();
-            if ended.is_ok() && !of.is_cancelled() {
+            if waits_for_disk && ended.is_ok() && !of.is_cancelled() {
                 // A package that is in its place is complete, also after a power loss.
                 let unpacked = Arc::clone(&folder);
                 ended =

@@ -24,6 +24,7 @@ fn node() -> NodeTest {
         .file("var/lib/.keep", "")
         .file("var/log/.keep", "")
         .file("var/cache/.keep", "")
+        .file("etc/nodeagent.toml", "wait-for-disk = true\n")
         .python(&[("pip", "23.0.1")])
         .r(&[]);
     fs::create_dir_all(node.root().join(LIBRARY)).expect("made");

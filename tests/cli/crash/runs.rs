@@ -29,6 +29,7 @@ fn node() -> NodeTest {
         .profile(PROFILE)
         // Part of every system, so their names are on the disk.
         .file("var/lib/.keep", "")
+        .file("etc/nodeagent.toml", "wait-for-disk = true\n")
         .file("var/log/.keep", "")
         .file("etc/replaced", "old")
         .file("etc/mysql.cnf", "[client]\nport=1\n")
